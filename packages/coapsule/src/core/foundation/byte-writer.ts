@@ -1,0 +1,97 @@
+/**
+ * A growing buffer for encoders, with lengths filled in afterwards.
+ *
+ * @module
+ */
+
+/** Writes network byte order into a buffer that grows by doubling. */
+export class ByteWriter {
+  #buffer: Uint8Array;
+  #length = 0;
+
+  /** @param capacity Bytes to start with; a good guess avoids copies. */
+  constructor(capacity = 64) {
+    this.#buffer = new Uint8Array(capacity);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    return this.#unsigned(value, 2);
+  }
+
+  u24(value: number): this {
+    return this.#unsigned(value, 3);
+  }
+
+  u32(value: number): this {
+    return this.#unsigned(value, 4);
+  }
+
+  /** 6 bytes; `value` is at most 2^48 - 1. */
+  u48(value: number): this {
+    return this.#unsigned(value, 6);
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  /** `bytes` with their length in 1 byte before them. */
+  vector8(bytes: Uint8Array): this {
+    return this.u8(bytes.length).bytes(bytes);
+  }
+
+  /** `bytes` with their length in 2 bytes before them. */
+  vector16(bytes: Uint8Array): this {
+    return this.u16(bytes.length).bytes(bytes);
+  }
+
+  /** Runs `content` and puts the length of what it wrote, in `size` bytes, before it. */
+  nested(size: 1 | 2 | 3, content: (writer: this) => void): this {
+    const start = this.#length;
+    this.#unsigned(0, size);
+    content(this);
+    let length = this.#length - start - size;
+    for (let i = size - 1; i >= 0; i--) {
+      this.#buffer[start + i] = length & 0xff;
+      length >>>= 8;
+    }
+    return this;
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+
+  #unsigned(value: number, size: number): this {
+    this.#reserve(size);
+    let rest = value;
+    for (let i = size - 1; i >= 0; i--) {
+      this.#buffer[this.#length + i] = rest % 256;
+      rest = Math.floor(rest / 256);
+    }
+    this.#length += size;
+    return this;
+  }
+
+  #reserve(extra: number): void {
+    if (this.#length + extra <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + extra));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}

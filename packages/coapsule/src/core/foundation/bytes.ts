@@ -1,0 +1,56 @@
+/**
+ * Byte strings as plain `Uint8Array`s: the few operations every layer needs.
+ *
+ * @module
+ */
+
+/** A byte string of length zero, shared. */
+export const noBytes: Uint8Array = new Uint8Array(0);
+
+/** One new array holding all parts in order. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+/** Whether two byte strings are the same. Not for secrets: its time depends on where they differ. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * Whether two byte strings are the same, in a time that depends on their lengths only.
+ * For MACs, cookies and verify_data.
+ */
+export function equalBytesConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number);
+  return difference === 0;
+}
+
+const hexDigits = '0123456789abcdef';
+
+/** Lower-case hexadecimal text, two digits a byte, no separators. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += hexDigits.charAt(byte >> 4) + hexDigits.charAt(byte & 15);
+  return text;
+}
+
+/** The bytes of hexadecimal text (any case, no separators), or `undefined` when it is not that. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
