@@ -1,0 +1,82 @@
+/**
+ * The cipher suites of DTLS 1.2 this library speaks, as one table: key exchange, AEAD and key block lengths.
+ *
+ * RFC 6655 and RFC 5487 (PSK), RFC 8442 (ECDHE_PSK), RFC 7905 (ChaCha20-Poly1305). All use the TLS 1.2 PRF
+ * with SHA-256. What a suite does is in `key-schedule/` and `record/`; which one is chosen, in `handshake/`.
+ *
+ * @module
+ */
+
+import type { AeadAlgorithm } from '../foundation/crypto-provider.ts';
+
+/** Registered names of the suites in the table below. */
+export type CipherSuiteName =
+  | 'TLS_PSK_WITH_AES_128_CCM_8'
+  | 'TLS_PSK_WITH_AES_128_CCM'
+  | 'TLS_PSK_WITH_AES_128_GCM_SHA256'
+  | 'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256'
+  | 'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256'
+  | 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'
+  | 'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256'
+  | 'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256';
+
+/** How the premaster secret comes about. A closed union, so that a `switch` over it stays exhaustive. */
+export type KeyExchange = 'PSK' | 'ECDHE_PSK';
+
+/** One suite of the TLS Cipher Suites registry; lengths are in bytes. */
+export interface CipherSuite {
+  /** Registered value, 16 bits. */
+  readonly id: number;
+  readonly name: CipherSuiteName;
+  readonly keyExchange: KeyExchange;
+  readonly aead: AeadAlgorithm;
+  /** Hash of the PRF and of the handshake transcript. */
+  readonly hash: 'SHA-256';
+  /** Length of each write key. */
+  readonly keyLength: number;
+  /** Part of the nonce taken from the key block: 4 for CCM and GCM (RFC 6655 §3), 12 for ChaCha20 (RFC 7905 §2). */
+  readonly fixedIvLength: 4 | 12;
+  /** Part of the nonce carried in each record: 8 for CCM and GCM, 0 for ChaCha20. */
+  readonly recordIvLength: 8 | 0;
+  readonly tagLength: 8 | 16;
+}
+
+type AeadColumns = Pick<
+  CipherSuite,
+  'aead' | 'hash' | 'keyLength' | 'fixedIvLength' | 'recordIvLength' | 'tagLength'
+>;
+
+const aes128 = { hash: 'SHA-256', keyLength: 16, fixedIvLength: 4, recordIvLength: 8 } as const;
+const ccm8: AeadColumns = { aead: 'AES_128_CCM_8', ...aes128, tagLength: 8 };
+const ccm: AeadColumns = { aead: 'AES_128_CCM', ...aes128, tagLength: 16 };
+const gcm: AeadColumns = { aead: 'AES_128_GCM', ...aes128, tagLength: 16 };
+const chacha: AeadColumns = {
+  aead: 'CHACHA20_POLY1305',
+  hash: 'SHA-256',
+  keyLength: 32,
+  fixedIvLength: 12,
+  recordIvLength: 0,
+  tagLength: 16,
+};
+
+/** Every suite of this library, in no order of preference. */
+export const cipherSuites: readonly CipherSuite[] = [
+  { id: 0xc0a8, name: 'TLS_PSK_WITH_AES_128_CCM_8', keyExchange: 'PSK', ...ccm8 },
+  { id: 0xc0a4, name: 'TLS_PSK_WITH_AES_128_CCM', keyExchange: 'PSK', ...ccm },
+  { id: 0x00a8, name: 'TLS_PSK_WITH_AES_128_GCM_SHA256', keyExchange: 'PSK', ...gcm },
+  { id: 0xccab, name: 'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256', keyExchange: 'PSK', ...chacha },
+  { id: 0xd001, name: 'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256', keyExchange: 'ECDHE_PSK', ...gcm },
+  { id: 0xd003, name: 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256', keyExchange: 'ECDHE_PSK', ...ccm8 },
+  { id: 0xd005, name: 'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256', keyExchange: 'ECDHE_PSK', ...ccm },
+  { id: 0xccac, name: 'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256', keyExchange: 'ECDHE_PSK', ...chacha },
+];
+
+/** The suite with this registered value, or `undefined` when it is not one of ours. */
+export function suiteById(id: number): CipherSuite | undefined {
+  return cipherSuites.find((suite) => suite.id === id);
+}
+
+/** The suite with this registered name, or `undefined` when it is not one of ours. */
+export function suiteByName(name: string): CipherSuite | undefined {
+  return cipherSuites.find((suite) => suite.name === name);
+}
