@@ -1,0 +1,243 @@
+/**
+ * A datagram network in virtual time: loss, duplication, reordering, delay, jitter and MTU, the same for the
+ * same seed; and a hook that decides the fate of a single datagram.
+ *
+ * It holds no clock: the caller asks `nextArrival`, moves its clock there and calls `deliverDue`.
+ *
+ * @module
+ */
+
+import { after, type Instant } from '../core/foundation/instant.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+/** How a direction treats its datagrams. Rates are probabilities of 0 … 1. */
+export interface NetworkConditions {
+  readonly lossRate: number;
+  readonly duplicateRate: number;
+  /** Probability that a datagram is overtaken by the next one of its direction. */
+  readonly reorderRate: number;
+  readonly delayMs: number;
+  /** Each datagram is delayed by up to this much more, drawn for each, so that it may overtake. */
+  readonly jitterMs: number;
+  /** Largest datagram in bytes; longer ones vanish and are counted in `droppedForMtu`. */
+  readonly mtu: number;
+}
+
+/** A perfect line with 10 ms one way. */
+export const perfectConditions: NetworkConditions = Object.freeze({
+  lossRate: 0,
+  duplicateRate: 0,
+  reorderRate: 0,
+  delayMs: 10,
+  jitterMs: 0,
+  mtu: 65_507,
+});
+
+/** One datagram as it was handed to the network. */
+export interface SentDatagram {
+  readonly from: PeerAddress;
+  readonly to: PeerAddress;
+  /** A copy; stays as it was sent. */
+  readonly datagram: Uint8Array;
+  readonly sentAt: Instant;
+  /** Counts the datagrams of the whole network, from 0. */
+  readonly index: number;
+  /** Counts the datagrams from `from` to `to`, from 0. */
+  readonly directionIndex: number;
+  /** What became of it. */
+  fate: DatagramFate;
+}
+
+export type DatagramFate =
+  | 'delivered'
+  | 'lost'
+  | 'over-mtu'
+  | 'duplicated'
+  | 'swapped'
+  | 'edited'
+  | 'unreachable';
+
+/**
+ * What the hook wants: `pass` leaves it to the conditions; `swap` lets the next datagram of the direction
+ * overtake it (after `swapWaitMs` without one it arrives anyway); `edit` delivers other bytes.
+ */
+export type DatagramAction =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'deliver' }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'swap' }
+  | { readonly kind: 'delay'; readonly extraMs: number }
+  | { readonly kind: 'edit'; readonly datagram: Uint8Array };
+
+/** Asked for each datagram as it is sent. `undefined` means `pass`. */
+export type DatagramHook = (sent: Readonly<SentDatagram>) => DatagramAction | undefined;
+
+/** Called for each datagram that arrives; it may change the bytes, which are its own. */
+export type DatagramReceiver = (datagram: Uint8Array, from: PeerAddress, now: Instant) => void;
+
+/** How long a swapped datagram waits for a neighbour, in milliseconds. */
+const swapWaitMs = 500;
+
+interface Travelling {
+  readonly from: PeerAddress;
+  readonly to: PeerAddress;
+  readonly datagram: Uint8Array;
+  arrival: Instant;
+  order: number;
+}
+
+/** The network. Addresses are told apart by their `key`. */
+export class SimulatedNetwork {
+  /** Everything that was sent, in order, for assertions. */
+  readonly sent: SentDatagram[] = [];
+  /** Datagrams that were longer than the MTU of their direction. */
+  droppedForMtu = 0;
+  /** Decides over single datagrams before the conditions do. */
+  hook: DatagramHook | undefined;
+
+  readonly #random: SeededRandom;
+  readonly #receivers = new Map<string, DatagramReceiver>();
+  readonly #directions = new Map<string, Partial<NetworkConditions>>();
+  readonly #sentByDirection = new Map<string, number>();
+  /** Datagrams that wait to be overtaken, by direction. */
+  readonly #held = new Map<string, Travelling>();
+  #conditions: NetworkConditions;
+  #travelling: Travelling[] = [];
+  #order = 0;
+
+  constructor(options: { readonly seed: number; readonly conditions?: Partial<NetworkConditions> }) {
+    this.#random = new SeededRandom(options.seed);
+    this.#conditions = { ...perfectConditions, ...options.conditions };
+  }
+
+  /** The conditions of directions that have none of their own. */
+  get conditions(): NetworkConditions {
+    return this.#conditions;
+  }
+
+  /** Changes conditions from now on: of all directions, or of one. What already travels is not touched. */
+  setConditions(
+    conditions: Partial<NetworkConditions>,
+    direction?: { readonly from: PeerAddress; readonly to: PeerAddress },
+  ): void {
+    if (direction === undefined) {
+      this.#conditions = { ...this.#conditions, ...conditions };
+      return;
+    }
+    const key = directionKey(direction.from, direction.to);
+    this.#directions.set(key, { ...this.#directions.get(key), ...conditions });
+  }
+
+  /** Datagrams to `address` go to `receive` from now on, in place of an earlier receiver. */
+  attach(address: PeerAddress, receive: DatagramReceiver): void {
+    this.#receivers.set(address.key, receive);
+  }
+
+  /** Datagrams to `address` vanish from now on, also those that already travel. */
+  detach(address: PeerAddress): void {
+    this.#receivers.delete(address.key);
+  }
+
+  /** Hands a datagram to the network; copied. */
+  send(from: PeerAddress, to: PeerAddress, datagram: Uint8Array, now: Instant): void {
+    const direction = directionKey(from, to);
+    const conditions = { ...this.#conditions, ...this.#directions.get(direction) };
+    const directionIndex = this.#sentByDirection.get(direction) ?? 0;
+    this.#sentByDirection.set(direction, directionIndex + 1);
+    const sent: SentDatagram = {
+      from,
+      to,
+      datagram: datagram.slice(),
+      sentAt: now,
+      index: this.sent.length,
+      directionIndex,
+      fate: 'delivered',
+    };
+    this.sent.push(sent);
+    // Drawn for every datagram, so that the fate of one does not shift the luck of the next.
+    const [loss, duplicate, reorder, jitter] = this.#draw();
+    if (datagram.length > conditions.mtu) {
+      this.droppedForMtu++;
+      sent.fate = 'over-mtu';
+      return;
+    }
+    const action = this.hook?.(sent) ?? { kind: 'pass' };
+    const left = action.kind === 'pass';
+    if (action.kind === 'drop' || (left && loss < conditions.lossRate)) {
+      sent.fate = 'lost';
+      return;
+    }
+    const extraMs = action.kind === 'delay' ? action.extraMs : 0;
+    const arrival = after(now, conditions.delayMs + jitter * conditions.jitterMs + extraMs);
+    const bytes = action.kind === 'edit' ? action.datagram : sent.datagram;
+    if (action.kind === 'edit') sent.fate = 'edited';
+    const travelling = this.#enqueue(from, to, bytes, arrival);
+    if (action.kind === 'duplicate' || (left && duplicate < conditions.duplicateRate)) {
+      sent.fate = 'duplicated';
+      this.#enqueue(from, to, bytes, arrival);
+    }
+    const held = this.#held.get(direction);
+    if (held !== undefined) {
+      // The neighbour has come: the one that waited arrives right behind it.
+      this.#held.delete(direction);
+      held.arrival = arrival;
+      held.order = this.#order++;
+    } else if (action.kind === 'swap' || (left && reorder < conditions.reorderRate)) {
+      sent.fate = 'swapped';
+      travelling.arrival = after(arrival, swapWaitMs);
+      this.#held.set(direction, travelling);
+    }
+  }
+
+  /** When the next datagram arrives, or `undefined` when none travels. */
+  nextArrival(): Instant | undefined {
+    return this.#next()?.arrival;
+  }
+
+  /** Delivers all that has arrived by `now`, in order of arrival, and returns how many. */
+  deliverDue(now: Instant): number {
+    let delivered = 0;
+    for (;;) {
+      const next = this.#next();
+      if (next === undefined || next.arrival > now) return delivered;
+      this.#travelling = this.#travelling.filter((other) => other !== next);
+      const direction = directionKey(next.from, next.to);
+      if (this.#held.get(direction) === next) this.#held.delete(direction);
+      const receive = this.#receivers.get(next.to.key);
+      if (receive === undefined) continue;
+      delivered++;
+      receive(next.datagram.slice(), next.from, now);
+    }
+  }
+
+  #draw(): [number, number, number, number] {
+    const random = this.#random;
+    return [random.fraction(), random.fraction(), random.fraction(), random.fraction()];
+  }
+
+  #enqueue(from: PeerAddress, to: PeerAddress, datagram: Uint8Array, arrival: Instant): Travelling {
+    const travelling = { from, to, datagram, arrival, order: this.#order++ };
+    this.#travelling.push(travelling);
+    return travelling;
+  }
+
+  #next(): Travelling | undefined {
+    let next: Travelling | undefined;
+    for (const one of this.#travelling) {
+      if (
+        next === undefined ||
+        one.arrival < next.arrival ||
+        (one.arrival === next.arrival && one.order < next.order)
+      ) {
+        next = one;
+      }
+    }
+    return next;
+  }
+}
+
+function directionKey(from: PeerAddress, to: PeerAddress): string {
+  return `${from.key} ${to.key}`;
+}
