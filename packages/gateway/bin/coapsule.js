@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+// Starts the command line on a Node that can run it.
+//
+// In a checkout: the sources, on the Node that the workspace pins, whatever Node is on the PATH.
+// Installed from a registry: the compiled files, on the Node that runs this file.
+// Written for Node 18 and later, so that an old Node gets a sentence instead of a syntax error.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+const sourceEntry = join(packageFolder, 'src', 'cli', 'main.ts');
+const compiledEntry = join(packageFolder, 'dist', 'cli', 'main.js');
+const inCheckout = !packageFolder.split(sep).includes('node_modules') && existsSync(sourceEntry);
+
+if (inCheckout) runSources();
+else if (!runsOn(process.versions.node)) {
+  refuse(
+    `Node 24.11 or later is needed, this is ${process.versions.node}: install a newer Node (https://nodejs.org)`,
+  );
+} else await import(pathToFileURL(compiledEntry).href);
+
+function runSources() {
+  const node = pinnedNode() ?? (runsOn(process.versions.node) ? process.execPath : undefined);
+  if (node === undefined) {
+    refuse(
+      `Node 24.11 or later is needed, this is ${process.versions.node}: run "npm ci" in the repository, which installs one`,
+    );
+    return;
+  }
+  const args = ['--conditions=@coapsule/source', '--disable-warning=ExperimentalWarning', sourceEntry];
+  // The channel carries nothing: its end tells the child that this process is gone, even after kill -9.
+  const child = spawn(node, [...args, ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, COAPSULE_LAUNCHED: '1' },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
+    process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => refuse(`cannot start ${node}: ${error.message}`));
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // A signal that does not end this process still has to end with the code a shell would show.
+    setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 100);
+  });
+}
+
+/** The Node of the workspace: the nearest node_modules above this package that has one. */
+function pinnedNode() {
+  for (let folder = packageFolder; ; folder = dirname(folder)) {
+    for (const name of ['node', 'node.exe']) {
+      const candidate = join(folder, 'node_modules', 'node', 'bin', name);
+      if (existsSync(candidate)) return candidate;
+    }
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function runsOn(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 24 || (major === 24 && minor >= 11);
+}
+
+function refuse(reason) {
+  process.stderr.write(`coapsule: ${reason}\n`);
+  process.exitCode = 1;
+}
