@@ -1,0 +1,80 @@
+/**
+ * `CryptoProvider` from `node:crypto`. Keys become KeyObjects once and stay so.
+ *
+ * @module
+ */
+
+import { createHash, createHmac, createSecretKey, type Hash, type KeyObject } from 'node:crypto';
+import type {
+  AeadAlgorithm,
+  AeadKey,
+  CryptoProvider,
+  HashAlgorithm,
+  KeyShare,
+  MacKey,
+  NamedGroup,
+  RunningHash,
+} from '../core/foundation/crypto-provider.ts';
+import { nodeAead } from './node-aead.ts';
+import { nodeKeyShare } from './node-key-share.ts';
+import { plainBytes } from './plain-bytes.ts';
+
+const hashNames: Readonly<Record<HashAlgorithm, string>> = {
+  'SHA-256': 'sha256',
+  'SHA-384': 'sha384',
+  'SHA-512': 'sha512',
+};
+
+/** The cryptography of Node.js, which is that of its OpenSSL. Stateless. */
+export const nodeCrypto: CryptoProvider = {
+  aead(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
+    return nodeAead(algorithm, key);
+  },
+  hash(algorithm: HashAlgorithm): RunningHash {
+    return new NodeRunningHash(createHash(hashNames[algorithm]));
+  },
+  digest(algorithm: HashAlgorithm, ...parts: readonly Uint8Array[]): Uint8Array {
+    const hash = createHash(hashNames[algorithm]);
+    for (const part of parts) hash.update(part);
+    return plainBytes(hash.digest());
+  },
+  hmac(algorithm: HashAlgorithm, key: Uint8Array): MacKey {
+    return new NodeMacKey(hashNames[algorithm], createSecretKey(key));
+  },
+  keyShare(group: NamedGroup): KeyShare {
+    return nodeKeyShare(group);
+  },
+};
+
+class NodeRunningHash implements RunningHash {
+  readonly #hash: Hash;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  digest(): Uint8Array {
+    // `digest` ends a Node hash, so it is called on a copy.
+    return plainBytes(this.#hash.copy().digest());
+  }
+}
+
+class NodeMacKey implements MacKey {
+  readonly #hashName: string;
+  readonly #key: KeyObject;
+
+  constructor(hashName: string, key: KeyObject) {
+    this.#hashName = hashName;
+    this.#key = key;
+  }
+
+  sign(...parts: readonly Uint8Array[]): Uint8Array {
+    const hmac = createHmac(this.#hashName, this.#key);
+    for (const part of parts) hmac.update(part);
+    return plainBytes(hmac.digest());
+  }
+}
