@@ -32,13 +32,25 @@ export interface AeadKey {
    *
    * @param nonce 12 bytes (TLS) or 13 bytes (OSCORE with AES-CCM); never used before with this key.
    */
-  seal(nonce: Uint8Array, additionalData: Uint8Array, buffer: Uint8Array, offset: number, length: number): void;
+  seal(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): void;
   /**
    * Checks and decrypts `length` bytes (ciphertext and tag) at `buffer[offset]` in place.
    *
    * @returns the length of the plaintext, or -1 when the tag does not verify; then `buffer` is as it was.
    */
-  open(nonce: Uint8Array, additionalData: Uint8Array, buffer: Uint8Array, offset: number, length: number): number;
+  open(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): number;
 }
 
 /** A running hash, as a handshake transcript needs it. */

@@ -14,10 +14,15 @@
 /** Received bytes that are not what they should be. Never thrown. */
 export interface DecodeFault {
   readonly kind: 'decode-fault';
-  readonly layer: 'coap' | 'dtls-record' | 'dtls-handshake' | 'link-format';
-  /** Offset of the byte that does not fit. */
+  readonly layer: 'coap' | 'dtls-record' | 'dtls-handshake' | 'link-format' | 'uri';
+  /** Offset of the byte (of the character, for `link-format` and `uri`) that does not fit. */
   readonly offset: number;
   readonly reason: string;
+}
+
+/** Whether the result of a decoder is its fault rather than its value. */
+export function isDecodeFault<T>(result: T): result is Extract<T, DecodeFault> {
+  return (result as { readonly kind?: unknown } | null | undefined)?.kind === 'decode-fault';
 }
 
 /** A well-formed message that breaks a rule of its protocol. Never thrown. */
