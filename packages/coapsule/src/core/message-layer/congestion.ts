@@ -1,0 +1,173 @@
+/**
+ * How many messages may be on their way to one peer: NSTART and PROBING_RATE (RFC 7252 §4.7).
+ *
+ * Four lanes for each peer, each first in, first out:
+ * - `request`: Confirmable requests and pings; at most NSTART not acknowledged.
+ * - `reply`: Confirmable responses and notifications; also at most NSTART. They are counted apart from
+ *   requests: two endpoints that ask each other would otherwise each wait for a reply that the other
+ *   holds back behind its own unacknowledged request.
+ * - `non-request`: Non-confirmable requests; PROBING_RATE while the peer answers nothing.
+ * - `non-reply`: Non-confirmable responses. What limits notifications is RFC 7641 §4.5.1, a layer above.
+ *
+ * PROBING_RATE is an average. It is taken over EXCHANGE_LIFETIME, after which a requester stops
+ * expecting a response: 247 bytes may go out at once, then one byte a second, until the peer sends
+ * something. Confirmable messages are not counted; their back-off and NSTART hold them down.
+ *
+ * Neither sends nor has timers; `message-layer.ts` owns the order of things.
+ *
+ * @module
+ */
+
+import { exchangeLifetimeMs, type TransmissionParameters } from '../coap/transmission-parameters.ts';
+import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
+import type { PeerKey } from './message-layer-output.ts';
+
+/** In the order in which they are served when Message IDs are scarce. */
+export const lanes = ['reply', 'request', 'non-reply', 'non-request'] as const;
+
+/** Which messages wait for each other. */
+export type Lane = (typeof lanes)[number];
+
+/** The lane of a message. */
+export function laneOf(type: 'CON' | 'NON', isResponse: boolean): Lane {
+  if (type === 'CON') return isResponse ? 'reply' : 'request';
+  return isResponse ? 'non-reply' : 'non-request';
+}
+
+interface PeerLanes<Item> {
+  readonly waiting: Readonly<Record<Lane, Set<Item>>>;
+  readonly outstanding: { request: number; reply: number };
+}
+
+interface Probe {
+  /** Bytes that may go out; below zero after a message that was larger than the rest. */
+  allowance: number;
+  at: Instant;
+}
+
+/** The lanes of all peers. A peer is forgotten as soon as nothing is waiting or outstanding. */
+export class CongestionControl<Item> {
+  readonly #nstart: number;
+  readonly #bytesPerMs: number;
+  readonly #burstBytes: number;
+  readonly #peers = new Map<PeerKey, PeerLanes<Item>>();
+  readonly #probes = new Map<PeerKey, Probe>();
+
+  constructor(parameters: TransmissionParameters) {
+    this.#nstart = parameters.nstart;
+    this.#bytesPerMs = parameters.probingRateBytesPerSecond / 1000;
+    this.#burstBytes = this.#bytesPerMs * exchangeLifetimeMs(parameters);
+  }
+
+  /** Peers with something waiting or outstanding. */
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** Peers that were asked without Confirmable messages and have not answered. */
+  get probed(): number {
+    return this.#probes.size;
+  }
+
+  /** Puts `item` at the end of its lane. */
+  enqueue(peer: PeerKey, lane: Lane, item: Item): void {
+    let state = this.#peers.get(peer);
+    if (state === undefined) {
+      state = {
+        waiting: {
+          reply: new Set(),
+          request: new Set(),
+          'non-reply': new Set(),
+          'non-request': new Set(),
+        },
+        outstanding: { request: 0, reply: 0 },
+      };
+      this.#peers.set(peer, state);
+    }
+    state.waiting[lane].add(item);
+  }
+
+  /** Takes `item` out of its lane without sending it. */
+  withdraw(peer: PeerKey, lane: Lane, item: Item): void {
+    this.#peers.get(peer)?.waiting[lane].delete(item);
+    this.#forgetIfIdle(peer);
+  }
+
+  /** The next item of a lane, if it may go now; it stays there until `begin` or `withdraw`. */
+  ready(peer: PeerKey, lane: Lane, now: Instant): Item | undefined {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return undefined;
+    if ((lane === 'request' || lane === 'reply') && state.outstanding[lane] >= this.#nstart) return undefined;
+    if (lane === 'non-request' && this.#allowance(peer, now) <= 0) return undefined;
+    return state.waiting[lane].values().next().value;
+  }
+
+  /** Whether anything waits in a lane. */
+  isWaiting(peer: PeerKey, lane: Lane): boolean {
+    return (this.#peers.get(peer)?.waiting[lane].size ?? 0) > 0;
+  }
+
+  /** `item` goes out, as `bytes` bytes. In the Confirmable lanes, `end` must follow. */
+  begin(peer: PeerKey, lane: Lane, item: Item, bytes: number, now: Instant): void {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return;
+    state.waiting[lane].delete(item);
+    if (lane === 'request' || lane === 'reply') state.outstanding[lane]++;
+    if (lane === 'non-request') {
+      this.#probes.set(peer, { allowance: this.#allowance(peer, now) - bytes, at: now });
+    }
+    this.#forgetIfIdle(peer);
+  }
+
+  /** A Confirmable message is no longer outstanding: acknowledged, reset, given up or stopped. */
+  end(peer: PeerKey, lane: 'request' | 'reply'): void {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return;
+    state.outstanding[lane]--;
+    this.#forgetIfIdle(peer);
+  }
+
+  /** The peer sent something: it does respond. Returns whether that may let requests go. */
+  heardFrom(peer: PeerKey): boolean {
+    return this.#probes.size > 0 && this.#probes.delete(peer) && this.isWaiting(peer, 'non-request');
+  }
+
+  /**
+   * When PROBING_RATE lets the next request go or, with none waiting, forgets the peer.
+   * `undefined` for a peer that is not being probed.
+   */
+  probingTimeout(peer: PeerKey, now: Instant): Instant | undefined {
+    if (!this.#probes.has(peer)) return undefined;
+    const wanted = this.isWaiting(peer, 'non-request') ? 0 : this.#burstBytes;
+    const missing = wanted - this.#allowance(peer, now);
+    // Half a byte more, so that rounding does not wake us just before.
+    const waitMs: DurationMs = (Math.max(missing, 0) + 0.5) / this.#bytesPerMs;
+    return after(now, waitMs);
+  }
+
+  /** Forgets that `peer` did not answer, once the average is back under PROBING_RATE. */
+  sweepProbe(peer: PeerKey, now: Instant): void {
+    if (this.#probes.has(peer) && this.#allowance(peer, now) >= this.#burstBytes) this.#probes.delete(peer);
+  }
+
+  /** Forgets `peer`, and returns what was waiting. */
+  forgetPeer(peer: PeerKey): Item[] {
+    const state = this.#peers.get(peer);
+    this.#peers.delete(peer);
+    this.#probes.delete(peer);
+    return state ? lanes.flatMap((lane) => [...state.waiting[lane]]) : [];
+  }
+
+  #allowance(peer: PeerKey, now: Instant): number {
+    const probe = this.#probes.get(peer);
+    if (probe === undefined) return this.#burstBytes;
+    return Math.min(this.#burstBytes, probe.allowance + elapsedMs(probe.at, now) * this.#bytesPerMs);
+  }
+
+  #forgetIfIdle(peer: PeerKey): void {
+    const state = this.#peers.get(peer);
+    if (state === undefined || state.outstanding.request > 0 || state.outstanding.reply > 0) return;
+    for (const lane of lanes) if (state.waiting[lane].size > 0) return;
+    this.#peers.delete(peer);
+  }
+}

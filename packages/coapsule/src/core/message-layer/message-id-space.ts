@@ -1,0 +1,165 @@
+/**
+ * Message IDs of our own messages: sequential for each peer from a random start, and not used again to
+ * the same peer while a message that had it may still be known there (RFC 7252 §4.4).
+ *
+ * The IDs in use are always one range that wraps, so only its ends are kept: a list of at most about 65
+ * segments, each with the time when its last ID lapses. An ID is free again at most 1/64 of
+ * EXCHANGE_LIFETIME (3.9 s) late, never early; and an ID of a NON waits for those of CONs before it.
+ *
+ * Does not know what the IDs are used for. IDs of received messages are the peer's own space.
+ *
+ * @module
+ */
+
+import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { type RandomSource, randomUint16 } from '../foundation/random-source.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import type { PeerKey } from './message-layer-output.ts';
+
+interface Segment {
+  count: number;
+  readonly begun: Instant;
+  lapses: Instant;
+}
+
+const idCount = 65_536;
+
+/** The Message IDs towards one peer. */
+export class MessageIdSpace {
+  #next: number;
+  #inUse = 0;
+  #segments: Segment[] = [];
+  readonly #segmentMs: DurationMs;
+
+  /** @param segmentMs How much time one segment may span; the precision of release. */
+  constructor(start: number, segmentMs: DurationMs) {
+    this.#next = start;
+    this.#segmentMs = segmentMs;
+  }
+
+  /** A space of its own that goes on from here and still avoids every ID in use here. */
+  fork(): MessageIdSpace {
+    const copy = new MessageIdSpace(this.#next, this.#segmentMs);
+    copy.#inUse = this.#inUse;
+    copy.#segments = this.#segments.map((segment) => ({ ...segment }));
+    return copy;
+  }
+
+  /** Takes the next ID for `lifetimeMs`, or returns `undefined` when all 65,536 are in use. */
+  allocate(lifetimeMs: DurationMs, now: Instant): number | undefined {
+    this.release(now);
+    if (this.#inUse === idCount) return undefined;
+    const lapses = after(now, lifetimeMs);
+    const last = this.#segments.at(-1);
+    if (last && elapsedMs(last.begun, now) < this.#segmentMs) {
+      last.count++;
+      if (lapses > last.lapses) last.lapses = lapses;
+    } else {
+      this.#segments.push({ count: 1, begun: now, lapses });
+    }
+    this.#inUse++;
+    const id = this.#next;
+    this.#next = (id + 1) % idCount;
+    return id;
+  }
+
+  /** Frees what has lapsed. */
+  release(now: Instant): void {
+    for (;;) {
+      const first = this.#segments[0];
+      if (first === undefined || first.lapses > now) return;
+      this.#inUse -= first.count;
+      this.#segments.shift();
+    }
+  }
+
+  /** IDs that may not be used now. */
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  /** When some ID becomes free; `undefined` when none is in use. */
+  nextRelease(): Instant | undefined {
+    return this.#segments[0]?.lapses;
+  }
+
+  /** When all IDs are free; `undefined` when none is in use. */
+  lastRelease(): Instant | undefined {
+    let last = this.#segments[0]?.lapses;
+    for (const { lapses } of this.#segments) if (last === undefined || lapses > last) last = lapses;
+    return last;
+  }
+}
+
+/**
+ * The Message ID spaces of one layer.
+ *
+ * A peer has a space of its own while one of its IDs is in use. At `maxPeers` such spaces, further peers
+ * share one, which is still never reused early; so spoofed addresses cost no more memory.
+ */
+export class MessageIds {
+  readonly #random: RandomSource;
+  readonly #maxPeers: number;
+  readonly #segmentMs: DurationMs;
+  readonly #own = new Map<PeerKey, MessageIdSpace>();
+  readonly #shared: MessageIdSpace;
+  readonly #lapses = new TimerQueue<PeerKey>();
+
+  /** @param exchangeLifetimeMs The longest lifetime that will be asked for. */
+  constructor(random: RandomSource, maxPeers: number, exchangeLifetimeMs: DurationMs) {
+    this.#random = random;
+    this.#maxPeers = maxPeers;
+    this.#segmentMs = exchangeLifetimeMs / 64;
+    this.#shared = new MessageIdSpace(randomUint16(random), this.#segmentMs);
+  }
+
+  /** Peers that have a space of their own. */
+  get size(): number {
+    return this.#own.size;
+  }
+
+  /** Takes an ID towards `peer`, or returns `undefined` when none is free before `nextRelease(peer)`. */
+  allocate(peer: PeerKey, lifetimeMs: DurationMs, now: Instant): number | undefined {
+    let space = this.#own.get(peer);
+    if (space === undefined) {
+      if (this.#own.size >= this.#maxPeers) return this.#shared.allocate(lifetimeMs, now);
+      this.#shared.release(now);
+      // The peer may have had IDs of the shared space before; its own space must go around them.
+      space =
+        this.#shared.inUse > 0
+          ? this.#shared.fork()
+          : new MessageIdSpace(randomUint16(this.#random), this.#segmentMs);
+      this.#own.set(peer, space);
+    }
+    const id = space.allocate(lifetimeMs, now);
+    if (this.#lapses.deadline(peer) === undefined) this.#watch(peer, space);
+    return id;
+  }
+
+  /** When an ID towards `peer` becomes free. */
+  nextRelease(peer: PeerKey): Instant | undefined {
+    return (this.#own.get(peer) ?? this.#shared).nextRelease();
+  }
+
+  /** Forgets spaces that have no ID in use. */
+  handleTimeout(now: Instant): void {
+    for (let peer = this.#lapses.expire(now); peer !== undefined; peer = this.#lapses.expire(now)) {
+      const space = this.#own.get(peer);
+      if (space === undefined) continue;
+      space.release(now);
+      if (space.inUse === 0) this.#own.delete(peer);
+      else this.#watch(peer, space);
+    }
+  }
+
+  /** When `handleTimeout` has something to do. */
+  nextTimeout(): Instant | undefined {
+    return this.#lapses.next();
+  }
+
+  /** Looks again when the space may be empty; once for each lifetime, not for each ID. */
+  #watch(peer: PeerKey, space: MessageIdSpace): void {
+    const release = space.lastRelease();
+    if (release !== undefined) this.#lapses.set(peer, release);
+  }
+}

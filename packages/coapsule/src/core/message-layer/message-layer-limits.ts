@@ -1,0 +1,128 @@
+/**
+ * The bounds of the message layer, and what it counts.
+ *
+ * @module
+ */
+
+import { ApiMisuseError } from '../foundation/errors.ts';
+
+/**
+ * Bounds on what peers, and the application, can make the layer remember.
+ *
+ * | name                        | unit     | default | what happens at the bound |
+ * |-----------------------------|----------|---------|---------------------------|
+ * | `deduplicationBytes`        | bytes    | 16 MiB  | see `deduplication.ts`    |
+ * | `deduplicationBytesPerPeer` | bytes    | 64 KiB, 4 MiB for authenticated peers | the same |
+ * | `deduplicationPeers`        | peers    | 20,000  | the same                  |
+ * | `messageIdPeers`            | peers    | 8,192   | further peers share one Message ID space |
+ * | `queuedMessages`            | messages | 65,536  | `send` fails the message  |
+ * | `trackedNonConfirmable`     | messages | 16,384  | a Reset for older ones is not matched |
+ */
+export interface MessageLayerLimits {
+  readonly deduplicationBytes: number;
+  readonly deduplicationBytesPerPeer: number;
+  readonly deduplicationPeers: number;
+  readonly messageIdPeers: number;
+  readonly queuedMessages: number;
+  readonly trackedNonConfirmable: number;
+}
+
+/**
+ * The limits with defaults filled in, frozen.
+ *
+ * @param authenticatedPeers Whether every peer is a security association, which cannot be had by spoofing.
+ * @throws ApiMisuseError for a limit that is not a positive integer.
+ */
+export function messageLayerLimits(
+  limits: Partial<MessageLayerLimits>,
+  authenticatedPeers: boolean,
+): MessageLayerLimits {
+  const complete: MessageLayerLimits = {
+    deduplicationBytes: 16 * 1024 * 1024,
+    deduplicationBytesPerPeer: authenticatedPeers ? 4 * 1024 * 1024 : 64 * 1024,
+    deduplicationPeers: 20_000,
+    messageIdPeers: 8_192,
+    queuedMessages: 65_536,
+    trackedNonConfirmable: 16_384,
+    ...limits,
+  };
+  for (const [name, value] of Object.entries(complete)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ApiMisuseError(`limits.${name} is ${value}; expected a positive integer`);
+    }
+  }
+  return Object.freeze(complete);
+}
+
+/** Totals since the start, except those marked "now". */
+export interface MessageLayerCounters {
+  /** Datagrams handed out, retransmissions included. */
+  transmitted: number;
+  retransmitted: number;
+  /** Confirmable messages given up (RFC 7252 §4.2). */
+  timedOut: number;
+  /** Resets received for messages of ours. */
+  resetsReceived: number;
+  resetsSent: number;
+  pingsAnswered: number;
+  /** Copies of messages that were there before; those answered with the same bytes, or absorbed. */
+  duplicates: number;
+  /** Copies of safe requests that were handed up again. */
+  repeats: number;
+  /** Messages with a format error, as far as they had a header. */
+  malformed: number;
+  /** Well-formed messages rejected by type and code (RFC 7252 §4.2, §4.3). */
+  rejected: number;
+  /** Acknowledgements and Resets that belong to nothing we sent or still wait for. */
+  unmatched: number;
+  /** Requests refused because the deduplication store is full of answers that must stay. */
+  overloaded: number;
+  /** Messages processed without a record for their duplicates, because the store was full. */
+  untracked: number;
+  /** Records dropped before their lifetime ended, to make room. */
+  evicted: number;
+  /** Messages refused because `queuedMessages` were waiting. */
+  queueOverflows: number;
+  /** Times that messages had to wait because all 65,536 Message IDs to their peer were in use (§4.4). */
+  messageIdsExhausted: number;
+  /** Times that requests had to wait because their peer never answers (PROBING_RATE, §4.7). */
+  probingDelays: number;
+  /** Now: messages waiting for NSTART, PROBING_RATE or a Message ID. */
+  queued: number;
+  /** Now: Confirmable messages sent and not acknowledged. */
+  outstanding: number;
+  /** Now: bytes accounted to the deduplication store. */
+  deduplicationBytes: number;
+  /** Now: records in the deduplication store. */
+  deduplicationEntries: number;
+  /** Now: peers in the deduplication store. */
+  deduplicationPeers: number;
+}
+
+/** All counters at zero. */
+export function zeroCounters(): MessageLayerCounters {
+  return {
+    transmitted: 0,
+    retransmitted: 0,
+    timedOut: 0,
+    resetsReceived: 0,
+    resetsSent: 0,
+    pingsAnswered: 0,
+    duplicates: 0,
+    repeats: 0,
+    malformed: 0,
+    rejected: 0,
+    unmatched: 0,
+    overloaded: 0,
+    untracked: 0,
+    evicted: 0,
+    queueOverflows: 0,
+    messageIdsExhausted: 0,
+    probingDelays: 0,
+    queued: 0,
+    outstanding: 0,
+    deduplicationBytes: 0,
+    deduplicationEntries: 0,
+    deduplicationPeers: 0,
+  };
+}

@@ -1,0 +1,397 @@
+/**
+ * The message layer of CoAP over UDP and DTLS (RFC 7252 §4): reliability, duplicates, Message IDs.
+ *
+ * In: decoded messages of a peer, and messages to send. Out: datagrams, and what became of the messages.
+ * - `receive` decides what a message is (`message-types.ts`), and answers copies of earlier ones
+ *   (`deduplication.ts`).
+ * - `send`, `reply` and `ping` give messages of ours to `transmission-table.ts`, which repeats them
+ *   (`retransmission.ts`), holds them back (`congestion.ts`) and numbers them (`message-id-space.ts`).
+ *
+ * Not here: tokens and what requests mean (§5), matching of separate responses (§5.3.2), multicast (§8),
+ * ICMP errors (§4.2; the socket adapter ignores them, as it cannot vet them).
+ *
+ * @module
+ */
+
+import { Code } from '../coap/code.ts';
+import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
+import type { MessageType, MessageView } from '../coap/message-view.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import {
+  exchangeLifetimeMs,
+  nonLifetimeMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { Deduplication, type ReceivedRecord } from './deduplication.ts';
+import {
+  type MessageLayerCounters,
+  type MessageLayerLimits,
+  messageLayerLimits,
+  zeroCounters,
+} from './message-layer-limits.ts';
+import type {
+  AbsorbedReason,
+  MessageLayerOutput,
+  OutgoingMessage,
+  PeerKey,
+  Received,
+  RejectedReason,
+  ReplyHandle,
+  TransmissionId,
+  UnmatchedReason,
+} from './message-layer-output.ts';
+import { contentOf, type MessageContent, messageUsage, rejection } from './message-types.ts';
+import { TransmissionTable } from './transmission-table.ts';
+
+export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
+export type {
+  AbsorbedReason,
+  DiscardedReason,
+  MessageLayerOutput,
+  OutgoingMessage,
+  PeerKey,
+  Received,
+  ReplyHandle,
+  TransmissionId,
+} from './message-layer-output.ts';
+
+/** What a message layer needs. */
+export interface MessageLayerOptions {
+  readonly parameters: TransmissionParameters;
+  /** For initial timeouts, first Message IDs and the digest key. */
+  readonly random: RandomSource;
+  readonly limits?: Partial<MessageLayerLimits>;
+  /** Whether every peer is a security association; default false. Chooses the default limit per peer. */
+  readonly authenticatedPeers?: boolean;
+}
+
+const noOptions = OptionSet.from([]);
+
+/** The messages between one local endpoint and all its peers. See the module comment. */
+export class MessageLayer {
+  readonly #counters = zeroCounters();
+  readonly #outputs = new OutputQueue<MessageLayerOutput>();
+  readonly #deduplication: Deduplication;
+  readonly #transmissions: TransmissionTable;
+
+  /** @throws ApiMisuseError for a limit that is not a positive integer. */
+  constructor(options: MessageLayerOptions) {
+    const { parameters, random } = options;
+    const limits = messageLayerLimits(options.limits ?? {}, options.authenticatedPeers ?? false);
+    this.#deduplication = new Deduplication(
+      { random, limits, counters: this.#counters },
+      { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) },
+    );
+    this.#transmissions = new TransmissionTable({
+      parameters,
+      random,
+      limits,
+      counters: this.#counters,
+      outputs: this.#outputs,
+    });
+  }
+
+  /** What happened so far; changes as the layer runs. */
+  get counters(): Readonly<MessageLayerCounters> {
+    return this.#counters;
+  }
+
+  /** Transmissions, Message ID spaces, lanes and timers in memory now; 0 when nothing is remembered. */
+  get transmissionState(): number {
+    return this.#transmissions.size;
+  }
+
+  /**
+   * Takes a message of `peer` (RFC 7252 §4.2 to §4.5).
+   *
+   * A `request` wants one `reply`, and an `acknowledge` before that if the reply is not there in time.
+   * A `response` that is CON wants `acknowledgeResponse` or `resetResponse`. An `overloaded` request must
+   * not be carried out, only replied to. Never throws.
+   */
+  receive(peer: PeerKey, message: MessageView, now: Instant): Received {
+    this.#transmissions.heardFrom(peer, now);
+    const content = contentOf(message.code);
+    const usage = messageUsage[message.type][content];
+    if (usage === 'unused') return this.#reject(peer, message, content);
+    if (usage === 'ping') {
+      this.#counters.pingsAnswered++;
+      this.#transmitEmpty(peer, 'RST', message.messageId);
+      return absorbed('ping');
+    }
+    switch (message.type) {
+      case 'CON':
+      case 'NON':
+        return content === 'request'
+          ? this.#receiveRequest(peer, message, message.type, now)
+          : this.#receiveResponse(peer, message, message.type, now);
+      case 'ACK':
+        return content === 'empty'
+          ? this.#settled(
+              peer,
+              'acknowledgement',
+              this.#transmissions.acknowledged(peer, message.messageId, now),
+            )
+          : this.#receivePiggybacked(peer, message, now);
+      case 'RST':
+        return this.#settled(peer, 'reset', this.#transmissions.reset(peer, message.messageId, now));
+    }
+  }
+
+  /**
+   * Takes a datagram of `peer` that is no message: a Reset if it was Confirmable, else silence
+   * (RFC 7252 §4.2, §4.3). Silence too when even the header could not be read (§3).
+   */
+  receiveFault(peer: PeerKey, fault: MessageDecodeFault, now: Instant): void {
+    this.#transmissions.heardFrom(peer, now);
+    this.#counters.malformed++;
+    this.#outputs.push({ kind: 'discarded', peer, reason: 'malformed' });
+    if (fault.type === undefined || fault.messageId === undefined) return;
+    if (rejection[fault.type] === 'reset') this.#transmitEmpty(peer, 'RST', fault.messageId);
+  }
+
+  /**
+   * Sends a request, response or notification, at once or when NSTART, PROBING_RATE and Message IDs
+   * allow (RFC 7252 §4.4, §4.7).
+   *
+   * A CON ends in exactly one of: `acknowledged`, `reset` or `timed-out` as output, a piggybacked response
+   * from `receive`, or `stop`. A NON ends in nothing or in `reset`. With `queuedMessages` waiting, the
+   * message is dropped and `timed-out` at once.
+   *
+   * @throws ApiMisuseError for a code or content that §4.3 Table 1 or the message format does not allow.
+   */
+  send(peer: PeerKey, type: 'CON' | 'NON', message: OutgoingMessage, now: Instant): TransmissionId {
+    expectUsed(type, message.code);
+    return this.#transmissions.send(peer, type, message, now);
+  }
+
+  /**
+   * Replies to a request (RFC 7252 §5.2): piggybacked on the ACK of a CON that has none yet, else as a
+   * message of its own, by default of the type of the request.
+   *
+   * @param options.keepAnswer Whether copies of a safe request get this answer again; if not, they are
+   *        handed up again. Answers to unsafe requests are kept in any case.
+   * @returns the transmission of a message of its own; `undefined` for a piggybacked response.
+   * @throws ApiMisuseError for a code that is no response.
+   */
+  reply(
+    handle: ReplyHandle,
+    message: OutgoingMessage,
+    options: { readonly type?: 'CON' | 'NON'; readonly keepAnswer: boolean },
+    now: Instant,
+  ): TransmissionId | undefined {
+    expectUsed('ACK', message.code, 'response');
+    const record = handle as ReceivedRecord;
+    const { peer, messageId } = record;
+    if (record.type === 'CON' && record.state === 'in-progress') {
+      const { code, token, options: messageOptions, payload } = message;
+      const datagram = encodeMessage({
+        type: 'ACK',
+        code,
+        messageId,
+        token,
+        options: messageOptions,
+        payload,
+      });
+      this.#deduplication.answered(record, code, datagram, token.length, options.keepAnswer);
+      this.#transmit(peer, datagram);
+      return undefined;
+    }
+    if (record.type === 'NON') record.state = 'answered';
+    return this.#transmissions.send(peer, options.type ?? record.type, message, now);
+  }
+
+  /** Sends the Empty ACK for a CON request, unless it has one or was replied to (RFC 7252 §5.2.2). */
+  acknowledge(handle: ReplyHandle, _now: Instant): void {
+    const record = handle as ReceivedRecord;
+    if (record.type !== 'CON' || record.state !== 'in-progress') return;
+    this.#deduplication.acknowledged(record);
+    this.#transmitEmpty(record.peer, 'ACK', record.messageId);
+  }
+
+  /**
+   * Sends the Empty ACK for a CON response or notification that belongs to a request of ours. Copies of
+   * it get the same without being handed up. Does nothing for other types.
+   */
+  acknowledgeResponse(peer: PeerKey, message: MessageView, now: Instant): void {
+    if (message.type !== 'CON') return;
+    const record = this.#deduplication.find(peer, message, now);
+    if (record) this.#deduplication.acknowledged(record);
+    this.#transmitEmpty(peer, 'ACK', message.messageId);
+  }
+
+  /**
+   * Sends a Reset for a response or notification that belongs to nothing (RFC 7252 §4.2, §4.3). Copies
+   * of a CON get the same. Does nothing for an ACK: §4.2 forbids to answer one.
+   */
+  resetResponse(peer: PeerKey, message: MessageView, now: Instant): void {
+    if (message.type !== 'CON' && message.type !== 'NON') return;
+    const record = this.#deduplication.find(peer, message, now);
+    if (record) record.state = 'reset';
+    this.#transmitEmpty(peer, 'RST', message.messageId);
+  }
+
+  /** Sends a CoAP ping (RFC 7252 §4.3); the pong is the `reset` output. Counts for NSTART. */
+  ping(peer: PeerKey, now: Instant): TransmissionId {
+    return this.#transmissions.ping(peer, now);
+  }
+
+  /**
+   * Ends a Confirmable transmission, without an output for it: no more retransmissions, or no first one.
+   * Then `nextTimeout` is due at once if another message waited for it. Does nothing for what has ended.
+   */
+  stop(transmission: TransmissionId): void {
+    this.#transmissions.stop(transmission);
+  }
+
+  /**
+   * Forgets `peer`: its records, and our messages to it, without outputs for them. Which Message IDs are
+   * in use stays known, so that one who comes back under the same key does not see them again too early.
+   */
+  forgetPeer(peer: PeerKey, _now: Instant): void {
+    this.#deduplication.forgetPeer(peer);
+    this.#transmissions.forgetPeer(peer);
+  }
+
+  /** The next output, oldest first. */
+  poll(): MessageLayerOutput | undefined {
+    return this.#outputs.shift();
+  }
+
+  /** Runs what is due. */
+  handleTimeout(now: Instant): void {
+    this.#transmissions.handleTimeout(now);
+    this.#deduplication.handleTimeout(now);
+  }
+
+  /** When `handleTimeout` wants to be called. */
+  nextTimeout(): Instant | undefined {
+    return earliest(this.#transmissions.nextTimeout(), this.#deduplication.nextTimeout());
+  }
+
+  #receiveRequest(peer: PeerKey, message: MessageView, type: 'CON' | 'NON', now: Instant): Received {
+    const known = this.#deduplication.find(peer, message, now);
+    if (known) {
+      if (known.state === 'repeatable') {
+        this.#counters.repeats++;
+        known.state = 'in-progress';
+        return { kind: 'request', message, reply: known, repeat: true };
+      }
+      return this.#absorbCopy(known, message);
+    }
+    const record = this.#deduplication.admit(peer, message, type, now);
+    if (record.unsafe && !record.stored) {
+      this.#counters.overloaded++;
+      return { kind: 'overloaded', message, reply: record };
+    }
+    return { kind: 'request', message, reply: record, repeat: false };
+  }
+
+  #receiveResponse(peer: PeerKey, message: MessageView, type: 'CON' | 'NON', now: Instant): Received {
+    const known = this.#deduplication.find(peer, message, now);
+    if (known) return this.#absorbCopy(known, message);
+    this.#deduplication.admit(peer, message, type, now);
+    return { kind: 'response', message };
+  }
+
+  #receivePiggybacked(peer: PeerKey, message: MessageView, now: Instant): Received {
+    const match = this.#transmissions.respondedTo(peer, message.messageId, message.token, now);
+    if (typeof match === 'number') return { kind: 'response', message, transmission: match };
+    return this.#settled(peer, 'acknowledgement', match);
+  }
+
+  /** RFC 7252 §4.5: each copy of a CON is answered as the first was; a copy of a NON with nothing. */
+  #absorbCopy(known: ReceivedRecord, copy: MessageView): Received {
+    this.#counters.duplicates++;
+    if (known.type === 'NON') return absorbed('duplicate-non-confirmable');
+    const { peer, messageId } = known;
+    switch (known.state) {
+      case 'in-progress':
+      case 'repeatable':
+        return absorbed('duplicate-in-progress');
+      case 'acknowledged':
+        this.#transmitEmpty(peer, 'ACK', messageId);
+        return absorbed('duplicate-acknowledged');
+      case 'reset':
+        this.#transmitEmpty(peer, 'RST', messageId);
+        return absorbed('duplicate-reset');
+      case 'answered':
+        this.#transmit(peer, storedAnswer(known, copy.token));
+        return absorbed('duplicate-answered');
+    }
+  }
+
+  #reject(peer: PeerKey, message: MessageView, content: MessageContent): Received {
+    const reason = rejectedReason(message.type, content);
+    this.#counters.rejected++;
+    this.#outputs.push({ kind: 'discarded', peer, reason });
+    if (rejection[message.type] === 'reset') this.#transmitEmpty(peer, 'RST', message.messageId);
+    return absorbed(reason);
+  }
+
+  #settled(
+    peer: PeerKey,
+    kind: 'acknowledgement' | 'reset',
+    unmatched: UnmatchedReason | undefined,
+  ): Received {
+    if (unmatched === undefined) return absorbed(kind);
+    this.#counters.unmatched++;
+    this.#outputs.push({ kind: 'discarded', peer, reason: unmatched });
+    return absorbed(unmatched);
+  }
+
+  #transmitEmpty(peer: PeerKey, type: 'ACK' | 'RST', messageId: number): void {
+    if (type === 'RST') this.#counters.resetsSent++;
+    this.#transmit(peer, emptyDatagram(type, messageId));
+  }
+
+  #transmit(peer: PeerKey, datagram: Uint8Array): void {
+    this.#counters.transmitted++;
+    this.#outputs.push({ kind: 'transmit', peer, datagram });
+  }
+}
+
+function absorbed(reason: AbsorbedReason): Received {
+  return { kind: 'absorbed', reason };
+}
+
+function rejectedReason(type: MessageType, content: MessageContent): RejectedReason {
+  if (content === 'reserved') return 'reserved-code';
+  if (type === 'NON') return 'empty-non-confirmable';
+  return type === 'ACK' ? 'request-in-acknowledgement' : 'non-empty-reset';
+}
+
+function emptyDatagram(type: 'ACK' | 'RST', messageId: number): Uint8Array {
+  return encodeMessage({
+    type,
+    code: Code.Empty,
+    messageId,
+    token: noBytes,
+    options: noOptions,
+    payload: noBytes,
+  });
+}
+
+/** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */
+function storedAnswer(record: ReceivedRecord, token: Uint8Array): Uint8Array {
+  const { messageId, answerCode, answerTail } = record;
+  const datagram = new Uint8Array(4 + token.length + answerTail.length);
+  datagram.set(emptyDatagram('ACK', messageId));
+  datagram[0] = (datagram[0] as number) | token.length;
+  datagram[1] = answerCode;
+  datagram.set(token, 4);
+  datagram.set(answerTail, 4 + token.length);
+  return datagram;
+}
+
+function expectUsed(type: MessageType, code: Code, only?: MessageContent): void {
+  const content = contentOf(code);
+  if (messageUsage[type][content] === 'used' && (only === undefined || content === only)) return;
+  throw new ApiMisuseError(
+    `code is ${code} (${content}) in a ${type}; expected ${only ?? 'request or response'} (RFC 7252 §4.3)`,
+  );
+}

@@ -1,0 +1,377 @@
+/**
+ * Messages of our own: waiting for their turn, on their way, acknowledged, reset or given up
+ * (RFC 7252 §4.2 to §4.4, §4.7).
+ *
+ * Gives each message its Message ID when it first goes out, not while it waits. Does not see requests of
+ * peers; replies that need a message of their own come here like any other message.
+ *
+ * @module
+ */
+
+import { Code } from '../coap/code.ts';
+import { encodeMessage } from '../coap/message-codec.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import {
+  exchangeLifetimeMs,
+  nonLifetimeMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
+import { equalBytes, noBytes } from '../foundation/bytes.ts';
+import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
+import type { OutputQueue } from '../foundation/output-queue.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
+import { MessageIds } from './message-id-space.ts';
+import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
+import type {
+  MessageLayerOutput,
+  OutgoingMessage,
+  PeerKey,
+  TransmissionId,
+  UnmatchedReason,
+} from './message-layer-output.ts';
+import { contentOf, type MessageContent } from './message-types.ts';
+import { Retransmission } from './retransmission.ts';
+
+interface Transmission {
+  readonly id: TransmissionId;
+  readonly peer: PeerKey;
+  readonly lane: Lane;
+  readonly content: MessageContent;
+  /** Length of the token, which follows the 4 bytes of the header. */
+  readonly tokenLength: number;
+  /** Complete but for the Message ID, which `#start` fills in. */
+  readonly datagram: Uint8Array;
+  /** `settled`: nothing of it is remembered elsewhere. */
+  state: 'waiting' | 'sent' | 'settled';
+  messageId: number;
+  retransmission: Retransmission | undefined;
+  /** Non-confirmable messages: when no Reset is expected any more, and the message that lapses next. */
+  lapses: Instant;
+  nextToLapse: Transmission | undefined;
+}
+
+const emptyMessage: OutgoingMessage = {
+  code: Code.Empty,
+  token: noBytes,
+  options: OptionSet.from([]),
+  payload: noBytes,
+};
+
+/** The messages of ours that may still wait for something. */
+export class TransmissionTable {
+  readonly #parameters: TransmissionParameters;
+  readonly #random: RandomSource;
+  readonly #limits: MessageLayerLimits;
+  readonly #counters: MessageLayerCounters;
+  readonly #outputs: OutputQueue<MessageLayerOutput>;
+  readonly #messageIds: MessageIds;
+  readonly #congestion: CongestionControl<Transmission>;
+  readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
+  /** All that are waiting or sent. */
+  readonly #transmissions = new Map<TransmissionId, Transmission>();
+  /** Those that were sent, by peer and Message ID (RFC 7252 §4.4). */
+  readonly #sent = new Map<PeerKey, Map<number, Transmission>>();
+  /** Next retransmission, or give-up, of each Confirmable message that was sent. */
+  readonly #retransmissions = new TimerQueue<Transmission>();
+  /** When to look after a peer whose lanes something other than an acknowledgement holds up. */
+  readonly #wakes = new TimerQueue<PeerKey>();
+  /** Non-confirmable messages that a Reset may still come for, in the order in which they lapse. */
+  #firstToLapse: Transmission | undefined;
+  #lastToLapse: Transmission | undefined;
+  #tracked = 0;
+  #nextId = 1;
+  /** The last time we were told: for `stop`, which is not told. */
+  #now: Instant | undefined;
+
+  constructor(options: {
+    parameters: TransmissionParameters;
+    random: RandomSource;
+    limits: MessageLayerLimits;
+    counters: MessageLayerCounters;
+    outputs: OutputQueue<MessageLayerOutput>;
+  }) {
+    const { parameters, random, limits } = options;
+    this.#parameters = parameters;
+    this.#random = random;
+    this.#limits = limits;
+    this.#counters = options.counters;
+    this.#outputs = options.outputs;
+    this.#lifetimeMs = { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) };
+    this.#messageIds = new MessageIds(
+      random,
+      limits.messageIdPeers,
+      Math.max(...Object.values(this.#lifetimeMs)),
+    );
+    this.#congestion = new CongestionControl(parameters);
+  }
+
+  /** What is remembered now: nothing, when every message has been settled and every lifetime is over. */
+  get size(): number {
+    return (
+      this.#transmissions.size +
+      this.#sent.size +
+      this.#messageIds.size +
+      this.#congestion.size +
+      this.#congestion.probed +
+      this.#wakes.size +
+      this.#retransmissions.size +
+      this.#tracked
+    );
+  }
+
+  /** Sends `message`, now or when it may go. */
+  send(peer: PeerKey, type: 'CON' | 'NON', message: OutgoingMessage, now: Instant): TransmissionId {
+    this.#now = now;
+    const { code, token, options, payload } = message;
+    const content = contentOf(code);
+    const transmission: Transmission = {
+      id: this.#nextId++,
+      peer,
+      lane: laneOf(type, content === 'response'),
+      content,
+      tokenLength: token.length,
+      datagram: encodeMessage({ type, code, messageId: 0, token, options, payload }),
+      state: 'waiting',
+      messageId: 0,
+      retransmission: undefined,
+      lapses: now,
+      nextToLapse: undefined,
+    };
+    if (this.#counters.queued >= this.#limits.queuedMessages) {
+      this.#counters.queueOverflows++;
+      this.#outputs.push({ kind: 'discarded', peer, reason: 'queue-full' });
+      this.#outputs.push({ kind: 'timed-out', transmission: transmission.id });
+      return transmission.id;
+    }
+    this.#transmissions.set(transmission.id, transmission);
+    this.#congestion.enqueue(peer, transmission.lane, transmission);
+    this.#counters.queued++;
+    this.#serve(peer, now);
+    return transmission.id;
+  }
+
+  /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
+  ping(peer: PeerKey, now: Instant): TransmissionId {
+    return this.send(peer, 'CON', emptyMessage, now);
+  }
+
+  /** See `MessageLayer.stop`. */
+  stop(id: TransmissionId): void {
+    const transmission = this.#transmissions.get(id);
+    if (transmission === undefined) return;
+    const { peer } = transmission;
+    // A Non-confirmable message is not repeated, so there is nothing to stop; its Reset may still matter.
+    if (transmission.state === 'sent' && transmission.retransmission === undefined) return;
+    this.#settle(transmission);
+    // What waits behind it starts its own clock: only with the time of a real call.
+    if (this.#now !== undefined && this.#isWaiting(peer)) this.#wakes.set(peer, this.#now);
+  }
+
+  /** Something came from `peer`: PROBING_RATE no longer applies (RFC 7252 §4.7). */
+  heardFrom(peer: PeerKey, now: Instant): void {
+    this.#now = now;
+    if (this.#congestion.heardFrom(peer)) this.#serve(peer, now);
+  }
+
+  /** An Empty ACK came. */
+  acknowledged(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
+    const transmission = this.#confirmable(peer, messageId);
+    if (transmission === undefined) return 'unmatched-acknowledgement';
+    this.#settle(transmission);
+    this.#outputs.push({ kind: 'acknowledged', transmission: transmission.id });
+    this.#serve(peer, now);
+    return undefined;
+  }
+
+  /**
+   * A piggybacked response came.
+   *
+   * RFC 7252 §5.3.2: Message ID and token MUST both be those of the request. Otherwise the whole ACK is
+   * rejected, that is ignored (§4.2), and the request stays on its way.
+   */
+  respondedTo(
+    peer: PeerKey,
+    messageId: number,
+    token: Uint8Array,
+    now: Instant,
+  ): TransmissionId | UnmatchedReason {
+    const transmission = this.#confirmable(peer, messageId);
+    if (transmission === undefined) return 'unmatched-acknowledgement';
+    const { content, datagram, tokenLength } = transmission;
+    if (content !== 'request' || !equalBytes(datagram.subarray(4, 4 + tokenLength), token)) {
+      return 'unexpected-piggybacked-response';
+    }
+    this.#settle(transmission);
+    this.#serve(peer, now);
+    return transmission.id;
+  }
+
+  /** A Reset came, for a Confirmable or Non-confirmable message (RFC 7252 §4.2, §4.3). */
+  reset(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
+    const transmission = this.#sent.get(peer)?.get(messageId);
+    if (transmission === undefined) return 'unmatched-reset';
+    this.#settle(transmission);
+    this.#counters.resetsReceived++;
+    this.#outputs.push({ kind: 'reset', transmission: transmission.id });
+    this.#serve(peer, now);
+    return undefined;
+  }
+
+  /** Forgets the messages to `peer`, but not which Message IDs are in use. */
+  forgetPeer(peer: PeerKey): void {
+    for (const transmission of this.#sent.get(peer)?.values() ?? []) this.#settle(transmission);
+    for (const transmission of this.#congestion.forgetPeer(peer)) {
+      transmission.state = 'settled';
+      this.#transmissions.delete(transmission.id);
+      this.#counters.queued--;
+    }
+    this.#wakes.cancel(peer);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#now = now;
+    for (let due = this.#retransmissions.expire(now); due; due = this.#retransmissions.expire(now)) {
+      this.#retransmit(due, now);
+    }
+    this.#messageIds.handleTimeout(now);
+    for (let peer = this.#wakes.expire(now); peer !== undefined; peer = this.#wakes.expire(now)) {
+      this.#congestion.sweepProbe(peer, now);
+      this.#serve(peer, now);
+    }
+    while (this.#firstToLapse && this.#firstToLapse.lapses <= now) this.#untrackFirst();
+  }
+
+  nextTimeout(): Instant | undefined {
+    return earliest(
+      earliest(this.#retransmissions.next(), this.#wakes.next()),
+      earliest(this.#messageIds.nextTimeout(), this.#firstToLapse?.lapses),
+    );
+  }
+
+  /** Starts whatever of `peer` may go, and sets the time to look again if something may not. */
+  #serve(peer: PeerKey, now: Instant): void {
+    let wake: Instant | undefined;
+    for (const lane of lanes) {
+      for (;;) {
+        const transmission = this.#congestion.ready(peer, lane, now);
+        if (transmission === undefined) break;
+        if (!this.#start(transmission, now)) {
+          this.#counters.messageIdsExhausted++;
+          wake = this.#messageIds.nextRelease(peer);
+          break;
+        }
+      }
+    }
+    const probing = this.#congestion.probingTimeout(peer, now);
+    if (probing !== undefined && this.#congestion.isWaiting(peer, 'non-request')) {
+      this.#counters.probingDelays++;
+    }
+    wake = earliest(wake, probing);
+    if (wake === undefined) this.#wakes.cancel(peer);
+    else this.#wakes.set(peer, wake);
+  }
+
+  /** The first transmission. False when no Message ID is free. */
+  #start(transmission: Transmission, now: Instant): boolean {
+    const { peer, lane, datagram } = transmission;
+    const confirmable = lane === 'request' || lane === 'reply';
+    const lifetimeMs = this.#lifetimeMs[confirmable ? 'CON' : 'NON'];
+    const messageId = this.#messageIds.allocate(peer, lifetimeMs, now);
+    if (messageId === undefined) return false;
+    datagram[2] = messageId >> 8;
+    datagram[3] = messageId & 255;
+    transmission.messageId = messageId;
+    transmission.state = 'sent';
+    this.#congestion.begin(peer, lane, transmission, datagram.length, now);
+    this.#counters.queued--;
+    let sent = this.#sent.get(peer);
+    if (sent === undefined) {
+      sent = new Map();
+      this.#sent.set(peer, sent);
+    }
+    sent.set(messageId, transmission);
+    if (confirmable) {
+      this.#counters.outstanding++;
+      const retransmission = new Retransmission(this.#parameters, this.#random, now);
+      transmission.retransmission = retransmission;
+      this.#retransmissions.set(transmission, retransmission.deadline);
+    } else {
+      transmission.lapses = after(now, lifetimeMs);
+      this.#track(transmission);
+    }
+    this.#counters.transmitted++;
+    this.#outputs.push({ kind: 'transmit', peer, datagram });
+    return true;
+  }
+
+  #retransmit(transmission: Transmission, now: Instant): void {
+    const { id, peer, datagram, retransmission } = transmission;
+    if (retransmission === undefined) return;
+    switch (retransmission.expire(now)) {
+      case 'retransmit':
+        this.#counters.transmitted++;
+        this.#counters.retransmitted++;
+        this.#outputs.push({ kind: 'transmit', peer, datagram });
+        this.#outputs.push({ kind: 'retransmitted', transmission: id, attempt: retransmission.attempt });
+        this.#retransmissions.set(transmission, retransmission.deadline);
+        return;
+      case 'wait':
+        this.#retransmissions.set(transmission, retransmission.deadline);
+        return;
+      case 'give-up':
+        this.#settle(transmission);
+        this.#counters.timedOut++;
+        this.#outputs.push({ kind: 'timed-out', transmission: id });
+        this.#serve(peer, now);
+        return;
+    }
+  }
+
+  /** RFC 7252 §4.3: a Non-confirmable message is never acknowledged, so only Confirmable ones match an ACK. */
+  #confirmable(peer: PeerKey, messageId: number): Transmission | undefined {
+    const transmission = this.#sent.get(peer)?.get(messageId);
+    return transmission?.retransmission ? transmission : undefined;
+  }
+
+  /** Removes a transmission from everything that knows it. */
+  #settle(transmission: Transmission): void {
+    const { id, peer, lane, messageId, state } = transmission;
+    transmission.state = 'settled';
+    this.#transmissions.delete(id);
+    if (state === 'waiting') {
+      this.#congestion.withdraw(peer, lane, transmission);
+      this.#counters.queued--;
+    }
+    if (state !== 'sent') return;
+    const sent = this.#sent.get(peer);
+    sent?.delete(messageId);
+    if (sent?.size === 0) this.#sent.delete(peer);
+    if (transmission.retransmission === undefined) return;
+    this.#retransmissions.cancel(transmission);
+    this.#counters.outstanding--;
+    if (lane === 'request' || lane === 'reply') this.#congestion.end(peer, lane);
+  }
+
+  #track(transmission: Transmission): void {
+    if (this.#lastToLapse) this.#lastToLapse.nextToLapse = transmission;
+    else this.#firstToLapse = transmission;
+    this.#lastToLapse = transmission;
+    this.#tracked++;
+    if (this.#tracked > this.#limits.trackedNonConfirmable) this.#untrackFirst();
+  }
+
+  #untrackFirst(): void {
+    const first = this.#firstToLapse;
+    if (first === undefined) return;
+    this.#settle(first);
+    this.#tracked--;
+    this.#firstToLapse = first.nextToLapse;
+    if (this.#firstToLapse === undefined) this.#lastToLapse = undefined;
+  }
+
+  #isWaiting(peer: PeerKey): boolean {
+    return lanes.some((lane) => this.#congestion.isWaiting(peer, lane));
+  }
+}
