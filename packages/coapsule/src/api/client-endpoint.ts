@@ -1,0 +1,240 @@
+/**
+ * A client's endpoint towards one server: a connected socket of its own, and the requests that wait for answers.
+ *
+ * @module
+ */
+
+import { Code } from '../core/coap/code.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
+import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { Driver, type DriverOutput } from '../node/driver.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
+import { systemRandom } from '../node/system-random.ts';
+import type { ClientOptions, PskCredential } from './client-options.ts';
+import { coreConfig } from './endpoint-options.ts';
+import { CoapsuleError } from './errors.ts';
+import { associationSecurity, noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import { requestError, unreachableError } from './request-error.ts';
+import { Response } from './response.ts';
+
+/** Whom an endpoint talks to. */
+export interface Server {
+  readonly secure: boolean;
+  readonly address: PeerAddress;
+  /** The host as the URI has it. */
+  readonly host: string;
+  /** A DNS name to announce in the handshake (RFC 6066 §3); never an IP literal. */
+  readonly serverName: string | undefined;
+}
+
+/** Who waits for what becomes of a request. */
+export interface RequestObserver {
+  /** Called once, or for an observation once a notification. */
+  response(response: Response, final: boolean): void;
+  failed(error: CoapsuleError): void;
+}
+
+interface PendingRequest {
+  readonly observer: RequestObserver;
+  readonly started: Instant;
+  /** When the handshake that this request waited for was done. */
+  connected: Instant | undefined;
+  answered: boolean;
+}
+
+const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
+
+/** See the module comment. Made by `open`. */
+export class ClientEndpoint {
+  readonly server: Server;
+  readonly #options: ClientOptions;
+  readonly #driver: Driver;
+  readonly #pending = new Map<RequestId, PendingRequest>();
+  #security: PeerSecurity = noSecurity;
+  #heard = false;
+  #missingCredential: CoapsuleError | undefined;
+
+  static async open(server: Server, options: ClientOptions): Promise<ClientEndpoint> {
+    const endpoint = new Endpoint({
+      config: coreConfig(options, server.secure ? 'dtls' : 'none', 'client'),
+      random: systemRandom,
+      crypto: nodeCrypto,
+    });
+    let opened: ClientEndpoint | undefined;
+    const driver = await Driver.open({
+      endpoint,
+      socket: {
+        ...(options.bind?.host === undefined ? {} : { host: options.bind.host }),
+        ...(options.bind?.port === undefined ? {} : { port: options.bind.port }),
+        remote: server.address,
+      },
+      onOutput: (output) => {
+        if (opened) opened.#output(output);
+      },
+      onUnreachable: (error) => {
+        if (opened) opened.#unreachable(error);
+      },
+      ...(options.capture === undefined ? {} : { capture: options.capture }),
+      ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
+    });
+    opened = new ClientEndpoint(server, options, driver);
+    return opened;
+  }
+
+  private constructor(server: Server, options: ClientOptions, driver: Driver) {
+    this.server = server;
+    this.#options = options;
+    this.#driver = driver;
+  }
+
+  /** Sends a request; returns how to give it up. */
+  request(content: OutgoingRequest, observer: RequestObserver): () => void {
+    return this.#start(observer, (endpoint, now) =>
+      endpoint.request(this.server.address, content, now, this.server.serverName),
+    );
+  }
+
+  /** Sends a ping (RFC 7252 §4.3); the observer gets a response without meaning when it is answered. */
+  ping(observer: RequestObserver): () => void {
+    return this.#start(observer, (endpoint, now) =>
+      endpoint.ping(this.server.address, now, this.server.serverName),
+    );
+  }
+
+  /** Ends the association and fails what still waits. */
+  async close(): Promise<void> {
+    const closed = new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
+    this.#failAll(closed);
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) => endpoint.closeAll(now));
+    await this.#driver.close();
+  }
+
+  #start(observer: RequestObserver, send: (endpoint: Endpoint, now: Instant) => RequestId): () => void {
+    const started = monotonicClock.now();
+    const pending: PendingRequest = {
+      observer,
+      started,
+      connected: undefined,
+      answered: false,
+    };
+    const request = this.#driver.run((endpoint, now) => {
+      const name = send(endpoint, now);
+      this.#pending.set(name, pending);
+      return name;
+    });
+    return () => {
+      if (!this.#pending.delete(request) || this.#driver.closed) return;
+      this.#driver.run((endpoint, now) => endpoint.cancel(request, now));
+    };
+  }
+
+  #output(output: DriverOutput): void {
+    switch (output.kind) {
+      case 'response':
+        this.#heard = true;
+        this.#response(output.request, output.response, output.final);
+        return;
+      case 'pong':
+        this.#heard = true;
+        this.#response(output.request, undefined, true);
+        return;
+      case 'request-failed':
+        this.#failed(output.request, output.error);
+        return;
+      case 'psk-lookup':
+        this.#heard = true;
+        void this.#lookUpPsk(output.lookup, output.hint);
+        return;
+      case 'connected':
+        this.#heard = true;
+        this.#security = associationSecurity(output);
+        for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
+        return;
+      case 'keylog':
+        this.#options.keylog?.(output.line);
+        return;
+      case 'trace':
+        this.#options.trace?.(output.event);
+        return;
+      case 'closed':
+      case 'handshake-failed':
+      case 'request':
+      case 'exchange-ended':
+        // A failed handshake comes back as a failed request; this client serves no requests.
+        return;
+    }
+  }
+
+  #response(request: RequestId, response: IncomingResponse | undefined, final: boolean): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    if (final) this.#pending.delete(request);
+    const now = monotonicClock.now();
+    const sent = pending.connected ?? pending.started;
+    const timing = {
+      handshakeMs:
+        pending.connected === undefined ? undefined : elapsedMs(pending.started, pending.connected),
+      roundTripMs: pending.answered ? 0 : elapsedMs(sent, now),
+    };
+    pending.answered = true;
+    pending.observer.response(new Response(response ?? emptyResponse, this.#peer(), timing), final);
+  }
+
+  #failed(request: RequestId, error: RequestError): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    this.#pending.delete(request);
+    pending.observer.failed(this.#missingCredential ?? requestError(error, this.server));
+  }
+
+  #failAll(error: CoapsuleError): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { observer } of pending) observer.failed(error);
+  }
+
+  /** ICMP says that nobody listens. It is not authenticated, so it counts only while nobody was heard either. */
+  #unreachable(error: NodeJS.ErrnoException): void {
+    if (!this.#heard) this.#failAll(unreachableError(this.server, error));
+  }
+
+  async #lookUpPsk(lookup: number, hint: Uint8Array | undefined): Promise<void> {
+    const hintText = hint === undefined ? undefined : new TextDecoder().decode(hint);
+    let credential: PskCredential | undefined;
+    let cause: unknown;
+    try {
+      const { psk } = this.#options;
+      const { host, address } = this.server;
+      credential = typeof psk === 'function' ? await psk({ host, port: address.port, hint: hintText }) : psk;
+    } catch (error) {
+      cause = error;
+    }
+    if (credential === undefined) {
+      this.#missingCredential = new CoapsuleError(
+        'ERR_CREDENTIALS',
+        `no pre-shared key for ${this.server.host}:${this.server.address.port}` +
+          (hintText === undefined ? '' : ` (the server's hint is '${hintText}')`),
+        'give `psk` with identity and key',
+        cause === undefined ? {} : { cause },
+      );
+    }
+    if (this.#driver.closed) return;
+    const answer = credential && {
+      identity:
+        typeof credential.identity === 'string' ? encodeUtf8(credential.identity) : credential.identity,
+      key: credential.key,
+    };
+    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, answer, now));
+  }
+
+  #peer(): PeerInfo {
+    return { address: this.server.address, security: this.#security };
+  }
+}

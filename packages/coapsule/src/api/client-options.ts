@@ -1,0 +1,55 @@
+/**
+ * What a client can be told.
+ *
+ * @module
+ */
+
+import type { EndpointOptions } from './endpoint-options.ts';
+import type { OptionInput } from './server-response.ts';
+
+/** A pre-shared key and the identity it is known by (RFC 4279). */
+export interface PskCredential {
+  /** Text is sent as UTF-8; 0 to 65,535 bytes, of which every server takes 128 (RFC 4279 §5.3). */
+  readonly identity: string | Uint8Array;
+  /** 1 byte or more; 16 random bytes or more to be safe. */
+  readonly key: Uint8Array;
+}
+
+/** Where a credential is asked for, with the hint the server gave. */
+export interface PskRequest {
+  readonly host: string;
+  readonly port: number;
+  readonly hint: string | undefined;
+}
+
+/** Options of a client; each has a safe default. */
+export interface ClientOptions extends EndpointOptions {
+  /** The credential for `coaps`, or where to find it. */
+  readonly psk?:
+    | PskCredential
+    | ((server: PskRequest) => PskCredential | undefined | Promise<PskCredential | undefined>);
+  /** Local address and port; by default what the system chooses. */
+  readonly bind?: { readonly host?: string; readonly port?: number };
+  /** The server name to announce in the handshake instead of the URI's host (RFC 6066 §3). */
+  readonly serverName?: string;
+}
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** Text is sent as UTF-8. */
+  readonly payload?: Uint8Array | string;
+  /** Number or media type, such as 50 or `application/json`. */
+  readonly contentFormat?: number | string;
+  readonly accept?: number | string;
+  /** False sends Non-confirmable: no acknowledgement, no retransmission (RFC 7252 §4.3). True by default. */
+  readonly confirmable?: boolean;
+  /** 16 … 1024: for this request and its response. */
+  readonly blockSize?: number;
+  /** 0 to 8 bytes; leave it out unless a test needs it. */
+  readonly token?: Uint8Array;
+  /** Further options by number. */
+  readonly options?: readonly OptionInput[];
+  readonly signal?: AbortSignal;
+  /** Gives up after so many milliseconds, handshake included; by default after MAX_TRANSMIT_WAIT (93 s). */
+  readonly timeoutMs?: number;
+}

@@ -1,0 +1,307 @@
+/**
+ * A CoAP client: requests as promises, observations as async iterables.
+ *
+ * RFC 7252 §5, RFC 7641, RFC 7959; `coaps` by DTLS 1.2 with pre-shared keys (RFC 7252 §9.1.3.1).
+ *
+ * @module
+ */
+
+import { codeOfMethod, type Method } from '../core/coap/code.ts';
+import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { type CoapUri, uriOptions } from '../core/coap/uri.ts';
+import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
+import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { ipAddress } from '../core/foundation/peer-address.ts';
+import { ClientEndpoint, type RequestObserver } from './client-endpoint.ts';
+import type { ClientOptions, RequestOptions } from './client-options.ts';
+import { CoapsuleError } from './errors.ts';
+import { Observation } from './observation.ts';
+import type { Response } from './response.ts';
+import { parseServerUri, resolveHost } from './server-address.ts';
+import { knownContentFormat, payloadBytes } from './server-response.ts';
+
+/** How long a ping took. */
+export interface Pong {
+  readonly roundTripMs: number;
+  /** When the ping caused a handshake. */
+  readonly handshakeMs: number | undefined;
+}
+
+/**
+ * A client of any number of servers. Keeps one socket, and on `coaps` one association, for each server:
+ * the first request makes the handshake, all later ones use it.
+ *
+ * ```ts
+ * await using client = new Client({ psk: { identity: 'sensor-042', key } });
+ * const response = await client.get('coaps://gateway.example/temperature');
+ * console.log(response.codeText, response.text());
+ * ```
+ */
+export class Client implements AsyncDisposable {
+  readonly #options: ClientOptions;
+  readonly #endpoints = new Map<string, Promise<ClientEndpoint>>();
+  #closed = false;
+
+  constructor(options: ClientOptions = {}) {
+    if (typeof options.psk === 'object' && options.psk.key.length === 0) {
+      throw new ApiMisuseError('psk.key is empty; expected 1 byte or more');
+    }
+    this.#options = options;
+  }
+
+  get(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('GET', uri, options);
+  }
+
+  post(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('POST', uri, options);
+  }
+
+  put(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('PUT', uri, options);
+  }
+
+  delete(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('DELETE', uri, options);
+  }
+
+  /** RFC 8132 §2. */
+  fetch(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('FETCH', uri, options);
+  }
+
+  /** RFC 8132 §3. */
+  patch(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('PATCH', uri, options);
+  }
+
+  /** RFC 8132 §3. */
+  ipatch(uri: string, options?: RequestOptions): Promise<Response> {
+    return this.request('IPATCH', uri, options);
+  }
+
+  /**
+   * Sends a request and resolves with its response, whatever its code.
+   *
+   * @throws ApiMisuseError for a URI or option that cannot be sent; CoapsuleError when no response came.
+   */
+  request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
+    return this.#exchange(uri, options, (endpoint, server, observer) =>
+      endpoint.request(outgoingRequest(method, server, endpoint, options), observer),
+    );
+  }
+
+  /** Measures the time to the server and back, without any resource (RFC 7252 §4.3). */
+  async ping(uri: string, options: Pick<RequestOptions, 'signal' | 'timeoutMs'> = {}): Promise<Pong> {
+    const { roundTripMs, handshakeMs } = await this.#exchange(uri, options, (endpoint, _server, observer) =>
+      endpoint.ping(observer),
+    );
+    return { roundTripMs, handshakeMs };
+  }
+
+  /**
+   * The resources of a server, from its `/.well-known/core` (RFC 6690).
+   *
+   * @param options `query` filters, such as `['rt=temperature']`.
+   */
+  async discover(
+    uri: string,
+    options: RequestOptions & { readonly query?: readonly string[] } = {},
+  ): Promise<Link[]> {
+    const { uri: server, secure } = parseServerUri(uri);
+    const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
+    const query = options.query?.length ? `?${options.query.map(encodeURIComponent).join('&')}` : '';
+    const list = `${secure ? 'coaps' : 'coap'}://${host}:${server.port}/.well-known/core${query}`;
+    const response = await this.get(list, { accept: 'application/link-format', ...options });
+    const links = response.ok ? decodeLinkFormat(response.text()) : undefined;
+    if (links === undefined || isDecodeFault(links)) {
+      const reason = links === undefined ? `the answer is ${response.codeText}` : links.reason;
+      throw new CoapsuleError(
+        'ERR_BAD_RESPONSE',
+        `${list} is not a list of links: ${reason}`,
+        'the server may not support discovery (RFC 6690)',
+      );
+    }
+    return links;
+  }
+
+  /** Observes a resource (RFC 7641); registers at once. */
+  observe(uri: string, options: RequestOptions & { readonly method?: 'GET' | 'FETCH' } = {}): Observation {
+    const cancelled = new AbortController();
+    let giveUp: (() => void) | undefined;
+    const observation = new Observation(async () => {
+      cancelled.abort();
+      giveUp?.();
+    });
+    const { signal } = options;
+    const onAbort = (): void => observation.end(abortedError(signal));
+    const observer: RequestObserver = {
+      response: (response, final) => {
+        observation.next(response);
+        if (final) finish();
+      },
+      failed: (error) => finish(error),
+    };
+    const finish = (error?: CoapsuleError): void => {
+      signal?.removeEventListener('abort', onAbort);
+      observation.end(error);
+    };
+    signal?.addEventListener('abort', () => {
+      onAbort();
+      giveUp?.();
+    });
+    this.#reach(uri, observer, cancelled.signal, (endpoint, server, reached) => {
+      const request = outgoingRequest(options.method ?? 'GET', server, endpoint, options);
+      giveUp = endpoint.request({ ...request, observe: true }, reached);
+      if (signal?.aborted) giveUp();
+    }).catch((error: CoapsuleError) => finish(error));
+    if (signal?.aborted) onAbort();
+    return observation;
+  }
+
+  /** Ends all associations with close_notify, fails what waits, closes the sockets. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const endpoints = [...this.#endpoints.values()];
+    this.#endpoints.clear();
+    await Promise.all(
+      endpoints.map(async (opening) => {
+        const endpoint = await opening.catch(() => undefined);
+        await endpoint?.close();
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #exchange(
+    uri: string,
+    options: Pick<RequestOptions, 'signal' | 'timeoutMs'>,
+    send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => () => void,
+  ): Promise<Response> {
+    const { signal, timeoutMs } = options;
+    if (signal?.aborted) throw abortedError(signal);
+    const settled = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    let giveUp: (() => void) | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<Response>((resolve, reject) => {
+        onAbort = () => reject(abortedError(signal));
+        signal?.addEventListener('abort', onAbort);
+        if (timeoutMs !== undefined)
+          timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), timeoutMs);
+        const observer: RequestObserver = { response: resolve, failed: reject };
+        this.#reach(uri, observer, settled.signal, (endpoint, server, reached) => {
+          giveUp = send(endpoint, server, reached);
+        }).catch(reject);
+      });
+    } finally {
+      settled.abort();
+      clearTimeout(timer);
+      if (onAbort) signal?.removeEventListener('abort', onAbort);
+      giveUp?.();
+    }
+  }
+
+  /** Sends to the first address of the host where somebody listens. */
+  async #reach(
+    text: string,
+    observer: RequestObserver,
+    settled: AbortSignal,
+    send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => void,
+  ): Promise<void> {
+    const { uri, secure } = parseServerUri(text);
+    if (secure && this.#options.psk === undefined) {
+      throw new CoapsuleError(
+        'ERR_CREDENTIALS',
+        `there are no credentials for ${text}`,
+        'give `psk` with identity and key',
+      );
+    }
+    const addresses = await resolveHost(uri);
+    const tryAddress = async (index: number): Promise<void> => {
+      const address = addresses[index] as string;
+      const endpoint = await this.#endpoint(uri, secure, address);
+      if (settled.aborted) return;
+      send(endpoint, uri, {
+        response: (response, final) => observer.response(response, final),
+        failed: (error) => {
+          const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length;
+          if (more) tryAddress(index + 1).catch((next: CoapsuleError) => observer.failed(next));
+          else observer.failed(error);
+        },
+      });
+    };
+    await tryAddress(0);
+  }
+
+  #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
+    if (this.#closed) {
+      return Promise.reject(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
+    }
+    const address = ipAddress(host, uri.port);
+    const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
+    const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${serverName ?? ''}`;
+    const known = this.#endpoints.get(key);
+    if (known) return known;
+    const opening = ClientEndpoint.open({ secure, address, host: uri.host, serverName }, this.#options).catch(
+      (cause: NodeJS.ErrnoException) => {
+        this.#endpoints.delete(key);
+        throw new CoapsuleError(
+          'ERR_NETWORK',
+          `no socket to ${address.key} (${cause.code ?? cause.message})`,
+          'check the address, and the local address in `bind`',
+          { cause },
+        );
+      },
+    );
+    this.#endpoints.set(key, opening);
+    return opening;
+  }
+}
+
+function outgoingRequest(
+  method: Method,
+  uri: CoapUri,
+  endpoint: ClientEndpoint,
+  options: RequestOptions,
+): OutgoingRequest {
+  const set = uriOptions(uri, endpoint.server.address);
+  if (options.contentFormat !== undefined) {
+    set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
+  }
+  if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
+  for (const { number, value } of options.options ?? []) set.add(number, value);
+  return {
+    code: codeOfMethod(method),
+    options: set,
+    payload: payloadBytes(options.payload),
+    type: options.confirmable === false ? 'NON' : 'CON',
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  };
+}
+
+function abortedError(signal: AbortSignal | undefined): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_ABORTED',
+    'the request was aborted by its signal',
+    'nothing: the caller asked for it',
+    {
+      cause: signal?.reason,
+    },
+  );
+}
+
+function timeoutError(uri: string, timeoutMs: number): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_TIMEOUT',
+    `no response from ${uri} within ${timeoutMs / 1000} s`,
+    'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+  );
+}

@@ -1,0 +1,73 @@
+/**
+ * Options that clients and servers have in common.
+ *
+ * @module
+ */
+
+import type { TransmissionParameters } from '../core/coap/transmission-parameters.ts';
+import { type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
+import type { DtlsConfig } from '../core/dtls/dtls-config.ts';
+import type { EndpointConfigInput } from '../core/endpoint/endpoint-config.ts';
+import type { TraceEvent } from '../core/endpoint/trace-event.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { CapturedDatagram } from '../node/driver.ts';
+
+/** Options of `Client`, `Server` and `Server.listen`. */
+export interface EndpointOptions {
+  /** Gets each line of the TLS key log (`CLIENT_RANDOM …`). Whoever has it can decrypt: for debugging only. */
+  readonly keylog?: (line: string) => void;
+  /** Gets each datagram as it is on the wire. */
+  readonly capture?: (datagram: CapturedDatagram) => void;
+  /** Gets what happens inside: messages, retransmissions, handshakes, what was dropped and why. */
+  readonly trace?: (event: TraceEvent) => void;
+  /** Times and limits of RFC 7252 §4.8. */
+  readonly transmission?: Partial<TransmissionParameters>;
+  /** Largest UDP payload in bytes; 1232 by default. */
+  readonly mtu?: number;
+  /** 16 … 1024; by default the largest that fits the MTU (RFC 7959 §2.2). */
+  readonly blockSize?: number;
+  /** DTLS cipher suites in order of preference. */
+  readonly suites?: readonly CipherSuiteName[];
+  /** RFC 7627. A client requires it by default; a server prefers it. */
+  readonly extendedMasterSecret?: 'required' | 'preferred';
+  /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
+  readonly lossRate?: number;
+}
+
+/** The core's configuration for these options. */
+export function coreConfig(
+  options: EndpointOptions,
+  security: 'none' | 'dtls',
+  role: 'client' | 'server',
+): EndpointConfigInput {
+  const { lossRate } = options;
+  if (lossRate !== undefined && !(lossRate >= 0 && lossRate <= 1)) {
+    throw new ApiMisuseError(`lossRate is ${lossRate}; expected 0 to 1`);
+  }
+  return {
+    security,
+    role,
+    ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
+    ...(options.transmission === undefined ? {} : { transmission: options.transmission }),
+    dtls: dtlsConfig(options),
+    trace: options.trace !== undefined,
+  };
+}
+
+function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {
+  return {
+    ...(options.suites === undefined ? {} : { suites: options.suites.map(knownSuite) }),
+    ...(options.extendedMasterSecret === undefined
+      ? {}
+      : { extendedMasterSecret: options.extendedMasterSecret }),
+    keylog: options.keylog !== undefined,
+  };
+}
+
+function knownSuite(name: CipherSuiteName): CipherSuiteName {
+  if (suiteByName(name) === undefined) {
+    throw new ApiMisuseError(`suites has '${name}', which is not a suite of this library`);
+  }
+  return name;
+}

@@ -1,0 +1,54 @@
+/**
+ * What a rejected promise of a client holds.
+ *
+ * @module
+ */
+
+import type { HandshakeFailure } from '../core/dtls/dtls-layer.ts';
+
+/** Causes, for `switch (error.code)`. Misuse of the API is an `ApiMisuseError` instead. */
+export type ErrorCode =
+  /** No response in time. */
+  | 'ERR_TIMEOUT'
+  /** The server answered with a Reset. */
+  | 'ERR_RESET'
+  /** The caller's AbortSignal fired. */
+  | 'ERR_ABORTED'
+  /** The client was closed. */
+  | 'ERR_CLOSED'
+  /** The DTLS association ended before the response came. */
+  | 'ERR_ASSOCIATION_CLOSED'
+  /** No association could be made. */
+  | 'ERR_HANDSHAKE'
+  /** There are no credentials for this server, or the server did not accept them. */
+  | 'ERR_CREDENTIALS'
+  /** The host name has no address. */
+  | 'ERR_ADDRESS'
+  /** Nobody listens there, or the system refused the socket. */
+  | 'ERR_NETWORK'
+  /** A block-wise transfer could not be completed (RFC 7959). */
+  | 'ERR_BLOCKWISE'
+  /** The response breaks a rule of CoAP. */
+  | 'ERR_BAD_RESPONSE';
+
+/** The cause, the value it happened with, and what to do next. Never holds key material. */
+export class CoapsuleError extends Error {
+  override readonly name = 'CoapsuleError';
+  readonly code: ErrorCode;
+  /** One sentence for people: what to try. */
+  readonly nextStep: string;
+  /** What the handshake failed with, on `ERR_HANDSHAKE` and `ERR_CREDENTIALS`. */
+  readonly handshake: HandshakeFailure | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    nextStep: string,
+    details: { readonly cause?: unknown; readonly handshake?: HandshakeFailure } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.nextStep = nextStep;
+    this.handshake = details.handshake;
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * One socket of a server: `coap` or `coaps`, with its endpoint, its peers and their requests.
+ *
+ * @module
+ */
+
+import { parseCoapUri } from '../core/coap/uri.ts';
+import type { AssociationId } from '../core/dtls/dtls-layer.ts';
+import { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { ExchangeId, IncomingRequest } from '../core/endpoint/outputs.ts';
+import type { Peer } from '../core/endpoint/peer.ts';
+import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import type { BodyRequest } from '../core/request-response/request-response-config.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { Driver, type DriverOutput } from '../node/driver.ts';
+import { systemRandom } from '../node/system-random.ts';
+import { coreConfig, type EndpointOptions } from './endpoint-options.ts';
+import {
+  associationSecurity,
+  identityText,
+  noSecurity,
+  type PeerInfo,
+  type PeerSecurity,
+} from './peer-info.ts';
+import { Request } from './request.ts';
+import { payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
+
+/** Who may connect with a pre-shared key (RFC 4279). */
+export interface PskOptions {
+  /**
+   * The key of an identity, or `undefined` for one that is not known. Asked at each handshake, so that changes
+   * count at once. An unknown identity and a wrong key look alike to the client.
+   */
+  readonly lookup?:
+    | ((
+        identity: string,
+        identityBytes: Uint8Array,
+      ) => Uint8Array | undefined | Promise<Uint8Array | undefined>)
+    | ReadonlyMap<string, Uint8Array>;
+  /** Told to clients before they choose their identity (RFC 4279 §5.2). */
+  readonly hint?: string;
+  /** One key for every identity that `lookup` does not know: whoever has it can call itself anything. */
+  readonly dangerouslyAcceptAnyIdentity?: Uint8Array;
+}
+
+/** Options of one listener; those of the server count where they are absent. */
+export interface ListenOptions extends EndpointOptions {
+  /** Needed for `coaps`. */
+  readonly psk?: PskOptions;
+}
+
+/** What a server does with a request. */
+export interface RequestHandler {
+  /** Never rejects. */
+  answer(request: Request): Promise<ServerResponse>;
+  /** Whether an observation of this request's resource is possible. */
+  observable(request: Request): boolean;
+  /** Largest body this request may have; more is answered 4.13. */
+  maxBodyBytes(request: BodyRequest): number;
+  /** A handler, a look-up or the socket failed: for the log. */
+  onError(error: unknown): void;
+}
+
+/** A socket that is open. Made by `Server.listen`. */
+export class Listener {
+  readonly scheme: 'coap' | 'coaps';
+  readonly #driver: Driver;
+  readonly #options: ListenOptions;
+  readonly #handler: RequestHandler;
+  readonly #associations = new Map<AssociationId, PeerSecurity>();
+  readonly #running = new Map<ExchangeId, AbortController>();
+
+  static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
+    const { scheme, host, port } = parseListenUri(uri);
+    if (
+      scheme === 'coaps' &&
+      options.psk?.lookup === undefined &&
+      !options.psk?.dangerouslyAcceptAnyIdentity
+    ) {
+      throw new ApiMisuseError(`${uri} needs credentials: give psk.lookup`);
+    }
+    if (scheme === 'coap' && options.psk) {
+      throw new ApiMisuseError(`${uri} is not secured, but psk was given: use coaps`);
+    }
+    const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
+    const { hint } = options.psk ?? {};
+    const endpoint = new Endpoint({
+      config: {
+        ...config,
+        dtls: {
+          ...config.dtls,
+          ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
+        },
+        requestResponse: { maxBodyBytes: (request) => handler.maxBodyBytes(request) },
+      },
+      random: systemRandom,
+      crypto: nodeCrypto,
+    });
+    let opened: Listener | undefined;
+    const driver = await Driver.open({
+      endpoint,
+      socket: { host, port, receiveBufferBytes: 4 * 1024 * 1024 },
+      onOutput: (output) => {
+        if (opened) opened.#output(output);
+      },
+      onSocketFailure: (error) => handler.onError(error),
+      ...(options.capture === undefined ? {} : { capture: options.capture }),
+      ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
+    });
+    opened = new Listener(scheme, driver, options, handler);
+    return opened;
+  }
+
+  private constructor(
+    scheme: 'coap' | 'coaps',
+    driver: Driver,
+    options: ListenOptions,
+    handler: RequestHandler,
+  ) {
+    this.scheme = scheme;
+    this.#driver = driver;
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  /** IP literal it is bound to. */
+  get host(): string {
+    return this.#driver.local.host;
+  }
+
+  /** The real port, also when 0 was asked for. */
+  get port(): number {
+    return this.#driver.local.port;
+  }
+
+  /** `coaps://[::]:5684`. */
+  get uri(): string {
+    return `${this.scheme}://${this.#driver.local.key}`;
+  }
+
+  /** Ends all associations of an identity, such as one whose key was changed; returns how many there were. */
+  disconnect(identity: string): number {
+    const found = [...this.#associations].filter(
+      ([, security]) => security.kind === 'dtls' && security.identity === identity,
+    );
+    for (const [association] of found) {
+      this.#driver.run((endpoint, now) => endpoint.closeAssociation(association, now));
+    }
+    return found.length;
+  }
+
+  /** Tells observers of `path` that it changed. */
+  notify(path: string): void {
+    if (!this.#driver.closed) this.#driver.run((endpoint, now) => endpoint.notify(path, now));
+  }
+
+  /** Ends all associations with close_notify and closes the socket. */
+  async close(): Promise<void> {
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) => endpoint.closeAll(now));
+    for (const running of this.#running.values()) running.abort();
+    this.#running.clear();
+    await this.#driver.close();
+  }
+
+  #output(output: DriverOutput): void {
+    switch (output.kind) {
+      case 'request':
+        void this.#serve(output.exchange, output.peer, output.request);
+        return;
+      case 'exchange-ended':
+        this.#running.get(output.exchange)?.abort();
+        this.#running.delete(output.exchange);
+        return;
+      case 'psk-lookup':
+        void this.#lookUpPsk(output.lookup, output.identity);
+        return;
+      case 'connected':
+        this.#associations.set(output.association, associationSecurity(output));
+        return;
+      case 'closed':
+        this.#associations.delete(output.association);
+        return;
+      case 'keylog':
+        this.#options.keylog?.(output.line);
+        return;
+      case 'trace':
+        this.#options.trace?.(output.event);
+        return;
+      case 'handshake-failed':
+      case 'response':
+      case 'request-failed':
+      case 'pong':
+        // Failed handshakes are in the trace; a listener makes no requests.
+        return;
+    }
+  }
+
+  async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(exchange, controller);
+    const request = new Request(incoming, this.#peerInfo(peer), controller.signal);
+    const response = await this.#handler.answer(request);
+    if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) =>
+      endpoint.respond(
+        exchange,
+        {
+          code: response.code,
+          options: responseOptions(response),
+          payload: payloadBytes(response.payload),
+          observe: request.observe && this.#handler.observable(request),
+          // RFC 7252 §4.5: running a safe, idempotent handler again costs less than keeping its answer.
+          keepAnswer: request.method !== 'GET' && request.method !== 'FETCH',
+        },
+        now,
+      ),
+    );
+  }
+
+  async #lookUpPsk(lookup: number, identity: Uint8Array | undefined): Promise<void> {
+    const { psk } = this.#options;
+    let key: Uint8Array | undefined;
+    try {
+      const bytes = identity ?? new Uint8Array(0);
+      const name = identityText(bytes);
+      key = typeof psk?.lookup === 'function' ? await psk.lookup(name, bytes) : psk?.lookup?.get(name);
+    } catch (error) {
+      this.#handler.onError(error);
+    }
+    key ??= psk?.dangerouslyAcceptAnyIdentity;
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, key && { key }, now));
+  }
+
+  #peerInfo(peer: Peer): PeerInfo {
+    const security = peer.association === undefined ? undefined : this.#associations.get(peer.association);
+    return { address: peer.address, security: security ?? noSecurity };
+  }
+}
+
+function parseListenUri(uri: string): { scheme: 'coap' | 'coaps'; host: string; port: number } {
+  const parsed = parseCoapUri(uri);
+  if (isDecodeFault(parsed)) {
+    throw new ApiMisuseError(
+      `'${uri}' is not a CoAP URI: ${parsed.reason} (at character ${parsed.offset + 1})`,
+    );
+  }
+  const { scheme, host, port } = parsed;
+  if (scheme !== 'coap' && scheme !== 'coaps') {
+    throw new ApiMisuseError(
+      `'${uri}' has the scheme ${scheme}; this version listens on coap and coaps over UDP`,
+    );
+  }
+  if (parsed.path.length > 0 || parsed.query.length > 0) {
+    throw new ApiMisuseError(`'${uri}' has a path; expected scheme, host and port only`);
+  }
+  if (!parsed.hostIsIpLiteral && host !== 'localhost') {
+    throw new ApiMisuseError(`'${uri}' has a host name; expected an IP address such as [::] or 127.0.0.1`);
+  }
+  return { scheme, host: host === 'localhost' ? '127.0.0.1' : host, port };
+}

@@ -1,0 +1,146 @@
+/**
+ * From what ended a request to the error its caller gets: cause, value, next step.
+ *
+ * @module
+ */
+
+import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
+import type { RequestError } from '../core/endpoint/outputs.ts';
+import { unreachable } from '../core/foundation/errors.ts';
+import type { Server } from './client-endpoint.ts';
+import { CoapsuleError } from './errors.ts';
+
+/** The error for a request that ended without a response. */
+export function requestError(error: RequestError, server: Server): CoapsuleError {
+  switch (error.kind) {
+    case 'exchange':
+      return exchangeError(error.failure, error.detail, server);
+    case 'handshake':
+      return handshakeError(error.failure, server);
+    case 'association-closed':
+      return new CoapsuleError(
+        'ERR_ASSOCIATION_CLOSED',
+        `the DTLS association with ${place(server)} ended before the response came (${error.reason})`,
+        'send the request again: it makes a new handshake',
+      );
+  }
+}
+
+/** The error for an ICMP "port unreachable". */
+export function unreachableError(server: Server, cause: Error): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_NETWORK',
+    `nobody listens at ${place(server)} (port unreachable)`,
+    'check host and port, and that the server runs',
+    { cause },
+  );
+}
+
+function exchangeError(
+  failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
+  detail: string | undefined,
+  server: Server,
+): CoapsuleError {
+  const more = detail === undefined ? '' : `: ${detail}`;
+  switch (failure) {
+    case 'timeout':
+      return new CoapsuleError(
+        'ERR_TIMEOUT',
+        `no response from ${place(server)} in time${more}`,
+        'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+      );
+    case 'reset':
+      return new CoapsuleError(
+        'ERR_RESET',
+        `${place(server)} answered with a Reset${more}`,
+        'the server does not know what the message belongs to: send the request again',
+      );
+    case 'peer-closed':
+      return new CoapsuleError(
+        'ERR_ASSOCIATION_CLOSED',
+        `the DTLS association with ${place(server)} ended before the response came${more}`,
+        'send the request again: it makes a new handshake',
+      );
+    case 'cancelled':
+      return new CoapsuleError(
+        'ERR_ABORTED',
+        'the request was cancelled',
+        'nothing: the caller asked for it',
+      );
+    case 'blockwise':
+      return new CoapsuleError(
+        'ERR_BLOCKWISE',
+        `the block-wise transfer with ${place(server)} failed${more}`,
+        'send the request again, or try a smaller block size',
+      );
+    case 'body-too-large':
+      return new CoapsuleError(
+        'ERR_BLOCKWISE',
+        `the response of ${place(server)} is larger than this client takes${more}`,
+        'ask for a part of the resource',
+      );
+    case 'bad-option':
+      return new CoapsuleError(
+        'ERR_BAD_RESPONSE',
+        `the response of ${place(server)} has a critical option that is not understood${more}`,
+        'the response cannot be used (RFC 7252 §5.4.1): ask the maker of the server',
+      );
+    case 'token-in-use':
+      return new CoapsuleError(
+        'ERR_BAD_RESPONSE',
+        'the token given is in use by another request to the same server',
+        'leave `token` out: a free one is chosen',
+      );
+    case 'too-many-exchanges':
+      return new CoapsuleError(
+        'ERR_NETWORK',
+        'too many requests are under way',
+        'wait for some of them to end',
+      );
+    default:
+      return unreachable(failure);
+  }
+}
+
+function handshakeError(failure: HandshakeFailure, server: Server): CoapsuleError {
+  const code = credentialCauses.has(failure.cause) ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE';
+  const message = `handshake with ${place(server)} failed: ${failure.detail}`;
+  return new CoapsuleError(code, message, nextSteps[failure.cause], { handshake: failure });
+}
+
+const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
+  'identity-unknown-or-key-wrong',
+  'no-credentials',
+  'psk-identity-unknown',
+  'psk-mismatch',
+]);
+
+const report = 'the two implementations do not agree: keep a capture and a key log, and report it';
+
+const nextSteps: Readonly<Record<HandshakeFailureCause, string>> = {
+  'psk-identity-unknown': 'add the identity at the server',
+  'psk-mismatch': 'give both sides the same key',
+  'identity-unknown-or-key-wrong':
+    "compare identity and key with the server's; its log says which of the two is wrong",
+  'transcript-mismatch': 'someone changed the handshake on its way: check the network',
+  'no-credentials': 'give `psk` with identity and key',
+  'no-common-cipher-suite': 'allow a suite that the server has',
+  'no-common-group': 'allow a suite without ECDHE, or a group that the server has',
+  'protocol-version': 'the server must speak DTLS 1.2',
+  'extended-master-secret-missing':
+    "the server lacks RFC 7627: update it, or set extendedMasterSecret to 'preferred'",
+  'unsupported-extension': report,
+  'unexpected-message': report,
+  'illegal-parameter': report,
+  'malformed-message': report,
+  'alert-received': "look at the server's log for the reason of its alert",
+  timeout: 'check that the server runs and that UDP gets through in both directions',
+  replaced: 'nothing: a newer handshake took its place',
+  capacity: 'the server is full: try again later',
+  cancelled: 'nothing: the caller asked for it',
+};
+
+function place(server: Server): string {
+  const host = server.host.includes(':') ? `[${server.host}]` : server.host;
+  return `${server.secure ? 'coaps' : 'coap'}://${host}:${server.address.port}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * A request as a handler sees it.
+ *
+ * @module
+ */
+
+import { type Code, type Method, methodOf } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import type { OptionReader } from '../core/coap/option-set.ts';
+import type { IncomingRequest } from '../core/endpoint/outputs.ts';
+import { InvariantError } from '../core/foundation/errors.ts';
+import type { PeerInfo } from './peer-info.ts';
+
+/** The path of a request's Uri-Path options, as `Request.path` has it. */
+export function pathOf(options: OptionReader): string {
+  const segments = options.texts(OptionNumber.UriPath);
+  return `/${segments.map((segment) => segment.replace(/[%/]/g, encodeURIComponent)).join('/')}`;
+}
+
+/** A request with its whole body (RFC 7252 §5.1). */
+export class Request {
+  readonly method: Method;
+  readonly code: Code;
+  /**
+   * The segments with `/` before each: `/sensors/42`; `/` for none. A `/` or `%` inside a segment stays
+   * percent-encoded, so that different Uri-Path options never make the same path.
+   */
+  readonly path: string;
+  readonly segments: readonly string[];
+  /** Each Uri-Query, such as `unit=C`. */
+  readonly query: readonly string[];
+  readonly options: OptionReader;
+  readonly payload: Uint8Array;
+  readonly token: Uint8Array;
+  /** Of the message that completed the request. */
+  readonly messageId: number;
+  readonly confirmable: boolean;
+  readonly scheme: 'coap' | 'coaps';
+  /** Who asks; `security` says how it is known. */
+  readonly peer: PeerInfo;
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Whether the answer registers or serves an observer (RFC 7641). */
+  readonly observe: boolean;
+
+  constructor(request: IncomingRequest, peer: PeerInfo, signal: AbortSignal) {
+    const method = methodOf(request.code);
+    if (method === undefined) throw new InvariantError(`a request with code ${request.code}`);
+    this.method = method;
+    this.code = request.code;
+    this.segments = request.options.texts(OptionNumber.UriPath);
+    this.path = pathOf(request.options);
+    this.query = request.options.texts(OptionNumber.UriQuery);
+    this.options = request.options;
+    this.payload = request.payload;
+    this.token = request.token;
+    this.messageId = request.messageId;
+    this.confirmable = request.confirmable;
+    this.scheme = peer.security.kind === 'none' ? 'coap' : 'coaps';
+    this.peer = peer;
+    this.signal = signal;
+    this.observe = request.observe === 'register' || request.refresh;
+  }
+
+  /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */
+  text(): string {
+    return new TextDecoder().decode(this.payload);
+  }
+
+  get contentFormat(): number | undefined {
+    return this.options.uint(OptionNumber.ContentFormat);
+  }
+
+  /** The content format the client wants (RFC 7252 §5.10.4). */
+  get accept(): number | undefined {
+    return this.options.uint(OptionNumber.Accept);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Which resource serves a path, and what the server tells about its resources (RFC 6690).
+ *
+ * @module
+ */
+
+import type { Method } from '../core/coap/code.ts';
+import type { Link } from '../core/coap/link-format.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { Request } from './request.ts';
+import type { ServerResponse } from './server-response.ts';
+
+/** Answers one request; may throw `RequestFailure`. Anything else thrown becomes 5.00. */
+export type Handler = (request: Request) => ServerResponse | Promise<ServerResponse>;
+
+/** Attributes of a link in `/.well-known/core` (RFC 6690 §3, RFC 7252 §7.2.1). */
+export interface LinkAttributes {
+  /** Resource types, separated by spaces. */
+  readonly rt?: string;
+  /** Interface descriptions, separated by spaces. */
+  readonly if?: string;
+  /** Content formats. */
+  readonly ct?: number | readonly number[];
+  /** Largest size to expect, in bytes. */
+  readonly sz?: number;
+  readonly title?: string;
+}
+
+/** One resource: a handler for each method it has; a method without one is answered 4.05. */
+export interface Resource {
+  readonly get?: Handler;
+  readonly post?: Handler;
+  readonly put?: Handler;
+  readonly delete?: Handler;
+  readonly fetch?: Handler;
+  readonly patch?: Handler;
+  readonly ipatch?: Handler;
+  /** Lets clients observe it (RFC 7641); tell changes with `Server.notify`. */
+  readonly observable?: boolean;
+  readonly attributes?: LinkAttributes;
+  /** Leaves it out of `/.well-known/core`. */
+  readonly hidden?: boolean;
+  /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
+  readonly maxBodyBytes?: number;
+}
+
+const handlerNames = {
+  GET: 'get',
+  POST: 'post',
+  PUT: 'put',
+  DELETE: 'delete',
+  FETCH: 'fetch',
+  PATCH: 'patch',
+  IPATCH: 'ipatch',
+} as const satisfies Record<Method, keyof Resource>;
+
+/** The handler of a resource for a method. */
+export function handlerOf(resource: Resource, method: Method): Handler | undefined {
+  return resource[handlerNames[method]];
+}
+
+/** Resources by path. `/a/*` serves everything below `/a`, but not `/a` itself; the longest match wins. */
+export class ResourceTree {
+  readonly #exact = new Map<string, Resource>();
+  readonly #below = new Map<string, Resource>();
+
+  /** Adds a resource; refuses a path that is not absolute or already taken. */
+  add(path: string, resource: Resource): void {
+    if (!path.startsWith('/')) {
+      throw new ApiMisuseError(`resource path is '${path}'; expected one that starts with '/'`);
+    }
+    const wildcard = path.endsWith('/*');
+    const key = wildcard ? path.slice(0, -2) : path;
+    const table = wildcard ? this.#below : this.#exact;
+    if (table.has(key)) throw new ApiMisuseError(`resource path '${path}' is served already`);
+    table.set(key, resource);
+  }
+
+  /** The resource that serves a path. */
+  find(path: string): Resource | undefined {
+    const exact = this.#exact.get(path);
+    if (exact) return exact;
+    for (let end = path.lastIndexOf('/'); end >= 0; end = path.lastIndexOf('/', end - 1)) {
+      const below = this.#below.get(path.slice(0, end));
+      if (below) return below;
+      if (end === 0) break;
+    }
+    return undefined;
+  }
+
+  /** A link for each resource with a path of its own that is not hidden, in order of adding. */
+  links(): Link[] {
+    const links: Link[] = [];
+    for (const [path, resource] of this.#exact) {
+      if (!resource.hidden) links.push({ target: encodePath(path), attributes: attributesOf(resource) });
+    }
+    return links;
+  }
+}
+
+function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
+function attributesOf(resource: Resource): [string, string | undefined][] {
+  const attributes: [string, string | undefined][] = [];
+  const given = resource.attributes ?? {};
+  if (given.rt !== undefined) attributes.push(['rt', given.rt]);
+  if (given.if !== undefined) attributes.push(['if', given.if]);
+  if (given.ct !== undefined)
+    attributes.push(['ct', typeof given.ct === 'number' ? String(given.ct) : given.ct.join(' ')]);
+  if (given.sz !== undefined) attributes.push(['sz', String(given.sz)]);
+  if (given.title !== undefined) attributes.push(['title', given.title]);
+  if (resource.observable) attributes.push(['obs', undefined]);
+  return attributes;
+}

@@ -1,0 +1,77 @@
+/**
+ * What a server answered, as the caller of a client gets it.
+ *
+ * @module
+ */
+
+import { type Code, codeText, isSuccessCode } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import type { OptionReader } from '../core/coap/option-set.ts';
+import type { IncomingResponse } from '../core/endpoint/outputs.ts';
+import type { PeerInfo } from './peer-info.ts';
+
+/** A response with its whole body (RFC 7252 §5.2). Any code is a response: look at `ok`. */
+export class Response {
+  readonly code: Code;
+  readonly options: OptionReader;
+  /** The whole body, also when it came in blocks (RFC 7959). */
+  readonly payload: Uint8Array;
+  readonly peer: PeerInfo;
+  /** How long the handshake took, when this request caused one. */
+  readonly handshakeMs: number | undefined;
+  /** From sending the request (after the handshake) to having the whole response; for a notification 0. */
+  readonly roundTripMs: number;
+
+  constructor(
+    response: IncomingResponse,
+    peer: PeerInfo,
+    timing: { readonly handshakeMs: number | undefined; readonly roundTripMs: number },
+  ) {
+    this.code = response.code;
+    this.options = response.options;
+    this.payload = response.payload;
+    this.peer = peer;
+    this.handshakeMs = timing.handshakeMs;
+    this.roundTripMs = timing.roundTripMs;
+  }
+
+  /** The code as people write it: `2.05`. */
+  get codeText(): string {
+    return codeText(this.code);
+  }
+
+  /** Whether the code is 2.xx. */
+  get ok(): boolean {
+    return isSuccessCode(this.code);
+  }
+
+  /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */
+  text(): string {
+    return new TextDecoder().decode(this.payload);
+  }
+
+  get contentFormat(): number | undefined {
+    return this.options.uint(OptionNumber.ContentFormat);
+  }
+
+  /** Seconds the response stays fresh; 60 when the server says nothing (RFC 7252 §5.10.5). */
+  get maxAgeSeconds(): number {
+    return this.options.uint(OptionNumber.MaxAge) ?? 60;
+  }
+
+  get etag(): Uint8Array | undefined {
+    return this.options.first(OptionNumber.ETag);
+  }
+
+  /** The sequence number of a notification (RFC 7641 §3.4). */
+  get observe(): number | undefined {
+    return this.options.uint(OptionNumber.Observe);
+  }
+
+  /** Where a created resource is: `/sensors/42` (RFC 7252 §5.10.7). */
+  get locationPath(): string | undefined {
+    const segments = this.options.texts(OptionNumber.LocationPath);
+    if (segments.length === 0) return undefined;
+    return `/${segments.map(encodeURIComponent).join('/')}`;
+  }
+}

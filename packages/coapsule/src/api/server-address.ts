@@ -1,0 +1,47 @@
+/**
+ * From a URI to the server it names, and to its addresses.
+ *
+ * @module
+ */
+
+import { lookup } from 'node:dns/promises';
+import { type CoapUri, parseCoapUri } from '../core/coap/uri.ts';
+import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { CoapsuleError } from './errors.ts';
+
+/** A URI this client can reach. */
+export interface ServerUri {
+  readonly uri: CoapUri;
+  readonly secure: boolean;
+}
+
+/** Reads a URI; throws `ApiMisuseError` with the position for one that is wrong or of another transport. */
+export function parseServerUri(text: string): ServerUri {
+  const uri = parseCoapUri(text);
+  if (isDecodeFault(uri)) {
+    throw new ApiMisuseError(`'${text}' is not a CoAP URI: ${uri.reason} (at character ${uri.offset + 1})`);
+  }
+  if (uri.scheme !== 'coap' && uri.scheme !== 'coaps') {
+    throw new ApiMisuseError(
+      `'${text}' has the scheme ${uri.scheme}; this version speaks coap and coaps over UDP`,
+    );
+  }
+  if (uri.port === 0) throw new ApiMisuseError(`'${text}' has port 0; expected 1 to 65535`);
+  return { uri, secure: uri.scheme === 'coaps' };
+}
+
+/** The addresses of a host, in the order the system prefers; rejects with `ERR_ADDRESS`. */
+export async function resolveHost(uri: CoapUri): Promise<readonly string[]> {
+  if (uri.hostIsIpLiteral) return [uri.host];
+  try {
+    const found = await lookup(uri.host, { all: true, order: 'verbatim' });
+    return found.map(({ address }) => address);
+  } catch (cause) {
+    throw new CoapsuleError(
+      'ERR_ADDRESS',
+      `the host name '${uri.host}' has no address (${(cause as NodeJS.ErrnoException).code ?? 'look-up failed'})`,
+      'check the name, or use an IP address',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * What a handler answers, and short forms for the usual answers.
+ *
+ * @module
+ */
+
+import { Code } from '../core/coap/code.ts';
+import { contentFormatOf } from '../core/coap/content-format.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { encodeUtf8 } from '../core/foundation/utf8.ts';
+
+/** An option by number; numbers become uints of minimal length, text UTF-8 (RFC 7252 §3.2). */
+export interface OptionInput {
+  readonly number: number;
+  readonly value: Uint8Array | string | number;
+}
+
+/** An answer to a request. */
+export interface ServerResponse {
+  readonly code: Code;
+  readonly payload?: Uint8Array | string;
+  /** Number or media type, such as 50 or `application/json` (RFC 7252 §12.3). */
+  readonly contentFormat?: number | string;
+  readonly maxAgeSeconds?: number;
+  /** 1 to 8 bytes. */
+  readonly etag?: Uint8Array;
+  readonly locationPath?: string;
+  readonly locationQuery?: readonly string[];
+  readonly options?: readonly OptionInput[];
+}
+
+/** What 2.05 may carry besides the payload; text is `text/plain` unless said otherwise. */
+export type ContentOptions = Omit<ServerResponse, 'code' | 'payload'>;
+
+/** 2.05 Content. */
+export function content(payload: Uint8Array | string, options: ContentOptions = {}): ServerResponse {
+  const contentFormat = options.contentFormat ?? (typeof payload === 'string' ? 'text/plain' : undefined);
+  return {
+    ...options,
+    code: Code.Content,
+    payload,
+    ...(contentFormat === undefined ? {} : { contentFormat }),
+  };
+}
+
+/** 2.04 Changed. */
+export function changed(payload?: Uint8Array | string): ServerResponse {
+  return payload === undefined ? { code: Code.Changed } : { code: Code.Changed, payload };
+}
+
+/** 2.01 Created, at `locationPath` when it is not the request's own path. */
+export function created(locationPath?: string): ServerResponse {
+  return locationPath === undefined ? { code: Code.Created } : { code: Code.Created, locationPath };
+}
+
+/** 2.02 Deleted. */
+export function deleted(): ServerResponse {
+  return { code: Code.Deleted };
+}
+
+/** 2.03 Valid: the client's copy with this ETag is still good (RFC 7252 §5.9.1.3). */
+export function valid(etag: Uint8Array): ServerResponse {
+  return { code: Code.Valid, etag };
+}
+
+/** An error code with a diagnostic payload for people (RFC 7252 §5.5.2). */
+export function failure(code: Code, diagnostic?: string): ServerResponse {
+  return diagnostic === undefined ? { code } : { code, payload: diagnostic };
+}
+
+/** What a handler may throw instead of returning `failure(code, diagnostic)`. */
+export class RequestFailure extends Error {
+  override readonly name = 'RequestFailure';
+  readonly code: Code;
+
+  constructor(code: Code, diagnostic = '') {
+    super(diagnostic);
+    this.code = code;
+  }
+}
+
+/** The options of an answer. Refuses what cannot be encoded with an `ApiMisuseError`. */
+export function responseOptions(response: ServerResponse): OptionSet {
+  const options = new OptionSet();
+  const { contentFormat, maxAgeSeconds, etag, locationPath, locationQuery } = response;
+  if (contentFormat !== undefined) options.add(OptionNumber.ContentFormat, knownContentFormat(contentFormat));
+  if (maxAgeSeconds !== undefined) options.add(OptionNumber.MaxAge, maxAgeSeconds);
+  if (etag !== undefined) {
+    if (etag.length < 1 || etag.length > 8) {
+      throw new ApiMisuseError(`etag has ${etag.length} bytes; expected 1 to 8 (RFC 7252 §5.10.6)`);
+    }
+    options.add(OptionNumber.ETag, etag);
+  }
+  for (const segment of locationPath?.split('/').slice(1) ?? []) {
+    options.add(OptionNumber.LocationPath, decodeURIComponent(segment));
+  }
+  for (const query of locationQuery ?? []) options.add(OptionNumber.LocationQuery, query);
+  for (const { number, value } of response.options ?? []) options.add(number, value);
+  return options;
+}
+
+/** Bytes of a payload given as bytes or text. */
+export function payloadBytes(payload: Uint8Array | string | undefined): Uint8Array {
+  if (payload === undefined) return noBytes;
+  return typeof payload === 'string' ? encodeUtf8(payload) : payload;
+}
+
+/** The number of a content format, or an `ApiMisuseError` that names it. */
+export function knownContentFormat(format: number | string): number {
+  const number = contentFormatOf(format);
+  if (number === undefined) {
+    throw new ApiMisuseError(
+      `content format '${format}' is not registered; give its number (RFC 7252 §12.3)`,
+    );
+  }
+  return number;
+}

@@ -1,0 +1,150 @@
+/**
+ * A CoAP server: resources, and the sockets they are served on.
+ *
+ * RFC 7252 §5, RFC 7641, RFC 7959, RFC 6690; `coaps` by DTLS 1.2 with pre-shared keys.
+ *
+ * @module
+ */
+
+import { Code, isSuccessCode } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { equalBytes } from '../core/foundation/bytes.ts';
+import type { BodyRequest } from '../core/request-response/request-response-config.ts';
+import type { EndpointOptions } from './endpoint-options.ts';
+import { Listener, type ListenOptions, type RequestHandler } from './listener.ts';
+import { compose, type Middleware } from './middleware.ts';
+import { pathOf, type Request } from './request.ts';
+import { handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
+import {
+  failure,
+  payloadBytes,
+  RequestFailure,
+  responseOptions,
+  type ServerResponse,
+} from './server-response.ts';
+import { wellKnownCore } from './well-known-core.ts';
+
+const defaultMaxBodyBytes = 1024 * 1024;
+
+/** Options of a server; each has a safe default. */
+export interface ServerOptions extends EndpointOptions {
+  /** Gets what a handler threw (answered 5.00), a failed key look-up, a failed socket. By default `console.error`. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * The same resources on any number of sockets; a `coaps` socket is one more `listen`, with credentials.
+ *
+ * ```ts
+ * const server = new Server();
+ * server.resource('/temperature', { get: () => content('22.5'), observable: true });
+ * await server.listen('coap://[::]:5683');
+ * await server.listen('coaps://[::]:5684', { psk: { lookup: new Map([['sensor-042', key]]) } });
+ * ```
+ */
+export class Server implements AsyncDisposable {
+  readonly #options: ServerOptions;
+  readonly #resources = new ResourceTree();
+  readonly #middleware: Middleware[] = [];
+  readonly #listeners = new Set<Listener>();
+  #answer: ((request: Request) => Promise<ServerResponse>) | undefined;
+
+  constructor(options: ServerOptions = {}) {
+    this.#options = options;
+    this.#resources.add('/.well-known/core', wellKnownCore(this.#resources));
+  }
+
+  /**
+   * Adds a resource. `/a/*` serves everything below `/a`, but not `/a` itself; the longest match wins.
+   *
+   * @throws ApiMisuseError for a path that does not start with `/` or is served already.
+   */
+  resource(path: string, resource: Resource): this {
+    this.#resources.add(path, resource);
+    return this;
+  }
+
+  /** Adds a function that runs around every handler, inside those added before. */
+  use(middleware: Middleware): this {
+    this.#middleware.push(middleware);
+    this.#answer = undefined;
+    return this;
+  }
+
+  /**
+   * Opens a socket: `coap://[::]:5683`, or `coaps://[::]:5684` with credentials. Port 0 takes a free one.
+   *
+   * @throws ApiMisuseError for a URI or options that cannot be; the system's error when the socket cannot be opened.
+   */
+  async listen(uri: string, options: ListenOptions = {}): Promise<Listener> {
+    const listener = await Listener.open(uri, { ...this.#options, ...options }, this.#handler);
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /** Tells observers of a resource, on every socket, that it changed (RFC 7641 §4.2). */
+  notify(path: string): void {
+    for (const listener of this.#listeners) listener.notify(path);
+  }
+
+  /** Closes all sockets. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    this.#listeners.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  readonly #handler: RequestHandler = {
+    answer: async (request) => {
+      this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
+      try {
+        const response = await this.#answer(request);
+        // What cannot be encoded must fail here, where it becomes a 5.00.
+        responseOptions(response);
+        payloadBytes(response.payload);
+        return response;
+      } catch (error) {
+        if (error instanceof RequestFailure) return failure(error.code, error.message || undefined);
+        this.#onError(error);
+        // RFC 7252 §5.9.3.1. The cause stays here: it is for the log, not for strangers.
+        return failure(Code.InternalServerError, 'the server failed');
+      }
+    },
+    observable: (request) => this.#resources.find(request.path)?.observable === true,
+    maxBodyBytes: (request) => this.#maxBodyBytes(request),
+    onError: (error) => this.#onError(error),
+  };
+
+  async #serve(request: Request): Promise<ServerResponse> {
+    const resource = this.#resources.find(request.path);
+    if (resource === undefined) return failure(Code.NotFound, `there is no ${request.path}`);
+    const handler = handlerOf(resource, request.method);
+    // RFC 7252 §5.8: 4.05 also for methods of later RFCs, not 5.01.
+    if (handler === undefined)
+      return failure(Code.MethodNotAllowed, `${request.path} has no ${request.method}`);
+    const response = await handler(request);
+    return validated(request, response);
+  }
+
+  #maxBodyBytes(request: BodyRequest): number {
+    return this.#resources.find(pathOf(request.options))?.maxBodyBytes ?? defaultMaxBodyBytes;
+  }
+
+  #onError(error: unknown): void {
+    if (this.#options.onError) this.#options.onError(error);
+    else console.error(error);
+  }
+}
+
+/** RFC 7252 §5.10.6.2: a GET that lists the ETag of what would be sent gets 2.03 without the payload. */
+function validated(request: Request, response: ServerResponse): ServerResponse {
+  const { etag } = response;
+  if (etag === undefined || !isSuccessCode(response.code) || request.method !== 'GET') return response;
+  const known = request.options.all(OptionNumber.ETag).some((given) => equalBytes(given, etag));
+  if (!known) return response;
+  const { maxAgeSeconds } = response;
+  return { code: Code.Valid, etag, ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }) };
+}

@@ -1,0 +1,80 @@
+/**
+ * The configuration of one endpoint: what each layer takes, put together, checked once and frozen.
+ *
+ * | name | unit | default | RFC |
+ * |---|---|---|---|
+ * | security | `none` or `dtls` | none | 7252 §9 |
+ * | role | `client`, `server`, `both` | both | 6347 |
+ * | mtu | bytes of UDP payload | 1232 (IPv6 minimum of 1280 less 48) | 7252 §4.6 |
+ * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
+ * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |
+ * | maxPlainPeers | peers | 65,536 | – |
+ * | trace | boolean | false | – |
+ *
+ * @module
+ */
+
+import {
+  defaultTransmissionParameters,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
+import type { DtlsConfig } from '../dtls/dtls-config.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
+import type { MessageLayerLimits } from '../message-layer/message-layer.ts';
+import type { RequestResponseConfig } from '../request-response/request-response-config.ts';
+
+/** See the table in the module comment. */
+export interface EndpointConfig {
+  readonly security: 'none' | 'dtls';
+  readonly role: 'client' | 'server' | 'both';
+  readonly mtu: number;
+  readonly blockSize: number;
+  readonly transmission: TransmissionParameters;
+  readonly dtls: Partial<DtlsConfig>;
+  readonly messageLimits: Partial<MessageLayerLimits>;
+  readonly requestResponse: Partial<RequestResponseConfig>;
+  readonly maxPlainPeers: number;
+  readonly trace: boolean;
+}
+
+/** What a caller may give; `transmission` is laid over the defaults of RFC 7252 §4.8. */
+export type EndpointConfigInput = Partial<Omit<EndpointConfig, 'transmission'>> & {
+  readonly transmission?: Partial<TransmissionParameters>;
+};
+
+const blockSizes = [1024, 512, 256, 128, 64, 32, 16] as const;
+
+/** Largest record expansion of the suites: 13 header + 8 explicit nonce + 16 tag (RFC 5246 §6.2.3.3). */
+const dtlsOverhead = 37;
+
+/** Room kept in a datagram for the CoAP header, an 8-byte token, and the options of a usual request. */
+const messageOverhead = 80;
+
+/** Fills in defaults and refuses values that cannot work. */
+export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
+  const security = input.security ?? 'none';
+  const mtu = input.mtu ?? 1232;
+  if (!Number.isInteger(mtu) || mtu < 128 || mtu > 65_507) {
+    throw new ApiMisuseError(`mtu is ${mtu}; expected 128 to 65507 bytes of UDP payload`);
+  }
+  const room = mtu - messageOverhead - (security === 'dtls' ? dtlsOverhead : 0);
+  const fitting = blockSizes.find((size) => size <= room) ?? 16;
+  const blockSize = input.blockSize ?? fitting;
+  if (!(blockSizes as readonly number[]).includes(blockSize)) {
+    throw new ApiMisuseError(
+      `blockSize is ${blockSize}; expected one of ${blockSizes.join(', ')} (RFC 7959 §2.2)`,
+    );
+  }
+  return Object.freeze({
+    security,
+    role: input.role ?? 'both',
+    mtu,
+    blockSize,
+    transmission: { ...defaultTransmissionParameters, ...input.transmission },
+    dtls: { ...input.dtls, mtu },
+    messageLimits: input.messageLimits ?? {},
+    requestResponse: { ...input.requestResponse, blockSize, isSecurePeer: () => security === 'dtls' },
+    maxPlainPeers: input.maxPlainPeers ?? 65_536,
+    trace: input.trace ?? false,
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * The layers of one endpoint, as the receive path and the send path see them.
+ *
+ * @module
+ */
+
+import type { DtlsLayer } from '../dtls/dtls-layer.ts';
+import type { OutputQueue } from '../foundation/output-queue.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { MessageLayer } from '../message-layer/message-layer.ts';
+import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { EndpointConfig } from './endpoint-config.ts';
+import type { EndpointOutput } from './outputs.ts';
+import type { PeerTable } from './peer.ts';
+import type { RequestTable } from './request-table.ts';
+
+/** Everything that the plot files work on. Each of them changes only these parts. */
+export interface EndpointLayers {
+  readonly config: EndpointConfig;
+  /** Absent on plain CoAP. */
+  readonly dtls: DtlsLayer | undefined;
+  readonly messages: MessageLayer;
+  readonly exchanges: RequestResponseLayer;
+  readonly peers: PeerTable;
+  readonly requests: RequestTable;
+  readonly outputs: OutputQueue<EndpointOutput>;
+  readonly counters: EndpointCounters;
+}
+
+/** What went wrong, or was refused, since the start. */
+export interface EndpointCounters {
+  /** Datagrams that are not CoAP messages. */
+  malformedMessages: number;
+  /** Responses and notifications whose token belongs to no exchange (requirement G08). */
+  unmatchedResponses: number;
+  /** Requests answered 5.03 because stored answers fill their bounds. */
+  overloaded: number;
+  /** Messages that had no association or peer to go to. */
+  unsendable: number;
+}
+
+/** Tells about something dropped, where a trace is wanted. */
+export function traceDiscarded(
+  layers: EndpointLayers,
+  layer: 'dtls' | 'message' | 'request-response',
+  address: PeerAddress,
+  reason: string,
+): void {
+  if (!layers.config.trace) return;
+  layers.outputs.push({ kind: 'trace', event: { kind: 'discarded', layer, address, reason } });
+}

@@ -1,0 +1,243 @@
+/**
+ * One CoAP endpoint on one socket, plain or secured: it owns the layers and calls the plot files.
+ * The plot of receiving is in `receive-path.ts`, of sending in `send-path.ts`, of time in `timeout-path.ts`.
+ *
+ * RFC 7252, RFC 7641, RFC 7959, RFC 6347. No socket, clock or random generator: see `ProtocolMachine`.
+ *
+ * @module
+ */
+
+import type { Code } from '../coap/code.ts';
+import type { OptionReader } from '../coap/option-set.ts';
+import { type AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { MessageLayer } from '../message-layer/message-layer.ts';
+import {
+  type ActiveObservation,
+  type ExchangeId,
+  RequestResponseLayer,
+} from '../request-response/request-response-layer.ts';
+import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
+import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
+import type { EndpointOutput, OutgoingRequest, RequestId } from './outputs.ts';
+import { PeerTable } from './peer.ts';
+import {
+  deliver,
+  receiveAcknowledgement,
+  receiveDatagram,
+  receiveFromDtls,
+  receiveReset,
+} from './receive-path.ts';
+import { RequestTable } from './request-table.ts';
+import { sendFromExchange, sendRequest, transmitMessage } from './send-path.ts';
+import { runDueTimers, traceRetransmission, transmissionTimedOut } from './timeout-path.ts';
+
+/** One datagram from the network. The endpoint keeps and changes `datagram`: hand over a copy of a reused buffer. */
+export interface EndpointInput {
+  readonly address: PeerAddress;
+  readonly datagram: Uint8Array;
+}
+
+/** What an application answers to a request. */
+export interface OutgoingResponse {
+  readonly code: Code;
+  readonly options: OptionReader;
+  /** The whole body; it goes block-wise when it is larger than `blockSize`. */
+  readonly payload: Uint8Array;
+  /** Accepts the observation that the request asked for (RFC 7641 §4.1). */
+  readonly observe?: boolean;
+  /**
+   * Whether a retransmission of the request gets this answer again (true), or may run the handler again
+   * (false, for safe methods only: RFC 7252 §4.5).
+   */
+  readonly keepAnswer: boolean;
+}
+
+/** What an endpoint is made of. `crypto` is needed for a secured one only. */
+export interface EndpointOptions {
+  readonly config?: EndpointConfigInput;
+  readonly random: RandomSource;
+  readonly crypto?: CryptoProvider;
+}
+
+/** The machine. After each call drain `poll`, then ask `nextTimeout`. */
+export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> {
+  readonly #layers: EndpointLayers;
+
+  constructor(options: EndpointOptions) {
+    const { random, crypto } = options;
+    const config = endpointConfig(options.config ?? {});
+    if (config.security === 'dtls' && crypto === undefined) {
+      throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
+    }
+    this.#layers = {
+      config,
+      dtls:
+        config.security === 'dtls' && crypto !== undefined
+          ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
+          : undefined,
+      messages: new MessageLayer({
+        parameters: config.transmission,
+        random,
+        limits: config.messageLimits,
+        authenticatedPeers: config.security === 'dtls',
+      }),
+      exchanges: new RequestResponseLayer({ random, config: config.requestResponse }),
+      peers: new PeerTable(config.maxPlainPeers),
+      requests: new RequestTable(),
+      outputs: new OutputQueue(),
+      counters: { malformedMessages: 0, unmatchedResponses: 0, overloaded: 0, unsendable: 0 },
+    };
+  }
+
+  /** What was refused or went wrong since the start. */
+  get counters(): Readonly<EndpointCounters> {
+    return this.#layers.counters;
+  }
+
+  /** Observations this endpoint has registered, by token (requirement G06). */
+  activeObservations(): readonly ActiveObservation[] {
+    return this.#layers.exchanges.activeObservations();
+  }
+
+  /** The layers' own counters, for diagnostics. */
+  layerCounters(): Readonly<Record<'messages' | 'exchanges', Readonly<Record<string, number>>>> {
+    const { messages, exchanges } = this.#layers;
+    return { messages: { ...messages.counters }, exchanges: { ...exchanges.counters } };
+  }
+
+  handle(input: EndpointInput, now: Instant): void {
+    receiveDatagram(this.#layers, input.address, input.datagram, now);
+    this.#settle(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    runDueTimers(this.#layers, now);
+    this.#settle(now);
+  }
+
+  poll(): EndpointOutput | undefined {
+    return this.#layers.outputs.shift();
+  }
+
+  nextTimeout(): Instant | undefined {
+    const { dtls, messages, exchanges } = this.#layers;
+    return earliest(dtls?.nextTimeout(), earliest(messages.nextTimeout(), exchanges.nextTimeout()));
+  }
+
+  /** Sends a request; its outputs carry the returned name. `serverName` goes into the handshake (RFC 6066 §3). */
+  request(address: PeerAddress, request: OutgoingRequest, now: Instant, serverName?: string): RequestId {
+    const name = sendRequest(this.#layers, address, serverName, request, now);
+    this.#settle(now);
+    return name;
+  }
+
+  /** Sends a CoAP ping (RFC 7252 §4.3); its output is `pong` or `request-failed`. */
+  ping(address: PeerAddress, now: Instant, serverName?: string): RequestId {
+    const name = sendRequest(this.#layers, address, serverName, undefined, now);
+    this.#settle(now);
+    return name;
+  }
+
+  /** Gives up a request, or ends an observation with the server's knowledge (RFC 7641 §3.6). */
+  cancel(request: RequestId, now: Instant): void {
+    const { requests, messages, exchanges } = this.#layers;
+    const ping = requests.pingTransmission(request);
+    const exchange = requests.exchangeOf(request);
+    if (requests.stopWaiting(request)) return;
+    if (ping !== undefined) {
+      messages.stop(ping);
+      requests.endPing(request);
+    }
+    if (exchange !== undefined) exchanges.cancel(exchange, now);
+    this.#settle(now);
+  }
+
+  /** Answers a request. Answers to exchanges that have ended are ignored. */
+  respond(exchange: ExchangeId, response: OutgoingResponse, now: Instant): void {
+    this.#layers.exchanges.respond(exchange, response, now);
+    this.#settle(now);
+  }
+
+  /** Tells that a resource changed: each observer's request comes out again, as a refresh (RFC 7641 §4.2). */
+  notify(resource: string, now: Instant): void {
+    this.#layers.exchanges.notify(resource, now);
+    this.#settle(now);
+  }
+
+  /** Answers a `psk-lookup`. `undefined` means that nobody is known by that identity. */
+  answerPskLookup(
+    lookup: number,
+    answer: { readonly identity?: Uint8Array; readonly key: Uint8Array } | undefined,
+    now: Instant,
+  ): void {
+    this.#layers.dtls?.answerPskLookup(lookup, answer, now);
+    this.#settle(now);
+  }
+
+  /** Ends an association with close_notify. */
+  closeAssociation(association: AssociationId, now: Instant): void {
+    this.#layers.dtls?.close(association, now);
+    this.#settle(now);
+  }
+
+  /** Ends all associations with close_notify. */
+  closeAll(now: Instant): void {
+    for (const association of this.#layers.peers.associations()) this.#layers.dtls?.close(association, now);
+    this.#settle(now);
+  }
+
+  /** The layers below speak until none has anything to say. */
+  #settle(now: Instant): void {
+    const layers = this.#layers;
+    for (;;) {
+      const fromDtls = layers.dtls?.poll();
+      if (fromDtls) {
+        if (fromDtls.kind === 'transmit') layers.outputs.push(fromDtls);
+        else receiveFromDtls(layers, fromDtls, now);
+        continue;
+      }
+      const fromExchange = layers.exchanges.poll();
+      if (fromExchange) {
+        switch (fromExchange.kind) {
+          case 'send-request':
+          case 'send-response':
+          case 'acknowledge':
+          case 'stop-request':
+            sendFromExchange(layers, fromExchange, now);
+            break;
+          default:
+            deliver(layers, fromExchange);
+        }
+        continue;
+      }
+      const fromMessage = layers.messages.poll();
+      if (fromMessage === undefined) return;
+      switch (fromMessage.kind) {
+        case 'transmit':
+          transmitMessage(layers, fromMessage, now);
+          break;
+        case 'acknowledged':
+          receiveAcknowledgement(layers, fromMessage.transmission, now);
+          break;
+        case 'reset':
+          receiveReset(layers, fromMessage.transmission, now);
+          break;
+        case 'timed-out':
+          transmissionTimedOut(layers, fromMessage.transmission, now);
+          break;
+        case 'retransmitted':
+          traceRetransmission(layers, fromMessage.transmission, fromMessage.attempt);
+          break;
+        case 'discarded':
+          break;
+      }
+    }
+  }
+}

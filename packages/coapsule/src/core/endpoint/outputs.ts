@@ -1,0 +1,86 @@
+/**
+ * What an endpoint asks of its surroundings: the union that `Endpoint.poll` returns.
+ *
+ * @module
+ */
+
+import type { Code } from '../coap/code.ts';
+import type { OptionReader } from '../coap/option-set.ts';
+import type { AssociationId, DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
+import type { Peer } from './peer.ts';
+import type { TraceEvent } from './trace-event.ts';
+
+/** Names a request this endpoint makes, from `Endpoint.request` or `Endpoint.ping`, until its last output. */
+export type RequestId = number;
+
+/** A request to send, without what the layers choose. */
+export interface OutgoingRequest {
+  readonly code: Code;
+  readonly options: OptionReader;
+  /** The whole body; it goes block-wise when it is larger than `blockSize` (RFC 7959). */
+  readonly payload: Uint8Array;
+  readonly type: 'CON' | 'NON';
+  /** 0 to 8 bytes; chosen by the endpoint when absent. */
+  readonly token?: Uint8Array;
+  readonly blockSize?: number;
+  /** Registers as an observer (RFC 7641). */
+  readonly observe?: boolean;
+  /** Gives up when no response came by then; counted from the moment the request can be sent. */
+  readonly timeoutMs?: number;
+}
+
+/** A response with its whole body. */
+export interface IncomingResponse {
+  readonly code: Code;
+  readonly options: OptionReader;
+  readonly payload: Uint8Array;
+}
+
+/** A request for the application, with its whole body. */
+export interface IncomingRequest {
+  readonly code: Code;
+  readonly options: OptionReader;
+  readonly payload: Uint8Array;
+  readonly token: Uint8Array;
+  /** Of the message that completed the request. */
+  readonly messageId: number;
+  readonly confirmable: boolean;
+  readonly observe?: 'register' | 'deregister';
+  /** Asked again because the resource changed: the answer is a notification for this observer. */
+  readonly refresh: boolean;
+}
+
+/** Why a request has no response. */
+export type RequestError =
+  | { readonly kind: 'exchange'; readonly failure: ExchangeError; readonly detail?: string }
+  | { readonly kind: 'handshake'; readonly failure: HandshakeFailure }
+  | { readonly kind: 'association-closed'; readonly reason: string };
+
+export type EndpointOutput =
+  | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }
+  /** A request for the application; answer with `Endpoint.respond(exchange, …)`. */
+  | {
+      readonly kind: 'request';
+      readonly exchange: ExchangeId;
+      readonly peer: Peer;
+      readonly request: IncomingRequest;
+    }
+  /** Nobody waits for the answer to this exchange any more. */
+  | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId }
+  /** `final: false` on a response that starts or continues an observation. */
+  | {
+      readonly kind: 'response';
+      readonly request: RequestId;
+      readonly peer: Peer;
+      readonly response: IncomingResponse;
+      readonly final: boolean;
+    }
+  | { readonly kind: 'pong'; readonly request: RequestId; readonly peer: Peer }
+  | { readonly kind: 'request-failed'; readonly request: RequestId; readonly error: RequestError }
+  /** Answer with `Endpoint.answerPskLookup`, now or later. */
+  | Extract<DtlsOutput, { kind: 'psk-lookup' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }>
+  | { readonly kind: 'trace'; readonly event: TraceEvent };
+
+export type { AssociationId, ExchangeError, ExchangeId };

@@ -1,0 +1,85 @@
+/**
+ * The remote side of an exchange: a CoAP endpoint, identified by its transport address on plain CoAP and by
+ * its security association on CoAPs (RFC 7252 §1.2 "Endpoint").
+ *
+ * @module
+ */
+
+import type { AssociationId } from '../dtls/dtls-layer.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+
+/** One remote CoAP endpoint. `key` is what the layers compare. */
+export interface Peer {
+  readonly key: string;
+  readonly address: PeerAddress;
+  /** The DTLS association, on a secured endpoint. */
+  readonly association: AssociationId | undefined;
+}
+
+/**
+ * The peers an endpoint may have to send to: those it has heard of lately.
+ *
+ * Bounded, since anybody can invent source addresses: the plain peer that was silent longest goes first,
+ * and can be found again by its next datagram. Secured peers live as long as their association.
+ */
+export class PeerTable {
+  readonly #plain = new Map<string, Peer>();
+  readonly #secured = new Map<AssociationId, Peer>();
+  readonly #byKey = new Map<string, Peer>();
+  readonly #maxPlain: number;
+
+  /** @param maxPlain Plain peers remembered at most. */
+  constructor(maxPlain: number) {
+    this.#maxPlain = maxPlain;
+  }
+
+  /** The plain peer at `address`. */
+  atAddress(address: PeerAddress): Peer {
+    const known = this.#plain.get(address.key);
+    if (known) {
+      // Behind all others again: the Map's order is the order of last use.
+      this.#plain.delete(address.key);
+      this.#plain.set(address.key, known);
+      return known;
+    }
+    const peer: Peer = { key: address.key, address, association: undefined };
+    this.#plain.set(peer.key, peer);
+    this.#byKey.set(peer.key, peer);
+    if (this.#plain.size > this.#maxPlain) {
+      const [oldest] = this.#plain.keys();
+      this.#plain.delete(oldest as string);
+      this.#byKey.delete(oldest as string);
+    }
+    return peer;
+  }
+
+  /** The peer of a DTLS association. Its key differs for each association, so that none inherits another's state. */
+  ofAssociation(association: AssociationId, address: PeerAddress): Peer {
+    const known = this.#secured.get(association);
+    if (known) return known;
+    const peer: Peer = { key: `dtls:${association}`, address, association };
+    this.#secured.set(association, peer);
+    this.#byKey.set(peer.key, peer);
+    return peer;
+  }
+
+  /** The peer with this key, unless it was forgotten. */
+  withKey(key: string): Peer | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** All live associations. */
+  associations(): AssociationId[] {
+    return [...this.#secured.keys()];
+  }
+
+  /** Forgets the peer of a closed association and returns it. */
+  forgetAssociation(association: AssociationId): Peer | undefined {
+    const peer = this.#secured.get(association);
+    if (peer) {
+      this.#secured.delete(association);
+      this.#byKey.delete(peer.key);
+    }
+    return peer;
+  }
+}

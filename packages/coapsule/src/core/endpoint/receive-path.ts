@@ -1,0 +1,231 @@
+/**
+ * The road of a datagram from the network to the application, from top to bottom.
+ *
+ *   1 datagram → DTLS: record opened, or handshake, or dropped      (RFC 6347)
+ *   2 bytes → Message                                               (RFC 7252 §3)
+ *   3 Message → new, or duplicate answered here, or ACK/RST         (RFC 7252 §4)
+ *   4 response: token → Exchange; request: options checked,
+ *     blocks put together                                           (RFC 7252 §5, 7641, 7959)
+ *   5 → output for the application
+ *
+ * Nothing in it throws for what a peer sent.
+ *
+ * @module
+ */
+
+import { Code } from '../coap/code.ts';
+import { decodeMessage, isDecodeFault } from '../coap/message-codec.ts';
+import type { MessageView } from '../coap/message-view.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import type { DtlsOutput } from '../dtls/dtls-layer.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
+import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
+import type { Peer } from './peer.ts';
+import { failWaiting, sendWaiting } from './send-path.ts';
+
+/** Step 1: one datagram from the network. `datagram` may be decrypted in place. */
+export function receiveDatagram(
+  layers: EndpointLayers,
+  address: PeerAddress,
+  datagram: Uint8Array,
+  now: Instant,
+): void {
+  if (layers.dtls) layers.dtls.handle({ address, datagram }, now);
+  else receiveMessage(layers, layers.peers.atAddress(address), datagram, now);
+}
+
+/** Step 1, back from the DTLS layer: what its records held or changed. */
+export function receiveFromDtls(
+  layers: EndpointLayers,
+  output: Exclude<DtlsOutput, { kind: 'transmit' }>,
+  now: Instant,
+): void {
+  switch (output.kind) {
+    case 'application-data': {
+      const peer = layers.peers.ofAssociation(output.association, output.address);
+      receiveMessage(layers, peer, output.data, now);
+      return;
+    }
+    case 'connected':
+      layers.peers.ofAssociation(output.association, output.address);
+      layers.outputs.push(output);
+      traceDtls(layers, output);
+      sendWaiting(layers, output.association, now);
+      return;
+    case 'handshake-failed':
+      layers.outputs.push(output);
+      traceDtls(layers, output);
+      failWaiting(layers, output.association, { kind: 'handshake', failure: output.failure });
+      return;
+    case 'closed': {
+      layers.outputs.push(output);
+      traceDtls(layers, output);
+      const peer = layers.peers.forgetAssociation(output.association);
+      if (peer) {
+        // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
+        layers.messages.forgetPeer(peer.key, now);
+        layers.exchanges.peerClosed(peer.key, now);
+      }
+      failWaiting(layers, output.association, { kind: 'association-closed', reason: output.reason });
+      return;
+    }
+    case 'psk-lookup':
+    case 'keylog':
+      layers.outputs.push(output);
+      return;
+    case 'handshake-trace':
+      traceDtls(layers, output);
+      return;
+    case 'discarded':
+      traceDiscarded(layers, 'dtls', output.address, output.reason);
+      return;
+  }
+}
+
+/** Steps 2 and 3: one CoAP message, decrypted if it was encrypted. */
+function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, now: Instant): void {
+  const message = decodeMessage(bytes);
+  if (isDecodeFault(message)) {
+    layers.counters.malformedMessages++;
+    traceDiscarded(layers, 'message', peer.address, message.reason);
+    layers.messages.receiveFault(peer.key, message, now);
+    return;
+  }
+  if (layers.config.trace) {
+    const secure = layers.dtls !== undefined;
+    layers.outputs.push({
+      kind: 'trace',
+      event: { kind: 'message', direction: 'received', address: peer.address, secure, bytes },
+    });
+  }
+  const received = layers.messages.receive(peer.key, message, now);
+  switch (received.kind) {
+    case 'request':
+      layers.exchanges.receiveRequest(peer.key, message, received.reply, now);
+      return;
+    case 'response':
+      receiveResponse(layers, peer, message, received.transmission, now);
+      return;
+    case 'overloaded':
+      refuseOverloaded(layers, message, received.reply, now);
+      return;
+    case 'absorbed':
+      traceDiscarded(layers, 'message', peer.address, received.reason);
+      return;
+  }
+}
+
+/** Step 4 for a response: only the token and the peer say whose it is (RFC 7252 §5.3.2). */
+function receiveResponse(
+  layers: EndpointLayers,
+  peer: Peer,
+  message: MessageView,
+  acknowledged: TransmissionId | undefined,
+  now: Instant,
+): void {
+  if (acknowledged !== undefined) receiveAcknowledgement(layers, acknowledged, now);
+  const matched = layers.exchanges.receiveResponse(peer.key, message, now);
+  if (!matched) {
+    layers.counters.unmatchedResponses++;
+    traceDiscarded(layers, 'request-response', peer.address, 'no exchange has this token');
+  }
+  if (message.type !== 'CON') return;
+  if (matched) layers.messages.acknowledgeResponse(peer.key, message, now);
+  else layers.messages.resetResponse(peer.key, message, now);
+}
+
+/** A Confirmable message of ours was acknowledged, by an Empty ACK or a piggybacked response. */
+export function receiveAcknowledgement(
+  layers: EndpointLayers,
+  transmission: TransmissionId,
+  now: Instant,
+): void {
+  const owner = layers.requests.ownerOf(transmission);
+  if (owner?.role === 'client') layers.exchanges.requestAcknowledged(owner.exchange, now);
+  if (owner?.role === 'server') layers.exchanges.responseAcknowledged(owner.exchange, now);
+}
+
+/** A message of ours was answered by a Reset. */
+export function receiveReset(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
+  const owner = layers.requests.ownerOf(transmission);
+  if (owner === undefined) return;
+  switch (owner.role) {
+    case 'client':
+      layers.exchanges.requestReset(owner.exchange, now);
+      return;
+    case 'server':
+      layers.exchanges.responseReset(owner.exchange, now);
+      return;
+    case 'ping': {
+      // RFC 7252 §4.3: the Reset is the answer to a ping.
+      const peer = layers.peers.withKey(owner.peer);
+      layers.requests.endPing(owner.request);
+      if (peer) layers.outputs.push({ kind: 'pong', request: owner.request, peer });
+      return;
+    }
+  }
+}
+
+/** Step 5: what the request/response layer has for the application. */
+export function deliver(
+  layers: EndpointLayers,
+  output: Extract<RequestResponseOutput, { kind: 'request' | 'response' | 'failed' | 'exchange-ended' }>,
+): void {
+  switch (output.kind) {
+    case 'request': {
+      const peer = layers.peers.withKey(output.peer);
+      if (peer === undefined) return;
+      layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request: output.request });
+      return;
+    }
+    case 'response': {
+      const request = layers.requests.requestOf(output.exchange);
+      const peer = layers.peers.withKey(output.peer);
+      if (output.final) layers.requests.end(output.exchange);
+      if (request === undefined || peer === undefined) return;
+      const { response, final } = output;
+      layers.outputs.push({ kind: 'response', request, peer, response, final });
+      return;
+    }
+    case 'failed': {
+      const request = layers.requests.requestOf(output.exchange);
+      layers.requests.end(output.exchange);
+      if (request === undefined) return;
+      layers.outputs.push({
+        kind: 'request-failed',
+        request,
+        error: { kind: 'exchange', failure: output.error },
+      });
+      return;
+    }
+    case 'exchange-ended':
+      layers.requests.end(output.exchange);
+      layers.outputs.push({ kind: 'exchange-ended', exchange: output.exchange });
+      return;
+  }
+}
+
+/** RFC 7252 §5.9.3.4: 5.03 with Max-Age says when to try again. Nothing was processed, so nothing is stored. */
+function refuseOverloaded(
+  layers: EndpointLayers,
+  message: MessageView,
+  reply: ReplyHandle,
+  now: Instant,
+): void {
+  layers.counters.overloaded++;
+  const options = new OptionSet().add(OptionNumber.MaxAge, 30);
+  const response = { code: Code.ServiceUnavailable, token: message.token, options, payload: noBytes };
+  layers.messages.reply(reply, response, { keepAnswer: false }, now);
+}
+
+function traceDtls(
+  layers: EndpointLayers,
+  event: Extract<DtlsOutput, { kind: 'handshake-trace' | 'connected' | 'closed' | 'handshake-failed' }>,
+): void {
+  if (layers.config.trace) layers.outputs.push({ kind: 'trace', event });
+}

@@ -1,0 +1,58 @@
+/**
+ * What the passing of time does to an endpoint: due timers of the layers, and messages that nobody acknowledged.
+ *
+ * @module
+ */
+
+import type { Instant } from '../foundation/instant.ts';
+import type { TransmissionId } from '../message-layer/message-layer.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+
+/** Runs what is due in each layer, bottom up, so that a time-out below is known above in the same step. */
+export function runDueTimers(layers: EndpointLayers, now: Instant): void {
+  layers.dtls?.handleTimeout(now);
+  layers.messages.handleTimeout(now);
+  layers.exchanges.handleTimeout(now);
+}
+
+/** A Confirmable message was sent MAX_RETRANSMIT + 1 times and never acknowledged (RFC 7252 §4.2). */
+export function transmissionTimedOut(
+  layers: EndpointLayers,
+  transmission: TransmissionId,
+  now: Instant,
+): void {
+  const owner = layers.requests.ownerOf(transmission);
+  if (owner === undefined) return;
+  switch (owner.role) {
+    case 'client':
+      layers.exchanges.requestTimedOut(owner.exchange, now);
+      return;
+    case 'server':
+      layers.exchanges.responseTimedOut(owner.exchange, now);
+      return;
+    case 'ping':
+      layers.requests.endPing(owner.request);
+      layers.outputs.push({
+        kind: 'request-failed',
+        request: owner.request,
+        error: { kind: 'exchange', failure: 'timeout' },
+      });
+      return;
+  }
+}
+
+/** A Confirmable message was sent once more. */
+export function traceRetransmission(
+  layers: EndpointLayers,
+  transmission: TransmissionId,
+  attempt: number,
+): void {
+  if (!layers.config.trace) return;
+  const owner = layers.requests.ownerOf(transmission);
+  const peer = owner && layers.peers.withKey(owner.peer);
+  if (peer === undefined) return;
+  layers.outputs.push({
+    kind: 'trace',
+    event: { kind: 'retransmission', address: peer.address, attempt },
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * What an endpoint tells about its work: the events that the command line prints and tests look at.
+ * An endpoint makes them only when its configuration asks for a trace.
+ *
+ * @module
+ */
+
+import type { DtlsOutput } from '../dtls/dtls-layer.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+
+/** One event. Times are not in it: whoever takes it out of the machine knows the time. */
+export type TraceEvent =
+  | {
+      /** One CoAP message, before encryption or after decryption. */
+      readonly kind: 'message';
+      readonly direction: 'sent' | 'received';
+      readonly address: PeerAddress;
+      readonly secure: boolean;
+      /** The encoded message; read it with `decodeMessage`. */
+      readonly bytes: Uint8Array;
+    }
+  | {
+      /** A Confirmable message is sent again (RFC 7252 §4.2). */
+      readonly kind: 'retransmission';
+      readonly address: PeerAddress;
+      /** 1 for the first retransmission. */
+      readonly attempt: number;
+    }
+  | {
+      /** Something received was dropped; nothing else happened because of it. */
+      readonly kind: 'discarded';
+      readonly layer: 'dtls' | 'message' | 'request-response';
+      readonly address: PeerAddress;
+      readonly reason: string;
+    }
+  | Extract<DtlsOutput, { kind: 'handshake-trace' | 'connected' | 'closed' | 'handshake-failed' }>;

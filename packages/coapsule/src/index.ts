@@ -1,0 +1,45 @@
+/**
+ * Secure CoAP for Node: client and server, plain and over DTLS 1.2.
+ *
+ * @module
+ */
+
+export { Client, type Pong } from './api/client.ts';
+export type { ClientOptions, PskCredential, PskRequest, RequestOptions } from './api/client-options.ts';
+export type { EndpointOptions } from './api/endpoint-options.ts';
+export { CoapsuleError, type ErrorCode } from './api/errors.ts';
+export { Listener, type ListenOptions, type PskOptions } from './api/listener.ts';
+export type { Middleware } from './api/middleware.ts';
+export { Observation } from './api/observation.ts';
+export type { PeerInfo, PeerSecurity } from './api/peer-info.ts';
+export { Request } from './api/request.ts';
+export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
+export { Response } from './api/response.ts';
+export { Server, type ServerOptions } from './api/server.ts';
+export {
+  type ContentOptions,
+  changed,
+  content,
+  created,
+  deleted,
+  failure,
+  type OptionInput,
+  RequestFailure,
+  type ServerResponse,
+  valid,
+} from './api/server-response.ts';
+export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
+export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
+export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';
+export { OptionNumber } from './core/coap/option-registry.ts';
+export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';
+export {
+  defaultTransmissionParameters,
+  type TransmissionParameters,
+} from './core/coap/transmission-parameters.ts';
+export { type CipherSuiteName, cipherSuites } from './core/dtls/cipher-suites.ts';
+export type { HandshakeFailure } from './core/dtls/dtls-layer.ts';
+export type { TraceEvent } from './core/endpoint/trace-event.ts';
+export { ApiMisuseError } from './core/foundation/errors.ts';
+export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';
+export type { CapturedDatagram } from './node/driver.ts';

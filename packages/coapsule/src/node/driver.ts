@@ -1,0 +1,206 @@
+/**
+ * The pump between the world and one endpoint: a socket and one timer on one side, `handle`, `poll` and
+ * `nextTimeout` on the other. It has no protocol in it.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { EndpointOutput } from '../core/endpoint/outputs.ts';
+import type { Instant } from '../core/foundation/instant.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { type RandomSource, randomFraction } from '../core/foundation/random-source.ts';
+import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
+import { systemRandom } from './system-random.ts';
+import { openUdpSocket, type UdpSocket, type UdpSocketOptions } from './udp-socket.ts';
+
+/** One datagram as it was on the wire. */
+export interface CapturedDatagram {
+  readonly direction: 'sent' | 'received';
+  readonly local: PeerAddress;
+  readonly remote: PeerAddress;
+  readonly datagram: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly wallTimeMs: number;
+}
+
+/** What the pump calls back. */
+export interface DriverOptions {
+  readonly endpoint: Endpoint;
+  readonly socket: Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
+  /** Each output that is not a datagram to send. */
+  readonly onOutput: (output: DriverOutput) => void;
+  /** A connected socket learned that nobody listens there. */
+  readonly onUnreachable?: (error: NodeJS.ErrnoException) => void;
+  /** The socket failed; it is opened again with back-off, and what the endpoint holds stays. */
+  readonly onSocketFailure?: (error: NodeJS.ErrnoException) => void;
+  readonly capture?: (datagram: CapturedDatagram) => void;
+  /** Share of datagrams lost on purpose, both ways, 0 … 1: a test aid. */
+  readonly lossRate?: number;
+  readonly clock?: Clock;
+  readonly random?: RandomSource;
+}
+
+export type DriverOutput = Exclude<EndpointOutput, { kind: 'transmit' }>;
+
+/** Node's timers hold at most this many milliseconds. */
+const longestTimerMs = 2 ** 31 - 1;
+const firstReopenMs = 100;
+const longestReopenMs = 30_000;
+
+/** Runs one endpoint on one UDP socket until it is closed. */
+export class Driver {
+  readonly #options: DriverOptions;
+  readonly #clock: Clock;
+  readonly #random: RandomSource;
+  #socket: UdpSocket;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt: Instant | undefined;
+  #draining = false;
+  #reopening = false;
+  readonly #closing = new AbortController();
+
+  /** Opens the socket, then runs; rejects with the system's error when it cannot be opened. */
+  static async open(options: DriverOptions): Promise<Driver> {
+    let driver: Driver | undefined;
+    const socket = await openUdpSocket({
+      ...options.socket,
+      onDatagram: (datagram, from) => {
+        if (driver) driver.#receive(datagram, from);
+      },
+      onError: (error) => {
+        if (driver) driver.#socketError(error);
+      },
+    });
+    driver = new Driver(options, socket);
+    return driver;
+  }
+
+  private constructor(options: DriverOptions, socket: UdpSocket) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#clock = options.clock ?? monotonicClock;
+    this.#random = options.random ?? systemRandom;
+  }
+
+  /** Where the socket is bound. */
+  get local(): PeerAddress {
+    return this.#socket.local;
+  }
+
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** Gives the endpoint a command, and carries out what follows from it. */
+  run<Result>(command: (endpoint: Endpoint, now: Instant) => Result): Result {
+    const result = command(this.#options.endpoint, this.#clock.now());
+    this.#drain();
+    return result;
+  }
+
+  /** Closes the socket. What the endpoint wanted to say last must have been said through `run` before. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.#closing.abort();
+    clearTimeout(this.#timer);
+    await this.#socket.close();
+  }
+
+  #receive(datagram: Uint8Array, from: PeerAddress): void {
+    if (this.closed || this.#lost()) return;
+    this.#capture('received', datagram, from);
+    this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now());
+    this.#drain();
+  }
+
+  #drain(): void {
+    // An output's handler may call `run`: then the loop that is running goes on with what that brought.
+    if (this.#draining || this.closed) return;
+    this.#draining = true;
+    try {
+      for (;;) {
+        const output = this.#options.endpoint.poll();
+        if (output === undefined) break;
+        if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
+        else this.#options.onOutput(output);
+      }
+    } finally {
+      this.#draining = false;
+    }
+    this.#setTimer();
+  }
+
+  #transmit(datagram: Uint8Array, to: PeerAddress): void {
+    this.#capture('sent', datagram, to);
+    if (!this.#lost()) this.#socket.send(datagram, to);
+  }
+
+  #setTimer(): void {
+    if (this.closed) return;
+    const next = this.#options.endpoint.nextTimeout();
+    if (next === undefined) return;
+    // A timer that fires too early does no harm and is cheaper than setting one anew for each datagram.
+    if (this.#timerAt !== undefined && this.#timerAt <= next) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = next;
+    const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - this.#clock.now())));
+    this.#timer = setTimeout(() => {
+      this.#timerAt = undefined;
+      this.#options.endpoint.handleTimeout(this.#clock.now());
+      this.#drain();
+    }, delay);
+  }
+
+  #lost(): boolean {
+    const { lossRate } = this.#options;
+    return lossRate !== undefined && lossRate > 0 && randomFraction(this.#random) < lossRate;
+  }
+
+  #capture(direction: 'sent' | 'received', datagram: Uint8Array, remote: PeerAddress): void {
+    this.#options.capture?.({
+      direction,
+      local: this.#socket.local,
+      remote,
+      // A copy: a received record is decrypted where it lies.
+      datagram: datagram.slice(),
+      wallTimeMs: wallTimeMs(),
+    });
+  }
+
+  #socketError(error: NodeJS.ErrnoException): void {
+    if (this.closed) return;
+    if (this.#options.socket.remote && error.code === 'ECONNREFUSED') {
+      this.#options.onUnreachable?.(error);
+      return;
+    }
+    this.#options.onSocketFailure?.(error);
+    void this.#reopen();
+  }
+
+  /** Same port, same endpoint: associations and exchanges outlive the socket. */
+  async #reopen(): Promise<void> {
+    if (this.#reopening) return;
+    this.#reopening = true;
+    const { port } = this.#socket.local;
+    await this.#socket.close();
+    for (let delay = firstReopenMs; !this.closed; delay = Math.min(delay * 2, longestReopenMs)) {
+      try {
+        const socket = await openUdpSocket({
+          ...this.#options.socket,
+          port,
+          onDatagram: (datagram, from) => this.#receive(datagram, from),
+          onError: (error) => this.#socketError(error),
+        });
+        if (this.closed) await socket.close();
+        this.#socket = socket;
+        break;
+      } catch (error) {
+        this.#options.onSocketFailure?.(error as NodeJS.ErrnoException);
+        await sleep(delay, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      }
+    }
+    this.#reopening = false;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * One UDP socket: datagrams with addresses, and nothing else.
+ *
+ * A socket bound to `::` also takes IPv4 (dual stack); IPv4 peers appear with their IPv4 address. Sending never
+ * fails for the caller: the network may lose any datagram, so a refused one is reported and counts as lost.
+ *
+ * @module
+ */
+
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+
+/** How to open a socket. */
+export interface UdpSocketOptions {
+  /** IP literal to bind; `::` by default, or `0.0.0.0` where there is no IPv6. */
+  readonly host?: string;
+  /** 0, the default, takes a free port. */
+  readonly port?: number;
+  /** Talks to this address alone; then an ICMP "port unreachable" becomes known as `ECONNREFUSED`. */
+  readonly remote?: PeerAddress;
+  /** Called for each datagram; `datagram` belongs to the callee. */
+  readonly onDatagram: (datagram: Uint8Array, from: PeerAddress) => void;
+  /** The socket is of no more use, or (with `remote`) the peer's host refused a datagram. */
+  readonly onError: (error: NodeJS.ErrnoException) => void;
+  /** Bytes of receive buffer asked of the system, for bursts; the system may give less. */
+  readonly receiveBufferBytes?: number;
+}
+
+/** An open socket. */
+export interface UdpSocket {
+  /** Where it is bound; real port. */
+  readonly local: PeerAddress;
+  send(datagram: Uint8Array, to: PeerAddress): void;
+  close(): Promise<void>;
+  /** Datagrams the system refused to send, and received ones without a usable source. */
+  readonly counters: { sendErrors: number; noSourcePort: number };
+}
+
+/** Opens, binds and (with `remote`) connects a socket; rejects with the system's error. */
+export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocket> {
+  const host = options.host ?? (options.remote && !isIPv6(options.remote.host) ? '0.0.0.0' : '::');
+  try {
+    return await open(options, host);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (
+      options.host === undefined &&
+      host === '::' &&
+      (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
+    ) {
+      return open(options, '0.0.0.0');
+    }
+    throw error;
+  }
+}
+
+async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket> {
+  const six = isIPv6(host);
+  const socketOptions: SocketOptions = {
+    type: six ? 'udp6' : 'udp4',
+    // Addresses are always literals: answering at once spares each send a trip through the resolver.
+    lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
+  };
+  const socket = createSocket(socketOptions);
+  const counters = { sendErrors: 0, noSourcePort: 0 };
+  await bind(socket, host, options.port ?? 0);
+  if (options.receiveBufferBytes !== undefined) {
+    try {
+      socket.setRecvBufferSize(options.receiveBufferBytes);
+    } catch {
+      // The system's limit is smaller; the default buffer works as well, with less room for bursts.
+    }
+  }
+  if (options.remote) await connect(socket, options.remote, six);
+
+  socket.on('message', (message, from) => {
+    // Port 0 cannot be answered: sending to it fails. Nobody sends from it by right (RFC 768).
+    if (from.port === 0) {
+      counters.noSourcePort++;
+      return;
+    }
+    // A plain Uint8Array: Buffer's own `slice` would share memory where the core expects a copy.
+    const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+    options.onDatagram(datagram, ipAddress(unmapped(from.address), from.port));
+  });
+  socket.on('error', (error) => options.onError(error));
+
+  const bound = socket.address();
+  const { remote, onError } = options;
+  let closed = false;
+  return {
+    local: ipAddress(unmapped(bound.address), bound.port),
+    counters,
+    send(datagram, to) {
+      if (closed) return;
+      const sent = (error: Error | null): void => {
+        if (!error) return;
+        counters.sendErrors++;
+        if (remote && (error as NodeJS.ErrnoException).code === 'ECONNREFUSED') onError(error);
+      };
+      try {
+        if (remote) socket.send(datagram, sent);
+        else socket.send(datagram, to.port, six ? mapped(to.host) : to.host, sent);
+      } catch {
+        counters.sendErrors++;
+      }
+    },
+    close() {
+      if (closed) return Promise.resolve();
+      closed = true;
+      return new Promise((resolve) => socket.close(() => resolve()));
+    },
+  };
+}
+
+function bind(socket: Socket, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address: host, port }, () => {
+      socket.removeAllListeners('error');
+      resolve();
+    });
+  });
+}
+
+function connect(socket: Socket, remote: PeerAddress, six: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.connect(remote.port, six ? mapped(remote.host) : remote.host, (error?: Error) => {
+      if (!error) return resolve();
+      socket.close();
+      reject(error);
+    });
+  });
+}
+
+const mappedPrefix = '::ffff:';
+
+function unmapped(host: string): string {
+  return host.startsWith(mappedPrefix) && host.includes('.') ? host.slice(mappedPrefix.length) : host;
+}
+
+function mapped(host: string): string {
+  return host.includes(':') ? host : mappedPrefix + host;
+}
