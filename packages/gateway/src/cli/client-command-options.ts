@@ -1,0 +1,148 @@
+/**
+ * The options that the client verbs share, as they stand on the command line.
+ *
+ * @module
+ */
+
+import type { CipherSuiteName } from 'coapsule';
+import { type Command, Option } from 'commander';
+import { repeatedSuite } from './cipher-suite-option.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import {
+  blockSizeValue,
+  contentFormatValue,
+  keyValue,
+  type MessageOption,
+  percentValue,
+  repeatedMessageOption,
+  secondsValue,
+  tokenValue,
+  wholeNumber,
+} from './option-values.ts';
+
+/** Options that every client verb takes. */
+export interface ClientCommandOptions {
+  readonly identity?: string;
+  readonly key?: Uint8Array;
+  readonly pskFile?: string;
+  readonly credentials?: string;
+  readonly timeout?: number;
+  /** 0 … 1 */
+  readonly loss?: number;
+  readonly sni?: string;
+  readonly suite?: readonly CipherSuiteName[];
+  /** False with `--no-ems`: peers without extended master secret are taken too. */
+  readonly ems?: boolean;
+  readonly mtu?: number;
+  readonly keylog?: string;
+  readonly write?: string;
+  readonly json?: boolean;
+  /** How often `-v` was given. */
+  readonly verbose?: number;
+}
+
+/** Options of the verbs that make a request. */
+export interface RequestCommandOptions extends ClientCommandOptions {
+  readonly non?: boolean;
+  readonly payload?: string;
+  readonly file?: string;
+  readonly contentFormat?: number | string;
+  readonly accept?: number | string;
+  readonly option?: readonly MessageOption[];
+  readonly token?: Uint8Array;
+  readonly blockSize?: number;
+  readonly seconds?: number;
+  readonly output?: string;
+}
+
+/** Adds the options of requests. `withObserve`: also `-s`. */
+export function addRequestOptions(command: Command, withObserve: boolean): Command {
+  command
+    .option('-N, --non', 'send the request Non-confirmable')
+    .option('-e, --payload <text>', 'request payload')
+    .option('-f, --file <file>', 'request payload from a file, - for standard input')
+    .option(
+      '-t, --content-format <format>',
+      'content format of the payload: number or name',
+      contentFormatValue,
+    )
+    .option('-A, --accept <format>', 'content format that is wanted: number or name', contentFormatValue)
+    .option(
+      '-O, --option <num,value>',
+      'one more option; value is text or 0x and hex; repeatable',
+      repeatedMessageOption,
+    )
+    .option('-T, --token <hex>', 'token, up to 8 bytes', tokenValue)
+    .option('-b, --block-size <n>', 'block size: 16, 32, … 1024', blockSizeValue);
+  if (withObserve)
+    command.option('-s, --seconds <n>', 'observe for n seconds, then cancel and exit', secondsValue);
+  command.option('-o, --output <file>', 'write the payload there, - for standard output');
+  return addClientOptions(command);
+}
+
+/** Adds the options of every client verb. */
+export function addClientOptions(command: Command): Command {
+  command
+    .option('-u, --identity <id>', 'PSK identity')
+    .option('-k, --key <key>', 'PSK: text, or 0x and hex', keyValue)
+    .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
+    .option('--credentials <file>', 'JSON map from URI patterns to credentials')
+    .option('-B, --timeout <s>', 'give up after s seconds', secondsValue)
+    .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
+    .option('--sni <name>', 'server name sent in the handshake')
+    .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
+    .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)')
+    .option('--mtu <bytes>', 'largest UDP payload to send', (text) => wholeNumber(text, 64, 65507))
+    .option('--keylog <file>', 'append secrets for Wireshark (also: SSLKEYLOGFILE)')
+    .option('-w, --write <file.pcapng>', 'capture with decryption secrets for Wireshark')
+    .option('--json', 'one JSON object for each response on standard output')
+    .option(
+      '-v, --verbose',
+      'message headers; -vv options and retransmissions; -vvv bytes',
+      (_: string, count: number) => count + 1,
+      0,
+    );
+  for (const { flags } of laterOptions) command.addOption(new Option(flags).hideHelp());
+  return command;
+}
+
+/** Options of the contract whose part of the product is still to come. */
+const laterOptions: readonly {
+  readonly flags: string;
+  readonly attribute: string;
+  readonly subject: string;
+}[] = [
+  { flags: '-c, --cert <file>', attribute: 'cert', subject: 'X.509 certificates' },
+  { flags: '-j, --private-key <file>', attribute: 'privateKey', subject: 'X.509 certificates' },
+  { flags: '-C, --ca <file>', attribute: 'ca', subject: 'X.509 certificates' },
+  { flags: '--insecure', attribute: 'insecure', subject: 'X.509 certificates' },
+  { flags: '-M, --rpk <file>', attribute: 'rpk', subject: 'raw public keys' },
+  { flags: '--peer-rpk <file>', attribute: 'peerRpk', subject: 'raw public keys' },
+  { flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' },
+  { flags: '-P, --proxy <uri>', attribute: 'proxy', subject: 'proxies' },
+  { flags: '--cid [length]', attribute: 'cid', subject: 'Connection ID' },
+  { flags: '--no-cid', attribute: 'cid', subject: 'Connection ID' },
+  { flags: '--session <file>', attribute: 'session', subject: 'kept associations' },
+  { flags: '--session-key <file>', attribute: 'sessionKey', subject: 'kept associations' },
+];
+
+/** Refuses options whose part of the product is still to come, by name. */
+export function refuseLaterOptions(command: Command): void {
+  for (const { flags, attribute, subject } of laterOptions) {
+    if (command.getOptionValueSource(attribute) === 'cli' && isTheFlagGiven(command, flags, attribute)) {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `${flags.replace(/ [<[].*$/, '')} cannot be used: ${subject} are not there yet`
+          .replace('OSCORE are', 'OSCORE is')
+          .replace('Connection ID are', 'Connection ID is'),
+        'leave the option out; this version has pre-shared keys (-u and -k)',
+      );
+    }
+  }
+}
+
+/** `--cid` and `--no-cid` share an attribute. */
+function isTheFlagGiven(command: Command, flags: string, attribute: string): boolean {
+  return flags.startsWith('--no-') === (command.getOptionValue(attribute) === false);
+}

@@ -1,0 +1,263 @@
+/**
+ * `coapsule client`: libcoap's coap-client, so that scripts written for it run.
+ *
+ * Payloads go to standard output with one line feed at the end of all; error responses as `4.04 diagnostic` to
+ * standard error; log lines in libcoap's form to standard output, where libcoap has them. The exit code is 0 once a
+ * request was sent, whatever came of it, and 1 when none could be. What libcoap leaves unsaid, the cause and the
+ * next step of a failure, is added on standard error.
+ *
+ * Differences: certificates, proxies, TCP, OSCORE and Connection ID are refused by name (see the flags).
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs';
+import type { ClientOptions, PskCredential, RequestOptions, Response } from 'coapsule';
+import { codeOfMethod, encodeBlock, type Method, OptionNumber, szxOf } from 'coapsule/message';
+import { openSession } from './client-session.ts';
+import { type CoapClientRequest, parseCoapClientFlags } from './coap-client-flags.ts';
+import { libcoapLog, messageLogger } from './coap-client-log.ts';
+import type { CommandClient, CommandEnvironment } from './command-environment.ts';
+import { CommandFailure, reportOf } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { followObservation } from './observe-verb.ts';
+import { PayloadOutput } from './payload-output.ts';
+import { targetUri } from './target-uri.ts';
+
+/** coap-client's own defaults, in seconds. */
+const defaultWaitSeconds = 90;
+const repeatDelayMs = 1000;
+
+const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f file] [-h match_hint_file] [-k key]
+		[-l loss%] [-m method] [-o file] [-p port] [-s duration] [-t type] [-u user] [-v num] [-w] [-x]
+		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
+		[-T token] [-U] URI
+	The flags of libcoap's coap-client(5), with the same output and exit codes.
+	Not there yet: -c -j -C -R -M -n (certificates), -E (OSCORE), -P (proxies), -r -X (TCP), -d (Connection ID).
+Examples:
+	coapsule client -m get coap://[::1]/.well-known/core
+	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042
+	echo -n 1000 | coapsule client -m put -T cafe coap://[::1]/time -f -
+`;
+
+/** Runs a coap-client command line. */
+export async function runCoapClient(
+  args: readonly string[],
+  environment: CommandEnvironment,
+): Promise<number> {
+  const { stderr } = environment;
+  if (args.length === 1 && args[0] === '--help') {
+    environment.stdout.write(usage);
+    return 0;
+  }
+  const request = parseCoapClientFlags(args);
+  if ('refused' in request) {
+    stderr.write(`coap-client: ${request.refused}\n${request.showUsage ? usage : ''}`);
+    return 1;
+  }
+  const log = libcoapLog(environment, request.logLevel);
+  for (const warning of request.warnings) log('warning', warning);
+  try {
+    targetUri(request.uri);
+  } catch (error) {
+    log('error', `invalid CoAP URI '${request.uri}'`);
+    explain(error, environment);
+    return 1;
+  }
+  const output = new CoapClientOutput(request, environment);
+  try {
+    await exchange(request, output, environment);
+    return 0;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === 'ERR_ADDRESS') log('error', 'failed to resolve address');
+    else log('error', 'cannot send CoAP pdu');
+    explain(error, environment);
+    return code === 'ERR_ADDRESS' || error instanceof CommandFailure ? 1 : 0;
+  } finally {
+    output.close();
+  }
+}
+
+function explain(error: unknown, environment: CommandEnvironment): void {
+  const { cause, nextStep } = reportOf(error);
+  environment.stderr.write(`coap-client: ${cause}\n${nextStep === '' ? '' : `  ${nextStep}\n`}`);
+}
+
+async function exchange(
+  request: CoapClientRequest,
+  output: CoapClientOutput,
+  environment: CommandEnvironment,
+): Promise<void> {
+  const method = methodNamed(request.method);
+  if (method === undefined) {
+    // coap-client sends the unknown code 0.08, and prints what servers say to it.
+    environment.stderr.write('4.05 Method Not Allowed\n');
+    return;
+  }
+  const uri = targetUri(request.uri);
+  const payload = await payloadOf(request, environment);
+  const trace = messageLogger(environment, request);
+  const psk = pskOf(request, uri.scheme === 'coaps');
+  const session = await openSession(
+    uri,
+    {
+      ...(request.loss !== undefined && { loss: request.loss }),
+      ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
+      ems: false, // libcoap takes servers without it too
+    },
+    environment,
+    {
+      ...(psk !== undefined && { psk }),
+      ...(trace !== undefined && { trace }),
+      ...((request.bindHost !== undefined || request.bindPort !== undefined) && {
+        bind: {
+          ...(request.bindHost !== undefined && { host: request.bindHost }),
+          ...(request.bindPort !== undefined && { port: request.bindPort }),
+        },
+      }),
+    },
+  );
+  const abort = new AbortController();
+  const forget = environment.onInterrupt(() => abort.abort());
+  try {
+    for (let round = 0; round < request.repeatCount && !abort.signal.aborted; round++) {
+      if (round > 0) await new Promise<void>((resolve) => void environment.after(repeatDelayMs, resolve));
+      const options = requestOptions(request, method, payload, round);
+      if (request.observeSeconds !== undefined && round === 0) {
+        await observe(session.client, request, options, output, environment);
+      } else {
+        output.response(
+          await session.client.request(method, request.uri, { ...options, signal: abort.signal }),
+        );
+      }
+    }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    forget();
+    await session.close();
+  }
+}
+
+async function observe(
+  client: CommandClient,
+  request: CoapClientRequest,
+  options: RequestOptions,
+  output: CoapClientOutput,
+  environment: CommandEnvironment,
+): Promise<void> {
+  await followObservation(
+    client.observe(request.uri, options),
+    request.observeSeconds,
+    environment,
+    (response) => {
+      output.response(response);
+      return ExitCode.Success;
+    },
+  );
+}
+
+function methodNamed(name: string): Method | undefined {
+  const method = name.toUpperCase() as Method;
+  return ['GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'IPATCH'].includes(method) ? method : undefined;
+}
+
+async function payloadOf(
+  request: CoapClientRequest,
+  environment: CommandEnvironment,
+): Promise<Uint8Array | undefined> {
+  if (request.payload === undefined) return undefined;
+  if (request.payload.kind === 'bytes') return request.payload.bytes;
+  if (request.payload.path === '-') return environment.readStandardInput();
+  try {
+    return readFileSync(request.payload.path);
+  } catch (error) {
+    // coap-client says so and sends the request without payload.
+    environment.stderr.write(`cmdline_input_from_file: fopen: ${(error as Error).message}\n`);
+    return undefined;
+  }
+}
+
+function pskOf(request: CoapClientRequest, isSecure: boolean): ClientOptions['psk'] {
+  const { key, identity = '', hints } = request;
+  const fallback: PskCredential | undefined = key === undefined ? undefined : { identity, key };
+  if (!isSecure) return undefined;
+  if (hints.length === 0) return fallback;
+  return ({ hint }) => hints.find((entry) => entry.hint === (hint ?? '')) ?? fallback;
+}
+
+function requestOptions(
+  request: CoapClientRequest,
+  method: Method,
+  payload: Uint8Array | undefined,
+  round: number,
+): RequestOptions {
+  const options = [...request.options];
+  if (
+    request.blockNumber !== undefined &&
+    (codeOfMethod(method) === codeOfMethod('GET') || method === 'FETCH')
+  ) {
+    const szx = szxOf(request.blockSize ?? 1024);
+    options.push({
+      number: OptionNumber.Block2,
+      value: encodeBlock({ num: request.blockNumber, more: false, szx }),
+    });
+  }
+  return {
+    ...(payload !== undefined && { payload }),
+    ...(request.contentFormat !== undefined && { contentFormat: request.contentFormat }),
+    ...(request.accept !== undefined && { accept: request.accept }),
+    confirmable: request.confirmable,
+    ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
+    // Each request of -G has the next token, counted up from the first.
+    ...(request.token !== undefined && { token: incremented(request.token, round) }),
+    ...(options.length > 0 && { options }),
+    timeoutMs: (request.waitSeconds ?? defaultWaitSeconds) * 1000,
+  };
+}
+
+function incremented(token: Uint8Array, by: number): Uint8Array {
+  const next = Uint8Array.from(token);
+  let carry = by;
+  for (let index = next.length - 1; index >= 0 && carry > 0; index--) {
+    carry += next[index]!;
+    next[index] = carry & 0xff;
+    carry >>= 8;
+  }
+  return next;
+}
+
+/** Payloads and error responses as coap-client prints them. */
+class CoapClientOutput {
+  readonly #payloads: PayloadOutput;
+  readonly #request: CoapClientRequest;
+  readonly #environment: CommandEnvironment;
+  #hasOutput = false;
+
+  constructor(request: CoapClientRequest, environment: CommandEnvironment) {
+    this.#payloads = new PayloadOutput(environment.stdout, request.output);
+    this.#request = request;
+    this.#environment = environment;
+  }
+
+  response(response: Response): void {
+    if (response.ok) {
+      if (response.payload.length === 0) return;
+      this.#hasOutput = true;
+      this.#payloads.bytes(response.payload);
+      if (this.#request.appendLineFeed) this.#payloads.bytes(Uint8Array.of(0x0a));
+    } else if (response.code >= 0x80) {
+      const text = Array.from(response.payload, (byte) =>
+        byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.',
+      ).join('');
+      this.#environment.stderr.write(`${response.codeText}${text === '' ? '' : ` ${text}`}\n`);
+    }
+  }
+
+  /** After the last payload comes a line feed, unless `-o` was given. */
+  close(): void {
+    if (this.#hasOutput && this.#request.output === undefined) this.#environment.stdout.write('\n');
+    this.#payloads.close();
+  }
+}

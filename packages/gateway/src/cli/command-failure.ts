@@ -1,0 +1,99 @@
+/**
+ * What went wrong, in words: the cause, the next step, and the exit code.
+ *
+ * @module
+ */
+
+import { ExitCode } from './exit-code.ts';
+
+/** A failure that a command found itself: thrown, caught once at the top and printed as two lines. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+  readonly exitCode: ExitCode;
+  readonly nextStep: string;
+  constructor(exitCode: ExitCode, cause: string, nextStep: string) {
+    super(cause);
+    this.exitCode = exitCode;
+    this.nextStep = nextStep;
+  }
+}
+
+/** A failure as it is shown. */
+export interface FailureReport {
+  readonly exitCode: ExitCode;
+  readonly cause: string;
+  readonly nextStep: string;
+}
+
+interface KnownFailure {
+  readonly exitCode: ExitCode;
+  /** Used when the error brings no next step of its own. */
+  readonly nextStep: string;
+}
+
+const knownFailures: Readonly<Record<string, KnownFailure>> = {
+  ERR_TIMEOUT: {
+    exitCode: ExitCode.NoAnswer,
+    nextStep:
+      'check address and port, that the server runs and that UDP gets through; wait longer with -B SECONDS',
+  },
+  ERR_HANDSHAKE: {
+    exitCode: ExitCode.Security,
+    nextStep: 'check identity (-u) and key (-k); the log of the server names the exact cause',
+  },
+  ERR_CREDENTIALS: {
+    exitCode: ExitCode.Security,
+    nextStep: 'give identity and key with -u and -k, --psk-file or --credentials',
+  },
+  ERR_ADDRESS: {
+    exitCode: ExitCode.Failure,
+    nextStep: 'check the spelling of the host, or use its IP address',
+  },
+  ERR_NETWORK: {
+    exitCode: ExitCode.Failure,
+    nextStep: 'check that the server runs and listens on that port (5683 for coap, 5684 for coaps)',
+  },
+  ERR_RESET: {
+    exitCode: ExitCode.Failure,
+    nextStep:
+      'the peer has no use for the message: is it a CoAP server, and does it know this kind of request?',
+  },
+  ERR_ASSOCIATION_CLOSED: { exitCode: ExitCode.Failure, nextStep: 'try again: a new handshake will be made' },
+  ERR_BLOCKWISE: { exitCode: ExitCode.Failure, nextStep: 'try again, or with another block size (-b)' },
+  ERR_BAD_RESPONSE: { exitCode: ExitCode.Failure, nextStep: 'look at the messages with -vvv' },
+  ERR_ABORTED: { exitCode: ExitCode.Failure, nextStep: 'nothing to do: it was stopped from here' },
+  ERR_CLOSED: { exitCode: ExitCode.Failure, nextStep: 'try again' },
+  ERR_API_MISUSE: { exitCode: ExitCode.Usage, nextStep: 'see "coapsule VERB --help"' },
+};
+
+const fileFailures: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  ENOSPC: 'no space left on the device',
+};
+
+/** Puts any thrown value into words. */
+export function reportOf(error: unknown): FailureReport {
+  if (error instanceof CommandFailure) {
+    return { exitCode: error.exitCode, cause: error.message, nextStep: error.nextStep };
+  }
+  if (!(error instanceof Error)) return { exitCode: ExitCode.Failure, cause: String(error), nextStep: '' };
+  const { code, path, nextStep } = error as Error & { code?: unknown; path?: unknown; nextStep?: unknown };
+  const known = typeof code === 'string' ? knownFailures[code] : undefined;
+  if (known !== undefined) {
+    const own = typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep;
+    return { exitCode: known.exitCode, cause: error.message, nextStep: own };
+  }
+  const inFile = typeof code === 'string' && typeof path === 'string' ? fileFailures[code] : undefined;
+  if (inFile !== undefined) {
+    return {
+      exitCode: ExitCode.Failure,
+      cause: `cannot use ${path}: ${inFile}`,
+      nextStep: 'check the path and its permissions',
+    };
+  }
+  return { exitCode: ExitCode.Failure, cause: error.message, nextStep: '' };
+}

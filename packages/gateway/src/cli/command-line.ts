@@ -1,0 +1,242 @@
+/**
+ * The command line: which command, its options, and the exit code of what went wrong.
+ *
+ * Commands are loaded when they are called, so that a client verb does not wait for the gateway to load.
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Method } from 'coapsule/message';
+import { Command, CommanderError } from 'commander';
+import { spreadSuites } from './cipher-suite-option.ts';
+import {
+  addClientOptions,
+  addRequestOptions,
+  type ClientCommandOptions,
+  type RequestCommandOptions,
+  refuseLaterOptions,
+} from './client-command-options.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure, reportOf } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** Commands of later parts of the product, refused by name. */
+const laterCommands = [
+  'bench',
+  'simulate',
+  'probe',
+  'doctor',
+  'decode',
+  'diagnose',
+  'tap',
+  'shell',
+  'run',
+  'mcp',
+  'completion',
+  'console',
+  'backup',
+  'restore',
+  'recommend',
+];
+
+const requestVerbs: readonly (readonly [
+  verb: string,
+  method: Method,
+  description: string,
+  example: string,
+])[] = [
+  ['get', 'GET', 'read a resource', 'coapsule get coaps://localhost/temperature -u sensor-042 -k KEY'],
+  ['put', 'PUT', 'create or replace a resource', 'coapsule put coap://localhost/light -e on'],
+  [
+    'post',
+    'POST',
+    'let a resource process the payload',
+    'coapsule post coaps://localhost/sensor -e 22.5 -u sensor-042 -k KEY',
+  ],
+  ['delete', 'DELETE', 'delete a resource', 'coapsule delete coap://localhost/store/note'],
+  [
+    'fetch',
+    'FETCH',
+    'read a part of a resource (RFC 8132)',
+    'coapsule fetch coap://localhost/config -t application/json -f query.json',
+  ],
+  [
+    'patch',
+    'PATCH',
+    'change a part of a resource (RFC 8132)',
+    'coapsule patch coap://localhost/config -t application/merge-patch+json -f change.json',
+  ],
+  [
+    'ipatch',
+    'IPATCH',
+    'the same, and repeating it does no harm (RFC 8132)',
+    'coapsule ipatch coap://localhost/config -t application/merge-patch+json -f change.json',
+  ],
+];
+
+const exitCodesHelp = `
+Exit codes: 0 for 2.xx; 4 for 4.xx; 5 for 5.xx; 6 no answer in time; 7 security (handshake, credentials, replay);
+64 wrong usage; 1 anything else.`;
+
+/**
+ * Runs a command line.
+ *
+ * @param args What stands behind `coapsule`.
+ * @returns the exit code. Never throws: what went wrong is printed.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  environment: CommandEnvironment,
+): Promise<number> {
+  try {
+    // Flags of coap-client are its own: nothing of the options here applies to them.
+    if (args[0] === 'client') {
+      const { runCoapClient } = await import('./coap-client.ts');
+      return await runCoapClient(args.slice(1), environment);
+    }
+    return await runProgram(args, environment);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Success : ExitCode.Usage;
+    const { exitCode, cause, nextStep } = reportOf(error);
+    environment.stderr.write(`coapsule: ${cause}\n`);
+    if (nextStep !== '') environment.stderr.write(`  ${nextStep}\n`);
+    return exitCode;
+  }
+}
+
+async function runProgram(args: readonly string[], environment: CommandEnvironment): Promise<number> {
+  let exitCode: number = ExitCode.Success;
+  const program = new Command('coapsule')
+    .description('Secure CoAP from the command line: client, gateway and tools.')
+    .version(packageVersion(), '-V, --version')
+    .helpCommand('help [command]', 'help for a command')
+    .showHelpAfterError('(add --help for the options and an example)')
+    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule get coap://localhost/temperature`);
+
+  for (const [verb, method, description, example] of requestVerbs) {
+    addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
+      .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`)
+      .action(async (uri: string, options: RequestCommandOptions, command: Command) => {
+        refuseLaterOptions(command);
+        if (options.seconds === undefined) {
+          const { runRequest } = await import('./request-verb.ts');
+          exitCode = await runRequest(method, uri, options, environment);
+        } else {
+          const { runObserve } = await import('./observe-verb.ts');
+          exitCode = await runObserve(uri, options, environment);
+        }
+      });
+  }
+  addRequestOptions(
+    program
+      .command('observe')
+      .argument('<uri>')
+      .description('follow a resource: print it each time it changes (RFC 7641)'),
+    true,
+  )
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\nCtrl-C cancels the observation and exits with 0.\n\nExample:\n  coapsule observe coap://localhost/temperature -s 60`,
+    )
+    .action(async (uri: string, options: RequestCommandOptions, command: Command) => {
+      refuseLaterOptions(command);
+      const { runObserve } = await import('./observe-verb.ts');
+      exitCode = await runObserve(uri, options, environment);
+    });
+  addClientOptions(
+    program.command('ping').argument('<uri>').description('is a CoAP endpoint alive (RFC 7252 §4.3)'),
+  )
+    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule ping coap://localhost`)
+    .action(async (uri: string, options: ClientCommandOptions, command: Command) => {
+      refuseLaterOptions(command);
+      const { runPing } = await import('./ping-verb.ts');
+      exitCode = await runPing(uri, options, environment);
+    });
+  addClientOptions(
+    program
+      .command('discover')
+      .argument('<uri>')
+      .description('list the resources of a server (RFC 6690)')
+      .option(
+        '-q, --query <filter>',
+        'only links that match, such as rt=temperature or href=/sensors*; repeatable',
+        (text: string, before: readonly string[] = []) => [...before, text],
+      ),
+  )
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\n\nExample:\n  coapsule discover coap://localhost -q rt=temperature`,
+    )
+    .action(
+      async (
+        uri: string,
+        options: ClientCommandOptions & { readonly query?: readonly string[] },
+        command: Command,
+      ) => {
+        refuseLaterOptions(command);
+        const { runDiscover } = await import('./discover-verb.ts');
+        exitCode = await runDiscover(uri, options, environment);
+      },
+    );
+  // Only for the overview: `runCommandLine` has gone another way when it is called.
+  program.command('client').description("libcoap's coap-client: the same flags, output and exit codes");
+
+  await addCommand(program, args, 'keys', 'make credentials', async () =>
+    (await import('./keys-command.ts')).keysCommand(environment),
+  );
+  await addCommand(program, args, 'serve', 'run the gateway', async () =>
+    (await import('./serve.ts')).serveCommand(),
+  );
+  await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
+    (await import('./device.ts')).deviceCommand(),
+  );
+  for (const name of laterCommands) {
+    program
+      .command(name, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `"coapsule ${name}" is not there yet`,
+          'see "coapsule --help" for what there is',
+        );
+      });
+  }
+
+  prepare(program, environment);
+  await program.parseAsync(spreadSuites(args), { from: 'user' });
+  // A command that was loaded may have set the exit code of the process instead.
+  return exitCode === ExitCode.Success && typeof process.exitCode === 'number' ? process.exitCode : exitCode;
+}
+
+/** Adds the real command when it is the one that is called for, else its name and description. */
+async function addCommand(
+  program: Command,
+  args: readonly string[],
+  name: string,
+  description: string,
+  load: () => Promise<Command>,
+): Promise<void> {
+  if (args.includes(name)) program.addCommand(await load());
+  else program.command(name).description(description);
+}
+
+/** Output goes to the environment, and errors are thrown instead of ending the process; for sub-commands too. */
+function prepare(command: Command, environment: CommandEnvironment): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => environment.stdout.write(text),
+    writeErr: (text) => environment.stderr.write(text),
+  });
+  for (const subcommand of command.commands) prepare(subcommand, environment);
+}
+
+/** The same place from `src/cli` and from `dist/cli`. */
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,143 @@
+/**
+ * Credentials files: a JSON map from URI patterns to credentials.
+ *
+ * The form is aiocoap's, as far as pre-shared keys go, and a short one:
+ * ```json
+ * { "coaps://server/*": { "dtls": { "psk": { "ascii": "key" }, "client-identity": { "ascii": "id" } } },
+ *   "coaps://other/*": { "identity": "id", "key": "text, or 0x and hex" },
+ *   "coaps://third/*": ":shared", ":shared": { "identity": "id", "key": "key" } }
+ * ```
+ * `*` stands for anything. The pattern with the most characters beside `*` wins. A default port makes no difference.
+ *
+ * @module
+ */
+
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { hexBytes, keyValue } from './option-values.ts';
+import type { PskEntry } from './psk-file.ts';
+
+/** A credentials file that has been read. */
+export interface CredentialsMap {
+  /** The credential of the most specific pattern that matches, or nothing. */
+  find(uri: string): PskEntry | undefined;
+}
+
+/**
+ * Reads the text of a credentials file. All patterns are checked; of the credentials only those that are used.
+ *
+ * @param name How the file is called in messages; they never contain a key.
+ */
+export function parseCredentialsMap(text: string, name: string): CredentialsMap {
+  const map = jsonObject(text, name);
+  return {
+    find(uri) {
+      const wanted = normalised(uri);
+      const best = Object.keys(map)
+        .filter((pattern) => !pattern.startsWith(':') && matches(pattern, wanted))
+        .sort((a, b) => specificity(b) - specificity(a))[0];
+      return best === undefined ? undefined : credentialOf(map, best, name);
+    },
+  };
+}
+
+function jsonObject(text: string, name: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    // The message of JSON.parse quotes the text around the fault, which may be a key: only its position is kept.
+    const position = /position \d+( \(line \d+ column \d+\))?/.exec((error as Error).message)?.[0];
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${name} is not JSON${position === undefined ? '' : ` (${position})`}`,
+      'correct the file',
+    );
+  }
+  if (!isObject(value)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${name} is not a JSON object`,
+      'it maps URI patterns such as "coaps://server/*" to credentials',
+    );
+  }
+  return value;
+}
+
+function credentialOf(map: Record<string, unknown>, pattern: string, name: string): PskEntry {
+  const value = map[pattern];
+  const entry = typeof value === 'string' ? map[value] : value; // ":label" stands for an entry of its own
+  const refuse = (cause: string): never => {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${name}, "${pattern}": ${cause}`,
+      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}} or {"identity": …, "key": …}',
+    );
+  };
+  if (!isObject(entry))
+    return refuse(typeof value === 'string' ? `there is no entry "${value}"` : 'a credential is an object');
+  const { dtls, identity, key } = entry;
+  if (isObject(dtls)) {
+    return {
+      identity:
+        bytesOf(dtls['client-identity']) ?? refuse('"client-identity" is {"ascii": text} or {"hex": digits}'),
+      key:
+        nonEmpty(bytesOf(dtls['psk'])) ??
+        refuse('"psk" is {"ascii": text} or {"hex": digits}, and not empty'),
+    };
+  }
+  if (typeof identity === 'string' && typeof key === 'string') {
+    return {
+      identity: new TextEncoder().encode(identity),
+      key: keyText(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
+    };
+  }
+  return refuse('it has no pre-shared key (other credentials are not there yet)');
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (!isObject(value)) return undefined;
+  const { ascii, hex } = value;
+  if (typeof ascii === 'string') return new TextEncoder().encode(ascii);
+  return typeof hex === 'string' ? hexBytes(hex) : undefined;
+}
+
+function keyText(text: string): Uint8Array | undefined {
+  try {
+    return keyValue(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function nonEmpty(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes?.length === 0 ? undefined : bytes;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function matches(pattern: string, uri: string): boolean {
+  const expression = normalised(pattern)
+    .split('*')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  return new RegExp(`^${expression}$`, 's').test(uri);
+}
+
+function specificity(pattern: string): number {
+  return normalised(pattern).replaceAll('*', '').length;
+}
+
+/** Scheme and host in lower case, no default port, a path of at least `/` (RFC 7252 §6.3). */
+function normalised(uri: string): string {
+  const parts = /^([^:/?#]+):\/\/([^/?#]*)(.*)$/s.exec(uri);
+  if (parts === null) return uri;
+  const scheme = parts[1]!.toLowerCase();
+  const defaultPort = scheme === 'coaps' ? ':5684' : ':5683';
+  const authority = parts[2]!.toLowerCase();
+  const host = authority.endsWith(defaultPort) ? authority.slice(0, -defaultPort.length) : authority;
+  const rest = parts[3]!;
+  return `${scheme}://${host}${rest.startsWith('/') || (rest === '' && host.endsWith('*')) ? rest : `/${rest}`}`;
+}

@@ -1,0 +1,69 @@
+/**
+ * `coapsule keys`: makes credentials.
+ *
+ * @module
+ */
+
+import { Command } from 'commander';
+import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { hexText, wholeNumber } from './option-values.ts';
+import { appendPskEntry, formatPskLine } from './psk-file.ts';
+
+/** Makes the command. `keys psk` is there; the other kinds are refused by name. */
+export function keysCommand(environment: CommandEnvironment): Command {
+  const keys = new Command('keys').description('make credentials');
+  keys
+    .command('psk')
+    .argument('[id]', 'identity; a random one when left out')
+    .description('make a pre-shared key and print it as IDENTITY:0xKEY, the form of --psk-file')
+    .option('--length <bytes>', 'length of the key, 1 to 64', (text) => wholeNumber(text, 1, 64), 16)
+    .option('--file <file>', 'append it to this identity file instead (created with mode 0600)')
+    .addHelpText('after', pskHelp)
+    .action((id: string | undefined, { length, file }: { length: number; file?: string }) => {
+      const identity = new TextEncoder().encode(id ?? `device-${hexText(environment.randomBytes(4))}`);
+      if (identity.length === 0 || identity.length > 128) {
+        // RFC 4279 §5.3: implementations take identities of up to 128 bytes.
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `the identity has ${identity.length} bytes`,
+          'an identity has 1 to 128 bytes',
+        );
+      }
+      const entry = { identity, key: environment.randomBytes(length) };
+      if (length < 16)
+        environment.stderr.write(
+          `coapsule: warning: a key of ${length} bytes can be guessed, 16 are the least that is safe\n`,
+        );
+      if (file === undefined) {
+        environment.stdout.write(`${formatPskLine(entry)}\n`);
+      } else {
+        appendPskEntry(file, entry);
+        environment.stderr.write(`a key for ${new TextDecoder().decode(identity)} is in ${file}\n`);
+      }
+    });
+  for (const kind of ['rpk', 'ca', 'cert', 'oscore']) {
+    keys
+      .command(kind, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `"coapsule keys ${kind}" is not there yet`,
+          'this version makes pre-shared keys: "coapsule keys psk"',
+        );
+      });
+  }
+  return keys;
+}
+
+const pskHelp = `
+A line is split at its first ":", so an identity is written percent-encoded where it has to be:
+%3A for ":", %25 for "%", %23 for a leading "#".
+
+Examples:
+  coapsule keys psk sensor-042
+  coapsule keys psk sensor-042 --file keys.psk
+  coapsule get coaps://localhost/temperature --psk-file keys.psk -u sensor-042`;

@@ -1,0 +1,68 @@
+/**
+ * CoAP messages, codes and options in the words of RFC 7252, for people.
+ *
+ * @module
+ */
+
+import {
+  blockSize as blockSizeOf,
+  type Code,
+  codeName,
+  codeText,
+  contentFormatName,
+  decodeBlock,
+  decodeUint,
+  isRequestCode,
+  methodOf,
+  type OptionEntry,
+  OptionNumber,
+  optionDefinition,
+} from 'coapsule/message';
+import { hexText } from './option-values.ts';
+
+/** `GET`, `2.05 Content`, `7.01` or `Empty`. */
+export function codeLabel(code: Code): string {
+  if (code === 0) return 'Empty';
+  if (isRequestCode(code)) return methodOf(code) ?? codeText(code);
+  const name = codeName(code);
+  return name === undefined ? codeText(code) : `${codeText(code)} ${name}`;
+}
+
+/** `Uri-Path`, or `Option 2053` for one that we do not know. */
+export function optionName(number: number): string {
+  return optionDefinition(number)?.name ?? `Option ${number}`;
+}
+
+/** The value of an option in the form of its definition: text in quotes, a number, hex, or a block. */
+export function optionText({ number, value }: OptionEntry): string {
+  if (number === OptionNumber.Block1 || number === OptionNumber.Block2) {
+    const block = decodeBlock(value);
+    if (block !== undefined) return `${block.num}/${block.more ? 'more' : 'last'}/${blockSizeOf(block.szx)}`;
+  }
+  switch (optionDefinition(number)?.format) {
+    case 'empty':
+      return '';
+    case 'string':
+      return JSON.stringify(printable(value) ?? `0x${hexText(value)}`);
+    case 'uint': {
+      const integer = decodeUint(value);
+      if (integer === undefined) return `0x${hexText(value)}`;
+      const isFormat = number === OptionNumber.ContentFormat || number === OptionNumber.Accept;
+      const name = isFormat ? contentFormatName(integer) : undefined;
+      return name === undefined ? String(integer) : `${integer} (${name})`;
+    }
+    default:
+      return `0x${hexText(value)}`;
+  }
+}
+
+/** UTF-8 text without control characters other than tab and line feed; nothing for other bytes. */
+export function printable(bytes: Uint8Array): string | undefined {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+  return /[^\P{Cc}\t\n\r]/u.test(text) ? undefined : text;
+}

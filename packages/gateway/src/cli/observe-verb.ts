@@ -1,0 +1,99 @@
+/**
+ * The verb observe, and get with `-s` (RFC 7641).
+ *
+ * @module
+ */
+
+import type { Observation } from 'coapsule';
+import type { RequestCommandOptions } from './client-command-options.ts';
+import { openSession } from './client-session.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { ExitCode } from './exit-code.ts';
+import { requestOptionsOf } from './request-verb.ts';
+import { ResponseOutput } from './response-output.ts';
+import { targetUri } from './target-uri.ts';
+
+/** How long a server may take to answer the cancellation before we leave anyway. */
+const cancelWaitMs = 2000;
+
+/**
+ * Prints each notification until `-s` seconds are over, an interrupt comes, or the server ends it.
+ *
+ * Time and interrupts cancel the observation and are a success; an error response or a failure is not.
+ */
+export async function runObserve(
+  uriText: string,
+  options: RequestCommandOptions,
+  environment: CommandEnvironment,
+): Promise<ExitCode> {
+  const uri = targetUri(uriText);
+  const requestOptions = await requestOptionsOf(options, environment);
+  const session = await openSession(uri, options, environment);
+  const output = new ResponseOutput(uri.text, options, environment);
+  try {
+    const observation = session.client.observe(uri.text, requestOptions);
+    return await followObservation(observation, options.seconds, environment, (response, isFirst) => {
+      const exitCode = output.response(response, true);
+      if (isFirst && response.ok && response.observe === undefined) {
+        environment.stderr.write('coapsule: the resource is not observable, this is its state now\n');
+      }
+      return exitCode;
+    });
+  } finally {
+    output.close();
+    await session.close();
+  }
+}
+
+type Notification = Observation extends AsyncIterable<infer Item> ? Item : never;
+
+/**
+ * Takes notifications until time, an interrupt or the server ends it; then cancels it if it still runs.
+ *
+ * @param seconds Counted from the first notification, or no limit.
+ * @param take Gets each response; returns the exit code that it stands for.
+ */
+export async function followObservation(
+  observation: Observation,
+  seconds: number | undefined,
+  environment: CommandEnvironment,
+  take: (response: Notification, isFirst: boolean) => ExitCode,
+): Promise<ExitCode> {
+  let stopped: Promise<void> | undefined;
+  const stop = (): void => {
+    stopped ??= bounded(observation.cancel(), environment);
+  };
+  const forget = environment.onInterrupt(stop);
+  let clearTimer: (() => void) | undefined;
+  let exitCode: ExitCode = ExitCode.Success;
+  let isFirst = true;
+  try {
+    for await (const response of observation) {
+      exitCode = take(response, isFirst);
+      // Without the Observe option it is an answer, and there is no observation (RFC 7641 §3.1).
+      if (response.observe === undefined || !response.ok) break;
+      if (isFirst && seconds !== undefined) clearTimer = environment.after(seconds * 1000, stop);
+      isFirst = false;
+      if (stopped !== undefined) break;
+    }
+  } catch (error) {
+    if (stopped === undefined) throw error;
+  } finally {
+    clearTimer?.();
+    forget();
+    await stopped;
+  }
+  return exitCode;
+}
+
+/** Waits for a cancellation to be answered, but not for ever. */
+function bounded(cancelled: Promise<void>, environment: CommandEnvironment): Promise<void> {
+  return new Promise((resolve) => {
+    const clear = environment.after(cancelWaitMs, resolve);
+    const done = (): void => {
+      clear();
+      resolve();
+    };
+    cancelled.then(done, done);
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * Values of command-line options: text to what it means, or a sentence why not.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from 'commander';
+
+/** An option of a CoAP message as given with `-O`. */
+export interface MessageOption {
+  readonly number: number;
+  readonly value: Uint8Array | string;
+}
+
+/** A key: text, or hex with a leading `0x`; at least one byte. */
+export function keyValue(text: string): Uint8Array {
+  if (text.startsWith('0x')) {
+    const bytes = hexBytes(text.slice(2));
+    if (bytes === undefined || bytes.length === 0) {
+      throw new InvalidArgumentError(
+        'After 0x come pairs of hexadecimal digits. (A key in text cannot begin with 0x.)',
+      );
+    }
+    return bytes;
+  }
+  if (text === '') throw new InvalidArgumentError('A key has at least one byte.');
+  return new TextEncoder().encode(text);
+}
+
+/** A content format: its number (0 … 65,535) or its name, which the library looks up. */
+export function contentFormatValue(text: string): number | string {
+  if (!/^\d+$/.test(text)) {
+    if (text === '') throw new InvalidArgumentError('Give a number or a name such as application/json.');
+    return text;
+  }
+  return wholeNumber(text, 0, 65535);
+}
+
+/** `NUM,VALUE`: option number, and text or hex with a leading `0x`; the value may be left out. */
+export function messageOptionValue(text: string): MessageOption {
+  const comma = text.indexOf(',');
+  const number = wholeNumber(comma < 0 ? text : text.slice(0, comma), 1, 65535);
+  const value = comma < 0 ? '' : text.slice(comma + 1);
+  if (!value.startsWith('0x')) return { number, value };
+  const bytes = hexBytes(value.slice(2));
+  if (bytes === undefined) throw new InvalidArgumentError('After 0x come pairs of hexadecimal digits.');
+  return { number, value: bytes };
+}
+
+/** `-O` can be repeated. */
+export function repeatedMessageOption(
+  text: string,
+  before: readonly MessageOption[] = [],
+): readonly MessageOption[] {
+  return [...before, messageOptionValue(text)];
+}
+
+/** A token: 0 … 8 bytes in hexadecimal digits, with or without `0x` (RFC 7252 §3). */
+export function tokenValue(text: string): Uint8Array {
+  const bytes = hexBytes(text.startsWith('0x') ? text.slice(2) : text);
+  if (bytes === undefined || bytes.length > 8)
+    throw new InvalidArgumentError('A token is 0 to 8 bytes in hexadecimal digits.');
+  return bytes;
+}
+
+/** A block size: a power of two from 16 to 1024 (RFC 7959 §2.2). */
+export function blockSizeValue(text: string): number {
+  const size = wholeNumber(text, 16, 1024);
+  if ((size & (size - 1)) !== 0)
+    throw new InvalidArgumentError('Block sizes are 16, 32, 64, 128, 256, 512 and 1024.');
+  return size;
+}
+
+/** Seconds, also with a fraction; more than 0. */
+export function secondsValue(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !Number.isFinite(seconds) || seconds <= 0 || seconds > 2_147_483) {
+    throw new InvalidArgumentError('Give seconds, more than 0.');
+  }
+  return seconds;
+}
+
+/** A percentage 0 … 100, with or without the sign, as a fraction 0 … 1. */
+export function percentValue(text: string): number {
+  const percent = Number(text.endsWith('%') ? text.slice(0, -1) : text);
+  if (text.trim() === '' || !(percent >= 0 && percent <= 100))
+    throw new InvalidArgumentError('Give a percentage, 0 to 100.');
+  return percent / 100;
+}
+
+/** Decimal digits for a number within bounds. */
+export function wholeNumber(text: string, smallest: number, largest: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < smallest || value > largest) {
+    throw new InvalidArgumentError(`Give a whole number, ${smallest} to ${largest}.`);
+  }
+  return value;
+}
+
+/** Bytes of pairs of hexadecimal digits; nothing when it is not that. */
+export function hexBytes(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
+    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
+  );
+}
+
+/** Lower-case hexadecimal digits of bytes. */
+export function hexText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

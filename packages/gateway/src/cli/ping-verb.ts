@@ -1,0 +1,39 @@
+/**
+ * The verb ping: an empty Confirmable message and the Reset that answers it (RFC 7252 §4.3).
+ *
+ * @module
+ */
+
+import type { ClientCommandOptions } from './client-command-options.ts';
+import { openSession } from './client-session.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { ExitCode } from './exit-code.ts';
+import { targetUri } from './target-uri.ts';
+
+/** Sends one ping and prints how long the answer took. */
+export async function runPing(
+  uriText: string,
+  options: ClientCommandOptions,
+  environment: CommandEnvironment,
+): Promise<ExitCode> {
+  const uri = targetUri(uriText);
+  const session = await openSession(uri, options, environment);
+  const abort = new AbortController();
+  const forget = environment.onInterrupt(() => abort.abort());
+  try {
+    const { roundTripMs, handshakeMs } = await session.client.ping(uri.text, {
+      signal: abort.signal,
+      ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+    });
+    const handshake = handshakeMs === undefined ? '' : `, after a handshake of ${handshakeMs.toFixed(1)} ms`;
+    environment.stdout.write(
+      options.json === true
+        ? `${JSON.stringify({ uri: uri.text, roundTripMs, handshakeMs: handshakeMs ?? null })}\n`
+        : `${uri.text} answers in ${roundTripMs.toFixed(1)} ms${handshake}\n`,
+    );
+    return ExitCode.Success;
+  } finally {
+    forget();
+    await session.close();
+  }
+}

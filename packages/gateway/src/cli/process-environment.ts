@@ -1,0 +1,83 @@
+/**
+ * The real environment of a command: this process.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import type { CommandEnvironment, OutputStream } from './command-environment.ts';
+
+/** Signals of one Ctrl-C can arrive twice: from the terminal and from the launcher. */
+const sameInterruptMs = 500;
+
+/** The environment of this process. */
+export function processEnvironment(): CommandEnvironment {
+  const listeners = new Set<() => void>();
+  let firstInterrupt: number | undefined;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (firstInterrupt !== undefined && now - firstInterrupt < sameInterruptMs) return;
+    if (firstInterrupt !== undefined || listeners.size === 0) process.exit(signal === 'SIGINT' ? 130 : 143);
+    firstInterrupt = now;
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    stdout: outputStream(1, interrupted(listeners)),
+    stderr: outputStream(2, () => {}),
+    variables: process.env,
+    readStandardInput: async () => readFileSync(0),
+    createClient: async (options) => {
+      const { Client } = await import('coapsule');
+      return new Client(options);
+    },
+    onInterrupt(listener) {
+      if (listeners.size === 0)
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0)
+          for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+      };
+    },
+    after(delayMs, action) {
+      const timer = setTimeout(action, delayMs);
+      return () => clearTimeout(timer);
+    },
+    randomBytes: (length) => randomBytes(length),
+    wallTimeMs: () => Date.now(),
+  };
+}
+
+/** A reader that went away (`| head -1`) ends a command as Ctrl-C does. */
+function interrupted(listeners: ReadonlySet<() => void>): () => void {
+  return () => {
+    for (const listener of listeners) listener();
+  };
+}
+
+/** Writes at once and in order, so that nothing is lost when the process ends. */
+function outputStream(descriptor: 1 | 2, onReaderGone: () => void): OutputStream {
+  let readerGone = false;
+  return {
+    isTerminal: isatty(descriptor),
+    write(data) {
+      let rest = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+      while (rest.length > 0 && !readerGone) {
+        try {
+          rest = rest.subarray(writeSync(descriptor, rest));
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+          else {
+            readerGone = true;
+            onReaderGone();
+          }
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * The verbs get, put, post, delete, fetch, patch and ipatch.
+ *
+ * @module
+ */
+
+import type { RequestOptions } from 'coapsule';
+import type { Method } from 'coapsule/message';
+import type { RequestCommandOptions } from './client-command-options.ts';
+import { openSession } from './client-session.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import type { ExitCode } from './exit-code.ts';
+import { requestPayload } from './payload-source.ts';
+import { ResponseOutput } from './response-output.ts';
+import { targetUri } from './target-uri.ts';
+
+/** Makes one request and prints its response. */
+export async function runRequest(
+  method: Method,
+  uriText: string,
+  options: RequestCommandOptions,
+  environment: CommandEnvironment,
+): Promise<ExitCode> {
+  const uri = targetUri(uriText);
+  const requestOptions = await requestOptionsOf(options, environment);
+  const session = await openSession(uri, options, environment);
+  const abort = new AbortController();
+  const forget = environment.onInterrupt(() => abort.abort());
+  try {
+    const output = new ResponseOutput(uri.text, options, environment);
+    try {
+      return output.response(
+        await session.client.request(method, uri.text, { ...requestOptions, signal: abort.signal }),
+        false,
+      );
+    } finally {
+      output.close();
+    }
+  } finally {
+    forget();
+    await session.close();
+  }
+}
+
+/** The options of a verb as the library takes them. */
+export async function requestOptionsOf(
+  options: RequestCommandOptions,
+  environment: CommandEnvironment,
+): Promise<RequestOptions> {
+  const payload = await requestPayload(options, environment);
+  return {
+    ...(payload !== undefined && { payload }),
+    ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),
+    ...(options.accept !== undefined && { accept: options.accept }),
+    ...(options.non === true && { confirmable: false }),
+    ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
+    ...(options.token !== undefined && { token: options.token }),
+    ...(options.option !== undefined && { options: options.option }),
+    ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+  };
+}

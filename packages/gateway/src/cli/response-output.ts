@@ -1,0 +1,78 @@
+/**
+ * Prints responses: payload or JSON on standard output, everything else on standard error.
+ *
+ * @module
+ */
+
+import type { Response } from 'coapsule';
+import type { CommandEnvironment } from './command-environment.ts';
+import { type ExitCode, exitCodeOfResponse } from './exit-code.ts';
+import { codeLabel, printable } from './message-text.ts';
+import { PayloadOutput } from './payload-output.ts';
+import { responseJson } from './response-json.ts';
+
+/** What to try after an error response, by code. */
+const nextSteps: Readonly<Record<string, string>> = {
+  '4.00': 'the server does not understand the request: check query, options and payload',
+  '4.01': 'the resource wants to know who asks: use coaps:// with -u ID and -k KEY',
+  '4.02': 'the server does not know an option that it must know: check -O',
+  '4.03': 'this identity may not do that: use another one, or ask who runs the server',
+  '4.04': 'list what there is with "coapsule discover"',
+  '4.05': 'the resource does not offer this method: try another verb',
+  '4.06': 'the resource has no such content format: check -A',
+  '4.08': 'the server lost a part of the upload: try again',
+  '4.09': 'the request conflicts with the state of the resource: read it first',
+  '4.12': 'a condition (If-Match, If-None-Match) does not hold: read the resource first',
+  '4.13': 'the payload is too large for the server: send less',
+  '4.15': 'the server does not take this content format: check -t',
+  '4.22': 'the server understands the format but not the content of the payload',
+  '4.29': 'too many requests: wait a little',
+  '5.00': 'the server failed: look at its log',
+  '5.01': 'the server does not know this method',
+  '5.03': 'the server is busy: try again later',
+};
+
+/** Prints the responses to one request. */
+export class ResponseOutput {
+  readonly #uri: string;
+  readonly #json: boolean;
+  readonly #environment: CommandEnvironment;
+  readonly #payloads: PayloadOutput;
+
+  constructor(
+    uri: string,
+    options: { readonly json?: boolean; readonly output?: string },
+    environment: CommandEnvironment,
+  ) {
+    this.#uri = uri;
+    this.#json = options.json === true;
+    this.#environment = environment;
+    this.#payloads = new PayloadOutput(environment.stdout, options.output);
+  }
+
+  /** Prints one response and returns the exit code that it stands for. */
+  response(response: Response, isNotification: boolean): ExitCode {
+    if (this.#json) this.#environment.stdout.write(`${JSON.stringify(responseJson(this.#uri, response))}\n`);
+    if (!response.ok) this.#error(response);
+    else {
+      if (!this.#json || this.#payloads.isFile) this.#payloads.payload(response.payload, isNotification);
+      if (response.locationPath !== undefined && !this.#json)
+        this.#environment.stderr.write(`${codeLabel(response.code)}: ${response.locationPath}\n`);
+    }
+    return exitCodeOfResponse(response.code);
+  }
+
+  close(): void {
+    this.#payloads.close();
+  }
+
+  /** The payload of an error response is a diagnostic text for people (RFC 7252 §5.5.2). */
+  #error(response: Response): void {
+    const diagnostic = printable(response.payload);
+    const nextStep = nextSteps[response.codeText];
+    this.#environment.stderr.write(
+      `${codeLabel(response.code)}${diagnostic === undefined || diagnostic === '' ? '' : `: ${diagnostic}`}\n`,
+    );
+    if (nextStep !== undefined) this.#environment.stderr.write(`  ${nextStep}\n`);
+  }
+}

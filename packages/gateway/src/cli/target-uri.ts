@@ -1,0 +1,57 @@
+/**
+ * The URI on the command line: is it well formed, and is its transport one that there is.
+ *
+ * @module
+ */
+
+import { isDecodeFault, parseCoapUri } from 'coapsule/message';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** A URI that can be asked for. */
+export interface TargetUri {
+  readonly text: string;
+  readonly scheme: 'coap' | 'coaps';
+}
+
+const laterSchemes = [
+  'coap+tcp',
+  'coaps+tcp',
+  'coap+ws',
+  'coaps+ws',
+  'coap+serial',
+  'coaps+serial',
+  'coap+uart',
+];
+
+/** Checks scheme and syntax (RFC 7252 §6). Throws a `CommandFailure` that names the character that does not fit. */
+export function targetUri(text: string): TargetUri {
+  const schemeEnd = text.indexOf('://');
+  if (schemeEnd < 0) {
+    const nextStep = /^[\w.[\]:-]+(\/.*)?$/.test(text)
+      ? `did you mean coap://${text}?`
+      : 'write coap://HOST[:PORT]/PATH or coaps://HOST[:PORT]/PATH';
+    throw new CommandFailure(ExitCode.Usage, `"${text}" is not a URI with a scheme`, nextStep);
+  }
+  const scheme = text.slice(0, schemeEnd).toLowerCase();
+  if (laterSchemes.includes(scheme)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `the scheme "${scheme}" is not there yet`,
+      'use coap:// or coaps://',
+    );
+  }
+  if (scheme !== 'coap' && scheme !== 'coaps') {
+    throw new CommandFailure(ExitCode.Usage, `"${scheme}" is not a CoAP scheme`, 'use coap:// or coaps://');
+  }
+  const parsed = parseCoapUri(text);
+  if (isDecodeFault(parsed)) {
+    const pointer = `character ${parsed.offset + 1}: ${parsed.reason}`;
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `"${text}" is not a CoAP URI, ${pointer}`,
+      'write coap://HOST[:PORT]/PATH?QUERY; percent-encode what has no place in a URI (a space is %20), IPv6 addresses stand in brackets',
+    );
+  }
+  return { text, scheme };
+}

@@ -1,0 +1,28 @@
+/**
+ * What `-v`, `-vv` and `-vvv` print: trace events as lines.
+ *
+ * @module
+ */
+
+import type { TraceEvent } from 'coapsule';
+import { byteRows } from './trace-bytes.ts';
+import { headerLine } from './trace-headers.ts';
+import { detailLines } from './trace-options.ts';
+
+/**
+ * A listener for trace events, or nothing when `verbosity` is 0.
+ *
+ * @param verbosity 1 headers, 2 also options, retransmissions and handshake messages, 3 also bytes.
+ */
+export function traceRenderer(
+  verbosity: number,
+  print: (line: string) => void,
+): ((event: TraceEvent) => void) | undefined {
+  if (verbosity === 0) return undefined;
+  return (event) => {
+    const header = headerLine(event);
+    if (header !== undefined) print(header);
+    if (verbosity >= 2) for (const line of detailLines(event)) print(line);
+    if (verbosity >= 3 && event.kind === 'message') for (const row of byteRows(event.bytes)) print(row);
+  };
+}
