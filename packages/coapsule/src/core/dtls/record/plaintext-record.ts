@@ -9,8 +9,8 @@
 import { InvariantError } from '../../foundation/errors.ts';
 import {
   type ContentType,
+  isRecordNumber,
   maxPlaintextLength,
-  maxSequenceNumber,
   recordHeaderLength,
   writeRecordHeader,
 } from './record-header.ts';
@@ -21,7 +21,7 @@ import {
  * @param version As on the wire: 0xfeff or 0xfefd.
  * @param sequenceNumber 0 … 2^48 - 1.
  * @param fragment At most 2^14 bytes; copied.
- * @throws InvariantError when the sequence number or the fragment does not fit; both are our own doing.
+ * @throws InvariantError when epoch, sequence number or fragment do not fit; all are our own doing.
  */
 export function encodePlaintextRecord(
   contentType: ContentType,
@@ -30,7 +30,7 @@ export function encodePlaintextRecord(
   sequenceNumber: number,
   fragment: Uint8Array,
 ): Uint8Array {
-  if (sequenceNumber > maxSequenceNumber || fragment.length > maxPlaintextLength) {
+  if (!isRecordNumber(epoch, sequenceNumber) || fragment.length > maxPlaintextLength) {
     throw new InvariantError(
       `record ${epoch}/${sequenceNumber} of ${fragment.length} bytes cannot be encoded`,
     );

@@ -36,6 +36,18 @@ export const maxCiphertextLength: number = 2 ** 14 + 2048;
 /** Largest sequence number: 48 bits (RFC 6347 §4.1). An epoch that has used it cannot send any more. */
 export const maxSequenceNumber: number = 2 ** 48 - 1;
 
+/** Whether both fit their fields: a 16-bit epoch and a 48-bit sequence number. */
+export function isRecordNumber(epoch: number, sequenceNumber: number): boolean {
+  return (
+    Number.isInteger(epoch) &&
+    epoch >= 0 &&
+    epoch <= 0xffff &&
+    Number.isInteger(sequenceNumber) &&
+    sequenceNumber >= 0 &&
+    sequenceNumber <= maxSequenceNumber
+  );
+}
+
 /** Writes epoch and sequence number, 8 bytes, at `buffer[offset]`. */
 export function writeEpochAndSequenceNumber(
   buffer: Uint8Array,

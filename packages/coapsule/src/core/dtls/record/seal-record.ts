@@ -16,8 +16,8 @@ import {
 } from './epoch-keys.ts';
 import {
   type ContentType,
+  isRecordNumber,
   maxPlaintextLength,
-  maxSequenceNumber,
   ProtocolVersion,
   recordHeaderLength,
   writeEpochAndSequenceNumber,
@@ -41,12 +41,7 @@ export function sealRecord(
   sequenceNumber: number,
   plaintext: Uint8Array,
 ): Uint8Array {
-  if (
-    epoch < 1 ||
-    epoch > 0xffff ||
-    !(sequenceNumber <= maxSequenceNumber) ||
-    plaintext.length > maxPlaintextLength
-  ) {
+  if (epoch === 0 || !isRecordNumber(epoch, sequenceNumber) || plaintext.length > maxPlaintextLength) {
     throw new InvariantError(
       `record ${epoch}/${sequenceNumber} of ${plaintext.length} bytes cannot be sealed`,
     );

@@ -1,0 +1,64 @@
+/**
+ * The cipher suite table and the Alert protocol.
+ */
+
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { AlertDescription, alertName, decodeAlert, encodeAlert } from '../../../../src/core/dtls/alert.ts';
+import { cipherSuites, suiteById, suiteByName } from '../../../../src/core/dtls/cipher-suites.ts';
+import { nodeCrypto } from '../../../../src/crypto/node-crypto.ts';
+
+suite('cipher suites', () => {
+  test('each has its registered value (RFC 6655 §8, RFC 5487 §5, RFC 8442 §6, RFC 7905 §3)', () => {
+    const registered: Readonly<Record<string, number>> = {
+      TLS_PSK_WITH_AES_128_CCM: 0xc0a4,
+      TLS_PSK_WITH_AES_128_CCM_8: 0xc0a8,
+      TLS_PSK_WITH_AES_128_GCM_SHA256: 0x00a8,
+      TLS_PSK_WITH_CHACHA20_POLY1305_SHA256: 0xccab,
+      TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256: 0xd001,
+      TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256: 0xd003,
+      TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256: 0xd005,
+      TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: 0xccac,
+    };
+    assert.deepEqual(Object.fromEntries(cipherSuites.map(({ name, id }) => [name, id])), registered);
+  });
+
+  test('name and columns agree, and so do the lengths of the AEAD', () => {
+    for (const one of cipherSuites) {
+      assert.equal(one.keyExchange, one.name.startsWith('TLS_ECDHE_PSK_') ? 'ECDHE_PSK' : 'PSK');
+      const cipher = one.name.replace(/.*_WITH_/, '').replace(/_SHA256$/, '');
+      assert.equal(one.aead, cipher);
+      assert.equal(nodeCrypto.aead(one.aead, new Uint8Array(one.keyLength)).tagLength, one.tagLength);
+      assert.equal(one.fixedIvLength + one.recordIvLength, 12);
+      assert.equal(suiteById(one.id), one);
+      assert.equal(suiteByName(one.name), one);
+    }
+    assert.equal(suiteById(0x00ff), undefined);
+    assert.equal(suiteByName('TLS_NULL_WITH_NULL_NULL'), undefined);
+  });
+});
+
+suite('alerts (RFC 5246 §7.2)', () => {
+  test('what is encoded decodes', () => {
+    for (const description of Object.values(AlertDescription)) {
+      for (const level of ['warning', 'fatal'] as const) {
+        assert.deepEqual(decodeAlert(encodeAlert(level, description)), { level, description });
+      }
+    }
+    assert.deepEqual([...encodeAlert('fatal', AlertDescription.UnknownPskIdentity)], [2, 115]);
+  });
+
+  test('another length or level is a fault', () => {
+    for (const bytes of [[], [2], [2, 40, 0], [2, 40, 2, 40], [0, 0], [3, 0], [255, 255]]) {
+      assert.equal('kind' in decodeAlert(Uint8Array.from(bytes)), true, bytes.join(' '));
+    }
+  });
+
+  test('an unknown description keeps its number', () => {
+    assert.deepEqual(decodeAlert(Uint8Array.of(1, 200)), { level: 'warning', description: 200 });
+    assert.equal(alertName(200), 'alert 200');
+    assert.equal(alertName(0), 'close_notify');
+    assert.equal(alertName(20), 'bad_record_mac');
+    assert.equal(alertName(115), 'unknown_psk_identity');
+  });
+});
