@@ -49,14 +49,7 @@ export interface SentDatagram {
   fate: DatagramFate;
 }
 
-export type DatagramFate =
-  | 'delivered'
-  | 'lost'
-  | 'over-mtu'
-  | 'duplicated'
-  | 'swapped'
-  | 'edited'
-  | 'unreachable';
+export type DatagramFate = 'delivered' | 'lost' | 'over-mtu' | 'duplicated' | 'swapped' | 'edited';
 
 /**
  * What the hook wants: `pass` leaves it to the conditions; `swap` lets the next datagram of the direction

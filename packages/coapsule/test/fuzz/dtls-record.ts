@@ -1,0 +1,89 @@
+/**
+ * Fuzz target: any datagram through splitting, opening and the alert decoder, with keys of two suites.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { decodeAlert } from '../../src/core/dtls/alert.ts';
+import { type CipherSuiteName, suiteByName } from '../../src/core/dtls/cipher-suites.ts';
+import { AntiReplayWindow } from '../../src/core/dtls/record/anti-replay-window.ts';
+import { fragmentOf, type RecordView, splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
+import { createEpochKeys, type EpochKeys } from '../../src/core/dtls/record/epoch-keys.ts';
+import { isOpenFault, openRecord } from '../../src/core/dtls/record/open-record.ts';
+import { encodePlaintextRecord } from '../../src/core/dtls/record/plaintext-record.ts';
+import { sealRecord } from '../../src/core/dtls/record/seal-record.ts';
+import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
+import { InvariantError } from '../../src/core/foundation/errors.ts';
+import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { hex, readVectors } from '../unit/crypto/vector-files.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
+
+const ccm8 = keysOf('TLS_PSK_WITH_AES_128_CCM_8');
+const chacha = keysOf('TLS_PSK_WITH_CHACHA20_POLY1305_SHA256');
+const plaintexts = [new Uint8Array(0), Uint8Array.of(1, 0), new Uint8Array(24).fill(5)];
+
+/** Epoch 1 is opened with AES-CCM-8, all later ones with ChaCha20-Poly1305. */
+export const target: FuzzTarget = {
+  name: 'DTLS records',
+  corpus: [
+    ...['wireshark-psk-aes128-ccm8', 'openssl-psk-ccm8'].flatMap(captured),
+    concatBytes(encodePlaintextRecord(21, 0xfefd, 0, 1, Uint8Array.of(2, 40)), sealed(ccm8, 1)),
+    concatBytes(sealed(ccm8, 1), sealed(chacha, 2), sealed(ccm8, 1)),
+  ],
+  run(input) {
+    const { records, fault } = splitRecords(input);
+    const window = new AntiReplayWindow();
+    let covered = 0;
+    for (const record of records) {
+      assert.equal(record.fragmentOffset, covered + 13);
+      covered = record.fragmentOffset + record.fragmentLength;
+      if (record.epoch === 0) decodeAlert(fragmentOf(record));
+      else open(record, window);
+    }
+    if (fault === undefined) assert.equal(covered, input.length);
+    else assert.ok(fault.offset >= covered && fault.offset <= input.length);
+  },
+};
+
+/** A record opens to what seals to the same bytes again, or is refused and stays as it was. */
+function open(record: RecordView, window: AntiReplayWindow): void {
+  const keys = record.epoch === 1 ? ccm8 : chacha;
+  const before = fragmentOf(record).slice();
+  const fresh = window.check(record.sequenceNumber);
+  const opened = openRecord(keys, record);
+  if (isOpenFault(opened)) {
+    assert.ok(equalBytes(fragmentOf(record), before));
+    assert.equal(window.check(record.sequenceNumber), fresh);
+    return;
+  }
+  decodeAlert(opened);
+  window.markReceived(record.sequenceNumber);
+  assert.equal(window.check(record.sequenceNumber), false);
+  if (record.version !== 0xfefd) return;
+  const { contentType, epoch, sequenceNumber } = record;
+  assert.ok(equalBytes(sealRecord(keys, contentType, epoch, sequenceNumber, opened).subarray(13), before));
+}
+
+function captured(file: string): Uint8Array[] {
+  return readVectors<{ datagrams: { datagram: string }[] }>(`dtls12/${file}.json`).datagrams.map(
+    ({ datagram }) => hex(datagram),
+  );
+}
+
+function sealed(keys: EpochKeys, epoch: number): Uint8Array {
+  return concatBytes(
+    ...plaintexts.map((plaintext, i) => sealRecord(keys, 21, epoch, 2 ** 32 + i, plaintext)),
+  );
+}
+
+function keysOf(name: CipherSuiteName): EpochKeys {
+  const suite = suiteByName(name);
+  if (suite === undefined) throw new InvariantError(`no suite ${name}`);
+  return createEpochKeys(
+    nodeCrypto,
+    suite,
+    new Uint8Array(suite.keyLength).fill(1),
+    new Uint8Array(suite.fixedIvLength).fill(2),
+  );
+}

@@ -1,0 +1,245 @@
+/**
+ * The simulated network: repeatable, and each condition does what its name says.
+ */
+
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
+import { type Instant, instant } from '../../../src/core/foundation/instant.ts';
+import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+import {
+  type DatagramAction,
+  type NetworkConditions,
+  SimulatedNetwork,
+} from '../../../src/testing/simulated-network.ts';
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
+
+const a = ipAddress('192.0.2.1', 1000);
+const b = ipAddress('2001:db8::2', 5684);
+
+interface Arrival {
+  readonly first: number;
+  readonly from: string;
+  readonly at: number;
+}
+
+/** A network with a receiver at both ends and its clock. */
+class Line {
+  readonly network: SimulatedNetwork;
+  readonly clock: VirtualClock = new VirtualClock(0);
+  readonly arrivals: Arrival[] = [];
+
+  constructor(seed = 1, conditions: Partial<NetworkConditions> = {}) {
+    this.network = new SimulatedNetwork({ seed, conditions });
+    for (const address of [a, b]) {
+      this.network.attach(address, (datagram, from, now) => {
+        this.arrivals.push({ first: datagram[0] as number, from: from.key, at: now });
+      });
+    }
+  }
+
+  send(...firsts: number[]): void {
+    for (const first of firsts) this.network.send(a, b, Uint8Array.of(first, 0, 0), this.clock.now);
+  }
+
+  /** Lets everything arrive. */
+  run(): number[] {
+    for (;;) {
+      const next = this.network.nextArrival();
+      if (next === undefined) return this.arrivals.map(({ first }) => first);
+      this.clock.advanceTo(next);
+      this.network.deliverDue(next);
+    }
+  }
+}
+
+function onNth(
+  n: number,
+  action: DatagramAction,
+): (sent: { directionIndex: number }) => DatagramAction | undefined {
+  return ({ directionIndex }) => (directionIndex === n ? action : undefined);
+}
+
+const hundred = Array.from({ length: 100 }, (_, i) => i);
+
+suite('SimulatedNetwork', () => {
+  test('a perfect line delivers in order, after the delay, with the sender’s address', () => {
+    const line = new Line(1, { delayMs: 25 });
+    line.send(1, 2);
+    assert.equal(line.network.nextArrival(), 25);
+    assert.equal(line.network.deliverDue(instant(24)), 0);
+    assert.deepEqual(line.run(), [1, 2]);
+    assert.deepEqual(line.arrivals[0], { first: 1, from: '192.0.2.1:1000', at: 25 });
+  });
+
+  test('the same seed makes the same run, another seed another one', () => {
+    const conditions = { lossRate: 0.2, duplicateRate: 0.2, reorderRate: 0.2, jitterMs: 30 };
+    const runs = [5, 5, 6].map((seed) => {
+      const line = new Line(seed, conditions);
+      line.send(...hundred);
+      return line.run();
+    });
+    assert.deepEqual(runs[0], runs[1]);
+    assert.notDeepEqual(runs[0], runs[2]);
+  });
+
+  test('loss and duplication come at about their rates, and the record of what was sent knows each fate', () => {
+    const line = new Line(2, { lossRate: 0.3, duplicateRate: 0.5 });
+    for (let i = 0; i < 10; i++) line.send(...hundred);
+    const arrived = line.run().length;
+    const fates = line.network.sent.map(({ fate }) => fate);
+    const lost = fates.filter((fate) => fate === 'lost').length;
+    const duplicated = fates.filter((fate) => fate === 'duplicated').length;
+    assert.ok(lost > 250 && lost < 350, `${lost}`);
+    assert.ok(duplicated > 300 && duplicated < 400, `${duplicated}`);
+    assert.equal(arrived, 1000 - lost + duplicated);
+  });
+
+  test('reordering lets neighbours change places and loses nothing', () => {
+    const line = new Line(3, { reorderRate: 0.2 });
+    line.send(...hundred);
+    const arrived = line.run();
+    assert.notDeepEqual(arrived, hundred);
+    assert.deepEqual(
+      [...arrived].sort((x, y) => x - y),
+      hundred,
+    );
+    for (const [place, first] of arrived.entries()) assert.ok(Math.abs(place - first) <= 1);
+  });
+
+  test('jitter stays between delay and delay plus jitter', () => {
+    const line = new Line(4, { delayMs: 100, jitterMs: 50 });
+    line.send(...hundred);
+    line.run();
+    for (const { at } of line.arrivals) assert.ok(at >= 100 && at < 150);
+    assert.ok(new Set(line.arrivals.map(({ at }) => at)).size > 50);
+  });
+
+  test('conditions of one direction leave the other alone', () => {
+    const line = new Line(1);
+    line.network.setConditions({ lossRate: 1 }, { from: a, to: b });
+    line.send(1);
+    line.network.send(b, a, Uint8Array.of(2), line.clock.now);
+    assert.deepEqual(line.run(), [2]);
+    line.network.setConditions({ lossRate: 0 }, { from: a, to: b });
+    line.network.setConditions({ delayMs: 7 });
+    line.send(3);
+    assert.deepEqual(line.run(), [2, 3]);
+    assert.equal(line.network.conditions.delayMs, 7);
+  });
+
+  test('a datagram above the MTU is dropped and counted, one of the MTU passes', () => {
+    const line = new Line(1, { mtu: 10 });
+    line.network.send(a, b, new Uint8Array(10).fill(1), line.clock.now);
+    line.network.send(a, b, new Uint8Array(11).fill(2), line.clock.now);
+    assert.deepEqual(line.run(), [1]);
+    assert.equal(line.network.droppedForMtu, 1);
+    assert.equal(line.network.sent[1]?.fate, 'over-mtu');
+  });
+
+  const hooked: readonly [action: DatagramAction, arrived: number[]][] = [
+    [{ kind: 'pass' }, [0, 1, 2, 3]],
+    [{ kind: 'drop' }, [0, 2, 3]],
+    [{ kind: 'duplicate' }, [0, 1, 1, 2, 3]],
+    [{ kind: 'swap' }, [0, 2, 1, 3]],
+    [{ kind: 'delay', extraMs: 1 }, [0, 2, 3, 1]],
+    [{ kind: 'edit', datagram: Uint8Array.of(99) }, [0, 99, 2, 3]],
+  ];
+  for (const [action, arrived] of hooked) {
+    test(`the hook can ${action.kind} the n-th datagram of a direction`, () => {
+      const line = new Line(1);
+      line.network.hook = onNth(1, action);
+      line.send(0, 1, 2, 3);
+      assert.deepEqual(line.run(), arrived);
+    });
+  }
+
+  test('the hook can deliver what the conditions would lose', () => {
+    const line = new Line(1, { lossRate: 1 });
+    line.network.hook = onNth(2, { kind: 'deliver' });
+    line.send(0, 1, 2, 3);
+    assert.deepEqual(line.run(), [2]);
+  });
+
+  test('a swapped datagram without a neighbour arrives anyway', () => {
+    const line = new Line(1);
+    line.network.hook = onNth(0, { kind: 'swap' });
+    line.send(7);
+    assert.deepEqual(line.run(), [7]);
+    line.send(8);
+    assert.deepEqual(line.run(), [7, 8]);
+  });
+
+  test('each arrival has bytes of its own; the record of what was sent does not change', () => {
+    const line = new Line(1, { duplicateRate: 1 });
+    const seen: Uint8Array[] = [];
+    line.network.attach(b, (datagram) => {
+      seen.push(datagram.slice());
+      datagram.fill(0);
+    });
+    const datagram = Uint8Array.of(1, 2, 3);
+    line.network.send(a, b, datagram, line.clock.now);
+    datagram.fill(9);
+    line.run();
+    assert.deepEqual(seen, [Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]);
+    assert.deepEqual(line.network.sent[0]?.datagram, Uint8Array.of(1, 2, 3));
+  });
+
+  test('nobody at the address: it vanishes; what a receiver sends at once arrives later', () => {
+    const line = new Line(1);
+    line.network.detach(b);
+    line.send(1);
+    assert.deepEqual(line.run(), []);
+    line.network.attach(b, (datagram, from, now) => line.network.send(b, from, datagram, now));
+    line.send(2);
+    assert.deepEqual(line.run(), [2]);
+    assert.equal(line.arrivals[0]?.from, b.key);
+  });
+});
+
+suite('VirtualClock', () => {
+  test('moves forward only, and only when told', () => {
+    const clock = new VirtualClock(100);
+    assert.equal(clock.now, 100);
+    clock.advanceBy(5);
+    clock.advanceTo(clock.now);
+    assert.equal(clock.now, 105);
+    assert.throws(() => clock.advanceTo(instant(104)), ApiMisuseError);
+    assert.throws(() => clock.advanceTo(Number.NaN as Instant), ApiMisuseError);
+    assert.equal(clock.now, 105);
+  });
+});
+
+suite('SeededRandom', () => {
+  test('the same seed gives the same bytes, at any length; another seed others', () => {
+    const bytes = new SeededRandom(42).fill(new Uint8Array(64));
+    assert.deepEqual(new SeededRandom(42).fill(new Uint8Array(64)), bytes);
+    assert.deepEqual(new SeededRandom(42).fill(new Uint8Array(7)), bytes.slice(0, 7));
+    assert.notDeepEqual(new SeededRandom(43).fill(new Uint8Array(64)), bytes);
+  });
+
+  test('bytes, fractions and integers are spread evenly', () => {
+    const random = new SeededRandom(0);
+    const counts = new Uint32Array(256);
+    for (const byte of random.fill(new Uint8Array(256_000))) counts[byte] = (counts[byte] as number) + 1;
+    for (const count of counts) assert.ok(count > 800 && count < 1200);
+    const tens = new Uint32Array(10);
+    for (let i = 0; i < 10_000; i++) {
+      const integer = random.integer(10);
+      tens[integer] = (tens[integer] as number) + 1;
+    }
+    for (const count of tens) assert.ok(count > 850 && count < 1150);
+    let sum = 0;
+    for (let i = 0; i < 10_000; i++) sum += random.fraction();
+    assert.ok(sum > 4800 && sum < 5200);
+  });
+
+  test('`pick` reaches every item', () => {
+    const random = new SeededRandom(1);
+    assert.deepEqual(
+      new Set(Array.from({ length: 100 }, () => random.pick(['x', 'y', 'z']))),
+      new Set(['x', 'y', 'z']),
+    );
+  });
+});
