@@ -1,0 +1,82 @@
+/** GnuTLS's gnutls-cli and gnutls-serv, DTLS 1.2 with PSK, against the gateway and our client. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext } from 'node:test';
+import { peerTest } from './peer.ts';
+import { type BackgroundProcess, freeUdpPorts, start, temporaryFolder } from './process.ts';
+import { coapsule, coapsuleInBackground, demo, demoCredentials, startGateway } from './programs.ts';
+
+/** GnuTLS priority strings of the suites that both sides have. */
+const priorities = [
+  ['PSK', 'AES-128-CCM-8'],
+  ['PSK', 'AES-128-CCM'],
+  ['PSK', 'AES-128-GCM'],
+  ['PSK', 'CHACHA20-POLY1305'],
+  ['ECDHE-PSK', 'CHACHA20-POLY1305'],
+].map(([exchange, cipher]) => ({
+  name: `${exchange} ${cipher}`,
+  priority: `NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+${exchange}:-CIPHER-ALL:+${cipher}:+AEAD`,
+}));
+const [first] = priorities;
+
+describe('gnutls-cli', () => {
+  for (const { name, priority } of priorities) {
+    peerTest(`completes the handshake with the gateway: ${name}`, ['gnutls-cli'], async (t) => {
+      const gateway = await startGateway(t);
+      const psk = ['--pskusername', demo.identity, '--pskkey', demo.keyHex];
+      const address = ['127.0.0.1', '-p', String(gateway.coapsPort)];
+      const client = start(t, 'gnutls-cli', ['--udp', ...address, ...psk, '--priority', priority]);
+      await client.waitFor(/Handshake was completed/);
+      assert.match(client.output, /PSK hint 'CoAP'/);
+      assert.match(client.output, /extended master secret/);
+      client.endInput();
+      await client.finished();
+    });
+  }
+});
+
+describe('gnutls-serv', () => {
+  const startServer = async (
+    t: TestContext,
+    priority: string,
+  ): Promise<{ server: BackgroundProcess; uri: string }> => {
+    const port = await freeUdpPorts(1);
+    const keys = join(temporaryFolder(t), 'keys');
+    writeFileSync(keys, `${demo.identity}:${demo.keyHex}\n`);
+    const psk = ['--pskpasswd', keys, '--pskhint', 'hint'];
+    const server = start(t, 'gnutls-serv', [
+      '--udp',
+      '--echo',
+      '-p',
+      String(port),
+      ...psk,
+      '--priority',
+      priority,
+    ]);
+    await server.waitFor(/listening on IPv4.*done/);
+    return { server, uri: `coaps://127.0.0.1:${port}/temperature` };
+  };
+
+  for (const { name, priority } of priorities) {
+    peerTest(`completes the handshake with our client: ${name}`, ['gnutls-serv'], async (t) => {
+      const { server, uri } = await startServer(t, priority);
+      const client = coapsuleInBackground(t, 'get', uri, '-B', '10', ...demoCredentials);
+      await server.waitFor(/Processing \d+ bytes command/); // our request, decrypted by GnuTLS
+      await client.stop();
+    });
+  }
+
+  for (const [fault, credentials] of [
+    ['a wrong key', ['-u', demo.identity, '-k', 'AnotherKey16Byt!']],
+    ['an unknown identity', ['-u', 'nobody', '-k', demo.key]],
+  ] as const) {
+    peerTest(`refuses our client with ${fault} within seconds`, ['gnutls-serv'], async (t) => {
+      const { server, uri } = await startServer(t, first!.priority);
+      const { code, output, elapsedMs } = await coapsule(t, 'get', uri, ...credentials);
+      assert.equal(code, 7, output);
+      assert.ok(elapsedMs < 15_000, `${elapsedMs} ms`);
+      assert.doesNotMatch(server.output, /Processing/);
+    });
+  }
+});
