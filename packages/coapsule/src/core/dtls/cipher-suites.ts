@@ -39,17 +39,39 @@ export interface CipherSuite {
   /** Part of the nonce carried in each record: 8 for CCM and GCM, 0 for ChaCha20. */
   readonly recordIvLength: 8 | 0;
   readonly tagLength: 8 | 16;
+  /**
+   * Records one key may seal before the association should be replaced (RFC 9325 §4.4, RFC 9147 §4.5.3). Where
+   * there is no such limit, all sequence numbers of an epoch.
+   */
+  readonly maxSealedRecords: number;
+  /** Records that may fail authentication under one key before the association should be closed (same sections). */
+  readonly maxForgedRecords: number;
 }
 
-type AeadColumns = Pick<
-  CipherSuite,
-  'aead' | 'hash' | 'keyLength' | 'fixedIvLength' | 'recordIvLength' | 'tagLength'
->;
+type AeadColumns = Omit<CipherSuite, 'id' | 'name' | 'keyExchange'>;
 
 const aes128 = { hash: 'SHA-256', keyLength: 16, fixedIvLength: 4, recordIvLength: 8 } as const;
-const ccm8: AeadColumns = { aead: 'AES_128_CCM_8', ...aes128, tagLength: 8 };
-const ccm: AeadColumns = { aead: 'AES_128_CCM', ...aes128, tagLength: 16 };
-const gcm: AeadColumns = { aead: 'AES_128_GCM', ...aes128, tagLength: 16 };
+
+const ccm: AeadColumns = {
+  aead: 'AES_128_CCM',
+  ...aes128,
+  tagLength: 16,
+  maxSealedRecords: 2 ** 23,
+  maxForgedRecords: Math.floor(2 ** 23.5),
+};
+
+// Deviation: RFC 9147 Appendix B.3 gives no limit on forgeries for an 8-byte tag that does not let an attacker
+// close associations at will. With that of CCM, one of them succeeds with a probability below 2^-40.
+const ccm8: AeadColumns = { ...ccm, aead: 'AES_128_CCM_8', tagLength: 8 };
+
+const gcm: AeadColumns = {
+  aead: 'AES_128_GCM',
+  ...aes128,
+  tagLength: 16,
+  maxSealedRecords: Math.floor(2 ** 24.5),
+  maxForgedRecords: 2 ** 28,
+};
+
 const chacha: AeadColumns = {
   aead: 'CHACHA20_POLY1305',
   hash: 'SHA-256',
@@ -57,6 +79,8 @@ const chacha: AeadColumns = {
   fixedIvLength: 12,
   recordIvLength: 0,
   tagLength: 16,
+  maxSealedRecords: 2 ** 48,
+  maxForgedRecords: 2 ** 36,
 };
 
 /** Every suite of this library, in no order of preference. */

@@ -38,6 +38,20 @@ suite('cipher suites', () => {
   });
 });
 
+test('each AEAD has its usage limits (RFC 9325 §4.4, RFC 9147 §4.5.3)', () => {
+  const limits: Readonly<Record<string, readonly [sealed: number, forged: number]>> = {
+    AES_128_CCM_8: [23, 23.5],
+    AES_128_CCM: [23, 23.5],
+    AES_128_GCM: [24.5, 28],
+    CHACHA20_POLY1305: [48, 36],
+  };
+  for (const { aead, maxSealedRecords, maxForgedRecords } of cipherSuites) {
+    const [sealed, forged] = limits[aead] as readonly [number, number];
+    assert.equal(maxSealedRecords, Math.floor(2 ** sealed));
+    assert.equal(maxForgedRecords, Math.floor(2 ** forged));
+  }
+});
+
 suite('alerts (RFC 5246 §7.2)', () => {
   test('what is encoded decodes', () => {
     for (const description of Object.values(AlertDescription)) {
