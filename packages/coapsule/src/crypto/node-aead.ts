@@ -105,9 +105,10 @@ class NodeAeadKey implements AeadKey {
     const tag = buffer.subarray(end, end + this.tagLength);
     if (plaintextLength === 0) return this.#verifyEmpty(nonce, additionalData, tag);
     const decipher = this.#decipher(nonce);
-    decipher.setAuthTag(tag);
-    decipher.setAAD(additionalData, { plaintextLength });
     try {
+      decipher.setAuthTag(tag);
+      // Throws when CCM cannot count that far: with a nonce of 13 bytes, above 65,535.
+      decipher.setAAD(additionalData, { plaintextLength });
       const plaintext = decipher.update(buffer.subarray(offset, end));
       decipher.final();
       buffer.set(plaintext, offset);

@@ -189,7 +189,10 @@ export class SimulatedNetwork {
     return this.#next()?.arrival;
   }
 
-  /** Delivers all that has arrived by `now`, in order of arrival, and returns how many. */
+  /**
+   * Delivers all that has arrived by `now`, in order of arrival, and returns how many. What a receiver sends
+   * meanwhile is delivered too when it has no delay.
+   */
   deliverDue(now: Instant): number {
     let delivered = 0;
     for (;;) {

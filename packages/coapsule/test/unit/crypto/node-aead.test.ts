@@ -168,6 +168,15 @@ suite('Wycheproof AEAD vectors', () => {
 });
 
 suite('AeadKey', () => {
+  test('AES-CCM with a 13-byte nonce ends at 65,535 bytes: one more is refused, not thrown', () => {
+    const aead = nodeCrypto.aead('AES_128_CCM_8', new Uint8Array(16));
+    const nonce = new Uint8Array(13);
+    const buffer = new Uint8Array(65_536 + 8);
+    aead.seal(nonce, noBytes, buffer, 0, 65_535);
+    assert.equal(aead.open(nonce, noBytes, buffer, 0, 65_535 + 8), 65_535);
+    assert.equal(aead.open(nonce, noBytes, buffer, 0, 65_536 + 8), -1);
+  });
+
   const keyLengths: Readonly<Record<AeadAlgorithm, number>> = {
     AES_128_CCM_8: 16,
     AES_128_CCM: 16,
