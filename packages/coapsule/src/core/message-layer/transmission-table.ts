@@ -13,6 +13,7 @@ import { encodeMessage } from '../coap/message-codec.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import {
   exchangeLifetimeMs,
+  maxTransmitWaitMs,
   nonLifetimeMs,
   type TransmissionParameters,
 } from '../coap/transmission-parameters.ts';
@@ -98,7 +99,11 @@ export class TransmissionTable {
     this.#limits = limits;
     this.#counters = options.counters;
     this.#outputs = options.outputs;
-    this.#lifetimeMs = { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) };
+    this.#lifetimeMs = {
+      // §4.8.2: EXCHANGE_LIFETIME may leave MAX_TRANSMIT_WAIT out only where MAX_LATENCY covers it.
+      CON: Math.max(exchangeLifetimeMs(parameters), maxTransmitWaitMs(parameters)),
+      NON: nonLifetimeMs(parameters),
+    };
     this.#messageIds = new MessageIds(
       random,
       limits.messageIdPeers,
@@ -232,6 +237,7 @@ export class TransmissionTable {
 
   handleTimeout(now: Instant): void {
     this.#now = now;
+    while (this.#firstToLapse && this.#firstToLapse.lapses <= now) this.#untrackFirst();
     for (let due = this.#retransmissions.expire(now); due; due = this.#retransmissions.expire(now)) {
       this.#retransmit(due, now);
     }
@@ -240,7 +246,6 @@ export class TransmissionTable {
       this.#congestion.sweepProbe(peer, now);
       this.#serve(peer, now);
     }
-    while (this.#firstToLapse && this.#firstToLapse.lapses <= now) this.#untrackFirst();
   }
 
   nextTimeout(): Instant | undefined {
@@ -346,7 +351,7 @@ export class TransmissionTable {
     }
     if (state !== 'sent') return;
     const sent = this.#sent.get(peer);
-    sent?.delete(messageId);
+    if (sent?.get(messageId) === transmission) sent.delete(messageId);
     if (sent?.size === 0) this.#sent.delete(peer);
     if (transmission.retransmission === undefined) return;
     this.#retransmissions.cancel(transmission);

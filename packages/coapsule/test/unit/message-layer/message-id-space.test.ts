@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { instant } from '../../../src/core/foundation/instant.ts';
+import { MessageIdSpace, MessageIds } from '../../../src/core/message-layer/message-id-space.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+
+const lifetimeMs = 247_000;
+const segmentMs = lifetimeMs / 64;
+
+test('Message IDs to a peer follow each other from a random start and wrap at 65,535', () => {
+  const space = new MessageIdSpace(65_534, segmentMs);
+  const ids = [1, 2, 3].map(() => space.allocate(lifetimeMs, instant(0)));
+  assert.deepEqual(ids, [65_534, 65_535, 0]);
+  const starts = new Set<number | undefined>();
+  for (let seed = 0; seed < 20; seed++) {
+    starts.add(new MessageIds(new SeededRandom(seed), 10, lifetimeMs).allocate('a', lifetimeMs, instant(0)));
+  }
+  assert.ok(starts.size > 15, 'starts are not random');
+});
+
+test('with all 65,536 Message IDs in use there is none, until the first lapses', () => {
+  const space = new MessageIdSpace(7, segmentMs);
+  for (let i = 0; i < 65_536; i++) assert.notEqual(space.allocate(lifetimeMs, instant(i)), undefined);
+  assert.equal(space.allocate(lifetimeMs, instant(65_536)), undefined);
+  const release = space.nextRelease();
+  assert.ok(release !== undefined && release >= lifetimeMs && release <= lifetimeMs + segmentMs);
+  assert.equal(space.allocate(lifetimeMs, instant(release - 1)), undefined);
+  assert.equal(space.allocate(lifetimeMs, release), 7);
+});
+
+test('no Message ID comes again before its lifetime is over, at any rate and mix of lifetimes', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ stepMs: fc.nat(3000), burst: fc.nat(4000), non: fc.boolean() }), {
+        maxLength: 200,
+      }),
+      (steps) => {
+        const space = new MessageIdSpace(60_000, segmentMs);
+        const free = new Float64Array(65_536);
+        let now = 0;
+        for (const { stepMs, burst, non } of steps) {
+          now += stepMs;
+          for (let i = 0; i < burst; i++) {
+            const lifetime = non ? 145_000 : lifetimeMs;
+            const id = space.allocate(lifetime, instant(now));
+            if (id === undefined) break;
+            assert.ok((free[id] as number) <= now, `ID ${id} reused early`);
+            free[id] = now + lifetime;
+          }
+        }
+      },
+    ),
+    { numRuns: 30, seed: 4 },
+  );
+});
+
+test('a hundred thousand peers share one space beyond the bound, and no ID is reused to any of them', () => {
+  const ids = new MessageIds(new SeededRandom(3), 100, lifetimeMs);
+  const used = new Map<string, Set<number>>();
+  let refused = 0;
+  for (let i = 0; i < 100_000; i++) {
+    const id = ids.allocate(`peer ${i % 50_000}`, lifetimeMs, instant(i / 10));
+    if (id === undefined) {
+      refused++;
+      continue;
+    }
+    const of = used.get(`peer ${i % 50_000}`) ?? new Set();
+    used.set(`peer ${i % 50_000}`, of);
+    assert.ok(!of.has(id));
+    of.add(id);
+  }
+  assert.equal(ids.size, 100);
+  assert.ok(refused > 30_000, 'the shared space must push back');
+  ids.handleTimeout(instant(10_000 + 2 * lifetimeMs));
+  assert.equal(ids.size, 0);
+  assert.equal(ids.nextTimeout(), undefined);
+});
+
+test('a peer that moves from the shared space to its own keeps clear of the IDs it had', () => {
+  const ids = new MessageIds(new SeededRandom(9), 1, lifetimeMs);
+  ids.allocate('first', 1000, instant(0));
+  const shared = ids.allocate('second', lifetimeMs, instant(0)) as number;
+  ids.handleTimeout(instant(1000));
+  assert.equal(ids.size, 0);
+  assert.equal(ids.allocate('second', lifetimeMs, instant(1000)), (shared + 1) % 65_536);
+  assert.equal(ids.size, 1);
+});
