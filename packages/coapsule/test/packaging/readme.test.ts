@@ -1,0 +1,43 @@
+/** The TypeScript in the READMEs: every block runs as it stands and prints what the README says it prints. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../../../..');
+const library = join(root, 'packages/coapsule');
+
+/** The `ts` blocks of a Markdown file. A line that ends in `// prints X` promises the output X. */
+function examples(file: string): string[] {
+  return [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
+    ([, code = '']) => code,
+  );
+}
+
+for (const file of ['README.md', 'packages/coapsule/README.md']) {
+  const blocks = examples(file);
+
+  test(`${file} has an example in TypeScript`, () => {
+    assert.ok(blocks.length > 0);
+  });
+
+  for (const [index, code] of blocks.entries()) {
+    test(`example ${index + 1} of ${file} runs and prints what it promises`, (t) => {
+      const promised = [...code.matchAll(/\/\/ prints (.*)$/gm)].map(([, text]) => text);
+      assert.ok(promised.length > 0, 'an example without a promise proves nothing');
+      // Inside the package, so that the name `coapsule` means these sources.
+      const folder = mkdtempSync(join(library, 'test/packaging/example-'));
+      t.after(() => rmSync(folder, { recursive: true, force: true }));
+      writeFileSync(join(folder, 'example.ts'), code);
+      const args = ['--conditions=@coapsule/source', '--disable-warning=ExperimentalWarning', 'example.ts'];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+        cwd: folder,
+        encoding: 'utf8',
+        timeout: 30_000,
+      });
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(stdout.trimEnd().split('\n'), promised);
+    });
+  }
+}
