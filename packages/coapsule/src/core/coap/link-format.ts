@@ -88,7 +88,7 @@ function decodeLink(scanner: LinkScanner): Link | undefined {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it excludes
 const targetPattern = /[^\x00-\x20<>"\\\x7f]*/y;
 /** parmname of RFC 5987 §3.2.1, with the star of ext-name-star. */
-const namePattern = /[A-Za-z0-9!#$&+\-.^_`|~]*\*?/y;
+const namePattern = /[A-Za-z0-9!#$&+\-.^_`|~]+\*?/y;
 /** ptoken of RFC 6690 §2. */
 const tokenPattern = /[!#$%&'()*+\-./0-9:<=>?@A-Z[\]^_`a-z{|}~]*/y;
 
@@ -183,7 +183,7 @@ function encodeLink(link: Link): string {
   let text = `<${link.target}>`;
   const seen = new Set<string>();
   for (const [name, value] of link.attributes) {
-    if (name === '' || name === '*' || !matchesWhole(namePattern, name)) {
+    if (!matchesWhole(namePattern, name)) {
       throw new ApiMisuseError(`link attribute is named ${JSON.stringify(name)}; expected a token`);
     }
     if (seen.has(name) && onceOnly.has(name)) {

@@ -134,7 +134,9 @@ export function encodeMessage(message: Message): Uint8Array {
   }
   if (token.length > 8) throw new ApiMisuseError(`token has ${token.length} bytes; expected at most 8`);
 
-  const options = message.options.entries();
+  const entries = message.options.entries();
+  // They are walked twice, which an iterator would not survive.
+  const options: readonly OptionEntry[] = Array.isArray(entries) ? entries : [...entries];
   const optionsLength = encodedOptionsLength(options);
   if (code === Code.Empty && token.length + optionsLength + payload.length > 0) {
     throw new ApiMisuseError(
@@ -157,7 +159,7 @@ export function encodeMessage(message: Message): Uint8Array {
   return datagram;
 }
 
-function encodedOptionsLength(options: Iterable<OptionEntry>): number {
+function encodedOptionsLength(options: readonly OptionEntry[]): number {
   let length = 0;
   let previous = 0;
   for (const { number, value } of options) {
@@ -178,7 +180,7 @@ function encodedOptionsLength(options: Iterable<OptionEntry>): number {
 }
 
 /** Writes the options at `offset` and returns the offset behind them. */
-function writeOptions(options: Iterable<OptionEntry>, datagram: Uint8Array, start: number): number {
+function writeOptions(options: readonly OptionEntry[], datagram: Uint8Array, start: number): number {
   let offset = start;
   let previous = 0;
   for (const { number, value } of options) {

@@ -27,24 +27,20 @@ export class OptionView implements OptionReader {
   }
 
   has(number: number): boolean {
-    return this.first(number) !== undefined;
+    return this.#seek(number) !== undefined;
   }
 
   first(number: number): Uint8Array | undefined {
-    let found: Uint8Array | undefined;
-    this.#walk(number, (_, start, end) => {
-      found = this.#datagram.subarray(start, end);
-      return false;
-    });
-    return found;
+    const cursor = this.#seek(number);
+    return cursor === undefined ? undefined : this.#datagram.subarray(cursor.valueStart, cursor.offset);
   }
 
   all(number: number): readonly Uint8Array[] {
     const values: Uint8Array[] = [];
-    this.#walk(number, (_, start, end) => {
-      values.push(this.#datagram.subarray(start, end));
-      return true;
-    });
+    const cursor = this.#seek(number);
+    if (cursor === undefined) return values;
+    do values.push(this.#datagram.subarray(cursor.valueStart, cursor.offset));
+    while (cursor.next() && cursor.number === number);
     return values;
   }
 
@@ -64,41 +60,62 @@ export class OptionView implements OptionReader {
 
   entries(): readonly OptionEntry[] {
     const entries: OptionEntry[] = [];
-    this.#walk(undefined, (number, start, end) => {
-      entries.push({ number, value: this.#datagram.subarray(start, end) });
-      return true;
-    });
+    const cursor = new OptionCursor(this.#datagram, this.#start, this.#end);
+    while (cursor.next()) {
+      entries.push({
+        number: cursor.number,
+        value: this.#datagram.subarray(cursor.valueStart, cursor.offset),
+      });
+    }
     return entries;
   }
 
-  /** Visits the instances of `wanted` (or all) until `visit` returns false. */
-  #walk(wanted: number | undefined, visit: (number: number, start: number, end: number) => boolean): void {
-    if (wanted !== undefined && (this.#presence & (1 << (wanted & 31))) === 0) return;
+  /** A cursor on the first instance of `number`, or `undefined` when there is none. */
+  #seek(number: number): OptionCursor | undefined {
+    if ((this.#presence & (1 << (number & 31))) === 0) return undefined;
+    const cursor = new OptionCursor(this.#datagram, this.#start, this.#end);
+    while (cursor.next()) if (cursor.number >= number) return cursor.number === number ? cursor : undefined;
+    return undefined;
+  }
+}
+
+/** Steps from option to option of a checked region. */
+class OptionCursor {
+  readonly #datagram: Uint8Array;
+  readonly #end: number;
+  /** One past the value of the option the cursor is on; where the next option begins. */
+  offset: number;
+  valueStart = 0;
+  number = 0;
+
+  constructor(datagram: Uint8Array, start: number, end: number) {
+    this.#datagram = datagram;
+    this.#end = end;
+    this.offset = start;
+  }
+
+  next(): boolean {
+    let offset = this.offset;
+    if (offset >= this.#end) return false;
     const datagram = this.#datagram;
-    let offset = this.#start;
-    let number = 0;
-    while (offset < this.#end) {
-      const head = datagram[offset++] as number;
-      let delta = head >> 4;
-      if (delta === 13) {
-        delta = 13 + (datagram[offset++] as number);
-      } else if (delta === 14) {
-        delta = 269 + (((datagram[offset] as number) << 8) | (datagram[offset + 1] as number));
-        offset += 2;
-      }
-      let length = head & 15;
-      if (length === 13) {
-        length = 13 + (datagram[offset++] as number);
-      } else if (length === 14) {
-        length = 269 + (((datagram[offset] as number) << 8) | (datagram[offset + 1] as number));
-        offset += 2;
-      }
-      number += delta;
-      if (wanted !== undefined && number > wanted) return;
-      if (wanted === undefined || number === wanted) {
-        if (!visit(number, offset, offset + length)) return;
-      }
-      offset += length;
+    const head = datagram[offset++] as number;
+    let delta = head >> 4;
+    if (delta === 13) {
+      delta = 13 + (datagram[offset++] as number);
+    } else if (delta === 14) {
+      delta = 269 + (((datagram[offset] as number) << 8) | (datagram[offset + 1] as number));
+      offset += 2;
     }
+    let length = head & 15;
+    if (length === 13) {
+      length = 13 + (datagram[offset++] as number);
+    } else if (length === 14) {
+      length = 269 + (((datagram[offset] as number) << 8) | (datagram[offset + 1] as number));
+      offset += 2;
+    }
+    this.number += delta;
+    this.valueStart = offset;
+    this.offset = offset + length;
+    return true;
   }
 }

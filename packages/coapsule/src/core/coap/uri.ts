@@ -139,7 +139,6 @@ function parseAuthority(text: string, offset: number): Authority | DecodeFault {
     if (host === undefined) return fault(offset, `${hostText} is not an IPv6 address`);
     return { host, hostIsIpLiteral: true, port };
   }
-  if (parseIpv4(hostText) !== undefined) return { host: hostText, hostIsIpLiteral: true, port };
   // §6.4 step 5: first to lower case, then percent-decoding.
   const host = percentDecode(
     hostText.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
@@ -147,7 +146,8 @@ function parseAuthority(text: string, offset: number): Authority | DecodeFault {
   );
   if (typeof host !== 'string') return fault(offset + host.offset, host.reason);
   if (encodeUtf8(host).length > maxComponentLength) return fault(offset, 'host is longer than 255 bytes');
-  return { host, hostIsIpLiteral: false, port };
+  // Asked of the decoded host, so that a percent-encoded digit or dot cannot hide an address.
+  return { host, hostIsIpLiteral: parseIpv4(host) !== undefined, port };
 }
 
 /** The inside of a pair of brackets: an IPv6 address, with a zone identifier behind `%25` (RFC 6874 §2). */
@@ -222,10 +222,9 @@ function parseComponent(text: string, offset: number, allowed: CharacterSet): st
 export function uriOptions(uri: CoapUri, destination: UriDestination = uri): OptionSet {
   const options = new OptionSet();
   if (!uri.hostIsIpLiteral || !sameAddress(uri.host, destination.host)) {
+    const isIpv6 = uri.hostIsIpLiteral && uri.host.includes(':');
     // A zone has a meaning on this host only, and is not sent (RFC 6874 §1).
-    const [address = '', zone] = uri.host.split('%');
-    const isIpv6 = uri.hostIsIpLiteral && address.includes(':');
-    options.add(OptionNumber.UriHost, isIpv6 ? `[${address}]` : zone === undefined ? address : uri.host);
+    options.add(OptionNumber.UriHost, isIpv6 ? `[${splitZone(uri.host).address}]` : uri.host);
   }
   if (uri.port !== destination.port) options.add(OptionNumber.UriPort, uri.port);
   for (const segment of uri.path) options.add(OptionNumber.UriPath, segment);
@@ -239,12 +238,19 @@ function sameAddress(a: string, b: string): boolean {
 }
 
 function canonicalAddress(text: string): string {
-  const [address = '', zone] = text.split('%');
+  const { address, zone } = splitZone(text);
   const bytes = parseIpv6(address);
   if (bytes === undefined) return text;
   const ipv4 = mappedIpv4(bytes);
   if (ipv4 !== undefined) return ipv4.join('.');
   return zone === undefined ? formatIpv6(bytes) : `${formatIpv6(bytes)}%${zone}`;
+}
+
+/** An IPv6 address and its zone identifier, which may hold any character, also `%`. */
+function splitZone(text: string): { readonly address: string; readonly zone: string | undefined } {
+  const percent = text.indexOf('%');
+  if (percent < 0) return { address: text, zone: undefined };
+  return { address: text.slice(0, percent), zone: text.slice(percent + 1) };
 }
 
 /**
@@ -297,13 +303,13 @@ function composeHost(value: string | undefined): string | undefined {
   let text = '';
   for (const character of value)
     text += character < '\x80' ? character : percentEncode(character, regNameCharacters);
-  const valid = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9a-fA-F]{2})+$/.test(text);
-  return valid ? text : undefined;
+  // What it decodes to is of no interest here, only that it is a reg-name of UTF-8 (RFC 3986 §3.2.2).
+  return typeof percentDecode(text, regNameCharacters) === 'string' ? text : undefined;
 }
 
 /** A host for a URI: IPv6 addresses in their recommended form in brackets, the zone behind `%25`. */
 function bracketed(host: string): string {
-  const [address = '', zone] = host.split('%');
+  const { address, zone } = splitZone(host);
   const bytes = parseIpv6(address);
   if (bytes === undefined) return host;
   return `[${formatIpv6(bytes)}${zone === undefined ? '' : `%25${percentEncode(zone, zoneCharacters)}`}]`;
