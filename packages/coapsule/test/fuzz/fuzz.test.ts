@@ -27,10 +27,15 @@ const maxHeapGrowth = 24 * 2 ** 20;
 
 const collectGarbage = exposeGarbageCollector();
 const seed = Number(process.env['COAPSULE_FUZZ_SEED'] ?? 1);
+const unloadable: string[] = [];
 const targets = await loadTargets();
 const count = countPerTarget();
 
 suite('fuzzing', () => {
+  test('every file of this folder loads', () => {
+    assert.deepEqual(unloadable, []);
+  });
+
   test('there are targets, and each has a corpus its decoder takes without throwing', () => {
     assert.ok(targets.length > 0);
     assert.ok(Number.isInteger(count) && count > 0, `count ${count}`);
@@ -132,8 +137,13 @@ async function loadTargets(): Promise<readonly FuzzTarget[]> {
   );
   const found: FuzzTarget[] = [];
   for (const file of files.sort()) {
-    const module = (await import(new URL(file, import.meta.url).href)) as { readonly target?: FuzzTarget };
-    if (module.target !== undefined) found.push(module.target);
+    try {
+      const module = (await import(new URL(file, import.meta.url).href)) as { readonly target?: FuzzTarget };
+      if (module.target !== undefined) found.push(module.target);
+    } catch (error) {
+      // The other targets run all the same.
+      unloadable.push(`${file}: ${error}`);
+    }
   }
   return found;
 }
