@@ -1,0 +1,312 @@
+/**
+ * Request bodies in blocks: the client that sends one, the server that puts them together.
+ *
+ * RFC 7959 §2.3, §2.5 and §2.9; Size1 §4; Request-Tag RFC 9175 §3 (as part of the key the server is given).
+ * The server handles the body atomically: the application sees it whole or not at all. Sends nothing itself.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, maxBlockNumber, szxOf } from '../coap/block-option.ts';
+import { Code, isSuccessCode } from '../coap/code.ts';
+import { equalBytes } from '../foundation/bytes.ts';
+import { after, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import { BodyBuffer } from './body-buffer.ts';
+import type { RequestResponseCounters } from './counters.ts';
+import type { PeerKey } from './exchange.ts';
+
+/** What a client does after an answer to a block. */
+export type UploadStep =
+  | { readonly kind: 'send' }
+  | { readonly kind: 'failed'; readonly detail: string }
+  /** The answer is the response to the whole request. */
+  | { readonly kind: 'answered' };
+
+/** A request body on its way to a server, client side. */
+export class Block1Upload {
+  readonly #body: Uint8Array;
+  #szx: number;
+  #offset = 0;
+
+  /** `szx` is the size exponent to begin with. */
+  constructor(body: Uint8Array, szx: number) {
+    this.#body = body;
+    this.#szx = szx;
+  }
+
+  /** Whether NUM can count all blocks of a body of `length` bytes (RFC 7959 §2.2: 20 bits). */
+  static fits(length: number, szx: number): boolean {
+    return length <= (maxBlockNumber + 1) * blockSize(szx);
+  }
+
+  /** The Block1 option of the block to send now. */
+  get block(): BlockOption {
+    return { num: this.#offset / blockSize(this.#szx), more: !this.last, szx: this.#szx };
+  }
+
+  /** The block to send now: a view of the body. */
+  get payload(): Uint8Array {
+    return this.#body.subarray(this.#offset, this.#offset + blockSize(this.#szx));
+  }
+
+  /** Whether the block to send now is the first. */
+  get first(): boolean {
+    return this.#offset === 0;
+  }
+
+  /** Whether the block to send now is the last. */
+  get last(): boolean {
+    return this.#offset + blockSize(this.#szx) >= this.#body.length;
+  }
+
+  /** Takes the answer to the block that was sent; on `send` the next block is ready. */
+  answered(code: Code, block1: BlockOption | undefined, size1: number | undefined): UploadStep {
+    if (code === Code.RequestEntityTooLarge) return this.#retrySmaller(block1, size1);
+    if (code === Code.RequestEntityIncomplete) {
+      return { kind: 'failed', detail: 'the server lacks blocks of the request body (4.08)' };
+    }
+    if (this.last) {
+      if (code !== Code.Continue) return { kind: 'answered' };
+      return { kind: 'failed', detail: 'the server answered the last block with 2.31 Continue' };
+    }
+    // §2.3: a 2.xx other than 2.31 with a Block1 option was enacted for this block only; the next ones follow.
+    const goesOn = code === Code.Continue || (isSuccessCode(code) && block1 !== undefined);
+    if (!goesOn) return { kind: 'answered' };
+    if (block1 !== undefined && block1.num !== this.block.num) {
+      return { kind: 'failed', detail: `block ${this.block.num} was answered as block ${block1.num}` };
+    }
+    this.#offset += blockSize(this.#szx);
+    // §2.3: the server's preferred size holds for all further blocks; the offset stays, so NUM scales up.
+    if (block1 !== undefined && block1.szx < this.#szx) {
+      if (!Block1Upload.fits(this.#body.length, block1.szx)) {
+        return { kind: 'failed', detail: `the body has too many blocks of ${blockSize(block1.szx)} bytes` };
+      }
+      this.#szx = block1.szx;
+    }
+    return { kind: 'send' };
+  }
+
+  /** §2.9.3: 4.13 with a smaller size in Block1 is a hint to try that size. */
+  #retrySmaller(block1: BlockOption | undefined, size1: number | undefined): UploadStep {
+    const tooLarge = size1 !== undefined && size1 > 0 && size1 < this.#body.length;
+    if (tooLarge || block1 === undefined || block1.szx >= this.#szx) return { kind: 'answered' };
+    if (!Block1Upload.fits(this.#body.length, block1.szx)) return { kind: 'answered' };
+    this.#szx = block1.szx;
+    this.#offset = 0;
+    return { kind: 'send' };
+  }
+}
+
+/**
+ * The size exponent to try after a 4.13 to a request that was not block-wise, a hint to try Block1
+ * (RFC 7959 §2.9.3); `undefined` when the body is too large whatever the blocks.
+ */
+export function blockwiseHint(
+  bodyLength: number,
+  block1: BlockOption | undefined,
+  size1: number | undefined,
+): number | undefined {
+  if (bodyLength <= blockSize(0) || (size1 !== undefined && size1 > 0 && size1 < bodyLength))
+    return undefined;
+  const smaller = szxOf(Math.min(bodyLength - 1, blockSize(block1?.szx ?? 6)));
+  return Block1Upload.fits(bodyLength, smaller) ? smaller : undefined;
+}
+
+/** One block as the server received it. */
+export interface ReceivedBlock {
+  readonly key: string;
+  readonly peer: PeerKey;
+  readonly block: BlockOption;
+  readonly payload: Uint8Array;
+  /** Content-Format option, as it is. */
+  readonly contentFormat: Uint8Array | undefined;
+  readonly size1: number | undefined;
+  /** Largest body taken for this request. */
+  readonly limitBytes: number;
+}
+
+/** What the server does with a block. */
+export type BlockVerdict =
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'complete'; readonly body: Uint8Array }
+  | { readonly kind: 'refused'; readonly code: Code; readonly size1?: number; readonly reason: string };
+
+interface UnfinishedBody {
+  readonly key: string;
+  readonly peer: PeerKey;
+  readonly contentFormat: Uint8Array | undefined;
+  readonly buffer: BodyBuffer;
+  /** The last block came; kept for a repetition of it. */
+  complete: boolean;
+}
+
+/** Limits of `RequestBodies`; see `RequestResponseConfig`. */
+export interface RequestBodyLimits {
+  readonly totalRequestBodyBytes: number;
+  readonly maxRequestBodiesPerPeer: number;
+  readonly exchangeLifetimeMs: number;
+}
+
+/** Request bodies under assembly, server side; bounded in bytes and for each peer. */
+export class RequestBodies {
+  readonly #limits: RequestBodyLimits;
+  readonly #counters: RequestResponseCounters;
+  /** Oldest use first: a `Map` keeps the order of insertion. */
+  readonly #bodies = new Map<string, UnfinishedBody>();
+  readonly #byPeer = new Map<PeerKey, Set<UnfinishedBody>>();
+  readonly #expiry = new TimerQueue<string>();
+  #bytes = 0;
+
+  constructor(limits: RequestBodyLimits, counters: RequestResponseCounters) {
+    this.#limits = limits;
+    this.#counters = counters;
+  }
+
+  /** Number of bodies held. */
+  get size(): number {
+    return this.#bodies.size;
+  }
+
+  /** Bytes of memory held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes one block. */
+  receive(received: ReceivedBlock, now: Instant): BlockVerdict {
+    const { block, payload, limitBytes } = received;
+    const size = blockSize(block.szx);
+    // §2.3: with M set the payload must be exactly one block; without, SZX does not govern its size.
+    if (block.more && payload.length !== size) {
+      this.#drop(received.key);
+      return refuse(Code.BadRequest, `Block1 says ${size} bytes, the payload has ${payload.length}`);
+    }
+    const offset = block.num * size;
+    const announced = block.num === 0 ? (received.size1 ?? 0) : 0;
+    if (Math.max(announced, offset + payload.length + (block.more ? 1 : 0)) > limitBytes) {
+      this.#drop(received.key);
+      this.#counters.refusedRequestBodies++;
+      return { ...refuse(Code.RequestEntityTooLarge, `at most ${limitBytes} bytes`), size1: limitBytes };
+    }
+    const body = this.#bodyFor(received, offset, now);
+    if (body === undefined)
+      return refuse(Code.RequestEntityIncomplete, `block ${block.num} is not in sequence`);
+    // A complete body does not change any more: the application has it.
+    if (!body.complete) this.#extend(body, offset, payload, !block.more);
+    this.#touch(body, now);
+    this.#makeRoom(body);
+    return block.more ? { kind: 'continue' } : { kind: 'complete', body: body.buffer.body() };
+  }
+
+  /** Forgets the bodies of a peer that is gone. */
+  forgetPeer(peer: PeerKey): void {
+    for (const body of this.#byPeer.get(peer) ?? []) this.#remove(body);
+  }
+
+  /** Forgets bodies that got no block for EXCHANGE_LIFETIME (§2.5). */
+  handleTimeout(now: Instant): void {
+    for (let key = this.#expiry.expire(now); key !== undefined; key = this.#expiry.expire(now))
+      this.#drop(key);
+  }
+
+  /** When the next body expires. */
+  nextTimeout(): Instant | undefined {
+    return this.#expiry.next();
+  }
+
+  /**
+   * The body the block belongs to, new for a first block. A block that repeats what is there (a duplicate
+   * with a new Message ID) changes nothing; one that differs overwrites from its place on, as a client that
+   * restarted wants it (§2.5).
+   */
+  #bodyFor(received: ReceivedBlock, offset: number, now: Instant): UnfinishedBody | undefined {
+    const body = this.#bodies.get(received.key);
+    if (body !== undefined && offset <= body.buffer.length) {
+      const sameFormat = equalOptional(body.contentFormat, received.contentFormat);
+      const repeats = sameFormat && body.buffer.holds(offset, received.payload);
+      const belongs = body.complete ? repeats && offset > 0 : repeats || (sameFormat && offset > 0);
+      if (belongs) return body;
+    }
+    // Also on a gap the state goes (§2.9.2): the client has to begin again.
+    this.#drop(received.key);
+    return offset === 0 ? this.#create(received, now) : undefined;
+  }
+
+  #create(received: ReceivedBlock, now: Instant): UnfinishedBody {
+    const { key, peer } = received;
+    const body: UnfinishedBody = {
+      key,
+      peer,
+      contentFormat: received.contentFormat?.slice(),
+      buffer: new BodyBuffer(),
+      complete: false,
+    };
+    this.#bodies.set(key, body);
+    const ofPeer = this.#byPeer.get(peer) ?? new Set();
+    this.#byPeer.set(peer, ofPeer.add(body));
+    if (ofPeer.size > this.#limits.maxRequestBodiesPerPeer) this.#remove(this.#oldest(ofPeer, body));
+    this.#touch(body, now);
+    return body;
+  }
+
+  #extend(body: UnfinishedBody, offset: number, payload: Uint8Array, last: boolean): void {
+    const before = body.buffer.capacity;
+    if (!body.buffer.holds(offset, payload)) {
+      body.buffer.truncate(offset);
+      body.buffer.append(payload);
+    }
+    if (last) body.buffer.truncate(offset + payload.length);
+    body.complete = last;
+    this.#bytes += body.buffer.capacity - before;
+  }
+
+  #touch(body: UnfinishedBody, now: Instant): void {
+    this.#bodies.delete(body.key);
+    this.#bodies.set(body.key, body);
+    const ofPeer = this.#byPeer.get(body.peer) as Set<UnfinishedBody>;
+    ofPeer.delete(body);
+    ofPeer.add(body);
+    this.#expiry.set(body.key, after(now, this.#limits.exchangeLifetimeMs));
+  }
+
+  #makeRoom(current: UnfinishedBody): void {
+    while (this.#bytes > this.#limits.totalRequestBodyBytes && this.#bodies.size > 1) {
+      this.#remove(this.#oldest(this.#bodies.values(), current));
+    }
+  }
+
+  /** A complete body, kept only for a repetition, goes first; else the one longest without a block. */
+  #oldest(bodies: Iterable<UnfinishedBody>, except: UnfinishedBody): UnfinishedBody {
+    let oldest: UnfinishedBody | undefined;
+    for (const body of bodies) {
+      if (body === except) continue;
+      if (body.complete) return body;
+      oldest ??= body;
+    }
+    return oldest ?? except;
+  }
+
+  #drop(key: string): void {
+    const body = this.#bodies.get(key);
+    if (body !== undefined) this.#remove(body);
+  }
+
+  #remove(body: UnfinishedBody): void {
+    if (!body.complete) this.#counters.droppedRequestBodies++;
+    this.#bytes -= body.buffer.capacity;
+    this.#bodies.delete(body.key);
+    this.#expiry.cancel(body.key);
+    const ofPeer = this.#byPeer.get(body.peer);
+    ofPeer?.delete(body);
+    if (ofPeer?.size === 0) this.#byPeer.delete(body.peer);
+  }
+}
+
+function refuse(code: Code, reason: string): { kind: 'refused'; code: Code; reason: string } {
+  return { kind: 'refused', code, reason };
+}
+
+function equalOptional(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+}

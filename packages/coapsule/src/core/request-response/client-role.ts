@@ -1,0 +1,465 @@
+/**
+ * The client side of Exchanges: requests, their responses, block-wise transfers and observations.
+ *
+ * RFC 7252 §5.2 and §5.3, RFC 7641 §3, RFC 7959 §2. Does not know messages on the wire: acknowledgements,
+ * Resets and time-outs are reported to it.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, decodeBlock, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { Code, isSuccessCode } from '../coap/code.ts';
+import type { Message } from '../coap/message-view.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import { after, earliest, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import { Block1Upload, blockwiseHint } from './block1-transfer.ts';
+import { Block2Download } from './block2-transfer.ts';
+import type {
+  ClientExchange,
+  ClientRequest,
+  Content,
+  ExchangeError,
+  ExchangeId,
+  PeerKey,
+} from './exchange.ts';
+import { ExchangeTable } from './exchange-table.ts';
+import { Observation } from './observe-client.ts';
+import { checkResponseOptions } from './option-check.ts';
+import { requestBodyKey } from './resource-key.ts';
+import type { RoleContext } from './role-context.ts';
+import { TokenSource } from './token-source.ts';
+
+/** Observe values in a request (RFC 7641 §2). */
+const observeRegister = 0;
+const observeDeregister = 1;
+
+/** All Exchanges this endpoint began. */
+export class ClientRole {
+  readonly #context: RoleContext;
+  readonly #tokens: TokenSource;
+  readonly table: ExchangeTable = new ExchangeTable();
+  /** The caller's `timeoutMs`. */
+  readonly #deadlines = new TimerQueue<ClientExchange>();
+  /** Waiting for a response that is not retransmitted for any more. */
+  readonly #waits = new TimerQueue<ClientExchange>();
+  /** Observations that register again when nothing comes. */
+  readonly #reregistrations = new TimerQueue<ClientExchange>();
+  /** Uploads in progress by target, to tell them apart by Request-Tag. */
+  readonly #uploads = new Set<string>();
+  #requestTag = 0;
+
+  constructor(context: RoleContext) {
+    this.#context = context;
+    this.#tokens = new TokenSource(context.random);
+  }
+
+  /** Begins an Exchange; a failure comes as output, also when it is found at once. */
+  request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
+    const id = this.#context.newId();
+    const refuse = (error: ExchangeError, detail: string): ExchangeId => {
+      this.#context.counters.failedExchanges++;
+      this.#context.outputs.push({ kind: 'failed', exchange: id, error, detail });
+      return id;
+    };
+    const { config } = this.#context;
+    if (this.table.size >= config.maxClientExchanges) {
+      return refuse('too-many-exchanges', `${config.maxClientExchanges} requests are under way`);
+    }
+    const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
+    const options = OptionSet.from(request.options.entries());
+    const upload = this.#uploadFor(request, options, szx);
+    if (upload !== undefined && !Block1Upload.fits(request.payload.length, szx)) {
+      return refuse(
+        'body-too-large',
+        `${request.payload.length} bytes do not fit into blocks of ${blockSize(szx)}`,
+      );
+    }
+    const token = this.#chooseToken(peer, request);
+    if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
+    const observe = request.observe === true && (request.code === Code.Get || request.code === Code.Fetch);
+    if (observe) options.set(OptionNumber.Observe, observeRegister);
+    const exchange: ClientExchange = {
+      kind: 'client',
+      id,
+      peer,
+      secure: request.secure,
+      code: request.code,
+      type: request.type,
+      options,
+      payload: request.payload,
+      szx,
+      ownToken: request.token !== undefined,
+      token,
+      outstanding: false,
+      deregistering: false,
+    };
+    if (observe) exchange.observation = new Observation(this.#context.random);
+    this.table.add(exchange);
+    if (request.timeoutMs !== undefined) this.#deadlines.set(exchange, after(now, request.timeoutMs));
+    if (upload !== undefined) this.#beginUpload(exchange, upload);
+    this.#sendRequest(exchange, now);
+    return id;
+  }
+
+  /** Ends an Exchange; an observation after one answer to its deregistration (RFC 7641 §3.6). */
+  cancel(id: ExchangeId, now: Instant): void {
+    const exchange = this.table.get(id);
+    if (exchange === undefined || exchange.deregistering) return;
+    if (exchange.observation === undefined) {
+      this.#fail(exchange, 'cancelled');
+      return;
+    }
+    exchange.deregistering = true;
+    this.#abortFetch(exchange);
+    this.#stop(exchange);
+    this.#deadlines.cancel(exchange);
+    this.#reregistrations.cancel(exchange);
+    // §3.6: the same token, and all options as in the registration.
+    const options = OptionSet.from(exchange.options.entries()).set(OptionNumber.Observe, observeDeregister);
+    this.#transmit(exchange, options, exchange.payload, now);
+  }
+
+  /** Takes a response. False when it belongs to no Exchange, or must be rejected (RFC 7252 §5.3.2, §5.4.1). */
+  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
+    const { counters } = this.#context;
+    const exchange = this.table.match(peer, message.token);
+    if (exchange === undefined) {
+      counters.unmatchedResponses++;
+      return false;
+    }
+    counters.responsesReceived++;
+    const verdict = checkResponseOptions(message.options);
+    if (verdict.kind !== 'accepted') {
+      counters.badOptions++;
+      this.#fail(exchange, 'bad-option', verdict.kind === 'bad-option' ? verdict.reason : 'Proxy-Uri');
+      return false;
+    }
+    const response = { code: message.code, options: verdict.options, payload: message.payload };
+    // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
+    const answersRequest = message.type === 'ACK' || this.#waits.deadline(exchange) !== undefined;
+    if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest);
+    else if (exchange.observation !== undefined) this.#notified(exchange, response, answersRequest, now);
+    else this.#responded(exchange, response, now);
+    return true;
+  }
+
+  /** The request message was acknowledged: the response will come separately (RFC 7252 §5.2.2). */
+  requestAcknowledged(id: ExchangeId, now: Instant): void {
+    const exchange = this.table.get(id);
+    if (exchange?.outstanding) this.#waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
+  }
+
+  /** The request message was answered with a Reset. */
+  requestReset(id: ExchangeId): void {
+    const exchange = this.table.get(id);
+    if (exchange !== undefined) this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'reset');
+  }
+
+  /** The request message was retransmitted to the end without an answer. */
+  requestTimedOut(id: ExchangeId): void {
+    const exchange = this.table.get(id);
+    if (exchange !== undefined) this.#timedOut(exchange);
+  }
+
+  /** Everything with this peer fails. */
+  peerClosed(peer: PeerKey): void {
+    for (const exchange of this.table.ofPeer(peer)) {
+      this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
+    }
+    this.#tokens.forgetPeer(peer);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
+      this.#timedOut(due);
+    }
+    for (let due = this.#waits.expire(now); due !== undefined; due = this.#waits.expire(now))
+      this.#timedOut(due);
+    for (let due = this.#reregistrations.expire(now); due; due = this.#reregistrations.expire(now)) {
+      this.#context.counters.reregistrations++;
+      const upload = this.#uploadFor(due, due.options, due.szx);
+      if (upload !== undefined) this.#beginUpload(due, upload);
+      this.#sendRequest(due, now);
+    }
+  }
+
+  nextTimeout(): Instant | undefined {
+    return earliest(this.#deadlines.next(), earliest(this.#waits.next(), this.#reregistrations.next()));
+  }
+
+  /** The caller's own Block1 option means that the caller cuts the body into blocks. */
+  #uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
+    if (request.payload.length <= blockSize(szx) || options.has(OptionNumber.Block1)) return undefined;
+    return new Block1Upload(request.payload, szx);
+  }
+
+  #chooseToken(peer: PeerKey, request: ClientRequest): Uint8Array | undefined {
+    if (request.token === undefined) return this.#freshToken(peer, request.secure);
+    if (this.table.inUse(peer, request.token)) return undefined;
+    if (request.secure) this.#tokens.noteUsed(peer, request.token);
+    return request.token;
+  }
+
+  #freshToken(peer: PeerKey, secure: boolean): Uint8Array {
+    return this.#tokens.next(peer, secure, (token) => this.table.inUse(peer, token));
+  }
+
+  /** Each message of a transfer gets a token of its own, but for the caller's and for that of an observation. */
+  #renewToken(exchange: ClientExchange): void {
+    if (exchange.ownToken || exchange.observation?.established) return;
+    this.table.changeToken(exchange, this.#freshToken(exchange.peer, exchange.secure));
+  }
+
+  /** RFC 9175 §3.5.2: a second upload to the same target must not be mixed up with the first. */
+  #beginUpload(exchange: ClientExchange, upload: Block1Upload): void {
+    exchange.upload = upload;
+    if (exchange.uploadKey !== undefined) return;
+    let key = requestBodyKey(exchange.peer, exchange.code, exchange.options);
+    while (this.#uploads.has(key)) {
+      exchange.options.set(OptionNumber.RequestTag, ++this.#requestTag % 2 ** 32);
+      key = requestBodyKey(exchange.peer, exchange.code, exchange.options);
+    }
+    exchange.uploadKey = key;
+    this.#uploads.add(key);
+  }
+
+  /** Sends the request, or the block of its body that is due. */
+  #sendRequest(exchange: ClientExchange, now: Instant): void {
+    const options = OptionSet.from(exchange.options.entries());
+    const { upload } = exchange;
+    if (upload !== undefined) {
+      options.set(OptionNumber.Block1, encodeBlock(upload.block));
+      if (upload.first) options.set(OptionNumber.Size1, exchange.payload.length);
+      // RFC 7959 §2.10: If-None-Match must not be used with later blocks: the first one may have made the resource.
+      else options.delete(OptionNumber.IfNoneMatch);
+    }
+    // §2.4 early negotiation, with Block1 in the last block (§3.3, Figure 11).
+    const wish = { num: 0, more: false, szx: exchange.szx };
+    if (exchange.szx < 6 && (upload === undefined || upload.last) && !options.has(OptionNumber.Block2)) {
+      options.set(OptionNumber.Block2, encodeBlock(wish));
+    }
+    this.#transmit(exchange, options, upload === undefined ? exchange.payload : upload.payload, now);
+  }
+
+  #sendBlock2(exchange: ClientExchange, block: BlockOption, now: Instant): void {
+    // RFC 7959 §3.3: later blocks are asked for without Block1 and without payload; from byte 0 it is the request again.
+    const options = OptionSet.from(exchange.options.entries())
+      .delete(OptionNumber.Observe)
+      .delete(OptionNumber.Block1)
+      .delete(OptionNumber.Size1)
+      .set(OptionNumber.Block2, encodeBlock(block));
+    this.#renewToken(exchange);
+    this.#transmit(exchange, options, block.num === 0 ? exchange.payload : noBytes, now);
+  }
+
+  #transmit(exchange: ClientExchange, options: OptionReader, payload: Uint8Array, now: Instant): void {
+    exchange.outstanding = true;
+    this.#context.counters.requestsSent++;
+    const { config, outputs } = this.#context;
+    // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
+    if (exchange.type === 'NON') this.#waits.set(exchange, after(now, config.responseTimeoutMs));
+    else this.#waits.cancel(exchange);
+    const { id, peer, type, code, token } = exchange;
+    outputs.push({
+      kind: 'send-request',
+      peer,
+      exchange: id,
+      type,
+      message: { code, token, options, payload },
+    });
+  }
+
+  #responded(exchange: ClientExchange, response: Content, now: Instant): void {
+    this.#stop(exchange);
+    if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
+      if (this.#uploadGoesOn(exchange, response, now)) return;
+    }
+    if (exchange.download === undefined && !this.#isBlockwise(exchange, response)) {
+      this.#finish(exchange, response);
+      return;
+    }
+    const safe = exchange.code === Code.Get || exchange.code === Code.Fetch;
+    exchange.download ??= new Block2Download(
+      exchange.szx,
+      this.#context.config.maxResponseBodyBytes,
+      safe && exchange.uploadKey === undefined,
+    );
+    const step = exchange.download.receive(response);
+    if (step.kind === 'fetch') this.#sendBlock2(exchange, step.block, now);
+    else if (step.kind === 'complete') this.#finish(exchange, step.response);
+    else this.#fail(exchange, step.error, step.detail);
+  }
+
+  /** Whether the response is no answer to the whole request, but makes the upload go on, or end. */
+  #uploadGoesOn(exchange: ClientExchange, response: Content, now: Instant): boolean {
+    const value = response.options.first(OptionNumber.Block1);
+    const block1 = value === undefined ? undefined : decodeBlock(value);
+    const size1 = response.options.uint(OptionNumber.Size1);
+    if (exchange.upload === undefined) {
+      if (exchange.options.has(OptionNumber.Block1)) return false;
+      const szx = blockwiseHint(exchange.payload.length, block1, size1);
+      if (szx === undefined) return false;
+      this.#beginUpload(exchange, new Block1Upload(exchange.payload, szx));
+    } else {
+      const step = exchange.upload.answered(response.code, block1, size1);
+      if (step.kind === 'answered') {
+        delete exchange.upload;
+        return false;
+      }
+      if (step.kind === 'failed') {
+        this.#fail(exchange, 'blockwise', step.detail);
+        return true;
+      }
+    }
+    this.#renewToken(exchange);
+    this.#sendRequest(exchange, now);
+    return true;
+  }
+
+  /** The caller's own Block2 option for a later block means that the caller fetches blocks one by one. */
+  #isBlockwise(exchange: ClientExchange, response: Content): boolean {
+    const value = response.options.first(OptionNumber.Block2);
+    if (value === undefined) return false;
+    const asked = exchange.options.first(OptionNumber.Block2);
+    if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
+    const block = decodeBlock(value);
+    return block === undefined || block.more || block.num > 0;
+  }
+
+  #notified(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
+    const { counters, config } = this.#context;
+    const observation = exchange.observation as Observation;
+    const sequence = response.options.uint(OptionNumber.Observe);
+    if (exchange.upload !== undefined && sequence === undefined) {
+      this.#stop(exchange);
+      if (this.#uploadGoesOn(exchange, response, now)) return;
+    }
+    if (sequence === undefined || !isSuccessCode(response.code)) {
+      // RFC 7641 §3.2: the server does not, or no longer, keep us on its list: an ordinary response, the last one.
+      delete exchange.observation;
+      this.#abortFetch(exchange);
+      this.#reregistrations.cancel(exchange);
+      this.#responded(exchange, response, now);
+      return;
+    }
+    if (!observation.accept(sequence, answersRequest, now)) {
+      counters.staleNotifications++;
+      return;
+    }
+    this.#stop(exchange);
+    delete exchange.upload;
+    this.#deadlines.cancel(exchange);
+    const maxAge = response.options.uint(OptionNumber.MaxAge);
+    this.#reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
+    this.#abortFetch(exchange);
+    if (!this.#isBlockwise(exchange, response)) {
+      this.#deliver(exchange, response, false);
+      return;
+    }
+    // RFC 7959 §2.6: the notification has the first block; the rest comes by requests of their own.
+    const fetch: ClientExchange = {
+      kind: 'client',
+      id: this.#context.newId(),
+      peer: exchange.peer,
+      secure: exchange.secure,
+      code: exchange.code,
+      type: exchange.type,
+      options: OptionSet.from(exchange.options.entries()).delete(OptionNumber.Observe),
+      payload: exchange.payload,
+      szx: exchange.szx,
+      ownToken: false,
+      token: this.#freshToken(exchange.peer, exchange.secure),
+      outstanding: false,
+      deregistering: false,
+      download: new Block2Download(exchange.szx, config.maxResponseBodyBytes, true),
+      parent: exchange,
+    };
+    exchange.fetch = fetch;
+    this.table.add(fetch);
+    this.#responded(fetch, response, now);
+  }
+
+  /** Any answer ends the observation but a notification that was on its way (RFC 7641 §3.6). */
+  #deregistered(exchange: ClientExchange, response: Content, answersRequest: boolean): void {
+    const notification = response.options.has(OptionNumber.Observe) && isSuccessCode(response.code);
+    if (answersRequest || !notification) this.#fail(exchange, 'cancelled');
+  }
+
+  #timedOut(exchange: ClientExchange): void {
+    if (exchange.deregistering) this.#fail(exchange, 'cancelled', 'the deregistration was not answered');
+    else this.#fail(exchange, 'timeout');
+  }
+
+  #finish(exchange: ClientExchange, response: Content): void {
+    const { parent } = exchange;
+    this.#remove(exchange);
+    if (parent === undefined) {
+      this.#deliver(exchange, response, true);
+      return;
+    }
+    delete parent.fetch;
+    if (!isSuccessCode(response.code)) {
+      this.#context.counters.incompleteNotifications++;
+      return;
+    }
+    const options = OptionSet.from(response.options.entries());
+    options.set(OptionNumber.Observe, parent.observation?.sequence ?? 0);
+    this.#deliver(parent, { code: response.code, options, payload: response.payload }, false);
+  }
+
+  #deliver(exchange: ClientExchange, response: Content, final: boolean): void {
+    const { id, peer } = exchange;
+    this.#context.outputs.push({ kind: 'response', peer, exchange: id, response, final });
+  }
+
+  #fail(exchange: ClientExchange, error: ExchangeError, detail?: string): void {
+    this.#stop(exchange);
+    this.#abortFetch(exchange);
+    this.#remove(exchange);
+    if (exchange.parent !== undefined) {
+      // The state changed or the peer is away: a newer notification or the re-registration will tell.
+      delete exchange.parent.fetch;
+      this.#context.counters.incompleteNotifications++;
+      return;
+    }
+    const { counters, outputs } = this.#context;
+    if (error !== 'cancelled') counters.failedExchanges++;
+    outputs.push({
+      kind: 'failed',
+      exchange: exchange.id,
+      error,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  #abortFetch(exchange: ClientExchange): void {
+    const { fetch } = exchange;
+    if (fetch === undefined) return;
+    delete exchange.fetch;
+    this.#stop(fetch);
+    this.#remove(fetch);
+    this.#context.counters.incompleteNotifications++;
+  }
+
+  /** No more retransmissions of the request message. */
+  #stop(exchange: ClientExchange): void {
+    this.#waits.cancel(exchange);
+    if (!exchange.outstanding) return;
+    exchange.outstanding = false;
+    this.#context.outputs.push({ kind: 'stop-request', exchange: exchange.id });
+  }
+
+  #remove(exchange: ClientExchange): void {
+    this.table.remove(exchange);
+    this.#deadlines.cancel(exchange);
+    this.#waits.cancel(exchange);
+    this.#reregistrations.cancel(exchange);
+    if (exchange.uploadKey !== undefined) this.#uploads.delete(exchange.uploadKey);
+    // The caller of `request` never heard of this one: nothing else tells that its id is done with.
+    if (exchange.parent !== undefined)
+      this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
+  }
+}

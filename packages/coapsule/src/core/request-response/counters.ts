@@ -1,0 +1,66 @@
+/**
+ * What the request/response layer counts: for the console, the tests and the limits.
+ *
+ * @module
+ */
+
+/** Counters since the layer was made; they only grow. */
+export interface RequestResponseCounters {
+  requestsSent: number;
+  requestsReceived: number;
+  responsesReceived: number;
+  /** Responses whose token belongs to no Exchange. */
+  unmatchedResponses: number;
+  /** Messages with a critical option nobody here knows (RFC 7252 §5.4.1). */
+  badOptions: number;
+  failedExchanges: number;
+  /** Requests answered 5.03 because too many are with the application. */
+  overloaded: number;
+  /** Requests the application never answered. */
+  abandonedRequests: number;
+  /** Answers of the application for an Exchange that had ended. */
+  lateAnswers: number;
+  /** Request bodies dropped unfinished: gap, expiry, or to make room. */
+  droppedRequestBodies: number;
+  /** Request bodies refused as too large (4.13). */
+  refusedRequestBodies: number;
+  /** Response bodies dropped before their expiry, to make room. */
+  evictedResponseBodies: number;
+  /** Notifications older than one already seen (RFC 7641 §3.4). */
+  staleNotifications: number;
+  /** Notifications whose body could not be fetched whole. */
+  incompleteNotifications: number;
+  reregistrations: number;
+  notificationsSent: number;
+  /** State changes that were skipped because a later one was sent instead. */
+  conflatedNotifications: number;
+  /** Registrations that were answered without Observe because a table was full. */
+  refusedObservers: number;
+  /** Observers removed by a Reset or a time-out. */
+  lostObservers: number;
+}
+
+/** All counters at zero. */
+export function createCounters(): RequestResponseCounters {
+  return {
+    requestsSent: 0,
+    requestsReceived: 0,
+    responsesReceived: 0,
+    unmatchedResponses: 0,
+    badOptions: 0,
+    failedExchanges: 0,
+    overloaded: 0,
+    abandonedRequests: 0,
+    lateAnswers: 0,
+    droppedRequestBodies: 0,
+    refusedRequestBodies: 0,
+    evictedResponseBodies: 0,
+    staleNotifications: 0,
+    incompleteNotifications: 0,
+    reregistrations: 0,
+    notificationsSent: 0,
+    conflatedNotifications: 0,
+    refusedObservers: 0,
+    lostObservers: 0,
+  };
+}

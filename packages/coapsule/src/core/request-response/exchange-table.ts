@@ -1,0 +1,81 @@
+/**
+ * The client's Exchanges: found by peer and token, never by order of arrival.
+ *
+ * RFC 7252 §5.3.2: a response belongs to the request with the same token and the same endpoint. A token is
+ * in use from `claim` until `release`.
+ *
+ * @module
+ */
+
+import { byteKey } from './byte-key.ts';
+import type { ClientExchange, ExchangeId, PeerKey } from './exchange.ts';
+
+/** All Exchanges of the client role that are not finished. */
+export class ExchangeTable {
+  readonly #byId = new Map<ExchangeId, ClientExchange>();
+  readonly #byPeer = new Map<PeerKey, Map<string, ClientExchange>>();
+
+  /** Number of Exchanges. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Whether a token is in use with a peer. */
+  inUse(peer: PeerKey, token: Uint8Array): boolean {
+    return this.#byPeer.get(peer)?.has(byteKey(token)) ?? false;
+  }
+
+  /** Adds an Exchange under its present token, which must be free. */
+  add(exchange: ClientExchange): void {
+    this.#byId.set(exchange.id, exchange);
+    this.#claim(exchange);
+  }
+
+  /** Gives an Exchange another token, which must be free; the old one is free again. */
+  changeToken(exchange: ClientExchange, token: Uint8Array): void {
+    this.#release(exchange);
+    exchange.token = token;
+    this.#claim(exchange);
+  }
+
+  /** Takes an Exchange out; its token is free again. */
+  remove(exchange: ClientExchange): void {
+    this.#byId.delete(exchange.id);
+    this.#release(exchange);
+  }
+
+  /** The Exchange with an id. */
+  get(id: ExchangeId): ClientExchange | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The Exchange a response with this token belongs to. */
+  match(peer: PeerKey, token: Uint8Array): ClientExchange | undefined {
+    return this.#byPeer.get(peer)?.get(byteKey(token));
+  }
+
+  /** All Exchanges with a peer. */
+  ofPeer(peer: PeerKey): readonly ClientExchange[] {
+    return [...(this.#byPeer.get(peer)?.values() ?? [])];
+  }
+
+  /** All Exchanges. */
+  values(): IterableIterator<ClientExchange> {
+    return this.#byId.values();
+  }
+
+  #claim(exchange: ClientExchange): void {
+    let tokens = this.#byPeer.get(exchange.peer);
+    if (tokens === undefined) {
+      tokens = new Map();
+      this.#byPeer.set(exchange.peer, tokens);
+    }
+    tokens.set(byteKey(exchange.token), exchange);
+  }
+
+  #release(exchange: ClientExchange): void {
+    const tokens = this.#byPeer.get(exchange.peer);
+    tokens?.delete(byteKey(exchange.token));
+    if (tokens?.size === 0) this.#byPeer.delete(exchange.peer);
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * The list of observers, and when which of them is sent a notification.
+ *
+ * RFC 7641 §4: registration keyed by peer and token (§4.1), sequence numbers (§4.4), CON or NON (§4.5),
+ * one outstanding notification for each peer and skipping of intermediate states (§4.5.1, §4.5.2).
+ * What the application is asked and what a notification contains is in `server-role.ts`.
+ *
+ * Deviation: §4.4 wants the Observe value renewed on retransmission. A retransmission here carries the same
+ * bytes; a newer state is sent after it, with a greater number, so the order stays right.
+ *
+ * @module
+ */
+
+import { OptionNumber } from '../coap/option-registry.ts';
+import { equalBytes } from '../foundation/bytes.ts';
+import { after, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import { byteKey } from './byte-key.ts';
+import type { RequestResponseCounters } from './counters.ts';
+import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import type { RequestResponseConfig } from './request-response-config.ts';
+import { pathOf, resourceName } from './resource-key.ts';
+
+/** One entry in the list of observers. */
+export interface Observer {
+  /** The registration; replaced when the client registers again. */
+  exchange: ServerExchange;
+  readonly resource: string;
+  readonly path: string;
+  /** Content-Format of the first response; notifications must have the same (§4.2). */
+  contentFormat: Uint8Array | undefined;
+  /** Number of the state the application was last asked for; its low 24 bits are the Observe value. */
+  sequence: number;
+  /** The resource changed since the application was last asked. */
+  dirty: boolean;
+  /** The application is being asked. */
+  computing: boolean;
+  /** The answer of the application while it may not be sent yet. */
+  held: ServerResponse | undefined;
+  /** The last answer was given up for a newer state; the next one is sent in any case. */
+  skipped: boolean;
+  /** The CON notification that is not acknowledged, and when it was sent. */
+  inFlight: { readonly exchange: ExchangeId; readonly at: Instant } | undefined;
+  sinceConfirmable: number;
+  lastConfirmableAt: Instant;
+}
+
+/** A client as a receiver of notifications. */
+interface ObservingPeer {
+  readonly observers: Set<Observer>;
+  /** Observers with something to send, longest waiting first. */
+  readonly waiting: Set<Observer>;
+  inFlight: number;
+  /** §4.5.1: no notification before this. */
+  nextAt: Instant;
+  roundTripMs: number | undefined;
+}
+
+/** What the list wants its owner to do. */
+export interface ObserverActions {
+  /** Ask the application for the present representation. */
+  readonly ask: (observer: Observer, now: Instant) => void;
+  readonly send: (observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant) => void;
+  /** The observation is over. */
+  readonly ended: (exchange: ExchangeId) => void;
+}
+
+/** All observers of this endpoint's resources. */
+export class ObserverList {
+  readonly #config: RequestResponseConfig;
+  readonly #counters: RequestResponseCounters;
+  readonly #actions: ObserverActions;
+  readonly #byToken = new Map<string, Observer>();
+  readonly #byExchange = new Map<ExchangeId, Observer>();
+  readonly #byPath = new Map<string, Set<Observer>>();
+  readonly #peers = new Map<PeerKey, ObservingPeer>();
+  /** Peers that wait for the time of their next notification. */
+  readonly #pacing = new TimerQueue<PeerKey>();
+  /** Observers that are due for a CON notification (§4.5: every 24 hours). */
+  readonly #liveness = new TimerQueue<Observer>();
+  #sequence: number;
+
+  constructor(config: RequestResponseConfig, counters: RequestResponseCounters, actions: ObserverActions) {
+    this.#config = config;
+    this.#counters = counters;
+    this.#actions = actions;
+    this.#sequence = config.observeSequenceStart;
+  }
+
+  /** Number of observers. */
+  get size(): number {
+    return this.#byToken.size;
+  }
+
+  /** Number of peers that have an observer. */
+  get peers(): number {
+    return this.#peers.size;
+  }
+
+  values(): IterableIterator<Observer> {
+    return this.#byToken.values();
+  }
+
+  /** The observer of an Exchange. */
+  get(exchange: ExchangeId): Observer | undefined {
+    return this.#byExchange.get(exchange);
+  }
+
+  /** Adds an observer, or renews the one with this peer and token (§4.1); `undefined` when the list is full. */
+  register(
+    exchange: ServerExchange,
+    contentFormat: Uint8Array | undefined,
+    now: Instant,
+  ): Observer | undefined {
+    const resource = resourceName(exchange.options);
+    const key = tokenKey(exchange.peer, exchange.token);
+    const existing = this.#byToken.get(key);
+    if (existing !== undefined && existing.resource !== resource) this.remove(existing);
+    else if (existing !== undefined) return this.#renew(existing, exchange, contentFormat);
+    if (this.#isFull(exchange.peer, pathOf(resource))) {
+      this.#counters.refusedObservers++;
+      return undefined;
+    }
+    const observer: Observer = {
+      exchange,
+      resource,
+      path: pathOf(resource),
+      contentFormat,
+      // One number for all resources, greater than any that was sent: a token used again stays in order.
+      sequence: ++this.#sequence,
+      dirty: false,
+      computing: false,
+      held: undefined,
+      skipped: false,
+      inFlight: undefined,
+      sinceConfirmable: this.#config.confirmFirstNotification ? this.#config.confirmableEvery : 0,
+      lastConfirmableAt: now,
+    };
+    this.#byToken.set(key, observer);
+    this.#byExchange.set(exchange.id, observer);
+    const ofPath = this.#byPath.get(observer.path) ?? new Set();
+    this.#byPath.set(observer.path, ofPath.add(observer));
+    let peer = this.#peers.get(exchange.peer);
+    if (peer === undefined) {
+      peer = { observers: new Set(), waiting: new Set(), inFlight: 0, nextAt: now, roundTripMs: undefined };
+      this.#peers.set(exchange.peer, peer);
+    }
+    peer.observers.add(observer);
+    this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
+    return observer;
+  }
+
+  /** Ends the observation with this peer and token, if there is one (§4.1). */
+  deregister(peer: PeerKey, token: Uint8Array): void {
+    const observer = this.#byToken.get(tokenKey(peer, token));
+    if (observer !== undefined) this.remove(observer);
+  }
+
+  /** The registration was answered by a CON message of its own: no notification before its acknowledgement. */
+  awaitAcknowledgement(observer: Observer, now: Instant): void {
+    if (observer.inFlight === undefined) this.#takeOff(observer, this.#peerOf(observer), now);
+  }
+
+  /** The resource changed: a path alone means it with every query. */
+  changed(resource: string, now: Instant): void {
+    const observers = this.#byPath.get(pathOf(resource));
+    if (observers === undefined) return;
+    this.#sequence++;
+    const exact = resource.includes('?');
+    for (const observer of [...observers]) {
+      if (exact && observer.resource !== resource && observer.resource !== `/${resource}`) continue;
+      this.#markDirty(observer);
+      this.#pump(observer, now);
+    }
+  }
+
+  /** Takes the application's answer to `ask`. */
+  answered(observer: Observer, response: ServerResponse, now: Instant): void {
+    observer.computing = false;
+    observer.held = response;
+    this.#peerOf(observer).waiting.add(observer);
+    this.#pumpPeer(observer.exchange.peer, now);
+  }
+
+  /** The application will not answer `ask`. */
+  unanswered(observer: Observer, now: Instant): void {
+    observer.computing = false;
+    this.#pump(observer, now);
+  }
+
+  /** A CON notification was acknowledged: the client is there, and the next one may go. */
+  acknowledged(exchange: ExchangeId, now: Instant): void {
+    const observer = this.#byExchange.get(exchange);
+    if (observer?.inFlight?.exchange !== exchange) return;
+    const peer = this.#peerOf(observer);
+    peer.roundTripMs = Math.min(elapsedMs(observer.inFlight.at, now), this.#config.nonNotificationSpacingMs);
+    this.#landed(observer);
+    this.#pump(observer, now);
+    this.#pumpPeer(observer.exchange.peer, now);
+  }
+
+  /** The client rejected a notification: it is no longer interested (§4.5). */
+  rejected(exchange: ExchangeId, now: Instant): void {
+    const observer = this.#byExchange.get(exchange);
+    if (observer === undefined) return;
+    this.#counters.lostObservers++;
+    this.remove(observer);
+    this.#pumpPeer(observer.exchange.peer, now);
+  }
+
+  /** A CON notification was never acknowledged: the client is gone, with all its observations. */
+  timedOut(exchange: ExchangeId, now: Instant): void {
+    const observer = this.#byExchange.get(exchange);
+    if (observer === undefined) return;
+    if (observer.exchange.id !== exchange) {
+      this.#landed(observer); // sent before the client registered again: it was there since
+      this.#pump(observer, now);
+      this.#pumpPeer(observer.exchange.peer, now);
+      return;
+    }
+    this.#counters.lostObservers += this.#peers.get(observer.exchange.peer)?.observers.size ?? 0;
+    this.forgetPeer(observer.exchange.peer);
+  }
+
+  forgetPeer(peer: PeerKey): void {
+    for (const observer of this.#peers.get(peer)?.observers ?? []) this.remove(observer);
+  }
+
+  /** Takes an observer off the list. */
+  remove(observer: Observer): void {
+    const { exchange, path } = observer;
+    if (observer.inFlight !== undefined) this.#landed(observer);
+    this.#byToken.delete(tokenKey(exchange.peer, exchange.token));
+    this.#byExchange.delete(exchange.id);
+    this.#liveness.cancel(observer);
+    const ofPath = this.#byPath.get(path);
+    ofPath?.delete(observer);
+    if (ofPath?.size === 0) this.#byPath.delete(path);
+    const peer = this.#peerOf(observer);
+    peer.observers.delete(observer);
+    peer.waiting.delete(observer);
+    if (peer.observers.size === 0) {
+      this.#peers.delete(exchange.peer);
+      this.#pacing.cancel(exchange.peer);
+    }
+    this.#actions.ended(exchange.id);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let peer = this.#pacing.expire(now); peer !== undefined; peer = this.#pacing.expire(now)) {
+      this.#pumpPeer(peer, now);
+    }
+    for (let due = this.#liveness.expire(now); due !== undefined; due = this.#liveness.expire(now)) {
+      this.#liveness.set(due, after(now, this.#config.confirmableAtLeastEveryMs));
+      this.#sequence++;
+      due.sinceConfirmable = this.#config.confirmableEvery;
+      this.#markDirty(due);
+      this.#pump(due, now);
+    }
+  }
+
+  nextTimeout(): Instant | undefined {
+    return earliest(this.#pacing.next(), this.#liveness.next());
+  }
+
+  #isFull(peer: PeerKey, path: string): boolean {
+    const { maxObservers, maxObserversPerPeer, maxObserversPerResource } = this.#config;
+    return (
+      this.#byToken.size >= maxObservers ||
+      (this.#peers.get(peer)?.observers.size ?? 0) >= maxObserversPerPeer ||
+      (this.#byPath.get(path)?.size ?? 0) >= maxObserversPerResource
+    );
+  }
+
+  #renew(observer: Observer, exchange: ServerExchange, contentFormat: Uint8Array | undefined): Observer {
+    const former = observer.exchange.id;
+    if (observer.inFlight?.exchange !== former) this.#byExchange.delete(former);
+    observer.exchange = exchange;
+    observer.contentFormat = contentFormat;
+    observer.sequence = ++this.#sequence;
+    // This response carries the present state: what was under way for the former registration is old.
+    observer.dirty = false;
+    observer.computing = false;
+    observer.held = undefined;
+    this.#peerOf(observer).waiting.delete(observer);
+    this.#byExchange.set(exchange.id, observer);
+    if (former !== exchange.id) this.#actions.ended(former);
+    return observer;
+  }
+
+  #markDirty(observer: Observer): void {
+    if (observer.dirty) this.#counters.conflatedNotifications++;
+    observer.dirty = true;
+  }
+
+  /** Asks the application when the observer's last notification is out of the way. */
+  #pump(observer: Observer, now: Instant): void {
+    if (!observer.dirty || observer.computing || observer.inFlight !== undefined) return;
+    if (observer.held !== undefined) return; // it is asked again when its turn to send comes
+    observer.dirty = false;
+    observer.computing = true;
+    // There was a change since the application was last asked, so this is greater than the last number.
+    observer.sequence = this.#sequence;
+    this.#actions.ask(observer, now);
+  }
+
+  /** Sends what waits for this peer, as far as §4.5.1 allows. */
+  #pumpPeer(key: PeerKey, now: Instant): void {
+    const peer = this.#peers.get(key);
+    if (peer === undefined) return;
+    for (const observer of [...peer.waiting]) {
+      if (peer.inFlight >= this.#config.notificationsInFlight) return;
+      if (now < peer.nextAt) {
+        this.#pacing.set(key, peer.nextAt);
+        return;
+      }
+      const { held } = observer;
+      peer.waiting.delete(observer);
+      observer.held = undefined;
+      if (held === undefined) continue;
+      // A newer state is there: ask for it. But not twice in a row, or a busy resource would never be sent.
+      observer.skipped = observer.dirty && !observer.skipped;
+      if (observer.skipped) this.#counters.conflatedNotifications++;
+      else this.#send(observer, peer, held, now);
+      if (this.#byExchange.has(observer.exchange.id)) this.#pump(observer, now);
+    }
+  }
+
+  #send(observer: Observer, peer: ObservingPeer, response: ServerResponse, now: Instant): void {
+    const type = this.#typeFor(observer, now);
+    if (type === 'CON') {
+      observer.sinceConfirmable = 0;
+      observer.lastConfirmableAt = now;
+      this.#takeOff(observer, peer, now);
+      this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
+    } else {
+      observer.sinceConfirmable++;
+      peer.nextAt = after(now, peer.roundTripMs ?? this.#config.nonNotificationSpacingMs);
+    }
+    this.#counters.notificationsSent++;
+    this.#actions.send(observer, response, type, now);
+  }
+
+  #typeFor(observer: Observer, now: Instant): 'CON' | 'NON' {
+    const { notificationType, confirmableEvery, confirmableAtLeastEveryMs } = this.#config;
+    const due = observer.sinceConfirmable + 1 >= confirmableEvery;
+    const late = elapsedMs(observer.lastConfirmableAt, now) >= confirmableAtLeastEveryMs;
+    return notificationType === 'CON' || due || late ? 'CON' : 'NON';
+  }
+
+  #takeOff(observer: Observer, peer: ObservingPeer, now: Instant): void {
+    observer.inFlight = { exchange: observer.exchange.id, at: now };
+    peer.inFlight++;
+  }
+
+  #landed(observer: Observer): void {
+    const { inFlight } = observer;
+    if (inFlight === undefined) return;
+    observer.inFlight = undefined;
+    if (inFlight.exchange !== observer.exchange.id) this.#byExchange.delete(inFlight.exchange);
+    const peer = this.#peerOf(observer);
+    peer.inFlight--;
+  }
+
+  #peerOf(observer: Observer): ObservingPeer {
+    return this.#peers.get(observer.exchange.peer) as ObservingPeer;
+  }
+}
+
+/** Whether a 2.xx notification is in the format of the registration's response (§4.2). */
+export function keepsFormat(observer: Observer, response: ServerResponse): boolean {
+  const format = response.options.first(OptionNumber.ContentFormat);
+  const agreed = observer.contentFormat;
+  if (format === undefined || agreed === undefined) return format === agreed || response.payload.length === 0;
+  return equalBytes(format, agreed);
+}
+
+function tokenKey(peer: PeerKey, token: Uint8Array): string {
+  return `${peer}\n${byteKey(token)}`;
+}

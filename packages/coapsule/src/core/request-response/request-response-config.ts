@@ -1,0 +1,143 @@
+/**
+ * The settings of the request/response layer with their defaults.
+ *
+ * RFC 7252 §4.8, RFC 7641 §4.5, RFC 7959 §2. Does not read a setting from anywhere.
+ *
+ * @module
+ */
+
+import type { Code } from '../coap/code.ts';
+import type { OptionReader } from '../coap/option-set.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
+import type { PeerKey } from './exchange.ts';
+
+/** What `maxBodyBytes` is asked about: the first block of a request body. */
+export interface BodyRequest {
+  readonly peer: PeerKey;
+  readonly code: Code;
+  readonly options: OptionReader;
+}
+
+/**
+ * | name | unit | default | allowed | RFC |
+ * |---|---|---|---|---|
+ * | blockSize | bytes | 1024 | 16 … 1024, power of two | 7959 §2.2 |
+ * | responseTimeoutMs | ms | 93 000 (MAX_TRANSMIT_WAIT) | > 0 | 7252 §4.8.2 |
+ * | emptyAckDelayMs | ms | 500 | 0 … ACK_TIMEOUT / 2 | 7252 §5.2.2 |
+ * | exchangeLifetimeMs | ms | 247 000 (EXCHANGE_LIFETIME) | > 0 | 7252 §4.8.2, 7959 §2.4, §2.5 |
+ * | confirmableEvery | notifications | 5 | ≥ 1 | 7641 §4.5 |
+ * | confirmableAtLeastEveryMs | ms | 86 400 000 (24 h) | > 0, ≤ 24 h | 7641 §4.5 |
+ * | notificationsInFlight | messages of one peer | 1 (NSTART) | ≥ 1 | 7641 §4.5.1 |
+ * | nonNotificationSpacingMs | ms, without a measured round trip | 3 000 | ≥ 0 | 7641 §4.5.1 |
+ */
+export interface RequestResponseConfig {
+  /** Largest block we send, and the block size we ask peers to use; a request may name a smaller one. */
+  readonly blockSize: number;
+  /** How long to wait for a response after the request was acknowledged, or sent as NON. */
+  readonly responseTimeoutMs: number;
+  /**
+   * How long the application may think before a CON request gets its empty ACK. 500 ms is a quarter of
+   * ACK_TIMEOUT: most handlers still get their response piggybacked, and 1.5 s remain for the way here
+   * and back before the client would retransmit.
+   */
+  readonly emptyAckDelayMs: number;
+  /** How long an unanswered request, an unfinished body or the rest of a response body is kept. */
+  readonly exchangeLifetimeMs: number;
+  /** Largest response body a client takes; default 16 MiB. */
+  readonly maxResponseBodyBytes: number;
+  /** Largest request body the server takes for a request; default 1 MiB for all. */
+  readonly maxBodyBytes: (request: BodyRequest) => number;
+  /** Upper bound of `maxBodyBytes` for peers that are not secure; default 1 MiB. */
+  readonly maxBodyBytesUnsecured: number;
+  /** Whether a peer is authenticated by a security layer; default: none is. */
+  readonly isSecurePeer: (peer: PeerKey) => boolean;
+  /** Bytes of all request bodies under assembly; the oldest goes first. Default 64 MiB. */
+  readonly totalRequestBodyBytes: number;
+  /** Request bodies under assembly for one peer; the oldest goes first. Default 4. */
+  readonly maxRequestBodiesPerPeer: number;
+  /** Bytes of all response bodies kept for later blocks; the least used goes first. Default 64 MiB. */
+  readonly totalResponseBodyBytes: number;
+  /** Response bodies kept for one peer; the least used goes first. Default 4. */
+  readonly maxResponseBodiesPerPeer: number;
+  /** Requests with the application, in total and of one peer; more are answered with 5.03. */
+  readonly maxServerExchanges: number;
+  readonly maxServerExchangesPerPeer: number;
+  /** Own requests and observations that are not finished; more fail at once. */
+  readonly maxClientExchanges: number;
+  /** Message type of notifications; a NON one is replaced by a CON one as often as RFC 7641 §4.5 asks. */
+  readonly notificationType: 'CON' | 'NON';
+  /** Every how many-th notification of an observer is CON. */
+  readonly confirmableEvery: number;
+  /** An observer that got no CON notification for this long gets one. */
+  readonly confirmableAtLeastEveryMs: number;
+  /** Whether the first notification is CON: proves that the observer is there and measures the round trip. */
+  readonly confirmFirstNotification: boolean;
+  readonly notificationsInFlight: number;
+  readonly nonNotificationSpacingMs: number;
+  /** Observe value of the first registration is this plus 1. */
+  readonly observeSequenceStart: number;
+  readonly maxObservers: number;
+  readonly maxObserversPerPeer: number;
+  readonly maxObserversPerResource: number;
+  /** Critical request options the application understands beyond those of RFC 7252 and RFC 7959. */
+  readonly criticalOptions: readonly number[];
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The defaults. */
+export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
+  blockSize: 1024,
+  responseTimeoutMs: 93_000,
+  emptyAckDelayMs: 500,
+  exchangeLifetimeMs: 247_000,
+  maxResponseBodyBytes: 16 * mebibyte,
+  maxBodyBytes: () => mebibyte,
+  maxBodyBytesUnsecured: mebibyte,
+  isSecurePeer: () => false,
+  totalRequestBodyBytes: 64 * mebibyte,
+  maxRequestBodiesPerPeer: 4,
+  totalResponseBodyBytes: 64 * mebibyte,
+  maxResponseBodiesPerPeer: 4,
+  maxServerExchanges: 10_000,
+  maxServerExchangesPerPeer: 256,
+  maxClientExchanges: 100_000,
+  notificationType: 'NON',
+  confirmableEvery: 5,
+  confirmableAtLeastEveryMs: 86_400_000,
+  confirmFirstNotification: true,
+  notificationsInFlight: 1,
+  nonNotificationSpacingMs: 3_000,
+  observeSequenceStart: 0,
+  maxObservers: 100_000,
+  maxObserversPerPeer: 1_000,
+  maxObserversPerResource: 50_000,
+  criticalOptions: [],
+});
+
+/** The defaults with `changes` applied, checked and frozen. Throws `ApiMisuseError` for a value out of range. */
+export function requestResponseConfig(changes: Partial<RequestResponseConfig> = {}): RequestResponseConfig {
+  const config = Object.freeze({ ...defaultRequestResponseConfig, ...changes });
+  if (!isBlockSize(config.blockSize)) {
+    throw new ApiMisuseError(`blockSize is ${config.blockSize}; expected 16, 32, 64, 128, 256, 512 or 1024`);
+  }
+  for (const [name, value] of Object.entries(config)) {
+    if (typeof value === 'number' && !(value >= 0)) {
+      throw new ApiMisuseError(`${name} is ${value}; expected a number of 0 or more`);
+    }
+  }
+  if (config.notificationsInFlight < 1) {
+    throw new ApiMisuseError(`notificationsInFlight is ${config.notificationsInFlight}; expected 1 or more`);
+  }
+  if (config.confirmableAtLeastEveryMs > 86_400_000 || config.confirmableAtLeastEveryMs <= 0) {
+    throw new ApiMisuseError(
+      `confirmableAtLeastEveryMs is ${config.confirmableAtLeastEveryMs}; expected 1 to 86400000, one day`,
+    );
+  }
+  return config;
+}
+
+/** Whether `size` is one of the seven block sizes (RFC 7959 §2.2). */
+export function isBlockSize(size: number): boolean {
+  return size >= 16 && size <= 1024 && Number.isInteger(Math.log2(size));
+}

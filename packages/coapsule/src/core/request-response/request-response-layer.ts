@@ -1,0 +1,210 @@
+/**
+ * The request/response layer as a machine: connects the client role and the server role, and nothing else.
+ *
+ * RFC 7252 §5, RFC 7641, RFC 7959. Does not know the message layer: its `send-…` outputs are transmitted by
+ * the caller, which reports acknowledgements, Resets and time-outs back.
+ *
+ * A client's Exchange ends with exactly one `response` that is `final`, or one `failed`. A server's Exchange
+ * that was given to the application ends with one `exchange-ended`; an observed one stays the same Exchange
+ * for all its refreshes and notifications. Fetching the rest of a notification, and answers the application is
+ * not asked for, have Exchange ids of their own, which end with `exchange-ended` too.
+ *
+ * @module
+ */
+
+import type { Message } from '../coap/message-view.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { ClientRole } from './client-role.ts';
+import { createCounters, type RequestResponseCounters } from './counters.ts';
+import {
+  type ClientRequest,
+  type ExchangeId,
+  OutputQueue,
+  type PeerKey,
+  type RequestResponseOutput,
+  type ServerResponse,
+} from './exchange.ts';
+import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
+import { resourceName } from './resource-key.ts';
+import type { RoleContext } from './role-context.ts';
+import { ServerRole } from './server-role.ts';
+
+export type { RequestResponseCounters } from './counters.ts';
+export type {
+  ClientRequest,
+  Content,
+  ExchangeError,
+  ExchangeId,
+  OutgoingMessage,
+  PeerKey,
+  RequestResponseOutput,
+  ServerResponse,
+} from './exchange.ts';
+export type { BodyRequest, RequestResponseConfig } from './request-response-config.ts';
+
+/** One observation in progress. */
+export interface ActiveObservation {
+  /** `client`: we observe; `server`: we are observed. */
+  readonly role: 'client' | 'server';
+  readonly exchange: ExchangeId;
+  readonly peer: PeerKey;
+  readonly token: Uint8Array;
+  /** `/path` or `/path?query`. */
+  readonly resource: string;
+  /** Observe value of the latest notification. */
+  readonly sequence: number | undefined;
+}
+
+/** How much the layer holds at the moment. */
+export interface RequestResponseLoad {
+  readonly clientExchanges: number;
+  readonly serverExchanges: number;
+  readonly observers: number;
+  readonly requestBodies: number;
+  readonly requestBodyBytes: number;
+  readonly responseBodies: number;
+  readonly responseBodyBytes: number;
+}
+
+/** Requests, responses, block-wise bodies and observations of one endpoint, in both roles. */
+export class RequestResponseLayer {
+  readonly counters: Readonly<RequestResponseCounters>;
+  readonly #outputs = new OutputQueue();
+  readonly #client: ClientRole;
+  readonly #server: ServerRole;
+  #lastId = 0;
+
+  /** Throws `ApiMisuseError` for a setting out of range. */
+  constructor(options: { readonly random: RandomSource; readonly config?: Partial<RequestResponseConfig> }) {
+    const counters = createCounters();
+    const context: RoleContext = {
+      random: options.random,
+      config: requestResponseConfig(options.config),
+      counters,
+      outputs: this.#outputs,
+      newId: () => ++this.#lastId,
+    };
+    this.counters = counters;
+    this.#client = new ClientRole(context);
+    this.#server = new ServerRole(context);
+  }
+
+  /** Begins an Exchange. What goes wrong with it comes as `failed` output. */
+  request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
+    return this.#client.request(peer, request, now);
+  }
+
+  /**
+   * Ends an Exchange with `failed` `cancelled`: at once, or for an observation when its deregistration was
+   * answered or given up (RFC 7641 §3.6).
+   */
+  cancel(exchange: ExchangeId, now: Instant): void {
+    this.#client.cancel(exchange, now);
+  }
+
+  /**
+   * Takes a response or notification, which may stay in use until the Exchange ends.
+   *
+   * @returns false when it belongs to no Exchange or must be rejected: a CON one is to be reset (RFC 7252 §5.3.2).
+   */
+  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
+    return this.#client.receiveResponse(peer, message, now);
+  }
+
+  /** The request message got an empty or piggybacked ACK. Unknown ids are ignored, here and below. */
+  requestAcknowledged(exchange: ExchangeId, now: Instant): void {
+    this.#client.requestAcknowledged(exchange, now);
+  }
+
+  /** The request message got a Reset. */
+  requestReset(exchange: ExchangeId, _now: Instant): void {
+    this.#client.requestReset(exchange);
+  }
+
+  /** The request message was retransmitted to the end. */
+  requestTimedOut(exchange: ExchangeId, _now: Instant): void {
+    this.#client.requestTimedOut(exchange);
+  }
+
+  /** Takes a request, which may stay in use until the Exchange ends. `reply` comes back with the answer. */
+  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant): void {
+    this.#server.receiveRequest(peer, message, reply, now);
+  }
+
+  /** The application's answer to a `request` output. Too late an answer is counted and ignored. */
+  respond(exchange: ExchangeId, response: ServerResponse, now: Instant): void {
+    this.#server.respond(exchange, response, now);
+  }
+
+  /** The resource changed: its observers get its new state. `/path` means it with every query, `/path?query` exactly it. */
+  notify(resource: string, now: Instant): void {
+    this.#server.observers.changed(resource, now);
+  }
+
+  /** A separate response or notification was acknowledged. */
+  responseAcknowledged(exchange: ExchangeId, now: Instant): void {
+    this.#server.observers.acknowledged(exchange, now);
+  }
+
+  /** A separate response or notification got a Reset: removes the observer (RFC 7641 §4.5). */
+  responseReset(exchange: ExchangeId, now: Instant): void {
+    this.#server.observers.rejected(exchange, now);
+  }
+
+  /** A separate response or notification was retransmitted to the end: removes all observers of the peer. */
+  responseTimedOut(exchange: ExchangeId, now: Instant): void {
+    this.#server.observers.timedOut(exchange, now);
+  }
+
+  /** The peer is gone, such as with its security association: everything with it ends. */
+  peerClosed(peer: PeerKey, _now: Instant): void {
+    this.#client.peerClosed(peer);
+    this.#server.peerClosed(peer);
+  }
+
+  /** The next output, oldest first. */
+  poll(): RequestResponseOutput | undefined {
+    return this.#outputs.poll();
+  }
+
+  /** Runs what is due. */
+  handleTimeout(now: Instant): void {
+    this.#client.handleTimeout(now);
+    this.#server.handleTimeout(now);
+  }
+
+  /** When `handleTimeout` wants to be called. */
+  nextTimeout(): Instant | undefined {
+    return earliest(this.#client.nextTimeout(), this.#server.nextTimeout());
+  }
+
+  /** Which token stands for which resource: all observations in progress, of both roles. */
+  activeObservations(): readonly ActiveObservation[] {
+    const active: ActiveObservation[] = [];
+    for (const { id, peer, token, options, observation } of this.#client.table.values()) {
+      if (observation === undefined) continue;
+      const { sequence } = observation;
+      active.push({ role: 'client', exchange: id, peer, token, resource: resourceName(options), sequence });
+    }
+    for (const { exchange, resource, sequence } of this.#server.observers.values()) {
+      const { id, peer, token } = exchange;
+      active.push({ role: 'server', exchange: id, peer, token, resource, sequence: sequence % 2 ** 24 });
+    }
+    return active;
+  }
+
+  /** How much is held at the moment. */
+  load(): RequestResponseLoad {
+    const { requestBodies, responseBodies, observers } = this.#server;
+    return {
+      clientExchanges: this.#client.table.size,
+      serverExchanges: this.#server.size,
+      observers: observers.size,
+      requestBodies: requestBodies.size,
+      requestBodyBytes: requestBodies.bytes,
+      responseBodies: responseBodies.size,
+      responseBodyBytes: responseBodies.bytes,
+    };
+  }
+}

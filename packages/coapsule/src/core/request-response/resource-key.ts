@@ -1,0 +1,61 @@
+/**
+ * Names for the target of a request: as a key that tells block-wise operations apart, and as readable text
+ * for observers.
+ *
+ * RFC 7252 §5.6 (Cache-Key), RFC 7959 §2.4 and §2.5 ("the same URI"), RFC 9175 §3.3 (Request-Tag).
+ *
+ * @module
+ */
+
+import type { Code } from '../coap/code.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import type { OptionReader } from '../coap/option-set.ts';
+import { byteKey } from './byte-key.ts';
+import type { PeerKey } from './exchange.ts';
+
+const bodyOptions: readonly number[] = [
+  OptionNumber.UriHost,
+  OptionNumber.UriPort,
+  OptionNumber.UriPath,
+  OptionNumber.UriQuery,
+  OptionNumber.RequestTag,
+];
+
+/**
+ * The key of a request body under assembly: peer, method, URI options and Request-Tag. The token is no part
+ * of it: a client may use a new one for each block. Content-Format neither: a change of it is an error to
+ * be seen (RFC 7959 §2.3), not another body.
+ */
+export function requestBodyKey(peer: PeerKey, code: Code, options: OptionReader): string {
+  return keyOf(peer, code, options, bodyOptions);
+}
+
+const representationOptions: readonly number[] = [...bodyOptions, OptionNumber.Accept];
+
+/** The key of a response body kept for later blocks: as for a request body, and Accept. */
+export function responseBodyKey(peer: PeerKey, code: Code, options: OptionReader): string {
+  return keyOf(peer, code, options, representationOptions);
+}
+
+function keyOf(peer: PeerKey, code: Code, options: OptionReader, numbers: readonly number[]): string {
+  let key = `${peer}\n${code}`;
+  for (const number of numbers) {
+    // Number and length before each value: no two lists of options give one key.
+    for (const value of options.all(number)) key += `\n${number},${value.length}:${byteKey(value)}`;
+  }
+  return key;
+}
+
+/** The resource as text: `/path`, or `/path?query` with all queries joined by `&`; segments as they are, not escaped. */
+export function resourceName(options: OptionReader): string {
+  const query = options.texts(OptionNumber.UriQuery);
+  const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
+  return query.length === 0 ? path : `${path}?${query.join('&')}`;
+}
+
+/** The path of a resource name. */
+export function pathOf(resource: string): string {
+  const end = resource.indexOf('?');
+  const path = end < 0 ? resource : resource.slice(0, end);
+  return path.startsWith('/') ? path : `/${path}`;
+}

@@ -1,0 +1,20 @@
+/**
+ * What the client role and the server role of one layer share.
+ *
+ * @module
+ */
+
+import type { RandomSource } from '../foundation/random-source.ts';
+import type { RequestResponseCounters } from './counters.ts';
+import type { ExchangeId, OutputQueue } from './exchange.ts';
+import type { RequestResponseConfig } from './request-response-config.ts';
+
+/** Shared by reference; the queue and the counters are changed by both roles. */
+export interface RoleContext {
+  readonly random: RandomSource;
+  readonly config: RequestResponseConfig;
+  readonly counters: RequestResponseCounters;
+  readonly outputs: OutputQueue;
+  /** A new Exchange id. */
+  readonly newId: () => ExchangeId;
+}

@@ -1,0 +1,405 @@
+/**
+ * The server side of Exchanges: requests for the application, its responses, block-wise bodies and observers.
+ *
+ * RFC 7252 §5.2 and §5.4, RFC 7641 §4, RFC 7959 §2. Content-Format, Accept and conditional options are the
+ * application's matter. No forward-proxy: Proxy-Uri and Proxy-Scheme are answered 5.05 in `receiveRequest`,
+ * which is the place where proxying would branch off.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, decodeBlock, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { Code, isSuccessCode, methodOf } from '../coap/code.ts';
+import type { Message } from '../coap/message-view.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import { after, earliest, type Instant } from '../foundation/instant.ts';
+import { randomBytes } from '../foundation/random-source.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import { encodeUtf8 } from '../foundation/utf8.ts';
+import { RequestBodies } from './block1-transfer.ts';
+import { ResponseBodies, sliceResponse } from './block2-transfer.ts';
+import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import { keepsFormat, type Observer, ObserverList } from './observe-server.ts';
+import { checkRequestOptions } from './option-check.ts';
+import { requestBodyKey, responseBodyKey } from './resource-key.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** A request on its way through the checks. */
+interface Arrival {
+  readonly peer: PeerKey;
+  readonly message: Message;
+  readonly reply: unknown;
+  /** Without the options that must be ignored. */
+  readonly options: OptionReader;
+  readonly block1: BlockOption | undefined;
+  readonly block2: BlockOption | undefined;
+}
+
+/** All Exchanges other endpoints began with us. */
+export class ServerRole {
+  readonly #context: RoleContext;
+  readonly #szx: number;
+  /** Requests the application has not answered. */
+  readonly #exchanges = new Map<ExchangeId, ServerExchange>();
+  readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
+  readonly #emptyAcks = new TimerQueue<ServerExchange>();
+  readonly #lifetimes = new TimerQueue<ServerExchange>();
+  /** Observers the application was asked for and has not answered. */
+  readonly #refreshes = new TimerQueue<Observer>();
+  readonly requestBodies: RequestBodies;
+  readonly responseBodies: ResponseBodies;
+  readonly observers: ObserverList;
+
+  constructor(context: RoleContext) {
+    const { config, counters, random } = context;
+    this.#context = context;
+    this.#szx = szxOf(config.blockSize);
+    this.requestBodies = new RequestBodies(config, counters);
+    const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
+    this.responseBodies = new ResponseBodies(config, seed, counters);
+    this.observers = new ObserverList(config, counters, {
+      ask: (observer, now) => this.#ask(observer, now),
+      send: (observer, response, type, now) => this.#notify(observer, response, type, now),
+      ended: (exchange) => this.#context.outputs.push({ kind: 'exchange-ended', exchange }),
+    });
+  }
+
+  /** Number of requests the application has not answered. */
+  get size(): number {
+    return this.#exchanges.size;
+  }
+
+  /** Takes a request; `reply` is the message layer's handle for the answer. */
+  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant): void {
+    const { config, counters } = this.#context;
+    counters.requestsReceived++;
+    const arrival = { peer, message, reply, options: message.options, block1: undefined, block2: undefined };
+    // RFC 7252 §5.8: an unrecognized or unsupported method is answered 4.05.
+    if (methodOf(message.code) === undefined) {
+      this.#refuse(arrival, Code.MethodNotAllowed);
+      return;
+    }
+    const verdict = checkRequestOptions(message.options, config.criticalOptions);
+    if (verdict.kind === 'proxy') {
+      this.#refuse(arrival, Code.ProxyingNotSupported);
+      return;
+    }
+    if (verdict.kind === 'bad-option') {
+      counters.badOptions++;
+      // §5.4.1: in a NON message rejected, which §4.3 lets us do in silence.
+      if (message.type === 'CON') this.#refuse(arrival, Code.BadOption, verdict.reason);
+      return;
+    }
+    const { options } = verdict;
+    const block1 = decodeBlockOf(options, OptionNumber.Block1);
+    const block2 = decodeBlockOf(options, OptionNumber.Block2);
+    // RFC 7959 §2.2: SZX 7 is reserved.
+    if (block1 === 'illegal' || block2 === 'illegal') {
+      this.#refuse(arrival, Code.BadRequest, 'Illegal block size');
+      return;
+    }
+    this.#receiveBody({ ...arrival, options, block1, block2 }, now);
+  }
+
+  /** Takes the application's answer: to a request, or to the question for an observer. */
+  respond(id: ExchangeId, response: ServerResponse, now: Instant): void {
+    const exchange = this.#exchanges.get(id);
+    if (exchange !== undefined) {
+      this.#respond(exchange, response, now);
+      return;
+    }
+    const observer = this.observers.get(id);
+    if (observer?.computing) {
+      this.#refreshes.cancel(observer);
+      this.observers.answered(observer, response, now);
+    } else {
+      this.#context.counters.lateAnswers++;
+    }
+  }
+
+  /** Forgets everything about a peer that is gone. */
+  peerClosed(peer: PeerKey): void {
+    for (const exchange of this.#byPeer.get(peer) ?? []) this.#abandon(exchange);
+    this.observers.forgetPeer(peer);
+    this.requestBodies.forgetPeer(peer);
+    this.responseBodies.forgetPeer(peer);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
+      due.acknowledged = true;
+      this.#context.outputs.push({ kind: 'acknowledge', reply: due.reply });
+    }
+    for (let due = this.#lifetimes.expire(now); due !== undefined; due = this.#lifetimes.expire(now)) {
+      this.#context.counters.abandonedRequests++;
+      this.#abandon(due);
+    }
+    for (let due = this.#refreshes.expire(now); due !== undefined; due = this.#refreshes.expire(now)) {
+      this.#context.counters.abandonedRequests++;
+      this.observers.unanswered(due, now);
+    }
+    this.requestBodies.handleTimeout(now);
+    this.responseBodies.handleTimeout(now);
+    this.observers.handleTimeout(now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    return [
+      this.#lifetimes.next(),
+      this.#refreshes.next(),
+      this.requestBodies.nextTimeout(),
+      this.responseBodies.nextTimeout(),
+      this.observers.nextTimeout(),
+    ].reduce(earliest, this.#emptyAcks.next());
+  }
+
+  /** Puts the body together; goes on with the request when it is whole. */
+  #receiveBody(arrival: Arrival, now: Instant): void {
+    const { peer, message, options, block1 } = arrival;
+    const { config, counters } = this.#context;
+    const limitBytes = Math.min(
+      config.maxBodyBytes({ peer, code: message.code, options }),
+      config.isSecurePeer(peer) ? Number.POSITIVE_INFINITY : config.maxBodyBytesUnsecured,
+    );
+    if (block1 === undefined) {
+      if (message.payload.length <= limitBytes) {
+        this.#receiveWhole(arrival, message.payload, now);
+        return;
+      }
+      counters.refusedRequestBodies++;
+      const tooLarge = new OptionSet().set(OptionNumber.Size1, limitBytes);
+      this.#refuse(arrival, Code.RequestEntityTooLarge, `at most ${limitBytes} bytes`, tooLarge);
+      return;
+    }
+    const verdict = this.requestBodies.receive(
+      {
+        key: requestBodyKey(peer, message.code, options),
+        peer,
+        block: block1,
+        payload: message.payload,
+        contentFormat: options.first(OptionNumber.ContentFormat),
+        size1: options.uint(OptionNumber.Size1),
+        limitBytes,
+      },
+      now,
+    );
+    if (verdict.kind === 'complete') {
+      this.#receiveWhole(arrival, verdict.body, now);
+      return;
+    }
+    const answer = new OptionSet();
+    if (verdict.kind === 'continue') {
+      answer.set(OptionNumber.Block1, this.#acknowledgedBlock(block1, true));
+      this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes }, true);
+      return;
+    }
+    if (verdict.size1 !== undefined) answer.set(OptionNumber.Size1, verdict.size1);
+    this.#refuse(arrival, verdict.code, verdict.reason, answer);
+    return;
+  }
+
+  #receiveWhole(arrival: Arrival, body: Uint8Array, now: Instant): void {
+    const { peer, message, options, block1, block2 } = arrival;
+    const { code, token } = message;
+    const observable = code === Code.Get || code === Code.Fetch;
+    const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
+    if (laterBlock) {
+      const kept = this.responseBodies.find(responseBodyKey(peer, code, options), now);
+      if (kept !== undefined) {
+        this.#answerSlice(arrival, kept, block2);
+        return;
+      }
+      // Asking the application again is harmless for a GET only: the others are sent without their body
+      // (RFC 7959 §3.3), and most of them must not be carried out twice.
+      if (code !== Code.Get && !(code === Code.Fetch && body.length > 0)) {
+        this.#refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
+        return;
+      }
+    } else if (observable && options.uint(OptionNumber.Observe) !== 0) {
+      // RFC 7641 §4.1; a GET without Observe that uses the token again has given up the observation too.
+      this.observers.deregister(peer, token);
+    }
+    if (this.#isOverloaded(peer)) {
+      this.#context.counters.overloaded++;
+      const later = new OptionSet().set(OptionNumber.MaxAge, overloadedMaxAgeSeconds);
+      this.#refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
+      return;
+    }
+    const exchange: ServerExchange = {
+      kind: 'server',
+      id: this.#context.newId(),
+      peer,
+      code,
+      options,
+      payload: body,
+      token,
+      reply: arrival.reply,
+      confirmable: message.type === 'CON',
+      acknowledged: false,
+      block1,
+      block2,
+      observe: observable && !laterBlock ? observeIntention(options) : undefined,
+    };
+    this.#remember(exchange, now);
+    this.#pushRequest(exchange, exchange.observe, false);
+  }
+
+  #respond(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
+    this.#forget(exchange);
+    const { id, peer, token, reply } = exchange;
+    let observer: Observer | undefined;
+    if (exchange.observe === 'register') {
+      const format = response.options.first(OptionNumber.ContentFormat);
+      const accepted = response.observe === true && isSuccessCode(response.code);
+      if (accepted) observer = this.observers.register(exchange, format, now);
+      if (observer === undefined) this.observers.deregister(peer, token);
+    }
+    const content = this.#represent(exchange, response, observer?.sequence, now);
+    const { keepAnswer } = response;
+    const message = { ...content, token };
+    this.#context.outputs.push({ kind: 'send-response', peer, exchange: id, reply, message, keepAnswer });
+    if (observer === undefined) this.#context.outputs.push({ kind: 'exchange-ended', exchange: id });
+    else if (exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
+  }
+
+  /** The message content for a response: one block of it, with the options of this layer. */
+  #represent(
+    exchange: ServerExchange,
+    response: Content,
+    sequence: number | undefined,
+    now: Instant,
+  ): Content {
+    const { peer, block1, block2 } = exchange;
+    let whole: Content = { code: response.code, options: response.options, payload: response.payload };
+    if (ownOptions.some((number) => response.options.has(number))) {
+      const options = OptionSet.from(response.options.entries());
+      for (const number of ownOptions) options.delete(number);
+      whole = { ...whole, options };
+    }
+    const largest = blockSize(Math.min(this.#szx, block2?.szx ?? this.#szx));
+    if (response.payload.length > largest) {
+      const key = responseBodyKey(peer, exchange.code, exchange.options);
+      whole = this.responseBodies.keep(key, peer, whole, now);
+    }
+    const slice = sliceResponse(whole, block2, this.#szx);
+    const content = slice.kind === 'slice' ? slice.content : beyondEnd;
+    if (sequence === undefined && block1 === undefined) return content;
+    const options = OptionSet.from(content.options.entries());
+    if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
+    if (block1 !== undefined) options.set(OptionNumber.Block1, this.#acknowledgedBlock(block1, false));
+    return { ...content, options };
+  }
+
+  /** RFC 7959 §2.3: the number as it was sent, and the size we prefer when it is smaller. */
+  #acknowledgedBlock(block: BlockOption, more: boolean): Uint8Array {
+    return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, this.#szx) });
+  }
+
+  #ask(observer: Observer, now: Instant): void {
+    this.#refreshes.set(observer, after(now, this.#context.config.exchangeLifetimeMs));
+    this.#pushRequest(observer.exchange, 'register', true);
+  }
+
+  #notify(observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant): void {
+    const { exchange } = observer;
+    const success = isSuccessCode(response.code);
+    // RFC 7641 §4.2: another format than that of the first response ends the observation with 4.06.
+    const fits = !success || keepsFormat(observer, response);
+    const goesOn = success && fits && response.observe !== false;
+    const answer: Content = fits
+      ? response
+      : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
+    const content = this.#represent(exchange, answer, goesOn ? observer.sequence : undefined, now);
+    const { id, peer, token } = exchange;
+    const message = { ...content, token };
+    this.#context.outputs.push({
+      kind: 'send-response',
+      peer,
+      exchange: id,
+      type,
+      message,
+      keepAnswer: false,
+    });
+    if (!goesOn) this.observers.remove(observer);
+  }
+
+  #pushRequest(exchange: ServerExchange, observe: ServerExchange['observe'], refresh: boolean): void {
+    const { id, peer, code, options, payload, token } = exchange;
+    const request = { code, options, payload, token, refresh, ...(observe === undefined ? {} : { observe }) };
+    this.#context.outputs.push({ kind: 'request', peer, exchange: id, request });
+  }
+
+  #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
+    const slice = sliceResponse(response, wish, this.#szx);
+    const { code } = arrival.message;
+    const repeatable = code === Code.Get || code === Code.Fetch;
+    this.#answer(arrival, slice.kind === 'slice' ? slice.content : beyondEnd, !repeatable);
+  }
+
+  #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
+    this.#answer(arrival, { code, options, payload: encodeUtf8(diagnostic) }, false);
+  }
+
+  /** Answers without asking the application. */
+  #answer(arrival: Arrival, content: Content, keepAnswer: boolean): void {
+    const { peer, message, reply } = arrival;
+    const exchange = this.#context.newId();
+    const answer = { ...content, token: message.token };
+    this.#context.outputs.push({ kind: 'send-response', peer, exchange, reply, message: answer, keepAnswer });
+    this.#context.outputs.push({ kind: 'exchange-ended', exchange });
+  }
+
+  #isOverloaded(peer: PeerKey): boolean {
+    const { maxServerExchanges, maxServerExchangesPerPeer } = this.#context.config;
+    const ofPeer = this.#byPeer.get(peer)?.size ?? 0;
+    return this.#exchanges.size >= maxServerExchanges || ofPeer >= maxServerExchangesPerPeer;
+  }
+
+  #remember(exchange: ServerExchange, now: Instant): void {
+    const { config } = this.#context;
+    this.#exchanges.set(exchange.id, exchange);
+    const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
+    this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
+    if (exchange.confirmable) this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
+    this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
+  }
+
+  #forget(exchange: ServerExchange): void {
+    this.#exchanges.delete(exchange.id);
+    this.#emptyAcks.cancel(exchange);
+    this.#lifetimes.cancel(exchange);
+    const ofPeer = this.#byPeer.get(exchange.peer);
+    ofPeer?.delete(exchange);
+    if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
+  }
+
+  #abandon(exchange: ServerExchange): void {
+    this.#forget(exchange);
+    this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
+  }
+}
+
+/** Options of a response that are this layer's to set. */
+const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
+
+const overloadedMaxAgeSeconds = 5;
+
+/** A block behind the end does not exist; RFC 7959 names no code for it, 4.00 is what peers expect. */
+const beyondEnd: Content = {
+  code: Code.BadRequest,
+  options: new OptionSet(),
+  payload: encodeUtf8('block is beyond the end'),
+};
+
+function decodeBlockOf(options: OptionReader, number: number): BlockOption | 'illegal' | undefined {
+  const value = options.first(number);
+  return value === undefined ? undefined : (decodeBlock(value) ?? 'illegal');
+}
+
+/** RFC 7641 §2: other values are to be ignored. */
+function observeIntention(options: OptionReader): 'register' | 'deregister' | undefined {
+  const value = options.uint(OptionNumber.Observe);
+  return value === 0 ? 'register' : value === 1 ? 'deregister' : undefined;
+}
