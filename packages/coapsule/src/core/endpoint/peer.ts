@@ -6,6 +6,7 @@
  */
 
 import type { AssociationId } from '../dtls/dtls-layer.ts';
+import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
@@ -14,6 +15,8 @@ export interface Peer {
   readonly address: PeerAddress;
   /** The DTLS association, on a secured endpoint. */
   readonly association: AssociationId | undefined;
+  /** When the last authenticated message came; for secured peers only. */
+  heardAt: Instant | undefined;
 }
 
 /**
@@ -42,7 +45,7 @@ export class PeerTable {
       this.#plain.set(address.key, known);
       return known;
     }
-    const peer: Peer = { key: address.key, address, association: undefined };
+    const peer: Peer = { key: address.key, address, association: undefined, heardAt: undefined };
     this.#plain.set(peer.key, peer);
     this.#byKey.set(peer.key, peer);
     if (this.#plain.size > this.#maxPlain) {
@@ -57,7 +60,7 @@ export class PeerTable {
   ofAssociation(association: AssociationId, address: PeerAddress): Peer {
     const known = this.#secured.get(association);
     if (known) return known;
-    const peer: Peer = { key: `dtls:${association}`, address, association };
+    const peer: Peer = { key: `dtls:${association}`, address, association, heardAt: undefined };
     this.#secured.set(association, peer);
     this.#byKey.set(peer.key, peer);
     return peer;

@@ -25,6 +25,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
+import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, sendWaiting } from './send-path.ts';
 
@@ -48,11 +49,12 @@ export function receiveFromDtls(
   switch (output.kind) {
     case 'application-data': {
       const peer = layers.peers.ofAssociation(output.association, output.address);
+      peer.heardAt = now;
       receiveMessage(layers, peer, output.data, now);
       return;
     }
     case 'connected':
-      layers.peers.ofAssociation(output.association, output.address);
+      layers.peers.ofAssociation(output.association, output.address).heardAt = now;
       layers.outputs.push(output);
       traceDtls(layers, output);
       sendWaiting(layers, output.association, now);
@@ -184,23 +186,20 @@ export function deliver(
       return;
     }
     case 'response': {
-      const request = layers.requests.requestOf(output.exchange);
-      const peer = layers.peers.withKey(output.peer);
+      const bound = layers.requests.requestOf(output.exchange);
       if (output.final) layers.requests.end(output.exchange);
-      if (request === undefined || peer === undefined) return;
-      const { response, final } = output;
-      layers.outputs.push({ kind: 'response', request, peer, response, final });
+      if (bound)
+        layers.outputs.push({ ...bound, kind: 'response', response: output.response, final: output.final });
       return;
     }
     case 'failed': {
-      const request = layers.requests.requestOf(output.exchange);
+      const bound = layers.requests.requestOf(output.exchange);
       layers.requests.end(output.exchange);
-      if (request === undefined) return;
-      layers.outputs.push({
-        kind: 'request-failed',
-        request,
-        error: { kind: 'exchange', failure: output.error },
-      });
+      if (bound === undefined) return;
+      const { error: failure, detail } = output;
+      const error: RequestError =
+        detail === undefined ? { kind: 'exchange', failure } : { kind: 'exchange', failure, detail };
+      layers.outputs.push({ kind: 'request-failed', request: bound.request, error });
       return;
     }
     case 'exchange-ended':

@@ -9,6 +9,7 @@ import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
+import type { Peer } from './peer.ts';
 
 /** On whose behalf a message was sent. */
 export type TransmissionOwner =
@@ -31,7 +32,7 @@ export class RequestTable {
   readonly #owners = new Map<TransmissionId, TransmissionOwner>();
   readonly #transmissions = new Map<ExchangeId, TransmissionId[]>();
   readonly #exchanges = new Map<RequestId, ExchangeId>();
-  readonly #requests = new Map<ExchangeId, RequestId>();
+  readonly #requests = new Map<ExchangeId, { readonly request: RequestId; readonly peer: Peer }>();
   readonly #waiting = new Map<RequestId, WaitingRequest>();
   readonly #waitingFor = new Map<AssociationId, Set<RequestId>>();
   readonly #pings = new Map<RequestId, TransmissionId>();
@@ -79,16 +80,17 @@ export class RequestTable {
     return true;
   }
 
-  bind(request: RequestId, exchange: ExchangeId): void {
+  bind(request: RequestId, exchange: ExchangeId, peer: Peer): void {
     this.#exchanges.set(request, exchange);
-    this.#requests.set(exchange, request);
+    this.#requests.set(exchange, { request, peer });
   }
 
   exchangeOf(request: RequestId): ExchangeId | undefined {
     return this.#exchanges.get(request);
   }
 
-  requestOf(exchange: ExchangeId): RequestId | undefined {
+  /** Whose exchange it is, and with whom. */
+  requestOf(exchange: ExchangeId): { readonly request: RequestId; readonly peer: Peer } | undefined {
     return this.#requests.get(exchange);
   }
 
@@ -132,8 +134,8 @@ export class RequestTable {
   end(exchange: ExchangeId): void {
     for (const transmission of this.transmissionsOf(exchange)) this.#owners.delete(transmission);
     this.#transmissions.delete(exchange);
-    const request = this.#requests.get(exchange);
-    if (request !== undefined) this.#exchanges.delete(request);
+    const bound = this.#requests.get(exchange);
+    if (bound) this.#exchanges.delete(bound.request);
     this.#requests.delete(exchange);
   }
 }

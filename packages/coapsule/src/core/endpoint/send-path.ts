@@ -76,7 +76,8 @@ function startExchange(
     return;
   }
   const secure = peer.association !== undefined;
-  layers.requests.bind(request, layers.exchanges.request(peer.key, { ...content, secure }, now));
+  const exchange = layers.exchanges.request(peer.key, { ...content, secure }, now);
+  layers.requests.bind(request, exchange, peer);
 }
 
 /** Step 3: what the request/response layer wants sent. */

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Instant } from '../foundation/instant.ts';
-import type { TransmissionId } from '../message-layer/message-layer.ts';
+import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
+import { elapsedMs, type Instant } from '../foundation/instant.ts';
+import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 
 /** Runs what is due in each layer, bottom up, so that a time-out below is known above in the same step. */
@@ -26,6 +27,7 @@ export function transmissionTimedOut(
   switch (owner.role) {
     case 'client':
       layers.exchanges.requestTimedOut(owner.exchange, now);
+      closeSilentAssociation(layers, owner.peer, now);
       return;
     case 'server':
       layers.exchanges.responseTimedOut(owner.exchange, now);
@@ -39,6 +41,18 @@ export function transmissionTimedOut(
       });
       return;
   }
+}
+
+/**
+ * A server that was silent for as long as a Confirmable message is repeated has most likely lost the association
+ * (it restarted, or forgot): without a new handshake no request would ever reach it again. One that was heard
+ * meanwhile has not.
+ */
+function closeSilentAssociation(layers: EndpointLayers, key: PeerKey, now: Instant): void {
+  const peer = layers.peers.withKey(key);
+  if (peer?.association === undefined || peer.heardAt === undefined) return;
+  if (elapsedMs(peer.heardAt, now) < maxTransmitSpanMs(layers.config.transmission)) return;
+  layers.dtls?.close(peer.association, now);
 }
 
 /** A Confirmable message was sent once more. */

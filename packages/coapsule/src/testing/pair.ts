@@ -1,0 +1,283 @@
+/**
+ * A client and a server endpoint on a simulated network, in virtual time: the stage of every scenario test.
+ *
+ * @module
+ */
+
+import { Code } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { EndpointConfigInput } from '../core/endpoint/endpoint-config.ts';
+import type {
+  EndpointOutput,
+  IncomingRequest,
+  IncomingResponse,
+  OutgoingRequest,
+  RequestError,
+  RequestId,
+} from '../core/endpoint/outputs.ts';
+import type { Peer } from '../core/endpoint/peer.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
+import { type DurationMs, earliest, type Instant } from '../core/foundation/instant.ts';
+import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { type NetworkConditions, SimulatedNetwork } from './simulated-network.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+/** What the server's application answers; `undefined` leaves the request open, for `Pair.respond` later. */
+export type PairHandler = (request: IncomingRequest, peer: Peer) => PairAnswer | undefined;
+
+/** An answer of the server's application. */
+export interface PairAnswer {
+  readonly code: Code;
+  readonly payload?: Uint8Array | string;
+  readonly options?: OptionSet;
+  readonly observe?: boolean;
+}
+
+/** How to set up a pair. */
+export interface PairOptions {
+  readonly seed?: number;
+  readonly conditions?: Partial<NetworkConditions>;
+  readonly client?: EndpointConfigInput;
+  readonly server?: EndpointConfigInput;
+  /** Set on both sides. */
+  readonly security?: 'none' | 'dtls';
+  readonly handler?: PairHandler;
+  /** The client's credential. */
+  readonly psk?: { readonly identity: string; readonly key: Uint8Array };
+  /** The server's keys by identity. */
+  readonly keys?: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What became of a client's request so far. */
+export interface PairRequest {
+  readonly id: RequestId;
+  readonly responses: IncomingResponse[];
+  final: boolean;
+  error: RequestError | undefined;
+  answeredAt: Instant | undefined;
+}
+
+export const clientAddress: PeerAddress = ipAddress('192.0.2.1', 40_001);
+export const serverAddress: PeerAddress = ipAddress('192.0.2.2', 5683);
+
+/** A key that both sides of a pair have unless a test gives others. */
+export const pairPsk: { readonly identity: string; readonly key: Uint8Array } = {
+  identity: 'sensor-042',
+  key: encodeUtf8('MySecret16ByteK!'),
+};
+
+/** See the module comment. */
+export class Pair {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly network: SimulatedNetwork;
+  client: Endpoint;
+  server: Endpoint;
+  /** Every request the server's application saw, in order. */
+  readonly served: { readonly request: IncomingRequest; readonly peer: Peer; readonly exchange: number }[] =
+    [];
+  /** Outputs that are neither datagrams nor requests nor responses, in order. */
+  readonly events: { readonly side: 'client' | 'server'; readonly output: EndpointOutput }[] = [];
+  handler: PairHandler;
+  readonly #options: PairOptions;
+  readonly #random: SeededRandom;
+  readonly #requests = new Map<RequestId, PairRequest>();
+  #clientAddress: PeerAddress = clientAddress;
+
+  constructor(options: PairOptions = {}) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed ?? 1);
+    this.network = new SimulatedNetwork({
+      seed: options.seed ?? 1,
+      ...(options.conditions === undefined ? {} : { conditions: options.conditions }),
+    });
+    this.handler = options.handler ?? (() => ({ code: Code.Content, payload: '22.5' }));
+    this.client = this.#endpoint('client');
+    this.server = this.#endpoint('server');
+    this.network.attach(this.#clientAddress, (datagram, from, now) => {
+      this.client.handle({ address: from, datagram }, now);
+      this.#drain('client');
+    });
+    this.network.attach(serverAddress, (datagram, from, now) => {
+      this.server.handle({ address: from, datagram }, now);
+      this.#drain('server');
+    });
+  }
+
+  get now(): Instant {
+    return this.clock.now;
+  }
+
+  /** Sends a GET, or what `request` says, for `path`. */
+  request(path: string, request: Partial<OutgoingRequest> = {}): PairRequest {
+    const options = new OptionSet();
+    for (const segment of path.split('/').slice(1)) options.add(OptionNumber.UriPath, segment);
+    for (const { number, value } of request.options?.entries() ?? []) options.add(number, value);
+    const id = this.client.request(
+      serverAddress,
+      { code: Code.Get, payload: noBytes, type: 'CON', ...request, options },
+      this.now,
+    );
+    const pending: PairRequest = {
+      id,
+      responses: [],
+      final: false,
+      error: undefined,
+      answeredAt: undefined,
+    };
+    this.#requests.set(id, pending);
+    this.#drain('client');
+    return pending;
+  }
+
+  /** Answers a request that the handler left open. */
+  respond(exchange: number, answer: PairAnswer): void {
+    this.server.respond(exchange, outgoing(answer, false), this.now);
+    this.#drain('server');
+  }
+
+  /** Tells the server that a resource changed. */
+  notify(resource: string): void {
+    this.server.notify(resource, this.now);
+    this.#drain('server');
+  }
+
+  /** Gives a side a command and carries out what follows. */
+  command(side: 'client' | 'server', run: (endpoint: Endpoint, now: Instant) => void): void {
+    run(side === 'client' ? this.client : this.server, this.now);
+    this.#drain(side);
+  }
+
+  /** Loses all memory of a side, as a power cut does; the address stays. */
+  restart(side: 'client' | 'server'): void {
+    if (side === 'client') this.client = this.#endpoint('client');
+    else this.server = this.#endpoint('server');
+  }
+
+  /** Moves to the next thing that happens, and lets it happen; false when nothing is pending. */
+  step(): boolean {
+    const next = earliest(
+      this.network.nextArrival(),
+      earliest(this.client.nextTimeout(), this.server.nextTimeout()),
+    );
+    if (next === undefined) return false;
+    if (next > this.now) this.clock.advanceTo(next);
+    this.network.deliverDue(this.now);
+    for (const side of ['client', 'server'] as const) {
+      const endpoint = side === 'client' ? this.client : this.server;
+      const due = endpoint.nextTimeout();
+      if (due === undefined || due > this.now) continue;
+      endpoint.handleTimeout(this.now);
+      this.#drain(side);
+    }
+    return true;
+  }
+
+  /** Steps until `done`, or until `withinMs` of virtual time have passed; says whether it was done. */
+  runUntil(done: () => boolean, withinMs: DurationMs = 300_000): boolean {
+    const deadline = this.now + withinMs;
+    while (!done()) {
+      if (this.now > deadline || !this.step()) return false;
+    }
+    return true;
+  }
+
+  /** Lets `durationMs` of virtual time pass. */
+  run(durationMs: DurationMs): void {
+    const end = (this.now + durationMs) as Instant;
+    for (;;) {
+      const next = earliest(
+        this.network.nextArrival(),
+        earliest(this.client.nextTimeout(), this.server.nextTimeout()),
+      );
+      if (next === undefined || next > end) break;
+      this.step();
+    }
+    this.clock.advanceTo(end);
+  }
+
+  #endpoint(side: 'client' | 'server'): Endpoint {
+    const security = this.#options.security;
+    return new Endpoint({
+      config: {
+        role: side,
+        ...(security === undefined ? {} : { security }),
+        ...this.#options[side],
+      },
+      random: this.#random,
+      crypto: nodeCrypto,
+    });
+  }
+
+  #drain(side: 'client' | 'server'): void {
+    const endpoint = side === 'client' ? this.client : this.server;
+    for (;;) {
+      const output = endpoint.poll();
+      if (output === undefined) return;
+      this.#carryOut(side, endpoint, output);
+    }
+  }
+
+  #carryOut(side: 'client' | 'server', endpoint: Endpoint, output: EndpointOutput): void {
+    switch (output.kind) {
+      case 'transmit': {
+        const from = side === 'client' ? this.#clientAddress : serverAddress;
+        this.network.send(from, output.address, output.datagram, this.now);
+        return;
+      }
+      case 'request': {
+        this.served.push({ request: output.request, peer: output.peer, exchange: output.exchange });
+        const answer = this.handler(output.request, output.peer);
+        if (answer) {
+          endpoint.respond(output.exchange, outgoing(answer, output.request.code !== Code.Get), this.now);
+        }
+        return;
+      }
+      case 'response': {
+        const request = this.#requests.get(output.request);
+        request?.responses.push(output.response);
+        if (request) {
+          request.final = output.final;
+          request.answeredAt = this.now;
+        }
+        return;
+      }
+      case 'request-failed': {
+        const request = this.#requests.get(output.request);
+        if (request) request.error = output.error;
+        return;
+      }
+      case 'psk-lookup':
+        endpoint.answerPskLookup(output.lookup, this.#psk(side, output.identity), this.now);
+        return;
+      default:
+        this.events.push({ side, output });
+    }
+  }
+
+  #psk(
+    side: 'client' | 'server',
+    identity: Uint8Array | undefined,
+  ): { identity?: Uint8Array; key: Uint8Array } | undefined {
+    const own = this.#options.psk ?? pairPsk;
+    if (side === 'client') return { identity: encodeUtf8(own.identity), key: own.key };
+    const keys = this.#options.keys ?? new Map([[pairPsk.identity, pairPsk.key]]);
+    const key = keys.get(new TextDecoder().decode(identity));
+    return key && { key };
+  }
+}
+
+function outgoing(answer: PairAnswer, keepAnswer: boolean): Parameters<Endpoint['respond']>[1] {
+  const { payload } = answer;
+  return {
+    code: answer.code,
+    options: answer.options ?? new OptionSet(),
+    payload: payload === undefined ? noBytes : typeof payload === 'string' ? encodeUtf8(payload) : payload,
+    keepAnswer,
+    ...(answer.observe === undefined ? {} : { observe: answer.observe }),
+  };
+}
