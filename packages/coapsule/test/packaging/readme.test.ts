@@ -1,8 +1,8 @@
 /** The TypeScript in the READMEs: every block runs as it stands and prints what the README says it prints. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '../../../..');
@@ -41,3 +41,16 @@ for (const file of ['README.md', 'packages/coapsule/README.md']) {
     });
   }
 }
+
+test('every file that the road of one datagram names exists, and its name means one file', () => {
+  const text = readFileSync(join(library, 'README.md'), 'utf8');
+  const road = text.slice(text.indexOf('## The road of one datagram'));
+  const files = readdirSync(join(library, 'src'), { recursive: true, encoding: 'utf8' }).map(
+    (path) => `/${path.split(sep).join('/')}`,
+  );
+  const named = [...road.matchAll(/`([\w/-]+\.ts)`/g)].map(([, path = '']) => path);
+  assert.ok(named.length > 15);
+  for (const path of named) {
+    assert.equal(files.filter((file) => file.endsWith(`/${path}`)).length, 1, path);
+  }
+});
