@@ -1,0 +1,74 @@
+/**
+ * Opens the gateway's database: rights, schema, durability settings and, for the gateway, an integrity check.
+ *
+ * Synchronous: the gateway calls it inside its worker thread, `coapsule device` directly. A database that is
+ * damaged, foreign or newer is refused before anything is written to it.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { type DataFolder, prepareDataFolder } from './data-folder.ts';
+import { type FolderLock, lockDataFolder } from './folder-lock.ts';
+import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
+import { damaged, storeFaultOf } from './store-fault.ts';
+
+/** How to open. */
+export interface OpenOptions {
+  /** Make the folder and the database when they are missing. */
+  readonly create: boolean;
+  /** Claim the folder for this process, and check the whole file (time grows with its size). */
+  readonly asGateway: boolean;
+}
+
+/** An open database with its folder; `close` also gives up the claim. */
+export interface OpenDatabase {
+  readonly database: DatabaseSync;
+  readonly folder: DataFolder;
+  close(): void;
+}
+
+/**
+ * Open the database of a data folder.
+ *
+ * @throws StoreFault with the cause and the next step; the files are then as they were.
+ */
+export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
+  const folder = prepareDataFolder(path, { create: options.create });
+  const lock = options.asGateway ? lockDataFolder(folder) : undefined;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(folder.databasePath, { timeout: 5000, enableForeignKeyConstraints: true });
+    expectKnownSchema(database, folder.databasePath);
+    if (options.asGateway) expectSound(database, folder.databasePath);
+    // Write-ahead log: `coapsule device` writes while the gateway runs. FULL: a commit is on the disk when it returns.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;');
+    migrateAlone(database, folder, lock);
+  } catch (error) {
+    database?.close();
+    lock?.release();
+    throw storeFaultOf(error, folder.databasePath);
+  }
+  const opened = database;
+  return {
+    database: opened,
+    folder,
+    close() {
+      if (opened.isOpen) opened.close();
+      lock?.release();
+    },
+  };
+}
+
+function expectSound(database: DatabaseSync, path: string): void {
+  const row = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  if (row.quick_check !== 'ok') throw damaged(path, row.quick_check);
+}
+
+/** A running gateway of an older version must not find its tables changed under it. */
+function migrateAlone(database: DatabaseSync, folder: DataFolder, lock: FolderLock | undefined): void {
+  if (readSchemaVersion(database) === schemaVersion) return;
+  const claim = lock ?? lockDataFolder(folder);
+  try {
+    migrate(database);
+  } finally {
+    if (lock === undefined) claim.release();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The schema of the gateway's database as a list of steps; its version is PRAGMA user_version.
+ *
+ * A step is never edited once it was published: a change is a new step at the end. `migrate` runs the missing
+ * ones in one transaction, so a failed migration leaves the old version. It does not go backwards.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreFault } from './store-fault.ts';
+
+/** Marks the file as ours (PRAGMA application_id): the letters `CoAP`. */
+export const applicationId = 0x436f4150;
+
+/** Step n (from 1) brings version n − 1 to version n. */
+export const migrations: readonly string[] = [
+  // 1: what devices send, and the devices with their keys and rights
+  `CREATE TABLE reading (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     path TEXT NOT NULL,
+     value BLOB NOT NULL,
+     content_format INTEGER,
+     identity TEXT,
+     peer_address TEXT NOT NULL,
+     received_at_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX reading_by_path ON reading (path, id);
+   CREATE TABLE device (
+     id TEXT PRIMARY KEY,
+     psk BLOB NOT NULL,
+     key_version INTEGER NOT NULL DEFAULT 1,
+     added_at_ms INTEGER NOT NULL,
+     rotated_at_ms INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE device_rule (
+     device_id TEXT NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+     position INTEGER NOT NULL,
+     rule TEXT NOT NULL,
+     PRIMARY KEY (device_id, position)
+   ) STRICT, WITHOUT ROWID;`,
+  // 2: a retransmission after a crash finds the answer its first copy got (RFC 7252 §4.5)
+  `CREATE TABLE deduplication (
+     peer TEXT NOT NULL,
+     message_id INTEGER NOT NULL,
+     token BLOB NOT NULL,
+     digest BLOB NOT NULL,
+     code INTEGER NOT NULL,
+     received_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER NOT NULL,
+     PRIMARY KEY (peer, message_id, token, digest)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX deduplication_by_expiry ON deduplication (expires_at_ms);`,
+];
+
+/** The version that this program reads and writes. */
+export const schemaVersion: number = migrations.length;
+
+/** The version of an open database; 0 for one without any table. */
+export function readSchemaVersion(database: DatabaseSync): number {
+  return pragmaNumber(database, 'user_version');
+}
+
+/**
+ * Refuse a database that is not ours or that a later version wrote; changes nothing.
+ *
+ * @throws StoreFault `not-ours` or `newer-schema`.
+ */
+export function expectKnownSchema(database: DatabaseSync, path: string): void {
+  const id = pragmaNumber(database, 'application_id');
+  const version = readSchemaVersion(database);
+  const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+  if (id !== applicationId && (id !== 0 || version !== 0 || tables.n !== 0)) {
+    throw new StoreFault(
+      'not-ours',
+      `${path} is a database of another program`,
+      'it was left untouched: name another folder with --data',
+    );
+  }
+  if (version > schemaVersion) {
+    throw new StoreFault(
+      'newer-schema',
+      `${path} has schema version ${version}, this program knows up to ${schemaVersion}`,
+      'it was left untouched: use the version of coapsule that wrote it, or a later one',
+    );
+  }
+}
+
+/**
+ * Bring the database to `target`, all missing steps in one transaction.
+ *
+ * @param target version to stop at; the newest unless a test makes an old fixture.
+ */
+export function migrate(database: DatabaseSync, target: number = schemaVersion): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    // Read inside the transaction: another process may have migrated since the caller looked.
+    for (let version = readSchemaVersion(database); version < target; version += 1) {
+      database.exec(migrations[version] as string);
+      database.exec(`PRAGMA user_version = ${version + 1}`);
+    }
+    database.exec(`PRAGMA application_id = ${applicationId}`);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function pragmaNumber(database: DatabaseSync, name: string): number {
+  const row = database.prepare(`PRAGMA ${name}`).get() as Record<string, number>;
+  return row[name] as number;
+}

@@ -1,0 +1,52 @@
+/**
+ * What the store's façade and its worker thread say to each other.
+ *
+ * Plain values only: they cross the thread boundary by structured clone.
+ */
+import type { Device } from './device-table.ts';
+import type { Reading, RecordOutcome, RequestFingerprint } from './reading-table.ts';
+import type { StoreFaultCode } from './store-fault.ts';
+
+/** One reading and the request it came in. */
+export interface RecordTask {
+  readonly reading: Reading;
+  readonly request: RequestFingerprint;
+}
+
+/** What the worker can be asked, with the type of its answer. */
+export interface StoreQuestions {
+  /** All in one transaction; the answer comes after the commit. */
+  readonly record: { readonly ask: readonly RecordTask[]; readonly answer: readonly RecordOutcome[] };
+  readonly latest: { readonly ask: string; readonly answer: Reading | undefined };
+  readonly pathsBelow: {
+    readonly ask: { readonly prefix: string; readonly limit: number };
+    readonly answer: readonly string[];
+  };
+  readonly device: { readonly ask: string; readonly answer: Device | undefined };
+  readonly deviceCount: { readonly ask: undefined; readonly answer: number };
+  readonly close: { readonly ask: undefined; readonly answer: undefined };
+}
+
+/** Façade → worker. */
+export type ToWorker = {
+  [K in keyof StoreQuestions]: {
+    readonly question: number;
+    readonly kind: K;
+    readonly ask: StoreQuestions[K]['ask'];
+  };
+}[keyof StoreQuestions];
+
+/** A StoreFault as plain values. */
+export interface FaultValue {
+  readonly code: StoreFaultCode;
+  readonly message: string;
+  readonly nextStep: string;
+}
+
+/** Worker → façade. */
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly warnings: readonly string[] }
+  | { readonly kind: 'refused'; readonly fault: FaultValue }
+  | { readonly kind: 'answer'; readonly question: number; readonly answer: unknown }
+  | { readonly kind: 'fault'; readonly question: number; readonly fault: FaultValue }
+  | { readonly kind: 'devices-changed' };

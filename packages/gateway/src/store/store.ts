@@ -1,0 +1,217 @@
+/**
+ * The gateway's store as promises: readings with their deduplication records, and devices.
+ *
+ * The work is done in store-worker.ts. Writes are committed in groups: while one transaction is being made durable
+ * the next ones wait here and go together, so that many devices share one wait for the disk. A promise of `record`
+ * fulfils after the commit, never before.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Device } from './device-table.ts';
+import type { Reading, RecordOutcome, RequestFingerprint } from './reading-table.ts';
+import { StoreFault } from './store-fault.ts';
+import type { FaultValue, FromWorker, RecordTask, StoreQuestions, ToWorker } from './store-protocol.ts';
+import type { StoreWorkerData } from './store-worker.ts';
+
+/** What an owner of the store may set. */
+export interface StoreOptions {
+  /** Called when another process has written, at most this interval later. */
+  readonly onDevicesChanged?: () => void;
+  /** Called once when the store ended by itself; every later call fails. */
+  readonly onFailed?: (fault: StoreFault) => void;
+  readonly watchIntervalMs?: number;
+  /** Writes that may wait for the disk; more are refused with `overloaded`. */
+  readonly maxWaitingWrites?: number;
+}
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (fault: StoreFault) => void;
+}
+
+/** One data folder, held exclusively from `Store.open` to `close`. */
+export class Store implements AsyncDisposable {
+  /** What the operator should know about the data folder. */
+  readonly warnings: readonly string[];
+  readonly #worker: Worker;
+  readonly #options: StoreOptions;
+  readonly #questions = new Map<number, Waiting<unknown>>();
+  #nextQuestion = 1;
+  #writes: (RecordTask & Waiting<RecordOutcome>)[] = [];
+  #committing = false;
+  #ended: StoreFault | undefined;
+  #commits = 0;
+
+  /**
+   * Open the store of a data folder, made if it is missing, and claim it for this process.
+   *
+   * @throws StoreFault (rejects) with the cause and the next step; nothing is then changed.
+   */
+  static async open(path: string, options: StoreOptions = {}): Promise<Store> {
+    const data: StoreWorkerData = { path, watchIntervalMs: options.watchIntervalMs ?? 250 };
+    // A URL string is not rewritten by the compiler: from source the worker is .ts, built it is .js.
+    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+    const worker = new Worker(new URL(`./store-worker${extension}`, import.meta.url), { workerData: data });
+    const opening = Promise.withResolvers<readonly string[]>();
+    const handleFirst = (message: FromWorker): void => {
+      if (message.kind === 'opened') opening.resolve(message.warnings);
+      else if (message.kind === 'refused') opening.reject(faultOf(message.fault));
+    };
+    const handleExit = (): void => {
+      opening.reject(new StoreFault('failed', 'the store ended while it opened', 'start again'));
+    };
+    worker.once('message', handleFirst);
+    worker.once('error', opening.reject);
+    worker.once('exit', handleExit);
+    const warnings = await opening.promise;
+    worker.off('error', opening.reject);
+    worker.off('exit', handleExit);
+    return new Store(worker, warnings, options);
+  }
+
+  private constructor(worker: Worker, warnings: readonly string[], options: StoreOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    this.warnings = warnings;
+    worker.on('message', (message: FromWorker) => this.#handle(message));
+    worker.on('error', (error) =>
+      this.#end(new StoreFault('failed', `the store failed: ${error.message}`, 'restart')),
+    );
+    worker.on('exit', () => this.#end(new StoreFault('failed', 'the store ended unexpectedly', 'restart')));
+  }
+
+  /** Transactions made durable so far; with many concurrent writes fewer than readings. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /**
+   * Store a reading and the record of its request, durably and once.
+   *
+   * Fulfils after the commit. A request that was stored before gives the outcome of then, with `repeat`.
+   */
+  record(reading: Reading, request: RequestFingerprint): Promise<RecordOutcome> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#writes.length >= (this.#options.maxWaitingWrites ?? 10_000)) {
+      return Promise.reject(
+        new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later'),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#writes.push({ reading, request, resolve, reject });
+      this.#commitNext();
+    });
+  }
+
+  /** The newest reading of a path. */
+  latest(path: string): Promise<Reading | undefined> {
+    return this.#ask('latest', path);
+  }
+
+  /** Paths with a reading below `prefix` (ends with `/`), in order. */
+  pathsBelow(prefix: string, limit: number): Promise<readonly string[]> {
+    return this.#ask('pathsBelow', { prefix, limit });
+  }
+
+  /** A device with its key, as the store holds it now. */
+  device(id: string): Promise<Device | undefined> {
+    return this.#ask('device', id);
+  }
+
+  deviceCount(): Promise<number> {
+    return this.#ask('deviceCount', undefined);
+  }
+
+  /** Finish the writes that wait, flush, and give the folder free. */
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    while (this.#committing) await this.#committed();
+    if (this.#ended !== undefined) return;
+    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    const closed = this.#ask('close', undefined);
+    this.#ended = new StoreFault('closed', 'the store is closed', 'open it again');
+    await closed;
+    await exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #waitingForCommit: (() => void)[] = [];
+  #committed(): Promise<void> {
+    return new Promise((resolve) => this.#waitingForCommit.push(resolve));
+  }
+
+  #commitNext(): void {
+    if (this.#committing || this.#writes.length === 0 || this.#ended !== undefined) return;
+    const group = this.#writes;
+    this.#writes = [];
+    this.#committing = true;
+    const tasks = group.map(({ reading, request }) => ({ reading, request }));
+    this.#ask('record', tasks)
+      .then(
+        (outcomes) => {
+          this.#commits += 1;
+          for (const [index, write] of group.entries()) write.resolve(outcomes[index] as RecordOutcome);
+        },
+        (fault: StoreFault) => {
+          for (const write of group) write.reject(fault);
+        },
+      )
+      .finally(() => {
+        this.#committing = false;
+        this.#commitNext();
+        if (this.#committing) return;
+        for (const resolve of this.#waitingForCommit.splice(0)) resolve();
+      });
+  }
+
+  #ask<K extends keyof StoreQuestions>(
+    kind: K,
+    ask: StoreQuestions[K]['ask'],
+  ): Promise<StoreQuestions[K]['answer']> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const question = this.#nextQuestion++;
+    return new Promise<StoreQuestions[K]['answer']>((resolve, reject) => {
+      this.#questions.set(question, { resolve: resolve as (value: unknown) => void, reject });
+      this.#worker.postMessage({ question, kind, ask } as ToWorker);
+    });
+  }
+
+  #handle(message: FromWorker): void {
+    switch (message.kind) {
+      case 'answer':
+        this.#take(message.question)?.resolve(message.answer);
+        return;
+      case 'fault':
+        this.#take(message.question)?.reject(faultOf(message.fault));
+        return;
+      case 'devices-changed':
+        this.#options.onDevicesChanged?.();
+        return;
+      case 'opened':
+      case 'refused':
+        return; // handled in open()
+    }
+  }
+
+  #take(question: number): Waiting<unknown> | undefined {
+    const waiting = this.#questions.get(question);
+    this.#questions.delete(question);
+    return waiting;
+  }
+
+  #end(fault: StoreFault): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = fault;
+    for (const waiting of this.#questions.values()) waiting.reject(fault);
+    this.#questions.clear();
+    for (const write of this.#writes.splice(0)) write.reject(fault);
+    for (const resolve of this.#waitingForCommit.splice(0)) resolve();
+    this.#options.onFailed?.(fault);
+  }
+}
+
+function faultOf({ code, message, nextStep }: FaultValue): StoreFault {
+  return new StoreFault(code, message, nextStep);
+}

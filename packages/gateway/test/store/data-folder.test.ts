@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { prepareDataFolder } from '../../src/store/data-folder.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { DeviceTable } from '../../src/store/device-table.ts';
+import { type StoreFault, storeFaultOf } from '../../src/store/store-fault.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const noModes = process.platform === 'win32' && 'access rights are kept differently on Windows';
+const gateway = { create: true, asGateway: true } as const;
+
+test('the data folder is made 0700 and every file in it 0600', { skip: noModes }, (t) => {
+  const path = join(temporaryFolder(t), 'data');
+  const opened = openDatabase(path, gateway);
+  t.after(() => opened.close());
+  new DeviceTable(opened.database).add({ id: 'a', psk: new Uint8Array(16), rules: [], addedAtMs: 1 });
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  const files = readdirSync(path);
+  for (const needed of ['coapsule.db', 'coapsule.db-wal', 'coapsule.db-shm'])
+    assert.ok(files.includes(needed), needed);
+  for (const file of files) assert.equal(statSync(join(path, file)).mode & 0o777, 0o600, file);
+});
+
+test('a database that others may read is refused, with the command that closes it', {
+  skip: noModes,
+}, (t) => {
+  const path = temporaryFolder(t);
+  openDatabase(path, gateway).close();
+  chmodSync(join(path, 'coapsule.db'), 0o644);
+  assert.throws(
+    () => openDatabase(path, gateway),
+    (fault: StoreFault) => fault.code === 'open-to-others' && fault.nextStep.includes('chmod 600'),
+  );
+});
+
+test('a folder that others may list is used with a warning', { skip: noModes }, (t) => {
+  const path = temporaryFolder(t);
+  chmodSync(path, 0o755);
+  assert.match(prepareDataFolder(path, { create: true }).warnings.join(), /chmod 700/);
+});
+
+test('a path below a file is refused as no folder', (t) => {
+  const file = join(temporaryFolder(t), 'file');
+  writeFileSync(file, 'x');
+  for (const path of [file, join(file, 'data')]) {
+    assert.throws(
+      () => openDatabase(path, gateway),
+      (fault: StoreFault) => fault.code === 'not-a-folder',
+    );
+  }
+});
+
+test('a missing store is not made for a command that only reads', (t) => {
+  const path = temporaryFolder(t);
+  assert.throws(
+    () => openDatabase(path, { create: false, asGateway: false }),
+    (fault: StoreFault) => fault.code === 'no-store',
+  );
+  assert.deepEqual(readdirSync(path), []);
+});
+
+test('a file that is no database is refused as damaged and not changed', (t) => {
+  const path = temporaryFolder(t);
+  const { databasePath } = prepareDataFolder(path, { create: true });
+  writeFileSync(databasePath, 'this is no database, but somebody may need it '.repeat(100));
+  const before = readFileSync(databasePath);
+  assert.throws(
+    () => openDatabase(path, gateway),
+    (fault: StoreFault) => fault.code === 'damaged' && fault.nextStep.includes('backup'),
+  );
+  assert.deepEqual(readFileSync(databasePath), before);
+});
+
+test('a database with a damaged page inside is refused by the check at the start', (t) => {
+  const path = temporaryFolder(t);
+  const opened = openDatabase(path, gateway);
+  const insert = opened.database.prepare(
+    "INSERT INTO reading (path, value, peer_address, received_at_ms) VALUES ('/sensors/' || ?, zeroblob(500), '', 0)",
+  );
+  for (let row = 0; row < 200; row += 1) insert.run(row);
+  const { databasePath } = opened.folder;
+  opened.close();
+  const bytes = readFileSync(databasePath);
+  for (let page = 8; page < bytes.length / 4096; page += 1) bytes.fill(0xa5, page * 4096, page * 4096 + 64);
+  writeFileSync(databasePath, bytes);
+  assert.throws(
+    () => openDatabase(path, gateway),
+    (fault: StoreFault) => fault.code === 'damaged',
+  );
+  assert.deepEqual(readFileSync(databasePath), bytes);
+});
+
+test('a write-ahead log without its database is refused, since SQLite would delete it', (t) => {
+  const path = temporaryFolder(t);
+  writeFileSync(join(path, 'coapsule.db-wal'), 'committed readings', { mode: 0o600 });
+  assert.throws(
+    () => openDatabase(path, gateway),
+    (fault: StoreFault) => fault.code === 'damaged',
+  );
+  assert.equal(readFileSync(join(path, 'coapsule.db-wal'), 'utf8'), 'committed readings');
+});
+
+test('errors of the system become faults that name the cause and the next step', () => {
+  const cases = [
+    [{ code: 'EACCES' }, 'no-permission'],
+    [{ code: 'EROFS' }, 'no-permission'],
+    [{ code: 'ENOSPC' }, 'disk-full'],
+    [{ code: 'ERR_SQLITE_ERROR', errcode: 13 }, 'disk-full'],
+    [{ code: 'ERR_SQLITE_ERROR', errcode: 1032, message: 'readonly' }, 'no-permission'],
+    [{ code: 'ERR_SQLITE_ERROR', errcode: 11, message: 'malformed' }, 'damaged'],
+    [{ code: 'ERR_SQLITE_ERROR', errcode: 5 }, 'in-use'],
+    [{ message: 'odd' }, 'failed'],
+  ] as const;
+  for (const [error, code] of cases) {
+    const fault = storeFaultOf(error, '/somewhere');
+    assert.equal(fault.code, code);
+    assert.match(fault.message, /\/somewhere/);
+    assert.notEqual(fault.nextStep, '');
+  }
+});

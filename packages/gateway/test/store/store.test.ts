@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openDatabase } from '../../src/store/database.ts';
+import { DeviceTable } from '../../src/store/device-table.ts';
+import type { Reading, RequestFingerprint } from '../../src/store/reading-table.ts';
+import { Store } from '../../src/store/store.ts';
+import type { StoreFault } from '../../src/store/store-fault.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+function reading(path: string, text: string, receivedAtMs = 1_000_000): Reading {
+  return {
+    path,
+    value: new TextEncoder().encode(text),
+    contentFormat: 0,
+    identity: 'sensor-1',
+    peerAddress: '[::1]:40000',
+    receivedAtMs,
+  };
+}
+
+function request(messageId: number, change: Partial<RequestFingerprint> = {}): RequestFingerprint {
+  return {
+    peer: '[::1]:40000',
+    messageId,
+    token: Uint8Array.of(1, 2, 3, 4),
+    digest: new Uint8Array(32).fill(7),
+    lifetimeMs: 247_000,
+    ...change,
+  };
+}
+
+test('the latest reading of a path comes back as it was stored', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  assert.equal(await store.latest('/sensors/a'), undefined);
+  assert.deepEqual(await store.record(reading('/sensors/a', '1'), request(1)), {
+    first: true,
+    repeat: false,
+  });
+  assert.deepEqual(await store.record(reading('/sensors/a', '2'), request(2)), {
+    first: false,
+    repeat: false,
+  });
+  await store.record(
+    { ...reading('/sensor', ''), contentFormat: undefined, identity: undefined },
+    request(3),
+  );
+  assert.deepEqual(await store.latest('/sensors/a'), reading('/sensors/a', '2'));
+  assert.deepEqual(await store.latest('/sensor'), {
+    ...reading('/sensor', ''),
+    contentFormat: undefined,
+    identity: undefined,
+  });
+});
+
+test('a request that was stored before is answered as before and not stored again, also after a restart', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    await store.record(reading('/sensors/a', '1'), request(1));
+    assert.deepEqual(await store.record(reading('/sensors/a', '1'), request(1)), {
+      first: true,
+      repeat: true,
+    });
+  }
+  {
+    await using store = await Store.open(path);
+    assert.deepEqual(await store.record(reading('/sensors/a', '1', 1_246_999), request(1)), {
+      first: true,
+      repeat: true,
+    });
+  }
+  assert.deepEqual(counts(path), { readings: 1, answers: 1 });
+});
+
+test('a request that differs in endpoint, Message ID, token or content is a new one', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    const fingerprints = [
+      request(1),
+      request(2),
+      request(1, { peer: '[::1]:40001' }),
+      request(1, { token: new Uint8Array() }),
+      request(1, { digest: new Uint8Array(32) }),
+    ];
+    for (const fingerprint of fingerprints) {
+      assert.equal((await store.record(reading('/sensors/a', '1'), fingerprint)).repeat, false);
+    }
+  }
+  assert.equal(counts(path).readings, 5);
+});
+
+test('a deduplication record ends with its lifetime, and is then purged', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    await store.record(reading('/sensors/a', '1', 1_000_000), request(1));
+    const late = await store.record(reading('/sensors/a', '1', 1_247_000), request(1));
+    assert.equal(late.repeat, false);
+    await store.record(reading('/sensors/b', '1', 9_000_000), request(9));
+  }
+  assert.deepEqual(counts(path), { readings: 3, answers: 1 });
+});
+
+test('a record from far in the future, after the clock was set back, does not hide a new request', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  await store.record(reading('/sensors/a', '1', 500_000_000), request(1));
+  assert.equal((await store.record(reading('/sensors/a', '1', 1_000_000), request(1))).repeat, false);
+});
+
+test('writes that arrive while a commit runs are committed together in the next one', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  const all = Array.from({ length: 500 }, (_, index) =>
+    store.record(reading(`/sensors/${index % 7}`, `${index}`), request(index)),
+  );
+  const outcomes = await Promise.all(all);
+  assert.equal(store.commits, 2); // the first alone, then the 499 that waited for it
+  assert.equal(outcomes.filter(({ first }) => first).length, 7);
+});
+
+test('more writes than may wait are refused at once and the others are stored', async (t) => {
+  await using store = await Store.open(temporaryFolder(t), { maxWaitingWrites: 2 });
+  const results = await Promise.allSettled(
+    [1, 2, 3, 4, 5].map((id) => store.record(reading('/sensors/a', `${id}`), request(id))),
+  );
+  assert.deepEqual(
+    results.map((result) => (result.status === 'fulfilled' ? 'stored' : (result.reason as StoreFault).code)),
+    ['stored', 'stored', 'stored', 'overloaded', 'overloaded'],
+  );
+});
+
+test('closing finishes the writes that wait, and later calls are refused', async (t) => {
+  const path = temporaryFolder(t);
+  const store = await Store.open(path);
+  const writes = [1, 2, 3].map((id) => store.record(reading('/sensors/a', `${id}`), request(id)));
+  await store.close();
+  await store.close();
+  await Promise.all(writes);
+  await assert.rejects(store.latest('/sensors/a'), (fault: StoreFault) => fault.code === 'closed');
+  assert.equal(counts(path).readings, 3);
+  assert.equal(existsSync(join(path, 'gateway.pid')), false);
+});
+
+test('paths below a prefix are listed once each, in order and up to the limit', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  for (const [index, path] of [
+    '/sensors/b',
+    '/sensor',
+    '/sensors/a/x',
+    '/sensors/b',
+    '/sensors0',
+  ].entries()) {
+    await store.record(reading(path, '1'), request(index));
+  }
+  assert.deepEqual(await store.pathsBelow('/sensors/', 10), ['/sensors/a/x', '/sensors/b']);
+  assert.deepEqual(await store.pathsBelow('/sensors/', 1), ['/sensors/a/x']);
+});
+
+test('a second gateway on the same folder is refused with the process that holds it, and may start after it', async (t) => {
+  const path = temporaryFolder(t);
+  const store = await Store.open(path);
+  await assert.rejects(
+    Store.open(path),
+    (fault: StoreFault) => fault.code === 'in-use' && fault.message.includes(`process ${process.pid}`),
+  );
+  await store.close();
+  await using again = await Store.open(path);
+  assert.equal(await again.latest('/sensor'), undefined);
+});
+
+test('the folder of a gateway that was killed is free at once', async (t) => {
+  const path = temporaryFolder(t);
+  const program = `import { Store } from ${JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href)};
+    await Store.open(${JSON.stringify(path)}); process.stdout.write('open');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    execArgv: [],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  await Promise.race([once(child.stdout, 'data'), exited]);
+  await assert.rejects(
+    Store.open(path),
+    (fault: StoreFault) => fault.code === 'in-use' && fault.message.includes(`process ${child.pid}`),
+  );
+  child.kill('SIGKILL');
+  await exited;
+  await using store = await Store.open(path);
+  assert.equal(await store.deviceCount(), 0);
+});
+
+test('a device added, rotated or removed by another process is seen by the open store', async (t) => {
+  const path = temporaryFolder(t);
+  let changed = Promise.withResolvers<void>();
+  await using store = await Store.open(path, {
+    onDevicesChanged: () => changed.resolve(),
+    watchIntervalMs: 5,
+  });
+  const other = openDatabase(path, { create: false, asGateway: false });
+  t.after(() => other.close());
+  const devices = new DeviceTable(other.database);
+
+  assert.equal(devices.add({ id: 'a', psk: Uint8Array.of(1), rules: ['GET:/x'], addedAtMs: 5 }), true);
+  assert.equal(devices.add({ id: 'a', psk: Uint8Array.of(9), rules: [], addedAtMs: 6 }), false);
+  await changed.promise;
+  const device = { id: 'a', addedAtMs: 5, rules: ['GET:/x'] };
+  assert.deepEqual(await store.device('a'), {
+    ...device,
+    psk: Uint8Array.of(1),
+    keyVersion: 1,
+    rotatedAtMs: undefined,
+  });
+
+  changed = Promise.withResolvers<void>();
+  assert.equal(devices.rotate('a', Uint8Array.of(2), 8), true);
+  await changed.promise;
+  assert.deepEqual(await store.device('a'), {
+    ...device,
+    psk: Uint8Array.of(2),
+    keyVersion: 2,
+    rotatedAtMs: 8,
+  });
+
+  changed = Promise.withResolvers<void>();
+  assert.equal(devices.remove('a'), true);
+  await changed.promise;
+  assert.equal(await store.device('a'), undefined);
+  assert.equal(devices.remove('a'), false);
+  assert.equal(devices.rotate('a', Uint8Array.of(3), 9), false);
+});
+
+function counts(path: string): { readings: number; answers: number } {
+  const { database, close } = openDatabase(path, { create: false, asGateway: false });
+  try {
+    const row = database
+      .prepare('SELECT (SELECT count(*) FROM reading) AS r, (SELECT count(*) FROM deduplication) AS a')
+      .get() as { r: number; a: number };
+    return { readings: row.r, answers: row.a };
+  } finally {
+    close();
+  }
+}
