@@ -4,16 +4,18 @@ import { Code } from '../../../src/core/coap/code.ts';
 import type { MessageView } from '../../../src/core/coap/message-view.ts';
 import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../../src/core/coap/option-set.ts';
-import { utf8Encode } from '../../../src/core/foundation/utf8.ts';
+import { encodeUtf8 } from '../../../src/core/foundation/utf8.ts';
 import { decoded, incoming, LayerUnderTest, peer } from './layer-under-test.ts';
 
-const payload = utf8Encode('22.5');
+const payload = encodeUtf8('22.5');
 const post = (messageId = 1): MessageView => incoming('CON', Code.Post, messageId, { payload });
 
 test('1,000 duplicates of a POST: it runs once, and each gets the bytes of the first answer', () => {
   const layer = new LayerUnderTest();
   const handle = layer.accept(post());
-  const options = new OptionSet().add(OptionNumber.LocationPath, 'sensors').add(OptionNumber.LocationPath, '42');
+  const options = new OptionSet()
+    .add(OptionNumber.LocationPath, 'sensors')
+    .add(OptionNumber.LocationPath, '42');
   layer.reply(handle, Code.Created, false, { options, payload });
   const [answer] = layer.transmitted();
   for (let i = 0; i < 1000; i++) {
@@ -141,10 +143,12 @@ test('a message counts as a duplicate only if peer, Message ID, token and conten
   layer.accept(post(2));
   layer.accept(post(1), '192.0.2.2:5683');
   layer.accept(incoming('CON', Code.Post, 1, { payload, token: Uint8Array.of(1) }));
-  layer.accept(incoming('CON', Code.Post, 1, { payload: utf8Encode('22.6') }));
+  layer.accept(incoming('CON', Code.Post, 1, { payload: encodeUtf8('22.6') }));
   layer.accept(incoming('CON', Code.Put, 1, { payload }));
   layer.accept(incoming('NON', Code.Post, 1, { payload }));
-  layer.accept(incoming('CON', Code.Post, 1, { payload, options: new OptionSet().add(OptionNumber.UriPath, 'a') }));
+  layer.accept(
+    incoming('CON', Code.Post, 1, { payload, options: new OptionSet().add(OptionNumber.UriPath, 'a') }),
+  );
   assert.equal(layer.receive(post(1)).kind, 'absorbed');
   assert.equal(layer.layer.counters.deduplicationEntries, 8);
   layer.layer.forgetPeer(peer, layer.now);
@@ -177,6 +181,7 @@ test('when stored answers of unsafe methods fill the store, unsafe requests are 
     const received = layer.receive(post(id));
     if (received.kind === 'overloaded') {
       refused++;
+      layer.outputs();
       layer.reply(received.reply, Code.ServiceUnavailable);
       assert.deepEqual(layer.summaries(), [`ACK 163 #${id}`]);
       continue;
@@ -190,17 +195,27 @@ test('when stored answers of unsafe methods fill the store, unsafe requests are 
   layer.transmitted();
   for (const message of accepted) assert.equal(layer.receive(message).kind, 'absorbed');
   assert.ok(layer.layer.counters.deduplicationBytes <= 32 * 1024);
-  // Safe requests go on without a record.
-  assert.equal(layer.receive(incoming('CON', Code.Get, 5000)).kind, 'request');
-  assert.equal(layer.layer.counters.untracked, 1);
+  for (let id = 5000; id < 5100; id++) layer.accept(incoming('CON', Code.Get, id));
+  for (const message of accepted) assert.equal(layer.receive(message).kind, 'absorbed');
   // After EXCHANGE_LIFETIME there is room again.
   layer.run(250_000);
   layer.accept(post(6000));
 });
 
+test('without any room a safe request is handed up all the same, and answered, but not remembered', () => {
+  const layer = new LayerUnderTest({ limits: { deduplicationBytes: 100 } });
+  for (let copy = 0; copy < 2; copy++) {
+    layer.reply(layer.accept(incoming('CON', Code.Get, 7)), Code.Content, true);
+    assert.deepEqual(layer.summaries(), ['ACK 69 #7']);
+  }
+  assert.equal(layer.receive(post()).kind, 'overloaded');
+  assert.equal(layer.layer.counters.untracked, 2);
+});
+
 test('records of safe requests make room for unsafe ones, oldest first', () => {
   const layer = new LayerUnderTest({ limits: { deduplicationBytes: 8 * 1024 } });
-  for (let id = 0; id < 100; id++) layer.reply(layer.accept(incoming('CON', Code.Get, id)), Code.Content, true);
+  for (let id = 0; id < 100; id++)
+    layer.reply(layer.accept(incoming('CON', Code.Get, id)), Code.Content, true);
   const evicted = layer.layer.counters.evicted;
   assert.ok(evicted > 0);
   assert.equal(layer.receive(incoming('CON', Code.Get, 99)).kind, 'absorbed');
