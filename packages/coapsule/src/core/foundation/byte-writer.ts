@@ -4,6 +4,8 @@
  * @module
  */
 
+import { InvariantError } from './errors.ts';
+
 /** Writes network byte order into a buffer that grows by doubling. */
 export class ByteWriter {
   #buffer: Uint8Array;
@@ -49,22 +51,28 @@ export class ByteWriter {
     return this;
   }
 
-  /** `bytes` with their length in 1 byte before them. */
+  /** `bytes` with their length in 1 byte before them; throws `InvariantError` above 255 bytes. */
   vector8(bytes: Uint8Array): this {
+    expectFits(bytes.length, 1);
     return this.u8(bytes.length).bytes(bytes);
   }
 
-  /** `bytes` with their length in 2 bytes before them. */
+  /** `bytes` with their length in 2 bytes before them; throws `InvariantError` above 65,535 bytes. */
   vector16(bytes: Uint8Array): this {
+    expectFits(bytes.length, 2);
     return this.u16(bytes.length).bytes(bytes);
   }
 
-  /** Runs `content` and puts the length of what it wrote, in `size` bytes, before it. */
+  /**
+   * Runs `content` and puts the length of what it wrote, in `size` bytes, before it.
+   * Throws `InvariantError` when the length does not fit.
+   */
   nested(size: 1 | 2 | 3, content: (writer: this) => void): this {
     const start = this.#length;
     this.#unsigned(0, size);
     content(this);
     let length = this.#length - start - size;
+    expectFits(length, size);
     for (let i = size - 1; i >= 0; i--) {
       this.#buffer[start + i] = length & 0xff;
       length >>>= 8;
@@ -94,4 +102,10 @@ export class ByteWriter {
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }
+}
+
+/** A length that does not fit would be written cut off, and what follows be read as something else. */
+function expectFits(length: number, size: number): void {
+  if (length >= 2 ** (8 * size))
+    throw new InvariantError(`${length} bytes do not fit a length of ${size} bytes`);
 }

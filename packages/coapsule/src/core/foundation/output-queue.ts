@@ -23,8 +23,10 @@ export class OutputQueue<Output> {
     if (this.#head === this.#items.length) return undefined;
     const output = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
+    // At least half is taken: copying the rest costs no more than taking it did, and the array cannot
+    // grow without end when the queue never runs empty.
+    if (this.#head === this.#items.length || (this.#head >= 256 && this.#head * 2 >= this.#items.length)) {
+      this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
     return output;

@@ -13,7 +13,7 @@ import {
   type MessageDecodeFault,
 } from '../../../src/core/coap/message-codec.ts';
 import type { Message, MessageView } from '../../../src/core/coap/message-view.ts';
-import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
+import { isLegalOptionLength, OptionNumber, optionDefinition } from '../../../src/core/coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../../../src/core/coap/option-set.ts';
 import { concatBytes, noBytes } from '../../../src/core/foundation/bytes.ts';
 import { ApiMisuseError, isDecodeFault } from '../../../src/core/foundation/errors.ts';
@@ -351,6 +351,14 @@ describe('total decoding', () => {
       datagram[5] = pair & 255;
       for (let length = 5; length <= 9; length++) touch(datagram.subarray(0, length));
     }
+  });
+
+  it('a Content-Format of 3 bytes is read without an exception, and is of no legal length', () => {
+    const { options } = decoded(get('c3000032'));
+    assert.equal(options.uint(OptionNumber.ContentFormat), 50);
+    const definition = optionDefinition(OptionNumber.ContentFormat);
+    assert.ok(definition);
+    assert.equal(isLegalOptionLength(definition, options.first(OptionNumber.ContentFormat)?.length ?? 0), false);
   });
 
   it('decoding does not change the datagram and copies nothing out of it', () => {
