@@ -13,7 +13,11 @@ import {
   type MessageDecodeFault,
 } from '../../../src/core/coap/message-codec.ts';
 import type { Message, MessageView } from '../../../src/core/coap/message-view.ts';
-import { isLegalOptionLength, OptionNumber, optionDefinition } from '../../../src/core/coap/option-registry.ts';
+import {
+  isLegalOptionLength,
+  OptionNumber,
+  optionDefinition,
+} from '../../../src/core/coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../../../src/core/coap/option-set.ts';
 import { concatBytes, noBytes } from '../../../src/core/foundation/bytes.ts';
 import { ApiMisuseError, isDecodeFault } from '../../../src/core/foundation/errors.ts';
@@ -358,7 +362,10 @@ describe('total decoding', () => {
     assert.equal(options.uint(OptionNumber.ContentFormat), 50);
     const definition = optionDefinition(OptionNumber.ContentFormat);
     assert.ok(definition);
-    assert.equal(isLegalOptionLength(definition, options.first(OptionNumber.ContentFormat)?.length ?? 0), false);
+    assert.equal(
+      isLegalOptionLength(definition, options.first(OptionNumber.ContentFormat)?.length ?? 0),
+      false,
+    );
   });
 
   it('decoding does not change the datagram and copies nothing out of it', () => {
