@@ -41,7 +41,8 @@ export async function openSession(
     for (const close of closers.splice(0)) close();
   };
   try {
-    const keylogPath = options.keylog ?? nonEmpty(environment.variables['SSLKEYLOGFILE']);
+    const { SSLKEYLOGFILE } = environment.variables;
+    const keylogPath = options.keylog ?? nonEmpty(SSLKEYLOGFILE);
     const keylog = keylogPath === undefined ? undefined : openSync(keylogPath, 'a', 0o600);
     if (keylog !== undefined) closers.push(() => closeSync(keylog));
     const capture = options.write === undefined ? undefined : new CaptureFile(options.write);

@@ -71,12 +71,17 @@ export async function runCoapClient(
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'ERR_ADDRESS') log('error', 'failed to resolve address');
-    else log('error', 'cannot send CoAP pdu');
+    else if (!isUnsaid(code, request.uri)) log('error', 'cannot send CoAP pdu');
     explain(error, environment);
     return code === 'ERR_ADDRESS' || error instanceof CommandFailure ? 1 : 0;
   } finally {
     output.close();
   }
+}
+
+/** Where libcoap prints nothing at its default level: when -B is over, and for a Reset. */
+function isUnsaid(code: unknown, uri: string): boolean {
+  return code === 'ERR_RESET' || (code === 'ERR_TIMEOUT' && !uri.toLowerCase().startsWith('coaps'));
 }
 
 function explain(error: unknown, environment: CommandEnvironment): void {

@@ -9,7 +9,7 @@
 import type { Client, ClientOptions } from 'coapsule';
 
 /** The part of the library's client that the verbs use. */
-export type CommandClient = Pick<Client, 'request' | 'observe' | 'discover' | 'ping' | 'close'>;
+export type CommandClient = Pick<Client, 'request' | 'observe' | 'ping' | 'close'>;
 
 /** Where output goes. */
 export interface OutputStream {

@@ -84,8 +84,11 @@ export function reportOf(error: unknown): FailureReport {
   const { code, path, nextStep } = error as Error & { code?: unknown; path?: unknown; nextStep?: unknown };
   const known = typeof code === 'string' ? knownFailures[code] : undefined;
   if (known !== undefined) {
+    // A handshake that nobody answered says nothing about credentials.
+    const { cause } = (error as Error & { handshake?: { cause?: unknown } }).handshake ?? {};
+    const exitCode = cause === 'timeout' ? ExitCode.NoAnswer : known.exitCode;
     const own = typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep;
-    return { exitCode: known.exitCode, cause: error.message, nextStep: own };
+    return { exitCode, cause: error.message, nextStep: own };
   }
   const inFile = typeof code === 'string' && typeof path === 'string' ? fileFailures[code] : undefined;
   if (inFile !== undefined) {

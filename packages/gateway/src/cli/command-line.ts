@@ -207,8 +207,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
 
   prepare(program, environment);
   await program.parseAsync(spreadSuites(args), { from: 'user' });
-  // A command that was loaded may have set the exit code of the process instead.
-  return exitCode === ExitCode.Success && typeof process.exitCode === 'number' ? process.exitCode : exitCode;
+  return exitCode;
 }
 
 /** Adds the real command when it is the one that is called for, else its name and description. */
@@ -219,7 +218,8 @@ async function addCommand(
   description: string,
   load: () => Promise<Command>,
 ): Promise<void> {
-  if (args.includes(name)) program.addCommand(await load());
+  const isCalled = args[0] === name || (args[0] === 'help' && args[1] === name);
+  if (isCalled) program.addCommand(await load());
   else program.command(name).description(description);
 }
 

@@ -78,12 +78,11 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
     return refuse(typeof value === 'string' ? `there is no entry "${value}"` : 'a credential is an object');
   const { dtls, identity, key } = entry;
   if (isObject(dtls)) {
+    const { psk } = dtls;
     return {
       identity:
         bytesOf(dtls['client-identity']) ?? refuse('"client-identity" is {"ascii": text} or {"hex": digits}'),
-      key:
-        nonEmpty(bytesOf(dtls['psk'])) ??
-        refuse('"psk" is {"ascii": text} or {"hex": digits}, and not empty'),
+      key: nonEmpty(bytesOf(psk)) ?? refuse('"psk" is {"ascii": text} or {"hex": digits}, and not empty'),
     };
   }
   if (typeof identity === 'string' && typeof key === 'string') {

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { encodeLinkFormat } from 'coapsule/message';
+import { decodeLinkFormat, encodeLinkFormat, isDecodeFault } from 'coapsule/message';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { openSession } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { ResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 
 /** Options of discover. */
@@ -24,26 +26,42 @@ export async function runDiscover(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
+  // Of the URI only scheme, host and port count: RFC 6690 §4 fixes the path.
+  const server = /^[^:]+:\/\/[^/?]*/.exec(uri.text)![0];
+  const filter = (options.query ?? []).map((query) => encodeURIComponent(query)).join('&');
+  const listUri = `${server}/.well-known/core${filter === '' ? '' : `?${filter}`}`;
   const session = await openSession(uri, options, environment);
   const abort = new AbortController();
   const forget = environment.onInterrupt(() => abort.abort());
   try {
-    const links = await session.client.discover(uri.text, {
+    const response = await session.client.request('GET', listUri, {
+      accept: 'application/link-format',
       signal: abort.signal,
-      ...(options.query !== undefined && { query: [...options.query] }),
       ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
     });
-    for (const link of links) {
-      environment.stdout.write(
-        options.json === true
-          ? `${JSON.stringify({ target: link.target, attributes: link.attributes.map(([name, value]) => ({ name, value: value ?? null })) })}\n`
-          : `${encodeLinkFormat([link])}\n`,
-      );
-    }
-    if (links.length === 0) environment.stderr.write('coapsule: no resource matches\n');
+    if (!response.ok) return new ResponseOutput(listUri, {}, environment).response(response, false);
+    printLinks(response.text(), listUri, options.json === true, environment);
     return ExitCode.Success;
   } finally {
     forget();
     await session.close();
   }
+}
+
+function printLinks(
+  text: string,
+  listUri: string,
+  asJson: boolean,
+  { stdout, stderr }: CommandEnvironment,
+): void {
+  const links = decodeLinkFormat(text);
+  if (isDecodeFault(links)) {
+    const cause = `${listUri} is not in link format, character ${links.offset + 1}: ${links.reason}`;
+    throw new CommandFailure(ExitCode.Failure, cause, `see what it is with "coapsule get ${listUri}"`);
+  }
+  for (const { target, attributes } of links) {
+    const json = { target, attributes: attributes.map(([name, value]) => ({ name, value: value ?? null })) };
+    stdout.write(`${asJson ? JSON.stringify(json) : encodeLinkFormat([{ target, attributes }])}\n`);
+  }
+  if (links.length === 0) stderr.write('coapsule: no resource matches\n');
 }

@@ -8,10 +8,13 @@ import { runCommandLine } from './command-line.ts';
 import { processEnvironment } from './process-environment.ts';
 
 // The launcher keeps a channel open that carries nothing: when it closes, the launcher was killed, and so are we.
-if (process.env['COAPSULE_LAUNCHED'] === '1' && process.channel !== undefined) {
-  delete process.env['COAPSULE_LAUNCHED'];
+const { COAPSULE_LAUNCHED } = process.env;
+delete process.env['COAPSULE_LAUNCHED'];
+if (COAPSULE_LAUNCHED === '1') {
   process.channel?.unref();
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 }
 
-process.exitCode = await runCommandLine(process.argv.slice(2), processEnvironment());
+const exitCode = await runCommandLine(process.argv.slice(2), processEnvironment());
+// A command that runs on, as the gateway does, may set the exit code of the process later.
+if (exitCode !== 0) process.exitCode = exitCode;

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseCredentialsMap } from '../../src/cli/credentials-map.ts';
+
+const text = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+const short = (identity: string): object => ({ identity, key: 'a key' });
+
+/** The identity found for a URI in a map. */
+function identityFor(uri: string, map: object): string | undefined {
+  return text(parseCredentialsMap(JSON.stringify(map), 'c.json').find(uri)?.identity);
+}
+
+describe('credentials files', () => {
+  test('the form of aiocoap, with keys in ascii and hex', () => {
+    const map = {
+      'coaps://a/*': { dtls: { psk: { ascii: 'secret' }, 'client-identity': { ascii: 'id' } } },
+      'coaps://b/*': { dtls: { psk: { hex: '00ff' }, 'client-identity': { hex: '6964' } } },
+    };
+    const credentials = parseCredentialsMap(JSON.stringify(map), 'c.json');
+    assert.deepEqual(credentials.find('coaps://a/x'), {
+      identity: new TextEncoder().encode('id'),
+      key: new TextEncoder().encode('secret'),
+    });
+    assert.deepEqual(credentials.find('coaps://b/x'), {
+      identity: Uint8Array.of(0x69, 0x64),
+      key: Uint8Array.of(0, 255),
+    });
+  });
+
+  test('the short form takes a key in text, or in hex behind 0x', () => {
+    const map = JSON.stringify({ 'coaps://a/*': { identity: 'id', key: '0x00ff' } });
+    assert.deepEqual(parseCredentialsMap(map, 'c.json').find('coaps://a/')?.key, Uint8Array.of(0, 255));
+  });
+
+  test('the most specific pattern wins, in any order', () => {
+    const map = {
+      'coaps://h/*': short('host'),
+      '*': short('all'),
+      'coaps://h/a/*': short('path'),
+      'coaps://*/a/b': short('b'),
+    };
+    assert.equal(identityFor('coaps://h/x', map), 'host');
+    assert.equal(identityFor('coaps://other/x', map), 'all');
+    assert.equal(identityFor('coaps://h/a/b', map), 'path');
+    assert.equal(identityFor('coaps://i/a/b', map), 'b');
+  });
+
+  test('a default port, the case of scheme and host, and a missing path make no difference', () => {
+    const map = { 'coaps://Server:5684/*': short('id') };
+    for (const uri of ['coaps://server/x', 'COAPS://SERVER:5684/x', 'coaps://server'])
+      assert.equal(identityFor(uri, map), 'id');
+    assert.equal(identityFor('coaps://server:5683/x', map), undefined);
+    assert.equal(
+      identityFor('coaps://[2001:DB8::1]/x', { 'coaps://[2001:db8::1]:5684/*': short('v6') }),
+      'v6',
+    );
+  });
+
+  test('characters with a meaning in regular expressions have none', () => {
+    assert.equal(identityFor('coaps://aXb/', { 'coaps://a.b/*': short('id') }), undefined);
+    assert.equal(identityFor('coaps://h/a?b=(c', { 'coaps://h/a?b=(c': short('id') }), 'id');
+  });
+
+  test('a text stands for the entry of that name', () => {
+    assert.equal(identityFor('coaps://a/', { 'coaps://a/*': ':lab', ':lab': short('shared') }), 'shared');
+    assert.throws(() => identityFor('coaps://a/', { 'coaps://a/*': ':lab' }), /there is no entry ":lab"/);
+  });
+
+  test('an entry without a pre-shared key is refused when it is the one, and ignored when it is not', () => {
+    const map = { 'coaps://a/*': { oscore: { basedir: '/x' } }, 'coaps://b/*': short('b') };
+    assert.throws(() => identityFor('coaps://a/', map), {
+      message: /"coaps:\/\/a\/\*": it has no pre-shared key/,
+      exitCode: 64,
+    });
+    assert.equal(identityFor('coaps://b/', map), 'b');
+  });
+
+  test('text that is not JSON is refused by position, without showing what stands there', () => {
+    const broken = '{"coaps://a/*": {"identity": "id", "key": "TopSecret" "x"}}';
+    assert.throws(
+      () => parseCredentialsMap(broken, 'c.json'),
+      (error: Error) =>
+        /^c\.json is not JSON \(position \d+/.test(error.message) && !error.message.includes('TopSecret'),
+    );
+    assert.throws(() => parseCredentialsMap('[]', 'c.json'), /not a JSON object/);
+  });
+});

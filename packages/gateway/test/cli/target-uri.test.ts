@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { targetUri } from '../../src/cli/target-uri.ts';
+
+describe('the URI on the command line', () => {
+  test('coap and coaps are taken, in any case', () => {
+    assert.deepEqual(targetUri('coap://[::1]:5683/a?b=c'), {
+      text: 'coap://[::1]:5683/a?b=c',
+      scheme: 'coap',
+    });
+    assert.equal(targetUri('COAPS://host').scheme, 'coaps');
+  });
+
+  const refused: readonly [uri: string, message: RegExp, nextStep: RegExp][] = [
+    ['localhost/a', /not a URI with a scheme/, /did you mean coap:\/\/localhost\/a\?/],
+    ['http://host/', /"http" is not a CoAP scheme/, /coap:\/\/ or coaps/],
+    ['coap+tcp://host/', /"coap\+tcp" is not there yet/, /coap:\/\/ or coaps/],
+    ['coaps+serial://ttyUSB0/', /"coaps\+serial" is not there yet/, /./],
+    ['coap://host/a b', /character 14: /, /%20/],
+    ['coap://host/%zz', /character 13: /, /percent-encode/],
+    ['coap://host/#x', /character 13: .*fragment/, /./],
+    ['coap://user@host/', /character 12: .*user/, /./],
+    ['coap:///a', /character 8: /, /./],
+    ['coap://host:x/', /character 12: /, /./],
+    ['coap://[::g]/', /character 8: .*IPv6/, /brackets/],
+  ];
+  for (const [uri, message, nextStep] of refused) {
+    test(`${uri} is refused with the place and a next step`, () => {
+      assert.throws(() => targetUri(uri), { message, nextStep, exitCode: 64 });
+    });
+  }
+});

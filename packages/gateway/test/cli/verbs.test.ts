@@ -1,0 +1,553 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Code, OptionNumber, OptionSet } from 'coapsule/message';
+import { libraryError, response, run } from './recorded-environment.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const uri = 'coap://[::1]/a';
+const notification = (sequence: number, payload: string) =>
+  response(Code.Content, payload, new OptionSet().add(OptionNumber.Observe, sequence));
+
+let folder: string;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'coapsule-verbs-'));
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** A file with mode 0600. */
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+describe('requests', () => {
+  test('standard output carries the payload alone', async () => {
+    const { exitCode, stdout, stderr, closed } = await run(['get', uri], {
+      answers: [response(Code.Content, '22.5')],
+    });
+    assert.deepEqual([exitCode, stdout, stderr, closed], [0, '22.5', '', true]);
+  });
+
+  test('on a terminal a line feed follows', async () => {
+    const { stdout } = await run(['get', uri], {
+      answers: [response(Code.Content, '22.5')],
+      isTerminal: true,
+    });
+    assert.equal(stdout, '22.5\n');
+  });
+
+  for (const [verb, method] of [
+    ['get', 'GET'],
+    ['put', 'PUT'],
+    ['post', 'POST'],
+    ['delete', 'DELETE'],
+    ['fetch', 'FETCH'],
+    ['patch', 'PATCH'],
+    ['ipatch', 'IPATCH'],
+  ]) {
+    test(`${verb} sends ${method}`, async () => {
+      const { requests } = await run([verb!, uri], { answers: [response(Code.Changed)] });
+      assert.deepEqual(
+        requests.map((request) => [request.method, request.uri]),
+        [[method, uri]],
+      );
+    });
+  }
+
+  test('options of the request reach the library', async () => {
+    const args = [
+      'put',
+      uri,
+      '-N',
+      '-e',
+      'on',
+      '-t',
+      '0',
+      '-A',
+      'application/json',
+      '-O',
+      '258,0x02',
+      '-O',
+      '15,x=y',
+      '-T',
+      'cafe',
+      '-b',
+      '64',
+      '-B',
+      '2.5',
+    ];
+    const { requests } = await run(args, { answers: [response(Code.Changed)] });
+    const { signal, ...options } = requests[0]!.options;
+    assert.ok(signal instanceof AbortSignal);
+    assert.deepEqual(options, {
+      payload: bytes('on'),
+      contentFormat: 0,
+      accept: 'application/json',
+      confirmable: false,
+      blockSize: 64,
+      token: Uint8Array.of(0xca, 0xfe),
+      options: [
+        { number: 258, value: Uint8Array.of(2) },
+        { number: 15, value: 'x=y' },
+      ],
+      timeoutMs: 2500,
+    });
+  });
+
+  test('options of the client reach the library', async () => {
+    const args = [
+      'get',
+      'coaps://h/',
+      '-u',
+      'id',
+      '-k',
+      'MySecret16ByteK!',
+      '--sni',
+      'name',
+      '--suite',
+      'PSK-AES128-CCM8',
+      '--no-ems',
+      '--mtu',
+      '256',
+      '-l',
+      '10',
+    ];
+    const { clientOptions, stderr } = await run(args, { answers: [response(Code.Content)] });
+    assert.deepEqual(clientOptions, {
+      psk: { identity: 'id', key: bytes('MySecret16ByteK!') },
+      serverName: 'name',
+      suites: ['TLS_PSK_WITH_AES_128_CCM_8'],
+      extendedMasterSecret: 'preferred',
+      mtu: 256,
+      lossRate: 0.1,
+    });
+    assert.equal(stderr, '');
+  });
+
+  test('a payload comes from standard input with -f -, from a file with -f FILE', async () => {
+    const piped = await run(['put', uri, '-f', '-'], {
+      answers: [response(Code.Changed)],
+      input: 'from input',
+    });
+    assert.deepEqual(piped.requests[0]!.options.payload, bytes('from input'));
+    const read = await run(['put', uri, '-f', file('body', 'from file')], {
+      answers: [response(Code.Changed)],
+    });
+    assert.equal(Buffer.from(read.requests[0]!.options.payload as Uint8Array).toString(), 'from file');
+  });
+
+  test('-o writes the payload to a file, and nothing to standard output', async () => {
+    const path = join(folder, 'out');
+    const { stdout } = await run(['get', uri, '-o', path], {
+      answers: [response(Code.Content, Uint8Array.of(0, 255))],
+    });
+    assert.deepEqual([stdout, [...readFileSync(path)]], ['', [0, 255]]);
+  });
+
+  test('the place of a created resource is told on standard error', async () => {
+    const options = new OptionSet()
+      .add(OptionNumber.LocationPath, 'store')
+      .add(OptionNumber.LocationPath, '7');
+    const { stdout, stderr } = await run(['post', uri], { answers: [response(Code.Created, '', options)] });
+    assert.deepEqual([stdout, stderr], ['', '2.01 Created: /store/7\n']);
+  });
+});
+
+describe('exit codes', () => {
+  const responses: readonly [number, number][] = [
+    [Code.Content, 0],
+    [Code.Created, 0],
+    [Code.Valid, 0],
+    [Code.BadRequest, 4],
+    [Code.NotFound, 4],
+    [0x9f, 4],
+    [Code.InternalServerError, 5],
+    [Code.ServiceUnavailable, 5],
+    [0x61, 1],
+  ];
+  for (const [code, exitCode] of responses) {
+    test(`response code ${code >> 5}.${String(code & 31).padStart(2, '0')} is ${exitCode}`, async () => {
+      assert.equal((await run(['get', uri], { answers: [response(code)] })).exitCode, exitCode);
+    });
+  }
+
+  test('an error response is told on standard error with its diagnostic and a next step', async () => {
+    const { stdout, stderr } = await run(['get', uri], {
+      answers: [response(Code.NotFound, 'no such thing')],
+    });
+    assert.deepEqual(
+      [stdout, stderr],
+      ['', '4.04 Not Found: no such thing\n  list what there is with "coapsule discover"\n'],
+    );
+  });
+
+  test('a diagnostic with control characters is not shown', async () => {
+    const { stderr } = await run(['get', uri], { answers: [response(Code.BadRequest, '\u001b[2J')] });
+    assert.ok(!stderr.includes('\u001b'));
+  });
+
+  const errors: readonly [string, Error, number][] = [
+    ['no answer in time', libraryError('ERR_TIMEOUT', 'no response'), 6],
+    [
+      'a failed handshake',
+      libraryError('ERR_HANDSHAKE', 'failed', { handshake: { cause: 'no-common-cipher-suite' } }),
+      7,
+    ],
+    [
+      'a handshake that nobody answers',
+      libraryError('ERR_HANDSHAKE', 'failed', { handshake: { cause: 'timeout' } }),
+      6,
+    ],
+    ['credentials that are not taken', libraryError('ERR_CREDENTIALS', 'wrong'), 7],
+    ['a name without address', libraryError('ERR_ADDRESS', 'no address'), 1],
+    ['nobody listening', libraryError('ERR_NETWORK', 'unreachable'), 1],
+    ['a Reset', libraryError('ERR_RESET', 'Reset'), 1],
+    ['an association that ended', libraryError('ERR_ASSOCIATION_CLOSED', 'closed'), 1],
+    ['a broken block-wise transfer', libraryError('ERR_BLOCKWISE', 'broken'), 1],
+    ['misuse of the library', libraryError('ERR_API_MISUSE', 'bad value'), 64],
+    ['an error nobody thought of', new Error('surprise'), 1],
+  ];
+  for (const [sentence, error, exitCode] of errors) {
+    test(`${sentence} is ${exitCode}, and the cause is told`, async () => {
+      const result = await run(['get', uri], { answers: [error] });
+      assert.equal(result.exitCode, exitCode);
+      assert.match(result.stderr, new RegExp(`^coapsule: ${error.message}\n`));
+      if ('nextStep' in error) assert.match(result.stderr, /\n {2}library hint\n/);
+      assert.ok(result.closed);
+    });
+  }
+
+  const wrong: readonly [sentence: string, args: readonly string[], message: RegExp][] = [
+    ['no command', ['frobnicate'], /unknown command 'frobnicate'/],
+    ['no URI', ['get'], /missing required argument 'uri'/],
+    ['two URIs', ['get', uri, uri], /too many arguments/],
+    ['an option that there is not', ['get', uri, '--frob'], /unknown option '--frob'/],
+    ['an option value that cannot be', ['get', uri, '-b', '17'], /Block sizes are 16/],
+    ['-e with -f', ['put', uri, '-e', 'a', '-f', 'b'], /-e and -f cannot be used together/],
+    ['-k without -u', ['get', 'coaps://h/', '-k', 'key'], /-k needs an identity/],
+    ['-u without -k', ['get', 'coaps://h/', '-u', 'id'], /-u needs a key/],
+    ['another scheme', ['get', 'http://h/'], /"http" is not a CoAP scheme/],
+  ];
+  for (const [sentence, args, message] of wrong) {
+    test(`${sentence} is wrong usage: 64`, async () => {
+      const result = await run(args);
+      assert.equal(result.exitCode, 64);
+      assert.match(result.stderr, message);
+      assert.equal(result.stdout, '');
+      assert.equal(result.clientOptions, undefined, 'no client is made');
+    });
+  }
+
+  test('an unreadable file is 1, with path and reason', async () => {
+    const { exitCode, stderr } = await run(['put', uri, '-f', join(folder, 'missing')]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /cannot use .*missing: there is no such file/);
+  });
+
+  const later = [
+    '-c x',
+    '-j x',
+    '-C x',
+    '--insecure',
+    '-M x',
+    '--peer-rpk x',
+    '--oscore x',
+    '-P coap://p',
+    '--cid',
+    '--cid 4',
+    '--no-cid',
+    '--session x',
+    '--session-key x',
+  ];
+  for (const option of later) {
+    test(`${option} is refused by name with 64`, async () => {
+      const { exitCode, stderr } = await run(['get', ...option.split(' '), '--', uri]);
+      assert.equal(exitCode, 64);
+      assert.match(stderr, new RegExp(`${option.split(' ')[0]}\\b.* cannot be used: .* not there yet`));
+    });
+  }
+  for (const command of ['bench', 'simulate', 'probe', 'completion']) {
+    test(`${command} is refused by name with 64`, async () => {
+      const { exitCode, stderr } = await run([command, uri, '--clients', '3']);
+      assert.equal(exitCode, 64);
+      assert.match(stderr, new RegExp(`"coapsule ${command}" is not there yet`));
+    });
+  }
+});
+
+describe('help', () => {
+  for (const command of [
+    'get',
+    'put',
+    'post',
+    'delete',
+    'fetch',
+    'patch',
+    'ipatch',
+    'observe',
+    'ping',
+    'discover',
+  ]) {
+    test(`${command} --help has the options and an example, and is no failure`, async () => {
+      const { exitCode, stdout } = await run([command, '--help']);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /--psk-file/);
+      assert.match(stdout, new RegExp(`Example:\n  coapsule ${command} `));
+      assert.doesNotMatch(stdout, /--oscore/);
+    });
+  }
+  test('--version prints the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.deepEqual((await run(['--version'])).stdout, `${version}\n`);
+  });
+});
+
+describe('credentials', () => {
+  const secure = 'coaps://h/a';
+  const answers = [response(Code.Content)];
+
+  test('coaps without any is 7 and makes no client: there is no way back to coap', async () => {
+    const { exitCode, stderr, clientOptions } = await run(['get', secure]);
+    assert.deepEqual([exitCode, clientOptions], [7, undefined]);
+    assert.match(stderr, /needs credentials\n {2}give identity and key with -u ID -k KEY/);
+  });
+
+  test('--psk-file with one identity needs no -u', async () => {
+    const { clientOptions } = await run(
+      ['get', secure, '--psk-file', file('one.psk', 'id:MySecret16ByteK!\n')],
+      { answers },
+    );
+    assert.deepEqual(clientOptions?.psk, { identity: bytes('id'), key: bytes('MySecret16ByteK!') });
+  });
+
+  test('--psk-file with several wants -u to choose', async () => {
+    const path = file('two.psk', 'a:AAAAAAAAAAAAAAAA\nb:BBBBBBBBBBBBBBBB\n');
+    const unclear = await run(['get', secure, '--psk-file', path]);
+    assert.equal(unclear.exitCode, 64);
+    assert.match(unclear.stderr, /has 2 identities\n {2}choose one with -u ID/);
+    const chosen = await run(['get', secure, '--psk-file', path, '-u', 'b'], { answers });
+    assert.deepEqual(chosen.clientOptions?.psk, { identity: bytes('b'), key: bytes('BBBBBBBBBBBBBBBB') });
+    const missing = await run(['get', secure, '--psk-file', path, '-u', 'c']);
+    assert.equal(missing.exitCode, 7);
+    assert.match(missing.stderr, /has no identity "c"/);
+  });
+
+  test('--credentials gives the one for the URI, and 7 when there is none', async () => {
+    const path = file(
+      'map.json',
+      JSON.stringify({ 'coaps://h/*': { identity: 'id', key: 'MySecret16ByteK!' } }),
+    );
+    const found = await run(['get', secure, '--credentials', path], { answers });
+    assert.deepEqual(found.clientOptions?.psk, { identity: bytes('id'), key: bytes('MySecret16ByteK!') });
+    const missing = await run(['get', 'coaps://other/', '--credentials', path]);
+    assert.equal(missing.exitCode, 7);
+    assert.match(missing.stderr, /has no credential for coaps:\/\/other\//);
+  });
+
+  test('a key under 16 bytes, and a key for coap, are warned about', async () => {
+    assert.match(
+      (await run(['get', secure, '-u', 'i', '-k', 'short'], { answers })).stderr,
+      /warning: the key has 5 bytes/,
+    );
+    assert.match(
+      (await run(['get', uri, '-u', 'i', '-k', 'short'], { answers })).stderr,
+      /warning: the key is not used/,
+    );
+  });
+});
+
+describe('--json', () => {
+  test('prints one object with a stable schema', async () => {
+    const options = new OptionSet()
+      .add(OptionNumber.ContentFormat, 50)
+      .add(OptionNumber.ETag, Uint8Array.of(1, 2))
+      .add(OptionNumber.MaxAge, 5);
+    const { stdout } = await run(['get', uri, '--json'], {
+      answers: [response(Code.Content, '{"a":1}', options)],
+    });
+    assert.equal(stdout.split('\n').length, 2);
+    assert.deepEqual(JSON.parse(stdout), {
+      uri,
+      code: '2.05',
+      name: 'Content',
+      ok: true,
+      contentFormat: 50,
+      mediaType: 'application/json',
+      maxAgeSeconds: 5,
+      etag: '0102',
+      observe: null,
+      locationPath: null,
+      options: [
+        { number: 4, name: 'ETag', hex: '0102' },
+        { number: 12, name: 'Content-Format', hex: '32' },
+        { number: 14, name: 'Max-Age', hex: '05' },
+      ],
+      payload: '{"a":1}',
+      payloadEncoding: 'utf-8',
+      peer: {
+        address: '[::1]:5683',
+        security: 'none',
+        identity: null,
+        suite: null,
+        extendedMasterSecret: null,
+        association: null,
+      },
+      roundTripMs: 1.5,
+      handshakeMs: null,
+    });
+  });
+
+  test('a payload that is not UTF-8 is in Base64', async () => {
+    const { stdout } = await run(['get', uri, '--json'], {
+      answers: [response(Code.Content, Uint8Array.of(0xff, 0xfe))],
+    });
+    const { payload, payloadEncoding } = JSON.parse(stdout);
+    assert.deepEqual([payload, payloadEncoding], ['//4=', 'base64']);
+  });
+
+  test('an error response is an object too', async () => {
+    const { stdout, exitCode } = await run(['get', uri, '--json'], {
+      answers: [response(Code.NotFound, 'gone')],
+    });
+    assert.deepEqual([JSON.parse(stdout).code, JSON.parse(stdout).payload, exitCode], ['4.04', 'gone', 4]);
+  });
+});
+
+describe('observe', () => {
+  test('each notification is followed by a line feed', async () => {
+    const { stdout, exitCode } = await run(['observe', uri], {
+      answers: [notification(1, 'a'), notification(2, 'b')],
+    });
+    assert.deepEqual([stdout, exitCode], ['a\nb\n', 0]);
+  });
+
+  test('an interrupt cancels the observation and is a success', async () => {
+    const { exitCode, cancelled, closed } = await run(['observe', uri], {
+      answers: [notification(1, 'a')],
+      afterLast: 'interrupt',
+    });
+    assert.deepEqual([exitCode, cancelled, closed], [0, true, true]);
+  });
+
+  for (const verb of ['get', 'observe']) {
+    test(`${verb} -s cancels when the time is over`, async () => {
+      const result = await run([verb, uri, '-s', '60'], {
+        answers: [notification(1, 'a')],
+        afterLast: 'elapse',
+      });
+      assert.deepEqual([result.exitCode, result.cancelled, result.stdout], [0, true, 'a\n']);
+      assert.equal(result.delays[0], 60_000);
+    });
+  }
+
+  test('a resource that is not observable is printed once, and said to be so', async () => {
+    const { stdout, stderr, exitCode } = await run(['observe', uri], {
+      answers: [response(Code.Content, 'a')],
+    });
+    assert.deepEqual([stdout, exitCode], ['a\n', 0]);
+    assert.match(stderr, /is not observable/);
+  });
+
+  test('an error response ends it with its exit code', async () => {
+    assert.equal(
+      (await run(['observe', uri], { answers: [notification(1, 'a'), response(Code.NotFound)] })).exitCode,
+      4,
+    );
+    assert.equal(
+      (await run(['observe', uri], { answers: [libraryError('ERR_TIMEOUT', 'no response')] })).exitCode,
+      6,
+    );
+  });
+
+  test('--json prints one object for each notification', async () => {
+    const { stdout } = await run(['observe', uri, '--json'], {
+      answers: [notification(1, 'a'), notification(2, 'b')],
+    });
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).observe),
+      [1, 2],
+    );
+  });
+});
+
+describe('ping and discover', () => {
+  test('ping tells the times', async () => {
+    const { stdout, exitCode } = await run(['ping', uri], { answers: [response(0)] });
+    assert.deepEqual([stdout, exitCode], [`${uri} answers in 1.5 ms, after a handshake of 20.0 ms\n`, 0]);
+    const json = await run(['ping', uri, '--json'], { answers: [response(0)] });
+    assert.deepEqual(JSON.parse(json.stdout), { uri, roundTripMs: 1.5, handshakeMs: 20 });
+  });
+
+  test('ping without answer is 6', async () => {
+    assert.equal(
+      (await run(['ping', uri], { answers: [libraryError('ERR_TIMEOUT', 'no response')] })).exitCode,
+      6,
+    );
+  });
+
+  test('discover asks for /.well-known/core with the filters and prints one link on a line', async () => {
+    const answers = [response(Code.Content, '</a>;rt="t";obs,</b>;ct=40')];
+    const { stdout, requests } = await run(
+      ['discover', 'coap://[::1]:5690/x?y', '-q', 'rt=t', '-q', 'href=/a*'],
+      { answers },
+    );
+    assert.equal(requests[0]!.uri, 'coap://[::1]:5690/.well-known/core?rt%3Dt&href%3D%2Fa*');
+    assert.equal(requests[0]!.options.accept, 'application/link-format');
+    assert.equal(stdout, '</a>;rt="t";obs\n</b>;ct=40\n');
+  });
+
+  test('discover --json prints one object for each link', async () => {
+    const { stdout } = await run(['discover', uri, '--json'], {
+      answers: [response(Code.Content, '</a>;obs')],
+    });
+    assert.deepEqual(JSON.parse(stdout), { target: '/a', attributes: [{ name: 'obs', value: null }] });
+  });
+
+  test('discover has the exit code of the response', async () => {
+    const { exitCode, stderr } = await run(['discover', uri], { answers: [response(Code.NotFound)] });
+    assert.equal(exitCode, 4);
+    assert.match(stderr, /^4\.04 Not Found/);
+  });
+
+  test('an answer that is no link format is told with the place', async () => {
+    const { exitCode, stderr } = await run(['discover', uri], { answers: [response(Code.Content, '</a')] });
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /is not in link format, character \d+/);
+  });
+});
+
+describe('secrets and captures', () => {
+  test('--keylog appends each line, mode 0600; SSLKEYLOGFILE does the same', async () => {
+    for (const where of ['option', 'variable']) {
+      const path = join(folder, `keys-${where}.log`);
+      const args = ['get', 'coaps://h/', '-u', 'id', '-k', 'MySecret16ByteK!'];
+      const { clientOptions } = await run(where === 'option' ? [...args, '--keylog', path] : args, {
+        answers: [response(Code.Content)],
+        ...(where === 'variable' && { variables: { SSLKEYLOGFILE: path } }),
+      });
+      assert.equal(typeof clientOptions?.keylog, 'function');
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+    }
+  });
+
+  test('-w makes a capture that begins with a section header', async () => {
+    const path = join(folder, 'capture.pcapng');
+    const { clientOptions } = await run(['get', uri, '-w', path], { answers: [response(Code.Content)] });
+    assert.equal(typeof clientOptions?.capture, 'function');
+    assert.equal(readFileSync(path).readUInt32LE(0), 0x0a0d0d0a);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+  });
+
+  test('a file that cannot be made is 1, before anything is sent', async () => {
+    const { exitCode, stderr, requests } = await run(['get', uri, '-w', join(folder, 'no', 'such')]);
+    assert.deepEqual([exitCode, requests.length], [1, 0]);
+    assert.match(stderr, /cannot use .*such: there is no such file or folder/);
+  });
+});
