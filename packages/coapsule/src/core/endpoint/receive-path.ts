@@ -182,7 +182,9 @@ export function deliver(
     case 'request': {
       const peer = layers.peers.withKey(output.peer);
       if (peer === undefined) return;
-      layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request: output.request });
+      const { messageId, type } = output.reply as ReplyHandle;
+      const request = { ...output.request, messageId, confirmable: type === 'CON' };
+      layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request });
       return;
     }
     case 'response': {

@@ -147,6 +147,8 @@ export type RequestResponseOutput =
       readonly kind: 'request';
       readonly peer: PeerKey;
       readonly exchange: ExchangeId;
+      /** The message layer's handle of the message that completed the request. */
+      readonly reply: unknown;
       readonly request: {
         readonly code: Code;
         readonly options: OptionReader;

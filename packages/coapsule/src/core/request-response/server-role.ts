@@ -328,7 +328,7 @@ export class ServerRole {
   #pushRequest(exchange: ServerExchange, observe: ServerExchange['observe'], refresh: boolean): void {
     const { id, peer, code, options, payload, token } = exchange;
     const request = { code, options, payload, token, refresh, ...(observe === undefined ? {} : { observe }) };
-    this.#context.outputs.push({ kind: 'request', peer, exchange: id, request });
+    this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
   }
 
   #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
