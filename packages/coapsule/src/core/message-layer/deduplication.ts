@@ -35,13 +35,13 @@ import type { PeerKey, ReplyHandle } from './message-layer-output.ts';
 import { contentOf, isSafeRequest } from './message-types.ts';
 
 /** Heap bytes of a record and its place in the index, measured, rounded up. */
-const recordBytes = 224;
+const recordBytes = 256;
 /** Heap bytes of an answer that is kept, besides its own. */
-const answerOverheadBytes = 112;
+const answerOverheadBytes = 224;
 /** What an unsafe CON request reserves for its answer. */
 const reservedAnswerBytes = 1024;
 /** Heap bytes of a peer with at least one record. */
-const peerBytes = 384;
+const peerBytes = 256;
 /** How far records may outstay their lifetime in memory (never in effect), so that timers are few. */
 const sweepMs = 1000;
 
