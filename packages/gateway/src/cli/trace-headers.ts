@@ -28,13 +28,8 @@ export function headerLine(event: TraceEvent): string | undefined {
     case 'closed':
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
-      return `* ${event.address.key} DTLS handshake failed: ${failureText(event.failure)}`;
+      return `* ${event.address.key} DTLS handshake failed: ${event.failure.detail}`;
     default:
       return undefined;
   }
-}
-
-/** A failure is a word, or an object with words. */
-function failureText(failure: unknown): string {
-  return typeof failure === 'string' ? failure : JSON.stringify(failure);
 }

@@ -79,6 +79,63 @@ describe('trace', () => {
     ]);
   });
 
+  test('-vv shows each handshake message with flight, sequence, epoch, fragment and whether it is sent again', () => {
+    const hello = {
+      kind: 'handshake-trace',
+      address,
+      role: 'client',
+      epoch: 0,
+      retransmit: false,
+      reordered: false,
+    } as const;
+    const events: TraceEvent[] = [
+      { ...hello, direction: 'sent', name: 'ClientHello', flight: 1, messageSeq: 0 },
+      {
+        ...hello,
+        direction: 'received',
+        name: 'ServerHello',
+        flight: 4,
+        messageSeq: 1,
+        fragment: { offset: 10, length: 20, total: 38 },
+        reordered: true,
+      },
+      { ...hello, direction: 'sent', name: 'Finished', flight: 5, messageSeq: 2, epoch: 1, retransmit: true },
+    ];
+    assert.deepEqual(lines(1, ...events), []);
+    assert.deepEqual(lines(2, ...events), [
+      '→ [::1]:5683 DTLS ClientHello (flight 1, message_seq 0, epoch 0)',
+      '← [::1]:5683 DTLS ServerHello (flight 4, message_seq 1, epoch 0, bytes 10 to 30 of 38, early)',
+      '→ [::1]:5683 DTLS Finished (flight 5, message_seq 2, epoch 1, again)',
+    ]);
+  });
+
+  test('-v shows what becomes of an association', () => {
+    const events: TraceEvent[] = [
+      {
+        kind: 'connected',
+        association: 1,
+        address,
+        role: 'client',
+        identity: Uint8Array.of(0x69),
+        suite: 'TLS_PSK_WITH_AES_128_CCM_8',
+        extendedMasterSecret: true,
+      },
+      { kind: 'closed', association: 1, address, reason: 'close-notify' },
+      {
+        kind: 'handshake-failed',
+        association: 1,
+        address,
+        role: 'client',
+        failure: { cause: 'timeout', detail: 'nobody answers' },
+      },
+    ];
+    assert.deepEqual(lines(1, ...events), [
+      '* [::1]:5683 DTLS association established: TLS_PSK_WITH_AES_128_CCM_8, extended master secret yes',
+      '* [::1]:5683 DTLS association closed: close-notify',
+      '* [::1]:5683 DTLS handshake failed: nobody answers',
+    ]);
+  });
+
   test('a kind of event that is not known shows as its name and plain fields', () => {
     const unknown = {
       kind: 'new-thing',
