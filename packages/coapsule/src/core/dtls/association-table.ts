@@ -1,0 +1,219 @@
+/**
+ * All established associations: numbers in typed-array columns by slot, found by id or by peer address.
+ *
+ * A slot is used again after its association ended, an id never is. Holds state and finds it; opening, sealing
+ * and closing are in `dtls-layer.ts`.
+ *
+ * @module
+ */
+
+import type { Instant } from '../foundation/instant.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { AssociationId, DtlsRole } from './dtls-output.ts';
+import type { Flight } from './handshake/flight.ts';
+import type { ReplayWindowState } from './record/anti-replay-window.ts';
+import type { EpochKeys } from './record/epoch-keys.ts';
+
+/** Keys of epoch 1 of both directions. */
+export interface AssociationKeys {
+  readonly read: EpochKeys;
+  readonly write: EpochKeys;
+}
+
+/** The last flight of a server, kept for a client that did not get it (RFC 6347 §4.2.4). */
+export interface FinalFlight {
+  readonly flight: Flight;
+  /** Next sequence number of epoch 0, in which its ChangeCipherSpec goes. */
+  writeSequenceEpoch0: number;
+}
+
+/** A new association as a handshake leaves it. */
+export interface NewAssociation {
+  readonly id: AssociationId;
+  readonly address: PeerAddress;
+  readonly role: DtlsRole;
+  readonly identity: Uint8Array;
+  readonly keys: AssociationKeys;
+  readonly extendedMasterSecret: boolean;
+  readonly window: Readonly<ReplayWindowState>;
+  readonly writeSequence: number;
+  readonly finalFlight: FinalFlight | undefined;
+  /** 32 bytes. */
+  readonly clientRandom: Uint8Array;
+}
+
+const flagClient = 1;
+const flagExtendedMasterSecret = 2;
+
+/** The table; see the module comment. Slots are valid until `remove`. */
+export class AssociationTable {
+  #capacity = 16;
+  #ids = new Float64Array(this.#capacity);
+  #writeSequence = new Float64Array(this.#capacity);
+  #windowHighest = new Float64Array(this.#capacity);
+  #windowRecent = new Uint32Array(this.#capacity);
+  #windowOlder = new Uint32Array(this.#capacity);
+  #lastActivity = new Float64Array(this.#capacity);
+  #clientRandomTag = new Uint32Array(this.#capacity);
+  #flags = new Uint8Array(this.#capacity);
+  readonly #keys: (AssociationKeys | undefined)[] = [];
+  readonly #addresses: (PeerAddress | undefined)[] = [];
+  readonly #identities: (Uint8Array | undefined)[] = [];
+  readonly #finalFlights: (FinalFlight | undefined)[] = [];
+  readonly #slotById = new Map<AssociationId, number>();
+  readonly #slotByAddress = new Map<string, number>();
+  readonly #freeSlots: number[] = [];
+  #slotsUsed = 0;
+  /** Filled by `window`, written back by `storeWindow`. */
+  readonly #scratch: ReplayWindowState = { highest: -1, recent: 0, older: 0 };
+
+  /** Number of associations. */
+  get size(): number {
+    return this.#slotById.size;
+  }
+
+  /** Takes a new association; its address must be free. */
+  add(association: NewAssociation, now: Instant): number {
+    const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
+    if (slot >= this.#capacity) this.#grow();
+    const { id, address, keys, window } = association;
+    this.#ids[slot] = id;
+    this.#writeSequence[slot] = association.writeSequence;
+    this.#windowHighest[slot] = window.highest;
+    this.#windowRecent[slot] = window.recent;
+    this.#windowOlder[slot] = window.older;
+    this.#lastActivity[slot] = now;
+    this.#clientRandomTag[slot] = randomTag(association.clientRandom);
+    this.#flags[slot] =
+      (association.role === 'client' ? flagClient : 0) |
+      (association.extendedMasterSecret ? flagExtendedMasterSecret : 0);
+    this.#keys[slot] = keys;
+    this.#addresses[slot] = address;
+    this.#identities[slot] = association.identity;
+    this.#finalFlights[slot] = association.finalFlight;
+    this.#slotById.set(id, slot);
+    this.#slotByAddress.set(address.key, slot);
+    return slot;
+  }
+
+  /** Forgets an association; its keys go with it. */
+  remove(slot: number): void {
+    this.#slotById.delete(this.id(slot));
+    this.#slotByAddress.delete(this.address(slot).key);
+    this.#keys[slot] = undefined;
+    this.#addresses[slot] = undefined;
+    this.#identities[slot] = undefined;
+    this.#finalFlights[slot] = undefined;
+    this.#freeSlots.push(slot);
+  }
+
+  slotOf(id: AssociationId): number | undefined {
+    return this.#slotById.get(id);
+  }
+
+  slotAt(address: PeerAddress): number | undefined {
+    return this.#slotByAddress.get(address.key);
+  }
+
+  id(slot: number): AssociationId {
+    return this.#ids[slot] as number;
+  }
+
+  address(slot: number): PeerAddress {
+    return this.#addresses[slot] as PeerAddress;
+  }
+
+  keys(slot: number): AssociationKeys {
+    return this.#keys[slot] as AssociationKeys;
+  }
+
+  identity(slot: number): Uint8Array {
+    return this.#identities[slot] as Uint8Array;
+  }
+
+  role(slot: number): DtlsRole {
+    return ((this.#flags[slot] as number) & flagClient) !== 0 ? 'client' : 'server';
+  }
+
+  extendedMasterSecret(slot: number): boolean {
+    return ((this.#flags[slot] as number) & flagExtendedMasterSecret) !== 0;
+  }
+
+  /** The next sequence number to write with, without counting it. */
+  writeSequence(slot: number): number {
+    return this.#writeSequence[slot] as number;
+  }
+
+  /** Takes the next sequence number to write with; none is given twice. */
+  takeWriteSequence(slot: number): number {
+    const sequence = this.#writeSequence[slot] as number;
+    this.#writeSequence[slot] = sequence + 1;
+    return sequence;
+  }
+
+  /** The replay window of a slot, in an object that the next call uses again. */
+  window(slot: number): ReplayWindowState {
+    this.#scratch.highest = this.#windowHighest[slot] as number;
+    this.#scratch.recent = this.#windowRecent[slot] as number;
+    this.#scratch.older = this.#windowOlder[slot] as number;
+    return this.#scratch;
+  }
+
+  storeWindow(slot: number, window: Readonly<ReplayWindowState>): void {
+    this.#windowHighest[slot] = window.highest;
+    this.#windowRecent[slot] = window.recent;
+    this.#windowOlder[slot] = window.older;
+  }
+
+  lastActivity(slot: number): Instant {
+    return this.#lastActivity[slot] as Instant;
+  }
+
+  noteActivity(slot: number, now: Instant): void {
+    this.#lastActivity[slot] = now;
+  }
+
+  finalFlight(slot: number): FinalFlight | undefined {
+    return this.#finalFlights[slot];
+  }
+
+  dropFinalFlight(slot: number): void {
+    this.#finalFlights[slot] = undefined;
+  }
+
+  /** Whether the association came from the ClientHello with this random (by 32 of its bits). */
+  isFromClientHello(slot: number, clientRandom: Uint8Array): boolean {
+    return this.#clientRandomTag[slot] === randomTag(clientRandom);
+  }
+
+  /** The association that was quiet for the longest time. Looks at all of them. */
+  leastRecentlyUsed(): number | undefined {
+    let oldest: number | undefined;
+    for (const slot of this.#slotById.values()) {
+      if (oldest === undefined || this.lastActivity(slot) < this.lastActivity(oldest)) oldest = slot;
+    }
+    return oldest;
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    this.#ids = grown(this.#ids, new Float64Array(this.#capacity));
+    this.#writeSequence = grown(this.#writeSequence, new Float64Array(this.#capacity));
+    this.#windowHighest = grown(this.#windowHighest, new Float64Array(this.#capacity));
+    this.#windowRecent = grown(this.#windowRecent, new Uint32Array(this.#capacity));
+    this.#windowOlder = grown(this.#windowOlder, new Uint32Array(this.#capacity));
+    this.#lastActivity = grown(this.#lastActivity, new Float64Array(this.#capacity));
+    this.#clientRandomTag = grown(this.#clientRandomTag, new Uint32Array(this.#capacity));
+    this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
+  }
+}
+
+function grown<Column extends Float64Array | Uint32Array | Uint8Array>(from: Column, to: Column): Column {
+  to.set(from);
+  return to;
+}
+
+/** The last 4 bytes: the first ones may be a clock (RFC 5246 §7.4.1.2). */
+function randomTag(random: Uint8Array): number {
+  return new DataView(random.buffer, random.byteOffset, random.byteLength).getUint32(28);
+}

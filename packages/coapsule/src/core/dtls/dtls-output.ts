@@ -1,0 +1,119 @@
+/**
+ * What the DTLS layer tells its caller. Types only.
+ *
+ * @module
+ */
+
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { CipherSuiteName } from './cipher-suites.ts';
+import type { HandshakeFailure } from './handshake/handshake-failure.ts';
+
+/** One association (RFC 9147 §2), from its first handshake message on. Never used again in a process. */
+export type AssociationId = number;
+
+/** Which side of an association we are. */
+export type DtlsRole = 'client' | 'server';
+
+/** Why an association ended. */
+export type CloseReason =
+  | 'close-notify'
+  | 'alert'
+  | 'replaced'
+  | 'idle'
+  | 'local'
+  | 'capacity'
+  | 'sequence-exhausted';
+
+/** Why bytes that came in had no effect. */
+export type DtlsDiscardReason =
+  | 'empty-datagram'
+  | 'malformed-record'
+  | 'malformed-handshake-message'
+  | 'no-association'
+  | 'unknown-epoch'
+  | 'replayed-record'
+  | 'authentication-failed'
+  | 'plaintext-application-data'
+  | 'plaintext-alert'
+  | 'plaintext-handshake-message'
+  | 'unexpected-change-cipher-spec'
+  | 'handshake-limit'
+  | 'incomplete-client-hello'
+  | 'client-version-too-old'
+  | 'repeated-client-hello'
+  | 'not-a-server';
+
+/** One handshake message, ChangeCipherSpec or alert on its way, for a trace people can read. */
+export interface HandshakeTrace {
+  readonly kind: 'handshake-trace';
+  /** Missing for what is answered without state. */
+  readonly association?: AssociationId;
+  readonly address: PeerAddress;
+  readonly role: DtlsRole;
+  readonly direction: 'sent' | 'received';
+  /** Such as `ClientHello`, `ChangeCipherSpec`, `alert decrypt_error`. */
+  readonly name: string;
+  /** RFC 6347 Figure 1; missing for alerts. */
+  readonly flight?: number;
+  readonly epoch: number;
+  readonly messageSeq?: number;
+  /** Present when the record holds a part of the message only; in bytes of the body. */
+  readonly fragment?: { readonly offset: number; readonly length: number; readonly total: number };
+  /** Sent again by us, or seen before from the peer. */
+  readonly retransmit: boolean;
+  /** Came before a message it has to wait for. */
+  readonly reordered: boolean;
+}
+
+/** All outputs of `DtlsLayer`. */
+export type DtlsOutput =
+  | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }
+  | {
+      readonly kind: 'psk-lookup';
+      /** To be answered with `answerPskLookup`. */
+      readonly lookup: number;
+      readonly role: DtlsRole;
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      /** Server: what the client calls itself. */
+      readonly identity?: Uint8Array;
+      /** Client: the server's hint, when it sent one. */
+      readonly hint?: Uint8Array;
+    }
+  | {
+      readonly kind: 'connected';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly role: DtlsRole;
+      /** The client's identity, on either side. */
+      readonly identity: Uint8Array;
+      readonly suite: CipherSuiteName;
+      readonly extendedMasterSecret: boolean;
+      /** The association at the same address that this one took the place of. */
+      readonly replaced?: AssociationId;
+    }
+  | {
+      readonly kind: 'application-data';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      /** May be a view of the datagram it came in. */
+      readonly data: Uint8Array;
+    }
+  | {
+      readonly kind: 'closed';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly reason: CloseReason;
+      /** The description of the alert that ended it. */
+      readonly alert?: number;
+    }
+  | {
+      readonly kind: 'handshake-failed';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly role: DtlsRole;
+      readonly failure: HandshakeFailure;
+    }
+  | { readonly kind: 'keylog' /** NSS key log format, CLIENT_RANDOM. */; readonly line: string }
+  | HandshakeTrace
+  | { readonly kind: 'discarded'; readonly address: PeerAddress; readonly reason: DtlsDiscardReason };

@@ -1,0 +1,49 @@
+/**
+ * Client, end of flight 6: the server's Finished proves that it has the key and saw what we saw.
+ *
+ * @module
+ */
+
+import { equalBytesConstantTime } from '../../../foundation/bytes.ts';
+import { AlertDescription } from '../../alert.ts';
+import { finishedBody } from '../derive-keys.ts';
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeState,
+} from '../handshake-context.ts';
+import { HandshakeType } from '../handshake-type.ts';
+
+/** Only the server's Finished, in epoch 1, ends this state well. */
+export class ExpectFinished implements HandshakeState {
+  readonly name = 'ExpectFinished';
+  readonly takes = 'epoch-1';
+  readonly takesChangeCipherSpec = false;
+  readonly waitsForApplication = false;
+  readonly #parameters: HandshakeParameters;
+  readonly #identity: Uint8Array;
+  readonly #masterSecret: Uint8Array;
+
+  constructor(parameters: HandshakeParameters, identity: Uint8Array, masterSecret: Uint8Array) {
+    this.#parameters = parameters;
+    this.#identity = identity;
+    this.#masterSecret = masterSecret;
+  }
+
+  handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
+    if (input.kind !== 'message') return this;
+    const { message } = input;
+    if (message.type !== HandshakeType.Finished) return context.failUnexpected(this, message);
+    const expected = finishedBody(context, this.#parameters, this.#masterSecret, 'server');
+    if (!equalBytesConstantTime(message.body, expected)) {
+      return context.fail({
+        cause: 'transcript-mismatch',
+        detail:
+          "the server's Finished is protected with the right key, but does not match the messages seen here",
+        alert: AlertDescription.DecryptError,
+      });
+    }
+    return context.establish({ parameters: this.#parameters, identity: this.#identity });
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * When a flight is sent and sent again: RFC 6347 §4.2.4, Figure 3, as a table, with the timer of §4.2.4.1.
+ *
+ * Knows no messages. FINISHED is here only for the side that receives the last flight; the side that sends it
+ * keeps the flight beside the association (`association-table.ts`), because the handshake object is gone then.
+ *
+ * @module
+ */
+
+import { after, type DurationMs, elapsedMs, type Instant } from '../../foundation/instant.ts';
+
+/** The states of Figure 3. SENDING takes no time here. */
+export type FlightState = 'preparing' | 'waiting' | 'finished';
+
+/** What moves the machine. */
+export type FlightInput =
+  | 'flight-sent'
+  | 'timer-expired'
+  | 'peer-repeated'
+  | 'next-flight-received'
+  | 'last-flight-received';
+
+/** What to do besides changing the state. */
+export type FlightAction = 'start-timer' | 'send-again-and-back-off' | 'send-again' | 'stop-timer';
+
+/** Where an input leads. */
+export interface Step {
+  readonly to: FlightState;
+  readonly action: FlightAction;
+}
+
+/** RFC 6347 §4.2.4, Figure 3. Inputs that are not named change nothing. */
+export const flightTransitions: Readonly<Record<FlightState, Readonly<Partial<Record<FlightInput, Step>>>>> =
+  {
+    preparing: { 'flight-sent': { to: 'waiting', action: 'start-timer' } },
+    waiting: {
+      'flight-sent': { to: 'waiting', action: 'start-timer' },
+      'timer-expired': { to: 'waiting', action: 'send-again-and-back-off' },
+      'peer-repeated': { to: 'waiting', action: 'send-again' },
+      'next-flight-received': { to: 'preparing', action: 'stop-timer' },
+      'last-flight-received': { to: 'finished', action: 'stop-timer' },
+    },
+    finished: {},
+  };
+
+/** One flight's timer and state. */
+export class FlightMachine {
+  #state: FlightState = 'preparing';
+  #deadline: Instant | undefined;
+  #timeoutMs: DurationMs;
+  #lastSent: Instant | undefined;
+  readonly #initialTimeoutMs: DurationMs;
+  readonly #maxTimeoutMs: DurationMs;
+
+  constructor(initialTimeoutMs: DurationMs, maxTimeoutMs: DurationMs) {
+    this.#initialTimeoutMs = initialTimeoutMs;
+    this.#maxTimeoutMs = maxTimeoutMs;
+    this.#timeoutMs = initialTimeoutMs;
+  }
+
+  get state(): FlightState {
+    return this.#state;
+  }
+
+  /** When the retransmission timer expires. */
+  get deadline(): Instant | undefined {
+    return this.#deadline;
+  }
+
+  /** Moves the machine. Returns whether the flight is to be sent again now. */
+  handle(input: FlightInput, now: Instant): boolean {
+    const step = flightTransitions[this.#state][input];
+    if (step === undefined) return false;
+    this.#state = step.to;
+    switch (step.action) {
+      case 'start-timer':
+        this.#lastSent = now;
+        this.restartTimer(now);
+        return false;
+      case 'send-again-and-back-off':
+        // RFC 6347 §4.2.4.1: the timer is doubled with each retransmission.
+        this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#maxTimeoutMs);
+        this.#deadline = after(now, this.#timeoutMs);
+        return this.#mayRepeat(now);
+      case 'send-again':
+        // Deviation: §4.2.4 also resets the timer here. Left alone, so that forged repetitions cannot
+        // keep the timer from expiring.
+        return this.#mayRepeat(now);
+      case 'stop-timer':
+        this.#deadline = undefined;
+        return false;
+    }
+  }
+
+  /** Sets the timer back to its first value, when the peer's answer has begun to count anew. */
+  restartTimer(now: Instant): void {
+    this.#timeoutMs = this.#initialTimeoutMs;
+    this.#deadline = after(now, this.#timeoutMs);
+  }
+
+  /**
+   * Two timers that expire together would make both sides answer each other's repetition with another one;
+   * so a flight that was sent a moment ago is not sent again.
+   */
+  #mayRepeat(now: Instant): boolean {
+    if (this.#lastSent !== undefined && elapsedMs(this.#lastSent, now) < this.#initialTimeoutMs / 2)
+      return false;
+    this.#lastSent = now;
+    return true;
+  }
+}

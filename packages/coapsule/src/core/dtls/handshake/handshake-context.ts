@@ -1,0 +1,102 @@
+/**
+ * What the states of a handshake see of the machine around them, and what the machine sees of a state.
+ *
+ * Types only, so that each state file needs no other part of the machine.
+ *
+ * @module
+ */
+
+import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
+import type { DecodeFault } from '../../foundation/errors.ts';
+import type { RandomSource } from '../../foundation/random-source.ts';
+import type { AlertDescription } from '../alert.ts';
+import type { CipherSuite } from '../cipher-suites.ts';
+import type { CheckedDtlsConfig } from '../dtls-config.ts';
+import type { EpochKeys } from '../record/epoch-keys.ts';
+import type { HandshakeFailureCause } from './handshake-failure.ts';
+import type { HandshakeMessage } from './message-header.ts';
+import type { Transcript } from './transcript.ts';
+
+/** What a credential look-up came to. */
+export interface PskAnswer {
+  /** The client's own identity; not used by a server. */
+  readonly identity?: Uint8Array;
+  /** 1 … 65535 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** What can happen to a state. */
+export type HandshakeInput =
+  | { readonly kind: 'message'; readonly message: HandshakeMessage }
+  | { readonly kind: 'change-cipher-spec' }
+  | { readonly kind: 'psk-answer'; readonly answer: PskAnswer | undefined };
+
+/** One state. Each class holds only what it needs; `handle` returns the next one, or itself. */
+export interface HandshakeState {
+  readonly name: string;
+  /**
+   * Which messages it takes: the next in order of that epoch, the first answer of a server (whose numbering
+   * is not known yet), or none for now.
+   */
+  readonly takes: 'epoch-0' | 'epoch-1' | 'first-answer' | 'nothing';
+  readonly takesChangeCipherSpec: boolean;
+  /** Whether it waits for the application: our last flight is then not sent again by the timer. */
+  readonly waitsForApplication: boolean;
+  handle(input: HandshakeInput, context: HandshakeContext): HandshakeState;
+}
+
+/** A content of an outgoing flight. */
+export type FlightContent =
+  | { readonly kind: 'message'; readonly message: HandshakeMessage; readonly epoch: 0 | 1 }
+  | { readonly kind: 'change-cipher-spec' };
+
+/** What both Hellos agreed on. */
+export interface HandshakeParameters {
+  readonly suite: CipherSuite;
+  readonly clientRandom: Uint8Array;
+  readonly serverRandom: Uint8Array;
+  readonly extendedMasterSecret: boolean;
+}
+
+/** What an association needs to know when the handshake is over. */
+export interface HandshakeResult {
+  readonly parameters: HandshakeParameters;
+  /** The client's identity, on either side. */
+  readonly identity: Uint8Array;
+}
+
+/** Why a state ends the handshake. */
+export interface FailureOfState {
+  readonly cause: HandshakeFailureCause;
+  readonly detail: string;
+  /** The fatal alert to send. */
+  readonly alert: AlertDescription;
+}
+
+/** What a state may do. */
+export interface HandshakeContext {
+  readonly crypto: CryptoProvider;
+  readonly random: RandomSource;
+  readonly config: CheckedDtlsConfig;
+  readonly transcript: Transcript;
+  /** The value for the next message of ours, counted up. */
+  nextMessageSeq(): number;
+  /** Sends a flight (numbers as in RFC 6347 Figure 1) and keeps it for retransmission. */
+  sendFlight(number: 1 | 3 | 4 | 5 | 6, contents: readonly FlightContent[]): void;
+  /** Hands over the keys of epoch 1. Reading with them begins with the peer's ChangeCipherSpec. */
+  installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void;
+  /** Asks the application for a key; the answer comes as an input. */
+  askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void;
+  /** Remembers whether the identity had a key, for the cause of a failure. */
+  noteIdentityUnknown(): void;
+  /** Writes the key log line when the configuration wants it. */
+  logMasterSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void;
+  /** Ends the handshake well. */
+  establish(result: HandshakeResult): HandshakeState;
+  /** Ends the handshake with a fatal alert. */
+  fail(failure: FailureOfState): HandshakeState;
+  /** Ends the handshake because of a message that cannot be decoded. */
+  failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState;
+  /** Ends the handshake because of a message that has no place here (RFC 5246 §7.4). */
+  failUnexpected(state: HandshakeState, message: HandshakeMessage): HandshakeState;
+}

@@ -1,0 +1,93 @@
+/**
+ * Trace lines for handshake messages: which flight, which part, sent again or out of order.
+ *
+ * @module
+ */
+
+import type { PeerAddress } from '../../foundation/peer-address.ts';
+import type { AssociationId, DtlsRole, HandshakeTrace } from '../dtls-output.ts';
+import type { SentContent } from './flight.ts';
+import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
+import type { MessageFragment } from './message-header.ts';
+
+/** Whose trace it is. */
+export interface TracedHandshake {
+  readonly association: AssociationId;
+  readonly address: PeerAddress;
+  readonly role: DtlsRole;
+}
+
+/** The flight of RFC 6347 Figure 1 that a received message belongs to. */
+export function flightOf(type: number, receiver: DtlsRole): number {
+  switch (type) {
+    case HandshakeType.ClientHello:
+      // A server with state has checked a cookie, so this is the second one.
+      return 3;
+    case HandshakeType.HelloVerifyRequest:
+      return 2;
+    case HandshakeType.ClientKeyExchange:
+      return 5;
+    case HandshakeType.Finished:
+      return receiver === 'server' ? 5 : 6;
+    default:
+      return 4;
+  }
+}
+
+/** The trace of one received fragment. */
+export function traceReceived(
+  handshake: TracedHandshake,
+  epoch: number,
+  fragment: MessageFragment,
+  how: { readonly retransmit: boolean; readonly reordered: boolean },
+): HandshakeTrace {
+  const { association, address, role } = handshake;
+  const part = {
+    offset: fragment.fragmentOffset,
+    length: fragment.fragment.length,
+    total: fragment.length,
+  };
+  return {
+    kind: 'handshake-trace',
+    association,
+    address,
+    role,
+    direction: 'received',
+    name: handshakeTypeName(fragment.type),
+    flight: flightOf(fragment.type, role),
+    epoch,
+    messageSeq: fragment.messageSeq,
+    ...(part.length < part.total ? { fragment: part } : {}),
+    ...how,
+  };
+}
+
+/** The trace of one record of a flight on its way out. */
+export function traceSent(
+  handshake: TracedHandshake,
+  flight: number,
+  sent: SentContent,
+  retransmit: boolean,
+): HandshakeTrace {
+  const { association, address, role } = handshake;
+  const { content, offset, length } = sent;
+  const common = {
+    kind: 'handshake-trace',
+    association,
+    address,
+    role,
+    direction: 'sent',
+    flight,
+    retransmit,
+    reordered: false,
+  } as const;
+  if (content.kind === 'change-cipher-spec') return { ...common, name: 'ChangeCipherSpec', epoch: 0 };
+  const { type, messageSeq, body } = content.message;
+  return {
+    ...common,
+    name: handshakeTypeName(type),
+    epoch: content.epoch,
+    messageSeq,
+    ...(length < body.length ? { fragment: { offset, length, total: body.length } } : {}),
+  };
+}

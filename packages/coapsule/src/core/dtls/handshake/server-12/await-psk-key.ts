@@ -1,0 +1,67 @@
+/**
+ * Server, within flight 5: the application looks up the key of the identity; what the client sends meanwhile
+ * is absorbed or kept.
+ *
+ * An unknown identity goes on with a random key, so that it cannot be told from a wrong key, neither by bytes
+ * nor by time (RFC 4279 §2, §5.3, §7.1).
+ *
+ * @module
+ */
+
+import { randomBytes } from '../../../foundation/random-source.ts';
+import { deriveKeys } from '../derive-keys.ts';
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeState,
+} from '../handshake-context.ts';
+import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
+import { ExpectFinished } from './expect-finished.ts';
+
+/** The identity is known; its key is not yet. */
+export class AwaitPskKey implements HandshakeState {
+  readonly name = 'AwaitPskKey';
+  readonly takes = 'nothing';
+  readonly waitsForApplication = true;
+  readonly #parameters: HandshakeParameters;
+  readonly #identity: Uint8Array;
+  readonly #sharedSecret: Uint8Array | undefined;
+  readonly #sessionHash: Uint8Array;
+  #changeCipherSpecSeen = false;
+
+  constructor(
+    parameters: HandshakeParameters,
+    identity: Uint8Array,
+    sharedSecret: Uint8Array | undefined,
+    sessionHash: Uint8Array,
+  ) {
+    this.#parameters = parameters;
+    this.#identity = identity;
+    this.#sharedSecret = sharedSecret;
+    this.#sessionHash = sessionHash;
+  }
+
+  get takesChangeCipherSpec(): boolean {
+    return !this.#changeCipherSpecSeen;
+  }
+
+  handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
+    if (input.kind === 'change-cipher-spec') this.#changeCipherSpecSeen = true;
+    if (input.kind !== 'psk-answer') return this;
+    const answer = input.answer;
+    if (answer === undefined) context.noteIdentityUnknown();
+    // Drawn for every identity, so that a known one takes no less time.
+    const randomKey = randomBytes(context.random, 16);
+    const keys = deriveKeys(
+      context,
+      this.#parameters,
+      answer?.key ?? randomKey,
+      this.#sharedSecret,
+      this.#sessionHash,
+    );
+    context.installKeys({ read: keys.client, write: keys.server });
+    const Next = this.#changeCipherSpecSeen ? ExpectFinished : ExpectChangeCipherSpec;
+    return new Next(this.#parameters, this.#identity, keys.masterSecret);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Server, flight 5: the client's ChangeCipherSpec, after which it protects what it sends (RFC 5246 §7.1).
+ *
+ * @module
+ */
+
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeState,
+} from '../handshake-context.ts';
+import { ExpectFinished } from './expect-finished.ts';
+
+/** Keys are known; reading with them begins with ChangeCipherSpec and not before. */
+export class ExpectChangeCipherSpec implements HandshakeState {
+  readonly name = 'ExpectChangeCipherSpec';
+  // A Finished in the clear would be a forgery: it waits in vain.
+  readonly takes = 'nothing';
+  readonly takesChangeCipherSpec = true;
+  readonly waitsForApplication = false;
+  readonly #parameters: HandshakeParameters;
+  readonly #identity: Uint8Array;
+  readonly #masterSecret: Uint8Array;
+
+  constructor(parameters: HandshakeParameters, identity: Uint8Array, masterSecret: Uint8Array) {
+    this.#parameters = parameters;
+    this.#identity = identity;
+    this.#masterSecret = masterSecret;
+  }
+
+  handle(input: HandshakeInput, _context: HandshakeContext): HandshakeState {
+    if (input.kind !== 'change-cipher-spec') return this;
+    return new ExpectFinished(this.#parameters, this.#identity, this.#masterSecret);
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Server, flight 5 → 6: the client's Finished proves that it has the key and saw what we saw.
+ *
+ * One that cannot be opened does not come here: it is counted by the machine, since anybody can send one.
+ *
+ * @module
+ */
+
+import { equalBytesConstantTime } from '../../../foundation/bytes.ts';
+import { AlertDescription } from '../../alert.ts';
+import { finishedBody } from '../derive-keys.ts';
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeState,
+} from '../handshake-context.ts';
+import { HandshakeType } from '../handshake-type.ts';
+
+/** Only the client's Finished, in epoch 1, ends this state well. */
+export class ExpectFinished implements HandshakeState {
+  readonly name = 'ExpectFinished';
+  readonly takes = 'epoch-1';
+  readonly takesChangeCipherSpec = false;
+  readonly waitsForApplication = false;
+  readonly #parameters: HandshakeParameters;
+  readonly #identity: Uint8Array;
+  readonly #masterSecret: Uint8Array;
+
+  constructor(parameters: HandshakeParameters, identity: Uint8Array, masterSecret: Uint8Array) {
+    this.#parameters = parameters;
+    this.#identity = identity;
+    this.#masterSecret = masterSecret;
+  }
+
+  handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
+    if (input.kind !== 'message') return this;
+    const { message } = input;
+    if (message.type !== HandshakeType.Finished) return context.failUnexpected(this, message);
+    const expected = finishedBody(context, this.#parameters, this.#masterSecret, 'client');
+    if (!equalBytesConstantTime(message.body, expected)) {
+      return context.fail({
+        cause: 'transcript-mismatch',
+        detail:
+          "the client's Finished is protected with the right key, but does not match the messages seen here",
+        alert: AlertDescription.DecryptError,
+      });
+    }
+    context.transcript.add(message);
+    const finished = {
+      type: HandshakeType.Finished,
+      messageSeq: context.nextMessageSeq(),
+      body: finishedBody(context, this.#parameters, this.#masterSecret, 'server'),
+    };
+    context.sendFlight(6, [{ kind: 'change-cipher-spec' }, { kind: 'message', message: finished, epoch: 1 }]);
+    return context.establish({ parameters: this.#parameters, identity: this.#identity });
+  }
+}

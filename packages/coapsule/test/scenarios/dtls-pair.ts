@@ -1,0 +1,177 @@
+/**
+ * Two DTLS layers on a simulated network in virtual time, for tests.
+ *
+ * @module
+ */
+
+import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
+import { type AssociationId, DtlsLayer, type DtlsOutput } from '../../src/core/dtls/dtls-layer.ts';
+import { equalBytes } from '../../src/core/foundation/bytes.ts';
+import { after, earliest, type Instant } from '../../src/core/foundation/instant.ts';
+import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
+import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+import { type NetworkConditions, SimulatedNetwork } from '../../src/testing/simulated-network.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+
+export const sensorIdentity = encodeUtf8('sensor-042');
+export const sensorKey = encodeUtf8('MySecret16ByteK!');
+
+export type OutputOf<Kind extends DtlsOutput['kind']> = Extract<DtlsOutput, { kind: Kind }>;
+
+/** One layer with its address and everything it said. */
+export class DtlsNode {
+  readonly address: PeerAddress;
+  readonly outputs: { readonly at: Instant; readonly output: DtlsOutput }[] = [];
+  layer: DtlsLayer;
+  /** Key for an identity (server) or for a hint (client); `'later'` leaves the look-up open. */
+  lookUp: (
+    question: OutputOf<'psk-lookup'>,
+  ) => { identity?: Uint8Array; key: Uint8Array } | undefined | 'later';
+
+  constructor(address: PeerAddress, layer: DtlsLayer, lookUp: DtlsNode['lookUp']) {
+    this.address = address;
+    this.layer = layer;
+    this.lookUp = lookUp;
+  }
+
+  all<Kind extends DtlsOutput['kind']>(kind: Kind): OutputOf<Kind>[] {
+    return this.outputs
+      .filter(({ output }) => output.kind === kind)
+      .map(({ output }) => output as OutputOf<Kind>);
+  }
+
+  /** When the first output of a kind came, in ms since the start of the run. */
+  when(kind: DtlsOutput['kind'], start: Instant): number | undefined {
+    const found = this.outputs.find(({ output }) => output.kind === kind);
+    return found === undefined ? undefined : found.at - start;
+  }
+}
+
+export interface DtlsPairOptions {
+  readonly seed?: number;
+  readonly conditions?: Partial<NetworkConditions>;
+  readonly client?: Partial<DtlsConfig>;
+  readonly server?: Partial<DtlsConfig>;
+}
+
+/** A client, a server and the network between them. */
+export class DtlsPair {
+  readonly clock = new VirtualClock();
+  readonly start: Instant = this.clock.now;
+  readonly network: SimulatedNetwork;
+  readonly client: DtlsNode;
+  readonly server: DtlsNode;
+  readonly seed: number;
+  readonly options: DtlsPairOptions;
+  #restarts = 0;
+
+  constructor(options: DtlsPairOptions = {}) {
+    this.options = options;
+    this.seed = options.seed ?? 1;
+    this.network = new SimulatedNetwork({
+      seed: this.seed,
+      ...(options.conditions === undefined ? {} : { conditions: options.conditions }),
+    });
+    this.client = new DtlsNode(ipAddress('192.0.2.1', 40_000), this.#clientLayer(), () => ({
+      identity: sensorIdentity,
+      key: sensorKey,
+    }));
+    this.server = new DtlsNode(
+      ipAddress('192.0.2.2', 5684),
+      new DtlsLayer({
+        role: 'server',
+        crypto: nodeCrypto,
+        random: new SeededRandom(this.seed * 7 + 2),
+        config: options.server ?? {},
+      }),
+      ({ identity }) =>
+        identity !== undefined && equalBytes(identity, sensorIdentity) ? { key: sensorKey } : undefined,
+    );
+    for (const node of [this.client, this.server]) {
+      this.network.attach(node.address, (datagram, from, now) => {
+        node.layer.handle({ address: from, datagram }, now);
+        this.drain(node);
+      });
+    }
+  }
+
+  /** The client loses all it knew, and keeps its address. */
+  restartClient(): void {
+    this.#restarts++;
+    this.client.layer = this.#clientLayer();
+  }
+
+  connect(): AssociationId {
+    const association = this.client.layer.connect(this.server.address, {}, this.clock.now);
+    this.drain(this.client);
+    return association;
+  }
+
+  /** Runs until nothing is left to do before `ms` after now, or `until` holds. */
+  run(ms = 120_000, until: () => boolean = () => false): void {
+    const end = after(this.clock.now, ms);
+    while (!until()) {
+      const next = earliest(
+        this.network.nextArrival(),
+        earliest(this.client.layer.nextTimeout(), this.server.layer.nextTimeout()),
+      );
+      if (next === undefined || next > end) {
+        this.clock.advanceTo(end);
+        return;
+      }
+      this.clock.advanceTo(next > this.clock.now ? next : this.clock.now);
+      this.network.deliverDue(this.clock.now);
+      for (const node of [this.client, this.server]) {
+        node.layer.handleTimeout(this.clock.now);
+        this.drain(node);
+      }
+    }
+  }
+
+  drain(node: DtlsNode): void {
+    const { now } = this.clock;
+    const peer = node === this.client ? this.server : this.client;
+    for (let output = node.layer.poll(); output !== undefined; output = node.layer.poll()) {
+      node.outputs.push({ at: now, output });
+      if (output.kind === 'transmit')
+        this.network.send(node.address, output.address ?? peer.address, output.datagram, now);
+      if (output.kind === 'psk-lookup') {
+        const answer = node.lookUp(output);
+        if (answer !== 'later') node.layer.answerPskLookup(output.lookup, answer, now);
+      }
+    }
+  }
+
+  get bothConnected(): boolean {
+    return this.client.all('connected').length > 0 && this.server.all('connected').length > 0;
+  }
+
+  /** Sends a text each way and tells whether both came. */
+  exchange(text = 'hello'): boolean {
+    const arrived = (node: DtlsNode): number =>
+      node.all('application-data').filter(({ data }) => equalBytes(data, encodeUtf8(text))).length;
+    const before = [arrived(this.client), arrived(this.server)] as const;
+    for (const [node, peer] of [
+      [this.client, this.server],
+      [this.server, this.client],
+    ] as const) {
+      const association = node.layer.associationAt(peer.address);
+      if (association === undefined || !node.layer.send(association, encodeUtf8(text), this.clock.now))
+        return false;
+      this.drain(node);
+    }
+    this.run(1000);
+    return arrived(this.client) === before[0] + 1 && arrived(this.server) === before[1] + 1;
+  }
+
+  #clientLayer(): DtlsLayer {
+    return new DtlsLayer({
+      role: 'client',
+      crypto: nodeCrypto,
+      random: new SeededRandom(this.seed * 7 + 1 + this.#restarts * 1000),
+      config: this.options.client ?? {},
+    });
+  }
+}
