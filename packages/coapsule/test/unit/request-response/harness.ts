@@ -1,0 +1,366 @@
+/**
+ * What the tests of the request/response layer share: messages in few words, and a pump that carries the
+ * outputs of two layers to each other over a network that loses, duplicates and reorders.
+ */
+
+import { Code, isRequestCode } from '../../../src/core/coap/code.ts';
+import { decodeMessage, encodeMessage } from '../../../src/core/coap/message-codec.ts';
+import type { Message, MessageType, MessageView } from '../../../src/core/coap/message-view.ts';
+import { OptionSet } from '../../../src/core/coap/option-set.ts';
+import { noBytes } from '../../../src/core/foundation/bytes.ts';
+import { after, earliest, type Instant, instant } from '../../../src/core/foundation/instant.ts';
+import { TimerQueue } from '../../../src/core/foundation/timer-queue.ts';
+import { encodeUtf8 } from '../../../src/core/foundation/utf8.ts';
+import {
+  type ClientRequest,
+  type ExchangeId,
+  type RequestResponseConfig,
+  RequestResponseLayer,
+  type RequestResponseOutput,
+  type ServerResponse,
+} from '../../../src/core/request-response/request-response-layer.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+
+export type OptionList = readonly (readonly [number, Uint8Array | string | number])[];
+
+export function optionsOf(list: OptionList = []): OptionSet {
+  return OptionSet.from(list.map(([number, value]) => ({ number, value })));
+}
+
+export function bytesOf(payload: Uint8Array | string): Uint8Array {
+  return typeof payload === 'string' ? encodeUtf8(payload) : payload;
+}
+
+export interface MessageFields {
+  readonly type?: MessageType;
+  readonly token?: Uint8Array;
+  readonly options?: OptionList;
+  readonly payload?: Uint8Array | string;
+}
+
+/** A message as it comes from the wire: encoded and decoded once. */
+export function message(code: Code, fields: MessageFields = {}): MessageView {
+  const { type = 'CON', token = noBytes, options, payload = noBytes } = fields;
+  const whole: Message = {
+    type,
+    code,
+    messageId: 1,
+    token,
+    options: optionsOf(options),
+    payload: bytesOf(payload),
+  };
+  return decodeMessage(encodeMessage(whole)) as MessageView;
+}
+
+export function clientRequest(
+  code: Code,
+  fields: Omit<MessageFields, 'type'> & Partial<Omit<ClientRequest, 'options' | 'payload'>> = {},
+): ClientRequest {
+  const { options, payload = noBytes, ...rest } = fields;
+  return {
+    type: 'CON',
+    secure: false,
+    ...rest,
+    code,
+    options: optionsOf(options),
+    payload: bytesOf(payload),
+  };
+}
+
+export function answer(
+  code: Code,
+  fields: MessageFields & { observe?: boolean; keepAnswer?: boolean } = {},
+): ServerResponse {
+  const { options, payload = noBytes, observe, keepAnswer = true } = fields;
+  const content = { code, options: optionsOf(options), payload: bytesOf(payload), keepAnswer };
+  return observe === undefined ? content : { ...content, observe };
+}
+
+export function newLayer(config: Partial<RequestResponseConfig> = {}, seed = 1): RequestResponseLayer {
+  return new RequestResponseLayer({ random: new SeededRandom(seed), config });
+}
+
+export function drain(layer: RequestResponseLayer): RequestResponseOutput[] {
+  const outputs: RequestResponseOutput[] = [];
+  for (let output = layer.poll(); output !== undefined; output = layer.poll()) outputs.push(output);
+  return outputs;
+}
+
+type OutputOf<Kind extends RequestResponseOutput['kind']> = Extract<RequestResponseOutput, { kind: Kind }>;
+
+/** The outputs of one kind; the others are dropped. */
+export function drained<Kind extends RequestResponseOutput['kind']>(
+  layer: RequestResponseLayer,
+  kind: Kind,
+): OutputOf<Kind>[] {
+  return drain(layer).filter((output): output is OutputOf<Kind> => output.kind === kind);
+}
+
+/** The one output of a kind; fails when there is none or more. */
+export function only<Kind extends RequestResponseOutput['kind']>(
+  layer: RequestResponseLayer,
+  kind: Kind,
+): OutputOf<Kind> {
+  const found = drained(layer, kind);
+  if (found.length !== 1) throw new Error(`${found.length} outputs of kind ${kind}, expected one`);
+  return found[0] as OutputOf<Kind>;
+}
+
+/** Bytes that differ from place to place. */
+export function pattern(length: number, seed = 7): Uint8Array {
+  return new SeededRandom(seed).fill(new Uint8Array(length));
+}
+
+export interface LinkConditions {
+  readonly lossRate?: number;
+  readonly duplicateRate?: number;
+  readonly delayMs?: number;
+  /** Up to this much more delay for each datagram: it changes their order. */
+  readonly jitterMs?: number;
+}
+
+/** Answers a request; a number of milliseconds delays the answer. */
+export type Application = (
+  request: OutputOf<'request'>['request'],
+) => ServerResponse | { readonly afterMs: number; readonly response: ServerResponse };
+
+interface Pending {
+  readonly exchange: ExchangeId;
+  readonly role: 'client' | 'server';
+  readonly datagram: Uint8Array;
+  attempts: number;
+  timeoutMs: number;
+}
+
+interface Reply {
+  readonly messageId: number;
+  readonly type: MessageType;
+  acknowledged: boolean;
+}
+
+/** One end: a layer with just as much of a message layer as RFC 7252 §4 needs. */
+class End {
+  readonly layer: RequestResponseLayer;
+  readonly name: string;
+  readonly pending = new Map<number, Pending>();
+  /** Own Message IDs of NON messages, for Resets. */
+  readonly sentNon = new Map<number, Pending>();
+  /** Message IDs of the other end, with the answer once there is one. */
+  readonly seen = new Map<number, Uint8Array | undefined>();
+  nextMessageId: number;
+
+  constructor(name: string, layer: RequestResponseLayer, firstMessageId: number) {
+    this.name = name;
+    this.layer = layer;
+    this.nextMessageId = firstMessageId;
+  }
+}
+
+/** A client and a server, and the network between them, on virtual time. */
+export class MessagePump {
+  now: Instant = instant(0);
+  readonly client: End;
+  readonly server: End;
+  /** What the client's layer gave to its application, by Exchange. */
+  readonly results: (OutputOf<'response'> | OutputOf<'failed'>)[] = [];
+  readonly requests: OutputOf<'request'>[] = [];
+  datagrams = 0;
+  readonly #events = new TimerQueue<() => void>();
+  readonly #random: SeededRandom;
+  readonly #link: Required<LinkConditions>;
+  #application: Application = () => answer(Code.NotFound);
+
+  constructor(
+    options: {
+      readonly link?: LinkConditions;
+      readonly client?: Partial<RequestResponseConfig>;
+      readonly server?: Partial<RequestResponseConfig>;
+      readonly seed?: number;
+    } = {},
+  ) {
+    const { seed = 1 } = options;
+    this.#random = new SeededRandom(seed);
+    this.#link = { lossRate: 0, duplicateRate: 0, delayMs: 10, jitterMs: 0, ...options.link };
+    this.client = new End('client', newLayer(options.client, seed + 1), 1000);
+    this.server = new End('server', newLayer(options.server, seed + 2), 40_000);
+  }
+
+  serve(application: Application): void {
+    this.#application = application;
+  }
+
+  request(request: ClientRequest): ExchangeId {
+    return this.client.layer.request('server', request, this.now);
+  }
+
+  /** The results of one Exchange. */
+  of(exchange: ExchangeId): (OutputOf<'response'> | OutputOf<'failed'>)[] {
+    return this.results.filter((result) => result.exchange === exchange);
+  }
+
+  /** Runs until nothing happens any more, or the time is over. */
+  run(durationMs = 3_600_000): void {
+    const end = after(this.now, durationMs);
+    for (;;) {
+      this.#drain(this.client, this.server);
+      this.#drain(this.server, this.client);
+      const layers = earliest(this.client.layer.nextTimeout(), this.server.layer.nextTimeout());
+      const next = earliest(this.#events.next(), layers);
+      if (next === undefined || next > end) break;
+      if (next > this.now) this.now = next;
+      for (let due = this.#events.expire(this.now); due; due = this.#events.expire(this.now)) due();
+      this.client.layer.handleTimeout(this.now);
+      this.server.layer.handleTimeout(this.now);
+    }
+    this.now = end;
+  }
+
+  #drain(from: End, to: End): void {
+    for (let output = from.layer.poll(); output !== undefined; output = from.layer.poll()) {
+      switch (output.kind) {
+        case 'send-request':
+          this.#send(from, to, output.exchange, 'client', output.type, output.message);
+          break;
+        case 'send-response': {
+          const reply = output.reply as Reply | undefined;
+          if (reply?.type === 'CON' && !reply.acknowledged) {
+            reply.acknowledged = true;
+            const ack = encodeMessage({ ...output.message, type: 'ACK', messageId: reply.messageId });
+            from.seen.set(reply.messageId, ack);
+            this.#transmit(to, ack, from);
+          } else {
+            const type = output.type ?? (reply?.type === 'NON' ? 'NON' : 'CON');
+            this.#send(from, to, output.exchange, 'server', type, output.message);
+          }
+          break;
+        }
+        case 'acknowledge':
+          this.#acknowledge(from, to, output.reply as Reply);
+          break;
+        case 'stop-request':
+          for (const [id, pending] of from.pending) {
+            if (pending.exchange === output.exchange && pending.role === 'client') from.pending.delete(id);
+          }
+          break;
+        case 'request':
+          this.requests.push(output);
+          this.#apply(from, output);
+          break;
+        case 'response':
+        case 'failed':
+          this.results.push(output);
+          break;
+        case 'exchange-ended':
+          break;
+      }
+    }
+  }
+
+  #apply(from: End, { exchange, request }: OutputOf<'request'>): void {
+    const answered = this.#application(request);
+    if ('afterMs' in answered) {
+      this.#later(answered.afterMs, () => from.layer.respond(exchange, answered.response, this.now));
+    } else {
+      from.layer.respond(exchange, answered, this.now);
+    }
+  }
+
+  #send(
+    from: End,
+    to: End,
+    exchange: ExchangeId,
+    role: 'client' | 'server',
+    type: 'CON' | 'NON',
+    content: Omit<Message, 'type' | 'messageId'>,
+  ): void {
+    const messageId = from.nextMessageId++ & 0xffff;
+    const datagram = encodeMessage({ ...content, type, messageId });
+    const pending = {
+      exchange,
+      role,
+      datagram,
+      attempts: 0,
+      timeoutMs: 2000 + this.#random.fraction() * 1000,
+    };
+    if (type === 'NON') from.sentNon.set(messageId, pending);
+    else from.pending.set(messageId, pending);
+    this.#attempt(from, to, messageId, pending);
+  }
+
+  #attempt(from: End, to: End, messageId: number, pending: Pending): void {
+    this.#transmit(to, pending.datagram, from);
+    if (from.pending.get(messageId) !== pending) return;
+    this.#later(pending.timeoutMs, () => {
+      if (from.pending.get(messageId) !== pending) return;
+      pending.timeoutMs *= 2;
+      if (++pending.attempts <= 4) {
+        this.#attempt(from, to, messageId, pending);
+        return;
+      }
+      from.pending.delete(messageId);
+      if (pending.role === 'client') from.layer.requestTimedOut(pending.exchange, this.now);
+      else from.layer.responseTimedOut(pending.exchange, this.now);
+    });
+  }
+
+  #transmit(to: End, datagram: Uint8Array, from: End): void {
+    this.datagrams++;
+    const { lossRate, duplicateRate, delayMs, jitterMs } = this.#link;
+    const copies = this.#random.fraction() < duplicateRate ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      if (this.#random.fraction() < lossRate) continue;
+      const delay = delayMs + this.#random.fraction() * jitterMs;
+      this.#later(delay, () => this.#receive(to, from, datagram));
+    }
+  }
+
+  #receive(at: End, from: End, datagram: Uint8Array): void {
+    const received = decodeMessage(datagram) as MessageView;
+    const { messageId, type, code } = received;
+    if (type === 'ACK' || type === 'RST') {
+      const pending = at.pending.get(messageId) ?? at.sentNon.get(messageId);
+      if (pending === undefined) return;
+      at.pending.delete(messageId);
+      const { layer } = at;
+      if (type === 'RST') {
+        if (pending.role === 'client') layer.requestReset(pending.exchange, this.now);
+        else layer.responseReset(pending.exchange, this.now);
+        return;
+      }
+      if (pending.role === 'client') layer.requestAcknowledged(pending.exchange, this.now);
+      else layer.responseAcknowledged(pending.exchange, this.now);
+      if (code !== Code.Empty) layer.receiveResponse(from.name, received, this.now);
+      return;
+    }
+    if (at.seen.has(messageId)) {
+      const stored = at.seen.get(messageId);
+      if (stored !== undefined) this.#transmit(from, stored, at);
+      return;
+    }
+    at.seen.set(messageId, undefined);
+    if (isRequestCode(code)) {
+      at.layer.receiveRequest(from.name, received, { messageId, type, acknowledged: false }, this.now);
+      return;
+    }
+    const matched = at.layer.receiveResponse(from.name, received, this.now);
+    if (type !== 'CON') return;
+    this.#answerEmpty(at, from, messageId, matched ? 'ACK' : 'RST');
+  }
+
+  #acknowledge(from: End, to: End, reply: Reply): void {
+    reply.acknowledged = true;
+    this.#answerEmpty(from, to, reply.messageId, 'ACK');
+  }
+
+  #answerEmpty(from: End, to: End, messageId: number, type: 'ACK' | 'RST'): void {
+    const empty = { code: Code.Empty, token: noBytes, options: new OptionSet(), payload: noBytes };
+    const datagram = encodeMessage({ ...empty, type, messageId });
+    from.seen.set(messageId, datagram);
+    this.#transmit(to, datagram, from);
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    // A new function each time: the queue tells its timers apart by their key.
+    this.#events.set(() => action(), after(this.now, delayMs));
+  }
+}
