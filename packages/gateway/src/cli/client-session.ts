@@ -5,20 +5,14 @@
  */
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { ClientOptions, PskCredential } from 'coapsule';
+import type { CapturedDatagram, ClientOptions, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
+import { HandshakeProgress } from './handshake-progress.ts';
 import { choosePsk } from './psk-choice.ts';
 import type { TargetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
-
-/** A client and the files that go with it. */
-export interface ClientSession {
-  readonly client: CommandClient;
-  /** Closes all; associations get their close_notify. */
-  close(): Promise<void>;
-}
 
 /** What `coapsule client` needs beyond the options of the verbs. */
 export interface SessionExtras {
@@ -27,39 +21,34 @@ export interface SessionExtras {
   readonly trace?: ClientOptions['trace'];
 }
 
-/** Opens the files, then the client. Throws when credentials or a file cannot be used. */
-export async function openSession(
+/**
+ * Opens the files, then the client, lets `use` work with it, and closes all again: associations get their
+ * close_notify. Throws when credentials or a file cannot be used, and what `use` throws.
+ */
+export async function withClient<Result>(
   uri: TargetUri,
   options: ClientCommandOptions & { readonly blockSize?: number },
   environment: CommandEnvironment,
+  use: (client: CommandClient) => Promise<Result>,
   extras: SessionExtras = {},
-): Promise<ClientSession> {
+): Promise<Result> {
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
-  const psk: PskCredential | ClientOptions['psk'] = extras.psk ?? choosePsk(uri, options, warn);
-  const closers: (() => void)[] = [];
-  const closeFiles = (): void => {
-    for (const close of closers.splice(0)) close();
-  };
+  const psk = extras.psk ?? choosePsk(uri, options, warn);
+  const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
+  const print =
+    extras.trace ?? traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`));
+  const secrets = openSecrets(options, environment);
   try {
-    const { SSLKEYLOGFILE } = environment.variables;
-    const keylogPath = options.keylog ?? nonEmpty(SSLKEYLOGFILE);
-    const keylog = keylogPath === undefined ? undefined : openSync(keylogPath, 'a', 0o600);
-    if (keylog !== undefined) closers.push(() => closeSync(keylog));
-    const capture = options.write === undefined ? undefined : new CaptureFile(options.write);
-    if (capture !== undefined) closers.push(() => capture.close());
-    const trace =
-      extras.trace ?? traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`));
-
     const client = await environment.createClient({
       ...(psk !== undefined && { psk }),
-      ...((keylog !== undefined || capture !== undefined) && {
-        keylog: (line: string): void => {
-          if (keylog !== undefined) writeSync(keylog, `${line}\n`);
-          capture?.secrets(line);
+      ...(secrets.keylog !== undefined && { keylog: secrets.keylog }),
+      ...(secrets.capture !== undefined && { capture: secrets.capture }),
+      ...((progress !== undefined || print !== undefined) && {
+        trace: (event: TraceEvent): void => {
+          progress?.event(event);
+          print?.(event);
         },
       }),
-      ...(capture !== undefined && { capture: (datagram) => capture.datagram(datagram) }),
-      ...(trace !== undefined && { trace }),
       ...(extras.bind !== undefined && { bind: extras.bind }),
       ...(options.sni !== undefined && { serverName: options.sni }),
       ...(options.suite !== undefined && { suites: options.suite }),
@@ -68,22 +57,49 @@ export async function openSession(
       ...(options.loss !== undefined && { lossRate: options.loss }),
       ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
     });
-    return {
-      client,
-      async close() {
-        try {
-          await client.close();
-        } finally {
-          closeFiles();
-        }
-      },
-    };
-  } catch (error) {
-    closeFiles();
-    throw error;
+    try {
+      return await use(client);
+    } catch (error) {
+      throw progress?.explain(error) ?? error;
+    } finally {
+      await client.close();
+    }
+  } finally {
+    secrets.close();
   }
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
+interface Secrets {
+  readonly keylog: ((line: string) => void) | undefined;
+  readonly capture: ((datagram: CapturedDatagram) => void) | undefined;
+  close(): void;
+}
+
+/** The files of `--keylog` (or `SSLKEYLOGFILE`) and `-w`; the capture gets the secrets too. */
+function openSecrets(options: ClientCommandOptions, { variables }: CommandEnvironment): Secrets {
+  const { SSLKEYLOGFILE = '' } = variables;
+  const path = options.keylog ?? (SSLKEYLOGFILE === '' ? undefined : SSLKEYLOGFILE);
+  const file = path === undefined ? undefined : openSync(path, 'a', 0o600);
+  const closeFile = (): void => {
+    if (file !== undefined) closeSync(file);
+  };
+  let capture: CaptureFile | undefined;
+  try {
+    capture = options.write === undefined ? undefined : new CaptureFile(options.write);
+  } catch (error) {
+    closeFile();
+    throw error;
+  }
+  const keylog = (line: string): void => {
+    if (file !== undefined) writeSync(file, `${line}\n`);
+    capture?.secrets(line);
+  };
+  return {
+    keylog: file === undefined && capture === undefined ? undefined : keylog,
+    capture: capture === undefined ? undefined : (datagram) => capture.datagram(datagram),
+    close() {
+      closeFile();
+      capture?.close();
+    },
+  };
 }

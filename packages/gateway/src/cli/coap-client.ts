@@ -14,14 +14,16 @@
 import { readFileSync } from 'node:fs';
 import type { ClientOptions, PskCredential, RequestOptions, Response } from 'coapsule';
 import { codeOfMethod, encodeBlock, type Method, OptionNumber, szxOf } from 'coapsule/message';
-import { openSession } from './client-session.ts';
+import { withClient } from './client-session.ts';
 import { type CoapClientRequest, parseCoapClientFlags } from './coap-client-flags.ts';
 import { libcoapLog, messageLogger } from './coap-client-log.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { SilentServer } from './handshake-progress.ts';
 import { followObservation } from './observe-verb.ts';
 import { PayloadOutput } from './payload-output.ts';
+import { interruptible } from './request-verb.ts';
 import { targetUri } from './target-uri.ts';
 
 /** coap-client's own defaults, in seconds. */
@@ -73,7 +75,9 @@ export async function runCoapClient(
     if (code === 'ERR_ADDRESS') log('error', 'failed to resolve address');
     else if (!isUnsaid(code, request.uri)) log('error', 'cannot send CoAP pdu');
     explain(error, environment);
-    return code === 'ERR_ADDRESS' || error instanceof CommandFailure ? 1 : 0;
+    return code === 'ERR_ADDRESS' || (error instanceof CommandFailure && !(error instanceof SilentServer))
+      ? 1
+      : 0;
   } finally {
     output.close();
   }
@@ -104,44 +108,47 @@ async function exchange(
   const payload = await payloadOf(request, environment);
   const trace = messageLogger(environment, request);
   const psk = pskOf(request, uri.scheme === 'coaps');
-  const session = await openSession(
-    uri,
-    {
-      ...(request.loss !== undefined && { loss: request.loss }),
-      ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
-      ems: false, // libcoap takes servers without it too
-    },
-    environment,
-    {
-      ...(psk !== undefined && { psk }),
-      ...(trace !== undefined && { trace }),
-      ...((request.bindHost !== undefined || request.bindPort !== undefined) && {
-        bind: {
-          ...(request.bindHost !== undefined && { host: request.bindHost }),
-          ...(request.bindPort !== undefined && { port: request.bindPort }),
-        },
-      }),
-    },
-  );
-  const abort = new AbortController();
-  const forget = environment.onInterrupt(() => abort.abort());
-  try {
-    for (let round = 0; round < request.repeatCount && !abort.signal.aborted; round++) {
-      if (round > 0) await new Promise<void>((resolve) => void environment.after(repeatDelayMs, resolve));
-      const options = requestOptions(request, method, payload, round);
-      if (request.observeSeconds !== undefined && round === 0) {
-        await observe(session.client, request, options, output, environment);
-      } else {
-        output.response(
-          await session.client.request(method, request.uri, { ...options, signal: abort.signal }),
-        );
+  const options = {
+    ...(request.loss !== undefined && { loss: request.loss }),
+    ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
+    ems: false, // libcoap takes servers without it too
+  };
+  const bind = {
+    ...(request.bindHost !== undefined && { host: request.bindHost }),
+    ...(request.bindPort !== undefined && { port: request.bindPort }),
+  };
+  const use = (client: CommandClient): Promise<void> =>
+    interruptible(environment, async (signal) => {
+      try {
+        await sendAll(client, request, method, payload, output, environment, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
       }
+    });
+  await withClient(uri, options, environment, use, {
+    ...(psk !== undefined && { psk }),
+    ...(trace !== undefined && { trace }),
+    ...(Object.keys(bind).length > 0 && { bind }),
+  });
+}
+
+async function sendAll(
+  client: CommandClient,
+  request: CoapClientRequest,
+  method: Method,
+  payload: Uint8Array | undefined,
+  output: CoapClientOutput,
+  environment: CommandEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let round = 0; round < request.repeatCount && !signal.aborted; round++) {
+    if (round > 0) await new Promise<void>((resolve) => void environment.after(repeatDelayMs, resolve));
+    const options = requestOptions(request, method, payload, round);
+    if (request.observeSeconds !== undefined && round === 0) {
+      await observe(client, request, options, output, environment);
+    } else {
+      output.response(await client.request(method, request.uri, { ...options, signal }));
     }
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
-  } finally {
-    forget();
-    await session.close();
   }
 }
 

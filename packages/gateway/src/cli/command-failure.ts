@@ -61,7 +61,6 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
   ERR_ASSOCIATION_CLOSED: { exitCode: ExitCode.Failure, nextStep: 'try again: a new handshake will be made' },
   ERR_BLOCKWISE: { exitCode: ExitCode.Failure, nextStep: 'try again, or with another block size (-b)' },
   ERR_BAD_RESPONSE: { exitCode: ExitCode.Failure, nextStep: 'look at the messages with -vvv' },
-  ERR_ABORTED: { exitCode: ExitCode.Failure, nextStep: 'nothing to do: it was stopped from here' },
   ERR_CLOSED: { exitCode: ExitCode.Failure, nextStep: 'try again' },
   ERR_API_MISUSE: { exitCode: ExitCode.Usage, nextStep: 'see "coapsule VERB --help"' },
 };
@@ -82,6 +81,7 @@ export function reportOf(error: unknown): FailureReport {
   }
   if (!(error instanceof Error)) return { exitCode: ExitCode.Failure, cause: String(error), nextStep: '' };
   const { code, path, nextStep } = error as Error & { code?: unknown; path?: unknown; nextStep?: unknown };
+  if (code === 'ERR_ABORTED') return { exitCode: ExitCode.Failure, cause: 'interrupted', nextStep: '' };
   const known = typeof code === 'string' ? knownFailures[code] : undefined;
   if (known !== undefined) {
     // A handshake that nobody answered says nothing about credentials.

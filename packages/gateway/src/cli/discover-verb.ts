@@ -6,10 +6,11 @@
 
 import { decodeLinkFormat, encodeLinkFormat, isDecodeFault } from 'coapsule/message';
 import type { ClientCommandOptions } from './client-command-options.ts';
-import { openSession } from './client-session.ts';
+import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { interruptible } from './request-verb.ts';
 import { ResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 
@@ -30,22 +31,18 @@ export async function runDiscover(
   const server = /^[^:]+:\/\/[^/?]*/.exec(uri.text)![0];
   const filter = (options.query ?? []).map((query) => encodeURIComponent(query)).join('&');
   const listUri = `${server}/.well-known/core${filter === '' ? '' : `?${filter}`}`;
-  const session = await openSession(uri, options, environment);
-  const abort = new AbortController();
-  const forget = environment.onInterrupt(() => abort.abort());
-  try {
-    const response = await session.client.request('GET', listUri, {
-      accept: 'application/link-format',
-      signal: abort.signal,
-      ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
-    });
+  return withClient(uri, options, environment, async (client) => {
+    const response = await interruptible(environment, (signal) =>
+      client.request('GET', listUri, {
+        accept: 'application/link-format',
+        signal,
+        ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+      }),
+    );
     if (!response.ok) return new ResponseOutput(listUri, {}, environment).response(response, false);
     printLinks(response.text(), listUri, options.json === true, environment);
     return ExitCode.Success;
-  } finally {
-    forget();
-    await session.close();
-  }
+  });
 }
 
 function printLinks(

@@ -6,7 +6,7 @@
 
 import type { Observation } from 'coapsule';
 import type { RequestCommandOptions } from './client-command-options.ts';
-import { openSession } from './client-session.ts';
+import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
 import { requestOptionsOf } from './request-verb.ts';
@@ -28,21 +28,21 @@ export async function runObserve(
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
   const requestOptions = await requestOptionsOf(options, environment);
-  const session = await openSession(uri, options, environment);
-  const output = new ResponseOutput(uri.text, options, environment);
-  try {
-    const observation = session.client.observe(uri.text, requestOptions);
-    return await followObservation(observation, options.seconds, environment, (response, isFirst) => {
-      const exitCode = output.response(response, true);
-      if (isFirst && response.ok && response.observe === undefined) {
-        environment.stderr.write('coapsule: the resource is not observable, this is its state now\n');
-      }
-      return exitCode;
-    });
-  } finally {
-    output.close();
-    await session.close();
-  }
+  return withClient(uri, options, environment, async (client) => {
+    const output = new ResponseOutput(uri.text, options, environment);
+    try {
+      const observation = client.observe(uri.text, requestOptions);
+      return await followObservation(observation, options.seconds, environment, (response, isFirst) => {
+        const exitCode = output.response(response, true);
+        if (isFirst && response.ok && response.observe === undefined) {
+          environment.stderr.write('coapsule: the resource is not observable, this is its state now\n');
+        }
+        return exitCode;
+      });
+    } finally {
+      output.close();
+    }
+  });
 }
 
 type Notification = Observation extends AsyncIterable<infer Item> ? Item : never;

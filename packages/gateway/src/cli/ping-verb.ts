@@ -5,9 +5,10 @@
  */
 
 import type { ClientCommandOptions } from './client-command-options.ts';
-import { openSession } from './client-session.ts';
+import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
+import { interruptible } from './request-verb.ts';
 import { targetUri } from './target-uri.ts';
 
 /** Sends one ping and prints how long the answer took. */
@@ -17,14 +18,13 @@ export async function runPing(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
-  const session = await openSession(uri, options, environment);
-  const abort = new AbortController();
-  const forget = environment.onInterrupt(() => abort.abort());
-  try {
-    const { roundTripMs, handshakeMs } = await session.client.ping(uri.text, {
-      signal: abort.signal,
-      ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
-    });
+  return withClient(uri, options, environment, async (client) => {
+    const { roundTripMs, handshakeMs } = await interruptible(environment, (signal) =>
+      client.ping(uri.text, {
+        signal,
+        ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+      }),
+    );
     const handshake = handshakeMs === undefined ? '' : `, after a handshake of ${handshakeMs.toFixed(1)} ms`;
     environment.stdout.write(
       options.json === true
@@ -32,8 +32,5 @@ export async function runPing(
         : `${uri.text} answers in ${roundTripMs.toFixed(1)} ms${handshake}\n`,
     );
     return ExitCode.Success;
-  } finally {
-    forget();
-    await session.close();
-  }
+  });
 }

@@ -7,7 +7,7 @@
 import type { RequestOptions } from 'coapsule';
 import type { Method } from 'coapsule/message';
 import type { RequestCommandOptions } from './client-command-options.ts';
-import { openSession } from './client-session.ts';
+import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import type { ExitCode } from './exit-code.ts';
 import { requestPayload } from './payload-source.ts';
@@ -23,22 +23,30 @@ export async function runRequest(
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
   const requestOptions = await requestOptionsOf(options, environment);
-  const session = await openSession(uri, options, environment);
-  const abort = new AbortController();
-  const forget = environment.onInterrupt(() => abort.abort());
-  try {
+  return withClient(uri, options, environment, async (client) => {
     const output = new ResponseOutput(uri.text, options, environment);
     try {
-      return output.response(
-        await session.client.request(method, uri.text, { ...requestOptions, signal: abort.signal }),
-        false,
+      const response = await interruptible(environment, (signal) =>
+        client.request(method, uri.text, { ...requestOptions, signal }),
       );
+      return output.response(response, false);
     } finally {
       output.close();
     }
+  });
+}
+
+/** Does something that an interrupt aborts. */
+export async function interruptible<Result>(
+  environment: CommandEnvironment,
+  action: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const abort = new AbortController();
+  const forget = environment.onInterrupt(() => abort.abort());
+  try {
+    return await action(abort.signal);
   } finally {
     forget();
-    await session.close();
   }
 }
 

@@ -276,6 +276,6 @@ describe('the launcher', () => {
     const { code, stderr } = await request.finished;
     silent.close();
     assert.equal(code, 1);
-    assert.match(stderr, /aborted/);
+    assert.match(stderr, /interrupted/);
   });
 });
