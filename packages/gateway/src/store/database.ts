@@ -16,6 +16,8 @@ export interface OpenOptions {
   readonly create: boolean;
   /** Claim the folder for this process, and check the whole file (time grows with its size). */
   readonly asGateway: boolean;
+  /** Look whether it can be used, the whole file too, and write nothing. */
+  readonly checkOnly?: boolean;
 }
 
 /** An open database with its folder; `close` also gives up the claim. */
@@ -35,12 +37,14 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   const lock = options.asGateway ? lockDataFolder(folder) : undefined;
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(folder.databasePath, { timeout: 5000, enableForeignKeyConstraints: true });
+    database = new DatabaseSync(folder.databasePath, {
+      timeout: 5000,
+      enableForeignKeyConstraints: true,
+      readOnly: options.checkOnly ?? false,
+    });
     expectKnownSchema(database, folder.databasePath);
-    if (options.asGateway) expectSound(database, folder.databasePath);
-    // Write-ahead log: `coapsule device` writes while the gateway runs. FULL: a commit is on the disk when it returns.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;');
-    migrateAlone(database, folder, lock);
+    if (options.asGateway || options.checkOnly) expectSound(database, folder.databasePath);
+    if (!options.checkOnly) prepareForWriting(database, folder, lock);
   } catch (error) {
     database?.close();
     lock?.release();
@@ -60,6 +64,12 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
 function expectSound(database: DatabaseSync, path: string): void {
   const row = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
   if (row.quick_check !== 'ok') throw damaged(path, row.quick_check);
+}
+
+function prepareForWriting(database: DatabaseSync, folder: DataFolder, lock: FolderLock | undefined): void {
+  // Write-ahead log: `coapsule device` writes while the gateway runs. FULL: a commit is on the disk when it returns.
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;');
+  migrateAlone(database, folder, lock);
 }
 
 /** A running gateway of an older version must not find its tables changed under it. */

@@ -23,7 +23,7 @@ export interface StoreQuestions {
     readonly answer: readonly string[];
   };
   readonly device: { readonly ask: string; readonly answer: Device | undefined };
-  readonly deviceCount: { readonly ask: undefined; readonly answer: number };
+  readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }
 

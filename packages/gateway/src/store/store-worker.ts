@@ -69,8 +69,8 @@ function serve(store: OpenDatabase): void {
         return readings.pathsBelow(message.ask.prefix, message.ask.limit);
       case 'device':
         return devices.find(message.ask);
-      case 'deviceCount':
-        return devices.all().length;
+      case 'devices':
+        return devices.all();
       case 'close':
         clearInterval(watch);
         store.close();

@@ -117,8 +117,9 @@ export class Store implements AsyncDisposable {
     return this.#ask('device', id);
   }
 
-  deviceCount(): Promise<number> {
-    return this.#ask('deviceCount', undefined);
+  /** All devices with their keys, ordered by id. */
+  devices(): Promise<readonly Device[]> {
+    return this.#ask('devices', undefined);
   }
 
   /** Finish the writes that wait, flush, and give the folder free. */

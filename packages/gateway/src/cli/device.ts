@@ -1,0 +1,225 @@
+/**
+ * `coapsule device`: the devices of a data folder, with their keys and what they may do; also while the gateway runs.
+ *
+ * It writes to the same database as the gateway, which notices within a second and ends associations under keys
+ * that do not count any more.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
+import { weaknessOf } from '../server/demo-credentials.ts';
+import { printable } from '../server/log.ts';
+import { deviceIdProblem } from '../server/serve-options.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
+import { openDatabase } from '../store/database.ts';
+import { type Device, DeviceTable } from '../store/device-table.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { hexText, keyValue } from './option-values.ts';
+
+interface FolderOption {
+  readonly data: string;
+}
+
+type KeyChoice = { readonly kind: 'generate' } | { readonly kind: 'given'; readonly key: Uint8Array };
+
+const generatedKeyBytes = 16;
+
+/** Makes the command with its sub-commands. */
+export function deviceCommand(): Command {
+  const device = new Command('device').description('devices and their keys in the store of the gateway');
+  const subcommand = (name: string, description: string): Command =>
+    device
+      .command(name)
+      .description(description)
+      .option('--data <folder>', "the gateway's data folder", './data');
+
+  const add = withKeyOption(subcommand('add', 'let a device in'))
+    .argument('<id>', 'its PSK identity')
+    .option(
+      '--allow <method:path>',
+      'what it may do, such as PUT:/sensors/7/* or GET:/sensors/*; repeatable; by default all with its own /sensors/ID, and /sensor',
+      ruleValue,
+    )
+    .action(addDevice);
+  refuseLater(add, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
+  subcommand('list', 'all devices, without keys').option('--json', 'one JSON array').action(listDevices);
+  subcommand('show', 'one device')
+    .argument('<id>')
+    .option('--reveal', 'show the key')
+    .option('--json', 'one JSON object')
+    .action(showDevice);
+  const rotate = withKeyOption(subcommand('rotate', 'give a device a new key and end its association'))
+    .argument('<id>')
+    .action(rotateDevice);
+  refuseLater(rotate, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
+  subcommand('remove', 'shut a device out and end its association; its readings stay')
+    .argument('<id>')
+    .action(removeDevice);
+  return device.addHelpText('after', help);
+}
+
+const help = `
+Examples:
+  coapsule device add sensor-7
+  coapsule device add dashboard --allow GET:/sensors/*
+  coapsule device rotate sensor-7
+  coapsule device list --json`;
+
+function addDevice(id: string, options: FolderOption & { psk: KeyChoice; allow?: readonly string[] }): void {
+  const problem = deviceIdProblem(id);
+  if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
+  const psk = keyOf(id, options.psk);
+  const rules = options.allow ?? defaultRules(id).map(ruleText);
+  withDevices(options, true, (devices) => {
+    if (!devices.add({ id, psk, rules, addedAtMs: systemWallClock() })) {
+      throw new CommandFailure(
+        ExitCode.Failure,
+        `there is a device ${printable(id)} already; it was not changed`,
+        'give it a new key with "coapsule device rotate", or remove it first',
+      );
+    }
+  });
+  tellKey(id, options.psk, psk);
+}
+
+function listDevices(options: FolderOption & { json?: true }): void {
+  const devices = withDevices(options, false, (table) => table.all());
+  if (options.json) {
+    print(JSON.stringify(devices.map((device) => deviceValue(device, false))));
+    return;
+  }
+  for (const device of devices) print(`${printable(device.id)}\t${device.rules.join(' ')}`);
+}
+
+function showDevice(id: string, options: FolderOption & { json?: true; reveal?: true }): void {
+  const device = withDevices(options, false, (table) => table.find(id)) ?? missing(id);
+  const reveal = options.reveal ?? false;
+  if (options.json) {
+    print(JSON.stringify(deviceValue(device, reveal)));
+    return;
+  }
+  const { added, rotated, keyVersion } = deviceValue(device, reveal);
+  print(`id       ${printable(device.id)}`);
+  print(`key      ${reveal ? `0x${hexText(device.psk)}` : `${device.psk.length} bytes, hidden (--reveal)`}`);
+  print(`version  ${keyVersion}`);
+  print(`added    ${added}`);
+  if (rotated !== null) print(`rotated  ${rotated}`);
+  for (const rule of device.rules) print(`may      ${rule}`);
+}
+
+function rotateDevice(id: string, options: FolderOption & { psk: KeyChoice }): void {
+  const psk = keyOf(id, options.psk);
+  withDevices(options, false, (devices) => devices.rotate(id, psk, systemWallClock()) || missing(id));
+  tellKey(id, options.psk, psk);
+}
+
+function removeDevice(id: string, options: FolderOption): void {
+  withDevices(options, false, (devices) => devices.remove(id) || missing(id));
+}
+
+/** The stable form for scripts. */
+function deviceValue(device: Device, reveal: boolean) {
+  const { id, psk, keyVersion, addedAtMs, rotatedAtMs, rules } = device;
+  return {
+    id,
+    ...(reveal ? { psk: `0x${hexText(psk)}` } : {}),
+    keyLength: psk.length,
+    keyVersion,
+    added: new Date(addedAtMs).toISOString(),
+    rotated: rotatedAtMs === undefined ? null : new Date(rotatedAtMs).toISOString(),
+    allow: rules,
+  };
+}
+
+function withDevices<T>({ data }: FolderOption, create: boolean, work: (devices: DeviceTable) => T): T {
+  try {
+    const opened = openDatabase(data, { create, asGateway: false });
+    try {
+      for (const warning of opened.folder.warnings) warn(warning);
+      return work(new DeviceTable(opened.database));
+    } finally {
+      opened.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error;
+    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+  }
+}
+
+function keyOf(id: string, choice: KeyChoice): Uint8Array {
+  if (choice.kind === 'generate') return randomBytes(generatedKeyBytes);
+  const weakness = weaknessOf(choice.key);
+  if (weakness !== undefined) warn(`the key of ${printable(id)} ${weakness}`);
+  return choice.key;
+}
+
+/** A key that was made here is shown once: the device needs it. */
+function tellKey(id: string, choice: KeyChoice, key: Uint8Array): void {
+  if (choice.kind !== 'generate') return;
+  process.stderr.write(`the key of ${printable(id)}, shown this once:\n`);
+  print(`0x${hexText(key)}`);
+}
+
+function missing(id: string): never {
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `there is no device ${printable(id)}`,
+    'see "coapsule device list" (and --data)',
+  );
+}
+
+function withKeyOption(command: Command): Command {
+  const generate: KeyChoice = { kind: 'generate' };
+  return command.addOption(
+    new Option('--psk <key>', 'text, 0x and hex, or "generate" for 16 random bytes that are printed once')
+      .argParser(keyChoice)
+      .default(generate, 'generate'),
+  );
+}
+
+function keyChoice(text: string): KeyChoice {
+  if (text === 'generate') return { kind: 'generate' };
+  try {
+    return { kind: 'given', key: keyValue(text) };
+  } catch {
+    // Not commander's own message: it would repeat the key.
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--psk: the key is empty, or not pairs of hexadecimal digits after 0x',
+      'leave --psk out to have one made',
+    );
+  }
+}
+
+function ruleValue(text: string, before: readonly string[] = []): readonly string[] {
+  const rule = parseRule(text);
+  if (typeof rule === 'string') throw new InvalidArgumentError(rule);
+  return [...before, ruleText(rule)];
+}
+
+function refuseLater(command: Command, flags: readonly string[]): void {
+  for (const flag of flags) {
+    const later = command.createOption(flag).hideHelp();
+    later.argParser(() => {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `${later.long} is not there yet`,
+        'this version knows pre-shared keys: --psk',
+      );
+    });
+    command.addOption(later);
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function warn(text: string): void {
+  process.stderr.write(`coapsule: warning: ${text}\n`);
+}

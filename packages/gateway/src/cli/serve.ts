@@ -1,0 +1,219 @@
+/**
+ * `coapsule serve`: the gateway, from its options to a clean end.
+ *
+ * Standard output carries the ready line alone, everything else goes to standard error. SIGTERM and SIGINT end it
+ * with exit code 0.
+ *
+ * @module
+ */
+
+import { closeSync, existsSync, fchmodSync, openSync, writeSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import { demoHint } from '../server/demo-credentials.ts';
+import { type Log, lineLog } from '../server/log.ts';
+import { type EndpointAddress, type PskEntry, parseEndpoint, parsePsk } from '../server/serve-options.ts';
+import { StartUpFault } from '../server/start-up-fault.ts';
+import { openDatabase } from '../store/database.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { keyValue } from './option-values.ts';
+
+interface ServeOptions {
+  readonly data: string;
+  readonly coap: EndpointAddress | 'off';
+  readonly coaps: EndpointAddress | 'off';
+  readonly psk?: readonly PskEntry[];
+  readonly pskHint?: string;
+  readonly keylog?: string;
+  readonly demo?: true;
+  readonly dangerouslyAllowPlainWrites?: true;
+  readonly check?: true;
+  readonly verbose: number;
+}
+
+/** Options of the contract that later versions have. */
+const laterOptions: readonly string[] = [
+  '--config <file>',
+  '--tcp <address>',
+  '--ws <address>',
+  '--serial <line>',
+  '--cert <file>',
+  '--private-key <file>',
+  '--ca <file>',
+  '--workers <number>',
+];
+
+/** Makes the command. */
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .description('run the gateway')
+    .option('--data <folder>', 'where readings, devices and keys are kept', './data')
+    .addOption(endpointOption('coap', 'plain endpoint, or off', 5683))
+    .addOption(endpointOption('coaps', 'secured endpoint, or off', 5684))
+    .option('--http <[host:]port>', 'console; only "off" in this version', consoleValue)
+    .option(
+      '--psk <id:key>',
+      'one more device; key as text or 0x and hex; "*:KEY" takes any identity',
+      pskValue,
+    )
+    .option('--psk-hint <text>', 'PSK identity hint for clients')
+    .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
+    .option('--demo', 'demo resources and published demo keys')
+    .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
+    .option('--check', 'say whether options and data folder are usable, and end')
+    .option(
+      '-v, --verbose',
+      'requests; -vv messages and handshakes; -vvv bytes',
+      (_, level: number) => level + 1,
+      0,
+    );
+  for (const flags of laterOptions) {
+    const later = command.createOption(flags).hideHelp();
+    command.addOption(
+      later.argParser(() => {
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `${later.long} is not there yet`,
+          'see "coapsule serve --help" for what there is',
+        );
+      }),
+    );
+  }
+  return command.addHelpText('after', help).action(serve);
+}
+
+const help = `
+Ready when it prints one line: ready {"coap":"[::]:5683","coaps":"[::]:5684"}
+
+Examples:
+  coapsule serve --demo
+  coapsule device add sensor-7 && coapsule serve`;
+
+async function serve(options: ServeOptions): Promise<void> {
+  const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
+  if (options.coap === 'off' && options.coaps === 'off') {
+    throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
+  }
+  try {
+    if (options.check) check(options, log);
+    else await run(options, log);
+  } catch (error) {
+    if (!(error instanceof StoreFault || error instanceof StartUpFault)) throw error;
+    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+  }
+}
+
+/** Changes nothing: a data folder that is not there yet is fine. */
+function check({ data }: ServeOptions, log: Log): void {
+  try {
+    openDatabase(data, { create: false, asGateway: false, checkOnly: true }).close();
+  } catch (error) {
+    if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
+  }
+  log.detail(0, 'options and data folder are usable');
+}
+
+async function run(options: ServeOptions, log: Log): Promise<void> {
+  const keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
+  const stopped = Promise.withResolvers<void>();
+  const stop = stopSignals(stopped.resolve);
+  try {
+    await using gateway = await Gateway.start({
+      ...gatewayOptions(options, log),
+      keylog: keylog?.write,
+      onFailed: stopped.reject,
+    });
+    process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
+    await stopped.promise;
+    log.detail(0, 'stopping');
+  } finally {
+    stop();
+    keylog?.close();
+  }
+}
+
+function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
+  const { coap, coaps, demo = false, psk = [] } = options;
+  return {
+    dataFolder: options.data,
+    coap: coap === 'off' ? undefined : coap,
+    coaps: coaps === 'off' ? undefined : coaps,
+    log,
+    demo,
+    psks: psk.filter(({ identity }) => identity !== '*'),
+    anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
+    pskHint: options.pskHint ?? (demo ? demoHint : undefined),
+    dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
+  };
+}
+
+/** @returns a function that ends the watch. A second signal, later than a doubled Ctrl-C, ends at once. */
+function stopSignals(stop: () => void): () => void {
+  let firstAt: number | undefined;
+  const handle = (): void => {
+    const now = performance.now();
+    // The terminal and the launcher may both pass on one Ctrl-C.
+    if (firstAt !== undefined && now - firstAt > 500) process.exit(1);
+    firstAt ??= now;
+    stop();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, handle);
+  return () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, handle);
+  };
+}
+
+function openKeylog(path: string, log: Log): { write: (line: string) => void; close: () => void } {
+  let file: number;
+  try {
+    const isNew = !existsSync(path);
+    file = openSync(path, 'a', 0o600);
+    if (isNew) fchmodSync(file, 0o600);
+  } catch (error) {
+    throw new StartUpFault(
+      `the key log ${path} cannot be written: ${(error as Error).message}`,
+      'name a writable file with --keylog',
+    );
+  }
+  log.warning(`whoever reads ${path} can decrypt all traffic; for debugging only`);
+  return {
+    write: (line) => writeSync(file, `${line}\n`),
+    close: () => closeSync(file),
+  };
+}
+
+function endpointOption(scheme: string, description: string, port: number): Option {
+  const everywhere: EndpointAddress = { host: '::', port, anyHost: true };
+  return new Option(`--${scheme} <[host:]port>`, description)
+    .argParser(endpointValue)
+    .default(everywhere, `[::]:${port}`);
+}
+
+function endpointValue(text: string): EndpointAddress | 'off' {
+  const address = parseEndpoint(text);
+  if (typeof address === 'object' && 'problem' in address) throw new InvalidArgumentError(address.problem);
+  return address;
+}
+
+function consoleValue(text: string): 'off' {
+  if (text !== 'off') throw new InvalidArgumentError('The console is not there yet; "off" is all it takes.');
+  return text;
+}
+
+/** The text is not repeated in messages: it holds a key. */
+function pskValue(text: string, before: readonly PskEntry[] = []): readonly PskEntry[] {
+  const entry = parsePsk(text, keyValue);
+  if ('problem' in entry) {
+    throw new CommandFailure(ExitCode.Usage, `--psk: ${entry.problem}`, 'such as --psk sensor-7:0x00112233…');
+  }
+  if (before.some(({ identity }) => identity === entry.identity)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `--psk names "${entry.identity}" twice`,
+      'give one key for each identity',
+    );
+  }
+  return [...before, entry];
+}

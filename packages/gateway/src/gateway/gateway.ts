@@ -1,0 +1,277 @@
+/**
+ * The running gateway: the store, the resources, the endpoints, and who may use them.
+ *
+ * Started and stopped as one; what can fail at the start fails before anything listens. The options of the command
+ * line are read in cli/serve.ts.
+ */
+import { Code, failure, type Listener, type Middleware, Server } from 'coapsule';
+import type { AccessPolicy } from '../access/access.ts';
+import { demoResources } from '../resources/demo-resources.ts';
+import { openDemoResources } from '../resources/open-demo-resources.ts';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { telemetryResources } from '../resources/telemetry.ts';
+import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
+import { type Log, RateLimit } from '../server/log.ts';
+import type { EndpointAddress, PskEntry } from '../server/serve-options.ts';
+import { endpointFault } from '../server/start-up-fault.ts';
+import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
+import { Store } from '../store/store.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { authorised } from './authorisation.ts';
+import { DeviceDirectory } from './device-directory.ts';
+import { requestLine, traceLogger } from './request-log.ts';
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  readonly dataFolder: string;
+  /** Undefined turns the endpoint off. */
+  readonly coap: EndpointAddress | undefined;
+  readonly coaps: EndpointAddress | undefined;
+  readonly log: Log;
+  readonly demo?: boolean;
+  readonly psks?: readonly PskEntry[];
+  readonly anyIdentityKey?: Uint8Array | undefined;
+  readonly pskHint?: string | undefined;
+  /** Gets lines of the TLS key log: whoever has them can decrypt. */
+  readonly keylog?: ((line: string) => void) | undefined;
+  readonly dangerouslyAllowPlainWrites?: boolean;
+  readonly clock?: WallClock;
+  /** How often the store looks for changes of `coapsule device`. */
+  readonly watchIntervalMs?: number;
+  /** The store ended by itself; the gateway is of no more use. */
+  readonly onFailed?: (fault: StoreFault) => void;
+}
+
+/** Retry hint when the store cannot take a reading now. */
+const retrySeconds = 30;
+
+/** A handshake that began before a key was revoked has ended by then. */
+const longestHandshakeMs = 30_000;
+
+/** A gateway that listens. */
+export class Gateway implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #server: Server;
+  readonly #listeners: readonly Listener[];
+  readonly #stopResources: readonly (() => void)[];
+
+  /**
+   * Open the store and the endpoints.
+   *
+   * @throws StoreFault or StartUpFault (rejects) with cause and next step; everything is then closed again.
+   */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const { log } = options;
+    let changed = (): void => {};
+    const store = await Store.open(options.dataFolder, {
+      onDevicesChanged: () => changed(),
+      ...(options.onFailed === undefined ? {} : { onFailed: options.onFailed }),
+      ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
+    });
+    const stops: (() => void)[] = [];
+    const server = new Server({ onError: (error) => log.error(errorText(error)) });
+    try {
+      for (const warning of store.warnings) log.warning(warning);
+      await warnAboutDevices(store, options);
+      const demo = (options.demo ? demoCredentials : []).map(({ identity, key }) => ({
+        identity,
+        key: new TextEncoder().encode(key),
+      }));
+      const directory = new DeviceDirectory({
+        device: (id) => store.device(id),
+        psks: options.psks ?? [],
+        demo,
+        anyIdentityKey: options.anyIdentityKey,
+      });
+      addResources(server, store, directory, options, stops);
+      const listeners = await listen(server, directory, options);
+      const disconnect = (identities: readonly string[]): void => {
+        for (const listener of listeners) for (const identity of identities) listener.disconnect(identity);
+      };
+      changed = () => {
+        directory.revoked().then(
+          (identities) => {
+            if (identities.length === 0) return;
+            disconnect(identities);
+            const again = setTimeout(() => disconnect(identities), longestHandshakeMs).unref();
+            stops.push(() => clearTimeout(again));
+          },
+          (error) => log.error(errorText(error)),
+        );
+      };
+      return new Gateway(store, server, listeners, stops);
+    } catch (error) {
+      for (const stop of stops) stop();
+      await server.close();
+      await store.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    store: Store,
+    server: Server,
+    listeners: readonly Listener[],
+    stopResources: readonly (() => void)[],
+  ) {
+    this.#store = store;
+    this.#server = server;
+    this.#listeners = listeners;
+    this.#stopResources = stopResources;
+  }
+
+  /** `host:port` with the real port for each endpoint that is on, in a fixed order. */
+  get endpoints(): { readonly coap?: string; readonly coaps?: string } {
+    return Object.fromEntries(
+      this.#listeners.map((listener) => [listener.scheme, listener.uri.slice(listener.scheme.length + 3)]),
+    );
+  }
+
+  /** Say goodbye to secured peers, close the sockets, finish the writes, give the data folder free. */
+  async close(): Promise<void> {
+    for (const stop of this.#stopResources) stop();
+    await this.#server.close();
+    await this.#store.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function addResources(
+  server: Server,
+  store: Store,
+  directory: DeviceDirectory,
+  options: GatewayOptions,
+  stops: (() => void)[],
+): void {
+  const notify = (path: string): void => server.notify(path);
+  const clock = options.clock ?? systemWallClock;
+  const policy: AccessPolicy = {
+    dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
+    openReads: options.demo ?? false,
+  };
+  const openPaths = options.demo ? ['/sensor', '/sensors/temp'] : [];
+  const resources = [...telemetryResources({ store, notify, clock }, openPaths)];
+  if (options.demo) {
+    for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
+      resources.push(...made.resources);
+      stops.push(made.stop);
+    }
+  }
+  for (const { path, protection, resource } of resources) {
+    server.resource(
+      path,
+      authorised(resource, protection, policy, (identity) => directory.rules(identity)),
+    );
+  }
+  if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
+  server.use(storeFaultsAsUnavailable(options.log, clock));
+}
+
+function requestLogger(log: Log): Middleware {
+  return async (request, next) => {
+    const response = await next();
+    log.detail(1, requestLine(request, response));
+    return response;
+  };
+}
+
+/** RFC 7252 §5.9.3.4: 5.03 with Max-Age says when to try again; nothing was stored. */
+function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
+  const limit = new RateLimit(1, 10_000);
+  return async (_request, next) => {
+    try {
+      return await next();
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error;
+      if (limit.pass(clock()) !== undefined) log.error(errorText(error));
+      return {
+        ...failure(Code.ServiceUnavailable, 'the store cannot take it now'),
+        maxAgeSeconds: retrySeconds,
+      };
+    }
+  };
+}
+
+async function listen(
+  server: Server,
+  directory: DeviceDirectory,
+  options: GatewayOptions,
+): Promise<readonly Listener[]> {
+  const { coap, coaps, keylog, pskHint } = options;
+  const trace = traceLogger(options.log, options.clock ?? systemWallClock);
+  const listeners: Listener[] = [];
+  if (coap !== undefined) {
+    listeners.push(
+      await open('coap', coap, (uri) => server.listen(uri, options.log.verbosity >= 2 ? { trace } : {})),
+    );
+  }
+  if (coaps !== undefined) {
+    const psk = {
+      lookup: (identity: string) => directory.key(identity),
+      ...(pskHint === undefined ? {} : { hint: pskHint }),
+    };
+    const credentials = { psk, trace, ...(keylog === undefined ? {} : { keylog }) };
+    listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
+  }
+  return listeners;
+}
+
+async function open(
+  scheme: 'coap' | 'coaps',
+  { host, port, anyHost }: EndpointAddress,
+  listenAt: (uri: string) => Promise<Listener>,
+): Promise<Listener> {
+  const uriOf = (at: string): string => `${scheme}://${at.includes(':') ? `[${at}]` : at}:${port}`;
+  try {
+    return await listenAt(uriOf(host));
+  } catch (error) {
+    if (!(anyHost && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')) {
+      throw endpointFault(scheme, host, port, error);
+    }
+  }
+  try {
+    return await listenAt(uriOf('0.0.0.0'));
+  } catch (error) {
+    throw endpointFault(scheme, '0.0.0.0', port, error);
+  }
+}
+
+async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<void> {
+  const devices = await store.devices();
+  for (const { id, psk } of devices) {
+    const weakness = weaknessOf(psk);
+    if (weakness !== undefined) options.log.warning(`the key of device ${id} ${weakness}`);
+  }
+  for (const { identity, key } of options.psks ?? []) {
+    const weakness = weaknessOf(key);
+    if (weakness !== undefined) options.log.warning(`the key of ${identity} ${weakness}`);
+    if (devices.some(({ id }) => id === identity)) {
+      options.log.warning(`${identity} is also a device of the store; the key given with --psk counts`);
+    }
+  }
+  const { anyIdentityKey, coaps, demo, log } = options;
+  if (anyIdentityKey !== undefined) {
+    log.warning('ANY IDENTITY IS ACCEPTED: whoever has the one key of --psk "*:KEY" can pose as any device');
+    const weakness = weaknessOf(anyIdentityKey);
+    if (weakness !== undefined) log.warning(`the key for any identity ${weakness}`);
+  }
+  if (demo)
+    log.warning('demo: everyone may use the demo resources, with published keys; not for real devices');
+  if (options.dangerouslyAllowPlainWrites) {
+    log.warning('PLAIN WRITES ARE ALLOWED: everyone who reaches the coap port can read and store readings');
+  }
+  const nobody = devices.length === 0 && (options.psks ?? []).length === 0 && anyIdentityKey === undefined;
+  if (coaps !== undefined && nobody && !demo) {
+    log.warning(
+      'there is no device yet, so no secured peer can connect; add one with: coapsule device add ID',
+    );
+  }
+}
+
+function errorText(error: unknown): string {
+  if (error instanceof StoreFault) return `${error.message}; ${error.nextStep}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

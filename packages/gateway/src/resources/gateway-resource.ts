@@ -1,0 +1,16 @@
+/**
+ * A resource of the gateway: where it is, who may use it, and its handlers.
+ */
+import type { Resource } from 'coapsule';
+import type { Protection } from '../access/access.ts';
+
+/** One entry of the gateway's resource table. */
+export interface GatewayResource {
+  /** As for `Server.resource`: `/light`, or `/sensors/*` for everything below. */
+  readonly path: string;
+  readonly protection: Protection;
+  readonly resource: Resource;
+}
+
+/** Tells observers that a path changed. */
+export type Notify = (path: string) => void;

@@ -1,0 +1,153 @@
+/**
+ * The resources that keep what devices send: `/sensor`, `/sensors/…` and the list of them at `/sensors`.
+ *
+ * PUT and POST store a reading with time and authenticated identity; the answer leaves after the commit, so that an
+ * acknowledged reading is never lost and a retransmission after a crash is not stored twice (RFC 7252 §4.5). GET
+ * gives the newest reading. Who may do it is decided around these handlers (gateway/authorisation.ts).
+ */
+import { createHash } from 'node:crypto';
+import {
+  Code,
+  changed,
+  content,
+  created,
+  encodeLinkFormat,
+  failure,
+  OptionNumber,
+  type Request,
+  RequestFailure,
+  type Resource,
+  type ServerResponse,
+} from 'coapsule';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { RequestFingerprint } from '../store/reading-table.ts';
+import type { Store } from '../store/store.ts';
+import type { GatewayResource, Notify } from './gateway-resource.ts';
+import { acceptedFormat, ContentFormat } from './negotiation.ts';
+import { expectPreconditions } from './precondition.ts';
+
+/** What the telemetry resources work with. */
+export interface TelemetryContext {
+  readonly store: Pick<Store, 'record' | 'latest' | 'pathsBelow'>;
+  readonly notify: Notify;
+  readonly clock: WallClock;
+}
+
+/** Largest reading in bytes; a larger one is answered 4.13. */
+export const maxReadingBytes = 64 * 1024;
+
+/** Longest path in characters: it is an index key of the store. */
+const maxPathLength = 512;
+
+/** Links in one answer of `/sensors`. */
+const maxLinks = 10_000;
+
+// RFC 7252 §4.8.2 with the default transmission parameters.
+const exchangeLifetimeMs = 247_000;
+const nonLifetimeMs = 145_000;
+
+/**
+ * The telemetry resources.
+ *
+ * @param openPaths paths of the demo that everyone may write; the rest is guarded.
+ */
+export function telemetryResources(
+  context: TelemetryContext,
+  openPaths: readonly string[] = [],
+): readonly GatewayResource[] {
+  const resource = telemetryResource(context);
+  const isOpen = (path: string): boolean => openPaths.includes(path);
+  const paths = ['/sensor', '/sensors/*', ...openPaths.filter((path) => path.startsWith('/sensors/'))];
+  return [
+    ...paths.map((path) => ({ path, protection: isOpen(path) ? 'public' : 'guarded', resource }) as const),
+    { path: '/sensors', protection: 'guarded', resource: sensorList(context) },
+  ];
+}
+
+function telemetryResource(context: TelemetryContext): Resource {
+  const write = (request: Request): Promise<ServerResponse> => storeReading(context, request);
+  return {
+    get: (request) => latestReading(context, request),
+    put: write,
+    post: write,
+    observable: true,
+    attributes: { rt: 'coapsule.telemetry' },
+    maxBodyBytes: maxReadingBytes,
+  };
+}
+
+async function storeReading(
+  { store, notify, clock }: TelemetryContext,
+  request: Request,
+): Promise<ServerResponse> {
+  if (request.payload.length === 0) return failure(Code.BadRequest, 'a reading has at least one byte');
+  if (request.path.length > maxPathLength) return failure(Code.BadRequest, 'the path is too long');
+  if (request.segments.includes('')) return failure(Code.BadRequest, 'the path has an empty segment');
+  if (request.options.has(OptionNumber.IfMatch) || request.options.has(OptionNumber.IfNoneMatch)) {
+    expectPreconditions(request, { exists: (await store.latest(request.path)) !== undefined });
+  }
+  const { security, address } = request.peer;
+  const outcome = await store.record(
+    {
+      path: request.path,
+      value: request.payload,
+      contentFormat: request.contentFormat,
+      identity: security.kind === 'dtls' ? security.identity : undefined,
+      peerAddress: address.key,
+      receivedAtMs: clock(),
+    },
+    fingerprintOf(request),
+  );
+  if (!outcome.repeat) notify(request.path);
+  return outcome.first ? created() : changed();
+}
+
+/** What recognises this request when it comes again, also after a restart. */
+function fingerprintOf(request: Request): RequestFingerprint {
+  const { security, address } = request.peer;
+  const hash = createHash('sha256');
+  hash.update(Uint8Array.of(request.code));
+  for (const { number, value } of request.options.entries()) {
+    hash
+      .update(Uint8Array.of(number >> 8, number & 0xff, value.length >> 8, value.length & 0xff))
+      .update(value);
+  }
+  // Larger than any option number: options and payload cannot be mistaken for one another.
+  hash.update(Uint8Array.of(0xff, 0xff, 0xff, 0xff)).update(request.payload);
+  return {
+    // RFC 7252 §9.1.1: an association is an endpoint of its own, with Message IDs of its own.
+    peer: security.kind === 'dtls' ? `dtls ${security.association}` : `udp ${address.key}`,
+    messageId: request.messageId,
+    token: request.token,
+    digest: hash.digest(),
+    lifetimeMs: request.confirmable ? exchangeLifetimeMs : nonLifetimeMs,
+  };
+}
+
+async function latestReading({ store }: TelemetryContext, request: Request): Promise<ServerResponse> {
+  const reading = await store.latest(request.path);
+  if (reading === undefined) throw new RequestFailure(Code.NotFound, 'nothing was stored here');
+  const { value, contentFormat } = reading;
+  if (contentFormat !== undefined) acceptedFormat(request, [contentFormat]);
+  return content(value, contentFormat === undefined ? {} : { contentFormat });
+}
+
+function sensorList({ store }: TelemetryContext): Resource {
+  return {
+    get: async (request) => {
+      const contentFormat = acceptedFormat(request, [ContentFormat.linkFormat]);
+      const paths = await store.pathsBelow('/sensors/', maxLinks);
+      const links = paths.map((path) => ({ target: linkTarget(path), attributes: [] }));
+      return content(encodeLinkFormat(links), { contentFormat });
+    },
+    attributes: { ct: ContentFormat.linkFormat, title: 'paths with readings' },
+  };
+}
+
+/** The path as a URI reference: `/` and `%` inside a segment are escaped in it already. */
+function linkTarget(path: string): string {
+  return path
+    .split('/')
+    .map((segment) => encodeURIComponent(decodeURIComponent(segment)))
+    .join('/');
+}

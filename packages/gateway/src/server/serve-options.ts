@@ -1,0 +1,69 @@
+/**
+ * The values of the options of `coapsule serve`: text to meaning, or a sentence that says what is wrong.
+ *
+ * Pure; the command itself is cli/serve.ts.
+ */
+import { isIP } from 'node:net';
+
+/** Where an endpoint listens. */
+export interface EndpointAddress {
+  /** IP literal without brackets. */
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** The host was not given: where there is no IPv6, `0.0.0.0` will do. */
+  readonly anyHost: boolean;
+}
+
+/** Parse `[HOST:]PORT` or `off`; an IPv6 address stands in brackets. */
+export function parseEndpoint(text: string): EndpointAddress | 'off' | { readonly problem: string } {
+  if (text === 'off') return 'off';
+  const match = /^(?:(\[[^\]]*\]|[^:[\]]*):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65_535) {
+    return { problem: 'give [HOST:]PORT with a port from 0 to 65535, such as 5683 or [::1]:5683, or off' };
+  }
+  if (match[1] === undefined) return { host: '::', port, anyHost: true };
+  const host = match[1].startsWith('[') ? match[1].slice(1, -1) : match[1];
+  if (host === 'localhost') return { host: '127.0.0.1', port, anyHost: false };
+  if (isIP(host) === 0) {
+    return { problem: `"${host}" is no IP address; use one of this machine, or [::] for all` };
+  }
+  return { host, port, anyHost: false };
+}
+
+/** An identity with its key. */
+export interface PskEntry {
+  /** `*` means any identity. */
+  readonly identity: string;
+  readonly key: Uint8Array;
+}
+
+/** Parse `ID:KEY` at the first colon; KEY is text, or hex with a leading `0x`. The problem never shows the key. */
+export function parsePsk(
+  text: string,
+  keyOf: (text: string) => Uint8Array,
+): PskEntry | { readonly problem: string } {
+  const colon = text.indexOf(':');
+  if (colon < 1) return { problem: 'give ID:KEY; for any identity "*:KEY"' };
+  const identity = text.slice(0, colon);
+  if (new TextEncoder().encode(identity).length > 128) {
+    return { problem: 'an identity has at most 128 bytes (RFC 4279 §5.3)' };
+  }
+  try {
+    return { identity, key: keyOf(text.slice(colon + 1)) };
+  } catch {
+    return { problem: `the key of "${identity}" is empty, or not pairs of hexadecimal digits after 0x` };
+  }
+}
+
+/** What is wrong with a device id, or undefined. It becomes a path segment of its own: `/sensors/ID`. */
+export function deviceIdProblem(id: string): string | undefined {
+  const length = new TextEncoder().encode(id).length;
+  if (length < 1 || length > 128) return `the id has ${length} bytes; 1 to 128 are possible (RFC 4279 §5.3)`;
+  if (id === '*') return 'the id * means any identity and cannot be a device';
+  if (id === '.' || id === '..') return `the id ${id} has a meaning of its own in a path`;
+  if (id.includes('/')) return 'the id has a /, which separates the segments of a path';
+  if (/\p{Cc}/u.test(id)) return 'the id has control characters';
+  return undefined;
+}

@@ -1,0 +1,59 @@
+/**
+ * Why the gateway cannot start: the cause with its value, and the next step.
+ *
+ * Faults of the data folder are StoreFault (store/store-fault.ts); this adds those of the endpoints and files.
+ */
+
+/** A gateway that cannot start; nothing was changed. */
+export class StartUpFault extends Error {
+  override readonly name = 'StartUpFault';
+  readonly nextStep: string;
+
+  constructor(message: string, nextStep: string) {
+    super(message);
+    this.nextStep = nextStep;
+  }
+}
+
+/**
+ * The fault for an endpoint whose socket cannot be opened.
+ *
+ * @param scheme which endpoint: `coap` or `coaps`; also the name of its option.
+ */
+export function endpointFault(
+  scheme: 'coap' | 'coaps',
+  host: string,
+  port: number,
+  error: unknown,
+): StartUpFault {
+  const { code, message } = error as { code?: string; message?: string };
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartUpFault(
+        `the ${scheme} endpoint cannot open ${where}: UDP port ${port} is in use`,
+        `stop the program that uses it, or choose another port: --${scheme} PORT (0 picks a free one)`,
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new StartUpFault(
+        `the ${scheme} endpoint cannot open ${where}: no permission for UDP port ${port}`,
+        `choose a port from 1024 up with --${scheme} PORT, or give the process the right to bind low ports`,
+      );
+    case 'EADDRNOTAVAIL':
+      return new StartUpFault(
+        `the ${scheme} endpoint cannot open ${where}: this machine does not have the address ${host}`,
+        `use one of its own addresses, or [::] for all: --${scheme} '[::]:${port}'`,
+      );
+    case 'EAFNOSUPPORT':
+      return new StartUpFault(
+        `the ${scheme} endpoint cannot open ${where}: this machine has no IPv${host.includes(':') ? 6 : 4}`,
+        `use an address of the other kind, such as --${scheme} 0.0.0.0:${port}`,
+      );
+    default:
+      return new StartUpFault(
+        `the ${scheme} endpoint cannot open ${where}: ${message ?? String(error)}`,
+        `try another address or port with --${scheme} [HOST:]PORT`,
+      );
+  }
+}
