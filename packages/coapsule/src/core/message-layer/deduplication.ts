@@ -48,8 +48,9 @@ const sweepMs = 1000;
 /**
  * What was done about the first copy.
  *
- * `in-progress` nothing yet · `acknowledged` an Empty ACK · `answered` its answer is stored, or it was
- * a NON · `repeatable` answered, and the answer not kept · `reset` a Reset.
+ * `in-progress` nothing yet · `acknowledged` an Empty ACK · `answered` its answer is stored ·
+ * `repeatable` answered, and the answer not kept · `reset` a Reset. Copies of a NON are absorbed in any
+ * state, so that of a NON request does not change.
  */
 export type RecordState = 'in-progress' | 'acknowledged' | 'answered' | 'repeatable' | 'reset';
 

@@ -201,7 +201,6 @@ export class MessageLayer {
       this.#transmit(peer, datagram);
       return undefined;
     }
-    if (record.type === 'NON') record.state = 'answered';
     return this.#transmissions.send(peer, options.type ?? record.type, message, now);
   }
 
@@ -241,8 +240,9 @@ export class MessageLayer {
   }
 
   /**
-   * Ends a Confirmable transmission, without an output for it: no more retransmissions, or no first one.
-   * Then `nextTimeout` is due at once if another message waited for it. Does nothing for what has ended.
+   * Ends a transmission, without an output for it: no more retransmissions, or no first one, and no match
+   * with an ACK or a Reset that may still come. Then `nextTimeout` is due at once if another message
+   * waited for it. Does nothing for what has ended.
    */
   stop(transmission: TransmissionId): void {
     this.#transmissions.stop(transmission);

@@ -167,8 +167,6 @@ export class TransmissionTable {
     const transmission = this.#transmissions.get(id);
     if (transmission === undefined) return;
     const { peer } = transmission;
-    // A Non-confirmable message is not repeated, so there is nothing to stop; its Reset may still matter.
-    if (transmission.state === 'sent' && transmission.retransmission === undefined) return;
     this.#settle(transmission);
     // What waits behind it starts its own clock: only with the time of a real call.
     if (this.#now !== undefined && this.#isWaiting(peer)) this.#wakes.set(peer, this.#now);

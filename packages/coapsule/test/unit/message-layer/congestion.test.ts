@@ -172,6 +172,28 @@ test('at full speed the 65,537th message within EXCHANGE_LIFETIME waits, and no 
   assert.equal(sent, 70_000);
 });
 
+test('a Message ID that is used again belongs to the new message, also before the timeout of the old one ran', () => {
+  const layer = new LayerUnderTest({ limits: { trackedNonConfirmable: 65_536 } });
+  for (let i = 0; i < 65_536; i++) layer.send('NON', Code.Content);
+  const [first] = layer.transmitted();
+  layer.clock.advanceBy(150_000);
+  const transmission = layer.send('CON', Code.Get);
+  const [again] = layer.transmitted();
+  assert.equal(messageIdOf(again), messageIdOf(first));
+  layer.layer.handleTimeout(layer.now);
+  layer.receive(incoming('ACK', Code.Empty, messageIdOf(again)));
+  assert.deepEqual(layer.outputs(), [{ kind: 'acknowledged', transmission }]);
+});
+
+test('a Non-confirmable message that was stopped is no longer matched with a Reset', () => {
+  const layer = new LayerUnderTest();
+  const transmission = layer.send('NON', Code.Get);
+  const [datagram] = layer.transmitted();
+  layer.layer.stop(transmission);
+  layer.receive(incoming('RST', Code.Empty, messageIdOf(datagram)));
+  assert.deepEqual(layer.outputs(), [{ kind: 'discarded', peer, reason: 'unmatched-reset' }]);
+});
+
 test('Confirmable messages at full speed: back-pressure at 65,536 and no Message ID twice within 247 s', () => {
   const layer = new LayerUnderTest();
   const lastUse = new Map<number, number>();

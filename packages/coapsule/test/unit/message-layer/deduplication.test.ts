@@ -224,6 +224,21 @@ test('records of safe requests make room for unsafe ones, oldest first', () => {
   assert.ok(layer.layer.counters.deduplicationBytes <= 8 * 1024);
 });
 
+test('between a CON and a NON, the record with less of its lifetime left goes first', () => {
+  for (const [waitMs, first, second] of [
+    [110_000, 'CON', 'NON'],
+    [90_000, 'NON', 'CON'],
+  ] as const) {
+    const layer = new LayerUnderTest({ limits: { deduplicationPeers: 2 } });
+    layer.reply(layer.accept(incoming('CON', Code.Get, 1), 'CON'), Code.Content, true);
+    layer.clock.advanceBy(waitMs);
+    layer.reply(layer.accept(incoming('NON', Code.Get, 1), 'NON'), Code.Content, true);
+    layer.accept(post(), 'newcomer');
+    assert.equal(layer.receive(incoming(second, Code.Get, 1), second).kind, 'absorbed');
+    assert.equal(layer.receive(incoming(first, Code.Get, 1), first).kind, 'request');
+  }
+});
+
 test('one unauthenticated peer gets 64 KiB, and the others are served on', () => {
   const layer = new LayerUnderTest();
   let id = 0;

@@ -33,7 +33,8 @@ test('no Message ID comes again before its lifetime is over, at any rate and mix
   fc.assert(
     fc.property(
       fc.array(fc.record({ stepMs: fc.nat(3000), burst: fc.nat(4000), non: fc.boolean() }), {
-        maxLength: 200,
+        minLength: 150,
+        maxLength: 250,
       }),
       (steps) => {
         const space = new MessageIdSpace(60_000, segmentMs);
