@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  ApiMisuseError,
+  Client,
+  type ClientOptions,
+  CoapsuleError,
+  Code,
+  changed,
+  content,
+  created,
+  deleted,
+  failure,
+  type Listener,
+  OptionNumber,
+  RequestFailure,
+  Server,
+} from '../../src/index.ts';
+
+const key = Buffer.from('MySecret16ByteK!');
+const errors: unknown[] = [];
+const seen: { method: string; path: string; identity: string | undefined; messageId: number }[] = [];
+let temperature = '22.5';
+let stored: Uint8Array | undefined;
+const server = new Server({ onError: (error) => errors.push(error) })
+  .use(async (request, next) => {
+    const { security } = request.peer;
+    seen.push({
+      method: request.method,
+      path: request.path,
+      identity: security.kind === 'dtls' ? security.identity : undefined,
+      messageId: request.messageId,
+    });
+    return next();
+  })
+  .resource('/temperature', {
+    get: () => content(temperature, { maxAgeSeconds: 10 }),
+    put: (request) => {
+      temperature = request.text();
+      server.notify('/temperature');
+      return changed();
+    },
+    observable: true,
+    attributes: { rt: 'temperature', ct: 0 },
+  })
+  .resource('/store', {
+    get: () => (stored ? content(stored) : failure(Code.NotFound, 'empty')),
+    put: (request) => {
+      stored = request.payload;
+      return changed();
+    },
+    delete: () => deleted(),
+    maxBodyBytes: 1024 * 1024,
+  })
+  .resource('/sensors', { post: () => created('/sensors/42') })
+  .resource('/sensors/*', { get: (request) => content(request.path) })
+  .resource('/broken', {
+    get: () => {
+      throw new Error('no ADC');
+    },
+    put: () => {
+      throw new RequestFailure(Code.BadRequest, 'not a number');
+    },
+  })
+  .resource('/config', {
+    get: () => content('{}', { contentFormat: 'application/json', etag: Uint8Array.of(7) }),
+  })
+  .resource('/hidden', { get: () => content('x'), hidden: true })
+  .resource('/never', {
+    get: (request) =>
+      new Promise((resolve) => request.signal.addEventListener('abort', () => resolve(content('')))),
+  });
+
+const plain = await server.listen('coap://127.0.0.1:0');
+const secured = await server.listen('coaps://127.0.0.1:0', {
+  psk: { lookup: new Map([['sensor-042', key]]), hint: 'CoAP' },
+});
+after(() => server.close());
+
+function uri(listener: Listener, path: string): string {
+  return `${listener.uri}${path}`;
+}
+
+const psk = { identity: 'sensor-042', key };
+
+for (const listener of [plain, secured]) {
+  test(`GET, PUT, POST and DELETE over ${listener.scheme} see the same resources`, async () => {
+    await using client = new Client({ psk });
+    const get = await client.get(uri(listener, '/temperature'));
+    assert.equal(get.codeText, '2.05');
+    assert.equal(get.ok, true);
+    assert.equal(get.contentFormat, 0);
+    assert.equal(get.maxAgeSeconds, 10);
+    const put = await client.put(uri(listener, '/temperature'), { payload: '23.1' });
+    assert.equal(put.code, Code.Changed);
+    assert.equal((await client.get(uri(listener, '/temperature'))).text(), '23.1');
+    const post = await client.post(uri(listener, '/sensors'), { payload: '{}', contentFormat: 50 });
+    assert.equal(post.code, Code.Created);
+    assert.equal(post.locationPath, '/sensors/42');
+    assert.equal((await client.get(uri(listener, '/sensors/42'))).text(), '/sensors/42');
+    assert.equal((await client.delete(uri(listener, '/store'))).code, Code.Deleted);
+    const last = seen.at(-1);
+    assert.equal(last?.identity, listener === secured ? 'sensor-042' : undefined);
+  });
+
+  test(`a body of 1 MiB passes both ways over ${listener.scheme}, and a larger one is refused 4.13`, async () => {
+    await using client = new Client({ psk });
+    const body = Buffer.alloc(1024 * 1024, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
+    assert.equal((await client.put(uri(listener, '/store'), { payload: body })).code, Code.Changed);
+    const response = await client.get(uri(listener, '/store'));
+    assert.deepEqual(Buffer.from(response.payload), body);
+    const larger = await client.put(uri(listener, '/store'), { payload: Buffer.alloc(1024 * 1024 + 1) });
+    assert.equal(larger.code, Code.RequestEntityTooLarge);
+  });
+
+  test(`an observation over ${listener.scheme} gets each change and ends when it is cancelled`, async () => {
+    await using client = new Client({ psk });
+    const observation = client.observe(uri(listener, '/temperature'));
+    const texts: string[] = [];
+    let next = 1;
+    for await (const notification of observation) {
+      texts.push(notification.text());
+      if (texts.length === 4) break;
+      await client.put(uri(listener, '/temperature'), { payload: `t${next++}` });
+    }
+    assert.deepEqual(texts.slice(1), ['t1', 't2', 't3']);
+  });
+}
+
+test('discovery lists the resources with their attributes, and filters them', async () => {
+  await using client = new Client();
+  const links = await client.discover(plain.uri);
+  const targets = links.map(({ target }) => target);
+  assert.ok(targets.includes('/temperature') && targets.includes('/store'));
+  assert.ok(!targets.includes('/hidden') && !targets.includes('/.well-known/core'));
+  const [only, ...others] = await client.discover(plain.uri, { query: ['rt=temperature'] });
+  assert.deepEqual(others, []);
+  assert.deepEqual(only, {
+    target: '/temperature',
+    attributes: [
+      ['rt', 'temperature'],
+      ['ct', '0'],
+      ['obs', undefined],
+    ],
+  });
+});
+
+test('an unknown path is 4.04, a method that a resource lacks 4.05, a failing handler 5.00 without its reason', async () => {
+  await using client = new Client();
+  assert.equal((await client.get(uri(plain, '/nothing'))).codeText, '4.04');
+  assert.equal((await client.delete(uri(plain, '/temperature'))).codeText, '4.05');
+  assert.equal((await client.patch(uri(plain, '/temperature'))).codeText, '4.05');
+  const broken = await client.get(uri(plain, '/broken'));
+  assert.equal(broken.codeText, '5.00');
+  assert.ok(!broken.text().includes('ADC'));
+  assert.match(String(errors.at(-1)), /no ADC/);
+  const refused = await client.put(uri(plain, '/broken'), { payload: 'x' });
+  assert.equal(refused.codeText, '4.00');
+  assert.equal(refused.text(), 'not a number');
+});
+
+test('a GET with the ETag of the current state gets 2.03 without the payload', async () => {
+  await using client = new Client();
+  const first = await client.get(uri(plain, '/config'));
+  const etag = first.etag as Uint8Array;
+  const second = await client.get(uri(plain, '/config'), {
+    options: [{ number: OptionNumber.ETag, value: etag }],
+  });
+  assert.equal(second.codeText, '2.03');
+  assert.equal(second.payload.length, 0);
+});
+
+test('a Uri-Path segment that holds a slash is not another path', async () => {
+  await using client = new Client();
+  assert.equal((await client.get(uri(plain, '/sensors%2F42'))).codeText, '4.04');
+  assert.equal((await client.get(uri(plain, '/sensors/a%2Fb'))).text(), '/sensors/a%2Fb');
+});
+
+test('the first secured request reports its handshake, the next has none', async () => {
+  await using client = new Client({ psk });
+  const first = await client.get(uri(secured, '/temperature'));
+  const second = await client.get(uri(secured, '/temperature'));
+  assert.equal(typeof first.handshakeMs, 'number');
+  assert.equal(second.handshakeMs, undefined);
+  const { security } = second.peer;
+  assert.ok(security.kind === 'dtls');
+  assert.equal(security.extendedMasterSecret, true);
+});
+
+test('a wrong key and an unknown identity reject with ERR_CREDENTIALS and say what to compare', async () => {
+  for (const wrong of [
+    { identity: 'sensor-042', key: Buffer.from('AnotherKey16Byt!') },
+    { identity: 'nobody', key },
+  ]) {
+    await using client = new Client({ psk: wrong });
+    const error = await client.get(uri(secured, '/temperature')).catch((reason: unknown) => reason);
+    assert.ok(error instanceof CoapsuleError, String(error));
+    assert.equal(error.code, 'ERR_CREDENTIALS');
+    assert.match(error.nextStep, /identity and key/);
+    assert.ok(!error.message.includes(wrong.key.toString()));
+  }
+});
+
+test('coaps never falls back to coap: without a secured server the request fails', async () => {
+  await using client = new Client({ psk });
+  const { port } = plain;
+  await assert.rejects(client.get(`coaps://127.0.0.1:${port}/temperature`, { timeoutMs: 1_500 }), {
+    code: 'ERR_TIMEOUT',
+  });
+});
+
+test('the credential is chosen by the hint the server sends', async () => {
+  const hints: (string | undefined)[] = [];
+  await using client = new Client({
+    psk: ({ hint }) => {
+      hints.push(hint);
+      return psk;
+    },
+  });
+  await client.get(uri(secured, '/temperature'));
+  assert.deepEqual(hints, ['CoAP']);
+});
+
+test('without credentials, coaps is refused before a datagram is sent', async () => {
+  await using client = new Client();
+  await assert.rejects(client.get(uri(secured, '/temperature')), { code: 'ERR_CREDENTIALS' });
+});
+
+test('a port where nobody listens rejects with ERR_NETWORK at once', async () => {
+  const probe = createSocket('udp4');
+  await new Promise<void>((resolve) => probe.bind(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise<void>((resolve) => probe.close(resolve));
+  await using client = new Client();
+  await assert.rejects(client.get(`coap://127.0.0.1:${port}/`), { code: 'ERR_NETWORK' });
+});
+
+test('an AbortSignal ends a request, and the server hears of it when the client gives up a slow one', async () => {
+  await using client = new Client();
+  const controller = new AbortController();
+  const request = client.get(uri(plain, '/never'), { signal: controller.signal });
+  setImmediate(() => controller.abort());
+  await assert.rejects(request, { code: 'ERR_ABORTED' });
+});
+
+test('a wrong URI is refused at once with the position of the fault', async () => {
+  await using client = new Client();
+  for (const wrong of ['http://x/', 'coap://', 'coap://h:99999/', 'coap://h/%zz']) {
+    await assert.rejects(
+      client.get(wrong),
+      (error: Error) => error instanceof ApiMisuseError && error.message.includes(wrong),
+    );
+  }
+});
+
+test('closing the client rejects what still waits', async () => {
+  const client = new Client();
+  const request = client.get(uri(plain, '/never'));
+  const rejected = assert.rejects(request, { code: 'ERR_CLOSED' });
+  await sleep(50);
+  await client.close();
+  await rejected;
+});
+
+test('an association whose key was taken away ends, and the next request needs a new handshake', async () => {
+  await using client = new Client({ psk });
+  await client.get(uri(secured, '/temperature'));
+  assert.ok(secured.disconnect('sensor-042') >= 1);
+  // The request may cross the close_notify on its way; then it fails, and the one after it is on its own.
+  const next = await client
+    .get(uri(secured, '/temperature'))
+    .catch(() => client.get(uri(secured, '/temperature')));
+  assert.notEqual(next.handshakeMs, undefined);
+});
+
+test('any identity with one key is accepted only when that is asked for by its dangerous name', async () => {
+  const open = await server.listen('coaps://127.0.0.1:0', {
+    psk: { dangerouslyAcceptAnyIdentity: Buffer.from('esp32c3_key') },
+  });
+  const options: ClientOptions = { psk: { identity: 'whoever', key: Buffer.from('esp32c3_key') } };
+  await using client = new Client(options);
+  assert.equal((await client.get(uri(open, '/temperature'))).codeText, '2.05');
+  assert.equal(seen.at(-1)?.identity, 'whoever');
+  await open.close();
+});
+
+test('empty datagrams and the largest one do a server no harm', async () => {
+  const socket = createSocket('udp4');
+  for (const listener of [plain, secured]) {
+    for (const size of [0, 1, 65_507]) {
+      await new Promise((resolve) =>
+        socket.send(Buffer.alloc(size, 0x40), listener.port, '127.0.0.1', resolve),
+      );
+    }
+  }
+  await new Promise<void>((resolve) => socket.close(resolve));
+  await using client = new Client({ psk });
+  assert.equal((await client.get(uri(plain, '/temperature'))).ok, true);
+  assert.equal((await client.get(uri(secured, '/temperature'))).ok, true);
+});
