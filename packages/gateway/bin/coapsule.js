@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -21,11 +22,15 @@ else if (!runsOn(process.versions.node)) {
   refuse(
     `Node 24.11 or later is needed, this is ${process.versions.node}: install a newer Node (https://nodejs.org)`,
   );
-} else await import(pathToFileURL(compiledEntry).href);
+} else {
+  module.enableCompileCache();
+  await import(pathToFileURL(compiledEntry).href);
+}
 
 function runSources() {
-  const node = pinnedNode() ?? (runsOn(process.versions.node) ? process.execPath : undefined);
-  if (node === undefined) {
+  const modules = folderWithNode();
+  const node = modules === undefined ? process.execPath : pinnedNode(modules);
+  if (modules === undefined && !runsOn(process.versions.node)) {
     refuse(
       `Node 24.11 or later is needed, this is ${process.versions.node}: run "npm ci" in the repository, which installs one`,
     );
@@ -35,10 +40,16 @@ function runSources() {
   // The channel carries nothing: its end tells the child that this process is gone, even after kill -9.
   const child = spawn(node, [...args, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, COAPSULE_LAUNCHED: '1' },
+    env: {
+      // Types are stripped once, not at every start.
+      ...(modules !== undefined && { NODE_COMPILE_CACHE: join(modules, '.cache', 'coapsule') }),
+      ...process.env,
+      COAPSULE_LAUNCHED: '1',
+    },
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     process.on(signal, () => child.kill(signal));
+  }
   child.on('error', (error) => refuse(`cannot start ${node}: ${error.message}`));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1);
@@ -49,15 +60,19 @@ function runSources() {
   });
 }
 
-/** The Node of the workspace: the nearest node_modules above this package that has one. */
-function pinnedNode() {
+/** The nearest node_modules above this package that holds the Node of the workspace. */
+function folderWithNode() {
   for (let folder = packageFolder; ; folder = dirname(folder)) {
-    for (const name of ['node', 'node.exe']) {
-      const candidate = join(folder, 'node_modules', 'node', 'bin', name);
-      if (existsSync(candidate)) return candidate;
-    }
+    const modules = join(folder, 'node_modules');
+    if (pinnedNode(modules) !== undefined) return modules;
     if (dirname(folder) === folder) return undefined;
   }
+}
+
+function pinnedNode(modules) {
+  return ['node', 'node.exe']
+    .map((name) => join(modules, 'node', 'bin', name))
+    .find((path) => existsSync(path));
 }
 
 function runsOn(version) {
