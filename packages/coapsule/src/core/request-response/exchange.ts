@@ -120,6 +120,8 @@ export interface ServerExchange {
   /** The block of the response the client asked for. */
   readonly block2: BlockOption | undefined;
   readonly observe: 'register' | 'deregister' | undefined;
+  /** The resource changed since the application was asked: a registration is followed by a notification. */
+  changed: boolean;
 }
 
 /** What the layer wants done. */

@@ -19,7 +19,7 @@ import { byteKey } from './byte-key.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
-import { pathOf, resourceName } from './resource-key.ts';
+import { isMeant, pathOf, resourceName } from './resource-key.ts';
 
 /** One entry in the list of observers. */
 export interface Observer {
@@ -165,13 +165,20 @@ export class ObserverList {
   changed(resource: string, now: Instant): void {
     const observers = this.#byPath.get(pathOf(resource));
     if (observers === undefined) return;
+    // One number for a change, not one for each observer: §4.4 bounds how fast it may grow.
     this.#sequence++;
-    const exact = resource.includes('?');
     for (const observer of [...observers]) {
-      if (exact && observer.resource !== resource && observer.resource !== `/${resource}`) continue;
+      if (!isMeant(resource, observer.resource)) continue;
       this.#markDirty(observer);
       this.#pump(observer, now);
     }
+  }
+
+  /** The resource has changed for this one observer. */
+  renewState(observer: Observer, now: Instant): void {
+    this.#sequence++;
+    this.#markDirty(observer);
+    this.#pump(observer, now);
   }
 
   /** Takes the application's answer to `ask`. */
@@ -252,10 +259,8 @@ export class ObserverList {
     }
     for (let due = this.#liveness.expire(now); due !== undefined; due = this.#liveness.expire(now)) {
       this.#liveness.set(due, after(now, this.#config.confirmableAtLeastEveryMs));
-      this.#sequence++;
       due.sinceConfirmable = this.#config.confirmableEvery;
-      this.#markDirty(due);
-      this.#pump(due, now);
+      this.renewState(due, now);
     }
   }
 

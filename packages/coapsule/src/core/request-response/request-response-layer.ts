@@ -139,7 +139,7 @@ export class RequestResponseLayer {
 
   /** The resource changed: its observers get its new state. `/path` means it with every query, `/path?query` exactly it. */
   notify(resource: string, now: Instant): void {
-    this.#server.observers.changed(resource, now);
+    this.#server.changed(resource, now);
   }
 
   /** A separate response or notification was acknowledged. */

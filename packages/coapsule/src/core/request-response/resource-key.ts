@@ -59,3 +59,9 @@ export function pathOf(resource: string): string {
   const path = end < 0 ? resource : resource.slice(0, end);
   return path.startsWith('/') ? path : `/${path}`;
 }
+
+/** Whether a change of `changed` is one of `resource`: a path means it with every query, `path?query` exactly it. */
+export function isMeant(changed: string, resource: string): boolean {
+  if (pathOf(changed) !== pathOf(resource)) return false;
+  return !changed.includes('?') || changed === resource || `/${changed}` === resource;
+}

@@ -23,7 +23,7 @@ import { ResponseBodies, sliceResponse } from './block2-transfer.ts';
 import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
 import { keepsFormat, type Observer, ObserverList } from './observe-server.ts';
 import { checkRequestOptions } from './option-check.ts';
-import { requestBodyKey, responseBodyKey } from './resource-key.ts';
+import { isMeant, requestBodyKey, resourceName, responseBodyKey } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** A request on its way through the checks. */
@@ -48,6 +48,8 @@ export class ServerRole {
   readonly #lifetimes = new TimerQueue<ServerExchange>();
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
+  /** Registrations the application has not answered. */
+  readonly #registering = new Set<ServerExchange>();
   readonly requestBodies: RequestBodies;
   readonly responseBodies: ResponseBodies;
   readonly observers: ObserverList;
@@ -117,6 +119,14 @@ export class ServerRole {
     } else {
       this.#context.counters.lateAnswers++;
     }
+  }
+
+  /** The resource changed; what the application is about to answer to a registration may be its former state. */
+  changed(resource: string, now: Instant): void {
+    for (const exchange of this.#registering) {
+      if (isMeant(resource, resourceName(exchange.options))) exchange.changed = true;
+    }
+    this.observers.changed(resource, now);
   }
 
   /** Forgets everything about a peer that is gone. */
@@ -241,6 +251,7 @@ export class ServerRole {
       block1,
       block2,
       observe: observable && !laterBlock ? observeIntention(options) : undefined,
+      changed: false,
     };
     this.#remember(exchange, now);
     this.#pushRequest(exchange, exchange.observe, false);
@@ -262,6 +273,7 @@ export class ServerRole {
     this.#context.outputs.push({ kind: 'send-response', peer, exchange: id, reply, message, keepAnswer });
     if (observer === undefined) this.#context.outputs.push({ kind: 'exchange-ended', exchange: id });
     else if (exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
+    if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
 
   /** The message content for a response: one block of it, with the options of this layer. */
@@ -360,6 +372,7 @@ export class ServerRole {
   #remember(exchange: ServerExchange, now: Instant): void {
     const { config } = this.#context;
     this.#exchanges.set(exchange.id, exchange);
+    if (exchange.observe === 'register') this.#registering.add(exchange);
     const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
     this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
     if (exchange.confirmable) this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
@@ -368,6 +381,7 @@ export class ServerRole {
 
   #forget(exchange: ServerExchange): void {
     this.#exchanges.delete(exchange.id);
+    this.#registering.delete(exchange);
     this.#emptyAcks.cancel(exchange);
     this.#lifetimes.cancel(exchange);
     const ofPeer = this.#byPeer.get(exchange.peer);

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Code } from '../../../src/core/coap/code.ts';
+import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
+import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
+import { instant } from '../../../src/core/foundation/instant.ts';
+import { decodeUtf8 } from '../../../src/core/foundation/utf8.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+import { answer, clientRequest, drain, drained, MessagePump, message, newLayer, only } from './harness.ts';
+
+const now = instant(0);
+const peer = 'peer';
+
+test('100 requests under way at once, answered in any order, get each its own response', () => {
+  const layer = newLayer();
+  const exchanges = Array.from({ length: 100 }, (_, i) =>
+    layer.request(peer, clientRequest(Code.Get, { options: [[OptionNumber.UriPath, `${i}`]] }), now),
+  );
+  const sent = drained(layer, 'send-request');
+  const random = new SeededRandom(5);
+  const order = sent.map((output) => ({ output, key: random.fraction() })).sort((a, b) => a.key - b.key);
+  for (const { output } of order) {
+    const path = output.message.options.text(OptionNumber.UriPath) ?? '';
+    const type = random.fraction() < 0.5 ? 'ACK' : 'CON';
+    const response = message(Code.Content, { type, token: output.message.token, payload: `to ${path}` });
+    assert.equal(layer.receiveResponse(peer, response, now), true);
+  }
+  const delivered = drained(layer, 'response');
+  assert.equal(delivered.length, 100);
+  for (const { exchange, response } of delivered) {
+    assert.equal(decodeUtf8(response.payload), `to ${exchanges.indexOf(exchange)}`);
+  }
+  assert.equal(layer.load().clientExchanges, 0);
+});
+
+test('100 requests answered separately after different times arrive with their own responses', () => {
+  const pump = new MessagePump({ link: { jitterMs: 500 }, seed: 3 });
+  const random = new SeededRandom(8);
+  pump.serve(({ options }) => {
+    const payload = options.text(OptionNumber.UriPath) ?? '';
+    return { afterMs: random.integer(5000), response: answer(Code.Content, { payload }) };
+  });
+  const exchanges = Array.from({ length: 100 }, (_, i) =>
+    pump.request(clientRequest(Code.Get, { options: [[OptionNumber.UriPath, `${i}`]] })),
+  );
+  pump.run();
+  exchanges.forEach((exchange, i) => {
+    const [result, ...more] = pump.of(exchange);
+    assert.ok(result?.kind === 'response' && more.length === 0);
+    assert.equal(decodeUtf8(result.response.payload), `${i}`);
+  });
+});
+
+test('after an empty ACK the client waits for the separate response, then gives up', () => {
+  const layer = newLayer({ responseTimeoutMs: 93_000 });
+  const exchange = layer.request(peer, clientRequest(Code.Get), now);
+  drain(layer);
+  assert.equal(layer.nextTimeout(), undefined, 'until then the message layer watches the time');
+  layer.requestAcknowledged(exchange, instant(1000));
+  assert.equal(layer.nextTimeout(), 94_000);
+  layer.handleTimeout(instant(94_000));
+  assert.equal(only(layer, 'failed').error, 'timeout');
+  assert.equal(layer.load().clientExchanges, 0);
+});
+
+test("the caller's timeoutMs bounds the whole request", () => {
+  const layer = newLayer();
+  const exchange = layer.request(peer, clientRequest(Code.Get, { timeoutMs: 500 }), now);
+  layer.requestAcknowledged(exchange, instant(400));
+  drain(layer);
+  layer.handleTimeout(instant(500));
+  const outputs = drain(layer);
+  assert.deepEqual(
+    outputs.map(({ kind }) => kind),
+    ['stop-request', 'failed'],
+  );
+  assert.equal(layer.nextTimeout(), undefined);
+});
+
+test('a NON request without a response fails after the response time-out', () => {
+  const layer = newLayer({ responseTimeoutMs: 1000 });
+  layer.request(peer, clientRequest(Code.Get, { type: 'NON' }), now);
+  drain(layer);
+  layer.handleTimeout(instant(1000));
+  assert.equal(only(layer, 'failed').error, 'timeout');
+});
+
+test('Reset, time-out, closed peer and cancel each end a request once', () => {
+  for (const [end, error] of [
+    ['requestReset', 'reset'],
+    ['requestTimedOut', 'timeout'],
+    ['cancel', 'cancelled'],
+  ] as const) {
+    const layer = newLayer();
+    const exchange = layer.request(peer, clientRequest(Code.Get), now);
+    drain(layer);
+    layer[end](exchange, now);
+    layer[end](exchange, now);
+    layer.peerClosed(peer, now);
+    assert.equal(only(layer, 'failed').error, error);
+    assert.equal(layer.load().clientExchanges, 0);
+  }
+  const layer = newLayer();
+  layer.request(peer, clientRequest(Code.Get), now);
+  layer.peerClosed(peer, now);
+  assert.equal(only(layer, 'failed').error, 'peer-closed');
+});
+
+test('a request with the application ends when its peer is gone, and a late answer is dropped', () => {
+  const layer = newLayer();
+  layer.receiveRequest(peer, message(Code.Get), 'reply', now);
+  const { exchange } = only(layer, 'request');
+  layer.peerClosed(peer, now);
+  assert.deepEqual(drain(layer), [{ kind: 'exchange-ended', exchange }]);
+  layer.respond(exchange, answer(Code.Content), now);
+  assert.deepEqual(drain(layer), []);
+  assert.equal(layer.counters.lateAnswers, 1);
+  assert.equal(layer.nextTimeout(), undefined);
+});
+
+test('a request the application never answers is given up after EXCHANGE_LIFETIME', () => {
+  const layer = newLayer();
+  layer.receiveRequest(peer, message(Code.Get), 'reply', now);
+  drain(layer);
+  layer.handleTimeout(instant(247_000));
+  assert.equal(drained(layer, 'exchange-ended').length, 1);
+  assert.deepEqual([layer.load().serverExchanges, layer.counters.abandonedRequests], [0, 1]);
+});
+
+test('too many requests with the application are answered 5.03 with Max-Age, for each peer and in total', () => {
+  const layer = newLayer({ maxServerExchanges: 3, maxServerExchangesPerPeer: 2 });
+  const ask = (from: string) => {
+    layer.receiveRequest(from, message(Code.Get), 'reply', now);
+    return drain(layer).find((output) => output.kind === 'send-response')?.message;
+  };
+  assert.deepEqual([ask('a'), ask('a')], [undefined, undefined]);
+  const refused = ask('a');
+  assert.equal(refused?.code, Code.ServiceUnavailable);
+  assert.ok((refused?.options.uint(OptionNumber.MaxAge) ?? 0) > 0);
+  assert.equal(ask('b'), undefined);
+  assert.equal(ask('c')?.code, Code.ServiceUnavailable);
+  assert.equal(layer.counters.overloaded, 2);
+});
+
+test('too many own requests fail at once', () => {
+  const layer = newLayer({ maxClientExchanges: 1 });
+  layer.request(peer, clientRequest(Code.Get), now);
+  layer.request(peer, clientRequest(Code.Get), now);
+  assert.equal(only(layer, 'failed').error, 'too-many-exchanges');
+});
+
+test('a setting out of range is refused at the door', () => {
+  for (const config of [{ blockSize: 100 }, { blockSize: 2048 }, { confirmableAtLeastEveryMs: 86_400_001 }]) {
+    assert.throws(() => newLayer(config), ApiMisuseError);
+  }
+  assert.throws(() => newLayer({ notificationsInFlight: 0 }), ApiMisuseError);
+  assert.throws(() => newLayer({ maxObservers: -1 }), ApiMisuseError);
+});

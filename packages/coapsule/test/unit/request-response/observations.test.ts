@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Code } from '../../../src/core/coap/code.ts';
+import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
+import { toHex } from '../../../src/core/foundation/bytes.ts';
+import { instant } from '../../../src/core/foundation/instant.ts';
+import { decodeUtf8 } from '../../../src/core/foundation/utf8.ts';
+import type { RequestResponseLayer } from '../../../src/core/request-response/request-response-layer.ts';
+import {
+  answer,
+  clientRequest,
+  drain,
+  drained,
+  MessagePump,
+  message,
+  newLayer,
+  only,
+  pattern,
+} from './harness.ts';
+
+const { Observe, UriPath, UriQuery } = OptionNumber;
+const now = instant(0);
+const peer = 'peer';
+
+test('after 1,000 observations that were made and cancelled nothing is left on either side', () => {
+  const pump = new MessagePump();
+  pump.serve(() => answer(Code.Content, { payload: 'x', observe: true }));
+  for (let i = 0; i < 1000; i++) {
+    const exchange = pump.request(
+      clientRequest(Code.Get, { observe: true, options: [[UriPath, `${i % 7}`]] }),
+    );
+    pump.run(100);
+    assert.equal(pump.server.layer.load().observers, 1);
+    pump.client.layer.cancel(exchange, pump.now);
+    pump.run(100);
+    assert.deepEqual(
+      pump.of(exchange).map((result) => (result.kind === 'failed' ? result.error : result.final)),
+      [false, 'cancelled'],
+    );
+  }
+  for (const { layer } of [pump.client, pump.server]) {
+    assert.deepEqual(layer.activeObservations(), []);
+    assert.equal(layer.nextTimeout(), undefined);
+    assert.deepEqual(
+      Object.values(layer.load()).filter((n) => n !== 0),
+      [],
+    );
+  }
+});
+
+test('whatever is lost, doubled or reordered, the client ends up with the latest state', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const link = { lossRate: 0.2, duplicateRate: 0.2, jitterMs: 1500 };
+    const pump = new MessagePump({ link, seed });
+    let state = 0;
+    pump.serve(() => answer(Code.Content, { payload: `${state} ${'x'.repeat(1500)}`, observe: true }));
+    const exchange = pump.request(clientRequest(Code.Get, { observe: true, options: [[UriPath, 's']] }));
+    pump.run(60_000);
+    for (state = 1; state < 12; state++) {
+      pump.server.layer.notify('/s', pump.now);
+      pump.run(400 * state);
+    }
+    state = 12;
+    pump.server.layer.notify('/s', pump.now);
+    pump.run(600_000);
+    const results = pump.of(exchange);
+    const last = results.at(-1);
+    assert.ok(last?.kind === 'response', `seed ${seed}: ${last?.kind === 'failed' ? last.error : 'nothing'}`);
+    assert.match(decodeUtf8(last.response.payload) ?? '', /^12 x{1500}$/, `seed ${seed}`);
+  }
+});
+
+test('a client that forgot its observation is removed by the Reset of the next notification', () => {
+  const pump = new MessagePump();
+  pump.serve(() => answer(Code.Content, { observe: true }));
+  pump.request(clientRequest(Code.Get, { observe: true, options: [[UriPath, 's']] }));
+  pump.run(1000);
+  pump.client.layer.peerClosed('server', pump.now);
+  pump.server.layer.notify('/s', pump.now);
+  pump.run(1000);
+  assert.equal(pump.server.layer.load().observers, 0);
+});
+
+test('a client that is gone is removed within MAX_TRANSMIT_WAIT of the next CON notification', () => {
+  const pump = new MessagePump();
+  pump.serve(() => answer(Code.Content, { observe: true }));
+  pump.request(clientRequest(Code.Get, { observe: true, options: [[UriPath, 's']] }));
+  pump.run(1000);
+  pump.server.layer.receiveRequest(
+    'dead',
+    message(Code.Get, {
+      options: [
+        [Observe, 0],
+        [UriPath, 's'],
+      ],
+    }),
+    {},
+    pump.now,
+  );
+  const { exchange } = only(pump.server.layer, 'request');
+  pump.server.layer.respond(exchange, answer(Code.Content, { observe: true }), pump.now);
+  drain(pump.server.layer);
+  pump.server.layer.notify('/s', pump.now);
+  pump.server.layer.responseTimedOut(exchange, pump.now);
+  pump.run(93_000);
+  assert.deepEqual(
+    pump.server.layer.activeObservations().map((o) => o.peer),
+    ['client'],
+  );
+});
+
+function register(layer: RequestResponseLayer, from: string, token: number, path: string, query?: string) {
+  const options: [number, string | number][] = [
+    [Observe, 0],
+    [UriPath, path],
+  ];
+  if (query !== undefined) options.push([UriQuery, query]);
+  layer.receiveRequest(from, message(Code.Get, { token: Uint8Array.of(token), options }), 'reply', now);
+  const { exchange } = only(layer, 'request');
+  layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+  const { options: sent } = only(layer, 'send-response').message;
+  return { exchange, accepted: sent.has(Observe) };
+}
+
+test('the list of observers is bounded in total, for each peer and for each resource', () => {
+  const layer = newLayer({ maxObservers: 5, maxObserversPerPeer: 2, maxObserversPerResource: 3 });
+  const accepted = [
+    ['a', 'r'],
+    ['a', 'r'],
+    ['a', 's'], // third of its peer
+    ['b', 'r'],
+    ['b', 'r'], // fourth of the resource
+    ['b', 's'],
+    ['c', 's'],
+    ['d', 's'], // sixth of all
+  ].map(([from, path], i) => register(layer, from as string, i, path as string).accepted);
+  assert.deepEqual(accepted, [true, true, false, true, false, true, true, false]);
+  assert.equal(layer.counters.refusedObservers, 3);
+});
+
+test('the active observations show which token stands for which resource, in both roles', () => {
+  const layer = newLayer();
+  register(layer, 'client', 0xaa, 'temperature', 'unit=c');
+  const options: [number, string][] = [
+    [UriPath, 'sensors'],
+    [UriPath, 'light'],
+  ];
+  layer.request(
+    'server',
+    clientRequest(Code.Get, { observe: true, token: Uint8Array.of(0xbb), options }),
+    now,
+  );
+  assert.deepEqual(
+    layer.activeObservations().map(({ role, peer: p, token, resource }) => [role, p, toHex(token), resource]),
+    [
+      ['client', 'server', 'bb', '/sensors/light'],
+      ['server', 'client', 'aa', '/temperature?unit=c'],
+    ],
+  );
+});
+
+test('a change of a path is one for every query, a change of a query for that alone', () => {
+  const layer = newLayer({ notificationType: 'CON' });
+  const a = register(layer, 'a', 1, 't', 'x=1').exchange;
+  const b = register(layer, 'b', 2, 't', 'x=2').exchange;
+  layer.notify('/t?x=2', now);
+  assert.deepEqual(
+    drained(layer, 'request').map((o) => o.exchange),
+    [b],
+  );
+  layer.notify('/t', now);
+  assert.deepEqual(
+    drained(layer, 'request').map((o) => o.exchange),
+    [a],
+    'b is being asked already',
+  );
+  layer.notify('/other', now);
+  assert.deepEqual(drain(layer), []);
+});
+
+test('a change while the application answers a registration is followed by a notification', () => {
+  const layer = newLayer();
+  const options: [number, string | number][] = [
+    [Observe, 0],
+    [UriPath, 't'],
+  ];
+  layer.receiveRequest(peer, message(Code.Get, { options }), 'reply', now);
+  const { exchange } = only(layer, 'request');
+  layer.notify('/t', now);
+  layer.respond(exchange, answer(Code.Content, { payload: 'old', observe: true }), now);
+  const asked = drain(layer).find((output) => output.kind === 'request');
+  assert.equal(asked?.exchange, exchange);
+  assert.equal(asked?.request.refresh, true);
+});
+
+test('an application that never answers for an observer does not block it for ever', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  drain(layer);
+  layer.notify('/t', now);
+  layer.handleTimeout(instant(247_000));
+  assert.equal(drained(layer, 'request').length, 1);
+});
+
+test('a busy resource is sent, though it changes each time the application is asked', () => {
+  const layer = newLayer({ notificationType: 'CON' });
+  const { exchange } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  let sent = 0;
+  for (let i = 0; i < 20; i++) {
+    layer.notify('/t', now);
+    layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+    if (drained(layer, 'send-response').length > 0) {
+      sent++;
+      layer.responseAcknowledged(exchange, now);
+    }
+  }
+  assert.ok(sent >= 5, `${sent}`);
+});
+
+test('the answer to a re-registration counts as current though a server that restarted counts from a lower number', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  const notify = (type: 'ACK' | 'NON', sequence: number, at: number) => {
+    layer.receiveResponse(
+      peer,
+      message(Code.Content, { type, token, options: [[Observe, sequence]] }),
+      instant(at),
+    );
+    return drained(layer, 'response').length;
+  };
+  drain(layer);
+  assert.equal(notify('ACK', 900, 0), 1);
+  layer.handleTimeout(layer.nextTimeout() ?? now);
+  assert.equal(drained(layer, 'send-request').length, 1);
+  assert.equal(notify('ACK', 1, 76_000), 1);
+  assert.equal(notify('NON', 2, 77_000), 1);
+});
+
+test('an observation whose re-registration is not answered fails', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 1]] }), now);
+  drain(layer);
+  layer.handleTimeout(layer.nextTimeout() ?? now);
+  assert.equal(drained(layer, 'send-request').length, 1);
+  layer.requestTimedOut(exchange, instant(200_000));
+  assert.equal(only(layer, 'failed').error, 'timeout');
+  assert.equal(layer.load().clientExchanges, 0);
+});
+
+test('peerClosed takes all observers and observations of the peer', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 't');
+  register(layer, 'other', 2, 't');
+  layer.request(peer, clientRequest(Code.Get, { observe: true }), now);
+  layer.peerClosed(peer, now);
+  assert.deepEqual(
+    layer.activeObservations().map((o) => o.peer),
+    ['other'],
+  );
+});
+
+test('a large observed representation is fetched whole at both ends of a change', () => {
+  const pump = new MessagePump();
+  let body = pattern(5000, 1);
+  pump.serve(() => answer(Code.Content, { payload: body, observe: true }));
+  const exchange = pump.request(clientRequest(Code.Get, { observe: true, options: [[UriPath, 'icon']] }));
+  pump.run(5000);
+  body = pattern(7000, 2);
+  pump.server.layer.notify('/icon', pump.now);
+  pump.run(5000);
+  const bodies = pump.of(exchange).map((r) => (r.kind === 'response' ? toHex(r.response.payload) : r.error));
+  assert.deepEqual(bodies, [toHex(pattern(5000, 1)), toHex(body)]);
+});
