@@ -45,7 +45,7 @@ for (const { figure, title, messages } of figures) {
     const exchange = layer.request(
       peer,
       clientRequest(request.code, {
-        type: request.type,
+        type: request.type === 'NON' ? 'NON' : 'CON',
         token: request.token,
         options: [...request.options.entries()].map(({ number, value }) => [number, value]),
       }),

@@ -17,14 +17,8 @@ import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { Block1Upload, blockwiseHint } from './block1-transfer.ts';
 import { Block2Download } from './block2-transfer.ts';
-import type {
-  ClientExchange,
-  ClientRequest,
-  Content,
-  ExchangeError,
-  ExchangeId,
-  PeerKey,
-} from './exchange.ts';
+import type { ClientExchange } from './client-exchange.ts';
+import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey } from './exchange.ts';
 import { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';

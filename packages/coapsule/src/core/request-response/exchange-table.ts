@@ -8,7 +8,8 @@
  */
 
 import { byteKey } from './byte-key.ts';
-import type { ClientExchange, ExchangeId, PeerKey } from './exchange.ts';
+import type { ClientExchange } from './client-exchange.ts';
+import type { ExchangeId, PeerKey } from './exchange.ts';
 
 /** All Exchanges of the client role that are not finished. */
 export class ExchangeTable {

@@ -3,17 +3,15 @@
  * observation is one Exchange too (its notifications are further responses), and so is a block-wise
  * operation with all its messages.
  *
- * RFC 7252 §5.2. Holds the types only; what happens in an Exchange is in `client-role.ts` and `server-role.ts`.
+ * RFC 7252 §5.2. Holds the types only; what happens in an Exchange is in `client-role.ts` and `server-role.ts`,
+ * and the state of its client side in `client-exchange.ts`.
  *
  * @module
  */
 
 import type { BlockOption } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
-import type { OptionReader, OptionSet } from '../coap/option-set.ts';
-import type { Block1Upload } from './block1-transfer.ts';
-import type { Block2Download } from './block2-transfer.ts';
-import type { Observation } from './observe-client.ts';
+import type { OptionReader } from '../coap/option-set.ts';
 
 /** One CoAP endpoint: an address, or a security association. Chosen by the caller; never looked into. */
 export type PeerKey = string;
@@ -69,38 +67,6 @@ export type ExchangeError =
   | 'token-in-use'
   | 'too-many-exchanges';
 
-/** Client side of an Exchange. */
-export interface ClientExchange {
-  readonly kind: 'client';
-  readonly id: ExchangeId;
-  readonly peer: PeerKey;
-  readonly secure: boolean;
-  readonly code: Code;
-  readonly type: 'CON' | 'NON';
-  /** The caller's options, with Observe when an observation is wanted. */
-  readonly options: OptionSet;
-  readonly payload: Uint8Array;
-  /** Largest size exponent to use and to ask for. */
-  readonly szx: number;
-  /** The caller gave the token: all messages of the Exchange carry it. */
-  readonly ownToken: boolean;
-  /** The token of the latest request message, or of the observation. */
-  token: Uint8Array;
-  /** A request message is with the message layer. */
-  outstanding: boolean;
-  upload?: Block1Upload;
-  /** Set while an upload has to be told from others to the same resource (RFC 9175 §3.5.2). */
-  uploadKey?: string;
-  download?: Block2Download;
-  observation?: Observation;
-  /** `cancel` was called on an observation: the next answer ends the Exchange. */
-  deregistering: boolean;
-  /** The Exchange fetches the rest of a notification's body for this observation. */
-  readonly parent?: ClientExchange;
-  /** The fetch of a notification's body in progress. */
-  fetch?: ClientExchange;
-}
-
 /** Server side of an Exchange. */
 export interface ServerExchange {
   readonly kind: 'server';
@@ -122,81 +88,4 @@ export interface ServerExchange {
   readonly observe: 'register' | 'deregister' | undefined;
   /** The resource changed since the application was asked: a registration is followed by a notification. */
   changed: boolean;
-}
-
-/** What the layer wants done. */
-export type RequestResponseOutput =
-  | {
-      readonly kind: 'send-request';
-      readonly peer: PeerKey;
-      readonly exchange: ExchangeId;
-      readonly type: 'CON' | 'NON';
-      readonly message: OutgoingMessage;
-    }
-  | {
-      readonly kind: 'send-response';
-      readonly peer: PeerKey;
-      readonly exchange: ExchangeId;
-      /** Absent: a notification. */
-      readonly reply?: unknown;
-      readonly type?: 'CON' | 'NON';
-      readonly message: OutgoingMessage;
-      readonly keepAnswer: boolean;
-    }
-  | { readonly kind: 'acknowledge'; readonly reply: unknown }
-  | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
-  | {
-      readonly kind: 'request';
-      readonly peer: PeerKey;
-      readonly exchange: ExchangeId;
-      /** The message layer's handle of the message that completed the request. */
-      readonly reply: unknown;
-      readonly request: {
-        readonly code: Code;
-        readonly options: OptionReader;
-        /** The whole body. */
-        readonly payload: Uint8Array;
-        readonly token: Uint8Array;
-        readonly observe?: 'register' | 'deregister';
-        /** Asked again for an observer, with the Exchange of the registration. */
-        readonly refresh: boolean;
-      };
-    }
-  | {
-      readonly kind: 'response';
-      readonly peer: PeerKey;
-      readonly exchange: ExchangeId;
-      /** With the whole body. */
-      readonly response: Content;
-      /** Nothing follows for this Exchange. */
-      readonly final: boolean;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly exchange: ExchangeId;
-      readonly error: ExchangeError;
-      /** What happened, in words, where the error alone does not say it. */
-      readonly detail?: string;
-    }
-  | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId };
-
-/** Outputs that wait to be polled, first in, first out. */
-export class OutputQueue {
-  #items: RequestResponseOutput[] = [];
-  #next = 0;
-
-  push(output: RequestResponseOutput): void {
-    this.#items.push(output);
-  }
-
-  poll(): RequestResponseOutput | undefined {
-    const item = this.#items[this.#next];
-    if (item === undefined) return undefined;
-    this.#next++;
-    if (this.#next === this.#items.length) {
-      this.#items = [];
-      this.#next = 0;
-    }
-    return item;
-  }
 }

@@ -17,14 +17,8 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
-import {
-  type ClientRequest,
-  type ExchangeId,
-  OutputQueue,
-  type PeerKey,
-  type RequestResponseOutput,
-  type ServerResponse,
-} from './exchange.ts';
+import type { ClientRequest, ExchangeId, PeerKey, ServerResponse } from './exchange.ts';
+import { OutputQueue, type RequestResponseOutput } from './outputs.ts';
 import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
 import { resourceName } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
@@ -38,9 +32,9 @@ export type {
   ExchangeId,
   OutgoingMessage,
   PeerKey,
-  RequestResponseOutput,
   ServerResponse,
 } from './exchange.ts';
+export type { RequestResponseOutput } from './outputs.ts';
 export type { BodyRequest, RequestResponseConfig } from './request-response-config.ts';
 
 /** One observation in progress. */

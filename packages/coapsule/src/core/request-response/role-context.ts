@@ -6,7 +6,8 @@
 
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { RequestResponseCounters } from './counters.ts';
-import type { ExchangeId, OutputQueue } from './exchange.ts';
+import type { ExchangeId } from './exchange.ts';
+import type { OutputQueue } from './outputs.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
 
 /** Shared by reference; the queue and the counters are changed by both roles. */
