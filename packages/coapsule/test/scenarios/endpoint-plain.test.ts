@@ -186,7 +186,7 @@ test('a malformed CON gets a Reset with its Message ID, a malformed NON silence 
   assert.equal(pair.server.counters.malformedMessages, 3);
 });
 
-test('a CON with an unknown token is answered by a Reset, a NON is ignored', () => {
+test('a CON response with an unknown token is answered by a Reset, a NON one is ignored', () => {
   const pair = new Pair();
   const response = (type: 'CON' | 'NON', messageId: number): Uint8Array =>
     encodeMessage({
@@ -245,4 +245,17 @@ test('100 concurrent requests, answered in reverse order, each get their own ans
   for (const [i, request] of requests.entries()) {
     assert.equal(decodeUtf8(request.responses[0]?.payload ?? noBytes), `item/${i}`);
   }
+});
+
+test('a NON notification for an observation that nobody has is answered by a Reset (RFC 7641 §3.6)', () => {
+  const pair = new Pair();
+  const notification = encodeMessage({
+    type: 'NON',
+    code: Code.Content,
+    messageId: 0x7003,
+    token: Uint8Array.of(9),
+    options: new OptionSet().add(OptionNumber.Observe, 12),
+    payload: encodeUtf8('22.5'),
+  });
+  assert.deepEqual(injected(pair, notification), [Uint8Array.of(0x70, 0x00, 0x70, 0x03)]);
 });

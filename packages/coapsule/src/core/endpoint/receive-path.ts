@@ -116,9 +116,13 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     case 'overloaded':
       refuseOverloaded(layers, message, received.reply, now);
       return;
-    case 'absorbed':
-      traceDiscarded(layers, 'message', peer.address, received.reason);
+    case 'absorbed': {
+      const { reason } = received;
+      // These three did their work; only the others were dropped.
+      if (reason === 'acknowledgement' || reason === 'reset' || reason === 'ping') return;
+      traceDiscarded(layers, 'message', peer.address, reason);
       return;
+    }
   }
 }
 
@@ -136,7 +140,10 @@ function receiveResponse(
     layers.counters.unmatchedResponses++;
     traceDiscarded(layers, 'request-response', peer.address, 'no exchange has this token');
   }
-  if (message.type !== 'CON') return;
+  // RFC 7641 §3.6: a Reset ends an observation that this side has forgotten, also when notified by NON. Other
+  // NON messages that belong to nothing are ignored (RFC 7252 §4.3).
+  if (message.type === 'NON' && (matched || !message.options.has(OptionNumber.Observe))) return;
+  if (message.type === 'ACK') return;
   if (matched) layers.messages.acknowledgeResponse(peer.key, message, now);
   else layers.messages.resetResponse(peer.key, message, now);
 }

@@ -11,8 +11,8 @@ import { ApiMisuseError } from '../foundation/errors.ts';
  *
  * | name                        | unit     | default | what happens at the bound |
  * |-----------------------------|----------|---------|---------------------------|
- * | `deduplicationBytes`        | bytes    | 16 MiB  | see `deduplication.ts`    |
- * | `deduplicationBytesPerPeer` | bytes    | 64 KiB, 4 MiB for authenticated peers | the same |
+ * | `deduplicationBytes`        | bytes    | 64 MiB  | see `deduplication.ts`    |
+ * | `deduplicationBytesPerPeer` | bytes    | 1 MiB, 16 MiB for authenticated peers | the same |
  * | `deduplicationPeers`        | peers    | 20,000  | the same                  |
  * | `messageIdPeers`            | peers    | 8,192   | further peers share one Message ID space |
  * | `queuedMessages`            | messages | 65,536  | `send` fails the message  |
@@ -27,8 +27,11 @@ export interface MessageLayerLimits {
   readonly trackedNonConfirmable: number;
 }
 
+const mebibyte = 1024 * 1024;
+
 /**
- * The limits with defaults filled in, frozen.
+ * The limits with defaults filled in, frozen. Per peer they allow about 17 unsafe requests a second on plain
+ * CoAP, and as many as the Message IDs themselves (265 a second) from a peer that has proved who it is.
  *
  * @param authenticatedPeers Whether every peer is a security association, which cannot be had by spoofing.
  * @throws ApiMisuseError for a limit that is not a positive integer.
@@ -38,8 +41,8 @@ export function messageLayerLimits(
   authenticatedPeers: boolean,
 ): MessageLayerLimits {
   const complete: MessageLayerLimits = {
-    deduplicationBytes: 16 * 1024 * 1024,
-    deduplicationBytesPerPeer: authenticatedPeers ? 4 * 1024 * 1024 : 64 * 1024,
+    deduplicationBytes: 64 * mebibyte,
+    deduplicationBytesPerPeer: (authenticatedPeers ? 16 : 1) * mebibyte,
     deduplicationPeers: 20_000,
     messageIdPeers: 8_192,
     queuedMessages: 65_536,
