@@ -49,8 +49,14 @@ import { Transcript } from './transcript.ts';
 /** Records of epoch 1 that come before they can be read are kept within these limits. */
 const heldLimits = { records: 8, bytes: 4096 } as const;
 
-/** A handshake that does not end is told to by the second expiry after the peer's ChangeCipherSpec. */
+/** A Finished that does not open ends the handshake at this expiry of the timer after the ChangeCipherSpec. */
 const expiriesForBadFinished = 2;
+
+/**
+ * OpenSSL never says that it cannot open a Finished: it goes on repeating its flight. After so many intervals
+ * in a row (1, 2, 4 and 8 s) that is the likelier reason than loss.
+ */
+const intervalsForWrongKey = 4;
 
 /** What a good handshake leaves: all that an association starts with. */
 export interface Established extends HandshakeResult {
@@ -131,6 +137,9 @@ export class Handshake implements HandshakeContext {
   /** Expiries of the flight timer since the peer's ChangeCipherSpec; `undefined` before it. */
   #expiriesSinceChange: number | undefined;
   #identityUnknown = false;
+  /** Whether the peer sent its last flight again since our timer expired last, and how often in a row it did. */
+  #peerRepeatedInInterval = false;
+  #intervalsWithRepetition = 0;
 
   constructor(options: HandshakeOptions, start: ServerStart | ClientStart, now: Instant) {
     this.association = options.association;
@@ -389,7 +398,10 @@ export class Handshake implements HandshakeContext {
       const fate = this.#reassembly.add(epoch, fragment);
       const isRepeated = fate === 'old';
       // A late HelloVerifyRequest says nothing about our present flight.
-      if (isRepeated && fragment.type !== HandshakeType.HelloVerifyRequest) this.#peerRepeated = true;
+      if (isRepeated && fragment.type !== HandshakeType.HelloVerifyRequest) {
+        this.#peerRepeated = true;
+        this.#peerRepeatedInInterval = true;
+      }
       if (fate === 'refused') this.#discard('handshake-limit');
       const isFirstAnswer = this.#state.takes === 'first-answer' && firstAnswers.includes(fragment.type);
       const reordered = fate === 'ahead' && !isFirstAnswer;
@@ -488,6 +500,13 @@ export class Handshake implements HandshakeContext {
       this.#end({ ...this.#badFinished(), alertSent: AlertDescription.DecryptError });
       return;
     }
+    this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
+    this.#peerRepeatedInInterval = false;
+    if (this.#flight?.number === 5 && this.#intervalsWithRepetition >= intervalsForWrongKey) {
+      const detail = 'the server answers our Finished with nothing but its last flight again';
+      this.#end({ cause: 'identity-unknown-or-key-wrong', detail });
+      return;
+    }
     const again = this.#flightMachine.handle('timer-expired', this.#now);
     if (again && !this.#state.waitsForApplication) this.#transmitFlight(true);
   }
@@ -567,8 +586,12 @@ export class Handshake implements HandshakeContext {
 
 const firstAnswers: readonly number[] = [HandshakeType.HelloVerifyRequest, HandshakeType.ServerHello];
 
-/** Alerts with which servers answer a key or an identity that is not theirs (RFC 4279 §2, §7.1). */
+/**
+ * Alerts with which servers answer a key or an identity that is not theirs (RFC 4279 §2, §7.1). The server of
+ * libcoap with GnuTLS just closes.
+ */
 const keyAlerts: ReadonlySet<number> = new Set([
+  AlertDescription.CloseNotify,
   AlertDescription.BadRecordMac,
   AlertDescription.HandshakeFailure,
   AlertDescription.IllegalParameter,
