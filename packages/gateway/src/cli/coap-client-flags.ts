@@ -68,12 +68,12 @@ export interface CoapClientRequest {
 }
 
 /** `-e` or `-f`, the last one wins. */
-export type PayloadFlag =
+type PayloadFlag =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'file'; readonly path: string };
 
 /** One line of a `-h` file: with this hint use that identity and key. */
-export interface HintEntry {
+interface HintEntry {
   readonly hint: string;
   readonly identity: string;
   readonly key: Uint8Array;

@@ -88,7 +88,8 @@ export function reportOf(error: unknown): FailureReport {
     const { cause } = (error as Error & { handshake?: { cause?: unknown } }).handshake ?? {};
     const exitCode = cause === 'timeout' ? ExitCode.NoAnswer : known.exitCode;
     const own = typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep;
-    return { exitCode, cause: error.message, nextStep: own };
+    const verdict = cause === 'identity-unknown-or-key-wrong' ? 'identity unknown or key wrong: ' : '';
+    return { exitCode, cause: `${verdict}${error.message}`, nextStep: own };
   }
   const inFile = typeof code === 'string' && typeof path === 'string' ? fileFailures[code] : undefined;
   if (inFile !== undefined) {

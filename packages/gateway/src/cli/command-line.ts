@@ -111,7 +111,6 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     .description('Secure CoAP from the command line: client, gateway and tools.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [command]', 'help for a command')
-    .showHelpAfterError('(add --help for the options and an example)')
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule get coap://localhost/temperature`);
 
   for (const [verb, method, description, example] of requestVerbs) {
@@ -226,6 +225,7 @@ async function addCommand(
 /** Output goes to the environment, and errors are thrown instead of ending the process; for sub-commands too. */
 function prepare(command: Command, environment: CommandEnvironment): void {
   command.exitOverride();
+  command.showHelpAfterError('(add --help for the options and an example)');
   command.configureOutput({
     writeOut: (text) => environment.stdout.write(text),
     writeErr: (text) => environment.stderr.write(text),

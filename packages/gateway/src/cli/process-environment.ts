@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { CommandEnvironment, OutputStream } from './command-environment.ts';
 
@@ -28,7 +28,11 @@ export function processEnvironment(): CommandEnvironment {
     stdout: outputStream(1, interrupted(listeners)),
     stderr: outputStream(2, () => {}),
     variables: process.env,
-    readStandardInput: async () => readFileSync(0),
+    async readStandardInput() {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of process.stdin) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    },
     createClient: async (options) => {
       const { Client } = await import('coapsule');
       return new Client(options);

@@ -223,6 +223,15 @@ describe('exit codes', () => {
     });
   }
 
+  test('a handshake that fails for identity or key says so in words that can be searched for', async () => {
+    const error = libraryError('ERR_CREDENTIALS', 'alert', {
+      handshake: { cause: 'identity-unknown-or-key-wrong' },
+    });
+    const { exitCode, stderr } = await run(['get', uri], { answers: [error] });
+    assert.equal(exitCode, 7);
+    assert.match(stderr, /^coapsule: identity unknown or key wrong: alert\n/);
+  });
+
   const wrong: readonly [sentence: string, args: readonly string[], message: RegExp][] = [
     ['no command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['no URI', ['get'], /missing required argument 'uri'/],
