@@ -152,7 +152,10 @@ function addResources(
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     openReads: options.demo ?? false,
   };
-  const openPaths = options.demo ? ['/sensor', '/sensors/temp'] : [];
+  const openPaths = (options.demo ? ['/sensor', '/sensors/temp'] : []).map((path) => ({
+    path,
+    initial: '22.5',
+  }));
   const resources = [...telemetryResources({ store, notify, clock }, openPaths)];
   if (options.demo) {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {

@@ -34,7 +34,7 @@ export interface TelemetryContext {
 }
 
 /** Largest reading in bytes; a larger one is answered 4.13. */
-export const maxReadingBytes = 64 * 1024;
+export const maxReadingBytes: number = 64 * 1024;
 
 /** Longest path in characters: it is an index key of the store. */
 const maxPathLength = 512;
@@ -46,39 +46,51 @@ const maxLinks = 10_000;
 const exchangeLifetimeMs = 247_000;
 const nonLifetimeMs = 145_000;
 
-/**
- * The telemetry resources.
- *
- * @param openPaths paths of the demo that everyone may write; the rest is guarded.
- */
+/** A telemetry path of the demo that everyone may write. */
+export interface OpenTelemetryPath {
+  readonly path: string;
+  /** What GET gives before anything was stored. */
+  readonly initial: string;
+}
+
+/** Readings kept of an open path: strangers must not fill the disk. */
+const keptOfOpenPath = 1000;
+
+/** The telemetry resources; everything but `openPaths` is guarded. */
 export function telemetryResources(
   context: TelemetryContext,
-  openPaths: readonly string[] = [],
+  openPaths: readonly OpenTelemetryPath[] = [],
 ): readonly GatewayResource[] {
-  const resource = telemetryResource(context);
-  const isOpen = (path: string): boolean => openPaths.includes(path);
-  const paths = ['/sensor', '/sensors/*', ...openPaths.filter((path) => path.startsWith('/sensors/'))];
+  const guarded = ['/sensor', '/sensors/*'].filter((path) => !openPaths.some((open) => open.path === path));
   return [
-    ...paths.map((path) => ({ path, protection: isOpen(path) ? 'public' : 'guarded', resource }) as const),
-    { path: '/sensors', protection: 'guarded', resource: sensorList(context) },
+    ...openPaths.map((open) => telemetryResource(context, open.path, open)),
+    ...guarded.map((path) => telemetryResource(context, path)),
+    { path: '/sensors', protection: 'guarded', resource: sensorList(context, openPaths) },
   ];
 }
 
-function telemetryResource(context: TelemetryContext): Resource {
-  const write = (request: Request): Promise<ServerResponse> => storeReading(context, request);
-  return {
-    get: (request) => latestReading(context, request),
+function telemetryResource(
+  context: TelemetryContext,
+  path: string,
+  open?: OpenTelemetryPath,
+): GatewayResource {
+  const write = (request: Request): Promise<ServerResponse> =>
+    storeReading(context, request, open && keptOfOpenPath);
+  const resource: Resource = {
+    get: (request) => latestReading(context, request, open?.initial),
     put: write,
     post: write,
     observable: true,
     attributes: { rt: 'coapsule.telemetry' },
     maxBodyBytes: maxReadingBytes,
   };
+  return { path, protection: open ? 'public' : 'guarded', resource };
 }
 
 async function storeReading(
   { store, notify, clock }: TelemetryContext,
   request: Request,
+  keepNewest: number | undefined,
 ): Promise<ServerResponse> {
   if (request.payload.length === 0) return failure(Code.BadRequest, 'a reading has at least one byte');
   if (request.path.length > maxPathLength) return failure(Code.BadRequest, 'the path is too long');
@@ -97,6 +109,7 @@ async function storeReading(
       receivedAtMs: clock(),
     },
     fingerprintOf(request),
+    keepNewest,
   );
   if (!outcome.repeat) notify(request.path);
   return outcome.first ? created() : changed();
@@ -124,20 +137,33 @@ function fingerprintOf(request: Request): RequestFingerprint {
   };
 }
 
-async function latestReading({ store }: TelemetryContext, request: Request): Promise<ServerResponse> {
+async function latestReading(
+  { store }: TelemetryContext,
+  request: Request,
+  initial: string | undefined,
+): Promise<ServerResponse> {
   const reading = await store.latest(request.path);
-  if (reading === undefined) throw new RequestFailure(Code.NotFound, 'nothing was stored here');
+  if (reading === undefined) {
+    if (initial !== undefined) {
+      return content(initial, { contentFormat: acceptedFormat(request, [ContentFormat.text]) });
+    }
+    throw new RequestFailure(Code.NotFound, 'nothing was stored here');
+  }
   const { value, contentFormat } = reading;
   if (contentFormat !== undefined) acceptedFormat(request, [contentFormat]);
   return content(value, contentFormat === undefined ? {} : { contentFormat });
 }
 
-function sensorList({ store }: TelemetryContext): Resource {
+function sensorList({ store }: TelemetryContext, openPaths: readonly OpenTelemetryPath[]): Resource {
+  const always = openPaths.map(({ path }) => path).filter((path) => path.startsWith('/sensors/'));
   return {
     get: async (request) => {
       const contentFormat = acceptedFormat(request, [ContentFormat.linkFormat]);
-      const paths = await store.pathsBelow('/sensors/', maxLinks);
-      const links = paths.map((path) => ({ target: linkTarget(path), attributes: [] }));
+      const stored = await store.pathsBelow('/sensors/', maxLinks);
+      const links = [...new Set([...always, ...stored])].map((path) => ({
+        target: linkTarget(path),
+        attributes: [],
+      }));
       return content(encodeLinkFormat(links), { contentFormat });
     },
     attributes: { ct: ContentFormat.linkFormat, title: 'paths with readings' },

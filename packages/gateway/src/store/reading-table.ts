@@ -44,17 +44,15 @@ const changed = 0x44; // 2.04
 
 /** Readings and deduplication records; every statement is prepared once. */
 export class ReadingTable {
-  readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
     this.#statements = prepare(database);
   }
 
   /** Store a reading unless its request was stored already; call inside a transaction. */
-  record(reading: Reading, request: RequestFingerprint): RecordOutcome {
-    const { answerOf, hasPath, insertReading, insertAnswer } = this.#statements;
+  record(reading: Reading, request: RequestFingerprint, keepNewest?: number): RecordOutcome {
+    const { answerOf, hasPath, insertReading, forgetOld, insertAnswer } = this.#statements;
     const now = reading.receivedAtMs;
     const key = [request.peer, request.messageId, request.token, request.digest] as const;
     // A record from the future means that the wall clock was set back: trusted no longer than its lifetime.
@@ -69,6 +67,7 @@ export class ReadingTable {
       reading.peerAddress,
       now,
     );
+    if (keepNewest !== undefined) forgetOld.run(reading.path, reading.path, keepNewest);
     insertAnswer.run(...key, first ? created : changed, now, now + request.lifetimeMs);
     return { first, repeat: false };
   }
@@ -105,15 +104,6 @@ export class ReadingTable {
   purge(nowMs: number): void {
     this.#statements.purge.run(nowMs);
   }
-
-  /** Number of readings and of deduplication records. */
-  counts(): { readings: number; answers: number } {
-    return this.#database
-      .prepare(
-        'SELECT (SELECT count(*) FROM reading) AS readings, (SELECT count(*) FROM deduplication) AS answers',
-      )
-      .get() as { readings: number; answers: number };
-  }
 }
 
 interface ReadingRow {
@@ -135,6 +125,10 @@ function prepare(database: DatabaseSync) {
     insertReading: database.prepare(
       `INSERT INTO reading (path, value, content_format, identity, peer_address, received_at_ms)
        VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    forgetOld: database.prepare(
+      `DELETE FROM reading WHERE path = ? AND id <=
+       (SELECT id FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
     ),
     insertAnswer: database.prepare('INSERT OR REPLACE INTO deduplication VALUES (?, ?, ?, ?, ?, ?, ?)'),
     latest: database.prepare('SELECT * FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1'),

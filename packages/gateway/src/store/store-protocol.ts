@@ -11,6 +11,8 @@ import type { StoreFaultCode } from './store-fault.ts';
 export interface RecordTask {
   readonly reading: Reading;
   readonly request: RequestFingerprint;
+  /** How many readings of the path to keep; undefined keeps all. */
+  readonly keepNewest: number | undefined;
 }
 
 /** What the worker can be asked, with the type of its answer. */

@@ -84,7 +84,9 @@ function serve(store: OpenDatabase): void {
     try {
       const newest = tasks.reduce((latest, { reading }) => Math.max(latest, reading.receivedAtMs), 0);
       readings.purge(newest);
-      const outcomes = tasks.map(({ reading, request }) => readings.record(reading, request));
+      const outcomes = tasks.map(({ reading, request, keepNewest }) =>
+        readings.record(reading, request, keepNewest),
+      );
       database.exec('COMMIT');
       return outcomes;
     } catch (error) {

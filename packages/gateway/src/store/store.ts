@@ -88,8 +88,10 @@ export class Store implements AsyncDisposable {
    * Store a reading and the record of its request, durably and once.
    *
    * Fulfils after the commit. A request that was stored before gives the outcome of then, with `repeat`.
+   *
+   * @param keepNewest how many readings of this path to keep; all of them when left out.
    */
-  record(reading: Reading, request: RequestFingerprint): Promise<RecordOutcome> {
+  record(reading: Reading, request: RequestFingerprint, keepNewest?: number): Promise<RecordOutcome> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (this.#writes.length >= (this.#options.maxWaitingWrites ?? 10_000)) {
       return Promise.reject(
@@ -97,7 +99,7 @@ export class Store implements AsyncDisposable {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#writes.push({ reading, request, resolve, reject });
+      this.#writes.push({ reading, request, keepNewest, resolve, reject });
       this.#commitNext();
     });
   }
@@ -148,7 +150,7 @@ export class Store implements AsyncDisposable {
     const group = this.#writes;
     this.#writes = [];
     this.#committing = true;
-    const tasks = group.map(({ reading, request }) => ({ reading, request }));
+    const tasks = group.map(({ reading, request, keepNewest }) => ({ reading, request, keepNewest }));
     this.#ask('record', tasks)
       .then(
         (outcomes) => {

@@ -145,6 +145,17 @@ test('closing finishes the writes that wait, and later calls are refused', async
   assert.equal(existsSync(join(path, 'gateway.pid')), false);
 });
 
+test('of a path with a bound the newest readings are kept', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    for (let id = 0; id < 10; id += 1) await store.record(reading('/sensor', `${id}`), request(id), 3);
+    await store.record(reading('/sensors/a', '1'), request(10));
+    assert.deepEqual((await store.latest('/sensor'))?.value, new TextEncoder().encode('9'));
+  }
+  assert.deepEqual(counts(path), { readings: 4, answers: 11 });
+});
+
 test('paths below a prefix are listed once each, in order and up to the limit', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   for (const [index, path] of [
