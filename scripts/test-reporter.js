@@ -3,7 +3,6 @@
  *
  * scripts/test.js reads it, because the runner itself exits 0 when no test ran. Prints nothing for people.
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /**
@@ -37,19 +36,6 @@ export default async function* report(events) {
     skipped: (counts?.skipped ?? 0) + (counts?.todo ?? 0),
     files: [...files],
     slowest: durations.slice(0, 5),
-    peakMebibytes: peakMebibytes(),
+    peakMebibytes: Math.round(process.resourceUsage().maxRSS / 1024),
   });
-}
-
-/** Largest resident set of this process and of the test processes that have reported theirs. */
-function peakMebibytes() {
-  const reported = process.env.COAPSULE_TEST_MEMORY;
-  let kibibytes = process.resourceUsage().maxRSS;
-  try {
-    for (const line of readFileSync(reported, 'utf8').split('\n'))
-      kibibytes = Math.max(kibibytes, Number(line));
-  } catch {
-    // no test process of its own
-  }
-  return Math.round(kibibytes / 1024);
 }
