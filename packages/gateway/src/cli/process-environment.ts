@@ -12,14 +12,18 @@ import type { CommandEnvironment, OutputStream } from './command-environment.ts'
 /** Signals of one Ctrl-C can arrive twice: from the terminal and from the launcher. */
 const sameInterruptMs = 500;
 
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 /** The environment of this process. */
 export function processEnvironment(): CommandEnvironment {
   const listeners = new Set<() => void>();
   let firstInterrupt: number | undefined;
   const interrupt = (signal: NodeJS.Signals): void => {
     const now = performance.now();
-    if (firstInterrupt !== undefined && now - firstInterrupt < sameInterruptMs) return;
-    if (firstInterrupt !== undefined || listeners.size === 0) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (firstInterrupt !== undefined) {
+      if (now - firstInterrupt >= sameInterruptMs) process.exit(signal === 'SIGINT' ? 130 : 143);
+      return;
+    }
     firstInterrupt = now;
     for (const listener of listeners) listener();
   };
@@ -38,13 +42,13 @@ export function processEnvironment(): CommandEnvironment {
       return new Client(options);
     },
     onInterrupt(listener) {
-      if (listeners.size === 0)
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+      if (listeners.size === 0) for (const signal of signals) process.on(signal, interrupt);
       listeners.add(listener);
       return () => {
         listeners.delete(listener);
-        if (listeners.size === 0)
-          for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+        // After an interrupt we keep listening: the same one may come again while the command cleans up.
+        if (listeners.size > 0 || firstInterrupt !== undefined) return;
+        for (const signal of signals) process.off(signal, interrupt);
       };
     },
     after(delayMs, action) {

@@ -27,7 +27,11 @@ interface Started {
 }
 
 function start(args: readonly string[], input?: string): Started {
-  const child = spawn(process.execPath, [launcher, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // In a process group of its own, as a shell starts it.
+  const child = spawn(process.execPath, [launcher, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {
@@ -169,6 +173,14 @@ describe('the command line against a server', () => {
     await observing.printed('second\n');
     observing.child.kill('SIGINT');
     assert.deepEqual(await observing.finished, { code: 0, stdout: 'first\nsecond\n', stderr: '' });
+  });
+
+  test('Ctrl-C, which reaches launcher and command at once, is one interrupt', async () => {
+    light = 'first';
+    const observing = start(['observe', at('/light')]);
+    await observing.printed('first\n');
+    process.kill(-observing.child.pid!, 'SIGINT');
+    assert.deepEqual(await observing.finished, { code: 0, stdout: 'first\n', stderr: '' });
   });
 
   test('observe -s ends by itself', async () => {
