@@ -13,7 +13,7 @@ export interface AllowedPackages {
   readonly gateway: ReadonlySet<string>;
 }
 
-/** A file imports only from a lower rank or from its own folder; the longest prefix decides. */
+/** A file imports only from a lower rank or from its own folder; the first prefix that fits decides. */
 const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/core/foundation/', 1],
   ['coapsule/src/core/coap/', 2],
@@ -25,9 +25,10 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/core/oscore/', 3],
   ['coapsule/src/core/endpoint/', 4],
   ['coapsule/src/core/index.ts', 4.5],
+  ['coapsule/src/node/index.ts', 5.5], // what the subpath ./node offers: sockets and cryptography
   ['coapsule/src/node/', 5],
   ['coapsule/src/crypto/', 5],
-  ['coapsule/src/testing/', 5],
+  ['coapsule/src/testing/', 5.5], // a pair of endpoints shakes hands with the real cryptography
   ['coapsule/src/api/', 6],
   ['coapsule/src/message.ts', 6.5],
   ['coapsule/src/dtls.ts', 6.5],

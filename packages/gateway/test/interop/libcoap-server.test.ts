@@ -16,10 +16,7 @@ for (const server of ['coap-server-openssl', 'coap-server-gnutls'] as const) {
     const port = await freeUdpPorts(2);
     start(t, server, ['-A', '127.0.0.1', '-p', String(port), '-k', demo.key, '-h', 'CoAP', '-d', '10']);
     const coap = `coap://127.0.0.1:${port}`;
-    await until(
-      async () => (await coapsule(t, 'get', `${coap}/time`, '-B', '1')).code === 0,
-      `${server} answers`,
-    );
+    await until(() => answersPing(port), `${server} answers`);
     return { coap, coaps: `coaps://127.0.0.1:${port + 1}`, coapsPort: port + 1 };
   };
 
