@@ -134,6 +134,8 @@ export function sliceResponse(response: Content, wish: BlockOption | undefined, 
   if (offset > 0 && offset >= payload.length) return { kind: 'beyond-end' };
   const used = Math.min(szx, wish?.szx ?? szx);
   const size = blockSize(used);
+  // A body too long for NUM's 20 bits cannot be had whole; what NUM cannot name is as if it were not there.
+  if (offset / size > maxBlockNumber) return { kind: 'beyond-end' };
   const more = offset + size < payload.length;
   if (wish === undefined && !more) return { kind: 'slice', content: response, more };
   const options = OptionSet.from(response.options.entries());

@@ -7,12 +7,11 @@
  * @module
  */
 
-import { type BlockOption, blockSize, decodeBlock, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { blockSize, decodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
 import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import { type OptionReader, OptionSet } from '../coap/option-set.ts';
-import { noBytes } from '../foundation/bytes.ts';
+import { OptionSet } from '../coap/option-set.ts';
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { Block1Upload, blockwiseHint } from './block1-transfer.ts';
@@ -22,13 +21,17 @@ import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey } from 
 import { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';
+import {
+  blockRequestMessage,
+  deregistrationMessage,
+  isFirstOfMore,
+  observeRegister,
+  requestMessage,
+  uploadFor,
+} from './request-message.ts';
 import { requestBodyKey } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 import { TokenSource } from './token-source.ts';
-
-/** Observe values in a request (RFC 7641 §2). */
-const observeRegister = 0;
-const observeDeregister = 1;
 
 /** All Exchanges this endpoint began. */
 export class ClientRole {
@@ -64,7 +67,7 @@ export class ClientRole {
     }
     const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
     const options = OptionSet.from(request.options.entries());
-    const upload = this.#uploadFor(request, options, szx);
+    const upload = uploadFor(request, options, szx);
     if (upload !== undefined && !Block1Upload.fits(request.payload.length, szx)) {
       return refuse(
         'body-too-large',
@@ -94,7 +97,7 @@ export class ClientRole {
     this.table.add(exchange);
     if (request.timeoutMs !== undefined) this.#deadlines.set(exchange, after(now, request.timeoutMs));
     if (upload !== undefined) this.#beginUpload(exchange, upload);
-    this.#sendRequest(exchange, now);
+    this.#transmit(exchange, requestMessage(exchange), now);
     return id;
   }
 
@@ -102,7 +105,8 @@ export class ClientRole {
   cancel(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
     if (exchange === undefined || exchange.deregistering) return;
-    if (exchange.observation === undefined) {
+    // A registration of several blocks is just forgotten: the next notification is rejected (RFC 7641 §3.6).
+    if (exchange.observation === undefined || exchange.payload.length > blockSize(exchange.szx)) {
       this.#fail(exchange, 'cancelled');
       return;
     }
@@ -111,9 +115,7 @@ export class ClientRole {
     this.#stop(exchange);
     this.#deadlines.cancel(exchange);
     this.#reregistrations.cancel(exchange);
-    // §3.6: the same token, and all options as in the registration.
-    const options = OptionSet.from(exchange.options.entries()).set(OptionNumber.Observe, observeDeregister);
-    this.#transmit(exchange, options, exchange.payload, now);
+    this.#transmit(exchange, deregistrationMessage(exchange), now);
   }
 
   /** Takes a response. False when it belongs to no Exchange, or must be rejected (RFC 7252 §5.3.2, §5.4.1). */
@@ -174,20 +176,14 @@ export class ClientRole {
       this.#timedOut(due);
     for (let due = this.#reregistrations.expire(now); due; due = this.#reregistrations.expire(now)) {
       this.#context.counters.reregistrations++;
-      const upload = this.#uploadFor(due, due.options, due.szx);
+      const upload = uploadFor(due, due.options, due.szx);
       if (upload !== undefined) this.#beginUpload(due, upload);
-      this.#sendRequest(due, now);
+      this.#transmit(due, requestMessage(due), now);
     }
   }
 
   nextTimeout(): Instant | undefined {
     return earliest(this.#deadlines.next(), earliest(this.#waits.next(), this.#reregistrations.next()));
-  }
-
-  /** The caller's own Block1 option means that the caller cuts the body into blocks. */
-  #uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
-    if (request.payload.length <= blockSize(szx) || options.has(OptionNumber.Block1)) return undefined;
-    return new Block1Upload(request.payload, szx);
   }
 
   #chooseToken(peer: PeerKey, request: ClientRequest): Uint8Array | undefined {
@@ -220,50 +216,15 @@ export class ClientRole {
     this.#uploads.add(key);
   }
 
-  /** Sends the request, or the block of its body that is due. */
-  #sendRequest(exchange: ClientExchange, now: Instant): void {
-    const options = OptionSet.from(exchange.options.entries());
-    const { upload } = exchange;
-    if (upload !== undefined) {
-      options.set(OptionNumber.Block1, encodeBlock(upload.block));
-      if (upload.first) options.set(OptionNumber.Size1, exchange.payload.length);
-      // RFC 7959 §2.10: If-None-Match must not be used with later blocks: the first one may have made the resource.
-      else options.delete(OptionNumber.IfNoneMatch);
-    }
-    // §2.4 early negotiation, with Block1 in the last block (§3.3, Figure 11).
-    const wish = { num: 0, more: false, szx: exchange.szx };
-    if (exchange.szx < 6 && (upload === undefined || upload.last) && !options.has(OptionNumber.Block2)) {
-      options.set(OptionNumber.Block2, encodeBlock(wish));
-    }
-    this.#transmit(exchange, options, upload === undefined ? exchange.payload : upload.payload, now);
-  }
-
-  #sendBlock2(exchange: ClientExchange, block: BlockOption, now: Instant): void {
-    // RFC 7959 §3.3: later blocks are asked for without Block1 and without payload; from byte 0 it is the request again.
-    const options = OptionSet.from(exchange.options.entries())
-      .delete(OptionNumber.Observe)
-      .delete(OptionNumber.Block1)
-      .delete(OptionNumber.Size1)
-      .set(OptionNumber.Block2, encodeBlock(block));
-    this.#renewToken(exchange);
-    this.#transmit(exchange, options, block.num === 0 ? exchange.payload : noBytes, now);
-  }
-
-  #transmit(exchange: ClientExchange, options: OptionReader, payload: Uint8Array, now: Instant): void {
+  #transmit(exchange: ClientExchange, content: Content, now: Instant): void {
     exchange.outstanding = true;
     this.#context.counters.requestsSent++;
     const { config, outputs } = this.#context;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
     if (exchange.type === 'NON') this.#waits.set(exchange, after(now, config.responseTimeoutMs));
     else this.#waits.cancel(exchange);
-    const { id, peer, type, code, token } = exchange;
-    outputs.push({
-      kind: 'send-request',
-      peer,
-      exchange: id,
-      type,
-      message: { code, token, options, payload },
-    });
+    const { id, peer, type, token } = exchange;
+    outputs.push({ kind: 'send-request', peer, exchange: id, type, message: { ...content, token } });
   }
 
   #responded(exchange: ClientExchange, response: Content, now: Instant): void {
@@ -271,7 +232,7 @@ export class ClientRole {
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
       if (this.#uploadGoesOn(exchange, response, now)) return;
     }
-    if (exchange.download === undefined && !this.#isBlockwise(exchange, response)) {
+    if (exchange.download === undefined && !isFirstOfMore(exchange, response)) {
       this.#finish(exchange, response);
       return;
     }
@@ -282,8 +243,10 @@ export class ClientRole {
       safe && exchange.uploadKey === undefined,
     );
     const step = exchange.download.receive(response);
-    if (step.kind === 'fetch') this.#sendBlock2(exchange, step.block, now);
-    else if (step.kind === 'complete') this.#finish(exchange, step.response);
+    if (step.kind === 'fetch') {
+      this.#renewToken(exchange);
+      this.#transmit(exchange, blockRequestMessage(exchange, step.block), now);
+    } else if (step.kind === 'complete') this.#finish(exchange, step.response);
     else this.#fail(exchange, step.error, step.detail);
   }
 
@@ -309,18 +272,8 @@ export class ClientRole {
       }
     }
     this.#renewToken(exchange);
-    this.#sendRequest(exchange, now);
+    this.#transmit(exchange, requestMessage(exchange), now);
     return true;
-  }
-
-  /** The caller's own Block2 option for a later block means that the caller fetches blocks one by one. */
-  #isBlockwise(exchange: ClientExchange, response: Content): boolean {
-    const value = response.options.first(OptionNumber.Block2);
-    if (value === undefined) return false;
-    const asked = exchange.options.first(OptionNumber.Block2);
-    if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
-    const block = decodeBlock(value);
-    return block === undefined || block.more || block.num > 0;
   }
 
   #notified(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
@@ -349,7 +302,7 @@ export class ClientRole {
     const maxAge = response.options.uint(OptionNumber.MaxAge);
     this.#reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
     this.#abortFetch(exchange);
-    if (!this.#isBlockwise(exchange, response)) {
+    if (!isFirstOfMore(exchange, response)) {
       this.#deliver(exchange, response, false);
       return;
     }

@@ -76,11 +76,15 @@ function faultOf(
   repeated: boolean,
   known: (number: number) => boolean,
 ): string | undefined {
-  const definition = optionDefinition(entry.number);
-  const name = definition === undefined ? `${entry.number}` : `${entry.number} (${definition.name})`;
-  if (isCritical(entry.number) && !known(entry.number)) return `Unrecognized critical option ${name}`;
-  if (definition === undefined) return undefined; // elective and unknown: the application may know it
-  if (repeated && !definition.repeatable) return `Option ${name} occurs more than once`;
-  if (!isLegalOptionValue(definition, entry.value)) return `Option ${name} has an illegal value`;
+  const { number } = entry;
+  const definition = optionDefinition(number);
+  if (isCritical(number) && !known(number)) {
+    return `Unrecognized critical option ${number}${definition === undefined ? '' : ` (${definition.name})`}`;
+  }
+  if (definition === undefined) return undefined; // not ours to judge: the application may know it
+  if (repeated && !definition.repeatable)
+    return `Option ${number} (${definition.name}) occurs more than once`;
+  if (!isLegalOptionValue(definition, entry.value))
+    return `Option ${number} (${definition.name}) has an illegal value`;
   return undefined;
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type BlockOption, blockSize, decodeBlock, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { type BlockOption, decodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode, methodOf } from '../coap/code.ts';
 import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
@@ -19,11 +19,12 @@ import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
 import { RequestBodies } from './block1-transfer.ts';
-import { ResponseBodies, sliceResponse } from './block2-transfer.ts';
+import { ResponseBodies } from './block2-transfer.ts';
 import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
 import { keepsFormat, type Observer, ObserverList } from './observe-server.ts';
 import { checkRequestOptions } from './option-check.ts';
 import { isMeant, requestBodyKey, resourceName, responseBodyKey } from './resource-key.ts';
+import { acknowledgedBlock, blockMessage, responseMessage } from './response-message.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** A request on its way through the checks. */
@@ -201,7 +202,7 @@ export class ServerRole {
     }
     const answer = new OptionSet();
     if (verdict.kind === 'continue') {
-      answer.set(OptionNumber.Block1, this.#acknowledgedBlock(block1, true));
+      answer.set(OptionNumber.Block1, acknowledgedBlock(block1, true, this.#szx));
       this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes }, true);
       return;
     }
@@ -276,37 +277,13 @@ export class ServerRole {
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
 
-  /** The message content for a response: one block of it, with the options of this layer. */
   #represent(
     exchange: ServerExchange,
     response: Content,
     sequence: number | undefined,
     now: Instant,
   ): Content {
-    const { peer, block1, block2 } = exchange;
-    let whole: Content = { code: response.code, options: response.options, payload: response.payload };
-    if (ownOptions.some((number) => response.options.has(number))) {
-      const options = OptionSet.from(response.options.entries());
-      for (const number of ownOptions) options.delete(number);
-      whole = { ...whole, options };
-    }
-    const largest = blockSize(Math.min(this.#szx, block2?.szx ?? this.#szx));
-    if (response.payload.length > largest) {
-      const key = responseBodyKey(peer, exchange.code, exchange.options);
-      whole = this.responseBodies.keep(key, peer, whole, now);
-    }
-    const slice = sliceResponse(whole, block2, this.#szx);
-    const content = slice.kind === 'slice' ? slice.content : beyondEnd;
-    if (sequence === undefined && block1 === undefined) return content;
-    const options = OptionSet.from(content.options.entries());
-    if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
-    if (block1 !== undefined) options.set(OptionNumber.Block1, this.#acknowledgedBlock(block1, false));
-    return { ...content, options };
-  }
-
-  /** RFC 7959 §2.3: the number as it was sent, and the size we prefer when it is smaller. */
-  #acknowledgedBlock(block: BlockOption, more: boolean): Uint8Array {
-    return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, this.#szx) });
+    return responseMessage(exchange, response, sequence, this.#szx, this.responseBodies, now);
   }
 
   #ask(observer: Observer, now: Instant): void {
@@ -344,10 +321,9 @@ export class ServerRole {
   }
 
   #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
-    const slice = sliceResponse(response, wish, this.#szx);
     const { code } = arrival.message;
     const repeatable = code === Code.Get || code === Code.Fetch;
-    this.#answer(arrival, slice.kind === 'slice' ? slice.content : beyondEnd, !repeatable);
+    this.#answer(arrival, blockMessage(response, wish, this.#szx), !repeatable);
   }
 
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
@@ -395,17 +371,7 @@ export class ServerRole {
   }
 }
 
-/** Options of a response that are this layer's to set. */
-const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
-
 const overloadedMaxAgeSeconds = 5;
-
-/** A block behind the end does not exist; RFC 7959 names no code for it, 4.00 is what peers expect. */
-const beyondEnd: Content = {
-  code: Code.BadRequest,
-  options: new OptionSet(),
-  payload: encodeUtf8('block is beyond the end'),
-};
 
 function decodeBlockOf(options: OptionReader, number: number): BlockOption | 'illegal' | undefined {
   const value = options.first(number);

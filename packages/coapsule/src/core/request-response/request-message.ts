@@ -1,0 +1,72 @@
+/**
+ * The request messages of a client's Exchange: which options and which part of the body they carry.
+ *
+ * RFC 7959 §2.4, §2.10, §3.3 and §4, RFC 7641 §3.6. When they are sent is decided in `client-role.ts`.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, decodeBlock, encodeBlock, maxSzx } from '../coap/block-option.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import { Block1Upload } from './block1-transfer.ts';
+import type { ClientExchange } from './client-exchange.ts';
+import type { Content } from './exchange.ts';
+
+/** Observe values in a request (RFC 7641 §2). */
+export const observeRegister = 0;
+export const observeDeregister = 1;
+
+/** The upload a request needs; none for a body of one block, or one the caller cuts by an own Block1 option. */
+export function uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
+  if (request.payload.length <= blockSize(szx) || options.has(OptionNumber.Block1)) return undefined;
+  return new Block1Upload(request.payload, szx);
+}
+
+/** The request, or the block of its body that is due. */
+export function requestMessage(exchange: ClientExchange): Content {
+  const { code, upload, szx } = exchange;
+  const options = OptionSet.from(exchange.options.entries());
+  if (upload !== undefined) {
+    options.set(OptionNumber.Block1, encodeBlock(upload.block));
+    if (upload.first) options.set(OptionNumber.Size1, exchange.payload.length);
+    // RFC 7959 §2.10: If-None-Match must not be used with later blocks: the first one may have made the resource.
+    else options.delete(OptionNumber.IfNoneMatch);
+  }
+  // §2.4 early negotiation, with Block1 in the last block (§3.3, Figure 11).
+  if (szx < maxSzx && (upload === undefined || upload.last) && !options.has(OptionNumber.Block2)) {
+    options.set(OptionNumber.Block2, encodeBlock({ num: 0, more: false, szx }));
+  }
+  return { code, options, payload: upload === undefined ? exchange.payload : upload.payload };
+}
+
+/** The request for a block of the response: without Block1 and without payload (RFC 7959 §3.3), but from byte 0 on it is the whole request again. */
+export function blockRequestMessage(exchange: ClientExchange, block: BlockOption): Content {
+  const options = OptionSet.from(exchange.options.entries())
+    .delete(OptionNumber.Observe)
+    .delete(OptionNumber.Block1)
+    .delete(OptionNumber.Size1)
+    .set(OptionNumber.Block2, encodeBlock(block));
+  return { code: exchange.code, options, payload: block.num === 0 ? exchange.payload : noBytes };
+}
+
+/** The deregistration of an observation: all options as in the registration (RFC 7641 §3.6). */
+export function deregistrationMessage(exchange: ClientExchange): Content {
+  const { options, payload } = requestMessage(exchange);
+  const changed = OptionSet.from(options.entries()).set(OptionNumber.Observe, observeDeregister);
+  return { code: exchange.code, options: changed, payload };
+}
+
+/**
+ * Whether a response is the first block of more. Not when the caller asked for a later block by an own
+ * Block2 option: then the caller fetches block by block.
+ */
+export function isFirstOfMore(exchange: ClientExchange, response: Content): boolean {
+  const value = response.options.first(OptionNumber.Block2);
+  if (value === undefined) return false;
+  const asked = exchange.options.first(OptionNumber.Block2);
+  if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
+  const block = decodeBlock(value);
+  return block === undefined || block.more || block.num > 0;
+}

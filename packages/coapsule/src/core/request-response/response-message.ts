@@ -1,0 +1,74 @@
+/**
+ * The response messages of a server's Exchange: one block of the application's response, with the options
+ * of this layer.
+ *
+ * RFC 7959 §2.3, §2.4 and §2.6, RFC 7641 §4.4. When they are sent is decided in `server-role.ts`.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, encodeBlock } from '../coap/block-option.ts';
+import { Code } from '../coap/code.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import type { Instant } from '../foundation/instant.ts';
+import { encodeUtf8 } from '../foundation/utf8.ts';
+import { type ResponseBodies, sliceResponse } from './block2-transfer.ts';
+import type { Content, ServerExchange } from './exchange.ts';
+import { responseBodyKey } from './resource-key.ts';
+
+/** Options of a response that are this layer's to set. */
+const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
+
+/** A block behind the end does not exist; RFC 7959 names no code for it, 4.00 is what peers expect. */
+const beyondEnd: Content = {
+  code: Code.BadRequest,
+  options: new OptionSet(),
+  payload: encodeUtf8('block is beyond the end'),
+};
+
+/**
+ * The message for the application's response. A body of more than one block goes into `bodies`.
+ *
+ * @param sequence Number for the Observe option; `undefined` for a response without it.
+ * @param szx The largest size exponent we send.
+ */
+export function responseMessage(
+  exchange: ServerExchange,
+  response: Content,
+  sequence: number | undefined,
+  szx: number,
+  bodies: ResponseBodies,
+  now: Instant,
+): Content {
+  const { peer, block1, block2 } = exchange;
+  let whole = withoutOwnOptions(response);
+  if (response.payload.length > blockSize(Math.min(szx, block2?.szx ?? szx))) {
+    whole = bodies.keep(responseBodyKey(peer, exchange.code, exchange.options), peer, whole, now);
+  }
+  const content = blockMessage(whole, block2, szx);
+  if (sequence === undefined && block1 === undefined) return content;
+  const options = OptionSet.from(content.options.entries());
+  // RFC 7641 §4.4: the 24 least significant bits.
+  if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
+  if (block1 !== undefined) options.set(OptionNumber.Block1, acknowledgedBlock(block1, false, szx));
+  return { code: content.code, options, payload: content.payload };
+}
+
+/** The block `wish` of a whole response, or 4.00. */
+export function blockMessage(whole: Content, wish: BlockOption | undefined, szx: number): Content {
+  const slice = sliceResponse(whole, wish, szx);
+  return slice.kind === 'slice' ? slice.content : beyondEnd;
+}
+
+/** Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. */
+export function acknowledgedBlock(block: BlockOption, more: boolean, szx: number): Uint8Array {
+  return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, szx) });
+}
+
+function withoutOwnOptions({ code, options, payload }: Content): Content {
+  if (!ownOptions.some((number) => options.has(number))) return { code, options, payload };
+  const kept = OptionSet.from(options.entries());
+  for (const number of ownOptions) kept.delete(number);
+  return { code, options: kept, payload };
+}
