@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { defaultRules, ruleText } from '../../src/access/rule.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { DeviceTable } from '../../src/store/device-table.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+import { startTestGateway } from './test-gateway.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The devices of a folder, as `coapsule device` in another process sees them. */
+function otherProcess(t: TestContext, folder: string): DeviceTable {
+  const opened = openDatabase(folder, { create: true, asGateway: false });
+  t.after(() => opened.close());
+  return new DeviceTable(opened.database);
+}
+
+function addDevice(devices: DeviceTable, id: string, key: string, rules?: readonly string[]): void {
+  devices.add({ id, psk: bytes(key), rules: rules ?? defaultRules(id).map(ruleText), addedAtMs: 1 });
+}
+
+test('a device writes and reads below its own path, and gets 4.03 on another’s', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'patient-1', 'key of patient one');
+  addDevice(devices, 'patient-2', 'key of patient two');
+  addDevice(devices, 'nurse', 'key of the station', ['GET:/sensors', 'GET:/sensors/*']);
+  const { coaps, coap, client, log } = await startTestGateway(t, { dataFolder: folder });
+
+  const one = client('patient-1', 'key of patient one');
+  assert.equal((await one.put(`${coaps}/sensors/patient-1/hr`, { payload: '71' })).codeText, '2.01');
+  assert.equal((await one.get(`${coaps}/sensors/patient-1/hr`)).text(), '71');
+  assert.equal((await one.put(`${coaps}/sensors/patient-2/hr`, { payload: '0' })).codeText, '4.03');
+  assert.equal((await one.get(`${coaps}/sensors/patient-2/hr`)).codeText, '4.03');
+  assert.equal((await one.get(`${coaps}/sensors`)).codeText, '4.03');
+  assert.equal((await one.put(`${coaps}/nothing`, { payload: '0' })).codeText, '4.04');
+
+  const nurse = client('nurse', 'key of the station');
+  assert.equal((await nurse.get(`${coaps}/sensors/patient-1/hr`)).text(), '71');
+  assert.equal((await nurse.get(`${coaps}/sensors`)).text(), '</sensors/patient-1/hr>');
+  assert.equal((await nurse.put(`${coaps}/sensors/patient-1/hr`, { payload: '0' })).codeText, '4.03');
+
+  const plain = client();
+  assert.equal((await plain.get(`${coap}/sensors/patient-1/hr`)).codeText, '4.01');
+  assert.equal((await plain.put(`${coap}/sensors/patient-1/hr`, { payload: '0' })).codeText, '4.01');
+  assert.equal((await plain.post(`${coap}/sensor`, { payload: '0' })).codeText, '4.01');
+  assert.equal((await plain.get(`${coap}/hello`)).codeText, '4.04'); // no demo resources
+
+  await log.waitFor(/PUT \/sensors\/patient-1\/hr 2\.01 Created from 127\.0\.0\.1:\d+ as patient-1$/);
+  for (const key of ['key of patient one', 'key of patient two']) {
+    for (const form of [key, Buffer.from(key).toString('hex'), Buffer.from(key).toString('base64')])
+      assert.ok(!log.lines.some((line) => line.includes(form)), 'a key is in the log');
+  }
+});
+
+test('a reading is kept with the identity that was authenticated', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'sensor-7', 'a key of sixteen bytes');
+  const { coaps, client } = await startTestGateway(t, { dataFolder: folder, clock: () => 1_700_000_000_000 });
+  const sensor = client('sensor-7', 'a key of sixteen bytes');
+  await sensor.post(`${coaps}/sensor`, { payload: '22.5', contentFormat: 0 });
+  const opened = openDatabase(folder, { create: false, asGateway: false });
+  const row = { ...opened.database.prepare('SELECT * FROM reading').get() };
+  opened.close();
+  assert.match(String(row['peer_address']), /^127\.0\.0\.1:\d+$/);
+  assert.deepEqual(
+    { ...row, peer_address: undefined },
+    {
+      id: 1,
+      path: '/sensor',
+      value: bytes('22.5'),
+      content_format: 0,
+      identity: 'sensor-7',
+      peer_address: undefined,
+      received_at_ms: 1_700_000_000_000,
+    },
+  );
+});
+
+test('a device added while the gateway runs is let in; removed, its association ends', async (t) => {
+  const { coaps, client, folder, log } = await startTestGateway(t);
+  await log.waitFor(/there is no device yet/);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'late', 'a key of sixteen bytes');
+  const late = client('late', 'a key of sixteen bytes');
+  assert.equal((await late.put(`${coaps}/sensors/late`, { payload: '1' })).codeText, '2.01');
+
+  devices.remove('late');
+  await log.waitFor(/secured association with .* ended: local/);
+  await assert.rejects(late.put(`${coaps}/sensors/late`, { payload: '2' }), (error: { code: string }) =>
+    ['ERR_ASSOCIATION_CLOSED', 'ERR_CREDENTIALS'].includes(error.code),
+  );
+});
+
+test('a rotated key ends the association, the new one opens another, the old one none', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'meter', 'the old key of sixteen');
+  addDevice(devices, 'other', 'a key that stays the same');
+  const { coaps, client, log } = await startTestGateway(t, { dataFolder: folder });
+  const other = client('other', 'a key that stays the same');
+  await other.put(`${coaps}/sensors/other`, { payload: '1' });
+  await client('meter', 'the old key of sixteen').put(`${coaps}/sensors/meter`, { payload: '1' });
+
+  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  await log.waitFor(/ended: local/);
+  const renewed = client('meter', 'the new key of sixteen');
+  assert.equal((await renewed.put(`${coaps}/sensors/meter`, { payload: '2' })).codeText, '2.04');
+  await assert.rejects(client('meter', 'the old key of sixteen').get(`${coaps}/sensors/meter`), {
+    code: 'ERR_CREDENTIALS',
+  });
+  const kept = await other.put(`${coaps}/sensors/other`, { payload: '2' });
+  assert.equal(kept.handshakeMs, undefined);
+});
+
+test('a device that was removed and added again with another key loses its old association', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'a', 'the first key of sixteen');
+  const { coaps, client, log } = await startTestGateway(t, { dataFolder: folder });
+  await client('a', 'the first key of sixteen').put(`${coaps}/sensors/a`, { payload: '1' });
+  devices.remove('a');
+  devices.add({ id: 'a', psk: bytes('the second key of sixteen'), rules: [], addedAtMs: 2 });
+  await log.waitFor(/ended: local/);
+});
+
+test('changed rights count for an association that stays', async (t) => {
+  const folder = temporaryFolder(t);
+  const opened = openDatabase(folder, { create: true, asGateway: false });
+  t.after(() => opened.close());
+  addDevice(new DeviceTable(opened.database), 'a', 'a key of sixteen bytes', ['PUT:/sensors/x']);
+  const { coaps, client } = await startTestGateway(t, { dataFolder: folder });
+  const device = client('a', 'a key of sixteen bytes');
+  assert.equal((await device.put(`${coaps}/sensors/x`, { payload: '1' })).codeText, '2.01');
+  opened.database.exec("UPDATE device_rule SET rule = 'GET:/sensors/x'");
+  // The gateway looks every few milliseconds; ask until it has seen it.
+  let codeText = '';
+  while (codeText !== '4.03') codeText = (await device.put(`${coaps}/sensors/x`, { payload: '1' })).codeText;
+  assert.equal((await device.get(`${coaps}/sensors/x`)).text(), '1');
+});
+
+test('with one key for any identity each name writes below its own path only, and a warning is loud', async (t) => {
+  const { coaps, client, log } = await startTestGateway(t, { anyIdentityKey: bytes('esp32c3_key') });
+  await log.waitFor(/ANY IDENTITY IS ACCEPTED/);
+  await log.waitFor(/published sample key/);
+  for (const identity of ['whoever', '*', 'a/b', 'ü']) {
+    const device = client(identity, 'esp32c3_key');
+    const own = `${coaps}/sensors/${encodeURIComponent(identity)}`;
+    assert.equal((await device.put(own, { payload: '1' })).codeText, '2.01', identity);
+    assert.equal((await device.put(`${coaps}/sensors/someone`, { payload: '1' })).codeText, '4.03', identity);
+    assert.equal((await device.put(`${coaps}/sensors/a/b`, { payload: '1' })).codeText, '4.03', identity);
+  }
+});
+
+test('a key from the command line counts before the store’s, with a warning', async (t) => {
+  const folder = temporaryFolder(t);
+  addDevice(otherProcess(t, folder), 'a', 'the key in the store 16');
+  const { coaps, client, log } = await startTestGateway(t, {
+    dataFolder: folder,
+    psks: [{ identity: 'a', key: bytes('short') }],
+  });
+  await log.waitFor(/the key of a has 5 bytes/);
+  await log.waitFor(/a is also a device of the store/);
+  assert.equal((await client('a', 'short').put(`${coaps}/sensors/a`, { payload: '1' })).codeText, '2.01');
+});
+
+test('plain writes have to be allowed by their dangerous name, and then need no identity', async (t) => {
+  const { coap, client, log } = await startTestGateway(t, { dangerouslyAllowPlainWrites: true });
+  await log.waitFor(/PLAIN WRITES ARE ALLOWED/);
+  const plain = client();
+  assert.equal((await plain.put(`${coap}/sensors/a/b`, { payload: '1' })).codeText, '2.01');
+  assert.equal((await plain.get(`${coap}/sensors/a/b`)).text(), '1');
+  assert.equal((await plain.put(`${coap}/sensors/a/`, { payload: '1' })).codeText, '4.00');
+  assert.equal((await plain.put(`${coap}/sensors/a`, { payload: 'x'.repeat(65_537) })).codeText, '4.13');
+  assert.equal(
+    (
+      await plain.put(`${coap}/sensors/${'x'.repeat(200)}/${'y'.repeat(200)}/${'z'.repeat(200)}`, {
+        payload: '1',
+      })
+    ).codeText,
+    '4.00',
+  );
+});
+
+test('without demo and devices the plain endpoint offers nothing but discovery', async (t) => {
+  const { coap, client } = await startTestGateway(t, { coaps: undefined });
+  const plain = client();
+  assert.equal((await plain.get(`${coap}/.well-known/core`)).codeText, '2.05');
+  assert.equal((await plain.get(`${coap}/sensors`)).codeText, '4.01');
+});
