@@ -33,6 +33,9 @@ export async function withClient<Result>(
   extras: SessionExtras = {},
 ): Promise<Result> {
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
+  if (uri.port === (uri.scheme === 'coap' ? 5684 : 5683)) {
+    warn(`port ${uri.port} is usually the one of ${uri.scheme === 'coap' ? 'coaps' : 'coap'}`);
+  }
   const psk = extras.psk ?? choosePsk(uri, options, warn);
   const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
   const print =

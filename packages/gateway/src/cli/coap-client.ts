@@ -35,7 +35,7 @@ const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f fi
 		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
 		[-T token] [-U] URI
 	The flags of libcoap's coap-client(5), with the same output and exit codes.
-	Not there yet: -c -j -C -R -M -n (certificates), -E (OSCORE), -P (proxies), -r -X (TCP), -d (Connection ID).
+	Not there yet: -c -j -C -R -M (certificates), -E (OSCORE), -P (proxies), -r -X (TCP), -d (Connection ID).
 Examples:
 	coapsule client -m get coap://[::1]/.well-known/core
 	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042

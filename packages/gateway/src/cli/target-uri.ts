@@ -12,6 +12,7 @@ import { ExitCode } from './exit-code.ts';
 export interface TargetUri {
   readonly text: string;
   readonly scheme: 'coap' | 'coaps';
+  readonly port: number;
 }
 
 const laterSchemes = [
@@ -53,5 +54,5 @@ export function targetUri(text: string): TargetUri {
       'write coap://HOST[:PORT]/PATH?QUERY; percent-encode what has no place in a URI (a space is %20), IPv6 addresses stand in brackets',
     );
   }
-  return { text, scheme };
+  return { text, scheme, port: parsed.port };
 }

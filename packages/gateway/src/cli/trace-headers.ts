@@ -19,7 +19,7 @@ export function headerLine(event: TraceEvent): string | undefined {
         return `${arrow} ${event.address.key} malformed at byte ${message.offset}: ${message.reason}`;
       }
       const token = message.token.length === 0 ? '' : ` Token ${hexText(message.token)}`;
-      const payload = message.payload.length === 0 ? '' : ` ${message.payload.length} bytes`;
+      const payload = message.payload.length === 0 ? '' : ` Payload ${message.payload.length}`;
       const id = message.messageId.toString(16).padStart(4, '0');
       return `${arrow} ${event.address.key} ${message.type} ${codeLabel(message.code)} Message-ID ${id}${token}${payload}`;
     }

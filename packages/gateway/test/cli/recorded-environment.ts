@@ -10,7 +10,7 @@ import type { CommandClient, CommandEnvironment } from '../../src/cli/command-en
 import { runCommandLine } from '../../src/cli/command-line.ts';
 
 /** What a scripted request does. */
-export type Answer = Response | Error;
+type Answer = Response | Error;
 
 /** A response with the given code and options. */
 export function response(

@@ -7,6 +7,7 @@ describe('the URI on the command line', () => {
     assert.deepEqual(targetUri('coap://[::1]:5683/a?b=c'), {
       text: 'coap://[::1]:5683/a?b=c',
       scheme: 'coap',
+      port: 5683,
     });
     assert.equal(targetUri('COAPS://host').scheme, 'coaps');
   });

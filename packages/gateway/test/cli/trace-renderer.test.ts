@@ -62,7 +62,7 @@ describe('trace', () => {
       { kind: 'message', direction: 'received', address, secure: false, bytes: Uint8Array.of(0x40) },
     ];
     const printed = lines(1, ...events);
-    assert.equal(printed[0], '← [::1]:5683 ACK 4.04 Not Found Message-ID 0001 1 bytes');
+    assert.equal(printed[0], '← [::1]:5683 ACK 4.04 Not Found Message-ID 0001 Payload 1');
     assert.equal(printed[1], '→ [::1]:5683 CON Empty Message-ID 0002');
     assert.match(printed[2]!, /^← \[::1\]:5683 malformed at byte 1: /);
   });

@@ -359,6 +359,11 @@ describe('credentials', () => {
     assert.match(missing.stderr, /has no credential for coaps:\/\/other\//);
   });
 
+  test('the port of the other scheme is warned about: nobody would answer', async () => {
+    const { stderr } = await run(['get', 'coap://h:5684/'], { answers });
+    assert.equal(stderr, 'coapsule: warning: port 5684 is usually the one of coaps\n');
+  });
+
   test('a key under 16 bytes, and a key for coap, are warned about', async () => {
     assert.match(
       (await run(['get', secure, '-u', 'i', '-k', 'short'], { answers })).stderr,
