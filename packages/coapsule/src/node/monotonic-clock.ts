@@ -17,6 +17,5 @@ export const monotonicClock: Clock = { now: () => instant(performance.now()) };
 
 /** Milliseconds since 1970, for what people or other programs read: captures, readings, certificates. */
 export function wallTimeMs(): number {
-  // biome-ignore lint/plugin: the one place that reads the wall clock
   return Date.now();
 }
