@@ -86,15 +86,17 @@ export class Gateway implements AsyncDisposable {
       addResources(server, store, directory, options, stops);
       const listeners = await listen(server, directory, options);
       const disconnect = (identities: readonly string[]): void => {
-        for (const listener of listeners) for (const identity of identities) listener.disconnect(identity);
+        for (const listener of listeners) {
+          for (const identity of identities) listener.disconnect(identity);
+        }
       };
       changed = () => {
         directory.revoked().then(
           (identities) => {
             if (identities.length === 0) return;
             disconnect(identities);
-            const again = setTimeout(() => disconnect(identities), longestHandshakeMs).unref();
-            stops.push(() => clearTimeout(again));
+            // A handshake that began with the old key may still have been under way.
+            setTimeout(() => disconnect(identities), longestHandshakeMs).unref();
           },
           (error) => log.error(errorText(error)),
         );

@@ -4,7 +4,9 @@
  * Synchronous: the gateway calls it inside its worker thread, `coapsule device` directly. A database that is
  * damaged, foreign or newer is refused before anything is written to it.
  */
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { type DataFolder, prepareDataFolder } from './data-folder.ts';
 import { type FolderLock, lockDataFolder } from './folder-lock.ts';
 import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
@@ -37,7 +39,7 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   const lock = options.asGateway ? lockDataFolder(folder) : undefined;
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(folder.databasePath, {
+    database = new DatabaseSync(options.checkOnly ? untouched(folder.databasePath) : folder.databasePath, {
       timeout: 5000,
       enableForeignKeyConstraints: true,
       readOnly: options.checkOnly ?? false,
@@ -59,6 +61,14 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
       lock?.release();
     },
   };
+}
+
+/** Without a write-ahead log nobody has it open: read as it lies, or SQLite would leave files of its own behind. */
+function untouched(path: string): string | URL {
+  if (existsSync(`${path}-wal`)) return path;
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return url;
 }
 
 function expectSound(database: DatabaseSync, path: string): void {

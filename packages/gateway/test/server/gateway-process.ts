@@ -1,0 +1,82 @@
+/** `coapsule` as a process of its own, from its sources; ended with the test whatever happens. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+const main = join(import.meta.dirname, '../../src/cli/main.ts');
+
+/** A process that ran to its end. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A `coapsule` process. */
+export class CoapsuleProcess {
+  readonly child: ChildProcess;
+  /** How it ended; after that all its output is there. */
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+  #wake: (() => void)[] = [];
+  #hasEnded = false;
+
+  /** @param user numeric user and group to run as; needs root. */
+  constructor(t: TestContext, args: readonly string[], user?: number) {
+    this.child = spawn(process.execPath, ['--conditions=@coapsule/source', main, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(user === undefined ? {} : { uid: user, gid: user }),
+    });
+    const add = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+      this[stream] += chunk.toString();
+      this.#wakeAll();
+    };
+    this.child.stdout?.on('data', add('stdout'));
+    this.child.stderr?.on('data', add('stderr'));
+    this.ended = once(this.child, 'close').then(([code, signal]) => {
+      this.#hasEnded = true;
+      this.#wakeAll();
+      return { code, signal, stdout: this.stdout, stderr: this.stderr };
+    });
+    t.after(async () => {
+      this.child.kill('SIGKILL');
+      await this.ended;
+    });
+  }
+
+  /** Wait until the output so far matches; fails when the process ends before. */
+  async waitFor(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this[stream]);
+      if (match !== null) return match;
+      if (this.#hasEnded) throw new Error(`ended without ${pattern}: ${this.stdout}${this.stderr}`);
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+  }
+
+  /** The endpoints of the ready line. */
+  async ready(): Promise<{ coap?: string; coaps?: string }> {
+    const [, json = ''] = await this.waitFor('stdout', /^ready (\{.*\})$/m);
+    return JSON.parse(json);
+  }
+
+  kill(signal: NodeJS.Signals): Promise<Ended> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}
+
+/** Run one command to its end. */
+export function coapsule(t: TestContext, ...args: string[]): Promise<Ended> {
+  return new CoapsuleProcess(t, args).ended;
+}
+
+/** A user without rights, when this test runs as root; otherwise this user has none as well. */
+export const unprivileged: number | undefined = process.getuid?.() === 0 ? 65_534 : undefined;

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Client } from 'coapsule';
+import { openDatabase } from '../../src/store/database.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+import { CoapsuleProcess, coapsule, unprivileged } from './gateway-process.ts';
+
+const anyPorts = ['--coap', '127.0.0.1:0', '--coaps', '127.0.0.1:0'] as const;
+const onWindows = process.platform === 'win32' && 'Windows has other access rights';
+
+/** One file for all cases: the messages of different faults must differ. */
+async function refusal(t: TestContext, args: readonly string[], user?: number): Promise<string> {
+  const ended = await new CoapsuleProcess(t, ['serve', ...args], user).ended;
+  assert.equal(ended.code, 1, ended.stderr);
+  assert.equal(ended.stdout, '', 'no ready line');
+  // Cause, then next step.
+  assert.match(ended.stderr, /^coapsule: .+\n {2}.+\n$/m);
+  return ended.stderr;
+}
+
+test('the ready line has the real ports, endpoints that are off are left out, SIGTERM and SIGINT end with 0', async (t) => {
+  const both = new CoapsuleProcess(t, ['serve', '--data', temporaryFolder(t), ...anyPorts]);
+  const ready = await both.ready();
+  assert.match(ready.coap ?? '', /^127\.0\.0\.1:[1-9]\d*$/);
+  assert.match(ready.coaps ?? '', /^127\.0\.0\.1:[1-9]\d*$/);
+  const ended = await both.kill('SIGTERM');
+  assert.deepEqual([ended.code, ended.signal], [0, null]);
+  assert.equal(ended.stdout, `ready ${JSON.stringify({ coap: ready.coap, coaps: ready.coaps })}\n`);
+
+  const one = new CoapsuleProcess(t, [
+    'serve',
+    '--data',
+    temporaryFolder(t),
+    '--coap',
+    '0',
+    '--coaps',
+    'off',
+    '--http',
+    'off',
+  ]);
+  const only = await one.ready();
+  assert.match(only.coap ?? '', /^(\[::\]|0\.0\.0\.0):[1-9]\d*$/);
+  assert.deepEqual(Object.keys(only), ['coap']);
+  assert.equal((await one.kill('SIGINT')).code, 0);
+});
+
+test('a stopping gateway says goodbye to its secured peers and leaves the folder free and flushed', async (t) => {
+  const data = temporaryFolder(t);
+  const first = new CoapsuleProcess(t, ['serve', '-v', '--demo', '--data', data, ...anyPorts]);
+  const { coaps } = await first.ready();
+  await using client = new Client({
+    psk: { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') },
+  });
+  await client.put(`coaps://${coaps}/sensors/sensor-042`, { payload: '1' });
+  const ended = await first.kill('SIGTERM');
+  assert.equal(ended.code, 0);
+  assert.match(ended.stderr, /ended: local/);
+  assert.equal(existsSync(join(data, 'coapsule.db-wal')), false, 'the write-ahead log was folded in');
+  const second = new CoapsuleProcess(t, ['serve', '--data', data, ...anyPorts]);
+  await second.ready();
+});
+
+test('a port in use is named with its endpoint, and nothing listens then', async (t) => {
+  const taken = createSocket('udp4').bind(0, '127.0.0.1');
+  t.after(() => taken.close());
+  await once(taken, 'listening');
+  const at = `127.0.0.1:${taken.address().port}`;
+  const data = temporaryFolder(t);
+  for (const scheme of ['coap', 'coaps']) {
+    const other = scheme === 'coap' ? 'coaps' : 'coap';
+    const text = await refusal(t, ['--data', data, `--${scheme}`, at, `--${other}`, '127.0.0.1:0']);
+    assert.match(text, new RegExp(`the ${scheme} endpoint cannot open ${at}: UDP port \\d+ is in use`));
+  }
+});
+
+test('a port without permission is named', { skip: onWindows }, async (t) => {
+  const first = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+  if (existsSync(first) && Number(readFileSync(first, 'utf8')) <= 83) {
+    t.skip('every user may bind low ports here');
+    return;
+  }
+  const data = folderFor(t, unprivileged);
+  const text = await refusal(t, ['--data', data, '--coap', '127.0.0.1:83', '--coaps', 'off'], unprivileged);
+  assert.match(text, /the coap endpoint cannot open 127\.0\.0\.1:83: no permission for UDP port 83/);
+});
+
+test('an address that is not of this machine is named', async (t) => {
+  const text = await refusal(t, ['--data', temporaryFolder(t), '--coap', '192.0.2.1:0', '--coaps', 'off']);
+  assert.match(text, /does not have the address 192\.0\.2\.1/);
+});
+
+test('a data folder that cannot be read, written or be one is named', { skip: onWindows }, async (t) => {
+  for (const mode of [0o300, 0o500]) {
+    const data = folderFor(t, unprivileged);
+    chmodSync(data, mode);
+    assert.match(await refusal(t, ['--data', data, ...anyPorts], unprivileged), /no permission to use \//);
+    chmodSync(data, 0o700);
+  }
+  const closed = folderFor(t, unprivileged);
+  chmodSync(closed, 0o500);
+  assert.match(
+    await refusal(t, ['--data', join(closed, 'data'), ...anyPorts], unprivileged),
+    /no permission/,
+  );
+  chmodSync(closed, 0o700);
+  const file = join(temporaryFolder(t), 'file');
+  writeFileSync(file, 'x');
+  assert.match(await refusal(t, ['--data', file, ...anyPorts]), /is not a folder/);
+});
+
+test('a damaged database is named and left as it is', async (t) => {
+  const data = temporaryFolder(t);
+  openDatabase(data, { create: true, asGateway: true }).close();
+  const file = join(data, 'coapsule.db');
+  const damaged = readFileSync(file).fill(0x5a, 20, 3000);
+  writeFileSync(file, damaged);
+  const text = await refusal(t, ['--data', data, ...anyPorts]);
+  assert.match(text, /the database .* is damaged/);
+  assert.match(text, /left untouched/);
+  assert.deepEqual(readFileSync(file), damaged);
+});
+
+test('a folder that another gateway uses is refused with its process, and that one goes on', async (t) => {
+  const data = temporaryFolder(t);
+  const running = new CoapsuleProcess(t, ['serve', '--demo', '--data', data, ...anyPorts]);
+  const { coap } = await running.ready();
+  const text = await refusal(t, ['--data', data, ...anyPorts]);
+  assert.match(text, new RegExp(`another gateway \\(process ${running.child.pid}\\) uses the data folder`));
+  await using client = new Client();
+  assert.equal((await client.get(`coap://${coap}/hello`)).codeText, '2.05');
+});
+
+test('a key log that cannot be written stops the start', async (t) => {
+  const data = temporaryFolder(t);
+  const text = await refusal(t, ['--data', data, '--keylog', join(data, 'no', 'log'), ...anyPorts]);
+  assert.match(text, /the key log .* cannot be written/);
+});
+
+test('a key log gets a line for each handshake, has mode 0600, and is warned about', async (t) => {
+  const data = temporaryFolder(t);
+  const keylog = join(data, 'keys.log');
+  const gateway = new CoapsuleProcess(t, [
+    'serve',
+    '--demo',
+    '--keylog',
+    keylog,
+    '--data',
+    data,
+    ...anyPorts,
+  ]);
+  const { coaps } = await gateway.ready();
+  assert.match(gateway.stderr, /can decrypt all traffic/);
+  await using client = new Client({
+    psk: { identity: 'sensor-043', key: new TextEncoder().encode('AnotherKey16Byt!') },
+  });
+  await client.get(`coaps://${coaps}/hello`);
+  assert.match(readFileSync(keylog, 'utf8'), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}\n$/);
+  if (process.platform !== 'win32') assert.equal(statSync(keylog).mode & 0o777, 0o600);
+});
+
+test('--check says that all is well and makes nothing, or what is wrong', async (t) => {
+  const data = join(temporaryFolder(t), 'data');
+  const fine = await coapsule(t, 'serve', '--check', '--data', data);
+  assert.deepEqual([fine.code, fine.stdout], [0, '']);
+  assert.equal(existsSync(data), false);
+  mkdirSync(data, { mode: 0o700 });
+  openDatabase(data, { create: true, asGateway: true }).close();
+  const before = readdirSync(data);
+  assert.equal((await coapsule(t, 'serve', '--check', '--data', data)).code, 0);
+  assert.deepEqual(readdirSync(data), before);
+  writeFileSync(join(data, 'coapsule.db'), 'damaged'.repeat(1000));
+  const bad = await coapsule(t, 'serve', '--check', '--data', data);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /damaged/);
+});
+
+test('wrong usage ends with 64, names the option and never shows a key', async (t) => {
+  const secret = 'a-very-secret-key';
+  const cases: readonly (readonly [args: string[], message: RegExp])[] = [
+    [['--config', 'x.yaml'], /--config is not there yet/],
+    [['--cert', 'x.pem'], /--cert is not there yet/],
+    [['--http', '8080'], /console is not there yet/],
+    [['--coap', 'nowhere:1'], /no IP address/],
+    [['--coap', '70000'], /0 to 65535/],
+    [['--coap', 'off', '--coaps', 'off'], /all endpoints are off/],
+    [['--psk', secret], /give ID:KEY/],
+    [['--psk', `a:${secret}`, '--psk', `a:${secret}2`], /names "a" twice/],
+    [['--bogus'], /unknown option/],
+  ];
+  for (const [args, message] of cases) {
+    const ended = await coapsule(t, 'serve', '--data', join(temporaryFolder(t), 'data'), ...args);
+    assert.equal(ended.code, 64, `${args}: ${ended.stderr}`);
+    assert.match(ended.stderr, message);
+    assert.ok(!ended.stderr.includes(secret));
+  }
+});
+
+/** A folder that a user without rights owns. */
+function folderFor(t: TestContext, user: number | undefined): string {
+  const parent = temporaryFolder(t);
+  chmodSync(parent, 0o755);
+  const folder = join(parent, 'data');
+  mkdirSync(folder, { mode: 0o700 });
+  if (user !== undefined) chownSync(folder, user, user);
+  return folder;
+}
