@@ -41,8 +41,8 @@ export interface Observer {
   skipped: boolean;
   /** The CON notification that is not acknowledged, and when it was sent. */
   inFlight: { readonly exchange: ExchangeId; readonly at: Instant } | undefined;
+  /** NON notifications since the last CON one. */
   sinceConfirmable: number;
-  lastConfirmableAt: Instant;
 }
 
 /** A client as a receiver of notifications. */
@@ -134,7 +134,6 @@ export class ObserverList {
       skipped: false,
       inFlight: undefined,
       sinceConfirmable: this.#config.confirmFirstNotification ? this.#config.confirmableEvery : 0,
-      lastConfirmableAt: now,
     };
     this.#byToken.set(key, observer);
     this.#byExchange.set(exchange.id, observer);
@@ -332,10 +331,9 @@ export class ObserverList {
   }
 
   #send(observer: Observer, peer: ObservingPeer, response: ServerResponse, now: Instant): void {
-    const type = this.#typeFor(observer, now);
+    const type = this.#typeFor(observer);
     if (type === 'CON') {
       observer.sinceConfirmable = 0;
-      observer.lastConfirmableAt = now;
       this.#takeOff(observer, peer, now);
       this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
     } else {
@@ -346,11 +344,9 @@ export class ObserverList {
     this.#actions.send(observer, response, type, now);
   }
 
-  #typeFor(observer: Observer, now: Instant): 'CON' | 'NON' {
-    const { notificationType, confirmableEvery, confirmableAtLeastEveryMs } = this.#config;
-    const due = observer.sinceConfirmable + 1 >= confirmableEvery;
-    const late = elapsedMs(observer.lastConfirmableAt, now) >= confirmableAtLeastEveryMs;
-    return notificationType === 'CON' || due || late ? 'CON' : 'NON';
+  #typeFor(observer: Observer): 'CON' | 'NON' {
+    const { notificationType, confirmableEvery } = this.#config;
+    return notificationType === 'CON' || observer.sinceConfirmable + 1 >= confirmableEvery ? 'CON' : 'NON';
   }
 
   #takeOff(observer: Observer, peer: ObservingPeer, now: Instant): void {

@@ -276,3 +276,176 @@ test('a large observed representation is fetched whole at both ends of a change'
   const bodies = pump.of(exchange).map((r) => (r.kind === 'response' ? toHex(r.response.payload) : r.error));
   assert.deepEqual(bodies, [toHex(pattern(5000, 1)), toHex(body)]);
 });
+
+test('a FETCH registration of several blocks ends up with one token, and registers again with it', () => {
+  const pump = new MessagePump({ server: { notificationType: 'CON' } });
+  pump.serve(({ payload }) => answer(Code.Content, { payload: `${payload.length}`, observe: true }));
+  const payload = pattern(2500);
+  const exchange = pump.request(
+    clientRequest(Code.Fetch, { payload, observe: true, options: [[UriPath, 'q']] }),
+  );
+  pump.run(1000);
+  const [registered] = pump.client.layer.activeObservations();
+  pump.run(90_000); // Max-Age 60 and the 5 to 15 seconds after it
+  const [again] = pump.client.layer.activeObservations();
+  assert.deepEqual(again?.token, registered?.token);
+  assert.equal(pump.client.layer.counters.reregistrations, 1);
+  assert.equal(pump.server.layer.load().observers, 1);
+  assert.deepEqual(
+    pump
+      .of(exchange)
+      .map((r) => (r.kind === 'response' ? [decodeUtf8(r.response.payload), r.final] : r.error)),
+    [
+      ['2500', false],
+      ['2500', false],
+    ],
+  );
+  pump.server.layer.notify('/q', pump.now);
+  pump.run(1000);
+  assert.equal(pump.of(exchange).length, 3);
+  // Forgotten without a message; the next notification is rejected and removes the observer.
+  pump.client.layer.cancel(exchange, pump.now);
+  pump.server.layer.notify('/q', pump.now);
+  pump.run(1000);
+  assert.equal(pump.server.layer.load().observers, 0);
+});
+
+test('cancelling an observation stops the fetch of its latest notification', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  const options: [number, number][] = [
+    [Observe, 1],
+    [OptionNumber.Block2, 8],
+  ];
+  layer.receiveResponse(
+    peer,
+    message(Code.Content, { type: 'ACK', token, options, payload: pattern(16) }),
+    now,
+  );
+  assert.equal(layer.load().clientExchanges, 2);
+  layer.cancel(exchange, now);
+  assert.equal(layer.load().clientExchanges, 1);
+});
+
+test('a separate answer to a re-registration counts as current too', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 900]] }), now);
+  const due = layer.nextTimeout() ?? now;
+  layer.handleTimeout(due);
+  layer.requestAcknowledged(exchange, due);
+  drain(layer);
+  layer.receiveResponse(peer, message(Code.Content, { token, options: [[Observe, 1]] }), due);
+  assert.equal(drained(layer, 'response').length, 1);
+});
+
+test("the caller's timeoutMs does not end an observation that was established", () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  layer.request(peer, clientRequest(Code.Get, { token, observe: true, timeoutMs: 1000 }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 1]] }), now);
+  drain(layer);
+  layer.handleTimeout(instant(1000));
+  assert.deepEqual(drain(layer), []);
+});
+
+test('a token used for another resource ends the observation of the first', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 'a');
+  register(layer, peer, 1, 'b');
+  assert.deepEqual(
+    layer.activeObservations().map((o) => o.resource),
+    ['/b'],
+  );
+});
+
+test('a registration the application declines the second time ends the observation', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 'a');
+  const options: [number, string | number][] = [
+    [Observe, 0],
+    [UriPath, 'a'],
+  ];
+  layer.receiveRequest(peer, message(Code.Get, { token: Uint8Array.of(1), options }), 'reply', now);
+  layer.respond(only(layer, 'request').exchange, answer(Code.Content), now);
+  assert.deepEqual(layer.activeObservations(), []);
+});
+
+test('an application that declines a refresh ends the observation with a notification without Observe', () => {
+  const layer = newLayer();
+  const { exchange } = register(layer, peer, 1, 'a');
+  layer.notify('/a', now);
+  layer.respond(exchange, answer(Code.Content, { observe: false }), now);
+  assert.equal(only(layer, 'send-response').message.options.has(Observe), false);
+  assert.deepEqual(layer.activeObservations(), []);
+});
+
+test('an observer that leaves while its notification is unacknowledged frees the way for others of its peer', () => {
+  const layer = newLayer({ notificationType: 'CON' });
+  const first = register(layer, peer, 1, 't').exchange;
+  const second = register(layer, peer, 2, 't').exchange;
+  layer.notify('/t', now);
+  for (const exchange of [first, second])
+    layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+  assert.deepEqual(
+    drained(layer, 'send-response').map((o) => o.exchange),
+    [first],
+  );
+  layer.responseReset(first, now);
+  assert.deepEqual(
+    drained(layer, 'send-response').map((o) => o.exchange),
+    [second],
+  );
+});
+
+test('a registration renewed while the application is asked for it takes that answer no more', () => {
+  const layer = newLayer();
+  const { exchange: former } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  drain(layer);
+  const { exchange } = register(layer, peer, 1, 't');
+  layer.respond(former, answer(Code.Content, { payload: 'old', observe: true }), now);
+  assert.deepEqual(drain(layer), []);
+  assert.equal(layer.counters.lateAnswers, 1);
+  layer.notify('/t', now);
+  assert.equal(only(layer, 'request').exchange, exchange);
+});
+
+test('an unacknowledged notification of a former registration does not end the new one when it times out', () => {
+  const layer = newLayer({ notificationType: 'CON' });
+  const { exchange: former } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  layer.respond(former, answer(Code.Content, { observe: true }), now);
+  drain(layer);
+  const { exchange } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  assert.deepEqual(drained(layer, 'request'), []);
+  layer.responseTimedOut(former, now);
+  assert.equal(only(layer, 'request').exchange, exchange);
+  layer.responseTimedOut(former, now);
+  assert.equal(layer.load().observers, 1);
+});
+
+test('nothing is left to wait for when the last observer of a peer leaves', () => {
+  const layer = newLayer({ confirmFirstNotification: false });
+  const { exchange } = register(layer, peer, 1, 't');
+  for (let i = 0; i < 2; i++) {
+    layer.notify('/t', now);
+    layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+  }
+  assert.equal(layer.nextTimeout(), 3000);
+  layer.responseReset(exchange, now);
+  assert.equal(layer.nextTimeout(), undefined);
+});
+
+test('an answered refresh is not given up later', () => {
+  const layer = newLayer();
+  const { exchange } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+  layer.responseAcknowledged(exchange, now);
+  layer.handleTimeout(instant(247_000));
+  assert.equal(layer.counters.abandonedRequests, 0);
+});
