@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
 import { splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
-import { equalBytes } from '../../src/core/foundation/bytes.ts';
+import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
+import { LonelyLayer, ScriptedClient, ScriptedServer } from './dtls-scripted-peer.ts';
 
 function connected(options: DtlsPairOptions = {}): DtlsPair {
   const pair = new DtlsPair(options);
@@ -37,37 +38,59 @@ suite('a DTLS 1.2 handshake', () => {
     assert.ok(pair.client.all('handshake-trace').every(({ retransmit }) => !retransmit));
   });
 
-  test('without extended_master_secret works when both sides allow it', () => {
-    const withoutExtension = new DtlsPair({ client: { extendedMasterSecret: 'preferred' } });
-    // Taken out on the way: then the ClientHellos of both sides differ, and Finished must show it.
-    withoutExtension.network.hook = (sent) => {
-      if (sent.from !== withoutExtension.client.address) return undefined;
-      const at = indexOf(sent.datagram, Uint8Array.of(0x00, 0x17, 0x00, 0x00));
-      if (at < 0) return undefined;
-      const edited = sent.datagram.slice();
-      edited.set([0x7a, 0x7a], at);
-      return { kind: 'edit', datagram: edited };
-    };
-    withoutExtension.connect();
-    withoutExtension.run(20_000);
-    assert.equal(withoutExtension.client.all('connected').length, 0);
-    assert.equal(withoutExtension.server.all('connected').length, 0);
+  test('without extended_master_secret uses the master secret of RFC 5246, when both sides allow it', () => {
+    const server = new LonelyLayer('server');
+    const oldClient = new ScriptedClient({ extensions: [] });
+    oldClient.connect(server);
+    assert.equal(server.all('connected')[0]?.extendedMasterSecret, false);
+    server.give(oldClient.data('hello'));
+    assert.equal(server.all('application-data').length, 1);
+
+    const client = new LonelyLayer('client', { extendedMasterSecret: 'preferred' });
+    const oldServer = new ScriptedServer({ extensions: [] });
+    client.layer.connect(client.peer, {}, client.clock.now);
+    oldServer.takeHello(client.drain());
+    const flight5 = client.give(
+      concatBytes(
+        oldServer.messageRecord(oldServer.serverHello()),
+        oldServer.messageRecord(oldServer.helloDone()),
+      ),
+    );
+    const { changeCipherSpec, finished } = oldServer.finish(flight5);
+    client.give(concatBytes(changeCipherSpec, finished));
+    assert.equal(client.all('connected')[0]?.extendedMasterSecret, false);
   });
 
-  test('with a client that requires extended_master_secret fails at a server that does not do it', () => {
+  test('fails where one side requires extended_master_secret and the other does not do it', () => {
+    const server = new LonelyLayer('server', { extendedMasterSecret: 'required' });
+    const oldClient = new ScriptedClient({ extensions: [] });
+    const sent = server.give(oldClient.messageRecord(oldClient.helloWithCookie(server)));
+    assert.equal(server.failure, 'extended-master-secret-missing');
+    assert.deepEqual(sent[0]?.slice(13), Uint8Array.of(2, 40));
+
+    // A client requires it unless told otherwise (RFC 7627 §5.2).
+    const client = new LonelyLayer('client');
+    const oldServer = new ScriptedServer({ extensions: [] });
+    client.layer.connect(client.peer, {}, client.clock.now);
+    oldServer.takeHello(client.drain());
+    client.give(oldServer.messageRecord(oldServer.serverHello()));
+    assert.equal(client.failure, 'extended-master-secret-missing');
+  });
+
+  test('in which a ClientHello was changed on the way connects neither side', () => {
     const pair = new DtlsPair();
     pair.network.hook = (sent) => {
-      if (sent.from !== pair.server.address) return undefined;
-      const at = indexOf(sent.datagram, Uint8Array.of(0x00, 0x17, 0x00, 0x00));
-      if (at < 0) return undefined;
-      // Made a second renegotiation_info would be refused for that; an unknown type for being unsolicited.
+      const at = indexOf(sent.datagram, Uint8Array.of(0xc0, 0xa4));
+      if (sent.from !== pair.client.address || at < 0) return undefined;
       const edited = sent.datagram.slice();
-      edited.set([0x00, 0x0b, 0x00, 0x00], at);
+      edited.set([0x13, 0x01], at);
       return { kind: 'edit', datagram: edited };
     };
     pair.connect();
     pair.run(20_000);
-    assert.equal(pair.client.all('connected').length, 0);
+    assert.equal(pair.client.all('connected').length + pair.server.all('connected').length, 0);
+    // The extended master secret depends on all messages (RFC 7627 §4), so already the keys differ.
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'psk-mismatch');
   });
 
   test('shows the hint of the server to the client, which can pick its key by it', () => {

@@ -4,7 +4,7 @@ import type { DatagramAction } from '../../src/testing/simulated-network.ts';
 import { DtlsPair, sensorKey } from './dtls-pair.ts';
 
 const mtus = [128, 256, 1024];
-const runs = process.env['COAPSULE_LONG'] === '1' ? 1000 : 150;
+const runs = 1000;
 
 function pairWithMtu(mtu: number, seed = 1): DtlsPair {
   // A large identity and a large hint, so that small MTUs mean fragments in every direction.

@@ -41,7 +41,8 @@ export type DtlsDiscardReason =
   | 'incomplete-client-hello'
   | 'client-version-too-old'
   | 'repeated-client-hello'
-  | 'not-a-server';
+  | 'not-a-server'
+  | 'late-answer';
 
 /** One handshake message, ChangeCipherSpec or alert on its way, for a trace people can read. */
 export interface HandshakeTrace {

@@ -41,7 +41,7 @@ import type {
 import type { HandshakeFailure } from './handshake-failure.ts';
 import { traceReceived, traceSent } from './handshake-trace.ts';
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
-import { decodeMessageFragment, type HandshakeMessage } from './message-header.ts';
+import { decodeMessageFragment, type HandshakeMessage, type MessageFragment } from './message-header.ts';
 import { Reassembly } from './reassembly.ts';
 import { startServer } from './server-12/index.ts';
 import { Transcript } from './transcript.ts';
@@ -265,6 +265,8 @@ export class Handshake implements HandshakeContext {
 
   sendFlight(number: number, contents: readonly FlightContent[]): void {
     this.#flight = { number, contents };
+    // What came before this ClientHello cannot be an answer to it.
+    if (number === 3) this.#reassembly.clear();
     this.#flightMachine.handle('next-flight-received', this.#now);
     this.#transmitFlight(false);
     this.#flightMachine.handle('flight-sent', this.#now);
@@ -395,6 +397,10 @@ export class Handshake implements HandshakeContext {
       }
       // RFC 5246 §7.4.1.1: a client that is shaking hands ignores HelloRequest.
       if (fragment.type === HandshakeType.HelloRequest) continue;
+      if (this.#isLateAnswer(fragment)) {
+        this.#discard('late-answer');
+        continue;
+      }
       const fate = this.#reassembly.add(epoch, fragment);
       const isRepeated = fate === 'old';
       // A late HelloVerifyRequest says nothing about our present flight.
@@ -408,6 +414,19 @@ export class Handshake implements HandshakeContext {
       this.#emit(traceReceived(this, epoch, fragment, { retransmit: isRepeated, reordered }));
       this.#drain();
     } while (reader.remaining > 0 && this.#outcome === undefined);
+  }
+
+  /**
+   * Whether a ServerHello answers a ClientHello of an earlier run of this client: servers number it no higher
+   * than the ClientHello it answers.
+   */
+  #isLateAnswer(fragment: MessageFragment): boolean {
+    const lastHello = this.#messageSeq - 1;
+    return (
+      this.#state.takes === 'first-answer' &&
+      fragment.type === HandshakeType.ServerHello &&
+      fragment.messageSeq > lastHello
+    );
   }
 
   #receiveChangeCipherSpec(content: Uint8Array): void {

@@ -115,6 +115,12 @@ export class Reassembly {
     for (const key of this.#slots.keys()) if ((key & 0xffff) < messageSeq) this.#drop(key);
   }
 
+  /** Forgets all that is kept, but not where it stands. */
+  clear(): void {
+    this.#slots.clear();
+    this.#keptBytes = 0;
+  }
+
   #peek(epoch: number, messageSeq: number): HandshakeMessage | undefined {
     const slot = this.#slots.get(slotKey(epoch, messageSeq));
     if (slot === undefined || !isWhole(slot)) return undefined;

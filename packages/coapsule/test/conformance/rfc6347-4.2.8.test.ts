@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { concatBytes, noBytes } from '../../src/core/foundation/bytes.ts';
+import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { DtlsPair, sensorIdentity } from '../scenarios/dtls-pair.ts';
+import { LonelyLayer, ScriptedClient } from '../scenarios/dtls-scripted-peer.ts';
+
+function connected(): DtlsPair {
+  const pair = new DtlsPair();
+  pair.connect();
+  pair.run(5000, () => pair.bothConnected);
+  assert.ok(pair.exchange());
+  return pair;
+}
+
+suite('RFC 6347 §4.2.8: a client that begins again from the same address', () => {
+  test('gets a new association, and only then the old one is abandoned', () => {
+    const pair = connected();
+    const [old] = pair.server.all('connected');
+    pair.restartClient();
+    pair.connect();
+    pair.run(3000, () => pair.client.all('connected').length === 2);
+    const [, fresh] = pair.server.all('connected');
+    assert.equal(fresh?.replaced, old?.association);
+    assert.deepEqual(
+      pair.server.all('closed').map(({ association, reason }) => [association, reason]),
+      [[old?.association, 'replaced']],
+    );
+    const kinds = pair.server.outputs.map(({ output }) => output.kind);
+    assert.ok(kinds.indexOf('closed') < kinds.lastIndexOf('connected'));
+    assert.equal(pair.server.layer.usage.associations, 1);
+    assert.ok(pair.exchange());
+  });
+
+  test('with a wrong key leaves the old association as it was', () => {
+    const pair = connected();
+    const oldLayer = pair.client.layer;
+    pair.restartClient();
+    pair.client.lookUp = () => ({ identity: sensorIdentity, key: encodeUtf8('wrong') });
+    pair.connect();
+    pair.run(70_000);
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'psk-mismatch');
+    assert.equal(pair.server.all('closed').length, 0);
+    pair.client.layer = oldLayer;
+    assert.ok(pair.exchange('after all'));
+  });
+
+  test('MUST NOT harm the old association by ClientHellos alone: forged ones in any number, with and without cookie', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.connect(server);
+    for (let i = 0; i < 1000; i++) {
+      const forger = new ScriptedClient({ seed: i & 0xff });
+      server.give(
+        forger.messageRecord(forger.hello(i % 2 === 0 ? noBytes : new Uint8Array(32).fill(i), i % 2)),
+      );
+      server.give(client.data(`reading ${i}`));
+    }
+    assert.equal(server.all('application-data').length, 1000);
+    assert.equal(server.all('closed').length, 0);
+    assert.deepEqual(server.layer.usage, { associations: 1, handshakes: 0, keptBytes: 0 });
+  });
+
+  test('lets the old association work on while the new handshake is under way, at each of its steps', () => {
+    const server = new LonelyLayer('server');
+    const old = new ScriptedClient();
+    old.connect(server);
+    let received = 0;
+    const worksStill = (): void => {
+      server.give(old.data('still here'));
+      assert.equal(server.all('application-data').length, ++received);
+      const association = server.layer.associationAt(server.peer);
+      assert.equal(server.layer.send(association ?? 0, Uint8Array.of(1), server.clock.now), true);
+      server.drain();
+    };
+    const fresh = new ScriptedClient({ seed: 0x55 });
+    const hello = fresh.helloWithCookie(server);
+    worksStill();
+    fresh.takeServerFlight(server.give(fresh.messageRecord(hello)));
+    worksStill();
+    const { keyExchange, finished } = fresh.secondFlight();
+    server.give(fresh.messageRecord(keyExchange));
+    worksStill();
+    server.give(fresh.changeCipherSpec());
+    worksStill();
+    server.give(fresh.sealedFinished(finished));
+    assert.equal(server.all('closed')[0]?.reason, 'replaced');
+    server.give(old.data('too late'));
+    assert.equal(server.all('application-data').length, received);
+    server.give(fresh.data('new'));
+    assert.equal(server.all('application-data').length, received + 1);
+  });
+
+  test('also when ChangeCipherSpec and Finished come in one datagram with the key exchange', () => {
+    const server = new LonelyLayer('server');
+    new ScriptedClient().connect(server);
+    const fresh = new ScriptedClient({ seed: 0x55 });
+    fresh.connect(server);
+    assert.equal(server.all('connected').length, 2);
+    server.give(fresh.data('new'));
+    assert.equal(server.all('application-data').length, 1);
+  });
+
+  test('a late duplicate of the ClientHello that began the association starts nothing', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    const hello = client.messageRecord(client.helloWithCookie(server));
+    client.takeServerFlight(server.give(hello));
+    const { keyExchange, finished } = client.secondFlight();
+    server.give(
+      concatBytes(
+        client.messageRecord(keyExchange),
+        client.changeCipherSpec(),
+        client.sealedFinished(finished),
+      ),
+    );
+    assert.ok(server.connected);
+    assert.deepEqual(server.give(hello), []);
+    assert.equal(server.layer.usage.handshakes, 0);
+  });
+
+  test('a client that begins again in the middle of a handshake takes the place of its own first try', () => {
+    const pair = new DtlsPair();
+    pair.connect();
+    pair.run(35);
+    pair.restartClient();
+    pair.connect();
+    pair.run(3000, () => pair.bothConnected);
+    assert.ok(pair.bothConnected);
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'replaced');
+    assert.equal(pair.server.layer.usage.handshakes, 0);
+  });
+});

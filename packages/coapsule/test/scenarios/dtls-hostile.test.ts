@@ -1,0 +1,570 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { renegotiationInfoExtension } from '../../src/core/dtls/handshake/extensions/renegotiation-info.ts';
+import { HandshakeType } from '../../src/core/dtls/handshake/handshake-type.ts';
+import {
+  encodeMessageFragment,
+  type HandshakeMessage,
+} from '../../src/core/dtls/handshake/message-header.ts';
+import { encodeServerKeyExchange } from '../../src/core/dtls/handshake/messages/server-key-exchange.ts';
+import { splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
+import { encodePlaintextRecord } from '../../src/core/dtls/record/plaintext-record.ts';
+import { ContentType } from '../../src/core/dtls/record/record-header.ts';
+import { concatBytes, noBytes } from '../../src/core/foundation/bytes.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
+import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+import type { DatagramAction } from '../../src/testing/simulated-network.ts';
+import { DtlsPair } from './dtls-pair.ts';
+import {
+  extendedMasterSecretOffer,
+  LonelyLayer,
+  messagesOf,
+  ScriptedClient,
+  ScriptedServer,
+  type ScriptedServerOptions,
+} from './dtls-scripted-peer.ts';
+
+const fatalAlert = encodePlaintextRecord(ContentType.Alert, 0xfefd, 0, 77, Uint8Array.of(2, 40));
+const closeNotify = encodePlaintextRecord(ContentType.Alert, 0xfefd, 0, 78, Uint8Array.of(1, 0));
+const plaintextData = encodePlaintextRecord(
+  ContentType.ApplicationData,
+  0xfefd,
+  0,
+  79,
+  encodeUtf8('in the clear'),
+);
+
+/** Gives both sides something from nowhere after each datagram of a handshake that otherwise goes well. */
+function pairWithInjection(injected: readonly Uint8Array[]): DtlsPair {
+  const pair = new DtlsPair();
+  pair.network.hook = (): DatagramAction | undefined => {
+    for (const node of [pair.client, pair.server]) {
+      const peer = node === pair.client ? pair.server : pair.client;
+      for (const datagram of injected) {
+        node.layer.handle({ address: peer.address, datagram: datagram.slice() }, pair.clock.now);
+      }
+    }
+    return undefined;
+  };
+  pair.connect();
+  pair.run(5000, () => pair.bothConnected);
+  return pair;
+}
+
+suite('what comes in the clear', () => {
+  for (const [name, injected] of [
+    ['a fatal alert', fatalAlert],
+    ['a close_notify', closeNotify],
+    ['application data', plaintextData],
+    [
+      'a ChangeCipherSpec',
+      encodePlaintextRecord(ContentType.ChangeCipherSpec, 0xfefd, 0, 80, Uint8Array.of(1)),
+    ],
+    ['a Finished', encodePlaintextRecord(22, 0xfefd, 0, 81, forgedFinished(4))],
+    ['a HelloRequest', encodePlaintextRecord(22, 0xfefd, 0, 82, new Uint8Array(12))],
+  ] as const) {
+    test(`${name}, forged in every state of a handshake and after it, does no harm`, () => {
+      const pair = pairWithInjection([injected]);
+      assert.ok(pair.bothConnected);
+      assert.ok(pair.exchange());
+      assert.equal(pair.client.all('application-data').length, 1);
+      assert.equal(pair.server.all('application-data').length, 1);
+      assert.equal(pair.client.all('closed').length + pair.server.all('closed').length, 0);
+    });
+  }
+
+  test('forged protected records of any epoch and number, after each datagram, cost not one record', () => {
+    const random = new SeededRandom(8);
+    const forged = [0, 1, 2, 0xffff].flatMap((epoch) =>
+      [0, 1, 5, 2 ** 48 - 1].flatMap((sequenceNumber) =>
+        ([20, 21, 22, 23] as const).map((contentType) =>
+          encodePlaintextRecord(contentType, 0xfefd, epoch, sequenceNumber, random.fill(new Uint8Array(40))),
+        ),
+      ),
+    );
+    const pair = pairWithInjection(forged);
+    assert.ok(pair.bothConnected);
+    for (let i = 0; i < 50; i++) assert.ok(pair.exchange(`reading ${i}`));
+  });
+
+  test('a fatal alert is believed by a client when its timer expires and nothing else came', () => {
+    const client = new LonelyLayer('client');
+    client.layer.connect(client.peer, {}, client.clock.now);
+    client.drain();
+    client.give(fatalAlert);
+    client.wait(999);
+    assert.equal(client.failure, undefined);
+    client.wait(1);
+    assert.equal(client.failure, 'alert-received');
+  });
+
+  test('a warning ends nothing', () => {
+    const client = new LonelyLayer('client');
+    client.layer.connect(client.peer, {}, client.clock.now);
+    client.drain();
+    client.give(encodePlaintextRecord(ContentType.Alert, 0xfefd, 0, 0, Uint8Array.of(1, 112)));
+    client.wait(20_000);
+    assert.equal(client.failure, undefined);
+  });
+});
+
+suite('epochs', () => {
+  /** A handshake in which each message can be moved to another epoch. */
+  function handshake(epochs: {
+    readonly keyExchange: number;
+    readonly change: number;
+    readonly finished: number;
+  }): boolean {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const { keyExchange, finished } = client.secondFlight();
+    server.give(client.messageRecord(keyExchange, epochs.keyExchange));
+    server.give(client.changeCipherSpec(epochs.change));
+    server.give(
+      epochs.finished === 0
+        ? client.messageRecord(finished)
+        : client.sealedFinished(finished, epochs.finished),
+    );
+    return server.connected;
+  }
+
+  test('only the exact ones connect: ClientKeyExchange and ChangeCipherSpec in 0, Finished in 1', () => {
+    for (let keyExchange = 0; keyExchange < 4; keyExchange++) {
+      for (let change = 0; change < 4; change++) {
+        for (let finished = 0; finished < 4; finished++) {
+          const exact = keyExchange === 0 && change === 0 && finished === 1;
+          assert.equal(
+            handshake({ keyExchange, change, finished }),
+            exact,
+            `${keyExchange} ${change} ${finished}`,
+          );
+        }
+      }
+    }
+  });
+
+  test('a ClientHello in another epoch than 0 is not answered', () => {
+    for (const epoch of [1, 2, 3, 0xffff]) {
+      const server = new LonelyLayer('server');
+      const client = new ScriptedClient();
+      assert.deepEqual(server.give(client.messageRecord(client.hello(noBytes, 0), epoch)), []);
+    }
+  });
+
+  test('a replayed record is refused, and one 64 records old is too', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.connect(server);
+    const records = Array.from({ length: 80 }, (_, i) => client.data(`reading ${i}`));
+    for (const record of records.slice(1)) server.give(record);
+    for (const record of records) server.give(record);
+    assert.equal(server.all('application-data').length, 79);
+    assert.equal(server.all('discarded').filter(({ reason }) => reason === 'replayed-record').length, 80);
+  });
+});
+
+suite('the order of messages', () => {
+  type Step = 'keyExchange' | 'change' | 'finished';
+  const right: readonly Step[] = ['keyExchange', 'change', 'finished'];
+
+  /** Plays steps to a server that has sent flight 4. */
+  function play(steps: readonly Step[]): { server: LonelyLayer; resend: (steps: readonly Step[]) => void } {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const { keyExchange, finished } = client.secondFlight();
+    const resend = (again: readonly Step[]): void => {
+      for (const step of again) {
+        if (step === 'keyExchange') server.give(client.messageRecord(keyExchange));
+        else if (step === 'change') server.give(client.changeCipherSpec());
+        else server.give(client.sealedFinished(finished));
+      }
+    };
+    resend(steps);
+    return { server, resend };
+  }
+
+  function sequences(length: number): Step[][] {
+    if (length === 0) return [[]];
+    return sequences(length - 1).flatMap((start) => right.map((step) => [...start, step]));
+  }
+
+  test('nothing connects without ClientKeyExchange, ChangeCipherSpec and Finished; any play connects when the flight is sent again', () => {
+    for (const length of [0, 1, 2, 3, 4, 5]) {
+      for (const steps of sequences(length)) {
+        const { server, resend } = play(steps);
+        const seen = new Set(steps);
+        if (seen.size < 3) assert.equal(server.connected, false, steps.join(' '));
+        // A ChangeCipherSpec counts only behind the key exchange.
+        const change = steps.lastIndexOf('change');
+        const exchange = steps.indexOf('keyExchange');
+        const isRight = seen.size === 3 && exchange >= 0 && exchange < change;
+        assert.equal(server.connected, isRight, steps.join(' '));
+        resend(right);
+        assert.ok(server.connected, `${steps.join(' ')} and again`);
+        assert.equal(server.failure, undefined);
+      }
+    }
+  });
+
+  test('all single and pair drops, duplicates and swaps of messages connect with equal transcripts, or later', () => {
+    // One message a datagram, and a network that does something to two of the first 16.
+    const kinds = ['drop', 'duplicate', 'swap'] as const;
+    for (let first = 0; first < 14; first++) {
+      for (let second = first; second < 14; second++) {
+        for (const firstKind of kinds) {
+          for (const secondKind of kinds) {
+            const pair = new DtlsPair({ client: { keylog: true }, server: { keylog: true } });
+            splitEachDatagram(pair);
+            const { hook } = pair.network;
+            pair.network.hook = (sent) => {
+              if (sent.index === first) return { kind: firstKind };
+              return sent.index === second ? { kind: secondKind } : hook?.(sent);
+            };
+            pair.connect();
+            pair.run(30_000, () => pair.bothConnected);
+            const what = `${firstKind} ${first}, ${secondKind} ${second}`;
+            assert.ok(pair.bothConnected, what);
+            assert.deepEqual(pair.client.all('keylog').at(-1), pair.server.all('keylog').at(-1), what);
+            pair.network.hook = undefined;
+            assert.ok(pair.exchange(), what);
+          }
+        }
+      }
+    }
+  });
+
+  test('a message that has no place in the state ends the handshake with unexpected_message', () => {
+    for (const type of [2, 4, 11, 12, 13, 14, 15, 99]) {
+      const server = new LonelyLayer('server');
+      const client = new ScriptedClient();
+      server.give(client.messageRecord(client.helloWithCookie(server)));
+      const [alert] = server.give(client.messageRecord({ type, messageSeq: 2, body: new Uint8Array(4) }));
+      assert.equal(server.failure, 'unexpected-message');
+      assert.deepEqual(alert?.slice(13), Uint8Array.of(2, 10));
+    }
+  });
+
+  test('a swapped key exchange and Finished cost no timer when the ChangeCipherSpec comes last', () => {
+    const { server } = play(['finished', 'keyExchange', 'change']);
+    assert.ok(server.connected);
+  });
+});
+
+suite('a server that does not keep the rules', () => {
+  function answered(
+    options: ScriptedServerOptions,
+    change?: (message: HandshakeMessage) => HandshakeMessage,
+  ): LonelyLayer {
+    const client = new LonelyLayer('client');
+    client.layer.connect(client.peer, {}, client.clock.now);
+    const server = new ScriptedServer(options);
+    server.takeHello(client.drain());
+    const hello = server.serverHello();
+    client.give(
+      concatBytes(server.messageRecord(change?.(hello) ?? hello), server.messageRecord(server.helloDone())),
+    );
+    return client;
+  }
+
+  test('an extension that was not offered is refused with unsupported_extension', () => {
+    for (const type of [0, 1, 16, 20, 22, 35, 43, 54, 0x1234]) {
+      const client = answered({ extensions: [extendedMasterSecretOffer, { type, data: noBytes }] });
+      assert.equal(client.failure, 'unsupported-extension', `extension ${type}`);
+      assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 110);
+    }
+  });
+
+  test('an extension that occurs twice is refused with illegal_parameter', () => {
+    const client = answered({ extensions: [extendedMasterSecretOffer, extendedMasterSecretOffer] });
+    assert.equal(client.failure, 'illegal-parameter');
+    assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 47);
+  });
+
+  test('renegotiation_info is taken when empty, and refused when not (RFC 5746 §3.4)', () => {
+    assert.equal(
+      answered({ extensions: [extendedMasterSecretOffer, renegotiationInfoExtension] }).failure,
+      undefined,
+    );
+    const data = Uint8Array.of(2, 1, 1);
+    const client = answered({
+      extensions: [extendedMasterSecretOffer, { ...renegotiationInfoExtension, data }],
+    });
+    assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 40);
+  });
+
+  test('another version, suite or compression method than offered is refused', () => {
+    assert.equal(answered({ version: 0xfeff }).failure, 'protocol-version');
+    assert.equal(answered({ version: 0xfefc }).failure, 'protocol-version');
+    assert.equal(answered({ cipherSuite: 0x002f }).failure, 'illegal-parameter');
+    assert.equal(answered({ cipherSuite: 0x00ff }).failure, 'illegal-parameter');
+    assert.equal(answered({ compressionMethod: 1 }).failure, 'illegal-parameter');
+  });
+
+  test('a cut ServerHello is refused with decode_error', () => {
+    const client = answered({}, (message) => ({ ...message, body: message.body.slice(0, 20) }));
+    assert.equal(client.failure, 'malformed-message');
+    assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 50);
+  });
+
+  test('a public key that is no point of its group is refused with illegal_parameter, an unknown group too', () => {
+    for (const [group, publicKey, cause] of [
+      [0x17, new Uint8Array(65).fill(4), 'illegal-parameter'],
+      [0x17, Uint8Array.of(0), 'illegal-parameter'],
+      [0x1d, new Uint8Array(32), 'illegal-parameter'],
+      [0x1d, new Uint8Array(31).fill(9), 'illegal-parameter'],
+      [0x18, new Uint8Array(97).fill(4), 'no-common-group'],
+    ] as const) {
+      const client = new LonelyLayer('client');
+      client.layer.connect(client.peer, {}, client.clock.now);
+      const server = new ScriptedServer({ suite: 'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256' });
+      server.takeHello(client.drain());
+      const body = encodeServerKeyExchange({ hint: noBytes, ecdh: { group, publicKey } });
+      client.give(
+        concatBytes(
+          server.messageRecord(server.serverHello()),
+          server.messageRecord({ type: HandshakeType.ServerKeyExchange, messageSeq: 1, body }),
+          server.messageRecord(server.helloDone(2)),
+        ),
+      );
+      assert.equal(client.failure, cause, `group ${group}`);
+      assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 47);
+    }
+  });
+
+  test('a ChangeCipherSpec and Finished before flight 5 do nothing, and application data waits for the Finished', () => {
+    const client = new LonelyLayer('client');
+    client.layer.connect(client.peer, {}, client.clock.now);
+    const server = new ScriptedServer();
+    server.takeHello(client.drain());
+    client.give(server.changeCipherSpec());
+    const flight5 = client.give(
+      concatBytes(server.messageRecord(server.serverHello()), server.messageRecord(server.helloDone())),
+    );
+    const { changeCipherSpec, finished } = server.finish(flight5);
+    client.give(server.sealed(ContentType.ApplicationData, encodeUtf8('early'), 1, 'server'));
+    client.give(finished);
+    assert.equal(client.connected, false);
+    assert.equal(client.all('application-data').length, 0);
+    client.give(changeCipherSpec);
+    assert.ok(client.connected);
+    assert.equal(client.all('application-data').length, 1);
+  });
+});
+
+suite('a client that does not keep the rules', () => {
+  function answered(client: ScriptedClient): { server: LonelyLayer; sent: Uint8Array[] } {
+    const server = new LonelyLayer('server');
+    return { server, sent: server.give(client.messageRecord(client.helloWithCookie(server))) };
+  }
+
+  test('1,000 repeated extensions, or one repeated, are refused with illegal_parameter', () => {
+    for (const count of [2, 1000]) {
+      const { server, sent } = answered(
+        new ScriptedClient({ extensions: Array.from({ length: count }, () => extendedMasterSecretOffer) }),
+      );
+      assert.equal(server.failure, 'illegal-parameter');
+      assert.deepEqual(sent[0]?.slice(13), Uint8Array.of(2, 47));
+    }
+  });
+
+  test('extensions nobody knows are ignored', () => {
+    const extensions = [
+      extendedMasterSecretOffer,
+      { type: 0x0a0a, data: noBytes },
+      { type: 13, data: Uint8Array.of(0, 0) },
+    ];
+    const { server, sent } = answered(new ScriptedClient({ extensions }));
+    assert.equal(server.failure, undefined);
+    assert.equal(messagesOf(sent)[0]?.type, HandshakeType.ServerHello);
+  });
+
+  test('renegotiation_info is answered when it is offered, by extension or by suite value, and only then', () => {
+    const answer = (client: ScriptedClient): boolean => {
+      const hello = messagesOf(answered(client).sent)[0]?.fragment ?? noBytes;
+      return Array.from(hello).join().includes([0xff, 0x01, 0x00, 0x01, 0x00].join());
+    };
+    assert.equal(
+      answer(new ScriptedClient({ extensions: [extendedMasterSecretOffer, renegotiationInfoExtension] })),
+      true,
+    );
+    assert.equal(answer(new ScriptedClient({ cipherSuites: [0xc0a8, 0x00ff] })), true);
+    assert.equal(answer(new ScriptedClient()), false);
+  });
+
+  test('a wish to renegotiate is refused by a warning, and the association lives on', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.connect(server);
+    const hello = client.hello(noBytes, 0);
+    const sent = server.give(client.sealed(22, encodeMessageFragment(hello, 0, hello.body.length)));
+    assert.equal(sent.length, 1);
+    assert.equal(splitRecords(sent[0] as Uint8Array).records[0]?.contentType, ContentType.Alert);
+    server.give(client.data('goes on'));
+    assert.equal(server.all('application-data').length, 1);
+  });
+
+  test('an authenticated fatal alert ends the association, a warning does not', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.connect(server);
+    server.give(client.sealed(ContentType.Alert, Uint8Array.of(1, 90)));
+    assert.equal(server.all('closed').length, 0);
+    server.give(client.sealed(ContentType.Alert, Uint8Array.of(2, 80)));
+    assert.equal(server.all('closed')[0]?.reason, 'alert');
+    assert.equal(server.all('closed')[0]?.alert, 80);
+  });
+});
+
+suite('limits', () => {
+  test('65,535 messages of the future from one peer are kept up to 16 KiB, and the handshake completes', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const body = new Uint8Array(1300);
+    for (let messageSeq = 4; messageSeq < 65_536; messageSeq++) {
+      server.give(client.messageRecord({ type: 11, messageSeq, body }));
+      assert.ok(server.layer.usage.keptBytes <= 16_384);
+    }
+    const { keyExchange, finished } = client.secondFlight();
+    server.give(
+      concatBytes(
+        client.messageRecord(keyExchange),
+        client.changeCipherSpec(),
+        client.sealedFinished(finished),
+      ),
+    );
+    assert.ok(server.connected);
+    assert.equal(server.layer.usage.keptBytes, 0);
+  });
+
+  test('one fragment that announces 2^24 - 1 bytes is refused, from each of 1,000 peers', () => {
+    const server = new LonelyLayer('server');
+    for (let i = 0; i < 1000; i++) {
+      const peer = ipAddress('192.0.2.77', 1000 + i);
+      const client = new ScriptedClient({ seed: i & 0xff });
+      const [answer] = server.give(client.messageRecord(client.hello(noBytes, 0)), peer);
+      server.give(client.messageRecord(client.hello((answer as Uint8Array).slice(28), 1)), peer);
+      const header = Uint8Array.of(16, 0xff, 0xff, 0xff, 0, 2, 0, 0, 0, 0, 0, 1, 0x61);
+      server.give(client.record(22, header), peer);
+    }
+    assert.deepEqual(server.layer.usage, { associations: 0, handshakes: 1000, keptBytes: 0 });
+  });
+
+  test('10,000 empty fragments change nothing', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const { keyExchange, finished } = client.secondFlight();
+    for (let i = 0; i < 10_000; i++) {
+      server.give(client.record(22, encodeMessageFragment(keyExchange, i % keyExchange.body.length, 0)));
+    }
+    assert.equal(server.layer.usage.keptBytes, 0);
+    server.give(
+      concatBytes(
+        client.messageRecord(keyExchange),
+        client.changeCipherSpec(),
+        client.sealedFinished(finished),
+      ),
+    );
+    assert.ok(server.connected);
+  });
+
+  test('fragments of two messages of one type do not mix (GnuTLS 1839), and a real handshake follows', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    const a = { type: HandshakeType.ClientHello, messageSeq: 0, body: new Uint8Array(100) };
+    const b = { type: HandshakeType.ClientHello, messageSeq: 1, body: new Uint8Array(200) };
+    server.give(client.record(22, encodeMessageFragment(a, 0, 50)));
+    server.give(client.record(22, encodeMessageFragment(b, 50, 150)));
+    assert.deepEqual(server.layer.usage, { associations: 0, handshakes: 0, keptBytes: 0 });
+    client.connect(server);
+    assert.ok(server.connected);
+  });
+
+  test('the oldest handshake goes when maxHandshakes are under way', () => {
+    const server = new LonelyLayer('server', { maxHandshakes: 10 });
+    for (let i = 0; i < 15; i++) {
+      const peer = ipAddress('192.0.2.77', 1000 + i);
+      const client = new ScriptedClient();
+      const [answer] = server.give(client.messageRecord(client.hello(noBytes, 0)), peer);
+      server.give(client.messageRecord(client.hello((answer as Uint8Array).slice(28), 1)), peer);
+    }
+    assert.equal(server.layer.usage.handshakes, 10);
+    const dropped = server
+      .all('handshake-failed')
+      .map(({ address, failure }) => [address.port, failure.cause]);
+    assert.deepEqual(
+      dropped,
+      Array.from({ length: 5 }, (_, i) => [1000 + i, 'capacity']),
+    );
+    server.wait(60_000);
+    assert.equal(server.layer.usage.handshakes, 0);
+    assert.equal(server.layer.nextTimeout(), undefined);
+  });
+
+  test('the quietest association is closed with close_notify when there are maxAssociations', () => {
+    const server = new LonelyLayer('server', { maxAssociations: 2 });
+    const clients = [1, 2, 3].map((seed) => {
+      const peer = ipAddress('192.0.2.77', seed);
+      const client = new ScriptedClient({ seed });
+      const [answer] = server.give(client.messageRecord(client.hello(noBytes, 0)), peer);
+      const hello = client.hello((answer as Uint8Array).slice(28), 1);
+      client.transcript.add(hello);
+      client.takeServerFlight(server.give(client.messageRecord(hello), peer));
+      const { keyExchange, finished } = client.secondFlight();
+      const last = concatBytes(
+        client.messageRecord(keyExchange),
+        client.changeCipherSpec(),
+        client.sealedFinished(finished),
+      );
+      return { client, peer, last };
+    });
+    const [first, second, third] = clients as [(typeof clients)[0], (typeof clients)[0], (typeof clients)[0]];
+    server.give(first.last, first.peer);
+    server.wait(10);
+    server.give(second.last, second.peer);
+    server.wait(10);
+    server.give(first.client.data('first is busy'), first.peer);
+    server.wait(10);
+    server.give(third.last, third.peer);
+    assert.deepEqual(
+      server.all('closed').map(({ address, reason }) => [address.port, reason]),
+      [[2, 'capacity']],
+    );
+    assert.equal(server.layer.usage.associations, 2);
+  });
+
+  test('empty datagrams, cut records and 65,507 bytes of anything do no harm', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.connect(server);
+    for (const datagram of [
+      noBytes,
+      new Uint8Array(5),
+      new Uint8Array(65_507),
+      new Uint8Array(65_507).fill(22),
+    ]) {
+      assert.deepEqual(server.give(datagram), []);
+      assert.deepEqual(server.give(datagram, ipAddress('192.0.2.200', 1)), []);
+    }
+    server.give(client.data('goes on'));
+    assert.equal(server.all('application-data').length, 1);
+  });
+});
+
+function forgedFinished(messageSeq: number): Uint8Array {
+  return encodeMessageFragment({ type: HandshakeType.Finished, messageSeq, body: new Uint8Array(12) }, 0, 12);
+}
+
+/** Makes both sides send each record in a datagram of its own. */
+function splitEachDatagram(pair: DtlsPair): void {
+  const send = pair.network.send.bind(pair.network);
+  pair.network.send = (from, to, datagram, now) => {
+    for (const { fragmentOffset, fragmentLength } of splitRecords(datagram).records) {
+      send(from, to, datagram.slice(fragmentOffset - 13, fragmentOffset + fragmentLength), now);
+    }
+  };
+}
