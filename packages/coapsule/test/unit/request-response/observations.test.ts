@@ -449,3 +449,14 @@ test('an answered refresh is not given up later', () => {
   layer.handleTimeout(instant(247_000));
   assert.equal(layer.counters.abandonedRequests, 0);
 });
+
+test('a Reset for a notification from before the client registered again does not end the observation', () => {
+  const layer = newLayer({ confirmFirstNotification: false });
+  const { exchange: former } = register(layer, peer, 1, 't');
+  layer.notify('/t', now);
+  layer.respond(former, answer(Code.Content, { observe: true }), now);
+  assert.equal(only(layer, 'send-response').type, 'NON');
+  register(layer, peer, 1, 't');
+  layer.responseReset(former, now);
+  assert.equal(layer.load().observers, 1);
+});

@@ -369,10 +369,12 @@ test('kept response bodies are bounded, the least used go first, and all expire'
     drain(layer);
     return asked !== undefined;
   };
-  for (let i = 0; i < 5; i++) ask(peer, `${i}`, 0);
+  for (let i = 0; i < 4; i++) ask(peer, `${i}`, 0);
+  assert.equal(ask(peer, '0', 1), false, 'kept');
+  ask(peer, '4', 0);
   assert.equal(layer.load().responseBodies, 4);
-  assert.equal(ask(peer, '1', 1), false, 'kept');
-  assert.equal(ask(peer, '0', 1), true, 'evicted: the application is asked again');
+  assert.equal(ask(peer, '0', 2), false, 'used since');
+  assert.equal(ask(peer, '1', 1), true, 'evicted: the application is asked again');
   for (let i = 0; i < 20; i++) ask(`peer ${i}`, 'r', 0);
   assert.ok(layer.load().responseBodyBytes <= 500);
   layer.handleTimeout(instant(247_000));
@@ -479,6 +481,19 @@ test("a caller's own Block2 option for a later block gets that block and no more
   assert.deepEqual([response.payload, final], [pattern(16), true]);
 });
 
+test('later blocks are asked for without Observe, also when the server did not accept the registration', () => {
+  const layer = newLayer();
+  layer.request(peer, clientRequest(Code.Get, { observe: true }), now);
+  const { token } = only(layer, 'send-request').message;
+  const options: OptionList = [[Block2, block(0, true, 0)]];
+  layer.receiveResponse(
+    peer,
+    message(Code.Content, { type: 'ACK', token, options, payload: pattern(16) }),
+    now,
+  );
+  assert.equal(only(layer, 'send-request').message.options.has(OptionNumber.Observe), false);
+});
+
 test('a FETCH that begins again sends its payload again', () => {
   const layer = newLayer();
   layer.request(peer, clientRequest(Code.Fetch, { payload: pattern(10) }), now);
@@ -518,7 +533,7 @@ test('kept bodies are told apart by query and Accept', () => {
       [OptionNumber.UriQuery, 'a'],
       [OptionNumber.UriQuery, 'b'],
     ],
-    [[OptionNumber.UriQuery, 'a\n15,1:b']],
+    [[OptionNumber.UriQuery, 'a\n15,:b']],
     [[OptionNumber.Accept, 50]],
     [[OptionNumber.Accept, 60]],
   ];
