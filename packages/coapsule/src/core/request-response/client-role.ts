@@ -163,6 +163,7 @@ export class ClientRole {
   /** Everything with this peer fails. */
   peerClosed(peer: PeerKey): void {
     for (const exchange of this.table.ofPeer(peer)) {
+      if (this.table.get(exchange.id) === undefined) continue; // went with the observation it fetched for
       this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
     this.#tokens.forgetPeer(peer);

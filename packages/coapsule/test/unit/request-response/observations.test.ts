@@ -264,6 +264,29 @@ test('peerClosed takes all observers and observations of the peer', () => {
   );
 });
 
+test('an observation and the fetch of its notification end once each when their peer is gone', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  const options: [number, number][] = [
+    [Observe, 1],
+    [OptionNumber.Block2, 8],
+  ];
+  layer.receiveResponse(
+    peer,
+    message(Code.Content, { type: 'ACK', token, options, payload: pattern(16) }),
+    now,
+  );
+  const fetch = only(layer, 'send-request').exchange;
+  layer.peerClosed(peer, now);
+  assert.deepEqual(drain(layer), [
+    { kind: 'stop-request', exchange: fetch },
+    { kind: 'exchange-ended', exchange: fetch },
+    { kind: 'failed', exchange, error: 'peer-closed' },
+  ]);
+  assert.equal(layer.nextTimeout(), undefined);
+});
+
 test('a large observed representation is fetched whole at both ends of a change', () => {
   const pump = new MessagePump();
   let body = pattern(5000, 1);
