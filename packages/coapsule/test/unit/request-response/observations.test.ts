@@ -268,6 +268,7 @@ test('an observation and the fetch of its notification end once each when their 
   const layer = newLayer();
   const token = Uint8Array.of(1);
   const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  drain(layer);
   const options: [number, number][] = [
     [Observe, 1],
     [OptionNumber.Block2, 8],
