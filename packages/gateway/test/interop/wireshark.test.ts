@@ -38,7 +38,12 @@ async function assertWellFormed(
   for (const known of [[], preferences]) {
     const fields = ['frame.number', '_ws.col.Info', '_ws.expert.message'];
     const bad = '_ws.malformed || _ws.short || _ws.expert.severity == "Error"';
-    assert.deepEqual(await frames(t, capture, gateway, bad, fields, known), []);
+    const found = await frames(t, capture, gateway, bad, fields, known);
+    // Request-Tag (RFC 9175), which libcoap sends, is newer than tshark 4.0.
+    assert.deepEqual(
+      found.filter((row) => !row.endsWith('|Invalid Option Number 292')),
+      [],
+    );
   }
 }
 
