@@ -7,7 +7,7 @@
  * @module
  */
 
-import { closeSync, existsSync, fchmodSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import { demoHint } from '../server/demo-credentials.ts';
@@ -19,6 +19,7 @@ import { StoreFault } from '../store/store-fault.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { keyValue } from './option-values.ts';
+import { traceRenderer } from './trace-renderer.ts';
 
 interface ServeOptions {
   readonly data: string;
@@ -117,12 +118,19 @@ function check({ data }: ServeOptions, log: Log): void {
 
 async function run(options: ServeOptions, log: Log): Promise<void> {
   const keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
+  // A reader that went away (`serve | head -1`) must not end the gateway.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const stopped = Promise.withResolvers<void>();
   const stop = stopSignals(stopped.resolve);
   try {
     await using gateway = await Gateway.start({
       ...gatewayOptions(options, log),
       keylog: keylog?.write,
+      // From -vv on.
+      trace:
+        options.verbose < 2
+          ? undefined
+          : traceRenderer(options.verbose, (line) => process.stderr.write(`${line}\n`)),
       onFailed: stopped.reject,
     });
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
@@ -168,9 +176,9 @@ function stopSignals(stop: () => void): () => void {
 function openKeylog(path: string, log: Log): { write: (line: string) => void; close: () => void } {
   let file: number;
   try {
-    const isNew = !existsSync(path);
     file = openSync(path, 'a', 0o600);
-    if (isNew) fchmodSync(file, 0o600);
+    // An older file may be open to others; a device file such as /dev/stderr is left alone.
+    if (fstatSync(file).isFile()) fchmodSync(file, 0o600);
   } catch (error) {
     throw new StartUpFault(
       `the key log ${path} cannot be written: ${(error as Error).message}`,

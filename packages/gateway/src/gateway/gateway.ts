@@ -4,7 +4,7 @@
  * Started and stopped as one; what can fail at the start fails before anything listens. The options of the command
  * line are read in cli/serve.ts.
  */
-import { Code, failure, type Listener, type Middleware, Server } from 'coapsule';
+import { Code, failure, type Listener, type Middleware, Server, type TraceEvent } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
@@ -19,7 +19,7 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { authorised } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { requestLine, traceLogger } from './request-log.ts';
+import { requestLine, traceLogger, unknownIdentityLogger } from './request-log.ts';
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -34,6 +34,8 @@ export interface GatewayOptions {
   readonly pskHint?: string | undefined;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
   readonly keylog?: ((line: string) => void) | undefined;
+  /** Gets every message, handshake step and discarded datagram. */
+  readonly trace?: ((event: TraceEvent) => void) | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;
   readonly clock?: WallClock;
   /** How often the store looks for changes of `coapsule device`. */
@@ -206,16 +208,23 @@ async function listen(
   options: GatewayOptions,
 ): Promise<readonly Listener[]> {
   const { coap, coaps, keylog, pskHint } = options;
-  const trace = traceLogger(options.log, options.clock ?? systemWallClock);
+  const logFailures = traceLogger(options.log, options.clock ?? systemWallClock);
+  const trace = (event: TraceEvent): void => {
+    logFailures(event);
+    options.trace?.(event);
+  };
   const listeners: Listener[] = [];
   if (coap !== undefined) {
-    listeners.push(
-      await open('coap', coap, (uri) => server.listen(uri, options.log.verbosity >= 2 ? { trace } : {})),
-    );
+    listeners.push(await open('coap', coap, (uri) => server.listen(uri, options.trace ? { trace } : {})));
   }
   if (coaps !== undefined) {
+    const logUnknown = unknownIdentityLogger(options.log, options.clock ?? systemWallClock);
     const psk = {
-      lookup: (identity: string) => directory.key(identity),
+      lookup: async (identity: string) => {
+        const key = await directory.key(identity);
+        if (key === undefined) logUnknown(identity);
+        return key;
+      },
       ...(pskHint === undefined ? {} : { hint: pskHint }),
     };
     const credentials = { psk, trace, ...(keylog === undefined ? {} : { keylog }) };

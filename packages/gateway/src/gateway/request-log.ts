@@ -1,5 +1,6 @@
 /**
- * What the gateway tells about its traffic: one line a request, one a failed handshake, more with more `-v`.
+ * What the gateway tells about its traffic: one line a request, one a failed handshake. Single messages are in the
+ * trace of the endpoints.
  */
 import { codeName, codeText, type Request, type ServerResponse, type TraceEvent } from 'coapsule';
 import { type Log, printable, RateLimit } from '../server/log.ts';
@@ -8,12 +9,19 @@ import type { WallClock } from '../server/wall-clock.ts';
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
 export function requestLine(request: Request, response: ServerResponse): string {
   const { address, security } = request.peer;
-  const who = security.kind === 'dtls' ? `as ${security.identity}` : 'unsecured';
+  const who = security.kind === 'dtls' ? `as ${printable(security.identity)}` : 'unsecured';
   const { code } = response;
-  const observe = request.observe ? ' (observed)' : '';
-  return printable(
-    `${request.method} ${request.path}${observe} ${codeText(code)} ${codeName(code) ?? ''} from ${address.key} ${who}`,
-  );
+  const what = `${request.method} ${printable(request.path)}${request.observe ? ' (observed)' : ''}`;
+  return `${what} ${codeText(code)} ${codeName(code) ?? ''} from ${address.key} ${who}`;
+}
+
+/** Tells the names of unknown identities, at a bounded rate: whose typing error it is shows in the name. */
+export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: string) => void {
+  const names = new RateLimit(20, 10_000);
+  return (identity) => {
+    if (names.pass(clock()) === undefined) return;
+    log.warning(`a handshake names the identity ${printable(identity)}, which is no device here`);
+  };
 }
 
 /** Turns trace events of the endpoints into log lines; failed handshakes are always told, at a bounded rate. */
@@ -36,24 +44,11 @@ export function traceLogger(log: Log, clock: WallClock): (event: TraceEvent) => 
       case 'closed':
         log.detail(1, `secured association with ${where} ended: ${event.reason}`);
         return;
-      case 'message': {
-        const hex = log.verbosity >= 3 ? ` ${Buffer.from(event.bytes).toString('hex')}` : '';
-        const way = event.direction === 'sent' ? 'sent to' : 'received from';
-        log.detail(2, `message of ${event.bytes.length} bytes ${way} ${where}${hex}`);
-        return;
-      }
+      case 'message':
       case 'retransmission':
-        log.detail(2, `retransmission ${event.attempt} to ${where}`);
-        return;
       case 'discarded':
-        log.detail(2, `discarded from ${where}: ${event.layer}: ${event.reason}`);
-        return;
       case 'handshake-trace':
-        log.detail(
-          2,
-          `handshake with ${where}: ${JSON.stringify({ ...event, kind: undefined, address: undefined })}`,
-        );
-        return;
+        return; // for whoever asked for a trace
     }
   };
 }

@@ -19,7 +19,7 @@ import { startTick, type TickTimer } from './periodic-tick.ts';
 import { expectPreconditions } from './precondition.ts';
 
 /** How often `/temperature`, `/humidity` and `/pressure` change. */
-export const measurePeriodMs = 2000;
+const measurePeriodMs = 2000;
 
 /** Values a measuring resource goes through, over and over; the first one is there at the start. */
 const measurements = [

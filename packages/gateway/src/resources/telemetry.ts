@@ -34,7 +34,7 @@ export interface TelemetryContext {
 }
 
 /** Largest reading in bytes; a larger one is answered 4.13. */
-export const maxReadingBytes: number = 64 * 1024;
+const maxReadingBytes = 64 * 1024;
 
 /** Longest path in characters: it is an index key of the store. */
 const maxPathLength = 512;

@@ -7,12 +7,12 @@
 
 /** Where events go. */
 export interface Log {
-  /** 0 warnings and errors; 1 requests too; 2 messages and handshakes too; 3 bytes too. */
+  /** 0 warnings and errors; 1 requests and associations too. */
   readonly verbosity: number;
   error(text: string): void;
   warning(text: string): void;
   /** Shown at this verbosity and above. */
-  detail(verbosity: 0 | 1 | 2 | 3, text: string): void;
+  detail(verbosity: 0 | 1, text: string): void;
 }
 
 /** A log that writes lines with `write`. */
@@ -27,12 +27,16 @@ export function lineLog(write: (line: string) => void, verbosity: number): Log {
   };
 }
 
-/** Text of a peer with control characters and line separators written as escapes. */
+/** Longest text of a peer in one line of the log. */
+const maxPeerText = 256;
+
+/** Text of a peer with control characters and line separators written as escapes, cut where it is very long. */
 export function printable(text: string): string {
-  return text.replace(
+  const escaped = text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
   );
+  return escaped.length > maxPeerText ? `${escaped.slice(0, maxPeerText)}…` : escaped;
 }
 
 /**

@@ -8,10 +8,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { StoreFault } from './store-fault.ts';
 
 /** Marks the file as ours (PRAGMA application_id): the letters `CoAP`. */
-export const applicationId = 0x436f4150;
+const applicationId = 0x436f4150;
 
 /** Step n (from 1) brings version n − 1 to version n. */
-export const migrations: readonly string[] = [
+const migrations: readonly string[] = [
   // 1: what devices send, and the devices with their keys and rights
   `CREATE TABLE reading (
      id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../store/temporary-folder.ts';
 const anyPort = { host: '127.0.0.1', port: 0, anyHost: false } as const;
 
 /** Lines of a log, and a way to wait for one. */
-export class LogLines {
+class LogLines {
   readonly lines: string[] = [];
   #wake: (() => void)[] = [];
 

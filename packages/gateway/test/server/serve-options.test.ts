@@ -59,12 +59,13 @@ test('each fault of an endpoint names the endpoint, the port, the cause and the 
 
 test('a line of the log cannot be forged by the text of a peer', () => {
   assert.equal(printable('a\nb\u001b[2J\u2028c'), 'a\\u{a}b\\u{1b}[2J\\u{2028}c');
+  assert.equal(printable('x'.repeat(10_000)).length, 257);
 });
 
 test('the log shows details from their verbosity on, warnings always', () => {
   const lines: string[] = [];
+  lineLog((line) => lines.push(line), 0).detail(1, 'request nobody asked for');
   const log = lineLog((line) => lines.push(line), 1);
-  log.detail(2, 'bytes');
   log.detail(1, 'request');
   log.warning('careful');
   log.error('broken');

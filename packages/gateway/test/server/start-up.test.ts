@@ -187,6 +187,26 @@ test('--check says that all is well and makes nothing, or what is wrong', async 
   assert.match(bad.stderr, /damaged/);
 });
 
+test('-v logs a line for each request, -vv the messages, and a name cannot forge a line', async (t) => {
+  const data = temporaryFolder(t);
+  const gateway = new CoapsuleProcess(t, ['serve', '-vv', '--demo', '--data', data, ...anyPorts]);
+  const { coap, coaps } = await gateway.ready();
+  await using client = new Client();
+  await client.get(`coap://${coap}/hello%0Aforged%1B%5B2J`);
+  const [line] = await gateway.waitFor('stderr', /^coapsule: GET .*$/m);
+  assert.match(
+    line,
+    /^coapsule: GET \/hello\\u\{a\}forged\\u\{1b\}\[2J 4\.04 Not Found from 127\.0\.0\.1:\d+ unsecured$/,
+  );
+  await gateway.waitFor('stderr', /^← 127\.0\.0\.1:\d+ CON .*GET.* Message-ID/m);
+  const key = new TextEncoder().encode('a wrong key of 16 bytes');
+  await using stranger = new Client({ psk: { identity: 'nobody', key } });
+  await assert.rejects(stranger.get(`coaps://${coaps}/hello`), { code: 'ERR_CREDENTIALS' });
+  await gateway.waitFor('stderr', /warning: a handshake names the identity nobody, which is no device here/);
+  await gateway.waitFor('stderr', /warning: handshake with .* failed: psk-identity-unknown/);
+  assert.ok(!/^forged/m.test(gateway.stderr));
+});
+
 test('wrong usage ends with 64, names the option and never shows a key', async (t) => {
   const secret = 'a-very-secret-key';
   const cases: readonly (readonly [args: string[], message: RegExp])[] = [
