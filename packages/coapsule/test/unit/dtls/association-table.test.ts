@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { AssociationTable, type NewAssociation } from '../../../src/core/dtls/association-table.ts';
+import { cipherSuites } from '../../../src/core/dtls/cipher-suites.ts';
+import { isNewRecord, markRecordReceived } from '../../../src/core/dtls/record/anti-replay-window.ts';
+import { createEpochKeys } from '../../../src/core/dtls/record/epoch-keys.ts';
+import { instant } from '../../../src/core/foundation/instant.ts';
+import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
+import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
+
+const [suiteUsed] = cipherSuites;
+assert.ok(suiteUsed !== undefined);
+const epochKeys = createEpochKeys(nodeCrypto, suiteUsed, new Uint8Array(16), new Uint8Array(4));
+const keys = { read: epochKeys, write: epochKeys };
+
+function association(id: number, port = id): NewAssociation {
+  return {
+    id,
+    address: ipAddress('192.0.2.1', port),
+    role: id % 2 === 0 ? 'client' : 'server',
+    identity: Uint8Array.of(id & 0xff),
+    keys,
+    extendedMasterSecret: id % 3 === 0,
+    window: { highest: 2 ** 40 + id, recent: 0x8000_0001, older: 0xffff_ffff },
+    writeSequence: 2 ** 47 + id,
+    finalFlight: undefined,
+    clientRandom: new Uint8Array(32).fill(id & 0xff),
+  };
+}
+
+suite('the association table', () => {
+  test('gives back what 5,000 associations brought, after slots were freed and used again', () => {
+    const table = new AssociationTable();
+    for (let id = 1; id <= 5000; id++) table.add(association(id), instant(id));
+    for (let id = 1; id <= 5000; id += 2) table.remove(table.slotOf(id) as number);
+    for (let id = 5001; id <= 6000; id++) table.add(association(id), instant(id));
+    assert.equal(table.size, 3500);
+    for (let id = 1; id <= 6000; id++) {
+      const slot = table.slotOf(id);
+      if (id <= 5000 && id % 2 === 1) {
+        assert.equal(slot, undefined);
+        assert.equal(table.slotAt(ipAddress('192.0.2.1', id)), undefined);
+        continue;
+      }
+      assert.ok(slot !== undefined && slot === table.slotAt(ipAddress('192.0.2.1', id)));
+      assert.equal(table.id(slot), id);
+      assert.equal(table.role(slot), id % 2 === 0 ? 'client' : 'server');
+      assert.equal(table.extendedMasterSecret(slot), id % 3 === 0);
+      assert.equal(table.lastActivity(slot), id);
+      assert.deepEqual(table.identity(slot), Uint8Array.of(id & 0xff));
+      assert.deepEqual(table.window(slot), {
+        highest: 2 ** 40 + id,
+        recent: 0x8000_0001,
+        older: 0xffff_ffff,
+      });
+      assert.equal(table.takeWriteSequence(slot), 2 ** 47 + id);
+      assert.equal(table.writeSequence(slot), 2 ** 47 + id + 1);
+      assert.ok(table.isFromClientHello(slot, new Uint8Array(32).fill(id & 0xff)));
+    }
+  });
+
+  test('windows of two associations are apart, though they share a scratch object', () => {
+    const table = new AssociationTable();
+    const [a, b] = [table.add(association(1), instant(0)), table.add(association(2), instant(0))];
+    const window = table.window(a);
+    markRecordReceived(window, 2 ** 41);
+    table.storeWindow(a, window);
+    assert.equal(isNewRecord(table.window(a), 2 ** 41), false);
+    assert.equal(isNewRecord(table.window(b), 2 ** 41), true);
+  });
+
+  test('finds the association that was quiet for the longest time', () => {
+    const table = new AssociationTable();
+    assert.equal(table.leastRecentlyUsed(), undefined);
+    const slots = [30, 10, 20].map((at, i) => table.add(association(i + 1), instant(at)));
+    assert.equal(table.leastRecentlyUsed(), slots[1]);
+    table.noteActivity(slots[1] as number, instant(40));
+    assert.equal(table.leastRecentlyUsed(), slots[2]);
+  });
+});

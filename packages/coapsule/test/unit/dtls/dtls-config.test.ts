@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { cipherSuites } from '../../../src/core/dtls/cipher-suites.ts';
+import { checkDtlsConfig, type DtlsConfig } from '../../../src/core/dtls/dtls-config.ts';
+import { DtlsLayer } from '../../../src/core/dtls/dtls-layer.ts';
+import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
+import { instant } from '../../../src/core/foundation/instant.ts';
+import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
+import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+
+suite('the settings of the DTLS layer', () => {
+  test('have the defaults of the RFCs, with AES-128-CCM-8 first', () => {
+    const config = checkDtlsConfig();
+    assert.equal(config.suites, cipherSuites);
+    assert.equal(config.suites[0]?.name, 'TLS_PSK_WITH_AES_128_CCM_8');
+    assert.equal(config.mtu, 1232);
+    assert.equal(config.initialTimeoutMs, 1000);
+    assert.equal(config.maxTimeoutMs, 60_000);
+    assert.equal(config.keylog, false);
+    assert.ok(Object.isFrozen(config));
+  });
+
+  test('contain no CBC, NULL or anonymous suite', () => {
+    for (const { name } of cipherSuites) assert.match(name, /_(CCM(_8)?|GCM|CHACHA20_POLY1305)(_SHA256)?$/);
+  });
+
+  const bad: readonly [string, object][] = [
+    ['mtu', { mtu: 127 }],
+    ['mtu', { mtu: 65_508 }],
+    ['mtu', { mtu: Number.NaN }],
+    ['initialTimeoutMs', { initialTimeoutMs: 0 }],
+    ['initialTimeoutMs', { initialTimeoutMs: 2000, maxTimeoutMs: 1000 }],
+    ['handshakeTimeoutMs', { handshakeTimeoutMs: -1 }],
+    ['maxHandshakes', { maxHandshakes: 0 }],
+    ['maxAssociations', { maxAssociations: 0 }],
+    ['suites', { suites: [] }],
+    ['suites', { suites: ['TLS_RSA_WITH_NULL_MD5'] }],
+    ['pskIdentityHint', { pskIdentityHint: new Uint8Array(1025) }],
+  ];
+  for (const [name, config] of bad) {
+    test(`refuse ${JSON.stringify(config).slice(0, 60)}, naming ${name}`, () => {
+      assert.throws(
+        () => checkDtlsConfig(config as Partial<DtlsConfig>),
+        (error) => error instanceof ApiMisuseError && error.message.startsWith(`${name}: got `),
+      );
+    });
+  }
+
+  test('a layer that is a server only does not connect', () => {
+    const layer = new DtlsLayer({ role: 'server', crypto: nodeCrypto, random: new SeededRandom(1) });
+    assert.throws(() => layer.connect(ipAddress('192.0.2.1', 5684), {}, instant(0)), ApiMisuseError);
+  });
+});
