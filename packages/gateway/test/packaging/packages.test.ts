@@ -8,6 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { start } from '../interop/process.ts';
 
 const root = join(import.meta.dirname, '../../../..');
 const folder = mkdtempSync(join(tmpdir(), 'coapsule-consumer-'));
@@ -223,5 +224,23 @@ describe('the installed command line', () => {
       folder,
     );
     assert.equal(code, 0, output);
+  });
+
+  test('coapsule serve runs from the compiled files and stores what its own client sends', async (t) => {
+    const ports = ['--coap', '127.0.0.1:0', '--coaps', '127.0.0.1:0', '--data', join(folder, 'data')];
+    const gateway = start(t, process.execPath, [binary, 'serve', '--demo', ...ports], { cwd: folder });
+    const [, address = ''] = await gateway.waitFor(/^ready .*"coaps":"([^"]+)"/m);
+    const credentials = ['-u', 'sensor-042', '-k', 'MySecret16ByteK!'];
+    succeed(
+      process.execPath,
+      [binary, 'post', `coaps://${address}/sensor`, '-e', '22.5', ...credentials],
+      folder,
+    );
+    const stored = succeed(
+      process.execPath,
+      [binary, 'get', `coaps://${address}/sensor`, ...credentials],
+      folder,
+    );
+    assert.equal(stored.trimEnd(), '22.5');
   });
 });
