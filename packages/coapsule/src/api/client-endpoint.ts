@@ -10,7 +10,6 @@ import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
-import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
@@ -20,18 +19,9 @@ import type { ClientOptions, PskCredential } from './client-options.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import { associationSecurity, noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import type { RemoteServer } from './remote-server.ts';
 import { requestError, unreachableError } from './request-error.ts';
 import { Response } from './response.ts';
-
-/** Whom an endpoint talks to. */
-export interface Server {
-  readonly secure: boolean;
-  readonly address: PeerAddress;
-  /** The host as the URI has it. */
-  readonly host: string;
-  /** A DNS name to announce in the handshake (RFC 6066 §3); never an IP literal. */
-  readonly serverName: string | undefined;
-}
 
 /** Who waits for what becomes of a request. */
 export interface RequestObserver {
@@ -52,7 +42,7 @@ const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionS
 
 /** See the module comment. Made by `open`. */
 export class ClientEndpoint {
-  readonly server: Server;
+  readonly server: RemoteServer;
   readonly #options: ClientOptions;
   readonly #driver: Driver;
   readonly #pending = new Map<RequestId, PendingRequest>();
@@ -60,7 +50,7 @@ export class ClientEndpoint {
   #heard = false;
   #missingCredential: CoapsuleError | undefined;
 
-  static async open(server: Server, options: ClientOptions): Promise<ClientEndpoint> {
+  static async open(server: RemoteServer, options: ClientOptions): Promise<ClientEndpoint> {
     const endpoint = new Endpoint({
       config: coreConfig(options, server.secure ? 'dtls' : 'none', 'client'),
       random: systemRandom,
@@ -87,7 +77,7 @@ export class ClientEndpoint {
     return opened;
   }
 
-  private constructor(server: Server, options: ClientOptions, driver: Driver) {
+  private constructor(server: RemoteServer, options: ClientOptions, driver: Driver) {
     this.server = server;
     this.#options = options;
     this.#driver = driver;

@@ -7,10 +7,10 @@
 import { parseCoapUri } from '../core/coap/uri.ts';
 import type { AssociationId } from '../core/dtls/dtls-layer.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
-import type { ExchangeId, IncomingRequest } from '../core/endpoint/outputs.ts';
+import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
-import type { BodyRequest } from '../core/request-response/request-response-config.ts';
+import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';

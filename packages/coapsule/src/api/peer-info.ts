@@ -4,12 +4,13 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto';
 import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { DtlsOutput } from '../core/dtls/dtls-layer.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { randomBytes } from '../core/foundation/random-source.ts';
 import { decodeUtf8 } from '../core/foundation/utf8.ts';
+import { systemRandom } from '../node/system-random.ts';
 
 /** How a peer is protected, and who it has proved to be. */
 export type PeerSecurity =
@@ -40,7 +41,7 @@ export function identityText(identity: Uint8Array): string {
 }
 
 /** Association numbers start again with each process: this tells the processes apart. */
-const processName = toHex(randomBytes(8));
+const processName = toHex(randomBytes(systemRandom, 8));
 
 /** The security of a new association. */
 export function associationSecurity(connected: Extract<DtlsOutput, { kind: 'connected' }>): PeerSecurity {

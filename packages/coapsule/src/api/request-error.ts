@@ -7,11 +7,12 @@
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
-import type { Server } from './client-endpoint.ts';
+
 import { CoapsuleError } from './errors.ts';
+import type { RemoteServer } from './remote-server.ts';
 
 /** The error for a request that ended without a response. */
-export function requestError(error: RequestError, server: Server): CoapsuleError {
+export function requestError(error: RequestError, server: RemoteServer): CoapsuleError {
   switch (error.kind) {
     case 'exchange':
       return exchangeError(error.failure, error.detail, server);
@@ -27,7 +28,7 @@ export function requestError(error: RequestError, server: Server): CoapsuleError
 }
 
 /** The error for an ICMP "port unreachable". */
-export function unreachableError(server: Server, cause: Error): CoapsuleError {
+export function unreachableError(server: RemoteServer, cause: Error): CoapsuleError {
   return new CoapsuleError(
     'ERR_NETWORK',
     `nobody listens at ${place(server)} (port unreachable)`,
@@ -39,7 +40,7 @@ export function unreachableError(server: Server, cause: Error): CoapsuleError {
 function exchangeError(
   failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
   detail: string | undefined,
-  server: Server,
+  server: RemoteServer,
 ): CoapsuleError {
   const more = detail === undefined ? '' : `: ${detail}`;
   switch (failure) {
@@ -102,7 +103,7 @@ function exchangeError(
   }
 }
 
-function handshakeError(failure: HandshakeFailure, server: Server): CoapsuleError {
+function handshakeError(failure: HandshakeFailure, server: RemoteServer): CoapsuleError {
   const code = credentialCauses.has(failure.cause) ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE';
   const message = `handshake with ${place(server)} failed: ${failure.detail}`;
   return new CoapsuleError(code, message, nextSteps[failure.cause], { handshake: failure });
@@ -140,7 +141,7 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, string>> = {
   cancelled: 'nothing: the caller asked for it',
 };
 
-function place(server: Server): string {
+function place(server: RemoteServer): string {
   const host = server.host.includes(':') ? `[${server.host}]` : server.host;
   return `${server.secure ? 'coaps' : 'coap'}://${host}:${server.address.port}`;
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { lookup } from 'node:dns/promises';
 import { type CoapUri, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { lookUpHost } from '../node/host-lookup.ts';
 import { CoapsuleError } from './errors.ts';
 
 /** A URI this client can reach. */
@@ -34,8 +34,7 @@ export function parseServerUri(text: string): ServerUri {
 export async function resolveHost(uri: CoapUri): Promise<readonly string[]> {
   if (uri.hostIsIpLiteral) return [uri.host];
   try {
-    const found = await lookup(uri.host, { all: true, order: 'verbatim' });
-    return found.map(({ address }) => address);
+    return await lookUpHost(uri.host);
   } catch (cause) {
     throw new CoapsuleError(
       'ERR_ADDRESS',

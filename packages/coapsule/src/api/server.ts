@@ -9,7 +9,7 @@
 import { Code, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
-import type { BodyRequest } from '../core/request-response/request-response-config.ts';
+import type { BodyRequest } from '../core/request-response/request-response-layer.ts';
 import type { EndpointOptions } from './endpoint-options.ts';
 import { Listener, type ListenOptions, type RequestHandler } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';

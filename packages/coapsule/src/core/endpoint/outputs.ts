@@ -6,7 +6,7 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import type { AssociationId, DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
+import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
 import type { Peer } from './peer.ts';
@@ -82,5 +82,3 @@ export type EndpointOutput =
   /** Answer with `Endpoint.answerPskLookup`, now or later. */
   | Extract<DtlsOutput, { kind: 'psk-lookup' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }>
   | { readonly kind: 'trace'; readonly event: TraceEvent };
-
-export type { AssociationId, ExchangeError, ExchangeId };
