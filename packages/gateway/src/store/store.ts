@@ -19,8 +19,9 @@ export interface StoreOptions {
   /** Called once when the store ended by itself; every later call fails. */
   readonly onFailed?: (fault: StoreFault) => void;
   readonly watchIntervalMs?: number;
-  /** Writes that may wait for the disk; more are refused with `overloaded`. */
+  /** Writes that may wait for the disk, in number and in bytes of values; more are refused with `overloaded`. */
   readonly maxWaitingWrites?: number;
+  readonly maxWaitingBytes?: number;
 }
 
 interface Waiting<T> {
@@ -37,6 +38,7 @@ export class Store implements AsyncDisposable {
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
   #writes: (RecordTask & Waiting<RecordOutcome>)[] = [];
+  #waitingBytes = 0;
   #committing = false;
   #ended: StoreFault | undefined;
   #commits = 0;
@@ -93,13 +95,18 @@ export class Store implements AsyncDisposable {
    */
   record(reading: Reading, request: RequestFingerprint, keepNewest?: number): Promise<RecordOutcome> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    if (this.#writes.length >= (this.#options.maxWaitingWrites ?? 10_000)) {
+    const { maxWaitingWrites = 10_000, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
+    if (
+      this.#writes.length >= maxWaitingWrites ||
+      (this.#writes.length > 0 && this.#waitingBytes + reading.value.length > maxWaitingBytes)
+    ) {
       return Promise.reject(
         new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later'),
       );
     }
     return new Promise((resolve, reject) => {
       this.#writes.push({ reading, request, keepNewest, resolve, reject });
+      this.#waitingBytes += reading.value.length;
       this.#commitNext();
     });
   }
@@ -149,6 +156,7 @@ export class Store implements AsyncDisposable {
     if (this.#committing || this.#writes.length === 0 || this.#ended !== undefined) return;
     const group = this.#writes;
     this.#writes = [];
+    this.#waitingBytes = 0;
     this.#committing = true;
     const tasks = group.map(({ reading, request, keepNewest }) => ({ reading, request, keepNewest }));
     this.#ask('record', tasks)

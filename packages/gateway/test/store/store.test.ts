@@ -133,6 +133,20 @@ test('more writes than may wait are refused at once and the others are stored', 
   );
 });
 
+test('writes that wait are bounded in bytes too', async (t) => {
+  await using store = await Store.open(temporaryFolder(t), { maxWaitingBytes: 100 });
+  const results = await Promise.allSettled(
+    [1, 200, 60, 40].map((length, id) =>
+      store.record(reading('/sensors/a', 'x'.repeat(length)), request(id)),
+    ),
+  );
+  // The first goes to the disk at once, the second waits alone however large it is.
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'rejected'],
+  );
+});
+
 test('closing finishes the writes that wait, and later calls are refused', async (t) => {
   const path = temporaryFolder(t);
   const store = await Store.open(path);
