@@ -1,4 +1,7 @@
-/** The TypeScript in the READMEs: every block runs as it stands and prints what the README says it prints. */
+/**
+ * What the documents claim: every TypeScript block of the READMEs runs as it stands and prints what it says it prints;
+ * files and tests that are named exist.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -53,4 +56,18 @@ test('every file that the road of one datagram names exists, and its name means 
   for (const path of named) {
     assert.equal(files.filter((file) => file.endsWith(`/${path}`)).length, 1, path);
   }
+});
+
+test('every row of docs/past-bugs.md names a test that exists', () => {
+  const rows = readFileSync(join(root, 'docs/past-bugs.md'), 'utf8').matchAll(
+    /^\|.*\| `(.*\.test\.ts)` \| (.*) \|$/gm,
+  );
+  let count = 0;
+  for (const [, file = '', name = ''] of rows) {
+    count += 1;
+    const source = readFileSync(join(root, 'packages', file), 'utf8');
+    const pattern = name.split('…').map((part) => part.replace(/[.*+?^$()|[\]\\]/g, '\\$&'));
+    assert.match(source, new RegExp(`['\`]${pattern.join('\\$\\{.*\\}')}['\`]`), `${file}: ${name}`);
+  }
+  assert.ok(count > 20, `${count} rows`);
 });
