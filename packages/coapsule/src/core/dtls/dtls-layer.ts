@@ -29,8 +29,9 @@ import {
   readClientHello,
 } from './handshake/cookie-exchange.ts';
 import { encodeFlight } from './handshake/flight.ts';
-import { type ClientStart, type Established, Handshake, type ServerStart } from './handshake/handshake.ts';
+import { Handshake } from './handshake/handshake.ts';
 import type { PskAnswer } from './handshake/handshake-context.ts';
+import type { ClientStart, Established, ServerStart } from './handshake/handshake-outcome.ts';
 import { traceSent } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
 import { isNewRecord, markRecordReceived } from './record/anti-replay-window.ts';

@@ -20,14 +20,12 @@ import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from '../dtls-output.ts';
 import { isNewRecord, markRecordReceived, type ReplayWindowState } from '../record/anti-replay-window.ts';
 import { fragmentOf, type RecordView } from '../record/demultiplex.ts';
-import { type EpochKeys, recordOverhead } from '../record/epoch-keys.ts';
+import type { EpochKeys } from '../record/epoch-keys.ts';
 import { isOpenFault, openRecord } from '../record/open-record.ts';
-import { encodePlaintextRecord } from '../record/plaintext-record.ts';
-import { ContentType, ProtocolVersion, recordHeaderLength } from '../record/record-header.ts';
-import { sealRecord } from '../record/seal-record.ts';
+import { ContentType } from '../record/record-header.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
-import { encodeFlight, type Flight, type FlightRecords } from './flight.ts';
+import { encodeFlight, type Flight } from './flight.ts';
 import { FlightMachine } from './flight-machine.ts';
 import type {
   FailureOfState,
@@ -39,69 +37,16 @@ import type {
   PskAnswer,
 } from './handshake-context.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
+import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
+import { HandshakeRecords } from './handshake-records.ts';
 import { traceReceived, traceSent } from './handshake-trace.ts';
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
+import { HeldRecords } from './held-records.ts';
+import { isEndingAlert, KeyEvidence } from './key-evidence.ts';
 import { decodeMessageFragment, type HandshakeMessage, type MessageFragment } from './message-header.ts';
 import { Reassembly } from './reassembly.ts';
 import { startServer } from './server-12/index.ts';
 import { Transcript } from './transcript.ts';
-
-/** Records of epoch 1 that come before they can be read are kept within these limits. */
-const heldLimits = { records: 8, bytes: 4096 } as const;
-
-/** A Finished that does not open ends the handshake at this expiry of the timer after the ChangeCipherSpec. */
-const expiriesForBadFinished = 2;
-
-/**
- * OpenSSL never says that it cannot open a Finished: it goes on repeating its flight. After so many intervals
- * in a row (1, 2, 4 and 8 s) that is the likelier reason than loss.
- */
-const intervalsForWrongKey = 4;
-
-/** What a good handshake leaves: all that an association starts with. */
-export interface Established extends HandshakeResult {
-  readonly kind: 'established';
-  readonly read: EpochKeys;
-  readonly write: EpochKeys;
-  readonly window: ReplayWindowState;
-  /** Next sequence number to write, in epoch 1 and in epoch 0. */
-  readonly writeSequence: number;
-  readonly writeSequenceEpoch0: number;
-  /** The last flight, when it was ours to send. */
-  readonly finalFlight: Flight | undefined;
-  /** Application data that came early; not opened yet. */
-  readonly held: readonly RecordView[];
-}
-
-/** How a handshake ended. */
-export type HandshakeOutcome = Established | { readonly kind: 'failed'; readonly failure: HandshakeFailure };
-
-/** What a handshake is started with. */
-export interface HandshakeOptions {
-  readonly association: AssociationId;
-  readonly address: PeerAddress;
-  readonly crypto: CryptoProvider;
-  readonly random: RandomSource;
-  readonly config: CheckedDtlsConfig;
-  readonly emit: (output: DtlsOutput) => void;
-  readonly askForPsk: (question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }) => void;
-}
-
-/** The record sequence number the first flight of a server begins with, and its client's first numbers. */
-export interface ServerStart {
-  readonly kind: 'server';
-  /** That of the record with the ClientHello (RFC 6347 §4.2.1). */
-  readonly recordSequenceNumber: number;
-  /** That of the ClientHello; the server's first message takes the same. */
-  readonly messageSeq: number;
-  readonly clientRandom: Uint8Array;
-}
-
-/** How a client begins. */
-export interface ClientStart {
-  readonly kind: 'client';
-  readonly serverName: string | undefined;
-}
 
 /** One handshake with one peer. Call `settle` after the records of each datagram. */
 export class Handshake implements HandshakeContext {
@@ -127,24 +72,19 @@ export class Handshake implements HandshakeContext {
   #messageSeq: number;
   #flight: Flight | undefined;
   #read: EpochKeys | undefined;
-  #held: RecordView[] = [];
+  readonly #held = new HeldRecords();
   #outcome: HandshakeOutcome | undefined;
   /** A fatal alert that anybody could have sent, and when it is believed. */
   #pendingAlert: { readonly alert: Alert; readonly believedAt: Instant } | undefined;
   #peerRepeated = false;
   #progressed = false;
-  #unopenedFinished = 0;
-  /** Expiries of the flight timer since the peer's ChangeCipherSpec; `undefined` before it. */
-  #expiriesSinceChange: number | undefined;
-  #identityUnknown = false;
-  /** Whether the peer sent its last flight again since our timer expired last, and how often in a row it did. */
-  #peerRepeatedInInterval = false;
-  #intervalsWithRepetition = 0;
+  readonly #evidence: KeyEvidence;
 
   constructor(options: HandshakeOptions, start: ServerStart | ClientStart, now: Instant) {
     this.association = options.association;
     this.address = options.address;
     this.role = start.kind;
+    this.#evidence = new KeyEvidence(start.kind);
     this.crypto = options.crypto;
     this.random = options.random;
     this.config = options.config;
@@ -183,7 +123,7 @@ export class Handshake implements HandshakeContext {
 
   /** Bytes kept of what the peer sent, for tests of the limits. */
   get keptBytes(): number {
-    return this.#held.reduce((sum, record) => sum + record.fragmentLength, this.#reassembly.keptBytes);
+    return this.#held.bytes + this.#reassembly.keptBytes;
   }
 
   /** When `handleTimeout` is due. */
@@ -284,7 +224,7 @@ export class Handshake implements HandshakeContext {
   }
 
   noteIdentityUnknown(): void {
-    this.#identityUnknown = true;
+    this.#evidence.identityIsUnknown = true;
   }
 
   logMasterSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void {
@@ -305,7 +245,7 @@ export class Handshake implements HandshakeContext {
       writeSequence: this.#records.sequence[1],
       writeSequenceEpoch0: this.#records.sequence[0],
       finalFlight: this.#flight?.number === 6 ? this.#flight : undefined,
-      held: this.#held,
+      held: this.#held.takeAll(),
     };
     return new Ended();
   }
@@ -351,7 +291,7 @@ export class Handshake implements HandshakeContext {
     // Application data waits until the peer's Finished is verified, whether it can be read or not.
     const isReadable = this.#state.takes === 'epoch-1' && record.contentType !== ContentType.ApplicationData;
     if (!isReadable || this.#read === undefined) {
-      this.#hold(record);
+      if (!this.#held.add(record)) this.#discard('handshake-limit');
       return;
     }
     if (!isNewRecord(this.#window, record.sequenceNumber)) {
@@ -361,7 +301,7 @@ export class Handshake implements HandshakeContext {
     const plaintext = openRecord(this.#read, record);
     if (isOpenFault(plaintext)) {
       // Only counted: anybody can send a record that does not open (RFC 6347 §4.1.2.7).
-      if (record.contentType === ContentType.Handshake) this.#unopenedFinished++;
+      if (record.contentType === ContentType.Handshake) this.#evidence.noteUnopenedRecord();
       this.#discard('authentication-failed');
       return;
     }
@@ -372,19 +312,8 @@ export class Handshake implements HandshakeContext {
       const alert = decodeAlert(plaintext);
       if (!('level' in alert)) return;
       this.#traceAlert('received', alert.description, 1);
-      if (isEnding(alert)) this.#believe(alert);
+      if (isEndingAlert(alert)) this.#believe(alert);
     }
-  }
-
-  #hold(record: RecordView): void {
-    const bytes = this.#held.reduce((sum, one) => sum + one.fragmentLength, 0);
-    if (this.#held.length >= heldLimits.records || bytes + record.fragmentLength > heldLimits.bytes) {
-      this.#discard('handshake-limit');
-      return;
-    }
-    const start = record.fragmentOffset - recordHeaderLength;
-    const datagram = record.datagram.slice(start, record.fragmentOffset + record.fragmentLength);
-    this.#held.push({ ...record, datagram, fragmentOffset: recordHeaderLength });
   }
 
   #receiveMessages(content: Uint8Array, epoch: 0 | 1): void {
@@ -406,7 +335,7 @@ export class Handshake implements HandshakeContext {
       // A late HelloVerifyRequest says nothing about our present flight.
       if (isRepeated && fragment.type !== HandshakeType.HelloVerifyRequest) {
         this.#peerRepeated = true;
-        this.#peerRepeatedInInterval = true;
+        this.#evidence.notePeerRepeated();
       }
       if (fate === 'refused') this.#discard('handshake-limit');
       const isFirstAnswer = this.#state.takes === 'first-answer' && firstAnswers.includes(fragment.type);
@@ -433,7 +362,7 @@ export class Handshake implements HandshakeContext {
     const isWellFormed = content.length === 1 && content[0] === 1;
     // RFC 5246 §7.1, and the cause of more than one CVE: never before the messages it has to follow.
     if (!isWellFormed || !this.#state.takesChangeCipherSpec) {
-      if (this.#expiriesSinceChange === undefined) this.#discard('unexpected-change-cipher-spec');
+      if (!this.#evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
     this.#emit({
@@ -448,7 +377,7 @@ export class Handshake implements HandshakeContext {
       retransmit: false,
       reordered: false,
     });
-    this.#expiriesSinceChange = 0;
+    this.#evidence.noteChangeCipherSpec();
     if (this.#flightMachine.state === 'waiting') this.#flightMachine.restartTimer(this.#now);
     this.#advance({ kind: 'change-cipher-spec' });
     this.#drain();
@@ -461,7 +390,7 @@ export class Handshake implements HandshakeContext {
       return;
     }
     this.#traceAlert('received', alert.description, 0);
-    if (!isEnding(alert) || this.#pendingAlert !== undefined) return;
+    if (!isEndingAlert(alert) || this.#pendingAlert !== undefined) return;
     // Anybody could have sent it; a handshake that goes on proves it wrong.
     this.#pendingAlert = { alert, believedAt: after(this.#now, this.config.initialTimeoutMs) };
   }
@@ -476,10 +405,8 @@ export class Handshake implements HandshakeContext {
         this.#advance({ kind: 'message', message });
         continue;
       }
-      const isReadable = this.#state.takes === 'epoch-1' && this.#held.length > 0;
-      if (!isReadable || this.#held.every((one) => one.contentType === ContentType.ApplicationData)) return;
-      const held = this.#held;
-      this.#held = [];
+      const held = this.#state.takes === 'epoch-1' ? this.#held.takeHandshakeRecords() : [];
+      if (held.length === 0) return;
       for (const record of held) this.#receiveProtected(record);
     }
   }
@@ -513,58 +440,26 @@ export class Handshake implements HandshakeContext {
   // Flights, alerts and the end.
 
   #flightTimerExpired(): void {
-    if (this.#expiriesSinceChange !== undefined) this.#expiriesSinceChange++;
-    if ((this.#expiriesSinceChange ?? 0) >= expiriesForBadFinished && this.#unopenedFinished > 0) {
+    const verdict = this.#evidence.noteTimerExpired(this.#flight?.number === 5);
+    if (verdict === 'bad-finished') {
       this.#sendAlert(AlertDescription.DecryptError);
-      this.#end({ ...this.#badFinished(), alertSent: AlertDescription.DecryptError });
-      return;
+      this.#end({ ...this.#evidence.failure(verdict), alertSent: AlertDescription.DecryptError });
+    } else if (verdict === 'no-answer') {
+      this.#end(this.#evidence.failure(verdict));
+    } else {
+      const again = this.#flightMachine.handle('timer-expired', this.#now);
+      if (again && !this.#state.waitsForApplication) this.#transmitFlight(true);
     }
-    this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
-    this.#peerRepeatedInInterval = false;
-    if (this.#flight?.number === 5 && this.#intervalsWithRepetition >= intervalsForWrongKey) {
-      const detail = 'the server answers our Finished with nothing but its last flight again';
-      this.#end({ cause: 'identity-unknown-or-key-wrong', detail });
-      return;
-    }
-    const again = this.#flightMachine.handle('timer-expired', this.#now);
-    if (again && !this.#state.waitsForApplication) this.#transmitFlight(true);
-  }
-
-  #badFinished(): HandshakeFailure {
-    const records = `${this.#unopenedFinished} protected handshake record(s) of the peer could not be opened`;
-    if (this.role === 'client') {
-      return { cause: 'identity-unknown-or-key-wrong', detail: records };
-    }
-    return this.#identityUnknown
-      ? { cause: 'psk-identity-unknown', detail: 'there is no key for the identity the client sent' }
-      : { cause: 'psk-mismatch', detail: `the client has another key for its identity: ${records}` };
   }
 
   #believe(alert: Alert): void {
-    const alertReceived = alert.description;
-    const name = alertName(alertReceived);
-    if (this.role === 'client' && this.#flight?.number === 5 && keyAlerts.has(alertReceived)) {
-      const detail = `the server does not know the identity or has another key for it (alert ${name})`;
-      this.#end({ cause: 'identity-unknown-or-key-wrong', detail, alertReceived });
-    } else if (alertReceived === AlertDescription.ProtocolVersion) {
-      const detail = 'the peer does not speak DTLS 1.2 (alert protocol_version)';
-      this.#end({ cause: 'protocol-version', detail, alertReceived });
-    } else {
-      this.#end({ cause: 'alert-received', detail: `the peer ended the handshake: ${name}`, alertReceived });
-    }
+    this.#end(this.#evidence.failureByAlert(alert, this.#flight?.number === 5));
   }
 
   #end(failure: HandshakeFailure): void {
-    // A server knows better than the alert or the silence of a client whose key did not work.
-    const isVague = failure.cause === 'timeout' || failure.cause === 'alert-received';
-    const knowsBetter =
-      this.role === 'server' && isVague && (this.#unopenedFinished > 0 || this.#identityUnknown);
-    this.#outcome = {
-      kind: 'failed',
-      failure: knowsBetter ? { ...failure, ...this.#badFinished() } : failure,
-    };
+    this.#outcome = { kind: 'failed', failure: this.#evidence.refine(failure) };
     this.#state = new Ended();
-    this.#held = [];
+    this.#held.takeAll();
   }
 
   #transmitFlight(retransmit: boolean): void {
@@ -604,49 +499,3 @@ export class Handshake implements HandshakeContext {
 }
 
 const firstAnswers: readonly number[] = [HandshakeType.HelloVerifyRequest, HandshakeType.ServerHello];
-
-/**
- * Alerts with which servers answer a key or an identity that is not theirs (RFC 4279 §2, §7.1). The server of
- * libcoap with GnuTLS just closes.
- */
-const keyAlerts: ReadonlySet<number> = new Set([
-  AlertDescription.CloseNotify,
-  AlertDescription.BadRecordMac,
-  AlertDescription.HandshakeFailure,
-  AlertDescription.IllegalParameter,
-  AlertDescription.AccessDenied,
-  AlertDescription.DecryptError,
-  AlertDescription.UnknownPskIdentity,
-]);
-
-/** Whether an alert ends a handshake: all fatal ones, and close_notify and user_canceled at any level. */
-function isEnding(alert: Alert): boolean {
-  return (
-    alert.level === 'fatal' ||
-    alert.description === AlertDescription.CloseNotify ||
-    alert.description === AlertDescription.UserCanceled
-  );
-}
-
-/** Writes records of both epochs and counts their sequence numbers. */
-class HandshakeRecords implements FlightRecords {
-  readonly sequence: [number, number];
-  write: EpochKeys | undefined;
-
-  constructor(firstSequenceNumber: number) {
-    this.sequence = [firstSequenceNumber, 0];
-  }
-
-  overhead(epoch: 0 | 1): number {
-    return epoch === 1 && this.write !== undefined ? recordOverhead(this.write.suite) : recordHeaderLength;
-  }
-
-  record(contentType: ContentType, epoch: 0 | 1, content: Uint8Array): Uint8Array {
-    const sequenceNumber = this.sequence[epoch]++;
-    if (epoch === 0) {
-      return encodePlaintextRecord(contentType, ProtocolVersion.Dtls12, 0, sequenceNumber, content);
-    }
-    if (this.write === undefined) throw new InvariantError('a protected record without keys');
-    return sealRecord(this.write, contentType, 1, sequenceNumber, content);
-  }
-}

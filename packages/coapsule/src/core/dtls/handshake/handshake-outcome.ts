@@ -1,0 +1,62 @@
+/**
+ * What a handshake is started with and what it leaves. Types only.
+ *
+ * @module
+ */
+
+import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
+import type { PeerAddress } from '../../foundation/peer-address.ts';
+import type { RandomSource } from '../../foundation/random-source.ts';
+import type { CheckedDtlsConfig } from '../dtls-config.ts';
+import type { AssociationId, DtlsOutput } from '../dtls-output.ts';
+import type { ReplayWindowState } from '../record/anti-replay-window.ts';
+import type { RecordView } from '../record/demultiplex.ts';
+import type { EpochKeys } from '../record/epoch-keys.ts';
+import type { Flight } from './flight.ts';
+import type { HandshakeResult } from './handshake-context.ts';
+import type { HandshakeFailure } from './handshake-failure.ts';
+
+/** What a good handshake leaves: all that an association starts with. */
+export interface Established extends HandshakeResult {
+  readonly kind: 'established';
+  readonly read: EpochKeys;
+  readonly write: EpochKeys;
+  readonly window: ReplayWindowState;
+  /** Next sequence number to write, in epoch 1 and in epoch 0. */
+  readonly writeSequence: number;
+  readonly writeSequenceEpoch0: number;
+  /** The last flight, when it was ours to send. */
+  readonly finalFlight: Flight | undefined;
+  /** Application data that came early; not opened yet. */
+  readonly held: readonly RecordView[];
+}
+
+/** How a handshake ended. */
+export type HandshakeOutcome = Established | { readonly kind: 'failed'; readonly failure: HandshakeFailure };
+
+/** What a handshake is started with. */
+export interface HandshakeOptions {
+  readonly association: AssociationId;
+  readonly address: PeerAddress;
+  readonly crypto: CryptoProvider;
+  readonly random: RandomSource;
+  readonly config: CheckedDtlsConfig;
+  readonly emit: (output: DtlsOutput) => void;
+  readonly askForPsk: (question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }) => void;
+}
+
+/** The record sequence number the first flight of a server begins with, and its client's first numbers. */
+export interface ServerStart {
+  readonly kind: 'server';
+  /** That of the record with the ClientHello (RFC 6347 §4.2.1). */
+  readonly recordSequenceNumber: number;
+  /** That of the ClientHello; the server's first message takes the same. */
+  readonly messageSeq: number;
+  readonly clientRandom: Uint8Array;
+}
+
+/** How a client begins. */
+export interface ClientStart {
+  readonly kind: 'client';
+  readonly serverName: string | undefined;
+}

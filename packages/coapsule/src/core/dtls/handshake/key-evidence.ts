@@ -1,0 +1,134 @@
+/**
+ * What speaks for a wrong key or an unknown identity, and how a handshake that ends for it is named.
+ *
+ * Nothing of it is proof: anybody can send a record that does not open, or an alert in the clear. So it is
+ * counted, and the flight timer decides.
+ *
+ * @module
+ */
+
+import { type Alert, AlertDescription, alertName } from '../alert.ts';
+import type { DtlsRole } from '../dtls-output.ts';
+import type { HandshakeFailure } from './handshake-failure.ts';
+
+/** A Finished that does not open ends the handshake at this expiry of the timer after the ChangeCipherSpec. */
+const expiriesForBadFinished = 2;
+
+/**
+ * OpenSSL never says that it cannot open a Finished: it goes on repeating its flight. After so many intervals
+ * in a row (1, 2, 4 and 8 s) that is the likelier reason than loss.
+ */
+const intervalsForWrongKey = 4;
+
+/**
+ * Alerts with which servers answer a key or an identity that is not theirs (RFC 4279 §2, §7.1). The server of
+ * libcoap with GnuTLS just closes.
+ */
+const keyAlerts: ReadonlySet<number> = new Set([
+  AlertDescription.CloseNotify,
+  AlertDescription.BadRecordMac,
+  AlertDescription.HandshakeFailure,
+  AlertDescription.IllegalParameter,
+  AlertDescription.AccessDenied,
+  AlertDescription.DecryptError,
+  AlertDescription.UnknownPskIdentity,
+]);
+
+/** The evidence of one handshake. */
+export class KeyEvidence {
+  /** Server: set when the application had no key for the identity. */
+  identityIsUnknown = false;
+  readonly #role: DtlsRole;
+  #unopenedRecords = 0;
+  /** Expiries of the flight timer since the peer's ChangeCipherSpec; `undefined` before it. */
+  #expiriesSinceChange: number | undefined;
+  /** Whether the peer sent its last flight again since our timer expired last, and how often in a row it did. */
+  #peerRepeatedInInterval = false;
+  #intervalsWithRepetition = 0;
+
+  constructor(role: DtlsRole) {
+    this.#role = role;
+  }
+
+  /** Whether the peer's ChangeCipherSpec has come. */
+  get hasChangeCipherSpec(): boolean {
+    return this.#expiriesSinceChange !== undefined;
+  }
+
+  /** A protected handshake record could not be opened. */
+  noteUnopenedRecord(): void {
+    this.#unopenedRecords++;
+  }
+
+  noteChangeCipherSpec(): void {
+    this.#expiriesSinceChange = 0;
+  }
+
+  /** The peer sent a message again. */
+  notePeerRepeated(): void {
+    this.#peerRepeatedInInterval = true;
+  }
+
+  /**
+   * Counts an expiry of the flight timer.
+   *
+   * @param isFinishedSent Whether our own Finished is out, that is a client's flight 5.
+   * @returns what to end the handshake for: `bad-finished`, to be told by decrypt_error, or `no-answer`.
+   */
+  noteTimerExpired(isFinishedSent: boolean): 'bad-finished' | 'no-answer' | undefined {
+    if (this.#expiriesSinceChange !== undefined) this.#expiriesSinceChange++;
+    if ((this.#expiriesSinceChange ?? 0) >= expiriesForBadFinished && this.#unopenedRecords > 0) {
+      return 'bad-finished';
+    }
+    this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
+    this.#peerRepeatedInInterval = false;
+    return isFinishedSent && this.#intervalsWithRepetition >= intervalsForWrongKey ? 'no-answer' : undefined;
+  }
+
+  /** The failure for a verdict of `noteTimerExpired`. */
+  failure(verdict: 'bad-finished' | 'no-answer'): HandshakeFailure {
+    const records = `${this.#unopenedRecords} protected handshake record(s) of the peer could not be opened`;
+    if (this.#role === 'client') {
+      const silence = 'the server answers our Finished with nothing but its last flight again';
+      return {
+        cause: 'identity-unknown-or-key-wrong',
+        detail: verdict === 'no-answer' ? silence : records,
+      };
+    }
+    return this.identityIsUnknown
+      ? { cause: 'psk-identity-unknown', detail: 'there is no key for the identity the client sent' }
+      : { cause: 'psk-mismatch', detail: `the client has another key for its identity: ${records}` };
+  }
+
+  /** The failure for an alert of the peer. */
+  failureByAlert(alert: Alert, isFinishedSent: boolean): HandshakeFailure {
+    const alertReceived = alert.description;
+    const name = alertName(alertReceived);
+    if (this.#role === 'client' && isFinishedSent && keyAlerts.has(alertReceived)) {
+      const detail = `the server does not know the identity or has another key for it (alert ${name})`;
+      return { cause: 'identity-unknown-or-key-wrong', detail, alertReceived };
+    }
+    if (alertReceived === AlertDescription.ProtocolVersion) {
+      const detail = 'the peer does not speak DTLS 1.2 (alert protocol_version)';
+      return { cause: 'protocol-version', detail, alertReceived };
+    }
+    return { cause: 'alert-received', detail: `the peer ended the handshake: ${name}`, alertReceived };
+  }
+
+  /** The same failure, or what a server knows better than the alert or the silence of its client tells. */
+  refine(failure: HandshakeFailure): HandshakeFailure {
+    const isVague = failure.cause === 'timeout' || failure.cause === 'alert-received';
+    const hasEvidence = this.#unopenedRecords > 0 || this.identityIsUnknown;
+    if (this.#role === 'client' || !isVague || !hasEvidence) return failure;
+    return { ...failure, ...this.failure('bad-finished') };
+  }
+}
+
+/** Whether an alert ends a handshake: all fatal ones, and close_notify and user_canceled at any level. */
+export function isEndingAlert(alert: Alert): boolean {
+  return (
+    alert.level === 'fatal' ||
+    alert.description === AlertDescription.CloseNotify ||
+    alert.description === AlertDescription.UserCanceled
+  );
+}
