@@ -109,6 +109,40 @@ suite('what comes in the clear', () => {
   });
 });
 
+suite('corruption', () => {
+  test('one flipped bit in any datagram of a handshake never connects sides that saw different messages', () => {
+    const clean = new DtlsPair();
+    clean.connect();
+    clean.run(5000, () => clean.bothConnected);
+    const step = process.env['COAPSULE_LONG'] === '1' ? 1 : 5;
+    let [runs, completed] = [0, 0];
+    for (const { index, datagram } of [...clean.network.sent]) {
+      for (let bit = index % step; bit < datagram.length * 8; bit += step) {
+        const pair = new DtlsPair({ client: { keylog: true }, server: { keylog: true } });
+        pair.network.hook = (sent) => {
+          if (sent.index !== index) return undefined;
+          const edited = sent.datagram.slice();
+          edited[bit >> 3] = (edited[bit >> 3] as number) ^ (1 << (bit & 7));
+          return { kind: 'edit', datagram: edited };
+        };
+        pair.connect();
+        pair.run(20_000, () => pair.bothConnected);
+        runs++;
+        const what = `datagram ${index}, bit ${bit}`;
+        if (!pair.bothConnected) {
+          assert.equal(pair.client.all('connected').length, 0, what);
+          continue;
+        }
+        completed++;
+        assert.deepEqual(pair.client.all('keylog').at(-1), pair.server.all('keylog').at(-1), what);
+        assert.ok(pair.exchange(), what);
+      }
+    }
+    // Most of them end well all the same: what does not fit is dropped, and sent again.
+    assert.ok(completed > runs / 3, `${completed} of ${runs}`);
+  });
+});
+
 suite('epochs', () => {
   /** A handshake in which each message can be moved to another epoch. */
   function handshake(epochs: {
@@ -451,6 +485,49 @@ suite('limits', () => {
       server.give(client.record(22, header), peer);
     }
     assert.deepEqual(server.layer.usage, { associations: 0, handshakes: 1000, keptBytes: 0 });
+  });
+
+  test('records of epoch 1 that come too early are kept up to 8 and 4 KiB', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const early = (length: number): Uint8Array =>
+      encodePlaintextRecord(
+        ContentType.ApplicationData,
+        0xfefd,
+        1,
+        client.recordSequence++,
+        new Uint8Array(length),
+      );
+    for (let i = 0; i < 100; i++) server.give(early(100));
+    assert.equal(server.layer.usage.keptBytes, 800);
+    for (let i = 0; i < 100; i++) server.give(early(16_000));
+    assert.equal(server.layer.usage.keptBytes, 800);
+  });
+
+  test('the final flight is kept for 240 s, and sent again for each repeated Finished until then', () => {
+    for (const [ms, answers] of [
+      [239_000, 1],
+      [241_000, 0],
+    ] as const) {
+      const server = new LonelyLayer('server');
+      const client = new ScriptedClient();
+      client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+      const { keyExchange, finished } = client.secondFlight();
+      const flight5 = (): Uint8Array =>
+        concatBytes(
+          client.messageRecord(keyExchange),
+          client.changeCipherSpec(),
+          client.sealedFinished(finished),
+        );
+      assert.equal(server.give(flight5()).length, 1);
+      server.wait(ms);
+      assert.equal(server.give(flight5()).length, answers, `after ${ms} ms`);
+      // A copy of the same record is a replay and gets nothing.
+      const again = flight5();
+      server.give(again);
+      assert.deepEqual(server.give(again), []);
+    }
   });
 
   test('10,000 empty fragments change nothing', () => {

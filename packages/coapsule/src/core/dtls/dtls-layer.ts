@@ -33,8 +33,8 @@ import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
 
-export type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
-export type { HandshakeFailure, HandshakeFailureCause } from './handshake/handshake-failure.ts';
+export type { AssociationId, DtlsOutput } from './dtls-output.ts';
+export type { HandshakeFailure } from './handshake/handshake-failure.ts';
 
 /** What comes in: one datagram and where it came from. The bytes are decrypted where they lie. */
 export interface DtlsInput {

@@ -18,7 +18,7 @@ export interface TracedHandshake {
 }
 
 /** The flight of RFC 6347 Figure 1 that a received message belongs to. */
-export function flightOf(type: number, receiver: DtlsRole): number {
+function flightOf(type: number, receiver: DtlsRole): number {
   switch (type) {
     case HandshakeType.ClientHello:
       // A server with state has checked a cookie, so this is the second one.

@@ -9,7 +9,7 @@ import type { RecordView } from '../record/demultiplex.ts';
 import { ContentType, recordHeaderLength } from '../record/record-header.ts';
 
 /** Most records and bytes kept for one handshake. */
-export const heldRecordLimits = { records: 8, bytes: 4096 } as const;
+const heldRecordLimits = { records: 8, bytes: 4096 } as const;
 
 /** Records as they came, still protected. */
 export class HeldRecords {

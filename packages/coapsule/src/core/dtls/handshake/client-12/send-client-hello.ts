@@ -14,17 +14,17 @@ import type { Extension } from '../extensions/extension-list.ts';
 import { emptyRenegotiationInfoScsv } from '../extensions/renegotiation-info.ts';
 import { serverNameExtension } from '../extensions/server-name.ts';
 import { supportedGroupsExtension } from '../extensions/supported-groups.ts';
-import type { HandshakeContext, HandshakeState } from '../handshake-context.ts';
+import type { HandshakeContext } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
 import { messageHeaderLength } from '../message-header.ts';
 import { type ClientHello, encodeClientHello } from '../messages/client-hello.ts';
 import { ExpectServerHello } from './expect-server-hello.ts';
 
 /** Sends the first ClientHello; returns the state that takes its answer, and the client's random. */
-export function startClient(
+export function sendClientHello(
   context: HandshakeContext,
   serverName: string | undefined,
-): { readonly state: HandshakeState; readonly random: Uint8Array } {
+): { readonly state: ExpectServerHello; readonly random: Uint8Array } {
   const hello = composeClientHello(context, serverName);
   const message = {
     type: HandshakeType.ClientHello,
