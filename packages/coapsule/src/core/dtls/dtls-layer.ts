@@ -177,10 +177,11 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   }
 
   handleTimeout(now: Instant): void {
-    for (let due = this.#pending.expire(now); due !== undefined; ) {
+    for (;;) {
+      const due = this.#pending.expire(now);
+      if (due === undefined) break;
       due.handleTimeout(now);
       this.#conclude(due, now);
-      due = this.#pending.expire(now);
     }
     this.#established.handleTimeout(now);
   }

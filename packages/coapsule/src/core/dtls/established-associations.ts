@@ -232,14 +232,16 @@ export class EstablishedAssociations {
 
   /** Runs what is due: final flights are forgotten, quiet associations closed. */
   handleTimeout(now: Instant): void {
-    for (let due = this.#finalFlightTimers.expire(now); due !== undefined; ) {
+    for (;;) {
+      const due = this.#finalFlightTimers.expire(now);
+      if (due === undefined) break;
       const slot = this.#table.slotOf(due);
       if (slot !== undefined) this.#table.dropFinalFlight(slot);
-      due = this.#finalFlightTimers.expire(now);
     }
-    for (let due = this.#idleTimers.expire(now); due !== undefined; ) {
+    for (;;) {
+      const due = this.#idleTimers.expire(now);
+      if (due === undefined) break;
       this.#checkIdle(due, now);
-      due = this.#idleTimers.expire(now);
     }
   }
 

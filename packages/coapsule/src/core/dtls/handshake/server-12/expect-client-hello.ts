@@ -57,6 +57,14 @@ export class ExpectClientHello implements HandshakeState {
         alert: AlertDescription.IllegalParameter,
       });
     }
+    if (readRenegotiationInfo(hello.extensions) === 'malformed') {
+      // RFC 5746 §3.6: handshake_failure, not illegal_parameter.
+      return context.fail({
+        cause: 'illegal-parameter',
+        detail: 'ClientHello: renegotiation_info is not empty',
+        alert: AlertDescription.HandshakeFailure,
+      });
+    }
     const offersRenegotiationInfo =
       readRenegotiationInfo(hello.extensions) === true ||
       hello.cipherSuites.includes(emptyRenegotiationInfoScsv);
@@ -134,7 +142,6 @@ function refusal(hello: ClientHello): string | undefined {
   if (repeated !== undefined) return `extension ${repeated} occurs twice (RFC 5246 §7.4.1.4)`;
   if (!hello.compressionMethods.includes(0))
     return 'the null compression method is missing (RFC 5246 §7.4.1.2)';
-  if (readRenegotiationInfo(hello.extensions) === 'malformed') return 'renegotiation_info is not empty';
   if (readExtendedMasterSecret(hello.extensions) === 'malformed')
     return 'extended_master_secret is not empty';
   if (readSupportedGroups(hello.extensions) === 'malformed') return 'supported_groups is malformed';
