@@ -20,7 +20,7 @@ import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import { associationSecurity, noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
 import type { RemoteServer } from './remote-server.ts';
-import { requestError, unreachableError } from './request-error.ts';
+import { defectError, requestError, unreachableError } from './request-error.ts';
 import { Response } from './response.ts';
 
 /** Who waits for what becomes of a request. */
@@ -66,6 +66,9 @@ export class ClientEndpoint {
       },
       onOutput: (output) => {
         if (opened) opened.#output(output);
+      },
+      onDefect: (error) => {
+        if (opened) opened.#failAll(defectError(error));
       },
       onUnreachable: (error) => {
         if (opened) opened.#unreachable(error);

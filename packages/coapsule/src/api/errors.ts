@@ -29,7 +29,9 @@ export type ErrorCode =
   /** A block-wise transfer could not be completed (RFC 7959). */
   | 'ERR_BLOCKWISE'
   /** The response breaks a rule of CoAP. */
-  | 'ERR_BAD_RESPONSE';
+  | 'ERR_BAD_RESPONSE'
+  /** A defect of this library; `cause` says which. */
+  | 'ERR_DEFECT';
 
 /** The cause, the value it happened with, and what to do next. Never holds key material. */
 export class CoapsuleError extends Error {

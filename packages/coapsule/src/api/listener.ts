@@ -104,6 +104,7 @@ export class Listener {
         if (opened) opened.#output(output);
       },
       onSocketFailure: (error) => handler.onError(error),
+      onDefect: (error) => handler.onError(error),
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });

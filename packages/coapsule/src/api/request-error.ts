@@ -37,6 +37,13 @@ export function unreachableError(server: RemoteServer, cause: Error): CoapsuleEr
   );
 }
 
+/** The error for a defect of this library that showed while something was received. */
+export function defectError(cause: unknown): CoapsuleError {
+  return new CoapsuleError('ERR_DEFECT', 'the client failed by a defect of its own', 'please report it', {
+    cause,
+  });
+}
+
 function exchangeError(
   failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
   detail: string | undefined,

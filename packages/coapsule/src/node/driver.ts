@@ -31,6 +31,8 @@ export interface DriverOptions {
   readonly socket: Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
   /** Each output that is not a datagram to send. */
   readonly onOutput: (output: DriverOutput) => void;
+  /** The endpoint threw, which it never should: a defect of this library, for the log. */
+  readonly onDefect: (error: unknown) => void;
   /** A connected socket learned that nobody listens there. */
   readonly onUnreachable?: (error: NodeJS.ErrnoException) => void;
   /** The socket failed; it is opened again with back-off, and what the endpoint holds stays. */
@@ -111,7 +113,19 @@ export class Driver {
   #receive(datagram: Uint8Array, from: PeerAddress): void {
     if (this.closed || this.#lost()) return;
     this.#capture('received', datagram, from);
-    this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now());
+    this.#guarded(() => this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now()));
+  }
+
+  /**
+   * Nothing a peer sends makes the endpoint throw. Should a defect of ours break that promise, the datagram is
+   * lost and everybody else is served on: one peer must never end the process.
+   */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onDefect(error);
+    }
     this.#drain();
   }
 
@@ -148,8 +162,7 @@ export class Driver {
     const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - this.#clock.now())));
     this.#timer = setTimeout(() => {
       this.#timerAt = undefined;
-      this.#options.endpoint.handleTimeout(this.#clock.now());
-      this.#drain();
+      this.#guarded(() => this.#options.endpoint.handleTimeout(this.#clock.now()));
     }, delay);
   }
 

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Code } from '../../src/core/coap/code.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import { Endpoint } from '../../src/core/endpoint/endpoint.ts';
+import { noBytes } from '../../src/core/foundation/bytes.ts';
+import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { Driver, type DriverOutput } from '../../src/node/driver.ts';
+import { systemRandom } from '../../src/node/system-random.ts';
+import { openUdpSocket } from '../../src/node/udp-socket.ts';
+
+function endpoint(): Endpoint {
+  return new Endpoint({ random: systemRandom, crypto: nodeCrypto });
+}
+
+const ping = Uint8Array.of(0x40, 0x00, 0x12, 0x34);
+const reset = Uint8Array.of(0x70, 0x00, 0x12, 0x34);
+
+test('an endpoint that throws loses one datagram and serves the next', async () => {
+  const faulty = endpoint();
+  const handle = faulty.handle.bind(faulty);
+  let failing = true;
+  faulty.handle = (input, now) => {
+    if (failing) throw new Error('a defect');
+    handle(input, now);
+  };
+  const defects: unknown[] = [];
+  const driver = await Driver.open({
+    endpoint: faulty,
+    socket: { host: '127.0.0.1' },
+    onOutput: () => {},
+    onDefect: (error) => {
+      defects.push(error);
+      failing = false;
+      client.send(ping, driver.local.port, '127.0.0.1');
+    },
+  });
+  const client = createSocket('udp4');
+  client.send(ping, driver.local.port, '127.0.0.1');
+  const [answer] = (await once(client, 'message')) as [Buffer];
+  assert.deepEqual(new Uint8Array(answer), reset);
+  assert.equal(defects.length, 1);
+  client.close();
+  await driver.close();
+});
+
+test('a handler that answers at once does so inside the loop that is running, in order', async () => {
+  const outputs: string[] = [];
+  const driver = await Driver.open({
+    endpoint: endpoint(),
+    socket: { host: '127.0.0.1' },
+    onDefect: (error) => assert.ifError(error),
+    onOutput: (output: DriverOutput) => {
+      outputs.push(output.kind);
+      if (output.kind !== 'request') return;
+      const { exchange } = output;
+      driver.run((each, now) =>
+        each.respond(
+          exchange,
+          { code: Code.Content, options: new OptionSet(), payload: noBytes, keepAnswer: false },
+          now,
+        ),
+      );
+    },
+  });
+  const client = createSocket('udp4');
+  client.send(Uint8Array.of(0x40, 0x01, 0x00, 0x01), driver.local.port, '127.0.0.1');
+  const [answer] = (await once(client, 'message')) as [Buffer];
+  assert.deepEqual(new Uint8Array(answer), Uint8Array.of(0x60, 0x45, 0x00, 0x01));
+  assert.equal(outputs[0], 'request');
+  client.close();
+  await driver.close();
+});
+
+test('a loss rate of 1 lets nothing in and nothing out', async () => {
+  const captured: string[] = [];
+  const driver = await Driver.open({
+    endpoint: endpoint(),
+    socket: { host: '127.0.0.1' },
+    lossRate: 1,
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+    capture: ({ direction }) => captured.push(direction),
+  });
+  const echo = await openUdpSocket({
+    host: '127.0.0.1',
+    onDatagram: () => assert.fail('something came out'),
+    onError: (error) => assert.ifError(error),
+  });
+  echo.send(ping, driver.local);
+  driver.run((each, now) => each.ping(echo.local, now));
+  assert.deepEqual(captured, ['sent']);
+  await driver.close();
+  await echo.close();
+});
+
+test('a socket on :: takes IPv4 and IPv6, and shows IPv4 peers by their IPv4 address', async (t) => {
+  const hosts: string[] = [];
+  const socket = await openUdpSocket({
+    onDatagram: (datagram, from) => {
+      hosts.push(from.host);
+      socket.send(datagram, from);
+    },
+    onError: (error) => assert.ifError(error),
+  });
+  if (socket.local.host !== '::') {
+    await socket.close();
+    t.skip('this machine has no IPv6');
+    return;
+  }
+  for (const [type, host] of [
+    ['udp4', '127.0.0.1'],
+    ['udp6', '::1'],
+  ] as const) {
+    const client = createSocket(type);
+    client.send(ping, socket.local.port, host);
+    const [answer] = (await once(client, 'message')) as [Buffer];
+    assert.deepEqual(new Uint8Array(answer), ping);
+    client.close();
+  }
+  assert.deepEqual(hosts, ['127.0.0.1', '::1']);
+  await socket.close();
+});
+
+test('a datagram that is too long to send is counted and harms nothing', async () => {
+  const socket = await openUdpSocket({
+    host: '127.0.0.1',
+    onDatagram: () => {},
+    onError: (error) => assert.ifError(error),
+  });
+  socket.send(new Uint8Array(65_508), socket.local);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(socket.counters.sendErrors, 1);
+  await socket.close();
+  socket.send(ping, socket.local);
+  await socket.close();
+});
+
+test('an address that cannot be bound rejects with the cause of the system', async () => {
+  const options = {
+    host: '127.0.0.1',
+    onDatagram: () => {},
+    onError: (error: Error) => assert.ifError(error),
+  };
+  const first = await openUdpSocket(options);
+  await assert.rejects(openUdpSocket({ ...options, port: first.local.port }), { code: 'EADDRINUSE' });
+  await first.close();
+});
