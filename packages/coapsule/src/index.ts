@@ -12,6 +12,7 @@ export { Listener, type ListenOptions, type PskOptions } from './api/listener.ts
 export type { Middleware } from './api/middleware.ts';
 export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerSecurity } from './api/peer-info.ts';
+export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export { Request } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
 export { Response } from './api/response.ts';

@@ -47,6 +47,7 @@ export class ClientEndpoint {
   readonly #driver: Driver;
   readonly #pending = new Map<RequestId, PendingRequest>();
   #security: PeerSecurity = noSecurity;
+  /** Whether anything was ever received from the server. */
   #heard = false;
   #missingCredential: CoapsuleError | undefined;
 
@@ -102,10 +103,7 @@ export class ClientEndpoint {
 
   /** Ends the association and fails what still waits. */
   async close(): Promise<void> {
-    const closed = new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
-    this.#failAll(closed);
-    if (this.#driver.closed) return;
-    this.#driver.run((endpoint, now) => endpoint.closeAll(now));
+    this.#failAll(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
     await this.#driver.close();
   }
 
@@ -147,6 +145,7 @@ export class ClientEndpoint {
         return;
       case 'connected':
         this.#heard = true;
+        this.#missingCredential = undefined;
         this.#security = associationSecurity(output);
         for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
         return;
@@ -184,16 +183,23 @@ export class ClientEndpoint {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     this.#pending.delete(request);
-    pending.observer.failed(this.#missingCredential ?? requestError(error, this.server));
+    const unknown = error.kind === 'handshake' && error.failure.cause === 'no-credentials';
+    pending.observer.failed((unknown && this.#missingCredential) || requestError(error, this.server));
   }
 
+  /** Ends everything that is under way, in the core as well: what was reported as failed must not run later. */
   #failAll(error: CoapsuleError): void {
-    const pending = [...this.#pending.values()];
+    const pending = [...this.#pending];
     this.#pending.clear();
-    for (const { observer } of pending) observer.failed(error);
+    for (const [, { observer }] of pending) observer.failed(error);
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) => {
+      endpoint.closeAll(now);
+      for (const [request] of pending) endpoint.cancel(request, now);
+    });
   }
 
-  /** ICMP says that nobody listens. It is not authenticated, so it counts only while nobody was heard either. */
+  /** ICMP says that nobody listens. Anybody can say so: it counts only while the server was never heard. */
   #unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#heard) this.#failAll(unreachableError(this.server, error));
   }

@@ -21,6 +21,9 @@ import type { Response } from './response.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
 import { knownContentFormat, payloadBytes } from './server-response.ts';
 
+/** Node's timers hold at most this many milliseconds. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** How long a ping took. */
 export interface Pong {
   readonly roundTripMs: number;
@@ -126,37 +129,48 @@ export class Client implements AsyncDisposable {
     return links;
   }
 
-  /** Observes a resource (RFC 7641); registers at once. */
+  /**
+   * Observes a resource (RFC 7641); registers at once. When the server stops answering, or ends the association,
+   * the observation is registered once more, with a new handshake where one is needed, before it fails.
+   */
   observe(uri: string, options: RequestOptions & { readonly method?: 'GET' | 'FETCH' } = {}): Observation {
-    const cancelled = new AbortController();
-    let giveUp: (() => void) | undefined;
-    const observation = new Observation(async () => {
-      cancelled.abort();
-      giveUp?.();
-    });
     const { signal } = options;
-    const onAbort = (): void => observation.end(abortedError(signal));
-    const observer: RequestObserver = {
-      response: (response, final) => {
-        observation.next(response);
-        if (final) finish();
-      },
-      failed: (error) => finish(error),
-    };
+    const ended = new AbortController();
+    let giveUp: (() => void) | undefined;
+    const observation = new Observation(async () => finish());
+    const onAbort = (): void => finish(abortedError(signal));
     const finish = (error?: CoapsuleError): void => {
       signal?.removeEventListener('abort', onAbort);
       observation.end(error);
-    };
-    signal?.addEventListener('abort', () => {
-      onAbort();
+      ended.abort();
       giveUp?.();
-    });
-    this.#reach(uri, observer, cancelled.signal, (endpoint, server, reached) => {
-      const request = outgoingRequest(options.method ?? 'GET', server, endpoint, options);
-      giveUp = endpoint.request({ ...request, observe: true }, reached);
-      if (signal?.aborted) giveUp();
-    }).catch((error: CoapsuleError) => finish(error));
+    };
+    let mayRegisterAgain = false;
+    const observer: RequestObserver = {
+      response: (response, final) => {
+        mayRegisterAgain = true;
+        observation.next(response);
+        if (final) finish();
+      },
+      failed: (error) => {
+        const lost = error.code === 'ERR_TIMEOUT' || error.code === 'ERR_ASSOCIATION_CLOSED';
+        if (!lost || !mayRegisterAgain || ended.signal.aborted) {
+          finish(error);
+          return;
+        }
+        mayRegisterAgain = false;
+        register();
+      },
+    };
+    const register = (): void => {
+      this.#reach(uri, observer, ended.signal, (endpoint, server, reached) => {
+        const request = outgoingRequest(options.method ?? 'GET', server, endpoint, options);
+        giveUp = endpoint.request({ ...request, observe: true }, reached);
+      }).catch(finish);
+    };
+    signal?.addEventListener('abort', onAbort);
     if (signal?.aborted) onAbort();
+    else register();
     return observation;
   }
 
@@ -183,6 +197,9 @@ export class Client implements AsyncDisposable {
     send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => () => void,
   ): Promise<Response> {
     const { signal, timeoutMs } = options;
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
+    }
     if (signal?.aborted) throw abortedError(signal);
     const settled = new AbortController();
     let timer: NodeJS.Timeout | undefined;
@@ -192,8 +209,9 @@ export class Client implements AsyncDisposable {
       return await new Promise<Response>((resolve, reject) => {
         onAbort = () => reject(abortedError(signal));
         signal?.addEventListener('abort', onAbort);
-        if (timeoutMs !== undefined)
-          timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), timeoutMs);
+        if (timeoutMs !== undefined && timeoutMs !== Infinity) {
+          timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
+        }
         const observer: RequestObserver = { response: resolve, failed: reject };
         this.#reach(uri, observer, settled.signal, (endpoint, server, reached) => {
           giveUp = send(endpoint, server, reached);
@@ -224,17 +242,20 @@ export class Client implements AsyncDisposable {
     }
     const addresses = await resolveHost(uri);
     const tryAddress = async (index: number): Promise<void> => {
-      const address = addresses[index] as string;
-      const endpoint = await this.#endpoint(uri, secure, address);
-      if (settled.aborted) return;
-      send(endpoint, uri, {
-        response: (response, final) => observer.response(response, final),
-        failed: (error) => {
-          const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length;
-          if (more) tryAddress(index + 1).catch((next: CoapsuleError) => observer.failed(next));
-          else observer.failed(error);
-        },
-      });
+      const failed = (error: CoapsuleError): void => {
+        const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length && !settled.aborted;
+        if (more) void tryAddress(index + 1);
+        else observer.failed(error);
+      };
+      let endpoint: ClientEndpoint;
+      try {
+        endpoint = await this.#endpoint(uri, secure, addresses[index] as string);
+        if (settled.aborted) return;
+        send(endpoint, uri, { response: (response, final) => observer.response(response, final), failed });
+      } catch (error) {
+        // An ApiMisuseError of `send` belongs to the caller as well: it ends the request.
+        failed(error as CoapsuleError);
+      }
     };
     await tryAddress(0);
   }

@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'ERR_ADDRESS'
   /** Nobody listens there, or the system refused the socket. */
   | 'ERR_NETWORK'
+  /** Too many requests are under way. */
+  | 'ERR_BUSY'
   /** A block-wise transfer could not be completed (RFC 7959). */
   | 'ERR_BLOCKWISE'
   /** The response breaks a rule of CoAP. */

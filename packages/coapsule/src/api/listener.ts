@@ -57,8 +57,10 @@ export interface RequestHandler {
   observable(request: Request): boolean;
   /** Largest body this request may have; more is answered 4.13. */
   maxBodyBytes(request: BodyRequest): number;
-  /** A handler, a look-up or the socket failed: for the log. */
+  /** A handler, a look-up or the socket failed: for the log. Never throws. */
   onError(error: unknown): void;
+  /** The listener is closing, by its own `close` or its server's. */
+  onClosed(listener: Listener): void;
 }
 
 /** A socket that is open. Made by `Server.listen`. */
@@ -136,7 +138,7 @@ export class Listener {
 
   /** `coaps://[::]:5684`. */
   get uri(): string {
-    return `${this.scheme}://${this.#driver.local.key}`;
+    return `${this.scheme}://${this.#driver.local.key.replace('%', '%25')}`;
   }
 
   /** Ends all associations of an identity, such as one whose key was changed; returns how many there were. */
@@ -158,6 +160,7 @@ export class Listener {
   /** Ends all associations with close_notify and closes the socket. */
   async close(): Promise<void> {
     if (this.#driver.closed) return;
+    this.#handler.onClosed(this);
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
@@ -167,14 +170,16 @@ export class Listener {
   #output(output: DriverOutput): void {
     switch (output.kind) {
       case 'request':
-        void this.#serve(output.exchange, output.peer, output.request);
+        this.#serve(output.exchange, output.peer, output.request).catch((error) =>
+          this.#handler.onError(error),
+        );
         return;
       case 'exchange-ended':
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
         return;
       case 'psk-lookup':
-        void this.#lookUpPsk(output.lookup, output.identity);
+        this.#lookUpPsk(output.lookup, output.identity).catch((error) => this.#handler.onError(error));
         return;
       case 'connected':
         this.#associations.set(output.association, associationSecurity(output));

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { CoapsuleError } from './errors.ts';
 import type { Response } from './response.ts';
 
@@ -11,12 +12,13 @@ import type { Response } from './response.ts';
  * The notifications of one resource (RFC 7641), to loop over with `for await`. The first is the response to the
  * registration. Only the latest state counts: when the loop is slower than the notifications, it sees the
  * newest one and skips what was before it. The loop ends after `cancel`, or when the server ends the
- * observation; it throws when it fails.
+ * observation; it throws when it fails. There can be one loop.
  */
 export class Observation implements AsyncIterable<Response> {
   readonly #cancel: () => Promise<void>;
   #latest: Response | undefined;
   #ended = false;
+  #looped = false;
   #error: CoapsuleError | undefined;
   #wake: (() => void) | undefined;
   /** Notifications that a newer one replaced before the loop took them. */
@@ -49,7 +51,13 @@ export class Observation implements AsyncIterable<Response> {
     this.#wake?.();
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<Response> {
+  [Symbol.asyncIterator](): AsyncIterator<Response> {
+    if (this.#looped) throw new ApiMisuseError('an Observation can be looped over once only');
+    this.#looped = true;
+    return this.#loop();
+  }
+
+  async *#loop(): AsyncGenerator<Response> {
     try {
       for (;;) {
         const response = this.#latest;

@@ -28,13 +28,17 @@ export function requestError(error: RequestError, server: RemoteServer): Coapsul
 }
 
 /** The error for an ICMP "port unreachable". */
-export function unreachableError(server: RemoteServer, cause: Error): CoapsuleError {
+export function unreachableError(server: RemoteServer, cause: NodeJS.ErrnoException): CoapsuleError {
   return new CoapsuleError(
     'ERR_NETWORK',
-    `nobody listens at ${place(server)} (port unreachable)`,
+    `${place(server)} cannot be reached (${unreachableReason(cause)})`,
     'check host and port, and that the server runs',
     { cause },
   );
+}
+
+function unreachableReason(cause: NodeJS.ErrnoException): string {
+  return cause.code === 'ECONNREFUSED' ? 'nobody listens there: port unreachable' : String(cause.code);
 }
 
 /** The error for a defect of this library that showed while something was received. */
@@ -100,11 +104,7 @@ function exchangeError(
         'leave `token` out: a free one is chosen',
       );
     case 'too-many-exchanges':
-      return new CoapsuleError(
-        'ERR_NETWORK',
-        'too many requests are under way',
-        'wait for some of them to end',
-      );
+      return new CoapsuleError('ERR_BUSY', 'too many requests are under way', 'wait for some of them to end');
     default:
       return unreachable(failure);
   }

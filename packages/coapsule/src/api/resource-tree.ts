@@ -40,6 +40,11 @@ export interface Resource {
   readonly attributes?: LinkAttributes;
   /** Leaves it out of `/.well-known/core`. */
   readonly hidden?: boolean;
+  /**
+   * Its handlers check If-Match and If-None-Match, with `expectPreconditions`. Requests that have these options
+   * are otherwise answered 4.02 (RFC 7252 §5.10.8).
+   */
+  readonly conditional?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
 }

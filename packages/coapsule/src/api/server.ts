@@ -6,9 +6,10 @@
  * @module
  */
 
-import { Code, isSuccessCode } from '../core/coap/code.ts';
+import { Code, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest } from '../core/request-response/request-response-layer.ts';
 import type { EndpointOptions } from './endpoint-options.ts';
 import { Listener, type ListenOptions, type RequestHandler } from './listener.ts';
@@ -17,7 +18,7 @@ import { pathOf, type Request } from './request.ts';
 import { handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
 import {
   failure,
-  payloadBytes,
+  knownContentFormat,
   RequestFailure,
   responseOptions,
   type ServerResponse,
@@ -47,6 +48,7 @@ export class Server implements AsyncDisposable {
   readonly #resources = new ResourceTree();
   readonly #middleware: Middleware[] = [];
   readonly #listeners = new Set<Listener>();
+  #closed = false;
   #answer: ((request: Request) => Promise<ServerResponse>) | undefined;
 
   constructor(options: ServerOptions = {}) {
@@ -78,6 +80,10 @@ export class Server implements AsyncDisposable {
    */
   async listen(uri: string, options: ListenOptions = {}): Promise<Listener> {
     const listener = await Listener.open(uri, { ...this.#options, ...options }, this.#handler);
+    if (this.#closed) {
+      await listener.close();
+      throw new ApiMisuseError(`the server was closed while ${uri} was opened`);
+    }
     this.#listeners.add(listener);
     return listener;
   }
@@ -89,8 +95,8 @@ export class Server implements AsyncDisposable {
 
   /** Closes all sockets. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
-    this.#listeners.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,9 +108,7 @@ export class Server implements AsyncDisposable {
       this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
       try {
         const response = await this.#answer(request);
-        // What cannot be encoded must fail here, where it becomes a 5.00.
-        responseOptions(response);
-        payloadBytes(response.payload);
+        expectResponse(response);
         return response;
       } catch (error) {
         if (error instanceof RequestFailure) return failure(error.code, error.message || undefined);
@@ -116,6 +120,7 @@ export class Server implements AsyncDisposable {
     observable: (request) => this.#resources.find(request.path)?.observable === true,
     maxBodyBytes: (request) => this.#maxBodyBytes(request),
     onError: (error) => this.#onError(error),
+    onClosed: (listener) => this.#listeners.delete(listener),
   };
 
   async #serve(request: Request): Promise<ServerResponse> {
@@ -125,8 +130,11 @@ export class Server implements AsyncDisposable {
     // RFC 7252 §5.8: 4.05 also for methods of later RFCs, not 5.01.
     if (handler === undefined)
       return failure(Code.MethodNotAllowed, `${request.path} has no ${request.method}`);
-    const response = await handler(request);
-    return validated(request, response);
+    if (!resource.conditional && isConditional(request)) {
+      // RFC 7252 §5.4.1, §5.10.8: a condition that is not checked must not be taken as fulfilled.
+      return failure(Code.BadOption, `${request.path} has no conditional requests (If-Match, If-None-Match)`);
+    }
+    return validated(request, acceptable(request, await handler(request)));
   }
 
   #maxBodyBytes(request: BodyRequest): number {
@@ -134,9 +142,41 @@ export class Server implements AsyncDisposable {
   }
 
   #onError(error: unknown): void {
-    if (this.#options.onError) this.#options.onError(error);
-    else console.error(error);
+    try {
+      if (this.#options.onError) this.#options.onError(error);
+      else console.error(error);
+    } catch (second) {
+      // Nothing that is wrong with one request may end the process.
+      console.error(second);
+    }
   }
+}
+
+/** What cannot be sent must fail while it can still become a 5.00. */
+function expectResponse(response: ServerResponse): void {
+  if (!isResponseCode(response?.code)) {
+    throw new ApiMisuseError(
+      `a handler answered with code ${response?.code}; expected one of 2.xx, 4.xx or 5.xx`,
+    );
+  }
+  const { payload } = response;
+  if (payload !== undefined && typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
+    throw new ApiMisuseError('a handler answered with a payload that is neither text nor bytes');
+  }
+  responseOptions(response);
+}
+
+function isConditional({ options }: Request): boolean {
+  return options.has(OptionNumber.IfMatch) || options.has(OptionNumber.IfNoneMatch);
+}
+
+/** RFC 7252 §5.10.4: 4.06 when what the client can take is not what there is. */
+function acceptable(request: Request, response: ServerResponse): ServerResponse {
+  const { accept } = request;
+  const { code, contentFormat } = response;
+  if (accept === undefined || code !== Code.Content || contentFormat === undefined) return response;
+  if (knownContentFormat(contentFormat) === accept) return response;
+  return failure(Code.NotAcceptable, `${request.path} is not there in content format ${accept}`);
 }
 
 /** RFC 7252 §5.10.6.2: a GET that lists the ETag of what would be sent gets 2.03 without the payload. */

@@ -13,7 +13,7 @@ import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { type RandomSource, randomFraction } from '../core/foundation/random-source.ts';
 import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
 import { systemRandom } from './system-random.ts';
-import { openUdpSocket, type UdpSocket, type UdpSocketOptions } from './udp-socket.ts';
+import { isUnreachable, openUdpSocket, type UdpSocket, type UdpSocketOptions } from './udp-socket.ts';
 
 /** One datagram as it was on the wire. */
 export interface CapturedDatagram {
@@ -31,9 +31,9 @@ export interface DriverOptions {
   readonly socket: Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
   /** Each output that is not a datagram to send. */
   readonly onOutput: (output: DriverOutput) => void;
-  /** The endpoint threw, which it never should: a defect of this library, for the log. */
+  /** The endpoint threw, which it never should, or one of the callbacks here did: for the log. */
   readonly onDefect: (error: unknown) => void;
-  /** A connected socket learned that nobody listens there. */
+  /** A connected socket learned that nobody listens there, or that there is no way to it. */
   readonly onUnreachable?: (error: NodeJS.ErrnoException) => void;
   /** The socket failed; it is opened again with back-off, and what the endpoint holds stays. */
   readonly onSocketFailure?: (error: NodeJS.ErrnoException) => void;
@@ -112,8 +112,10 @@ export class Driver {
 
   #receive(datagram: Uint8Array, from: PeerAddress): void {
     if (this.closed || this.#lost()) return;
-    this.#capture('received', datagram, from);
-    this.#guarded(() => this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now()));
+    this.#guarded(() => {
+      this.#capture('received', datagram, from);
+      this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now());
+    });
   }
 
   /**
@@ -137,13 +139,18 @@ export class Driver {
       for (;;) {
         const output = this.#options.endpoint.poll();
         if (output === undefined) break;
-        if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
-        else this.#options.onOutput(output);
+        try {
+          if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
+          else this.#options.onOutput(output);
+        } catch (error) {
+          // A callback of the application threw: the outputs behind this one are for others.
+          this.#options.onDefect(error);
+        }
       }
     } finally {
       this.#draining = false;
+      this.#setTimer();
     }
-    this.#setTimer();
   }
 
   #transmit(datagram: Uint8Array, to: PeerAddress): void {
@@ -184,7 +191,7 @@ export class Driver {
 
   #socketError(error: NodeJS.ErrnoException): void {
     if (this.closed) return;
-    if (this.#options.socket.remote && error.code === 'ECONNREFUSED') {
+    if (this.#options.socket.remote && isUnreachable(error)) {
       this.#options.onUnreachable?.(error);
       return;
     }

@@ -13,7 +13,7 @@ import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts'
 
 /** How to open a socket. */
 export interface UdpSocketOptions {
-  /** IP literal to bind; `::` by default, or `0.0.0.0` where there is no IPv6. */
+  /** IP literal to bind; `::` by default. Where there is no IPv6, `::` means `0.0.0.0`. */
   readonly host?: string;
   /** 0, the default, takes a free port. */
   readonly port?: number;
@@ -44,11 +44,7 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
     return await open(options, host);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (
-      options.host === undefined &&
-      host === '::' &&
-      (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
-    ) {
+    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) {
       return open(options, '0.0.0.0');
     }
     throw error;
@@ -64,6 +60,8 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   };
   const socket = createSocket(socketOptions);
   const counters = { sendErrors: 0, noSourcePort: 0 };
+  let failed: (error: NodeJS.ErrnoException) => void = () => {};
+  socket.on('error', (error) => failed(error));
   await bind(socket, host, options.port ?? 0);
   if (options.receiveBufferBytes !== undefined) {
     try {
@@ -82,22 +80,23 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     }
     // A plain Uint8Array: Buffer's own `slice` would share memory where the core expects a copy.
     const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-    options.onDatagram(datagram, ipAddress(unmapped(from.address), from.port));
+    // A connected socket receives from its remote alone, however the system writes that address.
+    options.onDatagram(datagram, options.remote ?? ipAddress(from.address, from.port));
   });
-  socket.on('error', (error) => options.onError(error));
+  failed = options.onError;
 
   const bound = socket.address();
   const { remote, onError } = options;
   let closed = false;
   return {
-    local: ipAddress(unmapped(bound.address), bound.port),
+    local: ipAddress(bound.address, bound.port),
     counters,
     send(datagram, to) {
       if (closed) return;
       const sent = (error: Error | null): void => {
         if (!error) return;
         counters.sendErrors++;
-        if (remote && (error as NodeJS.ErrnoException).code === 'ECONNREFUSED') onError(error);
+        if (remote && isUnreachable(error)) onError(error);
       };
       try {
         if (remote) socket.send(datagram, sent);
@@ -116,12 +115,13 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
 
 function bind(socket: Socket, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
+    const onError = (error: Error): void => {
       socket.close();
       reject(error);
-    });
+    };
+    socket.once('error', onError);
     socket.bind({ address: host, port }, () => {
-      socket.removeAllListeners('error');
+      socket.off('error', onError);
       resolve();
     });
   });
@@ -137,12 +137,11 @@ function connect(socket: Socket, remote: PeerAddress, six: boolean): Promise<voi
   });
 }
 
-const mappedPrefix = '::ffff:';
-
-function unmapped(host: string): string {
-  return host.startsWith(mappedPrefix) && host.includes('.') ? host.slice(mappedPrefix.length) : host;
+function mapped(host: string): string {
+  return host.includes(':') ? host : `::ffff:${host}`;
 }
 
-function mapped(host: string): string {
-  return host.includes(':') ? host : mappedPrefix + host;
+/** Whether the system says that datagrams do not get through to the remote of a connected socket. */
+export function isUnreachable(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ECONNREFUSED' || error.code === 'EHOSTUNREACH' || error.code === 'ENETUNREACH';
 }

@@ -249,6 +249,7 @@ export class Pair {
       case 'request-failed': {
         const request = this.#requests.get(output.request);
         if (request) request.error = output.error;
+        else this.events.push({ side, output });
         return;
       }
       case 'psk-lookup':

@@ -12,6 +12,7 @@ import {
   content,
   created,
   deleted,
+  expectPreconditions,
   failure,
   type Listener,
   OptionNumber,
@@ -67,6 +68,15 @@ const server = new Server({ onError: (error) => errors.push(error) })
   .resource('/config', {
     get: () => content('{}', { contentFormat: 'application/json', etag: Uint8Array.of(7) }),
   })
+  .resource('/guarded', {
+    conditional: true,
+    put: (request) => {
+      expectPreconditions(request, { exists: true, etag: Uint8Array.of(7) });
+      return changed();
+    },
+  })
+  .resource('/bad-code', { get: () => ({ code: 1 }) })
+  .resource('/bad-payload', { get: () => content(42 as unknown as string, { contentFormat: 0 }) })
   .resource('/hidden', { get: () => content('x'), hidden: true })
   .resource('/never', {
     get: (request) =>
@@ -299,4 +309,142 @@ test('empty datagrams and the largest one do a server no harm', async () => {
   await using client = new Client({ psk });
   assert.equal((await client.get(uri(plain, '/temperature'))).ok, true);
   assert.equal((await client.get(uri(secured, '/temperature'))).ok, true);
+});
+
+test('a condition that a resource does not check is refused 4.02, and nothing is changed', async () => {
+  await using client = new Client();
+  const before = temperature;
+  const options = [{ number: OptionNumber.IfMatch, value: Uint8Array.of(9) }];
+  const put = await client.put(uri(plain, '/temperature'), { payload: 'x', options });
+  assert.equal(put.codeText, '4.02');
+  assert.equal(temperature, before);
+  assert.equal((await client.put(uri(plain, '/guarded'), { options })).codeText, '4.12');
+  const match = [{ number: OptionNumber.IfMatch, value: Uint8Array.of(7) }];
+  assert.equal((await client.put(uri(plain, '/guarded'), { options: match })).codeText, '2.04');
+  const none = [{ number: OptionNumber.IfNoneMatch, value: Uint8Array.of() }];
+  assert.equal((await client.put(uri(plain, '/guarded'), { options: none })).codeText, '4.12');
+});
+
+test('a content format that the client does not accept is not sent: 4.06', async () => {
+  await using client = new Client();
+  assert.equal((await client.get(uri(plain, '/temperature'), { accept: 60 })).codeText, '4.06');
+  assert.equal((await client.get(uri(plain, '/temperature'), { accept: 'text/plain' })).codeText, '2.05');
+});
+
+test('a handler that answers nonsense gets a 5.00 to its client and an error to its log, and the server lives', async () => {
+  await using client = new Client();
+  for (const path of ['/bad-code', '/bad-payload']) {
+    const before = errors.length;
+    assert.equal((await client.get(uri(plain, path))).codeText, '5.00');
+    assert.equal(errors.length, before + 1);
+    assert.ok(errors.at(-1) instanceof ApiMisuseError);
+  }
+});
+
+test('a request that was reported as failed is not executed when the server comes up later', async () => {
+  const probe = createSocket('udp4');
+  await new Promise<void>((resolve) => probe.bind(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise<void>((resolve) => probe.close(resolve));
+  await using client = new Client({ transmission: { ackTimeoutMs: 20, ackRandomFactor: 1 } });
+  await assert.rejects(client.put(`coap://127.0.0.1:${port}/late`, { payload: 'one' }), {
+    code: 'ERR_NETWORK',
+  });
+  const executed: string[] = [];
+  await using late = new Server();
+  late.resource('/late', {
+    put: (request) => {
+      executed.push(request.text());
+      return changed();
+    },
+  });
+  await late.listen(`coap://127.0.0.1:${port}`);
+  assert.equal((await client.put(`coap://127.0.0.1:${port}/late`, { payload: 'two' })).codeText, '2.04');
+  assert.deepEqual(executed, ['two']);
+});
+
+test('an address that cannot be opened makes the client try the next one of the host', async () => {
+  // Bound to IPv4, the socket cannot be connected to ::1, which many systems name first for localhost.
+  await using client = new Client({ bind: { host: '127.0.0.1' } });
+  assert.equal((await client.get(`coap://localhost:${plain.port}/temperature`)).codeText, '2.05');
+});
+
+test('an IPv4-mapped literal reaches the server', async () => {
+  await using client = new Client();
+  const response = await client.get(`coap://[::ffff:127.0.0.1]:${plain.port}/temperature`);
+  assert.equal(response.codeText, '2.05');
+  assert.equal(response.peer.address.host, '127.0.0.1');
+});
+
+test('an observation leaves no listener on its signal, and can be looped over once', async () => {
+  await using client = new Client();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...all: Parameters<typeof add>) => {
+    listeners++;
+    add(...all);
+  };
+  signal.removeEventListener = (...all: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...all);
+  };
+  const observation = client.observe(uri(plain, '/temperature'), { signal });
+  for await (const notification of observation) {
+    assert.equal(notification.ok, true);
+    break;
+  }
+  assert.equal(listeners, 0);
+  assert.throws(() => observation[Symbol.asyncIterator](), ApiMisuseError);
+});
+
+test('an observation over coaps goes on after the server restarted', async () => {
+  const psk = { lookup: new Map([['sensor-042', key]]) };
+  const resource = (value: string) => ({ get: () => content(value), observable: true });
+  const first = new Server().resource('/r', resource('before'));
+  const { port } = await first.listen('coaps://127.0.0.1:0', { psk });
+  await using client = new Client({ psk: { identity: 'sensor-042', key } });
+  const texts: string[] = [];
+  let second: Server | undefined;
+  for await (const notification of client.observe(`coaps://127.0.0.1:${port}/r`)) {
+    texts.push(notification.text());
+    if (texts.length === 2) break;
+    await first.close();
+    second = new Server().resource('/r', resource('after'));
+    await second.listen(`coaps://127.0.0.1:${port}`, { psk });
+  }
+  assert.deepEqual(texts, ['before', 'after']);
+  await second?.close();
+});
+
+test('an endless or a huge time-out is not an immediate one, and a negative one is refused', async () => {
+  await using client = new Client();
+  for (const timeoutMs of [Infinity, 2 ** 40]) {
+    assert.equal((await client.get(uri(plain, '/temperature'), { timeoutMs })).ok, true);
+  }
+  await assert.rejects(client.get(uri(plain, '/temperature'), { timeoutMs: -1 }), ApiMisuseError);
+});
+
+test('a trace that throws costs nobody an answer', async () => {
+  const reported: unknown[] = [];
+  await using noisy = new Server({
+    onError: (error) => reported.push(error),
+    trace: () => {
+      throw new Error('trace');
+    },
+  });
+  noisy.resource('/a', { get: () => content('Hello World') });
+  const { uri: base } = await noisy.listen('coap://127.0.0.1:0');
+  await using client = new Client();
+  assert.equal((await client.get(`${base}/a`)).text(), 'Hello World');
+  assert.ok(reported.length > 0);
+});
+
+test('a server that is closed while a socket is opened leaves none open', async () => {
+  const closing = new Server();
+  const listening = closing.listen('coap://127.0.0.1:0');
+  const refused = assert.rejects(listening, ApiMisuseError);
+  await closing.close();
+  await refused;
 });

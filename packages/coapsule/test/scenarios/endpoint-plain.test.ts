@@ -6,6 +6,7 @@ import type { Message } from '../../src/core/coap/message-view.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { noBytes } from '../../src/core/foundation/bytes.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { clientAddress, Pair, serverAddress } from '../../src/testing/pair.ts';
 
@@ -258,4 +259,48 @@ test('a NON notification for an observation that nobody has is answered by a Res
     payload: encodeUtf8('22.5'),
   });
   assert.deepEqual(injected(pair, notification), [Uint8Array.of(0x70, 0x00, 0x70, 0x03)]);
+});
+
+test('a ping that is acknowledged instead of reset is answered as well', () => {
+  const pair = new Pair();
+  pair.network.hook = (sent) =>
+    sent.datagram[0] === 0x70
+      ? { kind: 'edit', datagram: Uint8Array.of(0x60, ...sent.datagram.subarray(1)) }
+      : undefined;
+  pair.command('client', (client, now) => client.ping(serverAddress, now));
+  pair.run(100);
+  assert.deepEqual(
+    pair.events.map(({ output }) => output.kind),
+    ['pong'],
+  );
+});
+
+test('an endpoint that is a client alone rejects requests: Reset for CON, silence for NON', () => {
+  const pair = new Pair();
+  const toClient = (datagram: Uint8Array): Uint8Array[] => {
+    const before = pair.network.sent.length;
+    pair.network.send(serverAddress, clientAddress, datagram, pair.now);
+    pair.run(100);
+    return pair.network.sent.slice(before + 1).map((sent) => sent.datagram);
+  };
+  assert.deepEqual(toClient(Uint8Array.of(0x40, 0x01, 0x00, 0x07)), [Uint8Array.of(0x70, 0x00, 0x00, 0x07)]);
+  assert.deepEqual(toClient(Uint8Array.of(0x50, 0x01, 0x00, 0x08)), []);
+});
+
+test('100,000 invented source addresses do not make a server forget an observer', () => {
+  const pair = new Pair({
+    handler: () => ({ code: Code.Content, payload: 'x', observe: true }),
+    server: { maxPlainPeers: 100 },
+  });
+  const request = pair.request('/temperature', { observe: true });
+  pair.run(1_000);
+  for (let i = 0; i < 100_000; i++) {
+    const address = ipAddress(`198.51.${i >> 8}.${i & 255}`, 5683);
+    pair.command('server', (server, now) =>
+      server.handle({ address, datagram: Uint8Array.of(0x50, 0, 0, 0) }, now),
+    );
+  }
+  pair.notify('/temperature');
+  pair.run(1_000);
+  assert.equal(request.responses.length, 2);
 });

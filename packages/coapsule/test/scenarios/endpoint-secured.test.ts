@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
 import { toHex } from '../../src/core/foundation/bytes.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
-import { Pair, type PairOptions, pairPsk } from '../../src/testing/pair.ts';
+import { Pair, type PairOptions, pairPsk, serverAddress } from '../../src/testing/pair.ts';
 
 function securedPair(options: PairOptions = {}): Pair {
   return new Pair({ security: 'dtls', ...options });
@@ -155,4 +155,14 @@ test('at 10 % loss each secured POST is answered and runs once', () => {
   const bodies = pair.served.map(({ request }) => decodeUtf8(request.payload));
   assert.equal(new Set(bodies).size, bodies.length);
   assert.ok(answered >= 199, `${answered}`);
+});
+
+test('a ping ends when its association is closed', () => {
+  const pair = securedPair();
+  const first = pair.request('/temperature');
+  assert.ok(pair.runUntil(() => first.final));
+  pair.network.setConditions({ lossRate: 1 });
+  pair.command('client', (client, now) => client.ping(serverAddress, now));
+  pair.command('client', (client, now) => client.closeAll(now));
+  assert.ok(pair.events.some(({ output }) => output.kind === 'request-failed'));
 });

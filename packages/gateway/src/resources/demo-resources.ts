@@ -7,6 +7,7 @@ import {
   Code,
   changed,
   content,
+  expectPreconditions,
   failure,
   RequestFailure,
   type Resource,
@@ -16,7 +17,6 @@ import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
 import type { TickingResources } from './open-demo-resources.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
-import { expectPreconditions } from './precondition.ts';
 
 /** How often `/temperature`, `/humidity` and `/pressure` change. */
 const measurePeriodMs = 2000;
@@ -88,6 +88,7 @@ function light(notify: Notify): Resource {
     },
     observable: true,
     attributes: { rt: 'light', ct: ContentFormat.text },
+    conditional: true,
     maxBodyBytes: 100,
   };
 }
@@ -110,6 +111,7 @@ function lock(notify: Notify): Resource {
     },
     observable: true,
     attributes: { rt: 'lock', ct: ContentFormat.text, title: 'coaps only' },
+    conditional: true,
     maxBodyBytes: 64,
   };
 }
@@ -135,6 +137,7 @@ function setpoint(notify: Notify): Resource {
     },
     observable: true,
     attributes: { rt: 'setpoint', ct: [ContentFormat.text, ContentFormat.json] },
+    conditional: true,
     maxBodyBytes: 64,
   };
 }
@@ -171,6 +174,7 @@ function configuration(notify: Notify): readonly (readonly [path: string, resour
         },
         observable: true,
         attributes: { ct: ContentFormat.json },
+        conditional: true,
         maxBodyBytes: 4096,
       },
     ],
@@ -191,6 +195,7 @@ function configuration(notify: Notify): readonly (readonly [path: string, resour
         },
         observable: true,
         attributes: { ct: [ContentFormat.text, ContentFormat.json], title: 'seconds' },
+        conditional: true,
         maxBodyBytes: 64,
       },
     ],

@@ -2,12 +2,21 @@
  * Four demo resources for test clients of other implementations, open to everyone over every transport:
  * `/hello`, `/large`, `/store` (with `/store/…`) and `/obs`.
  */
-import { Code, changed, content, created, deleted, failure, type Request, type Resource } from 'coapsule';
+import {
+  Code,
+  changed,
+  content,
+  created,
+  deleted,
+  expectPreconditions,
+  failure,
+  type Request,
+  type Resource,
+} from 'coapsule';
 import { BoundedBodies } from './bounded-bodies.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
-import { expectPreconditions } from './precondition.ts';
 
 const maxStoreBytes = 64 * 1024 * 1024;
 const maxStoreBodyBytes = 1024 * 1024;
@@ -90,6 +99,7 @@ function storeResource(notify: Notify): Resource {
     },
     observable: true,
     attributes: { title: 'keeps any body of up to 1 MiB' },
+    conditional: true,
     maxBodyBytes: maxStoreBodyBytes,
   };
 }

@@ -12,6 +12,7 @@ import {
   content,
   created,
   encodeLinkFormat,
+  expectPreconditions,
   failure,
   OptionNumber,
   type Request,
@@ -24,7 +25,6 @@ import type { RequestFingerprint } from '../store/reading-table.ts';
 import type { Store } from '../store/store.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
-import { expectPreconditions } from './precondition.ts';
 
 /** What the telemetry resources work with. */
 export interface TelemetryContext {
@@ -82,6 +82,7 @@ function telemetryResource(
     post: write,
     observable: true,
     attributes: { rt: 'coapsule.telemetry' },
+    conditional: true,
     maxBodyBytes: maxReadingBytes,
   };
   return { path, protection: open ? 'public' : 'guarded', resource };

@@ -14,10 +14,7 @@
  * @module
  */
 
-import {
-  defaultTransmissionParameters,
-  type TransmissionParameters,
-} from '../coap/transmission-parameters.ts';
+import { type TransmissionParameters, transmissionParameters } from '../coap/transmission-parameters.ts';
 import type { DtlsConfig } from '../dtls/dtls-config.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { MessageLayerLimits } from '../message-layer/message-layer.ts';
@@ -70,7 +67,7 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     role: input.role ?? 'both',
     mtu,
     blockSize,
-    transmission: { ...defaultTransmissionParameters, ...input.transmission },
+    transmission: transmissionParameters(input.transmission),
     dtls: { ...input.dtls, mtu },
     messageLimits: input.messageLimits ?? {},
     requestResponse: { ...input.requestResponse, blockSize, isSecurePeer: () => security === 'dtls' },

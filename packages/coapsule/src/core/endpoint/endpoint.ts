@@ -187,9 +187,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
-  /** Ends all associations with close_notify. */
+  /** Ends all associations with close_notify, and gives up the handshakes that requests wait for. */
   closeAll(now: Instant): void {
-    for (const association of this.#layers.peers.associations()) this.#layers.dtls?.close(association, now);
+    const { dtls, peers, requests } = this.#layers;
+    for (const association of [...requests.awaitedAssociations(), ...peers.associations()]) {
+      dtls?.close(association, now);
+    }
     this.#settle(now);
   }
 

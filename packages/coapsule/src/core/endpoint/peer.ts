@@ -7,7 +7,7 @@
 
 import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
-import type { PeerAddress } from '../foundation/peer-address.ts';
+import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {
@@ -22,8 +22,8 @@ export interface Peer {
 /**
  * The peers an endpoint may have to send to: those it has heard of lately.
  *
- * Bounded, since anybody can invent source addresses: the plain peer that was silent longest goes first,
- * and can be found again by its next datagram. Secured peers live as long as their association.
+ * Bounded, since anybody can invent source addresses: the plain peer that was silent longest goes first. It is
+ * still found by its key, which holds its address. Secured peers live as long as their association.
  */
 export class PeerTable {
   readonly #plain = new Map<string, Peer>();
@@ -66,9 +66,12 @@ export class PeerTable {
     return peer;
   }
 
-  /** The peer with this key, unless it was forgotten. */
+  /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
-    return this.#byKey.get(key);
+    const known = this.#byKey.get(key);
+    if (known) return known;
+    const address = ipAddressOfKey(key);
+    return address && { key, address, association: undefined, heardAt: undefined };
   }
 
   /** All live associations. */

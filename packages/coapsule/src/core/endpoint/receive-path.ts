@@ -13,7 +13,7 @@
  * @module
  */
 
-import { Code } from '../coap/code.ts';
+import { Code, isRequestCode } from '../coap/code.ts';
 import { decodeMessage, isDecodeFault } from '../coap/message-codec.ts';
 import type { MessageView } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
@@ -22,10 +22,10 @@ import type { DtlsOutput } from '../dtls/dtls-layer.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import type { ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
+import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
-import type { RequestError } from './outputs.ts';
+import type { RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, sendWaiting } from './send-path.ts';
 
@@ -70,6 +70,11 @@ export function receiveFromDtls(
       const peer = layers.peers.forgetAssociation(output.association);
       if (peer) {
         // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
+        const error: RequestError = { kind: 'association-closed', reason: output.reason };
+        for (const request of layers.requests.pingsTo(peer.key)) {
+          layers.requests.endPing(request);
+          layers.outputs.push({ kind: 'request-failed', request, error });
+        }
         layers.messages.forgetPeer(peer.key, now);
         layers.exchanges.peerClosed(peer.key, now);
       }
@@ -96,6 +101,15 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     layers.counters.malformedMessages++;
     traceDiscarded(layers, 'message', peer.address, message.reason);
     layers.messages.receiveFault(peer.key, message, now);
+    return;
+  }
+  if (layers.config.role === 'client' && isRequestCode(message.code)) {
+    // RFC 7252 §4.2, §4.3: who lacks the context to process a message rejects it.
+    const { type, messageId } = message;
+    const reason = 'this endpoint serves no requests';
+    traceDiscarded(layers, 'message', peer.address, reason);
+    const fault = { kind: 'decode-fault', layer: 'coap', offset: 1, reason, type, messageId } as const;
+    layers.messages.receiveFault(peer.key, fault, now);
     return;
   }
   if (layers.config.trace) {
@@ -155,8 +169,26 @@ export function receiveAcknowledgement(
   now: Instant,
 ): void {
   const owner = layers.requests.ownerOf(transmission);
-  if (owner?.role === 'client') layers.exchanges.requestAcknowledged(owner.exchange, now);
-  if (owner?.role === 'server') layers.exchanges.responseAcknowledged(owner.exchange, now);
+  switch (owner?.role) {
+    case 'client':
+      layers.exchanges.requestAcknowledged(owner.exchange, now);
+      return;
+    case 'server':
+      layers.exchanges.responseAcknowledged(owner.exchange, now);
+      return;
+    case 'ping':
+      // A Reset is the right answer (RFC 7252 §4.3), but who acknowledges is alive as well.
+      answerPing(layers, owner.peer, owner.request);
+      return;
+    case undefined:
+      return;
+  }
+}
+
+function answerPing(layers: EndpointLayers, key: PeerKey, request: RequestId): void {
+  const peer = layers.peers.withKey(key);
+  layers.requests.endPing(request);
+  if (peer) layers.outputs.push({ kind: 'pong', request, peer });
 }
 
 /** A message of ours was answered by a Reset. */
@@ -170,13 +202,9 @@ export function receiveReset(layers: EndpointLayers, transmission: TransmissionI
     case 'server':
       layers.exchanges.responseReset(owner.exchange, now);
       return;
-    case 'ping': {
-      // RFC 7252 §4.3: the Reset is the answer to a ping.
-      const peer = layers.peers.withKey(owner.peer);
-      layers.requests.endPing(owner.request);
-      if (peer) layers.outputs.push({ kind: 'pong', request: owner.request, peer });
+    case 'ping':
+      answerPing(layers, owner.peer, owner.request);
       return;
-    }
   }
 }
 

@@ -58,6 +58,11 @@ export class RequestTable {
     requests.add(waiting.request);
   }
 
+  /** Associations whose handshake some request waits for. */
+  awaitedAssociations(): AssociationId[] {
+    return [...this.#waitingFor.keys()];
+  }
+
   /** Takes out all requests that wait for `association`, in the order they came. */
   takeWaiting(association: AssociationId): WaitingRequest[] {
     const requests = this.#waitingFor.get(association);
@@ -76,7 +81,9 @@ export class RequestTable {
     const waiting = this.#waiting.get(request);
     if (!waiting) return false;
     this.#waiting.delete(request);
-    this.#waitingFor.get(waiting.association)?.delete(request);
+    const requests = this.#waitingFor.get(waiting.association);
+    requests?.delete(request);
+    if (requests?.size === 0) this.#waitingFor.delete(waiting.association);
     return true;
   }
 
@@ -117,6 +124,15 @@ export class RequestTable {
 
   pingTransmission(request: RequestId): TransmissionId | undefined {
     return this.#pings.get(request);
+  }
+
+  /** The pings under way to a peer. */
+  pingsTo(peer: PeerKey): RequestId[] {
+    const found: RequestId[] = [];
+    for (const [request, transmission] of this.#pings) {
+      if (this.#owners.get(transmission)?.peer === peer) found.push(request);
+    }
+    return found;
   }
 
   endPing(request: RequestId): void {

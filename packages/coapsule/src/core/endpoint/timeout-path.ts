@@ -39,6 +39,7 @@ export function transmissionTimedOut(
         request: owner.request,
         error: { kind: 'exchange', failure: 'timeout' },
       });
+      closeSilentAssociation(layers, owner.peer, now);
       return;
   }
 }

@@ -16,7 +16,19 @@ export interface PeerAddress {
   readonly port: number;
 }
 
-/** The address of an IP literal and port. */
-export function ipAddress(host: string, port: number): PeerAddress {
+/** The address of an IP literal and port; an IPv4-mapped IPv6 literal is its IPv4 address. */
+export function ipAddress(literal: string, port: number): PeerAddress {
+  const host = mappedIpv4.exec(literal)?.[1] ?? literal;
   return { key: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`, host, port };
 }
+
+const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** The address with this key, if it is one that `ipAddress` makes. */
+export function ipAddressOfKey(key: string): PeerAddress | undefined {
+  const [, six, four, port] = ipKey.exec(key) ?? [];
+  const host = six ?? four;
+  return host === undefined ? undefined : { key, host, port: Number(port) };
+}
+
+const ipKey = /^(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/;
