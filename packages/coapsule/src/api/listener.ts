@@ -9,6 +9,7 @@ import type { AssociationId } from '../core/dtls/dtls-layer.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
+import type { TraceEvent } from '../core/endpoint/trace-event.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
@@ -47,7 +48,12 @@ export interface PskOptions {
 export interface ListenOptions extends EndpointOptions {
   /** Needed for `coaps`. */
   readonly psk?: PskOptions;
+  /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
+  readonly onAssociation?: (event: AssociationEvent) => void;
 }
+
+/** The life of associations. */
+export type AssociationEvent = Extract<TraceEvent, { kind: 'connected' | 'closed' | 'handshake-failed' }>;
 
 /** What a server does with a request. */
 export interface RequestHandler {
@@ -183,9 +189,14 @@ export class Listener {
         return;
       case 'connected':
         this.#associations.set(output.association, associationSecurity(output));
+        this.#options.onAssociation?.(output);
         return;
       case 'closed':
         this.#associations.delete(output.association);
+        this.#options.onAssociation?.(output);
+        return;
+      case 'handshake-failed':
+        this.#options.onAssociation?.(output);
         return;
       case 'keylog':
         this.#options.keylog?.(output.line);
@@ -193,11 +204,10 @@ export class Listener {
       case 'trace':
         this.#options.trace?.(output.event);
         return;
-      case 'handshake-failed':
       case 'response':
       case 'request-failed':
       case 'pong':
-        // Failed handshakes are in the trace; a listener makes no requests.
+        // A listener makes no requests.
         return;
     }
   }

@@ -19,7 +19,7 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { authorised } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { requestLine, traceLogger, unknownIdentityLogger } from './request-log.ts';
+import { associationLogger, requestLine, unknownIdentityLogger } from './request-log.ts';
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -208,14 +208,10 @@ async function listen(
   options: GatewayOptions,
 ): Promise<readonly Listener[]> {
   const { coap, coaps, keylog, pskHint } = options;
-  const logFailures = traceLogger(options.log, options.clock ?? systemWallClock);
-  const trace = (event: TraceEvent): void => {
-    logFailures(event);
-    options.trace?.(event);
-  };
+  const traced = options.trace === undefined ? {} : { trace: options.trace };
   const listeners: Listener[] = [];
   if (coap !== undefined) {
-    listeners.push(await open('coap', coap, (uri) => server.listen(uri, options.trace ? { trace } : {})));
+    listeners.push(await open('coap', coap, (uri) => server.listen(uri, traced)));
   }
   if (coaps !== undefined) {
     const logUnknown = unknownIdentityLogger(options.log, options.clock ?? systemWallClock);
@@ -227,7 +223,8 @@ async function listen(
       },
       ...(pskHint === undefined ? {} : { hint: pskHint }),
     };
-    const credentials = { psk, trace, ...(keylog === undefined ? {} : { keylog }) };
+    const onAssociation = associationLogger(options.log, options.clock ?? systemWallClock);
+    const credentials = { psk, onAssociation, ...traced, ...(keylog === undefined ? {} : { keylog }) };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
   }
   return listeners;

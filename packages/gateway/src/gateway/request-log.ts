@@ -2,7 +2,7 @@
  * What the gateway tells about its traffic: one line a request, one a failed handshake. Single messages are in the
  * trace of the endpoints.
  */
-import { codeName, codeText, type Request, type ServerResponse, type TraceEvent } from 'coapsule';
+import { type AssociationEvent, codeName, codeText, type Request, type ServerResponse } from 'coapsule';
 import { type Log, printable, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 
@@ -24,8 +24,8 @@ export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: st
   };
 }
 
-/** Turns trace events of the endpoints into log lines; failed handshakes are always told, at a bounded rate. */
-export function traceLogger(log: Log, clock: WallClock): (event: TraceEvent) => void {
+/** Lines about associations; failed handshakes are always told, at a bounded rate. */
+export function associationLogger(log: Log, clock: WallClock): (event: AssociationEvent) => void {
   const failures = new RateLimit(20, 10_000);
   return (event) => {
     const where = event.address.key;
@@ -44,11 +44,6 @@ export function traceLogger(log: Log, clock: WallClock): (event: TraceEvent) => 
       case 'closed':
         log.detail(1, `secured association with ${where} ended: ${event.reason}`);
         return;
-      case 'message':
-      case 'retransmission':
-      case 'discarded':
-      case 'handshake-trace':
-        return; // for whoever asked for a trace
     }
   };
 }
