@@ -39,6 +39,7 @@ export function startTick(periodMs: number, action: (tick: number) => void, time
       done = tick;
       action(tick);
     }
-    cancel = timer.after(start + (done + 1) * periodMs - timer.now(), due);
+    // An action that took longer than a period makes the next one due at once.
+    cancel = timer.after(Math.max(0, start + (done + 1) * periodMs - timer.now()), due);
   }
 }
