@@ -23,8 +23,12 @@ export interface AssociationKeys {
 /** The last flight of a server, kept for a client that did not get it (RFC 6347 §4.2.4). */
 export interface FinalFlight {
   readonly flight: Flight;
+  /** message_seq of the client's Finished, whose repetition asks for this flight. */
+  readonly peerMessageSeq: number;
   /** Next sequence number of epoch 0, in which its ChangeCipherSpec goes. */
   writeSequenceEpoch0: number;
+  lastSent: Instant;
+  repetitionsLeft: number;
 }
 
 /** A new association as a handshake leaves it. */

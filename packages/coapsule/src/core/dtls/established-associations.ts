@@ -7,7 +7,8 @@
  * @module
  */
 
-import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
+import { ByteReader } from '../foundation/byte-reader.ts';
+import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { AlertDescription, alertName, decodeAlert, encodeAlert } from './alert.ts';
@@ -19,6 +20,7 @@ import { encodeFlight } from './handshake/flight.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
 import { traceSent } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
+import { decodeMessageFragment } from './handshake/message-header.ts';
 import { isNewRecord, markRecordReceived } from './record/anti-replay-window.ts';
 import type { RecordView } from './record/demultiplex.ts';
 import { recordOverhead } from './record/epoch-keys.ts';
@@ -32,6 +34,12 @@ import {
   recordHeaderLength,
 } from './record/record-header.ts';
 import { sealRecord } from './record/seal-record.ts';
+
+/** A client with the timers of RFC 6347 sends its last flight five times again within 60 s. */
+const maxFinalFlightRepetitions = 16;
+
+/** Bytes of verify_data (RFC 5246 §7.4.9). */
+const finishedLength = 12;
 
 /** What can be told about an established association. */
 export interface EstablishedInfo {
@@ -122,7 +130,13 @@ export class EstablishedAssociations {
         finalFlight:
           left.finalFlight === undefined
             ? undefined
-            : { flight: left.finalFlight, writeSequenceEpoch0: left.writeSequenceEpoch0 },
+            : {
+                flight: left.finalFlight,
+                peerMessageSeq: left.peerMessageSeq,
+                writeSequenceEpoch0: left.writeSequenceEpoch0,
+                lastSent: now,
+                repetitionsLeft: maxFinalFlightRepetitions,
+              },
         clientRandom,
       },
       now,
@@ -175,7 +189,7 @@ export class EstablishedAssociations {
         this.#receiveAlert(slot, plaintext);
         return undefined;
       case ContentType.Handshake:
-        this.#receiveLateHandshakeMessage(slot, plaintext);
+        this.#receiveLateHandshakeMessage(slot, plaintext, now);
         return undefined;
       case ContentType.ChangeCipherSpec:
         return 'unexpected-change-cipher-spec';
@@ -200,10 +214,10 @@ export class EstablishedAssociations {
   }
 
   /** A handshake message under the association's own keys: a repeated last flight, or a wish to renegotiate. */
-  #receiveLateHandshakeMessage(slot: number, content: Uint8Array): void {
+  #receiveLateHandshakeMessage(slot: number, content: Uint8Array, now: Instant): void {
     const type = content[0];
     if (type === HandshakeType.Finished) {
-      this.#repeatFinalFlight(slot);
+      this.#repeatFinalFlight(slot, content, now);
     } else if (type === HandshakeType.ClientHello || type === HandshakeType.HelloRequest) {
       // RFC 5246 §7.2.2: renegotiation is refused by a warning.
       this.#writeAlert(slot, 'warning', AlertDescription.NoRenegotiation);
@@ -249,10 +263,24 @@ export class EstablishedAssociations {
     return earliest(this.#finalFlightTimers.next(), this.#idleTimers.next());
   }
 
-  /** The client sent its last flight again, so it lacks ours (RFC 6347 §4.2.4). */
-  #repeatFinalFlight(slot: number): void {
+  /**
+   * The client sent its last flight again, so it lacks ours (RFC 6347 §4.2.4). Only its very Finished counts, and
+   * only so often: each repetition takes a sequence number of epoch 0, and the client chose where those begin.
+   */
+  #repeatFinalFlight(slot: number, content: Uint8Array, now: Instant): void {
     const final = this.#table.finalFlight(slot);
-    if (final === undefined) return;
+    if (final === undefined || !isFinished(content, final.peerMessageSeq)) return;
+    if (elapsedMs(final.lastSent, now) < this.#config.initialTimeoutMs / 2) return;
+    if (
+      final.repetitionsLeft === 0 ||
+      final.writeSequenceEpoch0 > maxSequenceNumber ||
+      !this.#canWrite(slot)
+    ) {
+      this.#dropFinalFlight(slot);
+      return;
+    }
+    final.repetitionsLeft--;
+    final.lastSent = now;
     const address = this.#table.address(slot);
     const traced = { association: this.#table.id(slot), address, role: this.#table.role(slot) };
     const { write } = this.#table.keys(slot);
@@ -277,11 +305,15 @@ export class EstablishedAssociations {
 
   /** Sends one protected record; false when all sequence numbers are used. */
   #write(slot: number, contentType: ContentType, content: Uint8Array): boolean {
-    if (this.#table.writeSequence(slot) > maxSequenceNumber) return false;
+    if (!this.#canWrite(slot)) return false;
     const { write } = this.#table.keys(slot);
     const datagram = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
     this.#emit({ kind: 'transmit', address: this.#table.address(slot), datagram });
     return true;
+  }
+
+  #canWrite(slot: number): boolean {
+    return this.#table.writeSequence(slot) <= maxSequenceNumber;
   }
 
   #writeAlert(slot: number, level: 'warning' | 'fatal', description: AlertDescription): void {
@@ -342,4 +374,17 @@ export class EstablishedAssociations {
   #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
     this.#emit({ kind: 'discarded', address, reason });
   }
+}
+
+/** Whether a handshake record holds a whole Finished with this message_seq, and nothing else. */
+function isFinished(content: Uint8Array, messageSeq: number): boolean {
+  const reader = new ByteReader(content);
+  const message = decodeMessageFragment(reader);
+  return (
+    message !== undefined &&
+    reader.finished &&
+    message.type === HandshakeType.Finished &&
+    message.messageSeq === messageSeq &&
+    message.fragment.length === finishedLength
+  );
 }

@@ -25,6 +25,8 @@ export interface Established extends HandshakeResult {
   /** Next sequence number to write, in epoch 1 and in epoch 0. */
   readonly writeSequence: number;
   readonly writeSequenceEpoch0: number;
+  /** message_seq of the peer's Finished. */
+  readonly peerMessageSeq: number;
   /** The last flight, when it was ours to send. */
   readonly finalFlight: Flight | undefined;
   /** Application data that came early; not opened yet. */

@@ -7,9 +7,17 @@
 import { InvariantError } from '../../foundation/errors.ts';
 import { type EpochKeys, recordOverhead } from '../record/epoch-keys.ts';
 import { encodePlaintextRecord } from '../record/plaintext-record.ts';
-import { type ContentType, ProtocolVersion, recordHeaderLength } from '../record/record-header.ts';
+import {
+  type ContentType,
+  maxSequenceNumber,
+  ProtocolVersion,
+  recordHeaderLength,
+} from '../record/record-header.ts';
 import { sealRecord } from '../record/seal-record.ts';
 import type { FlightRecords } from './flight.ts';
+
+/** More than any flight here has: about 70 kB of handshake messages at the smallest MTU. */
+const maxRecordsOfFlight = 0x400;
 
 /** Writes records of both epochs and counts their sequence numbers. */
 export class HandshakeRecords implements FlightRecords {
@@ -20,6 +28,14 @@ export class HandshakeRecords implements FlightRecords {
 
   constructor(firstSequenceNumber: number) {
     this.sequence = [firstSequenceNumber, 0];
+  }
+
+  /**
+   * Whether there are sequence numbers for another flight. The peer of a server chooses where they begin, so that
+   * this is asked before each one.
+   */
+  get hasNumbersLeft(): boolean {
+    return Math.max(...this.sequence) <= maxSequenceNumber - maxRecordsOfFlight;
   }
 
   overhead(epoch: 0 | 1): number {

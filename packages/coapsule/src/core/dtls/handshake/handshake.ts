@@ -244,6 +244,7 @@ export class Handshake implements HandshakeContext {
       window: this.#window,
       writeSequence: this.#records.sequence[1],
       writeSequenceEpoch0: this.#records.sequence[0],
+      peerMessageSeq: this.#reassembly.nextReceiveSeq - 1,
       finalFlight: this.#flight?.number === 6 ? this.#flight : undefined,
       held: this.#held.takeAll(),
     };
@@ -464,7 +465,7 @@ export class Handshake implements HandshakeContext {
 
   #transmitFlight(retransmit: boolean): void {
     const flight = this.#flight;
-    if (flight === undefined) return;
+    if (flight === undefined || !this.#records.hasNumbersLeft) return;
     const datagrams = encodeFlight(flight, this.config.mtu, this.#records, (sent) => {
       this.#emit(traceSent(this, flight.number, sent, retransmit));
     });
@@ -472,6 +473,7 @@ export class Handshake implements HandshakeContext {
   }
 
   #sendAlert(description: AlertDescription): void {
+    if (!this.#records.hasNumbersLeft) return;
     // A server writes in epoch 1 only from flight 6 on, a client from flight 5 on.
     const epoch = this.#flight !== undefined && this.#flight.number >= 5 ? 1 : 0;
     const datagram = this.#records.record(ContentType.Alert, epoch, encodeAlert('fatal', description));
