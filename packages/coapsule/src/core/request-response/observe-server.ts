@@ -3,6 +3,11 @@
  *
  * RFC 7641 §4: registration keyed by peer and token (§4.1), sequence numbers (§4.4), CON or NON (§4.5),
  * one outstanding notification for each peer and skipping of intermediate states (§4.5.1, §4.5.2).
+ *
+ * A NON notification that is the last for a while is followed by a CON one, because nobody else would tell an
+ * observer that missed it (RFC 7641 §1.3: eventual consistency). It is a notification of its own, with the
+ * state of its time and a greater number (§4.4), so §4.5 holds for it as for any other.
+ *
  * What the application is asked and what a notification contains is in `server-role.ts`.
  *
  * Deviation: §4.4 wants the Observe value renewed on retransmission. A retransmission here carries the same
@@ -11,59 +16,20 @@
  * @module
  */
 
-import { OptionNumber } from '../coap/option-registry.ts';
-import { equalBytes } from '../foundation/bytes.ts';
 import { after, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { byteKey } from './byte-key.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import {
+  detachedFromMessage,
+  heldBytes,
+  type Observer,
+  type ObserverActions,
+  type ObservingPeer,
+  tokenKey,
+} from './observer.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
 import { isMeant, pathOf, resourceName } from './resource-key.ts';
-
-/** One entry in the list of observers. */
-export interface Observer {
-  /** The registration; replaced when the client registers again. */
-  exchange: ServerExchange;
-  readonly resource: string;
-  readonly path: string;
-  /** Content-Format of the first response; notifications must have the same (§4.2). */
-  contentFormat: Uint8Array | undefined;
-  /** Number of the state the application was last asked for; its low 24 bits are the Observe value. */
-  sequence: number;
-  /** The resource changed since the application was last asked. */
-  dirty: boolean;
-  /** The application is being asked. */
-  computing: boolean;
-  /** The answer of the application while it may not be sent yet. */
-  held: ServerResponse | undefined;
-  /** The last answer was given up for a newer state; the next one is sent in any case. */
-  skipped: boolean;
-  /** The CON notification that is not acknowledged, and when it was sent. */
-  inFlight: { readonly exchange: ExchangeId; readonly at: Instant } | undefined;
-  /** NON notifications since the last CON one. */
-  sinceConfirmable: number;
-}
-
-/** A client as a receiver of notifications. */
-interface ObservingPeer {
-  readonly observers: Set<Observer>;
-  /** Observers with something to send, longest waiting first. */
-  readonly waiting: Set<Observer>;
-  inFlight: number;
-  /** §4.5.1: no notification before this. */
-  nextAt: Instant;
-  roundTripMs: number | undefined;
-}
-
-/** What the list wants its owner to do. */
-export interface ObserverActions {
-  /** Ask the application for the present representation. */
-  readonly ask: (observer: Observer, now: Instant) => void;
-  readonly send: (observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant) => void;
-  /** The observation is over. */
-  readonly ended: (exchange: ExchangeId) => void;
-}
 
 /** All observers of this endpoint's resources. */
 export class ObserverList {
@@ -78,7 +44,10 @@ export class ObserverList {
   readonly #pacing = new TimerQueue<PeerKey>();
   /** Observers that are due for a CON notification (§4.5: every 24 hours). */
   readonly #liveness = new TimerQueue<Observer>();
+  /** Observers whose last notification was NON, until it is too late for a newer state to stand in for it. */
+  readonly #confirmations = new TimerQueue<Observer>();
   #sequence: number;
+  #bytes = 0;
 
   constructor(config: RequestResponseConfig, counters: RequestResponseCounters, actions: ObserverActions) {
     this.#config = config;
@@ -95,6 +64,11 @@ export class ObserverList {
   /** Number of peers that have an observer. */
   get peers(): number {
     return this.#peers.size;
+  }
+
+  /** Bytes of memory charged to observers. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   values(): IterableIterator<Observer> {
@@ -117,14 +91,16 @@ export class ObserverList {
     const existing = this.#byToken.get(key);
     if (existing !== undefined && existing.resource !== resource) this.remove(existing);
     else if (existing !== undefined) return this.#renew(existing, exchange, contentFormat);
-    if (this.#isFull(exchange.peer, pathOf(resource))) {
+    const bytes = heldBytes(exchange);
+    if (this.#isFull(exchange.peer, pathOf(resource), bytes)) {
       this.#counters.refusedObservers++;
       return undefined;
     }
     const observer: Observer = {
-      exchange,
+      exchange: detachedFromMessage(exchange),
       resource,
       path: pathOf(resource),
+      bytes,
       contentFormat,
       // One number for all resources, greater than any that was sent: a token used again stays in order.
       sequence: ++this.#sequence,
@@ -145,8 +121,14 @@ export class ObserverList {
       this.#peers.set(exchange.peer, peer);
     }
     peer.observers.add(observer);
+    this.#bytes += bytes;
     this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
     return observer;
+  }
+
+  /** Whether there is an observation with this peer and token. */
+  has(peer: PeerKey, token: Uint8Array): boolean {
+    return this.#byToken.has(tokenKey(peer, token));
   }
 
   /** Ends the observation with this peer and token, if there is one (§4.1). */
@@ -208,22 +190,29 @@ export class ObserverList {
   /** The client rejected a notification: it is no longer interested (§4.5). */
   rejected(exchange: ExchangeId, now: Instant): void {
     const observer = this.#byExchange.get(exchange);
-    if (observer === undefined) return;
+    if (observer === undefined || this.#landedFormer(observer, exchange, now)) return;
     this.#counters.lostObservers++;
     this.remove(observer);
     this.#pumpPeer(observer.exchange.peer, now);
   }
 
+  /**
+   * A notification or separate response was never sent, because too much waits for its peer: it is as if the
+   * resource had changed once more, and the observer stays.
+   */
+  refused(exchange: ExchangeId, now: Instant): void {
+    const observer = this.#byExchange.get(exchange);
+    if (observer === undefined) return;
+    if (observer.inFlight?.exchange === exchange) this.#landed(observer);
+    this.#sequence++;
+    this.#markDirty(observer);
+    this.#confirmations.set(observer, after(now, this.#config.confirmLastAfterMs));
+  }
+
   /** A CON notification was never acknowledged: the client is gone, with all its observations. */
   timedOut(exchange: ExchangeId, now: Instant): void {
     const observer = this.#byExchange.get(exchange);
-    if (observer === undefined) return;
-    if (observer.exchange.id !== exchange) {
-      this.#landed(observer); // sent before the client registered again: it was there since
-      this.#pump(observer, now);
-      this.#pumpPeer(observer.exchange.peer, now);
-      return;
-    }
+    if (observer === undefined || this.#landedFormer(observer, exchange, now)) return;
     this.#counters.lostObservers += this.#peers.get(observer.exchange.peer)?.observers.size ?? 0;
     this.forgetPeer(observer.exchange.peer);
   }
@@ -239,6 +228,9 @@ export class ObserverList {
     this.#byToken.delete(tokenKey(exchange.peer, exchange.token));
     this.#byExchange.delete(exchange.id);
     this.#liveness.cancel(observer);
+    this.#confirmations.cancel(observer);
+    this.#bytes -= observer.bytes;
+    if (observer.computing) this.#actions.askNoMore(observer);
     const ofPath = this.#byPath.get(path);
     ofPath?.delete(observer);
     if (ofPath?.size === 0) this.#byPath.delete(path);
@@ -248,6 +240,9 @@ export class ObserverList {
     if (peer.observers.size === 0) {
       this.#peers.delete(exchange.peer);
       this.#pacing.cancel(exchange.peer);
+    } else if (peer.waiting.size > 0) {
+      // It may have been this one's notification in flight that the others waited for.
+      this.#pacing.set(exchange.peer, peer.nextAt);
     }
     this.#actions.ended(exchange.id);
   }
@@ -261,15 +256,21 @@ export class ObserverList {
       due.sinceConfirmable = this.#config.confirmableEvery;
       this.renewState(due, now);
     }
+    for (let due = this.#confirmations.expire(now); due; due = this.#confirmations.expire(now)) {
+      due.sinceConfirmable = this.#config.confirmableEvery;
+      // With a state on its way already, that one is CON now.
+      if (due.dirty || !(due.computing || due.held !== undefined)) this.renewState(due, now);
+    }
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.#pacing.next(), this.#liveness.next());
+    return earliest(this.#confirmations.next(), earliest(this.#pacing.next(), this.#liveness.next()));
   }
 
-  #isFull(peer: PeerKey, path: string): boolean {
-    const { maxObservers, maxObserversPerPeer, maxObserversPerResource } = this.#config;
+  #isFull(peer: PeerKey, path: string, bytes: number): boolean {
+    const { maxObservers, maxObserversPerPeer, maxObserversPerResource, totalObserverBytes } = this.#config;
     return (
+      this.#bytes + bytes > totalObserverBytes ||
       this.#byToken.size >= maxObservers ||
       (this.#peers.get(peer)?.observers.size ?? 0) >= maxObserversPerPeer ||
       (this.#byPath.get(path)?.size ?? 0) >= maxObserversPerResource
@@ -278,8 +279,13 @@ export class ObserverList {
 
   #renew(observer: Observer, exchange: ServerExchange, contentFormat: Uint8Array | undefined): Observer {
     const former = observer.exchange.id;
-    if (observer.inFlight?.exchange !== former) this.#byExchange.delete(former);
-    observer.exchange = exchange;
+    const isFree = observer.inFlight?.exchange !== former;
+    if (isFree) this.#byExchange.delete(former);
+    if (observer.computing) this.#actions.askNoMore(observer);
+    this.#bytes -= observer.bytes;
+    observer.exchange = detachedFromMessage(exchange);
+    observer.bytes = heldBytes(exchange);
+    this.#bytes += observer.bytes;
     observer.contentFormat = contentFormat;
     observer.sequence = ++this.#sequence;
     // This response carries the present state: what was under way for the former registration is old.
@@ -288,7 +294,8 @@ export class ObserverList {
     observer.held = undefined;
     this.#peerOf(observer).waiting.delete(observer);
     this.#byExchange.set(exchange.id, observer);
-    if (former !== exchange.id) this.#actions.ended(former);
+    // The message layer reports by Exchange: one with a notification in flight ends when that has landed.
+    if (isFree && former !== exchange.id) this.#actions.ended(former);
     return observer;
   }
 
@@ -332,6 +339,7 @@ export class ObserverList {
 
   #send(observer: Observer, peer: ObservingPeer, response: ServerResponse, now: Instant): void {
     const type = this.#typeFor(observer);
+    this.#confirmations.cancel(observer);
     if (type === 'CON') {
       observer.sinceConfirmable = 0;
       this.#takeOff(observer, peer, now);
@@ -339,6 +347,7 @@ export class ObserverList {
     } else {
       observer.sinceConfirmable++;
       peer.nextAt = after(now, peer.roundTripMs ?? this.#config.nonNotificationSpacingMs);
+      this.#confirmations.set(observer, after(now, this.#config.confirmLastAfterMs));
     }
     this.#counters.notificationsSent++;
     this.#actions.send(observer, response, type, now);
@@ -358,24 +367,22 @@ export class ObserverList {
     const { inFlight } = observer;
     if (inFlight === undefined) return;
     observer.inFlight = undefined;
-    if (inFlight.exchange !== observer.exchange.id) this.#byExchange.delete(inFlight.exchange);
-    const peer = this.#peerOf(observer);
-    peer.inFlight--;
+    this.#peerOf(observer).inFlight--;
+    if (inFlight.exchange === observer.exchange.id) return;
+    this.#byExchange.delete(inFlight.exchange);
+    this.#actions.ended(inFlight.exchange);
+  }
+
+  /** Whether `exchange` is a former registration: the client was there since, and the next one may go. */
+  #landedFormer(observer: Observer, exchange: ExchangeId, now: Instant): boolean {
+    if (observer.exchange.id === exchange) return false;
+    this.#landed(observer);
+    this.#pump(observer, now);
+    this.#pumpPeer(observer.exchange.peer, now);
+    return true;
   }
 
   #peerOf(observer: Observer): ObservingPeer {
     return this.#peers.get(observer.exchange.peer) as ObservingPeer;
   }
-}
-
-/** Whether a 2.xx notification is in the format of the registration's response (§4.2). */
-export function keepsFormat(observer: Observer, response: ServerResponse): boolean {
-  const format = response.options.first(OptionNumber.ContentFormat);
-  const agreed = observer.contentFormat;
-  if (format === undefined || agreed === undefined) return format === agreed || response.payload.length === 0;
-  return equalBytes(format, agreed);
-}
-
-function tokenKey(peer: PeerKey, token: Uint8Array): string {
-  return `${peer}\n${byteKey(token)}`;
 }

@@ -28,6 +28,7 @@ export interface BodyRequest {
  * | confirmableEvery | notifications | 5 | ≥ 1 | 7641 §4.5 |
  * | confirmableAtLeastEveryMs | ms | 86 400 000 (24 h) | > 0, ≤ 24 h | 7641 §4.5 |
  * | notificationsInFlight | messages of one peer | 1 (NSTART) | ≥ 1 | 7641 §4.5.1 |
+ * | confirmLastAfterMs | ms | 10 000 | > 0 | 7641 §1.3, §4.5 |
  * | nonNotificationSpacingMs | ms, without a measured round trip | 3 000 | ≥ 0 | 7641 §4.5.1 |
  */
 export interface RequestResponseConfig {
@@ -72,6 +73,8 @@ export interface RequestResponseConfig {
   readonly confirmableAtLeastEveryMs: number;
   /** Whether the first notification is CON: proves that the observer is there and measures the round trip. */
   readonly confirmFirstNotification: boolean;
+  /** A NON notification that no newer one follows within this time is followed by a CON one. */
+  readonly confirmLastAfterMs: number;
   readonly notificationsInFlight: number;
   readonly nonNotificationSpacingMs: number;
   /** Observe value of the first registration is this plus 1. */
@@ -79,6 +82,8 @@ export interface RequestResponseConfig {
   readonly maxObservers: number;
   readonly maxObserversPerPeer: number;
   readonly maxObserversPerResource: number;
+  /** Memory of all observers: copies of their options and FETCH bodies, and 1.5 KiB each. Default 256 MiB. */
+  readonly totalObserverBytes: number;
   /** Critical request options the application understands beyond those of RFC 7252 and RFC 7959. */
   readonly criticalOptions: readonly number[];
 }
@@ -106,12 +111,14 @@ export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze
   confirmableEvery: 5,
   confirmableAtLeastEveryMs: 86_400_000,
   confirmFirstNotification: true,
+  confirmLastAfterMs: 10_000,
   notificationsInFlight: 1,
   nonNotificationSpacingMs: 3_000,
   observeSequenceStart: 0,
   maxObservers: 100_000,
   maxObserversPerPeer: 1_000,
   maxObserversPerResource: 50_000,
+  totalObserverBytes: 256 * mebibyte,
   criticalOptions: [],
 });
 

@@ -151,6 +151,11 @@ export class RequestResponseLayer {
     this.#server.observers.timedOut(exchange, now);
   }
 
+  /** A separate response or notification was refused by the message layer, unsent: observers stay, and are told later. */
+  responseRefused(exchange: ExchangeId, now: Instant): void {
+    this.#server.observers.refused(exchange, now);
+  }
+
   /** The peer is gone, such as with its security association: everything with it ends. */
   peerClosed(peer: PeerKey, _now: Instant): void {
     this.#client.peerClosed(peer);

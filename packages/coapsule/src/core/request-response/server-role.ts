@@ -21,7 +21,8 @@ import { encodeUtf8 } from '../foundation/utf8.ts';
 import { RequestBodies } from './block1-transfer.ts';
 import { ResponseBodies } from './block2-transfer.ts';
 import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
-import { keepsFormat, type Observer, ObserverList } from './observe-server.ts';
+import { ObserverList } from './observe-server.ts';
+import { keepsFormat, type Observer } from './observer.ts';
 import { checkRequestOptions } from './option-check.ts';
 import { isMeant, requestBodyKey, resourceName, responseBodyKey } from './resource-key.ts';
 import { acknowledgedBlock, blockMessage, responseMessage } from './response-message.ts';
@@ -64,6 +65,7 @@ export class ServerRole {
     this.responseBodies = new ResponseBodies(config, seed, counters);
     this.observers = new ObserverList(config, counters, {
       ask: (observer, now) => this.#ask(observer, now),
+      askNoMore: (observer) => this.#refreshes.cancel(observer),
       send: (observer, response, type, now) => this.#notify(observer, response, type, now),
       ended: (exchange) => this.#context.outputs.push({ kind: 'exchange-ended', exchange }),
     });
@@ -114,7 +116,8 @@ export class ServerRole {
       return;
     }
     const observer = this.observers.get(id);
-    if (observer?.computing) {
+    // An Exchange that was replaced may still be there for its notification in flight.
+    if (observer?.computing && observer.exchange.id === id) {
       this.#refreshes.cancel(observer);
       this.observers.answered(observer, response, now);
     } else {

@@ -1,0 +1,100 @@
+/**
+ * One entry in the list of observers, and what it keeps of the registration.
+ *
+ * RFC 7641 §4.1, §4.2. When an observer is sent what is in `observe-server.ts`.
+ *
+ * @module
+ */
+
+import { Code } from '../coap/code.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import { equalBytes, noBytes } from '../foundation/bytes.ts';
+import type { Instant } from '../foundation/instant.ts';
+import { byteKey } from './byte-key.ts';
+import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+
+/** One entry in the list of observers. */
+export interface Observer {
+  /** The registration; replaced when the client registers again. */
+  exchange: ServerExchange;
+  readonly resource: string;
+  readonly path: string;
+  /** Memory charged to it. */
+  bytes: number;
+  /** Content-Format of the first response; notifications must have the same (§4.2). */
+  contentFormat: Uint8Array | undefined;
+  /** Number of the state the application was last asked for; its low 24 bits are the Observe value. */
+  sequence: number;
+  /** The resource changed since the application was last asked. */
+  dirty: boolean;
+  /** The application is being asked. */
+  computing: boolean;
+  /** The answer of the application while it may not be sent yet. */
+  held: ServerResponse | undefined;
+  /** The last answer was given up for a newer state; the next one is sent in any case. */
+  skipped: boolean;
+  /** The CON notification that is not acknowledged, and when it was sent. */
+  inFlight: { readonly exchange: ExchangeId; readonly at: Instant } | undefined;
+  /** NON notifications since the last CON one. */
+  sinceConfirmable: number;
+}
+
+/** A client as a receiver of notifications. */
+export interface ObservingPeer {
+  readonly observers: Set<Observer>;
+  /** Observers with something to send, longest waiting first. */
+  readonly waiting: Set<Observer>;
+  inFlight: number;
+  /** §4.5.1: no notification before this. */
+  nextAt: Instant;
+  roundTripMs: number | undefined;
+}
+
+/** What the list wants its owner to do. */
+export interface ObserverActions {
+  /** Ask the application for the present representation. */
+  readonly ask: (observer: Observer, now: Instant) => void;
+  /** The answer to `ask` is not wanted any more. */
+  readonly askNoMore: (observer: Observer) => void;
+  readonly send: (observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant) => void;
+  /** The observation is over, or this registration of it. */
+  readonly ended: (exchange: ExchangeId) => void;
+}
+
+/** Whether a 2.xx notification is in the format of the registration's response (§4.2). */
+export function keepsFormat(observer: Observer, response: ServerResponse): boolean {
+  const format = response.options.first(OptionNumber.ContentFormat);
+  const agreed = observer.contentFormat;
+  if (format === undefined || agreed === undefined) return format === agreed || response.payload.length === 0;
+  return equalBytes(format, agreed);
+}
+
+/** The key of a registration: an entry is named by the client and its token (§4.1). */
+export function tokenKey(peer: PeerKey, token: Uint8Array): string {
+  return `${peer}\n${byteKey(token)}`;
+}
+
+/**
+ * A copy of a registration that shares no memory with the message it came in. An observation may last for
+ * years, and a view of 2 bytes would hold the whole datagram. Only FETCH has a payload that is needed again.
+ */
+export function detachedFromMessage(exchange: ServerExchange): ServerExchange {
+  const options = new OptionSet();
+  for (const { number, value } of exchange.options.entries()) options.add(number, value.slice());
+  const payload = exchange.code === Code.Fetch ? exchange.payload.slice() : noBytes;
+  return { ...exchange, options, payload, token: exchange.token.slice() };
+}
+
+/** Memory charged for an observer: what `detachedFromMessage` copies, and the entry in its tables. */
+export function heldBytes(exchange: ServerExchange): number {
+  let bytes = entryBytes + (exchange.code === Code.Fetch ? exchange.payload.length : 0);
+  // The name of the resource is kept too, once as its path and once whole.
+  for (const { value } of exchange.options.entries()) bytes += optionBytes + 3 * value.length;
+  return bytes;
+}
+
+/** Heap bytes of an entry, its place in five tables and its timers, rounded up. */
+const entryBytes = 1536;
+/** Heap bytes of an option besides its value: object, view and buffer. */
+const optionBytes = 256;
