@@ -12,7 +12,7 @@ import { Code, isSuccessCode } from '../coap/code.ts';
 import { equalBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { BodyBuffer } from './body-buffer.ts';
+import { BodyBuffer, bodyOverheadBytes } from './body-buffer.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { PeerKey } from './exchange.ts';
 
@@ -137,6 +137,8 @@ interface UnfinishedBody {
   readonly peer: PeerKey;
   readonly contentFormat: Uint8Array | undefined;
   readonly buffer: BodyBuffer;
+  /** Memory charged to it, as of its last change. */
+  bytes: number;
   /** The last block came; kept for a repetition of it. */
   complete: boolean;
 }
@@ -144,6 +146,7 @@ interface UnfinishedBody {
 /** Limits of `RequestBodies`; see `RequestResponseConfig`. */
 export interface RequestBodyLimits {
   readonly totalRequestBodyBytes: number;
+  readonly maxRequestBodies: number;
   readonly maxRequestBodiesPerPeer: number;
   readonly exchangeLifetimeMs: number;
 }
@@ -240,8 +243,10 @@ export class RequestBodies {
       peer,
       contentFormat: received.contentFormat?.slice(),
       buffer: new BodyBuffer(),
+      bytes: 0,
       complete: false,
     };
+    this.#charge(body);
     this.#bodies.set(key, body);
     const ofPeer = this.#byPeer.get(peer) ?? new Set();
     this.#byPeer.set(peer, ofPeer.add(body));
@@ -251,14 +256,19 @@ export class RequestBodies {
   }
 
   #extend(body: UnfinishedBody, offset: number, payload: Uint8Array, last: boolean): void {
-    const before = body.buffer.capacity;
     if (!body.buffer.holds(offset, payload)) {
       body.buffer.truncate(offset);
       body.buffer.append(payload);
     }
     if (last) body.buffer.truncate(offset + payload.length);
     body.complete = last;
-    this.#bytes += body.buffer.capacity - before;
+    this.#charge(body);
+  }
+
+  #charge(body: UnfinishedBody): void {
+    this.#bytes -= body.bytes;
+    body.bytes = bodyOverheadBytes + body.key.length + body.buffer.capacity;
+    this.#bytes += body.bytes;
   }
 
   #touch(body: UnfinishedBody, now: Instant): void {
@@ -271,8 +281,11 @@ export class RequestBodies {
   }
 
   #makeRoom(current: UnfinishedBody): void {
-    while (this.#bytes > this.#limits.totalRequestBodyBytes && this.#bodies.size > 1) {
-      this.#remove(this.#oldest(this.#bodies.values(), current));
+    const { totalRequestBodyBytes, maxRequestBodies } = this.#limits;
+    // The one longest without a block is found at once: looking through thousands would be worth an attack.
+    for (const body of this.#bodies.values()) {
+      if (this.#bytes <= totalRequestBodyBytes && this.#bodies.size <= maxRequestBodies) return;
+      if (body !== current) this.#remove(body);
     }
   }
 
@@ -294,7 +307,7 @@ export class RequestBodies {
 
   #remove(body: UnfinishedBody): void {
     if (!body.complete) this.#counters.droppedRequestBodies++;
-    this.#bytes -= body.buffer.capacity;
+    this.#bytes -= body.bytes;
     this.#bodies.delete(body.key);
     this.#expiry.cancel(body.key);
     const ofPeer = this.#byPeer.get(body.peer);

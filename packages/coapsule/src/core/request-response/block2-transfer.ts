@@ -19,7 +19,7 @@ import { OptionSet } from '../coap/option-set.ts';
 import { equalBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { BodyBuffer } from './body-buffer.ts';
+import { BodyBuffer, bodyOverheadBytes } from './body-buffer.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { Content, PeerKey } from './exchange.ts';
 
@@ -152,11 +152,14 @@ interface KeptBody {
   readonly key: string;
   readonly peer: PeerKey;
   readonly response: Content;
+  /** Memory charged to it. */
+  readonly bytes: number;
 }
 
 /** Limits of `ResponseBodies`; see `RequestResponseConfig`. */
 export interface ResponseBodyLimits {
   readonly totalResponseBodyBytes: number;
+  readonly maxResponseBodies: number;
   readonly maxResponseBodiesPerPeer: number;
   readonly exchangeLifetimeMs: number;
 }
@@ -200,15 +203,19 @@ export class ResponseBodies {
     if (isSuccessCode(response.code) && !options.has(OptionNumber.ETag)) {
       options.set(OptionNumber.ETag, bodyDigest(payload, this.#etagSeed));
     }
-    const kept: KeptBody = { key, peer, response: { code: response.code, options, payload } };
-    if (payload.length > this.#limits.totalResponseBodyBytes) return kept.response;
+    const bytes = bodyOverheadBytes + key.length + payload.length;
+    const kept: KeptBody = { key, peer, response: { code: response.code, options, payload }, bytes };
+    if (bytes > this.#limits.totalResponseBodyBytes) return kept.response;
     const ofPeer = this.#byPeer.get(peer) ?? new Set();
     this.#byPeer.set(peer, ofPeer.add(kept));
     this.#bodies.set(key, kept);
-    this.#bytes += payload.length;
+    this.#bytes += bytes;
     this.#expiry.set(key, after(now, this.#limits.exchangeLifetimeMs));
     if (ofPeer.size > this.#limits.maxResponseBodiesPerPeer) this.#evict(ofPeer);
-    while (this.#bytes > this.#limits.totalResponseBodyBytes) this.#evict(this.#bodies.values());
+    const { totalResponseBodyBytes, maxResponseBodies } = this.#limits;
+    while (this.#bytes > totalResponseBodyBytes || this.#bodies.size > maxResponseBodies) {
+      this.#evict(this.#bodies.values());
+    }
     return kept.response;
   }
 
@@ -256,7 +263,7 @@ export class ResponseBodies {
   }
 
   #remove(kept: KeptBody): void {
-    this.#bytes -= kept.response.payload.length;
+    this.#bytes -= kept.bytes;
     this.#bodies.delete(kept.key);
     this.#expiry.cancel(kept.key);
     const ofPeer = this.#byPeer.get(kept.peer);

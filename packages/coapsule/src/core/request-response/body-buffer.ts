@@ -56,3 +56,6 @@ export class BodyBuffer {
 
 /** Doubling stops here, so that a large body does not hold twice its size. */
 const maxSpareBytes = 256 * 1024;
+
+/** Heap bytes of a body that is kept for a peer, besides itself and its key: tables, timer, options; rounded up. */
+export const bodyOverheadBytes = 2048;

@@ -52,12 +52,16 @@ export interface RequestResponseConfig {
   readonly maxBodyBytesUnsecured: number;
   /** Whether a peer is authenticated by a security layer; default: none is. */
   readonly isSecurePeer: (peer: PeerKey) => boolean;
-  /** Bytes of all request bodies under assembly; the oldest goes first. Default 64 MiB. */
+  /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
   readonly totalRequestBodyBytes: number;
+  /** Request bodies under assembly; the oldest goes first. Default 10,000. */
+  readonly maxRequestBodies: number;
   /** Request bodies under assembly for one peer; the oldest goes first. Default 4. */
   readonly maxRequestBodiesPerPeer: number;
-  /** Bytes of all response bodies kept for later blocks; the least used goes first. Default 64 MiB. */
+  /** Memory of all response bodies kept for later blocks, as for requests; the least used goes first. Default 64 MiB. */
   readonly totalResponseBodyBytes: number;
+  /** Response bodies kept; the least used goes first. Default 10,000. */
+  readonly maxResponseBodies: number;
   /** Response bodies kept for one peer; the least used goes first. Default 4. */
   readonly maxResponseBodiesPerPeer: number;
   /** Requests with the application, in total and of one peer; more are answered with 5.03. */
@@ -101,8 +105,10 @@ export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze
   maxBodyBytesUnsecured: mebibyte,
   isSecurePeer: () => false,
   totalRequestBodyBytes: 64 * mebibyte,
+  maxRequestBodies: 10_000,
   maxRequestBodiesPerPeer: 4,
   totalResponseBodyBytes: 64 * mebibyte,
+  maxResponseBodies: 10_000,
   maxResponseBodiesPerPeer: 4,
   maxServerExchanges: 10_000,
   maxServerExchangesPerPeer: 256,

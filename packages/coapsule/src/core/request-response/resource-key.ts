@@ -38,12 +38,13 @@ export function responseBodyKey(peer: PeerKey, code: Code, options: OptionReader
 }
 
 function keyOf(peer: PeerKey, code: Code, options: OptionReader, numbers: readonly number[]): string {
-  let key = `${peer}\n${code}`;
+  const parts = [`${peer}\n${code}`];
   for (const number of numbers) {
     // Number and length before each value: no two lists of options give one key.
-    for (const value of options.all(number)) key += `\n${number},${value.length}:${byteKey(value)}`;
+    for (const value of options.all(number)) parts.push(`\n${number},${value.length}:`, byteKey(value));
   }
-  return key;
+  // Joined, it is one flat string; see `byte-key.ts`.
+  return parts.join('');
 }
 
 /** The resource as text: `/path`, or `/path?query` with all queries joined by `&`; segments as they are, not escaped. */

@@ -6,6 +6,7 @@ import { Code } from '../../../src/core/coap/code.ts';
 import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { concatBytes, noBytes, toHex } from '../../../src/core/foundation/bytes.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
+import { byteKey } from '../../../src/core/request-response/byte-key.ts';
 import type { RequestResponseLayer } from '../../../src/core/request-response/request-response-layer.ts';
 import {
   answer,
@@ -357,8 +358,41 @@ test('a peer that is not secure is held to the smaller limit', () => {
   assert.equal(put(layer, 'secure', body, 0, noBytes), Code.Continue);
 });
 
+test('an unfinished body and a kept one cost what they hold beside their bytes, and are bounded in number', () => {
+  const layer = newLayer({ blockSize: 16, maxRequestBodies: 10, maxResponseBodies: 20 });
+  const path = Array.from({ length: 4 }, (): [number, string] => [UriPath, 'q'.repeat(250)]);
+  for (let i = 0; i < 100; i++) {
+    const first: OptionList = [...path, [Block1, block(0, true, 0)]];
+    layer.receiveRequest(
+      `peer ${i}`,
+      message(Code.Put, { options: first, payload: pattern(16) }),
+      'reply',
+      now,
+    );
+    drain(layer);
+    layer.receiveRequest(`peer ${i}`, message(Code.Get, { options: path }), 'reply', now);
+    const { exchange } = only(layer, 'request');
+    layer.respond(exchange, answer(Code.Content, { payload: pattern(40) }), now);
+    drain(layer);
+  }
+  const { requestBodies, requestBodyBytes, responseBodies, responseBodyBytes } = layer.load();
+  assert.deepEqual([requestBodies, responseBodies], [10, 20]);
+  assert.ok(requestBodyBytes >= 10 * 3000 && responseBodyBytes >= 20 * 3000, 'the URI and the tables count');
+});
+
+test('keys of long byte strings are told apart at every place', () => {
+  const bytes = pattern(10_000);
+  assert.equal(byteKey(bytes).length, 10_000);
+  assert.equal(byteKey(bytes), String.fromCharCode(...bytes.subarray(0, 9000), ...bytes.subarray(9000)));
+  for (const place of [0, 4095, 4096, 9999]) {
+    const other = bytes.slice();
+    other[place] = (other[place] as number) ^ 1;
+    assert.notEqual(byteKey(other), byteKey(bytes));
+  }
+});
+
 test('kept response bodies are bounded, the least used go first, and all expire', () => {
-  const layer = newLayer({ blockSize: 16, maxResponseBodiesPerPeer: 4, totalResponseBodyBytes: 500 });
+  const layer = newLayer({ blockSize: 16, maxResponseBodiesPerPeer: 4, totalResponseBodyBytes: 13_000 });
   const ask = (from: string, path: string, num: number) => {
     const options: [number, Uint8Array | string][] = [[UriPath, path]];
     if (num > 0) options.push([Block2, block(num, false, 0)]);
@@ -376,7 +410,8 @@ test('kept response bodies are bounded, the least used go first, and all expire'
   assert.equal(ask(peer, '0', 2), false, 'used since');
   assert.equal(ask(peer, '1', 1), true, 'evicted: the application is asked again');
   for (let i = 0; i < 20; i++) ask(`peer ${i}`, 'r', 0);
-  assert.ok(layer.load().responseBodyBytes <= 500);
+  assert.ok(layer.load().responseBodyBytes <= 13_000);
+  assert.ok(layer.load().responseBodies < 7);
   layer.handleTimeout(instant(247_000));
   assert.deepEqual([layer.load().responseBodies, layer.load().responseBodyBytes], [0, 0]);
 });
