@@ -1,0 +1,40 @@
+/**
+ * Three ways to talk to a device: a reading that may get lost, a command that may not, and a setting.
+ *
+ *     node --conditions=@coapsule/source packages/coapsule/examples/telemetry-client.ts [BASE-URI]
+ */
+import { Client, CoapsuleError } from 'coapsule';
+
+const base = process.argv[2] ?? 'coaps://localhost';
+await using client = new Client({
+  psk: { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') },
+});
+
+/** Non-confirmable: one datagram, no retransmission. The answer is waited for a second, and not missed. */
+async function sendTemperature(celsius: number): Promise<void> {
+  await client
+    .put(`${base}/sensors/temp`, { payload: String(celsius), confirmable: false, timeoutMs: 1000 })
+    .catch(() => undefined);
+}
+
+/** Confirmable: true only when the door says that it did it. */
+async function unlockDoor(): Promise<boolean> {
+  try {
+    const response = await client.put(`${base}/lock`, { payload: 'unlock' });
+    return response.ok;
+  } catch (error) {
+    if (!(error instanceof CoapsuleError)) throw error;
+    console.error(`Command failed, alert user: ${error.message}`);
+    return false;
+  }
+}
+
+/** Confirmable, and the device may refuse the value. */
+async function setReportingInterval(seconds: number): Promise<string> {
+  const response = await client.put(`${base}/config/interval`, { payload: String(seconds) });
+  return response.codeText;
+}
+
+await sendTemperature(22.5);
+console.log(`unlocked: ${await unlockDoor()}`);
+console.log(`interval: ${await setReportingInterval(60)}`);

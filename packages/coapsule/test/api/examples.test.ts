@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Client, Code, changed, failure, Server } from '../../src/index.ts';
+
+const running = new Set<ChildProcess>();
+after(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+function example(name: string, ...args: string[]): ChildProcess {
+  const file = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=@coapsule/source', file, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [
+    string,
+  ];
+  return line;
+}
+
+async function allOutput(child: ChildProcess): Promise<string> {
+  let text = '';
+  child.stdout?.on('data', (chunk) => {
+    text += chunk;
+  });
+  await once(child, 'close');
+  return text;
+}
+
+function portsOf(line: string): string[] {
+  return [...line.matchAll(/:(\d+)(?= |$)/g)].map(([, port]) => port as string);
+}
+
+test('the secure client prints the secure response of the temperature server, and nothing else', async () => {
+  const server = example('temperature-server.ts', '0');
+  const [port] = portsOf(await firstLine(server));
+  assert.equal(
+    await allOutput(example('secure-client.ts', `coaps://localhost:${port}/temperature`)),
+    'Secure response: 22.5\n',
+  );
+});
+
+test('each identity of the temperature server has its own key, and no other opens it', async () => {
+  const [port] = portsOf(await firstLine(example('temperature-server.ts', '0')));
+  const uri = `coaps://localhost:${port}/temperature`;
+  const outcome = async (identity: string, key: string): Promise<string> => {
+    await using client = new Client({ psk: { identity, key: new TextEncoder().encode(key) } });
+    return await client.get(uri).then(
+      (response) => response.text(),
+      (error) => error.code,
+    );
+  };
+  assert.deepEqual(
+    await Promise.all([
+      outcome('sensor-042', 'MySecret16ByteK!'),
+      outcome('sensor-043', 'AnotherKey16Byt!'),
+      outcome('sensor-042', 'AnotherKey16Byt!'),
+      outcome('sensor-999', 'MySecret16ByteK!'),
+    ]),
+    ['22.5', '22.5', 'ERR_CREDENTIALS', 'ERR_CREDENTIALS'],
+  );
+});
+
+test('the light is one resource on coap and coaps: what is put on one is observed on the other', async () => {
+  const [port, securePort] = portsOf(await firstLine(example('light-server.ts', '0', '0')));
+  const key = new TextEncoder().encode('esp32c3_key');
+  await using client = new Client({ psk: { identity: 'any', key } });
+  const plain = `coap://localhost:${port}/light`;
+  const texts: string[] = [];
+  for await (const notification of client.observe(`coaps://localhost:${securePort}/light`)) {
+    texts.push(notification.text());
+    if (texts.length === 2) break;
+    assert.equal((await client.put(plain, { payload: '{"status": false}' })).codeText, '2.04');
+  }
+  assert.deepEqual(texts, ['{"status": true}', '{"status": false}']);
+  assert.equal((await client.post(plain)).codeText, '4.05');
+  assert.equal((await client.put(plain)).codeText, '4.00');
+});
+
+test('the telemetry client sends a reading by NON, a command and a setting, and reports what became of them', async () => {
+  const seen: string[] = [];
+  await using server = new Server();
+  const note =
+    (answer: () => ReturnType<typeof changed>) =>
+    (request: { path: string; confirmable: boolean; text(): string }) => {
+      seen.push(`${request.confirmable ? 'CON' : 'NON'} ${request.path} ${request.text()}`);
+      return answer();
+    };
+  server
+    .resource('/sensors/temp', { put: note(changed) })
+    .resource('/lock', { put: note(changed) })
+    .resource('/config/interval', { put: note(() => failure(Code.BadRequest)) });
+  const lookup = new Map([['sensor-042', new TextEncoder().encode('MySecret16ByteK!')]]);
+  const { uri } = await server.listen('coaps://127.0.0.1:0', { psk: { lookup } });
+  assert.equal(await allOutput(example('telemetry-client.ts', uri)), 'unlocked: true\ninterval: 4.00\n');
+  assert.deepEqual(seen, ['NON /sensors/temp 22.5', 'CON /lock unlock', 'CON /config/interval 60']);
+});
