@@ -36,6 +36,8 @@ export function laneOf(type: 'CON' | 'NON', isResponse: boolean): Lane {
 
 interface PeerLanes<Item> {
   readonly waiting: Readonly<Record<Lane, Set<Item>>>;
+  /** When something last came from the peer, as far as anything was waiting or outstanding then. */
+  heardAt: Instant | undefined;
   readonly outstanding: { request: number; reply: number };
 }
 
@@ -80,6 +82,7 @@ export class CongestionControl<Item> {
           'non-reply': new Set(),
           'non-request': new Set(),
         },
+        heardAt: undefined,
         outstanding: { request: 0, reply: 0 },
       };
       this.#peers.set(peer, state);
@@ -104,7 +107,19 @@ export class CongestionControl<Item> {
 
   /** Whether anything waits in a lane. */
   isWaiting(peer: PeerKey, lane: Lane): boolean {
-    return (this.#peers.get(peer)?.waiting[lane].size ?? 0) > 0;
+    return this.waitingIn(peer, lane) > 0;
+  }
+
+  /** How much waits in a lane. */
+  waitingIn(peer: PeerKey, lane: Lane): number {
+    return this.#peers.get(peer)?.waiting[lane].size ?? 0;
+  }
+
+  /** What waits in a lane for a peer that has been silent since `since`; nothing when it has not. */
+  waitingForSilent(peer: PeerKey, lane: Lane, since: Instant): readonly Item[] {
+    const state = this.#peers.get(peer);
+    if (state === undefined || (state.heardAt !== undefined && state.heardAt >= since)) return [];
+    return [...state.waiting[lane]];
   }
 
   /** `item` goes out, as `bytes` bytes. In the Confirmable lanes, `end` must follow. */
@@ -128,7 +143,9 @@ export class CongestionControl<Item> {
   }
 
   /** The peer sent something: it does respond. Returns whether that may let requests go. */
-  heardFrom(peer: PeerKey): boolean {
+  heardFrom(peer: PeerKey, now: Instant): boolean {
+    const state = this.#peers.get(peer);
+    if (state !== undefined) state.heardAt = now;
     return this.#probes.size > 0 && this.#probes.delete(peer) && this.isWaiting(peer, 'non-request');
   }
 

@@ -14,20 +14,33 @@
  * **What is kept.** For an answered request the code, options and payload of the answer; version, type,
  * Message ID and token are those of the copy. The store is bounded in bytes, in bytes per peer and in
  * peers. At a bound it makes room by dropping the oldest record that may be dropped: of a safe request,
- * of a response, or of a request answered 2.31 Continue, which had no effect yet (RFC 7959 §2.9.1).
- * Records of other unsafe requests stay for their lifetime; `admit` then refuses. An unsafe CON
- * request reserves room for its answer; an answer larger than that may pass the bound by the excess,
- * because the request has been carried out by then.
+ * of a response, or of a request that had no effect, which the layer above knows (a block of a body: RFC 7959
+ * §2.9.1; a later block of an answer; a refusal). Records of other unsafe requests stay for their lifetime;
+ * `admit` then refuses. An unsafe CON request reserves room for its answer; an answer larger than that may
+ * pass the bound by the excess, because the request has been carried out by then.
+ *
+ * One exception, at the bound of peers only: a new peer takes the place of the one that sent nothing for the
+ * longest time, if that is more than MAX_TRANSMIT_SPAN and all its requests were replied to. RFC 7252 §4.2
+ * lets nobody retransmit after MAX_TRANSMIT_SPAN; the rest of EXCHANGE_LIFETIME allows for datagrams that the
+ * network holds back up to 100 s, and §4.5 says SHOULD. Without it, a place for 247 s would cost a spoofer one
+ * datagram, and 265 a second would shut out all who are new; so it takes 1,456 a second of requests that have
+ * an effect, and shuts out nobody who is in.
  *
  * Sends nothing and does not decide what a copy is answered with.
  *
  * @module
  */
 
-import { Code } from '../coap/code.ts';
+import type { Code } from '../coap/code.ts';
 import type { MessageView } from '../coap/message-view.ts';
+import {
+  exchangeLifetimeMs,
+  maxTransmitSpanMs,
+  nonLifetimeMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
 import { noBytes } from '../foundation/bytes.ts';
-import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
+import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { KeyedDigest } from './keyed-digest.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
@@ -62,6 +75,8 @@ export interface ReceivedRecord extends ReplyHandle {
   answerCode: Code;
   /** Options and payload of the answer, as bytes. */
   answerTail: Uint8Array;
+  /** A reply went out, piggybacked or not. */
+  replied: boolean;
   /** Whether `Deduplication` holds it. */
   stored: boolean;
   readonly length: number;
@@ -78,8 +93,11 @@ export interface ReceivedRecord extends ReplyHandle {
 
 interface RecordsOfPeer {
   readonly byMessageId: Map<number, ReceivedRecord>;
+  /** Oldest first. */
+  readonly droppable: Set<ReceivedRecord>;
   bytes: number;
-  droppable: number;
+  /** When the last record was added. */
+  newestAt: Instant;
 }
 
 /** Records in the order in which they lapse. */
@@ -94,7 +112,9 @@ export class Deduplication {
   readonly #limits: MessageLayerLimits;
   readonly #counters: MessageLayerCounters;
   readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
+  readonly #transmitSpanMs: DurationMs;
   readonly #digest: KeyedDigest;
+  /** The one that sent nothing new for the longest time first. */
   readonly #peers = new Map<PeerKey, RecordsOfPeer>();
   readonly #lists: Readonly<Record<'CON' | 'NON', { droppable: RecordList; lasting: RecordList }>> = {
     CON: { droppable: newList(true), lasting: newList(false) },
@@ -103,11 +123,12 @@ export class Deduplication {
 
   constructor(
     options: { random: RandomSource; limits: MessageLayerLimits; counters: MessageLayerCounters },
-    lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>,
+    parameters: TransmissionParameters,
   ) {
     this.#limits = options.limits;
     this.#counters = options.counters;
-    this.#lifetimeMs = lifetimeMs;
+    this.#lifetimeMs = { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) };
+    this.#transmitSpanMs = maxTransmitSpanMs(parameters);
     this.#digest = new KeyedDigest(options.random);
   }
 
@@ -144,6 +165,7 @@ export class Deduplication {
       unsafe,
       answerCode: 0,
       answerTail: noBytes,
+      replied: false,
       stored: false,
       length: message.datagram.length,
       digestHigh: this.#digest.high,
@@ -156,7 +178,7 @@ export class Deduplication {
       sameId: undefined,
     };
     this.handleTimeout(now);
-    if (this.#makeRoom(peer, record.bytes)) this.#insert(record);
+    if (this.#makeRoom(peer, record.bytes, now)) this.#insert(record, now);
     else if (!unsafe) this.#counters.untracked++;
     return record;
   }
@@ -171,7 +193,8 @@ export class Deduplication {
    * The answer went out, piggybacked.
    *
    * @param datagram The ACK as sent; a copy of its part after the token is kept.
-   * @param keep Answers to unsafe requests are kept in any case.
+   * @param keep False: of a safe request the answer is not kept; an unsafe one had no effect, so that its
+   *        record with the answer may be dropped for others.
    */
   answered(
     record: ReceivedRecord,
@@ -180,6 +203,7 @@ export class Deduplication {
     tokenLength: number,
     keep: boolean,
   ): void {
+    record.replied = true;
     if (!keep && !record.unsafe) {
       record.state = 'repeatable';
       this.#resize(record, recordBytes);
@@ -192,7 +216,13 @@ export class Deduplication {
     if (datagram.length > start) record.answerTail = datagram.slice(start);
     const { length } = record.answerTail;
     this.#resize(record, recordBytes + (length > 0 ? answerOverheadBytes + length : 0));
-    if (code === Code.Continue) this.#link(record, this.#lists[record.type].droppable);
+    if (!keep) this.#link(record, this.#lists[record.type].droppable);
+  }
+
+  /** The answer went out as a message of its own. */
+  repliedSeparately(record: ReceivedRecord, keep: boolean): void {
+    record.replied = true;
+    if (!keep && record.stored) this.#link(record, this.#lists[record.type].droppable);
   }
 
   /** Forgets everything about `peer`. */
@@ -226,13 +256,13 @@ export class Deduplication {
     return first === undefined ? undefined : after(first, sweepMs);
   }
 
-  #makeRoom(peer: PeerKey, bytes: number): boolean {
+  #makeRoom(peer: PeerKey, bytes: number, now: Instant): boolean {
     const limits = this.#limits;
     const counters = this.#counters;
     for (;;) {
       const records = this.#peers.get(peer);
       if (records === undefined || records.bytes + bytes <= limits.deduplicationBytesPerPeer) break;
-      const oldest = oldestDroppable(records);
+      const [oldest] = records.droppable;
       if (oldest === undefined) return false;
       this.#evict(oldest);
     }
@@ -240,8 +270,8 @@ export class Deduplication {
     // A few evictions may not free a whole peer; then the newcomer goes without, not the others.
     for (let tries = 0; !this.#peers.has(peer) && this.#peers.size >= limits.deduplicationPeers; tries++) {
       const oldest = this.#oldestDroppable();
-      if (oldest === undefined || tries === 16) return false;
-      this.#evict(oldest);
+      if (oldest !== undefined && tries < 16) this.#evict(oldest);
+      else if (!this.#forgetSilentPeer(now)) return false;
     }
     for (;;) {
       const added = this.#peers.has(peer) ? bytes : bytes + peerBytes;
@@ -250,6 +280,23 @@ export class Deduplication {
       if (oldest === undefined) return false;
       this.#evict(oldest);
     }
+  }
+
+  /** Forgets the peer that was silent for the longest time, if the exception of the module comment holds for it. */
+  #forgetSilentPeer(now: Instant): boolean {
+    let tries = 0;
+    for (const [peer, records] of this.#peers) {
+      if (elapsedMs(records.newestAt, now) <= this.#transmitSpanMs || tries++ === 64) return false;
+      if (isSettled(records)) {
+        this.#counters.evicted += records.byMessageId.size;
+        this.forgetPeer(peer);
+        return true;
+      }
+      // Looked at again after all others, so that a few slow handlers do not hold the place for it.
+      this.#peers.delete(peer);
+      this.#peers.set(peer, records);
+    }
+    return false;
   }
 
   /** By lifetime, a NON lapses sooner than a CON of the same age; what lapses first is of least use. */
@@ -265,10 +312,14 @@ export class Deduplication {
     this.#remove(record);
   }
 
-  #insert(record: ReceivedRecord): void {
+  #insert(record: ReceivedRecord, now: Instant): void {
     let records = this.#peers.get(record.peer);
-    if (records === undefined) {
-      records = { byMessageId: new Map(), bytes: 0, droppable: 0 };
+    if (records) {
+      records.newestAt = now;
+      this.#peers.delete(record.peer);
+      this.#peers.set(record.peer, records);
+    } else {
+      records = { byMessageId: new Map(), droppable: new Set(), bytes: 0, newestAt: now };
       this.#peers.set(record.peer, records);
       this.#counters.deduplicationPeers++;
       this.#counters.deduplicationBytes += peerBytes;
@@ -299,6 +350,8 @@ export class Deduplication {
     record.sameId = undefined;
     this.#unlink(record);
     record.stored = false;
+    // Whoever still has the handle, such as an observation, does not hold the answer with it.
+    record.answerTail = noBytes;
     records.bytes -= record.bytes;
     this.#counters.deduplicationBytes -= record.bytes;
     this.#counters.deduplicationEntries--;
@@ -324,8 +377,7 @@ export class Deduplication {
     if (list.last) list.last.next = record;
     else list.first = record;
     list.last = record;
-    const records = this.#peers.get(record.peer);
-    if (records && list.droppable) records.droppable++;
+    if (list.droppable) this.#peers.get(record.peer)?.droppable.add(record);
   }
 
   #unlink(record: ReceivedRecord): void {
@@ -338,8 +390,7 @@ export class Deduplication {
     record.list = undefined;
     record.previous = undefined;
     record.next = undefined;
-    const records = this.#peers.get(record.peer);
-    if (records && list.droppable) records.droppable--;
+    if (list.droppable) this.#peers.get(record.peer)?.droppable.delete(record);
   }
 }
 
@@ -347,13 +398,12 @@ function newList(droppable: boolean): RecordList {
   return { droppable, first: undefined, last: undefined };
 }
 
-/** Goes through the records of one peer, which their own bound keeps few. */
-function oldestDroppable(records: RecordsOfPeer): ReceivedRecord | undefined {
-  if (records.droppable === 0) return undefined;
+/** Whether no request of a peer may still be carried out; copies of a NON one are not sent on purpose. */
+function isSettled(records: RecordsOfPeer): boolean {
   for (const first of records.byMessageId.values()) {
     for (let record: ReceivedRecord | undefined = first; record; record = record.sameId) {
-      if (record.list?.droppable) return record;
+      if (record.unsafe && record.type === 'CON' && !record.replied) return false;
     }
   }
-  return undefined;
+  return true;
 }

@@ -23,6 +23,7 @@ interface Segment {
 }
 
 const idCount = 65_536;
+const sharedSpaces = 64;
 
 /** The Message IDs towards one peer. */
 export class MessageIdSpace {
@@ -95,14 +96,17 @@ export class MessageIdSpace {
  * The Message ID spaces of one layer.
  *
  * A peer has a space of its own while one of its IDs is in use. At `maxPeers` such spaces, further peers
- * share one, which is still never reused early; so spoofed addresses cost no more memory.
+ * share 64, which are still never reused early; so spoofed addresses cost no more memory. Which one a peer
+ * gets is a secret of this layer: who wants to use up that of another has to use up all, 4 million IDs, or
+ * 29,000 messages a second for as long as NON_LIFETIME.
  */
 export class MessageIds {
   readonly #random: RandomSource;
   readonly #maxPeers: number;
   readonly #segmentMs: DurationMs;
   readonly #own = new Map<PeerKey, MessageIdSpace>();
-  readonly #shared: MessageIdSpace;
+  readonly #shared: readonly MessageIdSpace[];
+  readonly #seed: number;
   readonly #lapses = new TimerQueue<PeerKey>();
 
   /** @param exchangeLifetimeMs The longest lifetime that will be asked for. */
@@ -110,7 +114,11 @@ export class MessageIds {
     this.#random = random;
     this.#maxPeers = maxPeers;
     this.#segmentMs = exchangeLifetimeMs / 64;
-    this.#shared = new MessageIdSpace(randomUint16(random), this.#segmentMs);
+    this.#shared = Array.from(
+      { length: sharedSpaces },
+      () => new MessageIdSpace(randomUint16(random), this.#segmentMs),
+    );
+    this.#seed = randomUint16(random) * 0x10000 + randomUint16(random);
   }
 
   /** Peers that have a space of their own. */
@@ -122,13 +130,12 @@ export class MessageIds {
   allocate(peer: PeerKey, lifetimeMs: DurationMs, now: Instant): number | undefined {
     let space = this.#own.get(peer);
     if (space === undefined) {
-      if (this.#own.size >= this.#maxPeers) return this.#shared.allocate(lifetimeMs, now);
-      this.#shared.release(now);
+      const shared = this.#sharedBy(peer);
+      if (this.#own.size >= this.#maxPeers) return shared.allocate(lifetimeMs, now);
+      shared.release(now);
       // The peer may have had IDs of the shared space before; its own space must go around them.
       space =
-        this.#shared.inUse > 0
-          ? this.#shared.fork()
-          : new MessageIdSpace(randomUint16(this.#random), this.#segmentMs);
+        shared.inUse > 0 ? shared.fork() : new MessageIdSpace(randomUint16(this.#random), this.#segmentMs);
       this.#own.set(peer, space);
     }
     const id = space.allocate(lifetimeMs, now);
@@ -138,7 +145,7 @@ export class MessageIds {
 
   /** When an ID towards `peer` becomes free. */
   nextRelease(peer: PeerKey): Instant | undefined {
-    return (this.#own.get(peer) ?? this.#shared).nextRelease();
+    return (this.#own.get(peer) ?? this.#sharedBy(peer)).nextRelease();
   }
 
   /** Forgets spaces that have no ID in use. */
@@ -155,6 +162,15 @@ export class MessageIds {
   /** When `handleTimeout` has something to do. */
   nextTimeout(): Instant | undefined {
     return this.#lapses.next();
+  }
+
+  #sharedBy(peer: PeerKey): MessageIdSpace {
+    let hash = this.#seed;
+    for (let i = 0; i < peer.length; i++) {
+      hash = Math.imul(hash ^ peer.charCodeAt(i), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    return this.#shared[(hash >>> 0) % sharedSpaces] as MessageIdSpace;
   }
 
   /** Looks again when the space may be empty; once for each lifetime, not for each ID. */

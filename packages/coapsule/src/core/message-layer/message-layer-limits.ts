@@ -13,10 +13,15 @@ import { ApiMisuseError } from '../foundation/errors.ts';
  * |-----------------------------|----------|---------|---------------------------|
  * | `deduplicationBytes`        | bytes    | 64 MiB  | see `deduplication.ts`    |
  * | `deduplicationBytesPerPeer` | bytes    | 1 MiB, 16 MiB for authenticated peers | the same |
- * | `deduplicationPeers`        | peers    | 20,000  | the same                  |
- * | `messageIdPeers`            | peers    | 8,192   | further peers share one Message ID space |
- * | `queuedMessages`            | messages | 65,536  | `send` fails the message  |
+ * | `deduplicationPeers`        | peers    | 65,536  | the same                  |
+ * | `messageIdPeers`            | peers    | 8,192   | further peers share 64 Message ID spaces |
+ * | `queuedMessages`            | requests | 65,536  | a request that would wait is refused |
+ * | `queuedReplies`             | replies  | 16,384  | a reply that would wait is refused   |
+ * | `queuedRepliesPerPeer`      | replies  | 64      | the same                  |
  * | `trackedNonConfirmable`     | messages | 16,384  | a Reset for older ones is not matched |
+ *
+ * Requests of ours wait because the application wants it so; replies, notifications among them, because peers
+ * do. So they are bounded apart, and replies for each peer: no peer can take the room of another's.
  */
 export interface MessageLayerLimits {
   readonly deduplicationBytes: number;
@@ -24,6 +29,8 @@ export interface MessageLayerLimits {
   readonly deduplicationPeers: number;
   readonly messageIdPeers: number;
   readonly queuedMessages: number;
+  readonly queuedReplies: number;
+  readonly queuedRepliesPerPeer: number;
   readonly trackedNonConfirmable: number;
 }
 
@@ -43,9 +50,11 @@ export function messageLayerLimits(
   const complete: MessageLayerLimits = {
     deduplicationBytes: 64 * mebibyte,
     deduplicationBytesPerPeer: (authenticatedPeers ? 16 : 1) * mebibyte,
-    deduplicationPeers: 20_000,
+    deduplicationPeers: 65_536,
     messageIdPeers: 8_192,
     queuedMessages: 65_536,
+    queuedReplies: 16_384,
+    queuedRepliesPerPeer: 64,
     trackedNonConfirmable: 16_384,
     ...limits,
   };
@@ -84,14 +93,16 @@ export interface MessageLayerCounters {
   untracked: number;
   /** Records dropped before their lifetime ended, to make room. */
   evicted: number;
-  /** Messages refused because `queuedMessages` were waiting. */
-  queueOverflows: number;
+  /** Messages refused because too many were waiting, or because there was no Message ID for them. */
+  refused: number;
   /** Times that messages had to wait because all 65,536 Message IDs to their peer were in use (§4.4). */
   messageIdsExhausted: number;
   /** Times that requests had to wait because their peer never answers (PROBING_RATE, §4.7). */
   probingDelays: number;
   /** Now: messages waiting for NSTART, PROBING_RATE or a Message ID. */
   queued: number;
+  /** Now: those of them that are replies or notifications. */
+  queuedReplies: number;
   /** Now: Confirmable messages sent and not acknowledged. */
   outstanding: number;
   /** Now: bytes accounted to the deduplication store. */
@@ -119,10 +130,11 @@ export function zeroCounters(): MessageLayerCounters {
     overloaded: 0,
     untracked: 0,
     evicted: 0,
-    queueOverflows: 0,
+    refused: 0,
     messageIdsExhausted: 0,
     probingDelays: 0,
     queued: 0,
+    queuedReplies: 0,
     outstanding: 0,
     deduplicationBytes: 0,
     deduplicationEntries: 0,

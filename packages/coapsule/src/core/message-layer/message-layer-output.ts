@@ -79,6 +79,8 @@ export type MessageLayerOutput =
   | { readonly kind: 'acknowledged'; readonly transmission: TransmissionId }
   | { readonly kind: 'reset'; readonly transmission: TransmissionId }
   | { readonly kind: 'timed-out'; readonly transmission: TransmissionId }
+  /** It was never sent: too much waits already. Says nothing about the peer. */
+  | { readonly kind: 'refused'; readonly transmission: TransmissionId; readonly reason: RefusedReason }
   | {
       readonly kind: 'retransmitted';
       readonly transmission: TransmissionId;
@@ -87,5 +89,11 @@ export type MessageLayerOutput =
     }
   | { readonly kind: 'discarded'; readonly peer: PeerKey; readonly reason: DiscardedReason };
 
+/**
+ * Why a message of ours was not sent: `queue-full` at a bound of what may wait, `message-ids-exhausted` for a
+ * Non-confirmable reply or notification while all 65,536 Message IDs to its peer are in use.
+ */
+export type RefusedReason = 'queue-full' | 'message-ids-exhausted';
+
 /** Why something was dropped, for a trace. */
-export type DiscardedReason = RejectedReason | UnmatchedReason | 'malformed' | 'queue-full';
+export type DiscardedReason = RejectedReason | UnmatchedReason | 'malformed' | RefusedReason;

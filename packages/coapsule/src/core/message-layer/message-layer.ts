@@ -17,11 +17,7 @@ import { Code } from '../coap/code.ts';
 import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
 import type { MessageType, MessageView } from '../coap/message-view.ts';
 import { OptionSet } from '../coap/option-set.ts';
-import {
-  exchangeLifetimeMs,
-  nonLifetimeMs,
-  type TransmissionParameters,
-} from '../coap/transmission-parameters.ts';
+import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -56,6 +52,7 @@ export type {
   OutgoingMessage,
   PeerKey,
   Received,
+  RefusedReason,
   ReplyHandle,
   TransmissionId,
 } from './message-layer-output.ts';
@@ -83,10 +80,7 @@ export class MessageLayer {
   constructor(options: MessageLayerOptions) {
     const { parameters, random } = options;
     const limits = messageLayerLimits(options.limits ?? {}, options.authenticatedPeers ?? false);
-    this.#deduplication = new Deduplication(
-      { random, limits, counters: this.#counters },
-      { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) },
-    );
+    this.#deduplication = new Deduplication({ random, limits, counters: this.#counters }, parameters);
     this.#transmissions = new TransmissionTable({
       parameters,
       random,
@@ -158,9 +152,10 @@ export class MessageLayer {
    * Sends a request, response or notification, at once or when NSTART, PROBING_RATE and Message IDs
    * allow (RFC 7252 §4.4, §4.7).
    *
-   * A CON ends in exactly one of: `acknowledged`, `reset` or `timed-out` as output, a piggybacked response
-   * from `receive`, or `stop`. A NON ends in nothing or in `reset`. With `queuedMessages` waiting, the
-   * message is dropped and `timed-out` at once.
+   * A CON ends in exactly one of: `acknowledged`, `reset`, `timed-out` or `refused` as output, a piggybacked
+   * response from `receive`, or `stop`. A NON ends in nothing, in `reset` or in `refused`. `refused` comes at
+   * once, for a message that would have to wait where too much waits already. When a CON is given up, those
+   * that wait for it are `timed-out` with it, unless something came from the peer meanwhile.
    *
    * @throws ApiMisuseError for a code or content that §4.3 Table 1 or the message format does not allow.
    */
@@ -173,8 +168,8 @@ export class MessageLayer {
    * Replies to a request (RFC 7252 §5.2): piggybacked on the ACK of a CON that has none yet, else as a
    * message of its own, by default of the type of the request.
    *
-   * @param options.keepAnswer Whether copies of a safe request get this answer again; if not, they are
-   *        handed up again. Answers to unsafe requests are kept in any case.
+   * @param options.keepAnswer Whether copies must get this answer. If not, copies of a safe request are handed
+   *        up again; an unsafe request had no effect, so that it may be forgotten when others need the room.
    * @returns the transmission of a message of its own; `undefined` for a piggybacked response.
    * @throws ApiMisuseError for a code that is no response.
    */
@@ -201,6 +196,7 @@ export class MessageLayer {
       this.#transmit(peer, datagram);
       return undefined;
     }
+    this.#deduplication.repliedSeparately(record, options.keepAnswer);
     return this.#transmissions.send(peer, options.type ?? record.type, message, now);
   }
 

@@ -18,7 +18,8 @@ import { type RandomSource, randomFraction } from '../foundation/random-source.t
  */
 export class Retransmission {
   readonly #parameters: TransmissionParameters;
-  readonly #start: Instant;
+  /** When the message was first sent. */
+  readonly start: Instant;
   /** RFC 7252 §4.2: between ACK_TIMEOUT and ACK_TIMEOUT * ACK_RANDOM_FACTOR. */
   readonly initialTimeoutMs: DurationMs;
   #attempt = 0;
@@ -27,7 +28,7 @@ export class Retransmission {
   /** Starts at the first transmission, which is `now`. */
   constructor(parameters: TransmissionParameters, random: RandomSource, now: Instant) {
     this.#parameters = parameters;
-    this.#start = now;
+    this.start = now;
     this.initialTimeoutMs =
       parameters.ackTimeoutMs * (1 + randomFraction(random) * (parameters.ackRandomFactor - 1));
     this.#deadline = this.#scheduled(0);
@@ -50,7 +51,7 @@ export class Retransmission {
   expire(now: Instant): 'retransmit' | 'wait' | 'give-up' {
     const { maxRetransmit, ackTimeoutMs } = this.#parameters;
     if (this.#attempt >= maxRetransmit) return 'give-up';
-    if (elapsedMs(this.#start, now) <= maxTransmitSpanMs(this.#parameters)) {
+    if (elapsedMs(this.start, now) <= maxTransmitSpanMs(this.#parameters)) {
       this.#attempt++;
       const scheduled = this.#scheduled(this.#attempt);
       const soonest = after(now, ackTimeoutMs);
@@ -63,6 +64,6 @@ export class Retransmission {
   }
 
   #scheduled(attempt: number): Instant {
-    return after(this.#start, this.initialTimeoutMs * (2 ** (attempt + 1) - 1));
+    return after(this.start, this.initialTimeoutMs * (2 ** (attempt + 1) - 1));
   }
 }

@@ -22,36 +22,20 @@ import { after, type DurationMs, earliest, type Instant } from '../foundation/in
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
+import { CongestionControl, laneOf, lanes } from './congestion.ts';
 import { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type {
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
+  RefusedReason,
   TransmissionId,
   UnmatchedReason,
 } from './message-layer-output.ts';
-import { contentOf, type MessageContent } from './message-types.ts';
+import { contentOf } from './message-types.ts';
 import { Retransmission } from './retransmission.ts';
-
-interface Transmission {
-  readonly id: TransmissionId;
-  readonly peer: PeerKey;
-  readonly lane: Lane;
-  readonly content: MessageContent;
-  /** Length of the token, which follows the 4 bytes of the header. */
-  readonly tokenLength: number;
-  /** Complete but for the Message ID, which `#start` fills in. */
-  readonly datagram: Uint8Array;
-  /** `settled`: nothing of it is remembered elsewhere. */
-  state: 'waiting' | 'sent' | 'settled';
-  messageId: number;
-  retransmission: Retransmission | undefined;
-  /** Non-confirmable messages: when no Reset is expected any more, and the message that lapses next. */
-  lapses: Instant;
-  nextToLapse: Transmission | undefined;
-}
+import type { Transmission } from './transmission.ts';
 
 const emptyMessage: OutgoingMessage = {
   code: Code.Empty,
@@ -144,17 +128,41 @@ export class TransmissionTable {
       lapses: now,
       nextToLapse: undefined,
     };
-    if (this.#counters.queued >= this.#limits.queuedMessages) {
-      this.#counters.queueOverflows++;
-      this.#outputs.push({ kind: 'discarded', peer, reason: 'queue-full' });
-      this.#outputs.push({ kind: 'timed-out', transmission: transmission.id });
-      return transmission.id;
-    }
     this.#transmissions.set(transmission.id, transmission);
     this.#congestion.enqueue(peer, transmission.lane, transmission);
-    this.#counters.queued++;
+    this.#count(transmission, 1);
     this.#serve(peer, now);
+    // Whether it would have to wait is known only now. It is the last in its lane, so no other waited for it.
+    const reason = transmission.state === 'waiting' ? this.#refusal(transmission) : undefined;
+    if (reason !== undefined) {
+      this.#settle(transmission);
+      this.#counters.refused++;
+      this.#outputs.push({ kind: 'discarded', peer, reason });
+      this.#outputs.push({ kind: 'refused', transmission: transmission.id, reason });
+    }
     return transmission.id;
+  }
+
+  /** Why a message may not wait. */
+  #refusal({ peer, lane }: Transmission): RefusedReason | undefined {
+    const { queuedMessages, queuedReplies, queuedRepliesPerPeer } = this.#limits;
+    const { queued, queuedReplies: replies } = this.#counters;
+    switch (lane) {
+      case 'non-reply':
+        // Only a Message ID can be missing: it would come minutes late, to one who asks faster than §4.4 allows.
+        return 'message-ids-exhausted';
+      case 'reply':
+        return replies > queuedReplies || this.#congestion.waitingIn(peer, lane) > queuedRepliesPerPeer
+          ? 'queue-full'
+          : undefined;
+      default:
+        return queued - replies > queuedMessages ? 'queue-full' : undefined;
+    }
+  }
+
+  #count({ lane }: Transmission, change: 1 | -1): void {
+    this.#counters.queued += change;
+    if (lane === 'reply' || lane === 'non-reply') this.#counters.queuedReplies += change;
   }
 
   /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
@@ -175,7 +183,7 @@ export class TransmissionTable {
   /** Something came from `peer`: PROBING_RATE no longer applies (RFC 7252 §4.7). */
   heardFrom(peer: PeerKey, now: Instant): void {
     this.#now = now;
-    if (this.#congestion.heardFrom(peer)) this.#serve(peer, now);
+    if (this.#congestion.heardFrom(peer, now)) this.#serve(peer, now);
   }
 
   /** An Empty ACK came. */
@@ -228,7 +236,7 @@ export class TransmissionTable {
     for (const transmission of this.#congestion.forgetPeer(peer)) {
       transmission.state = 'settled';
       this.#transmissions.delete(transmission.id);
-      this.#counters.queued--;
+      this.#count(transmission, -1);
     }
     this.#wakes.cancel(peer);
   }
@@ -288,7 +296,7 @@ export class TransmissionTable {
     transmission.messageId = messageId;
     transmission.state = 'sent';
     this.#congestion.begin(peer, lane, transmission, datagram.length, now);
-    this.#counters.queued--;
+    this.#count(transmission, -1);
     let sent = this.#sent.get(peer);
     if (sent === undefined) {
       sent = new Map();
@@ -310,7 +318,7 @@ export class TransmissionTable {
   }
 
   #retransmit(transmission: Transmission, now: Instant): void {
-    const { id, peer, datagram, retransmission } = transmission;
+    const { id, peer, lane, datagram, retransmission } = transmission;
     if (retransmission === undefined) return;
     switch (retransmission.expire(now)) {
       case 'retransmit':
@@ -324,12 +332,20 @@ export class TransmissionTable {
         this.#retransmissions.set(transmission, retransmission.deadline);
         return;
       case 'give-up':
-        this.#settle(transmission);
-        this.#counters.timedOut++;
-        this.#outputs.push({ kind: 'timed-out', transmission: id });
+        this.#timeOut(transmission);
+        // What waits behind it for the same silent peer would be given up too, each 62 … 93 s after the other.
+        for (const behind of this.#congestion.waitingForSilent(peer, lane, retransmission.start)) {
+          this.#timeOut(behind);
+        }
         this.#serve(peer, now);
         return;
     }
+  }
+
+  #timeOut(transmission: Transmission): void {
+    this.#settle(transmission);
+    this.#counters.timedOut++;
+    this.#outputs.push({ kind: 'timed-out', transmission: transmission.id });
   }
 
   /** RFC 7252 §4.3: a Non-confirmable message is never acknowledged, so only Confirmable ones match an ACK. */
@@ -345,7 +361,7 @@ export class TransmissionTable {
     this.#transmissions.delete(id);
     if (state === 'waiting') {
       this.#congestion.withdraw(peer, lane, transmission);
-      this.#counters.queued--;
+      this.#count(transmission, -1);
     }
     if (state !== 'sent') return;
     const sent = this.#sent.get(peer);

@@ -51,7 +51,10 @@ export interface ClientRequest extends Content {
 export interface ServerResponse extends Content {
   /** The application accepts the registration; `false` on a refresh ends the observation. */
   readonly observe?: boolean;
-  /** Whether the message layer must keep the answer for duplicates of the request. */
+  /**
+   * Whether the message layer must keep the answer for duplicates of the request. False: a safe request may be
+   * carried out again; one of an unsafe method had no effect, as with 4.04 or 4.05.
+   */
   readonly keepAnswer: boolean;
 }
 

@@ -206,7 +206,7 @@ export class ServerRole {
     const answer = new OptionSet();
     if (verdict.kind === 'continue') {
       answer.set(OptionNumber.Block1, acknowledgedBlock(block1, true, this.#szx));
-      this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes }, true);
+      this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes });
       return;
     }
     if (verdict.size1 !== undefined) answer.set(OptionNumber.Size1, verdict.size1);
@@ -324,17 +324,16 @@ export class ServerRole {
   }
 
   #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
-    const { code } = arrival.message;
-    const repeatable = code === Code.Get || code === Code.Fetch;
-    this.#answer(arrival, blockMessage(response, wish, this.#szx), !repeatable);
+    this.#answer(arrival, blockMessage(response, wish, this.#szx));
   }
 
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
-    this.#answer(arrival, { code, options, payload: encodeUtf8(diagnostic) }, false);
+    this.#answer(arrival, { code, options, payload: encodeUtf8(diagnostic) });
   }
 
-  /** Answers without asking the application. */
-  #answer(arrival: Arrival, content: Content, keepAnswer: boolean): void {
+  /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
+  #answer(arrival: Arrival, content: Content): void {
+    const keepAnswer = false;
     const { peer, message, reply } = arrival;
     const exchange = this.#context.newId();
     const answer = { ...content, token: message.token };

@@ -13,9 +13,11 @@ import { decoded, LayerUnderTest, outgoing, token } from './layer-under-test.ts'
 const limits = {
   deduplicationBytes: 64 * 1024,
   deduplicationBytesPerPeer: 16 * 1024,
-  deduplicationPeers: 20,
+  deduplicationPeers: 10,
   messageIdPeers: 5,
   queuedMessages: 50,
+  queuedReplies: 30,
+  queuedRepliesPerPeer: 3,
   trackedNonConfirmable: 50,
 };
 
@@ -63,7 +65,7 @@ test('50,000 datagrams of any kind in any state: nothing throws, ACK and RST are
     }
     const handle = handles.splice(random.integer(handles.length + 1), 1)[0];
     if (handle && random.integer(2) === 0) layer.layer.acknowledge(handle, layer.now);
-    if (handle) layer.reply(handle, Code.Content, random.integer(2) === 0);
+    if (handle) layer.reply(handle, Code.Content, random.integer(8) !== 0);
     if (random.integer(4) === 0) {
       const transmission = layer.layer.send(
         from,
@@ -77,12 +79,12 @@ test('50,000 datagrams of any kind in any state: nothing throws, ACK and RST are
     for (const output of layer.outputs()) {
       if (output.kind === 'transmit' && decoded(output.datagram).type !== 'ACK') lastSent = output;
     }
-    layer.clock.advanceBy(random.integer(500));
+    layer.clock.advanceBy(random.integer(100));
     layer.layer.handleTimeout(layer.now);
     const { counters } = layer.layer;
     assert.ok(counters.deduplicationBytes >= 0 && counters.deduplicationBytes <= limits.deduplicationBytes);
     assert.ok(counters.deduplicationPeers <= limits.deduplicationPeers);
-    assert.ok(counters.queued >= 0 && counters.queued <= limits.queuedMessages);
+    assert.ok(counters.queued >= 0 && counters.queued <= limits.queuedMessages + limits.queuedReplies);
     assert.ok(counters.outstanding >= 0 && counters.outstanding <= 80);
   }
   for (const kind of [

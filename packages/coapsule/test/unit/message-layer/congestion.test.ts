@@ -40,10 +40,12 @@ test('a ping counts for NSTART like a request', () => {
   assert.equal(outputs[1]?.kind, 'transmit');
 });
 
-test('a request that is given up lets the next one go', () => {
+test('a request that is given up lets the next one go, if something came from the peer meanwhile', () => {
   const layer = new LayerUnderTest();
   layer.send('CON', Code.Get);
   layer.send('CON', Code.Put);
+  layer.clock.advanceBy(1);
+  layer.receive(incoming('NON', Code.Content, 1));
   const log = layer.run(200_000);
   const puts = log.filter(
     ({ output }) => output.kind === 'transmit' && decoded(output.datagram).code === Code.Put,
@@ -130,24 +132,96 @@ test('Non-confirmable notifications are not subject to PROBING_RATE', () => {
   assert.equal(layer.transmitted().length, 500);
 });
 
-test('a message beyond the queue bound fails at once', () => {
+test('five requests at once to a silent peer fail together, when the first is given up', () => {
+  const layer = new LayerUnderTest();
+  const transmissions = Array.from({ length: 5 }, () => layer.send('CON', Code.Get));
+  const other = layer.send('CON', Code.Get, '192.0.2.2:5683');
+  const ends = layer
+    .run(93_000)
+    .flatMap(({ output, atMs }) => (output.kind === 'timed-out' ? [{ output, atMs }] : []));
+  const failed = ends.filter(({ output }) => output.transmission !== other);
+  assert.deepEqual(
+    failed.map(({ output }) => output.transmission),
+    transmissions,
+  );
+  assert.deepEqual(new Set(failed.map(({ atMs }) => atMs)).size, 1);
+  assert.equal(layer.layer.counters.queued, 0);
+});
+
+test('a notification that is given up takes those with it that wait for it, not the requests to the same peer', () => {
+  const layer = new LayerUnderTest();
+  const notifications = [layer.send('CON', Code.Content), layer.send('CON', Code.Content)];
+  layer.clock.advanceBy(1);
+  layer.layer.handleTimeout(layer.now);
+  layer.clock.advanceBy(60_000);
+  layer.send('CON', Code.Get);
+  const ended = layer
+    .run(33_000)
+    .flatMap(({ output }) => (output.kind === 'timed-out' ? [output.transmission] : []));
+  assert.deepEqual(ended, notifications);
+});
+
+test('a request that would have to wait beyond the bound is refused at once; to other peers they go', () => {
   const layer = new LayerUnderTest({ limits: { queuedMessages: 2 } });
   for (let i = 0; i < 3; i++) layer.send('CON', Code.Get);
   layer.outputs();
   const refused = layer.send('CON', Code.Get);
   assert.deepEqual(layer.outputs(), [
     { kind: 'discarded', peer, reason: 'queue-full' },
-    { kind: 'timed-out', transmission: refused },
+    { kind: 'refused', transmission: refused, reason: 'queue-full' },
   ]);
-  assert.equal(layer.layer.counters.queueOverflows, 1);
+  assert.equal(layer.layer.counters.refused, 1);
+  layer.send('CON', Code.Get, 'other');
+  layer.send('CON', Code.Content);
+  assert.equal(layer.transmitted().length, 2);
 });
 
-test('at full speed the 65,537th message within EXCHANGE_LIFETIME waits, and no Message ID comes twice', () => {
+test('a peer that acknowledges nothing fills its own share of waiting replies, not that of others', () => {
+  const layer = new LayerUnderTest();
+  for (let i = 0; i < 1000; i++) layer.send('CON', Code.Content, 'silent');
+  assert.equal(layer.layer.counters.queuedReplies, 64);
+  assert.equal(layer.layer.counters.refused, 1000 - 65);
+  layer.transmitted();
+  layer.send('CON', Code.Content);
+  layer.send('CON', Code.Content);
+  assert.equal(layer.transmitted().length, 1);
+  assert.equal(layer.layer.counters.queuedReplies, 65);
+});
+
+test('waiting replies are bounded in total, without harm to those that need not wait', () => {
+  const layer = new LayerUnderTest({ limits: { queuedReplies: 10 } });
+  for (let i = 0; i < 100; i++) for (let n = 0; n < 2; n++) layer.send('CON', Code.Content, `peer ${i}`);
+  assert.equal(layer.layer.counters.queuedReplies, 10);
+  assert.equal(layer.transmitted().length, 100);
+});
+
+test('one address that floods with Non-confirmable requests takes no room from the others', () => {
+  const layer = new LayerUnderTest();
+  for (let i = 0; i < 140_000; i++) {
+    const handle = layer.accept(
+      incoming('NON', Code.Get, i % 65_536, { token: Uint8Array.of(i >> 16) }),
+      'spoofed',
+    );
+    layer.reply(handle, Code.Content);
+    layer.outputs();
+  }
+  assert.equal(layer.layer.counters.queued, 0);
+  layer.send('CON', Code.Content);
+  layer.send('NON', Code.Content);
+  layer.send('CON', Code.Get);
+  assert.equal(layer.transmitted().length, 3);
+});
+
+test('at full speed the 65,537th notification within NON_LIFETIME is refused, and no Message ID comes twice', () => {
   const layer = new LayerUnderTest();
   const lastUse = new Map<number, number>();
   let sent = 0;
+  let refused = 0;
   const look = (): void => {
-    for (const datagram of layer.transmitted()) {
+    for (const output of layer.outputs()) {
+      if (output.kind === 'refused') refused++;
+      if (output.kind !== 'transmit') continue;
+      const { datagram } = output;
       const { messageId } = decoded(datagram);
       const last = lastUse.get(messageId);
       assert.ok(last === undefined || layer.now - last >= 145_000, `#${messageId} reused`);
@@ -159,17 +233,17 @@ test('at full speed the 65,537th message within EXCHANGE_LIFETIME waits, and no 
     layer.send('NON', Code.Content);
     look();
   }
-  assert.equal(sent, 65_536);
-  assert.equal(layer.layer.counters.queued, 70_000 - 65_536);
+  assert.deepEqual([sent, refused], [65_536, 70_000 - 65_536]);
+  assert.equal(layer.layer.counters.queued, 0);
   assert.ok(layer.layer.counters.messageIdsExhausted > 0);
   layer.clock.advanceBy(144_999);
-  layer.layer.handleTimeout(layer.now);
+  layer.send('NON', Code.Content);
   look();
   assert.equal(sent, 65_536);
   layer.clock.advanceBy(1 + 247_000 / 64);
-  layer.layer.handleTimeout(layer.now);
+  layer.send('NON', Code.Content);
   look();
-  assert.equal(sent, 70_000);
+  assert.equal(sent, 65_537);
 });
 
 test('a Message ID that is used again belongs to the new message, also before the timeout of the old one ran', () => {

@@ -16,7 +16,7 @@ test('1,000 duplicates of a POST: it runs once, and each gets the bytes of the f
   const options = new OptionSet()
     .add(OptionNumber.LocationPath, 'sensors')
     .add(OptionNumber.LocationPath, '42');
-  layer.reply(handle, Code.Created, false, { options, payload });
+  layer.reply(handle, Code.Created, true, { options, payload });
   const [answer] = layer.transmitted();
   for (let i = 0; i < 1000; i++) {
     layer.clock.advanceBy(200);
@@ -90,7 +90,7 @@ for (const [name, code] of [
 }
 
 for (const [name, code] of Object.entries({ Post: 2, Put: 3, Delete: 4, Patch: 6, IPatch: 7, unknown: 31 })) {
-  test(`the answer to an unsafe request is kept even if the caller would not (${name})`, () => {
+  test(`the answer to an unsafe request is stored for its copies, also one that had no effect (${name})`, () => {
     const layer = new LayerUnderTest();
     layer.reply(layer.accept(incoming('CON', code, 9)), Code.Changed, false);
     layer.transmitted();
@@ -273,7 +273,7 @@ test('a body of 1 MiB in blocks passes with 64 KiB of room: answers 2.31 Continu
 
 test('a large answer is stored although it passes the bound, since its request has been carried out', () => {
   const layer = new LayerUnderTest({ limits: { deduplicationBytesPerPeer: 2048 } });
-  layer.reply(layer.accept(post(1)), Code.Changed, false, { payload: new Uint8Array(4000) });
+  layer.reply(layer.accept(post(1)), Code.Changed, true, { payload: new Uint8Array(4000) });
   const [answer] = layer.transmitted();
   layer.receive(post(1));
   assert.deepEqual(layer.transmitted(), [answer]);
@@ -291,13 +291,14 @@ for (const [name, type, code] of [
     const message = incoming(type, code, 1);
     for (let i = 0; i < 100_000; i++) {
       const received = layer.receive(message, `spoofed ${i}`);
-      if (received.kind === 'request' || received.kind === 'overloaded') layer.reply(received.reply, 0x45);
+      if (received.kind === 'request' || received.kind === 'overloaded')
+        layer.reply(received.reply, 0x45, code === Code.Post);
       if (received.kind === 'response') layer.layer.resetResponse(`spoofed ${i}`, message, layer.now);
       layer.outputs();
     }
     const { counters } = layer.layer;
-    assert.ok(counters.deduplicationBytes <= 16 * 1024 * 1024);
-    assert.ok(counters.deduplicationPeers <= 20_000);
+    assert.ok(counters.deduplicationBytes <= 64 * 1024 * 1024);
+    assert.ok(counters.deduplicationPeers <= 65_536);
     // Each tracked reply counts several times over: as itself, by its peer and among the timers.
     assert.ok(layer.layer.transmissionState <= 6 * 16_384 + 65_536, `${layer.layer.transmissionState}`);
     layer.run(600_000);
@@ -319,6 +320,71 @@ test('at the bound of peers the oldest safe records go; a peer with unsafe ones 
   assert.equal(layer.layer.counters.deduplicationPeers, 3);
   assert.equal(layer.layer.counters.evicted, 2);
   for (const from of ['a', 'd', 'e']) assert.equal(layer.receive(post(), from).kind, 'absorbed');
+});
+
+test('a request that had no effect makes room for others, and its copies get its answer until then', () => {
+  const layer = new LayerUnderTest({ limits: { deduplicationBytesPerPeer: 64 * 1024 } });
+  for (let id = 0; id < 5000; id++) {
+    const handle = layer.accept(post(id));
+    if (id % 2 === 0) layer.layer.acknowledge(handle, layer.now);
+    layer.reply(handle, Code.NotFound, false);
+    layer.outputs();
+    const copy = layer.receive(post(id));
+    assert.ok(copy.kind === 'absorbed' && copy.reason.startsWith('duplicate-a'));
+  }
+  assert.equal(layer.layer.counters.overloaded, 0);
+  const kept = layer.accept(post(6000));
+  layer.reply(kept, Code.Changed);
+  for (let id = 7000; id < 9000; id++) layer.reply(layer.accept(post(id)), Code.NotFound, false);
+  assert.equal(layer.receive(post(6000)).kind, 'absorbed', 'one with an effect stays');
+});
+
+test('a POST answered by 1 MiB in blocks passes in the room of a plain peer', () => {
+  const layer = new LayerUnderTest();
+  const block = { payload: new Uint8Array(1024) };
+  layer.reply(layer.accept(post(0)), Code.Content, true, block);
+  for (let id = 1; id < 1024; id++) {
+    layer.reply(layer.accept(post(id)), Code.Content, false, block);
+    layer.outputs();
+  }
+  layer.reply(layer.accept(post(2000)), Code.Changed);
+  assert.equal(layer.layer.counters.overloaded, 0);
+  assert.equal(layer.receive(post(0)).kind, 'absorbed');
+});
+
+test('at the bound of peers a new one replaces the longest silent, but not within MAX_TRANSMIT_SPAN of its last request', () => {
+  const layer = new LayerUnderTest({ limits: { deduplicationPeers: 100 } });
+  for (let i = 0; i < 100; i++) layer.reply(layer.accept(post(), `peer ${i}`), Code.Changed);
+  layer.clock.advanceBy(30_000);
+  layer.reply(layer.accept(post(2), 'peer 0'), Code.Changed);
+  layer.clock.advanceBy(15_000);
+  assert.equal(layer.receive(post(), 'early').kind, 'overloaded');
+  layer.clock.advanceBy(1);
+  layer.accept(post(), 'newcomer');
+  assert.equal(layer.layer.counters.deduplicationPeers, 100);
+  layer.outputs();
+  assert.equal(layer.receive(post(), 'peer 0').kind, 'absorbed', 'it sent something since');
+  assert.equal(layer.receive(post(), 'peer 2').kind, 'absorbed');
+});
+
+test('a peer whose request is still being carried out is not replaced, and does not keep others from it', () => {
+  const layer = new LayerUnderTest({ limits: { deduplicationPeers: 100 } });
+  for (let i = 0; i < 16; i++) layer.layer.acknowledge(layer.accept(post(), `slow ${i}`), layer.now);
+  for (let i = 16; i < 100; i++) layer.reply(layer.accept(post(), `peer ${i}`), Code.Changed);
+  layer.clock.advanceBy(45_001);
+  for (let i = 0; i < 10; i++) layer.accept(post(), `newcomer ${i}`);
+  for (let i = 0; i < 16; i++) assert.equal(layer.receive(post(), `slow ${i}`).kind, 'absorbed');
+});
+
+test('65,536 spoofed addresses cannot shut out a new peer for longer than MAX_TRANSMIT_SPAN', () => {
+  const layer = new LayerUnderTest();
+  for (let i = 0; i < 65_536; i++) {
+    layer.reply(layer.accept(post(), `spoofed ${i}`), Code.Changed);
+    layer.outputs();
+  }
+  assert.equal(layer.receive(post(), 'new').kind, 'overloaded');
+  layer.clock.advanceBy(45_001);
+  layer.accept(post(), 'new');
 });
 
 test('a reply still goes out when the record was forgotten meanwhile', () => {

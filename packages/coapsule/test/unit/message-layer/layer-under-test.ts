@@ -110,7 +110,13 @@ export class LayerUnderTest {
     return this.layer.send(to, type, outgoing(code), this.now);
   }
 
-  reply(handle: ReplyHandle, code: number, keepAnswer = false, parts: Partial<OutgoingMessage> = {}): void {
+  /** By default keeps the answers that say that the request had an effect. */
+  reply(
+    handle: ReplyHandle,
+    code: number,
+    keepAnswer: boolean = code === Code.Created || code === Code.Changed,
+    parts: Partial<OutgoingMessage> = {},
+  ): void {
     this.layer.reply(handle, outgoing(code, parts), { keepAnswer }, this.now);
   }
 

@@ -46,7 +46,7 @@ function exchange(count: number, type: 'CON' | 'NON', conditions: Conditions): O
 
   const execute = (request: number, handle: ReplyHandle): void => {
     executions.set(request, (executions.get(request) ?? 0) + 1);
-    const reply = (): void => server.reply(handle, Code.Changed, false, { token: Uint8Array.of(request) });
+    const reply = (): void => server.reply(handle, Code.Changed, true, { token: Uint8Array.of(request) });
     if (handlerMs === 0) {
       reply();
       return;

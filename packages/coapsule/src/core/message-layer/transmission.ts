@@ -1,0 +1,32 @@
+/**
+ * One message of ours, from `send` until it is settled.
+ *
+ * RFC 7252 §4.2, §4.3. Changed by `transmission-table.ts` only.
+ *
+ * @module
+ */
+
+import type { Instant } from '../foundation/instant.ts';
+import type { Lane } from './congestion.ts';
+import type { PeerKey, TransmissionId } from './message-layer-output.ts';
+import type { MessageContent } from './message-types.ts';
+import type { Retransmission } from './retransmission.ts';
+
+/** One message of ours. */
+export interface Transmission {
+  readonly id: TransmissionId;
+  readonly peer: PeerKey;
+  readonly lane: Lane;
+  readonly content: MessageContent;
+  /** Length of the token, which follows the 4 bytes of the header. */
+  readonly tokenLength: number;
+  /** Complete but for the Message ID, which is filled in when it first goes out. */
+  readonly datagram: Uint8Array;
+  /** `settled`: nothing of it is remembered elsewhere. */
+  state: 'waiting' | 'sent' | 'settled';
+  messageId: number;
+  retransmission: Retransmission | undefined;
+  /** Non-confirmable messages: when no Reset is expected any more, and the message that lapses next. */
+  lapses: Instant;
+  nextToLapse: Transmission | undefined;
+}
