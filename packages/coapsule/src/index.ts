@@ -8,7 +8,14 @@ export { Client, type Pong } from './api/client.ts';
 export type { ClientOptions, PskCredential, PskRequest, RequestOptions } from './api/client-options.ts';
 export type { EndpointOptions } from './api/endpoint-options.ts';
 export { CoapsuleError, type ErrorCode } from './api/errors.ts';
-export { type AssociationEvent, Listener, type ListenOptions, type PskOptions } from './api/listener.ts';
+export {
+  type AssociationEvent,
+  Listener,
+  type ListenOptions,
+  type PskAnswer,
+  type PskMatch,
+  type PskOptions,
+} from './api/listener.ts';
 export type { Middleware } from './api/middleware.ts';
 export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerSecurity } from './api/peer-info.ts';

@@ -5,12 +5,13 @@
  */
 
 import { parseCoapUri } from '../core/coap/uri.ts';
-import type { AssociationId } from '../core/dtls/dtls-layer.ts';
+import type { AssociationId, CloseReason, DtlsOutput } from '../core/dtls/dtls-output.ts';
+import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
-import type { TraceEvent } from '../core/endpoint/trace-event.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
@@ -26,6 +27,16 @@ import {
 import { Request } from './request.ts';
 import { payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
 
+/** A key, and what the application wants to remember of where it came from. */
+export interface PskMatch {
+  readonly key: Uint8Array;
+  /** Kept with the association as `PeerSecurity.context`; never looked into. */
+  readonly context: unknown;
+}
+
+/** What a look-up finds. */
+export type PskAnswer = Uint8Array | PskMatch | undefined;
+
 /** Who may connect with a pre-shared key (RFC 4279). */
 export interface PskOptions {
   /**
@@ -33,10 +44,7 @@ export interface PskOptions {
    * count at once. An unknown identity and a wrong key look alike to the client.
    */
   readonly lookup?:
-    | ((
-        identity: string,
-        identityBytes: Uint8Array,
-      ) => Uint8Array | undefined | Promise<Uint8Array | undefined>)
+    | ((identity: string, identityBytes: Uint8Array) => PskAnswer | Promise<PskAnswer>)
     | ReadonlyMap<string, Uint8Array>;
   /** Told to clients before they choose their identity (RFC 4279 §5.2). */
   readonly hint?: string;
@@ -53,7 +61,24 @@ export interface ListenOptions extends EndpointOptions {
 }
 
 /** The life of associations. */
-export type AssociationEvent = Extract<TraceEvent, { kind: 'connected' | 'closed' | 'handshake-failed' }>;
+export type AssociationEvent =
+  | { readonly kind: 'connected'; readonly peer: PeerInfo }
+  | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason }
+  | {
+      readonly kind: 'handshake-failed';
+      readonly address: PeerAddress;
+      /** What the client called itself, if it came so far. */
+      readonly identity: string | undefined;
+      readonly failure: HandshakeFailure;
+    };
+
+type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
+
+/** A key look-up of a handshake that is not over. */
+interface PendingLookup {
+  readonly identity: string;
+  context: unknown;
+}
 
 /** What a server does with a request. */
 export interface RequestHandler {
@@ -76,6 +101,7 @@ export class Listener {
   readonly #options: ListenOptions;
   readonly #handler: RequestHandler;
   readonly #associations = new Map<AssociationId, PeerSecurity>();
+  readonly #lookups = new Map<AssociationId, PendingLookup>();
   readonly #running = new Map<ExchangeId, AbortController>();
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
@@ -147,11 +173,23 @@ export class Listener {
     return `${this.scheme}://${this.#driver.local.key.replace('%', '%25')}`;
   }
 
-  /** Ends all associations of an identity, such as one whose key was changed; returns how many there were. */
-  disconnect(identity: string): number {
-    const found = [...this.#associations].filter(
-      ([, security]) => security.kind === 'dtls' && security.identity === identity,
-    );
+  /** The secured peers there are now. */
+  peers(): readonly PeerSecurity[] {
+    return [...this.#associations.values()];
+  }
+
+  /**
+   * Ends associations, such as those of an identity whose key was changed.
+   *
+   * @param which An identity, or what tells which of the secured peers.
+   * @returns how many there were.
+   */
+  disconnect(which: string | ((security: PeerSecurity) => boolean)): number {
+    const matches =
+      typeof which === 'function'
+        ? which
+        : (security: PeerSecurity) => security.kind === 'dtls' && security.identity === which;
+    const found = [...this.#associations].filter(([, security]) => matches(security));
     for (const [association] of found) {
       this.#driver.run((endpoint, now) => endpoint.closeAssociation(association, now));
     }
@@ -185,19 +223,30 @@ export class Listener {
         this.#running.delete(output.exchange);
         return;
       case 'psk-lookup':
-        this.#lookUpPsk(output.lookup, output.identity).catch((error) => this.#handler.onError(error));
+        this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
         return;
-      case 'connected':
-        this.#associations.set(output.association, associationSecurity(output));
-        this.#options.onAssociation?.(output);
+      case 'connected': {
+        const { association, address } = output;
+        const security = associationSecurity(output, this.#lookups.get(association)?.context);
+        this.#lookups.delete(association);
+        this.#associations.set(association, security);
+        this.#options.onAssociation?.({ kind: 'connected', peer: { address, security } });
         return;
-      case 'closed':
-        this.#associations.delete(output.association);
-        this.#options.onAssociation?.(output);
+      }
+      case 'closed': {
+        const { association, address, reason } = output;
+        const security = this.#associations.get(association);
+        this.#associations.delete(association);
+        if (security) this.#options.onAssociation?.({ kind: 'closed', peer: { address, security }, reason });
         return;
-      case 'handshake-failed':
-        this.#options.onAssociation?.(output);
+      }
+      case 'handshake-failed': {
+        const { association, address, failure } = output;
+        const identity = this.#lookups.get(association)?.identity;
+        this.#lookups.delete(association);
+        this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure });
         return;
+      }
       case 'keylog':
         this.#options.keylog?.(output.line);
         return;
@@ -235,19 +284,25 @@ export class Listener {
     );
   }
 
-  async #lookUpPsk(lookup: number, identity: Uint8Array | undefined): Promise<void> {
+  async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
     const { psk } = this.#options;
-    let key: Uint8Array | undefined;
+    const bytes = identity ?? new Uint8Array(0);
+    const pending: PendingLookup = { identity: identityText(bytes), context: undefined };
+    this.#lookups.set(association, pending);
+    let found: PskAnswer;
     try {
-      const bytes = identity ?? new Uint8Array(0);
-      const name = identityText(bytes);
-      key = typeof psk?.lookup === 'function' ? await psk.lookup(name, bytes) : psk?.lookup?.get(name);
+      found =
+        typeof psk?.lookup === 'function'
+          ? await psk.lookup(pending.identity, bytes)
+          : psk?.lookup?.get(pending.identity);
     } catch (error) {
       this.#handler.onError(error);
     }
-    key ??= psk?.dangerouslyAcceptAnyIdentity;
+    found ??= psk?.dangerouslyAcceptAnyIdentity;
     if (this.#driver.closed) return;
-    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, key && { key }, now));
+    const match = found instanceof Uint8Array ? { key: found, context: undefined } : found;
+    pending.context = match?.context;
+    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));
   }
 
   #peerInfo(peer: Peer): PeerInfo {

@@ -25,6 +25,8 @@ export type PeerSecurity =
       readonly extendedMasterSecret: boolean;
       /** Names this association; never the same for two associations, also over restarts. */
       readonly association: string;
+      /** What the server's key look-up gave along with the key; `undefined` on a client. */
+      readonly context: unknown;
     };
 
 /** The remote endpoint of an exchange. */
@@ -44,7 +46,10 @@ export function identityText(identity: Uint8Array): string {
 const processName = toHex(randomBytes(systemRandom, 8));
 
 /** The security of a new association. */
-export function associationSecurity(connected: Extract<DtlsOutput, { kind: 'connected' }>): PeerSecurity {
+export function associationSecurity(
+  connected: Extract<DtlsOutput, { kind: 'connected' }>,
+  context: unknown = undefined,
+): PeerSecurity {
   return {
     kind: 'dtls',
     identity: identityText(connected.identity),
@@ -52,6 +57,7 @@ export function associationSecurity(connected: Extract<DtlsOutput, { kind: 'conn
     suite: connected.suite,
     extendedMasterSecret: connected.extendedMasterSecret,
     association: `${processName}-${connected.association}`,
+    context,
   };
 }
 

@@ -448,3 +448,26 @@ test('a server that is closed while a socket is opened leaves none open', async 
   await closing.close();
   await refused;
 });
+
+test('what a key look-up gives along with the key is known for its association alone', async () => {
+  let generation = 1;
+  const own = await server.listen('coaps://127.0.0.1:0', {
+    psk: { lookup: (identity) => (identity === 'sensor-042' ? { key, context: generation++ } : undefined) },
+  });
+  await using first = new Client({ psk });
+  await using second = new Client({ psk });
+  await using stranger = new Client({
+    psk: { identity: 'sensor-042', key: Buffer.from('AnotherKey16Byt!') },
+  });
+  await first.get(uri(own, '/temperature'));
+  await assert.rejects(stranger.get(uri(own, '/temperature')), { code: 'ERR_CREDENTIALS' });
+  await second.get(uri(own, '/temperature'));
+  const contexts = (): unknown[] => own.peers().map((peer) => peer.kind === 'dtls' && peer.context);
+  assert.deepEqual(contexts(), [1, 3]);
+  assert.equal(
+    own.disconnect((peer) => peer.kind === 'dtls' && peer.context === 1),
+    1,
+  );
+  assert.deepEqual(contexts(), [3]);
+  await own.close();
+});

@@ -28,21 +28,25 @@ export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: st
 export function associationLogger(log: Log, clock: WallClock): (event: AssociationEvent) => void {
   const failures = new RateLimit(20, 10_000);
   return (event) => {
-    const where = event.address.key;
     switch (event.kind) {
       case 'handshake-failed': {
         const passed = failures.pass(clock());
         if (passed === undefined) return;
         if (passed.heldBack > 0) log.warning(`${passed.heldBack} more handshakes failed, not shown`);
-        const { cause, detail } = event.failure;
-        log.warning(printable(`handshake with ${where} failed: ${cause}: ${detail}`));
+        const { address, identity, failure } = event;
+        const who = identity === undefined ? address.key : `${address.key} as ${identity}`;
+        log.warning(printable(`handshake with ${who} failed: ${failure.cause}: ${failure.detail}`));
         return;
       }
-      case 'connected':
-        log.detail(1, `secured association with ${where} (${event.suite})`);
+      case 'connected': {
+        const { address, security } = event.peer;
+        if (security.kind === 'none') return;
+        const who = `${address.key} as ${printable(security.identity)}`;
+        log.detail(1, `secured association with ${who} (${security.suite})`);
         return;
+      }
       case 'closed':
-        log.detail(1, `secured association with ${where} ended: ${event.reason}`);
+        log.detail(1, `secured association with ${event.peer.address.key} ended: ${event.reason}`);
         return;
     }
   };
