@@ -148,9 +148,20 @@ export function sliceResponse(response: Content, wish: BlockOption | undefined, 
   };
 }
 
+/** What tells the response bodies for one peer apart, beside their ETags. */
+export interface BodyName {
+  /** Method, URI, Accept and Request-Tag; see `responseBodyKey`. */
+  readonly key: string;
+  /** The payload of a FETCH, of which the response is a function; `undefined` where it says nothing. */
+  readonly query: Uint8Array | undefined;
+}
+
 interface KeptBody {
   readonly key: string;
+  readonly query: Uint8Array | undefined;
   readonly peer: PeerKey;
+  /** Where the next block of one who fetches in order begins. */
+  nextByte: number;
   readonly response: Content;
   /** Memory charged to it. */
   readonly bytes: number;
@@ -164,15 +175,23 @@ export interface ResponseBodyLimits {
   readonly exchangeLifetimeMs: number;
 }
 
-/** Response bodies kept for requests of their later blocks; bounded in bytes and for each peer, least used go first. */
+/**
+ * Response bodies kept for requests of their later blocks; bounded in bytes and for each peer, least used go first.
+ *
+ * A client without Request-Tags may have two operations under way that look the same (RFC 7959 §2.4 leaves that
+ * to the client). Its later blocks are taken from the body that is fetched so far, of several from the one used
+ * last; the ETag tells the client if that was another one.
+ */
 export class ResponseBodies {
   readonly #limits: ResponseBodyLimits;
   readonly #counters: RequestResponseCounters;
   readonly #etagSeed: number;
-  /** Least used first: a `Map` keeps the order of insertion. */
-  readonly #bodies = new Map<string, KeptBody>();
+  /** Least used first: a `Set` keeps the order of insertion. */
+  readonly #bodies = new Set<KeptBody>();
+  /** Least used first. */
+  readonly #byKey = new Map<string, KeptBody[]>();
   readonly #byPeer = new Map<PeerKey, Set<KeptBody>>();
-  readonly #expiry = new TimerQueue<string>();
+  readonly #expiry = new TimerQueue<KeptBody>();
   #bytes = 0;
 
   /** `etagSeed` is a random 32-bit number. */
@@ -194,48 +213,48 @@ export class ResponseBodies {
 
   /**
    * Keeps a copy of a response whose body needs more than one block, and returns it with an ETag
-   * (the application's, or one made from the body).
+   * (the application's, or one made from the body). Its first `sent` bytes are on their way.
    */
-  keep(key: string, peer: PeerKey, response: Content, now: Instant): Content {
-    this.forget(key);
+  keep(name: BodyName, peer: PeerKey, response: Content, sent: number, now: Instant): Content {
+    const { key } = name;
     const options = OptionSet.from(response.options.entries());
     const payload = response.payload.slice();
     if (isSuccessCode(response.code) && !options.has(OptionNumber.ETag)) {
       options.set(OptionNumber.ETag, bodyDigest(payload, this.#etagSeed));
     }
+    const content = { code: response.code, options, payload };
+    const alike = this.#byKey.get(key) ?? [];
+    const former =
+      alike.find((kept) => sameRepresentation(kept.response, content)) ??
+      (alike.length < maxAlike ? undefined : alike[0]);
+    if (former !== undefined) this.#remove(former);
+    const query = name.query && bodyDigest(name.query, this.#etagSeed);
     const bytes = bodyOverheadBytes + key.length + payload.length;
-    const kept: KeptBody = { key, peer, response: { code: response.code, options, payload }, bytes };
-    if (bytes > this.#limits.totalResponseBodyBytes) return kept.response;
-    const ofPeer = this.#byPeer.get(peer) ?? new Set();
-    this.#byPeer.set(peer, ofPeer.add(kept));
-    this.#bodies.set(key, kept);
+    const kept: KeptBody = { key, query, peer, nextByte: sent, response: content, bytes };
+    if (bytes > this.#limits.totalResponseBodyBytes) return content;
     this.#bytes += bytes;
-    this.#expiry.set(key, after(now, this.#limits.exchangeLifetimeMs));
+    this.#use(kept, now);
+    const ofPeer = this.#byPeer.get(peer) as Set<KeptBody>;
     if (ofPeer.size > this.#limits.maxResponseBodiesPerPeer) this.#evict(ofPeer);
     const { totalResponseBodyBytes, maxResponseBodies } = this.#limits;
     while (this.#bytes > totalResponseBodyBytes || this.#bodies.size > maxResponseBodies) {
-      this.#evict(this.#bodies.values());
+      this.#evict(this.#bodies);
     }
-    return kept.response;
+    return content;
   }
 
-  /** The response kept under a key; counts as use of it. */
-  find(key: string, now: Instant): Content | undefined {
-    const kept = this.#bodies.get(key);
+  /** The response of which `wish` is a block; counts as use of it. */
+  find(name: BodyName, wish: BlockOption, now: Instant): Content | undefined {
+    const digest = name.query && bodyDigest(name.query, this.#etagSeed);
+    const matches = (this.#byKey.get(name.key) ?? []).filter(
+      ({ query }) => digest === undefined || (query !== undefined && equalBytes(query, digest)),
+    );
+    const size = blockSize(wish.szx);
+    const kept = matches.reverse().find(({ nextByte }) => nextByte === wish.num * size) ?? matches[0];
     if (kept === undefined) return undefined;
-    this.#bodies.delete(key);
-    this.#bodies.set(key, kept);
-    const ofPeer = this.#byPeer.get(kept.peer) as Set<KeptBody>;
-    ofPeer.delete(kept);
-    ofPeer.add(kept);
-    this.#expiry.set(key, after(now, this.#limits.exchangeLifetimeMs));
+    kept.nextByte = (wish.num + 1) * size;
+    this.#use(kept, now);
     return kept.response;
-  }
-
-  /** Forgets what is kept under a key. */
-  forget(key: string): void {
-    const kept = this.#bodies.get(key);
-    if (kept !== undefined) this.#remove(kept);
   }
 
   /** Forgets the bodies for a peer that is gone. */
@@ -245,13 +264,26 @@ export class ResponseBodies {
 
   /** Forgets bodies nobody asked for during EXCHANGE_LIFETIME (§2.4). */
   handleTimeout(now: Instant): void {
-    for (let key = this.#expiry.expire(now); key !== undefined; key = this.#expiry.expire(now))
-      this.forget(key);
+    for (let kept = this.#expiry.expire(now); kept !== undefined; kept = this.#expiry.expire(now)) {
+      this.#remove(kept);
+    }
   }
 
   /** When the next body expires. */
   nextTimeout(): Instant | undefined {
     return this.#expiry.next();
+  }
+
+  /** Puts a body behind all others, new or not. */
+  #use(kept: KeptBody, now: Instant): void {
+    this.#bodies.delete(kept);
+    this.#bodies.add(kept);
+    const ofPeer = this.#byPeer.get(kept.peer) ?? new Set();
+    ofPeer.delete(kept);
+    this.#byPeer.set(kept.peer, ofPeer.add(kept));
+    const alike = (this.#byKey.get(kept.key) ?? []).filter((other) => other !== kept);
+    this.#byKey.set(kept.key, [...alike, kept]);
+    this.#expiry.set(kept, after(now, this.#limits.exchangeLifetimeMs));
   }
 
   #evict(leastUsedFirst: Iterable<KeptBody>): void {
@@ -264,13 +296,19 @@ export class ResponseBodies {
 
   #remove(kept: KeptBody): void {
     this.#bytes -= kept.bytes;
-    this.#bodies.delete(kept.key);
-    this.#expiry.cancel(kept.key);
+    this.#bodies.delete(kept);
+    this.#expiry.cancel(kept);
+    const alike = (this.#byKey.get(kept.key) ?? []).filter((other) => other !== kept);
+    if (alike.length > 0) this.#byKey.set(kept.key, alike);
+    else this.#byKey.delete(kept.key);
     const ofPeer = this.#byPeer.get(kept.peer);
     ofPeer?.delete(kept);
     if (ofPeer?.size === 0) this.#byPeer.delete(kept.peer);
   }
 }
+
+/** Bodies under one key; beyond it the least used goes. */
+const maxAlike = 8;
 
 /**
  * 8 bytes that stand for a body: two 32-bit multiplicative hashes. The same body gives the same bytes, so a

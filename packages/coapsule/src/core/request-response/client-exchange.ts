@@ -26,6 +26,8 @@ export interface ClientExchange {
   readonly payload: Uint8Array;
   /** Largest size exponent to use and to ask for. */
   readonly szx: number;
+  /** Tells the operation from others like it; a fetch for an observation is part of its operation. */
+  readonly operation?: string;
   /** The caller gave the token: all messages of the Exchange carry it. */
   readonly ownToken: boolean;
   /** The token of the latest request message, or of the observation. */
@@ -33,8 +35,8 @@ export interface ClientExchange {
   /** A request message is with the message layer. */
   outstanding: boolean;
   upload?: Block1Upload;
-  /** Set while an upload has to be told from others to the same resource (RFC 9175 §3.5.2). */
-  uploadKey?: string;
+  /** The body went in blocks: a request without it does not begin the operation again. */
+  uploaded: boolean;
   download?: Block2Download;
   observation?: Observation;
   /** `cancel` was called on an observation: the next answer ends the Exchange. */

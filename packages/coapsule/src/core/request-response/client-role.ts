@@ -17,6 +17,7 @@ import { TimerQueue } from '../foundation/timer-queue.ts';
 import { Block1Upload, blockwiseHint } from './block1-transfer.ts';
 import { Block2Download } from './block2-transfer.ts';
 import type { ClientExchange } from './client-exchange.ts';
+import { ConcurrentOperations } from './concurrent-operations.ts';
 import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey } from './exchange.ts';
 import { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
@@ -29,7 +30,6 @@ import {
   requestMessage,
   uploadFor,
 } from './request-message.ts';
-import { requestBodyKey } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 import { TokenSource } from './token-source.ts';
 
@@ -44,9 +44,7 @@ export class ClientRole {
   readonly #waits = new TimerQueue<ClientExchange>();
   /** Observations that register again when nothing comes. */
   readonly #reregistrations = new TimerQueue<ClientExchange>();
-  /** Uploads in progress by target, to tell them apart by Request-Tag. */
-  readonly #uploads = new Set<string>();
-  #requestTag = 0;
+  readonly #operations = new ConcurrentOperations();
 
   constructor(context: RoleContext) {
     this.#context = context;
@@ -88,9 +86,11 @@ export class ClientRole {
       options,
       payload: request.payload,
       szx,
+      operation: this.#operations.begin(peer, request.code, options),
       ownToken: request.token !== undefined,
       token,
       outstanding: false,
+      uploaded: false,
       deregistering: false,
     };
     if (observe) exchange.observation = new Observation(this.#context.random);
@@ -204,17 +204,9 @@ export class ClientRole {
     this.table.changeToken(exchange, this.#freshToken(exchange.peer, exchange.secure));
   }
 
-  /** RFC 9175 §3.5.2: a second upload to the same target must not be mixed up with the first. */
   #beginUpload(exchange: ClientExchange, upload: Block1Upload): void {
     exchange.upload = upload;
-    if (exchange.uploadKey !== undefined) return;
-    let key = requestBodyKey(exchange.peer, exchange.code, exchange.options);
-    while (this.#uploads.has(key)) {
-      exchange.options.set(OptionNumber.RequestTag, ++this.#requestTag % 2 ** 32);
-      key = requestBodyKey(exchange.peer, exchange.code, exchange.options);
-    }
-    exchange.uploadKey = key;
-    this.#uploads.add(key);
+    exchange.uploaded = true;
   }
 
   #transmit(exchange: ClientExchange, content: Content, now: Instant): void {
@@ -241,7 +233,7 @@ export class ClientRole {
     exchange.download ??= new Block2Download(
       exchange.szx,
       this.#context.config.maxResponseBodyBytes,
-      safe && exchange.uploadKey === undefined,
+      safe && !exchange.uploaded,
     );
     const step = exchange.download.receive(response);
     if (step.kind === 'fetch') {
@@ -321,6 +313,7 @@ export class ClientRole {
       ownToken: false,
       token: this.#freshToken(exchange.peer, exchange.secure),
       outstanding: false,
+      uploaded: false,
       deregistering: false,
       download: new Block2Download(exchange.szx, config.maxResponseBodyBytes, true),
       parent: exchange,
@@ -405,7 +398,7 @@ export class ClientRole {
     this.#deadlines.cancel(exchange);
     this.#waits.cancel(exchange);
     this.#reregistrations.cancel(exchange);
-    if (exchange.uploadKey !== undefined) this.#uploads.delete(exchange.uploadKey);
+    if (exchange.operation !== undefined) this.#operations.end(exchange.operation);
     // The caller of `request` never heard of this one: nothing else tells that its id is done with.
     if (exchange.parent !== undefined)
       this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });

@@ -56,13 +56,13 @@ export interface RequestResponseConfig {
   readonly totalRequestBodyBytes: number;
   /** Request bodies under assembly; the oldest goes first. Default 10,000. */
   readonly maxRequestBodies: number;
-  /** Request bodies under assembly for one peer; the oldest goes first. Default 4. */
+  /** Request bodies under assembly for one peer; the oldest goes first. Default 16. */
   readonly maxRequestBodiesPerPeer: number;
   /** Memory of all response bodies kept for later blocks, as for requests; the least used goes first. Default 64 MiB. */
   readonly totalResponseBodyBytes: number;
   /** Response bodies kept; the least used goes first. Default 10,000. */
   readonly maxResponseBodies: number;
-  /** Response bodies kept for one peer; the least used goes first. Default 4. */
+  /** Response bodies kept for one peer; the least used goes first. Default 64. */
   readonly maxResponseBodiesPerPeer: number;
   /** Requests with the application, in total and of one peer; more are answered with 5.03. */
   readonly maxServerExchanges: number;
@@ -106,10 +106,10 @@ export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze
   isSecurePeer: () => false,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,
-  maxRequestBodiesPerPeer: 4,
+  maxRequestBodiesPerPeer: 16,
   totalResponseBodyBytes: 64 * mebibyte,
   maxResponseBodies: 10_000,
-  maxResponseBodiesPerPeer: 4,
+  maxResponseBodiesPerPeer: 64,
   maxServerExchanges: 10_000,
   maxServerExchangesPerPeer: 256,
   maxClientExchanges: 100_000,

@@ -10,11 +10,11 @@
 import { type BlockOption, blockSize, encodeBlock } from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import { OptionSet } from '../coap/option-set.ts';
+import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
-import { type ResponseBodies, sliceResponse } from './block2-transfer.ts';
-import type { Content, ServerExchange } from './exchange.ts';
+import { type BodyName, type ResponseBodies, sliceResponse } from './block2-transfer.ts';
+import type { Content, PeerKey, ServerExchange } from './exchange.ts';
 import { responseBodyKey } from './resource-key.ts';
 
 /** Options of a response that are this layer's to set. */
@@ -43,8 +43,10 @@ export function responseMessage(
 ): Content {
   const { peer, block1, block2 } = exchange;
   let whole = withoutOwnOptions(response);
-  if (response.payload.length > blockSize(Math.min(szx, block2?.szx ?? szx))) {
-    whole = bodies.keep(responseBodyKey(peer, exchange.code, exchange.options), peer, whole, now);
+  const size = blockSize(Math.min(szx, block2?.szx ?? szx));
+  if (response.payload.length > size) {
+    const sent = (block2 === undefined ? 0 : block2.num * blockSize(block2.szx)) + size;
+    whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
   const content = blockMessage(whole, block2, szx);
   if (sequence === undefined && block1 === undefined) return content;
@@ -53,6 +55,16 @@ export function responseMessage(
   if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
   if (block1 !== undefined) options.set(OptionNumber.Block1, acknowledgedBlock(block1, false, szx));
   return { code: content.code, options, payload: content.payload };
+}
+
+/** What names the response body to a request. A later block of a FETCH may come without its payload. */
+export function bodyName(
+  peer: PeerKey,
+  code: Code,
+  { options, payload }: { readonly options: OptionReader; readonly payload: Uint8Array },
+): BodyName {
+  const query = code === Code.Fetch && payload.length > 0 ? payload : undefined;
+  return { key: responseBodyKey(peer, code, options), query };
 }
 
 /** The block `wish` of a whole response, or 4.00. */

@@ -24,8 +24,8 @@ import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } fro
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { checkRequestOptions } from './option-check.ts';
-import { isMeant, requestBodyKey, resourceName, responseBodyKey } from './resource-key.ts';
-import { acknowledgedBlock, blockMessage, responseMessage } from './response-message.ts';
+import { isMeant, requestBodyKey, resourceName } from './resource-key.ts';
+import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** A request on its way through the checks. */
@@ -220,7 +220,7 @@ export class ServerRole {
     const observable = code === Code.Get || code === Code.Fetch;
     const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
     if (laterBlock) {
-      const kept = this.responseBodies.find(responseBodyKey(peer, code, options), now);
+      const kept = this.responseBodies.find(bodyName(peer, code, { options, payload: body }), block2, now);
       if (kept !== undefined) {
         this.#answerSlice(arrival, kept, block2);
         return;
