@@ -8,8 +8,11 @@
 import type { RecordView } from '../record/demultiplex.ts';
 import { ContentType, recordHeaderLength } from '../record/record-header.ts';
 
-/** Most records and bytes kept for one handshake. */
-const heldRecordLimits = { records: 8, bytes: 4096 } as const;
+/**
+ * Most records and bytes kept for one handshake, and of one handshake record: a Finished is far smaller. When there
+ * is no room, such a record takes the place of the oldest ones, so that forged records cannot keep it out.
+ */
+const heldRecordLimits = { records: 8, bytes: 4096, handshakeRecordBytes: 256 } as const;
 
 /** Records as they came, still protected. */
 export class HeldRecords {
@@ -22,8 +25,14 @@ export class HeldRecords {
 
   /** Keeps a copy of a record; false when there is no room. */
   add(record: RecordView): boolean {
-    const { records, bytes } = heldRecordLimits;
-    if (this.#records.length >= records || this.bytes + record.fragmentLength > bytes) return false;
+    const { records, bytes, handshakeRecordBytes } = heldRecordLimits;
+    const isFull = (): boolean =>
+      this.#records.length >= records || this.bytes + record.fragmentLength > bytes;
+    if (record.contentType === ContentType.Handshake) {
+      if (record.fragmentLength > handshakeRecordBytes) return false;
+      while (isFull()) this.#records.shift();
+    }
+    if (isFull()) return false;
     const start = record.fragmentOffset - recordHeaderLength;
     const datagram = record.datagram.slice(start, record.fragmentOffset + record.fragmentLength);
     this.#records.push({ ...record, datagram, fragmentOffset: recordHeaderLength });
