@@ -40,6 +40,7 @@ import { ExpectClientKeyExchange } from './expect-client-key-exchange.ts';
 export class ExpectClientHello implements HandshakeState {
   readonly name = 'ExpectClientHello';
   readonly takes = 'epoch-0';
+  readonly expects: readonly number[] = [HandshakeType.ClientHello];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
 
@@ -81,7 +82,7 @@ export class ExpectClientHello implements HandshakeState {
     if (suite === undefined) {
       return context.fail({
         cause: 'no-common-cipher-suite',
-        detail: `the client offers ${hello.cipherSuites.map(suiteText).join(', ')}; none of them can be used here`,
+        detail: `the client offers ${suiteTexts(hello.cipherSuites)}; none of them can be used here`,
         alert: AlertDescription.HandshakeFailure,
       });
     }
@@ -171,6 +172,9 @@ function chooseSuite(
   );
 }
 
-function suiteText(id: number): string {
-  return `0x${id.toString(16).padStart(4, '0')}`;
+/** The first 16 suites by number, and how many more there are: a ClientHello has room for thousands. */
+function suiteTexts(ids: readonly number[]): string {
+  const shown = ids.slice(0, 16).map((id) => `0x${id.toString(16).padStart(4, '0')}`);
+  if (ids.length > shown.length) shown.push(`${ids.length - shown.length} more`);
+  return shown.join(', ');
 }
