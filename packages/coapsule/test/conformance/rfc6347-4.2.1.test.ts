@@ -339,12 +339,43 @@ suite('RFC 6347 §4.2.1: the client', () => {
     }
   });
 
-  test('SHOULD answer each new cookie with a new ClientHello, whatever its message_seq, and a repeated one not at all', () => {
+  test('SHOULD answer a new cookie with a new ClientHello, whatever its message_seq: the first at once, another when the timer expires', () => {
     const { client } = started();
     assert.equal(client.give(verifyRequest(Uint8Array.of(1), 0xfeff)).length, 1);
     assert.equal(client.give(verifyRequest(Uint8Array.of(1), 0xfeff)).length, 0);
-    assert.equal(client.give(verifyRequest(Uint8Array.of(2), 0xfeff, 0)).length, 1);
-    assert.equal(client.give(verifyRequest(Uint8Array.of(3), 0xfeff, 1)).length, 1);
+    for (const [cookie, messageSeq, untilExpiry] of [
+      [2, 0, 1000],
+      [3, 1, 2000],
+      [1, 2, 4000],
+    ] as const) {
+      assert.deepEqual(client.give(verifyRequest(Uint8Array.of(cookie), 0xfeff, messageSeq)), []);
+      const [hello] = messagesOf(client.wait(untilExpiry));
+      assert.deepEqual(hello?.fragment.slice(35, 37), Uint8Array.of(1, cookie));
+      assert.equal(hello?.messageSeq, cookie, 'the same cookie in the same ClientHello');
+    }
+  });
+
+  test('goes on from the ClientHello that the ServerHello answers, not from the one sent last', () => {
+    for (const answered of [1, 2]) {
+      const { client } = started();
+      const server = new ScriptedServer();
+      const [second] = messagesOf(client.give(verifyRequest(Uint8Array.of(1), 0xfeff)));
+      client.give(verifyRequest(Uint8Array.of(2), 0xfeff));
+      const [third] = messagesOf(client.wait(1000));
+      const hello = answered === 1 ? second : third;
+      server.clientRandom = hello?.fragment.slice(2, 34) ?? noBytes;
+      server.transcript.add({ type: 1, messageSeq: answered, body: hello?.fragment ?? noBytes });
+      const flight5 = client.give(
+        concatBytes(
+          server.messageRecord(server.serverHello(answered)),
+          server.messageRecord(server.helloDone(answered + 1)),
+        ),
+      );
+      assert.equal(messagesOf(flight5)[0]?.messageSeq, answered + 1);
+      const { changeCipherSpec, finished } = server.finish(flight5, answered + 2);
+      client.give(concatBytes(changeCipherSpec, finished));
+      assert.ok(client.connected, `ClientHello ${answered}`);
+    }
   });
 
   test('takes a cookie of 255 bytes, and does not talk for ever when cookies keep coming', () => {

@@ -158,11 +158,11 @@ suite('a DTLS 1.2 handshake', () => {
     assert.equal(pair.server.layer.poll(), undefined);
   });
 
-  test('takes identities from 0 to 4,000 bytes and keys from 1 to 65,535 bytes', () => {
+  test('takes identities from 0 to 1,024 bytes and keys from 1 to 65,535 bytes', () => {
     for (const [identityLength, keyLength] of [
       [0, 1],
       [128, 11],
-      [4000, 64],
+      [1024, 64],
       [1, 65_535],
     ] as const) {
       const pair = new DtlsPair({ client: { mtu: 256 }, conditions: { mtu: 1232 } });
@@ -175,6 +175,18 @@ suite('a DTLS 1.2 handshake', () => {
       assert.ok(pair.bothConnected, `${identityLength} ${keyLength}`);
       assert.deepEqual(pair.server.all('connected')[0]?.identity, identity);
     }
+  });
+
+  test('an identity of more than 1,024 bytes is unknown without a look-up, and looks like any unknown one', () => {
+    const pair = new DtlsPair();
+    pair.client.lookUp = () => ({ identity: new Uint8Array(1025).fill(0x61), key: sensorKey });
+    pair.server.lookUp = () => ({ key: sensorKey });
+    pair.connect();
+    pair.run(60_000);
+    assert.equal(pair.server.all('psk-lookup').length, 0);
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'psk-identity-unknown');
+    assert.equal(pair.server.when('handshake-failed', pair.start), 50 + 3000);
+    assert.equal(pair.client.all('handshake-failed')[0]?.failure.cause, 'identity-unknown-or-key-wrong');
   });
 
   test('an empty key counts as none', () => {

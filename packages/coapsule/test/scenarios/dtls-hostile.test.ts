@@ -15,7 +15,7 @@ import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import type { DatagramAction } from '../../src/testing/simulated-network.ts';
-import { DtlsPair } from './dtls-pair.ts';
+import { DtlsPair, sensorIdentity, sensorKey } from './dtls-pair.ts';
 import {
   extendedMasterSecretOffer,
   LonelyLayer,
@@ -88,15 +88,74 @@ suite('what comes in the clear', () => {
     for (let i = 0; i < 50; i++) assert.ok(pair.exchange(`reading ${i}`));
   });
 
-  test('a fatal alert is believed by a client when its timer expires and nothing else came', () => {
+  test('a fatal alert is believed when it comes again after our flight was sent again', () => {
     const client = new LonelyLayer('client');
     client.layer.connect(client.peer, {}, client.clock.now);
     client.drain();
     client.give(fatalAlert);
-    client.wait(999);
+    client.give(fatalAlert);
+    assert.equal(client.wait(1000).length, 1, 'the ClientHello again');
+    assert.equal(client.failure, undefined);
+    client.give(fatalAlert);
+    assert.equal(client.failure, 'alert-received');
+  });
+
+  test('a fatal alert that does not come again is believed after two expiries without anything else, 3 s', () => {
+    const client = new LonelyLayer('client');
+    client.layer.connect(client.peer, {}, client.clock.now);
+    client.drain();
+    client.wait(500);
+    client.give(fatalAlert);
+    client.wait(2999);
     assert.equal(client.failure, undefined);
     client.wait(1);
     assert.equal(client.failure, 'alert-received');
+  });
+
+  test('a forged alert and a datagram lost, or a key looked up for 2.9 s on either side, do not end a handshake', () => {
+    for (const slow of ['client', 'server'] as const) {
+      const pair = new DtlsPair();
+      pair[slow].lookUp = () => 'later';
+      pair.connect();
+      pair.run(5000, () => pair[slow].all('psk-lookup').length > 0);
+      const [waiting, peer] = slow === 'client' ? [pair.server, pair.client] : [pair.client, pair.server];
+      for (const node of [waiting, peer]) {
+        node.layer.handle(
+          {
+            address: node === pair.client ? pair.server.address : pair.client.address,
+            datagram: fatalAlert.slice(),
+          },
+          pair.clock.now,
+        );
+      }
+      pair.run(2900);
+      pair[slow].layer.answerPskLookup(
+        pair[slow].all('psk-lookup')[0]?.lookup ?? 0,
+        { identity: sensorIdentity, key: sensorKey },
+        pair.clock.now,
+      );
+      pair.drain(pair[slow]);
+      pair.run(10_000, () => pair.bothConnected);
+      assert.ok(pair.bothConnected, `slow ${slow}`);
+    }
+    for (let lost = 0; lost < 6; lost++) {
+      const pair = pairWithInjection([]);
+      assert.ok(pair.bothConnected);
+      const again = new DtlsPair();
+      again.network.hook = ({ index }): DatagramAction | undefined => {
+        if (index !== lost) return undefined;
+        for (const [node, from] of [
+          [again.client, again.server],
+          [again.server, again.client],
+        ] as const) {
+          node.layer.handle({ address: from.address, datagram: fatalAlert.slice() }, again.clock.now);
+        }
+        return { kind: 'drop' };
+      };
+      again.connect();
+      again.run(5000, () => again.bothConnected);
+      assert.ok(again.bothConnected, `datagram ${lost} lost`);
+    }
   });
 
   test('a warning ends nothing', () => {
@@ -270,14 +329,43 @@ suite('the order of messages', () => {
     }
   });
 
-  test('a message that has no place in the state ends the handshake with unexpected_message', () => {
+  test('a message that has no place in the state ends the handshake with unexpected_message, when the client repeats it', () => {
     for (const type of [2, 4, 11, 12, 13, 14, 15, 99]) {
       const server = new LonelyLayer('server');
       const client = new ScriptedClient();
       server.give(client.messageRecord(client.helloWithCookie(server)));
-      const [alert] = server.give(client.messageRecord({ type, messageSeq: 2, body: new Uint8Array(4) }));
+      const misplaced = (): Uint8Array =>
+        client.messageRecord({ type, messageSeq: 2, body: new Uint8Array(4) });
+      server.give(misplaced());
+      assert.equal(server.failure, undefined);
+      assert.equal(server.all('discarded').at(-1)?.reason, 'unexpected-handshake-message');
+      assert.equal(server.wait(1000).length, 1, 'flight 4 again');
+      const [alert] = server.give(misplaced());
       assert.equal(server.failure, 'unexpected-message');
       assert.deepEqual(alert?.slice(13), Uint8Array.of(2, 10));
+    }
+  });
+
+  test('a message that has no place or cannot be decoded, forged in the clear, costs nothing', () => {
+    for (const message of [
+      { type: 99, messageSeq: 2, body: noBytes },
+      { type: HandshakeType.ClientKeyExchange, messageSeq: 2, body: new Uint8Array(1) },
+      { type: HandshakeType.ClientHello, messageSeq: 2, body: new Uint8Array(40) },
+      { type: HandshakeType.Finished, messageSeq: 2, body: new Uint8Array(12) },
+    ]) {
+      const server = new LonelyLayer('server');
+      const client = new ScriptedClient();
+      client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+      server.give(client.messageRecord(message));
+      const { keyExchange, finished } = client.secondFlight();
+      server.give(
+        concatBytes(
+          client.messageRecord(keyExchange),
+          client.changeCipherSpec(),
+          client.sealedFinished(finished),
+        ),
+      );
+      assert.ok(server.connected, `type ${message.type}`);
     }
   });
 
@@ -337,8 +425,11 @@ suite('a server that does not keep the rules', () => {
     assert.equal(answered({ compressionMethod: 1 }).failure, 'illegal-parameter');
   });
 
-  test('a cut ServerHello is refused with decode_error', () => {
+  test('a cut ServerHello is refused with decode_error, when nothing better comes for 3 s', () => {
     const client = answered({}, (message) => ({ ...message, body: message.body.slice(0, 20) }));
+    client.wait(2999);
+    assert.equal(client.failure, undefined);
+    client.wait(1);
     assert.equal(client.failure, 'malformed-message');
     assert.equal(client.all('handshake-failed')[0]?.failure.alertSent, 50);
   });
@@ -402,6 +493,15 @@ suite('a client that does not keep the rules', () => {
       assert.equal(server.failure, 'illegal-parameter');
       assert.deepEqual(sent[0]?.slice(13), Uint8Array.of(2, 47));
     }
+  });
+
+  test('an offer of 1,000 suites is told by the first 16 and the number of the others', () => {
+    const { server } = answered(
+      new ScriptedClient({ cipherSuites: Array.from({ length: 1000 }, (_, i) => 0x1300 + i) }),
+    );
+    const detail = server.all('handshake-failed')[0]?.failure.detail ?? '';
+    assert.match(detail, /0x1300, .*0x130f, 984 more;/);
+    assert.ok(detail.length < 250);
   });
 
   test('extensions nobody knows are ignored', () => {
@@ -503,6 +603,21 @@ suite('limits', () => {
     assert.equal(server.layer.usage.keptBytes, 800);
     for (let i = 0; i < 100; i++) server.give(early(16_000));
     assert.equal(server.layer.usage.keptBytes, 800);
+  });
+
+  test('eight forged records of epoch 1 do not keep out a Finished that comes too early', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    for (let i = 0; i < 8; i++) {
+      server.give(encodePlaintextRecord(ContentType.Handshake, 0xfefd, 1, i, new Uint8Array(40)));
+    }
+    const { keyExchange, finished } = client.secondFlight();
+    server.give(client.sealedFinished(finished));
+    server.give(encodePlaintextRecord(ContentType.Handshake, 0xfefd, 1, 9, new Uint8Array(257)));
+    assert.equal(server.all('discarded').at(-1)?.reason, 'handshake-limit', 'too large for a Finished');
+    server.give(concatBytes(client.messageRecord(keyExchange), client.changeCipherSpec()));
+    assert.ok(server.connected);
   });
 
   test('the final flight is kept for 240 s, and sent again for each repeated Finished until then', () => {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
+import { FarewellAlerts } from '../../src/core/dtls/farewell-alerts.ts';
 import { encodeMessageFragment } from '../../src/core/dtls/handshake/message-header.ts';
+import { encodePlaintextRecord } from '../../src/core/dtls/record/plaintext-record.ts';
 import { ContentType } from '../../src/core/dtls/record/record-header.ts';
 import { concatBytes } from '../../src/core/foundation/bytes.ts';
+import { instant } from '../../src/core/foundation/instant.ts';
+import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
 import { LonelyLayer, ScriptedClient, ScriptedServer } from './dtls-scripted-peer.ts';
@@ -177,3 +181,131 @@ suite('a Finished that does not open', () => {
     assert.equal(server.failure, 'transcript-mismatch');
   });
 });
+
+suite('a server that says nothing after our Finished', () => {
+  test('is given up after 18 s as an unknown identity or a wrong key, not as a mere time-out', () => {
+    // As GnuTLS does when the Finished does not open.
+    const client = new LonelyLayer('client');
+    const server = new ScriptedServer();
+    client.layer.connect(client.peer, {}, client.clock.now);
+    server.takeHello(client.drain());
+    client.give(
+      concatBytes(server.messageRecord(server.serverHello()), server.messageRecord(server.helloDone())),
+    );
+    client.wait(17_999);
+    assert.equal(client.failure, undefined);
+    client.wait(1);
+    assert.equal(client.failure, 'identity-unknown-or-key-wrong');
+  });
+
+  test('is waited for as long as it shows that it lives', () => {
+    const client = new LonelyLayer('client');
+    const server = new ScriptedServer();
+    client.layer.connect(client.peer, {}, client.clock.now);
+    server.takeHello(client.drain());
+    const done = server.helloDone();
+    client.give(concatBytes(server.messageRecord(server.serverHello()), server.messageRecord(done)));
+    client.wait(17_000);
+    client.give(server.messageRecord(done));
+    client.wait(17_999);
+    assert.equal(client.failure, undefined);
+  });
+});
+
+suite('the alert of a failed handshake', () => {
+  for (const lost of [1, 2]) {
+    test(`comes again when it was lost ${lost} time(s) and the client goes on, so that the client learns why`, () => {
+      const pair = new DtlsPair();
+      pair.client.lookUp = () => ({ identity: sensorIdentity, key: encodeUtf8('another key') });
+      let alerts = 0;
+      pair.network.hook = ({ from, datagram }) =>
+        from === pair.server.address && datagram[0] === ContentType.Alert && alerts++ < lost
+          ? { kind: 'drop' }
+          : undefined;
+      pair.connect();
+      pair.run(60_000);
+      const failure = pair.client.all('handshake-failed')[0]?.failure;
+      assert.equal(failure?.cause, 'identity-unknown-or-key-wrong');
+      if (lost === 1) assert.equal(failure?.alertReceived, 51);
+      assert.ok((pair.client.when('handshake-failed', pair.start) ?? Infinity) < 20_000);
+    });
+  }
+
+  test('is repeated for handshake messages of its peer alone, twice a second, 8 times, for 10 s', () => {
+    const server = new LonelyLayer('server', { suites: ['TLS_PSK_WITH_AES_128_CCM'] });
+    const client = new ScriptedClient();
+    server.give(client.messageRecord(client.helloWithCookie(server)));
+    assert.equal(server.failure, 'no-common-cipher-suite');
+    const { keyExchange } = client.secondFlight();
+    const next = (): Uint8Array => client.messageRecord(keyExchange);
+    server.wait(499);
+    assert.deepEqual(server.give(next()), []);
+    server.wait(1);
+    assert.deepEqual(server.give(client.record(ContentType.Alert, Uint8Array.of(2, 40))), []);
+    assert.deepEqual(server.give(next(), ipAddress('192.0.2.9', 9)), []);
+    const [again] = server.give(concatBytes(next(), next(), next()));
+    assert.deepEqual(again?.slice(13), Uint8Array.of(2, 40));
+    let sent = 1;
+    for (let i = 0; i < 30; i++) {
+      server.wait(500);
+      sent += server.give(next()).length;
+    }
+    assert.equal(sent, 8);
+  });
+
+  test('is kept for 10 s and 256 peers at most', () => {
+    const farewells = new FarewellAlerts(500);
+    const peer = (port: number): PeerAddress => ipAddress('192.0.2.9', port);
+    for (let port = 1; port <= 300; port++) farewells.add(peer(port), 51, 5, instant(0));
+    assert.equal(farewells.repetition(peer(44), instant(1000)), undefined);
+    assert.ok(farewells.repetition(peer(45), instant(1000)) !== undefined);
+    assert.ok(farewells.repetition(peer(300), instant(9_999)) !== undefined);
+    assert.equal(farewells.repetition(peer(299), instant(10_000)), undefined);
+  });
+});
+
+suite('a forged ChangeCipherSpec and records that do not open', () => {
+  test('do not end the handshake of a client whose server looks up for 9 s', () => {
+    const pair = new DtlsPair();
+    pair.server.lookUp = () => 'later';
+    pair.connect();
+    pair.run(5000, () => pair.server.all('psk-lookup').length > 0);
+    const forged = concatBytes(
+      encodePlaintextRecord(ContentType.ChangeCipherSpec, 0xfefd, 0, 98, Uint8Array.of(1)),
+      encodePlaintextRecord(ContentType.Handshake, 0xfefd, 1, 5, new Uint8Array(40)),
+    );
+    pair.client.layer.handle({ address: pair.server.address, datagram: forged }, pair.clock.now);
+    pair.drain(pair.client);
+    pair.run(9000);
+    const lookup = pair.server.all('psk-lookup')[0]?.lookup ?? 0;
+    pair.server.layer.answerPskLookup(lookup, { key: sensorKey }, pair.clock.now);
+    pair.drain(pair.server);
+    pair.run(10_000, () => pair.bothConnected);
+    assert.ok(pair.bothConnected);
+  });
+
+  test('do not end that of a server either: its time begins when the key is there', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const { keyExchange, finished } = client.secondFlight();
+    const lookup = holdLookup(server, () => server.give(client.messageRecord(keyExchange)));
+    server.give(client.changeCipherSpec());
+    server.give(encodePlaintextRecord(ContentType.Handshake, 0xfefd, 1, 5, new Uint8Array(40)));
+    server.wait(9000);
+    server.layer.answerPskLookup(lookup, { key: sensorKey }, server.clock.now);
+    server.wait(2999);
+    assert.equal(server.failure, undefined);
+    server.give(client.sealedFinished(finished));
+    assert.ok(server.connected);
+  });
+});
+
+/** Runs `action` so that the look-up it causes stays open, and returns the look-up. */
+function holdLookup(server: LonelyLayer, action: () => void): number {
+  const answer = server.layer.answerPskLookup.bind(server.layer);
+  server.layer.answerPskLookup = () => {};
+  action();
+  server.layer.answerPskLookup = answer;
+  return server.all('psk-lookup').at(-1)?.lookup ?? 0;
+}

@@ -19,6 +19,7 @@ import { AlertDescription } from './alert.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
 import { EstablishedAssociations, type EstablishedInfo } from './established-associations.ts';
+import { FarewellAlerts } from './farewell-alerts.ts';
 import { CookieSource } from './handshake/cookie.ts';
 import {
   decideCookie,
@@ -56,6 +57,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #cookies: CookieSource;
   readonly #established: EstablishedAssociations;
   readonly #pending = new PendingHandshakes();
+  readonly #farewells: FarewellAlerts;
   #outputs: DtlsOutput[] = [];
   #nextOutput = 0;
   #nextAssociation = 1;
@@ -68,6 +70,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   }) {
     this.config = checkDtlsConfig(options.config);
     this.#established = new EstablishedAssociations(this.config, (output) => this.#emit(output));
+    this.#farewells = new FarewellAlerts(this.config.initialTimeoutMs / 2);
     this.#role = options.role;
     this.#crypto = options.crypto;
     this.#random = options.random;
@@ -209,6 +212,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         handshake.receive(record, now);
         this.#conclude(handshake, now);
       } else {
+        if (record.contentType === ContentType.Handshake) this.#repeatFarewell(address, now);
         // RFC 6347 §4.1.2.7: nothing in the clear touches an established association, alerts least of all.
         this.#discard(
           address,
@@ -306,7 +310,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         now,
       );
     }
-    server.receive(record, now);
+    if (!server.receiveRepeatedClientHello()) server.receive(record, now);
     this.#conclude(server, now);
   }
 
@@ -314,6 +318,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   #begin(address: PeerAddress, start: ServerStart | ClientStart, now: Instant): Handshake {
     const association = this.#nextAssociation++;
+    this.#farewells.forget(address);
     const handshake = new Handshake(
       {
         association,
@@ -344,17 +349,22 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       return;
     }
     if (!this.#pending.remove(handshake)) return;
+    const { address } = handshake;
     if (outcome.kind === 'established') {
       this.#established.add(handshake, outcome, now);
       return;
     }
-    this.#emit({
-      kind: 'handshake-failed',
-      association: handshake.association,
-      address: handshake.address,
-      role: handshake.role,
-      failure: outcome.failure,
-    });
+    const { failure, writeSequenceEpoch0 } = outcome;
+    if (failure.alertSent !== undefined && writeSequenceEpoch0 !== undefined) {
+      this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now);
+    }
+    const { association, role } = handshake;
+    this.#emit({ kind: 'handshake-failed', association, address, role, failure });
+  }
+
+  #repeatFarewell(address: PeerAddress, now: Instant): void {
+    const datagram = this.#farewells.repetition(address, now);
+    if (datagram !== undefined) this.#emit({ kind: 'transmit', address, datagram });
   }
 
   /** Room for one more handshake of a client: the oldest one goes. */

@@ -29,6 +29,7 @@ export type DtlsDiscardReason =
   | 'empty-datagram'
   | 'malformed-record'
   | 'malformed-handshake-message'
+  | 'unexpected-handshake-message'
   | 'no-association'
   | 'unknown-epoch'
   | 'replayed-record'

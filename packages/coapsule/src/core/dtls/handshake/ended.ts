@@ -10,6 +10,7 @@ import type { HandshakeState } from './handshake-context.ts';
 export class Ended implements HandshakeState {
   readonly name = 'Ended';
   readonly takes = 'nothing';
+  readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
 

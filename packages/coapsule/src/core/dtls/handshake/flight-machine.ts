@@ -43,12 +43,19 @@ export const flightTransitions: Readonly<Record<FlightState, Readonly<Partial<Re
     finished: {},
   };
 
+/**
+ * How often a flight is sent again because the peer repeated itself, which anybody could pretend. A peer with the
+ * timers of RFC 6347 does so five times in 60 s.
+ */
+const peerRepetitions = 6;
+
 /** One flight's timer and state. */
 export class FlightMachine {
   #state: FlightState = 'preparing';
   #deadline: Instant | undefined;
   #timeoutMs: DurationMs;
   #lastSent: Instant | undefined;
+  #repetitionsLeft = peerRepetitions;
   readonly #initialTimeoutMs: DurationMs;
   readonly #maxTimeoutMs: DurationMs;
 
@@ -75,6 +82,7 @@ export class FlightMachine {
     switch (step.action) {
       case 'start-timer':
         this.#lastSent = now;
+        this.#repetitionsLeft = peerRepetitions;
         this.restartTimer(now);
         return false;
       case 'send-again-and-back-off':
@@ -85,7 +93,9 @@ export class FlightMachine {
       case 'send-again':
         // Deviation: §4.2.4 also resets the timer here. Left alone, so that forged repetitions cannot
         // keep the timer from expiring.
-        return this.#mayRepeat(now);
+        if (this.#repetitionsLeft === 0 || !this.#mayRepeat(now)) return false;
+        this.#repetitionsLeft--;
+        return true;
       case 'stop-timer':
         this.#deadline = undefined;
         return false;

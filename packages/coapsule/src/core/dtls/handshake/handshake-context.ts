@@ -39,10 +39,17 @@ export interface HandshakeState {
    * is not known yet), or none for now.
    */
   readonly takes: 'epoch-0' | 'epoch-1' | 'first-answer' | 'nothing';
+  /**
+   * Types of messages that may come now, or later in the same flight. Others are not kept in epoch 0, where
+   * anybody can send them.
+   */
+  readonly expects: readonly number[];
   readonly takesChangeCipherSpec: boolean;
   /** Whether it waits for the application: our last flight is then not sent again by the timer. */
   readonly waitsForApplication: boolean;
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState;
+  /** The flight timer expired: a last chance to change the flight before it is sent again. */
+  handleTimerExpired?(context: HandshakeContext): void;
 }
 
 /** A content of an outgoing flight. */
@@ -81,8 +88,12 @@ export interface HandshakeContext {
   readonly transcript: Transcript;
   /** The value for the next message of ours, counted up. */
   nextMessageSeq(): number;
+  /** The peer goes on from our message with this message_seq, so ours go on there too. */
+  continueAfter(messageSeq: number): void;
   /** Sends a flight (numbers as in RFC 6347 Figure 1) and keeps it for retransmission. */
   sendFlight(number: 1 | 3 | 4 | 5 | 6, contents: readonly FlightContent[]): void;
+  /** Puts another flight in the place of the one under way; it goes out when that would be sent again. */
+  changeFlight(number: 3, contents: readonly FlightContent[]): void;
   /** Hands over the keys of epoch 1. Reading with them begins with the peer's ChangeCipherSpec. */
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void;
   /** Asks the application for a key; the answer comes as an input. */
@@ -95,8 +106,11 @@ export interface HandshakeContext {
   establish(result: HandshakeResult): HandshakeState;
   /** Ends the handshake with a fatal alert. */
   fail(failure: FailureOfState): HandshakeState;
-  /** Ends the handshake because of a message that cannot be decoded. */
+  /**
+   * Refuses a message that cannot be decoded. Protected, it ends the handshake; in the clear, where anybody could
+   * have sent it, it ends it only when nothing better comes. Returns the present state in that case.
+   */
   failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState;
-  /** Ends the handshake because of a message that has no place here (RFC 5246 §7.4). */
+  /** Refuses a message that has no place here (RFC 5246 §7.4), in the same way. */
   failUnexpected(state: HandshakeState, message: HandshakeMessage): HandshakeState;
 }

@@ -34,7 +34,15 @@ export interface Established extends HandshakeResult {
 }
 
 /** How a handshake ended. */
-export type HandshakeOutcome = Established | { readonly kind: 'failed'; readonly failure: HandshakeFailure };
+export type HandshakeOutcome = Established | Failed;
+
+/** What a failed handshake leaves. */
+export interface Failed {
+  readonly kind: 'failed';
+  readonly failure: HandshakeFailure;
+  /** Next sequence number to write in epoch 0, when the last alert went out there: it may have to be repeated. */
+  readonly writeSequenceEpoch0?: number;
+}
 
 /** What a handshake is started with. */
 export interface HandshakeOptions {

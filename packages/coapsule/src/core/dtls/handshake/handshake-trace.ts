@@ -91,3 +91,41 @@ export function traceSent(
     ...(length < body.length ? { fragment: { offset, length, total: body.length } } : {}),
   };
 }
+
+/** The trace of an alert. */
+export function traceAlert(
+  handshake: TracedHandshake,
+  direction: 'sent' | 'received',
+  name: string,
+  epoch: 0 | 1,
+): HandshakeTrace {
+  const { association, address, role } = handshake;
+  return {
+    kind: 'handshake-trace',
+    association,
+    address,
+    role,
+    direction,
+    name: `alert ${name}`,
+    epoch,
+    retransmit: false,
+    reordered: false,
+  };
+}
+
+/** The trace of the peer's ChangeCipherSpec. */
+export function traceChangeCipherSpec(handshake: TracedHandshake): HandshakeTrace {
+  const { association, address, role } = handshake;
+  return {
+    kind: 'handshake-trace',
+    association,
+    address,
+    role,
+    direction: 'received',
+    name: 'ChangeCipherSpec',
+    flight: role === 'server' ? 5 : 6,
+    epoch: 0,
+    retransmit: false,
+    reordered: false,
+  };
+}

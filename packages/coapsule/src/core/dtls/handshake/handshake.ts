@@ -15,7 +15,7 @@ import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
 import { after, earliest, type Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
-import { type Alert, AlertDescription, alertName, decodeAlert, encodeAlert } from '../alert.ts';
+import { AlertDescription, alertName, decodeAlert } from '../alert.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from '../dtls-output.ts';
 import { isNewRecord, markRecordReceived, type ReplayWindowState } from '../record/anti-replay-window.ts';
@@ -25,7 +25,6 @@ import { isOpenFault, openRecord } from '../record/open-record.ts';
 import { ContentType } from '../record/record-header.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
-import { encodeFlight, type Flight } from './flight.ts';
 import { FlightMachine } from './flight-machine.ts';
 import type {
   FailureOfState,
@@ -38,15 +37,16 @@ import type {
 } from './handshake-context.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
-import { HandshakeRecords } from './handshake-records.ts';
-import { traceReceived, traceSent } from './handshake-trace.ts';
+import { traceAlert, traceChangeCipherSpec, traceReceived } from './handshake-trace.ts';
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
 import { HeldRecords } from './held-records.ts';
+import { IncomingMessages } from './incoming-messages.ts';
 import { isEndingAlert, KeyEvidence } from './key-evidence.ts';
-import { decodeMessageFragment, type HandshakeMessage, type MessageFragment } from './message-header.ts';
-import { Reassembly } from './reassembly.ts';
+import { decodeMessageFragment, type HandshakeMessage } from './message-header.ts';
+import { OutgoingFlights } from './outgoing-flights.ts';
 import { startServer } from './server-12/index.ts';
 import { Transcript } from './transcript.ts';
+import { UnprovenEnd, type UnprovenSign } from './unproven-end.ts';
 
 /** One handshake with one peer. Call `settle` after the records of each datagram. */
 export class Handshake implements HandshakeContext {
@@ -61,21 +61,21 @@ export class Handshake implements HandshakeContext {
   readonly clientRandom: Uint8Array;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
-  readonly #reassembly = new Reassembly();
+  readonly #incoming: IncomingMessages;
+  readonly #outgoing: OutgoingFlights;
   readonly #flightMachine: FlightMachine;
-  readonly #records: HandshakeRecords;
   readonly #window: ReplayWindowState = { highest: -1, recent: 0, older: 0 };
   readonly #overallDeadline: Instant;
   #stallDeadline: Instant;
   #now: Instant;
   #state: HandshakeState;
-  #messageSeq: number;
-  #flight: Flight | undefined;
   #read: EpochKeys | undefined;
   readonly #held = new HeldRecords();
   #outcome: HandshakeOutcome | undefined;
-  /** A fatal alert that anybody could have sent, and when it is believed. */
-  #pendingAlert: { readonly alert: Alert; readonly believedAt: Instant } | undefined;
+  readonly #unprovenEnd = new UnprovenEnd();
+  /** Why the state refused the message it was just given. */
+  #refusal: FailureOfState | undefined;
+  #hasTimerExpired = false;
   #peerRepeated = false;
   #progressed = false;
   readonly #evidence: KeyEvidence;
@@ -95,16 +95,14 @@ export class Handshake implements HandshakeContext {
     this.#flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.#now = now;
     this.#overallDeadline = after(now, this.config.handshakeTimeoutMs);
-    this.#stallDeadline = after(now, this.config.handshakeStallMs);
+    this.#stallDeadline = this.#stallAfter(now);
+    const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
+    this.#incoming = new IncomingMessages(first.messageSeq);
+    this.#outgoing = new OutgoingFlights(this, this.config.mtu, this.#emit, first);
     if (start.kind === 'server') {
-      this.#records = new HandshakeRecords(start.recordSequenceNumber);
-      this.#messageSeq = start.messageSeq;
-      this.#reassembly.skipTo(start.messageSeq);
       this.clientRandom = start.clientRandom.slice();
       this.#state = startServer();
     } else {
-      this.#records = new HandshakeRecords(0);
-      this.#messageSeq = 0;
       const { state, random } = startClient(this, start.serverName);
       this.clientRandom = random;
       this.#state = state;
@@ -123,17 +121,24 @@ export class Handshake implements HandshakeContext {
 
   /** Bytes kept of what the peer sent, for tests of the limits. */
   get keptBytes(): number {
-    return this.#held.bytes + this.#reassembly.keptBytes;
+    return this.#held.bytes + this.#incoming.keptBytes;
   }
 
   /** When `handleTimeout` is due. */
   get deadline(): Instant | undefined {
     if (this.#outcome !== undefined) return undefined;
-    let deadline = earliest(this.#overallDeadline, this.#flightMachine.deadline);
-    if (this.role === 'server' && !this.#state.waitsForApplication) {
-      deadline = earliest(deadline, this.#stallDeadline);
-    }
-    return earliest(deadline, this.#pendingAlert?.believedAt);
+    const deadline = earliest(this.#overallDeadline, this.#flightMachine.deadline);
+    return this.#mayStall ? earliest(deadline, this.#stallDeadline) : deadline;
+  }
+
+  /** Whether it is the peer's turn, in a part of the handshake that has a time limit of its own. */
+  get #mayStall(): boolean {
+    return !this.#state.waitsForApplication && (this.role === 'server' || this.#outgoing.isFinishedSent);
+  }
+
+  #stallAfter(heard: Instant): Instant {
+    const { handshakeStallMs } = this.config;
+    return after(heard, this.role === 'server' ? handshakeStallMs : 1.2 * handshakeStallMs);
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
@@ -150,17 +155,30 @@ export class Handshake implements HandshakeContext {
     this.#now = now;
     if (this.#outcome === undefined && this.#peerRepeated && !this.#progressed) {
       const again = this.#flightMachine.handle('peer-repeated', now);
-      if (again && !this.#state.waitsForApplication) this.#transmitFlight(true);
+      if (again && !this.#state.waitsForApplication) this.#outgoing.transmit(true);
     }
     this.#peerRepeated = false;
     this.#progressed = false;
+    this.#incoming.beginDatagram();
+  }
+
+  /**
+   * Server: the ClientHello came again, with a good cookie but under any message_seq, since a client that got two
+   * cookies sends two of them.
+   *
+   * @returns false when the first one is not complete yet, so that this one can be it.
+   */
+  receiveRepeatedClientHello(): boolean {
+    if (this.#outgoing.flight === undefined) return false;
+    this.#peerRepeated = true;
+    return true;
   }
 
   /** Hands over what the application found. */
   answerPsk(answer: PskAnswer | undefined, now: Instant): void {
     if (this.#outcome !== undefined) return;
     this.#now = now;
-    this.#stallDeadline = after(now, this.config.handshakeStallMs);
+    this.#stallDeadline = this.#stallAfter(now);
     this.#advance({ kind: 'psk-answer', answer });
     this.#drain();
   }
@@ -169,52 +187,54 @@ export class Handshake implements HandshakeContext {
   handleTimeout(now: Instant): void {
     if (this.#outcome !== undefined) return;
     this.#now = now;
-    const isStalled =
-      this.role === 'server' && !this.#state.waitsForApplication && this.#stallDeadline <= now;
-    if (this.#overallDeadline <= now || isStalled) {
+    const isStalled = this.#mayStall && this.#stallDeadline <= now;
+    if (isStalled && this.role === 'client') {
+      this.#end(this.#evidence.failure('silence'));
+    } else if (isStalled || this.#overallDeadline <= now) {
       this.#end({ cause: 'timeout', detail: `the peer did not go on (state ${this.#state.name})` });
-      return;
+    } else if (this.#flightMachine.deadline !== undefined && this.#flightMachine.deadline <= now) {
+      this.#flightTimerExpired();
     }
-    const flightTimer = this.#flightMachine.deadline;
-    const hasExpired = flightTimer !== undefined && flightTimer <= now;
-    if (this.#pendingAlert !== undefined && (hasExpired || this.#pendingAlert.believedAt <= now)) {
-      if (!this.#state.waitsForApplication) {
-        this.#believe(this.#pendingAlert.alert);
-        return;
-      }
-      // It is our own application the peer waits for: the alert gets its time afterwards.
-      const { alert } = this.#pendingAlert;
-      this.#pendingAlert = { alert, believedAt: after(now, this.config.initialTimeoutMs) };
-    }
-    if (hasExpired) this.#flightTimerExpired();
   }
 
   /** Ends the handshake from our side, with an alert that says so when the peer can take part in it. */
   cancel(failure: HandshakeFailure, alert: AlertDescription | undefined, now: Instant): void {
     if (this.#outcome !== undefined) return;
     this.#now = now;
-    if (alert !== undefined) this.#sendAlert(alert);
-    this.#end(alert === undefined ? failure : { ...failure, alertSent: alert });
+    if (alert === undefined) this.#end(failure);
+    else this.#endWithAlert(failure, alert);
   }
 
   // What the states call.
 
   nextMessageSeq(): number {
-    return this.#messageSeq++;
+    return this.#outgoing.messageSeq++;
+  }
+
+  continueAfter(messageSeq: number): void {
+    this.#outgoing.messageSeq = messageSeq + 1;
   }
 
   sendFlight(number: number, contents: readonly FlightContent[]): void {
-    this.#flight = { number, contents };
-    // What came before this ClientHello cannot be an answer to it.
-    if (number === 3) this.#reassembly.clear();
+    this.#outgoing.flight = { number, contents };
+    this.#hasTimerExpired = false;
+    this.#unprovenEnd.forget();
+    this.#incoming.noteFlightSent();
     this.#flightMachine.handle('next-flight-received', this.#now);
-    this.#transmitFlight(false);
+    this.#outgoing.transmit(false);
     this.#flightMachine.handle('flight-sent', this.#now);
+  }
+
+  changeFlight(number: number, contents: readonly FlightContent[]): void {
+    this.#outgoing.flight = { number, contents };
   }
 
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
     this.#read = keys.read;
-    this.#records.write = keys.write;
+    this.#outgoing.records.write = keys.write;
+    this.#evidence.noteKeys();
+    // The time for a Finished that opens begins when both are there.
+    if (this.#evidence.hasChangeCipherSpec) this.#restartTimer();
   }
 
   askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void {
@@ -233,7 +253,8 @@ export class Handshake implements HandshakeContext {
   }
 
   establish(result: HandshakeResult): HandshakeState {
-    const { write } = this.#records;
+    const { records, flight } = this.#outgoing;
+    const { write } = records;
     if (this.#read === undefined || write === undefined) throw new InvariantError('established without keys');
     this.#flightMachine.handle('last-flight-received', this.#now);
     this.#outcome = {
@@ -242,30 +263,35 @@ export class Handshake implements HandshakeContext {
       read: this.#read,
       write,
       window: this.#window,
-      writeSequence: this.#records.sequence[1],
-      writeSequenceEpoch0: this.#records.sequence[0],
-      peerMessageSeq: this.#reassembly.nextReceiveSeq - 1,
-      finalFlight: this.#flight?.number === 6 ? this.#flight : undefined,
+      writeSequence: records.sequence[1],
+      writeSequenceEpoch0: records.sequence[0],
+      peerMessageSeq: this.#incoming.lastMessageSeq,
+      finalFlight: flight?.number === 6 ? flight : undefined,
       held: this.#held.takeAll(),
     };
     return new Ended();
   }
 
-  fail(failure: FailureOfState): HandshakeState {
-    const { cause, detail, alert } = failure;
-    this.#sendAlert(alert);
-    this.#end({ cause, detail, alertSent: alert });
+  fail({ cause, detail, alert }: FailureOfState): HandshakeState {
+    this.#endWithAlert({ cause, detail }, alert);
     return new Ended();
   }
 
   failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState {
     const detail = `${handshakeTypeName(message.type)}: ${fault.reason} (byte ${fault.offset})`;
-    return this.fail({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
+    return this.#refuse({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
   }
 
-  failUnexpected(state: HandshakeState, message: HandshakeMessage): HandshakeState {
+  failUnexpected(state: HandshakeState, message: { readonly type: number }): HandshakeState {
     const detail = `${handshakeTypeName(message.type)} came in state ${state.name}`;
-    return this.fail({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
+    return this.#refuse({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
+  }
+
+  #refuse(failure: FailureOfState): HandshakeState {
+    // What was protected is the peer's own doing.
+    if (this.#state.takes === 'epoch-1') return this.fail(failure);
+    this.#refusal = failure;
+    return this.#state;
   }
 
   // Records.
@@ -312,8 +338,8 @@ export class Handshake implements HandshakeContext {
     } else if (record.contentType === ContentType.Alert) {
       const alert = decodeAlert(plaintext);
       if (!('level' in alert)) return;
-      this.#traceAlert('received', alert.description, 1);
-      if (isEndingAlert(alert)) this.#believe(alert);
+      this.#emit(traceAlert(this, 'received', alertName(alert.description), 1));
+      if (isEndingAlert(alert)) this.#believe({ kind: 'alert', alert });
     }
   }
 
@@ -327,36 +353,33 @@ export class Handshake implements HandshakeContext {
       }
       // RFC 5246 §7.4.1.1: a client that is shaking hands ignores HelloRequest.
       if (fragment.type === HandshakeType.HelloRequest) continue;
-      if (this.#isLateAnswer(fragment)) {
+      // A ServerHello numbered higher than our ClientHello was meant for an earlier run of this client; unless
+      // nothing better comes.
+      const latestAnswer = this.#hasTimerExpired ? Infinity : this.#outgoing.messageSeq - 1;
+      const fate = this.#incoming.add(epoch, fragment, this.#state, latestAnswer);
+      if (fate === 'late-answer') {
         this.#discard('late-answer');
         continue;
       }
-      const fate = this.#reassembly.add(epoch, fragment);
-      const isRepeated = fate === 'old';
-      // A late HelloVerifyRequest says nothing about our present flight.
-      if (isRepeated && fragment.type !== HandshakeType.HelloVerifyRequest) {
+      if (fate === 'refused') {
+        this.#discard('handshake-limit');
+        continue;
+      }
+      const isRepeated = fate === 'old' || fate === 'repeated';
+      this.#emit(
+        traceReceived(this, epoch, fragment, { retransmit: isRepeated, reordered: fate === 'ahead' }),
+      );
+      if (fate === 'repeated') {
         this.#peerRepeated = true;
         this.#evidence.notePeerRepeated();
+        if (this.role === 'client') this.#stallDeadline = this.#stallAfter(this.#now);
       }
-      if (fate === 'refused') this.#discard('handshake-limit');
-      const isFirstAnswer = this.#state.takes === 'first-answer' && firstAnswers.includes(fragment.type);
-      const reordered = fate === 'ahead' && !isFirstAnswer;
-      this.#emit(traceReceived(this, epoch, fragment, { retransmit: isRepeated, reordered }));
+      if (fate === 'unexpected') {
+        this.failUnexpected(this.#state, fragment);
+        this.#noteRefusal();
+      }
       this.#drain();
     } while (reader.remaining > 0 && this.#outcome === undefined);
-  }
-
-  /**
-   * Whether a ServerHello answers a ClientHello of an earlier run of this client: servers number it no higher
-   * than the ClientHello it answers.
-   */
-  #isLateAnswer(fragment: MessageFragment): boolean {
-    const lastHello = this.#messageSeq - 1;
-    return (
-      this.#state.takes === 'first-answer' &&
-      fragment.type === HandshakeType.ServerHello &&
-      fragment.messageSeq > lastHello
-    );
   }
 
   #receiveChangeCipherSpec(content: Uint8Array): void {
@@ -366,20 +389,9 @@ export class Handshake implements HandshakeContext {
       if (!this.#evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
-    this.#emit({
-      kind: 'handshake-trace',
-      association: this.association,
-      address: this.address,
-      role: this.role,
-      direction: 'received',
-      name: 'ChangeCipherSpec',
-      flight: this.role === 'server' ? 5 : 6,
-      epoch: 0,
-      retransmit: false,
-      reordered: false,
-    });
+    this.#emit(traceChangeCipherSpec(this));
     this.#evidence.noteChangeCipherSpec();
-    if (this.#flightMachine.state === 'waiting') this.#flightMachine.restartTimer(this.#now);
+    this.#restartTimer();
     this.#advance({ kind: 'change-cipher-spec' });
     this.#drain();
   }
@@ -390,10 +402,16 @@ export class Handshake implements HandshakeContext {
       this.#discard('malformed-record');
       return;
     }
-    this.#traceAlert('received', alert.description, 0);
-    if (!isEndingAlert(alert) || this.#pendingAlert !== undefined) return;
-    // Anybody could have sent it; a handshake that goes on proves it wrong.
-    this.#pendingAlert = { alert, believedAt: after(this.#now, this.config.initialTimeoutMs) };
+    this.#emit(traceAlert(this, 'received', alertName(alert.description), 0));
+    if (isEndingAlert(alert)) this.#noteUnproven({ kind: 'alert', alert });
+  }
+
+  /** Something anybody could have sent says that the handshake is over; one that goes on proves it wrong. */
+  #noteUnproven(sign: UnprovenSign): void {
+    const effect = this.#unprovenEnd.note(sign);
+    if (effect === 'believed' && !this.#state.waitsForApplication) this.#believe(sign);
+    // Asks the peer again soon, whatever the timer had grown to.
+    else if (effect === 'first') this.#restartTimer();
   }
 
   // The states.
@@ -401,9 +419,13 @@ export class Handshake implements HandshakeContext {
   /** Gives the state whatever it now takes, until there is nothing left. */
   #drain(): void {
     for (;;) {
-      const message = this.#nextMessage();
+      const message = this.#incoming.next(this.#state.takes);
       if (message !== undefined) {
         this.#advance({ kind: 'message', message });
+        if (this.#refusal !== undefined) {
+          this.#incoming.refuse(message);
+          this.#noteRefusal();
+        }
         continue;
       }
       const held = this.#state.takes === 'epoch-1' ? this.#held.takeHandshakeRecords() : [];
@@ -412,20 +434,12 @@ export class Handshake implements HandshakeContext {
     }
   }
 
-  #nextMessage(): HandshakeMessage | undefined {
-    switch (this.#state.takes) {
-      case 'nothing':
-        return undefined;
-      case 'epoch-0':
-        return this.#reassembly.take(0);
-      case 'epoch-1':
-        return this.#reassembly.take(1);
-      case 'first-answer': {
-        const message = this.#reassembly.takeOutOfOrder(firstAnswers);
-        if (message?.type === HandshakeType.ServerHello) this.#reassembly.skipTo(message.messageSeq + 1);
-        return message;
-      }
-    }
+  #noteRefusal(): void {
+    const failure = this.#refusal;
+    this.#refusal = undefined;
+    if (failure === undefined) return;
+    this.#discard('unexpected-handshake-message');
+    this.#noteUnproven({ kind: 'message', failure });
   }
 
   #advance(input: HandshakeInput): void {
@@ -434,70 +448,61 @@ export class Handshake implements HandshakeContext {
     this.#state = this.#outcome === undefined ? next : new Ended();
     if (input.kind === 'psk-answer' || (next === before && input.kind === 'message')) return;
     this.#progressed = true;
-    this.#pendingAlert = undefined;
-    this.#stallDeadline = after(this.#now, this.config.handshakeStallMs);
+    this.#unprovenEnd.forget();
+    this.#stallDeadline = this.#stallAfter(this.#now);
   }
 
   // Flights, alerts and the end.
 
   #flightTimerExpired(): void {
-    const verdict = this.#evidence.noteTimerExpired(this.#flight?.number === 5);
+    this.#hasTimerExpired = true;
+    if (this.#state.waitsForApplication) {
+      // The peer waits for us: its silence and its repetitions say nothing.
+      this.#flightMachine.handle('timer-expired', this.#now);
+      return;
+    }
+    const sign = this.#unprovenEnd.noteTimerExpired();
+    if (sign !== undefined) {
+      this.#believe(sign);
+      return;
+    }
+    const verdict = this.#evidence.noteTimerExpired(this.#outgoing.isFinishedSent);
     if (verdict === 'bad-finished') {
-      this.#sendAlert(AlertDescription.DecryptError);
-      this.#end({ ...this.#evidence.failure(verdict), alertSent: AlertDescription.DecryptError });
+      this.#endWithAlert(this.#evidence.failure(verdict), AlertDescription.DecryptError);
     } else if (verdict === 'no-answer') {
       this.#end(this.#evidence.failure(verdict));
     } else {
-      const again = this.#flightMachine.handle('timer-expired', this.#now);
-      if (again && !this.#state.waitsForApplication) this.#transmitFlight(true);
+      this.#state.handleTimerExpired?.(this);
+      if (this.#flightMachine.handle('timer-expired', this.#now)) this.#outgoing.transmit(true);
     }
   }
 
-  #believe(alert: Alert): void {
-    this.#end(this.#evidence.failureByAlert(alert, this.#flight?.number === 5));
+  #restartTimer(): void {
+    if (this.#flightMachine.state === 'waiting') this.#flightMachine.restartTimer(this.#now);
+  }
+
+  #believe(sign: UnprovenSign): void {
+    if (sign.kind === 'message') this.fail(sign.failure);
+    else this.#end(this.#evidence.failureByAlert(sign.alert, this.#outgoing.isFinishedSent));
+  }
+
+  #endWithAlert(failure: HandshakeFailure, alertSent: AlertDescription): void {
+    this.#outgoing.sendAlert(alertSent);
+    this.#end({ ...failure, alertSent });
   }
 
   #end(failure: HandshakeFailure): void {
-    this.#outcome = { kind: 'failed', failure: this.#evidence.refine(failure) };
+    const isInEpoch0 = failure.alertSent !== undefined && !this.#outgoing.isFinishedSent;
+    this.#outcome = {
+      kind: 'failed',
+      failure: this.#evidence.refine(failure),
+      ...(isInEpoch0 ? { writeSequenceEpoch0: this.#outgoing.records.sequence[0] } : {}),
+    };
     this.#state = new Ended();
     this.#held.takeAll();
-  }
-
-  #transmitFlight(retransmit: boolean): void {
-    const flight = this.#flight;
-    if (flight === undefined || !this.#records.hasNumbersLeft) return;
-    const datagrams = encodeFlight(flight, this.config.mtu, this.#records, (sent) => {
-      this.#emit(traceSent(this, flight.number, sent, retransmit));
-    });
-    for (const datagram of datagrams) this.#emit({ kind: 'transmit', address: this.address, datagram });
-  }
-
-  #sendAlert(description: AlertDescription): void {
-    if (!this.#records.hasNumbersLeft) return;
-    // A server writes in epoch 1 only from flight 6 on, a client from flight 5 on.
-    const epoch = this.#flight !== undefined && this.#flight.number >= 5 ? 1 : 0;
-    const datagram = this.#records.record(ContentType.Alert, epoch, encodeAlert('fatal', description));
-    this.#traceAlert('sent', description, epoch);
-    this.#emit({ kind: 'transmit', address: this.address, datagram });
-  }
-
-  #traceAlert(direction: 'sent' | 'received', description: number, epoch: 0 | 1): void {
-    this.#emit({
-      kind: 'handshake-trace',
-      association: this.association,
-      address: this.address,
-      role: this.role,
-      direction,
-      name: `alert ${alertName(description)}`,
-      epoch,
-      retransmit: false,
-      reordered: false,
-    });
   }
 
   #discard(reason: DtlsDiscardReason): void {
     this.#emit({ kind: 'discarded', address: this.address, reason });
   }
 }
-
-const firstAnswers: readonly number[] = [HandshakeType.HelloVerifyRequest, HandshakeType.ServerHello];

@@ -11,8 +11,17 @@ import { type Alert, AlertDescription, alertName } from '../alert.ts';
 import type { DtlsRole } from '../dtls-output.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 
-/** A Finished that does not open ends the handshake at this expiry of the timer after the ChangeCipherSpec. */
+/**
+ * Server: a Finished that does not open ends the handshake at this expiry of the timer after the ChangeCipherSpec,
+ * or after the key was there, if that was later.
+ */
 const expiriesForBadFinished = 2;
+
+/**
+ * Client: in so many intervals in a row such records must have come, each after our flight was sent again. A server
+ * sends its Finished only after ours, so that one that does not open is more likely forged than wrong.
+ */
+const intervalsForBadFinished = 2;
 
 /**
  * OpenSSL never says that it cannot open a Finished: it goes on repeating its flight. After so many intervals
@@ -40,8 +49,13 @@ export class KeyEvidence {
   identityIsUnknown = false;
   readonly #role: DtlsRole;
   #unopenedRecords = 0;
-  /** Expiries of the flight timer since the peer's ChangeCipherSpec; `undefined` before it. */
-  #expiriesSinceChange: number | undefined;
+  #hasChangeCipherSpec = false;
+  #hasKeys = false;
+  /** Expiries of the flight timer since both keys and the peer's ChangeCipherSpec were there. */
+  #expiries = 0;
+  /** Client: whether records that do not open came since our flight was sent again, and how often in a row. */
+  #isUnopenedInInterval = false;
+  #intervalsWithUnopened = 0;
   /** Whether the peer sent its last flight again since our timer expired last, and how often in a row it did. */
   #peerRepeatedInInterval = false;
   #intervalsWithRepetition = 0;
@@ -52,16 +66,24 @@ export class KeyEvidence {
 
   /** Whether the peer's ChangeCipherSpec has come. */
   get hasChangeCipherSpec(): boolean {
-    return this.#expiriesSinceChange !== undefined;
+    return this.#hasChangeCipherSpec;
   }
 
   /** A protected handshake record could not be opened. */
   noteUnopenedRecord(): void {
     this.#unopenedRecords++;
+    this.#isUnopenedInInterval = true;
   }
 
   noteChangeCipherSpec(): void {
-    this.#expiriesSinceChange = 0;
+    this.#hasChangeCipherSpec = true;
+    this.#expiries = 0;
+  }
+
+  /** The keys of epoch 1 are there. */
+  noteKeys(): void {
+    this.#hasKeys = true;
+    this.#expiries = 0;
   }
 
   /** The peer sent a message again. */
@@ -70,30 +92,37 @@ export class KeyEvidence {
   }
 
   /**
-   * Counts an expiry of the flight timer.
+   * Counts an expiry of the flight timer. Not to be told of those while the application is waited for.
    *
    * @param isFinishedSent Whether our own Finished is out, that is a client's flight 5.
    * @returns what to end the handshake for: `bad-finished`, to be told by decrypt_error, or `no-answer`.
    */
   noteTimerExpired(isFinishedSent: boolean): 'bad-finished' | 'no-answer' | undefined {
-    if (this.#expiriesSinceChange !== undefined) this.#expiriesSinceChange++;
-    if ((this.#expiriesSinceChange ?? 0) >= expiriesForBadFinished && this.#unopenedRecords > 0) {
-      return 'bad-finished';
-    }
+    const isFirst = this.#expiries === 0;
+    if (this.#hasKeys && this.#hasChangeCipherSpec) this.#expiries++;
+    this.#intervalsWithUnopened =
+      this.#isUnopenedInInterval && !isFirst ? this.#intervalsWithUnopened + 1 : 0;
+    this.#isUnopenedInInterval = false;
+    const isBad =
+      this.#role === 'client'
+        ? this.#intervalsWithUnopened >= intervalsForBadFinished
+        : this.#expiries >= expiriesForBadFinished && this.#unopenedRecords > 0;
+    if (isBad) return 'bad-finished';
     this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
     this.#peerRepeatedInInterval = false;
     return isFinishedSent && this.#intervalsWithRepetition >= intervalsForWrongKey ? 'no-answer' : undefined;
   }
 
-  /** The failure for a verdict of `noteTimerExpired`. */
-  failure(verdict: 'bad-finished' | 'no-answer'): HandshakeFailure {
+  /** The failure for a verdict of `noteTimerExpired`, or for a server that says nothing at all any more. */
+  failure(verdict: 'bad-finished' | 'no-answer' | 'silence'): HandshakeFailure {
     const records = `${this.#unopenedRecords} protected handshake record(s) of the peer could not be opened`;
     if (this.#role === 'client') {
-      const silence = 'the server answers our Finished with nothing but its last flight again';
-      return {
-        cause: 'identity-unknown-or-key-wrong',
-        detail: verdict === 'no-answer' ? silence : records,
+      const details = {
+        'bad-finished': records,
+        'no-answer': 'the server answers our Finished with nothing but its last flight again',
+        silence: 'the server fell silent after our Finished',
       };
+      return { cause: 'identity-unknown-or-key-wrong', detail: details[verdict] };
     }
     return this.identityIsUnknown
       ? { cause: 'psk-identity-unknown', detail: 'there is no key for the identity the client sent' }

@@ -1,43 +1,54 @@
 /**
  * Puts handshake messages back in order and together (RFC 6347 §4.2.2, §4.2.3), within limits.
  *
- * Slots are found by epoch and message_seq, never by type alone; all fragments of a slot agree on type and
- * length; overlapping bytes must be equal. Only received bytes are kept. Decodes no bodies.
+ * Slots are found by epoch and message_seq, never by type alone. Anybody can send fragments in the clear, so none
+ * of them may block a message: what does not fit with what is there takes its place, and the next message in order
+ * always finds room, at the cost of those ahead of it. A forged piece then costs a retransmission, not the
+ * handshake. Decodes no bodies.
  *
  * @module
  */
 
-import { concatBytes } from '../../foundation/bytes.ts';
 import type { HandshakeMessage, MessageFragment } from './message-header.ts';
 
+/** Bytes charged for a slot besides its body. */
+const slotCharge = 128;
+
 /** Limits of one handshake. */
-export const reassemblyLimits = {
+export const reassemblyLimits: {
+  readonly messageLength: number;
+  readonly messagesAhead: number;
+  readonly keptBytes: number;
+  readonly ranges: number;
+} = {
   /** Largest body in bytes; a longer announced length is refused before anything is kept. */
   messageLength: 16_384,
   /** How far ahead of the next message_seq a message may be, itself included. */
   messagesAhead: 8,
-  /** Bytes kept in all slots together. */
-  keptBytes: 16_384,
-  /** Separate pieces kept of one message; joined pieces count once. */
-  piecesOfMessage: 64,
-} as const;
+  /** Bytes of all slots together: whole bodies, from their first fragment on, and 128 for each slot. */
+  keptBytes: 16_384 + 8 * slotCharge,
+  /** Ranges of bytes with gaps between them, in all slots together. */
+  ranges: 32,
+};
 
 /**
  * What became of a fragment: `kept`, `ahead` (kept, but an earlier message is missing), `old` (its message
- * was handled before: the peer repeats itself), or refused.
+ * was handled before), or refused.
  */
 export type FragmentFate = 'kept' | 'ahead' | 'old' | 'refused';
 
-interface Piece {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
+/** Bytes `start` … `end` (not included) of a body that have come. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 interface Slot {
+  readonly messageSeq: number;
   readonly type: number;
-  readonly length: number;
+  readonly body: Uint8Array;
   /** Sorted, with gaps between them. */
-  pieces: Piece[];
+  ranges: readonly Range[];
 }
 
 /** Messages of one handshake on their way in. */
@@ -45,11 +56,12 @@ export class Reassembly {
   /** RFC 6347 §4.2.2, next_receive_seq. */
   nextReceiveSeq = 0;
   readonly #slots = new Map<number, Slot>();
-  #keptBytes = 0;
 
   /** Bytes kept now, for tests of the limits. */
   get keptBytes(): number {
-    return this.#keptBytes;
+    let bytes = 0;
+    for (const slot of this.#slots.values()) bytes += slotCharge + slot.body.length;
+    return bytes;
   }
 
   /** Takes one fragment that came in `epoch`; copies what it keeps. */
@@ -62,31 +74,31 @@ export class Reassembly {
     if (fragment.fragment.length === 0 && length > 0) return 'refused';
     const key = slotKey(epoch, messageSeq);
     let slot = this.#slots.get(key);
-    if (slot !== undefined && (slot.type !== type || slot.length !== length)) {
-      // A whole message may take the place of pieces that do not belong to it, or a forged piece would
-      // block the slot for good.
-      if (fragment.fragment.length < length || isWhole(slot)) return 'refused';
-      this.#drop(key);
+    if (slot !== undefined && !fits(slot, fragment)) {
+      this.#slots.delete(key);
       slot = undefined;
     }
-    const ahead = messageSeq > this.nextReceiveSeq ? 'ahead' : 'kept';
     if (slot === undefined) {
-      if (this.#keptBytes + fragment.fragment.length > reassemblyLimits.keptBytes) return 'refused';
-      slot = { type, length, pieces: [] };
+      if (!this.#makeRoom(messageSeq, slotCharge + length, 1)) return 'refused';
+      slot = { messageSeq, type, body: new Uint8Array(length), ranges: [] };
       this.#slots.set(key, slot);
     }
-    const pieces = addPiece(slot.pieces, { offset: fragment.fragmentOffset, bytes: fragment.fragment });
-    if (pieces === undefined || pieces.length > reassemblyLimits.piecesOfMessage) return 'refused';
-    const added = byteCount(pieces) - byteCount(slot.pieces);
-    if (this.#keptBytes + added > reassemblyLimits.keptBytes) return 'refused';
-    this.#keptBytes += added;
-    slot.pieces = pieces;
-    return ahead;
+    const range = { start: fragment.fragmentOffset, end: fragment.fragmentOffset + fragment.fragment.length };
+    const ranges = withRange(slot.ranges, range);
+    if (!this.#makeRoom(messageSeq, 0, ranges.length - slot.ranges.length)) {
+      if (messageSeq > this.nextReceiveSeq) return 'refused';
+      // Too many gaps: begin anew with the latest fragment, as when bytes differ.
+      slot.ranges = [range];
+    } else {
+      slot.ranges = ranges;
+    }
+    slot.body.set(fragment.fragment, range.start);
+    return messageSeq > this.nextReceiveSeq ? 'ahead' : 'kept';
   }
 
   /** The next message in order, when all of it has come in `epoch`; moves `nextReceiveSeq` on. */
   take(epoch: number): HandshakeMessage | undefined {
-    const message = this.#peek(epoch, this.nextReceiveSeq);
+    const message = this.#whole(slotKey(epoch, this.nextReceiveSeq));
     if (message !== undefined) this.skipTo(message.messageSeq + 1);
     return message;
   }
@@ -98,40 +110,61 @@ export class Reassembly {
    */
   takeOutOfOrder(types: readonly number[]): HandshakeMessage | undefined {
     for (let ahead = 0; ahead < reassemblyLimits.messagesAhead; ahead++) {
-      const messageSeq = this.nextReceiveSeq + ahead;
-      const slot = this.#slots.get(slotKey(0, messageSeq));
-      if (slot === undefined || !types.includes(slot.type)) continue;
-      const message = this.#peek(0, messageSeq);
-      if (message === undefined) continue;
-      this.#drop(slotKey(0, messageSeq));
+      const key = slotKey(0, this.nextReceiveSeq + ahead);
+      const message = this.#whole(key);
+      if (message === undefined || !types.includes(message.type)) continue;
+      this.#slots.delete(key);
       return message;
     }
     return undefined;
   }
 
+  /** Waits again for a message that was taken but cannot be the one of the peer. */
+  waitAgainFor(message: HandshakeMessage): void {
+    this.nextReceiveSeq = Math.min(this.nextReceiveSeq, message.messageSeq);
+  }
+
   /** Sets `nextReceiveSeq` and forgets what lies before it. */
   skipTo(messageSeq: number): void {
     this.nextReceiveSeq = messageSeq;
-    for (const key of this.#slots.keys()) if ((key & 0xffff) < messageSeq) this.#drop(key);
+    for (const [key, slot] of this.#slots) if (slot.messageSeq < messageSeq) this.#slots.delete(key);
   }
 
   /** Forgets all that is kept, but not where it stands. */
   clear(): void {
     this.#slots.clear();
-    this.#keptBytes = 0;
   }
 
-  #peek(epoch: number, messageSeq: number): HandshakeMessage | undefined {
-    const slot = this.#slots.get(slotKey(epoch, messageSeq));
-    if (slot === undefined || !isWhole(slot)) return undefined;
-    return { type: slot.type, messageSeq, body: concatBytes(...slot.pieces.map((piece) => piece.bytes)) };
-  }
-
-  #drop(key: number): void {
+  #whole(key: number): HandshakeMessage | undefined {
     const slot = this.#slots.get(key);
-    if (slot === undefined) return;
-    this.#slots.delete(key);
-    this.#keptBytes -= byteCount(slot.pieces);
+    if (slot === undefined || byteCount(slot.ranges) !== slot.body.length) return undefined;
+    return { type: slot.type, messageSeq: slot.messageSeq, body: slot.body };
+  }
+
+  /** Forgets slots farther ahead, the farthest first, until so much more fits; false when it does not even so. */
+  #makeRoom(messageSeq: number, bytes: number, ranges: number): boolean {
+    for (;;) {
+      if (
+        this.keptBytes + bytes <= reassemblyLimits.keptBytes &&
+        this.#rangeCount + ranges <= reassemblyLimits.ranges
+      )
+        return true;
+      let farthest: number | undefined;
+      let farthestSeq = messageSeq;
+      for (const [key, slot] of this.#slots) {
+        if (slot.messageSeq <= farthestSeq) continue;
+        farthest = key;
+        farthestSeq = slot.messageSeq;
+      }
+      if (farthest === undefined) return false;
+      this.#slots.delete(farthest);
+    }
+  }
+
+  get #rangeCount(): number {
+    let count = 0;
+    for (const slot of this.#slots.values()) count += slot.ranges.length;
+    return count;
   }
 }
 
@@ -139,42 +172,38 @@ function slotKey(epoch: number, messageSeq: number): number {
   return epoch * 0x1_0000 + messageSeq;
 }
 
-function isWhole(slot: Slot): boolean {
-  return byteCount(slot.pieces) === slot.length;
-}
-
-function byteCount(pieces: readonly Piece[]): number {
+function byteCount(ranges: readonly Range[]): number {
   let count = 0;
-  for (const piece of pieces) count += piece.bytes.length;
+  for (const { start, end } of ranges) count += end - start;
   return count;
 }
 
-/** The pieces with one more, touching ones joined; `undefined` when overlapping bytes differ. */
-function addPiece(pieces: readonly Piece[], added: Piece): Piece[] | undefined {
-  let start = added.offset;
-  let end = added.offset + added.bytes.length;
-  const touching: Piece[] = [];
-  const apart: Piece[] = [];
-  for (const piece of pieces) {
-    const pieceEnd = piece.offset + piece.bytes.length;
-    if (pieceEnd < added.offset || piece.offset > added.offset + added.bytes.length) {
-      apart.push(piece);
+/** Whether a fragment has the type and length of a slot, and the same bytes where both have some. */
+function fits(slot: Slot, fragment: MessageFragment): boolean {
+  if (slot.type !== fragment.type || slot.body.length !== fragment.length) return false;
+  const { fragmentOffset, fragment: bytes } = fragment;
+  for (const { start, end } of slot.ranges) {
+    const to = Math.min(end, fragmentOffset + bytes.length);
+    for (let i = Math.max(start, fragmentOffset); i < to; i++) {
+      if (slot.body[i] !== bytes[i - fragmentOffset]) return false;
+    }
+  }
+  return true;
+}
+
+/** The ranges with one more, touching ones joined; the same array when nothing is new. */
+function withRange(ranges: readonly Range[], added: Range): readonly Range[] {
+  let { start, end } = added;
+  const apart: Range[] = [];
+  for (const range of ranges) {
+    if (range.start <= added.start && range.end >= added.end) return ranges;
+    if (range.end < added.start || range.start > added.end) {
+      apart.push(range);
       continue;
     }
-    touching.push(piece);
-    start = Math.min(start, piece.offset);
-    end = Math.max(end, pieceEnd);
+    start = Math.min(start, range.start);
+    end = Math.max(end, range.end);
   }
-  const joined = new Uint8Array(end - start);
-  joined.set(added.bytes, added.offset - start);
-  for (const piece of touching) {
-    const from = Math.max(piece.offset, added.offset);
-    const to = Math.min(piece.offset + piece.bytes.length, added.offset + added.bytes.length);
-    for (let i = from; i < to; i++) {
-      if (piece.bytes[i - piece.offset] !== added.bytes[i - added.offset]) return undefined;
-    }
-    joined.set(piece.bytes, piece.offset - start);
-  }
-  apart.push({ offset: start, bytes: joined });
-  return apart.sort((a, b) => a.offset - b.offset);
+  apart.push({ start, end });
+  return apart.sort((a, b) => a.start - b.start);
 }

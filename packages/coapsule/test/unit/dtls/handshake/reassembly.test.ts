@@ -29,7 +29,7 @@ suite('reassembly (RFC 6347 §4.2.3)', () => {
           const length = Math.min(wanted, body.length - offset);
           assert.equal(reassembly.add(0, fragment(offset, length)), 'kept');
           for (let i = offset; i < offset + length; i++) covered.add(i);
-          assert.equal(reassembly.keptBytes, covered.size);
+          assert.equal(reassembly.keptBytes, 128 + body.length);
         }
         const message = reassembly.take(0);
         assert.equal(message !== undefined, covered.size === body.length);
@@ -59,29 +59,71 @@ suite('reassembly (RFC 6347 §4.2.3)', () => {
     assert.equal(reassembly.add(0, fragment(0, 100)), 'old');
   });
 
-  test('overlapping bytes that differ are refused, and the message comes from the others', () => {
+  test('overlapping bytes that differ never join: the later ones begin anew, and repetition gives the message', () => {
     const reassembly = new Reassembly();
     reassembly.add(0, fragment(0, 50));
     const forged = new Uint8Array(60).fill(0xee);
-    assert.equal(reassembly.add(0, fragment(40, 60, { fragment: forged })), 'refused');
-    reassembly.add(0, fragment(50, 50));
-    assert.deepEqual(reassembly.take(0)?.body, body);
+    assert.equal(reassembly.add(0, fragment(40, 60, { fragment: forged })), 'kept');
+    reassembly.add(0, fragment(0, 40));
+    assert.deepEqual(reassembly.take(0)?.body.subarray(0, 40), body.subarray(0, 40), 'forged as a whole');
+
+    const repeated = new Reassembly();
+    repeated.add(0, fragment(0, 50));
+    repeated.add(0, fragment(40, 1, { fragment: Uint8Array.of(0xee) }));
+    repeated.add(0, fragment(50, 50));
+    assert.equal(repeated.take(0), undefined);
+    repeated.add(0, fragment(0, 50));
+    repeated.add(0, fragment(50, 50));
+    assert.deepEqual(repeated.take(0)?.body, body);
   });
 
-  test('pieces with another type or length do not join', () => {
-    const reassembly = new Reassembly();
-    reassembly.add(0, fragment(0, 50));
-    assert.equal(reassembly.add(0, fragment(50, 50, { type: 11 })), 'refused');
-    assert.equal(reassembly.add(0, fragment(50, 50, { length: 200 })), 'refused');
-    assert.equal(reassembly.take(0), undefined);
+  test('pieces with another type or length do not join, and the later ones count', () => {
+    for (const change of [{ type: 11 }, { length: 200 }]) {
+      const reassembly = new Reassembly();
+      reassembly.add(0, fragment(0, 50, change));
+      assert.equal(reassembly.add(0, fragment(50, 50)), 'kept');
+      assert.equal(reassembly.take(0), undefined);
+      assert.equal(reassembly.add(0, fragment(0, 50)), 'kept');
+      assert.deepEqual(reassembly.take(0)?.body, body);
+    }
   });
 
-  test('a whole message takes the place of forged pieces, and pieces never that of a whole message', () => {
+  test('the next message, whole, takes the place of whatever is kept: foreign pieces, a foreign message, wrong bytes', () => {
+    for (const forged of [
+      fragment(0, 50, { type: 11, length: 300 }),
+      fragment(0, 0, { type: 11, length: 0 }),
+      fragment(5, 1, { fragment: Uint8Array.of(0xff) }),
+    ]) {
+      const reassembly = new Reassembly();
+      reassembly.add(0, forged);
+      assert.equal(reassembly.add(0, fragment(0, 100)), 'kept');
+      assert.deepEqual(reassembly.take(0)?.body, body);
+    }
+  });
+
+  test('the next message finds room at the cost of those ahead, the farthest first', () => {
     const reassembly = new Reassembly();
-    reassembly.add(0, fragment(0, 50, { type: 11, length: 300, messageSeq: 0 }));
+    const large = new Uint8Array(8000);
+    const ahead = (messageSeq: number): MessageFragment =>
+      fragment(0, 0, { fragment: large, length: large.length, messageSeq });
+    assert.equal(reassembly.add(0, ahead(1)), 'ahead');
+    assert.equal(reassembly.add(0, ahead(3)), 'ahead');
+    assert.equal(reassembly.add(0, ahead(4)), 'refused', 'no farther one to forget');
+    const next = new Uint8Array(8000).fill(1);
+    assert.equal(reassembly.add(0, fragment(0, 0, { fragment: next, length: next.length })), 'kept');
+    assert.deepEqual(reassembly.take(0)?.body, next);
+    assert.deepEqual(reassembly.take(0)?.body, large);
+    assert.equal(reassembly.keptBytes, 0);
+  });
+
+  test('a message that was taken and refused can come again', () => {
+    const reassembly = new Reassembly();
+    reassembly.add(0, fragment(0, 100, { type: 99 }));
+    const forged = reassembly.take(0);
+    assert.ok(forged !== undefined);
+    reassembly.waitAgainFor(forged);
     assert.equal(reassembly.add(0, fragment(0, 100)), 'kept');
-    assert.equal(reassembly.add(0, fragment(0, 50, { length: 60 })), 'refused');
-    assert.deepEqual(reassembly.take(0)?.body, body);
+    assert.equal(reassembly.take(0)?.type, 16);
   });
 
   test('epochs do not mix: a forged Finished in the clear does not block the real one', () => {
@@ -100,26 +142,28 @@ suite('reassembly (RFC 6347 §4.2.3)', () => {
     assert.equal(reassembly.take(0)?.body.length, 0);
   });
 
-  test('keeps at most 8 messages ahead, 16 KiB, and 64 separate pieces', () => {
-    const { messagesAhead, keptBytes, messageLength, piecesOfMessage } = reassemblyLimits;
+  test('keeps at most 8 messages ahead, 17 KiB, and 32 ranges', () => {
+    const { messagesAhead, keptBytes, messageLength, ranges } = reassemblyLimits;
     const reassembly = new Reassembly();
     assert.equal(reassembly.add(0, fragment(0, 100, { messageSeq: messagesAhead })), 'refused');
     assert.equal(reassembly.add(0, fragment(0, 100, { messageSeq: messagesAhead - 1 })), 'ahead');
     assert.equal(reassembly.add(0, fragment(0, 1, { length: messageLength + 1 })), 'refused');
-    assert.equal(reassembly.keptBytes, 100);
-    const large = new Uint8Array(keptBytes - 100);
-    assert.equal(
-      reassembly.add(0, fragment(0, 0, { fragment: large, length: large.length, messageSeq: 1 })),
-      'ahead',
-    );
-    assert.equal(reassembly.add(0, fragment(0, 1)), 'refused');
+    assert.equal(reassembly.keptBytes, 228, 'a slot counts 128 bytes');
+    assert.equal(keptBytes, 17 * 1024);
+    for (let messageSeq = 0; messageSeq < messagesAhead; messageSeq++) {
+      reassembly.add(0, fragment(0, 1, { length: messageLength, messageSeq }));
+      assert.ok(reassembly.keptBytes <= keptBytes);
+    }
 
     const holes = new Reassembly();
-    const sparse = (i: number): MessageFragment =>
-      fragment(0, 0, { length: 1000, fragmentOffset: 2 * i, fragment: Uint8Array.of(1) });
-    for (let i = 0; i < piecesOfMessage; i++) assert.equal(holes.add(0, sparse(i)), 'kept');
-    assert.equal(holes.add(0, sparse(piecesOfMessage)), 'refused');
-    assert.equal(holes.keptBytes, piecesOfMessage);
+    const sparse = (i: number, messageSeq: number): MessageFragment =>
+      fragment(0, 0, { length: 1000, messageSeq, fragmentOffset: 2 * i, fragment: Uint8Array.of(1) });
+    for (let i = 0; i < ranges; i++) assert.equal(holes.add(0, sparse(i, 1)), 'ahead');
+    assert.equal(holes.add(0, sparse(ranges, 1)), 'refused');
+    assert.equal(holes.add(0, sparse(0, 0)), 'kept', 'the next message comes first');
+    assert.equal(holes.keptBytes, 1128);
+    for (let i = 0; i < 100; i++) assert.equal(holes.add(0, sparse(i, 0)), 'kept');
+    assert.equal(holes.keptBytes, 1128);
   });
 
   test('what is kept does not change when the datagram is used again', () => {

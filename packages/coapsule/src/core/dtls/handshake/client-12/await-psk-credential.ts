@@ -28,6 +28,7 @@ export interface ServerEcdhKey {
 export class AwaitPskCredential implements HandshakeState {
   readonly name = 'AwaitPskCredential';
   readonly takes = 'nothing';
+  readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = true;
   readonly #parameters: HandshakeParameters;

@@ -16,6 +16,7 @@ import { ExpectFinished } from './expect-finished.ts';
 export class ExpectChangeCipherSpec implements HandshakeState {
   readonly name = 'ExpectChangeCipherSpec';
   readonly takes = 'nothing';
+  readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = true;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;

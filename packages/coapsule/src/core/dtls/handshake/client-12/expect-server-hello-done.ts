@@ -18,6 +18,7 @@ import { AwaitPskCredential, type ServerEcdhKey } from './await-psk-credential.t
 export class ExpectServerHelloDone implements HandshakeState {
   readonly name = 'ExpectServerHelloDone';
   readonly takes = 'epoch-0';
+  readonly expects: readonly number[] = [HandshakeType.ServerHelloDone];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;

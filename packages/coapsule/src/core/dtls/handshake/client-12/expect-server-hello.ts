@@ -27,23 +27,45 @@ import { decodeHelloVerifyRequest } from '../messages/hello-verify-request.ts';
 import { decodeServerHello, type ServerHello } from '../messages/server-hello.ts';
 import { ExpectServerKeyExchange } from './expect-server-key-exchange.ts';
 
-/** Most cookies taken in one handshake, so that forged ones cannot make us talk for ever. */
-const maxCookies = 32;
+/**
+ * Most ClientHellos of one handshake: as many as their answers' numbers have room for in the reassembly. With the
+ * timers of RFC 6347 there are no more expiries in 60 s either.
+ */
+const maxClientHellos = 8;
 
-/** A ClientHello is sent; the server asks for its cookie back, or answers. */
+/** A ClientHello as it was sent. */
+interface SentHello {
+  readonly hello: ClientHello;
+  readonly message: HandshakeMessage;
+}
+
+/**
+ * A ClientHello is sent; the server asks for its cookie back, or answers.
+ *
+ * Anybody can send a HelloVerifyRequest. So the first one is answered at once, and another cookie only when the
+ * flight timer expires, which shows that the ClientHello with the one before went unanswered. All that were sent
+ * are kept: the server may have taken any of them, and its ServerHello tells which.
+ */
 export class ExpectServerHello implements HandshakeState {
   readonly name = 'ExpectServerHello';
   // Servers without state number their first answers in different ways.
   readonly takes = 'first-answer';
+  readonly expects: readonly number[] = [
+    HandshakeType.HelloVerifyRequest,
+    HandshakeType.ServerHello,
+    HandshakeType.ServerKeyExchange,
+    HandshakeType.ServerHelloDone,
+  ];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
-  readonly #hello: ClientHello;
-  /** The ClientHello that was sent last: the one that counts for the transcript. */
-  readonly #sent: HandshakeMessage;
+  readonly #sent: SentHello[];
+  #latest: SentHello;
+  /** The cookie that came last, when it is not the one we sent last. */
+  #otherCookie: Uint8Array | undefined;
 
-  constructor(hello: ClientHello, sent: HandshakeMessage) {
-    this.#hello = hello;
-    this.#sent = sent;
+  constructor(hello: ClientHello, message: HandshakeMessage) {
+    this.#latest = { hello, message };
+    this.#sent = [this.#latest];
   }
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
@@ -53,19 +75,47 @@ export class ExpectServerHello implements HandshakeState {
       : this.#handleServerHello(input.message, context);
   }
 
+  handleTimerExpired(context: HandshakeContext): void {
+    const cookie = this.#otherCookie;
+    if (cookie === undefined) return;
+    this.#otherCookie = undefined;
+    const hello = this.#withCookie(cookie, context);
+    if (hello === undefined) return;
+    this.#latest = hello;
+    context.changeFlight(3, [{ kind: 'message', message: hello.message, epoch: 0 }]);
+  }
+
   #handleHelloVerifyRequest(message: HandshakeMessage, context: HandshakeContext): HandshakeState {
     const request = decodeHelloVerifyRequest(message.body);
     if (isDecodeFault(request)) return this;
     // RFC 6347 §4.2.1: its version tells the packet format only, so it is not compared with anything.
-    if (equalBytes(request.cookie, this.#hello.cookie) || this.#sent.messageSeq >= maxCookies) return this;
-    const hello: ClientHello = { ...this.#hello, cookie: request.cookie.slice() };
-    const again = {
+    if (this.#sent.length > 1) {
+      const isLatest = equalBytes(request.cookie, this.#latest.hello.cookie);
+      this.#otherCookie = isLatest ? undefined : request.cookie.slice();
+      return this;
+    }
+    if (request.cookie.length === 0) return this;
+    const hello = this.#withCookie(request.cookie.slice(), context);
+    if (hello === undefined) return this;
+    this.#latest = hello;
+    context.sendFlight(3, [{ kind: 'message', message: hello.message, epoch: 0 }]);
+    return this;
+  }
+
+  /** The ClientHello with this cookie: the one sent before, or a new one while there is room for its number. */
+  #withCookie(cookie: Uint8Array, context: HandshakeContext): SentHello | undefined {
+    const before = this.#sent.find(({ hello }) => equalBytes(hello.cookie, cookie));
+    if (before !== undefined) return before;
+    if (this.#sent.length >= maxClientHellos) return undefined;
+    const hello: ClientHello = { ...this.#latest.hello, cookie };
+    const message = {
       type: HandshakeType.ClientHello,
       messageSeq: context.nextMessageSeq(),
       body: encodeClientHello(hello),
     };
-    context.sendFlight(3, [{ kind: 'message', message: again, epoch: 0 }]);
-    return new ExpectServerHello(hello, again);
+    const sent = { hello, message };
+    this.#sent.push(sent);
+    return sent;
   }
 
   #handleServerHello(message: HandshakeMessage, context: HandshakeContext): HandshakeState {
@@ -73,13 +123,17 @@ export class ExpectServerHello implements HandshakeState {
     const answer = decodeServerHello(message.body);
     if (isDecodeFault(answer)) return context.failMalformed(message, answer);
     const suite = context.config.suites.find((one) => one.id === answer.cipherSuite);
-    const refused = refusal(answer, this.#hello, suite, context);
+    const { hello } = this.#latest;
+    const refused = refusal(answer, hello, suite, context);
     if (refused !== undefined) return context.fail(refused);
-    context.transcript.add(this.#sent);
+    const answered =
+      this.#sent.find((sent) => sent.message.messageSeq === message.messageSeq) ?? this.#latest;
+    context.continueAfter(answered.message.messageSeq);
+    context.transcript.add(answered.message);
     context.transcript.add(message);
     return new ExpectServerKeyExchange({
       suite: suite as CipherSuite,
-      clientRandom: this.#hello.random,
+      clientRandom: hello.random,
       serverRandom: answer.random.slice(),
       extendedMasterSecret: readExtendedMasterSecret(answer.extensions) === true,
     });

@@ -25,6 +25,7 @@ import { ExpectServerHelloDone } from './expect-server-hello-done.ts';
 export class ExpectServerKeyExchange implements HandshakeState {
   readonly name = 'ExpectServerKeyExchange';
   readonly takes = 'epoch-0';
+  readonly expects: readonly number[] = [HandshakeType.ServerKeyExchange, HandshakeType.ServerHelloDone];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;

@@ -23,6 +23,7 @@ import { ExpectFinished } from './expect-finished.ts';
 export class AwaitPskKey implements HandshakeState {
   readonly name = 'AwaitPskKey';
   readonly takes = 'nothing';
+  readonly expects: readonly number[] = [];
   readonly waitsForApplication = true;
   readonly #parameters: HandshakeParameters;
   readonly #identity: Uint8Array;

@@ -17,6 +17,7 @@ export class ExpectChangeCipherSpec implements HandshakeState {
   readonly name = 'ExpectChangeCipherSpec';
   // A Finished in the clear would be a forgery: it waits in vain.
   readonly takes = 'nothing';
+  readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = true;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { noBytes } from '../../../foundation/bytes.ts';
 import type { KeyShare } from '../../../foundation/crypto-provider.ts';
 import { AlertDescription } from '../../alert.ts';
 import { isDecodeFault } from '../decode-fault.ts';
@@ -17,10 +18,14 @@ import { HandshakeType } from '../handshake-type.ts';
 import { decodeClientKeyExchange } from '../messages/client-key-exchange.ts';
 import { AwaitPskKey } from './await-psk-key.ts';
 
+/** Longest identity in bytes that is looked up; RFC 4279 §5.3 asks for 128. It is kept with the association. */
+const maxIdentityLength = 1024;
+
 /** Flight 4 is sent; the client's key exchange comes next. */
 export class ExpectClientKeyExchange implements HandshakeState {
   readonly name = 'ExpectClientKeyExchange';
   readonly takes = 'epoch-0';
+  readonly expects: readonly number[] = [HandshakeType.ClientKeyExchange];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;
@@ -49,8 +54,14 @@ export class ExpectClientKeyExchange implements HandshakeState {
       }
     }
     context.transcript.add(message);
+    const sessionHash = context.transcript.digest();
+    if (exchange.identity.length > maxIdentityLength) {
+      // Goes on like any unknown one, so that the limit tells nothing.
+      const unknown = new AwaitPskKey(this.#parameters, noBytes, sharedSecret, sessionHash);
+      return unknown.handle({ kind: 'psk-answer', answer: undefined }, context);
+    }
     const identity = exchange.identity.slice();
     context.askForPsk({ identity });
-    return new AwaitPskKey(this.#parameters, identity, sharedSecret, context.transcript.digest());
+    return new AwaitPskKey(this.#parameters, identity, sharedSecret, sessionHash);
   }
 }

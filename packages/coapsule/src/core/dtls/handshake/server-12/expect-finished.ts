@@ -21,6 +21,7 @@ import { HandshakeType } from '../handshake-type.ts';
 export class ExpectFinished implements HandshakeState {
   readonly name = 'ExpectFinished';
   readonly takes = 'epoch-1';
+  readonly expects: readonly number[] = [HandshakeType.Finished];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;
