@@ -119,6 +119,20 @@ suite('RFC 6347 §4.2.8: a client that begins again from the same address', () =
     assert.equal(server.layer.usage.handshakes, 0);
   });
 
+  test('a client that restarts with the same random is answered, once it has shown that it had our last flight', () => {
+    const server = new LonelyLayer('server');
+    const before = new ScriptedClient();
+    before.connect(server);
+    new ScriptedClient().helloWithCookie(server);
+    server.give(before.data('had it'));
+    const after = new ScriptedClient();
+    after.connect(server);
+    assert.equal(server.all('connected').length, 2);
+    assert.equal(server.all('closed')[0]?.reason, 'replaced');
+    server.give(after.data('new'));
+    assert.equal(server.all('application-data').length, 2);
+  });
+
   test('a client that begins again in the middle of a handshake takes the place of its own first try', () => {
     const pair = new DtlsPair();
     pair.connect();

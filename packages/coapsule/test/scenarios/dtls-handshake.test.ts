@@ -314,6 +314,19 @@ suite('the end of an association', () => {
     assert.equal(pair.client.all('closed')[0]?.reason, 'close-notify');
   });
 
+  test('comes after idleTimeoutMs although we send: only what the peer authenticated counts', () => {
+    const pair = new DtlsPair({ server: { idleTimeoutMs: 10_000 } });
+    pair.connect();
+    pair.run(5000, () => pair.bothConnected);
+    const association = pair.server.layer.associationAt(pair.client.address) ?? 0;
+    for (let i = 0; i < 9; i++) {
+      pair.run(1000);
+      assert.ok(pair.server.layer.send(association, sensorKey, pair.clock.now));
+    }
+    pair.run(1000);
+    assert.equal(pair.server.all('closed')[0]?.reason, 'idle');
+  });
+
   test('an id is not used again after its association ended', () => {
     const pair = connected();
     const first = pair.client.all('connected')[0]?.association ?? 0;

@@ -59,6 +59,7 @@ export class AssociationTable {
   #windowOlder = new Uint32Array(this.#capacity);
   #lastActivity = new Float64Array(this.#capacity);
   #clientRandomTag = new Uint32Array(this.#capacity);
+  #forgedRecords = new Float64Array(this.#capacity);
   #flags = new Uint8Array(this.#capacity);
   readonly #keys: (AssociationKeys | undefined)[] = [];
   readonly #addresses: (PeerAddress | undefined)[] = [];
@@ -66,6 +67,7 @@ export class AssociationTable {
   readonly #finalFlights: (FinalFlight | undefined)[] = [];
   readonly #slotById = new Map<AssociationId, number>();
   readonly #slotByAddress = new Map<string, number>();
+  readonly #countByHost = new Map<string, number>();
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
   /** Filled by `window`, written back by `storeWindow`. */
@@ -88,6 +90,7 @@ export class AssociationTable {
     this.#windowOlder[slot] = window.older;
     this.#lastActivity[slot] = now;
     this.#clientRandomTag[slot] = randomTag(association.clientRandom);
+    this.#forgedRecords[slot] = 0;
     this.#flags[slot] =
       (association.role === 'client' ? flagClient : 0) |
       (association.extendedMasterSecret ? flagExtendedMasterSecret : 0);
@@ -97,13 +100,18 @@ export class AssociationTable {
     this.#finalFlights[slot] = association.finalFlight;
     this.#slotById.set(id, slot);
     this.#slotByAddress.set(address.key, slot);
+    this.#countByHost.set(address.host, (this.#countByHost.get(address.host) ?? 0) + 1);
     return slot;
   }
 
   /** Forgets an association; its keys go with it. */
   remove(slot: number): void {
     this.#slotById.delete(this.id(slot));
-    this.#slotByAddress.delete(this.address(slot).key);
+    const { key, host } = this.address(slot);
+    this.#slotByAddress.delete(key);
+    const left = (this.#countByHost.get(host) ?? 0) - 1;
+    if (left > 0) this.#countByHost.set(host, left);
+    else this.#countByHost.delete(host);
     this.#keys[slot] = undefined;
     this.#addresses[slot] = undefined;
     this.#identities[slot] = undefined;
@@ -177,6 +185,13 @@ export class AssociationTable {
     this.#lastActivity[slot] = now;
   }
 
+  /** Counts a record that could not be authenticated; returns how many there were. */
+  countForgedRecord(slot: number): number {
+    const count = (this.#forgedRecords[slot] as number) + 1;
+    this.#forgedRecords[slot] = count;
+    return count;
+  }
+
   finalFlight(slot: number): FinalFlight | undefined {
     return this.#finalFlights[slot];
   }
@@ -190,10 +205,16 @@ export class AssociationTable {
     return this.#clientRandomTag[slot] === randomTag(clientRandom);
   }
 
-  /** The association that was quiet for the longest time. Looks at all of them. */
-  leastRecentlyUsed(): number | undefined {
+  /**
+   * The association to give up for a new one: of those whose host has the most, the one that was quiet for the
+   * longest time. So no host can push out the associations of others. Looks at all of them.
+   */
+  mostDispensable(): number | undefined {
+    let most = 0;
+    for (const count of this.#countByHost.values()) most = Math.max(most, count);
     let oldest: number | undefined;
     for (const slot of this.#slotById.values()) {
+      if (this.#countByHost.get(this.address(slot).host) !== most) continue;
       if (oldest === undefined || this.lastActivity(slot) < this.lastActivity(oldest)) oldest = slot;
     }
     return oldest;
@@ -208,6 +229,7 @@ export class AssociationTable {
     this.#windowOlder = grown(this.#windowOlder, new Uint32Array(this.#capacity));
     this.#lastActivity = grown(this.#lastActivity, new Float64Array(this.#capacity));
     this.#clientRandomTag = grown(this.#clientRandomTag, new Uint32Array(this.#capacity));
+    this.#forgedRecords = grown(this.#forgedRecords, new Float64Array(this.#capacity));
     this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
   }
 }

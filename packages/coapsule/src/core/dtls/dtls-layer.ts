@@ -112,8 +112,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
    * @param data 0 … 16384 bytes; that the record fits the MTU is the caller's care.
    * @returns false when there is no such association (any more), or the data is too long.
    */
-  send(association: AssociationId, data: Uint8Array, now: Instant): boolean {
-    return this.#established.send(association, data, now);
+  send(association: AssociationId, data: Uint8Array, _now: Instant): boolean {
+    return this.#established.send(association, data);
   }
 
   /** Ends an association with close_notify, or a handshake with user_canceled; does nothing for others. */
@@ -291,7 +291,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   ): void {
     const { random } = hello.start;
     const slot = this.#established.slotAt(address);
-    if (slot !== undefined && this.#established.isFromClientHello(slot, random)) {
+    if (slot !== undefined && this.#established.isRepeatedClientHello(slot, random)) {
       this.#discard(address, 'repeated-client-hello');
       return;
     }

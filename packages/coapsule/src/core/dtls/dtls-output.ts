@@ -22,7 +22,8 @@ export type CloseReason =
   | 'idle'
   | 'local'
   | 'capacity'
-  | 'sequence-exhausted';
+  | 'sequence-exhausted'
+  | 'forgery-limit';
 
 /** Why bytes that came in had no effect. */
 export type DtlsDiscardReason =

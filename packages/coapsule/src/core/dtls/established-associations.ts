@@ -38,6 +38,9 @@ import { sealRecord } from './record/seal-record.ts';
 /** A client with the timers of RFC 6347 sends its last flight five times again within 60 s. */
 const maxFinalFlightRepetitions = 16;
 
+/** Records of the sealing limit that are left for alerts, so that the end can be told. */
+const reservedForAlerts = 16;
+
 /** Bytes of verify_data (RFC 5246 §7.4.9). */
 const finishedLength = 12;
 
@@ -103,9 +106,12 @@ export class EstablishedAssociations {
     };
   }
 
-  /** Whether the association came from the ClientHello with this random. */
-  isFromClientHello(slot: number, clientRandom: Uint8Array): boolean {
-    return this.#table.isFromClientHello(slot, clientRandom);
+  /**
+   * Whether a ClientHello with this random is a late copy of the one the association came from. Once the client has
+   * shown that it has our last flight, it is not: a client without entropy at its start uses a random twice.
+   */
+  isRepeatedClientHello(slot: number, clientRandom: Uint8Array): boolean {
+    return this.#table.finalFlight(slot) !== undefined && this.#table.isFromClientHello(slot, clientRandom);
   }
 
   /** Takes over what a handshake left; an older association at the address is abandoned. */
@@ -115,7 +121,7 @@ export class EstablishedAssociations {
     const oldSlot = this.#table.slotAt(address);
     const replaced = oldSlot === undefined ? undefined : this.#table.id(oldSlot);
     if (oldSlot !== undefined) this.#close(oldSlot, 'replaced');
-    if (this.#table.size >= this.#config.maxAssociations) this.#closeLeastRecentlyUsed();
+    if (this.#table.size >= this.#config.maxAssociations) this.#closeMostDispensable();
     const { suite, extendedMasterSecret, clientRandom } = left.parameters;
     const slot = this.#table.add(
       {
@@ -169,7 +175,10 @@ export class EstablishedAssociations {
     const window = this.#table.window(slot);
     if (!isNewRecord(window, record.sequenceNumber)) return 'replayed-record';
     const plaintext = openRecord(this.#table.keys(slot).read, record);
-    if (isOpenFault(plaintext)) return 'authentication-failed';
+    if (isOpenFault(plaintext)) {
+      if (plaintext.reason === 'not-authentic') this.#countForgedRecord(slot);
+      return 'authentication-failed';
+    }
     // Only now, or a forged record could move the window (RFC 6347 §4.1.2.6).
     markRecordReceived(window, record.sequenceNumber);
     this.#table.storeWindow(slot, window);
@@ -226,15 +235,14 @@ export class EstablishedAssociations {
   }
 
   /** Sends application data in one record; false when there is no such association, or the data is too long. */
-  send(association: AssociationId, data: Uint8Array, now: Instant): boolean {
+  send(association: AssociationId, data: Uint8Array): boolean {
     const slot = this.#table.slotOf(association);
     if (slot === undefined || data.length > maxPlaintextLength) return false;
     if (!this.#write(slot, ContentType.ApplicationData, data)) {
-      // RFC 6347 §4.1: sequence numbers do not wrap; a new handshake is needed.
-      this.#close(slot, 'sequence-exhausted');
+      // RFC 6347 §4.1, RFC 9325 §4.4: a new handshake is needed. What is left of the limit is for the close_notify.
+      this.#closeWithNotify(slot, 'sequence-exhausted');
       return false;
     }
-    this.#table.noteActivity(slot, now);
     return true;
   }
 
@@ -274,7 +282,7 @@ export class EstablishedAssociations {
     if (
       final.repetitionsLeft === 0 ||
       final.writeSequenceEpoch0 > maxSequenceNumber ||
-      !this.#canWrite(slot)
+      !this.#canWrite(slot, reservedForAlerts)
     ) {
       this.#dropFinalFlight(slot);
       return;
@@ -303,17 +311,26 @@ export class EstablishedAssociations {
     for (const datagram of datagrams) this.#emit({ kind: 'transmit', address, datagram });
   }
 
-  /** Sends one protected record; false when all sequence numbers are used. */
+  /** Sends one protected record; false when the keys have sealed all they may. */
   #write(slot: number, contentType: ContentType, content: Uint8Array): boolean {
-    if (!this.#canWrite(slot)) return false;
+    const reserved = contentType === ContentType.Alert ? 0 : reservedForAlerts;
+    if (!this.#canWrite(slot, reserved)) return false;
     const { write } = this.#table.keys(slot);
     const datagram = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
     this.#emit({ kind: 'transmit', address: this.#table.address(slot), datagram });
     return true;
   }
 
-  #canWrite(slot: number): boolean {
-    return this.#table.writeSequence(slot) <= maxSequenceNumber;
+  #canWrite(slot: number, reserved: number): boolean {
+    // Sequence numbers begin at 0 and none is left out, so the next one is the number of records sealed.
+    const { maxSealedRecords } = this.#table.keys(slot).write.suite;
+    return this.#table.writeSequence(slot) < Math.min(maxSealedRecords, maxSequenceNumber + 1) - reserved;
+  }
+
+  /** RFC 9147 §4.5.3, RFC 9325 §4.4: too many forgeries under one key, and one of them might succeed. */
+  #countForgedRecord(slot: number): void {
+    const { maxForgedRecords } = this.#table.keys(slot).read.suite;
+    if (this.#table.countForgedRecord(slot) > maxForgedRecords) this.#closeWithNotify(slot, 'forgery-limit');
   }
 
   #writeAlert(slot: number, level: 'warning' | 'fatal', description: AlertDescription): void {
@@ -334,8 +351,8 @@ export class EstablishedAssociations {
     this.#close(slot, reason);
   }
 
-  #closeLeastRecentlyUsed(): void {
-    const slot = this.#table.leastRecentlyUsed();
+  #closeMostDispensable(): void {
+    const slot = this.#table.mostDispensable();
     if (slot === undefined) return;
     this.#closeWithNotify(slot, 'capacity');
   }

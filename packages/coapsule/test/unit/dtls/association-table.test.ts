@@ -71,10 +71,25 @@ suite('the association table', () => {
 
   test('finds the association that was quiet for the longest time', () => {
     const table = new AssociationTable();
-    assert.equal(table.leastRecentlyUsed(), undefined);
+    assert.equal(table.mostDispensable(), undefined);
     const slots = [30, 10, 20].map((at, i) => table.add(association(i + 1), instant(at)));
-    assert.equal(table.leastRecentlyUsed(), slots[1]);
+    assert.equal(table.mostDispensable(), slots[1]);
     table.noteActivity(slots[1] as number, instant(40));
-    assert.equal(table.leastRecentlyUsed(), slots[2]);
+    assert.equal(table.mostDispensable(), slots[2]);
+  });
+
+  test('gives up an association of the host that has the most, before older ones of others', () => {
+    const table = new AssociationTable();
+    const at = (id: number, host: string): NewAssociation => ({
+      ...association(id),
+      address: ipAddress(host, 1000 + id),
+    });
+    const lonely = table.add(at(1, '192.0.2.1'), instant(0));
+    const crowd = [10, 20, 30].map((when, i) => table.add(at(2 + i, '192.0.2.9'), instant(when)));
+    assert.equal(table.mostDispensable(), crowd[0]);
+    table.remove(crowd[0] as number);
+    assert.equal(table.mostDispensable(), crowd[1]);
+    table.remove(crowd[1] as number);
+    assert.equal(table.mostDispensable(), lonely, 'one each: the quietest');
   });
 });
