@@ -7,10 +7,11 @@
  */
 
 import type { Code } from '../coap/code.ts';
-import type { OptionSet } from '../coap/option-set.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
 import type { Block1Upload } from './block1-transfer.ts';
-import type { Block2Download } from './block2-transfer.ts';
-import type { ExchangeId, PeerKey } from './exchange.ts';
+import { Block2Download } from './block2-transfer.ts';
+import type { ClientRequest, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
 
 /** Client side of an Exchange. */
@@ -27,7 +28,7 @@ export interface ClientExchange {
   /** Largest size exponent to use and to ask for. */
   readonly szx: number;
   /** Tells the operation from others like it; a fetch for an observation is part of its operation. */
-  readonly operation?: string;
+  operation?: string;
   /** The caller gave the token: all messages of the Exchange carry it. */
   readonly ownToken: boolean;
   /** The token of the latest request message, or of the observation. */
@@ -39,10 +40,65 @@ export interface ClientExchange {
   uploaded: boolean;
   download?: Block2Download;
   observation?: Observation;
+  /** While a registration was outstanding, something came that may have been its answer: it need not be answered again. */
+  answeredEarly: boolean;
   /** `cancel` was called on an observation: the next answer ends the Exchange. */
   deregistering: boolean;
   /** The Exchange fetches the rest of a notification's body for this observation. */
   readonly parent?: ClientExchange;
   /** The fetch of a notification's body in progress. */
   fetch?: ClientExchange;
+}
+
+/** A new Exchange for a request of the caller's. `options` are its own copy. */
+export function exchangeFor(
+  id: ExchangeId,
+  peer: PeerKey,
+  request: ClientRequest,
+  rest: { readonly options: OptionSet; readonly szx: number; readonly token: Uint8Array },
+): ClientExchange {
+  return {
+    kind: 'client',
+    id,
+    peer,
+    secure: request.secure,
+    code: request.code,
+    type: request.type,
+    payload: request.payload,
+    ...rest,
+    ownToken: request.token !== undefined,
+    outstanding: false,
+    uploaded: false,
+    answeredEarly: false,
+    deregistering: false,
+  };
+}
+
+/** A new Exchange that fetches the rest of a notification's body (RFC 7959 §2.6). */
+export function fetchFor(
+  parent: ClientExchange,
+  id: ExchangeId,
+  token: Uint8Array,
+  maxBodyBytes: number,
+): ClientExchange {
+  const { peer, secure, code, type, payload, szx } = parent;
+  return {
+    kind: 'client',
+    id,
+    peer,
+    secure,
+    code,
+    type,
+    payload,
+    szx,
+    token,
+    options: OptionSet.from(parent.options.entries()).delete(OptionNumber.Observe),
+    ownToken: false,
+    outstanding: false,
+    uploaded: false,
+    answeredEarly: false,
+    deregistering: false,
+    download: new Block2Download(szx, maxBodyBytes, true),
+    parent,
+  };
 }

@@ -7,23 +7,33 @@
  * @module
  */
 
-import { blockSize, decodeBlock, szxOf } from '../coap/block-option.ts';
+import { blockSize, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
 import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { Block1Upload, blockwiseHint } from './block1-transfer.ts';
+import { Block1Upload } from './block1-transfer.ts';
 import { Block2Download } from './block2-transfer.ts';
-import type { ClientExchange } from './client-exchange.ts';
+import { type ClientExchange, exchangeFor, fetchFor } from './client-exchange.ts';
+import { beginUpload, uploadStep } from './client-upload.ts';
 import { ConcurrentOperations } from './concurrent-operations.ts';
-import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey } from './exchange.ts';
+import type {
+  ClientRequest,
+  Content,
+  ExchangeError,
+  ExchangeId,
+  OutgoingMessage,
+  PeerKey,
+  ResponseFate,
+} from './exchange.ts';
 import { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';
 import {
   blockRequestMessage,
+  checkRequest,
   deregistrationMessage,
   isFirstOfMore,
   observeRegister,
@@ -51,8 +61,9 @@ export class ClientRole {
     this.#tokens = new TokenSource(context.random);
   }
 
-  /** Begins an Exchange; a failure comes as output, also when it is found at once. */
+  /** Begins an Exchange; a failure comes as output, also when it is found at once. Throws as `checkRequest`. */
   request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
+    checkRequest(request);
     const id = this.#context.newId();
     const refuse = (error: ExchangeError, detail: string): ExchangeId => {
       this.#context.counters.failedExchanges++;
@@ -66,6 +77,9 @@ export class ClientRole {
     const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
     const options = OptionSet.from(request.options.entries());
     const upload = uploadFor(request, options, szx);
+    if (upload !== undefined && request.type === 'NON' && request.expectResponse === false) {
+      return refuse('body-too-large', 'a body in blocks cannot be sent without responses');
+    }
     if (upload !== undefined && !Block1Upload.fits(request.payload.length, szx)) {
       return refuse(
         'body-too-large',
@@ -74,29 +88,18 @@ export class ClientRole {
     }
     const token = this.#chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
+    if (request.type === 'NON' && request.expectResponse === false) {
+      this.#sendOnly(id, peer, { code: request.code, options, payload: request.payload, token });
+      return id;
+    }
     const observe = request.observe === true && (request.code === Code.Get || request.code === Code.Fetch);
     if (observe) options.set(OptionNumber.Observe, observeRegister);
-    const exchange: ClientExchange = {
-      kind: 'client',
-      id,
-      peer,
-      secure: request.secure,
-      code: request.code,
-      type: request.type,
-      options,
-      payload: request.payload,
-      szx,
-      operation: this.#operations.begin(peer, request.code, options),
-      ownToken: request.token !== undefined,
-      token,
-      outstanding: false,
-      uploaded: false,
-      deregistering: false,
-    };
+    const exchange = exchangeFor(id, peer, request, { options, szx, token });
+    exchange.operation = this.#operations.begin(peer, request.code, options);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
     if (request.timeoutMs !== undefined) this.#deadlines.set(exchange, after(now, request.timeoutMs));
-    if (upload !== undefined) this.#beginUpload(exchange, upload);
+    beginUpload(exchange);
     this.#transmit(exchange, requestMessage(exchange), now);
     return id;
   }
@@ -105,8 +108,7 @@ export class ClientRole {
   cancel(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
     if (exchange === undefined || exchange.deregistering) return;
-    // A registration of several blocks is just forgotten: the next notification is rejected (RFC 7641 §3.6).
-    if (exchange.observation === undefined || exchange.payload.length > blockSize(exchange.szx)) {
+    if (exchange.observation === undefined) {
       this.#fail(exchange, 'cancelled');
       return;
     }
@@ -115,37 +117,41 @@ export class ClientRole {
     this.#stop(exchange);
     this.#deadlines.cancel(exchange);
     this.#reregistrations.cancel(exchange);
+    // RFC 7641 §3.6 wants the options of the registration, RFC 8132 §2.3 the payload: so it goes in blocks as well.
+    beginUpload(exchange);
     this.#transmit(exchange, deregistrationMessage(exchange), now);
   }
 
-  /** Takes a response. False when it belongs to no Exchange, or must be rejected (RFC 7252 §5.3.2, §5.4.1). */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
+  /** Takes a response (RFC 7252 §5.3.2, §5.4.1). */
+  receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
     const { counters } = this.#context;
     const exchange = this.table.match(peer, message.token);
     if (exchange === undefined) {
       counters.unmatchedResponses++;
-      return false;
+      return 'unmatched';
     }
     counters.responsesReceived++;
     const verdict = checkResponseOptions(message.options);
     if (verdict.kind !== 'accepted') {
       counters.badOptions++;
       this.#fail(exchange, 'bad-option', verdict.kind === 'bad-option' ? verdict.reason : 'Proxy-Uri');
-      return false;
+      return 'rejected';
     }
     const response = { code: message.code, options: verdict.options, payload: message.payload };
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
     const answersRequest = message.type === 'ACK' || this.#waits.deadline(exchange) !== undefined;
-    if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest);
+    if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest, now);
     else if (exchange.observation !== undefined) this.#notified(exchange, response, answersRequest, now);
     else this.#responded(exchange, response, now);
-    return true;
+    return 'matched';
   }
 
   /** The request message was acknowledged: the response will come separately (RFC 7252 §5.2.2). */
   requestAcknowledged(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
-    if (exchange?.outstanding) this.#waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
+    if (exchange === undefined || !exchange.outstanding) return;
+    if (exchange.answeredEarly) this.#stop(exchange);
+    else this.#waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
   }
 
   /** The request message was answered with a Reset. */
@@ -157,7 +163,19 @@ export class ClientRole {
   /** The request message was retransmitted to the end without an answer. */
   requestTimedOut(id: ExchangeId): void {
     const exchange = this.table.get(id);
-    if (exchange !== undefined) this.#timedOut(exchange);
+    if (exchange?.answeredEarly) this.#stop(exchange);
+    else if (exchange !== undefined) this.#timedOut(exchange);
+  }
+
+  /** The request message was never sent, because too much waits already. */
+  requestRefused(id: ExchangeId, now: Instant): void {
+    const exchange = this.table.get(id);
+    if (exchange === undefined) return;
+    if (exchange.deregistering) this.#fail(exchange, 'cancelled', 'the deregistration could not be sent');
+    else if (exchange.observation?.established) {
+      this.#stop(exchange);
+      this.#reregistrations.set(exchange, exchange.observation.reregisterAt(0, now));
+    } else this.#fail(exchange, 'too-many-exchanges', 'too many messages wait to be sent');
   }
 
   /** Everything with this peer fails. */
@@ -177,14 +195,21 @@ export class ClientRole {
       this.#timedOut(due);
     for (let due = this.#reregistrations.expire(now); due; due = this.#reregistrations.expire(now)) {
       this.#context.counters.reregistrations++;
-      const upload = uploadFor(due, due.options, due.szx);
-      if (upload !== undefined) this.#beginUpload(due, upload);
+      beginUpload(due);
       this.#transmit(due, requestMessage(due), now);
     }
   }
 
   nextTimeout(): Instant | undefined {
     return earliest(this.#deadlines.next(), earliest(this.#waits.next(), this.#reregistrations.next()));
+  }
+
+  /** A request that nobody waits for an answer to: the Exchange ends with its only message. */
+  #sendOnly(exchange: ExchangeId, peer: PeerKey, message: OutgoingMessage): void {
+    const { counters, outputs } = this.#context;
+    counters.requestsSent++;
+    outputs.push({ kind: 'send-request', peer, exchange, type: 'NON', message });
+    outputs.push({ kind: 'sent', exchange });
   }
 
   #chooseToken(peer: PeerKey, request: ClientRequest): Uint8Array | undefined {
@@ -204,13 +229,9 @@ export class ClientRole {
     this.table.changeToken(exchange, this.#freshToken(exchange.peer, exchange.secure));
   }
 
-  #beginUpload(exchange: ClientExchange, upload: Block1Upload): void {
-    exchange.upload = upload;
-    exchange.uploaded = true;
-  }
-
   #transmit(exchange: ClientExchange, content: Content, now: Instant): void {
     exchange.outstanding = true;
+    exchange.answeredEarly = false;
     this.#context.counters.requestsSent++;
     const { config, outputs } = this.#context;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
@@ -245,24 +266,11 @@ export class ClientRole {
 
   /** Whether the response is no answer to the whole request, but makes the upload go on, or end. */
   #uploadGoesOn(exchange: ClientExchange, response: Content, now: Instant): boolean {
-    const value = response.options.first(OptionNumber.Block1);
-    const block1 = value === undefined ? undefined : decodeBlock(value);
-    const size1 = response.options.uint(OptionNumber.Size1);
-    if (exchange.upload === undefined) {
-      if (exchange.options.has(OptionNumber.Block1)) return false;
-      const szx = blockwiseHint(exchange.payload.length, block1, size1);
-      if (szx === undefined) return false;
-      this.#beginUpload(exchange, new Block1Upload(exchange.payload, szx));
-    } else {
-      const step = exchange.upload.answered(response.code, block1, size1);
-      if (step.kind === 'answered') {
-        delete exchange.upload;
-        return false;
-      }
-      if (step.kind === 'failed') {
-        this.#fail(exchange, 'blockwise', step.detail);
-        return true;
-      }
+    const step = uploadStep(exchange, response);
+    if (step.kind === 'answered') return false;
+    if (step.kind === 'failed') {
+      this.#fail(exchange, 'blockwise', step.detail);
+      return true;
     }
     this.#renewToken(exchange);
     this.#transmit(exchange, requestMessage(exchange), now);
@@ -285,12 +293,20 @@ export class ClientRole {
       this.#responded(exchange, response, now);
       return;
     }
-    if (!observation.accept(sequence, answersRequest, now)) {
+    const isFresh = observation.isFresh(sequence, now);
+    // A server that restarted counts anew. Its answer to our registration may come before the ACK, which alone
+    // would tell that it is one; a notification that was late does no harm, as the answer follows it.
+    const mayAnswer = exchange.outstanding && (exchange.upload?.last ?? true);
+    if (!isFresh && !answersRequest && !mayAnswer) {
       counters.staleNotifications++;
       return;
     }
-    this.#stop(exchange);
-    delete exchange.upload;
+    observation.take(sequence, now);
+    exchange.answeredEarly = !isFresh && !answersRequest;
+    if (!exchange.answeredEarly) {
+      this.#stop(exchange);
+      delete exchange.upload;
+    }
     this.#deadlines.cancel(exchange);
     const maxAge = response.options.uint(OptionNumber.MaxAge);
     this.#reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
@@ -300,33 +316,21 @@ export class ClientRole {
       return;
     }
     // RFC 7959 §2.6: the notification has the first block; the rest comes by requests of their own.
-    const fetch: ClientExchange = {
-      kind: 'client',
-      id: this.#context.newId(),
-      peer: exchange.peer,
-      secure: exchange.secure,
-      code: exchange.code,
-      type: exchange.type,
-      options: OptionSet.from(exchange.options.entries()).delete(OptionNumber.Observe),
-      payload: exchange.payload,
-      szx: exchange.szx,
-      ownToken: false,
-      token: this.#freshToken(exchange.peer, exchange.secure),
-      outstanding: false,
-      uploaded: false,
-      deregistering: false,
-      download: new Block2Download(exchange.szx, config.maxResponseBodyBytes, true),
-      parent: exchange,
-    };
+    const token = this.#freshToken(exchange.peer, exchange.secure);
+    const fetch = fetchFor(exchange, this.#context.newId(), token, config.maxResponseBodyBytes);
     exchange.fetch = fetch;
     this.table.add(fetch);
     this.#responded(fetch, response, now);
   }
 
   /** Any answer ends the observation but a notification that was on its way (RFC 7641 §3.6). */
-  #deregistered(exchange: ClientExchange, response: Content, answersRequest: boolean): void {
+  #deregistered(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
     const notification = response.options.has(OptionNumber.Observe) && isSuccessCode(response.code);
-    if (answersRequest || !notification) this.#fail(exchange, 'cancelled');
+    if (notification && !answersRequest) return;
+    if (exchange.upload !== undefined && uploadStep(exchange, response).kind === 'send') {
+      this.#stop(exchange);
+      this.#transmit(exchange, deregistrationMessage(exchange), now);
+    } else this.#fail(exchange, 'cancelled');
   }
 
   #timedOut(exchange: ClientExchange): void {

@@ -43,6 +43,11 @@ export interface ClientRequest extends Content {
   readonly observe?: boolean;
   /** Bounds the whole request; of an observation, up to its first response. */
   readonly timeoutMs?: number;
+  /**
+   * False: nobody waits for a response to this NON request, such as a measurement. The Exchange ends with `sent`
+   * as soon as its message is with the message layer. Ignored for CON.
+   */
+  readonly expectResponse?: boolean;
   /** Whether the peer is reached through a security layer without request/response binding (RFC 9175 §4.2). */
   readonly secure: boolean;
 }
@@ -69,6 +74,12 @@ export type ExchangeError =
   | 'bad-option'
   | 'token-in-use'
   | 'too-many-exchanges';
+
+/**
+ * What became of a response: `matched` to an Exchange; `unmatched`, as its token belongs to none (RFC 7252
+ * §5.3.2); or `rejected` for a critical option, which has ended its Exchange (§5.4.1).
+ */
+export type ResponseFate = 'matched' | 'unmatched' | 'rejected';
 
 /** Server side of an Exchange. */
 export interface ServerExchange {

@@ -17,7 +17,7 @@ const defaultMaxAgeSeconds = 60;
 /** §3.3.1: wait 5 to 15 seconds after Max-Age, so that not all clients come at once. */
 const reregistrationDelayMs = { least: 5_000, most: 15_000 };
 
-/** State of an observation; changed by `accept`. */
+/** State of an observation; changed by `take`. */
 export class Observation {
   readonly #random: RandomSource;
   #freshest: { readonly sequence: number; readonly at: Instant } | undefined;
@@ -33,18 +33,18 @@ export class Observation {
     return this.#freshest?.sequence;
   }
 
+  /** Whether a notification with this Observe value is fresher than all that were taken (§3.4). */
+  isFresh(sequence: number, now: Instant): boolean {
+    return this.#freshest === undefined || isFresher(this.#freshest, sequence, now);
+  }
+
   /**
-   * Takes the Observe value of a notification; false when a fresher one was seen before.
-   *
-   * @param answer The message is the piggybacked answer to our own (re-)registration. It is current by
-   *   itself, and a server that restarted may count from a lower number.
+   * Takes the Observe value of a notification. One that is not fresh is to be taken only as answer to our own
+   * (re-)registration: that is current by itself, and a server that restarted may count from a lower number.
    */
-  accept(sequence: number, answer: boolean, now: Instant): boolean {
-    const freshest = this.#freshest;
-    if (freshest !== undefined && !answer && !isFresher(freshest, sequence, now)) return false;
+  take(sequence: number, now: Instant): void {
     this.#freshest = { sequence, at: now };
     this.established = true;
-    return true;
   }
 
   /** When to register again if nothing comes after a notification of this Max-Age in seconds. */

@@ -62,6 +62,8 @@ export type RequestResponseOutput =
       /** What happened, in words, where the error alone does not say it. */
       readonly detail?: string;
     }
+  /** The end of an Exchange that expects no response. */
+  | { readonly kind: 'sent'; readonly exchange: ExchangeId }
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId };
 
 /** Outputs that wait to be polled, first in, first out. */

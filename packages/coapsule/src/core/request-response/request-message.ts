@@ -7,12 +7,31 @@
  */
 
 import { type BlockOption, blockSize, decodeBlock, encodeBlock, maxSzx } from '../coap/block-option.ts';
+import { isRequestCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
 import { Block1Upload } from './block1-transfer.ts';
 import type { ClientExchange } from './client-exchange.ts';
-import type { Content } from './exchange.ts';
+import type { ClientRequest, Content } from './exchange.ts';
+
+/**
+ * Refuses a request that has no encoding, or contradicts itself, before anything is remembered of it. Options
+ * are checked by `OptionSet`.
+ *
+ * @throws ApiMisuseError for a token of more than 8 bytes (RFC 7252 §3), a code that is no request, or an
+ *         observation without responses.
+ */
+export function checkRequest({ code, token, observe, expectResponse }: ClientRequest): void {
+  if (token !== undefined && token.length > 8) {
+    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most 8`);
+  }
+  if (!isRequestCode(code)) throw new ApiMisuseError(`code is ${code}; expected a request code, 1 to 31`);
+  if (observe === true && expectResponse === false) {
+    throw new ApiMisuseError('expectResponse is false for an observation; expected true');
+  }
+}
 
 /** Observe values in a request (RFC 7641 §2). */
 export const observeRegister = 0;

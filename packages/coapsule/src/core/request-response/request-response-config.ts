@@ -8,6 +8,12 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
+import {
+  defaultTransmissionParameters,
+  exchangeLifetimeMs,
+  maxTransmitWaitMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerKey } from './exchange.ts';
 
@@ -46,12 +52,8 @@ export interface RequestResponseConfig {
   readonly exchangeLifetimeMs: number;
   /** Largest response body a client takes; default 16 MiB. */
   readonly maxResponseBodyBytes: number;
-  /** Largest request body the server takes for a request; default 1 MiB for all. */
+  /** Largest request body the server takes for a request; default 1 MiB for all. `totalRequestBodyBytes` protects the memory. */
   readonly maxBodyBytes: (request: BodyRequest) => number;
-  /** Upper bound of `maxBodyBytes` for peers that are not secure; default 1 MiB. */
-  readonly maxBodyBytesUnsecured: number;
-  /** Whether a peer is authenticated by a security layer; default: none is. */
-  readonly isSecurePeer: (peer: PeerKey) => boolean;
   /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
   readonly totalRequestBodyBytes: number;
   /** Request bodies under assembly; the oldest goes first. Default 10,000. */
@@ -92,18 +94,28 @@ export interface RequestResponseConfig {
   readonly criticalOptions: readonly number[];
 }
 
+/**
+ * The times of the layer that follow from the transmission parameters (RFC 7252 §4.8.2): MAX_TRANSMIT_WAIT for a
+ * response, EXCHANGE_LIFETIME for what is kept, and a quarter of ACK_TIMEOUT for the empty ACK.
+ */
+export function requestResponseTimes(
+  parameters: TransmissionParameters,
+): Pick<RequestResponseConfig, 'responseTimeoutMs' | 'exchangeLifetimeMs' | 'emptyAckDelayMs'> {
+  return {
+    responseTimeoutMs: maxTransmitWaitMs(parameters),
+    exchangeLifetimeMs: exchangeLifetimeMs(parameters),
+    emptyAckDelayMs: parameters.ackTimeoutMs / 4,
+  };
+}
+
 const mebibyte = 1024 * 1024;
 
 /** The defaults. */
 export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   blockSize: 1024,
-  responseTimeoutMs: 93_000,
-  emptyAckDelayMs: 500,
-  exchangeLifetimeMs: 247_000,
+  ...requestResponseTimes(defaultTransmissionParameters),
   maxResponseBodyBytes: 16 * mebibyte,
   maxBodyBytes: () => mebibyte,
-  maxBodyBytesUnsecured: mebibyte,
-  isSecurePeer: () => false,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,
   maxRequestBodiesPerPeer: 16,

@@ -4,7 +4,7 @@
  * RFC 7252 §5, RFC 7641, RFC 7959. Does not know the message layer: its `send-…` outputs are transmitted by
  * the caller, which reports acknowledgements, Resets and time-outs back.
  *
- * A client's Exchange ends with exactly one `response` that is `final`, or one `failed`. A server's Exchange
+ * A client's Exchange ends with exactly one `response` that is `final`, one `failed` or one `sent`. A server's Exchange
  * that was given to the application ends with one `exchange-ended`; an observed one stays the same Exchange
  * for all its refreshes and notifications. Fetching the rest of a notification, and answers the application is
  * not asked for, have Exchange ids of their own, which end with `exchange-ended` too.
@@ -17,7 +17,7 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
-import type { ClientRequest, ExchangeId, PeerKey, ServerResponse } from './exchange.ts';
+import type { ClientRequest, ExchangeId, PeerKey, ResponseFate, ServerResponse } from './exchange.ts';
 import { OutputQueue, type RequestResponseOutput } from './outputs.ts';
 import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
 import { resourceName } from './resource-key.ts';
@@ -32,6 +32,7 @@ export type {
   ExchangeId,
   OutgoingMessage,
   PeerKey,
+  ResponseFate,
   ServerResponse,
 } from './exchange.ts';
 export type { RequestResponseOutput } from './outputs.ts';
@@ -84,7 +85,11 @@ export class RequestResponseLayer {
     this.#server = new ServerRole(context);
   }
 
-  /** Begins an Exchange. What goes wrong with it comes as `failed` output. */
+  /**
+   * Begins an Exchange. What goes wrong with it comes as `failed` output.
+   *
+   * @throws ApiMisuseError for a request that cannot be encoded; then nothing is remembered of it.
+   */
   request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
     return this.#client.request(peer, request, now);
   }
@@ -98,12 +103,16 @@ export class RequestResponseLayer {
   }
 
   /**
-   * Takes a response or notification, which may stay in use until the Exchange ends.
-   *
-   * @returns false when it belongs to no Exchange or must be rejected: a CON one is to be reset (RFC 7252 §5.3.2).
+   * Takes a response or notification, which may stay in use until the Exchange ends. A CON one is to be
+   * acknowledged when it is `matched`, else reset (RFC 7252 §5.3.2).
    */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
+  takeResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
     return this.#client.receiveResponse(peer, message, now);
+  }
+
+  /** Like `takeResponse`, for a caller who does not tell why a response was not taken. */
+  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
+    return this.takeResponse(peer, message, now) === 'matched';
   }
 
   /** The request message got an empty or piggybacked ACK. Unknown ids are ignored, here and below. */
@@ -121,9 +130,19 @@ export class RequestResponseLayer {
     this.#client.requestTimedOut(exchange);
   }
 
-  /** Takes a request, which may stay in use until the Exchange ends. `reply` comes back with the answer. */
-  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant): void {
-    this.#server.receiveRequest(peer, message, reply, now);
+  /** The request message was refused by the message layer, unsent. */
+  requestRefused(exchange: ExchangeId, now: Instant): void {
+    this.#client.requestRefused(exchange, now);
+  }
+
+  /**
+   * Takes a request, which may stay in use until the Exchange ends. `reply` comes back with the answer.
+   *
+   * @param repeat The message layer hands the request up for the second time, as its answer was not kept. It
+   *        begins and ends no observation, but may renew one.
+   */
+  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant, repeat = false): void {
+    this.#server.receiveRequest(peer, message, reply, repeat, now);
   }
 
   /** The application's answer to a `request` output. Too late an answer is counted and ignored. */

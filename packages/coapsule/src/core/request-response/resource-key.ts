@@ -47,11 +47,21 @@ function keyOf(peer: PeerKey, code: Code, options: OptionReader, numbers: readon
   return parts.join('');
 }
 
-/** The resource as text: `/path`, or `/path?query` with all queries joined by `&`; segments as they are, not escaped. */
+/**
+ * The resource as text: `/path`, or `/path?query` with all queries joined by `&`.
+ *
+ * In a segment `/`, `?` and `%` are escaped as in a URI, so that the path and its segments can be told from the
+ * text: `a?b` as a segment is `/a%3Fb`, and no query.
+ */
 export function resourceName(options: OptionReader): string {
   const query = options.texts(OptionNumber.UriQuery);
-  const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
+  const path = pathName(options.texts(OptionNumber.UriPath));
   return query.length === 0 ? path : `${path}?${query.join('&')}`;
+}
+
+/** The path of a resource name, from its segments. */
+export function pathName(segments: readonly string[]): string {
+  return `/${segments.map((segment) => segment.replace(/[%/?]/g, encodeURIComponent)).join('/')}`;
 }
 
 /** The path of a resource name. */

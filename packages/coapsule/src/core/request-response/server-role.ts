@@ -33,6 +33,7 @@ interface Arrival {
   readonly peer: PeerKey;
   readonly message: Message;
   readonly reply: unknown;
+  readonly repeat: boolean;
   /** Without the options that must be ignored. */
   readonly options: OptionReader;
   readonly block1: BlockOption | undefined;
@@ -76,11 +77,15 @@ export class ServerRole {
     return this.#exchanges.size;
   }
 
-  /** Takes a request; `reply` is the message layer's handle for the answer. */
-  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant): void {
+  /**
+   * Takes a request; `reply` is the message layer's handle for the answer. A `repeat` was there before, and is
+   * carried out again because its answer was not kept.
+   */
+  receiveRequest(peer: PeerKey, message: Message, reply: unknown, repeat: boolean, now: Instant): void {
     const { config, counters } = this.#context;
     counters.requestsReceived++;
-    const arrival = { peer, message, reply, options: message.options, block1: undefined, block2: undefined };
+    const { options: all } = message;
+    const arrival = { peer, message, reply, repeat, options: all, block1: undefined, block2: undefined };
     // RFC 7252 §5.8: an unrecognized or unsupported method is answered 4.05.
     if (methodOf(message.code) === undefined) {
       this.#refuse(arrival, Code.MethodNotAllowed);
@@ -173,10 +178,7 @@ export class ServerRole {
   #receiveBody(arrival: Arrival, now: Instant): void {
     const { peer, message, options, block1 } = arrival;
     const { config, counters } = this.#context;
-    const limitBytes = Math.min(
-      config.maxBodyBytes({ peer, code: message.code, options }),
-      config.isSecurePeer(peer) ? Number.POSITIVE_INFINITY : config.maxBodyBytesUnsecured,
-    );
+    const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
     if (block1 === undefined) {
       if (message.payload.length <= limitBytes) {
         this.#receiveWhole(arrival, message.payload, now);
@@ -231,7 +233,7 @@ export class ServerRole {
         this.#refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
         return;
       }
-    } else if (observable && options.uint(OptionNumber.Observe) !== 0) {
+    } else if (observable && options.uint(OptionNumber.Observe) !== 0 && !arrival.repeat) {
       // RFC 7641 §4.1; a GET without Observe that uses the token again has given up the observation too.
       this.observers.deregister(peer, token);
     }
@@ -241,6 +243,8 @@ export class ServerRole {
       this.#refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
       return;
     }
+    // A copy that was late on its way does not begin an observation again that the client has cancelled since.
+    const observing = observable && !laterBlock && (!arrival.repeat || this.observers.has(peer, token));
     const exchange: ServerExchange = {
       kind: 'server',
       id: this.#context.newId(),
@@ -254,7 +258,7 @@ export class ServerRole {
       acknowledged: false,
       block1,
       block2,
-      observe: observable && !laterBlock ? observeIntention(options) : undefined,
+      observe: observing ? observeIntention(options) : undefined,
       changed: false,
     };
     this.#remember(exchange, now);

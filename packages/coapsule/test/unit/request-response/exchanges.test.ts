@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code } from '../../../src/core/coap/code.ts';
 import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
+import { OptionSet } from '../../../src/core/coap/option-set.ts';
+import { transmissionParameters } from '../../../src/core/coap/transmission-parameters.ts';
+import { noBytes } from '../../../src/core/foundation/bytes.ts';
 import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 import { decodeUtf8 } from '../../../src/core/foundation/utf8.ts';
+import { requestResponseTimes } from '../../../src/core/request-response/request-response-config.ts';
 import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 import { answer, clientRequest, drain, drained, MessagePump, message, newLayer, only } from './harness.ts';
 
@@ -155,4 +159,92 @@ test('a setting out of range is refused at the door', () => {
   }
   assert.throws(() => newLayer({ notificationsInFlight: 0 }), ApiMisuseError);
   assert.throws(() => newLayer({ maxObservers: -1 }), ApiMisuseError);
+});
+
+test('a request that cannot be encoded throws, and nothing is remembered of it', () => {
+  const layer = newLayer({ maxClientExchanges: 1 });
+  const request =
+    (fields: Parameters<typeof clientRequest>[1], code: Code = Code.Get) =>
+    () =>
+      layer.request(peer, clientRequest(code, fields), now);
+  assert.throws(request({ token: new Uint8Array(9) }), ApiMisuseError);
+  assert.throws(request({}, Code.Content), ApiMisuseError);
+  assert.throws(request({ observe: true, type: 'NON', expectResponse: false }), ApiMisuseError);
+  const illegal = {
+    ...clientRequest(Code.Get),
+    options: { ...new OptionSet(), entries: () => [{ number: 65_536, value: noBytes }] },
+  };
+  assert.throws(
+    () => layer.request(peer, illegal as unknown as ReturnType<typeof clientRequest>, now),
+    ApiMisuseError,
+  );
+  assert.deepEqual(drain(layer), []);
+  assert.equal(layer.load().clientExchanges, 0);
+  request({})();
+  assert.equal(drained(layer, 'send-request').length, 1);
+});
+
+test('a NON request that expects no response ends with its message, and a response to it is matched to nothing', () => {
+  const layer = newLayer();
+  const exchange = layer.request(
+    peer,
+    clientRequest(Code.Post, { type: 'NON', expectResponse: false, payload: '22.5' }),
+    now,
+  );
+  const [sent, end, ...more] = drain(layer);
+  assert.ok(sent?.kind === 'send-request' && sent.exchange === exchange);
+  assert.deepEqual([end, more], [{ kind: 'sent', exchange }, []]);
+  assert.equal(layer.load().clientExchanges, 0);
+  assert.equal(layer.nextTimeout(), undefined);
+  const response = message(Code.Changed, { type: 'NON', token: sent.message.token });
+  assert.equal(layer.takeResponse(peer, response, now), 'unmatched');
+  assert.deepEqual(drain(layer), []);
+});
+
+test('a body in blocks cannot be sent without responses', () => {
+  const layer = newLayer();
+  const payload = new Uint8Array(2000);
+  layer.request(peer, clientRequest(Code.Post, { type: 'NON', expectResponse: false, payload }), now);
+  assert.equal(only(layer, 'failed').error, 'body-too-large');
+});
+
+test('a CON request expects its response whatever the caller says', () => {
+  const layer = newLayer();
+  layer.request(peer, clientRequest(Code.Post, { expectResponse: false }), now);
+  assert.equal(layer.load().clientExchanges, 1);
+});
+
+test('a request that the message layer refuses fails at once, and not as a time-out', () => {
+  const layer = newLayer();
+  const exchange = layer.request(peer, clientRequest(Code.Get), now);
+  drain(layer);
+  layer.requestRefused(exchange, now);
+  assert.equal(only(layer, 'failed').error, 'too-many-exchanges');
+  assert.equal(layer.load().clientExchanges, 0);
+});
+
+test('a response with a critical option is told from one whose token belongs to nothing', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(7);
+  layer.request(peer, clientRequest(Code.Get, { token }), now);
+  const options: [number, number][] = [[OptionNumber.UriPort, 5]];
+  assert.equal(layer.takeResponse(peer, message(Code.Content, { token, options }), now), 'rejected');
+  assert.equal(layer.takeResponse(peer, message(Code.Content, { token, options }), now), 'unmatched');
+  assert.equal(layer.counters.unmatchedResponses, 1);
+});
+
+test('the times of the layer follow from the transmission parameters', () => {
+  assert.deepEqual(requestResponseTimes(transmissionParameters()), {
+    responseTimeoutMs: 93_000,
+    exchangeLifetimeMs: 247_000,
+    emptyAckDelayMs: 500,
+  });
+  assert.deepEqual(
+    requestResponseTimes(transmissionParameters({ ackTimeoutMs: 100, maxRetransmit: 1, maxLatencyMs: 1000 })),
+    {
+      responseTimeoutMs: 450,
+      exchangeLifetimeMs: 2250,
+      emptyAckDelayMs: 25,
+    },
+  );
 });

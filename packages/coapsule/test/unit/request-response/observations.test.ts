@@ -301,7 +301,7 @@ test('a large observed representation is fetched whole at both ends of a change'
   assert.deepEqual(bodies, [toHex(pattern(5000, 1)), toHex(body)]);
 });
 
-test('a FETCH registration of several blocks ends up with one token, and registers again with it', () => {
+test('a FETCH registration of several blocks ends up with one token, and registers again and deregisters with it', () => {
   const pump = new MessagePump({ server: { notificationType: 'CON' } });
   pump.serve(({ payload }) => answer(Code.Content, { payload: `${payload.length}`, observe: true }));
   const payload = pattern(2500);
@@ -327,11 +327,14 @@ test('a FETCH registration of several blocks ends up with one token, and registe
   pump.server.layer.notify('/q', pump.now);
   pump.run(1000);
   assert.equal(pump.of(exchange).length, 3);
-  // Forgotten without a message; the next notification is rejected and removes the observer.
+  // The deregistration goes in blocks, as the registration did.
   pump.client.layer.cancel(exchange, pump.now);
-  pump.server.layer.notify('/q', pump.now);
   pump.run(1000);
   assert.equal(pump.server.layer.load().observers, 0);
+  const end = pump.of(exchange).at(-1);
+  assert.equal(end?.kind === 'failed' && end.error, 'cancelled');
+  assert.equal(pump.requests.at(-1)?.request.observe, 'deregister');
+  assert.equal(pump.client.layer.load().clientExchanges, 0);
 });
 
 test('cancelling an observation stops the fetch of its latest notification', () => {
@@ -363,6 +366,140 @@ test('a separate answer to a re-registration counts as current too', () => {
   drain(layer);
   layer.receiveResponse(peer, message(Code.Content, { token, options: [[Observe, 1]] }), due);
   assert.equal(drained(layer, 'response').length, 1);
+});
+
+test('a separate answer to a re-registration is taken before the ACK, though the server restarted, and nothing times out', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 900]] }), now);
+  const due = layer.nextTimeout() ?? now;
+  layer.handleTimeout(due);
+  drain(layer);
+  const notify = (sequence: number) => {
+    layer.receiveResponse(peer, message(Code.Content, { token, options: [[Observe, sequence]] }), due);
+    return drain(layer).map((output) => output.kind);
+  };
+  assert.deepEqual(notify(1), ['response'], 'the registration goes on: it may have been a late notification');
+  assert.deepEqual(notify(2), ['stop-request', 'response']);
+  assert.deepEqual(notify(1), [], 'stale again');
+  layer.requestAcknowledged(exchange, due);
+  layer.handleTimeout(instant(due + 60_000));
+  assert.equal(layer.load().clientExchanges, 1);
+});
+
+for (const end of ['requestAcknowledged', 'requestTimedOut'] as const) {
+  test(`a registration that was answered early is done with ${end}`, () => {
+    const layer = newLayer();
+    const token = Uint8Array.of(1);
+    const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+    layer.receiveResponse(
+      peer,
+      message(Code.Content, { type: 'ACK', token, options: [[Observe, 900]] }),
+      now,
+    );
+    const due = layer.nextTimeout() ?? now;
+    layer.handleTimeout(due);
+    const maxAge: [number, number] = [OptionNumber.MaxAge, 1000];
+    layer.receiveResponse(peer, message(Code.Content, { token, options: [[Observe, 1], maxAge] }), due);
+    drain(layer);
+    layer[end](exchange, due);
+    layer.handleTimeout(instant(due + 500_000));
+    assert.deepEqual(
+      drain(layer).map((output) => output.kind),
+      ['stop-request'],
+    );
+    assert.equal(layer.activeObservations()[0]?.sequence, 1);
+  });
+}
+
+test('the piggybacked answer after a late notification is taken as current', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 9]] }), now);
+  const due = layer.nextTimeout() ?? now;
+  layer.handleTimeout(due);
+  layer.receiveResponse(peer, message(Code.Content, { token, options: [[Observe, 8]] }), due);
+  layer.requestAcknowledged(exchange, due);
+  drain(layer);
+  const answered = message(Code.Content, { type: 'ACK', token, options: [[Observe, 10]], payload: 'now' });
+  layer.receiveResponse(peer, answered, due);
+  assert.equal(decodeUtf8(only(layer, 'response').response.payload), 'now');
+});
+
+test('a re-registration that cannot be sent yet is tried again, and the observation goes on', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const exchange = layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token, options: [[Observe, 1]] }), now);
+  layer.handleTimeout(layer.nextTimeout() ?? now);
+  drain(layer);
+  layer.requestRefused(exchange, instant(80_000));
+  drain(layer);
+  layer.handleTimeout(layer.nextTimeout() ?? now);
+  assert.equal(drained(layer, 'send-request').length, 1);
+});
+
+test('a late copy of a registration does not begin the observation again that was cancelled since', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 't');
+  const observing = (observe: number) => {
+    const options: [number, string | number][] = [
+      [Observe, observe],
+      [UriPath, 't'],
+    ];
+    return message(Code.Get, { token: Uint8Array.of(1), options });
+  };
+  layer.receiveRequest(peer, observing(1), 'reply', now);
+  drain(layer);
+  layer.receiveRequest(peer, observing(0), 'reply', now, true);
+  layer.respond(only(layer, 'request').exchange, answer(Code.Content, { observe: true }), now);
+  assert.equal(only(layer, 'send-response').message.options.has(Observe), false);
+  assert.equal(layer.load().observers, 0);
+});
+
+test('a repeated registration whose answer was lost is answered as one, and a repeated deregistration ends nothing', () => {
+  const layer = newLayer();
+  register(layer, peer, 1, 't');
+  for (const observe of [0, 1, undefined]) {
+    const options: [number, string | number][] = [[UriPath, 't']];
+    if (observe !== undefined) options.push([Observe, observe]);
+    layer.receiveRequest(peer, message(Code.Get, { token: Uint8Array.of(1), options }), 'reply', now, true);
+    layer.respond(only(layer, 'request').exchange, answer(Code.Content, { observe: true }), now);
+    assert.equal(only(layer, 'send-response').message.options.has(Observe), observe === 0);
+    assert.equal(layer.load().observers, 1);
+  }
+});
+
+test('a change of a path reaches its observers whatever their query, and no segment is taken for a query', () => {
+  const layer = newLayer({ notificationType: 'CON' });
+  const plain = register(layer, 'a', 1, 'a').exchange;
+  const queried = register(layer, 'b', 1, 'a', 'b').exchange;
+  const segment = register(layer, 'c', 1, 'a?b').exchange;
+  const asked = (resource: string) => {
+    layer.notify(resource, now);
+    const requests = drained(layer, 'request').map((output) => output.exchange);
+    for (const exchange of requests) layer.respond(exchange, answer(Code.Content, { observe: true }), now);
+    for (const exchange of requests) layer.responseAcknowledged(exchange, now);
+    drain(layer);
+    return requests;
+  };
+  assert.deepEqual(asked('/a'), [plain, queried]);
+  assert.deepEqual(asked('/a?b'), [queried]);
+  assert.deepEqual(asked('/a%3Fb'), [segment]);
+});
+
+test('a segment with a slash or a percent sign is escaped in the name of a resource', () => {
+  const layer = newLayer();
+  register(layer, 'a', 1, 'x/y');
+  register(layer, 'b', 1, '50%');
+  assert.deepEqual(
+    layer.activeObservations().map((o) => o.resource),
+    ['/x%2Fy', '/50%25'],
+  );
+  layer.notify('/50%25', now);
+  assert.equal(drained(layer, 'request').length, 1);
 });
 
 test("the caller's timeoutMs does not end an observation that was established", () => {

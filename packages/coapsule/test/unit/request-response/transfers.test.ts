@@ -351,11 +351,18 @@ test('unfinished bodies are bounded for each peer', () => {
   assert.equal(layer.load().requestBodies, 2);
 });
 
-test('a peer that is not secure is held to the smaller limit', () => {
-  const layer = newLayer({ maxBodyBytesUnsecured: 1024, isSecurePeer: (key) => key === 'secure' });
-  const body = pattern(2000);
-  assert.equal(put(layer, 'plain', body, 0, noBytes), Code.RequestEntityTooLarge);
-  assert.equal(put(layer, 'secure', body, 0, noBytes), Code.Continue);
+test('the limit of a request body is what the application says for this request, on plain CoAP too', () => {
+  const mebibyte = 1024 * 1024;
+  const layer = newLayer({ maxBodyBytes: ({ code }) => (code === Code.Put ? 4 * mebibyte : 1000) });
+  const options: OptionList = [
+    [Block1, block(0, true, 0)],
+    [OptionNumber.Size1, 3 * mebibyte],
+  ];
+  const answers = [Code.Put, Code.Post].map((code) => {
+    layer.receiveRequest(peer, message(code, { options, payload: pattern(16) }), 'reply', now);
+    return only(layer, 'send-response').message.code;
+  });
+  assert.deepEqual(answers, [Code.Continue, Code.RequestEntityTooLarge]);
 });
 
 test('an unfinished body and a kept one cost what they hold beside their bytes, and are bounded in number', () => {
