@@ -10,11 +10,9 @@ await using client = new Client({
   psk: { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') },
 });
 
-/** Non-confirmable: one datagram, no retransmission. The answer is waited for a second, and not missed. */
+/** Non-confirmable: one datagram, no retransmission, no waiting. */
 async function sendTemperature(celsius: number): Promise<void> {
-  await client
-    .put(`${base}/sensors/temp`, { payload: String(celsius), confirmable: false, timeoutMs: 1000 })
-    .catch(() => undefined);
+  await client.send('PUT', `${base}/sensors/temp`, { payload: String(celsius) });
 }
 
 /** Confirmable: true only when the door says that it did it. */

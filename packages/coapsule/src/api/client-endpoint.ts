@@ -132,6 +132,9 @@ export class ClientEndpoint {
         this.#heard = true;
         this.#response(output.request, output.response, output.final);
         return;
+      case 'sent':
+        this.#response(output.request, undefined, true);
+        return;
       case 'pong':
         this.#heard = true;
         this.#response(output.request, undefined, true);

@@ -95,6 +95,18 @@ export class Client implements AsyncDisposable {
     );
   }
 
+  /**
+   * Sends a request Non-confirmable and resolves when it is on its way: for readings of which the next one makes
+   * up for a lost one (RFC 7252 §4.3). Whether it arrived is not known, and a response is ignored. On `coaps` it
+   * waits for the handshake.
+   */
+  async send(method: Method, uri: string, options: RequestOptions = {}): Promise<void> {
+    await this.#exchange(uri, options, (endpoint, server, observer) => {
+      const request = outgoingRequest(method, server, endpoint, { ...options, confirmable: false });
+      return endpoint.request({ ...request, expectResponse: false }, observer);
+    });
+  }
+
   /** Measures the time to the server and back, without any resource (RFC 7252 §4.3). */
   async ping(uri: string, options: Pick<RequestOptions, 'signal' | 'timeoutMs'> = {}): Promise<Pong> {
     const { roundTripMs, handshakeMs } = await this.#exchange(uri, options, (endpoint, _server, observer) =>

@@ -255,6 +255,7 @@ export class Listener {
         return;
       case 'response':
       case 'request-failed':
+      case 'sent':
       case 'pong':
         // A listener makes no requests.
         return;

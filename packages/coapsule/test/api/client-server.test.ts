@@ -471,3 +471,14 @@ test('what a key look-up gives along with the key is known for its association a
   assert.deepEqual(contexts(), [3]);
   await own.close();
 });
+
+test('a reading can be sent without waiting for anything, also into the void', async () => {
+  await using client = new Client({ psk });
+  await client.send('PUT', uri(plain, '/temperature'), { payload: 'fire' });
+  await client.send('PUT', uri(secured, '/temperature'), { payload: 'forget' });
+  assert.equal((await client.get(uri(secured, '/temperature'))).text(), 'forget');
+  const probe = createSocket('udp4');
+  await new Promise<void>((resolve) => probe.bind(0, '127.0.0.1', resolve));
+  await client.send('PUT', `coap://127.0.0.1:${probe.address().port}/void`, { payload: 'x' });
+  probe.close();
+});

@@ -18,7 +18,10 @@ import { type TransmissionParameters, transmissionParameters } from '../coap/tra
 import type { DtlsConfig } from '../dtls/dtls-config.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { MessageLayerLimits } from '../message-layer/message-layer.ts';
-import type { RequestResponseConfig } from '../request-response/request-response-config.ts';
+import {
+  type RequestResponseConfig,
+  requestResponseTimes,
+} from '../request-response/request-response-config.ts';
 
 /** See the table in the module comment. */
 export interface EndpointConfig {
@@ -62,15 +65,21 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
       `blockSize is ${blockSize}; expected one of ${blockSizes.join(', ')} (RFC 7959 §2.2)`,
     );
   }
+  const transmission = transmissionParameters(input.transmission);
   return Object.freeze({
     security,
     role: input.role ?? 'both',
     mtu,
     blockSize,
-    transmission: transmissionParameters(input.transmission),
+    transmission,
     dtls: { ...input.dtls, mtu },
     messageLimits: input.messageLimits ?? {},
-    requestResponse: { ...input.requestResponse, blockSize, isSecurePeer: () => security === 'dtls' },
+    requestResponse: {
+      ...requestResponseTimes(transmission),
+      ...input.requestResponse,
+      blockSize,
+      isSecurePeer: () => security === 'dtls',
+    },
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
     trace: input.trace ?? false,
   });

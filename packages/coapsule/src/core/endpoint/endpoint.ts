@@ -36,7 +36,12 @@ import {
 } from './receive-path.ts';
 import { RequestTable } from './request-table.ts';
 import { sendFromExchange, sendRequest, transmitMessage } from './send-path.ts';
-import { runDueTimers, traceRetransmission, transmissionTimedOut } from './timeout-path.ts';
+import {
+  runDueTimers,
+  traceRetransmission,
+  transmissionRefused,
+  transmissionTimedOut,
+} from './timeout-path.ts';
 
 /** One datagram from the network. The endpoint keeps and changes `datagram`: hand over a copy of a reused buffer. */
 export interface EndpointInput {
@@ -234,6 +239,9 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
           break;
         case 'timed-out':
           transmissionTimedOut(layers, fromMessage.transmission, now);
+          break;
+        case 'refused':
+          transmissionRefused(layers, fromMessage.transmission, now);
           break;
         case 'retransmitted':
           traceRetransmission(layers, fromMessage.transmission, fromMessage.attempt);

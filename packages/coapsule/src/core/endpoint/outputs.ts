@@ -27,6 +27,8 @@ export interface OutgoingRequest {
   readonly blockSize?: number;
   /** Registers as an observer (RFC 7641). */
   readonly observe?: boolean;
+  /** False with NON: ends with `sent` as soon as it is sent, and a response is not waited for. */
+  readonly expectResponse?: boolean;
   /** Gives up when no response came by then; counted from the moment the request can be sent. */
   readonly timeoutMs?: number;
 }
@@ -77,6 +79,8 @@ export type EndpointOutput =
       readonly response: IncomingResponse;
       readonly final: boolean;
     }
+  /** A request that expects no response was sent. */
+  | { readonly kind: 'sent'; readonly request: RequestId }
   | { readonly kind: 'pong'; readonly request: RequestId; readonly peer: Peer }
   | { readonly kind: 'request-failed'; readonly request: RequestId; readonly error: RequestError }
   /** Answer with `Endpoint.answerPskLookup`, now or later. */

@@ -122,7 +122,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
-      layers.exchanges.receiveRequest(peer.key, message, received.reply, now);
+      layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat);
       return;
     case 'response':
       receiveResponse(layers, peer, message, received.transmission, now);
@@ -211,7 +211,10 @@ export function receiveReset(layers: EndpointLayers, transmission: TransmissionI
 /** Step 5: what the request/response layer has for the application. */
 export function deliver(
   layers: EndpointLayers,
-  output: Extract<RequestResponseOutput, { kind: 'request' | 'response' | 'failed' | 'exchange-ended' }>,
+  output: Extract<
+    RequestResponseOutput,
+    { kind: 'request' | 'response' | 'sent' | 'failed' | 'exchange-ended' }
+  >,
 ): void {
   switch (output.kind) {
     case 'request': {
@@ -227,6 +230,12 @@ export function deliver(
       if (output.final) layers.requests.end(output.exchange);
       if (bound)
         layers.outputs.push({ ...bound, kind: 'response', response: output.response, final: output.final });
+      return;
+    }
+    case 'sent': {
+      const bound = layers.requests.requestOf(output.exchange);
+      layers.requests.end(output.exchange);
+      if (bound) layers.outputs.push({ kind: 'sent', request: bound.request });
       return;
     }
     case 'failed': {

@@ -44,6 +44,33 @@ export function transmissionTimedOut(
   }
 }
 
+/** A message of ours could not even wait to be sent: too much waits already. It says nothing about the peer. */
+export function transmissionRefused(
+  layers: EndpointLayers,
+  transmission: TransmissionId,
+  now: Instant,
+): void {
+  const owner = layers.requests.ownerOf(transmission);
+  switch (owner?.role) {
+    case 'client':
+      layers.exchanges.requestRefused(owner.exchange, now);
+      return;
+    case 'server':
+      layers.exchanges.responseRefused(owner.exchange, now);
+      return;
+    case 'ping':
+      layers.requests.endPing(owner.request);
+      layers.outputs.push({
+        kind: 'request-failed',
+        request: owner.request,
+        error: { kind: 'exchange', failure: 'too-many-exchanges' },
+      });
+      return;
+    case undefined:
+      return;
+  }
+}
+
 /**
  * A server that was silent for as long as a Confirmable message is repeated has most likely lost the association
  * (it restarted, or forgot): without a new handshake no request would ever reach it again. One that was heard

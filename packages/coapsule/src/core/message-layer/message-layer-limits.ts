@@ -16,8 +16,8 @@ import { ApiMisuseError } from '../foundation/errors.ts';
  * | `deduplicationPeers`        | peers    | 65,536  | the same                  |
  * | `messageIdPeers`            | peers    | 8,192   | further peers share 64 Message ID spaces |
  * | `queuedMessages`            | requests | 65,536  | a request that would wait is refused |
- * | `queuedReplies`             | replies  | 16,384  | a reply that would wait is refused   |
- * | `queuedRepliesPerPeer`      | replies  | 64      | the same                  |
+ * | `queuedReplies`             | replies  | 32,768  | a reply that would wait is refused   |
+ * | `queuedRepliesPerPeer`      | replies  | 256     | the same                  |
  * | `trackedNonConfirmable`     | messages | 16,384  | a Reset for older ones is not matched |
  *
  * Requests of ours wait because the application wants it so; replies, notifications among them, because peers
@@ -53,8 +53,8 @@ export function messageLayerLimits(
     deduplicationPeers: 65_536,
     messageIdPeers: 8_192,
     queuedMessages: 65_536,
-    queuedReplies: 16_384,
-    queuedRepliesPerPeer: 64,
+    queuedReplies: 32_768,
+    queuedRepliesPerPeer: 256,
     trackedNonConfirmable: 16_384,
     ...limits,
   };
