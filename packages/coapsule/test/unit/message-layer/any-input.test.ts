@@ -24,6 +24,9 @@ const limits = {
 /** A short datagram, perhaps with the Message ID of `answered`; most of the time with a header that makes sense, and with few different Message IDs. */
 function anyDatagram(random: SeededRandom, answered: Uint8Array | undefined): Uint8Array {
   const bytes = random.fill(new Uint8Array(random.integer(24)));
+  if (answered && random.integer(4) === 0) {
+    return Uint8Array.of(0x60, Code.Empty, ...answered.subarray(2, 4));
+  }
   if (random.integer(8) === 0 || bytes.length < 4) return bytes;
   const type = random.integer(4);
   bytes[0] = 0x40 | (type << 4) | (random.integer(4) === 0 ? random.integer(16) : 2);
@@ -41,11 +44,15 @@ test('50,000 datagrams of any kind in any state: nothing throws, ACK and RST are
   const layer = new LayerUnderTest({ limits, random });
   const handles: ReplyHandle[] = [];
   let lastSent: { peer: string; datagram: Uint8Array } | undefined;
+  let previous: { from: string; datagram: Uint8Array } | undefined;
   const kinds = new Map<string, number>();
   for (let i = 0; i < 50_000; i++) {
     const answersUs = lastSent !== undefined && random.integer(3) === 0;
-    const from = answersUs && lastSent ? lastSent.peer : `peer ${random.integer(40)}`;
-    const message = decodeMessage(anyDatagram(random, answersUs ? lastSent?.datagram : undefined));
+    let from = answersUs && lastSent ? lastSent.peer : `peer ${random.integer(40)}`;
+    let datagram = anyDatagram(random, answersUs ? lastSent?.datagram : undefined);
+    if (previous !== undefined && random.integer(8) === 0) ({ from, datagram } = previous);
+    previous = { from, datagram };
+    const message = decodeMessage(datagram);
     if (isDecodeFault(message)) {
       layer.layer.receiveFault(from, message, layer.now);
     } else {
@@ -79,7 +86,7 @@ test('50,000 datagrams of any kind in any state: nothing throws, ACK and RST are
     for (const output of layer.outputs()) {
       if (output.kind === 'transmit' && decoded(output.datagram).type !== 'ACK') lastSent = output;
     }
-    layer.clock.advanceBy(random.integer(100));
+    layer.clock.advanceBy(random.integer(200));
     layer.layer.handleTimeout(layer.now);
     const { counters } = layer.layer;
     assert.ok(counters.deduplicationBytes >= 0 && counters.deduplicationBytes <= limits.deduplicationBytes);

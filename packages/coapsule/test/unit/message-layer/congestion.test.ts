@@ -179,13 +179,13 @@ test('a request that would have to wait beyond the bound is refused at once; to 
 test('a peer that acknowledges nothing fills its own share of waiting replies, not that of others', () => {
   const layer = new LayerUnderTest();
   for (let i = 0; i < 1000; i++) layer.send('CON', Code.Content, 'silent');
-  assert.equal(layer.layer.counters.queuedReplies, 64);
-  assert.equal(layer.layer.counters.refused, 1000 - 65);
+  assert.equal(layer.layer.counters.queuedReplies, 256);
+  assert.equal(layer.layer.counters.refused, 1000 - 257);
   layer.transmitted();
   layer.send('CON', Code.Content);
   layer.send('CON', Code.Content);
   assert.equal(layer.transmitted().length, 1);
-  assert.equal(layer.layer.counters.queuedReplies, 65);
+  assert.equal(layer.layer.counters.queuedReplies, 257);
 });
 
 test('waiting replies are bounded in total, without harm to those that need not wait', () => {
