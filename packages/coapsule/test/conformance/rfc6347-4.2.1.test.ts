@@ -169,6 +169,14 @@ suite('RFC 6347 §4.2.1: the server', () => {
     assert.ok(server.give(ten).reduce((sum, datagram) => sum + datagram.length, 0) <= ten.length);
   });
 
+  test('answers one of many ClientHellos in a datagram', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    const many = Array.from({ length: 600 }, () => client.messageRecord(client.hello(noBytes, 0)));
+    assert.equal(server.give(concatBytes(...many)).length, 1);
+    assert.equal(server.give(client.messageRecord(client.hello(noBytes, 0))).length, 1);
+  });
+
   test('keeps nothing for 100,000 spoofed ClientHellos, whole, fragmented or with a made-up cookie', () => {
     const server = new LonelyLayer('server');
     const random = new SeededRandom(3);

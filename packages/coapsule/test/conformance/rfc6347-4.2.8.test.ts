@@ -133,6 +133,64 @@ suite('RFC 6347 §4.2.8: a client that begins again from the same address', () =
     assert.equal(server.all('application-data').length, 2);
   });
 
+  test('an older ClientHello of the same client, replayed once flight 4 is out, does not end the handshake under way', () => {
+    // Before that, the answer to the replay is a ServerHello like any forged one.
+    for (let moment = 4; moment <= 5; moment++) {
+      const pair = new DtlsPair();
+      const older: Uint8Array[] = [];
+      pair.network.hook = ({ from, datagram }): DatagramAction | undefined => {
+        // The ClientHello with a cookie of each of two first tries never arrives.
+        if (from !== pair.client.address || older.length === 2 || datagram[18] !== 1) return undefined;
+        older.push(datagram.slice());
+        return { kind: 'drop' };
+      };
+      for (let i = 0; i < 2; i++) {
+        pair.connect();
+        pair.run(500);
+        pair.restartClient();
+      }
+      assert.equal(older.length, 2);
+      const sentBefore = pair.network.sent.length;
+      pair.connect();
+      pair.run(5000, () => pair.network.sent.length >= sentBefore + moment);
+      for (const datagram of older) {
+        pair.server.layer.handle({ address: pair.client.address, datagram }, pair.clock.now);
+        pair.drain(pair.server);
+      }
+      pair.run(10_000, () => pair.bothConnected);
+      assert.ok(pair.bothConnected, `moment ${moment}`);
+      assert.ok(pair.exchange());
+      pair.run(20_000);
+      assert.equal(pair.server.layer.usage.handshakes, 0);
+    }
+  });
+
+  test('a ClientHello of the handshake under way is a repetition, whatever its message_seq', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    const hello = client.helloWithCookie(server);
+    client.takeServerFlight(server.give(client.messageRecord(hello)));
+    for (const messageSeq of [0, 2, 3]) {
+      assert.equal(
+        server.give(client.messageRecord({ ...hello, messageSeq })).length,
+        0,
+        'sent a moment ago',
+      );
+    }
+    server.wait(500);
+    assert.equal(server.give(client.messageRecord({ ...hello, messageSeq: 2 })).length, 1, 'flight 4 again');
+    const { keyExchange, finished } = client.secondFlight();
+    server.give(
+      concatBytes(
+        client.messageRecord(keyExchange),
+        client.changeCipherSpec(),
+        client.sealedFinished(finished),
+      ),
+    );
+    assert.ok(server.connected);
+    assert.equal(server.all('handshake-failed').length, 0);
+  });
+
   test('a client that begins again in the middle of a handshake takes the place of its own first try', () => {
     const pair = new DtlsPair();
     pair.connect();

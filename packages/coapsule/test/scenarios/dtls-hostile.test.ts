@@ -575,7 +575,7 @@ suite('limits', () => {
   });
 
   test('one fragment that announces 2^24 - 1 bytes is refused, from each of 1,000 peers', () => {
-    const server = new LonelyLayer('server');
+    const server = new LonelyLayer('server', { maxHandshakesPerHost: 1000 });
     for (let i = 0; i < 1000; i++) {
       const peer = ipAddress('192.0.2.77', 1000 + i);
       const client = new ScriptedClient({ seed: i & 0xff });
@@ -677,7 +677,7 @@ suite('limits', () => {
   });
 
   test('the oldest handshake goes when maxHandshakes are under way', () => {
-    const server = new LonelyLayer('server', { maxHandshakes: 10 });
+    const server = new LonelyLayer('server', { maxHandshakes: 10, maxHandshakesPerHost: 10 });
     for (let i = 0; i < 15; i++) {
       const peer = ipAddress('192.0.2.77', 1000 + i);
       const client = new ScriptedClient();
@@ -695,6 +695,81 @@ suite('limits', () => {
     server.wait(60_000);
     assert.equal(server.layer.usage.handshakes, 0);
     assert.equal(server.layer.nextTimeout(), undefined);
+  });
+
+  test('one host cannot crowd out the handshakes of others: its own go first', () => {
+    const server = new LonelyLayer('server', { maxHandshakes: 40 });
+    const halfOpen = (host: string, port: number): ScriptedClient => {
+      const peer = ipAddress(host, port);
+      const client = new ScriptedClient();
+      const [answer] = server.give(client.messageRecord(client.hello(noBytes, 0)), peer);
+      const hello = client.hello((answer as Uint8Array).slice(28), 1);
+      client.transcript.add(hello);
+      client.takeServerFlight(server.give(client.messageRecord(hello), peer));
+      return client;
+    };
+    const honest = halfOpen('192.0.2.1', 1);
+    for (let port = 1; port <= 100; port++) halfOpen('198.51.100.1', port);
+    assert.equal(server.layer.usage.handshakes, 1 + 10, 'a quarter for one host');
+    for (let host = 2; host <= 5; host++) {
+      for (let port = 1; port <= 100; port++) halfOpen(`198.51.100.${host}`, port);
+    }
+    assert.equal(server.layer.usage.handshakes, 40);
+    const { keyExchange, finished } = honest.secondFlight();
+    server.give(
+      concatBytes(
+        honest.messageRecord(keyExchange),
+        honest.changeCipherSpec(),
+        honest.sealedFinished(finished),
+      ),
+      ipAddress('192.0.2.1', 1),
+    );
+    assert.ok(server.connected);
+  });
+
+  test('thousands of fragments in one datagram: 64 are looked at', () => {
+    const server = new LonelyLayer('server');
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    const body = new Uint8Array(16_384);
+    const message = { type: HandshakeType.ClientKeyExchange, messageSeq: 2, body };
+    const piece = (offset: number): Uint8Array => encodeMessageFragment(message, offset, 1);
+    const records = Array.from({ length: 30 }, (_, record) =>
+      client.record(22, concatBytes(...Array.from({ length: 100 }, (_, i) => piece(200 * record + 2 * i)))),
+    );
+    const before = server.all('handshake-trace').length;
+    server.give(concatBytes(...records));
+    assert.equal(server.all('handshake-trace').length - before, 64);
+    assert.equal(server.layer.usage.keptBytes, 128 + 16_384, 'charged as what it takes');
+    for (const record of records) server.give(record);
+    assert.equal(server.layer.usage.keptBytes, 128 + 16_384);
+  });
+
+  test('forged fragments of old messages have nothing sent again, but for the last message of a flight', () => {
+    const server = new LonelyLayer('server', { initialTimeoutMs: 60_000, handshakeStallMs: 60_000 });
+    const client = new ScriptedClient();
+    client.takeServerFlight(server.give(client.messageRecord(client.helloWithCookie(server))));
+    for (const forged of [
+      { type: 99, messageSeq: 0, body: new Uint8Array(1) },
+      { type: HandshakeType.ServerHello, messageSeq: 1, body: new Uint8Array(1) },
+    ]) {
+      server.wait(1000);
+      assert.deepEqual(server.give(client.messageRecord(forged)), []);
+    }
+
+    const lonely = new LonelyLayer('client', { initialTimeoutMs: 60_000, handshakeStallMs: 60_000 });
+    lonely.layer.connect(lonely.peer, {}, lonely.clock.now);
+    const scripted = new ScriptedServer();
+    scripted.takeHello(lonely.drain());
+    const done = scripted.helloDone();
+    const hello = scripted.serverHello();
+    assert.equal(
+      lonely.give(concatBytes(scripted.messageRecord(hello), scripted.messageRecord(done))).length,
+      1,
+    );
+    lonely.wait(30_000);
+    assert.deepEqual(lonely.give(scripted.messageRecord(hello)), [], 'not the last message of its flight');
+    assert.equal(lonely.give(scripted.messageRecord(done)).length, 1);
   });
 
   test('the quietest association is closed with close_notify when there are maxAssociations', () => {

@@ -12,6 +12,7 @@
  * | extendedMasterSecret | | client: required, server: preferred | | RFC 7627 §5.2, §5.3 |
  * | pskIdentityHint | bytes | none | 0 … 1024 | RFC 4279 §5.2 |
  * | maxHandshakes | | 1000 | 1 … | server side |
+ * | maxHandshakesPerHost | | a quarter of maxHandshakes, at least 8 | 1 … | server side |
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
  * | cookieSecretLifetimeMs | ms | 60000 | 1 … | RFC 6347 §4.2.1 |
@@ -41,6 +42,7 @@ export interface DtlsConfig {
   readonly extendedMasterSecret: 'required' | 'preferred';
   readonly pskIdentityHint: Uint8Array;
   readonly maxHandshakes: number;
+  readonly maxHandshakesPerHost: number;
   readonly maxAssociations: number;
   readonly idleTimeoutMs: DurationMs;
   readonly cookieSecretLifetimeMs: DurationMs;
@@ -65,6 +67,7 @@ const never = Infinity;
  */
 export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsConfig {
   const maxTimeoutMs = number('maxTimeoutMs', config.maxTimeoutMs, 60_000, 1, 2 ** 31 - 1);
+  const maxHandshakes = number('maxHandshakes', config.maxHandshakes, 1000, 1);
   return Object.freeze({
     suites: suites(config.suites),
     mtu: number('mtu', config.mtu, 1232, 128, 65_507),
@@ -80,7 +83,13 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
     handshakeStallMs: number('handshakeStallMs', config.handshakeStallMs, 15_000, 1),
     extendedMasterSecret: config.extendedMasterSecret,
     pskIdentityHint: hint(config.pskIdentityHint),
-    maxHandshakes: number('maxHandshakes', config.maxHandshakes, 1000, 1),
+    maxHandshakes,
+    maxHandshakesPerHost: number(
+      'maxHandshakesPerHost',
+      config.maxHandshakesPerHost,
+      Math.max(8, Math.ceil(maxHandshakes / 4)),
+      1,
+    ),
     maxAssociations: number('maxAssociations', config.maxAssociations, 150_000, 1),
     idleTimeoutMs: number('idleTimeoutMs', config.idleTimeoutMs, never, 1),
     cookieSecretLifetimeMs: number('cookieSecretLifetimeMs', config.cookieSecretLifetimeMs, 60_000, 1),

@@ -16,17 +16,12 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
+import { ClientHelloGate } from './client-hello-gate.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
 import { EstablishedAssociations, type EstablishedInfo } from './established-associations.ts';
 import { FarewellAlerts } from './farewell-alerts.ts';
-import { CookieSource } from './handshake/cookie.ts';
-import {
-  decideCookie,
-  holdsClientHello,
-  type ReceivedFirstFragment,
-  readClientHello,
-} from './handshake/cookie-exchange.ts';
+import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
 import { Handshake } from './handshake/handshake.ts';
 import type { PskAnswer } from './handshake/handshake-context.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
@@ -48,13 +43,16 @@ export type AssociationInfo =
   | ({ readonly established: true } & EstablishedInfo)
   | { readonly established: false; readonly address: PeerAddress; readonly role: DtlsRole };
 
+/** Handshakes at one address: the present one, and some that it may be a replay beside. */
+const maxHandshakesPerAddress = 4;
+
 /** The layer. After each call, drain `poll` and ask `nextTimeout`. */
 export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly config: CheckedDtlsConfig;
   readonly #role: DtlsRole | 'both';
   readonly #crypto: CryptoProvider;
   readonly #random: RandomSource;
-  readonly #cookies: CookieSource;
+  readonly #gate: ClientHelloGate;
   readonly #established: EstablishedAssociations;
   readonly #pending = new PendingHandshakes();
   readonly #farewells: FarewellAlerts;
@@ -74,7 +72,9 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.#role = options.role;
     this.#crypto = options.crypto;
     this.#random = options.random;
-    this.#cookies = new CookieSource(options.crypto, options.random, this.config.cookieSecretLifetimeMs);
+    this.#gate = new ClientHelloGate(options.crypto, options.random, this.config, (output) =>
+      this.#emit(output),
+    );
   }
 
   /** How much is kept: associations, handshakes, and bytes of unfinished handshakes. */
@@ -99,10 +99,10 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   connect(address: PeerAddress, options: { readonly serverName?: string }, now: Instant): AssociationId {
     if (this.#role === 'server')
       throw new ApiMisuseError("role: got 'server', expected one that can connect");
-    const pending = this.#pending.at(address);
-    if (pending?.role === 'client') return pending.association;
-    if (pending !== undefined)
+    for (const pending of this.#pending.allAt(address)) {
+      if (pending.role === 'client') return pending.association;
       this.#giveUp(pending, 'replaced', 'a handshake of our own takes its place', now);
+    }
     return this.#begin(address, { kind: 'client', serverName: options.serverName }, now).association;
   }
 
@@ -170,13 +170,14 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   handle(input: DtlsInput, now: Instant): void {
     const { address, datagram } = input;
     const { records, fault } = splitRecords(datagram);
+    this.#gate.beginDatagram();
     if (datagram.length === 0) this.#discard(address, 'empty-datagram');
     for (const record of records) this.#receive(address, record, now);
     if (fault !== undefined) this.#discard(address, 'malformed-record');
-    const handshake = this.#pending.at(address);
-    if (handshake === undefined) return;
-    handshake.settle(now);
-    this.#conclude(handshake, now);
+    for (const handshake of this.#pending.allAt(address)) {
+      handshake.settle(now);
+      this.#conclude(handshake, now);
+    }
   }
 
   handleTimeout(now: Instant): void {
@@ -204,80 +205,53 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   // Receiving.
 
   #receive(address: PeerAddress, record: RecordView, now: Instant): void {
-    const handshake = this.#pending.at(address);
+    const isShakingHands = this.#pending.at(address) !== undefined;
+    const slot = this.#established.slotAt(address);
     if (record.epoch === 0) {
       if (record.contentType === ContentType.Handshake && holdsClientHello(record)) {
-        this.#receiveClientHello(address, record, handshake, now);
-      } else if (handshake !== undefined) {
-        handshake.receive(record, now);
-        this.#conclude(handshake, now);
+        this.#receiveClientHello(address, record, now);
+      } else if (isShakingHands) {
+        this.#giveToHandshakes(address, record, now);
       } else {
         if (record.contentType === ContentType.Handshake) this.#repeatFarewell(address, now);
         // RFC 6347 §4.1.2.7: nothing in the clear touches an established association, alerts least of all.
-        this.#discard(
-          address,
-          this.#established.slotAt(address) === undefined ? 'no-association' : plaintextReason(record),
-        );
+        this.#discard(address, slot === undefined ? 'no-association' : plaintextReason(record));
       }
       return;
     }
-    const slot = this.#established.slotAt(address);
     if (record.epoch === 1 && slot !== undefined) {
       const fault = this.#established.receive(slot, record, now);
       // What the old keys do not open may be meant for the handshake that is to replace them.
-      if (fault !== undefined && handshake === undefined) this.#discard(address, fault);
-      if (fault === undefined || handshake === undefined) return;
+      if (fault !== undefined && !isShakingHands) this.#discard(address, fault);
+      if (fault === undefined || !isShakingHands) return;
     }
-    if (handshake === undefined) {
-      this.#discard(address, slot === undefined ? 'no-association' : 'unknown-epoch');
-      return;
-    }
-    handshake.receive(record, now);
-    this.#conclude(handshake, now);
+    if (isShakingHands) this.#giveToHandshakes(address, record, now);
+    else this.#discard(address, slot === undefined ? 'no-association' : 'unknown-epoch');
   }
 
-  #receiveClientHello(
-    address: PeerAddress,
-    record: RecordView,
-    handshake: Handshake | undefined,
-    now: Instant,
-  ): void {
+  #giveToHandshakes(address: PeerAddress, record: RecordView, now: Instant): void {
+    for (const handshake of this.#pending.allAt(address)) {
+      handshake.receive(record, now);
+      this.#conclude(handshake, now);
+    }
+  }
+
+  #receiveClientHello(address: PeerAddress, record: RecordView, now: Instant): void {
+    const handshake = this.#pending.at(address);
     if (this.#role === 'client' || handshake?.role === 'client') {
       this.#discard(address, 'not-a-server');
       return;
     }
-    const hello = readClientHello(record);
-    if (hello === 'malformed' || hello === 'incomplete') {
-      this.#discard(
-        address,
-        hello === 'malformed' ? 'malformed-handshake-message' : 'incomplete-client-hello',
-      );
-      return;
-    }
-    if (hello === 'later-fragment') {
-      // Of use only to a handshake whose first fragment had a valid cookie.
-      if (handshake === undefined) {
-        this.#discard(address, 'incomplete-client-hello');
-        return;
-      }
+    const hello = this.#gate.admit(address, record, now);
+    if (hello === undefined) return;
+    if (hello !== 'later-fragment') {
+      this.#acceptClientHello(address, record, hello, now);
+    } else if (handshake !== undefined) {
       handshake.receive(record, now);
       this.#conclude(handshake, now);
-      return;
-    }
-    const decision = decideCookie(this.#cookies, address, record, hello, now);
-    if (decision.kind === 'ignore') {
-      this.#discard(address, 'incomplete-client-hello');
-    } else if (decision.kind === 'answer') {
-      this.#traceWithoutState(address, 'received', 'ClientHello', 1, hello);
-      if (decision.is === 'HelloVerifyRequest') {
-        this.#traceWithoutState(address, 'sent', 'HelloVerifyRequest', 2, hello);
-      } else {
-        this.#traceWithoutState(address, 'sent', 'alert protocol_version', undefined, hello);
-        this.#discard(address, 'client-version-too-old');
-      }
-      this.#emit({ kind: 'transmit', address, datagram: decision.datagram });
     } else {
-      this.#acceptClientHello(address, record, handshake, hello, now);
+      // Of use only to a handshake whose first fragment had a valid cookie.
+      this.#discard(address, 'incomplete-client-hello');
     }
   }
 
@@ -285,7 +259,6 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   #acceptClientHello(
     address: PeerAddress,
     record: RecordView,
-    handshake: Handshake | undefined,
     hello: ReceivedFirstFragment,
     now: Instant,
   ): void {
@@ -295,23 +268,18 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       this.#discard(address, 'repeated-client-hello');
       return;
     }
-    let server = handshake;
-    if (server === undefined || !equalBytes(server.clientRandom, random)) {
-      if (server !== undefined) this.#giveUp(server, 'replaced', 'the client began again', now);
-      this.#makeRoomForHandshake(now);
-      server = this.#begin(
-        address,
-        {
-          kind: 'server',
-          recordSequenceNumber: record.sequenceNumber,
-          messageSeq: hello.messageSeq,
-          clientRandom: random,
-        },
-        now,
-      );
+    let handshake = this.#pending.allAt(address).find((one) => equalBytes(one.clientRandom, random));
+    if (handshake === undefined) {
+      this.#makeRoomForHandshake(address, now);
+      const { messageSeq } = hello;
+      const recordSequenceNumber = record.sequenceNumber;
+      const start = { kind: 'server', recordSequenceNumber, messageSeq, clientRandom: random } as const;
+      handshake = this.#begin(address, start, now);
+    } else {
+      this.#pending.bringForward(handshake);
     }
-    if (!server.receiveRepeatedClientHello()) server.receive(record, now);
-    this.#conclude(server, now);
+    if (!handshake.receiveRepeatedClientHello()) handshake.receive(record, now);
+    this.#conclude(handshake, now);
   }
 
   // Handshakes.
@@ -351,6 +319,9 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     if (!this.#pending.remove(handshake)) return;
     const { address } = handshake;
     if (outcome.kind === 'established') {
+      for (const other of this.#pending.allAt(address)) {
+        this.#giveUp(other, 'replaced', 'the client began again', now);
+      }
       this.#established.add(handshake, outcome, now);
       return;
     }
@@ -367,13 +338,27 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     if (datagram !== undefined) this.#emit({ kind: 'transmit', address, datagram });
   }
 
-  /** Room for one more handshake of a client: the oldest one goes. */
-  #makeRoomForHandshake(now: Instant): void {
-    if (this.#pending.serverCount < this.config.maxHandshakes) return;
-    const oldest = this.#pending.oldestServer();
-    if (oldest !== undefined) {
-      this.#giveUp(oldest, 'capacity', `${this.config.maxHandshakes} handshakes are under way`, now);
+  /**
+   * Room for one more handshake of a client. The oldest one goes: of its address, of its host, or, when there is no
+   * room at all, of the host that has the most, so that no host can crowd out the others.
+   */
+  #makeRoomForHandshake(address: PeerAddress, now: Instant): void {
+    const { maxHandshakes, maxHandshakesPerHost } = this.config;
+    const [oldest, ...others] = this.#pending.allAt(address);
+    if (oldest !== undefined && others.length + 1 >= maxHandshakesPerAddress) {
+      this.#giveUp(oldest, 'replaced', 'the client began again', now);
     }
+    if (this.#pending.serverCountOf(address.host) >= maxHandshakesPerHost) {
+      this.#giveUpOldest(address.host, `${maxHandshakesPerHost} handshakes with its host are under way`, now);
+    }
+    if (this.#pending.serverCount >= maxHandshakes) {
+      this.#giveUpOldest(this.#pending.busiestHost(), `${maxHandshakes} handshakes are under way`, now);
+    }
+  }
+
+  #giveUpOldest(host: string | undefined, detail: string, now: Instant): void {
+    const oldest = host === undefined ? undefined : this.#pending.oldestServerOf(host);
+    if (oldest !== undefined) this.#giveUp(oldest, 'capacity', detail, now);
   }
 
   #giveUp(handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant): void {
@@ -389,26 +374,6 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
     this.#emit({ kind: 'discarded', address, reason });
-  }
-
-  #traceWithoutState(
-    address: PeerAddress,
-    direction: 'sent' | 'received',
-    name: string,
-    flight: number | undefined,
-    hello: ReceivedFirstFragment,
-  ): void {
-    this.#emit({
-      kind: 'handshake-trace',
-      address,
-      role: 'server',
-      direction,
-      name,
-      ...(flight === undefined ? {} : { flight, messageSeq: hello.messageSeq }),
-      epoch: 0,
-      retransmit: false,
-      reordered: false,
-    });
   }
 }
 

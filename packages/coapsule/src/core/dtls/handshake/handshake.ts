@@ -59,6 +59,11 @@ export class Handshake implements HandshakeContext {
   readonly transcript: Transcript;
   /** The random of the client's ClientHello; tells a repeated ClientHello from a new one. */
   readonly clientRandom: Uint8Array;
+  /**
+   * Set while another handshake with the same peer has the voice: this one goes on when the peer does, but repeats
+   * nothing and sends no alert.
+   */
+  isSetAside = false;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
   readonly #incoming: IncomingMessages;
@@ -155,7 +160,7 @@ export class Handshake implements HandshakeContext {
     this.#now = now;
     if (this.#outcome === undefined && this.#peerRepeated && !this.#progressed) {
       const again = this.#flightMachine.handle('peer-repeated', now);
-      if (again && !this.#state.waitsForApplication) this.#outgoing.transmit(true);
+      if (again && !this.#state.waitsForApplication) this.#transmitAgain();
     }
     this.#peerRepeated = false;
     this.#progressed = false;
@@ -473,8 +478,12 @@ export class Handshake implements HandshakeContext {
       this.#end(this.#evidence.failure(verdict));
     } else {
       this.#state.handleTimerExpired?.(this);
-      if (this.#flightMachine.handle('timer-expired', this.#now)) this.#outgoing.transmit(true);
+      if (this.#flightMachine.handle('timer-expired', this.#now)) this.#transmitAgain();
     }
+  }
+
+  #transmitAgain(): void {
+    if (!this.isSetAside) this.#outgoing.transmit(true);
   }
 
   #restartTimer(): void {
@@ -487,6 +496,10 @@ export class Handshake implements HandshakeContext {
   }
 
   #endWithAlert(failure: HandshakeFailure, alertSent: AlertDescription): void {
+    if (this.isSetAside) {
+      this.#end(failure);
+      return;
+    }
     this.#outgoing.sendAlert(alertSent);
     this.#end({ ...failure, alertSent });
   }

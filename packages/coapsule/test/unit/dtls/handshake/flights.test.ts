@@ -118,4 +118,19 @@ suite('the flight machine (RFC 6347 §4.2.4, Figure 3)', () => {
     assert.equal(machine.handle('peer-repeated', instant(501)), false);
     assert.equal(machine.deadline, 1000);
   });
+
+  test('answers six repetitions of the peer for each flight, since anybody can pretend to be it', () => {
+    const machine = new FlightMachine(1000, 60_000);
+    let now = 0;
+    for (const _flight of [1, 2]) {
+      machine.handle('next-flight-received', instant(now));
+      machine.handle('flight-sent', instant(now));
+      let answered = 0;
+      for (let i = 0; i < 20; i++) {
+        now += 500;
+        if (machine.handle('peer-repeated', instant(now))) answered++;
+      }
+      assert.equal(answered, 6);
+    }
+  });
 });
