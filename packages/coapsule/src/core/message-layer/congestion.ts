@@ -118,7 +118,7 @@ export class CongestionControl<Item> {
   /** What waits in a lane for a peer that has been silent since `since`; nothing when it has not. */
   waitingForSilent(peer: PeerKey, lane: Lane, since: Instant): readonly Item[] {
     const state = this.#peers.get(peer);
-    if (state === undefined || (state.heardAt !== undefined && state.heardAt >= since)) return [];
+    if (state === undefined || (state.heardAt !== undefined && state.heardAt > since)) return [];
     return [...state.waiting[lane]];
   }
 

@@ -44,8 +44,9 @@ import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../fo
 import type { RandomSource } from '../foundation/random-source.ts';
 import { KeyedDigest } from './keyed-digest.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
-import type { PeerKey, ReplyHandle } from './message-layer-output.ts';
+import type { PeerKey } from './message-layer-output.ts';
 import { contentOf, isSafeRequest } from './message-types.ts';
+import { isOpen, newList, type ReceivedRecord, type RecordList } from './received-record.ts';
 
 /** Heap bytes of a record and its place in the index, measured, rounded up. */
 const recordBytes = 256;
@@ -58,53 +59,15 @@ const peerBytes = 256;
 /** How far records may outstay their lifetime in memory (never in effect), so that timers are few. */
 const sweepMs = 1000;
 
-/**
- * What was done about the first copy.
- *
- * `in-progress` nothing yet · `acknowledged` an Empty ACK · `answered` its answer is stored ·
- * `repeatable` answered, and the answer not kept · `reset` a Reset. Copies of a NON are absorbed in any
- * state, so that of a NON request does not change.
- */
-export type RecordState = 'in-progress' | 'acknowledged' | 'answered' | 'repeatable' | 'reset';
-
-/** One received message. It is also the handle by which a request is replied to. */
-export interface ReceivedRecord extends ReplyHandle {
-  state: RecordState;
-  /** Whether the request may change something at the server. False for responses. */
-  readonly unsafe: boolean;
-  answerCode: Code;
-  /** Options and payload of the answer, as bytes. */
-  answerTail: Uint8Array;
-  /** A reply went out, piggybacked or not. */
-  replied: boolean;
-  /** Whether `Deduplication` holds it. */
-  stored: boolean;
-  readonly length: number;
-  readonly digestHigh: number;
-  readonly digestLow: number;
-  readonly lapses: Instant;
-  bytes: number;
-  list: RecordList | undefined;
-  previous: ReceivedRecord | undefined;
-  next: ReceivedRecord | undefined;
-  /** Another record of this peer with the same Message ID. */
-  sameId: ReceivedRecord | undefined;
-}
-
 interface RecordsOfPeer {
   readonly byMessageId: Map<number, ReceivedRecord>;
   /** Oldest first. */
   readonly droppable: Set<ReceivedRecord>;
   bytes: number;
+  /** Unsafe CON requests that were not replied to: they may still be carried out. */
+  open: number;
   /** When the last record was added. */
   newestAt: Instant;
-}
-
-/** Records in the order in which they lapse. */
-interface RecordList {
-  readonly droppable: boolean;
-  first: ReceivedRecord | undefined;
-  last: ReceivedRecord | undefined;
 }
 
 /** The recent messages of all peers of one layer. */
@@ -203,7 +166,7 @@ export class Deduplication {
     tokenLength: number,
     keep: boolean,
   ): void {
-    record.replied = true;
+    this.#settle(record);
     if (!keep && !record.unsafe) {
       record.state = 'repeatable';
       this.#resize(record, recordBytes);
@@ -221,7 +184,7 @@ export class Deduplication {
 
   /** The answer went out as a message of its own. */
   repliedSeparately(record: ReceivedRecord, keep: boolean): void {
-    record.replied = true;
+    this.#settle(record);
     if (!keep && record.stored) this.#link(record, this.#lists[record.type].droppable);
   }
 
@@ -287,7 +250,7 @@ export class Deduplication {
     let tries = 0;
     for (const [peer, records] of this.#peers) {
       if (elapsedMs(records.newestAt, now) <= this.#transmitSpanMs || tries++ === 64) return false;
-      if (isSettled(records)) {
+      if (records.open === 0) {
         this.#counters.evicted += records.byMessageId.size;
         this.forgetPeer(peer);
         return true;
@@ -319,7 +282,7 @@ export class Deduplication {
       this.#peers.delete(record.peer);
       this.#peers.set(record.peer, records);
     } else {
-      records = { byMessageId: new Map(), droppable: new Set(), bytes: 0, newestAt: now };
+      records = { byMessageId: new Map(), droppable: new Set(), bytes: 0, open: 0, newestAt: now };
       this.#peers.set(record.peer, records);
       this.#counters.deduplicationPeers++;
       this.#counters.deduplicationBytes += peerBytes;
@@ -327,6 +290,7 @@ export class Deduplication {
     record.sameId = records.byMessageId.get(record.messageId);
     records.byMessageId.set(record.messageId, record);
     records.bytes += record.bytes;
+    if (isOpen(record)) records.open++;
     record.stored = true;
     this.#counters.deduplicationBytes += record.bytes;
     this.#counters.deduplicationEntries++;
@@ -353,12 +317,20 @@ export class Deduplication {
     // Whoever still has the handle, such as an observation, does not hold the answer with it.
     record.answerTail = noBytes;
     records.bytes -= record.bytes;
+    if (isOpen(record)) records.open--;
     this.#counters.deduplicationBytes -= record.bytes;
     this.#counters.deduplicationEntries--;
     if (byMessageId.size > 0) return;
     this.#peers.delete(record.peer);
     this.#counters.deduplicationPeers--;
     this.#counters.deduplicationBytes -= peerBytes;
+  }
+
+  /** A reply went out. */
+  #settle(record: ReceivedRecord): void {
+    const records = this.#peers.get(record.peer);
+    if (record.stored && records && isOpen(record)) records.open--;
+    record.replied = true;
   }
 
   #resize(record: ReceivedRecord, bytes: number): void {
@@ -392,18 +364,4 @@ export class Deduplication {
     record.next = undefined;
     if (list.droppable) this.#peers.get(record.peer)?.droppable.delete(record);
   }
-}
-
-function newList(droppable: boolean): RecordList {
-  return { droppable, first: undefined, last: undefined };
-}
-
-/** Whether no request of a peer may still be carried out; copies of a NON one are not sent on purpose. */
-function isSettled(records: RecordsOfPeer): boolean {
-  for (const first of records.byMessageId.values()) {
-    for (let record: ReceivedRecord | undefined = first; record; record = record.sameId) {
-      if (record.unsafe && record.type === 'CON' && !record.replied) return false;
-    }
-  }
-  return true;
 }

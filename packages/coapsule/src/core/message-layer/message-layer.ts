@@ -23,7 +23,7 @@ import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
-import { Deduplication, type ReceivedRecord } from './deduplication.ts';
+import { Deduplication } from './deduplication.ts';
 import {
   type MessageLayerCounters,
   type MessageLayerLimits,
@@ -42,6 +42,7 @@ import type {
   UnmatchedReason,
 } from './message-layer-output.ts';
 import { contentOf, type MessageContent, messageUsage, rejection } from './message-types.ts';
+import type { ReceivedRecord } from './received-record.ts';
 import { TransmissionTable } from './transmission-table.ts';
 
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
