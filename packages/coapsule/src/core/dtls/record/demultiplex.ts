@@ -19,7 +19,7 @@ import {
 /** Where a record lies in its datagram; the bytes are not copied. */
 export interface RecordView {
   readonly contentType: ContentType;
-  /** 0xfeff or 0xfefd. */
+  /** 0xfeff or 0xfefd; in epoch 0 any 0xfeXX. */
   readonly version: number;
   readonly epoch: number;
   /** 0 … 2^48 - 1, exact. */
@@ -34,16 +34,17 @@ export interface RecordView {
 export interface SplitDatagram {
   /** Well-formed records in their order. */
   readonly records: readonly RecordView[];
-  /** Set when bytes were left over that are no record; all from its offset on is to be discarded. */
+  /** Set when there were bytes that are no record of ours; they are to be discarded. The first such place. */
   readonly fault?: DecodeFault;
 }
 
 /**
  * The records of one datagram.
  *
- * Stops at the first record with an unknown content type (another header layout may follow, RFC 9147 §4.1),
- * another version than DTLS 1.0 or 1.2, or a length that is not there or too large; the records before it are
- * kept (RFC 6347 §4.1.2.7). An empty datagram has no records and no fault.
+ * Stops at the first record with another header layout (RFC 9147 §4, RFC 9146 §4), another version than DTLS 1.0
+ * or 1.2, or a length that is not there or too large; the records before it are kept (RFC 6347 §4.1.2.7). One with
+ * a content type nobody knows here is skipped by its length. In epoch 0 any minor version will do, since a client
+ * may put its highest there (RFC 5246 Appendix E.1). An empty datagram has no records and no fault.
  *
  * @param datagram Not changed; the views refer to it.
  * @returns never throws.
@@ -51,19 +52,21 @@ export interface SplitDatagram {
 export function splitRecords(datagram: Uint8Array): SplitDatagram {
   const records: RecordView[] = [];
   let offset = 0;
+  let skipped: DecodeFault | undefined;
   while (offset < datagram.length) {
     if (datagram.length - offset < recordHeaderLength) {
       return { records, fault: recordFault(datagram.length, 'the datagram ends inside a record header') };
     }
     const contentType = at(datagram, offset);
-    if (!isContentType(contentType)) {
+    if (hasOtherHeader(contentType)) {
       return { records, fault: recordFault(offset, `unknown content type ${contentType}`) };
     }
     const version = u16(datagram, offset + 1);
-    if (version !== ProtocolVersion.Dtls12 && version !== ProtocolVersion.Dtls10) {
+    const epoch = u16(datagram, offset + 3);
+    const isKnown = version === ProtocolVersion.Dtls12 || version === ProtocolVersion.Dtls10;
+    if (!isKnown && (epoch > 0 || version >>> 8 !== 0xfe)) {
       return { records, fault: recordFault(offset + 1, `unknown record version 0x${version.toString(16)}`) };
     }
-    const epoch = u16(datagram, offset + 3);
     const fragmentLength = u16(datagram, offset + 11);
     // RFC 5246 §6.2.1, §6.2.3: protection may add up to 2048 bytes, and epoch 0 has none.
     if (fragmentLength > (epoch === 0 ? maxPlaintextLength : maxCiphertextLength)) {
@@ -74,15 +77,24 @@ export function splitRecords(datagram: Uint8Array): SplitDatagram {
       return { records, fault: recordFault(offset + 11, 'the datagram ends inside a record') };
     }
     const sequenceNumber = u16(datagram, offset + 5) * 0x1_0000_0000 + u32(datagram, offset + 7);
-    records.push({ contentType, version, epoch, sequenceNumber, datagram, fragmentOffset, fragmentLength });
+    if (isContentType(contentType)) {
+      records.push({ contentType, version, epoch, sequenceNumber, datagram, fragmentOffset, fragmentLength });
+    } else {
+      skipped ??= recordFault(offset, `unknown content type ${contentType}`);
+    }
     offset = fragmentOffset + fragmentLength;
   }
-  return { records };
+  return skipped === undefined ? { records } : { records, fault: skipped };
 }
 
 /** The fragment of a record as a view: the content itself in epoch 0, otherwise still protected. */
 export function fragmentOf(record: RecordView): Uint8Array {
   return record.datagram.subarray(record.fragmentOffset, record.fragmentOffset + record.fragmentLength);
+}
+
+/** The unified header of DTLS 1.3 begins with the bits 001; tls12_cid (25) has a connection id before its length. */
+function hasOtherHeader(firstByte: number): boolean {
+  return firstByte >>> 5 === 1 || firstByte === 25;
 }
 
 function isContentType(value: number): value is ContentType {

@@ -85,10 +85,10 @@ suite('splitRecords', () => {
   });
 
   const spoiled: readonly [name: string, record: Uint8Array, faultAt: number][] = [
-    ['an unknown content type', hex('19fefd0000000000000000000100'), 0],
+    ['a record with a connection id (tls12_cid)', hex('19fefd0000000000000000000100'), 0],
     ['a DTLS 1.3 ciphertext record', hex('2e00010002aabb000000000000'), 0],
     ['version TLS 1.2', hex('16030300000000000000000001ff'), 1],
-    ['version 1.1 of DTLS, which does not exist', hex('16fefe00000000000000000001ff'), 1],
+    ['version 1.1 of DTLS, which does not exist, in epoch 1', hex('16fefe00010000000000000001ff'), 1],
     ['a length that reaches past the datagram', hex('16fefd00000000000000000002ff'), 11],
     [
       'a length above 2^14 in epoch 0',
@@ -115,6 +115,24 @@ suite('splitRecords', () => {
       assert.equal(fault?.offset, hello.length + ccs.length + faultAt);
     });
   }
+
+  test('a record of an unknown content type is skipped by its length, and told as a fault', () => {
+    const { records, fault } = splitRecords(concatBytes(hello, hex('18fefd0000000000000000000100'), ccs));
+    assert.deepEqual(
+      records.map(({ sequenceNumber }) => sequenceNumber),
+      [7, 8],
+    );
+    assert.equal(fault?.offset, hello.length);
+  });
+
+  test('any minor version is taken in epoch 0 (RFC 5246 Appendix E.1)', () => {
+    for (const version of ['fe00', 'fefc', 'fefe', 'feff']) {
+      const { records, fault } = splitRecords(hex(`16${version}00000000000000000001ff`));
+      assert.equal(fault, undefined);
+      assert.equal(records.length, 1, version);
+    }
+    assert.equal(splitRecords(hex('16ffff00000000000000000001ff')).records.length, 0);
+  });
 
   test('a datagram that ends inside a header is a fault at its end', () => {
     for (let length = 1; length < 13; length++) {
