@@ -3,7 +3,7 @@
  *
  * | name | unit | default | allowed | from |
  * |---|---|---|---|---|
- * | suites | | all of `cipher-suites.ts` | at least one; order is preference | RFC 7252 §9.1.3.1 |
+ * | suites | | all, in the order below | at least one; order is preference | RFC 7252 §9.1.3.1, RFC 9325 §4.1 |
  * | mtu | bytes of UDP payload | 1232 | 128 … 65507 | RFC 6347 §4.1.1.1, RFC 8200 §5 |
  * | initialTimeoutMs | ms | 1000 | 1 … maxTimeoutMs | RFC 6347 §4.2.4.1 |
  * | maxTimeoutMs | ms | 60000 | up to 2^31 - 1 | RFC 6347 §4.2.4.1 |
@@ -19,6 +19,10 @@
  * | finalFlightMs | ms | 240000 | 0 … | RFC 6347 §4.2.4: twice the MSL of TCP |
  * | keylog | | false | | |
  *
+ * Suites with forward secrecy come first, as far as they use AES, then the mandatory TLS_PSK_WITH_AES_128_CCM_8, and
+ * ChaCha20 last: constrained peers have hardware for AES, and the capture tools of the field decrypt no ChaCha20
+ * with PSK (docs/decisions/010).
+ *
  * A handshake may take `handshakeTimeoutMs` in all: with the timers of RFC 6347 that is six transmissions of a
  * flight (0, 1, 3, 7, 15, 31 s). A server gives up sooner, after `handshakeStallMs` without a new message from the
  * client, so that half-open handshakes do not pile up. A client whose server falls silent after our Finished, as
@@ -30,6 +34,18 @@
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { DurationMs } from '../foundation/instant.ts';
 import { type CipherSuite, type CipherSuiteName, cipherSuites, suiteByName } from './cipher-suites.ts';
+
+/** All suites, the preferred first; the module comment says why. */
+const preferredSuites: readonly CipherSuiteName[] = [
+  'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
+  'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
+  'TLS_PSK_WITH_AES_128_CCM_8',
+  'TLS_PSK_WITH_AES_128_CCM',
+  'TLS_PSK_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256',
+  'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256',
+];
 
 /** Settings as the caller gives them; the table above says what each is. */
 export interface DtlsConfig {
@@ -110,8 +126,7 @@ function number(
   throw new ApiMisuseError(`${name}: got ${chosen}, expected ${least} … ${most}`);
 }
 
-function suites(names: readonly CipherSuiteName[] | undefined): readonly CipherSuite[] {
-  if (names === undefined) return cipherSuites;
+function suites(names: readonly CipherSuiteName[] = preferredSuites): readonly CipherSuite[] {
   if (names.length === 0) throw new ApiMisuseError('suites: got none, expected at least one');
   return Object.freeze(
     [...new Set(names)].map((name) => {

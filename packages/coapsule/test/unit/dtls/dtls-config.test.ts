@@ -10,10 +10,25 @@ import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
 import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 
 suite('the settings of the DTLS layer', () => {
-  test('have the defaults of the RFCs, with AES-128-CCM-8 first', () => {
+  test('prefer forward secrecy with AES, then the mandatory suite, ChaCha20 last; and leave no suite out', () => {
+    const names = checkDtlsConfig().suites.map(({ name }) => name);
+    assert.deepEqual(names, [
+      'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
+      'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
+      'TLS_PSK_WITH_AES_128_CCM_8',
+      'TLS_PSK_WITH_AES_128_CCM',
+      'TLS_PSK_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256',
+      'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256',
+    ]);
+    assert.deepEqual([...names].sort(), cipherSuites.map(({ name }) => name).sort());
+  });
+
+  test('have the defaults of the RFCs', () => {
     const config = checkDtlsConfig();
-    assert.equal(config.suites, cipherSuites);
-    assert.equal(config.suites[0]?.name, 'TLS_PSK_WITH_AES_128_CCM_8');
+    assert.equal(config.maxHandshakesPerHost, 250);
+    assert.equal(checkDtlsConfig({ maxHandshakes: 10 }).maxHandshakesPerHost, 8);
     assert.equal(config.mtu, 1232);
     assert.equal(config.initialTimeoutMs, 1000);
     assert.equal(config.maxTimeoutMs, 60_000);
@@ -33,6 +48,7 @@ suite('the settings of the DTLS layer', () => {
     ['initialTimeoutMs', { initialTimeoutMs: 2000, maxTimeoutMs: 1000 }],
     ['handshakeTimeoutMs', { handshakeTimeoutMs: -1 }],
     ['maxHandshakes', { maxHandshakes: 0 }],
+    ['maxHandshakesPerHost', { maxHandshakesPerHost: 0 }],
     ['maxAssociations', { maxAssociations: 0 }],
     ['suites', { suites: [] }],
     ['suites', { suites: ['TLS_RSA_WITH_NULL_MD5'] }],
