@@ -5,8 +5,8 @@ import { Code, failure, type Handler, type Request, type Resource } from 'coapsu
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
 import type { Rule } from '../access/rule.ts';
 
-/** What the decision needs to know about an identity. */
-export type RulesOf = (identity: string) => Promise<readonly Rule[] | undefined>;
+/** What the decision needs to know about an identity, and the key that its association was made with. */
+export type RulesOf = (identity: string, keyStamp: unknown) => Promise<readonly Rule[] | undefined>;
 
 const handlerNames = ['get', 'post', 'put', 'delete', 'fetch', 'patch', 'ipatch'] as const;
 
@@ -46,5 +46,5 @@ export function authorised(
 async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
   const { security } = request.peer;
   if (security.kind === 'none') return { kind: 'plain' };
-  return { kind: 'identity', rules: await rulesOf(security.identity) };
+  return { kind: 'identity', rules: await rulesOf(security.identity, security.context) };
 }

@@ -2,9 +2,9 @@
  * Who may shake hands, and what each identity may do: the store's devices, keys from the command line and the demo.
  *
  * Keys are looked up at each handshake, in this order: command line, store, demo, the any-identity key. So a device
- * in the store closes the door that a published demo key would open under the same name. Rules are kept in memory
- * until the store says that another process has written; then live associations under a key that is no longer the
- * device's are named for ending.
+ * in the store closes the door that a published demo key would open under the same name. Each key comes with a stamp
+ * that names its source and version; the association keeps it, and it is good for as long as a look-up of the same
+ * identity would give the same stamp. Which associations there are is not known here (association-review.ts).
  */
 import { defaultRules, parseRule, type Rule } from '../access/rule.ts';
 import type { PskEntry } from '../server/serve-options.ts';
@@ -24,19 +24,29 @@ export interface DirectorySources {
 /** Rules kept in memory; more identities than this start afresh. */
 const maxKept = 10_000;
 
+/**
+ * Where a key comes from, and which version of it. Compared, never taken apart: an association whose identity has
+ * another stamp now is out of date, whatever changed.
+ */
+export type KeyStamp = 'command-line' | 'demo' | 'any' | `store:${string}`;
+
+/** A key for a handshake, in the form of the library's key look-up. */
+export interface Admission {
+  readonly key: Uint8Array;
+  /** Kept with the association as its `context`. */
+  readonly context: KeyStamp;
+}
+
 interface Entry {
   readonly key: Uint8Array;
   readonly rules: readonly Rule[];
-  /** Changes with the key; undefined for what cannot change while the gateway runs. */
-  readonly keyStamp: string | undefined;
+  readonly stamp: KeyStamp;
 }
 
 /** Identities with their keys and rules. */
 export class DeviceDirectory {
   readonly #sources: DirectorySources;
   readonly #kept = new Map<string, readonly Rule[] | undefined>();
-  /** Store devices that got their key for a handshake, with the stamp of that key. */
-  readonly #admitted = new Map<string, string>();
   #generation = 0;
 
   constructor(sources: DirectorySources) {
@@ -44,61 +54,61 @@ export class DeviceDirectory {
   }
 
   /** The key of an identity for a handshake; undefined when nobody has that name. */
-  async key(identity: string): Promise<Uint8Array | undefined> {
+  async admission(identity: string): Promise<Admission | undefined> {
     const entry = await this.#find(identity);
-    if (entry?.keyStamp !== undefined) this.#admitted.set(identity, entry.keyStamp);
-    return entry?.key;
+    return entry && { key: entry.key, context: entry.stamp };
   }
 
-  /** What an authenticated identity may do; undefined when it is no device any more. */
-  async rules(identity: string): Promise<readonly Rule[] | undefined> {
-    if (this.#kept.has(identity)) return this.#kept.get(identity);
+  /** Whether a handshake of this identity would get the same key now; asks the store each time. */
+  async isCurrent(identity: string, stamp: unknown): Promise<boolean> {
+    return (await this.#find(identity))?.stamp === stamp;
+  }
+
+  /**
+   * What an authenticated identity may do.
+   *
+   * @param stamp that of its association: what came from another source has no part in the rights of this one.
+   * @returns undefined when its key does not count any more.
+   */
+  async rules(identity: string, stamp: unknown): Promise<readonly Rule[] | undefined> {
+    // No stamp holds a line feed.
+    const name = `${stamp}\n${identity}`;
+    if (this.#kept.has(name)) return this.#kept.get(name);
     const generation = this.#generation;
-    const rules = (await this.#find(identity))?.rules;
+    const entry = await this.#find(identity);
+    const rules = entry?.stamp === stamp ? entry?.rules : undefined;
     if (generation === this.#generation) {
       if (this.#kept.size >= maxKept) this.#kept.clear();
-      this.#kept.set(identity, rules);
+      this.#kept.set(name, rules);
     }
     return rules;
   }
 
-  /**
-   * The store was written by another process.
-   *
-   * @returns identities that were admitted with a key that is not theirs any more.
-   */
-  async revoked(): Promise<string[]> {
+  /** The store was written by another process: rules are looked up again. */
+  storeChanged(): void {
     this.#generation += 1;
     this.#kept.clear();
-    const revoked: string[] = [];
-    for (const [identity, stamp] of [...this.#admitted]) {
-      const entry = await this.#find(identity);
-      if (entry?.keyStamp === stamp) continue;
-      this.#admitted.delete(identity);
-      revoked.push(identity);
-    }
-    return revoked;
   }
 
   async #find(identity: string): Promise<Entry | undefined> {
     const { device, psks, demo, anyIdentityKey } = this.#sources;
     const fixed = psks.find((psk) => psk.identity === identity);
-    if (fixed !== undefined) return fixedEntry(fixed.key, identity);
+    if (fixed !== undefined) return fixedEntry(fixed.key, identity, 'command-line');
     const stored = await device(identity);
     if (stored !== undefined) {
       return {
         key: stored.psk,
         // A rule that this version cannot read gives nothing.
         rules: stored.rules.map(parseRule).filter((rule) => typeof rule !== 'string'),
-        keyStamp: `${stored.addedAtMs} ${stored.keyVersion}`,
+        stamp: `store:${stored.addedAtMs} ${stored.keyVersion}`,
       };
     }
     const known = demo.find((psk) => psk.identity === identity);
-    if (known !== undefined) return fixedEntry(known.key, identity);
-    return anyIdentityKey && fixedEntry(anyIdentityKey, identity);
+    if (known !== undefined) return fixedEntry(known.key, identity, 'demo');
+    return anyIdentityKey && fixedEntry(anyIdentityKey, identity, 'any');
   }
 }
 
-function fixedEntry(key: Uint8Array, identity: string): Entry {
-  return { key, rules: defaultRules(identity), keyStamp: undefined };
+function fixedEntry(key: Uint8Array, identity: string, stamp: KeyStamp): Entry {
+  return { key, rules: defaultRules(identity), stamp };
 }

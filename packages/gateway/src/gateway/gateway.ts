@@ -4,7 +4,15 @@
  * Started and stopped as one; what can fail at the start fails before anything listens. The options of the command
  * line are read in cli/serve.ts.
  */
-import { Code, failure, type Listener, type Middleware, Server, type TraceEvent } from 'coapsule';
+import {
+  type AssociationEvent,
+  Code,
+  failure,
+  type Listener,
+  type Middleware,
+  Server,
+  type TraceEvent,
+} from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
@@ -17,6 +25,7 @@ import { endpointFault } from '../server/start-up-fault.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { AssociationReview } from './association-review.ts';
 import { authorised } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { associationLogger, requestLine, unknownIdentityLogger } from './request-log.ts';
@@ -47,8 +56,8 @@ export interface GatewayOptions {
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
 
-/** A handshake that began before a key was revoked has ended by then. */
-const longestHandshakeMs = 30_000;
+/** When the store could not say which keys count, it is asked again after this time. */
+const reviewRetryMs = 1000;
 
 /** A gateway that listens. */
 export class Gateway implements AsyncDisposable {
@@ -71,7 +80,8 @@ export class Gateway implements AsyncDisposable {
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
     const stops: (() => void)[] = [];
-    const server = new Server({ onError: (error) => log.error(errorText(error)) });
+    const reportError = (error: unknown): void => log.error(errorText(error));
+    const server = new Server({ onError: reportError });
     try {
       for (const warning of store.warnings) log.warning(warning);
       await warnAboutDevices(store, options);
@@ -86,23 +96,21 @@ export class Gateway implements AsyncDisposable {
         anyIdentityKey: options.anyIdentityKey,
       });
       addResources(server, store, directory, options, stops);
-      const listeners = await listen(server, directory, options);
-      const disconnect = (identities: readonly string[]): void => {
-        for (const listener of listeners) {
-          for (const identity of identities) listener.disconnect(identity);
-        }
-      };
+      const listeners: Listener[] = [];
+      const review = new AssociationReview({
+        directory,
+        listeners,
+        onError: reportError,
+        later: (action) => systemTickTimer.after(reviewRetryMs, action),
+      });
+      stops.push(() => review.stop());
+      await listen(server, listeners, directory, review, options);
       changed = () => {
-        directory.revoked().then(
-          (identities) => {
-            if (identities.length === 0) return;
-            disconnect(identities);
-            // A handshake that began with the old key may still have been under way.
-            setTimeout(() => disconnect(identities), longestHandshakeMs).unref();
-          },
-          (error) => log.error(errorText(error)),
-        );
+        directory.storeChanged();
+        review.all();
       };
+      // A device may have been changed while the sockets were opened.
+      changed();
       return new Gateway(store, server, listeners, stops);
     } catch (error) {
       for (const stop of stops) stop();
@@ -170,7 +178,7 @@ function addResources(
   for (const { path, protection, resource } of resources) {
     server.resource(
       path,
-      authorised(resource, protection, policy, (identity) => directory.rules(identity)),
+      authorised(resource, protection, policy, (identity, stamp) => directory.rules(identity, stamp)),
     );
   }
   if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
@@ -202,32 +210,38 @@ function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
   };
 }
 
+/** Opens the sockets and adds them to `listeners` one by one. */
 async function listen(
   server: Server,
+  listeners: Listener[],
   directory: DeviceDirectory,
+  review: AssociationReview,
   options: GatewayOptions,
-): Promise<readonly Listener[]> {
+): Promise<void> {
   const { coap, coaps, keylog, pskHint } = options;
   const traced = options.trace === undefined ? {} : { trace: options.trace };
-  const listeners: Listener[] = [];
   if (coap !== undefined) {
     listeners.push(await open('coap', coap, (uri) => server.listen(uri, traced)));
   }
   if (coaps !== undefined) {
-    const logUnknown = unknownIdentityLogger(options.log, options.clock ?? systemWallClock);
+    const clock = options.clock ?? systemWallClock;
+    const logUnknown = unknownIdentityLogger(options.log, clock);
+    const logAssociation = associationLogger(options.log, clock);
     const psk = {
       lookup: async (identity: string) => {
-        const key = await directory.key(identity);
-        if (key === undefined) logUnknown(identity);
-        return key;
+        const admission = await directory.admission(identity);
+        if (admission === undefined) logUnknown(identity);
+        return admission;
       },
       ...(pskHint === undefined ? {} : { hint: pskHint }),
     };
-    const onAssociation = associationLogger(options.log, options.clock ?? systemWallClock);
+    const onAssociation = (event: AssociationEvent): void => {
+      logAssociation(event);
+      if (event.kind === 'connected') review.one(event.peer);
+    };
     const credentials = { psk, onAssociation, ...traced, ...(keylog === undefined ? {} : { keylog }) };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
   }
-  return listeners;
 }
 
 async function open(

@@ -13,6 +13,8 @@ const device = (change: Partial<Device> = {}): Device => ({
   ...change,
 });
 
+const stamp = 'store:1 1';
+
 function directory(stored: Map<string, Device>, looked: string[] = []): DeviceDirectory {
   return new DeviceDirectory({
     device: async (id) => {
@@ -28,38 +30,57 @@ function directory(stored: Map<string, Device>, looked: string[] = []): DeviceDi
 test('rules are looked up once, and again after another process has written', async () => {
   const looked: string[] = [];
   const known = directory(new Map([['a', device()]]), looked);
-  for (let round = 0; round < 3; round += 1) assert.equal((await known.rules('a'))?.length, 1);
+  for (let round = 0; round < 3; round += 1) assert.equal((await known.rules('a', stamp))?.length, 1);
   assert.equal(looked.length, 1);
-  await known.revoked();
-  await known.rules('a');
+  known.storeChanged();
+  await known.rules('a', stamp);
   assert.equal(looked.length, 2);
 });
 
 test('a look-up that was under way while the store changed is not kept', async () => {
   const stored = new Map([['a', device()]]);
   const known = directory(stored);
-  const early = known.rules('a');
-  const revoked = known.revoked();
+  const early = known.rules('a', stamp);
+  known.storeChanged();
   stored.delete('a');
-  await Promise.all([early, revoked]);
-  assert.equal(await known.rules('a'), undefined);
+  await early;
+  assert.equal(await known.rules('a', stamp), undefined);
 });
 
-test('only identities whose admitted key is not theirs any more are revoked, each once', async () => {
-  const stored = new Map([
-    ['a', device()],
-    ['b', device({ id: 'b' })],
-    ['c', device({ id: 'c' })],
-  ]);
+test('a key comes with the stamp of its source, which is current until the source or the key changes', async () => {
+  const stored = new Map([['a', device()]]);
+  const known = new DeviceDirectory({
+    device: async (id) => stored.get(id),
+    psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
+    demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
+    anyIdentityKey: Uint8Array.of(4),
+  });
+  const stamps = new Map<string, unknown>();
+  for (const identity of ['a', 'cli', 'demo', 'whoever']) {
+    stamps.set(identity, (await known.admission(identity))?.context);
+    assert.equal(await known.isCurrent(identity, stamps.get(identity)), true, identity);
+  }
+  assert.deepEqual([...stamps.values()], [stamp, 'command-line', 'demo', 'any']);
+  stored.set('a', device({ keyVersion: 2 }));
+  for (const id of ['demo', 'whoever', 'cli']) stored.set(id, device({ id }));
+  for (const [identity, before] of stamps) {
+    assert.equal(await known.isCurrent(identity, before), identity === 'cli', identity);
+  }
+  stored.delete('a');
+  assert.equal((await known.admission('a'))?.context, 'any');
+});
+
+test('an association gets the rights of its own source only, never those of a device of the same name', async () => {
+  const stored = new Map<string, Device>();
   const known = directory(stored);
-  for (const identity of ['a', 'b', 'c', 'cli', 'demo', 'nobody']) await known.key(identity);
-  stored.set('b', device({ id: 'b', keyVersion: 2 }));
-  stored.delete('c');
-  assert.deepEqual(await known.revoked(), ['b', 'c']);
-  assert.deepEqual(await known.revoked(), []);
+  assert.equal((await known.rules('demo', 'demo'))?.length, 3);
+  stored.set('demo', device({ id: 'demo', rules: ['*:/*'] }));
+  known.storeChanged();
+  assert.equal(await known.rules('demo', 'demo'), undefined);
+  assert.equal((await known.rules('demo', stamp))?.length, 1);
 });
 
 test('a rule that cannot be read gives no right', async () => {
   const known = directory(new Map([['a', device({ rules: ['nonsense', 'GET:/x'] })]]));
-  assert.equal((await known.rules('a'))?.length, 1);
+  assert.equal((await known.rules('a', stamp))?.length, 1);
 });

@@ -4,6 +4,7 @@ import { defaultRules, ruleText } from '../../src/access/rule.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
+import { HoldingRelay } from './holding-relay.ts';
 import { startTestGateway } from './test-gateway.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -112,6 +113,59 @@ test('a rotated key ends the association, the new one opens another, the old one
   });
   const kept = await other.put(`${coaps}/sensors/other`, { payload: '2' });
   assert.equal(kept.handshakeMs, undefined);
+});
+
+test('failing handshakes under the name of a device do not keep an association under its old key alive', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'meter', 'the old key of sixteen');
+  const { coaps, client, log } = await startTestGateway(t, { dataFolder: folder, watchIntervalMs: 200 });
+  await client('meter', 'the old key of sixteen').put(`${coaps}/sensors/meter`, { payload: '1' });
+  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  // This look-up gives the new key before the gateway has noticed the change.
+  await assert.rejects(client('meter', 'whatever it may be').get(`${coaps}/sensors/meter`), {
+    code: 'ERR_CREDENTIALS',
+  });
+  await log.waitFor(/ended: local/);
+});
+
+test('an association under a published key ends when a device of its name is added', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  for (const options of [{ demo: true }, { anyIdentityKey: bytes('MySecret16ByteK!') }]) {
+    const { coaps, client, log, gateway } = await startTestGateway(t, { dataFolder: folder, ...options });
+    const stranger = client('sensor-042', 'MySecret16ByteK!');
+    assert.equal((await stranger.put(`${coaps}/sensors/sensor-042`, { payload: '1' })).ok, true);
+    addDevice(devices, 'sensor-042', 'the real key of sixteen', ['*:/sensors/*']);
+    await log.waitFor(/ended: local/);
+    await assert.rejects(stranger.put(`${coaps}/sensors/x`, { payload: '2' }), (error: { code: string }) =>
+      ['ERR_ASSOCIATION_CLOSED', 'ERR_CREDENTIALS'].includes(error.code),
+    );
+    devices.remove('sensor-042');
+    await gateway.close();
+  }
+});
+
+test('a handshake that began with a key and ends after its rotation gives no association', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  addDevice(devices, 'meter', 'the old key of sixteen');
+  const secrets = Promise.withResolvers<void>();
+  const { coaps, client, log } = await startTestGateway(t, {
+    dataFolder: folder,
+    keylog: () => secrets.resolve(),
+  });
+  const relay = await HoldingRelay.open(t, coaps);
+  const lost = client('meter', 'the old key of sixteen').put(`${relay.uri}/sensors/meter`, { payload: '1' });
+  lost.catch(() => {});
+  await relay.holding;
+  await secrets.promise; // the key was looked up
+  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  relay.release();
+  await log.waitFor(/secured association with .* as meter/);
+  await log.waitFor(/ended: local/);
+  assert.ok(!log.lines.some((line) => /PUT .* 2\./.test(line)));
+  await assert.rejects(lost);
 });
 
 test('a device that was removed and added again with another key loses its old association', async (t) => {

@@ -1,0 +1,84 @@
+/**
+ * Ends associations whose key does not count any more: rotated, removed, or come from another source.
+ *
+ * Each association carries the stamp of the key it was made with (device-directory.ts). All are compared when the
+ * store was written by another process, and each one at its birth, since its handshake may have begun before the
+ * change. So there is no moment at which an old key could slip through.
+ */
+import type { Listener, PeerInfo, PeerSecurity } from 'coapsule';
+import type { DeviceDirectory } from './device-directory.ts';
+
+/** What a review works with. */
+export interface ReviewContext {
+  readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
+  /** Those with associations; may grow. */
+  readonly listeners: readonly Pick<Listener, 'peers' | 'disconnect'>[];
+  /** The store could not be asked; it is asked again until it answers. */
+  readonly onError: (error: unknown) => void;
+  /** Calls back once later; the returned function prevents it. */
+  readonly later: (action: () => void) => () => void;
+}
+
+/** Keeps the associations of a gateway in step with its devices. */
+export class AssociationReview {
+  readonly #context: ReviewContext;
+  #isDue = false;
+  #isRunning = false;
+  #isStopped = false;
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(context: ReviewContext) {
+    this.#context = context;
+  }
+
+  /** Compare all associations: something has changed. */
+  all(): void {
+    this.#isDue = true;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  /** Compare one association that has just begun. */
+  one({ security }: PeerInfo): void {
+    this.#endIfStale(security).catch((error) => this.#retryLater(error));
+  }
+
+  /** No more attempts. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#isDue = false;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#isDue) {
+      this.#isDue = false;
+      try {
+        for (const security of this.#context.listeners.flatMap((listener) => listener.peers())) {
+          await this.#endIfStale(security);
+        }
+      } catch (error) {
+        this.#retryLater(error);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #endIfStale(security: PeerSecurity): Promise<void> {
+    if (security.kind !== 'dtls') return;
+    const { identity, context, association } = security;
+    if (await this.#context.directory.isCurrent(identity, context)) return;
+    for (const listener of this.#context.listeners) {
+      listener.disconnect((other) => other.kind === 'dtls' && other.association === association);
+    }
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#context.onError(error);
+    this.#cancelRetry ??= this.#context.later(() => this.all());
+  }
+}
