@@ -10,15 +10,15 @@ import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
 import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 
 suite('the settings of the DTLS layer', () => {
-  test('prefer forward secrecy with AES, then the mandatory suite, ChaCha20 last; and leave no suite out', () => {
+  test('prefer the mandatory suite and what capture tools decrypt, then forward secrecy, ChaCha20 last; and leave no suite out', () => {
     const names = checkDtlsConfig().suites.map(({ name }) => name);
     assert.deepEqual(names, [
-      'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
-      'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
-      'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
       'TLS_PSK_WITH_AES_128_CCM_8',
       'TLS_PSK_WITH_AES_128_CCM',
       'TLS_PSK_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
+      'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
       'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256',
       'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256',
     ]);
