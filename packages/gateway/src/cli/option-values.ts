@@ -97,6 +97,16 @@ export function wholeNumber(text: string, smallest: number, largest: number): nu
   return value;
 }
 
+/** A size in bytes, at least 1: digits, with K, M or G for powers of 1,024. */
+export function sizeValue(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  const size = Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
+  if (digits === '' || size < 1 || !Number.isSafeInteger(size)) {
+    throw new InvalidArgumentError('Give a size such as 1048576, 512K, 256M or 2G.');
+  }
+  return size;
+}
+
 /** Bytes of pairs of hexadecimal digits; nothing when it is not that. */
 export function hexBytes(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;

@@ -10,6 +10,7 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { type Log, lineLog } from '../server/log.ts';
 import { type EndpointAddress, type PskEntry, parseEndpoint, parsePsk } from '../server/serve-options.ts';
@@ -18,7 +19,7 @@ import { openDatabase } from '../store/database.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { keyValue } from './option-values.ts';
+import { keyValue, sizeValue, wholeNumber } from './option-values.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
 interface ServeOptions {
@@ -28,6 +29,9 @@ interface ServeOptions {
   readonly psk?: readonly PskEntry[];
   readonly pskHint?: string;
   readonly keylog?: string;
+  readonly keep: number;
+  readonly maxPaths: number;
+  readonly maxBytes: number;
   readonly demo?: true;
   readonly dangerouslyAllowPlainWrites?: true;
   readonly check?: true;
@@ -61,6 +65,23 @@ export function serveCommand(): Command {
     )
     .option('--psk-hint <text>', 'PSK identity hint for clients')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
+    .option(
+      '--keep <n>',
+      'newest readings kept of each path, 0 keeps all',
+      (text) => wholeNumber(text, 0, 1_000_000_000),
+      defaultRetention.keepNewest,
+    )
+    .option(
+      '--max-paths <n>',
+      'paths that one identity may write; more are refused with 4.29',
+      (text) => wholeNumber(text, 1, 1_000_000),
+      defaultRetention.maxPaths,
+    )
+    .addOption(
+      new Option('--max-bytes <size>', 'what the readings of one identity may take, such as 512K, 256M or 2G')
+        .argParser(sizeValue)
+        .default(defaultRetention.maxBytes, '256M'),
+    )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
     .option('--check', 'say whether options and data folder are usable, and end')
@@ -153,6 +174,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     psks: psk.filter(({ identity }) => identity !== '*'),
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
+    retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
   };
 }

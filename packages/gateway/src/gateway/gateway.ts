@@ -17,7 +17,7 @@ import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { telemetryResources } from '../resources/telemetry.ts';
+import { defaultRetention, type Retention, telemetryResources } from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { EndpointAddress, PskEntry } from '../server/serve-options.ts';
@@ -28,7 +28,7 @@ import { StoreFault } from '../store/store-fault.ts';
 import { AssociationReview } from './association-review.ts';
 import { authorised } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { associationLogger, requestLine, unknownIdentityLogger } from './request-log.ts';
+import { associationLogger, quotaLogger, requestLine, unknownIdentityLogger } from './request-log.ts';
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -46,6 +46,8 @@ export interface GatewayOptions {
   /** Gets every message, handshake step and discarded datagram. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;
+  /** How much is kept of what devices send. */
+  readonly retention?: Partial<Retention>;
   readonly clock?: WallClock;
   /** How often the store looks for changes of `coapsule device`. */
   readonly watchIntervalMs?: number;
@@ -168,7 +170,9 @@ function addResources(
     path,
     initial: '22.5',
   }));
-  const resources = [...telemetryResources({ store, notify, clock }, openPaths)];
+  const retention = { ...defaultRetention, ...options.retention };
+  const onQuotaExceeded = quotaLogger(options.log, clock);
+  const resources = [...telemetryResources({ store, notify, clock, retention, onQuotaExceeded }, openPaths)];
   if (options.demo) {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
       resources.push(...made.resources);

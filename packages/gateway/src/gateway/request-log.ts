@@ -24,6 +24,21 @@ export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: st
   };
 }
 
+/** Tells who wanted to store more than its quota, at a bounded rate. */
+export function quotaLogger(
+  log: Log,
+  clock: WallClock,
+): (identity: string | undefined, what: 'paths' | 'bytes') => void {
+  const limit = new RateLimit(5, 60_000);
+  return (identity, what) => {
+    const passed = limit.pass(clock());
+    if (passed === undefined) return;
+    const who = identity === undefined ? 'the writers without identity together' : printable(identity);
+    const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
+    log.warning(`a reading was refused: ${who} reached --max-${what}${more}`);
+  };
+}
+
 /** Lines about associations; failed handshakes are always told, at a bounded rate. */
 export function associationLogger(log: Log, clock: WallClock): (event: AssociationEvent) => void {
   const failures = new RateLimit(20, 10_000);

@@ -8,20 +8,20 @@
 import { createHash } from 'node:crypto';
 import {
   Code,
+  type CurrentState,
   changed,
   content,
   created,
   encodeLinkFormat,
   expectPreconditions,
   failure,
-  OptionNumber,
   type Request,
   RequestFailure,
   type Resource,
   type ServerResponse,
 } from 'coapsule';
 import type { WallClock } from '../server/wall-clock.ts';
-import type { RequestFingerprint } from '../store/reading-table.ts';
+import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
 import type { Store } from '../store/store.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
@@ -31,7 +31,26 @@ export interface TelemetryContext {
   readonly store: Pick<Store, 'record' | 'latest' | 'pathsBelow'>;
   readonly notify: Notify;
   readonly clock: WallClock;
+  readonly retention: Retention;
+  /** An identity (undefined: somebody without) wanted to store more than its quota. */
+  readonly onQuotaExceeded: (identity: string | undefined, what: 'paths' | 'bytes') => void;
 }
+
+/** How much is kept. */
+export interface Retention extends Quota {
+  /** Newest readings of each path; 0 keeps all. */
+  readonly keepNewest: number;
+}
+
+/** What counts when the operator says nothing. */
+export const defaultRetention: Retention = {
+  keepNewest: 100_000,
+  maxPaths: 1000,
+  maxBytes: 256 * 1024 * 1024,
+};
+
+/** RFC 8516: not before; room does not come back by itself. */
+const quotaRetrySeconds = 3600;
 
 /** Largest reading in bytes; a larger one is answered 4.13. */
 const maxReadingBytes = 64 * 1024;
@@ -89,16 +108,14 @@ function telemetryResource(
 }
 
 async function storeReading(
-  { store, notify, clock }: TelemetryContext,
+  context: TelemetryContext,
   request: Request,
   keepNewest: number | undefined,
 ): Promise<ServerResponse> {
   if (request.payload.length === 0) return failure(Code.BadRequest, 'a reading has at least one byte');
   if (request.path.length > maxPathLength) return failure(Code.BadRequest, 'the path is too long');
   if (request.segments.includes('')) return failure(Code.BadRequest, 'the path has an empty segment');
-  if (request.options.has(OptionNumber.IfMatch) || request.options.has(OptionNumber.IfNoneMatch)) {
-    expectPreconditions(request, { exists: (await store.latest(request.path)) !== undefined });
-  }
+  const { store, notify, clock, retention } = context;
   const { security, address } = request.peer;
   const outcome = await store.record(
     {
@@ -110,10 +127,53 @@ async function storeReading(
       receivedAtMs: clock(),
     },
     fingerprintOf(request),
-    keepNewest,
+    {
+      keepNewest: keepNewest ?? (retention.keepNewest || undefined),
+      quota: retention,
+      // Judged with the deduplication: the condition of a request that was stored no longer holds when it comes again.
+      storeWhen: {
+        exists: fulfilsConditions(request, { exists: true }),
+        missing: fulfilsConditions(request, { exists: false }),
+      },
+    },
   );
+  if ('refused' in outcome) return refusal(context, request, outcome);
   if (!outcome.repeat) notify(request.path);
   return outcome.first ? created() : changed();
+}
+
+function fulfilsConditions(request: Request, state: CurrentState): boolean {
+  try {
+    expectPreconditions(request, state);
+    return true;
+  } catch (error) {
+    if (error instanceof RequestFailure) return false;
+    throw error;
+  }
+}
+
+function refusal(
+  { onQuotaExceeded }: TelemetryContext,
+  request: Request,
+  { refused }: RecordRefused,
+): ServerResponse {
+  switch (refused) {
+    case 'exists':
+    case 'missing':
+      expectPreconditions(request, { exists: refused === 'exists' });
+      return failure(Code.PreconditionFailed);
+    case 'too-many-paths':
+    case 'too-many-bytes': {
+      const what = refused === 'too-many-paths' ? 'paths' : 'bytes';
+      const { security } = request.peer;
+      onQuotaExceeded(security.kind === 'dtls' ? security.identity : undefined, what);
+      // RFC 8516 §3: with a Max-Age that says when to try again.
+      return {
+        ...failure(Code.TooManyRequests, `this identity has all the ${what} it may have`),
+        maxAgeSeconds: quotaRetrySeconds,
+      };
+    }
+  }
 }
 
 /** What recognises this request when it comes again, also after a restart. */

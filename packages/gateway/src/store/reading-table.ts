@@ -31,45 +31,114 @@ export interface Reading {
   readonly receivedAtMs: number;
 }
 
+/** Under which circumstances a reading is stored; all of it judged in the transaction that stores it. */
+export interface RecordTerms {
+  /** How many readings of the path to keep, the newest; undefined keeps all. */
+  readonly keepNewest?: number | undefined;
+  readonly quota?: Quota;
+  /** For conditional requests: whether to store it when the path has a reading, and when it has none. */
+  readonly storeWhen?: { readonly exists: boolean; readonly missing: boolean };
+}
+
+/** What the readings of one identity may take; all writers without an identity count as one. */
+export interface Quota {
+  readonly maxPaths: number;
+  /** Values, paths and an allowance for each reading. */
+  readonly maxBytes: number;
+}
+
 /** What became of a reading. */
-export interface RecordOutcome {
+export type RecordOutcome = RecordStored | RecordRefused;
+
+/** It is in the store. */
+export interface RecordStored {
   /** The path had no reading before. */
   readonly first: boolean;
   /** The request was stored before; nothing was stored now and `first` is the answer of then. */
   readonly repeat: boolean;
 }
 
+/** It is not in the store. */
+export interface RecordRefused {
+  readonly refused: 'too-many-paths' | 'too-many-bytes' | 'exists' | 'missing';
+}
+
+/** More than any reading takes besides its value (see schema.ts, and the bound on paths in resources/telemetry.ts). */
+const readingOverhead = 4096;
+
 const created = 0x41; // 2.01
 const changed = 0x44; // 2.04
 
 /** Readings and deduplication records; every statement is prepared once. */
 export class ReadingTable {
+  readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(database: DatabaseSync) {
+    this.#database = database;
     this.#statements = prepare(database);
   }
 
   /** Store a reading unless its request was stored already; call inside a transaction. */
-  record(reading: Reading, request: RequestFingerprint, keepNewest?: number): RecordOutcome {
-    const { answerOf, hasPath, insertReading, forgetOld, insertAnswer } = this.#statements;
+  record(reading: Reading, request: RequestFingerprint, terms: RecordTerms = {}): RecordOutcome {
+    const { answerOf, hasPath, insertAnswer } = this.#statements;
     const now = reading.receivedAtMs;
     const key = [request.peer, request.messageId, request.token, request.digest] as const;
     // A record from the future means that the wall clock was set back: trusted no longer than its lifetime.
     const answer = answerOf.get(...key, now, now + request.lifetimeMs) as { code: number } | undefined;
     if (answer !== undefined) return { first: answer.code === created, repeat: true };
     const first = hasPath.get(reading.path) === undefined;
+    const { storeWhen, quota } = terms;
+    if (storeWhen !== undefined && !(first ? storeWhen.missing : storeWhen.exists)) {
+      return { refused: first ? 'missing' : 'exists' };
+    }
+    const exceeded = this.#storeWithin(reading, terms.keepNewest, quota);
+    if (exceeded !== undefined) return { refused: exceeded };
+    insertAnswer.run(...key, first ? created : changed, now, now + request.lifetimeMs);
+    return { first, repeat: false };
+  }
+
+  /** Stores and forgets, or names what the quota does not allow and changes nothing. */
+  #storeWithin(
+    reading: Reading,
+    keepNewest: number | undefined,
+    quota: Quota | undefined,
+  ): 'too-many-paths' | 'too-many-bytes' | undefined {
+    if (quota === undefined) return void this.#store(reading, keepNewest);
+    const { hasAccountPath, countAccountPaths } = this.#statements;
+    const account = reading.identity ?? '';
+    if (hasAccountPath.get(account, reading.path) === undefined) {
+      const { n } = countAccountPaths.get(account) as { n: number };
+      if (n >= quota.maxPaths) return 'too-many-paths';
+    }
+    const before = this.#bytesOf(account);
+    if (before + reading.value.length + readingOverhead <= quota.maxBytes) {
+      return void this.#store(reading, keepNewest);
+    }
+    // Close to the bound. Who is over it, after it was lowered, may still replace old readings with smaller ones.
+    this.#database.exec('SAVEPOINT reading');
+    this.#store(reading, keepNewest);
+    const after = this.#bytesOf(account);
+    const isOver = after > quota.maxBytes && after > before;
+    this.#database.exec(isOver ? 'ROLLBACK TO reading; RELEASE reading' : 'RELEASE reading');
+    return isOver ? 'too-many-bytes' : undefined;
+  }
+
+  #store(reading: Reading, keepNewest: number | undefined): void {
+    const { insertReading, forgetOld } = this.#statements;
     insertReading.run(
       reading.path,
       reading.value,
       reading.contentFormat ?? null,
       reading.identity ?? null,
       reading.peerAddress,
-      now,
+      reading.receivedAtMs,
     );
     if (keepNewest !== undefined) forgetOld.run(reading.path, reading.path, keepNewest);
-    insertAnswer.run(...key, first ? created : changed, now, now + request.lifetimeMs);
-    return { first, repeat: false };
+  }
+
+  #bytesOf(account: string): number {
+    return (this.#statements.accountBytes.get(account) as { bytes: number } | undefined)?.bytes ?? 0;
   }
 
   /** The newest reading of a path. */
@@ -86,18 +155,30 @@ export class ReadingTable {
     };
   }
 
-  /** All paths below `prefix` (which ends with `/`) that have a reading, in order, at most `limit`. */
+  /**
+   * Paths below `prefix` (which ends with `/`) that have a reading, in order, at most `limit`.
+   *
+   * When there are more, each identity has its share before any has more: one device with many paths cannot push
+   * out the others.
+   */
   pathsBelow(prefix: string, limit: number): string[] {
-    // A skip scan over the index: cost grows with the number of paths, not of readings.
-    const paths: string[] = [];
+    const { accounts, pathsOfAccount, nextPath } = this.#statements;
     const end = `${prefix.slice(0, -1)}0`; // '0' follows '/' in ASCII
-    for (let after = prefix; paths.length < limit; ) {
-      const row = this.#statements.nextPath.get(after, end) as { path: string | null };
+    const identities = accounts.all(limit) as { identity: string }[];
+    const share = Math.max(1, Math.floor(limit / Math.max(1, identities.length)));
+    const paths = new Set<string>();
+    for (const { identity } of identities) {
+      const rows = pathsOfAccount.all(identity, prefix, end, share) as { path: string }[];
+      for (const { path } of rows) paths.add(path);
+    }
+    // A skip scan over the index: cost grows with the number of paths, not of readings.
+    for (let after = prefix; paths.size < limit; ) {
+      const row = nextPath.get(after, end) as { path: string | null };
       if (row.path === null) break;
-      paths.push(row.path);
+      paths.add(row.path);
       after = row.path;
     }
-    return paths;
+    return [...paths].sort();
   }
 
   /** Forget answers that no retransmission can ask for any more. */
@@ -132,6 +213,13 @@ function prepare(database: DatabaseSync) {
     ),
     insertAnswer: database.prepare('INSERT OR REPLACE INTO deduplication VALUES (?, ?, ?, ?, ?, ?, ?)'),
     latest: database.prepare('SELECT * FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1'),
+    hasAccountPath: database.prepare('SELECT 1 FROM account_path WHERE identity = ? AND path = ?'),
+    countAccountPaths: database.prepare('SELECT count(*) AS n FROM account_path WHERE identity = ?'),
+    accountBytes: database.prepare('SELECT bytes FROM account WHERE identity = ?'),
+    accounts: database.prepare('SELECT identity FROM account ORDER BY identity LIMIT ?'),
+    pathsOfAccount: database.prepare(
+      'SELECT path FROM account_path WHERE identity = ? AND path > ? AND path < ? ORDER BY path LIMIT ?',
+    ),
     nextPath: database.prepare('SELECT min(path) AS path FROM reading WHERE path > ? AND path < ?'),
     purge: database.prepare('DELETE FROM deduplication WHERE expires_at_ms <= ?'),
   };

@@ -10,6 +10,11 @@ import { StoreFault } from './store-fault.ts';
 /** Marks the file as ours (PRAGMA application_id): the letters `CoAP`. */
 const applicationId = 0x436f4150;
 
+/** What a reading takes on the disk, about: the path stands in an index too, and a row is not free. */
+function readingSize(row: string): string {
+  return `(length(${row}.value) + 2 * length(${row}.path) + 128)`;
+}
+
 /** Step n (from 1) brings version n − 1 to version n. */
 const migrations: readonly string[] = [
   // 1: what devices send, and the devices with their keys and rights
@@ -48,6 +53,34 @@ const migrations: readonly string[] = [
      PRIMARY KEY (peer, message_id, token, digest)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX deduplication_by_expiry ON deduplication (expires_at_ms);`,
+  // 3: what each writer takes, so that one device cannot fill the disk; the account '' is everybody without identity
+  `CREATE TABLE account (
+     identity TEXT PRIMARY KEY,
+     bytes INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE account_path (
+     identity TEXT NOT NULL,
+     path TEXT NOT NULL,
+     readings INTEGER NOT NULL,
+     PRIMARY KEY (identity, path)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO account
+     SELECT coalesce(identity, ''), sum(${readingSize('reading')}) FROM reading GROUP BY 1;
+   INSERT INTO account_path
+     SELECT coalesce(identity, ''), path, count(*) FROM reading GROUP BY 1, 2;
+   CREATE TRIGGER reading_added AFTER INSERT ON reading BEGIN
+     INSERT INTO account VALUES (coalesce(NEW.identity, ''), ${readingSize('NEW')})
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+     INSERT INTO account_path VALUES (coalesce(NEW.identity, ''), NEW.path, 1)
+       ON CONFLICT DO UPDATE SET readings = readings + 1;
+   END;
+   CREATE TRIGGER reading_removed AFTER DELETE ON reading BEGIN
+     UPDATE account SET bytes = bytes - ${readingSize('OLD')} WHERE identity = coalesce(OLD.identity, '');
+     UPDATE account_path SET readings = readings - 1
+       WHERE identity = coalesce(OLD.identity, '') AND path = OLD.path;
+     DELETE FROM account_path
+       WHERE identity = coalesce(OLD.identity, '') AND path = OLD.path AND readings = 0;
+   END;`,
 ];
 
 /** The version that this program reads and writes. */

@@ -4,15 +4,14 @@
  * Plain values only: they cross the thread boundary by structured clone.
  */
 import type { Device } from './device-table.ts';
-import type { Reading, RecordOutcome, RequestFingerprint } from './reading-table.ts';
+import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One reading and the request it came in. */
 export interface RecordTask {
   readonly reading: Reading;
   readonly request: RequestFingerprint;
-  /** How many readings of the path to keep; undefined keeps all. */
-  readonly keepNewest: number | undefined;
+  readonly terms: RecordTerms;
 }
 
 /** What the worker can be asked, with the type of its answer. */

@@ -84,9 +84,7 @@ function serve(store: OpenDatabase): void {
     try {
       const newest = tasks.reduce((latest, { reading }) => Math.max(latest, reading.receivedAtMs), 0);
       readings.purge(newest);
-      const outcomes = tasks.map(({ reading, request, keepNewest }) =>
-        readings.record(reading, request, keepNewest),
-      );
+      const outcomes = tasks.map(({ reading, request, terms }) => readings.record(reading, request, terms));
       database.exec('COMMIT');
       return outcomes;
     } catch (error) {

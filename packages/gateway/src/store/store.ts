@@ -7,7 +7,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Device } from './device-table.ts';
-import type { Reading, RecordOutcome, RequestFingerprint } from './reading-table.ts';
+import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import { StoreFault } from './store-fault.ts';
 import type { FaultValue, FromWorker, RecordTask, StoreQuestions, ToWorker } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
@@ -89,11 +89,10 @@ export class Store implements AsyncDisposable {
   /**
    * Store a reading and the record of its request, durably and once.
    *
-   * Fulfils after the commit. A request that was stored before gives the outcome of then, with `repeat`.
-   *
-   * @param keepNewest how many readings of this path to keep; all of them when left out.
+   * Fulfils after the commit. A request that was stored before gives the outcome of then, with `repeat`, whatever
+   * the terms are; one that they do not allow is not stored.
    */
-  record(reading: Reading, request: RequestFingerprint, keepNewest?: number): Promise<RecordOutcome> {
+  record(reading: Reading, request: RequestFingerprint, terms: RecordTerms = {}): Promise<RecordOutcome> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const { maxWaitingWrites = 10_000, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
     if (
@@ -105,7 +104,7 @@ export class Store implements AsyncDisposable {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#writes.push({ reading, request, keepNewest, resolve, reject });
+      this.#writes.push({ reading, request, terms, resolve, reject });
       this.#waitingBytes += reading.value.length;
       this.#commitNext();
     });
@@ -116,7 +115,7 @@ export class Store implements AsyncDisposable {
     return this.#ask('latest', path);
   }
 
-  /** Paths with a reading below `prefix` (ends with `/`), in order. */
+  /** Paths with a reading below `prefix` (ends with `/`), in order; when there are too many, some of each identity. */
   pathsBelow(prefix: string, limit: number): Promise<readonly string[]> {
     return this.#ask('pathsBelow', { prefix, limit });
   }
@@ -158,7 +157,7 @@ export class Store implements AsyncDisposable {
     this.#writes = [];
     this.#waitingBytes = 0;
     this.#committing = true;
-    const tasks = group.map(({ reading, request, keepNewest }) => ({ reading, request, keepNewest }));
+    const tasks = group.map(({ reading, request, terms }) => ({ reading, request, terms }));
     this.#ask('record', tasks)
       .then(
         (outcomes) => {

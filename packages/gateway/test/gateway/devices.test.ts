@@ -243,3 +243,44 @@ test('without demo and devices the plain endpoint offers nothing but discovery',
   assert.equal((await plain.get(`${coap}/.well-known/core`)).codeText, '2.05');
   assert.equal((await plain.get(`${coap}/sensors`)).codeText, '4.01');
 });
+
+test('a device that fills its quota gets 4.29 with Max-Age, the others go on, and the log names it', async (t) => {
+  const folder = temporaryFolder(t);
+  const devices = otherProcess(t, folder);
+  for (const id of ['a', 'b']) addDevice(devices, id, `key of sixteen bytes ${id}`);
+  const { coaps, client, log } = await startTestGateway(t, {
+    dataFolder: folder,
+    retention: { maxPaths: 3, keepNewest: 2 },
+  });
+  const [a, b] = ['a', 'b'].map((id) => client(id, `key of sixteen bytes ${id}`));
+  const codes: string[] = [];
+  for (let path = 0; path < 4; path += 1) {
+    const response = await a!.put(`${coaps}/sensors/a/${path}`, { payload: '1' });
+    codes.push(response.codeText);
+    if (path === 3) assert.equal(response.maxAgeSeconds, 3600);
+  }
+  assert.deepEqual(codes, ['2.01', '2.01', '2.01', '4.29']);
+  await log.waitFor(/a reading was refused: a reached --max-paths/);
+  for (let round = 0; round < 5; round += 1) await a!.put(`${coaps}/sensors/a/0`, { payload: `${round}` });
+  assert.equal((await b!.put(`${coaps}/sensors/b/1`, { payload: '1' })).codeText, '2.01');
+  const opened = openDatabase(folder, { create: false, asGateway: false });
+  const rows = opened.database.prepare("SELECT value FROM reading WHERE path = '/sensors/a/0'").all();
+  opened.close();
+  assert.deepEqual(
+    rows.map(({ value }) => Buffer.from(value as Uint8Array).toString()),
+    ['3', '4'],
+  );
+});
+
+test('conditional writes: 4.12 where the condition does not hold', async (t) => {
+  const { coap, client } = await startTestGateway(t, { dangerouslyAllowPlainWrites: true });
+  const plain = client();
+  const put = async (number: number, value: Uint8Array): Promise<string> =>
+    (await plain.put(`${coap}/sensors/a`, { payload: '1', options: [{ number, value }] })).codeText;
+  const [ifMatch, ifNoneMatch] = [1, 5];
+  assert.equal(await put(ifMatch, new Uint8Array()), '4.12');
+  assert.equal(await put(ifNoneMatch, new Uint8Array()), '2.01');
+  assert.equal(await put(ifNoneMatch, new Uint8Array()), '4.12');
+  assert.equal(await put(ifMatch, new Uint8Array()), '2.04');
+  assert.equal(await put(ifMatch, Uint8Array.of(1)), '4.12'); // readings have no ETag
+});

@@ -35,6 +35,11 @@ test('a database of schema version 1 is brought to the newest version and keeps 
       identity: null,
     },
   );
+  assert.deepEqual(
+    { ...opened.database.prepare('SELECT identity, bytes FROM account').get() },
+    { identity: '', bytes: 4 + 2 * '/sensors/a'.length + 128 },
+  );
+  assert.equal(opened.database.prepare('SELECT readings FROM account_path').get()?.['readings'], 1);
   assert.equal(opened.database.prepare('SELECT count(*) AS n FROM device').get()?.['n'], 1);
   assert.equal(opened.database.prepare('SELECT count(*) AS n FROM deduplication').get()?.['n'], 0);
 });
@@ -58,7 +63,7 @@ test('a database of a newer schema is refused and not changed', (t) => {
   const before = readFileSync(file);
   assert.throws(
     () => openDatabase(path, { create: true, asGateway: true }),
-    (fault: StoreFault) => fault.code === 'newer-schema' && /schema version 3/.test(fault.message),
+    (fault: StoreFault) => fault.code === 'newer-schema' && /schema version 4/.test(fault.message),
   );
   assert.deepEqual(readFileSync(file), before);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
-import type { Reading, RequestFingerprint } from '../../src/store/reading-table.ts';
+import type { Reading, RecordOutcome, RequestFingerprint } from '../../src/store/reading-table.ts';
 import { Store } from '../../src/store/store.ts';
 import type { StoreFault } from '../../src/store/store-fault.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -20,6 +20,12 @@ function reading(path: string, text: string, receivedAtMs = 1_000_000): Reading 
     peerAddress: '[::1]:40000',
     receivedAtMs,
   };
+}
+
+/** Whether a reading was there already; fails for one that was refused. */
+function isRepeat(outcome: RecordOutcome): boolean {
+  assert.ok('repeat' in outcome);
+  return outcome.repeat;
 }
 
 function request(messageId: number, change: Partial<RequestFingerprint> = {}): RequestFingerprint {
@@ -88,7 +94,7 @@ test('a request that differs in endpoint, Message ID, token or content is a new 
       request(1, { digest: new Uint8Array(32) }),
     ];
     for (const fingerprint of fingerprints) {
-      assert.equal((await store.record(reading('/sensors/a', '1'), fingerprint)).repeat, false);
+      assert.equal(isRepeat(await store.record(reading('/sensors/a', '1'), fingerprint)), false);
     }
   }
   assert.equal(counts(path).readings, 5);
@@ -100,7 +106,7 @@ test('a deduplication record ends with its lifetime, and is then purged', async 
     await using store = await Store.open(path);
     await store.record(reading('/sensors/a', '1', 1_000_000), request(1));
     const late = await store.record(reading('/sensors/a', '1', 1_247_000), request(1));
-    assert.equal(late.repeat, false);
+    assert.equal(isRepeat(late), false);
     await store.record(reading('/sensors/b', '1', 9_000_000), request(9));
   }
   assert.deepEqual(counts(path), { readings: 3, answers: 1 });
@@ -109,7 +115,7 @@ test('a deduplication record ends with its lifetime, and is then purged', async 
 test('a record from far in the future, after the clock was set back, does not hide a new request', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   await store.record(reading('/sensors/a', '1', 500_000_000), request(1));
-  assert.equal((await store.record(reading('/sensors/a', '1', 1_000_000), request(1))).repeat, false);
+  assert.equal(isRepeat(await store.record(reading('/sensors/a', '1', 1_000_000), request(1))), false);
 });
 
 test('writes that arrive while a commit runs are committed together in the next one', async (t) => {
@@ -119,7 +125,7 @@ test('writes that arrive while a commit runs are committed together in the next 
   );
   const outcomes = await Promise.all(all);
   assert.equal(store.commits, 2); // the first alone, then the 499 that waited for it
-  assert.equal(outcomes.filter(({ first }) => first).length, 7);
+  assert.equal(outcomes.filter((outcome) => 'first' in outcome && outcome.first).length, 7);
 });
 
 test('more writes than may wait are refused at once and the others are stored', async (t) => {
@@ -163,7 +169,8 @@ test('of a path with a bound the newest readings are kept', async (t) => {
   const path = temporaryFolder(t);
   {
     await using store = await Store.open(path);
-    for (let id = 0; id < 10; id += 1) await store.record(reading('/sensor', `${id}`), request(id), 3);
+    for (let id = 0; id < 10; id += 1)
+      await store.record(reading('/sensor', `${id}`), request(id), { keepNewest: 3 });
     await store.record(reading('/sensors/a', '1'), request(10));
     assert.deepEqual((await store.latest('/sensor'))?.value, new TextEncoder().encode('9'));
   }
@@ -183,6 +190,111 @@ test('paths below a prefix are listed once each, in order and up to the limit', 
   }
   assert.deepEqual(await store.pathsBelow('/sensors/', 10), ['/sensors/a/x', '/sensors/b']);
   assert.deepEqual(await store.pathsBelow('/sensors/', 1), ['/sensors/a/x']);
+});
+
+test('an identity that has all its paths may write them but no other, and others may', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  const quota = { maxPaths: 2, maxBytes: 1_000_000 };
+  const put = (identity: string | undefined, path: string, id: number) =>
+    store.record({ ...reading(path, '1'), identity }, request(id), { quota });
+  await put('a', '/sensors/1', 1);
+  await put('a', '/sensors/2', 2);
+  assert.deepEqual(await put('a', '/sensors/3', 3), { refused: 'too-many-paths' });
+  assert.equal(await store.latest('/sensors/3'), undefined);
+  assert.equal(isRepeat(await put('a', '/sensors/2', 4)), false);
+  for (const [index, identity] of ['b', undefined].entries()) {
+    assert.equal(isRepeat(await put(identity, '/sensors/3', 5 + index)), false);
+  }
+  // The same request again, now that it may: it was not taken for stored.
+  assert.equal(isRepeat(await store.record(reading('/sensors/3', '1'), request(3))), false);
+});
+
+test('an identity that has all its bytes is refused, unless the oldest reading makes room', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    const quota = { maxPaths: 10, maxBytes: 10_000 };
+    const put = (text: string, id: number, keepNewest?: number) =>
+      store.record(reading('/sensors/a', text), request(id), { quota, keepNewest });
+    const outcomes: RecordOutcome[] = [];
+    for (let id = 0; id < 5; id += 1) outcomes.push(await put('x'.repeat(3000), id));
+    assert.deepEqual(
+      outcomes.map((outcome) => ('refused' in outcome ? outcome.refused : 'stored')),
+      ['stored', 'stored', 'stored', 'too-many-bytes', 'too-many-bytes'],
+    );
+    // In one transaction with others, which are stored.
+    const together = await Promise.all([put('y', 10), put('x'.repeat(9000), 11), put('z', 12)]);
+    assert.deepEqual(together[1], { refused: 'too-many-bytes' });
+    assert.equal(isRepeat(await put('x'.repeat(3000), 20, 3)), false);
+  }
+  assert.deepEqual(counts(path), { readings: 3, answers: 6 });
+});
+
+test('what a writer takes is counted exactly, also when readings go', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    for (let id = 0; id < 9; id += 1) {
+      const identity = ['a', 'b', undefined][id % 3];
+      await store.record({ ...reading(`/sensors/${id % 2}`, 'x'.repeat(id)), identity }, request(id), {
+        keepNewest: 2,
+      });
+    }
+  }
+  const { database, close } = openDatabase(path, { create: false, asGateway: false });
+  t.after(close);
+  const counted = database
+    .prepare(
+      `SELECT coalesce(identity, '') AS identity, sum(length(value) + 2 * length(path) + 128) AS bytes
+       FROM reading GROUP BY 1`,
+    )
+    .all();
+  assert.deepEqual(database.prepare('SELECT * FROM account WHERE bytes > 0').all(), counted);
+  assert.deepEqual(
+    database.prepare('SELECT * FROM account_path').all(),
+    database
+      .prepare(
+        "SELECT coalesce(identity, '') AS identity, path, count(*) AS readings FROM reading GROUP BY 1, 2",
+      )
+      .all(),
+  );
+});
+
+test('a condition is judged after the deduplication: what was stored is answered as then', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  const put = (id: number, storeWhen: { exists: boolean; missing: boolean }) =>
+    store.record(reading('/sensors/a', '1'), request(id), { storeWhen });
+  const onlyNew = { exists: false, missing: true };
+  const onlyKnown = { exists: true, missing: false };
+  assert.deepEqual(await put(1, onlyKnown), { refused: 'missing' });
+  assert.deepEqual(await put(2, onlyNew), { first: true, repeat: false });
+  assert.deepEqual(await put(2, onlyNew), { first: true, repeat: true });
+  assert.deepEqual(await put(3, onlyNew), { refused: 'exists' });
+  assert.deepEqual(await put(4, onlyKnown), { first: false, repeat: false });
+});
+
+test('a list that is too long has paths of every identity', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  let id = 0;
+  for (const [identity, paths] of [
+    ['a', 8],
+    ['y', 1],
+    ['z', 3],
+  ] as const) {
+    for (let path = 0; path < paths; path += 1) {
+      id += 1;
+      await store.record({ ...reading(`/sensors/${identity}/${path}`, '1'), identity }, request(id));
+    }
+  }
+  assert.deepEqual(await store.pathsBelow('/sensors/', 6), [
+    '/sensors/a/0',
+    '/sensors/a/1',
+    '/sensors/a/2',
+    '/sensors/y/0',
+    '/sensors/z/0',
+    '/sensors/z/1',
+  ]);
+  assert.equal((await store.pathsBelow('/sensors/', 100)).length, 12);
 });
 
 test('a second gateway on the same folder is refused with the process that holds it, and may start after it', async (t) => {
