@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { EndpointOptions } from './endpoint-options.ts';
+import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
+import type { OptionNames } from './known-options.ts';
 import type { OptionInput } from './server-response.ts';
 
 /** A pre-shared key and the identity it is known by (RFC 4279). */
@@ -34,6 +35,14 @@ export interface ClientOptions extends EndpointOptions {
   readonly serverName?: string;
 }
 
+/** The names of `ClientOptions`. */
+export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
+  ...endpointOptionNames,
+  psk: true,
+  bind: true,
+  serverName: true,
+};
+
 /** Options of one request. */
 export interface RequestOptions {
   /** Text is sent as UTF-8. */
@@ -53,3 +62,16 @@ export interface RequestOptions {
   /** Gives up after so many milliseconds, handshake included; by default after MAX_TRANSMIT_WAIT (93 s). */
   readonly timeoutMs?: number;
 }
+
+/** The names of `RequestOptions`. */
+export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
+  payload: true,
+  contentFormat: true,
+  accept: true,
+  confirmable: true,
+  blockSize: true,
+  token: true,
+  options: true,
+  signal: true,
+  timeoutMs: true,
+};

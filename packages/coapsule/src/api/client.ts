@@ -14,8 +14,14 @@ import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
 import { ClientEndpoint, type RequestObserver } from './client-endpoint.ts';
-import type { ClientOptions, RequestOptions } from './client-options.ts';
+import {
+  type ClientOptions,
+  clientOptionNames,
+  type RequestOptions,
+  requestOptionNames,
+} from './client-options.ts';
 import { CoapsuleError } from './errors.ts';
+import { expectKey, expectKnownOptions } from './known-options.ts';
 import { Observation } from './observation.ts';
 import type { Response } from './response.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
@@ -47,9 +53,8 @@ export class Client implements AsyncDisposable {
   #closed = false;
 
   constructor(options: ClientOptions = {}) {
-    if (typeof options.psk === 'object' && options.psk.key.length === 0) {
-      throw new ApiMisuseError('psk.key is empty; expected 1 byte or more');
-    }
+    expectKnownOptions('new Client', options, clientOptionNames);
+    if (typeof options.psk === 'object') expectKey('new Client: psk.key', options.psk.key);
     this.#options = options;
   }
 
@@ -90,9 +95,10 @@ export class Client implements AsyncDisposable {
    * @throws ApiMisuseError for a URI or option that cannot be sent; CoapsuleError when no response came.
    */
   request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
-    return this.#exchange(uri, options, (endpoint, server, observer) =>
-      endpoint.request(outgoingRequest(method, server, endpoint, options), observer),
-    );
+    return this.#exchange(uri, options, (endpoint, server, observer) => {
+      expectKnownOptions(method, options, requestOptionNames);
+      return endpoint.request(outgoingRequest(method, server, endpoint, options), observer);
+    });
   }
 
   /**
@@ -102,6 +108,7 @@ export class Client implements AsyncDisposable {
    */
   async send(method: Method, uri: string, options: RequestOptions = {}): Promise<void> {
     await this.#exchange(uri, options, (endpoint, server, observer) => {
+      expectKnownOptions('send', options, requestOptionNames);
       const request = outgoingRequest(method, server, endpoint, { ...options, confirmable: false });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
@@ -124,11 +131,12 @@ export class Client implements AsyncDisposable {
     uri: string,
     options: RequestOptions & { readonly query?: readonly string[] } = {},
   ): Promise<Link[]> {
+    const { query: filters = [], ...request } = options;
     const { uri: server, secure } = parseServerUri(uri);
     const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
-    const query = options.query?.length ? `?${options.query.map(encodeURIComponent).join('&')}` : '';
+    const query = filters.length > 0 ? `?${filters.map(encodeURIComponent).join('&')}` : '';
     const list = `${secure ? 'coaps' : 'coap'}://${host}:${server.port}/.well-known/core${query}`;
-    const response = await this.get(list, { accept: 'application/link-format', ...options });
+    const response = await this.get(list, { accept: 'application/link-format', ...request });
     const links = response.ok ? decodeLinkFormat(response.text()) : undefined;
     if (links === undefined || isDecodeFault(links)) {
       const reason = links === undefined ? `the answer is ${response.codeText}` : links.reason;

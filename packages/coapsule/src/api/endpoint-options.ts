@@ -11,6 +11,7 @@ import type { EndpointConfigInput } from '../core/endpoint/endpoint-config.ts';
 import type { TraceEvent } from '../core/endpoint/trace-event.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { CapturedDatagram } from '../node/driver.ts';
+import type { OptionNames } from './known-options.ts';
 
 /** Options of `Client`, `Server` and `Server.listen`. */
 export interface EndpointOptions {
@@ -33,6 +34,19 @@ export interface EndpointOptions {
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
   readonly lossRate?: number;
 }
+
+/** The names of `EndpointOptions`, to be spread into those of a type that extends it. */
+export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
+  keylog: true,
+  capture: true,
+  trace: true,
+  transmission: true,
+  mtu: true,
+  blockSize: true,
+  suites: true,
+  extendedMasterSecret: true,
+  lossRate: true,
+};
 
 /** The core's configuration for these options. */
 export function coreConfig(

@@ -17,6 +17,7 @@ import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { coreConfig, type EndpointOptions } from './endpoint-options.ts';
+import { expectKey } from './known-options.ts';
 import {
   associationSecurity,
   identityText,
@@ -106,6 +107,12 @@ export class Listener {
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
     const { scheme, host, port } = parseListenUri(uri);
+    const { lookup, dangerouslyAcceptAnyIdentity } = options.psk ?? {};
+    if (dangerouslyAcceptAnyIdentity)
+      expectKey('psk.dangerouslyAcceptAnyIdentity', dangerouslyAcceptAnyIdentity);
+    if (lookup instanceof Map) {
+      for (const [identity, key] of lookup) expectKey(`psk.lookup: the key of '${identity}'`, key);
+    }
     if (
       scheme === 'coaps' &&
       options.psk?.lookup === undefined &&

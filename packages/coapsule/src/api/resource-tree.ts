@@ -7,6 +7,7 @@
 import type { Method } from '../core/coap/code.ts';
 import type { Link } from '../core/coap/link-format.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { OptionNames } from './known-options.ts';
 import type { Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
 
@@ -48,6 +49,22 @@ export interface Resource {
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
 }
+
+/** The names of `Resource`. */
+export const resourceNames: OptionNames<Required<Resource>> = {
+  get: true,
+  post: true,
+  put: true,
+  delete: true,
+  fetch: true,
+  patch: true,
+  ipatch: true,
+  observable: true,
+  attributes: true,
+  hidden: true,
+  conditional: true,
+  maxBodyBytes: true,
+};
 
 const handlerNames = {
   GET: 'get',

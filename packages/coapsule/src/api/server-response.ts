@@ -102,10 +102,12 @@ export function responseOptions(response: ServerResponse): OptionSet {
   return options;
 }
 
-/** Bytes of a payload given as bytes or text. */
+/** Bytes of a payload given as bytes or text. @throws ApiMisuseError for anything else. */
 export function payloadBytes(payload: Uint8Array | string | undefined): Uint8Array {
   if (payload === undefined) return noBytes;
-  return typeof payload === 'string' ? encodeUtf8(payload) : payload;
+  if (typeof payload === 'string') return encodeUtf8(payload);
+  if (payload instanceof Uint8Array) return payload;
+  throw new ApiMisuseError(`payload is ${typeof payload}; expected text or bytes, such as JSON.stringify(…)`);
 }
 
 /** The number of a content format, or an `ApiMisuseError` that names it. */

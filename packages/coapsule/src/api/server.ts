@@ -11,14 +11,16 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest } from '../core/request-response/request-response-layer.ts';
-import type { EndpointOptions } from './endpoint-options.ts';
+import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
+import { expectKnownOptions } from './known-options.ts';
 import { Listener, type ListenOptions, type RequestHandler } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
 import { pathOf, type Request } from './request.ts';
-import { handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
+import { handlerOf, type Resource, ResourceTree, resourceNames } from './resource-tree.ts';
 import {
   failure,
   knownContentFormat,
+  payloadBytes,
   RequestFailure,
   responseOptions,
   type ServerResponse,
@@ -52,6 +54,7 @@ export class Server implements AsyncDisposable {
   #answer: ((request: Request) => Promise<ServerResponse>) | undefined;
 
   constructor(options: ServerOptions = {}) {
+    expectKnownOptions('new Server', options, { ...endpointOptionNames, onError: true });
     this.#options = options;
     this.#resources.add('/.well-known/core', wellKnownCore(this.#resources));
   }
@@ -62,6 +65,7 @@ export class Server implements AsyncDisposable {
    * @throws ApiMisuseError for a path that does not start with `/` or is served already.
    */
   resource(path: string, resource: Resource): this {
+    expectKnownOptions(`resource ${path}`, resource, resourceNames);
     this.#resources.add(path, resource);
     return this;
   }
@@ -108,7 +112,7 @@ export class Server implements AsyncDisposable {
       this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
       try {
         const response = await this.#answer(request);
-        expectResponse(response);
+        expectResponse(request, response);
         return response;
       } catch (error) {
         if (error instanceof RequestFailure) return failure(error.code, error.message || undefined);
@@ -153,16 +157,18 @@ export class Server implements AsyncDisposable {
 }
 
 /** What cannot be sent must fail while it can still become a 5.00. */
-function expectResponse(response: ServerResponse): void {
-  if (!isResponseCode(response?.code)) {
+function expectResponse({ method, path }: Request, response: ServerResponse): void {
+  if (typeof response !== 'object' || response === null) {
     throw new ApiMisuseError(
-      `a handler answered with code ${response?.code}; expected one of 2.xx, 4.xx or 5.xx`,
+      `the handler of ${method} ${path} returned ${typeof response}; use content(…) and the like`,
     );
   }
-  const { payload } = response;
-  if (payload !== undefined && typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-    throw new ApiMisuseError('a handler answered with a payload that is neither text nor bytes');
+  if (!isResponseCode(response.code)) {
+    throw new ApiMisuseError(
+      `the handler of ${method} ${path} answered with code ${response.code}; expected 2.xx, 4.xx or 5.xx`,
+    );
   }
+  payloadBytes(response.payload);
   responseOptions(response);
 }
 
@@ -173,7 +179,8 @@ function isConditional({ options }: Request): boolean {
 /** RFC 7252 §5.10.4: 4.06 when what the client can take is not what there is. */
 function acceptable(request: Request, response: ServerResponse): ServerResponse {
   const { accept } = request;
-  const { code, contentFormat } = response;
+  // What is no response at all is told later, where it becomes a 5.00.
+  const { code, contentFormat } = response ?? {};
   if (accept === undefined || code !== Code.Content || contentFormat === undefined) return response;
   if (knownContentFormat(contentFormat) === accept) return response;
   return failure(Code.NotAcceptable, `${request.path} is not there in content format ${accept}`);
@@ -181,7 +188,7 @@ function acceptable(request: Request, response: ServerResponse): ServerResponse 
 
 /** RFC 7252 §5.10.6.2: a GET that lists the ETag of what would be sent gets 2.03 without the payload. */
 function validated(request: Request, response: ServerResponse): ServerResponse {
-  const { etag } = response;
+  const { etag } = response ?? {};
   if (etag === undefined || !isSuccessCode(response.code) || request.method !== 'GET') return response;
   const known = request.options.all(OptionNumber.ETag).some((given) => equalBytes(given, etag));
   if (!known) return response;

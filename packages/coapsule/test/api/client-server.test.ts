@@ -17,7 +17,10 @@ import {
   type Listener,
   OptionNumber,
   RequestFailure,
+  type RequestOptions,
+  type Resource,
   Server,
+  type ServerResponse,
 } from '../../src/index.ts';
 
 const key = Buffer.from('MySecret16ByteK!');
@@ -481,4 +484,32 @@ test('a reading can be sent without waiting for anything, also into the void', a
   await new Promise<void>((resolve) => probe.bind(0, '127.0.0.1', resolve));
   await client.send('PUT', `coap://127.0.0.1:${probe.address().port}/void`, { payload: 'x' });
   probe.close();
+});
+
+test('a misspelt option is refused with the one it resembles, and a key that is text with what to give', async () => {
+  const refused = (make: () => unknown, expected: RegExp): void =>
+    assert.throws(make, (error: Error) => error instanceof ApiMisuseError && expected.test(error.message));
+  refused(() => new Client({ pks: psk } as ClientOptions), /no option 'pks'; did you mean 'psk'\?/);
+  const text = { identity: 'a', key: 'secret text' as unknown as Uint8Array };
+  refused(() => new Client({ psk: text }), /psk\.key is a string; expected bytes/);
+  assert.throws(
+    () => new Client({ psk: text }),
+    (error: Error) => !error.message.includes('secret'),
+  );
+  refused(() => new Server().resource('/t', { gett: () => content('') } as Resource), /did you mean 'get'/);
+  await using client = new Client();
+  const target = uri(plain, '/temperature');
+  await assert.rejects(client.put(target, { paylod: 'x' } as RequestOptions), /did you mean 'payload'/);
+  await assert.rejects(client.put(target, { payload: { a: 1 } as unknown as string }), /payload is object/);
+  const lookup = new Map([['a', 'text' as unknown as Uint8Array]]);
+  await assert.rejects(server.listen('coaps://127.0.0.1:0', { psk: { lookup } }), /key of 'a' is a string/);
+});
+
+test('a handler that returns nothing is named in the error', async () => {
+  await using own = new Server({ onError: (error) => errors.push(error) });
+  own.resource('/none', { get: () => undefined as unknown as ServerResponse });
+  const { uri: base } = await own.listen('coap://127.0.0.1:0');
+  await using client = new Client();
+  assert.equal((await client.get(`${base}/none`)).codeText, '5.00');
+  assert.match(String(errors.at(-1)), /handler of GET \/none returned undefined/);
 });
