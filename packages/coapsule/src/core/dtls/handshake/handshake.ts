@@ -12,20 +12,19 @@ import { ByteReader } from '../../foundation/byte-reader.ts';
 import { toHex } from '../../foundation/bytes.ts';
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
-import { after, earliest, type Instant } from '../../foundation/instant.ts';
+import { earliest, type Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import { AlertDescription, alertName, decodeAlert } from '../alert.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from '../dtls-output.ts';
-import { isNewRecord, markRecordReceived, type ReplayWindowState } from '../record/anti-replay-window.ts';
 import { fragmentOf, type RecordView } from '../record/demultiplex.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
-import { isOpenFault, openRecord } from '../record/open-record.ts';
 import { ContentType } from '../record/record-header.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
 import { FlightMachine } from './flight-machine.ts';
+import { HandshakeClock } from './handshake-clock.ts';
 import type {
   FailureOfState,
   FlightContent,
@@ -39,11 +38,11 @@ import type { HandshakeFailure } from './handshake-failure.ts';
 import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
 import { traceAlert, traceChangeCipherSpec, traceReceived } from './handshake-trace.ts';
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
-import { HeldRecords } from './held-records.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import { isEndingAlert, KeyEvidence } from './key-evidence.ts';
 import { decodeMessageFragment, type HandshakeMessage } from './message-header.ts';
 import { OutgoingFlights } from './outgoing-flights.ts';
+import { ProtectedRecords } from './protected-records.ts';
 import { startServer } from './server-12/index.ts';
 import { Transcript } from './transcript.ts';
 import { UnprovenEnd, type UnprovenSign } from './unproven-end.ts';
@@ -69,13 +68,10 @@ export class Handshake implements HandshakeContext {
   readonly #incoming: IncomingMessages;
   readonly #outgoing: OutgoingFlights;
   readonly #flightMachine: FlightMachine;
-  readonly #window: ReplayWindowState = { highest: -1, recent: 0, older: 0 };
-  readonly #overallDeadline: Instant;
-  #stallDeadline: Instant;
+  readonly #protected = new ProtectedRecords();
+  readonly #clock: HandshakeClock;
   #now: Instant;
   #state: HandshakeState;
-  #read: EpochKeys | undefined;
-  readonly #held = new HeldRecords();
   #outcome: HandshakeOutcome | undefined;
   readonly #unprovenEnd = new UnprovenEnd();
   /** Why the state refused the message it was just given. */
@@ -99,8 +95,7 @@ export class Handshake implements HandshakeContext {
     this.transcript = new Transcript(this.crypto, 'SHA-256');
     this.#flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.#now = now;
-    this.#overallDeadline = after(now, this.config.handshakeTimeoutMs);
-    this.#stallDeadline = this.#stallAfter(now);
+    this.#clock = new HandshakeClock(start.kind, this.config, now);
     const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
     this.#incoming = new IncomingMessages(first.messageSeq);
     this.#outgoing = new OutgoingFlights(this, this.config.mtu, this.#emit, first);
@@ -126,24 +121,18 @@ export class Handshake implements HandshakeContext {
 
   /** Bytes kept of what the peer sent, for tests of the limits. */
   get keptBytes(): number {
-    return this.#held.bytes + this.#incoming.keptBytes;
+    return this.#protected.held.bytes + this.#incoming.keptBytes;
   }
 
   /** When `handleTimeout` is due. */
   get deadline(): Instant | undefined {
     if (this.#outcome !== undefined) return undefined;
-    const deadline = earliest(this.#overallDeadline, this.#flightMachine.deadline);
-    return this.#mayStall ? earliest(deadline, this.#stallDeadline) : deadline;
+    return earliest(this.#clock.deadline(this.#isPeersTurn), this.#flightMachine.deadline);
   }
 
   /** Whether it is the peer's turn, in a part of the handshake that has a time limit of its own. */
-  get #mayStall(): boolean {
+  get #isPeersTurn(): boolean {
     return !this.#state.waitsForApplication && (this.role === 'server' || this.#outgoing.isFinishedSent);
-  }
-
-  #stallAfter(heard: Instant): Instant {
-    const { handshakeStallMs } = this.config;
-    return after(heard, this.role === 'server' ? handshakeStallMs : 1.2 * handshakeStallMs);
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
@@ -183,7 +172,7 @@ export class Handshake implements HandshakeContext {
   answerPsk(answer: PskAnswer | undefined, now: Instant): void {
     if (this.#outcome !== undefined) return;
     this.#now = now;
-    this.#stallDeadline = this.#stallAfter(now);
+    this.#clock.noteProgress(now);
     this.#advance({ kind: 'psk-answer', answer });
     this.#drain();
   }
@@ -192,10 +181,10 @@ export class Handshake implements HandshakeContext {
   handleTimeout(now: Instant): void {
     if (this.#outcome !== undefined) return;
     this.#now = now;
-    const isStalled = this.#mayStall && this.#stallDeadline <= now;
-    if (isStalled && this.role === 'client') {
+    const expired = this.#clock.expired(this.#isPeersTurn, now);
+    if (expired === 'stalled' && this.role === 'client') {
       this.#end(this.#evidence.failure('silence'));
-    } else if (isStalled || this.#overallDeadline <= now) {
+    } else if (expired !== undefined) {
       this.#end({ cause: 'timeout', detail: `the peer did not go on (state ${this.#state.name})` });
     } else if (this.#flightMachine.deadline !== undefined && this.#flightMachine.deadline <= now) {
       this.#flightTimerExpired();
@@ -235,7 +224,7 @@ export class Handshake implements HandshakeContext {
   }
 
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
-    this.#read = keys.read;
+    this.#protected.keys = keys.read;
     this.#outgoing.records.write = keys.write;
     this.#evidence.noteKeys();
     // The time for a Finished that opens begins when both are there.
@@ -260,19 +249,20 @@ export class Handshake implements HandshakeContext {
   establish(result: HandshakeResult): HandshakeState {
     const { records, flight } = this.#outgoing;
     const { write } = records;
-    if (this.#read === undefined || write === undefined) throw new InvariantError('established without keys');
+    const { keys: read, window, held } = this.#protected;
+    if (read === undefined || write === undefined) throw new InvariantError('established without keys');
     this.#flightMachine.handle('last-flight-received', this.#now);
     this.#outcome = {
       kind: 'established',
       ...result,
-      read: this.#read,
+      read,
       write,
-      window: this.#window,
+      window,
       writeSequence: records.sequence[1],
       writeSequenceEpoch0: records.sequence[0],
       peerMessageSeq: this.#incoming.lastMessageSeq,
       finalFlight: flight?.number === 6 ? flight : undefined,
-      held: this.#held.takeAll(),
+      held: held.takeAll(),
     };
     return new Ended();
   }
@@ -320,24 +310,16 @@ export class Handshake implements HandshakeContext {
   }
 
   #receiveProtected(record: RecordView): void {
-    // Application data waits until the peer's Finished is verified, whether it can be read or not.
-    const isReadable = this.#state.takes === 'epoch-1' && record.contentType !== ContentType.ApplicationData;
-    if (!isReadable || this.#read === undefined) {
-      if (!this.#held.add(record)) this.#discard('handshake-limit');
-      return;
-    }
-    if (!isNewRecord(this.#window, record.sequenceNumber)) {
-      this.#discard('replayed-record');
-      return;
-    }
-    const plaintext = openRecord(this.#read, record);
-    if (isOpenFault(plaintext)) {
+    const plaintext = this.#protected.open(record, this.#state.takes === 'epoch-1');
+    if (plaintext === 'held') return;
+    if (typeof plaintext === 'string') {
       // Only counted: anybody can send a record that does not open (RFC 6347 §4.1.2.7).
-      if (record.contentType === ContentType.Handshake) this.#evidence.noteUnopenedRecord();
-      this.#discard('authentication-failed');
+      const isUnopened =
+        plaintext === 'authentication-failed' && record.contentType === ContentType.Handshake;
+      if (isUnopened) this.#evidence.noteUnopenedRecord();
+      this.#discard(plaintext);
       return;
     }
-    markRecordReceived(this.#window, record.sequenceNumber);
     if (record.contentType === ContentType.Handshake) {
       this.#receiveMessages(plaintext, 1);
     } else if (record.contentType === ContentType.Alert) {
@@ -377,7 +359,7 @@ export class Handshake implements HandshakeContext {
       if (fate === 'repeated') {
         this.#peerRepeated = true;
         this.#evidence.notePeerRepeated();
-        if (this.role === 'client') this.#stallDeadline = this.#stallAfter(this.#now);
+        if (this.role === 'client') this.#clock.noteProgress(this.#now);
       }
       if (fate === 'unexpected') {
         this.failUnexpected(this.#state, fragment);
@@ -433,7 +415,7 @@ export class Handshake implements HandshakeContext {
         }
         continue;
       }
-      const held = this.#state.takes === 'epoch-1' ? this.#held.takeHandshakeRecords() : [];
+      const held = this.#state.takes === 'epoch-1' ? this.#protected.held.takeHandshakeRecords() : [];
       if (held.length === 0) return;
       for (const record of held) this.#receiveProtected(record);
     }
@@ -454,7 +436,7 @@ export class Handshake implements HandshakeContext {
     if (input.kind === 'psk-answer' || (next === before && input.kind === 'message')) return;
     this.#progressed = true;
     this.#unprovenEnd.forget();
-    this.#stallDeadline = this.#stallAfter(this.#now);
+    this.#clock.noteProgress(this.#now);
   }
 
   // Flights, alerts and the end.
@@ -512,7 +494,7 @@ export class Handshake implements HandshakeContext {
       ...(isInEpoch0 ? { writeSequenceEpoch0: this.#outgoing.records.sequence[0] } : {}),
     };
     this.#state = new Ended();
-    this.#held.takeAll();
+    this.#protected.held.takeAll();
   }
 
   #discard(reason: DtlsDiscardReason): void {

@@ -1,0 +1,41 @@
+/**
+ * The times a handshake may take: in all, and without a sign of life when it is the peer's turn.
+ *
+ * The timer of a flight is `flight-machine.ts`.
+ *
+ * @module
+ */
+
+import { after, type DurationMs, earliest, type Instant } from '../../foundation/instant.ts';
+import type { CheckedDtlsConfig } from '../dtls-config.ts';
+import type { DtlsRole } from '../dtls-output.ts';
+
+/** Two deadlines. */
+export class HandshakeClock {
+  readonly #stallMs: DurationMs;
+  readonly #overallDeadline: Instant;
+  #stallDeadline: Instant;
+
+  constructor(role: DtlsRole, config: CheckedDtlsConfig, now: Instant) {
+    this.#overallDeadline = after(now, config.handshakeTimeoutMs);
+    // A fifth more for a client: then its transmission at 15 s has the time to be answered.
+    this.#stallMs = role === 'server' ? config.handshakeStallMs : 1.2 * config.handshakeStallMs;
+    this.#stallDeadline = after(now, this.#stallMs);
+  }
+
+  /** The peer, or the application, gave a sign of life. */
+  noteProgress(now: Instant): void {
+    this.#stallDeadline = after(now, this.#stallMs);
+  }
+
+  /** The deadline that comes first. */
+  deadline(isPeersTurn: boolean): Instant | undefined {
+    return isPeersTurn ? earliest(this.#overallDeadline, this.#stallDeadline) : this.#overallDeadline;
+  }
+
+  /** Whether one is over, and which. */
+  expired(isPeersTurn: boolean, now: Instant): 'stalled' | 'overall' | undefined {
+    if (isPeersTurn && this.#stallDeadline <= now) return 'stalled';
+    return this.#overallDeadline <= now ? 'overall' : undefined;
+  }
+}
