@@ -9,136 +9,98 @@
  */
 
 import { ByteReader } from '../../foundation/byte-reader.ts';
-import { toHex } from '../../foundation/bytes.ts';
-import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
-import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
 import { earliest, type Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
-import type { RandomSource } from '../../foundation/random-source.ts';
 import { AlertDescription, alertName, decodeAlert } from '../alert.ts';
-import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from '../dtls-output.ts';
 import { fragmentOf, type RecordView } from '../record/demultiplex.ts';
-import type { EpochKeys } from '../record/epoch-keys.ts';
 import { ContentType } from '../record/record-header.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
-import { FlightMachine } from './flight-machine.ts';
 import { HandshakeClock } from './handshake-clock.ts';
-import type {
-  FailureOfState,
-  FlightContent,
-  HandshakeContext,
-  HandshakeInput,
-  HandshakeResult,
-  HandshakeState,
-  PskAnswer,
-} from './handshake-context.ts';
+import type { HandshakeInput, PskAnswer } from './handshake-context.ts';
+import { HandshakeEffects } from './handshake-effects.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
 import { traceAlert, traceChangeCipherSpec, traceReceived } from './handshake-trace.ts';
-import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
-import { IncomingMessages } from './incoming-messages.ts';
-import { isEndingAlert, KeyEvidence } from './key-evidence.ts';
-import { decodeMessageFragment, type HandshakeMessage } from './message-header.ts';
-import { OutgoingFlights } from './outgoing-flights.ts';
-import { ProtectedRecords } from './protected-records.ts';
+import { HandshakeType } from './handshake-type.ts';
+import { isEndingAlert } from './key-evidence.ts';
+import { decodeMessageFragment } from './message-header.ts';
 import { startServer } from './server-12/index.ts';
-import { Transcript } from './transcript.ts';
-import { UnprovenEnd, type UnprovenSign } from './unproven-end.ts';
+import type { UnprovenSign } from './unproven-end.ts';
 
 /** One handshake with one peer. Call `settle` after the records of each datagram. */
-export class Handshake implements HandshakeContext {
+export class Handshake {
   readonly association: AssociationId;
   readonly address: PeerAddress;
   readonly role: DtlsRole;
-  readonly crypto: CryptoProvider;
-  readonly random: RandomSource;
-  readonly config: CheckedDtlsConfig;
-  readonly transcript: Transcript;
   /** The random of the client's ClientHello; tells a repeated ClientHello from a new one. */
   readonly clientRandom: Uint8Array;
-  /**
-   * Set while another handshake with the same peer has the voice: this one goes on when the peer does, but repeats
-   * nothing and sends no alert.
-   */
-  isSetAside = false;
   readonly #emit: (output: DtlsOutput) => void;
-  readonly #askForPsk: HandshakeOptions['askForPsk'];
-  readonly #incoming: IncomingMessages;
-  readonly #outgoing: OutgoingFlights;
-  readonly #flightMachine: FlightMachine;
-  readonly #protected = new ProtectedRecords();
+  readonly #effects: HandshakeEffects;
   readonly #clock: HandshakeClock;
-  #now: Instant;
-  #state: HandshakeState;
-  #outcome: HandshakeOutcome | undefined;
-  readonly #unprovenEnd = new UnprovenEnd();
-  /** Why the state refused the message it was just given. */
-  #refusal: FailureOfState | undefined;
-  #hasTimerExpired = false;
   #peerRepeated = false;
   #progressed = false;
-  readonly #evidence: KeyEvidence;
 
   constructor(options: HandshakeOptions, start: ServerStart | ClientStart, now: Instant) {
     this.association = options.association;
     this.address = options.address;
     this.role = start.kind;
-    this.#evidence = new KeyEvidence(start.kind);
-    this.crypto = options.crypto;
-    this.random = options.random;
-    this.config = options.config;
     this.#emit = options.emit;
-    this.#askForPsk = options.askForPsk;
-    // Every suite of ours has this hash (RFC 5246 §7.4.9), so it can begin before the suite is chosen.
-    this.transcript = new Transcript(this.crypto, 'SHA-256');
-    this.#flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
-    this.#now = now;
-    this.#clock = new HandshakeClock(start.kind, this.config, now);
+    this.#clock = new HandshakeClock(start.kind, options.config, now);
     const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
-    this.#incoming = new IncomingMessages(first.messageSeq);
-    this.#outgoing = new OutgoingFlights(this, this.config.mtu, this.#emit, first);
+    this.#effects = new HandshakeEffects(options, this, first, now);
     if (start.kind === 'server') {
       this.clientRandom = start.clientRandom.slice();
-      this.#state = startServer();
+      this.#effects.state = startServer();
     } else {
-      const { state, random } = startClient(this, start.serverName);
+      const { state, random } = startClient(this.#effects, start.serverName);
       this.clientRandom = random;
-      this.#state = state;
+      this.#effects.state = state;
     }
+  }
+
+  /**
+   * Set while another handshake with the same peer has the voice: this one goes on when the peer does, but repeats
+   * nothing and sends no alert.
+   */
+  set isSetAside(isSetAside: boolean) {
+    this.#effects.isSetAside = isSetAside;
   }
 
   /** Name of the present state, for traces and tests. */
   get stateName(): string {
-    return this.#state.name;
+    return this.#effects.state.name;
   }
 
   /** How it ended, once it has. */
   get outcome(): HandshakeOutcome | undefined {
-    return this.#outcome;
+    return this.#effects.outcome;
   }
 
   /** Bytes kept of what the peer sent, for tests of the limits. */
   get keptBytes(): number {
-    return this.#protected.held.bytes + this.#incoming.keptBytes;
+    return this.#effects.protectedRecords.held.bytes + this.#effects.incoming.keptBytes;
   }
 
   /** When `handleTimeout` is due. */
   get deadline(): Instant | undefined {
-    if (this.#outcome !== undefined) return undefined;
-    return earliest(this.#clock.deadline(this.#isPeersTurn), this.#flightMachine.deadline);
+    if (this.#effects.outcome !== undefined) return undefined;
+    return earliest(this.#clock.deadline(this.#isPeersTurn), this.#effects.flightMachine.deadline);
   }
 
   /** Whether it is the peer's turn, in a part of the handshake that has a time limit of its own. */
   get #isPeersTurn(): boolean {
-    return !this.#state.waitsForApplication && (this.role === 'server' || this.#outgoing.isFinishedSent);
+    return (
+      !this.#effects.state.waitsForApplication &&
+      (this.role === 'server' || this.#effects.outgoing.isFinishedSent)
+    );
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
   receive(record: RecordView, now: Instant): void {
-    if (this.#outcome !== undefined) return;
-    this.#now = now;
+    if (this.#effects.outcome !== undefined) return;
+    this.#effects.now = now;
     if (record.epoch === 0) this.#receivePlaintext(record);
     else if (record.epoch === 1) this.#receiveProtected(record);
     else this.#discard('unknown-epoch');
@@ -146,14 +108,14 @@ export class Handshake implements HandshakeContext {
 
   /** Does what waits for the end of a datagram: answers a repeated flight with ours. */
   settle(now: Instant): void {
-    this.#now = now;
-    if (this.#outcome === undefined && this.#peerRepeated && !this.#progressed) {
-      const again = this.#flightMachine.handle('peer-repeated', now);
-      if (again && !this.#state.waitsForApplication) this.#transmitAgain();
+    this.#effects.now = now;
+    if (this.#effects.outcome === undefined && this.#peerRepeated && !this.#progressed) {
+      const again = this.#effects.flightMachine.handle('peer-repeated', now);
+      if (again && !this.#effects.state.waitsForApplication) this.#effects.transmitAgain();
     }
     this.#peerRepeated = false;
     this.#progressed = false;
-    this.#incoming.beginDatagram();
+    this.#effects.incoming.beginDatagram();
   }
 
   /**
@@ -163,15 +125,15 @@ export class Handshake implements HandshakeContext {
    * @returns false when the first one is not complete yet, so that this one can be it.
    */
   receiveRepeatedClientHello(): boolean {
-    if (this.#outgoing.flight === undefined) return false;
+    if (this.#effects.outgoing.flight === undefined) return false;
     this.#peerRepeated = true;
     return true;
   }
 
   /** Hands over what the application found. */
   answerPsk(answer: PskAnswer | undefined, now: Instant): void {
-    if (this.#outcome !== undefined) return;
-    this.#now = now;
+    if (this.#effects.outcome !== undefined) return;
+    this.#effects.now = now;
     this.#clock.noteProgress(now);
     this.#advance({ kind: 'psk-answer', answer });
     this.#drain();
@@ -179,114 +141,30 @@ export class Handshake implements HandshakeContext {
 
   /** Runs what is due. */
   handleTimeout(now: Instant): void {
-    if (this.#outcome !== undefined) return;
-    this.#now = now;
+    if (this.#effects.outcome !== undefined) return;
+    this.#effects.now = now;
     const expired = this.#clock.expired(this.#isPeersTurn, now);
     if (expired === 'stalled' && this.role === 'client') {
-      this.#end(this.#evidence.failure('silence'));
+      this.#effects.end(this.#effects.evidence.failure('silence'));
     } else if (expired !== undefined) {
-      this.#end({ cause: 'timeout', detail: `the peer did not go on (state ${this.#state.name})` });
-    } else if (this.#flightMachine.deadline !== undefined && this.#flightMachine.deadline <= now) {
+      this.#effects.end({
+        cause: 'timeout',
+        detail: `the peer did not go on (state ${this.#effects.state.name})`,
+      });
+    } else if (
+      this.#effects.flightMachine.deadline !== undefined &&
+      this.#effects.flightMachine.deadline <= now
+    ) {
       this.#flightTimerExpired();
     }
   }
 
   /** Ends the handshake from our side, with an alert that says so when the peer can take part in it. */
   cancel(failure: HandshakeFailure, alert: AlertDescription | undefined, now: Instant): void {
-    if (this.#outcome !== undefined) return;
-    this.#now = now;
-    if (alert === undefined) this.#end(failure);
-    else this.#endWithAlert(failure, alert);
-  }
-
-  // What the states call.
-
-  nextMessageSeq(): number {
-    return this.#outgoing.messageSeq++;
-  }
-
-  continueAfter(messageSeq: number): void {
-    this.#outgoing.messageSeq = messageSeq + 1;
-  }
-
-  sendFlight(number: number, contents: readonly FlightContent[]): void {
-    this.#outgoing.flight = { number, contents };
-    this.#hasTimerExpired = false;
-    this.#unprovenEnd.forget();
-    this.#incoming.noteFlightSent();
-    this.#flightMachine.handle('next-flight-received', this.#now);
-    this.#outgoing.transmit(false);
-    this.#flightMachine.handle('flight-sent', this.#now);
-  }
-
-  changeFlight(number: number, contents: readonly FlightContent[]): void {
-    this.#outgoing.flight = { number, contents };
-  }
-
-  installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
-    this.#protected.keys = keys.read;
-    this.#outgoing.records.write = keys.write;
-    this.#evidence.noteKeys();
-    // The time for a Finished that opens begins when both are there.
-    if (this.#evidence.hasChangeCipherSpec) this.#restartTimer();
-  }
-
-  askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void {
-    // The server's flight timer runs on: it also times the alert after a Finished that does not open.
-    if (this.role === 'client') this.#flightMachine.handle('next-flight-received', this.#now);
-    this.#askForPsk(question);
-  }
-
-  noteIdentityUnknown(): void {
-    this.#evidence.identityIsUnknown = true;
-  }
-
-  logMasterSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void {
-    if (!this.config.keylog) return;
-    this.#emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
-  }
-
-  establish(result: HandshakeResult): HandshakeState {
-    const { records, flight } = this.#outgoing;
-    const { write } = records;
-    const { keys: read, window, held } = this.#protected;
-    if (read === undefined || write === undefined) throw new InvariantError('established without keys');
-    this.#flightMachine.handle('last-flight-received', this.#now);
-    this.#outcome = {
-      kind: 'established',
-      ...result,
-      read,
-      write,
-      window,
-      writeSequence: records.sequence[1],
-      writeSequenceEpoch0: records.sequence[0],
-      peerMessageSeq: this.#incoming.lastMessageSeq,
-      finalFlight: flight?.number === 6 ? flight : undefined,
-      held: held.takeAll(),
-    };
-    return new Ended();
-  }
-
-  fail({ cause, detail, alert }: FailureOfState): HandshakeState {
-    this.#endWithAlert({ cause, detail }, alert);
-    return new Ended();
-  }
-
-  failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState {
-    const detail = `${handshakeTypeName(message.type)}: ${fault.reason} (byte ${fault.offset})`;
-    return this.#refuse({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
-  }
-
-  failUnexpected(state: HandshakeState, message: { readonly type: number }): HandshakeState {
-    const detail = `${handshakeTypeName(message.type)} came in state ${state.name}`;
-    return this.#refuse({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
-  }
-
-  #refuse(failure: FailureOfState): HandshakeState {
-    // What was protected is the peer's own doing.
-    if (this.#state.takes === 'epoch-1') return this.fail(failure);
-    this.#refusal = failure;
-    return this.#state;
+    if (this.#effects.outcome !== undefined) return;
+    this.#effects.now = now;
+    if (alert === undefined) this.#effects.end(failure);
+    else this.#effects.endWithAlert(failure, alert);
   }
 
   // Records.
@@ -310,13 +188,13 @@ export class Handshake implements HandshakeContext {
   }
 
   #receiveProtected(record: RecordView): void {
-    const plaintext = this.#protected.open(record, this.#state.takes === 'epoch-1');
+    const plaintext = this.#effects.protectedRecords.open(record, this.#effects.state.takes === 'epoch-1');
     if (plaintext === 'held') return;
     if (typeof plaintext === 'string') {
       // Only counted: anybody can send a record that does not open (RFC 6347 §4.1.2.7).
       const isUnopened =
         plaintext === 'authentication-failed' && record.contentType === ContentType.Handshake;
-      if (isUnopened) this.#evidence.noteUnopenedRecord();
+      if (isUnopened) this.#effects.evidence.noteUnopenedRecord();
       this.#discard(plaintext);
       return;
     }
@@ -342,8 +220,8 @@ export class Handshake implements HandshakeContext {
       if (fragment.type === HandshakeType.HelloRequest) continue;
       // A ServerHello numbered higher than our ClientHello was meant for an earlier run of this client; unless
       // nothing better comes.
-      const latestAnswer = this.#hasTimerExpired ? Infinity : this.#outgoing.messageSeq - 1;
-      const fate = this.#incoming.add(epoch, fragment, this.#state, latestAnswer);
+      const latestAnswer = this.#effects.hasTimerExpired ? Infinity : this.#effects.outgoing.messageSeq - 1;
+      const fate = this.#effects.incoming.add(epoch, fragment, this.#effects.state, latestAnswer);
       if (fate === 'late-answer') {
         this.#discard('late-answer');
         continue;
@@ -358,27 +236,27 @@ export class Handshake implements HandshakeContext {
       );
       if (fate === 'repeated') {
         this.#peerRepeated = true;
-        this.#evidence.notePeerRepeated();
-        if (this.role === 'client') this.#clock.noteProgress(this.#now);
+        this.#effects.evidence.notePeerRepeated();
+        if (this.role === 'client') this.#clock.noteProgress(this.#effects.now);
       }
       if (fate === 'unexpected') {
-        this.failUnexpected(this.#state, fragment);
+        this.#effects.failUnexpected(this.#effects.state, fragment);
         this.#noteRefusal();
       }
       this.#drain();
-    } while (reader.remaining > 0 && this.#outcome === undefined);
+    } while (reader.remaining > 0 && this.#effects.outcome === undefined);
   }
 
   #receiveChangeCipherSpec(content: Uint8Array): void {
     const isWellFormed = content.length === 1 && content[0] === 1;
     // RFC 5246 §7.1, and the cause of more than one CVE: never before the messages it has to follow.
-    if (!isWellFormed || !this.#state.takesChangeCipherSpec) {
-      if (!this.#evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
+    if (!isWellFormed || !this.#effects.state.takesChangeCipherSpec) {
+      if (!this.#effects.evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
     this.#emit(traceChangeCipherSpec(this));
-    this.#evidence.noteChangeCipherSpec();
-    this.#restartTimer();
+    this.#effects.evidence.noteChangeCipherSpec();
+    this.#effects.restartTimer();
     this.#advance({ kind: 'change-cipher-spec' });
     this.#drain();
   }
@@ -395,10 +273,10 @@ export class Handshake implements HandshakeContext {
 
   /** Something anybody could have sent says that the handshake is over; one that goes on proves it wrong. */
   #noteUnproven(sign: UnprovenSign): void {
-    const effect = this.#unprovenEnd.note(sign);
-    if (effect === 'believed' && !this.#state.waitsForApplication) this.#believe(sign);
+    const effect = this.#effects.unprovenEnd.note(sign);
+    if (effect === 'believed' && !this.#effects.state.waitsForApplication) this.#believe(sign);
     // Asks the peer again soon, whatever the timer had grown to.
-    else if (effect === 'first') this.#restartTimer();
+    else if (effect === 'first') this.#effects.restartTimer();
   }
 
   // The states.
@@ -406,95 +284,74 @@ export class Handshake implements HandshakeContext {
   /** Gives the state whatever it now takes, until there is nothing left. */
   #drain(): void {
     for (;;) {
-      const message = this.#incoming.next(this.#state.takes);
+      const message = this.#effects.incoming.next(this.#effects.state.takes);
       if (message !== undefined) {
         this.#advance({ kind: 'message', message });
-        if (this.#refusal !== undefined) {
-          this.#incoming.refuse(message);
+        if (this.#effects.refusal !== undefined) {
+          this.#effects.incoming.refuse(message);
           this.#noteRefusal();
         }
         continue;
       }
-      const held = this.#state.takes === 'epoch-1' ? this.#protected.held.takeHandshakeRecords() : [];
+      const held =
+        this.#effects.state.takes === 'epoch-1'
+          ? this.#effects.protectedRecords.held.takeHandshakeRecords()
+          : [];
       if (held.length === 0) return;
       for (const record of held) this.#receiveProtected(record);
     }
   }
 
   #noteRefusal(): void {
-    const failure = this.#refusal;
-    this.#refusal = undefined;
+    const failure = this.#effects.refusal;
+    this.#effects.refusal = undefined;
     if (failure === undefined) return;
     this.#discard('unexpected-handshake-message');
     this.#noteUnproven({ kind: 'message', failure });
   }
 
   #advance(input: HandshakeInput): void {
-    const before = this.#state;
-    const next = before.handle(input, this);
-    this.#state = this.#outcome === undefined ? next : new Ended();
+    const before = this.#effects.state;
+    const next = before.handle(input, this.#effects);
+    this.#effects.state = this.#effects.outcome === undefined ? next : new Ended();
     if (input.kind === 'psk-answer' || (next === before && input.kind === 'message')) return;
     this.#progressed = true;
-    this.#unprovenEnd.forget();
-    this.#clock.noteProgress(this.#now);
+    this.#effects.unprovenEnd.forget();
+    this.#clock.noteProgress(this.#effects.now);
   }
 
   // Flights, alerts and the end.
 
   #flightTimerExpired(): void {
-    this.#hasTimerExpired = true;
-    if (this.#state.waitsForApplication) {
+    this.#effects.hasTimerExpired = true;
+    if (this.#effects.state.waitsForApplication) {
       // The peer waits for us: its silence and its repetitions say nothing.
-      this.#flightMachine.handle('timer-expired', this.#now);
+      this.#effects.flightMachine.handle('timer-expired', this.#effects.now);
       return;
     }
-    const sign = this.#unprovenEnd.noteTimerExpired();
+    const sign = this.#effects.unprovenEnd.noteTimerExpired();
     if (sign !== undefined) {
       this.#believe(sign);
       return;
     }
-    const verdict = this.#evidence.noteTimerExpired(this.#outgoing.isFinishedSent);
+    const verdict = this.#effects.evidence.noteTimerExpired(this.#effects.outgoing.isFinishedSent);
     if (verdict === 'bad-finished') {
-      this.#endWithAlert(this.#evidence.failure(verdict), AlertDescription.DecryptError);
+      this.#effects.endWithAlert(this.#effects.evidence.failure(verdict), AlertDescription.DecryptError);
     } else if (verdict === 'no-answer') {
-      this.#end(this.#evidence.failure(verdict));
+      this.#effects.end(this.#effects.evidence.failure(verdict));
     } else {
-      this.#state.handleTimerExpired?.(this);
-      if (this.#flightMachine.handle('timer-expired', this.#now)) this.#transmitAgain();
+      this.#effects.state.handleTimerExpired?.(this.#effects);
+      if (this.#effects.flightMachine.handle('timer-expired', this.#effects.now))
+        this.#effects.transmitAgain();
     }
-  }
-
-  #transmitAgain(): void {
-    if (!this.isSetAside) this.#outgoing.transmit(true);
-  }
-
-  #restartTimer(): void {
-    if (this.#flightMachine.state === 'waiting') this.#flightMachine.restartTimer(this.#now);
   }
 
   #believe(sign: UnprovenSign): void {
-    if (sign.kind === 'message') this.fail(sign.failure);
-    else this.#end(this.#evidence.failureByAlert(sign.alert, this.#outgoing.isFinishedSent));
-  }
-
-  #endWithAlert(failure: HandshakeFailure, alertSent: AlertDescription): void {
-    if (this.isSetAside) {
-      this.#end(failure);
-      return;
-    }
-    this.#outgoing.sendAlert(alertSent);
-    this.#end({ ...failure, alertSent });
-  }
-
-  #end(failure: HandshakeFailure): void {
-    const isInEpoch0 = failure.alertSent !== undefined && !this.#outgoing.isFinishedSent;
-    this.#outcome = {
-      kind: 'failed',
-      failure: this.#evidence.refine(failure),
-      ...(isInEpoch0 ? { writeSequenceEpoch0: this.#outgoing.records.sequence[0] } : {}),
-    };
-    this.#state = new Ended();
-    this.#protected.held.takeAll();
+    if (sign.kind === 'message') this.#effects.fail(sign.failure);
+    else
+      this.#effects.end(
+        this.#effects.evidence.failureByAlert(sign.alert, this.#effects.outgoing.isFinishedSent),
+      );
   }
 
   #discard(reason: DtlsDiscardReason): void {

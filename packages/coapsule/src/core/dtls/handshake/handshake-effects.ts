@@ -1,0 +1,209 @@
+/**
+ * What the states of a handshake can bring about: flights, keys, questions, and its end.
+ *
+ * What comes in, and when anything happens, is the business of `handshake.ts`, which owns one of these.
+ *
+ * @module
+ */
+
+import { toHex } from '../../foundation/bytes.ts';
+import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
+import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
+import type { Instant } from '../../foundation/instant.ts';
+import type { RandomSource } from '../../foundation/random-source.ts';
+import { AlertDescription } from '../alert.ts';
+import type { CheckedDtlsConfig } from '../dtls-config.ts';
+import type { DtlsOutput, DtlsRole } from '../dtls-output.ts';
+import type { EpochKeys } from '../record/epoch-keys.ts';
+import { Ended } from './ended.ts';
+import { FlightMachine } from './flight-machine.ts';
+import type {
+  FailureOfState,
+  FlightContent,
+  HandshakeContext,
+  HandshakeResult,
+  HandshakeState,
+} from './handshake-context.ts';
+import type { HandshakeFailure } from './handshake-failure.ts';
+import type { HandshakeOptions, HandshakeOutcome } from './handshake-outcome.ts';
+import type { TracedHandshake } from './handshake-trace.ts';
+import { handshakeTypeName } from './handshake-type.ts';
+import { IncomingMessages } from './incoming-messages.ts';
+import { KeyEvidence } from './key-evidence.ts';
+import type { HandshakeMessage } from './message-header.ts';
+import { OutgoingFlights } from './outgoing-flights.ts';
+import { ProtectedRecords } from './protected-records.ts';
+import { Transcript } from './transcript.ts';
+import { UnprovenEnd } from './unproven-end.ts';
+
+/** The effects of one handshake, and the parts of it that they work on. */
+export class HandshakeEffects implements HandshakeContext {
+  readonly crypto: CryptoProvider;
+  readonly random: RandomSource;
+  readonly config: CheckedDtlsConfig;
+  readonly transcript: Transcript;
+  readonly incoming: IncomingMessages;
+  readonly outgoing: OutgoingFlights;
+  readonly protectedRecords: ProtectedRecords = new ProtectedRecords();
+  readonly flightMachine: FlightMachine;
+  readonly evidence: KeyEvidence;
+  readonly unprovenEnd: UnprovenEnd = new UnprovenEnd();
+  /** The time of the present call. */
+  now: Instant;
+  /** The state that is asked. */
+  state: HandshakeState = new Ended();
+  /** How it ended, once it has. */
+  outcome: HandshakeOutcome | undefined;
+  /** Why the state refused the message it was just given. */
+  refusal: FailureOfState | undefined;
+  /** Whether the timer of the present flight has expired. */
+  hasTimerExpired = false;
+  /** See `Handshake.isSetAside`. */
+  isSetAside = false;
+  readonly #role: DtlsRole;
+  readonly #emit: (output: DtlsOutput) => void;
+  readonly #askForPsk: HandshakeOptions['askForPsk'];
+
+  constructor(
+    options: HandshakeOptions,
+    traced: TracedHandshake,
+    first: { readonly recordSequenceNumber: number; readonly messageSeq: number },
+    now: Instant,
+  ) {
+    this.crypto = options.crypto;
+    this.random = options.random;
+    this.config = options.config;
+    this.now = now;
+    this.#role = traced.role;
+    this.#emit = options.emit;
+    this.#askForPsk = options.askForPsk;
+    // Every suite of ours has this hash (RFC 5246 §7.4.9), so it can begin before the suite is chosen.
+    this.transcript = new Transcript(this.crypto, 'SHA-256');
+    this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
+    this.evidence = new KeyEvidence(traced.role);
+    this.incoming = new IncomingMessages(first.messageSeq);
+    this.outgoing = new OutgoingFlights(traced, this.config.mtu, this.#emit, first);
+  }
+
+  nextMessageSeq(): number {
+    return this.outgoing.messageSeq++;
+  }
+
+  continueAfter(messageSeq: number): void {
+    this.outgoing.messageSeq = messageSeq + 1;
+  }
+
+  sendFlight(number: number, contents: readonly FlightContent[]): void {
+    this.outgoing.flight = { number, contents };
+    this.hasTimerExpired = false;
+    this.unprovenEnd.forget();
+    this.incoming.noteFlightSent();
+    this.flightMachine.handle('next-flight-received', this.now);
+    this.outgoing.transmit(false);
+    this.flightMachine.handle('flight-sent', this.now);
+  }
+
+  changeFlight(number: number, contents: readonly FlightContent[]): void {
+    this.outgoing.flight = { number, contents };
+  }
+
+  installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
+    this.protectedRecords.keys = keys.read;
+    this.outgoing.records.write = keys.write;
+    this.evidence.noteKeys();
+    // The time for a Finished that opens begins when both are there.
+    if (this.evidence.hasChangeCipherSpec) this.restartTimer();
+  }
+
+  askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void {
+    // The server's flight timer runs on: it also times the alert after a Finished that does not open.
+    if (this.#role === 'client') this.flightMachine.handle('next-flight-received', this.now);
+    this.#askForPsk(question);
+  }
+
+  noteIdentityUnknown(): void {
+    this.evidence.identityIsUnknown = true;
+  }
+
+  logMasterSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void {
+    if (!this.config.keylog) return;
+    this.#emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
+  }
+
+  establish(result: HandshakeResult): HandshakeState {
+    const { records, flight } = this.outgoing;
+    const { write } = records;
+    const { keys: read, window, held } = this.protectedRecords;
+    if (read === undefined || write === undefined) throw new InvariantError('established without keys');
+    this.flightMachine.handle('last-flight-received', this.now);
+    this.outcome = {
+      kind: 'established',
+      ...result,
+      read,
+      write,
+      window,
+      writeSequence: records.sequence[1],
+      writeSequenceEpoch0: records.sequence[0],
+      peerMessageSeq: this.incoming.lastMessageSeq,
+      finalFlight: flight?.number === 6 ? flight : undefined,
+      held: held.takeAll(),
+    };
+    return new Ended();
+  }
+
+  fail({ cause, detail, alert }: FailureOfState): HandshakeState {
+    this.endWithAlert({ cause, detail }, alert);
+    return new Ended();
+  }
+
+  failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState {
+    const detail = `${handshakeTypeName(message.type)}: ${fault.reason} (byte ${fault.offset})`;
+    return this.#refuse({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
+  }
+
+  failUnexpected(state: HandshakeState, message: { readonly type: number }): HandshakeState {
+    const detail = `${handshakeTypeName(message.type)} came in state ${state.name}`;
+    return this.#refuse({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
+  }
+
+  // What the machine calls.
+
+  /** Gives the flight timer its first value again, while it runs. */
+  restartTimer(): void {
+    if (this.flightMachine.state === 'waiting') this.flightMachine.restartTimer(this.now);
+  }
+
+  /** Sends the present flight again. */
+  transmitAgain(): void {
+    if (!this.isSetAside) this.outgoing.transmit(true);
+  }
+
+  /** Ends the handshake and tells the peer. */
+  endWithAlert(failure: HandshakeFailure, alertSent: AlertDescription): void {
+    if (this.isSetAside) {
+      this.end(failure);
+      return;
+    }
+    this.outgoing.sendAlert(alertSent);
+    this.end({ ...failure, alertSent });
+  }
+
+  /** Ends the handshake in silence. */
+  end(failure: HandshakeFailure): void {
+    const isInEpoch0 = failure.alertSent !== undefined && !this.outgoing.isFinishedSent;
+    this.outcome = {
+      kind: 'failed',
+      failure: this.evidence.refine(failure),
+      ...(isInEpoch0 ? { writeSequenceEpoch0: this.outgoing.records.sequence[0] } : {}),
+    };
+    this.state = new Ended();
+    this.protectedRecords.held.takeAll();
+  }
+
+  #refuse(failure: FailureOfState): HandshakeState {
+    // What was protected is the peer's own doing.
+    if (this.state.takes === 'epoch-1') return this.fail(failure);
+    this.refusal = failure;
+    return this.state;
+  }
+}
