@@ -13,4 +13,5 @@ const { status } = spawnSync(workspaceNode(), [compiler, '-b', 'packages/gateway
   cwd: root,
   stdio: 'inherit',
 });
+if (status === 0) process.stdout.write('built packages/coapsule/dist and packages/gateway/dist\n');
 process.exit(status ?? 1);

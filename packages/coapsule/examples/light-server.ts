@@ -2,7 +2,7 @@
  * A light that can be switched and observed, on plain CoAP and on CoAPs. The secured endpoint is one call more, with
  * one key for whoever has it and the identity hint `CoAP`, as small devices are often set up.
  *
- *     node --conditions=@coapsule/source packages/coapsule/examples/light-server.ts [PORT SECURE-PORT]
+ *     npx node --conditions=@coapsule/source packages/coapsule/examples/light-server.ts [PORT SECURE-PORT]
  */
 import { Code, changed, content, failure, Server } from 'coapsule';
 

@@ -1,7 +1,7 @@
 /**
  * Reads `/temperature` from a secured server, as `sensor-042`, and shows what the handshake cost.
  *
- *     node --conditions=@coapsule/source packages/coapsule/examples/secure-client.ts [URI]
+ *     npx node --conditions=@coapsule/source packages/coapsule/examples/secure-client.ts [URI]
  */
 import { Client } from 'coapsule';
 

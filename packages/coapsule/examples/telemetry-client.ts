@@ -1,7 +1,7 @@
 /**
  * Three ways to talk to a device: a reading that may get lost, a command that may not, and a setting.
  *
- *     node --conditions=@coapsule/source packages/coapsule/examples/telemetry-client.ts [BASE-URI]
+ *     npx node --conditions=@coapsule/source packages/coapsule/examples/telemetry-client.ts [BASE-URI]
  */
 import { Client, CoapsuleError } from 'coapsule';
 

@@ -1,7 +1,7 @@
 /**
  * A secured temperature sensor on `coaps://[::]:5684`: two clients with keys of their own, and nobody else.
  *
- *     node --conditions=@coapsule/source packages/coapsule/examples/temperature-server.ts [PORT]
+ *     npx node --conditions=@coapsule/source packages/coapsule/examples/temperature-server.ts [PORT]
  */
 import { content, Server } from 'coapsule';
 
