@@ -85,7 +85,7 @@ export function addRequestOptions(command: Command, withObserve: boolean): Comma
 export function addClientOptions(command: Command): Command {
   command
     .option('-u, --identity <id>', 'PSK identity')
-    .option('-k, --key <key>', 'PSK: text, or 0x and hex', keyValue)
+    .option('-k, --key <key>', 'PSK: text, or 0x and hex', secretKeyValue)
     .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
     .option('--credentials <file>', 'JSON map from URI patterns to credentials')
     .option('-B, --timeout <s>', 'give up after s seconds', secondsValue)
@@ -105,6 +105,15 @@ export function addClientOptions(command: Command): Command {
     );
   for (const { flags } of laterOptions) command.addOption(new Option(flags).hideHelp());
   return command;
+}
+
+/** Commander's own message would repeat the key. */
+function secretKeyValue(text: string): Uint8Array {
+  try {
+    return keyValue(text);
+  } catch (error) {
+    throw new CommandFailure(ExitCode.Usage, `-k: ${(error as Error).message}`, 'see "coapsule get --help"');
+  }
 }
 
 /** Options of the contract whose part of the product is still to come. */

@@ -229,8 +229,20 @@ function prepare(command: Command, environment: CommandEnvironment): void {
   command.configureOutput({
     writeOut: (text) => environment.stdout.write(text),
     writeErr: (text) => environment.stderr.write(text),
+    outputError: (text, write) => write(withoutValues(text)),
   });
   for (const subcommand of command.commands) prepare(subcommand, environment);
+}
+
+/** What does not belong there is not repeated: `--pskk=ID:KEY` and `device add ID KEY` hold a key. */
+function withoutValues(text: string): string {
+  const unknown = /^error: unknown option '(--[^=']*|-.)/.exec(text)?.[1];
+  if (unknown !== undefined) {
+    const suggestion = /\n\(Did you mean [^\n]*\)\n$/.exec(text)?.[0] ?? '\n';
+    return `error: unknown option '${unknown}'${suggestion}`;
+  }
+  const tooMany = /^error: too many arguments[^.]*\. Expected \d+ arguments? but got \d+/.exec(text)?.[0];
+  return tooMany === undefined ? text : `${tooMany}.\n`;
 }
 
 /** The same place from `src/cli` and from `dist/cli`. */

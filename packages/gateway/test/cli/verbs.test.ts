@@ -253,6 +253,29 @@ describe('exit codes', () => {
     });
   }
 
+  for (const args of [
+    ['get', 'coaps://h/', '-u', 'id', '-k', '0xTopSecret'],
+    ['get', 'coaps://h/', '-u', 'id', '--key=0xTopSecret'],
+    ['get', 'coaps://h/', '-u', 'id', '-k0xTopSecret'],
+    ['get', 'coaps://h/', '-u', 'id', '-k', 'a', 'TopSecret'],
+    ['get', 'coaps://h/', '--keyy=TopSecret'],
+    ['get', 'coaps://h/', "--keyy='\nTopSecret"],
+    ['get', 'coaps://h/', '-KTopSecret'],
+    ['device', 'add', 'id', 'TopSecret'],
+    ['device', 'add', 'id', '--psk', '0xTopSecret'],
+    ['device', 'add', 'id', '--pskk=TopSecret'],
+    ['serve', '--pskk=id:TopSecret'],
+    ['serve', '--psk', ':TopSecret'],
+    ['serve', 'id:TopSecret'],
+    ['keys', 'psk', 'id', 'TopSecret'],
+  ]) {
+    test(`a key in the wrong place is not repeated: ${args.join(' ')}`, async () => {
+      const { exitCode, stdout, stderr } = await run(args);
+      assert.equal(exitCode, 64, stderr);
+      assert.ok(!`${stdout}${stderr}`.includes('TopSecret'), stderr);
+    });
+  }
+
   test('an unreadable file is 1, with path and reason', async () => {
     const { exitCode, stderr } = await run(['put', uri, '-f', join(folder, 'missing')]);
     assert.equal(exitCode, 1);
