@@ -4,9 +4,10 @@
  * @module
  */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram } from 'coapsule';
 import { packetBlock, pcapngHeader, secretsBlock } from '../capture/pcapng.ts';
+import { openSecretFile } from './secret-file.ts';
 
 /** An open capture file. It holds secrets, so that only its owner can read it. */
 export class CaptureFile {
@@ -14,7 +15,7 @@ export class CaptureFile {
 
   /** Creates the file, or empties it. */
   constructor(path: string) {
-    this.#file = openSync(path, 'w', 0o600);
+    this.#file = openSecretFile(path, 'w');
     writeSync(this.#file, pcapngHeader());
   }
 

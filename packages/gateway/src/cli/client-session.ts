@@ -4,13 +4,14 @@
  * @module
  */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram, ClientOptions, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
 import { choosePsk } from './psk-choice.ts';
+import { openSecretFile } from './secret-file.ts';
 import type { TargetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
@@ -82,7 +83,7 @@ interface Secrets {
 function openSecrets(options: ClientCommandOptions, { variables }: CommandEnvironment): Secrets {
   const { SSLKEYLOGFILE = '' } = variables;
   const path = options.keylog ?? (SSLKEYLOGFILE === '' ? undefined : SSLKEYLOGFILE);
-  const file = path === undefined ? undefined : openSync(path, 'a', 0o600);
+  const file = path === undefined ? undefined : openSecretFile(path, 'a');
   const closeFile = (): void => {
     if (file !== undefined) closeSync(file);
   };

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
@@ -20,6 +20,7 @@ import { StoreFault } from '../store/store-fault.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { keyValue, sizeValue, wholeNumber } from './option-values.ts';
+import { openSecretFile } from './secret-file.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
 interface ServeOptions {
@@ -198,9 +199,7 @@ function stopSignals(stop: () => void): () => void {
 function openKeylog(path: string, log: Log): { write: (line: string) => void; close: () => void } {
   let file: number;
   try {
-    file = openSync(path, 'a', 0o600);
-    // An older file may be open to others; a device file such as /dev/stderr is left alone.
-    if (fstatSync(file).isFile()) fchmodSync(file, 0o600);
+    file = openSecretFile(path, 'a');
   } catch (error) {
     throw new StartUpFault(
       `the key log ${path} cannot be written: ${(error as Error).message}`,

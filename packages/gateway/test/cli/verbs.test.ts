@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -582,6 +582,28 @@ describe('secrets and captures', () => {
     assert.equal(typeof clientOptions?.capture, 'function');
     assert.equal(readFileSync(path).readUInt32LE(0), 0x0a0d0d0a);
     assert.equal(statSync(path).mode & 0o777, 0o600);
+  });
+
+  test('a capture or a key log that is there already is closed to others, and a key log keeps its lines', async () => {
+    const capture = join(folder, 'wide.pcapng');
+    const keylog = join(folder, 'wide.log');
+    for (const path of [capture, keylog]) {
+      writeFileSync(path, 'CLIENT_RANDOM 00 00\n');
+      chmodSync(path, 0o644);
+    }
+    await run(['get', uri, '-w', capture, '--keylog', keylog], { answers: [response(Code.Content)] });
+    assert.equal(statSync(capture).mode & 0o777, 0o600);
+    assert.equal(statSync(keylog).mode & 0o777, 0o600);
+    assert.equal(readFileSync(keylog, 'utf8'), 'CLIENT_RANDOM 00 00\n');
+    assert.equal(readFileSync(capture).readUInt32LE(0), 0x0a0d0d0a);
+  });
+
+  test('a key log that is a device file is written as it is', async () => {
+    const { exitCode } = await run(['get', uri, '--keylog', '/dev/null'], {
+      answers: [response(Code.Content)],
+    });
+    assert.equal(exitCode, 0);
+    assert.notEqual(statSync('/dev/null').mode & 0o777, 0o600);
   });
 
   test('a file that cannot be made is 1, before anything is sent', async () => {
