@@ -55,26 +55,35 @@ export function splitRecords(datagram: Uint8Array): SplitDatagram {
   let skipped: DecodeFault | undefined;
   while (offset < datagram.length) {
     if (datagram.length - offset < recordHeaderLength) {
-      return { records, fault: recordFault(datagram.length, 'the datagram ends inside a record header') };
+      return {
+        records,
+        fault: skipped ?? recordFault(datagram.length, 'the datagram ends inside a record header'),
+      };
     }
     const contentType = at(datagram, offset);
     if (hasOtherHeader(contentType)) {
-      return { records, fault: recordFault(offset, `unknown content type ${contentType}`) };
+      return { records, fault: skipped ?? recordFault(offset, `unknown content type ${contentType}`) };
     }
     const version = u16(datagram, offset + 1);
     const epoch = u16(datagram, offset + 3);
     const isKnown = version === ProtocolVersion.Dtls12 || version === ProtocolVersion.Dtls10;
     if (!isKnown && (epoch > 0 || version >>> 8 !== 0xfe)) {
-      return { records, fault: recordFault(offset + 1, `unknown record version 0x${version.toString(16)}`) };
+      return {
+        records,
+        fault: skipped ?? recordFault(offset + 1, `unknown record version 0x${version.toString(16)}`),
+      };
     }
     const fragmentLength = u16(datagram, offset + 11);
     // RFC 5246 §6.2.1, §6.2.3: protection may add up to 2048 bytes, and epoch 0 has none.
     if (fragmentLength > (epoch === 0 ? maxPlaintextLength : maxCiphertextLength)) {
-      return { records, fault: recordFault(offset + 11, `a record of ${fragmentLength} bytes is too long`) };
+      return {
+        records,
+        fault: skipped ?? recordFault(offset + 11, `a record of ${fragmentLength} bytes is too long`),
+      };
     }
     const fragmentOffset = offset + recordHeaderLength;
     if (fragmentOffset + fragmentLength > datagram.length) {
-      return { records, fault: recordFault(offset + 11, 'the datagram ends inside a record') };
+      return { records, fault: skipped ?? recordFault(offset + 11, 'the datagram ends inside a record') };
     }
     const sequenceNumber = u16(datagram, offset + 5) * 0x1_0000_0000 + u32(datagram, offset + 7);
     if (isContentType(contentType)) {
