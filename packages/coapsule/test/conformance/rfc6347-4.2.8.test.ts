@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { concatBytes, noBytes } from '../../src/core/foundation/bytes.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import type { DatagramAction } from '../../src/testing/simulated-network.ts';
 import { DtlsPair, sensorIdentity } from '../scenarios/dtls-pair.ts';
 import { LonelyLayer, ScriptedClient } from '../scenarios/dtls-scripted-peer.ts';
 
