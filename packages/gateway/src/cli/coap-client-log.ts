@@ -15,9 +15,10 @@ import {
   methodOf,
   OptionNumber,
 } from 'coapsule/message';
+import { printableUtf8 } from '../text/printable.ts';
 import type { CoapClientRequest } from './coap-client-flags.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { optionName, optionText, printable } from './message-text.ts';
+import { optionName, optionText } from './message-text.ts';
 import { hexText } from './option-values.ts';
 
 /** libcoap's levels (`-v`): a line is printed when its level is not above it. */
@@ -64,7 +65,7 @@ export function messageLogger(
 }
 
 function payloadText(payload: Uint8Array): string {
-  const text = printable(payload);
+  const text = printableUtf8(payload, Number.POSITIVE_INFINITY);
   return text === undefined ? `binary data length ${payload.length}` : `'${text}'`;
 }
 

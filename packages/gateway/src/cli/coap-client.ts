@@ -18,7 +18,7 @@ import { withClient } from './client-session.ts';
 import { type CoapClientRequest, parseCoapClientFlags } from './coap-client-flags.ts';
 import { libcoapLog, messageLogger } from './coap-client-log.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
-import { CommandFailure, reportOf } from './command-failure.ts';
+import { CommandFailure, reportText } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { SilentServer } from './handshake-progress.ts';
 import { followObservation } from './observe-verb.ts';
@@ -89,8 +89,7 @@ function isUnsaid(code: unknown, uri: string): boolean {
 }
 
 function explain(error: unknown, environment: CommandEnvironment): void {
-  const { cause, nextStep } = reportOf(error);
-  environment.stderr.write(`coap-client: ${cause}\n${nextStep === '' ? '' : `  ${nextStep}\n`}`);
+  environment.stderr.write(reportText('coap-client', error));
 }
 
 async function exchange(

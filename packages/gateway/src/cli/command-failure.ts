@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from '../text/printable.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** A failure that a command found itself: thrown, caught once at the top and printed as two lines. */
@@ -73,6 +74,18 @@ const fileFailures: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   ENOSPC: 'no space left on the device',
 };
+
+/** Longest cause or next step that is shown, in characters. */
+const maxReport = 10_000;
+
+/** What is printed for a failure: a line with the cause and, where there is one, a line with the next step. */
+export function reportText(program: string, error: unknown): string {
+  const { cause, nextStep } = reportOf(error);
+  // A cause may quote a peer.
+  const lines = [`${program}: ${printable(cause, maxReport)}`];
+  if (nextStep !== '') lines.push(`  ${printable(nextStep, maxReport)}`);
+  return `${lines.join('\n')}\n`;
+}
 
 /** Puts any thrown value into words. */
 export function reportOf(error: unknown): FailureReport {

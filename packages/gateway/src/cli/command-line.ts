@@ -18,7 +18,7 @@ import {
   refuseLaterOptions,
 } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { CommandFailure, reportOf } from './command-failure.ts';
+import { CommandFailure, reportOf, reportText } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** Commands of later parts of the product, refused by name. */
@@ -98,10 +98,8 @@ export async function runCommandLine(
     return await runProgram(args, environment);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Success : ExitCode.Usage;
-    const { exitCode, cause, nextStep } = reportOf(error);
-    environment.stderr.write(`coapsule: ${cause}\n`);
-    if (nextStep !== '') environment.stderr.write(`  ${nextStep}\n`);
-    return exitCode;
+    environment.stderr.write(reportText('coapsule', error));
+    return reportOf(error).exitCode;
   }
 }
 

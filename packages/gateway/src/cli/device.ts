@@ -11,12 +11,12 @@ import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { weaknessOf } from '../server/demo-credentials.ts';
-import { printable } from '../server/log.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { type Device, DeviceTable } from '../store/device-table.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { printable, printableJson } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexText, keyValue } from './option-values.ts';
@@ -28,6 +28,9 @@ interface FolderOption {
 type KeyChoice = { readonly kind: 'generate' } | { readonly kind: 'given'; readonly key: Uint8Array };
 
 const generatedKeyBytes = 16;
+
+/** Longest list of rules that is shown, in characters. */
+const maxRules = 10_000;
 
 /** Makes the command with its sub-commands. */
 export function deviceCommand(): Command {
@@ -90,17 +93,18 @@ function addDevice(id: string, options: FolderOption & { psk: KeyChoice; allow?:
 function listDevices(options: FolderOption & { json?: true }): void {
   const devices = withDevices(options, false, (table) => table.all());
   if (options.json) {
-    print(JSON.stringify(devices.map((device) => deviceValue(device, false))));
+    print(printableJson(devices.map((device) => deviceValue(device, false))));
     return;
   }
-  for (const device of devices) print(`${printable(device.id)}\t${device.rules.join(' ')}`);
+  for (const device of devices)
+    print(`${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}`);
 }
 
 function showDevice(id: string, options: FolderOption & { json?: true; reveal?: true }): void {
   const device = withDevices(options, false, (table) => table.find(id)) ?? missing(id);
   const reveal = options.reveal ?? false;
   if (options.json) {
-    print(JSON.stringify(deviceValue(device, reveal)));
+    print(printableJson(deviceValue(device, reveal)));
     return;
   }
   const { added, rotated, keyVersion } = deviceValue(device, reveal);
@@ -109,7 +113,7 @@ function showDevice(id: string, options: FolderOption & { json?: true; reveal?: 
   print(`version  ${keyVersion}`);
   print(`added    ${added}`);
   if (rotated !== null) print(`rotated  ${rotated}`);
-  for (const rule of device.rules) print(`may      ${rule}`);
+  for (const rule of device.rules) print(`may      ${printable(rule, maxRules)}`);
 }
 
 function rotateDevice(id: string, options: FolderOption & { psk: KeyChoice }): void {

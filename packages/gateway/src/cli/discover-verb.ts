@@ -5,6 +5,7 @@
  */
 
 import { decodeLinkFormat, encodeLinkFormat, isDecodeFault } from 'coapsule/message';
+import { printable, printableJson } from '../text/printable.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
@@ -19,6 +20,9 @@ export interface DiscoverCommandOptions extends ClientCommandOptions {
   /** Filters such as `rt=temperature` (RFC 6690 §4.1). */
   readonly query?: readonly string[];
 }
+
+/** Longest link that is shown, in characters. */
+const maxLink = 10_000;
 
 /** Prints the links, one on a line in link format, or as JSON objects. */
 export async function runDiscover(
@@ -58,7 +62,9 @@ function printLinks(
   }
   for (const { target, attributes } of links) {
     const json = { target, attributes: attributes.map(([name, value]) => ({ name, value: value ?? null })) };
-    stdout.write(`${asJson ? JSON.stringify(json) : encodeLinkFormat([{ target, attributes }])}\n`);
+    stdout.write(
+      `${asJson ? printableJson(json) : printable(encodeLinkFormat([{ target, attributes }]), maxLink)}\n`,
+    );
   }
   if (links.length === 0) stderr.write('coapsule: no resource matches\n');
 }

@@ -18,6 +18,7 @@ import {
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
+import { printableUtf8 } from '../text/printable.ts';
 import { hexText } from './option-values.ts';
 
 /** `GET`, `2.05 Content`, `7.01` or `Empty`. */
@@ -43,7 +44,7 @@ export function optionText({ number, value }: OptionEntry): string {
     case 'empty':
       return '';
     case 'string':
-      return JSON.stringify(printable(value) ?? `0x${hexText(value)}`);
+      return `"${(printableUtf8(value) ?? `0x${hexText(value)}`).replaceAll('"', '\\"')}"`;
     case 'uint': {
       const integer = decodeUint(value);
       if (integer === undefined) return `0x${hexText(value)}`;
@@ -54,15 +55,4 @@ export function optionText({ number, value }: OptionEntry): string {
     default:
       return `0x${hexText(value)}`;
   }
-}
-
-/** UTF-8 text without control characters other than tab and line feed; nothing for other bytes. */
-export function printable(bytes: Uint8Array): string | undefined {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-  return /[^\P{Cc}\t\n\r]/u.test(text) ? undefined : text;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printableJson } from '../text/printable.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
@@ -28,7 +29,7 @@ export async function runPing(
     const handshake = handshakeMs === undefined ? '' : `, after a handshake of ${handshakeMs.toFixed(1)} ms`;
     environment.stdout.write(
       options.json === true
-        ? `${JSON.stringify({ uri: uri.text, roundTripMs, handshakeMs: handshakeMs ?? null })}\n`
+        ? `${printableJson({ uri: uri.text, roundTripMs, handshakeMs: handshakeMs ?? null })}\n`
         : `${uri.text} answers in ${roundTripMs.toFixed(1)} ms${handshake}\n`,
     );
     return ExitCode.Success;

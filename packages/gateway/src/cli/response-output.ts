@@ -5,9 +5,10 @@
  */
 
 import type { Response } from 'coapsule';
+import { printable, printableJson, printableUtf8 } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { type ExitCode, exitCodeOfResponse } from './exit-code.ts';
-import { codeLabel, printable } from './message-text.ts';
+import { codeLabel } from './message-text.ts';
 import { PayloadOutput } from './payload-output.ts';
 import { responseJson } from './response-json.ts';
 
@@ -32,6 +33,9 @@ const nextSteps: Readonly<Record<string, string>> = {
   '5.03': 'the server is busy: try again later',
 };
 
+/** Longest diagnostic text that is shown, in characters. */
+const maxDiagnostic = 1000;
+
 /** Prints the responses to one request. */
 export class ResponseOutput {
   readonly #uri: string;
@@ -52,12 +56,12 @@ export class ResponseOutput {
 
   /** Prints one response and returns the exit code that it stands for. */
   response(response: Response, isNotification: boolean): ExitCode {
-    if (this.#json) this.#environment.stdout.write(`${JSON.stringify(responseJson(this.#uri, response))}\n`);
+    if (this.#json) this.#environment.stdout.write(`${printableJson(responseJson(this.#uri, response))}\n`);
     if (!response.ok) this.#error(response);
     else {
       if (!this.#json || this.#payloads.isFile) this.#payloads.payload(response.payload, isNotification);
       if (response.locationPath !== undefined && !this.#json)
-        this.#environment.stderr.write(`${codeLabel(response.code)}: ${response.locationPath}\n`);
+        this.#environment.stderr.write(`${codeLabel(response.code)}: ${printable(response.locationPath)}\n`);
     }
     return exitCodeOfResponse(response.code);
   }
@@ -68,7 +72,7 @@ export class ResponseOutput {
 
   /** The payload of an error response is a diagnostic text for people (RFC 7252 §5.5.2). */
   #error(response: Response): void {
-    const diagnostic = printable(response.payload);
+    const diagnostic = printableUtf8(response.payload, maxDiagnostic);
     const nextStep = nextSteps[response.codeText];
     this.#environment.stderr.write(
       `${codeLabel(response.code)}${diagnostic === undefined || diagnostic === '' ? '' : `: ${diagnostic}`}\n`,

@@ -5,9 +5,13 @@
  */
 
 import type { TraceEvent } from 'coapsule';
+import { printable } from '../text/printable.ts';
 import { byteRows } from './trace-bytes.ts';
 import { headerLine } from './trace-headers.ts';
 import { detailLines } from './trace-options.ts';
+
+/** Longest line, in characters. */
+const maxLine = 10_000;
 
 /**
  * A listener for trace events, or nothing when `verbosity` is 0.
@@ -19,10 +23,12 @@ export function traceRenderer(
   print: (line: string) => void,
 ): ((event: TraceEvent) => void) | undefined {
   if (verbosity === 0) return undefined;
+  // Reasons and options hold text of peers.
+  const printLine = (line: string): void => print(printable(line, maxLine));
   return (event) => {
     const header = headerLine(event);
-    if (header !== undefined) print(header);
-    if (verbosity >= 2) for (const line of detailLines(event)) print(line);
+    if (header !== undefined) printLine(header);
+    if (verbosity >= 2) for (const line of detailLines(event)) printLine(line);
     if (verbosity >= 3 && event.kind === 'message') for (const row of byteRows(event.bytes)) print(row);
   };
 }

@@ -3,8 +3,9 @@
  * trace of the endpoints.
  */
 import { type AssociationEvent, codeName, codeText, type Request, type ServerResponse } from 'coapsule';
-import { type Log, printable, RateLimit } from '../server/log.ts';
+import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { printable } from '../text/printable.ts';
 
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
 export function requestLine(request: Request, response: ServerResponse): string {

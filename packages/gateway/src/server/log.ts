@@ -1,9 +1,10 @@
 /**
  * The gateway's log: one line an event, on standard error.
  *
- * Text of peers (paths, identities) goes through `printable`, so that nobody can forge a line or move the cursor.
- * No key is ever given to it.
+ * Text of peers (paths, identities) is made printable, so that nobody can forge a line or move the cursor. No key is
+ * ever given to it.
  */
+import { printable } from '../text/printable.ts';
 
 /** Where events go. */
 export interface Log {
@@ -20,23 +21,11 @@ export function lineLog(write: (line: string) => void, verbosity: number): Log {
   return {
     verbosity,
     error: (text) => write(`coapsule: error: ${text}`),
-    warning: (text) => write(`coapsule: warning: ${text}`),
+    warning: (text) => write(`coapsule: warning: ${printable(text, Number.POSITIVE_INFINITY)}`),
     detail(atLeast, text) {
-      if (verbosity >= atLeast) write(`coapsule: ${text}`);
+      if (verbosity >= atLeast) write(`coapsule: ${printable(text, Number.POSITIVE_INFINITY)}`);
     },
   };
-}
-
-/** Longest text of a peer in one line of the log. */
-const maxPeerText = 256;
-
-/** Text of a peer with control characters and line separators written as escapes, cut where it is very long. */
-export function printable(text: string): string {
-  const escaped = text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
-  );
-  return escaped.length > maxPeerText ? `${escaped.slice(0, maxPeerText)}…` : escaped;
 }
 
 /**

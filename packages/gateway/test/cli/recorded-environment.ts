@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ClientOptions, Observation, RequestOptions, Response } from 'coapsule';
+import type { ClientOptions, Observation, RequestOptions, Response, TraceEvent } from 'coapsule';
 import { type Code, codeText, isSuccessCode, OptionNumber, OptionSet } from 'coapsule/message';
 import type { CommandClient, CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -68,6 +68,8 @@ export interface Surroundings {
   readonly isTerminal?: boolean;
   readonly variables?: Readonly<Record<string, string>>;
   /** An observation interrupts (`interrupt`), or lets its time run out (`elapse`), after its last answer. */
+  /** Given to the client's trace when it is made. */
+  readonly trace?: readonly TraceEvent[];
   readonly afterLast?: 'interrupt' | 'elapse';
 }
 
@@ -130,6 +132,7 @@ export async function run(args: readonly string[], surroundings: Surroundings = 
     readStandardInput: async () => new TextEncoder().encode(surroundings.input ?? ''),
     createClient: async (options) => {
       clientOptions = options;
+      for (const event of surroundings.trace ?? []) options.trace?.(event);
       return client as unknown as CommandClient;
     },
     onInterrupt: (listener) => {

@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Code, OptionNumber, OptionSet } from 'coapsule/message';
+import type { TraceEvent } from 'coapsule';
+import { Code, encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
 import { libraryError, response, run } from './recorded-environment.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -513,6 +514,80 @@ describe('observe', () => {
         .map((line) => JSON.parse(line).observe),
       [1, 2],
     );
+  });
+});
+
+describe('a hostile server', () => {
+  /** Carriage return, bidirectional override, isolate, line separator, CSI as C1 and C0, DEL, a tag character. */
+  const hostile = 'x\r4.04\n  run: evil\u202e\u2066\u2028\u009b31m\u001b]0;pwn\u0007\u007f\u{e0041}';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const forging = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u;
+
+  test('a diagnostic text stays on its line and cannot steer the terminal', async () => {
+    const { stderr } = await run(['get', uri], { answers: [response(Code.NotFound, hostile)] });
+    assert.doesNotMatch(stderr, forging);
+    assert.match(stderr, /^4\.04 Not Found: x\\u\{d\}4\.04\\u\{a\} {2}run: evil/);
+    assert.equal(stderr.split('\n').length, 3, 'the line, the next step');
+  });
+
+  test('the place of a created resource is escaped', async () => {
+    const options = new OptionSet().add(OptionNumber.LocationPath, hostile);
+    const { stderr } = await run(['post', uri], { answers: [response(Code.Created, '', options)] });
+    assert.doesNotMatch(stderr, forging);
+    assert.equal(stderr.split('\n').length, 2);
+  });
+
+  test('attributes and targets of discovered links are escaped, as text and as JSON', async () => {
+    const links = `</a\u202e\u009b>;title="${hostile}"`;
+    for (const json of [false, true]) {
+      const { stdout, exitCode } = await run(['discover', uri, ...(json ? ['--json'] : [])], {
+        answers: [response(Code.Content, links)],
+      });
+      assert.equal(exitCode, 0);
+      assert.doesNotMatch(stdout, forging);
+      assert.equal(stdout.split('\n').length, 2, 'one line');
+      if (json) assert.equal(JSON.parse(stdout).attributes[0].value, hostile);
+    }
+  });
+
+  test('--json holds nothing that steers a terminal, and says the same', async () => {
+    const { stdout } = await run(['get', uri, '--json'], { answers: [response(Code.Content, hostile)] });
+    assert.doesNotMatch(stdout, forging);
+    assert.equal(JSON.parse(stdout).payload, hostile);
+  });
+
+  test('an error that quotes the server is escaped', async () => {
+    for (const args of [
+      ['get', uri],
+      ['client', uri],
+    ]) {
+      const { stderr } = await run(args, { answers: [libraryError('ERR_BAD_RESPONSE', hostile)] });
+      assert.doesNotMatch(stderr, forging);
+      assert.match(stderr, /evil/);
+    }
+  });
+
+  test('traces of client -v 7 and -vvv are escaped', async () => {
+    const message = encodeMessage({
+      type: 'ACK',
+      code: Code.Content,
+      messageId: 1,
+      token: new Uint8Array(),
+      options: new OptionSet().add(OptionNumber.LocationPath, hostile),
+      payload: bytes(hostile),
+    });
+    const event = { kind: 'message', direction: 'received', address: { key: 'h' }, bytes: message };
+    for (const args of [
+      ['client', '-v', '7', uri],
+      ['get', uri, '-vvv'],
+    ]) {
+      const { stdout, stderr } = await run(args, {
+        answers: [response(Code.Content)],
+        trace: [event as unknown as TraceEvent],
+      });
+      assert.doesNotMatch(`${stdout}${stderr}`, forging);
+      assert.match(`${stdout}${stderr}`, /evil/);
+    }
   });
 });
 

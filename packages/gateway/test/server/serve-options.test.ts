@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { weaknessOf } from '../../src/server/demo-credentials.ts';
-import { lineLog, printable, RateLimit } from '../../src/server/log.ts';
+import { lineLog, RateLimit } from '../../src/server/log.ts';
 import { deviceIdProblem, parseEndpoint, parsePsk } from '../../src/server/serve-options.ts';
 import { endpointFault } from '../../src/server/start-up-fault.ts';
+import { printable } from '../../src/text/printable.ts';
 
 test('an endpoint is [HOST:]PORT or off', () => {
   assert.equal(parseEndpoint('off'), 'off');
