@@ -7,7 +7,8 @@
  *   "coaps://other/*": { "identity": "id", "key": "text, or 0x and hex" },
  *   "coaps://third/*": ":shared", ":shared": { "identity": "id", "key": "key" } }
  * ```
- * `*` stands for anything. The pattern with the most characters beside `*` wins. A default port makes no difference.
+ * What `*` may stand for says uri-pattern.ts. The pattern with the most characters beside `*` wins. A default port
+ * makes no difference.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexBytes, keyValue } from './option-values.ts';
 import type { PskEntry } from './psk-file.ts';
+import { parseUriPattern, type UriPattern } from './uri-pattern.ts';
 
 /** A credentials file that has been read. */
 export interface CredentialsMap {
@@ -30,15 +32,23 @@ export interface CredentialsMap {
  */
 export function parseCredentialsMap(text: string, name: string): CredentialsMap {
   const map = jsonObject(text, name);
+  const patterns = Object.keys(map)
+    .filter((key) => !key.startsWith(':'))
+    .map((key) => ({ key, pattern: patternOf(key, name) }));
   return {
     find(uri) {
-      const wanted = normalised(uri);
-      const best = Object.keys(map)
-        .filter((pattern) => !pattern.startsWith(':') && matches(pattern, wanted))
-        .sort((a, b) => specificity(b) - specificity(a))[0];
-      return best === undefined ? undefined : credentialOf(map, best, name);
+      const best = patterns
+        .filter(({ pattern }) => pattern.matches(uri))
+        .sort((a, b) => b.pattern.specificity - a.pattern.specificity)[0];
+      return best === undefined ? undefined : credentialOf(map, best.key, name);
     },
   };
+}
+
+function patternOf(text: string, name: string): UriPattern {
+  const pattern = parseUriPattern(text);
+  if (typeof pattern !== 'string') return pattern;
+  throw new CommandFailure(ExitCode.Usage, `${name}, "${text}": ${pattern}`, 'correct the pattern');
 }
 
 function jsonObject(text: string, name: string): Record<string, unknown> {
@@ -115,28 +125,4 @@ function nonEmpty(bytes: Uint8Array | undefined): Uint8Array | undefined {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function matches(pattern: string, uri: string): boolean {
-  const expression = normalised(pattern)
-    .split('*')
-    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*');
-  return new RegExp(`^${expression}$`, 's').test(uri);
-}
-
-function specificity(pattern: string): number {
-  return normalised(pattern).replaceAll('*', '').length;
-}
-
-/** Scheme and host in lower case, no default port, a path of at least `/` (RFC 7252 §6.3). */
-function normalised(uri: string): string {
-  const parts = /^([^:/?#]+):\/\/([^/?#]*)(.*)$/s.exec(uri);
-  if (parts === null) return uri;
-  const scheme = parts[1]!.toLowerCase();
-  const defaultPort = scheme === 'coaps' ? ':5684' : ':5683';
-  const authority = parts[2]!.toLowerCase();
-  const host = authority.endsWith(defaultPort) ? authority.slice(0, -defaultPort.length) : authority;
-  const rest = parts[3]!;
-  return `${scheme}://${host}${rest.startsWith('/') || (rest === '' && host.endsWith('*')) ? rest : `/${rest}`}`;
 }

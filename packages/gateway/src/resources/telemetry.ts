@@ -102,6 +102,8 @@ function telemetryResource(
     observable: true,
     attributes: { rt: 'coapsule.telemetry' },
     conditional: true,
+    // An acknowledgement says that the reading is on disk; an Empty ACK would say so too early.
+    acknowledgeWithAnswer: true,
     maxBodyBytes: maxReadingBytes,
   };
   return { path, protection: open ? 'public' : 'guarded', resource };

@@ -62,6 +62,64 @@ describe('credentials files', () => {
     assert.equal(identityFor('coaps://h/a?b=(c', { 'coaps://h/a?b=(c': short('id') }), 'id');
   });
 
+  test('a * stays in its part of the URI, so that no other host gets the credential', () => {
+    for (const [pattern, uri] of [
+      ['coaps://*.example.com/*', 'coaps://evil.org/x.example.com/'],
+      ['coaps://*.example.com/*', 'coaps://evil.org?.example.com/'],
+      ['coaps://*.example.com/*', 'coaps://example.com/'],
+      ['coaps://*.example.com/*', 'coaps://a.example.com:9/'],
+      ['coaps://*.example.com/*', 'coaps://evilexample.com/'],
+      ['coaps://*.example.com', 'coaps://evil.org/x.example.com'],
+      ['coaps://server/*', 'coaps://server.evil/x'],
+      ['coaps://server/*', 'coaps://server@evil/x'],
+      ['coaps://server/*', 'coaps://server:9/x'],
+      ['coaps://*:5684/*', 'coaps://server:9/x'],
+      ['coaps://*/x', 'coaps://server/y?/x'],
+      ['coaps://*', 'coap://server/'],
+    ] as const) {
+      assert.equal(identityFor(uri, { [pattern]: short('id') }), undefined, `${pattern} ${uri}`);
+    }
+    for (const [pattern, uri] of [
+      ['coaps://*.example.com/*', 'coaps://a.example.com/x'],
+      ['coaps://*.example.com/*', 'coaps://a.b.EXAMPLE.com:5684/'],
+      ['coaps://*.example.com:*/*', 'coaps://a.example.com:9/x'],
+      ['coaps://server:*/*', 'coaps://server:9/x'],
+      ['coaps://server:*/*', 'coaps://server/x?y=/z'],
+      ['coaps://*', 'coaps://server:9/x?y'],
+      ['coaps://*/*', 'coaps://[2001:db8::1]:9/x'],
+      ['coaps://*.example.com./*', 'coaps://a.example.com./'],
+      ['*', 'coaps://anything/'],
+    ] as const) {
+      assert.equal(identityFor(uri, { [pattern]: short('id') }), 'id', `${pattern} ${uri}`);
+    }
+  });
+
+  test('a * for a part of a name or an address is refused, with the pattern', () => {
+    for (const pattern of [
+      'coaps://server*',
+      'coaps://ser*er/*',
+      'coaps://10.0.0.*/*',
+      'coaps://*.0.0.1/*',
+      'coaps://*.0.0.1./*',
+      'coaps://[2001:db8::*]/*',
+      'coaps://*.*.com/*',
+      'coaps://a:5*/*',
+      'coap*://a/*',
+      '*://a/*',
+      'coaps://*./*',
+      'coaps://*../*',
+      'coaps://user@server/*',
+      'server/*',
+    ]) {
+      assert.throws(
+        () => identityFor('coaps://h/', { [pattern]: short('id') }),
+        (error: { message: string; exitCode: number }) =>
+          error.exitCode === 64 && error.message.includes(`"${pattern}"`),
+        pattern,
+      );
+    }
+  });
+
   test('a text stands for the entry of that name', () => {
     assert.equal(identityFor('coaps://a/', { 'coaps://a/*': ':lab', ':lab': short('shared') }), 'shared');
     assert.throws(() => identityFor('coaps://a/', { 'coaps://a/*': ':lab' }), /there is no entry ":lab"/);
