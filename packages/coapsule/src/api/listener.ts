@@ -81,12 +81,21 @@ interface PendingLookup {
   context: unknown;
 }
 
+/** An answer, and whether a handler ran for it. */
+export interface HandledResponse {
+  readonly response: ServerResponse;
+  /** False: the request had no effect, and its answer need not be kept for duplicates. */
+  readonly handled: boolean;
+}
+
 /** What a server does with a request. */
 export interface RequestHandler {
   /** Never rejects. */
-  answer(request: Request): Promise<ServerResponse>;
+  answer(request: Request): Promise<HandledResponse>;
   /** Whether an observation of this request's resource is possible. */
   observable(request: Request): boolean;
+  /** Whether this request is acknowledged with its answer alone. */
+  acknowledgeWithAnswer(request: BodyRequest): boolean;
   /** Largest body this request may have; more is answered 4.13. */
   maxBodyBytes(request: BodyRequest): number;
   /** A handler, a look-up or the socket failed: for the log. Never throws. */
@@ -132,7 +141,10 @@ export class Listener {
           ...config.dtls,
           ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
         },
-        requestResponse: { maxBodyBytes: (request) => handler.maxBodyBytes(request) },
+        requestResponse: {
+          maxBodyBytes: (request) => handler.maxBodyBytes(request),
+          acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
+        },
       },
       random: systemRandom,
       crypto: nodeCrypto,
@@ -273,7 +285,7 @@ export class Listener {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
     const request = new Request(incoming, this.#peerInfo(peer), controller.signal);
-    const response = await this.#handler.answer(request);
+    const { response, handled } = await this.#handler.answer(request);
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
@@ -285,7 +297,7 @@ export class Listener {
           payload: payloadBytes(response.payload),
           observe: request.observe && this.#handler.observable(request),
           // RFC 7252 §4.5: running a safe, idempotent handler again costs less than keeping its answer.
-          keepAnswer: request.method !== 'GET' && request.method !== 'FETCH',
+          keepAnswer: handled && request.method !== 'GET' && request.method !== 'FETCH',
         },
         now,
       ),

@@ -9,12 +9,12 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { InvariantError } from '../core/foundation/errors.ts';
+import { pathName } from '../core/request-response/resource-key.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** The path of a request's Uri-Path options, as `Request.path` has it. */
 export function pathOf(options: OptionReader): string {
-  const segments = options.texts(OptionNumber.UriPath);
-  return `/${segments.map((segment) => segment.replace(/[%/]/g, encodeURIComponent)).join('/')}`;
+  return pathName(options.texts(OptionNumber.UriPath));
 }
 
 /** A request with its whole body (RFC 7252 §5.1). */
@@ -22,7 +22,7 @@ export class Request {
   readonly method: Method;
   readonly code: Code;
   /**
-   * The segments with `/` before each: `/sensors/42`; `/` for none. A `/` or `%` inside a segment stays
+   * The segments with `/` before each: `/sensors/42`; `/` for none. A `/`, `%` or `?` inside a segment stays
    * percent-encoded, so that different Uri-Path options never make the same path.
    */
   readonly path: string;

@@ -46,6 +46,11 @@ export interface Resource {
    * are otherwise answered 4.02 (RFC 7252 §5.10.8).
    */
   readonly conditional?: boolean;
+  /**
+   * Its requests are acknowledged with their answer alone, however long the handler takes: where an acknowledgement
+   * says that something is on disk. Other slow requests get an Empty ACK first (RFC 7252 §5.2.2).
+   */
+  readonly acknowledgeWithAnswer?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
 }
@@ -63,6 +68,7 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   attributes: true,
   hidden: true,
   conditional: true,
+  acknowledgeWithAnswer: true,
   maxBodyBytes: true,
 };
 

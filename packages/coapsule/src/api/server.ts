@@ -50,6 +50,8 @@ export class Server implements AsyncDisposable {
   readonly #resources = new ResourceTree();
   readonly #middleware: Middleware[] = [];
   readonly #listeners = new Set<Listener>();
+  /** Requests for which a handler was called. */
+  readonly #handled = new WeakSet<Request>();
   #closed = false;
   #answer: ((request: Request) => Promise<ServerResponse>) | undefined;
 
@@ -110,19 +112,24 @@ export class Server implements AsyncDisposable {
   readonly #handler: RequestHandler = {
     answer: async (request) => {
       this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
+      let response: ServerResponse;
       try {
-        const response = await this.#answer(request);
+        response = await this.#answer(request);
         expectResponse(request, response);
-        return response;
       } catch (error) {
-        if (error instanceof RequestFailure) return failure(error.code, error.message || undefined);
-        this.#onError(error);
-        // RFC 7252 §5.9.3.1. The cause stays here: it is for the log, not for strangers.
-        return failure(Code.InternalServerError, 'the server failed');
+        if (error instanceof RequestFailure) {
+          response = failure(error.code, error.message || undefined);
+        } else {
+          this.#onError(error);
+          // RFC 7252 §5.9.3.1. The cause stays here: it is for the log, not for strangers.
+          response = failure(Code.InternalServerError, 'the server failed');
+        }
       }
+      return { response, handled: this.#handled.has(request) };
     },
     observable: (request) => this.#resources.find(request.path)?.observable === true,
-    maxBodyBytes: (request) => this.#maxBodyBytes(request),
+    acknowledgeWithAnswer: (request) => this.#resourceOf(request)?.acknowledgeWithAnswer === true,
+    maxBodyBytes: (request) => this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes,
     onError: (error) => this.#onError(error),
     onClosed: (listener) => this.#listeners.delete(listener),
   };
@@ -138,11 +145,12 @@ export class Server implements AsyncDisposable {
       // RFC 7252 §5.4.1, §5.10.8: a condition that is not checked must not be taken as fulfilled.
       return failure(Code.BadOption, `${request.path} has no conditional requests (If-Match, If-None-Match)`);
     }
+    this.#handled.add(request);
     return validated(request, acceptable(request, await handler(request)));
   }
 
-  #maxBodyBytes(request: BodyRequest): number {
-    return this.#resources.find(pathOf(request.options))?.maxBodyBytes ?? defaultMaxBodyBytes;
+  #resourceOf(request: BodyRequest): Resource | undefined {
+    return this.#resources.find(pathOf(request.options));
   }
 
   #onError(error: unknown): void {

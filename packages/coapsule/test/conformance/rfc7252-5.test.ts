@@ -56,7 +56,7 @@ for (const { figure, title, messages } of figures) {
     assert.deepEqual([...sent.message.options.entries()], [...request.options.entries()]);
     const response = messages.find((m) => m.from === 'server' && !m.lost && decode(m.encoded).code !== 0);
     const received = decode(response?.encoded ?? '');
-    assert.equal(layer.receiveResponse(peer, received, now), true);
+    assert.equal(layer.receiveResponse(peer, received, now), 'matched');
     const delivered = only(layer, 'response');
     assert.equal(delivered.exchange, exchange);
     assert.equal(delivered.final, true);
@@ -85,7 +85,7 @@ test('Appendix A, Figure 21: a separate response to a request that was forgotten
   const exchange = layer.request(peer, clientRequest(code, { token: asked }), now);
   layer.cancel(exchange, now);
   drain(layer);
-  assert.equal(layer.receiveResponse(peer, decode(response?.encoded ?? ''), now), false);
+  assert.equal(layer.receiveResponse(peer, decode(response?.encoded ?? ''), now), 'unmatched');
   assert.equal(layer.counters.unmatchedResponses, 1);
   assert.deepEqual(drain(layer), []);
 });
@@ -126,8 +126,11 @@ test('§5.3.2: a response from another endpoint does not match, whatever its tok
   const layer = newLayer();
   layer.request(peer, clientRequest(Code.Get, { token }), now);
   drain(layer);
-  assert.equal(layer.receiveResponse('other', message(Code.Content, { type: 'NON', token }), now), false);
-  assert.equal(layer.receiveResponse(peer, message(Code.Content, { type: 'NON', token }), now), true);
+  assert.equal(
+    layer.receiveResponse('other', message(Code.Content, { type: 'NON', token }), now),
+    'unmatched',
+  );
+  assert.equal(layer.receiveResponse(peer, message(Code.Content, { type: 'NON', token }), now), 'matched');
 });
 
 test('§5.4.1: an unrecognized critical option in a CON request is answered 4.02 that names it', () => {
@@ -157,7 +160,7 @@ test('§5.4.1: a response with an unrecognized critical option is rejected and e
   layer.request(peer, clientRequest(Code.Get, { token }), now);
   drain(layer);
   const response = message(Code.Content, { token, options: [[OptionNumber.IfMatch, 'x']] });
-  assert.equal(layer.receiveResponse(peer, response, now), false);
+  assert.equal(layer.receiveResponse(peer, response, now), 'rejected');
   assert.equal(only(layer, 'failed').error, 'bad-option');
 });
 

@@ -57,7 +57,7 @@ function observe(layer: RequestResponseLayer, registration: MessageView, at: Ins
 
 /** Takes a message; the payloads given to the application for it. */
 function receive(layer: RequestResponseLayer, received: MessageView, at: Instant): (string | undefined)[] {
-  assert.equal(layer.receiveResponse(peer, received, at), true);
+  assert.equal(layer.receiveResponse(peer, received, at), 'matched');
   return drained(layer, 'response').map(({ response }) => decodeUtf8(response.payload));
 }
 
@@ -97,14 +97,14 @@ test('Figures 5 and 6: the client may name a stored response, and is told 2.03 f
     [...registration.options.entries()],
   );
   assert.deepEqual(receive(layer, first, now), ['20.0 Cel']);
-  assert.equal(layer.receiveResponse(peer, valid, seconds(20)), true);
+  assert.equal(layer.receiveResponse(peer, valid, seconds(20)), 'matched');
   const { response, final } = only(layer, 'response');
   assert.equal(response.code, Code.Valid);
   assert.equal(final, false);
   // Figure 6: the client has forgotten the observation.
   layer.peerClosed(peer, seconds(30));
   assert.equal(only(layer, 'failed').exchange, exchange);
-  assert.equal(layer.receiveResponse(peer, figure(6)[0] as MessageView, seconds(40)), false);
+  assert.equal(layer.receiveResponse(peer, figure(6)[0] as MessageView, seconds(40)), 'unmatched');
 });
 
 test('Figures 7 and 8: the server side of a registration answered separately, then notified', () => {
@@ -194,7 +194,7 @@ test('§3.1: a response without Observe means that the server does not notify', 
 test('§3.5: a notification with an unknown token is not taken', () => {
   const { layer } = observing(1);
   const other = message(Code.Content, { token: Uint8Array.of(9), options: [[Observe, 2]] });
-  assert.equal(layer.receiveResponse(peer, other, now), false);
+  assert.equal(layer.receiveResponse(peer, other, now), 'unmatched');
 });
 
 test('§3.6: cancelling sends the registration with Observe 1 and the same token, and frees it after the answer', () => {
@@ -206,7 +206,7 @@ test('§3.6: cancelling sends the registration with Observe 1 and the same token
   assert.deepEqual(sent.options.texts(OptionNumber.UriPath), ['t']);
   // A notification that was on its way is acknowledged and dropped.
   assert.deepEqual(receive(layer, notification(2, 'late', { type: 'CON' }), now), []);
-  assert.equal(layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token }), now), true);
+  assert.equal(layer.receiveResponse(peer, message(Code.Content, { type: 'ACK', token }), now), 'matched');
   assert.equal(only(layer, 'failed').error, 'cancelled');
   assert.equal(layer.load().clientExchanges, 0);
 });

@@ -304,3 +304,18 @@ test('100,000 invented source addresses do not make a server forget an observer'
   pair.run(1_000);
   assert.equal(request.responses.length, 2);
 });
+
+test('where acknowledging is promising, a slow answer is not preceded by an Empty ACK', () => {
+  const pair = new Pair({
+    handler: () => undefined,
+    server: { requestResponse: { acknowledgeWithAnswer: () => true } },
+  });
+  const request = pair.request('/sensors/a', { code: Code.Put, payload: encodeUtf8('22.5') });
+  pair.run(10_000);
+  assert.equal(pair.served.length, 1);
+  assert.ok(pair.network.sent.every(({ datagram }) => message(datagram).type === 'CON'));
+  assert.ok(pair.network.sent.length > 1, 'the client retransmits meanwhile');
+  pair.respond(pair.served[0]?.exchange as number, { code: Code.Changed });
+  assert.ok(pair.runUntil(() => request.final));
+  assert.equal(request.responses[0]?.code, Code.Changed);
+});

@@ -78,7 +78,6 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
       ...requestResponseTimes(transmission),
       ...input.requestResponse,
       blockSize,
-      isSecurePeer: () => security === 'dtls',
     },
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
     trace: input.trace ?? false,

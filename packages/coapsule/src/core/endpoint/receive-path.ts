@@ -149,10 +149,14 @@ function receiveResponse(
   now: Instant,
 ): void {
   if (acknowledged !== undefined) receiveAcknowledgement(layers, acknowledged, now);
-  const matched = layers.exchanges.receiveResponse(peer.key, message, now);
-  if (!matched) {
+  const fate = layers.exchanges.receiveResponse(peer.key, message, now);
+  const matched = fate === 'matched';
+  if (fate === 'unmatched') {
     layers.counters.unmatchedResponses++;
     traceDiscarded(layers, 'request-response', peer.address, 'no exchange has this token');
+  }
+  if (fate === 'rejected') {
+    traceDiscarded(layers, 'request-response', peer.address, 'a critical option is not understood');
   }
   // RFC 7641 §3.6: a Reset ends an observation that this side has forgotten, also when notified by NON. Other
   // NON messages that belong to nothing are ignored (RFC 7252 §4.3).

@@ -48,6 +48,11 @@ export interface RequestResponseConfig {
    * and back before the client would retransmit.
    */
   readonly emptyAckDelayMs: number;
+  /**
+   * Whether a request is acknowledged together with its answer alone, however long that takes: where the
+   * acknowledgement promises that something was made durable. The client retransmits meanwhile. Default: none is.
+   */
+  readonly acknowledgeWithAnswer: (request: BodyRequest) => boolean;
   /** How long an unanswered request, an unfinished body or the rest of a response body is kept. */
   readonly exchangeLifetimeMs: number;
   /** Largest response body a client takes; default 16 MiB. */
@@ -115,6 +120,7 @@ export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze
   blockSize: 1024,
   ...requestResponseTimes(defaultTransmissionParameters),
   maxResponseBodyBytes: 16 * mebibyte,
+  acknowledgeWithAnswer: () => false,
   maxBodyBytes: () => mebibyte,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,

@@ -106,13 +106,8 @@ export class RequestResponseLayer {
    * Takes a response or notification, which may stay in use until the Exchange ends. A CON one is to be
    * acknowledged when it is `matched`, else reset (RFC 7252 §5.3.2).
    */
-  takeResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
+  receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
     return this.#client.receiveResponse(peer, message, now);
-  }
-
-  /** Like `takeResponse`, for a caller who does not tell why a response was not taken. */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): boolean {
-    return this.takeResponse(peer, message, now) === 'matched';
   }
 
   /** The request message got an empty or piggybacked ACK. Unknown ids are ignored, here and below. */

@@ -357,7 +357,9 @@ export class ServerRole {
     if (exchange.observe === 'register') this.#registering.add(exchange);
     const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
     this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
-    if (exchange.confirmable) this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
+    if (exchange.confirmable && !config.acknowledgeWithAnswer(exchange)) {
+      this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
+    }
     this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
   }
 

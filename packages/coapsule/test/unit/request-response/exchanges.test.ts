@@ -27,7 +27,7 @@ test('100 requests under way at once, answered in any order, get each its own re
     const path = output.message.options.text(OptionNumber.UriPath) ?? '';
     const type = random.fraction() < 0.5 ? 'ACK' : 'CON';
     const response = message(Code.Content, { type, token: output.message.token, payload: `to ${path}` });
-    assert.equal(layer.receiveResponse(peer, response, now), true);
+    assert.equal(layer.receiveResponse(peer, response, now), 'matched');
   }
   const delivered = drained(layer, 'response');
   assert.equal(delivered.length, 100);
@@ -197,7 +197,7 @@ test('a NON request that expects no response ends with its message, and a respon
   assert.equal(layer.load().clientExchanges, 0);
   assert.equal(layer.nextTimeout(), undefined);
   const response = message(Code.Changed, { type: 'NON', token: sent.message.token });
-  assert.equal(layer.takeResponse(peer, response, now), 'unmatched');
+  assert.equal(layer.receiveResponse(peer, response, now), 'unmatched');
   assert.deepEqual(drain(layer), []);
 });
 
@@ -228,8 +228,8 @@ test('a response with a critical option is told from one whose token belongs to 
   const token = Uint8Array.of(7);
   layer.request(peer, clientRequest(Code.Get, { token }), now);
   const options: [number, number][] = [[OptionNumber.UriPort, 5]];
-  assert.equal(layer.takeResponse(peer, message(Code.Content, { token, options }), now), 'rejected');
-  assert.equal(layer.takeResponse(peer, message(Code.Content, { token, options }), now), 'unmatched');
+  assert.equal(layer.receiveResponse(peer, message(Code.Content, { token, options }), now), 'rejected');
+  assert.equal(layer.receiveResponse(peer, message(Code.Content, { token, options }), now), 'unmatched');
   assert.equal(layer.counters.unmatchedResponses, 1);
 });
 

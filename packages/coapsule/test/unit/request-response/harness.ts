@@ -342,7 +342,7 @@ export class MessagePump {
       at.layer.receiveRequest(from.name, received, { messageId, type, acknowledged: false }, this.now);
       return;
     }
-    const matched = at.layer.receiveResponse(from.name, received, this.now);
+    const matched = at.layer.receiveResponse(from.name, received, this.now) === 'matched';
     if (type !== 'CON') return;
     this.#answerEmpty(at, from, messageId, matched ? 'ACK' : 'RST');
   }

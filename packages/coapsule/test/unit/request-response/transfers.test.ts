@@ -299,13 +299,13 @@ test('the rest of a notification is fetched without Observe and with other token
       [ETag, Uint8Array.of(sequence)],
     ];
     const first = message(Code.Content, { token, options, payload: part(body, 0) });
-    assert.equal(layer.receiveResponse(peer, first, now), true);
+    assert.equal(layer.receiveResponse(peer, first, now), 'matched');
     return only(layer, 'send-request');
   };
   const abandoned = notify(1, old);
   let sent = notify(2, fresh); // a newer state makes the rest of the older one worthless
   const late = message(Code.Content, { token: abandoned.message.token });
-  assert.equal(layer.receiveResponse(peer, late, now), false);
+  assert.equal(layer.receiveResponse(peer, late, now), 'unmatched');
   for (let num = 1; num < 3; num++) {
     assert.notEqual(toHex(sent.message.token), 'fb');
     assert.equal(sent.message.options.has(OptionNumber.Observe), false);
