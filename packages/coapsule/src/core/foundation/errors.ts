@@ -2,7 +2,7 @@
  * Who is to blame decides the form of an error.
  *
  * - Bytes that cannot be decoded: a value, `DecodeFault`; the reaction is silence or a Reset.
- * - A peer that breaks a rule: a value, `PeerFault`; the reaction is a 4.xx, a Reset or an alert.
+ * - A peer that breaks a rule: a value of the layer it happens in; the reaction is a 4.xx, a Reset or an alert.
  * - The local caller: `ApiMisuseError`, thrown at once.
  * - Ourselves: `InvariantError`, thrown; the endpoint closes the association it happened in.
  *
@@ -23,14 +23,6 @@ export interface DecodeFault {
 /** Whether the result of a decoder is its fault rather than its value. */
 export function isDecodeFault<T>(result: T): result is Extract<T, DecodeFault> {
   return (result as { readonly kind?: unknown } | null | undefined)?.kind === 'decode-fault';
-}
-
-/** A well-formed message that breaks a rule of its protocol. Never thrown. */
-export interface PeerFault {
-  readonly kind: 'peer-fault';
-  /** The rule, as `rfcNNNN-section`, such as `rfc7252-5.4.1`. */
-  readonly rule: string;
-  readonly reason: string;
 }
 
 /** A value given by the local caller that the function cannot take. The text names argument, value and what was expected. */

@@ -47,13 +47,10 @@ import { TransmissionTable } from './transmission-table.ts';
 
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 export type {
-  AbsorbedReason,
-  DiscardedReason,
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
   Received,
-  RefusedReason,
   ReplyHandle,
   TransmissionId,
 } from './message-layer-output.ts';

@@ -35,7 +35,7 @@ export function checkRequest({ code, token, observe, expectResponse }: ClientReq
 
 /** Observe values in a request (RFC 7641 §2). */
 export const observeRegister = 0;
-export const observeDeregister = 1;
+const observeDeregister = 1;
 
 /** The upload a request needs; none for a body of one block, or one the caller cuts by an own Block1 option. */
 export function uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {

@@ -116,7 +116,7 @@ export function requestResponseTimes(
 const mebibyte = 1024 * 1024;
 
 /** The defaults. */
-export const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
+const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   blockSize: 1024,
   ...requestResponseTimes(defaultTransmissionParameters),
   maxResponseBodyBytes: 16 * mebibyte,
@@ -169,6 +169,6 @@ export function requestResponseConfig(changes: Partial<RequestResponseConfig> = 
 }
 
 /** Whether `size` is one of the seven block sizes (RFC 7959 §2.2). */
-export function isBlockSize(size: number): boolean {
+function isBlockSize(size: number): boolean {
   return size >= 16 && size <= 1024 && Number.isInteger(Math.log2(size));
 }

@@ -27,10 +27,8 @@ import { ServerRole } from './server-role.ts';
 export type { RequestResponseCounters } from './counters.ts';
 export type {
   ClientRequest,
-  Content,
   ExchangeError,
   ExchangeId,
-  OutgoingMessage,
   PeerKey,
   ResponseFate,
   ServerResponse,

@@ -23,11 +23,11 @@ import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 
 export type OptionList = readonly (readonly [number, Uint8Array | string | number])[];
 
-export function optionsOf(list: OptionList = []): OptionSet {
+function optionsOf(list: OptionList = []): OptionSet {
   return OptionSet.from(list.map(([number, value]) => ({ number, value })));
 }
 
-export function bytesOf(payload: Uint8Array | string): Uint8Array {
+function bytesOf(payload: Uint8Array | string): Uint8Array {
   return typeof payload === 'string' ? encodeUtf8(payload) : payload;
 }
 
