@@ -10,7 +10,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayer } from '../message-layer/message-layer.ts';
 import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { EndpointConfig } from './endpoint-config.ts';
-import type { EndpointOutput } from './outputs.ts';
+import type { EndpointOutput, RequestError, RequestId } from './outputs.ts';
 import type { PeerTable } from './peer.ts';
 import type { RequestTable } from './request-table.ts';
 
@@ -48,4 +48,10 @@ export function traceDiscarded(
 ): void {
   if (!layers.config.trace) return;
   layers.outputs.push({ kind: 'trace', event: { kind: 'discarded', layer, address, reason } });
+}
+
+/** A ping gets no answer. */
+export function failPing(layers: EndpointLayers, request: RequestId, error: RequestError): void {
+  layers.requests.endPing(request);
+  layers.outputs.push({ kind: 'request-failed', request, error });
 }

@@ -24,7 +24,7 @@ import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
+import { type EndpointLayers, failPing, traceDiscarded } from './endpoint-layers.ts';
 import type { RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, sendWaiting } from './send-path.ts';
@@ -71,10 +71,7 @@ export function receiveFromDtls(
       if (peer) {
         // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
         const error: RequestError = { kind: 'association-closed', reason: output.reason };
-        for (const request of layers.requests.pingsTo(peer.key)) {
-          layers.requests.endPing(request);
-          layers.outputs.push({ kind: 'request-failed', request, error });
-        }
+        for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
         layers.messages.forgetPeer(peer.key, now);
         layers.exchanges.peerClosed(peer.key, now);
       }

@@ -7,7 +7,7 @@
 import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
-import type { EndpointLayers } from './endpoint-layers.ts';
+import { type EndpointLayers, failPing } from './endpoint-layers.ts';
 
 /** Runs what is due in each layer, bottom up, so that a time-out below is known above in the same step. */
 export function runDueTimers(layers: EndpointLayers, now: Instant): void {
@@ -33,12 +33,7 @@ export function transmissionTimedOut(
       layers.exchanges.responseTimedOut(owner.exchange, now);
       return;
     case 'ping':
-      layers.requests.endPing(owner.request);
-      layers.outputs.push({
-        kind: 'request-failed',
-        request: owner.request,
-        error: { kind: 'exchange', failure: 'timeout' },
-      });
+      failPing(layers, owner.request, { kind: 'exchange', failure: 'timeout' });
       closeSilentAssociation(layers, owner.peer, now);
       return;
   }
@@ -59,12 +54,7 @@ export function transmissionRefused(
       layers.exchanges.responseRefused(owner.exchange, now);
       return;
     case 'ping':
-      layers.requests.endPing(owner.request);
-      layers.outputs.push({
-        kind: 'request-failed',
-        request: owner.request,
-        error: { kind: 'exchange', failure: 'too-many-exchanges' },
-      });
+      failPing(layers, owner.request, { kind: 'exchange', failure: 'too-many-exchanges' });
       return;
     case undefined:
       return;
