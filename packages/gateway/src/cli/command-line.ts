@@ -186,7 +186,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     (await import('./serve.ts')).serveCommand(),
   );
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
-    (await import('./device.ts')).deviceCommand(),
+    (await import('./device.ts')).deviceCommand(environment),
   );
   for (const name of laterCommands) {
     program

@@ -17,9 +17,12 @@ import { openDatabase } from '../store/database.ts';
 import { type Device, DeviceTable } from '../store/device-table.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable, printableJson } from '../text/printable.ts';
+import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexText, keyValue } from './option-values.ts';
+
+type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
 
 interface FolderOption {
   readonly data: string;
@@ -33,7 +36,7 @@ const generatedKeyBytes = 16;
 const maxRules = 10_000;
 
 /** Makes the command with its sub-commands. */
-export function deviceCommand(): Command {
+export function deviceCommand(streams: OutputStreams): Command {
   const device = new Command('device').description('devices and their keys in the store of the gateway');
   const subcommand = (name: string, description: string): Command =>
     device
@@ -48,21 +51,23 @@ export function deviceCommand(): Command {
       'what it may do, such as PUT:/sensors/7/* or GET:/sensors/*; repeatable; by default all with its own /sensors/ID, and /sensor',
       ruleValue,
     )
-    .action(addDevice);
+    .action((id, options) => addDevice(streams, id, options));
   refuseLater(add, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
-  subcommand('list', 'all devices, without keys').option('--json', 'one JSON array').action(listDevices);
+  subcommand('list', 'all devices, without keys')
+    .option('--json', 'one JSON array')
+    .action((options) => listDevices(streams, options));
   subcommand('show', 'one device')
     .argument('<id>')
     .option('--reveal', 'show the key')
     .option('--json', 'one JSON object')
-    .action(showDevice);
+    .action((id, options) => showDevice(streams, id, options));
   const rotate = withKeyOption(subcommand('rotate', 'give a device a new key and end its association'))
     .argument('<id>')
-    .action(rotateDevice);
+    .action((id, options) => rotateDevice(streams, id, options));
   refuseLater(rotate, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
   subcommand('remove', 'shut a device out and end its association; its readings stay')
     .argument('<id>')
-    .action(removeDevice);
+    .action((id, options) => removeDevice(streams, id, options));
   return device.addHelpText('after', help);
 }
 
@@ -73,12 +78,16 @@ Examples:
   coapsule device rotate sensor-7
   coapsule device list --json`;
 
-function addDevice(id: string, options: FolderOption & { psk: KeyChoice; allow?: readonly string[] }): void {
+function addDevice(
+  streams: OutputStreams,
+  id: string,
+  options: FolderOption & { psk: KeyChoice; allow?: readonly string[] },
+): void {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
-  const psk = keyOf(id, options.psk);
+  const psk = keyOf(streams, id, options.psk);
   const rules = options.allow ?? defaultRules(id).map(ruleText);
-  withDevices(options, true, (devices) => {
+  withDevices(streams, options, true, (devices) => {
     if (!devices.add({ id, psk, rules, addedAtMs: systemWallClock() })) {
       throw new CommandFailure(
         ExitCode.Failure,
@@ -87,43 +96,55 @@ function addDevice(id: string, options: FolderOption & { psk: KeyChoice; allow?:
       );
     }
   });
-  tellKey(id, options.psk, psk);
+  tellKey(streams, id, options.psk, psk);
 }
 
-function listDevices(options: FolderOption & { json?: true }): void {
-  const devices = withDevices(options, false, (table) => table.all());
+function listDevices(streams: OutputStreams, options: FolderOption & { json?: true }): void {
+  const devices = withDevices(streams, options, false, (table) => table.all());
   if (options.json) {
-    print(printableJson(devices.map((device) => deviceValue(device, false))));
+    print(streams, printableJson(devices.map((device) => deviceValue(device, false))));
     return;
   }
   for (const device of devices)
-    print(`${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}`);
+    print(streams, `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}`);
 }
 
-function showDevice(id: string, options: FolderOption & { json?: true; reveal?: true }): void {
-  const device = withDevices(options, false, (table) => table.find(id)) ?? missing(id);
+function showDevice(
+  streams: OutputStreams,
+  id: string,
+  options: FolderOption & { json?: true; reveal?: true },
+): void {
+  const device = withDevices(streams, options, false, (table) => table.find(id)) ?? missing(id);
   const reveal = options.reveal ?? false;
   if (options.json) {
-    print(printableJson(deviceValue(device, reveal)));
+    print(streams, printableJson(deviceValue(device, reveal)));
     return;
   }
   const { added, rotated, keyVersion } = deviceValue(device, reveal);
-  print(`id       ${printable(device.id)}`);
-  print(`key      ${reveal ? `0x${hexText(device.psk)}` : `${device.psk.length} bytes, hidden (--reveal)`}`);
-  print(`version  ${keyVersion}`);
-  print(`added    ${added}`);
-  if (rotated !== null) print(`rotated  ${rotated}`);
-  for (const rule of device.rules) print(`may      ${printable(rule, maxRules)}`);
+  print(streams, `id       ${printable(device.id)}`);
+  print(
+    streams,
+    `key      ${reveal ? `0x${hexText(device.psk)}` : `${device.psk.length} bytes, hidden (--reveal)`}`,
+  );
+  print(streams, `version  ${keyVersion}`);
+  print(streams, `added    ${added}`);
+  if (rotated !== null) print(streams, `rotated  ${rotated}`);
+  for (const rule of device.rules) print(streams, `may      ${printable(rule, maxRules)}`);
 }
 
-function rotateDevice(id: string, options: FolderOption & { psk: KeyChoice }): void {
-  const psk = keyOf(id, options.psk);
-  withDevices(options, false, (devices) => devices.rotate(id, psk, systemWallClock()) || missing(id));
-  tellKey(id, options.psk, psk);
+function rotateDevice(streams: OutputStreams, id: string, options: FolderOption & { psk: KeyChoice }): void {
+  const psk = keyOf(streams, id, options.psk);
+  withDevices(
+    streams,
+    options,
+    false,
+    (devices) => devices.rotate(id, psk, systemWallClock()) || missing(id),
+  );
+  tellKey(streams, id, options.psk, psk);
 }
 
-function removeDevice(id: string, options: FolderOption): void {
-  withDevices(options, false, (devices) => devices.remove(id) || missing(id));
+function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
+  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id));
 }
 
 /** The stable form for scripts. */
@@ -140,11 +161,16 @@ function deviceValue(device: Device, reveal: boolean) {
   };
 }
 
-function withDevices<T>({ data }: FolderOption, create: boolean, work: (devices: DeviceTable) => T): T {
+function withDevices<T>(
+  streams: OutputStreams,
+  { data }: FolderOption,
+  create: boolean,
+  work: (devices: DeviceTable) => T,
+): T {
   try {
     const opened = openDatabase(data, { create, asGateway: false });
     try {
-      for (const warning of opened.folder.warnings) warn(warning);
+      for (const warning of opened.folder.warnings) warn(streams, warning);
       return work(new DeviceTable(opened.database));
     } finally {
       opened.close();
@@ -155,18 +181,18 @@ function withDevices<T>({ data }: FolderOption, create: boolean, work: (devices:
   }
 }
 
-function keyOf(id: string, choice: KeyChoice): Uint8Array {
+function keyOf(streams: OutputStreams, id: string, choice: KeyChoice): Uint8Array {
   if (choice.kind === 'generate') return randomBytes(generatedKeyBytes);
   const weakness = weaknessOf(choice.key);
-  if (weakness !== undefined) warn(`the key of ${printable(id)} ${weakness}`);
+  if (weakness !== undefined) warn(streams, `the key of ${printable(id)} ${weakness}`);
   return choice.key;
 }
 
 /** A key that was made here is shown once: the device needs it. */
-function tellKey(id: string, choice: KeyChoice, key: Uint8Array): void {
+function tellKey(streams: OutputStreams, id: string, choice: KeyChoice, key: Uint8Array): void {
   if (choice.kind !== 'generate') return;
-  process.stderr.write(`the key of ${printable(id)}, shown this once:\n`);
-  print(`0x${hexText(key)}`);
+  streams.stderr.write(`the key of ${printable(id)}, shown this once:\n`);
+  print(streams, `0x${hexText(key)}`);
 }
 
 function missing(id: string): never {
@@ -220,10 +246,10 @@ function refuseLater(command: Command, flags: readonly string[]): void {
   }
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+function print({ stdout }: OutputStreams, line: string): void {
+  stdout.write(`${line}\n`);
 }
 
-function warn(text: string): void {
-  process.stderr.write(`coapsule: warning: ${text}\n`);
+function warn({ stderr }: OutputStreams, text: string): void {
+  stderr.write(`coapsule: warning: ${text}\n`);
 }

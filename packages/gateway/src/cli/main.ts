@@ -5,6 +5,7 @@
  */
 
 import { runCommandLine } from './command-line.ts';
+import { ExitCode } from './exit-code.ts';
 import { processEnvironment } from './process-environment.ts';
 
 // The launcher keeps a channel open that carries nothing: when it closes, the launcher was killed, and so are we.
@@ -15,6 +16,13 @@ if (COAPSULE_LAUNCHED === '1') {
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 }
 
-const exitCode = await runCommandLine(process.argv.slice(2), processEnvironment());
+const environment = processEnvironment();
+let exitCode = await runCommandLine(process.argv.slice(2), environment);
+const outputFailure = environment.outputFailure();
+if (outputFailure !== undefined) {
+  environment.stderr.write(`coapsule: standard output cannot be written: ${outputFailure.message}\n`);
+  environment.stderr.write('  the output is not complete: make room, or write somewhere else\n');
+  exitCode ||= ExitCode.Failure;
+}
 // A command that runs on, as the gateway does, may set the exit code of the process later.
 if (exitCode !== 0) process.exitCode = exitCode;

@@ -14,8 +14,15 @@ const sameInterruptMs = 500;
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
+/** The environment of this process, and what became of its standard output. */
+export interface ProcessEnvironment extends CommandEnvironment {
+  /** Why standard output could not be written, unless its reader just went away. */
+  outputFailure(): Error | undefined;
+}
+
 /** The environment of this process. */
-export function processEnvironment(): CommandEnvironment {
+export function processEnvironment(): ProcessEnvironment {
+  let outputFailure: Error | undefined;
   const listeners = new Set<() => void>();
   let firstInterrupt: number | undefined;
   const interrupt = (signal: NodeJS.Signals): void => {
@@ -29,8 +36,13 @@ export function processEnvironment(): CommandEnvironment {
   };
 
   return {
-    stdout: outputStream(1, interrupted(listeners)),
+    stdout: outputStream(1, (error) => {
+      // A reader that went away (`| head -1`) ends a command as Ctrl-C does; a full disk does too, and is told.
+      if (error.code !== 'EPIPE') outputFailure = error;
+      for (const listener of listeners) listener();
+    }),
     stderr: outputStream(2, () => {}),
+    outputFailure: () => outputFailure,
     variables: process.env,
     async readStandardInput() {
       const chunks: Uint8Array[] = [];
@@ -60,29 +72,22 @@ export function processEnvironment(): CommandEnvironment {
   };
 }
 
-/** A reader that went away (`| head -1`) ends a command as Ctrl-C does. */
-function interrupted(listeners: ReadonlySet<() => void>): () => void {
-  return () => {
-    for (const listener of listeners) listener();
-  };
-}
-
 /** Writes at once and in order, so that nothing is lost when the process ends. */
-function outputStream(descriptor: 1 | 2, onReaderGone: () => void): OutputStream {
-  let readerGone = false;
+function outputStream(descriptor: 1 | 2, onFailed: (error: NodeJS.ErrnoException) => void): OutputStream {
+  let hasFailed = false;
   return {
     isTerminal: isatty(descriptor),
     write(data) {
       let rest = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-      while (rest.length > 0 && !readerGone) {
+      while (rest.length > 0 && !hasFailed) {
         try {
           rest = rest.subarray(writeSync(descriptor, rest));
         } catch (error) {
-          const { code } = error as NodeJS.ErrnoException;
-          if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+          if ((error as NodeJS.ErrnoException).code === 'EAGAIN')
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
           else {
-            readerGone = true;
-            onReaderGone();
+            hasFailed = true;
+            onFailed(error as NodeJS.ErrnoException);
           }
         }
       }

@@ -139,13 +139,22 @@ function check({ data }: ServeOptions, log: Log): void {
 }
 
 async function run(options: ServeOptions, log: Log): Promise<void> {
-  const keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
-  // A reader that went away (`serve | head -1`) must not end the gateway.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const stopped = Promise.withResolvers<void>();
+  // It may be rejected before anybody waits for it.
+  stopped.promise.catch(() => {});
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`serve | head -1`) must not end the gateway; who waits for the ready line must not wait.
+    if (error.code === 'EPIPE') return;
+    stopped.reject(
+      new StartUpFault(`standard output cannot be written: ${error.message}`, 'write it somewhere else'),
+    );
+  });
   const stop = stopSignals(stopped.resolve);
+  let keylog: Keylog | undefined;
   try {
-    await using gateway = await Gateway.start({
+    keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
+    const starting = Gateway.start({
       ...gatewayOptions(options, log),
       keylog: keylog?.write,
       // From -vv on.
@@ -155,6 +164,17 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
           : traceRenderer(options.verbose, (line) => process.stderr.write(`${line}\n`)),
       onFailed: stopped.reject,
     });
+    const started = await Promise.race([starting, stopped.promise]);
+    if (started === undefined) {
+      log.detail(0, 'stopping');
+      // The store may need a while to open; what was opened is closed then, and a failure does not matter any more.
+      starting.then(
+        (gateway) => gateway.close(),
+        () => {},
+      );
+      return;
+    }
+    await using gateway = started;
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
     await stopped.promise;
     log.detail(0, 'stopping');
@@ -196,7 +216,12 @@ function stopSignals(stop: () => void): () => void {
   };
 }
 
-function openKeylog(path: string, log: Log): { write: (line: string) => void; close: () => void } {
+interface Keylog {
+  readonly write: (line: string) => void;
+  readonly close: () => void;
+}
+
+function openKeylog(path: string, log: Log): Keylog {
   let file: number;
   try {
     file = openSecretFile(path, 'a');
@@ -207,8 +232,18 @@ function openKeylog(path: string, log: Log): { write: (line: string) => void; cl
     );
   }
   log.warning(`whoever reads ${path} can decrypt all traffic; for debugging only`);
+  let hasFailed = false;
   return {
-    write: (line) => writeSync(file, `${line}\n`),
+    write(line) {
+      if (hasFailed) return;
+      try {
+        writeSync(file, `${line}\n`);
+      } catch (error) {
+        // A debugging aid must not take the gateway down with it.
+        hasFailed = true;
+        log.error(`the key log ${path} ends here: ${(error as Error).message}`);
+      }
+    },
     close: () => closeSync(file),
   };
 }

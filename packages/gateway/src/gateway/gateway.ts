@@ -10,6 +10,7 @@ import {
   failure,
   type Listener,
   type Middleware,
+  RequestFailure,
   Server,
   type TraceEvent,
 } from 'coapsule';
@@ -25,10 +26,18 @@ import { endpointFault } from '../server/start-up-fault.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
 import { authorised } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { associationLogger, quotaLogger, requestLine, unknownIdentityLogger } from './request-log.ts';
+import {
+  associationLogger,
+  errorLogger,
+  errorText,
+  quotaLogger,
+  requestLine,
+  unknownIdentityLogger,
+} from './request-log.ts';
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -82,7 +91,7 @@ export class Gateway implements AsyncDisposable {
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
     const stops: (() => void)[] = [];
-    const reportError = (error: unknown): void => log.error(errorText(error));
+    const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
     try {
       for (const warning of store.warnings) log.warning(warning);
@@ -191,9 +200,16 @@ function addResources(
 
 function requestLogger(log: Log): Middleware {
   return async (request, next) => {
-    const response = await next();
-    log.detail(1, requestLine(request, response));
-    return response;
+    try {
+      const response = await next();
+      log.detail(1, requestLine(request, response));
+      return response;
+    } catch (error) {
+      // The server makes the answer of it; any other error is its 5.00.
+      const code = error instanceof RequestFailure ? error.code : Code.InternalServerError;
+      log.detail(1, requestLine(request, { code }));
+      throw error;
+    }
   };
 }
 
@@ -205,7 +221,11 @@ function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
       return await next();
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error;
-      if (limit.pass(clock()) !== undefined) log.error(errorText(error));
+      const passed = limit.pass(clock());
+      if (passed !== undefined) {
+        const more = passed.heldBack === 0 ? '' : ` (and ${passed.heldBack} requests before, not shown)`;
+        log.error(`${errorText(error)}${more}`);
+      }
       return {
         ...failure(Code.ServiceUnavailable, 'the store cannot take it now'),
         maxAgeSeconds: retrySeconds,
@@ -272,13 +292,15 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
   const devices = await store.devices();
   for (const { id, psk } of devices) {
     const weakness = weaknessOf(psk);
-    if (weakness !== undefined) options.log.warning(`the key of device ${id} ${weakness}`);
+    if (weakness !== undefined) options.log.warning(`the key of device ${printable(id)} ${weakness}`);
   }
   for (const { identity, key } of options.psks ?? []) {
     const weakness = weaknessOf(key);
-    if (weakness !== undefined) options.log.warning(`the key of ${identity} ${weakness}`);
+    if (weakness !== undefined) options.log.warning(`the key of ${printable(identity)} ${weakness}`);
     if (devices.some(({ id }) => id === identity)) {
-      options.log.warning(`${identity} is also a device of the store; the key given with --psk counts`);
+      options.log.warning(
+        `${printable(identity)} is also a device of the store; the key given with --psk counts`,
+      );
     }
   }
   const { anyIdentityKey, coaps, demo, log } = options;
@@ -298,9 +320,4 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
       'there is no device yet, so no secured peer can connect; add one with: coapsule device add ID',
     );
   }
-}
-
-function errorText(error: unknown): string {
-  if (error instanceof StoreFault) return `${error.message}; ${error.nextStep}`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -5,6 +5,7 @@
 import { type AssociationEvent, codeName, codeText, type Request, type ServerResponse } from 'coapsule';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
@@ -20,9 +21,28 @@ export function requestLine(request: Request, response: ServerResponse): string 
 export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: string) => void {
   const names = new RateLimit(20, 10_000);
   return (identity) => {
-    if (names.pass(clock()) === undefined) return;
+    const passed = names.pass(clock());
+    if (passed === undefined) return;
+    if (passed.heldBack > 0) log.warning(`${passed.heldBack} more unknown identities, not shown`);
     log.warning(`a handshake names the identity ${printable(identity)}, which is no device here`);
   };
+}
+
+/** Tells what failed without anybody waiting for it, such as a key look-up, at a bounded rate. */
+export function errorLogger(log: Log, clock: WallClock): (error: unknown) => void {
+  const limit = new RateLimit(20, 10_000);
+  return (error) => {
+    const passed = limit.pass(clock());
+    if (passed === undefined) return;
+    if (passed.heldBack > 0) log.error(`${passed.heldBack} more errors, not shown`);
+    log.error(errorText(error));
+  };
+}
+
+/** An error for the log: what the operator can do about it, or where it comes from. */
+export function errorText(error: unknown): string {
+  if (error instanceof StoreFault) return `${error.message}; ${error.nextStep}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Tells who wanted to store more than its quota, at a bounded rate. */

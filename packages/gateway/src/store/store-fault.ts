@@ -12,7 +12,7 @@ export type StoreFaultCode =
   | 'not-a-folder' // the path, or one above it, is a file
   | 'open-to-others' // a file with keys can be read by other users
   | 'damaged' // SQLite cannot read the database
-  | 'not-ours' // a healthy SQLite database of another program
+  | 'not-ours' // a healthy SQLite database of another program, or a link
   | 'newer-schema' // written by a later version
   | 'in-use' // another gateway holds the folder
   | 'disk-full'
@@ -62,6 +62,14 @@ export function storeFaultOf(error: unknown, path: string): StoreFault {
       'no-permission',
       `${path} is on a read-only file system`,
       'name a writable folder with --data',
+    );
+  }
+  if (code === 'ENOENT') {
+    // Where folders can be made they are: this is a file system such as /proc.
+    return new StoreFault(
+      'no-permission',
+      `${path} cannot be made or read`,
+      'name a folder on a disk with --data',
     );
   }
   if (code === 'ENOTDIR' || code === 'EEXIST') {

@@ -5,7 +5,7 @@ import { BoundedBodies } from '../../src/resources/bounded-bodies.ts';
 const body = (length: number) => ({ payload: new Uint8Array(length) });
 
 test('the body written longest ago goes first when room is needed', () => {
-  const bodies = new BoundedBodies(3 * 1100);
+  const bodies = new BoundedBodies(3 * 1450);
   assert.deepEqual(bodies.set('a', body(1000)), []);
   assert.deepEqual(bodies.set('b', body(1000)), []);
   assert.deepEqual(bodies.set('a', body(1000)), []); // now b is the oldest

@@ -2,7 +2,40 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { errorLogger, unknownIdentityLogger } from '../../src/gateway/request-log.ts';
+import { StoreFault } from '../../src/store/store-fault.ts';
 import { startTestGateway } from './test-gateway.ts';
+
+test('look-ups of keys that fail are told at a bounded rate, with the number of those held back', async () => {
+  const lines: string[] = [];
+  let now = 0;
+  const add = (line: string): void => void lines.push(line);
+  const log = { verbosity: 0, error: add, warning: add, detail: () => {} };
+  const logError = errorLogger(log, () => now);
+  const logUnknown = unknownIdentityLogger(log, () => now);
+  for (let times = 0; times < 500; times += 1) {
+    logError(new StoreFault('failed', 'no disk', 'get one'));
+    logUnknown(`name\n${times}`);
+  }
+  assert.equal(lines.length, 40);
+  now += 10_000;
+  lines.length = 0;
+  logError(new StoreFault('failed', 'no disk', 'get one'));
+  logUnknown('x');
+  assert.deepEqual(lines, [
+    '480 more errors, not shown',
+    'no disk; get one',
+    '480 more unknown identities, not shown',
+    'a handshake names the identity x, which is no device here',
+  ]);
+});
+
+test('a request that a handler refuses is in the log with its code', async (t) => {
+  const { coap, client, log } = await startTestGateway(t, { dangerouslyAllowPlainWrites: true });
+  const plain = client();
+  assert.equal((await plain.get(`${coap}/sensors/none`)).codeText, '4.04');
+  await log.waitFor(/^GET \/sensors\/none 4\.04 Not Found from /);
+});
 
 test('a reading that the store cannot take is answered 5.03 with a retry hint, and not acknowledged as stored', async (t) => {
   const { coap, client, folder, log } = await startTestGateway(t, { dangerouslyAllowPlainWrites: true });

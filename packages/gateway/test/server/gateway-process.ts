@@ -24,10 +24,13 @@ export class CoapsuleProcess {
   #wake: (() => void)[] = [];
   #hasEnded = false;
 
-  /** @param user numeric user and group to run as; needs root. */
-  constructor(t: TestContext, args: readonly string[], user?: number) {
+  /**
+   * @param user numeric user and group to run as; needs root.
+   * @param standardOutput descriptor to write to instead of a pipe.
+   */
+  constructor(t: TestContext, args: readonly string[], user?: number, standardOutput?: number) {
     this.child = spawn(process.execPath, ['--conditions=@coapsule/source', main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', standardOutput ?? 'pipe', 'pipe'],
       ...(user === undefined ? {} : { uid: user, gid: user }),
     });
     const add = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {

@@ -4,14 +4,17 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { Client } from 'coapsule';
 import { openDatabase } from '../../src/store/database.ts';
@@ -55,6 +58,63 @@ test('the ready line has the real ports, endpoints that are off are left out, SI
   assert.match(only.coap ?? '', /^(\[::\]|0\.0\.0\.0):[1-9]\d*$/);
   assert.deepEqual(Object.keys(only), ['coap']);
   assert.equal((await one.kill('SIGINT')).code, 0);
+});
+
+test('a gateway that is stopped while its store opens ends with 0 and without a ready line', async (t) => {
+  const data = temporaryFolder(t);
+  openDatabase(data, { create: true, asGateway: true }).close();
+  // Somebody writes: the store waits for that.
+  const other = new DatabaseSync(join(data, 'coapsule.db'));
+  other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  const gateway = new CoapsuleProcess(t, [
+    'serve',
+    '--demo',
+    '--keylog',
+    join(data, 'k'),
+    '--data',
+    data,
+    ...anyPorts,
+  ]);
+  await gateway.waitFor('stderr', /can decrypt all traffic/);
+  gateway.child.kill('SIGTERM');
+  await gateway.waitFor('stderr', /stopping/);
+  other.close();
+  const ended = await gateway.ended;
+  assert.deepEqual([ended.code, ended.signal, ended.stdout], [0, null, '']);
+});
+
+test('standard output that cannot be written ends a command and the gateway with 1 and the cause', {
+  skip: !existsSync('/dev/full'),
+}, async (t) => {
+  const data = temporaryFolder(t);
+  for (const args of [
+    ['serve', '--data', data, ...anyPorts],
+    ['device', 'add', 'a', '--data', data],
+    ['keys', 'psk'],
+    ['--help'],
+  ]) {
+    const full = openSync('/dev/full', 'w');
+    const ended = await new CoapsuleProcess(t, args, undefined, full).ended;
+    closeSync(full);
+    assert.equal(ended.code, 1, `${args}: ${ended.stderr}`);
+    assert.match(ended.stderr, /standard output cannot be written: .*ENOSPC/);
+  }
+});
+
+test('a key log that cannot be written any more does not end the gateway', {
+  skip: !existsSync('/dev/full'),
+}, async (t) => {
+  const data = temporaryFolder(t);
+  const options = ['--demo', '--keylog', '/dev/full', '--data', data, ...anyPorts];
+  const gateway = new CoapsuleProcess(t, ['serve', ...options]);
+  const { coap, coaps } = await gateway.ready();
+  await using client = new Client({
+    psk: { identity: 'sensor-043', key: new TextEncoder().encode('AnotherKey16Byt!') },
+  });
+  assert.equal((await client.get(`coaps://${coaps}/hello`)).codeText, '2.05');
+  assert.equal((await client.get(`coap://${coap}/hello`)).codeText, '2.05');
+  assert.match(gateway.stderr, /key log .* ENOSPC/);
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
 });
 
 test('a stopping gateway says goodbye to its secured peers and leaves the folder free and flushed', async (t) => {

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { prepareDataFolder } from '../../src/store/data-folder.ts';
@@ -39,6 +48,58 @@ test('a folder that others may list is used with a warning', { skip: noModes }, 
   const path = temporaryFolder(t);
   chmodSync(path, 0o755);
   assert.match(prepareDataFolder(path, { create: true }).warnings.join(), /chmod 700/);
+});
+
+test('a folder that others may write, or that belongs to somebody else, is refused', {
+  skip: noModes,
+}, (t) => {
+  for (const mode of [0o770, 0o702, 0o777]) {
+    const path = temporaryFolder(t);
+    chmodSync(path, mode);
+    assert.throws(
+      () => openDatabase(path, gateway),
+      (fault: StoreFault) => fault.code === 'open-to-others' && fault.nextStep.includes('chmod 700'),
+    );
+    assert.deepEqual(readdirSync(path), []);
+  }
+  if (process.getuid?.() !== 0) return;
+  const path = temporaryFolder(t);
+  chownSync(path, 65_534, 65_534);
+  assert.throws(
+    () => openDatabase(path, gateway),
+    (fault: StoreFault) => fault.code === 'no-permission' && /another user/.test(fault.message),
+  );
+});
+
+test('a link in place of a file of the store is refused, and what it leads to is not touched', {
+  skip: noModes,
+}, (t) => {
+  for (const name of ['coapsule.db', 'coapsule.db-wal', 'gateway.lock', 'gateway.pid']) {
+    const path = temporaryFolder(t);
+    const elsewhere = join(temporaryFolder(t), 'elsewhere');
+    symlinkSync(elsewhere, join(path, name));
+    assert.throws(
+      () => openDatabase(path, gateway),
+      (fault: StoreFault) => fault.code === 'not-ours' && fault.message.includes(name),
+    );
+    assert.equal(existsSync(elsewhere), false);
+  }
+});
+
+test('a folder where none can be made is refused at once', { skip: !existsSync('/proc/self') }, () => {
+  for (const path of ['/proc/coapsule', '/proc/coapsule/a/b']) {
+    assert.throws(
+      () => openDatabase(path, gateway),
+      (fault: StoreFault) => fault.code === 'no-permission',
+    );
+  }
+});
+
+test('missing folders above are made, for their owner only', { skip: noModes }, (t) => {
+  const path = join(temporaryFolder(t), 'a', 'b');
+  openDatabase(path, gateway).close();
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  assert.equal(statSync(join(path, '..')).mode & 0o777, 0o700);
 });
 
 test('a path below a file is refused as no folder', (t) => {
