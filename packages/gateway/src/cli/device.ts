@@ -20,7 +20,7 @@ import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexText, keyValue } from './option-values.ts';
+import { hexText, keyValue, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
 
@@ -42,7 +42,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     device
       .command(name)
       .description(description)
-      .option('--data <folder>', "the gateway's data folder", './data');
+      .option('--data <folder>', "the gateway's data folder", pathValue, './data');
 
   const add = withKeyOption(subcommand('add', 'let a device in'))
     .argument('<id>', 'its PSK identity')

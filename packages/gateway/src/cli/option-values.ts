@@ -107,6 +107,12 @@ export function sizeValue(text: string): number {
   return size;
 }
 
+/** The name of a file or folder; at least one character. */
+export function pathValue(text: string): string {
+  if (text === '') throw new InvalidArgumentError('The name is empty.');
+  return text;
+}
+
 /** Bytes of pairs of hexadecimal digits; nothing when it is not that. */
 export function hexBytes(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;

@@ -36,7 +36,11 @@ export interface PskEntry {
  */
 export function parsePskFile(text: string, name: string): PskEntry[] {
   const entries: PskEntry[] = [];
-  for (const [index, rawLine] of text.split('\n').entries()) {
+  // Some editors begin a file with a byte order mark.
+  for (const [index, rawLine] of text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .entries()) {
     const line = rawLine.endsWith('\r') ? rawLine.slice(0, -1) : rawLine;
     if (line.trim() === '' || line.startsWith('#')) continue;
     const refuse = (cause: string): never => {

@@ -13,13 +13,21 @@ import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { type Log, lineLog } from '../server/log.ts';
-import { type EndpointAddress, type PskEntry, parseEndpoint, parsePsk } from '../server/serve-options.ts';
+import {
+  type EndpointAddress,
+  type PskEntry,
+  parseEndpoint,
+  parsePsk,
+  pskIdentityProblem,
+} from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { openDatabase } from '../store/database.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { keyValue, sizeValue, wholeNumber } from './option-values.ts';
+import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { readPskFile } from './psk-file.ts';
 import { openSecretFile } from './secret-file.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
@@ -28,6 +36,7 @@ interface ServeOptions {
   readonly coap: EndpointAddress | 'off';
   readonly coaps: EndpointAddress | 'off';
   readonly psk?: readonly PskEntry[];
+  readonly pskFile?: string;
   readonly pskHint?: string;
   readonly keylog?: string;
   readonly keep: number;
@@ -51,11 +60,14 @@ const laterOptions: readonly string[] = [
   '--workers <number>',
 ];
 
+/** Fits into one handshake message without fragments on most paths. */
+const maxHintBytes = 1024;
+
 /** Makes the command. */
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('run the gateway')
-    .option('--data <folder>', 'where readings, devices and keys are kept', './data')
+    .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data')
     .addOption(endpointOption('coap', 'plain endpoint, or off', 5683))
     .addOption(endpointOption('coaps', 'secured endpoint, or off', 5684))
     .option('--http <[host:]port>', 'console; only "off" in this version', consoleValue)
@@ -64,7 +76,8 @@ export function serveCommand(): Command {
       'one more device; key as text or 0x and hex; "*:KEY" takes any identity',
       pskValue,
     )
-    .option('--psk-hint <text>', 'PSK identity hint for clients')
+    .option('--psk-file <file>', 'more devices, as lines ID:KEY', pathValue)
+    .option('--psk-hint <text>', 'PSK identity hint for clients', hintValue)
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(
       '--keep <n>',
@@ -185,7 +198,8 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
 }
 
 function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
-  const { coap, coaps, demo = false, psk = [] } = options;
+  const { coap, coaps, demo = false } = options;
+  const psk = pskEntries(options, log);
   return {
     dataFolder: options.data,
     coap: coap === 'off' ? undefined : coap,
@@ -264,6 +278,41 @@ function endpointValue(text: string): EndpointAddress | 'off' {
 function consoleValue(text: string): 'off' {
   if (text !== 'off') throw new InvalidArgumentError('The console is not there yet; "off" is all it takes.');
   return text;
+}
+
+function hintValue(text: string): string {
+  if (new TextEncoder().encode(text).length > maxHintBytes) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `--psk-hint has more than ${maxHintBytes} bytes`,
+      'give a shorter one: it is sent to every client',
+    );
+  }
+  return text;
+}
+
+/** Those of `--psk` and of `--psk-file`. */
+function pskEntries({ psk = [], pskFile }: ServeOptions, log: Log): readonly PskEntry[] {
+  if (pskFile === undefined) return psk;
+  let entries = psk;
+  for (const { identity, key } of readPskFile(pskFile, (text) => log.warning(text))) {
+    const refuse = (problem: string): never => {
+      throw new CommandFailure(ExitCode.Usage, `${pskFile}: ${problem}`, 'correct the file');
+    };
+    let name: string;
+    try {
+      name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(identity);
+    } catch {
+      return refuse('an identity is not UTF-8');
+    }
+    const problem = pskIdentityProblem(name);
+    if (problem !== undefined) refuse(problem);
+    if (entries.some((other) => other.identity === name)) {
+      refuse(`the identity ${printable(name)} stands in it twice, or is given with --psk too`);
+    }
+    entries = [...entries, { identity: name, key }];
+  }
+  return entries;
 }
 
 /** The text is not repeated in messages: it holds a key. */

@@ -47,14 +47,26 @@ export function parsePsk(
   const colon = text.indexOf(':');
   if (colon < 1) return { problem: 'give ID:KEY; for any identity "*:KEY"' };
   const identity = text.slice(0, colon);
-  if (new TextEncoder().encode(identity).length > 128) {
-    return { problem: 'an identity has at most 128 bytes (RFC 4279 §5.3)' };
-  }
+  const problem = pskIdentityProblem(identity);
+  if (problem !== undefined) return { problem };
   try {
     return { identity, key: keyOf(text.slice(colon + 1)) };
   } catch {
     return { problem: `the key of "${identity}" is empty, or not pairs of hexadecimal digits after 0x` };
   }
+}
+
+/** What is wrong with a PSK identity, or undefined. */
+export function pskIdentityProblem(identity: string): string | undefined {
+  const length = new TextEncoder().encode(identity).length;
+  if (length < 1 || length > 128) {
+    return `an identity has 1 to 128 bytes (RFC 4279 §5.3), this one ${length}`;
+  }
+  if (/\p{Cc}/u.test(identity)) return 'an identity has no control characters';
+  // Identities that are not text are named by their bytes in this form.
+  if (identity.startsWith('0x'))
+    return 'an identity that begins with 0x could be mistaken for one given in bytes';
+  return undefined;
 }
 
 /** What is wrong with a device id, or undefined. It becomes a path segment of its own: `/sensors/ID`. */
@@ -64,6 +76,5 @@ export function deviceIdProblem(id: string): string | undefined {
   if (id === '*') return 'the id * means any identity and cannot be a device';
   if (id === '.' || id === '..') return `the id ${id} has a meaning of its own in a path`;
   if (id.includes('/')) return 'the id has a /, which separates the segments of a path';
-  if (/\p{Cc}/u.test(id)) return 'the id has control characters';
-  return undefined;
+  return pskIdentityProblem(id);
 }

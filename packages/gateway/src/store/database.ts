@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { type DataFolder, prepareDataFolder } from './data-folder.ts';
-import { type FolderLock, lockDataFolder } from './folder-lock.ts';
+import { type FolderLock, isFolderHeld, lockDataFolder } from './folder-lock.ts';
 import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
 import { damaged, storeFaultOf } from './store-fault.ts';
 
@@ -16,7 +16,7 @@ import { damaged, storeFaultOf } from './store-fault.ts';
 export interface OpenOptions {
   /** Make the folder and the database when they are missing. */
   readonly create: boolean;
-  /** Claim the folder for this process, and check the whole file (time grows with its size). */
+  /** Claim the folder for this process. The whole file is checked unless another gateway holds it. */
   readonly asGateway: boolean;
   /** Look whether it can be used, the whole file too, and write nothing. */
   readonly checkOnly?: boolean;
@@ -45,7 +45,10 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
       readOnly: options.checkOnly ?? false,
     });
     expectKnownSchema(database, folder.databasePath);
-    if (options.asGateway || options.checkOnly) expectSound(database, folder.databasePath);
+    // The gateway has checked what it holds.
+    if (options.asGateway || options.checkOnly || !isFolderHeld(folder)) {
+      expectSound(database, folder.databasePath);
+    }
     if (!options.checkOnly) prepareForWriting(database, folder, lock);
   } catch (error) {
     database?.close();

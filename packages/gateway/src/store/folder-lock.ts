@@ -5,10 +5,13 @@
  * ends, however it ends, so a crash never leaves a folder locked; a file with a process id alone would. The process
  * id stands in a file beside it for the message only. `coapsule device` works without this claim.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { DataFolder } from './data-folder.ts';
 import { StoreFault, storeFaultOf } from './store-fault.ts';
+
+/** Longer than the look of `isFolderHeld`. */
+const lockTimeoutMs = 100;
 
 /** A held claim; `release` gives the folder free and is harmless when called twice. */
 export interface FolderLock {
@@ -24,12 +27,12 @@ export function lockDataFolder(folder: DataFolder): FolderLock {
   let lock: DatabaseSync | undefined;
   try {
     closeSync(openSync(folder.lockPath, 'a', 0o600));
-    lock = new DatabaseSync(folder.lockPath, { timeout: 0 });
+    lock = new DatabaseSync(folder.lockPath, { timeout: lockTimeoutMs });
     lock.exec('BEGIN EXCLUSIVE');
     writeFileSync(folder.processIdPath, `${process.pid}\n`, { mode: 0o600 });
   } catch (error) {
     lock?.close();
-    const fault = storeFaultOf(error, folder.lockPath);
+    const fault = lockFault(error, folder);
     if (fault.code !== 'in-use') throw fault;
     throw new StoreFault(
       'in-use',
@@ -45,6 +48,37 @@ export function lockDataFolder(folder: DataFolder): FolderLock {
       held.close();
     },
   };
+}
+
+/**
+ * Whether a gateway holds the folder now; claims it for a moment and changes nothing.
+ *
+ * @throws StoreFault when that cannot be found out.
+ */
+export function isFolderHeld(folder: DataFolder): boolean {
+  if (!existsSync(folder.lockPath)) return false;
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(folder.lockPath, { timeout: 0 });
+    lock.exec('BEGIN EXCLUSIVE; ROLLBACK');
+    return false;
+  } catch (error) {
+    const fault = lockFault(error, folder);
+    if (fault.code === 'in-use') return true;
+    throw fault;
+  } finally {
+    lock?.close();
+  }
+}
+
+function lockFault(error: unknown, { lockPath }: DataFolder): StoreFault {
+  const fault = storeFaultOf(error, lockPath);
+  if (fault.code !== 'damaged') return fault;
+  return new StoreFault(
+    'damaged',
+    `the lock file ${lockPath} is damaged`,
+    'delete this file: it holds no data',
+  );
 }
 
 function holderOf(folder: DataFolder): string {

@@ -22,6 +22,8 @@ export interface StoreOptions {
   /** Writes that may wait for the disk, in number and in bytes of values; more are refused with `overloaded`. */
   readonly maxWaitingWrites?: number;
   readonly maxWaitingBytes?: number;
+  /** Questions that may wait for an answer; more are refused with `overloaded`. */
+  readonly maxWaitingReads?: number;
 }
 
 interface Waiting<T> {
@@ -104,7 +106,14 @@ export class Store implements AsyncDisposable {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#writes.push({ reading, request, terms, resolve, reject });
+      this.#writes.push({
+        // Views of datagrams: sent to the worker, a view takes all of its buffer along.
+        reading: { ...reading, value: reading.value.slice() },
+        request: { ...request, token: request.token.slice(), digest: request.digest.slice() },
+        terms,
+        resolve,
+        reject,
+      });
       this.#waitingBytes += reading.value.length;
       this.#commitNext();
     });
@@ -112,17 +121,17 @@ export class Store implements AsyncDisposable {
 
   /** The newest reading of a path. */
   latest(path: string): Promise<Reading | undefined> {
-    return this.#ask('latest', path);
+    return this.#read('latest', path);
   }
 
   /** Paths with a reading below `prefix` (ends with `/`), in order; when there are too many, some of each identity. */
   pathsBelow(prefix: string, limit: number): Promise<readonly string[]> {
-    return this.#ask('pathsBelow', { prefix, limit });
+    return this.#read('pathsBelow', { prefix, limit });
   }
 
   /** A device with its key, as the store holds it now. */
   device(id: string): Promise<Device | undefined> {
-    return this.#ask('device', id);
+    return this.#read('device', id);
   }
 
   /** All devices with their keys, ordered by id. */
@@ -174,6 +183,18 @@ export class Store implements AsyncDisposable {
         if (this.#committing) return;
         for (const resolve of this.#waitingForCommit.splice(0)) resolve();
       });
+  }
+
+  /** A question that strangers can make somebody ask: bounded in number. */
+  #read<K extends keyof StoreQuestions>(
+    kind: K,
+    ask: StoreQuestions[K]['ask'],
+  ): Promise<StoreQuestions[K]['answer']> {
+    const { maxWaitingReads = 10_000 } = this.#options;
+    if (this.#questions.size < maxWaitingReads) return this.#ask(kind, ask);
+    return Promise.reject(
+      new StoreFault('overloaded', 'too many reads wait for the store', 'try again later'),
+    );
   }
 
   #ask<K extends keyof StoreQuestions>(

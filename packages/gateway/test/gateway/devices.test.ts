@@ -284,3 +284,24 @@ test('conditional writes: 4.12 where the condition does not hold', async (t) => 
   assert.equal(await put(ifMatch, new Uint8Array()), '2.04');
   assert.equal(await put(ifMatch, Uint8Array.of(1)), '4.12'); // readings have no ETag
 });
+
+test('a / or a % inside a segment makes another path than a separator, for values, rights and observers', async (t) => {
+  const folder = temporaryFolder(t);
+  addDevice(otherProcess(t, folder), 'a', 'a key of sixteen bytes');
+  const { coaps, client } = await startTestGateway(t, { dataFolder: folder });
+  const device = client('a', 'a key of sixteen bytes');
+  const paths = ['x/y', 'x%2Fy', 'x%252Fy', 'x%25y'];
+  const observations = [];
+  for (const path of paths) {
+    const uri = `${coaps}/sensors/a/${path}`;
+    assert.equal((await device.put(uri, { payload: path })).codeText, '2.01', path);
+    const observation = device.observe(uri)[Symbol.asyncIterator]();
+    assert.equal((await observation.next()).value?.text(), path);
+    observations.push(observation);
+  }
+  for (const [index, path] of paths.entries()) {
+    await device.put(`${coaps}/sensors/a/${path}`, { payload: `${path} again` });
+    assert.equal((await observations[index]?.next())?.value?.text(), `${path} again`);
+  }
+  assert.equal((await device.put(`${coaps}/sensors/b%2F..%2Fa`, { payload: '1' })).codeText, '4.03');
+});

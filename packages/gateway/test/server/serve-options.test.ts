@@ -24,7 +24,15 @@ test('a PSK is split at its first colon, and what is wrong is said without the k
   };
   assert.deepEqual(parsePsk('a:b:c', keyOf), { identity: 'a', key: new TextEncoder().encode('b:c') });
   assert.deepEqual(parsePsk('*:k', keyOf), { identity: '*', key: new TextEncoder().encode('k') });
-  for (const text of ['secretkey', ':secretkey', 'a:', 'a:0xgg', `${'x'.repeat(129)}:secretkey`]) {
+  for (const text of [
+    'secretkey',
+    ':secretkey',
+    'a:',
+    'a:0xgg',
+    `${'x'.repeat(129)}:secretkey`,
+    'a\nb:secretkey',
+    '0xff:secretkey',
+  ]) {
     const parsed = parsePsk(text, keyOf);
     assert.ok('problem' in parsed, text);
     assert.ok(!/secretkey|0xgg/.test(parsed.problem), text);
@@ -32,7 +40,7 @@ test('a PSK is split at its first colon, and what is wrong is said without the k
 });
 
 test('a device id that could be mistaken in a path is refused', () => {
-  for (const id of ['', '*', '.', '..', 'a/b', 'a\nb', 'x'.repeat(129)])
+  for (const id of ['', '*', '.', '..', 'a/b', 'a\nb', '0xff', 'x'.repeat(129)])
     assert.notEqual(deviceIdProblem(id), undefined, id);
   for (const id of ['sensor-042', 'ü', 'a b', 'a:b', '%2F', 'x'.repeat(128)])
     assert.equal(deviceIdProblem(id), undefined, id);

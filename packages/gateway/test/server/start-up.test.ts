@@ -231,6 +231,32 @@ test('a key log gets a line for each handshake, has mode 0600, and is warned abo
   if (process.platform !== 'win32') assert.equal(statSync(keylog).mode & 0o777, 0o600);
 });
 
+test('--psk-file gives more devices, also when it begins with a byte order mark', async (t) => {
+  const data = temporaryFolder(t);
+  const file = join(data, 'keys.psk');
+  const bom = '\uFEFF';
+  writeFileSync(file, `${bom}meter-1:MySecretKey16Byt\nmeter-2:0x${'11'.repeat(16)}\n`, { mode: 0o600 });
+  const gateway = new CoapsuleProcess(t, ['serve', '--psk-file', file, '--data', data, ...anyPorts]);
+  const { coaps } = await gateway.ready();
+  await using one = new Client({
+    psk: { identity: 'meter-1', key: new TextEncoder().encode('MySecretKey16Byt') },
+  });
+  await using two = new Client({ psk: { identity: 'meter-2', key: new Uint8Array(16).fill(0x11) } });
+  assert.equal((await one.put(`coaps://${coaps}/sensors/meter-1`, { payload: '1' })).codeText, '2.01');
+  assert.equal((await two.put(`coaps://${coaps}/sensors/meter-2`, { payload: '1' })).codeText, '2.01');
+
+  for (const [text, args] of [
+    ['0xff:MySecretKey16Byt', []],
+    ['%00:MySecretKey16Byt', []],
+    ['a:MySecretKey16Byt', ['--psk', 'a:MySecretKey16Byt']],
+  ] as const) {
+    writeFileSync(file, text);
+    const ended = await coapsule(t, 'serve', '--psk-file', file, ...args, '--data', join(data, 'none'));
+    assert.equal(ended.code, 64, ended.stderr);
+    assert.ok(!ended.stderr.includes('MySecretKey16Byt'));
+  }
+});
+
 test('--check says that all is well and makes nothing, or what is wrong', async (t) => {
   const data = join(temporaryFolder(t), 'data');
   const fine = await coapsule(t, 'serve', '--check', '--data', data);
@@ -276,6 +302,8 @@ test('wrong usage ends with 64, names the option and never shows a key', async (
     [['--coap', 'nowhere:1'], /no IP address/],
     [['--coap', '70000'], /0 to 65535/],
     [['--coap', 'off', '--coaps', 'off'], /all endpoints are off/],
+    [['--data', ''], /name is empty/],
+    [['--psk-hint', 'x'.repeat(1025)], /--psk-hint has more than 1024 bytes/],
     [['--psk', secret], /give ID:KEY/],
     [['--psk', `a:${secret}`, '--psk', `a:${secret}2`], /names "a" twice/],
     [['--bogus'], /unknown option/],

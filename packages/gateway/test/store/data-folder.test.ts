@@ -134,7 +134,7 @@ test('a file that is no database is refused as damaged and not changed', (t) => 
   assert.deepEqual(readFileSync(databasePath), before);
 });
 
-test('a database with a damaged page inside is refused by the check at the start', (t) => {
+test('a database with a damaged page inside is refused by the check at the start, of the gateway and of other commands', (t) => {
   const path = temporaryFolder(t);
   const opened = openDatabase(path, gateway);
   const insert = opened.database.prepare(
@@ -146,10 +146,12 @@ test('a database with a damaged page inside is refused by the check at the start
   const bytes = readFileSync(databasePath);
   for (let page = 8; page < bytes.length / 4096; page += 1) bytes.fill(0xa5, page * 4096, page * 4096 + 64);
   writeFileSync(databasePath, bytes);
-  assert.throws(
-    () => openDatabase(path, gateway),
-    (fault: StoreFault) => fault.code === 'damaged',
-  );
+  for (const asGateway of [true, false]) {
+    assert.throws(
+      () => openDatabase(path, { create: true, asGateway }),
+      (fault: StoreFault) => fault.code === 'damaged',
+    );
+  }
   assert.deepEqual(readFileSync(databasePath), bytes);
 });
 

@@ -153,6 +153,40 @@ test('writes that wait are bounded in bytes too', async (t) => {
   );
 });
 
+test('more reads than may wait are refused at once', async (t) => {
+  await using store = await Store.open(temporaryFolder(t), { maxWaitingReads: 2 });
+  const results = await Promise.allSettled([1, 2, 3].map((path) => store.latest(`/sensors/${path}`)));
+  assert.deepEqual(
+    results.map((result) => (result.status === 'fulfilled' ? 'read' : (result.reason as StoreFault).code)),
+    ['read', 'read', 'overloaded'],
+  );
+});
+
+test('a value that changes after the call is stored as it was', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  const datagram = new TextEncoder().encode('....first....');
+  const first = store.record(reading('/sensors/b', '1'), request(1));
+  const second = store.record(
+    { ...reading('/sensors/a', ''), value: datagram.subarray(4, 9) },
+    request(2, { token: datagram.subarray(0, 4) }),
+  );
+  datagram.fill(0);
+  await Promise.all([first, second]);
+  assert.deepEqual((await store.latest('/sensors/a'))?.value, new TextEncoder().encode('first'));
+});
+
+test('a lock file that is no database is named as what to delete', async (t) => {
+  const path = temporaryFolder(t);
+  writeFileSync(join(path, 'gateway.lock'), 'garbage '.repeat(200), { mode: 0o600 });
+  await assert.rejects(
+    Store.open(path),
+    (fault: StoreFault) =>
+      fault.message.includes('lock file') &&
+      fault.message.includes('gateway.lock') &&
+      fault.nextStep.includes('delete this file'),
+  );
+});
+
 test('closing finishes the writes that wait, and later calls are refused', async (t) => {
   const path = temporaryFolder(t);
   const store = await Store.open(path);
