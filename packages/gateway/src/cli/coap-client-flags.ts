@@ -8,6 +8,7 @@
 
 import { readFileSync } from 'node:fs';
 import { OptionNumber } from 'coapsule/message';
+import { percentDecoded } from '../text/percent-encoding.ts';
 import { type GivenFlag, getopt } from './getopt.ts';
 import { hexBytes, type MessageOption } from './option-values.ts';
 
@@ -333,17 +334,6 @@ const mediaTypes: readonly (readonly [name: string, number: number])[] = [
 function contentFormatNumber(text: string): number | undefined {
   if (/^\d/.test(text)) return integer(text) & 0xffff;
   return mediaTypes.find(([name]) => name.startsWith(text))?.[1];
-}
-
-/** `%XX` becomes a byte, all else is UTF-8; nothing when a `%` is not followed by two hexadecimal digits. */
-export function percentDecoded(text: string): Uint8Array | undefined {
-  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
-  const bytes: number[] = [];
-  for (const part of text.split(/(%[0-9a-fA-F]{2})/)) {
-    if (/^%[0-9a-fA-F]{2}$/.test(part)) bytes.push(Number.parseInt(part.slice(1), 16));
-    else bytes.push(...new TextEncoder().encode(part));
-  }
-  return Uint8Array.from(bytes);
 }
 
 function readHints(path: string): HintEntry[] | undefined {

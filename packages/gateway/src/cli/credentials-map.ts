@@ -15,14 +15,14 @@
 
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexBytes, keyValue } from './option-values.ts';
-import type { PskEntry } from './psk-file.ts';
+import { hexBytes, keyBytes } from './option-values.ts';
+import type { PskLine } from './psk-file.ts';
 import { parseUriPattern, type UriPattern } from './uri-pattern.ts';
 
 /** A credentials file that has been read. */
 export interface CredentialsMap {
   /** The credential of the most specific pattern that matches, or nothing. */
-  find(uri: string): PskEntry | undefined;
+  find(uri: string): PskLine | undefined;
 }
 
 /**
@@ -74,7 +74,7 @@ function jsonObject(text: string, name: string): Record<string, unknown> {
   return value;
 }
 
-function credentialOf(map: Record<string, unknown>, pattern: string, name: string): PskEntry {
+function credentialOf(map: Record<string, unknown>, pattern: string, name: string): PskLine {
   const value = map[pattern];
   const entry = typeof value === 'string' ? map[value] : value; // ":label" stands for an entry of its own
   const refuse = (cause: string): never => {
@@ -98,7 +98,7 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
   if (typeof identity === 'string' && typeof key === 'string') {
     return {
       identity: new TextEncoder().encode(identity),
-      key: keyText(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
+      key: keyBytes(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     };
   }
   return refuse('it has no pre-shared key (other credentials are not there yet)');
@@ -109,14 +109,6 @@ function bytesOf(value: unknown): Uint8Array | undefined {
   const { ascii, hex } = value;
   if (typeof ascii === 'string') return new TextEncoder().encode(ascii);
   return typeof hex === 'string' ? hexBytes(hex) : undefined;
-}
-
-function keyText(text: string): Uint8Array | undefined {
-  try {
-    return keyValue(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function nonEmpty(bytes: Uint8Array | undefined): Uint8Array | undefined {

@@ -20,7 +20,8 @@ import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexText, keyValue, pathValue } from './option-values.ts';
+import { laterOption } from './later-option.ts';
+import { hexText, keyBytes, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
 
@@ -214,16 +215,14 @@ function withKeyOption(command: Command): Command {
 
 function keyChoice(text: string): KeyChoice {
   if (text === 'generate') return { kind: 'generate' };
-  try {
-    return { kind: 'given', key: keyValue(text) };
-  } catch {
-    // Not commander's own message: it would repeat the key.
-    throw new CommandFailure(
-      ExitCode.Usage,
-      '--psk: the key is empty, or not pairs of hexadecimal digits after 0x',
-      'leave --psk out to have one made',
-    );
-  }
+  const key = keyBytes(text);
+  if (key !== undefined) return { kind: 'given', key };
+  // Not commander's own message: it would repeat the key.
+  throw new CommandFailure(
+    ExitCode.Usage,
+    '--psk: the key is empty, or not pairs of hexadecimal digits after 0x',
+    'leave --psk out to have one made',
+  );
 }
 
 function ruleValue(text: string, before: readonly string[] = []): readonly string[] {
@@ -234,15 +233,7 @@ function ruleValue(text: string, before: readonly string[] = []): readonly strin
 
 function refuseLater(command: Command, flags: readonly string[]): void {
   for (const flag of flags) {
-    const later = command.createOption(flag).hideHelp();
-    later.argParser(() => {
-      throw new CommandFailure(
-        ExitCode.Usage,
-        `${later.long} is not there yet`,
-        'this version knows pre-shared keys: --psk',
-      );
-    });
-    command.addOption(later);
+    command.addOption(laterOption(flag, 'this version knows pre-shared keys: --psk'));
   }
 }
 

@@ -9,7 +9,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexText, wholeNumber } from './option-values.ts';
-import { appendPskEntry, formatPskLine } from './psk-file.ts';
+import { appendPskLine, formatPskLine } from './psk-file.ts';
 
 /** Makes the command. `keys psk` is there; the other kinds are refused by name. */
 export function keysCommand(environment: CommandEnvironment): Command {
@@ -39,7 +39,7 @@ export function keysCommand(environment: CommandEnvironment): Command {
       if (file === undefined) {
         environment.stdout.write(`${formatPskLine(entry)}\n`);
       } else {
-        appendPskEntry(file, entry);
+        appendPskLine(file, entry);
         environment.stderr.write(`a key for ${new TextDecoder().decode(identity)} is in ${file}\n`);
       }
     });

@@ -27,6 +27,15 @@ export function keyValue(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
+/** The same; nothing when it is not that. */
+export function keyBytes(text: string): Uint8Array | undefined {
+  try {
+    return keyValue(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A content format: its number (0 … 65,535) or its name, which the library looks up. */
 export function contentFormatValue(text: string): number | string {
   if (!/^\d+$/.test(text)) {

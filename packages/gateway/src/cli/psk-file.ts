@@ -18,12 +18,13 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { percentDecoded } from '../text/percent-encoding.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexText, keyValue } from './option-values.ts';
+import { hexText, keyBytes } from './option-values.ts';
 
 /** One line of an identity file. */
-export interface PskEntry {
+export interface PskLine {
   /** The bytes that go over the wire (RFC 4279 §5.1: UTF-8 text, but any bytes are possible). */
   readonly identity: Uint8Array;
   readonly key: Uint8Array;
@@ -34,8 +35,8 @@ export interface PskEntry {
  *
  * @param name How the file is called in messages; they never contain a key.
  */
-export function parsePskFile(text: string, name: string): PskEntry[] {
-  const entries: PskEntry[] = [];
+export function parsePskFile(text: string, name: string): PskLine[] {
+  const entries: PskLine[] = [];
   // Some editors begin a file with a byte order mark.
   for (const [index, rawLine] of text
     .replace(/^\uFEFF/, '')
@@ -52,7 +53,7 @@ export function parsePskFile(text: string, name: string): PskEntry[] {
     };
     const colon = line.indexOf(':');
     if (colon < 0) return refuse('there is no ":" between identity and key');
-    const identity = decodeIdentity(line.slice(0, colon));
+    const identity = percentDecoded(line.slice(0, colon));
     if (identity === undefined)
       return refuse(
         '"%" in an identity must be followed by two hexadecimal digits (a percent sign itself is %25)',
@@ -61,19 +62,19 @@ export function parsePskFile(text: string, name: string): PskEntry[] {
       return refuse('this identity stands twice in the file');
     entries.push({
       identity,
-      key: keyOf(line.slice(colon + 1)) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
+      key: keyBytes(line.slice(colon + 1)) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     });
   }
   return entries;
 }
 
 /** One line, without line feed, that `parsePskFile` reads as this entry; the key is written in hex. */
-export function formatPskLine({ identity, key }: PskEntry): string {
+export function formatPskLine({ identity, key }: PskLine): string {
   return `${encodeIdentity(identity)}:0x${hexText(key)}`;
 }
 
 /** Reads an identity file; `warn` is called when others than its owner can read it. */
-export function readPskFile(path: string, warn: (text: string) => void): PskEntry[] {
+export function readPskFile(path: string, warn: (text: string) => void): PskLine[] {
   const text = readFileSync(path, 'utf8');
   if (isOpenToOthers(statSync(path).mode)) warn(`${path} can be read by others: chmod 600 ${path}`);
   return parsePskFile(text, path);
@@ -84,7 +85,7 @@ export function readPskFile(path: string, warn: (text: string) => void): PskEntr
  *
  * Refuses a file that others can read or write, and an identity that is in it already.
  */
-export function appendPskEntry(path: string, entry: PskEntry): void {
+export function appendPskLine(path: string, entry: PskLine): void {
   const isNew = !existsSync(path);
   const file = openSync(path, 'a+', 0o600);
   try {
@@ -113,24 +114,6 @@ export function appendPskEntry(path: string, entry: PskEntry): void {
 function isOpenToOthers(mode: number): boolean {
   // Windows has no such bits: all files look open there.
   return process.platform !== 'win32' && (mode & 0o077) !== 0;
-}
-
-function keyOf(text: string): Uint8Array | undefined {
-  try {
-    return keyValue(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function decodeIdentity(text: string): Uint8Array | undefined {
-  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
-  const bytes: number[] = [];
-  for (const part of text.split(/(%[0-9a-fA-F]{2})/)) {
-    if (/^%[0-9a-fA-F]{2}$/.test(part)) bytes.push(Number.parseInt(part.slice(1), 16));
-    else bytes.push(...new TextEncoder().encode(part));
-  }
-  return Uint8Array.from(bytes);
 }
 
 function encodeIdentity(identity: Uint8Array): string {

@@ -26,6 +26,7 @@ import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { laterOption } from './later-option.ts';
 import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
 import { openSecretFile } from './secret-file.ts';
@@ -106,16 +107,7 @@ export function serveCommand(): Command {
       0,
     );
   for (const flags of laterOptions) {
-    const later = command.createOption(flags).hideHelp();
-    command.addOption(
-      later.argParser(() => {
-        throw new CommandFailure(
-          ExitCode.Usage,
-          `${later.long} is not there yet`,
-          'see "coapsule serve --help" for what there is',
-        );
-      }),
-    );
+    command.addOption(laterOption(flags, 'see "coapsule serve --help" for what there is'));
   }
   return command.addHelpText('after', help).action(serve);
 }

@@ -13,9 +13,8 @@ import {
   type Resource,
   type ServerResponse,
 } from 'coapsule';
-import type { GatewayResource, Notify } from './gateway-resource.ts';
+import type { GatewayResource, Notify, TickingResources } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
-import type { TickingResources } from './open-demo-resources.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
 
 /** How often `/temperature`, `/humidity` and `/pressure` change. */

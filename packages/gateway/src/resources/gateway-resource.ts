@@ -14,3 +14,9 @@ export interface GatewayResource {
 
 /** Tells observers that a path changed. */
 export type Notify = (path: string) => void;
+
+/** Resources that change by themselves, and what stops that. */
+export interface TickingResources {
+  readonly resources: readonly GatewayResource[];
+  readonly stop: () => void;
+}

@@ -14,19 +14,13 @@ import {
   type Resource,
 } from 'coapsule';
 import { BoundedBodies } from './bounded-bodies.ts';
-import type { GatewayResource, Notify } from './gateway-resource.ts';
+import type { Notify, TickingResources } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
 
 const maxStoreBytes = 64 * 1024 * 1024;
 const maxStoreBodyBytes = 1024 * 1024;
 const tickPeriodMs = 333;
-
-/** The resources, and what stops their ticking. */
-export interface TickingResources {
-  readonly resources: readonly GatewayResource[];
-  readonly stop: () => void;
-}
 
 /** Make the four; `/obs` starts to tick at once. */
 export function openDemoResources(notify: Notify, timer: TickTimer): TickingResources {

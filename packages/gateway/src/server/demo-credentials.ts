@@ -15,15 +15,11 @@ const sampleKeys: readonly string[] = [...demoCredentials.map(({ key }) => key),
 
 /** What is unsafe about a key, as a half sentence without the key; undefined when nothing is. */
 export function weaknessOf(key: Uint8Array): string | undefined {
-  if (sampleKeys.some((sample) => equalBytes(new TextEncoder().encode(sample), key))) {
+  if (sampleKeys.some((sample) => Buffer.from(sample).equals(key))) {
     return 'is a published sample key that everybody knows';
   }
   if (key.length < 16) {
     return `has ${key.length} ${key.length === 1 ? 'byte' : 'bytes'}; under 16 it can be guessed from a recorded handshake`;
   }
   return undefined;
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

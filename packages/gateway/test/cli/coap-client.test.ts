@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { PskCredential } from 'coapsule';
 import { Code, OptionNumber, OptionSet } from 'coapsule/message';
-import {
-  type CoapClientRequest,
-  parseCoapClientFlags,
-  percentDecoded,
-} from '../../src/cli/coap-client-flags.ts';
+import { type CoapClientRequest, parseCoapClientFlags } from '../../src/cli/coap-client-flags.ts';
+import { percentDecoded } from '../../src/text/percent-encoding.ts';
 import { libraryError, response, run } from './recorded-environment.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { appendPskEntry, formatPskLine, parsePskFile, readPskFile } from '../../src/cli/psk-file.ts';
+import { appendPskLine, formatPskLine, parsePskFile, readPskFile } from '../../src/cli/psk-file.ts';
 import { run } from './recorded-environment.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -61,11 +61,11 @@ describe('identity files on disk', () => {
 
   test('a new file gets mode 0600, a second entry is appended, the same identity is refused', () => {
     const path = join(folder, 'new.psk');
-    appendPskEntry(path, entry('a'));
+    appendPskLine(path, entry('a'));
     assert.equal(statSync(path).mode & 0o777, 0o600);
-    appendPskEntry(path, entry('b'));
+    appendPskLine(path, entry('b'));
     assert.equal(readFileSync(path, 'utf8'), 'a:0x0102\nb:0x0102\n');
-    assert.throws(() => appendPskEntry(path, entry('a')), {
+    assert.throws(() => appendPskLine(path, entry('a')), {
       message: /has this identity already/,
       exitCode: 1,
     });
@@ -74,7 +74,7 @@ describe('identity files on disk', () => {
   test('a file that ends without line feed gets one before the new entry', () => {
     const path = join(folder, 'open-end.psk');
     writeFileSync(path, 'a:key', { mode: 0o600 });
-    appendPskEntry(path, entry('b'));
+    appendPskLine(path, entry('b'));
     assert.equal(readFileSync(path, 'utf8'), 'a:key\nb:0x0102\n');
   });
 
@@ -82,7 +82,7 @@ describe('identity files on disk', () => {
     const path = join(folder, 'wide.psk');
     writeFileSync(path, 'a:key\n');
     chmodSync(path, 0o640);
-    assert.throws(() => appendPskEntry(path, entry('b')), {
+    assert.throws(() => appendPskLine(path, entry('b')), {
       message: /can be read by others/,
       nextStep: `chmod 600 ${path}`,
     });
