@@ -247,7 +247,7 @@ class CoapClientOutput {
   #hasOutput = false;
 
   constructor(request: CoapClientRequest, environment: CommandEnvironment) {
-    this.#payloads = new PayloadOutput(environment.stdout, request.output);
+    this.#payloads = new PayloadOutput(environment.stdout, request.output, 'as it comes');
     this.#request = request;
     this.#environment = environment;
   }

@@ -29,7 +29,7 @@ export async function runObserve(
   const uri = targetUri(uriText);
   const requestOptions = await requestOptionsOf(options, environment);
   return withClient(uri, options, environment, async (client) => {
-    const output = new ResponseOutput(uri.text, options, environment);
+    const output = new ResponseOutput(uri.text, options, environment, 'as it comes');
     try {
       const observation = client.observe(uri.text, requestOptions);
       return await followObservation(observation, options.seconds, environment, (response, isFirst) => {

@@ -9,7 +9,7 @@ import { printable, printableJson, printableUtf8 } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { type ExitCode, exitCodeOfResponse } from './exit-code.ts';
 import { codeLabel } from './message-text.ts';
-import { PayloadOutput } from './payload-output.ts';
+import { type FileWriting, PayloadOutput } from './payload-output.ts';
 import { responseJson } from './response-json.ts';
 
 /** What to try after an error response, by code. */
@@ -47,11 +47,12 @@ export class ResponseOutput {
     uri: string,
     options: { readonly json?: boolean; readonly output?: string },
     environment: CommandEnvironment,
+    writing: FileWriting = 'whole',
   ) {
     this.#uri = uri;
     this.#json = options.json === true;
     this.#environment = environment;
-    this.#payloads = new PayloadOutput(environment.stdout, options.output);
+    this.#payloads = new PayloadOutput(environment.stdout, options.output, writing);
   }
 
   /** Prints one response and returns the exit code that it stands for. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -149,6 +149,26 @@ describe('requests', () => {
       answers: [response(Code.Content, Uint8Array.of(0, 255))],
     });
     assert.deepEqual([stdout, [...readFileSync(path)]], ['', [0, 255]]);
+  });
+
+  test('-o keeps the old file until the new one is whole: an error response or no answer leaves it', async () => {
+    const path = join(folder, 'kept');
+    writeFileSync(path, 'old', { mode: 0o640 });
+    for (const answer of [response(Code.NotFound, 'gone'), libraryError('ERR_TIMEOUT', 'no response')]) {
+      await run(['get', uri, '-o', path], { answers: [answer] });
+      assert.equal(readFileSync(path, 'utf8'), 'old');
+    }
+    await run(['get', uri, '-o', path], { answers: [response(Code.Content, 'new')] });
+    assert.equal(readFileSync(path, 'utf8'), 'new');
+    assert.equal(statSync(path).mode & 0o777, 0o640);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('kept')),
+      ['kept'],
+    );
+    assert.equal(
+      (await run(['get', uri, '-o', '/dev/null'], { answers: [response(Code.Content, 'x')] })).exitCode,
+      0,
+    );
   });
 
   test('the place of a created resource is told on standard error', async () => {
