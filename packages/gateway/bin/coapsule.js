@@ -37,7 +37,7 @@ function runSources() {
     return;
   }
   const args = ['--conditions=@coapsule/source', '--disable-warning=ExperimentalWarning', sourceEntry];
-  // The channel carries nothing: its end tells the child that this process is gone, even after kill -9.
+  // The channel carries signals, and its end tells the child that this process is gone, even after kill -9.
   const child = spawn(node, [...args, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {
@@ -48,7 +48,9 @@ function runSources() {
     },
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
-    process.on(signal, () => child.kill(signal));
+    // Not child.kill: a terminal's Ctrl-C has reached the child too, and a second one while its process is being
+    // torn down, when no handler is left, would kill it in the middle of a clean end.
+    process.on(signal, () => child.send({ signal }, () => {}));
   }
   child.on('error', (error) => refuse(`cannot start ${node}: ${error.message}`));
   child.on('exit', (code, signal) => {

@@ -8,12 +8,15 @@ import { runCommandLine } from './command-line.ts';
 import { ExitCode } from './exit-code.ts';
 import { processEnvironment } from './process-environment.ts';
 
-// The launcher keeps a channel open that carries nothing: when it closes, the launcher was killed, and so are we.
+// The launcher keeps a channel open, which passes its signals on: when it closes, the launcher was killed, and so are we.
 const { COAPSULE_LAUNCHED } = process.env;
 delete process.env['COAPSULE_LAUNCHED'];
 if (COAPSULE_LAUNCHED === '1') {
   process.channel?.unref();
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.on('message', ({ signal }: { signal: NodeJS.Signals }) => {
+    if (!process.emit(signal, signal)) process.kill(process.pid, signal);
+  });
 }
 
 const environment = processEnvironment();
