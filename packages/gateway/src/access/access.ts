@@ -9,9 +9,10 @@ import { type Rule, ruleCovers } from './rule.ts';
 
 /**
  * How a resource is guarded: `public` for everyone over every transport, `secured` for every known identity,
- * `guarded` for identities with a rule that covers the request.
+ * `guarded` for identities with a rule that covers the request, `filtered` as guarded, but for every known identity:
+ * the answer holds only what it may read.
  */
-export type Protection = 'public' | 'secured' | 'guarded';
+export type Protection = 'public' | 'secured' | 'guarded' | 'filtered';
 
 /** Who asks. `rules` is undefined for an identity that is not (or no longer) a device. */
 export type Asker =
@@ -41,5 +42,6 @@ export function decideAccess(
   if (protection === 'secured') return asker.kind === 'identity' ? 'allowed' : 'unauthorized';
   if (policy.openReads && (method === 'GET' || method === 'FETCH')) return 'allowed';
   if (asker.kind === 'plain') return policy.dangerouslyAllowPlainWrites ? 'allowed' : 'unauthorized';
+  if (protection === 'filtered') return 'allowed';
   return asker.rules?.some((rule) => ruleCovers(rule, method, segments)) ? 'allowed' : 'forbidden';
 }

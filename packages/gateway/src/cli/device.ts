@@ -39,43 +39,63 @@ const maxRules = 10_000;
 /** Makes the command with its sub-commands. */
 export function deviceCommand(streams: OutputStreams): Command {
   const device = new Command('device').description('devices and their keys in the store of the gateway');
-  const subcommand = (name: string, description: string): Command =>
+  const subcommand = (name: string, description: string, example: string): Command =>
     device
       .command(name)
       .description(description)
-      .option('--data <folder>', "the gateway's data folder", pathValue, './data');
+      .option('--data <folder>', "the gateway's data folder", pathValue, './data')
+      .addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
-  const add = withKeyOption(subcommand('add', 'let a device in'))
+  const add = withKeyOption(
+    subcommand('add', 'add a device, with a new key', 'add dashboard --allow GET:/sensors/*'),
+  )
     .argument('<id>', 'its PSK identity')
     .option(
       '--allow <method:path>',
-      'what it may do, such as PUT:/sensors/7/* or GET:/sensors/*; repeatable; by default all with its own /sensors/ID, and /sensor',
+      'what it may do; repeatable; replaces the default: PUT, POST and GET of /sensors/ID and below it, and of /sensor',
       ruleValue,
     )
+    .addHelpText('after', rulesHelp)
     .action((id, options) => addDevice(streams, id, options));
   refuseLater(add, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
-  subcommand('list', 'all devices, without keys')
+  subcommand(
+    'allow',
+    'say anew what a device may do; its key stays',
+    'allow sensor-7 PUT:/sensors/7 GET:/config/*',
+  )
+    .argument('<id>')
+    .argument('<method:path...>', 'all that it may do from now on', ruleValue)
+    .addHelpText('after', rulesHelp)
+    .action((id, rules, options) => allowDevice(streams, id, rules, options));
+  subcommand('list', 'all devices, without keys', 'list --json')
     .option('--json', 'one JSON array')
     .action((options) => listDevices(streams, options));
-  subcommand('show', 'one device')
+  subcommand('show', 'one device and what it may do', 'show sensor-7 --reveal')
     .argument('<id>')
     .option('--reveal', 'show the key')
     .option('--json', 'one JSON object')
     .action((id, options) => showDevice(streams, id, options));
-  const rotate = withKeyOption(subcommand('rotate', 'give a device a new key and end its association'))
+  const rotate = withKeyOption(
+    subcommand('rotate', 'give a device a new key; the old one stops working at once', 'rotate sensor-7'),
+  )
     .argument('<id>')
     .action((id, options) => rotateDevice(streams, id, options));
   refuseLater(rotate, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
-  subcommand('remove', 'shut a device out and end its association; its readings stay')
+  subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
     .argument('<id>')
     .action((id, options) => removeDevice(streams, id, options));
   return device.addHelpText('after', help);
 }
 
+const rulesHelp = `
+METHOD:PATH: one or more methods with commas, or * for any; a path is exact, /x/* is everything below /x.
+Such as PUT,POST:/sensors/7, GET:/sensors/* or *:/config/7.`;
+
 const help = `
 Examples:
   coapsule device add sensor-7
   coapsule device add dashboard --allow GET:/sensors/*
+  coapsule device allow sensor-7 PUT:/sensors/7
   coapsule device rotate sensor-7
   coapsule device list --json`;
 
@@ -97,7 +117,18 @@ function addDevice(
       );
     }
   });
+  tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   tellKey(streams, id, options.psk, psk);
+}
+
+function allowDevice(
+  streams: OutputStreams,
+  id: string,
+  rules: readonly string[],
+  options: FolderOption,
+): void {
+  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id));
+  tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
 function listDevices(streams: OutputStreams, options: FolderOption & { json?: true }): void {
@@ -106,6 +137,7 @@ function listDevices(streams: OutputStreams, options: FolderOption & { json?: tr
     print(streams, printableJson(devices.map((device) => deviceValue(device, false))));
     return;
   }
+  if (devices.length === 0) tell(streams, 'no devices yet; add one with: coapsule device add ID');
   for (const device of devices)
     print(streams, `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}`);
 }
@@ -141,11 +173,13 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
     false,
     (devices) => devices.rotate(id, psk, systemWallClock()) || missing(id),
   );
+  tell(streams, `${printable(id)} has a new key; the old one does not count any more`);
   tellKey(streams, id, options.psk, psk);
 }
 
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
   withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id));
+  tell(streams, `removed ${printable(id)}; its readings stay`);
 }
 
 /** The stable form for scripts. */
@@ -192,7 +226,7 @@ function keyOf(streams: OutputStreams, id: string, choice: KeyChoice): Uint8Arra
 /** A key that was made here is shown once: the device needs it. */
 function tellKey(streams: OutputStreams, id: string, choice: KeyChoice, key: Uint8Array): void {
   if (choice.kind !== 'generate') return;
-  streams.stderr.write(`the key of ${printable(id)}, shown this once:\n`);
+  streams.stderr.write(`the key of ${printable(id)}, copy it now:\n`);
   print(streams, `0x${hexText(key)}`);
 }
 
@@ -207,7 +241,10 @@ function missing(id: string): never {
 function withKeyOption(command: Command): Command {
   const generate: KeyChoice = { kind: 'generate' };
   return command.addOption(
-    new Option('--psk <key>', 'text, 0x and hex, or "generate" for 16 random bytes that are printed once')
+    new Option(
+      '--psk <key>',
+      'text, 0x and hex, or "generate" for 16 random bytes that are printed once as 0x and hex',
+    )
       .argParser(keyChoice)
       .default(generate, 'generate'),
   );
@@ -239,6 +276,10 @@ function refuseLater(command: Command, flags: readonly string[]): void {
 
 function print({ stdout }: OutputStreams, line: string): void {
   stdout.write(`${line}\n`);
+}
+
+function tell({ stderr }: OutputStreams, text: string): void {
+  stderr.write(`${text}\n`);
 }
 
 function warn({ stderr }: OutputStreams, text: string): void {

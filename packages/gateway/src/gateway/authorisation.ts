@@ -8,14 +8,29 @@ import type { Rule } from '../access/rule.ts';
 /** What the decision needs to know about an identity, and the key that its association was made with. */
 export type RulesOf = (identity: string, keyStamp: unknown) => Promise<readonly Rule[] | undefined>;
 
+/** Whether the sender of a request may read a guarded path. */
+export async function readableBy(
+  request: Request,
+  policy: AccessPolicy,
+  rulesOf: RulesOf,
+): Promise<(segments: readonly string[]) => boolean> {
+  const asker = await askerOf(request, rulesOf);
+  return (segments) => decideAccess('guarded', 'GET', segments, asker, policy) === 'allowed';
+}
+
 const handlerNames = ['get', 'post', 'put', 'delete', 'fetch', 'patch', 'ipatch'] as const;
 
-/** The same resource with every handler guarded. */
+/**
+ * The same resource with every handler guarded.
+ *
+ * @param onForbidden is told of a request that the rules of its identity do not cover.
+ */
 export function authorised(
   resource: Resource,
   protection: Protection,
   policy: AccessPolicy,
   rulesOf: RulesOf,
+  onForbidden: (request: Request, rules: readonly Rule[]) => void = () => {},
 ): Resource {
   if (protection === 'public') return resource;
   const guarded: Partial<Record<(typeof handlerNames)[number], Handler>> = {};
@@ -23,19 +38,15 @@ export function authorised(
     const handler = resource[name];
     if (handler === undefined) continue;
     guarded[name] = async (request) => {
-      const decision = decideAccess(
-        protection,
-        request.method,
-        request.segments,
-        await askerOf(request, rulesOf),
-        policy,
-      );
+      const asker = await askerOf(request, rulesOf);
+      const decision = decideAccess(protection, request.method, request.segments, asker, policy);
       switch (decision) {
         case 'allowed':
           return handler(request);
         case 'unauthorized':
           return failure(Code.Unauthorized, 'use coaps with an identity of this gateway');
         case 'forbidden':
+          onForbidden(request, (asker.kind === 'identity' && asker.rules) || []);
           return failure(Code.Forbidden, 'this identity may not do that here');
       }
     };

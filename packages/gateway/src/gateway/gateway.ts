@@ -18,7 +18,12 @@ import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { defaultRetention, type Retention, telemetryResources } from '../resources/telemetry.ts';
+import {
+  defaultRetention,
+  type Retention,
+  type TelemetryContext,
+  telemetryResources,
+} from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { EndpointAddress, PskEntry } from '../server/serve-options.ts';
@@ -28,12 +33,13 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
-import { authorised } from './authorisation.ts';
+import { authorised, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import {
   associationLogger,
   errorLogger,
   errorText,
+  forbiddenLogger,
   quotaLogger,
   requestLine,
   unknownIdentityLogger,
@@ -181,18 +187,19 @@ function addResources(
   }));
   const retention = { ...defaultRetention, ...options.retention };
   const onQuotaExceeded = quotaLogger(options.log, clock);
-  const resources = [...telemetryResources({ store, notify, clock, retention, onQuotaExceeded }, openPaths)];
+  const rulesOf: RulesOf = (identity, stamp) => directory.rules(identity, stamp);
+  const readable: TelemetryContext['readable'] = (request) => readableBy(request, policy, rulesOf);
+  const telemetry = { store, notify, clock, retention, onQuotaExceeded, readable };
+  const resources = [...telemetryResources(telemetry, openPaths)];
   if (options.demo) {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
       resources.push(...made.resources);
       stops.push(made.stop);
     }
   }
+  const logForbidden = forbiddenLogger(options.log, clock);
   for (const { path, protection, resource } of resources) {
-    server.resource(
-      path,
-      authorised(resource, protection, policy, (identity, stamp) => directory.rules(identity, stamp)),
-    );
+    server.resource(path, authorised(resource, protection, policy, rulesOf, logForbidden));
   }
   if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
   server.use(storeFaultsAsUnavailable(options.log, clock));

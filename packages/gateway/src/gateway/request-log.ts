@@ -3,6 +3,7 @@
  * trace of the endpoints.
  */
 import { type AssociationEvent, codeName, codeText, type Request, type ServerResponse } from 'coapsule';
+import { type Rule, ruleText } from '../access/rule.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
@@ -59,6 +60,27 @@ export function quotaLogger(
     log.warning(`a reading was refused: ${who} reached --max-${what}${more}`);
   };
 }
+
+/** Tells which write the rules of an identity do not cover, and what it may do, at a bounded rate. */
+export function forbiddenLogger(
+  log: Log,
+  clock: WallClock,
+): (request: Request, rules: readonly Rule[]) => void {
+  const limit = new RateLimit(5, 60_000);
+  return ({ method, path, peer }, rules) => {
+    if (method === 'GET' || method === 'FETCH' || peer.security.kind !== 'dtls') return;
+    const passed = limit.pass(clock());
+    if (passed === undefined) return;
+    const may = rules.length === 0 ? 'nothing' : printable(rules.map(ruleText).join(' '), maxRulesShown);
+    const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
+    log.warning(
+      `${printable(peer.security.identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`,
+    );
+  };
+}
+
+/** Longest list of rules in one line, in characters. */
+const maxRulesShown = 1000;
 
 /** Lines about associations; failed handshakes are always told, at a bounded rate. */
 export function associationLogger(log: Log, clock: WallClock): (event: AssociationEvent) => void {

@@ -32,6 +32,8 @@ export interface TelemetryContext {
   readonly notify: Notify;
   readonly clock: WallClock;
   readonly retention: Retention;
+  /** Which guarded paths the sender of a request may read. */
+  readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
   readonly onQuotaExceeded: (identity: string | undefined, what: 'paths' | 'bytes') => void;
 }
@@ -84,7 +86,7 @@ export function telemetryResources(
   return [
     ...openPaths.map((open) => telemetryResource(context, open.path, open)),
     ...guarded.map((path) => telemetryResource(context, path)),
-    { path: '/sensors', protection: 'guarded', resource: sensorList(context, openPaths) },
+    { path: '/sensors', protection: 'filtered', resource: sensorList(context, openPaths) },
   ];
 }
 
@@ -217,12 +219,19 @@ async function latestReading(
   return content(value, contentFormat === undefined ? {} : { contentFormat });
 }
 
-function sensorList({ store }: TelemetryContext, openPaths: readonly OpenTelemetryPath[]): Resource {
+/** The paths that the asker may read, out of those that have readings. */
+function sensorList(
+  { store, readable }: TelemetryContext,
+  openPaths: readonly OpenTelemetryPath[],
+): Resource {
   const always = openPaths.map(({ path }) => path).filter((path) => path.startsWith('/sensors/'));
   return {
     get: async (request) => {
       const contentFormat = acceptedFormat(request, [ContentFormat.linkFormat]);
-      const stored = await store.pathsBelow('/sensors/', maxLinks);
+      const mayRead = await readable(request);
+      const stored = (await store.pathsBelow('/sensors/', maxLinks)).filter((path) =>
+        mayRead(path.slice(1).split('/').map(decodeURIComponent)),
+      );
       const links = [...new Set([...always, ...stored])].map((path) => ({
         target: linkTarget(path),
         attributes: [],

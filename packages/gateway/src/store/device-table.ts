@@ -34,8 +34,7 @@ export class DeviceTable {
         .prepare('INSERT OR IGNORE INTO device (id, psk, added_at_ms) VALUES (?, ?, ?)')
         .run(device.id, device.psk, device.addedAtMs);
       if (changes === 0) return false;
-      const insertRule = this.#database.prepare('INSERT INTO device_rule VALUES (?, ?, ?)');
-      for (const [position, rule] of device.rules.entries()) insertRule.run(device.id, position, rule);
+      this.#insertRules(device.id, device.rules);
       return true;
     });
   }
@@ -59,9 +58,24 @@ export class DeviceTable {
     return changes !== 0;
   }
 
+  /** Replaces what it may do. @returns false when there is no such device; its key and associations stay. */
+  allow(id: string, rules: readonly string[]): boolean {
+    return this.#inTransaction(() => {
+      if (this.find(id) === undefined) return false;
+      this.#database.prepare('DELETE FROM device_rule WHERE device_id = ?').run(id);
+      this.#insertRules(id, rules);
+      return true;
+    });
+  }
+
   /** @returns false when there is no such device. Its readings stay. */
   remove(id: string): boolean {
     return this.#database.prepare('DELETE FROM device WHERE id = ?').run(id).changes !== 0;
+  }
+
+  #insertRules(id: string, rules: readonly string[]): void {
+    const insertRule = this.#database.prepare('INSERT INTO device_rule VALUES (?, ?, ?)');
+    for (const [position, rule] of rules.entries()) insertRule.run(id, position, rule);
   }
 
   #deviceOf(row: DeviceRow): Device {

@@ -204,7 +204,10 @@ describe('exit codes', () => {
     });
     assert.deepEqual(
       [stdout, stderr],
-      ['', '4.04 Not Found: no such thing\n  list what there is with "coapsule discover"\n'],
+      [
+        '',
+        '4.04 Not Found: no such thing\n  list what there is with "coapsule discover"; the readings of a gateway are listed at /sensors\n',
+      ],
     );
   });
 

@@ -33,7 +33,9 @@ test('a device writes and reads below its own path, and gets 4.03 on another’s
   assert.equal((await one.get(`${coaps}/sensors/patient-1/hr`)).text(), '71');
   assert.equal((await one.put(`${coaps}/sensors/patient-2/hr`, { payload: '0' })).codeText, '4.03');
   assert.equal((await one.get(`${coaps}/sensors/patient-2/hr`)).codeText, '4.03');
-  assert.equal((await one.get(`${coaps}/sensors`)).codeText, '4.03');
+  await log.waitFor(
+    /^patient-1: PUT \/sensors\/patient-2\/hr refused \(it may: PUT,POST,GET:\/sensors\/patient-1 PUT,POST,GET:\/sensors\/patient-1\/\* PUT,POST,GET:\/sensor\)$/,
+  );
   assert.equal((await one.put(`${coaps}/nothing`, { payload: '0' })).codeText, '4.04');
 
   const nurse = client('nurse', 'key of the station');
@@ -41,7 +43,13 @@ test('a device writes and reads below its own path, and gets 4.03 on another’s
   assert.equal((await nurse.get(`${coaps}/sensors`)).text(), '</sensors/patient-1/hr>');
   assert.equal((await nurse.put(`${coaps}/sensors/patient-1/hr`, { payload: '0' })).codeText, '4.03');
 
+  const two = client('patient-2', 'key of patient two');
+  assert.equal((await two.put(`${coaps}/sensors/patient-2/a%2Fb`, { payload: '1' })).codeText, '2.01');
+  assert.equal((await two.get(`${coaps}/sensors`)).text(), '</sensors/patient-2/a%2Fb>');
+  assert.equal((await one.get(`${coaps}/sensors`)).text(), '</sensors/patient-1/hr>');
+
   const plain = client();
+  assert.equal((await plain.get(`${coap}/sensors`)).codeText, '4.01');
   assert.equal((await plain.get(`${coap}/sensors/patient-1/hr`)).codeText, '4.01');
   assert.equal((await plain.put(`${coap}/sensors/patient-1/hr`, { payload: '0' })).codeText, '4.01');
   assert.equal((await plain.post(`${coap}/sensor`, { payload: '0' })).codeText, '4.01');

@@ -12,6 +12,7 @@ test('devices are added, listed, shown, rotated and removed; keys are shown once
 
   const added = await device('add', 'sensor-7');
   assert.equal(added.code, 0, added.stderr);
+  assert.match(added.stderr, /^added sensor-7; it may PUT,POST,GET:\/sensors\/sensor-7 /);
   assert.match(added.stdout, /^0x[0-9a-f]{32}\n$/);
   const key = added.stdout.trim();
 
@@ -45,9 +46,22 @@ test('devices are added, listed, shown, rotated and removed; keys are shown once
   assert.notEqual(rotated.stdout.trim(), key);
   assert.equal(JSON.parse((await device('show', 'sensor-7', '--json')).stdout).keyVersion, 2);
 
-  assert.equal((await device('remove', 'sensor-7')).code, 0);
-  for (const args of [['show'], ['remove'], ['rotate']]) {
-    const missing = await device(...args, 'sensor-7');
+  const allowed = await device('allow', 'sensor-7', 'put:/x', 'GET:/y/*');
+  assert.deepEqual(
+    [allowed.code, allowed.stdout, allowed.stderr],
+    [0, '', 'sensor-7 may now PUT:/x GET:/y/*, and nothing else\n'],
+  );
+  const shown = JSON.parse((await device('show', 'sensor-7', '--json')).stdout);
+  assert.deepEqual([shown.keyVersion, shown.allow], [2, ['PUT:/x', 'GET:/y/*']]);
+
+  const removed = await device('remove', 'sensor-7');
+  assert.deepEqual([removed.code, removed.stderr], [0, 'removed sensor-7; its readings stay\n']);
+  await device('remove', 'b');
+  const none = await device('list');
+  assert.deepEqual([none.code, none.stdout], [0, '']);
+  assert.match(none.stderr, /^no devices yet; add one with: coapsule device add ID\n$/);
+  for (const [name, ...rules] of [['show'], ['remove'], ['rotate'], ['allow', 'PUT:/x']] as const) {
+    const missing = await device(name, 'sensor-7', ...rules);
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /no device sensor-7/);
   }
@@ -59,6 +73,8 @@ test('wrong usage of device ends with 64 and makes no store', async (t) => {
     [['add', 'a/b'], 64, /has a \//],
     [['add', '*'], 64, /any identity/],
     [['add', 'a', '--allow', 'PULL:/x'], 64, /PULL/],
+    [['allow', 'a'], 64, /missing required argument/],
+    [['allow', 'a', 'x'], 64, /not METHOD:PATH/],
     [['add', 'a', '--psk', '0xnothex'], 64, /hexadecimal/],
     [['add', 'a', '--rpk', 'x'], 64, /--rpk is not there yet/],
     [['add', 'a', '--cert', 'x'], 64, /--cert is not there yet/],
