@@ -4,8 +4,7 @@
  * A target fails when it throws, when one input takes more than 50 ms of CPU again and again, or when memory
  * grows. The seed is fixed, so a failure repeats; the message holds the input.
  *
- * COAPSULE_FUZZ_COUNT  inputs for each target; otherwise all targets share 100,000, or get 1,000,000 each
- *                      with COAPSULE_LONG=1
+ * COAPSULE_FUZZ_COUNT  inputs for each target; otherwise 100,000, or 1,000,000 with COAPSULE_LONG=1
  * COAPSULE_FUZZ_SEED   another seed than 1
  */
 
@@ -19,7 +18,7 @@ import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 import { mutate } from './mutate.ts';
 
-const sharedCount = 100_000;
+const shortCount = 100_000;
 const longCount = 1_000_000;
 const maxCpuMs = 50;
 /** Garbage that a collection may leave behind, and caches that fill once. */
@@ -126,8 +125,7 @@ function repeatSlow(target: FuzzTarget, input: Uint8Array): void {
 function countPerTarget(): number {
   const given = process.env['COAPSULE_FUZZ_COUNT'];
   if (given !== undefined) return Number(given);
-  if (process.env['COAPSULE_LONG'] === '1') return longCount;
-  return Math.ceil(sharedCount / Math.max(1, targets.length));
+  return process.env['COAPSULE_LONG'] === '1' ? longCount : shortCount;
 }
 
 /** `target` of every other file in this folder that exports one. */
