@@ -88,7 +88,11 @@ export function addClientOptions(command: Command): Command {
     .option('-k, --key <key>', 'PSK: text, or 0x and hex', secretKeyValue)
     .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
     .option('--credentials <file>', 'JSON map from URI patterns to credentials')
-    .option('-B, --timeout <s>', 'give up after s seconds', secondsValue)
+    .option(
+      '-B, --timeout <s>',
+      'give up after s seconds (default: 60 for a handshake, 93 for a response)',
+      secondsValue,
+    )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
     .option('--sni <name>', 'server name sent in the handshake')
     .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)

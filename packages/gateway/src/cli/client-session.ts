@@ -9,6 +9,8 @@ import type { CapturedDatagram, ClientOptions, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
+import { reportOf } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
 import { choosePsk } from './psk-choice.ts';
 import { openSecretFile } from './secret-file.ts';
@@ -34,9 +36,9 @@ export async function withClient<Result>(
   extras: SessionExtras = {},
 ): Promise<Result> {
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
-  if (uri.port === (uri.scheme === 'coap' ? 5684 : 5683)) {
-    warn(`port ${uri.port} is usually the one of ${uri.scheme === 'coap' ? 'coaps' : 'coap'}`);
-  }
+  const other = uri.scheme === 'coap' ? { scheme: 'coaps', port: 5684 } : { scheme: 'coap', port: 5683 };
+  const isPortOfOther = uri.port === other.port;
+  if (isPortOfOther) warn(`port ${uri.port} is usually the one of ${other.scheme}`);
   const psk = extras.psk ?? choosePsk(uri, options, warn);
   const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
   const print =
@@ -64,7 +66,10 @@ export async function withClient<Result>(
     try {
       return await use(client);
     } catch (error) {
-      throw progress?.explain(error) ?? error;
+      const explained = progress?.explain(error) ?? error;
+      if (!isPortOfOther || reportOf(explained).exitCode !== ExitCode.NoAnswer) throw explained;
+      const nextStep = `port ${uri.port} is usually the one of ${other.scheme}: write ${other.scheme}://, or leave the port out`;
+      throw Object.assign(explained as Error, { nextStep });
     } finally {
       await client.close();
     }

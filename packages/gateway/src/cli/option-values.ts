@@ -4,6 +4,7 @@
  * @module
  */
 
+import { contentFormatOf } from 'coapsule/message';
 import { InvalidArgumentError } from 'commander';
 
 /** An option of a CoAP message as given with `-O`. */
@@ -36,13 +37,18 @@ export function keyBytes(text: string): Uint8Array | undefined {
   }
 }
 
-/** A content format: its number (0 … 65,535) or its name, which the library looks up. */
+/** A content format: its number (0 … 65,535) or its registered name. */
 export function contentFormatValue(text: string): number | string {
-  if (!/^\d+$/.test(text)) {
-    if (text === '') throw new InvalidArgumentError('Give a number or a name such as application/json.');
-    return text;
-  }
-  return wholeNumber(text, 0, 65535);
+  if (/^\d+$/.test(text)) return wholeNumber(text, 0, 65535);
+  if (contentFormatOf(text) !== undefined) return text;
+  const meant = ['application', 'text', 'image']
+    .map((type) => `${type}/${text === 'text' ? 'plain' : text}`)
+    .find((name) => contentFormatOf(name) !== undefined);
+  throw new InvalidArgumentError(
+    meant === undefined
+      ? 'Give a number or a registered name, such as text/plain (0), application/json (50) or application/cbor (60).'
+      : `Did you mean ${meant} (${contentFormatOf(meant)})?`,
+  );
 }
 
 /** `NUM,VALUE`: option number, and text or hex with a leading `0x`; the value may be left out. */

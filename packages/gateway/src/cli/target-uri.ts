@@ -29,6 +29,14 @@ const laterSchemes = [
 export function targetUri(text: string): TargetUri {
   const schemeEnd = text.indexOf('://');
   if (schemeEnd < 0) {
+    const [, before = '', rest = ''] = /^(coaps?):\/?(?!\d+(?:\/|$))([^/].*)$/i.exec(text) ?? [];
+    if (before !== '') {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `"${text}" has no // after the scheme`,
+        `did you mean ${before}://${rest}?`,
+      );
+    }
     const nextStep = /^[\w.[\]:-]+(\/.*)?$/.test(text)
       ? `did you mean coap://${text}?`
       : 'write coap://HOST[:PORT]/PATH or coaps://HOST[:PORT]/PATH';
@@ -47,11 +55,15 @@ export function targetUri(text: string): TargetUri {
   }
   const parsed = parseCoapUri(text);
   if (isDecodeFault(parsed)) {
+    // Two colons and no brackets.
+    const [, address = '', rest = ''] = /^[^:]+:\/\/([\da-f]*:[\da-f]*:[\da-f:.]*)(.*)$/i.exec(text) ?? [];
     const pointer = `character ${parsed.offset + 1}: ${parsed.reason}`;
     throw new CommandFailure(
       ExitCode.Usage,
       `"${text}" is not a CoAP URI, ${pointer}`,
-      'write coap://HOST[:PORT]/PATH?QUERY; percent-encode what has no place in a URI (a space is %20), IPv6 addresses stand in brackets',
+      address !== ''
+        ? `an IPv6 address stands in brackets: ${scheme}://[${address}]${rest}`
+        : 'write coap://HOST[:PORT]/PATH?QUERY; percent-encode what has no place in a URI (a space is %20), IPv6 addresses stand in brackets',
     );
   }
   return { text, scheme, port: parsed.port };

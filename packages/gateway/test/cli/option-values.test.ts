@@ -46,6 +46,7 @@ describe('values of options', () => {
     ['0x with an odd number of digits as a key', keyValue, '0xabc'],
     ['0x with other characters as a key', keyValue, '0xzz'],
     ['a content format above 65535', contentFormatValue, '65536'],
+    ['a content format of no name', contentFormatValue, 'yaml'],
     ['an option without number', messageOptionValue, 'x,1'],
     ['an option with odd hex', messageOptionValue, '4,0x1'],
     ['a token of 9 bytes', tokenValue, '010203040506070809'],
@@ -102,5 +103,10 @@ describe('--suite', () => {
       'TLS_C',
       'u',
     ]);
+  });
+
+  test('a content format without its type gets the name and number that were meant', () => {
+    assert.throws(() => contentFormatValue('json'), { message: 'Did you mean application/json (50)?' });
+    assert.throws(() => contentFormatValue('text'), { message: 'Did you mean text/plain (0)?' });
   });
 });

@@ -23,6 +23,11 @@ describe('the URI on the command line', () => {
     ['coap://user@host/', /character 12: .*user/, /./],
     ['coap:///a', /character 8: /, /./],
     ['coap://host:x/', /character 12: /, /./],
+    ['coap://::1/x?y', /character 8: /, /brackets: coap:\/\/\[::1\]\/x\?y$/],
+    ['coaps://fe80::1', /character \d+: /, /brackets: coaps:\/\/\[fe80::1\]$/],
+    ['coap:/host/x', /no \/\/ after the scheme/, /did you mean coap:\/\/host\/x\?/],
+    ['coaps:host', /no \/\/ after the scheme/, /did you mean coaps:\/\/host\?/],
+    ['coap:5683/x', /not a URI with a scheme/, /did you mean coap:\/\/coap:5683\/x\?/],
     ['coap://[::g]/', /character 8: .*IPv6/, /brackets/],
   ];
   for (const [uri, message, nextStep] of refused) {

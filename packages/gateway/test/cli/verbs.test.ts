@@ -409,6 +409,24 @@ describe('credentials', () => {
   test('the port of the other scheme is warned about: nobody would answer', async () => {
     const { stderr } = await run(['get', 'coap://h:5684/'], { answers });
     assert.equal(stderr, 'coapsule: warning: port 5684 is usually the one of coaps\n');
+    for (const [scheme, port, error, other] of [
+      ['coap', 5684, libraryError('ERR_TIMEOUT', 'no response'), 'coaps'],
+      ['coaps', 5683, libraryError('ERR_HANDSHAKE', 'failed', { handshake: { cause: 'timeout' } }), 'coap'],
+    ] as const) {
+      const unanswered = await run(
+        ['get', `${scheme}://host:${port}/x`, '-u', 'a', '-k', 'MySecretKey16Byt'],
+        {
+          answers: [error],
+        },
+      );
+      assert.equal(unanswered.exitCode, 6);
+      assert.match(
+        unanswered.stderr,
+        new RegExp(
+          `\n {2}port ${port} is usually the one of ${other}: write ${other}://, or leave the port out\n$`,
+        ),
+      );
+    }
   });
 
   test('a key under 16 bytes, and a key for coap, are warned about', async () => {

@@ -149,7 +149,10 @@ export class Handshake {
     } else if (expired !== undefined) {
       this.#effects.end({
         cause: 'timeout',
-        detail: `the peer did not go on (state ${this.#effects.state.name})`,
+        detail:
+          this.role === 'client'
+            ? 'no answer in time'
+            : `the peer did not go on (state ${this.#effects.state.name})`,
       });
     } else if (
       this.#effects.flightMachine.deadline !== undefined &&
