@@ -12,6 +12,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
+import { tryEndpoints } from '../server/endpoint-check.ts';
 import { type Log, lineLog } from '../server/log.ts';
 import {
   type EndpointAddress,
@@ -22,6 +23,7 @@ import {
 } from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { openDatabase } from '../store/database.ts';
+import { expectFolderFree } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -99,7 +101,7 @@ export function serveCommand(): Command {
     )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
-    .option('--check', 'say whether options and data folder are usable, and end')
+    .option('--check', 'say whether options, data folder and ports can be used, and end')
     .option(
       '-v, --verbose',
       'requests; -vv messages and handshakes; -vvv bytes',
@@ -125,7 +127,7 @@ async function serve(options: ServeOptions): Promise<void> {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
   }
   try {
-    if (options.check) check(options, log);
+    if (options.check) await check(options, log);
     else await run(options, log);
   } catch (error) {
     if (!(error instanceof StoreFault || error instanceof StartUpFault)) throw error;
@@ -134,13 +136,21 @@ async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** Changes nothing: a data folder that is not there yet is fine. */
-function check({ data }: ServeOptions, log: Log): void {
+async function check(options: ServeOptions, log: Log): Promise<void> {
+  const { data, coap, coaps } = options;
+  pskEntries(options, log);
   try {
-    openDatabase(data, { create: false, asGateway: false, checkOnly: true }).close();
+    const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
+    opened.close();
+    expectFolderFree(opened.folder);
   } catch (error) {
     if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
   }
-  log.detail(0, 'options and data folder are usable');
+  await tryEndpoints([
+    ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
+    ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
+  ]);
+  log.detail(0, 'options, data folder and ports are usable');
 }
 
 async function run(options: ServeOptions, log: Log): Promise<void> {

@@ -34,11 +34,7 @@ export function lockDataFolder(folder: DataFolder): FolderLock {
     lock?.close();
     const fault = lockFault(error, folder);
     if (fault.code !== 'in-use') throw fault;
-    throw new StoreFault(
-      'in-use',
-      `another gateway${holderOf(folder)} uses the data folder ${folder.path}`,
-      'stop it first, or give this one its own folder with --data',
-    );
+    throw inUse(folder);
   }
   const held = lock;
   return {
@@ -69,6 +65,23 @@ export function isFolderHeld(folder: DataFolder): boolean {
   } finally {
     lock?.close();
   }
+}
+
+/**
+ * Claim the folder for a moment; changes nothing.
+ *
+ * @throws StoreFault `in-use` when a gateway holds it.
+ */
+export function expectFolderFree(folder: DataFolder): void {
+  if (isFolderHeld(folder)) throw inUse(folder);
+}
+
+function inUse(folder: DataFolder): StoreFault {
+  return new StoreFault(
+    'in-use',
+    `another gateway${holderOf(folder)} uses the data folder ${folder.path}`,
+    'stop it first, or give this one its own folder with --data',
+  );
 }
 
 function lockFault(error: unknown, { lockPath }: DataFolder): StoreFault {

@@ -259,18 +259,34 @@ test('--psk-file gives more devices, also when it begins with a byte order mark'
 
 test('--check says that all is well and makes nothing, or what is wrong', async (t) => {
   const data = join(temporaryFolder(t), 'data');
-  const fine = await coapsule(t, 'serve', '--check', '--data', data);
+  const fine = await coapsule(t, 'serve', '--check', '--data', data, ...anyPorts);
   assert.deepEqual([fine.code, fine.stdout], [0, '']);
   assert.equal(existsSync(data), false);
   mkdirSync(data, { mode: 0o700 });
   openDatabase(data, { create: true, asGateway: true }).close();
   const before = readdirSync(data);
-  assert.equal((await coapsule(t, 'serve', '--check', '--data', data)).code, 0);
+  assert.equal((await coapsule(t, 'serve', '--check', '--data', data, ...anyPorts)).code, 0);
   assert.deepEqual(readdirSync(data), before);
   writeFileSync(join(data, 'coapsule.db'), 'damaged'.repeat(1000));
-  const bad = await coapsule(t, 'serve', '--check', '--data', data);
+  const bad = await coapsule(t, 'serve', '--check', '--data', data, ...anyPorts);
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /damaged/);
+});
+
+test('--check says that another gateway holds the folder or a port', async (t) => {
+  const data = temporaryFolder(t);
+  const gateway = new CoapsuleProcess(t, ['serve', '--data', data, ...anyPorts]);
+  const { coap, coaps } = await gateway.ready();
+  assert.match(await refusal(t, ['--check', '--data', data, ...anyPorts]), /uses the data folder/);
+  const other = join(data, 'none');
+  for (const [option, at] of [
+    ['coap', coap],
+    ['coaps', coaps],
+  ] as const) {
+    const text = await refusal(t, ['--check', '--data', other, ...anyPorts, `--${option}`, at!]);
+    assert.match(text, new RegExp(`the ${option} endpoint cannot open .* is in use`));
+  }
+  assert.equal(existsSync(other), false);
 });
 
 test('-v logs a line for each request, -vv the messages, and a name cannot forge a line', async (t) => {
