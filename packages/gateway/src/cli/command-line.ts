@@ -46,31 +46,36 @@ const requestVerbs: readonly (readonly [
   description: string,
   example: string,
 ])[] = [
-  ['get', 'GET', 'read a resource', 'coapsule get coaps://localhost/temperature -u sensor-042 -k KEY'],
-  ['put', 'PUT', 'create or replace a resource', 'coapsule put coap://localhost/light -e on'],
+  ['get', 'GET', 'read a resource', 'coapsule get coaps://localhost/sensors -u sensor-7 -k KEY'],
+  [
+    'put',
+    'PUT',
+    'create or replace a resource',
+    'coapsule put coaps://localhost/sensors/sensor-7/temp -e 21.9 -u sensor-7 -k KEY',
+  ],
   [
     'post',
     'POST',
     'let a resource process the payload',
-    'coapsule post coaps://localhost/sensor -e 22.5 -u sensor-042 -k KEY',
+    'coapsule post coaps://localhost/sensor -e 22.5 -u sensor-7 -k KEY',
   ],
   ['delete', 'DELETE', 'delete a resource', 'coapsule delete coap://localhost/store/note'],
   [
     'fetch',
     'FETCH',
-    'read a part of a resource (RFC 8132)',
+    'read a part of a resource',
     'coapsule fetch coap://localhost/config -t application/json -f query.json',
   ],
   [
     'patch',
     'PATCH',
-    'change a part of a resource (RFC 8132)',
+    'change a part of a resource',
     'coapsule patch coap://localhost/config -t application/merge-patch+json -f change.json',
   ],
   [
     'ipatch',
     'IPATCH',
-    'the same, and repeating it does no harm (RFC 8132)',
+    'change a part of a resource, and repeating it does no harm',
     'coapsule ipatch coap://localhost/config -t application/merge-patch+json -f change.json',
   ],
 ];
@@ -109,7 +114,10 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     .description('Secure CoAP from the command line: client, gateway and tools.')
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [command]', 'help for a command')
-    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule get coap://localhost/temperature`);
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\n\nExamples:\n  coapsule serve --demo\n  coapsule get coap://localhost/temperature`,
+    );
 
   for (const [verb, method, description, example] of requestVerbs) {
     addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
@@ -129,21 +137,19 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     program
       .command('observe')
       .argument('<uri>')
-      .description('follow a resource: print it each time it changes (RFC 7641)'),
+      .description('follow a resource: print it each time it changes'),
     true,
   )
     .addHelpText(
       'after',
-      `${exitCodesHelp}\nCtrl-C cancels the observation and exits with 0.\n\nExample:\n  coapsule observe coap://localhost/temperature -s 60`,
+      `${exitCodesHelp}\nCtrl-C cancels the observation and exits with 0.\n\nExample:\n  coapsule observe coaps://localhost/sensors/sensor-7/temp -s 60 -u sensor-7 -k KEY`,
     )
     .action(async (uri: string, options: RequestCommandOptions, command: Command) => {
       refuseLaterOptions(command);
       const { runObserve } = await import('./observe-verb.ts');
       exitCode = await runObserve(uri, options, environment);
     });
-  addClientOptions(
-    program.command('ping').argument('<uri>').description('is a CoAP endpoint alive (RFC 7252 §4.3)'),
-  )
+  addClientOptions(program.command('ping').argument('<uri>').description('is a CoAP endpoint alive'))
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule ping coap://localhost`)
     .action(async (uri: string, options: ClientCommandOptions, command: Command) => {
       refuseLaterOptions(command);
@@ -154,7 +160,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     program
       .command('discover')
       .argument('<uri>')
-      .description('list the resources of a server (RFC 6690)')
+      .description('list the resources of a server')
       .option(
         '-q, --query <filter>',
         'only links that match, such as rt=temperature or href=/sensors*; repeatable',
@@ -163,7 +169,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   )
     .addHelpText(
       'after',
-      `${exitCodesHelp}\n\nExample:\n  coapsule discover coap://localhost -q rt=temperature`,
+      `${exitCodesHelp}\n\nExample:\n  coapsule discover coap://localhost -q rt=coapsule.telemetry`,
     )
     .action(
       async (

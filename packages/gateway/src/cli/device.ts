@@ -47,7 +47,7 @@ export function deviceCommand(streams: OutputStreams): Command {
       .addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
   const add = withKeyOption(
-    subcommand('add', 'add a device, with a new key', 'add dashboard --allow GET:/sensors/*'),
+    subcommand('add', 'add a device, with a new key', 'add dashboard --allow "GET:/sensors/*"'),
   )
     .argument('<id>', 'its PSK identity')
     .option(
@@ -61,7 +61,7 @@ export function deviceCommand(streams: OutputStreams): Command {
   subcommand(
     'allow',
     'say anew what a device may do; its key stays',
-    'allow sensor-7 PUT:/sensors/7 GET:/config/*',
+    'allow sensor-7 PUT:/sensors/7 "GET:/config/*"',
   )
     .argument('<id>')
     .argument('<method:path...>', 'all that it may do from now on', ruleValue)
@@ -94,7 +94,7 @@ Such as PUT,POST:/sensors/7, GET:/sensors/* or *:/config/7.`;
 const help = `
 Examples:
   coapsule device add sensor-7
-  coapsule device add dashboard --allow GET:/sensors/*
+  coapsule device add dashboard --allow "GET:/sensors/*"
   coapsule device allow sensor-7 PUT:/sensors/7
   coapsule device rotate sensor-7
   coapsule device list --json`;
