@@ -12,6 +12,7 @@ import { equalBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
@@ -56,8 +57,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #established: EstablishedAssociations;
   readonly #pending = new PendingHandshakes();
   readonly #farewells: FarewellAlerts;
-  #outputs: DtlsOutput[] = [];
-  #nextOutput = 0;
+  readonly #outputs = new OutputQueue<DtlsOutput>();
   #nextAssociation = 1;
 
   constructor(options: {
@@ -195,11 +195,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   }
 
   poll(): DtlsOutput | undefined {
-    const output = this.#outputs[this.#nextOutput++];
-    if (output !== undefined) return output;
-    this.#outputs = [];
-    this.#nextOutput = 0;
-    return undefined;
+    return this.#outputs.shift();
   }
 
   // Receiving.

@@ -28,7 +28,7 @@ export interface Peer {
 export class PeerTable {
   readonly #plain = new Map<string, Peer>();
   readonly #secured = new Map<AssociationId, Peer>();
-  readonly #byKey = new Map<string, Peer>();
+  readonly #securedByKey = new Map<string, Peer>();
   readonly #maxPlain: number;
 
   /** @param maxPlain Plain peers remembered at most. */
@@ -47,11 +47,9 @@ export class PeerTable {
     }
     const peer: Peer = { key: address.key, address, association: undefined, heardAt: undefined };
     this.#plain.set(peer.key, peer);
-    this.#byKey.set(peer.key, peer);
     if (this.#plain.size > this.#maxPlain) {
       const [oldest] = this.#plain.keys();
       this.#plain.delete(oldest as string);
-      this.#byKey.delete(oldest as string);
     }
     return peer;
   }
@@ -62,13 +60,13 @@ export class PeerTable {
     if (known) return known;
     const peer: Peer = { key: `dtls:${association}`, address, association, heardAt: undefined };
     this.#secured.set(association, peer);
-    this.#byKey.set(peer.key, peer);
+    this.#securedByKey.set(peer.key, peer);
     return peer;
   }
 
   /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
-    const known = this.#byKey.get(key);
+    const known = this.#plain.get(key) ?? this.#securedByKey.get(key);
     if (known) return known;
     const address = ipAddressOfKey(key);
     return address && { key, address, association: undefined, heardAt: undefined };
@@ -84,7 +82,7 @@ export class PeerTable {
     const peer = this.#secured.get(association);
     if (peer) {
       this.#secured.delete(association);
-      this.#byKey.delete(peer.key);
+      this.#securedByKey.delete(peer.key);
     }
     return peer;
   }

@@ -65,24 +65,3 @@ export type RequestResponseOutput =
   /** The end of an Exchange that expects no response. */
   | { readonly kind: 'sent'; readonly exchange: ExchangeId }
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId };
-
-/** Outputs that wait to be polled, first in, first out. */
-export class OutputQueue {
-  #items: RequestResponseOutput[] = [];
-  #next = 0;
-
-  push(output: RequestResponseOutput): void {
-    this.#items.push(output);
-  }
-
-  poll(): RequestResponseOutput | undefined {
-    const item = this.#items[this.#next];
-    if (item === undefined) return undefined;
-    this.#next++;
-    if (this.#next === this.#items.length) {
-      this.#items = [];
-      this.#next = 0;
-    }
-    return item;
-  }
-}

@@ -14,11 +14,12 @@
 
 import type { Message } from '../coap/message-view.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
 import type { ClientRequest, ExchangeId, PeerKey, ResponseFate, ServerResponse } from './exchange.ts';
-import { OutputQueue, type RequestResponseOutput } from './outputs.ts';
+import type { RequestResponseOutput } from './outputs.ts';
 import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
 import { resourceName } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
@@ -63,7 +64,7 @@ export interface RequestResponseLoad {
 /** Requests, responses, block-wise bodies and observations of one endpoint, in both roles. */
 export class RequestResponseLayer {
   readonly counters: Readonly<RequestResponseCounters>;
-  readonly #outputs = new OutputQueue();
+  readonly #outputs = new OutputQueue<RequestResponseOutput>();
   readonly #client: ClientRole;
   readonly #server: ServerRole;
   #lastId = 0;
@@ -176,7 +177,7 @@ export class RequestResponseLayer {
 
   /** The next output, oldest first. */
   poll(): RequestResponseOutput | undefined {
-    return this.#outputs.poll();
+    return this.#outputs.shift();
   }
 
   /** Runs what is due. */

@@ -4,10 +4,11 @@
  * @module
  */
 
+import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { ExchangeId } from './exchange.ts';
-import type { OutputQueue } from './outputs.ts';
+import type { RequestResponseOutput } from './outputs.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
 
 /** Shared by reference; the queue and the counters are changed by both roles. */
@@ -15,7 +16,7 @@ export interface RoleContext {
   readonly random: RandomSource;
   readonly config: RequestResponseConfig;
   readonly counters: RequestResponseCounters;
-  readonly outputs: OutputQueue;
+  readonly outputs: OutputQueue<RequestResponseOutput>;
   /** A new Exchange id. */
   readonly newId: () => ExchangeId;
 }
