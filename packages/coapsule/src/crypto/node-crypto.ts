@@ -13,10 +13,12 @@ import type {
   KeyShare,
   MacKey,
   NamedGroup,
+  PublicKey,
   RunningHash,
 } from '../core/foundation/crypto-provider.ts';
 import { nodeAead } from './node-aead.ts';
 import { nodeKeyShare } from './node-key-share.ts';
+import { nodePublicKey } from './node-signature.ts';
 import { plainBytes } from './plain-bytes.ts';
 
 const hashNames: Readonly<Record<HashAlgorithm, string>> = {
@@ -43,6 +45,9 @@ export const nodeCrypto: CryptoProvider = {
   },
   keyShare(group: NamedGroup): KeyShare {
     return nodeKeyShare(group);
+  },
+  publicKey(spki: Uint8Array): PublicKey | undefined {
+    return nodePublicKey(spki);
   },
 };
 

@@ -65,7 +65,7 @@ suite('a DTLS 1.2 handshake', () => {
     const server = new LonelyLayer('server', { extendedMasterSecret: 'required' });
     const oldClient = new ScriptedClient({ extensions: [] });
     const sent = server.give(oldClient.messageRecord(oldClient.helloWithCookie(server)));
-    assert.equal(server.failure, 'extended-master-secret-missing');
+    assert.equal(server.failure, 'no-extended-master-secret');
     assert.deepEqual(sent[0]?.slice(13), Uint8Array.of(2, 40));
 
     // A client requires it unless told otherwise (RFC 7627 §5.2).
@@ -74,7 +74,7 @@ suite('a DTLS 1.2 handshake', () => {
     client.layer.connect(client.peer, {}, client.clock.now);
     oldServer.takeHello(client.drain());
     client.give(oldServer.messageRecord(oldServer.serverHello()));
-    assert.equal(client.failure, 'extended-master-secret-missing');
+    assert.equal(client.failure, 'no-extended-master-secret');
   });
 
   test('in which a ClientHello was changed on the way connects neither side', () => {
@@ -153,7 +153,7 @@ suite('a DTLS 1.2 handshake', () => {
     pair.run(1000);
     const [question] = pair.server.all('psk-lookup');
     pair.run(120_000);
-    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'timeout');
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'peer-silent');
     pair.server.layer.answerPskLookup(question?.lookup ?? 0, { key: sensorKey }, pair.clock.now);
     assert.equal(pair.server.layer.poll(), undefined);
   });
@@ -184,9 +184,9 @@ suite('a DTLS 1.2 handshake', () => {
     pair.connect();
     pair.run(60_000);
     assert.equal(pair.server.all('psk-lookup').length, 0);
-    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'psk-identity-unknown');
+    assert.equal(pair.server.all('handshake-failed')[0]?.failure.cause, 'unknown-identity');
     assert.equal(pair.server.when('handshake-failed', pair.start), 50 + 3000);
-    assert.equal(pair.client.all('handshake-failed')[0]?.failure.cause, 'identity-unknown-or-key-wrong');
+    assert.equal(pair.client.all('handshake-failed')[0]?.failure.cause, 'identity-or-key');
   });
 
   test('an empty key counts as none', () => {
@@ -205,7 +205,7 @@ suite('a DTLS 1.2 handshake', () => {
     pair.connect();
     pair.run(10_000);
     const server = pair.server.all('handshake-failed')[0]?.failure;
-    assert.equal(server?.cause, 'no-common-cipher-suite');
+    assert.equal(server?.cause, 'no-common-suite');
     assert.match(server?.detail ?? '', /0xc0a4/);
     const client = pair.client.all('handshake-failed')[0]?.failure;
     assert.equal(client?.cause, 'alert-received');

@@ -418,8 +418,8 @@ suite('a server that does not keep the rules', () => {
   });
 
   test('another version, suite or compression method than offered is refused', () => {
-    assert.equal(answered({ version: 0xfeff }).failure, 'protocol-version');
-    assert.equal(answered({ version: 0xfefc }).failure, 'protocol-version');
+    assert.equal(answered({ version: 0xfeff }).failure, 'version-too-old');
+    assert.equal(answered({ version: 0xfefc }).failure, 'version-too-old');
     assert.equal(answered({ cipherSuite: 0x002f }).failure, 'illegal-parameter');
     assert.equal(answered({ cipherSuite: 0x00ff }).failure, 'illegal-parameter');
     assert.equal(answered({ compressionMethod: 1 }).failure, 'illegal-parameter');

@@ -99,9 +99,9 @@ export function reportOf(error: unknown): FailureReport {
   if (known !== undefined) {
     // A handshake that nobody answered says nothing about credentials.
     const { cause } = (error as Error & { handshake?: { cause?: unknown } }).handshake ?? {};
-    const exitCode = cause === 'timeout' ? ExitCode.NoAnswer : known.exitCode;
+    const exitCode = cause === 'peer-silent' ? ExitCode.NoAnswer : known.exitCode;
     const own = typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep;
-    const verdict = cause === 'identity-unknown-or-key-wrong' ? 'identity unknown or key wrong: ' : '';
+    const verdict = cause === 'identity-or-key' ? 'identity unknown or key wrong: ' : '';
     return { exitCode, cause: `${verdict}${error.message}`, nextStep: own };
   }
   const inFile = typeof code === 'string' && typeof path === 'string' ? fileFailures[code] : undefined;

@@ -126,7 +126,7 @@ describe('trace', () => {
         association: 1,
         address,
         role: 'client',
-        failure: { cause: 'timeout', detail: 'nobody answers' },
+        failure: { cause: 'peer-silent', detail: 'nobody answers' },
       },
     ];
     assert.deepEqual(lines(1, ...events), [

@@ -138,7 +138,7 @@ for (const client of ['coap-client-openssl', 'coap-client-gnutls'] as const) {
 
     for (const [fault, credentials, cause] of [
       ['a wrong key', ['-u', demo.identity, '-k', 'AnotherKey16Byt!'], /psk-mismatch/],
-      ['an unknown identity', ['-u', 'nobody', '-k', demo.key], /psk-identity-unknown/],
+      ['an unknown identity', ['-u', 'nobody', '-k', demo.key], /unknown-identity/],
     ] as const) {
       peerTest(`fails within seconds with ${fault}, and no application data flows`, [client], async (t) => {
         const gateway = await startGateway(t);

@@ -1,8 +1,8 @@
 /**
  * The cipher suites of DTLS 1.2 this library speaks, as one table: key exchange, AEAD and key block lengths.
  *
- * RFC 6655 and RFC 5487 (PSK), RFC 8442 (ECDHE_PSK), RFC 7905 (ChaCha20-Poly1305). All use the TLS 1.2 PRF
- * with SHA-256. What a suite does is in `key-schedule/` and `record/`; which one is chosen, in `handshake/`.
+ * RFC 6655 and RFC 5487 (PSK), RFC 8442 (ECDHE_PSK), RFC 7251 and RFC 5289 (ECDHE_ECDSA, ECDHE_RSA), RFC 7905
+ * (ChaCha20-Poly1305). CBC, NULL, anonymous and static RSA suites are not in it (RFC 9325 §4.1). What a suite does is in `key-schedule/` and `record/`; which one is chosen, in `handshake/`.
  *
  * @module
  */
@@ -14,14 +14,28 @@ export type CipherSuiteName =
   | 'TLS_PSK_WITH_AES_128_CCM_8'
   | 'TLS_PSK_WITH_AES_128_CCM'
   | 'TLS_PSK_WITH_AES_128_GCM_SHA256'
+  | 'TLS_PSK_WITH_AES_256_CCM_8'
+  | 'TLS_PSK_WITH_AES_256_CCM'
+  | 'TLS_PSK_WITH_AES_256_GCM_SHA384'
   | 'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256'
   | 'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256'
+  | 'TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384'
   | 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'
   | 'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256'
-  | 'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256';
+  | 'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_256_CCM'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
+  | 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384'
+  | 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256'
+  | 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
+  | 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384'
+  | 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256';
 
 /** How the premaster secret comes about. A closed union, so that a `switch` over it stays exhaustive. */
-export type KeyExchange = 'PSK' | 'ECDHE_PSK';
+export type KeyExchange = 'PSK' | 'ECDHE_PSK' | 'ECDHE_ECDSA' | 'ECDHE_RSA';
 
 /** One suite of the TLS Cipher Suites registry; lengths are in bytes. */
 export interface CipherSuite {
@@ -31,7 +45,7 @@ export interface CipherSuite {
   readonly keyExchange: KeyExchange;
   readonly aead: AeadAlgorithm;
   /** Hash of the PRF and of the handshake transcript. */
-  readonly hash: 'SHA-256';
+  readonly hash: 'SHA-256' | 'SHA-384';
   /** Length of each write key. */
   readonly keyLength: number;
   /** Part of the nonce taken from the key block: 4 for CCM and GCM (RFC 6655 §3), 12 for ChaCha20 (RFC 7905 §2). */
@@ -72,6 +86,12 @@ const gcm: AeadColumns = {
   maxForgedRecords: 2 ** 28,
 };
 
+// The same limits as with 128 bits: they follow from the block length.
+const aes256 = { keyLength: 32 } as const;
+const ccm256: AeadColumns = { ...ccm, ...aes256, aead: 'AES_256_CCM' };
+const ccm8x256: AeadColumns = { ...ccm8, ...aes256, aead: 'AES_256_CCM_8' };
+const gcm256: AeadColumns = { ...gcm, ...aes256, aead: 'AES_256_GCM', hash: 'SHA-384' };
+
 const chacha: AeadColumns = {
   aead: 'CHACHA20_POLY1305',
   hash: 'SHA-256',
@@ -88,11 +108,30 @@ export const cipherSuites: readonly CipherSuite[] = [
   { id: 0xc0a8, name: 'TLS_PSK_WITH_AES_128_CCM_8', keyExchange: 'PSK', ...ccm8 },
   { id: 0xc0a4, name: 'TLS_PSK_WITH_AES_128_CCM', keyExchange: 'PSK', ...ccm },
   { id: 0x00a8, name: 'TLS_PSK_WITH_AES_128_GCM_SHA256', keyExchange: 'PSK', ...gcm },
+  { id: 0xc0a9, name: 'TLS_PSK_WITH_AES_256_CCM_8', keyExchange: 'PSK', ...ccm8x256 },
+  { id: 0xc0a5, name: 'TLS_PSK_WITH_AES_256_CCM', keyExchange: 'PSK', ...ccm256 },
+  { id: 0x00a9, name: 'TLS_PSK_WITH_AES_256_GCM_SHA384', keyExchange: 'PSK', ...gcm256 },
   { id: 0xccab, name: 'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256', keyExchange: 'PSK', ...chacha },
   { id: 0xd001, name: 'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256', keyExchange: 'ECDHE_PSK', ...gcm },
+  { id: 0xd002, name: 'TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384', keyExchange: 'ECDHE_PSK', ...gcm256 },
   { id: 0xd003, name: 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256', keyExchange: 'ECDHE_PSK', ...ccm8 },
   { id: 0xd005, name: 'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256', keyExchange: 'ECDHE_PSK', ...ccm },
   { id: 0xccac, name: 'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256', keyExchange: 'ECDHE_PSK', ...chacha },
+  { id: 0xc0ae, name: 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8', keyExchange: 'ECDHE_ECDSA', ...ccm8 },
+  { id: 0xc0ac, name: 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM', keyExchange: 'ECDHE_ECDSA', ...ccm },
+  { id: 0xc0af, name: 'TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8', keyExchange: 'ECDHE_ECDSA', ...ccm8x256 },
+  { id: 0xc0ad, name: 'TLS_ECDHE_ECDSA_WITH_AES_256_CCM', keyExchange: 'ECDHE_ECDSA', ...ccm256 },
+  { id: 0xc02b, name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', keyExchange: 'ECDHE_ECDSA', ...gcm },
+  { id: 0xc02c, name: 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', keyExchange: 'ECDHE_ECDSA', ...gcm256 },
+  {
+    id: 0xcca9,
+    name: 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
+    keyExchange: 'ECDHE_ECDSA',
+    ...chacha,
+  },
+  { id: 0xc02f, name: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', keyExchange: 'ECDHE_RSA', ...gcm },
+  { id: 0xc030, name: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', keyExchange: 'ECDHE_RSA', ...gcm256 },
+  { id: 0xcca8, name: 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', keyExchange: 'ECDHE_RSA', ...chacha },
 ];
 
 /** The suite with this registered value, or `undefined` when it is not one of ours. */

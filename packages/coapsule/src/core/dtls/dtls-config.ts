@@ -18,6 +18,17 @@
  * | cookieSecretLifetimeMs | ms | 60000 | 1 … | RFC 6347 §4.2.1 |
  * | finalFlightMs | ms | 240000 | 0 … | RFC 6347 §4.2.4: twice the MSL of TCP |
  * | keylog | | false | | |
+ * | credentials | | PSK only | see `credentials.ts` | RFC 4279, RFC 7250, RFC 5246 §7.4.2 |
+ * | serverNames | | none | server: credentials by server_name; others get `credentials` | RFC 6066 §3 |
+ * | requireServerName | | false | server: refuse a name that is not in `serverNames` (unrecognized_name) | RFC 6066 §3 |
+ * | protocols | | none | ALPN names, the preferred first | RFC 7301 |
+ * | connectionIdLength | bytes | server 8, client 0 | 0 … 20, or off: not negotiated | RFC 9146 |
+ * | returnRoutabilityCheck | | true | | RFC 9853 |
+ * | maxRecordSize | bytes of plaintext | 16384 | 64 … 16384 | RFC 8449, RFC 6066 §4 |
+ * | resumption | | both | off, session-id, ticket, both | RFC 5246 §7.3, RFC 5077 |
+ * | maxSessions | | 10000 | 0 … | server: sessions remembered; client: servers remembered |
+ * | sessionLifetimeMs | ms | 86400000 | 1 … | RFC 5246 Appendix F.1.4 |
+ * | exporter | | false | keep what RFC 5705 needs with each association | RFC 5705 |
  *
  * The mandatory TLS_PSK_WITH_AES_128_CCM_8 comes first, then the other suites of plain PSK with AES, which capture
  * tools decrypt with a key log; then those with forward secrecy, which the ones in the field (Wireshark 4.0) do not
@@ -33,18 +44,34 @@
 
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { DurationMs } from '../foundation/instant.ts';
+import { encodeUtf8 } from '../foundation/utf8.ts';
 import { type CipherSuite, type CipherSuiteName, cipherSuites, suiteByName } from './cipher-suites.ts';
+import type { EndpointCredentials } from './credentials.ts';
 
 /** All suites, the preferred first; the module comment says why. */
 const preferredSuites: readonly CipherSuiteName[] = [
   'TLS_PSK_WITH_AES_128_CCM_8',
   'TLS_PSK_WITH_AES_128_CCM',
   'TLS_PSK_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_CCM',
   'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
   'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
   'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
   'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256',
   'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_CCM',
+  'TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384',
+  'TLS_PSK_WITH_AES_256_GCM_SHA384',
+  'TLS_PSK_WITH_AES_256_CCM_8',
+  'TLS_PSK_WITH_AES_256_CCM',
+  'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
 ];
 
 /** Settings as the caller gives them; the table above says what each is. */
@@ -64,15 +91,32 @@ export interface DtlsConfig {
   readonly cookieSecretLifetimeMs: DurationMs;
   readonly finalFlightMs: DurationMs;
   readonly keylog: boolean;
+  readonly credentials: EndpointCredentials;
+  readonly serverNames: ReadonlyMap<string, EndpointCredentials>;
+  readonly requireServerName: boolean;
+  readonly protocols: readonly string[];
+  /** `'off'`: the extension is neither sent nor answered. */
+  readonly connectionIdLength: number | 'off';
+  readonly returnRoutabilityCheck: boolean;
+  readonly maxRecordSize: number;
+  readonly resumption: 'off' | 'session-id' | 'ticket' | 'both';
+  readonly maxSessions: number;
+  readonly sessionLifetimeMs: DurationMs;
+  readonly exporter: boolean;
 }
 
 /** Settings after the check. */
-export interface CheckedDtlsConfig extends Omit<DtlsConfig, 'suites' | 'extendedMasterSecret'> {
+export interface CheckedDtlsConfig
+  extends Omit<DtlsConfig, 'suites' | 'extendedMasterSecret' | 'connectionIdLength'> {
   readonly suites: readonly CipherSuite[];
   /** `undefined` when not set: each role has a default of its own. */
   readonly extendedMasterSecret: 'required' | 'preferred' | undefined;
   readonly pskIdentityHint: Uint8Array;
+  /** `undefined` when not set: each role has a default of its own. */
+  readonly connectionIdLength: number | 'off' | undefined;
 }
+
+const pskOnly: EndpointCredentials = { psk: true, peerTypes: [], clientAuthentication: 'none' };
 
 const never = Infinity;
 
@@ -111,6 +155,22 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
     cookieSecretLifetimeMs: number('cookieSecretLifetimeMs', config.cookieSecretLifetimeMs, 60_000, 1),
     finalFlightMs: number('finalFlightMs', config.finalFlightMs, 240_000, 0),
     keylog: config.keylog ?? false,
+    credentials: Object.freeze(config.credentials ?? pskOnly),
+    serverNames: new Map(
+      [...(config.serverNames ?? [])].map(([name, credentials]) => [name.toLowerCase(), credentials]),
+    ),
+    requireServerName: config.requireServerName ?? false,
+    protocols: protocols(config.protocols),
+    connectionIdLength:
+      typeof config.connectionIdLength === 'number'
+        ? number('connectionIdLength', config.connectionIdLength, 0, 0, 20)
+        : config.connectionIdLength,
+    returnRoutabilityCheck: config.returnRoutabilityCheck ?? true,
+    maxRecordSize: number('maxRecordSize', config.maxRecordSize, 16_384, 64, 16_384),
+    resumption: config.resumption ?? 'both',
+    maxSessions: number('maxSessions', config.maxSessions, 10_000, 0),
+    sessionLifetimeMs: number('sessionLifetimeMs', config.sessionLifetimeMs, 86_400_000, 1),
+    exporter: config.exporter ?? false,
   });
 }
 
@@ -124,6 +184,16 @@ function number(
   const chosen = value ?? fallback;
   if (chosen >= least && chosen <= most) return chosen;
   throw new ApiMisuseError(`${name}: got ${chosen}, expected ${least} … ${most}`);
+}
+
+function protocols(names: readonly string[] = []): readonly string[] {
+  for (const name of names) {
+    const { length } = encodeUtf8(name);
+    if (length < 1 || length > 255) {
+      throw new ApiMisuseError(`protocols: got '${name}', expected names of 1 … 255 bytes`);
+    }
+  }
+  return Object.freeze([...names]);
 }
 
 function suites(names: readonly CipherSuiteName[] = preferredSuites): readonly CipherSuite[] {

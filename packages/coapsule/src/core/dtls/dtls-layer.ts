@@ -15,7 +15,7 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
-import type { RandomSource } from '../foundation/random-source.ts';
+import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
 import { ClientHelloGate } from './client-hello-gate.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
@@ -24,13 +24,14 @@ import { EstablishedAssociations, type EstablishedInfo } from './established-ass
 import { FarewellAlerts } from './farewell-alerts.ts';
 import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
 import { Handshake } from './handshake/handshake.ts';
-import type { PskAnswer } from './handshake/handshake-context.ts';
+import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
 
 export type { AssociationId, DtlsOutput } from './dtls-output.ts';
+export type { PeerVerdict } from './handshake/handshake-context.ts';
 export type { HandshakeFailure } from './handshake/handshake-failure.ts';
 
 /** What comes in: one datagram and where it came from. The bytes are decrypted where they lie. */
@@ -146,6 +147,14 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       answer.key.length <= 0xffff &&
       (answer.identity?.length ?? 0) <= 0xffff;
     handshake.answerPsk(isUsable ? answer : undefined, now);
+    this.#conclude(handshake, now);
+  }
+
+  /** Answers a `verify-peer`. Does nothing when the handshake is over. */
+  answerPeerVerification(verification: number, verdict: PeerVerdict, now: Instant): void {
+    const handshake = this.#pending.byId(verification);
+    if (handshake === undefined) return;
+    handshake.answerPeerVerification(verdict, now);
     this.#conclude(handshake, now);
   }
 
@@ -296,6 +305,18 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
           const lookup = association;
           this.#emit({ kind: 'psk-lookup', lookup, role: start.kind, association, address, ...question });
         },
+        askToVerifyPeer: (question) => {
+          const verification = association;
+          this.#emit({
+            kind: 'verify-peer',
+            verification,
+            role: start.kind,
+            association,
+            address,
+            ...question,
+          });
+        },
+        newConnectionId: (length) => randomBytes(this.#random, length),
       },
       start,
       now,

@@ -6,6 +6,7 @@
 
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { CipherSuiteName } from './cipher-suites.ts';
+import type { PeerAuthentication, PresentedCredential } from './credentials.ts';
 import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 
 /** One association (RFC 9147 §2), from its first handshake message on. Never used again in a process. */
@@ -84,14 +85,34 @@ export type DtlsOutput =
       readonly hint?: Uint8Array;
     }
   | {
+      readonly kind: 'verify-peer';
+      /** To be answered with `answerPeerVerification`. */
+      readonly verification: number;
+      readonly role: DtlsRole;
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly credential: PresentedCredential;
+      /** Client: the name that was asked for. Server: the name the client asked for. */
+      readonly serverName?: string;
+    }
+  | {
       readonly kind: 'connected';
       readonly association: AssociationId;
       readonly address: PeerAddress;
       readonly role: DtlsRole;
-      /** The client's identity, on either side. */
+      /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
       readonly identity: Uint8Array;
+      readonly authentication: PeerAuthentication;
       readonly suite: CipherSuiteName;
       readonly extendedMasterSecret: boolean;
+      /** Whether an earlier session went on (RFC 5246 §7.3, RFC 5077). */
+      readonly resumed: boolean;
+      /** Negotiated, RFC 9146; without the field nothing was. Lengths in bytes: of records to us, and of ours. */
+      readonly connectionIdLengths?: { readonly own: number; readonly peer: number };
+      /** Negotiated application protocol (RFC 7301). */
+      readonly protocol?: string;
+      /** server_name of the ClientHello (RFC 6066 §3). */
+      readonly serverName?: string;
       /** The association at the same address that this one took the place of. */
       readonly replaced?: AssociationId;
     }

@@ -161,6 +161,9 @@ export class EstablishedAssociations {
       identity: left.identity,
       suite: suite.name,
       extendedMasterSecret,
+      authentication: left.authentication,
+      resumed: left.resumed,
+      ...connectedExtras(left.parameters),
       ...(replaced === undefined ? {} : { replaced }),
     });
     for (const record of left.held) {
@@ -391,6 +394,21 @@ export class EstablishedAssociations {
   #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
     this.#emit({ kind: 'discarded', address, reason });
   }
+}
+
+/** What `connected` tells only when it was negotiated. */
+function connectedExtras({
+  connectionIds,
+  protocol,
+  serverName,
+}: Established['parameters']): Partial<Extract<DtlsOutput, { kind: 'connected' }>> {
+  return {
+    ...(connectionIds === undefined
+      ? {}
+      : { connectionIdLengths: { own: connectionIds.own.length, peer: connectionIds.peer.length } }),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(serverName === undefined ? {} : { serverName }),
+  };
 }
 
 /** Whether a handshake record holds a whole Finished with this message_seq, and nothing else. */

@@ -9,7 +9,7 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import { type AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
+import { type AssociationId, DtlsLayer, type PeerVerdict } from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -183,6 +183,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     now: Instant,
   ): void {
     this.#layers.dtls?.answerPskLookup(lookup, answer, now);
+    this.#settle(now);
+  }
+
+  /** Answers a `verify-peer`. */
+  answerPeerVerification(verification: number, verdict: PeerVerdict, now: Instant): void {
+    this.#layers.dtls?.answerPeerVerification(verification, verdict, now);
     this.#settle(now);
   }
 

@@ -83,6 +83,9 @@ export type EndpointOutput =
   | { readonly kind: 'sent'; readonly request: RequestId }
   | { readonly kind: 'pong'; readonly request: RequestId; readonly peer: Peer }
   | { readonly kind: 'request-failed'; readonly request: RequestId; readonly error: RequestError }
-  /** Answer with `Endpoint.answerPskLookup`, now or later. */
-  | Extract<DtlsOutput, { kind: 'psk-lookup' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }>
+  /** Answer with `Endpoint.answerPskLookup` or `Endpoint.answerPeerVerification`, now or later. */
+  | Extract<
+      DtlsOutput,
+      { kind: 'psk-lookup' | 'verify-peer' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }
+    >
   | { readonly kind: 'trace'; readonly event: TraceEvent };

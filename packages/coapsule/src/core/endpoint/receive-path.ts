@@ -79,6 +79,7 @@ export function receiveFromDtls(
       return;
     }
     case 'psk-lookup':
+    case 'verify-peer':
     case 'keylog':
       layers.outputs.push(output);
       return;

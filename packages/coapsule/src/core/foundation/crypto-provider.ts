@@ -22,6 +22,47 @@ export type HashAlgorithm = 'SHA-256' | 'SHA-384' | 'SHA-512';
 /** Groups for ephemeral Diffie-Hellman, named as in the TLS registry (RFC 8422). */
 export type NamedGroup = 'secp256r1' | 'x25519' | 'secp384r1';
 
+/**
+ * Signature algorithms, named after RFC 8446 §4.2.3; as in TLS 1.2 (RFC 8422 §5.1.3), ECDSA is not bound to a curve here.
+ * `rsa_pss_*` has MGF1 with the same hash and a salt as long as it.
+ */
+export type SignatureScheme =
+  | 'ecdsa_sha256'
+  | 'ecdsa_sha384'
+  | 'ecdsa_sha512'
+  | 'ed25519'
+  | 'rsa_pss_sha256'
+  | 'rsa_pss_sha384'
+  | 'rsa_pss_sha512'
+  | 'rsa_pkcs1_sha256'
+  | 'rsa_pkcs1_sha384'
+  | 'rsa_pkcs1_sha512';
+
+/** Kinds of public keys that certificates and raw public keys may hold. */
+export type PublicKeyType = 'ec-secp256r1' | 'ec-secp384r1' | 'ed25519' | 'rsa';
+
+/** A public key out of a SubjectPublicKeyInfo. */
+export interface PublicKey {
+  readonly type: PublicKeyType;
+  /** Size in bits: 256, 384, or that of an RSA modulus. */
+  readonly bits: number;
+  /** The DER encoding it was read from (RFC 5280 §4.1.2.7). */
+  readonly spki: Uint8Array;
+  /** Whether the signature over the parts, joined in order, is good; false for a scheme of another key type too. Never throws. */
+  verify(scheme: SignatureScheme, signature: Uint8Array, ...parts: readonly Uint8Array[]): boolean;
+}
+
+/** A private key for signatures, and its public half. The key itself stays with the provider. */
+export interface SigningKey {
+  readonly publicKey: PublicKey;
+  /**
+   * The signature over the parts, joined in order; ECDSA as DER (RFC 8422 §5.4).
+   *
+   * @param scheme One that fits the type of the key.
+   */
+  sign(scheme: SignatureScheme, ...parts: readonly Uint8Array[]): Uint8Array;
+}
+
 /** One AEAD key. Works in place, so that a record is opened and sealed where it lies. */
 export interface AeadKey {
   /** Length of the authentication tag in bytes: 8 or 16. */
@@ -86,4 +127,11 @@ export interface CryptoProvider {
   /** An HMAC key (RFC 2104); `key` may have any length, also zero. */
   hmac(algorithm: HashAlgorithm, key: Uint8Array): MacKey;
   keyShare(group: NamedGroup): KeyShare;
+  /**
+   * Reads a SubjectPublicKeyInfo.
+   *
+   * @param spki DER, without a byte too many.
+   * @returns `undefined` when it is malformed, of another type, or a point that is not on its curve; never throws.
+   */
+  publicKey(spki: Uint8Array): PublicKey | undefined;
 }

@@ -11,6 +11,7 @@ import type { DecodeFault } from '../../foundation/errors.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import type { AlertDescription } from '../alert.ts';
 import type { CipherSuite } from '../cipher-suites.ts';
+import type { PeerAuthentication, PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
 import type { HandshakeFailureCause } from './handshake-failure.ts';
@@ -25,11 +26,23 @@ export interface PskAnswer {
   readonly key: Uint8Array;
 }
 
+/** What became of a `verify-peer`. */
+export type PeerVerdict =
+  /** `identity` names the peer in `connected`; may be empty. */
+  | { readonly accepted: true; readonly identity: Uint8Array }
+  | {
+      readonly accepted: false;
+      readonly cause: HandshakeFailureCause;
+      /** A sentence for a log: the subject, the dates, the names. */
+      readonly detail: string;
+    };
+
 /** What can happen to a state. */
 export type HandshakeInput =
   | { readonly kind: 'message'; readonly message: HandshakeMessage }
   | { readonly kind: 'change-cipher-spec' }
-  | { readonly kind: 'psk-answer'; readonly answer: PskAnswer | undefined };
+  | { readonly kind: 'psk-answer'; readonly answer: PskAnswer | undefined }
+  | { readonly kind: 'peer-verdict'; readonly verdict: PeerVerdict };
 
 /** One state. Each class holds only what it needs; `handle` returns the next one, or itself. */
 export interface HandshakeState {
@@ -63,13 +76,35 @@ export interface HandshakeParameters {
   readonly clientRandom: Uint8Array;
   readonly serverRandom: Uint8Array;
   readonly extendedMasterSecret: boolean;
+  /** RFC 9146; `undefined` when it was not negotiated. */
+  readonly connectionIds: ConnectionIds | undefined;
+  /** Whether RFC 9853 was negotiated. */
+  readonly returnRoutabilityCheck: boolean;
+  /** Largest plaintext of a record to the peer, and of one to us, in bytes (RFC 8449, RFC 6066 §4). */
+  readonly recordSizeLimits: { readonly peer: number; readonly own: number };
+  /** RFC 7301. */
+  readonly protocol: string | undefined;
+  /** RFC 6066 §3. */
+  readonly serverName: string | undefined;
+}
+
+/** The connection ids of an association (RFC 9146 §3); an empty one means records in the usual format. */
+export interface ConnectionIds {
+  /** In records to us: ours to choose, of the length that the layer was given. */
+  readonly own: Uint8Array;
+  /** In records to the peer, 0 … 255 bytes. */
+  readonly peer: Uint8Array;
 }
 
 /** What an association needs to know when the handshake is over. */
 export interface HandshakeResult {
   readonly parameters: HandshakeParameters;
-  /** The client's identity, on either side. */
+  /** PSK: the client's identity, on either side. Else what the verdict said, or empty. */
   readonly identity: Uint8Array;
+  readonly authentication: PeerAuthentication;
+  /** 48 bytes (RFC 5246 §8.1). */
+  readonly masterSecret: Uint8Array;
+  readonly resumed: boolean;
 }
 
 /** Why a state ends the handshake. */
@@ -98,6 +133,10 @@ export interface HandshakeContext {
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void;
   /** Asks the application for a key; the answer comes as an input. */
   askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void;
+  /** Asks the application to judge what the peer showed; the verdict comes as an input. */
+  askToVerifyPeer(question: { readonly credential: PresentedCredential; readonly serverName?: string }): void;
+  /** A connection id for records to us that no other association of this layer has. */
+  newConnectionId(length: number): Uint8Array;
   /** Remembers whether the identity had a key, for the cause of a failure. */
   noteIdentityUnknown(): void;
   /** Writes the key log line when the configuration wants it. */

@@ -12,6 +12,7 @@ import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
 import type { Instant } from '../../foundation/instant.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import { AlertDescription } from '../alert.ts';
+import type { PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { DtlsOutput, DtlsRole } from '../dtls-output.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
@@ -63,6 +64,8 @@ export class HandshakeEffects implements HandshakeContext {
   readonly #role: DtlsRole;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
+  readonly #askToVerifyPeer: HandshakeOptions['askToVerifyPeer'];
+  readonly #newConnectionId: HandshakeOptions['newConnectionId'];
 
   constructor(
     options: HandshakeOptions,
@@ -77,6 +80,8 @@ export class HandshakeEffects implements HandshakeContext {
     this.#role = traced.role;
     this.#emit = options.emit;
     this.#askForPsk = options.askForPsk;
+    this.#askToVerifyPeer = options.askToVerifyPeer;
+    this.#newConnectionId = options.newConnectionId;
     // Every suite of ours has this hash (RFC 5246 §7.4.9), so it can begin before the suite is chosen.
     this.transcript = new Transcript(this.crypto, 'SHA-256');
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
@@ -119,6 +124,18 @@ export class HandshakeEffects implements HandshakeContext {
     // The server's flight timer runs on: it also times the alert after a Finished that does not open.
     if (this.#role === 'client') this.flightMachine.handle('next-flight-received', this.now);
     this.#askForPsk(question);
+  }
+
+  askToVerifyPeer(question: {
+    readonly credential: PresentedCredential;
+    readonly serverName?: string;
+  }): void {
+    if (this.#role === 'client') this.flightMachine.handle('next-flight-received', this.now);
+    this.#askToVerifyPeer(question);
+  }
+
+  newConnectionId(length: number): Uint8Array {
+    return this.#newConnectionId(length);
   }
 
   noteIdentityUnknown(): void {

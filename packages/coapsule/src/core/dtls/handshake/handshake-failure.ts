@@ -4,31 +4,46 @@
  * @module
  */
 
+import type { CertificateFailureCause } from '../../x509/certificate-failure.ts';
 import type { AlertDescription } from '../alert.ts';
 
 /**
  * The cause, as exact as this side can know it.
  *
- * - `psk-identity-unknown`, `psk-mismatch`: server only; on the wire they look alike (RFC 4279 §5.3).
- * - `identity-unknown-or-key-wrong`: client only; the server does not say which.
+ * - `unknown-identity`, `psk-mismatch`: server only; on the wire they look alike (RFC 4279 §5.3).
+ * - `identity-or-key`: client only; the server does not say which.
  * - `transcript-mismatch`: keys agree, but the two sides saw different messages: someone changed one.
+ * - `peer-silent`: nothing (more) came; the detail says how far it went.
+ * - `mtu-too-large`: flights that need no large datagram arrived, those that do did not.
+ * - `cookie-loop`: each ClientHello was answered by another HelloVerifyRequest.
+ * - `version-too-old`: the peer speaks nothing newer than DTLS 1.0.
  */
 export type HandshakeFailureCause =
-  | 'psk-identity-unknown'
+  | 'unknown-identity'
   | 'psk-mismatch'
-  | 'identity-unknown-or-key-wrong'
+  | 'identity-or-key'
   | 'transcript-mismatch'
   | 'no-credentials'
-  | 'no-common-cipher-suite'
+  | 'no-common-suite'
   | 'no-common-group'
-  | 'protocol-version'
-  | 'extended-master-secret-missing'
+  | 'no-common-signature-scheme'
+  | 'no-common-certificate-type'
+  | 'no-common-protocol'
+  | 'unknown-server-name'
+  | 'no-extended-master-secret'
+  | CertificateFailureCause
+  | 'bad-signature'
+  | 'client-certificate-missing'
+  | 'peer-silent'
+  | 'mtu-too-large'
+  | 'version-too-old'
+  | 'cookie-loop'
   | 'unsupported-extension'
   | 'unexpected-message'
   | 'illegal-parameter'
   | 'malformed-message'
   | 'alert-received'
-  | 'timeout'
+  | 'too-many-attempts'
   | 'replaced'
   | 'capacity'
   | 'cancelled';

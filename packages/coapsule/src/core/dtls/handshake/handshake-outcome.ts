@@ -13,7 +13,7 @@ import type { ReplayWindowState } from '../record/anti-replay-window.ts';
 import type { RecordView } from '../record/demultiplex.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
 import type { Flight } from './flight.ts';
-import type { HandshakeResult } from './handshake-context.ts';
+import type { HandshakeContext, HandshakeResult } from './handshake-context.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 
 /** What a good handshake leaves: all that an association starts with. */
@@ -52,7 +52,9 @@ export interface HandshakeOptions {
   readonly random: RandomSource;
   readonly config: CheckedDtlsConfig;
   readonly emit: (output: DtlsOutput) => void;
-  readonly askForPsk: (question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }) => void;
+  readonly askForPsk: HandshakeContext['askForPsk'];
+  readonly askToVerifyPeer: HandshakeContext['askToVerifyPeer'];
+  readonly newConnectionId: HandshakeContext['newConnectionId'];
 }
 
 /** The record sequence number the first flight of a server begins with, and its client's first numbers. */

@@ -18,7 +18,7 @@ import { ContentType } from '../record/record-header.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
 import { HandshakeClock } from './handshake-clock.ts';
-import type { HandshakeInput, PskAnswer } from './handshake-context.ts';
+import type { HandshakeInput, PeerVerdict, PskAnswer } from './handshake-context.ts';
 import { HandshakeEffects } from './handshake-effects.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
@@ -139,6 +139,15 @@ export class Handshake {
     this.#drain();
   }
 
+  /** Hands over what the application thinks of the peer's credential. */
+  answerPeerVerification(verdict: PeerVerdict, now: Instant): void {
+    if (this.#effects.outcome !== undefined) return;
+    this.#effects.now = now;
+    this.#clock.noteProgress(now);
+    this.#advance({ kind: 'peer-verdict', verdict });
+    this.#drain();
+  }
+
   /** Runs what is due. */
   handleTimeout(now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
@@ -148,7 +157,7 @@ export class Handshake {
       this.#effects.end(this.#effects.evidence.failure('silence'));
     } else if (expired !== undefined) {
       this.#effects.end({
-        cause: 'timeout',
+        cause: 'peer-silent',
         detail:
           this.role === 'client'
             ? 'no answer in time'

@@ -122,10 +122,10 @@ export class KeyEvidence {
         'no-answer': 'the server answers our Finished with nothing but its last flight again',
         silence: 'the server fell silent after our Finished',
       };
-      return { cause: 'identity-unknown-or-key-wrong', detail: details[verdict] };
+      return { cause: 'identity-or-key', detail: details[verdict] };
     }
     return this.identityIsUnknown
-      ? { cause: 'psk-identity-unknown', detail: 'there is no key for the identity the client sent' }
+      ? { cause: 'unknown-identity', detail: 'there is no key for the identity the client sent' }
       : { cause: 'psk-mismatch', detail: `the client has another key for its identity: ${records}` };
   }
 
@@ -135,18 +135,18 @@ export class KeyEvidence {
     const name = alertName(alertReceived);
     if (this.#role === 'client' && isFinishedSent && keyAlerts.has(alertReceived)) {
       const detail = `the server does not know the identity or has another key for it (alert ${name})`;
-      return { cause: 'identity-unknown-or-key-wrong', detail, alertReceived };
+      return { cause: 'identity-or-key', detail, alertReceived };
     }
     if (alertReceived === AlertDescription.ProtocolVersion) {
       const detail = 'the peer does not speak DTLS 1.2 (alert protocol_version)';
-      return { cause: 'protocol-version', detail, alertReceived };
+      return { cause: 'version-too-old', detail, alertReceived };
     }
     return { cause: 'alert-received', detail: `the peer ended the handshake: ${name}`, alertReceived };
   }
 
   /** The same failure, or what a server knows better than the alert or the silence of its client tells. */
   refine(failure: HandshakeFailure): HandshakeFailure {
-    const isVague = failure.cause === 'timeout' || failure.cause === 'alert-received';
+    const isVague = failure.cause === 'peer-silent' || failure.cause === 'alert-received';
     const hasEvidence = this.#unopenedRecords > 0 || this.identityIsUnknown;
     if (this.#role === 'client' || !isVague || !hasEvidence) return failure;
     return { ...failure, ...this.failure('bad-finished') };

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { noBytes } from '../../foundation/bytes.ts';
 import type { AeadKey, CryptoProvider } from '../../foundation/crypto-provider.ts';
 import { InvariantError } from '../../foundation/errors.ts';
 import type { CipherSuite } from '../cipher-suites.ts';
@@ -18,6 +19,8 @@ export interface EpochKeys {
   readonly aead: AeadKey;
   /** The fixed part of the nonce: 4 or 12 bytes. */
   readonly writeIv: Uint8Array;
+  /** In each record under these keys (RFC 9146 §4); empty when records have the usual format. */
+  readonly connectionId: Uint8Array;
 }
 
 /**
@@ -30,13 +33,14 @@ export function createEpochKeys(
   suite: CipherSuite,
   writeKey: Uint8Array,
   writeIv: Uint8Array,
+  connectionId: Uint8Array = noBytes,
 ): EpochKeys {
   if (writeKey.length !== suite.keyLength || writeIv.length !== suite.fixedIvLength) {
     throw new InvariantError(
       `${suite.name} with a key of ${writeKey.length} and an IV of ${writeIv.length} bytes`,
     );
   }
-  return { suite, aead: crypto.aead(suite.aead, writeKey), writeIv: writeIv.slice() };
+  return { suite, aead: crypto.aead(suite.aead, writeKey), writeIv: writeIv.slice(), connectionId };
 }
 
 /** Bytes a protected record has more than its plaintext: header, explicit nonce and tag. */

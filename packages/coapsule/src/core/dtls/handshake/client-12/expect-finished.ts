@@ -45,6 +45,12 @@ export class ExpectFinished implements HandshakeState {
         alert: AlertDescription.DecryptError,
       });
     }
-    return context.establish({ parameters: this.#parameters, identity: this.#identity });
+    return context.establish({
+      parameters: this.#parameters,
+      identity: this.#identity,
+      authentication: { kind: 'psk' },
+      masterSecret: this.#masterSecret,
+      resumed: false,
+    });
   }
 }

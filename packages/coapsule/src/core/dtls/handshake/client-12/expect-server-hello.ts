@@ -136,6 +136,11 @@ export class ExpectServerHello implements HandshakeState {
       clientRandom: hello.random,
       serverRandom: answer.random.slice(),
       extendedMasterSecret: readExtendedMasterSecret(answer.extensions) === true,
+      connectionIds: undefined,
+      returnRoutabilityCheck: false,
+      recordSizeLimits: { peer: 16_384, own: 16_384 },
+      protocol: undefined,
+      serverName: undefined,
     });
   }
 }
@@ -149,7 +154,7 @@ function refusal(
 ): FailureOfState | undefined {
   if (answer.version !== ProtocolVersion.Dtls12) {
     return {
-      cause: 'protocol-version',
+      cause: 'version-too-old',
       detail: `the server chose version 0x${answer.version.toString(16)}; only DTLS 1.2 (0xfefd) is spoken here`,
       alert: AlertDescription.ProtocolVersion,
     };
@@ -184,7 +189,7 @@ function refusal(
   if (extended === 'malformed') return illegal('extended_master_secret is not empty');
   if (!extended && context.config.extendedMasterSecret !== 'preferred') {
     return {
-      cause: 'extended-master-secret-missing',
+      cause: 'no-extended-master-secret',
       detail: 'the server does not do extended_master_secret, which is required here (RFC 7627 §5.2)',
       alert: AlertDescription.HandshakeFailure,
     };

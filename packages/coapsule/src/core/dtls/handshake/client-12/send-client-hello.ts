@@ -44,7 +44,8 @@ export function sendClientHello(
  * ones). extended_master_secret and the renegotiation signal always stay.
  */
 function composeClientHello(context: HandshakeContext, serverName: string | undefined): ClientHello {
-  const { suites, mtu } = context.config;
+  const { mtu } = context.config;
+  const suites = context.config.suites.filter(({ keyExchange }) => keyExchange.endsWith('PSK'));
   const name = serverName === undefined ? undefined : serverNameExtension(serverName);
   const optional: Extension[] = [];
   if (suites.some((suite) => suite.keyExchange === 'ECDHE_PSK')) {

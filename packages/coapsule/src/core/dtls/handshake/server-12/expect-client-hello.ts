@@ -72,7 +72,7 @@ export class ExpectClientHello implements HandshakeState {
     const offersExtendedMasterSecret = readExtendedMasterSecret(hello.extensions) === true;
     if (!offersExtendedMasterSecret && context.config.extendedMasterSecret === 'required') {
       return context.fail({
-        cause: 'extended-master-secret-missing',
+        cause: 'no-extended-master-secret',
         detail: 'the client does not offer extended_master_secret, which is required here',
         alert: AlertDescription.HandshakeFailure,
       });
@@ -81,7 +81,7 @@ export class ExpectClientHello implements HandshakeState {
     const suite = chooseSuite(hello, context.config.suites, group !== undefined);
     if (suite === undefined) {
       return context.fail({
-        cause: 'no-common-cipher-suite',
+        cause: 'no-common-suite',
         detail: `the client offers ${suiteTexts(hello.cipherSuites)}; none of them can be used here`,
         alert: AlertDescription.HandshakeFailure,
       });
@@ -93,6 +93,11 @@ export class ExpectClientHello implements HandshakeState {
       clientRandom: hello.random.slice(),
       serverRandom: randomBytes(context.random, 32),
       extendedMasterSecret: offersExtendedMasterSecret,
+      connectionIds: undefined,
+      returnRoutabilityCheck: false,
+      recordSizeLimits: { peer: 16_384, own: 16_384 },
+      protocol: undefined,
+      serverName: undefined,
     };
     const extensions: Extension[] = [];
     // RFC 5746 §3.6: answered whenever the client shows that it knows it; OpenSSL 3 insists.
@@ -168,7 +173,9 @@ function chooseSuite(
   hasGroup: boolean,
 ): CipherSuite | undefined {
   return suites.find(
-    (suite) => hello.cipherSuites.includes(suite.id) && (suite.keyExchange === 'PSK' || hasGroup),
+    (suite) =>
+      hello.cipherSuites.includes(suite.id) &&
+      (suite.keyExchange === 'PSK' || (suite.keyExchange === 'ECDHE_PSK' && hasGroup)),
   );
 }
 

@@ -54,6 +54,12 @@ export class ExpectFinished implements HandshakeState {
       body: finishedBody(context, this.#parameters, this.#masterSecret, 'server'),
     };
     context.sendFlight(6, [{ kind: 'change-cipher-spec' }, { kind: 'message', message: finished, epoch: 1 }]);
-    return context.establish({ parameters: this.#parameters, identity: this.#identity });
+    return context.establish({
+      parameters: this.#parameters,
+      identity: this.#identity,
+      authentication: { kind: 'psk' },
+      masterSecret: this.#masterSecret,
+      resumed: false,
+    });
   }
 }
