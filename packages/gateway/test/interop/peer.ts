@@ -3,7 +3,7 @@
  * there; failed under COAPSULE_REQUIRE_PEERS=1.
  */
 import assert from 'node:assert/strict';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
@@ -20,8 +20,26 @@ const packageOf = {
   python3: 'python3-minimal',
 } as const;
 
+/** Where `scripts/install-peers.sh` puts what is no Debian package. */
+const installed = process.env['COAPSULE_PEERS'] ?? join(import.meta.dirname, '../../../../.peers');
+
+/** The Python that has Mbed TLS and aiocoap. */
+export const peerPython: string = join(installed, 'python/bin/python');
+
+/** The class path of the Scandium peer. */
+export const scandiumClassPath: string = ['scandium/lib/*', 'scandium/classes']
+  .map((path) => join(installed, path))
+  .join(delimiter);
+
+/** A file of each peer that is no Debian package. */
+const fileOf = {
+  mbedtls: peerPython,
+  aiocoap: peerPython,
+  scandium: join(installed, 'scandium/classes/ScandiumPeer.class'),
+} as const;
+
 /** A program of another implementation. */
-export type PeerProgram = keyof typeof packageOf;
+export type PeerProgram = keyof typeof packageOf | keyof typeof fileOf;
 
 /**
  * Why a test that needs these programs cannot run here, with the next step; undefined when all are there.
@@ -32,10 +50,22 @@ export function missingPeer(
   programs: readonly PeerProgram[],
   searchPath = process.env['PATH'] ?? '',
 ): string | undefined {
-  const missing = programs.filter((program) => !isOnPath(program, searchPath));
-  if (missing.length === 0) return undefined;
-  const packages = [...new Set(missing.map((program) => packageOf[program]))];
-  return `needs ${missing.join(', ')}: apt-get install ${packages.join(' ')}`;
+  const lacks: string[] = [];
+  const packages = new Set<string>();
+  let script = false;
+  for (const program of programs) {
+    if (program in fileOf) {
+      if (existsSync(fileOf[program as keyof typeof fileOf])) continue;
+      script = true;
+    } else {
+      if (isOnPath(program, searchPath)) continue;
+      packages.add(packageOf[program as keyof typeof packageOf]);
+    }
+    lacks.push(program);
+  }
+  if (lacks.length === 0) return undefined;
+  const remedy = script ? 'scripts/install-peers.sh' : `apt-get install ${[...packages].join(' ')}`;
+  return `needs ${lacks.join(', ')}: ${remedy}`;
 }
 
 function isOnPath(program: string, searchPath: string): boolean {

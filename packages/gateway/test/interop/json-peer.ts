@@ -1,0 +1,72 @@
+/** The peers that are programs of these tests: Scandium in Java and Mbed TLS in Python, which tell events as JSON. */
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { peerPython, scandiumClassPath } from './peer.ts';
+import { type BackgroundProcess, start } from './process.ts';
+
+/** One line of such a peer. */
+export interface PeerEvent {
+  readonly event: 'ready' | 'connected' | 'data' | 'alert' | 'failed' | 'sent' | 'error';
+  readonly [field: string]: string | number | boolean | null;
+}
+
+/** A confirmable GET /hello with token 7a, in hexadecimal (RFC 7252 §3): what a peer's client sends. */
+export const helloRequest = '410100017ab568656c6c6f';
+
+/** A peer in the background. */
+export class JsonPeer {
+  readonly process: BackgroundProcess;
+
+  constructor(process: BackgroundProcess) {
+    this.process = process;
+  }
+
+  /** All events so far. */
+  get events(): PeerEvent[] {
+    const lines = this.process.output.split('\n').filter((line) => /^\{.*\}$/.test(line));
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  /** Resolves with the nth event of this kind, the first by default. */
+  async event(name: PeerEvent['event'], nth = 1): Promise<PeerEvent> {
+    await this.process.waitFor(new RegExp(`(^\\{"event": ?"${name}".*\\}\\n[^]*){${nth}}`, 'm'), 30_000);
+    return this.events.filter(({ event }) => event === name)[nth - 1]!;
+  }
+
+  /** Writes a command line; Scandium only. */
+  say(command: string): void {
+    this.process.write(`${command}\n`);
+  }
+}
+
+/** Starts Scandium, with the options that `ScandiumPeer.java` names, and waits until it is ready. */
+export async function startScandium(
+  t: TestContext,
+  role: 'server' | 'client',
+  port: number,
+  ...options: readonly string[]
+): Promise<JsonPeer> {
+  const machine = [
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    '-XX:TieredStopAtLevel=1',
+    '-Xshare:auto',
+  ];
+  const peer = new JsonPeer(
+    start(t, 'java', [...machine, '-cp', scandiumClassPath, 'ScandiumPeer', role, String(port), ...options]),
+  );
+  await peer.event('ready');
+  return peer;
+}
+
+/** Starts Mbed TLS, with the options that `mbedtls_peer.py` names, and waits until it is ready. */
+export async function startMbedtls(
+  t: TestContext,
+  role: 'server' | 'client',
+  port: number,
+  ...options: readonly string[]
+): Promise<JsonPeer> {
+  const program = join(import.meta.dirname, 'mbedtls/mbedtls_peer.py');
+  const peer = new JsonPeer(start(t, peerPython, [program, role, String(port), ...options]));
+  await peer.event('ready');
+  return peer;
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt; Mbed TLS
+# and aiocoap into a Python environment, and Scandium's archives, under the folder .peers (or COAPSULE_PEERS).
+# Does nothing for what is there. Without it the tests that need a peer skip and name it.
+set -euo pipefail
+exec </dev/null
+cd "$(dirname "$0")/.."
+folder=${COAPSULE_PEERS:-$PWD/.peers}
+scandium=packages/gateway/test/interop/scandium
+
+# try N COMMAND…: network steps may fail once
+try() {
+  local left=$1
+  shift
+  until "$@"; do
+    left=$((left - 1))
+    [ "$left" -gt 0 ] || { echo "failed: $*" >&2; return 1; }
+    sleep 5
+  done
+}
+
+# The Python package DTLSSocket is built from its source: a compiler, autoconf and automake.
+missing=0
+for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-server-gnutls \
+    openssl gnutls-cli gnutls-serv tshark python3 java javac mvn cc make autoconf aclocal; do
+  command -v "$program" >/dev/null || missing=1
+done
+[ -e "$folder/python/bin/python" ] || dpkg -s python3-venv python3-dev >/dev/null 2>&1 || missing=1
+if [ "$missing" = 1 ]; then
+  export DEBIAN_FRONTEND=noninteractive
+  try 3 apt-get -o Acquire::Retries=3 update -qq
+  try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
+    libcoap3-bin openssl gnutls-bin tshark \
+    python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake \
+    openjdk-17-jdk-headless maven
+fi
+
+mkdir -p "$folder"
+if ! "$folder/python/bin/python" -c 'import aiocoap, DTLSSocket, mbedtls' 2>/dev/null; then
+  rm -rf "$folder/python"
+  /usr/bin/python3 -m venv "$folder/python"
+  try 3 "$folder/python/bin/pip" install -q --disable-pip-version-check \
+    'aiocoap[all]==0.4.17' DTLSSocket==0.2.3 python-mbedtls==2.10.1
+fi
+
+if [ ! -e "$folder/scandium/lib/scandium-3.14.0.jar" ]; then
+  try 3 mvn -B -q -f "$scandium/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder/scandium/lib"
+fi
+if [ ! "$folder/scandium/classes/ScandiumPeer.class" -nt "$scandium/ScandiumPeer.java" ]; then
+  javac -cp "$folder/scandium/lib/*" -d "$folder/scandium/classes" "$scandium/ScandiumPeer.java"
+fi
