@@ -1,0 +1,258 @@
+/**
+ * What associations need that are to outlive this process: write sequence numbers reserved ahead, and the right edge
+ * of each replay window stored before what lies beyond it counts (docs/decisions/012).
+ *
+ * The surroundings store both, in the order of the outputs. After a crash an association goes on with the first
+ * number that was not reserved, so that no nonce is used twice; and a record beyond the stored edge was never
+ * delivered, so that it is fresh. Sealing, opening and the associations themselves are elsewhere.
+ *
+ * @module
+ */
+
+import { after, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import type { AssociationId, DtlsRole } from './dtls-output.ts';
+
+/** What has to be stored. Each is to be in the store before any later one, or together with it. */
+export type KeepingOutput =
+  | {
+      readonly kind: 'reserve-sequence';
+      readonly association: AssociationId;
+      /** First number that is not reserved. Answer with `reservationStored` or `storingFailed`. */
+      readonly upTo: number;
+    }
+  | {
+      readonly kind: 'advance-edge';
+      readonly association: AssociationId;
+      /**
+       * Stored before the effects of data that comes out after this, or with them, and before answers to it leave.
+       * Answer with `edgeStored` or `storingFailed`.
+       */
+      readonly edge: number;
+    };
+
+/** A sealed record that may not leave yet. */
+export interface HeldRecord<Destination> {
+  readonly sequence: number;
+  readonly datagram: Uint8Array;
+  readonly to: Destination;
+}
+
+interface Kept<Destination> {
+  /** First number that is not reserved: stored, and asked for. */
+  reserved: number;
+  reservedAsked: number;
+  reservedAskedAt: Instant;
+  /** The number written with when it was asked for: tells the rate. */
+  reservedAskedFrom: number;
+  readonly held: HeldRecord<Destination>[];
+  /** Clients store none: their answers are told by tokens that are never used twice. */
+  readonly hasEdge: boolean;
+  edge: number;
+  edgeAsked: number;
+  edgeAskedAt: Instant;
+  /** The record that moved it. */
+  edgeAskedFrom: number;
+  lastReceived: Instant;
+  highest: number;
+}
+
+/** Numbers reserved at least, and at most, at once. */
+export const leastReservation = 64;
+const mostReserved = 65_536;
+
+/** Of each reservation these are for alerts alone: the end can be told when no more can be reserved. */
+const reservedForAlerts = 4;
+
+/** A reservation is for this time at the present rate; it is renewed when half of it is used. */
+const reservationMs = 20_000;
+
+/** The edge goes ahead of a fast peer by this time at its rate. */
+const edgeAheadMs = 4000;
+
+/** A peer that sends less often than this is slow: its edge is exact. */
+const slowIntervalMs = 1000;
+
+const mostEdgeAhead = 65_536;
+
+/** When a fast peer was quiet for this time its edge becomes exact again. */
+const quietMs = 5000;
+
+/** Records held back for one association; more are dropped, as the network might have done. */
+const maxHeld = 32;
+
+/** The associations of a layer that are kept. Emits what is to be stored. */
+export class KeptAssociations<Destination> {
+  readonly #emit: (output: KeepingOutput) => void;
+  readonly #kept = new Map<AssociationId, Kept<Destination>>();
+  readonly #quietTimers = new TimerQueue<AssociationId>();
+
+  constructor(emit: (output: KeepingOutput) => void) {
+    this.#emit = emit;
+  }
+
+  /** Number of kept associations. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  has(association: AssociationId): boolean {
+    return this.#kept.has(association);
+  }
+
+  /**
+   * Begins to keep an association.
+   *
+   * @param first The next sequence number to write with.
+   * @param reserved First number that is not reserved, as the surroundings have it or are about to store it.
+   * @param edge Right edge of the window as stored; -1 when nothing was received.
+   */
+  add(
+    association: AssociationId,
+    role: DtlsRole,
+    first: number,
+    reserved: number,
+    edge: number,
+    now: Instant,
+  ): void {
+    this.#kept.set(association, {
+      reserved,
+      reservedAsked: reserved,
+      reservedAskedAt: now,
+      reservedAskedFrom: first,
+      held: [],
+      hasEdge: role === 'server',
+      edge,
+      edgeAsked: edge,
+      edgeAskedAt: now,
+      edgeAskedFrom: edge,
+      lastReceived: now,
+      highest: edge,
+    });
+  }
+
+  /** It ended, or could not be stored: from now on it is like any other. Returns what was held back. */
+  remove(association: AssociationId): readonly HeldRecord<Destination>[] {
+    const held = this.#kept.get(association)?.held ?? [];
+    this.#kept.delete(association);
+    this.#quietTimers.cancel(association);
+    return held;
+  }
+
+  /** First number that is not reserved, if it is kept. */
+  reserved(association: AssociationId): number | undefined {
+    return this.#kept.get(association)?.reserved;
+  }
+
+  /**
+   * Whether a record that was sealed with this number may leave now. If not it is held back until
+   * `reservationStored`, or dropped when too many are.
+   */
+  mayLeave(
+    association: AssociationId,
+    isAlert: boolean,
+    record: HeldRecord<Destination>,
+    now: Instant,
+  ): boolean {
+    const kept = this.#kept.get(association);
+    if (kept === undefined) return true;
+    const { sequence } = record;
+    if (kept.reservedAsked === kept.reserved) this.#reserveAhead(association, kept, sequence, now);
+    if (sequence < kept.reserved - (isAlert ? 0 : reservedForAlerts)) return true;
+    if (!isAlert && kept.held.length < maxHeld) kept.held.push(record);
+    return false;
+  }
+
+  #reserveAhead(association: AssociationId, kept: Kept<Destination>, sequence: number, now: Instant): void {
+    const block = kept.reserved - kept.reservedAskedFrom;
+    if (kept.reserved - sequence > block / 2) return;
+    const elapsed = Math.max(1, elapsedMs(kept.reservedAskedAt, now));
+    const sent = sequence - kept.reservedAskedFrom;
+    const wanted = Math.ceil((sent / elapsed) * reservationMs);
+    // Four times the last one at most: a burst is no rate.
+    const size = Math.min(mostReserved, Math.max(leastReservation, Math.min(wanted, 4 * block)));
+    kept.reservedAsked = Math.max(kept.reserved, sequence) + size;
+    kept.reservedAskedAt = now;
+    kept.reservedAskedFrom = sequence;
+    this.#emit({ kind: 'reserve-sequence', association, upTo: kept.reservedAsked });
+  }
+
+  /** A reservation is in the store. Returns what may leave now. */
+  reservationStored(association: AssociationId, upTo: number): readonly HeldRecord<Destination>[] {
+    const kept = this.#kept.get(association);
+    if (kept === undefined || upTo <= kept.reserved) return [];
+    kept.reserved = upTo;
+    kept.reservedAsked = Math.max(kept.reservedAsked, upTo);
+    const count = kept.held.findIndex(({ sequence }) => sequence >= upTo - reservedForAlerts);
+    return kept.held.splice(0, count < 0 ? kept.held.length : count);
+  }
+
+  /** An authentic, new record came: before it counts, the edge has to be where it is or beyond. */
+  received(association: AssociationId, sequence: number, now: Instant): void {
+    const kept = this.#kept.get(association);
+    if (kept === undefined || !kept.hasEdge) return;
+    kept.lastReceived = now;
+    if (sequence > kept.highest) kept.highest = sequence;
+    const ahead = kept.edgeAsked - kept.edgeAskedFrom;
+    const isBeyond = sequence > kept.edgeAsked;
+    // A fast peer's edge moves on when half of it is used, so that nothing waits for it.
+    if (!isBeyond && (ahead === 0 || sequence <= kept.edgeAsked - ahead / 2)) return;
+    const elapsed = elapsedMs(kept.edgeAskedAt, now);
+    const count = sequence - kept.edgeAskedFrom;
+    const isSlow = elapsed / count >= slowIntervalMs;
+    const margin = isSlow
+      ? 0
+      : Math.min(
+          mostEdgeAhead,
+          // From 0 it grows by steps: a few records in a row are no rate.
+          4 * count,
+          Math.ceil((count / Math.max(1, elapsed)) * edgeAheadMs),
+        );
+    if (!isBeyond && sequence + margin <= kept.edgeAsked) return;
+    this.#ask(association, kept, sequence, sequence + margin, now);
+    if (margin > 0) this.#quietTimers.set(association, after(now, quietMs));
+  }
+
+  #ask(association: AssociationId, kept: Kept<Destination>, from: number, edge: number, now: Instant): void {
+    kept.edgeAsked = edge;
+    kept.edgeAskedAt = now;
+    kept.edgeAskedFrom = from;
+    this.#emit({ kind: 'advance-edge', association, edge });
+  }
+
+  edgeStored(association: AssociationId, edge: number): void {
+    const kept = this.#kept.get(association);
+    if (kept !== undefined) kept.edge = edge;
+  }
+
+  /**
+   * A reservation or an edge could not be stored: the next record asks again.
+   *
+   * @returns whether records are held back for it, which cannot go out.
+   */
+  storingFailed(association: AssociationId): boolean {
+    const kept = this.#kept.get(association);
+    if (kept === undefined) return false;
+    kept.reservedAsked = kept.reserved;
+    kept.edgeAsked = Math.min(kept.edge, kept.edgeAsked);
+    kept.edgeAskedFrom = kept.edgeAsked;
+    return kept.held.length > 0;
+  }
+
+  /** Makes the edges of peers exact that were fast and fell silent. */
+  handleTimeout(now: Instant): void {
+    for (;;) {
+      const due = this.#quietTimers.expire(now);
+      if (due === undefined) return;
+      const kept = this.#kept.get(due);
+      if (kept === undefined || kept.edgeAsked === kept.highest) continue;
+      const quietAt = after(kept.lastReceived, quietMs);
+      if (quietAt > now) this.#quietTimers.set(due, quietAt);
+      else this.#ask(due, kept, kept.highest, kept.highest, now);
+    }
+  }
+
+  nextTimeout(): Instant | undefined {
+    return this.#quietTimers.next();
+  }
+}
