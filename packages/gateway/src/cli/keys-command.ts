@@ -8,10 +8,11 @@ import { Command } from 'commander';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { addCertificateCommands } from './keys-certificate.ts';
 import { hexText, wholeNumber } from './option-values.ts';
 import { appendPskLine, formatPskLine } from './psk-file.ts';
 
-/** Makes the command. `keys psk` is there; the other kinds are refused by name. */
+/** Makes the command; kinds that are still to come are refused by name. */
 export function keysCommand(environment: CommandEnvironment): Command {
   const keys = new Command('keys').description('make credentials');
   keys
@@ -43,7 +44,8 @@ export function keysCommand(environment: CommandEnvironment): Command {
         environment.stderr.write(`a key for ${new TextDecoder().decode(identity)} is in ${file}\n`);
       }
     });
-  for (const kind of ['rpk', 'ca', 'cert', 'oscore']) {
+  addCertificateCommands(keys, environment);
+  for (const kind of ['oscore']) {
     keys
       .command(kind, { hidden: true })
       .allowUnknownOption()
@@ -52,7 +54,7 @@ export function keysCommand(environment: CommandEnvironment): Command {
         throw new CommandFailure(
           ExitCode.Usage,
           `"coapsule keys ${kind}" is not there yet`,
-          'this version makes pre-shared keys: "coapsule keys psk"',
+          'see "coapsule keys --help" for what there is',
         );
       });
   }

@@ -1,0 +1,154 @@
+/**
+ * Issues certificates in the profile of RFC 7925 §4.4 and RFC 5280: authorities, servers, devices.
+ *
+ * Every certificate has the key usages and extended key usages of its role and no others. Names of servers are in the
+ * subjectAltName (RFC 9525 §2); a device is named by the common name of its subject. No revocation, no requests by
+ * others (CSR).
+ *
+ * @module
+ */
+
+import 'reflect-metadata'; // before @peculiar/x509, which needs it at import
+import {
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  type webcrypto,
+  type X509Certificate,
+} from 'node:crypto';
+import { isIP } from 'node:net';
+import * as x509 from '@peculiar/x509';
+import { type KeyType, newPrivateKey, privateKeyPem } from './private-key.ts';
+
+/** Days a certificate holds. */
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** A certificate and its private key. */
+export interface Issued {
+  readonly certificatePem: string;
+  /** PKCS #8, not encrypted. */
+  readonly privateKeyPem: string;
+}
+
+/** An authority that signs. */
+export interface Issuer {
+  readonly certificate: X509Certificate;
+  readonly privateKey: KeyObject;
+}
+
+/** Makes an authority that may issue end certificates and no further authorities. */
+export async function issueAuthority(
+  commonName: string,
+  { type, ...validity }: Validity & { readonly type: KeyType },
+): Promise<Issued> {
+  const privateKey = newPrivateKey(type);
+  const keys = cryptoKeys(privateKey);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    ...validity,
+    serialNumber: newSerialNumber(),
+    name: nameOf(commonName),
+    keys,
+    signingAlgorithm: signingAlgorithm(privateKey),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificatePem: pemText(certificate), privateKeyPem: privateKeyPem(privateKey) };
+}
+
+/** What a certificate is for. */
+export interface Subject {
+  readonly role: 'server' | 'device';
+  readonly commonName: string;
+  /** DNS names and IP addresses. */
+  readonly names: readonly string[];
+  readonly type: KeyType;
+}
+
+/** Makes a key and a certificate for a server or a device. */
+export async function issueCertificate(
+  issuer: Issuer,
+  { role, commonName, names, type }: Subject,
+  validity: Validity,
+): Promise<Issued> {
+  const privateKey = newPrivateKey(type);
+  const { publicKey } = cryptoKeys(privateKey);
+  const authority = new x509.X509Certificate(new Uint8Array(issuer.certificate.raw));
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...validity,
+    serialNumber: newSerialNumber(),
+    subject: nameOf(commonName),
+    // The encoded form: names are compared byte by byte in many implementations.
+    issuer: authority.subjectName,
+    publicKey,
+    signingKey: cryptoKeys(issuer.privateKey).privateKey,
+    signingAlgorithm: signingAlgorithm(issuer.privateKey),
+    extensions: [
+      new x509.BasicConstraintsExtension(false),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([
+        role === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
+      ]),
+      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names.map(generalName))]),
+      await authorityKeyIdentifier(authority),
+    ],
+  });
+  return { certificatePem: pemText(certificate), privateKeyPem: privateKeyPem(privateKey) };
+}
+
+/** RFC 5280 §4.2.1.1: the identifier in the issuer's certificate; one over its key when it has none. */
+async function authorityKeyIdentifier(
+  authority: x509.X509Certificate,
+): Promise<x509.AuthorityKeyIdentifierExtension> {
+  const keyId = authority.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  return keyId === undefined
+    ? await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey)
+    : new x509.AuthorityKeyIdentifierExtension(keyId);
+}
+
+function cryptoKeys(privateKey: KeyObject): {
+  readonly privateKey: webcrypto.CryptoKey;
+  readonly publicKey: webcrypto.CryptoKey;
+} {
+  const algorithm = importAlgorithm(privateKey);
+  return {
+    privateKey: privateKey.toCryptoKey(algorithm, true, ['sign']),
+    publicKey: createPublicKey(privateKey).toCryptoKey(algorithm, true, ['verify']),
+  };
+}
+
+function importAlgorithm(key: KeyObject): webcrypto.EcKeyImportParams | { readonly name: string } {
+  if (key.asymmetricKeyType === 'ed25519') return { name: 'Ed25519' };
+  const namedCurve = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'P-384' : 'P-256';
+  return { name: 'ECDSA', namedCurve };
+}
+
+function signingAlgorithm(key: KeyObject): webcrypto.EcdsaParams | { readonly name: string } {
+  if (key.asymmetricKeyType === 'ed25519') return { name: 'Ed25519' };
+  const hash = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'SHA-384' : 'SHA-256';
+  return { name: 'ECDSA', hash };
+}
+
+/** RFC 5280 §4.1.2.2: positive, at most 20 octets; random, so that nobody can foresee what will be signed. */
+function newSerialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40;
+  return bytes.toString('hex');
+}
+
+function nameOf(commonName: string): x509.Name {
+  return new x509.Name([{ CN: [{ utf8String: commonName }] }]);
+}
+
+function generalName(name: string): { readonly type: 'dns' | 'ip'; readonly value: string } {
+  return { type: isIP(name) === 0 ? 'dns' : 'ip', value: name };
+}
+
+function pemText(certificate: x509.X509Certificate): string {
+  return `${certificate.toString('pem').trim()}\n`;
+}
