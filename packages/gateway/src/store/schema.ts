@@ -81,6 +81,23 @@ const migrations: readonly string[] = [
      DELETE FROM account_path
        WHERE identity = coalesce(OLD.identity, '') AND path = OLD.path AND readings = 0;
    END;`,
+  // 4: associations that outlive the process
+  `CREATE TABLE association (
+     name TEXT PRIMARY KEY,
+     endpoint TEXT NOT NULL,
+     host TEXT NOT NULL,
+     port INTEGER NOT NULL,
+     identity BLOB NOT NULL,
+     authentication TEXT NOT NULL,
+     credential BLOB,
+     key_stamp TEXT NOT NULL,
+     state BLOB NOT NULL,
+     reserved INTEGER NOT NULL,
+     edge INTEGER NOT NULL,
+     is_exact INTEGER NOT NULL,
+     heard_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX association_by_age ON association (endpoint, heard_at_ms);`,
 ];
 
 /** The version that this program reads and writes. */

@@ -3,12 +3,23 @@
  *
  * Plain values only: they cross the thread boundary by structured clone.
  */
+import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
+/** One write. Writes become durable in their order, or together. */
+export type WriteTask = RecordTask | AssociationTask;
+
+/** A change of a kept association. */
+export interface AssociationTask {
+  readonly kind: 'association';
+  readonly change: AssociationChange;
+}
+
 /** One reading and the request it came in. */
 export interface RecordTask {
+  readonly kind: 'reading';
   readonly reading: Reading;
   readonly request: RequestFingerprint;
   readonly terms: RecordTerms;
@@ -17,7 +28,12 @@ export interface RecordTask {
 /** What the worker can be asked, with the type of its answer. */
 export interface StoreQuestions {
   /** All in one transaction; the answer comes after the commit. */
-  readonly record: { readonly ask: readonly RecordTask[]; readonly answer: readonly RecordOutcome[] };
+  readonly write: {
+    readonly ask: readonly WriteTask[];
+    readonly answer: readonly (RecordOutcome | undefined)[];
+  };
+  /** In a transaction of its own. */
+  readonly resume: { readonly ask: ResumeRequest; readonly answer: readonly ResumedRow[] };
   readonly latest: { readonly ask: string; readonly answer: Reading | undefined };
   readonly pathsBelow: {
     readonly ask: { readonly prefix: string; readonly limit: number };

@@ -1,15 +1,16 @@
 /**
  * The worker thread that owns the gateway's database: node:sqlite is synchronous, and a commit waits for the disk.
  *
- * It answers one question after the other and commits each `record` question as one transaction. It also notices
+ * It answers one question after the other and commits each `write` question as one transaction. It also notices
  * when another process (`coapsule device`) has written, by PRAGMA data_version, which costs no disk access.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
 import { ReadingTable, type RecordOutcome } from './reading-table.ts';
 import { storeFaultOf } from './store-fault.ts';
-import type { FaultValue, FromWorker, RecordTask, ToWorker } from './store-protocol.ts';
+import type { FaultValue, FromWorker, ToWorker, WriteTask } from './store-protocol.ts';
 
 /** Where the façade tells the worker to work. */
 export interface StoreWorkerData {
@@ -36,6 +37,7 @@ function serve(store: OpenDatabase): void {
   const { database } = store;
   const readings = new ReadingTable(database);
   const devices = new DeviceTable(database);
+  const associations = new AssociationTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -61,8 +63,10 @@ function serve(store: OpenDatabase): void {
 
   function answer(message: ToWorker): unknown {
     switch (message.kind) {
-      case 'record':
-        return recordAll(message.ask);
+      case 'write':
+        return writeAll(message.ask);
+      case 'resume':
+        return inTransaction(() => associations.resume(message.ask));
       case 'latest':
         return readings.latest(message.ask);
       case 'pathsBelow':
@@ -78,15 +82,28 @@ function serve(store: OpenDatabase): void {
     }
   }
 
-  function recordAll(tasks: readonly RecordTask[]): readonly RecordOutcome[] {
+  function writeAll(tasks: readonly WriteTask[]): readonly (RecordOutcome | undefined)[] {
+    return inTransaction(() => {
+      const newest = tasks.reduce(
+        (latest, task) => (task.kind === 'reading' ? Math.max(latest, task.reading.receivedAtMs) : latest),
+        0,
+      );
+      if (newest > 0) readings.purge(newest);
+      return tasks.map((task) => {
+        if (task.kind === 'reading') return readings.record(task.reading, task.request, task.terms);
+        associations.apply(task.change);
+        return undefined;
+      });
+    });
+  }
+
+  function inTransaction<T>(work: () => T): T {
     // IMMEDIATE: wait for another writer at the start, never fail in the middle.
     database.exec('BEGIN IMMEDIATE');
     try {
-      const newest = tasks.reduce((latest, { reading }) => Math.max(latest, reading.receivedAtMs), 0);
-      readings.purge(newest);
-      const outcomes = tasks.map(({ reading, request, terms }) => readings.record(reading, request, terms));
+      const result = work();
       database.exec('COMMIT');
-      return outcomes;
+      return result;
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;

@@ -1,15 +1,16 @@
 /**
- * The gateway's store as promises: readings with their deduplication records, and devices.
+ * The gateway's store as promises: readings with their deduplication records, devices, and kept associations.
  *
  * The work is done in store-worker.ts. Writes are committed in groups: while one transaction is being made durable
  * the next ones wait here and go together, so that many devices share one wait for the disk. A promise of `record`
- * fulfils after the commit, never before.
+ * or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too.
  */
 import { Worker } from 'node:worker_threads';
+import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import { StoreFault } from './store-fault.ts';
-import type { FaultValue, FromWorker, RecordTask, StoreQuestions, ToWorker } from './store-protocol.ts';
+import type { FaultValue, FromWorker, StoreQuestions, ToWorker, WriteTask } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
 
 /** What an owner of the store may set. */
@@ -39,7 +40,7 @@ export class Store implements AsyncDisposable {
   readonly #options: StoreOptions;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
-  #writes: (RecordTask & Waiting<RecordOutcome>)[] = [];
+  #writes: (Waiting<RecordOutcome | undefined> & { readonly task: WriteTask })[] = [];
   #waitingBytes = 0;
   #committing = false;
   #ended: StoreFault | undefined;
@@ -105,18 +106,29 @@ export class Store implements AsyncDisposable {
         new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later'),
       );
     }
-    return new Promise((resolve, reject) => {
-      this.#writes.push({
-        // Views of datagrams: sent to the worker, a view takes all of its buffer along.
-        reading: { ...reading, value: reading.value.slice() },
-        request: { ...request, token: request.token.slice(), digest: request.digest.slice() },
-        terms,
-        resolve,
-        reject,
-      });
-      this.#waitingBytes += reading.value.length;
-      this.#commitNext();
-    });
+    this.#waitingBytes += reading.value.length;
+    return this.#write({
+      kind: 'reading',
+      // Views of datagrams: sent to the worker, a view takes all of its buffer along.
+      reading: { ...reading, value: reading.value.slice() },
+      request: { ...request, token: request.token.slice(), digest: request.digest.slice() },
+      terms,
+    }) as Promise<RecordOutcome>;
+  }
+
+  /**
+   * Change what is kept of an association, durably. Fulfils after the commit.
+   *
+   * Not bounded here: the association itself is, and it asks for one change at a time.
+   */
+  async changeAssociation(change: AssociationChange): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    await this.#write({ kind: 'association', change });
+  }
+
+  /** Take over the associations of an endpoint from an earlier process. */
+  resumeAssociations(request: ResumeRequest): Promise<readonly ResumedRow[]> {
+    return this.#ask('resume', request);
   }
 
   /** The newest reading of a path. */
@@ -160,18 +172,25 @@ export class Store implements AsyncDisposable {
     return new Promise((resolve) => this.#waitingForCommit.push(resolve));
   }
 
+  #write(task: WriteTask): Promise<RecordOutcome | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#writes.push({ task, resolve, reject });
+      this.#commitNext();
+    });
+  }
+
   #commitNext(): void {
     if (this.#committing || this.#writes.length === 0 || this.#ended !== undefined) return;
     const group = this.#writes;
     this.#writes = [];
     this.#waitingBytes = 0;
     this.#committing = true;
-    const tasks = group.map(({ reading, request, terms }) => ({ reading, request, terms }));
-    this.#ask('record', tasks)
+    const tasks = group.map(({ task }) => task);
+    this.#ask('write', tasks)
       .then(
         (outcomes) => {
           this.#commits += 1;
-          for (const [index, write] of group.entries()) write.resolve(outcomes[index] as RecordOutcome);
+          for (const [index, write] of group.entries()) write.resolve(outcomes[index]);
         },
         (fault: StoreFault) => {
           for (const write of group) write.reject(fault);

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import type { AssociationRow, ResumeRequest } from '../../src/store/association-table.ts';
+import { prepareDataFolder } from '../../src/store/data-folder.ts';
+import { migrate } from '../../src/store/schema.ts';
+import { Store } from '../../src/store/store.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const hourMs = 3_600_000;
+
+function row(name: string, changes: Partial<AssociationRow> = {}): AssociationRow {
+  return {
+    name,
+    endpoint: 'coaps',
+    host: '192.0.2.1',
+    port: 40_000,
+    identity: Uint8Array.of(1, 2),
+    authentication: 'psk',
+    credential: undefined,
+    keyStamp: 'store:1 1',
+    state: new Uint8Array(188).fill(3),
+    reserved: 64,
+    edge: 0,
+    ...changes,
+  };
+}
+
+function resume(changes: Partial<ResumeRequest> = {}): ResumeRequest {
+  return { endpoint: 'coaps', ahead: 64, nowMs: 10 * hourMs, maxAgeMs: hourMs, maxCount: 100, ...changes };
+}
+
+test('an association comes back in the next process with numbers that no process had', async (t) => {
+  const path = temporaryFolder(t);
+  {
+    await using store = await Store.open(path);
+    await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
+    await store.changeAssociation({ kind: 'reserve', name: 'a', upTo: 500 });
+    await store.changeAssociation({ kind: 'edge', name: 'a', edge: 17, nowMs: 10 * hourMs });
+  }
+  await using store = await Store.open(path);
+  const [first] = await store.resumeAssociations(resume());
+  assert.deepEqual(first, { ...row('a', { reserved: 564, edge: 17 }), writeFrom: 500, exact: false });
+  const [second] = await store.resumeAssociations(resume());
+  assert.equal(second?.writeFrom, 564, 'a process that crashed at once may have used its reservation');
+});
+
+test('a clean end leaves exact values, which count once', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
+  const state = new Uint8Array(180).fill(9);
+  await store.changeAssociation({
+    kind: 'suspend',
+    name: 'a',
+    host: '192.0.2.2',
+    port: 41_000,
+    state,
+    next: 12,
+    edge: 8,
+  });
+  const [taken] = await store.resumeAssociations(resume());
+  assert.equal(taken?.exact, true);
+  assert.equal(taken?.writeFrom, 12);
+  assert.equal(taken?.host, '192.0.2.2');
+  assert.deepEqual(taken?.state, state);
+  const [again] = await store.resumeAssociations(resume());
+  assert.equal(again?.exact, false);
+  assert.equal(again?.writeFrom, 12 + 64);
+});
+
+test('a reservation never goes back', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
+  await store.changeAssociation({ kind: 'reserve', name: 'a', upTo: 30 });
+  assert.equal((await store.resumeAssociations(resume()))[0]?.writeFrom, 64);
+});
+
+test('what was not heard for too long, is too much, or was removed does not come back', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  for (const [name, nowMs] of [
+    ['old', 8 * hourMs],
+    ['third', 9.7 * hourMs],
+    ['second', 9.8 * hourMs],
+    ['first', 9.9 * hourMs],
+    ['removed', 10 * hourMs],
+  ] as const) {
+    await store.changeAssociation({ kind: 'add', row: row(name), nowMs });
+  }
+  await store.changeAssociation({ kind: 'remove', name: 'removed' });
+  await store.changeAssociation({ kind: 'reserve', name: 'removed', upTo: 900 });
+  await store.changeAssociation({
+    kind: 'add',
+    row: row('of another', { endpoint: 'other' }),
+    nowMs: 10 * hourMs,
+  });
+  const names = (await store.resumeAssociations(resume({ maxCount: 2 }))).map(({ name }) => name);
+  assert.deepEqual(names, ['second', 'first']);
+  assert.equal((await store.resumeAssociations(resume())).length, 2, 'the others are gone for good');
+});
+
+test('an edge is durable no later than a reading that was asked for after it', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
+  const order: string[] = [];
+  const edge = store.changeAssociation({ kind: 'edge', name: 'a', edge: 5, nowMs: 10 * hourMs });
+  const reading = store.record(
+    {
+      path: '/sensors/a',
+      value: Uint8Array.of(1),
+      contentFormat: undefined,
+      identity: 'a',
+      peerAddress: '',
+      receivedAtMs: 1,
+    },
+    { peer: 'a', messageId: 1, token: new Uint8Array(0), digest: new Uint8Array(32), lifetimeMs: 1000 },
+  );
+  void edge.then(() => order.push('edge'));
+  void reading.then(() => order.push('reading'));
+  await Promise.all([edge, reading]);
+  assert.deepEqual(order, ['edge', 'reading']);
+});
+
+test('a database of schema version 3 gets room for associations and keeps its devices', async (t) => {
+  const path = temporaryFolder(t);
+  const database = new DatabaseSync(prepareDataFolder(path, { create: true }).databasePath);
+  migrate(database, 3);
+  database.exec("INSERT INTO device (id, psk, added_at_ms) VALUES ('a', x'01', 7)");
+  database.close();
+  await using store = await Store.open(path);
+  assert.equal((await store.devices()).length, 1);
+  assert.deepEqual(await store.resumeAssociations(resume()), []);
+});
