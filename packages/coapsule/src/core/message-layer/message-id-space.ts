@@ -74,6 +74,11 @@ export class MessageIdSpace {
     }
   }
 
+  /** The ID that the next message gets. */
+  get next(): number {
+    return this.#next;
+  }
+
   /** IDs that may not be used now. */
   get inUse(): number {
     return this.#inUse;
@@ -108,11 +113,13 @@ export class MessageIds {
   readonly #shared: readonly MessageIdSpace[];
   readonly #seed: number;
   readonly #lapses = new TimerQueue<PeerKey>();
+  readonly #lifetimeMs: DurationMs;
 
   /** @param exchangeLifetimeMs The longest lifetime that will be asked for. */
   constructor(random: RandomSource, maxPeers: number, exchangeLifetimeMs: DurationMs) {
     this.#random = random;
     this.#maxPeers = maxPeers;
+    this.#lifetimeMs = exchangeLifetimeMs;
     this.#segmentMs = exchangeLifetimeMs / 64;
     this.#shared = Array.from(
       { length: sharedSpaces },
@@ -141,6 +148,19 @@ export class MessageIds {
     const id = space.allocate(lifetimeMs, now);
     if (this.#lapses.deadline(peer) === undefined) this.#watch(peer, space);
     return id;
+  }
+
+  /** The ID that the next message to `peer` may get; any, when none of its IDs is in use. */
+  next(peer: PeerKey): number {
+    return this.#own.get(peer)?.next ?? randomUint16(this.#random);
+  }
+
+  /** Goes on from `next` with a peer that came from another process, and has no ID in use in this one. */
+  continueAt(peer: PeerKey, next: number, now: Instant): void {
+    if (this.#own.size >= this.#maxPeers) return;
+    this.#own.set(peer, new MessageIdSpace(next % idCount, this.#segmentMs));
+    // By then what the other process used has lapsed too.
+    this.#lapses.set(peer, after(now, this.#lifetimeMs));
   }
 
   /** When an ID towards `peer` becomes free. */

@@ -251,6 +251,16 @@ export class MessageLayer {
     this.#transmissions.forgetPeer(peer);
   }
 
+  /** The Message ID that the next message to `peer` gets, for a process that goes on with it. */
+  nextMessageId(peer: PeerKey): number {
+    return this.#transmissions.messageIds.next(peer);
+  }
+
+  /** Goes on where another process ended (RFC 7252 §4.4): its Message IDs may still be known to the peer. */
+  continueMessageIds(peer: PeerKey, next: number, now: Instant): void {
+    this.#transmissions.messageIds.continueAt(peer, next, now);
+  }
+
   /** The next output, oldest first. */
   poll(): MessageLayerOutput | undefined {
     return this.#outputs.shift();

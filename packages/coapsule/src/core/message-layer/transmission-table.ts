@@ -51,7 +51,7 @@ export class TransmissionTable {
   readonly #limits: MessageLayerLimits;
   readonly #counters: MessageLayerCounters;
   readonly #outputs: OutputQueue<MessageLayerOutput>;
-  readonly #messageIds: MessageIds;
+  readonly messageIds: MessageIds;
   readonly #congestion: CongestionControl<Transmission>;
   readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
   /** All that are waiting or sent. */
@@ -88,7 +88,7 @@ export class TransmissionTable {
       CON: Math.max(exchangeLifetimeMs(parameters), maxTransmitWaitMs(parameters)),
       NON: nonLifetimeMs(parameters),
     };
-    this.#messageIds = new MessageIds(
+    this.messageIds = new MessageIds(
       random,
       limits.messageIdPeers,
       Math.max(...Object.values(this.#lifetimeMs)),
@@ -101,7 +101,7 @@ export class TransmissionTable {
     return (
       this.#transmissions.size +
       this.#sent.size +
-      this.#messageIds.size +
+      this.messageIds.size +
       this.#congestion.size +
       this.#congestion.probed +
       this.#wakes.size +
@@ -247,7 +247,7 @@ export class TransmissionTable {
     for (let due = this.#retransmissions.expire(now); due; due = this.#retransmissions.expire(now)) {
       this.#retransmit(due, now);
     }
-    this.#messageIds.handleTimeout(now);
+    this.messageIds.handleTimeout(now);
     for (let peer = this.#wakes.expire(now); peer !== undefined; peer = this.#wakes.expire(now)) {
       this.#congestion.sweepProbe(peer, now);
       this.#serve(peer, now);
@@ -257,7 +257,7 @@ export class TransmissionTable {
   nextTimeout(): Instant | undefined {
     return earliest(
       earliest(this.#retransmissions.next(), this.#wakes.next()),
-      earliest(this.#messageIds.nextTimeout(), this.#firstToLapse?.lapses),
+      earliest(this.messageIds.nextTimeout(), this.#firstToLapse?.lapses),
     );
   }
 
@@ -270,7 +270,7 @@ export class TransmissionTable {
         if (transmission === undefined) break;
         if (!this.#start(transmission, now)) {
           this.#counters.messageIdsExhausted++;
-          wake = this.#messageIds.nextRelease(peer);
+          wake = this.messageIds.nextRelease(peer);
           break;
         }
       }
@@ -289,7 +289,7 @@ export class TransmissionTable {
     const { peer, lane, datagram } = transmission;
     const confirmable = lane === 'request' || lane === 'reply';
     const lifetimeMs = this.#lifetimeMs[confirmable ? 'CON' : 'NON'];
-    const messageId = this.#messageIds.allocate(peer, lifetimeMs, now);
+    const messageId = this.messageIds.allocate(peer, lifetimeMs, now);
     if (messageId === undefined) return false;
     datagram[2] = messageId >> 8;
     datagram[3] = messageId & 255;

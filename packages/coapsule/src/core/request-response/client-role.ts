@@ -46,7 +46,7 @@ import { TokenSource } from './token-source.ts';
 /** All Exchanges this endpoint began. */
 export class ClientRole {
   readonly #context: RoleContext;
-  readonly #tokens: TokenSource;
+  readonly tokens: TokenSource;
   readonly table: ExchangeTable = new ExchangeTable();
   /** The caller's `timeoutMs`. */
   readonly #deadlines = new TimerQueue<ClientExchange>();
@@ -58,7 +58,7 @@ export class ClientRole {
 
   constructor(context: RoleContext) {
     this.#context = context;
-    this.#tokens = new TokenSource(context.random);
+    this.tokens = new TokenSource(context.random);
   }
 
   /** Begins an Exchange; a failure comes as output, also when it is found at once. Throws as `checkRequest`. */
@@ -184,7 +184,7 @@ export class ClientRole {
       if (this.table.get(exchange.id) === undefined) continue; // went with the observation it fetched for
       this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
-    this.#tokens.forgetPeer(peer);
+    this.tokens.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
@@ -215,12 +215,12 @@ export class ClientRole {
   #chooseToken(peer: PeerKey, request: ClientRequest): Uint8Array | undefined {
     if (request.token === undefined) return this.#freshToken(peer, request.secure);
     if (this.table.inUse(peer, request.token)) return undefined;
-    if (request.secure) this.#tokens.noteUsed(peer, request.token);
+    if (request.secure) this.tokens.noteUsed(peer, request.token);
     return request.token;
   }
 
   #freshToken(peer: PeerKey, secure: boolean): Uint8Array {
-    return this.#tokens.next(peer, secure, (token) => this.table.inUse(peer, token));
+    return this.tokens.next(peer, secure, (token) => this.table.inUse(peer, token));
   }
 
   /** Each message of a transfer gets a token of its own, but for the caller's and for that of an observation. */

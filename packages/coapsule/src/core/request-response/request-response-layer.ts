@@ -175,6 +175,16 @@ export class RequestResponseLayer {
     this.#server.peerClosed(peer);
   }
 
+  /** The number of the next token to a secure peer, for a process that goes on with its association. */
+  nextToken(peer: PeerKey): number {
+    return this.#client.tokens.nextNumber(peer);
+  }
+
+  /** Goes on where another process ended, so that no token is used twice under one key (RFC 9175 §4.2). */
+  continueTokens(peer: PeerKey, next: number): void {
+    this.#client.tokens.continueAt(peer, next);
+  }
+
   /** The next output, oldest first. */
   poll(): RequestResponseOutput | undefined {
     return this.#outputs.shift();

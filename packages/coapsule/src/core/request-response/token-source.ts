@@ -45,6 +45,16 @@ export class TokenSource {
     if (value >= (this.#counters.get(peer) ?? 0)) this.#counters.set(peer, value + 1);
   }
 
+  /** The number that the next token of a secure peer is made of. */
+  nextNumber(peer: PeerKey): number {
+    return this.#counters.get(peer) ?? 0;
+  }
+
+  /** Goes on where another process ended: RFC 9175 §4.2 counts for the life of the association, not of a process. */
+  continueAt(peer: PeerKey, next: number): void {
+    this.#counters.set(peer, next);
+  }
+
   /** The security association is gone; a new one has a new key, and its own numbers. */
   forgetPeer(peer: PeerKey): void {
     this.#counters.delete(peer);

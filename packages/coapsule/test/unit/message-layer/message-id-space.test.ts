@@ -87,3 +87,15 @@ test('a peer that moves from the shared space to its own keeps clear of the IDs 
   assert.equal(ids.allocate('second', lifetimeMs, instant(1000)), (shared + 1) % 65_536);
   assert.equal(ids.size, 1);
 });
+
+test('Message IDs go on where another process ended, until what that one used has lapsed', () => {
+  const there = new MessageIds(new SeededRandom(1), 10, lifetimeMs);
+  const last = there.allocate('a', lifetimeMs, instant(0)) as number;
+  const here = new MessageIds(new SeededRandom(2), 10, lifetimeMs);
+  here.continueAt('a', there.next('a'), instant(0));
+  assert.equal(here.allocate('a', lifetimeMs, instant(5)), (last + 1) % 65_536);
+  here.continueAt('unused', 7, instant(0));
+  here.handleTimeout(instant(lifetimeMs));
+  here.handleTimeout(instant(2 * lifetimeMs));
+  assert.equal(here.size, 0);
+});

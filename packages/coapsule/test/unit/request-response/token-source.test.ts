@@ -94,3 +94,12 @@ test("all messages of a transfer carry the caller's token", () => {
   }
   assert.equal(only(layer, 'response').final, true);
 });
+
+test('the tokens of a secure peer go on where another process ended', () => {
+  const there = newLayer();
+  for (let i = 0; i < 300; i++) there.request('peer', clientRequest(Code.Get, { secure: true }), now);
+  const here = newLayer();
+  here.continueTokens('peer', there.nextToken('peer'));
+  here.request('peer', clientRequest(Code.Get, { secure: true }), now);
+  assert.equal(toHex(only(here, 'send-request').message.token), '012c');
+});
