@@ -16,14 +16,13 @@ export interface ClientSession {
     | { readonly kind: 'session-id'; readonly sessionId: Uint8Array }
     /** `lifetimeSeconds`: the server's hint, 0 when it gives none (RFC 5077 §3.3). */
     | { readonly kind: 'ticket'; readonly ticket: Uint8Array; readonly lifetimeSeconds: number };
-  /** psk_identity_hint of the server in the full handshake; the credential may depend on it. */
-  readonly hint: Uint8Array;
 }
 
 interface Entry {
   readonly session: ClientSession;
   readonly expiresAt: Instant;
-  readonly association: AssociationId;
+  /** The association it was used for last. */
+  association: AssociationId;
 }
 
 /** The store. What is too old goes when it is looked for, or when something new comes. */
@@ -72,6 +71,12 @@ export class ClientSessions {
     if (entry.expiresAt > now) return entry.session;
     this.#entries.delete(key);
     return undefined;
+  }
+
+  /** Notes that another association came from the session. */
+  noteResumed(server: PeerAddress, serverName: string | undefined, association: AssociationId): void {
+    const entry = this.#entries.get(keyOf(server, serverName));
+    if (entry !== undefined) entry.association = association;
   }
 
   /** Forgets the session of a server and name. */

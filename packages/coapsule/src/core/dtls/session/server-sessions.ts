@@ -28,6 +28,15 @@ export interface SessionReference {
 export interface RecalledSession {
   readonly session: SessionState;
   readonly by: 'session-id' | 'ticket';
+  /** Whether the client should get a new ticket (RFC 5077 §3.3). */
+  readonly isTicketOld: boolean;
+}
+
+/** What a ServerHello says of the session it begins. */
+export interface SessionPromise {
+  /** 32 bytes; empty when it will not be remembered so. */
+  readonly sessionId: Uint8Array;
+  readonly ticket: boolean;
 }
 
 /** A ticket to be sent. */
@@ -37,11 +46,8 @@ export interface IssuedTicket {
   readonly lifetimeSeconds: number;
 }
 
-/**
- * Longest ticket, in bytes: it travels in every ClientHello that resumes, which should fit a datagram. A session
- * with a long chain gets a session id instead, where those are allowed.
- */
-const maxTicketLength = 448;
+/** Longest ticket, in bytes: it travels in every ClientHello that resumes, which should fit a datagram. */
+const maxTicketLength = 896;
 
 /** All a server remembers about sessions. */
 export class ServerSessions {
@@ -72,23 +78,26 @@ export class ServerSessions {
     // RFC 5077 §3.4: beside a ticket the session id is the client's own and names nothing.
     if (ticket !== undefined && ticket.length > 0) {
       if (!this.#allows('ticket')) return undefined;
-      const session = this.#tickets.open(ticket, now);
-      const isAlive = session !== undefined && isSessionAlive(session, sessionLifetimeMs, now);
-      return isAlive ? { session, by: 'ticket' } : undefined;
+      const opened = this.#tickets.open(ticket, now);
+      if (opened === undefined || !isSessionAlive(opened.session, sessionLifetimeMs, now)) return undefined;
+      return { session: opened.session, by: 'ticket', isTicketOld: opened.isKeyOld };
     }
     if (sessionId.length === 0 || !this.#allows('session-id')) return undefined;
     const session = this.#cache.find(sessionId, now);
-    return session === undefined ? undefined : { session, by: 'session-id' };
+    return session && { session, by: 'session-id', isTicketOld: false };
   }
 
-  /** Whether a client that takes tickets can be promised one. */
-  get issuesTickets(): boolean {
-    return this.#allows('ticket');
-  }
-
-  /** A new session id (32 bytes) to name the session of a full handshake; empty when there will be none. */
-  newSessionId(): Uint8Array {
-    return randomBytes(this.#random, this.#allows('session-id') ? 32 : 0);
+  /**
+   * What a new session will be known by.
+   *
+   * @param takesTickets Whether the client asks for a ticket.
+   * @param isLong Whether the session will hold a chain of certificates, which is more than a ticket should carry.
+   */
+  promise(takesTickets: boolean, isLong: boolean): SessionPromise {
+    const byId = this.#allows('session-id');
+    const byTicket = takesTickets && this.#allows('ticket') && !(isLong && byId);
+    // RFC 5077 §3.4: no session id for who gets a ticket.
+    return { ticket: byTicket, sessionId: randomBytes(this.#random, byId && !byTicket ? 32 : 0) };
   }
 
   /** Keeps a session under its id. */

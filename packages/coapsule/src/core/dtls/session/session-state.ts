@@ -17,8 +17,10 @@ import type { PresentedCredential } from '../credentials.ts';
 
 /** What the peer proved itself with: enough to ask the application again whether that still holds. */
 export type SessionProof =
-  /** 16 bytes of `pskDigest`. */
-  { readonly kind: 'psk'; readonly keyDigest: Uint8Array } | PresentedCredential | { readonly kind: 'none' };
+  /** `keyDigest`: 16 bytes of `pskDigest`. `hint`: what a client was told before it chose; empty on a server. */
+  | { readonly kind: 'psk'; readonly keyDigest: Uint8Array; readonly hint: Uint8Array }
+  | PresentedCredential
+  | { readonly kind: 'none' };
 
 /** One session. */
 export interface SessionState {
@@ -67,7 +69,7 @@ export function encodeSessionState(session: SessionState): Uint8Array {
     .u8(proofCode[proof.kind]);
   switch (proof.kind) {
     case 'psk':
-      return writer.bytes(proof.keyDigest).finish();
+      return writer.bytes(proof.keyDigest).vector16(proof.hint).finish();
     case 'x509':
       for (const certificate of proof.chain) writer.nested(3, () => writer.bytes(certificate));
       return writer.finish();
@@ -102,8 +104,10 @@ export function decodeSessionState(bytes: Uint8Array): SessionState | undefined 
 
 function readProof(reader: ByteReader): SessionProof | undefined {
   switch (reader.u8()) {
-    case proofCode.psk:
-      return { kind: 'psk', keyDigest: reader.view(pskDigestLength).slice() };
+    case proofCode.psk: {
+      const keyDigest = reader.view(pskDigestLength).slice();
+      return { kind: 'psk', keyDigest, hint: reader.vector16().slice() };
+    }
     case proofCode.x509: {
       const chain: Uint8Array[] = [];
       while (reader.remaining > 0 && !reader.failed && chain.length < maxChainLength) {

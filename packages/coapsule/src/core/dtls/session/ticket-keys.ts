@@ -25,6 +25,13 @@ const headerLength = keyNameLength + counterLength;
 const tagLength = 16;
 const maxCounter = 2 ** 48 - 1;
 
+/** What was in a ticket. */
+export interface OpenedTicket {
+  readonly session: SessionState;
+  /** Whether its key seals no more, so that a new ticket would live longer. */
+  readonly isKeyOld: boolean;
+}
+
 interface TicketKey {
   readonly name: Uint8Array;
   readonly aead: AeadKey;
@@ -62,7 +69,7 @@ export class TicketKeys {
   }
 
   /** The session of a ticket; `undefined` when it is not one of ours, or its key is gone. The ticket stays as it is. */
-  open(ticket: Uint8Array, now: Instant): SessionState | undefined {
+  open(ticket: Uint8Array, now: Instant): OpenedTicket | undefined {
     this.#dropOldKeys(now);
     const name = new ByteReader(ticket).view(keyNameLength);
     const key = [this.#current, this.#previous].find(
@@ -76,7 +83,7 @@ export class TicketKeys {
     const state = copy.subarray(headerLength, headerLength + length);
     const session = decodeSessionState(state);
     state.fill(0);
-    return session;
+    return session && { session, isKeyOld: elapsedMs(key.since, now) >= this.#periodMs };
   }
 
   #keyToSealWith(now: Instant): TicketKey {

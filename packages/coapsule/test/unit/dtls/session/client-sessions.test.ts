@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type ClientSession, ClientSessions } from '../../../../src/core/dtls/session/client-sessions.ts';
-import { noBytes } from '../../../../src/core/foundation/bytes.ts';
 import { instant } from '../../../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../../../src/core/foundation/peer-address.ts';
 import { sampleSession } from './session-samples.ts';
@@ -10,7 +9,6 @@ const server = ipAddress('192.0.2.2', 5684);
 const byId: ClientSession = {
   session: sampleSession,
   by: { kind: 'session-id', sessionId: new Uint8Array(32).fill(1) },
-  hint: noBytes,
 };
 
 function byTicket(lifetimeSeconds: number): ClientSession {
@@ -70,6 +68,9 @@ suite('a client remembers sessions', () => {
     own.forgetOf(7);
     assert.equal(own.size, 0);
     own.remember(server, byId, 7, instant(0));
+    own.noteResumed(server, undefined, 8);
+    own.forgetOf(7);
+    assert.equal(own.size, 1, 'its latest association is 8');
     own.forget(server, undefined);
     assert.equal(own.size, 0);
   });

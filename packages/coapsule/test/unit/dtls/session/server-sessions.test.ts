@@ -21,13 +21,14 @@ function sessions(config: Partial<DtlsConfig> = {}): ServerSessions {
 suite('a server remembers sessions', () => {
   test('by a session id of 32 bytes', () => {
     const own = sessions();
-    const sessionId = own.newSessionId();
+    const sessionId = own.promise(false, false).sessionId;
     assert.equal(sessionId.length, 32);
     own.remember(sessionId, sampleSession, 1, start);
     for (const ticket of [undefined, noBytes]) {
       assert.deepEqual(own.recall({ sessionId, ticket }, instant(9999)), {
         session: sampleSession,
         by: 'session-id',
+        isTicketOld: false,
       });
     }
     assert.equal(own.recall({ sessionId, ticket: undefined }, instant(10_000)), undefined);
@@ -35,13 +36,14 @@ suite('a server remembers sessions', () => {
 
   test('by a ticket, and beside one the session id names nothing (RFC 5077 §3.4)', () => {
     const own = sessions();
-    const sessionId = own.newSessionId();
+    const sessionId = own.promise(false, false).sessionId;
     own.remember(sessionId, sampleSession, 1, start);
     const { ticket, lifetimeSeconds } = own.issueTicket(sampleSession, instant(2500))!;
     assert.equal(lifetimeSeconds, 7);
     assert.deepEqual(own.recall({ sessionId: noBytes, ticket }, instant(9999)), {
       session: sampleSession,
       by: 'ticket',
+      isTicketOld: false,
     });
     assert.equal(own.recall({ sessionId: noBytes, ticket }, instant(10_000)), undefined, 'too old');
     assert.equal(own.recall({ sessionId, ticket: Uint8Array.of(1) }, start), undefined);
@@ -55,8 +57,10 @@ suite('a server remembers sessions', () => {
       ['both', true, true],
     ] as const) {
       const own = sessions({ resumption });
-      assert.equal(own.newSessionId().length, byId ? 32 : 0);
-      assert.equal(own.issuesTickets, byTicket);
+      assert.equal(own.promise(false, false).sessionId.length, byId ? 32 : 0);
+      assert.equal(own.promise(false, false).ticket, false, 'nobody asked');
+      assert.equal(own.promise(true, false).ticket, byTicket);
+      assert.equal(own.promise(true, false).sessionId.length, byId && !byTicket ? 32 : 0);
       own.remember(new Uint8Array(32), sampleSession, 1, start);
       const { ticket } = own.issueTicket(sampleSession, start)!;
       const recalls = (reference: Parameters<ServerSessions['recall']>[0]): boolean =>
@@ -64,6 +68,13 @@ suite('a server remembers sessions', () => {
       assert.equal(recalls({ sessionId: new Uint8Array(32), ticket: undefined }), byId);
       assert.equal(recalls({ sessionId: noBytes, ticket }), byTicket);
     }
+  });
+
+  test('with a chain of certificates by session id, and by ticket only where nothing else is allowed', () => {
+    const promised = sessions().promise(true, true);
+    assert.deepEqual([promised.ticket, promised.sessionId.length], [false, 32]);
+    const other = sessions({ resumption: 'ticket' }).promise(true, true);
+    assert.deepEqual([other.ticket, other.sessionId.length], [true, 0]);
   });
 
   test('an empty session id remembers nothing', () => {
@@ -74,7 +85,7 @@ suite('a server remembers sessions', () => {
 
   test('a ticket that would not fit a ClientHello is not made', () => {
     const own = sessions();
-    const long = { ...sampleSession, identity: new Uint8Array(1024) };
+    const long = { ...sampleSession, identity: new Uint8Array(1000) };
     assert.equal(own.issueTicket(long, start), undefined);
   });
 

@@ -17,7 +17,7 @@ export const sampleSession: SessionState = {
   suite,
   masterSecret: new Uint8Array(48).fill(0x6d),
   identity: encodeUtf8('sensor-042'),
-  proof: { kind: 'psk', keyDigest: new Uint8Array(16).fill(0x64) },
+  proof: { kind: 'psk', keyDigest: new Uint8Array(16).fill(0x64), hint: new Uint8Array(0) },
   serverName: undefined,
   createdAt: instant(0),
 };

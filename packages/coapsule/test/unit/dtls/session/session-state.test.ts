@@ -18,7 +18,9 @@ import { sampleSession } from './session-samples.ts';
 const bytes = (min: number, max: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: min, maxLength: max });
 const proofs: fc.Arbitrary<SessionProof> = fc.oneof(
-  bytes(16, 16).map((keyDigest): SessionProof => ({ kind: 'psk', keyDigest })),
+  fc
+    .tuple(bytes(16, 16), bytes(0, 40))
+    .map(([keyDigest, hint]): SessionProof => ({ kind: 'psk', keyDigest, hint })),
   fc
     .array(bytes(0, 300), { minLength: 1, maxLength: 10 })
     .map((chain): SessionProof => ({ kind: 'x509', chain })),
