@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { SessionFile, type SessionSecret } from '../../src/cli/session-file.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+
+const secret: SessionSecret = { source: 'credential', bytes: new TextEncoder().encode('MySecret16ByteK!') };
+const state = new Uint8Array(188).fill(5);
+const server = 'coaps://gateway.example:5684';
+
+function fixture(t: TestContext): string {
+  return join(temporaryFolder(t), 'session');
+}
+
+function withFile<T>(path: string, use: (file: SessionFile) => T, key = secret, of = server): T {
+  const file = new SessionFile(path, key, of);
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+test('what was written is read by the next process, and cannot be read without the secret', (t) => {
+  const path = fixture(t);
+  assert.deepEqual(
+    withFile(path, (file) => file.read()),
+    { kind: 'none' },
+  );
+  withFile(path, (file) => file.write(state));
+  const content = withFile(path, (file) => file.read());
+  assert.ok(content.kind === 'association');
+  assert.deepEqual(Uint8Array.from(content.state), state);
+  assert.equal(readFileSync(path).includes(state.subarray(0, 16)), false);
+  if (process.platform !== 'win32') assert.equal(statSync(path).mode & 0o777, 0o600);
+  for (const [key, of, why] of [
+    [{ ...secret, bytes: new Uint8Array(16) }, server, /another key/],
+    [{ ...secret, source: 'key-file' }, server, /another key/],
+    [secret, 'coaps://other:5684', /gateway\.example/],
+  ] as const) {
+    const other = withFile(path, (file) => file.read(), key, of);
+    assert.ok(other.kind === 'unreadable');
+    assert.match(other.why, why);
+  }
+});
+
+test('each change of the file is noticed', (t) => {
+  const path = fixture(t);
+  withFile(path, (file) => file.write(state));
+  const sound = readFileSync(path);
+  for (let offset = 8; offset < sound.length; offset++) {
+    const changed = Buffer.from(sound);
+    changed[offset] = (changed[offset] as number) ^ 1;
+    writeFileSync(path, changed);
+    assert.equal(withFile(path, (file) => file.read()).kind, 'unreadable', `byte ${offset}`);
+  }
+  for (let length = 8; length < sound.length; length++) {
+    writeFileSync(path, sound.subarray(0, length));
+    assert.equal(withFile(path, (file) => file.read()).kind, 'unreadable', `${length} bytes`);
+  }
+});
+
+test('a file that is no session is refused and left as it is', (t) => {
+  const path = fixture(t);
+  writeFileSync(path, 'my diary');
+  assert.throws(() => withFile(path, (file) => file.read()), /is no session file/);
+  assert.equal(readFileSync(path, 'utf8'), 'my diary');
+});
+
+test('two processes cannot use it at once', (t) => {
+  const path = fixture(t);
+  withFile(path, () => {
+    assert.throws(() => new SessionFile(path, secret, server), /another process uses the session/);
+  });
+  withFile(path, (file) => file.write(state));
+});
+
+test('no two writes have the same key and nonce, so nothing is learned from two copies', (t) => {
+  const path = fixture(t);
+  const headers = new Set<string>();
+  withFile(path, (file) => {
+    for (let i = 0; i < 50; i++) {
+      file.write(state);
+      headers.add(readFileSync(path).subarray(9, 37).toString('hex'));
+    }
+  });
+  assert.equal(headers.size, 50);
+});
+
+test('a removed session is gone', (t) => {
+  const path = fixture(t);
+  withFile(path, (file) => {
+    file.write(state);
+    file.remove();
+    file.remove();
+    assert.equal(file.read().kind, 'none');
+  });
+});
