@@ -6,6 +6,7 @@
 
 import {
   constants,
+  createPrivateKey,
   createPublicKey,
   verify as isGood,
   type KeyObject,
@@ -50,7 +51,7 @@ const algorithms: Readonly<Record<SignatureScheme, Algorithm>> = {
 export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-    // OpenSSL overlooks bytes after the key, and a compressed point would come back in another form.
+    // OpenSSL overlooks bytes after the key, and gives some malformed keys back in another form.
     if (!equalBytes(spkiOf(key), spki)) return undefined;
     return publicKeyOf(key);
   } catch {
@@ -59,41 +60,67 @@ export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
 }
 
 /**
- * A private key for signatures.
+ * A private key for signatures. An EC key is taken in its usual form, whatever its file had: a named curve and an
+ * uncompressed point (RFC 5480 §2.1.1, RFC 8422 §5.1.2).
  *
  * @throws ApiMisuseError when it is no private key of a supported type.
  */
-export function nodeSigningKey(key: KeyObject): SigningKey {
-  if (key.type !== 'private') throw new ApiMisuseError(`key: got a ${key.type} key, expected a private one`);
+export function nodeSigningKey(given: KeyObject): SigningKey {
+  if (given.type !== 'private') {
+    throw new ApiMisuseError(`got a ${given.type} key, expected a private one`);
+  }
+  const key = usualForm(given);
   const publicKey = publicKeyOf(createPublicKey(key));
   if (publicKey === undefined) {
-    const curve = key.asymmetricKeyDetails?.namedCurve;
-    const type = curve === undefined ? key.asymmetricKeyType : `${key.asymmetricKeyType} on ${curve}`;
-    throw new ApiMisuseError(
-      `key: got ${type}, expected EC on P-256 or P-384, Ed25519, or RSA of at least 2048 bits`,
-    );
+    throw new ApiMisuseError(`got ${describeKey(key)}, expected ${acceptedKeys}`);
   }
   return {
     publicKey,
     sign(scheme, ...parts) {
-      const { hash, options } = algorithms[scheme];
+      const { family, hash, options } = algorithms[scheme];
+      if (familyOf(publicKey.type) !== family) {
+        throw new ApiMisuseError(`scheme: got ${scheme}, which does not fit a key of type ${publicKey.type}`);
+      }
       return plainBytes(signOf(hash ?? null, concatBytes(...parts), { key, ...options }));
     },
   };
 }
 
+/** The keys that are accepted, for texts that say what was expected. */
+export const acceptedKeys = 'EC on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits';
+
+/** Type and size of a key, for texts. */
+function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  const { namedCurve, modulusLength } = asymmetricKeyDetails ?? {};
+  if (namedCurve !== undefined) return `${asymmetricKeyType} on ${namedCurve}`;
+  return modulusLength === undefined
+    ? `${asymmetricKeyType}`
+    : `${asymmetricKeyType} of ${modulusLength} bits`;
+}
+
+function usualForm(key: KeyObject): KeyObject {
+  if (key.asymmetricKeyType !== 'ec' || publicKeyOf(createPublicKey(key)) !== undefined) return key;
+  try {
+    return createPrivateKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
+  } catch {
+    // A curve that has no name.
+    return key;
+  }
+}
+
 function publicKeyOf(key: KeyObject): PublicKey | undefined {
   const type = keyType(key);
   if (type === undefined) return undefined;
-  const family = type.startsWith('ec-') ? 'ec' : (type as 'ed25519' | 'rsa');
+  const spki = spkiOf(key);
+  if (!hasUsualForm(spki, type)) return undefined;
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? (type === 'ec-secp384r1' ? 384 : 256);
   return {
     type,
-    bits:
-      type === 'rsa' ? (key.asymmetricKeyDetails?.modulusLength ?? 0) : type === 'ec-secp384r1' ? 384 : 256,
-    spki: spkiOf(key),
+    bits,
+    spki,
     verify(scheme, signature, ...parts) {
       const algorithm = algorithms[scheme];
-      if (algorithm.family !== family) return false;
+      if (algorithm.family !== familyOf(type)) return false;
       try {
         const { hash, options } = algorithm;
         return isGood(hash ?? null, concatBytes(...parts), { key, ...options }, signature);
@@ -104,24 +131,46 @@ function publicKeyOf(key: KeyObject): PublicKey | undefined {
   };
 }
 
-/** The least size of an RSA key, in bits (RFC 9325 §4.5). */
+/**
+ * SubjectPublicKeyInfo up to the key itself: a named curve and an uncompressed point (RFC 5480 §2.1.1, RFC 8422 §5.1.2).
+ * OpenSSL also takes explicit parameters that describe a known curve, and compressed points.
+ */
+const prefixes = {
+  'ec-secp256r1': plainBytes(Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')),
+  'ec-secp384r1': plainBytes(Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex')),
+} as const;
+
+function hasUsualForm(spki: Uint8Array, type: PublicKeyType): boolean {
+  if (type === 'rsa' || type === 'ed25519') return true;
+  const prefix = prefixes[type];
+  return equalBytes(spki.subarray(0, prefix.length), prefix);
+}
+
+function familyOf(type: PublicKeyType): Algorithm['family'] {
+  return type === 'rsa' || type === 'ed25519' ? type : 'ec';
+}
+
+/** The least size of an RSA key, in bits (RFC 9325 §4.5), and one that keeps a verification short. */
 const leastRsaBits = 2048;
+const mostRsaBits = 8192;
+/** A public exponent of 32 bits or more would only cost time. */
+const mostRsaExponent = 2n ** 32n;
 
 function keyType(key: KeyObject): PublicKeyType | undefined {
+  const { namedCurve, modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case 'ed25519':
       return 'ed25519';
-    case 'rsa':
-      return (key.asymmetricKeyDetails?.modulusLength ?? 0) >= leastRsaBits ? 'rsa' : undefined;
+    case 'rsa': {
+      const usualExponent =
+        publicExponent >= 3n && publicExponent < mostRsaExponent && publicExponent % 2n === 1n;
+      return modulusLength >= leastRsaBits && modulusLength <= mostRsaBits && usualExponent
+        ? 'rsa'
+        : undefined;
+    }
     case 'ec':
-      switch (key.asymmetricKeyDetails?.namedCurve) {
-        case 'prime256v1':
-          return 'ec-secp256r1';
-        case 'secp384r1':
-          return 'ec-secp384r1';
-        default:
-          return undefined;
-      }
+      if (namedCurve === 'prime256v1') return 'ec-secp256r1';
+      return namedCurve === 'secp384r1' ? 'ec-secp384r1' : undefined;
     default:
       return undefined;
   }

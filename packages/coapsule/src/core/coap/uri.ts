@@ -10,8 +10,8 @@
  */
 
 import { type DecodeFault, isDecodeFault } from '../foundation/errors.ts';
+import { formatIpv6, mappedIpv4, parseIpv4, parseIpv6 } from '../foundation/ip-literal.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
-import { formatIpv6, mappedIpv4, parseIpv4, parseIpv6 } from './ip-literal.ts';
 import { OptionNumber } from './option-registry.ts';
 import { type OptionReader, OptionSet } from './option-set.ts';
 import {
