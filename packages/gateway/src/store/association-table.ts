@@ -22,6 +22,8 @@ export interface AssociationRow {
   readonly credential: Uint8Array | undefined;
   /** Stamp of the key it was made with. */
   readonly keyStamp: string;
+  /** When its certificate, or one that vouches for it, does not hold any more. */
+  readonly expiresAtMs: number | undefined;
   /** As the library encodes it. */
   readonly state: Uint8Array;
   /** First write sequence number that is not reserved. */
@@ -88,6 +90,7 @@ export class AssociationTable {
           row.authentication,
           row.credential ?? null,
           row.keyStamp,
+          row.expiresAtMs ?? null,
           row.state,
           row.reserved,
           row.edge,
@@ -113,7 +116,7 @@ export class AssociationTable {
   /** Forgets what is too old or too much and reserves for the rest; call inside a transaction. */
   resume({ endpoint, ahead, nowMs, maxAgeMs, maxCount }: ResumeRequest): ResumedRow[] {
     const { forgetOld, forgetMore, all, takeOver } = this.#statements;
-    forgetOld.run(endpoint, nowMs - maxAgeMs);
+    forgetOld.run(endpoint, nowMs - maxAgeMs, nowMs);
     forgetMore.run(endpoint, endpoint, maxCount);
     const rows = all.all(endpoint) as unknown as StoredRow[];
     takeOver.run(ahead, endpoint);
@@ -126,6 +129,7 @@ export class AssociationTable {
       authentication: row.authentication,
       credential: row.credential ?? undefined,
       keyStamp: row.key_stamp,
+      expiresAtMs: row.expires_at_ms ?? undefined,
       state: row.state,
       writeFrom: row.reserved,
       reserved: row.reserved + ahead,
@@ -143,6 +147,7 @@ interface StoredRow {
   authentication: string;
   credential: Uint8Array | null;
   key_stamp: string;
+  expires_at_ms: number | null;
   state: Uint8Array;
   reserved: number;
   edge: number;
@@ -152,7 +157,7 @@ interface StoredRow {
 function prepare(database: DatabaseSync) {
   return {
     add: database.prepare(
-      'INSERT OR REPLACE INTO association VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)',
+      'INSERT OR REPLACE INTO association VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)',
     ),
     // Never back: what was reserved may have been used.
     reserve: database.prepare('UPDATE association SET reserved = max(reserved, ?) WHERE name = ?'),
@@ -162,7 +167,9 @@ function prepare(database: DatabaseSync) {
        WHERE name = ?`,
     ),
     remove: database.prepare('DELETE FROM association WHERE name = ?'),
-    forgetOld: database.prepare('DELETE FROM association WHERE endpoint = ? AND heard_at_ms < ?'),
+    forgetOld: database.prepare(
+      'DELETE FROM association WHERE endpoint = ? AND (heard_at_ms < ? OR expires_at_ms < ?)',
+    ),
     forgetMore: database.prepare(
       `DELETE FROM association WHERE endpoint = ? AND name IN
        (SELECT name FROM association WHERE endpoint = ? ORDER BY heard_at_ms DESC LIMIT -1 OFFSET ?)`,

@@ -91,6 +91,7 @@ const migrations: readonly string[] = [
      authentication TEXT NOT NULL,
      credential BLOB,
      key_stamp TEXT NOT NULL,
+     expires_at_ms INTEGER,
      state BLOB NOT NULL,
      reserved INTEGER NOT NULL,
      edge INTEGER NOT NULL,

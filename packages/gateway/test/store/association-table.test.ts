@@ -19,6 +19,7 @@ function row(name: string, changes: Partial<AssociationRow> = {}): AssociationRo
     authentication: 'psk',
     credential: undefined,
     keyStamp: 'store:1 1',
+    expiresAtMs: undefined,
     state: new Uint8Array(188).fill(3),
     reserved: 64,
     edge: 0,
@@ -75,7 +76,7 @@ test('a reservation never goes back', async (t) => {
   assert.equal((await store.resumeAssociations(resume()))[0]?.writeFrom, 64);
 });
 
-test('what was not heard for too long, is too much, or was removed does not come back', async (t) => {
+test('what was not heard for too long, is too much, has expired, or was removed does not come back', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   for (const [name, nowMs] of [
     ['old', 8 * hourMs],
@@ -86,6 +87,11 @@ test('what was not heard for too long, is too much, or was removed does not come
   ] as const) {
     await store.changeAssociation({ kind: 'add', row: row(name), nowMs });
   }
+  await store.changeAssociation({
+    kind: 'add',
+    row: row('expired', { expiresAtMs: 9.99 * hourMs }),
+    nowMs: 9.95 * hourMs,
+  });
   await store.changeAssociation({ kind: 'remove', name: 'removed' });
   await store.changeAssociation({ kind: 'reserve', name: 'removed', upTo: 900 });
   await store.changeAssociation({
