@@ -5,8 +5,13 @@
  */
 
 import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
-import { type AssociationId, DtlsLayer, type DtlsOutput } from '../../src/core/dtls/dtls-layer.ts';
-import { equalBytes } from '../../src/core/foundation/bytes.ts';
+import {
+  type AssociationId,
+  DtlsLayer,
+  type DtlsOutput,
+  type PeerVerdict,
+} from '../../src/core/dtls/dtls-layer.ts';
+import { equalBytes, noBytes } from '../../src/core/foundation/bytes.ts';
 import { after, earliest, type Instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
@@ -29,6 +34,11 @@ export class DtlsNode {
   lookUp: (
     question: OutputOf<'psk-lookup'>,
   ) => { identity?: Uint8Array; key: Uint8Array } | undefined | 'later';
+  /** What is thought of a peer's credential; by default, that it is good. */
+  verify: (question: OutputOf<'verify-peer'>) => PeerVerdict | 'later' = () => ({
+    accepted: true,
+    identity: noBytes,
+  });
 
   constructor(address: PeerAddress, layer: DtlsLayer, lookUp: DtlsNode['lookUp']) {
     this.address = address;
@@ -103,8 +113,12 @@ export class DtlsPair {
     this.client.layer = this.#clientLayer();
   }
 
-  connect(): AssociationId {
-    const association = this.client.layer.connect(this.server.address, {}, this.clock.now);
+  connect(serverName?: string): AssociationId {
+    const association = this.client.layer.connect(
+      this.server.address,
+      serverName === undefined ? {} : { serverName },
+      this.clock.now,
+    );
     this.drain(this.client);
     return association;
   }
@@ -140,6 +154,10 @@ export class DtlsPair {
       if (output.kind === 'psk-lookup') {
         const answer = node.lookUp(output);
         if (answer !== 'later') node.layer.answerPskLookup(output.lookup, answer, now);
+      }
+      if (output.kind === 'verify-peer') {
+        const verdict = node.verify(output);
+        if (verdict !== 'later') node.layer.answerPeerVerification(output.verification, verdict, now);
       }
     }
   }

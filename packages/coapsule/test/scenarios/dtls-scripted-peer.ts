@@ -106,7 +106,7 @@ export class LonelyLayer {
 /** What both scripted sides can do. */
 class ScriptedPeer {
   readonly suite: CipherSuite;
-  readonly transcript = new Transcript(nodeCrypto, 'SHA-256');
+  readonly transcript = new Transcript(nodeCrypto);
   readonly key: Uint8Array;
   clientRandom: Uint8Array;
   serverRandom: Uint8Array = new Uint8Array(32).fill(0x22);
@@ -120,6 +120,7 @@ class ScriptedPeer {
     this.suite = suiteByName(suite) as CipherSuite;
     this.key = key;
     this.clientRandom = clientRandom;
+    this.transcript.begin(this.suite.hash);
   }
 
   record(contentType: ContentType, content: Uint8Array, epoch = 0): Uint8Array {
@@ -345,7 +346,7 @@ export function cookieOf(datagram: Uint8Array | undefined): Uint8Array {
 export function messagesOf(datagrams: readonly Uint8Array[]): MessageFragment[] {
   return datagrams.flatMap((datagram) =>
     splitRecords(datagram)
-      .records.filter(({ contentType, epoch }) => contentType === ContentType.Handshake && epoch === 0)
+      .records.filter(({ recordType, epoch }) => recordType === ContentType.Handshake && epoch === 0)
       .map((record) => decodeMessageFragment(new ByteReader(fragmentOf(record))) as MessageFragment),
   );
 }

@@ -143,3 +143,8 @@ export function suiteById(id: number): CipherSuite | undefined {
 export function suiteByName(name: string): CipherSuite | undefined {
   return cipherSuites.find((suite) => suite.name === name);
 }
+
+/** Whether the server of a suite signs its key exchange, having shown a certificate or raw public key. */
+export function signsKeyExchange({ keyExchange }: CipherSuite): boolean {
+  return keyExchange === 'ECDHE_ECDSA' || keyExchange === 'ECDHE_RSA';
+}

@@ -1,53 +1,61 @@
 /**
- * From the pre-shared key to the keys of epoch 1, alike on both sides (RFC 4279 §2, RFC 5489 §2, RFC 7627 §4).
+ * From the premaster secret to the keys of epoch 1, alike on both sides (RFC 5246 §8.1, RFC 7627 §4).
  *
  * @module
  */
 
-import {
-  extendedMasterSecret,
-  keyBlock,
-  masterSecret,
-  pskPremasterSecret,
-  verifyData,
-} from '../key-schedule/prf-12.ts';
+import { extendedMasterSecret, keyBlock, masterSecret, verifyData } from '../key-schedule/prf-12.ts';
 import { createEpochKeys, type EpochKeys } from '../record/epoch-keys.ts';
 import type { HandshakeContext, HandshakeParameters } from './handshake-context.ts';
 
-/** What a handshake derives once both sides have the key. */
+/** What a handshake derives once both sides have the premaster secret. */
 export interface DerivedKeys {
   /** 48 bytes. */
   readonly masterSecret: Uint8Array;
-  readonly client: EpochKeys;
-  readonly server: EpochKeys;
+  readonly read: EpochKeys;
+  readonly write: EpochKeys;
 }
 
 /**
  * Derives the keys, and writes the key log line when the configuration asks for it.
  *
- * @param key 1 … 65535 bytes.
- * @param sharedSecret Of ECDHE_PSK; `undefined` for plain PSK.
  * @param sessionHash Hash of the messages up to and including ClientKeyExchange (RFC 7627 §3).
  */
 export function deriveKeys(
   context: HandshakeContext,
   parameters: HandshakeParameters,
-  key: Uint8Array,
-  sharedSecret: Uint8Array | undefined,
+  premaster: Uint8Array,
   sessionHash: Uint8Array,
 ): DerivedKeys {
   const { crypto } = context;
   const { suite, clientRandom, serverRandom } = parameters;
-  const premaster = pskPremasterSecret(key, sharedSecret);
   const master = parameters.extendedMasterSecret
     ? extendedMasterSecret(crypto, suite.hash, premaster, sessionHash)
     : masterSecret(crypto, suite.hash, premaster, clientRandom, serverRandom);
+  return keysOfMasterSecret(context, parameters, master);
+}
+
+/** The keys of a master secret and the randoms of this handshake, also for a session that goes on. */
+export function keysOfMasterSecret(
+  context: HandshakeContext,
+  parameters: HandshakeParameters,
+  master: Uint8Array,
+): DerivedKeys {
+  const { crypto } = context;
+  const { suite, clientRandom, serverRandom, connectionIds } = parameters;
   const block = keyBlock(crypto, suite, master, clientRandom, serverRandom);
   context.logMasterSecret(clientRandom, master);
+  const isClient = context.role === 'client';
+  const [readKey, writeKey] = isClient
+    ? [block.serverWriteKey, block.clientWriteKey]
+    : [block.clientWriteKey, block.serverWriteKey];
+  const [readIv, writeIv] = isClient
+    ? [block.serverWriteIv, block.clientWriteIv]
+    : [block.clientWriteIv, block.serverWriteIv];
   return {
     masterSecret: master,
-    client: createEpochKeys(crypto, suite, block.clientWriteKey, block.clientWriteIv),
-    server: createEpochKeys(crypto, suite, block.serverWriteKey, block.serverWriteIv),
+    read: createEpochKeys(crypto, suite, readKey, readIv, connectionIds?.own),
+    write: createEpochKeys(crypto, suite, writeKey, writeIv, connectionIds?.peer),
   };
 }
 

@@ -8,7 +8,7 @@
 
 import { concatBytes } from '../../foundation/bytes.ts';
 import { ContentType } from '../record/record-header.ts';
-import { type FlightPart, planFlight } from './fragmentation.ts';
+import { type FlightLimits, type FlightPart, planFlight } from './fragmentation.ts';
 import type { FlightContent } from './handshake-context.ts';
 import { encodeMessageFragment } from './message-header.ts';
 
@@ -35,10 +35,10 @@ export interface SentContent {
 
 const changeCipherSpecBody = Uint8Array.of(1);
 
-/** The datagrams of one transmission, none larger than `mtu`; `onRecord` is told of each record. */
+/** The datagrams of one transmission; `onRecord` is told of each record. */
 export function encodeFlight(
   flight: Flight,
-  mtu: number,
+  limits: FlightLimits,
   records: FlightRecords,
   onRecord: (sent: SentContent) => void,
 ): Uint8Array[] {
@@ -50,7 +50,7 @@ export function encodeFlight(
       recordOverhead: records.overhead(isMessage ? content.epoch : 0),
     };
   });
-  return planFlight(parts, mtu).map((plan) => {
+  return planFlight(parts, limits).map((plan) => {
     const encoded: Uint8Array[] = [];
     for (const { part, offset, length } of plan) {
       const content = flight.contents[part] as FlightContent;

@@ -1,7 +1,7 @@
 /**
  * Packs the messages of a flight into datagrams no larger than the MTU (RFC 6347 §4.1.1.1, §4.2.3).
  *
- * A message that fits into a datagram of its own is never cut, because some peers cannot join fragments;
+ * A message that fits into a record and a datagram of its own is never cut, because some peers cannot join fragments;
  * otherwise datagrams are filled. Does not seal records: it is told how many bytes sealing adds.
  *
  * @module
@@ -19,6 +19,14 @@ export interface FlightPart {
   readonly recordOverhead: number;
 }
 
+/** What no datagram and no record may exceed, in bytes. */
+export interface FlightLimits {
+  /** Largest datagram; at least 64, so that each record can carry something. */
+  readonly mtu: number;
+  /** Most plaintext of a record, at least 64 (RFC 8449 §4). */
+  readonly recordLimit: number;
+}
+
 /** One record to be sent: which part, and which bytes of it. */
 export interface PlannedRecord {
   readonly part: number;
@@ -29,12 +37,11 @@ export interface PlannedRecord {
 /** A fragment with fewer bytes of the body than this is not worth its headers, unless it is all there is. */
 const leastFragment = 8;
 
-/**
- * The records of each datagram, in order.
- *
- * @param mtu Largest datagram in bytes; at least 64, so that each record can carry something.
- */
-export function planFlight(parts: readonly FlightPart[], mtu: number): PlannedRecord[][] {
+/** The records of each datagram, in order. */
+export function planFlight(
+  parts: readonly FlightPart[],
+  { mtu, recordLimit }: FlightLimits,
+): PlannedRecord[][] {
   const datagrams: PlannedRecord[][] = [];
   let current: PlannedRecord[] = [];
   let room = mtu;
@@ -49,7 +56,11 @@ export function planFlight(parts: readonly FlightPart[], mtu: number): PlannedRe
     let offset = 0;
     do {
       if (room < overhead + Math.min(leastFragment, length - offset)) nextDatagram();
-      const taken = Math.min(length - offset, room - overhead);
+      const taken = Math.min(
+        length - offset,
+        room - overhead,
+        recordLimit - (isMessage ? messageHeaderLength : 0),
+      );
       current.push({ part, offset, length: taken });
       room -= overhead + taken;
       offset += taken;

@@ -11,8 +11,9 @@ import type { DecodeFault } from '../../foundation/errors.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import type { AlertDescription } from '../alert.ts';
 import type { CipherSuite } from '../cipher-suites.ts';
-import type { PeerAuthentication, PresentedCredential } from '../credentials.ts';
+import type { CertificateType, PeerAuthentication, PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
+import type { DtlsRole } from '../dtls-output.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
 import type { HandshakeFailureCause } from './handshake-failure.ts';
 import type { HandshakeMessage } from './message-header.ts';
@@ -84,8 +85,10 @@ export interface HandshakeParameters {
   readonly recordSizeLimits: { readonly peer: number; readonly own: number };
   /** RFC 7301. */
   readonly protocol: string | undefined;
-  /** RFC 6066 §3. */
+  /** RFC 6066 §3: the name that was asked for. */
   readonly serverName: string | undefined;
+  /** In which form each side shows its key, where it does (RFC 7250). */
+  readonly certificateTypes: Readonly<Record<DtlsRole, CertificateType>>;
 }
 
 /** The connection ids of an association (RFC 9146 §3); an empty one means records in the usual format. */
@@ -117,6 +120,7 @@ export interface FailureOfState {
 
 /** What a state may do. */
 export interface HandshakeContext {
+  readonly role: DtlsRole;
   readonly crypto: CryptoProvider;
   readonly random: RandomSource;
   readonly config: CheckedDtlsConfig;
@@ -129,6 +133,11 @@ export interface HandshakeContext {
   sendFlight(number: 1 | 3 | 4 | 5 | 6, contents: readonly FlightContent[]): void;
   /** Puts another flight in the place of the one under way; it goes out when that would be sent again. */
   changeFlight(number: 3, contents: readonly FlightContent[]): void;
+  /**
+   * The Hellos have agreed: the transcript gets its hash, and from the next flight on no record carries more
+   * plaintext than the peer takes (RFC 8449, RFC 6066 §4).
+   */
+  agree(parameters: HandshakeParameters): void;
   /** Hands over the keys of epoch 1. Reading with them begins with the peer's ChangeCipherSpec. */
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void;
   /** Asks the application for a key; the answer comes as an input. */
@@ -145,6 +154,11 @@ export interface HandshakeContext {
   establish(result: HandshakeResult): HandshakeState;
   /** Ends the handshake with a fatal alert. */
   fail(failure: FailureOfState): HandshakeState;
+  /**
+   * Refuses a message for what is in it. In the clear, anybody could have sent it, and it ends the handshake only
+   * when nothing better comes. Returns the present state in that case.
+   */
+  refuse(failure: FailureOfState): HandshakeState;
   /**
    * Refuses a message that cannot be decoded. Protected, it ends the handshake; in the clear, where anybody could
    * have sent it, it ends it only when nothing better comes. Returns the present state in that case.

@@ -12,6 +12,7 @@ import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
 import type { Instant } from '../../foundation/instant.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import { AlertDescription } from '../alert.ts';
+import { signsKeyExchange } from '../cipher-suites.ts';
 import type { PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { DtlsOutput, DtlsRole } from '../dtls-output.ts';
@@ -22,6 +23,7 @@ import type {
   FailureOfState,
   FlightContent,
   HandshakeContext,
+  HandshakeParameters,
   HandshakeResult,
   HandshakeState,
 } from './handshake-context.ts';
@@ -61,7 +63,7 @@ export class HandshakeEffects implements HandshakeContext {
   hasTimerExpired = false;
   /** See `Handshake.isSetAside`. */
   isSetAside = false;
-  readonly #role: DtlsRole;
+  readonly role: DtlsRole;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
   readonly #askToVerifyPeer: HandshakeOptions['askToVerifyPeer'];
@@ -77,13 +79,12 @@ export class HandshakeEffects implements HandshakeContext {
     this.random = options.random;
     this.config = options.config;
     this.now = now;
-    this.#role = traced.role;
+    this.role = traced.role;
     this.#emit = options.emit;
     this.#askForPsk = options.askForPsk;
     this.#askToVerifyPeer = options.askToVerifyPeer;
     this.#newConnectionId = options.newConnectionId;
-    // Every suite of ours has this hash (RFC 5246 §7.4.9), so it can begin before the suite is chosen.
-    this.transcript = new Transcript(this.crypto, 'SHA-256');
+    this.transcript = new Transcript(this.crypto);
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.evidence = new KeyEvidence(traced.role);
     this.incoming = new IncomingMessages(first.messageSeq);
@@ -112,6 +113,12 @@ export class HandshakeEffects implements HandshakeContext {
     this.outgoing.flight = { number, contents };
   }
 
+  agree({ suite, recordSizeLimits }: HandshakeParameters): void {
+    this.transcript.begin(suite.hash);
+    this.outgoing.recordLimit = recordSizeLimits.peer;
+    this.evidence.usesPsk = !signsKeyExchange(suite);
+  }
+
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
     this.protectedRecords.keys = keys.read;
     this.outgoing.records.write = keys.write;
@@ -122,7 +129,7 @@ export class HandshakeEffects implements HandshakeContext {
 
   askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void {
     // The server's flight timer runs on: it also times the alert after a Finished that does not open.
-    if (this.#role === 'client') this.flightMachine.handle('next-flight-received', this.now);
+    if (this.role === 'client') this.flightMachine.handle('next-flight-received', this.now);
     this.#askForPsk(question);
   }
 
@@ -130,7 +137,7 @@ export class HandshakeEffects implements HandshakeContext {
     readonly credential: PresentedCredential;
     readonly serverName?: string;
   }): void {
-    if (this.#role === 'client') this.flightMachine.handle('next-flight-received', this.now);
+    if (this.role === 'client') this.flightMachine.handle('next-flight-received', this.now);
     this.#askToVerifyPeer(question);
   }
 
@@ -173,14 +180,21 @@ export class HandshakeEffects implements HandshakeContext {
     return new Ended();
   }
 
+  refuse(failure: FailureOfState): HandshakeState {
+    // What was protected is the peer's own doing.
+    if (this.state.takes === 'epoch-1') return this.fail(failure);
+    this.refusal = failure;
+    return this.state;
+  }
+
   failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState {
     const detail = `${handshakeTypeName(message.type)}: ${fault.reason} (byte ${fault.offset})`;
-    return this.#refuse({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
+    return this.refuse({ cause: 'malformed-message', detail, alert: AlertDescription.DecodeError });
   }
 
   failUnexpected(state: HandshakeState, message: { readonly type: number }): HandshakeState {
     const detail = `${handshakeTypeName(message.type)} came in state ${state.name}`;
-    return this.#refuse({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
+    return this.refuse({ cause: 'unexpected-message', detail, alert: AlertDescription.UnexpectedMessage });
   }
 
   // What the machine calls.
@@ -215,12 +229,5 @@ export class HandshakeEffects implements HandshakeContext {
     };
     this.state = new Ended();
     this.protectedRecords.held.takeAll();
-  }
-
-  #refuse(failure: FailureOfState): HandshakeState {
-    // What was protected is the peer's own doing.
-    if (this.state.takes === 'epoch-1') return this.fail(failure);
-    this.refusal = failure;
-    return this.state;
   }
 }

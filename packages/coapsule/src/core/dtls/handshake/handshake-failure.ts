@@ -16,6 +16,7 @@ import type { AlertDescription } from '../alert.ts';
  * - `peer-silent`: nothing (more) came; the detail says how far it went.
  * - `mtu-too-large`: flights that need no large datagram arrived, those that do did not.
  * - `cookie-loop`: each ClientHello was answered by another HelloVerifyRequest.
+ * - `peer-refused`: the application does not accept what the peer has proved.
  * - `version-too-old`: the peer speaks nothing newer than DTLS 1.0.
  */
 export type HandshakeFailureCause =
@@ -32,6 +33,7 @@ export type HandshakeFailureCause =
   | 'unknown-server-name'
   | 'no-extended-master-secret'
   | CertificateFailureCause
+  | 'peer-refused'
   | 'bad-signature'
   | 'client-certificate-missing'
   | 'peer-silent'

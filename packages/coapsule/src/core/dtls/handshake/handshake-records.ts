@@ -39,7 +39,7 @@ export class HandshakeRecords implements FlightRecords {
   }
 
   overhead(epoch: 0 | 1): number {
-    return epoch === 1 && this.write !== undefined ? recordOverhead(this.write.suite) : recordHeaderLength;
+    return epoch === 1 && this.write !== undefined ? recordOverhead(this.write) : recordHeaderLength;
   }
 
   record(contentType: ContentType, epoch: 0 | 1, content: Uint8Array): Uint8Array {

@@ -183,7 +183,7 @@ export class Handshake {
 
   #receivePlaintext(record: RecordView): void {
     const fragment = fragmentOf(record);
-    switch (record.contentType) {
+    switch (record.recordType) {
       case ContentType.Handshake:
         this.#receiveMessages(fragment, 0);
         return;
@@ -200,20 +200,20 @@ export class Handshake {
   }
 
   #receiveProtected(record: RecordView): void {
-    const plaintext = this.#effects.protectedRecords.open(record, this.#effects.state.takes === 'epoch-1');
-    if (plaintext === 'held') return;
-    if (typeof plaintext === 'string') {
+    const opened = this.#effects.protectedRecords.open(record, this.#effects.state.takes === 'epoch-1');
+    if (opened === 'held') return;
+    if (typeof opened === 'string') {
       // Only counted: anybody can send a record that does not open (RFC 6347 §4.1.2.7).
       const isUnopened =
-        plaintext === 'authentication-failed' && record.contentType === ContentType.Handshake;
+        opened === 'authentication-failed' && record.recordType !== ContentType.ApplicationData;
       if (isUnopened) this.#effects.evidence.noteUnopenedRecord();
-      this.#discard(plaintext);
+      this.#discard(opened);
       return;
     }
-    if (record.contentType === ContentType.Handshake) {
-      this.#receiveMessages(plaintext, 1);
-    } else if (record.contentType === ContentType.Alert) {
-      const alert = decodeAlert(plaintext);
+    if (opened.contentType === ContentType.Handshake) {
+      this.#receiveMessages(opened.content, 1);
+    } else if (opened.contentType === ContentType.Alert) {
+      const alert = decodeAlert(opened.content);
       if (!('level' in alert)) return;
       this.#emit(traceAlert(this, 'received', alertName(alert.description), 1));
       if (isEndingAlert(alert)) this.#believe({ kind: 'alert', alert });
@@ -326,7 +326,12 @@ export class Handshake {
     const before = this.#effects.state;
     const next = before.handle(input, this.#effects);
     this.#effects.state = this.#effects.outcome === undefined ? next : new Ended();
-    if (input.kind === 'psk-answer' || (next === before && input.kind === 'message')) return;
+    if (
+      input.kind === 'psk-answer' ||
+      input.kind === 'peer-verdict' ||
+      (next === before && input.kind === 'message')
+    )
+      return;
     this.#progressed = true;
     this.#effects.unprovenEnd.forget();
     this.#clock.noteProgress(this.#effects.now);

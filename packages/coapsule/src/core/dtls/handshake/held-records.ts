@@ -5,52 +5,58 @@
  * @module
  */
 
-import type { RecordView } from '../record/demultiplex.ts';
-import { ContentType, recordHeaderLength } from '../record/record-header.ts';
+import { copyRecord, type RecordView } from '../record/demultiplex.ts';
+import { ContentType, connectionIdRecordType } from '../record/record-header.ts';
 
 /**
  * Most records and bytes kept for one handshake, and of one handshake record: a Finished is far smaller. When there
- * is no room, such a record takes the place of the oldest ones, so that forged records cannot keep it out.
+ * is no room, such a record takes the place of the oldest ones, so that forged records cannot keep it out. A short
+ * one with a connection id, whose type nobody can see, may be one.
  */
 const heldRecordLimits = { records: 8, bytes: 4096, handshakeRecordBytes: 256 } as const;
 
 /** Records as they came, still protected. */
 export class HeldRecords {
-  #records: RecordView[] = [];
+  #records: { readonly record: RecordView; readonly isData: boolean }[] = [];
 
   /** Bytes kept. */
   get bytes(): number {
-    return this.#records.reduce((sum, { fragmentLength }) => sum + fragmentLength, 0);
+    return this.#records.reduce((sum, { record }) => sum + record.fragmentLength, 0);
   }
 
-  /** Keeps a copy of a record; false when there is no room. */
-  add(record: RecordView): boolean {
+  /**
+   * Keeps a copy of a record; false when there is no room.
+   *
+   * @param isData Whether it is known to hold application data.
+   */
+  add(record: RecordView, isData: boolean): boolean {
     const { records, bytes, handshakeRecordBytes } = heldRecordLimits;
     const isFull = (): boolean =>
       this.#records.length >= records || this.bytes + record.fragmentLength > bytes;
-    if (record.contentType === ContentType.Handshake) {
-      if (record.fragmentLength > handshakeRecordBytes) return false;
+    const isShort = record.fragmentLength <= handshakeRecordBytes;
+    if (record.recordType === ContentType.Handshake && !isShort) return false;
+    if (
+      record.recordType === ContentType.Handshake ||
+      (record.recordType === connectionIdRecordType && isShort && !isData)
+    ) {
       while (isFull()) this.#records.shift();
     }
     if (isFull()) return false;
-    const start = record.fragmentOffset - recordHeaderLength;
-    const datagram = record.datagram.slice(start, record.fragmentOffset + record.fragmentLength);
-    this.#records.push({ ...record, datagram, fragmentOffset: recordHeaderLength });
+    this.#records.push({ record: copyRecord(record), isData });
     return true;
   }
 
-  /** Takes out what is not application data, in the order it came. */
+  /** Takes out what is not known to be application data, in the order it came. */
   takeHandshakeRecords(): RecordView[] {
-    const isData = ({ contentType }: RecordView): boolean => contentType === ContentType.ApplicationData;
-    const taken = this.#records.filter((record) => !isData(record));
-    this.#records = this.#records.filter(isData);
-    return taken;
+    const taken = this.#records.filter(({ isData }) => !isData);
+    this.#records = this.#records.filter(({ isData }) => isData);
+    return taken.map(({ record }) => record);
   }
 
   /** Takes out all that is left. */
   takeAll(): RecordView[] {
     const taken = this.#records;
     this.#records = [];
-    return taken;
+    return taken.map(({ record }) => record);
   }
 }

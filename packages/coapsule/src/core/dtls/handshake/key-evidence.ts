@@ -47,6 +47,8 @@ const keyAlerts: ReadonlySet<number> = new Set([
 export class KeyEvidence {
   /** Server: set when the application had no key for the identity. */
   identityIsUnknown = false;
+  /** Whether the keys come from a pre-shared one. */
+  usesPsk = true;
   readonly #role: DtlsRole;
   #unopenedRecords = 0;
   #hasChangeCipherSpec = false;
@@ -116,6 +118,12 @@ export class KeyEvidence {
   /** The failure for a verdict of `noteTimerExpired`, or for a server that says nothing at all any more. */
   failure(verdict: 'bad-finished' | 'no-answer' | 'silence'): HandshakeFailure {
     const records = `${this.#unopenedRecords} protected handshake record(s) of the peer could not be opened`;
+    if (!this.usesPsk) {
+      // Both have shown their keys: what does not fit is the handshake itself.
+      return verdict === 'bad-finished'
+        ? { cause: 'transcript-mismatch', detail: records }
+        : { cause: 'peer-silent', detail: 'the peer says nothing new after our Finished' };
+    }
     if (this.#role === 'client') {
       const details = {
         'bad-finished': records,
@@ -133,7 +141,7 @@ export class KeyEvidence {
   failureByAlert(alert: Alert, isFinishedSent: boolean): HandshakeFailure {
     const alertReceived = alert.description;
     const name = alertName(alertReceived);
-    if (this.#role === 'client' && isFinishedSent && keyAlerts.has(alertReceived)) {
+    if (this.#role === 'client' && this.usesPsk && isFinishedSent && keyAlerts.has(alertReceived)) {
       const detail = `the server does not know the identity or has another key for it (alert ${name})`;
       return { cause: 'identity-or-key', detail, alertReceived };
     }

@@ -8,7 +8,7 @@
 
 import { type AlertDescription, alertName, encodeAlert } from '../alert.ts';
 import type { DtlsOutput } from '../dtls-output.ts';
-import { ContentType } from '../record/record-header.ts';
+import { ContentType, maxPlaintextLength } from '../record/record-header.ts';
 import { encodeFlight, type Flight } from './flight.ts';
 import { HandshakeRecords } from './handshake-records.ts';
 import { type TracedHandshake, traceAlert, traceSent } from './handshake-trace.ts';
@@ -20,6 +20,8 @@ export class OutgoingFlights {
   flight: Flight | undefined;
   /** RFC 6347 §4.2.2, next_transmit_seq. */
   messageSeq: number;
+  /** Most plaintext of a record, in bytes. */
+  recordLimit: number = maxPlaintextLength;
   readonly #traced: TracedHandshake;
   readonly #mtu: number;
   readonly #emit: (output: DtlsOutput) => void;
@@ -46,9 +48,14 @@ export class OutgoingFlights {
   transmit(retransmit: boolean): void {
     const { flight } = this;
     if (flight === undefined || !this.records.hasNumbersLeft) return;
-    const datagrams = encodeFlight(flight, this.#mtu, this.records, (sent) => {
-      this.#emit(traceSent(this.#traced, flight.number, sent, retransmit));
-    });
+    const datagrams = encodeFlight(
+      flight,
+      { mtu: this.#mtu, recordLimit: this.recordLimit },
+      this.records,
+      (sent) => {
+        this.#emit(traceSent(this.#traced, flight.number, sent, retransmit));
+      },
+    );
     for (const datagram of datagrams) this.#transmit(datagram);
   }
 

@@ -6,12 +6,14 @@
  * @module
  */
 
+import { discardReasonOf } from '../discard-reason.ts';
 import type { DtlsDiscardReason } from '../dtls-output.ts';
 import { isNewRecord, markRecordReceived, type ReplayWindowState } from '../record/anti-replay-window.ts';
-import type { RecordView } from '../record/demultiplex.ts';
+import { copyRecord, type RecordView } from '../record/demultiplex.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
-import { isOpenFault, openRecord } from '../record/open-record.ts';
-import { ContentType } from '../record/record-header.ts';
+import { isOpenFault, type OpenedRecord, openRecord } from '../record/open-record.ts';
+import { ContentType, connectionIdRecordType } from '../record/record-header.ts';
+
 import { HeldRecords } from './held-records.ts';
 
 /** What one side reads in epoch 1. */
@@ -26,16 +28,22 @@ export class ProtectedRecords {
    *
    * @param isReadable Whether the peer's ChangeCipherSpec has come. Application data waits for its Finished all the
    *        same.
-   * @returns the plaintext, `held`, or why the record is discarded.
+   * @returns what it held, `held`, or why the record is discarded.
    */
-  open(record: RecordView, isReadable: boolean): Uint8Array | 'held' | DtlsDiscardReason {
-    if (!isReadable || record.contentType === ContentType.ApplicationData || this.keys === undefined) {
-      return this.held.add(record) ? 'held' : 'handshake-limit';
-    }
+  open(record: RecordView, isReadable: boolean): OpenedRecord | 'held' | DtlsDiscardReason {
+    const isData = record.recordType === ContentType.ApplicationData;
+    if (!isReadable || isData || this.keys === undefined) return this.#hold(record, isData);
     if (!isNewRecord(this.window, record.sequenceNumber)) return 'replayed-record';
-    const plaintext = openRecord(this.keys, record);
-    if (isOpenFault(plaintext)) return 'authentication-failed';
+    // RFC 9146 §4: only opening it tells whether it is application data, which has to be opened once more then.
+    const closed = record.recordType === connectionIdRecordType ? copyRecord(record) : record;
+    const opened = openRecord(this.keys, record);
+    if (isOpenFault(opened)) return discardReasonOf(opened);
+    if (opened.contentType === ContentType.ApplicationData) return this.#hold(closed, true);
     markRecordReceived(this.window, record.sequenceNumber);
-    return plaintext;
+    return opened;
+  }
+
+  #hold(record: RecordView, isData: boolean): 'held' | DtlsDiscardReason {
+    return this.held.add(record, isData) ? 'held' : 'handshake-limit';
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The running hash over the messages of a handshake (RFC 5246 §7.4.9, RFC 6347 §4.2.6).
+ * The messages of a handshake: their running hash (RFC 5246 §7.4.9, RFC 6347 §4.2.6), and themselves, for a client's
+ * signature over them (RFC 5246 §7.4.8).
  *
  * Each message counts as if it had come in one fragment. HelloVerifyRequest and the ClientHello it answers are
  * left out (RFC 6347 §4.2.1), and so is HelloRequest: the callers do not add them.
@@ -8,23 +9,40 @@
  */
 
 import type { CryptoProvider, HashAlgorithm, RunningHash } from '../../foundation/crypto-provider.ts';
+import { InvariantError } from '../../foundation/errors.ts';
 import { encodeMessageFragment, type HandshakeMessage } from './message-header.ts';
 
 /** What both sides must have seen alike. */
 export class Transcript {
-  readonly #hash: RunningHash;
+  readonly #crypto: CryptoProvider;
+  readonly #messages: Uint8Array[] = [];
+  #hash: RunningHash | undefined;
 
-  constructor(crypto: CryptoProvider, hash: HashAlgorithm) {
-    this.#hash = crypto.hash(hash);
+  constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto;
   }
 
   /** Adds one message, header included. */
   add(message: HandshakeMessage): void {
-    this.#hash.update(encodeMessageFragment(message, 0, message.body.length));
+    const encoded = encodeMessageFragment(message, 0, message.body.length);
+    this.#messages.push(encoded);
+    this.#hash?.update(encoded);
+  }
+
+  /** The suite is chosen, and with it the hash: counts what was added before, too. */
+  begin(hash: HashAlgorithm): void {
+    this.#hash = this.#crypto.hash(hash);
+    for (const message of this.#messages) this.#hash.update(message);
   }
 
   /** The hash of all messages so far. */
   digest(): Uint8Array {
+    if (this.#hash === undefined) throw new InvariantError('a transcript without a hash');
     return this.#hash.digest();
+  }
+
+  /** All messages so far, to be signed; their bytes must not be changed. */
+  get messages(): readonly Uint8Array[] {
+    return this.#messages;
   }
 }

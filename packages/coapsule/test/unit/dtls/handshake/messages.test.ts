@@ -62,7 +62,7 @@ suite('handshake messages', () => {
       const counts = new Map<string, number>();
       for (const { datagram } of readVectors<Capture>(`dtls12/${file}.json`).datagrams) {
         for (const record of splitRecords(fromHex(datagram) as Uint8Array).records) {
-          if (record.contentType !== 22 || record.epoch !== 0) continue;
+          if (record.recordType !== 22 || record.epoch !== 0) continue;
           const content = fragmentOf(record);
           const fragment = decodeMessageFragment(new ByteReader(content));
           assert.ok(fragment !== undefined);

@@ -1,5 +1,6 @@
 /**
- * Client, end of flight 4: ServerHelloDone. Now the application is asked for identity and key.
+ * Client, end of flight 4: ServerHelloDone. Now the application is asked: for identity and key, or whether the server
+ * is who it should be.
  *
  * @module
  */
@@ -12,9 +13,11 @@ import type {
   HandshakeState,
 } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
-import { AwaitPskCredential, type ServerEcdhKey } from './await-psk-credential.ts';
+import { AwaitPeerVerification } from './await-peer-verification.ts';
+import { AwaitPskCredential } from './await-psk-credential.ts';
+import type { PskExchange, SignedExchange } from './server-exchange.ts';
 
-/** The hint is known, if there is one. */
+/** All else of flight 4 is taken. */
 export class ExpectServerHelloDone implements HandshakeState {
   readonly name = 'ExpectServerHelloDone';
   readonly takes = 'epoch-0';
@@ -22,13 +25,11 @@ export class ExpectServerHelloDone implements HandshakeState {
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
   readonly #parameters: HandshakeParameters;
-  readonly #hint: Uint8Array;
-  readonly #ecdh: ServerEcdhKey | undefined;
+  readonly #exchange: PskExchange | SignedExchange;
 
-  constructor(parameters: HandshakeParameters, hint: Uint8Array, ecdh: ServerEcdhKey | undefined) {
+  constructor(parameters: HandshakeParameters, exchange: PskExchange | SignedExchange) {
     this.#parameters = parameters;
-    this.#hint = hint;
-    this.#ecdh = ecdh;
+    this.#exchange = exchange;
   }
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
@@ -39,8 +40,14 @@ export class ExpectServerHelloDone implements HandshakeState {
       return context.failMalformed(message, handshakeFault(0, 'ServerHelloDone is not empty'));
     }
     context.transcript.add(message);
-    // RFC 5489 §2: with ECDHE_PSK a server without a hint sends an empty one.
-    context.askForPsk(this.#hint.length > 0 ? { hint: this.#hint } : {});
-    return new AwaitPskCredential(this.#parameters, this.#ecdh);
+    const exchange = this.#exchange;
+    if (exchange.kind === 'psk') {
+      context.askForPsk(exchange.hint.length > 0 ? { hint: exchange.hint } : {});
+      return new AwaitPskCredential(this.#parameters, exchange.ecdh);
+    }
+    const { serverName } = this.#parameters;
+    const { credential } = exchange.peer;
+    context.askToVerifyPeer(serverName === undefined ? { credential } : { credential, serverName });
+    return new AwaitPeerVerification(this.#parameters, exchange);
   }
 }

@@ -6,25 +6,17 @@
  */
 
 import { equalBytes } from '../../../foundation/bytes.ts';
-import { AlertDescription } from '../../alert.ts';
-import type { CipherSuite } from '../../cipher-suites.ts';
-import { ProtocolVersion } from '../../record/record-header.ts';
+import { signsKeyExchange } from '../../cipher-suites.ts';
 import { isDecodeFault } from '../decode-fault.ts';
-import { readEcPointFormats } from '../extensions/ec-point-formats.ts';
-import { readExtendedMasterSecret } from '../extensions/extended-master-secret.ts';
-import { ExtensionType, repeatedExtension } from '../extensions/extension-list.ts';
-import { readRenegotiationInfo } from '../extensions/renegotiation-info.ts';
-import type {
-  FailureOfState,
-  HandshakeContext,
-  HandshakeInput,
-  HandshakeState,
-} from '../handshake-context.ts';
+import type { HandshakeContext, HandshakeInput, HandshakeState } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
 import type { HandshakeMessage } from '../message-header.ts';
 import { type ClientHello, encodeClientHello } from '../messages/client-hello.ts';
 import { decodeHelloVerifyRequest } from '../messages/hello-verify-request.ts';
-import { decodeServerHello, type ServerHello } from '../messages/server-hello.ts';
+import { decodeServerHello } from '../messages/server-hello.ts';
+import { checkServerHello } from './check-server-hello.ts';
+import type { ClientOffer } from './client-offer.ts';
+import { ExpectCertificate } from './expect-certificate.ts';
 import { ExpectServerKeyExchange } from './expect-server-key-exchange.ts';
 
 /**
@@ -53,18 +45,22 @@ export class ExpectServerHello implements HandshakeState {
   readonly expects: readonly number[] = [
     HandshakeType.HelloVerifyRequest,
     HandshakeType.ServerHello,
+    HandshakeType.Certificate,
     HandshakeType.ServerKeyExchange,
+    HandshakeType.CertificateRequest,
     HandshakeType.ServerHelloDone,
   ];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
+  readonly #offer: ClientOffer;
   readonly #sent: SentHello[];
   #latest: SentHello;
   /** The cookie that came last, when it is not the one we sent last. */
   #otherCookie: Uint8Array | undefined;
 
-  constructor(hello: ClientHello, message: HandshakeMessage) {
-    this.#latest = { hello, message };
+  constructor(offer: ClientOffer, message: HandshakeMessage) {
+    this.#offer = offer;
+    this.#latest = { hello: offer.hello, message };
     this.#sent = [this.#latest];
   }
 
@@ -122,77 +118,16 @@ export class ExpectServerHello implements HandshakeState {
     if (message.type !== HandshakeType.ServerHello) return context.failUnexpected(this, message);
     const answer = decodeServerHello(message.body);
     if (isDecodeFault(answer)) return context.failMalformed(message, answer);
-    const suite = context.config.suites.find((one) => one.id === answer.cipherSuite);
-    const { hello } = this.#latest;
-    const refused = refusal(answer, hello, suite, context);
-    if (refused !== undefined) return context.fail(refused);
+    const parameters = checkServerHello(answer, this.#offer, context);
+    if ('cause' in parameters) return context.fail(parameters);
     const answered =
       this.#sent.find((sent) => sent.message.messageSeq === message.messageSeq) ?? this.#latest;
     context.continueAfter(answered.message.messageSeq);
     context.transcript.add(answered.message);
     context.transcript.add(message);
-    return new ExpectServerKeyExchange({
-      suite: suite as CipherSuite,
-      clientRandom: hello.random,
-      serverRandom: answer.random.slice(),
-      extendedMasterSecret: readExtendedMasterSecret(answer.extensions) === true,
-      connectionIds: undefined,
-      returnRoutabilityCheck: false,
-      recordSizeLimits: { peer: 16_384, own: 16_384 },
-      protocol: undefined,
-      serverName: undefined,
-    });
+    context.agree(parameters);
+    return signsKeyExchange(parameters.suite)
+      ? new ExpectCertificate(parameters)
+      : new ExpectServerKeyExchange(parameters, undefined);
   }
-}
-
-/** Why the server's choice cannot be taken. */
-function refusal(
-  answer: ServerHello,
-  hello: ClientHello,
-  suite: CipherSuite | undefined,
-  context: HandshakeContext,
-): FailureOfState | undefined {
-  if (answer.version !== ProtocolVersion.Dtls12) {
-    return {
-      cause: 'version-too-old',
-      detail: `the server chose version 0x${answer.version.toString(16)}; only DTLS 1.2 (0xfefd) is spoken here`,
-      alert: AlertDescription.ProtocolVersion,
-    };
-  }
-  const illegal = (detail: string): FailureOfState => ({
-    cause: 'illegal-parameter',
-    detail: `ServerHello: ${detail}`,
-    alert: AlertDescription.IllegalParameter,
-  });
-  if (suite === undefined)
-    return illegal(`cipher suite 0x${answer.cipherSuite.toString(16)} was not offered`);
-  if (answer.compressionMethod !== 0) return illegal('a compression method was chosen');
-  const repeated = repeatedExtension(answer.extensions);
-  if (repeated !== undefined) return illegal(`extension ${repeated} occurs twice (RFC 5246 §7.4.1.4)`);
-  // The signalling suite value counts as an offer of renegotiation_info (RFC 5746 §3.4).
-  const offered = new Set([ExtensionType.RenegotiationInfo, ...hello.extensions.map(({ type }) => type)]);
-  const unsolicited = answer.extensions.find(({ type }) => !offered.has(type));
-  if (unsolicited !== undefined) {
-    return {
-      cause: 'unsupported-extension',
-      detail: `ServerHello: extension ${unsolicited.type} was not offered (RFC 5246 §7.4.1.4)`,
-      alert: AlertDescription.UnsupportedExtension,
-    };
-  }
-  if (readRenegotiationInfo(answer.extensions) === 'malformed') {
-    // RFC 5746 §3.4: handshake_failure, not illegal_parameter.
-    return { ...illegal('renegotiation_info is not empty'), alert: AlertDescription.HandshakeFailure };
-  }
-  if (readEcPointFormats(answer.extensions) === 'malformed')
-    return illegal('ec_point_formats lacks uncompressed');
-  const extended = readExtendedMasterSecret(answer.extensions);
-  if (extended === 'malformed') return illegal('extended_master_secret is not empty');
-  if (!extended && context.config.extendedMasterSecret !== 'preferred') {
-    return {
-      cause: 'no-extended-master-secret',
-      detail: 'the server does not do extended_master_secret, which is required here (RFC 7627 §5.2)',
-      alert: AlertDescription.HandshakeFailure,
-    };
-  }
-  return undefined;
 }

@@ -10,9 +10,18 @@ import type { ByteWriter } from '../../../foundation/byte-writer.ts';
 /** Registered numbers of the extensions this library speaks. */
 export const ExtensionType = {
   ServerName: 0,
+  MaxFragmentLength: 1,
   SupportedGroups: 10,
   EcPointFormats: 11,
+  SignatureAlgorithms: 13,
+  ApplicationProtocols: 16,
+  ClientCertificateType: 19,
+  ServerCertificateType: 20,
   ExtendedMasterSecret: 23,
+  RecordSizeLimit: 28,
+  SessionTicket: 35,
+  ConnectionId: 54,
+  ReturnRoutabilityCheck: 61,
   RenegotiationInfo: 0xff01,
 } as const;
 

@@ -9,10 +9,11 @@ import { ByteWriter } from '../../../foundation/byte-writer.ts';
 import type { NamedGroup } from '../../../foundation/crypto-provider.ts';
 import { type Extension, type ExtensionList, ExtensionType, extensionData } from './extension-list.ts';
 
-/** Groups of ECDHE_PSK here, the preferred first, with their registered values (RFC 8422 §5.1.1). */
+/** Groups of ECDHE here, the preferred first, with their registered values (RFC 8422 §5.1.1). */
 export const namedGroups: readonly { readonly name: NamedGroup; readonly value: number }[] = [
   { name: 'x25519', value: 0x001d },
   { name: 'secp256r1', value: 0x0017 },
+  { name: 'secp384r1', value: 0x0018 },
 ];
 
 /** The extension that offers all of `namedGroups`. */

@@ -1,5 +1,6 @@
 /**
- * ClientKeyExchange of PSK (RFC 4279 §2) and ECDHE_PSK (RFC 5489 §2). Encodes and decodes only.
+ * ClientKeyExchange of PSK (RFC 4279 §2), ECDHE_PSK (RFC 5489 §2), ECDHE_ECDSA and ECDHE_RSA (RFC 8422 §5.7).
+ * Encodes and decodes only.
  *
  * @module
  */
@@ -10,17 +11,18 @@ import type { DecodeFault } from '../../../foundation/errors.ts';
 import type { KeyExchange } from '../../cipher-suites.ts';
 import { handshakeFault } from '../decode-fault.ts';
 
-/** The identity, and with ECDHE_PSK the client's public key. */
+/** The identity, the client's public key, or both. */
 export interface ClientKeyExchange {
-  /** psk_identity, 0 … 65535 bytes (at least 128 must be taken, RFC 4279 §5.3). */
-  readonly identity: Uint8Array;
-  /** Present exactly with ECDHE_PSK; 1 … 255 bytes. */
+  /** psk_identity, 0 … 65535 bytes (at least 128 must be taken, RFC 4279 §5.3). Present with a PSK. */
+  readonly identity?: Uint8Array;
+  /** Present with everything but plain PSK; 1 … 255 bytes. */
   readonly publicKey?: Uint8Array;
 }
 
 /** The body of a ClientKeyExchange. */
 export function encodeClientKeyExchange(message: ClientKeyExchange): Uint8Array {
-  const writer = new ByteWriter().vector16(message.identity);
+  const writer = new ByteWriter();
+  if (message.identity !== undefined) writer.vector16(message.identity);
   if (message.publicKey !== undefined) writer.vector8(message.publicKey);
   return writer.finish();
 }
@@ -31,13 +33,15 @@ export function decodeClientKeyExchange(
   keyExchange: KeyExchange,
 ): ClientKeyExchange | DecodeFault {
   const reader = new ByteReader(body);
-  const identity = reader.vector16();
+  const identity = keyExchange === 'PSK' || keyExchange === 'ECDHE_PSK' ? reader.vector16() : undefined;
   if (keyExchange === 'PSK') {
-    return reader.finished ? { identity } : handshakeFault(reader.position, 'ClientKeyExchange does not fit');
+    return reader.finished && identity !== undefined
+      ? { identity }
+      : handshakeFault(reader.position, 'ClientKeyExchange does not fit');
   }
   const publicKey = reader.vector8();
   if (!reader.finished || publicKey.length === 0) {
     return handshakeFault(reader.position, 'ClientKeyExchange has no public key, or more than one');
   }
-  return { identity, publicKey };
+  return { publicKey, ...(identity === undefined ? {} : { identity }) };
 }

@@ -9,6 +9,7 @@
  */
 
 import { randomBytes } from '../../../foundation/random-source.ts';
+import { pskPremasterSecret } from '../../key-schedule/prf-12.ts';
 import { deriveKeys } from '../derive-keys.ts';
 import type {
   HandshakeContext,
@@ -54,15 +55,16 @@ export class AwaitPskKey implements HandshakeState {
     if (answer === undefined) context.noteIdentityUnknown();
     // Drawn for every identity, so that a known one takes no less time.
     const randomKey = randomBytes(context.random, 16);
-    const keys = deriveKeys(
-      context,
-      this.#parameters,
-      answer?.key ?? randomKey,
-      this.#sharedSecret,
-      this.#sessionHash,
-    );
-    context.installKeys({ read: keys.client, write: keys.server });
+    const premaster = pskPremasterSecret(answer?.key ?? randomKey, this.#sharedSecret);
+    const keys = deriveKeys(context, this.#parameters, premaster, this.#sessionHash);
+    context.installKeys(keys);
     const Next = this.#changeCipherSpecSeen ? ExpectFinished : ExpectChangeCipherSpec;
-    return new Next(this.#parameters, this.#identity, keys.masterSecret);
+    return new Next({
+      parameters: this.#parameters,
+      identity: this.#identity,
+      authentication: { kind: 'psk' },
+      masterSecret: keys.masterSecret,
+      resumed: false,
+    });
   }
 }

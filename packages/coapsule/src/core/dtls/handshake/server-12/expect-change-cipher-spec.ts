@@ -7,7 +7,7 @@
 import type {
   HandshakeContext,
   HandshakeInput,
-  HandshakeParameters,
+  HandshakeResult,
   HandshakeState,
 } from '../handshake-context.ts';
 import { ExpectFinished } from './expect-finished.ts';
@@ -20,18 +20,14 @@ export class ExpectChangeCipherSpec implements HandshakeState {
   readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = true;
   readonly waitsForApplication = false;
-  readonly #parameters: HandshakeParameters;
-  readonly #identity: Uint8Array;
-  readonly #masterSecret: Uint8Array;
+  readonly #result: HandshakeResult;
 
-  constructor(parameters: HandshakeParameters, identity: Uint8Array, masterSecret: Uint8Array) {
-    this.#parameters = parameters;
-    this.#identity = identity;
-    this.#masterSecret = masterSecret;
+  constructor(result: HandshakeResult) {
+    this.#result = result;
   }
 
   handle(input: HandshakeInput, _context: HandshakeContext): HandshakeState {
     if (input.kind !== 'change-cipher-spec') return this;
-    return new ExpectFinished(this.#parameters, this.#identity, this.#masterSecret);
+    return new ExpectFinished(this.#result);
   }
 }

@@ -12,7 +12,7 @@ import { finishedBody } from '../derive-keys.ts';
 import type {
   HandshakeContext,
   HandshakeInput,
-  HandshakeParameters,
+  HandshakeResult,
   HandshakeState,
 } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
@@ -24,21 +24,18 @@ export class ExpectFinished implements HandshakeState {
   readonly expects: readonly number[] = [HandshakeType.Finished];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
-  readonly #parameters: HandshakeParameters;
-  readonly #identity: Uint8Array;
-  readonly #masterSecret: Uint8Array;
+  readonly #result: HandshakeResult;
 
-  constructor(parameters: HandshakeParameters, identity: Uint8Array, masterSecret: Uint8Array) {
-    this.#parameters = parameters;
-    this.#identity = identity;
-    this.#masterSecret = masterSecret;
+  constructor(result: HandshakeResult) {
+    this.#result = result;
   }
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
     if (input.kind !== 'message') return this;
     const { message } = input;
     if (message.type !== HandshakeType.Finished) return context.failUnexpected(this, message);
-    const expected = finishedBody(context, this.#parameters, this.#masterSecret, 'client');
+    const { parameters, masterSecret } = this.#result;
+    const expected = finishedBody(context, parameters, masterSecret, 'client');
     if (!equalBytesConstantTime(message.body, expected)) {
       return context.fail({
         cause: 'transcript-mismatch',
@@ -51,15 +48,9 @@ export class ExpectFinished implements HandshakeState {
     const finished = {
       type: HandshakeType.Finished,
       messageSeq: context.nextMessageSeq(),
-      body: finishedBody(context, this.#parameters, this.#masterSecret, 'server'),
+      body: finishedBody(context, parameters, masterSecret, 'server'),
     };
     context.sendFlight(6, [{ kind: 'change-cipher-spec' }, { kind: 'message', message: finished, epoch: 1 }]);
-    return context.establish({
-      parameters: this.#parameters,
-      identity: this.#identity,
-      authentication: { kind: 'psk' },
-      masterSecret: this.#masterSecret,
-      resumed: false,
-    });
+    return context.establish(this.#result);
   }
 }
