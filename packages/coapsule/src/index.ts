@@ -4,21 +4,42 @@
  * @module
  */
 
+export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
 export { Client, type Pong } from './api/client.ts';
 export type { ClientOptions, PskCredential, PskRequest, RequestOptions } from './api/client-options.ts';
+export { describeCertificates, describePublicKey } from './api/credential-input.ts';
+export type {
+  CertificateInput,
+  CertificateOptions,
+  CheckedPeer,
+  ClientCertificateOptions,
+  ClientCredentialOptions,
+  ClientPublicKeys,
+  DeniedCertificate,
+  NamedCredentials,
+  PeerDecision,
+  PeerMatch,
+  PeerPublicKeys,
+  PrivateKeyInput,
+  PublicKeyInput,
+  RawPublicKeyOptions,
+  ServerCredentialOptions,
+  TrustAnchors,
+  VerifyPeer,
+} from './api/credential-options.ts';
 export type { EndpointOptions } from './api/endpoint-options.ts';
 export { CoapsuleError, type ErrorCode } from './api/errors.ts';
-export {
-  type AssociationEvent,
-  Listener,
-  type ListenOptions,
-  type PskAnswer,
-  type PskMatch,
-  type PskOptions,
-} from './api/listener.ts';
+export type {
+  AssociationEvent,
+  ListenOptions,
+  PskAnswer,
+  PskMatch,
+  PskOptions,
+} from './api/listen-options.ts';
+export { Listener } from './api/listener.ts';
 export type { Middleware } from './api/middleware.ts';
 export { Observation } from './api/observation.ts';
-export type { PeerInfo, PeerSecurity } from './api/peer-info.ts';
+export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export { Request } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';

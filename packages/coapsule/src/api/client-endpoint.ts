@@ -6,6 +6,7 @@
 
 import { Code } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
+import type { PresentedCredential } from '../core/dtls/credentials.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
@@ -16,9 +17,17 @@ import { Driver, type DriverOutput } from '../node/driver.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import type { ClientOptions, PskCredential } from './client-options.ts';
+import type { ClientSecurity } from './client-security.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
-import { associationSecurity, noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import {
+  type AssociationNotes,
+  associationSecurity,
+  noSecurity,
+  type PeerInfo,
+  type PeerSecurity,
+} from './peer-info.ts';
+import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
 import { Response } from './response.ts';
@@ -46,14 +55,26 @@ export class ClientEndpoint {
   readonly #options: ClientOptions;
   readonly #driver: Driver;
   readonly #pending = new Map<RequestId, PendingRequest>();
+  /** By what the server is judged; undefined on plain `coap`. */
+  readonly #policy: VerificationPolicy | undefined;
   #security: PeerSecurity = noSecurity;
+  /** Of the handshake under way. */
+  #notes: AssociationNotes = {};
   /** Whether anything was ever received from the server. */
   #heard = false;
   #missingCredential: CoapsuleError | undefined;
 
-  static async open(server: RemoteServer, options: ClientOptions): Promise<ClientEndpoint> {
+  static async open(
+    server: RemoteServer,
+    options: ClientOptions,
+    security: ClientSecurity | undefined,
+  ): Promise<ClientEndpoint> {
+    const config = coreConfig(options, server.secure ? 'dtls' : 'none', 'client');
     const endpoint = new Endpoint({
-      config: coreConfig(options, server.secure ? 'dtls' : 'none', 'client'),
+      config:
+        security === undefined
+          ? config
+          : { ...config, dtls: { ...config.dtls, credentials: security.credentials } },
       random: systemRandom,
       crypto: nodeCrypto,
     });
@@ -77,14 +98,20 @@ export class ClientEndpoint {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new ClientEndpoint(server, options, driver);
+    opened = new ClientEndpoint(server, options, driver, security?.policy(server));
     return opened;
   }
 
-  private constructor(server: RemoteServer, options: ClientOptions, driver: Driver) {
+  private constructor(
+    server: RemoteServer,
+    options: ClientOptions,
+    driver: Driver,
+    policy: VerificationPolicy | undefined,
+  ) {
     this.server = server;
     this.#options = options;
     this.#driver = driver;
+    this.#policy = policy;
   }
 
   /** Sends a request; returns how to give it up. */
@@ -146,10 +173,15 @@ export class ClientEndpoint {
         this.#heard = true;
         void this.#lookUpPsk(output.lookup, output.hint);
         return;
+      case 'verify-peer':
+        this.#heard = true;
+        void this.#verifyServer(output.verification, output.credential);
+        return;
       case 'connected':
         this.#heard = true;
         this.#missingCredential = undefined;
-        this.#security = associationSecurity(output);
+        this.#security = associationSecurity(output, this.#notes);
+        this.#notes = {};
         for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
         return;
       case 'keylog':
@@ -234,6 +266,18 @@ export class ClientEndpoint {
       key: credential.key,
     };
     this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, answer, now));
+  }
+
+  async #verifyServer(verification: number, credential: PresentedCredential): Promise<void> {
+    const { address, host, serverName } = this.server;
+    const judgement = await judgePeer(credential, { address, host, serverName }, this.#policy).catch(
+      (error: unknown) => refusedBy(error),
+    );
+    if (this.#driver.closed) return;
+    this.#notes = judgement;
+    this.#driver.run((endpoint, now) =>
+      endpoint.answerPeerVerification(verification, judgement.verdict, now),
+    );
   }
 
   #peer(): PeerInfo {

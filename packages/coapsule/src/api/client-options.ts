@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
 import type { OptionInput } from './server-response.ts';
@@ -24,8 +25,8 @@ export interface PskRequest {
 }
 
 /** Options of a client; each has a safe default. */
-export interface ClientOptions extends EndpointOptions {
-  /** The credential for `coaps`, or where to find it. */
+export interface ClientOptions extends EndpointOptions, ClientCredentialOptions {
+  /** The pre-shared key for `coaps`, or where to find it. */
   readonly psk?:
     | PskCredential
     | ((server: PskRequest) => PskCredential | undefined | Promise<PskCredential | undefined>);
@@ -39,6 +40,13 @@ export interface ClientOptions extends EndpointOptions {
 export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   ...endpointOptionNames,
   psk: true,
+  certificate: true,
+  rawPublicKey: true,
+  trustAnchors: true,
+  peerPublicKeys: true,
+  verifyPeer: true,
+  deniedCertificates: true,
+  dangerouslySkipVerification: true,
   bind: true,
   serverName: true,
 };

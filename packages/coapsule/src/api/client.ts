@@ -1,7 +1,8 @@
 /**
  * A CoAP client: requests as promises, observations as async iterables.
  *
- * RFC 7252 §5, RFC 7641, RFC 7959; `coaps` by DTLS 1.2 with pre-shared keys (RFC 7252 §9.1.3.1).
+ * RFC 7252 §5, RFC 7641, RFC 7959; `coaps` by DTLS 1.2 with pre-shared keys, raw public keys or certificates
+ * (RFC 7252 §9.1.3).
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { codeOfMethod, type Method } from '../core/coap/code.ts';
 import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { type CoapUri, uriOptions } from '../core/coap/uri.ts';
+import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
@@ -20,6 +22,8 @@ import {
   type RequestOptions,
   requestOptionNames,
 } from './client-options.ts';
+import { type ClientSecurity, clientSecurity } from './client-security.ts';
+import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import { Observation } from './observation.ts';
@@ -49,6 +53,8 @@ export interface Pong {
  */
 export class Client implements AsyncDisposable {
   readonly #options: ClientOptions;
+  /** Undefined: `coap` only. */
+  readonly #security: ClientSecurity | undefined;
   readonly #endpoints = new Map<string, Promise<ClientEndpoint>>();
   #closed = false;
 
@@ -56,6 +62,9 @@ export class Client implements AsyncDisposable {
     expectKnownOptions('new Client', options, clientOptionNames);
     if (typeof options.psk === 'object') expectKey('new Client: psk.key', options.psk.key);
     this.#options = options;
+    this.#security = clientSecurity(options);
+    // What cannot be is told now, not at the first request.
+    checkDtlsConfig(coreConfig(options, 'dtls', 'client').dtls);
   }
 
   get(uri: string, options?: RequestOptions): Promise<Response> {
@@ -253,11 +262,11 @@ export class Client implements AsyncDisposable {
     send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => void,
   ): Promise<void> {
     const { uri, secure } = parseServerUri(text);
-    if (secure && this.#options.psk === undefined) {
+    if (secure && this.#security === undefined) {
       throw new CoapsuleError(
         'ERR_CREDENTIALS',
         `there are no credentials for ${text}`,
-        'give `psk` with identity and key',
+        'give `psk` with identity and key, `peerPublicKeys`, or `trustAnchors` for servers with a certificate',
       );
     }
     const addresses = await resolveHost(uri);
@@ -289,8 +298,10 @@ export class Client implements AsyncDisposable {
     const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${serverName ?? ''}`;
     const known = this.#endpoints.get(key);
     if (known) return known;
-    const opening = ClientEndpoint.open({ secure, address, host: uri.host, serverName }, this.#options).catch(
+    const server = { secure, address, host: uri.host, serverName };
+    const opening = ClientEndpoint.open(server, this.#options, this.#security).catch(
       (cause: NodeJS.ErrnoException) => {
+        if (cause instanceof ApiMisuseError) throw cause;
         this.#endpoints.delete(key);
         throw new CoapsuleError(
           'ERR_NETWORK',

@@ -31,6 +31,17 @@ export interface EndpointOptions {
   readonly suites?: readonly CipherSuiteName[];
   /** RFC 7627. A client requires it by default; a server prefers it. */
   readonly extendedMasterSecret?: 'required' | 'preferred';
+  /** Application protocols to agree on (ALPN, RFC 7301), the preferred first; `coap` is the registered one for CoAP. */
+  readonly protocols?: readonly string[];
+  /**
+   * Length of the connection ids that peers put in their records to us (RFC 9146), 0 … 20 bytes: they find their
+   * association when their address changes. 8 for a server and 0 for a client by default; `off` does not speak it.
+   */
+  readonly connectionId?: number | 'off';
+  /** Largest content of one record, 64 … 16384 bytes (RFC 8449, RFC 6066 §4): what a small device has room for. */
+  readonly maxRecordSize?: number;
+  /** Whether sessions may go on in a later handshake: by id (RFC 5246 §7.3), ticket (RFC 5077), both (default) or not. */
+  readonly resumption?: 'off' | 'session-id' | 'ticket' | 'both';
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
   readonly lossRate?: number;
 }
@@ -45,6 +56,10 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   blockSize: true,
   suites: true,
   extendedMasterSecret: true,
+  protocols: true,
+  connectionId: true,
+  maxRecordSize: true,
+  resumption: true,
   lossRate: true,
 };
 
@@ -75,6 +90,10 @@ function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {
     ...(options.extendedMasterSecret === undefined
       ? {}
       : { extendedMasterSecret: options.extendedMasterSecret }),
+    ...(options.protocols === undefined ? {} : { protocols: options.protocols }),
+    ...(options.connectionId === undefined ? {} : { connectionIdLength: options.connectionId }),
+    ...(options.maxRecordSize === undefined ? {} : { maxRecordSize: options.maxRecordSize }),
+    ...(options.resumption === undefined ? {} : { resumption: options.resumption }),
     keylog: options.keylog !== undefined,
   };
 }

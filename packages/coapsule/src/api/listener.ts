@@ -5,80 +5,42 @@
  */
 
 import { parseCoapUri } from '../core/coap/uri.ts';
-import type { AssociationId, CloseReason, DtlsOutput } from '../core/dtls/dtls-output.ts';
-import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
+import type { AssociationId, DtlsOutput } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
-import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';
-import { coreConfig, type EndpointOptions } from './endpoint-options.ts';
-import { expectKey } from './known-options.ts';
+import { coreConfig } from './endpoint-options.ts';
+import { expectKey, expectKnownOptions } from './known-options.ts';
 import {
+  credentialOptionNames,
+  type ListenOptions,
+  listenOptionNames,
+  type PskAnswer,
+} from './listen-options.ts';
+import {
+  type AssociationNotes,
   associationSecurity,
   identityText,
   noSecurity,
   type PeerInfo,
   type PeerSecurity,
 } from './peer-info.ts';
+import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { Request } from './request.ts';
 import { payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
-
-/** A key, and what the application wants to remember of where it came from. */
-export interface PskMatch {
-  readonly key: Uint8Array;
-  /** Kept with the association as `PeerSecurity.context`; never looked into. */
-  readonly context: unknown;
-}
-
-/** What a look-up finds. */
-export type PskAnswer = Uint8Array | PskMatch | undefined;
-
-/** Who may connect with a pre-shared key (RFC 4279). */
-export interface PskOptions {
-  /**
-   * The key of an identity, or `undefined` for one that is not known. Asked at each handshake, so that changes
-   * count at once. An unknown identity and a wrong key look alike to the client.
-   */
-  readonly lookup?:
-    | ((identity: string, identityBytes: Uint8Array) => PskAnswer | Promise<PskAnswer>)
-    | ReadonlyMap<string, Uint8Array>;
-  /** Told to clients before they choose their identity (RFC 4279 §5.2). */
-  readonly hint?: string;
-  /** One key for every identity that `lookup` does not know: whoever has it can call itself anything. */
-  readonly dangerouslyAcceptAnyIdentity?: Uint8Array;
-}
-
-/** Options of one listener; those of the server count where they are absent. */
-export interface ListenOptions extends EndpointOptions {
-  /** Needed for `coaps`. */
-  readonly psk?: PskOptions;
-  /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
-  readonly onAssociation?: (event: AssociationEvent) => void;
-}
-
-/** The life of associations. */
-export type AssociationEvent =
-  | { readonly kind: 'connected'; readonly peer: PeerInfo }
-  | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason }
-  | {
-      readonly kind: 'handshake-failed';
-      readonly address: PeerAddress;
-      /** What the client called itself, if it came so far. */
-      readonly identity: string | undefined;
-      readonly failure: HandshakeFailure;
-    };
+import { serverSecurity } from './server-security.ts';
 
 type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
+type PeerVerification = Extract<DtlsOutput, { kind: 'verify-peer' }>;
 
-/** A key look-up of a handshake that is not over. */
-interface PendingLookup {
+/** What a look-up or verification said in a handshake that is not over. */
+interface PendingPeer extends AssociationNotes {
   readonly identity: string;
-  context: unknown;
 }
 
 /** An answer, and whether a handler ran for it. */
@@ -110,28 +72,28 @@ export class Listener {
   readonly #driver: Driver;
   readonly #options: ListenOptions;
   readonly #handler: RequestHandler;
+  /** By what clients are judged; undefined on plain `coap`. */
+  readonly #policy: VerificationPolicy | undefined;
   readonly #associations = new Map<AssociationId, PeerSecurity>();
-  readonly #lookups = new Map<AssociationId, PendingLookup>();
+  readonly #pending = new Map<AssociationId, PendingPeer>();
   readonly #running = new Map<ExchangeId, AbortController>();
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
     const { scheme, host, port } = parseListenUri(uri);
+    // The options of the server come along.
+    expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
     const { lookup, dangerouslyAcceptAnyIdentity } = options.psk ?? {};
     if (dangerouslyAcceptAnyIdentity)
       expectKey('psk.dangerouslyAcceptAnyIdentity', dangerouslyAcceptAnyIdentity);
     if (lookup instanceof Map) {
       for (const [identity, key] of lookup) expectKey(`psk.lookup: the key of '${identity}'`, key);
     }
-    if (
-      scheme === 'coaps' &&
-      options.psk?.lookup === undefined &&
-      !options.psk?.dangerouslyAcceptAnyIdentity
-    ) {
-      throw new ApiMisuseError(`${uri} needs credentials: give psk.lookup`);
+    const given = credentialOptionNames.find((name) => options[name] !== undefined);
+    if (scheme === 'coap' && given !== undefined) {
+      throw new ApiMisuseError(`${uri} is not secured, but ${given} was given: use coaps`);
     }
-    if (scheme === 'coap' && options.psk) {
-      throw new ApiMisuseError(`${uri} is not secured, but psk was given: use coaps`);
-    }
+    const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
+    const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
     const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
     const { hint } = options.psk ?? {};
     const endpoint = new Endpoint({
@@ -139,6 +101,12 @@ export class Listener {
         ...config,
         dtls: {
           ...config.dtls,
+          ...(security === undefined
+            ? {}
+            : { credentials: security.credentials, serverNames: security.serverNames }),
+          ...(options.requireServerName === undefined
+            ? {}
+            : { requireServerName: options.requireServerName }),
           ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
         },
         requestResponse: {
@@ -161,7 +129,7 @@ export class Listener {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new Listener(scheme, driver, options, handler);
+    opened = new Listener(scheme, driver, options, handler, security?.policy);
     return opened;
   }
 
@@ -170,7 +138,9 @@ export class Listener {
     driver: Driver,
     options: ListenOptions,
     handler: RequestHandler,
+    policy: VerificationPolicy | undefined,
   ) {
+    this.#policy = policy;
     this.scheme = scheme;
     this.#driver = driver;
     this.#options = options;
@@ -244,10 +214,13 @@ export class Listener {
       case 'psk-lookup':
         this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
         return;
+      case 'verify-peer':
+        this.#verifyClient(output).catch((error) => this.#handler.onError(error));
+        return;
       case 'connected': {
         const { association, address } = output;
-        const security = associationSecurity(output, this.#lookups.get(association)?.context);
-        this.#lookups.delete(association);
+        const security = associationSecurity(output, this.#pending.get(association));
+        this.#pending.delete(association);
         this.#associations.set(association, security);
         this.#options.onAssociation?.({ kind: 'connected', peer: { address, security } });
         return;
@@ -261,8 +234,8 @@ export class Listener {
       }
       case 'handshake-failed': {
         const { association, address, failure } = output;
-        const identity = this.#lookups.get(association)?.identity;
-        this.#lookups.delete(association);
+        const identity = this.#pending.get(association)?.identity;
+        this.#pending.delete(association);
         this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure });
         return;
       }
@@ -307,22 +280,41 @@ export class Listener {
   async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
     const { psk } = this.#options;
     const bytes = identity ?? new Uint8Array(0);
-    const pending: PendingLookup = { identity: identityText(bytes), context: undefined };
-    this.#lookups.set(association, pending);
+    const name = identityText(bytes);
+    this.#pending.set(association, { identity: name });
     let found: PskAnswer;
     try {
-      found =
-        typeof psk?.lookup === 'function'
-          ? await psk.lookup(pending.identity, bytes)
-          : psk?.lookup?.get(pending.identity);
+      found = typeof psk?.lookup === 'function' ? await psk.lookup(name, bytes) : psk?.lookup?.get(name);
     } catch (error) {
       this.#handler.onError(error);
     }
     found ??= psk?.dangerouslyAcceptAnyIdentity;
     if (this.#driver.closed) return;
     const match = found instanceof Uint8Array ? { key: found, context: undefined } : found;
-    pending.context = match?.context;
+    this.#note(association, { identity: name, context: match?.context });
     this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));
+  }
+
+  async #verifyClient(output: PeerVerification): Promise<void> {
+    const { verification, association, address, credential, serverName } = output;
+    const place = { address, host: undefined, serverName };
+    this.#pending.set(association, { identity: '' });
+    const judgement = await judgePeer(credential, place, this.#policy).catch((error: unknown) => {
+      this.#handler.onError(error);
+      return refusedBy(error);
+    });
+    if (this.#driver.closed) return;
+    const { verdict } = judgement;
+    this.#note(association, {
+      ...judgement,
+      identity: verdict.accepted ? identityText(verdict.identity) : claimedName(credential),
+    });
+    this.#driver.run((endpoint, now) => endpoint.answerPeerVerification(verification, verdict, now));
+  }
+
+  /** The handshake may be over by the time of the answer. */
+  #note(association: AssociationId, pending: PendingPeer): void {
+    if (this.#pending.has(association)) this.#pending.set(association, pending);
   }
 
   #peerInfo(peer: Peer): PeerInfo {

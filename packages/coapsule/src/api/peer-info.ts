@@ -4,30 +4,65 @@
  * @module
  */
 
-import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
+import { type CipherSuite, type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
+import type { PeerAuthentication } from '../core/dtls/credentials.ts';
 import type { DtlsOutput } from '../core/dtls/dtls-layer.ts';
 import { toHex } from '../core/foundation/bytes.ts';
+import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { randomBytes } from '../core/foundation/random-source.ts';
 import { decodeUtf8 } from '../core/foundation/utf8.ts';
+import { decodeCertificate } from '../core/x509/certificate.ts';
 import { systemRandom } from '../node/system-random.ts';
+import {
+  type CertificateInfo,
+  certificateInfo,
+  type PublicKeyInfo,
+  publicKeyInfo,
+} from './certificate-info.ts';
 
 /** How a peer is protected, and who it has proved to be. */
 export type PeerSecurity =
   | { readonly kind: 'none' }
   | {
       readonly kind: 'dtls';
-      /** The PSK identity as text, or `0x` and its hexadecimal digits when it is not UTF-8. */
+      /**
+       * Who the client is, on either side of a PSK association: its identity as text, or `0x` and its hexadecimal
+       * digits when it is not UTF-8. Of a peer with a certificate or raw public key, its own name: what its
+       * certificate, the look-up or the hook says; the host for a server. Empty for a client that showed nothing.
+       */
       readonly identity: string;
       readonly identityBytes: Uint8Array;
       readonly suite: CipherSuiteName;
       /** Whether the master secret is bound to the handshake (RFC 7627). */
       readonly extendedMasterSecret: boolean;
+      /** What the peer has proved itself with. */
+      readonly authentication: PeerProof;
+      /** The first moment at which a certificate of the peer, or of those that vouch for it, does not hold any more. */
+      readonly certificateExpiresAt: Date | undefined;
+      /** Whether an earlier session went on (RFC 5077, RFC 5246 §7.3): the proof is the one of then. */
+      readonly resumed: boolean;
+      /** Bytes of the connection ids (RFC 9146) in records to us and to the peer; `undefined`: not negotiated. */
+      readonly connectionIdLengths: { readonly own: number; readonly peer: number } | undefined;
+      /** Bytes that a record has more than its content: header, nonce, authentication tag, connection id. */
+      readonly recordOverhead: { readonly sent: number; readonly received: number };
+      /** The application protocol that was agreed on (RFC 7301). */
+      readonly protocol: string | undefined;
+      /** The name that the client asked for (RFC 6066 §3). */
+      readonly serverName: string | undefined;
       /** Names this association; never the same for two associations, also over restarts. */
       readonly association: string;
       /** What the server's key look-up gave along with the key; `undefined` on a client. */
       readonly context: unknown;
     };
+
+/** How a peer has proved who it is. */
+export type PeerProof =
+  | { readonly kind: 'psk' }
+  | { readonly kind: 'x509'; readonly certificate: CertificateInfo }
+  | { readonly kind: 'raw-public-key'; readonly publicKey: PublicKeyInfo }
+  /** A client that showed nothing, at a server that allows it. */
+  | { readonly kind: 'none' };
 
 /** The remote endpoint of an exchange. */
 export interface PeerInfo {
@@ -45,20 +80,65 @@ export function identityText(identity: Uint8Array): string {
 /** Association numbers start again with each process: this tells the processes apart. */
 const processName = toHex(randomBytes(systemRandom, 8));
 
+/** What the application knows of an association beyond what the handshake says. */
+export interface AssociationNotes {
+  readonly context?: unknown;
+  /** Of the whole path that was validated; without it the peer's own certificate counts. */
+  readonly certificateExpiresAt?: Date | undefined;
+}
+
 /** The security of a new association. */
 export function associationSecurity(
   connected: Extract<DtlsOutput, { kind: 'connected' }>,
-  context: unknown = undefined,
+  { context, certificateExpiresAt }: AssociationNotes = {},
 ): PeerSecurity {
+  const authentication = peerProof(connected.authentication);
+  const { connectionIdLengths } = connected;
   return {
     kind: 'dtls',
     identity: identityText(connected.identity),
     identityBytes: connected.identity,
     suite: connected.suite,
     extendedMasterSecret: connected.extendedMasterSecret,
+    authentication,
+    certificateExpiresAt:
+      certificateExpiresAt ??
+      (authentication.kind === 'x509' ? authentication.certificate.notAfter : undefined),
+    resumed: connected.resumed,
+    connectionIdLengths,
+    recordOverhead: {
+      sent: recordOverhead(connected.suite, connectionIdLengths?.peer ?? 0),
+      received: recordOverhead(connected.suite, connectionIdLengths?.own ?? 0),
+    },
+    protocol: connected.protocol,
+    serverName: connected.serverName,
     association: `${processName}-${connected.association}`,
     context,
   };
+}
+
+function peerProof(authentication: PeerAuthentication): PeerProof {
+  switch (authentication.kind) {
+    case 'psk':
+    case 'none':
+      return { kind: authentication.kind };
+    case 'raw-public-key':
+      return { kind: 'raw-public-key', publicKey: publicKeyInfo(authentication.publicKey) };
+    case 'x509': {
+      const certificate = decodeCertificate(authentication.certificate);
+      if (isDecodeFault(certificate)) {
+        throw new InvariantError('a certificate that was accepted cannot be decoded');
+      }
+      return { kind: 'x509', certificate: certificateInfo(certificate) };
+    }
+  }
+}
+
+/** RFC 6347 §4.1: 13 bytes of header; RFC 9146 §4: the connection id, and the real content type. */
+function recordOverhead(name: CipherSuiteName, connectionIdLength: number): number {
+  const { recordIvLength, tagLength } = suiteByName(name) as CipherSuite;
+  const forConnectionId = connectionIdLength === 0 ? 0 : connectionIdLength + 1;
+  return 13 + recordIvLength + tagLength + forConnectionId;
 }
 
 export const noSecurity: PeerSecurity = { kind: 'none' };

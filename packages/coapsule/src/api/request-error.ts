@@ -151,6 +151,7 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, string>> = {
   'unknown-ca': "give the authority that issued the server's certificate as a trust anchor",
   'name-mismatch': "use a name that the server's certificate has, or tell it with `serverName`",
   'unknown-public-key': "pin the server's public key if it is the right one",
+  'peer-refused': 'the own `verifyPeer` decided so',
   'bad-signature': 'someone changed the handshake on its way, or the key does not fit the certificate',
   'client-certificate-missing': 'give the client a certificate and its key',
   'unsupported-extension': report,

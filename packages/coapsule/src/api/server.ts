@@ -1,7 +1,8 @@
 /**
  * A CoAP server: resources, and the sockets they are served on.
  *
- * RFC 7252 §5, RFC 7641, RFC 7959, RFC 6690; `coaps` by DTLS 1.2 with pre-shared keys.
+ * RFC 7252 §5, RFC 7641, RFC 7959, RFC 6690; `coaps` by DTLS 1.2 with pre-shared keys, raw public keys or
+ * certificates.
  *
  * @module
  */
@@ -13,7 +14,8 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest } from '../core/request-response/request-response-layer.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
-import { Listener, type ListenOptions, type RequestHandler } from './listener.ts';
+import type { ListenOptions } from './listen-options.ts';
+import { Listener, type RequestHandler } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
 import { pathOf, type Request } from './request.ts';
 import { handlerOf, type Resource, ResourceTree, resourceNames } from './resource-tree.ts';

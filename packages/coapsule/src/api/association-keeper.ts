@@ -1,0 +1,158 @@
+/**
+ * Keeps the associations of one listener in an `AssociationStore`: what the core asks for goes there, and what was
+ * stored goes back to the core. What is stored when, and why, is in `core/dtls/kept-associations.ts`.
+ *
+ * @module
+ */
+
+import type { AssociationId } from '../core/dtls/dtls-output.ts';
+import type { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { EndpointOutput } from '../core/endpoint/outputs.ts';
+import type { Instant } from '../core/foundation/instant.ts';
+import type { AssociationStore, ResumableAssociation } from './association-store.ts';
+
+/** Write sequence numbers reserved for each association at the start: enough for a device that sends now and then. */
+const reservedAtStart = 64;
+
+interface Entry {
+  readonly name: string;
+  /** Of the latest edge, until it is stored. */
+  edgeWrite: Promise<void> | undefined;
+}
+
+/** What of an endpoint's outputs is for the keeper. */
+export type KeepingOutput = Extract<
+  EndpointOutput,
+  { kind: 'keep-association' | 'reserve-sequence' | 'advance-edge' }
+>;
+
+/** What the listener knows of an association when it is to be kept. */
+export interface AssociationLabel {
+  readonly name: string;
+  readonly context: unknown;
+  readonly certificateExpiresAt: Date | undefined;
+}
+
+/** See the module comment. */
+export class AssociationKeeper {
+  readonly #store: AssociationStore;
+  readonly #onError: (error: unknown) => void;
+  readonly #entries = new Map<AssociationId, Entry>();
+  readonly #resumed = new Map<AssociationId, AssociationLabel>();
+  #run: (command: (endpoint: Endpoint, now: Instant) => void) => void = () => {};
+
+  constructor(store: AssociationStore, onError: (error: unknown) => void) {
+    this.#store = store;
+    this.#onError = onError;
+  }
+
+  /** Gives an endpoint that has no socket yet what the last process left. Those that it refuses are forgotten. */
+  async resume(endpoint: Endpoint, now: () => Instant): Promise<void> {
+    for (const kept of await this.#store.resume(reservedAtStart)) {
+      const association = importInto(endpoint, kept, now());
+      if (typeof association === 'string') {
+        this.#onError(
+          new Error(`the kept association of ${kept.address.key} cannot be used: ${association}`),
+        );
+        this.#store.remove(kept.name).catch(this.#onError);
+        continue;
+      }
+      this.#entries.set(association, { name: kept.name, edgeWrite: undefined });
+      this.#resumed.set(association, kept);
+    }
+  }
+
+  /** Where the answers of the store go from now on. */
+  attach(run: (command: (endpoint: Endpoint, now: Instant) => void) => void): void {
+    this.#run = run;
+  }
+
+  /** The label of an association of the last process, once. */
+  takeResumed(association: AssociationId): AssociationLabel | undefined {
+    const label = this.#resumed.get(association);
+    this.#resumed.delete(association);
+    return label;
+  }
+
+  /** Asks the store for what an output wants; `label` is for an association to be kept. */
+  handle(output: KeepingOutput, label: AssociationLabel | undefined): void {
+    const { association } = output;
+    if (output.kind === 'keep-association') {
+      if (label !== undefined) this.#add(output, label);
+      return;
+    }
+    const entry = this.#entries.get(association);
+    if (entry === undefined) return;
+    const failed = (error: unknown): void => {
+      this.#onError(error);
+      this.#run((endpoint, now) => endpoint.storingFailed(association, now));
+    };
+    if (output.kind === 'reserve-sequence') {
+      const { upTo } = output;
+      this.#store
+        .reserve(entry.name, upTo)
+        .then(() => this.#run((endpoint, now) => endpoint.reservationStored(association, upTo, now)))
+        .catch(failed);
+      return;
+    }
+    const { edge } = output;
+    const write = this.#store.setEdge(entry.name, edge);
+    entry.edgeWrite = write;
+    write
+      .then(() => this.#run((endpoint) => endpoint.edgeStored(association, edge)))
+      .catch(failed)
+      .finally(() => {
+        if (entry.edgeWrite === write) entry.edgeWrite = undefined;
+      });
+  }
+
+  /**
+   * What has to be durable before anything happens because of data that came by now; `undefined` when it is. It
+   * rejects when it cannot be stored.
+   */
+  pendingEdge(association: AssociationId): Promise<void> | undefined {
+    return this.#entries.get(association)?.edgeWrite;
+  }
+
+  /** An association is over. One that was suspended stays in the store. */
+  ended(association: AssociationId, isSuspended: boolean): void {
+    const entry = this.#entries.get(association);
+    this.#entries.delete(association);
+    if (entry !== undefined && !isSuspended) this.#store.remove(entry.name).catch(this.#onError);
+  }
+
+  /** Takes all kept associations out of the endpoint, with exact values, and stores them. */
+  async suspend(): Promise<void> {
+    const names = new Map([...this.#entries].map(([association, { name }]) => [association, name]));
+    const suspended: Parameters<AssociationStore['suspend']>[0][number][] = [];
+    this.#run((endpoint, now) => {
+      for (const one of endpoint.suspendAssociations(now)) {
+        const name = names.get(one.association);
+        if (name !== undefined) suspended.push({ ...one, name });
+      }
+    });
+    await this.#store.suspend(suspended).catch(this.#onError);
+  }
+
+  #add(output: Extract<KeepingOutput, { kind: 'keep-association' }>, label: AssociationLabel): void {
+    const { association, address, identity, authentication, state, reserved, edge } = output;
+    this.#entries.set(association, { name: label.name, edgeWrite: undefined });
+    this.#store
+      .add({ ...label, address, identity, authentication, state, reserved, edge })
+      .catch((error: unknown) => {
+        this.#onError(error);
+        this.#entries.delete(association);
+        this.#run((endpoint, now) => endpoint.stopKeeping(association, now));
+      });
+  }
+}
+
+function importInto(endpoint: Endpoint, kept: ResumableAssociation, now: Instant) {
+  const { state, address, identity, authentication, writeFrom, reserved, edge, exact } = kept;
+  return endpoint.importAssociation(
+    state,
+    address,
+    { identity, authentication, writeFrom, reserved, ...(exact ? {} : { crashedAt: edge }) },
+    now,
+  );
+}

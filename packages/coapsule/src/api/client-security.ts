@@ -1,0 +1,80 @@
+/**
+ * How a client proves itself to servers and how it knows them, from its options, read once.
+ *
+ * @module
+ */
+
+import type { EndpointCredentials } from '../core/dtls/credentials.ts';
+import { equalBytes } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { spkiOf, trustAnchorsOf } from './credential-input.ts';
+import type { ClientCredentialOptions, PeerPublicKeys, PublicKeyInput } from './credential-options.ts';
+import { denyList } from './deny-list.ts';
+import { clientCredentials } from './own-credentials.ts';
+import type { VerificationPolicy } from './peer-verification.ts';
+import type { RemoteServer } from './remote-server.ts';
+
+/** The security of a client. */
+export interface ClientSecurity {
+  readonly credentials: EndpointCredentials;
+  /** By what a server is judged. */
+  policy(server: RemoteServer): VerificationPolicy;
+}
+
+/**
+ * Reads the options of a client.
+ *
+ * @returns nothing when it could neither prove itself nor recognise a server: it can do `coap` only.
+ * @throws ApiMisuseError for keys or certificates that cannot be used, and for options that contradict each other.
+ */
+export function clientSecurity(
+  options: ClientCredentialOptions & { readonly psk?: unknown },
+): ClientSecurity | undefined {
+  const {
+    trustAnchors = 'system',
+    peerPublicKeys,
+    verifyPeer,
+    dangerouslySkipVerification = false,
+  } = options;
+  const credentials = clientCredentials(options);
+  if (!credentials.psk && credentials.peerTypes.length === 0) return undefined;
+  if (dangerouslySkipVerification && (options.trustAnchors !== undefined || peerPublicKeys !== undefined)) {
+    throw new ApiMisuseError(
+      'new Client: dangerouslySkipVerification takes every server, so trustAnchors and peerPublicKeys would not count; give either the one or the others',
+    );
+  }
+  const anchors = trustAnchorsOf('new Client: trustAnchors', trustAnchors);
+  const isKnownKey = knownKeys(peerPublicKeys);
+  const denied = denyList('new Client', options.deniedCertificates ?? []);
+  return {
+    credentials,
+    policy: (server) => ({
+      peer: 'server',
+      trustAnchors: anchors,
+      publicKeyOwner: async ({ spki }) =>
+        (await isKnownKey(spki, server)) ? { identity: server.serverName ?? server.host } : undefined,
+      denied,
+      verifyPeer,
+      dangerouslySkip: dangerouslySkipVerification,
+      now: Date.now,
+    }),
+  };
+}
+
+function knownKeys(
+  given: PeerPublicKeys | undefined,
+): (spki: Uint8Array, server: RemoteServer) => boolean | Promise<boolean> {
+  if (given === undefined) return () => false;
+  const where = 'new Client: peerPublicKeys';
+  const read = (input: PublicKeyInput | readonly PublicKeyInput[]): Uint8Array[] => {
+    const list: readonly unknown[] = Array.isArray(input) ? input : [input];
+    return list.map((one) => spkiOf(where, one as PublicKeyInput));
+  };
+  const isAmong = (keys: readonly Uint8Array[], spki: Uint8Array): boolean =>
+    keys.some((key) => equalBytes(key, spki));
+  if (typeof given === 'function') {
+    return async (spki, { host, address }) => isAmong(read(await given({ host, port: address.port })), spki);
+  }
+  const keys = read(given);
+  return (spki) => isAmong(keys, spki);
+}

@@ -1,0 +1,84 @@
+/**
+ * What a listener can be told, and what it tells of its associations.
+ *
+ * @module
+ */
+
+import type { CloseReason } from '../core/dtls/dtls-output.ts';
+import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import type { ServerCredentialOptions } from './credential-options.ts';
+import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
+import type { OptionNames } from './known-options.ts';
+import type { PeerInfo } from './peer-info.ts';
+
+/** A key, and what the application wants to remember of where it came from. */
+export interface PskMatch {
+  readonly key: Uint8Array;
+  /** Kept with the association as `PeerSecurity.context`; never looked into. */
+  readonly context: unknown;
+}
+
+/** What a look-up finds. */
+export type PskAnswer = Uint8Array | PskMatch | undefined;
+
+/** Who may connect with a pre-shared key (RFC 4279). */
+export interface PskOptions {
+  /**
+   * The key of an identity, or `undefined` for one that is not known. Asked at each handshake, so that changes
+   * count at once. An unknown identity and a wrong key look alike to the client.
+   */
+  readonly lookup?:
+    | ((identity: string, identityBytes: Uint8Array) => PskAnswer | Promise<PskAnswer>)
+    | ReadonlyMap<string, Uint8Array>;
+  /** Told to clients before they choose their identity (RFC 4279 §5.2). */
+  readonly hint?: string;
+  /** One key for every identity that `lookup` does not know: whoever has it can call itself anything. */
+  readonly dangerouslyAcceptAnyIdentity?: Uint8Array;
+}
+
+/** Options of one listener; those of the server count where they are absent. */
+export interface ListenOptions extends EndpointOptions, ServerCredentialOptions {
+  /** Clients with a pre-shared key. `coaps` needs this, or an own certificate or raw public key, or several of them. */
+  readonly psk?: PskOptions;
+  /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
+  readonly onAssociation?: (event: AssociationEvent) => void;
+}
+
+/** The names of `ListenOptions`. */
+export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
+  ...endpointOptionNames,
+  psk: true,
+  certificate: true,
+  rawPublicKey: true,
+  clientCertificates: true,
+  clientPublicKeys: true,
+  clientAuthentication: true,
+  verifyPeer: true,
+  deniedCertificates: true,
+  serverNames: true,
+  requireServerName: true,
+  onAssociation: true,
+};
+
+/** Those that make no sense without DTLS. */
+export const credentialOptionNames = [
+  'psk',
+  'certificate',
+  'rawPublicKey',
+  'clientCertificates',
+  'clientPublicKeys',
+  'serverNames',
+] as const;
+
+/** The life of associations. */
+export type AssociationEvent =
+  | { readonly kind: 'connected'; readonly peer: PeerInfo }
+  | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason }
+  | {
+      readonly kind: 'handshake-failed';
+      readonly address: PeerAddress;
+      /** What the client called itself, if it came so far. */
+      readonly identity: string | undefined;
+      readonly failure: HandshakeFailure;
+    };
