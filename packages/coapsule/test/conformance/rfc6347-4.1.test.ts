@@ -37,7 +37,7 @@ class Receiver {
     const opened = openRecord(keys, record);
     if (isOpenFault(opened)) return;
     this.window.markReceived(record.sequenceNumber);
-    this.received.push(toHex(opened));
+    this.received.push(toHex(opened.content));
   }
 }
 

@@ -62,12 +62,13 @@ function open(record: RecordView, window: AntiReplayWindow): void {
     assert.equal(window.check(record.sequenceNumber), fresh);
     return;
   }
-  decodeAlert(opened);
+  decodeAlert(opened.content);
   window.markReceived(record.sequenceNumber);
   assert.equal(window.check(record.sequenceNumber), false);
   if (record.version !== 0xfefd) return;
-  const { contentType, epoch, sequenceNumber } = record;
-  assert.ok(equalBytes(sealRecord(keys, contentType, epoch, sequenceNumber, opened).subarray(13), before));
+  const { epoch, sequenceNumber } = record;
+  const { contentType, content } = opened;
+  assert.ok(equalBytes(sealRecord(keys, contentType, epoch, sequenceNumber, content).subarray(13), before));
 }
 
 function captured(file: string): Uint8Array[] {

@@ -321,7 +321,7 @@ suite('the end of an association', () => {
     const association = pair.server.layer.associationAt(pair.client.address) ?? 0;
     for (let i = 0; i < 9; i++) {
       pair.run(1000);
-      assert.ok(pair.server.layer.send(association, sensorKey, pair.clock.now));
+      assert.equal(pair.server.layer.send(association, sensorKey, pair.clock.now), 'sent');
     }
     pair.run(1000);
     assert.equal(pair.server.all('closed')[0]?.reason, 'idle');

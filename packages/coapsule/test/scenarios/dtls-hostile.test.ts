@@ -535,7 +535,7 @@ suite('a client that does not keep the rules', () => {
     const hello = client.hello(noBytes, 0);
     const sent = server.give(client.sealed(22, encodeMessageFragment(hello, 0, hello.body.length)));
     assert.equal(sent.length, 1);
-    assert.equal(splitRecords(sent[0] as Uint8Array).records[0]?.contentType, ContentType.Alert);
+    assert.equal(splitRecords(sent[0] as Uint8Array).records[0]?.recordType, ContentType.Alert);
     server.give(client.data('goes on'));
     assert.equal(server.all('application-data').length, 1);
   });

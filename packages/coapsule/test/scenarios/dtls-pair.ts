@@ -176,8 +176,8 @@ export class DtlsPair {
       [this.server, this.client],
     ] as const) {
       const association = node.layer.associationAt(peer.address);
-      if (association === undefined || !node.layer.send(association, encodeUtf8(text), this.clock.now))
-        return false;
+      if (association === undefined) return false;
+      if (node.layer.send(association, encodeUtf8(text), this.clock.now) !== 'sent') return false;
       this.drain(node);
     }
     this.run(1000);

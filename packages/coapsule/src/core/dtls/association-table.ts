@@ -1,23 +1,42 @@
 /**
  * All established associations: numbers in typed-array columns by slot, found by id or by peer address.
  *
- * A slot is used again after its association ended, an id never is. Holds state and finds it; opening, sealing
- * and closing are in `dtls-layer.ts`.
+ * A slot is used again after its association ended, an id never is. Several associations may have the same address,
+ * when a NAT gave the port of one device to another (RFC 9146 §1): the newest is found by it, the others by their
+ * connection ids only. Holds state and finds it; opening, sealing and closing are in `established-associations.ts`.
  *
  * @module
  */
 
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { PeerAuthentication } from './credentials.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 import type { Flight } from './handshake/flight.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
-import type { EpochKeys } from './record/epoch-keys.ts';
+import { type EpochKeys, innerTypeLength } from './record/epoch-keys.ts';
+import { maxPlaintextLength } from './record/record-header.ts';
 
 /** Keys of epoch 1 of both directions. */
 export interface AssociationKeys {
   readonly read: EpochKeys;
   readonly write: EpochKeys;
+}
+
+/** What was found out and agreed on in the handshake; does not change. */
+export interface AssociationFacts {
+  /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
+  readonly identity: Uint8Array;
+  readonly authentication: PeerAuthentication;
+  readonly resumed: boolean;
+  readonly extendedMasterSecret: boolean;
+  /** Whether connection ids were negotiated; the keys have them. */
+  readonly hasConnectionIds: boolean;
+  readonly returnRoutabilityCheck: boolean;
+  /** Most plaintext of a record that the peer takes, in bytes (RFC 8449, RFC 6066 §4). */
+  readonly peerRecordSizeLimit: number;
+  readonly protocol: string | undefined;
+  readonly serverName: string | undefined;
 }
 
 /** The last flight of a server, kept for a client that did not get it (RFC 6347 §4.2.4). */
@@ -36,9 +55,8 @@ export interface NewAssociation {
   readonly id: AssociationId;
   readonly address: PeerAddress;
   readonly role: DtlsRole;
-  readonly identity: Uint8Array;
+  readonly facts: AssociationFacts;
   readonly keys: AssociationKeys;
-  readonly extendedMasterSecret: boolean;
   readonly window: Readonly<ReplayWindowState>;
   readonly writeSequence: number;
   readonly finalFlight: FinalFlight | undefined;
@@ -47,7 +65,7 @@ export interface NewAssociation {
 }
 
 const flagClient = 1;
-const flagExtendedMasterSecret = 2;
+const flagRenewalTold = 2;
 
 /** The table; see the module comment. Slots are valid until `remove`. */
 export class AssociationTable {
@@ -63,7 +81,7 @@ export class AssociationTable {
   #flags = new Uint8Array(this.#capacity);
   readonly #keys: (AssociationKeys | undefined)[] = [];
   readonly #addresses: (PeerAddress | undefined)[] = [];
-  readonly #identities: (Uint8Array | undefined)[] = [];
+  readonly #facts: (AssociationFacts | undefined)[] = [];
   readonly #finalFlights: (FinalFlight | undefined)[] = [];
   readonly #slotById = new Map<AssociationId, number>();
   readonly #slotByAddress = new Map<string, number>();
@@ -78,7 +96,7 @@ export class AssociationTable {
     return this.#slotById.size;
   }
 
-  /** Takes a new association; its address must be free. */
+  /** Takes a new association; from now on its address finds it. */
   add(association: NewAssociation, now: Instant): number {
     const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
     if (slot >= this.#capacity) this.#grow();
@@ -91,30 +109,28 @@ export class AssociationTable {
     this.#lastActivity[slot] = now;
     this.#clientRandomTag[slot] = randomTag(association.clientRandom);
     this.#forgedRecords[slot] = 0;
-    this.#flags[slot] =
-      (association.role === 'client' ? flagClient : 0) |
-      (association.extendedMasterSecret ? flagExtendedMasterSecret : 0);
+    this.#flags[slot] = association.role === 'client' ? flagClient : 0;
     this.#keys[slot] = keys;
-    this.#addresses[slot] = address;
-    this.#identities[slot] = association.identity;
+    this.#facts[slot] = association.facts;
     this.#finalFlights[slot] = association.finalFlight;
     this.#slotById.set(id, slot);
-    this.#slotByAddress.set(address.key, slot);
-    this.#countByHost.set(address.host, (this.#countByHost.get(address.host) ?? 0) + 1);
+    this.#enterAddress(slot, address);
     return slot;
+  }
+
+  /** The peer has another address now, which finds this association from now on. */
+  move(slot: number, address: PeerAddress): void {
+    this.#leaveAddress(slot);
+    this.#enterAddress(slot, address);
   }
 
   /** Forgets an association; its keys go with it. */
   remove(slot: number): void {
     this.#slotById.delete(this.id(slot));
-    const { key, host } = this.address(slot);
-    this.#slotByAddress.delete(key);
-    const left = (this.#countByHost.get(host) ?? 0) - 1;
-    if (left > 0) this.#countByHost.set(host, left);
-    else this.#countByHost.delete(host);
+    this.#leaveAddress(slot);
     this.#keys[slot] = undefined;
     this.#addresses[slot] = undefined;
-    this.#identities[slot] = undefined;
+    this.#facts[slot] = undefined;
     this.#finalFlights[slot] = undefined;
     this.#freeSlots.push(slot);
   }
@@ -123,6 +139,7 @@ export class AssociationTable {
     return this.#slotById.get(id);
   }
 
+  /** The newest association with a peer at an address. */
   slotAt(address: PeerAddress): number | undefined {
     return this.#slotByAddress.get(address.key);
   }
@@ -139,16 +156,19 @@ export class AssociationTable {
     return this.#keys[slot] as AssociationKeys;
   }
 
-  identity(slot: number): Uint8Array {
-    return this.#identities[slot] as Uint8Array;
+  facts(slot: number): AssociationFacts {
+    return this.#facts[slot] as AssociationFacts;
   }
 
   role(slot: number): DtlsRole {
     return ((this.#flags[slot] as number) & flagClient) !== 0 ? 'client' : 'server';
   }
 
-  extendedMasterSecret(slot: number): boolean {
-    return ((this.#flags[slot] as number) & flagExtendedMasterSecret) !== 0;
+  /** Marks that a renewal was asked for; false when it was already. */
+  markRenewalTold(slot: number): boolean {
+    const flags = this.#flags[slot] as number;
+    this.#flags[slot] = flags | flagRenewalTold;
+    return (flags & flagRenewalTold) === 0;
   }
 
   /** The next sequence number to write with, without counting it. */
@@ -220,6 +240,21 @@ export class AssociationTable {
     return oldest;
   }
 
+  #enterAddress(slot: number, address: PeerAddress): void {
+    this.#addresses[slot] = address;
+    this.#slotByAddress.set(address.key, slot);
+    this.#countByHost.set(address.host, (this.#countByHost.get(address.host) ?? 0) + 1);
+  }
+
+  #leaveAddress(slot: number): void {
+    const { key, host } = this.address(slot);
+    // A newer association may have the address by now.
+    if (this.#slotByAddress.get(key) === slot) this.#slotByAddress.delete(key);
+    const left = (this.#countByHost.get(host) ?? 0) - 1;
+    if (left > 0) this.#countByHost.set(host, left);
+    else this.#countByHost.delete(host);
+  }
+
   #grow(): void {
     this.#capacity *= 2;
     this.#ids = grown(this.#ids, new Float64Array(this.#capacity));
@@ -232,6 +267,13 @@ export class AssociationTable {
     this.#forgedRecords = grown(this.#forgedRecords, new Float64Array(this.#capacity));
     this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
   }
+}
+
+/** Most content of one record to the peer, in bytes: its limit covers the inner type too (RFC 8449 §4, RFC 9146 §5). */
+export function maxContentLength(table: AssociationTable, slot: number): number {
+  const hasConnectionId = table.keys(slot).write.connectionId.length > 0;
+  const limit = Math.min(table.facts(slot).peerRecordSizeLimit, maxPlaintextLength);
+  return limit - (hasConnectionId ? innerTypeLength : 0);
 }
 
 function grown<Column extends Float64Array | Uint32Array | Uint8Array>(from: Column, to: Column): Column {

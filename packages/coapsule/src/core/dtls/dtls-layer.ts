@@ -1,8 +1,8 @@
 /**
  * DTLS 1.2 (RFC 6347) for any number of peers over one socket: handshakes, associations, records.
  *
- * Datagrams and the time go in; datagrams, application data and events come out. A peer is known by its address;
- * before its cookie came back nothing is kept about it. What a handshake does is in `handshake/`, what an
+ * Datagrams and the time go in; datagrams, application data and events come out. A peer is known by its address, or
+ * by the connection id in its records (RFC 9146); before its cookie came back nothing is kept about it. What a handshake does is in `handshake/`, what an
  * association keeps in `association-table.ts`. Knows nothing of CoAP, sockets, clocks or key stores.
  *
  * @module
@@ -15,17 +15,20 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
-import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
+import type { EstablishedInfo } from './association-facts.ts';
 import { ClientHelloGate } from './client-hello-gate.ts';
+import { plaintextReasonOf } from './discard-reason.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
-import { EstablishedAssociations, type EstablishedInfo } from './established-associations.ts';
+import { EstablishedAssociations, type SendResult } from './established-associations.ts';
 import { FarewellAlerts } from './farewell-alerts.ts';
 import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
 import { Handshake } from './handshake/handshake.ts';
 import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
+import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
@@ -56,6 +59,9 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #random: RandomSource;
   readonly #gate: ClientHelloGate;
   readonly #established: EstablishedAssociations;
+  readonly #connectionIds: OwnConnectionIds;
+  /** As a server, when we are both: a client's own records have none by default. */
+  readonly #connectionIdLength: number;
   readonly #pending = new PendingHandshakes();
   readonly #farewells: FarewellAlerts;
   readonly #outputs = new OutputQueue<DtlsOutput>();
@@ -68,7 +74,16 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     readonly config?: Partial<DtlsConfig>;
   }) {
     this.config = checkDtlsConfig(options.config);
-    this.#established = new EstablishedAssociations(this.config, (output) => this.#emit(output));
+    const length = ownConnectionIdLength(this.config, options.role === 'client' ? 'client' : 'server');
+    this.#connectionIdLength = length === 'off' ? 0 : length;
+    this.#connectionIds = new OwnConnectionIds(options.random);
+    this.#established = new EstablishedAssociations({
+      config: this.config,
+      random: options.random,
+      connectionIds: this.#connectionIds,
+      keepsClientsAlive: options.role === 'server',
+      emit: (output) => this.#emit(output),
+    });
     this.#farewells = new FarewellAlerts(this.config.initialTimeoutMs / 2);
     this.#role = options.role;
     this.#crypto = options.crypto;
@@ -110,15 +125,23 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   /**
    * Sends application data in one record.
    *
-   * @param data 0 … 16384 bytes; that the record fits the MTU is the caller's care.
-   * @returns false when there is no such association (any more), or the data is too long.
+   * @param data As many bytes as the peer takes in a record, at most 16384; that the record fits the MTU is the caller's
+   *        care. `maxDataLength` of the association keeps both.
    */
-  send(association: AssociationId, data: Uint8Array, _now: Instant): boolean {
+  send(association: AssociationId, data: Uint8Array, _now: Instant): SendResult {
     return this.#established.send(association, data);
   }
 
+  /**
+   * The peer answered something that was sent after its `address-changed`: an acknowledged Confirmable message, or an
+   * Echo that came back (RFC 9175 §2.3). So it receives there, and the limit on what is sent ends (RFC 9146 §6).
+   */
+  confirmAddress(association: AssociationId): void {
+    this.#established.confirmAddress(association);
+  }
+
   /** Ends an association with close_notify, or a handshake with user_canceled; does nothing for others. */
-  close(association: AssociationId, now: Instant): void {
+  close(association: AssociationId, now: Instant, reason: 'local' | 'silent' = 'local'): void {
     const handshake = this.#pending.byId(association);
     if (handshake !== undefined) {
       handshake.cancel(
@@ -129,7 +152,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       this.#conclude(handshake, now);
       return;
     }
-    this.#established.close(association);
+    this.#established.close(association, reason);
   }
 
   /**
@@ -168,7 +191,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     return info === undefined ? undefined : { established: true, ...info };
   }
 
-  /** The established association at an address, or else the handshake under way there. */
+  /** The newest established association at an address, or else the handshake under way there. */
   associationAt(address: PeerAddress): AssociationId | undefined {
     const slot = this.#established.slotAt(address);
     return slot === undefined ? this.#pending.at(address)?.association : this.#established.id(slot);
@@ -178,7 +201,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   handle(input: DtlsInput, now: Instant): void {
     const { address, datagram } = input;
-    const { records, fault } = splitRecords(datagram);
+    const { records, fault } = splitRecords(datagram, this.#connectionIdLength);
     this.#gate.beginDatagram();
     if (datagram.length === 0) this.#discard(address, 'empty-datagram');
     for (const record of records) this.#receive(address, record, now);
@@ -211,27 +234,34 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   #receive(address: PeerAddress, record: RecordView, now: Instant): void {
     const isShakingHands = this.#pending.at(address) !== undefined;
-    const slot = this.#established.slotAt(address);
     if (record.epoch === 0) {
-      if (record.contentType === ContentType.Handshake && holdsClientHello(record)) {
+      if (record.recordType === ContentType.Handshake && holdsClientHello(record)) {
         this.#receiveClientHello(address, record, now);
       } else if (isShakingHands) {
         this.#giveToHandshakes(address, record, now);
       } else {
-        if (record.contentType === ContentType.Handshake) this.#repeatFarewell(address, now);
+        if (record.recordType === ContentType.Handshake) this.#repeatFarewell(address, now);
         // RFC 6347 §4.1.2.7: nothing in the clear touches an established association, alerts least of all.
-        this.#discard(address, slot === undefined ? 'no-association' : plaintextReason(record));
+        const isKnown = this.#established.slotAt(address) !== undefined;
+        this.#discard(address, isKnown ? plaintextReasonOf(record) : 'no-association');
       }
       return;
     }
+    const slot = this.#established.slotFor(record, address);
     if (record.epoch === 1 && slot !== undefined) {
-      const fault = this.#established.receive(slot, record, now);
+      const fault = this.#established.receive(slot, record, address, now);
       // What the old keys do not open may be meant for the handshake that is to replace them.
-      if (fault !== undefined && !isShakingHands) this.#discard(address, fault);
+      if (fault !== undefined && !isShakingHands) this.#established.discard(slot, address, fault, now);
       if (fault === undefined || !isShakingHands) return;
     }
     if (isShakingHands) this.#giveToHandshakes(address, record, now);
-    else this.#discard(address, slot === undefined ? 'no-association' : 'unknown-epoch');
+    else
+      this.#established.discard(
+        slot,
+        address,
+        slot === undefined ? strangeness(record) : 'unknown-epoch',
+        now,
+      );
   }
 
   #giveToHandshakes(address: PeerAddress, record: RecordView, now: Instant): void {
@@ -316,7 +346,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
             ...question,
           });
         },
-        newConnectionId: (length) => randomBytes(this.#random, length),
+        newConnectionId: (length) => this.#connectionIds.issue(association, length),
       },
       start,
       now,
@@ -342,6 +372,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       this.#established.add(handshake, outcome, now);
       return;
     }
+    this.#connectionIds.release(handshake.association);
     const { failure, writeSequenceEpoch0 } = outcome;
     if (failure.alertSent !== undefined && writeSequenceEpoch0 !== undefined) {
       this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now);
@@ -394,15 +425,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   }
 }
 
-function plaintextReason(record: RecordView): DtlsDiscardReason {
-  switch (record.contentType) {
-    case ContentType.ApplicationData:
-      return 'plaintext-application-data';
-    case ContentType.Alert:
-      return 'plaintext-alert';
-    case ContentType.Handshake:
-      return 'plaintext-handshake-message';
-    case ContentType.ChangeCipherSpec:
-      return 'unexpected-change-cipher-spec';
-  }
+/** Why a protected record belongs to no association. */
+function strangeness(record: RecordView): DtlsDiscardReason {
+  return record.connectionId.length > 0 ? 'unknown-connection-id' : 'no-association';
 }

@@ -24,7 +24,9 @@ export type CloseReason =
   | 'local'
   | 'capacity'
   | 'sequence-exhausted'
-  | 'forgery-limit';
+  | 'forgery-limit'
+  /** It was asked for a sign of life and gave none. */
+  | 'silent';
 
 /** Why bytes that came in had no effect. */
 export type DtlsDiscardReason =
@@ -33,6 +35,12 @@ export type DtlsDiscardReason =
   | 'malformed-handshake-message'
   | 'unexpected-handshake-message'
   | 'no-association'
+  /** A record with a connection id that no association has. */
+  | 'unknown-connection-id'
+  /** A record with a connection id where none was agreed on, or without one where one was (RFC 9146 §3). */
+  | 'connection-id-mismatch'
+  | 'unexpected-content-type'
+  | 'unexpected-path-message'
   | 'unknown-epoch'
   | 'replayed-record'
   | 'authentication-failed'
@@ -67,6 +75,22 @@ export interface HandshakeTrace {
   readonly retransmit: boolean;
   /** Came before a message it has to wait for. */
   readonly reordered: boolean;
+}
+
+/** Many records in a row that are of no use to us, from a peer or an address: what that most likely means. */
+export interface OutOfStep {
+  readonly kind: 'out-of-step';
+  /** Missing when no association is known at the address. */
+  readonly association?: AssociationId;
+  readonly address: PeerAddress;
+  /** How many there were. */
+  readonly records: number;
+  readonly likely: /** Sequence numbers seen before: the peer restored an old copy of its session, or somebody replays. */
+    | 'old-copy-restored'
+    /** Records of other keys: the peer has another session than we, or somebody forges. */
+    | 'other-session'
+    /** No session here: this side lost it, or closed it without the peer's knowledge. */
+    | 'session-unknown-here';
 }
 
 /** All outputs of `DtlsLayer`. */
@@ -123,6 +147,39 @@ export type DtlsOutput =
       /** May be a view of the datagram it came in. */
       readonly data: Uint8Array;
     }
+  | {
+      /** The peer has another address (RFC 9146 §6); whatever is sent to it goes there from now on. */
+      readonly kind: 'address-changed';
+      readonly association: AssociationId;
+      readonly from: PeerAddress;
+      readonly to: PeerAddress;
+      /** Whether the peer is known to receive there; else only as much is sent as `confirmAddress` allows. */
+      readonly validated: boolean;
+    }
+  | {
+      /** A record waits, or went to the former address only, until the peer's new address is proved. */
+      readonly kind: 'amplification-limit';
+      readonly association: AssociationId;
+      /** The address that is not proved. */
+      readonly address: PeerAddress;
+      /** Of the record. */
+      readonly bytes: number;
+    }
+  | {
+      /** Its keys are near the end of what they may protect (RFC 9325 §4.4): a new handshake is due. Told once. */
+      readonly kind: 'renew-association';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly role: DtlsRole;
+      readonly reason: 'sealed-records' | 'forged-records';
+    }
+  | {
+      /** Nothing came from the peer for `keepAliveMs`: time to ask it for a sign of life. */
+      readonly kind: 'keep-alive-due';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+    }
+  | OutOfStep
   | {
       readonly kind: 'closed';
       readonly association: AssociationId;

@@ -2,60 +2,35 @@
  * Established associations: what is done with their records, and how they begin and end.
  *
  * One epoch each, since there is no renegotiation: epoch 1. State is in `association-table.ts`; handshakes, and
- * which peer a datagram belongs to, are the business of `dtls-layer.ts`.
+ * which association a record belongs to, are the business of `dtls-layer.ts`. Where records go while an address
+ * changes is in `address-validation.ts`, last flights in `final-flights.ts`, quiet peers in `silence-watch.ts`.
  *
  * @module
  */
 
-import { ByteReader } from '../foundation/byte-reader.ts';
-import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { equalBytes } from '../foundation/bytes.ts';
+import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import { TimerQueue } from '../foundation/timer-queue.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { AddressValidation } from './address-validation.ts';
 import { AlertDescription, alertName, decodeAlert, encodeAlert } from './alert.ts';
-import { AssociationTable } from './association-table.ts';
-import type { CipherSuiteName } from './cipher-suites.ts';
+import { associationFacts, type EstablishedInfo, establishedInfo } from './association-facts.ts';
+import { AssociationTable, maxContentLength } from './association-table.ts';
+import { discardReasonOf } from './discard-reason.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
-import { encodeFlight } from './handshake/flight.ts';
+import { FinalFlights, finalFlightOf } from './final-flights.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
-import { traceSent } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
-import { decodeMessageFragment } from './handshake/message-header.ts';
+import { maySeal, shouldRenewAfterForgeries, shouldRenewAfterSealing } from './key-limits.ts';
+import { OutOfStepWatch } from './out-of-step.ts';
+import type { OwnConnectionIds } from './own-connection-ids.ts';
 import { isNewRecord, markRecordReceived } from './record/anti-replay-window.ts';
-import type { RecordView } from './record/demultiplex.ts';
-import { recordOverhead } from './record/epoch-keys.ts';
-import { isOpenFault, openRecord } from './record/open-record.ts';
-import { encodePlaintextRecord } from './record/plaintext-record.ts';
-import {
-  ContentType,
-  maxPlaintextLength,
-  maxSequenceNumber,
-  ProtocolVersion,
-  recordHeaderLength,
-} from './record/record-header.ts';
+import { type RecordView, recordLength } from './record/demultiplex.ts';
+import { isOpenFault, type OpenedRecord, openRecord } from './record/open-record.ts';
+import { ContentType } from './record/record-header.ts';
 import { sealRecord } from './record/seal-record.ts';
-
-/** A client with the timers of RFC 6347 sends its last flight five times again within 60 s. */
-const maxFinalFlightRepetitions = 16;
-
-/** Records of the sealing limit that are left for alerts, so that the end can be told. */
-const reservedForAlerts = 16;
-
-/** Bytes of verify_data (RFC 5246 §7.4.9). */
-const finishedLength = 12;
-
-/** What can be told about an established association. */
-export interface EstablishedInfo {
-  readonly address: PeerAddress;
-  readonly role: DtlsRole;
-  /** The client's identity, on either side. */
-  readonly identity: Uint8Array;
-  readonly suite: CipherSuiteName;
-  readonly extendedMasterSecret: boolean;
-  /** Bytes a record has more than its plaintext. */
-  readonly recordOverhead: number;
-  readonly lastActivity: Instant;
-}
+import { SilenceWatch } from './silence-watch.ts';
 
 /** Who shook hands. */
 export interface Newcomer {
@@ -64,17 +39,48 @@ export interface Newcomer {
   readonly role: DtlsRole;
 }
 
+/** What became of data to send. */
+export type SendResult =
+  /** In a record on its way, or waiting until the peer's new address is proved. */
+  | 'sent'
+  /** It is longer than `maxDataLength`. */
+  | 'too-large'
+  /** There is no such association (any more). */
+  | 'no-association';
+
+/** What the associations of a layer share with it. */
+export interface EstablishedOptions {
+  readonly config: CheckedDtlsConfig;
+  readonly random: RandomSource;
+  readonly connectionIds: OwnConnectionIds;
+  /** Associations in which we are the server are kept alive from this side too. */
+  readonly keepsClientsAlive: boolean;
+  readonly emit: (output: DtlsOutput) => void;
+}
+
 /** All established associations of a layer. Slots are those of the table. */
 export class EstablishedAssociations {
-  readonly #config: CheckedDtlsConfig;
+  readonly #options: EstablishedOptions;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #table = new AssociationTable();
-  readonly #finalFlightTimers = new TimerQueue<AssociationId>();
-  readonly #idleTimers = new TimerQueue<AssociationId>();
+  readonly #paths: AddressValidation;
+  readonly #finalFlights: FinalFlights;
+  readonly #silence: SilenceWatch;
+  readonly #outOfStep = new OutOfStepWatch();
+  /** Counts by reason, of the associations that had any. */
+  readonly #discards = new Map<AssociationId, Partial<Record<DtlsDiscardReason, number>>>();
 
-  constructor(config: CheckedDtlsConfig, emit: (output: DtlsOutput) => void) {
-    this.#config = config;
+  constructor(options: EstablishedOptions) {
+    const { config, random, emit } = options;
+    this.#options = options;
     this.#emit = emit;
+    const table = this.#table;
+    const seal = (slot: number, contentType: ContentType, content: Uint8Array): Uint8Array | undefined =>
+      this.#seal(slot, contentType, content);
+    const transmit = (slot: number, datagram: Uint8Array): void => this.#paths.transmit(slot, datagram);
+    this.#paths = new AddressValidation({ table, random, emit, seal });
+    this.#finalFlights = new FinalFlights({ table, config, emit, seal, transmit });
+    this.#silence = new SilenceWatch(config);
   }
 
   /** Number of associations. */
@@ -82,9 +88,16 @@ export class EstablishedAssociations {
     return this.#table.size;
   }
 
-  /** The slot of the association at an address. */
+  /** The slot of the newest association at an address. */
   slotAt(address: PeerAddress): number | undefined {
     return this.#table.slotAt(address);
+  }
+
+  /** The slot of the association that a protected record is for (RFC 9146 §3): by its connection id or by address. */
+  slotFor(record: RecordView, address: PeerAddress): number | undefined {
+    if (record.connectionId.length === 0) return this.#table.slotAt(address);
+    const association = this.#options.connectionIds.associationWith(record.connectionId);
+    return association === undefined ? undefined : this.#table.slotOf(association);
   }
 
   id(slot: number): AssociationId {
@@ -94,16 +107,11 @@ export class EstablishedAssociations {
   info(association: AssociationId): EstablishedInfo | undefined {
     const slot = this.#table.slotOf(association);
     if (slot === undefined) return undefined;
-    const { suite } = this.#table.keys(slot).write;
-    return {
-      address: this.#table.address(slot),
-      role: this.#table.role(slot),
-      identity: this.#table.identity(slot),
-      suite: suite.name,
-      extendedMasterSecret: this.#table.extendedMasterSecret(slot),
-      recordOverhead: recordOverhead(suite),
-      lastActivity: this.#table.lastActivity(slot),
-    };
+    return establishedInfo(this.#table, slot, {
+      mtu: this.#options.config.mtu,
+      addressValidated: this.#paths.isProved(association),
+      discarded: this.#discards.get(association) ?? {},
+    });
   }
 
   /**
@@ -114,106 +122,129 @@ export class EstablishedAssociations {
     return this.#table.finalFlight(slot) !== undefined && this.#table.isFromClientHello(slot, clientRandom);
   }
 
-  /** Takes over what a handshake left; an older association at the address is abandoned. */
+  /** Takes over what a handshake left; an older association that it takes the place of is abandoned. */
   add(newcomer: Newcomer, left: Established, now: Instant): void {
     const { association, address, role } = newcomer;
     // RFC 6347 §4.2.8: only now, after a verified Finished, the old association goes.
     const oldSlot = this.#table.slotAt(address);
-    const replaced = oldSlot === undefined ? undefined : this.#table.id(oldSlot);
-    if (oldSlot !== undefined) this.#close(oldSlot, 'replaced');
-    if (this.#table.size >= this.#config.maxAssociations) this.#closeMostDispensable();
-    const { suite, extendedMasterSecret, clientRandom } = left.parameters;
+    const replacedSlot =
+      oldSlot !== undefined && this.#isReplacedBy(oldSlot, role, left) ? oldSlot : undefined;
+    const replaced = replacedSlot === undefined ? undefined : this.#table.id(replacedSlot);
+    if (replacedSlot !== undefined) this.#close(replacedSlot, 'replaced');
+    if (this.#table.size >= this.#options.config.maxAssociations) this.#closeMostDispensable();
+    this.#options.connectionIds.claim(association, left.read.connectionId);
+    const facts = associationFacts(left);
     const slot = this.#table.add(
       {
         id: association,
         address,
         role,
-        identity: left.identity,
+        facts,
         keys: { read: left.read, write: left.write },
-        extendedMasterSecret,
         window: left.window,
         writeSequence: left.writeSequence,
-        finalFlight:
-          left.finalFlight === undefined
-            ? undefined
-            : {
-                flight: left.finalFlight,
-                peerMessageSeq: left.peerMessageSeq,
-                writeSequenceEpoch0: left.writeSequenceEpoch0,
-                lastSent: now,
-                repetitionsLeft: maxFinalFlightRepetitions,
-              },
-        clientRandom,
+        finalFlight: finalFlightOf(left, now),
+        clientRandom: left.parameters.clientRandom,
       },
       now,
     );
-    if (left.finalFlight !== undefined) {
-      this.#finalFlightTimers.set(association, after(now, this.#config.finalFlightMs));
-    }
-    if (this.#config.idleTimeoutMs < Infinity) {
-      this.#idleTimers.set(association, after(now, this.#config.idleTimeoutMs));
-    }
+    if (left.finalFlight !== undefined) this.#finalFlights.add(association, now);
+    this.#silence.add(association, role === 'client' || this.#options.keepsClientsAlive, now);
+    const { connectionIds, protocol, serverName } = left.parameters;
     this.#emit({
       kind: 'connected',
       association,
       address,
       role,
-      identity: left.identity,
-      suite: suite.name,
-      extendedMasterSecret,
-      authentication: left.authentication,
-      resumed: left.resumed,
-      ...connectedExtras(left.parameters),
+      identity: facts.identity,
+      suite: left.parameters.suite.name,
+      extendedMasterSecret: facts.extendedMasterSecret,
+      authentication: facts.authentication,
+      resumed: facts.resumed,
+      ...(connectionIds === undefined
+        ? {}
+        : { connectionIdLengths: { own: connectionIds.own.length, peer: connectionIds.peer.length } }),
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(serverName === undefined ? {} : { serverName }),
       ...(replaced === undefined ? {} : { replaced }),
     });
     for (const record of left.held) {
-      const fault = this.receive(slot, record, now);
-      if (fault !== undefined) this.#discard(address, fault);
+      const fault = this.receive(slot, record, address, now);
+      if (fault !== undefined) this.discard(slot, address, fault, now);
       if (this.#table.slotOf(association) === undefined) return;
     }
   }
 
-  /** Opens a record of epoch 1 with an association's keys and acts on it, or says why that cannot be. */
-  receive(slot: number, record: RecordView, now: Instant): DtlsDiscardReason | undefined {
+  /**
+   * Opens a record of epoch 1 with an association's keys and acts on it, or says why that cannot be.
+   *
+   * @param from Where the datagram came from; not always the association's address (RFC 9146 §6).
+   */
+  receive(slot: number, record: RecordView, from: PeerAddress, now: Instant): DtlsDiscardReason | undefined {
     const window = this.#table.window(slot);
-    if (!isNewRecord(window, record.sequenceNumber)) return 'replayed-record';
-    const plaintext = openRecord(this.#table.keys(slot).read, record);
-    if (isOpenFault(plaintext)) {
-      if (plaintext.reason === 'not-authentic') this.#countForgedRecord(slot);
-      return 'authentication-failed';
+    const { read } = this.#table.keys(slot);
+    if (!isNewRecord(window, record.sequenceNumber)) {
+      // A record of somebody else, such as of the association that had this address before, is not a repetition.
+      return equalBytes(record.connectionId, read.connectionId)
+        ? 'replayed-record'
+        : 'connection-id-mismatch';
     }
+    const opened = openRecord(read, record);
+    if (isOpenFault(opened)) {
+      if (opened.reason === 'not-authentic') this.#countForgedRecord(slot);
+      return discardReasonOf(opened);
+    }
+    this.#accept(slot, record, opened.contentType, from, now);
+    return this.#act(slot, opened, from, now);
+  }
+
+  /** What any authenticated record changes, whatever it holds. The only place where the window moves. */
+  #accept(slot: number, record: RecordView, contentType: ContentType, from: PeerAddress, now: Instant): void {
+    const window = this.#table.window(slot);
+    const isNewest = record.sequenceNumber > window.highest;
     // Only now, or a forged record could move the window (RFC 6347 §4.1.2.6).
     markRecordReceived(window, record.sequenceNumber);
     this.#table.storeWindow(slot, window);
+    const quietMs = elapsedMs(this.#table.lastActivity(slot), now);
     this.#table.noteActivity(slot, now);
-    switch (record.contentType) {
+    this.#outOfStep.forget(this.#table.id(slot));
+    const hasConnectionId = record.connectionId.length > 0;
+    const length = recordLength(record);
+    this.#paths.noteReceived(slot, { from, contentType, hasConnectionId, length, isNewest, quietMs }, now);
+  }
+
+  #act(
+    slot: number,
+    { contentType, content }: OpenedRecord,
+    from: PeerAddress,
+    now: Instant,
+  ): DtlsDiscardReason | undefined {
+    switch (contentType) {
       case ContentType.ApplicationData:
         // Data in the new epoch shows that the client has our last flight.
-        if (this.#table.finalFlight(slot) !== undefined) this.#dropFinalFlight(slot);
+        if (this.#table.finalFlight(slot) !== undefined) this.#finalFlights.drop(slot);
         this.#emit({
           kind: 'application-data',
           association: this.#table.id(slot),
           address: this.#table.address(slot),
-          data: plaintext,
+          data: content,
         });
         return undefined;
       case ContentType.Alert:
-        this.#receiveAlert(slot, plaintext);
-        return undefined;
+        return this.#receiveAlert(slot, content);
       case ContentType.Handshake:
-        this.#receiveLateHandshakeMessage(slot, plaintext, now);
+        this.#receiveLateHandshakeMessage(slot, content, now);
         return undefined;
+      case ContentType.ReturnRoutabilityCheck:
+        return this.#paths.receiveMessage(slot, content, from, now);
       case ContentType.ChangeCipherSpec:
         return 'unexpected-change-cipher-spec';
     }
   }
 
-  #receiveAlert(slot: number, content: Uint8Array): void {
+  #receiveAlert(slot: number, content: Uint8Array): DtlsDiscardReason | undefined {
     const alert = decodeAlert(content);
-    if (!('level' in alert)) {
-      this.#discard(this.#table.address(slot), 'malformed-record');
-      return;
-    }
+    if (!('level' in alert)) return 'malformed-record';
     if (alert.description === AlertDescription.CloseNotify) {
       // RFC 5246 §7.2.1: answered with a close_notify of our own.
       this.#writeAlert(slot, 'warning', AlertDescription.CloseNotify);
@@ -223,13 +254,14 @@ export class EstablishedAssociations {
     } else {
       this.#traceAlert(slot, 'received', alert.description);
     }
+    return undefined;
   }
 
   /** A handshake message under the association's own keys: a repeated last flight, or a wish to renegotiate. */
   #receiveLateHandshakeMessage(slot: number, content: Uint8Array, now: Instant): void {
     const type = content[0];
     if (type === HandshakeType.Finished) {
-      this.#repeatFinalFlight(slot, content, now);
+      this.#finalFlights.repeat(slot, content, now);
     } else if (type === HandshakeType.ClientHello || type === HandshakeType.HelloRequest) {
       // RFC 5246 §7.2.2: renegotiation is refused by a warning.
       this.#writeAlert(slot, 'warning', AlertDescription.NoRenegotiation);
@@ -237,115 +269,130 @@ export class EstablishedAssociations {
     }
   }
 
-  /** Sends application data in one record; false when there is no such association, or the data is too long. */
-  send(association: AssociationId, data: Uint8Array): boolean {
+  /** Tells of a protected record without effect, counts it where it belongs, and notices when there are many. */
+  discard(slot: number | undefined, from: PeerAddress, reason: DtlsDiscardReason, now: Instant): void {
+    this.#emit({ kind: 'discarded', address: from, reason });
+    const association = slot === undefined ? undefined : this.#table.id(slot);
+    if (association !== undefined) {
+      const counts = this.#discards.get(association) ?? {};
+      counts[reason] = (counts[reason] ?? 0) + 1;
+      this.#discards.set(association, counts);
+    }
+    const outOfStep = this.#outOfStep.noteDiscarded(from, association, reason, now);
+    if (outOfStep !== undefined) this.#emit(outOfStep);
+  }
+
+  /** Sends application data in one record. */
+  send(association: AssociationId, data: Uint8Array): SendResult {
     const slot = this.#table.slotOf(association);
-    if (slot === undefined || data.length > maxPlaintextLength) return false;
-    if (!this.#write(slot, ContentType.ApplicationData, data)) {
+    if (slot === undefined) return 'no-association';
+    if (data.length > maxContentLength(this.#table, slot)) return 'too-large';
+    const datagram = this.#seal(slot, ContentType.ApplicationData, data);
+    if (datagram === undefined) {
       // RFC 6347 §4.1, RFC 9325 §4.4: a new handshake is needed. What is left of the limit is for the close_notify.
       this.#closeWithNotify(slot, 'sequence-exhausted');
-      return false;
+      return 'no-association';
     }
-    return true;
+    this.#paths.transmit(slot, datagram);
+    return 'sent';
+  }
+
+  /** The peer answered what was sent after its address changed. */
+  confirmAddress(association: AssociationId): void {
+    this.#paths.confirm(association);
   }
 
   /** Ends an association with close_notify. */
-  close(association: AssociationId): void {
+  close(association: AssociationId, reason: 'local' | 'silent'): void {
     const slot = this.#table.slotOf(association);
-    if (slot !== undefined) this.#closeWithNotify(slot, 'local');
+    if (slot !== undefined) this.#closeWithNotify(slot, reason);
   }
 
-  /** Runs what is due: final flights are forgotten, quiet associations closed. */
+  /** Runs what is due: final flights are forgotten, quiet associations closed or asked for, paths checked. */
   handleTimeout(now: Instant): void {
+    this.#finalFlights.handleTimeout(now);
+    this.#paths.handleTimeout(now);
     for (;;) {
-      const due = this.#finalFlightTimers.expire(now);
-      if (due === undefined) break;
-      const slot = this.#table.slotOf(due);
-      if (slot !== undefined) this.#table.dropFinalFlight(slot);
-    }
-    for (;;) {
-      const due = this.#idleTimers.expire(now);
-      if (due === undefined) break;
-      this.#checkIdle(due, now);
+      const due = this.#silence.expire(now, (association) => this.#lastActivity(association));
+      if (due === undefined) return;
+      const slot = this.#table.slotOf(due.association) as number;
+      if (due.kind === 'idle') {
+        this.#closeWithNotify(slot, 'idle');
+      } else {
+        this.#emit({
+          kind: 'keep-alive-due',
+          association: due.association,
+          address: this.#table.address(slot),
+        });
+      }
     }
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.#finalFlightTimers.next(), this.#idleTimers.next());
+    return earliest(
+      earliest(this.#finalFlights.nextTimeout(), this.#paths.nextTimeout()),
+      this.#silence.nextTimeout(),
+    );
   }
 
   /**
-   * The client sent its last flight again, so it lacks ours (RFC 6347 §4.2.4). Only its very Finished counts, and
-   * only so often: each repetition takes a sequence number of epoch 0, and the client chose where those begin.
+   * Whether a handshake at the address of an association is with the same peer. It is not, when a NAT gave the port
+   * of one device to another: then the first one still has its connection id (RFC 9146 §1).
    */
-  #repeatFinalFlight(slot: number, content: Uint8Array, now: Instant): void {
-    const final = this.#table.finalFlight(slot);
-    if (final === undefined || !isFinished(content, final.peerMessageSeq)) return;
-    if (elapsedMs(final.lastSent, now) < this.#config.initialTimeoutMs / 2) return;
-    if (
-      final.repetitionsLeft === 0 ||
-      final.writeSequenceEpoch0 > maxSequenceNumber ||
-      !this.#canWrite(slot, reservedForAlerts)
-    ) {
-      this.#dropFinalFlight(slot);
-      return;
+  #isReplacedBy(slot: number, role: DtlsRole, left: Established): boolean {
+    if (role === 'client' || this.#table.role(slot) === 'client') return true;
+    if (this.#table.keys(slot).read.connectionId.length === 0) return true;
+    const { identity } = this.#table.facts(slot);
+    return identity.length > 0 && equalBytes(identity, left.identity);
+  }
+
+  /** The only place where a sequence number of epoch 1 is taken; `undefined` when the keys sealed all they may. */
+  #seal(slot: number, contentType: ContentType, content: Uint8Array): Uint8Array | undefined {
+    const { write } = this.#table.keys(slot);
+    if (!maySeal(write.suite, this.#table.writeSequence(slot), contentType === ContentType.Alert)) {
+      return undefined;
     }
-    final.repetitionsLeft--;
-    final.lastSent = now;
-    const address = this.#table.address(slot);
-    const traced = { association: this.#table.id(slot), address, role: this.#table.role(slot) };
-    const { write } = this.#table.keys(slot);
-    const records = {
-      overhead: (epoch: 0 | 1): number => (epoch === 1 ? recordOverhead(write.suite) : recordHeaderLength),
-      record: (contentType: ContentType, epoch: 0 | 1, content: Uint8Array): Uint8Array =>
-        epoch === 1
-          ? sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content)
-          : encodePlaintextRecord(
-              contentType,
-              ProtocolVersion.Dtls12,
-              0,
-              final.writeSequenceEpoch0++,
-              content,
-            ),
-    };
-    const datagrams = encodeFlight(final.flight, this.#config.mtu, records, (sent) => {
-      this.#emit(traceSent(traced, final.flight.number, sent, true));
-    });
-    for (const datagram of datagrams) this.#emit({ kind: 'transmit', address, datagram });
-  }
-
-  /** Sends one protected record; false when the keys have sealed all they may. */
-  #write(slot: number, contentType: ContentType, content: Uint8Array): boolean {
-    const reserved = contentType === ContentType.Alert ? 0 : reservedForAlerts;
-    if (!this.#canWrite(slot, reserved)) return false;
-    const { write } = this.#table.keys(slot);
-    const datagram = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
-    this.#emit({ kind: 'transmit', address: this.#table.address(slot), datagram });
-    return true;
-  }
-
-  #canWrite(slot: number, reserved: number): boolean {
-    // Sequence numbers begin at 0 and none is left out, so the next one is the number of records sealed.
-    const { maxSealedRecords } = this.#table.keys(slot).write.suite;
-    return this.#table.writeSequence(slot) < Math.min(maxSealedRecords, maxSequenceNumber + 1) - reserved;
+    const record = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
+    if (shouldRenewAfterSealing(write.suite, this.#table.writeSequence(slot))) {
+      this.#askForRenewal(slot, 'sealed-records');
+    }
+    return record;
   }
 
   /** RFC 9147 §4.5.3, RFC 9325 §4.4: too many forgeries under one key, and one of them might succeed. */
   #countForgedRecord(slot: number): void {
-    const { maxForgedRecords } = this.#table.keys(slot).read.suite;
-    if (this.#table.countForgedRecord(slot) > maxForgedRecords) this.#closeWithNotify(slot, 'forgery-limit');
+    const { suite } = this.#table.keys(slot).read;
+    const forged = this.#table.countForgedRecord(slot);
+    if (shouldRenewAfterForgeries(suite, forged)) this.#askForRenewal(slot, 'forged-records');
+    if (forged > suite.maxForgedRecords) this.#closeWithNotify(slot, 'forgery-limit');
+  }
+
+  #askForRenewal(slot: number, reason: 'sealed-records' | 'forged-records'): void {
+    if (!this.#table.markRenewalTold(slot)) return;
+    this.#emit({
+      kind: 'renew-association',
+      association: this.#table.id(slot),
+      address: this.#table.address(slot),
+      role: this.#table.role(slot),
+      reason,
+    });
   }
 
   #writeAlert(slot: number, level: 'warning' | 'fatal', description: AlertDescription): void {
-    this.#write(slot, ContentType.Alert, encodeAlert(level, description));
+    const datagram = this.#seal(slot, ContentType.Alert, encodeAlert(level, description));
+    if (datagram !== undefined) this.#paths.transmit(slot, datagram);
   }
 
   #close(slot: number, reason: CloseReason, alert?: number): void {
     const association = this.#table.id(slot);
     const address = this.#table.address(slot);
+    this.#finalFlights.drop(slot);
+    this.#paths.forget(association);
+    this.#silence.forget(association);
+    this.#outOfStep.forget(association);
+    this.#discards.delete(association);
+    this.#options.connectionIds.release(association);
     this.#table.remove(slot);
-    this.#finalFlightTimers.cancel(association);
-    this.#idleTimers.cancel(association);
     this.#emit({ kind: 'closed', association, address, reason, ...(alert === undefined ? {} : { alert }) });
   }
 
@@ -356,25 +403,12 @@ export class EstablishedAssociations {
 
   #closeMostDispensable(): void {
     const slot = this.#table.mostDispensable();
-    if (slot === undefined) return;
-    this.#closeWithNotify(slot, 'capacity');
+    if (slot !== undefined) this.#closeWithNotify(slot, 'capacity');
   }
 
-  #checkIdle(association: AssociationId, now: Instant): void {
+  #lastActivity(association: AssociationId): Instant | undefined {
     const slot = this.#table.slotOf(association);
-    if (slot === undefined) return;
-    const idleTimeoutMs: DurationMs = this.#config.idleTimeoutMs;
-    const idleAt = after(this.#table.lastActivity(slot), idleTimeoutMs);
-    if (idleAt > now) {
-      this.#idleTimers.set(association, idleAt);
-      return;
-    }
-    this.#closeWithNotify(slot, 'idle');
-  }
-
-  #dropFinalFlight(slot: number): void {
-    this.#table.dropFinalFlight(slot);
-    this.#finalFlightTimers.cancel(this.#table.id(slot));
+    return slot === undefined ? undefined : this.#table.lastActivity(slot);
   }
 
   #traceAlert(slot: number, direction: 'sent' | 'received', description: number): void {
@@ -390,36 +424,4 @@ export class EstablishedAssociations {
       reordered: false,
     });
   }
-
-  #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
-    this.#emit({ kind: 'discarded', address, reason });
-  }
-}
-
-/** What `connected` tells only when it was negotiated. */
-function connectedExtras({
-  connectionIds,
-  protocol,
-  serverName,
-}: Established['parameters']): Partial<Extract<DtlsOutput, { kind: 'connected' }>> {
-  return {
-    ...(connectionIds === undefined
-      ? {}
-      : { connectionIdLengths: { own: connectionIds.own.length, peer: connectionIds.peer.length } }),
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(serverName === undefined ? {} : { serverName }),
-  };
-}
-
-/** Whether a handshake record holds a whole Finished with this message_seq, and nothing else. */
-function isFinished(content: Uint8Array, messageSeq: number): boolean {
-  const reader = new ByteReader(content);
-  const message = decodeMessageFragment(reader);
-  return (
-    message !== undefined &&
-    reader.finished &&
-    message.type === HandshakeType.Finished &&
-    message.messageSeq === messageSeq &&
-    message.fragment.length === finishedLength
-  );
 }

@@ -86,6 +86,12 @@ export function receiveFromDtls(
     case 'handshake-trace':
       traceDtls(layers, output);
       return;
+    case 'address-changed':
+    case 'amplification-limit':
+    case 'renew-association':
+    case 'keep-alive-due':
+    case 'out-of-step':
+      return;
     case 'discarded':
       traceDiscarded(layers, 'dtls', output.address, output.reason);
       return;

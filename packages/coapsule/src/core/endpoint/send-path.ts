@@ -145,9 +145,13 @@ export function transmitMessage(
     layers.outputs.push({ kind: 'transmit', address, datagram: output.datagram });
     return;
   }
-  const sealed = peer.association !== undefined && layers.dtls.send(peer.association, output.datagram, now);
-  if (!sealed) {
-    layers.counters.unsendable++;
-    traceDiscarded(layers, 'dtls', address, 'the association is closed');
-  }
+  const result =
+    peer.association === undefined
+      ? 'no-association'
+      : layers.dtls.send(peer.association, output.datagram, now);
+  if (result === 'sent') return;
+  layers.counters.unsendable++;
+  const reason =
+    result === 'too-large' ? 'the peer takes no record of this length' : 'the association is closed';
+  traceDiscarded(layers, 'dtls', address, reason);
 }

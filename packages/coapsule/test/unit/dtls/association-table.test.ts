@@ -18,9 +18,18 @@ function association(id: number, port = id): NewAssociation {
     id,
     address: ipAddress('192.0.2.1', port),
     role: id % 2 === 0 ? 'client' : 'server',
-    identity: Uint8Array.of(id & 0xff),
+    facts: {
+      identity: Uint8Array.of(id & 0xff),
+      authentication: { kind: 'psk' },
+      resumed: false,
+      extendedMasterSecret: id % 3 === 0,
+      hasConnectionIds: false,
+      returnRoutabilityCheck: false,
+      peerRecordSizeLimit: 2 ** 14,
+      protocol: undefined,
+      serverName: undefined,
+    },
     keys,
-    extendedMasterSecret: id % 3 === 0,
     window: { highest: 2 ** 40 + id, recent: 0x8000_0001, older: 0xffff_ffff },
     writeSequence: 2 ** 47 + id,
     finalFlight: undefined,
@@ -45,9 +54,9 @@ suite('the association table', () => {
       assert.ok(slot !== undefined && slot === table.slotAt(ipAddress('192.0.2.1', id)));
       assert.equal(table.id(slot), id);
       assert.equal(table.role(slot), id % 2 === 0 ? 'client' : 'server');
-      assert.equal(table.extendedMasterSecret(slot), id % 3 === 0);
+      assert.equal(table.facts(slot).extendedMasterSecret, id % 3 === 0);
       assert.equal(table.lastActivity(slot), id);
-      assert.deepEqual(table.identity(slot), Uint8Array.of(id & 0xff));
+      assert.deepEqual(table.facts(slot).identity, Uint8Array.of(id & 0xff));
       assert.deepEqual(table.window(slot), {
         highest: 2 ** 40 + id,
         recent: 0x8000_0001,

@@ -50,16 +50,16 @@ suite('the DTLS layer', () => {
   test('send refuses unknown and closed associations and data over 2^14 bytes, and takes data of any length to that', () => {
     const server = new LonelyLayer('server');
     const client = new ScriptedClient();
-    assert.equal(server.layer.send(99, noBytes, server.clock.now), false);
+    assert.equal(server.layer.send(99, noBytes, server.clock.now), 'no-association');
     client.connect(server);
     const association = server.all('connected')[0]?.association ?? 0;
-    assert.equal(server.layer.send(association, new Uint8Array(16_385), server.clock.now), false);
+    assert.equal(server.layer.send(association, new Uint8Array(16_385), server.clock.now), 'too-large');
     for (const length of [0, 1, 16_384]) {
-      assert.equal(server.layer.send(association, new Uint8Array(length), server.clock.now), true);
+      assert.equal(server.layer.send(association, new Uint8Array(length), server.clock.now), 'sent');
       assert.equal(server.drain()[0]?.length, length + 29);
     }
     server.layer.close(association, server.clock.now);
-    assert.equal(server.layer.send(association, noBytes, server.clock.now), false);
+    assert.equal(server.layer.send(association, noBytes, server.clock.now), 'no-association');
   });
 
   test('a client-only layer answers no ClientHello, and nobody is answered in the wrong role', () => {

@@ -1,98 +1,126 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { type CipherSuite, suiteByName } from '../../../src/core/dtls/cipher-suites.ts';
-import { checkDtlsConfig } from '../../../src/core/dtls/dtls-config.ts';
-import type { DtlsOutput } from '../../../src/core/dtls/dtls-output.ts';
-import { EstablishedAssociations } from '../../../src/core/dtls/established-associations.ts';
-import { splitRecords } from '../../../src/core/dtls/record/demultiplex.ts';
-import { createEpochKeys } from '../../../src/core/dtls/record/epoch-keys.ts';
 import { encodePlaintextRecord } from '../../../src/core/dtls/record/plaintext-record.ts';
 import { ContentType } from '../../../src/core/dtls/record/record-header.ts';
-import { sealRecord } from '../../../src/core/dtls/record/seal-record.ts';
-import { noBytes } from '../../../src/core/foundation/bytes.ts';
-import { instant } from '../../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
-import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
-
-/** One association whose suite has limits small enough to reach. */
-function associationWith(limits: Pick<CipherSuite, 'maxSealedRecords' | 'maxForgedRecords'>): {
-  readonly table: EstablishedAssociations;
-  readonly slot: number;
-  readonly outputs: DtlsOutput[];
-  readonly receive: (record: Uint8Array) => void;
-  readonly sealed: (sequenceNumber: number) => Uint8Array;
-} {
-  const suiteUsed: CipherSuite = {
-    ...(suiteByName('TLS_PSK_WITH_AES_128_CCM_8') as CipherSuite),
-    ...limits,
-  };
-  const keys = createEpochKeys(nodeCrypto, suiteUsed, new Uint8Array(16), new Uint8Array(4));
-  const outputs: DtlsOutput[] = [];
-  const table = new EstablishedAssociations(checkDtlsConfig(), (output) => outputs.push(output));
-  const address = ipAddress('192.0.2.1', 40_000);
-  const random = new Uint8Array(32);
-  table.add(
-    { association: 1, address, role: 'server' },
-    {
-      kind: 'established',
-      parameters: {
-        suite: suiteUsed,
-        clientRandom: random,
-        serverRandom: random,
-        extendedMasterSecret: true,
-      },
-      identity: noBytes,
-      read: keys,
-      write: keys,
-      window: { highest: -1, recent: 0, older: 0 },
-      writeSequence: 1,
-      writeSequenceEpoch0: 0,
-      peerMessageSeq: 3,
-      finalFlight: undefined,
-      held: [],
-    },
-    instant(0),
-  );
-  const slot = table.slotAt(address) as number;
-  return {
-    table,
-    slot,
-    outputs,
-    receive: (record) => {
-      for (const view of splitRecords(record.slice()).records) table.receive(slot, view, instant(0));
-    },
-    sealed: (sequenceNumber) =>
-      sealRecord(keys, ContentType.ApplicationData, 1, sequenceNumber, new Uint8Array(4)),
-  };
-}
+import { MadeAssociations } from './made-association.ts';
 
 suite('the limits of a key (RFC 9147 §4.5.3, RFC 9325 §4.4)', () => {
   test('an association that sealed as many records as it may is closed, with a close_notify within the limit', () => {
-    const { table, outputs } = associationWith({ maxSealedRecords: 100, maxForgedRecords: 10 });
+    const made = new MadeAssociations();
+    const peer = made.add({ suite: { maxSealedRecords: 100, maxForgedRecords: 10 } });
     let sent = 0;
-    while (table.send(1, new Uint8Array(4))) sent++;
+    while (made.table.send(peer.association, new Uint8Array(4)) === 'sent') sent++;
     // One is the Finished, and 16 are left for alerts.
     assert.equal(sent, 100 - 1 - 16);
-    assert.equal(outputs.filter(({ kind }) => kind === 'transmit').length, sent + 1);
-    const closed = outputs.at(-1);
-    assert.ok(closed?.kind === 'closed' && closed.reason === 'sequence-exhausted');
-    assert.equal(table.size, 0);
+    assert.equal(made.all('transmit').length, sent + 1);
+    assert.equal(made.all('closed')[0]?.reason, 'sequence-exhausted');
+    assert.equal(made.table.size, 0);
+  });
+
+  test('a new handshake is asked for once, when 90 % of the records are sealed', () => {
+    const made = new MadeAssociations();
+    const peer = made.add({ suite: { maxSealedRecords: 1000 }, role: 'client' });
+    let sent = 1;
+    while (made.all('renew-association').length === 0) {
+      made.table.send(peer.association, new Uint8Array(4));
+      sent++;
+    }
+    assert.equal(sent, 900);
+    for (let i = 0; i < 50; i++) made.table.send(peer.association, new Uint8Array(4));
+    const [renewal, ...more] = made.all('renew-association');
+    assert.deepEqual(more, []);
+    assert.ok(renewal?.reason === 'sealed-records' && renewal.role === 'client');
+    assert.equal(made.table.size, 1);
   });
 
   test('an association that was sent more forged records than the limit is closed; replayed ones do not count', () => {
-    const { table, outputs, receive, sealed } = associationWith({
-      maxSealedRecords: 100,
-      maxForgedRecords: 10,
-    });
-    for (let i = 0; i < 20; i++) receive(sealed(0));
-    const forged = (): void =>
-      receive(encodePlaintextRecord(ContentType.ApplicationData, 0xfefd, 1, 7, new Uint8Array(40)));
-    for (let i = 0; i < 10; i++) forged();
-    receive(sealed(1));
-    assert.equal(outputs.filter(({ kind }) => kind === 'application-data').length, 2);
-    assert.equal(table.size, 1);
+    const made = new MadeAssociations();
+    const peer = made.add({ suite: { maxSealedRecords: 100, maxForgedRecords: 10 } });
+    const record = peer.sealed(new Uint8Array(4));
+    for (let i = 0; i < 20; i++) peer.give(record);
+    const forged = (): unknown =>
+      peer.give(encodePlaintextRecord(ContentType.ApplicationData, 0xfefd, 1, 7, new Uint8Array(40)));
+    for (let i = 0; i < 10; i++) {
+      assert.equal(made.all('renew-association').length, i >= 9 ? 1 : 0);
+      forged();
+    }
+    assert.equal(made.all('renew-association')[0]?.reason, 'forged-records');
+    peer.say(4);
+    assert.equal(made.all('application-data').length, 2);
+    assert.equal(made.table.size, 1);
+    assert.deepEqual(peer.info?.discarded, { 'replayed-record': 19, 'authentication-failed': 10 });
     forged();
-    const closed = outputs.at(-1);
-    assert.ok(closed?.kind === 'closed' && closed.reason === 'forgery-limit');
+    assert.equal(made.all('closed')[0]?.reason, 'forgery-limit');
+  });
+});
+
+suite('several peers at one address (a NAT gave the port of one to another)', () => {
+  const ids = [Uint8Array.of(1, 1), Uint8Array.of(2, 2)] as const;
+
+  test('one with a connection id stays reachable by it; the address finds the newest', () => {
+    const made = new MadeAssociations();
+    const first = made.add({ own: ids[0], identity: 'a' });
+    const second = made.add({ own: ids[1], identity: 'b' });
+    assert.equal(made.all('connected')[1]?.replaced, undefined);
+    assert.equal(made.table.id(made.table.slotAt(first.address) as number), second.association);
+    for (const peer of [first, second, first]) peer.say(3);
+    assert.deepEqual(
+      made.all('application-data').map(({ association }) => association),
+      [first.association, second.association, first.association],
+    );
+    made.table.close(second.association, 'local');
+    assert.equal(made.table.slotAt(first.address), undefined);
+    first.say(3);
+    assert.equal(made.all('application-data').length, 4);
+  });
+
+  test('the same peer, or one without a connection id, is replaced (RFC 6347 §4.2.8)', () => {
+    for (const before of [{ own: ids[0], identity: 'a' }, { identity: 'b' }]) {
+      const made = new MadeAssociations();
+      const first = made.add(before);
+      made.add({ own: ids[1], identity: 'a' });
+      assert.equal(made.all('connected')[1]?.replaced, first.association);
+      assert.equal(made.all('closed')[0]?.reason, 'replaced');
+      assert.equal(made.table.size, 1);
+    }
+  });
+
+  test('a peer that moved away leaves its address to the one that has it now', () => {
+    const made = new MadeAssociations();
+    const first = made.add({ own: ids[0], identity: 'a' });
+    const second = made.add({ own: ids[1], identity: 'b' });
+    first.say(3, ipAddress('192.0.2.1', 50_000));
+    assert.equal(made.table.id(made.table.slotAt(second.address) as number), second.association);
+    assert.equal(first.info?.address.port, 50_000);
+  });
+});
+
+suite('what is told about an association', () => {
+  test('a record of AES-128-CCM-8 without connection id costs exactly 29 bytes', () => {
+    const peer = new MadeAssociations().add();
+    assert.equal(peer.info?.recordOverhead, 29);
+    assert.equal(peer.info?.maxDataLength, 1232 - 29);
+    assert.equal(peer.info?.connectionIdLengths, undefined);
+  });
+
+  test('a connection id costs its length and one byte for the type', () => {
+    const peer = new MadeAssociations().add({ own: Uint8Array.of(1), peer: new Uint8Array(20) });
+    assert.equal(peer.info?.recordOverhead, 29 + 21);
+    assert.deepEqual(peer.info?.connectionIdLengths, { own: 1, peer: 20 });
+  });
+
+  test('data longer than the peer takes in a record is refused as such (RFC 8449 §4)', () => {
+    const made = new MadeAssociations();
+    const plain = made.add({ peerRecordSizeLimit: 64 });
+    const other = ipAddress('192.0.2.9', 1);
+    const withId = made.add({ address: other, peer: Uint8Array.of(9), peerRecordSizeLimit: 64 });
+    assert.equal(plain.info?.maxDataLength, 64);
+    assert.equal(withId.info?.maxDataLength, 63);
+    assert.equal(made.table.send(plain.association, new Uint8Array(64)), 'sent');
+    assert.equal(made.table.send(plain.association, new Uint8Array(65)), 'too-large');
+    assert.equal(made.table.send(withId.association, new Uint8Array(63)), 'sent');
+    assert.equal(made.table.send(withId.association, new Uint8Array(64)), 'too-large');
+    assert.equal(made.table.send(99, new Uint8Array(64)), 'no-association');
   });
 });

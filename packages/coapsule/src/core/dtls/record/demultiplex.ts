@@ -7,25 +7,32 @@
  * @module
  */
 
+import { noBytes } from '../../foundation/bytes.ts';
 import type { DecodeFault } from '../../foundation/errors.ts';
 import {
-  type ContentType,
+  ContentType,
+  connectionIdRecordType,
+  isContentType,
   maxCiphertextLength,
   maxPlaintextLength,
   ProtocolVersion,
+  type RecordType,
   recordHeaderLength,
 } from './record-header.ts';
 
 /** Where a record lies in its datagram; the bytes are not copied. */
 export interface RecordView {
-  readonly contentType: ContentType;
+  /** The content type; `connectionIdRecordType` when that is encrypted and only opening the record tells it. */
+  readonly recordType: RecordType;
   /** 0xfeff or 0xfefd; in epoch 0 any 0xfeXX. */
   readonly version: number;
   readonly epoch: number;
   /** 0 … 2^48 - 1, exact. */
   readonly sequenceNumber: number;
+  /** Not empty if and only if `recordType` is `connectionIdRecordType`. A view of the datagram. */
+  readonly connectionId: Uint8Array;
   readonly datagram: Uint8Array;
-  /** Where the fragment begins in `datagram`; the header is the 13 bytes before it. */
+  /** Where the fragment begins in `datagram`; the header is the bytes before it, see `recordLength`. */
   readonly fragmentOffset: number;
   readonly fragmentLength: number;
 }
@@ -41,28 +48,32 @@ export interface SplitDatagram {
 /**
  * The records of one datagram.
  *
- * Stops at the first record with another header layout (RFC 9147 §4, RFC 9146 §4), another version than DTLS 1.0
- * or 1.2, or a length that is not there or too large; the records before it are kept (RFC 6347 §4.1.2.7). One with
- * a content type nobody knows here is skipped by its length. In epoch 0 any minor version will do, since a client
- * may put its highest there (RFC 5246 Appendix E.1). An empty datagram has no records and no fault.
+ * Stops at the first record with another header layout (RFC 9147 §4, or a connection id where we gave none), another
+ * version than DTLS 1.0 or 1.2, or a length that is not there or too large; the records before it are kept (RFC 6347
+ * §4.1.2.7). One with a content type nobody knows here is skipped by its length. In epoch 0 any minor version will
+ * do, since a client may put its highest there (RFC 5246 Appendix E.1). An empty datagram has no records and no fault.
  *
  * @param datagram Not changed; the views refer to it.
+ * @param ownConnectionIdLength Bytes of the connection ids that we give to peers (RFC 9146 §3: the record does not
+ *        tell); 0 when we give none.
  * @returns never throws.
  */
-export function splitRecords(datagram: Uint8Array): SplitDatagram {
+export function splitRecords(datagram: Uint8Array, ownConnectionIdLength = 0): SplitDatagram {
   const records: RecordView[] = [];
   let offset = 0;
   let skipped: DecodeFault | undefined;
   while (offset < datagram.length) {
-    if (datagram.length - offset < recordHeaderLength) {
+    const recordType = at(datagram, offset);
+    const connectionIdLength = recordType === connectionIdRecordType ? ownConnectionIdLength : 0;
+    const headerLength = recordHeaderLength + connectionIdLength;
+    if (datagram.length - offset < headerLength) {
       return {
         records,
         fault: skipped ?? recordFault(datagram.length, 'the datagram ends inside a record header'),
       };
     }
-    const contentType = at(datagram, offset);
-    if (hasOtherHeader(contentType)) {
-      return { records, fault: skipped ?? recordFault(offset, `unknown content type ${contentType}`) };
+    if (hasOtherHeader(recordType) || (recordType === connectionIdRecordType && connectionIdLength === 0)) {
+      return { records, fault: skipped ?? recordFault(offset, `unknown content type ${recordType}`) };
     }
     const version = u16(datagram, offset + 1);
     const epoch = u16(datagram, offset + 3);
@@ -73,23 +84,37 @@ export function splitRecords(datagram: Uint8Array): SplitDatagram {
         fault: skipped ?? recordFault(offset + 1, `unknown record version 0x${version.toString(16)}`),
       };
     }
-    const fragmentLength = u16(datagram, offset + 11);
+    const fragmentOffset = offset + headerLength;
+    const fragmentLength = u16(datagram, fragmentOffset - 2);
     // RFC 5246 §6.2.1, §6.2.3: protection may add up to 2048 bytes, and epoch 0 has none.
     if (fragmentLength > (epoch === 0 ? maxPlaintextLength : maxCiphertextLength)) {
       return {
         records,
-        fault: skipped ?? recordFault(offset + 11, `a record of ${fragmentLength} bytes is too long`),
+        fault: skipped ?? recordFault(fragmentOffset - 2, `a record of ${fragmentLength} bytes is too long`),
       };
     }
-    const fragmentOffset = offset + recordHeaderLength;
     if (fragmentOffset + fragmentLength > datagram.length) {
-      return { records, fault: skipped ?? recordFault(offset + 11, 'the datagram ends inside a record') };
+      return {
+        records,
+        fault: skipped ?? recordFault(fragmentOffset - 2, 'the datagram ends inside a record'),
+      };
     }
-    const sequenceNumber = u16(datagram, offset + 5) * 0x1_0000_0000 + u32(datagram, offset + 7);
-    if (isContentType(contentType)) {
-      records.push({ contentType, version, epoch, sequenceNumber, datagram, fragmentOffset, fragmentLength });
+    if (isRecordType(recordType, epoch)) {
+      const sequenceNumber = u16(datagram, offset + 5) * 0x1_0000_0000 + u32(datagram, offset + 7);
+      const connectionId =
+        connectionIdLength === 0 ? noBytes : datagram.subarray(offset + 11, offset + 11 + connectionIdLength);
+      records.push({
+        recordType,
+        version,
+        epoch,
+        sequenceNumber,
+        connectionId,
+        datagram,
+        fragmentOffset,
+        fragmentLength,
+      });
     } else {
-      skipped ??= recordFault(offset, `unknown content type ${contentType}`);
+      skipped ??= recordFault(offset, `unknown content type ${recordType} in epoch ${epoch}`);
     }
     offset = fragmentOffset + fragmentLength;
   }
@@ -101,13 +126,33 @@ export function fragmentOf(record: RecordView): Uint8Array {
   return record.datagram.subarray(record.fragmentOffset, record.fragmentOffset + record.fragmentLength);
 }
 
-/** The unified header of DTLS 1.3 begins with the bits 001; tls12_cid (25) has a connection id before its length. */
-function hasOtherHeader(firstByte: number): boolean {
-  return firstByte >>> 5 === 1 || firstByte === 25;
+/** Bytes of a whole record: header, connection id and fragment. */
+export function recordLength({ connectionId, fragmentLength }: RecordView): number {
+  return recordHeaderLength + connectionId.length + fragmentLength;
 }
 
-function isContentType(value: number): value is ContentType {
-  return value >= 20 && value <= 23;
+/** The same record in an array of its own, for one that is to outlive its datagram or to be opened twice. */
+export function copyRecord(record: RecordView): RecordView {
+  const headerLength = recordHeaderLength + record.connectionId.length;
+  const start = record.fragmentOffset - headerLength;
+  const datagram = record.datagram.slice(start, record.fragmentOffset + record.fragmentLength);
+  return {
+    ...record,
+    connectionId: datagram.subarray(11, headerLength - 2),
+    datagram,
+    fragmentOffset: headerLength,
+  };
+}
+
+/** The unified header of DTLS 1.3 begins with the bits 001. */
+function hasOtherHeader(firstByte: number): boolean {
+  return firstByte >>> 5 === 1;
+}
+
+/** RFC 9146 §3, RFC 9853 §4: what these two types hold is always protected. */
+function isRecordType(value: number, epoch: number): value is RecordType {
+  if (value === connectionIdRecordType || value === ContentType.ReturnRoutabilityCheck) return epoch > 0;
+  return isContentType(value);
 }
 
 function at(bytes: Uint8Array, offset: number): number {

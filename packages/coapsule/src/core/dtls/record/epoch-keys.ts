@@ -1,8 +1,8 @@
 /**
  * What protects the records of one epoch in one direction: an AEAD key and the fixed part of its nonce.
  *
- * Builds nonce and additional data of a record (RFC 5246 §6.2.3.3, RFC 6655 §3, RFC 5288 §3, RFC 7905 §2);
- * sealing and opening are in files of their own.
+ * Builds nonce and additional data of a record (RFC 5246 §6.2.3.3, RFC 6655 §3, RFC 5288 §3, RFC 7905 §2, RFC 9146
+ * §5.3); sealing and opening are in files of their own.
  *
  * @module
  */
@@ -11,7 +11,12 @@ import { noBytes } from '../../foundation/bytes.ts';
 import type { AeadKey, CryptoProvider } from '../../foundation/crypto-provider.ts';
 import { InvariantError } from '../../foundation/errors.ts';
 import type { CipherSuite } from '../cipher-suites.ts';
-import { type ContentType, recordHeaderLength, writeEpochAndSequenceNumber } from './record-header.ts';
+import {
+  type ContentType,
+  connectionIdRecordType,
+  recordHeaderLength,
+  writeEpochAndSequenceNumber,
+} from './record-header.ts';
 
 /** Keys of one epoch and direction. Immutable; holds no sequence number. */
 export interface EpochKeys {
@@ -43,14 +48,21 @@ export function createEpochKeys(
   return { suite, aead: crypto.aead(suite.aead, writeKey), writeIv: writeIv.slice(), connectionId };
 }
 
-/** Bytes a protected record has more than its plaintext: header, explicit nonce and tag. */
-export function recordOverhead(suite: CipherSuite): number {
-  return recordHeaderLength + suite.recordIvLength + suite.tagLength;
+/** Bytes a record has more than its content: header, connection id and inner type, explicit nonce, tag. */
+export function recordOverhead({ suite, connectionId }: Pick<EpochKeys, 'suite' | 'connectionId'>): number {
+  const { length } = connectionId;
+  const forConnectionId = length === 0 ? 0 : length + innerTypeLength;
+  return recordHeaderLength + forConnectionId + suite.recordIvLength + suite.tagLength;
 }
+
+/** Bytes of the real type that follows the content in a record with a connection id (RFC 9146 §4). */
+export const innerTypeLength = 1;
 
 /** The nonce buffer that the functions below share; one call overwrites that of the call before. */
 const nonce = new Uint8Array(12);
 const additionalData = new Uint8Array(13);
+/** seq_num_placeholder, and room for a connection id of 255 bytes. */
+const connectionIdAdditionalData = new Uint8Array(23 + 255).fill(0xff, 0, 8);
 
 /**
  * The nonce of CCM and GCM: the fixed IV and the 8 explicit bytes of the record (RFC 6655 §3, RFC 5288 §3).
@@ -95,4 +107,31 @@ export function recordAdditionalData(
   additionalData[11] = plaintextLength >>> 8;
   additionalData[12] = plaintextLength;
   return additionalData;
+}
+
+/**
+ * The additional data of a record with a connection id, 23 bytes and the connection id (RFC 9146 §5.3).
+ *
+ * @param innerLength Of content, type and padding together.
+ * @returns a shared buffer, good until the next call.
+ */
+export function connectionIdRecordAdditionalData(
+  connectionId: Uint8Array,
+  version: number,
+  epoch: number,
+  sequenceNumber: number,
+  innerLength: number,
+): Uint8Array {
+  const { length } = connectionId;
+  const data = connectionIdAdditionalData.subarray(0, 23 + length);
+  data[8] = connectionIdRecordType;
+  data[9] = length;
+  data[10] = connectionIdRecordType;
+  data[11] = version >>> 8;
+  data[12] = version;
+  writeEpochAndSequenceNumber(data, 13, epoch, sequenceNumber);
+  data.set(connectionId, 21);
+  data[21 + length] = innerLength >>> 8;
+  data[22 + length] = innerLength;
+  return data;
 }

@@ -1,35 +1,65 @@
 /**
- * Protected record → authenticated plaintext, or the reason to discard it (RFC 6347 §4.1.2).
+ * Protected record → authenticated content, or the reason to discard it (RFC 6347 §4.1.2, RFC 9146 §4).
  *
  * Does not look at the anti-replay window: its owner checks it before and marks it after (§4.1.2.6).
  *
  * @module
  */
 
+import { equalBytes } from '../../foundation/bytes.ts';
 import type { RecordView } from './demultiplex.ts';
-import { type EpochKeys, explicitNonce, implicitNonce, recordAdditionalData } from './epoch-keys.ts';
-import { maxPlaintextLength } from './record-header.ts';
+import {
+  connectionIdRecordAdditionalData,
+  type EpochKeys,
+  explicitNonce,
+  implicitNonce,
+  recordAdditionalData,
+} from './epoch-keys.ts';
+import {
+  type ContentType,
+  connectionIdRecordType,
+  isContentType,
+  maxPlaintextLength,
+} from './record-header.ts';
+
+/** What a record held. */
+export interface OpenedRecord {
+  /** With a connection id, the type that was encrypted. */
+  readonly contentType: ContentType;
+  /** 0 … 2^14 bytes: a view of the datagram. */
+  readonly content: Uint8Array;
+}
 
 /** Why a record could not be opened. It is to be discarded in silence (RFC 6347 §4.1.2.7). */
 export interface OpenFault {
   readonly kind: 'open-fault';
-  readonly reason: 'record-too-short' | 'record-too-long' | 'not-authentic';
+  readonly reason:
+    | 'record-too-short'
+    | 'record-too-long'
+    /** Another connection id than these keys are for, or one missing, or one too many (RFC 9146 §3). */
+    | 'other-connection-id'
+    | 'not-authentic'
+    /** Authentic, but of no content type: nothing but zeros, or a type nobody knows here (RFC 9146 §4). */
+    | 'no-content-type';
 }
 
-const tooShort: OpenFault = Object.freeze({ kind: 'open-fault', reason: 'record-too-short' });
-const tooLong: OpenFault = Object.freeze({ kind: 'open-fault', reason: 'record-too-long' });
-const notAuthentic: OpenFault = Object.freeze({ kind: 'open-fault', reason: 'not-authentic' });
+const tooShort = fault('record-too-short');
+const tooLong = fault('record-too-long');
+const otherConnectionId = fault('other-connection-id');
+const notAuthentic = fault('not-authentic');
+const noContentType = fault('no-content-type');
 
 /**
  * Decrypts a record where it lies in its datagram.
  *
  * @param keys Those of `record.epoch`; the caller picks them.
- * @returns a view of the plaintext (0 … 2^14 bytes) in the datagram, which now holds it in place of the
- *          ciphertext; or a fault, and then the datagram is as it was. Never throws.
+ * @returns what it held, in the datagram in place of the ciphertext; or a fault, and then the datagram is as it was
+ *          unless the record was authentic. Never throws.
  */
-export function openRecord(keys: EpochKeys, record: RecordView): Uint8Array | OpenFault {
+export function openRecord(keys: EpochKeys, record: RecordView): OpenedRecord | OpenFault {
   const { recordIvLength, tagLength } = keys.suite;
-  const { contentType, version, epoch, sequenceNumber, datagram, fragmentOffset } = record;
+  const { recordType, version, epoch, sequenceNumber, datagram, fragmentOffset } = record;
+  if (!equalBytes(record.connectionId, keys.connectionId)) return otherConnectionId;
   // Lengths first: no key touches a record that cannot be one.
   const plaintextLength = record.fragmentLength - recordIvLength - tagLength;
   if (plaintextLength < 0) return tooShort;
@@ -39,13 +69,29 @@ export function openRecord(keys: EpochKeys, record: RecordView): Uint8Array | Op
     recordIvLength === 8
       ? explicitNonce(keys, datagram, fragmentOffset)
       : implicitNonce(keys, epoch, sequenceNumber);
-  const additionalData = recordAdditionalData(contentType, version, epoch, sequenceNumber, plaintextLength);
+  const additionalData =
+    recordType === connectionIdRecordType
+      ? connectionIdRecordAdditionalData(keys.connectionId, version, epoch, sequenceNumber, plaintextLength)
+      : recordAdditionalData(recordType, version, epoch, sequenceNumber, plaintextLength);
   const start = fragmentOffset + recordIvLength;
   const opened = keys.aead.open(nonce, additionalData, datagram, start, plaintextLength + tagLength);
-  return opened < 0 ? notAuthentic : datagram.subarray(start, start + opened);
+  if (opened < 0) return notAuthentic;
+  if (recordType !== connectionIdRecordType) {
+    return { contentType: recordType, content: datagram.subarray(start, start + opened) };
+  }
+  // RFC 9146 §4: the type is the last byte that is not padding.
+  let typeOffset = start + opened - 1;
+  while (typeOffset >= start && datagram[typeOffset] === 0) typeOffset--;
+  const contentType = typeOffset < start ? 0 : (datagram[typeOffset] as number);
+  if (!isContentType(contentType)) return noContentType;
+  return { contentType, content: datagram.subarray(start, typeOffset) };
 }
 
 /** Whether `openRecord` refused. */
-export function isOpenFault(result: Uint8Array | OpenFault): result is OpenFault {
+export function isOpenFault(result: OpenedRecord | OpenFault): result is OpenFault {
   return 'kind' in result;
+}
+
+function fault(reason: OpenFault['reason']): OpenFault {
+  return Object.freeze({ kind: 'open-fault', reason });
 }

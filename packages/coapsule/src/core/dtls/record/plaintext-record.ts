@@ -6,6 +6,7 @@
  * @module
  */
 
+import { noBytes } from '../../foundation/bytes.ts';
 import { InvariantError } from '../../foundation/errors.ts';
 import {
   type ContentType,
@@ -36,7 +37,7 @@ export function encodePlaintextRecord(
     );
   }
   const record = new Uint8Array(recordHeaderLength + fragment.length);
-  writeRecordHeader(record, contentType, version, epoch, sequenceNumber, fragment.length);
+  writeRecordHeader(record, contentType, version, epoch, sequenceNumber, noBytes, fragment.length);
   record.set(fragment, recordHeaderLength);
   return record;
 }

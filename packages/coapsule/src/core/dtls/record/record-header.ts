@@ -1,13 +1,17 @@
 /**
- * The header of a DTLS 1.2 record, 13 bytes: type, version, epoch, sequence number, length (RFC 6347 §4.1).
+ * The header of a DTLS 1.2 record, 13 bytes: type, version, epoch, sequence number, length (RFC 6347 §4.1); in a
+ * record with a connection id, that is between the last two (RFC 9146 §4).
  *
  * The field widths and limits live here, for every file of this folder. DTLS 1.3's unified header does not.
  *
  * @module
  */
 
-/** change_cipher_spec, alert, handshake, application_data (RFC 5246 §6.2.1). */
-export type ContentType = 20 | 21 | 22 | 23;
+/**
+ * What a record holds: change_cipher_spec, alert, handshake, application_data (RFC 5246 §6.2.1) or, in protected
+ * records only, return_routability_check (RFC 9853 §4).
+ */
+export type ContentType = 20 | 21 | 22 | 23 | 27;
 
 /** Content types by name. */
 export const ContentType = {
@@ -15,7 +19,19 @@ export const ContentType = {
   Alert: 21,
   Handshake: 22,
   ApplicationData: 23,
+  ReturnRoutabilityCheck: 27,
 } as const;
+
+/** tls12_cid: the first byte of a record with a connection id, whose content type is encrypted (RFC 9146 §4). */
+export const connectionIdRecordType = 25;
+
+/** What the first byte of a record can be. */
+export type RecordType = ContentType | typeof connectionIdRecordType;
+
+/** Whether a number is one of the content types above. */
+export function isContentType(value: number): value is ContentType {
+  return (value >= 20 && value <= 23) || value === ContentType.ReturnRoutabilityCheck;
+}
 
 /** Versions on the wire: the ones' complement of major.minor (RFC 6347 §4.1). */
 export const ProtocolVersion = {
@@ -24,7 +40,7 @@ export const ProtocolVersion = {
   Dtls12: 0xfefd,
 } as const;
 
-/** Bytes before the fragment. */
+/** Bytes before the fragment, without a connection id. */
 export const recordHeaderLength = 13;
 
 /** Largest plaintext of a record in bytes (RFC 5246 §6.2.1). */
@@ -67,19 +83,25 @@ export function writeEpochAndSequenceNumber(
   buffer[offset + 7] = sequenceNumber;
 }
 
-/** Writes a whole header, 13 bytes, at the start of `buffer`. `length` counts what follows the header. */
+/**
+ * Writes a whole header, 13 bytes and the connection id, at the start of `buffer`. `length` counts what follows the
+ * header.
+ */
 export function writeRecordHeader(
   buffer: Uint8Array,
-  contentType: ContentType,
+  recordType: RecordType,
   version: number,
   epoch: number,
   sequenceNumber: number,
+  connectionId: Uint8Array,
   length: number,
 ): void {
-  buffer[0] = contentType;
+  buffer[0] = recordType;
   buffer[1] = version >>> 8;
   buffer[2] = version;
   writeEpochAndSequenceNumber(buffer, 3, epoch, sequenceNumber);
-  buffer[11] = length >>> 8;
-  buffer[12] = length;
+  buffer.set(connectionId, 11);
+  const lengthOffset = 11 + connectionId.length;
+  buffer[lengthOffset] = length >>> 8;
+  buffer[lengthOffset + 1] = length;
 }

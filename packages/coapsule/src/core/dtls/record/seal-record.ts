@@ -1,5 +1,5 @@
 /**
- * Plaintext → protected record (RFC 6347 §4.1, RFC 5246 §6.2.3.3).
+ * Content → protected record (RFC 6347 §4.1, RFC 5246 §6.2.3.3; with a connection id, RFC 9146 §4).
  *
  * Does not count sequence numbers: the epoch's owner does, and must never give one twice.
  *
@@ -8,14 +8,17 @@
 
 import { InvariantError } from '../../foundation/errors.ts';
 import {
+  connectionIdRecordAdditionalData,
   type EpochKeys,
   explicitNonce,
   implicitNonce,
+  innerTypeLength,
   recordAdditionalData,
   recordOverhead,
 } from './epoch-keys.ts';
 import {
   type ContentType,
+  connectionIdRecordType,
   isRecordNumber,
   maxPlaintextLength,
   ProtocolVersion,
@@ -25,41 +28,53 @@ import {
 } from './record-header.ts';
 
 /**
- * A whole protected record in a new array.
+ * A whole protected record in a new array; with the connection id of the keys, when they have one. There is no padding.
  *
  * The explicit nonce of CCM and GCM is epoch and sequence number, as RFC 6655 §3 and RFC 5288 §3 suggest: it
  * cannot repeat, while a random one can.
  *
- * @param plaintext At most 2^14 bytes; copied.
+ * @param content At most 2^14 bytes, or one less with a connection id; copied.
  * @throws InvariantError for epoch 0, a sequence number above 2^48 - 1 (RFC 6347 §4.1: it must not wrap) or
- *         a plaintext too long. The caller ends the epoch before that.
+ *         a content too long. The caller ends the epoch before that.
  */
 export function sealRecord(
   keys: EpochKeys,
   contentType: ContentType,
   epoch: number,
   sequenceNumber: number,
-  plaintext: Uint8Array,
+  content: Uint8Array,
 ): Uint8Array {
-  if (epoch === 0 || !isRecordNumber(epoch, sequenceNumber) || plaintext.length > maxPlaintextLength) {
-    throw new InvariantError(
-      `record ${epoch}/${sequenceNumber} of ${plaintext.length} bytes cannot be sealed`,
-    );
+  const { suite, connectionId } = keys;
+  const hasConnectionId = connectionId.length > 0;
+  const plaintextLength = content.length + (hasConnectionId ? innerTypeLength : 0);
+  if (epoch === 0 || !isRecordNumber(epoch, sequenceNumber) || plaintextLength > maxPlaintextLength) {
+    throw new InvariantError(`record ${epoch}/${sequenceNumber} of ${content.length} bytes cannot be sealed`);
   }
-  const { suite } = keys;
   const version = ProtocolVersion.Dtls12;
-  const record = new Uint8Array(recordOverhead(suite) + plaintext.length);
-  writeRecordHeader(record, contentType, version, epoch, sequenceNumber, record.length - recordHeaderLength);
-  const plaintextOffset = recordHeaderLength + suite.recordIvLength;
+  const headerLength = recordHeaderLength + connectionId.length;
+  const record = new Uint8Array(recordOverhead(keys) + content.length);
+  writeRecordHeader(
+    record,
+    hasConnectionId ? connectionIdRecordType : contentType,
+    version,
+    epoch,
+    sequenceNumber,
+    connectionId,
+    record.length - headerLength,
+  );
   let nonce: Uint8Array;
   if (suite.recordIvLength === 8) {
-    writeEpochAndSequenceNumber(record, recordHeaderLength, epoch, sequenceNumber);
-    nonce = explicitNonce(keys, record, recordHeaderLength);
+    writeEpochAndSequenceNumber(record, headerLength, epoch, sequenceNumber);
+    nonce = explicitNonce(keys, record, headerLength);
   } else {
     nonce = implicitNonce(keys, epoch, sequenceNumber);
   }
-  record.set(plaintext, plaintextOffset);
-  const additionalData = recordAdditionalData(contentType, version, epoch, sequenceNumber, plaintext.length);
-  keys.aead.seal(nonce, additionalData, record, plaintextOffset, plaintext.length);
+  const plaintextOffset = headerLength + suite.recordIvLength;
+  record.set(content, plaintextOffset);
+  if (hasConnectionId) record[plaintextOffset + content.length] = contentType;
+  const additionalData = hasConnectionId
+    ? connectionIdRecordAdditionalData(connectionId, version, epoch, sequenceNumber, plaintextLength)
+    : recordAdditionalData(contentType, version, epoch, sequenceNumber, plaintextLength);
+  keys.aead.seal(nonce, additionalData, record, plaintextOffset, plaintextLength);
   return record;
 }

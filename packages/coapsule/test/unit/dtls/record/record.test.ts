@@ -60,7 +60,7 @@ suite('splitRecords', () => {
         fc.uint8Array({ maxLength: 300 }),
         (contentType, version, epoch, sequenceNumber, fragment) => {
           const record = only(encodePlaintextRecord(contentType, version, epoch, sequenceNumber, fragment));
-          assert.equal(record.contentType, contentType);
+          assert.equal(record.recordType, contentType);
           assert.equal(record.version, version);
           assert.equal(record.epoch, epoch);
           assert.equal(record.sequenceNumber, sequenceNumber);
@@ -171,15 +171,16 @@ for (const cipherSuite of cipherSuites) {
           fc.uint8Array({ maxLength: 200 }),
           (contentType, epoch, sequenceNumber, plaintext) => {
             const sealed = sealRecord(keys, contentType, epoch, sequenceNumber, plaintext);
-            assert.equal(sealed.length, plaintext.length + recordOverhead(cipherSuite));
+            assert.equal(sealed.length, plaintext.length + recordOverhead(keys));
             const record = only(sealed);
             assert.equal(record.version, 0xfefd);
             assert.equal(record.epoch, epoch);
             assert.equal(record.sequenceNumber, sequenceNumber);
             const opened = openRecord(keys, record);
             assert.ok(!isOpenFault(opened));
-            assert.deepEqual(opened, plaintext);
-            assert.equal(opened.buffer, sealed.buffer);
+            assert.equal(opened.contentType, contentType);
+            assert.deepEqual(opened.content, plaintext);
+            assert.equal(opened.content.buffer, sealed.buffer);
           },
         ),
         { seed: 2, numRuns: 100 },
@@ -239,7 +240,7 @@ for (const cipherSuite of cipherSuites) {
       for (const length of [0, 1, 2 ** 14]) {
         const plaintext = new SeededRandom(length).fill(new Uint8Array(length));
         const opened = openRecord(keys, only(sealRecord(keys, 23, 1, 1, plaintext)));
-        assert.deepEqual(opened, plaintext);
+        assert.deepEqual(opened, { contentType: 23, content: plaintext });
       }
     });
 
@@ -298,7 +299,7 @@ suite('nonces', () => {
     const datagram = concatBytes(hex('17fefd00010000000000050013'), fragment);
     const opened = openRecord(keys, only(datagram));
     assert.ok(!isOpenFault(opened));
-    assert.equal(toHex(opened), 'c0ffee');
+    assert.equal(toHex(opened.content), 'c0ffee');
   });
 
   test('the IV is copied', () => {
