@@ -48,7 +48,8 @@ export interface ClientOffer {
  * Both ClientHellos must say the same (RFC 6347 §4.2.1), so room for a cookie of 32 bytes is reckoned with from
  * the start. What can be left out goes, in this order, until it fits one datagram: ec_point_formats (RFC 8422 §5.1.2:
  * its absence says the same), server_name, and with pre-shared keys alone supported_groups (RFC 8422 §4: then the
- * server may choose, and all our groups are common ones). What is still too large goes in fragments.
+ * server may choose, and all our groups are common ones); then the suites preferred least, if that helps. What is
+ * still too large goes in fragments, which some servers do not put together before they have seen a cookie.
  */
 export function composeOffer(
   context: HandshakeContext,
@@ -57,9 +58,7 @@ export function composeOffer(
   const { config } = context;
   const { credentials, mtu } = config;
   const usesSignatures = credentials.peerTypes.length > 0;
-  const suites = config.suites.filter((suite) =>
-    signsKeyExchange(suite) ? usesSignatures : credentials.psk,
-  );
+  let suites = config.suites.filter((suite) => (signsKeyExchange(suite) ? usesSignatures : credentials.psk));
   if (suites.length === 0) return undefined;
   const idLength = config.connectionIdLength ?? 0;
   const connectionId = idLength === 'off' ? undefined : context.newConnectionId(idLength);
@@ -103,7 +102,10 @@ export function composeOffer(
     extensions: [...fixed, ...optional],
   });
   const room = mtu - recordHeaderLength - messageHeaderLength - maxCookieLength;
-  while (optional.length > 0 && encodeClientHello(compose()).length > room) optional.pop();
+  const excess = (): number => encodeClientHello(compose()).length - room;
+  while (optional.length > 0 && excess() > 0) optional.pop();
+  const suitesKept = suites.length - Math.ceil(excess() / 2);
+  if (suitesKept > 0 && excess() > 0) suites = suites.slice(0, suitesKept);
   return {
     suites,
     hello: compose(),

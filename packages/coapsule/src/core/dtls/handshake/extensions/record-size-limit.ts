@@ -12,7 +12,7 @@ import { type Extension, type ExtensionList, ExtensionType, extensionData } from
 export const leastRecordSizeLimit = 64;
 
 /** Lengths of max_fragment_length by their codes 1 … 4 (RFC 6066 §4). */
-const fragmentLengths = [512, 1024, 2048, 4096] as const;
+const fragmentLengths: readonly number[] = [512, 1024, 2048, 4096];
 
 /** The extension for the largest plaintext that the sender takes, in bytes. */
 export function recordSizeLimitExtension(bytes: number): Extension {
@@ -37,7 +37,7 @@ export function fragmentLengthWithin(bytes: number): number | undefined {
 
 /** max_fragment_length for one of its four lengths. */
 export function maxFragmentLengthExtension(bytes: number): Extension {
-  const code = fragmentLengths.findIndex((length) => length === bytes) + 1;
+  const code = fragmentLengths.indexOf(bytes) + 1;
   return { type: ExtensionType.MaxFragmentLength, data: Uint8Array.of(code) };
 }
 
