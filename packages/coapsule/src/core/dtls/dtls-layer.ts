@@ -28,6 +28,7 @@ import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie
 import { Handshake } from './handshake/handshake.ts';
 import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
+import { type ExporterSecret, exportKeyingMaterial } from './key-schedule/exporter.ts';
 import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
@@ -65,6 +66,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #pending = new PendingHandshakes();
   readonly #farewells: FarewellAlerts;
   readonly #outputs = new OutputQueue<DtlsOutput>();
+  readonly #exporterSecrets = new Map<AssociationId, ExporterSecret>();
   #nextAssociation = 1;
 
   constructor(options: {
@@ -195,6 +197,23 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   associationAt(address: PeerAddress): AssociationId | undefined {
     const slot = this.#established.slotAt(address);
     return slot === undefined ? this.#pending.at(address)?.association : this.#established.id(slot);
+  }
+
+  /**
+   * Exports keying material of an association (RFC 5705).
+   *
+   * @returns `undefined` when the layer keeps none of it (`exporter` in the settings), the association is not
+   *          established or was imported, or its master secret is not bound to its handshake (RFC 7627 §5.4).
+   * @throws ApiMisuseError for a label, context or length that cannot be.
+   */
+  exportKeyingMaterial(
+    association: AssociationId,
+    label: string,
+    context: Uint8Array | undefined,
+    length: number,
+  ): Uint8Array | undefined {
+    const secret = this.#exporterSecrets.get(association);
+    return secret && exportKeyingMaterial(this.#crypto, secret, label, context, length);
   }
 
   // The machine.
@@ -370,6 +389,12 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         this.#giveUp(other, 'replaced', 'the client began again', now);
       }
       this.#established.add(handshake, outcome, now);
+      const { suite, extendedMasterSecret, clientRandom, serverRandom } = outcome.parameters;
+      if (this.config.exporter && extendedMasterSecret && this.#established.info(handshake.association)) {
+        const { masterSecret } = outcome;
+        const secret = { hash: suite.hash, masterSecret, clientRandom, serverRandom };
+        this.#exporterSecrets.set(handshake.association, secret);
+      }
       return;
     }
     this.#connectionIds.release(handshake.association);
@@ -417,6 +442,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   // Outputs.
 
   #emit(output: DtlsOutput): void {
+    if (output.kind === 'closed') this.#exporterSecrets.delete(output.association);
     this.#outputs.push(output);
   }
 

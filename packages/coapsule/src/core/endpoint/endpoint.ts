@@ -192,6 +192,16 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
+  /** Exports keying material of an association (RFC 5705); see `DtlsLayer.exportKeyingMaterial`. */
+  exportKeyingMaterial(
+    association: AssociationId,
+    label: string,
+    context: Uint8Array | undefined,
+    length: number,
+  ): Uint8Array | undefined {
+    return this.#layers.dtls?.exportKeyingMaterial(association, label, context, length);
+  }
+
   /** Ends an association with close_notify. */
   closeAssociation(association: AssociationId, now: Instant): void {
     this.#layers.dtls?.close(association, now);
