@@ -4,10 +4,10 @@
  * @module
  */
 
+import { AlertDescription } from '../core/dtls/alert.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
-
 import { CoapsuleError } from './errors.ts';
 import type { RemoteServer } from './remote-server.ts';
 
@@ -111,16 +111,45 @@ function exchangeError(
 }
 
 function handshakeError(failure: HandshakeFailure, server: RemoteServer): CoapsuleError {
-  const code = credentialCauses.has(failure.cause) ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE';
+  const verdict = failure.cause === 'alert-received' ? verdicts[failure.alertReceived ?? -1] : undefined;
+  const isAboutCredentials = verdict !== undefined || credentialCauses.has(failure.cause);
   const message = `handshake with ${place(server)} failed: ${failure.detail}`;
-  return new CoapsuleError(code, message, nextSteps[failure.cause], { handshake: failure });
+  return new CoapsuleError(
+    isAboutCredentials ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE',
+    message,
+    verdict ?? alertSteps[failure.alertReceived ?? -1] ?? nextSteps[failure.cause],
+    { handshake: failure },
+  );
 }
+
+/** What a server may mean by an alert about what the client has shown. */
+const verdicts: Readonly<Record<number, string>> = {
+  [AlertDescription.BadCertificate]: 'the server does not accept our certificate: its log says why',
+  [AlertDescription.UnsupportedCertificate]:
+    'our certificate is not for clients (extended key usage), or of a kind that the server does not take',
+  [AlertDescription.CertificateRevoked]: 'our certificate is on a list of the server: get a new one',
+  [AlertDescription.CertificateExpired]:
+    'our certificate does not hold (any more, or yet): renew it, check the clocks',
+  [AlertDescription.CertificateUnknown]: 'make our certificate or raw public key known to the server',
+  [AlertDescription.UnknownCa]:
+    'get a certificate of an authority that the server trusts, or let it trust ours',
+  [AlertDescription.AccessDenied]: 'the server knows who we are and does not want us: add us there',
+  [AlertDescription.UnknownPskIdentity]: 'add the identity at the server',
+};
+
+const alertSteps: Readonly<Record<number, string>> = {
+  [AlertDescription.HandshakeFailure]:
+    'the server has nothing in common with us: other credentials (a key, a certificate) or another suite may do',
+  [AlertDescription.UnrecognizedName]: 'ask for a name that the server has, with `serverName`',
+  [AlertDescription.NoApplicationProtocol]: 'allow an application protocol (ALPN) that the server has',
+};
 
 const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
   'identity-or-key',
   'no-credentials',
   'unknown-identity',
   'psk-mismatch',
+  'client-certificate-missing',
 ]);
 
 const report = 'the two implementations do not agree: keep a capture and a key log, and report it';
