@@ -21,7 +21,11 @@ suite('the DTLS layer', () => {
     const info = pair.client.layer.association(association);
     assert.ok(info?.established);
     assert.equal(info.suite, 'TLS_PSK_WITH_AES_128_CCM_8');
-    assert.equal(info.recordOverhead, 29);
+    assert.deepEqual(info.authentication, { kind: 'psk' });
+    assert.deepEqual(info.connectionIdLengths, { own: 0, peer: 8 });
+    assert.equal(info.recordOverhead, 29 + 8 + 1);
+    assert.equal(info.maxDataLength, 1232 - 38);
+    assert.ok(!info.resumed && info.addressValidated);
     pair.client.layer.close(association, pair.clock.now);
     assert.equal(pair.client.layer.association(association), undefined);
     assert.equal(pair.client.layer.associationAt(pair.server.address), undefined);

@@ -9,13 +9,27 @@ import { cipherSuites, suiteById, suiteByName } from '../../../../src/core/dtls/
 import { nodeCrypto } from '../../../../src/crypto/node-crypto.ts';
 
 suite('cipher suites', () => {
-  test('each has its registered value (RFC 6655 §8, RFC 5487 §5, RFC 8442 §6, RFC 7905 §3)', () => {
+  test('each has its registered value (RFC 6655, RFC 5487, RFC 8442, RFC 7251, RFC 5289, RFC 7905)', () => {
     const registered: Readonly<Record<string, number>> = {
       TLS_PSK_WITH_AES_128_CCM: 0xc0a4,
+      TLS_PSK_WITH_AES_256_CCM: 0xc0a5,
       TLS_PSK_WITH_AES_128_CCM_8: 0xc0a8,
+      TLS_PSK_WITH_AES_256_CCM_8: 0xc0a9,
       TLS_PSK_WITH_AES_128_GCM_SHA256: 0x00a8,
+      TLS_PSK_WITH_AES_256_GCM_SHA384: 0x00a9,
       TLS_PSK_WITH_CHACHA20_POLY1305_SHA256: 0xccab,
+      TLS_ECDHE_ECDSA_WITH_AES_128_CCM: 0xc0ac,
+      TLS_ECDHE_ECDSA_WITH_AES_256_CCM: 0xc0ad,
+      TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8: 0xc0ae,
+      TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8: 0xc0af,
+      TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: 0xc02b,
+      TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: 0xc02c,
+      TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: 0xcca9,
+      TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: 0xc02f,
+      TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: 0xc030,
+      TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256: 0xcca8,
       TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256: 0xd001,
+      TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384: 0xd002,
       TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256: 0xd003,
       TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256: 0xd005,
       TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: 0xccac,
@@ -25,9 +39,10 @@ suite('cipher suites', () => {
 
   test('name and columns agree, and so do the lengths of the AEAD', () => {
     for (const one of cipherSuites) {
-      assert.equal(one.keyExchange, one.name.startsWith('TLS_ECDHE_PSK_') ? 'ECDHE_PSK' : 'PSK');
-      const cipher = one.name.replace(/.*_WITH_/, '').replace(/_SHA256$/, '');
+      assert.equal(`TLS_${one.keyExchange}`, one.name.replace(/_WITH_.*/, ''));
+      const cipher = one.name.replace(/.*_WITH_/, '').replace(/_SHA(256|384)$/, '');
       assert.equal(one.aead, cipher);
+      assert.equal(one.hash, one.name.endsWith('_SHA384') ? 'SHA-384' : 'SHA-256');
       assert.equal(nodeCrypto.aead(one.aead, new Uint8Array(one.keyLength)).tagLength, one.tagLength);
       assert.equal(one.fixedIvLength + one.recordIvLength, 12);
       assert.equal(suiteById(one.id), one);
@@ -46,7 +61,7 @@ test('each AEAD has its usage limits (RFC 9325 §4.4, RFC 9147 §4.5.3)', () => 
     CHACHA20_POLY1305: [48, 36],
   };
   for (const { aead, maxSealedRecords, maxForgedRecords } of cipherSuites) {
-    const [sealed, forged] = limits[aead] as readonly [number, number];
+    const [sealed, forged] = limits[aead.replace('_256_', '_128_')] as readonly [number, number];
     assert.equal(maxSealedRecords, Math.floor(2 ** sealed));
     assert.equal(maxForgedRecords, Math.floor(2 ** forged));
   }
