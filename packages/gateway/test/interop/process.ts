@@ -4,7 +4,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -62,6 +62,11 @@ export class BackgroundProcess {
   /** Everything written so far, both streams. */
   get output(): string {
     return this.#output;
+  }
+
+  /** Everything written to standard output so far. */
+  get stdout(): Buffer {
+    return Buffer.concat(this.#stdout);
   }
 
   /** Process id. */
@@ -187,6 +192,16 @@ export async function freeUdpPorts(count: number): Promise<number> {
     }
   }
   throw new Error('no free UDP port was found');
+}
+
+/** Resolves when somebody listens on this UDP port: for peers that do not say so. Looks where Linux lists sockets. */
+export async function untilBound(port: number): Promise<void> {
+  const local = new RegExp(`^ *\\d+: [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} `, 'm');
+  const tables = ['/proc/net/udp', '/proc/net/udp6'];
+  await until(
+    () => tables.some((table) => local.test(readFileSync(table, 'latin1'))),
+    `port ${port} is bound`,
+  );
 }
 
 /** Resolves as soon as `condition` holds; rejects after the time. For what no process announces. */
