@@ -33,6 +33,7 @@ import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts
 import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
+import { SessionStores } from './session/peer-sessions.ts';
 
 export type { AssociationId, DtlsOutput } from './dtls-output.ts';
 export type { PeerVerdict } from './handshake/handshake-context.ts';
@@ -65,6 +66,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #connectionIdLength: number;
   readonly #pending = new PendingHandshakes();
   readonly #farewells: FarewellAlerts;
+  readonly #sessions: SessionStores;
   readonly #outputs = new OutputQueue<DtlsOutput>();
   readonly #exporterSecrets = new Map<AssociationId, ExporterSecret>();
   #nextAssociation = 1;
@@ -87,6 +89,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       emit: (output) => this.#emit(output),
     });
     this.#farewells = new FarewellAlerts(this.config.initialTimeoutMs / 2);
+    this.#sessions = new SessionStores(options.crypto, options.random, this.config);
     this.#role = options.role;
     this.#crypto = options.crypto;
     this.#random = options.random;
@@ -348,6 +351,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         crypto: this.#crypto,
         random: this.#random,
         config: this.config,
+        sessions: this.#sessions,
         emit: (output) => this.#emit(output),
         askForPsk: (question) => {
           // A handshake asks once, so its id names the look-up too.
@@ -442,7 +446,10 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   // Outputs.
 
   #emit(output: DtlsOutput): void {
-    if (output.kind === 'closed') this.#exporterSecrets.delete(output.association);
+    if (output.kind === 'closed') {
+      this.#exporterSecrets.delete(output.association);
+      if (output.reason === 'alert') this.#sessions.forget(output.association);
+    }
     this.#outputs.push(output);
   }
 

@@ -117,6 +117,7 @@ function establishedBy(
       protocol: undefined,
       serverName: undefined,
       certificateTypes,
+      session: { sessionId: noBytes, isTicketPromised: false, resumed: undefined },
     },
     identity: encodeUtf8(identity),
     authentication: { kind: 'psk' },

@@ -8,15 +8,19 @@
 
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import type { DecodeFault } from '../../foundation/errors.ts';
+import type { Instant } from '../../foundation/instant.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import type { AlertDescription } from '../alert.ts';
 import type { CipherSuite } from '../cipher-suites.ts';
-import type { CertificateType, PeerAuthentication, PresentedCredential } from '../credentials.ts';
+import type { CertificateType, PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { DtlsRole } from '../dtls-output.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
+import type { SessionsAsClient, SessionsAsServer } from '../session/peer-sessions.ts';
+import type { SessionProof, SessionState } from '../session/session-state.ts';
 import type { HandshakeFailureCause } from './handshake-failure.ts';
 import type { HandshakeMessage } from './message-header.ts';
+import type { NewSessionTicket } from './messages/new-session-ticket.ts';
 import type { Transcript } from './transcript.ts';
 
 /** What a credential look-up came to. */
@@ -89,6 +93,17 @@ export interface HandshakeParameters {
   readonly serverName: string | undefined;
   /** In which form each side shows its key, where it does (RFC 7250). */
   readonly certificateTypes: Readonly<Record<DtlsRole, CertificateType>>;
+  readonly session: AgreedSession;
+}
+
+/** The session of a handshake, as the ServerHello tells it. */
+export interface AgreedSession {
+  /** 0 … 32 bytes. */
+  readonly sessionId: Uint8Array;
+  /** Whether a NewSessionTicket comes before the server's ChangeCipherSpec (RFC 5077 §3.3). */
+  readonly isTicketPromised: boolean;
+  /** The one that goes on (RFC 5246 §7.3); `undefined` in a full handshake. */
+  readonly resumed: SessionState | undefined;
 }
 
 /** The connection ids of an association (RFC 9146 §3); an empty one means records in the usual format. */
@@ -104,10 +119,11 @@ export interface HandshakeResult {
   readonly parameters: HandshakeParameters;
   /** PSK: the client's identity, on either side. Else what the verdict said, or empty. */
   readonly identity: Uint8Array;
-  readonly authentication: PeerAuthentication;
+  readonly proof: SessionProof;
   /** 48 bytes (RFC 5246 §8.1). */
   readonly masterSecret: Uint8Array;
-  readonly resumed: boolean;
+  /** Client: what came as NewSessionTicket. */
+  readonly newTicket?: NewSessionTicket;
 }
 
 /** Why a state ends the handshake. */
@@ -125,6 +141,9 @@ export interface HandshakeContext {
   readonly random: RandomSource;
   readonly config: CheckedDtlsConfig;
   readonly transcript: Transcript;
+  readonly now: Instant;
+  readonly sessionsAsServer: SessionsAsServer;
+  readonly sessionsAsClient: SessionsAsClient;
   /** The value for the next message of ours, counted up. */
   nextMessageSeq(): number;
   /** The peer goes on from our message with this message_seq, so ours go on there too. */

@@ -17,6 +17,7 @@ import type { PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { DtlsOutput, DtlsRole } from '../dtls-output.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
+import { SessionsAsClient, SessionsAsServer } from '../session/peer-sessions.ts';
 import { Ended } from './ended.ts';
 import { FlightMachine } from './flight-machine.ts';
 import type {
@@ -35,6 +36,7 @@ import { IncomingMessages } from './incoming-messages.ts';
 import { KeyEvidence } from './key-evidence.ts';
 import type { HandshakeMessage } from './message-header.ts';
 import { OutgoingFlights } from './outgoing-flights.ts';
+import { authenticationOf } from './peer-credential.ts';
 import { ProtectedRecords } from './protected-records.ts';
 import { Transcript } from './transcript.ts';
 import { UnprovenEnd } from './unproven-end.ts';
@@ -64,10 +66,13 @@ export class HandshakeEffects implements HandshakeContext {
   /** See `Handshake.isSetAside`. */
   isSetAside = false;
   readonly role: DtlsRole;
+  readonly sessionsAsServer: SessionsAsServer;
+  readonly sessionsAsClient: SessionsAsClient;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
   readonly #askToVerifyPeer: HandshakeOptions['askToVerifyPeer'];
   readonly #newConnectionId: HandshakeOptions['newConnectionId'];
+  readonly #traced: TracedHandshake;
 
   constructor(
     options: HandshakeOptions,
@@ -80,10 +85,14 @@ export class HandshakeEffects implements HandshakeContext {
     this.config = options.config;
     this.now = now;
     this.role = traced.role;
+    const { association, address, sessions } = options;
+    this.sessionsAsServer = new SessionsAsServer(sessions.server, association, () => this.now);
+    this.sessionsAsClient = new SessionsAsClient(sessions.client, association, address, () => this.now);
     this.#emit = options.emit;
     this.#askForPsk = options.askForPsk;
     this.#askToVerifyPeer = options.askToVerifyPeer;
     this.#newConnectionId = options.newConnectionId;
+    this.#traced = traced;
     this.transcript = new Transcript(this.crypto);
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.evidence = new KeyEvidence(traced.role);
@@ -113,10 +122,12 @@ export class HandshakeEffects implements HandshakeContext {
     this.outgoing.flight = { number, contents };
   }
 
-  agree({ suite, recordSizeLimits }: HandshakeParameters): void {
+  agree({ suite, recordSizeLimits, session }: HandshakeParameters): void {
     this.transcript.begin(suite.hash);
     this.outgoing.recordLimit = recordSizeLimits.peer;
-    this.evidence.usesPsk = !signsKeyExchange(suite);
+    // Where a session goes on, both have its key.
+    this.evidence.usesPsk = !signsKeyExchange(suite) && session.resumed === undefined;
+    this.#traced.isResumption = session.resumed !== undefined;
   }
 
   installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
@@ -154,22 +165,28 @@ export class HandshakeEffects implements HandshakeContext {
     this.#emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
   }
 
-  establish(result: HandshakeResult): HandshakeState {
+  establish({ parameters, identity, proof, masterSecret }: HandshakeResult): HandshakeState {
     const { records, flight } = this.outgoing;
+    const resumed = parameters.session.resumed !== undefined;
     const { write } = records;
     const { keys: read, window, held } = this.protectedRecords;
     if (read === undefined || write === undefined) throw new InvariantError('established without keys');
     this.flightMachine.handle('last-flight-received', this.now);
     this.outcome = {
       kind: 'established',
-      ...result,
+      parameters,
+      identity,
+      authentication: authenticationOf(proof),
+      masterSecret,
+      resumed,
       read,
       write,
       window,
       writeSequence: records.sequence[1],
       writeSequenceEpoch0: records.sequence[0],
       peerMessageSeq: this.incoming.lastMessageSeq,
-      finalFlight: flight?.number === 6 ? flight : undefined,
+      // RFC 5246 §7.3: in an abbreviated handshake the last flight is the client's.
+      finalFlight: resumed === (this.role === 'client') ? flight : undefined,
       held: held.takeAll(),
     };
     return new Ended();
@@ -221,6 +238,7 @@ export class HandshakeEffects implements HandshakeContext {
 
   /** Ends the handshake in silence. */
   end(failure: HandshakeFailure): void {
+    if (this.#blamesSession(failure)) this.sessionsAsClient.forgetOffered();
     const isInEpoch0 = failure.alertSent !== undefined && !this.outgoing.isFinishedSent;
     this.outcome = {
       kind: 'failed',
@@ -229,5 +247,11 @@ export class HandshakeEffects implements HandshakeContext {
     };
     this.state = new Ended();
     this.protectedRecords.held.takeAll();
+  }
+
+  /** Whether it may be for the session we offered. Silence before the ServerHello says nothing about it. */
+  #blamesSession({ cause }: HandshakeFailure): boolean {
+    if (cause === 'peer-silent') return this.#traced.isResumption === true;
+    return cause !== 'cancelled' && cause !== 'replaced' && cause !== 'capacity';
   }
 }

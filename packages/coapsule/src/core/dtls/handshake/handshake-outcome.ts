@@ -7,18 +7,22 @@
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
+import type { PeerAuthentication } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId, DtlsOutput } from '../dtls-output.ts';
 import type { ReplayWindowState } from '../record/anti-replay-window.ts';
 import type { RecordView } from '../record/demultiplex.ts';
 import type { EpochKeys } from '../record/epoch-keys.ts';
+import type { SessionStores } from '../session/peer-sessions.ts';
 import type { Flight } from './flight.ts';
 import type { HandshakeContext, HandshakeResult } from './handshake-context.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 
 /** What a good handshake leaves: all that an association starts with. */
-export interface Established extends HandshakeResult {
+export interface Established extends Omit<HandshakeResult, 'proof' | 'newTicket'> {
   readonly kind: 'established';
+  readonly authentication: PeerAuthentication;
+  readonly resumed: boolean;
   readonly read: EpochKeys;
   readonly write: EpochKeys;
   readonly window: ReplayWindowState;
@@ -51,6 +55,7 @@ export interface HandshakeOptions {
   readonly crypto: CryptoProvider;
   readonly random: RandomSource;
   readonly config: CheckedDtlsConfig;
+  readonly sessions: SessionStores;
   readonly emit: (output: DtlsOutput) => void;
   readonly askForPsk: HandshakeContext['askForPsk'];
   readonly askToVerifyPeer: HandshakeContext['askToVerifyPeer'];

@@ -15,10 +15,13 @@ export interface TracedHandshake {
   readonly association: AssociationId;
   readonly address: PeerAddress;
   readonly role: DtlsRole;
+  /** Whether a session goes on; known from the ServerHello on. */
+  isResumption?: boolean;
 }
 
-/** The flight of RFC 6347 Figure 1 that a received message belongs to. */
-function flightOf(type: number, receiver: DtlsRole): number {
+/** The flight of RFC 6347 Figures 1 and 2 that a received message belongs to. */
+function flightOf(type: number, { role, isResumption }: TracedHandshake): number {
+  const serversLast = isResumption ? 4 : 6;
   switch (type) {
     case HandshakeType.ClientHello:
       // A server with state has checked a cookie, so this is the second one.
@@ -28,7 +31,9 @@ function flightOf(type: number, receiver: DtlsRole): number {
     case HandshakeType.ClientKeyExchange:
       return 5;
     case HandshakeType.Finished:
-      return receiver === 'server' ? 5 : 6;
+      return role === 'server' ? 5 : serversLast;
+    case HandshakeType.NewSessionTicket:
+      return serversLast;
     default:
       return 4;
   }
@@ -54,7 +59,7 @@ export function traceReceived(
     role,
     direction: 'received',
     name: handshakeTypeName(fragment.type),
-    flight: flightOf(fragment.type, role),
+    flight: flightOf(fragment.type, handshake),
     epoch,
     messageSeq: fragment.messageSeq,
     ...(part.length < part.total ? { fragment: part } : {}),
@@ -123,7 +128,7 @@ export function traceChangeCipherSpec(handshake: TracedHandshake): HandshakeTrac
     role,
     direction: 'received',
     name: 'ChangeCipherSpec',
-    flight: role === 'server' ? 5 : 6,
+    flight: flightOf(HandshakeType.Finished, handshake),
     epoch: 0,
     retransmit: false,
     reordered: false,

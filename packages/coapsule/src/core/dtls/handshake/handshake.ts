@@ -34,6 +34,8 @@ export class Handshake {
   readonly association: AssociationId;
   readonly address: PeerAddress;
   readonly role: DtlsRole;
+  /** Whether a session goes on; known from the ServerHello on. */
+  isResumption = false;
   /** The random of the client's ClientHello; tells a repeated ClientHello from a new one. */
   readonly clientRandom: Uint8Array;
   readonly #emit: (output: DtlsOutput) => void;
@@ -351,7 +353,9 @@ export class Handshake {
       this.#believe(sign);
       return;
     }
-    const verdict = this.#effects.evidence.noteTimerExpired(this.#effects.outgoing.isFinishedSent);
+    // A client that repeats its ClientHello to a server that goes on with a session says nothing about keys.
+    const isClientFinished = this.role === 'client' && this.#effects.outgoing.isFinishedSent;
+    const verdict = this.#effects.evidence.noteTimerExpired(isClientFinished);
     if (verdict === 'bad-finished') {
       this.#effects.endWithAlert(this.#effects.evidence.failure(verdict), AlertDescription.DecryptError);
     } else if (verdict === 'no-answer') {

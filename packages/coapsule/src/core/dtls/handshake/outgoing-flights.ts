@@ -39,9 +39,10 @@ export class OutgoingFlights {
     this.messageSeq = first.messageSeq;
   }
 
-  /** Whether our Finished is out, that is a client's flight 5 or a server's flight 6. */
+  /** Whether our Finished is out, and so whatever we send is protected. */
   get isFinishedSent(): boolean {
-    return this.flight !== undefined && this.flight.number >= 5;
+    const last = this.flight?.contents.at(-1);
+    return last?.kind === 'message' && last.epoch === 1;
   }
 
   /** Sends the flight, in new records. */
@@ -59,7 +60,7 @@ export class OutgoingFlights {
     for (const datagram of datagrams) this.#transmit(datagram);
   }
 
-  /** Sends a fatal alert, in the epoch we write in: a server gets to epoch 1 with flight 6, a client with 5. */
+  /** Sends a fatal alert, in the epoch we write in: epoch 1 begins with the flight that has our Finished. */
   sendAlert(description: AlertDescription): void {
     if (!this.records.hasNumbersLeft) return;
     const epoch = this.isFinishedSent ? 1 : 0;

@@ -12,6 +12,7 @@ import { decodeCertificate as decodeX509 } from '../../x509/certificate.ts';
 import type { CertificateFailureCause } from '../../x509/certificate-failure.ts';
 import { AlertDescription } from '../alert.ts';
 import type { PeerAuthentication, PresentedCredential } from '../credentials.ts';
+import type { SessionProof } from '../session/session-state.ts';
 import { isDecodeFault } from './decode-fault.ts';
 import type { FailureOfState, HandshakeContext, PeerVerdict } from './handshake-context.ts';
 import type { HandshakeFailureCause } from './handshake-failure.ts';
@@ -43,11 +44,10 @@ export function keyOfCredential(
   return failureOfVerdict('certificate-unsupported', detail);
 }
 
-/** How a verified credential is remembered. */
-export function authenticationBy(credential: PresentedCredential): PeerAuthentication {
-  return credential.kind === 'raw-public-key'
-    ? credential
-    : { kind: 'x509', certificate: credential.chain[0] as Uint8Array };
+/** What the application is told of how the peer proved itself. */
+export function authenticationOf(proof: SessionProof): PeerAuthentication {
+  if (proof.kind === 'psk') return { kind: 'psk' };
+  return proof.kind === 'x509' ? { kind: 'x509', certificate: proof.chain[0] as Uint8Array } : proof;
 }
 
 /** The alert for each cause (RFC 5246 §7.2.2). */

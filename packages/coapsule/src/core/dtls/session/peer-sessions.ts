@@ -4,23 +4,42 @@
  * @module
  */
 
+import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import type { Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
+import type { RandomSource } from '../../foundation/random-source.ts';
+import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { AssociationId } from '../dtls-output.ts';
-import type { ClientSession, ClientSessions } from './client-sessions.ts';
-import type {
-  IssuedTicket,
-  RecalledSession,
+import { type ClientSession, ClientSessions } from './client-sessions.ts';
+import {
+  type IssuedTicket,
+  type RecalledSession,
   ServerSessions,
-  SessionPromise,
-  SessionReference,
+  type SessionPromise,
+  type SessionReference,
 } from './server-sessions.ts';
 import type { SessionState } from './session-state.ts';
 
 /** The sessions of a layer in both roles. */
-export interface SessionStores {
+export class SessionStores {
   readonly server: ServerSessions;
   readonly client: ClientSessions;
+
+  constructor(
+    crypto: CryptoProvider,
+    random: RandomSource,
+    config: Pick<CheckedDtlsConfig, 'resumption' | 'maxSessions' | 'sessionLifetimeMs'>,
+  ) {
+    this.server = new ServerSessions(crypto, random, config);
+    const maxSessions = config.resumption === 'off' ? 0 : config.maxSessions;
+    this.client = new ClientSessions(maxSessions, config.sessionLifetimeMs);
+  }
+
+  /** An association ended by a fatal alert: its session must not go on (RFC 5246 §7.2.2). */
+  forget(association: AssociationId): void {
+    this.server.forget(association);
+    this.client.forgetOf(association);
+  }
 }
 
 /** Server: the sessions it may go on with, at the present time. */
@@ -62,6 +81,7 @@ export class SessionsAsClient {
   readonly #association: AssociationId;
   readonly #server: PeerAddress;
   readonly #now: () => Instant;
+  #offered: { readonly serverName: string | undefined } | undefined;
 
   constructor(sessions: ClientSessions, association: AssociationId, server: PeerAddress, now: () => Instant) {
     this.#sessions = sessions;
@@ -72,6 +92,16 @@ export class SessionsAsClient {
 
   find(serverName: string | undefined): ClientSession | undefined {
     return this.#sessions.find(this.#server, serverName, this.#now());
+  }
+
+  /** The session of this name is in our ClientHello. */
+  noteOffered(serverName: string | undefined): void {
+    this.#offered = { serverName };
+  }
+
+  /** The handshake failed in a way that the offered session may have a part in: the next one is a full one. */
+  forgetOffered(): void {
+    if (this.#offered !== undefined) this.forget(this.#offered.serverName);
   }
 
   remember(session: ClientSession): void {

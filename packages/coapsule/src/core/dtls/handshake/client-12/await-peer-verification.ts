@@ -14,7 +14,7 @@ import type {
 } from '../handshake-context.ts';
 import { type CertificateRequest, ClientCertificateType } from '../messages/certificate-request.ts';
 import { chooseOwnProof, type OwnProof } from '../own-proof.ts';
-import { authenticationBy, rejection } from '../peer-credential.ts';
+import { rejection } from '../peer-credential.ts';
 import { agreeWith, sendKeyExchange } from './send-key-exchange.ts';
 import type { SignedExchange } from './server-exchange.ts';
 
@@ -45,7 +45,7 @@ export class AwaitPeerVerification implements HandshakeState {
       exchange: { publicKey: agreement.publicKey },
       premaster: agreement.sharedSecret,
       identity: verdict.identity,
-      authentication: authenticationBy(peer.credential),
+      peerProof: peer.credential,
     });
   }
 

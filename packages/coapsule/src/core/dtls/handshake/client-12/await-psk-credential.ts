@@ -7,6 +7,7 @@
 import { noBytes } from '../../../foundation/bytes.ts';
 import { AlertDescription } from '../../alert.ts';
 import { pskPremasterSecret } from '../../key-schedule/prf-12.ts';
+import { pskDigest } from '../../session/session-state.ts';
 import type {
   HandshakeContext,
   HandshakeInput,
@@ -14,7 +15,7 @@ import type {
   HandshakeState,
 } from '../handshake-context.ts';
 import { agreeWith, sendKeyExchange } from './send-key-exchange.ts';
-import type { ServerEcdhKey } from './server-exchange.ts';
+import type { PskExchange } from './server-exchange.ts';
 
 /** The server's flight is complete; the application picks the credential. */
 export class AwaitPskCredential implements HandshakeState {
@@ -24,11 +25,11 @@ export class AwaitPskCredential implements HandshakeState {
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = true;
   readonly #parameters: HandshakeParameters;
-  readonly #ecdh: ServerEcdhKey | undefined;
+  readonly #exchange: PskExchange;
 
-  constructor(parameters: HandshakeParameters, ecdh: ServerEcdhKey | undefined) {
+  constructor(parameters: HandshakeParameters, exchange: PskExchange) {
     this.#parameters = parameters;
-    this.#ecdh = ecdh;
+    this.#exchange = exchange;
   }
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
@@ -41,13 +42,14 @@ export class AwaitPskCredential implements HandshakeState {
       });
     }
     const { identity = noBytes, key } = input.answer;
-    const agreement = this.#ecdh === undefined ? undefined : agreeWith(context, this.#ecdh);
+    const { ecdh } = this.#exchange;
+    const agreement = ecdh === undefined ? undefined : agreeWith(context, ecdh);
     if (agreement !== undefined && 'cause' in agreement) return context.fail(agreement);
     return sendKeyExchange(context, this.#parameters, {
       exchange: agreement === undefined ? { identity } : { identity, publicKey: agreement.publicKey },
       premaster: pskPremasterSecret(key, agreement?.sharedSecret),
       identity,
-      authentication: { kind: 'psk' },
+      peerProof: { kind: 'psk', keyDigest: pskDigest(context.crypto, key), hint: this.#exchange.hint },
     });
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { equalBytes } from '../../../foundation/bytes.ts';
 import { AlertDescription } from '../../alert.ts';
 import { ProtocolVersion } from '../../record/record-header.ts';
 import { readApplicationProtocols } from '../extensions/application-protocols.ts';
@@ -16,7 +17,13 @@ import { readMaxFragmentLength, readRecordSizeLimit } from '../extensions/record
 import { readRenegotiationInfo } from '../extensions/renegotiation-info.ts';
 import { readReturnRoutabilityCheck } from '../extensions/return-routability-check.ts';
 import { readServerNameAnswer } from '../extensions/server-name.ts';
-import type { FailureOfState, HandshakeContext, HandshakeParameters } from '../handshake-context.ts';
+import { readSessionTicket } from '../extensions/session-ticket.ts';
+import type {
+  AgreedSession,
+  FailureOfState,
+  HandshakeContext,
+  HandshakeParameters,
+} from '../handshake-context.ts';
 import type { ServerHello } from '../messages/server-hello.ts';
 import { ownCertificateTypes } from '../own-proof.ts';
 import type { ClientOffer } from './client-offer.ts';
@@ -72,6 +79,17 @@ export function checkServerHello(
       alert: AlertDescription.HandshakeFailure,
     };
   }
+  const session = agreedSession(answer, offer);
+  if (session.resumed !== undefined && session.resumed.suite !== suite) {
+    return illegal('a session goes on with another cipher suite (RFC 5246 §7.4.1.3)');
+  }
+  if (session.resumed !== undefined && !extended) {
+    return {
+      cause: 'no-extended-master-secret',
+      detail: 'the server goes on with a session without its extended_master_secret (RFC 7627 §5.3)',
+      alert: AlertDescription.HandshakeFailure,
+    };
+  }
   const client = readCertificateType(extensions, 'client');
   const server = readCertificateType(extensions, 'server');
   if (client === 'malformed' || server === 'malformed')
@@ -112,6 +130,17 @@ export function checkServerHello(
     protocol,
     serverName: offer.serverName,
     certificateTypes: { client, server },
+    session,
+  };
+}
+
+/** RFC 5246 §7.4.1.3, RFC 5077 §3.4: when our session id comes back, the session goes on. */
+function agreedSession({ sessionId, extensions }: ServerHello, offer: ClientOffer): AgreedSession {
+  const isOurs = sessionId.length > 0 && equalBytes(sessionId, offer.hello.sessionId);
+  return {
+    sessionId: sessionId.slice(),
+    isTicketPromised: readSessionTicket(extensions) !== undefined,
+    resumed: isOurs ? offer.session : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Client, end of flight 6: the server's Finished proves that it has the key and saw what we saw.
+ * Client, end of flight 6: the server's Finished proves that it has the key and saw what we saw. Where a session goes
+ * on, it comes in flight 4 and is answered with ours (RFC 5246 §7.3).
  *
  * @module
  */
@@ -14,6 +15,7 @@ import type {
   HandshakeState,
 } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
+import { rememberSession } from './remember-session.ts';
 
 /** Only the server's Finished, in epoch 1, ends this state well. */
 export class ExpectFinished implements HandshakeState {
@@ -42,6 +44,19 @@ export class ExpectFinished implements HandshakeState {
         alert: AlertDescription.DecryptError,
       });
     }
+    if (parameters.session.resumed !== undefined) {
+      context.transcript.add(message);
+      const finished = {
+        type: HandshakeType.Finished,
+        messageSeq: context.nextMessageSeq(),
+        body: finishedBody(context, parameters, masterSecret, 'client'),
+      };
+      context.sendFlight(5, [
+        { kind: 'change-cipher-spec' },
+        { kind: 'message', message: finished, epoch: 1 },
+      ]);
+    }
+    rememberSession(context, this.#result);
     return context.establish(this.#result);
   }
 }

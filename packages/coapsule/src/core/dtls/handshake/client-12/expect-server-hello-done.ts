@@ -43,7 +43,7 @@ export class ExpectServerHelloDone implements HandshakeState {
     const exchange = this.#exchange;
     if (exchange.kind === 'psk') {
       context.askForPsk(exchange.hint.length > 0 ? { hint: exchange.hint } : {});
-      return new AwaitPskCredential(this.#parameters, exchange.ecdh);
+      return new AwaitPskCredential(this.#parameters, exchange);
     }
     const { serverName } = this.#parameters;
     const { credential } = exchange.peer;

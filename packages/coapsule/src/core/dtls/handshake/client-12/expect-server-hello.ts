@@ -7,8 +7,15 @@
 
 import { equalBytes } from '../../../foundation/bytes.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
+import type { SessionState } from '../../session/session-state.ts';
 import { isDecodeFault } from '../decode-fault.ts';
-import type { HandshakeContext, HandshakeInput, HandshakeState } from '../handshake-context.ts';
+import { keysOfMasterSecret } from '../derive-keys.ts';
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeState,
+} from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
 import type { HandshakeMessage } from '../message-header.ts';
 import { type ClientHello, encodeClientHello } from '../messages/client-hello.ts';
@@ -17,6 +24,8 @@ import { decodeServerHello } from '../messages/server-hello.ts';
 import { checkServerHello } from './check-server-hello.ts';
 import type { ClientOffer } from './client-offer.ts';
 import { ExpectCertificate } from './expect-certificate.ts';
+import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
+import { ExpectNewSessionTicket } from './expect-new-session-ticket.ts';
 import { ExpectServerKeyExchange } from './expect-server-key-exchange.ts';
 
 /**
@@ -45,6 +54,7 @@ export class ExpectServerHello implements HandshakeState {
   readonly expects: readonly number[] = [
     HandshakeType.HelloVerifyRequest,
     HandshakeType.ServerHello,
+    HandshakeType.NewSessionTicket,
     HandshakeType.Certificate,
     HandshakeType.ServerKeyExchange,
     HandshakeType.CertificateRequest,
@@ -126,8 +136,23 @@ export class ExpectServerHello implements HandshakeState {
     context.transcript.add(answered.message);
     context.transcript.add(message);
     context.agree(parameters);
+    if (parameters.session.resumed !== undefined)
+      return goOn(context, parameters, parameters.session.resumed);
     return signsKeyExchange(parameters.suite)
       ? new ExpectCertificate(parameters)
       : new ExpectServerKeyExchange(parameters, undefined);
   }
+}
+
+/** The server took our session: the keys are known, and the rest of its flight is protected but for a ticket. */
+function goOn(
+  context: HandshakeContext,
+  parameters: HandshakeParameters,
+  { identity, proof, masterSecret }: SessionState,
+): HandshakeState {
+  context.installKeys(keysOfMasterSecret(context, parameters, masterSecret));
+  const result = { parameters, identity, proof, masterSecret };
+  return parameters.session.isTicketPromised
+    ? new ExpectNewSessionTicket(result)
+    : new ExpectChangeCipherSpec(result);
 }

@@ -1,5 +1,6 @@
 /**
- * Client, flight 1: the first ClientHello. What it offers is in `client-offer.ts`, the cookie exchange in the next state.
+ * Client, before flight 1: what is offered (`client-offer.ts`), and with which session. A session is offered only after
+ * the application has said that what it was made with still holds.
  *
  * @module
  */
@@ -7,12 +8,12 @@
 import { noBytes } from '../../../foundation/bytes.ts';
 import { AlertDescription } from '../../alert.ts';
 import type { HandshakeContext, HandshakeState } from '../handshake-context.ts';
-import { HandshakeType } from '../handshake-type.ts';
-import { encodeClientHello } from '../messages/client-hello.ts';
-import { composeOffer } from './client-offer.ts';
-import { ExpectServerHello } from './expect-server-hello.ts';
+import { askAgain } from '../session-check.ts';
+import { AwaitSessionCheck } from './await-session-check.ts';
+import { composeOffer, withSession } from './client-offer.ts';
+import { sendFirstHello } from './send-first-hello.ts';
 
-/** Sends the first ClientHello; returns the state that takes its answer, and the client's random. */
+/** Sends the first ClientHello, or asks before; returns the first state, and the client's random. */
 export function sendClientHello(
   context: HandshakeContext,
   serverName: string | undefined,
@@ -26,11 +27,13 @@ export function sendClientHello(
     });
     return { state, random: noBytes };
   }
-  const message = {
-    type: HandshakeType.ClientHello,
-    messageSeq: context.nextMessageSeq(),
-    body: encodeClientHello(offer.hello),
-  };
-  context.sendFlight(1, [{ kind: 'message', message, epoch: 0 }]);
-  return { state: new ExpectServerHello(offer, message), random: offer.hello.random };
+  const { random } = offer.hello;
+  const known = context.sessionsAsClient.find(offer.serverName);
+  if (known === undefined || !offer.suites.includes(known.session.suite)) {
+    return { state: sendFirstHello(context, offer), random };
+  }
+  const state = askAgain(context, known.session)
+    ? new AwaitSessionCheck(offer, known)
+    : sendFirstHello(context, withSession(context, offer, known));
+  return { state, random };
 }

@@ -21,10 +21,12 @@ import { encodeCertificateVerify } from '../messages/certificate-verify.ts';
 import { type ClientKeyExchange, encodeClientKeyExchange } from '../messages/client-key-exchange.ts';
 import type { OwnProof } from '../own-proof.ts';
 import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
+import { ExpectNewSessionTicket } from './expect-new-session-ticket.ts';
 import type { ServerEcdhKey } from './server-exchange.ts';
 
 /** What flight 5 is made of. */
-export interface ClientFlight extends Pick<HandshakeResult, 'identity' | 'authentication'> {
+export interface ClientFlight extends Pick<HandshakeResult, 'identity'> {
+  readonly peerProof: HandshakeResult['proof'];
   /** Present when the server asked; `none` is an empty Certificate (RFC 5246 §7.4.6). */
   readonly proof?: OwnProof | 'none';
   readonly exchange: ClientKeyExchange;
@@ -53,7 +55,7 @@ export function agreeWith(context: HandshakeContext, server: ServerEcdhKey): Agr
 export function sendKeyExchange(
   context: HandshakeContext,
   parameters: HandshakeParameters,
-  { proof, exchange, premaster, identity, authentication }: ClientFlight,
+  { proof, exchange, premaster, identity, peerProof }: ClientFlight,
 ): HandshakeState {
   const flight: FlightContent[] = [];
   const add = (type: number, body: Uint8Array, epoch: 0 | 1 = 0): void => {
@@ -78,5 +80,8 @@ export function sendKeyExchange(
   add(HandshakeType.Finished, finishedBody(context, parameters, keys.masterSecret, 'client'), 1);
   context.sendFlight(5, flight);
   const { masterSecret } = keys;
-  return new ExpectChangeCipherSpec({ parameters, identity, authentication, masterSecret, resumed: false });
+  const result = { parameters, identity, proof: peerProof, masterSecret };
+  return parameters.session.isTicketPromised
+    ? new ExpectNewSessionTicket(result)
+    : new ExpectChangeCipherSpec(result);
 }

@@ -12,7 +12,7 @@ import type {
   HandshakeParameters,
   HandshakeState,
 } from '../handshake-context.ts';
-import { authenticationBy, rejection } from '../peer-credential.ts';
+import { rejection } from '../peer-credential.ts';
 import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
 import { ExpectFinished } from './expect-finished.ts';
 
@@ -47,9 +47,8 @@ export class AwaitPeerVerification implements HandshakeState {
     return new Next({
       parameters: this.#parameters,
       identity: verdict.identity,
-      authentication: authenticationBy(this.#credential),
+      proof: this.#credential,
       masterSecret: this.#keys.masterSecret,
-      resumed: false,
     });
   }
 }

@@ -8,8 +8,10 @@
  * @module
  */
 
+import { noBytes } from '../../../foundation/bytes.ts';
 import { randomBytes } from '../../../foundation/random-source.ts';
 import { pskPremasterSecret } from '../../key-schedule/prf-12.ts';
+import { pskDigest } from '../../session/session-state.ts';
 import { deriveKeys } from '../derive-keys.ts';
 import type {
   HandshakeContext,
@@ -55,16 +57,16 @@ export class AwaitPskKey implements HandshakeState {
     if (answer === undefined) context.noteIdentityUnknown();
     // Drawn for every identity, so that a known one takes no less time.
     const randomKey = randomBytes(context.random, 16);
-    const premaster = pskPremasterSecret(answer?.key ?? randomKey, this.#sharedSecret);
+    const key = answer?.key ?? randomKey;
+    const premaster = pskPremasterSecret(key, this.#sharedSecret);
     const keys = deriveKeys(context, this.#parameters, premaster, this.#sessionHash);
     context.installKeys(keys);
     const Next = this.#changeCipherSpecSeen ? ExpectFinished : ExpectChangeCipherSpec;
     return new Next({
       parameters: this.#parameters,
       identity: this.#identity,
-      authentication: { kind: 'psk' },
+      proof: { kind: 'psk', keyDigest: pskDigest(context.crypto, key), hint: noBytes },
       masterSecret: keys.masterSecret,
-      resumed: false,
     });
   }
 }

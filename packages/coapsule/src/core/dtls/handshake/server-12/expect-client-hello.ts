@@ -10,8 +10,10 @@ import { isDecodeFault } from '../decode-fault.ts';
 import type { HandshakeContext, HandshakeInput, HandshakeState } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
 import { decodeClientHello } from '../messages/client-hello.ts';
-import { negotiate } from './negotiation.ts';
-import { sendServerFlight } from './send-server-flight.ts';
+import { askAgain } from '../session-check.ts';
+import { answerClientHello } from './answer-client-hello.ts';
+import { AwaitSessionCheck } from './await-session-check.ts';
+import { recallSession } from './recall-session.ts';
 
 /** Waits for the rest of a fragmented ClientHello, or gets the whole one at once. */
 export class ExpectClientHello implements HandshakeState {
@@ -27,10 +29,10 @@ export class ExpectClientHello implements HandshakeState {
     if (message.type !== HandshakeType.ClientHello) return context.failUnexpected(this, message);
     const hello = decodeClientHello(message.body);
     if (isDecodeFault(hello)) return context.failMalformed(message, hello);
-    const negotiated = negotiate(hello, context);
-    if ('cause' in negotiated) return context.fail(negotiated);
-    context.transcript.add(message);
-    context.agree(negotiated.parameters);
-    return sendServerFlight(context, negotiated);
+    const recalled = recallSession(hello, context);
+    if (recalled !== undefined && 'cause' in recalled) return context.fail(recalled);
+    return recalled !== undefined && askAgain(context, recalled.session)
+      ? new AwaitSessionCheck(message, hello, recalled)
+      : answerClientHello(context, message, hello, recalled);
   }
 }

@@ -75,9 +75,8 @@ export class ExpectClientKeyExchange implements HandshakeState {
     return new ExpectChangeCipherSpec({
       parameters: this.#parameters,
       identity: noBytes,
-      authentication: { kind: 'none' },
+      proof: { kind: 'none' },
       masterSecret: keys.masterSecret,
-      resumed: false,
     });
   }
 

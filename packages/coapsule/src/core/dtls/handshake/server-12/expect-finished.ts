@@ -1,5 +1,6 @@
 /**
- * Server, flight 5 → 6: the client's Finished proves that it has the key and saw what we saw.
+ * Server, flight 5 → 6: the client's Finished proves that it has the key and saw what we saw. Where a session goes on,
+ * that was the end (RFC 5246 §7.3).
  *
  * One that cannot be opened does not come here: it is counted by the machine, since anybody can send one.
  *
@@ -16,6 +17,7 @@ import type {
   HandshakeState,
 } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
+import { sendLastFlight } from './send-last-flight.ts';
 
 /** Only the client's Finished, in epoch 1, ends this state well. */
 export class ExpectFinished implements HandshakeState {
@@ -44,13 +46,13 @@ export class ExpectFinished implements HandshakeState {
         alert: AlertDescription.DecryptError,
       });
     }
-    context.transcript.add(message);
-    const finished = {
-      type: HandshakeType.Finished,
-      messageSeq: context.nextMessageSeq(),
-      body: finishedBody(context, parameters, masterSecret, 'server'),
-    };
-    context.sendFlight(6, [{ kind: 'change-cipher-spec' }, { kind: 'message', message: finished, epoch: 1 }]);
+    const { sessionId, resumed } = parameters.session;
+    if (resumed === undefined) {
+      context.transcript.add(message);
+      sendLastFlight(context, this.#result);
+    } else {
+      context.sessionsAsServer.noteResumed(sessionId);
+    }
     return context.establish(this.#result);
   }
 }

@@ -6,11 +6,14 @@
  * @module
  */
 
+import { noBytes } from '../../../foundation/bytes.ts';
 import type { NamedGroup } from '../../../foundation/crypto-provider.ts';
 import { randomBytes } from '../../../foundation/random-source.ts';
 import { AlertDescription } from '../../alert.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
 import type { CertificateType, EndpointCredentials } from '../../credentials.ts';
+import type { RecalledSession } from '../../session/server-sessions.ts';
+import type { SessionState } from '../../session/session-state.ts';
 import {
   applicationProtocolsExtension,
   readApplicationProtocols,
@@ -39,11 +42,17 @@ import {
   returnRoutabilityCheckExtension,
 } from '../extensions/return-routability-check.ts';
 import { readServerName, serverNameAnswer } from '../extensions/server-name.ts';
-import type { FailureOfState, HandshakeContext, HandshakeParameters } from '../handshake-context.ts';
+import { readSessionTicket, sessionTicketExtension } from '../extensions/session-ticket.ts';
+import type {
+  AgreedSession,
+  FailureOfState,
+  HandshakeContext,
+  HandshakeParameters,
+} from '../handshake-context.ts';
 import type { ClientHello } from '../messages/client-hello.ts';
 import type { OwnProof } from '../own-proof.ts';
 import { checkClientHello } from './check-client-hello.ts';
-import { chooseSuite } from './suite-choice.ts';
+import { chooseSuite, type SuiteChoice } from './suite-choice.ts';
 
 /** What a handshake goes on with. */
 export interface Negotiated {
@@ -57,8 +66,16 @@ export interface Negotiated {
   readonly extensions: readonly Extension[];
 }
 
-/** Chooses; or says why there is no handshake with this client. */
-export function negotiate(hello: ClientHello, context: HandshakeContext): Negotiated | FailureOfState {
+/**
+ * Chooses; or says why there is no handshake with this client.
+ *
+ * @param recalled The session that goes on: its suite is chosen, and nobody shows a key.
+ */
+export function negotiate(
+  hello: ClientHello,
+  context: HandshakeContext,
+  recalled: RecalledSession | undefined,
+): Negotiated | FailureOfState {
   const { config } = context;
   const refused = checkClientHello(hello);
   if (refused !== undefined) return refused;
@@ -84,7 +101,10 @@ export function negotiate(hello: ClientHello, context: HandshakeContext): Negoti
   const credentials = named ?? config.credentials;
   const protocol = chooseProtocol(extensions, config.protocols);
   if (typeof protocol === 'object') return protocol;
-  const choice = chooseSuite(hello, config.suites, credentials);
+  const choice =
+    recalled === undefined
+      ? chooseSuite(hello, config.suites, credentials)
+      : suiteOfSession(recalled.session);
   if ('cause' in choice) return choice;
   const { suite, group, proof, clientType } = choice;
   const connectionIds = agreedConnectionIds(extensions, context);
@@ -93,8 +113,13 @@ export function negotiate(hello: ClientHello, context: HandshakeContext): Negoti
     config.returnRoutabilityCheck &&
     readReturnRoutabilityCheck(extensions) === true;
   const sizes = agreedRecordSizes(extensions, config.maxRecordSize);
-  const clientAuthentication = signsKeyExchange(suite) ? credentials.clientAuthentication : 'none';
+  const clientAuthentication =
+    signsKeyExchange(suite) && recalled === undefined ? credentials.clientAuthentication : 'none';
   const serverType: CertificateType = proof?.presented.kind ?? 'x509';
+  const session =
+    recalled === undefined
+      ? newSession(hello, context, extended, clientAuthentication !== 'none' && clientType === 'x509')
+      : goingOn(hello, recalled);
   return {
     parameters: {
       suite,
@@ -107,6 +132,7 @@ export function negotiate(hello: ClientHello, context: HandshakeContext): Negoti
       protocol,
       serverName: name,
       certificateTypes: { client: clientType, server: serverType },
+      session,
     },
     group,
     proof,
@@ -115,10 +141,9 @@ export function negotiate(hello: ClientHello, context: HandshakeContext): Negoti
       // RFC 5746 §3.6: answered whenever the client shows that it knows it; OpenSSL 3 insists.
       ...(offersRenegotiationInfo(hello) ? [renegotiationInfoExtension] : []),
       ...(extended ? [extendedMasterSecretExtension] : []),
-      ...(suite.keyExchange !== 'PSK' && readEcPointFormats(extensions) === true
-        ? [ecPointFormatsExtension]
-        : []),
-      ...(named === undefined ? [] : [serverNameAnswer]),
+      ...(group !== undefined && readEcPointFormats(extensions) === true ? [ecPointFormatsExtension] : []),
+      // RFC 6066 §3: not where a session goes on.
+      ...(named === undefined || recalled !== undefined ? [] : [serverNameAnswer]),
       ...(proof !== undefined && extensionData(extensions, ExtensionType.ServerCertificateType) !== undefined
         ? [certificateTypeExtension('server', serverType)]
         : []),
@@ -129,10 +154,36 @@ export function negotiate(hello: ClientHello, context: HandshakeContext): Negoti
         : []),
       ...(connectionIds === undefined ? [] : [connectionIdExtension(connectionIds.own)]),
       ...(returnRoutabilityCheck ? [returnRoutabilityCheckExtension] : []),
+      ...(session.isTicketPromised ? [sessionTicketExtension()] : []),
       ...(sizes.answer === undefined ? [] : [sizes.answer]),
       ...(protocol === undefined ? [] : [applicationProtocolsExtension([protocol])]),
     ],
   };
+}
+
+function suiteOfSession({ suite }: SessionState): SuiteChoice {
+  return { suite, group: undefined, proof: undefined, clientType: 'x509' };
+}
+
+/** RFC 7627 §5.3: a session without an extended master secret would never go on, so it gets no name. */
+function newSession(
+  hello: ClientHello,
+  context: HandshakeContext,
+  isExtended: boolean,
+  hasChain: boolean,
+): AgreedSession {
+  const takesTickets = readSessionTicket(hello.extensions) !== undefined;
+  const promise = isExtended ? context.sessionsAsServer.promise(takesTickets, hasChain) : undefined;
+  return {
+    sessionId: promise?.sessionId ?? noBytes,
+    isTicketPromised: promise?.ticket ?? false,
+    resumed: undefined,
+  };
+}
+
+/** RFC 5246 §7.4.1.3, RFC 5077 §3.4: the same session id says that the session goes on. */
+function goingOn(hello: ClientHello, { session, isTicketOld }: RecalledSession): AgreedSession {
+  return { sessionId: hello.sessionId.slice(), isTicketPromised: isTicketOld, resumed: session };
 }
 
 function offersRenegotiationInfo(hello: ClientHello): boolean {

@@ -32,7 +32,7 @@ export function sendServerFlight(context: HandshakeContext, negotiated: Negotiat
     encodeServerHello({
       version: ProtocolVersion.Dtls12,
       random: parameters.serverRandom,
-      sessionId: noBytes,
+      sessionId: parameters.session.sessionId,
       cipherSuite: parameters.suite.id,
       compressionMethod: 0,
       extensions,

@@ -1,0 +1,52 @@
+/**
+ * Before a session goes on, the application is asked again what it was asked when the session began: for the key of
+ * the identity, or whether the certificate or raw public key is still good. So a device that was removed, a key that
+ * was changed and a certificate that expired count at once, on both sides.
+ *
+ * @module
+ */
+
+import { equalBytesConstantTime } from '../../foundation/bytes.ts';
+import { pskDigest, type SessionState } from '../session/session-state.ts';
+import type { HandshakeContext, HandshakeInput, HandshakeResult } from './handshake-context.ts';
+
+/** Asks; false when there is nothing to ask, since the peer had proved nothing. */
+export function askAgain(context: HandshakeContext, session: SessionState): boolean {
+  const { identity, proof, serverName } = session;
+  if (proof.kind === 'none') return false;
+  if (proof.kind !== 'psk') {
+    context.askToVerifyPeer(
+      serverName === undefined ? { credential: proof } : { credential: proof, serverName },
+    );
+  } else if (context.role === 'server') {
+    context.askForPsk({ identity });
+  } else {
+    context.askForPsk(proof.hint.length > 0 ? { hint: proof.hint } : {});
+  }
+  return true;
+}
+
+/** The session with what the answer says of the peer; `undefined` when it must not go on. */
+export function confirmed(
+  context: HandshakeContext,
+  session: SessionState,
+  input: HandshakeInput,
+): SessionState | undefined {
+  const { proof } = session;
+  if (input.kind === 'peer-verdict') {
+    return input.verdict.accepted ? { ...session, identity: input.verdict.identity } : undefined;
+  }
+  if (input.kind !== 'psk-answer' || input.answer === undefined || proof.kind !== 'psk') return undefined;
+  const { identity = session.identity, key } = input.answer;
+  const isSameIdentity = context.role === 'server' || equalBytesConstantTime(identity, session.identity);
+  const isSameKey = equalBytesConstantTime(pskDigest(context.crypto, key), proof.keyDigest);
+  return isSameIdentity && isSameKey ? session : undefined;
+}
+
+/** What is to be remembered after a full handshake; nothing without an extended master secret (RFC 7627 §5.3). */
+export function sessionOf(context: HandshakeContext, result: HandshakeResult): SessionState | undefined {
+  const { parameters, masterSecret, identity, proof } = result;
+  const { suite, serverName, extendedMasterSecret } = parameters;
+  if (!extendedMasterSecret) return undefined;
+  return { suite, masterSecret, identity, proof, serverName, createdAt: context.now };
+}
