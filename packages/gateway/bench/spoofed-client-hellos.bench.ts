@@ -1,0 +1,95 @@
+/**
+ * What 1,000,000 ClientHellos with made-up addresses and cookies cost a gateway: resident memory, and the latency of a
+ * device that is connected (robustness goals "Unauthenticated peer"). Short form: 100,000.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'coapsule';
+import { quantile, report } from './figure.ts';
+
+const short = process.argv.includes('--short');
+const hellos = short ? 100_000 : 1_000_000;
+/** Hellos a second: 8 Mbit/s of them, from 250 addresses. */
+const rate = 8000;
+
+const data = mkdtempSync(join(tmpdir(), 'coapsule-bench-'));
+const gateway = spawn(
+  process.execPath,
+  [
+    '--conditions=@coapsule/source',
+    join(import.meta.dirname, '../src/cli/main.ts'),
+    ...['serve', '--demo', '--coap', 'off', '--coaps', '127.0.0.1:0', '--data', data],
+  ],
+  { stdio: ['ignore', 'pipe', 'ignore'] },
+);
+try {
+  const [line] = await once(gateway.stdout, 'data');
+  const { coaps } = JSON.parse(String(line).replace(/^ready /, '')) as { coaps: string };
+  const port = Number(coaps.slice(coaps.lastIndexOf(':') + 1));
+  const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
+  await using client = new Client({ psk });
+  const uri = `coaps://127.0.0.1:${port}/hello`;
+  const latencies = async (until: () => boolean): Promise<number[]> => {
+    const samples: number[] = [];
+    while (!until()) {
+      const begin = performance.now();
+      await client.get(uri);
+      samples.push(performance.now() - begin);
+      // A device that asks 200 times a second: not a load of its own.
+      await sleep(5);
+    }
+    return samples;
+  };
+  const during = (ms: number): (() => boolean) => {
+    const end = performance.now() + ms;
+    return () => performance.now() >= end;
+  };
+  await latencies(during(3000));
+  const idle = await latencies(during(short ? 4000 : 15_000));
+  const before = residentMegabytes(gateway.pid ?? 0);
+  const flood = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'spoofed-hellos.ts'), String(port), String(hellos), String(rate)],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  let isOver = false;
+  const flooded = once(flood, 'close').then(() => {
+    isOver = true;
+  });
+  await sleep(500);
+  const busy = await latencies(() => isOver);
+  await flooded;
+  const after = residentMegabytes(gateway.pid ?? 0);
+  console.log(
+    `idle p50 ${quantile(idle, 0.5).toFixed(2)} ms, p99 ${quantile(idle, 0.99).toFixed(2)} ms; ` +
+      `flooded p50 ${quantile(busy, 0.5).toFixed(2)} ms, p99 ${quantile(busy, 0.99).toFixed(2)} ms ` +
+      `(${rate} hellos a second)`,
+  );
+  report({
+    name: `resident memory added by ${hellos} spoofed ClientHellos`,
+    value: Math.max(0, after - before),
+    unit: 'MB',
+    goal: 16,
+    better: 'lower',
+  });
+  report({
+    name: "p99 of a connected device's requests during the flood, over the p99 before it",
+    value: quantile(busy, 0.99) / quantile(idle, 0.99),
+    unit: 'times',
+    goal: 3,
+    better: 'lower',
+  });
+} finally {
+  gateway.kill('SIGTERM');
+  await once(gateway, 'close');
+  rmSync(data, { recursive: true, force: true });
+}
+
+function residentMegabytes(pid: number): number {
+  const [kilobytes] = /(?<=VmRSS:\s+)\d+/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? ['0'];
+  return Number(kilobytes) / 1024;
+}
