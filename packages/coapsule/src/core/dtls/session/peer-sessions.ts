@@ -59,7 +59,7 @@ export class SessionsAsServer {
   }
 
   promise(takesTickets: boolean, isLong: boolean): SessionPromise {
-    return this.#sessions.promise(takesTickets, isLong);
+    return this.#sessions.promise(takesTickets, isLong, this.#now());
   }
 
   issueTicket(session: SessionState): IssuedTicket | undefined {

@@ -88,14 +88,16 @@ export class ServerSessions {
   }
 
   /**
-   * What a new session will be known by.
+   * What a new session will be known by. A session id costs the client far fewer bytes, in each ClientHello; so
+   * tickets are for when the cache is full, or where they are all that is allowed.
    *
    * @param takesTickets Whether the client asks for a ticket.
    * @param isLong Whether the session will hold a chain of certificates, which is more than a ticket should carry.
    */
-  promise(takesTickets: boolean, isLong: boolean): SessionPromise {
+  promise(takesTickets: boolean, isLong: boolean, now: Instant): SessionPromise {
     const byId = this.#allows('session-id');
-    const byTicket = takesTickets && this.#allows('ticket') && !(isLong && byId);
+    const isIdBetter = byId && (isLong || this.#cache.hasRoom(now));
+    const byTicket = takesTickets && this.#allows('ticket') && !isIdBetter;
     // RFC 5077 §3.4: no session id for who gets a ticket.
     return { ticket: byTicket, sessionId: randomBytes(this.#random, byId && !byTicket ? 32 : 0) };
   }

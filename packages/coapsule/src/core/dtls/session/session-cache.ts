@@ -33,12 +33,20 @@ export class SessionCache {
     return this.#entries.size;
   }
 
+  /** Whether another session fits without the loss of one that is still good. */
+  hasRoom(now: Instant): boolean {
+    for (const [key, { session }] of this.#entries) {
+      if (isSessionAlive(session, this.#lifetimeMs, now)) break;
+      this.#entries.delete(key);
+    }
+    return this.#entries.size < this.#maxSessions;
+  }
+
   /** Keeps a session; the id must be new. */
   add(sessionId: Uint8Array, session: SessionState, association: AssociationId, now: Instant): void {
-    for (const [key, entry] of this.#entries) {
-      const mustGo = this.#entries.size >= this.#maxSessions;
-      if (!mustGo && isSessionAlive(entry.session, this.#lifetimeMs, now)) break;
-      this.#entries.delete(key);
+    if (!this.hasRoom(now)) {
+      const [oldest] = this.#entries.keys();
+      if (oldest !== undefined) this.#entries.delete(oldest);
     }
     if (this.#maxSessions > 0) this.#entries.set(toHex(sessionId), { session, association });
   }

@@ -21,7 +21,7 @@ function sessions(config: Partial<DtlsConfig> = {}): ServerSessions {
 suite('a server remembers sessions', () => {
   test('by a session id of 32 bytes', () => {
     const own = sessions();
-    const sessionId = own.promise(false, false).sessionId;
+    const sessionId = own.promise(false, false, start).sessionId;
     assert.equal(sessionId.length, 32);
     own.remember(sessionId, sampleSession, 1, start);
     for (const ticket of [undefined, noBytes]) {
@@ -36,7 +36,7 @@ suite('a server remembers sessions', () => {
 
   test('by a ticket, and beside one the session id names nothing (RFC 5077 §3.4)', () => {
     const own = sessions();
-    const sessionId = own.promise(false, false).sessionId;
+    const sessionId = own.promise(false, false, start).sessionId;
     own.remember(sessionId, sampleSession, 1, start);
     const { ticket, lifetimeSeconds } = own.issueTicket(sampleSession, instant(2500))!;
     assert.equal(lifetimeSeconds, 7);
@@ -57,10 +57,9 @@ suite('a server remembers sessions', () => {
       ['both', true, true],
     ] as const) {
       const own = sessions({ resumption });
-      assert.equal(own.promise(false, false).sessionId.length, byId ? 32 : 0);
-      assert.equal(own.promise(false, false).ticket, false, 'nobody asked');
-      assert.equal(own.promise(true, false).ticket, byTicket);
-      assert.equal(own.promise(true, false).sessionId.length, byId && !byTicket ? 32 : 0);
+      assert.equal(own.promise(false, false, start).sessionId.length, byId ? 32 : 0);
+      assert.equal(own.promise(false, false, start).ticket, false, 'nobody asked');
+      assert.equal(own.promise(true, false, start).ticket, byTicket && !byId);
       own.remember(new Uint8Array(32), sampleSession, 1, start);
       const { ticket } = own.issueTicket(sampleSession, start)!;
       const recalls = (reference: Parameters<ServerSessions['recall']>[0]): boolean =>
@@ -70,10 +69,20 @@ suite('a server remembers sessions', () => {
     }
   });
 
+  test('by tickets once the cache is full, until one of its sessions is too old', () => {
+    const own = sessions({ maxSessions: 1 });
+    assert.equal(own.promise(true, false, start).ticket, false);
+    own.remember(new Uint8Array(32), sampleSession, 1, start);
+    const promised = own.promise(true, false, start);
+    assert.deepEqual([promised.ticket, promised.sessionId.length], [true, 0]);
+    assert.equal(own.promise(false, false, start).sessionId.length, 32, 'for who takes no tickets');
+    assert.equal(own.promise(true, false, instant(10_000)).ticket, false);
+  });
+
   test('with a chain of certificates by session id, and by ticket only where nothing else is allowed', () => {
-    const promised = sessions().promise(true, true);
+    const promised = sessions().promise(true, true, start);
     assert.deepEqual([promised.ticket, promised.sessionId.length], [false, 32]);
-    const other = sessions({ resumption: 'ticket' }).promise(true, true);
+    const other = sessions({ resumption: 'ticket' }).promise(true, true, start);
     assert.deepEqual([other.ticket, other.sessionId.length], [true, 0]);
   });
 
