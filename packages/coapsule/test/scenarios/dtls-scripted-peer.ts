@@ -141,6 +141,12 @@ class ScriptedPeer {
     const master = extended
       ? extendedMasterSecret(nodeCrypto, suite.hash, premaster, this.transcript.digest())
       : masterSecret(nodeCrypto, suite.hash, premaster, clientRandom, serverRandom);
+    this.useMaster(master);
+  }
+
+  /** The keys of a master secret, also of a session that goes on. */
+  useMaster(master: Uint8Array): void {
+    const { suite, clientRandom, serverRandom } = this;
     const block = keyBlock(nodeCrypto, suite, master, clientRandom, serverRandom);
     this.master = master;
     this.clientKeys = createEpochKeys(nodeCrypto, suite, block.clientWriteKey, block.clientWriteIv);
@@ -171,6 +177,7 @@ export interface ScriptedClientOptions {
   readonly version?: number;
   readonly seed?: number;
   readonly sessionId?: Uint8Array;
+  readonly identity?: Uint8Array;
 }
 
 /** A client for plain PSK. */
@@ -231,7 +238,7 @@ export class ScriptedClient extends ScriptedPeer {
     const keyExchange = {
       type: HandshakeType.ClientKeyExchange,
       messageSeq: firstMessageSeq,
-      body: encodeClientKeyExchange({ identity: sensorIdentity }),
+      body: encodeClientKeyExchange({ identity: this.options.identity ?? sensorIdentity }),
     };
     this.transcript.add(keyExchange);
     this.derive(undefined, this.offersExtendedMasterSecret);
@@ -266,6 +273,7 @@ export interface ScriptedServerOptions {
   readonly extensions?: ExtensionList;
   readonly cipherSuite?: number;
   readonly compressionMethod?: number;
+  readonly sessionId?: Uint8Array;
 }
 
 /** A server for plain PSK that asks for no cookie. */
@@ -293,7 +301,7 @@ export class ScriptedServer extends ScriptedPeer {
       body: encodeServerHello({
         version: options.version ?? 0xfefd,
         random: this.serverRandom,
-        sessionId: noBytes,
+        sessionId: options.sessionId ?? noBytes,
         cipherSuite: options.cipherSuite ?? this.suite.id,
         compressionMethod: options.compressionMethod ?? 0,
         extensions: options.extensions ?? [extendedMasterSecretOffer],
@@ -309,10 +317,11 @@ export class ScriptedServer extends ScriptedPeer {
     return message;
   }
 
-  /** Takes flight 5 (plain PSK), and returns the records of flight 6. */
+  /** Takes flight 5 (plain PSK), and returns the records of flight 6; `ticket` is a message of it that goes before. */
   finish(
     flight5: readonly Uint8Array[],
     messageSeq = 2,
+    ticket?: HandshakeMessage,
   ): { changeCipherSpec: Uint8Array; finished: Uint8Array } {
     const [keyExchange] = messagesOf(flight5);
     assert.ok(keyExchange !== undefined);
@@ -323,6 +332,7 @@ export class ScriptedServer extends ScriptedPeer {
       extensions.some(({ type }) => type === 23),
     );
     this.transcript.add(this.finished('client', keyExchange.messageSeq + 1));
+    if (ticket !== undefined) this.transcript.add(ticket);
     const finished = this.finished('server', messageSeq);
     return {
       changeCipherSpec: this.changeCipherSpec(),
