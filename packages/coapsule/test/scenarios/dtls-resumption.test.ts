@@ -1,9 +1,25 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
+import { isDecodeFault } from '../../src/core/dtls/handshake/decode-fault.ts';
+import { sessionTicketExtension } from '../../src/core/dtls/handshake/extensions/session-ticket.ts';
+import { HandshakeType } from '../../src/core/dtls/handshake/handshake-type.ts';
+import { decodeClientHelloStart } from '../../src/core/dtls/handshake/messages/client-hello.ts';
+import { ContentType } from '../../src/core/dtls/record/record-header.ts';
+import { noBytes, toHex } from '../../src/core/foundation/bytes.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import type { DatagramAction } from '../../src/testing/simulated-network.ts';
+import { rawPublicKeyCredentials } from './dtls-credentials.ts';
 import { DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
+import {
+  extendedMasterSecretOffer,
+  LonelyLayer,
+  messagesOf,
+  ScriptedClient,
+  ScriptedServer,
+} from './dtls-scripted-peer.ts';
+import { befriend, getToKnow, goOn, serversEnd } from './dtls-scripted-resumption.ts';
 
 const lifetimeMs = 3_600_000;
 
@@ -186,7 +202,7 @@ for (const kind of ['session-id', 'ticket'] as const) {
         .all('handshake-trace')
         .filter(({ name, direction }) => name === 'Finished' && direction === 'sent');
       assert.deepEqual(
-        finished.map(({ retransmit }) => retransmit),
+        finished.map(({ retransmit }) => retransmit === true),
         [false, true, true, true],
       );
     });
@@ -348,5 +364,191 @@ suite('sessions', () => {
     connectAgain(pair);
     assert.equal(resumed(pair), false);
     assert.ok(pair.network.sent.every(({ datagram }) => datagram.length <= 256));
+  });
+});
+
+suite('what the application is asked before a session goes on', () => {
+  const rawKeys = (
+    resumption: DtlsConfig['resumption'],
+    server: Partial<DtlsConfig> = {},
+  ): DtlsPairOptions => ({
+    client: { credentials: rawPublicKeyCredentials('client'), resumption },
+    server: { credentials: rawPublicKeyCredentials('server'), resumption, ...server },
+  });
+
+  for (const kind of ['session-id', 'ticket'] as const) {
+    test(`whether the raw public keys still are good, on both sides (${kind})`, () => {
+      const pair = new DtlsPair(rawKeys(kind));
+      pair.server.verify = () => ({ accepted: true, identity: encodeUtf8('old name') });
+      connectAgain(pair);
+      assert.equal(resumed(pair), false);
+      const [first] = pair.server.all('connected');
+      forgetAssociations(pair);
+      pair.server.verify = () => ({ accepted: true, identity: encodeUtf8('new name') });
+      connectAgain(pair);
+      assert.ok(resumed(pair));
+      for (const node of [pair.client, pair.server]) assert.equal(node.all('verify-peer').length, 1);
+      const [second] = pair.server.all('connected');
+      assert.deepEqual(second?.authentication, first?.authentication);
+      assert.deepEqual(second?.identity, encodeUtf8('new name'), 'what the answer says now');
+    });
+
+    test(`a key that is good no more means a full handshake, which says why (${kind})`, () => {
+      for (const side of ['client', 'server'] as const) {
+        const pair = new DtlsPair(rawKeys(kind));
+        connectAgain(pair);
+        forgetAssociations(pair);
+        pair[side].verify = () => ({
+          accepted: false,
+          cause: 'unknown-public-key',
+          detail: 'it was removed',
+        });
+        pair.connect();
+        pair.run(60_000);
+        assert.equal(pair[side].all('handshake-failed')[0]?.failure.cause, 'unknown-public-key');
+        assert.equal(pair[side].all('connected').length, 0);
+        assert.ok(sentBy(pair, 'server').includes('4 ServerHelloDone'));
+      }
+    });
+  }
+
+  test('nothing, when the client had proved nothing', () => {
+    const server = {
+      credentials: { ...rawPublicKeyCredentials('server'), clientAuthentication: 'none' },
+    } as const;
+    const pair = new DtlsPair(rawKeys('session-id', server));
+    connectAgain(pair);
+    forgetAssociations(pair);
+    connectAgain(pair);
+    assert.ok(resumed(pair));
+    assert.equal(pair.server.all('verify-peer').length, 0);
+    assert.deepEqual(pair.server.all('connected')[0]?.authentication, { kind: 'none' });
+  });
+});
+
+suite('what is agreed anew with a session', () => {
+  test('connection ids: other ones in each handshake (RFC 9146 §3)', () => {
+    const pair = acquainted('session-id', { client: { connectionIdLength: 4 } });
+    const seen = new Set<string>();
+    for (let time = 0; time < 3; time++) {
+      connectAgain(pair);
+      assert.ok(resumed(pair));
+      assert.deepEqual(pair.client.all('connected')[0]?.connectionIdLengths, { own: 4, peer: 8 });
+      const { datagram } = pair.network.sent.findLast(({ from }) => from === pair.client.address)!;
+      seen.add(toHex(datagram.subarray(11, 19)));
+      forgetAssociations(pair);
+    }
+    assert.equal(seen.size, 3);
+  });
+
+  test('application protocol, record sizes and name', () => {
+    const pair = new DtlsPair({
+      client: { protocols: ['coap'], maxRecordSize: 512 },
+      server: { protocols: ['coap'], maxRecordSize: 1024 },
+    });
+    for (const isResumed of [false, true]) {
+      pair.connect('device.example');
+      pair.run(8000, () => pair.bothConnected);
+      assert.equal(resumed(pair), isResumed);
+      for (const node of [pair.client, pair.server]) {
+        const [connected] = node.all('connected');
+        assert.equal(connected?.protocol, 'coap');
+        assert.equal(connected?.serverName, 'device.example');
+      }
+      const association = pair.client.layer.association(pair.client.all('connected')[0]!.association);
+      assert.ok(
+        association?.established && association.maxDataLength < 1024 && association.maxDataLength > 1000,
+      );
+      forgetAssociations(pair);
+    }
+  });
+});
+
+suite('sessions and hostile peers', () => {
+  test('a session does not go on after a fatal alert ended its association (RFC 5246 §7.2.2)', () => {
+    const server = new LonelyLayer('server', { resumption: 'session-id' });
+    const { sessionId, client } = getToKnow(server);
+    const hello = (): readonly number[] => {
+      const again = new ScriptedClient({ sessionId });
+      const flight4 = server.give(again.messageRecord(again.helloWithCookie(server)));
+      return messagesOf(flight4).map(({ type }) => type);
+    };
+    assert.deepEqual(hello(), [HandshakeType.ServerHello]);
+    server.wait(60_000);
+    server.give(client.sealed(ContentType.Alert, Uint8Array.of(2, 80)));
+    assert.equal(server.all('closed')[0]?.reason, 'alert');
+    assert.deepEqual(hello(), [HandshakeType.ServerHello, HandshakeType.ServerHelloDone]);
+  });
+
+  test('a client does not offer a session whose association a fatal alert ended', () => {
+    const sessionId = new Uint8Array(32).fill(7);
+    const client = new LonelyLayer('client');
+    const server = befriend(client, sessionId);
+    for (const isOffered of [true, false]) {
+      client.layer.connect(client.peer, {}, client.clock.now);
+      const flight1 = client.drain();
+      const hello = decodeClientHelloStart(messagesOf(flight1)[0]!.fragment);
+      assert.ok(!isDecodeFault(hello));
+      assert.equal(hello.sessionId.length, isOffered ? 32 : 0);
+      if (!isOffered) return;
+      const again = new ScriptedServer({ sessionId });
+      again.takeHello(flight1);
+      client.give(again.messageRecord(again.serverHello()));
+      client.give(serversEnd(again, server.master!, 1));
+      client.give(again.sealed(ContentType.Alert, Uint8Array.of(2, 80), 1, 'server'));
+      assert.equal(client.all('closed')[0]?.reason, 'alert');
+    }
+  });
+
+  test('a wrong Finished in an abbreviated handshake connects nobody, on either side', () => {
+    const server = new LonelyLayer('server', { resumption: 'session-id' });
+    const { sessionId, master } = getToKnow(server);
+    const client = new ScriptedClient({ sessionId });
+    const flight4 = server.give(client.messageRecord(client.helloWithCookie(server)));
+    // The right master secret, but another view of what was said.
+    client.transcript.add({ type: HandshakeType.HelloRequest, messageSeq: 9, body: Uint8Array.of(1) });
+    goOn(client, server, flight4, master);
+    assert.equal(server.failure, 'transcript-mismatch');
+    const other = new ScriptedClient({ sessionId, seed: 0x77 });
+    goOn(other, server, server.give(other.messageRecord(other.helloWithCookie(server))), new Uint8Array(48));
+    server.wait(60_000);
+    assert.equal(server.all('handshake-failed')[1]?.failure.cause, 'transcript-mismatch');
+    assert.equal(server.all('connected').length, 1);
+  });
+
+  test('D11: spoofed ClientHellos with session ids, tickets and other suites get no more bytes than they have, and no state', () => {
+    const server = new LonelyLayer('server', { resumption: 'both' });
+    const ticketServer = new LonelyLayer('server', { resumption: 'ticket' });
+    const { sessionId } = getToKnow(server);
+    const { ticket } = getToKnow(ticketServer);
+    for (const [layer, own] of [
+      [server, noBytes],
+      [ticketServer, ticket],
+    ] as const) {
+      const before = layer.layer.usage;
+      for (const suites of [[0xc0a8], [0x00a8, 0xccab], [0x1301, 0x00ff]]) {
+        for (const cookie of [noBytes, new Uint8Array(32)]) {
+          for (const offered of [own, new Uint8Array(200), noBytes]) {
+            const client = new ScriptedClient({
+              sessionId,
+              cipherSuites: suites,
+              extensions: [extendedMasterSecretOffer, sessionTicketExtension(offered)],
+            });
+            const record = client.messageRecord(client.hello(cookie, 1));
+            const victim = ipAddress('203.0.113.7', 40_000 + suites.length);
+            const answers = layer.give(record, victim);
+            const bytesOut = answers.reduce((sum, { length }) => sum + length, 0);
+            assert.ok(bytesOut <= record.length, `${bytesOut} of ${record.length}`);
+            assert.deepEqual(
+              messagesOf(answers).map(({ type }) => type),
+              [HandshakeType.HelloVerifyRequest],
+            );
+            assert.deepEqual(layer.wait(60_000), []);
+          }
+        }
+      }
+      assert.deepEqual(layer.layer.usage, before);
+      assert.equal(layer.all('psk-lookup').length, 1, 'that of the one who was known');
+    }
   });
 });

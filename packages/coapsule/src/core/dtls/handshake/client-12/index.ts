@@ -2,6 +2,7 @@
  * The client's side of a DTLS 1.2 handshake, in the order of the protocol.
  *
  * ```text
+ *           (the application confirms a known session)          AwaitSessionCheck*
  * flight 1  ClientHello                                         sendClientHello
  * flight 2  HelloVerifyRequest*                                 ExpectServerHello
  * flight 3  ClientHello with the cookie
@@ -14,9 +15,13 @@
  *            or judges what the server showed)                  AwaitPeerVerification
  * flight 5  [Certificate], ClientKeyExchange, [CertificateVerify],
  *           [ChangeCipherSpec], Finished                        sendKeyExchange
- * flight 6  [ChangeCipherSpec]                                  ExpectChangeCipherSpec
+ * flight 6  NewSessionTicket*                                   ExpectNewSessionTicket
+ *           [ChangeCipherSpec]                                  ExpectChangeCipherSpec
  *           Finished                                            ExpectFinished
  * ```
+ * When a session goes on (RFC 5246 §7.3), flight 4 is ServerHello and what is flight 6 above, and the last one is
+ * flight 5, [ChangeCipherSpec] and Finished, out of ExpectFinished.
+ *
  * `*` may be missing: a server need not ask for a cookie or a certificate, and plain PSK without a hint has no
  * ServerKeyExchange.
  *
