@@ -16,11 +16,25 @@ suite('the settings of the DTLS layer', () => {
       'TLS_PSK_WITH_AES_128_CCM_8',
       'TLS_PSK_WITH_AES_128_CCM',
       'TLS_PSK_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8',
+      'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_ECDSA_WITH_AES_128_CCM',
       'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256',
       'TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256',
       'TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256',
+      'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
       'TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256',
       'TLS_PSK_WITH_CHACHA20_POLY1305_SHA256',
+      'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+      'TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8',
+      'TLS_ECDHE_ECDSA_WITH_AES_256_CCM',
+      'TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384',
+      'TLS_PSK_WITH_AES_256_GCM_SHA384',
+      'TLS_PSK_WITH_AES_256_CCM_8',
+      'TLS_PSK_WITH_AES_256_CCM',
+      'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+      'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
+      'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
     ]);
     assert.deepEqual([...names].sort(), cipherSuites.map(({ name }) => name).sort());
   });
@@ -37,7 +51,11 @@ suite('the settings of the DTLS layer', () => {
   });
 
   test('contain no CBC, NULL or anonymous suite', () => {
-    for (const { name } of cipherSuites) assert.match(name, /_(CCM(_8)?|GCM|CHACHA20_POLY1305)(_SHA256)?$/);
+    for (const { name } of cipherSuites)
+      assert.match(
+        name,
+        /^TLS_(PSK|ECDHE_(PSK|ECDSA|RSA))_WITH_(AES_(128|256)_(CCM(_8)?|GCM)|CHACHA20_POLY1305)(_SHA256|_SHA384)?$/,
+      );
   });
 
   const bad: readonly [string, object][] = [
@@ -52,6 +70,13 @@ suite('the settings of the DTLS layer', () => {
     ['maxAssociations', { maxAssociations: 0 }],
     ['suites', { suites: [] }],
     ['suites', { suites: ['TLS_RSA_WITH_NULL_MD5'] }],
+    ['connectionIdLength', { connectionIdLength: 21 }],
+    ['connectionIdLength', { connectionIdLength: -1 }],
+    ['maxRecordSize', { maxRecordSize: 63 }],
+    ['maxRecordSize', { maxRecordSize: 16_385 }],
+    ['protocols', { protocols: [''] }],
+    ['protocols', { protocols: ['x'.repeat(256)] }],
+    ['sessionLifetimeMs', { sessionLifetimeMs: 0 }],
     ['pskIdentityHint', { pskIdentityHint: new Uint8Array(1025) }],
   ];
   for (const [name, config] of bad) {

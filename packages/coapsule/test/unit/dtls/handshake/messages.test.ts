@@ -193,8 +193,8 @@ suite('extensions', () => {
     assert.equal(readRenegotiationInfo([{ type: 0xff01, data: Uint8Array.of(1, 7) }]), 'malformed');
   });
 
-  test('supported_groups offers x25519 and secp256r1, and odd, empty or cut lists are malformed', () => {
-    assert.deepEqual(readSupportedGroups([supportedGroupsExtension()]), [0x1d, 0x17]);
+  test('supported_groups offers x25519, secp256r1 and secp384r1, and odd, empty or cut lists are malformed', () => {
+    assert.deepEqual(readSupportedGroups([supportedGroupsExtension()]), [0x1d, 0x17, 0x18]);
     assert.equal(readSupportedGroups([]), undefined);
     for (const data of [[], [0, 0], [0, 1, 0], [0, 3, 0, 29, 0], [0, 4, 0, 29], [0, 2, 0, 29, 0]]) {
       assert.equal(
