@@ -27,7 +27,7 @@ export const target: FuzzTarget = {
       generation: i,
       writeSequence: 2 ** i,
       window: { highest: i - 1, recent: i === 0 ? 0 : 1, older: 0 },
-      recordSizeLimits: { peer: 16_384, own: 1024 },
+      peerRecordSizeLimit: 1024,
       identityHash: new Uint8Array(16),
       application: new Uint8Array(8),
       read: { key: new Uint8Array(suite.keyLength), iv: new Uint8Array(suite.fixedIvLength) },

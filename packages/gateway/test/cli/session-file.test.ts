@@ -32,7 +32,7 @@ test('what was written is read by the next process, and cannot be read without t
   const content = withFile(path, (file) => file.read());
   assert.ok(content.kind === 'association');
   assert.deepEqual(Uint8Array.from(content.state), state);
-  assert.equal(readFileSync(path).includes(state.subarray(0, 16)), false);
+  assert.equal(readFileSync(path).includes(Buffer.from(state.subarray(0, 16))), false);
   if (process.platform !== 'win32') assert.equal(statSync(path).mode & 0o777, 0o600);
   for (const [key, of, why] of [
     [{ ...secret, bytes: new Uint8Array(16) }, server, /another key/],

@@ -9,7 +9,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import { type AssociationFacts, type AssociationTable, maxContentLength } from './association-table.ts';
 import type { CipherSuiteName } from './cipher-suites.ts';
 import type { PeerAuthentication } from './credentials.ts';
-import type { DtlsDiscardReason, DtlsRole } from './dtls-output.ts';
+import type { DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
 import { recordOverhead } from './record/epoch-keys.ts';
 
@@ -53,6 +53,32 @@ export function associationFacts({ parameters, ...result }: Established): Associ
     peerRecordSizeLimit: parameters.recordSizeLimits.peer,
     protocol: parameters.protocol,
     serverName: parameters.serverName,
+  };
+}
+
+/** The output that tells of an association. */
+export function associationConnected(
+  table: AssociationTable,
+  slot: number,
+): Extract<DtlsOutput, { kind: 'connected' }> {
+  const { identity, extendedMasterSecret, authentication, resumed, ...facts } = table.facts(slot);
+  const { read, write } = table.keys(slot);
+  const { protocol, serverName } = facts;
+  return {
+    kind: 'connected',
+    association: table.id(slot),
+    address: table.address(slot),
+    role: table.role(slot),
+    identity,
+    suite: write.suite.name,
+    extendedMasterSecret,
+    authentication,
+    resumed,
+    ...(facts.hasConnectionIds
+      ? { connectionIdLengths: { own: read.connectionId.length, peer: write.connectionId.length } }
+      : {}),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(serverName === undefined ? {} : { serverName }),
   };
 }
 

@@ -11,16 +11,16 @@
  * | 14 | 6 | next sequence number to write with |
  * | 20 | 6 | replay window: highest sequence number received, or 0 |
  * | 26 | 8 | replay window: bit i from the lowest tells whether `highest - i` was received |
- * | 34 | 2 + 2 | record size limits: of records to the peer, of records to us |
- * | 38 | 16 | first half of the SHA-256 of the identity |
- * | 54 | 8 | what the layer above keeps: next Message ID (2), next token (6) |
- * | 62 | 1 + n | own connection id, 0 … 20 bytes |
+ * | 34 | 2 | record size limit of the peer |
+ * | 36 | 16 | first half of the SHA-256 of the identity |
+ * | 52 | 8 | what the layer above keeps: next Message ID (2), next token (6) |
+ * | 60 | 1 + n | own connection id, 0 … 20 bytes |
  * | | 1 + m | the peer's connection id, 0 … 255 bytes |
  * | | k, f | key and fixed IV of the read direction, of the lengths of the suite |
  * | | k, f | the same of the write direction |
  * | | 8 | the first bytes of the SHA-256 of all before: against bit rot, not against attackers |
  *
- * Numbers are in network byte order. At most 188 bytes with an own connection id of 8 and a peer's of 20. There is
+ * Numbers are in network byte order. At most 186 bytes with an own connection id of 8 and a peer's of 20. There is
  * no master secret in it: no exporter, key log or ticket after it. Whoever reads it can read and write for the
  * association.
  *
@@ -49,7 +49,8 @@ export interface AssociationState {
   /** 0 … 2^48 - 1. */
   readonly writeSequence: number;
   readonly window: Readonly<ReplayWindowState>;
-  readonly recordSizeLimits: { readonly peer: number; readonly own: number };
+  /** Most plaintext of a record that the peer takes, in bytes. */
+  readonly peerRecordSizeLimit: number;
   /** 16 bytes, of `identityHash`. */
   readonly identityHash: Uint8Array;
   /** 8 bytes that belong to the layer above and are not looked into here. */
@@ -71,7 +72,13 @@ const formatVersion = 1;
 const onlyEpoch = 1;
 const maxOwnConnectionId = 20;
 const checkLength = 8;
-const applicationLength = 8;
+
+/** RFC 8449 §4: 64 bytes at least; a limit that covers the inner type may be one more than a plaintext. */
+const leastRecordSize = 64;
+const mostRecordSize = maxPlaintextLength + 1;
+
+/** Bytes of `AssociationState.application`. */
+export const applicationStateLength = 8;
 
 /** Bytes of `AssociationState.identityHash`. */
 const identityHashLength = 16;
@@ -92,7 +99,7 @@ export function identityHash(crypto: CryptoProvider, identity: Uint8Array): Uint
 
 /** The bytes of an association. */
 export function encodeAssociationState(crypto: CryptoProvider, state: AssociationState): Uint8Array {
-  const { window, recordSizeLimits, connectionIds, read, write } = state;
+  const { window, connectionIds, read, write } = state;
   const isEmpty = window.highest < 0;
   const writer = new ByteWriter(192)
     .u8(formatVersion)
@@ -111,8 +118,7 @@ export function encodeAssociationState(crypto: CryptoProvider, state: Associatio
     .u48(isEmpty ? 0 : window.highest)
     .u32(window.older)
     .u32(window.recent)
-    .u16(recordSizeLimits.peer)
-    .u16(recordSizeLimits.own)
+    .u16(state.peerRecordSizeLimit)
     .bytes(state.identityHash)
     .bytes(state.application)
     .vector8(connectionIds?.own ?? new Uint8Array(0))
@@ -146,9 +152,9 @@ export function decodeAssociationState(
   const highest = reader.u48();
   const older = reader.u32();
   const recent = reader.u32();
-  const recordSizeLimits = { peer: reader.u16(), own: reader.u16() };
+  const peerRecordSizeLimit = reader.u16();
   const identityHash = reader.view(identityHashLength).slice();
-  const application = reader.view(applicationLength).slice();
+  const application = reader.view(applicationStateLength).slice();
   const own = reader.vector8().slice();
   const peer = reader.vector8().slice();
   if (reader.failed) return 'malformed';
@@ -167,8 +173,8 @@ export function decodeAssociationState(
     epoch === onlyEpoch &&
     Number.isSafeInteger(generation) &&
     (has(flag.windowNotEmpty) ? isWindow(window) : highest === 0 && recent === 0 && older === 0) &&
-    isRecordSize(recordSizeLimits.peer) &&
-    isRecordSize(recordSizeLimits.own) &&
+    peerRecordSizeLimit >= leastRecordSize &&
+    peerRecordSizeLimit <= mostRecordSize &&
     own.length <= maxOwnConnectionId &&
     (has(flag.connectionIds) || (own.length === 0 && peer.length === 0));
   if (!isSound) return 'malformed';
@@ -181,7 +187,7 @@ export function decodeAssociationState(
     generation,
     writeSequence,
     window,
-    recordSizeLimits,
+    peerRecordSizeLimit,
     identityHash,
     application,
     read,
@@ -206,8 +212,4 @@ function isWindow({ highest, recent, older }: ReplayWindowState): boolean {
   const possible = highest + 1;
   if (possible >= replayWindowWidth) return true;
   return possible >= 32 ? older < 2 ** (possible - 32) : older === 0 && recent < 2 ** possible;
-}
-
-function isRecordSize(size: number): boolean {
-  return size >= 64 && size <= maxPlaintextLength;
 }

@@ -27,6 +27,8 @@ export interface AssociationKeys {
 export interface AssociationFacts {
   /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
   readonly identity: Uint8Array;
+  /** Of an association that was imported without its identity: that is its hash then. */
+  readonly identityHash?: Uint8Array;
   readonly authentication: PeerAuthentication;
   readonly resumed: boolean;
   readonly extendedMasterSecret: boolean;
@@ -39,10 +41,10 @@ export interface AssociationFacts {
   readonly serverName: string | undefined;
 }
 
-/** The last flight of a server, kept for a client that did not get it (RFC 6347 §4.2.4). */
+/** A last flight, kept for a peer that did not get it (RFC 6347 §4.2.4). */
 export interface FinalFlight {
   readonly flight: Flight;
-  /** message_seq of the client's Finished, whose repetition asks for this flight. */
+  /** message_seq of the peer's Finished, whose repetition asks for this flight. */
   readonly peerMessageSeq: number;
   /** Next sequence number of epoch 0, in which its ChangeCipherSpec goes. */
   writeSequenceEpoch0: number;

@@ -16,6 +16,7 @@
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
  * | keepAliveMs | ms without anything from the peer | none | 1 … | where we are the client; with role server, all |
+ * | keepAssociations | | false | tell the surroundings what to store, so that associations outlive the process | docs/decisions/012 |
  * | cookieSecretLifetimeMs | ms | 60000 | 1 … | RFC 6347 §4.2.1 |
  * | finalFlightMs | ms | 240000 | 0 … | RFC 6347 §4.2.4: twice the MSL of TCP |
  * | keylog | | false | | |
@@ -90,6 +91,7 @@ export interface DtlsConfig {
   readonly maxAssociations: number;
   readonly idleTimeoutMs: DurationMs;
   readonly keepAliveMs: DurationMs;
+  readonly keepAssociations: boolean;
   readonly cookieSecretLifetimeMs: DurationMs;
   readonly finalFlightMs: DurationMs;
   readonly keylog: boolean;
@@ -155,6 +157,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
     maxAssociations: number('maxAssociations', config.maxAssociations, 150_000, 1),
     idleTimeoutMs: number('idleTimeoutMs', config.idleTimeoutMs, never, 1),
     keepAliveMs: number('keepAliveMs', config.keepAliveMs, never, 1),
+    keepAssociations: config.keepAssociations ?? false,
     cookieSecretLifetimeMs: number('cookieSecretLifetimeMs', config.cookieSecretLifetimeMs, 60_000, 1),
     finalFlightMs: number('finalFlightMs', config.finalFlightMs, 240_000, 0),
     keylog: config.keylog ?? false,

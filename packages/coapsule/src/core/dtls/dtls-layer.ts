@@ -18,6 +18,8 @@ import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
 import type { EstablishedInfo } from './association-facts.ts';
+import type { AssociationKeeping } from './association-keeping.ts';
+import type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 import { ClientHelloGate } from './client-hello-gate.ts';
 import { plaintextReasonOf } from './discard-reason.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
@@ -35,6 +37,7 @@ import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
 import { SessionStores } from './session/peer-sessions.ts';
 
+export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 export type { AssociationId, DtlsOutput } from './dtls-output.ts';
 export type { PeerVerdict } from './handshake/handshake-context.ts';
 export type { HandshakeFailure } from './handshake/handshake-failure.ts';
@@ -83,6 +86,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.#connectionIds = new OwnConnectionIds(options.random);
     this.#established = new EstablishedAssociations({
       config: this.config,
+      crypto: options.crypto,
       random: options.random,
       connectionIds: this.#connectionIds,
       keepsClientsAlive: options.role === 'server',
@@ -133,7 +137,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
    * @param data As many bytes as the peer takes in a record, at most 16384; that the record fits the MTU is the caller's
    *        care. `maxDataLength` of the association keeps both.
    */
-  send(association: AssociationId, data: Uint8Array, _now: Instant): SendResult {
+  send(association: AssociationId, data: Uint8Array, now: Instant): SendResult {
+    this.#established.keeping.noteTime(now);
     return this.#established.send(association, data);
   }
 
@@ -217,6 +222,34 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   ): Uint8Array | undefined {
     const secret = this.#exporterSecrets.get(association);
     return secret && exportKeyingMaterial(this.#crypto, secret, label, context, length);
+  }
+
+  /** Associations that outlive this process: how they leave, and what the surroundings stored of them. */
+  get keeping(): Omit<AssociationKeeping, 'importAssociation'> {
+    return this.#established.keeping;
+  }
+
+  /**
+   * Goes on with an exported association at an address; its output is `connected` with `imported`. There is no
+   * exporter, key log or session ticket for it.
+   *
+   * @returns its new id, or why it cannot be; never throws for what is in `state`.
+   */
+  importAssociation(
+    state: Uint8Array,
+    address: PeerAddress,
+    options: ImportOptions,
+    now: Instant,
+  ): AssociationId | ImportRefusal {
+    const association = this.#nextAssociation++;
+    const layer = {
+      crypto: this.#crypto,
+      config: this.config,
+      role: this.#role,
+      connectionIdLength: this.#connectionIdLength,
+    };
+    const { keeping } = this.#established;
+    return keeping.importAssociation(association, state, address, layer, options, now) ?? association;
   }
 
   // The machine.

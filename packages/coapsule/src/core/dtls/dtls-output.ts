@@ -26,7 +26,11 @@ export type CloseReason =
   | 'sequence-exhausted'
   | 'forgery-limit'
   /** It was asked for a sign of life and gave none. */
-  | 'silent';
+  | 'silent'
+  /** It goes on elsewhere, or later: the peer was told nothing. */
+  | 'exported'
+  /** What it needs could not be stored. */
+  | 'storing-failed';
 
 /** Why bytes that came in had no effect. */
 export type DtlsDiscardReason =
@@ -43,6 +47,8 @@ export type DtlsDiscardReason =
   | 'unexpected-path-message'
   | 'unknown-epoch'
   | 'replayed-record'
+  /** It may have been received before a crash: the peer is asked for a sign of life. */
+  | 'freshness-unproved'
   | 'authentication-failed'
   | 'plaintext-application-data'
   | 'plaintext-alert'
@@ -75,6 +81,17 @@ export interface HandshakeTrace {
   readonly retransmit: boolean;
   /** Came before a message it has to wait for. */
   readonly reordered: boolean;
+  /** The datagram it is in. */
+  readonly datagram?: TracedDatagram;
+}
+
+/** A datagram on the wire, without the headers of UDP and below. */
+export interface TracedDatagram {
+  readonly bytes: number;
+  /** Counted from 0 in each direction of a handshake; missing where nothing is counted. */
+  readonly number?: number;
+  /** The limit it was made for, when repeated loss has brought it down from the configured MTU (RFC 6347 §4.1.1.1). */
+  readonly reducedTo?: number;
 }
 
 /** Many records in a row that are of no use to us, from a peer or an address: what that most likely means. */
@@ -92,6 +109,24 @@ export interface OutOfStep {
     /** No session here: this side lost it, or closed it without the peer's knowledge. */
     | 'session-unknown-here';
 }
+
+/** What has to be stored. Each is to be in the store before any later one, or together with it. */
+export type KeepingOutput =
+  | {
+      readonly kind: 'reserve-sequence';
+      readonly association: AssociationId;
+      /** First number that is not reserved. Answer with `reservationStored` or `storingFailed`. */
+      readonly upTo: number;
+    }
+  | {
+      readonly kind: 'advance-edge';
+      readonly association: AssociationId;
+      /**
+       * Stored before the effects of data that comes out after this, or with them, and before answers to it leave.
+       * Answer with `edgeStored` or `storingFailed`.
+       */
+      readonly edge: number;
+    };
 
 /** All outputs of `DtlsLayer`. */
 export type DtlsOutput =
@@ -131,6 +166,8 @@ export type DtlsOutput =
       readonly extendedMasterSecret: boolean;
       /** Whether an earlier session went on (RFC 5246 §7.3, RFC 5077). */
       readonly resumed: boolean;
+      /** There was no handshake: the association comes from an earlier process, or from before a deep sleep. */
+      readonly imported?: true;
       /** Negotiated, RFC 9146; without the field nothing was. Lengths in bytes: of records to us, and of ours. */
       readonly connectionIdLengths?: { readonly own: number; readonly peer: number };
       /** Negotiated application protocol (RFC 7301). */
@@ -147,6 +184,34 @@ export type DtlsOutput =
       /** May be a view of the datagram it came in. */
       readonly data: Uint8Array;
     }
+  | {
+      /**
+       * Data that the peer may have sent before a crash: to be taken for nothing but the answer to a question that
+       * was asked since then. `proveFresh` with its number says that it is one.
+       */
+      readonly kind: 'doubtful-data';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly data: Uint8Array;
+      readonly sequenceNumber: number;
+      /** Whether it is time to ask the peer: something unpredictable that only a living peer answers. */
+      readonly ask: boolean;
+    }
+  | {
+      /** An association to be kept, with `keepAssociations`. Until it is stored it is like any other. */
+      readonly kind: 'keep-association';
+      readonly association: AssociationId;
+      readonly address: PeerAddress;
+      readonly identity: Uint8Array;
+      readonly authentication: PeerAuthentication;
+      /** For `importAssociation`. */
+      readonly state: Uint8Array;
+      /** First write sequence number that is not reserved. */
+      readonly reserved: number;
+      /** Right edge of the replay window; -1 when nothing was received. */
+      readonly edge: number;
+    }
+  | KeepingOutput
   | {
       /** The peer has another address (RFC 9146 §6); whatever is sent to it goes there from now on. */
       readonly kind: 'address-changed';

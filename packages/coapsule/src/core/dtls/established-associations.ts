@@ -9,12 +9,19 @@
  */
 
 import { equalBytes } from '../foundation/bytes.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { AddressValidation } from './address-validation.ts';
 import { AlertDescription, alertName, decodeAlert, encodeAlert } from './alert.ts';
-import { associationFacts, type EstablishedInfo, establishedInfo } from './association-facts.ts';
+import {
+  associationConnected,
+  associationFacts,
+  type EstablishedInfo,
+  establishedInfo,
+} from './association-facts.ts';
+import { AssociationKeeping } from './association-keeping.ts';
 import { AssociationTable, maxContentLength } from './association-table.ts';
 import { discardReasonOf } from './discard-reason.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
@@ -41,7 +48,7 @@ export interface Newcomer {
 
 /** What became of data to send. */
 export type SendResult =
-  /** In a record on its way, or waiting until the peer's new address is proved. */
+  /** In a record on its way, or waiting: for a proof of the peer's new address, or for the surroundings to store. */
   | 'sent'
   /** It is longer than `maxDataLength`. */
   | 'too-large'
@@ -51,6 +58,7 @@ export type SendResult =
 /** What the associations of a layer share with it. */
 export interface EstablishedOptions {
   readonly config: CheckedDtlsConfig;
+  readonly crypto: CryptoProvider;
   readonly random: RandomSource;
   readonly connectionIds: OwnConnectionIds;
   /** Associations in which we are the server are kept alive from this side too. */
@@ -60,6 +68,8 @@ export interface EstablishedOptions {
 
 /** All established associations of a layer. Slots are those of the table. */
 export class EstablishedAssociations {
+  /** How associations leave, come back and are kept. */
+  readonly keeping: AssociationKeeping;
   readonly #options: EstablishedOptions;
   readonly #emit: (output: DtlsOutput) => void;
   readonly #table = new AssociationTable();
@@ -81,6 +91,15 @@ export class EstablishedAssociations {
     this.#paths = new AddressValidation({ table, random, emit, seal });
     this.#finalFlights = new FinalFlights({ table, config, emit, seal, transmit });
     this.#silence = new SilenceWatch(config);
+    this.keeping = new AssociationKeeping({
+      ...options,
+      table,
+      seal,
+      send: (association, data) => this.send(association, data),
+      close: (slot, reason, notify) =>
+        notify ? this.#closeWithNotify(slot, reason) : this.#close(slot, reason),
+      welcome: (association, role, now) => this.#welcome(association, role, now),
+    });
   }
 
   /** Number of associations. */
@@ -131,7 +150,7 @@ export class EstablishedAssociations {
       oldSlot !== undefined && this.#isReplacedBy(oldSlot, role, left) ? oldSlot : undefined;
     const replaced = replacedSlot === undefined ? undefined : this.#table.id(replacedSlot);
     if (replacedSlot !== undefined) this.#close(replacedSlot, 'replaced');
-    if (this.#table.size >= this.#options.config.maxAssociations) this.#closeMostDispensable();
+    this.#welcome(association, role, now);
     this.#options.connectionIds.claim(association, left.read.connectionId);
     const facts = associationFacts(left);
     const slot = this.#table.add(
@@ -149,25 +168,11 @@ export class EstablishedAssociations {
       now,
     );
     if (left.finalFlight !== undefined) this.#finalFlights.add(association, now);
-    this.#silence.add(association, role === 'client' || this.#options.keepsClientsAlive, now);
-    const { connectionIds, protocol, serverName } = left.parameters;
     this.#emit({
-      kind: 'connected',
-      association,
-      address,
-      role,
-      identity: facts.identity,
-      suite: left.parameters.suite.name,
-      extendedMasterSecret: facts.extendedMasterSecret,
-      authentication: facts.authentication,
-      resumed: facts.resumed,
-      ...(connectionIds === undefined
-        ? {}
-        : { connectionIdLengths: { own: connectionIds.own.length, peer: connectionIds.peer.length } }),
-      ...(protocol === undefined ? {} : { protocol }),
-      ...(serverName === undefined ? {} : { serverName }),
+      ...associationConnected(this.#table, slot),
       ...(replaced === undefined ? {} : { replaced }),
     });
+    if (this.#options.config.keepAssociations) this.keeping.keep(slot, now);
     for (const record of left.held) {
       const fault = this.receive(slot, record, address, now);
       if (fault !== undefined) this.discard(slot, address, fault, now);
@@ -183,7 +188,9 @@ export class EstablishedAssociations {
   receive(slot: number, record: RecordView, from: PeerAddress, now: Instant): DtlsDiscardReason | undefined {
     const window = this.#table.window(slot);
     const { read } = this.#table.keys(slot);
-    if (!isNewRecord(window, record.sequenceNumber)) {
+    this.keeping.noteTime(now);
+    const isInDoubt = this.keeping.isInDoubt(this.#table.id(slot));
+    if (!isInDoubt && !isNewRecord(window, record.sequenceNumber)) {
       // A record of somebody else, such as of the association that had this address before, is not a repetition.
       return equalBytes(record.connectionId, read.connectionId)
         ? 'replayed-record'
@@ -193,6 +200,9 @@ export class EstablishedAssociations {
     if (isOpenFault(opened)) {
       if (opened.reason === 'not-authentic') this.#countForgedRecord(slot);
       return discardReasonOf(opened);
+    }
+    if (isInDoubt && !isNewRecord(window, record.sequenceNumber)) {
+      return this.keeping.receiveInDoubt(slot, record.sequenceNumber, opened, from, now);
     }
     this.#accept(slot, record, opened.contentType, from, now);
     return this.#act(slot, opened, from, now);
@@ -207,7 +217,9 @@ export class EstablishedAssociations {
     this.#table.storeWindow(slot, window);
     const quietMs = elapsedMs(this.#table.lastActivity(slot), now);
     this.#table.noteActivity(slot, now);
-    this.#outOfStep.forget(this.#table.id(slot));
+    const association = this.#table.id(slot);
+    this.#outOfStep.forget(association);
+    this.keeping.accepted(association, record.sequenceNumber, now);
     const hasConnectionId = record.connectionId.length > 0;
     const length = recordLength(record);
     this.#paths.noteReceived(slot, { from, contentType, hasConnectionId, length, isNewest, quietMs }, now);
@@ -287,6 +299,10 @@ export class EstablishedAssociations {
     const slot = this.#table.slotOf(association);
     if (slot === undefined) return 'no-association';
     if (data.length > maxContentLength(this.#table, slot)) return 'too-large';
+    if (!this.keeping.mayWrite(slot, false)) {
+      this.keeping.hold(association, data);
+      return 'sent';
+    }
     const datagram = this.#seal(slot, ContentType.ApplicationData, data);
     if (datagram === undefined) {
       // RFC 6347 §4.1, RFC 9325 §4.4: a new handshake is needed. What is left of the limit is for the close_notify.
@@ -294,6 +310,8 @@ export class EstablishedAssociations {
       return 'no-association';
     }
     this.#paths.transmit(slot, datagram);
+    const alsoAt = this.keeping.alsoAt(slot);
+    if (alsoAt !== undefined) this.#emit({ kind: 'transmit', address: alsoAt, datagram });
     return 'sent';
   }
 
@@ -310,6 +328,8 @@ export class EstablishedAssociations {
 
   /** Runs what is due: final flights are forgotten, quiet associations closed or asked for, paths checked. */
   handleTimeout(now: Instant): void {
+    this.keeping.noteTime(now);
+    this.keeping.handleTimeout(now);
     this.#finalFlights.handleTimeout(now);
     this.#paths.handleTimeout(now);
     for (;;) {
@@ -331,7 +351,7 @@ export class EstablishedAssociations {
   nextTimeout(): Instant | undefined {
     return earliest(
       earliest(this.#finalFlights.nextTimeout(), this.#paths.nextTimeout()),
-      this.#silence.nextTimeout(),
+      earliest(this.#silence.nextTimeout(), this.keeping.nextTimeout()),
     );
   }
 
@@ -346,12 +366,12 @@ export class EstablishedAssociations {
     return identity.length > 0 && equalBytes(identity, left.identity);
   }
 
-  /** The only place where a sequence number of epoch 1 is taken; `undefined` when the keys sealed all they may. */
+  /** The only place where a sequence number of epoch 1 is taken; `undefined` when the keys sealed all they may, or no number is reserved. */
   #seal(slot: number, contentType: ContentType, content: Uint8Array): Uint8Array | undefined {
     const { write } = this.#table.keys(slot);
-    if (!maySeal(write.suite, this.#table.writeSequence(slot), contentType === ContentType.Alert)) {
-      return undefined;
-    }
+    const isAlert = contentType === ContentType.Alert;
+    if (!maySeal(write.suite, this.#table.writeSequence(slot), isAlert)) return undefined;
+    if (!this.keeping.mayWrite(slot, isAlert)) return undefined;
     const record = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
     if (shouldRenewAfterSealing(write.suite, this.#table.writeSequence(slot))) {
       this.#askForRenewal(slot, 'sealed-records');
@@ -389,6 +409,7 @@ export class EstablishedAssociations {
     this.#finalFlights.drop(slot);
     this.#paths.forget(association);
     this.#silence.forget(association);
+    this.keeping.forget(association);
     this.#outOfStep.forget(association);
     this.#discards.delete(association);
     this.#options.connectionIds.release(association);
@@ -399,6 +420,12 @@ export class EstablishedAssociations {
   #closeWithNotify(slot: number, reason: CloseReason): void {
     this.#writeAlert(slot, 'warning', AlertDescription.CloseNotify);
     this.#close(slot, reason);
+  }
+
+  /** Makes room for one more association and watches over it. */
+  #welcome(association: AssociationId, role: DtlsRole, now: Instant): void {
+    if (this.#table.size >= this.#options.config.maxAssociations) this.#closeMostDispensable();
+    this.#silence.add(association, role === 'client' || this.#options.keepsClientsAlive, now);
   }
 
   #closeMostDispensable(): void {

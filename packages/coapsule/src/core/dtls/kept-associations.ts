@@ -9,43 +9,19 @@
  * @module
  */
 
-import { after, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { after, elapsedMs, type Instant, instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import type { AssociationId, DtlsRole } from './dtls-output.ts';
+import type { AssociationId, DtlsRole, KeepingOutput } from './dtls-output.ts';
 
-/** What has to be stored. Each is to be in the store before any later one, or together with it. */
-export type KeepingOutput =
-  | {
-      readonly kind: 'reserve-sequence';
-      readonly association: AssociationId;
-      /** First number that is not reserved. Answer with `reservationStored` or `storingFailed`. */
-      readonly upTo: number;
-    }
-  | {
-      readonly kind: 'advance-edge';
-      readonly association: AssociationId;
-      /**
-       * Stored before the effects of data that comes out after this, or with them, and before answers to it leave.
-       * Answer with `edgeStored` or `storingFailed`.
-       */
-      readonly edge: number;
-    };
-
-/** A sealed record that may not leave yet. */
-export interface HeldRecord<Destination> {
-  readonly sequence: number;
-  readonly datagram: Uint8Array;
-  readonly to: Destination;
-}
-
-interface Kept<Destination> {
+interface Kept {
   /** First number that is not reserved: stored, and asked for. */
   reserved: number;
   reservedAsked: number;
   reservedAskedAt: Instant;
   /** The number written with when it was asked for: tells the rate. */
   reservedAskedFrom: number;
-  readonly held: HeldRecord<Destination>[];
+  /** Data that waits for a reservation. */
+  readonly held: Uint8Array[];
   /** Clients store none: their answers are told by tokens that are never used twice. */
   readonly hasEdge: boolean;
   edge: number;
@@ -78,14 +54,15 @@ const mostEdgeAhead = 65_536;
 /** When a fast peer was quiet for this time its edge becomes exact again. */
 const quietMs = 5000;
 
-/** Records held back for one association; more are dropped, as the network might have done. */
+/** Messages held back for one association; more are dropped, as the network might have done. */
 const maxHeld = 32;
 
 /** The associations of a layer that are kept. Emits what is to be stored. */
-export class KeptAssociations<Destination> {
+export class KeptAssociations {
   readonly #emit: (output: KeepingOutput) => void;
-  readonly #kept = new Map<AssociationId, Kept<Destination>>();
+  readonly #kept = new Map<AssociationId, Kept>();
   readonly #quietTimers = new TimerQueue<AssociationId>();
+  #now: Instant = instant(0);
 
   constructor(emit: (output: KeepingOutput) => void) {
     this.#emit = emit;
@@ -96,8 +73,8 @@ export class KeptAssociations<Destination> {
     return this.#kept.size;
   }
 
-  has(association: AssociationId): boolean {
-    return this.#kept.has(association);
+  ids(): AssociationId[] {
+    return [...this.#kept.keys()];
   }
 
   /**
@@ -132,59 +109,53 @@ export class KeptAssociations<Destination> {
   }
 
   /** It ended, or could not be stored: from now on it is like any other. Returns what was held back. */
-  remove(association: AssociationId): readonly HeldRecord<Destination>[] {
+  remove(association: AssociationId): readonly Uint8Array[] {
     const held = this.#kept.get(association)?.held ?? [];
     this.#kept.delete(association);
     this.#quietTimers.cancel(association);
     return held;
   }
 
-  /** First number that is not reserved, if it is kept. */
-  reserved(association: AssociationId): number | undefined {
-    return this.#kept.get(association)?.reserved;
+  /** What the rates are measured with: the time of the latest event. */
+  noteTime(now: Instant): void {
+    this.#now = now;
   }
 
-  /**
-   * Whether a record that was sealed with this number may leave now. If not it is held back until
-   * `reservationStored`, or dropped when too many are.
-   */
-  mayLeave(
-    association: AssociationId,
-    isAlert: boolean,
-    record: HeldRecord<Destination>,
-    now: Instant,
-  ): boolean {
+  /** Whether a record may be sealed with this number. Asks for more numbers in time. */
+  mayWrite(association: AssociationId, sequence: number, isAlert: boolean): boolean {
     const kept = this.#kept.get(association);
     if (kept === undefined) return true;
-    const { sequence } = record;
-    if (kept.reservedAsked === kept.reserved) this.#reserveAhead(association, kept, sequence, now);
-    if (sequence < kept.reserved - (isAlert ? 0 : reservedForAlerts)) return true;
-    if (!isAlert && kept.held.length < maxHeld) kept.held.push(record);
-    return false;
+    if (kept.reservedAsked === kept.reserved) this.#reserveAhead(association, kept, sequence);
+    return sequence < kept.reserved - (isAlert ? 0 : reservedForAlerts);
   }
 
-  #reserveAhead(association: AssociationId, kept: Kept<Destination>, sequence: number, now: Instant): void {
+  /** Keeps data that may not be sealed yet until `reservationStored`, unless too much waits already. */
+  hold(association: AssociationId, data: Uint8Array): void {
+    const kept = this.#kept.get(association);
+    if (kept !== undefined && kept.held.length < maxHeld) kept.held.push(data.slice());
+  }
+
+  #reserveAhead(association: AssociationId, kept: Kept, sequence: number): void {
     const block = kept.reserved - kept.reservedAskedFrom;
     if (kept.reserved - sequence > block / 2) return;
-    const elapsed = Math.max(1, elapsedMs(kept.reservedAskedAt, now));
+    const elapsed = Math.max(1, elapsedMs(kept.reservedAskedAt, this.#now));
     const sent = sequence - kept.reservedAskedFrom;
     const wanted = Math.ceil((sent / elapsed) * reservationMs);
     // Four times the last one at most: a burst is no rate.
     const size = Math.min(mostReserved, Math.max(leastReservation, Math.min(wanted, 4 * block)));
     kept.reservedAsked = Math.max(kept.reserved, sequence) + size;
-    kept.reservedAskedAt = now;
+    kept.reservedAskedAt = this.#now;
     kept.reservedAskedFrom = sequence;
     this.#emit({ kind: 'reserve-sequence', association, upTo: kept.reservedAsked });
   }
 
-  /** A reservation is in the store. Returns what may leave now. */
-  reservationStored(association: AssociationId, upTo: number): readonly HeldRecord<Destination>[] {
+  /** A reservation is in the store. Returns what was held back, to be sent now. */
+  reservationStored(association: AssociationId, upTo: number): readonly Uint8Array[] {
     const kept = this.#kept.get(association);
     if (kept === undefined || upTo <= kept.reserved) return [];
     kept.reserved = upTo;
     kept.reservedAsked = Math.max(kept.reservedAsked, upTo);
-    const count = kept.held.findIndex(({ sequence }) => sequence >= upTo - reservedForAlerts);
-    return kept.held.splice(0, count < 0 ? kept.held.length : count);
+    return kept.held.splice(0);
   }
 
   /** An authentic, new record came: before it counts, the edge has to be where it is or beyond. */
@@ -213,7 +184,7 @@ export class KeptAssociations<Destination> {
     if (margin > 0) this.#quietTimers.set(association, after(now, quietMs));
   }
 
-  #ask(association: AssociationId, kept: Kept<Destination>, from: number, edge: number, now: Instant): void {
+  #ask(association: AssociationId, kept: Kept, from: number, edge: number, now: Instant): void {
     kept.edgeAsked = edge;
     kept.edgeAskedAt = now;
     kept.edgeAskedFrom = from;

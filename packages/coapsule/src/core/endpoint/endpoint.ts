@@ -9,7 +9,13 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import { type AssociationId, DtlsLayer, type PeerVerdict } from '../dtls/dtls-layer.ts';
+import {
+  type AssociationId,
+  DtlsLayer,
+  type ImportOptions,
+  type ImportRefusal,
+  type PeerVerdict,
+} from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -23,6 +29,14 @@ import {
   type ExchangeId,
   RequestResponseLayer,
 } from '../request-response/request-response-layer.ts';
+import {
+  type CopyOptions,
+  copyAssociation,
+  exportAssociation,
+  importAssociation,
+  type SuspendedState,
+  suspendAssociations,
+} from './association-handover.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
 import type { EndpointOutput, OutgoingRequest, RequestId } from './outputs.ts';
@@ -74,6 +88,7 @@ export interface EndpointOptions {
 /** The machine. After each call drain `poll`, then ask `nextTimeout`. */
 export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> {
   readonly #layers: EndpointLayers;
+  readonly #crypto: CryptoProvider | undefined;
 
   constructor(options: EndpointOptions) {
     const { random, crypto } = options;
@@ -81,6 +96,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     if (config.security === 'dtls' && crypto === undefined) {
       throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
     }
+    this.#crypto = crypto;
     this.#layers = {
       config,
       dtls:
@@ -214,6 +230,72 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     for (const association of [...requests.awaitedAssociations(), ...peers.associations()]) {
       dtls?.close(association, now);
     }
+    this.#settle(now);
+  }
+
+  // Associations that outlive this process (docs/sleep-and-wake.md).
+
+  /**
+   * Ends an association without a word to the peer and returns it as bytes; requests under way fail. Nothing can be
+   * sent by it any more; whoever imports the bytes goes on with its Message IDs and tokens.
+   *
+   * @param generation Grows with each export, so that an older copy can be refused.
+   */
+  exportAssociation(association: AssociationId, generation: number, now: Instant): Uint8Array | undefined {
+    const state = exportAssociation(this.#layers, association, generation);
+    this.#settle(now);
+    return state;
+  }
+
+  /** An association as bytes for the time after a crash: `writeFrom` is a number that was reserved for then. */
+  copyAssociation(association: AssociationId, options: CopyOptions): Uint8Array | undefined {
+    return copyAssociation(this.#layers, association, options);
+  }
+
+  /** Goes on with an exported association at an address; its output is `connected` with `imported`. */
+  importAssociation(
+    state: Uint8Array,
+    address: PeerAddress,
+    options: ImportOptions,
+    now: Instant,
+  ): AssociationId | ImportRefusal {
+    const layers = this.#layers;
+    const { dtls } = layers;
+    if (dtls === undefined || this.#crypto === undefined) {
+      throw new ApiMisuseError("security: got 'none', expected 'dtls' for an association");
+    }
+    const result = importAssociation({ ...layers, dtls }, this.#crypto, state, address, options, now);
+    this.#settle(now);
+    return result;
+  }
+
+  /** Ends the kept associations silently, with exact values for the next process. */
+  suspendAssociations(now: Instant): readonly SuspendedState[] {
+    const suspended = suspendAssociations(this.#layers);
+    this.#settle(now);
+    return suspended;
+  }
+
+  /** Answers a `reserve-sequence`. */
+  reservationStored(association: AssociationId, upTo: number, now: Instant): void {
+    this.#layers.dtls?.keeping.reservationStored(association, upTo);
+    this.#settle(now);
+  }
+
+  /** Answers an `advance-edge`. */
+  edgeStored(association: AssociationId, edge: number): void {
+    this.#layers.dtls?.keeping.edgeStored(association, edge);
+  }
+
+  /** A `reserve-sequence` or `advance-edge` could not be stored. */
+  storingFailed(association: AssociationId, now: Instant): void {
+    this.#layers.dtls?.keeping.storingFailed(association);
+    this.#settle(now);
+  }
+
+  /** A `keep-association` could not be stored. */
+  stopKeeping(association: AssociationId, now: Instant): void {
+    this.#layers.dtls?.keeping.stopKeeping(association);
     this.#settle(now);
   }
 

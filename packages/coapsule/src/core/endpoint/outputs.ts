@@ -88,4 +88,6 @@ export type EndpointOutput =
       DtlsOutput,
       { kind: 'psk-lookup' | 'verify-peer' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }
     >
+  /** With `keepAssociations`: to be stored, in this order (`dtls-output.ts`). */
+  | Extract<DtlsOutput, { kind: 'keep-association' | 'reserve-sequence' | 'advance-edge' }>
   | { readonly kind: 'trace'; readonly event: TraceEvent };

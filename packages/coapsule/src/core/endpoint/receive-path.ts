@@ -72,6 +72,7 @@ export function receiveFromDtls(
         // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
         const error: RequestError = { kind: 'association-closed', reason: output.reason };
         for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
+        layers.requests.endFreshnessPing(peer.key);
         layers.messages.forgetPeer(peer.key, now);
         layers.exchanges.peerClosed(peer.key, now);
       }
@@ -81,7 +82,13 @@ export function receiveFromDtls(
     case 'psk-lookup':
     case 'verify-peer':
     case 'keylog':
+    case 'keep-association':
+    case 'reserve-sequence':
+    case 'advance-edge':
       layers.outputs.push(output);
+      return;
+    case 'doubtful-data':
+      receiveDoubtfulData(layers, output, now);
       return;
     case 'handshake-trace':
       traceDtls(layers, output);
@@ -95,6 +102,27 @@ export function receiveFromDtls(
     case 'discarded':
       traceDiscarded(layers, 'dtls', output.address, output.reason);
       return;
+  }
+}
+
+/**
+ * Step 1, after a crash: data that may be old. It counts only as the Reset that answers a ping of this process
+ * (RFC 7252 §4.3), whose Message ID nobody could know before; whatever else it is, it makes one be sent.
+ */
+function receiveDoubtfulData(
+  layers: EndpointLayers,
+  { association, address, data, sequenceNumber, ask }: Extract<DtlsOutput, { kind: 'doubtful-data' }>,
+  now: Instant,
+): void {
+  const { dtls, messages, peers, requests } = layers;
+  const { key } = peers.ofAssociation(association, address);
+  const message = decodeMessage(data);
+  if (!isDecodeFault(message) && message.type === 'RST' && messages.isPing(key, message.messageId)) {
+    dtls?.keeping.proveFresh(association, sequenceNumber, now);
+    messages.receive(key, message, now);
+  } else if (ask && !requests.isFreshnessAsked(key)) {
+    // It is repeated like any Confirmable message.
+    requests.sentFreshnessPing(messages.ping(key, now), key);
   }
 }
 
@@ -184,6 +212,10 @@ export function receiveAcknowledgement(
     case 'server':
       layers.exchanges.responseAcknowledged(owner.exchange, now);
       return;
+    case 'freshness':
+      // Anybody who recorded it could send an old acknowledgement: only the Reset counts.
+      layers.requests.endFreshnessPing(owner.peer);
+      return;
     case 'ping':
       // A Reset is the right answer (RFC 7252 §4.3), but who acknowledges is alive as well.
       answerPing(layers, owner.peer, owner.request);
@@ -209,6 +241,9 @@ export function receiveReset(layers: EndpointLayers, transmission: TransmissionI
       return;
     case 'server':
       layers.exchanges.responseReset(owner.exchange, now);
+      return;
+    case 'freshness':
+      layers.requests.endFreshnessPing(owner.peer);
       return;
     case 'ping':
       answerPing(layers, owner.peer, owner.request);

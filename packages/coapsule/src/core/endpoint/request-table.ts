@@ -14,7 +14,9 @@ import type { Peer } from './peer.ts';
 /** On whose behalf a message was sent. */
 export type TransmissionOwner =
   | { readonly role: 'client' | 'server'; readonly peer: PeerKey; readonly exchange: ExchangeId }
-  | { readonly role: 'ping'; readonly peer: PeerKey; readonly request: RequestId };
+  | { readonly role: 'ping'; readonly peer: PeerKey; readonly request: RequestId }
+  /** A ping of ours, to learn after a crash whether the peer is alive. */
+  | { readonly role: 'freshness'; readonly peer: PeerKey };
 
 /** A request or ping that waits until its association is established. */
 export interface WaitingRequest {
@@ -36,6 +38,7 @@ export class RequestTable {
   readonly #waiting = new Map<RequestId, WaitingRequest>();
   readonly #waitingFor = new Map<AssociationId, Set<RequestId>>();
   readonly #pings = new Map<RequestId, TransmissionId>();
+  readonly #freshnessPings = new Map<PeerKey, TransmissionId>();
   #nextRequest = 1;
 
   /** A name that was never used before. */
@@ -102,7 +105,10 @@ export class RequestTable {
   }
 
   /** Records that `transmission` was sent for an exchange. */
-  sent(transmission: TransmissionId, owner: Exclude<TransmissionOwner, { role: 'ping' }>): void {
+  sent(
+    transmission: TransmissionId,
+    owner: Exclude<TransmissionOwner, { role: 'ping' | 'freshness' }>,
+  ): void {
     this.#owners.set(transmission, owner);
     const kept = this.#transmissions.get(owner.exchange);
     if (!kept) {
@@ -133,6 +139,21 @@ export class RequestTable {
       if (this.#owners.get(transmission)?.peer === peer) found.push(request);
     }
     return found;
+  }
+
+  isFreshnessAsked(peer: PeerKey): boolean {
+    return this.#freshnessPings.has(peer);
+  }
+
+  sentFreshnessPing(transmission: TransmissionId, peer: PeerKey): void {
+    this.#owners.set(transmission, { role: 'freshness', peer });
+    this.#freshnessPings.set(peer, transmission);
+  }
+
+  endFreshnessPing(peer: PeerKey): void {
+    const transmission = this.#freshnessPings.get(peer);
+    this.#freshnessPings.delete(peer);
+    if (transmission !== undefined) this.#owners.delete(transmission);
   }
 
   endPing(request: RequestId): void {

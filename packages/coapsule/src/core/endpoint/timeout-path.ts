@@ -32,6 +32,10 @@ export function transmissionTimedOut(
     case 'server':
       layers.exchanges.responseTimedOut(owner.exchange, now);
       return;
+    case 'freshness':
+      // It may be asleep; its next record asks again.
+      layers.requests.endFreshnessPing(owner.peer);
+      return;
     case 'ping':
       failPing(layers, owner.request, { kind: 'exchange', failure: 'timeout' });
       closeSilentAssociation(layers, owner.peer, now);
@@ -52,6 +56,9 @@ export function transmissionRefused(
       return;
     case 'server':
       layers.exchanges.responseRefused(owner.exchange, now);
+      return;
+    case 'freshness':
+      layers.requests.endFreshnessPing(owner.peer);
       return;
     case 'ping':
       failPing(layers, owner.request, { kind: 'exchange', failure: 'too-many-exchanges' });

@@ -251,6 +251,11 @@ export class MessageLayer {
     this.#transmissions.forgetPeer(peer);
   }
 
+  /** Whether a ping of ours to `peer` with this Message ID waits for its Reset. */
+  isPing(peer: PeerKey, messageId: number): boolean {
+    return this.#transmissions.isPing(peer, messageId);
+  }
+
   /** The Message ID that the next message to `peer` gets, for a process that goes on with it. */
   nextMessageId(peer: PeerKey): number {
     return this.#transmissions.messageIds.next(peer);

@@ -230,6 +230,10 @@ export class TransmissionTable {
     return undefined;
   }
 
+  isPing(peer: PeerKey, messageId: number): boolean {
+    return this.#sent.get(peer)?.get(messageId)?.content === 'empty';
+  }
+
   /** Forgets the messages to `peer`, but not which Message IDs are in use. */
   forgetPeer(peer: PeerKey): void {
     for (const transmission of this.#sent.get(peer)?.values() ?? []) this.#settle(transmission);

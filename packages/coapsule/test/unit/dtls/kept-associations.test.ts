@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { type KeepingOutput, KeptAssociations } from '../../../src/core/dtls/kept-associations.ts';
+import type { KeepingOutput } from '../../../src/core/dtls/dtls-output.ts';
+import { KeptAssociations } from '../../../src/core/dtls/kept-associations.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 
 class Fixture {
   readonly outputs: KeepingOutput[] = [];
-  readonly kept = new KeptAssociations<string>((output) => this.outputs.push(output));
+  readonly kept = new KeptAssociations((output) => this.outputs.push(output));
   readonly sent: number[] = [];
 
   constructor(role: 'client' | 'server' = 'server') {
@@ -13,8 +14,9 @@ class Fixture {
   }
 
   send(sequence: number, at = 0, isAlert = false): void {
-    const record = { sequence, datagram: new Uint8Array(1), to: 'peer' };
-    if (this.kept.mayLeave(1, isAlert, record, instant(at))) this.sent.push(sequence);
+    this.kept.noteTime(instant(at));
+    if (this.kept.mayWrite(1, sequence, isAlert)) this.sent.push(sequence);
+    else if (!isAlert) this.kept.hold(1, Uint8Array.of(sequence >> 8, sequence & 0xff));
   }
 
   reservations(): number[] {
@@ -26,12 +28,12 @@ class Fixture {
   }
 
   stored(upTo: number): void {
-    for (const { sequence } of this.kept.reservationStored(1, upTo)) this.sent.push(sequence);
+    for (const [high = 0, low = 0] of this.kept.reservationStored(1, upTo)) this.sent.push(high * 256 + low);
   }
 }
 
 suite('reserved sequence numbers', () => {
-  test('nothing leaves beyond what is reserved, and what was held back leaves in order when it is', () => {
+  test('nothing is written beyond what is reserved, and what was held back goes out in order when it is', () => {
     const fixture = new Fixture();
     for (let sequence = 10; sequence < 80; sequence++) fixture.send(sequence);
     assert.equal(fixture.sent.at(-1), 69);
@@ -78,7 +80,7 @@ suite('reserved sequence numbers', () => {
     assert.deepEqual(fixture.sent.slice(-3), [69, 72, 73]);
   });
 
-  test('at most 32 records are held back; more are dropped', () => {
+  test('at most 32 messages are held back; more are dropped', () => {
     const fixture = new Fixture();
     for (let sequence = 10; sequence < 200; sequence++) fixture.send(sequence);
     fixture.stored(fixture.reservations()[0] ?? 0);

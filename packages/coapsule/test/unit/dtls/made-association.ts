@@ -50,6 +50,7 @@ export class MadeAssociations {
   constructor(config: Partial<DtlsConfig> = {}) {
     this.table = new EstablishedAssociations({
       config: checkDtlsConfig(config),
+      crypto: nodeCrypto,
       random: new SeededRandom(6),
       connectionIds: this.connectionIds,
       keepsClientsAlive: false,

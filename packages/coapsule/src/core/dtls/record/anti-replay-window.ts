@@ -20,6 +20,12 @@ export interface ReplayWindowState {
   older: number;
 }
 
+/** A window in which every record up to `highest` counts as received; for -1 none. */
+export function everythingReceived(highest: number): ReplayWindowState {
+  const bits = highest < 0 ? 0 : 0xffffffff;
+  return { highest, recent: bits, older: bits };
+}
+
 /** Whether a record with this sequence number is new; changes nothing. Left of the window counts as seen. */
 export function isNewRecord(state: Readonly<ReplayWindowState>, sequenceNumber: number): boolean {
   const age = state.highest - sequenceNumber;

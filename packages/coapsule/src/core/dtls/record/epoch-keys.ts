@@ -22,6 +22,8 @@ import {
 export interface EpochKeys {
   readonly suite: CipherSuite;
   readonly aead: AeadKey;
+  /** What `aead` was made from: an association that outlives this process takes it along. */
+  readonly key: Uint8Array;
   /** The fixed part of the nonce: 4 or 12 bytes. */
   readonly writeIv: Uint8Array;
   /** In each record under these keys (RFC 9146 §4); empty when records have the usual format. */
@@ -29,7 +31,7 @@ export interface EpochKeys {
 }
 
 /**
- * Keys for one direction of an epoch. The key goes into the provider once and is not kept here.
+ * Keys for one direction of an epoch.
  *
  * @throws InvariantError when a length is not that of the suite.
  */
@@ -45,7 +47,8 @@ export function createEpochKeys(
       `${suite.name} with a key of ${writeKey.length} and an IV of ${writeIv.length} bytes`,
     );
   }
-  return { suite, aead: crypto.aead(suite.aead, writeKey), writeIv: writeIv.slice(), connectionId };
+  const aead = crypto.aead(suite.aead, writeKey);
+  return { suite, aead, key: writeKey.slice(), writeIv: writeIv.slice(), connectionId };
 }
 
 /** Bytes a record has more than its content: header, connection id and inner type, explicit nonce, tag. */
