@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash, createHmac, createSecretKey, type Hash, type KeyObject } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type {
   AeadAlgorithm,
   AeadKey,
@@ -17,6 +17,7 @@ import type {
   RunningHash,
 } from '../core/foundation/crypto-provider.ts';
 import { nodeAead } from './node-aead.ts';
+import { nodeHmac } from './node-hmac.ts';
 import { nodeKeyShare } from './node-key-share.ts';
 import { nodePublicKey } from './node-signature.ts';
 import { plainBytes } from './plain-bytes.ts';
@@ -41,7 +42,7 @@ export const nodeCrypto: CryptoProvider = {
     return plainBytes(hash.digest());
   },
   hmac(algorithm: HashAlgorithm, key: Uint8Array): MacKey {
-    return new NodeMacKey(hashNames[algorithm], createSecretKey(key));
+    return nodeHmac(algorithm, key);
   },
   keyShare(group: NamedGroup): KeyShare {
     return nodeKeyShare(group);
@@ -65,21 +66,5 @@ class NodeRunningHash implements RunningHash {
   digest(): Uint8Array {
     // `digest` ends a Node hash, so it is called on a copy.
     return plainBytes(this.#hash.copy().digest());
-  }
-}
-
-class NodeMacKey implements MacKey {
-  readonly #hashName: string;
-  readonly #key: KeyObject;
-
-  constructor(hashName: string, key: KeyObject) {
-    this.#hashName = hashName;
-    this.#key = key;
-  }
-
-  sign(...parts: readonly Uint8Array[]): Uint8Array {
-    const hmac = createHmac(this.#hashName, this.#key);
-    for (const part of parts) hmac.update(part);
-    return plainBytes(hmac.digest());
   }
 }
