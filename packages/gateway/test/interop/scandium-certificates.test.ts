@@ -30,12 +30,6 @@ const suites: readonly (readonly [CipherSuiteName, 'P-256' | 'P-384' | 'RSA'])[]
   ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'RSA'],
 ];
 
-const groups = [
-  ['X25519', 'X25519'],
-  ['secp256r1', 'P-256'],
-  ['secp384r1', 'P-384'],
-] as const;
-
 describe('Scandium with a certificate', () => {
   for (const [suite, key] of suites) {
     peerTest(`its server answers our client: ${suite}, ${key}`, ['scandium'], async (t) => {
@@ -65,21 +59,6 @@ describe('Scandium with a certificate', () => {
       peer.say(`send ${helloRequest}`);
       assert.match(String((await peer.event('data'))['text']), /Hello, world!/);
       assert.equal((await server.connected()).suite, suite);
-    });
-  }
-
-  for (const [group, name] of groups) {
-    peerTest(`agrees with our server on ${name}`, ['scandium'], async (t) => {
-      const server = await startOwnServer(t, mutualServer('RSA'));
-      const peer = await startScandium(
-        t,
-        'client',
-        server.port,
-        ...['--credentials', endEntity({ role: 'client', key: 'RSA' }).both, '--trust', trustAnchor()],
-        ...['--groups', group, '--suites', 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'],
-      );
-      peer.say(`send ${helloRequest}`);
-      assert.equal((await peer.event('connected'))['group'], group);
     });
   }
 

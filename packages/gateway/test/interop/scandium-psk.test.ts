@@ -42,6 +42,21 @@ describe('Scandium with a pre-shared key', () => {
     }
   });
 
+  for (const group of ['X25519', 'secp256r1', 'secp384r1']) {
+    peerTest(`both sides agree on ${group}`, ['scandium'], async (t) => {
+      const suite: CipherSuiteName = 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256';
+      const options = [...psk, '--suites', suite, '--groups', group];
+      const server = await startOwnServer(t, { psk: servedPsk });
+      const client = await startScandium(t, 'client', server.port, ...options);
+      client.say(`send ${helloRequest}`);
+      assert.equal((await client.event('connected'))['group'], group);
+      const port = await freeUdpPorts(1);
+      const peer = await startScandium(t, 'server', port, ...options);
+      await ownClient(t, { psk: ownPsk, suites: [suite] }).get(`coaps://127.0.0.1:${port}/hello`);
+      assert.equal((await peer.event('connected'))['group'], group);
+    });
+  }
+
   for (const suite of suites) {
     peerTest(`its client reads from our server: ${suite}`, ['scandium'], async (t) => {
       const server = await startOwnServer(t, { psk: servedPsk });
