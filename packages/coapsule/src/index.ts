@@ -41,6 +41,7 @@ export type { Middleware } from './api/middleware.ts';
 export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
+export { recordOverhead } from './api/record-overhead.ts';
 export { Request } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
 export { Response } from './api/response.ts';

@@ -5,9 +5,8 @@
  */
 
 import type { EndpointCredentials } from '../core/dtls/credentials.ts';
-import { equalBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { spkiOf, trustAnchorsOf } from './credential-input.ts';
+import { fingerprintOf, trustAnchorsOf } from './credential-input.ts';
 import type { ClientCredentialOptions, PeerPublicKeys, PublicKeyInput } from './credential-options.ts';
 import { denyList } from './deny-list.ts';
 import { clientCredentials } from './own-credentials.ts';
@@ -51,8 +50,8 @@ export function clientSecurity(
     policy: (server) => ({
       peer: 'server',
       trustAnchors: anchors,
-      publicKeyOwner: async ({ spki }) =>
-        (await isKnownKey(spki, server)) ? { identity: server.serverName ?? server.host } : undefined,
+      publicKeyOwner: async ({ fingerprint }) =>
+        (await isKnownKey(fingerprint, server)) ? { identity: server.serverName ?? server.host } : undefined,
       denied,
       verifyPeer,
       dangerouslySkip: dangerouslySkipVerification,
@@ -63,18 +62,16 @@ export function clientSecurity(
 
 function knownKeys(
   given: PeerPublicKeys | undefined,
-): (spki: Uint8Array, server: RemoteServer) => boolean | Promise<boolean> {
+): (fingerprint: string, server: RemoteServer) => boolean | Promise<boolean> {
   if (given === undefined) return () => false;
-  const where = 'new Client: peerPublicKeys';
-  const read = (input: PublicKeyInput | readonly PublicKeyInput[]): Uint8Array[] => {
+  const read = (input: PublicKeyInput | readonly PublicKeyInput[]): Set<string> => {
     const list: readonly unknown[] = Array.isArray(input) ? input : [input];
-    return list.map((one) => spkiOf(where, one as PublicKeyInput));
+    return new Set(list.map((one) => fingerprintOf('new Client: peerPublicKeys', one as PublicKeyInput)));
   };
-  const isAmong = (keys: readonly Uint8Array[], spki: Uint8Array): boolean =>
-    keys.some((key) => equalBytes(key, spki));
   if (typeof given === 'function') {
-    return async (spki, { host, address }) => isAmong(read(await given({ host, port: address.port })), spki);
+    return async (fingerprint, { host, address }) =>
+      read(await given({ host, port: address.port })).has(fingerprint);
   }
   const keys = read(given);
-  return (spki) => isAmong(keys, spki);
+  return (fingerprint) => keys.has(fingerprint);
 }

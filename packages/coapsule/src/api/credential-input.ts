@@ -6,6 +6,7 @@
 
 import { ApiMisuseError, InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import { type Certificate, decodeCertificate, type TrustAnchor } from '../core/x509/certificate.ts';
+import { normalizeFingerprint } from '../core/x509/raw-public-key.ts';
 import { readCertificates, readPublicKey, systemTrustAnchors } from '../crypto/node-credentials.ts';
 import {
   type CertificateInfo,
@@ -58,9 +59,10 @@ export function trustAnchorsOf(where: string, given: TrustAnchors): () => readon
   return () => anchors;
 }
 
-/** SubjectPublicKeyInfo of a key. @throws ApiMisuseError for what is none. */
-export function spkiOf(where: string, input: PublicKeyInput): Uint8Array {
-  return reading(where, () => readPublicKey(input)).spki;
+/** The fingerprint of a key, or the one that was given. @throws ApiMisuseError for what is neither. */
+export function fingerprintOf(where: string, input: PublicKeyInput): string {
+  const given = typeof input === 'string' ? normalizeFingerprint(input) : undefined;
+  return given ?? publicKeyInfo(reading(where, () => readPublicKey(input)).spki).fingerprint;
 }
 
 /**
@@ -80,5 +82,5 @@ export function describeCertificates(
  * @throws ApiMisuseError for what is none.
  */
 export function describePublicKey(input: PublicKeyInput): PublicKeyInfo {
-  return publicKeyInfo(spkiOf('describePublicKey', input));
+  return publicKeyInfo(reading('describePublicKey', () => readPublicKey(input)).spki);
 }

@@ -17,7 +17,10 @@ export type CertificateInput = string | Uint8Array | { readonly raw: Uint8Array 
 /** PEM text, DER bytes (PKCS #8, SEC 1, PKCS #1), or Node's KeyObject. */
 export type PrivateKeyInput = Parameters<typeof readSigningKey>[0];
 
-/** PEM text, DER bytes (SubjectPublicKeyInfo), or Node's KeyObject; a certificate stands for its key. */
+/**
+ * PEM text, DER bytes (SubjectPublicKeyInfo), or Node's KeyObject; a certificate stands for its key. Where a key is only
+ * to be recognised, its fingerprint does: `sha256:` and 64 hexadecimal digits.
+ */
 export type PublicKeyInput = Parameters<typeof readPublicKey>[0];
 
 /** A certificate of our own (RFC 5280) and its key. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CipherSuite, type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
+import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { PeerAuthentication } from '../core/dtls/credentials.ts';
 import type { DtlsOutput } from '../core/dtls/dtls-layer.ts';
 import { toHex } from '../core/foundation/bytes.ts';
@@ -20,6 +20,7 @@ import {
   type PublicKeyInfo,
   publicKeyInfo,
 } from './certificate-info.ts';
+import { recordOverhead } from './record-overhead.ts';
 
 /** How a peer is protected, and who it has proved to be. */
 export type PeerSecurity =
@@ -132,13 +133,6 @@ function peerProof(authentication: PeerAuthentication): PeerProof {
       return { kind: 'x509', certificate: certificateInfo(certificate) };
     }
   }
-}
-
-/** RFC 6347 §4.1: 13 bytes of header; RFC 9146 §4: the connection id, and the real content type. */
-function recordOverhead(name: CipherSuiteName, connectionIdLength: number): number {
-  const { recordIvLength, tagLength } = suiteByName(name) as CipherSuite;
-  const forConnectionId = connectionIdLength === 0 ? 0 : connectionIdLength + 1;
-  return 13 + recordIvLength + tagLength + forConnectionId;
 }
 
 export const noSecurity: PeerSecurity = { kind: 'none' };

@@ -111,13 +111,15 @@ function exchangeError(
 }
 
 function handshakeError(failure: HandshakeFailure, server: RemoteServer): CoapsuleError {
-  const verdict = failure.cause === 'alert-received' ? verdicts[failure.alertReceived ?? -1] : undefined;
+  const verdict = failure.cause === 'identity-or-key' ? undefined : verdicts[failure.alertReceived ?? -1];
   const isAboutCredentials = verdict !== undefined || credentialCauses.has(failure.cause);
   const message = `handshake with ${place(server)} failed: ${failure.detail}`;
   return new CoapsuleError(
     isAboutCredentials ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE',
     message,
-    verdict ?? alertSteps[failure.alertReceived ?? -1] ?? nextSteps[failure.cause],
+    verdict ??
+      (failure.cause === 'alert-received' ? alertSteps[failure.alertReceived ?? -1] : undefined) ??
+      nextSteps[failure.cause],
     { handshake: failure },
   );
 }
@@ -181,6 +183,7 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, string>> = {
   'name-mismatch': "use a name that the server's certificate has, or tell it with `serverName`",
   'unknown-public-key': "pin the server's public key if it is the right one",
   'peer-refused': 'the own `verifyPeer` decided so',
+  'credential-refused': 'the server does not accept what we have shown: its log says why',
   'bad-signature': 'someone changed the handshake on its way, or the key does not fit the certificate',
   'client-certificate-missing': 'give the client a certificate and its key',
   'unsupported-extension': report,

@@ -6,8 +6,7 @@
 
 import type { EndpointCredentials } from '../core/dtls/credentials.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { publicKeyInfo } from './certificate-info.ts';
-import { spkiOf, trustAnchorsOf } from './credential-input.ts';
+import { fingerprintOf, trustAnchorsOf } from './credential-input.ts';
 import type { ClientPublicKeys, PeerMatch, ServerCredentialOptions } from './credential-options.ts';
 import { denyList } from './deny-list.ts';
 import { expectKnownOptions } from './known-options.ts';
@@ -72,9 +71,7 @@ function ownerLookup(
   if (typeof given === 'function') return given;
   const owners = new Map<string, PeerMatch>();
   for (const [identity, input] of given) {
-    const { fingerprint } = publicKeyInfo(
-      spkiOf(`${where}: clientPublicKeys: the key of '${identity}'`, input),
-    );
+    const fingerprint = fingerprintOf(`${where}: clientPublicKeys: the key of '${identity}'`, input);
     const other = owners.get(fingerprint);
     if (other !== undefined) {
       throw new ApiMisuseError(

@@ -138,7 +138,7 @@ for (const [name, options, serverCause, clientStep] of [
   test(`a client certificate ${name} ends the handshake with a named reason on both ends`, async (t) => {
     const { uri, client, events } = await serve(t, mutual);
     const error = await failureOf(client({ trustAnchors, ...options }).get(uri));
-    assert.equal(error.handshake?.cause, 'alert-received');
+    assert.ok(error.handshake?.alertReceived !== undefined);
     assert.match(`${error.message}\n${error.nextStep}`, clientStep);
     const [event] = events;
     assert.ok(event?.kind === 'handshake-failed');

@@ -8,6 +8,7 @@ import type { CipherSuiteName } from 'coapsule';
 import { type Command, Option } from 'commander';
 import { repeatedSuite } from './cipher-suite-option.ts';
 import { CommandFailure } from './command-failure.ts';
+import type { CredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import {
   blockSizeValue,
@@ -22,11 +23,14 @@ import {
 } from './option-values.ts';
 
 /** Options that every client verb takes. */
-export interface ClientCommandOptions {
+export interface ClientCommandOptions extends CredentialFiles {
   readonly identity?: string;
   readonly key?: Uint8Array;
   readonly pskFile?: string;
   readonly credentials?: string;
+  readonly insecure?: true;
+  /** Length of the own connection id; `true` is the default one, `false` none. */
+  readonly cid?: number | boolean;
   readonly timeout?: number;
   /** 0 … 1 */
   readonly loss?: number;
@@ -87,6 +91,13 @@ export function addClientOptions(command: Command): Command {
     .option('-u, --identity <id>', 'PSK identity')
     .option('-k, --key <key>', 'PSK: text, or 0x and hex', secretKeyValue)
     .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
+    .option('-c, --cert <file>', 'X.509 certificate, with those that certify it')
+    .option('-j, --private-key <file>', 'its private key, unless it is in the same file')
+    .option('-C, --ca <file>', 'whom to trust: authorities, or "system" (the default with -c)')
+    .option('-M, --rpk <file>', 'raw public key: the own key pair (RFC 7250)')
+    .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
+    .option('--passphrase-file <file>', 'for an encrypted private key')
+    .option('--insecure', 'do NOT verify the server: anybody can pose as it')
     .option('--credentials <file>', 'JSON map from URI patterns to credentials')
     .option(
       '-B, --timeout <s>',
@@ -95,6 +106,8 @@ export function addClientOptions(command: Command): Command {
     )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
     .option('--sni <name>', 'server name sent in the handshake')
+    .option('--cid [length]', 'length of the own connection id, 0 to 20 (RFC 9146; on by default)', cidValue)
+    .option('--no-cid', 'do without connection ids')
     .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
     .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)')
     .option('--mtu <bytes>', 'largest UDP payload to send', (text) => wholeNumber(text, 64, 65507))
@@ -109,6 +122,19 @@ export function addClientOptions(command: Command): Command {
     );
   for (const { flags } of laterOptions) command.addOption(new Option(flags).hideHelp());
   return command;
+}
+
+function cidValue(text: string): number {
+  return wholeNumber(text, 0, 20);
+}
+
+/** Leaves out `--cid` without a length, which says what is the default: it must not take the URI for its length. */
+export function withoutBareCid(args: readonly string[]): string[] {
+  const end = args.indexOf('--');
+  return args.filter(
+    (argument, index) =>
+      argument !== '--cid' || (end >= 0 && index > end) || /^\d/.test(args[index + 1] ?? ''),
+  );
 }
 
 /** Commander's own message would repeat the key. */
@@ -126,16 +152,8 @@ const laterOptions: readonly {
   readonly attribute: string;
   readonly subject: string;
 }[] = [
-  { flags: '-c, --cert <file>', attribute: 'cert', subject: 'X.509 certificates' },
-  { flags: '-j, --private-key <file>', attribute: 'privateKey', subject: 'X.509 certificates' },
-  { flags: '-C, --ca <file>', attribute: 'ca', subject: 'X.509 certificates' },
-  { flags: '--insecure', attribute: 'insecure', subject: 'X.509 certificates' },
-  { flags: '-M, --rpk <file>', attribute: 'rpk', subject: 'raw public keys' },
-  { flags: '--peer-rpk <file>', attribute: 'peerRpk', subject: 'raw public keys' },
   { flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' },
   { flags: '-P, --proxy <uri>', attribute: 'proxy', subject: 'proxies' },
-  { flags: '--cid [length]', attribute: 'cid', subject: 'Connection ID' },
-  { flags: '--no-cid', attribute: 'cid', subject: 'Connection ID' },
   { flags: '--session <file>', attribute: 'session', subject: 'kept associations' },
   { flags: '--session-key <file>', attribute: 'sessionKey', subject: 'kept associations' },
 ];
@@ -143,19 +161,15 @@ const laterOptions: readonly {
 /** Refuses options whose part of the product is still to come, by name. */
 export function refuseLaterOptions(command: Command): void {
   for (const { flags, attribute, subject } of laterOptions) {
-    if (command.getOptionValueSource(attribute) === 'cli' && isTheFlagGiven(command, flags, attribute)) {
+    if (command.getOptionValueSource(attribute) === 'cli') {
       throw new CommandFailure(
         ExitCode.Usage,
-        `${flags.replace(/ [<[].*$/, '')} cannot be used: ${subject} are not there yet`
-          .replace('OSCORE are', 'OSCORE is')
-          .replace('Connection ID are', 'Connection ID is'),
-        'leave the option out; this version has pre-shared keys (-u and -k)',
+        `${flags.replace(/ [<[].*$/, '')} cannot be used: ${subject} are not there yet`.replace(
+          'OSCORE are',
+          'OSCORE is',
+        ),
+        'leave the option out; this version has DTLS (-u and -k, -c and -j, -M)',
       );
     }
   }
-}
-
-/** `--cid` and `--no-cid` share an attribute. */
-function isTheFlagGiven(command: Command, flags: string, attribute: string): boolean {
-  return flags.startsWith('--no-') === (command.getOptionValue(attribute) === false);
 }

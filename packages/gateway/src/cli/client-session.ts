@@ -8,18 +8,18 @@ import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram, ClientOptions, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
+import { type ChosenCredentials, chooseCredentials } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
-import { choosePsk } from './psk-choice.ts';
 import { openSecretFile } from './secret-file.ts';
 import type { TargetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
 /** What `coapsule client` needs beyond the options of the verbs. */
 export interface SessionExtras {
-  readonly psk?: ClientOptions['psk'];
+  readonly credentials?: ChosenCredentials;
   readonly bind?: { readonly host?: string; readonly port?: number };
   readonly trace?: ClientOptions['trace'];
 }
@@ -39,14 +39,14 @@ export async function withClient<Result>(
   const other = uri.scheme === 'coap' ? { scheme: 'coaps', port: 5684 } : { scheme: 'coap', port: 5683 };
   const isPortOfOther = uri.port === other.port;
   if (isPortOfOther) warn(`port ${uri.port} is usually the one of ${other.scheme}`);
-  const psk = extras.psk ?? choosePsk(uri, options, warn);
+  const credentials = extras.credentials ?? chooseCredentials(uri, options, warn);
   const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
   const print =
     extras.trace ?? traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`));
   const secrets = openSecrets(options, environment);
   try {
     const client = await environment.createClient({
-      ...(psk !== undefined && { psk }),
+      ...credentials,
       ...(secrets.keylog !== undefined && { keylog: secrets.keylog }),
       ...(secrets.capture !== undefined && { capture: secrets.capture }),
       ...((progress !== undefined || print !== undefined) && {
@@ -59,6 +59,7 @@ export async function withClient<Result>(
       ...(options.sni !== undefined && { serverName: options.sni }),
       ...(options.suite !== undefined && { suites: options.suite }),
       ...(options.ems === false && { extendedMasterSecret: 'preferred' as const }),
+      ...connectionIdOption(options),
       ...(options.mtu !== undefined && { mtu: options.mtu }),
       ...(options.loss !== undefined && { lossRate: options.loss }),
       ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
@@ -76,6 +77,11 @@ export async function withClient<Result>(
   } finally {
     secrets.close();
   }
+}
+
+function connectionIdOption({ cid }: ClientCommandOptions): Pick<ClientOptions, 'connectionId'> {
+  if (cid === undefined || cid === true) return {};
+  return { connectionId: cid === false ? 'off' : cid };
 }
 
 interface Secrets {

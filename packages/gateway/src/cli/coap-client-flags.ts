@@ -17,17 +17,12 @@ const letters = 'a:b:c:d:e:f:g:h:j:k:l:m:no:p:q:rs:t:u:v:wxy:zA:B:C:E:G:H:J:K:L:
 
 /** Flags whose part of the product is still to come, or that this implementation has nothing for. */
 const refusedFlags: Readonly<Record<string, string>> = {
-  c: 'X.509 certificates are not there yet',
-  j: 'X.509 certificates are not there yet',
-  C: 'X.509 certificates are not there yet',
-  R: 'X.509 certificates are not there yet',
-  Y: 'X.509 certificates are not there yet',
+  Y: 'TLS libraries have it, this implementation does not',
   J: 'PKCS #11 is not there',
-  M: 'raw public keys are not there yet',
   E: 'OSCORE is not there yet',
   P: 'proxies are not there yet',
   S: 'proxies are not there yet',
-  d: 'Connection ID is not there yet',
+  d: 'another port every few packets is not there',
   r: 'TCP and TLS are not there yet',
   X: 'TCP and TLS are not there yet',
   z: 'call home is not there',
@@ -57,6 +52,14 @@ export interface CoapClientRequest {
   readonly key: Uint8Array | undefined;
   readonly identity: string | undefined;
   readonly hints: readonly HintEntry[];
+  /** Files: certificate chain, its key, the authority, further authorities (or a folder of them), raw key pair. */
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly caFile: string | undefined;
+  readonly rootsFile: string | undefined;
+  readonly rpkFile: string | undefined;
+  /** `-n`: the server is not verified. */
+  readonly skipVerification: boolean;
   readonly bindHost: string | undefined;
   readonly bindPort: number | undefined;
   /** Share of datagrams lost, 0 … 1. */
@@ -118,6 +121,12 @@ class RequestBuilder {
   #key: Uint8Array | undefined;
   #identity: string | undefined;
   readonly #hints: HintEntry[] = [];
+  #certFile: string | undefined;
+  #keyFile: string | undefined;
+  #caFile: string | undefined;
+  #rootsFile: string | undefined;
+  #rpkFile: string | undefined;
+  #skipVerification = false;
   #bindHost: string | undefined;
   #bindPort: number | undefined;
   #loss: number | undefined;
@@ -145,6 +154,12 @@ class RequestBuilder {
       key: this.#key,
       identity: this.#identity,
       hints: this.#hints,
+      certFile: this.#certFile,
+      keyFile: this.#keyFile,
+      caFile: this.#caFile,
+      rootsFile: this.#rootsFile,
+      rpkFile: this.#rpkFile,
+      skipVerification: this.#skipVerification,
       bindHost: this.#bindHost,
       bindPort: this.#bindPort,
       loss: this.#loss,
@@ -203,6 +218,24 @@ class RequestBuilder {
         return;
       case 'u':
         this.#identity = value;
+        return;
+      case 'c':
+        this.#certFile = value;
+        return;
+      case 'j':
+        this.#keyFile = value;
+        return;
+      case 'C':
+        this.#caFile = value;
+        return;
+      case 'R':
+        this.#rootsFile = value;
+        return;
+      case 'M':
+        this.#rpkFile = value;
+        return;
+      case 'n':
+        this.#skipVerification = true;
         return;
       case 'l': {
         const percent = /^(\d+(?:\.\d+)?)%$/.exec(value);
@@ -271,9 +304,8 @@ class RequestBuilder {
           return refused('tokens of more than 8 bytes (RFC 8974) are not there yet');
         this.#token = new TextEncoder().encode(value);
         return;
-      // Nothing to do: n (no certificates here), K and y (no session is kept open), U (Uri-Host is sent for
+      // Nothing to do: K and y (no session is kept open), U (Uri-Host is sent for
       // names only, and coap-client's server is then the one that was resolved), V (no TLS library), 3 (test aid).
-      case 'n':
       case 'K':
       case 'y':
       case 'U':

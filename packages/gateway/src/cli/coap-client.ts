@@ -6,15 +6,17 @@
  * request was sent, whatever came of it, and 1 when none could be. What libcoap leaves unsaid, the cause and the
  * next step of a failure, is added on standard error.
  *
- * Differences: certificates, proxies, TCP, OSCORE and Connection ID are refused by name (see the flags).
+ * Differences: certificates are verified unless `-n` says otherwise; proxies, TCP and OSCORE are refused by name (see
+ * the flags).
  *
  * @module
  */
 
 import { readFileSync } from 'node:fs';
-import type { ClientOptions, PskCredential, RequestOptions, Response } from 'coapsule';
+import type { RequestOptions, Response } from 'coapsule';
 import { codeOfMethod, encodeBlock, type Method, OptionNumber, szxOf } from 'coapsule/message';
 import { withClient } from './client-session.ts';
+import { coapClientCredentials } from './coap-client-credentials.ts';
 import { type CoapClientRequest, parseCoapClientFlags } from './coap-client-flags.ts';
 import { libcoapLog, messageLogger } from './coap-client-log.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
@@ -31,11 +33,13 @@ const defaultWaitSeconds = 90;
 const repeatDelayMs = 1000;
 
 const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f file] [-h match_hint_file] [-k key]
+		[-c cert] [-j key] [-n] [-C ca] [-R roots] [-M raw_key]
 		[-l loss%] [-m method] [-o file] [-p port] [-s duration] [-t type] [-u user] [-v num] [-w] [-x]
 		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
 		[-T token] [-U] URI
 	The flags of libcoap's coap-client(5), with the same output and exit codes.
-	Not there yet: -c -j -C -R -M (certificates), -E (OSCORE), -P (proxies), -r -X (TCP), -d (Connection ID).
+	One difference: the server's certificate is verified, by the usual authorities without -C or -R; -n does not.
+	Not there yet: -E (OSCORE), -P (proxies), -r -X (TCP).
 Examples:
 	coapsule client -m get coap://[::1]/.well-known/core
 	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042
@@ -106,7 +110,7 @@ async function exchange(
   const uri = targetUri(request.uri);
   const payload = await payloadOf(request, environment);
   const trace = messageLogger(environment, request);
-  const psk = pskOf(request, uri.scheme === 'coaps');
+  const credentials = uri.scheme === 'coaps' ? coapClientCredentials(request, environment) : undefined;
   const options = {
     ...(request.loss !== undefined && { loss: request.loss }),
     ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
@@ -125,7 +129,7 @@ async function exchange(
       }
     });
   await withClient(uri, options, environment, use, {
-    ...(psk !== undefined && { psk }),
+    ...(credentials !== undefined && { credentials }),
     ...(trace !== undefined && { trace }),
     ...(Object.keys(bind).length > 0 && { bind }),
   });
@@ -188,14 +192,6 @@ async function payloadOf(
     environment.stderr.write(`cmdline_input_from_file: fopen: ${(error as Error).message}\n`);
     return undefined;
   }
-}
-
-function pskOf(request: CoapClientRequest, isSecure: boolean): ClientOptions['psk'] {
-  const { key, identity = '', hints } = request;
-  const fallback: PskCredential | undefined = key === undefined ? undefined : { identity, key };
-  if (!isSecure) return undefined;
-  if (hints.length === 0) return fallback;
-  return ({ hint }) => hints.find((entry) => entry.hint === (hint ?? '')) ?? fallback;
 }
 
 function requestOptions(

@@ -66,6 +66,20 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
   ERR_API_MISUSE: { exitCode: ExitCode.Usage, nextStep: 'see "coapsule VERB --help"' },
 };
 
+/** Next steps for causes of a failed handshake where an option of ours is one. */
+const handshakeSteps: Readonly<Record<string, string>> = {
+  'no-extended-master-secret': 'the server lacks RFC 7627: update it, or accept it as it is with --no-ems',
+  'no-common-suite':
+    'offer a suite that the server has with --suite; other credentials (-k, -c, -M) have others',
+  'unknown-ca': "name the authority that issued the server's certificate with -C FILE, if you trust it",
+  'name-mismatch': 'use a name of the certificate in the URI, or say with --sni which one you mean',
+  'unknown-public-key':
+    "pin the server's public key with --peer-rpk, by file or fingerprint, if it is the right one",
+  'no-common-certificate-type':
+    'use the same kind on both sides: certificates (-c, -C) or raw public keys (-M, --peer-rpk)',
+  'mtu-too-large': 'set a smaller --mtu',
+};
+
 const fileFailures: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
   EACCES: 'permission denied',
@@ -100,7 +114,9 @@ export function reportOf(error: unknown): FailureReport {
     // A handshake that nobody answered says nothing about credentials.
     const { cause } = (error as Error & { handshake?: { cause?: unknown } }).handshake ?? {};
     const exitCode = cause === 'peer-silent' ? ExitCode.NoAnswer : known.exitCode;
-    const own = typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep;
+    const own =
+      handshakeSteps[String(cause)] ??
+      (typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep);
     const verdict = cause === 'identity-or-key' ? 'identity unknown or key wrong: ' : '';
     return { exitCode, cause: `${verdict}${error.message}`, nextStep: own };
   }

@@ -16,6 +16,7 @@ import {
   type ClientCommandOptions,
   type RequestCommandOptions,
   refuseLaterOptions,
+  withoutBareCid,
 } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf, reportText } from './command-failure.ts';
@@ -209,7 +210,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   }
 
   prepare(program, environment);
-  await program.parseAsync(spreadSuites(args), { from: 'user' });
+  await program.parseAsync(withoutBareCid(spreadSuites(args)), { from: 'user' });
   return exitCode;
 }
 

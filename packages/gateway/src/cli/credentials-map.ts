@@ -1,12 +1,16 @@
 /**
  * Credentials files: a JSON map from URI patterns to credentials.
  *
- * The form is aiocoap's, as far as pre-shared keys go, and a short one:
+ * The form is aiocoap's, as far as pre-shared keys go, and short ones:
  * ```json
  * { "coaps://server/*": { "dtls": { "psk": { "ascii": "key" }, "client-identity": { "ascii": "id" } } },
  *   "coaps://other/*": { "identity": "id", "key": "text, or 0x and hex" },
- *   "coaps://third/*": ":shared", ":shared": { "identity": "id", "key": "key" } }
+ *   "coaps://third/*": ":shared", ":shared": { "identity": "id", "key": "key" },
+ *   "coaps://fourth/*": { "cert": "own.pem", "private-key": "own.key", "ca": "ca.pem" },
+ *   "coaps://fifth/*": { "rpk": "own.key", "peer-rpk": "server.pub" } }
  * ```
+ * File names stand beside the map. `ca` may be `system`, `peer-rpk` a fingerprint.
+ *
  * What `*` may stand for says uri-pattern.ts. The pattern with the most characters beside `*` wins. A default port
  * makes no difference.
  *
@@ -14,6 +18,7 @@
  */
 
 import { CommandFailure } from './command-failure.ts';
+import { besideFile, type CredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexBytes, keyBytes } from './option-values.ts';
 import type { PskLine } from './psk-file.ts';
@@ -22,8 +27,11 @@ import { parseUriPattern, type UriPattern } from './uri-pattern.ts';
 /** A credentials file that has been read. */
 export interface CredentialsMap {
   /** The credential of the most specific pattern that matches, or nothing. */
-  find(uri: string): PskLine | undefined;
+  find(uri: string): MappedCredential | undefined;
 }
+
+/** A pre-shared key, or files, with their paths. */
+export type MappedCredential = Partial<PskLine> & CredentialFiles;
 
 /**
  * Reads the text of a credentials file. All patterns are checked; of the credentials only those that are used.
@@ -74,14 +82,14 @@ function jsonObject(text: string, name: string): Record<string, unknown> {
   return value;
 }
 
-function credentialOf(map: Record<string, unknown>, pattern: string, name: string): PskLine {
+function credentialOf(map: Record<string, unknown>, pattern: string, name: string): MappedCredential {
   const value = map[pattern];
   const entry = typeof value === 'string' ? map[value] : value; // ":label" stands for an entry of its own
   const refuse = (cause: string): never => {
     throw new CommandFailure(
       ExitCode.Usage,
       `${name}, "${pattern}": ${cause}`,
-      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}} or {"identity": …, "key": …}',
+      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}}, {"identity": …, "key": …}, {"cert": …, "private-key": …, "ca": …} or {"rpk": …, "peer-rpk": …}',
     );
   };
   if (!isObject(entry))
@@ -101,8 +109,22 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
       key: keyBytes(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     };
   }
-  return refuse('it has no pre-shared key (other credentials are not there yet)');
+  const files = fileOptions.flatMap(([given, option]) => {
+    const file = entry[given];
+    if (file === undefined) return [];
+    if (typeof file !== 'string') return refuse(`"${given}" is the name of a file`);
+    return [[option, besideFile(name, file)]];
+  });
+  return files.length > 0 ? (Object.fromEntries(files) as CredentialFiles) : refuse('it has no credential');
 }
+
+const fileOptions = [
+  ['cert', 'cert'],
+  ['private-key', 'privateKey'],
+  ['ca', 'ca'],
+  ['rpk', 'rpk'],
+  ['peer-rpk', 'peerRpk'],
+] as const;
 
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (!isObject(value)) return undefined;

@@ -1,48 +1,31 @@
 /**
- * Which pre-shared key a verb uses: from the command line, an identity file or a credentials map.
+ * The pre-shared key that a verb is given: on the command line, or in an identity file.
  *
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import type { PskCredential } from 'coapsule';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { CommandFailure } from './command-failure.ts';
-import { parseCredentialsMap } from './credentials-map.ts';
 import { ExitCode } from './exit-code.ts';
 import { hexText } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
-import type { TargetUri } from './target-uri.ts';
 
 /** RFC 4279 §7.2 leaves the length open; below this a captured handshake can be tried out (spec: warn). */
 const shortKeyBytes = 16;
 
-/**
- * The credential for a URI, or nothing for a `coap` URI that needs none.
- *
- * `-u` with `-k` goes before `--psk-file`, and that before `--credentials`. A `coaps` URI without a credential is
- * refused with the exit code for security: `coaps` never falls back to `coap`.
- */
-export function choosePsk(
-  uri: TargetUri,
+/** The pre-shared key of the options: `-u` with `-k` goes before `--psk-file`. */
+export function pskFromOptions(
   options: ClientCommandOptions,
   warn: (text: string) => void,
 ): PskCredential | undefined {
-  const psk = fromCommandLine(options) ?? fromPskFile(options, warn) ?? fromCredentials(uri, options, warn);
-  if (psk === undefined) {
-    if (uri.scheme === 'coap') return undefined;
-    throw new CommandFailure(
-      ExitCode.Security,
-      options.credentials === undefined
-        ? `${uri.text} needs credentials`
-        : `${options.credentials} has no credential for ${uri.text}`,
-      'give identity and key with -u ID -k KEY, --psk-file FILE or --credentials FILE',
-    );
-  }
-  if (uri.scheme === 'coap') warn('the key is not used: a coap URI is not secured, coaps is');
-  else if (psk.key.length < shortKeyBytes)
-    warn(`the key has ${psk.key.length} bytes, fewer than 16: it can be guessed from one captured handshake`);
-  return psk;
+  return fromCommandLine(options) ?? fromPskFile(options, warn);
+}
+
+/** Warns of a key that is short enough to be guessed. */
+export function warnAboutKey({ key }: PskCredential, warn: (text: string) => void): void {
+  if (key.length < shortKeyBytes)
+    warn(`the key has ${key.length} bytes, fewer than 16: it can be guessed from one captured handshake`);
 }
 
 function fromCommandLine({ identity, key, pskFile }: ClientCommandOptions): PskCredential | undefined {
@@ -86,18 +69,4 @@ function fromPskFile(
     entries.length === 0 ? `${pskFile} has no identity` : `${pskFile} has ${entries.length} identities`,
     entries.length === 0 ? 'add a line with "coapsule keys psk ID --file FILE"' : 'choose one with -u ID',
   );
-}
-
-function fromCredentials(
-  uri: TargetUri,
-  { credentials }: ClientCommandOptions,
-  warn: (text: string) => void,
-): PskCredential | undefined {
-  if (credentials === undefined) return undefined;
-  const map = parseCredentialsMap(readFileSync(credentials, 'utf8'), credentials);
-  if (process.platform !== 'win32' && (statSync(credentials).mode & 0o077) !== 0) {
-    warn(`${credentials} can be read by others: chmod 600 ${credentials}`);
-  }
-  // For coap no credential is looked up: a map may name other hosts only.
-  return uri.scheme === 'coap' ? undefined : map.find(uri.text);
 }

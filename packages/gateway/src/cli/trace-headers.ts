@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TraceEvent } from 'coapsule';
+import { describeCertificates, describePublicKey, recordOverhead, type TraceEvent } from 'coapsule';
 import { decodeMessage, isDecodeFault } from 'coapsule/message';
 import { codeLabel } from './message-text.ts';
 import { hexText } from './option-values.ts';
@@ -24,12 +24,49 @@ export function headerLine(event: TraceEvent): string | undefined {
       return `${arrow} ${event.address.key} ${message.type} ${codeLabel(message.code)} Message-ID ${id}${token}${payload}`;
     }
     case 'connected':
-      return `* ${event.address.key} DTLS association established: ${event.suite}, extended master secret ${event.extendedMasterSecret ? 'yes' : 'no'}`;
+      return `* ${event.address.key} DTLS association ${event.resumed ? 'resumed' : 'established'}: ${associationText(event)}`;
     case 'closed':
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
       return `* ${event.address.key} DTLS handshake failed: ${event.failure.detail}`;
     default:
       return undefined;
+  }
+}
+
+/** Suite, what it costs, and what was agreed on and proved. */
+function associationText({
+  suite,
+  extendedMasterSecret,
+  connectionIdLengths: ids,
+  protocol,
+  authentication,
+}: Extract<TraceEvent, { kind: 'connected' }>): string {
+  const sent = recordOverhead(suite, ids?.peer);
+  const received = recordOverhead(suite, ids?.own);
+  const overhead = sent === received ? `${sent} bytes` : `${sent} bytes sent, ${received} received`;
+  return [
+    suite,
+    `extended master secret ${extendedMasterSecret ? 'yes' : 'no'}`,
+    `${overhead} more in each record`,
+    ...(ids === undefined ? [] : [`connection id of ${ids.own} bytes to us, ${ids.peer} to the peer`]),
+    ...(protocol === undefined ? [] : [`protocol ${protocol}`]),
+    ...proofText(authentication),
+  ].join(', ');
+}
+
+function proofText(
+  authentication: Extract<TraceEvent, { kind: 'connected' }>['authentication'],
+): readonly string[] {
+  switch (authentication.kind) {
+    case 'psk':
+    case 'none':
+      return [];
+    case 'raw-public-key':
+      return [`raw public key ${describePublicKey(authentication.publicKey).fingerprint}`];
+    case 'x509':
+      return describeCertificates(authentication.certificate).map(
+        ({ subject, notAfter }) => `certificate of ${subject} until ${notAfter.toISOString().slice(0, 10)}`,
+      );
   }
 }

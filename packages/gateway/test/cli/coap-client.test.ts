@@ -63,8 +63,20 @@ describe('flags of coap-client', () => {
       ['-k 0x alone is text', ['-k', '0x'], { key: bytes('0x') }],
       ['-a and -p', ['-a', '127.0.0.1', '-p', '5700'], { bindHost: '127.0.0.1', bindPort: 5700 }],
       ['-l with a percentage', ['-l', '25%'], { loss: 0.25 }],
+      [
+        '-c, -j, -C, -R, -M and -n',
+        ['-c', 'c.pem', '-j', 'c.key', '-C', 'ca.pem', '-R', 'roots', '-M', 'rpk.pem', '-n'],
+        {
+          certFile: 'c.pem',
+          keyFile: 'c.key',
+          caFile: 'ca.pem',
+          rootsFile: 'roots',
+          rpkFile: 'rpk.pem',
+          skipVerification: true,
+        },
+      ],
       ['-v and -x', ['-v', '7', '-x'], { logLevel: 7, hidePayloadInLog: true }],
-      ['flags without effect here', ['-n', '-U', '-K', '5', '-V', '3', '-L', '3', '-3'], { warnings: [] }],
+      ['flags without effect here', ['-U', '-K', '5', '-V', '3', '-L', '3', '-3'], { warnings: [] }],
       [
         'clustered and attached',
         ['-Nwv6', '-mpost'],
@@ -88,11 +100,6 @@ describe('flags of coap-client', () => {
   });
 
   const refused = [
-    '-c x',
-    '-j x',
-    '-C x',
-    '-R x',
-    '-M x',
     '-J x',
     '-E x',
     '-P coap://p',

@@ -128,7 +128,7 @@ describe('credentials files', () => {
   test('an entry without a pre-shared key is refused when it is the one, and ignored when it is not', () => {
     const map = { 'coaps://a/*': { oscore: { basedir: '/x' } }, 'coaps://b/*': short('b') };
     assert.throws(() => identityFor('coaps://a/', map), {
-      message: /"coaps:\/\/a\/\*": it has no pre-shared key/,
+      message: /"coaps:\/\/a\/\*": it has no credential/,
       exitCode: 64,
     });
     assert.equal(identityFor('coaps://b/', map), 'b');

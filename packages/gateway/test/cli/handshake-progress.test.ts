@@ -22,6 +22,8 @@ const connected: TraceEvent = {
   address,
   role: 'client',
   identity: Uint8Array.of(1),
+  authentication: { kind: 'psk' },
+  resumed: false,
   suite: 'TLS_PSK_WITH_AES_128_CCM_8',
   extendedMasterSecret: true,
 };

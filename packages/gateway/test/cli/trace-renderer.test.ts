@@ -117,6 +117,8 @@ describe('trace', () => {
         address,
         role: 'client',
         identity: Uint8Array.of(0x69),
+        authentication: { kind: 'psk' },
+        resumed: false,
         suite: 'TLS_PSK_WITH_AES_128_CCM_8',
         extendedMasterSecret: true,
       },
@@ -130,7 +132,7 @@ describe('trace', () => {
       },
     ];
     assert.deepEqual(lines(1, ...events), [
-      '* [::1]:5683 DTLS association established: TLS_PSK_WITH_AES_128_CCM_8, extended master secret yes',
+      '* [::1]:5683 DTLS association established: TLS_PSK_WITH_AES_128_CCM_8, extended master secret yes, 29 bytes more in each record',
       '* [::1]:5683 DTLS association closed: close-notify',
       '* [::1]:5683 DTLS handshake failed: nobody answers',
     ]);

@@ -1,0 +1,19 @@
+/**
+ * What protection costs in each record, for those who count bytes.
+ *
+ * @module
+ */
+
+import { type CipherSuite, type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
+
+/**
+ * Bytes that a DTLS 1.2 record has more than its content: header, explicit nonce and authentication tag, and with a
+ * connection id that and the real content type (RFC 6347 §4.1, RFC 9146 §4). 29 with TLS_PSK_WITH_AES_128_CCM_8.
+ *
+ * @param connectionIdLength 0 … 255 bytes; 0 is a record in the usual format.
+ */
+export function recordOverhead(suite: CipherSuiteName, connectionIdLength = 0): number {
+  const { recordIvLength, tagLength } = suiteByName(suite) as CipherSuite;
+  const forConnectionId = connectionIdLength === 0 ? 0 : connectionIdLength + 1;
+  return 13 + recordIvLength + tagLength + forConnectionId;
+}

@@ -1,0 +1,106 @@
+/**
+ * What a verb proves itself with and whom it trusts: from the command line, an identity file or a credentials map.
+ *
+ * @module
+ */
+
+import { readFileSync, statSync } from 'node:fs';
+import type { ClientOptions, PskCredential } from 'coapsule';
+import type { ClientCommandOptions } from './client-command-options.ts';
+import { CommandFailure } from './command-failure.ts';
+import {
+  type CertificateClientOptions,
+  type CredentialFiles,
+  readCredentialFiles,
+} from './credential-files.ts';
+import { type MappedCredential, parseCredentialsMap } from './credentials-map.ts';
+import { ExitCode } from './exit-code.ts';
+import { pskFromOptions, warnAboutKey } from './psk-choice.ts';
+import type { TargetUri } from './target-uri.ts';
+
+/** The part of the library's client options that is about credentials. */
+export type ChosenCredentials = CertificateClientOptions & Pick<ClientOptions, 'psk'>;
+
+/**
+ * The credentials for a URI, or none for a `coap` URI.
+ *
+ * What the command line names goes before `--credentials`: an own credential (`-k`, `--psk-file`, `-c`, `-M`) before
+ * those of the map, and trust (`-C`, `--peer-rpk`, `--insecure`) before the trust of the map. A `coaps` URI without
+ * any is refused with the exit code for security: `coaps` never falls back to `coap`.
+ */
+export function chooseCredentials(
+  uri: TargetUri,
+  options: ClientCommandOptions,
+  warn: (text: string) => void,
+): ChosenCredentials {
+  const psk = pskFromOptions(options, warn);
+  const given: ChosenCredentials = {
+    ...(psk !== undefined && { psk }),
+    ...readCredentialFiles(options, warn),
+    ...(options.insecure === true && { dangerouslySkipVerification: true }),
+  };
+  const isOwnGiven =
+    given.psk !== undefined || given.certificate !== undefined || given.rawPublicKey !== undefined;
+  const isTrustGiven = options.ca !== undefined || options.peerRpk !== undefined || options.insecure === true;
+  const mapped = fromMap(uri, options, warn, { own: !isOwnGiven, trust: !isTrustGiven });
+  const chosen = { ...mapped, ...given };
+  if (Object.keys(chosen).length === 0) {
+    if (uri.scheme === 'coap') return {};
+    throw new CommandFailure(
+      ExitCode.Security,
+      options.credentials === undefined
+        ? `${uri.text} needs credentials`
+        : `${options.credentials} has no credential for ${uri.text}`,
+      'give identity and key with -u ID -k KEY, --psk-file FILE or --credentials FILE; a certificate with -c FILE, and the authority of the server with -C FILE (-C system for the usual ones)',
+    );
+  }
+  if (uri.scheme === 'coap') {
+    warn('the key is not used: a coap URI is not secured, coaps is');
+    return {};
+  }
+  if (chosen.dangerouslySkipVerification === true) {
+    warn('THE SERVER IS NOT VERIFIED (--insecure): anybody on the way can read and change everything');
+  }
+  if (typeof chosen.psk === 'object') warnAboutKey(chosen.psk, warn);
+  return chosen;
+}
+
+function fromMap(
+  uri: TargetUri,
+  { credentials }: ClientCommandOptions,
+  warn: (text: string) => void,
+  wanted: { readonly own: boolean; readonly trust: boolean },
+): ChosenCredentials {
+  if (credentials === undefined) return {};
+  const map = parseCredentialsMap(readFileSync(credentials, 'utf8'), credentials);
+  if (process.platform !== 'win32' && (statSync(credentials).mode & 0o077) !== 0) {
+    warn(`${credentials} can be read by others: chmod 600 ${credentials}`);
+  }
+  // For coap no credential is looked up: a map may name other hosts only.
+  const found = uri.scheme === 'coap' ? undefined : map.find(uri.text);
+  if (found === undefined) return {};
+  const psk = wanted.own ? pskOf(found) : undefined;
+  return {
+    ...(psk !== undefined && { psk }),
+    ...readCredentialFiles(
+      { ...(wanted.own && ownFiles(found)), ...(wanted.trust && trustFiles(found)) },
+      warn,
+    ),
+  };
+}
+
+function pskOf({ identity, key }: MappedCredential): PskCredential | undefined {
+  return identity === undefined || key === undefined ? undefined : { identity, key };
+}
+
+function ownFiles({ cert, privateKey, rpk }: CredentialFiles): CredentialFiles {
+  return {
+    ...(cert !== undefined && { cert }),
+    ...(privateKey !== undefined && { privateKey }),
+    ...(rpk !== undefined && { rpk }),
+  };
+}
+
+function trustFiles({ ca, peerRpk }: CredentialFiles): CredentialFiles {
+  return { ...(ca !== undefined && { ca }), ...(peerRpk !== undefined && { peerRpk }) };
+}
