@@ -16,7 +16,7 @@ export interface PemBlock {
 /** All blocks, in order; what stands around them is text (RFC 7468 §2). */
 export function pemBlocks(text: string): PemBlock[] {
   const blocks: PemBlock[] = [];
-  for (const match of text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----((?:(?!-----)[^])*)-----END \1-----/g)) {
+  for (const match of text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----((?:(?!-----)[\s\S])*)-----END \1-----/g)) {
     const base64 = (match[2] as string).replace(/\s+/g, '');
     const isBase64 = base64.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(base64);
     blocks.push({
