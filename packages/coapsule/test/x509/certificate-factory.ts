@@ -193,7 +193,7 @@ export function toPem(label: string, der: Uint8Array): string {
 }
 
 /** Extensions with their field tag. */
-export function extensionsField(extensions: readonly Extension[]): Uint8Array {
+function extensionsField(extensions: readonly Extension[]): Uint8Array {
   if (extensions.length === 0) return noBytes;
   const list = extensions.map(({ oid, critical = false, value }) =>
     write.sequence(
@@ -243,7 +243,7 @@ function subtrees(number: number, names: AlternativeNames | undefined): Uint8Arr
 }
 
 /** GeneralNames as DER. */
-export function generalNames(names: AlternativeNames): Uint8Array[] {
+function generalNames(names: AlternativeNames): Uint8Array[] {
   const { dns = [], uri = [], email = [], ip = [], directory = [], raw = [] } = names;
   return [
     ...dns.map((text) => write.implicit(2, encodeUtf8(text))),
@@ -267,7 +267,7 @@ const attributeTypes: Readonly<Record<string, string>> = {
 };
 
 /** A Name from `CN=gateway,O=Acme`; nothing is unescaped. */
-export function nameDer(text: string): Uint8Array {
+function nameDer(text: string): Uint8Array {
   const parts = text === '' ? [] : text.split(',').reverse();
   return write.sequence(
     ...parts.map((part) => {
