@@ -4,6 +4,12 @@
  * @module
  */
 
+export type {
+  AssociationStore,
+  KeptAssociation,
+  ResumableAssociation,
+  SuspendedAssociation,
+} from './api/association-store.ts';
 export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
 export { Client, type Pong } from './api/client.ts';
 export type { ClientOptions, PskCredential, PskRequest, RequestOptions } from './api/client-options.ts';

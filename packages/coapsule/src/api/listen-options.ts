@@ -7,6 +7,7 @@
 import type { CloseReason } from '../core/dtls/dtls-output.ts';
 import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import type { AssociationStore } from './association-store.ts';
 import type { ServerCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
@@ -43,6 +44,12 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
   readonly psk?: PskOptions;
   /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
   readonly onAssociation?: (event: AssociationEvent) => void;
+  /**
+   * Keeps associations over restarts and crashes: devices go on without a handshake. `close` then ends none of them.
+   * Requests wait until the store has what they need to be recognised when they come again, unless their resource
+   * has `effectsInStore`.
+   */
+  readonly associationStore?: AssociationStore;
 }
 
 /** The names of `ListenOptions`. */
@@ -59,6 +66,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   serverNames: true,
   requireServerName: true,
   onAssociation: true,
+  associationStore: true,
 };
 
 /** Those that make no sense without DTLS. */
@@ -69,11 +77,17 @@ export const credentialOptionNames = [
   'clientCertificates',
   'clientPublicKeys',
   'serverNames',
+  'associationStore',
 ] as const;
 
 /** The life of associations. */
 export type AssociationEvent =
-  | { readonly kind: 'connected'; readonly peer: PeerInfo }
+  | {
+      readonly kind: 'connected';
+      readonly peer: PeerInfo;
+      /** It comes from `associationStore`: there was no handshake. */
+      readonly imported?: true;
+    }
   | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason }
   | {
       readonly kind: 'handshake-failed';

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Code } from '../core/coap/code.ts';
 import { parseCoapUri } from '../core/coap/uri.ts';
 import type { AssociationId, DtlsOutput } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
@@ -13,7 +14,9 @@ import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
+import { AssociationKeeper } from './association-keeper.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import {
@@ -32,7 +35,7 @@ import {
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { Request } from './request.ts';
-import { payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
+import { failure, payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
 import { serverSecurity } from './server-security.ts';
 
 type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
@@ -56,6 +59,8 @@ export interface RequestHandler {
   answer(request: Request): Promise<HandledResponse>;
   /** Whether an observation of this request's resource is possible. */
   observable(request: Request): boolean;
+  /** Whether what the request changes goes to the store of the associations. */
+  effectsInStore(request: Request): boolean;
   /** Whether this request is acknowledged with its answer alone. */
   acknowledgeWithAnswer(request: BodyRequest): boolean;
   /** Largest body this request may have; more is answered 4.13. */
@@ -77,6 +82,7 @@ export class Listener {
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   readonly #pending = new Map<AssociationId, PendingPeer>();
   readonly #running = new Map<ExchangeId, AbortController>();
+  readonly #keeper: AssociationKeeper | undefined;
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
     const { scheme, host, port } = parseListenUri(uri);
@@ -108,6 +114,7 @@ export class Listener {
             ? {}
             : { requireServerName: options.requireServerName }),
           ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
+          keepAssociations: options.associationStore !== undefined,
         },
         requestResponse: {
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
@@ -117,6 +124,11 @@ export class Listener {
       random: systemRandom,
       crypto: nodeCrypto,
     });
+    const { associationStore } = options;
+    const keeper =
+      associationStore && new AssociationKeeper(associationStore, (error) => handler.onError(error));
+    // Before the socket is there: the first record of a peer finds its association.
+    await keeper?.resume(endpoint, () => monotonicClock.now());
     let opened: Listener | undefined;
     const driver = await Driver.open({
       endpoint,
@@ -129,7 +141,9 @@ export class Listener {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new Listener(scheme, driver, options, handler, security?.policy);
+    opened = new Listener(scheme, driver, options, handler, security?.policy, keeper);
+    // What the endpoint has to say of the associations that came back.
+    driver.run(() => {});
     return opened;
   }
 
@@ -139,12 +153,17 @@ export class Listener {
     options: ListenOptions,
     handler: RequestHandler,
     policy: VerificationPolicy | undefined,
+    keeper: AssociationKeeper | undefined,
   ) {
     this.#policy = policy;
     this.scheme = scheme;
     this.#driver = driver;
     this.#options = options;
     this.#handler = handler;
+    this.#keeper = keeper;
+    keeper?.attach((command) => {
+      if (!driver.closed) driver.run(command);
+    });
   }
 
   /** IP literal it is bound to. */
@@ -190,10 +209,11 @@ export class Listener {
     if (!this.#driver.closed) this.#driver.run((endpoint, now) => endpoint.notify(path, now));
   }
 
-  /** Ends all associations with close_notify and closes the socket. */
+  /** Ends all associations with close_notify, or leaves them to `associationStore`, and closes the socket. */
   async close(): Promise<void> {
     if (this.#driver.closed) return;
     this.#handler.onClosed(this);
+    await this.#keeper?.suspend();
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
@@ -219,17 +239,31 @@ export class Listener {
         return;
       case 'connected': {
         const { association, address } = output;
-        const security = associationSecurity(output, this.#pending.get(association));
+        const notes = this.#keeper?.takeResumed(association) ?? this.#pending.get(association);
+        const security = associationSecurity(output, notes);
         this.#pending.delete(association);
         this.#associations.set(association, security);
-        this.#options.onAssociation?.({ kind: 'connected', peer: { address, security } });
+        this.#options.onAssociation?.({
+          kind: 'connected',
+          peer: { address, security },
+          ...(output.imported === undefined ? {} : { imported: output.imported }),
+        });
+        return;
+      }
+      case 'keep-association':
+      case 'reserve-sequence':
+      case 'advance-edge': {
+        const security = this.#associations.get(output.association);
+        this.#keeper?.handle(output, security?.kind === 'dtls' ? labelOf(security) : undefined);
         return;
       }
       case 'closed': {
         const { association, address, reason } = output;
         const security = this.#associations.get(association);
         this.#associations.delete(association);
-        if (security) this.#options.onAssociation?.({ kind: 'closed', peer: { address, security }, reason });
+        this.#keeper?.ended(association, reason === 'exported');
+        if (security && reason !== 'exported')
+          this.#options.onAssociation?.({ kind: 'closed', peer: { address, security }, reason });
         return;
       }
       case 'handshake-failed': {
@@ -258,7 +292,7 @@ export class Listener {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
     const request = new Request(incoming, this.#peerInfo(peer), controller.signal);
-    const { response, handled } = await this.#handler.answer(request);
+    const { response, handled } = await this.#answer(request, peer);
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
@@ -275,6 +309,21 @@ export class Listener {
         now,
       ),
     );
+  }
+
+  /** Nothing happens because of a record that could not be told from a replay after a crash. */
+  async #answer(request: Request, peer: Peer): Promise<HandledResponse> {
+    const pendingEdge =
+      peer.association === undefined ? undefined : this.#keeper?.pendingEdge(peer.association);
+    if (pendingEdge !== undefined && !this.#handler.effectsInStore(request)) {
+      try {
+        await pendingEdge;
+      } catch {
+        // It was reported; the peer may try again (RFC 7252 §5.9.3.4).
+        return { response: { ...failure(Code.ServiceUnavailable), maxAgeSeconds: 30 }, handled: false };
+      }
+    }
+    return this.#handler.answer(request);
   }
 
   async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
@@ -321,6 +370,11 @@ export class Listener {
     const security = peer.association === undefined ? undefined : this.#associations.get(peer.association);
     return { address: peer.address, security: security ?? noSecurity };
   }
+}
+
+function labelOf(security: Extract<PeerSecurity, { kind: 'dtls' }>) {
+  const { association: name, context, certificateExpiresAt } = security;
+  return { name, context, certificateExpiresAt };
 }
 
 function parseListenUri(uri: string): { scheme: 'coap' | 'coaps'; host: string; port: number } {

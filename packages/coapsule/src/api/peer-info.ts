@@ -83,6 +83,8 @@ const processName = toHex(randomBytes(systemRandom, 8));
 
 /** What the application knows of an association beyond what the handshake says. */
 export interface AssociationNotes {
+  /** What it was called in an earlier process. */
+  readonly name?: string;
   readonly context?: unknown;
   /** Of the whole path that was validated; without it the peer's own certificate counts. */
   readonly certificateExpiresAt?: Date | undefined;
@@ -91,7 +93,7 @@ export interface AssociationNotes {
 /** The security of a new association. */
 export function associationSecurity(
   connected: Extract<DtlsOutput, { kind: 'connected' }>,
-  { context, certificateExpiresAt }: AssociationNotes = {},
+  { name, context, certificateExpiresAt }: AssociationNotes = {},
 ): PeerSecurity {
   const authentication = peerProof(connected.authentication);
   const { connectionIdLengths } = connected;
@@ -113,7 +115,7 @@ export function associationSecurity(
     },
     protocol: connected.protocol,
     serverName: connected.serverName,
-    association: `${processName}-${connected.association}`,
+    association: name ?? `${processName}-${connected.association}`,
     context,
   };
 }

@@ -51,6 +51,11 @@ export interface Resource {
    * says that something is on disk. Other slow requests get an Empty ACK first (RFC 7252 §5.2.2).
    */
   readonly acknowledgeWithAnswer?: boolean;
+  /**
+   * Whatever its handlers change is written to the store behind the listener's `associationStore`, and becomes
+   * durable no earlier than what that was asked for before. Its handlers need not wait for the store.
+   */
+  readonly effectsInStore?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
 }
@@ -69,6 +74,7 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   hidden: true,
   conditional: true,
   acknowledgeWithAnswer: true,
+  effectsInStore: true,
   maxBodyBytes: true,
 };
 

@@ -130,6 +130,7 @@ export class Server implements AsyncDisposable {
       return { response, handled: this.#handled.has(request) };
     },
     observable: (request) => this.#resources.find(request.path)?.observable === true,
+    effectsInStore: (request) => this.#resources.find(request.path)?.effectsInStore === true,
     acknowledgeWithAnswer: (request) => this.#resourceOf(request)?.acknowledgeWithAnswer === true,
     maxBodyBytes: (request) => this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes,
     onError: (error) => this.#onError(error),
