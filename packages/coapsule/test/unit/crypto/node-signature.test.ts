@@ -178,6 +178,8 @@ suite('public keys that are refused', () => {
     for (const type of ['P-521', 'secp256k1', 'ed448', 'x25519', 'rsa-1024'] as const) {
       assert.throws(() => nodeSigningKey(keyPair(type).privateKey), expected);
     }
+    const brainpool = generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' });
+    assert.throws(() => nodeSigningKey(brainpool.privateKey), /^ApiMisuseError: got ec on brainpoolP256r1, /);
     assert.throws(() => nodeSigningKey(keyPair().publicKey), /got a public key, expected a private one/);
     assert.throws(() => nodeSigningKey(createSecretKey(new Uint8Array(16))), /got a secret key/);
   });

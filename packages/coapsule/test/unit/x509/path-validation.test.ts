@@ -17,6 +17,7 @@ import {
   keyPair,
   type SignatureName,
 } from '../../x509/certificate-factory.ts';
+import * as write from '../../x509/der-writer.ts';
 import { anchor, judge, make, now } from './three-certificates.ts';
 
 function subjects(verdict: PathVerdict): string[] {
@@ -55,6 +56,15 @@ suite('paths that are accepted', () => {
       },
     });
     assert.deepEqual(subjects(verdict), ['CN=device', 'CN=Low', 'CN=Sub,O=Acme', 'CN=Root,O=Acme']);
+  });
+
+  test('an authorityKeyIdentifier may name issuer and serial number besides, or nothing', () => {
+    const issuerName = write.explicit(1, write.explicit(4, write.sequence()));
+    const serial = write.implicit(2, Uint8Array.of(1));
+    for (const value of [write.sequence(issuerName, serial), write.sequence()]) {
+      const extensions = [{ oid: '2.5.29.35', value }];
+      assert.ok(judge({ leaf: { keyIdentifiers: false, extensions } }).accepted);
+    }
   });
 
   test('a malformed certificate that no path needs does no harm', () => {

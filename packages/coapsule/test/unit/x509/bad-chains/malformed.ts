@@ -198,6 +198,18 @@ export const malformed: readonly BadChain[] = [
     { ca: { nameConstraints: { permitted: { dns: [''] } } } },
   ),
   broken(
+    'name constraints with a minimum',
+    /^certificate 2: a subtree has a minimum$/,
+    subtreeWith(write.implicit(0, Uint8Array.of(1))),
+    subtreeWith(write.implicit(0, Uint8Array.of(0))),
+  ),
+  broken(
+    'name constraints with a maximum',
+    /^certificate 2: subtree has bytes too many$/,
+    subtreeWith(write.implicit(1, Uint8Array.of(1))),
+    subtreeWith(noBytes),
+  ),
+  broken(
     'ECDSA with parameters',
     /^certificate 1: signature algorithm has bytes too many$/,
     { leaf: algorithmDer(write.objectIdentifier('1.2.840.10045.4.3.2'), write.derNull) },
@@ -234,6 +246,12 @@ function nameOf(value: Uint8Array): Uint8Array {
 function algorithmDer(...contents: readonly Uint8Array[]): Partial<CertificateWish> {
   const algorithm = write.sequence(...contents);
   return { fields: { signature: algorithm }, outerAlgorithm: algorithm };
+}
+
+function subtreeWith(bounds: Uint8Array): Wishes {
+  const subtree = write.sequence(write.implicit(2, Uint8Array.of(0x61)), bounds);
+  const value = write.sequence(write.explicit(1, subtree));
+  return { ca: { extensions: [{ oid: '2.5.29.30', critical: true, value }] } };
 }
 
 function keyWithUnusedBits(): Uint8Array {
