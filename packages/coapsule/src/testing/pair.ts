@@ -98,10 +98,7 @@ export class Pair {
     this.handler = options.handler ?? (() => ({ code: Code.Content, payload: '22.5' }));
     this.client = this.#endpoint('client');
     this.server = this.#endpoint('server');
-    this.network.attach(this.#clientAddress, (datagram, from, now) => {
-      this.client.handle({ address: from, datagram }, now);
-      this.#drain('client');
-    });
+    this.moveClient(clientAddress);
     this.network.attach(serverAddress, (datagram, from, now) => {
       this.server.handle({ address: from, datagram }, now);
       this.#drain('server');
@@ -150,6 +147,21 @@ export class Pair {
   command(side: 'client' | 'server', run: (endpoint: Endpoint, now: Instant) => void): void {
     run(side === 'client' ? this.client : this.server, this.now);
     this.#drain(side);
+  }
+
+  /** Where datagrams of the client come from. */
+  get clientAddress(): PeerAddress {
+    return this.#clientAddress;
+  }
+
+  /** A NAT gives the client another address, without its knowledge; what is sent to the old one vanishes. */
+  moveClient(address: PeerAddress): void {
+    this.network.detach(this.#clientAddress);
+    this.#clientAddress = address;
+    this.network.attach(address, (datagram, from, now) => {
+      this.client.handle({ address: from, datagram }, now);
+      this.#drain('client');
+    });
   }
 
   /** Loses all memory of a side, as a power cut does; the address stays. */

@@ -29,10 +29,24 @@ export function headerLine(event: TraceEvent): string | undefined {
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
       return `* ${event.address.key} DTLS handshake failed: ${event.failure.detail}`;
+    case 'address-changed': {
+      const proof = event.validated ? '' : ', not proved yet';
+      return `* ${event.from.key} DTLS association goes on at ${event.to.key}${proof}`;
+    }
+    case 'out-of-step':
+      return `* ${event.address.key} ${event.records} records without effect: ${outOfStepText[event.likely]}`;
     default:
       return undefined;
   }
 }
+
+const outOfStepText: Readonly<Record<Extract<TraceEvent, { kind: 'out-of-step' }>['likely'], string>> = {
+  'old-copy-restored':
+    'they were seen before; the peer may have restored an old copy of its session, and needs a new handshake',
+  'other-session':
+    'they do not authenticate; the peer may have lost its session or have another one, and needs a new handshake',
+  'session-unknown-here': 'no session with this peer is known here (any more); it needs a new handshake',
+};
 
 /** Suite, what it costs, and what was agreed on and proved. */
 function associationText({

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DtlsLayer } from '../dtls/dtls-layer.ts';
+import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayer } from '../message-layer/message-layer.ts';
@@ -25,6 +25,8 @@ export interface EndpointLayers {
   readonly requests: RequestTable;
   readonly outputs: OutputQueue<EndpointOutput>;
   readonly counters: EndpointCounters;
+  /** Associations whose keys are nearly used up, and the handshakes that are to replace them. */
+  readonly renewals: Map<AssociationId, AssociationId>;
 }
 
 /** What went wrong, or was refused, since the start. */
@@ -37,6 +39,8 @@ export interface EndpointCounters {
   overloaded: number;
   /** Messages that had no association or peer to go to. */
   unsendable: number;
+  /** Records kept back because the peer's new address was not proved (RFC 9146 §9). */
+  keptBack: number;
 }
 
 /** Tells about something dropped, where a trace is wanted. */

@@ -97,6 +97,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
     }
     this.#crypto = crypto;
+    const peers = new PeerTable(config.maxPlainPeers);
     this.#layers = {
       config,
       dtls:
@@ -109,11 +110,15 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         limits: config.messageLimits,
         authenticatedPeers: config.security === 'dtls',
       }),
-      exchanges: new RequestResponseLayer({ random, config: config.requestResponse }),
-      peers: new PeerTable(config.maxPlainPeers),
+      exchanges: new RequestResponseLayer({
+        random,
+        config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
+      }),
+      peers,
       requests: new RequestTable(),
       outputs: new OutputQueue(),
-      counters: { malformedMessages: 0, unmatchedResponses: 0, overloaded: 0, unsendable: 0 },
+      counters: { malformedMessages: 0, unmatchedResponses: 0, overloaded: 0, unsendable: 0, keptBack: 0 },
+      renewals: new Map(),
     };
   }
 

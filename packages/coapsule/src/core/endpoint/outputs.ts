@@ -88,6 +88,8 @@ export type EndpointOutput =
       DtlsOutput,
       { kind: 'psk-lookup' | 'verify-peer' | 'connected' | 'closed' | 'handshake-failed' | 'keylog' }
     >
+  /** `Peer.address` has changed already. */
+  | Extract<DtlsOutput, { kind: 'address-changed' | 'out-of-step' }>
   /** With `keepAssociations`: to be stored, in this order (`dtls-output.ts`). */
   | Extract<DtlsOutput, { kind: 'keep-association' | 'reserve-sequence' | 'advance-edge' }>
   | { readonly kind: 'trace'; readonly event: TraceEvent };

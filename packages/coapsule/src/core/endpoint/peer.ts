@@ -8,15 +8,21 @@
 import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
+import type { TransmissionId } from '../message-layer/message-layer.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {
   readonly key: string;
-  readonly address: PeerAddress;
+  /** Where it is now; that of a secured peer with a connection id can change (RFC 9146 §6). */
+  address: PeerAddress;
   /** The DTLS association, on a secured endpoint. */
   readonly association: AssociationId | undefined;
   /** When the last authenticated message came; for secured peers only. */
   heardAt: Instant | undefined;
+  /** Largest block that fits a record to it; without the field the endpoint's own. */
+  blockSize?: number;
+  /** The first message that was made after its address changed, while nothing proves that it receives there. */
+  unprovedSince?: TransmissionId | undefined;
 }
 
 /**
@@ -70,6 +76,11 @@ export class PeerTable {
     if (known) return known;
     const address = ipAddressOfKey(key);
     return address && { key, address, association: undefined, heardAt: undefined };
+  }
+
+  /** Largest block for a secured peer, when it is smaller than what the endpoint would use. */
+  blockSizeFor(key: string): number {
+    return this.#securedByKey.get(key)?.blockSize ?? Infinity;
   }
 
   /** All live associations. */

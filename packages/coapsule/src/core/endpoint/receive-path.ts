@@ -24,10 +24,21 @@ import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import {
+  askForSignOfLife,
+  fitBlocks,
+  followPeer,
+  forgetRenewal,
+  moveRequests,
+  noteAnswered,
+  renewAssociation,
+  sendProbe,
+} from './association-care.ts';
 import { type EndpointLayers, failPing, traceDiscarded } from './endpoint-layers.ts';
 import type { RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, sendWaiting } from './send-path.ts';
+import type { DtlsTraceEvent } from './trace-event.ts';
 
 /** Step 1: one datagram from the network. `datagram` may be decrypted in place. */
 export function receiveDatagram(
@@ -53,15 +64,19 @@ export function receiveFromDtls(
       receiveMessage(layers, peer, output.data, now);
       return;
     }
-    case 'connected':
-      layers.peers.ofAssociation(output.association, output.address).heardAt = now;
+    case 'connected': {
+      const peer = layers.peers.ofAssociation(output.association, output.address);
+      peer.heardAt = now;
+      fitBlocks(layers, peer);
       layers.outputs.push(output);
       traceDtls(layers, output);
       sendWaiting(layers, output.association, now);
       return;
+    }
     case 'handshake-failed':
       layers.outputs.push(output);
       traceDtls(layers, output);
+      forgetRenewal(layers, output.association);
       failWaiting(layers, output.association, { kind: 'handshake', failure: output.failure });
       return;
     case 'closed': {
@@ -69,13 +84,15 @@ export function receiveFromDtls(
       traceDtls(layers, output);
       const peer = layers.peers.forgetAssociation(output.association);
       if (peer) {
+        if (output.reason === 'replaced') moveRequests(layers, output.association, peer);
+        layers.requests.endProbe(peer.key);
         // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
         const error: RequestError = { kind: 'association-closed', reason: output.reason };
         for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
-        layers.requests.endFreshnessPing(peer.key);
         layers.messages.forgetPeer(peer.key, now);
         layers.exchanges.peerClosed(peer.key, now);
       }
+      forgetRenewal(layers, output.association);
       failWaiting(layers, output.association, { kind: 'association-closed', reason: output.reason });
       return;
     }
@@ -94,10 +111,24 @@ export function receiveFromDtls(
       traceDtls(layers, output);
       return;
     case 'address-changed':
+      followPeer(layers, output, now);
+      layers.outputs.push(output);
+      traceDtls(layers, output);
+      return;
     case 'amplification-limit':
+      layers.counters.keptBack++;
+      traceDtls(layers, output);
+      return;
     case 'renew-association':
+      renewAssociation(layers, output, now);
+      traceDtls(layers, output);
+      return;
     case 'keep-alive-due':
+      askForSignOfLife(layers, output.association, now);
+      return;
     case 'out-of-step':
+      layers.outputs.push(output);
+      traceDtls(layers, output);
       return;
     case 'discarded':
       traceDiscarded(layers, 'dtls', output.address, output.reason);
@@ -114,15 +145,16 @@ function receiveDoubtfulData(
   { association, address, data, sequenceNumber, ask }: Extract<DtlsOutput, { kind: 'doubtful-data' }>,
   now: Instant,
 ): void {
-  const { dtls, messages, peers, requests } = layers;
-  const { key } = peers.ofAssociation(association, address);
+  const { dtls, messages, peers } = layers;
+  const peer = peers.ofAssociation(association, address);
+  const { key } = peer;
   const message = decodeMessage(data);
   if (!isDecodeFault(message) && message.type === 'RST' && messages.isPing(key, message.messageId)) {
     dtls?.keeping.proveFresh(association, sequenceNumber, now);
     messages.receive(key, message, now);
-  } else if (ask && !requests.isFreshnessAsked(key)) {
+  } else if (ask) {
     // It is repeated like any Confirmable message.
-    requests.sentFreshnessPing(messages.ping(key, now), key);
+    sendProbe(layers, peer, 'freshness', now);
   }
 }
 
@@ -205,6 +237,7 @@ export function receiveAcknowledgement(
   now: Instant,
 ): void {
   const owner = layers.requests.ownerOf(transmission);
+  if (owner !== undefined) noteAnswered(layers, owner.peer, transmission);
   switch (owner?.role) {
     case 'client':
       layers.exchanges.requestAcknowledged(owner.exchange, now);
@@ -212,14 +245,11 @@ export function receiveAcknowledgement(
     case 'server':
       layers.exchanges.responseAcknowledged(owner.exchange, now);
       return;
-    case 'freshness':
-      // Anybody who recorded it could send an old acknowledgement: only the Reset counts.
-      layers.requests.endFreshnessPing(owner.peer);
-      return;
     case 'ping':
       // A Reset is the right answer (RFC 7252 §4.3), but who acknowledges is alive as well.
       answerPing(layers, owner.peer, owner.request);
       return;
+    case 'probe':
     case undefined:
       return;
   }
@@ -235,6 +265,7 @@ function answerPing(layers: EndpointLayers, key: PeerKey, request: RequestId): v
 export function receiveReset(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
   const owner = layers.requests.ownerOf(transmission);
   if (owner === undefined) return;
+  noteAnswered(layers, owner.peer, transmission);
   switch (owner.role) {
     case 'client':
       layers.exchanges.requestReset(owner.exchange, now);
@@ -242,11 +273,10 @@ export function receiveReset(layers: EndpointLayers, transmission: TransmissionI
     case 'server':
       layers.exchanges.responseReset(owner.exchange, now);
       return;
-    case 'freshness':
-      layers.requests.endFreshnessPing(owner.peer);
-      return;
     case 'ping':
       answerPing(layers, owner.peer, owner.request);
+      return;
+    case 'probe':
       return;
   }
 }
@@ -271,8 +301,11 @@ export function deliver(
     case 'response': {
       const bound = layers.requests.requestOf(output.exchange);
       if (output.final) layers.requests.end(output.exchange);
-      if (bound)
-        layers.outputs.push({ ...bound, kind: 'response', response: output.response, final: output.final });
+      if (bound) {
+        const { request, peer } = bound;
+        const { response, final } = output;
+        layers.outputs.push({ kind: 'response', request, peer, response, final });
+      }
       return;
     }
     case 'sent': {
@@ -311,9 +344,6 @@ function refuseOverloaded(
   layers.messages.reply(reply, response, { keepAnswer: false }, now);
 }
 
-function traceDtls(
-  layers: EndpointLayers,
-  event: Extract<DtlsOutput, { kind: 'handshake-trace' | 'connected' | 'closed' | 'handshake-failed' }>,
-): void {
+function traceDtls(layers: EndpointLayers, event: DtlsTraceEvent): void {
   if (layers.config.trace) layers.outputs.push({ kind: 'trace', event });
 }

@@ -15,8 +15,13 @@ import type { Peer } from './peer.ts';
 export type TransmissionOwner =
   | { readonly role: 'client' | 'server'; readonly peer: PeerKey; readonly exchange: ExchangeId }
   | { readonly role: 'ping'; readonly peer: PeerKey; readonly request: RequestId }
-  /** A ping of ours, to learn after a crash whether the peer is alive. */
-  | { readonly role: 'freshness'; readonly peer: PeerKey };
+  | { readonly role: 'probe'; readonly peer: PeerKey; readonly purpose: ProbePurpose };
+
+/**
+ * Why the endpoint itself sends a ping: to prove the peer's new address, to hear from a quiet one, or to learn after a
+ * crash whether what came is fresh.
+ */
+export type ProbePurpose = 'address' | 'keep-alive' | 'freshness';
 
 /** A request or ping that waits until its association is established. */
 export interface WaitingRequest {
@@ -24,6 +29,19 @@ export interface WaitingRequest {
   readonly association: AssociationId;
   /** Absent for a ping. */
   readonly content: OutgoingRequest | undefined;
+}
+
+/** A request of ours with its exchange. */
+interface BoundRequest {
+  readonly request: RequestId;
+  readonly peer: Peer;
+  readonly content: OutgoingRequest;
+}
+
+/** A ping of the endpoint itself. */
+interface Probe {
+  readonly transmission: TransmissionId;
+  readonly purpose: ProbePurpose;
 }
 
 /** Transmissions remembered for one exchange: a Reset may still come for a Non-confirmable one (RFC 7641 §3.6). */
@@ -34,11 +52,11 @@ export class RequestTable {
   readonly #owners = new Map<TransmissionId, TransmissionOwner>();
   readonly #transmissions = new Map<ExchangeId, TransmissionId[]>();
   readonly #exchanges = new Map<RequestId, ExchangeId>();
-  readonly #requests = new Map<ExchangeId, { readonly request: RequestId; readonly peer: Peer }>();
+  readonly #requests = new Map<ExchangeId, BoundRequest>();
   readonly #waiting = new Map<RequestId, WaitingRequest>();
   readonly #waitingFor = new Map<AssociationId, Set<RequestId>>();
   readonly #pings = new Map<RequestId, TransmissionId>();
-  readonly #freshnessPings = new Map<PeerKey, TransmissionId>();
+  readonly #probes = new Map<PeerKey, Probe>();
   #nextRequest = 1;
 
   /** A name that was never used before. */
@@ -48,7 +66,7 @@ export class RequestTable {
 
   /** Requests under way; zero when nothing leaks. */
   get size(): number {
-    return this.#exchanges.size + this.#waiting.size + this.#pings.size;
+    return this.#exchanges.size + this.#waiting.size + this.#pings.size + this.#probes.size;
   }
 
   wait(waiting: WaitingRequest): void {
@@ -90,9 +108,18 @@ export class RequestTable {
     return true;
   }
 
-  bind(request: RequestId, exchange: ExchangeId, peer: Peer): void {
+  bind(request: RequestId, exchange: ExchangeId, peer: Peer, content: OutgoingRequest): void {
     this.#exchanges.set(request, exchange);
-    this.#requests.set(exchange, { request, peer });
+    this.#requests.set(exchange, { request, peer, content });
+  }
+
+  /** Requests under way with a peer, the oldest first. */
+  boundTo(peer: PeerKey): { request: RequestId; exchange: ExchangeId; content: OutgoingRequest }[] {
+    const found: { request: RequestId; exchange: ExchangeId; content: OutgoingRequest }[] = [];
+    for (const [exchange, { request, peer: other, content }] of this.#requests) {
+      if (other.key === peer) found.push({ request, exchange, content });
+    }
+    return found;
   }
 
   exchangeOf(request: RequestId): ExchangeId | undefined {
@@ -105,10 +132,7 @@ export class RequestTable {
   }
 
   /** Records that `transmission` was sent for an exchange. */
-  sent(
-    transmission: TransmissionId,
-    owner: Exclude<TransmissionOwner, { role: 'ping' | 'freshness' }>,
-  ): void {
+  sent(transmission: TransmissionId, owner: Exclude<TransmissionOwner, { role: 'ping' | 'probe' }>): void {
     this.#owners.set(transmission, owner);
     const kept = this.#transmissions.get(owner.exchange);
     if (!kept) {
@@ -122,6 +146,23 @@ export class RequestTable {
   sentPing(transmission: TransmissionId, peer: PeerKey, request: RequestId): void {
     this.#owners.set(transmission, { role: 'ping', peer, request });
     this.#pings.set(request, transmission);
+  }
+
+  sentProbe(transmission: TransmissionId, peer: PeerKey, purpose: ProbePurpose): void {
+    this.#owners.set(transmission, { role: 'probe', peer, purpose });
+    this.#probes.set(peer, { transmission, purpose });
+  }
+
+  /** The probe under way to a peer. */
+  probeOf(peer: PeerKey): Probe | undefined {
+    return this.#probes.get(peer);
+  }
+
+  endProbe(peer: PeerKey): void {
+    const probe = this.#probes.get(peer);
+    if (probe === undefined) return;
+    this.#probes.delete(peer);
+    this.#owners.delete(probe.transmission);
   }
 
   ownerOf(transmission: TransmissionId): TransmissionOwner | undefined {
@@ -139,21 +180,6 @@ export class RequestTable {
       if (this.#owners.get(transmission)?.peer === peer) found.push(request);
     }
     return found;
-  }
-
-  isFreshnessAsked(peer: PeerKey): boolean {
-    return this.#freshnessPings.has(peer);
-  }
-
-  sentFreshnessPing(transmission: TransmissionId, peer: PeerKey): void {
-    this.#owners.set(transmission, { role: 'freshness', peer });
-    this.#freshnessPings.set(peer, transmission);
-  }
-
-  endFreshnessPing(peer: PeerKey): void {
-    const transmission = this.#freshnessPings.get(peer);
-    this.#freshnessPings.delete(peer);
-    if (transmission !== undefined) this.#owners.delete(transmission);
   }
 
   endPing(request: RequestId): void {

@@ -77,7 +77,7 @@ function startExchange(
   }
   const secure = peer.association !== undefined;
   const exchange = layers.exchanges.request(peer.key, { ...content, secure }, now);
-  layers.requests.bind(request, exchange, peer);
+  layers.requests.bind(request, exchange, peer, content);
 }
 
 /** Step 3: what the request/response layer wants sent. */

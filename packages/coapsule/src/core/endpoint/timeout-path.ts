@@ -32,13 +32,14 @@ export function transmissionTimedOut(
     case 'server':
       layers.exchanges.responseTimedOut(owner.exchange, now);
       return;
-    case 'freshness':
-      // It may be asleep; its next record asks again.
-      layers.requests.endFreshnessPing(owner.peer);
-      return;
     case 'ping':
       failPing(layers, owner.request, { kind: 'exchange', failure: 'timeout' });
       closeSilentAssociation(layers, owner.peer, now);
+      return;
+    case 'probe':
+      layers.requests.endProbe(owner.peer);
+      // One that came back, or from elsewhere, may be asleep: its next record asks again.
+      if (owner.purpose === 'keep-alive') closeSilentAssociation(layers, owner.peer, now);
       return;
   }
 }
@@ -57,11 +58,11 @@ export function transmissionRefused(
     case 'server':
       layers.exchanges.responseRefused(owner.exchange, now);
       return;
-    case 'freshness':
-      layers.requests.endFreshnessPing(owner.peer);
-      return;
     case 'ping':
       failPing(layers, owner.request, { kind: 'exchange', failure: 'too-many-exchanges' });
+      return;
+    case 'probe':
+      layers.requests.endProbe(owner.peer);
       return;
     case undefined:
       return;
@@ -77,7 +78,7 @@ function closeSilentAssociation(layers: EndpointLayers, key: PeerKey, now: Insta
   const peer = layers.peers.withKey(key);
   if (peer?.association === undefined || peer.heardAt === undefined) return;
   if (elapsedMs(peer.heardAt, now) < maxTransmitSpanMs(layers.config.transmission)) return;
-  layers.dtls?.close(peer.association, now);
+  layers.dtls?.close(peer.association, now, 'silent');
 }
 
 /** A Confirmable message was sent once more. */

@@ -33,4 +33,20 @@ export type TraceEvent =
       readonly address: PeerAddress;
       readonly reason: string;
     }
-  | Extract<DtlsOutput, { kind: 'handshake-trace' | 'connected' | 'closed' | 'handshake-failed' }>;
+  | DtlsTraceEvent;
+
+/** What the DTLS layer tells, as it is. */
+export type DtlsTraceEvent = Extract<
+  DtlsOutput,
+  {
+    kind:
+      | 'handshake-trace'
+      | 'connected'
+      | 'closed'
+      | 'handshake-failed'
+      | 'address-changed'
+      | 'amplification-limit'
+      | 'renew-association'
+      | 'out-of-step';
+  }
+>;

@@ -74,7 +74,9 @@ export class ClientRole {
     if (this.table.size >= config.maxClientExchanges) {
       return refuse('too-many-exchanges', `${config.maxClientExchanges} requests are under way`);
     }
-    const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
+    const szx = szxOf(
+      Math.min(request.blockSize ?? config.blockSize, config.blockSize, config.blockSizeFor(peer)),
+    );
     const options = OptionSet.from(request.options.entries());
     const upload = uploadFor(request, options, szx);
     if (upload !== undefined && request.type === 'NON' && request.expectResponse === false) {

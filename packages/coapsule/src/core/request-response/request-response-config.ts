@@ -40,6 +40,8 @@ export interface BodyRequest {
 export interface RequestResponseConfig {
   /** Largest block we send, and the block size we ask peers to use; a request may name a smaller one. */
   readonly blockSize: number;
+  /** Largest block for a peer, where records to it carry less; the smaller of both counts. Default: no limit. */
+  readonly blockSizeFor: (peer: PeerKey) => number;
   /** How long to wait for a response after the request was acknowledged, or sent as NON. */
   readonly responseTimeoutMs: number;
   /**
@@ -118,6 +120,7 @@ const mebibyte = 1024 * 1024;
 /** The defaults. */
 const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   blockSize: 1024,
+  blockSizeFor: () => Infinity,
   ...requestResponseTimes(defaultTransmissionParameters),
   maxResponseBodyBytes: 16 * mebibyte,
   acknowledgeWithAnswer: () => false,

@@ -43,7 +43,6 @@ interface Arrival {
 /** All Exchanges other endpoints began with us. */
 export class ServerRole {
   readonly #context: RoleContext;
-  readonly #szx: number;
   /** Requests the application has not answered. */
   readonly #exchanges = new Map<ExchangeId, ServerExchange>();
   readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
@@ -60,7 +59,6 @@ export class ServerRole {
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
     this.#context = context;
-    this.#szx = szxOf(config.blockSize);
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     this.responseBodies = new ResponseBodies(config, seed, counters);
@@ -207,7 +205,7 @@ export class ServerRole {
     }
     const answer = new OptionSet();
     if (verdict.kind === 'continue') {
-      answer.set(OptionNumber.Block1, acknowledgedBlock(block1, true, this.#szx));
+      answer.set(OptionNumber.Block1, acknowledgedBlock(block1, true, this.#szxFor(peer)));
       this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes });
       return;
     }
@@ -284,13 +282,19 @@ export class ServerRole {
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
 
+  #szxFor(peer: PeerKey): number {
+    const { blockSize, blockSizeFor } = this.#context.config;
+    return szxOf(Math.min(blockSize, blockSizeFor(peer)));
+  }
+
   #represent(
     exchange: ServerExchange,
     response: Content,
     sequence: number | undefined,
     now: Instant,
   ): Content {
-    return responseMessage(exchange, response, sequence, this.#szx, this.responseBodies, now);
+    const szx = this.#szxFor(exchange.peer);
+    return responseMessage(exchange, response, sequence, szx, this.responseBodies, now);
   }
 
   #ask(observer: Observer, now: Instant): void {
@@ -328,7 +332,7 @@ export class ServerRole {
   }
 
   #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
-    this.#answer(arrival, blockMessage(response, wish, this.#szx));
+    this.#answer(arrival, blockMessage(response, wish, this.#szxFor(arrival.peer)));
   }
 
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
