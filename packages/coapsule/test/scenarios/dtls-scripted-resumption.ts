@@ -33,7 +33,7 @@ export interface KnownSession {
 }
 
 /** Asks for a ticket. */
-export const ticketWish: ExtensionList = [extendedMasterSecretOffer, sessionTicketExtension()];
+const ticketWish: ExtensionList = [extendedMasterSecretOffer, sessionTicketExtension()];
 
 /** The ServerHello in some datagrams. */
 export function serverHelloOf(datagrams: readonly Uint8Array[]): ServerHello | undefined {

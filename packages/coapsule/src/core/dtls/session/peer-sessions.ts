@@ -73,6 +73,10 @@ export class SessionsAsServer {
   noteResumed(sessionId: Uint8Array): void {
     this.#sessions.noteResumed(sessionId, this.#association);
   }
+
+  forget(sessionId: Uint8Array): void {
+    this.#sessions.remove(sessionId);
+  }
 }
 
 /** Client: the session it may offer to its server, at the present time. */

@@ -121,6 +121,11 @@ export class ServerSessions {
     this.#cache.noteResumed(sessionId, association);
   }
 
+  /** A handshake that was to go on with a session ended by a fatal alert. A ticket cannot be taken back. */
+  remove(sessionId: Uint8Array): void {
+    this.#cache.remove(sessionId);
+  }
+
   /** An association ended by a fatal alert: its session must not go on (RFC 5246 §7.2.2). */
   forget(association: AssociationId): void {
     this.#cache.forget(association);

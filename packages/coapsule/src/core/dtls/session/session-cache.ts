@@ -64,6 +64,11 @@ export class SessionCache {
     if (entry !== undefined) entry.association = association;
   }
 
+  /** Forgets a session. */
+  remove(sessionId: Uint8Array): void {
+    this.#entries.delete(toHex(sessionId));
+  }
+
   /** Forgets the session of an association that ended by a fatal alert (RFC 5246 §7.2.2). Looks at all of them. */
   forget(association: AssociationId): void {
     for (const [key, entry] of this.#entries)

@@ -37,8 +37,11 @@ export class ExpectFinished implements HandshakeState {
     const { message } = input;
     if (message.type !== HandshakeType.Finished) return context.failUnexpected(this, message);
     const { parameters, masterSecret } = this.#result;
+    const { sessionId, resumed } = parameters.session;
     const expected = finishedBody(context, parameters, masterSecret, 'client');
     if (!equalBytesConstantTime(message.body, expected)) {
+      // RFC 5246 §7.2.2: what a fatal alert ends must not go on.
+      if (resumed !== undefined) context.sessionsAsServer.forget(sessionId);
       return context.fail({
         cause: 'transcript-mismatch',
         detail:
@@ -46,7 +49,6 @@ export class ExpectFinished implements HandshakeState {
         alert: AlertDescription.DecryptError,
       });
     }
-    const { sessionId, resumed } = parameters.session;
     if (resumed === undefined) {
       context.transcript.add(message);
       sendLastFlight(context, this.#result);
