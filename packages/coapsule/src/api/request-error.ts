@@ -9,6 +9,7 @@ import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/hands
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
 import { CoapsuleError } from './errors.ts';
+import { handshakeAdvice } from './handshake-advice.ts';
 import type { RemoteServer } from './remote-server.ts';
 
 /** The error for a request that ended without a response. */
@@ -119,7 +120,7 @@ function handshakeError(failure: HandshakeFailure, server: RemoteServer): Coapsu
     message,
     verdict ??
       (failure.cause === 'alert-received' ? alertSteps[failure.alertReceived ?? -1] : undefined) ??
-      nextSteps[failure.cause],
+      handshakeAdvice(failure, 'client'),
     { handshake: failure },
   );
 }
@@ -153,52 +154,6 @@ const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFa
   'psk-mismatch',
   'client-certificate-missing',
 ]);
-
-const report = 'the two implementations do not agree: keep a capture and a key log, and report it';
-
-const nextSteps: Readonly<Record<HandshakeFailureCause, string>> = {
-  'unknown-identity': 'add the identity at the server',
-  'psk-mismatch': 'give both sides the same key',
-  'identity-or-key': "compare identity and key with the server's; its log says which of the two is wrong",
-  'transcript-mismatch': 'someone changed the handshake on its way: check the network',
-  'no-credentials': 'give `psk` with identity and key',
-  'no-common-suite': 'allow a suite that the server has',
-  'no-common-group': 'allow a suite without ECDHE, or a group that the server has',
-  'version-too-old': 'the server must speak DTLS 1.2',
-  'no-extended-master-secret':
-    "the server lacks RFC 7627: update it, or set extendedMasterSecret to 'preferred'",
-  'no-common-signature-scheme': 'use a certificate with a key both sides can verify, such as EC on P-256',
-  'no-common-certificate-type': 'use the same kind on both sides: certificates, or raw public keys',
-  'no-common-protocol': 'allow an application protocol (ALPN) that the server has',
-  'unknown-server-name': 'ask for a name that the server has',
-  'certificate-malformed': "look at the server's certificate with `openssl x509 -text`",
-  'certificate-expired': 'renew the certificate, and check the clock',
-  'certificate-not-yet-valid': 'check the clocks of both sides',
-  'certificate-revoked': 'the certificate is on the deny list: give the server a new one',
-  'certificate-usage': 'issue the certificate with the key usages its role needs',
-  'certificate-constraint': "issue the certificate within the authority's constraints",
-  'certificate-signature': 'the chain does not fit together: send each certificate with its own issuer',
-  'certificate-unsupported': 'use a key of type EC (P-256, P-384), Ed25519, or RSA of 2048 bits or more',
-  'unknown-ca': "give the authority that issued the server's certificate as a trust anchor",
-  'name-mismatch': "use a name that the server's certificate has, or tell it with `serverName`",
-  'unknown-public-key': "pin the server's public key if it is the right one",
-  'peer-refused': 'the own `verifyPeer` decided so',
-  'credential-refused': 'the server does not accept what we have shown: its log says why',
-  'bad-signature': 'someone changed the handshake on its way, or the key does not fit the certificate',
-  'client-certificate-missing': 'give the client a certificate and its key',
-  'unsupported-extension': report,
-  'unexpected-message': report,
-  'illegal-parameter': report,
-  'malformed-message': report,
-  'alert-received': "look at the server's log for the reason of its alert",
-  'peer-silent': 'check that the server runs and that UDP gets through in both directions',
-  'mtu-too-large': 'set a smaller mtu',
-  'cookie-loop': 'something between changes the address of each datagram: look at NAT and load balancers',
-  'too-many-attempts': 'wait before trying again',
-  replaced: 'nothing: a newer handshake took its place',
-  capacity: 'the server is full: try again later',
-  cancelled: 'nothing: the caller asked for it',
-};
 
 function place(server: RemoteServer): string {
   const host = server.host.includes(':') ? `[${server.host}]` : server.host;

@@ -98,7 +98,7 @@ suite('what comes in the clear', () => {
     assert.equal(client.wait(1000).length, 1, 'the ClientHello again');
     assert.equal(client.failure, undefined);
     client.give(fatalAlert);
-    assert.equal(client.failure, 'alert-received');
+    assert.equal(client.failure, 'no-common-suite');
   });
 
   test('a fatal alert that does not come again is believed after two expiries without anything else, 3 s', () => {
@@ -110,7 +110,7 @@ suite('what comes in the clear', () => {
     client.wait(2999);
     assert.equal(client.failure, undefined);
     client.wait(1);
-    assert.equal(client.failure, 'alert-received');
+    assert.equal(client.failure, 'no-common-suite');
   });
 
   test('a forged alert and a datagram lost, or a key looked up for 2.9 s on either side, do not end a handshake', () => {
@@ -699,7 +699,12 @@ suite('limits', () => {
       dropped,
       Array.from({ length: 5 }, (_, i) => [1000 + i, 'capacity']),
     );
-    server.wait(60_000);
+    // Slow ones are not waited for while more than half of the room is taken; then there is time.
+    server.wait(15_000);
+    assert.equal(server.layer.usage.handshakes, 5);
+    server.wait(104_999);
+    assert.equal(server.layer.usage.handshakes, 5);
+    server.wait(1);
     assert.equal(server.layer.usage.handshakes, 0);
     assert.equal(server.layer.nextTimeout(), undefined);
   });

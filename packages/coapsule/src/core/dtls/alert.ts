@@ -35,6 +35,8 @@ export const AlertDescription = {
   UnsupportedExtension: 110,
   UnrecognizedName: 112,
   UnknownPskIdentity: 115,
+  /** RFC 8446 §6.2; some servers send it in 1.2 too. */
+  CertificateRequired: 116,
   NoApplicationProtocol: 120,
 } as const;
 

@@ -11,16 +11,20 @@ import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import { AlertDescription } from './alert.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type { DtlsDiscardReason, DtlsOutput } from './dtls-output.ts';
 import { CookieSource } from './handshake/cookie.ts';
 import { decideCookie, type ReceivedFirstFragment, readClientHello } from './handshake/cookie-exchange.ts';
+import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 import type { RecordView } from './record/demultiplex.ts';
+import { ProtocolVersion } from './record/record-header.ts';
 
 /** Reads ClientHellos and answers those without a good cookie. */
 export class ClientHelloGate {
   readonly #cookies: CookieSource;
   readonly #emit: (output: DtlsOutput) => void;
+  readonly #onRefused: (address: PeerAddress, failure: HandshakeFailure, now: Instant) => void;
   #hasAnswered = false;
 
   constructor(
@@ -28,9 +32,11 @@ export class ClientHelloGate {
     random: RandomSource,
     config: Pick<CheckedDtlsConfig, 'cookieSecretLifetimeMs'>,
     emit: (output: DtlsOutput) => void,
+    onRefused: (address: PeerAddress, failure: HandshakeFailure, now: Instant) => void,
   ) {
     this.#cookies = new CookieSource(crypto, random, config.cookieSecretLifetimeMs);
     this.#emit = emit;
+    this.#onRefused = onRefused;
   }
 
   /** A new datagram begins. */
@@ -69,12 +75,18 @@ export class ClientHelloGate {
       return undefined;
     }
     this.#hasAnswered = true;
-    this.#trace(address, 'received', 'ClientHello', 1, hello);
+    const received = record.datagram.length;
+    this.#trace(address, 'received', 'ClientHello', 1, hello, received);
+    const sent = decision.datagram.length;
     if (decision.is === 'HelloVerifyRequest') {
-      this.#trace(address, 'sent', 'HelloVerifyRequest', 2, hello);
+      this.#trace(address, 'sent', 'HelloVerifyRequest', 2, hello, sent);
     } else {
-      this.#trace(address, 'sent', 'alert protocol_version', undefined, hello);
+      this.#trace(address, 'sent', 'alert protocol_version', undefined, hello, sent);
       this.#discard(address, 'client-version-too-old');
+      const version = hello.start.version === ProtocolVersion.Dtls10 ? 'DTLS 1.0' : 'no DTLS known here';
+      const detail = `the client speaks nothing newer than ${version} (version 0x${hello.start.version.toString(16)})`;
+      const alertSent = AlertDescription.ProtocolVersion;
+      this.#onRefused(address, { cause: 'version-too-old', detail, alertSent }, now);
     }
     this.#emit({ kind: 'transmit', address, datagram: decision.datagram });
     return undefined;
@@ -90,6 +102,7 @@ export class ClientHelloGate {
     name: string,
     flight: number | undefined,
     hello: ReceivedFirstFragment,
+    bytes: number,
   ): void {
     this.#emit({
       kind: 'handshake-trace',
@@ -101,6 +114,7 @@ export class ClientHelloGate {
       epoch: 0,
       retransmit: false,
       reordered: false,
+      datagram: { bytes },
     });
   }
 }

@@ -7,12 +7,14 @@
  * | mtu | bytes of UDP payload | 1232 | 128 … 65507 | RFC 6347 §4.1.1.1, RFC 8200 §5 |
  * | initialTimeoutMs | ms | 1000 | 1 … maxTimeoutMs | RFC 6347 §4.2.4.1 |
  * | maxTimeoutMs | ms | 60000 | up to 2^31 - 1 | RFC 6347 §4.2.4.1 |
- * | handshakeTimeoutMs | ms | 60000 | 1 … | below |
+ * | handshakeTimeoutMs | ms | 120000 | 1 … | below |
  * | handshakeStallMs | ms | 15000 | 1 … | below |
- * | extendedMasterSecret | | client: required, server: preferred | | RFC 7627 §5.2, §5.3 |
+ * | extendedMasterSecret | | required | or preferred: peers without it are taken too | RFC 7627 §5.2, §5.3 |
  * | pskIdentityHint | bytes | none | 0 … 1024 | RFC 4279 §5.2 |
  * | maxHandshakes | | 1000 | 1 … | server side |
  * | maxHandshakesPerHost | | a quarter of maxHandshakes, at least 8 | 1 … | server side |
+ * | handshakeRate | per second | 500, and twice as many at once | 1 … | server side |
+ * | maxAttemptDelayMs | ms | 60000 | 0 (off) … | server side: RFC 4279 §7.2; `failed-attempts.ts` |
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
  * | keepAliveMs | ms without anything from the peer | none | 1 … | where we are the client; with role server, all |
@@ -36,10 +38,12 @@
  * tools decrypt with a key log; then those with forward secrecy, which the ones in the field (Wireshark 4.0) do not
  * yet; ChaCha20 last. Whoever wants forward secrecy names its suites first (docs/decisions/010).
  *
- * A handshake may take `handshakeTimeoutMs` in all: with the timers of RFC 6347 that is six transmissions of a
- * flight (0, 1, 3, 7, 15, 31 s). A server gives up sooner, after `handshakeStallMs` without a new message from the
- * client, so that half-open handshakes do not pile up. A client whose server falls silent after our Finished, as
- * some do when the key is wrong, gives up a fifth later: then its transmission at 15 s had the time to be answered.
+ * A handshake may take `handshakeTimeoutMs` in all: with the timers of RFC 6347 that is seven transmissions of a
+ * flight (0, 1, 3, 7, 15, 31, 63 s). On a slow line the datagrams themselves take time: what carries them sets the three
+ * times accordingly. A server with more than half of `maxHandshakes` under way gives up sooner, after
+ * `handshakeStallMs` without a new message from the client, so that half-open handshakes do not pile up. A client whose
+ * server falls silent after our Finished, as some do when the key is wrong, gives up a fifth later: then its
+ * transmission at 15 s had the time to be answered.
  *
  * @module
  */
@@ -88,6 +92,8 @@ export interface DtlsConfig {
   readonly pskIdentityHint: Uint8Array;
   readonly maxHandshakes: number;
   readonly maxHandshakesPerHost: number;
+  readonly handshakeRate: number;
+  readonly maxAttemptDelayMs: DurationMs;
   readonly maxAssociations: number;
   readonly idleTimeoutMs: DurationMs;
   readonly keepAliveMs: DurationMs;
@@ -143,7 +149,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
       maxTimeoutMs,
     ),
     maxTimeoutMs,
-    handshakeTimeoutMs: number('handshakeTimeoutMs', config.handshakeTimeoutMs, 60_000, 1),
+    handshakeTimeoutMs: number('handshakeTimeoutMs', config.handshakeTimeoutMs, 120_000, 1),
     handshakeStallMs: number('handshakeStallMs', config.handshakeStallMs, 15_000, 1),
     extendedMasterSecret: config.extendedMasterSecret,
     pskIdentityHint: hint(config.pskIdentityHint),
@@ -154,6 +160,8 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
       Math.max(8, Math.ceil(maxHandshakes / 4)),
       1,
     ),
+    handshakeRate: number('handshakeRate', config.handshakeRate, 500, 1),
+    maxAttemptDelayMs: number('maxAttemptDelayMs', config.maxAttemptDelayMs, 60_000, 0),
     maxAssociations: number('maxAssociations', config.maxAssociations, 150_000, 1),
     idleTimeoutMs: number('idleTimeoutMs', config.idleTimeoutMs, never, 1),
     keepAliveMs: number('keepAliveMs', config.keepAliveMs, never, 1),

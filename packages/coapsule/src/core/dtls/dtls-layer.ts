@@ -29,7 +29,9 @@ import { FarewellAlerts } from './farewell-alerts.ts';
 import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
 import { Handshake } from './handshake/handshake.ts';
 import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
+import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
+import { failureOfHost, HandshakeAdmission } from './handshake-admission.ts';
 import { type ExporterSecret, exportKeyingMaterial } from './key-schedule/exporter.ts';
 import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
@@ -53,9 +55,6 @@ export type AssociationInfo =
   | ({ readonly established: true } & EstablishedInfo)
   | { readonly established: false; readonly address: PeerAddress; readonly role: DtlsRole };
 
-/** Handshakes at one address: the present one, and some that it may be a replay beside. */
-const maxHandshakesPerAddress = 4;
-
 /** The layer. After each call, drain `poll` and ask `nextTimeout`. */
 export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly config: CheckedDtlsConfig;
@@ -68,6 +67,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   /** As a server, when we are both: a client's own records have none by default. */
   readonly #connectionIdLength: number;
   readonly #pending = new PendingHandshakes();
+  readonly #admission: HandshakeAdmission;
   readonly #farewells: FarewellAlerts;
   readonly #sessions: SessionStores;
   readonly #outputs = new OutputQueue<DtlsOutput>();
@@ -97,8 +97,18 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.#role = options.role;
     this.#crypto = options.crypto;
     this.#random = options.random;
-    this.#gate = new ClientHelloGate(options.crypto, options.random, this.config, (output) =>
-      this.#emit(output),
+    this.#admission = new HandshakeAdmission({
+      config: this.config,
+      crypto: options.crypto,
+      pending: this.#pending,
+      giveUp: (handshake, cause, detail, now) => this.#giveUp(handshake, cause, detail, now),
+    });
+    this.#gate = new ClientHelloGate(
+      options.crypto,
+      options.random,
+      this.config,
+      (output) => this.#emit(output),
+      (address, failure, now) => this.#reportRefusal(address, failure, now),
     );
   }
 
@@ -360,7 +370,13 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     let handshake = this.#pending.allAt(address).find((one) => equalBytes(one.clientRandom, random));
     if (handshake === undefined) {
-      this.#makeRoomForHandshake(address, now);
+      const refusal = this.#admission.admit(address, now);
+      if (refusal !== undefined) {
+        this.#discard(address, refusal.reason);
+        const { waitMs } = refusal;
+        if (waitMs > 0) this.#reportRefusal(address, failureOfHost(address, waitMs), now);
+        return;
+      }
       const { messageSeq } = hello;
       const recordSequenceNumber = record.sequenceNumber;
       const start = { kind: 'server', recordSequenceNumber, messageSeq, clientRandom: random } as const;
@@ -386,7 +402,16 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         config: this.config,
         sessions: this.#sessions,
         emit: (output) => this.#emit(output),
-        askForPsk: (question) => {
+        isCrowded: () => this.#admission.isCrowded,
+        askForPsk: (question, at) => {
+          const { identity } = question;
+          if (start.kind === 'server' && identity !== undefined) {
+            const failure = this.#admission.noteIdentity(association, address, identity, at);
+            if (failure !== undefined) {
+              this.#pending.byId(association)?.cancel(failure, undefined, at);
+              return;
+            }
+          }
           // A handshake asks once, so its id names the look-up too.
           const lookup = association;
           this.#emit({ kind: 'psk-lookup', lookup, role: start.kind, association, address, ...question });
@@ -408,6 +433,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       now,
     );
     this.#pending.add(handshake);
+    this.#admission.noteBegun();
     this.#conclude(handshake, now);
     return handshake;
   }
@@ -421,6 +447,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     if (!this.#pending.remove(handshake)) return;
     const { address } = handshake;
+    const failed = outcome.kind === 'failed' ? outcome.failure : undefined;
+    this.#admission.noteEnd(handshake.association, address, failed, now);
     if (outcome.kind === 'established') {
       for (const other of this.#pending.allAt(address)) {
         this.#giveUp(other, 'replaced', 'the client began again', now);
@@ -448,27 +476,11 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     if (datagram !== undefined) this.#emit({ kind: 'transmit', address, datagram });
   }
 
-  /**
-   * Room for one more handshake of a client. The oldest one goes: of its address, of its host, or, when there is no
-   * room at all, of the host that has the most, so that no host can crowd out the others.
-   */
-  #makeRoomForHandshake(address: PeerAddress, now: Instant): void {
-    const { maxHandshakes, maxHandshakesPerHost } = this.config;
-    const [oldest, ...others] = this.#pending.allAt(address);
-    if (oldest !== undefined && others.length + 1 >= maxHandshakesPerAddress) {
-      this.#giveUp(oldest, 'replaced', 'the client began again', now);
-    }
-    if (this.#pending.serverCountOf(address.host) >= maxHandshakesPerHost) {
-      this.#giveUpOldest(address.host, `${maxHandshakesPerHost} handshakes with its host are under way`, now);
-    }
-    if (this.#pending.serverCount >= maxHandshakes) {
-      this.#giveUpOldest(this.#pending.busiestHost(), `${maxHandshakes} handshakes are under way`, now);
-    }
-  }
-
-  #giveUpOldest(host: string | undefined, detail: string, now: Instant): void {
-    const oldest = host === undefined ? undefined : this.#pending.oldestServerOf(host);
-    if (oldest !== undefined) this.#giveUp(oldest, 'capacity', detail, now);
+  /** Tells of a client that never got to a handshake; at a bounded rate, since it costs the client one datagram. */
+  #reportRefusal(address: PeerAddress, failure: HandshakeFailure, now: Instant): void {
+    if (!this.#admission.mayReport(now)) return;
+    const association = this.#nextAssociation++;
+    this.#emit({ kind: 'handshake-failed', association, address, role: 'server', failure });
   }
 
   #giveUp(handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant): void {

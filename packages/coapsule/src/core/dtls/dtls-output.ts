@@ -55,6 +55,10 @@ export type DtlsDiscardReason =
   | 'plaintext-handshake-message'
   | 'unexpected-change-cipher-spec'
   | 'handshake-limit'
+  /** A ClientHello beyond `handshakeRate`. */
+  | 'handshake-rate'
+  /** A ClientHello of a host that has tried too many wrong keys or unknown identities. */
+  | 'too-many-attempts'
   | 'incomplete-client-hello'
   | 'client-version-too-old'
   | 'repeated-client-hello'

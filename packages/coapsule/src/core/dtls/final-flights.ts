@@ -1,5 +1,6 @@
 /**
- * The last flights of servers, sent again to clients that did not get them (RFC 6347 §4.2.4).
+ * Last flights, sent again to peers that did not get them (RFC 6347 §4.2.4): those of servers, and of clients where a
+ * session went on (RFC 5246 §7.3).
  *
  * @module
  */
@@ -67,15 +68,15 @@ export class FinalFlights {
     this.#timers.set(association, after(now, this.#surroundings.config.finalFlightMs));
   }
 
-  /** The client has it, or the association is over. */
+  /** The peer has it, or the association is over. */
   drop(slot: number): void {
     this.#surroundings.table.dropFinalFlight(slot);
     this.#timers.cancel(this.#surroundings.table.id(slot));
   }
 
   /**
-   * The client sent its last flight again, so it lacks ours. Only its very Finished counts, and only so often: each
-   * repetition takes a sequence number of epoch 0, and the client chose where those begin.
+   * The peer sent its last flight again, so it lacks ours. Only its very Finished counts, and only so often: each
+   * repetition takes a sequence number of epoch 0, and a client chose where those begin.
    */
   repeat(slot: number, content: Uint8Array, now: Instant): void {
     const { table, config, emit, transmit } = this.#surroundings;
@@ -91,8 +92,8 @@ export class FinalFlights {
     const traced = { association: table.id(slot), address: table.address(slot), role: table.role(slot) };
     const limits = { mtu: config.mtu, recordLimit: maxContentLength(table, slot) };
     const records = this.#recordsFor(slot, final);
-    const datagrams = encodeFlight(final.flight, limits, records, (sent) => {
-      emit(traceSent(traced, final.flight.number, sent, true));
+    const datagrams = encodeFlight(final.flight, limits, records, (sent, bytes) => {
+      emit(traceSent(traced, final.flight.number, sent, { bytes }, true));
     });
     for (const datagram of datagrams) transmit(slot, datagram);
   }

@@ -3,7 +3,7 @@
  *
  * An address may have several that we are the server of: a ClientHello with another random is a client that began
  * again, or a replayed one, and only a Finished can tell. So the earlier handshake is set aside, without a voice of
- * its own, until one of them is verified. How many there may be in all is decided by `dtls-layer.ts`.
+ * its own, until one of them is verified. How many there may be in all is decided by `handshake-admission.ts`.
  *
  * @module
  */
@@ -122,6 +122,11 @@ export class PendingHandshakes {
   schedule(handshake: Handshake): void {
     const { deadline } = handshake;
     if (deadline !== undefined) this.#timers.set(handshake, deadline);
+  }
+
+  /** Sets all timers, after what the deadlines depend on has changed. */
+  scheduleAll(): void {
+    for (const handshake of this.#byId.values()) this.schedule(handshake);
   }
 
   /** Takes out the timer that is due first, and returns its handshake. */

@@ -35,12 +35,12 @@ export interface SentContent {
 
 const changeCipherSpecBody = Uint8Array.of(1);
 
-/** The datagrams of one transmission; `onRecord` is told of each record. */
+/** The datagrams of one transmission; `onRecord` is told of each record, and of the datagram it is in. */
 export function encodeFlight(
   flight: Flight,
   limits: FlightLimits,
   records: FlightRecords,
-  onRecord: (sent: SentContent) => void,
+  onRecord: (sent: SentContent, datagramBytes: number, datagramIndex: number) => void,
 ): Uint8Array[] {
   const parts = flight.contents.map((content): FlightPart => {
     const isMessage = content.kind === 'message';
@@ -50,8 +50,9 @@ export function encodeFlight(
       recordOverhead: records.overhead(isMessage ? content.epoch : 0),
     };
   });
-  return planFlight(parts, limits).map((plan) => {
+  return planFlight(parts, limits).map((plan, index) => {
     const encoded: Uint8Array[] = [];
+    const contents: SentContent[] = [];
     for (const { part, offset, length } of plan) {
       const content = flight.contents[part] as FlightContent;
       const record =
@@ -63,9 +64,11 @@ export function encodeFlight(
             )
           : // Always epoch 0: what it announces is the epoch after it.
             records.record(ContentType.ChangeCipherSpec, 0, changeCipherSpecBody);
-      onRecord({ content, offset, length });
+      contents.push({ content, offset, length });
       encoded.push(record);
     }
-    return concatBytes(...encoded);
+    const datagram = concatBytes(...encoded);
+    for (const sent of contents) onRecord(sent, datagram.length, index);
+    return datagram;
   });
 }

@@ -1,7 +1,8 @@
 /**
- * The times a handshake may take: in all, and without a sign of life when it is the peer's turn.
+ * The times a handshake may take: in all, and without a sign of life while that is limited.
  *
- * The timer of a flight is `flight-machine.ts`.
+ * A server limits it only while it has little room left for handshakes; a client only after its Finished, when silence
+ * may mean a wrong key. The timer of a flight is `flight-machine.ts`.
  *
  * @module
  */
@@ -29,13 +30,13 @@ export class HandshakeClock {
   }
 
   /** The deadline that comes first. */
-  deadline(isPeersTurn: boolean): Instant | undefined {
-    return isPeersTurn ? earliest(this.#overallDeadline, this.#stallDeadline) : this.#overallDeadline;
+  deadline(isSilenceLimited: boolean): Instant | undefined {
+    return isSilenceLimited ? earliest(this.#overallDeadline, this.#stallDeadline) : this.#overallDeadline;
   }
 
   /** Whether one is over, and which. */
-  expired(isPeersTurn: boolean, now: Instant): 'stalled' | 'overall' | undefined {
-    if (isPeersTurn && this.#stallDeadline <= now) return 'stalled';
+  expired(isSilenceLimited: boolean, now: Instant): 'stalled' | 'overall' | undefined {
+    if (isSilenceLimited && this.#stallDeadline <= now) return 'stalled';
     return this.#overallDeadline <= now ? 'overall' : undefined;
   }
 }

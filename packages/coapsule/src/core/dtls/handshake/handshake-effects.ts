@@ -28,16 +28,20 @@ import type {
   HandshakeResult,
   HandshakeState,
 } from './handshake-context.ts';
+import type { HandshakeFacts } from './handshake-facts.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 import type { HandshakeOptions, HandshakeOutcome } from './handshake-outcome.ts';
 import type { TracedHandshake } from './handshake-trace.ts';
+import { HandshakeTranscript } from './handshake-transcript.ts';
 import { handshakeTypeName } from './handshake-type.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import { KeyEvidence } from './key-evidence.ts';
 import type { HandshakeMessage } from './message-header.ts';
+import { ObservedFlights } from './observed-flights.ts';
 import { OutgoingFlights } from './outgoing-flights.ts';
 import { authenticationOf } from './peer-credential.ts';
 import { ProtectedRecords } from './protected-records.ts';
+import { failureBySilence } from './silence.ts';
 import { Transcript } from './transcript.ts';
 import { UnprovenEnd } from './unproven-end.ts';
 
@@ -52,6 +56,7 @@ export class HandshakeEffects implements HandshakeContext {
   readonly protectedRecords: ProtectedRecords = new ProtectedRecords();
   readonly flightMachine: FlightMachine;
   readonly evidence: KeyEvidence;
+  readonly seen: ObservedFlights = new ObservedFlights();
   readonly unprovenEnd: UnprovenEnd = new UnprovenEnd();
   /** The time of the present call. */
   now: Instant;
@@ -68,11 +73,13 @@ export class HandshakeEffects implements HandshakeContext {
   readonly role: DtlsRole;
   readonly sessionsAsServer: SessionsAsServer;
   readonly sessionsAsClient: SessionsAsClient;
-  readonly #emit: (output: DtlsOutput) => void;
+  readonly #emitOutside: (output: DtlsOutput) => void;
   readonly #askForPsk: HandshakeOptions['askForPsk'];
   readonly #askToVerifyPeer: HandshakeOptions['askToVerifyPeer'];
   readonly #newConnectionId: HandshakeOptions['newConnectionId'];
   readonly #traced: TracedHandshake;
+  readonly #datagrams = new HandshakeTranscript();
+  #parameters: HandshakeParameters | undefined;
 
   constructor(
     options: HandshakeOptions,
@@ -88,7 +95,7 @@ export class HandshakeEffects implements HandshakeContext {
     const { association, address, sessions } = options;
     this.sessionsAsServer = new SessionsAsServer(sessions.server, association, () => this.now);
     this.sessionsAsClient = new SessionsAsClient(sessions.client, association, address, () => this.now);
-    this.#emit = options.emit;
+    this.#emitOutside = options.emit;
     this.#askForPsk = options.askForPsk;
     this.#askToVerifyPeer = options.askToVerifyPeer;
     this.#newConnectionId = options.newConnectionId;
@@ -97,7 +104,7 @@ export class HandshakeEffects implements HandshakeContext {
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.evidence = new KeyEvidence(traced.role);
     this.incoming = new IncomingMessages(first.messageSeq);
-    this.outgoing = new OutgoingFlights(traced, this.config.mtu, this.#emit, first);
+    this.outgoing = new OutgoingFlights(traced, this.config.mtu, (output) => this.emit(output), first);
   }
 
   nextMessageSeq(): number {
@@ -113,6 +120,7 @@ export class HandshakeEffects implements HandshakeContext {
     this.hasTimerExpired = false;
     this.unprovenEnd.forget();
     this.incoming.noteFlightSent();
+    this.seen.begin();
     this.flightMachine.handle('next-flight-received', this.now);
     this.outgoing.transmit(false);
     this.flightMachine.handle('flight-sent', this.now);
@@ -122,7 +130,9 @@ export class HandshakeEffects implements HandshakeContext {
     this.outgoing.flight = { number, contents };
   }
 
-  agree({ suite, recordSizeLimits, session }: HandshakeParameters): void {
+  agree(parameters: HandshakeParameters): void {
+    const { suite, recordSizeLimits, session } = parameters;
+    this.#parameters = parameters;
     this.transcript.begin(suite.hash);
     this.outgoing.recordLimit = recordSizeLimits.peer;
     // Where a session goes on, both have its key.
@@ -141,7 +151,7 @@ export class HandshakeEffects implements HandshakeContext {
   askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void {
     // The server's flight timer runs on: it also times the alert after a Finished that does not open.
     if (this.role === 'client') this.flightMachine.handle('next-flight-received', this.now);
-    this.#askForPsk(question);
+    this.#askForPsk(question, this.now);
   }
 
   askToVerifyPeer(question: {
@@ -162,7 +172,7 @@ export class HandshakeEffects implements HandshakeContext {
 
   logMasterSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void {
     if (!this.config.keylog) return;
-    this.#emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
+    this.emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
   }
 
   establish({ parameters, identity, proof, masterSecret }: HandshakeResult): HandshakeState {
@@ -216,6 +226,28 @@ export class HandshakeEffects implements HandshakeContext {
 
   // What the machine calls.
 
+  emit(output: DtlsOutput): void {
+    if (output.kind === 'handshake-trace') this.#datagrams.note(output, this.now);
+    this.#emitOutside(output);
+  }
+
+  /** What is known when it ends. */
+  get facts(): HandshakeFacts {
+    const { role, config, outgoing, evidence, seen } = this;
+    return {
+      role,
+      config,
+      parameters: this.#parameters,
+      flight: outgoing.flight,
+      ...outgoing.effort,
+      isFinishedSent: outgoing.isFinishedSent,
+      usesPsk: evidence.usesPsk,
+      seen,
+      nextMessageSeq: this.incoming.lastMessageSeq + 1,
+      waitsForApplication: this.state.waitsForApplication,
+    };
+  }
+
   /** Gives the flight timer its first value again, while it runs. */
   restartTimer(): void {
     if (this.flightMachine.state === 'waiting') this.flightMachine.restartTimer(this.now);
@@ -242,11 +274,20 @@ export class HandshakeEffects implements HandshakeContext {
     const isInEpoch0 = failure.alertSent !== undefined && !this.outgoing.isFinishedSent;
     this.outcome = {
       kind: 'failed',
-      failure: this.evidence.refine(failure),
+      failure: { ...this.#refined(failure), transcript: this.#datagrams.datagrams },
       ...(isInEpoch0 ? { writeSequenceEpoch0: this.outgoing.records.sequence[0] } : {}),
     };
     this.state = new Ended();
     this.protectedRecords.held.takeAll();
+  }
+
+  /** The same failure, or what we know better than a peer that falls silent or gives up. */
+  #refined(failure: HandshakeFailure): HandshakeFailure {
+    if (failure.alertReceived === AlertDescription.UserCanceled) {
+      const { cause, detail } = failureBySilence(this.facts);
+      if (cause === 'mtu-too-large') return { ...failure, cause, detail };
+    }
+    return this.evidence.refine(failure);
   }
 
   /** Whether it may be for the session we offered. Silence before the ServerHello says nothing about it. */

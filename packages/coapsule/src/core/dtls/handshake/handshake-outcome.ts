@@ -5,6 +5,7 @@
  */
 
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
+import type { Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import type { PeerAuthentication } from '../credentials.ts';
@@ -57,7 +58,9 @@ export interface HandshakeOptions {
   readonly config: CheckedDtlsConfig;
   readonly sessions: SessionStores;
   readonly emit: (output: DtlsOutput) => void;
-  readonly askForPsk: HandshakeContext['askForPsk'];
+  /** Whether there is little room left for handshakes of clients, so that slow ones are not waited for. */
+  readonly isCrowded: () => boolean;
+  readonly askForPsk: (question: Parameters<HandshakeContext['askForPsk']>[0], now: Instant) => void;
   readonly askToVerifyPeer: HandshakeContext['askToVerifyPeer'];
   readonly newConnectionId: HandshakeContext['newConnectionId'];
 }

@@ -5,7 +5,7 @@
  */
 
 import type { PeerAddress } from '../../foundation/peer-address.ts';
-import type { AssociationId, DtlsRole, HandshakeTrace } from '../dtls-output.ts';
+import type { AssociationId, DtlsRole, HandshakeTrace, TracedDatagram } from '../dtls-output.ts';
 import type { SentContent } from './flight.ts';
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
 import type { MessageFragment } from './message-header.ts';
@@ -44,6 +44,7 @@ export function traceReceived(
   handshake: TracedHandshake,
   epoch: number,
   fragment: MessageFragment,
+  datagram: TracedDatagram,
   how: { readonly retransmit: boolean; readonly reordered: boolean },
 ): HandshakeTrace {
   const { association, address, role } = handshake;
@@ -64,6 +65,7 @@ export function traceReceived(
     messageSeq: fragment.messageSeq,
     ...(part.length < part.total ? { fragment: part } : {}),
     ...how,
+    datagram,
   };
 }
 
@@ -72,6 +74,7 @@ export function traceSent(
   handshake: TracedHandshake,
   flight: number,
   sent: SentContent,
+  datagram: TracedDatagram,
   retransmit: boolean,
 ): HandshakeTrace {
   const { association, address, role } = handshake;
@@ -85,6 +88,7 @@ export function traceSent(
     flight,
     retransmit,
     reordered: false,
+    datagram,
   } as const;
   if (content.kind === 'change-cipher-spec') return { ...common, name: 'ChangeCipherSpec', epoch: 0 };
   const { type, messageSeq, body } = content.message;
@@ -103,6 +107,7 @@ export function traceAlert(
   direction: 'sent' | 'received',
   name: string,
   epoch: 0 | 1,
+  datagram: TracedDatagram,
 ): HandshakeTrace {
   const { association, address, role } = handshake;
   return {
@@ -115,11 +120,16 @@ export function traceAlert(
     epoch,
     retransmit: false,
     reordered: false,
+    datagram,
   };
 }
 
 /** The trace of the peer's ChangeCipherSpec. */
-export function traceChangeCipherSpec(handshake: TracedHandshake): HandshakeTrace {
+export function traceChangeCipherSpec(
+  handshake: TracedHandshake,
+  datagram: TracedDatagram,
+  retransmit: boolean,
+): HandshakeTrace {
   const { association, address, role } = handshake;
   return {
     kind: 'handshake-trace',
@@ -130,7 +140,8 @@ export function traceChangeCipherSpec(handshake: TracedHandshake): HandshakeTrac
     name: 'ChangeCipherSpec',
     flight: flightOf(HandshakeType.Finished, handshake),
     epoch: 0,
-    retransmit: false,
+    retransmit,
     reordered: false,
+    datagram,
   };
 }

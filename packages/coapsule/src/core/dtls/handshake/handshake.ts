@@ -11,10 +11,11 @@
 import { ByteReader } from '../../foundation/byte-reader.ts';
 import { earliest, type Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
-import { AlertDescription, alertName, decodeAlert } from '../alert.ts';
-import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from '../dtls-output.ts';
+import { type Alert, AlertDescription, alertName, decodeAlert } from '../alert.ts';
+import type { AssociationId, DtlsDiscardReason, DtlsRole, TracedDatagram } from '../dtls-output.ts';
 import { fragmentOf, type RecordView } from '../record/demultiplex.ts';
 import { ContentType } from '../record/record-header.ts';
+import { failureByAlert, isEndingAlert } from './alert-meaning.ts';
 import { startClient } from './client-12/index.ts';
 import { Ended } from './ended.ts';
 import { HandshakeClock } from './handshake-clock.ts';
@@ -24,9 +25,9 @@ import type { HandshakeFailure } from './handshake-failure.ts';
 import type { ClientStart, HandshakeOptions, HandshakeOutcome, ServerStart } from './handshake-outcome.ts';
 import { traceAlert, traceChangeCipherSpec, traceReceived } from './handshake-trace.ts';
 import { HandshakeType } from './handshake-type.ts';
-import { isEndingAlert } from './key-evidence.ts';
 import { decodeMessageFragment } from './message-header.ts';
 import { startServer } from './server-12/index.ts';
+import { failureBySilence } from './silence.ts';
 import type { UnprovenSign } from './unproven-end.ts';
 
 /** One handshake with one peer. Call `settle` after the records of each datagram. */
@@ -38,9 +39,12 @@ export class Handshake {
   isResumption = false;
   /** The random of the client's ClientHello; tells a repeated ClientHello from a new one. */
   readonly clientRandom: Uint8Array;
-  readonly #emit: (output: DtlsOutput) => void;
   readonly #effects: HandshakeEffects;
   readonly #clock: HandshakeClock;
+  readonly #isCrowded: () => boolean;
+  /** Datagrams from the peer so far, and the present one. */
+  #datagrams = 0;
+  #datagram: TracedDatagram | undefined;
   #peerRepeated = false;
   #progressed = false;
 
@@ -48,7 +52,7 @@ export class Handshake {
     this.association = options.association;
     this.address = options.address;
     this.role = start.kind;
-    this.#emit = options.emit;
+    this.#isCrowded = options.isCrowded;
     this.#clock = new HandshakeClock(start.kind, options.config, now);
     const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
     this.#effects = new HandshakeEffects(options, this, first, now);
@@ -88,21 +92,24 @@ export class Handshake {
   /** When `handleTimeout` is due. */
   get deadline(): Instant | undefined {
     if (this.#effects.outcome !== undefined) return undefined;
-    return earliest(this.#clock.deadline(this.#isPeersTurn), this.#effects.flightMachine.deadline);
+    return earliest(this.#clock.deadline(this.#isSilenceLimited), this.#effects.flightMachine.deadline);
   }
 
-  /** Whether it is the peer's turn, in a part of the handshake that has a time limit of its own. */
-  get #isPeersTurn(): boolean {
-    return (
-      !this.#effects.state.waitsForApplication &&
-      (this.role === 'server' || this.#effects.outgoing.isFinishedSent)
-    );
+  /**
+   * Whether it is the turn of the peer and has a time limit of its own: with a server when it
+   * has little room left, with a client when the server may have fallen silent because of a wrong key.
+   */
+  get #isSilenceLimited(): boolean {
+    const { state, outgoing, evidence } = this.#effects;
+    if (state.waitsForApplication) return false;
+    return this.role === 'server' ? this.#isCrowded() : outgoing.isFinishedSent && evidence.usesPsk;
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
   receive(record: RecordView, now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
     this.#effects.now = now;
+    this.#datagram ??= { bytes: record.datagram.length, number: this.#datagrams++ };
     if (record.epoch === 0) this.#receivePlaintext(record);
     else if (record.epoch === 1) this.#receiveProtected(record);
     else this.#discard('unknown-epoch');
@@ -117,6 +124,7 @@ export class Handshake {
     }
     this.#peerRepeated = false;
     this.#progressed = false;
+    this.#datagram = undefined;
     this.#effects.incoming.beginDatagram();
   }
 
@@ -129,6 +137,7 @@ export class Handshake {
   receiveRepeatedClientHello(): boolean {
     if (this.#effects.outgoing.flight === undefined) return false;
     this.#peerRepeated = true;
+    this.#effects.seen.repeatedHellos++;
     return true;
   }
 
@@ -154,17 +163,11 @@ export class Handshake {
   handleTimeout(now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
     this.#effects.now = now;
-    const expired = this.#clock.expired(this.#isPeersTurn, now);
-    if (expired === 'stalled' && this.role === 'client') {
-      this.#effects.end(this.#effects.evidence.failure('silence'));
-    } else if (expired !== undefined) {
-      this.#effects.end({
-        cause: 'peer-silent',
-        detail:
-          this.role === 'client'
-            ? 'no answer in time'
-            : `the peer did not go on (state ${this.#effects.state.name})`,
-      });
+    const expired = this.#clock.expired(this.#isSilenceLimited, now);
+    if (expired !== undefined) {
+      const { evidence, facts } = this.#effects;
+      const mayBeTheKey = this.role === 'client' && facts.isFinishedSent && facts.usesPsk;
+      this.#effects.end(mayBeTheKey ? evidence.failure('silence') : failureBySilence(facts));
     } else if (
       this.#effects.flightMachine.deadline !== undefined &&
       this.#effects.flightMachine.deadline <= now
@@ -217,7 +220,7 @@ export class Handshake {
     } else if (opened.contentType === ContentType.Alert) {
       const alert = decodeAlert(opened.content);
       if (!('level' in alert)) return;
-      this.#emit(traceAlert(this, 'received', alertName(alert.description), 1));
+      this.#traceAlert(alert, 1);
       if (isEndingAlert(alert)) this.#believe({ kind: 'alert', alert });
     }
   }
@@ -244,12 +247,16 @@ export class Handshake {
         this.#discard('handshake-limit');
         continue;
       }
-      const isRepeated = fate === 'old' || fate === 'repeated';
-      this.#emit(
-        traceReceived(this, epoch, fragment, { retransmit: isRepeated, reordered: fate === 'ahead' }),
+      const isRepeated = this.#effects.seen.noteFragment(fragment) || fate === 'old' || fate === 'repeated';
+      this.#effects.emit(
+        traceReceived(this, epoch, fragment, this.#tracedDatagram, {
+          retransmit: isRepeated,
+          reordered: fate === 'ahead' && !isRepeated,
+        }),
       );
       if (fate === 'repeated') {
         this.#peerRepeated = true;
+        this.#effects.seen.repeatedAnswers++;
         this.#effects.evidence.notePeerRepeated();
         if (this.role === 'client') this.#clock.noteProgress(this.#effects.now);
       }
@@ -268,7 +275,8 @@ export class Handshake {
       if (!this.#effects.evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
-    this.#emit(traceChangeCipherSpec(this));
+    const isRepeated = this.#effects.evidence.hasChangeCipherSpec;
+    this.#effects.emit(traceChangeCipherSpec(this, this.#tracedDatagram, isRepeated));
     this.#effects.evidence.noteChangeCipherSpec();
     this.#effects.restartTimer();
     this.#advance({ kind: 'change-cipher-spec' });
@@ -281,7 +289,7 @@ export class Handshake {
       this.#discard('malformed-record');
       return;
     }
-    this.#emit(traceAlert(this, 'received', alertName(alert.description), 0));
+    this.#traceAlert(alert, 0);
     if (isEndingAlert(alert)) this.#noteUnproven({ kind: 'alert', alert });
   }
 
@@ -359,9 +367,11 @@ export class Handshake {
     if (verdict === 'bad-finished') {
       this.#effects.endWithAlert(this.#effects.evidence.failure(verdict), AlertDescription.DecryptError);
     } else if (verdict === 'no-answer') {
-      this.#effects.end(this.#effects.evidence.failure(verdict));
+      const { evidence, facts } = this.#effects;
+      this.#effects.end(evidence.usesPsk ? evidence.failure(verdict) : failureBySilence(facts));
     } else {
       this.#effects.state.handleTimerExpired?.(this.#effects);
+      if (this.#effects.outcome !== undefined) return;
       if (this.#effects.flightMachine.handle('timer-expired', this.#effects.now))
         this.#effects.transmitAgain();
     }
@@ -369,13 +379,18 @@ export class Handshake {
 
   #believe(sign: UnprovenSign): void {
     if (sign.kind === 'message') this.#effects.fail(sign.failure);
-    else
-      this.#effects.end(
-        this.#effects.evidence.failureByAlert(sign.alert, this.#effects.outgoing.isFinishedSent),
-      );
+    else this.#effects.end(failureByAlert(sign.alert, this.#effects.facts));
+  }
+
+  get #tracedDatagram(): TracedDatagram {
+    return this.#datagram ?? { bytes: 0 };
+  }
+
+  #traceAlert({ description }: Alert, epoch: 0 | 1): void {
+    this.#effects.emit(traceAlert(this, 'received', alertName(description), epoch, this.#tracedDatagram));
   }
 
   #discard(reason: DtlsDiscardReason): void {
-    this.#emit({ kind: 'discarded', address: this.address, reason });
+    this.#effects.emit({ kind: 'discarded', address: this.address, reason });
   }
 }

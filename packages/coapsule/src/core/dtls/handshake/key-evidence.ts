@@ -7,7 +7,6 @@
  * @module
  */
 
-import { type Alert, AlertDescription, alertName } from '../alert.ts';
 import type { DtlsRole } from '../dtls-output.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
 
@@ -30,18 +29,10 @@ const intervalsForBadFinished = 2;
 const intervalsForWrongKey = 4;
 
 /**
- * Alerts with which servers answer a key or an identity that is not theirs (RFC 4279 §2, §7.1). The server of
- * libcoap with GnuTLS just closes.
+ * With certificates there is no wrong key, but there are large datagrams: after so many intervals (63 s) pieces of
+ * every size were tried.
  */
-const keyAlerts: ReadonlySet<number> = new Set([
-  AlertDescription.CloseNotify,
-  AlertDescription.BadRecordMac,
-  AlertDescription.HandshakeFailure,
-  AlertDescription.IllegalParameter,
-  AlertDescription.AccessDenied,
-  AlertDescription.DecryptError,
-  AlertDescription.UnknownPskIdentity,
-]);
+const intervalsForLostFlight = 6;
 
 /** The evidence of one handshake. */
 export class KeyEvidence {
@@ -112,7 +103,8 @@ export class KeyEvidence {
     if (isBad) return 'bad-finished';
     this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
     this.#peerRepeatedInInterval = false;
-    return isFinishedSent && this.#intervalsWithRepetition >= intervalsForWrongKey ? 'no-answer' : undefined;
+    const intervals = this.usesPsk ? intervalsForWrongKey : intervalsForLostFlight;
+    return isFinishedSent && this.#intervalsWithRepetition >= intervals ? 'no-answer' : undefined;
   }
 
   /** The failure for a verdict of `noteTimerExpired`, or for a server that says nothing at all any more. */
@@ -137,21 +129,6 @@ export class KeyEvidence {
       : { cause: 'psk-mismatch', detail: `the client has another key for its identity: ${records}` };
   }
 
-  /** The failure for an alert of the peer. */
-  failureByAlert(alert: Alert, isFinishedSent: boolean): HandshakeFailure {
-    const alertReceived = alert.description;
-    const name = alertName(alertReceived);
-    if (this.#role === 'client' && this.usesPsk && isFinishedSent && keyAlerts.has(alertReceived)) {
-      const detail = `the server does not know the identity or has another key for it (alert ${name})`;
-      return { cause: 'identity-or-key', detail, alertReceived };
-    }
-    if (alertReceived === AlertDescription.ProtocolVersion) {
-      const detail = 'the peer does not speak DTLS 1.2 (alert protocol_version)';
-      return { cause: 'version-too-old', detail, alertReceived };
-    }
-    return { cause: 'alert-received', detail: `the peer ended the handshake: ${name}`, alertReceived };
-  }
-
   /** The same failure, or what a server knows better than the alert or the silence of its client tells. */
   refine(failure: HandshakeFailure): HandshakeFailure {
     const isVague = failure.cause === 'peer-silent' || failure.cause === 'alert-received';
@@ -159,13 +136,4 @@ export class KeyEvidence {
     if (this.#role === 'client' || !isVague || !hasEvidence) return failure;
     return { ...failure, ...this.failure('bad-finished') };
   }
-}
-
-/** Whether an alert ends a handshake: all fatal ones, and close_notify and user_canceled at any level. */
-export function isEndingAlert(alert: Alert): boolean {
-  return (
-    alert.level === 'fatal' ||
-    alert.description === AlertDescription.CloseNotify ||
-    alert.description === AlertDescription.UserCanceled
-  );
 }

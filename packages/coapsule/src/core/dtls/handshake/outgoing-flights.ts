@@ -10,20 +10,33 @@ import { type AlertDescription, alertName, encodeAlert } from '../alert.ts';
 import type { DtlsOutput } from '../dtls-output.ts';
 import { ContentType, maxPlaintextLength } from '../record/record-header.ts';
 import { encodeFlight, type Flight } from './flight.ts';
+import type { HandshakeFacts } from './handshake-facts.ts';
 import { HandshakeRecords } from './handshake-records.ts';
 import { type TracedHandshake, traceAlert, traceSent } from './handshake-trace.ts';
+
+/**
+ * RFC 6347 §4.1.1.1: after repeated loss, smaller datagrams, since the path may refuse large ones. So often the flight
+ * goes out in full size, then once in the first of these sizes, and from then on in the second one: 548 bytes are
+ * what RFC 791 has every host take, 256 pass where even that is too much.
+ */
+const fullSizeTransmissions = 3;
+const smallerSizes: readonly number[] = [548, 256];
 
 /** What one side sends. */
 export class OutgoingFlights {
   readonly records: HandshakeRecords;
-  /** The flight that is under way, or was sent last. */
-  flight: Flight | undefined;
   /** RFC 6347 §4.2.2, next_transmit_seq. */
   messageSeq: number;
   /** Most plaintext of a record, in bytes. */
   recordLimit: number = maxPlaintextLength;
   readonly #traced: TracedHandshake;
   readonly #mtu: number;
+  /** The datagrams sent so far. */
+  #datagrams = 0;
+  #flight: Flight | undefined;
+  #transmissions = 0;
+  #largestDatagram = 0;
+  #limit: number;
   readonly #emit: (output: DtlsOutput) => void;
 
   constructor(
@@ -34,9 +47,33 @@ export class OutgoingFlights {
   ) {
     this.#traced = traced;
     this.#mtu = mtu;
+    this.#limit = mtu;
     this.#emit = emit;
     this.records = new HandshakeRecords(first.recordSequenceNumber);
     this.messageSeq = first.messageSeq;
+  }
+
+  /** The flight that is under way, or was sent last. */
+  get flight(): Flight | undefined {
+    return this.#flight;
+  }
+
+  set flight(flight: Flight) {
+    // Another ClientHello in the place of one that was not answered is no new flight.
+    if (flight.number !== this.#flight?.number) {
+      this.#transmissions = 0;
+      this.#largestDatagram = 0;
+    }
+    this.#flight = flight;
+  }
+
+  /** How often the flight was sent, in datagrams of which size first, and how far that was cut down since. */
+  get effort(): Pick<HandshakeFacts, 'transmissions' | 'largestDatagram' | 'reducedTo'> {
+    return {
+      transmissions: this.#transmissions,
+      largestDatagram: this.#largestDatagram,
+      reducedTo: this.#limit < this.#mtu ? this.#limit : undefined,
+    };
   }
 
   /** Whether our Finished is out, and so whatever we send is protected. */
@@ -49,15 +86,28 @@ export class OutgoingFlights {
   transmit(retransmit: boolean): void {
     const { flight } = this;
     if (flight === undefined || !this.records.hasNumbersLeft) return;
-    const datagrams = encodeFlight(
-      flight,
-      { mtu: this.#mtu, recordLimit: this.recordLimit },
-      this.records,
-      (sent) => {
-        this.#emit(traceSent(this.#traced, flight.number, sent, retransmit));
-      },
-    );
-    for (const datagram of datagrams) this.#transmit(datagram);
+    this.#reduceDatagrams();
+    this.#transmissions++;
+    const limits = { mtu: this.#limit, recordLimit: this.recordLimit };
+    const { reducedTo } = this.effort;
+    const datagrams = encodeFlight(flight, limits, this.records, (sent, bytes, index) => {
+      const number = this.#datagrams + index;
+      const datagram = { bytes, number, ...(reducedTo === undefined ? {} : { reducedTo }) };
+      this.#emit(traceSent(this.#traced, flight.number, sent, datagram, retransmit));
+    });
+    this.#datagrams += datagrams.length;
+    for (const datagram of datagrams) {
+      if (this.#transmissions === 1) this.#largestDatagram = Math.max(this.#largestDatagram, datagram.length);
+      this.#transmit(datagram);
+    }
+  }
+
+  /** The size stays for the flights after this one: what the path refused once, it will refuse again. */
+  #reduceDatagrams(): void {
+    const size = smallerSizes[Math.min(this.#transmissions - fullSizeTransmissions, smallerSizes.length - 1)];
+    // Where all datagrams were small, their size is not what is wrong.
+    if (size === undefined || this.#largestDatagram <= size) return;
+    this.#limit = Math.min(this.#limit, size);
   }
 
   /** Sends a fatal alert, in the epoch we write in: epoch 1 begins with the flight that has our Finished. */
@@ -65,7 +115,8 @@ export class OutgoingFlights {
     if (!this.records.hasNumbersLeft) return;
     const epoch = this.isFinishedSent ? 1 : 0;
     const datagram = this.records.record(ContentType.Alert, epoch, encodeAlert('fatal', description));
-    this.#emit(traceAlert(this.#traced, 'sent', alertName(description), epoch));
+    const traced = { bytes: datagram.length, number: this.#datagrams++ };
+    this.#emit(traceAlert(this.#traced, 'sent', alertName(description), epoch, traced));
     this.#transmit(datagram);
   }
 

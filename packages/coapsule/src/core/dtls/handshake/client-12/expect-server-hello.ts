@@ -6,6 +6,7 @@
  */
 
 import { equalBytes } from '../../../foundation/bytes.ts';
+import { AlertDescription } from '../../alert.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
 import type { SessionState } from '../../session/session-state.ts';
 import { isDecodeFault } from '../decode-fault.ts';
@@ -29,10 +30,10 @@ import { ExpectNewSessionTicket } from './expect-new-session-ticket.ts';
 import { ExpectServerKeyExchange } from './expect-server-key-exchange.ts';
 
 /**
- * Most ClientHellos of one handshake: as many as their answers' numbers have room for in the reassembly. With the
- * timers of RFC 6347 there are no more expiries in 60 s either.
+ * Most ClientHellos of one handshake: fewer than their answers' numbers have room for in the reassembly. With the timers
+ * of RFC 6347 the next cookie after them has come after 31 s, the last one of five that were answered by another.
  */
-const maxClientHellos = 8;
+const maxClientHellos = 6;
 
 /** A ClientHello as it was sent. */
 interface SentHello {
@@ -86,7 +87,14 @@ export class ExpectServerHello implements HandshakeState {
     if (cookie === undefined) return;
     this.#otherCookie = undefined;
     const hello = this.#withCookie(cookie, context);
-    if (hello === undefined) return;
+    if (hello === undefined) {
+      context.fail({
+        cause: 'cookie-loop',
+        detail: `the server answered each of ${this.#sent.length} ClientHellos with another cookie (HelloVerifyRequest)`,
+        alert: AlertDescription.UserCanceled,
+      });
+      return;
+    }
     this.#latest = hello;
     context.changeFlight(3, [{ kind: 'message', message: hello.message, epoch: 0 }]);
   }

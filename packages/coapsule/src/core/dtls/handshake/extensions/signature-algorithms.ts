@@ -48,6 +48,11 @@ export function signatureSchemeValue(scheme: SignatureScheme): number {
   return schemeValues[scheme];
 }
 
+/** The name of a registered value that is known here. */
+export function signatureSchemeName(value: number): SignatureScheme | undefined {
+  return (Object.keys(schemeValues) as SignatureScheme[]).find((name) => schemeValues[name] === value);
+}
+
 /** The scheme with a registered value, when it fits this type of key. */
 export function signatureSchemeOf(value: number, key: PublicKeyType): SignatureScheme | undefined {
   return schemesOfKey[key].find((scheme) => schemeValues[scheme] === value);

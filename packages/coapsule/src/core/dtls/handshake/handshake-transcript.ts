@@ -1,0 +1,121 @@
+/**
+ * The datagrams of one handshake as a list people can read: who sent what, when, how large, and what became of it.
+ *
+ * Made from `handshake-trace` outputs. Shows what TCP hides and DTLS does itself: cookie, retransmission, order and
+ * fragments. Holds no key material, and at most a few kilobytes.
+ *
+ * @module
+ */
+
+import { elapsedMs, type Instant } from '../../foundation/instant.ts';
+import type { HandshakeTrace } from '../dtls-output.ts';
+
+/** One content of a datagram. */
+export interface TranscriptContent {
+  /** Such as `ClientHello`, `ChangeCipherSpec`, `alert decrypt_error`. */
+  readonly name: string;
+  readonly epoch: number;
+  readonly messageSeq?: number;
+  readonly fragment?: { readonly offset: number; readonly length: number; readonly total: number };
+  readonly retransmit: boolean;
+  readonly reordered: boolean;
+}
+
+/** One datagram that had a part in the handshake. */
+export interface TranscriptDatagram {
+  /** Since the first datagram. */
+  readonly atMs: number;
+  readonly direction: 'sent' | 'received';
+  /** Of the UDP payload; missing when it is not known. */
+  readonly bytes?: number;
+  /** RFC 6347 Figures 1 and 2; missing for alerts. */
+  readonly flight?: number;
+  /** The datagram size it was made for after repeated loss (RFC 6347 §4.1.1.1). */
+  readonly reducedTo?: number;
+  readonly contents: readonly TranscriptContent[];
+}
+
+/** What a handshake cost on the wire. */
+export interface TranscriptTotals {
+  readonly datagrams: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Highest flight number that was reached. */
+  readonly flights: number;
+  /** Datagrams that repeated something. */
+  readonly retransmitted: number;
+  /** From the first datagram to the last. */
+  readonly ms: number;
+}
+
+/** Datagrams that are kept: the first ones, and the last ones; and contents of one datagram. */
+const kept = { first: 40, last: 24, contents: 24 } as const;
+
+/** Puts traces together to datagrams. */
+export class HandshakeTranscript {
+  readonly #datagrams: { -readonly [Key in keyof Row]: Row[Key] }[] = [];
+  #start: Instant | undefined;
+  #last: { readonly direction: string; readonly number: number } | undefined;
+  #leftOut = 0;
+
+  /** The datagrams so far, oldest first. */
+  get datagrams(): readonly TranscriptDatagram[] {
+    return this.#datagrams;
+  }
+
+  /** How many were forgotten, out of the middle. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  /** Takes one trace of the handshake, at the time it was made. */
+  note(trace: HandshakeTrace, now: Instant): void {
+    this.#start ??= now;
+    const { name, epoch, messageSeq, fragment, retransmit, reordered, direction, flight, datagram } = trace;
+    const content: TranscriptContent = {
+      name,
+      epoch,
+      ...(messageSeq === undefined ? {} : { messageSeq }),
+      ...(fragment === undefined ? {} : { fragment }),
+      retransmit,
+      reordered,
+    };
+    const number = datagram?.number;
+    const isSame =
+      number !== undefined && this.#last?.number === number && this.#last.direction === direction;
+    const row = this.#datagrams.at(-1);
+    if (isSame && row !== undefined) {
+      if (row.contents.length < kept.contents) row.contents = [...row.contents, content];
+      return;
+    }
+    this.#last = number === undefined ? undefined : { direction, number };
+    if (this.#datagrams.length >= kept.first + kept.last) {
+      this.#datagrams.splice(kept.first, 1);
+      this.#leftOut++;
+    }
+    this.#datagrams.push({
+      atMs: elapsedMs(this.#start, now),
+      direction,
+      ...(datagram === undefined ? {} : { bytes: datagram.bytes }),
+      ...(flight === undefined ? {} : { flight }),
+      ...(datagram?.reducedTo === undefined ? {} : { reducedTo: datagram.reducedTo }),
+      contents: [content],
+    });
+  }
+}
+
+type Row = TranscriptDatagram;
+
+/** Sums up a transcript. */
+export function transcriptTotals(datagrams: readonly TranscriptDatagram[]): TranscriptTotals {
+  const bytes = (direction: TranscriptDatagram['direction']): number =>
+    datagrams.reduce((sum, one) => sum + (one.direction === direction ? (one.bytes ?? 0) : 0), 0);
+  return {
+    datagrams: datagrams.length,
+    bytesSent: bytes('sent'),
+    bytesReceived: bytes('received'),
+    flights: Math.max(0, ...datagrams.map(({ flight }) => flight ?? 0)),
+    retransmitted: datagrams.filter(({ contents }) => contents.some(({ retransmit }) => retransmit)).length,
+    ms: datagrams.at(-1)?.atMs ?? 0,
+  };
+}
