@@ -12,7 +12,7 @@ import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
 import { splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
 import type { PublicKeyType } from '../../src/core/foundation/crypto-provider.ts';
 import { certificateCredentials, rawPublicKeyCredentials, withoutClientProof } from './dtls-credentials.ts';
-import { DtlsPair, sensorIdentity } from './dtls-pair.ts';
+import { closeAssociation, DtlsPair, sensorIdentity } from './dtls-pair.ts';
 
 const long = process.env['COAPSULE_LONG'] === '1';
 
@@ -195,7 +195,7 @@ function connects({ proof, clientId, serverId, resumption, recordSizes, mtu }: R
         if (epoch > 0 || !isFromClient) assert.ok(fragmentLength <= limit, `${what}: ${fragmentLength}`);
       }
     }
-    forget(pair);
+    closeAssociation(pair);
   }
 }
 
@@ -215,15 +215,6 @@ function connect(pair: DtlsPair, what: string): void {
   pair.run(10_000, () => pair.bothConnected);
   assert.ok(pair.bothConnected, `${what}: ${JSON.stringify(failures(pair))}`);
   assert.ok(pair.exchange(), `${what}: data passes`);
-}
-
-function forget(pair: DtlsPair): void {
-  const association = pair.client.layer.associationAt(pair.server.address);
-  if (association !== undefined) pair.client.layer.close(association, pair.clock.now);
-  pair.drain(pair.client);
-  pair.run(1000);
-  pair.client.outputs.length = 0;
-  pair.server.outputs.length = 0;
 }
 
 function failures(pair: DtlsPair): unknown {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import assert from 'node:assert/strict';
 import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
 import {
   type AssociationId,
@@ -191,5 +192,52 @@ export class DtlsPair {
       random: new SeededRandom(this.seed * 7 + 1 + this.#restarts * 1000),
       config: this.options.client ?? {},
     });
+  }
+}
+
+/** Closes the association from the client's side, and forgets what was said so far. */
+export function closeAssociation(pair: DtlsPair): void {
+  const association = pair.client.layer.associationAt(pair.server.address);
+  if (association !== undefined) pair.client.layer.close(association, pair.clock.now);
+  pair.drain(pair.client);
+  pair.run(1000);
+  pair.client.outputs.length = 0;
+  pair.server.outputs.length = 0;
+}
+
+/**
+ * Both sides connected once, with the same keys, and say the same about what was agreed on. With keylog on both sides;
+ * a key log line names the client's random, and the master secret hangs on all messages up to ClientKeyExchange.
+ */
+export function assertSameView(pair: DtlsPair, what: string): void {
+  const [client, server, ...more] = [...pair.client.all('connected'), ...pair.server.all('connected')];
+  assert.ok(client !== undefined && server !== undefined && more.length === 0, `${what}: connected once`);
+  const keys = pair.client.all('keylog').at(-1);
+  assert.ok(keys !== undefined, `${what}: key log`);
+  assert.deepEqual(pair.server.all('keylog').at(-1), keys, `${what}: keys`);
+  const agreed = ({ suite, extendedMasterSecret, resumed, protocol, serverName }: typeof client): unknown => [
+    suite,
+    extendedMasterSecret,
+    resumed,
+    protocol,
+    serverName,
+  ];
+  assert.deepEqual(agreed(client), agreed(server), what);
+  const [{ own, peer } = { own: -1, peer: -1 }] = [client.connectionIdLengths];
+  assert.deepEqual(server.connectionIdLengths ?? { own: -1, peer: -1 }, { own: peer, peer: own }, what);
+  // What each one is known by is what it showed.
+  const credentials = { client: pair.options.client?.credentials, server: pair.options.server?.credentials };
+  for (const [connected, peerCredentials] of [
+    [client, credentials.server],
+    [server, credentials.client],
+  ] as const) {
+    const { authentication } = connected;
+    if (authentication.kind === 'x509') {
+      assert.deepEqual(authentication.certificate, peerCredentials?.certificate?.chain[0], what);
+    } else if (authentication.kind === 'raw-public-key') {
+      assert.deepEqual(authentication.publicKey, peerCredentials?.rawPublicKey?.key.publicKey.spki, what);
+    } else if (authentication.kind === 'psk') {
+      assert.deepEqual(connected.identity, sensorIdentity, what);
+    }
   }
 }
