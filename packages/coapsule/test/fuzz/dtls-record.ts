@@ -8,11 +8,18 @@ import assert from 'node:assert/strict';
 import { decodeAlert } from '../../src/core/dtls/alert.ts';
 import { type CipherSuiteName, suiteByName } from '../../src/core/dtls/cipher-suites.ts';
 import { AntiReplayWindow } from '../../src/core/dtls/record/anti-replay-window.ts';
-import { fragmentOf, type RecordView, splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
+import {
+  copyRecord,
+  fragmentOf,
+  type RecordView,
+  recordLength,
+  splitRecords,
+} from '../../src/core/dtls/record/demultiplex.ts';
 import { createEpochKeys, type EpochKeys } from '../../src/core/dtls/record/epoch-keys.ts';
 import { isOpenFault, openRecord } from '../../src/core/dtls/record/open-record.ts';
 import { encodePlaintextRecord } from '../../src/core/dtls/record/plaintext-record.ts';
 import { sealRecord } from '../../src/core/dtls/record/seal-record.ts';
+import { decodePathMessage } from '../../src/core/dtls/return-routability-message.ts';
 import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
 import { InvariantError } from '../../src/core/foundation/errors.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
@@ -21,6 +28,8 @@ import type { FuzzTarget } from './fuzz-target.ts';
 
 const ccm8 = keysOf('TLS_PSK_WITH_AES_128_CCM_8');
 const chacha = keysOf('TLS_PSK_WITH_CHACHA20_POLY1305_SHA256');
+const ownConnectionId = Uint8Array.of(0xc1, 0xd2, 0xe3);
+const withConnectionId: EpochKeys = { ...ccm8, connectionId: ownConnectionId };
 const plaintexts = [new Uint8Array(0), Uint8Array.of(1, 0), new Uint8Array(24).fill(5)];
 
 /** Epoch 1 is opened with AES-CCM-8, all later ones with ChaCha20-Poly1305. */
@@ -30,8 +39,11 @@ export const target: FuzzTarget = {
     ...['wireshark-psk-aes128-ccm8', 'openssl-psk-ccm8'].flatMap(captured),
     concatBytes(encodePlaintextRecord(21, 0xfefd, 0, 1, Uint8Array.of(2, 40)), sealed(ccm8, 1)),
     concatBytes(sealed(ccm8, 1), sealed(chacha, 2), sealed(ccm8, 1)),
+    concatBytes(sealed(withConnectionId, 1), sealed(ccm8, 1)),
+    sealRecord(withConnectionId, 27, 1, 9, new Uint8Array(9)),
   ],
   run(input) {
+    runWith(input.slice(), ownConnectionId.length);
     const { records, fault } = splitRecords(input);
     const window = new AntiReplayWindow();
     let covered = 0;
@@ -50,6 +62,29 @@ export const target: FuzzTarget = {
     else assert.equal(fault.offset, skippedAt);
   },
 };
+
+/** The same bytes at a layer that gives connection ids. */
+function runWith(input: Uint8Array, ownConnectionIdLength: number): void {
+  const { records } = splitRecords(input, ownConnectionIdLength);
+  let covered = 0;
+  for (const record of records) {
+    const length = recordLength(record);
+    const end = record.fragmentOffset + record.fragmentLength;
+    assert.ok(end - length >= covered && end <= input.length);
+    assert.equal(record.connectionId.length, record.recordType === 25 ? ownConnectionIdLength : 0);
+    covered = end;
+    const copy = copyRecord(record);
+    assert.equal(recordLength(copy), copy.datagram.length);
+    if (record.recordType !== 25) continue;
+    assert.ok(record.epoch > 0);
+    const opened = openRecord(withConnectionId, record);
+    const again = openRecord(withConnectionId, copy);
+    assert.deepEqual(again, opened);
+    if (isOpenFault(opened)) continue;
+    decodePathMessage(opened.content);
+    assert.ok(opened.content.length < 2 ** 14);
+  }
+}
 
 /** A record opens to what seals to the same bytes again, or is refused and stays as it was. */
 function open(record: RecordView, window: AntiReplayWindow): void {

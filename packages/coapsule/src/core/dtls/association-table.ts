@@ -120,10 +120,17 @@ export class AssociationTable {
     return slot;
   }
 
-  /** The peer has another address now, which finds this association from now on. */
+  /**
+   * The peer has another address now, which finds this association from now on; unless another one can only be found
+   * by it, and this one by its connection id too.
+   */
   move(slot: number, address: PeerAddress): void {
     this.#leaveAddress(slot);
+    const owner = this.#slotByAddress.get(address.key);
     this.#enterAddress(slot, address);
+    if (owner !== undefined && !this.#hasConnectionId(owner) && this.#hasConnectionId(slot)) {
+      this.#slotByAddress.set(address.key, owner);
+    }
   }
 
   /** Forgets an association; its keys go with it. */
@@ -246,6 +253,10 @@ export class AssociationTable {
     this.#addresses[slot] = address;
     this.#slotByAddress.set(address.key, slot);
     this.#countByHost.set(address.host, (this.#countByHost.get(address.host) ?? 0) + 1);
+  }
+
+  #hasConnectionId(slot: number): boolean {
+    return this.keys(slot).read.connectionId.length > 0;
   }
 
   #leaveAddress(slot: number): void {

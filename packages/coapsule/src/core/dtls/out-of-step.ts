@@ -21,8 +21,11 @@ const quietMs: DurationMs = 600_000;
 /** Records that lie further apart belong to different stories. A device may report once an hour. */
 const forgottenAfterMs: DurationMs = 86_400_000;
 
-/** Associations and addresses remembered at most; the one that was there longest goes first. */
-const maxStreaks = 1024;
+/** Addresses without an association that are remembered at most; the one that was there longest goes first. */
+const maxAddresses = 1024;
+
+/** All addresses together: source addresses cost nothing. */
+const toldAtMost = { times: 20, withinMs: 60_000 } as const;
 
 const meanings: Partial<Record<DtlsDiscardReason, OutOfStep['likely']>> = {
   'replayed-record': 'old-copy-restored',
@@ -42,7 +45,11 @@ interface Streak {
 
 /** The streaks of all associations, and of addresses without one. */
 export class OutOfStepWatch {
-  readonly #streaks = new Map<AssociationId | string, Streak>();
+  readonly #byAssociation = new Map<AssociationId, Streak>();
+  readonly #byAddress = new Map<string, Streak>();
+  /** When the present span of `toldAtMost` ends, and how often it was told in it. */
+  #spanEnd: Instant | undefined;
+  #told = 0;
 
   /** Counts a discarded record of epoch 1; returns what is to be told. */
   noteDiscarded(
@@ -53,13 +60,20 @@ export class OutOfStepWatch {
   ): OutOfStep | undefined {
     const likely = meanings[reason];
     if (likely === undefined) return undefined;
-    const key = association ?? address.key;
-    const streak = this.#streakOf(key, likely, now);
+    const streak =
+      association === undefined
+        ? streakOf(this.#byAddress, address.key, likely, now)
+        : streakOf(this.#byAssociation, association, likely, now);
+    if (this.#byAddress.size > maxAddresses) {
+      const [oldest] = this.#byAddress.keys();
+      this.#byAddress.delete(oldest as string);
+    }
     streak.lastAt = now;
     streak.records = streak.likely === likely ? streak.records + 1 : 1;
     streak.likely = likely;
     if (streak.records < threshold) return undefined;
     if (streak.silentUntil !== undefined && now < streak.silentUntil) return undefined;
+    if (!this.#mayTell(now)) return undefined;
     streak.silentUntil = after(now, quietMs);
     const { records } = streak;
     return {
@@ -73,19 +87,28 @@ export class OutOfStepWatch {
 
   /** A good record came, or the association is over. */
   forget(association: AssociationId): void {
-    if (this.#streaks.size > 0) this.#streaks.delete(association);
+    if (this.#byAssociation.size > 0) this.#byAssociation.delete(association);
   }
 
-  #streakOf(key: AssociationId | string, likely: OutOfStep['likely'], now: Instant): Streak {
-    const known = this.#streaks.get(key);
-    if (known !== undefined && after(known.lastAt, forgottenAfterMs) > now) return known;
-    this.#streaks.delete(key);
-    const streak: Streak = { records: 0, likely, silentUntil: undefined, lastAt: now };
-    this.#streaks.set(key, streak);
-    if (this.#streaks.size > maxStreaks) {
-      const [oldest] = this.#streaks.keys();
-      this.#streaks.delete(oldest as AssociationId | string);
+  #mayTell(now: Instant): boolean {
+    if (this.#spanEnd === undefined || now >= this.#spanEnd) {
+      this.#spanEnd = after(now, toldAtMost.withinMs);
+      this.#told = 0;
     }
-    return streak;
+    return this.#told++ < toldAtMost.times;
   }
+}
+
+function streakOf<Key>(
+  streaks: Map<Key, Streak>,
+  key: Key,
+  likely: OutOfStep['likely'],
+  now: Instant,
+): Streak {
+  const known = streaks.get(key);
+  if (known !== undefined && after(known.lastAt, forgottenAfterMs) > now) return known;
+  streaks.delete(key);
+  const streak: Streak = { records: 0, likely, silentUntil: undefined, lastAt: now };
+  streaks.set(key, streak);
+  return streak;
 }

@@ -96,6 +96,24 @@ suite('several peers at one address (a NAT gave the port of one to another)', ()
   });
 });
 
+test('a peer that claims the address of another one without a connection id does not take its records', () => {
+  const made = new MadeAssociations();
+  const victim = made.add({ identity: 'victim' });
+  const mover = made.add({
+    own: Uint8Array.of(1),
+    identity: 'mover',
+    address: ipAddress('198.51.100.1', 1),
+  });
+  mover.say(3, victim.address);
+  assert.equal(mover.info?.address, victim.address);
+  victim.say(3);
+  mover.say(3, victim.address);
+  assert.deepEqual(
+    made.all('application-data').map(({ association }) => association),
+    [mover.association, victim.association, mover.association],
+  );
+});
+
 suite('what is told about an association', () => {
   test('a record of AES-128-CCM-8 without connection id costs exactly 29 bytes', () => {
     const peer = new MadeAssociations().add();
