@@ -6,7 +6,7 @@ import { type BackgroundProcess, start } from './process.ts';
 
 /** One line of such a peer. */
 export interface PeerEvent {
-  readonly event: 'ready' | 'connected' | 'data' | 'alert' | 'failed' | 'sent' | 'error';
+  readonly event: 'ready' | 'connected' | 'data' | 'ping' | 'alert' | 'failed' | 'sent' | 'error';
   readonly [field: string]: string | number | boolean | null;
 }
 

@@ -82,6 +82,11 @@ describe('Scandium and connection ids', () => {
           own > 0,
         );
         assert.equal(peer.events.filter(({ event }) => event === 'connected').length, 1);
+        // Without RFC 9853 our server asks at a new address, by a CoAP ping, before it trusts it.
+        assert.equal(
+          peer.events.some(({ event }) => event === 'ping'),
+          own > 0,
+        );
       },
     );
   }

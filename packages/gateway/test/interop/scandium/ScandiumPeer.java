@@ -51,10 +51,11 @@ import org.eclipse.californium.scandium.dtls.x509.StaticNewAdvancedCertificateVe
  * <li>--client-authentication NONE|WANTED|NEEDED (server); --verify-name (client); --name SNI (client)
  * <li>--cid LENGTH (off without it); --mfl 512|1024|2048|4096; --rsl BYTES; --mtu BYTES; --no-session-id; --ems MODE
  * </ul>
- * Writes one JSON object per line to standard output: ready, connected, data, alert, failed, sent, error.
+ * Writes one JSON object per line to standard output: ready, connected, data, ping, alert, failed, sent, error.
  * Reads lines from standard input: "send HEX", "resume" (the next send begins with an abbreviated handshake),
  * "close" (close_notify); at the end of input it stops.
- * A server answers a confirmable CoAP request with 2.05 and a text, and sends back anything else.
+ * Either role resets a CoAP ping. A server answers a confirmable request with 2.05 and a text, and sends back anything
+ * else.
  */
 public final class ScandiumPeer {
   private static final String TEXT = "hello from scandium";
@@ -180,6 +181,11 @@ public final class ScandiumPeer {
   }
 
   private void received(RawData data) {
+    if (data.bytes.length == 4 && data.bytes[0] == 0x40 && data.bytes[1] == 0) {
+      print("ping", "from", data.getInetSocketAddress().getPort());
+      send(new byte[] {0x70, 0, data.bytes[2], data.bytes[3]}, data.getEndpointContext());
+      return;
+    }
     print("data", "hex", HexFormat.of().formatHex(data.bytes), "text", printable(data.bytes), "from", data.getInetSocketAddress().getPort());
     if (isServer) {
       send(answer(data.bytes), data.getEndpointContext());
