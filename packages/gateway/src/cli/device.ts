@@ -1,5 +1,6 @@
 /**
- * `coapsule device`: the devices of a data folder, with their keys and what they may do; also while the gateway runs.
+ * `coapsule device`: the devices of a data folder, with their credentials and what they may do; also while the gateway
+ * runs.
  *
  * It writes to the same database as the gateway, which notices within a second and ends associations under keys
  * that do not count any more.
@@ -7,31 +8,26 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
-import { weaknessOf } from '../server/demo-credentials.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
-import { type Device, DeviceTable } from '../store/device-table.ts';
+import { type Device, type DeviceCredential, DeviceTable } from '../store/device-table.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
+import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
 import { ExitCode } from './exit-code.ts';
 import { laterOption } from './later-option.ts';
-import { hexText, keyBytes, pathValue } from './option-values.ts';
+import { hexText, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
 
 interface FolderOption {
   readonly data: string;
 }
-
-type KeyChoice = { readonly kind: 'generate' } | { readonly kind: 'given'; readonly key: Uint8Array };
-
-const generatedKeyBytes = 16;
 
 /** Longest list of rules that is shown, in characters. */
 const maxRules = 10_000;
@@ -46,10 +42,14 @@ export function deviceCommand(streams: OutputStreams): Command {
       .option('--data <folder>', "the gateway's data folder", pathValue, './data')
       .addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
-  const add = withKeyOption(
-    subcommand('add', 'add a device, with a new key', 'add dashboard --allow "GET:/sensors/*"'),
+  const add = withCredentialOptions(
+    subcommand(
+      'add',
+      'add a device, with a new key unless it has a credential',
+      'add dashboard --allow "GET:/sensors/*"',
+    ),
   )
-    .argument('<id>', 'its PSK identity')
+    .argument('<id>', 'its PSK identity, or the name in its certificate')
     .option(
       '--allow <method:path>',
       'what it may do; repeatable; replaces the default: PUT, POST and GET of /sensors/ID and below it, and of /sensor',
@@ -57,7 +57,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     )
     .addHelpText('after', rulesHelp)
     .action((id, options) => addDevice(streams, id, options));
-  refuseLater(add, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
+  refuseLater(add);
   subcommand(
     'allow',
     'say anew what a device may do; its key stays',
@@ -67,7 +67,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     .argument('<method:path...>', 'all that it may do from now on', ruleValue)
     .addHelpText('after', rulesHelp)
     .action((id, rules, options) => allowDevice(streams, id, rules, options));
-  subcommand('list', 'all devices, without keys', 'list --json')
+  subcommand('list', 'all devices and what they prove themselves with, without keys', 'list --json')
     .option('--json', 'one JSON array')
     .action((options) => listDevices(streams, options));
   subcommand('show', 'one device and what it may do', 'show sensor-7 --reveal')
@@ -75,12 +75,16 @@ export function deviceCommand(streams: OutputStreams): Command {
     .option('--reveal', 'show the key')
     .option('--json', 'one JSON object')
     .action((id, options) => showDevice(streams, id, options));
-  const rotate = withKeyOption(
-    subcommand('rotate', 'give a device a new key; the old one stops working at once', 'rotate sensor-7'),
+  const rotate = withCredentialOptions(
+    subcommand(
+      'rotate',
+      'give a device a new credential; the old one stops working at once',
+      'rotate sensor-7',
+    ),
   )
     .argument('<id>')
     .action((id, options) => rotateDevice(streams, id, options));
-  refuseLater(rotate, ['--rpk <file>', '--cert <file>', '--oscore <generate>']);
+  refuseLater(rotate);
   subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
     .argument('<id>')
     .action((id, options) => removeDevice(streams, id, options));
@@ -94,6 +98,8 @@ Such as PUT,POST:/sensors/7, GET:/sensors/* or *:/config/7.`;
 const help = `
 Examples:
   coapsule device add sensor-7
+  coapsule device add sensor-8 --rpk sensor-8.pub
+  coapsule device add sensor-9 --cert sensor-9.pem
   coapsule device add dashboard --allow "GET:/sensors/*"
   coapsule device allow sensor-7 PUT:/sensors/7
   coapsule device rotate sensor-7
@@ -102,23 +108,24 @@ Examples:
 function addDevice(
   streams: OutputStreams,
   id: string,
-  options: FolderOption & { psk: KeyChoice; allow?: readonly string[] },
+  options: FolderOption & CredentialOptions & { allow?: readonly string[] },
 ): void {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
-  const psk = keyOf(streams, id, options.psk);
+  const { credential, generated } = chooseCredential(id, options, (text) => warn(streams, text));
   const rules = options.allow ?? defaultRules(id).map(ruleText);
   withDevices(streams, options, true, (devices) => {
-    if (!devices.add({ id, psk, rules, addedAtMs: systemWallClock() })) {
+    expectUnused(devices, id, credential);
+    if (!devices.add({ id, credential, rules, addedAtMs: systemWallClock() })) {
       throw new CommandFailure(
         ExitCode.Failure,
         `there is a device ${printable(id)} already; it was not changed`,
-        'give it a new key with "coapsule device rotate", or remove it first',
+        'give it a new credential with "coapsule device rotate", or remove it first',
       );
     }
   });
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
-  tellKey(streams, id, options.psk, psk);
+  tellKey(streams, id, generated);
 }
 
 function allowDevice(
@@ -139,7 +146,10 @@ function listDevices(streams: OutputStreams, options: FolderOption & { json?: tr
   }
   if (devices.length === 0) tell(streams, 'no devices yet; add one with: coapsule device add ID');
   for (const device of devices)
-    print(streams, `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}`);
+    print(
+      streams,
+      `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}\t${credentialText(device.credential)}`,
+    );
 }
 
 function showDevice(
@@ -153,28 +163,43 @@ function showDevice(
     print(streams, printableJson(deviceValue(device, reveal)));
     return;
   }
-  const { added, rotated, keyVersion } = deviceValue(device, reveal);
+  const { added, rotated, keyVersion, expires } = deviceValue(device, reveal);
   print(streams, `id       ${printable(device.id)}`);
-  print(
-    streams,
-    `key      ${reveal ? `0x${hexText(device.psk)}` : `${device.psk.length} bytes, hidden (--reveal)`}`,
-  );
+  const { credential } = device;
+  if (credential.kind === 'psk') {
+    const { key } = credential;
+    print(streams, `key      ${reveal ? `0x${hexText(key)}` : `${key.length} bytes, hidden (--reveal)`}`);
+  } else {
+    print(streams, `${credential.kind.padEnd(9)}${credential.fingerprint}`);
+    if (expires !== undefined) print(streams, `expires  ${expires}`);
+  }
   print(streams, `version  ${keyVersion}`);
   print(streams, `added    ${added}`);
   if (rotated !== null) print(streams, `rotated  ${rotated}`);
   for (const rule of device.rules) print(streams, `may      ${printable(rule, maxRules)}`);
 }
 
-function rotateDevice(streams: OutputStreams, id: string, options: FolderOption & { psk: KeyChoice }): void {
-  const psk = keyOf(streams, id, options.psk);
-  withDevices(
-    streams,
-    options,
-    false,
-    (devices) => devices.rotate(id, psk, systemWallClock()) || missing(id),
+function rotateDevice(streams: OutputStreams, id: string, options: FolderOption & CredentialOptions): void {
+  const { credential, generated } = chooseCredential(id, options, (text) => warn(streams, text));
+  withDevices(streams, options, false, (devices) => {
+    expectUnused(devices, id, credential);
+    return devices.rotate(id, credential, systemWallClock()) || missing(id);
+  });
+  const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate' }[credential.kind];
+  tell(streams, `${printable(id)} has a new ${what}; the old one does not count any more`);
+  tellKey(streams, id, generated);
+}
+
+/** Who has a key is told by it alone, so no two devices may have the same. */
+function expectUnused(devices: DeviceTable, id: string, credential: DeviceCredential): void {
+  if (credential.kind === 'psk') return;
+  const owner = devices.findByFingerprint(credential.fingerprint);
+  if (owner === undefined || owner.id === id) return;
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `the device ${printable(owner.id)} has this ${credential.kind === 'rpk' ? 'raw public key' : 'certificate'}`,
+    'give each device its own: with one for two, neither could be told from the other',
   );
-  tell(streams, `${printable(id)} has a new key; the old one does not count any more`);
-  tellKey(streams, id, options.psk, psk);
 }
 
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
@@ -184,16 +209,29 @@ function removeDevice(streams: OutputStreams, id: string, options: FolderOption)
 
 /** The stable form for scripts. */
 function deviceValue(device: Device, reveal: boolean) {
-  const { id, psk, keyVersion, addedAtMs, rotatedAtMs, rules } = device;
+  const { id, credential, keyVersion, addedAtMs, rotatedAtMs, rules } = device;
   return {
     id,
-    ...(reveal ? { psk: `0x${hexText(psk)}` } : {}),
-    keyLength: psk.length,
+    credential: credential.kind,
+    ...(credential.kind === 'psk' && reveal ? { psk: `0x${hexText(credential.key)}` } : {}),
+    ...(credential.kind === 'psk'
+      ? { keyLength: credential.key.length }
+      : { fingerprint: credential.fingerprint }),
+    ...(credential.kind === 'cert' && credential.expiresAtMs !== undefined
+      ? { expires: new Date(credential.expiresAtMs).toISOString() }
+      : {}),
     keyVersion,
     added: new Date(addedAtMs).toISOString(),
     rotated: rotatedAtMs === undefined ? null : new Date(rotatedAtMs).toISOString(),
     allow: rules,
   };
+}
+
+/** Kind, and when it ends. */
+function credentialText(credential: DeviceCredential): string {
+  if (credential.kind !== 'cert' || credential.expiresAtMs === undefined) return credential.kind;
+  const end = new Date(credential.expiresAtMs).toISOString().slice(0, 10);
+  return credential.expiresAtMs < systemWallClock() ? `cert, expired on ${end}` : `cert until ${end}`;
 }
 
 function withDevices<T>(
@@ -216,18 +254,11 @@ function withDevices<T>(
   }
 }
 
-function keyOf(streams: OutputStreams, id: string, choice: KeyChoice): Uint8Array {
-  if (choice.kind === 'generate') return randomBytes(generatedKeyBytes);
-  const weakness = weaknessOf(choice.key);
-  if (weakness !== undefined) warn(streams, `the key of ${printable(id)} ${weakness}`);
-  return choice.key;
-}
-
 /** A key that was made here is shown once: the device needs it. */
-function tellKey(streams: OutputStreams, id: string, choice: KeyChoice, key: Uint8Array): void {
-  if (choice.kind !== 'generate') return;
+function tellKey(streams: OutputStreams, id: string, generated: Uint8Array | undefined): void {
+  if (generated === undefined) return;
   streams.stderr.write(`the key of ${printable(id)}, copy it now:\n`);
-  print(streams, `0x${hexText(key)}`);
+  print(streams, `0x${hexText(generated)}`);
 }
 
 function missing(id: string): never {
@@ -238,40 +269,14 @@ function missing(id: string): never {
   );
 }
 
-function withKeyOption(command: Command): Command {
-  const generate: KeyChoice = { kind: 'generate' };
-  return command.addOption(
-    new Option(
-      '--psk <key>',
-      'text, 0x and hex, or "generate" for 16 random bytes that are printed once as 0x and hex',
-    )
-      .argParser(keyChoice)
-      .default(generate, 'generate'),
-  );
-}
-
-function keyChoice(text: string): KeyChoice {
-  if (text === 'generate') return { kind: 'generate' };
-  const key = keyBytes(text);
-  if (key !== undefined) return { kind: 'given', key };
-  // Not commander's own message: it would repeat the key.
-  throw new CommandFailure(
-    ExitCode.Usage,
-    '--psk: the key is empty, or not pairs of hexadecimal digits after 0x',
-    'leave --psk out to have one made',
-  );
-}
-
 function ruleValue(text: string, before: readonly string[] = []): readonly string[] {
   const rule = parseRule(text);
   if (typeof rule === 'string') throw new InvalidArgumentError(rule);
   return [...before, ruleText(rule)];
 }
 
-function refuseLater(command: Command, flags: readonly string[]): void {
-  for (const flag of flags) {
-    command.addOption(laterOption(flag, 'this version knows pre-shared keys: --psk'));
-  }
+function refuseLater(command: Command): void {
+  command.addOption(laterOption('--oscore <generate>', 'this version knows --psk, --rpk and --cert'));
 }
 
 function print({ stdout }: OutputStreams, line: string): void {

@@ -14,6 +14,7 @@ import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { tryEndpoints } from '../server/endpoint-check.ts';
 import { type Log, lineLog } from '../server/log.ts';
+import { checkCredentials, type GatewayCredentials, tellCredentials } from '../server/serve-credentials.ts';
 import {
   type EndpointAddress,
   type PskEntry,
@@ -22,11 +23,13 @@ import {
   pskIdentityProblem,
 } from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { expectFolderFree } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
+import { readCredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import { laterOption } from './later-option.ts';
 import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
@@ -41,6 +44,10 @@ interface ServeOptions {
   readonly psk?: readonly PskEntry[];
   readonly pskFile?: string;
   readonly pskHint?: string;
+  readonly cert?: string;
+  readonly privateKey?: string;
+  readonly passphraseFile?: string;
+  readonly ca?: string;
   readonly keylog?: string;
   readonly keep: number;
   readonly maxPaths: number;
@@ -57,9 +64,6 @@ const laterOptions: readonly string[] = [
   '--tcp <address>',
   '--ws <address>',
   '--serial <line>',
-  '--cert <file>',
-  '--private-key <file>',
-  '--ca <file>',
   '--workers <number>',
 ];
 
@@ -81,6 +85,14 @@ export function serveCommand(): Command {
     )
     .option('--psk-file <file>', 'more devices, as lines ID:KEY', pathValue)
     .option('--psk-hint <text>', 'PSK identity hint for clients', hintValue)
+    .option('--cert <file>', 'certificate of the gateway, with those that certify it', pathValue)
+    .option('--private-key <file>', 'its key; without --cert, the raw public key of the gateway', pathValue)
+    .option(
+      '--ca <file>',
+      'authorities of device certificates; clients then have to prove themselves',
+      pathValue,
+    )
+    .option('--passphrase-file <file>', 'for an encrypted private key', pathValue)
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(
       '--keep <n>',
@@ -119,7 +131,8 @@ Ready when it prints one line: ready {"coap":"[::]:5683","coaps":"[::]:5684"}
 
 Examples:
   coapsule serve --demo
-  coapsule device add sensor-7 && coapsule serve`;
+  coapsule device add sensor-7 && coapsule serve
+  coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
 
 async function serve(options: ServeOptions): Promise<void> {
   const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
@@ -139,6 +152,8 @@ async function serve(options: ServeOptions): Promise<void> {
 async function check(options: ServeOptions, log: Log): Promise<void> {
   const { data, coap, coaps } = options;
   pskEntries(options, log);
+  const credentials = gatewayCredentials(options, log);
+  if (credentials !== undefined) tellCredentials(credentials, log, systemWallClock());
   try {
     const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
     opened.close();
@@ -211,6 +226,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     psks: psk.filter(({ identity }) => identity !== '*'),
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
+    credentials: gatewayCredentials(options, log),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
   };
@@ -291,6 +307,53 @@ function hintValue(text: string): string {
     );
   }
   return text;
+}
+
+/** Those of `--cert`, `--private-key` and `--ca`, read and checked as far as one can without a handshake. */
+function gatewayCredentials(options: ServeOptions, log: Log): GatewayCredentials | undefined {
+  const { cert, privateKey = cert, passphraseFile, ca, coaps } = options;
+  const refuse = (problem: string, nextStep: string): never => {
+    throw new CommandFailure(ExitCode.Usage, problem, nextStep);
+  };
+  if (privateKey === undefined) {
+    if (ca === undefined) return undefined;
+    return refuse(
+      '--ca needs a gateway that proves itself too',
+      'give --cert and --private-key; "coapsule keys cert NAME --server" makes them',
+    );
+  }
+  if (coaps === 'off')
+    return refuse('there is no coaps endpoint for the certificate or key', 'leave --coaps on');
+  if (ca !== undefined && cert === undefined) {
+    return refuse('--ca is for certificates, and the gateway has none itself', 'give --cert too');
+  }
+  if (ca === 'system') {
+    return refuse('--ca system would take certificates of anybody', 'name the authority of your devices');
+  }
+  const { certificate, rawPublicKey, trustAnchors } = readCredentialFiles(
+    {
+      ...(cert !== undefined && { cert, privateKey }),
+      rpk: privateKey,
+      ...(passphraseFile !== undefined && { passphraseFile }),
+      ...(ca !== undefined && { ca }),
+    },
+    (text) => log.warning(text),
+  );
+  const credentials: GatewayCredentials = {
+    certificate,
+    rawPublicKey: rawPublicKey as NonNullable<typeof rawPublicKey>,
+    authorities: trustAnchors as Uint8Array | undefined,
+  };
+  try {
+    checkCredentials(credentials);
+  } catch (error) {
+    throw new CommandFailure(
+      ExitCode.Failure,
+      (error as Error).message.replace(/^new Client: /, ''),
+      'check the files of --cert, --private-key and --ca',
+    );
+  }
+  return credentials;
 }
 
 /** Those of `--psk` and of `--psk-file`. */

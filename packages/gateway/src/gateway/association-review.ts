@@ -68,7 +68,7 @@ export class AssociationReview {
   }
 
   async #endIfStale(security: PeerSecurity): Promise<void> {
-    if (security.kind !== 'dtls') return;
+    if (security.kind !== 'dtls' || security.authentication.kind === 'none') return;
     const { identity, context, association } = security;
     if (await this.#context.directory.isCurrent(identity, context)) return;
     for (const listener of this.#context.listeners) {

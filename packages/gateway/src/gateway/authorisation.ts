@@ -56,6 +56,7 @@ export function authorised(
 
 async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
   const { security } = request.peer;
-  if (security.kind === 'none') return { kind: 'plain' };
+  // Who has proved nothing is nobody, over DTLS too.
+  if (security.kind === 'none' || security.authentication.kind === 'none') return { kind: 'plain' };
   return { kind: 'identity', rules: await rulesOf(security.identity, security.context) };
 }

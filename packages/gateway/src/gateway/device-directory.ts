@@ -13,6 +13,7 @@ import type { Device } from '../store/device-table.ts';
 /** Where the directory looks. */
 export interface DirectorySources {
   readonly device: (id: string) => Promise<Device | undefined>;
+  readonly deviceByFingerprint: (fingerprint: string) => Promise<Device | undefined>;
   /** From the command line. */
   readonly psks: readonly PskEntry[];
   /** Empty outside `--demo`. */
@@ -37,8 +38,16 @@ export interface Admission {
   readonly context: KeyStamp;
 }
 
+/** A device with a raw public key or certificate, in the form of the library's look-ups. */
+export interface KnownPeer {
+  readonly identity: string;
+  /** Kept with the association as its `context`. */
+  readonly context: KeyStamp;
+}
+
 interface Entry {
-  readonly key: Uint8Array;
+  /** Undefined for a device that proves itself in another way. */
+  readonly key: Uint8Array | undefined;
   readonly rules: readonly Rule[];
   readonly stamp: KeyStamp;
 }
@@ -56,7 +65,18 @@ export class DeviceDirectory {
   /** The key of an identity for a handshake; undefined when nobody has that name. */
   async admission(identity: string): Promise<Admission | undefined> {
     const entry = await this.#find(identity);
-    return entry && { key: entry.key, context: entry.stamp };
+    return entry?.key && { key: entry.key, context: entry.stamp };
+  }
+
+  /** The device with this raw public key. */
+  async ownerOfKey(fingerprint: string): Promise<KnownPeer | undefined> {
+    return this.#owner(fingerprint, 'rpk');
+  }
+
+  /** The device with exactly this certificate, when the certificate names it. */
+  async ownerOfCertificate(name: string, fingerprint: string): Promise<KnownPeer | undefined> {
+    const owner = await this.#owner(fingerprint, 'cert');
+    return owner?.identity === name ? owner : undefined;
   }
 
   /** Whether a handshake of this identity would get the same key now; asks the store each time. */
@@ -90,6 +110,15 @@ export class DeviceDirectory {
     this.#kept.clear();
   }
 
+  async #owner(fingerprint: string, kind: 'rpk' | 'cert'): Promise<KnownPeer | undefined> {
+    const device = await this.#sources.deviceByFingerprint(fingerprint);
+    if (device?.credential.kind !== kind) return undefined;
+    // Under a name that the command line gives a key, the device of the store has no say.
+    const entry = await this.#find(device.id);
+    const stamp = stampOf(device);
+    return entry?.stamp === stamp ? { identity: device.id, context: stamp } : undefined;
+  }
+
   async #find(identity: string): Promise<Entry | undefined> {
     const { device, psks, demo, anyIdentityKey } = this.#sources;
     const fixed = psks.find((psk) => psk.identity === identity);
@@ -97,16 +126,20 @@ export class DeviceDirectory {
     const stored = await device(identity);
     if (stored !== undefined) {
       return {
-        key: stored.psk,
+        key: stored.credential.kind === 'psk' ? stored.credential.key : undefined,
         // A rule that this version cannot read gives nothing.
         rules: stored.rules.map(parseRule).filter((rule) => typeof rule !== 'string'),
-        stamp: `store:${stored.addedAtMs} ${stored.keyVersion}`,
+        stamp: stampOf(stored),
       };
     }
     const known = demo.find((psk) => psk.identity === identity);
     if (known !== undefined) return fixedEntry(known.key, identity, 'demo');
     return anyIdentityKey && fixedEntry(anyIdentityKey, identity, 'any');
   }
+}
+
+function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
+  return `store:${addedAtMs} ${keyVersion}`;
 }
 
 function fixedEntry(key: Uint8Array, identity: string, stamp: KeyStamp): Entry {

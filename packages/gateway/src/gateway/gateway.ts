@@ -9,6 +9,7 @@ import {
   Code,
   failure,
   type Listener,
+  type ListenOptions,
   type Middleware,
   RequestFailure,
   Server,
@@ -26,6 +27,12 @@ import {
 } from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
+import {
+  endingText,
+  type GatewayCredentials,
+  listenCredentials,
+  tellCredentials,
+} from '../server/serve-credentials.ts';
 import type { EndpointAddress, PskEntry } from '../server/serve-options.ts';
 import { endpointFault } from '../server/start-up-fault.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
@@ -33,16 +40,19 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
+import { AssociationStorage } from './association-storage.ts';
 import { authorised, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import {
   associationLogger,
   errorLogger,
   errorText,
+  expiryLogger,
   forbiddenLogger,
   quotaLogger,
   requestLine,
   unknownIdentityLogger,
+  unknownPeerLogger,
 } from './request-log.ts';
 
 /** What a gateway is made of. */
@@ -56,6 +66,8 @@ export interface GatewayOptions {
   readonly psks?: readonly PskEntry[];
   readonly anyIdentityKey?: Uint8Array | undefined;
   readonly pskHint?: string | undefined;
+  /** For certificates and raw public keys; without them there are pre-shared keys only. */
+  readonly credentials?: GatewayCredentials | undefined;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
   readonly keylog?: ((line: string) => void) | undefined;
   /** Gets every message, handshake step and discarded datagram. */
@@ -108,6 +120,7 @@ export class Gateway implements AsyncDisposable {
       }));
       const directory = new DeviceDirectory({
         device: (id) => store.device(id),
+        deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
         psks: options.psks ?? [],
         demo,
         anyIdentityKey: options.anyIdentityKey,
@@ -121,7 +134,7 @@ export class Gateway implements AsyncDisposable {
         later: (action) => systemTickTimer.after(reviewRetryMs, action),
       });
       stops.push(() => review.stop());
-      await listen(server, listeners, directory, review, options);
+      await listen(server, store, listeners, directory, review, options);
       changed = () => {
         directory.storeChanged();
         review.all();
@@ -156,7 +169,7 @@ export class Gateway implements AsyncDisposable {
     );
   }
 
-  /** Say goodbye to secured peers, close the sockets, finish the writes, give the data folder free. */
+  /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
     for (const stop of this.#stopResources) stop();
     await this.#server.close();
@@ -244,6 +257,7 @@ function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
 /** Opens the sockets and adds them to `listeners` one by one. */
 async function listen(
   server: Server,
+  store: Store,
   listeners: Listener[],
   directory: DeviceDirectory,
   review: AssociationReview,
@@ -258,6 +272,7 @@ async function listen(
     const clock = options.clock ?? systemWallClock;
     const logUnknown = unknownIdentityLogger(options.log, clock);
     const logAssociation = associationLogger(options.log, clock);
+    const logExpiry = expiryLogger(options.log, clock);
     const psk = {
       lookup: async (identity: string) => {
         const admission = await directory.admission(identity);
@@ -268,11 +283,45 @@ async function listen(
     };
     const onAssociation = (event: AssociationEvent): void => {
       logAssociation(event);
-      if (event.kind === 'connected') review.one(event.peer);
+      if (event.kind !== 'connected') return;
+      review.one(event.peer);
+      logExpiry(event.peer.security);
     };
-    const credentials = { psk, onAssociation, ...traced, ...(keylog === undefined ? {} : { keylog }) };
+    const credentials = {
+      psk,
+      ...publicKeyCredentials(directory, options),
+      onAssociation,
+      associationStore: new AssociationStorage({ store, directory, clock, log: options.log }),
+      ...traced,
+      ...(keylog === undefined ? {} : { keylog }),
+    };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
   }
+}
+
+/** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
+function publicKeyCredentials(
+  directory: DeviceDirectory,
+  { credentials, log, clock = systemWallClock }: GatewayOptions,
+): Partial<ListenOptions> {
+  if (credentials === undefined) return {};
+  tellCredentials(credentials, log, clock());
+  const logUnknown = unknownPeerLogger(log, clock);
+  return {
+    ...listenCredentials(credentials),
+    clientPublicKeys: async (publicKey) => {
+      const owner = await directory.ownerOfKey(publicKey.fingerprint);
+      if (owner === undefined) logUnknown({ publicKey, certificate: undefined });
+      return owner;
+    },
+    verifyPeer: async ({ publicKey, certificate }) => {
+      // What clientPublicKeys found stands.
+      if (certificate === undefined) return true;
+      const owner = await directory.ownerOfCertificate(certificate.identity, certificate.fingerprint);
+      if (owner === undefined) logUnknown({ publicKey, certificate });
+      return owner;
+    },
+  };
 }
 
 async function open(
@@ -297,9 +346,18 @@ async function open(
 
 async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<void> {
   const devices = await store.devices();
-  for (const { id, psk } of devices) {
-    const weakness = weaknessOf(psk);
+  const now = (options.clock ?? systemWallClock)();
+  for (const { id, credential } of devices) {
+    const weakness = credential.kind === 'psk' ? weaknessOf(credential.key) : undefined;
     if (weakness !== undefined) options.log.warning(`the key of device ${printable(id)} ${weakness}`);
+    if (credential.kind !== 'cert' || credential.expiresAtMs === undefined) continue;
+    const ending = endingText(credential.expiresAtMs, now);
+    if (ending !== undefined) options.log.warning(`the certificate of device ${printable(id)} ${ending}`);
+  }
+  if (options.credentials === undefined && devices.some(({ credential }) => credential.kind !== 'psk')) {
+    options.log.warning(
+      'there are devices with a raw public key or certificate, which cannot connect: give --private-key, and --cert and --ca for certificates',
+    );
   }
   for (const { identity, key } of options.psks ?? []) {
     const weakness = weaknessOf(key);

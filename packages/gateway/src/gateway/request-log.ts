@@ -2,9 +2,18 @@
  * What the gateway tells about its traffic: one line a request, one a failed handshake. Single messages are in the
  * trace of the endpoints.
  */
-import { type AssociationEvent, codeName, codeText, type Request, type ServerResponse } from 'coapsule';
+import {
+  type AssociationEvent,
+  type CheckedPeer,
+  codeName,
+  codeText,
+  type PeerSecurity,
+  type Request,
+  type ServerResponse,
+} from 'coapsule';
 import { type Rule, ruleText } from '../access/rule.ts';
 import { type Log, RateLimit } from '../server/log.ts';
+import { endingText } from '../server/serve-credentials.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
@@ -12,7 +21,12 @@ import { printable } from '../text/printable.ts';
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
 export function requestLine(request: Request, response: ServerResponse): string {
   const { address, security } = request.peer;
-  const who = security.kind === 'dtls' ? `as ${printable(security.identity)}` : 'unsecured';
+  const who =
+    security.kind === 'none'
+      ? 'unsecured'
+      : security.authentication.kind === 'none'
+        ? 'secured, as nobody'
+        : `as ${printable(security.identity)}`;
   const { code } = response;
   const what = `${request.method} ${printable(request.path)}${request.observe ? ' (observed)' : ''}`;
   return `${what} ${codeText(code)} ${codeName(code) ?? ''} from ${address.key} ${who}`;
@@ -28,6 +42,50 @@ export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: st
     log.warning(`a handshake names the identity ${printable(identity)}, which is no device here`);
   };
 }
+
+/** Tells of raw public keys and certificates that no device has, with what would add them, at a bounded rate. */
+export function unknownPeerLogger(log: Log, clock: WallClock): (peer: UnknownPeer) => void {
+  const limit = new RateLimit(20, 10_000);
+  return ({ publicKey, certificate }) => {
+    const passed = limit.pass(clock());
+    if (passed === undefined) return;
+    if (passed.heldBack > 0) log.warning(`${passed.heldBack} more unknown keys and certificates, not shown`);
+    if (certificate === undefined) {
+      log.warning(
+        `a handshake shows a raw public key that no device here has; if you know it: coapsule device add ID --rpk ${publicKey.fingerprint}`,
+      );
+      return;
+    }
+    const name = certificate.identity === '' ? certificate.subject : certificate.identity;
+    log.warning(
+      `a handshake shows a certificate of ${printable(name)} that no device here has (${certificate.fingerprint}); if you know it: coapsule device add ID --cert FILE`,
+    );
+  };
+}
+
+/** Tells which device has a certificate that ends soon, once a day for each. */
+export function expiryLogger(log: Log, clock: WallClock): (security: PeerSecurity) => void {
+  const told = new Map<string, number>();
+  return (security) => {
+    if (security.kind === 'none' || security.certificateExpiresAt === undefined) return;
+    const now = clock();
+    const ending = endingText(security.certificateExpiresAt.getTime(), now);
+    if (ending === undefined) return;
+    const before = told.get(security.identity);
+    if (before !== undefined && now >= before && now - before < dayMs) return;
+    if (told.size >= maxTold) told.clear();
+    told.set(security.identity, now);
+    log.warning(`the certificate of ${printable(security.identity)}, or of its authority, ${ending}`);
+  };
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Devices that are remembered as told of. */
+const maxTold = 10_000;
+
+/** What a peer showed. */
+type UnknownPeer = Pick<CheckedPeer, 'publicKey' | 'certificate'>;
 
 /** Tells what failed without anybody waiting for it, such as a key look-up, at a bounded rate. */
 export function errorLogger(log: Log, clock: WallClock): (error: unknown) => void {
@@ -99,8 +157,10 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
       case 'connected': {
         const { address, security } = event.peer;
         if (security.kind === 'none') return;
-        const who = `${address.key} as ${printable(security.identity)}`;
-        log.detail(1, `secured association with ${who} (${security.suite})`);
+        const { identity, authentication, suite, resumed } = security;
+        const who = authentication.kind === 'none' ? 'nobody' : printable(identity);
+        const how = `${authentication.kind}, ${suite}${resumed ? ', resumed' : ''}${event.imported ? ', kept from before' : ''}`;
+        log.detail(1, `secured association with ${address.key} as ${who} (${how})`);
         return;
       }
       case 'closed':

@@ -1,16 +1,24 @@
 /**
- * Devices, their pre-shared keys and their rules, on an open database.
+ * Devices, their credentials and their rules, on an open database.
  *
- * Keys leave this file only inside `Device`; nothing here logs. Rules are kept as the text of access/rule.ts and
+ * Pre-shared keys leave this file only inside `Device`; nothing here logs. Rules are kept as the text of access/rule.ts and
  * are not judged here.
  */
 import type { DatabaseSync } from 'node:sqlite';
 
+/** What a device proves itself with; of public keys and certificates only the fingerprint is kept. */
+export type DeviceCredential =
+  | { readonly kind: 'psk'; readonly key: Uint8Array }
+  /** `sha256:` and hexadecimal digits, of the SubjectPublicKeyInfo. */
+  | { readonly kind: 'rpk'; readonly fingerprint: string }
+  /** The fingerprint of the certificate; it may be undefined when it ends. */
+  | { readonly kind: 'cert'; readonly fingerprint: string; readonly expiresAtMs: number | undefined };
+
 /** A device that may shake hands with the gateway. */
 export interface Device {
-  /** The PSK identity. */
+  /** The PSK identity, or the name in its certificate. */
   readonly id: string;
-  readonly psk: Uint8Array;
+  readonly credential: DeviceCredential;
   /** Grows by one with each rotation, so that a live association under an older key can be ended. */
   readonly keyVersion: number;
   readonly addedAtMs: number;
@@ -28,12 +36,14 @@ export class DeviceTable {
   }
 
   /** @returns false when a device of that id is there already; it is then unchanged. */
-  add(device: { id: string; psk: Uint8Array; rules: readonly string[]; addedAtMs: number }): boolean {
+  add(device: Pick<Device, 'id' | 'credential' | 'rules' | 'addedAtMs'>): boolean {
     return this.#inTransaction(() => {
-      const { changes } = this.#database
-        .prepare('INSERT OR IGNORE INTO device (id, psk, added_at_ms) VALUES (?, ?, ?)')
-        .run(device.id, device.psk, device.addedAtMs);
-      if (changes === 0) return false;
+      if (this.find(device.id) !== undefined) return false;
+      this.#database
+        .prepare(
+          'INSERT INTO device (id, added_at_ms, credential, psk, fingerprint, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
+        )
+        .run(device.id, device.addedAtMs, ...columnsOf(device.credential));
       this.#insertRules(device.id, device.rules);
       return true;
     });
@@ -44,6 +54,12 @@ export class DeviceTable {
     return row === undefined ? undefined : this.#deviceOf(row);
   }
 
+  /** The device with this raw public key or certificate; no two have the same. */
+  findByFingerprint(fingerprint: string): Device | undefined {
+    const row = this.#database.prepare('SELECT * FROM device WHERE fingerprint = ?').get(fingerprint);
+    return row === undefined ? undefined : this.#deviceOf(row as unknown as DeviceRow);
+  }
+
   /** All devices, ordered by id. */
   all(): Device[] {
     const rows = this.#database.prepare('SELECT * FROM device ORDER BY id').all() as unknown as DeviceRow[];
@@ -51,10 +67,13 @@ export class DeviceTable {
   }
 
   /** @returns false when there is no such device. */
-  rotate(id: string, psk: Uint8Array, nowMs: number): boolean {
+  rotate(id: string, credential: DeviceCredential, nowMs: number): boolean {
     const { changes } = this.#database
-      .prepare('UPDATE device SET psk = ?, key_version = key_version + 1, rotated_at_ms = ? WHERE id = ?')
-      .run(psk, nowMs, id);
+      .prepare(
+        `UPDATE device SET credential = ?, psk = ?, fingerprint = ?, expires_at_ms = ?,
+           key_version = key_version + 1, rotated_at_ms = ? WHERE id = ?`,
+      )
+      .run(...columnsOf(credential), nowMs, id);
     return changes !== 0;
   }
 
@@ -84,7 +103,7 @@ export class DeviceTable {
       .all(row.id) as { rule: string }[];
     return {
       id: row.id,
-      psk: row.psk,
+      credential: credentialOf(row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
@@ -105,9 +124,36 @@ export class DeviceTable {
   }
 }
 
+/** credential, psk, fingerprint, expires_at_ms. */
+function columnsOf(
+  credential: DeviceCredential,
+): [kind: string, psk: Uint8Array, fingerprint: string | null, expiresAtMs: number | null] {
+  switch (credential.kind) {
+    case 'psk':
+      return ['psk', credential.key, null, null];
+    case 'rpk':
+      return ['rpk', noKey, credential.fingerprint, null];
+    case 'cert':
+      return ['cert', noKey, credential.fingerprint, credential.expiresAtMs ?? null];
+  }
+}
+
+function credentialOf({ credential, psk, fingerprint, expires_at_ms }: DeviceRow): DeviceCredential {
+  if (credential === 'psk') return { kind: 'psk', key: psk };
+  const known = fingerprint ?? '';
+  return credential === 'rpk'
+    ? { kind: 'rpk', fingerprint: known }
+    : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
+}
+
+const noKey = new Uint8Array(0);
+
 interface DeviceRow {
   id: string;
+  credential: string;
   psk: Uint8Array;
+  fingerprint: string | null;
+  expires_at_ms: number | null;
   key_version: number;
   added_at_ms: number;
   rotated_at_ms: number | null;

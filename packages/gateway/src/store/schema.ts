@@ -99,6 +99,11 @@ const migrations: readonly string[] = [
      heard_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX association_by_age ON association (endpoint, heard_at_ms);`,
+  // 5: devices with a raw public key or certificate; of these psk is empty, since a column cannot become nullable
+  `ALTER TABLE device ADD COLUMN credential TEXT NOT NULL DEFAULT 'psk';
+   ALTER TABLE device ADD COLUMN fingerprint TEXT;
+   ALTER TABLE device ADD COLUMN expires_at_ms INTEGER;
+   CREATE UNIQUE INDEX device_by_fingerprint ON device (fingerprint);`,
 ];
 
 /** The version that this program reads and writes. */

@@ -40,6 +40,7 @@ export interface StoreQuestions {
     readonly answer: readonly string[];
   };
   readonly device: { readonly ask: string; readonly answer: Device | undefined };
+  readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }

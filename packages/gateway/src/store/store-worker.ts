@@ -73,6 +73,8 @@ function serve(store: OpenDatabase): void {
         return readings.pathsBelow(message.ask.prefix, message.ask.limit);
       case 'device':
         return devices.find(message.ask);
+      case 'deviceByFingerprint':
+        return devices.findByFingerprint(message.ask);
       case 'devices':
         return devices.all();
       case 'close':

@@ -146,6 +146,11 @@ export class Store implements AsyncDisposable {
     return this.#read('device', id);
   }
 
+  /** The device with a raw public key or certificate of this fingerprint. */
+  deviceByFingerprint(fingerprint: string): Promise<Device | undefined> {
+    return this.#read('deviceByFingerprint', fingerprint);
+  }
+
   /** All devices with their keys, ordered by id. */
   devices(): Promise<readonly Device[]> {
     return this.#ask('devices', undefined);

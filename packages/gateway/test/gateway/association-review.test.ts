@@ -36,7 +36,8 @@ function scene() {
     },
   });
   const connect = (association: string, identity: string, context: string): PeerInfo => {
-    const security = { kind: 'dtls', identity, association, context } as Secured;
+    const authentication = { kind: 'psk' };
+    const security = { kind: 'dtls', identity, association, context, authentication } as Secured;
     live.set(association, security);
     return { address: { key: '', host: '', port: 0 }, security };
   };

@@ -166,8 +166,8 @@ test('demo credentials are in memory only, and a stored device of that name shut
   const opened = openDatabase(folder, { create: false, asGateway: false });
   const devices = new DeviceTable(opened.database);
   assert.deepEqual(devices.all(), []);
-  const psk = new TextEncoder().encode('a-private-16-byte-key');
-  devices.add({ id: 'sensor-042', psk, rules: [], addedAtMs: 1 });
+  const key = new TextEncoder().encode('a-private-16-byte-key');
+  devices.add({ id: 'sensor-042', credential: { kind: 'psk', key }, rules: [], addedAtMs: 1 });
   opened.close();
   await assert.rejects(client('sensor-042', key042).get(`${coaps}/hello`), { code: 'ERR_CREDENTIALS' });
   assert.equal((await client('sensor-042', 'a-private-16-byte-key').get(`${coaps}/hello`)).codeText, '2.05');

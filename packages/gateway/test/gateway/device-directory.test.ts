@@ -5,7 +5,7 @@ import type { Device } from '../../src/store/device-table.ts';
 
 const device = (change: Partial<Device> = {}): Device => ({
   id: 'a',
-  psk: Uint8Array.of(1),
+  credential: { kind: 'psk', key: Uint8Array.of(1) },
   keyVersion: 1,
   addedAtMs: 1,
   rotatedAtMs: undefined,
@@ -15,12 +15,19 @@ const device = (change: Partial<Device> = {}): Device => ({
 
 const stamp = 'store:1 1';
 
+function byFingerprint(stored: Map<string, Device>, fingerprint: string): Device | undefined {
+  return [...stored.values()].find(
+    ({ credential }) => credential.kind !== 'psk' && credential.fingerprint === fingerprint,
+  );
+}
+
 function directory(stored: Map<string, Device>, looked: string[] = []): DeviceDirectory {
   return new DeviceDirectory({
     device: async (id) => {
       looked.push(id);
       return stored.get(id);
     },
+    deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
     psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
     anyIdentityKey: undefined,
@@ -51,6 +58,7 @@ test('a key comes with the stamp of its source, which is current until the sourc
   const stored = new Map([['a', device()]]);
   const known = new DeviceDirectory({
     device: async (id) => stored.get(id),
+    deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
     psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
     anyIdentityKey: Uint8Array.of(4),
@@ -83,4 +91,30 @@ test('an association gets the rights of its own source only, never those of a de
 test('a rule that cannot be read gives no right', async () => {
   const known = directory(new Map([['a', device({ rules: ['nonsense', 'GET:/x'] })]]));
   assert.equal((await known.rules('a', stamp))?.length, 1);
+});
+
+test('a raw public key and a certificate are those of their device alone, and no pre-shared key opens it', async () => {
+  const rpk = device({ id: 'raw', credential: { kind: 'rpk', fingerprint: 'sha256:01' } });
+  const cert = device({
+    id: 'pki',
+    credential: { kind: 'cert', fingerprint: 'sha256:02', expiresAtMs: undefined },
+    keyVersion: 3,
+  });
+  const stored = new Map([
+    ['raw', rpk],
+    ['pki', cert],
+  ]);
+  const known = directory(stored);
+  assert.deepEqual(await known.ownerOfKey('sha256:01'), { identity: 'raw', context: stamp });
+  assert.deepEqual(await known.ownerOfCertificate('pki', 'sha256:02'), {
+    identity: 'pki',
+    context: 'store:1 3',
+  });
+  assert.equal(await known.ownerOfKey('sha256:02'), undefined);
+  assert.equal(await known.ownerOfCertificate('raw', 'sha256:01'), undefined);
+  assert.equal(await known.ownerOfCertificate('other', 'sha256:02'), undefined);
+  for (const id of ['raw', 'pki']) assert.equal(await known.admission(id), undefined);
+  assert.equal(await known.isCurrent('pki', 'store:1 3'), true);
+  stored.set('cli', device({ id: 'cli', credential: { kind: 'rpk', fingerprint: 'sha256:03' } }));
+  assert.equal(await known.ownerOfKey('sha256:03'), undefined, 'the command line gives that name a key');
 });

@@ -17,7 +17,12 @@ function otherProcess(t: TestContext, folder: string): DeviceTable {
 }
 
 function addDevice(devices: DeviceTable, id: string, key: string, rules?: readonly string[]): void {
-  devices.add({ id, psk: bytes(key), rules: rules ?? defaultRules(id).map(ruleText), addedAtMs: 1 });
+  devices.add({
+    id,
+    credential: { kind: 'psk', key: bytes(key) },
+    rules: rules ?? defaultRules(id).map(ruleText),
+    addedAtMs: 1,
+  });
 }
 
 test('a device writes and reads below its own path, and gets 4.03 on another’s', async (t) => {
@@ -112,7 +117,7 @@ test('a rotated key ends the association, the new one opens another, the old one
   await other.put(`${coaps}/sensors/other`, { payload: '1' });
   await client('meter', 'the old key of sixteen').put(`${coaps}/sensors/meter`, { payload: '1' });
 
-  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  devices.rotate('meter', { kind: 'psk', key: bytes('the new key of sixteen') }, 2);
   await log.waitFor(/ended: local/);
   const renewed = client('meter', 'the new key of sixteen');
   assert.equal((await renewed.put(`${coaps}/sensors/meter`, { payload: '2' })).codeText, '2.04');
@@ -129,7 +134,7 @@ test('failing handshakes under the name of a device do not keep an association u
   addDevice(devices, 'meter', 'the old key of sixteen');
   const { coaps, client, log } = await startTestGateway(t, { dataFolder: folder, watchIntervalMs: 200 });
   await client('meter', 'the old key of sixteen').put(`${coaps}/sensors/meter`, { payload: '1' });
-  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  devices.rotate('meter', { kind: 'psk', key: bytes('the new key of sixteen') }, 2);
   // This look-up gives the new key before the gateway has noticed the change.
   await assert.rejects(client('meter', 'whatever it may be').get(`${coaps}/sensors/meter`), {
     code: 'ERR_CREDENTIALS',
@@ -168,7 +173,7 @@ test('a handshake that began with a key and ends after its rotation gives no ass
   lost.catch(() => {});
   await relay.holding;
   await secrets.promise; // the key was looked up
-  devices.rotate('meter', bytes('the new key of sixteen'), 2);
+  devices.rotate('meter', { kind: 'psk', key: bytes('the new key of sixteen') }, 2);
   relay.release();
   await log.waitFor(/secured association with .* as meter/);
   await log.waitFor(/ended: local/);
@@ -183,7 +188,12 @@ test('a device that was removed and added again with another key loses its old a
   const { coaps, client, log } = await startTestGateway(t, { dataFolder: folder });
   await client('a', 'the first key of sixteen').put(`${coaps}/sensors/a`, { payload: '1' });
   devices.remove('a');
-  devices.add({ id: 'a', psk: bytes('the second key of sixteen'), rules: [], addedAtMs: 2 });
+  devices.add({
+    id: 'a',
+    credential: { kind: 'psk', key: bytes('the second key of sixteen') },
+    rules: [],
+    addedAtMs: 2,
+  });
   await log.waitFor(/ended: local/);
 });
 

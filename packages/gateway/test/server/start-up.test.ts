@@ -313,7 +313,9 @@ test('wrong usage ends with 64, names the option and never shows a key', async (
   const secret = 'a-very-secret-key';
   const cases: readonly (readonly [args: string[], message: RegExp])[] = [
     [['--config', 'x.yaml'], /--config is not there yet/],
-    [['--cert', 'x.pem'], /--cert is not there yet/],
+    [['--ca', 'x.pem'], /--ca needs a gateway that proves itself too/],
+    [['--private-key', 'x.key', '--ca', 'x.pem'], /--ca is for certificates, and the gateway has none/],
+    [['--private-key', 'x.key', '--coaps', 'off'], /there is no coaps endpoint/],
     [['--http', '8080'], /console is not there yet/],
     [['--coap', 'nowhere:1'], /no IP address/],
     [['--coap', '70000'], /0 to 65535/],

@@ -24,7 +24,12 @@ test('the data folder is made 0700 and every file in it 0600', { skip: noModes }
   const path = join(temporaryFolder(t), 'data');
   const opened = openDatabase(path, gateway);
   t.after(() => opened.close());
-  new DeviceTable(opened.database).add({ id: 'a', psk: new Uint8Array(16), rules: [], addedAtMs: 1 });
+  new DeviceTable(opened.database).add({
+    id: 'a',
+    credential: { kind: 'psk', key: new Uint8Array(16) },
+    rules: [],
+    addedAtMs: 1,
+  });
   assert.equal(statSync(path).mode & 0o777, 0o700);
   const files = readdirSync(path);
   for (const needed of ['coapsule.db', 'coapsule.db-wal', 'coapsule.db-shm'])

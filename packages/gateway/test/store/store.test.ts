@@ -374,23 +374,34 @@ test('a device added, rotated or removed by another process is seen by the open 
   t.after(() => other.close());
   const devices = new DeviceTable(other.database);
 
-  assert.equal(devices.add({ id: 'a', psk: Uint8Array.of(1), rules: ['GET:/x'], addedAtMs: 5 }), true);
-  assert.equal(devices.add({ id: 'a', psk: Uint8Array.of(9), rules: [], addedAtMs: 6 }), false);
+  assert.equal(
+    devices.add({
+      id: 'a',
+      credential: { kind: 'psk', key: Uint8Array.of(1) },
+      rules: ['GET:/x'],
+      addedAtMs: 5,
+    }),
+    true,
+  );
+  assert.equal(
+    devices.add({ id: 'a', credential: { kind: 'psk', key: Uint8Array.of(9) }, rules: [], addedAtMs: 6 }),
+    false,
+  );
   await changed.promise;
   const device = { id: 'a', addedAtMs: 5, rules: ['GET:/x'] };
   assert.deepEqual(await store.device('a'), {
     ...device,
-    psk: Uint8Array.of(1),
+    credential: { kind: 'psk', key: Uint8Array.of(1) },
     keyVersion: 1,
     rotatedAtMs: undefined,
   });
 
   changed = Promise.withResolvers<void>();
-  assert.equal(devices.rotate('a', Uint8Array.of(2), 8), true);
+  assert.equal(devices.rotate('a', { kind: 'psk', key: Uint8Array.of(2) }, 8), true);
   await changed.promise;
   assert.deepEqual(await store.device('a'), {
     ...device,
-    psk: Uint8Array.of(2),
+    credential: { kind: 'psk', key: Uint8Array.of(2) },
     keyVersion: 2,
     rotatedAtMs: 8,
   });
@@ -400,7 +411,26 @@ test('a device added, rotated or removed by another process is seen by the open 
   await changed.promise;
   assert.equal(await store.device('a'), undefined);
   assert.equal(devices.remove('a'), false);
-  assert.equal(devices.rotate('a', Uint8Array.of(3), 9), false);
+  assert.equal(devices.rotate('a', { kind: 'psk', key: Uint8Array.of(3) }, 9), false);
+});
+
+test('a device is found by the fingerprint of its key or certificate, which no two devices share', async (t) => {
+  const path = temporaryFolder(t);
+  await using store = await Store.open(path);
+  const other = openDatabase(path, { create: false, asGateway: false });
+  t.after(() => other.close());
+  const devices = new DeviceTable(other.database);
+  const rpk = { kind: 'rpk', fingerprint: 'sha256:01' } as const;
+  const cert = { kind: 'cert', fingerprint: 'sha256:02', expiresAtMs: 7 } as const;
+  devices.add({ id: 'a', credential: rpk, rules: [], addedAtMs: 1 });
+  devices.add({ id: 'b', credential: cert, rules: [], addedAtMs: 1 });
+  assert.deepEqual((await store.deviceByFingerprint('sha256:01'))?.credential, rpk);
+  assert.deepEqual((await store.device('b'))?.credential, cert);
+  assert.throws(() => devices.add({ id: 'c', credential: rpk, rules: [], addedAtMs: 1 }), /UNIQUE/);
+  assert.equal(await store.device('c'), undefined);
+  devices.rotate('a', { kind: 'psk', key: Uint8Array.of(9) }, 2);
+  assert.equal(await store.deviceByFingerprint('sha256:01'), undefined);
+  assert.deepEqual((await store.device('a'))?.credential, { kind: 'psk', key: Uint8Array.of(9) });
 });
 
 function counts(path: string): { readings: number; answers: number } {

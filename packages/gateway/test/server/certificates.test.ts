@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+import { CoapsuleProcess, coapsule } from './gateway-process.ts';
+
+/** A folder, and `coapsule` commands that must end well. */
+function scene(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const at = (name: string): string => join(folder, name);
+  const done = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await coapsule(t, ...args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return `${stdout}${stderr}`;
+  };
+  const serve = async (...args: string[]): Promise<{ gateway: CoapsuleProcess; port: string }> => {
+    const gateway = new CoapsuleProcess(t, [
+      'serve',
+      '-v',
+      ...['--data', at('data'), '--coap', 'off', '--coaps', '127.0.0.1:0'],
+      ...args,
+    ]);
+    const [, port = ''] = await gateway.waitFor('stdout', /^ready .*"coaps":"127\.0\.0\.1:(\d+)"/m);
+    return { gateway, port };
+  };
+  return { at, done, serve, data: ['--data', at('data')] };
+}
+
+test('certificates from nothing to a stored reading in a few commands, each with its own files', async (t) => {
+  const { at, done, serve, data } = scene(t);
+  const ca = ['--ca', at('ca.pem')];
+  await done('keys', 'ca', '--out', at('ca'));
+  await done('keys', 'cert', 'localhost', '--server', ...ca, '--out', at('localhost'));
+  await done('keys', 'cert', 'sensor-7', ...ca, '--out', at('sensor-7'), '--days', '400');
+  await done('device', 'add', 'sensor-7', '--cert', at('sensor-7.pem'), ...data);
+  const credentials = ['--cert', at('localhost.pem'), '--private-key', at('localhost.key'), ...ca];
+  await done('serve', '--check', ...credentials, ...data, '--coap', 'off', '--coaps', '127.0.0.1:0');
+  const { gateway, port } = await serve(...credentials);
+  const uri = `coaps://localhost:${port}/sensors/sensor-7/temp`;
+  const own = ['-c', at('sensor-7.pem'), '-j', at('sensor-7.key'), '-C', at('ca.pem')];
+  const told = await done('put', uri, '-e', '21.9', '-v', ...own);
+  assert.match(
+    told,
+    /established: TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, .*certificate of CN=localhost until \d{4}/,
+  );
+  assert.match(told, /38 bytes sent, 29 received more in each record/);
+  assert.equal(await done('get', uri, ...own), '21.9');
+  await gateway.waitFor('stderr', /as sensor-7 \(x509, /);
+
+  const untrusted = await coapsule(t, 'get', uri, ...own.slice(0, 4));
+  assert.equal(untrusted.code, 7);
+  assert.match(untrusted.stderr, /coapsule CA.*not among the trust anchors\n.*-C FILE/);
+  const list = await done('device', 'list', ...data);
+  assert.match(list, /^sensor-7\t.*\tcert until \d{4}-\d\d-\d\d$/m);
+  const shown = JSON.parse(await done('device', 'show', 'sensor-7', '--json', ...data));
+  assert.equal(shown.credential, 'cert');
+  assert.match(shown.fingerprint, /^sha256:[0-9a-f]{64}$/);
+  assert.ok(Date.parse(shown.expires) > Date.now() + 390 * 24 * 3600 * 1000);
+  assert.match(await done('device', 'show', 'sensor-7', ...data), /^cert {5}sha256:[0-9a-f]{64}$/m);
+});
+
+test('raw public keys: the gateway shows its fingerprint, the device is added by file, and a second device cannot have the same', async (t) => {
+  const { at, done, serve, data } = scene(t);
+  await done('keys', 'rpk', 'gateway', '--out', at('gateway'));
+  await done('keys', 'rpk', 'sensor-8', '--out', at('sensor-8'));
+  await done('device', 'add', 'sensor-8', '--rpk', at('sensor-8.pub'), ...data);
+  const taken = await coapsule(t, 'device', 'add', 'other', '--rpk', at('sensor-8.pub'), ...data);
+  assert.equal(taken.code, 1);
+  assert.match(taken.stderr, /the device sensor-8 has this raw public key/);
+  const { gateway, port } = await serve('--private-key', at('gateway.key'));
+  const [, fingerprint = ''] = await gateway.waitFor(
+    'stderr',
+    /raw public key of this gateway is (sha256:[0-9a-f]{64})/,
+  );
+  const uri = `coaps://127.0.0.1:${port}/sensors/sensor-8/temp`;
+  const own = ['-M', at('sensor-8.key')];
+  await done('put', uri, '-e', '1', ...own, '--peer-rpk', at('gateway.pub'));
+  await done('put', uri, '-e', '2', ...own, '--peer-rpk', fingerprint);
+  const mistaken = await coapsule(t, 'put', uri, '-e', '3', ...own, '--peer-rpk', at('sensor-8.pub'));
+  assert.equal(mistaken.code, 7);
+  assert.match(mistaken.stderr, /raw public key sha256:.* is not known here\n.*--peer-rpk/);
+  assert.match(await done('device', 'list', ...data), /^sensor-8\t.*\trpk$/m);
+});
+
+test('device add refuses a certificate of another name, and names the command that would do', async (t) => {
+  const { at, done, data } = scene(t);
+  await done('keys', 'ca', '--out', at('ca'));
+  await done('keys', 'cert', 'sensor-7', '--ca', at('ca.pem'), '--out', at('sensor-7'));
+  const refused = await coapsule(t, 'device', 'add', 'sensor-9', '--cert', at('sensor-7.pem'), ...data);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /names the device sensor-7, not sensor-9\n.*device add sensor-7 --cert/);
+  const wrong = await coapsule(t, 'device', 'add', 'sensor-7', '--cert', at('sensor-7.key'), ...data);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /sensor-7\.key: .*CERTIFICATE/);
+});
+
+test('serve refuses a key that does not fit its certificate before it listens', async (t) => {
+  const { at, done, data } = scene(t);
+  await done('keys', 'ca', '--out', at('ca'));
+  await done('keys', 'cert', 'localhost', '--server', '--ca', at('ca.pem'), '--out', at('localhost'));
+  const ended = await coapsule(
+    t,
+    'serve',
+    ...['--cert', at('localhost.pem'), '--private-key', at('ca.key'), ...data],
+  );
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /coapsule: certificate\.privateKey is not the key of CN=localhost/);
+});
