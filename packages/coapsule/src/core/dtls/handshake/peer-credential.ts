@@ -66,7 +66,7 @@ const alerts: Readonly<Record<CertificateFailureCause, AlertDescription>> = {
 };
 
 /** The failure for a credential that is not accepted. */
-export function failureOfVerdict(cause: HandshakeFailureCause, detail: string): FailureOfState {
+function failureOfVerdict(cause: HandshakeFailureCause, detail: string): FailureOfState {
   const alert = (alerts as Partial<Record<HandshakeFailureCause, AlertDescription>>)[cause];
   // RFC 5246 §7.2.2: a valid certificate, and still the application does not want to go on.
   return { cause, detail, alert: alert ?? AlertDescription.AccessDenied };

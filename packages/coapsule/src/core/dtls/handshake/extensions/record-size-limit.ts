@@ -9,7 +9,7 @@ import { ByteWriter } from '../../../foundation/byte-writer.ts';
 import { type Extension, type ExtensionList, ExtensionType, extensionData } from './extension-list.ts';
 
 /** Least value of record_size_limit (RFC 8449 §4). */
-export const leastRecordSizeLimit = 64;
+const leastRecordSizeLimit = 64;
 
 /** Lengths of max_fragment_length by their codes 1 … 4 (RFC 6066 §4). */
 const fragmentLengths: readonly number[] = [512, 1024, 2048, 4096];
