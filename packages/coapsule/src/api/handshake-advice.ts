@@ -4,14 +4,16 @@
  * @module
  */
 
+import { AlertDescription } from '../core/dtls/alert.ts';
 import type { DtlsRole } from '../core/dtls/dtls-output.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 
 /** One sentence for people: what to try. */
 export function handshakeAdvice(failure: HandshakeFailure, role: DtlsRole): string {
   const { cause, alertReceived } = failure;
+  const alertStep = cause === 'alert-received' ? alertSteps[alertReceived ?? -1] : undefined;
   const ownStep = alertReceived === undefined ? undefined : ownCredentialSteps[cause];
-  const step = ownStep ?? nextSteps[cause];
+  const step = ownStep ?? alertStep ?? nextSteps[cause];
   return typeof step === 'string' ? step : step[role];
 }
 
@@ -23,12 +25,21 @@ const keyTypes = 'use a key of type EC (P-256, P-384), Ed25519, or RSA of 2048 b
 
 /** For causes that concern the own credential, since the peer told of them by an alert. */
 const ownCredentialSteps: Readonly<Partial<Record<HandshakeFailureCause, string>>> = {
-  'certificate-expired': 'renew the own certificate, and check the clocks of both sides',
-  'certificate-revoked': 'get a new certificate: the peer has the own one on its deny list',
-  'certificate-unsupported': `${keyTypes}, with the key usages the own role needs`,
-  'unknown-ca': 'have the own certificate issued by an authority the peer trusts, and send its whole chain',
-  'unknown-public-key': 'register the own public key with the peer',
-  'bad-signature': 'check that the own private key belongs to the certificate or public key that is shown',
+  'certificate-expired': 'renew our certificate, and check the clocks of both sides',
+  'certificate-revoked': 'get a new certificate: the peer has ours on its deny list',
+  'certificate-unsupported': `${keyTypes}, with the key usages our role needs`,
+  'unknown-ca':
+    'get a certificate of an authority that the peer trusts and send its whole chain, or let the peer trust ours',
+  'unknown-public-key': 'register our public key with the peer',
+  'bad-signature': 'check that our private key belongs to the certificate or public key that is shown',
+};
+
+/** For alerts that no cause is known for. */
+const alertSteps: Readonly<Record<number, string>> = {
+  [AlertDescription.HandshakeFailure]:
+    'the peer has nothing in common with us: other credentials (a key, a certificate) or another suite may do',
+  [AlertDescription.AccessDenied]: 'the peer knows who we are and does not want us: add us there',
+  [AlertDescription.UserCanceled]: 'nothing: the peer had a reason of its own, such as a time limit',
 };
 
 const nextSteps: Readonly<Record<HandshakeFailureCause, Step>> = {
@@ -69,8 +80,9 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, Step>> = {
   'unknown-ca': "give the authority that issued the peer's certificate as a trust anchor",
   'name-mismatch': "use a name that the server's certificate has, or tell it with `serverName`",
   'unknown-public-key': "pin the peer's public key if it is the right one",
-  'peer-refused': 'the own `verifyPeer` decided so',
-  'credential-refused': "look at the peer's log for what it did not like about the own credential",
+  'peer-refused': 'our own `verifyPeer` decided so',
+  'credential-refused':
+    "look at the peer's log for what it did not like about our credential, and make it known there",
   'bad-signature': 'someone changed the handshake on its way, or the key does not fit the certificate',
   'client-certificate-missing': {
     client: 'give a certificate and its key, or a raw public key, of a kind that the server takes',
@@ -89,7 +101,7 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, Step>> = {
   'illegal-parameter': report,
   'malformed-message': report,
   'alert-received': "look at the peer's log for the reason of its alert",
-  'no-decision': 'the own key look-up or `verifyPeer` must answer sooner',
+  'no-decision': 'our own key look-up or `verifyPeer` must answer sooner',
   'too-many-attempts':
     'correct the credential that is tried again and again; after the wait the next try is taken',
   replaced: 'nothing: a newer handshake took its place',

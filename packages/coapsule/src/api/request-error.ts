@@ -4,7 +4,6 @@
  * @module
  */
 
-import { AlertDescription } from '../core/dtls/alert.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
@@ -112,40 +111,17 @@ function exchangeError(
 }
 
 function handshakeError(failure: HandshakeFailure, server: RemoteServer): CoapsuleError {
-  const verdict = failure.cause === 'identity-or-key' ? undefined : verdicts[failure.alertReceived ?? -1];
-  const isAboutCredentials = verdict !== undefined || credentialCauses.has(failure.cause);
-  const message = `handshake with ${place(server)} failed: ${failure.detail}`;
+  const { cause, detail, alertReceived } = failure;
+  // What the peer said of a certificate in an alert it said about ours.
+  const isAboutCredentials =
+    credentialCauses.has(cause) || (alertReceived !== undefined && ownCertificateCauses.has(cause));
   return new CoapsuleError(
     isAboutCredentials ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE',
-    message,
-    verdict ??
-      (failure.cause === 'alert-received' ? alertSteps[failure.alertReceived ?? -1] : undefined) ??
-      handshakeAdvice(failure, 'client'),
+    `handshake with ${place(server)} failed: ${detail}`,
+    handshakeAdvice(failure, 'client'),
     { handshake: failure },
   );
 }
-
-/** What a server may mean by an alert about what the client has shown. */
-const verdicts: Readonly<Record<number, string>> = {
-  [AlertDescription.BadCertificate]: 'the server does not accept our certificate: its log says why',
-  [AlertDescription.UnsupportedCertificate]:
-    'our certificate is not for clients (extended key usage), or of a kind that the server does not take',
-  [AlertDescription.CertificateRevoked]: 'our certificate is on a list of the server: get a new one',
-  [AlertDescription.CertificateExpired]:
-    'our certificate does not hold (any more, or yet): renew it, check the clocks',
-  [AlertDescription.CertificateUnknown]: 'make our certificate or raw public key known to the server',
-  [AlertDescription.UnknownCa]:
-    'get a certificate of an authority that the server trusts, or let it trust ours',
-  [AlertDescription.AccessDenied]: 'the server knows who we are and does not want us: add us there',
-  [AlertDescription.UnknownPskIdentity]: 'add the identity at the server',
-};
-
-const alertSteps: Readonly<Record<number, string>> = {
-  [AlertDescription.HandshakeFailure]:
-    'the server has nothing in common with us: other credentials (a key, a certificate) or another suite may do',
-  [AlertDescription.UnrecognizedName]: 'ask for a name that the server has, with `serverName`',
-  [AlertDescription.NoApplicationProtocol]: 'allow an application protocol (ALPN) that the server has',
-};
 
 const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
   'identity-or-key',
@@ -153,6 +129,16 @@ const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFa
   'unknown-identity',
   'psk-mismatch',
   'client-certificate-missing',
+  'credential-refused',
+]);
+
+const ownCertificateCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
+  'certificate-expired',
+  'certificate-revoked',
+  'certificate-unsupported',
+  'unknown-ca',
+  'unknown-public-key',
+  'no-common-certificate-type',
 ]);
 
 function place(server: RemoteServer): string {

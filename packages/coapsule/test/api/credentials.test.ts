@@ -119,21 +119,21 @@ for (const [name, options, serverCause, clientStep] of [
     'of another authority',
     { certificate: certificate('foreign-device') },
     'unknown-ca',
-    /unknown_ca.*\n.*authority that the server trusts/,
+    /unknown_ca.*\n.*authority that the peer trusts/,
   ],
   [
     'that has expired',
     { certificate: certificate('expired-device') },
     'certificate-expired',
-    /certificate_expired.*\n.*renew it/,
+    /certificate_expired.*\nrenew our certificate/,
   ],
   [
     'of a server',
     { certificate: certificate('server') },
     'certificate-usage',
-    /unsupported_certificate.*\n.*not for clients/,
+    /unsupported_certificate.*\n.*key usages our role needs/,
   ],
-  ['missing', {}, 'client-certificate-missing', /handshake_failure.*\n.*other credentials/],
+  ['missing', {}, 'client-certificate-missing', /handshake_failure.*\ngive a certificate/],
 ] as const) {
   test(`a client certificate ${name} ends the handshake with a named reason on both ends`, async (t) => {
     const { uri, client, events } = await serve(t, mutual);

@@ -85,7 +85,8 @@ export function certificateCredentials(
 
 let root: Issued | undefined;
 
-function testRoot(): Issued {
+/** The trust anchor of `certificateCredentials`. */
+export function testRoot(): Issued {
   root ??= issueRoot();
   return root;
 }
