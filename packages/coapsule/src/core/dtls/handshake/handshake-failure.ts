@@ -6,7 +6,7 @@
 
 import type { CertificateFailureCause } from '../../x509/certificate-failure.ts';
 import type { AlertDescription } from '../alert.ts';
-import type { TranscriptDatagram } from './handshake-transcript.ts';
+import type { TranscriptDatagram } from './transcript-datagram.ts';
 
 /**
  * The cause, as exact as this side can know it.
