@@ -169,40 +169,6 @@ suite('what comes in the clear', () => {
   });
 });
 
-suite('corruption', () => {
-  test('one flipped bit in any datagram of a handshake never connects sides that saw different messages', () => {
-    const clean = new DtlsPair();
-    clean.connect();
-    clean.run(5000, () => clean.bothConnected);
-    const step = process.env['COAPSULE_LONG'] === '1' ? 1 : 5;
-    let [runs, completed] = [0, 0];
-    for (const { index, datagram } of [...clean.network.sent]) {
-      for (let bit = index % step; bit < datagram.length * 8; bit += step) {
-        const pair = new DtlsPair({ client: { keylog: true }, server: { keylog: true } });
-        pair.network.hook = (sent) => {
-          if (sent.index !== index) return undefined;
-          const edited = sent.datagram.slice();
-          edited[bit >> 3] = (edited[bit >> 3] as number) ^ (1 << (bit & 7));
-          return { kind: 'edit', datagram: edited };
-        };
-        pair.connect();
-        pair.run(20_000, () => pair.bothConnected);
-        runs++;
-        const what = `datagram ${index}, bit ${bit}`;
-        if (!pair.bothConnected) {
-          assert.equal(pair.client.all('connected').length, 0, what);
-          continue;
-        }
-        completed++;
-        assert.deepEqual(pair.client.all('keylog').at(-1), pair.server.all('keylog').at(-1), what);
-        assert.ok(pair.exchange(), what);
-      }
-    }
-    // Most of them end well all the same: what does not fit is dropped, and sent again.
-    assert.ok(completed > runs / 3, `${completed} of ${runs}`);
-  });
-});
-
 suite('epochs', () => {
   /** A handshake in which each message can be moved to another epoch. */
   function handshake(epochs: {

@@ -86,6 +86,10 @@ export class LonelyLayer {
         const answer = this.key === undefined ? undefined : { identity: sensorIdentity, key: this.key };
         this.layer.answerPskLookup(output.lookup, answer, this.clock.now);
       }
+      if (output.kind === 'verify-peer') {
+        const verdict = { accepted: true, identity: noBytes } as const;
+        this.layer.answerPeerVerification(output.verification, verdict, this.clock.now);
+      }
     }
     return sent;
   }
@@ -104,7 +108,7 @@ export class LonelyLayer {
 }
 
 /** What both scripted sides can do. */
-class ScriptedPeer {
+export class ScriptedPeer {
   readonly suite: CipherSuite;
   readonly transcript = new Transcript(nodeCrypto);
   readonly key: Uint8Array;
@@ -154,7 +158,13 @@ class ScriptedPeer {
   }
 
   finished(side: 'client' | 'server', messageSeq: number): HandshakeMessage {
-    const body = verifyData(nodeCrypto, 'SHA-256', this.master as Uint8Array, side, this.transcript.digest());
+    const body = verifyData(
+      nodeCrypto,
+      this.suite.hash,
+      this.master as Uint8Array,
+      side,
+      this.transcript.digest(),
+    );
     return { type: HandshakeType.Finished, messageSeq, body };
   }
 
