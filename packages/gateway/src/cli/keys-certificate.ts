@@ -40,7 +40,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const backdatedMs = 60 * 60 * 1000;
 const maxDays = 36_500;
 
-const defaultDays = { ca: 3650, server: 730, device: 3650 };
+const defaultDays = { ca: 7300, server: 730, device: 3650 };
 
 /** Adds the three commands to `coapsule keys`. */
 export function addCertificateCommands(keys: Command, environment: CommandEnvironment): void {
@@ -148,7 +148,7 @@ async function makeCertificate(
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another');
   expectCommonName(id);
   const issuer = readIssuer(options);
-  const names = [...(role === 'server' ? [id] : []), ...(options.name ?? [])];
+  const names = namesOf(role, id, options.name ?? []);
   const validity = validityWithin(environment, issuer.certificate, options.days ?? defaultDays[role]);
   const { issueCertificate } = await import('../keys/issue-certificate.ts');
   const issued = await issueCertificate(
@@ -186,7 +186,7 @@ function makeRawPublicKey(environment: CommandEnvironment, id: string, options: 
     options.force ?? false,
   );
   environment.stdout.write(`public-key   ${spki.toString('base64')}\n`);
-  environment.stdout.write(`fingerprint  ${createHash('sha256').update(spki).digest('hex')}\n`);
+  environment.stdout.write(`fingerprint  sha256:${createHash('sha256').update(spki).digest('hex')}\n`);
   tell(environment, `${base}.key is the key pair of ${printable(id)}, ${base}.pub its public key alone`);
   next(environment, `coapsule device add ${id} --rpk ${base}.pub`);
 }
@@ -277,6 +277,22 @@ function repeatedName(text: string, before: readonly string[] = []): readonly st
   const problem = nameProblem(text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
   return [...before, text];
+}
+
+/**
+ * The names that the certificate gets. A device is known by its first DNS name, where it has one at all (RFC 7925
+ * §4.4.2): then that has to be its id.
+ */
+function namesOf(role: 'server' | 'device', id: string, further: readonly string[]): readonly string[] {
+  if (role === 'server') return [id, ...further];
+  if (further.every((name) => isIP(name) !== 0)) return further;
+  const problem = nameProblem(id);
+  if (problem === undefined && isIP(id) === 0) return [id.toLowerCase(), ...further];
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `a device with DNS names is known by the first of them, and its id "${printable(id)}" is none`,
+    'leave --name out, or give it an id that is a DNS name',
+  );
 }
 
 /** What is wrong with the name of a server, or undefined (RFC 9525 §2: DNS names in their ASCII form, IP addresses). */

@@ -3,6 +3,7 @@ import { createHash, createPrivateKey, createPublicKey, X509Certificate } from '
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { describeCertificates } from 'coapsule';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { run } from './recorded-environment.ts';
 
@@ -109,6 +110,18 @@ test('what is not an authority signs nothing, and a missing one names the comman
   }
 });
 
+test('a device with DNS names has its id as the first of them, since that is what it is known by', async (t) => {
+  const { keys, at, certificate } = await authority(t);
+  const { exitCode } = await keys('cert', 'sensor-7', '--ca', at('ca.pem'), '--name', 'a.example');
+  assert.equal(exitCode, 0);
+  assert.equal(certificate('sensor-7').subjectAltName, 'DNS:sensor-7, DNS:a.example');
+  assert.equal(describeCertificates(certificate('sensor-7'))[0]?.identity, 'sensor-7');
+  const refused = await keys('cert', 'Sensor #8', '--ca', at('ca.pem'), '--name', 'a.example');
+  assert.equal(refused.exitCode, 64);
+  await keys('cert', 'Sensor #8', '--ca', at('ca.pem'), '--out', at('eight'));
+  assert.equal(describeCertificates(certificate('eight'))[0]?.identity, 'Sensor #8');
+});
+
 test('names that cannot be in a certificate are refused', async (t) => {
   const { keys, at } = await authority(t);
   for (const [id, ...options] of [
@@ -141,6 +154,6 @@ test('keys rpk writes a key pair for its owner and a public key to give away, an
   });
   assert.deepEqual(createPublicKey(createPrivateKey(pair)).export({ type: 'spki', format: 'der' }), spki);
   const fingerprint = createHash('sha256').update(spki).digest('hex');
-  assert.equal(stdout, `public-key   ${spki.toString('base64')}\nfingerprint  ${fingerprint}\n`);
+  assert.equal(stdout, `public-key   ${spki.toString('base64')}\nfingerprint  sha256:${fingerprint}\n`);
   assert.match(stderr, /^next: coapsule device add sensor-7 --rpk .*sensor-7\.pub$/m);
 });
