@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +70,23 @@ test('each identity of the temperature server has its own key, and no other open
     ]),
     ['22.5', '22.5', 'ERR_CREDENTIALS', 'ERR_CREDENTIALS'],
   );
+});
+
+test('the PKI client and the PKI server know each other by certificate, and the server nobody else', async () => {
+  const file = (name: string): string => fileURLToPath(new URL(`certificates/${name}`, import.meta.url));
+  const files = (name: string): string[] => [file(`${name}.pem`), file(`${name}.key`), file('ca.pem')];
+  const [port] = portsOf(await firstLine(example('pki-server.ts', '0', ...files('server'))));
+  const uri = `coaps://localhost:${port}`;
+  assert.equal(
+    await allOutput(example('pki-client.ts', `${uri}/temperature`, ...files('device'))),
+    'Secure response: 22.5\n',
+  );
+  assert.equal(
+    await allOutput(example('pki-client.ts', `${uri}/whoami`, ...files('device'))),
+    'Secure response: sensor-7\n',
+  );
+  await using stranger = new Client({ trustAnchors: readFileSync(file('ca.pem')) });
+  await assert.rejects(stranger.get(`${uri}/temperature`), { name: 'CoapsuleError' });
 });
 
 test('the light is one resource on coap and coaps: what is put on one is observed on the other', async () => {
