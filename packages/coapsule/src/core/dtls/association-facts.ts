@@ -4,6 +4,7 @@
  * @module
  */
 
+import { equalBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { type AssociationFacts, type AssociationTable, maxContentLength } from './association-table.ts';
@@ -115,4 +116,22 @@ export function establishedInfo(
     lastActivity: table.lastActivity(slot),
     discarded,
   };
+}
+
+/**
+ * Whether a handshake at the address of an association takes its place (RFC 6347 §4.2.8). It does not, when a NAT gave
+ * the port of one device to another: then the first one is still found by its connection id (RFC 9146 §1).
+ *
+ * @param role Ours in the handshake.
+ * @param identity Of the peer that shook hands; an empty one says nothing.
+ */
+export function isReplacedBy(
+  table: AssociationTable,
+  slot: number,
+  role: DtlsRole,
+  identity: Uint8Array,
+): boolean {
+  if (role === 'client' || table.role(slot) === 'client') return true;
+  if (table.keys(slot).read.connectionId.length === 0) return true;
+  return identity.length > 0 && equalBytes(table.facts(slot).identity, identity);
 }

@@ -210,6 +210,12 @@ export class AssociationTable {
     return this.#lastActivity[slot] as Instant;
   }
 
+  /** When something came from an association; `undefined` when it is over. */
+  heardAt(id: AssociationId): Instant | undefined {
+    const slot = this.#slotById.get(id);
+    return slot === undefined ? undefined : this.lastActivity(slot);
+  }
+
   noteActivity(slot: number, now: Instant): void {
     this.#lastActivity[slot] = now;
   }

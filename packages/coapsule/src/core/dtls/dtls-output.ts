@@ -65,6 +65,15 @@ export type DtlsDiscardReason =
   | 'not-a-server'
   | 'late-answer';
 
+/** What became of data to send. */
+export type SendResult =
+  /** In a record on its way, or waiting: for a proof of the peer's new address, or for the surroundings to store. */
+  | 'sent'
+  /** It is longer than `maxDataLength`. */
+  | 'too-large'
+  /** There is no such association (any more). */
+  | 'no-association';
+
 /** One handshake message, ChangeCipherSpec or alert on its way, for a trace people can read. */
 export interface HandshakeTrace {
   readonly kind: 'handshake-trace';

@@ -20,23 +20,31 @@ import {
   associationFacts,
   type EstablishedInfo,
   establishedInfo,
+  isReplacedBy,
 } from './association-facts.ts';
 import { AssociationKeeping } from './association-keeping.ts';
 import { AssociationTable, maxContentLength } from './association-table.ts';
 import { discardReasonOf } from './discard-reason.ts';
+import { DiscardedRecords } from './discarded-records.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
-import type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
+import type {
+  AssociationId,
+  CloseReason,
+  DtlsDiscardReason,
+  DtlsOutput,
+  DtlsRole,
+  SendResult,
+} from './dtls-output.ts';
 import { FinalFlights, finalFlightOf } from './final-flights.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
+import { traceAlert } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
-import { maySeal, shouldRenewAfterForgeries, shouldRenewAfterSealing } from './key-limits.ts';
-import { OutOfStepWatch } from './out-of-step.ts';
+import { KeyUsage } from './key-usage.ts';
 import type { OwnConnectionIds } from './own-connection-ids.ts';
 import { isNewRecord, markRecordReceived } from './record/anti-replay-window.ts';
 import { type RecordView, recordLength } from './record/demultiplex.ts';
 import { isOpenFault, type OpenedRecord, openRecord } from './record/open-record.ts';
 import { ContentType } from './record/record-header.ts';
-import { sealRecord } from './record/seal-record.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 /** Who shook hands. */
@@ -45,15 +53,6 @@ export interface Newcomer {
   readonly address: PeerAddress;
   readonly role: DtlsRole;
 }
-
-/** What became of data to send. */
-export type SendResult =
-  /** In a record on its way, or waiting: for a proof of the peer's new address, or for the surroundings to store. */
-  | 'sent'
-  /** It is longer than `maxDataLength`. */
-  | 'too-large'
-  /** There is no such association (any more). */
-  | 'no-association';
 
 /** What the associations of a layer share with it. */
 export interface EstablishedOptions {
@@ -76,17 +75,22 @@ export class EstablishedAssociations {
   readonly #paths: AddressValidation;
   readonly #finalFlights: FinalFlights;
   readonly #silence: SilenceWatch;
-  readonly #outOfStep = new OutOfStepWatch();
-  /** Counts by reason, of the associations that had any. */
-  readonly #discards = new Map<AssociationId, Partial<Record<DtlsDiscardReason, number>>>();
+  readonly #keyUsage: KeyUsage;
+  readonly #discarded: DiscardedRecords;
 
   constructor(options: EstablishedOptions) {
     const { config, random, emit } = options;
     this.#options = options;
     this.#emit = emit;
     const table = this.#table;
-    const seal = (slot: number, contentType: ContentType, content: Uint8Array): Uint8Array | undefined =>
-      this.#seal(slot, contentType, content);
+    this.#discarded = new DiscardedRecords(emit);
+    this.#keyUsage = new KeyUsage({
+      table,
+      emit,
+      isReserved: (slot, isAlert) => this.keeping.mayWrite(slot, isAlert),
+    });
+    const seal: KeyUsage['seal'] = (slot, contentType, content) =>
+      this.#keyUsage.seal(slot, contentType, content);
     const transmit = (slot: number, datagram: Uint8Array): void => this.#paths.transmit(slot, datagram);
     this.#paths = new AddressValidation({ table, random, emit, seal });
     this.#finalFlights = new FinalFlights({ table, config, emit, seal, transmit });
@@ -129,7 +133,7 @@ export class EstablishedAssociations {
     return establishedInfo(this.#table, slot, {
       mtu: this.#options.config.mtu,
       addressValidated: this.#paths.isProved(association),
-      discarded: this.#discards.get(association) ?? {},
+      discarded: this.#discarded.of(association),
     });
   }
 
@@ -147,7 +151,7 @@ export class EstablishedAssociations {
     // RFC 6347 §4.2.8: only now, after a verified Finished, the old association goes.
     const oldSlot = this.#table.slotAt(address);
     const replacedSlot =
-      oldSlot !== undefined && this.#isReplacedBy(oldSlot, role, left) ? oldSlot : undefined;
+      oldSlot !== undefined && isReplacedBy(this.#table, oldSlot, role, left.identity) ? oldSlot : undefined;
     const replaced = replacedSlot === undefined ? undefined : this.#table.id(replacedSlot);
     if (replacedSlot !== undefined) this.#close(replacedSlot, 'replaced');
     this.#welcome(association, role, now);
@@ -198,7 +202,9 @@ export class EstablishedAssociations {
     }
     const opened = openRecord(read, record);
     if (isOpenFault(opened)) {
-      if (opened.reason === 'not-authentic') this.#countForgedRecord(slot);
+      if (opened.reason === 'not-authentic' && this.#keyUsage.noteForgery(slot)) {
+        this.#closeWithNotify(slot, 'forgery-limit');
+      }
       return discardReasonOf(opened);
     }
     if (isInDoubt && !isNewRecord(window, record.sequenceNumber)) {
@@ -218,7 +224,7 @@ export class EstablishedAssociations {
     const quietMs = elapsedMs(this.#table.lastActivity(slot), now);
     this.#table.noteActivity(slot, now);
     const association = this.#table.id(slot);
-    this.#outOfStep.forget(association);
+    this.#discarded.noteAccepted(association);
     this.keeping.accepted(association, record.sequenceNumber, now);
     const hasConnectionId = record.connectionId.length > 0;
     const length = recordLength(record);
@@ -283,15 +289,10 @@ export class EstablishedAssociations {
 
   /** Tells of a protected record without effect, counts it where it belongs, and notices when there are many. */
   discard(slot: number | undefined, from: PeerAddress, reason: DtlsDiscardReason, now: Instant): void {
-    this.#emit({ kind: 'discarded', address: from, reason });
     const association = slot === undefined ? undefined : this.#table.id(slot);
-    if (association !== undefined) {
-      const counts = this.#discards.get(association) ?? {};
-      counts[reason] = (counts[reason] ?? 0) + 1;
-      this.#discards.set(association, counts);
-    }
-    const outOfStep = this.#outOfStep.noteDiscarded(from, association, reason, now);
-    if (outOfStep !== undefined) this.#emit(outOfStep);
+    // The record may have been the last one that its association could bear.
+    const isAlive = association !== undefined && this.#table.slotOf(association) !== undefined;
+    this.#discarded.note(isAlive ? association : undefined, from, reason, now);
   }
 
   /** Sends application data in one record. */
@@ -303,7 +304,7 @@ export class EstablishedAssociations {
       this.keeping.hold(association, data);
       return 'sent';
     }
-    const datagram = this.#seal(slot, ContentType.ApplicationData, data);
+    const datagram = this.#keyUsage.seal(slot, ContentType.ApplicationData, data);
     if (datagram === undefined) {
       // RFC 6347 §4.1, RFC 9325 §4.4: a new handshake is needed. What is left of the limit is for the close_notify.
       this.#closeWithNotify(slot, 'sequence-exhausted');
@@ -333,7 +334,7 @@ export class EstablishedAssociations {
     this.#finalFlights.handleTimeout(now);
     this.#paths.handleTimeout(now);
     for (;;) {
-      const due = this.#silence.expire(now, (association) => this.#lastActivity(association));
+      const due = this.#silence.expire(now, (association) => this.#table.heardAt(association));
       if (due === undefined) return;
       const slot = this.#table.slotOf(due.association) as number;
       if (due.kind === 'idle') {
@@ -355,51 +356,8 @@ export class EstablishedAssociations {
     );
   }
 
-  /**
-   * Whether a handshake at the address of an association is with the same peer. It is not, when a NAT gave the port
-   * of one device to another: then the first one still has its connection id (RFC 9146 §1).
-   */
-  #isReplacedBy(slot: number, role: DtlsRole, left: Established): boolean {
-    if (role === 'client' || this.#table.role(slot) === 'client') return true;
-    if (this.#table.keys(slot).read.connectionId.length === 0) return true;
-    const { identity } = this.#table.facts(slot);
-    return identity.length > 0 && equalBytes(identity, left.identity);
-  }
-
-  /** The only place where a sequence number of epoch 1 is taken; `undefined` when the keys sealed all they may, or no number is reserved. */
-  #seal(slot: number, contentType: ContentType, content: Uint8Array): Uint8Array | undefined {
-    const { write } = this.#table.keys(slot);
-    const isAlert = contentType === ContentType.Alert;
-    if (!maySeal(write.suite, this.#table.writeSequence(slot), isAlert)) return undefined;
-    if (!this.keeping.mayWrite(slot, isAlert)) return undefined;
-    const record = sealRecord(write, contentType, 1, this.#table.takeWriteSequence(slot), content);
-    if (shouldRenewAfterSealing(write.suite, this.#table.writeSequence(slot))) {
-      this.#askForRenewal(slot, 'sealed-records');
-    }
-    return record;
-  }
-
-  /** RFC 9147 §4.5.3, RFC 9325 §4.4: too many forgeries under one key, and one of them might succeed. */
-  #countForgedRecord(slot: number): void {
-    const { suite } = this.#table.keys(slot).read;
-    const forged = this.#table.countForgedRecord(slot);
-    if (shouldRenewAfterForgeries(suite, forged)) this.#askForRenewal(slot, 'forged-records');
-    if (forged > suite.maxForgedRecords) this.#closeWithNotify(slot, 'forgery-limit');
-  }
-
-  #askForRenewal(slot: number, reason: 'sealed-records' | 'forged-records'): void {
-    if (!this.#table.markRenewalTold(slot)) return;
-    this.#emit({
-      kind: 'renew-association',
-      association: this.#table.id(slot),
-      address: this.#table.address(slot),
-      role: this.#table.role(slot),
-      reason,
-    });
-  }
-
   #writeAlert(slot: number, level: 'warning' | 'fatal', description: AlertDescription): void {
-    const datagram = this.#seal(slot, ContentType.Alert, encodeAlert(level, description));
+    const datagram = this.#keyUsage.seal(slot, ContentType.Alert, encodeAlert(level, description));
     if (datagram !== undefined) this.#paths.transmit(slot, datagram);
   }
 
@@ -410,8 +368,7 @@ export class EstablishedAssociations {
     this.#paths.forget(association);
     this.#silence.forget(association);
     this.keeping.forget(association);
-    this.#outOfStep.forget(association);
-    this.#discards.delete(association);
+    this.#discarded.forget(association);
     this.#options.connectionIds.release(association);
     this.#table.remove(slot);
     this.#emit({ kind: 'closed', association, address, reason, ...(alert === undefined ? {} : { alert }) });
@@ -424,31 +381,18 @@ export class EstablishedAssociations {
 
   /** Makes room for one more association and watches over it. */
   #welcome(association: AssociationId, role: DtlsRole, now: Instant): void {
-    if (this.#table.size >= this.#options.config.maxAssociations) this.#closeMostDispensable();
+    const { maxAssociations } = this.#options.config;
+    const dispensable = this.#table.size < maxAssociations ? undefined : this.#table.mostDispensable();
+    if (dispensable !== undefined) this.#closeWithNotify(dispensable, 'capacity');
     this.#silence.add(association, role === 'client' || this.#options.keepsClientsAlive, now);
   }
 
-  #closeMostDispensable(): void {
-    const slot = this.#table.mostDispensable();
-    if (slot !== undefined) this.#closeWithNotify(slot, 'capacity');
-  }
-
-  #lastActivity(association: AssociationId): Instant | undefined {
-    const slot = this.#table.slotOf(association);
-    return slot === undefined ? undefined : this.#table.lastActivity(slot);
-  }
-
   #traceAlert(slot: number, direction: 'sent' | 'received', description: number): void {
-    this.#emit({
-      kind: 'handshake-trace',
-      association: this.#table.id(slot),
-      address: this.#table.address(slot),
-      role: this.#table.role(slot),
-      direction,
-      name: `alert ${alertName(description)}`,
-      epoch: 1,
-      retransmit: false,
-      reordered: false,
-    });
+    const [association, address, role] = [
+      this.#table.id(slot),
+      this.#table.address(slot),
+      this.#table.role(slot),
+    ];
+    this.#emit(traceAlert({ association, address, role }, direction, alertName(description), 1));
   }
 }

@@ -71,3 +71,16 @@ suite('a peer that is out of step', () => {
     assert.equal(told(instant(60_000)), 20);
   });
 });
+
+test('what came too late is not kept with an association that is over', () => {
+  const made = new MadeAssociations();
+  const peer = made.add({ suite: { maxForgedRecords: 3 } });
+  for (let i = 0; i < 5; i++) {
+    const forged = peer.sealed(new Uint8Array(4));
+    forged[forged.length - 1] = (forged.at(-1) as number) ^ 1;
+    peer.give(forged);
+  }
+  assert.equal(made.all('closed')[0]?.reason, 'forgery-limit');
+  const next = made.add();
+  assert.deepEqual(next.info?.discarded, {});
+});

@@ -107,7 +107,7 @@ export function traceAlert(
   direction: 'sent' | 'received',
   name: string,
   epoch: 0 | 1,
-  datagram: TracedDatagram,
+  datagram?: TracedDatagram,
 ): HandshakeTrace {
   const { association, address, role } = handshake;
   return {
@@ -120,7 +120,7 @@ export function traceAlert(
     epoch,
     retransmit: false,
     reordered: false,
-    datagram,
+    ...(datagram === undefined ? {} : { datagram }),
   };
 }
 
