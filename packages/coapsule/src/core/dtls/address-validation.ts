@@ -12,8 +12,8 @@
  *
  * Without it the address changes at once, with the same limit until `confirm`.
  *
- * What the limit does not allow waits, within bounds, for the proof. Sealing, and finding the association, are the
- * business of `established-associations.ts`.
+ * What the limit does not allow waits, within bounds, for the proof (docs/decisions/014). Sealing, and finding the
+ * association, are the business of `established-associations.ts`.
  *
  * @module
  */

@@ -8,6 +8,7 @@
  * | mtu | bytes of UDP payload | 1232 (IPv6 minimum of 1280 less 48) | 7252 §4.6 |
  * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
  * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |
+ * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
  * | maxPlainPeers | peers | 65,536 | – |
  * | trace | boolean | false | – |
  *
