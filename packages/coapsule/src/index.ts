@@ -75,6 +75,12 @@ export {
 } from './core/coap/transmission-parameters.ts';
 export { type CipherSuiteName, cipherSuites } from './core/dtls/cipher-suites.ts';
 export type { HandshakeFailure } from './core/dtls/dtls-layer.ts';
+export {
+  HandshakeTranscript,
+  type TranscriptTotals,
+  transcriptTotals,
+} from './core/dtls/handshake/handshake-transcript.ts';
+export type { TranscriptContent, TranscriptDatagram } from './core/dtls/handshake/transcript-datagram.ts';
 export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';

@@ -28,7 +28,7 @@ export function headerLine(event: TraceEvent): string | undefined {
     case 'closed':
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
-      return `* ${event.address.key} DTLS handshake failed: ${event.failure.detail}`;
+      return `* ${event.address.key} DTLS handshake failed (${event.failure.cause}): ${event.failure.detail}`;
     case 'address-changed': {
       const proof = event.validated ? '' : ', not proved yet';
       return `* ${event.from.key} DTLS association goes on at ${event.to.key}${proof}`;

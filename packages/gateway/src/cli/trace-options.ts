@@ -1,5 +1,5 @@
 /**
- * `-vv`: the options of each message, retransmissions, handshake messages, and what was dropped.
+ * `-vv`: the options of each message, retransmissions, and what was dropped.
  *
  * @module
  */
@@ -22,8 +22,8 @@ export function detailLines(event: TraceEvent): string[] {
       return [`→ ${event.address.key} retransmission ${event.attempt}`];
     case 'discarded':
       return [`← ${event.address.key} discarded (${event.layer}): ${event.reason}`];
+    // Handshakes are shown by `trace-handshake.ts`, a whole datagram in a row.
     case 'handshake-trace':
-      return [handshakeLine(event)];
     case 'connected':
     case 'closed':
     case 'handshake-failed':
@@ -31,22 +31,6 @@ export function detailLines(event: TraceEvent): string[] {
     default:
       return [plainFields(event)];
   }
-}
-
-/** `→ [::1]:5684 DTLS ClientHello (flight 1, message_seq 0, epoch 0)`. */
-function handshakeLine(event: Extract<TraceEvent, { kind: 'handshake-trace' }>): string {
-  const { flight, messageSeq, epoch, fragment, retransmit, reordered } = event;
-  const parts = [
-    ...(flight === undefined ? [] : [`flight ${flight}`]),
-    ...(messageSeq === undefined ? [] : [`message_seq ${messageSeq}`]),
-    `epoch ${epoch}`,
-    ...(fragment === undefined
-      ? []
-      : [`bytes ${fragment.offset} to ${fragment.offset + fragment.length} of ${fragment.total}`]),
-    ...(retransmit ? ['again'] : []),
-    ...(reordered ? ['early'] : []),
-  ];
-  return `${event.direction === 'sent' ? '→' : '←'} ${event.address.key} DTLS ${event.name} (${parts.join(', ')})`;
 }
 
 function plainFields(event: { readonly kind: string; readonly address?: { readonly key: string } }): string {

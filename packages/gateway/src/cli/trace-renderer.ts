@@ -7,6 +7,7 @@
 import type { TraceEvent } from 'coapsule';
 import { printable } from '../text/printable.ts';
 import { byteRows } from './trace-bytes.ts';
+import { HandshakeRows } from './trace-handshake.ts';
 import { headerLine } from './trace-headers.ts';
 import { detailLines } from './trace-options.ts';
 
@@ -25,7 +26,9 @@ export function traceRenderer(
   if (verbosity === 0) return undefined;
   // Reasons and options hold text of peers.
   const printLine = (line: string): void => print(printable(line, maxLine));
+  const handshakes = verbosity >= 2 ? new HandshakeRows(printLine) : undefined;
   return (event) => {
+    handshakes?.event(event);
     const header = headerLine(event);
     if (header !== undefined) printLine(header);
     if (verbosity >= 2) for (const line of detailLines(event)) printLine(line);

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { elapsedMs, type Instant } from '../../foundation/instant.ts';
 import type { HandshakeTrace } from '../dtls-output.ts';
 import type { TranscriptContent, TranscriptDatagram } from './transcript-datagram.ts';
 
@@ -30,7 +29,7 @@ const kept = { first: 40, last: 24, contents: 24 } as const;
 /** Puts traces together to datagrams. */
 export class HandshakeTranscript {
   readonly #datagrams: { -readonly [Key in keyof Row]: Row[Key] }[] = [];
-  #start: Instant | undefined;
+  #startMs: number | undefined;
   #last: { readonly direction: string; readonly number: number } | undefined;
   #leftOut = 0;
 
@@ -44,9 +43,9 @@ export class HandshakeTranscript {
     return this.#leftOut;
   }
 
-  /** Takes one trace of the handshake, at the time it was made. */
-  note(trace: HandshakeTrace, now: Instant): void {
-    this.#start ??= now;
+  /** Takes one trace of the handshake, at the time it was made, by any clock of milliseconds. */
+  note(trace: HandshakeTrace, nowMs: number): void {
+    this.#startMs ??= nowMs;
     const { name, epoch, messageSeq, fragment, retransmit, reordered, direction, flight, datagram } = trace;
     const content: TranscriptContent = {
       name,
@@ -70,7 +69,7 @@ export class HandshakeTranscript {
       this.#leftOut++;
     }
     this.#datagrams.push({
-      atMs: elapsedMs(this.#start, now),
+      atMs: nowMs - this.#startMs,
       direction,
       ...(datagram === undefined ? {} : { bytes: datagram.bytes }),
       ...(flight === undefined ? {} : { flight }),
