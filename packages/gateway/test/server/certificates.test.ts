@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../store/temporary-folder.ts';
@@ -57,6 +58,32 @@ test('certificates from nothing to a stored reading in a few commands, each with
   assert.match(shown.fingerprint, /^sha256:[0-9a-f]{64}$/);
   assert.ok(Date.parse(shown.expires) > Date.now() + 390 * 24 * 3600 * 1000);
   assert.match(await done('device', 'show', 'sensor-7', ...data), /^cert {5}sha256:[0-9a-f]{64}$/m);
+});
+
+test('the commands of the README make certificates and use them, as they stand there', async (t) => {
+  const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
+  const begin = readme.indexOf('## Certificates in five commands');
+  const section = readme.slice(begin, readme.indexOf('\n## ', begin + 1));
+  const commands = [...section.matchAll(/^npx coapsule (.*?)(?: +#.*)?$/gm)].map(([, args = '']) =>
+    args.split(' '),
+  );
+  assert.equal(commands.length, 6);
+  const { at } = scene(t);
+  let port = '5684';
+  for (const args of commands) {
+    // Files are named as if one stood in their folder.
+    const here = args.map((arg) => (/\.(?:pem|key)$/.test(arg) ? at(arg) : arg));
+    if (args[0] === 'keys')
+      here.push('--out', at(args[2] ?? 'ca'), ...(args[1] === 'cert' ? ['--ca', at('ca.pem')] : []));
+    if (args[0] === 'device' || args[0] === 'serve') here.push('--data', at('data'));
+    if (args[0] === 'serve') {
+      const gateway = new CoapsuleProcess(t, [...here, '--coap', 'off', '--coaps', '127.0.0.1:0']);
+      port = (await gateway.waitFor('stdout', /^ready .*"coaps":"127\.0\.0\.1:(\d+)"/m))[1] ?? '';
+      continue;
+    }
+    const ended = await coapsule(t, ...here.map((arg) => arg.replace('localhost/', `localhost:${port}/`)));
+    assert.equal(ended.code, 0, `${args.join(' ')}: ${ended.stderr}`);
+  }
 });
 
 test('raw public keys: the gateway shows its fingerprint, the device is added by file, and a second device cannot have the same', async (t) => {
