@@ -12,6 +12,9 @@ const priorities = [
   ['PSK', 'AES-128-CCM-8'],
   ['PSK', 'AES-128-CCM'],
   ['PSK', 'AES-128-GCM'],
+  ['PSK', 'AES-256-CCM-8'],
+  ['PSK', 'AES-256-CCM'],
+  ['PSK', 'AES-256-GCM'],
   ['PSK', 'CHACHA20-POLY1305'],
   ['ECDHE-PSK', 'CHACHA20-POLY1305'],
 ].map(([exchange, cipher]) => ({

@@ -1,51 +1,12 @@
 /** tshark on captures of our traffic: from the loopback interface and from our own writer. */
 import assert from 'node:assert/strict';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { describe } from 'node:test';
 import { peerTest } from './peer.ts';
-import { run, start, temporaryFolder, until } from './process.ts';
-import { coapsule, demo, demoCredentials, type RunningGateway, startGateway } from './programs.ts';
-
-/** Frames of a capture that match a display filter, one line each: protocols, then the wanted fields. */
-async function frames(
-  t: TestContext,
-  capture: string,
-  gateway: RunningGateway,
-  filter: string,
-  fields: readonly string[],
-  preferences: readonly string[] = [],
-): Promise<string[]> {
-  const { code, stdout, output } = await run(t, 'tshark', [
-    ...['-n', '-r', capture, '-Y', filter, '-T', 'fields', '-E', 'separator=|'],
-    ...['-d', `udp.port==${gateway.coapsPort},dtls`, '-d', `dtls.port==${gateway.coapsPort},coap`],
-    ...['-d', `udp.port==${gateway.coapPort},coap`],
-    ...fields.flatMap((field) => ['-e', field]),
-    ...preferences.flatMap((preference) => ['-o', preference]),
-  ]);
-  assert.equal(code, 0, output);
-  return stdout.toString().split('\n').filter(Boolean);
-}
-
-/** Fails when tshark finds anything wrong in the capture, with and without the keys. */
-async function assertWellFormed(
-  t: TestContext,
-  capture: string,
-  gateway: RunningGateway,
-  preferences: readonly string[],
-): Promise<void> {
-  for (const known of [[], preferences]) {
-    const fields = ['frame.number', '_ws.col.Info', '_ws.expert.message'];
-    const bad = '_ws.malformed || _ws.short || _ws.expert.severity == "Error"';
-    const found = await frames(t, capture, gateway, bad, fields, known);
-    // Request-Tag (RFC 9175), which libcoap sends, is newer than tshark 4.0.
-    assert.deepEqual(
-      found.filter((row) => !row.endsWith('|Invalid Option Number 292')),
-      [],
-    );
-  }
-}
+import { run, temporaryFolder } from './process.ts';
+import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
+import { assertWellFormed, captureLoopback, frames } from './tshark.ts';
 
 describe('tshark', () => {
   peerTest(
@@ -54,13 +15,8 @@ describe('tshark', () => {
     async (t) => {
       const folder = temporaryFolder(t);
       const keylog = join(folder, 'keys.txt');
-      const capture = join(folder, 'loopback.pcapng');
       const gateway = await startGateway(t, '--keylog', keylog);
-      const filter = `udp port ${gateway.coapPort} or udp port ${gateway.coapsPort}`;
-      const tshark = start(t, 'tshark', ['-q', '-i', 'lo', '-f', filter, '-w', capture]);
-      await tshark.waitFor(/Capturing on/);
-      await until(() => existsSync(capture) && statSync(capture).size > 0, 'the capture has begun');
-      await sleep(500); // the capture filter is set after the file's header is written
+      const { file: capture, stop } = await captureLoopback(t, gateway);
 
       const body = join(folder, 'body');
       writeFileSync(body, Buffer.alloc(8_192, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'));
@@ -81,8 +37,7 @@ describe('tshark', () => {
         await coapsule(t, 'ping', uri, ...demoCredentials);
         await coapsule(t, 'get', `${uri}/hello`, '-u', demo.identity, '-k', 'wrong');
       }
-      await sleep(500);
-      await tshark.stop('SIGINT');
+      await stop();
 
       const preferences = [`tls.keylog_file:${keylog}`];
       await assertWellFormed(t, capture, gateway, preferences);
