@@ -6,6 +6,7 @@
 
 import { equalBytes } from '../../../foundation/bytes.ts';
 import { AlertDescription } from '../../alert.ts';
+import { signsKeyExchange } from '../../cipher-suites.ts';
 import { ProtocolVersion } from '../../record/record-header.ts';
 import { readApplicationProtocols } from '../extensions/application-protocols.ts';
 import { readCertificateType } from '../extensions/certificate-types.ts';
@@ -100,6 +101,17 @@ export function checkServerHello(
     (!hasExtension(answer, ExtensionType.ServerCertificateType) ||
       config.credentials.peerTypes.includes(server));
   if (!isTypeOffered) return illegal('a certificate type was chosen that was not offered (RFC 7250 §4.2)');
+  if (
+    signsKeyExchange(suite) &&
+    session.resumed === undefined &&
+    !config.credentials.peerTypes.includes(server)
+  ) {
+    return {
+      cause: 'no-common-certificate-type',
+      detail: `the server shows ${server}; here ${config.credentials.peerTypes.join(', ')} is taken`,
+      alert: AlertDescription.UnsupportedCertificate,
+    };
+  }
   const peerConnectionId = readConnectionId(extensions);
   if (peerConnectionId === 'malformed') return illegal('connection_id is malformed');
   const returnRoutabilityCheck = readReturnRoutabilityCheck(extensions);

@@ -113,8 +113,11 @@ export function negotiate(
     config.returnRoutabilityCheck &&
     readReturnRoutabilityCheck(extensions) === true;
   const sizes = agreedRecordSizes(extensions, config.maxRecordSize);
+  // A client that may show something, but nothing that is taken here, is not asked (RFC 7250 §4.2).
   const clientAuthentication =
-    signsKeyExchange(suite) && recalled === undefined ? credentials.clientAuthentication : 'none';
+    signsKeyExchange(suite) && recalled === undefined && clientType !== undefined
+      ? credentials.clientAuthentication
+      : 'none';
   const serverType: CertificateType = proof?.presented.kind ?? 'x509';
   const session =
     recalled === undefined
@@ -131,7 +134,7 @@ export function negotiate(
       recordSizeLimits: sizes.limits,
       protocol,
       serverName: name,
-      certificateTypes: { client: clientType, server: serverType },
+      certificateTypes: { client: clientType ?? 'x509', server: serverType },
       session,
     },
     group,
@@ -149,6 +152,7 @@ export function negotiate(
         : []),
       // RFC 7250 §4.2: only when a certificate of the client is asked for.
       ...(clientAuthentication !== 'none' &&
+      clientType !== undefined &&
       extensionData(extensions, ExtensionType.ClientCertificateType) !== undefined
         ? [certificateTypeExtension('client', clientType)]
         : []),
@@ -162,7 +166,7 @@ export function negotiate(
 }
 
 function suiteOfSession({ suite }: SessionState): SuiteChoice {
-  return { suite, group: undefined, proof: undefined, clientType: 'x509' };
+  return { suite, group: undefined, proof: undefined, clientType: undefined };
 }
 
 /** RFC 7627 §5.3: a session without an extended master secret would never go on, so it gets no name. */

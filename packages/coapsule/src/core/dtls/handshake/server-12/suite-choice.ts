@@ -24,8 +24,8 @@ export interface SuiteChoice {
   readonly group: (typeof namedGroups)[number] | undefined;
   /** `undefined` with PSK suites. */
   readonly proof: OwnProof | undefined;
-  /** In which form the client shows its key, if it is asked to. */
-  readonly clientType: CertificateType;
+  /** In which form the client shows its key, if it is asked to; `undefined` when there is none for both. */
+  readonly clientType: CertificateType | undefined;
 }
 
 /** Chooses for a hello that `check-client-hello.ts` let pass. */
@@ -44,7 +44,7 @@ export function chooseSuite(
     | undefined) ?? ['x509'];
   const clientType = credentials.peerTypes.find((type) => clientTypes.includes(type));
   const isClientTypeMissing = credentials.clientAuthentication === 'required' && clientType === undefined;
-  const choice = { group: undefined, proof: undefined, clientType: clientType ?? 'x509' };
+  const choice = { group: undefined, proof: undefined, clientType };
   for (const suite of common) {
     if (suite.keyExchange === 'PSK') return { ...choice, suite };
     if (group === undefined) continue;
