@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Response } from 'coapsule';
+import type { PeerSecurity, Response } from 'coapsule';
 import { codeName, contentFormatName } from 'coapsule/message';
 import { optionName } from './message-text.ts';
 import { hexText } from './option-values.ts';
@@ -37,6 +37,20 @@ export interface ResponseJson {
     readonly suite: string | null;
     readonly extendedMasterSecret: boolean | null;
     readonly association: string | null;
+    /** What it has proved itself with; `psk` proves both sides. */
+    readonly authentication: 'psk' | 'x509' | 'raw-public-key' | 'none' | null;
+    /** `sha256:` and hexadecimal digits, of its certificate or raw public key. */
+    readonly fingerprint: string | null;
+    readonly certificateSubject: string | null;
+    /** ISO 8601; the earliest end of its certificate and those that vouch for it. */
+    readonly certificateExpiresAt: string | null;
+    /** Whether an earlier session went on. */
+    readonly resumed: boolean | null;
+    /** Bytes that a record has more than its content. */
+    readonly recordOverhead: { readonly sent: number; readonly received: number } | null;
+    /** Bytes; `null` when connection ids were not agreed on. */
+    readonly connectionIdLengths: { readonly own: number; readonly peer: number } | null;
+    readonly protocol: string | null;
   };
   readonly roundTripMs: number;
   readonly handshakeMs: number | null;
@@ -71,9 +85,28 @@ export function responseJson(uri: string, response: Response): ResponseJson {
       suite: dtls?.suite ?? null,
       extendedMasterSecret: dtls?.extendedMasterSecret ?? null,
       association: dtls?.association ?? null,
+      ...proofJson(dtls),
+      certificateExpiresAt: dtls?.certificateExpiresAt?.toISOString() ?? null,
+      resumed: dtls?.resumed ?? null,
+      recordOverhead: dtls?.recordOverhead ?? null,
+      connectionIdLengths: dtls?.connectionIdLengths ?? null,
+      protocol: dtls?.protocol ?? null,
     },
     roundTripMs: response.roundTripMs,
     handshakeMs: response.handshakeMs ?? null,
+  };
+}
+
+function proofJson(
+  security: Extract<PeerSecurity, { kind: 'dtls' }> | undefined,
+): Pick<ResponseJson['peer'], 'authentication' | 'fingerprint' | 'certificateSubject'> {
+  const proof = security?.authentication;
+  const certificate = proof?.kind === 'x509' ? proof.certificate : undefined;
+  const key = proof?.kind === 'raw-public-key' ? proof.publicKey : undefined;
+  return {
+    authentication: proof?.kind ?? null,
+    fingerprint: (certificate ?? key)?.fingerprint ?? null,
+    certificateSubject: certificate?.subject ?? null,
   };
 }
 

@@ -14,7 +14,7 @@ import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { tryEndpoints } from '../server/endpoint-check.ts';
 import { type Log, lineLog } from '../server/log.ts';
-import { checkCredentials, type GatewayCredentials, tellCredentials } from '../server/serve-credentials.ts';
+import { tellCredentials } from '../server/serve-credentials.ts';
 import {
   type EndpointAddress,
   type PskEntry,
@@ -29,8 +29,8 @@ import { expectFolderFree } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
-import { readCredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
+import { gatewayCredentials } from './gateway-credentials.ts';
 import { laterOption } from './later-option.ts';
 import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
@@ -307,53 +307,6 @@ function hintValue(text: string): string {
     );
   }
   return text;
-}
-
-/** Those of `--cert`, `--private-key` and `--ca`, read and checked as far as one can without a handshake. */
-function gatewayCredentials(options: ServeOptions, log: Log): GatewayCredentials | undefined {
-  const { cert, privateKey = cert, passphraseFile, ca, coaps } = options;
-  const refuse = (problem: string, nextStep: string): never => {
-    throw new CommandFailure(ExitCode.Usage, problem, nextStep);
-  };
-  if (privateKey === undefined) {
-    if (ca === undefined) return undefined;
-    return refuse(
-      '--ca needs a gateway that proves itself too',
-      'give --cert and --private-key; "coapsule keys cert NAME --server" makes them',
-    );
-  }
-  if (coaps === 'off')
-    return refuse('there is no coaps endpoint for the certificate or key', 'leave --coaps on');
-  if (ca !== undefined && cert === undefined) {
-    return refuse('--ca is for certificates, and the gateway has none itself', 'give --cert too');
-  }
-  if (ca === 'system') {
-    return refuse('--ca system would take certificates of anybody', 'name the authority of your devices');
-  }
-  const { certificate, rawPublicKey, trustAnchors } = readCredentialFiles(
-    {
-      ...(cert !== undefined && { cert, privateKey }),
-      rpk: privateKey,
-      ...(passphraseFile !== undefined && { passphraseFile }),
-      ...(ca !== undefined && { ca }),
-    },
-    (text) => log.warning(text),
-  );
-  const credentials: GatewayCredentials = {
-    certificate,
-    rawPublicKey: rawPublicKey as NonNullable<typeof rawPublicKey>,
-    authorities: trustAnchors as Uint8Array | undefined,
-  };
-  try {
-    checkCredentials(credentials);
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Failure,
-      (error as Error).message.replace(/^new Client: /, ''),
-      'check the files of --cert, --private-key and --ca',
-    );
-  }
-  return credentials;
 }
 
 /** Those of `--psk` and of `--psk-file`. */

@@ -45,7 +45,12 @@ test('certificates from nothing to a stored reading in a few commands, each with
     /established: TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, .*certificate of CN=localhost until \d{4}/,
   );
   assert.match(told, /38 bytes sent, 29 received more in each record/);
-  assert.equal(await done('get', uri, ...own), '21.9');
+  const { payload, peer } = JSON.parse(await done('get', uri, '--json', ...own));
+  assert.deepEqual(
+    [payload, peer.authentication, peer.identity, peer.certificateSubject, peer.recordOverhead],
+    ['21.9', 'x509', 'localhost', 'CN=localhost', { sent: 38, received: 29 }],
+  );
+  assert.ok(Date.parse(peer.certificateExpiresAt) > Date.now());
   await gateway.waitFor('stderr', /as sensor-7 \(x509, /);
 
   const untrusted = await coapsule(t, 'get', uri, ...own.slice(0, 4));
