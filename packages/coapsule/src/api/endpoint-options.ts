@@ -29,7 +29,7 @@ export interface EndpointOptions {
   readonly blockSize?: number;
   /** DTLS cipher suites in order of preference. */
   readonly suites?: readonly CipherSuiteName[];
-  /** RFC 7627. A client requires it by default; a server prefers it. */
+  /** RFC 7627. Required by default, on both sides; `preferred` takes peers without it too. */
   readonly extendedMasterSecret?: 'required' | 'preferred';
   /** Application protocols to agree on (ALPN, RFC 7301), the preferred first; `coap` is the registered one for CoAP. */
   readonly protocols?: readonly string[];
@@ -42,6 +42,19 @@ export interface EndpointOptions {
   readonly maxRecordSize?: number;
   /** Whether sessions may go on in a later handshake: by id (RFC 5246 §7.3), ticket (RFC 5077), both (default) or not. */
   readonly resumption?: 'off' | 'session-id' | 'ticket' | 'both';
+  /**
+   * Time for a whole handshake in milliseconds; 120000 by default. On a slow line what is sent takes time itself: give
+   * more there.
+   */
+  readonly handshakeTimeoutMs?: number;
+  /** Ends an association from whose peer nothing came for so many milliseconds, with close_notify; never by default. */
+  readonly idleTimeoutMs?: number;
+  /**
+   * Asks a peer for a sign of life (a CoAP ping) after so many milliseconds without anything from it; never by default.
+   * One that does not answer has its association closed, and the next request, or an observation that is active, makes
+   * a new one.
+   */
+  readonly keepAliveMs?: number;
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
   readonly lossRate?: number;
 }
@@ -60,6 +73,9 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   connectionId: true,
   maxRecordSize: true,
   resumption: true,
+  handshakeTimeoutMs: true,
+  idleTimeoutMs: true,
+  keepAliveMs: true,
   lossRate: true,
 };
 
@@ -94,6 +110,9 @@ function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {
     ...(options.connectionId === undefined ? {} : { connectionIdLength: options.connectionId }),
     ...(options.maxRecordSize === undefined ? {} : { maxRecordSize: options.maxRecordSize }),
     ...(options.resumption === undefined ? {} : { resumption: options.resumption }),
+    ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+    ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
     keylog: options.keylog !== undefined,
   };
 }
