@@ -45,6 +45,11 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
   /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
   readonly onAssociation?: (event: AssociationEvent) => void;
   /**
+   * Handshakes that clients may begin in a second, and twice as many at once; 500 by default. More are dropped, and the
+   * clients try again a second later: so those that are connected already are served in time.
+   */
+  readonly handshakeRate?: number;
+  /**
    * Keeps associations over restarts and crashes: devices go on without a handshake. `close` then ends none of them.
    * Requests wait until the store has what they need to be recognised when they come again, unless their resource
    * has `effectsInStore`.
@@ -66,6 +71,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   serverNames: true,
   requireServerName: true,
   onAssociation: true,
+  handshakeRate: true,
   associationStore: true,
 };
 
@@ -95,4 +101,6 @@ export type AssociationEvent =
       /** What the client called itself, if it came so far. */
       readonly identity: string | undefined;
       readonly failure: HandshakeFailure;
+      /** One sentence for people: what to do about it. */
+      readonly nextStep: string;
     };

@@ -18,6 +18,7 @@ import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { AssociationKeeper } from './association-keeper.ts';
 import { coreConfig } from './endpoint-options.ts';
+import { handshakeAdvice } from './handshake-advice.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import {
   credentialOptionNames,
@@ -113,6 +114,7 @@ export class Listener {
           ...(options.requireServerName === undefined
             ? {}
             : { requireServerName: options.requireServerName }),
+          ...(options.handshakeRate === undefined ? {} : { handshakeRate: options.handshakeRate }),
           ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
           keepAssociations: options.associationStore !== undefined,
         },
@@ -270,7 +272,8 @@ export class Listener {
         const { association, address, failure } = output;
         const identity = this.#pending.get(association)?.identity;
         this.#pending.delete(association);
-        this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure });
+        const nextStep = handshakeAdvice(failure, 'server');
+        this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure, nextStep });
         return;
       }
       case 'keylog':

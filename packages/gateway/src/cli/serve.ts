@@ -48,6 +48,8 @@ interface ServeOptions {
   readonly privateKey?: string;
   readonly passphraseFile?: string;
   readonly ca?: string;
+  /** False with `--no-ems`. */
+  readonly ems: boolean;
   readonly keylog?: string;
   readonly keep: number;
   readonly maxPaths: number;
@@ -93,6 +95,7 @@ export function serveCommand(): Command {
       pathValue,
     )
     .option('--passphrase-file <file>', 'for an encrypted private key', pathValue)
+    .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(
       '--keep <n>',
@@ -225,6 +228,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     demo,
     psks: psk.filter(({ identity }) => identity !== '*'),
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
+    requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     credentials: gatewayCredentials(options, log),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },

@@ -66,6 +66,8 @@ export interface GatewayOptions {
   readonly psks?: readonly PskEntry[];
   readonly anyIdentityKey?: Uint8Array | undefined;
   readonly pskHint?: string | undefined;
+  /** False takes devices without extended master secret (RFC 7627) too. */
+  readonly requireExtendedMasterSecret?: boolean;
   /** For certificates and raw public keys; without them there are pre-shared keys only. */
   readonly credentials?: GatewayCredentials | undefined;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
@@ -294,6 +296,9 @@ async function listen(
       associationStore: new AssociationStorage({ store, directory, clock, log: options.log }),
       ...traced,
       ...(keylog === undefined ? {} : { keylog }),
+      ...(options.requireExtendedMasterSecret === false
+        ? { extendedMasterSecret: 'preferred' as const }
+        : {}),
     };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
   }

@@ -137,6 +137,9 @@ export function forbiddenLogger(
   };
 }
 
+/** Longest line about a failed handshake, in characters: both lists of suites fit. */
+const maxFailureShown = 4000;
+
 /** Longest list of rules in one line, in characters. */
 const maxRulesShown = 1000;
 
@@ -149,9 +152,10 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
         const passed = failures.pass(clock());
         if (passed === undefined) return;
         if (passed.heldBack > 0) log.warning(`${passed.heldBack} more handshakes failed, not shown`);
-        const { address, identity, failure } = event;
+        const { address, identity, failure, nextStep } = event;
         const who = identity === undefined ? address.key : `${address.key} as ${identity}`;
-        log.warning(printable(`handshake with ${who} failed: ${failure.cause}: ${failure.detail}`));
+        const text = `handshake with ${who} failed: ${failure.cause}: ${failure.detail}; ${nextStep}`;
+        log.warning(printable(text, maxFailureShown));
         return;
       }
       case 'connected': {
