@@ -136,6 +136,11 @@ export class AssociationKeeper {
 
   #add(output: Extract<KeepingOutput, { kind: 'keep-association' }>, label: AssociationLabel): void {
     const { association, address, identity, authentication, state, reserved, edge } = output;
+    // Who has proved nothing has nothing to lose but a handshake.
+    if (authentication.kind === 'none') {
+      this.#run((endpoint, now) => endpoint.stopKeeping(association, now));
+      return;
+    }
     this.#entries.set(association, { name: label.name, edgeWrite: undefined });
     this.#store
       .add({ ...label, address, identity, authentication, state, reserved, edge })

@@ -106,6 +106,7 @@ function telemetryResource(
     conditional: true,
     // An acknowledgement says that the reading is on disk; an Empty ACK would say so too early.
     acknowledgeWithAnswer: true,
+    effectsInStore: true,
     maxBodyBytes: maxReadingBytes,
   };
   return { path, protection: open ? 'public' : 'guarded', resource };

@@ -1,0 +1,177 @@
+/**
+ * The associations of the gateway in its data folder: the library's `AssociationStore` on the gateway's store.
+ *
+ * Writes go through the same group commits as readings, in order, so that a reading is never durable before what
+ * recognises its record when it is replayed. What an earlier process left is used only where its key still counts:
+ * the stamp of each (device-directory.ts) is compared first, and keys that are not in the store are compared too.
+ */
+import { createHmac } from 'node:crypto';
+import {
+  type AssociationStore,
+  ipAddress,
+  type KeptAssociation,
+  type ResumableAssociation,
+  type SuspendedAssociation,
+} from 'coapsule';
+import type { Log } from '../server/log.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { ResumedRow } from '../store/association-table.ts';
+import type { Store } from '../store/store.ts';
+import type { DeviceDirectory } from './device-directory.ts';
+
+/** What the storage works with. */
+export interface StorageContext {
+  readonly store: Pick<Store, 'changeAssociation' | 'resumeAssociations'>;
+  readonly directory: Pick<DeviceDirectory, 'admission' | 'isCurrent'>;
+  readonly clock: WallClock;
+  readonly log: Log;
+}
+
+/** The gateway has one secured socket. */
+const endpoint = 'coaps';
+
+/** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
+const maxAgeMs = 30 * 24 * 3_600_000;
+
+/** About 30 MB on the disk, and half a second at the start. */
+const maxCount = 50_000;
+
+/** Separates the stamp of a key from its fingerprint; no stamp holds it. */
+const separator = '#';
+
+/** See the module comment. */
+export class AssociationStorage implements AssociationStore {
+  readonly #context: StorageContext;
+
+  constructor(context: StorageContext) {
+    this.#context = context;
+  }
+
+  async resume(ahead: number): Promise<readonly ResumableAssociation[]> {
+    const { store, clock, log } = this.#context;
+    const nowMs = clock();
+    const rows = await store.resumeAssociations({ endpoint, ahead, nowMs, maxAgeMs, maxCount });
+    const resumable: ResumableAssociation[] = [];
+    for (const row of rows) {
+      const association = await this.#resumable(row);
+      if (association === undefined) await this.remove(row.name);
+      else resumable.push(association);
+    }
+    if (rows.length > 0) {
+      log.detail(1, `${resumable.length} of ${rows.length} secured associations go on without a handshake`);
+    }
+    return resumable;
+  }
+
+  async add(kept: KeptAssociation): Promise<void> {
+    const { store, clock } = this.#context;
+    const { authentication, address, certificateExpiresAt } = kept;
+    const keyStamp = await this.#stampOf(identityText(kept.identity), String(kept.context));
+    await store.changeAssociation({
+      kind: 'add',
+      nowMs: clock(),
+      row: {
+        name: kept.name,
+        endpoint,
+        host: address.host,
+        port: address.port,
+        // Views of datagrams would take all of their buffer along to the worker.
+        identity: kept.identity.slice(),
+        authentication: authentication.kind,
+        credential: credentialOf(authentication)?.slice(),
+        keyStamp,
+        expiresAtMs: certificateExpiresAt?.getTime(),
+        state: kept.state.slice(),
+        reserved: kept.reserved,
+        edge: kept.edge,
+      },
+    });
+  }
+
+  reserve(name: string, upTo: number): Promise<void> {
+    return this.#context.store.changeAssociation({ kind: 'reserve', name, upTo });
+  }
+
+  setEdge(name: string, edge: number): Promise<void> {
+    const { store, clock } = this.#context;
+    return store.changeAssociation({ kind: 'edge', name, edge, nowMs: clock() });
+  }
+
+  async suspend(associations: readonly SuspendedAssociation[]): Promise<void> {
+    const { store } = this.#context;
+    await Promise.all(
+      associations.map(({ name, address: { host, port }, state, next, edge }) =>
+        store.changeAssociation({ kind: 'suspend', name, host, port, state: state.slice(), next, edge }),
+      ),
+    );
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#context.store.changeAssociation({ kind: 'remove', name });
+  }
+
+  /** Undefined for one that was made with a key that does not count any more. */
+  async #resumable(row: ResumedRow): Promise<ResumableAssociation | undefined> {
+    const { name, identity, state, writeFrom, reserved, edge, exact, expiresAtMs } = row;
+    const [context = ''] = row.keyStamp.split(separator);
+    const who = identityText(identity);
+    const authentication = authenticationOf(row);
+    if (authentication === undefined) return undefined;
+    if (!(await this.#context.directory.isCurrent(who, context))) return undefined;
+    if ((await this.#stampOf(who, context)) !== row.keyStamp) return undefined;
+    return {
+      name,
+      address: ipAddress(row.host, row.port),
+      identity,
+      authentication,
+      context,
+      certificateExpiresAt: expiresAtMs === undefined ? undefined : new Date(expiresAtMs),
+      state,
+      writeFrom,
+      reserved,
+      edge,
+      exact,
+    };
+  }
+
+  /** A key of the store has a version; another one may be a different key in the next process. */
+  async #stampOf(identity: string, context: string): Promise<string> {
+    if (context.startsWith('store:')) return context;
+    const key = (await this.#context.directory.admission(identity))?.key;
+    if (key === undefined) return context;
+    // So few bits that nobody can find the key by them.
+    const fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
+    return `${context}${separator}${fingerprint}`;
+  }
+}
+
+/** As the library names identities. */
+function identityText(identity: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(identity);
+  } catch {
+    return `0x${Buffer.from(identity).toString('hex')}`;
+  }
+}
+
+function credentialOf(authentication: KeptAssociation['authentication']): Uint8Array | undefined {
+  switch (authentication.kind) {
+    case 'x509':
+      return authentication.certificate;
+    case 'raw-public-key':
+      return authentication.publicKey;
+    case 'psk':
+    case 'none':
+      return undefined;
+  }
+}
+
+function authenticationOf({
+  authentication: kind,
+  credential,
+}: ResumedRow): KeptAssociation['authentication'] | undefined {
+  if (kind === 'psk' || kind === 'none') return { kind };
+  if (credential === undefined) return undefined;
+  if (kind === 'x509') return { kind, certificate: credential };
+  return kind === 'raw-public-key' ? { kind, publicKey: credential } : undefined;
+}
