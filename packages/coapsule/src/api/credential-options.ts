@@ -83,7 +83,11 @@ export interface PeerMatch {
 /** `true` or a match accepts the peer, `false` or nothing refuses it, and so does a rejection. */
 export type PeerDecision = boolean | PeerMatch | undefined;
 
-/** A decision of the application on top of all checks. It can refuse what they accept, never the other way round. */
+/**
+ * A decision of the application on top of all checks. It can refuse what they accept, never the other way round. Asked
+ * for certificates and raw public keys, in each handshake and when a session is resumed; pre-shared keys are judged by
+ * their look-up.
+ */
 export type VerifyPeer = (peer: CheckedPeer) => PeerDecision | Promise<PeerDecision>;
 
 /** What clients and servers have in common. */
