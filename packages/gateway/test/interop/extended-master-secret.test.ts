@@ -24,17 +24,13 @@ describe('a peer without extended master secret', () => {
     },
   );
 
-  peerTest(
-    'as client is refused by our server',
-    ['scandium'],
-    async (t) => {
-      const server = await startOwnServer(t, { psk: servedPsk });
-      const peer = await startScandium(t, 'client', server.port, ...without);
-      peer.say(`send ${helloRequest}`);
-      assert.equal((await server.failed()).cause, 'no-extended-master-secret');
-      assert.equal((await peer.event('alert'))['level'], 'FATAL');
-    },
-  );
+  peerTest('as client is refused by our server', ['scandium'], async (t) => {
+    const server = await startOwnServer(t, { psk: servedPsk });
+    const peer = await startScandium(t, 'client', server.port, ...without);
+    peer.say(`send ${helloRequest}`);
+    assert.equal((await server.failed()).cause, 'no-extended-master-secret');
+    assert.equal((await peer.event('alert'))['level'], 'FATAL');
+  });
 
   peerTest(
     'as client is taken by our server with extendedMasterSecret: preferred',
