@@ -32,7 +32,7 @@ if [ "$missing" = 1 ]; then
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
     libcoap3-bin openssl gnutls-bin tshark \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake \
-    openjdk-17-jdk-headless maven
+    default-jdk-headless maven
 fi
 
 mkdir -p "$folder"
