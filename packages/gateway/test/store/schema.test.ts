@@ -63,7 +63,8 @@ test('a database of a newer schema is refused and not changed', (t) => {
   const before = readFileSync(file);
   assert.throws(
     () => openDatabase(path, { create: true, asGateway: true }),
-    (fault: StoreFault) => fault.code === 'newer-schema' && fault.message.includes(`schema version ${schemaVersion + 1}`),
+    (fault: StoreFault) =>
+      fault.code === 'newer-schema' && fault.message.includes(`schema version ${schemaVersion + 1}`),
   );
   assert.deepEqual(readFileSync(file), before);
 });
