@@ -36,6 +36,11 @@ export type {
 export type { EndpointOptions } from './api/endpoint-options.ts';
 export { CoapsuleError, type ErrorCode } from './api/errors.ts';
 export type {
+  ExportAssociationOptions,
+  ImportAssociationOptions,
+  KeepAssociation,
+} from './api/kept-association.ts';
+export type {
   AssociationEvent,
   ListenOptions,
   PskAnswer,

@@ -7,6 +7,7 @@
 import { Code } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { PresentedCredential } from '../core/dtls/credentials.ts';
+import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
@@ -20,6 +21,12 @@ import type { ClientOptions, PskCredential } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
+import {
+  type ExportAssociationOptions,
+  type ImportAssociationOptions,
+  refusedAssociation,
+  unstoredAssociation,
+} from './kept-association.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -63,13 +70,18 @@ export class ClientEndpoint {
   /** Whether anything was ever received from the server. */
   #heard = false;
   #missingCredential: CoapsuleError | undefined;
+  /** The association in use, and the generation of what is kept of it. */
+  #association: AssociationId | undefined;
+  #generation = 0;
 
   static async open(
     server: RemoteServer,
     options: ClientOptions,
     security: ClientSecurity | undefined,
   ): Promise<ClientEndpoint> {
-    const config = coreConfig(options, server.secure ? 'dtls' : 'none', 'client');
+    const plain = coreConfig(options, server.secure ? 'dtls' : 'none', 'client');
+    const keepAssociations = options.keepAssociation !== undefined;
+    const config = { ...plain, dtls: { ...plain.dtls, keepAssociations } };
     const endpoint = new Endpoint({
       config:
         security === undefined
@@ -128,6 +140,49 @@ export class ClientEndpoint {
     );
   }
 
+  /** Goes on with an association that an earlier process, or this one before it slept, has exported. */
+  importAssociation(state: Uint8Array, { leastGeneration = 0 }: ImportAssociationOptions): void {
+    const { psk } = this.#options;
+    const identity = typeof psk === 'object' ? pskIdentityBytes(psk) : undefined;
+    this.#generation = leastGeneration;
+    const result = this.#driver.run((endpoint, now) =>
+      endpoint.importAssociation(
+        state,
+        this.server.address,
+        { leastGeneration, ...(identity === undefined ? {} : { identity }) },
+        now,
+      ),
+    );
+    if (typeof result === 'string') throw refusedAssociation(result);
+  }
+
+  /** Ends the association silently and returns it; what waits fails. */
+  exportAssociation({ generation = this.#generation }: ExportAssociationOptions): Uint8Array | undefined {
+    const association = this.#association;
+    if (association === undefined || this.#driver.closed) return undefined;
+    return this.#driver.run((endpoint, now) => endpoint.exportAssociation(association, generation, now));
+  }
+
+  /** The numbers up to `writeFrom` belong to this process: whoever takes the copy uses later ones. */
+  #keep(association: AssociationId, writeFrom: number): void {
+    const generation = this.#generation;
+    this.#driver.run((endpoint, now) => {
+      const state = endpoint.copyAssociation(association, { generation, writeFrom });
+      if (state === undefined) return;
+      try {
+        this.#options.keepAssociation?.(state, this.#keptServer());
+      } catch (error) {
+        this.#failAll(unstoredAssociation(error));
+        return;
+      }
+      endpoint.reservationStored(association, writeFrom, now);
+    });
+  }
+
+  #keptServer(): { readonly host: string; readonly port: number } {
+    return { host: this.server.host, port: this.server.address.port };
+  }
+
   /** Ends the association and fails what still waits. */
   async close(): Promise<void> {
     this.#failAll(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
@@ -180,6 +235,7 @@ export class ClientEndpoint {
       case 'connected':
         this.#heard = true;
         this.#missingCredential = undefined;
+        this.#association = output.association;
         this.#security = associationSecurity(output, this.#notes);
         this.#notes = {};
         for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
@@ -190,7 +246,16 @@ export class ClientEndpoint {
       case 'trace':
         this.#options.trace?.(output.event);
         return;
+      case 'reserve-sequence':
+        this.#keep(output.association, output.upTo);
+        return;
       case 'closed':
+        if (output.association !== this.#association) return;
+        this.#association = undefined;
+        if (output.reason !== 'exported') this.#options.keepAssociation?.(undefined, this.#keptServer());
+        return;
+      case 'keep-association':
+      case 'advance-edge':
       case 'handshake-failed':
       case 'request':
       case 'exchange-ended':
@@ -260,11 +325,7 @@ export class ClientEndpoint {
       );
     }
     if (this.#driver.closed) return;
-    const answer = credential && {
-      identity:
-        typeof credential.identity === 'string' ? encodeUtf8(credential.identity) : credential.identity,
-      key: credential.key,
-    };
+    const answer = credential && { identity: pskIdentityBytes(credential), key: credential.key };
     this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, answer, now));
   }
 
@@ -283,4 +344,8 @@ export class ClientEndpoint {
   #peer(): PeerInfo {
     return { address: this.server.address, security: this.#security };
   }
+}
+
+function pskIdentityBytes({ identity }: PskCredential): Uint8Array {
+  return typeof identity === 'string' ? encodeUtf8(identity) : identity;
 }

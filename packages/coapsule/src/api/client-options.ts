@@ -6,6 +6,7 @@
 
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
+import type { KeepAssociation } from './kept-association.ts';
 import type { OptionNames } from './known-options.ts';
 import type { OptionInput } from './server-response.ts';
 
@@ -34,6 +35,8 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
   readonly bind?: { readonly host?: string; readonly port?: number };
   /** The server name to announce in the handshake instead of the URI's host (RFC 6066 §3). */
   readonly serverName?: string;
+  /** Keeps the associations with servers, so that a later process goes on with them even after a crash. */
+  readonly keepAssociation?: KeepAssociation;
 }
 
 /** The names of `ClientOptions`. */
@@ -49,6 +52,7 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   dangerouslySkipVerification: true,
   bind: true,
   serverName: true,
+  keepAssociation: true,
 };
 
 /** Options of one request. */

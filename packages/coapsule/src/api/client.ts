@@ -25,6 +25,7 @@ import {
 import { type ClientSecurity, clientSecurity } from './client-security.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
+import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import { Observation } from './observation.ts';
 import type { Response } from './response.ts';
@@ -201,6 +202,41 @@ export class Client implements AsyncDisposable {
     if (signal?.aborted) onAbort();
     else register();
     return observation;
+  }
+
+  /**
+   * Ends the association with the server of a URI without telling it, and returns it: at most 256 bytes with
+   * connection ids of usual lengths. Requests under way fail. Whoever has the bytes can read and write for both sides.
+   *
+   * @returns `undefined` when there is no association with the server.
+   */
+  async exportAssociation(
+    uri: string,
+    options: ExportAssociationOptions = {},
+  ): Promise<Uint8Array | undefined> {
+    const { uri: server, secure } = parseServerUri(uri);
+    const [host] = await resolveHost(server);
+    if (!secure || host === undefined) return undefined;
+    const endpoint = await this.#endpoint(server, secure, host);
+    return endpoint.exportAssociation(options);
+  }
+
+  /**
+   * Goes on with an exported association: the next request to the server needs no handshake. The peer is not verified
+   * again; there is no exporter, key log or session ticket for it.
+   *
+   * @throws CoapsuleError `ERR_ASSOCIATION_STATE` with the cause; then requests make a new handshake.
+   */
+  async importAssociation(
+    uri: string,
+    state: Uint8Array,
+    options: ImportAssociationOptions = {},
+  ): Promise<void> {
+    const { uri: server, secure } = parseServerUri(uri);
+    if (!secure) throw new ApiMisuseError(`'${uri}' is not secured; an association needs coaps`);
+    const [host] = await resolveHost(server);
+    const endpoint = await this.#endpoint(server, secure, host as string);
+    endpoint.importAssociation(state, options);
   }
 
   /** Ends all associations with close_notify, fails what waits, closes the sockets. */

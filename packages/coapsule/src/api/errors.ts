@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'ERR_BLOCKWISE'
   /** The response breaks a rule of CoAP. */
   | 'ERR_BAD_RESPONSE'
+  /** A kept association cannot be used, or not be kept. */
+  | 'ERR_ASSOCIATION_STATE'
   /** A defect of this library; `cause` says which. */
   | 'ERR_DEFECT';
 

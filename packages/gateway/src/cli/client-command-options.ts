@@ -39,6 +39,8 @@ export interface ClientCommandOptions extends CredentialFiles {
   /** False with `--no-ems`: peers without extended master secret are taken too. */
   readonly ems?: boolean;
   readonly mtu?: number;
+  readonly session?: string;
+  readonly sessionKey?: string;
   readonly keylog?: string;
   readonly write?: string;
   readonly json?: boolean;
@@ -101,7 +103,7 @@ export function addClientOptions(command: Command): Command {
     .option('--credentials <file>', 'JSON map from URI patterns to credentials')
     .option(
       '-B, --timeout <s>',
-      'give up after s seconds (default: 60 for a handshake, 93 for a response)',
+      'give up after s seconds (default: 120 for a handshake, 93 for a response)',
       secondsValue,
     )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
@@ -111,6 +113,8 @@ export function addClientOptions(command: Command): Command {
     .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
     .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)')
     .option('--mtu <bytes>', 'largest UDP payload to send', (text) => wholeNumber(text, 64, 65507))
+    .option('--session <file>', 'keep the association there and go on from it next time (deep sleep)')
+    .option('--session-key <file>', 'what seals --session, instead of the credential')
     .option('--keylog <file>', 'append secrets for Wireshark (also: SSLKEYLOGFILE)')
     .option('-w, --write <file.pcapng>', 'capture with decryption secrets for Wireshark')
     .option('--json', 'one JSON object for each response on standard output')
@@ -154,8 +158,6 @@ const laterOptions: readonly {
 }[] = [
   { flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' },
   { flags: '-P, --proxy <uri>', attribute: 'proxy', subject: 'proxies' },
-  { flags: '--session <file>', attribute: 'session', subject: 'kept associations' },
-  { flags: '--session-key <file>', attribute: 'sessionKey', subject: 'kept associations' },
 ];
 
 /** Refuses options whose part of the product is still to come, by name. */

@@ -13,6 +13,7 @@ import type { CommandClient, CommandEnvironment } from './command-environment.ts
 import { reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
+import { KeptSession } from './kept-session.ts';
 import { openSecretFile } from './secret-file.ts';
 import type { TargetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
@@ -44,9 +45,12 @@ export async function withClient<Result>(
   const print =
     extras.trace ?? traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`));
   const secrets = openSecrets(options, environment);
+  let session: KeptSession | undefined;
   try {
+    session = KeptSession.open(uri, options, credentials, warn);
     const client = await environment.createClient({
       ...credentials,
+      ...(session !== undefined && { keepAssociation: session.keep }),
       ...(secrets.keylog !== undefined && { keylog: secrets.keylog }),
       ...(secrets.capture !== undefined && { capture: secrets.capture }),
       ...((progress !== undefined || print !== undefined) && {
@@ -65,8 +69,13 @@ export async function withClient<Result>(
       ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
     });
     try {
-      return await use(client);
+      await session?.resume(client);
+      const result = await use(client);
+      await session?.leave(client);
+      return result;
     } catch (error) {
+      if (reportOf(error).exitCode === ExitCode.NoAnswer) session?.giveUp();
+      else await session?.leave(client);
       const explained = progress?.explain(error) ?? error;
       if (!isPortOfOther || reportOf(explained).exitCode !== ExitCode.NoAnswer) throw explained;
       const nextStep = `port ${uri.port} is usually the one of ${other.scheme}: write ${other.scheme}://, or leave the port out`;
@@ -76,6 +85,7 @@ export async function withClient<Result>(
     }
   } finally {
     secrets.close();
+    session?.close();
   }
 }
 

@@ -9,7 +9,10 @@
 import type { Client, ClientOptions } from 'coapsule';
 
 /** The part of the library's client that the verbs use. */
-export type CommandClient = Pick<Client, 'request' | 'observe' | 'ping' | 'close'>;
+export type CommandClient = Pick<
+  Client,
+  'request' | 'observe' | 'ping' | 'close' | 'importAssociation' | 'exportAssociation'
+>;
 
 /** Where output goes. */
 export interface OutputStream {

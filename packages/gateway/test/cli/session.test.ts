@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { RecordingRelay, recordsOf } from '../crash/recording-relay.ts';
+import { CoapsuleProcess, coapsule, type Ended } from '../server/gateway-process.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+
+const credentials = ['-u', 'sensor-7', '-k', 'sensor-7-0123456789'];
+
+interface Fixture {
+  readonly gateway: CoapsuleProcess;
+  readonly relay: RecordingRelay;
+  readonly uri: string;
+  readonly session: string;
+  verb(verb: string, ...more: string[]): Promise<Ended>;
+}
+
+async function fixture(t: TestContext): Promise<Fixture> {
+  const folder = temporaryFolder(t);
+  const gateway = new CoapsuleProcess(t, [
+    'serve',
+    '--data',
+    join(folder, 'data'),
+    '--coap',
+    'off',
+    '--coaps',
+    '127.0.0.1:0',
+    '--psk',
+    'sensor-7:sensor-7-0123456789',
+  ]);
+  const relay = await RecordingRelay.open(t, Number((await gateway.ready()).coaps?.split(':').at(-1)));
+  const uri = `coaps://127.0.0.1:${relay.port}/sensors/sensor-7`;
+  const session = join(folder, 'session');
+  return {
+    gateway,
+    relay,
+    uri,
+    session,
+    verb: (verb, ...more) => coapsule(t, verb, ...credentials, '--session', session, uri, ...more),
+  };
+}
+
+/** Handshakes, and epoch and sequence number of each protected record, of all processes that used the relay. */
+function sent({ devices }: RecordingRelay): { readonly handshakes: number; readonly numbers: string[] } {
+  const ofProcess = [...devices.values()].map(({ fromDevice }) =>
+    fromDevice.flatMap((datagram) => recordsOf(datagram, 8)),
+  );
+  const handshakes = ofProcess.filter((records) => records.some(({ epoch }) => epoch === 0)).length;
+  const protectedRecords = ofProcess.flat().filter(({ epoch }) => epoch > 0);
+  return { handshakes, numbers: protectedRecords.map(({ epoch, sequence }) => `${epoch}/${sequence}`) };
+}
+
+function expectNoNonceTwice(relay: RecordingRelay): void {
+  const { numbers } = sent(relay);
+  assert.equal(new Set(numbers).size, numbers.length);
+}
+
+test('six processes, one after the other, make one handshake', async (t) => {
+  const { relay, verb } = await fixture(t);
+  for (let i = 0; i < 5; i += 1) {
+    const { code, stderr } = await verb('put', '-e', `${i}`);
+    assert.equal(code, 0, stderr);
+  }
+  const { code, stdout } = await verb('get');
+  assert.equal(code, 0);
+  assert.equal(stdout, '4');
+  assert.equal(sent(relay).handshakes, 1);
+  expectNoNonceTwice(relay);
+});
+
+test('a process that is killed leaves numbers that it has not used', async (t) => {
+  const { relay, uri, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  for (let i = 0; i < 3; i += 1) {
+    const observer = new CoapsuleProcess(t, ['observe', ...credentials, '--session', session, uri]);
+    await observer.waitFor('stdout', /first/);
+    await observer.kill('SIGKILL');
+    const { code, stderr } = await verb('get');
+    assert.equal(code, 0, stderr);
+  }
+  assert.equal(sent(relay).handshakes, 1);
+  expectNoNonceTwice(relay);
+});
+
+test('the file names numbers above those of the process before its first record leaves', async (t) => {
+  const { relay, uri, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  const before = readFileSync(session);
+  const observer = new CoapsuleProcess(t, ['observe', ...credentials, '--session', session, uri]);
+  await observer.waitFor('stdout', /first/);
+  assert.notDeepEqual(readFileSync(session), before);
+  // What a crash would leave is put aside, and used after the process has sent what it wants and was killed.
+  const left = `${session}.left`;
+  copyFileSync(session, left);
+  await observer.kill('SIGKILL');
+  copyFileSync(left, session);
+  assert.equal((await verb('get')).code, 0);
+  expectNoNonceTwice(relay);
+});
+
+test('a second process is refused while the first one uses the session', async (t) => {
+  const { uri, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  const observer = new CoapsuleProcess(t, ['observe', ...credentials, '--session', session, uri]);
+  await observer.waitFor('stdout', /first/);
+  const { code, stderr } = await verb('get');
+  assert.equal(code, 1);
+  assert.match(stderr, /another process uses the session/);
+  await observer.kill('SIGKILL');
+  assert.equal((await verb('get')).code, 0, 'the lock goes with its process');
+});
+
+test('a damaged file and another key are told, and a new handshake overwrites the file', async (t) => {
+  const { relay, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  const damaged = readFileSync(session);
+  damaged[60] = (damaged[60] as number) ^ 1;
+  writeFileSync(session, damaged);
+  const told = await verb('get');
+  assert.equal(told.code, 0);
+  assert.match(told.stderr, /made with another key, or it is damaged; a new handshake replaces it/);
+  assert.equal(sent(relay).handshakes, 2);
+  const keyFile = `${session}.key`;
+  writeFileSync(keyFile, new Uint8Array(32).fill(7), { mode: 0o600 });
+  assert.match((await verb('get', '--session-key', keyFile)).stderr, /a new handshake replaces it/);
+  assert.equal((await verb('get', '--session-key', keyFile)).stderr, '');
+  assert.equal(sent(relay).handshakes, 3);
+});
+
+test('a file that is no session is left as it is, and a coap URI has no session', async (t) => {
+  const { session, verb } = await fixture(t);
+  writeFileSync(session, 'my diary');
+  const { code, stderr } = await verb('get');
+  assert.equal(code, 64);
+  assert.match(stderr, /is no session file/);
+  assert.equal(readFileSync(session, 'utf8'), 'my diary');
+  const plain = await coapsule(t, 'get', '--session', session, 'coap://127.0.0.1/a');
+  assert.equal(plain.code, 64);
+  const alone = await coapsule(t, 'get', '--session-key', session, 'coaps://127.0.0.1/a', ...credentials);
+  assert.equal(alone.code, 64);
+});
+
+test('a server that has lost the association is not asked with it again', async (t) => {
+  const { gateway, relay, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  await gateway.kill('SIGKILL');
+  const { code, stderr } = await verb('get', '-B', '1');
+  assert.equal(code, 6);
+  assert.match(stderr, /next time there will be a new handshake/);
+  assert.equal(existsSync(session), false);
+  assert.equal(sent(relay).handshakes, 1);
+});
