@@ -71,13 +71,14 @@ const handshakeSteps: Readonly<Record<string, string>> = {
   'no-extended-master-secret': 'the server lacks RFC 7627: update it, or accept it as it is with --no-ems',
   'no-common-suite':
     'offer a suite that the server has with --suite; other credentials (-k, -c, -M) have others',
+  'mtu-too-large': 'try a smaller --mtu; and have the server send smaller datagrams, or a shorter chain',
+  'client-certificate-missing': 'give a certificate with -c and -j, or a raw public key with -M',
   'unknown-ca': "name the authority that issued the server's certificate with -C FILE, if you trust it",
   'name-mismatch': 'use a name of the certificate in the URI, or say with --sni which one you mean',
   'unknown-public-key':
     "pin the server's public key with --peer-rpk, by file or fingerprint, if it is the right one",
   'no-common-certificate-type':
     'use the same kind on both sides: certificates (-c, -C) or raw public keys (-M, --peer-rpk)',
-  'mtu-too-large': 'set a smaller --mtu',
 };
 
 const fileFailures: Readonly<Record<string, string>> = {
@@ -112,10 +113,14 @@ export function reportOf(error: unknown): FailureReport {
   const known = typeof code === 'string' ? knownFailures[code] : undefined;
   if (known !== undefined) {
     // A handshake that nobody answered says nothing about credentials.
-    const { cause } = (error as Error & { handshake?: { cause?: unknown } }).handshake ?? {};
-    const exitCode = cause === 'peer-silent' ? ExitCode.NoAnswer : known.exitCode;
+    const { cause, alertReceived } =
+      (error as Error & { handshake?: { cause?: unknown; alertReceived?: unknown } }).handshake ?? {};
+    const isSilence = cause === 'peer-silent' || cause === 'mtu-too-large';
+    const exitCode = isSilence ? ExitCode.NoAnswer : known.exitCode;
+    // What the server says of a certificate in an alert, it says of ours.
+    const isOurs = alertReceived !== undefined && /^certificate-|^unknown-/.test(String(cause));
     const own =
-      handshakeSteps[String(cause)] ??
+      (isOurs ? undefined : handshakeSteps[String(cause)]) ??
       (typeof nextStep === 'string' && nextStep !== '' ? nextStep : known.nextStep);
     const verdict = cause === 'identity-or-key' ? 'identity unknown or key wrong: ' : '';
     return { exitCode, cause: `${verdict}${error.message}`, nextStep: own };

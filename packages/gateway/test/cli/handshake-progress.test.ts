@@ -41,11 +41,25 @@ describe('a time-out on coaps', () => {
   test('between our Finished and that of the server it is a matter of credentials: 7', () => {
     assert.equal(explained(timeout, finished), 7);
   });
-  test('before our Finished it stays a time-out', () => {
+  test('without any answer it stays a time-out', () => {
     assert.equal(explained(timeout), 'the same');
     assert.equal(explained(timeout, { ...finished, name: 'ClientHello' } as TraceEvent), 'the same');
-    assert.equal(explained(timeout, { ...finished, direction: 'received' } as TraceEvent), 'the same');
   });
+  const came = (name: string): TraceEvent => ({ ...finished, direction: 'received', name }) as TraceEvent;
+  test('after a HelloVerifyRequest, or a part of the flight after it, it says how far it came: 6', () => {
+    for (const [events, text] of [
+      [[came('HelloVerifyRequest')], /asked for a cookie/],
+      [[came('HelloVerifyRequest'), came('ServerHello')], /there came HelloVerifyRequest, ServerHello$/],
+    ] as const) {
+      const progress = new HandshakeProgress();
+      for (const event of events) progress.event(event);
+      const better = progress.explain(timeout) as { exitCode: number; message: string };
+      assert.equal(better.exitCode, 6);
+      assert.match(better.message, text);
+    }
+  });
+  test('after our Finished with certificates it is no matter of identity and key: 6', () =>
+    assert.equal(explained(timeout, came('Certificate'), finished), 6));
   test('after the handshake it stays a time-out', () =>
     assert.equal(explained(timeout, finished, connected), 'the same'));
   test('other errors stay what they are', () => {

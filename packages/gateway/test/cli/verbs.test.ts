@@ -256,6 +256,32 @@ describe('exit codes', () => {
     assert.match(stderr, /^coapsule: identity unknown or key wrong: alert\n/);
   });
 
+  const failures: readonly [sentence: string, handshake: object, exitCode: number, nextStep: RegExp][] = [
+    ['silence', { cause: 'peer-silent' }, 6, /library hint/],
+    ['datagrams too large for the path', { cause: 'mtu-too-large' }, 6, /--mtu/],
+    ['no common suite', { cause: 'no-common-suite' }, 7, /--suite/],
+    ['no extended master secret', { cause: 'no-extended-master-secret' }, 7, /--no-ems/],
+    ['a client certificate that is missing', { cause: 'client-certificate-missing' }, 7, /-c and -j/],
+    ['an authority that we do not know', { cause: 'unknown-ca' }, 7, /-C FILE/],
+    [
+      'an authority that the server does not know',
+      { cause: 'unknown-ca', alertReceived: 48 },
+      7,
+      /library hint/,
+    ],
+    ['an expired certificate', { cause: 'certificate-expired' }, 7, /library hint/],
+  ];
+  for (const [sentence, handshake, exitCode, nextStep] of failures) {
+    test(`a handshake that fails for ${sentence} is ${exitCode}, with what to do`, async () => {
+      const error = libraryError('ERR_HANDSHAKE', 'the detail', { handshake });
+      const result = await run(['get', uri], { answers: [error] });
+      assert.equal(result.exitCode, exitCode);
+      const [cause, step] = result.stderr.split('\n');
+      assert.equal(cause, 'coapsule: the detail');
+      assert.match(step ?? '', nextStep);
+    });
+  }
+
   const wrong: readonly [sentence: string, args: readonly string[], message: RegExp][] = [
     ['no command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['no URI', ['get'], /missing required argument 'uri'/],
