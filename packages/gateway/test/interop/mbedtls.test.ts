@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { endEntity, trustAnchor } from './certificates.ts';
 import { helloRequest, startMbedtls } from './json-peer.ts';
-import { mutualClient, mutualServer, ownClient, securityOf, startOwnServer } from './own-endpoint.ts';
+import {
+  mutualClient,
+  mutualServer,
+  ownClient,
+  refusalOf,
+  securityOf,
+  startOwnServer,
+} from './own-endpoint.ts';
 import { peerTest } from './peer.ts';
 import { freeUdpPorts } from './process.ts';
 import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
@@ -85,4 +92,25 @@ describe('Mbed TLS with a certificate', () => {
       assert.equal(securityOf(response.peer).suite, name);
     });
   }
+});
+
+describe('Mbed TLS and a certificate of an authority that the other side does not know', () => {
+  const shown = (role: 'server' | 'client'): string[] => {
+    const { certificate, key } = endEntity({ role, issuer: 'other-ca' });
+    return ['--certificate', certificate, '--key', key];
+  };
+
+  peerTest('its client is refused by our server, and told so', ['mbedtls'], async (t) => {
+    const server = await startOwnServer(t, mutualServer());
+    const peer = await startMbedtls(t, 'client', server.port, ...shown('client'), '--trust', trustAnchor());
+    assert.equal((await server.failed()).cause, 'unknown-ca');
+    assert.match(String((await peer.event('failed'))['reason']), /alert/i);
+  });
+
+  peerTest('its server is refused by our client', ['mbedtls'], async (t) => {
+    const port = await freeUdpPorts(1);
+    await startMbedtls(t, 'server', port, ...shown('server'), '--trust', trustAnchor());
+    const failure = await refusalOf(ownClient(t, mutualClient()).get(`coaps://127.0.0.1:${port}/hello`));
+    assert.equal(failure.cause, 'unknown-ca');
+  });
 });

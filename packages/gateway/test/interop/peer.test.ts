@@ -1,5 +1,7 @@
 /** The support of these tests itself: peers that are missing, processes that end, output that never comes. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { missingPeer } from './peer.ts';
 import { freeUdpPorts, run, start } from './process.ts';
@@ -14,6 +16,21 @@ test('a missing peer is named with the line that installs it', () => {
     'needs coap-client-openssl, coap-server-gnutls, tshark: apt-get install libcoap3-bin tshark',
   );
   assert.equal(missingPeer([], '/nowhere'), undefined);
+});
+
+test('a peer that is no Debian package is named with the script that installs it', () => {
+  const missing = missingPeer(['scandium', 'openssl'], '/nowhere');
+  assert.match(
+    missing ?? '',
+    /^needs (scandium, )?openssl: (scripts\/install-peers\.sh|apt-get install openssl)$/,
+  );
+});
+
+test('docs/interop.md names every test file of this folder, and no other', () => {
+  const matrix = readFileSync(join(import.meta.dirname, '../../../../docs/interop.md'), 'utf8');
+  const named = [...matrix.matchAll(/`([\w-]+\.test\.ts)`/g)].map(([, name]) => name);
+  const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.ts'));
+  assert.deepEqual(named.sort(), files.sort());
 });
 
 test('a finished process gives its exit code, its output and its standard output as bytes', async (t) => {

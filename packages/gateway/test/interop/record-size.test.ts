@@ -31,7 +31,7 @@ function longest(datagrams: readonly Buffer[]): number {
 
 describe('records of our server', () => {
   const options = () => ({
-    certificate: ownCertificate(endEntity({ role: 'server' })),
+    certificate: ownCertificate(endEntity({ role: 'server', issuer: 'deep-ca' })),
     clientAuthentication: 'none' as const,
   });
 
@@ -76,7 +76,7 @@ describe('records of our server', () => {
 describe('records to our client', () => {
   peerTest('are as short as it asks, from s_server', ['openssl'], async (t) => {
     const port = await freeUdpPorts(1);
-    const { certificate, key } = endEntity({ role: 'server' });
+    const { certificate, key, chain } = endEntity({ role: 'server', issuer: 'deep-ca' });
     const address = ['-accept', `127.0.0.1:${port}`];
     const server = start(t, 'openssl', [
       's_server',
@@ -86,6 +86,8 @@ describe('records to our client', () => {
       certificate,
       '-key',
       key,
+      '-cert_chain',
+      chain,
     ]);
     await untilBound(port);
     const relay = await startRelay(t, port);

@@ -20,14 +20,16 @@ import { peerTest } from './peer.ts';
 import { freeUdpPorts } from './process.ts';
 
 /** Suite and kind of key in both certificates. */
-const suites: readonly (readonly [CipherSuiteName, 'P-256' | 'P-384' | 'RSA'])[] = [
+const suites: readonly (readonly [CipherSuiteName, 'P-256' | 'P-384' | 'RSA' | 'Ed25519'])[] = [
   ['TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8', 'P-256'],
   ['TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8', 'P-256'],
   ['TLS_ECDHE_ECDSA_WITH_AES_128_CCM', 'P-256'],
   ['TLS_ECDHE_ECDSA_WITH_AES_256_CCM', 'P-256'],
   ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'P-256'],
   ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'P-384'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'Ed25519'],
   ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'RSA'],
+  ['TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'RSA'],
 ];
 
 describe('Scandium with a certificate', () => {
