@@ -76,7 +76,7 @@ suite('RFC 6347 §4.2.1: the server', () => {
     assert.deepEqual(server.layer.usage, nothing);
   });
 
-  test('ignores a cookie that is shorter or longer than its length says, for all lengths', () => {
+  test('D10: ignores a cookie that is shorter or longer than its length says, for all lengths', () => {
     const server = new LonelyLayer('server');
     const client = new ScriptedClient();
     const whole = client.hello(new Uint8Array(255), 0);
@@ -91,7 +91,7 @@ suite('RFC 6347 §4.2.1: the server', () => {
     assert.deepEqual(server.layer.usage, nothing);
   });
 
-  test('refuses a cookie from another address, with another random, session id, suites or extensions', () => {
+  test('D10: refuses a cookie from another address, with another random, session id, suites or extensions', () => {
     const server = new LonelyLayer('server');
     const client = new ScriptedClient();
     const [answer] = server.give(client.messageRecord(client.hello(noBytes, 0)));

@@ -15,7 +15,7 @@ function connected(): DtlsPair {
 }
 
 suite('RFC 6347 §4.2.8: a client that begins again from the same address', () => {
-  test('gets a new association, and only then the old one is abandoned', () => {
+  test('D12: gets a new association, and only then the old one is abandoned', () => {
     const pair = connected();
     const [old] = pair.server.all('connected');
     pair.restartClient();
@@ -46,7 +46,7 @@ suite('RFC 6347 §4.2.8: a client that begins again from the same address', () =
     assert.ok(pair.exchange('after all'));
   });
 
-  test('MUST NOT harm the old association by ClientHellos alone: forged ones in any number, with and without cookie', () => {
+  test('D12: MUST NOT harm the old association by ClientHellos alone: forged ones in any number, with and without cookie', () => {
     const server = new LonelyLayer('server');
     const client = new ScriptedClient();
     client.connect(server);

@@ -233,7 +233,7 @@ suite('RFC 9146 §6: the address of the peer', () => {
     assert.equal(made.all('transmit')[0]?.address, elsewhere);
   });
 
-  test('does not change with an older record, which is delivered all the same', () => {
+  test('D19: does not change with an older record, which is delivered all the same', () => {
     const { made, peer } = madePeer();
     const late = peer.sealed(hex('01'));
     peer.say(20);
@@ -243,7 +243,7 @@ suite('RFC 9146 §6: the address of the peer', () => {
     assert.deepEqual(made.all('address-changed'), []);
   });
 
-  test('does not change with a replayed or a forged record', () => {
+  test('D19: does not change with a replayed or a forged record', () => {
     const { made, peer } = madePeer();
     const record = peer.sealed(hex('01'));
     peer.give(record);

@@ -71,3 +71,12 @@ test('every row of docs/past-bugs.md names a test that exists', () => {
   }
   assert.ok(count > 20, `${count} rows`);
 });
+
+test('docs/past-bugs.md has a row for every class of DTLS failures, D1 to D22', () => {
+  const text = readFileSync(join(root, 'docs/past-bugs.md'), 'utf8');
+  const classes = [...text.matchAll(/^\| D(\d+) \|/gm)].map(([, number]) => Number(number));
+  assert.deepEqual(
+    [...new Set(classes)],
+    Array.from({ length: 22 }, (_, i) => i + 1),
+  );
+});

@@ -161,7 +161,7 @@ suite('a server answers with an extension that was not offered (RFC 5246 §7.4.1
   for (const { name, answer, offer } of known) {
     // These two are offered always: in the list of suites, and because it is required.
     if (name === 'renegotiation_info' || name === 'extended_master_secret') continue;
-    test(`${name} is refused with unsupported_extension`, () => {
+    test(`D9: ${name} is refused with unsupported_extension`, () => {
       const client = clientThatGot([answer ?? offer], config);
       assert.equal(client.failure, 'unsupported-extension');
       assert.equal(alertOf(client), AlertDescription.UnsupportedExtension);

@@ -30,7 +30,7 @@ const stranger = ipAddress('203.0.113.66', 6666);
 for (const idLength of ['off', 8] as const) {
   for (const kind of credentialKinds) {
     suite(`${kind.name}, ${idLength === 'off' ? 'without connection ids' : 'with connection ids'}`, () => {
-      test('forged records each millisecond delay nothing and lose nothing', () => {
+      test('D5: forged records each millisecond delay nothing and lose nothing', () => {
         const clean = connected(kind, idLength, () => {});
         let forged = 0;
         const random = new SeededRandom(4);

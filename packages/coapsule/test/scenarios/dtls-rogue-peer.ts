@@ -87,7 +87,7 @@ abstract class RoguePeer extends ScriptedPeer {
   }
 
   /** The body of a message that this side sends in a handshake. */
-  protected abstract body(content: RogueContent): Uint8Array | undefined;
+  abstract bodyOf(content: RogueContent): Uint8Array | undefined;
 
   /** Called when a message is in the transcript. */
   protected abstract noteSent(content: RogueContent): void;
@@ -124,9 +124,13 @@ abstract class RoguePeer extends ScriptedPeer {
       return;
     }
     if (content === 'Finished') this.#makeUpKeys();
+    const body = content === 'Finished' ? this.finished(this.side, 0).body : this.bodyOf(content);
+    this.sendBody(content, body ?? new Uint8Array(4), epoch);
+  }
+
+  /** Sends a message with another body than its own. */
+  sendBody(content: Exclude<RogueContent, 'ChangeCipherSpec'>, body: Uint8Array, epoch = 0): void {
     const type = HandshakeType[content];
-    const body =
-      content === 'Finished' ? this.finished(this.side, 0).body : (this.body(content) ?? new Uint8Array(4));
     const message = { type, messageSeq: this.messageSeq++, body };
     this.transcript.add(message);
     this.noteSent(content);
@@ -178,7 +182,7 @@ export class RogueClient extends RoguePeer {
     }
   }
 
-  protected override body(content: RogueContent): Uint8Array | undefined {
+  override bodyOf(content: RogueContent): Uint8Array | undefined {
     switch (content) {
       case 'ClientHello':
         return this.#hello(new Uint8Array(32), 0).body;
@@ -273,7 +277,7 @@ export class RogueServer extends RoguePeer {
     this.transcript.add(this.finished('client', last + 1));
   }
 
-  protected override body(content: RogueContent): Uint8Array | undefined {
+  override bodyOf(content: RogueContent): Uint8Array | undefined {
     switch (content) {
       case 'ServerHello':
         return encodeServerHello({

@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type CredentialKind, credentialKinds } from './dtls-credentials.ts';
-import { RogueClient, type RogueContent, RogueServer, type RogueStep } from './dtls-rogue-peer.ts';
-import { LonelyLayer } from './dtls-scripted-peer.ts';
+import type { RogueContent, RogueStep } from './dtls-rogue-peer.ts';
+import { roguePeer } from './dtls-rogue-plays.ts';
 
 const long = process.env['COAPSULE_LONG'] === '1';
 
@@ -31,17 +31,17 @@ for (const kind of credentialKinds) {
     for (const role of ['client', 'server'] as const) {
       const script = role === 'client' ? clientScript(kind) : serverScript(kind);
 
-      test(`a ${role} that keeps the order connects`, () => {
+      test(`D8: a ${role} that keeps the order connects`, () => {
         for (const trace of [script.right, ...script.alsoRight]) {
           assert.ok(connects(role, kind, trace), textOf(trace));
         }
       });
 
-      test(`a ${role} that changes one thing connects only where that is allowed`, () => {
+      test(`D8: a ${role} that changes one thing connects only where that is allowed`, () => {
         for (const trace of changed(script.right, script)) play(role, kind, script, trace);
       });
 
-      test(`a ${role} that changes two things connects only where that is allowed`, () => {
+      test(`D8: a ${role} that changes two things connects only where that is allowed`, () => {
         const stride = long ? 1 : 23;
         let pairs = 0;
         for (const once of changed(script.right, script)) {
@@ -134,11 +134,7 @@ function play(role: 'client' | 'server', kind: CredentialKind, script: Script, t
 
 /** Plays the trace to a layer of the other role, and lets it wait for more. */
 function connects(role: 'client' | 'server', kind: CredentialKind, trace: Trace): boolean {
-  const layer = new LonelyLayer(
-    role === 'client' ? 'server' : 'client',
-    role === 'client' ? kind.server : kind.client,
-  );
-  const peer = role === 'client' ? new RogueClient(layer, kind) : new RogueServer(layer, kind);
+  const { layer, peer } = roguePeer(role, kind);
   for (const step of trace) peer.send(step);
   layer.wait(5000);
   assert.equal(layer.all('application-data').length, 0);

@@ -46,13 +46,13 @@ for (const shape of shapes) {
     const clean = runTrace(shape, isResumed, new Map(), 10_000);
     const count = clean.messages;
 
-    test(`dropped, duplicated or overtaken: connects within 8 s (${count} messages)`, () => {
+    test(`D20: dropped, duplicated or overtaken: connects within 8 s (${count} messages)`, () => {
       for (let position = 0; position < count; position++) {
         for (const action of actions) runTrace(shape, isResumed, new Map([[position, action]]), 8000);
       }
     });
 
-    test('and any second one too: connects, and both sides saw the same', () => {
+    test('D8: and any second one too: connects, and both sides saw the same', () => {
       const stride = long ? 1 : count > 16 ? 41 : 7;
       let pairs = 0;
       for (let first = 0; first < count; first++) {

@@ -30,7 +30,7 @@ const groups: Readonly<Record<string, readonly BadChain[]>> = {
 for (const [name, chains] of Object.entries(groups)) {
   suite(`bad chains: ${name}`, () => {
     for (const { sentence, cause, detail, bad, good } of chains) {
-      test(`${sentence}: refused with ${cause}, and its good twin is accepted`, () => {
+      test(`D21: ${sentence}: refused with ${cause}, and its good twin is accepted`, () => {
         const verdict = judge(bad);
         if (verdict.accepted) assert.fail('accepted');
         assert.equal(verdict.cause, cause, verdict.detail);
