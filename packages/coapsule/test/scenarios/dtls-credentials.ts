@@ -16,7 +16,7 @@ import { octetString } from '../x509/der-writer.ts';
 const made = new Map<string, KeyObject>();
 
 /** The private key of a name and type; the same one at each call, since RSA keys take long to make. */
-export function privateKeyOf(name: string, type: PublicKeyType): KeyObject {
+function privateKeyOf(name: string, type: PublicKeyType): KeyObject {
   const known = made.get(`${name} ${type}`);
   if (known !== undefined) return known;
   const key = newPrivateKey(type);
@@ -24,7 +24,7 @@ export function privateKeyOf(name: string, type: PublicKeyType): KeyObject {
   return key;
 }
 
-export function signingKeyOf(name: string, type: PublicKeyType): SigningKey {
+function signingKeyOf(name: string, type: PublicKeyType): SigningKey {
   return nodeSigningKey(privateKeyOf(name, type));
 }
 
