@@ -29,6 +29,8 @@ interface Kept {
   edgeAskedAt: Instant;
   /** The record that moved it. */
   edgeAskedFrom: number;
+  /** Records in a row that came fast. */
+  fastRecords: number;
   lastReceived: Instant;
   highest: number;
 }
@@ -48,6 +50,9 @@ const edgeAheadMs = 4000;
 
 /** A peer that sends less often than this is slow: its edge is exact. */
 const slowIntervalMs = 1000;
+
+/** So many records in a row are a burst: a device that sends them and sleeps has an exact edge too. */
+const burstRecords = 8;
 
 const mostEdgeAhead = 65_536;
 
@@ -103,6 +108,7 @@ export class KeptAssociations {
       edgeAsked: edge,
       edgeAskedAt: now,
       edgeAskedFrom: edge,
+      fastRecords: 0,
       lastReceived: now,
       highest: edge,
     });
@@ -170,15 +176,16 @@ export class KeptAssociations {
     if (!isBeyond && (ahead === 0 || sequence <= kept.edgeAsked - ahead / 2)) return;
     const elapsed = elapsedMs(kept.edgeAskedAt, now);
     const count = sequence - kept.edgeAskedFrom;
-    const isSlow = elapsed / count >= slowIntervalMs;
-    const margin = isSlow
-      ? 0
-      : Math.min(
-          mostEdgeAhead,
-          // From 0 it grows by steps: a few records in a row are no rate.
-          4 * count,
-          Math.ceil((count / Math.max(1, elapsed)) * edgeAheadMs),
-        );
+    kept.fastRecords = elapsed / count >= slowIntervalMs ? 0 : kept.fastRecords + count;
+    const margin =
+      kept.fastRecords <= burstRecords
+        ? 0
+        : Math.min(
+            mostEdgeAhead,
+            // By steps: a few records in a row are no rate.
+            4 * kept.fastRecords,
+            Math.ceil((count / Math.max(1, elapsed)) * edgeAheadMs),
+          );
     if (!isBeyond && sequence + margin <= kept.edgeAsked) return;
     this.#ask(association, kept, sequence, sequence + margin, now);
     if (margin > 0) this.#quietTimers.set(association, after(now, quietMs));
