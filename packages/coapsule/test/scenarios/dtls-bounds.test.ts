@@ -13,6 +13,7 @@ import { instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { rawPublicKeyCredentials } from './dtls-credentials.ts';
 import { DtlsPair, sensorIdentity } from './dtls-pair.ts';
 import { cookieOf, LonelyLayer, ScriptedClient, type ScriptedClientOptions } from './dtls-scripted-peer.ts';
 
@@ -210,6 +211,58 @@ describe('handshakes that begin', () => {
     pair.run(30_000, () => pair.bothConnected);
     assert.ok(pair.bothConnected);
     assert.ok((pair.client.when('connected', pair.start) ?? 0) >= 1000);
+  });
+
+  test('check at most 2,000 forged signatures a second, and the right one comes through among one every millisecond', () => {
+    const credentials = {
+      client: rawPublicKeyCredentials('client'),
+      server: rawPublicKeyCredentials('server'),
+    };
+    const pair = new DtlsPair({
+      client: { credentials: credentials.client },
+      server: { credentials: credentials.server },
+      conditions: { delayMs: 100 },
+    });
+    pair.connect();
+    pair.run(10_000, () => pair.network.sent.length === 5);
+    // Flight 5 is on its way; forged ones overtake it.
+    const forger = new ScriptedClient();
+    const forge = (messageSeq: number, type: number, body: Uint8Array): void => {
+      const fragment = encodeMessageFragment({ type, messageSeq, body }, 0, body.length);
+      const datagram = forger.record(ContentType.Handshake, fragment);
+      pair.server.layer.handle({ address: pair.client.address, datagram }, pair.clock.now);
+      pair.drain(pair.server);
+    };
+    const before = pair.server.all('discarded').length;
+    for (let i = 0; i < 90; i++) {
+      pair.run(1);
+      forge(2, HandshakeType.Certificate, new Uint8Array(3).fill(i));
+    }
+    pair.run(10_000, () => pair.bothConnected);
+    assert.ok(pair.bothConnected);
+    assert.ok(pair.server.all('discarded').length > before);
+
+    const server = new LonelyLayer('server');
+    const victim = new ScriptedClient();
+    victim.takeServerFlight(begin(server, server.peer, victim));
+    for (let i = 0; i < 3000; i++) {
+      const body = new Uint8Array(4).fill(255);
+      const message = { type: HandshakeType.ClientKeyExchange, messageSeq: 2, body };
+      server.give(forger.record(ContentType.Handshake, encodeMessageFragment(message, 0, body.length)));
+    }
+    const reasons = server.all('discarded').map(({ reason }) => reason);
+    assert.equal(reasons.filter((reason) => reason === 'unexpected-handshake-message').length, 2001);
+    assert.equal(reasons.filter((reason) => reason === 'handshake-rate').length, 999);
+    const { keyExchange, finished } = victim.secondFlight();
+    server.wait(900);
+    server.give(
+      concatBytes(
+        victim.messageRecord(keyExchange),
+        victim.changeCipherSpec(),
+        victim.sealedFinished(finished),
+      ),
+    );
+    assert.ok(server.connected);
   });
 
   test('a bucket fills at its rate, up to its burst, and a clock that goes back does not empty it', () => {

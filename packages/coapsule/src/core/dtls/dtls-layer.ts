@@ -403,6 +403,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         sessions: this.#sessions,
         emit: (output) => this.#emit(output),
         isCrowded: () => this.#admission.isCrowded,
+        mayCheckAgain: (at) => this.#admission.mayCheckAgain(at),
         askForPsk: (question, at) => {
           const { identity } = question;
           if (start.kind === 'server' && identity !== undefined) {

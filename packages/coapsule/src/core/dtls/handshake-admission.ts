@@ -24,6 +24,9 @@ const maxHandshakesPerAddress = 4;
 /** Told about clients that never began: each costs its sender one datagram, so it must not cost us more. */
 const reportsPerSecond = 10;
 
+/** Messages looked at anew, for each handshake that may begin: 2,000 a second by default. */
+const checksForHandshake = 4;
+
 /** Ends a handshake in favour of another one. */
 type GiveUp = (handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant) => void;
 
@@ -33,6 +36,7 @@ export class HandshakeAdmission {
   readonly #pending: PendingHandshakes;
   readonly #giveUp: GiveUp;
   readonly #rate: TokenBucket;
+  readonly #checks: TokenBucket;
   readonly #reports = new TokenBucket(reportsPerSecond, reportsPerSecond);
   readonly #attempts: FailedAttempts;
   /** The identities that clients named in handshakes under way. */
@@ -49,6 +53,7 @@ export class HandshakeAdmission {
     this.#giveUp = options.giveUp;
     const { handshakeRate, maxAttemptDelayMs } = options.config;
     this.#rate = new TokenBucket(handshakeRate, 2 * handshakeRate);
+    this.#checks = new TokenBucket(checksForHandshake * handshakeRate, checksForHandshake * handshakeRate);
     this.#attempts = new FailedAttempts(options.crypto, maxAttemptDelayMs);
   }
 
@@ -64,6 +69,15 @@ export class HandshakeAdmission {
     if (!this.#rate.take(now)) return { reason: 'handshake-rate', waitMs: 0 };
     this.#makeRoom(address, now);
     return undefined;
+  }
+
+  /**
+   * Whether a message may be looked at after another in its place was refused, which costs a signature check at most.
+   * Anybody can send such messages in the clear; many times as fast as handshakes begin, so that a forger does not
+   * keep the right one out, and yet bounded.
+   */
+  mayCheckAgain(now: Instant): boolean {
+    return this.#checks.take(now);
   }
 
   /** The table has one more handshake: those that were waited for patiently are not any more. */

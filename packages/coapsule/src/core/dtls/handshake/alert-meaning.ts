@@ -157,6 +157,12 @@ function meaningToServerHello(description: number, facts: HandshakeFacts): Meani
       return ['no-extended-master-secret', 'the client wants extended_master_secret (RFC 7627)'];
     }
   }
+  if (role === 'server' && description === AlertDescription.HandshakeFailure) {
+    return [
+      'alert-received',
+      'the client ended the handshake: it has no credential for this server, or does not accept what was chosen',
+    ];
+  }
   if (role === 'server' && description === AlertDescription.UserCanceled) {
     return ['alert-received', 'the client gave up'];
   }

@@ -78,7 +78,7 @@ export class HandshakeEffects implements HandshakeContext {
   readonly #askToVerifyPeer: HandshakeOptions['askToVerifyPeer'];
   readonly #newConnectionId: HandshakeOptions['newConnectionId'];
   readonly #traced: TracedHandshake;
-  readonly #datagrams = new HandshakeTranscript();
+  readonly #datagrams: HandshakeTranscript;
   #parameters: HandshakeParameters | undefined;
 
   constructor(
@@ -100,6 +100,7 @@ export class HandshakeEffects implements HandshakeContext {
     this.#askToVerifyPeer = options.askToVerifyPeer;
     this.#newConnectionId = options.newConnectionId;
     this.#traced = traced;
+    this.#datagrams = new HandshakeTranscript(traced.role);
     this.transcript = new Transcript(this.crypto);
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.evidence = new KeyEvidence(traced.role);

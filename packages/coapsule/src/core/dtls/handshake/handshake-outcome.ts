@@ -60,6 +60,8 @@ export interface HandshakeOptions {
   readonly emit: (output: DtlsOutput) => void;
   /** Whether there is little room left for handshakes of clients, so that slow ones are not waited for. */
   readonly isCrowded: () => boolean;
+  /** Whether one more message may be looked at in place of one that was refused; asked for each. */
+  readonly mayCheckAgain: (now: Instant) => boolean;
   readonly askForPsk: (question: Parameters<HandshakeContext['askForPsk']>[0], now: Instant) => void;
   readonly askToVerifyPeer: HandshakeContext['askToVerifyPeer'];
   readonly newConnectionId: HandshakeContext['newConnectionId'];

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { HandshakeTrace } from '../dtls-output.ts';
+import type { DtlsRole, HandshakeTrace } from '../dtls-output.ts';
 import type { TranscriptContent, TranscriptDatagram } from './transcript-datagram.ts';
 
 /** What a handshake cost on the wire. */
@@ -23,8 +23,18 @@ export interface TranscriptTotals {
   readonly ms: number;
 }
 
-/** Datagrams that are kept: the first ones, and the last ones; and contents of one datagram. */
-const kept = { first: 40, last: 24, contents: 24 } as const;
+/** What is kept: the first datagrams and the last ones, and contents of all of them beyond the first of each. */
+interface Kept {
+  readonly first: number;
+  readonly last: number;
+  readonly contents: number;
+}
+
+/** About 16 kB, and 6 kB for a server, which may have very many handshakes at a time. */
+const keptBy: Readonly<Record<DtlsRole, Kept>> = {
+  client: { first: 40, last: 24, contents: 96 },
+  server: { first: 16, last: 8, contents: 32 },
+};
 
 /** Puts traces together to datagrams. */
 export class HandshakeTranscript {
@@ -32,6 +42,14 @@ export class HandshakeTranscript {
   #startMs: number | undefined;
   #last: { readonly direction: string; readonly number: number } | undefined;
   #leftOut = 0;
+  readonly #kept: Kept;
+  #contentsLeft: number;
+
+  /** @param role Of the side that keeps it: a server keeps less. */
+  constructor(role: DtlsRole = 'client') {
+    this.#kept = keptBy[role];
+    this.#contentsLeft = this.#kept.contents;
+  }
 
   /** The datagrams so far, oldest first. */
   get datagrams(): readonly TranscriptDatagram[] {
@@ -60,12 +78,16 @@ export class HandshakeTranscript {
       number !== undefined && this.#last?.number === number && this.#last.direction === direction;
     const row = this.#datagrams.at(-1);
     if (isSame && row !== undefined) {
-      if (row.contents.length < kept.contents) row.contents = [...row.contents, content];
+      if (this.#contentsLeft === 0) return;
+      this.#contentsLeft--;
+      row.contents = [...row.contents, content];
       return;
     }
     this.#last = number === undefined ? undefined : { direction, number };
-    if (this.#datagrams.length >= kept.first + kept.last) {
-      this.#datagrams.splice(kept.first, 1);
+    const { first, last } = this.#kept;
+    if (this.#datagrams.length >= first + last) {
+      const [forgotten] = this.#datagrams.splice(first, 1);
+      this.#contentsLeft += (forgotten?.contents.length ?? 1) - 1;
       this.#leftOut++;
     }
     this.#datagrams.push({

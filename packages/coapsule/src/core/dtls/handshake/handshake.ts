@@ -41,10 +41,13 @@ export class Handshake {
   readonly clientRandom: Uint8Array;
   readonly #effects: HandshakeEffects;
   readonly #clock: HandshakeClock;
-  readonly #isCrowded: () => boolean;
+  readonly #options: HandshakeOptions;
   /** Datagrams from the peer so far, and the present one. */
   #datagrams = 0;
-  #datagram: TracedDatagram | undefined;
+  #datagram: TracedDatagram = { bytes: 0 };
+  #isNewDatagram = true;
+  /** Whether a message was refused since it last went on: those after it may cost a check each. */
+  #hasRefused = false;
   #peerRepeated = false;
   #progressed = false;
 
@@ -52,7 +55,7 @@ export class Handshake {
     this.association = options.association;
     this.address = options.address;
     this.role = start.kind;
-    this.#isCrowded = options.isCrowded;
+    this.#options = options;
     this.#clock = new HandshakeClock(start.kind, options.config, now);
     const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
     this.#effects = new HandshakeEffects(options, this, first, now);
@@ -102,14 +105,15 @@ export class Handshake {
   get #isSilenceLimited(): boolean {
     const { state, outgoing, evidence } = this.#effects;
     if (state.waitsForApplication) return false;
-    return this.role === 'server' ? this.#isCrowded() : outgoing.isFinishedSent && evidence.usesPsk;
+    return this.role === 'server' ? this.#options.isCrowded() : outgoing.isFinishedSent && evidence.usesPsk;
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
   receive(record: RecordView, now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
     this.#effects.now = now;
-    this.#datagram ??= { bytes: record.datagram.length, number: this.#datagrams++ };
+    if (this.#isNewDatagram) this.#datagram = { bytes: record.datagram.length, number: this.#datagrams++ };
+    this.#isNewDatagram = false;
     if (record.epoch === 0) this.#receivePlaintext(record);
     else if (record.epoch === 1) this.#receiveProtected(record);
     else this.#discard('unknown-epoch');
@@ -124,7 +128,7 @@ export class Handshake {
     }
     this.#peerRepeated = false;
     this.#progressed = false;
-    this.#datagram = undefined;
+    this.#isNewDatagram = true;
     this.#effects.incoming.beginDatagram();
   }
 
@@ -143,19 +147,19 @@ export class Handshake {
 
   /** Hands over what the application found. */
   answerPsk(answer: PskAnswer | undefined, now: Instant): void {
-    if (this.#effects.outcome !== undefined) return;
-    this.#effects.now = now;
-    this.#clock.noteProgress(now);
-    this.#advance({ kind: 'psk-answer', answer });
-    this.#drain();
+    this.#answer({ kind: 'psk-answer', answer }, now);
   }
 
   /** Hands over what the application thinks of the peer's credential. */
   answerPeerVerification(verdict: PeerVerdict, now: Instant): void {
+    this.#answer({ kind: 'peer-verdict', verdict }, now);
+  }
+
+  #answer(input: HandshakeInput, now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
     this.#effects.now = now;
     this.#clock.noteProgress(now);
-    this.#advance({ kind: 'peer-verdict', verdict });
+    this.#advance(input);
     this.#drain();
   }
 
@@ -249,7 +253,7 @@ export class Handshake {
       }
       const isRepeated = this.#effects.seen.noteFragment(fragment) || fate === 'old' || fate === 'repeated';
       this.#effects.emit(
-        traceReceived(this, epoch, fragment, this.#tracedDatagram, {
+        traceReceived(this, epoch, fragment, this.#datagram, {
           retransmit: isRepeated,
           reordered: fate === 'ahead' && !isRepeated,
         }),
@@ -275,8 +279,8 @@ export class Handshake {
       if (!this.#effects.evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
-    const isRepeated = this.#effects.evidence.hasChangeCipherSpec;
-    this.#effects.emit(traceChangeCipherSpec(this, this.#tracedDatagram, isRepeated));
+    const isAgain = this.#effects.evidence.hasChangeCipherSpec;
+    this.#effects.emit(traceChangeCipherSpec(this, this.#datagram, isAgain));
     this.#effects.evidence.noteChangeCipherSpec();
     this.#effects.restartTimer();
     this.#advance({ kind: 'change-cipher-spec' });
@@ -301,12 +305,15 @@ export class Handshake {
     else if (effect === 'first') this.#effects.restartTimer();
   }
 
-  // The states.
-
   /** Gives the state whatever it now takes, until there is nothing left. */
   #drain(): void {
     for (;;) {
       const message = this.#effects.incoming.next(this.#effects.state.takes);
+      if (message !== undefined && this.#hasRefused && !this.#options.mayCheckAgain(this.#effects.now)) {
+        this.#effects.incoming.refuse(message);
+        this.#discard('handshake-rate');
+        continue;
+      }
       if (message !== undefined) {
         this.#advance({ kind: 'message', message });
         if (this.#effects.refusal !== undefined) {
@@ -328,6 +335,7 @@ export class Handshake {
     const failure = this.#effects.refusal;
     this.#effects.refusal = undefined;
     if (failure === undefined) return;
+    this.#hasRefused = true;
     this.#discard('unexpected-handshake-message');
     this.#noteUnproven({ kind: 'message', failure });
   }
@@ -343,11 +351,10 @@ export class Handshake {
     )
       return;
     this.#progressed = true;
+    this.#hasRefused = false;
     this.#effects.unprovenEnd.forget();
     this.#clock.noteProgress(this.#effects.now);
   }
-
-  // Flights, alerts and the end.
 
   #flightTimerExpired(): void {
     this.#effects.hasTimerExpired = true;
@@ -382,12 +389,8 @@ export class Handshake {
     else this.#effects.end(failureByAlert(sign.alert, this.#effects.facts));
   }
 
-  get #tracedDatagram(): TracedDatagram {
-    return this.#datagram ?? { bytes: 0 };
-  }
-
   #traceAlert({ description }: Alert, epoch: 0 | 1): void {
-    this.#effects.emit(traceAlert(this, 'received', alertName(description), epoch, this.#tracedDatagram));
+    this.#effects.emit(traceAlert(this, 'received', alertName(description), epoch, this.#datagram));
   }
 
   #discard(reason: DtlsDiscardReason): void {

@@ -9,14 +9,14 @@
 import { HandshakeType, handshakeTypeName } from './handshake-type.ts';
 import type { MessageFragment } from './message-header.ts';
 
-/** Most messages and pieces that are looked at; a flight has fewer. */
+/** Most messages and pieces that are looked at; a flight seldom has more. */
 const limits = { messages: 16, pieces: 128 } as const;
 
 interface Observed {
   readonly type: number;
   readonly total: number;
-  /** How often each piece came, by offset, and its length. */
-  readonly pieces: Map<number, { readonly length: number; times: number }>;
+  /** Bytes of different pieces that came. */
+  bytes: number;
 }
 
 /** The messages of a peer's flight while it is waited for. */
@@ -28,10 +28,13 @@ export class ObservedFlights {
   /** Client: how often the server sent the end of flight 4 again after our flight 5. */
   repeatedAnswers = 0;
   readonly #messages = new Map<number, Observed>();
+  /** How often each piece came, by message_seq and offset. */
+  readonly #pieces = new Map<number, number>();
 
   /** Our next flight goes out: what comes from now on belongs to the peer's next one. */
   begin(): void {
     this.#messages.clear();
+    this.#pieces.clear();
     this.repeatedAnswers = 0;
   }
 
@@ -42,26 +45,22 @@ export class ObservedFlights {
     let message = this.#messages.get(messageSeq);
     if (message === undefined) {
       if (this.#messages.size >= limits.messages) return false;
-      message = { type, total: length, pieces: new Map() };
+      message = { type, total: length, bytes: 0 };
       this.#messages.set(messageSeq, message);
     }
-    const piece = message.pieces.get(fragmentOffset);
-    if (piece !== undefined) {
-      piece.times++;
-      return true;
-    }
-    if (message.pieces.size < limits.pieces) {
-      message.pieces.set(fragmentOffset, { length: fragment.length, times: 1 });
-    }
-    return false;
+    // An offset has 24 bits.
+    const piece = messageSeq * 0x100_0000 + fragmentOffset;
+    const times = this.#pieces.get(piece) ?? 0;
+    if (times === 0) message.bytes += fragment.length;
+    if (times > 0 || this.#pieces.size < limits.pieces) this.#pieces.set(piece, times + 1);
+    return times > 0;
   }
 
   /** The messages that came, such as `ServerHello, 400 of 1024 bytes of Certificate`; empty when none did. */
   get text(): string {
     return [...this.#messages.entries()]
       .sort(([a], [b]) => a - b)
-      .map(([, { type, total, pieces }]) => {
-        const bytes = [...pieces.values()].reduce((sum, { length }) => sum + length, 0);
+      .map(([, { type, total, bytes }]) => {
         const name = handshakeTypeName(type);
         return bytes < total ? `${bytes} of ${total} bytes of ${name}` : name;
       })
@@ -79,10 +78,6 @@ export class ObservedFlights {
 
   /** How often the piece came that came most often: so often at least the peer sent its flight. */
   get transmissions(): number {
-    let most = 0;
-    for (const { pieces } of this.#messages.values()) {
-      for (const { times } of pieces.values()) most = Math.max(most, times);
-    }
-    return most;
+    return Math.max(0, ...this.#pieces.values());
   }
 }

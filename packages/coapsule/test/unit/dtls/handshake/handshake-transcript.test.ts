@@ -126,7 +126,13 @@ suite('the transcript of a handshake', () => {
     assert.equal(transcript.datagrams.length, 64);
     assert.equal(transcript.leftOut, 936);
     assert.deepEqual([transcript.datagrams[39]?.atMs, transcript.datagrams[40]?.atMs], [39, 976]);
-    for (let i = 0; i < 100; i++) transcript.note(trace(1000), 1000);
-    assert.equal(transcript.datagrams.at(-1)?.contents.length, 24);
+    // And not more than 96 contents beyond the first of each datagram; what goes makes room.
+    for (let i = 0; i < 200; i++) transcript.note(trace(1000), 1000);
+    assert.equal(transcript.datagrams.at(-1)?.contents.length, 97);
+    for (let i = 1001; i < 1100; i++) for (let j = 0; j < 5; j++) transcript.note(trace(i), i);
+    assert.equal(
+      transcript.datagrams.reduce((sum, { contents }) => sum + contents.length, 0),
+      64 + 96,
+    );
   });
 });
