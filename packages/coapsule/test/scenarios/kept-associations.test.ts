@@ -158,6 +158,39 @@ suite('a device that sleeps', () => {
   });
 });
 
+suite('a device that does it wrong', () => {
+  test('one that restores the same copy each hour loses its messages, is told of, and a new handshake heals it', () => {
+    const pair = new Pair({ security: 'dtls', server: { trace: true } });
+    get(pair);
+    for (let i = 0; i < 3; i++) get(pair);
+    const copy = exported(pair);
+    for (let hour = 0; hour < 24; hour++) {
+      pair.restart('client');
+      assert.equal(typeof imported(pair, copy), 'number');
+      post(pair, `${hour}`, 'NON');
+      pair.run(hourMs);
+    }
+    assert.equal(pair.served.length, 4 + 1, 'only the first use of the copy counts');
+    const told = pair.events.flatMap(({ side, output }) =>
+      side === 'server' && output.kind === 'out-of-step' ? [output.likely] : [],
+    );
+    assert.ok(told.length > 0 && told.every((likely) => likely === 'old-copy-restored'), told.join());
+    pair.restart('client');
+    assert.equal(get(pair).responses[0]?.code, Code.Content);
+    assert.equal(handshakes(pair), 2);
+  });
+
+  test('one that shakes hands at each wake is served each time, from the same address too', () => {
+    const pair = new Pair({ security: 'dtls' });
+    for (let hour = 0; hour < 24; hour++) {
+      pair.restart('client');
+      assert.equal(get(pair).responses[0]?.code, Code.Content);
+      pair.run(hourMs);
+    }
+    assert.equal(handshakes(pair), 24);
+  });
+});
+
 suite('a server that ends and comes back', () => {
   const kinds = [
     ['with connection ids and RFC 9853', {}],

@@ -1,6 +1,6 @@
 /**
  * Associations that outlive the process, on an open database: their keys, what may be written with them, and what
- * was read (docs/decisions/012).
+ * was read (docs/decisions/018).
  *
  * `apply` belongs inside a transaction of the caller: an edge must become durable before or together with what its
  * record causes. Keys leave this file only in `resume`; nothing here logs.

@@ -1,6 +1,6 @@
 /**
  * Associations that outlive this process or sleep: what of them is stored, how they leave and come back, and how a
- * peer proves after a crash that its records are new (docs/sleep-and-wake.md, docs/decisions/012).
+ * peer proves after a crash that its records are new (docs/sleep-and-wake.md, docs/decisions/018).
  *
  * Which numbers and edges are stored when is in `kept-associations.ts`, the bytes in `association-state.ts`.
  *

@@ -18,7 +18,7 @@
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
  * | keepAliveMs | ms without anything from the peer | none | 1 … | where we are the client; with role server, all |
- * | keepAssociations | | false | tell the surroundings what to store, so that associations outlive the process | docs/decisions/012 |
+ * | keepAssociations | | false | tell the surroundings what to store, so that associations outlive the process | docs/decisions/018 |
  * | cookieSecretLifetimeMs | ms | 60000 | 1 … | RFC 6347 §4.2.1 |
  * | finalFlightMs | ms | 240000 | 0 … | RFC 6347 §4.2.4: twice the MSL of TCP |
  * | keylog | | false | | |

@@ -1,6 +1,6 @@
 /**
  * What associations need that are to outlive this process: write sequence numbers reserved ahead, and the right edge
- * of each replay window stored before what lies beyond it counts (docs/decisions/012).
+ * of each replay window stored before what lies beyond it counts (docs/decisions/018).
  *
  * The surroundings store both, in the order of the outputs. After a crash an association goes on with the first
  * number that was not reserved, so that no nonce is used twice; and a record beyond the stored edge was never

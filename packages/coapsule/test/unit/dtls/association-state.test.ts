@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import {
   type AssociationState,
@@ -71,6 +73,17 @@ suite('the state of an association as bytes', () => {
         assert.deepEqual(decode(encodeAssociationState(nodeCrypto, state)), state);
       }
     }
+  });
+
+  test('the documentation prints the layout and the largest size as they are', () => {
+    const root = join(import.meta.dirname, '../../../../..');
+    const source = readFileSync(join(root, 'packages/coapsule/src/core/dtls/association-state.ts'), 'utf8');
+    const document = readFileSync(join(root, 'docs/sleep-and-wake.md'), 'utf8');
+    const rows = [...source.matchAll(/^ \* (\|.*\|)$/gm)].map(([, row = '']) => row);
+    assert.ok(rows.length > 15);
+    for (const row of rows) assert.ok(document.includes(row), row);
+    assert.ok(source.includes('At most 186 bytes'));
+    assert.ok(document.includes('At most 186 bytes'));
   });
 
   test('any bit that changed is noticed', () => {
