@@ -370,6 +370,11 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     let handshake = this.#pending.allAt(address).find((one) => equalBytes(one.clientRandom, random));
     if (handshake === undefined) {
+      if (this.#farewells.hasRefused(address, random, now)) {
+        this.#discard(address, 'repeated-client-hello');
+        this.#repeatFarewell(address, now);
+        return;
+      }
       const refusal = this.#admission.admit(address, now);
       if (refusal !== undefined) {
         this.#discard(address, refusal.reason);
@@ -466,7 +471,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.#connectionIds.release(handshake.association);
     const { failure, writeSequenceEpoch0 } = outcome;
     if (failure.alertSent !== undefined && writeSequenceEpoch0 !== undefined) {
-      this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now);
+      const random = outcome.isHelloRefused ? handshake.clientRandom : undefined;
+      this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now, random);
     }
     const { association, role } = handshake;
     this.#emit({ kind: 'handshake-failed', association, address, role, failure });

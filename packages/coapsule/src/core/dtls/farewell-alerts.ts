@@ -8,6 +8,7 @@
  * @module
  */
 
+import { equalBytes } from '../foundation/bytes.ts';
 import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { type AlertDescription, encodeAlert } from './alert.ts';
@@ -18,6 +19,8 @@ const farewellLimits = { alerts: 256, repetitions: 8, lifetimeMs: 10_000 } as co
 
 interface Farewell {
   readonly description: AlertDescription;
+  /** Of the ClientHello that was refused, when it was that. */
+  readonly clientRandom: Uint8Array | undefined;
   readonly until: Instant;
   sequenceNumber: number;
   lastSent: Instant;
@@ -34,8 +37,18 @@ export class FarewellAlerts {
     this.#leastIntervalMs = leastIntervalMs;
   }
 
-  /** An alert was sent in epoch 0; the next record there has `sequenceNumber`. */
-  add(address: PeerAddress, description: AlertDescription, sequenceNumber: number, now: Instant): void {
+  /**
+   * An alert was sent in epoch 0; the next record there has `sequenceNumber`.
+   *
+   * @param clientRandom Of a ClientHello that was refused for what is in it.
+   */
+  add(
+    address: PeerAddress,
+    description: AlertDescription,
+    sequenceNumber: number,
+    now: Instant,
+    clientRandom?: Uint8Array,
+  ): void {
     this.#byAddress.delete(address.key);
     for (const [key, { until }] of this.#byAddress) {
       if (until > now && this.#byAddress.size < farewellLimits.alerts) break;
@@ -43,11 +56,19 @@ export class FarewellAlerts {
     }
     this.#byAddress.set(address.key, {
       description,
+      clientRandom,
       until: after(now, farewellLimits.lifetimeMs),
       sequenceNumber,
       lastSent: now,
       repetitionsLeft: farewellLimits.repetitions,
     });
+  }
+
+  /** Whether this ClientHello was refused a moment ago: it will be refused again. */
+  hasRefused(address: PeerAddress, clientRandom: Uint8Array, now: Instant): boolean {
+    const farewell = this.#byAddress.get(address.key);
+    if (farewell?.clientRandom === undefined || farewell.until <= now) return false;
+    return equalBytes(farewell.clientRandom, clientRandom);
   }
 
   /** A new handshake with the address begins. */

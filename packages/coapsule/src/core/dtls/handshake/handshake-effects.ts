@@ -276,6 +276,7 @@ export class HandshakeEffects implements HandshakeContext {
     this.outcome = {
       kind: 'failed',
       failure: { ...this.#refined(failure), transcript: this.#datagrams.datagrams },
+      isHelloRefused: this.role === 'server' && this.outgoing.flight === undefined,
       ...(isInEpoch0 ? { writeSequenceEpoch0: this.outgoing.records.sequence[0] } : {}),
     };
     this.state = new Ended();

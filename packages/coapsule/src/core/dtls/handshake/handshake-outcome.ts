@@ -47,6 +47,8 @@ export interface Failed {
   readonly failure: HandshakeFailure;
   /** Next sequence number to write in epoch 0, when the last alert went out there: it may have to be repeated. */
   readonly writeSequenceEpoch0?: number;
+  /** Server: the ClientHello alone was the reason, so that it will be refused again. */
+  readonly isHelloRefused: boolean;
 }
 
 /** What a handshake is started with. */

@@ -11,6 +11,7 @@ import { AlertDescription } from '../../alert.ts';
 import { type CipherSuite, signsKeyExchange, suiteById } from '../../cipher-suites.ts';
 import type { CertificateType, EndpointCredentials } from '../../credentials.ts';
 import { readCertificateTypes } from '../extensions/certificate-types.ts';
+import { emptyRenegotiationInfoScsv } from '../extensions/renegotiation-info.ts';
 import { readSignatureAlgorithms } from '../extensions/signature-algorithms.ts';
 import { namedGroups, readSupportedGroups } from '../extensions/supported-groups.ts';
 import type { FailureOfState } from '../handshake-context.ts';
@@ -128,9 +129,12 @@ function goesWith(suite: CipherSuite, type: PublicKeyType): boolean {
   return (suite.keyExchange === 'ECDHE_RSA') === (type === 'rsa');
 }
 
+/** Values that are no suites (RFC 5746 §3.3, RFC 7507 §2). */
+const signals: ReadonlySet<number> = new Set([emptyRenegotiationInfoScsv, 0x5600]);
+
 /** The first 16 suites by name or number, and how many more there are: a ClientHello has room for thousands. */
 function suiteTexts(ids: readonly number[]): string {
-  return shortList(ids.map((id) => suiteById(id)?.name ?? hexText(id)));
+  return shortList(ids.filter((id) => !signals.has(id)).map((id) => suiteById(id)?.name ?? hexText(id)));
 }
 
 function hexTexts(values: readonly number[]): string {
