@@ -93,14 +93,14 @@ suite('messages in pieces', () => {
 
   test('D2: an announced length of 2^24 - 1 bytes keeps nothing, from each of many peers', () => {
     const peers = long ? 10_000 : 1000;
-    const server = new LonelyLayer('server', { maxHandshakes: peers, maxHandshakesPerHost: peers });
+    const server = new LonelyLayer('server', { maxHandshakesPerHost: 1000 });
     for (let i = 0; i < peers; i++) {
       const peer = ipAddress('192.0.2.77', 1000 + i);
       const client = halfOpenFrom(server, peer, i);
       const header = Uint8Array.of(16, 0xff, 0xff, 0xff, 0, 2, 0, 0, 0, 0, 0, 1, 0x61);
       server.give(client.record(22, header), peer);
     }
-    assert.deepEqual(server.layer.usage, { associations: 0, handshakes: peers, keptBytes: 0 });
+    assert.deepEqual(server.layer.usage, { associations: 0, handshakes: 1000, keptBytes: 0 });
   });
 
   test('D3: 65,535 messages of the future from one peer are kept up to 16 KiB, and the handshake completes', () => {
