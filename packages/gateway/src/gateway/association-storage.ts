@@ -3,9 +3,10 @@
  *
  * Writes go through the same group commits as readings, in order, so that a reading is never durable before what
  * recognises its record when it is replayed. What an earlier process left is used only where its key still counts:
- * the stamp of each (device-directory.ts) is compared first, and keys that are not in the store are compared too.
+ * the stamp of each (device-directory.ts) is compared first.
+ *
+ * Each change is in the queue of the store when its call returns: what the library asks for later comes after it.
  */
-import { createHmac } from 'node:crypto';
 import {
   type AssociationStore,
   ipAddress,
@@ -22,7 +23,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 /** What the storage works with. */
 export interface StorageContext {
   readonly store: Pick<Store, 'changeAssociation' | 'resumeAssociations'>;
-  readonly directory: Pick<DeviceDirectory, 'admission' | 'isCurrent'>;
+  readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
   readonly clock: WallClock;
   readonly log: Log;
 }
@@ -33,11 +34,11 @@ const endpoint = 'coaps';
 /** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
 const maxAgeMs = 30 * 24 * 3_600_000;
 
-/** About 30 MB on the disk, and half a second at the start. */
-const maxCount = 50_000;
+/** About 10 MB on the disk. */
+const maxCount = 20_000;
 
-/** Separates the stamp of a key from its fingerprint; no stamp holds it. */
-const separator = '#';
+/** Keys that are compared at the same time: the store answers from another thread. */
+const comparedAtOnce = 500;
 
 /** See the module comment. */
 export class AssociationStorage implements AssociationStore {
@@ -52,10 +53,13 @@ export class AssociationStorage implements AssociationStore {
     const nowMs = clock();
     const rows = await store.resumeAssociations({ endpoint, ahead, nowMs, maxAgeMs, maxCount });
     const resumable: ResumableAssociation[] = [];
-    for (const row of rows) {
-      const association = await this.#resumable(row);
-      if (association === undefined) await this.remove(row.name);
-      else resumable.push(association);
+    for (let start = 0; start < rows.length; start += comparedAtOnce) {
+      const group = rows.slice(start, start + comparedAtOnce);
+      const compared = await Promise.all(group.map((row) => this.#resumable(row)));
+      for (const [i, association] of compared.entries()) {
+        if (association !== undefined) resumable.push(association);
+        else await this.remove((group[i] as ResumedRow).name);
+      }
     }
     if (rows.length > 0) {
       log.detail(1, `${resumable.length} of ${rows.length} secured associations go on without a handshake`);
@@ -63,11 +67,10 @@ export class AssociationStorage implements AssociationStore {
     return resumable;
   }
 
-  async add(kept: KeptAssociation): Promise<void> {
+  add(kept: KeptAssociation): Promise<void> {
     const { store, clock } = this.#context;
     const { authentication, address, certificateExpiresAt } = kept;
-    const keyStamp = await this.#stampOf(identityText(kept.identity), String(kept.context));
-    await store.changeAssociation({
+    return store.changeAssociation({
       kind: 'add',
       nowMs: clock(),
       row: {
@@ -79,7 +82,7 @@ export class AssociationStorage implements AssociationStore {
         identity: kept.identity.slice(),
         authentication: authentication.kind,
         credential: credentialOf(authentication)?.slice(),
-        keyStamp,
+        keyStamp: String(kept.context),
         expiresAtMs: certificateExpiresAt?.getTime(),
         state: kept.state.slice(),
         reserved: kept.reserved,
@@ -113,18 +116,16 @@ export class AssociationStorage implements AssociationStore {
   /** Undefined for one that was made with a key that does not count any more. */
   async #resumable(row: ResumedRow): Promise<ResumableAssociation | undefined> {
     const { name, identity, state, writeFrom, reserved, edge, exact, expiresAtMs } = row;
-    const [context = ''] = row.keyStamp.split(separator);
     const who = identityText(identity);
     const authentication = authenticationOf(row);
     if (authentication === undefined) return undefined;
-    if (!(await this.#context.directory.isCurrent(who, context))) return undefined;
-    if ((await this.#stampOf(who, context)) !== row.keyStamp) return undefined;
+    if (!(await this.#context.directory.isCurrent(who, row.keyStamp))) return undefined;
     return {
       name,
       address: ipAddress(row.host, row.port),
       identity,
       authentication,
-      context,
+      context: row.keyStamp,
       certificateExpiresAt: expiresAtMs === undefined ? undefined : new Date(expiresAtMs),
       state,
       writeFrom,
@@ -132,16 +133,6 @@ export class AssociationStorage implements AssociationStore {
       edge,
       exact,
     };
-  }
-
-  /** A key of the store has a version; another one may be a different key in the next process. */
-  async #stampOf(identity: string, context: string): Promise<string> {
-    if (context.startsWith('store:')) return context;
-    const key = (await this.#context.directory.admission(identity))?.key;
-    if (key === undefined) return context;
-    // So few bits that nobody can find the key by them.
-    const fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
-    return `${context}${separator}${fingerprint}`;
   }
 }
 

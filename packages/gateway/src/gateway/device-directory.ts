@@ -6,6 +6,7 @@
  * that names its source and version; the association keeps it, and it is good for as long as a look-up of the same
  * identity would give the same stamp. Which associations there are is not known here (association-review.ts).
  */
+import { createHmac } from 'node:crypto';
 import { defaultRules, parseRule, type Rule } from '../access/rule.ts';
 import type { PskEntry } from '../server/serve-options.ts';
 import type { Device } from '../store/device-table.ts';
@@ -29,7 +30,7 @@ const maxKept = 10_000;
  * Where a key comes from, and which version of it. Compared, never taken apart: an association whose identity has
  * another stamp now is out of date, whatever changed.
  */
-export type KeyStamp = 'command-line' | 'demo' | 'any' | `store:${string}`;
+export type KeyStamp = `${'command-line' | 'demo' | 'any' | 'store'}:${string}`;
 
 /** A key for a handshake, in the form of the library's key look-up. */
 export interface Admission {
@@ -142,6 +143,9 @@ function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
   return `store:${addedAtMs} ${keyVersion}`;
 }
 
-function fixedEntry(key: Uint8Array, identity: string, stamp: KeyStamp): Entry {
-  return { key, rules: defaultRules(identity), stamp };
+/** A key that is not in the store has no version: another process may have another one under the same name. */
+function fixedEntry(key: Uint8Array, identity: string, source: 'command-line' | 'demo' | 'any'): Entry {
+  // So few bits that nobody can find the key by them.
+  const fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
+  return { key, rules: defaultRules(identity), stamp: `${source}:${fingerprint}` };
 }

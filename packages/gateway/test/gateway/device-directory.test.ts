@@ -68,23 +68,27 @@ test('a key comes with the stamp of its source, which is current until the sourc
     stamps.set(identity, (await known.admission(identity))?.context);
     assert.equal(await known.isCurrent(identity, stamps.get(identity)), true, identity);
   }
-  assert.deepEqual([...stamps.values()], [stamp, 'command-line', 'demo', 'any']);
+  assert.deepEqual(
+    [...stamps.values()].map((one) => String(one).replace(/:[\da-f]{8}$/, '')),
+    [stamp, 'command-line', 'demo', 'any'],
+  );
   stored.set('a', device({ keyVersion: 2 }));
   for (const id of ['demo', 'whoever', 'cli']) stored.set(id, device({ id }));
   for (const [identity, before] of stamps) {
     assert.equal(await known.isCurrent(identity, before), identity === 'cli', identity);
   }
   stored.delete('a');
-  assert.equal((await known.admission('a'))?.context, 'any');
+  assert.match(String((await known.admission('a'))?.context), /^any:/);
 });
 
 test('an association gets the rights of its own source only, never those of a device of the same name', async () => {
   const stored = new Map<string, Device>();
   const known = directory(stored);
-  assert.equal((await known.rules('demo', 'demo'))?.length, 3);
+  const published = (await known.admission('demo'))?.context;
+  assert.equal((await known.rules('demo', published))?.length, 3);
   stored.set('demo', device({ id: 'demo', rules: ['*:/*'] }));
   known.storeChanged();
-  assert.equal(await known.rules('demo', 'demo'), undefined);
+  assert.equal(await known.rules('demo', published), undefined);
   assert.equal((await known.rules('demo', stamp))?.length, 1);
 });
 

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { ipAddress, type KeptAssociation } from 'coapsule';
+import { AssociationStorage } from '../../src/gateway/association-storage.ts';
+import { lineLog } from '../../src/server/log.ts';
+import { Store } from '../../src/store/store.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+function kept(name: string, changes: Partial<KeptAssociation> = {}): KeptAssociation {
+  return {
+    name,
+    address: ipAddress('192.0.2.1', 40_000),
+    identity: text(name),
+    authentication: { kind: 'psk' },
+    context: `store:1 ${name}`,
+    certificateExpiresAt: undefined,
+    state: new Uint8Array(186).fill(1),
+    reserved: 64,
+    edge: 0,
+    ...changes,
+  };
+}
+
+async function fixture(t: TestContext) {
+  const store = await Store.open(temporaryFolder(t));
+  t.after(() => store.close());
+  const current = new Set<unknown>();
+  const storage = new AssociationStorage({
+    store,
+    directory: { isCurrent: async (_identity, stamp) => current.has(stamp) },
+    clock: () => 1_000_000,
+    log: lineLog(() => {}, 0),
+  });
+  return { storage, current };
+}
+
+test('what was kept comes back whole, with what it was proved with', async (t) => {
+  const { storage, current } = await fixture(t);
+  const certificateExpiresAt = new Date(2_000_000);
+  const all = [
+    kept('psk'),
+    kept('x509', {
+      authentication: { kind: 'x509', certificate: Uint8Array.of(1) },
+      certificateExpiresAt,
+    }),
+    kept('raw', { authentication: { kind: 'raw-public-key', publicKey: Uint8Array.of(2) } }),
+  ];
+  for (const one of all) {
+    current.add(one.context);
+    await storage.add(one);
+  }
+  const resumed = await storage.resume(64);
+  assert.deepEqual(
+    resumed.toSorted((a, b) => a.name.localeCompare(b.name)),
+    all
+      .toSorted((a, b) => a.name.localeCompare(b.name))
+      .map((one) => ({ ...one, writeFrom: 64, reserved: 128, exact: false })),
+  );
+});
+
+test('an association whose key does not count any more is not taken over, and forgotten', async (t) => {
+  const { storage, current } = await fixture(t);
+  await storage.add(kept('rotated'));
+  await storage.add(kept('same'));
+  current.add(kept('same').context);
+  assert.deepEqual(
+    (await storage.resume(64)).map(({ name }) => name),
+    ['same'],
+  );
+  current.add(kept('rotated').context);
+  assert.equal((await storage.resume(64)).length, 1);
+});
+
+test('what is asked for at once becomes durable in that order: an edge of a new association is not lost', async (t) => {
+  const { storage, current } = await fixture(t);
+  current.add(kept('a').context);
+  await Promise.all([
+    storage.add(kept('a')),
+    storage.setEdge('a', 7),
+    storage.reserve('a', 500),
+    storage.setEdge('a', 9),
+  ]);
+  const [resumed] = await storage.resume(64);
+  assert.equal(resumed?.edge, 9);
+  assert.equal(resumed?.writeFrom, 500);
+});
