@@ -7,21 +7,19 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type CredentialKind, credentialKinds } from './dtls-credentials.ts';
-import type { RogueContent, RogueStep } from './dtls-rogue-peer.ts';
-import { roguePeer } from './dtls-rogue-plays.ts';
+import {
+  changedOnce,
+  flightOf,
+  isRight,
+  roguePeer,
+  type Script,
+  type Trace,
+  textOf,
+} from './dtls-rogue-plays.ts';
+import { ResumingClient, ResumingServer } from './dtls-rogue-resumption.ts';
+import type { LonelyLayer } from './dtls-scripted-peer.ts';
 
 const long = process.env['COAPSULE_LONG'] === '1';
-
-type Trace = readonly RogueStep[];
-
-/** One shape of handshake: which messages a side sends, and in which places it may leave some out. */
-interface Script {
-  readonly right: Trace;
-  /** Other sequences of messages that the RFC allows. */
-  readonly alsoRight: readonly Trace[];
-  /** Messages that have no place in the sequence. */
-  readonly foreign: readonly RogueContent[];
-}
 
 let traces = 0;
 let right = 0;
@@ -38,14 +36,14 @@ for (const kind of credentialKinds) {
       });
 
       test(`D8: a ${role} that changes one thing connects only where that is allowed`, () => {
-        for (const trace of changed(script.right, script)) play(role, kind, script, trace);
+        for (const trace of changedOnce(script.right, script)) play(role, kind, script, trace);
       });
 
       test(`D8: a ${role} that changes two things connects only where that is allowed`, () => {
         const stride = long ? 1 : 23;
         let pairs = 0;
-        for (const once of changed(script.right, script)) {
-          for (const twice of changed(once, script)) {
+        for (const once of changedOnce(script.right, script)) {
+          for (const twice of changedOnce(once, script)) {
             if (pairs++ % stride === 0) play(role, kind, script, twice);
           }
         }
@@ -54,20 +52,51 @@ for (const kind of credentialKinds) {
   });
 }
 
+suite('a session that goes on', () => {
+  const scripts = {
+    client: {
+      right: flightOf(),
+      alsoRight: [],
+      foreign: ['HelloRequest', 'ClientHello', 'Certificate', 'ClientKeyExchange', 'CertificateVerify'],
+    },
+    server: {
+      right: flightOf('ServerHello'),
+      alsoRight: [],
+      foreign: ['HelloRequest', 'Certificate', 'ServerKeyExchange', 'ServerHelloDone', 'NewSessionTicket'],
+    },
+  } as const satisfies Record<string, Script>;
+
+  for (const role of ['client', 'server'] as const) {
+    const script: Script = scripts[role];
+
+    /** Plays the trace to a layer of the other role, which knows the session. */
+    const goesOn = (trace: Trace): boolean => {
+      const peer = role === 'client' ? new ResumingClient() : new ResumingServer();
+      const { layer }: { layer: LonelyLayer } = peer;
+      for (const step of trace) peer.send(step);
+      layer.wait(5000);
+      assert.ok(!layer.connected || layer.all('connected')[0]?.resumed === true);
+      return layer.connected;
+    };
+
+    test(`D8: a ${role} that changes one or two things goes on only where that is allowed`, () => {
+      assert.ok(goesOn(script.right));
+      const once = changedOnce(script.right, script);
+      for (const trace of [...once, ...once.flatMap((changed) => changedOnce(changed, script))]) {
+        const isAllowed = isRight(script, trace);
+        traces++;
+        if (isAllowed) right++;
+        assert.equal(goesOn(trace), isAllowed, textOf(trace));
+      }
+    });
+  }
+});
+
 test('more than 500 traces were played, and few of them were right', (context) => {
   const counts = `${right} of ${traces} traces`;
   context.diagnostic(counts);
   assert.ok(traces > 500 && right > 0 && right < traces / 4, counts);
 });
-
-/** Messages of epoch 0 in this order, then ChangeCipherSpec and Finished. */
-function flightOf(...contents: readonly RogueContent[]): Trace {
-  return [
-    ...contents.map((content) => ({ content, epoch: 0 })),
-    { content: 'ChangeCipherSpec', epoch: 0 },
-    { content: 'Finished', epoch: 1 },
-  ];
-}
 
 /** Flight 5. */
 function clientScript(kind: CredentialKind): Script {
@@ -104,27 +133,6 @@ function serverScript({ client, server }: CredentialKind): Script {
   };
 }
 
-/** Everything one change can make of a trace. */
-function changed(trace: Trace, { foreign }: Script): Trace[] {
-  const made: Trace[] = [];
-  for (const [i, step] of trace.entries()) {
-    const [before, after] = [trace.slice(0, i), trace.slice(i + 1)];
-    made.push([...before, ...after]);
-    made.push([...before, step, step, ...after]);
-    for (const epoch of [0, 1, 2]) {
-      if (epoch !== step.epoch) made.push([...before, { ...step, epoch }, ...after]);
-    }
-    for (const content of foreign) made.push([...before, { content, epoch: step.epoch }, step, ...after]);
-    for (let j = i + 1; j < trace.length; j++) {
-      const swapped = [...trace];
-      swapped[i] = trace[j] as RogueStep;
-      swapped[j] = step;
-      made.push(swapped);
-    }
-  }
-  return made;
-}
-
 function play(role: 'client' | 'server', kind: CredentialKind, script: Script, trace: Trace): void {
   const isAllowed = isRight(script, trace);
   traces++;
@@ -139,32 +147,4 @@ function connects(role: 'client' | 'server', kind: CredentialKind, trace: Trace)
   layer.wait(5000);
   assert.equal(layer.all('application-data').length, 0);
   return layer.connected;
-}
-
-/**
- * Whether some beginning of the trace is a handshake: all its messages in one of the right orders and in their epochs, and
- * a ChangeCipherSpec when the keys are there. ChangeCipherSpec has no number, so a datagram with it may overtake others or
- * come twice (RFC 6347 §4.2.2); and Finished, whatever comes behind that, may overtake it.
- */
-function isRight({ right, alsoRight }: Script, trace: Trace): boolean {
-  return [right, ...alsoRight].some((one) => {
-    const messages = one.filter(({ content }) => content !== 'ChangeCipherSpec');
-    const lastInClear = messages.length - 1;
-    let [taken, hasChanged] = [0, false];
-    for (const step of trace) {
-      if (step.content === 'ChangeCipherSpec') {
-        if (step.epoch === 0 && taken >= lastInClear) hasChanged = true;
-      } else if (taken < messages.length) {
-        const expected = messages[taken];
-        if (expected?.content !== step.content || expected.epoch !== step.epoch) return false;
-        taken++;
-      }
-      if (taken === messages.length && hasChanged) return true;
-    }
-    return false;
-  });
-}
-
-function textOf(trace: Trace): string {
-  return trace.map(({ content, epoch }) => `${content} in ${epoch}`).join(', ');
 }
