@@ -128,6 +128,31 @@ describe('guessing a pre-shared key', () => {
     assert.equal(tryKey(server, at('192.0.2.7')), 'connected');
   });
 
+  test('counts also when the guesser does not wait for the answer and begins anew', () => {
+    const server = new LonelyLayer('server');
+    const peer = at('192.0.2.66');
+    let taken = 0;
+    for (let i = 0; i < 100; i++) {
+      const client = new ScriptedClient({ key: encodeUtf8(`guess ${i}`), seed: i });
+      const flight4 = begin(server, peer, client);
+      if (flight4.length === 0) continue;
+      client.takeServerFlight(flight4);
+      const { keyExchange, finished } = client.secondFlight();
+      const { length } = server.all('psk-lookup');
+      server.give(
+        concatBytes(
+          client.messageRecord(keyExchange),
+          client.changeCipherSpec(),
+          client.sealedFinished(finished),
+        ),
+        peer,
+      );
+      taken += server.all('psk-lookup').length - length;
+      server.wait(20);
+    }
+    assert.ok(taken <= 12, `${taken} guesses in 2 s`);
+  });
+
   test('the addresses of an IPv6 network of 64 bits count as one', () => {
     const attempts = new FailedAttempts(nodeCrypto, 60_000);
     for (let i = 0; i < 20; i++) attempts.noteFailure(`2001:db8::${i}`, encodeUtf8(`${i}`), instant(0));

@@ -453,8 +453,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     if (!this.#pending.remove(handshake)) return;
     const { address } = handshake;
-    const failed = outcome.kind === 'failed' ? outcome.failure : undefined;
-    this.#admission.noteEnd(handshake.association, address, failed, now);
+    this.#admission.noteEnd(handshake, outcome.kind === 'established', now);
     if (outcome.kind === 'established') {
       for (const other of this.#pending.allAt(address)) {
         this.#giveUp(other, 'replaced', 'the client began again', now);

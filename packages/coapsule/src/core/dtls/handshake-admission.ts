@@ -106,19 +106,13 @@ export class HandshakeAdmission {
   }
 
   /** A handshake of a client is over. */
-  noteEnd(
-    association: AssociationId,
-    { host }: PeerAddress,
-    failure: HandshakeFailure | undefined,
-    now: Instant,
-  ): void {
+  noteEnd({ association, address, hasDoubtfulKey }: Handshake, isConnected: boolean, now: Instant): void {
     const identity = this.#identities.get(association);
     if (identity === undefined) return;
     this.#identities.delete(association);
-    if (failure === undefined) this.#attempts.noteSuccess(host, identity);
-    else if (failure.cause === 'psk-mismatch' || failure.cause === 'unknown-identity') {
-      this.#attempts.noteFailure(host, identity, now);
-    }
+    if (isConnected) this.#attempts.noteSuccess(address.host, identity);
+    // Whatever ended it: a guesser who begins anew has his earlier handshakes replaced, and they count.
+    else if (hasDoubtfulKey) this.#attempts.noteFailure(address.host, identity, now);
   }
 
   /** Whether to tell about a client that never began; at most so often. */

@@ -269,6 +269,13 @@ export class HandshakeEffects implements HandshakeContext {
     this.end({ ...failure, alertSent });
   }
 
+  /** Ends a handshake that the peer does not go on with: for a wrong key, when that may be it, or for how far it came. */
+  endForSilence(verdict: 'silence' | 'no-answer'): void {
+    const { facts } = this;
+    const mayBeTheKey = this.role === 'client' && facts.isFinishedSent && facts.usesPsk;
+    this.end(mayBeTheKey ? this.evidence.failure(verdict) : failureBySilence(facts));
+  }
+
   /** Ends the handshake in silence. */
   end(failure: HandshakeFailure): void {
     if (this.#blamesSession(failure)) this.sessionsAsClient.forgetOffered();

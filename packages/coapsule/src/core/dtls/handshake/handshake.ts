@@ -27,7 +27,6 @@ import { traceAlert, traceChangeCipherSpec, traceReceived } from './handshake-tr
 import { HandshakeType } from './handshake-type.ts';
 import { decodeMessageFragment } from './message-header.ts';
 import { startServer } from './server-12/index.ts';
-import { failureBySilence } from './silence.ts';
 import type { UnprovenSign } from './unproven-end.ts';
 
 /** One handshake with one peer. Call `settle` after the records of each datagram. */
@@ -85,6 +84,11 @@ export class Handshake {
   /** How it ended, once it has. */
   get outcome(): HandshakeOutcome | undefined {
     return this.#effects.outcome;
+  }
+
+  /** Server: whether the client's key or identity looks wrong, however the handshake ends. */
+  get hasDoubtfulKey(): boolean {
+    return this.#effects.evidence.speaksAgainstKey;
   }
 
   /** Bytes kept of what the peer sent, for tests of the limits. */
@@ -169,9 +173,7 @@ export class Handshake {
     this.#effects.now = now;
     const expired = this.#clock.expired(this.#isSilenceLimited, now);
     if (expired !== undefined) {
-      const { evidence, facts } = this.#effects;
-      const mayBeTheKey = this.role === 'client' && facts.isFinishedSent && facts.usesPsk;
-      this.#effects.end(mayBeTheKey ? evidence.failure('silence') : failureBySilence(facts));
+      this.#effects.endForSilence('silence');
     } else if (
       this.#effects.flightMachine.deadline !== undefined &&
       this.#effects.flightMachine.deadline <= now
@@ -374,8 +376,7 @@ export class Handshake {
     if (verdict === 'bad-finished') {
       this.#effects.endWithAlert(this.#effects.evidence.failure(verdict), AlertDescription.DecryptError);
     } else if (verdict === 'no-answer') {
-      const { evidence, facts } = this.#effects;
-      this.#effects.end(evidence.usesPsk ? evidence.failure(verdict) : failureBySilence(facts));
+      this.#effects.endForSilence(verdict);
     } else {
       this.#effects.state.handleTimerExpired?.(this.#effects);
       if (this.#effects.outcome !== undefined) return;

@@ -62,6 +62,14 @@ export class KeyEvidence {
     return this.#hasChangeCipherSpec;
   }
 
+  /**
+   * Server: whether something speaks against the client's key or identity, however the handshake ends. The same for an
+   * identity that is unknown and for a wrong key, before a Finished and after it.
+   */
+  get speaksAgainstKey(): boolean {
+    return this.usesPsk && this.#unopenedRecords > 0;
+  }
+
   /** A protected handshake record could not be opened. */
   noteUnopenedRecord(): void {
     this.#unopenedRecords++;
