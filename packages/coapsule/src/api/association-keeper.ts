@@ -10,6 +10,7 @@ import type { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { EndpointOutput } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { AssociationStore, ResumableAssociation } from './association-store.ts';
+import type { PeerSecurity } from './peer-info.ts';
 
 /** Write sequence numbers reserved for each association at the start: enough for a device that sends now and then. */
 const reservedAtStart = 64;
@@ -74,11 +75,11 @@ export class AssociationKeeper {
     return label;
   }
 
-  /** Asks the store for what an output wants; `label` is for an association to be kept. */
-  handle(output: KeepingOutput, label: AssociationLabel | undefined): void {
+  /** Asks the store for what an output wants. */
+  handle(output: KeepingOutput, security: PeerSecurity | undefined): void {
     const { association } = output;
     if (output.kind === 'keep-association') {
-      if (label !== undefined) this.#add(output, label);
+      if (security?.kind === 'dtls') this.#add(output, labelOf(security));
       return;
     }
     const entry = this.#entries.get(association);
@@ -150,6 +151,11 @@ export class AssociationKeeper {
         this.#run((endpoint, now) => endpoint.stopKeeping(association, now));
       });
   }
+}
+
+function labelOf(security: Extract<PeerSecurity, { kind: 'dtls' }>): AssociationLabel {
+  const { association: name, context, certificateExpiresAt } = security;
+  return { name, context, certificateExpiresAt };
 }
 
 function importInto(endpoint: Endpoint, kept: ResumableAssociation, now: Instant) {

@@ -256,7 +256,7 @@ export class Listener {
       case 'reserve-sequence':
       case 'advance-edge': {
         const security = this.#associations.get(output.association);
-        this.#keeper?.handle(output, security?.kind === 'dtls' ? labelOf(security) : undefined);
+        this.#keeper?.handle(output, security);
         return;
       }
       case 'closed': {
@@ -373,11 +373,6 @@ export class Listener {
     const security = peer.association === undefined ? undefined : this.#associations.get(peer.association);
     return { address: peer.address, security: security ?? noSecurity };
   }
-}
-
-function labelOf(security: Extract<PeerSecurity, { kind: 'dtls' }>) {
-  const { association: name, context, certificateExpiresAt } = security;
-  return { name, context, certificateExpiresAt };
 }
 
 function parseListenUri(uri: string): { scheme: 'coap' | 'coaps'; host: string; port: number } {
