@@ -190,8 +190,6 @@ export class Handshake {
     else this.#effects.endWithAlert(failure, alert);
   }
 
-  // Records.
-
   #receivePlaintext(record: RecordView): void {
     const fragment = fragmentOf(record);
     switch (record.recordType) {
@@ -281,9 +279,9 @@ export class Handshake {
       if (!this.#effects.evidence.hasChangeCipherSpec) this.#discard('unexpected-change-cipher-spec');
       return;
     }
-    const isAgain = this.#effects.evidence.hasChangeCipherSpec;
-    this.#effects.emit(traceChangeCipherSpec(this, this.#datagram, isAgain));
-    this.#effects.evidence.noteChangeCipherSpec();
+    const { evidence } = this.#effects;
+    this.#effects.emit(traceChangeCipherSpec(this, this.#datagram, evidence.hasChangeCipherSpec));
+    evidence.noteChangeCipherSpec();
     this.#effects.restartTimer();
     this.#advance({ kind: 'change-cipher-spec' });
     this.#drain();
@@ -380,8 +378,8 @@ export class Handshake {
     } else {
       this.#effects.state.handleTimerExpired?.(this.#effects);
       if (this.#effects.outcome !== undefined) return;
-      if (this.#effects.flightMachine.handle('timer-expired', this.#effects.now))
-        this.#effects.transmitAgain();
+      const isDue = this.#effects.flightMachine.handle('timer-expired', this.#effects.now);
+      if (isDue) this.#effects.transmitAgain();
     }
   }
 
