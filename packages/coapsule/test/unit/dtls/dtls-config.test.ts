@@ -46,6 +46,8 @@ suite('the settings of the DTLS layer', () => {
     assert.equal(config.mtu, 1232);
     assert.equal(config.initialTimeoutMs, 1000);
     assert.equal(config.maxTimeoutMs, 60_000);
+    assert.equal(config.handshakeTimeoutMs, 120_000);
+    assert.equal(config.handshakeStallMs, 15_000);
     assert.equal(config.keylog, false);
     assert.ok(Object.isFrozen(config));
   });
@@ -65,6 +67,8 @@ suite('the settings of the DTLS layer', () => {
     ['initialTimeoutMs', { initialTimeoutMs: 0 }],
     ['initialTimeoutMs', { initialTimeoutMs: 2000, maxTimeoutMs: 1000 }],
     ['handshakeTimeoutMs', { handshakeTimeoutMs: -1 }],
+    ['handshakeRate', { handshakeRate: 0 }],
+    ['maxAttemptDelayMs', { maxAttemptDelayMs: -1 }],
     ['maxHandshakes', { maxHandshakes: 0 }],
     ['maxHandshakesPerHost', { maxHandshakesPerHost: 0 }],
     ['maxAssociations', { maxAssociations: 0 }],
