@@ -121,9 +121,10 @@ suite('a handshake with credentials', () => {
   const count = process.env['COAPSULE_LONG'] === '1' ? 1000 : 100;
 
   for (const { name, client, server } of kinds) {
-    test(`${name}: completes at 10 % loss in all of ${count} runs, at 20 % with much disorder in 99 of 100, at 50 % in 90`, () => {
+    test(`${name}: completes within 60 s at 10 % loss in 999 of 1,000 runs, at 20 % with much disorder in 99 of 100, at 50 % in 90`, () => {
       for (const [conditions, config, least] of [
-        [{ lossRate: 0.1, delayMs: 40 }, {}, 100],
+        // Six transmissions fit 60 s; about 1 in 4,000 handshakes loses a datagram of each.
+        [{ lossRate: 0.1, delayMs: 40 }, {}, 99.9],
         [{ lossRate: 0.2, duplicateRate: 0.3, reorderRate: 0.3, jitterMs: 500 }, {}, 99],
         [{ lossRate: 0.5 }, { maxTimeoutMs: 3000, handshakeStallMs: 60_000 }, 90],
       ] as const) {
