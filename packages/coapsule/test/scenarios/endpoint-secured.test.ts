@@ -72,6 +72,8 @@ for (const [what, psk, cause] of [
     );
     assert.deepEqual(failures, [cause]);
     assert.equal(pair.served.length, 0);
+    // The Finished that did not open is counted by its reason (P04).
+    assert.ok((pair.server.counters.droppedByDtls['authentication-failed'] ?? 0) > 0);
     const applicationRecords = pair.network.sent.filter(({ datagram }) => datagram[0] === 23);
     assert.equal(applicationRecords.length, 0);
   });

@@ -5,6 +5,7 @@
  */
 
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
+import type { DtlsDiscardReason } from '../dtls/dtls-output.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayer } from '../message-layer/message-layer.ts';
@@ -41,6 +42,8 @@ export interface EndpointCounters {
   unsendable: number;
   /** Records kept back because the peer's new address was not proved (RFC 9146 §9). */
   keptBack: number;
+  /** What the DTLS layer dropped, by reason (requirement P04): `authentication-failed`, `handshake-rate`, … */
+  readonly droppedByDtls: Partial<Record<DtlsDiscardReason, number>>;
 }
 
 /** Tells about something dropped, where a trace is wanted. */

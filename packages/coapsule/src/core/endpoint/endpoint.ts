@@ -117,7 +117,14 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       peers,
       requests: new RequestTable(),
       outputs: new OutputQueue(),
-      counters: { malformedMessages: 0, unmatchedResponses: 0, overloaded: 0, unsendable: 0, keptBack: 0 },
+      counters: {
+        malformedMessages: 0,
+        unmatchedResponses: 0,
+        overloaded: 0,
+        unsendable: 0,
+        keptBack: 0,
+        droppedByDtls: {},
+      },
       renewals: new Map(),
     };
   }

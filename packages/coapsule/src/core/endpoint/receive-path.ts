@@ -130,9 +130,12 @@ export function receiveFromDtls(
       layers.outputs.push(output);
       traceDtls(layers, output);
       return;
-    case 'discarded':
+    case 'discarded': {
+      const { droppedByDtls } = layers.counters;
+      droppedByDtls[output.reason] = (droppedByDtls[output.reason] ?? 0) + 1;
       traceDiscarded(layers, 'dtls', output.address, output.reason);
       return;
+    }
   }
 }
 
