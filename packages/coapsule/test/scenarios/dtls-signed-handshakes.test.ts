@@ -219,6 +219,13 @@ describe('server_name (RFC 6066 §3) and ALPN (RFC 7301)', () => {
 });
 
 describe('record sizes (RFC 8449, RFC 6066 §4)', () => {
+  it('a peer that limits its records gets no datagram larger than one of them in the handshake', () => {
+    const pair = connected(pairOf({ maxRecordSize: 200 }));
+    for (const { from, datagram } of pair.network.sent) {
+      if (from.key === pair.server.address.key) assert.ok(datagram.length <= 200 + 50, `${datagram.length}`);
+    }
+  });
+
   for (const [toClient, toServer] of [
     [512, 16_384],
     [64, 100],

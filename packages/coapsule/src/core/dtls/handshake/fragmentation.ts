@@ -37,7 +37,10 @@ export interface PlannedRecord {
 /** A fragment with fewer bytes of the body than this is not worth its headers, unless it is all there is. */
 const leastFragment = 8;
 
-/** The records of each datagram, in order. */
+/**
+ * The records of each datagram, in order. A record whose headers alone leave no room in `mtu`, as with a connection id
+ * of 255 bytes (RFC 9146 §3), gets a datagram of its own, larger than that.
+ */
 export function planFlight(
   parts: readonly FlightPart[],
   { mtu, recordLimit }: FlightLimits,
@@ -55,10 +58,11 @@ export function planFlight(
     if (overhead + length > room && overhead + length <= mtu) nextDatagram();
     let offset = 0;
     do {
-      if (room < overhead + Math.min(leastFragment, length - offset)) nextDatagram();
+      const least = overhead + Math.min(leastFragment, length - offset);
+      if (room < least) nextDatagram();
       const taken = Math.min(
         length - offset,
-        room - overhead,
+        Math.max(room, least) - overhead,
         recordLimit - (isMessage ? messageHeaderLength : 0),
       );
       current.push({ part, offset, length: taken });

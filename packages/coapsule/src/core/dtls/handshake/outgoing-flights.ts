@@ -88,7 +88,9 @@ export class OutgoingFlights {
     if (flight === undefined || !this.records.hasNumbersLeft) return;
     this.#reduceDatagrams();
     this.#transmissions++;
-    const limits = { mtu: this.#limit, recordLimit: this.recordLimit };
+    // A peer with little room may have one buffer of the size of its records for whole datagrams (GnuTLS, Mbed TLS).
+    const largestRecord = this.recordLimit + this.records.overhead(this.isFinishedSent ? 1 : 0);
+    const limits = { mtu: Math.min(this.#limit, largestRecord), recordLimit: this.recordLimit };
     const { reducedTo } = this.effort;
     const datagrams = encodeFlight(flight, limits, this.records, (sent, bytes, index) => {
       const number = this.#datagrams + index;

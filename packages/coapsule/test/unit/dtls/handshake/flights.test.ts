@@ -62,6 +62,21 @@ suite('fragmentation (RFC 6347 §4.1.1.1, §4.2.3)', () => {
     assert.equal(planFlight(parts, { mtu: 45 + 14 + 53, recordLimit: 16_384 }).length, 1);
     assert.equal(planFlight(parts, { mtu: 45 + 14 + 52, recordLimit: 16_384 }).length, 2);
   });
+
+  test('comes to an end when the headers of a record are larger than the MTU', () => {
+    for (const recordOverhead of [100, 128, 300]) {
+      const part = { isMessage: true, length: 40, recordOverhead };
+      const records = planFlight([part, part], { mtu: 128, recordLimit: 16_384 }).flat();
+      for (const index of [0, 1]) {
+        const lengths = records.filter((record) => record.part === index).map(({ length }) => length);
+        assert.ok(lengths.every((length) => length > 0));
+        assert.equal(
+          lengths.reduce((sum, length) => sum + length, 0),
+          40,
+        );
+      }
+    }
+  });
 });
 
 suite('the flight machine (RFC 6347 §4.2.4, Figure 3)', () => {
