@@ -6,9 +6,9 @@
 
 import { formatIpv6 } from '../core/foundation/ip-literal.ts';
 import type { Certificate } from '../core/x509/certificate.ts';
+import { deviceIdentity } from '../core/x509/device-identity.ts';
 import type { GeneralName } from '../core/x509/general-name.ts';
 import { publicKeyFingerprint } from '../core/x509/raw-public-key.ts';
-import { deviceIdentity } from '../core/x509/service-identity.ts';
 import { describePublicKey } from '../core/x509/subject-public-key.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 

@@ -7,7 +7,7 @@
 
 import { type Certificate, isSelfIssued } from './certificate.ts';
 import type { CertificateFailureCause } from './certificate-failure.ts';
-import { violatedConstraint } from './name-constraints.ts';
+import { constraintCost, violatedConstraint } from './name-constraints.ts';
 import { formatUtc } from './utc-time.ts';
 
 /** Why a path is not accepted: the cause, and a sentence about the certificate. */
@@ -92,7 +92,8 @@ function checkPurpose(certificate: Certificate, purpose: CertificatePurpose): Pa
 }
 
 /**
- * A CA of the path, the trust anchor too (RFC 5280 leaves open whether its extensions count; here they do).
+ * A CA of the path, the trust anchor too (RFC 5280 leaves open whether its extensions count; here they do). Its name
+ * constraints are for `checkNames`.
  *
  * @param below The certificates under it, the peer's own first.
  */
@@ -102,8 +103,8 @@ export function checkIssuer(
   purpose: CertificatePurpose,
 ): PathRefusal | undefined {
   const name = nameOf(issuer);
-  const { version, basicConstraints, keyUsage, nameConstraints } = issuer;
-  // Only a trust anchor gets here with version 1, which has no extensions to say so.
+  const { version, basicConstraints, keyUsage } = issuer;
+  // Only a root that is a trust anchor gets here with version 1, which has no extensions to say so.
   if (version === 3 && basicConstraints?.ca !== true) {
     return refusal(
       'certificate-usage',
@@ -120,18 +121,40 @@ export function checkIssuer(
     const detail = `${name} allows ${pathLength} CAs below it (pathLenConstraint), the path has ${intermediates}`;
     return refusal('certificate-constraint', detail);
   }
-  if (nameConstraints !== undefined) {
-    for (const [index, certificate] of below.entries()) {
+  return checkPurpose(issuer, purpose);
+}
+
+/**
+ * The name constraints of every CA of a path that ends with a trust anchor, the topmost first (RFC 5280 §6.1).
+ *
+ * @param path The peer's own certificate first, the trust anchor last.
+ * @param budget Comparisons of a name with a subtree that may still be made; lowered.
+ */
+export function checkNames(
+  path: readonly Certificate[],
+  purpose: CertificatePurpose,
+  budget: { left: number },
+): PathRefusal | undefined {
+  for (let i = path.length - 1; i > 0; i--) {
+    const issuer = path[i] as Certificate;
+    const { nameConstraints } = issuer;
+    if (nameConstraints === undefined) continue;
+    for (const [below, certificate] of path.slice(0, i).entries()) {
       // RFC 5280 §6.1.3 (b): self-issued certificates are exempt, unless they are the last.
-      if (index > 0 && isSelfIssued(certificate)) continue;
-      const violation = violatedConstraint(certificate, nameConstraints);
+      if (below > 0 && isSelfIssued(certificate)) continue;
+      budget.left -= constraintCost(certificate, nameConstraints);
+      if (budget.left < 0) {
+        const detail = `${nameOf(certificate)} has too many names for the name constraints of ${nameOf(issuer)}`;
+        return refusal('certificate-unsupported', detail);
+      }
+      const violation = violatedConstraint(certificate, nameConstraints, below === 0 ? purpose : 'issuer');
       if (violation !== undefined) {
-        const detail = `${nameOf(certificate)} breaks the name constraints of ${name}: the name ${violation}`;
+        const detail = `${nameOf(certificate)} breaks the name constraints of ${nameOf(issuer)}: the name ${violation}`;
         return refusal('certificate-constraint', detail);
       }
     }
   }
-  return checkPurpose(issuer, purpose);
+  return undefined;
 }
 
 function last(path: readonly Certificate[]): Certificate {

@@ -3,25 +3,41 @@
  *
  * A form of name that is constrained but not understood (otherName and others) is refused where a certificate has it.
  * As most implementations do, e-mail addresses in the subject count as rfc822Names, and a common name that looks like
- * a host name counts as a dNSName when there is none: `deviceIdentity` reads it.
+ * a host name counts as a dNSName when there is none. So does every common name by which a peer is to be known
+ * (`deviceIdentity`, and the EUI-64 of a server), whatever it looks like.
  *
  * @module
  */
 
 import { equalBytes } from '../foundation/bytes.ts';
 import { formatIpv6 } from '../foundation/ip-literal.ts';
+import { peerText } from '../foundation/peer-text.ts';
 import type { Certificate } from './certificate.ts';
 import type { NameConstraints } from './certificate-extensions.ts';
+import { commonName, identifyingCommonName, isEui64 } from './device-identity.ts';
 import { attributeType, isWithin } from './distinguished-name.ts';
 import type { GeneralName } from './general-name.ts';
 import { isHostName } from './host-name.ts';
+
+/** What a certificate is in its path. */
+export type ConstrainedUse = 'server' | 'client' | 'issuer';
+
+/** How many comparisons the names of a certificate may need. */
+export function constraintCost(
+  { subject, subjectAltNames }: Certificate,
+  { permitted, excluded }: NameConstraints,
+): number {
+  const names = subjectAltNames.length + subject.relativeNames.flat().length + 2;
+  return names * (permitted.length + excluded.length);
+}
 
 /** The first name that is not allowed, as a text that goes on "the name …"; `undefined` when all are. */
 export function violatedConstraint(
   certificate: Certificate,
   constraints: NameConstraints,
+  use: ConstrainedUse,
 ): string | undefined {
-  for (const name of constrainedNames(certificate)) {
+  for (const name of constrainedNames(certificate, use, constraints)) {
     const excluded = constraints.excluded.filter((base) => sameForm(name, base));
     const permitted = constraints.permitted.filter((base) => sameForm(name, base));
     if (excluded.length + permitted.length === 0) continue;
@@ -34,7 +50,11 @@ export function violatedConstraint(
   return undefined;
 }
 
-function constrainedNames(certificate: Certificate): GeneralName[] {
+function constrainedNames(
+  certificate: Certificate,
+  use: ConstrainedUse,
+  { permitted }: NameConstraints,
+): GeneralName[] {
   const { subject, subjectAltNames } = certificate;
   const names = [...subjectAltNames];
   if (subject.relativeNames.length > 0) names.push({ kind: 'directory', name: subject });
@@ -45,7 +65,19 @@ function constrainedNames(certificate: Certificate): GeneralName[] {
     const likeHost = value.includes('.') && isHostName(value);
     if (type === attributeType.commonName && !hasDnsName && likeHost) names.push({ kind: 'dns', value });
   }
+  const name = knownAs(certificate, use);
+  // What is no host name is outside of every excluded subtree, but in none that is permitted either.
+  const isPermissionNeeded = permitted.some(({ kind }) => kind === 'dns');
+  if (name !== undefined && (isPermissionNeeded || isHostName(name)))
+    names.push({ kind: 'dns', value: name });
   return names;
+}
+
+/** The common name by which a peer will be known. */
+function knownAs(certificate: Certificate, use: ConstrainedUse): string | undefined {
+  if (use === 'client') return identifyingCommonName(certificate);
+  const name = use === 'server' ? commonName(certificate) : undefined;
+  return name !== undefined && isEui64(name) ? name : undefined;
 }
 
 function sameForm(name: GeneralName, base: GeneralName): boolean {
@@ -134,9 +166,7 @@ export function generalNameText(name: GeneralName): string {
       return name.bytes.length === 16 ? formatIpv6(name.bytes) : name.bytes.join('.');
     case 'other':
       return `of an unsupported form (${name.number})`;
-    default: {
-      const value = name.value.replace(/[^\x21-\x7e]/g, '?');
-      return value.length > 100 ? `${value.slice(0, 100)}…` : value;
-    }
+    default:
+      return peerText(name.value);
   }
 }

@@ -2,9 +2,10 @@
  * Certification paths: from the certificate of a peer to a trust anchor (RFC 5280 §6, RFC 4158 for the search).
  *
  * The certificates that a peer shows may come in any order and be more than needed (RFC 8446 §4.4.2). The search tries
- * issuers by name, those with the right key identifier first, and has a bound for its work. Revocation lists and OCSP are
- * not read (RFC 7925 §4.4.3); there is a deny list. Certificate policies are not processed: a certificate that makes them
- * critical is refused.
+ * issuers by name, those with the right key identifier first, and has a bound for its work: anybody may show a chain, so
+ * what grows with the content of certificates (name constraints) is done for a path that has reached a trust anchor, and
+ * not before. Revocation lists and OCSP are not read (RFC 7925 §4.4.3); there is a deny list. Certificate policies are
+ * not processed: a certificate that makes them critical is refused.
  *
  * @module
  */
@@ -18,6 +19,7 @@ import {
   checkAnywhere,
   checkIssuer,
   checkLeaf,
+  checkNames,
   nameOf,
   type PathRefusal,
   refusal,
@@ -52,7 +54,9 @@ export type PathVerdict =
 
 /** The same as in the handshake's limit for a Certificate message. */
 const maxCertificates = 10;
-const maxSignatureChecks = 32;
+const maxSignatureChecks = 20;
+/** Names times subtrees in one validation, about a millisecond. */
+const maxNameComparisons = 16_384;
 
 /**
  * Looks for a path and judges it; never throws, whatever the chain holds.
@@ -99,6 +103,7 @@ class PathSearch {
   readonly #candidates: readonly Candidate[];
   readonly #keys = new Map<Certificate, PublicKey | undefined>();
   #signatureChecks = 0;
+  readonly #nameBudget = { left: maxNameComparisons };
   #best: { readonly refusal: PathRefusal; readonly stage: number } | undefined;
   /** A certificate of the peer that is none: what to tell when a path misses an issuer. */
   readonly #malformed: PathRefusal | undefined;
@@ -167,25 +172,49 @@ class PathSearch {
           continue;
         }
       }
+      const longer = [...path, issuer];
       const refused =
         this.unusable(issuer) ??
         checkAnywhere(issuer, isAnchor, this.#question.nowMs) ??
-        checkIssuer(issuer, path, this.#question.purpose);
+        this.#unrooted(issuer) ??
+        checkIssuer(issuer, path, this.#question.purpose) ??
+        (isAnchor ? checkNames(longer, this.#question.purpose, this.#nameBudget) : undefined);
       if (refused !== undefined) {
         this.#fail(isAnchor ? 'anchor' : 'issuer', refused);
         continue;
       }
-      const longer = [...path, issuer];
       const whole = isAnchor ? longer : this.from(longer);
       if (whole !== undefined) return whole;
     }
     return undefined;
   }
 
-  /** Certificates with the name of the issuer: the right key identifier first, then anchors, then as they came. */
+  /**
+   * A certificate of version 1 cannot say whether it is a CA. As a trust anchor it is one when it signs itself, as roots do;
+   * the certificate of a device that is trusted by itself must not vouch for others.
+   */
+  #unrooted(issuer: Certificate): PathRefusal | undefined {
+    const { version, signatureAlgorithm, signature, toBeSigned } = issuer;
+    if (version === 3) return undefined;
+    const { scheme } = signatureAlgorithm;
+    const isRoot =
+      isSelfIssued(issuer) &&
+      scheme !== undefined &&
+      this.#keyOf(issuer)?.verify(scheme, signature, toBeSigned) === true;
+    if (isRoot) return undefined;
+    const detail = `${nameOf(issuer)} is a certificate of version ${version} that does not sign itself: no CA`;
+    return refusal('certificate-usage', detail);
+  }
+
+  /**
+   * Certificates with the name of the issuer: the right key identifier first, then anchors, then as they came. No name
+   * with the same key twice in a path (RFC 4158 §2.4.2): that would be a way round in a circle.
+   */
   #issuersOf(subject: Certificate, path: readonly Certificate[]): readonly Candidate[] {
     const named = this.#candidates.filter(
-      ({ certificate }) => sameName(certificate.subject, subject.issuer) && !path.includes(certificate),
+      ({ certificate }) =>
+        sameName(certificate.subject, subject.issuer) &&
+        !path.some((other, i) => other === certificate || (i > 0 && isSameEntity(other, certificate))),
     );
     return [
       ...named.filter(({ certificate }) => keyIdentifiersFit(subject, certificate)),
@@ -204,6 +233,10 @@ class PathSearch {
     const rank = stages.indexOf(stage);
     if (this.#best === undefined || rank > this.#best.stage) this.#best = { refusal, stage: rank };
   }
+}
+
+function isSameEntity(a: Certificate, b: Certificate): boolean {
+  return sameName(a.subject, b.subject) && equalBytes(a.spki, b.spki);
 }
 
 /** Whether they do not contradict each other (RFC 5280 §4.2.1.1). */

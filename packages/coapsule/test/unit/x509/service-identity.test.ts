@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { isDecodeFault } from '../../../src/core/foundation/errors.ts';
 import { type Certificate, decodeCertificate } from '../../../src/core/x509/certificate.ts';
-import { deviceIdentity, matchServerName } from '../../../src/core/x509/service-identity.ts';
+import { deviceIdentity } from '../../../src/core/x509/device-identity.ts';
+import { matchServerName } from '../../../src/core/x509/service-identity.ts';
 import { type AlternativeNames, issue, keyPair } from '../../x509/certificate-factory.ts';
 
 const keys = keyPair();
@@ -108,6 +109,7 @@ suite('the identity of a device', () => {
     ['the first dNSName, in lower case', 'CN=cn', { dns: ['A.example', 'b.example'] }, 'a.example'],
     ['a URI as it is', 'CN=cn', { uri: ['urn:dev:mac:0011223344556677'] }, 'urn:dev:mac:0011223344556677'],
     ['the first of both', 'CN=cn', { dns: ['x'], uri: ['urn:y'] }, 'x'],
+    ['not a URI without a scheme, which looks like a host name', 'CN=cn', { uri: ['valve.example'] }, 'cn'],
     ['not a wildcard', 'CN=cn', { dns: ['*.example.com'] }, 'cn'],
     ['not an address', 'CN=cn', { ip: [[1, 2, 3, 4]] }, 'cn'],
     [
