@@ -10,7 +10,8 @@
  * from elsewhere. Where the old path was used a moment ago, it is asked first (§5.2, enhanced): if the peer still
  * answers there, the new address was somebody else's.
  *
- * Without it the address changes at once, with the same limit until `confirm`.
+ * Without it the address changes at once, with the same limit until `confirm`: whoever calls it has proof that cannot
+ * be guessed, since the peer itself may have spoofed the address (docs/decisions/014).
  *
  * What the limit does not allow waits, within bounds, for the proof (docs/decisions/014). Sealing, and finding the
  * association, are the business of `established-associations.ts`.
@@ -33,7 +34,7 @@ import {
   PathMessageType,
   pathCookieLength,
 } from './return-routability-message.ts';
-import { UnprovedAddress } from './unproved-address.ts';
+import { amplificationFactor, UnprovedAddress } from './unproved-address.ts';
 
 /** RFC 9853 §5.5: T without knowledge of the round trip. */
 const challengeTimeoutMs: DurationMs = 1000;
@@ -118,6 +119,9 @@ export class AddressValidation {
     const { from } = record;
     if (change?.to.address.key === from.key) {
       change.to.received += record.length;
+      // Nobody answered in time; now that the peer is there, it is asked again, and what comes may wait again.
+      if (change.kind === 'unproved' && change.to.resumeWaiting())
+        this.#timers.set(association, after(now, waitMs));
     } else if (from.key === present.key) {
       // RFC 9853 §7.1.2: a newer record on the old path shows that the peer is still there.
       const isAnswer = record.contentType === ContentType.ReturnRoutabilityCheck;
@@ -151,11 +155,16 @@ export class AddressValidation {
     });
   }
 
-  /** Acts on a return_routability_check message (RFC 9853 §4), or says why not. */
+  /**
+   * Acts on a return_routability_check message (RFC 9853 §4), or says why not.
+   *
+   * @param length Bytes of the whole record it came in.
+   */
   receiveMessage(
     slot: number,
     content: Uint8Array,
     from: PeerAddress,
+    length: number,
     now: Instant,
   ): DtlsDiscardReason | undefined {
     if (!this.#table.facts(slot).returnRoutabilityCheck) return 'unexpected-content-type';
@@ -167,8 +176,9 @@ export class AddressValidation {
     const change = this.#changes.get(association);
     if (message.type === PathMessageType.Challenge) {
       // RFC 9853 §5.4: one answer, at once, to where the challenge came from. Never path_drop: this side does not
-      // know over which of its own addresses a record goes, so it prefers none. As long as the challenge: no limit.
-      this.#sendMessage(slot, { type: PathMessageType.Response, cookie: message.cookie }, from);
+      // know over which of its own addresses a record goes, so it prefers none.
+      const response = { type: PathMessageType.Response, cookie: message.cookie } as const;
+      this.#sendMessage(slot, response, from, amplificationFactor * length);
       return undefined;
     }
     if (change?.kind !== 'check' || !change.cookies.some((cookie) => equalBytes(cookie, message.cookie))) {
@@ -253,12 +263,17 @@ export class AddressValidation {
     this.#sendMessage(slot, { type: PathMessageType.Challenge, cookie }, address);
   }
 
-  /** Sends a message to a given address; to the new one, it counts for the limit. */
-  #sendMessage(slot: number, message: PathMessage, address: PeerAddress): void {
+  /**
+   * Sends a message to a given address; to the new one, it counts for the limit. To a third one go `mostElsewhere`
+   * bytes: the peer's connection id may be longer than ours.
+   */
+  #sendMessage(slot: number, message: PathMessage, address: PeerAddress, mostElsewhere = Infinity): void {
     const datagram = this.#seal(slot, ContentType.ReturnRoutabilityCheck, encodePathMessage(message));
     if (datagram === undefined) return;
     const change = this.#changes.get(this.#table.id(slot));
-    if (change?.to.address.key === address.key && !change.to.spend(datagram.length)) return;
+    if (change?.to.address.key === address.key) {
+      if (!change.to.spend(datagram.length)) return;
+    } else if (address.key !== this.#table.address(slot).key && datagram.length > mostElsewhere) return;
     this.#emit({ kind: 'transmit', address, datagram });
   }
 

@@ -24,7 +24,7 @@ import {
   writeAssociation,
 } from './association-transfer.ts';
 import type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
-import { FreshnessProofs } from './freshness-proofs.ts';
+import { type DoubtfulRecord, FreshnessProofs, type FreshnessVerdict } from './freshness-proofs.ts';
 import { KeptAssociations, leastReservation } from './kept-associations.ts';
 import type { OwnConnectionIds } from './own-connection-ids.ts';
 import { everythingReceived } from './record/anti-replay-window.ts';
@@ -54,6 +54,8 @@ export interface KeptNumbers {
   readonly next: number;
   /** Right edge of the replay window; -1 when nothing was received. */
   readonly edge: number;
+  /** Whether its peer has still to prove that it is alive: what is stored of it stays as it is. */
+  readonly isInDoubt: boolean;
 }
 
 /** See the module comment. */
@@ -114,7 +116,7 @@ export class AssociationKeeping {
     if (!connectionIds.claim(association, keys.read.connectionId)) return 'connection-id-in-use';
     welcome(association, role, now);
     const window = crashedAt === undefined ? exactWindow : everythingReceived(crashedAt);
-    const slot = table.add(
+    const slot = table.addImported(
       {
         id: association,
         address,
@@ -141,7 +143,7 @@ export class AssociationKeeping {
     const { table } = this.#surroundings;
     const slot = table.slotAt(address);
     if (slot === undefined) return true;
-    return read.connectionId.length > 0 && table.keys(slot).read.connectionId.length > 0;
+    return read.connectionId.length > 0 || table.keys(slot).read.connectionId.length > 0;
   }
 
   // Keeping.
@@ -162,12 +164,16 @@ export class AssociationKeeping {
     emit({ kind: 'keep-association', association, address, identity, authentication, state, reserved, edge });
   }
 
-  /** The kept associations, for a clean end. */
+  /**
+   * The kept associations, for a clean end. One in doubt is stored as it has to be: not exact, since the next process
+   * knows no more about its peer than this one.
+   */
   keptNumbers(): KeptNumbers[] {
     const { table } = this.#surroundings;
     return this.#kept.ids().map((association) => {
       const slot = table.slotOf(association) as number;
-      return { association, next: table.writeSequence(slot), edge: table.window(slot).highest };
+      const isInDoubt = this.#freshness.isInDoubt(association);
+      return { association, next: table.writeSequence(slot), edge: table.window(slot).highest, isInDoubt };
     });
   }
 
@@ -247,41 +253,74 @@ export class AssociationKeeping {
   /** An authentic record that may have been received before a crash: for all that is known a replay. */
   receiveInDoubt(
     slot: number,
-    sequenceNumber: number,
     { contentType, content }: OpenedRecord,
-    from: PeerAddress,
+    record: DoubtfulRecord,
     now: Instant,
   ): DtlsDiscardReason | undefined {
     const { table, emit } = this.#surroundings;
     const association = table.id(slot);
+    const address = table.address(slot);
+    const { sequenceNumber } = record;
     if (
       contentType === ContentType.ReturnRoutabilityCheck &&
       this.#freshness.isAnswer(association, content)
     ) {
-      this.proveFresh(association, sequenceNumber, now);
+      this.#proveFresh(association, sequenceNumber, now);
       return undefined;
     }
-    const ask = this.#freshness.shouldAsk(association, from, now);
+    const asked = this.#freshness.receive(association, record, address, now);
     if (table.facts(slot).returnRoutabilityCheck) {
-      if (ask) this.#challenge(slot, from);
+      for (const to of asked.addresses) this.#challenge(slot, to);
     } else if (contentType === ContentType.ApplicationData) {
-      const address = table.address(slot);
-      emit({ kind: 'doubtful-data', association, address, data: content, sequenceNumber, ask });
+      emit({
+        kind: 'doubtful-data',
+        association,
+        address,
+        data: content,
+        sequenceNumber,
+        ask: asked.addresses.length > 0,
+        isFromNewAddress: asked.isFromNewAddress,
+      });
     }
     return 'freshness-unproved';
   }
 
-  /** RFC 9853 §4: one record of about the size of the one in doubt, to where that came from. */
-  #challenge(slot: number, from: PeerAddress): void {
+  /** RFC 9853 §4: one record of about the size of the one in doubt. */
+  #challenge(slot: number, address: PeerAddress): void {
     const { table, seal, emit } = this.#surroundings;
-    const cookie = this.#freshness.newCookie(table.id(slot));
+    const association = table.id(slot);
+    const cookie = this.#freshness.newCookie(association);
     const message = encodePathMessage({ type: PathMessageType.Challenge, cookie });
     const datagram = seal(slot, ContentType.ReturnRoutabilityCheck, message);
-    if (datagram !== undefined) emit({ kind: 'transmit', address: from, datagram });
+    if (datagram === undefined || !this.#freshness.maySend(association, address, datagram.length)) return;
+    emit({ kind: 'transmit', address, datagram });
+  }
+
+  /** The layer above sends its question, because of `doubtful-data`. */
+  noteQuestion(association: AssociationId, now: Instant): void {
+    this.#freshness.noteQuestion(association, now);
+  }
+
+  /**
+   * Doubtful data that answers a question of the layer above, or answers none. After a few of the latter the doubt is
+   * settled without a proof: what was in doubt counts as received for good.
+   *
+   * @returns `proved`: all later records are new.
+   */
+  judgeAnswer(
+    association: AssociationId,
+    sequenceNumber: number,
+    isRight: boolean,
+    now: Instant,
+  ): FreshnessVerdict {
+    const verdict = this.#freshness.judge(association, sequenceNumber, isRight);
+    if (verdict === 'proved') this.#proveFresh(association, sequenceNumber, now);
+    else if (verdict === 'given-up') this.#freshness.settle(association);
+    return verdict;
   }
 
   /** The record with this number answered a question that was asked since the crash: all later ones are new. */
-  proveFresh(association: AssociationId, sequenceNumber: number, now: Instant): void {
+  #proveFresh(association: AssociationId, sequenceNumber: number, now: Instant): void {
     const { table } = this.#surroundings;
     const slot = table.slotOf(association);
     if (slot === undefined || !this.#freshness.isInDoubt(association)) return;
@@ -291,9 +330,7 @@ export class AssociationKeeping {
   }
 
   /** Where a record goes too, as long as the peer is in doubt: its address may have changed meanwhile. */
-  alsoAt(slot: number): PeerAddress | undefined {
-    const { table } = this.#surroundings;
-    const from = this.#freshness.alsoAt(table.id(slot));
-    return from?.key === table.address(slot).key ? undefined : from;
+  takeOthers(association: AssociationId, bytes: number): readonly PeerAddress[] {
+    return this.#freshness.takeOthers(association, bytes);
   }
 }

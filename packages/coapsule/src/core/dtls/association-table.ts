@@ -12,6 +12,7 @@ import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PeerAuthentication } from './credentials.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
+import { EvictionOrder } from './eviction-order.ts';
 import type { Flight } from './handshake/flight.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
 import { type EpochKeys, innerTypeLength } from './record/epoch-keys.ts';
@@ -87,7 +88,7 @@ export class AssociationTable {
   readonly #finalFlights: (FinalFlight | undefined)[] = [];
   readonly #slotById = new Map<AssociationId, number>();
   readonly #slotByAddress = new Map<string, number>();
-  readonly #countByHost = new Map<string, number>();
+  readonly #evictionOrder = new EvictionOrder();
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
   /** Filled by `window`, written back by `storeWindow`. */
@@ -98,7 +99,7 @@ export class AssociationTable {
     return this.#slotById.size;
   }
 
-  /** Takes a new association; from now on its address finds it. */
+  /** Takes a new association, as the latest one that was heard of; from now on its address finds it. */
   add(association: NewAssociation, now: Instant): number {
     const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
     if (slot >= this.#capacity) this.#grow();
@@ -125,12 +126,24 @@ export class AssociationTable {
    * by it, and this one by its connection id too.
    */
   move(slot: number, address: PeerAddress): void {
-    this.#leaveAddress(slot);
     const owner = this.#slotByAddress.get(address.key);
+    this.#leaveAddress(slot);
     this.#enterAddress(slot, address);
-    if (owner !== undefined && !this.#hasConnectionId(owner) && this.#hasConnectionId(slot)) {
-      this.#slotByAddress.set(address.key, owner);
-    }
+    if (owner !== undefined) this.#leaveAddressTo(owner, slot);
+  }
+
+  /** Takes an association of another process; the address goes on finding one that nothing else finds. */
+  addImported(association: NewAssociation, now: Instant): number {
+    const owner = this.#slotByAddress.get(association.address.key);
+    const slot = this.add(association, now);
+    if (owner !== undefined) this.#leaveAddressTo(owner, slot);
+    return slot;
+  }
+
+  /** One without a connection id can be found by its address only. */
+  #leaveAddressTo(owner: number, slot: number): void {
+    if (owner === slot || this.#hasConnectionId(owner) || !this.#hasConnectionId(slot)) return;
+    this.#slotByAddress.set(this.address(slot).key, owner);
   }
 
   /** Forgets an association; its keys go with it. */
@@ -218,6 +231,7 @@ export class AssociationTable {
 
   noteActivity(slot: number, now: Instant): void {
     this.#lastActivity[slot] = now;
+    this.#evictionOrder.touch(slot);
   }
 
   /** Counts a record that could not be authenticated; returns how many there were. */
@@ -240,25 +254,15 @@ export class AssociationTable {
     return this.#clientRandomTag[slot] === randomTag(clientRandom);
   }
 
-  /**
-   * The association to give up for a new one: of those whose host has the most, the one that was quiet for the
-   * longest time. So no host can push out the associations of others. Looks at all of them.
-   */
+  /** The association to give up for a new one; see `eviction-order.ts`. */
   mostDispensable(): number | undefined {
-    let most = 0;
-    for (const count of this.#countByHost.values()) most = Math.max(most, count);
-    let oldest: number | undefined;
-    for (const slot of this.#slotById.values()) {
-      if (this.#countByHost.get(this.address(slot).host) !== most) continue;
-      if (oldest === undefined || this.lastActivity(slot) < this.lastActivity(oldest)) oldest = slot;
-    }
-    return oldest;
+    return this.#evictionOrder.first();
   }
 
   #enterAddress(slot: number, address: PeerAddress): void {
     this.#addresses[slot] = address;
     this.#slotByAddress.set(address.key, slot);
-    this.#countByHost.set(address.host, (this.#countByHost.get(address.host) ?? 0) + 1);
+    this.#evictionOrder.add(slot, address.host);
   }
 
   #hasConnectionId(slot: number): boolean {
@@ -266,12 +270,10 @@ export class AssociationTable {
   }
 
   #leaveAddress(slot: number): void {
-    const { key, host } = this.address(slot);
+    const { key } = this.address(slot);
     // A newer association may have the address by now.
     if (this.#slotByAddress.get(key) === slot) this.#slotByAddress.delete(key);
-    const left = (this.#countByHost.get(host) ?? 0) - 1;
-    if (left > 0) this.#countByHost.set(host, left);
-    else this.#countByHost.delete(host);
+    this.#evictionOrder.remove(slot);
   }
 
   #grow(): void {

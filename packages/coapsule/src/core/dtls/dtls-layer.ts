@@ -153,8 +153,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   }
 
   /**
-   * The peer answered something that was sent after its `address-changed`: an acknowledged Confirmable message, or an
-   * Echo that came back (RFC 9175 §2.3). So it receives there, and the limit on what is sent ends (RFC 9146 §6).
+   * The peer answered something that was sent after its `address-changed` and that it could not guess: a ping with a
+   * random Message ID, or an Echo (RFC 9175 §2.3). So it receives there, and the limit on what is sent ends (RFC 9146 §6).
    */
   confirmAddress(association: AssociationId): void {
     this.#established.confirmAddress(association);

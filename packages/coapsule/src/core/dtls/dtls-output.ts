@@ -200,7 +200,7 @@ export type DtlsOutput =
   | {
       /**
        * Data that the peer may have sent before a crash: to be taken for nothing but the answer to a question that
-       * was asked since then. `proveFresh` with its number says that it is one.
+       * was asked since then. `judgeAnswer` takes what is one, or claims to be.
        */
       readonly kind: 'doubtful-data';
       readonly association: AssociationId;
@@ -209,6 +209,8 @@ export type DtlsOutput =
       readonly sequenceNumber: number;
       /** Whether it is time to ask the peer: something unpredictable that only a living peer answers. */
       readonly ask: boolean;
+      /** Whether no question has gone to where it came from. */
+      readonly isFromNewAddress: boolean;
     }
   | {
       /** An association to be kept, with `keepAssociations`. Until it is stored it is like any other. */

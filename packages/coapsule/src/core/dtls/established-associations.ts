@@ -208,10 +208,12 @@ export class EstablishedAssociations {
       return discardReasonOf(opened);
     }
     if (isInDoubt && !isNewRecord(window, record.sequenceNumber)) {
-      return this.keeping.receiveInDoubt(slot, record.sequenceNumber, opened, from, now);
+      const { sequenceNumber } = record;
+      const doubtful = { sequenceNumber, from, length: recordLength(record) };
+      return this.keeping.receiveInDoubt(slot, opened, doubtful, now);
     }
     this.#accept(slot, record, opened.contentType, from, now);
-    return this.#act(slot, opened, from, now);
+    return this.#act(slot, opened, from, recordLength(record), now);
   }
 
   /** What any authenticated record changes, whatever it holds. The only place where the window moves. */
@@ -235,6 +237,7 @@ export class EstablishedAssociations {
     slot: number,
     { contentType, content }: OpenedRecord,
     from: PeerAddress,
+    length: number,
     now: Instant,
   ): DtlsDiscardReason | undefined {
     switch (contentType) {
@@ -254,7 +257,7 @@ export class EstablishedAssociations {
         this.#receiveLateHandshakeMessage(slot, content, now);
         return undefined;
       case ContentType.ReturnRoutabilityCheck:
-        return this.#paths.receiveMessage(slot, content, from, now);
+        return this.#paths.receiveMessage(slot, content, from, length, now);
       case ContentType.ChangeCipherSpec:
         return 'unexpected-change-cipher-spec';
     }
@@ -311,8 +314,9 @@ export class EstablishedAssociations {
       return 'no-association';
     }
     this.#paths.transmit(slot, datagram);
-    const alsoAt = this.keeping.alsoAt(slot);
-    if (alsoAt !== undefined) this.#emit({ kind: 'transmit', address: alsoAt, datagram });
+    for (const address of this.keeping.takeOthers(association, datagram.length)) {
+      this.#emit({ kind: 'transmit', address, datagram });
+    }
     return 'sent';
   }
 

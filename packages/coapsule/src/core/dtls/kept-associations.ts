@@ -31,7 +31,8 @@ interface Kept {
   edgeAskedFrom: number;
   /** Records in a row that came fast. */
   fastRecords: number;
-  lastReceived: Instant;
+  /** Since it is kept. */
+  lastReceived: Instant | undefined;
   highest: number;
 }
 
@@ -55,6 +56,9 @@ const slowIntervalMs = 1000;
 const burstRecords = 8;
 
 const mostEdgeAhead = 65_536;
+
+/** RFC 6347 §4.1: 48 bits. */
+const maxSequenceNumber = 2 ** 48 - 1;
 
 /** When a fast peer was quiet for this time its edge becomes exact again. */
 const quietMs = 5000;
@@ -109,7 +113,7 @@ export class KeptAssociations {
       edgeAskedAt: now,
       edgeAskedFrom: edge,
       fastRecords: 0,
-      lastReceived: now,
+      lastReceived: undefined,
       highest: edge,
     });
   }
@@ -168,6 +172,7 @@ export class KeptAssociations {
   received(association: AssociationId, sequence: number, now: Instant): void {
     const kept = this.#kept.get(association);
     if (kept === undefined || !kept.hasEdge) return;
+    const isFirst = kept.lastReceived === undefined;
     kept.lastReceived = now;
     if (sequence > kept.highest) kept.highest = sequence;
     const ahead = kept.edgeAsked - kept.edgeAskedFrom;
@@ -176,7 +181,9 @@ export class KeptAssociations {
     if (!isBeyond && (ahead === 0 || sequence <= kept.edgeAsked - ahead / 2)) return;
     const elapsed = elapsedMs(kept.edgeAskedAt, now);
     const count = sequence - kept.edgeAskedFrom;
-    kept.fastRecords = elapsed / count >= slowIntervalMs ? 0 : kept.fastRecords + count;
+    // The first one tells no rate, however many numbers it is ahead.
+    const isSlow = isFirst || elapsed / count >= slowIntervalMs;
+    kept.fastRecords = isSlow ? 0 : kept.fastRecords + count;
     const margin =
       kept.fastRecords <= burstRecords
         ? 0
@@ -186,8 +193,9 @@ export class KeptAssociations {
             4 * kept.fastRecords,
             Math.ceil((count / Math.max(1, elapsed)) * edgeAheadMs),
           );
-    if (!isBeyond && sequence + margin <= kept.edgeAsked) return;
-    this.#ask(association, kept, sequence, sequence + margin, now);
+    const edge = Math.min(maxSequenceNumber, sequence + margin);
+    if (!isBeyond && edge <= kept.edgeAsked) return;
+    this.#ask(association, kept, sequence, edge, now);
     if (margin > 0) this.#quietTimers.set(association, after(now, quietMs));
   }
 
@@ -224,7 +232,7 @@ export class KeptAssociations {
       if (due === undefined) return;
       const kept = this.#kept.get(due);
       if (kept === undefined || kept.edgeAsked === kept.highest) continue;
-      const quietAt = after(kept.lastReceived, quietMs);
+      const quietAt = after(kept.lastReceived ?? now, quietMs);
       if (quietAt > now) this.#quietTimers.set(due, quietAt);
       else this.#ask(due, kept, kept.highest, kept.highest, now);
     }

@@ -9,7 +9,7 @@
 import type { PeerAddress } from '../foundation/peer-address.ts';
 
 /** RFC 9853 §1, as RFC 9000 §8. */
-const amplificationFactor = 3;
+export const amplificationFactor = 3;
 
 /** Records and bytes that wait for one association, and bytes that wait for all of them. */
 const limits = { records: 16, bytes: 16_384, totalBytes: 4 * 1024 * 1024 } as const;
@@ -50,6 +50,13 @@ export class UnprovedAddress {
     if (this.#total.bytes + datagram.length > totalBytes) return;
     this.#waiting.push(datagram);
     this.#count(datagram.length);
+  }
+
+  /** From now on datagrams may wait here again; false when they might all the time. */
+  resumeWaiting(): boolean {
+    if (this.#mayWait) return false;
+    this.#mayWait = true;
+    return true;
   }
 
   /** What waited at the address before goes to this one instead. */

@@ -8,6 +8,7 @@
  */
 
 import { Code } from '../coap/code.ts';
+import type { MessageView } from '../coap/message-view.ts';
 import type { AssociationId, DtlsOutput } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
@@ -27,6 +28,12 @@ export function fitBlocks(layers: EndpointLayers, peer: Peer): void {
   peer.blockSize = blockSizes.find((size) => size <= info.maxDataLength - messageOverhead) ?? 16;
 }
 
+/**
+ * Wrong guesses at a Message ID that an association has in all its life. An honest peer makes none, so one that makes
+ * them may have spoofed the address, and no ping proves it any more.
+ */
+const maxGuesses = 8;
+
 /** The peer has another address. Where nobody checked it, a ping does, while there are bytes to send one. */
 export function followPeer(
   layers: EndpointLayers,
@@ -35,13 +42,15 @@ export function followPeer(
 ): void {
   const peer = layers.peers.ofAssociation(association, from);
   peer.address = to;
-  const before = layers.requests.probeOf(peer.key);
-  if (before?.purpose === 'address') {
-    layers.messages.stop(before.transmission);
-    layers.requests.endProbe(peer.key);
-  }
-  peer.unprovedSince = undefined;
-  if (!validated) peer.unprovedSince = sendProbe(layers, peer, 'address', now);
+  if (layers.requests.probeOf(peer.key)?.purpose === 'address') stopProbe(layers, peer);
+  peer.isAddressUnproved = !validated;
+  askAtNewAddress(layers, peer, now);
+}
+
+/** Sends the ping that proves an address, unless it is on its way: one that nobody answered is lost, or came to a sleeper. */
+export function askAtNewAddress(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  if (peer.isAddressUnproved !== true || (peer.guesses ?? 0) >= maxGuesses) return;
+  if (layers.requests.probeOf(peer.key)?.purpose !== 'address') sendProbe(layers, peer, 'address', now);
 }
 
 /** Nothing came from the peer for long. */
@@ -51,31 +60,61 @@ export function askForSignOfLife(layers: EndpointLayers, association: Associatio
   sendProbe(layers, layers.peers.ofAssociation(association, info.address), 'keep-alive', now);
 }
 
-/** Sends a CoAP ping that nobody above waits for; one of a peer at a time. */
-export function sendProbe(
+/**
+ * Asks the peer of an association in doubt whether it is alive.
+ *
+ * @param isFromNewAddress Whether a question on its way did not go to where the peer seems to be.
+ */
+export function askForFreshness(
   layers: EndpointLayers,
   peer: Peer,
-  purpose: ProbePurpose,
+  association: AssociationId,
+  isFromNewAddress: boolean,
   now: Instant,
-): TransmissionId {
-  const present = layers.requests.probeOf(peer.key);
-  if (present !== undefined) return present.transmission;
-  const transmission = layers.messages.ping(peer.key, now);
-  layers.requests.sentProbe(transmission, peer.key, purpose);
-  return transmission;
+): void {
+  if (layers.requests.probeOf(peer.key)?.purpose === 'freshness' && !isFromNewAddress) return;
+  layers.dtls?.keeping.noteQuestion(association, now);
+  sendProbe(layers, peer, 'freshness', now);
 }
 
-/**
- * A message of ours was acknowledged or reset: when it was made after the peer's address changed, the peer receives
- * there. Numbers of transmissions grow, and the ping was the first one after the change.
- */
+/** Sends a CoAP ping that nobody above waits for. One of a peer at a time: each but a keep-alive takes the place of others. */
+function sendProbe(layers: EndpointLayers, peer: Peer, purpose: ProbePurpose, now: Instant): void {
+  const isProof = purpose !== 'keep-alive';
+  if (layers.requests.probeOf(peer.key) !== undefined) {
+    if (!isProof) return;
+    stopProbe(layers, peer);
+  }
+  // Others' Message IDs follow each other, so that a Reset of them can come from who never saw them.
+  const transmission = layers.messages.ping(peer.key, now, isProof);
+  layers.requests.sentProbe(transmission, peer.key, purpose);
+}
+
+/** No answer to the ping on its way counts any more. */
+export function stopProbe(layers: EndpointLayers, peer: Peer): void {
+  const probe = layers.requests.probeOf(peer.key);
+  if (probe === undefined) return;
+  layers.messages.stop(probe.transmission);
+  layers.requests.endProbe(peer.key);
+}
+
+/** A message of ours was acknowledged or reset. The ping to the peer's new address proves that it receives there. */
 export function noteAnswered(layers: EndpointLayers, key: PeerKey, transmission: TransmissionId): void {
-  if (layers.requests.probeOf(key)?.transmission === transmission) layers.requests.endProbe(key);
+  const probe = layers.requests.probeOf(key);
+  if (probe?.transmission !== transmission) return;
+  layers.requests.endProbe(key);
   const peer = layers.peers.withKey(key);
-  if (peer?.association === undefined || peer.unprovedSince === undefined) return;
-  if (transmission < peer.unprovedSince) return;
-  peer.unprovedSince = undefined;
+  if (probe.purpose !== 'address' || peer?.association === undefined || !peer.isAddressUnproved) return;
+  peer.isAddressUnproved = false;
   layers.dtls?.confirmAddress(peer.association);
+}
+
+/** An acknowledgement or Reset matched nothing. One of a message that there never was is a guess at the ping. */
+export function noteUnmatchedAnswer(layers: EndpointLayers, peer: Peer, { messageId }: MessageView): void {
+  if (!peer.isAddressUnproved || layers.messages.hasUsedMessageId(peer.key, messageId)) return;
+  peer.guesses = (peer.guesses ?? 0) + 1;
+  if (peer.guesses >= maxGuesses && layers.requests.probeOf(peer.key)?.purpose === 'address') {
+    stopProbe(layers, peer);
+  }
 }
 
 /** The keys are nearly used up: a client shakes hands again, while its requests go on over the old association. */

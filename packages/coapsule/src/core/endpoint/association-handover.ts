@@ -92,14 +92,15 @@ export function importAssociation(
   return association;
 }
 
-/** Ends all kept associations silently, for the next process. */
+/** Ends all kept associations silently, for the next process. Returns those whose values are exact. */
 export function suspendAssociations(layers: EndpointLayers): SuspendedState[] {
   const { dtls } = layers;
   if (dtls === undefined) return [];
-  return dtls.keeping.keptNumbers().flatMap(({ association, next, edge }) => {
+  return dtls.keeping.keptNumbers().flatMap(({ association, next, edge, isInDoubt }) => {
     const address = dtls.association(association)?.address;
     const state = exportAssociation(layers, association, 0);
-    return state === undefined || address === undefined ? [] : [{ association, address, state, next, edge }];
+    if (isInDoubt || state === undefined || address === undefined) return [];
+    return [{ association, address, state, next, edge }];
   });
 }
 

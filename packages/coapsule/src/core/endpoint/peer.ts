@@ -8,7 +8,6 @@
 import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
-import type { TransmissionId } from '../message-layer/message-layer.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {
@@ -21,8 +20,10 @@ export interface Peer {
   heardAt: Instant | undefined;
   /** Largest block that fits a record to it; without the field the endpoint's own. */
   blockSize?: number;
-  /** The first message that was made after its address changed, while nothing proves that it receives there. */
-  unprovedSince?: TransmissionId | undefined;
+  /** Whether its address changed and nothing proves that it receives there. */
+  isAddressUnproved?: boolean;
+  /** Acknowledgements and Resets of messages that it was never sent, while its address was to be proved. */
+  guesses?: number;
 }
 
 /**

@@ -25,14 +25,17 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import {
+  askAtNewAddress,
+  askForFreshness,
   askForSignOfLife,
   fitBlocks,
   followPeer,
   forgetRenewal,
   moveRequests,
   noteAnswered,
+  noteUnmatchedAnswer,
   renewAssociation,
-  sendProbe,
+  stopProbe,
 } from './association-care.ts';
 import { type EndpointLayers, failPing, traceDiscarded } from './endpoint-layers.ts';
 import type { RequestError, RequestId } from './outputs.ts';
@@ -61,6 +64,7 @@ export function receiveFromDtls(
     case 'application-data': {
       const peer = layers.peers.ofAssociation(output.association, output.address);
       peer.heardAt = now;
+      askAtNewAddress(layers, peer, now);
       receiveMessage(layers, peer, output.data, now);
       return;
     }
@@ -141,24 +145,36 @@ export function receiveFromDtls(
 
 /**
  * Step 1, after a crash: data that may be old. It counts only as the Reset that answers a ping of this process
- * (RFC 7252 §4.3), whose Message ID nobody could know before; whatever else it is, it makes one be sent.
+ * (RFC 7252 §4.3), whose Message ID nobody could know before. Whatever else it is, it may make one be sent.
  */
 function receiveDoubtfulData(
   layers: EndpointLayers,
-  { association, address, data, sequenceNumber, ask }: Extract<DtlsOutput, { kind: 'doubtful-data' }>,
+  {
+    association,
+    address,
+    data,
+    sequenceNumber,
+    ask,
+    isFromNewAddress,
+  }: Extract<DtlsOutput, { kind: 'doubtful-data' }>,
   now: Instant,
 ): void {
-  const { dtls, messages, peers } = layers;
+  const { dtls, messages, peers, requests } = layers;
   const peer = peers.ofAssociation(association, address);
   const { key } = peer;
   const message = decodeMessage(data);
-  if (!isDecodeFault(message) && message.type === 'RST' && messages.isPing(key, message.messageId)) {
-    dtls?.keeping.proveFresh(association, sequenceNumber, now);
-    messages.receive(key, message, now);
-  } else if (ask) {
-    // It is repeated like any Confirmable message.
-    sendProbe(layers, peer, 'freshness', now);
+  const probe = requests.probeOf(key);
+  if (probe?.purpose === 'freshness' && !isDecodeFault(message) && message.type === 'RST') {
+    const isRight = messages.isSentAs(probe.transmission, message.messageId);
+    // The Reset of an earlier ping is no proof, and no guess either.
+    if (!isRight && messages.hasUsedMessageId(key, message.messageId)) return;
+    const verdict = dtls?.keeping.judgeAnswer(association, sequenceNumber, isRight, now);
+    if (verdict === 'proved') messages.receive(key, message, now);
+    if (verdict === 'given-up') stopProbe(layers, peer);
+    if (verdict !== 'nothing') return;
   }
+  // It is repeated like any Confirmable message.
+  if (ask) askForFreshness(layers, peer, association, isFromNewAddress, now);
 }
 
 /** Steps 2 and 3: one CoAP message, decrypted if it was encrypted. */
@@ -201,6 +217,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
       const { reason } = received;
       // These three did their work; only the others were dropped.
       if (reason === 'acknowledgement' || reason === 'reset' || reason === 'ping') return;
+      if (message.type === 'ACK' || message.type === 'RST') noteUnmatchedAnswer(layers, peer, message);
       traceDiscarded(layers, 'message', peer.address, reason);
       return;
     }

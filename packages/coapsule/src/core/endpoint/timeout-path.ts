@@ -38,7 +38,7 @@ export function transmissionTimedOut(
       return;
     case 'probe':
       layers.requests.endProbe(owner.peer);
-      // One that came back, or from elsewhere, may be asleep: its next record asks again.
+      // One that came back, or from elsewhere, may be asleep: its next record makes it be asked again.
       if (owner.purpose === 'keep-alive') closeSilentAssociation(layers, owner.peer, now);
       return;
   }

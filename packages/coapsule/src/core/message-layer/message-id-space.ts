@@ -2,16 +2,17 @@
  * Message IDs of our own messages: sequential for each peer from a random start, and not used again to
  * the same peer while a message that had it may still be known there (RFC 7252 §4.4).
  *
- * The IDs in use are always one range that wraps, so only its ends are kept: a list of at most about 65
+ * The IDs in use are one range that wraps, so only its ends are kept: a list of at most about 65
  * segments, each with the time when its last ID lapses. An ID is free again at most 1/64 of
  * EXCHANGE_LIFETIME (3.9 s) late, never early; and an ID of a NON waits for those of CONs before it.
+ * Apart from the range are the few that nobody may guess (RFC 7252 §11.4), which it goes around.
  *
  * Does not know what the IDs are used for. IDs of received messages are the peer's own space.
  *
  * @module
  */
 
-import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import { type RandomSource, randomUint16 } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { PeerKey } from './message-layer-output.ts';
@@ -25,11 +26,16 @@ interface Segment {
 const idCount = 65_536;
 const sharedSpaces = 64;
 
+/** With fewer free IDs than this, one of them could be guessed. */
+const leastChoice = idCount / 2;
+
 /** The Message IDs towards one peer. */
 export class MessageIdSpace {
   #next: number;
   #inUse = 0;
   #segments: Segment[] = [];
+  /** IDs outside of the range, with the time when each lapses. */
+  #scattered = new Map<number, Instant>();
   readonly #segmentMs: DurationMs;
 
   /** @param segmentMs How much time one segment may span; the precision of release. */
@@ -43,14 +49,42 @@ export class MessageIdSpace {
     const copy = new MessageIdSpace(this.#next, this.#segmentMs);
     copy.#inUse = this.#inUse;
     copy.#segments = this.#segments.map((segment) => ({ ...segment }));
+    copy.#scattered = new Map(this.#scattered);
     return copy;
   }
 
   /** Takes the next ID for `lifetimeMs`, or returns `undefined` when all 65,536 are in use. */
   allocate(lifetimeMs: DurationMs, now: Instant): number | undefined {
     this.release(now);
-    if (this.#inUse === idCount) return undefined;
-    const lapses = after(now, lifetimeMs);
+    for (;;) {
+      const lapses = this.#scattered.get(this.#next);
+      if (lapses === undefined) break;
+      this.#scattered.delete(this.#next);
+      this.#takeNext(lapses, now);
+    }
+    return this.#inUse === idCount ? undefined : this.#takeNext(after(now, lifetimeMs), now);
+  }
+
+  /** Takes any free ID, which tells nothing of others; `undefined` when too few are free for that. */
+  allocateUnpredictable(random: RandomSource, lifetimeMs: DurationMs, now: Instant): number | undefined {
+    this.release(now);
+    const free = idCount - this.#inUse;
+    if (free - this.#scattered.size < leastChoice) return undefined;
+    for (;;) {
+      const offset = randomUint16(random);
+      const id = (this.#next + offset) % idCount;
+      if (offset >= free || this.#scattered.has(id)) continue;
+      this.#scattered.set(id, after(now, lifetimeMs));
+      return id;
+    }
+  }
+
+  /** Whether this ID may still be known to the peer. */
+  isInUse(id: number): boolean {
+    return this.#scattered.has(id) || (this.#next - 1 - id + 2 * idCount) % idCount < this.#inUse;
+  }
+
+  #takeNext(lapses: Instant, now: Instant): number {
     const last = this.#segments.at(-1);
     if (last && elapsedMs(last.begun, now) < this.#segmentMs) {
       last.count++;
@@ -66,6 +100,9 @@ export class MessageIdSpace {
 
   /** Frees what has lapsed. */
   release(now: Instant): void {
+    if (this.#scattered.size > 0) {
+      for (const [id, lapses] of this.#scattered) if (lapses <= now) this.#scattered.delete(id);
+    }
     for (;;) {
       const first = this.#segments[0];
       if (first === undefined || first.lapses > now) return;
@@ -81,18 +118,21 @@ export class MessageIdSpace {
 
   /** IDs that may not be used now. */
   get inUse(): number {
-    return this.#inUse;
+    return this.#inUse + this.#scattered.size;
   }
 
   /** When some ID becomes free; `undefined` when none is in use. */
   nextRelease(): Instant | undefined {
-    return this.#segments[0]?.lapses;
+    let next = this.#segments[0]?.lapses;
+    for (const lapses of this.#scattered.values()) next = earliest(next, lapses);
+    return next;
   }
 
   /** When all IDs are free; `undefined` when none is in use. */
   lastRelease(): Instant | undefined {
     let last = this.#segments[0]?.lapses;
-    for (const { lapses } of this.#segments) if (last === undefined || lapses > last) last = lapses;
+    for (const lapses of [...this.#segments.map((segment) => segment.lapses), ...this.#scattered.values()])
+      if (last === undefined || lapses > last) last = lapses;
     return last;
   }
 }
@@ -133,19 +173,27 @@ export class MessageIds {
     return this.#own.size;
   }
 
-  /** Takes an ID towards `peer`, or returns `undefined` when none is free before `nextRelease(peer)`. */
-  allocate(peer: PeerKey, lifetimeMs: DurationMs, now: Instant): number | undefined {
+  /**
+   * Takes an ID towards `peer`, or returns `undefined` when none is free before `nextRelease(peer)`.
+   *
+   * @param isUnpredictable Whether it may tell nothing of, and follow from no, others.
+   */
+  allocate(peer: PeerKey, lifetimeMs: DurationMs, now: Instant, isUnpredictable = false): number | undefined {
+    const from = (space: MessageIdSpace): number | undefined =>
+      isUnpredictable
+        ? space.allocateUnpredictable(this.#random, lifetimeMs, now)
+        : space.allocate(lifetimeMs, now);
     let space = this.#own.get(peer);
     if (space === undefined) {
       const shared = this.#sharedBy(peer);
-      if (this.#own.size >= this.#maxPeers) return shared.allocate(lifetimeMs, now);
+      if (this.#own.size >= this.#maxPeers) return from(shared);
       shared.release(now);
       // The peer may have had IDs of the shared space before; its own space must go around them.
       space =
         shared.inUse > 0 ? shared.fork() : new MessageIdSpace(randomUint16(this.#random), this.#segmentMs);
       this.#own.set(peer, space);
     }
-    const id = space.allocate(lifetimeMs, now);
+    const id = from(space);
     if (this.#lapses.deadline(peer) === undefined) this.#watch(peer, space);
     return id;
   }
@@ -153,6 +201,11 @@ export class MessageIds {
   /** The ID that the next message to `peer` may get; any, when none of its IDs is in use. */
   next(peer: PeerKey): number {
     return this.#own.get(peer)?.next ?? randomUint16(this.#random);
+  }
+
+  /** Whether `peer` may still know a message of ours by this ID. */
+  isInUse(peer: PeerKey, id: number): boolean {
+    return (this.#own.get(peer) ?? this.#sharedBy(peer)).isInUse(id);
   }
 
   /** Goes on from `next` with a peer that came from another process, and has no ID in use in this one. */

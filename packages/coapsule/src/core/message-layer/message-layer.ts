@@ -228,9 +228,13 @@ export class MessageLayer {
     this.#transmitEmpty(peer, 'RST', message.messageId);
   }
 
-  /** Sends a CoAP ping (RFC 7252 §4.3); the pong is the `reset` output. Counts for NSTART. */
-  ping(peer: PeerKey, now: Instant): TransmissionId {
-    return this.#transmissions.ping(peer, now);
+  /**
+   * Sends a CoAP ping (RFC 7252 §4.3); the pong is the `reset` output. Counts for NSTART.
+   *
+   * @param isUnpredictable Whether its Message ID must be one that nobody can guess: then the pong proves something.
+   */
+  ping(peer: PeerKey, now: Instant, isUnpredictable = false): TransmissionId {
+    return this.#transmissions.ping(peer, now, isUnpredictable);
   }
 
   /**
@@ -251,9 +255,14 @@ export class MessageLayer {
     this.#transmissions.forgetPeer(peer);
   }
 
-  /** Whether a ping of ours to `peer` with this Message ID waits for its Reset. */
-  isPing(peer: PeerKey, messageId: number): boolean {
-    return this.#transmissions.isPing(peer, messageId);
+  /** Whether a message of ours is on its way under this Message ID. */
+  isSentAs(transmission: TransmissionId, messageId: number): boolean {
+    return this.#transmissions.isSentAs(transmission, messageId);
+  }
+
+  /** Whether `peer` may still know a message of ours by this ID, settled or not. */
+  hasUsedMessageId(peer: PeerKey, messageId: number): boolean {
+    return this.#transmissions.messageIds.isInUse(peer, messageId);
   }
 
   /** The Message ID that the next message to `peer` gets, for a process that goes on with it. */

@@ -111,7 +111,13 @@ export class TransmissionTable {
   }
 
   /** Sends `message`, now or when it may go. */
-  send(peer: PeerKey, type: 'CON' | 'NON', message: OutgoingMessage, now: Instant): TransmissionId {
+  send(
+    peer: PeerKey,
+    type: 'CON' | 'NON',
+    message: OutgoingMessage,
+    now: Instant,
+    isUnpredictable = false,
+  ): TransmissionId {
     this.#now = now;
     const { code, token, options, payload } = message;
     const content = contentOf(code);
@@ -122,6 +128,7 @@ export class TransmissionTable {
       content,
       tokenLength: token.length,
       datagram: encodeMessage({ type, code, messageId: 0, token, options, payload }),
+      isUnpredictable,
       state: 'waiting',
       messageId: 0,
       retransmission: undefined,
@@ -166,8 +173,8 @@ export class TransmissionTable {
   }
 
   /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
-  ping(peer: PeerKey, now: Instant): TransmissionId {
-    return this.send(peer, 'CON', emptyMessage, now);
+  ping(peer: PeerKey, now: Instant, isUnpredictable: boolean): TransmissionId {
+    return this.send(peer, 'CON', emptyMessage, now, isUnpredictable);
   }
 
   /** See `MessageLayer.stop`. */
@@ -230,8 +237,9 @@ export class TransmissionTable {
     return undefined;
   }
 
-  isPing(peer: PeerKey, messageId: number): boolean {
-    return this.#sent.get(peer)?.get(messageId)?.content === 'empty';
+  isSentAs(id: TransmissionId, messageId: number): boolean {
+    const transmission = this.#transmissions.get(id);
+    return transmission?.state === 'sent' && transmission.messageId === messageId;
   }
 
   /** Forgets the messages to `peer`, but not which Message IDs are in use. */
@@ -290,10 +298,10 @@ export class TransmissionTable {
 
   /** The first transmission. False when no Message ID is free. */
   #start(transmission: Transmission, now: Instant): boolean {
-    const { peer, lane, datagram } = transmission;
+    const { peer, lane, datagram, isUnpredictable } = transmission;
     const confirmable = lane === 'request' || lane === 'reply';
     const lifetimeMs = this.#lifetimeMs[confirmable ? 'CON' : 'NON'];
-    const messageId = this.messageIds.allocate(peer, lifetimeMs, now);
+    const messageId = this.messageIds.allocate(peer, lifetimeMs, now, isUnpredictable);
     if (messageId === undefined) return false;
     datagram[2] = messageId >> 8;
     datagram[3] = messageId & 255;

@@ -22,6 +22,8 @@ export interface Transmission {
   readonly tokenLength: number;
   /** Complete but for the Message ID, which is filled in when it first goes out. */
   readonly datagram: Uint8Array;
+  /** Whether nobody may be able to guess its Message ID. */
+  readonly isUnpredictable: boolean;
   /** `settled`: nothing of it is remembered elsewhere. */
   state: 'waiting' | 'sent' | 'settled';
   messageId: number;
