@@ -21,6 +21,7 @@ import type {
   SigningKey,
 } from '../core/foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { DerReader, derTag } from '../core/x509/der.ts';
 import { plainBytes } from './plain-bytes.ts';
 
 interface Algorithm {
@@ -47,8 +48,14 @@ const algorithms: Readonly<Record<SignatureScheme, Algorithm>> = {
   rsa_pkcs1_sha512: { family: 'rsa', hash: 'sha512', options: pkcs1 },
 };
 
-/** A public key out of the DER of a SubjectPublicKeyInfo; see `CryptoProvider.publicKey`. */
+/**
+ * A public key out of the DER of a SubjectPublicKeyInfo; see `CryptoProvider.publicKey`.
+ *
+ * Strangers send these: OpenSSL sees only the few forms that are accepted, never curves with parameters of their own,
+ * compressed points or other algorithms.
+ */
 export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
+  if (!hasAcceptedForm(spki)) return undefined;
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
     // OpenSSL overlooks bytes after the key, and gives some malformed keys back in another form.
@@ -112,7 +119,7 @@ function publicKeyOf(key: KeyObject): PublicKey | undefined {
   const type = keyType(key);
   if (type === undefined) return undefined;
   const spki = spkiOf(key);
-  if (!hasUsualForm(spki, type)) return undefined;
+  if (!hasAcceptedForm(spki)) return undefined;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? (type === 'ec-secp384r1' ? 384 : 256);
   return {
     type,
@@ -132,18 +139,43 @@ function publicKeyOf(key: KeyObject): PublicKey | undefined {
 }
 
 /**
- * SubjectPublicKeyInfo up to the key itself: a named curve and an uncompressed point (RFC 5480 §2.1.1, RFC 8422 §5.1.2).
- * OpenSSL also takes explicit parameters that describe a known curve, and compressed points.
+ * SubjectPublicKeyInfo up to the key itself, and the bytes of the key. EC: a named curve and an uncompressed point
+ * (RFC 5480 §2.1.1, RFC 8422 §5.1.2); Ed25519: RFC 8410 §4.
  */
-const prefixes = {
-  'ec-secp256r1': plainBytes(Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')),
-  'ec-secp384r1': plainBytes(Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex')),
-} as const;
+const forms = [
+  { prefix: '3059301306072a8648ce3d020106082a8648ce3d03010703420004', keyLength: 64 },
+  { prefix: '3076301006072a8648ce3d020106052b8104002203620004', keyLength: 96 },
+  { prefix: '302a300506032b6570032100', keyLength: 32 },
+].map(({ prefix, keyLength }) => ({ prefix: plainBytes(Buffer.from(prefix, 'hex')), keyLength }));
 
-function hasUsualForm(spki: Uint8Array, type: PublicKeyType): boolean {
-  if (type === 'rsa' || type === 'ed25519') return true;
-  const prefix = prefixes[type];
-  return equalBytes(spki.subarray(0, prefix.length), prefix);
+function hasAcceptedForm(spki: Uint8Array): boolean {
+  const isFixed = forms.some(
+    ({ prefix, keyLength }) =>
+      spki.length === prefix.length + keyLength && equalBytes(spki.subarray(0, prefix.length), prefix),
+  );
+  return isFixed || isRsa(spki);
+}
+
+/** RFC 3279 §2.3.1, of a size that is accepted. */
+function isRsa(spki: Uint8Array): boolean {
+  const input = DerReader.of(spki);
+  const info = input.enter(derTag.sequence, 'SubjectPublicKeyInfo');
+  input.close('SubjectPublicKeyInfo');
+  const algorithm = info.enter(derTag.sequence, 'algorithm');
+  const oid = algorithm.objectIdentifier('algorithm');
+  algorithm.null('parameters');
+  algorithm.close('algorithm');
+  const bytes = info.wholeBytes('key');
+  info.close('key');
+  if (input.fault !== undefined || oid !== '1.2.840.113549.1.1.1') return false;
+  const keyInput = DerReader.of(bytes);
+  const key = keyInput.enter(derTag.sequence, 'RSAPublicKey');
+  keyInput.close('RSAPublicKey');
+  const modulus = key.integer('modulus');
+  const exponent = key.integer('exponent');
+  key.close('RSAPublicKey');
+  // With the byte that keeps an INTEGER positive.
+  return keyInput.fault === undefined && modulus.length <= mostRsaBits / 8 + 1 && exponent.length <= 5;
 }
 
 function familyOf(type: PublicKeyType): Algorithm['family'] {
