@@ -129,8 +129,6 @@ export class Listener {
     const { associationStore } = options;
     const keeper =
       associationStore && new AssociationKeeper(associationStore, (error) => handler.onError(error));
-    // Before the socket is there: the first record of a peer finds its association.
-    await keeper?.resume(endpoint, () => monotonicClock.now());
     let opened: Listener | undefined;
     const driver = await Driver.open({
       endpoint,
@@ -138,6 +136,9 @@ export class Listener {
       onOutput: (output) => {
         if (opened) opened.#output(output);
       },
+      // Once the socket is there, or an address that cannot be had would use up what the last process left; and before
+      // the first datagram: a peer's record finds its association.
+      ...(keeper === undefined ? {} : { prepare: () => keeper.resume(endpoint, () => monotonicClock.now()) }),
       onSocketFailure: (error) => handler.onError(error),
       onDefect: (error) => handler.onError(error),
       ...(options.capture === undefined ? {} : { capture: options.capture }),

@@ -31,6 +31,8 @@ export interface DriverOptions {
   readonly socket: Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
   /** Each output that is not a datagram to send. */
   readonly onOutput: (output: DriverOutput) => void;
+  /** Runs once the socket is bound; the first datagrams wait for it. When it rejects, the socket is closed. */
+  readonly prepare?: () => Promise<void>;
   /** The endpoint threw, which it never should, or one of the callbacks here did: for the log. */
   readonly onDefect: (error: unknown) => void;
   /** A connected socket learned that nobody listens there, or that there is no way to it. */
@@ -51,6 +53,9 @@ const longestTimerMs = 2 ** 31 - 1;
 const firstReopenMs = 100;
 const longestReopenMs = 30_000;
 
+/** Datagrams that wait while a driver is prepared. */
+const maxEarly = 4096;
+
 /** Runs one endpoint on one UDP socket until it is closed. */
 export class Driver {
   readonly #options: DriverOptions;
@@ -66,16 +71,26 @@ export class Driver {
   /** Opens the socket, then runs; rejects with the system's error when it cannot be opened. */
   static async open(options: DriverOptions): Promise<Driver> {
     let driver: Driver | undefined;
+    const early: { readonly datagram: Uint8Array; readonly from: PeerAddress }[] = [];
     const socket = await openUdpSocket({
       ...options.socket,
       onDatagram: (datagram, from) => {
         if (driver) driver.#receive(datagram, from);
+        else if (options.prepare && early.length < maxEarly) early.push({ datagram: datagram.slice(), from });
       },
       onError: (error) => {
         if (driver) driver.#socketError(error);
       },
     });
+    try {
+      await options.prepare?.();
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
     driver = new Driver(options, socket);
+    // After whoever waits for the driver has it.
+    if (early.length > 0) setImmediate(() => driver?.#receiveEarly(early));
     return driver;
   }
 
@@ -108,6 +123,10 @@ export class Driver {
     this.#closing.abort();
     clearTimeout(this.#timer);
     await this.#socket.close();
+  }
+
+  #receiveEarly(early: readonly { readonly datagram: Uint8Array; readonly from: PeerAddress }[]): void {
+    for (const { datagram, from } of early) this.#receive(datagram, from);
   }
 
   #receive(datagram: Uint8Array, from: PeerAddress): void {

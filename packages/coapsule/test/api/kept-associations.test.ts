@@ -212,3 +212,16 @@ test('a handler runs when the edge is stored, not before', async (t) => {
   assert.ok((await waiting).ok);
   assert.deepEqual(puts, ['1', '2']);
 });
+
+test('an address that cannot be had uses up nothing of what the last process left', async (t) => {
+  const store = new MemoryStore();
+  const first = await serve(t, store);
+  const device = clientOf(t);
+  assert.ok((await device.client.get(`coaps://127.0.0.1:${first.port}/a`)).ok);
+  await first.server.close();
+  const before = [...store.kept.values()];
+  assert.equal(before[0]?.exact, true);
+  const other = await serve(t);
+  await assert.rejects(serve(t, store, other.port), { code: 'EADDRINUSE' });
+  assert.deepEqual([...store.kept.values()], before);
+});

@@ -148,3 +148,35 @@ test('an address that cannot be bound rejects with the cause of the system', asy
   await assert.rejects(openUdpSocket({ ...options, port: first.local.port }), { code: 'EADDRINUSE' });
   await first.close();
 });
+
+test('datagrams that come while it is being prepared wait for it, and a failure closes the socket', async () => {
+  const common = {
+    endpoint: endpoint(),
+    onOutput: () => {},
+    onDefect: (error: unknown) => assert.ifError(error),
+  };
+  const client = createSocket('udp4');
+  const probe = await openUdpSocket({ host: '127.0.0.1', onDatagram: () => {}, onError: () => {} });
+  const { port } = probe.local;
+  await probe.close();
+  await assert.rejects(
+    Driver.open({
+      ...common,
+      socket: { host: '127.0.0.1', port },
+      prepare: () => Promise.reject(new Error('no store')),
+    }),
+    /no store/,
+  );
+  const driver = await Driver.open({
+    ...common,
+    socket: { host: '127.0.0.1', port },
+    prepare: async () => {
+      client.send(ping, port, '127.0.0.1');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    },
+  });
+  const [answer] = (await once(client, 'message')) as [Buffer];
+  assert.deepEqual(new Uint8Array(answer), reset);
+  client.close();
+  await driver.close();
+});
