@@ -221,7 +221,18 @@ describe('the installed command line', () => {
   test('coapsule serve --check starts from the compiled files', () => {
     const { code, output } = execute(
       process.execPath,
-      [binary, 'serve', '--check', '--demo', '--data', join(folder, 'data')],
+      [
+        binary,
+        'serve',
+        '--check',
+        '--demo',
+        '--coap',
+        '127.0.0.1:0',
+        '--coaps',
+        '127.0.0.1:0',
+        '--data',
+        join(folder, 'data'),
+      ],
       folder,
     );
     assert.equal(code, 0, output);
