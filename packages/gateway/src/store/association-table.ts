@@ -32,7 +32,7 @@ export interface AssociationRow {
   readonly edge: number;
 }
 
-/** One change. Those of an association that is not there (any more) change nothing. */
+/** One change. One of an association that is not there (any more) changes nothing, which `apply` tells. */
 export type AssociationChange =
   | { readonly kind: 'add'; readonly row: AssociationRow; readonly nowMs: number }
   | { readonly kind: 'reserve'; readonly name: string; readonly upTo: number }
@@ -76,7 +76,8 @@ export class AssociationTable {
     this.#statements = prepare(database);
   }
 
-  apply(change: AssociationChange): void {
+  /** @returns whether the association was there; nobody asks it of one that was added or removed. */
+  apply(change: AssociationChange): boolean {
     const { add, reserve, edge, suspend, remove } = this.#statements;
     switch (change.kind) {
       case 'add': {
@@ -96,20 +97,19 @@ export class AssociationTable {
           row.edge,
           change.nowMs,
         );
-        return;
+        return true;
       }
       case 'reserve':
-        reserve.run(change.upTo, change.name);
-        return;
+        return reserve.run(change.upTo, change.name).changes !== 0;
       case 'edge':
-        edge.run(change.edge, change.nowMs, change.name);
-        return;
-      case 'suspend':
-        suspend.run(change.host, change.port, change.state, change.next, change.edge, change.name);
-        return;
+        return edge.run(change.edge, change.nowMs, change.name).changes !== 0;
+      case 'suspend': {
+        const { host, port, state, next, edge: exactEdge, name } = change;
+        return suspend.run(host, port, state, next, exactEdge, name).changes !== 0;
+      }
       case 'remove':
         remove.run(change.name);
-        return;
+        return true;
     }
   }
 

@@ -104,6 +104,18 @@ const migrations: readonly string[] = [
    ALTER TABLE device ADD COLUMN fingerprint TEXT;
    ALTER TABLE device ADD COLUMN expires_at_ms INTEGER;
    CREATE UNIQUE INDEX device_by_fingerprint ON device (fingerprint);`,
+  // 6: requests of kept associations, so that a retransmission after a restart is not carried out again
+  `CREATE TABLE request (
+     association TEXT NOT NULL REFERENCES association (name) ON DELETE CASCADE,
+     id INTEGER NOT NULL,
+     message_id INTEGER NOT NULL,
+     token BLOB NOT NULL,
+     answer BLOB,
+     received_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER NOT NULL,
+     PRIMARY KEY (association, id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX request_by_expiry ON request (expires_at_ms);`,
 ];
 
 /** The version that this program reads and writes. */

@@ -6,10 +6,11 @@
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
-export type WriteTask = RecordTask | AssociationTask;
+export type WriteTask = RecordTask | AssociationTask | RequestTask | AnswerTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -25,12 +26,28 @@ export interface RecordTask {
   readonly terms: RecordTerms;
 }
 
+/** A request whose handler is about to begin. */
+export interface RequestTask {
+  readonly kind: 'request';
+  readonly request: BegunRequest;
+}
+
+/** The answer of a request that began. */
+export interface AnswerTask {
+  readonly kind: 'answer';
+  readonly request: RequestName;
+  readonly answer: Uint8Array;
+}
+
+/** What became of one write; of a change of an association whether it was there. */
+export type WriteOutcome = RecordOutcome | RequestOutcome | boolean | undefined;
+
 /** What the worker can be asked, with the type of its answer. */
 export interface StoreQuestions {
   /** All in one transaction; the answer comes after the commit. */
   readonly write: {
     readonly ask: readonly WriteTask[];
-    readonly answer: readonly (RecordOutcome | undefined)[];
+    readonly answer: readonly WriteOutcome[];
   };
   /** In a transaction of its own. */
   readonly resume: { readonly ask: ResumeRequest; readonly answer: readonly ResumedRow[] };

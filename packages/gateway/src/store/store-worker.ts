@@ -8,9 +8,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
-import { ReadingTable, type RecordOutcome } from './reading-table.ts';
+import { ReadingTable } from './reading-table.ts';
+import { RequestTable } from './request-table.ts';
 import { storeFaultOf } from './store-fault.ts';
-import type { FaultValue, FromWorker, ToWorker, WriteTask } from './store-protocol.ts';
+import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
 
 /** Where the façade tells the worker to work. */
 export interface StoreWorkerData {
@@ -38,6 +39,7 @@ function serve(store: OpenDatabase): void {
   const readings = new ReadingTable(database);
   const devices = new DeviceTable(database);
   const associations = new AssociationTable(database);
+  const requests = new RequestTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -84,19 +86,33 @@ function serve(store: OpenDatabase): void {
     }
   }
 
-  function writeAll(tasks: readonly WriteTask[]): readonly (RecordOutcome | undefined)[] {
+  function writeAll(tasks: readonly WriteTask[]): readonly WriteOutcome[] {
     return inTransaction(() => {
-      const newest = tasks.reduce(
-        (latest, task) => (task.kind === 'reading' ? Math.max(latest, task.reading.receivedAtMs) : latest),
-        0,
+      const [newestReading, newestRequest] = tasks.reduce(
+        ([reading, request], task) => [
+          task.kind === 'reading' ? Math.max(reading, task.reading.receivedAtMs) : reading,
+          task.kind === 'request' ? Math.max(request, task.request.nowMs) : request,
+        ],
+        [0, 0],
       );
-      if (newest > 0) readings.purge(newest);
-      return tasks.map((task) => {
-        if (task.kind === 'reading') return readings.record(task.reading, task.request, task.terms);
-        associations.apply(task.change);
-        return undefined;
-      });
+      if (newestReading > 0) readings.purge(newestReading);
+      if (newestRequest > 0) requests.purge(newestRequest);
+      return tasks.map(write);
     });
+  }
+
+  function write(task: WriteTask): WriteOutcome {
+    switch (task.kind) {
+      case 'reading':
+        return readings.record(task.reading, task.request, task.terms);
+      case 'association':
+        return associations.apply(task.change);
+      case 'request':
+        return requests.begin(task.request);
+      case 'answer':
+        requests.finish(task.request, task.answer);
+        return undefined;
+    }
   }
 
   function inTransaction<T>(work: () => T): T {

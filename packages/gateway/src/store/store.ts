@@ -3,14 +3,24 @@
  *
  * The work is done in store-worker.ts. Writes are committed in groups: while one transaction is being made durable
  * the next ones wait here and go together, so that many devices share one wait for the disk. A promise of `record`
- * or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too.
+ * or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too. An
+ * edge whose commit failed goes along with whatever is committed next (owed-changes.ts).
  */
 import { Worker } from 'node:worker_threads';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
+import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import { StoreFault } from './store-fault.ts';
-import type { FaultValue, FromWorker, StoreQuestions, ToWorker, WriteTask } from './store-protocol.ts';
+import type {
+  FaultValue,
+  FromWorker,
+  StoreQuestions,
+  ToWorker,
+  WriteOutcome,
+  WriteTask,
+} from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
 
 /** What an owner of the store may set. */
@@ -40,7 +50,8 @@ export class Store implements AsyncDisposable {
   readonly #options: StoreOptions;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
-  #writes: (Waiting<RecordOutcome | undefined> & { readonly task: WriteTask })[] = [];
+  #writes: (Waiting<WriteOutcome> & { readonly task: WriteTask })[] = [];
+  readonly #owed = new OwedChanges();
   #waitingBytes = 0;
   #committing = false;
   #ended: StoreFault | undefined;
@@ -120,10 +131,36 @@ export class Store implements AsyncDisposable {
    * Change what is kept of an association, durably. Fulfils after the commit.
    *
    * Not bounded here: the association itself is, and it asks for one change at a time.
+   *
+   * @throws StoreFault (rejects) also when the association is not there: who changes it relies on it.
    */
   async changeAssociation(change: AssociationChange): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
-    await this.#write({ kind: 'association', change });
+    if (await this.#write({ kind: 'association', change })) return;
+    throw new StoreFault(
+      'failed',
+      'an association that should be kept is not in the store',
+      'nothing, if it was deleted by hand: its device makes a new handshake after the next start',
+    );
+  }
+
+  /** Remember a request over a kept association before its handler begins, durably, or tell that it is remembered. */
+  async beginRequest(request: BegunRequest): Promise<RequestOutcome> {
+    if (this.#ended !== undefined) throw this.#ended;
+    return (await this.#write({
+      kind: 'request',
+      request: { ...request, token: request.token.slice() },
+    })) as RequestOutcome;
+  }
+
+  /** Remember the answer of a request that began, durably. */
+  async finishRequest(request: RequestName, answer: Uint8Array): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    await this.#write({
+      kind: 'answer',
+      request: { ...request, token: request.token.slice() },
+      answer: answer.slice(),
+    });
   }
 
   /** Take over the associations of an endpoint from an earlier process. */
@@ -177,7 +214,7 @@ export class Store implements AsyncDisposable {
     return new Promise((resolve) => this.#waitingForCommit.push(resolve));
   }
 
-  #write(task: WriteTask): Promise<RecordOutcome | undefined> {
+  #write(task: WriteTask): Promise<WriteOutcome> {
     return new Promise((resolve, reject) => {
       this.#writes.push({ task, resolve, reject });
       this.#commitNext();
@@ -191,13 +228,16 @@ export class Store implements AsyncDisposable {
     this.#waitingBytes = 0;
     this.#committing = true;
     const tasks = group.map(({ task }) => task);
-    this.#ask('write', tasks)
+    const owed = this.#owed.tasks();
+    this.#ask('write', [...owed, ...tasks])
       .then(
         (outcomes) => {
           this.#commits += 1;
-          for (const [index, write] of group.entries()) write.resolve(outcomes[index]);
+          this.#owed.settled();
+          for (const [index, write] of group.entries()) write.resolve(outcomes[owed.length + index]);
         },
         (fault: StoreFault) => {
+          this.#owed.failed(tasks);
           for (const write of group) write.reject(fault);
         },
       )

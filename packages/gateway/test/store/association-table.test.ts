@@ -93,7 +93,7 @@ test('what was not heard for too long, is too much, has expired, or was removed 
     nowMs: 9.95 * hourMs,
   });
   await store.changeAssociation({ kind: 'remove', name: 'removed' });
-  await store.changeAssociation({ kind: 'reserve', name: 'removed', upTo: 900 });
+  await assert.rejects(store.changeAssociation({ kind: 'reserve', name: 'removed', upTo: 900 }));
   await store.changeAssociation({
     kind: 'add',
     row: row('of another', { endpoint: 'other' }),
