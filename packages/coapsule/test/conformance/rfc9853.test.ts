@@ -96,6 +96,18 @@ suite('RFC 9853 §5.4: the responder', () => {
     assert.deepEqual(sentMessages(made, peer), []);
   });
 
+  test('not by more than three times the bytes of the challenge, where the peer is not known to be', () => {
+    const { made, peer } = checking(5000, { peer: new Uint8Array(255) });
+    const challenge = (): Uint8Array =>
+      peer.sealed(encodePathMessage({ type: 0, cookie }), ReturnRoutabilityCheck);
+    const older = challenge();
+    peer.say(20);
+    peer.give(older, elsewhere);
+    assert.deepEqual(sentMessages(made, peer), []);
+    peer.give(challenge());
+    assert.deepEqual(sentMessages(made, peer), [{ to: home, message: { type: 1, cookie } }]);
+  });
+
   test('does so in records without connection id too', () => {
     const made = new MadeAssociations();
     const peer = made.add({ role: 'client', peer: Uint8Array.of(8), returnRoutabilityCheck: true });

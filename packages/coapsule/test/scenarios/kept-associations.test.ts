@@ -5,6 +5,7 @@ import { cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
 import type { AssociationId } from '../../src/core/dtls/dtls-layer.ts';
 import { splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
 import type { Endpoint } from '../../src/core/endpoint/endpoint.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import {
   clientAddress,
@@ -270,6 +271,36 @@ suite('a server that ends and comes back', () => {
       const request = post(pair, 'new');
       assert.ok(pair.runUntil(() => request.final));
       assert.equal(pair.served.length, before + 1);
+    });
+  }
+
+  for (const order of ['first', 'last'] as const) {
+    test(`one without connection id comes back beside one that had its address before and comes ${order}`, () => {
+      const withId = new KeptPair();
+      get(withId);
+      const without = new KeptPair({ client: { dtls: { connectionIdLength: 'off' } } });
+      get(without);
+      const rows = [...withId.stored.values(), ...without.stored.values()];
+      if (order === 'last') rows.reverse();
+      // Both were at the same address; the one with a connection id has moved since, which is not stored.
+      without.restart('server');
+      without.command('server', (server, now) => {
+        for (const { kept, address, state, reserved, edge } of rows) {
+          const { identity, authentication } = kept;
+          const options = { identity, authentication, writeFrom: reserved, crashedAt: edge };
+          assert.equal(typeof server.importAssociation(state, address, options, now), 'number');
+        }
+      });
+      assert.equal(get(without).responses[0]?.code, Code.Content);
+      assert.equal(handshakes(without), 1);
+      const moved = ipAddress('198.51.100.9', 4711);
+      withId.moveClient(moved);
+      withId.request('/a');
+      const [datagram] = withId.network.sent.slice(-1).map((one) => one.datagram);
+      const before = without.served.length;
+      without.network.send(moved, serverAddress, datagram as Uint8Array, without.now);
+      without.run(1000);
+      assert.equal(without.served.length, before + 1);
     });
   }
 

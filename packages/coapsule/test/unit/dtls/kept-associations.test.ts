@@ -156,6 +156,20 @@ suite('the edge of the replay window', () => {
     assert.equal(fixture.kept.nextTimeout(), undefined);
   });
 
+  test('it is at the first record, however soon after the handshake that comes and however far ahead it is', () => {
+    for (const sequence of [6, 70, 5000]) {
+      const fixture = new Fixture();
+      fixture.kept.received(1, sequence, instant(1));
+      assert.deepEqual(fixture.edges(), [sequence]);
+    }
+  });
+
+  test('it never lies beyond the last sequence number there is', () => {
+    const fixture = new Fixture();
+    for (let i = 0; i < 20; i++) fixture.kept.received(1, 2 ** 48 - 21 + i, instant(i));
+    assert.equal(fixture.edges().at(-1), 2 ** 48 - 1);
+  });
+
   test('a client stores none', () => {
     const fixture = new Fixture('client');
     for (let i = 0; i < 100; i++) fixture.kept.received(1, 6 + i, instant(i));

@@ -99,3 +99,52 @@ test('Message IDs go on where another process ended, until what that one used ha
   here.handleTimeout(instant(2 * lifetimeMs));
   assert.equal(here.size, 0);
 });
+
+test('unpredictable Message IDs follow from nothing, and the others go around them while they are in use', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ stepMs: fc.nat(20_000), burst: fc.nat(3000), unpredictable: fc.nat(20) }), {
+        minLength: 50,
+        maxLength: 100,
+      }),
+      fc.nat(),
+      (steps, seed) => {
+        const random = new SeededRandom(seed);
+        const space = new MessageIdSpace(60_000, segmentMs);
+        const free = new Float64Array(65_536);
+        let now = 0;
+        const take = (id: number | undefined): void => {
+          if (id === undefined) return;
+          assert.ok((free[id] as number) <= now, `ID ${id} reused early`);
+          assert.ok(space.isInUse(id));
+          free[id] = now + lifetimeMs;
+        };
+        for (const { stepMs, burst, unpredictable } of steps) {
+          now += stepMs;
+          for (let i = 0; i < unpredictable; i++) {
+            take(space.allocateUnpredictable(random, lifetimeMs, instant(now)));
+          }
+          for (let i = 0; i < burst; i++) take(space.allocate(lifetimeMs, instant(now)));
+        }
+        space.release(instant(now + 2 * lifetimeMs));
+        assert.equal(space.inUse, 0);
+        assert.equal(space.nextRelease(), undefined);
+      },
+    ),
+    { numRuns: 30, seed: 4 },
+  );
+  const random = new SeededRandom(1);
+  const space = new MessageIdSpace(7, segmentMs);
+  const ids = Array.from({ length: 64 }, () => space.allocateUnpredictable(random, lifetimeMs, instant(0)));
+  const octants = new Set(ids.map((id) => (id as number) >> 13));
+  assert.equal(octants.size, 8, 'they are from everywhere');
+});
+
+test('there is no unpredictable Message ID when more than half of all are in use', () => {
+  const space = new MessageIdSpace(7, segmentMs);
+  const random = new SeededRandom(1);
+  for (let i = 0; i < 32_768; i++) space.allocate(lifetimeMs, instant(0));
+  assert.notEqual(space.allocateUnpredictable(random, lifetimeMs, instant(0)), undefined);
+  assert.equal(space.allocateUnpredictable(random, lifetimeMs, instant(0)), undefined);
+  assert.notEqual(space.allocate(lifetimeMs, instant(0)), undefined);
+});
