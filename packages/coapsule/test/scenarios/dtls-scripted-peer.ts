@@ -35,6 +35,7 @@ import { ContentType } from '../../src/core/dtls/record/record-header.ts';
 import { sealRecord } from '../../src/core/dtls/record/seal-record.ts';
 import { ByteReader } from '../../src/core/foundation/byte-reader.ts';
 import { concatBytes, noBytes } from '../../src/core/foundation/bytes.ts';
+import type { CryptoProvider } from '../../src/core/foundation/crypto-provider.ts';
 import { after } from '../../src/core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
@@ -52,8 +53,13 @@ export class LonelyLayer {
   readonly outputs: DtlsOutput[] = [];
   key: Uint8Array | undefined = sensorKey;
 
-  constructor(role: 'client' | 'server', config: Partial<DtlsConfig> = {}, seed = 5) {
-    this.layer = new DtlsLayer({ role, crypto: nodeCrypto, random: new SeededRandom(seed), config });
+  constructor(
+    role: 'client' | 'server',
+    config: Partial<DtlsConfig> = {},
+    seed = 5,
+    crypto: CryptoProvider = nodeCrypto,
+  ) {
+    this.layer = new DtlsLayer({ role, crypto, random: new SeededRandom(seed), config });
   }
 
   /** Hands one datagram in, and returns the datagrams that come out. */

@@ -409,6 +409,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
         emit: (output) => this.#emit(output),
         isCrowded: () => this.#admission.isCrowded,
         mayCheckAgain: (at) => this.#admission.mayCheckAgain(at),
+        mayCheckKeyAgain: (at) => this.#admission.mayCheckKeyAgain(at),
         askForPsk: (question, at) => {
           const { identity } = question;
           if (start.kind === 'server' && identity !== undefined) {

@@ -4,7 +4,7 @@
  *
  * An identity is never locked for everybody: its owner elsewhere does not notice. Known and unknown identities are
  * counted alike, so that waiting tells nothing about which of them exist. Tables are bounded, the longest unused entry
- * goes first. A whole /64 of IPv6 addresses is as easy to have as one of them, so it counts as one host.
+ * goes first. A host is what `network-of.ts` counts as one.
  *
  * @module
  */
@@ -12,7 +12,7 @@
 import { toHex } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
-import { parseIpv6 } from '../foundation/ip-literal.ts';
+import { networkOf } from './network-of.ts';
 
 const limits = {
   entries: 4096,
@@ -126,11 +126,4 @@ class AttemptTable {
     const doublings = Math.min(failures - this.#free, 32);
     return Math.min(limits.firstDelayMs * 2 ** doublings, this.#maxDelayMs);
   }
-}
-
-/** An IPv6 address by its first 64 bits; anything else as it is. */
-function networkOf(host: string): string {
-  if (!host.includes(':')) return host;
-  const bytes = parseIpv6(host.replace(/%.*$/, ''));
-  return bytes === undefined ? host : `${toHex(bytes.subarray(0, 8))}::/64`;
 }

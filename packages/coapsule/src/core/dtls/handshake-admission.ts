@@ -15,6 +15,8 @@ import type { AssociationId, DtlsDiscardReason } from './dtls-output.ts';
 import { FailedAttempts } from './failed-attempts.ts';
 import type { Handshake } from './handshake/handshake.ts';
 import type { HandshakeFailure } from './handshake/handshake-failure.ts';
+import { HandshakeRate } from './handshake-rate.ts';
+import { networkOf } from './network-of.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -27,6 +29,9 @@ const reportsPerSecond = 10;
 /** Messages looked at anew, for each handshake that may begin: 2,000 a second by default. */
 const checksForHandshake = 4;
 
+/** The same for messages with public-key work, up to half a millisecond each: 300 a second by default. */
+const keyChecksForHandshake = 0.6;
+
 /** Ends a handshake in favour of another one. */
 type GiveUp = (handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant) => void;
 
@@ -35,8 +40,9 @@ export class HandshakeAdmission {
   readonly #config: CheckedDtlsConfig;
   readonly #pending: PendingHandshakes;
   readonly #giveUp: GiveUp;
-  readonly #rate: TokenBucket;
+  readonly #rate: HandshakeRate;
   readonly #checks: TokenBucket;
+  readonly #keyChecks: TokenBucket;
   readonly #reports = new TokenBucket(reportsPerSecond, reportsPerSecond);
   readonly #attempts: FailedAttempts;
   /** The identities that clients named in handshakes under way. */
@@ -52,8 +58,10 @@ export class HandshakeAdmission {
     this.#pending = options.pending;
     this.#giveUp = options.giveUp;
     const { handshakeRate, maxAttemptDelayMs } = options.config;
-    this.#rate = new TokenBucket(handshakeRate, 2 * handshakeRate);
+    this.#rate = new HandshakeRate(handshakeRate);
     this.#checks = new TokenBucket(checksForHandshake * handshakeRate, checksForHandshake * handshakeRate);
+    const keyChecks = Math.max(1, keyChecksForHandshake * handshakeRate);
+    this.#keyChecks = new TokenBucket(keyChecks, keyChecks);
     this.#attempts = new FailedAttempts(options.crypto, maxAttemptDelayMs);
   }
 
@@ -66,18 +74,22 @@ export class HandshakeAdmission {
   admit(address: PeerAddress, now: Instant): HandshakeRefusal | undefined {
     const waitMs = this.#attempts.waitOfHost(address.host, now);
     if (waitMs > 0) return { reason: 'too-many-attempts', waitMs };
-    if (!this.#rate.take(now)) return { reason: 'handshake-rate', waitMs: 0 };
+    if (!this.#rate.take(address.host, now)) return { reason: 'handshake-rate', waitMs: 0 };
     this.#makeRoom(address, now);
     return undefined;
   }
 
   /**
-   * Whether a message may be looked at after another in its place was refused, which costs a signature check at most.
-   * Anybody can send such messages in the clear; many times as fast as handshakes begin, so that a forger does not
-   * keep the right one out, and yet bounded.
+   * Whether a message may be looked at after another in its place was refused. Anybody can send such messages in the
+   * clear; many times as fast as handshakes begin, so that a forger does not keep the right one out, and yet bounded.
    */
   mayCheckAgain(now: Instant): boolean {
     return this.#checks.take(now);
+  }
+
+  /** The same for one that costs public-key work; in all handshakes together. */
+  mayCheckKeyAgain(now: Instant): boolean {
+    return this.#keyChecks.take(now);
   }
 
   /** The table has one more handshake: those that were waited for patiently are not any more. */
@@ -122,7 +134,7 @@ export class HandshakeAdmission {
 
   /**
    * Room for one more handshake. The oldest one goes: of its address, of its host, or, when there is no room at all,
-   * of the host that has the most, so that no host can crowd out the others.
+   * of the host that has the most, so that no host can crowd out the others. A host is what `network-of.ts` counts.
    */
   #makeRoom(address: PeerAddress, now: Instant): void {
     const { maxHandshakes, maxHandshakesPerHost } = this.#config;
@@ -130,16 +142,17 @@ export class HandshakeAdmission {
     if (oldest !== undefined && others.length + 1 >= maxHandshakesPerAddress) {
       this.#giveUp(oldest, 'replaced', 'the client began again', now);
     }
-    if (this.#pending.serverCountOf(address.host) >= maxHandshakesPerHost) {
-      this.#giveUpOldest(address.host, `${maxHandshakesPerHost} handshakes with its host are under way`, now);
+    const network = networkOf(address.host);
+    if (this.#pending.serverCountOf(network) >= maxHandshakesPerHost) {
+      this.#giveUpOldest(network, `${maxHandshakesPerHost} handshakes with its host are under way`, now);
     }
     if (this.#pending.serverCount >= maxHandshakes) {
-      this.#giveUpOldest(this.#pending.busiestHost(), `${maxHandshakes} handshakes are under way`, now);
+      this.#giveUpOldest(this.#pending.busiestNetwork(), `${maxHandshakes} handshakes are under way`, now);
     }
   }
 
-  #giveUpOldest(host: string | undefined, detail: string, now: Instant): void {
-    const oldest = host === undefined ? undefined : this.#pending.oldestServerOf(host);
+  #giveUpOldest(network: string | undefined, detail: string, now: Instant): void {
+    const oldest = network === undefined ? undefined : this.#pending.oldestServerOf(network);
     if (oldest !== undefined) this.#giveUp(oldest, 'capacity', detail, now);
   }
 }

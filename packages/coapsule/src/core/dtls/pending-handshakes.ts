@@ -13,6 +13,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { AssociationId } from './dtls-output.ts';
 import type { Handshake } from './handshake/handshake.ts';
+import { networkOf } from './network-of.ts';
 
 const none: readonly Handshake[] = [];
 
@@ -21,8 +22,8 @@ export class PendingHandshakes {
   /** The one that speaks is the last of its address. */
   readonly #byAddress = new Map<string, readonly Handshake[]>();
   readonly #byId = new Map<AssociationId, Handshake>();
-  /** Those we are the server of, oldest first. */
-  readonly #serversByHost = new Map<string, Set<Handshake>>();
+  /** Those we are the server of, oldest first; the networks by how long they have had any. */
+  readonly #serversByNetwork = new Map<string, Set<Handshake>>();
   readonly #timers = new TimerQueue<Handshake>();
   #serverCount = 0;
 
@@ -57,23 +58,30 @@ export class PendingHandshakes {
     return this.#byId.get(association);
   }
 
-  /** How many handshakes with a host we are the server of. */
-  serverCountOf(host: string): number {
-    return this.#serversByHost.get(host)?.size ?? 0;
+  /** How many handshakes with a network (`network-of.ts`) we are the server of. */
+  serverCountOf(network: string): number {
+    return this.#serversByNetwork.get(network)?.size ?? 0;
   }
 
-  /** The oldest one with a host that we are the server of. */
-  oldestServerOf(host: string): Handshake | undefined {
-    return this.#serversByHost.get(host)?.values().next().value;
+  /** The oldest one with a network that we are the server of. */
+  oldestServerOf(network: string): Handshake | undefined {
+    return this.#serversByNetwork.get(network)?.values().next().value;
   }
 
-  /** The host with the most handshakes that we are the server of. */
-  busiestHost(): string | undefined {
-    let busiest: string | undefined;
-    for (const host of this.#serversByHost.keys()) {
-      if (busiest === undefined || this.serverCountOf(host) > this.serverCountOf(busiest)) busiest = host;
+  /**
+   * The network with the most handshakes that we are the server of. Of several, the oldest one of the younger half: a
+   * crowd of newcomers does not push out those who were here before it, and yet each newcomer has some time.
+   */
+  busiestNetwork(): string | undefined {
+    let most = 0;
+    let busiest: string[] = [];
+    for (const [network, { size }] of this.#serversByNetwork) {
+      if (size < most) continue;
+      if (size > most) busiest = [];
+      most = size;
+      busiest.push(network);
     }
-    return busiest;
+    return busiest[busiest.length >> 1];
   }
 
   /** Takes a new handshake; earlier ones at its address are set aside. */
@@ -82,10 +90,10 @@ export class PendingHandshakes {
     this.bringForward(handshake);
     if (handshake.role !== 'server') return;
     this.#serverCount++;
-    const { host } = handshake.address;
-    const ofHost = this.#serversByHost.get(host);
-    if (ofHost === undefined) this.#serversByHost.set(host, new Set([handshake]));
-    else ofHost.add(handshake);
+    const network = networkOf(handshake.address.host);
+    const ofNetwork = this.#serversByNetwork.get(network);
+    if (ofNetwork === undefined) this.#serversByNetwork.set(network, new Set([handshake]));
+    else ofNetwork.add(handshake);
   }
 
   /** Gives a handshake the voice at its address; the others are set aside. */
@@ -111,9 +119,10 @@ export class PendingHandshakes {
     }
     if (handshake.role === 'server') {
       this.#serverCount--;
-      const ofHost = this.#serversByHost.get(host);
-      ofHost?.delete(handshake);
-      if (ofHost?.size === 0) this.#serversByHost.delete(host);
+      const network = networkOf(host);
+      const ofNetwork = this.#serversByNetwork.get(network);
+      ofNetwork?.delete(handshake);
+      if (ofNetwork?.size === 0) this.#serversByNetwork.delete(network);
     }
     return true;
   }

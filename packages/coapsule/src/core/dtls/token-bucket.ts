@@ -20,13 +20,23 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** Takes a token; false when there is none. */
-  take(now: Instant): boolean {
+  /** Whether there is a token. */
+  has(now: Instant): boolean {
+    this.#fill(now);
+    return this.#tokens >= 1;
+  }
+
+  /** Takes a token; false when there is none, or only those that are to be left for others. */
+  take(now: Instant, left = 0): boolean {
+    this.#fill(now);
+    if (this.#tokens < 1 + left) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  #fill(now: Instant): void {
     const since = this.#filledAt === undefined ? 0 : Math.max(0, elapsedMs(this.#filledAt, now));
     this.#filledAt = now;
     this.#tokens = Math.min(this.#most, this.#tokens + (since * this.#perSecond) / 1000);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
   }
 }

@@ -179,6 +179,13 @@ export interface HandshakeContext {
    */
   refuse(failure: FailureOfState): HandshakeState;
   /**
+   * Does public-key work for a message that anybody could have sent. Refuses the message when the check fails; passes
+   * it over, so that it is waited for again, when there was too much of such work (`key-checks.ts`).
+   *
+   * @returns `undefined` when the state is to stay as it is.
+   */
+  checkKey<T extends object>(message: HandshakeMessage, check: () => T | FailureOfState): T | undefined;
+  /**
    * Refuses a message that cannot be decoded. Protected, it ends the handshake; in the clear, where anybody could
    * have sent it, it ends it only when nothing better comes. Returns the present state in that case.
    */

@@ -35,6 +35,7 @@ import type { TracedHandshake } from './handshake-trace.ts';
 import { HandshakeTranscript } from './handshake-transcript.ts';
 import { handshakeTypeName } from './handshake-type.ts';
 import { IncomingMessages } from './incoming-messages.ts';
+import { KeyChecks } from './key-checks.ts';
 import { KeyEvidence } from './key-evidence.ts';
 import type { HandshakeMessage } from './message-header.ts';
 import { ObservedFlights } from './observed-flights.ts';
@@ -56,6 +57,7 @@ export class HandshakeEffects implements HandshakeContext {
   readonly protectedRecords: ProtectedRecords = new ProtectedRecords();
   readonly flightMachine: FlightMachine;
   readonly evidence: KeyEvidence;
+  readonly keyChecks: KeyChecks;
   readonly seen: ObservedFlights = new ObservedFlights();
   readonly unprovenEnd: UnprovenEnd = new UnprovenEnd();
   /** The time of the present call. */
@@ -64,8 +66,8 @@ export class HandshakeEffects implements HandshakeContext {
   state: HandshakeState = new Ended();
   /** How it ended, once it has. */
   outcome: HandshakeOutcome | undefined;
-  /** Why the state refused the message it was just given. */
-  refusal: FailureOfState | undefined;
+  /** Why the state refused the message it was just given, or that it did not look at it. */
+  refusal: FailureOfState | 'passed-over' | undefined;
   /** Whether the timer of the present flight has expired. */
   hasTimerExpired = false;
   /** See `Handshake.isSetAside`. */
@@ -104,6 +106,10 @@ export class HandshakeEffects implements HandshakeContext {
     this.transcript = new Transcript(this.crypto);
     this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
     this.evidence = new KeyEvidence(traced.role);
+    this.keyChecks = new KeyChecks(
+      (body) => options.crypto.digest('SHA-256', body),
+      (at) => options.mayCheckKeyAgain(at),
+    );
     this.incoming = new IncomingMessages(first.messageSeq);
     this.outgoing = new OutgoingFlights(traced, this.config.mtu, (output) => this.emit(output), first);
   }
@@ -213,6 +219,14 @@ export class HandshakeEffects implements HandshakeContext {
     if (this.state.takes === 'epoch-1') return this.fail(failure);
     this.refusal = failure;
     return this.state;
+  }
+
+  checkKey<T extends object>(message: HandshakeMessage, check: () => T | FailureOfState): T | undefined {
+    const result = this.keyChecks.check(message, check, this.now);
+    if (result === 'passed-over') this.refusal = result;
+    else if ('alert' in result) this.refuse(result);
+    else return result;
+    return undefined;
   }
 
   failMalformed(message: HandshakeMessage, fault: DecodeFault): HandshakeState {

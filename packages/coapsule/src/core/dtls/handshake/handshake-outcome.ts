@@ -64,6 +64,8 @@ export interface HandshakeOptions {
   readonly isCrowded: () => boolean;
   /** Whether one more message may be looked at in place of one that was refused; asked for each. */
   readonly mayCheckAgain: (now: Instant) => boolean;
+  /** The same for one that costs public-key work. */
+  readonly mayCheckKeyAgain: (now: Instant) => boolean;
   readonly askForPsk: (question: Parameters<HandshakeContext['askForPsk']>[0], now: Instant) => void;
   readonly askToVerifyPeer: HandshakeContext['askToVerifyPeer'];
   readonly newConnectionId: HandshakeContext['newConnectionId'];

@@ -134,6 +134,7 @@ export class Handshake {
     this.#progressed = false;
     this.#isNewDatagram = true;
     this.#effects.incoming.beginDatagram();
+    this.#effects.keyChecks.beginDatagram();
   }
 
   /**
@@ -335,6 +336,10 @@ export class Handshake {
     const failure = this.#effects.refusal;
     this.#effects.refusal = undefined;
     if (failure === undefined) return;
+    if (failure === 'passed-over') {
+      this.#discard('handshake-rate');
+      return;
+    }
     this.#hasRefused = true;
     this.#discard('unexpected-handshake-message');
     this.#noteUnproven({ kind: 'message', failure });

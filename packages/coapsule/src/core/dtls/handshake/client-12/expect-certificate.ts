@@ -52,8 +52,8 @@ export class ExpectCertificate implements HandshakeState {
       });
     }
     if (isDecodeFault(credential)) return context.failMalformed(message, credential);
-    const peer = keyOfCredential(context, credential);
-    if ('cause' in peer) return context.refuse(peer);
+    const peer = context.checkKey(message, () => keyOfCredential(context, credential));
+    if (peer === undefined) return this;
     if (!signsInSuite(peer.key.type, suite.keyExchange === 'ECDHE_RSA')) {
       return context.refuse({
         cause: 'illegal-parameter',

@@ -74,8 +74,10 @@ export class ExpectServerKeyExchange implements HandshakeState {
       }
       ecdh = { group: named.name, publicKey: publicKey.slice() };
     }
-    const unsigned = this.#checkSignature(exchange);
-    if (unsigned !== undefined) return context.refuse(unsigned);
+    if (this.#peer !== undefined) {
+      const proved = context.checkKey(message, () => this.#checkSignature(exchange) ?? exchange);
+      if (proved === undefined) return this;
+    }
     context.transcript.add(message);
     if (this.#peer !== undefined && ecdh !== undefined) {
       return new ExpectCertificateRequest(this.#parameters, { kind: 'signed', ecdh, peer: this.#peer });

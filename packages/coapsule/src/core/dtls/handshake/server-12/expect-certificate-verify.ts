@@ -10,6 +10,7 @@ import { isDecodeFault } from '../decode-fault.ts';
 import type { DerivedKeys } from '../derive-keys.ts';
 import { signatureSchemeOf } from '../extensions/signature-algorithms.ts';
 import type {
+  FailureOfState,
   HandshakeContext,
   HandshakeInput,
   HandshakeParameters,
@@ -19,6 +20,12 @@ import { HandshakeType } from '../handshake-type.ts';
 import { decodeCertificateVerify } from '../messages/certificate-verify.ts';
 import type { PeerKey } from '../peer-credential.ts';
 import { AwaitPeerVerification } from './await-peer-verification.ts';
+
+const badSignature: FailureOfState = {
+  cause: 'bad-signature',
+  detail: 'CertificateVerify is not made with the key that the client showed, or not over what was seen here',
+  alert: AlertDescription.DecryptError,
+};
 
 /** The client has shown a certificate or raw public key. */
 export class ExpectCertificateVerify implements HandshakeState {
@@ -53,14 +60,10 @@ export class ExpectCertificateVerify implements HandshakeState {
         alert: AlertDescription.IllegalParameter,
       });
     }
-    if (!key.verify(scheme, signed.signature, ...context.transcript.messages)) {
-      return context.refuse({
-        cause: 'bad-signature',
-        detail:
-          'CertificateVerify is not made with the key that the client showed, or not over what was seen here',
-        alert: AlertDescription.DecryptError,
-      });
-    }
+    const proof = context.checkKey(message, () =>
+      key.verify(scheme, signed.signature, ...context.transcript.messages) ? signed : badSignature,
+    );
+    if (proof === undefined) return this;
     context.transcript.add(message);
     const { serverName } = this.#parameters;
     context.askToVerifyPeer(serverName === undefined ? { credential } : { credential, serverName });

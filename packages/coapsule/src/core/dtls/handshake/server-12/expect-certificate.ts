@@ -58,8 +58,8 @@ export class ExpectCertificate implements HandshakeState {
       return new ExpectClientKeyExchange(this.#parameters, this.#keyShare, undefined);
     }
     if (isDecodeFault(credential)) return context.failMalformed(message, credential);
-    const peer = keyOfCredential(context, credential);
-    if ('cause' in peer) return context.refuse(peer);
+    const peer = context.checkKey(message, () => keyOfCredential(context, credential));
+    if (peer === undefined) return this;
     context.transcript.add(message);
     return new ExpectClientKeyExchange(this.#parameters, this.#keyShare, peer);
   }
