@@ -10,7 +10,8 @@
  * | 37 | | AES-256-GCM of: length (2) and text of the server, then the association; all before is authenticated too |
  *
  * The key is HKDF-SHA-256 of the secret with the salt (RFC 5869). A write is durable when it returns: new file,
- * fsync, rename, fsync of the folder. The lock is a transaction on a file beside it, which ends with the process.
+ * fsync, rename, fsync of the folder. The lock is a transaction on a file beside it, which ends with the process. Both
+ * are where the file really is: through whatever links it is named, there is one session and one lock.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import {
@@ -18,13 +19,15 @@ import {
   constants,
   fchmodSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -66,7 +69,7 @@ export class SessionFile {
    * @throws CommandFailure when another process has it; the error of the system when it cannot be locked.
    */
   constructor(path: string, secret: SessionSecret, server: string) {
-    this.#path = resolve(path);
+    this.#path = realPathOf(path);
     this.#secret = secret;
     this.#server = server;
     this.#lock = lockOf(path, this.#path);
@@ -119,7 +122,8 @@ export class SessionFile {
     const file = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600);
     try {
       fchmodSync(file, 0o600);
-      writeSync(file, Buffer.concat([header, ...sealed]));
+      // All of it, or an error: a full disk takes a part without one.
+      writeFileSync(file, Buffer.concat([header, ...sealed]));
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -162,6 +166,24 @@ export class SessionFile {
 
 function unreadable(why: string): SessionContent {
   return { kind: 'unreadable', why };
+}
+
+/** Of a file that need not be there; its folder has to be. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  // A link that leads nowhere would be replaced by the first write, and who follows it then would find nothing.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${path} is a link that leads to no file`,
+      'name the session file itself with --session',
+    );
+  }
+  return join(realpathSync(dirname(path)), basename(path));
 }
 
 function lockOf(shown: string, path: string): DatabaseSync {

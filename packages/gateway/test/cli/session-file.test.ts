@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SessionFile, type SessionSecret } from '../../src/cli/session-file.ts';
@@ -7,6 +8,7 @@ import { temporaryFolder } from '../store/temporary-folder.ts';
 
 const secret: SessionSecret = { source: 'credential', bytes: new TextEncoder().encode('MySecret16ByteK!') };
 const state = new Uint8Array(188).fill(5);
+const sessionFileUrl = new URL('../../src/cli/session-file.ts', import.meta.url).href;
 const server = 'coaps://gateway.example:5684';
 
 function fixture(t: TestContext): string {
@@ -74,6 +76,58 @@ test('two processes cannot use it at once', (t) => {
     assert.throws(() => new SessionFile(path, secret, server), /another process uses the session/);
   });
   withFile(path, (file) => file.write(state));
+});
+
+test('a session has one lock and one file, through whatever links it is named, before and after its first write', (t) => {
+  const path = fixture(t);
+  const folder = join(path, '..');
+  symlinkSync(path, join(folder, 'link'));
+  symlinkSync(folder, join(folder, 'folder'));
+  mkdirSync(join(folder, 'other'));
+  symlinkSync('../session', join(folder, 'other', 'relative'));
+  const names = ['folder/session', 'other/../session', 'folder/folder/session'];
+  withFile(path, () => {
+    for (const name of names) {
+      assert.throws(() => withFile(join(folder, name), () => {}), /another process uses/, name);
+    }
+  });
+  assert.throws(() => withFile(join(folder, 'link'), () => {}), /a link that leads to no file/);
+  withFile(path, (file) => file.write(state));
+  for (const name of [...names, 'link', 'other/relative']) {
+    withFile(path, () => {
+      assert.throws(() => withFile(join(folder, name), () => {}), /another process uses/, name);
+    });
+    const changed = new Uint8Array(state.length).fill(name.length);
+    withFile(join(folder, name), (file) => file.write(changed));
+    const content = withFile(path, (file) => file.read());
+    assert.deepEqual(content.kind === 'association' && Uint8Array.from(content.state), changed, name);
+  }
+});
+
+test('a disk that takes only a part of the file is an error, and the session of before stays', {
+  skip: process.platform !== 'linux' && 'needs a limit on the size of files',
+}, (t) => {
+  const path = fixture(t);
+  withFile(path, (file) => file.write(state));
+  const before = readFileSync(path);
+  const program = `
+    import { SessionFile } from ${JSON.stringify(sessionFileUrl)};
+    process.on('SIGXFSZ', () => {});
+    const secret = { source: 'credential', bytes: new TextEncoder().encode('MySecret16ByteK!') };
+    const file = new SessionFile(${JSON.stringify(path)}, secret, ${JSON.stringify(server)});
+    try {
+      file.write(new Uint8Array(60_000));
+      process.stdout.write('written');
+    } catch (error) {
+      process.stdout.write(error.code);
+    }`;
+  const shell =
+    'ulimit -f 16; exec "$0" --conditions=@coapsule/source --input-type=module-typescript -e "$1"';
+  const { stdout, stderr } = spawnSync('bash', ['-c', shell, process.execPath, program], {
+    encoding: 'utf8',
+  });
+  assert.equal(stdout, 'EFBIG', stderr);
+  assert.deepEqual(readFileSync(path), before);
 });
 
 test('no two writes have the same key and nonce, so nothing is learned from two copies', (t) => {
