@@ -19,7 +19,10 @@ export interface CertificateInfo {
   readonly issuer: string;
   /** Hexadecimal digits, lower case. */
   readonly serialNumber: string;
-  /** `sha256:` and 64 hexadecimal digits, over the whole certificate. */
+  /**
+   * `sha256:` and 64 hexadecimal digits, over the whole certificate. Good to recognise a certificate that is accepted, not
+   * to refuse one: its holder can write an ECDSA signature in another form (`deniedCertificates` knows both).
+   */
   readonly fingerprint: string;
   readonly notBefore: Date;
   readonly notAfter: Date;

@@ -12,6 +12,7 @@ import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
+import { peerText } from '../core/foundation/peer-text.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
@@ -65,8 +66,8 @@ export class ClientEndpoint {
   /** By what the server is judged; undefined on plain `coap`. */
   readonly #policy: VerificationPolicy | undefined;
   #security: PeerSecurity = noSecurity;
-  /** Of the handshake under way. */
-  #notes: AssociationNotes = {};
+  /** Of the handshake under way: what the latest verification said, and of what. */
+  #notes: { readonly of: PresentedCredential['kind']; readonly notes: AssociationNotes } | undefined;
   /** Whether anything was ever received from the server. */
   #heard = false;
   #missingCredential: CoapsuleError | undefined;
@@ -236,8 +237,11 @@ export class ClientEndpoint {
         this.#heard = true;
         this.#missingCredential = undefined;
         this.#association = output.association;
-        this.#security = associationSecurity(output, this.#notes);
-        this.#notes = {};
+        this.#security = associationSecurity(
+          output,
+          this.#notes?.of === output.authentication.kind ? this.#notes.notes : {},
+        );
+        this.#notes = undefined;
         for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
         return;
       case 'keylog':
@@ -306,6 +310,7 @@ export class ClientEndpoint {
 
   async #lookUpPsk(lookup: number, hint: Uint8Array | undefined): Promise<void> {
     const hintText = hint === undefined ? undefined : new TextDecoder().decode(hint);
+    this.#notes = undefined;
     let credential: PskCredential | undefined;
     let cause: unknown;
     try {
@@ -319,7 +324,7 @@ export class ClientEndpoint {
       this.#missingCredential = new CoapsuleError(
         'ERR_CREDENTIALS',
         `no pre-shared key for ${this.server.host}:${this.server.address.port}` +
-          (hintText === undefined ? '' : ` (the server's hint is '${hintText}')`),
+          (hintText === undefined ? '' : ` (the server's hint is '${peerText(hintText)}')`),
         'give `psk` with identity and key',
         cause === undefined ? {} : { cause },
       );
@@ -335,7 +340,7 @@ export class ClientEndpoint {
       (error: unknown) => refusedBy(error),
     );
     if (this.#driver.closed) return;
-    this.#notes = judgement;
+    this.#notes = { of: credential.kind, notes: judgement };
     this.#driver.run((endpoint, now) =>
       endpoint.answerPeerVerification(verification, judgement.verdict, now),
     );

@@ -9,7 +9,7 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { fingerprintOf, trustAnchorsOf } from './credential-input.ts';
 import type { ClientCredentialOptions, PeerPublicKeys, PublicKeyInput } from './credential-options.ts';
 import { denyList } from './deny-list.ts';
-import { clientCredentials } from './own-credentials.ts';
+import { clientCredentials, serverAuthorities } from './own-credentials.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RemoteServer } from './remote-server.ts';
 
@@ -29,12 +29,7 @@ export interface ClientSecurity {
 export function clientSecurity(
   options: ClientCredentialOptions & { readonly psk?: unknown },
 ): ClientSecurity | undefined {
-  const {
-    trustAnchors = 'system',
-    peerPublicKeys,
-    verifyPeer,
-    dangerouslySkipVerification = false,
-  } = options;
+  const { peerPublicKeys, verifyPeer, dangerouslySkipVerification = false } = options;
   const credentials = clientCredentials(options);
   if (!credentials.psk && credentials.peerTypes.length === 0) return undefined;
   if (dangerouslySkipVerification && (options.trustAnchors !== undefined || peerPublicKeys !== undefined)) {
@@ -42,13 +37,16 @@ export function clientSecurity(
       'new Client: dangerouslySkipVerification takes every server, so trustAnchors and peerPublicKeys would not count; give either the one or the others',
     );
   }
-  const anchors = trustAnchorsOf('new Client: trustAnchors', trustAnchors);
+  const authorities = serverAuthorities(options);
+  const anchors =
+    authorities === undefined ? () => [] : trustAnchorsOf('new Client: trustAnchors', authorities);
   const isKnownKey = knownKeys(peerPublicKeys);
   const denied = denyList('new Client', options.deniedCertificates ?? []);
   return {
     credentials,
     policy: (server) => ({
       peer: 'server',
+      takes: credentials.peerTypes,
       trustAnchors: anchors,
       publicKeyOwner: async ({ fingerprint }) =>
         (await isKnownKey(fingerprint, server)) ? { identity: server.serverName ?? server.host } : undefined,

@@ -301,7 +301,9 @@ export class Client implements AsyncDisposable {
     if (secure && this.#security === undefined) {
       throw new CoapsuleError(
         'ERR_CREDENTIALS',
-        `there are no credentials for ${text}`,
+        this.#options.rawPublicKey === undefined
+          ? `there are no credentials for ${text}`
+          : `there is nothing to know ${text} by`,
         'give `psk` with identity and key, `peerPublicKeys`, or `trustAnchors` for servers with a certificate',
       );
     }
@@ -331,7 +333,9 @@ export class Client implements AsyncDisposable {
     }
     const address = ipAddress(host, uri.port);
     const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
-    const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${serverName ?? ''}`;
+    // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
+    const name = uri.hostIsIpLiteral ? '' : uri.host;
+    const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${name} ${serverName ?? ''}`;
     const known = this.#endpoints.get(key);
     if (known) return known;
     const server = { secure, address, host: uri.host, serverName };

@@ -47,7 +47,8 @@ export type TrustAnchors = 'system' | CertificateInput | readonly CertificateInp
 
 /**
  * A certificate that is not accepted whoever signed it: by its SHA-256 fingerprint in hexadecimal digits, with or
- * without colons, or by its serial number in hexadecimal digits, best together with its issuer.
+ * without colons, or by its serial number in hexadecimal digits, best together with its issuer. A fingerprint counts for
+ * both forms that an ECDSA signature can be written in.
  */
 export type DeniedCertificate =
   | string
@@ -64,12 +65,18 @@ export interface CheckedPeer {
   readonly host: string | undefined;
   /** Client: the name that was asked for; server: the name that the client asked for (RFC 6066 §3). */
   readonly serverName: string | undefined;
-  /** What the peer will be called unless the hook says otherwise; empty for a server. */
+  /**
+   * What the peer will be called unless the hook says otherwise. Empty for a certificate without a name for a device: such
+   * a client is refused unless the hook gives it one.
+   */
   readonly identity: string;
   readonly certificate: CertificateInfo | undefined;
   /** The key of the certificate, or the raw public key. */
   readonly publicKey: PublicKeyInfo;
-  /** DER of the certificates from the peer's own one to the trust anchor; empty for a raw public key. */
+  /**
+   * DER of the certificates from the peer's own one to the trust anchor; empty for a raw public key. The own one alone for
+   * an association that was kept.
+   */
   readonly chain: readonly Uint8Array[];
 }
 
@@ -96,7 +103,10 @@ export interface CredentialOptions {
   readonly certificate?: CertificateOptions;
   /** The own raw public key; used where the peer understands it, beside a certificate too. */
   readonly rawPublicKey?: RawPublicKeyOptions;
-  /** Certificates that are refused although a trust anchor vouches for them. */
+  /**
+   * Certificates that are refused although a trust anchor vouches for them, in each handshake, and also those of kept
+   * associations (`associationStore`) and with `dangerouslySkipVerification`.
+   */
   readonly deniedCertificates?: readonly DeniedCertificate[];
   readonly verifyPeer?: VerifyPeer;
 }
@@ -114,10 +124,13 @@ export type PeerPublicKeys =
 export interface ClientCredentialOptions extends CredentialOptions {
   /**
    * Who vouches for servers with a certificate. By default the authorities that the system trusts, when the client
-   * has a certificate; a client without one says `'system'` if it wants them.
+   * has a certificate and no `peerPublicKeys`; others say `'system'` if they want them.
    */
   readonly trustAnchors?: TrustAnchors;
-  /** Raw public keys of servers (RFC 7250): only these are accepted. */
+  /**
+   * Raw public keys of servers (RFC 7250): only these are accepted, and no certificate unless there are `trustAnchors`
+   * too.
+   */
   readonly peerPublicKeys?: PeerPublicKeys;
   /**
    * Takes any server for the right one, whatever it shows. Everybody on the way can then read and change everything.
@@ -127,7 +140,12 @@ export interface ClientCredentialOptions extends CredentialOptions {
 
 /** Which client certificates a server takes. */
 export interface ClientCertificateOptions {
-  /** Who vouches for clients. There is no default: the authorities that the system trusts issue to everyone. */
+  /**
+   * Who vouches for clients. There is no default: the authorities that the system trusts issue to everyone.
+   *
+   * A certificate of a device may be here to be trusted by itself; but when it says that it is a CA, as those of
+   * `openssl req -x509` do, its key can issue certificates for other devices. For such use `clientPublicKeys`.
+   */
   readonly trustAnchors: TrustAnchors;
 }
 
@@ -151,7 +169,7 @@ export interface ServerCredentialOptions extends CredentialOptions {
   /**
    * Whether a client that does not use a pre-shared key has to show a certificate or raw public key. By default
    * `required` with `clientCertificates` or `clientPublicKeys`, else `none`: then anybody may connect, and
-   * `PeerSecurity.authentication` is `none`.
+   * `PeerSecurity.authentication` is `none`. With `psk` beside a `certificate` or `rawPublicKey`, `none` has to be said.
    */
   readonly clientAuthentication?: 'required' | 'requested' | 'none';
   /** What is shown to clients that ask for another name than the one `certificate` is for. */

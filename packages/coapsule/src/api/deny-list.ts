@@ -5,13 +5,15 @@
  */
 
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { normalizeFingerprint } from '../core/x509/raw-public-key.ts';
-import type { CertificateInfo } from './certificate-info.ts';
+import type { Certificate } from '../core/x509/certificate.ts';
+import { ecdsaTwins } from '../core/x509/ecdsa-twin.ts';
+import { normalizeFingerprint, publicKeyFingerprint } from '../core/x509/raw-public-key.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
 import type { DeniedCertificate } from './credential-options.ts';
 
 /** A deny list that has been checked. */
 export interface DenyList {
-  has(certificate: CertificateInfo): boolean;
+  has(certificate: Certificate): boolean;
 }
 
 /** @throws ApiMisuseError for an entry that could never match. */
@@ -45,10 +47,14 @@ export function denyList(where: string, entries: readonly DeniedCertificate[]): 
     else serialNumbers.set(serialNumber, (known ?? new Set()).add(entry.issuer));
   }
   return {
-    has({ fingerprint, serialNumber, issuer }) {
-      if (fingerprints.has(fingerprint)) return true;
-      const issuers = serialNumbers.get(serialNumber);
-      return issuers === 'any' || issuers?.has(issuer) === true;
+    has(certificate) {
+      if (fingerprints.size > 0) {
+        // Its holder can write the signature down in another form: then it is another fingerprint, and still denied.
+        const forms = [certificate.der, ...ecdsaTwins(certificate)];
+        if (forms.some((der) => fingerprints.has(publicKeyFingerprint(nodeCrypto, der)))) return true;
+      }
+      const issuers = serialNumbers.get(certificate.serialNumber);
+      return issuers === 'any' || issuers?.has(certificate.issuer.text) === true;
     },
   };
 }

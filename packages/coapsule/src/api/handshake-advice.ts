@@ -80,7 +80,7 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, Step>> = {
   'unknown-ca': "give the authority that issued the peer's certificate as a trust anchor",
   'name-mismatch': "use a name that the server's certificate has, or tell it with `serverName`",
   'unknown-public-key': "pin the peer's public key if it is the right one",
-  'peer-refused': 'our own `verifyPeer` decided so',
+  'peer-refused': 'our own `verifyPeer` decided so, or has to give the peer a name',
   'credential-refused':
     "look at the peer's log for what it did not like about our credential, and make it known there",
   'bad-signature': 'someone changed the handshake on its way, or the key does not fit the certificate',

@@ -20,6 +20,7 @@ import type {
   NamedCredentials,
   RawPublicKeyOptions,
   ServerCredentialOptions,
+  TrustAnchors,
 } from './credential-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 
@@ -28,19 +29,9 @@ export function clientCredentials(
   options: ClientCredentialOptions & { readonly psk?: unknown },
 ): EndpointCredentials {
   const own = ownCredentials('new Client', options);
-  const {
-    trustAnchors,
-    certificate,
-    peerPublicKeys,
-    rawPublicKey,
-    dangerouslySkipVerification = false,
-  } = options;
+  const { peerPublicKeys, dangerouslySkipVerification = false } = options;
   const takesPublicKeys = peerPublicKeys !== undefined || dangerouslySkipVerification;
-  const takesCertificates =
-    trustAnchors !== undefined ||
-    certificate !== undefined ||
-    dangerouslySkipVerification ||
-    (rawPublicKey !== undefined && peerPublicKeys === undefined);
+  const takesCertificates = serverAuthorities(options) !== undefined || dangerouslySkipVerification;
   return {
     psk: options.psk !== undefined,
     ...own,
@@ -51,6 +42,19 @@ export function clientCredentials(
     ],
     clientAuthentication: 'none',
   };
+}
+
+/**
+ * Who vouches for servers with a certificate; nobody unless it was said, or the client has one itself. Pinned keys are all
+ * that counts where they stand alone: no authority may vouch for another server then.
+ */
+export function serverAuthorities({
+  trustAnchors,
+  certificate,
+  peerPublicKeys,
+}: ClientCredentialOptions): TrustAnchors | undefined {
+  const isSystemMeant = certificate !== undefined && peerPublicKeys === undefined;
+  return trustAnchors ?? (isSystemMeant ? 'system' : undefined);
 }
 
 /** What a server proves itself with, by default and under each of its names. */
@@ -101,6 +105,12 @@ export function serverCredentials(
   if (asksForClients && !showsSomething) {
     throw new ApiMisuseError(
       `${where}: clients can show certificates or raw public keys only to a server that has one itself; give certificate or rawPublicKey`,
+    );
+  }
+  // Whoever adds a certificate to a listener for devices with a key does not want everybody else by that.
+  if (psk && showsSomething && !asksForClients && options.clientAuthentication === undefined) {
+    throw new ApiMisuseError(
+      `${where} has psk and a certificate or raw public key of its own: who may come without a pre-shared key? Give clientCertificates or clientPublicKeys for those who show one, or clientAuthentication: 'none' to let in everybody`,
     );
   }
   return { credentials, serverNames: new Map(named) };

@@ -15,6 +15,7 @@ import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { type Certificate, decodeCertificate, type TrustAnchor } from '../core/x509/certificate.ts';
+import { nameOf } from '../core/x509/certificate-checks.ts';
 import { validatePath } from '../core/x509/path-validation.ts';
 import { matchServerName } from '../core/x509/service-identity.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
@@ -31,6 +32,8 @@ import type { DenyList } from './deny-list.ts';
 export interface VerificationPolicy {
   /** What the peer is. */
   readonly peer: 'server' | 'client';
+  /** What it may prove itself with; the handshake asks for nothing else. */
+  readonly takes: readonly PresentedCredential['kind'][];
   /** Asked at each certificate. */
   readonly trustAnchors: () => readonly TrustAnchor[];
   /** Who has a raw public key; asked at each one. */
@@ -83,6 +86,10 @@ export async function judgePeer(
 ): Promise<Judgement> {
   if (policy === undefined)
     throw new InvariantError('a peer is to be verified by an endpoint without policy');
+  if (!policy.takes.includes(credential.kind)) {
+    const detail = `the peer shows ${credential.kind}; here ${policy.takes.join(', ') || 'nothing'} is taken`;
+    return refused({ cause: 'no-common-certificate-type', detail });
+  }
   const checked =
     credential.kind === 'x509'
       ? checkedCertificate(credential.chain, place, policy)
@@ -105,6 +112,11 @@ export async function judgePeer(
     return refused({ cause: 'peer-refused', detail: `the application does not accept ${name}` });
   }
   const match: PeerMatch = decision === true ? checked : decision;
+  // An empty name would be one for all who have none.
+  if (policy.peer === 'client' && match.identity === '') {
+    const detail = `${name} has no name for a device (RFC 7925 §4.4.2), and no \`verifyPeer\` gives it one`;
+    return refused({ cause: 'peer-refused', detail });
+  }
   return {
     verdict: { accepted: true, identity: encodeUtf8(match.identity) },
     context: match.context,
@@ -122,9 +134,13 @@ function checkedCertificate(
   if (isDecodeFault(own)) {
     return { cause: 'certificate-malformed', detail: `the certificate is malformed: ${own.reason}` };
   }
-  const isDenied = (certificate: Certificate): boolean => policy.denied.has(certificateInfo(certificate));
+  const isDenied = (certificate: Certificate): boolean => policy.denied.has(certificate);
   let path: readonly Certificate[] = [own];
-  if (!policy.dangerouslySkip) {
+  if (policy.dangerouslySkip) {
+    const denied = chain.map(decodeCertificate).find((one) => !isDecodeFault(one) && isDenied(one));
+    if (denied !== undefined)
+      return { cause: 'certificate-revoked', detail: `${nameOf(denied as Certificate)} is on the deny list` };
+  } else {
     const validated = validatePath({
       chain,
       anchors: policy.trustAnchors(),

@@ -53,6 +53,7 @@ export function serverSecurity(
     serverNames,
     policy: {
       peer: 'client',
+      takes: credentials.peerTypes,
       trustAnchors,
       publicKeyOwner: ownerLookup(where, clientPublicKeys),
       denied: denyList(where, options.deniedCertificates ?? []),

@@ -5,6 +5,7 @@
  */
 
 import { equalBytes } from '../../../foundation/bytes.ts';
+import { peerText } from '../../../foundation/peer-text.ts';
 import { AlertDescription } from '../../alert.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
 import { ProtocolVersion } from '../../record/record-header.ts';
@@ -124,7 +125,7 @@ export function checkServerHello(
     return illegal('there is not exactly one application protocol (RFC 7301 §3.1)');
   }
   if (protocol !== undefined && !config.protocols.includes(protocol)) {
-    return illegal(`application protocol '${protocol}' was not offered`);
+    return illegal(`application protocol '${peerText(protocol)}' was not offered`);
   }
   const recordSizeLimits = agreedRecordSizes(answer, offer, config.maxRecordSize);
   if ('cause' in recordSizeLimits) return recordSizeLimits;

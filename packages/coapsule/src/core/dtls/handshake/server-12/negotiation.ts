@@ -8,6 +8,7 @@
 
 import { noBytes } from '../../../foundation/bytes.ts';
 import type { NamedGroup } from '../../../foundation/crypto-provider.ts';
+import { peerText } from '../../../foundation/peer-text.ts';
 import { randomBytes } from '../../../foundation/random-source.ts';
 import { AlertDescription } from '../../alert.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
@@ -94,7 +95,7 @@ export function negotiate(
   if (name !== undefined && named === undefined && config.requireServerName) {
     return {
       cause: 'unknown-server-name',
-      detail: `the client asks for '${name}', which is not a name of this server`,
+      detail: `the client asks for '${peerText(name)}', which is not a name of this server`,
       alert: AlertDescription.UnrecognizedName,
     };
   }
@@ -205,9 +206,10 @@ function chooseProtocol(
   if (offered === undefined || own.length === 0) return undefined;
   const protocol = own.find((name) => offered.includes(name));
   if (protocol !== undefined) return protocol;
+  const shown = offered.slice(0, 8).map((name) => peerText(name, 40));
   return {
     cause: 'no-common-protocol',
-    detail: `the client offers the application protocols ${offered.slice(0, 8).join(', ')}; here there are ${own.join(', ')}`,
+    detail: `the client offers the application protocols ${shown.join(', ')}; here there are ${own.join(', ')}`,
     alert: AlertDescription.NoApplicationProtocol,
   };
 }
