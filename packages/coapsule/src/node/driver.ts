@@ -53,8 +53,8 @@ const longestTimerMs = 2 ** 31 - 1;
 const firstReopenMs = 100;
 const longestReopenMs = 30_000;
 
-/** Datagrams that wait while a driver is prepared. */
-const maxEarly = 4096;
+/** Datagrams, and bytes of them, that wait while a driver is prepared. */
+const mostEarly = { datagrams: 4096, bytes: 4 * 1024 * 1024 } as const;
 
 /** Runs one endpoint on one UDP socket until it is closed. */
 export class Driver {
@@ -67,16 +67,21 @@ export class Driver {
   #draining = false;
   #reopening = false;
   readonly #closing = new AbortController();
+  /** Datagrams are lost, as if the network had dropped them. What the endpoint has to say still goes out. */
+  isDeaf = false;
 
   /** Opens the socket, then runs; rejects with the system's error when it cannot be opened. */
   static async open(options: DriverOptions): Promise<Driver> {
     let driver: Driver | undefined;
     const early: { readonly datagram: Uint8Array; readonly from: PeerAddress }[] = [];
+    let earlyBytes = 0;
     const socket = await openUdpSocket({
       ...options.socket,
       onDatagram: (datagram, from) => {
         if (driver) driver.#receive(datagram, from);
-        else if (options.prepare && early.length < maxEarly) early.push({ datagram: datagram.slice(), from });
+        if (driver || !options.prepare || early.length >= mostEarly.datagrams) return;
+        earlyBytes += datagram.length;
+        if (earlyBytes <= mostEarly.bytes) early.push({ datagram: datagram.slice(), from });
       },
       onError: (error) => {
         if (driver) driver.#socketError(error);
@@ -88,10 +93,11 @@ export class Driver {
       await socket.close();
       throw error;
     }
-    driver = new Driver(options, socket);
+    const opened = new Driver(options, socket);
+    driver = opened;
     // After whoever waits for the driver has it.
-    if (early.length > 0) setImmediate(() => driver?.#receiveEarly(early));
-    return driver;
+    if (early.length > 0) setImmediate(() => opened.#receiveEarly(early));
+    return opened;
   }
 
   private constructor(options: DriverOptions, socket: UdpSocket) {
@@ -130,7 +136,7 @@ export class Driver {
   }
 
   #receive(datagram: Uint8Array, from: PeerAddress): void {
-    if (this.closed || this.#lost()) return;
+    if (this.closed || this.isDeaf || this.#lost()) return;
     this.#guarded(() => {
       this.#capture('received', datagram, from);
       this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now());
