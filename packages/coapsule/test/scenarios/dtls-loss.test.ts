@@ -82,6 +82,21 @@ suite('a handshake completes', () => {
     }
   });
 
+  test('with the right pre-shared key at 10 % random loss is never given up as one with a wrong key, or anything else, within 60 s', () => {
+    // About 1 in 2,000 loses flight 5 or what answers it five times in a row; 6791 does.
+    const [first, last] = process.env['COAPSULE_LONG'] === '1' ? [1, 20_000] : [6000, 7000];
+    for (let seed = first; seed <= last; seed++) {
+      const pair = new DtlsPair({
+        seed,
+        conditions: { lossRate: 0.1, delayMs: 40 },
+        client: { suites: ['TLS_PSK_WITH_AES_128_CCM_8'] },
+      });
+      pair.connect();
+      pair.run(60_000, () => pair.bothConnected);
+      assert.deepEqual(pair.client.all('handshake-failed'), [], `seed ${seed}`);
+    }
+  });
+
   test('at 20 % loss, 30 % duplication, 30 % reordering and jitter in 99 of 100 runs, at 50 % with short timers in 90', () => {
     // With the timers of the RFC the first round trip alone fails in 18 of 100 at 50 %: six tries in 60 s.
     for (const [conditions, config, least] of [

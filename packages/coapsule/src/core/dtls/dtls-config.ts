@@ -42,8 +42,8 @@
  * flight (0, 1, 3, 7, 15, 31, 63 s). On a slow line the datagrams themselves take time: what carries them sets the three
  * times accordingly. A server with more than half of `maxHandshakes` under way gives up sooner, after
  * `handshakeStallMs` without a new message from the client, so that half-open handshakes do not pile up. A client whose
- * server falls silent after our Finished, as some do when the key is wrong, gives up a fifth later: then its
- * transmission at 15 s had the time to be answered.
+ * server falls silent after our Finished, as some do when the pre-shared key is wrong, gives up after 2.4 times as long:
+ * then its transmission at 31 s had the time to be answered; after twice that where datagrams were lost before.
  *
  * @module
  */

@@ -9,34 +9,46 @@
 
 import { after, type DurationMs, earliest, type Instant } from '../../foundation/instant.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
-import type { DtlsRole } from '../dtls-output.ts';
 
-/** Two deadlines. */
+/** The deadlines. `patience` is how long silence may last, in multiples of the setting; `undefined` without a limit. */
 export class HandshakeClock {
   readonly #stallMs: DurationMs;
   readonly #overallDeadline: Instant;
-  #stallDeadline: Instant;
+  #lastHeard: Instant;
+  #lastChance: Instant | undefined;
 
-  constructor(role: DtlsRole, config: CheckedDtlsConfig, now: Instant) {
+  constructor(config: CheckedDtlsConfig, now: Instant) {
     this.#overallDeadline = after(now, config.handshakeTimeoutMs);
-    // A fifth more for a client: then its transmission at 15 s has the time to be answered.
-    this.#stallMs = role === 'server' ? config.handshakeStallMs : 1.2 * config.handshakeStallMs;
-    this.#stallDeadline = after(now, this.#stallMs);
+    this.#stallMs = config.handshakeStallMs;
+    this.#lastHeard = now;
   }
 
-  /** The peer, or the application, gave a sign of life. */
+  /** The handshake went on, for the peer or the application did something. */
   noteProgress(now: Instant): void {
-    this.#stallDeadline = after(now, this.#stallMs);
+    this.#lastHeard = now;
+    this.#lastChance = undefined;
+  }
+
+  /** The peer lives, but says nothing new. */
+  noteRepetition(now: Instant): void {
+    this.#lastHeard = now;
+  }
+
+  /** Our flight goes out once more: now it has the time to be answered, or that was it. */
+  noteLastChance(now: Instant): void {
+    this.#lastChance ??= after(now, this.#stallMs / 3);
   }
 
   /** The deadline that comes first. */
-  deadline(isSilenceLimited: boolean): Instant | undefined {
-    return isSilenceLimited ? earliest(this.#overallDeadline, this.#stallDeadline) : this.#overallDeadline;
+  deadline(patience: number | undefined): Instant | undefined {
+    const silence = patience === undefined ? undefined : after(this.#lastHeard, patience * this.#stallMs);
+    return earliest(earliest(this.#overallDeadline, silence), this.#lastChance);
   }
 
-  /** Whether one is over, and which. */
-  expired(isSilenceLimited: boolean, now: Instant): 'stalled' | 'overall' | undefined {
-    if (isSilenceLimited && this.#stallDeadline <= now) return 'stalled';
-    return this.#overallDeadline <= now ? 'overall' : undefined;
+  /** Whether one is over: that of the last chance, or another. */
+  expired(patience: number | undefined, now: Instant): 'no-answer' | 'silence' | undefined {
+    const deadline = this.deadline(patience);
+    if (deadline === undefined || deadline > now) return undefined;
+    return deadline === this.#lastChance ? 'no-answer' : 'silence';
   }
 }

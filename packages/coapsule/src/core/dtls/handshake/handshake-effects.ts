@@ -124,6 +124,7 @@ export class HandshakeEffects implements HandshakeContext {
 
   sendFlight(number: number, contents: readonly FlightContent[]): void {
     this.outgoing.flight = { number, contents };
+    if (this.hasTimerExpired) this.evidence.sawLoss = true;
     this.hasTimerExpired = false;
     this.unprovenEnd.forget();
     this.incoming.noteFlightSent();

@@ -55,7 +55,7 @@ export class Handshake {
     this.address = options.address;
     this.role = start.kind;
     this.#options = options;
-    this.#clock = new HandshakeClock(start.kind, options.config, now);
+    this.#clock = new HandshakeClock(options.config, now);
     const first = start.kind === 'server' ? start : { recordSequenceNumber: 0, messageSeq: 0 };
     this.#effects = new HandshakeEffects(options, this, first, now);
     if (start.kind === 'server') {
@@ -99,17 +99,18 @@ export class Handshake {
   /** When `handleTimeout` is due. */
   get deadline(): Instant | undefined {
     if (this.#effects.outcome !== undefined) return undefined;
-    return earliest(this.#clock.deadline(this.#isSilenceLimited), this.#effects.flightMachine.deadline);
+    return earliest(this.#clock.deadline(this.#patience), this.#effects.flightMachine.deadline);
   }
 
   /**
-   * Whether it is the turn of the peer and has a time limit of its own: with a server when it
-   * has little room left, with a client when the server may have fallen silent because of a wrong key.
+   * How long the peer's silence may last, where that is limited: with a server when it has little room left, with a
+   * client when the server may have fallen silent because of a wrong key.
    */
-  get #isSilenceLimited(): boolean {
+  get #patience(): number | undefined {
     const { state, outgoing, evidence } = this.#effects;
-    if (state.waitsForApplication) return false;
-    return this.role === 'server' ? this.#options.isCrowded() : outgoing.isFinishedSent && evidence.usesPsk;
+    if (state.waitsForApplication) return undefined;
+    if (this.role === 'server') return this.#options.isCrowded() ? 1 : undefined;
+    return outgoing.isFinishedSent && evidence.usesPsk ? evidence.patience : undefined;
   }
 
   /** Takes one record of epoch 0 or 1. Opens it in place where it can; copies what it keeps. */
@@ -172,15 +173,10 @@ export class Handshake {
   handleTimeout(now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
     this.#effects.now = now;
-    const expired = this.#clock.expired(this.#isSilenceLimited, now);
-    if (expired !== undefined) {
-      this.#effects.endForSilence('silence');
-    } else if (
-      this.#effects.flightMachine.deadline !== undefined &&
-      this.#effects.flightMachine.deadline <= now
-    ) {
-      this.#flightTimerExpired();
-    }
+    const expired = this.#clock.expired(this.#patience, now);
+    const { deadline = Infinity } = this.#effects.flightMachine;
+    if (expired !== undefined) this.#effects.endForSilence(expired);
+    else if (deadline <= now) this.#flightTimerExpired();
   }
 
   /** Ends the handshake from our side, with an alert that says so when the peer can take part in it. */
@@ -263,7 +259,7 @@ export class Handshake {
         this.#peerRepeated = true;
         this.#effects.seen.repeatedAnswers++;
         this.#effects.evidence.notePeerRepeated();
-        if (this.role === 'client') this.#clock.noteProgress(this.#effects.now);
+        if (this.role === 'client') this.#clock.noteRepetition(this.#effects.now);
       }
       if (fate === 'unexpected') {
         this.#effects.failUnexpected(this.#effects.state, fragment);
@@ -378,9 +374,8 @@ export class Handshake {
     const verdict = this.#effects.evidence.noteTimerExpired(isClientFinished);
     if (verdict === 'bad-finished') {
       this.#effects.endWithAlert(this.#effects.evidence.failure(verdict), AlertDescription.DecryptError);
-    } else if (verdict === 'no-answer') {
-      this.#effects.endForSilence(verdict);
     } else {
+      if (verdict === 'no-answer') this.#clock.noteLastChance(this.#effects.now);
       this.#effects.state.handleTimerExpired?.(this.#effects);
       if (this.#effects.outcome !== undefined) return;
       const isDue = this.#effects.flightMachine.handle('timer-expired', this.#effects.now);

@@ -24,13 +24,19 @@ const intervalsForBadFinished = 2;
 
 /**
  * OpenSSL never says that it cannot open a Finished: it goes on repeating its flight. After so many intervals
- * in a row (1, 2, 4 and 8 s) that is the likelier reason than loss.
+ * in a row (1, 2, 4, 8 and 16 s) that is the likelier reason than loss.
  */
-const intervalsForWrongKey = 4;
+const intervalsForWrongKey = 5;
+
+/**
+ * How long the silence of a server may last, in multiples of `handshakeStallMs`: then our transmission at 31 s had the
+ * time to be answered, or where datagrams got lost before, that at 63 s.
+ */
+const patience = { usual: 2.4, afterLoss: 4.8 } as const;
 
 /**
  * With certificates there is no wrong key, but there are large datagrams: after so many intervals (63 s) pieces of
- * every size were tried.
+ * every size were tried. And where datagrams got lost before, that is the likelier reason for longer.
  */
 const intervalsForLostFlight = 6;
 
@@ -40,6 +46,8 @@ export class KeyEvidence {
   identityIsUnknown = false;
   /** Whether the keys come from a pre-shared one. */
   usesPsk = true;
+  /** Whether an earlier flight of ours had to be sent again. */
+  sawLoss = false;
   readonly #role: DtlsRole;
   #unopenedRecords = 0;
   #hasChangeCipherSpec = false;
@@ -60,6 +68,11 @@ export class KeyEvidence {
   /** Whether the peer's ChangeCipherSpec has come. */
   get hasChangeCipherSpec(): boolean {
     return this.#hasChangeCipherSpec;
+  }
+
+  /** Client: how long a server may say nothing after our Finished. */
+  get patience(): number {
+    return this.sawLoss ? patience.afterLoss : patience.usual;
   }
 
   /**
@@ -96,7 +109,8 @@ export class KeyEvidence {
    * Counts an expiry of the flight timer. Not to be told of those while the application is waited for.
    *
    * @param isFinishedSent Whether our own Finished is out, that is a client's flight 5.
-   * @returns what to end the handshake for: `bad-finished`, to be told by decrypt_error, or `no-answer`.
+   * @returns what to end the handshake for: `bad-finished`, to be told by decrypt_error, or `no-answer`, after one more
+   *          transmission.
    */
   noteTimerExpired(isFinishedSent: boolean): 'bad-finished' | 'no-answer' | undefined {
     const isFirst = this.#expiries === 0;
@@ -111,7 +125,7 @@ export class KeyEvidence {
     if (isBad) return 'bad-finished';
     this.#intervalsWithRepetition = this.#peerRepeatedInInterval ? this.#intervalsWithRepetition + 1 : 0;
     this.#peerRepeatedInInterval = false;
-    const intervals = this.usesPsk ? intervalsForWrongKey : intervalsForLostFlight;
+    const intervals = this.usesPsk && !this.sawLoss ? intervalsForWrongKey : intervalsForLostFlight;
     return isFinishedSent && this.#intervalsWithRepetition >= intervals ? 'no-answer' : undefined;
   }
 

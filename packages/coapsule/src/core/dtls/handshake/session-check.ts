@@ -7,7 +7,7 @@
  */
 
 import { equalBytesConstantTime } from '../../foundation/bytes.ts';
-import { pskDigest, type SessionState } from '../session/session-state.ts';
+import { pskDigest, type SessionProof, type SessionState } from '../session/session-state.ts';
 import type { HandshakeContext, HandshakeInput, HandshakeResult } from './handshake-context.ts';
 
 /** Asks; false when there is nothing to ask, since the peer had proved nothing. */
@@ -43,10 +43,32 @@ export function confirmed(
   return isSameIdentity && isSameKey ? session : undefined;
 }
 
-/** What is to be remembered after a full handshake; nothing without an extended master secret (RFC 7627 §5.3). */
+/**
+ * Most bytes of what a peer showed that are remembered: three certificates of usual size fit. The peer decides what it
+ * shows, needed or not, up to 16 KB, and a server may remember 10,000 sessions.
+ */
+const maxProofLength = 4096;
+
+/**
+ * What is to be remembered after a full handshake; nothing without an extended master secret (RFC 7627 §5.3) or when
+ * the peer showed too much: then the next handshake is a full one again.
+ */
 export function sessionOf(context: HandshakeContext, result: HandshakeResult): SessionState | undefined {
   const { parameters, masterSecret, identity, proof } = result;
   const { suite, serverName, extendedMasterSecret } = parameters;
-  if (!extendedMasterSecret) return undefined;
+  if (!extendedMasterSecret || lengthOf(proof) > maxProofLength) return undefined;
   return { suite, masterSecret, identity, proof, serverName, createdAt: context.now };
+}
+
+function lengthOf(proof: SessionProof): number {
+  switch (proof.kind) {
+    case 'x509':
+      return proof.chain.reduce((sum, { length }) => sum + length, 0);
+    case 'raw-public-key':
+      return proof.publicKey.length;
+    case 'psk':
+      return proof.hint.length;
+    case 'none':
+      return 0;
+  }
 }
