@@ -1,0 +1,38 @@
+/**
+ * Where a listener is to listen, read from a URI.
+ *
+ * @module
+ */
+
+import { parseCoapUri } from '../core/coap/uri.ts';
+import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+
+/** A socket to open. */
+export interface ListenAddress {
+  readonly scheme: 'coap' | 'coaps';
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `coap://[::]:5683`. @throws ApiMisuseError for what names no socket. */
+export function parseListenUri(uri: string): ListenAddress {
+  const parsed = parseCoapUri(uri);
+  if (isDecodeFault(parsed)) {
+    throw new ApiMisuseError(
+      `'${uri}' is not a CoAP URI: ${parsed.reason} (at character ${parsed.offset + 1})`,
+    );
+  }
+  const { scheme, host, port } = parsed;
+  if (scheme !== 'coap' && scheme !== 'coaps') {
+    throw new ApiMisuseError(
+      `'${uri}' has the scheme ${scheme}; this version listens on coap and coaps over UDP`,
+    );
+  }
+  if (parsed.path.length > 0 || parsed.query.length > 0) {
+    throw new ApiMisuseError(`'${uri}' has a path; expected scheme, host and port only`);
+  }
+  if (!parsed.hostIsIpLiteral && host !== 'localhost') {
+    throw new ApiMisuseError(`'${uri}' has a host name; expected an IP address such as [::] or 127.0.0.1`);
+  }
+  return { scheme, host: host === 'localhost' ? '127.0.0.1' : host, port };
+}
