@@ -208,8 +208,7 @@ export class EstablishedAssociations {
       return discardReasonOf(opened);
     }
     if (isInDoubt && !isNewRecord(window, record.sequenceNumber)) {
-      const { sequenceNumber } = record;
-      const doubtful = { sequenceNumber, from, length: recordLength(record) };
+      const doubtful = { sequenceNumber: record.sequenceNumber, from, length: recordLength(record) };
       return this.keeping.receiveInDoubt(slot, opened, doubtful, now);
     }
     this.#accept(slot, record, opened.contentType, from, now);
@@ -314,9 +313,8 @@ export class EstablishedAssociations {
       return 'no-association';
     }
     this.#paths.transmit(slot, datagram);
-    for (const address of this.keeping.takeOthers(association, datagram.length)) {
+    for (const address of this.keeping.takeOthers(association, datagram.length))
       this.#emit({ kind: 'transmit', address, datagram });
-    }
     return 'sent';
   }
 

@@ -13,17 +13,16 @@
  * @module
  */
 
-import { Code } from '../coap/code.ts';
+import type { Code } from '../coap/code.ts';
 import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
 import type { MessageType, MessageView } from '../coap/message-view.ts';
-import { OptionSet } from '../coap/option-set.ts';
 import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
-import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { Deduplication } from './deduplication.ts';
+import { emptyDatagram } from './empty-message.ts';
 import {
   type MessageLayerCounters,
   type MessageLayerLimits,
@@ -64,8 +63,6 @@ export interface MessageLayerOptions {
   /** Whether every peer is a security association; default false. Chooses the default limit per peer. */
   readonly authenticatedPeers?: boolean;
 }
-
-const noOptions = OptionSet.from([]);
 
 /** The messages between one local endpoint and all its peers. See the module comment. */
 export class MessageLayer {
@@ -381,17 +378,6 @@ function rejectedReason(type: MessageType, content: MessageContent): RejectedRea
   if (content === 'reserved') return 'reserved-code';
   if (type === 'NON') return 'empty-non-confirmable';
   return type === 'ACK' ? 'request-in-acknowledgement' : 'non-empty-reset';
-}
-
-function emptyDatagram(type: 'ACK' | 'RST', messageId: number): Uint8Array {
-  return encodeMessage({
-    type,
-    code: Code.Empty,
-    messageId,
-    token: noBytes,
-    options: noOptions,
-    payload: noBytes,
-  });
 }
 
 /** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */

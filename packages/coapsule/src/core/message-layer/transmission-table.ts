@@ -8,21 +8,20 @@
  * @module
  */
 
-import { Code } from '../coap/code.ts';
 import { encodeMessage } from '../coap/message-codec.ts';
-import { OptionSet } from '../coap/option-set.ts';
 import {
   exchangeLifetimeMs,
   maxTransmitWaitMs,
   nonLifetimeMs,
   type TransmissionParameters,
 } from '../coap/transmission-parameters.ts';
-import { equalBytes, noBytes } from '../foundation/bytes.ts';
+import { equalBytes } from '../foundation/bytes.ts';
 import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { CongestionControl, laneOf, lanes } from './congestion.ts';
+import { emptyMessage } from './empty-message.ts';
 import { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type {
@@ -36,13 +35,6 @@ import type {
 import { contentOf } from './message-types.ts';
 import { Retransmission } from './retransmission.ts';
 import type { Transmission } from './transmission.ts';
-
-const emptyMessage: OutgoingMessage = {
-  code: Code.Empty,
-  token: noBytes,
-  options: OptionSet.from([]),
-  payload: noBytes,
-};
 
 /** The messages of ours that may still wait for something. */
 export class TransmissionTable {
