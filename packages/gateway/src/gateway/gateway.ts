@@ -286,7 +286,8 @@ async function listen(
     const onAssociation = (event: AssociationEvent): void => {
       logAssociation(event);
       if (event.kind !== 'connected') return;
-      review.one(event.peer);
+      // One that came back was compared when it was taken over; `changed` looks at what happened since.
+      if (event.imported !== true) review.one(event.peer);
       logExpiry(event.peer.security);
     };
     const credentials = {

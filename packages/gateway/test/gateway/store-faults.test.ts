@@ -51,3 +51,28 @@ test('a reading that the store cannot take is answered 5.03 with a retry hint, a
   assert.equal((await plain.get(`${coap}/sensors/a`)).text(), '1');
   assert.equal((await plain.put(`${coap}/sensors/a`, { payload: '3' })).codeText, '2.04');
 });
+
+test('a reading whose edge cannot be stored is neither stored nor acknowledged, and both are when the disk takes them', async (t) => {
+  const key = 'key of sensor one';
+  const psks = [{ identity: 'sensor-1', key: new TextEncoder().encode(key) }];
+  const { coaps, client, folder } = await startTestGateway(t, { psks });
+  const device = client('sensor-1', key);
+  const uri = `${coaps}/sensors/sensor-1`;
+  assert.equal((await device.put(uri, { payload: '1' })).codeText, '2.01');
+  const other = new DatabaseSync(join(folder, 'coapsule.db'));
+  t.after(() => other.close());
+  const stored = (): unknown[] => [
+    other.prepare('SELECT count(*) AS n FROM reading').get()?.['n'],
+    other.prepare('SELECT edge FROM association').get()?.['edge'],
+  ];
+  const [, edge] = stored() as number[];
+  other.exec(
+    "CREATE TRIGGER broken BEFORE UPDATE OF edge ON association BEGIN SELECT RAISE(ABORT, 'I/O'); END",
+  );
+  assert.equal((await device.put(uri, { payload: '2' })).codeText, '5.03');
+  assert.equal((await device.put(uri, { payload: '2' })).codeText, '5.03');
+  assert.deepEqual(stored(), [1, edge]);
+  other.exec('DROP TRIGGER broken');
+  assert.equal((await device.put(uri, { payload: '2' })).codeText, '2.04');
+  assert.deepEqual(stored(), [2, (edge ?? 0) + 3]);
+});
