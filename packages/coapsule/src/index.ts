@@ -7,6 +7,8 @@
 export type {
   AssociationStore,
   KeptAssociation,
+  RememberedRequest,
+  RequestToRemember,
   ResumableAssociation,
   SuspendedAssociation,
 } from './api/association-store.ts';

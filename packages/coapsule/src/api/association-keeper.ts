@@ -9,11 +9,25 @@ import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import type { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { EndpointOutput } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
-import type { AssociationStore, ResumableAssociation } from './association-store.ts';
-import type { PeerSecurity } from './peer-info.ts';
+import type {
+  AssociationStore,
+  RememberedRequest,
+  RequestToRemember,
+  ResumableAssociation,
+} from './association-store.ts';
+import { type Answer, encodeAnswer } from './kept-answer.ts';
+import type { AssociationNotes, PeerSecurity } from './peer-info.ts';
+import type { Request } from './request.ts';
 
 /** Write sequence numbers reserved for each association at the start: enough for a device that sends now and then. */
 const reservedAtStart = 64;
+
+// RFC 7252 §4.8.2 with the default transmission parameters.
+const exchangeLifetimeMs = 247_000;
+const nonLifetimeMs = 145_000;
+
+/** Peers that are judged at the same time when associations come back. */
+const judgedAtOnce = 100;
 
 interface Entry {
   readonly name: string;
@@ -39,7 +53,7 @@ export class AssociationKeeper {
   readonly #store: AssociationStore;
   readonly #onError: (error: unknown) => void;
   readonly #entries = new Map<AssociationId, Entry>();
-  readonly #resumed = new Map<AssociationId, AssociationLabel>();
+  readonly #resumed = new Map<AssociationId, AssociationNotes>();
   #run: (command: (endpoint: Endpoint, now: Instant) => void) => void = () => {};
 
   constructor(store: AssociationStore, onError: (error: unknown) => void) {
@@ -47,20 +61,48 @@ export class AssociationKeeper {
     this.#onError = onError;
   }
 
-  /** Gives an endpoint that has no socket yet what the last process left. Those that it refuses are forgotten. */
-  async resume(endpoint: Endpoint, now: () => Instant): Promise<void> {
-    for (const kept of await this.#store.resume(reservedAtStart)) {
-      const association = importInto(endpoint, kept, now());
-      if (typeof association === 'string') {
-        this.#onError(
-          new Error(`the kept association of ${kept.address.key} cannot be used: ${association}`),
-        );
-        this.#store.remove(kept.name).catch(this.#onError);
-        continue;
-      }
-      this.#entries.set(association, { name: kept.name, edgeWrite: undefined });
-      this.#resumed.set(association, kept);
+  /**
+   * Gives an endpoint that has no socket yet what the last process left. Those that it refuses are forgotten, and those
+   * of peers that may not connect any more.
+   *
+   * @param judge What is known of a peer now; `undefined` to refuse it.
+   */
+  async resume(
+    endpoint: Endpoint,
+    now: () => Instant,
+    judge: (kept: ResumableAssociation) => Promise<AssociationNotes | undefined>,
+  ): Promise<void> {
+    const all = await this.#store.resume(reservedAtStart);
+    for (let start = 0; start < all.length; start += judgedAtOnce) {
+      const group = all.slice(start, start + judgedAtOnce);
+      const judged = await Promise.all(
+        group.map((kept) =>
+          judge(kept).catch((error: unknown) => {
+            this.#onError(error);
+            return undefined;
+          }),
+        ),
+      );
+      for (const [i, kept] of group.entries()) this.#resumeOne(endpoint, kept, judged[i], now());
     }
+  }
+
+  #resumeOne(
+    endpoint: Endpoint,
+    kept: ResumableAssociation,
+    notes: AssociationNotes | undefined,
+    now: Instant,
+  ): void {
+    const association = notes && importInto(endpoint, kept, now);
+    if (typeof association === 'number') {
+      this.#entries.set(association, { name: kept.name, edgeWrite: undefined });
+      this.#resumed.set(association, notes as AssociationNotes);
+      return;
+    }
+    if (association !== undefined) {
+      this.#onError(new Error(`the kept association of ${kept.address.key} cannot be used: ${association}`));
+    }
+    this.#store.remove(kept.name).catch(this.#onError);
   }
 
   /** Where the answers of the store go from now on. */
@@ -68,11 +110,11 @@ export class AssociationKeeper {
     this.#run = run;
   }
 
-  /** The label of an association of the last process, once. */
-  takeResumed(association: AssociationId): AssociationLabel | undefined {
-    const label = this.#resumed.get(association);
+  /** What is known of an association of the last process, once. */
+  takeResumed(association: AssociationId): AssociationNotes | undefined {
+    const notes = this.#resumed.get(association);
     this.#resumed.delete(association);
-    return label;
+    return notes;
   }
 
   /** Asks the store for what an output wants. */
@@ -108,11 +150,31 @@ export class AssociationKeeper {
   }
 
   /**
-   * What has to be durable before anything happens because of data that came by now; `undefined` when it is. It
-   * rejects when it cannot be stored.
+   * What has to be durable before the handler of a request begins; `undefined` when all is. It fulfils with what is
+   * known of a request that an earlier process carried out or began, and rejects when it cannot be stored.
    */
-  pendingEdge(association: AssociationId): Promise<void> | undefined {
-    return this.#entries.get(association)?.edgeWrite;
+  admission(
+    association: AssociationId,
+    request: Request,
+  ): Promise<RememberedRequest | undefined> | undefined {
+    const entry = this.#entries.get(association);
+    if (entry === undefined) return undefined;
+    if (!isToBeRemembered(request)) return entry.edgeWrite?.then(() => undefined);
+    // With it all that was asked for before is durable: the edge too.
+    return this.#store.rememberRequest(entry.name, remembered(request)).catch((error: unknown) => {
+      this.#onError(error);
+      throw error;
+    });
+  }
+
+  /** An admitted request was answered. The answer need not wait: without it a copy of the request is told so. */
+  answered(association: AssociationId, request: Request, answer: Answer): void {
+    const entry = this.#entries.get(association);
+    if (entry === undefined || !isToBeRemembered(request)) return;
+    const kept = encodeAnswer(answer);
+    if (kept !== undefined) {
+      this.#store.setAnswer(entry.name, remembered(request), kept).catch(this.#onError);
+    }
   }
 
   /** An association is over. One that was suspended stays in the store. */
@@ -151,6 +213,15 @@ export class AssociationKeeper {
         this.#run((endpoint, now) => endpoint.stopKeeping(association, now));
       });
   }
+}
+
+/** RFC 7252 §4.5: carrying out a safe request again costs less than remembering it. */
+function isToBeRemembered({ method }: Request): boolean {
+  return method !== 'GET' && method !== 'FETCH';
+}
+
+function remembered({ messageId, token, confirmable }: Request): RequestToRemember {
+  return { messageId, token, lifetimeMs: confirmable ? exchangeLifetimeMs : nonLifetimeMs };
 }
 
 function labelOf(security: Extract<PeerSecurity, { kind: 'dtls' }>): AssociationLabel {

@@ -2,7 +2,9 @@
  * Where a listener keeps its associations over a restart or a crash (docs/sleep-and-wake.md).
  *
  * Types only. Whoever implements it keeps one promise: what is asked for becomes durable in the order in which it was
- * asked for, or together; a promise fulfils when its change is durable. Each call may be answered later.
+ * asked for, or together; a promise fulfils when its change is durable. Each call may be answered later, but has its
+ * place in the order when it returns. Where the disk fails in between, an edge that could not be stored becomes durable
+ * with what comes after it, or that fails too: nothing is ever durable without the edges that were asked for before it.
  *
  * @module
  */
@@ -35,6 +37,12 @@ export interface ResumableAssociation extends KeptAssociation {
   readonly writeFrom: number;
   /** Whether it was left by `suspend`, and nobody took it over before: its window is the one in `state`. */
   readonly exact: boolean;
+  /**
+   * Whether the store has made sure that the peer is still one that may connect. Otherwise the listener asks its look-ups
+   * and `verifyPeer` again. Whether a pre-shared key is still the same can be told by the store alone. What
+   * `deniedCertificates` names, and what has expired, is never taken over.
+   */
+  readonly reviewed?: boolean;
 }
 
 /** What `suspend` leaves of one association: exact values. */
@@ -45,6 +53,20 @@ export interface SuspendedAssociation {
   /** Next write sequence number. */
   readonly next: number;
   readonly edge: number;
+}
+
+/** A request over a kept association that may change something (any method but GET and FETCH). */
+export interface RequestToRemember {
+  readonly messageId: number;
+  readonly token: Uint8Array;
+  /** How long a copy of it can come (RFC 7252 §4.8.2). */
+  readonly lifetimeMs: number;
+}
+
+/** A request that came before. */
+export interface RememberedRequest {
+  /** What `setAnswer` gave. `undefined`: its handler had begun, and nobody knows how far it came. */
+  readonly answer: Uint8Array | undefined;
 }
 
 /** See the module comment. */
@@ -62,6 +84,14 @@ export interface AssociationStore {
   reserve(name: string, upTo: number): Promise<void>;
   /** Sets the edge, also to a lower one. */
   setEdge(name: string, edge: number): Promise<void>;
+  /**
+   * Remembers a request before its handler begins, by association, Message ID and token; or fulfils with what it is
+   * remembered by, and changes nothing. So a retransmission that comes after a restart is not carried out again
+   * (RFC 7252 §4.5). The newest 64 of each association are enough.
+   */
+  rememberRequest(name: string, request: RequestToRemember): Promise<RememberedRequest | undefined>;
+  /** The answer to a remembered request: at most 1024 bytes, not looked into. The request need not be there any more. */
+  setAnswer(name: string, request: RequestToRemember, answer: Uint8Array): Promise<void>;
   /** The process ends cleanly. */
   suspend(associations: readonly SuspendedAssociation[]): Promise<void>;
   /** The association is over, or could not be taken over. */

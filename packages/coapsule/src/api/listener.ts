@@ -4,13 +4,11 @@
  * @module
  */
 
-import { Code } from '../core/coap/code.ts';
-import { parseCoapUri } from '../core/coap/uri.ts';
 import type { AssociationId, DtlsOutput } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
-import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
@@ -19,32 +17,34 @@ import { systemRandom } from '../node/system-random.ts';
 import { AssociationKeeper } from './association-keeper.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
+import { judgeKeptPeer } from './kept-peer.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
-import {
-  credentialOptionNames,
-  type ListenOptions,
-  listenOptionNames,
-  type PskAnswer,
-} from './listen-options.ts';
+import { credentialOptionNames, type ListenOptions, listenOptionNames } from './listen-options.ts';
+import { parseListenUri } from './listen-uri.ts';
 import {
   type AssociationNotes,
   associationSecurity,
   identityText,
   noSecurity,
   type PeerInfo,
+  type PeerProof,
   type PeerSecurity,
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
+import { findPsk } from './psk-lookup.ts';
 import { Request } from './request.ts';
-import { failure, payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
+import { answerOnce } from './request-once.ts';
+import type { ServerResponse } from './server-response.ts';
 import { serverSecurity } from './server-security.ts';
 
 type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
 type PeerVerification = Extract<DtlsOutput, { kind: 'verify-peer' }>;
 
-/** What a look-up or verification said in a handshake that is not over. */
-interface PendingPeer extends AssociationNotes {
+/** What the latest look-up or verification of a handshake that is not over was about, and what it said. */
+interface PendingPeer {
+  readonly of: PeerProof['kind'];
   readonly identity: string;
+  readonly notes: AssociationNotes;
 }
 
 /** An answer, and whether a handler ran for it. */
@@ -53,6 +53,9 @@ export interface HandledResponse {
   /** False: the request had no effect, and its answer need not be kept for duplicates. */
   readonly handled: boolean;
 }
+
+/** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
+const longestDrainMs = 5000;
 
 /** What a server does with a request. */
 export interface RequestHandler {
@@ -83,6 +86,8 @@ export class Listener {
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   readonly #pending = new Map<AssociationId, PendingPeer>();
   readonly #running = new Map<ExchangeId, AbortController>();
+  readonly #served = new Set<Promise<void>>();
+  #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
@@ -127,8 +132,15 @@ export class Listener {
       crypto: nodeCrypto,
     });
     const { associationStore } = options;
-    const keeper =
-      associationStore && new AssociationKeeper(associationStore, (error) => handler.onError(error));
+    const onError = (error: unknown): void => handler.onError(error);
+    const keeper = associationStore && new AssociationKeeper(associationStore, onError);
+    const admission = { psk: options.psk, verification: security?.policy, onError };
+    const resume = (one: AssociationKeeper): Promise<void> =>
+      one.resume(
+        endpoint,
+        () => monotonicClock.now(),
+        (kept) => judgeKeptPeer(kept, admission),
+      );
     let opened: Listener | undefined;
     const driver = await Driver.open({
       endpoint,
@@ -138,9 +150,9 @@ export class Listener {
       },
       // Once the socket is there, or an address that cannot be had would use up what the last process left; and before
       // the first datagram: a peer's record finds its association.
-      ...(keeper === undefined ? {} : { prepare: () => keeper.resume(endpoint, () => monotonicClock.now()) }),
-      onSocketFailure: (error) => handler.onError(error),
-      onDefect: (error) => handler.onError(error),
+      ...(keeper === undefined ? {} : { prepare: () => resume(keeper) }),
+      onSocketFailure: onError,
+      onDefect: onError,
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
@@ -213,23 +225,44 @@ export class Listener {
   }
 
   /** Ends all associations with close_notify, or leaves them to `associationStore`, and closes the socket. */
-  async close(): Promise<void> {
-    if (this.#driver.closed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#handler.onClosed(this);
-    await this.#keeper?.suspend();
+    if (this.#keeper !== undefined) {
+      // What is not begun is for the next process: the peer sends it again.
+      this.#driver.isDeaf = true;
+      await this.#drained();
+      await this.#keeper.suspend();
+    }
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
     await this.#driver.close();
   }
 
+  /** All handlers have answered, or had long enough. */
+  async #drained(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, longestDrainMs);
+    });
+    await Promise.race([Promise.all(this.#served), tooLong]);
+    clearTimeout(timer);
+  }
+
   #output(output: DriverOutput): void {
     switch (output.kind) {
-      case 'request':
-        this.#serve(output.exchange, output.peer, output.request).catch((error) =>
-          this.#handler.onError(error),
-        );
+      case 'request': {
+        const served = this.#serve(output.exchange, output.peer, output.request)
+          .catch((error) => this.#handler.onError(error))
+          .finally(() => this.#served.delete(served));
+        this.#served.add(served);
         return;
+      }
       case 'exchange-ended':
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
@@ -242,8 +275,11 @@ export class Listener {
         return;
       case 'connected': {
         const { association, address } = output;
-        const notes = this.#keeper?.takeResumed(association) ?? this.#pending.get(association);
-        const security = associationSecurity(output, notes);
+        const pending = this.#pending.get(association);
+        // A handshake may end with another proof than the one that was asked about first, or with none: when a session
+        // cannot go on, it goes on without it.
+        const noted = pending?.of === output.authentication.kind ? pending.notes : undefined;
+        const security = associationSecurity(output, this.#keeper?.takeResumed(association) ?? noted);
         this.#pending.delete(association);
         this.#associations.set(association, security);
         this.#options.onAssociation?.({
@@ -296,16 +332,14 @@ export class Listener {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
     const request = new Request(incoming, this.#peerInfo(peer), controller.signal);
-    const { response, handled } = await this.#answer(request, peer);
+    const { answer, handled } = await answerOnce(request, peer.association, this.#keeper, this.#handler);
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
       endpoint.respond(
         exchange,
         {
-          code: response.code,
-          options: responseOptions(response),
-          payload: payloadBytes(response.payload),
+          ...answer,
           observe: request.observe && this.#handler.observable(request),
           // RFC 7252 §4.5: running a safe, idempotent handler again costs less than keeping its answer.
           keepAnswer: handled && request.method !== 'GET' && request.method !== 'FETCH',
@@ -315,85 +349,41 @@ export class Listener {
     );
   }
 
-  /** Nothing happens because of a record that could not be told from a replay after a crash. */
-  async #answer(request: Request, peer: Peer): Promise<HandledResponse> {
-    const pendingEdge =
-      peer.association === undefined ? undefined : this.#keeper?.pendingEdge(peer.association);
-    if (pendingEdge !== undefined && !this.#handler.effectsInStore(request)) {
-      try {
-        await pendingEdge;
-      } catch {
-        // It was reported; the peer may try again (RFC 7252 §5.9.3.4).
-        return { response: { ...failure(Code.ServiceUnavailable), maxAgeSeconds: 30 }, handled: false };
-      }
-    }
-    return this.#handler.answer(request);
-  }
-
   async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
-    const { psk } = this.#options;
+    const { psk = {} } = this.#options;
     const bytes = identity ?? new Uint8Array(0);
     const name = identityText(bytes);
-    this.#pending.set(association, { identity: name });
-    let found: PskAnswer;
-    try {
-      found = typeof psk?.lookup === 'function' ? await psk.lookup(name, bytes) : psk?.lookup?.get(name);
-    } catch (error) {
-      this.#handler.onError(error);
-    }
-    found ??= psk?.dangerouslyAcceptAnyIdentity;
+    const pending: PendingPeer = { of: 'psk', identity: name, notes: {} };
+    this.#pending.set(association, pending);
+    const match = await findPsk(psk, bytes, (error) => this.#handler.onError(error));
     if (this.#driver.closed) return;
-    const match = found instanceof Uint8Array ? { key: found, context: undefined } : found;
-    this.#note(association, { identity: name, context: match?.context });
+    this.#note(association, pending, { ...pending, notes: { context: match?.context } });
     this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));
   }
 
   async #verifyClient(output: PeerVerification): Promise<void> {
     const { verification, association, address, credential, serverName } = output;
     const place = { address, host: undefined, serverName };
-    this.#pending.set(association, { identity: '' });
+    const pending: PendingPeer = { of: credential.kind, identity: '', notes: {} };
+    this.#pending.set(association, pending);
     const judgement = await judgePeer(credential, place, this.#policy).catch((error: unknown) => {
       this.#handler.onError(error);
       return refusedBy(error);
     });
     if (this.#driver.closed) return;
     const { verdict } = judgement;
-    this.#note(association, {
-      ...judgement,
-      identity: verdict.accepted ? identityText(verdict.identity) : claimedName(credential),
-    });
+    const identity = verdict.accepted ? identityText(verdict.identity) : claimedName(credential);
+    this.#note(association, pending, { of: credential.kind, identity, notes: judgement });
     this.#driver.run((endpoint, now) => endpoint.answerPeerVerification(verification, verdict, now));
   }
 
-  /** The handshake may be over by the time of the answer. */
-  #note(association: AssociationId, pending: PendingPeer): void {
-    if (this.#pending.has(association)) this.#pending.set(association, pending);
+  /** The handshake may be over by the time of the answer, or have asked something else. */
+  #note(association: AssociationId, asked: PendingPeer, answered: PendingPeer): void {
+    if (this.#pending.get(association) === asked) this.#pending.set(association, answered);
   }
 
   #peerInfo(peer: Peer): PeerInfo {
     const security = peer.association === undefined ? undefined : this.#associations.get(peer.association);
     return { address: peer.address, security: security ?? noSecurity };
   }
-}
-
-function parseListenUri(uri: string): { scheme: 'coap' | 'coaps'; host: string; port: number } {
-  const parsed = parseCoapUri(uri);
-  if (isDecodeFault(parsed)) {
-    throw new ApiMisuseError(
-      `'${uri}' is not a CoAP URI: ${parsed.reason} (at character ${parsed.offset + 1})`,
-    );
-  }
-  const { scheme, host, port } = parsed;
-  if (scheme !== 'coap' && scheme !== 'coaps') {
-    throw new ApiMisuseError(
-      `'${uri}' has the scheme ${scheme}; this version listens on coap and coaps over UDP`,
-    );
-  }
-  if (parsed.path.length > 0 || parsed.query.length > 0) {
-    throw new ApiMisuseError(`'${uri}' has a path; expected scheme, host and port only`);
-  }
-  if (!parsed.hostIsIpLiteral && host !== 'localhost') {
-    throw new ApiMisuseError(`'${uri}' has a host name; expected an IP address such as [::] or 127.0.0.1`);
-  }
-  return { scheme, host: host === 'localhost' ? '127.0.0.1' : host, port };
 }

@@ -7,6 +7,8 @@ import {
   changed,
   content,
   type KeptAssociation,
+  type RememberedRequest,
+  type RequestToRemember,
   type ResumableAssociation,
   Server,
 } from '../../src/index.ts';
@@ -17,6 +19,7 @@ const identity = 'sensor-042';
 /** A store that forgets nothing but with its process: what a disk would hold. */
 class MemoryStore implements AssociationStore {
   readonly kept = new Map<string, KeptAssociation & { exact: boolean }>();
+  readonly requests = new Map<string, RememberedRequest>();
   edges = 0;
   /** Writes wait for this. */
   gate: Promise<void> = Promise.resolve();
@@ -43,6 +46,19 @@ class MemoryStore implements AssociationStore {
     return this.#change(name, { edge });
   }
 
+  async rememberRequest(name: string, request: RequestToRemember): Promise<RememberedRequest | undefined> {
+    await this.gate;
+    const key = requestKey(name, request);
+    const known = this.requests.get(key);
+    if (known === undefined) this.requests.set(key, { answer: undefined });
+    return known;
+  }
+
+  async setAnswer(name: string, request: RequestToRemember, answer: Uint8Array): Promise<void> {
+    await this.gate;
+    this.requests.set(requestKey(name, request), { answer });
+  }
+
   async suspend(associations: Parameters<AssociationStore['suspend']>[0]): Promise<void> {
     for (const { name, next: reserved, ...exact } of associations) {
       await this.#change(name, { ...exact, reserved, exact: true });
@@ -58,6 +74,10 @@ class MemoryStore implements AssociationStore {
     const kept = this.kept.get(name);
     if (kept !== undefined) this.kept.set(name, { ...kept, ...change });
   }
+}
+
+function requestKey(name: string, { messageId, token }: RequestToRemember): string {
+  return `${name} ${messageId} ${token.join()}`;
 }
 
 interface Running {

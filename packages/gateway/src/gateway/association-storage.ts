@@ -11,6 +11,8 @@ import {
   type AssociationStore,
   ipAddress,
   type KeptAssociation,
+  type RememberedRequest,
+  type RequestToRemember,
   type ResumableAssociation,
   type SuspendedAssociation,
 } from 'coapsule';
@@ -22,7 +24,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 
 /** What the storage works with. */
 export interface StorageContext {
-  readonly store: Pick<Store, 'changeAssociation' | 'resumeAssociations'>;
+  readonly store: Pick<Store, 'changeAssociation' | 'resumeAssociations' | 'beginRequest' | 'finishRequest'>;
   readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
   readonly clock: WallClock;
   readonly log: Log;
@@ -100,6 +102,21 @@ export class AssociationStorage implements AssociationStore {
     return store.changeAssociation({ kind: 'edge', name, edge, nowMs: clock() });
   }
 
+  async rememberRequest(
+    association: string,
+    { messageId, token, lifetimeMs }: RequestToRemember,
+  ): Promise<RememberedRequest | undefined> {
+    const { store, clock } = this.#context;
+    const request = { association, messageId, token, lifetimeMs, nowMs: clock() };
+    const outcome = await store.beginRequest(request);
+    if (outcome === 'no-association') throw new Error('a request came over an association that is not kept');
+    return outcome === 'new' ? undefined : outcome;
+  }
+
+  setAnswer(association: string, { messageId, token }: RequestToRemember, answer: Uint8Array): Promise<void> {
+    return this.#context.store.finishRequest({ association, messageId, token }, answer);
+  }
+
   async suspend(associations: readonly SuspendedAssociation[]): Promise<void> {
     const { store } = this.#context;
     await Promise.all(
@@ -132,6 +149,8 @@ export class AssociationStorage implements AssociationStore {
       reserved,
       edge,
       exact,
+      // The stamp is that of the same key, raw public key or certificate.
+      reviewed: true,
     };
   }
 }

@@ -56,7 +56,7 @@ test('what was kept comes back whole, with what it was proved with', async (t) =
     resumed.toSorted((a, b) => a.name.localeCompare(b.name)),
     all
       .toSorted((a, b) => a.name.localeCompare(b.name))
-      .map((one) => ({ ...one, writeFrom: 64, reserved: 128, exact: false })),
+      .map((one) => ({ ...one, writeFrom: 64, reserved: 128, exact: false, reviewed: true })),
   );
 });
 
