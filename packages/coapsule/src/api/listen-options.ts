@@ -50,9 +50,9 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    */
   readonly handshakeRate?: number;
   /**
-   * Keeps associations over restarts and crashes: devices go on without a handshake. `close` then ends none of them.
-   * Requests wait until the store has what they need to be recognised when they come again, unless their resource
-   * has `effectsInStore`.
+   * Keeps associations over restarts and crashes: devices go on without a handshake. `close` then ends none of them, and
+   * waits up to 5 s for handlers that run. Requests wait until the store has what they need to be recognised when
+   * they come again, also in the next process, unless their resource has `effectsInStore`.
    */
   readonly associationStore?: AssociationStore;
 }

@@ -53,7 +53,9 @@ export interface Resource {
   readonly acknowledgeWithAnswer?: boolean;
   /**
    * Whatever its handlers change is written to the store behind the listener's `associationStore`, and becomes
-   * durable no earlier than what that was asked for before. Its handlers need not wait for the store.
+   * durable no earlier than what that was asked for before. Its handlers need not wait for the store. They recognise
+   * themselves a retransmission of what an earlier process carried out, by association, Message ID and token (RFC 7252
+   * §4.5): it is another record. For other resources the listener does.
    */
   readonly effectsInStore?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */

@@ -151,3 +151,51 @@ test('a server that has lost the association is not asked with it again', async 
   assert.equal(existsSync(session), false);
   assert.equal(sent(relay).handshakes, 1);
 });
+
+for (const kind of ['certificate', 'raw public key'] as const) {
+  test(`a session of a device with a ${kind} is sealed with its private key: another key cannot read it`, async (t) => {
+    const folder = temporaryFolder(t);
+    const at = (name: string): string => join(folder, name);
+    const done = async (...args: string[]): Promise<Ended> => {
+      const ended = await coapsule(t, ...args);
+      assert.equal(ended.code, 0, `${args.join(' ')}: ${ended.stderr}`);
+      return ended;
+    };
+    const data = ['--data', at('data')];
+    const isCertificate = kind === 'certificate';
+    const make = (name: string, ...more: string[]): Promise<Ended> =>
+      isCertificate
+        ? done('keys', 'cert', name, '--ca', at('ca.pem'), '--out', at(name), ...more)
+        : done('keys', 'rpk', name, '--out', at(name));
+    if (isCertificate) await done('keys', 'ca', '--out', at('ca'));
+    await make('localhost', ...(isCertificate ? ['--server'] : []));
+    for (const name of ['sensor-7', 'sensor-8']) {
+      await make(name);
+      const proof = isCertificate ? ['--cert', at(`${name}.pem`)] : ['--rpk', at(`${name}.pub`)];
+      await done('device', 'add', name, ...proof, ...data);
+    }
+    const own = isCertificate ? ['--cert', at('localhost.pem'), '--ca', at('ca.pem')] : [];
+    const gateway = new CoapsuleProcess(t, [
+      ...['serve', ...data, '--coap', 'off', '--coaps', '127.0.0.1:0'],
+      ...['--private-key', at('localhost.key'), ...own],
+    ]);
+    const relay = await RecordingRelay.open(t, Number((await gateway.ready()).coaps?.split(':').at(-1)));
+    const session = at('session');
+    const run = (name: string, verb: string, ...more: string[]): Promise<Ended> =>
+      done(
+        ...[verb, '--session', session, `coaps://localhost:${relay.port}/sensors/${name}`],
+        ...(isCertificate
+          ? ['-c', at(`${name}.pem`), '-j', at(`${name}.key`), '-C', at('ca.pem')]
+          : ['-M', at(`${name}.key`), '--peer-rpk', at('localhost.pub')]),
+        ...more,
+      );
+    await run('sensor-7', 'put', '-e', '21.9');
+    assert.equal((await run('sensor-7', 'get')).stdout, '21.9');
+    assert.equal(sent(relay).handshakes, 1);
+    expectNoNonceTwice(relay);
+    const other = await run('sensor-8', 'put', '-e', '3');
+    assert.match(other.stderr, /made with another key, or it is damaged; a new handshake replaces it/);
+    assert.equal((await run('sensor-8', 'get')).stdout, '3');
+    assert.equal(sent(relay).handshakes, 2);
+  });
+}
