@@ -12,8 +12,8 @@
  * | extendedMasterSecret | | required | or preferred: peers without it are taken too | RFC 7627 §5.2, §5.3 |
  * | pskIdentityHint | bytes | none | 0 … 1024 | RFC 4279 §5.2 |
  * | maxHandshakes | | 1000 | 1 … | server side |
- * | maxHandshakesPerHost | | a quarter of maxHandshakes, at least 8 | 1 … | server side |
- * | handshakeRate | per second | 500, and twice as many at once | 1 … | server side |
+ * | maxHandshakesPerHost | | a quarter of maxHandshakes, at least 8 | 1 … | server side; `network-of.ts` says what a host is |
+ * | handshakeRate | per second | 500, and twice as many at once | 1 … | server side; shared by `handshake-rate.ts` |
  * | maxAttemptDelayMs | ms | 60000 | 0 (off) … | server side: RFC 4279 §7.2; `failed-attempts.ts` |
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
