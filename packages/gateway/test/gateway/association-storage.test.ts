@@ -86,3 +86,18 @@ test('what is asked for at once becomes durable in that order: an edge of a new 
   assert.equal(resumed?.edge, 9);
   assert.equal(resumed?.writeFrom, 500);
 });
+
+test('a request is remembered with its answer, under its association, until the association goes', async (t) => {
+  const { storage } = await fixture(t);
+  await storage.add(kept('a'));
+  await storage.add(kept('b'));
+  const request = { messageId: 7, token: Uint8Array.of(1, 2), lifetimeMs: 247_000 };
+  assert.equal(await storage.rememberRequest('a', request), undefined);
+  assert.deepEqual(await storage.rememberRequest('a', request), { answer: undefined });
+  assert.equal(await storage.rememberRequest('b', request), undefined);
+  await storage.setAnswer('a', request, Uint8Array.of(3));
+  assert.deepEqual(await storage.rememberRequest('a', request), { answer: Uint8Array.of(3) });
+  await storage.remove('a');
+  await assert.rejects(storage.rememberRequest('a', request), /not kept/);
+  await storage.setAnswer('a', request, Uint8Array.of(3));
+});
