@@ -33,8 +33,7 @@ import {
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
 import { Request } from './request.ts';
-import { answerOnce } from './request-once.ts';
-import type { ServerResponse } from './server-response.ts';
+import { answerOnce, type HandledResponse } from './request-once.ts';
 import { serverSecurity } from './server-security.ts';
 
 type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
@@ -45,13 +44,6 @@ interface PendingPeer {
   readonly of: PeerProof['kind'];
   readonly identity: string;
   readonly notes: AssociationNotes;
-}
-
-/** An answer, and whether a handler ran for it. */
-export interface HandledResponse {
-  readonly response: ServerResponse;
-  /** False: the request had no effect, and its answer need not be kept for duplicates. */
-  readonly handled: boolean;
 }
 
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */

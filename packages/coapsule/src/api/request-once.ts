@@ -12,9 +12,23 @@ import { Code } from '../core/coap/code.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
 import { type Answer, decodeAnswer } from './kept-answer.ts';
-import type { RequestHandler } from './listener.ts';
 import type { Request } from './request.ts';
 import { failure, payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
+
+/** An answer, and whether a handler ran for it. */
+export interface HandledResponse {
+  readonly response: ServerResponse;
+  /** False: the request had no effect, and its answer need not be kept for duplicates. */
+  readonly handled: boolean;
+}
+
+/** Who carries requests out. */
+interface Handler {
+  /** Never rejects. */
+  answer(request: Request): Promise<HandledResponse>;
+  /** Whether what the request changes goes to the store of the associations. */
+  effectsInStore(request: Request): boolean;
+}
 
 /** An answer, and whether a handler ran for it, now or before. */
 export interface HandledAnswer {
@@ -36,7 +50,7 @@ export async function answerOnce(
   request: Request,
   association: AssociationId | undefined,
   keeper: AssociationKeeper | undefined,
-  handler: RequestHandler,
+  handler: Handler,
 ): Promise<HandledAnswer> {
   if (association === undefined || keeper === undefined || handler.effectsInStore(request)) {
     return handle(request, handler);
@@ -56,7 +70,7 @@ export async function answerOnce(
   return handled;
 }
 
-async function handle(request: Request, handler: RequestHandler): Promise<HandledAnswer> {
+async function handle(request: Request, handler: Handler): Promise<HandledAnswer> {
   const { response, handled } = await handler.answer(request);
   return { answer: answerOf(response), handled };
 }
