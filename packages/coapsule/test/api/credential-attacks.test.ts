@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { judgePeer } from '../../src/api/peer-verification.ts';
 import type { ClientSession } from '../../src/core/dtls/session/client-sessions.ts';
 import { SessionsAsClient } from '../../src/core/dtls/session/peer-sessions.ts';
 import { isDecodeFault } from '../../src/core/foundation/errors.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { decodeCertificate, trustAnchor } from '../../src/core/x509/certificate.ts';
 import { ecdsaTwins } from '../../src/core/x509/ecdsa-twin.ts';
 import { systemTrustAnchors } from '../../src/crypto/node-credentials.ts';
@@ -103,6 +105,31 @@ test('a client with pinned keys takes no certificate of an authority of the syst
     await impostor.get({ ...own, peerPublicKeys: otherKey, trustAnchors: root.der }),
     "none '' undefined",
   );
+});
+
+test('what is shown without being asked for is refused, whoever vouches for it', async () => {
+  const address = ipAddress('192.0.2.1', 5684);
+  const policy = {
+    trustAnchors: () => [],
+    publicKeyOwner: () => ({ identity: 'anybody' }),
+    denied: { has: () => false },
+    verifyPeer: () => ({ identity: 'anybody' }),
+    dangerouslySkip: true,
+    now: Date.now,
+  };
+  const spki = new Uint8Array(otherKey.export({ format: 'der', type: 'spki' }));
+  for (const peer of ['server', 'client'] as const) {
+    for (const [credential, other] of [
+      [{ kind: 'x509', chain: [device.der] }, 'raw-public-key'],
+      [{ kind: 'raw-public-key', publicKey: spki }, 'x509'],
+    ] as const) {
+      const judged = (takes: readonly ('x509' | 'raw-public-key')[]) =>
+        judgePeer(credential, { address, host: 'h', serverName: undefined }, { ...policy, peer, takes });
+      const { verdict } = await judged([other]);
+      assert.equal(verdict.accepted || verdict.cause, 'no-common-certificate-type');
+      assert.ok((await judged([other, credential.kind])).verdict.accepted);
+    }
+  }
 });
 
 test('a client with nothing but an own raw public key knows no server, also not by the authorities of the system', async (t) => {

@@ -95,7 +95,10 @@ export function addClientOptions(command: Command): Command {
     .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
     .option('-c, --cert <file>', 'X.509 certificate, with those that certify it')
     .option('-j, --private-key <file>', 'its private key, unless it is in the same file')
-    .option('-C, --ca <file>', 'whom to trust: authorities, or "system" (the default with -c)')
+    .option(
+      '-C, --ca <file>',
+      'whom to trust: authorities, or "system" (the default with -c and no --peer-rpk)',
+    )
     .option('-M, --rpk <file>', 'raw public key: the own key pair (RFC 7250)')
     .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
     .option('--passphrase-file <file>', 'for an encrypted private key')
