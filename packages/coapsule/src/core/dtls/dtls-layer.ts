@@ -8,7 +8,6 @@
  * @module
  */
 
-import { equalBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -16,28 +15,20 @@ import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
-import { AlertDescription } from './alert.ts';
 import type { EstablishedInfo } from './association-facts.ts';
 import type { AssociationKeeping } from './association-keeping.ts';
 import type { ImportOptions, ImportRefusal } from './association-transfer.ts';
-import { ClientHelloGate } from './client-hello-gate.ts';
 import { plaintextReasonOf } from './discard-reason.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole, SendResult } from './dtls-output.ts';
 import { EstablishedAssociations } from './established-associations.ts';
-import { FarewellAlerts } from './farewell-alerts.ts';
-import { holdsClientHello, type ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
-import { Handshake } from './handshake/handshake.ts';
+import { holdsClientHello } from './handshake/cookie-exchange.ts';
 import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
-import type { HandshakeFailure } from './handshake/handshake-failure.ts';
-import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
-import { failureOfHost, HandshakeAdmission } from './handshake-admission.ts';
+import { Handshakes } from './handshakes.ts';
 import { type ExporterSecret, exportKeyingMaterial } from './key-schedule/exporter.ts';
 import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts';
-import { PendingHandshakes } from './pending-handshakes.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
-import { SessionStores } from './session/peer-sessions.ts';
 
 export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 export type { AssociationId, DtlsOutput } from './dtls-output.ts';
@@ -60,19 +51,12 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly config: CheckedDtlsConfig;
   readonly #role: DtlsRole | 'both';
   readonly #crypto: CryptoProvider;
-  readonly #random: RandomSource;
-  readonly #gate: ClientHelloGate;
+  readonly #handshakes: Handshakes;
   readonly #established: EstablishedAssociations;
-  readonly #connectionIds: OwnConnectionIds;
   /** As a server, when we are both: a client's own records have none by default. */
   readonly #connectionIdLength: number;
-  readonly #pending = new PendingHandshakes();
-  readonly #admission: HandshakeAdmission;
-  readonly #farewells: FarewellAlerts;
-  readonly #sessions: SessionStores;
   readonly #outputs = new OutputQueue<DtlsOutput>();
   readonly #exporterSecrets = new Map<AssociationId, ExporterSecret>();
-  #nextAssociation = 1;
 
   constructor(options: {
     readonly role: DtlsRole | 'both';
@@ -83,33 +67,28 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.config = checkDtlsConfig(options.config);
     const length = ownConnectionIdLength(this.config, options.role === 'client' ? 'client' : 'server');
     this.#connectionIdLength = length === 'off' ? 0 : length;
-    this.#connectionIds = new OwnConnectionIds(options.random);
+    const connectionIds = new OwnConnectionIds(options.random);
+    const emit = (output: DtlsOutput): void => this.#emit(output);
     this.#established = new EstablishedAssociations({
       config: this.config,
       crypto: options.crypto,
       random: options.random,
-      connectionIds: this.#connectionIds,
+      connectionIds,
       keepsClientsAlive: options.role === 'server',
-      emit: (output) => this.#emit(output),
+      emit,
     });
-    this.#farewells = new FarewellAlerts(this.config.initialTimeoutMs / 2);
-    this.#sessions = new SessionStores(options.crypto, options.random, this.config);
     this.#role = options.role;
     this.#crypto = options.crypto;
-    this.#random = options.random;
-    this.#admission = new HandshakeAdmission({
+    this.#handshakes = new Handshakes({
+      role: options.role,
       config: this.config,
       crypto: options.crypto,
-      pending: this.#pending,
-      giveUp: (handshake, cause, detail, now) => this.#giveUp(handshake, cause, detail, now),
+      random: options.random,
+      established: this.#established,
+      connectionIds,
+      emit,
+      keepExporterSecret: (association, secret) => this.#exporterSecrets.set(association, secret),
     });
-    this.#gate = new ClientHelloGate(
-      options.crypto,
-      options.random,
-      this.config,
-      (output) => this.#emit(output),
-      (address, failure, now) => this.#reportRefusal(address, failure, now),
-    );
   }
 
   /** How much is kept: associations, handshakes, and bytes of unfinished handshakes. */
@@ -118,7 +97,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     readonly handshakes: number;
     readonly keptBytes: number;
   } {
-    const { size: handshakes, keptBytes } = this.#pending;
+    const { size: handshakes, keptBytes } = this.#handshakes;
     return { associations: this.#established.size, handshakes, keptBytes };
   }
 
@@ -134,11 +113,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   connect(address: PeerAddress, options: { readonly serverName?: string }, now: Instant): AssociationId {
     if (this.#role === 'server')
       throw new ApiMisuseError("role: got 'server', expected one that can connect");
-    for (const pending of this.#pending.allAt(address)) {
-      if (pending.role === 'client') return pending.association;
-      this.#giveUp(pending, 'replaced', 'a handshake of our own takes its place', now);
-    }
-    return this.#begin(address, { kind: 'client', serverName: options.serverName }, now).association;
+    return this.#handshakes.connect(address, options.serverName, now);
   }
 
   /**
@@ -162,17 +137,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   /** Ends an association with close_notify, or a handshake with user_canceled; does nothing for others. */
   close(association: AssociationId, now: Instant, reason: 'local' | 'silent' = 'local'): void {
-    const handshake = this.#pending.byId(association);
-    if (handshake !== undefined) {
-      handshake.cancel(
-        { cause: 'cancelled', detail: 'ended from this side' },
-        AlertDescription.UserCanceled,
-        now,
-      );
-      this.#conclude(handshake, now);
-      return;
-    }
-    this.#established.close(association, reason);
+    if (!this.#handshakes.cancel(association, now)) this.#established.close(association, reason);
   }
 
   /**
@@ -182,28 +147,17 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
    * @param answer key: 1 … 65535 bytes; any other length counts as `undefined`.
    */
   answerPskLookup(lookup: number, answer: PskAnswer | undefined, now: Instant): void {
-    const handshake = this.#pending.byId(lookup);
-    if (handshake === undefined) return;
-    const isUsable =
-      answer !== undefined &&
-      answer.key.length > 0 &&
-      answer.key.length <= 0xffff &&
-      (answer.identity?.length ?? 0) <= 0xffff;
-    handshake.answerPsk(isUsable ? answer : undefined, now);
-    this.#conclude(handshake, now);
+    this.#handshakes.answerPskLookup(lookup, answer, now);
   }
 
   /** Answers a `verify-peer`. Does nothing when the handshake is over. */
   answerPeerVerification(verification: number, verdict: PeerVerdict, now: Instant): void {
-    const handshake = this.#pending.byId(verification);
-    if (handshake === undefined) return;
-    handshake.answerPeerVerification(verdict, now);
-    this.#conclude(handshake, now);
+    this.#handshakes.answerPeerVerification(verification, verdict, now);
   }
 
   /** What is known about an association or a handshake under way. */
   association(id: AssociationId): AssociationInfo | undefined {
-    const handshake = this.#pending.byId(id);
+    const handshake = this.#handshakes.byId(id);
     if (handshake !== undefined) {
       return { address: handshake.address, role: handshake.role, established: false };
     }
@@ -214,7 +168,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   /** The newest established association at an address, or else the handshake under way there. */
   associationAt(address: PeerAddress): AssociationId | undefined {
     const slot = this.#established.slotAt(address);
-    return slot === undefined ? this.#pending.at(address)?.association : this.#established.id(slot);
+    return slot === undefined ? this.#handshakes.at(address)?.association : this.#established.id(slot);
   }
 
   /**
@@ -251,7 +205,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     options: ImportOptions,
     now: Instant,
   ): AssociationId | ImportRefusal {
-    const association = this.#nextAssociation++;
+    const association = this.#handshakes.newAssociation();
     const layer = {
       crypto: this.#crypto,
       config: this.config,
@@ -267,28 +221,20 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   handle(input: DtlsInput, now: Instant): void {
     const { address, datagram } = input;
     const { records, fault } = splitRecords(datagram, this.#connectionIdLength);
-    this.#gate.beginDatagram();
+    this.#handshakes.beginDatagram();
     if (datagram.length === 0) this.#discard(address, 'empty-datagram');
     for (const record of records) this.#receive(address, record, now);
     if (fault !== undefined) this.#discard(address, 'malformed-record');
-    for (const handshake of this.#pending.allAt(address)) {
-      handshake.settle(now);
-      this.#conclude(handshake, now);
-    }
+    this.#handshakes.endDatagram(address, now);
   }
 
   handleTimeout(now: Instant): void {
-    for (;;) {
-      const due = this.#pending.expire(now);
-      if (due === undefined) break;
-      due.handleTimeout(now);
-      this.#conclude(due, now);
-    }
+    this.#handshakes.handleTimeout(now);
     this.#established.handleTimeout(now);
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.#pending.nextTimeout(), this.#established.nextTimeout());
+    return earliest(this.#handshakes.nextTimeout(), this.#established.nextTimeout());
   }
 
   poll(): DtlsOutput | undefined {
@@ -298,14 +244,14 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   // Receiving.
 
   #receive(address: PeerAddress, record: RecordView, now: Instant): void {
-    const isShakingHands = this.#pending.at(address) !== undefined;
+    const isShakingHands = this.#handshakes.at(address) !== undefined;
     if (record.epoch === 0) {
       if (record.recordType === ContentType.Handshake && holdsClientHello(record)) {
-        this.#receiveClientHello(address, record, now);
+        this.#handshakes.receiveClientHello(address, record, now);
       } else if (isShakingHands) {
-        this.#giveToHandshakes(address, record, now);
+        this.#handshakes.receive(address, record, now);
       } else {
-        if (record.recordType === ContentType.Handshake) this.#repeatFarewell(address, now);
+        if (record.recordType === ContentType.Handshake) this.#handshakes.repeatFarewell(address, now);
         // RFC 6347 §4.1.2.7: nothing in the clear touches an established association, alerts least of all.
         const isKnown = this.#established.slotAt(address) !== undefined;
         this.#discard(address, isKnown ? plaintextReasonOf(record) : 'no-association');
@@ -319,7 +265,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       if (fault !== undefined && !isShakingHands) this.#established.discard(slot, address, fault, now);
       if (fault === undefined || !isShakingHands) return;
     }
-    if (isShakingHands) this.#giveToHandshakes(address, record, now);
+    if (isShakingHands) this.#handshakes.receive(address, record, now);
     else
       this.#established.discard(
         slot,
@@ -329,178 +275,12 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       );
   }
 
-  #giveToHandshakes(address: PeerAddress, record: RecordView, now: Instant): void {
-    for (const handshake of this.#pending.allAt(address)) {
-      handshake.receive(record, now);
-      this.#conclude(handshake, now);
-    }
-  }
-
-  #receiveClientHello(address: PeerAddress, record: RecordView, now: Instant): void {
-    const handshake = this.#pending.at(address);
-    if (this.#role === 'client' || handshake?.role === 'client') {
-      this.#discard(address, 'not-a-server');
-      return;
-    }
-    const hello = this.#gate.admit(address, record, now);
-    if (hello === undefined) return;
-    if (hello !== 'later-fragment') {
-      this.#acceptClientHello(address, record, hello, now);
-    } else if (handshake !== undefined) {
-      handshake.receive(record, now);
-      this.#conclude(handshake, now);
-    } else {
-      // Of use only to a handshake whose first fragment had a valid cookie.
-      this.#discard(address, 'incomplete-client-hello');
-    }
-  }
-
-  /** A ClientHello whose cookie came back: the peer is where it says it is. */
-  #acceptClientHello(
-    address: PeerAddress,
-    record: RecordView,
-    hello: ReceivedFirstFragment,
-    now: Instant,
-  ): void {
-    const { random } = hello.start;
-    const slot = this.#established.slotAt(address);
-    if (slot !== undefined && this.#established.isRepeatedClientHello(slot, random)) {
-      this.#discard(address, 'repeated-client-hello');
-      return;
-    }
-    let handshake = this.#pending.allAt(address).find((one) => equalBytes(one.clientRandom, random));
-    if (handshake === undefined) {
-      if (this.#farewells.hasRefused(address, random, now)) {
-        this.#discard(address, 'repeated-client-hello');
-        this.#repeatFarewell(address, now);
-        return;
-      }
-      const refusal = this.#admission.admit(address, now);
-      if (refusal !== undefined) {
-        this.#discard(address, refusal.reason);
-        const { waitMs } = refusal;
-        if (waitMs > 0) this.#reportRefusal(address, failureOfHost(address, waitMs), now);
-        return;
-      }
-      const { messageSeq } = hello;
-      const recordSequenceNumber = record.sequenceNumber;
-      const start = { kind: 'server', recordSequenceNumber, messageSeq, clientRandom: random } as const;
-      handshake = this.#begin(address, start, now);
-    } else {
-      this.#pending.bringForward(handshake);
-    }
-    if (!handshake.receiveRepeatedClientHello()) handshake.receive(record, now);
-    this.#conclude(handshake, now);
-  }
-
-  // Handshakes.
-
-  #begin(address: PeerAddress, start: ServerStart | ClientStart, now: Instant): Handshake {
-    const association = this.#nextAssociation++;
-    this.#farewells.forget(address);
-    const handshake = new Handshake(
-      {
-        association,
-        address,
-        crypto: this.#crypto,
-        random: this.#random,
-        config: this.config,
-        sessions: this.#sessions,
-        emit: (output) => this.#emit(output),
-        isCrowded: () => this.#admission.isCrowded,
-        mayCheckAgain: (at) => this.#admission.mayCheckAgain(at),
-        mayCheckKeyAgain: (at) => this.#admission.mayCheckKeyAgain(at),
-        askForPsk: (question, at) => {
-          const { identity } = question;
-          if (start.kind === 'server' && identity !== undefined) {
-            const failure = this.#admission.noteIdentity(association, address, identity, at);
-            if (failure !== undefined) {
-              this.#pending.byId(association)?.cancel(failure, undefined, at);
-              return;
-            }
-          }
-          // A handshake asks once, so its id names the look-up too.
-          const lookup = association;
-          this.#emit({ kind: 'psk-lookup', lookup, role: start.kind, association, address, ...question });
-        },
-        askToVerifyPeer: (question) => {
-          const verification = association;
-          this.#emit({
-            kind: 'verify-peer',
-            verification,
-            role: start.kind,
-            association,
-            address,
-            ...question,
-          });
-        },
-        newConnectionId: (length) => this.#connectionIds.issue(association, length),
-      },
-      start,
-      now,
-    );
-    this.#pending.add(handshake);
-    this.#admission.noteBegun();
-    this.#conclude(handshake, now);
-    return handshake;
-  }
-
-  /** Sets the timer of a handshake, or takes over what it left. */
-  #conclude(handshake: Handshake, now: Instant): void {
-    const { outcome } = handshake;
-    if (outcome === undefined) {
-      this.#pending.schedule(handshake);
-      return;
-    }
-    if (!this.#pending.remove(handshake)) return;
-    const { address } = handshake;
-    this.#admission.noteEnd(handshake, outcome.kind === 'established', now);
-    if (outcome.kind === 'established') {
-      for (const other of this.#pending.allAt(address)) {
-        this.#giveUp(other, 'replaced', 'the client began again', now);
-      }
-      this.#established.add(handshake, outcome, now);
-      const { suite, extendedMasterSecret, clientRandom, serverRandom } = outcome.parameters;
-      if (this.config.exporter && extendedMasterSecret && this.#established.info(handshake.association)) {
-        const { masterSecret } = outcome;
-        const secret = { hash: suite.hash, masterSecret, clientRandom, serverRandom };
-        this.#exporterSecrets.set(handshake.association, secret);
-      }
-      return;
-    }
-    this.#connectionIds.release(handshake.association);
-    const { failure, writeSequenceEpoch0 } = outcome;
-    if (failure.alertSent !== undefined && writeSequenceEpoch0 !== undefined) {
-      const random = outcome.isHelloRefused ? handshake.clientRandom : undefined;
-      this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now, random);
-    }
-    const { association, role } = handshake;
-    this.#emit({ kind: 'handshake-failed', association, address, role, failure });
-  }
-
-  #repeatFarewell(address: PeerAddress, now: Instant): void {
-    const datagram = this.#farewells.repetition(address, now);
-    if (datagram !== undefined) this.#emit({ kind: 'transmit', address, datagram });
-  }
-
-  /** Tells of a client that never got to a handshake; at a bounded rate, since it costs the client one datagram. */
-  #reportRefusal(address: PeerAddress, failure: HandshakeFailure, now: Instant): void {
-    if (!this.#admission.mayReport(now)) return;
-    const association = this.#nextAssociation++;
-    this.#emit({ kind: 'handshake-failed', association, address, role: 'server', failure });
-  }
-
-  #giveUp(handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant): void {
-    handshake.cancel({ cause, detail }, undefined, now);
-    this.#conclude(handshake, now);
-  }
-
   // Outputs.
 
   #emit(output: DtlsOutput): void {
     if (output.kind === 'closed') {
       this.#exporterSecrets.delete(output.association);
-      if (output.reason === 'alert') this.#sessions.forget(output.association);
+      if (output.reason === 'alert') this.#handshakes.forgetSession(output.association);
     }
     this.#outputs.push(output);
   }

@@ -1,0 +1,347 @@
+/**
+ * The handshakes of a layer: how they begin and get their records, and what is done with what they leave.
+ *
+ * Which of them there may be is decided by `handshake-admission.ts` and `client-hello-gate.ts`, what one does by
+ * `handshake/`. Records of established associations do not come here.
+ *
+ * @module
+ */
+
+import { equalBytes } from '../foundation/bytes.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { AlertDescription } from './alert.ts';
+import { ClientHelloGate } from './client-hello-gate.ts';
+import type { CheckedDtlsConfig } from './dtls-config.ts';
+import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
+import type { EstablishedAssociations } from './established-associations.ts';
+import { FarewellAlerts } from './farewell-alerts.ts';
+import type { ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
+import { Handshake } from './handshake/handshake.ts';
+import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
+import type { HandshakeFailure } from './handshake/handshake-failure.ts';
+import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
+import { failureOfHost, HandshakeAdmission } from './handshake-admission.ts';
+import type { ExporterSecret } from './key-schedule/exporter.ts';
+import type { OwnConnectionIds } from './own-connection-ids.ts';
+import { PendingHandshakes } from './pending-handshakes.ts';
+import type { RecordView } from './record/demultiplex.ts';
+import { SessionStores } from './session/peer-sessions.ts';
+
+/** What the handshakes need of their layer. */
+export interface HandshakeSurroundings {
+  readonly role: DtlsRole | 'both';
+  readonly config: CheckedDtlsConfig;
+  readonly crypto: CryptoProvider;
+  readonly random: RandomSource;
+  readonly established: EstablishedAssociations;
+  readonly connectionIds: OwnConnectionIds;
+  readonly emit: (output: DtlsOutput) => void;
+  readonly keepExporterSecret: (association: AssociationId, secret: ExporterSecret) => void;
+}
+
+/** All of them, by address and id. */
+export class Handshakes {
+  readonly #surroundings: HandshakeSurroundings;
+  readonly #gate: ClientHelloGate;
+  readonly #pending = new PendingHandshakes();
+  readonly #admission: HandshakeAdmission;
+  readonly #farewells: FarewellAlerts;
+  readonly #sessions: SessionStores;
+  #nextAssociation = 1;
+
+  constructor(surroundings: HandshakeSurroundings) {
+    const { config, crypto, random, emit } = surroundings;
+    this.#surroundings = surroundings;
+    this.#farewells = new FarewellAlerts(config.initialTimeoutMs / 2);
+    this.#sessions = new SessionStores(crypto, random, config);
+    this.#admission = new HandshakeAdmission({
+      config,
+      crypto,
+      pending: this.#pending,
+      giveUp: (handshake, cause, detail, now) => this.#giveUp(handshake, cause, detail, now),
+    });
+    this.#gate = new ClientHelloGate(crypto, random, config, emit, (address, failure, now) =>
+      this.#reportRefusal(address, failure, now),
+    );
+  }
+
+  /** Number of handshakes. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Bytes kept of what peers sent. */
+  get keptBytes(): number {
+    return this.#pending.keptBytes;
+  }
+
+  /** The handshake at an address that has the voice there. */
+  at(address: PeerAddress): Handshake | undefined {
+    return this.#pending.at(address);
+  }
+
+  byId(association: AssociationId): Handshake | undefined {
+    return this.#pending.byId(association);
+  }
+
+  /** An id that was never used. */
+  newAssociation(): AssociationId {
+    return this.#nextAssociation++;
+  }
+
+  /** Begins as a client, or returns the handshake of ours that is under way there. */
+  connect(address: PeerAddress, serverName: string | undefined, now: Instant): AssociationId {
+    for (const pending of this.#pending.allAt(address)) {
+      if (pending.role === 'client') return pending.association;
+      this.#giveUp(pending, 'replaced', 'a handshake of our own takes its place', now);
+    }
+    return this.#begin(address, { kind: 'client', serverName }, now).association;
+  }
+
+  /** Ends a handshake with user_canceled; false when there is none by that id. */
+  cancel(association: AssociationId, now: Instant): boolean {
+    const handshake = this.#pending.byId(association);
+    if (handshake === undefined) return false;
+    const failure = { cause: 'cancelled', detail: 'ended from this side' } as const;
+    handshake.cancel(failure, AlertDescription.UserCanceled, now);
+    this.#conclude(handshake, now);
+    return true;
+  }
+
+  /** See `DtlsLayer.answerPskLookup`. */
+  answerPskLookup(lookup: number, answer: PskAnswer | undefined, now: Instant): void {
+    const handshake = this.#pending.byId(lookup);
+    if (handshake === undefined) return;
+    const isUsable =
+      answer !== undefined &&
+      answer.key.length > 0 &&
+      answer.key.length <= 0xffff &&
+      (answer.identity?.length ?? 0) <= 0xffff;
+    handshake.answerPsk(isUsable ? answer : undefined, now);
+    this.#conclude(handshake, now);
+  }
+
+  /** See `DtlsLayer.answerPeerVerification`. */
+  answerPeerVerification(verification: number, verdict: PeerVerdict, now: Instant): void {
+    const handshake = this.#pending.byId(verification);
+    if (handshake === undefined) return;
+    handshake.answerPeerVerification(verdict, now);
+    this.#conclude(handshake, now);
+  }
+
+  /** An association ended by a fatal alert: its session does not go on (RFC 5246 §7.2.2). */
+  forgetSession(association: AssociationId): void {
+    this.#sessions.forget(association);
+  }
+
+  /** A new datagram begins. */
+  beginDatagram(): void {
+    this.#gate.beginDatagram();
+  }
+
+  /** All records of a datagram have been given. */
+  endDatagram(address: PeerAddress, now: Instant): void {
+    for (const handshake of this.#pending.allAt(address)) {
+      handshake.settle(now);
+      this.#conclude(handshake, now);
+    }
+  }
+
+  handleTimeout(now: Instant): void {
+    for (;;) {
+      const due = this.#pending.expire(now);
+      if (due === undefined) return;
+      due.handleTimeout(now);
+      this.#conclude(due, now);
+    }
+  }
+
+  nextTimeout(): Instant | undefined {
+    return this.#pending.nextTimeout();
+  }
+
+  /** Gives a record to the handshakes at an address. */
+  receive(address: PeerAddress, record: RecordView, now: Instant): void {
+    for (const handshake of this.#pending.allAt(address)) {
+      handshake.receive(record, now);
+      this.#conclude(handshake, now);
+    }
+  }
+
+  /** Takes a record of epoch 0 that holds (a part of) a ClientHello. */
+  receiveClientHello(address: PeerAddress, record: RecordView, now: Instant): void {
+    const handshake = this.#pending.at(address);
+    if (this.#surroundings.role === 'client' || handshake?.role === 'client') {
+      this.#discard(address, 'not-a-server');
+      return;
+    }
+    const hello = this.#gate.admit(address, record, now);
+    if (hello === undefined) return;
+    if (hello !== 'later-fragment') {
+      this.#acceptClientHello(address, record, hello, now);
+    } else if (handshake !== undefined) {
+      handshake.receive(record, now);
+      this.#conclude(handshake, now);
+    } else {
+      // Of use only to a handshake whose first fragment had a valid cookie.
+      this.#discard(address, 'incomplete-client-hello');
+    }
+  }
+
+  /** A ClientHello whose cookie came back: the peer is where it says it is. */
+  #acceptClientHello(
+    address: PeerAddress,
+    record: RecordView,
+    hello: ReceivedFirstFragment,
+    now: Instant,
+  ): void {
+    const { random } = hello.start;
+    const slot = this.#surroundings.established.slotAt(address);
+    if (slot !== undefined && this.#surroundings.established.isRepeatedClientHello(slot, random)) {
+      this.#discard(address, 'repeated-client-hello');
+      return;
+    }
+    let handshake = this.#pending.allAt(address).find((one) => equalBytes(one.clientRandom, random));
+    if (handshake === undefined) {
+      if (this.#farewells.hasRefused(address, random, now)) {
+        this.#discard(address, 'repeated-client-hello');
+        this.repeatFarewell(address, now);
+        return;
+      }
+      const refusal = this.#admission.admit(address, now);
+      if (refusal !== undefined) {
+        this.#discard(address, refusal.reason);
+        const { waitMs } = refusal;
+        if (waitMs > 0) this.#reportRefusal(address, failureOfHost(address, waitMs), now);
+        return;
+      }
+      const { messageSeq } = hello;
+      const recordSequenceNumber = record.sequenceNumber;
+      const start = { kind: 'server', recordSequenceNumber, messageSeq, clientRandom: random } as const;
+      handshake = this.#begin(address, start, now);
+    } else {
+      this.#pending.bringForward(handshake);
+    }
+    if (!handshake.receiveRepeatedClientHello()) handshake.receive(record, now);
+    this.#conclude(handshake, now);
+  }
+
+  #begin(address: PeerAddress, start: ServerStart | ClientStart, now: Instant): Handshake {
+    const association = this.newAssociation();
+    this.#farewells.forget(address);
+    const handshake = new Handshake(
+      {
+        association,
+        address,
+        crypto: this.#surroundings.crypto,
+        random: this.#surroundings.random,
+        config: this.#surroundings.config,
+        sessions: this.#sessions,
+        emit: this.#surroundings.emit,
+        isCrowded: () => this.#admission.isCrowded,
+        mayCheckAgain: (at) => this.#admission.mayCheckAgain(at),
+        mayCheckKeyAgain: (at) => this.#admission.mayCheckKeyAgain(at),
+        askForPsk: (question, at) => {
+          const { identity } = question;
+          if (start.kind === 'server' && identity !== undefined) {
+            const failure = this.#admission.noteIdentity(association, address, identity, at);
+            if (failure !== undefined) {
+              this.#pending.byId(association)?.cancel(failure, undefined, at);
+              return;
+            }
+          }
+          // A handshake asks once, so its id names the look-up too.
+          const lookup = association;
+          this.#surroundings.emit({
+            kind: 'psk-lookup',
+            lookup,
+            role: start.kind,
+            association,
+            address,
+            ...question,
+          });
+        },
+        askToVerifyPeer: (question) => {
+          const verification = association;
+          this.#surroundings.emit({
+            kind: 'verify-peer',
+            verification,
+            role: start.kind,
+            association,
+            address,
+            ...question,
+          });
+        },
+        newConnectionId: (length) => this.#surroundings.connectionIds.issue(association, length),
+      },
+      start,
+      now,
+    );
+    this.#pending.add(handshake);
+    this.#admission.noteBegun();
+    this.#conclude(handshake, now);
+    return handshake;
+  }
+
+  /** Sets the timer of a handshake, or takes over what it left. */
+  #conclude(handshake: Handshake, now: Instant): void {
+    const { outcome } = handshake;
+    if (outcome === undefined) {
+      this.#pending.schedule(handshake);
+      return;
+    }
+    if (!this.#pending.remove(handshake)) return;
+    const { address } = handshake;
+    this.#admission.noteEnd(handshake, outcome.kind === 'established', now);
+    if (outcome.kind === 'established') {
+      for (const other of this.#pending.allAt(address)) {
+        this.#giveUp(other, 'replaced', 'the client began again', now);
+      }
+      this.#surroundings.established.add(handshake, outcome, now);
+      const { suite, extendedMasterSecret, clientRandom, serverRandom } = outcome.parameters;
+      if (
+        this.#surroundings.config.exporter &&
+        extendedMasterSecret &&
+        this.#surroundings.established.info(handshake.association)
+      ) {
+        const { masterSecret } = outcome;
+        const secret = { hash: suite.hash, masterSecret, clientRandom, serverRandom };
+        this.#surroundings.keepExporterSecret(handshake.association, secret);
+      }
+      return;
+    }
+    this.#surroundings.connectionIds.release(handshake.association);
+    const { failure, writeSequenceEpoch0 } = outcome;
+    if (failure.alertSent !== undefined && writeSequenceEpoch0 !== undefined) {
+      const random = outcome.isHelloRefused ? handshake.clientRandom : undefined;
+      this.#farewells.add(address, failure.alertSent, writeSequenceEpoch0, now, random);
+    }
+    const { association, role } = handshake;
+    this.#surroundings.emit({ kind: 'handshake-failed', association, address, role, failure });
+  }
+
+  /** Tells a peer that goes on with what has failed that it has. */
+  repeatFarewell(address: PeerAddress, now: Instant): void {
+    const datagram = this.#farewells.repetition(address, now);
+    if (datagram !== undefined) this.#surroundings.emit({ kind: 'transmit', address, datagram });
+  }
+
+  /** Tells of a client that never got to a handshake; at a bounded rate, since it costs the client one datagram. */
+  #reportRefusal(address: PeerAddress, failure: HandshakeFailure, now: Instant): void {
+    if (!this.#admission.mayReport(now)) return;
+    const association = this.newAssociation();
+    this.#surroundings.emit({ kind: 'handshake-failed', association, address, role: 'server', failure });
+  }
+
+  #giveUp(handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant): void {
+    handshake.cancel({ cause, detail }, undefined, now);
+    this.#conclude(handshake, now);
+  }
+
+  #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
+    this.#surroundings.emit({ kind: 'discarded', address, reason });
+  }
+}
