@@ -127,6 +127,11 @@ export class ClientEndpoint {
     this.#policy = policy;
   }
 
+  /** Whether nothing is under way, and there is no association. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0 && this.#association === undefined;
+  }
+
   /** Sends a request; returns how to give it up. */
   request(content: OutgoingRequest, observer: RequestObserver): () => void {
     return this.#start(observer, (endpoint, now) =>
@@ -234,7 +239,8 @@ export class ClientEndpoint {
         void this.#verifyServer(output.verification, output.credential);
         return;
       case 'connected':
-        this.#heard = true;
+        // For an association that was taken over nothing came in.
+        if (output.imported !== true) this.#heard = true;
         this.#missingCredential = undefined;
         this.#association = output.association;
         this.#security = associationSecurity(
@@ -291,21 +297,24 @@ export class ClientEndpoint {
     pending.observer.failed((unknown && this.#missingCredential) || requestError(error, this.server));
   }
 
-  /** Ends everything that is under way, in the core as well: what was reported as failed must not run later. */
-  #failAll(error: CoapsuleError): void {
+  /**
+   * Ends everything that is under way, in the core as well: what was reported as failed must not run later. An
+   * association that is spared goes on: the server, or the next one at its place, may still have it.
+   */
+  #failAll(error: CoapsuleError, spared?: AssociationId): void {
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const [, { observer }] of pending) observer.failed(error);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) => {
-      endpoint.closeAll(now);
+      if (spared === undefined) endpoint.closeAll(now);
       for (const [request] of pending) endpoint.cancel(request, now);
     });
   }
 
   /** ICMP says that nobody listens. Anybody can say so: it counts only while the server was never heard. */
   #unreachable(error: NodeJS.ErrnoException): void {
-    if (!this.#heard) this.#failAll(unreachableError(this.server, error));
+    if (!this.#heard) this.#failAll(unreachableError(this.server, error), this.#association);
   }
 
   async #lookUpPsk(lookup: number, hint: Uint8Array | undefined): Promise<void> {

@@ -28,6 +28,8 @@ import { CoapsuleError } from './errors.ts';
 import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import { Observation } from './observation.ts';
+import type { RemoteServer } from './remote-server.ts';
+import { abortedError, timeoutError } from './request-error.ts';
 import type { Response } from './response.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
 import { knownContentFormat, payloadBytes } from './server-response.ts';
@@ -217,8 +219,8 @@ export class Client implements AsyncDisposable {
     const { uri: server, secure } = parseServerUri(uri);
     const [host] = await resolveHost(server);
     if (!secure || host === undefined) return undefined;
-    const endpoint = await this.#endpoint(server, secure, host);
-    return endpoint.exportAssociation(options);
+    const endpoint = await this.#endpoints.get(this.#remote(server, secure, host).key);
+    return endpoint?.exportAssociation(options);
   }
 
   /**
@@ -236,7 +238,12 @@ export class Client implements AsyncDisposable {
     if (!secure) throw new ApiMisuseError(`'${uri}' is not secured; an association needs coaps`);
     const [host] = await resolveHost(server);
     const endpoint = await this.#endpoint(server, secure, host as string);
-    endpoint.importAssociation(state, options);
+    try {
+      endpoint.importAssociation(state, options);
+    } catch (error) {
+      await this.#closeIdle(endpoint, this.#remote(server, secure, host as string).key);
+      throw error;
+    }
   }
 
   /** Ends all associations with close_notify, fails what waits, closes the sockets. */
@@ -314,9 +321,8 @@ export class Client implements AsyncDisposable {
         if (more) void tryAddress(index + 1);
         else observer.failed(error);
       };
-      let endpoint: ClientEndpoint;
       try {
-        endpoint = await this.#endpoint(uri, secure, addresses[index] as string);
+        const endpoint = await this.#endpoint(uri, secure, addresses[index] as string);
         if (settled.aborted) return;
         send(endpoint, uri, { response: (response, final) => observer.response(response, final), failed });
       } catch (error) {
@@ -327,25 +333,38 @@ export class Client implements AsyncDisposable {
     await tryAddress(0);
   }
 
-  #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
-    if (this.#closed) {
-      return Promise.reject(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
-    }
+  /** A socket that nobody uses keeps the process alive; the next request opens another one. */
+  async #closeIdle(endpoint: ClientEndpoint, key: string): Promise<void> {
+    // Requests that waited for the socket have it after this.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!endpoint.isIdle || this.#closed) return;
+    this.#endpoints.delete(key);
+    await endpoint.close();
+  }
+
+  #remote(uri: CoapUri, secure: boolean, host: string): { key: string; server: RemoteServer } {
     const address = ipAddress(host, uri.port);
     const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
     // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
     const name = uri.hostIsIpLiteral ? '' : uri.host;
     const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${name} ${serverName ?? ''}`;
+    return { key, server: { secure, address, host: uri.host, serverName } };
+  }
+
+  #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
+    if (this.#closed) {
+      return Promise.reject(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
+    }
+    const { key, server } = this.#remote(uri, secure, host);
     const known = this.#endpoints.get(key);
     if (known) return known;
-    const server = { secure, address, host: uri.host, serverName };
     const opening = ClientEndpoint.open(server, this.#options, this.#security).catch(
       (cause: NodeJS.ErrnoException) => {
         if (cause instanceof ApiMisuseError) throw cause;
         this.#endpoints.delete(key);
         throw new CoapsuleError(
           'ERR_NETWORK',
-          `no socket to ${address.key} (${cause.code ?? cause.message})`,
+          `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
           'check the address, and the local address in `bind`',
           { cause },
         );
@@ -377,23 +396,4 @@ function outgoingRequest(
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   };
-}
-
-function abortedError(signal: AbortSignal | undefined): CoapsuleError {
-  return new CoapsuleError(
-    'ERR_ABORTED',
-    'the request was aborted by its signal',
-    'nothing: the caller asked for it',
-    {
-      cause: signal?.reason,
-    },
-  );
-}
-
-function timeoutError(uri: string, timeoutMs: number): CoapsuleError {
-  return new CoapsuleError(
-    'ERR_TIMEOUT',
-    `no response from ${uri} within ${timeoutMs / 1000} s`,
-    'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
-  );
 }

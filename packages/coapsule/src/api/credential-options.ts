@@ -173,7 +173,7 @@ export interface ServerCredentialOptions extends CredentialOptions {
    */
   readonly clientAuthentication?: 'required' | 'requested' | 'none';
   /** What is shown to clients that ask for another name than the one `certificate` is for. */
-  readonly serverNames?: Readonly<Record<string, NamedCredentials>>;
+  readonly serverNames?: Readonly<Record<string, NamedCredentials>> | ReadonlyMap<string, NamedCredentials>;
   /** Refuses clients that ask for a name that is not in `serverNames`. */
   readonly requireServerName?: boolean;
 }

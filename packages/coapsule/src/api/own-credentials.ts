@@ -91,15 +91,17 @@ export function serverCredentials(
     clientAuthentication,
   };
   const credentials = { ...ownCredentials(where, options), ...common };
-  const named = Object.entries(serverNames).map(([name, given]): [string, EndpointCredentials] => {
-    const place = `${where}: serverNames['${name}']`;
-    expectKnownOptions(place, given, { certificate: true, rawPublicKey: true });
-    const own = ownCredentials(place, given);
-    if (own.certificate === undefined && own.rawPublicKey === undefined && !psk) {
-      throw new ApiMisuseError(`${place} has neither certificate nor rawPublicKey`);
-    }
-    return [name.toLowerCase(), { ...own, ...common }];
-  });
+  const named = namedEntries(`${where}: serverNames`, serverNames).map(
+    ([name, given]): [string, EndpointCredentials] => {
+      const place = `${where}: serverNames['${name}']`;
+      expectKnownOptions(place, given, { certificate: true, rawPublicKey: true });
+      const own = ownCredentials(place, given);
+      if (own.certificate === undefined && own.rawPublicKey === undefined && !psk) {
+        throw new ApiMisuseError(`${place} has neither certificate nor rawPublicKey`);
+      }
+      return [name.toLowerCase(), { ...own, ...common }];
+    },
+  );
   const showsSomething =
     credentials.certificate !== undefined || credentials.rawPublicKey !== undefined || named.length > 0;
   if (asksForClients && !showsSomething) {
@@ -114,6 +116,17 @@ export function serverCredentials(
     );
   }
   return { credentials, serverNames: new Map(named) };
+}
+
+function namedEntries(
+  place: string,
+  given: NonNullable<ServerCredentialOptions['serverNames']>,
+): readonly (readonly [string, NamedCredentials])[] {
+  if (given instanceof Map) return [...given];
+  if (typeof given !== 'object' || given === null || Symbol.iterator in given) {
+    throw new ApiMisuseError(`${place} is not names with their credentials; expected an object or a Map`);
+  }
+  return Object.entries(given);
 }
 
 interface Own {

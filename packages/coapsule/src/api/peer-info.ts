@@ -43,6 +43,8 @@ export type PeerSecurity =
       readonly certificateExpiresAt: Date | undefined;
       /** Whether an earlier session went on (RFC 5077, RFC 5246 §7.3): the proof is the one of then. */
       readonly resumed: boolean;
+      /** Whether the association was taken over as an earlier process had left it: there was no handshake. */
+      readonly imported: boolean;
       /** Bytes of the connection ids (RFC 9146) in records to us and to the peer; `undefined`: not negotiated. */
       readonly connectionIdLengths: { readonly own: number; readonly peer: number } | undefined;
       /** Bytes that a record has more than its content: header, nonce, authentication tag, connection id. */
@@ -108,6 +110,7 @@ export function associationSecurity(
       certificateExpiresAt ??
       (authentication.kind === 'x509' ? authentication.certificate.notAfter : undefined),
     resumed: connected.resumed,
+    imported: connected.imported === true,
     connectionIdLengths,
     recordOverhead: {
       sent: recordOverhead(connected.suite, connectionIdLengths?.peer ?? 0),

@@ -41,6 +41,27 @@ function unreachableReason(cause: NodeJS.ErrnoException): string {
   return cause.code === 'ECONNREFUSED' ? 'nobody listens there: port unreachable' : String(cause.code);
 }
 
+/** The error for a request that its caller gave up. */
+export function abortedError(signal: AbortSignal | undefined): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_ABORTED',
+    'the request was aborted by its signal',
+    'nothing: the caller asked for it',
+    {
+      cause: signal?.reason,
+    },
+  );
+}
+
+/** The error for a request that took longer than its caller wants to wait. */
+export function timeoutError(uri: string, timeoutMs: number): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_TIMEOUT',
+    `no response from ${uri} within ${timeoutMs / 1000} s`,
+    'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+  );
+}
+
 /** The error for a defect of this library that showed while something was received. */
 export function defectError(cause: unknown): CoapsuleError {
   return new CoapsuleError('ERR_DEFECT', 'the client failed by a defect of its own', 'please report it', {

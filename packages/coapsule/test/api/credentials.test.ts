@@ -253,23 +253,25 @@ test('one listener takes pre-shared keys, raw public keys and certificates at th
   ]);
 });
 
-test('each name of a server has a certificate of its own', async (t) => {
-  const { port, client, events } = await serve(t, {
-    certificate: certificate('server'),
-    serverNames: { 'Other.Example': { certificate: certificate('named-server') } },
+for (const kind of ['an object', 'a Map'])
+  test(`each name of a server has a certificate of its own, from ${kind}`, async (t) => {
+    const named = { certificate: certificate('named-server') };
+    const { port, client, events } = await serve(t, {
+      certificate: certificate('server'),
+      serverNames: kind === 'a Map' ? new Map([['Other.Example', named]]) : { 'Other.Example': named },
+    });
+    const other = await client({ trustAnchors, serverName: 'other.example' }).get(
+      `coaps://127.0.0.1:${port}/whoami`,
+    );
+    const { authentication, serverName } = secured(other.peer.security);
+    assert.ok(authentication.kind === 'x509');
+    assert.equal(authentication.certificate.subject, 'CN=other.example');
+    assert.equal(serverName, 'other.example');
+    assert.equal((await client({ trustAnchors }).get(`coaps://localhost:${port}/whoami`)).ok, true);
+    assert.ok(
+      events[0]?.kind === 'connected' && secured(events[0].peer.security).serverName === 'other.example',
+    );
   });
-  const other = await client({ trustAnchors, serverName: 'other.example' }).get(
-    `coaps://127.0.0.1:${port}/whoami`,
-  );
-  const { authentication, serverName } = secured(other.peer.security);
-  assert.ok(authentication.kind === 'x509');
-  assert.equal(authentication.certificate.subject, 'CN=other.example');
-  assert.equal(serverName, 'other.example');
-  assert.equal((await client({ trustAnchors }).get(`coaps://localhost:${port}/whoami`)).ok, true);
-  assert.ok(
-    events[0]?.kind === 'connected' && secured(events[0].peer.security).serverName === 'other.example',
-  );
-});
 
 test('requireServerName refuses other names', async (t) => {
   const { uri, client, events } = await serve(t, {
@@ -384,6 +386,10 @@ test('credentials that cannot be used are refused at once, by the name of the op
     [
       { certificate: certificate('server'), serverNames: { 'a.example': {} } },
       /serverNames\['a\.example'\] has neither certificate nor rawPublicKey/,
+    ],
+    [
+      { certificate: certificate('server'), serverNames: [['a.example', {}]] as never },
+      /serverNames is not names with their credentials; expected an object or a Map/,
     ],
     [
       {

@@ -158,6 +158,43 @@ test('an older copy, a damaged one and one of somebody else are refused by their
   assert.equal(second.handshakes(), 1);
 });
 
+test('a failed import, and an export of nothing, leave no socket that would keep the process alive', async (t) => {
+  const { port } = await serve(t);
+  const uri = `coaps://127.0.0.1:${port}/a`;
+  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'UDPWRAP').length;
+  const before = sockets();
+  const { client, handshakes } = clientOf(t);
+  await assert.rejects(client.importAssociation(uri, new Uint8Array(100)), { code: 'ERR_ASSOCIATION_STATE' });
+  assert.equal(await client.exportAssociation(uri), undefined);
+  assert.equal(sockets(), before);
+  const [refused, response] = await Promise.allSettled([
+    client.importAssociation(uri, new Uint8Array(100)),
+    client.get(uri),
+  ]);
+  assert.equal(refused.status, 'rejected');
+  assert.equal(response.status, 'fulfilled', 'a request at the same time keeps its socket');
+  assert.equal(handshakes(), 1);
+});
+
+test('a port where nobody listens is named at once on an imported association, which stays usable', async (t) => {
+  const { server, port } = await serve(t);
+  const uri = `coaps://127.0.0.1:${port}/a`;
+  const first = clientOf(t);
+  const { security } = (await first.client.get(uri)).peer;
+  assert.ok(security.kind === 'dtls' && !security.imported);
+  const state = await first.client.exportAssociation(uri);
+  assert.ok(state !== undefined);
+  const forgotten: boolean[] = [];
+  const second = clientOf(t, { keepAssociation: (kept) => void forgotten.push(kept === undefined) });
+  await second.client.importAssociation(uri, state);
+  await server.close();
+  await assert.rejects(second.client.get(uri), { code: 'ERR_NETWORK', message: /nobody listens/ });
+  assert.ok(!forgotten.includes(true));
+  const left = await second.client.exportAssociation(uri);
+  assert.ok(left !== undefined);
+  assert.notDeepEqual(left, state, 'its numbers went on');
+});
+
 test('keepAssociation has a state that a crash leaves usable, before each record that needs it', async (t) => {
   const { port, puts } = await serve(t);
   const uri = `coaps://127.0.0.1:${port}/a`;
