@@ -33,6 +33,16 @@ export function chooseCredentials(
   options: ClientCommandOptions,
   warn: (text: string) => void,
 ): ChosenCredentials {
+  if (options.insecure === true) {
+    const other = options.ca !== undefined ? '-C' : options.peerRpk !== undefined ? '--peer-rpk' : undefined;
+    if (other !== undefined) {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `${other} says whom to trust, --insecure that anybody is trusted`,
+        `leave --insecure out: with ${other} the server is verified`,
+      );
+    }
+  }
   const psk = pskFromOptions(options, warn);
   const given: ChosenCredentials = {
     ...(psk !== undefined && { psk }),
@@ -67,7 +77,7 @@ export function chooseCredentials(
 
 function fromMap(
   uri: TargetUri,
-  { credentials }: ClientCommandOptions,
+  { credentials, passphraseFile }: ClientCommandOptions,
   warn: (text: string) => void,
   wanted: { readonly own: boolean; readonly trust: boolean },
 ): ChosenCredentials {
@@ -83,8 +93,20 @@ function fromMap(
   return {
     ...(psk !== undefined && { psk }),
     ...readCredentialFiles(
-      { ...(wanted.own && ownFiles(found)), ...(wanted.trust && trustFiles(found)) },
+      {
+        ...(wanted.own && ownFiles(found)),
+        ...(wanted.trust && trustFiles(found)),
+        ...(passphraseFile !== undefined && { passphraseFile }),
+      },
       warn,
+      {
+        cert: `${credentials}: "cert"`,
+        privateKey: `${credentials}: "private-key"`,
+        rpk: `${credentials}: "rpk"`,
+        ca: `${credentials}: "ca"`,
+        peerRpk: `${credentials}: "peer-rpk"`,
+        encrypted: 'give its passphrase with --passphrase-file FILE',
+      },
     ),
   };
 }

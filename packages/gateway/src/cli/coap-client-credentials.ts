@@ -11,8 +11,18 @@ import type { ChosenCredentials } from './client-credentials.ts';
 import type { CoapClientRequest } from './coap-client-flags.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
-import { readCredentialFiles } from './credential-files.ts';
+import { type CredentialFlags, readCredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
+
+const coapClientFlags: CredentialFlags = {
+  cert: '-c',
+  privateKey: '-j',
+  rpk: '-M',
+  ca: '-C',
+  peerRpk: '--peer-rpk',
+  encrypted:
+    'these flags have no passphrase: use "coapsule get" and its --passphrase-file, or decrypt the key',
+};
 
 /**
  * The library's options for them; nothing when there are none at all.
@@ -45,6 +55,7 @@ export function coapClientCredentials(
         ...(rpkFile !== undefined && { rpk: rpkFile }),
       },
       warn,
+      coapClientFlags,
     ),
     ...(anchors.length > 0 && { trustAnchors: anchors }),
     ...(skipVerification && { dangerouslySkipVerification: true }),

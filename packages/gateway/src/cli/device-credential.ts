@@ -6,7 +6,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type CertificateInfo, describeCertificates, describePublicKey } from 'coapsule';
 import { type Command, Option } from 'commander';
 import { weaknessOf } from '../server/demo-credentials.ts';
 import { endingText } from '../server/serve-credentials.ts';
@@ -14,6 +13,7 @@ import { systemWallClock } from '../server/wall-clock.ts';
 import type { DeviceCredential } from '../store/device-table.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
+import { certificatesOf, expectNoPartOfFingerprint, publicKeyFingerprint } from './credential-content.ts';
 import { isFingerprint } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import { keyBytes } from './option-values.ts';
@@ -90,30 +90,18 @@ function keyFingerprint(rpk: string): string {
       .replace(/^sha-?256:/i, '')
       .replaceAll(':', '')
       .toLowerCase()}`;
-  const bytes = readFileSync(rpk);
-  try {
-    return describePublicKey(bytes).fingerprint;
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Failure,
-      `${rpk}: ${(error as Error).message}`,
-      'see "coapsule keys rpk"',
-    );
-  }
+  expectNoPartOfFingerprint('--rpk', rpk);
+  return publicKeyFingerprint(
+    { flag: '--rpk', path: rpk, bytes: readFileSync(rpk) },
+    'give the .pub file that "coapsule keys rpk" made, or the fingerprint that it printed',
+  );
 }
 
 function certificateOf(id: string, file: string, warn: (text: string) => void): DeviceCredential {
-  const bytes = readFileSync(file);
-  let certificate: CertificateInfo | undefined;
-  try {
-    [certificate] = describeCertificates(bytes);
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Failure,
-      `${file}: ${(error as Error).message}`,
-      'see "coapsule keys cert"',
-    );
-  }
+  const [certificate] = certificatesOf(
+    { flag: '--cert', path: file, bytes: readFileSync(file) },
+    `give the certificate of the device, such as the .pem file of "coapsule keys cert ${printable(id)}"`,
+  );
   const { identity = '', fingerprint = '', notAfter, subject = '' } = certificate ?? {};
   if (identity !== id) {
     const name = identity === '' ? 'no device' : `the device ${printable(identity)}`;

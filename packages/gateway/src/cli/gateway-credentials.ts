@@ -4,10 +4,11 @@
  * @module
  */
 
+import { readPrivateKey } from '../keys/private-key.ts';
 import type { Log } from '../server/log.ts';
 import { checkCredentials, type GatewayCredentials } from '../server/serve-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
-import { readCredentialFiles } from './credential-files.ts';
+import { type CredentialFlags, readCredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** The options of `serve` that say what it proves itself with. */
@@ -19,12 +20,22 @@ export interface GatewayCredentialOptions {
   readonly ca?: string;
 }
 
+const serveFlags: CredentialFlags = {
+  cert: '--cert',
+  privateKey: '--private-key',
+  rpk: '--private-key',
+  ca: '--ca',
+  peerRpk: '--peer-rpk',
+  encrypted: 'give its passphrase with --passphrase-file FILE',
+};
+
 /** Those of `--cert`, `--private-key` and `--ca`, read and checked as far as one can without a handshake. */
 export function gatewayCredentials(
   options: GatewayCredentialOptions,
   log: Log,
 ): GatewayCredentials | undefined {
-  const { cert, privateKey = cert, passphraseFile, ca, coaps } = options;
+  const { cert, passphraseFile, ca, coaps } = options;
+  const privateKey = options.privateKey ?? cert;
   const refuse = (problem: string, nextStep: string): never => {
     throw new CommandFailure(ExitCode.Usage, problem, nextStep);
   };
@@ -45,16 +56,20 @@ export function gatewayCredentials(
   }
   const { certificate, rawPublicKey, trustAnchors } = readCredentialFiles(
     {
-      ...(cert !== undefined && { cert, privateKey }),
+      ...(cert !== undefined && { cert }),
+      ...(cert !== undefined && options.privateKey !== undefined && { privateKey }),
       rpk: privateKey,
       ...(passphraseFile !== undefined && { passphraseFile }),
       ...(ca !== undefined && { ca }),
     },
     (text) => log.warning(text),
+    serveFlags,
   );
+  const own = rawPublicKey as NonNullable<typeof rawPublicKey>;
   const credentials: GatewayCredentials = {
     certificate,
-    rawPublicKey: rawPublicKey as NonNullable<typeof rawPublicKey>,
+    // Read here, so that nobody needs the passphrase any more.
+    rawPublicKey: { privateKey: readPrivateKey(own.privateKey as Uint8Array, own.passphrase) },
     authorities: trustAnchors as Uint8Array | undefined,
   };
   try {

@@ -50,6 +50,7 @@ export function addCertificateCommands(keys: Command, environment: CommandEnviro
       .argument('[name]', 'what the authority is called', 'coapsule CA')
       .description('make a certificate authority: ca.pem to give away, ca.key to keep secret')
       .option('--days <n>', 'how long it holds', daysValue, defaultDays.ca),
+    '"ca"',
   )
     .addHelpText('after', caHelp)
     .action(async (name: string, options: FileOptions & { readonly days: number }) =>
@@ -77,7 +78,7 @@ export function addCertificateCommands(keys: Command, environment: CommandEnviro
   withFileOptions(
     keys
       .command('rpk')
-      .argument('<id>', 'whose key it is')
+      .argument('<id>', "the device's id, or any name for the gateway; the files are called so")
       .description('make a raw public key (RFC 7250): a key pair that needs no certificate'),
   )
     .addHelpText('after', rpkHelp)
@@ -85,6 +86,7 @@ export function addCertificateCommands(keys: Command, environment: CommandEnviro
 }
 
 const caHelp = `
+The name is shown to people; nothing looks it up. Devices get their ids from "coapsule keys cert".
 Whoever has ca.key can issue certificates that everybody with ca.pem trusts: keep it where no device is.
 
 Examples:
@@ -105,16 +107,18 @@ Writes ID.key (private and public key, for -M) and ID.pub (the public key, to gi
 
 Examples:
   coapsule keys rpk sensor-7
-  coapsule device add sensor-7 --rpk sensor-7.pub`;
+  coapsule device add sensor-7 --rpk sensor-7.pub
+  coapsule keys rpk gateway
+  coapsule serve --private-key gateway.key`;
 
-function withFileOptions(command: Command): Command {
+function withFileOptions(command: Command, defaultBase = 'the id'): Command {
   return command
     .addOption(
       new Option('--type <type>', 'kind of key; p256 is what small devices have')
         .choices(keyTypes)
         .default('p256'),
     )
-    .option('--out <base>', 'beginning of the names of the files; by default the id')
+    .option('--out <base>', `beginning of the names of the files; by default ${defaultBase}`)
     .option('--force', 'replace files that are there');
 }
 
@@ -188,7 +192,10 @@ function makeRawPublicKey(environment: CommandEnvironment, id: string, options: 
   environment.stdout.write(`public-key   ${spki.toString('base64')}\n`);
   environment.stdout.write(`fingerprint  sha256:${createHash('sha256').update(spki).digest('hex')}\n`);
   tell(environment, `${base}.key is the key pair of ${printable(id)}, ${base}.pub its public key alone`);
-  next(environment, `coapsule device add ${id} --rpk ${base}.pub`);
+  const problem = deviceIdProblem(id);
+  if (problem === undefined)
+    next(environment, `coapsule device add ${id} --rpk ${base}.pub    # for a device`);
+  next(environment, `coapsule serve --private-key ${base}.key    # for the gateway itself`);
 }
 
 function writeCertificate(

@@ -16,8 +16,8 @@ import type { Log } from './log.ts';
 export interface GatewayCredentials {
   /** Undefined: there is only the raw public key. */
   readonly certificate: CertificateOptions | undefined;
-  /** The key of the certificate stands for itself too: a device may know it without any authority. */
-  readonly rawPublicKey: RawPublicKeyOptions;
+  /** The key of the certificate stands for itself too: a device may know it without any authority. Not encrypted. */
+  readonly rawPublicKey: Omit<RawPublicKeyOptions, 'passphrase'>;
   /** Authorities of device certificates; undefined: devices with a certificate cannot connect. */
   readonly authorities: Uint8Array | undefined;
 }

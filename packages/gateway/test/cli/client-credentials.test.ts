@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -194,3 +195,54 @@ test('coapsule client takes the same files, verifies unless -n says otherwise, a
   assert.match(unclear.stderr, /cannot say which raw public key is the server's\n.*--peer-rpk/);
   assert.equal(unclear.exitCode, 1);
 });
+
+test('a file that is not what its option is for is named with the option, what it holds and what to do', async (t) => {
+  const { at, write, get } = await credentials(t);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const secret = { cipher: 'aes-256-cbc', passphrase: 'open sesame' };
+  const encrypted = write(
+    'encrypted.key',
+    `${privateKey.export({ type: 'pkcs8', format: 'pem', ...secret })}`,
+  );
+  write('wrong', 'sesame\n');
+  write('small.key', String(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export(pkcs8)));
+  write('public.der', '');
+  writeFileSync(at('public.der'), createPublicKey(privateKey).export({ type: 'spki', format: 'der' }));
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['-M', at('raw.pub')], /-M .*raw\.pub: it holds a public key, not a private key\n.*private key to -M/],
+    [['-M', at('public.der')], /-M .*public\.der: it holds a public key, not a private key\n/],
+    [['-M', write('none', 'x')], /-M .*none: it holds nothing known, not a private key\n/],
+    [['-c', at('own.pem')], /-c .*own\.pem: the private key of the certificate is missing\n.*-j FILE/],
+    [['-c', at('own.key')], /-c .*own\.key: it holds a private key, not a certificate\n.*this key to -j/],
+    [['-c', at('own.pem'), '-j', at('ca.key')], /-j .*ca\.key is not the key of CN=sensor-7, .*own\.pem\n/],
+    [['-M', encrypted], /-M .*encrypted\.key: the key is encrypted\n.*--passphrase-file FILE/],
+    [['-M', encrypted, '--passphrase-file', at('wrong')], /-M .*encrypted\.key: .*passphrase is wrong/],
+    [['-M', at('small.key')], /-M .*small\.key: got rsa of 1024 bits, .*RSA of 2048/],
+    [['-C', at('ca.key')], /-C .*ca\.key: it holds a private key, not a certificate\n/],
+    [['-C', at('ca.pem'), '--insecure'], /-C says whom to trust, --insecure .*\n.*leave --insecure out/],
+    [['--peer-rpk', 'sha256:00'], /--peer-rpk sha256:00: .*64 hexadecimal digits, here are 2\n/],
+    [['--peer-rpk', write('text', 'x')], /--peer-rpk .*text: it holds nothing known, not a public key\n/],
+  ];
+  for (const [args, text] of cases) {
+    const { exitCode, stderr } = await get(...args);
+    assert.notEqual(exitCode, 0, args.join(' '));
+    assert.match(stderr, text);
+    assert.doesNotMatch(stderr, /new Client|rawPublicKey|describe|passphrase was|VERB/);
+  }
+  write('der.key', '');
+  writeFileSync(at('der.key'), privateKey.export({ type: 'sec1', format: 'der' }));
+  assert.equal((await get('-M', at('der.key'))).exitCode, 0);
+});
+
+test('certificates and public keys may be read by others, and a file is warned about once', async (t) => {
+  const { at, get, write, bytes } = await credentials(t);
+  for (const name of ['own.pem', 'ca.pem', 'raw.pub']) chmodSync(at(name), 0o644);
+  const { stderr } = await get('-c', at('own.pem'), '-j', at('own.key'), '-C', at('ca.pem'));
+  assert.doesNotMatch(stderr, /can be read/);
+  assert.doesNotMatch((await get('-M', at('raw.pub'))).stderr, /can be read/);
+  const both = write('both.pem', `${bytes('own.pem')}${bytes('own.key')}`);
+  chmodSync(both, 0o644);
+  assert.equal((await get('-c', both)).stderr.match(/can be read/g)?.length, 1);
+});
+
+const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;

@@ -155,5 +155,6 @@ test('keys rpk writes a key pair for its owner and a public key to give away, an
   assert.deepEqual(createPublicKey(createPrivateKey(pair)).export({ type: 'spki', format: 'der' }), spki);
   const fingerprint = createHash('sha256').update(spki).digest('hex');
   assert.equal(stdout, `public-key   ${spki.toString('base64')}\nfingerprint  sha256:${fingerprint}\n`);
-  assert.match(stderr, /^next: coapsule device add sensor-7 --rpk .*sensor-7\.pub$/m);
+  assert.match(stderr, /^next: coapsule device add sensor-7 --rpk .*sensor-7\.pub +# for a device$/m);
+  assert.match(stderr, /^next: coapsule serve --private-key .*sensor-7\.key +# for the gateway itself$/m);
 });

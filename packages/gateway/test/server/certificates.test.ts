@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../store/temporary-folder.ts';
@@ -65,30 +66,49 @@ test('certificates from nothing to a stored reading in a few commands, each with
   assert.match(await done('device', 'show', 'sensor-7', ...data), /^cert {5}sha256:[0-9a-f]{64}$/m);
 });
 
-test('the commands of the README make certificates and use them, as they stand there', async (t) => {
-  const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
-  const begin = readme.indexOf('## Certificates in five commands');
-  const section = readme.slice(begin, readme.indexOf('\n## ', begin + 1));
-  const commands = [...section.matchAll(/^npx coapsule (.*?)(?: +#.*)?$/gm)].map(([, args = '']) =>
-    args.split(' '),
-  );
-  assert.equal(commands.length, 6);
-  const { at } = scene(t);
-  let port = '5684';
-  for (const args of commands) {
-    // Files are named as if one stood in their folder.
-    const here = args.map((arg) => (/\.(?:pem|key)$/.test(arg) ? at(arg) : arg));
-    if (args[0] === 'keys')
-      here.push('--out', at(args[2] ?? 'ca'), ...(args[1] === 'cert' ? ['--ca', at('ca.pem')] : []));
-    if (args[0] === 'device' || args[0] === 'serve') here.push('--data', at('data'));
-    if (args[0] === 'serve') {
-      const gateway = new CoapsuleProcess(t, [...here, '--coap', 'off', '--coaps', '127.0.0.1:0']);
-      port = (await gateway.waitFor('stdout', /^ready .*"coaps":"127\.0\.0\.1:(\d+)"/m))[1] ?? '';
-      continue;
+for (const [heading, count] of [
+  ['Certificates in five commands', 6],
+  ['Raw public keys', 5],
+] as const) {
+  test(`the commands of the README work as they stand there: ${heading}`, async (t) => {
+    const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
+    const begin = readme.indexOf(`## ${heading}`);
+    const section = readme.slice(begin, readme.indexOf('\n## ', begin + 1));
+    const commands = [...section.matchAll(/^npx coapsule (.*?)(?: +#.*)?$/gm)].map(([, args = '']) =>
+      args.split(' '),
+    );
+    assert.equal(commands.length, count);
+    const { at } = scene(t);
+    let port = '5684';
+    for (const args of commands) {
+      // Files are named as if one stood in their folder.
+      const here = args.map((arg) => (/\.(?:pem|key|pub)$/.test(arg) ? at(arg) : arg));
+      if (args[0] === 'keys')
+        here.push('--out', at(args[2] ?? 'ca'), ...(args[1] === 'cert' ? ['--ca', at('ca.pem')] : []));
+      if (args[0] === 'device' || args[0] === 'serve') here.push('--data', at('data'));
+      if (args[0] === 'serve') {
+        const gateway = new CoapsuleProcess(t, [...here, '--coap', 'off', '--coaps', '127.0.0.1:0']);
+        port = (await gateway.waitFor('stdout', /^ready .*"coaps":"127\.0\.0\.1:(\d+)"/m))[1] ?? '';
+        continue;
+      }
+      const ended = await coapsule(t, ...here.map((arg) => arg.replace('localhost/', `localhost:${port}/`)));
+      assert.equal(ended.code, 0, `${args.join(' ')}: ${ended.stderr}`);
     }
-    const ended = await coapsule(t, ...here.map((arg) => arg.replace('localhost/', `localhost:${port}/`)));
-    assert.equal(ended.code, 0, `${args.join(' ')}: ${ended.stderr}`);
-  }
+  });
+}
+
+test('serve starts with an encrypted key and its passphrase, and without it names the option', async (t) => {
+  const { at, serve, data } = scene(t);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const secret = { cipher: 'aes-256-cbc', passphrase: 'open sesame' };
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem', ...secret });
+  writeFileSync(at('gateway.key'), pem, { mode: 0o600 });
+  writeFileSync(at('passphrase'), 'open sesame\n', { mode: 0o600 });
+  const { gateway } = await serve('--private-key', at('gateway.key'), '--passphrase-file', at('passphrase'));
+  await gateway.waitFor('stderr', /raw public key of this gateway is sha256:/);
+  const ended = await coapsule(t, 'serve', '--check', '--private-key', at('gateway.key'), ...data);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /--private-key .*gateway\.key: the key is encrypted\n.*--passphrase-file FILE/);
 });
 
 test('raw public keys: the gateway shows its fingerprint, the device is added by file, and a second device cannot have the same', async (t) => {
@@ -121,9 +141,11 @@ test('device add refuses a certificate of another name, and names the command th
   const refused = await coapsule(t, 'device', 'add', 'sensor-9', '--cert', at('sensor-7.pem'), ...data);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /names the device sensor-7, not sensor-9\n.*device add sensor-7 --cert/);
+  const short = await coapsule(t, 'device', 'add', 'sensor-7', '--rpk', 'sha256:abcd', ...data);
+  assert.match(short.stderr, /--rpk sha256:abcd: a fingerprint is .*64 hexadecimal digits, here are 4/);
   const wrong = await coapsule(t, 'device', 'add', 'sensor-7', '--cert', at('sensor-7.key'), ...data);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /sensor-7\.key: .*CERTIFICATE/);
+  assert.match(wrong.stderr, /--cert .*sensor-7\.key: it holds a private key, not a certificate\n.*\.pem/);
 });
 
 test('serve refuses a key that does not fit its certificate before it listens', async (t) => {
@@ -136,5 +158,5 @@ test('serve refuses a key that does not fit its certificate before it listens', 
     ...['--cert', at('localhost.pem'), '--private-key', at('ca.key'), ...data],
   );
   assert.equal(ended.code, 1);
-  assert.match(ended.stderr, /coapsule: certificate\.privateKey is not the key of CN=localhost/);
+  assert.match(ended.stderr, /--private-key .*ca\.key is not the key of CN=localhost/);
 });
