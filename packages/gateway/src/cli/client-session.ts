@@ -43,7 +43,8 @@ export async function withClient<Result>(
   const credentials = extras.credentials ?? chooseCredentials(uri, options, warn);
   const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
   const print =
-    extras.trace ?? traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`));
+    extras.trace ??
+    traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`), options.session);
   const secrets = openSecrets(options, environment);
   let session: KeptSession | undefined;
   try {
@@ -56,6 +57,7 @@ export async function withClient<Result>(
       ...((progress !== undefined || print !== undefined) && {
         trace: (event: TraceEvent): void => {
           progress?.event(event);
+          session?.event(event);
           print?.(event);
         },
       }),
@@ -74,8 +76,7 @@ export async function withClient<Result>(
       await session?.leave(client);
       return result;
     } catch (error) {
-      if (reportOf(error).exitCode === ExitCode.NoAnswer) session?.giveUp();
-      else await session?.leave(client);
+      await session?.leaveFailed(client, error);
       const explained = progress?.explain(error) ?? error;
       if (!isPortOfOther || reportOf(explained).exitCode !== ExitCode.NoAnswer) throw explained;
       const nextStep = `port ${uri.port} is usually the one of ${other.scheme}: write ${other.scheme}://, or leave the port out`;

@@ -46,6 +46,8 @@ export interface ResponseJson {
     readonly certificateExpiresAt: string | null;
     /** Whether an earlier session went on. */
     readonly resumed: boolean | null;
+    /** Whether the association was taken over from `--session`, without a handshake. */
+    readonly imported: boolean | null;
     /** Bytes that a record has more than its content. */
     readonly recordOverhead: { readonly sent: number; readonly received: number } | null;
     /** Bytes; `null` when connection ids were not agreed on. */
@@ -88,6 +90,7 @@ export function responseJson(uri: string, response: Response): ResponseJson {
       ...proofJson(dtls),
       certificateExpiresAt: dtls?.certificateExpiresAt?.toISOString() ?? null,
       resumed: dtls?.resumed ?? null,
+      imported: dtls?.imported ?? null,
       recordOverhead: dtls?.recordOverhead ?? null,
       connectionIdLengths: dtls?.connectionIdLengths ?? null,
       protocol: dtls?.protocol ?? null,

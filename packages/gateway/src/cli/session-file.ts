@@ -4,10 +4,10 @@
  * | offset | bytes | what |
  * |---|---|---|
  * | 0 | 8 | `COAPSESS` |
- * | 8 | 1 | version: 1 |
+ * | 8 | 1 | version: 2 |
  * | 9 | 16 | salt |
  * | 25 | 12 | nonce |
- * | 37 | | AES-256-GCM of: length (2) and text of the server, then the association; all before is authenticated too |
+ * | 37 | | AES-256-GCM of: length (2) and text of the server, unanswered runs (1), the association; with all before |
  *
  * The key is HKDF-SHA-256 of the secret with the salt (RFC 5869). A write is durable when it returns: new file,
  * fsync, rename, fsync of the folder. The lock is a transaction on a file beside it, which ends with the process. Both
@@ -42,11 +42,16 @@ export interface SessionSecret {
 /** What is in the file. `unreadable`: made with another secret, for another server, or damaged. */
 export type SessionContent =
   | { readonly kind: 'none' }
-  | { readonly kind: 'association'; readonly state: Uint8Array }
+  | {
+      readonly kind: 'association';
+      readonly state: Uint8Array;
+      /** How many runs in a row had no answer on it. */
+      readonly unanswered: number;
+    }
   | { readonly kind: 'unreadable'; readonly why: string };
 
 const magic = new TextEncoder().encode('COAPSESS');
-const version = 1;
+const version = 2;
 const saltLength = 16;
 const nonceLength = 12;
 const tagLength = 16;
@@ -101,18 +106,20 @@ export class SessionFile {
     const serverEnd = 2 + (content[0] ?? 0) * 256 + (content[1] ?? 0);
     const server = new TextDecoder().decode(content.subarray(2, serverEnd));
     if (server !== this.#server) return unreadable(`it is for ${server}`);
-    return { kind: 'association', state: content.subarray(serverEnd) };
+    const [unanswered = 0] = content.subarray(serverEnd);
+    return { kind: 'association', state: content.subarray(serverEnd + 1), unanswered };
   }
 
-  /** Puts an association into the file; durable when it returns. */
-  write(state: Uint8Array): void {
+  /** Puts an association into the file; durable when it returns. @param unanswered At most 255. */
+  write(state: Uint8Array, unanswered = 0): void {
     const server = new TextEncoder().encode(this.#server);
     const salt = randomBytes(saltLength);
     const nonce = randomBytes(nonceLength);
     const header = Buffer.concat([magic, Uint8Array.of(version), salt, nonce]);
     const cipher = createCipheriv('aes-256-gcm', this.#key(salt), nonce).setAAD(header);
     const sealed = [
-      cipher.update(Buffer.concat([Uint8Array.of(server.length >> 8, server.length & 0xff), server, state])),
+      cipher.update(Uint8Array.of(server.length >> 8, server.length & 0xff)),
+      cipher.update(Buffer.concat([server, Uint8Array.of(unanswered), state])),
       cipher.final(),
       cipher.getAuthTag(),
     ];

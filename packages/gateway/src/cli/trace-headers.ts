@@ -9,8 +9,8 @@ import { decodeMessage, isDecodeFault } from 'coapsule/message';
 import { codeLabel } from './message-text.ts';
 import { hexText } from './option-values.ts';
 
-/** The line of an event, or nothing for events of finer detail. */
-export function headerLine(event: TraceEvent): string | undefined {
+/** The line of an event, or nothing for events of finer detail. @param session See `traceRenderer`. */
+export function headerLine(event: TraceEvent, session?: string): string | undefined {
   switch (event.kind) {
     case 'message': {
       const arrow = event.direction === 'sent' ? '→' : '←';
@@ -24,7 +24,7 @@ export function headerLine(event: TraceEvent): string | undefined {
       return `${arrow} ${event.address.key} ${message.type} ${codeLabel(message.code)} Message-ID ${id}${token}${payload}`;
     }
     case 'connected':
-      return `* ${event.address.key} DTLS association ${event.resumed ? 'resumed' : 'established'}: ${associationText(event)}`;
+      return `* ${event.address.key} DTLS association ${beginningText(event, session)}: ${associationText(event)}`;
     case 'closed':
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
@@ -47,6 +47,14 @@ const outOfStepText: Readonly<Record<Extract<TraceEvent, { kind: 'out-of-step' }
     'they do not authenticate; the peer may have lost its session or have another one, and needs a new handshake',
   'session-unknown-here': 'no session with this peer is known here (any more); it needs a new handshake',
 };
+
+function beginningText(
+  { resumed, imported }: Extract<TraceEvent, { kind: 'connected' }>,
+  session: string | undefined,
+): string {
+  if (imported !== true) return resumed ? 'resumed' : 'established';
+  return `taken over${session === undefined ? '' : ` from ${session}`}, no handshake`;
+}
 
 /** Suite, what it costs, and what was agreed on and proved. */
 function associationText({

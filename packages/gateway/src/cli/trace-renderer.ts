@@ -17,11 +17,13 @@ const maxLine = 10_000;
 /**
  * A listener for trace events, or nothing when `verbosity` is 0.
  *
+ * @param session Where associations that are taken over come from.
  * @param verbosity 1 headers, 2 also options, retransmissions and handshake messages, 3 also bytes.
  */
 export function traceRenderer(
   verbosity: number,
   print: (line: string) => void,
+  session?: string,
 ): ((event: TraceEvent) => void) | undefined {
   if (verbosity === 0) return undefined;
   // Reasons and options hold text of peers.
@@ -29,7 +31,7 @@ export function traceRenderer(
   const handshakes = verbosity >= 2 ? new HandshakeRows(printLine) : undefined;
   return (event) => {
     handshakes?.event(event);
-    const header = headerLine(event);
+    const header = headerLine(event, session);
     if (header !== undefined) printLine(header);
     if (verbosity >= 2) for (const line of detailLines(event)) printLine(line);
     if (verbosity >= 3 && event.kind === 'message') for (const row of byteRows(event.bytes)) print(row);

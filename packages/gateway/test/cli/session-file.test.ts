@@ -35,6 +35,10 @@ test('what was written is read by the next process, and cannot be read without t
   assert.ok(content.kind === 'association');
   assert.deepEqual(Uint8Array.from(content.state), state);
   assert.equal(readFileSync(path).includes(Buffer.from(state.subarray(0, 16))), false);
+  assert.equal(content.unanswered, 0);
+  withFile(path, (file) => file.write(state, 2));
+  const counted = withFile(path, (file) => file.read());
+  assert.ok(counted.kind === 'association' && counted.unanswered === 2);
   if (process.platform !== 'win32') assert.equal(statSync(path).mode & 0o777, 0o600);
   for (const [key, of, why] of [
     [{ ...secret, bytes: new Uint8Array(16) }, server, /another key/],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { RecordingRelay, recordsOf } from '../crash/recording-relay.ts';
@@ -141,15 +141,76 @@ test('a file that is no session is left as it is, and a coap URI has no session'
   assert.equal(alone.code, 64);
 });
 
-test('a server that has lost the association is not asked with it again', async (t) => {
-  const { gateway, relay, session, verb } = await fixture(t);
+test('a server that has lost the association is not asked with it again after three runs without an answer', async (t) => {
+  const { gateway, relay, verb } = await fixture(t);
   assert.equal((await verb('put', '-e', 'first')).code, 0);
   await gateway.kill('SIGKILL');
-  const { code, stderr } = await verb('get', '-B', '1');
-  assert.equal(code, 6);
-  assert.match(stderr, /next time there will be a new handshake/);
-  assert.equal(existsSync(session), false);
+  for (const expected of [/kept until 3 runs .* \(now 1\)/, /\(now 2\)/, /next time .* new handshake/]) {
+    const { code, stderr } = await verb('get', '-B', '1');
+    assert.equal(code, 6);
+    assert.match(stderr, expected);
+  }
   assert.equal(sent(relay).handshakes, 1);
+  expectNoNonceTwice(relay);
+  assert.match(
+    (await verb('get', '-B', '1')).stderr,
+    /did not answer in 3 runs; a new handshake replaces it/,
+  );
+  assert.equal(sent(relay).handshakes, 2);
+});
+
+test('runs without an answer count only in a row, and killed ones only when nothing had come back', async (t) => {
+  const { gateway, relay, uri, session, verb } = await fixture(t);
+  assert.equal((await verb('put', '-e', 'first')).code, 0);
+  const silent = async (): Promise<void> => {
+    gateway.child.kill('SIGSTOP');
+    assert.equal((await verb('get', '-B', '1')).code, 6);
+    gateway.child.kill('SIGCONT');
+  };
+  await silent();
+  await silent();
+  for (let i = 0; i < 3; i += 1) {
+    const observer = new CoapsuleProcess(t, ['observe', ...credentials, '--session', session, uri]);
+    await observer.waitFor('stdout', /first/);
+    await observer.kill('SIGKILL');
+  }
+  await silent();
+  const { code, stdout, stderr } = await verb('get', '--json', '-v');
+  assert.equal(code, 0);
+  assert.match(stderr, new RegExp(`association taken over from ${session}, no handshake`));
+  assert.equal(JSON.parse(stdout).peer.imported, true);
+  assert.equal(sent(relay).handshakes, 1);
+  expectNoNonceTwice(relay);
+});
+
+test('a stopped gateway is named at once, and costs no handshake when it runs again', async (t) => {
+  const folder = temporaryFolder(t);
+  const start = async (port: string): Promise<{ gateway: CoapsuleProcess; port: string }> => {
+    const gateway = new CoapsuleProcess(t, [
+      ...['serve', '--data', join(folder, 'data'), '--coap', 'off', '--coaps', `127.0.0.1:${port}`],
+      ...['--psk', 'sensor-7:sensor-7-0123456789'],
+    ]);
+    return { gateway, port: (await gateway.ready()).coaps?.split(':').at(-1) ?? '' };
+  };
+  const first = await start('0');
+  const put = (): Promise<Ended> =>
+    coapsule(
+      t,
+      ...['put', '-v', ...credentials, '--session', join(folder, 'session')],
+      ...[`coaps://127.0.0.1:${first.port}/sensors/sensor-7`, '-e', '1'],
+    );
+  assert.equal((await put()).code, 0);
+  await first.gateway.kill('SIGTERM');
+  for (let i = 0; i < 4; i += 1) {
+    const { code, stderr } = await put();
+    assert.equal(code, 1);
+    assert.match(stderr, /nobody listens there/);
+  }
+  await start(first.port);
+  const { code, stderr } = await put();
+  assert.equal(code, 0);
+  assert.match(stderr, /taken over from/);
+  assert.doesNotMatch(stderr, /established/);
 });
 
 for (const kind of ['certificate', 'raw public key'] as const) {

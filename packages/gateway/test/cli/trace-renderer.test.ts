@@ -101,6 +101,12 @@ describe('trace', () => {
         failure: { cause: 'peer-silent', detail: 'nobody answers' },
       },
     ];
+    const [connected] = events;
+    assert.ok(connected?.kind === 'connected');
+    assert.match(
+      lines(1, { ...connected, imported: true })[0] ?? '',
+      /^\* \[::1\]:5683 DTLS association taken over, no handshake: TLS_PSK/,
+    );
     assert.deepEqual(lines(1, ...events), [
       '* [::1]:5683 DTLS association established: TLS_PSK_WITH_AES_128_CCM_8, extended master secret yes, 29 bytes more in each record',
       '* [::1]:5683 DTLS association closed: close-notify',

@@ -498,6 +498,7 @@ describe('--json', () => {
         certificateSubject: null,
         certificateExpiresAt: null,
         resumed: null,
+        imported: null,
         recordOverhead: null,
         connectionIdLengths: null,
         protocol: null,
