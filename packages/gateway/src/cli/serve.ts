@@ -132,6 +132,9 @@ export function serveCommand(): Command {
 const help = `
 Ready when it prints one line: ready {"coap":"[::]:5683","coaps":"[::]:5684"}
 
+On [::] answers come from the address that the kernel chooses; for clients of a
+secondary one (127.0.0.2, a virtual IP) listen on it: --coaps 127.0.0.2:5684
+
 Examples:
   coapsule serve --demo
   coapsule device add sensor-7 && coapsule serve
