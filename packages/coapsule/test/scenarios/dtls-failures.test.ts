@@ -149,7 +149,7 @@ const cases: readonly Case[] = [
     client: { credentials: rpk.client },
     server: { credentials: x509.server },
     causes: ['no-common-certificate-type', 'no-common-certificate-type'],
-    details: [/raw-public-key can be shown here/],
+    details: [/this client shows a raw public key, and takes a raw public key of the server/],
   },
   withCertificates({
     what: "the server's certificate is expired",

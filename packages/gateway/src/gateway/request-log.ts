@@ -14,6 +14,7 @@ import {
 import { type Rule, ruleText } from '../access/rule.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { endingText } from '../server/serve-credentials.ts';
+import { deviceIdProblem } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
@@ -56,11 +57,19 @@ export function unknownPeerLogger(log: Log, clock: WallClock): (peer: UnknownPee
       );
       return;
     }
-    const name = certificate.identity === '' ? certificate.subject : certificate.identity;
+    const { identity, subject, fingerprint } = certificate;
+    const what = `no device here has the certificate that a handshake shows: ${printable(subject)} (${fingerprint})`;
     log.warning(
-      `a handshake shows a certificate of ${printable(name)} that no device here has (${certificate.fingerprint}); if you know it: coapsule device add ID --cert FILE`,
+      deviceIdProblem(identity) === undefined
+        ? `${what}; if you know it: coapsule device add ${shellWord(identity)} --cert FILE, or "device rotate" if ${printable(identity)} is there with another credential`
+        : `${what}; it names no device: a certificate with the id of the device as common name could be added`,
     );
   };
+}
+
+/** A word as it can be typed. */
+function shellWord(text: string): string {
+  return /^[\w.:@/+-]+$/.test(text) ? text : printable(`'${text.replaceAll("'", "'\\''")}'`);
 }
 
 /** Tells which device has a certificate that ends soon, once a day for each. */
@@ -143,6 +152,17 @@ const maxFailureShown = 4000;
 /** Longest list of rules in one line, in characters. */
 const maxRulesShown = 1000;
 
+/** Next steps where the library's own would name its options. */
+const operatorSteps: Readonly<Record<string, string>> = {
+  'peer-refused':
+    'add the certificate with "coapsule device add", or replace the one that the device had with "device rotate"',
+  'unknown-public-key': 'if you know the device, add its raw public key with "coapsule device add ID --rpk"',
+  'unknown-ca': 'name the authority of the device with --ca, if you trust it',
+  'no-extended-master-secret': 'the device lacks RFC 7627: update it, or take such devices with --no-ems',
+  'client-certificate-missing':
+    'give the device a certificate or raw public key, or have it use a pre-shared key',
+};
+
 /** Lines about associations; failed handshakes are always told, at a bounded rate. */
 export function associationLogger(log: Log, clock: WallClock): (event: AssociationEvent) => void {
   const failures = new RateLimit(20, 10_000);
@@ -154,7 +174,13 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
         if (passed.heldBack > 0) log.warning(`${passed.heldBack} more handshakes failed, not shown`);
         const { address, identity, failure, nextStep } = event;
         const who = identity === undefined ? address.key : `${address.key} as ${identity}`;
-        const text = `handshake with ${who} failed: ${failure.cause}: ${failure.detail}; ${nextStep}`;
+        // An alert tells of the other end: the gateway's own next steps do not help then.
+        const ownStep = failure.alertReceived === undefined ? operatorSteps[failure.cause] : undefined;
+        const detail = failure.detail.replace(
+          /^the application does not accept/,
+          'no device here has the certificate of',
+        );
+        const text = `handshake with ${who} failed: ${failure.cause}: ${detail}; ${ownStep ?? nextStep}`;
         log.warning(printable(text, maxFailureShown));
         return;
       }

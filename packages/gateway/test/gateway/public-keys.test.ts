@@ -114,9 +114,15 @@ test('a certificate of the right authority that was not added is refused, and th
     const client = gateway.with({ ...withCertificate, certificate });
     await assert.rejects(client.get(`${gateway.coaps}/hello`), CoapsuleError);
   }
-  await gateway.log.waitFor(/certificate of pki-7 that no device here has \(sha256:.*device add ID --cert/);
-  await gateway.log.waitFor(/certificate of pki-8 that no device here has/);
-  await gateway.log.waitFor(/handshake with .* failed: peer-refused/);
+  await gateway.log.waitFor(
+    /no device here has the certificate .*CN=pki-7 \(sha256:.*coapsule device add pki-7 --cert FILE/,
+  );
+  await gateway.log.waitFor(
+    /no device here has the certificate .*CN=pki-8 .*"device rotate" if pki-8 is there/,
+  );
+  await gateway.log.waitFor(
+    /failed: peer-refused: no device here has the certificate of CN=pki-7; add the certificate with "coapsule device add"/,
+  );
 });
 
 test('a raw public key that nobody has is refused, and the log has the command that adds it', async (t) => {

@@ -78,12 +78,12 @@ function meaningToHello(description: number, facts: HandshakeFacts): Meaning | u
     case AlertDescription.UnsupportedCertificate: {
       const { certificate, rawPublicKey, peerTypes } = config.credentials;
       const own = [
-        ...(certificate === undefined ? [] : ['x509']),
-        ...(rawPublicKey === undefined ? [] : ['raw-public-key']),
+        ...(certificate === undefined ? [] : (['x509'] as const)),
+        ...(rawPublicKey === undefined ? [] : (['raw-public-key'] as const)),
       ];
       return [
         'no-common-certificate-type',
-        `the server wants other kinds of certificates: ${own.join(', ') || 'none'} can be shown here, ${peerTypes.join(', ')} would be taken`,
+        `the server wants another kind of credential on one of the two sides: this client shows ${kindTexts(own)}, and takes ${kindTexts(peerTypes)} of the server`,
       ];
     }
     case AlertDescription.AccessDenied:
@@ -91,6 +91,11 @@ function meaningToHello(description: number, facts: HandshakeFacts): Meaning | u
     default:
       return undefined;
   }
+}
+
+function kindTexts(types: readonly CertificateType[]): string {
+  const texts = types.map((type) => (type === 'x509' ? 'a certificate' : 'a raw public key'));
+  return texts.join(' or ') || 'nothing';
 }
 
 /** Client: the server does not go on after our Finished, made with a pre-shared key. */
