@@ -103,7 +103,10 @@ export function addClientOptions(command: Command): Command {
     .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
     .option('--passphrase-file <file>', 'for an encrypted private key')
     .option('--insecure', 'do NOT verify the server: anybody can pose as it')
-    .option('--credentials <file>', 'JSON map from URI patterns to credentials')
+    .option(
+      '--credentials <file>',
+      'JSON map from URI patterns to credentials (README: Credentials in a file)',
+    )
     .option(
       '-B, --timeout <s>',
       'give up after s seconds (default: 120 for a handshake, 93 for a response)',

@@ -102,7 +102,7 @@ function certificateOf(id: string, file: string, warn: (text: string) => void): 
     { flag: '--cert', path: file, bytes: readFileSync(file) },
     `give the certificate of the device, such as the .pem file of "coapsule keys cert ${printable(id)}"`,
   );
-  const { identity = '', fingerprint = '', notAfter, subject = '' } = certificate ?? {};
+  const { identity = '', fingerprint = '', notBefore, notAfter, subject = '' } = certificate ?? {};
   if (identity !== id) {
     const name = identity === '' ? 'no device' : `the device ${printable(identity)}`;
     throw new CommandFailure(
@@ -114,7 +114,13 @@ function certificateOf(id: string, file: string, warn: (text: string) => void): 
     );
   }
   const expiresAtMs = notAfter?.getTime();
-  const ending = expiresAtMs === undefined ? undefined : endingText(expiresAtMs, systemWallClock());
+  const now = systemWallClock();
+  if (notBefore !== undefined && notBefore.getTime() > now) {
+    warn(
+      `the certificate of ${printable(id)} is not valid before ${notBefore.toISOString()}: until then it is refused`,
+    );
+  }
+  const ending = expiresAtMs === undefined ? undefined : endingText(expiresAtMs, now);
   if (ending !== undefined) warn(`the certificate of ${printable(id)} ${ending}`);
   return { kind: 'cert', fingerprint, expiresAtMs };
 }

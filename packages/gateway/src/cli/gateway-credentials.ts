@@ -4,6 +4,8 @@
  * @module
  */
 
+import { X509Certificate } from 'node:crypto';
+import { describeCertificates } from 'coapsule';
 import { readPrivateKey } from '../keys/private-key.ts';
 import type { Log } from '../server/log.ts';
 import { checkCredentials, type GatewayCredentials } from '../server/serve-credentials.ts';
@@ -65,6 +67,8 @@ export function gatewayCredentials(
     (text) => log.warning(text),
     serveFlags,
   );
+  if (cert !== undefined) expectServerCertificate(cert, certificate?.chain as Uint8Array);
+  if (ca !== undefined) tellOfPinned(ca, trustAnchors as Uint8Array, log);
   const own = rawPublicKey as NonNullable<typeof rawPublicKey>;
   const credentials: GatewayCredentials = {
     certificate,
@@ -82,4 +86,44 @@ export function gatewayCredentials(
     );
   }
   return credentials;
+}
+
+const serverAuth = '1.3.6.1.5.5.7.3.1';
+const anyPurpose = '2.5.29.37.0';
+
+/** No client takes a certificate for a server that was issued for other purposes alone (RFC 5280 §4.2.1.12). */
+function expectServerCertificate(path: string, chain: Uint8Array): void {
+  const [own] = describeCertificates(chain);
+  // Node's name for the extended key usage.
+  const purposes: readonly string[] | undefined = own && new X509Certificate(own.der).keyUsage;
+  if (purposes === undefined || purposes.includes(serverAuth) || purposes.includes(anyPurpose)) return;
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `--cert ${path}: the certificate of ${own?.subject} is not for servers (no extended key usage serverAuth): every client would refuse it`,
+    'have one issued for a server: "coapsule keys cert NAME --server"',
+  );
+}
+
+/** What is no authority is trusted by itself alone. */
+function tellOfPinned(path: string, authorities: Uint8Array, log: Log): void {
+  for (const { subject, der } of describeCertificates(authorities)) {
+    if (new X509Certificate(der).ca) continue;
+    log.warning(
+      `--ca ${path}: ${subject} is no authority: no certificate it issued counts, only this one itself`,
+    );
+  }
+}
+
+/** For `--check`: a certificate that no client would take now. */
+export function expectCurrent({ certificate }: GatewayCredentials, nowMs: number): void {
+  const [own] = certificate === undefined ? [] : describeCertificates(certificate.chain);
+  if (own === undefined || (own.notBefore.getTime() <= nowMs && nowMs <= own.notAfter.getTime())) return;
+  const isEnded = own.notAfter.getTime() < nowMs;
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `--cert: the certificate of ${own.subject} ${isEnded ? `expired on ${own.notAfter.toISOString()}` : `is not valid before ${own.notBefore.toISOString()}`}: no client takes it now`,
+    isEnded
+      ? 'renew it, such as with "coapsule keys cert NAME --server --force"'
+      : 'check the clock, or wait',
+  );
 }

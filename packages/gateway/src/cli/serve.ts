@@ -30,7 +30,7 @@ import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { gatewayCredentials } from './gateway-credentials.ts';
+import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
 import { laterOption } from './later-option.ts';
 import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
@@ -159,7 +159,11 @@ async function check(options: ServeOptions, log: Log): Promise<void> {
   const { data, coap, coaps } = options;
   pskEntries(options, log);
   const credentials = gatewayCredentials(options, log);
-  if (credentials !== undefined) tellCredentials(credentials, log, systemWallClock());
+  if (credentials !== undefined) {
+    const now = systemWallClock();
+    expectCurrent(credentials, now);
+    tellCredentials(credentials, log, now);
+  }
   try {
     const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
     opened.close();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { CoapsuleProcess, coapsule } from './gateway-process.ts';
 
@@ -159,4 +160,47 @@ test('serve refuses a key that does not fit its certificate before it listens', 
   );
   assert.equal(ended.code, 1);
   assert.match(ended.stderr, /--private-key .*ca\.key is not the key of CN=localhost/);
+});
+
+test('serve refuses a certificate for clients, tells of a --ca that is no authority, and --check of an expired certificate', async (t) => {
+  const { at, done, data } = scene(t);
+  const day = 24 * 3600 * 1000;
+  const validity = (from: number, to: number) => ({
+    notBefore: new Date(Date.now() + from * day),
+    notAfter: new Date(Date.now() + to * day),
+  });
+  const ca = await issueAuthority('CA', { ...validity(-9, 90), type: 'p256' });
+  const issuer = {
+    certificate: new X509Certificate(ca.certificatePem),
+    privateKey: createPrivateKey(ca.privateKeyPem),
+  };
+  const write = async (name: string, role: 'server' | 'device', from: number, to: number): Promise<void> => {
+    const subject = { role, commonName: name, names: [name], type: 'p256' } as const;
+    const issued = await issueCertificate(issuer, subject, validity(from, to));
+    writeFileSync(at(`${name}.pem`), issued.certificatePem);
+    writeFileSync(at(`${name}.key`), issued.privateKeyPem, { mode: 0o600 });
+  };
+  await write('client', 'device', -1, 60);
+  await write('ended', 'server', -5, -1);
+  await write('good', 'server', -1, 60);
+  await write('early', 'device', 5, 60);
+  const check = (name: string, ...args: string[]) =>
+    coapsule(
+      t,
+      ...['serve', '--check', '--coap', 'off', '--coaps', '127.0.0.1:0', ...data],
+      ...['--cert', at(`${name}.pem`), '--private-key', at(`${name}.key`), ...args],
+    );
+  const client = await check('client');
+  assert.equal(client.code, 1);
+  assert.match(client.stderr, /client\.pem: .*CN=client is not for servers .*\n.*keys cert NAME --server/);
+  const ended = await check('ended');
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /CN=ended expired on .*: no client takes it now\n.*renew it/);
+  const pinned = await check('good', '--ca', at('client.pem'));
+  assert.equal(pinned.code, 0);
+  assert.match(pinned.stderr, /warning: --ca .*client\.pem: CN=client is no authority/);
+  assert.match(
+    await done('device', 'add', 'early', '--cert', at('early.pem'), ...data),
+    /warning: the certificate of early is not valid before .*: until then it is refused/,
+  );
 });
