@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { CommandClient } from '../../src/cli/command-environment.ts';
+import { KeptSession } from '../../src/cli/kept-session.ts';
 import { RecordingRelay, recordsOf } from '../crash/recording-relay.ts';
 import { CoapsuleProcess, coapsule, type Ended } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
@@ -212,6 +214,38 @@ test('a stopped gateway is named at once, and costs no handshake when it runs ag
   assert.match(stderr, /taken over from/);
   assert.doesNotMatch(stderr, /established/);
 });
+
+for (const order of ['before', 'after'] as const) {
+  test(`an association that its server ends is not kept, whether the library says so ${order} its trace`, async (t) => {
+    const path = join(temporaryFolder(t), 'session');
+    const open = (): KeptSession => {
+      const session = KeptSession.open(
+        { text: 'coaps://127.0.0.1:9/a', scheme: 'coaps', port: 9 },
+        { session: path },
+        { psk: { identity: 'sensor-7', key: new Uint8Array(16).fill(7) } },
+        (text) => t.diagnostic(text),
+      );
+      assert.ok(session !== undefined);
+      return session;
+    };
+    const first = open();
+    first.keep(new Uint8Array(100));
+    first.close();
+    const second = open();
+    const client = {
+      importAssociation: async () => {},
+      exportAssociation: async () => undefined,
+    } as unknown as CommandClient;
+    await second.resume(client);
+    const address = { key: '127.0.0.1:9', host: '127.0.0.1', port: 9 };
+    if (order === 'before') second.keep(undefined);
+    second.event({ kind: 'closed', association: 1, address, reason: 'close-notify' });
+    if (order === 'after') second.keep(undefined);
+    await second.leaveFailed(client, new Error('closed'));
+    second.close();
+    assert.equal(existsSync(path), false);
+  });
+}
 
 for (const kind of ['certificate', 'raw public key'] as const) {
   test(`a session of a device with a ${kind} is sealed with its private key: another key cannot read it`, async (t) => {
