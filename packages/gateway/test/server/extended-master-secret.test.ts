@@ -65,7 +65,7 @@ for (const flags of [[], ['--no-ems']]) {
       assert.deepEqual([answer[0], ...answer.subarray(13)], [alert, 2, 40]);
       await gateway.waitFor(
         'stderr',
-        /failed: no-extended-master-secret: .*; the peer lacks RFC 7627: .*--no-ems/,
+        /failed: no-extended-master-secret: .*; the device lacks RFC 7627: .*--no-ems/,
       );
     }
   });

@@ -50,13 +50,24 @@ export class CoapsuleProcess {
     });
   }
 
-  /** Wait until the output so far matches; fails when the process ends before. */
+  /** Wait until the output so far matches; fails when the process ends before, or says nothing like it in a minute. */
   async waitFor(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = pattern.exec(this[stream]);
-      if (match !== null) return match;
-      if (this.#hasEnded) throw new Error(`ended without ${pattern}: ${this.stdout}${this.stderr}`);
-      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    let isOver = false;
+    const limit = setTimeout(() => {
+      isOver = true;
+      this.#wakeAll();
+    }, 60_000);
+    try {
+      for (;;) {
+        const match = pattern.exec(this[stream]);
+        if (match !== null) return match;
+        const fate = this.#hasEnded ? 'ended' : 'goes on';
+        if (this.#hasEnded || isOver)
+          throw new Error(`${fate} without ${pattern}: ${this.stdout}${this.stderr}`);
+        await new Promise<void>((resolve) => this.#wake.push(resolve));
+      }
+    } finally {
+      clearTimeout(limit);
     }
   }
 
