@@ -7,6 +7,7 @@
 import { noBytes } from '../../../foundation/bytes.ts';
 import { randomBytes } from '../../../foundation/random-source.ts';
 import { type CipherSuite, signsKeyExchange } from '../../cipher-suites.ts';
+import { ownConnectionIdLength } from '../../own-connection-ids.ts';
 import { ProtocolVersion, recordHeaderLength } from '../../record/record-header.ts';
 import type { ClientSession } from '../../session/client-sessions.ts';
 import type { SessionState } from '../../session/session-state.ts';
@@ -65,7 +66,7 @@ export function composeOffer(
   const usesSignatures = credentials.peerTypes.length > 0;
   let suites = config.suites.filter((suite) => (signsKeyExchange(suite) ? usesSignatures : credentials.psk));
   if (suites.length === 0) return undefined;
-  const idLength = config.connectionIdLength ?? 0;
+  const idLength = ownConnectionIdLength(config, 'client');
   const connectionId = idLength === 'off' ? undefined : context.newConnectionId(idLength);
   const fragmentLength =
     config.maxRecordSize < 16_384 ? fragmentLengthWithin(config.maxRecordSize) : undefined;

@@ -8,6 +8,7 @@
 import { equalBytesConstantTime } from '../../../foundation/bytes.ts';
 import { AlertDescription } from '../../alert.ts';
 import { finishedBody } from '../derive-keys.ts';
+import { FlightComposition } from '../flight-composition.ts';
 import type {
   HandshakeContext,
   HandshakeInput,
@@ -46,15 +47,9 @@ export class ExpectFinished implements HandshakeState {
     }
     if (parameters.session.resumed !== undefined) {
       context.transcript.add(message);
-      const finished = {
-        type: HandshakeType.Finished,
-        messageSeq: context.nextMessageSeq(),
-        body: finishedBody(context, parameters, masterSecret, 'client'),
-      };
-      context.sendFlight(5, [
-        { kind: 'change-cipher-spec' },
-        { kind: 'message', message: finished, epoch: 1 },
-      ]);
+      const flight = new FlightComposition(context);
+      flight.addFinished(parameters, masterSecret);
+      flight.send(5);
     }
     rememberSession(context, this.#result);
     return context.establish(this.#result);

@@ -5,11 +5,11 @@
  */
 
 import { AlertDescription } from '../../alert.ts';
-import { deriveKeys, finishedBody } from '../derive-keys.ts';
+import { deriveKeys } from '../derive-keys.ts';
 import { signatureSchemeValue } from '../extensions/signature-algorithms.ts';
+import { FlightComposition } from '../flight-composition.ts';
 import type {
   FailureOfState,
-  FlightContent,
   HandshakeContext,
   HandshakeParameters,
   HandshakeResult,
@@ -57,28 +57,22 @@ export function sendKeyExchange(
   parameters: HandshakeParameters,
   { proof, exchange, premaster, identity, peerProof }: ClientFlight,
 ): HandshakeState {
-  const flight: FlightContent[] = [];
-  const add = (type: number, body: Uint8Array, epoch: 0 | 1 = 0): void => {
-    const message = { type, messageSeq: context.nextMessageSeq(), body };
-    context.transcript.add(message);
-    flight.push({ kind: 'message', message, epoch });
-  };
+  const flight = new FlightComposition(context);
   const isProven = proof !== undefined && proof !== 'none';
   if (proof !== undefined) {
-    add(HandshakeType.Certificate, encodeCertificate(isProven ? proof.presented : undefined));
+    flight.add(HandshakeType.Certificate, encodeCertificate(isProven ? proof.presented : undefined));
   }
-  add(HandshakeType.ClientKeyExchange, encodeClientKeyExchange(exchange));
+  flight.add(HandshakeType.ClientKeyExchange, encodeClientKeyExchange(exchange));
   // RFC 7627 §3: the session hash ends here, before CertificateVerify.
   const keys = deriveKeys(context, parameters, premaster, context.transcript.digest());
   if (isProven) {
     const signature = proof.key.sign(proof.scheme, ...context.transcript.messages);
     const scheme = signatureSchemeValue(proof.scheme);
-    add(HandshakeType.CertificateVerify, encodeCertificateVerify({ scheme, signature }));
+    flight.add(HandshakeType.CertificateVerify, encodeCertificateVerify({ scheme, signature }));
   }
   context.installKeys(keys);
-  flight.push({ kind: 'change-cipher-spec' });
-  add(HandshakeType.Finished, finishedBody(context, parameters, keys.masterSecret, 'client'), 1);
-  context.sendFlight(5, flight);
+  flight.addFinished(parameters, keys.masterSecret);
+  flight.send(5);
   const { masterSecret } = keys;
   const result = { parameters, identity, proof: peerProof, masterSecret };
   return parameters.session.isTicketPromised

@@ -13,6 +13,7 @@ import { randomBytes } from '../../../foundation/random-source.ts';
 import { AlertDescription } from '../../alert.ts';
 import { signsKeyExchange } from '../../cipher-suites.ts';
 import type { CertificateType, EndpointCredentials } from '../../credentials.ts';
+import { ownConnectionIdLength } from '../../own-connection-ids.ts';
 import type { RecalledSession } from '../../session/server-sessions.ts';
 import type { SessionState } from '../../session/session-state.ts';
 import {
@@ -218,7 +219,7 @@ function agreedConnectionIds(
   extensions: readonly Extension[],
   context: HandshakeContext,
 ): HandshakeParameters['connectionIds'] {
-  const length = context.config.connectionIdLength ?? 8;
+  const length = ownConnectionIdLength(context.config, 'server');
   const peer = readConnectionId(extensions) as Uint8Array | undefined;
   if (peer === undefined || length === 'off') return undefined;
   return { own: context.newConnectionId(length), peer };

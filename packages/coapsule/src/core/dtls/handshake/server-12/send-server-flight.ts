@@ -6,49 +6,34 @@
 
 import { noBytes } from '../../../foundation/bytes.ts';
 import type { KeyShare } from '../../../foundation/crypto-provider.ts';
-import { ProtocolVersion } from '../../record/record-header.ts';
 import { signatureSchemeValue, signatureSchemeValues } from '../extensions/signature-algorithms.ts';
-import type { FlightContent, HandshakeContext, HandshakeState } from '../handshake-context.ts';
+import { FlightComposition } from '../flight-composition.ts';
+import type { HandshakeContext, HandshakeState } from '../handshake-context.ts';
 import { HandshakeType } from '../handshake-type.ts';
 import { encodeCertificate } from '../messages/certificate.ts';
 import { ClientCertificateType, encodeCertificateRequest } from '../messages/certificate-request.ts';
-import { encodeServerHello } from '../messages/server-hello.ts';
 import { encodeServerKeyExchange, signedParams } from '../messages/server-key-exchange.ts';
 import { ExpectCertificate } from './expect-certificate.ts';
 import { ExpectClientKeyExchange } from './expect-client-key-exchange.ts';
 import type { Negotiated } from './negotiation.ts';
+import { addServerHello } from './server-flight-parts.ts';
 
 /** Sends flight 4; returns the state that takes flight 5. */
 export function sendServerFlight(context: HandshakeContext, negotiated: Negotiated): HandshakeState {
-  const { parameters, proof, extensions, clientAuthentication } = negotiated;
-  const flight: FlightContent[] = [];
-  const add = (type: number, body: Uint8Array): void => {
-    const message = { type, messageSeq: context.nextMessageSeq(), body };
-    context.transcript.add(message);
-    flight.push({ kind: 'message', message, epoch: 0 });
-  };
-  add(
-    HandshakeType.ServerHello,
-    encodeServerHello({
-      version: ProtocolVersion.Dtls12,
-      random: parameters.serverRandom,
-      sessionId: parameters.session.sessionId,
-      cipherSuite: parameters.suite.id,
-      compressionMethod: 0,
-      extensions,
-    }),
-  );
-  if (proof !== undefined) add(HandshakeType.Certificate, encodeCertificate(proof.presented));
-  const keyShare = addKeyExchange(context, negotiated, add);
+  const { parameters, proof, clientAuthentication } = negotiated;
+  const flight = new FlightComposition(context);
+  addServerHello(flight, negotiated);
+  if (proof !== undefined) flight.add(HandshakeType.Certificate, encodeCertificate(proof.presented));
+  const keyShare = addKeyExchange(context, negotiated, flight);
   if (clientAuthentication !== 'none') {
     const certificateTypes = [ClientCertificateType.EcdsaSign, ClientCertificateType.RsaSign];
-    add(
+    flight.add(
       HandshakeType.CertificateRequest,
       encodeCertificateRequest({ certificateTypes, signatureSchemes: signatureSchemeValues }),
     );
   }
-  add(HandshakeType.ServerHelloDone, noBytes);
-  context.sendFlight(4, flight);
+  flight.add(HandshakeType.ServerHelloDone, noBytes);
+  flight.send(4);
   return clientAuthentication === 'none'
     ? new ExpectClientKeyExchange(parameters, keyShare, undefined)
     : new ExpectCertificate(parameters, keyShare, clientAuthentication === 'required');
@@ -57,24 +42,24 @@ export function sendServerFlight(context: HandshakeContext, negotiated: Negotiat
 function addKeyExchange(
   context: HandshakeContext,
   { parameters, group, proof }: Negotiated,
-  add: (type: number, body: Uint8Array) => void,
+  flight: FlightComposition,
 ): KeyShare | undefined {
   const hint = context.config.pskIdentityHint;
   if (group === undefined) {
     // RFC 4279 §2: without a hint the message is left out.
-    if (hint.length > 0) add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint }));
+    if (hint.length > 0) flight.add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint }));
     return undefined;
   }
   const keyShare = context.crypto.keyShare(group.name);
   const ecdh = { group: group.value, publicKey: keyShare.publicKey };
   if (proof === undefined) {
-    add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint, ecdh }));
+    flight.add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint, ecdh }));
     return keyShare;
   }
   const { clientRandom, serverRandom } = parameters;
   // RFC 8422 §5.4: the randoms are signed too, so that the signature is good for this handshake only.
   const signature = proof.key.sign(proof.scheme, clientRandom, serverRandom, signedParams(ecdh));
   const signed = { scheme: signatureSchemeValue(proof.scheme), signature };
-  add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint: noBytes, ecdh, signed }));
+  flight.add(HandshakeType.ServerKeyExchange, encodeServerKeyExchange({ hint: noBytes, ecdh, signed }));
   return keyShare;
 }
