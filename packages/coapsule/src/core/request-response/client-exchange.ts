@@ -9,8 +9,8 @@
 import type { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
-import type { Block1Upload } from './block1-transfer.ts';
-import { Block2Download } from './block2-transfer.ts';
+import type { Block1Upload } from './block1-upload.ts';
+import { Block2Download } from './block2-download.ts';
 import type { ClientRequest, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
 

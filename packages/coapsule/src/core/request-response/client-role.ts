@@ -12,23 +12,14 @@ import { Code, isSuccessCode } from '../coap/code.ts';
 import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
-import { after, earliest, type Instant } from '../foundation/instant.ts';
-import { TimerQueue } from '../foundation/timer-queue.ts';
-import { Block1Upload } from './block1-transfer.ts';
-import { Block2Download } from './block2-transfer.ts';
+import { after, type Instant } from '../foundation/instant.ts';
+import { Block1Upload } from './block1-upload.ts';
+import { Block2Download } from './block2-download.ts';
 import { type ClientExchange, exchangeFor, fetchFor } from './client-exchange.ts';
+import { ClientExchanges } from './client-exchanges.ts';
 import { beginUpload, uploadStep } from './client-upload.ts';
-import { ConcurrentOperations } from './concurrent-operations.ts';
-import type {
-  ClientRequest,
-  Content,
-  ExchangeError,
-  ExchangeId,
-  OutgoingMessage,
-  PeerKey,
-  ResponseFate,
-} from './exchange.ts';
-import { ExchangeTable } from './exchange-table.ts';
+import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey, ResponseFate } from './exchange.ts';
+import type { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';
 import {
@@ -41,24 +32,24 @@ import {
   uploadFor,
 } from './request-message.ts';
 import type { RoleContext } from './role-context.ts';
-import { TokenSource } from './token-source.ts';
+import type { TokenSource } from './token-source.ts';
 
 /** All Exchanges this endpoint began. */
 export class ClientRole {
   readonly #context: RoleContext;
-  readonly tokens: TokenSource;
-  readonly table: ExchangeTable = new ExchangeTable();
-  /** The caller's `timeoutMs`. */
-  readonly #deadlines = new TimerQueue<ClientExchange>();
-  /** Waiting for a response that is not retransmitted for any more. */
-  readonly #waits = new TimerQueue<ClientExchange>();
-  /** Observations that register again when nothing comes. */
-  readonly #reregistrations = new TimerQueue<ClientExchange>();
-  readonly #operations = new ConcurrentOperations();
+  readonly #exchanges: ClientExchanges;
 
   constructor(context: RoleContext) {
     this.#context = context;
-    this.tokens = new TokenSource(context.random);
+    this.#exchanges = new ClientExchanges(context);
+  }
+
+  get tokens(): TokenSource {
+    return this.#exchanges.tokens;
+  }
+
+  get table(): ExchangeTable {
+    return this.#exchanges.table;
   }
 
   /** Begins an Exchange; a failure comes as output, also when it is found at once. Throws as `checkRequest`. */
@@ -88,21 +79,22 @@ export class ClientRole {
         `${request.payload.length} bytes do not fit into blocks of ${blockSize(szx)}`,
       );
     }
-    const token = this.#chooseToken(peer, request);
+    const token = this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
     if (request.type === 'NON' && request.expectResponse === false) {
-      this.#sendOnly(id, peer, { code: request.code, options, payload: request.payload, token });
+      this.#exchanges.sendOnly(id, peer, { code: request.code, options, payload: request.payload, token });
       return id;
     }
     const observe = request.observe === true && (request.code === Code.Get || request.code === Code.Fetch);
     if (observe) options.set(OptionNumber.Observe, observeRegister);
     const exchange = exchangeFor(id, peer, request, { options, szx, token });
-    exchange.operation = this.#operations.begin(peer, request.code, options);
+    exchange.operation = this.#exchanges.operations.begin(peer, request.code, options);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
-    if (request.timeoutMs !== undefined) this.#deadlines.set(exchange, after(now, request.timeoutMs));
+    if (request.timeoutMs !== undefined)
+      this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
     beginUpload(exchange);
-    this.#transmit(exchange, requestMessage(exchange), now);
+    this.#exchanges.transmit(exchange, requestMessage(exchange), now);
     return id;
   }
 
@@ -111,17 +103,17 @@ export class ClientRole {
     const exchange = this.table.get(id);
     if (exchange === undefined || exchange.deregistering) return;
     if (exchange.observation === undefined) {
-      this.#fail(exchange, 'cancelled');
+      this.#exchanges.fail(exchange, 'cancelled');
       return;
     }
     exchange.deregistering = true;
-    this.#abortFetch(exchange);
-    this.#stop(exchange);
-    this.#deadlines.cancel(exchange);
-    this.#reregistrations.cancel(exchange);
+    this.#exchanges.abortFetch(exchange);
+    this.#exchanges.stop(exchange);
+    this.#exchanges.deadlines.cancel(exchange);
+    this.#exchanges.reregistrations.cancel(exchange);
     // RFC 7641 §3.6 wants the options of the registration, RFC 8132 §2.3 the payload: so it goes in blocks as well.
     beginUpload(exchange);
-    this.#transmit(exchange, deregistrationMessage(exchange), now);
+    this.#exchanges.transmit(exchange, deregistrationMessage(exchange), now);
   }
 
   /** Takes a response (RFC 7252 §5.3.2, §5.4.1). */
@@ -136,12 +128,16 @@ export class ClientRole {
     const verdict = checkResponseOptions(message.options);
     if (verdict.kind !== 'accepted') {
       counters.badOptions++;
-      this.#fail(exchange, 'bad-option', verdict.kind === 'bad-option' ? verdict.reason : 'Proxy-Uri');
+      this.#exchanges.fail(
+        exchange,
+        'bad-option',
+        verdict.kind === 'bad-option' ? verdict.reason : 'Proxy-Uri',
+      );
       return 'rejected';
     }
     const response = { code: message.code, options: verdict.options, payload: message.payload };
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
-    const answersRequest = message.type === 'ACK' || this.#waits.deadline(exchange) !== undefined;
+    const answersRequest = message.type === 'ACK' || this.#exchanges.waits.deadline(exchange) !== undefined;
     if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest, now);
     else if (exchange.observation !== undefined) this.#notified(exchange, response, answersRequest, now);
     else this.#responded(exchange, response, now);
@@ -152,104 +148,81 @@ export class ClientRole {
   requestAcknowledged(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
     if (exchange === undefined || !exchange.outstanding) return;
-    if (exchange.answeredEarly) this.#stop(exchange);
-    else this.#waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
+    if (exchange.answeredEarly) this.#exchanges.stop(exchange);
+    else this.#exchanges.waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
   }
 
   /** The request message was answered with a Reset. */
   requestReset(id: ExchangeId): void {
     const exchange = this.table.get(id);
-    if (exchange !== undefined) this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'reset');
+    if (exchange !== undefined)
+      this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'reset');
   }
 
   /** The request message was retransmitted to the end without an answer. */
   requestTimedOut(id: ExchangeId): void {
     const exchange = this.table.get(id);
-    if (exchange?.answeredEarly) this.#stop(exchange);
-    else if (exchange !== undefined) this.#timedOut(exchange);
+    if (exchange?.answeredEarly) this.#exchanges.stop(exchange);
+    else if (exchange !== undefined) this.#exchanges.timedOut(exchange);
   }
 
   /** The request message was never sent, because too much waits already. */
   requestRefused(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
     if (exchange === undefined) return;
-    if (exchange.deregistering) this.#fail(exchange, 'cancelled', 'the deregistration could not be sent');
+    if (exchange.deregistering)
+      this.#exchanges.fail(exchange, 'cancelled', 'the deregistration could not be sent');
     else if (exchange.observation?.established) {
-      this.#stop(exchange);
-      this.#reregistrations.set(exchange, exchange.observation.reregisterAt(0, now));
-    } else this.#fail(exchange, 'too-many-exchanges', 'too many messages wait to be sent');
+      this.#exchanges.stop(exchange);
+      this.#exchanges.reregistrations.set(exchange, exchange.observation.reregisterAt(0, now));
+    } else this.#exchanges.fail(exchange, 'too-many-exchanges', 'too many messages wait to be sent');
   }
 
   /** Everything with this peer fails. */
   peerClosed(peer: PeerKey): void {
     for (const exchange of this.table.ofPeer(peer)) {
       if (this.table.get(exchange.id) === undefined) continue; // went with the observation it fetched for
-      this.#fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
+      this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
     this.tokens.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
-    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
-      this.#timedOut(due);
+    for (
+      let due = this.#exchanges.deadlines.expire(now);
+      due !== undefined;
+      due = this.#exchanges.deadlines.expire(now)
+    ) {
+      this.#exchanges.timedOut(due);
     }
-    for (let due = this.#waits.expire(now); due !== undefined; due = this.#waits.expire(now))
-      this.#timedOut(due);
-    for (let due = this.#reregistrations.expire(now); due; due = this.#reregistrations.expire(now)) {
+    for (
+      let due = this.#exchanges.waits.expire(now);
+      due !== undefined;
+      due = this.#exchanges.waits.expire(now)
+    )
+      this.#exchanges.timedOut(due);
+    for (
+      let due = this.#exchanges.reregistrations.expire(now);
+      due;
+      due = this.#exchanges.reregistrations.expire(now)
+    ) {
       this.#context.counters.reregistrations++;
       beginUpload(due);
-      this.#transmit(due, requestMessage(due), now);
+      this.#exchanges.transmit(due, requestMessage(due), now);
     }
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.#deadlines.next(), earliest(this.#waits.next(), this.#reregistrations.next()));
-  }
-
-  /** A request that nobody waits for an answer to: the Exchange ends with its only message. */
-  #sendOnly(exchange: ExchangeId, peer: PeerKey, message: OutgoingMessage): void {
-    const { counters, outputs } = this.#context;
-    counters.requestsSent++;
-    outputs.push({ kind: 'send-request', peer, exchange, type: 'NON', message });
-    outputs.push({ kind: 'sent', exchange });
-  }
-
-  #chooseToken(peer: PeerKey, request: ClientRequest): Uint8Array | undefined {
-    if (request.token === undefined) return this.#freshToken(peer, request.secure);
-    if (this.table.inUse(peer, request.token)) return undefined;
-    if (request.secure) this.tokens.noteUsed(peer, request.token);
-    return request.token;
-  }
-
-  #freshToken(peer: PeerKey, secure: boolean): Uint8Array {
-    return this.tokens.next(peer, secure, (token) => this.table.inUse(peer, token));
-  }
-
-  /** Each message of a transfer gets a token of its own, but for the caller's and for that of an observation. */
-  #renewToken(exchange: ClientExchange): void {
-    if (exchange.ownToken || exchange.observation?.established) return;
-    this.table.changeToken(exchange, this.#freshToken(exchange.peer, exchange.secure));
-  }
-
-  #transmit(exchange: ClientExchange, content: Content, now: Instant): void {
-    exchange.outstanding = true;
-    exchange.answeredEarly = false;
-    this.#context.counters.requestsSent++;
-    const { config, outputs } = this.#context;
-    // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
-    if (exchange.type === 'NON') this.#waits.set(exchange, after(now, config.responseTimeoutMs));
-    else this.#waits.cancel(exchange);
-    const { id, peer, type, token } = exchange;
-    outputs.push({ kind: 'send-request', peer, exchange: id, type, message: { ...content, token } });
+    return this.#exchanges.nextTimeout();
   }
 
   #responded(exchange: ClientExchange, response: Content, now: Instant): void {
-    this.#stop(exchange);
+    this.#exchanges.stop(exchange);
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
       if (this.#uploadGoesOn(exchange, response, now)) return;
     }
     if (exchange.download === undefined && !isFirstOfMore(exchange, response)) {
-      this.#finish(exchange, response);
+      this.#exchanges.finish(exchange, response);
       return;
     }
     const safe = exchange.code === Code.Get || exchange.code === Code.Fetch;
@@ -260,10 +233,10 @@ export class ClientRole {
     );
     const step = exchange.download.receive(response);
     if (step.kind === 'fetch') {
-      this.#renewToken(exchange);
-      this.#transmit(exchange, blockRequestMessage(exchange, step.block), now);
-    } else if (step.kind === 'complete') this.#finish(exchange, step.response);
-    else this.#fail(exchange, step.error, step.detail);
+      this.#exchanges.renewToken(exchange);
+      this.#exchanges.transmit(exchange, blockRequestMessage(exchange, step.block), now);
+    } else if (step.kind === 'complete') this.#exchanges.finish(exchange, step.response);
+    else this.#exchanges.fail(exchange, step.error, step.detail);
   }
 
   /** Whether the response is no answer to the whole request, but makes the upload go on, or end. */
@@ -271,11 +244,11 @@ export class ClientRole {
     const step = uploadStep(exchange, response);
     if (step.kind === 'answered') return false;
     if (step.kind === 'failed') {
-      this.#fail(exchange, 'blockwise', step.detail);
+      this.#exchanges.fail(exchange, 'blockwise', step.detail);
       return true;
     }
-    this.#renewToken(exchange);
-    this.#transmit(exchange, requestMessage(exchange), now);
+    this.#exchanges.renewToken(exchange);
+    this.#exchanges.transmit(exchange, requestMessage(exchange), now);
     return true;
   }
 
@@ -284,14 +257,14 @@ export class ClientRole {
     const observation = exchange.observation as Observation;
     const sequence = response.options.uint(OptionNumber.Observe);
     if (exchange.upload !== undefined && sequence === undefined) {
-      this.#stop(exchange);
+      this.#exchanges.stop(exchange);
       if (this.#uploadGoesOn(exchange, response, now)) return;
     }
     if (sequence === undefined || !isSuccessCode(response.code)) {
       // RFC 7641 §3.2: the server does not, or no longer, keep us on its list: an ordinary response, the last one.
       delete exchange.observation;
-      this.#abortFetch(exchange);
-      this.#reregistrations.cancel(exchange);
+      this.#exchanges.abortFetch(exchange);
+      this.#exchanges.reregistrations.cancel(exchange);
       this.#responded(exchange, response, now);
       return;
     }
@@ -306,19 +279,19 @@ export class ClientRole {
     observation.take(sequence, now);
     exchange.answeredEarly = !isFresh && !answersRequest;
     if (!exchange.answeredEarly) {
-      this.#stop(exchange);
+      this.#exchanges.stop(exchange);
       delete exchange.upload;
     }
-    this.#deadlines.cancel(exchange);
+    this.#exchanges.deadlines.cancel(exchange);
     const maxAge = response.options.uint(OptionNumber.MaxAge);
-    this.#reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
-    this.#abortFetch(exchange);
+    this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
+    this.#exchanges.abortFetch(exchange);
     if (!isFirstOfMore(exchange, response)) {
-      this.#deliver(exchange, response, false);
+      this.#exchanges.deliver(exchange, response, false);
       return;
     }
     // RFC 7959 §2.6: the notification has the first block; the rest comes by requests of their own.
-    const token = this.#freshToken(exchange.peer, exchange.secure);
+    const token = this.#exchanges.freshToken(exchange.peer, exchange.secure);
     const fetch = fetchFor(exchange, this.#context.newId(), token, config.maxResponseBodyBytes);
     exchange.fetch = fetch;
     this.table.add(fetch);
@@ -330,83 +303,8 @@ export class ClientRole {
     const notification = response.options.has(OptionNumber.Observe) && isSuccessCode(response.code);
     if (notification && !answersRequest) return;
     if (exchange.upload !== undefined && uploadStep(exchange, response).kind === 'send') {
-      this.#stop(exchange);
-      this.#transmit(exchange, deregistrationMessage(exchange), now);
-    } else this.#fail(exchange, 'cancelled');
-  }
-
-  #timedOut(exchange: ClientExchange): void {
-    if (exchange.deregistering) this.#fail(exchange, 'cancelled', 'the deregistration was not answered');
-    else this.#fail(exchange, 'timeout');
-  }
-
-  #finish(exchange: ClientExchange, response: Content): void {
-    const { parent } = exchange;
-    this.#remove(exchange);
-    if (parent === undefined) {
-      this.#deliver(exchange, response, true);
-      return;
-    }
-    delete parent.fetch;
-    if (!isSuccessCode(response.code)) {
-      this.#context.counters.incompleteNotifications++;
-      return;
-    }
-    const options = OptionSet.from(response.options.entries());
-    options.set(OptionNumber.Observe, parent.observation?.sequence ?? 0);
-    this.#deliver(parent, { code: response.code, options, payload: response.payload }, false);
-  }
-
-  #deliver(exchange: ClientExchange, response: Content, final: boolean): void {
-    const { id, peer } = exchange;
-    this.#context.outputs.push({ kind: 'response', peer, exchange: id, response, final });
-  }
-
-  #fail(exchange: ClientExchange, error: ExchangeError, detail?: string): void {
-    this.#stop(exchange);
-    this.#abortFetch(exchange);
-    this.#remove(exchange);
-    if (exchange.parent !== undefined) {
-      // The state changed or the peer is away: a newer notification or the re-registration will tell.
-      delete exchange.parent.fetch;
-      this.#context.counters.incompleteNotifications++;
-      return;
-    }
-    const { counters, outputs } = this.#context;
-    if (error !== 'cancelled') counters.failedExchanges++;
-    outputs.push({
-      kind: 'failed',
-      exchange: exchange.id,
-      error,
-      ...(detail === undefined ? {} : { detail }),
-    });
-  }
-
-  #abortFetch(exchange: ClientExchange): void {
-    const { fetch } = exchange;
-    if (fetch === undefined) return;
-    delete exchange.fetch;
-    this.#stop(fetch);
-    this.#remove(fetch);
-    this.#context.counters.incompleteNotifications++;
-  }
-
-  /** No more retransmissions of the request message. */
-  #stop(exchange: ClientExchange): void {
-    this.#waits.cancel(exchange);
-    if (!exchange.outstanding) return;
-    exchange.outstanding = false;
-    this.#context.outputs.push({ kind: 'stop-request', exchange: exchange.id });
-  }
-
-  #remove(exchange: ClientExchange): void {
-    this.table.remove(exchange);
-    this.#deadlines.cancel(exchange);
-    this.#waits.cancel(exchange);
-    this.#reregistrations.cancel(exchange);
-    if (exchange.operation !== undefined) this.#operations.end(exchange.operation);
-    // The caller of `request` never heard of this one: nothing else tells that its id is done with.
-    if (exchange.parent !== undefined)
-      this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
+      this.#exchanges.stop(exchange);
+      this.#exchanges.transmit(exchange, deregistrationMessage(exchange), now);
+    } else this.#exchanges.fail(exchange, 'cancelled');
   }
 }

@@ -1,14 +1,14 @@
 /**
  * The upload of a client's Exchange: when it begins, and what a response means for it.
  *
- * RFC 7959 §2.3, §2.9.3. The blocks themselves are in `block1-transfer.ts`.
+ * RFC 7959 §2.3, §2.9.3. The blocks themselves are in `block1-upload.ts`.
  *
  * @module
  */
 
 import { decodeBlock } from '../coap/block-option.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import { Block1Upload, blockwiseHint, type UploadStep } from './block1-transfer.ts';
+import { Block1Upload, blockwiseHint, type UploadStep } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { Content } from './exchange.ts';
 import { uploadFor } from './request-message.ts';

@@ -12,7 +12,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
-import { Block1Upload } from './block1-transfer.ts';
+import { Block1Upload } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, Content } from './exchange.ts';
 

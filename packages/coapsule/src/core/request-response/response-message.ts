@@ -7,15 +7,15 @@
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock } from '../coap/block-option.ts';
+import { type BlockOption, blockSize, encodeBlock, maxBlockNumber } from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
-import { type BodyName, type ResponseBodies, sliceResponse } from './block2-transfer.ts';
 import type { Content, PeerKey, ServerExchange } from './exchange.ts';
 import { responseBodyKey } from './resource-key.ts';
+import type { BodyName, ResponseBodies } from './response-bodies.ts';
 
 /** Options of a response that are this layer's to set. */
 const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
@@ -71,6 +71,36 @@ export function bodyName(
 export function blockMessage(whole: Content, wish: BlockOption | undefined, szx: number): Content {
   const slice = sliceResponse(whole, wish, szx);
   return slice.kind === 'slice' ? slice.content : beyondEnd;
+}
+
+/** A response cut to one block, or the reason it cannot be. */
+type Slice =
+  | { readonly kind: 'slice'; readonly content: Content; readonly more: boolean }
+  /** The block lies behind the end of the body. */
+  | { readonly kind: 'beyond-end' };
+
+/**
+ * The block `wish` of a response, at most `szx` large (RFC 7959 §2.3). Without `wish` the first one; a body that
+ * fits into one block then stays without Block2. The first of several blocks carries Size2 (§4).
+ */
+function sliceResponse(response: Content, wish: BlockOption | undefined, szx: number): Slice {
+  const { code, payload } = response;
+  const offset = wish === undefined ? 0 : wish.num * blockSize(wish.szx);
+  if (offset > 0 && offset >= payload.length) return { kind: 'beyond-end' };
+  const used = Math.min(szx, wish?.szx ?? szx);
+  const size = blockSize(used);
+  // A body too long for NUM's 20 bits cannot be had whole; what NUM cannot name is as if it were not there.
+  if (offset / size > maxBlockNumber) return { kind: 'beyond-end' };
+  const more = offset + size < payload.length;
+  if (wish === undefined && !more) return { kind: 'slice', content: response, more };
+  const options = OptionSet.from(response.options.entries());
+  options.set(OptionNumber.Block2, encodeBlock({ num: offset / size, more, szx: used }));
+  if (more && offset === 0) options.set(OptionNumber.Size2, payload.length);
+  return {
+    kind: 'slice',
+    content: { code, options, payload: payload.subarray(offset, offset + size) },
+    more,
+  };
 }
 
 /** Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. */

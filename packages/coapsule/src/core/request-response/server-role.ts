@@ -18,15 +18,16 @@ import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
-import { RequestBodies } from './block1-transfer.ts';
-import { ResponseBodies } from './block2-transfer.ts';
 import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { checkRequestOptions } from './option-check.ts';
+import { RequestBodies } from './request-bodies.ts';
 import { isMeant, requestBodyKey, resourceName } from './resource-key.ts';
+import { ResponseBodies } from './response-bodies.ts';
 import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
 import type { RoleContext } from './role-context.ts';
+import { ServerExchanges } from './server-exchanges.ts';
 
 /** A request on its way through the checks. */
 interface Arrival {
@@ -43,15 +44,9 @@ interface Arrival {
 /** All Exchanges other endpoints began with us. */
 export class ServerRole {
   readonly #context: RoleContext;
-  /** Requests the application has not answered. */
-  readonly #exchanges = new Map<ExchangeId, ServerExchange>();
-  readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
-  readonly #emptyAcks = new TimerQueue<ServerExchange>();
-  readonly #lifetimes = new TimerQueue<ServerExchange>();
+  readonly #exchanges: ServerExchanges;
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
-  /** Registrations the application has not answered. */
-  readonly #registering = new Set<ServerExchange>();
   readonly requestBodies: RequestBodies;
   readonly responseBodies: ResponseBodies;
   readonly observers: ObserverList;
@@ -59,6 +54,7 @@ export class ServerRole {
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
     this.#context = context;
+    this.#exchanges = new ServerExchanges(context);
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     this.responseBodies = new ResponseBodies(config, seed, counters);
@@ -130,7 +126,7 @@ export class ServerRole {
 
   /** The resource changed; what the application is about to answer to a registration may be its former state. */
   changed(resource: string, now: Instant): void {
-    for (const exchange of this.#registering) {
+    for (const exchange of this.#exchanges.registering) {
       if (isMeant(resource, resourceName(exchange.options))) exchange.changed = true;
     }
     this.observers.changed(resource, now);
@@ -138,21 +134,14 @@ export class ServerRole {
 
   /** Forgets everything about a peer that is gone. */
   peerClosed(peer: PeerKey): void {
-    for (const exchange of this.#byPeer.get(peer) ?? []) this.#abandon(exchange);
+    this.#exchanges.forgetPeer(peer);
     this.observers.forgetPeer(peer);
     this.requestBodies.forgetPeer(peer);
     this.responseBodies.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
-    for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
-      due.acknowledged = true;
-      this.#context.outputs.push({ kind: 'acknowledge', reply: due.reply });
-    }
-    for (let due = this.#lifetimes.expire(now); due !== undefined; due = this.#lifetimes.expire(now)) {
-      this.#context.counters.abandonedRequests++;
-      this.#abandon(due);
-    }
+    this.#exchanges.handleTimeout(now);
     for (let due = this.#refreshes.expire(now); due !== undefined; due = this.#refreshes.expire(now)) {
       this.#context.counters.abandonedRequests++;
       this.observers.unanswered(due, now);
@@ -164,12 +153,11 @@ export class ServerRole {
 
   nextTimeout(): Instant | undefined {
     return [
-      this.#lifetimes.next(),
       this.#refreshes.next(),
       this.requestBodies.nextTimeout(),
       this.responseBodies.nextTimeout(),
       this.observers.nextTimeout(),
-    ].reduce(earliest, this.#emptyAcks.next());
+    ].reduce(earliest, this.#exchanges.nextTimeout());
   }
 
   /** Puts the body together; goes on with the request when it is whole. */
@@ -235,7 +223,7 @@ export class ServerRole {
       // RFC 7641 §4.1; a GET without Observe that uses the token again has given up the observation too.
       this.observers.deregister(peer, token);
     }
-    if (this.#isOverloaded(peer)) {
+    if (this.#exchanges.isOverloaded(peer)) {
       this.#context.counters.overloaded++;
       const later = new OptionSet().set(OptionNumber.MaxAge, overloadedMaxAgeSeconds);
       this.#refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
@@ -259,12 +247,12 @@ export class ServerRole {
       observe: observing ? observeIntention(options) : undefined,
       changed: false,
     };
-    this.#remember(exchange, now);
+    this.#exchanges.remember(exchange, now);
     this.#pushRequest(exchange, exchange.observe, false);
   }
 
   #respond(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
-    this.#forget(exchange);
+    this.#exchanges.forget(exchange);
     const { id, peer, token, reply } = exchange;
     let observer: Observer | undefined;
     if (exchange.observe === 'register') {
@@ -347,39 +335,6 @@ export class ServerRole {
     const answer = { ...content, token: message.token };
     this.#context.outputs.push({ kind: 'send-response', peer, exchange, reply, message: answer, keepAnswer });
     this.#context.outputs.push({ kind: 'exchange-ended', exchange });
-  }
-
-  #isOverloaded(peer: PeerKey): boolean {
-    const { maxServerExchanges, maxServerExchangesPerPeer } = this.#context.config;
-    const ofPeer = this.#byPeer.get(peer)?.size ?? 0;
-    return this.#exchanges.size >= maxServerExchanges || ofPeer >= maxServerExchangesPerPeer;
-  }
-
-  #remember(exchange: ServerExchange, now: Instant): void {
-    const { config } = this.#context;
-    this.#exchanges.set(exchange.id, exchange);
-    if (exchange.observe === 'register') this.#registering.add(exchange);
-    const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
-    this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
-    if (exchange.confirmable && !config.acknowledgeWithAnswer(exchange)) {
-      this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
-    }
-    this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
-  }
-
-  #forget(exchange: ServerExchange): void {
-    this.#exchanges.delete(exchange.id);
-    this.#registering.delete(exchange);
-    this.#emptyAcks.cancel(exchange);
-    this.#lifetimes.cancel(exchange);
-    const ofPeer = this.#byPeer.get(exchange.peer);
-    ofPeer?.delete(exchange);
-    if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
-  }
-
-  #abandon(exchange: ServerExchange): void {
-    this.#forget(exchange);
-    this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
   }
 }
 

@@ -1,0 +1,94 @@
+/**
+ * The server's Exchanges that the application has not answered: how many there may be, when a request gets its
+ * empty ACK, and when it is given up.
+ *
+ * RFC 7252 §5.2.2, §5.9.3.4. What is answered is decided in `server-role.ts`.
+ *
+ * @module
+ */
+
+import { after, earliest, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
+import type { ExchangeId, PeerKey, ServerExchange } from './exchange.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** Requests with the application. */
+export class ServerExchanges {
+  readonly #context: RoleContext;
+  readonly #exchanges = new Map<ExchangeId, ServerExchange>();
+  readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
+  readonly #emptyAcks = new TimerQueue<ServerExchange>();
+  readonly #lifetimes = new TimerQueue<ServerExchange>();
+  /** Registrations the application has not answered. */
+  readonly registering: Set<ServerExchange> = new Set();
+
+  constructor(context: RoleContext) {
+    this.#context = context;
+  }
+
+  /** Number of Exchanges. */
+  get size(): number {
+    return this.#exchanges.size;
+  }
+
+  /** The Exchange with an id. */
+  get(id: ExchangeId): ServerExchange | undefined {
+    return this.#exchanges.get(id);
+  }
+
+  /** Whether another request of this peer would be too many. */
+  isOverloaded(peer: PeerKey): boolean {
+    const { maxServerExchanges, maxServerExchangesPerPeer } = this.#context.config;
+    const ofPeer = this.#byPeer.get(peer)?.size ?? 0;
+    return this.#exchanges.size >= maxServerExchanges || ofPeer >= maxServerExchangesPerPeer;
+  }
+
+  /** A request goes to the application. */
+  remember(exchange: ServerExchange, now: Instant): void {
+    const { config } = this.#context;
+    this.#exchanges.set(exchange.id, exchange);
+    if (exchange.observe === 'register') this.registering.add(exchange);
+    const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
+    this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
+    if (exchange.confirmable && !config.acknowledgeWithAnswer(exchange)) {
+      this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
+    }
+    this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
+  }
+
+  /** The application has answered. */
+  forget(exchange: ServerExchange): void {
+    this.#exchanges.delete(exchange.id);
+    this.registering.delete(exchange);
+    this.#emptyAcks.cancel(exchange);
+    this.#lifetimes.cancel(exchange);
+    const ofPeer = this.#byPeer.get(exchange.peer);
+    ofPeer?.delete(exchange);
+    if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
+  }
+
+  /** Nobody waits for the application's answers to a peer that is gone. */
+  forgetPeer(peer: PeerKey): void {
+    for (const exchange of this.#byPeer.get(peer) ?? []) this.#abandon(exchange);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
+      due.acknowledged = true;
+      this.#context.outputs.push({ kind: 'acknowledge', reply: due.reply });
+    }
+    for (let due = this.#lifetimes.expire(now); due !== undefined; due = this.#lifetimes.expire(now)) {
+      this.#context.counters.abandonedRequests++;
+      this.#abandon(due);
+    }
+  }
+
+  nextTimeout(): Instant | undefined {
+    return earliest(this.#emptyAcks.next(), this.#lifetimes.next());
+  }
+
+  #abandon(exchange: ServerExchange): void {
+    this.forget(exchange);
+    this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
+  }
+}
