@@ -14,17 +14,21 @@ import { OptionView } from './option-view.ts';
 /** Confirmable, Non-confirmable, Acknowledgement or Reset (RFC 7252 §3, §4). */
 export type MessageType = 'CON' | 'NON' | 'ACK' | 'RST';
 
-/** A CoAP message (RFC 7252 §3). */
-export interface Message {
-  readonly type: MessageType;
+/** What every framing of CoAP carries (RFC 7252 §3, RFC 8323 §3.2). */
+export interface MessageContent {
   readonly code: Code;
-  /** 0 … 65535. */
-  readonly messageId: number;
   /** 0 … 8 bytes. */
   readonly token: Uint8Array;
   readonly options: OptionReader;
   /** Empty when there is none. */
   readonly payload: Uint8Array;
+}
+
+/** A CoAP message in a datagram (RFC 7252 §3). */
+export interface Message extends MessageContent {
+  readonly type: MessageType;
+  /** 0 … 65535. */
+  readonly messageId: number;
 }
 
 /**
