@@ -1,9 +1,19 @@
 /**
- * Virtual time, a simulated network and a pair of endpoints on it, for tests that repeat exactly.
+ * Virtual time, a simulated network and a pair of endpoints on it, for tests that repeat exactly; and a relay that puts
+ * the same network between programs with sockets.
  *
  * @module
  */
 
+export { type LinkProfileName, linkProfileNames, linkProfiles } from './link-profiles.ts';
+export { LinkRelay, type LinkRelayOptions } from './link-relay.ts';
+export {
+  type BurstLoss,
+  datagramLossRate,
+  framesOf,
+  type NetworkConditions,
+  perfectConditions,
+} from './network-conditions.ts';
 export {
   clientAddress,
   Pair,
@@ -18,8 +28,6 @@ export { SeededRandom } from './seeded-random.ts';
 export {
   type DatagramAction,
   type DatagramHook,
-  type NetworkConditions,
-  perfectConditions,
   type SentDatagram,
   SimulatedNetwork,
 } from './simulated-network.ts';

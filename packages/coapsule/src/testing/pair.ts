@@ -23,8 +23,10 @@ import { type DurationMs, earliest, type Instant } from '../core/foundation/inst
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { type LinkProfileName, linkProfiles } from './link-profiles.ts';
+import type { NetworkConditions } from './network-conditions.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { type NetworkConditions, SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedNetwork } from './simulated-network.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** What the server's application answers; `undefined` leaves the request open, for `Pair.respond` later. */
@@ -41,7 +43,12 @@ export interface PairAnswer {
 /** How to set up a pair. */
 export interface PairOptions {
   readonly seed?: number;
+  /** The link between the two: its conditions, and both sides send no datagram that is larger than it takes. */
+  readonly profile?: LinkProfileName;
+  /** Laid over those of the profile. */
   readonly conditions?: Partial<NetworkConditions>;
+  /** False: `network.sent` stays empty, and so do `served` and `events`, for runs that are long. */
+  readonly keepRecords?: boolean;
   readonly client?: EndpointConfigInput;
   readonly server?: EndpointConfigInput;
   /** Set on both sides. */
@@ -84,6 +91,7 @@ export class Pair {
   readonly events: { readonly side: 'client' | 'server'; readonly output: EndpointOutput }[] = [];
   handler: PairHandler;
   readonly #options: PairOptions;
+  readonly #keepRecords: boolean;
   readonly #random: SeededRandom;
   readonly #requests = new Map<RequestId, PairRequest>();
   #clientAddress: PeerAddress = clientAddress;
@@ -91,9 +99,14 @@ export class Pair {
   constructor(options: PairOptions = {}) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed ?? 1);
+    this.#keepRecords = options.keepRecords ?? true;
     this.network = new SimulatedNetwork({
       seed: options.seed ?? 1,
-      ...(options.conditions === undefined ? {} : { conditions: options.conditions }),
+      conditions: {
+        ...(options.profile === undefined ? {} : linkProfiles[options.profile]),
+        ...options.conditions,
+      },
+      keepSent: this.#keepRecords,
     });
     this.handler = options.handler ?? (() => ({ code: Code.Content, payload: '22.5' }));
     this.client = this.#endpoint('client');
@@ -213,10 +226,11 @@ export class Pair {
   }
 
   #endpoint(side: 'client' | 'server'): Endpoint {
-    const security = this.#options.security;
+    const { profile, security } = this.#options;
     return new Endpoint({
       config: {
         role: side,
+        ...(profile === undefined ? {} : { mtu: linkProfiles[profile].mtu }),
         ...(security === undefined ? {} : { security }),
         ...this.#options[side],
       },
@@ -242,7 +256,9 @@ export class Pair {
         return;
       }
       case 'request': {
-        this.served.push({ request: output.request, peer: output.peer, exchange: output.exchange });
+        if (this.#keepRecords) {
+          this.served.push({ request: output.request, peer: output.peer, exchange: output.exchange });
+        }
         const answer = this.handler(output.request, output.peer);
         if (answer) {
           endpoint.respond(output.exchange, outgoing(answer, output.request.code !== Code.Get), this.now);
@@ -256,20 +272,26 @@ export class Pair {
           request.final = output.final;
           request.answeredAt = this.now;
         }
+        if (output.final) this.#requests.delete(output.request);
         return;
       }
       case 'request-failed': {
         const request = this.#requests.get(output.request);
+        this.#requests.delete(output.request);
         if (request) request.error = output.error;
-        else this.events.push({ side, output });
+        else this.#record(side, output);
         return;
       }
       case 'psk-lookup':
         endpoint.answerPskLookup(output.lookup, this.#psk(side, output.identity), this.now);
         return;
       default:
-        this.events.push({ side, output });
+        this.#record(side, output);
     }
+  }
+
+  #record(side: 'client' | 'server', output: EndpointOutput): void {
+    if (this.#keepRecords) this.events.push({ side, output });
   }
 
   #psk(

@@ -1,6 +1,7 @@
 /**
- * A datagram network in virtual time: loss, duplication, reordering, delay, jitter and MTU, the same for the
- * same seed; and a hook that decides the fate of a single datagram.
+ * A datagram network in virtual time: loss of frames, alone or in bursts, duplication, reordering, delay, jitter,
+ * bandwidth with a bounded queue, and MTU, the same for the same seed; and a hook that decides the fate of a single
+ * datagram. `link-profiles.ts` has the conditions of usual links.
  *
  * It holds no clock: the caller asks `nextArrival`, moves its clock there and calls `deliverDue`.
  *
@@ -9,30 +10,9 @@
 
 import { after, type Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { LinkDirection } from './link-direction.ts';
+import { checkConditions, type NetworkConditions, perfectConditions } from './network-conditions.ts';
 import { SeededRandom } from './seeded-random.ts';
-
-/** How a direction treats its datagrams. Rates are probabilities of 0 … 1. */
-export interface NetworkConditions {
-  readonly lossRate: number;
-  readonly duplicateRate: number;
-  /** Probability that a datagram is overtaken by the next one of its direction. */
-  readonly reorderRate: number;
-  readonly delayMs: number;
-  /** Each datagram is delayed by up to this much more, drawn for each, so that it may overtake. */
-  readonly jitterMs: number;
-  /** Largest datagram in bytes; longer ones vanish and are counted in `droppedForMtu`. */
-  readonly mtu: number;
-}
-
-/** A perfect line with 10 ms one way. */
-export const perfectConditions: NetworkConditions = Object.freeze({
-  lossRate: 0,
-  duplicateRate: 0,
-  reorderRate: 0,
-  delayMs: 10,
-  jitterMs: 0,
-  mtu: 65_507,
-});
 
 /** One datagram as it was handed to the network. */
 export interface SentDatagram {
@@ -49,7 +29,15 @@ export interface SentDatagram {
   fate: DatagramFate;
 }
 
-export type DatagramFate = 'delivered' | 'lost' | 'over-mtu' | 'duplicated' | 'swapped' | 'edited';
+/** What became of a datagram; the last thing that happened to it counts. */
+export type DatagramFate =
+  | 'delivered'
+  | 'lost'
+  | 'over-mtu'
+  | 'queue-full'
+  | 'duplicated'
+  | 'swapped'
+  | 'edited';
 
 /**
  * What the hook wants: `pass` leaves it to the conditions; `swap` lets the next datagram of the direction
@@ -83,25 +71,45 @@ interface Travelling {
 
 /** The network. Addresses are told apart by their `key`. */
 export class SimulatedNetwork {
-  /** Everything that was sent, in order, for assertions. */
+  /** Everything that was sent, in order, for assertions; empty without `keepSent`. */
   readonly sent: SentDatagram[] = [];
   /** Datagrams that were longer than the MTU of their direction. */
   droppedForMtu = 0;
+  /** Datagrams that found the queue of their direction full. */
+  droppedForQueue = 0;
+  /** Datagrams that were handed to the network. */
+  sentCount = 0;
+  /** Their bytes. */
+  sentBytes = 0;
   /** Decides over single datagrams before the conditions do. */
   hook: DatagramHook | undefined;
 
   readonly #random: SeededRandom;
+  /** Apart, so that bursts do not change the luck that a seed has without them. */
+  readonly #burstRandom: SeededRandom;
+  readonly #keepSent: boolean;
   readonly #receivers = new Map<string, DatagramReceiver>();
-  readonly #directions = new Map<string, Partial<NetworkConditions>>();
-  readonly #sentByDirection = new Map<string, number>();
+  readonly #conditionsOf = new Map<string, Partial<NetworkConditions>>();
+  readonly #directions = new Map<string, LinkDirection>();
   /** Datagrams that wait to be overtaken, by direction. */
   readonly #held = new Map<string, Travelling>();
   #conditions: NetworkConditions;
   #travelling: Travelling[] = [];
   #order = 0;
 
-  constructor(options: { readonly seed: number; readonly conditions?: Partial<NetworkConditions> }) {
+  /**
+   * @param options `keepSent: false` keeps no copy of each datagram, for long runs.
+   * @throws ApiMisuseError for a condition that no line has.
+   */
+  constructor(options: {
+    readonly seed: number;
+    readonly conditions?: Partial<NetworkConditions>;
+    readonly keepSent?: boolean;
+  }) {
+    checkConditions(options.conditions ?? {});
     this.#random = new SeededRandom(options.seed);
+    this.#burstRandom = new SeededRandom(~options.seed);
+    this.#keepSent = options.keepSent ?? true;
     this.#conditions = { ...perfectConditions, ...options.conditions };
   }
 
@@ -115,12 +123,13 @@ export class SimulatedNetwork {
     conditions: Partial<NetworkConditions>,
     direction?: { readonly from: PeerAddress; readonly to: PeerAddress },
   ): void {
+    checkConditions(conditions);
     if (direction === undefined) {
       this.#conditions = { ...this.#conditions, ...conditions };
       return;
     }
     const key = directionKey(direction.from, direction.to);
-    this.#directions.set(key, { ...this.#directions.get(key), ...conditions });
+    this.#conditionsOf.set(key, { ...this.#conditionsOf.get(key), ...conditions });
   }
 
   /** Datagrams to `address` go to `receive` from now on, in place of an earlier receiver. */
@@ -136,19 +145,19 @@ export class SimulatedNetwork {
   /** Hands a datagram to the network; copied. */
   send(from: PeerAddress, to: PeerAddress, datagram: Uint8Array, now: Instant): void {
     const direction = directionKey(from, to);
-    const conditions = { ...this.#conditions, ...this.#directions.get(direction) };
-    const directionIndex = this.#sentByDirection.get(direction) ?? 0;
-    this.#sentByDirection.set(direction, directionIndex + 1);
+    const conditions = { ...this.#conditions, ...this.#conditionsOf.get(direction) };
+    const line = this.#direction(direction);
     const sent: SentDatagram = {
       from,
       to,
       datagram: datagram.slice(),
       sentAt: now,
-      index: this.sent.length,
-      directionIndex,
+      index: this.sentCount++,
+      directionIndex: line.count++,
       fate: 'delivered',
     };
-    this.sent.push(sent);
+    this.sentBytes += datagram.length;
+    if (this.#keepSent) this.sent.push(sent);
     // Drawn for every datagram, so that the fate of one does not shift the luck of the next.
     const [loss, duplicate, reorder, jitter] = this.#draw();
     if (datagram.length > conditions.mtu) {
@@ -158,12 +167,20 @@ export class SimulatedNetwork {
     }
     const action = this.hook?.(sent) ?? { kind: 'pass' };
     const left = action.kind === 'pass';
-    if (action.kind === 'drop' || (left && loss < conditions.lossRate)) {
+    // What is lost has taken its time on the line.
+    const through = line.transmit(datagram.length, conditions, now);
+    if (through === undefined) {
+      this.droppedForQueue++;
+      sent.fate = 'queue-full';
+      return;
+    }
+    const isLost = line.loses(datagram.length, conditions, loss, this.#burstRandom);
+    if (action.kind === 'drop' || (left && isLost)) {
       sent.fate = 'lost';
       return;
     }
     const extraMs = action.kind === 'delay' ? action.extraMs : 0;
-    const arrival = after(now, conditions.delayMs + jitter * conditions.jitterMs + extraMs);
+    const arrival = after(through, conditions.delayMs + jitter * conditions.jitterMs + extraMs);
     const bytes = action.kind === 'edit' ? action.datagram : sent.datagram;
     if (action.kind === 'edit') sent.fate = 'edited';
     const travelling = this.#enqueue(from, to, bytes, arrival);
@@ -206,6 +223,15 @@ export class SimulatedNetwork {
       delivered++;
       receive(next.datagram.slice(), next.from, now);
     }
+  }
+
+  #direction(key: string): LinkDirection {
+    let direction = this.#directions.get(key);
+    if (direction === undefined) {
+      direction = new LinkDirection();
+      this.#directions.set(key, direction);
+    }
+    return direction;
   }
 
   #draw(): [number, number, number, number] {

@@ -17,8 +17,9 @@ import { after, earliest, type Instant } from '../../src/core/foundation/instant
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import type { NetworkConditions } from '../../src/testing/network-conditions.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
-import { type NetworkConditions, SimulatedNetwork } from '../../src/testing/simulated-network.ts';
+import { SimulatedNetwork } from '../../src/testing/simulated-network.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 export const sensorIdentity = encodeUtf8('sensor-042');

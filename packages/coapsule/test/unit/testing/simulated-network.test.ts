@@ -7,12 +7,14 @@ import { suite, test } from 'node:test';
 import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
 import { type Instant, instant } from '../../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
-import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+import { linkProfileNames, linkProfiles } from '../../../src/testing/link-profiles.ts';
 import {
-  type DatagramAction,
+  datagramLossRate,
+  framesOf,
   type NetworkConditions,
-  SimulatedNetwork,
-} from '../../../src/testing/simulated-network.ts';
+} from '../../../src/testing/network-conditions.ts';
+import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+import { type DatagramAction, SimulatedNetwork } from '../../../src/testing/simulated-network.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const a = ipAddress('192.0.2.1', 1000);
@@ -136,6 +138,90 @@ suite('SimulatedNetwork', () => {
     assert.deepEqual(line.run(), [1]);
     assert.equal(line.network.droppedForMtu, 1);
     assert.equal(line.network.sent[1]?.fate, 'over-mtu');
+  });
+
+  test('bandwidth: a datagram takes its time on the line, and waits for those before it', () => {
+    // 8N1 at 9600 baud: 960 bytes a second.
+    const line = new Line(1, { delayMs: 5, bitsPerSecond: 9600, bitsPerByte: 10 });
+    for (const bytes of [96, 48]) line.network.send(a, b, new Uint8Array(bytes), line.clock.now);
+    line.network.send(b, a, new Uint8Array(96), line.clock.now);
+    line.run();
+    assert.deepEqual(
+      line.arrivals.map(({ at, from }) => [at, from]),
+      [
+        [105, a.key],
+        [105, b.key], // the other direction has a line of its own
+        [155, a.key],
+      ],
+    );
+  });
+
+  test('the queue in front of the line is bounded: what finds no room is dropped and counted', () => {
+    const line = new Line(1, { delayMs: 0, bitsPerSecond: 8000, queueBytes: 10 });
+    line.send(1, 2, 3, 4, 5); // 3 bytes each: three fit, one of them on the line
+    assert.deepEqual(line.run(), [1, 2, 3]);
+    assert.equal(line.network.droppedForQueue, 2);
+    assert.equal(line.network.sent[3]?.fate, 'queue-full');
+    line.network.send(a, b, new Uint8Array(30).fill(6), line.clock.now);
+    assert.deepEqual(line.run(), [1, 2, 3, 6], 'an empty queue takes what is larger than itself');
+  });
+
+  test('a datagram in n frames arrives with (1 − p)^n: 1024 bytes over 6LoWPAN are lost to 48.7 %', () => {
+    assert.equal(framesOf(1024, 80), 13);
+    assert.equal(framesOf(0, 80), 1);
+    assert.equal(datagramLossRate(0.05, 13).toFixed(3), '0.487');
+    const line = new Line(7, { lossRate: 0.05, frameBytes: 80 });
+    for (let i = 0; i < 4000; i++) line.network.send(a, b, new Uint8Array(1024), line.clock.now);
+    const lost = line.network.sent.filter(({ fate }) => fate === 'lost').length / 4000;
+    assert.ok(Math.abs(lost - 0.487) < 0.025, `${lost}`);
+  });
+
+  test('loss in bursts: the share and the mean length are those asked for, and single loss has shorter runs', () => {
+    const runsOf = (conditions: Partial<NetworkConditions>): { share: number; meanRun: number } => {
+      const line = new Line(11, conditions);
+      for (let i = 0; i < 200; i++) line.send(...hundred);
+      const fates = line.network.sent.map(({ fate }) => fate === 'lost');
+      const lost = fates.filter(Boolean).length;
+      const runs = fates.filter((isLost, i) => isLost && !fates[i - 1]).length;
+      return { share: lost / fates.length, meanRun: lost / runs };
+    };
+    const bursts = runsOf({ burstLoss: { rate: 0.2, meanLength: 8 } });
+    assert.ok(Math.abs(bursts.share - 0.2) < 0.03, `${bursts.share}`);
+    assert.ok(Math.abs(bursts.meanRun - 8) < 1, `${bursts.meanRun}`);
+    const single = runsOf({ lossRate: 0.2 });
+    assert.ok(Math.abs(single.share - 0.2) < 0.03 && single.meanRun < 1.5, `${single.meanRun}`);
+  });
+
+  test('each profile is what its table says: a kilobyte takes so long one way, and 2048 bytes pass only some', () => {
+    const quickest = linkProfileNames.map((name) => {
+      const line = new Line(1, { ...linkProfiles[name], lossRate: 0, jitterMs: 0 });
+      line.network.send(a, b, new Uint8Array(1024), line.clock.now);
+      line.network.send(a, b, new Uint8Array(linkProfiles[name].mtu + 1), line.clock.now);
+      line.run();
+      assert.equal(line.network.droppedForMtu, 1, name);
+      return Math.round(line.arrivals[0]?.at as number);
+    });
+    // serial: requirement 2.6, 89 ms and 1.07 s; 6lowpan: 25 + (1024 + 13 · 47) · 8 / 250.
+    assert.deepEqual(quickest, [10, 77, 1067, 89, 1086]);
+  });
+
+  test('conditions that no line has are refused by name', () => {
+    for (const [conditions, message] of [
+      [{ lossRate: 1.1 }, /lossRate is 1\.1; expected 0 to 1/],
+      [{ delayMs: Infinity }, /delayMs/],
+      [{ bitsPerSecond: 0 }, /bitsPerSecond is 0; expected a number above 0/],
+      [{ burstLoss: { rate: 0.9, meanLength: 1 } }, /burstLoss/],
+      [{ latency: 3 } as object, /"latency" is unknown/],
+    ] as const) {
+      assert.throws(() => new Line(1, conditions), { name: 'ApiMisuseError', message });
+      assert.throws(() => new Line().network.setConditions(conditions), { name: 'ApiMisuseError', message });
+    }
+  });
+
+  test('without keepSent a long run keeps no copies, and its counts go on', () => {
+    const network = new SimulatedNetwork({ seed: 1, keepSent: false });
+    for (let i = 0; i < 10; i++) network.send(a, b, new Uint8Array(7), instant(0));
+    assert.deepEqual([network.sent.length, network.sentCount, network.sentBytes], [0, 10, 70]);
   });
 
   const hooked: readonly [action: DatagramAction, arrived: number[]][] = [
