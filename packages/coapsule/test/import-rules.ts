@@ -18,6 +18,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/core/foundation/', 1],
   ['coapsule/src/core/coap/', 2],
   ['coapsule/src/core/cbor/', 2],
+  ['coapsule/src/core/serial/', 2],
   ['coapsule/src/core/x509/', 2],
   ['coapsule/src/core/dtls/', 3],
   ['coapsule/src/core/message-layer/', 3],
