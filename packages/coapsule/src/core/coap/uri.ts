@@ -89,27 +89,37 @@ export function parseCoapUri(uri: string): CoapUri | DecodeFault {
   if (!uri.startsWith('//', schemeEnd + 1)) return fault(schemeEnd + 1, 'expected "//" and a host');
 
   const authorityStart = schemeEnd + 3;
-  const queryMark = uri.indexOf('?', authorityStart);
-  const pathEnd = queryMark < 0 ? uri.length : queryMark;
-  const slash = uri.indexOf('/', authorityStart);
-  const pathStart = slash < 0 || slash > pathEnd ? pathEnd : slash;
-
-  const authority = parseAuthority(uri.slice(authorityStart, pathStart), authorityStart);
+  const authorityEnd = uri.slice(authorityStart).search(/[/?]/);
+  const resourceStart = authorityEnd < 0 ? uri.length : authorityStart + authorityEnd;
+  const authority = parseAuthority(uri.slice(authorityStart, resourceStart), authorityStart);
   if (isDecodeFault(authority)) return authority;
-  const path = parsePath(uri.slice(pathStart, pathEnd), pathStart);
-  if (isDecodeFault(path)) return path;
-  const query =
-    queryMark < 0 ? [] : parseComponents(uri.slice(pathEnd + 1), pathEnd + 1, '&', argumentCharacters);
-  if (isDecodeFault(query)) return query;
+  const resource = parseResource(uri, resourceStart);
+  if (isDecodeFault(resource)) return resource;
 
   return {
     scheme: scheme as CoapScheme,
     host: authority.host,
     port: authority.port ?? defaultPort(scheme as CoapScheme),
-    path,
-    query,
+    ...resource,
     hostIsIpLiteral: authority.hostIsIpLiteral,
   };
+}
+
+/** What a URI names on its server, all percent-encodings resolved; see `CoapUri`. */
+export type UriResource = Pick<CoapUri, 'path' | 'query'>;
+
+/**
+ * Parse the path and query of a URI (RFC 7252 §6.4 steps 8 and 9), which begin at `start`, behind the authority. The URI
+ * has no fragment.
+ */
+export function parseResource(uri: string, start: number): UriResource | DecodeFault {
+  const queryMark = uri.indexOf('?', start);
+  const pathEnd = queryMark < 0 ? uri.length : queryMark;
+  const path = parsePath(uri.slice(start, pathEnd), start);
+  if (isDecodeFault(path)) return path;
+  const query =
+    queryMark < 0 ? [] : parseComponents(uri.slice(pathEnd + 1), pathEnd + 1, '&', argumentCharacters);
+  return isDecodeFault(query) ? query : { path, query };
 }
 
 interface Authority {
