@@ -31,7 +31,7 @@ export type { Link, LinkAttribute } from './core/coap/link-format.ts';
 export { decodeLinkFormat, encodeLinkFormat, filterLinks, linkAttribute } from './core/coap/link-format.ts';
 export type { MessageDecodeFault } from './core/coap/message-codec.ts';
 export { decodeMessage, encodeMessage } from './core/coap/message-codec.ts';
-export type { Message, MessageType } from './core/coap/message-view.ts';
+export type { Message, MessageContent, MessageType } from './core/coap/message-view.ts';
 export { MessageView } from './core/coap/message-view.ts';
 export type { OptionDefinition, OptionFormat } from './core/coap/option-registry.ts';
 export {
@@ -49,6 +49,21 @@ export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';
 export { OptionSet } from './core/coap/option-set.ts';
 export type { OptionValue } from './core/coap/option-value.ts';
 export { decodeUint, encodeUint } from './core/coap/option-value.ts';
+export {
+  baseCapabilities,
+  type Capabilities,
+  isSignalingCode,
+  SignalingCode,
+  SignalingOption,
+} from './core/coap/signaling.ts';
+export {
+  decodeStreamMessage,
+  encodeStreamMessage,
+  StreamDecoder,
+  type StreamFraming,
+  type StreamLimits,
+  StreamMessage,
+} from './core/coap/stream-codec.ts';
 export type { TransmissionParameters } from './core/coap/transmission-parameters.ts';
 export {
   defaultTransmissionParameters,

@@ -22,6 +22,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/core/x509/', 2],
   ['coapsule/src/core/dtls/', 3],
   ['coapsule/src/core/message-layer/', 3],
+  ['coapsule/src/core/connection/', 3],
   ['coapsule/src/core/request-response/', 3],
   ['coapsule/src/core/oscore/', 3],
   ['coapsule/src/core/endpoint/', 4],
