@@ -9,6 +9,7 @@
  * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
  * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
+ * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
  * | maxPlainPeers | peers | 65,536 | – |
  * | trace | boolean | false | – |
  *
@@ -34,6 +35,7 @@ export interface EndpointConfig {
   readonly dtls: Partial<DtlsConfig>;
   readonly messageLimits: Partial<MessageLayerLimits>;
   readonly requestResponse: Partial<RequestResponseConfig>;
+  readonly groups: boolean;
   readonly maxPlainPeers: number;
   readonly trace: boolean;
 }
@@ -67,6 +69,9 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
       `blockSize is ${blockSize}; expected one of ${blockSizes.join(', ')} (RFC 7959 §2.2)`,
     );
   }
+  if (input.groups && security !== 'none') {
+    throw new ApiMisuseError('groups is true with DTLS, which has no multicast (RFC 7252 §8.1)');
+  }
   const transmission = transmissionParameters(input.transmission);
   return Object.freeze({
     security,
@@ -81,6 +86,7 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
       ...input.requestResponse,
       blockSize,
     },
+    groups: input.groups ?? false,
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
     trace: input.trace ?? false,
   });

@@ -34,6 +34,8 @@ export interface EndpointLayers {
 export interface EndpointCounters {
   /** Datagrams that are not CoAP messages. */
   malformedMessages: number;
+  /** Datagrams to a group that are no NON request: never answered (RFC 7252 §8.1). */
+  ignoredFromGroups: number;
   /** Responses and notifications whose token belongs to no exchange (requirement G08). */
   unmatchedResponses: number;
   /** Requests answered 5.03 because stored answers fill their bounds. */

@@ -39,7 +39,7 @@ import {
 } from './association-handover.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
-import type { EndpointOutput, OutgoingRequest, RequestId } from './outputs.ts';
+import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
 import { PeerTable } from './peer.ts';
 import {
   deliver,
@@ -49,7 +49,7 @@ import {
   receiveReset,
 } from './receive-path.ts';
 import { RequestTable } from './request-table.ts';
-import { sendFromExchange, sendRequest, transmitMessage } from './send-path.ts';
+import { sendFromExchange, sendGroupRequest, sendRequest, transmitMessage } from './send-path.ts';
 import {
   runDueTimers,
   traceRetransmission,
@@ -61,6 +61,8 @@ import {
 export interface EndpointInput {
   readonly address: PeerAddress;
   readonly datagram: Uint8Array;
+  /** The multicast address it was sent to; absent for one to this endpoint alone (RFC 7252 §8.1). */
+  readonly group?: PeerAddress;
 }
 
 /** What an application answers to a request. */
@@ -109,6 +111,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         random,
         limits: config.messageLimits,
         authenticatedPeers: config.security === 'dtls',
+        oneMessageIdSpace: config.groups,
       }),
       exchanges: new RequestResponseLayer({
         random,
@@ -119,6 +122,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       outputs: new OutputQueue(),
       counters: {
         malformedMessages: 0,
+        ignoredFromGroups: 0,
         unmatchedResponses: 0,
         overloaded: 0,
         unsendable: 0,
@@ -146,7 +150,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   handle(input: EndpointInput, now: Instant): void {
-    receiveDatagram(this.#layers, input.address, input.datagram, now);
+    receiveDatagram(this.#layers, input.address, input.datagram, now, input.group);
     this.#settle(now);
   }
 
@@ -167,6 +171,18 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   /** Sends a request; its outputs carry the returned name. `serverName` goes into the handshake (RFC 6066 §3). */
   request(address: PeerAddress, request: OutgoingRequest, now: Instant, serverName?: string): RequestId {
     const name = sendRequest(this.#layers, address, serverName, request, now);
+    this.#settle(now);
+    return name;
+  }
+
+  /**
+   * Sends a request to all members of a group (RFC 7252 §8): a `response` for each device, then `window-ended`.
+   *
+   * @throws ApiMisuseError on an endpoint without `groups`.
+   */
+  multicast(group: PeerAddress, request: OutgoingGroupRequest, now: Instant): RequestId {
+    if (!this.#layers.config.groups) throw new ApiMisuseError('groups is false; expected true for multicast');
+    const name = sendGroupRequest(this.#layers, group, request, now);
     this.#settle(now);
     return name;
   }
@@ -326,12 +342,13 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         switch (fromExchange.kind) {
           case 'send-request':
           case 'send-response':
+          case 'suppress-response':
           case 'acknowledge':
           case 'stop-request':
             sendFromExchange(layers, fromExchange, now);
             break;
           default:
-            deliver(layers, fromExchange);
+            deliver(layers, fromExchange, now);
         }
         continue;
       }

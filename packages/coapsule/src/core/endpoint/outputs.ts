@@ -33,6 +33,13 @@ export interface OutgoingRequest {
   readonly timeoutMs?: number;
 }
 
+/** A request for all members of a group (RFC 7252 §8); it is sent NON. */
+export interface OutgoingGroupRequest
+  extends Pick<OutgoingRequest, 'code' | 'options' | 'payload' | 'token' | 'blockSize' | 'observe'> {
+  /** How long responses are gathered; by default Leisure and round trips, 8 s. Without meaning with `observe`. */
+  readonly windowMs?: number;
+}
+
 /** A response with its whole body. */
 export interface IncomingResponse {
   readonly code: Code;
@@ -52,6 +59,8 @@ export interface IncomingRequest {
   readonly observe?: 'register' | 'deregister';
   /** Asked again because the resource changed: the answer is a notification for this observer. */
   readonly refresh: boolean;
+  /** The multicast address it was sent to (RFC 7252 §8). */
+  readonly group?: PeerAddress;
 }
 
 /** Why a request has no response. */
@@ -71,7 +80,7 @@ export type EndpointOutput =
     }
   /** Nobody waits for the answer to this exchange any more. */
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId }
-  /** `final: false` on a response that starts or continues an observation. */
+  /** `final: false` on a response that starts or continues an observation, or of one of a group's devices. */
   | {
       readonly kind: 'response';
       readonly request: RequestId;
@@ -79,7 +88,9 @@ export type EndpointOutput =
       readonly response: IncomingResponse;
       readonly final: boolean;
     }
-  /** A request that expects no response was sent. */
+  /** The last output of a request to a group, unless it fails: no more responses are taken. */
+  | { readonly kind: 'window-ended'; readonly request: RequestId }
+  /** A request that expects no response was sent, or one that allows for silence had none in time (RFC 7967). */
   | { readonly kind: 'sent'; readonly request: RequestId }
   | { readonly kind: 'pong'; readonly request: RequestId; readonly peer: Peer }
   | { readonly kind: 'request-failed'; readonly request: RequestId; readonly error: RequestError }

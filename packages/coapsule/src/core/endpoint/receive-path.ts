@@ -43,15 +43,48 @@ import type { Peer } from './peer.ts';
 import { failWaiting, sendWaiting } from './send-path.ts';
 import type { DtlsTraceEvent } from './trace-event.ts';
 
-/** Step 1: one datagram from the network. `datagram` may be decrypted in place. */
+/** Step 1: one datagram from the network. `datagram` may be decrypted in place. `group` is where it was sent to, if to a group. */
 export function receiveDatagram(
   layers: EndpointLayers,
   address: PeerAddress,
   datagram: Uint8Array,
   now: Instant,
+  group?: PeerAddress,
 ): void {
-  if (layers.dtls) layers.dtls.handle({ address, datagram }, now);
+  if (group !== undefined) receiveFromGroup(layers, address, datagram, group, now);
+  else if (layers.dtls) layers.dtls.handle({ address, datagram }, now);
   else receiveMessage(layers, layers.peers.atAddress(address), datagram, now);
+}
+
+/**
+ * Steps 2 and 3 for a datagram that was sent to a group. RFC 7252 §8.1: it MUST be a request, and Non-confirmable;
+ * nothing else is answered, and nothing ever by a Reset. There is no multicast with DTLS.
+ */
+function receiveFromGroup(
+  layers: EndpointLayers,
+  address: PeerAddress,
+  datagram: Uint8Array,
+  group: PeerAddress,
+  now: Instant,
+): void {
+  const message = layers.dtls === undefined ? decodeMessage(datagram) : undefined;
+  const isRequest = message !== undefined && !isDecodeFault(message) && isRequestCode(message.code);
+  if (!isRequest || message.type !== 'NON' || layers.config.role === 'client') {
+    layers.counters.ignoredFromGroups++;
+    const reason = isRequest ? `a ${message.type} request to a group` : 'no request, to a group';
+    traceDiscarded(layers, 'message', address, reason);
+    return;
+  }
+  const peer = layers.peers.atAddress(address);
+  traceReceived(layers, peer, datagram);
+  const received = layers.messages.receive(peer.key, message, now);
+  if (received.kind === 'request') {
+    layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat, group);
+    return;
+  }
+  // Also when there is no room for it: an error is not told to who asked a group.
+  const reason = received.kind === 'absorbed' ? received.reason : received.kind;
+  traceDiscarded(layers, 'message', address, reason);
 }
 
 /** Step 1, back from the DTLS layer: what its records held or changed. */
@@ -195,13 +228,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     layers.messages.receiveFault(peer.key, fault, now);
     return;
   }
-  if (layers.config.trace) {
-    const secure = layers.dtls !== undefined;
-    layers.outputs.push({
-      kind: 'trace',
-      event: { kind: 'message', direction: 'received', address: peer.address, secure, bytes },
-    });
-  }
+  traceReceived(layers, peer, bytes);
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
@@ -301,13 +328,23 @@ export function receiveReset(layers: EndpointLayers, transmission: TransmissionI
   }
 }
 
+function traceReceived(layers: EndpointLayers, { address }: Peer, bytes: Uint8Array): void {
+  if (!layers.config.trace) return;
+  const secure = layers.dtls !== undefined;
+  layers.outputs.push({
+    kind: 'trace',
+    event: { kind: 'message', direction: 'received', address, secure, bytes },
+  });
+}
+
 /** Step 5: what the request/response layer has for the application. */
 export function deliver(
   layers: EndpointLayers,
   output: Extract<
     RequestResponseOutput,
-    { kind: 'request' | 'response' | 'sent' | 'failed' | 'exchange-ended' }
+    { kind: 'request' | 'response' | 'sent' | 'window-ended' | 'failed' | 'exchange-ended' }
   >,
+  now: Instant,
 ): void {
   switch (output.kind) {
     case 'request': {
@@ -322,8 +359,11 @@ export function deliver(
       const bound = layers.requests.requestOf(output.exchange);
       if (output.final) layers.requests.end(output.exchange);
       if (bound) {
-        const { request, peer } = bound;
+        const { request } = bound;
         const { response, final } = output;
+        // A device of the group that was asked: the group is not silent, and PROBING_RATE lets go (groupcomm-bis §3.6).
+        if (output.peer !== bound.peer.key) layers.messages.heardFrom(bound.peer.key, now);
+        const peer = layers.peers.withKey(output.peer) ?? bound.peer;
         layers.outputs.push({ kind: 'response', request, peer, response, final });
       }
       return;
@@ -332,6 +372,12 @@ export function deliver(
       const bound = layers.requests.requestOf(output.exchange);
       layers.requests.end(output.exchange);
       if (bound) layers.outputs.push({ kind: 'sent', request: bound.request });
+      return;
+    }
+    case 'window-ended': {
+      const bound = layers.requests.requestOf(output.exchange);
+      layers.requests.end(output.exchange);
+      if (bound) layers.outputs.push({ kind: 'window-ended', request: bound.request });
       return;
     }
     case 'failed': {

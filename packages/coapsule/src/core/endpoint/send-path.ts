@@ -16,7 +16,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
-import type { OutgoingRequest, RequestError, RequestId } from './outputs.ts';
+import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 
 /**
@@ -43,6 +43,19 @@ export function sendRequest(
   } else {
     layers.requests.wait({ request, association, content });
   }
+  return request;
+}
+
+/** Steps 1 and 2 of a request to a group: there is no association, and no security (RFC 7252 §8.1). */
+export function sendGroupRequest(
+  layers: EndpointLayers,
+  group: PeerAddress,
+  content: OutgoingGroupRequest,
+  now: Instant,
+): RequestId {
+  const request = layers.requests.newRequest();
+  const exchange = layers.exchanges.groupRequest(group.key, content, now);
+  layers.requests.bind(request, exchange, layers.peers.atAddress(group), { ...content, type: 'NON' });
   return request;
 }
 
@@ -85,7 +98,7 @@ export function sendFromExchange(
   layers: EndpointLayers,
   output: Extract<
     RequestResponseOutput,
-    { kind: 'send-request' | 'send-response' | 'acknowledge' | 'stop-request' }
+    { kind: 'send-request' | 'send-response' | 'suppress-response' | 'acknowledge' | 'stop-request' }
   >,
   now: Instant,
 ): void {
@@ -111,6 +124,9 @@ export function sendFromExchange(
       }
       return;
     }
+    case 'suppress-response':
+      layers.messages.suppressReply(output.reply as ReplyHandle, output.keepAnswer, now);
+      return;
     case 'acknowledge':
       layers.messages.acknowledge(output.reply as ReplyHandle, now);
       return;
@@ -133,6 +149,7 @@ export function transmitMessage(
     layers.counters.unsendable++;
     return;
   }
+  layers.exchanges.transmitted(output.peer, now);
   const { address } = peer;
   if (layers.config.trace) {
     const secure = layers.dtls !== undefined;

@@ -155,14 +155,17 @@ export class MessageIds {
   readonly #lapses = new TimerQueue<PeerKey>();
   readonly #lifetimeMs: DurationMs;
 
-  /** @param exchangeLifetimeMs The longest lifetime that will be asked for. */
-  constructor(random: RandomSource, maxPeers: number, exchangeLifetimeMs: DurationMs) {
+  /**
+   * @param exchangeLifetimeMs The longest lifetime that will be asked for.
+   * @param isOne Whether all peers share one space.
+   */
+  constructor(random: RandomSource, maxPeers: number, exchangeLifetimeMs: DurationMs, isOne = false) {
     this.#random = random;
-    this.#maxPeers = maxPeers;
+    this.#maxPeers = isOne ? 0 : maxPeers;
     this.#lifetimeMs = exchangeLifetimeMs;
     this.#segmentMs = exchangeLifetimeMs / 64;
     this.#shared = Array.from(
-      { length: sharedSpaces },
+      { length: isOne ? 1 : sharedSpaces },
       () => new MessageIdSpace(randomUint16(random), this.#segmentMs),
     );
     this.#seed = randomUint16(random) * 0x10000 + randomUint16(random);
@@ -243,7 +246,7 @@ export class MessageIds {
       hash = Math.imul(hash ^ peer.charCodeAt(i), 0x9e3779b1);
       hash ^= hash >>> 15;
     }
-    return this.#shared[(hash >>> 0) % sharedSpaces] as MessageIdSpace;
+    return this.#shared[(hash >>> 0) % this.#shared.length] as MessageIdSpace;
   }
 
   /** Looks again when the space may be empty; once for each lifetime, not for each ID. */

@@ -7,7 +7,8 @@
  * - `send`, `reply` and `ping` give messages of ours to `transmission-table.ts`, which repeats them
  *   (`retransmission.ts`), holds them back (`congestion.ts`) and numbers them (`message-id-space.ts`).
  *
- * Not here: tokens and what requests mean (§5), matching of separate responses (§5.3.2), multicast (§8),
+ * Not here: tokens and what requests mean (§5), matching of separate responses (§5.3.2), what a server does with a
+ * message to a group (§8, `receive-path.ts`),
  * ICMP errors (§4.2; the socket adapter ignores them, as it cannot vet them).
  *
  * @module
@@ -62,6 +63,11 @@ export interface MessageLayerOptions {
   readonly limits?: Partial<MessageLayerLimits>;
   /** Whether every peer is a security association; default false. Chooses the default limit per peer. */
   readonly authenticatedPeers?: boolean;
+  /**
+   * Whether all peers share one Message ID space, as where some of them are groups: a Message ID to a group must not be
+   * in use with a member of it (RFC 7252 §8.1). Default false.
+   */
+  readonly oneMessageIdSpace?: boolean;
 }
 
 /** The messages between one local endpoint and all its peers. See the module comment. */
@@ -82,6 +88,7 @@ export class MessageLayer {
       limits,
       counters: this.#counters,
       outputs: this.#outputs,
+      oneMessageIdSpace: options.oneMessageIdSpace ?? false,
     });
   }
 
@@ -193,6 +200,17 @@ export class MessageLayer {
     }
     this.#deduplication.repliedSeparately(record, options.keepAnswer);
     return this.#transmissions.send(peer, options.type ?? record.type, message, now);
+  }
+
+  /** Sends no reply to a request (RFC 7967): a CON gets its Empty ACK, and so do copies of it. */
+  suppressReply(handle: ReplyHandle, keepAnswer: boolean, now: Instant): void {
+    this.acknowledge(handle, now);
+    this.#deduplication.repliedSeparately(handle as ReceivedRecord, keepAnswer);
+  }
+
+  /** Something came that a request to `peer` caused, though from elsewhere, as with a group: it is not silent (§4.7). */
+  heardFrom(peer: PeerKey, now: Instant): void {
+    this.#transmissions.heardFrom(peer, now);
   }
 
   /** Sends the Empty ACK for a CON request, unless it has one or was replied to (RFC 7252 §5.2.2). */

@@ -68,6 +68,7 @@ export class TransmissionTable {
     limits: MessageLayerLimits;
     counters: MessageLayerCounters;
     outputs: OutputQueue<MessageLayerOutput>;
+    oneMessageIdSpace: boolean;
   }) {
     const { parameters, random, limits } = options;
     this.#parameters = parameters;
@@ -84,6 +85,7 @@ export class TransmissionTable {
       random,
       limits.messageIdPeers,
       Math.max(...Object.values(this.#lifetimeMs)),
+      options.oneMessageIdSpace,
     );
     this.#congestion = new CongestionControl(parameters);
   }

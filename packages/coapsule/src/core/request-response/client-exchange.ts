@@ -13,6 +13,7 @@ import type { Block1Upload } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
 import type { ClientRequest, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
+import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
 
 /** Client side of an Exchange. */
 export interface ClientExchange {
@@ -42,6 +43,10 @@ export interface ClientExchange {
   observation?: Observation;
   /** While a registration was outstanding, something came that may have been its answer: it need not be answered again. */
   answeredEarly: boolean;
+  /** What silence means: at the client's own wish some responses, or all, are not sent (RFC 7967 §2.1). */
+  readonly silence: 'loss' | 'possible' | 'wanted';
+  /** The request message was acknowledged without a response. */
+  acknowledged: boolean;
   /** `cancel` was called on an observation: the next answer ends the Exchange. */
   deregistering: boolean;
   /** The Exchange fetches the rest of a notification's body for this observation. */
@@ -67,7 +72,9 @@ export function exchangeFor(
     payload: request.payload,
     ...rest,
     ownToken: request.token !== undefined,
+    silence: wantsNoResponse(rest.options) ? 'wanted' : mayBeSilent(rest.options) ? 'possible' : 'loss',
     outstanding: false,
+    acknowledged: false,
     uploaded: false,
     answeredEarly: false,
     deregistering: false,
@@ -94,7 +101,9 @@ export function fetchFor(
     token,
     options: OptionSet.from(parent.options.entries()).delete(OptionNumber.Observe),
     ownToken: false,
+    silence: 'loss',
     outstanding: false,
+    acknowledged: false,
     uploaded: false,
     answeredEarly: false,
     deregistering: false,

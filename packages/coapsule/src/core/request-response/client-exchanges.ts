@@ -69,14 +69,21 @@ export class ClientExchanges {
   /** Hands a request message to the message layer. */
   transmit(exchange: ClientExchange, content: Content, now: Instant): void {
     exchange.outstanding = true;
+    exchange.acknowledged = false;
     exchange.answeredEarly = false;
     this.#context.counters.requestsSent++;
-    const { config, outputs } = this.#context;
+    const { outputs } = this.#context;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
-    if (exchange.type === 'NON') this.waits.set(exchange, after(now, config.responseTimeoutMs));
+    if (exchange.type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
     else this.waits.cancel(exchange);
     const { id, peer, type, token } = exchange;
     outputs.push({ kind: 'send-request', peer, exchange: id, type, message: { ...content, token } });
+  }
+
+  /** Nothing is retransmitted any more: a separate response may come, or, at the client's wish, none (RFC 7967 §2.1). */
+  acknowledged(exchange: ClientExchange, now: Instant): void {
+    if (exchange.silence === 'wanted' && exchange.observation === undefined) this.#silent(exchange);
+    else this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
   }
 
   /** A request that nobody waits for an answer to: the Exchange ends with its only message. */
@@ -143,6 +150,7 @@ export class ClientExchanges {
   /** Nothing came in time. */
   timedOut(exchange: ClientExchange): void {
     if (exchange.deregistering) this.fail(exchange, 'cancelled', 'the deregistration was not answered');
+    else if (allowsSilence(exchange)) this.#silent(exchange);
     else this.fail(exchange, 'timeout');
   }
 
@@ -156,6 +164,19 @@ export class ClientExchanges {
     this.#context.counters.incompleteNotifications++;
   }
 
+  /** How long a response is waited for once nothing is retransmitted. */
+  #patienceMs({ silence, observation }: ClientExchange): number {
+    const { responseTimeoutMs, silenceAfterMs } = this.#context.config;
+    return silence === 'loss' || observation !== undefined ? responseTimeoutMs : silenceAfterMs;
+  }
+
+  /** No response came, as the client wanted or allowed. */
+  #silent(exchange: ClientExchange): void {
+    this.stop(exchange);
+    this.#remove(exchange);
+    this.#context.outputs.push({ kind: 'sent', exchange: exchange.id });
+  }
+
   #remove(exchange: ClientExchange): void {
     this.table.remove(exchange);
     this.deadlines.cancel(exchange);
@@ -166,4 +187,9 @@ export class ClientExchanges {
     if (exchange.parent !== undefined)
       this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
   }
+}
+
+/** Whether the request has most likely arrived, and no response can be what it asked for (RFC 7967 §2.1). */
+function allowsSilence({ silence, observation, type, acknowledged }: ClientExchange): boolean {
+  return silence !== 'loss' && observation === undefined && (type === 'NON' || acknowledged);
 }

@@ -31,6 +31,7 @@ import {
   requestMessage,
   uploadFor,
 } from './request-message.ts';
+import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import type { TokenSource } from './token-source.ts';
 
@@ -70,7 +71,8 @@ export class ClientRole {
     );
     const options = OptionSet.from(request.options.entries());
     const upload = uploadFor(request, options, szx);
-    if (upload !== undefined && request.type === 'NON' && request.expectResponse === false) {
+    const sendOnly = request.type === 'NON' && (request.expectResponse === false || wantsNoResponse(options));
+    if (upload !== undefined && (sendOnly || mayBeSilent(options))) {
       return refuse('body-too-large', 'a body in blocks cannot be sent without responses');
     }
     if (upload !== undefined && !Block1Upload.fits(request.payload.length, szx)) {
@@ -81,7 +83,7 @@ export class ClientRole {
     }
     const token = this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
-    if (request.type === 'NON' && request.expectResponse === false) {
+    if (sendOnly) {
       this.#exchanges.sendOnly(id, peer, { code: request.code, options, payload: request.payload, token });
       return id;
     }
@@ -96,6 +98,32 @@ export class ClientRole {
     beginUpload(exchange);
     this.#exchanges.transmit(exchange, requestMessage(exchange), now);
     return id;
+  }
+
+  /**
+   * Goes on by unicast with a device's response to a request to a group (RFC 7959 §2.8): `response` has its first
+   * block. `began` gets the Exchange's id before anything comes of it.
+   */
+  continueFromGroup(
+    peer: PeerKey,
+    request: ClientRequest & { readonly options: OptionSet },
+    response: Content,
+    now: Instant,
+    began: (id: ExchangeId) => void,
+  ): void {
+    const { config } = this.#context;
+    const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
+    const token = this.#exchanges.freshToken(peer, request.secure);
+    const exchange = exchangeFor(this.#context.newId(), peer, request, {
+      options: request.options,
+      szx,
+      token,
+    });
+    this.table.add(exchange);
+    if (request.timeoutMs !== undefined)
+      this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
+    began(exchange.id);
+    this.#responded(exchange, response, now);
   }
 
   /** Ends an Exchange; an observation after one answer to its deregistration (RFC 7641 §3.6). */
@@ -148,8 +176,9 @@ export class ClientRole {
   requestAcknowledged(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
     if (exchange === undefined || !exchange.outstanding) return;
+    exchange.acknowledged = true;
     if (exchange.answeredEarly) this.#exchanges.stop(exchange);
-    else this.#exchanges.waits.set(exchange, after(now, this.#context.config.responseTimeoutMs));
+    else this.#exchanges.acknowledged(exchange, now);
   }
 
   /** The request message was answered with a Reset. */

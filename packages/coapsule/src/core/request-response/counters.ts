@@ -38,6 +38,18 @@ export interface RequestResponseCounters {
   refusedObservers: number;
   /** Observers removed by a Reset or a time-out. */
   lostObservers: number;
+  /** Responses that the client did not want (RFC 7967). */
+  unwantedResponses: number;
+  /** Requests to a group that were passed over: no resource for groups, or a form that has no meaning there. */
+  ignoredGroupRequests: number;
+  /** Responses to a group that were not sent (RFC 7252 §8.2). */
+  suppressedGroupResponses: number;
+  /** Responses to a request of ours to a group that came after its window. */
+  lateGroupResponses: number;
+  /** Further responses of one device to a request of ours to a group, and those beyond the bound. */
+  surplusGroupResponses: number;
+  /** Responses to a request of ours to a group whose further blocks could not be fetched. */
+  incompleteGroupResponses: number;
 }
 
 /** All counters at zero. */
@@ -62,5 +74,11 @@ export function createCounters(): RequestResponseCounters {
     conflatedNotifications: 0,
     refusedObservers: 0,
     lostObservers: 0,
+    unwantedResponses: 0,
+    ignoredGroupRequests: 0,
+    suppressedGroupResponses: 0,
+    lateGroupResponses: 0,
+    surplusGroupResponses: 0,
+    incompleteGroupResponses: 0,
   };
 }

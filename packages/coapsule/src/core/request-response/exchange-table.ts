@@ -15,6 +15,8 @@ import type { ExchangeId, PeerKey } from './exchange.ts';
 export class ExchangeTable {
   readonly #byId = new Map<ExchangeId, ClientExchange>();
   readonly #byPeer = new Map<PeerKey, Map<string, ClientExchange>>();
+  /** Tokens of requests to groups: they are matched without the peer, so no other request may have them. */
+  readonly #reserved = new Set<string>();
 
   /** Number of Exchanges. */
   get size(): number {
@@ -23,7 +25,22 @@ export class ExchangeTable {
 
   /** Whether a token is in use with a peer. */
   inUse(peer: PeerKey, token: Uint8Array): boolean {
-    return this.#byPeer.get(peer)?.has(byteKey(token)) ?? false;
+    return this.isReserved(token) || (this.#byPeer.get(peer)?.has(byteKey(token)) ?? false);
+  }
+
+  /** Keeps a token for a request to a group, and for the time after it (groupcomm-bis §3.1.5). */
+  reserve(token: Uint8Array): void {
+    this.#reserved.add(byteKey(token));
+  }
+
+  /** Whether a token is, or was lately, that of a request to a group. */
+  isReserved(token: Uint8Array): boolean {
+    return this.#reserved.size > 0 && this.#reserved.has(byteKey(token));
+  }
+
+  /** Ends a reservation, by the token's `byteKey`. */
+  free(key: string): void {
+    this.#reserved.delete(key);
   }
 
   /** Adds an Exchange under its present token, which must be free. */

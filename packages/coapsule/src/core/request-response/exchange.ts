@@ -12,6 +12,8 @@
 import type { BlockOption } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { GroupPolicy } from './response-suppression.ts';
 
 /** One CoAP endpoint: an address, or a security association. Chosen by the caller; never looked into. */
 export type PeerKey = string;
@@ -63,6 +65,18 @@ export interface ServerResponse extends Content {
   readonly keepAnswer: boolean;
 }
 
+/** What a client asks all members of a group for (RFC 7252 §8). Always NON. */
+export interface GroupRequest extends Content {
+  /** The caller's own token, 0 … 8 bytes; without it the layer chooses. */
+  readonly token?: Uint8Array;
+  /** Block size to ask for, 16 … 1024 bytes. */
+  readonly blockSize?: number;
+  /** Register as an observer with each member (groupcomm-bis §3.7); GET and FETCH only. No window then. */
+  readonly observe?: boolean;
+  /** How long responses are gathered, from the moment the request is sent; by default Leisure and round trips. */
+  readonly windowMs?: number;
+}
+
 /** Why a client's Exchange ended without a final response. */
 export type ExchangeError =
   | 'timeout'
@@ -80,6 +94,13 @@ export type ExchangeError =
  * §5.3.2); or `rejected` for a critical option, which has ended its Exchange (§5.4.1).
  */
 export type ResponseFate = 'matched' | 'unmatched' | 'rejected';
+
+/** Where a request came to that was sent to a group (RFC 7252 §8), and how it is dealt with. */
+export interface GroupOrigin {
+  /** The multicast address. */
+  readonly address: PeerAddress;
+  readonly policy: GroupPolicy;
+}
 
 /** Server side of an Exchange. */
 export interface ServerExchange {
@@ -100,6 +121,8 @@ export interface ServerExchange {
   /** The block of the response the client asked for. */
   readonly block2: BlockOption | undefined;
   readonly observe: 'register' | 'deregister' | undefined;
+  /** Of a request that came by multicast. */
+  readonly group?: GroupOrigin;
   /** The resource changed since the application was asked: a registration is followed by a notification. */
   changed: boolean;
 }

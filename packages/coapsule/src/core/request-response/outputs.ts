@@ -6,6 +6,7 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { Content, ExchangeError, ExchangeId, OutgoingMessage, PeerKey } from './exchange.ts';
 
 /** What the layer wants done. */
@@ -28,6 +29,8 @@ export type RequestResponseOutput =
       readonly keepAnswer: boolean;
     }
   | { readonly kind: 'acknowledge'; readonly reply: unknown }
+  /** The answer is not sent: a CON request gets its Empty ACK, if it has none, and nothing more. */
+  | { readonly kind: 'suppress-response'; readonly reply: unknown; readonly keepAnswer: boolean }
   | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
   | {
       readonly kind: 'request';
@@ -44,6 +47,8 @@ export type RequestResponseOutput =
         readonly observe?: 'register' | 'deregister';
         /** Asked again for an observer, with the Exchange of the registration. */
         readonly refresh: boolean;
+        /** The multicast address it was sent to. */
+        readonly group?: PeerAddress;
       };
     }
   | {
@@ -62,6 +67,8 @@ export type RequestResponseOutput =
       /** What happened, in words, where the error alone does not say it. */
       readonly detail?: string;
     }
-  /** The end of an Exchange that expects no response. */
+  /** The end of a request to a group: no more responses are taken. */
+  | { readonly kind: 'window-ended'; readonly exchange: ExchangeId }
+  /** The end of an Exchange that expects no response, or whose silence means that all may be well (RFC 7967). */
   | { readonly kind: 'sent'; readonly exchange: ExchangeId }
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId };

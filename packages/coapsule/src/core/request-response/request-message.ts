@@ -35,7 +35,7 @@ export function checkRequest({ code, token, observe, expectResponse }: ClientReq
 
 /** Observe values in a request (RFC 7641 §2). */
 export const observeRegister = 0;
-const observeDeregister = 1;
+export const observeDeregister = 1;
 
 /** The upload a request needs; none for a body of one block, or one the caller cuts by an own Block1 option. */
 export function uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
@@ -81,10 +81,10 @@ export function deregistrationMessage(exchange: ClientExchange): Content {
  * Whether a response is the first block of more. Not when the caller asked for a later block by an own
  * Block2 option: then the caller fetches block by block.
  */
-export function isFirstOfMore(exchange: ClientExchange, response: Content): boolean {
+export function isFirstOfMore(request: Pick<Content, 'options'>, response: Content): boolean {
   const value = response.options.first(OptionNumber.Block2);
   if (value === undefined) return false;
-  const asked = exchange.options.first(OptionNumber.Block2);
+  const asked = request.options.first(OptionNumber.Block2);
   if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
   const block = decodeBlock(value);
   return block === undefined || block.more || block.num > 0;

@@ -12,10 +12,12 @@ import {
   defaultTransmissionParameters,
   exchangeLifetimeMs,
   maxTransmitWaitMs,
+  nonLifetimeMs,
   type TransmissionParameters,
 } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerKey } from './exchange.ts';
+import { defaultGroupPolicy, type GroupPolicy } from './response-suppression.ts';
 
 /** What `maxBodyBytes` is asked about: the first block of a request body. */
 export interface BodyRequest {
@@ -35,6 +37,10 @@ export interface BodyRequest {
  * | confirmableAtLeastEveryMs | ms | 86 400 000 (24 h) | > 0, ≤ 24 h | 7641 §4.5 |
  * | notificationsInFlight | messages of one peer | 1 (NSTART) | ≥ 1 | 7641 §4.5.1 |
  * | confirmLastAfterMs | ms | 10 000 | > 0 | 7641 §1.3, §4.5 |
+ * | silenceAfterMs | ms | 6 000 (2 · ACK_TIMEOUT · ACK_RANDOM_FACTOR) | > 0 | 7967 §2.1 |
+ * | leisureMs | ms | 5 000 (DEFAULT_LEISURE) | ≥ 0 | 7252 §8.2 |
+ * | groupWindowMs | ms | 8 000 (DEFAULT_LEISURE + ACK_TIMEOUT · ACK_RANDOM_FACTOR) | ≥ 0 | 7252 §8.2 |
+ * | groupTokenReuseMs | ms | 501 000 (MIN_TOKEN_REUSE_TIME) | ≥ 0 | groupcomm-bis §3.1.5 |
  * | nonNotificationSpacingMs | ms, without a measured round trip | 3 000 | ≥ 0 | 7641 §4.5.1 |
  */
 export interface RequestResponseConfig {
@@ -97,23 +103,55 @@ export interface RequestResponseConfig {
   readonly maxObserversPerResource: number;
   /** Memory of all observers: copies of their options and FETCH bodies, and 1.5 KiB each. Default 256 MiB. */
   readonly totalObserverBytes: number;
+  /** How long a response is waited for that may be suppressed at the client's own wish (RFC 7967 §2.1). */
+  readonly silenceAfterMs: number;
+  /** How a request to a group is dealt with; `undefined` passes over it. Default: all are served, and success is told. */
+  readonly groupPolicy: (request: BodyRequest) => GroupPolicy | undefined;
+  /** The period in which a response to a group is sent at a random moment. */
+  readonly leisureMs: number;
+  /** Responses to groups that may wait for their moment; more are suppressed. Default 16. */
+  readonly maxGroupResponses: number;
+  /** How long a client gathers responses to a request to a group. */
+  readonly groupWindowMs: number;
+  /** How long the token of a request to a group is not used again. */
+  readonly groupTokenReuseMs: number;
+  /** Devices whose responses to one request to a group are taken; default 10,000. */
+  readonly maxGroupResponders: number;
   /** Critical request options the application understands beyond those of RFC 7252 and RFC 7959. */
   readonly criticalOptions: readonly number[];
 }
 
 /**
  * The times of the layer that follow from the transmission parameters (RFC 7252 §4.8.2): MAX_TRANSMIT_WAIT for a
- * response, EXCHANGE_LIFETIME for what is kept, and a quarter of ACK_TIMEOUT for the empty ACK.
+ * response, EXCHANGE_LIFETIME for what is kept, a quarter of ACK_TIMEOUT for the empty ACK, and those of groups.
  */
 export function requestResponseTimes(
   parameters: TransmissionParameters,
-): Pick<RequestResponseConfig, 'responseTimeoutMs' | 'exchangeLifetimeMs' | 'emptyAckDelayMs'> {
+): Pick<
+  RequestResponseConfig,
+  | 'responseTimeoutMs'
+  | 'exchangeLifetimeMs'
+  | 'emptyAckDelayMs'
+  | 'silenceAfterMs'
+  | 'leisureMs'
+  | 'groupWindowMs'
+  | 'groupTokenReuseMs'
+> {
+  const { ackTimeoutMs, ackRandomFactor, defaultLeisureMs, maxLatencyMs } = parameters;
   return {
     responseTimeoutMs: maxTransmitWaitMs(parameters),
     exchangeLifetimeMs: exchangeLifetimeMs(parameters),
-    emptyAckDelayMs: parameters.ackTimeoutMs / 4,
+    emptyAckDelayMs: ackTimeoutMs / 4,
+    silenceAfterMs: 2 * ackTimeoutMs * ackRandomFactor,
+    leisureMs: defaultLeisureMs,
+    // RFC 7252 §4.8.1 takes ACK_TIMEOUT for a round trip that is longer than most.
+    groupWindowMs: defaultLeisureMs + ackTimeoutMs * ackRandomFactor,
+    groupTokenReuseMs: nonLifetimeMs(parameters) + maxLatencyMs + maxServerResponseDelayMs,
   };
 }
+
+/** groupcomm-bis §3.1.5: where it is not known, 250 s and a little more, as the time must be greater. */
+const maxServerResponseDelayMs = 256_000;
 
 const mebibyte = 1024 * 1024;
 
@@ -146,6 +184,9 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   maxObserversPerPeer: 1_000,
   maxObserversPerResource: 50_000,
   totalObserverBytes: 256 * mebibyte,
+  groupPolicy: () => defaultGroupPolicy,
+  maxGroupResponses: 16,
+  maxGroupResponders: 10_000,
   criticalOptions: [],
 });
 

@@ -15,10 +15,19 @@
 import type { Message } from '../coap/message-view.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
-import type { ClientRequest, ExchangeId, PeerKey, ResponseFate, ServerResponse } from './exchange.ts';
+import type {
+  ClientRequest,
+  ExchangeId,
+  GroupRequest,
+  PeerKey,
+  ResponseFate,
+  ServerResponse,
+} from './exchange.ts';
+import { GroupClient } from './group-client.ts';
 import type { RequestResponseOutput } from './outputs.ts';
 import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
 import { resourceName } from './resource-key.ts';
@@ -30,6 +39,7 @@ export type {
   ClientRequest,
   ExchangeError,
   ExchangeId,
+  GroupRequest,
   PeerKey,
   ResponseFate,
   ServerResponse,
@@ -66,6 +76,7 @@ export class RequestResponseLayer {
   readonly counters: Readonly<RequestResponseCounters>;
   readonly #outputs = new OutputQueue<RequestResponseOutput>();
   readonly #client: ClientRole;
+  readonly #groups: GroupClient;
   readonly #server: ServerRole;
   #lastId = 0;
 
@@ -81,6 +92,7 @@ export class RequestResponseLayer {
     };
     this.counters = counters;
     this.#client = new ClientRole(context);
+    this.#groups = new GroupClient(context, this.#client);
     this.#server = new ServerRole(context);
   }
 
@@ -94,11 +106,27 @@ export class RequestResponseLayer {
   }
 
   /**
+   * Begins an Exchange with all members of a group (RFC 7252 §8). Each `response` names its peer and is not final; the
+   * last output is `window-ended` or `failed`.
+   *
+   * @throws ApiMisuseError for a request that cannot be encoded; then nothing is remembered of it.
+   */
+  groupRequest(group: PeerKey, request: GroupRequest, now: Instant): ExchangeId {
+    return this.#groups.request(group, request, now);
+  }
+
+  /** A message to `peer` went out; the window of a request to a group begins with it. */
+  transmitted(peer: PeerKey, now: Instant): void {
+    if (this.#groups.size > 0) this.#groups.transmitted(peer, now);
+  }
+
+  /**
    * Ends an Exchange with `failed` `cancelled`: at once, or for an observation when its deregistration was
    * answered or given up (RFC 7641 §3.6).
    */
   cancel(exchange: ExchangeId, now: Instant): void {
     this.#client.cancel(exchange, now);
+    this.#groups.cancel(exchange, now);
   }
 
   /**
@@ -106,7 +134,9 @@ export class RequestResponseLayer {
    * acknowledged when it is `matched`, else reset (RFC 7252 §5.3.2).
    */
   receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
-    return this.#client.receiveResponse(peer, message, now);
+    return (
+      this.#groups.receiveResponse(peer, message, now) ?? this.#client.receiveResponse(peer, message, now)
+    );
   }
 
   /** The request message got an empty or piggybacked ACK. Unknown ids are ignored, here and below. */
@@ -127,6 +157,7 @@ export class RequestResponseLayer {
   /** The request message was refused by the message layer, unsent. */
   requestRefused(exchange: ExchangeId, now: Instant): void {
     this.#client.requestRefused(exchange, now);
+    this.#groups.refused(exchange);
   }
 
   /**
@@ -134,9 +165,17 @@ export class RequestResponseLayer {
    *
    * @param repeat The message layer hands the request up for the second time, as its answer was not kept. It
    *        begins and ends no observation, but may renew one.
+   * @param group The multicast address it was sent to (RFC 7252 §8).
    */
-  receiveRequest(peer: PeerKey, message: Message, reply: unknown, now: Instant, repeat = false): void {
-    this.#server.receiveRequest(peer, message, reply, repeat, now);
+  receiveRequest(
+    peer: PeerKey,
+    message: Message,
+    reply: unknown,
+    now: Instant,
+    repeat = false,
+    group?: PeerAddress,
+  ): void {
+    this.#server.receiveRequest(peer, message, reply, repeat, now, group);
   }
 
   /** The application's answer to a `request` output. Too late an answer is counted and ignored. */
@@ -187,18 +226,26 @@ export class RequestResponseLayer {
 
   /** The next output, oldest first. */
   poll(): RequestResponseOutput | undefined {
-    return this.#outputs.shift();
+    for (;;) {
+      const output = this.#outputs.shift();
+      const translated = output && this.#groups.translated(output);
+      if (output === undefined || translated !== undefined) return translated;
+    }
   }
 
   /** Runs what is due. */
   handleTimeout(now: Instant): void {
     this.#client.handleTimeout(now);
+    this.#groups.handleTimeout(now);
     this.#server.handleTimeout(now);
   }
 
   /** When `handleTimeout` wants to be called. */
   nextTimeout(): Instant | undefined {
-    return earliest(this.#client.nextTimeout(), this.#server.nextTimeout());
+    return earliest(
+      this.#groups.nextTimeout(),
+      earliest(this.#client.nextTimeout(), this.#server.nextTimeout()),
+    );
   }
 
   /** Which token stands for which resource: all observations in progress, of both roles. */
@@ -208,6 +255,11 @@ export class RequestResponseLayer {
       if (observation === undefined) continue;
       const { sequence } = observation;
       active.push({ role: 'client', exchange: id, peer, token, resource: resourceName(options), sequence });
+    }
+    for (const { exchange, peer, sequence } of this.#groups.observations()) {
+      const { id, token, content } = exchange;
+      const resource = resourceName(content.options);
+      active.push({ role: 'client', exchange: id, peer, token, resource, sequence });
     }
     for (const { exchange, resource, sequence } of this.#server.observers.values()) {
       const { id, peer, token } = exchange;

@@ -15,10 +15,18 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { after, earliest, type Instant } from '../foundation/instant.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
-import type { Content, ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import type {
+  Content,
+  ExchangeId,
+  GroupOrigin,
+  PeerKey,
+  ServerExchange,
+  ServerResponse,
+} from './exchange.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { checkRequestOptions } from './option-check.ts';
@@ -26,6 +34,8 @@ import { RequestBodies } from './request-bodies.ts';
 import { isMeant, requestBodyKey, resourceName } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
 import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
+import { ResponseSender } from './response-sender.ts';
+import { isNotForGroups, isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import { ServerExchanges } from './server-exchanges.ts';
 
@@ -39,12 +49,15 @@ interface Arrival {
   readonly options: OptionReader;
   readonly block1: BlockOption | undefined;
   readonly block2: BlockOption | undefined;
+  readonly group: GroupOrigin | undefined;
+  readonly now: Instant;
 }
 
 /** All Exchanges other endpoints began with us. */
 export class ServerRole {
   readonly #context: RoleContext;
   readonly #exchanges: ServerExchanges;
+  readonly #responses: ResponseSender;
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
   readonly requestBodies: RequestBodies;
@@ -55,6 +68,7 @@ export class ServerRole {
     const { config, counters, random } = context;
     this.#context = context;
     this.#exchanges = new ServerExchanges(context);
+    this.#responses = new ResponseSender(context);
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     this.responseBodies = new ResponseBodies(config, seed, counters);
@@ -62,7 +76,10 @@ export class ServerRole {
       ask: (observer, now) => this.#ask(observer, now),
       askNoMore: (observer) => this.#refreshes.cancel(observer),
       send: (observer, response, type, now) => this.#notify(observer, response, type, now),
-      ended: (exchange) => this.#context.outputs.push({ kind: 'exchange-ended', exchange }),
+      ended: (exchange) => {
+        this.#responses.forget(exchange);
+        this.#context.outputs.push({ kind: 'exchange-ended', exchange });
+      },
     });
   }
 
@@ -73,13 +90,28 @@ export class ServerRole {
 
   /**
    * Takes a request; `reply` is the message layer's handle for the answer. A `repeat` was there before, and is
-   * carried out again because its answer was not kept.
+   * carried out again because its answer was not kept. `address` is the multicast address it was sent to.
    */
-  receiveRequest(peer: PeerKey, message: Message, reply: unknown, repeat: boolean, now: Instant): void {
+  receiveRequest(
+    peer: PeerKey,
+    message: Message,
+    reply: unknown,
+    repeat: boolean,
+    now: Instant,
+    address?: PeerAddress,
+  ): void {
     const { config, counters } = this.#context;
     counters.requestsReceived++;
     const { options: all } = message;
-    const arrival = { peer, message, reply, repeat, options: all, block1: undefined, block2: undefined };
+    const group = address && this.#groupOrigin(peer, message, address);
+    if (group === 'ignored') {
+      counters.ignoredGroupRequests++;
+      return;
+    }
+    const arrival = {
+      ...{ peer, message, reply, repeat, group, now },
+      ...{ options: all, block1: undefined, block2: undefined },
+    };
     // RFC 7252 §5.8: an unrecognized or unsupported method is answered 4.05.
     if (methodOf(message.code) === undefined) {
       this.#refuse(arrival, Code.MethodNotAllowed);
@@ -96,7 +128,11 @@ export class ServerRole {
       if (message.type === 'CON') this.#refuse(arrival, Code.BadOption, verdict.reason);
       return;
     }
-    const { options } = verdict;
+    const { options } =
+      group === undefined
+        ? verdict
+        : // RFC 7252 §8.2.1: as if an ETag in a request to a group were not known.
+          { options: OptionSet.from(verdict.options.entries()).delete(OptionNumber.ETag) };
     const block1 = decodeBlockOf(options, OptionNumber.Block1);
     const block2 = decodeBlockOf(options, OptionNumber.Block2);
     // RFC 7959 §2.2: SZX 7 is reserved.
@@ -146,6 +182,7 @@ export class ServerRole {
       this.#context.counters.abandonedRequests++;
       this.observers.unanswered(due, now);
     }
+    this.#responses.handleTimeout(now);
     this.requestBodies.handleTimeout(now);
     this.responseBodies.handleTimeout(now);
     this.observers.handleTimeout(now);
@@ -154,6 +191,7 @@ export class ServerRole {
   nextTimeout(): Instant | undefined {
     return [
       this.#refreshes.next(),
+      this.#responses.nextTimeout(),
       this.requestBodies.nextTimeout(),
       this.responseBodies.nextTimeout(),
       this.observers.nextTimeout(),
@@ -230,7 +268,12 @@ export class ServerRole {
       return;
     }
     // A copy that was late on its way does not begin an observation again that the client has cancelled since.
-    const observing = observable && !laterBlock && (!arrival.repeat || this.observers.has(peer, token));
+    const observing =
+      observable &&
+      !laterBlock &&
+      // Notifications are responses to the request: who does not want them is no observer (RFC 7967 §2.1).
+      !(options.uint(OptionNumber.Observe) === 0 && isUnwanted(options, Code.Content)) &&
+      (!arrival.repeat || this.observers.has(peer, token));
     const exchange: ServerExchange = {
       kind: 'server',
       id: this.#context.newId(),
@@ -245,6 +288,7 @@ export class ServerRole {
       block1,
       block2,
       observe: observing ? observeIntention(options) : undefined,
+      ...(arrival.group === undefined ? {} : { group: arrival.group }),
       changed: false,
     };
     this.#exchanges.remember(exchange, now);
@@ -264,9 +308,13 @@ export class ServerRole {
     const content = this.#represent(exchange, response, observer?.sequence, now);
     const { keepAnswer } = response;
     const message = { ...content, token };
-    this.#context.outputs.push({ kind: 'send-response', peer, exchange: id, reply, message, keepAnswer });
-    if (observer === undefined) this.#context.outputs.push({ kind: 'exchange-ended', exchange: id });
-    else if (exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
+    const observing = observer !== undefined;
+    this.#responses.send(
+      { kind: 'send-response', peer, exchange: id, reply, message, keepAnswer },
+      { options: exchange.options, group: exchange.group, observing, isLast: !observing },
+      now,
+    );
+    if (observer !== undefined && exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
 
@@ -302,20 +350,23 @@ export class ServerRole {
     const content = this.#represent(exchange, answer, goesOn ? observer.sequence : undefined, now);
     const { id, peer, token } = exchange;
     const message = { ...content, token };
-    this.#context.outputs.push({
-      kind: 'send-response',
-      peer,
-      exchange: id,
-      type,
-      message,
-      keepAnswer: false,
-    });
+    // The end of an observation must not be taken back by `remove`: it goes at once.
+    const group = goesOn ? exchange.group : undefined;
+    this.#responses.send(
+      { kind: 'send-response', peer, exchange: id, type, message, keepAnswer: false },
+      { options: exchange.options, group, observing: true, isLast: false },
+      now,
+    );
     if (!goesOn) this.observers.remove(observer);
   }
 
   #pushRequest(exchange: ServerExchange, observe: ServerExchange['observe'], refresh: boolean): void {
-    const { id, peer, code, options, payload, token } = exchange;
-    const request = { code, options, payload, token, refresh, ...(observe === undefined ? {} : { observe }) };
+    const { id, peer, code, options, payload, token, group } = exchange;
+    const request = {
+      ...{ code, options, payload, token, refresh },
+      ...(observe === undefined ? {} : { observe }),
+      ...(group === undefined ? {} : { group: group.address }),
+    };
     this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
   }
 
@@ -330,11 +381,21 @@ export class ServerRole {
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
   #answer(arrival: Arrival, content: Content): void {
     const keepAnswer = false;
-    const { peer, message, reply } = arrival;
+    const { peer, message, reply, options, group, now } = arrival;
     const exchange = this.#context.newId();
     const answer = { ...content, token: message.token };
-    this.#context.outputs.push({ kind: 'send-response', peer, exchange, reply, message: answer, keepAnswer });
-    this.#context.outputs.push({ kind: 'exchange-ended', exchange });
+    this.#responses.send(
+      { kind: 'send-response', peer, exchange, reply, message: answer, keepAnswer },
+      { options, group, observing: false, isLast: true },
+      now,
+    );
+  }
+
+  /** Whether a request to a group is served here at all (RFC 7252 §11.3: only where it is wanted). */
+  #groupOrigin(peer: PeerKey, { code, options }: Message, address: PeerAddress): GroupOrigin | 'ignored' {
+    if (isNotForGroups(options)) return 'ignored';
+    const policy = this.#context.config.groupPolicy({ peer, code, options });
+    return policy === undefined ? 'ignored' : { address, policy };
   }
 }
 
