@@ -8,6 +8,13 @@
 export { type LinkProfileName, linkProfileNames, linkProfiles } from './link-profiles.ts';
 export { LinkRelay, type LinkRelayOptions } from './link-relay.ts';
 export {
+  type Neighbour,
+  Neighbourhood,
+  type NeighbourhoodOptions,
+  type NeighbourhoodRequest,
+  type NeighbourOptions,
+} from './neighbourhood.ts';
+export {
   type BurstLoss,
   datagramLossRate,
   framesOf,

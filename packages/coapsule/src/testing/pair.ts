@@ -306,7 +306,8 @@ export class Pair {
   }
 }
 
-function outgoing(answer: PairAnswer, keepAnswer: boolean): Parameters<Endpoint['respond']>[1] {
+/** An answer as an endpoint takes it. */
+export function outgoing(answer: PairAnswer, keepAnswer: boolean): Parameters<Endpoint['respond']>[1] {
   const { payload } = answer;
   return {
     code: answer.code,

@@ -25,6 +25,8 @@ export interface SentDatagram {
   readonly index: number;
   /** Counts the datagrams from `from` to `to`, from 0. */
   readonly directionIndex: number;
+  /** The multicast address it was sent to; `to` is the member of this copy. */
+  readonly group?: PeerAddress;
   /** What became of it. */
   fate: DatagramFate;
 }
@@ -56,7 +58,13 @@ export type DatagramAction =
 export type DatagramHook = (sent: Readonly<SentDatagram>) => DatagramAction | undefined;
 
 /** Called for each datagram that arrives; it may change the bytes, which are its own. */
-export type DatagramReceiver = (datagram: Uint8Array, from: PeerAddress, now: Instant) => void;
+export type DatagramReceiver = (
+  datagram: Uint8Array,
+  from: PeerAddress,
+  now: Instant,
+  /** The multicast address it was sent to. */
+  group?: PeerAddress,
+) => void;
 
 /** How long a swapped datagram waits for a neighbour, in milliseconds. */
 const swapWaitMs = 500;
@@ -65,6 +73,7 @@ interface Travelling {
   readonly from: PeerAddress;
   readonly to: PeerAddress;
   readonly datagram: Uint8Array;
+  readonly group: PeerAddress | undefined;
   arrival: Instant;
   order: number;
 }
@@ -89,6 +98,7 @@ export class SimulatedNetwork {
   readonly #burstRandom: SeededRandom;
   readonly #keepSent: boolean;
   readonly #receivers = new Map<string, DatagramReceiver>();
+  readonly #members = new Map<string, Map<string, PeerAddress>>();
   readonly #conditionsOf = new Map<string, Partial<NetworkConditions>>();
   readonly #directions = new Map<string, LinkDirection>();
   /** Datagrams that wait to be overtaken, by direction. */
@@ -142,8 +152,38 @@ export class SimulatedNetwork {
     this.#receivers.delete(address.key);
   }
 
-  /** Hands a datagram to the network; copied. */
+  /** What is sent to `group` reaches `member` from now on. */
+  join(group: PeerAddress, member: PeerAddress): void {
+    const members = this.#members.get(group.key) ?? new Map();
+    this.#members.set(group.key, members.set(member.key, member));
+  }
+
+  /** Ends `join`. */
+  leave(group: PeerAddress, member: PeerAddress): void {
+    const members = this.#members.get(group.key);
+    members?.delete(member.key);
+    if (members?.size === 0) this.#members.delete(group.key);
+  }
+
+  /**
+   * Hands a datagram to the network; copied. One to a group that has members becomes one to each of them but the
+   * sender, with a fate of its own.
+   */
   send(from: PeerAddress, to: PeerAddress, datagram: Uint8Array, now: Instant): void {
+    const members = this.#members.get(to.key);
+    if (members === undefined) this.#carry(from, to, undefined, datagram, now);
+    for (const member of members?.values() ?? []) {
+      if (member.key !== from.key) this.#carry(from, member, to, datagram, now);
+    }
+  }
+
+  #carry(
+    from: PeerAddress,
+    to: PeerAddress,
+    group: PeerAddress | undefined,
+    datagram: Uint8Array,
+    now: Instant,
+  ): void {
     const direction = directionKey(from, to);
     const conditions = { ...this.#conditions, ...this.#conditionsOf.get(direction) };
     const line = this.#direction(direction);
@@ -155,6 +195,7 @@ export class SimulatedNetwork {
       index: this.sentCount++,
       directionIndex: line.count++,
       fate: 'delivered',
+      ...(group === undefined ? {} : { group }),
     };
     this.sentBytes += datagram.length;
     if (this.#keepSent) this.sent.push(sent);
@@ -183,10 +224,10 @@ export class SimulatedNetwork {
     const arrival = after(through, conditions.delayMs + jitter * conditions.jitterMs + extraMs);
     const bytes = action.kind === 'edit' ? action.datagram : sent.datagram;
     if (action.kind === 'edit') sent.fate = 'edited';
-    const travelling = this.#enqueue(from, to, bytes, arrival);
+    const travelling = this.#enqueue({ from, to, group, datagram: bytes }, arrival);
     if (action.kind === 'duplicate' || (left && duplicate < conditions.duplicateRate)) {
       sent.fate = 'duplicated';
-      this.#enqueue(from, to, bytes, arrival);
+      this.#enqueue({ from, to, group, datagram: bytes }, arrival);
     }
     const held = this.#held.get(direction);
     if (held !== undefined) {
@@ -221,7 +262,7 @@ export class SimulatedNetwork {
       const receive = this.#receivers.get(next.to.key);
       if (receive === undefined) continue;
       delivered++;
-      receive(next.datagram.slice(), next.from, now);
+      receive(next.datagram.slice(), next.from, now, next.group);
     }
   }
 
@@ -239,8 +280,8 @@ export class SimulatedNetwork {
     return [random.fraction(), random.fraction(), random.fraction(), random.fraction()];
   }
 
-  #enqueue(from: PeerAddress, to: PeerAddress, datagram: Uint8Array, arrival: Instant): Travelling {
-    const travelling = { from, to, datagram, arrival, order: this.#order++ };
+  #enqueue(datagram: Omit<Travelling, 'arrival' | 'order'>, arrival: Instant): Travelling {
+    const travelling = { ...datagram, arrival, order: this.#order++ };
     this.#travelling.push(travelling);
     return travelling;
   }

@@ -10,7 +10,6 @@
 import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import type { Content } from './exchange.ts';
 
 /** The class of a response code: 2 for 2.xx. */
 export type ResponseClass = 2 | 4 | 5;
@@ -60,7 +59,7 @@ export function isUnwanted(options: OptionReader, code: Code): boolean {
 export interface GroupResponse {
   /** Of the request. */
   readonly options: OptionReader;
-  readonly response: Content;
+  readonly response: { readonly code: Code; readonly options: OptionReader; readonly payload: Uint8Array };
   /** It says that the client is now an observer, or notifies one. */
   readonly observing: boolean;
 }

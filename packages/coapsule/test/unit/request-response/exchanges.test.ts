@@ -238,6 +238,11 @@ test('the times of the layer follow from the transmission parameters', () => {
     responseTimeoutMs: 93_000,
     exchangeLifetimeMs: 247_000,
     emptyAckDelayMs: 500,
+    silenceAfterMs: 6000,
+    leisureMs: 5000,
+    groupWindowMs: 8000,
+    // NON_LIFETIME + MAX_LATENCY + more than 250 s: draft-ietf-core-groupcomm-bis §3.1.5
+    groupTokenReuseMs: 501_000,
   });
   assert.deepEqual(
     requestResponseTimes(transmissionParameters({ ackTimeoutMs: 100, maxRetransmit: 1, maxLatencyMs: 1000 })),
@@ -245,6 +250,10 @@ test('the times of the layer follow from the transmission parameters', () => {
       responseTimeoutMs: 450,
       exchangeLifetimeMs: 2250,
       emptyAckDelayMs: 25,
+      silenceAfterMs: 300,
+      leisureMs: 5000,
+      groupWindowMs: 5150,
+      groupTokenReuseMs: 258_150,
     },
   );
 });
