@@ -25,9 +25,9 @@ import type { Peer } from '../core/endpoint/peer.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { type DurationMs, earliest, type Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import type { NetworkConditions } from './network-conditions.ts';
 import { outgoing, type PairHandler } from './pair.ts';
 import { SeededRandom } from './seeded-random.ts';
-import type { NetworkConditions } from './network-conditions.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
