@@ -17,6 +17,7 @@ import { after, earliest, type Instant } from '../../src/core/foundation/instant
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { FramedLine, type FramedLineOptions } from '../../src/testing/framed-line.ts';
 import type { NetworkConditions } from '../../src/testing/network-conditions.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedNetwork } from '../../src/testing/simulated-network.ts';
@@ -66,6 +67,8 @@ export interface DtlsPairOptions {
   readonly conditions?: Partial<NetworkConditions>;
   readonly client?: Partial<DtlsConfig>;
   readonly server?: Partial<DtlsConfig>;
+  /** A serial line in the place of the network. */
+  readonly line?: Omit<FramedLineOptions, 'seed'>;
 }
 
 /** A client, a server and the network between them. */
@@ -73,6 +76,8 @@ export class DtlsPair {
   readonly clock = new VirtualClock();
   readonly start: Instant = this.clock.now;
   readonly network: SimulatedNetwork;
+  /** Where datagrams travel instead of `network`, when the pair is on a serial line. */
+  readonly line: FramedLine | undefined;
   readonly client: DtlsNode;
   readonly server: DtlsNode;
   readonly seed: number;
@@ -101,12 +106,19 @@ export class DtlsPair {
       ({ identity }) =>
         identity !== undefined && equalBytes(identity, sensorIdentity) ? { key: sensorKey } : undefined,
     );
+    const { line } = options;
+    const [a, b] = [this.client.address, this.server.address];
+    this.line = line && new FramedLine(a, b, { seed: this.seed, ...line });
     for (const node of [this.client, this.server]) {
-      this.network.attach(node.address, (datagram, from, now) => {
+      this.#carrier.attach(node.address, (datagram, from, now) => {
         node.layer.handle({ address: from, datagram }, now);
         this.drain(node);
       });
     }
+  }
+
+  get #carrier(): SimulatedNetwork | FramedLine {
+    return this.line ?? this.network;
   }
 
   /** The client loses all it knew, and keeps its address. */
@@ -130,7 +142,7 @@ export class DtlsPair {
     const end = after(this.clock.now, ms);
     while (!until()) {
       const next = earliest(
-        this.network.nextArrival(),
+        this.#carrier.nextArrival(),
         earliest(this.client.layer.nextTimeout(), this.server.layer.nextTimeout()),
       );
       if (next === undefined || next > end) {
@@ -138,7 +150,7 @@ export class DtlsPair {
         return;
       }
       this.clock.advanceTo(next > this.clock.now ? next : this.clock.now);
-      this.network.deliverDue(this.clock.now);
+      this.#carrier.deliverDue(this.clock.now);
       for (const node of [this.client, this.server]) {
         node.layer.handleTimeout(this.clock.now);
         this.drain(node);
@@ -152,7 +164,7 @@ export class DtlsPair {
     for (let output = node.layer.poll(); output !== undefined; output = node.layer.poll()) {
       node.outputs.push({ at: now, output });
       if (output.kind === 'transmit')
-        this.network.send(node.address, output.address ?? peer.address, output.datagram, now);
+        this.#carrier.send(node.address, output.address ?? peer.address, output.datagram, now);
       if (output.kind === 'psk-lookup') {
         const answer = node.lookUp(output);
         if (answer !== 'later') node.layer.answerPskLookup(output.lookup, answer, now);

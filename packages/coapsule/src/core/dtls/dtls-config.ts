@@ -5,6 +5,7 @@
  * |---|---|---|---|---|
  * | suites | | all, in the order below | at least one; order is preference | RFC 7252 §9.1.3.1, RFC 9325 §4.1 |
  * | mtu | bytes of UDP payload | 1232 | 128 … 65507 | RFC 6347 §4.1.1.1, RFC 8200 §5 |
+ * | bytesPerSecond | | no limit | what the path carries; timers of flights leave the bytes their time | as RFC 7252 §4.8.1 |
  * | initialTimeoutMs | ms | 1000 | 1 … maxTimeoutMs | RFC 6347 §4.2.4.1 |
  * | maxTimeoutMs | ms | 60000 | up to 2^31 - 1 | RFC 6347 §4.2.4.1 |
  * | handshakeTimeoutMs | ms | 120000 | 1 … | below |
@@ -39,8 +40,9 @@
  * yet; ChaCha20 last. Whoever wants forward secrecy names its suites first (docs/decisions/010).
  *
  * A handshake may take `handshakeTimeoutMs` in all: with the timers of RFC 6347 that is seven transmissions of a
- * flight (0, 1, 3, 7, 15, 31, 63 s). On a slow line the datagrams themselves take time: what carries them sets the three
- * times accordingly. A server with more than half of `maxHandshakes` under way gives up sooner, after
+ * flight (0, 1, 3, 7, 15, 31, 63 s). On a slow line the datagrams themselves take time: with `bytesPerSecond` the timer of
+ * a flight begins when its last byte has left, leaves the answer its first datagram, and with each part of the answer the
+ * next one; what carries them sets the times for the whole accordingly. A server with more than half of `maxHandshakes` under way gives up sooner, after
  * `handshakeStallMs` without a new message from the client, so that half-open handshakes do not pile up. A client whose
  * server falls silent after our Finished, as some do when the pre-shared key is wrong, gives up after 2.4 times as long:
  * then its transmission at 31 s had the time to be answered; after twice that where datagrams were lost before.
@@ -84,6 +86,8 @@ const preferredSuites: readonly CipherSuiteName[] = [
 export interface DtlsConfig {
   readonly suites: readonly CipherSuiteName[];
   readonly mtu: number;
+  /** What the path carries in each direction, where that is so slow that it counts, as a serial line. */
+  readonly bytesPerSecond: number;
   readonly initialTimeoutMs: DurationMs;
   readonly maxTimeoutMs: DurationMs;
   readonly handshakeTimeoutMs: DurationMs;
@@ -141,6 +145,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
   return Object.freeze({
     suites: suites(config.suites),
     mtu: number('mtu', config.mtu, 1232, 128, 65_507),
+    bytesPerSecond: number('bytesPerSecond', config.bytesPerSecond, never, 1),
     initialTimeoutMs: number(
       'initialTimeoutMs',
       config.initialTimeoutMs,

@@ -49,6 +49,14 @@ export const flightTransitions: Readonly<Record<FlightState, Readonly<Partial<Re
  */
 const peerRepetitions = 6;
 
+/** What bytes take on the way, for the timer of a flight; it counts from the moment that the first one leaves. */
+export interface WireTime {
+  /** The flight, as it was sent last. */
+  readonly flightMs: () => DurationMs;
+  /** One datagram of the answer, the largest there may be. */
+  readonly answerMs: DurationMs;
+}
+
 /** One flight's timer and state. */
 export class FlightMachine {
   #state: FlightState = 'preparing';
@@ -58,11 +66,14 @@ export class FlightMachine {
   #repetitionsLeft = peerRepetitions;
   readonly #initialTimeoutMs: DurationMs;
   readonly #maxTimeoutMs: DurationMs;
+  readonly #wireTime: WireTime | undefined;
 
-  constructor(initialTimeoutMs: DurationMs, maxTimeoutMs: DurationMs) {
+  /** @param wireTime Given where the bytes themselves take a time that counts, as on a serial line. */
+  constructor(initialTimeoutMs: DurationMs, maxTimeoutMs: DurationMs, wireTime?: WireTime) {
     this.#initialTimeoutMs = initialTimeoutMs;
     this.#maxTimeoutMs = maxTimeoutMs;
     this.#timeoutMs = initialTimeoutMs;
+    this.#wireTime = wireTime;
   }
 
   get state(): FlightState {
@@ -88,7 +99,7 @@ export class FlightMachine {
       case 'send-again-and-back-off':
         // RFC 6347 §4.2.4.1: the timer is doubled with each retransmission.
         this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#maxTimeoutMs);
-        this.#deadline = after(now, this.#timeoutMs);
+        this.#deadline = this.#flightDeadline(now);
         return this.#mayRepeat(now);
       case 'send-again':
         // Deviation: §4.2.4 also resets the timer here. Left alone, so that forged repetitions cannot
@@ -105,7 +116,22 @@ export class FlightMachine {
   /** Sets the timer back to its first value, when the peer's answer has begun to count anew. */
   restartTimer(now: Instant): void {
     this.#timeoutMs = this.#initialTimeoutMs;
-    this.#deadline = after(now, this.#timeoutMs);
+    this.#deadline = this.#flightDeadline(now);
+  }
+
+  /**
+   * A new part of the answer came. Where its bytes take their time, the rest of it is on the wire: the timer leaves it
+   * the time for one more datagram.
+   */
+  noteAnswerPart(now: Instant): void {
+    if (this.#wireTime === undefined || this.#state !== 'waiting' || this.#deadline === undefined) return;
+    const next = after(now, this.#initialTimeoutMs + this.#wireTime.answerMs);
+    if (next > this.#deadline) this.#deadline = next;
+  }
+
+  #flightDeadline(now: Instant): Instant {
+    const { flightMs, answerMs } = this.#wireTime ?? noTime;
+    return after(now, this.#timeoutMs + flightMs() + answerMs);
   }
 
   /**
@@ -113,9 +139,12 @@ export class FlightMachine {
    * so a flight that was sent a moment ago is not sent again.
    */
   #mayRepeat(now: Instant): boolean {
-    if (this.#lastSent !== undefined && elapsedMs(this.#lastSent, now) < this.#initialTimeoutMs / 2)
-      return false;
+    const { flightMs } = this.#wireTime ?? noTime;
+    const soonestMs = this.#initialTimeoutMs / 2 + flightMs();
+    if (this.#lastSent !== undefined && elapsedMs(this.#lastSent, now) < soonestMs) return false;
     this.#lastSent = now;
     return true;
   }
 }
+
+const noTime: WireTime = { flightMs: () => 0, answerMs: 0 };

@@ -9,7 +9,7 @@
 import { toHex } from '../../foundation/bytes.ts';
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import { type DecodeFault, InvariantError } from '../../foundation/errors.ts';
-import type { Instant } from '../../foundation/instant.ts';
+import type { DurationMs, Instant } from '../../foundation/instant.ts';
 import type { RandomSource } from '../../foundation/random-source.ts';
 import { AlertDescription } from '../alert.ts';
 import { signsKeyExchange } from '../cipher-suites.ts';
@@ -104,7 +104,11 @@ export class HandshakeEffects implements HandshakeContext {
     this.#traced = traced;
     this.#datagrams = new HandshakeTranscript(traced.role);
     this.transcript = new Transcript(this.crypto);
-    this.flightMachine = new FlightMachine(this.config.initialTimeoutMs, this.config.maxTimeoutMs);
+    const { initialTimeoutMs, maxTimeoutMs, mtu, bytesPerSecond } = this.config;
+    const wireMs = (bytes: number): DurationMs => (1000 * bytes) / bytesPerSecond;
+    const wireTime = { flightMs: () => wireMs(this.outgoing.transmittedBytes), answerMs: wireMs(mtu) };
+    const isSlow = bytesPerSecond < Infinity;
+    this.flightMachine = new FlightMachine(initialTimeoutMs, maxTimeoutMs, isSlow ? wireTime : undefined);
     this.evidence = new KeyEvidence(traced.role);
     this.keyChecks = new KeyChecks(
       (body) => options.crypto.digest('SHA-256', body),

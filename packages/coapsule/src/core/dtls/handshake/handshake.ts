@@ -255,6 +255,7 @@ export class Handshake {
           reordered: fate === 'ahead' && !isRepeated,
         }),
       );
+      if (!isRepeated) this.#effects.flightMachine.noteAnswerPart(this.#effects.now);
       if (fate === 'repeated') {
         this.#peerRepeated = true;
         this.#effects.seen.repeatedAnswers++;

@@ -36,6 +36,8 @@ export class OutgoingFlights {
   #flight: Flight | undefined;
   #transmissions = 0;
   #largestDatagram = 0;
+  /** Bytes of the flight when it was sent last. */
+  #transmittedBytes = 0;
   #limit: number;
   readonly #emit: (output: DtlsOutput) => void;
 
@@ -76,6 +78,11 @@ export class OutgoingFlights {
     };
   }
 
+  /** Bytes of all its datagrams when it was sent last. */
+  get transmittedBytes(): number {
+    return this.#transmittedBytes;
+  }
+
   /** Whether our Finished is out, and so whatever we send is protected. */
   get isFinishedSent(): boolean {
     const last = this.flight?.contents.at(-1);
@@ -98,7 +105,9 @@ export class OutgoingFlights {
       this.#emit(traceSent(this.#traced, flight.number, sent, datagram, retransmit));
     });
     this.#datagrams += datagrams.length;
+    this.#transmittedBytes = 0;
     for (const datagram of datagrams) {
+      this.#transmittedBytes += datagram.length;
       if (this.#transmissions === 1) this.#largestDatagram = Math.max(this.#largestDatagram, datagram.length);
       this.#transmit(datagram);
     }

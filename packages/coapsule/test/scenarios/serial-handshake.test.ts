@@ -1,0 +1,88 @@
+/**
+ * Handshakes on serial lines, in virtual time: how long they take at each rate against what the bytes themselves take, and
+ * that nothing is sent twice only because the line is slow (RFC 6347 §4.2.4.1).
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { wireTimeMs } from '../../src/testing/simulated-line.ts';
+import { certificateCredentials, credentialKinds } from './dtls-credentials.ts';
+import { type DtlsNode, DtlsPair, type DtlsPairOptions } from './dtls-pair.ts';
+
+const mtu = 1024;
+
+/** A pair on a line; the receiving UART tells of every 16 bytes. */
+function pairOnLine(baudRate: number, options: DtlsPairOptions, knowsRate = true): DtlsPair {
+  const rate = knowsRate ? { bytesPerSecond: baudRate / 10 } : {};
+  return new DtlsPair({
+    ...options,
+    client: { mtu, ...rate, ...options.client },
+    server: { mtu, ...rate, ...options.server },
+    line: { conditions: { baudRate, readEveryMs: wireTimeMs(16, baudRate) } },
+  });
+}
+
+function retransmissions(node: DtlsNode): number {
+  return node.all('handshake-trace').filter(({ retransmit, direction }) => retransmit && direction === 'sent')
+    .length;
+}
+
+/** Runs a handshake; the time it took, what its bytes took, and what was sent again. */
+function handshake(pair: DtlsPair) {
+  pair.connect();
+  pair.run(600_000, () => pair.bothConnected);
+  assert.ok(pair.bothConnected, 'connected');
+  const bytes = pair.line?.written.reduce((sum, { bytes: { length } }) => sum + length, 0) ?? 0;
+  const [client, server] = [pair.client, pair.server];
+  return {
+    bytes,
+    ms: Math.max(client.when('connected', pair.start) ?? 0, server.when('connected', pair.start) ?? 0),
+    retransmissions: retransmissions(client) + retransmissions(server),
+  };
+}
+
+const big = {
+  name: 'certificates of 4 KB on both sides',
+  client: { credentials: certificateCredentials('client', 'ec-secp256r1', 4096) },
+  server: { credentials: certificateCredentials('server', 'ec-secp256r1', 4096) },
+};
+
+describe('a handshake on a serial line that the engines know the rate of', () => {
+  for (const baudRate of [1200, 9600, 115_200, 921_600]) {
+    for (const { name, client, server } of [...credentialKinds, big]) {
+      it(`${baudRate} baud, ${name}: within 10 % of the time of its bytes, nothing sent twice`, (test) => {
+        const pair = pairOnLine(baudRate, { client, server });
+        const { bytes, ms, retransmissions: again } = handshake(pair);
+        const bound = wireTimeMs(bytes, baudRate);
+        test.diagnostic(
+          `${bytes} bytes, ${bound.toFixed(0)} ms on the wire, connected after ${ms.toFixed(0)} ms`,
+        );
+        assert.equal(again, 0);
+        assert.ok(ms <= 1.1 * bound, `${ms} ms, bytes ${bound} ms`);
+      });
+    }
+  }
+
+  it('a datagram that was lost at 9,600 baud is sent again, and the handshake completes', () => {
+    const pair = pairOnLine(9600, { client: big.client, server: big.server });
+    pair.connect();
+    const { line } = pair;
+    assert.ok(line !== undefined);
+    // The first fragment of the server's certificate does not arrive.
+    pair.run(60_000, () => line.written.filter(({ from }) => from === 'b').length > 1);
+    line.unplug();
+    line.line.plug();
+    pair.run(600_000, () => pair.bothConnected);
+    assert.ok(pair.bothConnected);
+    assert.ok(retransmissions(pair.client) + retransmissions(pair.server) > 0);
+  });
+});
+
+describe('a handshake on a slow line that the engines do not know the rate of', () => {
+  it('sends what is still on its way again: why the rate is told', () => {
+    const { retransmissions: again } = handshake(pairOnLine(9600, big, false));
+    assert.ok(again > 0);
+  });
+});
