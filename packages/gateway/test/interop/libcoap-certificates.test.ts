@@ -1,6 +1,7 @@
 /** libcoap's coap-client and coap-server with certificates (both builds) and raw public keys (GnuTLS build only). */
 import assert from 'node:assert/strict';
 import { describe, type TestContext } from 'node:test';
+import type { TraceEvent } from 'coapsule';
 import { endEntity, rawKey, trustAnchor } from './certificates.ts';
 import {
   mutualClient,
@@ -44,9 +45,14 @@ for (const build of ['openssl', 'gnutls'] as const) {
           `coap-server-${build}`,
           ...['-c', server.certificate, '-j', server.key, '-C', trustAnchor()],
         );
-        const response = await ownClient(t, mutualClient(key)).get(uri);
+        const sent = new Set<string>();
+        const trace = (event: TraceEvent): void => {
+          if (event.kind === 'handshake-trace' && event.direction === 'sent') sent.add(event.name);
+        };
+        const response = await ownClient(t, { ...mutualClient(key), trace }).get(uri);
         assert.match(response.text(), /\d\d:\d\d:\d\d/);
         assert.equal(securityOf(response.peer).authentication.kind, 'x509');
+        assert.ok(sent.has('CertificateVerify'), 'libcoap asked for our certificate');
       });
     }
   });
