@@ -122,7 +122,8 @@ suite('messages in pieces', () => {
     assert.ok(layer.connected && layer.layer.usage.keptBytes === 0);
   });
 
-  test('D3: one message of the future from each of 20,000 spoofed addresses is not kept', () => {
+  const strangers = long ? 100_000 : 20_000;
+  test(`D3: one message of the future from each of ${strangers} spoofed addresses is not kept`, () => {
     const server = new LonelyLayer('server');
     const client = new ScriptedClient();
     const record = client.messageRecord({
@@ -130,8 +131,11 @@ suite('messages in pieces', () => {
       messageSeq: 5,
       body: new Uint8Array(99),
     });
-    for (let i = 0; i < 20_000; i++) {
-      assert.deepEqual(server.give(record, ipAddress(`198.51.${i >> 8}.${i & 255}`, 1 + i)), []);
+    for (let i = 0; i < strangers; i++) {
+      assert.deepEqual(
+        server.give(record, ipAddress(`198.51.${(i >> 8) & 255}.${i & 255}`, 1 + (i >> 1))),
+        [],
+      );
     }
     assert.deepEqual(server.layer.usage, { associations: 0, handshakes: 0, keptBytes: 0 });
   });

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { test } from 'node:test';
 
@@ -56,6 +56,13 @@ test('every file that the road of one datagram names exists, and its name means 
   for (const path of named) {
     assert.equal(files.filter((file) => file.endsWith(`/${path}`)).length, 1, path);
   }
+});
+
+test('every file that docs/dtls.md names exists', () => {
+  const text = readFileSync(join(root, 'docs/dtls.md'), 'utf8');
+  const named = [...text.matchAll(/`((?:\.\.\/)?[\w/-]+(?:\.ts|\/))`/g)].map(([, path = '']) => path);
+  assert.ok(named.length > 15);
+  for (const path of named) assert.ok(existsSync(join(library, 'src/core/dtls', path)), path);
 });
 
 test('every row of docs/past-bugs.md names a test that exists', () => {

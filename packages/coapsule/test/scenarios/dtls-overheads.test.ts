@@ -3,13 +3,15 @@
  * it. The numbers people quote ("360 bytes for PSK, 2 to 4 KB with certificates, 29 bytes a message") are beside ours.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
 import type { EndpointCredentials } from '../../src/core/dtls/credentials.ts';
 import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
 import { nodeSigningKey } from '../../src/crypto/node-signature.ts';
 import { issue } from '../x509/certificate-factory.ts';
-import { rawPublicKeyCredentials } from './dtls-credentials.ts';
+import { credentialKinds, rawPublicKeyCredentials } from './dtls-credentials.ts';
 import { DtlsPair } from './dtls-pair.ts';
 
 const authority = issue({ subject: 'CN=Test CA', ca: true });
@@ -59,6 +61,18 @@ describe('a handshake, in bytes of UDP payload both ways with both hellos and th
     );
     assert.ok(raw >= 1000 && raw <= 2000, `${raw} bytes`);
     assert.ok(chains > raw && chains <= 4000, `${chains} bytes`);
+  });
+
+  it('takes as many as docs/dtls.md says, in as many datagrams', () => {
+    const document = readFileSync(join(import.meta.dirname, '../../../../docs/dtls.md'), 'utf8');
+    for (const { name, client, server } of credentialKinds) {
+      const [, datagrams, bytes = ''] =
+        new RegExp(`^\\| ${name} \\| (\\d+) \\| ([\\d,]+) \\|$`, 'm').exec(document) ?? [];
+      const [measured, pair] = handshake(client, server);
+      assert.equal(pair.network.sent.length, Number(datagrams), name);
+      // Signatures and the certificates of a run differ by a few bytes in length.
+      assert.ok(Math.abs(measured - Number(bytes.replace(',', ''))) <= 16, `${name}: ${measured} bytes`);
+    }
   });
 });
 
