@@ -73,6 +73,12 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Gives up after so many milliseconds, handshake included; by default after MAX_TRANSMIT_WAIT (93 s). */
   readonly timeoutMs?: number;
+  /**
+   * What to do while the server wants to be left alone, because it answered 5.03, or 4.29 to such a request, and its
+   * Max-Age is not over: fail at once with `ERR_RETRY_LATER` (default), wait until it is and send then, or send all
+   * the same, for a person who wants to know (RFC 7252 §5.9.3.4, RFC 8516).
+   */
+  readonly whenBusy?: 'fail' | 'wait' | 'send';
 }
 
 /** The names of `RequestOptions`. */
@@ -86,4 +92,5 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   options: true,
   signal: true,
   timeoutMs: true,
+  whenBusy: true,
 };

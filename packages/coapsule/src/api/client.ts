@@ -381,6 +381,10 @@ function outgoingRequest(
   endpoint: ClientEndpoint,
   options: RequestOptions,
 ): OutgoingRequest {
+  const { whenBusy } = options;
+  if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
+    throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);
+  }
   const set = uriOptions(uri, endpoint.server.address);
   if (options.contentFormat !== undefined) {
     set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
@@ -395,5 +399,6 @@ function outgoingRequest(
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    ...(whenBusy === undefined ? {} : { whenBusy }),
   };
 }

@@ -28,6 +28,8 @@ export type ErrorCode =
   | 'ERR_NETWORK'
   /** Too many requests are under way. */
   | 'ERR_BUSY'
+  /** The server asked for time (5.03, 4.29) that is not over: the request was not sent; `retryAfterMs` says how long. */
+  | 'ERR_RETRY_LATER'
   /** A block-wise transfer could not be completed (RFC 7959). */
   | 'ERR_BLOCKWISE'
   /** The response breaks a rule of CoAP. */
@@ -45,16 +47,23 @@ export class CoapsuleError extends Error {
   readonly nextStep: string;
   /** What the handshake failed with, on `ERR_HANDSHAKE` and `ERR_CREDENTIALS`. */
   readonly handshake: HandshakeFailure | undefined;
+  /** On `ERR_RETRY_LATER`: when the server may be asked again, in milliseconds from the failure on. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
     nextStep: string,
-    details: { readonly cause?: unknown; readonly handshake?: HandshakeFailure } = {},
+    details: {
+      readonly cause?: unknown;
+      readonly handshake?: HandshakeFailure;
+      readonly retryAfterMs?: number;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.nextStep = nextStep;
     this.handshake = details.handshake;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }

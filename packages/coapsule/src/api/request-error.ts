@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Code, codeName, codeText } from '../core/coap/code.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
@@ -24,7 +25,24 @@ export function requestError(error: RequestError, server: RemoteServer): Coapsul
         `the DTLS association with ${place(server)} ended before the response came (${error.reason})`,
         'send the request again: it makes a new handshake',
       );
+    case 'back-off':
+      return backOffError(error, server);
   }
+}
+
+function backOffError(
+  { code, retryAfterMs }: Extract<RequestError, { kind: 'back-off' }>,
+  server: RemoteServer,
+): CoapsuleError {
+  const answer = `${codeText(code)} ${codeName(code)}`;
+  const seconds = Math.ceil(retryAfterMs / 1000);
+  const what = code === Code.TooManyRequests ? 'such requests' : 'requests';
+  return new CoapsuleError(
+    'ERR_RETRY_LATER',
+    `${place(server)} answered ${answer} and wants no ${what} for another ${seconds} s: nothing was sent`,
+    "send it again after `retryAfterMs`, or let it wait with `whenBusy: 'wait'`",
+    { retryAfterMs },
+  );
 }
 
 /** The error for an ICMP "port unreachable". */

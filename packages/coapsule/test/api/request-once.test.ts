@@ -214,6 +214,6 @@ test('a request that cannot be remembered is answered 5.03 and not carried out',
   assert.deepEqual([refused.codeText, refused.maxAgeSeconds, executed], ['5.03', 30, 0]);
   assert.match(String(first.errors[0]), /no space left/);
   store.isFull = false;
-  assert.ok((await client.post(uri, { payload: '1' })).ok);
+  assert.ok((await client.post(uri, { payload: '1', whenBusy: 'send' })).ok);
   assert.equal(executed, 1);
 });

@@ -137,10 +137,10 @@ export function renewAssociation(
 export function moveRequests(layers: EndpointLayers, association: AssociationId, peer: Peer): void {
   const successor = layers.renewals.get(association);
   if (successor === undefined) return;
-  for (const { request, exchange, content } of layers.requests.boundTo(peer.key)) {
+  for (const { request, exchange, serverName, content } of layers.requests.boundTo(peer.key)) {
     if (!idempotent.includes(content.code)) continue;
     layers.requests.end(exchange);
-    layers.requests.wait({ request, association: successor, content });
+    layers.requests.wait({ request, association: successor, serverName, content });
   }
 }
 

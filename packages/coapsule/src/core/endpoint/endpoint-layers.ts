@@ -10,6 +10,7 @@ import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayer } from '../message-layer/message-layer.ts';
 import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { BackOff } from './back-off.ts';
 import type { EndpointConfig } from './endpoint-config.ts';
 import type { EndpointOutput, RequestError, RequestId } from './outputs.ts';
 import type { PeerTable } from './peer.ts';
@@ -26,6 +27,8 @@ export interface EndpointLayers {
   readonly requests: RequestTable;
   readonly outputs: OutputQueue<EndpointOutput>;
   readonly counters: EndpointCounters;
+  /** Servers that asked for time. */
+  readonly backOff: BackOff;
   /** Associations whose keys are nearly used up, and the handshakes that are to replace them. */
   readonly renewals: Map<AssociationId, AssociationId>;
 }
@@ -40,6 +43,8 @@ export interface EndpointCounters {
   unmatchedResponses: number;
   /** Requests answered 5.03 because stored answers fill their bounds. */
   overloaded: number;
+  /** Requests that failed or waited because the server had asked for time (5.03, 4.29). */
+  backedOff: number;
   /** Messages that had no association or peer to go to. */
   unsendable: number;
   /** Records kept back because the peer's new address was not proved (RFC 9146 §9). */

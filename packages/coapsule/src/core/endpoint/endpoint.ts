@@ -37,6 +37,7 @@ import {
   type SuspendedState,
   suspendAssociations,
 } from './association-handover.ts';
+import { BackOff } from './back-off.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
 import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
@@ -125,10 +126,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         ignoredFromGroups: 0,
         unmatchedResponses: 0,
         overloaded: 0,
+        backedOff: 0,
         unsendable: 0,
         keptBack: 0,
         droppedByDtls: {},
       },
+      backOff: new BackOff(),
       renewals: new Map(),
     };
   }
@@ -164,8 +167,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   nextTimeout(): Instant | undefined {
-    const { dtls, messages, exchanges } = this.#layers;
-    return earliest(dtls?.nextTimeout(), earliest(messages.nextTimeout(), exchanges.nextTimeout()));
+    const { dtls, messages, exchanges, backOff } = this.#layers;
+    return [messages.nextTimeout(), exchanges.nextTimeout(), backOff.nextTimeout()].reduce(
+      earliest,
+      dtls?.nextTimeout(),
+    );
   }
 
   /** Sends a request; its outputs carry the returned name. `serverName` goes into the handshake (RFC 6066 §3). */
@@ -196,10 +202,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
 
   /** Gives up a request, or ends an observation with the server's knowledge (RFC 7641 §3.6). */
   cancel(request: RequestId, now: Instant): void {
-    const { requests, messages, exchanges } = this.#layers;
+    const { requests, messages, exchanges, backOff } = this.#layers;
     const ping = requests.pingTransmission(request);
     const exchange = requests.exchangeOf(request);
-    if (requests.stopWaiting(request)) return;
+    if (requests.stopWaiting(request) || backOff.release(request)) return;
     if (ping !== undefined) {
       messages.stop(ping);
       requests.endPing(request);

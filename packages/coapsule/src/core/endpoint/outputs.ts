@@ -9,6 +9,7 @@ import type { OptionReader } from '../coap/option-set.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
+import type { BackOffCode } from './back-off.ts';
 import type { Peer } from './peer.ts';
 import type { TraceEvent } from './trace-event.ts';
 
@@ -31,6 +32,8 @@ export interface OutgoingRequest {
   readonly expectResponse?: boolean;
   /** Gives up when no response came by then; counted from the moment the request can be sent. */
   readonly timeoutMs?: number;
+  /** While the server wants to be left alone: fail at once (default), wait until it is over, or send all the same. */
+  readonly whenBusy?: 'fail' | 'wait' | 'send';
 }
 
 /** A request for all members of a group (RFC 7252 §8); it is sent NON. */
@@ -67,7 +70,9 @@ export interface IncomingRequest {
 export type RequestError =
   | { readonly kind: 'exchange'; readonly failure: ExchangeError; readonly detail?: string }
   | { readonly kind: 'handshake'; readonly failure: HandshakeFailure }
-  | { readonly kind: 'association-closed'; readonly reason: string };
+  | { readonly kind: 'association-closed'; readonly reason: string }
+  /** Not sent: the server answered 5.03 or 4.29 before, and its Max-Age is not over. */
+  | { readonly kind: 'back-off'; readonly code: BackOffCode; readonly retryAfterMs: number };
 
 export type EndpointOutput =
   | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }

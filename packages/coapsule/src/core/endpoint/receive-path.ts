@@ -37,10 +37,11 @@ import {
   renewAssociation,
   stopProbe,
 } from './association-care.ts';
+import { asksToBackOff } from './back-off.ts';
 import { type EndpointLayers, failPing, traceDiscarded } from './endpoint-layers.ts';
 import type { RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
-import { failWaiting, sendWaiting } from './send-path.ts';
+import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
 import type { DtlsTraceEvent } from './trace-event.ts';
 
 /** Step 1: one datagram from the network. `datagram` may be decrypted in place. `group` is where it was sent to, if to a group. */
@@ -229,6 +230,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     return;
   }
   traceReceived(layers, peer, bytes);
+  if (asksToBackOff(message.code)) noteBackOff(layers, peer, message, now);
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
@@ -249,6 +251,18 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
       return;
     }
   }
+}
+
+/**
+ * A server asks for time. It is noted before the message layer takes the message, because an acknowledgement lets the
+ * next message of the queue go at once.
+ */
+function noteBackOff(layers: EndpointLayers, peer: Peer, message: MessageView, now: Instant): void {
+  const exchange = layers.exchanges.exchangeOf(peer.key, message.token);
+  const bound = exchange === undefined ? undefined : layers.requests.requestOf(exchange);
+  if (bound === undefined || !asksToBackOff(message.code)) return;
+  layers.backOff.note(peer.address, bound.content, { code: message.code, options: message.options }, now);
+  holdQueued(layers, peer, now);
 }
 
 /** Step 4 for a response: only the token and the peer say whose it is (RFC 7252 §5.3.2). */

@@ -27,6 +27,7 @@ export type ProbePurpose = 'address' | 'keep-alive' | 'freshness';
 export interface WaitingRequest {
   readonly request: RequestId;
   readonly association: AssociationId;
+  readonly serverName: string | undefined;
   /** Absent for a ping. */
   readonly content: OutgoingRequest | undefined;
 }
@@ -34,7 +35,10 @@ export interface WaitingRequest {
 /** A request of ours with its exchange. */
 interface BoundRequest {
   readonly request: RequestId;
+  readonly exchange: ExchangeId;
   readonly peer: Peer;
+  /** What it goes by in a handshake, should there be another. */
+  readonly serverName: string | undefined;
   readonly content: OutgoingRequest;
 }
 
@@ -108,18 +112,14 @@ export class RequestTable {
     return true;
   }
 
-  bind(request: RequestId, exchange: ExchangeId, peer: Peer, content: OutgoingRequest): void {
-    this.#exchanges.set(request, exchange);
-    this.#requests.set(exchange, { request, peer, content });
+  bind(bound: BoundRequest): void {
+    this.#exchanges.set(bound.request, bound.exchange);
+    this.#requests.set(bound.exchange, bound);
   }
 
   /** Requests under way with a peer, the oldest first. */
-  boundTo(peer: PeerKey): { request: RequestId; exchange: ExchangeId; content: OutgoingRequest }[] {
-    const found: { request: RequestId; exchange: ExchangeId; content: OutgoingRequest }[] = [];
-    for (const [exchange, { request, peer: other, content }] of this.#requests) {
-      if (other.key === peer) found.push({ request, exchange, content });
-    }
-    return found;
+  boundTo(peer: PeerKey): BoundRequest[] {
+    return [...this.#requests.values()].filter((bound) => bound.peer.key === peer);
   }
 
   exchangeOf(request: RequestId): ExchangeId | undefined {
@@ -127,7 +127,7 @@ export class RequestTable {
   }
 
   /** Whose exchange it is, and with whom. */
-  requestOf(exchange: ExchangeId): { readonly request: RequestId; readonly peer: Peer } | undefined {
+  requestOf(exchange: ExchangeId): BoundRequest | undefined {
     return this.#requests.get(exchange);
   }
 

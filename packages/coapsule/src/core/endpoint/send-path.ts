@@ -1,6 +1,7 @@
 /**
  * The road of a request or a response from the application to the network, from top to bottom.
  *
+ *   0 request → now, or when the server wants to hear of it again    (RFC 7252 §5.9.3.4, RFC 8516)
  *   1 request → association, after a handshake where one is needed   (RFC 7252 §9.1)
  *   2 → Exchange: token, blocks, Observe                             (RFC 7252 §5, 7641, 7959)
  *   3 → Message: type, Message ID, retransmission                    (RFC 7252 §4)
@@ -11,18 +12,16 @@
  */
 
 import type { AssociationId } from '../dtls/dtls-layer.ts';
-import type { Instant } from '../foundation/instant.ts';
+import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
-import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import type { HeldRequest } from './back-off.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 
-/**
- * Step 1: a request, or a ping when `content` is absent, to `address`. On a secured endpoint it waits for
- * the handshake, which the first one starts; there is no way from here to an unsecured message.
- */
+/** Step 0: a request, or a ping when `content` is absent, to `address`. */
 export function sendRequest(
   layers: EndpointLayers,
   address: PeerAddress,
@@ -30,20 +29,85 @@ export function sendRequest(
   content: OutgoingRequest | undefined,
   now: Instant,
 ): RequestId {
+  // What cannot be encoded must throw while the caller is still there.
+  if (content !== undefined) checkRequest({ ...content, secure: layers.dtls !== undefined });
   const request = layers.requests.newRequest();
+  if (content === undefined || !isHeldBack(layers, { request, address, serverName, content }, now)) {
+    reach(layers, address, serverName, request, content, now);
+  }
+  return request;
+}
+
+/** Step 0, later: requests whose server may be asked again. */
+export function sendHeld(layers: EndpointLayers, now: Instant): void {
+  for (let held = layers.backOff.expire(now); held !== undefined; held = layers.backOff.expire(now)) {
+    if (isHeldBack(layers, held, now)) continue;
+    reach(layers, held.address, held.serverName, held.request, held.content, now);
+  }
+}
+
+/** Step 0, when a server asks for time: what waits for its turn in the message layer is not sent either. */
+export function holdQueued(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  for (const { request, exchange, serverName, content } of layers.requests.boundTo(peer.key)) {
+    // An observation ends by a message of its own; there is at most one registration for each resource.
+    if (content.observe === true || content.whenBusy === 'send') continue;
+    const transmissions = layers.requests.transmissionsOf(exchange);
+    const isUnsent = transmissions.length === 1 && transmissions.every((id) => layers.messages.isWaiting(id));
+    if (!isUnsent || layers.backOff.heldUntil(peer.address, content, now) === undefined) continue;
+    for (const id of transmissions) layers.messages.stop(id);
+    layers.requests.end(exchange);
+    layers.exchanges.cancel(exchange, now);
+    isHeldBack(layers, { request, address: peer.address, serverName, content }, now);
+  }
+}
+
+/** Whether the server does not want this request yet: then it fails or waits. */
+function isHeldBack(layers: EndpointLayers, held: HeldRequest, now: Instant): boolean {
+  const { request, content } = held;
+  if (content.whenBusy === 'send') return false;
+  const found = layers.backOff.heldUntil(held.address, content, now);
+  if (found === undefined) return false;
+  layers.counters.backedOff++;
+  const retryAfterMs = elapsedMs(now, found.until);
+  // Who gives up before the time has come learns it now.
+  const mayWait = content.whenBusy === 'wait' && retryAfterMs < (content.timeoutMs ?? Infinity);
+  if (mayWait && layers.backOff.hold(held, found.until)) return true;
+  const error: RequestError = { kind: 'back-off', code: found.code, retryAfterMs };
+  layers.outputs.push({ kind: 'request-failed', request, error });
+  return true;
+}
+
+/**
+ * Step 1: on a secured endpoint a request waits for the handshake, which the first one starts; there is no way from
+ * here to an unsecured message.
+ */
+function reach(
+  layers: EndpointLayers,
+  address: PeerAddress,
+  serverName: string | undefined,
+  request: RequestId,
+  content: OutgoingRequest | undefined,
+  now: Instant,
+): void {
   const { dtls } = layers;
   if (dtls === undefined) {
-    startExchange(layers, layers.peers.atAddress(address), request, content, now);
-    return request;
+    startExchange(layers, layers.peers.atAddress(address), serverName, request, content, now);
+    return;
   }
   const association =
     dtls.associationAt(address) ?? dtls.connect(address, serverName === undefined ? {} : { serverName }, now);
   if (dtls.association(association)?.established) {
-    startExchange(layers, layers.peers.ofAssociation(association, address), request, content, now);
+    startExchange(
+      layers,
+      layers.peers.ofAssociation(association, address),
+      serverName,
+      request,
+      content,
+      now,
+    );
   } else {
-    layers.requests.wait({ request, association, content });
+    layers.requests.wait({ request, association, serverName, content });
   }
-  return request;
 }
 
 /** Steps 1 and 2 of a request to a group: there is no association, and no security (RFC 7252 §8.1). */
@@ -64,8 +128,8 @@ export function sendWaiting(layers: EndpointLayers, association: AssociationId, 
   const address = layers.dtls?.association(association)?.address;
   if (address === undefined) return;
   const peer = layers.peers.ofAssociation(association, address);
-  for (const { request, content } of layers.requests.takeWaiting(association)) {
-    startExchange(layers, peer, request, content, now);
+  for (const { request, serverName, content } of layers.requests.takeWaiting(association)) {
+    startExchange(layers, peer, serverName, request, content, now);
   }
 }
 
@@ -80,6 +144,7 @@ export function failWaiting(layers: EndpointLayers, association: AssociationId, 
 function startExchange(
   layers: EndpointLayers,
   peer: Peer,
+  serverName: string | undefined,
   request: RequestId,
   content: OutgoingRequest | undefined,
   now: Instant,
@@ -90,7 +155,7 @@ function startExchange(
   }
   const secure = peer.association !== undefined;
   const exchange = layers.exchanges.request(peer.key, { ...content, secure }, now);
-  layers.requests.bind(request, exchange, peer, content);
+  layers.requests.bind({ request, exchange, peer, serverName, content });
 }
 
 /** Step 3: what the request/response layer wants sent. */

@@ -8,12 +8,14 @@ import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { type EndpointLayers, failPing } from './endpoint-layers.ts';
+import { sendHeld } from './send-path.ts';
 
 /** Runs what is due in each layer, bottom up, so that a time-out below is known above in the same step. */
 export function runDueTimers(layers: EndpointLayers, now: Instant): void {
   layers.dtls?.handleTimeout(now);
   layers.messages.handleTimeout(now);
   layers.exchanges.handleTimeout(now);
+  sendHeld(layers, now);
 }
 
 /** A Confirmable message was sent MAX_RETRANSMIT + 1 times and never acknowledged (RFC 7252 §4.2). */

@@ -270,6 +270,11 @@ export class MessageLayer {
     this.#transmissions.forgetPeer(peer);
   }
 
+  /** Whether a message of ours waits for its turn (§4.7) and was never sent. */
+  isWaiting(transmission: TransmissionId): boolean {
+    return this.#transmissions.isUnsent(transmission);
+  }
+
   /** Whether a message of ours is on its way under this Message ID. */
   isSentAs(transmission: TransmissionId, messageId: number): boolean {
     return this.#transmissions.isSentAs(transmission, messageId);

@@ -231,6 +231,10 @@ export class TransmissionTable {
     return undefined;
   }
 
+  isUnsent(id: TransmissionId): boolean {
+    return this.#transmissions.get(id)?.state === 'waiting';
+  }
+
   isSentAs(id: TransmissionId, messageId: number): boolean {
     const transmission = this.#transmissions.get(id);
     return transmission?.state === 'sent' && transmission.messageId === messageId;

@@ -45,6 +45,7 @@ export type {
   ServerResponse,
 } from './exchange.ts';
 export type { RequestResponseOutput } from './outputs.ts';
+export { checkRequest } from './request-message.ts';
 export type { BodyRequest, RequestResponseConfig } from './request-response-config.ts';
 
 /** One observation in progress. */
@@ -137,6 +138,11 @@ export class RequestResponseLayer {
     return (
       this.#groups.receiveResponse(peer, message, now) ?? this.#client.receiveResponse(peer, message, now)
     );
+  }
+
+  /** The Exchange of ours with this token. */
+  exchangeOf(peer: PeerKey, token: Uint8Array): ExchangeId | undefined {
+    return this.#client.table.match(peer, token)?.id;
   }
 
   /** The request message got an empty or piggybacked ACK. Unknown ids are ignored, here and below. */

@@ -399,7 +399,7 @@ export class ServerRole {
   }
 }
 
-const overloadedMaxAgeSeconds = 5;
+const overloadedMaxAgeSeconds = 30;
 
 function decodeBlockOf(options: OptionReader, number: number): BlockOption | 'illegal' | undefined {
   const value = options.first(number);
