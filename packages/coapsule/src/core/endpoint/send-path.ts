@@ -119,7 +119,9 @@ export function sendGroupRequest(
 ): RequestId {
   const request = layers.requests.newRequest();
   const exchange = layers.exchanges.groupRequest(group.key, content, now);
-  layers.requests.bind(request, exchange, layers.peers.atAddress(group), { ...content, type: 'NON' });
+  const peer = layers.peers.atAddress(group);
+  const bound = { request, exchange, peer, serverName: undefined };
+  layers.requests.bind({ ...bound, content: { ...content, type: 'NON' } });
   return request;
 }
 
