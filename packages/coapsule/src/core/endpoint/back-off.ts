@@ -13,10 +13,7 @@ import type { OptionReader } from '../coap/option-set.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import type { OutgoingRequest, RequestId } from './outputs.ts';
-
-/** What a server answered when it asked for time. */
-export type BackOffCode = typeof Code.ServiceUnavailable | typeof Code.TooManyRequests;
+import type { BackOffCode, OutgoingRequest, RequestId } from './outputs.ts';
 
 /** A request that its caller lets wait. */
 export interface HeldRequest {

@@ -9,7 +9,6 @@ import type { OptionReader } from '../coap/option-set.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
-import type { BackOffCode } from './back-off.ts';
 import type { Peer } from './peer.ts';
 import type { TraceEvent } from './trace-event.ts';
 
@@ -65,6 +64,9 @@ export interface IncomingRequest {
   /** The multicast address it was sent to (RFC 7252 §8). */
   readonly group?: PeerAddress;
 }
+
+/** What a server answers that asks for time. */
+export type BackOffCode = typeof Code.ServiceUnavailable | typeof Code.TooManyRequests;
 
 /** Why a request has no response. */
 export type RequestError =
