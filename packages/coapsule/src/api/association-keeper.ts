@@ -8,6 +8,7 @@
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import type { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { EndpointOutput } from '../core/endpoint/outputs.ts';
+import { InvariantError } from '../core/foundation/errors.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type {
   AssociationStore,
@@ -221,6 +222,7 @@ function isToBeRemembered({ method }: Request): boolean {
 }
 
 function remembered({ messageId, token, confirmable }: Request): RequestToRemember {
+  if (messageId === undefined) throw new InvariantError('a request of an association without Message ID');
   return { messageId, token, lifetimeMs: confirmable ? exchangeLifetimeMs : nonLifetimeMs };
 }
 

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'ERR_ABORTED'
   /** The client was closed. */
   | 'ERR_CLOSED'
+  /** The connection over TCP, TLS or WebSocket ended before the response came, or the server wants none for now. */
+  | 'ERR_CONNECTION'
   /** The DTLS association ended before the response came. */
   | 'ERR_ASSOCIATION_CLOSED'
   /** No association could be made. */

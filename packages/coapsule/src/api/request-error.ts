@@ -5,10 +5,11 @@
  */
 
 import { Code, codeName, codeText } from '../core/coap/code.ts';
+import type { ConnectionEnd, ConnectionEndCause } from '../core/connection/connection-output.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
-import { CoapsuleError } from './errors.ts';
+import { CoapsuleError, type ErrorCode } from './errors.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { RemoteServer } from './remote-server.ts';
 
@@ -27,8 +28,37 @@ export function requestError(error: RequestError, server: RemoteServer): Coapsul
       );
     case 'back-off':
       return backOffError(error, server);
+    case 'connection-ended':
+      return connectionError(error.end, server);
   }
 }
+
+/** The error for a request whose connection ended, or never was. */
+function connectionError({ cause, detail }: ConnectionEnd, server: RemoteServer): CoapsuleError {
+  const [code, nextStep] = connectionAdvice[cause];
+  return new CoapsuleError(code, `the connection to ${place(server)} ended: ${detail}`, nextStep);
+}
+
+const again = 'send the request again: it makes a new connection';
+const notCoap = 'check that the port is one of CoAP over this transport, and ask the maker of the server';
+
+const connectionAdvice: Readonly<Record<ConnectionEndCause, readonly [ErrorCode, string]>> = {
+  'not-opened': ['ERR_NETWORK', 'check host and port, and that the server listens on this transport'],
+  'not-secured': ['ERR_HANDSHAKE', 'check credentials, trust anchors and the name of the server'],
+  closed: ['ERR_CONNECTION', again],
+  'transport-failed': ['ERR_CONNECTION', again],
+  stalled: ['ERR_CONNECTION', again],
+  aborted: ['ERR_CONNECTION', 'the server gave the reason; when it is not clear, look at its log'],
+  released: ['ERR_CONNECTION', 'the server released the connection: try again later'],
+  'format-error': ['ERR_CONNECTION', notCoap],
+  'missing-csm': ['ERR_CONNECTION', `RFC 8323 §3.3 wants a CSM first: ${notCoap}`],
+  'bad-csm': ['ERR_CONNECTION', notCoap],
+  'bad-signaling': ['ERR_CONNECTION', notCoap],
+  'message-timeout': ['ERR_CONNECTION', again],
+  'pong-timeout': ['ERR_TIMEOUT', again],
+  'no-room': ['ERR_BUSY', 'wait for other connections to end'],
+  'shut-down': ['ERR_CLOSED', 'make a new Client'],
+};
 
 function backOffError(
   { code, retryAfterMs }: Extract<RequestError, { kind: 'back-off' }>,
@@ -117,6 +147,12 @@ function exchangeError(
         'ERR_ABORTED',
         'the request was cancelled',
         'nothing: the caller asked for it',
+      );
+    case 'message-too-large':
+      return new CoapsuleError(
+        'ERR_BLOCKWISE',
+        `the request to ${place(server)} is larger than it takes${more}`,
+        'use fewer or shorter options, or a shorter token',
       );
     case 'blockwise':
       return new CoapsuleError(

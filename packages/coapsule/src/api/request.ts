@@ -32,8 +32,9 @@ export class Request {
   readonly options: OptionReader;
   readonly payload: Uint8Array;
   readonly token: Uint8Array;
-  /** Of the message that completed the request. */
-  readonly messageId: number;
+  /** Of the message that completed the request; `undefined` over TCP, TLS and WebSocket, which have none. */
+  readonly messageId: number | undefined;
+  /** Whether the message is acknowledged; true over TCP, TLS and WebSocket, where the transport does it. */
   readonly confirmable: boolean;
   readonly scheme: 'coap' | 'coaps';
   /** Who asks; `security` says how it is known. */

@@ -35,7 +35,7 @@ const server = new Server({ onError: (error) => errors.push(error) })
       method: request.method,
       path: request.path,
       identity: security.kind === 'dtls' ? security.identity : undefined,
-      messageId: request.messageId,
+      messageId: request.messageId ?? -1,
     });
     return next();
   })

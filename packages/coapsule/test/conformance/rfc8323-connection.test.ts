@@ -294,7 +294,7 @@ suite('RFC 8323 §5.4: Ping and Pong', () => {
     );
     assert.equal(connection.sent.length, 0);
     assert.deepEqual(connection.outputs, [{ kind: 'custody-asked', token: bytes('07') }]);
-    connection.machine.pong(bytes('07'));
+    connection.machine.pong(bytes('07'), true);
     const [pong] = connection.drain().sent;
     assert.equal(pong?.code, Pong);
     assert.equal(toHex(pong?.token ?? noBytes), '07');

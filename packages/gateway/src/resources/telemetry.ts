@@ -182,7 +182,10 @@ function refusal(
 }
 
 /** What recognises this request when it comes again, also after a restart. */
-function fingerprintOf(request: Request): RequestFingerprint {
+/** What tells a repeated request; over a reliable transport none is repeated, and there is no Message ID. */
+function fingerprintOf(request: Request): RequestFingerprint | undefined {
+  const { messageId } = request;
+  if (messageId === undefined) return undefined;
   const { security, address } = request.peer;
   const hash = createHash('sha256');
   hash.update(Uint8Array.of(request.code));
@@ -196,7 +199,7 @@ function fingerprintOf(request: Request): RequestFingerprint {
   return {
     // RFC 7252 §9.1.1: an association is an endpoint of its own, with Message IDs of its own.
     peer: security.kind === 'dtls' ? `dtls ${security.association}` : `udp ${address.key}`,
-    messageId: request.messageId,
+    messageId,
     token: request.token,
     digest: hash.digest(),
     lifetimeMs: request.confirmable ? exchangeLifetimeMs : nonLifetimeMs,

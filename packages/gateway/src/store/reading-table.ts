@@ -79,14 +79,21 @@ export class ReadingTable {
     this.#statements = prepare(database);
   }
 
-  /** Store a reading unless its request was stored already; call inside a transaction. */
-  record(reading: Reading, request: RequestFingerprint, terms: RecordTerms = {}): RecordOutcome {
+  /**
+   * Store a reading unless its request was stored already; call inside a transaction.
+   *
+   * @param request Undefined for one that cannot come twice, as over a reliable transport.
+   */
+  record(reading: Reading, request: RequestFingerprint | undefined, terms: RecordTerms = {}): RecordOutcome {
     const { answerOf, hasPath, insertAnswer } = this.#statements;
     const now = reading.receivedAtMs;
-    const key = [request.peer, request.messageId, request.token, request.digest] as const;
-    // A record from the future means that the wall clock was set back: trusted no longer than its lifetime.
-    const answer = answerOf.get(...key, now, now + request.lifetimeMs) as { code: number } | undefined;
-    if (answer !== undefined) return { first: answer.code === created, repeat: true };
+    if (request !== undefined) {
+      // A record from the future means that the wall clock was set back: trusted no longer than its lifetime.
+      const answer = answerOf.get(...keyOf(request), now, now + request.lifetimeMs) as
+        | { code: number }
+        | undefined;
+      if (answer !== undefined) return { first: answer.code === created, repeat: true };
+    }
     const first = hasPath.get(reading.path) === undefined;
     const { storeWhen, quota } = terms;
     if (storeWhen !== undefined && !(first ? storeWhen.missing : storeWhen.exists)) {
@@ -94,7 +101,9 @@ export class ReadingTable {
     }
     const exceeded = this.#storeWithin(reading, terms.keepNewest, quota);
     if (exceeded !== undefined) return { refused: exceeded };
-    insertAnswer.run(...key, first ? created : changed, now, now + request.lifetimeMs);
+    if (request !== undefined) {
+      insertAnswer.run(...keyOf(request), first ? created : changed, now, now + request.lifetimeMs);
+    }
     return { first, repeat: false };
   }
 
@@ -194,6 +203,10 @@ interface ReadingRow {
   identity: string | null;
   peer_address: string;
   received_at_ms: number;
+}
+
+function keyOf({ peer, messageId, token, digest }: RequestFingerprint) {
+  return [peer, messageId, token, digest] as const;
 }
 
 function prepare(database: DatabaseSync) {

@@ -22,7 +22,7 @@ export interface AssociationTask {
 export interface RecordTask {
   readonly kind: 'reading';
   readonly reading: Reading;
-  readonly request: RequestFingerprint;
+  readonly request: RequestFingerprint | undefined;
   readonly terms: RecordTerms;
 }
 

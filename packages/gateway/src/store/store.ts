@@ -106,7 +106,11 @@ export class Store implements AsyncDisposable {
    * Fulfils after the commit. A request that was stored before gives the outcome of then, with `repeat`, whatever
    * the terms are; one that they do not allow is not stored.
    */
-  record(reading: Reading, request: RequestFingerprint, terms: RecordTerms = {}): Promise<RecordOutcome> {
+  record(
+    reading: Reading,
+    request: RequestFingerprint | undefined,
+    terms: RecordTerms = {},
+  ): Promise<RecordOutcome> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const { maxWaitingWrites = 10_000, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
     if (
@@ -122,7 +126,7 @@ export class Store implements AsyncDisposable {
       kind: 'reading',
       // Views of datagrams: sent to the worker, a view takes all of its buffer along.
       reading: { ...reading, value: reading.value.slice() },
-      request: { ...request, token: request.token.slice(), digest: request.digest.slice() },
+      request: request && { ...request, token: request.token.slice(), digest: request.digest.slice() },
       terms,
     }) as Promise<RecordOutcome>;
   }

@@ -11,6 +11,7 @@
  * | releaseTimeoutMs | ms | 5,000 | > 0 | 8323 §5.5 |
  * | keepAliveMs | ms without anything from the peer | never | > 0 | 8323 §5.4 |
  * | idleTimeoutMs | ms without anything from the peer | never | > 0 | 8323 §3 |
+ * | trace | boolean | false | – | – |
  *
  * @module
  */
@@ -36,6 +37,8 @@ export interface ConnectionConfig {
   readonly keepAliveMs: number | undefined;
   /** The connection to a peer that was silent for so long is released. */
   readonly idleTimeoutMs: number | undefined;
+  /** Whether received signaling messages come out, to be told. */
+  readonly trace: boolean;
 }
 
 const defaults: ConnectionConfig = {
@@ -47,6 +50,7 @@ const defaults: ConnectionConfig = {
   releaseTimeoutMs: 5_000,
   keepAliveMs: undefined,
   idleTimeoutMs: undefined,
+  trace: false,
 };
 
 const bounds: Readonly<Partial<Record<keyof ConnectionConfig, readonly [number, number]>>> = {
@@ -58,7 +62,7 @@ const bounds: Readonly<Partial<Record<keyof ConnectionConfig, readonly [number, 
 export function connectionConfig(changes: Partial<ConnectionConfig> = {}): ConnectionConfig {
   const config = Object.freeze({ ...defaults, ...changes });
   for (const [name, value] of Object.entries(config)) {
-    if (value === undefined) continue;
+    if (typeof value !== 'number') continue;
     const [least, most] = bounds[name as keyof ConnectionConfig] ?? [Number.MIN_VALUE, Infinity];
     if (!(value >= least && value <= most)) {
       const expected = most === Infinity ? 'more than 0' : `${least} to ${most}`;

@@ -66,6 +66,8 @@ export type ConnectionOutput =
   | { readonly kind: 'pong'; readonly ping: PingId; readonly custody: boolean }
   /** The peer wants the connection to be closed: answer what is to be answered, then `Connection.close`. */
   | { readonly kind: 'release-asked'; readonly release: ReleaseNotice }
+  /** Where a trace is wanted: a signaling message came, and what follows from it comes next. */
+  | { readonly kind: 'signal'; readonly message: StreamMessage }
   /** Something was received and ignored, by a rule. */
   | { readonly kind: 'ignored'; readonly reason: string }
   /** Nothing follows. What was to be transmitted should still be, then the transport be closed. */

@@ -112,7 +112,7 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
 
   /** Bytes kept of a message that is not complete. */
   get pendingBytes(): number {
-    return this.#decoder.pending;
+    return this.hasEnded ? 0 : this.#decoder.pending;
   }
 
   handle(bytes: Uint8Array, now: Instant): void {
@@ -195,9 +195,15 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
     return ping;
   }
 
-  /** Answers a `custody-asked`: everything that came before it is processed. */
-  pong(token: Uint8Array): void {
-    if (!this.hasEnded) this.#signal(SignalingCode.Pong, token, custodyOption());
+  /** Asks the peer for a sign of life, unless that is asked already. */
+  checkHealth(now: Instant): void {
+    if (this.#pings.size === 0 && this.#state === 'open') this.ping(false, now);
+  }
+
+  /** Answers a `custody-asked`. @param custody Everything that came before it is processed. */
+  pong(token: Uint8Array, custody: boolean): void {
+    if (this.hasEnded) return;
+    this.#signal(SignalingCode.Pong, token, custody ? custodyOption() : new OptionSet());
   }
 
   /** Asks the peer to close the connection (§5.5); it is ended when that takes longer than `releaseTimeoutMs`. */
@@ -248,6 +254,7 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
 
   #takeSignal(message: StreamMessage): void {
     const { code, options } = message;
+    if (this.#config.trace) this.#outputs.push({ kind: 'signal', message });
     if (code === SignalingCode.Csm) {
       this.#takeCsm(options);
       return;

@@ -7,18 +7,15 @@
  * @module
  */
 
-import { Code } from '../coap/code.ts';
 import type { MessageView } from '../coap/message-view.ts';
 import type { AssociationId, DtlsOutput } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { blockSizes, messageOverhead } from './endpoint-config.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import { isIdempotent } from './idempotence.ts';
 import type { Peer } from './peer.ts';
 import type { ProbePurpose } from './request-table.ts';
-
-/** RFC 9110 §9.2.2, RFC 8132 §2.1: carried out twice, they do what they do once. */
-const idempotent: readonly Code[] = [Code.Get, Code.Fetch, Code.Put, Code.Delete, Code.IPatch];
 
 /** An association is established: its records may be too small for the block size that others get. */
 export function fitBlocks(layers: EndpointLayers, peer: Peer): void {
@@ -138,7 +135,7 @@ export function moveRequests(layers: EndpointLayers, association: AssociationId,
   const successor = layers.renewals.get(association);
   if (successor === undefined) return;
   for (const { request, exchange, serverName, content } of layers.requests.boundTo(peer.key)) {
-    if (!idempotent.includes(content.code)) continue;
+    if (!isIdempotent(content.code)) continue;
     layers.requests.end(exchange);
     layers.requests.wait({ request, association: successor, serverName, content });
   }

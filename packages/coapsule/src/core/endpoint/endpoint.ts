@@ -353,6 +353,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
           case 'stop-request':
             sendFromExchange(layers, fromExchange, now);
             break;
+          case 'observation-quiet':
+            break; // only on reliable transports
           default:
             deliver(layers, fromExchange, now);
         }

@@ -6,6 +6,7 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
+import type { ConnectionEnd } from '../connection/connection-output.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
@@ -55,8 +56,8 @@ export interface IncomingRequest {
   readonly options: OptionReader;
   readonly payload: Uint8Array;
   readonly token: Uint8Array;
-  /** Of the message that completed the request. */
-  readonly messageId: number;
+  /** Of the message that completed the request; none on a reliable transport. */
+  readonly messageId: number | undefined;
   readonly confirmable: boolean;
   readonly observe?: 'register' | 'deregister';
   /** Asked again because the resource changed: the answer is a notification for this observer. */
@@ -74,7 +75,9 @@ export type RequestError =
   | { readonly kind: 'handshake'; readonly failure: HandshakeFailure }
   | { readonly kind: 'association-closed'; readonly reason: string }
   /** Not sent: the server answered 5.03 or 4.29 before, and its Max-Age is not over. */
-  | { readonly kind: 'back-off'; readonly code: BackOffCode; readonly retryAfterMs: number };
+  | { readonly kind: 'back-off'; readonly code: BackOffCode; readonly retryAfterMs: number }
+  /** Over a reliable transport: the connection it was sent on, or waited for. */
+  | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd };
 
 export type EndpointOutput =
   | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { StreamFraming } from '../coap/stream-codec.ts';
 import type { DtlsOutput } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 
@@ -20,6 +21,16 @@ export type TraceEvent =
       readonly bytes: Uint8Array;
     }
   | {
+      /** One CoAP message over a reliable transport, before encryption or after decryption. */
+      readonly kind: 'stream-message';
+      readonly direction: 'sent' | 'received';
+      readonly address: PeerAddress;
+      readonly transport: StreamFraming;
+      readonly secure: boolean;
+      /** The encoded message; read it with `decodeStreamMessage(bytes, transport)`. */
+      readonly bytes: Uint8Array;
+    }
+  | {
       /** A Confirmable message is sent again (RFC 7252 §4.2). */
       readonly kind: 'retransmission';
       readonly address: PeerAddress;
@@ -29,7 +40,7 @@ export type TraceEvent =
   | {
       /** Something received was dropped; nothing else happened because of it. */
       readonly kind: 'discarded';
-      readonly layer: 'dtls' | 'message' | 'request-response';
+      readonly layer: 'dtls' | 'message' | 'connection' | 'request-response';
       readonly address: PeerAddress;
       readonly reason: string;
     }

@@ -9,7 +9,6 @@
 
 import { blockSize, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
-import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, type Instant } from '../foundation/instant.ts';
@@ -18,7 +17,15 @@ import { Block2Download } from './block2-download.ts';
 import { type ClientExchange, exchangeFor, fetchFor } from './client-exchange.ts';
 import { ClientExchanges } from './client-exchanges.ts';
 import { beginUpload, uploadStep } from './client-upload.ts';
-import type { ClientRequest, Content, ExchangeError, ExchangeId, PeerKey, ResponseFate } from './exchange.ts';
+import type {
+  ClientRequest,
+  Content,
+  ExchangeError,
+  ExchangeId,
+  PeerKey,
+  ReceivedMessage,
+  ResponseFate,
+} from './exchange.ts';
 import type { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';
@@ -145,7 +152,7 @@ export class ClientRole {
   }
 
   /** Takes a response (RFC 7252 §5.3.2, §5.4.1). */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
+  receiveResponse(peer: PeerKey, message: ReceivedMessage, now: Instant): ResponseFate {
     const { counters } = this.#context;
     const exchange = this.table.match(peer, message.token);
     if (exchange === undefined) {
@@ -195,6 +202,13 @@ export class ClientRole {
     else if (exchange !== undefined) this.#exchanges.timedOut(exchange);
   }
 
+  /** The request message is larger than the peer takes, and was never sent. */
+  requestTooLarge(id: ExchangeId, detail: string): void {
+    const exchange = this.table.get(id);
+    if (exchange === undefined) return;
+    this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'message-too-large', detail);
+  }
+
   /** The request message was never sent, because too much waits already. */
   requestRefused(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
@@ -235,6 +249,14 @@ export class ClientRole {
       due;
       due = this.#exchanges.reregistrations.expire(now)
     ) {
+      if (this.#context.config.reliableTransport) {
+        this.#context.outputs.push({ kind: 'observation-quiet', peer: due.peer, exchange: due.id });
+        const { observation } = due;
+        if (observation !== undefined) {
+          this.#exchanges.reregistrations.set(due, observation.reregisterAt(undefined, now));
+        }
+        continue;
+      }
       this.#context.counters.reregistrations++;
       beginUpload(due);
       this.#exchanges.transmit(due, requestMessage(due), now);
@@ -297,7 +319,8 @@ export class ClientRole {
       this.#responded(exchange, response, now);
       return;
     }
-    const isFresh = observation.isFresh(sequence, now);
+    // RFC 8323 §7.1: where messages keep their order, the value is ignored.
+    const isFresh = config.reliableTransport || observation.isFresh(sequence, now);
     // A server that restarted counts anew. Its answer to our registration may come before the ACK, which alone
     // would tell that it is one; a notification that was late does no harm, as the answer follows it.
     const mayAnswer = exchange.outstanding && (exchange.upload?.last ?? true);
@@ -330,7 +353,7 @@ export class ClientRole {
   /** Any answer ends the observation but a notification that was on its way (RFC 7641 §3.6). */
   #deregistered(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
     const notification = response.options.has(OptionNumber.Observe) && isSuccessCode(response.code);
-    if (notification && !answersRequest) return;
+    if (notification && (this.#context.config.reliableTransport || !answersRequest)) return;
     if (exchange.upload !== undefined && uploadStep(exchange, response).kind === 'send') {
       this.#exchanges.stop(exchange);
       this.#exchanges.transmit(exchange, deregistrationMessage(exchange), now);

@@ -11,6 +11,7 @@
 
 import type { BlockOption } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
+import type { MessageContent, MessageType } from '../coap/message-view.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { GroupPolicy } from './response-suppression.ts';
@@ -26,6 +27,11 @@ export interface Content {
   readonly code: Code;
   readonly options: OptionReader;
   readonly payload: Uint8Array;
+}
+
+/** A received message, as far as this layer looks at it. On a reliable transport it has no type (RFC 8323 §3.1). */
+export interface ReceivedMessage extends MessageContent {
+  readonly type?: MessageType;
 }
 
 /** A message for the message layer to send. */
@@ -85,6 +91,8 @@ export type ExchangeError =
   | 'cancelled'
   | 'blockwise'
   | 'body-too-large'
+  /** A message of it is larger than the peer takes. */
+  | 'message-too-large'
   | 'bad-option'
   | 'token-in-use'
   | 'too-many-exchanges';

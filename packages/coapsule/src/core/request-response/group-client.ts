@@ -10,7 +10,6 @@
 
 import { encodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
-import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, earliest, type Instant, instant } from '../foundation/instant.ts';
@@ -18,7 +17,14 @@ import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { byteKey } from './byte-key.ts';
 import type { ClientRole } from './client-role.ts';
-import type { Content, ExchangeId, GroupRequest, PeerKey, ResponseFate } from './exchange.ts';
+import type {
+  Content,
+  ExchangeId,
+  GroupRequest,
+  PeerKey,
+  ReceivedMessage,
+  ResponseFate,
+} from './exchange.ts';
 import { Observation } from './observe-client.ts';
 import { checkResponseOptions } from './option-check.ts';
 import type { RequestResponseOutput } from './outputs.ts';
@@ -151,7 +157,7 @@ export class GroupClient {
   }
 
   /** Takes a response; `undefined` when its token is of no request to a group. */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate | undefined {
+  receiveResponse(peer: PeerKey, message: ReceivedMessage, now: Instant): ResponseFate | undefined {
     this.#now = now;
     const { counters, config } = this.#context;
     const exchange = this.#byToken.get(byteKey(message.token));

@@ -69,6 +69,11 @@ export type RequestResponseOutput =
     }
   /** The end of a request to a group: no more responses are taken. */
   | { readonly kind: 'window-ended'; readonly exchange: ExchangeId }
+  /**
+   * On a reliable transport: nothing came for an observation for as long as its Max-Age and some seconds. The peer
+   * should be asked whether it is there (RFC 8323 §7.3). Told again after the same time.
+   */
+  | { readonly kind: 'observation-quiet'; readonly peer: PeerKey; readonly exchange: ExchangeId }
   /** The end of an Exchange that expects no response, or whose silence means that all may be well (RFC 7967). */
   | { readonly kind: 'sent'; readonly exchange: ExchangeId }
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId };

@@ -41,9 +41,15 @@ export interface BodyRequest {
  * | leisureMs | ms | 5 000 (DEFAULT_LEISURE) | ≥ 0 | 7252 §8.2 |
  * | groupWindowMs | ms | 8 000 (DEFAULT_LEISURE + ACK_TIMEOUT · ACK_RANDOM_FACTOR) | ≥ 0 | 7252 §8.2 |
  * | groupTokenReuseMs | ms | 501 000 (MIN_TOKEN_REUSE_TIME) | ≥ 0 | groupcomm-bis §3.1.5 |
+ * | reliableTransport | boolean | false | – | 8323 §7 |
  * | nonNotificationSpacingMs | ms, without a measured round trip | 3 000 | ≥ 0 | 7641 §4.5.1 |
  */
 export interface RequestResponseConfig {
+  /**
+   * Messages arrive once, in order, and are not acknowledged: Observe values say nothing, and an observation that was
+   * quiet for too long is told by `observation-quiet` and not registered again (RFC 8323 §7.1, §7.3).
+   */
+  readonly reliableTransport: boolean;
   /** Largest block we send, and the block size we ask peers to use; a request may name a smaller one. */
   readonly blockSize: number;
   /** Largest block for a peer, where records to it carry less; the smaller of both counts. Default: no limit. */
@@ -157,6 +163,7 @@ const mebibyte = 1024 * 1024;
 
 /** The defaults. */
 const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
+  reliableTransport: false,
   blockSize: 1024,
   blockSizeFor: () => Infinity,
   ...requestResponseTimes(defaultTransmissionParameters),

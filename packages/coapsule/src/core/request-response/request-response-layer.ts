@@ -12,7 +12,6 @@
  * @module
  */
 
-import type { Message } from '../coap/message-view.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
@@ -24,6 +23,7 @@ import type {
   ExchangeId,
   GroupRequest,
   PeerKey,
+  ReceivedMessage,
   ResponseFate,
   ServerResponse,
 } from './exchange.ts';
@@ -134,7 +134,7 @@ export class RequestResponseLayer {
    * Takes a response or notification, which may stay in use until the Exchange ends. A CON one is to be
    * acknowledged when it is `matched`, else reset (RFC 7252 §5.3.2).
    */
-  receiveResponse(peer: PeerKey, message: Message, now: Instant): ResponseFate {
+  receiveResponse(peer: PeerKey, message: ReceivedMessage, now: Instant): ResponseFate {
     return (
       this.#groups.receiveResponse(peer, message, now) ?? this.#client.receiveResponse(peer, message, now)
     );
@@ -160,6 +160,11 @@ export class RequestResponseLayer {
     this.#client.requestTimedOut(exchange);
   }
 
+  /** The request message is larger than the peer takes, and was not sent (RFC 8323 §5.3.1). */
+  requestTooLarge(exchange: ExchangeId, detail: string): void {
+    this.#client.requestTooLarge(exchange, detail);
+  }
+
   /** The request message was refused by the message layer, unsent. */
   requestRefused(exchange: ExchangeId, now: Instant): void {
     this.#client.requestRefused(exchange, now);
@@ -175,7 +180,7 @@ export class RequestResponseLayer {
    */
   receiveRequest(
     peer: PeerKey,
-    message: Message,
+    message: ReceivedMessage,
     reply: unknown,
     now: Instant,
     repeat = false,

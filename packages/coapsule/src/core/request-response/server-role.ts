@@ -10,7 +10,6 @@
 
 import { type BlockOption, decodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode, methodOf } from '../coap/code.ts';
-import type { Message } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -24,6 +23,7 @@ import type {
   ExchangeId,
   GroupOrigin,
   PeerKey,
+  ReceivedMessage,
   ServerExchange,
   ServerResponse,
 } from './exchange.ts';
@@ -42,7 +42,7 @@ import { ServerExchanges } from './server-exchanges.ts';
 /** A request on its way through the checks. */
 interface Arrival {
   readonly peer: PeerKey;
-  readonly message: Message;
+  readonly message: ReceivedMessage;
   readonly reply: unknown;
   readonly repeat: boolean;
   /** Without the options that must be ignored. */
@@ -94,7 +94,7 @@ export class ServerRole {
    */
   receiveRequest(
     peer: PeerKey,
-    message: Message,
+    message: ReceivedMessage,
     reply: unknown,
     repeat: boolean,
     now: Instant,
@@ -125,7 +125,7 @@ export class ServerRole {
     if (verdict.kind === 'bad-option') {
       counters.badOptions++;
       // §5.4.1: in a NON message rejected, which §4.3 lets us do in silence.
-      if (message.type === 'CON') this.#refuse(arrival, Code.BadOption, verdict.reason);
+      if (message.type !== 'NON') this.#refuse(arrival, Code.BadOption, verdict.reason);
       return;
     }
     const { options } =
@@ -392,7 +392,11 @@ export class ServerRole {
   }
 
   /** Whether a request to a group is served here at all (RFC 7252 §11.3: only where it is wanted). */
-  #groupOrigin(peer: PeerKey, { code, options }: Message, address: PeerAddress): GroupOrigin | 'ignored' {
+  #groupOrigin(
+    peer: PeerKey,
+    { code, options }: ReceivedMessage,
+    address: PeerAddress,
+  ): GroupOrigin | 'ignored' {
     if (isNotForGroups(options)) return 'ignored';
     const policy = this.#context.config.groupPolicy({ peer, code, options });
     return policy === undefined ? 'ignored' : { address, policy };

@@ -1,0 +1,261 @@
+/**
+ * One CoAP endpoint on reliable transports: the connections to and from its peers, over TCP, TLS or WebSocket.
+ * The plot of receiving is in `stream-receive-path.ts`, of sending in `stream-send-path.ts`.
+ *
+ * RFC 8323, RFC 7641, RFC 7959. The request/response layer is that of `endpoint.ts`; the message layer is left out, as
+ * the transport does its work. No socket, clock or random generator: see `ProtocolMachine`.
+ *
+ * @module
+ */
+
+import type { ReleaseNotice } from '../coap/signaling.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import {
+  type ActiveObservation,
+  type ExchangeId,
+  RequestResponseLayer,
+} from '../request-response/request-response-layer.ts';
+import type { OutgoingResponse } from './endpoint.ts';
+import { blockSizes, messageOverhead } from './endpoint-config.ts';
+import type { OutgoingRequest, RequestId } from './outputs.ts';
+import { type StreamConfigInput, streamConfig } from './stream-config.ts';
+import { type StreamConnection, StreamConnections } from './stream-connections.ts';
+import type { StreamCounters, StreamLayers } from './stream-layers.ts';
+import type { ConnectionId, StreamInput, StreamOutput } from './stream-outputs.ts';
+import {
+  begin,
+  closeWhenDone,
+  deliverFromStream,
+  receiveInput,
+  served,
+  takeOutput,
+} from './stream-receive-path.ts';
+import { sendFromStreamExchange, sendStreamRequest } from './stream-send-path.ts';
+
+/** What an endpoint on reliable transports is made of. */
+export interface StreamEndpointOptions {
+  readonly config?: StreamConfigInput;
+  readonly random: RandomSource;
+}
+
+const noNotice: ReleaseNotice = { alternativeAddresses: [], holdOffSeconds: undefined, diagnostic: '' };
+
+/** The machine. After each call drain `poll`, then ask `nextTimeout`. */
+export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput> {
+  readonly #layers: StreamLayers;
+
+  constructor(options: StreamEndpointOptions) {
+    const config = streamConfig(options.config ?? {});
+    const connections = new StreamConnections();
+    this.#layers = {
+      config,
+      connections,
+      exchanges: new RequestResponseLayer({
+        random: options.random,
+        config: { ...config.requestResponse, blockSizeFor: (key) => blockSizeFor(connections.withKey(key)) },
+      }),
+      outputs: new OutputQueue(),
+      counters: {
+        malformedMessages: 0,
+        unmatchedResponses: 0,
+        tooLarge: 0,
+        notServed: 0,
+        noRoom: 0,
+        badCsm: 0,
+        tooSlow: 0,
+      },
+      requests: new Map(),
+      exchangeOf: new Map(),
+      serving: new Map(),
+      holdOffs: new Map(),
+      talking: new Set(),
+      nextRequest: 1,
+    };
+  }
+
+  /** What was refused or went wrong since the start. */
+  get counters(): Readonly<StreamCounters> {
+    return this.#layers.counters;
+  }
+
+  /** Connections there are, and bytes that are held of messages which are not complete. */
+  get load(): { readonly connections: number; readonly pendingBytes: number } {
+    const { size, pendingBytes } = this.#layers.connections;
+    return { connections: size, pendingBytes };
+  }
+
+  /** Observations of both roles, by token. */
+  activeObservations(): readonly ActiveObservation[] {
+    return this.#layers.exchanges.activeObservations();
+  }
+
+  handle(input: StreamInput, now: Instant): void {
+    receiveInput(this.#layers, input, now);
+    this.#settle(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    const layers = this.#layers;
+    const { connections } = layers;
+    for (let due = connections.expire(now); due !== undefined; due = connections.expire(now)) {
+      due.machine?.handleTimeout(now);
+      if (due.release !== undefined && due.release.until <= now) {
+        due.machine?.close(
+          'released',
+          'the peer released the connection, and what was under way took too long',
+        );
+      }
+      layers.talking.add(due);
+    }
+    layers.exchanges.handleTimeout(now);
+    this.#settle(now);
+  }
+
+  poll(): StreamOutput | undefined {
+    return this.#layers.outputs.shift();
+  }
+
+  nextTimeout(): Instant | undefined {
+    const { connections, exchanges } = this.#layers;
+    return earliest(connections.nextTimeout(), exchanges.nextTimeout());
+  }
+
+  /**
+   * Takes a transport that a peer has opened, secured if it is to be. When there is no room, another connection ends
+   * for it (`stream-connections.ts`).
+   */
+  accept(address: PeerAddress, now: Instant): ConnectionId {
+    const layers = this.#layers;
+    const { connections, config, talking } = layers;
+    if (connections.acceptedCount >= config.maxConnections) {
+      const loser = connections.leastWorth();
+      loser?.machine?.abort('no-room', 'too many connections');
+      if (loser !== undefined) talking.add(loser);
+      this.#settle(now);
+    }
+    const connection = connections.add(address, false);
+    begin(layers, connection, now);
+    this.#settle(now);
+    return connection.peer.connection;
+  }
+
+  /** Sends a request, on a new connection where there is none; its outputs carry the returned name. */
+  request(address: PeerAddress, request: OutgoingRequest, now: Instant): RequestId {
+    const name = sendStreamRequest(this.#layers, address, request, now);
+    this.#settle(now);
+    return name;
+  }
+
+  /** Sends a Ping (RFC 8323 §5.4); its output is `pong` or `request-failed`. */
+  ping(address: PeerAddress, now: Instant): RequestId {
+    const name = sendStreamRequest(this.#layers, address, undefined, now);
+    this.#settle(now);
+    return name;
+  }
+
+  /** Gives up a request, or ends an observation with the server's knowledge (RFC 8323 §7.4). */
+  cancel(request: RequestId, now: Instant): void {
+    const { connections, exchangeOf, exchanges } = this.#layers;
+    const exchange = exchangeOf.get(request);
+    if (exchange !== undefined) exchanges.cancel(exchange, now);
+    else {
+      for (const { waiting, pings } of connections.values()) {
+        waiting.delete(request);
+        for (const [ping, name] of pings) if (name === request) pings.delete(ping);
+      }
+    }
+    this.#settle(now);
+  }
+
+  /** Answers a request. Answers to exchanges that have ended are ignored. */
+  respond(exchange: ExchangeId, response: OutgoingResponse, now: Instant): void {
+    this.#layers.exchanges.respond(exchange, response, now);
+    this.#settle(now);
+  }
+
+  /** Tells that a resource changed: each observer's request comes out again, as a refresh (RFC 7641 §4.2). */
+  notify(resource: string, now: Instant): void {
+    this.#layers.exchanges.notify(resource, now);
+    this.#settle(now);
+  }
+
+  /** Ends a connection with a Release (RFC 8323 §5.5), or one that is not open yet at once. */
+  release(id: ConnectionId, now: Instant, notice: ReleaseNotice = noNotice): void {
+    const connection = this.#layers.connections.get(id);
+    if (connection === undefined) return;
+    const { machine } = connection;
+    if (machine === undefined) {
+      this.#layers.outputs.push({ kind: 'close', connection: id });
+      receiveInput(
+        this.#layers,
+        { kind: 'closed', connection: id, cause: 'shut-down', detail: 'it was closed on this side' },
+        now,
+      );
+    } else {
+      machine.release(notice, now);
+      this.#layers.talking.add(connection);
+    }
+    this.#settle(now);
+  }
+
+  /** Ends a connection with an Abort (RFC 8323 §5.6): its peer is not welcome any more. */
+  abort(id: ConnectionId, detail: string, now: Instant): void {
+    const connection = this.#layers.connections.get(id);
+    if (connection === undefined) return;
+    connection.machine?.abort('shut-down', detail);
+    this.#layers.talking.add(connection);
+    this.#settle(now);
+  }
+
+  /** Releases all connections. */
+  releaseAll(now: Instant, notice: ReleaseNotice = noNotice): void {
+    for (const { peer } of [...this.#layers.connections.values()]) this.release(peer.connection, now, notice);
+  }
+
+  /** The layers below speak until none has anything to say. */
+  #settle(now: Instant): void {
+    const layers = this.#layers;
+    for (;;) {
+      const output = layers.exchanges.poll();
+      if (output !== undefined) {
+        switch (output.kind) {
+          case 'send-request':
+          case 'send-response':
+            sendFromStreamExchange(layers, output, now);
+            if (output.kind === 'send-response') served(layers, output.exchange);
+            break;
+          case 'acknowledge':
+          case 'stop-request':
+          case 'suppress-response':
+          case 'window-ended':
+            break; // there is nothing to acknowledge or to repeat, and there are no groups
+          default:
+            deliverFromStream(layers, output, now);
+        }
+        continue;
+      }
+      const [connection] = layers.talking;
+      if (connection === undefined) return;
+      const next = connection.machine?.poll();
+      if (next !== undefined) {
+        takeOutput(layers, connection, next, now);
+        continue;
+      }
+      layers.talking.delete(connection);
+      if (connection.end === undefined) {
+        closeWhenDone(layers, connection);
+        layers.connections.schedule(connection);
+      }
+    }
+  }
+}
+
+/** Largest block that fits into a message for this peer. */
+function blockSizeFor(connection: StreamConnection | undefined): number {
+  const room = (connection?.machine?.peer.maxMessageSize ?? Infinity) - messageOverhead;
+  return blockSizes.find((size) => size <= room) ?? 16;
+}
