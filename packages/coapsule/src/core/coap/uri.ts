@@ -41,6 +41,11 @@ export function defaultPort(scheme: CoapScheme): number {
   return defaultPorts[scheme];
 }
 
+/** Whether a scheme, in lower case, is one of CoAP. */
+export function isCoapScheme(scheme: string): scheme is CoapScheme {
+  return Object.hasOwn(defaultPorts, scheme);
+}
+
 /** A CoAP URI in parts, all percent-encodings resolved. */
 export interface CoapUri {
   readonly scheme: CoapScheme;
@@ -79,7 +84,7 @@ const maxComponentLength = 255;
 export function parseCoapUri(uri: string): CoapUri | DecodeFault {
   const schemeEnd = uri.indexOf(':');
   const scheme = uri.slice(0, Math.max(schemeEnd, 0)).toLowerCase();
-  if (!Object.hasOwn(defaultPorts, scheme)) {
+  if (!isCoapScheme(scheme)) {
     return fault(0, `scheme is not one of ${Object.keys(defaultPorts).join(', ')}`);
   }
   // §6.4 step 4
@@ -97,9 +102,9 @@ export function parseCoapUri(uri: string): CoapUri | DecodeFault {
   if (isDecodeFault(resource)) return resource;
 
   return {
-    scheme: scheme as CoapScheme,
+    scheme,
     host: authority.host,
-    port: authority.port ?? defaultPort(scheme as CoapScheme),
+    port: authority.port ?? defaultPort(scheme),
     ...resource,
     hostIsIpLiteral: authority.hostIsIpLiteral,
   };

@@ -1,14 +1,21 @@
 /**
  * Options a recipient does not understand, or that are not as their definition says.
  *
- * RFC 7252 §5.4.1 (critical and elective), §5.4.3 (length), §5.4.5 (repetition), §5.7.2 (proxying).
- * Decides; the answer (4.02, 5.05, silence or Reset) is given by the caller.
+ * RFC 7252 §5.4.1 (critical and elective), §5.4.2 (unsafe and safe to forward), §5.4.3 (length), §5.4.5 (repetition),
+ * §5.7 (proxying). Decides; the answer (4.02, 5.05, silence or Reset) is given by the caller.
  *
  * @module
  */
 
-import { isCritical, isLegalOptionValue, OptionNumber, optionDefinition } from '../coap/option-registry.ts';
+import {
+  isCritical,
+  isLegalOptionValue,
+  isUnsafe,
+  OptionNumber,
+  optionDefinition,
+} from '../coap/option-registry.ts';
 import { type OptionEntry, type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { isForwardRequest } from './proxying.ts';
 
 /** Critical options a server understands: those of RFC 7252 §5.10 and RFC 7959. */
 const requestOptions: ReadonlySet<number> = new Set([
@@ -21,6 +28,21 @@ const requestOptions: ReadonlySet<number> = new Set([
   OptionNumber.Accept,
   OptionNumber.Block1,
   OptionNumber.Block2,
+]);
+
+/** Unsafe options that a proxy recognizes in requests; what they ask for is done at this hop. */
+const proxyOptions: ReadonlySet<number> = new Set([
+  OptionNumber.UriHost,
+  OptionNumber.Observe,
+  OptionNumber.UriPort,
+  OptionNumber.UriPath,
+  OptionNumber.MaxAge,
+  OptionNumber.UriQuery,
+  OptionNumber.Block1,
+  OptionNumber.Block2,
+  OptionNumber.ProxyUri,
+  OptionNumber.ProxyScheme,
+  OptionNumber.NoResponse,
 ]);
 
 /** Critical options defined for responses; all others are as unrecognized there (RFC 7252 §5.4). */
@@ -38,33 +60,56 @@ export type OptionVerdict =
 /** Checks the options of a request; `alsoKnown` are critical options the application understands. */
 export function checkRequestOptions(options: OptionReader, alsoKnown: readonly number[] = []): OptionVerdict {
   // §5.7.2: Proxy-Uri and Proxy-Scheme name another server; 5.05 comes before any complaint about details.
-  if (options.has(OptionNumber.ProxyUri) || options.has(OptionNumber.ProxyScheme)) return { kind: 'proxy' };
-  return check(options, (number) => requestOptions.has(number) || alsoKnown.includes(number));
+  if (isForwardRequest(options)) return { kind: 'proxy' };
+  return check(
+    options,
+    (number) => !isCritical(number) || requestOptions.has(number) || alsoKnown.includes(number),
+  );
+}
+
+/**
+ * Checks the options of a request that is to be passed on: an unsafe option that is not recognized makes it a bad one,
+ * critical or not, and one that is safe to forward never does (§5.4.2, §5.7.1).
+ */
+export function checkProxiedRequestOptions(options: OptionReader): OptionVerdict {
+  return check(options, (number) => !isUnsafe(number) || proxyOptions.has(number), isUnsafe);
 }
 
 /** Checks the options of a response. */
 export function checkResponseOptions(options: OptionReader): OptionVerdict {
-  return check(options, (number) => responseOptions.has(number));
+  return check(options, (number) => !isCritical(number) || responseOptions.has(number));
 }
 
-function check(options: OptionReader, known: (number: number) => boolean): OptionVerdict {
+/** Checks the options of a response that is to be passed on (§5.7.1); unsafe ones are looked at in `proxying.ts`. */
+export function checkProxiedResponseOptions(options: OptionReader): OptionVerdict {
+  return check(options, (number) => !isUnsafe(number) || !isCritical(number) || responseOptions.has(number));
+}
+
+/** `refuses`: whether a number that is not `recognized`, or not as defined, makes the message a bad one. */
+function check(
+  options: OptionReader,
+  recognized: (number: number) => boolean,
+  refuses: (number: number) => boolean = isCritical,
+): OptionVerdict {
   let mustIgnore = false;
   let previous = -1;
   for (const entry of options.entries()) {
-    const fault = faultOf(entry, entry.number === previous, known);
+    const fault = faultOf(entry, entry.number === previous, recognized);
     previous = entry.number;
     if (fault === undefined) continue;
-    if (isCritical(entry.number)) return { kind: 'bad-option', number: entry.number, reason: fault };
+    if (isCritical(entry.number) || refuses(entry.number))
+      return { kind: 'bad-option', number: entry.number, reason: fault };
     mustIgnore = true;
   }
-  return { kind: 'accepted', options: mustIgnore ? withoutIgnored(options, known) : options };
+  return { kind: 'accepted', options: mustIgnore ? withoutIgnored(options, recognized) : options };
 }
 
-function withoutIgnored(options: OptionReader, known: (number: number) => boolean): OptionSet {
+function withoutIgnored(options: OptionReader, recognized: (number: number) => boolean): OptionSet {
   const kept = new OptionSet();
   let previous = -1;
   for (const entry of options.entries()) {
-    if (faultOf(entry, entry.number === previous, known) === undefined) kept.add(entry.number, entry.value);
+    if (faultOf(entry, entry.number === previous, recognized) === undefined)
+      kept.add(entry.number, entry.value);
     previous = entry.number;
   }
   return kept;
@@ -74,14 +119,14 @@ function withoutIgnored(options: OptionReader, known: (number: number) => boolea
 function faultOf(
   entry: OptionEntry,
   repeated: boolean,
-  known: (number: number) => boolean,
+  recognized: (number: number) => boolean,
 ): string | undefined {
   const { number } = entry;
   const definition = optionDefinition(number);
-  if (isCritical(number) && !known(number)) {
-    return `Unrecognized critical option ${number}${definition === undefined ? '' : ` (${definition.name})`}`;
+  if (!recognized(number)) {
+    return `Unrecognized ${isCritical(number) ? 'critical' : 'unsafe'} option ${number}${definition === undefined ? '' : ` (${definition.name})`}`;
   }
-  if (definition === undefined) return undefined; // not ours to judge: the application may know it
+  if (definition === undefined) return undefined; // not ours to judge: the application, or the next hop, may know it
   if (repeated && !definition.repeatable)
     return `Option ${number} (${definition.name}) occurs more than once`;
   if (!isLegalOptionValue(definition, entry.value))
