@@ -4,12 +4,17 @@
  * @module
  */
 
+import type { OptionReader } from '../core/coap/option-set.ts';
 import type { AssociationId, DtlsOutput } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import type { BodyRequest, ExchangeId } from '../core/request-response/request-response-layer.ts';
+import type {
+  BodyRequest,
+  ExchangeId,
+  RequestRoute,
+} from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
@@ -32,7 +37,7 @@ import {
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
-import { Request } from './request.ts';
+import { Request, type ResourceObserver } from './request.ts';
 import { answerOnce, type HandledResponse } from './request-once.ts';
 import { serverSecurity } from './server-security.ts';
 
@@ -57,6 +62,10 @@ export interface RequestHandler {
   observable(request: Request): boolean;
   /** Whether what the request changes goes to the store of the associations. */
   effectsInStore(request: Request): boolean;
+  /** Whether this server serves the request, which came to `listener`, or passes it on. Never throws. */
+  route(request: BodyRequest, listener: Listener): RequestRoute;
+  /** What `Listener.notify` calls the resource of a request. */
+  resourceName(options: OptionReader): string;
   /** Whether this request is acknowledged with its answer alone. */
   acknowledgeWithAnswer(request: BodyRequest): boolean;
   /** Largest body this request may have; more is answered 4.13. */
@@ -78,6 +87,8 @@ export class Listener {
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   readonly #pending = new Map<AssociationId, PendingPeer>();
   readonly #running = new Map<ExchangeId, AbortController>();
+  /** Observers whose end a handler wants to know. */
+  readonly #observers = new Map<ExchangeId, AbortController>();
   readonly #served = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
@@ -98,6 +109,7 @@ export class Listener {
     }
     const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
     const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
+    let opened: Listener | undefined;
     const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
     const { hint } = options.psk ?? {};
     const endpoint = new Endpoint({
@@ -117,6 +129,9 @@ export class Listener {
         },
         requestResponse: {
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
+          // Before it is open nothing comes in.
+          route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
+          resourceName: (options) => handler.resourceName(options),
           acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
         },
       },
@@ -133,7 +148,6 @@ export class Listener {
         () => monotonicClock.now(),
         (kept) => judgeKeptPeer(kept, admission),
       );
-    let opened: Listener | undefined;
     const driver = await Driver.open({
       endpoint,
       socket: { host, port, receiveBufferBytes: 4 * 1024 * 1024 },
@@ -233,6 +247,8 @@ export class Listener {
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
+    for (const observer of this.#observers.values()) observer.abort();
+    this.#observers.clear();
     await this.#driver.close();
   }
 
@@ -258,6 +274,8 @@ export class Listener {
       case 'exchange-ended':
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
+        this.#observers.get(output.exchange)?.abort();
+        this.#observers.delete(output.exchange);
         return;
       case 'psk-lookup':
         this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
@@ -323,8 +341,14 @@ export class Listener {
   async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
-    const request = new Request(incoming, this.#peerInfo(peer), controller.signal);
-    const { answer, handled } = await answerOnce(request, peer.association, this.#keeper, this.#handler);
+    const observer = this.#observerOf(exchange, controller.signal);
+    const request = new Request(incoming, this.#peerInfo(peer), controller.signal, observer);
+    const { answer, handled, observe } = await answerOnce(
+      request,
+      peer.association,
+      this.#keeper,
+      this.#handler,
+    );
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
@@ -332,13 +356,29 @@ export class Listener {
         exchange,
         {
           ...answer,
-          observe: request.observe && this.#handler.observable(request),
+          observe: request.observe && observe !== false && this.#handler.observable(request),
           // RFC 7252 §4.5: running a safe, idempotent handler again costs less than keeping its answer.
           keepAnswer: handled && request.method !== 'GET' && request.method !== 'FETCH',
         },
         now,
       ),
     );
+  }
+
+  #observerOf(exchange: ExchangeId, gone: AbortSignal): ResourceObserver {
+    const observers = this.#observers;
+    const driver = this.#driver;
+    return {
+      changed: () => {
+        if (!driver.closed) driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
+      },
+      get ended() {
+        if (gone.aborted || driver.closed) return AbortSignal.abort();
+        const known = observers.get(exchange) ?? new AbortController();
+        observers.set(exchange, known);
+        return known.signal;
+      },
+    };
   }
 
   async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {

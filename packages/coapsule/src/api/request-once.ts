@@ -34,6 +34,8 @@ interface Handler {
 export interface HandledAnswer {
   readonly answer: Answer;
   readonly handled: boolean;
+  /** False: it begins no observation, or ends it. */
+  readonly observe?: boolean;
 }
 
 /** Nothing was done; the peer may try again (RFC 7252 §5.9.3.4). */
@@ -72,7 +74,8 @@ export async function answerOnce(
 
 async function handle(request: Request, handler: Handler): Promise<HandledAnswer> {
   const { response, handled } = await handler.answer(request);
-  return { answer: answerOf(response), handled };
+  const { observe } = response;
+  return { answer: answerOf(response), handled, ...(observe === undefined ? {} : { observe }) };
 }
 
 function answerOf(response: ServerResponse): Answer {

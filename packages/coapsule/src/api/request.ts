@@ -9,12 +9,21 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { InvariantError } from '../core/foundation/errors.ts';
+import { isForwardRequest } from '../core/request-response/proxying.ts';
 import { pathName } from '../core/request-response/resource-key.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** The path of a request's Uri-Path options, as `Request.path` has it. */
 export function pathOf(options: OptionReader): string {
   return pathName(options.texts(OptionNumber.UriPath));
+}
+
+/** One observer of a resource (RFC 7641 §4.1), for resources whose state is not the same for all. */
+export interface ResourceObserver {
+  /** What this observer is shown has changed: its request comes to the handler again. */
+  changed(): void;
+  /** Fires when it does not observe any more, or did not begin to. Ask for it before the answer is given. */
+  readonly ended: AbortSignal;
 }
 
 /** A request with its whole body (RFC 7252 §5.1). */
@@ -43,8 +52,10 @@ export class Request {
   readonly signal: AbortSignal;
   /** Whether the answer registers or serves an observer (RFC 7641). */
   readonly observe: boolean;
+  /** The observer that the answer is for, where `observe` is true. */
+  readonly observer: ResourceObserver | undefined;
 
-  constructor(request: IncomingRequest, peer: PeerInfo, signal: AbortSignal) {
+  constructor(request: IncomingRequest, peer: PeerInfo, signal: AbortSignal, observer?: ResourceObserver) {
     const method = methodOf(request.code);
     if (method === undefined) throw new InvariantError(`a request with code ${request.code}`);
     this.method = method;
@@ -61,6 +72,12 @@ export class Request {
     this.peer = peer;
     this.signal = signal;
     this.observe = request.observe === 'register' || request.refresh;
+    this.observer = this.observe ? observer : undefined;
+  }
+
+  /** Whether it names another server with Proxy-Uri or Proxy-Scheme; `path` says nothing then (RFC 7252 §5.7.2). */
+  get isForward(): boolean {
+    return isForwardRequest(this.options);
   }
 
   /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */

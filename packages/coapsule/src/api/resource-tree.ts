@@ -60,6 +60,13 @@ export interface Resource {
   readonly effectsInStore?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
+  /**
+   * Its handlers pass requests on: they get options that are safe to forward, understood or not, and requests with unsafe
+   * options that no proxy knows are answered 4.02 (RFC 7252 §5.7.1). `reverseProxy` makes such a resource.
+   */
+  readonly proxy?: boolean;
+  /** Called when the server closes. */
+  readonly onClose?: () => void | Promise<void>;
 }
 
 /** The names of `Resource`. */
@@ -78,6 +85,8 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   acknowledgeWithAnswer: true,
   effectsInStore: true,
   maxBodyBytes: true,
+  proxy: true,
+  onClose: true,
 };
 
 const handlerNames = {
@@ -122,6 +131,11 @@ export class ResourceTree {
       if (end === 0) break;
     }
     return undefined;
+  }
+
+  /** All resources. */
+  resources(): Resource[] {
+    return [...this.#exact.values(), ...this.#below.values()];
   }
 
   /** A link for each resource with a path of its own that is not hidden, in order of adding. */

@@ -30,6 +30,8 @@ export interface ServerResponse {
   readonly locationPath?: string;
   readonly locationQuery?: readonly string[];
   readonly options?: readonly OptionInput[];
+  /** False: of an observable resource, the answer begins no observation, or ends it (RFC 7641 §4.2). */
+  readonly observe?: boolean;
 }
 
 /** What 2.05 may carry besides the payload; text is `text/plain` unless said otherwise. */

@@ -9,14 +9,19 @@
 
 import { Code, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
+import type { OptionReader } from '../core/coap/option-set.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import type { BodyRequest } from '../core/request-response/request-response-layer.ts';
+import { forwardTarget, isForwardRequest, localRequestOptions } from '../core/request-response/proxying.ts';
+import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
+import { resourceName } from '../core/request-response/resource-key.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { Listener, type RequestHandler } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
+import { isOwnAuthority } from './own-authority.ts';
+import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
 import { handlerOf, type Resource, ResourceTree, resourceNames } from './resource-tree.ts';
 import {
@@ -27,6 +32,7 @@ import {
   responseOptions,
   type ServerResponse,
 } from './server-response.ts';
+import { canonicalHost, expectHostName, hostPrefix, requestedHost, VirtualHost } from './virtual-host.ts';
 import { wellKnownCore } from './well-known-core.ts';
 
 const defaultMaxBodyBytes = 1024 * 1024;
@@ -52,6 +58,8 @@ export class Server implements AsyncDisposable {
   readonly #resources = new ResourceTree();
   readonly #middleware: Middleware[] = [];
   readonly #listeners = new Set<Listener>();
+  readonly #hosts = new Map<string, VirtualHost>();
+  #proxy: ProxyHandler | undefined;
   /** Requests for which a handler was called. */
   readonly #handled = new WeakSet<Request>();
   #closed = false;
@@ -71,6 +79,37 @@ export class Server implements AsyncDisposable {
   resource(path: string, resource: Resource): this {
     expectKnownOptions(`resource ${path}`, resource, resourceNames);
     this.#resources.add(path, resource);
+    return this;
+  }
+
+  /**
+   * The resources of a host name (RFC 7252 §5.10.1): requests with that Uri-Host get them and no others, with a
+   * `/.well-known/core` of their own. Requests without Uri-Host, with an address or a name that was never given here get
+   * those of the server itself. Over DTLS a host answers only to clients that asked for the same name in the handshake
+   * (SNI), or for none; others get 4.00.
+   *
+   * @param name Such as `sensors.example`; case does not matter.
+   * @throws ApiMisuseError for an address, or a name with a port.
+   */
+  host(name: string): VirtualHost {
+    const canonical = expectHostName(name);
+    const known = this.#hosts.get(canonical);
+    if (known) return known;
+    const host = new VirtualHost(canonical, (resource) => this.notify(resource));
+    this.#hosts.set(canonical, host);
+    return host;
+  }
+
+  /**
+   * Serves requests for other servers, with Proxy-Uri or Proxy-Scheme (RFC 7252 §5.7.2). Without this they are answered
+   * 5.05. Middleware runs around it.
+   *
+   * @param handler From `forwardProxy`.
+   * @throws ApiMisuseError when there is one already.
+   */
+  proxy(handler: ProxyHandler): this {
+    if (this.#proxy !== undefined) throw new ApiMisuseError('the server is a forward-proxy already');
+    this.#proxy = handler;
     return this;
   }
 
@@ -105,6 +144,11 @@ export class Server implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    const resources = [this.#resources, ...[...this.#hosts.values()].map((host) => host.resources)];
+    await Promise.all(
+      [...new Set(resources.flatMap((tree) => tree.resources()))].map((resource) => resource.onClose?.()),
+    );
+    await this.#proxy?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,16 +173,36 @@ export class Server implements AsyncDisposable {
       }
       return { response, handled: this.#handled.has(request) };
     },
-    observable: (request) => this.#resources.find(request.path)?.observable === true,
-    effectsInStore: (request) => this.#resources.find(request.path)?.effectsInStore === true,
+    observable: (request) => request.isForward || this.#resourceOf(request)?.observable === true,
+    effectsInStore: (request) => this.#resourceOf(request)?.effectsInStore === true,
     acknowledgeWithAnswer: (request) => this.#resourceOf(request)?.acknowledgeWithAnswer === true,
-    maxBodyBytes: (request) => this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes,
+    maxBodyBytes: (request) => {
+      if (isForwardRequest(request.options)) return this.#proxy?.maxBodyBytes ?? defaultMaxBodyBytes;
+      return this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes;
+    },
+    route: (request, listener) => this.#route(request, listener),
+    resourceName: (options) => {
+      const host = isForwardRequest(options) ? undefined : this.#hostOf(options);
+      return `${host === undefined ? '' : hostPrefix(host.name)}${resourceName(options)}`;
+    },
     onError: (error) => this.#onError(error),
     onClosed: (listener) => this.#listeners.delete(listener),
   };
 
   async #serve(request: Request): Promise<ServerResponse> {
-    const resource = this.#resources.find(request.path);
+    if (request.isForward) {
+      if (this.#proxy === undefined) return failure(Code.ProxyingNotSupported);
+      this.#handled.add(request);
+      return this.#proxy.answer(request);
+    }
+    const { security } = request.peer;
+    const host = this.#hostOf(request.options);
+    const asked = security.kind === 'dtls' ? security.serverName : undefined;
+    // RFC 6066 §3, RFC 7252 §9.1.3: the client has verified us by that name, and may know nothing of this one.
+    if (host !== undefined && asked !== undefined && canonicalHost(asked) !== host.name) {
+      return failure(Code.BadRequest, 'Uri-Host is another name than that of the handshake');
+    }
+    const resource = this.#resourceOf(request);
     if (resource === undefined) return failure(Code.NotFound, `there is no ${request.path}`);
     const handler = handlerOf(resource, request.method);
     // RFC 7252 §5.8: 4.05 also for methods of later RFCs, not 5.01.
@@ -152,8 +216,29 @@ export class Server implements AsyncDisposable {
     return validated(request, acceptable(request, await handler(request)));
   }
 
-  #resourceOf(request: BodyRequest): Resource | undefined {
-    return this.#resources.find(pathOf(request.options));
+  #route({ options }: BodyRequest, listener: Listener): RequestRoute {
+    if (!isForwardRequest(options)) {
+      return { kind: this.#resourceOf({ options })?.proxy === true ? 'proxy' : 'origin' };
+    }
+    if (this.#proxy === undefined) return { kind: 'origin' };
+    const target = forwardTarget(options, listener);
+    const { names } = this.#proxy;
+    if (target.kind === 'target' && isOwnAuthority(target.uri, this.#listeners, names)) {
+      return { kind: 'origin', options: localRequestOptions(options, target.uri) };
+    }
+    return { kind: 'proxy' };
+  }
+
+  /** By path, in the resources of the host that is asked for. Not for requests to a forward-proxy. */
+  #resourceOf({ options }: Pick<BodyRequest, 'options'>): Resource | undefined {
+    if (isForwardRequest(options)) return undefined;
+    return (this.#hostOf(options)?.resources ?? this.#resources).find(pathOf(options));
+  }
+
+  #hostOf(options: OptionReader): VirtualHost | undefined {
+    if (this.#hosts.size === 0) return undefined;
+    const name = requestedHost(options);
+    return name === undefined ? undefined : this.#hosts.get(name);
   }
 
   #onError(error: unknown): void {

@@ -226,6 +226,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
+  /** Tells that what one observer is shown has changed: its request comes out again. `exchange` is of its registration. */
+  notifyObserver(exchange: ExchangeId, now: Instant): void {
+    this.#layers.exchanges.notifyObserver(exchange, now);
+    this.#settle(now);
+  }
+
   /** Answers a `psk-lookup`. `undefined` means that nobody is known by that identity. */
   answerPskLookup(
     lookup: number,

@@ -28,6 +28,8 @@ export interface OutgoingRequest {
   readonly blockSize?: number;
   /** Registers as an observer (RFC 7641). */
   readonly observe?: boolean;
+  /** A proxy asks: options of the response that are safe to forward need not be understood (RFC 7252 §5.7.1). */
+  readonly forwarded?: boolean;
   /** False with NON: ends with `sent` as soon as it is sent, and a response is not waited for. */
   readonly expectResponse?: boolean;
   /** Gives up when no response came by then; counted from the moment the request can be sent. */

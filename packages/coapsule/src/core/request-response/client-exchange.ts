@@ -30,6 +30,8 @@ export interface ClientExchange {
   readonly szx: number;
   /** Tells the operation from others like it; a fetch for an observation is part of its operation. */
   operation?: string;
+  /** The response is for another client: options that are safe to forward need not be understood (RFC 7252 §5.7.1). */
+  readonly forwarded: boolean;
   /** The caller gave the token: all messages of the Exchange carry it. */
   readonly ownToken: boolean;
   /** The token of the latest request message, or of the observation. */
@@ -71,6 +73,7 @@ export function exchangeFor(
     type: request.type,
     payload: request.payload,
     ...rest,
+    forwarded: request.forwarded === true,
     ownToken: request.token !== undefined,
     silence: wantsNoResponse(rest.options) ? 'wanted' : mayBeSilent(rest.options) ? 'possible' : 'loss',
     outstanding: false,
@@ -100,6 +103,7 @@ export function fetchFor(
     szx,
     token,
     options: OptionSet.from(parent.options.entries()).delete(OptionNumber.Observe),
+    forwarded: parent.forwarded,
     ownToken: false,
     silence: 'loss',
     outstanding: false,

@@ -28,7 +28,7 @@ import type {
 } from './exchange.ts';
 import type { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
-import { checkResponseOptions } from './option-check.ts';
+import { checkProxiedResponseOptions, checkResponseOptions } from './option-check.ts';
 import {
   blockRequestMessage,
   checkRequest,
@@ -160,7 +160,8 @@ export class ClientRole {
       return 'unmatched';
     }
     counters.responsesReceived++;
-    const verdict = checkResponseOptions(message.options);
+    const check = exchange.forwarded ? checkProxiedResponseOptions : checkResponseOptions;
+    const verdict = check(message.options);
     if (verdict.kind !== 'accepted') {
       counters.badOptions++;
       this.#exchanges.fail(

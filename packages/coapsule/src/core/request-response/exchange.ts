@@ -56,6 +56,8 @@ export interface ClientRequest extends Content {
    * as soon as its message is with the message layer. Ignored for CON.
    */
   readonly expectResponse?: boolean;
+  /** A proxy asks: critical options of the response that are safe to forward are the client's matter (RFC 7252 §5.7.1). */
+  readonly forwarded?: boolean;
   /** Whether the peer is reached through a security layer without request/response binding (RFC 9175 §4.2). */
   readonly secure: boolean;
 }

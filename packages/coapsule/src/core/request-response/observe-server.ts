@@ -29,7 +29,7 @@ import {
   tokenKey,
 } from './observer.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
-import { isMeant, pathOf, resourceName } from './resource-key.ts';
+import { isMeant, pathOf } from './resource-key.ts';
 
 /** All observers of this endpoint's resources. */
 export class ObserverList {
@@ -86,7 +86,7 @@ export class ObserverList {
     contentFormat: Uint8Array | undefined,
     now: Instant,
   ): Observer | undefined {
-    const resource = resourceName(exchange.options);
+    const resource = this.#config.resourceName(exchange.options);
     const key = tokenKey(exchange.peer, exchange.token);
     const existing = this.#byToken.get(key);
     if (existing !== undefined && existing.resource !== resource) this.remove(existing);

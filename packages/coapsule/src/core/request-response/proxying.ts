@@ -13,7 +13,15 @@ import { Code, codeText } from '../coap/code.ts';
 import { isUnsafe, OptionNumber, optionDefinition } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { decodeUint } from '../coap/option-value.ts';
-import { type CoapUri, composeUri, defaultPort, isCoapScheme, parseCoapUri } from '../coap/uri.ts';
+import {
+  type CoapUri,
+  composeUri,
+  defaultPort,
+  isCoapScheme,
+  parseCoapUri,
+  type UriDestination,
+  uriOptions,
+} from '../coap/uri.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
 import type { Content } from './exchange.ts';
@@ -35,14 +43,14 @@ export type ForwardTarget =
  *
  * Deviation: without Uri-Port the port is the default one of the scheme in Proxy-Scheme. §5.10.1 has the port that
  * the request was sent to; but clients leave Uri-Port out for the default port whichever port their proxy has, and
- * both readings agree for a proxy at port 5683.
+ * both readings agree for a proxy at port 5683. A request without Uri-Host is for the proxy itself, at its own port.
  *
- * @param ownHost IP address that the request was sent to, what Uri-Host is by default.
+ * @param own IP address and port that the request was sent to.
  */
-export function forwardTarget(options: OptionReader, ownHost: string): ForwardTarget {
+export function forwardTarget(options: OptionReader, own: UriDestination): ForwardTarget {
   const text = options.has(OptionNumber.ProxyUri)
     ? options.text(OptionNumber.ProxyUri)
-    : schemeForm(options, ownHost);
+    : schemeForm(options, own);
   if (text === undefined) return { kind: 'malformed', reason: 'no URI can be made of the options' };
   const scheme = text.slice(0, Math.max(text.indexOf(':'), 0)).toLowerCase();
   if (/^[a-z][a-z0-9+.-]*$/.test(scheme) && !isCoapScheme(scheme)) return { kind: 'foreign', scheme };
@@ -51,12 +59,13 @@ export function forwardTarget(options: OptionReader, ownHost: string): ForwardTa
   return uri.port === 0 ? { kind: 'malformed', reason: 'port is 0' } : { kind: 'target', uri };
 }
 
-function schemeForm(options: OptionReader, ownHost: string): string | undefined {
+function schemeForm(options: OptionReader, own: UriDestination): string | undefined {
   const scheme = options.text(OptionNumber.ProxyScheme)?.toLowerCase();
   if (scheme === undefined) return undefined;
   // Enough for the caller to name the scheme.
   if (!isCoapScheme(scheme)) return `${scheme}:`;
-  const uri = composeUri(options, scheme, ownHost, defaultPort(scheme));
+  const port = options.has(OptionNumber.UriHost) ? defaultPort(scheme) : own.port;
+  const uri = composeUri(options, scheme, own.host, port);
   return isDecodeFault(uri) ? undefined : uri;
 }
 
@@ -71,12 +80,7 @@ export function proxyRequestOptions(
   proxyPort: number,
   form?: 'Proxy-Uri' | 'Proxy-Scheme',
 ): OptionSet {
-  const split = new OptionSet();
-  const isIpv6 = uri.hostIsIpLiteral && uri.host.includes(':');
-  split.add(OptionNumber.UriHost, isIpv6 ? `[${uri.host.replace(/%.*$/s, '')}]` : uri.host);
-  split.add(OptionNumber.UriPort, uri.port);
-  for (const segment of uri.path) split.add(OptionNumber.UriPath, segment);
-  for (const argument of uri.query) split.add(OptionNumber.UriQuery, argument);
+  const split = uriOptions(uri, nowhere);
   const text = composeUri(split, uri.scheme, uri.host, uri.port);
   const { maxLength = 0 } = optionDefinition(OptionNumber.ProxyUri) ?? {};
   const fits = !isDecodeFault(text) && encodeUtf8(text).length <= maxLength;
@@ -87,6 +91,26 @@ export function proxyRequestOptions(
     split.delete(OptionNumber.UriPort);
   return split.add(OptionNumber.ProxyScheme, uri.scheme);
 }
+
+/** The options of a request that names the proxy itself: those of a request that was sent to it (RFC 7252 §5.7.2). */
+export function localRequestOptions(options: OptionReader, uri: CoapUri): OptionSet {
+  const local = OptionSet.from(options.entries());
+  for (const number of targetOptions) local.delete(number);
+  for (const { number, value } of uriOptions(uri, nowhere).entries()) local.add(number, value);
+  return local;
+}
+
+/** No destination: all parts of a URI are options then. */
+const nowhere: UriDestination = { host: '', port: 0 };
+
+const targetOptions: readonly number[] = [
+  OptionNumber.UriHost,
+  OptionNumber.UriPort,
+  OptionNumber.UriPath,
+  OptionNumber.UriQuery,
+  OptionNumber.ProxyUri,
+  OptionNumber.ProxyScheme,
+];
 
 /** What an exhausted or illegal Hop-Limit is, or the value to send on. */
 export type HopLimit =

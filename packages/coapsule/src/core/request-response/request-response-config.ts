@@ -18,6 +18,7 @@ import {
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerKey } from './exchange.ts';
 import { defaultGroupPolicy, type GroupPolicy } from './response-suppression.ts';
+import { resourceName } from './resource-key.ts';
 
 /** What `maxBodyBytes` is asked about: the first block of a request body. */
 export interface BodyRequest {
@@ -25,6 +26,16 @@ export interface BodyRequest {
   readonly code: Code;
   readonly options: OptionReader;
 }
+
+/** Who serves a request, which decides how its options are checked. */
+export type RequestRoute =
+  /**
+   * This server; a request with Proxy-Uri or Proxy-Scheme is answered 5.05. With `options`, those count instead of what
+   * came: the request names a proxy, and the server itself as the one it is for (RFC 7252 §5.7.2).
+   */
+  | { readonly kind: 'origin'; readonly options?: OptionReader }
+  /** Another one: the application is a proxy for it, and gets all options that are safe to forward (§5.7.1). */
+  | { readonly kind: 'proxy' };
 
 /**
  * | name | unit | default | allowed | RFC |
@@ -67,6 +78,10 @@ export interface RequestResponseConfig {
    * acknowledgement promises that something was made durable. The client retransmits meanwhile. Default: none is.
    */
   readonly acknowledgeWithAnswer: (request: BodyRequest) => boolean;
+  /** What `notify` calls the resource of a request; two resources must not have one name. Default: path and query. */
+  readonly resourceName: (options: OptionReader) => string;
+  /** Who serves a request; options as they came, unchecked. Must not throw. Default: this server. */
+  readonly route: (request: BodyRequest) => RequestRoute;
   /** How long an unanswered request, an unfinished body or the rest of a response body is kept. */
   readonly exchangeLifetimeMs: number;
   /** Largest response body a client takes; default 16 MiB. */
@@ -169,6 +184,8 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   ...requestResponseTimes(defaultTransmissionParameters),
   maxResponseBodyBytes: 16 * mebibyte,
   acknowledgeWithAnswer: () => false,
+  resourceName,
+  route: (): RequestRoute => ({ kind: 'origin' }),
   maxBodyBytes: () => mebibyte,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,

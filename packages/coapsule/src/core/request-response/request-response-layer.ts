@@ -46,7 +46,7 @@ export type {
 } from './exchange.ts';
 export type { RequestResponseOutput } from './outputs.ts';
 export { checkRequest } from './request-message.ts';
-export type { BodyRequest, RequestResponseConfig } from './request-response-config.ts';
+export type { BodyRequest, RequestResponseConfig, RequestRoute } from './request-response-config.ts';
 
 /** One observation in progress. */
 export interface ActiveObservation {
@@ -197,6 +197,11 @@ export class RequestResponseLayer {
   /** The resource changed: its observers get its new state. `/path` means it with every query, `/path?query` exactly it. */
   notify(resource: string, now: Instant): void {
     this.#server.changed(resource, now);
+  }
+
+  /** What one observer is shown has changed; `exchange` is that of its registration. */
+  notifyObserver(exchange: ExchangeId, now: Instant): void {
+    this.#server.changedFor(exchange, now);
   }
 
   /** A separate response or notification was acknowledged. */

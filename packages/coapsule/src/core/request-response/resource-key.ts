@@ -18,6 +18,8 @@ const bodyOptions: readonly number[] = [
   OptionNumber.UriPort,
   OptionNumber.UriPath,
   OptionNumber.UriQuery,
+  OptionNumber.ProxyUri,
+  OptionNumber.ProxyScheme,
   OptionNumber.RequestTag,
 ];
 
@@ -51,9 +53,18 @@ function keyOf(peer: PeerKey, code: Code, options: OptionReader, numbers: readon
  * The resource as text: `/path`, or `/path?query` with all queries joined by `&`.
  *
  * In a segment `/`, `?` and `%` are escaped as in a URI, so that the path and its segments can be told from the
- * text: `a?b` as a segment is `/a%3Fb`, and no query.
+ * text: `a?b` as a segment is `/a%3Fb`, and no query. What a request to a forward-proxy is for has no such name, as it
+ * is no resource of ours: `proxy:` and its URI.
  */
 export function resourceName(options: OptionReader): string {
+  if (options.has(OptionNumber.ProxyUri)) return `proxy:${options.text(OptionNumber.ProxyUri)}`;
+  if (options.has(OptionNumber.ProxyScheme)) {
+    return `proxy:${options.text(OptionNumber.ProxyScheme)}://${options.text(OptionNumber.UriHost)}${ownName(options)}`;
+  }
+  return ownName(options);
+}
+
+function ownName(options: OptionReader): string {
   const query = options.texts(OptionNumber.UriQuery);
   const path = pathName(options.texts(OptionNumber.UriPath));
   return query.length === 0 ? path : `${path}?${query.join('&')}`;

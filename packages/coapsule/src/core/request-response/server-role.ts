@@ -1,9 +1,9 @@
 /**
  * The server side of Exchanges: requests for the application, its responses, block-wise bodies and observers.
  *
- * RFC 7252 §5.2 and §5.4, RFC 7641 §4, RFC 7959 §2. Content-Format, Accept and conditional options are the
- * application's matter. No forward-proxy: Proxy-Uri and Proxy-Scheme are answered 5.05 in `receiveRequest`,
- * which is the place where proxying would branch off.
+ * RFC 7252 §5.2 and §5.4, RFC 7641 §4, RFC 7959 §2, RFC 8768 §3. Content-Format, Accept and conditional options are the
+ * application's matter, and so is passing requests on: `RequestRoute` says here which ones that will be, since their
+ * options are checked by other rules.
  *
  * @module
  */
@@ -29,9 +29,10 @@ import type {
 } from './exchange.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
-import { checkRequestOptions } from './option-check.ts';
+import { checkProxiedRequestOptions, checkRequestOptions } from './option-check.ts';
+import { hasIllegalHopLimit } from './proxying.ts';
 import { RequestBodies } from './request-bodies.ts';
-import { isMeant, requestBodyKey, resourceName } from './resource-key.ts';
+import { isMeant, requestBodyKey } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
 import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
 import { ResponseSender } from './response-sender.ts';
@@ -117,7 +118,16 @@ export class ServerRole {
       this.#refuse(arrival, Code.MethodNotAllowed);
       return;
     }
-    const verdict = checkRequestOptions(message.options, config.criticalOptions);
+    // RFC 8768 §3, whoever the request is for.
+    if (hasIllegalHopLimit(all)) {
+      this.#refuse(arrival, Code.BadRequest, 'Hop-Limit is not 1 to 255');
+      return;
+    }
+    const route = config.route({ peer, code: message.code, options: all });
+    const verdict =
+      route.kind === 'proxy'
+        ? checkProxiedRequestOptions(all)
+        : checkRequestOptions(route.options ?? all, config.criticalOptions);
     if (verdict.kind === 'proxy') {
       this.#refuse(arrival, Code.ProxyingNotSupported);
       return;
@@ -163,9 +173,16 @@ export class ServerRole {
   /** The resource changed; what the application is about to answer to a registration may be its former state. */
   changed(resource: string, now: Instant): void {
     for (const exchange of this.#exchanges.registering) {
-      if (isMeant(resource, resourceName(exchange.options))) exchange.changed = true;
+      if (isMeant(resource, this.#context.config.resourceName(exchange.options))) exchange.changed = true;
     }
     this.observers.changed(resource, now);
+  }
+
+  /** What the observer with this Exchange is shown has changed. */
+  changedFor(id: ExchangeId, now: Instant): void {
+    for (const exchange of this.#exchanges.registering) if (exchange.id === id) exchange.changed = true;
+    const observer = this.observers.get(id);
+    if (observer?.exchange.id === id) this.observers.renewState(observer, now);
   }
 
   /** Forgets everything about a peer that is gone. */
