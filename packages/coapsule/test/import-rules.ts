@@ -32,6 +32,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/crypto/', 5],
   ['coapsule/src/testing/', 5.5], // a pair of endpoints shakes hands with the real cryptography
   ['coapsule/src/api/', 6],
+  ['coapsule/src/proxy/', 6.2],
   ['coapsule/src/message.ts', 6.5],
   ['coapsule/src/dtls.ts', 6.5],
   ['coapsule/src/index.ts', 6.5],

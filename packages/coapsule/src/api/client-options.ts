@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CacheOptions } from './client-cache.ts';
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { KeepAssociation } from './kept-association.ts';
@@ -25,6 +26,17 @@ export interface PskRequest {
   readonly hint: string | undefined;
 }
 
+/** A forward-proxy, and how it is told what is wanted. */
+export interface ProxyOptions {
+  /** Scheme, host and port; no path. */
+  readonly uri: string;
+  /**
+   * Option that names the target: `Proxy-Uri` (default; longer URIs go by Proxy-Scheme), or `Proxy-Scheme` with the
+   * Uri-* options, for proxies that understand nothing else.
+   */
+  readonly form?: 'Proxy-Uri' | 'Proxy-Scheme';
+}
+
 /** Options of a client; each has a safe default. */
 export interface ClientOptions extends EndpointOptions, ClientCredentialOptions {
   /** The pre-shared key for `coaps`, or where to find it. */
@@ -35,6 +47,18 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
   readonly bind?: { readonly host?: string; readonly port?: number };
   /** The server name to announce in the handshake instead of the URI's host (RFC 6066 §3). */
   readonly serverName?: string;
+  /**
+   * The forward-proxy that requests are sent to (RFC 7252 §5.7.2), such as `coaps://gateway.example`; its credentials
+   * are those of this client. Servers with a secured scheme are asked for through a secured proxy only.
+   */
+  readonly proxy?: string | ProxyOptions;
+  /**
+   * Keeps responses and answers equivalent requests from them (RFC 7252 §5.6). Off by default, since without Max-Age
+   * a server's response is good for a minute, which many servers do not mean.
+   */
+  readonly cache?: boolean | CacheOptions;
+  /** Finds the addresses of a host name, IP literals, best first; by default the resolver of the system. */
+  readonly lookUp?: (host: string) => Promise<readonly string[]>;
   /** Keeps the associations with servers, so that a later process goes on with them even after a crash. */
   readonly keepAssociation?: KeepAssociation;
 }
@@ -52,6 +76,9 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   dangerouslySkipVerification: true,
   bind: true,
   serverName: true,
+  proxy: true,
+  cache: true,
+  lookUp: true,
   keepAssociation: true,
 };
 
@@ -68,6 +95,12 @@ export interface RequestOptions {
   readonly blockSize?: number;
   /** 0 to 8 bytes; leave it out unless a test needs it. */
   readonly token?: Uint8Array;
+  /** The forward-proxy for this request instead of the client's; false: none. */
+  readonly proxy?: string | ProxyOptions | false;
+  /** For proxies: the response may have critical options that are safe to forward (RFC 7252 §5.7.1). */
+  readonly forwarded?: boolean;
+  /** False: always asks the server; what it says is stored. */
+  readonly cache?: boolean;
   /** Further options by number. */
   readonly options?: readonly OptionInput[];
   readonly signal?: AbortSignal;
@@ -89,6 +122,9 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   confirmable: true,
   blockSize: true,
   token: true,
+  proxy: true,
+  forwarded: true,
+  cache: true,
   options: true,
   signal: true,
   timeoutMs: true,

@@ -10,11 +10,13 @@
 import { codeOfMethod, type Method } from '../core/coap/code.ts';
 import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
-import { type CoapUri, uriOptions } from '../core/coap/uri.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import type { CoapUri } from '../core/coap/uri.ts';
 import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
+import { type CachedRequest, ClientCache } from './client-cache.ts';
 import { ClientEndpoint, type RequestObserver } from './client-endpoint.ts';
 import {
   type ClientOptions,
@@ -30,6 +32,7 @@ import { expectKey, expectKnownOptions } from './known-options.ts';
 import { Observation } from './observation.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { abortedError, timeoutError } from './request-error.ts';
+import { type RequestRoute, requestRoute } from './request-route.ts';
 import type { Response } from './response.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
 import { knownContentFormat, payloadBytes } from './server-response.ts';
@@ -59,15 +62,19 @@ export class Client implements AsyncDisposable {
   /** Undefined: `coap` only. */
   readonly #security: ClientSecurity | undefined;
   readonly #endpoints = new Map<string, Promise<ClientEndpoint>>();
+  readonly #cache: ClientCache | undefined;
   #closed = false;
 
   constructor(options: ClientOptions = {}) {
     expectKnownOptions('new Client', options, clientOptionNames);
     if (typeof options.psk === 'object') expectKey('new Client: psk.key', options.psk.key);
     this.#options = options;
+    const { cache = false, proxy } = options;
+    if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache);
     this.#security = clientSecurity(options);
     // What cannot be is told now, not at the first request.
     checkDtlsConfig(coreConfig(options, 'dtls', 'client').dtls);
+    if (proxy !== undefined) requestRoute('coap://localhost', proxy);
   }
 
   get(uri: string, options?: RequestOptions): Promise<Response> {
@@ -106,11 +113,23 @@ export class Client implements AsyncDisposable {
    *
    * @throws ApiMisuseError for a URI or option that cannot be sent; CoapsuleError when no response came.
    */
-  request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
-    return this.#exchange(uri, options, (endpoint, server, observer) => {
-      expectKnownOptions(method, options, requestOptionNames);
-      return endpoint.request(outgoingRequest(method, server, endpoint, options), observer);
-    });
+  async request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
+    expectKnownOptions(method, options, requestOptionNames);
+    const cached = this.#findCached(method, uri, options);
+    if (cached?.response !== undefined && options.cache !== false) return cached.response;
+    const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
+    try {
+      const response = await this.#exchange(uri, options, (endpoint, route, observer) => {
+        const request = outgoingRequest(method, route, endpoint, options);
+        const set = OptionSet.from(request.options.entries());
+        for (const etag of etags) set.add(OptionNumber.ETag, etag);
+        return endpoint.request({ ...request, options: set }, observer);
+      });
+      return cached === undefined ? response : (this.#cache?.take(cached, response) ?? response);
+    } catch (error) {
+      if (cached !== undefined) this.#cache?.failed(cached);
+      throw error;
+    }
   }
 
   /**
@@ -119,16 +138,18 @@ export class Client implements AsyncDisposable {
    * waits for the handshake.
    */
   async send(method: Method, uri: string, options: RequestOptions = {}): Promise<void> {
-    await this.#exchange(uri, options, (endpoint, server, observer) => {
+    const cached = this.#findCached(method, uri, options);
+    if (cached !== undefined) this.#cache?.failed(cached);
+    await this.#exchange(uri, options, (endpoint, route, observer) => {
       expectKnownOptions('send', options, requestOptionNames);
-      const request = outgoingRequest(method, server, endpoint, { ...options, confirmable: false });
+      const request = outgoingRequest(method, route, endpoint, { ...options, confirmable: false });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
   }
 
-  /** Measures the time to the server and back, without any resource (RFC 7252 §4.3). */
+  /** Measures the time to the server, or its proxy, and back, without any resource (RFC 7252 §4.3). */
   async ping(uri: string, options: Pick<RequestOptions, 'signal' | 'timeoutMs'> = {}): Promise<Pong> {
-    const { roundTripMs, handshakeMs } = await this.#exchange(uri, options, (endpoint, _server, observer) =>
+    const { roundTripMs, handshakeMs } = await this.#exchange(uri, options, (endpoint, _route, observer) =>
       endpoint.ping(observer),
     );
     return { roundTripMs, handshakeMs };
@@ -144,10 +165,10 @@ export class Client implements AsyncDisposable {
     options: RequestOptions & { readonly query?: readonly string[] } = {},
   ): Promise<Link[]> {
     const { query: filters = [], ...request } = options;
-    const { uri: server, secure } = parseServerUri(uri);
+    const { target: server } = requestRoute(uri, request.proxy ?? this.#options.proxy);
     const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
     const query = filters.length > 0 ? `?${filters.map(encodeURIComponent).join('&')}` : '';
-    const list = `${secure ? 'coaps' : 'coap'}://${host}:${server.port}/.well-known/core${query}`;
+    const list = `${server.scheme}://${host}:${server.port}/.well-known/core${query}`;
     const response = await this.get(list, { accept: 'application/link-format', ...request });
     const links = response.ok ? decodeLinkFormat(response.text()) : undefined;
     if (links === undefined || isDecodeFault(links)) {
@@ -177,11 +198,12 @@ export class Client implements AsyncDisposable {
       ended.abort();
       giveUp?.();
     };
+    const cached = this.#findCached(options.method ?? 'GET', uri, options);
     let mayRegisterAgain = false;
     const observer: RequestObserver = {
       response: (response, final) => {
         mayRegisterAgain = true;
-        observation.next(response);
+        observation.next(cached === undefined ? response : (this.#cache?.take(cached, response) ?? response));
         if (final) finish();
       },
       failed: (error) => {
@@ -195,8 +217,8 @@ export class Client implements AsyncDisposable {
       },
     };
     const register = (): void => {
-      this.#reach(uri, observer, ended.signal, (endpoint, server, reached) => {
-        const request = outgoingRequest(options.method ?? 'GET', server, endpoint, options);
+      this.#reach(uri, options.proxy, observer, ended.signal, (endpoint, route, reached) => {
+        const request = outgoingRequest(options.method ?? 'GET', route, endpoint, options);
         giveUp = endpoint.request({ ...request, observe: true }, reached);
       }).catch(finish);
     };
@@ -249,6 +271,7 @@ export class Client implements AsyncDisposable {
   /** Ends all associations with close_notify, fails what waits, closes the sockets. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#cache?.clear();
     const endpoints = [...this.#endpoints.values()];
     this.#endpoints.clear();
     await Promise.all(
@@ -265,8 +288,8 @@ export class Client implements AsyncDisposable {
 
   async #exchange(
     uri: string,
-    options: Pick<RequestOptions, 'signal' | 'timeoutMs'>,
-    send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => () => void,
+    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy'>,
+    send: (endpoint: ClientEndpoint, route: RequestRoute, observer: RequestObserver) => () => void,
   ): Promise<Response> {
     const { signal, timeoutMs } = options;
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
@@ -285,8 +308,8 @@ export class Client implements AsyncDisposable {
           timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
         }
         const observer: RequestObserver = { response: resolve, failed: reject };
-        this.#reach(uri, observer, settled.signal, (endpoint, server, reached) => {
-          giveUp = send(endpoint, server, reached);
+        this.#reach(uri, options.proxy, observer, settled.signal, (endpoint, route, reached) => {
+          giveUp = send(endpoint, route, reached);
         }).catch(reject);
       });
     } finally {
@@ -300,11 +323,13 @@ export class Client implements AsyncDisposable {
   /** Sends to the first address of the host where somebody listens. */
   async #reach(
     text: string,
+    proxy: RequestOptions['proxy'],
     observer: RequestObserver,
     settled: AbortSignal,
-    send: (endpoint: ClientEndpoint, server: CoapUri, observer: RequestObserver) => void,
+    send: (endpoint: ClientEndpoint, route: RequestRoute, observer: RequestObserver) => void,
   ): Promise<void> {
-    const { uri, secure } = parseServerUri(text);
+    const route = requestRoute(text, proxy ?? this.#options.proxy);
+    const { uri, secure } = route.hop;
     if (secure && this.#security === undefined) {
       throw new CoapsuleError(
         'ERR_CREDENTIALS',
@@ -314,7 +339,7 @@ export class Client implements AsyncDisposable {
         'give `psk` with identity and key, `peerPublicKeys`, or `trustAnchors` for servers with a certificate',
       );
     }
-    const addresses = await resolveHost(uri);
+    const addresses = await resolveHost(uri, this.#options.lookUp);
     const tryAddress = async (index: number): Promise<void> => {
       const failed = (error: CoapsuleError): void => {
         const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length && !settled.aborted;
@@ -324,13 +349,27 @@ export class Client implements AsyncDisposable {
       try {
         const endpoint = await this.#endpoint(uri, secure, addresses[index] as string);
         if (settled.aborted) return;
-        send(endpoint, uri, { response: (response, final) => observer.response(response, final), failed });
+        send(endpoint, route, { response: (response, final) => observer.response(response, final), failed });
       } catch (error) {
         // An ApiMisuseError of `send` belongs to the caller as well: it ends the request.
         failed(error as CoapsuleError);
       }
     };
     await tryAddress(0);
+  }
+
+  /** What the cache knows of a request; nothing without a cache, or where it does not deal with such requests. */
+  #findCached(method: Method, uri: string, options: RequestOptions): CachedRequest | undefined {
+    if (this.#cache === undefined) return undefined;
+    const { target, hop } = requestRoute(uri, options.proxy ?? this.#options.proxy);
+    // Who we are may change from one association to the next, and what one was told is not for the other.
+    if (hop.secure && typeof this.#options.psk === 'function') return undefined;
+    const content = requestContent(method, options);
+    // A part is not the whole.
+    if (content.options.has(OptionNumber.Block1) || content.options.has(OptionNumber.Block2))
+      return undefined;
+    const asked = `${hop.uri.scheme}://${hop.uri.host}:${hop.uri.port} ${this.#options.serverName ?? ''}`;
+    return this.#cache.find(target, asked, content);
   }
 
   /** A socket that nobody uses keeps the process alive; the next request opens another one. */
@@ -377,7 +416,7 @@ export class Client implements AsyncDisposable {
 
 function outgoingRequest(
   method: Method,
-  uri: CoapUri,
+  route: RequestRoute,
   endpoint: ClientEndpoint,
   options: RequestOptions,
 ): OutgoingRequest {
@@ -385,20 +424,31 @@ function outgoingRequest(
   if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
     throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);
   }
-  const set = uriOptions(uri, endpoint.server.address);
-  if (options.contentFormat !== undefined) {
-    set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
-  }
-  if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
-  for (const { number, value } of options.options ?? []) set.add(number, value);
+  const content = requestContent(method, options);
+  const set = route.targetOptions(endpoint.server.address);
+  for (const { number, value } of content.options.entries()) set.add(number, value);
   return {
-    code: codeOfMethod(method),
+    ...content,
     options: set,
-    payload: payloadBytes(options.payload),
     type: options.confirmable === false ? 'NON' : 'CON',
+    ...(options.forwarded === true ? { forwarded: true } : {}),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(whenBusy === undefined ? {} : { whenBusy }),
   };
+}
+
+/** A request but for what says whom it is for. */
+function requestContent(
+  method: Method,
+  options: RequestOptions,
+): Pick<OutgoingRequest, 'code' | 'options' | 'payload'> {
+  const set = new OptionSet();
+  if (options.contentFormat !== undefined) {
+    set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
+  }
+  if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
+  for (const { number, value } of options.options ?? []) set.add(number, value);
+  return { code: codeOfMethod(method), options: set, payload: payloadBytes(options.payload) };
 }

@@ -21,11 +21,17 @@ export class Response {
   readonly handshakeMs: number | undefined;
   /** From sending the request (after the handshake) to having the whole response; for a notification 0. */
   readonly roundTripMs: number;
+  /** Whether the body is a stored one, still fresh or found good by the server (RFC 7252 §5.6). */
+  readonly fromCache: boolean;
 
   constructor(
     response: IncomingResponse,
     peer: PeerInfo,
-    timing: { readonly handshakeMs: number | undefined; readonly roundTripMs: number },
+    timing: {
+      readonly handshakeMs: number | undefined;
+      readonly roundTripMs: number;
+      readonly fromCache?: boolean;
+    },
   ) {
     this.code = response.code;
     this.options = response.options;
@@ -33,6 +39,7 @@ export class Response {
     this.peer = peer;
     this.handshakeMs = timing.handshakeMs;
     this.roundTripMs = timing.roundTripMs;
+    this.fromCache = timing.fromCache ?? false;
   }
 
   /** The code as people write it: `2.05`. */

@@ -30,12 +30,18 @@ export function parseServerUri(text: string): ServerUri {
   return { uri, secure: uri.scheme === 'coaps' };
 }
 
-/** The addresses of a host, in the order the system prefers; rejects with `ERR_ADDRESS`. */
-export async function resolveHost(uri: CoapUri): Promise<readonly string[]> {
+/** The addresses of a host, best first; rejects with `ERR_ADDRESS`, or a CoapsuleError of `lookUp`. */
+export async function resolveHost(
+  uri: CoapUri,
+  lookUp: (host: string) => Promise<readonly string[]> = lookUpHost,
+): Promise<readonly string[]> {
   if (uri.hostIsIpLiteral) return [uri.host];
   try {
-    return await lookUpHost(uri.host);
+    const addresses = await lookUp(uri.host);
+    if (addresses.length > 0) return addresses;
+    throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
   } catch (cause) {
+    if (cause instanceof CoapsuleError) throw cause;
     throw new CoapsuleError(
       'ERR_ADDRESS',
       `the host name '${uri.host}' has no address (${(cause as NodeJS.ErrnoException).code ?? 'look-up failed'})`,

@@ -51,7 +51,7 @@ function primed(
   limits: Partial<ResponseCacheLimits> = {},
 ): ResponseCache {
   const cache = new ResponseCache(limits);
-  cache.take(asked, stored, at(0), cache.find(asked, at(0)));
+  cache.take(asked, stored, undefined, at(0), cache.find(asked, at(0)));
   return cache;
 }
 
@@ -94,13 +94,13 @@ describe('§5.6.1 freshness', () => {
 
   test('a new response takes the place of the old one, also when it may not be cached', () => {
     const cache = primed(temperature, response(Code.Content, '22.5'));
-    cache.take(temperature, response(Code.Content, '23', [[OptionNumber.MaxAge, 0]]), at(1));
+    cache.take(temperature, response(Code.Content, '23', [[OptionNumber.MaxAge, 0]]), undefined, at(1));
     assert.equal(answered(cache, temperature, at(1)), 'ask');
   });
 
   test('RFC 7641 §3.3.1: a notification is kept like a response, and the newest one counts', () => {
     const cache = primed(temperature, response(Code.Content, '22.5', [[OptionNumber.Observe, 1]]));
-    cache.take(temperature, response(Code.Content, '23.0', [[OptionNumber.Observe, 2]]), at(50));
+    cache.take(temperature, response(Code.Content, '23.0', [[OptionNumber.Observe, 2]]), undefined, at(50));
     assert.equal(answered(cache, temperature, at(70)), '2.05 23.0 (40)');
     const answer = cache.find(temperature, at(70));
     assert.equal(answer.kind === 'fresh' && answer.response.options.has(OptionNumber.Observe), false);
@@ -129,7 +129,7 @@ describe('§5.6.2 validation', () => {
       [2052, 'new'],
       [2052, 'newer'],
     ]);
-    const given = cache.take(temperature, valid, at(7), asked);
+    const given = cache.take(temperature, valid, undefined, at(7), asked);
     assert.equal(given.code, Code.Content);
     assert.equal(decodeUtf8(given.payload), '22.5');
     assert.deepEqual(given.options.texts(2052), ['new', 'newer']);
@@ -140,7 +140,7 @@ describe('§5.6.2 validation', () => {
 
   test('2.03 without Max-Age makes it fresh for 60 seconds', () => {
     const cache = primed(temperature, tagged);
-    cache.take(temperature, response(Code.Valid, '', [[OptionNumber.ETag, etagA]]), at(7));
+    cache.take(temperature, response(Code.Valid, '', [[OptionNumber.ETag, etagA]]), undefined, at(7));
     assert.equal(answered(cache, temperature, at(67)), '2.05 22.5 (0)');
     assert.equal(answered(cache, temperature, instant(67_001)), 'ask');
   });
@@ -152,6 +152,7 @@ describe('§5.6.2 validation', () => {
     const given = cache.take(
       temperature,
       response(Code.Valid, '', [[OptionNumber.ETag, etagA]]),
+      undefined,
       at(7),
       asked,
     );
@@ -164,6 +165,7 @@ describe('§5.6.2 validation', () => {
     const given = cache.take(
       temperature,
       response(Code.Content, '23', [[OptionNumber.ETag, etagB]]),
+      undefined,
       at(7),
       asked,
     );
@@ -189,7 +191,7 @@ describe('§5.6.2 validation', () => {
     const conditional = request('temperature', { list: [[OptionNumber.ETag, etagB]] });
     const asked = cache.find(conditional, at(6));
     const valid = response(Code.Valid, '', [[OptionNumber.ETag, etagB]]);
-    assert.equal(cache.take(conditional, valid, at(7), asked).code, Code.Valid);
+    assert.equal(cache.take(conditional, valid, undefined, at(7), asked).code, Code.Valid);
     assert.equal(answered(cache, temperature, at(8)), 'ask');
   });
 
@@ -304,10 +306,10 @@ describe('§5.9.1 what makes stored responses stale', () => {
       test(`${method} that is answered 2.0${result & 31}: all stored of the resource, for every identity`, () => {
         const cache = primed(temperature, response(Code.Content, '22.5', [[OptionNumber.ETag, etagA]]));
         const accept = request('temperature', { identity: 'other', list: [[OptionNumber.Accept, 0]] });
-        cache.take(accept, response(Code.Content, '22.5'), at(0));
+        cache.take(accept, response(Code.Content, '22.5'), undefined, at(0));
         const elsewhere = request('humidity');
-        cache.take(elsewhere, response(Code.Content, '40'), at(0));
-        cache.take(request('temperature', { code }), response(result), at(1));
+        cache.take(elsewhere, response(Code.Content, '40'), undefined, at(0));
+        cache.take(request('temperature', { code }), response(result), undefined, at(1));
         const answer = cache.find(temperature, at(1));
         // It can still be validated.
         assert.deepEqual(answer.kind === 'ask' && answer.etags, [etagA]);
@@ -319,7 +321,7 @@ describe('§5.9.1 what makes stored responses stale', () => {
     test(`${method} that fails changes nothing, one without an answer may have`, () => {
       const cache = primed(temperature, response(Code.Content, '22.5'));
       const unsafe = request('temperature', { code });
-      cache.take(unsafe, response(Code.Forbidden), at(1));
+      cache.take(unsafe, response(Code.Forbidden), undefined, at(1));
       assert.equal(answered(cache, temperature, at(1)), '2.05 22.5 (59)');
       cache.unanswered(unsafe);
       assert.equal(answered(cache, temperature, at(1)), 'ask');
@@ -339,7 +341,7 @@ describe('§5.9.1 what makes stored responses stale', () => {
       [OptionNumber.LocationPath, 'sensors'],
       [OptionNumber.LocationPath, '42'],
     ]);
-    cache.take(request('sensors', { code: Code.Post }), created, at(1));
+    cache.take(request('sensors', { code: Code.Post }), created, undefined, at(1));
     assert.equal(answered(cache, made, at(1)), 'ask');
   });
 });
@@ -359,9 +361,9 @@ describe('RFC 8768 §3', () => {
 describe('bounds', () => {
   test('the response that was not used for longest goes first', () => {
     const cache = new ResponseCache({ maxEntries: 2 });
-    for (const path of ['a', 'b']) cache.take(request(path), response(Code.Content, path), at(0));
+    for (const path of ['a', 'b']) cache.take(request(path), response(Code.Content, path), undefined, at(0));
     cache.find(request('a'), at(1));
-    cache.take(request('c'), response(Code.Content, 'c'), at(1));
+    cache.take(request('c'), response(Code.Content, 'c'), undefined, at(1));
     assert.equal(cache.size, 2);
     assert.equal(answered(cache, request('b'), at(1)), 'ask');
     assert.equal(answered(cache, request('a'), at(1)), '2.05 a (59)');
@@ -370,9 +372,9 @@ describe('bounds', () => {
   test('100,000 responses take no more than the bytes allowed, and one above them is not kept', () => {
     const cache = new ResponseCache({ maxBytes: 64 * 1024, maxEntries: 1_000_000 });
     for (let i = 0; i < 100_000; i++)
-      cache.take(request(`p${i}`), response(Code.Content, 'x'.repeat(i % 90)), at(0));
+      cache.take(request(`p${i}`), response(Code.Content, 'x'.repeat(i % 90)), undefined, at(0));
     assert.ok(cache.bytes <= 64 * 1024 && cache.size > 50, `${cache.size} with ${cache.bytes} bytes`);
-    cache.take(request('large'), response(Code.Content, 'x'.repeat(70_000)), at(0));
+    cache.take(request('large'), response(Code.Content, 'x'.repeat(70_000)), undefined, at(0));
     assert.equal(answered(cache, request('large'), at(0)), 'ask');
     cache.clear();
     assert.equal(cache.bytes, 0);

@@ -35,6 +35,7 @@ export function response(
       : undefined,
     peer: { address: { key: '[::1]:5683', host: '::1', port: 5683 }, security: { kind: 'none' } },
     handshakeMs: undefined,
+    fromCache: false,
     roundTripMs: 1.5,
   } as Response;
 }

@@ -29,18 +29,18 @@ export interface CacheRequest {
 }
 
 /** What the cache has for a request. */
-export type CacheAnswer =
+export type CacheAnswer<Note = unknown> =
   /** To be used as it is: Max-Age is what is left of it, and 2.03 where the request has the ETag of what is stored. */
-  | { readonly kind: 'fresh'; readonly response: Content }
+  | { readonly kind: 'fresh'; readonly response: Content; readonly note: Note }
   /** The server has to be asked, with these ETags beside those of the request. */
   | {
       readonly kind: 'ask';
       readonly etags: readonly Uint8Array[];
-      readonly stored: StoredResponse | undefined;
+      readonly stored: StoredResponse<Note> | undefined;
     };
 
 /** One response that is kept. */
-export interface StoredResponse {
+export interface StoredResponse<Note = unknown> {
   readonly key: string;
   readonly resource: string;
   /** Without Max-Age and Observe. */
@@ -53,6 +53,8 @@ export interface StoredResponse {
   /** Of the request that it answers; for 5.08. */
   readonly hopLimit: number | undefined;
   readonly bytes: number;
+  /** What the caller gave along with it. */
+  readonly note: Note;
 }
 
 /** How much is kept. */
@@ -65,12 +67,16 @@ export interface ResponseCacheLimits {
 
 const defaultLimits: ResponseCacheLimits = { maxEntries: 1000, maxBytes: 16 * 1024 * 1024 };
 
-/** A cache of responses; asked before and told after each request. */
-export class ResponseCache {
+/**
+ * A cache of responses; asked before and told after each request.
+ *
+ * @typeParam Note What the caller keeps with each response, such as who gave it; not counted in `maxBytes`.
+ */
+export class ResponseCache<Note = undefined> {
   readonly #limits: ResponseCacheLimits;
   /** In the order of their last use. */
-  readonly #entries = new Map<string, StoredResponse>();
-  readonly #byResource = new Map<string, Set<StoredResponse>>();
+  readonly #entries = new Map<string, StoredResponse<Note>>();
+  readonly #byResource = new Map<string, Set<StoredResponse<Note>>>();
   #bytes = 0;
 
   /** @throws ApiMisuseError for a limit that is no number of 0 or more. */
@@ -92,12 +98,12 @@ export class ResponseCache {
   }
 
   /** What is known about a request before it is sent. */
-  find(request: CacheRequest, now: Instant): CacheAnswer {
+  find(request: CacheRequest, now: Instant): CacheAnswer<Note> {
     const stored = isStorable(request.code) ? this.#entries.get(cacheKey(request)) : undefined;
     if (stored === undefined) return { kind: 'ask', etags: [], stored };
     this.#touch(stored);
     if (isFresh(stored, now) && hopsSuffice(stored, request)) {
-      return { kind: 'fresh', response: presented(stored, request, now) };
+      return { kind: 'fresh', response: presented(stored, request, now), note: stored.note };
     }
     const etag = etagOf(stored);
     return { kind: 'ask', etags: etag === undefined ? [] : [etag], stored };
@@ -110,7 +116,13 @@ export class ResponseCache {
    *              given up meanwhile.
    * @returns what answers the request: the stored response when 2.03 says that it is good, otherwise the response.
    */
-  take(request: CacheRequest, response: Content, now: Instant, asked?: CacheAnswer): Content {
+  take(
+    request: CacheRequest,
+    response: Content,
+    note: Note,
+    now: Instant,
+    asked?: CacheAnswer<Note>,
+  ): Content {
     if (!isStorable(request.code)) {
       if (invalidating.has(response.code)) this.#invalidate(request, response);
       return response;
@@ -121,11 +133,15 @@ export class ResponseCache {
       const etag = response.options.first(OptionNumber.ETag);
       const known = stored && etagOf(stored);
       if (stored === undefined || etag === undefined || !known || !equalBytes(known, etag)) return response;
-      return presented(this.#store(request, key, refreshed(stored.content, response), now), request, now);
+      return presented(
+        this.#store(request, key, refreshed(stored.content, response), note, now),
+        request,
+        now,
+      );
     }
     // §5.6.1: the new response invalidates the old one, whatever it is.
     this.#remove(key);
-    if (isCacheable(response)) this.#store(request, key, response, now);
+    if (isCacheable(response)) this.#store(request, key, response, note, now);
     return response;
   }
 
@@ -141,12 +157,18 @@ export class ResponseCache {
     this.#bytes = 0;
   }
 
-  #store(request: CacheRequest, key: string, response: Content, now: Instant): StoredResponse {
+  #store(
+    request: CacheRequest,
+    key: string,
+    response: Content,
+    note: Note,
+    now: Instant,
+  ): StoredResponse<Note> {
     this.#remove(key);
     const options = OptionSet.from(response.options.entries());
     const maxAgeSeconds = options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
     options.delete(OptionNumber.MaxAge).delete(OptionNumber.Observe);
-    const stored: StoredResponse = {
+    const stored: StoredResponse<Note> = {
       key,
       resource: resourceKey(request.origin, uriOptionsOf(request.options)),
       content: { code: response.code, options, payload: response.payload },
@@ -155,6 +177,7 @@ export class ResponseCache {
       invalidated: false,
       hopLimit: request.options.uint(OptionNumber.HopLimit),
       bytes: key.length + response.payload.length + optionBytes(options) + overheadBytes,
+      note,
     };
     // Of no use: it may not be answered with, and there is nothing to validate it by.
     if (maxAgeSeconds === 0 && etagOf(stored) === undefined) return stored;
@@ -171,7 +194,7 @@ export class ResponseCache {
   }
 
   /** Behind all others: the Map's order is the order of last use. */
-  #touch(stored: StoredResponse): void {
+  #touch(stored: StoredResponse<Note>): void {
     this.#entries.delete(stored.key);
     this.#entries.set(stored.key, stored);
   }
