@@ -17,8 +17,8 @@ import {
 } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerKey } from './exchange.ts';
-import { defaultGroupPolicy, type GroupPolicy } from './response-suppression.ts';
 import { resourceName } from './resource-key.ts';
+import { defaultGroupPolicy, type GroupPolicy } from './response-suppression.ts';
 
 /** What `maxBodyBytes` is asked about: the first block of a request body. */
 export interface BodyRequest {
