@@ -14,7 +14,14 @@ export type {
 } from './api/association-store.ts';
 export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
 export { Client, type Pong } from './api/client.ts';
-export type { ClientOptions, PskCredential, PskRequest, RequestOptions } from './api/client-options.ts';
+export type { CacheOptions } from './api/client-cache.ts';
+export type {
+  ClientOptions,
+  ProxyOptions,
+  PskCredential,
+  PskRequest,
+  RequestOptions,
+} from './api/client-options.ts';
 export { describeCertificates, describePublicKey } from './api/credential-input.ts';
 export type {
   CertificateInput,
@@ -54,8 +61,9 @@ export type { Middleware } from './api/middleware.ts';
 export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
+export type { ProxyHandler } from './api/proxy-handler.ts';
 export { recordOverhead } from './api/record-overhead.ts';
-export { Request } from './api/request.ts';
+export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
 export { Response } from './api/response.ts';
 export { Server, type ServerOptions } from './api/server.ts';
@@ -71,6 +79,7 @@ export {
   type ServerResponse,
   valid,
 } from './api/server-response.ts';
+export { VirtualHost } from './api/virtual-host.ts';
 export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
 export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
 export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';
@@ -92,3 +101,7 @@ export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';
 export type { CapturedDatagram } from './node/driver.ts';
+export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
+export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
+export { type ReverseProxyOptions, reverseProxy } from './proxy/reverse-proxy.ts';
+export type { TargetRule } from './proxy/target-rule.ts';

@@ -308,6 +308,15 @@ export function composeUri(
   return `${scheme}://${hostText}${uriPort === defaultPort(scheme) ? '' : `:${uriPort}`}${resource}`;
 }
 
+/** The text of a URI in normal form (RFC 7252 §6.3); `parseCoapUri` makes the same parts of it. */
+export function formatCoapUri({ scheme, host, port, path, query, hostIsIpLiteral }: CoapUri): string {
+  const authority = hostIsIpLiteral ? bracketed(host) : percentEncode(host, regNameCharacters);
+  const portText = port === defaultPort(scheme) ? '' : `:${port}`;
+  const pathText = path.map((segment) => `/${percentEncode(segment, segmentCharacters)}`).join('');
+  const queryText = query.map((argument) => percentEncode(argument, argumentCharacters)).join('&');
+  return `${scheme}://${authority}${portText}${pathText || '/'}${query.length === 0 ? '' : `?${queryText}`}`;
+}
+
 /** The value of a Uri-Host option as part of a URI (§6.5 step 2), or `undefined` when it is no host. */
 function composeHost(value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined;

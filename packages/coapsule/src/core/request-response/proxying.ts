@@ -17,6 +17,7 @@ import {
   type CoapUri,
   composeUri,
   defaultPort,
+  formatCoapUri,
   isCoapScheme,
   parseCoapUri,
   type UriDestination,
@@ -80,11 +81,13 @@ export function proxyRequestOptions(
   proxyPort: number,
   form?: 'Proxy-Uri' | 'Proxy-Scheme',
 ): OptionSet {
-  const split = uriOptions(uri, nowhere);
-  const text = composeUri(split, uri.scheme, uri.host, uri.port);
+  // A zone means something on this host only (RFC 6874 §1).
+  const host = uri.hostIsIpLiteral ? uri.host.replace(/%.*$/s, '') : uri.host;
+  const text = formatCoapUri({ ...uri, host });
   const { maxLength = 0 } = optionDefinition(OptionNumber.ProxyUri) ?? {};
-  const fits = !isDecodeFault(text) && encodeUtf8(text).length <= maxLength;
-  if (form !== 'Proxy-Scheme' && fits) return new OptionSet().add(OptionNumber.ProxyUri, text);
+  if (form !== 'Proxy-Scheme' && encodeUtf8(text).length <= maxLength)
+    return new OptionSet().add(OptionNumber.ProxyUri, text);
+  const split = uriOptions(uri, nowhere);
   // The port is left out only where all readings of §5.10.1 agree what is meant.
   const usual = defaultPort(uri.scheme);
   if (uri.port === usual && (proxyPort === usual || proxyPort === defaultPort('coap')))

@@ -223,7 +223,7 @@ export class ResponseCache<Note = undefined> {
 }
 
 /** RFC 7252 §5.10.5. */
-const defaultMaxAgeSeconds = 60;
+export const defaultMaxAgeSeconds = 60;
 /** For the objects around a stored response. */
 const overheadBytes = 512;
 
@@ -267,17 +267,33 @@ function hopsSuffice({ content, hopLimit }: StoredResponse, { options }: CacheRe
   return hopLimit !== undefined && presentedHops !== undefined && presentedHops <= hopLimit;
 }
 
-/** The stored response for this request, with the rest of its Max-Age (§5.7.1), or 2.03 (§5.10.6.2). */
+/** The stored response for this request. */
 function presented(
   { content, storedAt, maxAgeSeconds }: StoredResponse,
-  request: CacheRequest,
+  { options }: CacheRequest,
   now: Instant,
 ): Content {
-  const left = Math.max(0, Math.floor(maxAgeSeconds - elapsedMs(storedAt, now) / 1000));
+  return agedResponse(content, maxAgeSeconds, storedAt, options, now);
+}
+
+/**
+ * A response as it is given later: with the rest of its Max-Age, never more (RFC 7252 §5.7.1), and as 2.03 without
+ * payload to a request that has its ETag (§5.10.6.2).
+ *
+ * @param maxAgeSeconds What it had at `since`.
+ */
+export function agedResponse(
+  content: Content,
+  maxAgeSeconds: number,
+  since: Instant,
+  requestOptions: OptionReader,
+  now: Instant,
+): Content {
+  const left = Math.max(0, Math.floor(maxAgeSeconds - elapsedMs(since, now) / 1000));
   const options = OptionSet.from(content.options.entries()).set(OptionNumber.MaxAge, left);
   const etag = content.code === Code.Content ? content.options.first(OptionNumber.ETag) : undefined;
   const isKnown =
-    etag !== undefined && request.options.all(OptionNumber.ETag).some((given) => equalBytes(given, etag));
+    etag !== undefined && requestOptions.all(OptionNumber.ETag).some((given) => equalBytes(given, etag));
   if (!isKnown) return { code: content.code, options, payload: content.payload };
   return { code: Code.Valid, options, payload: noBytes };
 }

@@ -1,0 +1,63 @@
+/**
+ * What a proxy answers when the next hop gave no response that can be passed on.
+ *
+ * RFC 7252 §5.7.1 and §5.9.3. Diagnostics say what kind of failure it was and nothing about addresses, keys or
+ * certificates: who asks may not know the network behind the proxy.
+ *
+ * @module
+ */
+
+import { CoapsuleError } from '../api/errors.ts';
+import { failure, type ServerResponse } from '../api/server-response.ts';
+import { Code } from '../core/coap/code.ts';
+import { isForbiddenAddress } from './forbidden-address.ts';
+
+/** 5.05: the proxy does not ask for such a URI (RFC 7252 §5.7.2), and does not say why. */
+export function notForThis(): ServerResponse {
+  return failure(Code.ProxyingNotSupported, 'no proxy for this URI');
+}
+
+/** 5.02: there was a response, and it cannot be processed. */
+export function badGateway(reason: string): ServerResponse {
+  return failure(Code.BadGateway, reason);
+}
+
+/** The answer for an error of the client that asked the next hop. Throws what is no failure of the next hop. */
+export function gatewayFailure(error: unknown): ServerResponse {
+  if (!(error instanceof CoapsuleError)) throw error;
+  // The same for a name that is not known: which of both it is says something about the network behind the proxy.
+  if (isForbiddenAddress(error)) return notForThis();
+  switch (error.code) {
+    case 'ERR_TIMEOUT':
+      return failure(Code.GatewayTimeout, 'no response in time');
+    // Nobody listens there: no response will come, however long we wait.
+    case 'ERR_NETWORK':
+      return failure(Code.GatewayTimeout, 'the server cannot be reached');
+    case 'ERR_HANDSHAKE':
+      return error.handshake?.cause === 'peer-silent'
+        ? failure(Code.GatewayTimeout, 'no handshake in time')
+        : badGateway('no secured connection to the server');
+    case 'ERR_CREDENTIALS':
+      // Without a handshake there is nothing to make one with: the proxy is not able to ask for such a URI.
+      return error.handshake === undefined ? notForThis() : badGateway('no secured connection to the server');
+    case 'ERR_ADDRESS':
+      return notForThis();
+    case 'ERR_RESET':
+    case 'ERR_ASSOCIATION_CLOSED':
+      return badGateway('the server broke the exchange off');
+    case 'ERR_BAD_RESPONSE':
+    case 'ERR_BLOCKWISE':
+      return badGateway('the response cannot be passed on');
+    case 'ERR_BUSY':
+    case 'ERR_CLOSED':
+    case 'ERR_ABORTED':
+      return {
+        ...failure(Code.ServiceUnavailable, 'the proxy cannot take it now'),
+        maxAgeSeconds: busySeconds,
+      };
+    default:
+      throw error;
+  }
+}
+
+const busySeconds = 5;

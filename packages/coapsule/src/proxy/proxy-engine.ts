@@ -1,0 +1,248 @@
+/**
+ * A request to its next hop and the response back: hops, cache, observations, and what goes wrong on the way.
+ *
+ * RFC 7252 §5.7.1, RFC 7641 §5, RFC 8768. Whom a request is for, and who may ask, is decided before
+ * (`forward-proxy.ts`, `reverse-proxy.ts`). Bodies pass as wholes: each hop has its own blocks (RFC 7959 §2.10).
+ * No-Response ends here, since this hop's client is answered by this hop's server; Echo goes through, as both sides
+ * mean each other with it (RFC 9175 §2.3).
+ *
+ * @module
+ */
+
+import type { RequestOptions } from '../api/client-options.ts';
+import type { Request } from '../api/request.ts';
+import type { Response } from '../api/response.ts';
+import { failure, type ServerResponse } from '../api/server-response.ts';
+import { Code } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
+import { equalBytes } from '../core/foundation/bytes.ts';
+import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import type { Content } from '../core/request-response/exchange.ts';
+import {
+  forwardedRequestOptions,
+  forwardedResponse,
+  nextHopLimit,
+  relayedHopLimitReached,
+} from '../core/request-response/proxying.ts';
+import {
+  agedResponse,
+  type CacheAnswer,
+  type CacheRequest,
+  cacheKey,
+  defaultMaxAgeSeconds,
+  ResponseCache,
+} from '../core/request-response/response-cache.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
+import { badGateway, gatewayFailure } from './gateway-failure.ts';
+import { checkedSettings, type ProxySettings, type ProxyTarget } from './proxy-options.ts';
+import { type ObservedState, SharedObservation } from './shared-observation.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A request on its way to the next hop. */
+interface Passage {
+  readonly request: Request;
+  readonly target: ProxyTarget;
+  readonly upstream: Upstream;
+  /** What goes on, without what says whom it is for. */
+  readonly options: OptionSet;
+  readonly cached: CacheRequest;
+}
+
+/** See the module comment. */
+export class ProxyEngine {
+  readonly #settings: ReturnType<typeof checkedSettings>;
+  readonly #cache: ResponseCache | undefined;
+  /** Observations of next hops that go on, by Cache-Key. */
+  readonly #observations = new Map<string, SharedObservation>();
+  /** The observation that an observer is part of, by the signal of its end. */
+  readonly #joined = new WeakMap<AbortSignal, SharedObservation>();
+
+  /** @throws ApiMisuseError for a setting out of range. */
+  constructor(where: string, settings: ProxySettings) {
+    this.#settings = checkedSettings(where, settings);
+    const { cache } = settings;
+    if (cache !== false) this.#cache = new ResponseCache(cache);
+  }
+
+  /** Largest request body in bytes. */
+  get maxBodyBytes(): number {
+    return this.#settings.maxBodyBytes;
+  }
+
+  /** Passes a request on and answers with what came back. */
+  async pass(request: Request, target: ProxyTarget, upstream: Upstream): Promise<ServerResponse> {
+    const { name, hopLimit, onLoop } = this.#settings;
+    const hops = nextHopLimit(request.options, hopLimit);
+    if (hops.kind === 'exhausted') {
+      onLoop?.(request, target);
+      return failure(Code.HopLimitReached, name);
+    }
+    const options = forwardedRequestOptions(request.options, hops.value);
+    const passage = {
+      request,
+      target,
+      upstream,
+      options,
+      cached: cacheRequest(request, target, upstream, options),
+    };
+    return request.observer === undefined ? this.#ask(passage) : this.#observe(passage, request.observer);
+  }
+
+  /** Ends all observations of next hops. */
+  close(): void {
+    for (const observation of this.#observations.values()) observation.cancel();
+    this.#observations.clear();
+    this.#cache?.clear();
+  }
+
+  /** One response, from the cache or the next hop. */
+  async #ask(passage: Passage): Promise<ServerResponse> {
+    const { request, target, upstream, options, cached } = passage;
+    const asked = this.#cache?.find(cached, monotonicClock.now());
+    if (asked?.kind === 'fresh') return serverResponse(asked.response);
+    const known = options.all(OptionNumber.ETag);
+    const more = (asked?.etags ?? []).filter((etag) => !known.some((given) => equalBytes(given, etag)));
+    const asking = OptionSet.from(options.entries());
+    for (const etag of more) asking.add(OptionNumber.ETag, etag);
+    let response: Response;
+    try {
+      const { signal } = request;
+      const wish = { ...this.#requestOptions(request, asking), signal };
+      response = await upstream.client.request(request.method, target.uri, wish);
+    } catch (error) {
+      this.#cache?.unanswered(cached);
+      return gatewayFailure(error);
+    }
+    const usable = this.#usable(response, request, target);
+    return usable.kind === 'unusable' ? usable.response : this.#taken(passage, usable.content, asked);
+  }
+
+  /** What a usable response of the next hop means for the cache, and for who asked. */
+  #taken(
+    { request, cached }: Passage,
+    content: Content,
+    asked: CacheAnswer<undefined> | undefined,
+  ): ServerResponse {
+    const answer = this.#cache?.take(cached, content, undefined, monotonicClock.now(), asked) ?? content;
+    if (answer.code === Code.Valid) {
+      const etag = answer.options.first(OptionNumber.ETag);
+      const given = request.options.all(OptionNumber.ETag);
+      if (etag === undefined || !given.some((one) => equalBytes(one, etag))) {
+        return badGateway('the server found something good that it was not asked about');
+      }
+    }
+    return serverResponse(answer);
+  }
+
+  async #observe(passage: Passage, observer: NonNullable<Request['observer']>): Promise<ServerResponse> {
+    const { request } = passage;
+    // Before anything is waited for, or its end could be missed.
+    const { ended } = observer;
+    const observation = this.#joined.get(ended) ?? this.#join(passage, ended, () => observer.changed());
+    if (observation === undefined) return { ...(await this.#ask(passage)), observe: false };
+    const state = await observation.state();
+    const goesOn = { observe: !observation.over };
+    if (state.kind === 'failure') return { ...state.response, ...goesOn };
+    const { content, since } = state;
+    const now = monotonicClock.now();
+    const maxAgeSeconds = content.options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
+    // RFC 7641 §3.3.1: then it may not be taken for the present state.
+    if (now - since > maxAgeSeconds * 1000 && !observation.over) {
+      return { ...(await this.#ask(passage)), ...goesOn };
+    }
+    return {
+      ...serverResponse(agedResponse(content, maxAgeSeconds, since, request.options, now)),
+      ...goesOn,
+    };
+  }
+
+  /** The observation of the next hop that serves this request; `undefined` when there are too many. */
+  #join(passage: Passage, ended: AbortSignal, changed: () => void): SharedObservation | undefined {
+    const key = cacheKey(passage.cached);
+    const known = this.#observations.get(key);
+    if (known === undefined && this.#observations.size >= this.#settings.maxObservations) return undefined;
+    const observation = known ?? this.#begin(passage, key);
+    this.#joined.set(ended, observation);
+    observation.add(ended, changed);
+    return observation;
+  }
+
+  #begin({ request, target, upstream, options, cached }: Passage, key: string): SharedObservation {
+    // ETags are of one client, and the observation is for all.
+    const asking = OptionSet.from(options.entries()).delete(OptionNumber.ETag);
+    const { method } = request;
+    const upstreamObservation = upstream.client.observe(target.uri, {
+      ...this.#requestOptions(request, asking),
+      method: method === 'FETCH' ? 'FETCH' : 'GET',
+    });
+    const observation = new SharedObservation(upstreamObservation, {
+      stateOf: (response) => {
+        const usable = this.#usable(response, request, target);
+        if (usable.kind === 'unusable') return { kind: 'failure', response: usable.response };
+        const since = monotonicClock.now();
+        this.#cache?.take(cached, usable.content, undefined, since);
+        return { kind: 'content', content: usable.content, since };
+      },
+      failed: observationFailure,
+      ended: () => {
+        if (this.#observations.get(key) === observation) this.#observations.delete(key);
+      },
+    });
+    this.#observations.set(key, observation);
+    return observation;
+  }
+
+  #requestOptions(request: Request, options: OptionReader): RequestOptions {
+    return {
+      payload: request.payload,
+      options: [...options.entries()],
+      confirmable: request.confirmable,
+      timeoutMs: this.#settings.timeoutMs,
+      forwarded: true,
+    };
+  }
+
+  /** The response as it can be passed on. */
+  #usable(
+    response: Response,
+    request: Request,
+    target: ProxyTarget,
+  ):
+    | { readonly kind: 'usable'; readonly content: Content }
+    | { readonly kind: 'unusable'; readonly response: ServerResponse } {
+    const forwarded = forwardedResponse(response);
+    if (forwarded.kind === 'unusable') return { kind: 'unusable', response: badGateway(forwarded.reason) };
+    if (response.code !== Code.HopLimitReached) return { kind: 'usable', content: forwarded.response };
+    const { name, onLoop } = this.#settings;
+    const relayed = relayedHopLimitReached(forwarded.response, name);
+    if (relayed !== undefined) return { kind: 'usable', content: relayed };
+    // RFC 8768 §4: it has been here. It must not go on, but that there is a loop is known here now.
+    onLoop?.(request, target);
+    const { code, options } = forwarded.response;
+    return { kind: 'usable', content: { code, options, payload: encodeUtf8(name) } };
+  }
+}
+
+function cacheRequest(
+  { code, payload }: Request,
+  target: ProxyTarget,
+  { identity }: Upstream,
+  forwarded: OptionReader,
+): CacheRequest {
+  const options = OptionSet.from(forwarded.entries());
+  for (const segment of target.path) options.add(OptionNumber.UriPath, segment);
+  for (const argument of target.query) options.add(OptionNumber.UriQuery, argument);
+  const origin = `${target.scheme}://${target.host}:${target.port}`;
+  return { origin, identity, code, options, payload };
+}
+
+function serverResponse({ code, options, payload }: Content): ServerResponse {
+  return { code, payload, options: [...options.entries()] };
+}
+
+function observationFailure(error: unknown): ObservedState {
+  // It was ended before the first response: nobody is there to be answered.
+  const response = error === undefined ? failure(Code.ServiceUnavailable) : gatewayFailure(error);
+  return { kind: 'failure', response };
+}

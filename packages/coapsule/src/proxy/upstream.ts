@@ -1,0 +1,36 @@
+/**
+ * The next hop of a proxy: how it is asked, and as whom.
+ *
+ * @module
+ */
+
+import { Client } from '../api/client.ts';
+import type { ClientOptions } from '../api/client-options.ts';
+
+/** Servers that are asked with the same credentials. Its client is made with the first request. */
+export class Upstream {
+  /** Names the credentials: what is stored for one name answers no request with others. */
+  readonly identity: string;
+  readonly #options: ClientOptions;
+  #client: Client | undefined;
+  #closed = false;
+
+  constructor(identity: string, options: ClientOptions) {
+    this.identity = identity;
+    this.#options = options;
+  }
+
+  /** The client for it; after `close` one that is closed. */
+  get client(): Client {
+    if (this.#client === undefined) {
+      this.#client = new Client(this.#options);
+      if (this.#closed) void this.#client.close();
+    }
+    return this.#client;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#client?.close();
+  }
+}
