@@ -100,6 +100,7 @@ export type { TranscriptContent, TranscriptDatagram } from './core/dtls/handshak
 export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';
+export type { PeerTraffic } from './core/message-layer/message-layer.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
 export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';

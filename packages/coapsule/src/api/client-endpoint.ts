@@ -14,6 +14,7 @@ import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import { peerText } from '../core/foundation/peer-text.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
@@ -144,6 +145,11 @@ export class ClientEndpoint {
     return this.#start(observer, (endpoint, now) =>
       endpoint.ping(this.server.address, now, this.server.serverName),
     );
+  }
+
+  /** What is on its way to the server, and what waits. */
+  traffic(): PeerTraffic {
+    return this.#driver.run((endpoint, now) => endpoint.traffic(this.server.address, now));
   }
 
   /** Goes on with an association that an earlier process, or this one before it slept, has exported. */

@@ -13,9 +13,11 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { CoapUri } from '../core/coap/uri.ts';
 import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
+import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
+import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
 import { type CachedRequest, ClientCache } from './client-cache.ts';
 import { ClientEndpoint, type RequestObserver } from './client-endpoint.ts';
 import {
@@ -73,7 +75,7 @@ export class Client implements AsyncDisposable {
     if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache);
     this.#security = clientSecurity(options);
     // What cannot be is told now, not at the first request.
-    checkDtlsConfig(coreConfig(options, 'dtls', 'client').dtls);
+    checkDtlsConfig(endpointConfig(coreConfig(options, 'dtls', 'client')).dtls);
     if (proxy !== undefined) requestRoute('coap://localhost', proxy);
   }
 
@@ -145,6 +147,17 @@ export class Client implements AsyncDisposable {
       const request = outgoingRequest(method, route, endpoint, { ...options, confirmable: false });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
+  }
+
+  /**
+   * What is on its way to a server, what waits for its turn, and what the path to it is like (RFC 7252 §4.7);
+   * `undefined` when nothing was sent there yet. For the address that the host has first, or that of the proxy.
+   */
+  async traffic(uri: string): Promise<PeerTraffic | undefined> {
+    const { uri: server, secure } = requestRoute(uri, this.#options.proxy).hop;
+    const [host] = await resolveHost(server);
+    const endpoint = await this.#endpoints.get(this.#remote(server, secure, host as string).key);
+    return endpoint?.traffic();
   }
 
   /** Measures the time to the server, or its proxy, and back, without any resource (RFC 7252 §4.3). */

@@ -23,6 +23,14 @@ export interface EndpointOptions {
   readonly trace?: (event: TraceEvent) => void;
   /** Times and limits of RFC 7252 §4.8. */
   readonly transmission?: Partial<TransmissionParameters>;
+  /**
+   * How long to wait before a message is sent again, and how much more after that (RFC 7252 §4.7): `rfc7252`, the
+   * default, takes the times of §4.8 for every peer; `cocoa` learns the round trip of each, which NSTART above 1 and an
+   * ACK_TIMEOUT below a second ask for (§4.8.1).
+   */
+  readonly congestionControl?: 'rfc7252' | 'cocoa';
+  /** NSTART, how many requests may be under way at once (§4.7), for one peer; `undefined` leaves it to `transmission`. */
+  readonly nstartFor?: (peer: { readonly host: string; readonly port: number }) => number | undefined;
   /** Largest UDP payload in bytes; 1232 by default. */
   readonly mtu?: number;
   /** 16 … 1024; by default the largest that fits the MTU (RFC 7959 §2.2). */
@@ -65,6 +73,8 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   capture: true,
   trace: true,
   transmission: true,
+  congestionControl: true,
+  nstartFor: true,
   mtu: true,
   blockSize: true,
   suites: true,
@@ -95,6 +105,8 @@ export function coreConfig(
     ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.transmission === undefined ? {} : { transmission: options.transmission }),
+    ...(options.congestionControl === undefined ? {} : { congestionControl: options.congestionControl }),
+    ...(options.nstartFor === undefined ? {} : { nstartFor: options.nstartFor }),
     dtls: dtlsConfig(options),
     trace: options.trace !== undefined,
   };

@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'ERR_BUSY'
   /** The server asked for time (5.03, 4.29) that is not over: the request was not sent; `retryAfterMs` says how long. */
   | 'ERR_RETRY_LATER'
+  /** A later reading took the place of this one before it was sent. */
+  | 'ERR_SUPERSEDED'
   /** A block-wise transfer could not be completed (RFC 7959). */
   | 'ERR_BLOCKWISE'
   /** The response breaks a rule of CoAP. */

@@ -30,6 +30,12 @@ export function requestError(error: RequestError, server: RemoteServer): Coapsul
       return backOffError(error, server);
     case 'connection-ended':
       return connectionError(error.end, server);
+    case 'superseded':
+      return new CoapsuleError(
+        'ERR_SUPERSEDED',
+        `a later message to ${place(server)} took the place of this one before it was sent`,
+        'nothing: the later one tells what this one would have told',
+      );
   }
 }
 

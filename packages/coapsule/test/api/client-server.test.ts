@@ -486,6 +486,42 @@ test('a reading can be sent without waiting for anything, also into the void', a
   probe.close();
 });
 
+test('a client tells what waits for a server and how the path is, and NSTART is settable for each server', async () => {
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using slow = new Server().resource('/slow', {
+    get: async () => {
+      await held;
+      return content('done');
+    },
+  });
+  // The ACK comes late, so that requests stay outstanding.
+  const { port } = await slow.listen('coap://127.0.0.1:0', { transmission: { ackTimeoutMs: 60_000 } });
+  const there = `coap://127.0.0.1:${port}/slow`;
+  await using client = new Client({ nstartFor: (peer) => (peer.port === port ? 2 : undefined) });
+  assert.equal(await client.traffic(there), undefined);
+  const answers = Array.from({ length: 5 }, () => client.get(there));
+  await client.get(uri(plain, '/temperature'));
+  const traffic = await client.traffic(there);
+  assert.deepEqual(
+    [traffic?.nstart, traffic?.outstandingRequests, traffic?.waitingRequests, traffic?.isSilent],
+    [2, 2, 3, false],
+  );
+  assert.equal((await client.traffic(uri(plain, '/temperature')))?.nstart, 1);
+  release();
+  for (const answer of answers) assert.equal((await answer).text(), 'done');
+});
+
+test('a client that learns round trips gets the same answers', async () => {
+  await using client = new Client({ congestionControl: 'cocoa' });
+  for (let i = 0; i < 3; i++) assert.equal((await client.get(uri(plain, '/temperature'))).ok, true);
+  const traffic = await client.traffic(uri(plain, '/temperature'));
+  assert.ok(traffic?.roundTripMs !== undefined && traffic.timeoutMs < 2000);
+  assert.throws(() => new Client({ congestionControl: 'cubic' as 'cocoa' }), /congestionControl is 'cubic'/);
+});
+
 test('a misspelt option is refused with the one it resembles, and a key that is text with what to give', async () => {
   const refused = (make: () => unknown, expected: RegExp): void =>
     assert.throws(make, (error: Error) => error instanceof ApiMisuseError && expected.test(error.message));

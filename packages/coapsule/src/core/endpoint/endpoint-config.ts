@@ -8,6 +8,8 @@
  * | mtu | bytes of UDP payload | 1232 (IPv6 minimum of 1280 less 48) | 7252 §4.6 |
  * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
  * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |
+ * | congestionControl | `rfc7252` or `cocoa` | rfc7252 | 7252 §4.7 |
+ * | nstartFor | address → requests under way | `transmission.nstart` | 7252 §4.7 |
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
  * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
  * | maxPlainPeers | peers | 65,536 | – |
@@ -19,7 +21,8 @@
 import { type TransmissionParameters, transmissionParameters } from '../coap/transmission-parameters.ts';
 import type { DtlsConfig } from '../dtls/dtls-config.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
-import type { MessageLayerLimits } from '../message-layer/message-layer.ts';
+import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { CongestionControlName, MessageLayerLimits } from '../message-layer/message-layer.ts';
 import {
   type RequestResponseConfig,
   requestResponseTimes,
@@ -32,6 +35,9 @@ export interface EndpointConfig {
   readonly mtu: number;
   readonly blockSize: number;
   readonly transmission: TransmissionParameters;
+  readonly congestionControl: CongestionControlName;
+  /** NSTART for one peer; `undefined` leaves it to `transmission`. */
+  readonly nstartFor: (address: PeerAddress) => number | undefined;
   readonly dtls: Partial<DtlsConfig>;
   readonly messageLimits: Partial<MessageLayerLimits>;
   readonly requestResponse: Partial<RequestResponseConfig>;
@@ -73,12 +79,18 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     throw new ApiMisuseError('groups is true with DTLS, which has no multicast (RFC 7252 §8.1)');
   }
   const transmission = transmissionParameters(input.transmission);
+  const congestionControl = input.congestionControl ?? 'rfc7252';
+  if (congestionControl !== 'rfc7252' && congestionControl !== 'cocoa') {
+    throw new ApiMisuseError(`congestionControl is '${congestionControl}'; expected 'rfc7252' or 'cocoa'`);
+  }
   return Object.freeze({
     security,
     role: input.role ?? 'both',
     mtu,
     blockSize,
     transmission,
+    congestionControl,
+    nstartFor: input.nstartFor ?? (() => undefined),
     dtls: { ...input.dtls, mtu },
     messageLimits: input.messageLimits ?? {},
     requestResponse: {

@@ -23,7 +23,7 @@ import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
-import { MessageLayer } from '../message-layer/message-layer.ts';
+import { MessageLayer, type PeerTraffic } from '../message-layer/message-layer.ts';
 import {
   type ActiveObservation,
   type ExchangeId,
@@ -51,12 +51,13 @@ import {
 } from './receive-path.ts';
 import { RequestTable } from './request-table.ts';
 import { sendFromExchange, sendGroupRequest, sendRequest, transmitMessage } from './send-path.ts';
+import { runDueTimers, traceRetransmission, transmissionTimedOut } from './timeout-path.ts';
 import {
-  runDueTimers,
-  traceRetransmission,
+  cancelUnsent,
   transmissionRefused,
-  transmissionTimedOut,
-} from './timeout-path.ts';
+  transmissionStarted,
+  transmissionSuperseded,
+} from './waiting-requests.ts';
 
 /** One datagram from the network. The endpoint keeps and changes `datagram`: hand over a copy of a reused buffer. */
 export interface EndpointInput {
@@ -109,6 +110,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
           : undefined,
       messages: new MessageLayer({
         parameters: config.transmission,
+        congestionControl: config.congestionControl,
+        nstartOf: (key) => {
+          const address = peers.withKey(key)?.address;
+          return address && nstart(config.nstartFor(address));
+        },
         random,
         limits: config.messageLimits,
         authenticatedPeers: config.security === 'dtls',
@@ -150,6 +156,15 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   layerCounters(): Readonly<Record<'messages' | 'exchanges', Readonly<Record<string, number>>>> {
     const { messages, exchanges } = this.#layers;
     return { messages: { ...messages.counters }, exchanges: { ...exchanges.counters } };
+  }
+
+  /** What is on its way to the peer at an address, what waits, and what is known about the path (RFC 7252 §4.7). */
+  traffic(address: PeerAddress, now: Instant): PeerTraffic {
+    const { dtls, messages, peers } = this.#layers;
+    const association = dtls?.associationAt(address);
+    const peer =
+      association === undefined ? peers.atAddress(address) : peers.ofAssociation(association, address);
+    return messages.traffic(peer.key, now);
   }
 
   handle(input: EndpointInput, now: Instant): void {
@@ -206,6 +221,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     const ping = requests.pingTransmission(request);
     const exchange = requests.exchangeOf(request);
     if (requests.stopWaiting(request) || backOff.release(request)) return;
+    if (cancelUnsent(this.#layers, request)) return;
     if (ping !== undefined) {
       messages.stop(ping);
       requests.endPing(request);
@@ -381,6 +397,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         case 'timed-out':
           transmissionTimedOut(layers, fromMessage.transmission, now);
           break;
+        case 'started':
+          transmissionStarted(layers, fromMessage.transmission);
+          break;
+        case 'superseded':
+          transmissionSuperseded(layers, fromMessage.transmission, now);
+          break;
         case 'refused':
           transmissionRefused(layers, fromMessage.transmission, now);
           break;
@@ -392,4 +414,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       }
     }
   }
+}
+
+/** What `nstartFor` says, checked as the parameter is (RFC 7252 §4.7). */
+function nstart(value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value;
+  throw new ApiMisuseError(`nstartFor gave ${value}; expected a whole number of 1 or more`);
 }

@@ -9,6 +9,7 @@ import type { OptionReader } from '../coap/option-set.ts';
 import type { ConnectionEnd } from '../connection/connection-output.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { QueueOptions } from '../message-layer/message-layer.ts';
 import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
 import type { Peer } from './peer.ts';
 import type { TraceEvent } from './trace-event.ts';
@@ -17,7 +18,7 @@ import type { TraceEvent } from './trace-event.ts';
 export type RequestId = number;
 
 /** A request to send, without what the layers choose. */
-export interface OutgoingRequest {
+export interface OutgoingRequest extends QueueOptions {
   readonly code: Code;
   readonly options: OptionReader;
   /** The whole body; it goes block-wise when it is larger than `blockSize` (RFC 7959). */
@@ -30,7 +31,7 @@ export interface OutgoingRequest {
   readonly observe?: boolean;
   /** A proxy asks: options of the response that are safe to forward need not be understood (RFC 7252 §5.7.1). */
   readonly forwarded?: boolean;
-  /** False with NON: ends with `sent` as soon as it is sent, and a response is not waited for. */
+  /** False with NON: ends with `sent` when it goes out, and a response is not waited for. */
   readonly expectResponse?: boolean;
   /** Gives up when no response came by then; counted from the moment the request can be sent. */
   readonly timeoutMs?: number;
@@ -79,7 +80,9 @@ export type RequestError =
   /** Not sent: the server answered 5.03 or 4.29 before, and its Max-Age is not over. */
   | { readonly kind: 'back-off'; readonly code: BackOffCode; readonly retryAfterMs: number }
   /** Over a reliable transport: the connection it was sent on, or waited for. */
-  | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd };
+  | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd }
+  /** A later request took its place before it was sent (`QueueOptions.replaces`). */
+  | { readonly kind: 'superseded' };
 
 export type EndpointOutput =
   | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }

@@ -43,6 +43,7 @@ import type { RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
 import type { DtlsTraceEvent } from './trace-event.ts';
+import { failUnsent, requestHandedOver } from './waiting-requests.ts';
 
 /** Step 1: one datagram from the network. `datagram` may be decrypted in place. `group` is where it was sent to, if to a group. */
 export function receiveDatagram(
@@ -127,6 +128,7 @@ export function receiveFromDtls(
         // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
         const error: RequestError = { kind: 'association-closed', reason: output.reason };
         for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
+        failUnsent(layers, peer, error);
         layers.messages.forgetPeer(peer.key, now);
         layers.exchanges.peerClosed(peer.key, now);
       }
@@ -382,12 +384,9 @@ export function deliver(
       }
       return;
     }
-    case 'sent': {
-      const bound = layers.requests.requestOf(output.exchange);
-      layers.requests.end(output.exchange);
-      if (bound) layers.outputs.push({ kind: 'sent', request: bound.request });
+    case 'sent':
+      requestHandedOver(layers, output.exchange);
       return;
-    }
     case 'window-ended': {
       const bound = layers.requests.requestOf(output.exchange);
       layers.requests.end(output.exchange);

@@ -6,7 +6,7 @@
  */
 
 import type { AssociationId } from '../dtls/dtls-layer.ts';
-import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
+import { messagePriorities, type PeerKey, type TransmissionId } from '../message-layer/message-layer.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
@@ -40,6 +40,11 @@ interface BoundRequest {
   /** What it goes by in a handshake, should there be another. */
   readonly serverName: string | undefined;
   readonly content: OutgoingRequest;
+  /**
+   * `refused`: its latest message found no room to wait. `handed-over`: it ends when its message goes out, and the
+   * layer above the messages keeps nothing of it.
+   */
+  state: 'open' | 'refused' | 'handed-over';
 }
 
 /** A ping of the endpoint itself. */
@@ -88,7 +93,13 @@ export class RequestTable {
     return [...this.#waitingFor.keys()];
   }
 
-  /** Takes out all requests that wait for `association`, in the order they came. */
+  /** The requests that wait for `association`, in the order they came. */
+  waitingFor(association: AssociationId): WaitingRequest[] {
+    const requests = this.#waitingFor.get(association) ?? [];
+    return [...requests].map((request) => this.#waiting.get(request) as WaitingRequest);
+  }
+
+  /** Takes out all requests that wait for `association`: by priority, and in the order they came. */
   takeWaiting(association: AssociationId): WaitingRequest[] {
     const requests = this.#waitingFor.get(association);
     if (!requests) return [];
@@ -98,7 +109,7 @@ export class RequestTable {
       taken.push(this.#waiting.get(request) as WaitingRequest);
       this.#waiting.delete(request);
     }
-    return taken;
+    return taken.sort((a, b) => rankOf(a) - rankOf(b));
   }
 
   /** Takes out one waiting request; false when it does not wait. */
@@ -112,9 +123,9 @@ export class RequestTable {
     return true;
   }
 
-  bind(bound: BoundRequest): void {
+  bind(bound: Omit<BoundRequest, 'state'>): void {
     this.#exchanges.set(bound.request, bound.exchange);
-    this.#requests.set(bound.exchange, bound);
+    this.#requests.set(bound.exchange, { ...bound, state: 'open' });
   }
 
   /** Requests under way with a peer, the oldest first. */
@@ -201,4 +212,8 @@ export class RequestTable {
     if (bound) this.#exchanges.delete(bound.request);
     this.#requests.delete(exchange);
   }
+}
+
+function rankOf({ content }: WaitingRequest): number {
+  return messagePriorities.indexOf(content === undefined ? 'ping' : (content.priority ?? 'normal'));
 }

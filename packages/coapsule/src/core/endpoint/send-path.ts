@@ -20,6 +20,7 @@ import type { HeldRequest } from './back-off.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
+import { supersedeWaiting } from './waiting-requests.ts';
 
 /** Step 0: a request, or a ping when `content` is absent, to `address`. */
 export function sendRequest(
@@ -52,7 +53,8 @@ export function holdQueued(layers: EndpointLayers, peer: Peer, now: Instant): vo
     // An observation ends by a message of its own; there is at most one registration for each resource.
     if (content.observe === true || content.whenBusy === 'send') continue;
     const transmissions = layers.requests.transmissionsOf(exchange);
-    const isUnsent = transmissions.length === 1 && transmissions.every((id) => layers.messages.isWaiting(id));
+    const isUnsent =
+      transmissions.length === 1 && transmissions.every((id) => layers.messages.state(id) === 'waiting');
     if (!isUnsent || layers.backOff.heldUntil(peer.address, content, now) === undefined) continue;
     for (const id of transmissions) layers.messages.stop(id);
     layers.requests.end(exchange);
@@ -106,6 +108,7 @@ function reach(
       now,
     );
   } else {
+    if (content?.replaces !== undefined) supersedeWaiting(layers, association, content.replaces);
     layers.requests.wait({ request, association, serverName, content });
   }
 }
@@ -125,7 +128,22 @@ export function sendGroupRequest(
   return request;
 }
 
-/** Step 1, after the handshake: all that waited for it goes on, in order. */
+/** Step 1 once more, for requests that were never sent: their association turned out to be dead. */
+export function sendAgain(
+  layers: EndpointLayers,
+  address: PeerAddress,
+  serverName: string | undefined,
+  unsent: readonly { readonly request: RequestId; readonly content: OutgoingRequest }[],
+  now: Instant,
+): void {
+  const { dtls, requests } = layers;
+  if (dtls === undefined || unsent.length === 0) return;
+  const association =
+    dtls.associationAt(address) ?? dtls.connect(address, serverName === undefined ? {} : { serverName }, now);
+  for (const { request, content } of unsent) requests.wait({ request, association, serverName, content });
+}
+
+/** Step 1, after the handshake: all that waited for it goes on, by priority and in order. */
 export function sendWaiting(layers: EndpointLayers, association: AssociationId, now: Instant): void {
   const address = layers.dtls?.association(association)?.address;
   if (address === undefined) return;
@@ -171,7 +189,15 @@ export function sendFromExchange(
 ): void {
   switch (output.kind) {
     case 'send-request': {
-      const transmission = layers.messages.send(output.peer, output.type, output.message, now);
+      const bound = layers.requests.requestOf(output.exchange);
+      const transmission = layers.messages.send(
+        output.peer,
+        output.type,
+        output.message,
+        now,
+        bound?.content ?? {},
+      );
+      if (bound) bound.state = layers.messages.state(transmission) === undefined ? 'refused' : 'open';
       layers.requests.sent(transmission, { role: 'client', peer: output.peer, exchange: output.exchange });
       return;
     }

@@ -8,7 +8,8 @@ import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { type EndpointLayers, failPing } from './endpoint-layers.ts';
-import { sendHeld } from './send-path.ts';
+import { sendAgain, sendHeld } from './send-path.ts';
+import { takeUnsent } from './waiting-requests.ts';
 
 /** Runs what is due in each layer, bottom up, so that a time-out below is known above in the same step. */
 export function runDueTimers(layers: EndpointLayers, now: Instant): void {
@@ -46,41 +47,21 @@ export function transmissionTimedOut(
   }
 }
 
-/** A message of ours could not even wait to be sent: too much waits already. It says nothing about the peer. */
-export function transmissionRefused(
-  layers: EndpointLayers,
-  transmission: TransmissionId,
-  now: Instant,
-): void {
-  const owner = layers.requests.ownerOf(transmission);
-  switch (owner?.role) {
-    case 'client':
-      layers.exchanges.requestRefused(owner.exchange, now);
-      return;
-    case 'server':
-      layers.exchanges.responseRefused(owner.exchange, now);
-      return;
-    case 'ping':
-      failPing(layers, owner.request, { kind: 'exchange', failure: 'too-many-exchanges' });
-      return;
-    case 'probe':
-      layers.requests.endProbe(owner.peer);
-      return;
-    case undefined:
-      return;
-  }
-}
-
 /**
  * A server that was silent for as long as a Confirmable message is repeated has most likely lost the association
  * (it restarted, or forgot): without a new handshake no request would ever reach it again. One that was heard
- * meanwhile has not.
+ * meanwhile has not. Requests that wait and were never sent have not failed with it: the new handshake is for them.
  */
 function closeSilentAssociation(layers: EndpointLayers, key: PeerKey, now: Instant): void {
   const peer = layers.peers.withKey(key);
   if (peer?.association === undefined || peer.heardAt === undefined) return;
   if (elapsedMs(peer.heardAt, now) < maxTransmitSpanMs(layers.config.transmission)) return;
-  layers.dtls?.close(peer.association, now, 'silent');
+  const { address, association } = peer;
+  const info = layers.dtls?.association(association);
+  const mayConnect = info?.established === true && info.role === 'client';
+  const unsent = mayConnect ? takeUnsent(layers, peer) : [];
+  layers.dtls?.close(association, now, 'silent');
+  if (mayConnect) sendAgain(layers, address, info.serverName, unsent, now);
 }
 
 /** A Confirmable message was sent once more. */

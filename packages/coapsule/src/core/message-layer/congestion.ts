@@ -1,8 +1,9 @@
 /**
  * How many messages may be on their way to one peer: NSTART and PROBING_RATE (RFC 7252 §4.7).
  *
- * Four lanes for each peer, each first in, first out:
- * - `request`: Confirmable requests and pings; at most NSTART not acknowledged.
+ * Four lanes for each peer, each by priority and then first in, first out:
+ * - `request`: Confirmable requests and pings; at most NSTART not acknowledged. After one of them was given up
+ *   without a sound from the peer, only pings go, until something comes from it (`silent-peers.ts`).
  * - `reply`: Confirmable responses and notifications; also at most NSTART. They are counted apart from
  *   requests: two endpoints that ask each other would otherwise each wait for a reply that the other
  *   holds back behind its own unacknowledged request.
@@ -11,7 +12,8 @@
  *
  * PROBING_RATE is an average. It is taken over EXCHANGE_LIFETIME, after which a requester stops
  * expecting a response: 247 bytes may go out at once, then one byte a second, until the peer sends
- * something. Confirmable messages are not counted; their back-off and NSTART hold them down.
+ * something. Confirmable messages are not counted: their back-off and NSTART hold them down, and to a peer that
+ * does not answer only pings of 4 bytes go, five of them in 62 s or more.
  *
  * Neither sends nor has timers; `message-layer.ts` owns the order of things.
  *
@@ -20,7 +22,9 @@
 
 import { exchangeLifetimeMs, type TransmissionParameters } from '../coap/transmission-parameters.ts';
 import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
-import type { PeerKey } from './message-layer-output.ts';
+import { LaneQueue } from './lane-queue.ts';
+import type { MessagePriority, PeerKey } from './message-layer-output.ts';
+import { SilentPeers } from './silent-peers.ts';
 
 /** In the order in which they are served when Message IDs are scarce. */
 export const lanes = ['reply', 'request', 'non-reply', 'non-request'] as const;
@@ -34,8 +38,8 @@ export function laneOf(type: 'CON' | 'NON', isResponse: boolean): Lane {
   return isResponse ? 'non-reply' : 'non-request';
 }
 
-interface PeerLanes<Item> {
-  readonly waiting: Readonly<Record<Lane, Set<Item>>>;
+interface PeerLanes<Item extends { readonly priority: MessagePriority }> {
+  readonly waiting: Readonly<Record<Lane, LaneQueue<Item>>>;
   /** When something last came from the peer, as far as anything was waiting or outstanding then. */
   heardAt: Instant | undefined;
   readonly outstanding: { request: number; reply: number };
@@ -48,15 +52,21 @@ interface Probe {
 }
 
 /** The lanes of all peers. A peer is forgotten as soon as nothing is waiting or outstanding. */
-export class CongestionControl<Item> {
-  readonly #nstart: number;
+export class CongestionControl<Item extends { readonly priority: MessagePriority }> {
+  readonly #nstartOf: (peer: PeerKey) => number;
   readonly #bytesPerMs: number;
   readonly #burstBytes: number;
   readonly #peers = new Map<PeerKey, PeerLanes<Item>>();
   readonly #probes = new Map<PeerKey, Probe>();
+  readonly silent: SilentPeers;
 
-  constructor(parameters: TransmissionParameters) {
-    this.#nstart = parameters.nstart;
+  /** @param nstartOf NSTART for a peer; `undefined` leaves it to the parameters. */
+  constructor(
+    parameters: TransmissionParameters,
+    nstartOf: (peer: PeerKey) => number | undefined = () => undefined,
+  ) {
+    this.#nstartOf = (peer) => nstartOf(peer) ?? parameters.nstart;
+    this.silent = new SilentPeers(exchangeLifetimeMs(parameters));
     this.#bytesPerMs = parameters.probingRateBytesPerSecond / 1000;
     this.#burstBytes = this.#bytesPerMs * exchangeLifetimeMs(parameters);
   }
@@ -71,16 +81,21 @@ export class CongestionControl<Item> {
     return this.#probes.size;
   }
 
-  /** Puts `item` at the end of its lane. */
+  /** NSTART for a peer. */
+  nstart(peer: PeerKey): number {
+    return this.#nstartOf(peer);
+  }
+
+  /** Puts `item` behind those of its lane and priority. */
   enqueue(peer: PeerKey, lane: Lane, item: Item): void {
     let state = this.#peers.get(peer);
     if (state === undefined) {
       state = {
         waiting: {
-          reply: new Set(),
-          request: new Set(),
-          'non-reply': new Set(),
-          'non-request': new Set(),
+          reply: new LaneQueue(),
+          request: new LaneQueue(),
+          'non-reply': new LaneQueue(),
+          'non-request': new LaneQueue(),
         },
         heardAt: undefined,
         outstanding: { request: 0, reply: 0 },
@@ -100,9 +115,18 @@ export class CongestionControl<Item> {
   ready(peer: PeerKey, lane: Lane, now: Instant): Item | undefined {
     const state = this.#peers.get(peer);
     if (state === undefined) return undefined;
-    if ((lane === 'request' || lane === 'reply') && state.outstanding[lane] >= this.#nstart) return undefined;
+    if ((lane === 'request' || lane === 'reply') && state.outstanding[lane] >= this.#nstartOf(peer)) {
+      return undefined;
+    }
     if (lane === 'non-request' && this.#allowance(peer, now) <= 0) return undefined;
-    return state.waiting[lane].values().next().value;
+    return state.waiting[lane].first(lane === 'request' && this.silent.has(peer) ? 'ping' : undefined);
+  }
+
+  /** Whether requests wait for a sign of life, and nothing is on its way that may bring one. */
+  wantsPing(peer: PeerKey): boolean {
+    const state = this.#peers.get(peer);
+    if (state === undefined || !this.silent.has(peer) || state.outstanding.request > 0) return false;
+    return state.waiting.request.size > 0 && state.waiting.request.sizeOf('ping') === 0;
   }
 
   /** Whether anything waits in a lane. */
@@ -115,11 +139,26 @@ export class CongestionControl<Item> {
     return this.#peers.get(peer)?.waiting[lane].size ?? 0;
   }
 
-  /** What waits in a lane for a peer that has been silent since `since`; nothing when it has not. */
-  waitingForSilent(peer: PeerKey, lane: Lane, since: Instant): readonly Item[] {
-    const state = this.#peers.get(peer);
-    if (state === undefined || (state.heardAt !== undefined && state.heardAt > since)) return [];
-    return [...state.waiting[lane]];
+  /** Confirmable messages of a lane sent and not acknowledged. */
+  outstandingIn(peer: PeerKey, lane: 'request' | 'reply'): number {
+    return this.#peers.get(peer)?.outstanding[lane] ?? 0;
+  }
+
+  /** How much waits in a lane with a priority, and the first of that. */
+  classOf(peer: PeerKey, lane: Lane, priority: MessagePriority): { size: number; first: Item | undefined } {
+    const queue = this.#peers.get(peer)?.waiting[lane];
+    return { size: queue?.sizeOf(priority) ?? 0, first: queue?.first(priority) };
+  }
+
+  /** Whether something came from `peer` after `since`; known while something of ours is with it, or waits. */
+  wasHeard(peer: PeerKey, since: Instant): boolean {
+    const heardAt = this.#peers.get(peer)?.heardAt;
+    return heardAt !== undefined && heardAt > since;
+  }
+
+  /** All that waits in a lane. */
+  waiting(peer: PeerKey, lane: Lane): readonly Item[] {
+    return [...(this.#peers.get(peer)?.waiting[lane] ?? [])];
   }
 
   /** `item` goes out, as `bytes` bytes. In the Confirmable lanes, `end` must follow. */
@@ -146,7 +185,11 @@ export class CongestionControl<Item> {
   heardFrom(peer: PeerKey, now: Instant): boolean {
     const state = this.#peers.get(peer);
     if (state !== undefined) state.heardAt = now;
-    return this.#probes.size > 0 && this.#probes.delete(peer) && this.isWaiting(peer, 'non-request');
+    const wasProbed = this.#probes.size > 0 && this.#probes.delete(peer);
+    const wasSilent = this.silent.heardFrom(peer);
+    return (
+      (wasProbed && this.isWaiting(peer, 'non-request')) || (wasSilent && this.isWaiting(peer, 'request'))
+    );
   }
 
   /**
@@ -172,6 +215,7 @@ export class CongestionControl<Item> {
     const state = this.#peers.get(peer);
     this.#peers.delete(peer);
     this.#probes.delete(peer);
+    this.silent.heardFrom(peer);
     return state ? lanes.flatMap((lane) => [...state.waiting[lane]]) : [];
   }
 

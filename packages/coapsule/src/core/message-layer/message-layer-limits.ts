@@ -18,6 +18,8 @@ import { ApiMisuseError } from '../foundation/errors.ts';
  * | `queuedMessages`            | requests | 65,536  | a request that would wait is refused |
  * | `queuedReplies`             | replies  | 32,768  | a reply that would wait is refused   |
  * | `queuedRepliesPerPeer`      | replies  | 256     | the same                  |
+ * | `queuedReadingsPerPeer` | messages | 64 | the one with a name (`replaces`) that waits longest is dropped |
+ * | `estimatedPaths`        | peers    | 8,192   | what was learnt of the one used longest ago is forgotten |
  * | `trackedNonConfirmable`     | messages | 16,384  | a Reset for older ones is not matched |
  *
  * Requests of ours wait because the application wants it so; replies, notifications among them, because peers
@@ -31,6 +33,8 @@ export interface MessageLayerLimits {
   readonly queuedMessages: number;
   readonly queuedReplies: number;
   readonly queuedRepliesPerPeer: number;
+  readonly queuedReadingsPerPeer: number;
+  readonly estimatedPaths: number;
   readonly trackedNonConfirmable: number;
 }
 
@@ -55,6 +59,8 @@ export function messageLayerLimits(
     queuedMessages: 65_536,
     queuedReplies: 32_768,
     queuedRepliesPerPeer: 256,
+    queuedReadingsPerPeer: 64,
+    estimatedPaths: 8_192,
     trackedNonConfirmable: 16_384,
     ...limits,
   };
@@ -95,6 +101,8 @@ export interface MessageLayerCounters {
   evicted: number;
   /** Messages refused because too many were waiting, or because there was no Message ID for them. */
   refused: number;
+  /** Messages that were not sent because a later one took their place (`replaces`). */
+  superseded: number;
   /** Times that messages had to wait because all 65,536 Message IDs to their peer were in use (§4.4). */
   messageIdsExhausted: number;
   /** Times that requests had to wait because their peer never answers (PROBING_RATE, §4.7). */
@@ -131,6 +139,7 @@ export function zeroCounters(): MessageLayerCounters {
     untracked: 0,
     evicted: 0,
     refused: 0,
+    superseded: 0,
     messageIdsExhausted: 0,
     probingDelays: 0,
     queued: 0,

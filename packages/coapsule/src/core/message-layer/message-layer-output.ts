@@ -22,6 +22,48 @@ export interface OutgoingMessage {
   readonly payload: Uint8Array;
 }
 
+/**
+ * Which of our messages to a peer goes first when several wait, in this order; within one class they go first in,
+ * first out. `ping` is for the layer itself: a ping is small, and who waits for it waits for a sign of life.
+ */
+export const messagePriorities = ['ping', 'urgent', 'high', 'normal', 'low', 'bulk'] as const;
+
+/** See `messagePriorities`. */
+export type MessagePriority = (typeof messagePriorities)[number];
+
+/** How a message of ours waits for its turn. */
+export interface QueueOptions {
+  /** `normal` by default. */
+  readonly priority?: Exclude<MessagePriority, 'ping'>;
+  /**
+   * Names what the message tells, such as the reading of one sensor: it takes the place of a message to the same peer
+   * with the same name that still waits. The latest wins; the other ends as `superseded`.
+   */
+  readonly replaces?: string;
+}
+
+/** What is on its way to a peer, what waits, and what is known about the path. */
+export interface PeerTraffic {
+  /** Requests and pings that wait for NSTART or PROBING_RATE, or for a sign of life. */
+  readonly waitingRequests: number;
+  /** Responses and notifications that wait for NSTART. */
+  readonly waitingReplies: number;
+  /** Confirmable requests and pings sent and not acknowledged; at most NSTART. */
+  readonly outstandingRequests: number;
+  readonly nstart: number;
+  /** A request was given up without a sound from the peer, and none came since: others wait for a ping to be answered. */
+  readonly isSilent: boolean;
+  /**
+   * Share of datagrams lost on one way, 0 … 1, from what became of the latest Confirmable messages; `undefined` before
+   * there were four. A peer that is slower than the timeout looks like loss.
+   */
+  readonly lossRate: number | undefined;
+  /** Smoothed round trip of messages that were not retransmitted; `undefined` before the first. */
+  readonly roundTripMs: number | undefined;
+  /** What the first timeout is drawn from, without ACK_RANDOM_FACTOR. */
+  readonly timeoutMs: number;
+}
+
 /** A received request that can be replied to. Opaque to other layers. */
 export interface ReplyHandle {
   readonly peer: PeerKey;
@@ -79,6 +121,10 @@ export type MessageLayerOutput =
   | { readonly kind: 'acknowledged'; readonly transmission: TransmissionId }
   | { readonly kind: 'reset'; readonly transmission: TransmissionId }
   | { readonly kind: 'timed-out'; readonly transmission: TransmissionId }
+  /** It had to wait, and goes out now. */
+  | { readonly kind: 'started'; readonly transmission: TransmissionId }
+  /** It was never sent: a later message took its place (`QueueOptions.replaces`). */
+  | { readonly kind: 'superseded'; readonly transmission: TransmissionId }
   /** It was never sent: too much waits already. Says nothing about the peer. */
   | { readonly kind: 'refused'; readonly transmission: TransmissionId; readonly reason: RefusedReason }
   | {

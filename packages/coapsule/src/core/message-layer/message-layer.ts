@@ -35,6 +35,8 @@ import type {
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
+  PeerTraffic,
+  QueueOptions,
   Received,
   RejectedReason,
   ReplyHandle,
@@ -42,22 +44,32 @@ import type {
   UnmatchedReason,
 } from './message-layer-output.ts';
 import { contentOf, type MessageContent, messageUsage, rejection } from './message-types.ts';
+import type { CongestionControlName } from './path-estimates.ts';
 import type { ReceivedRecord } from './received-record.ts';
 import { TransmissionTable } from './transmission-table.ts';
 
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 export type {
   MessageLayerOutput,
+  MessagePriority,
   OutgoingMessage,
   PeerKey,
+  PeerTraffic,
+  QueueOptions,
   Received,
   ReplyHandle,
   TransmissionId,
 } from './message-layer-output.ts';
+export { messagePriorities } from './message-layer-output.ts';
+export type { CongestionControlName } from './path-estimates.ts';
 
 /** What a message layer needs. */
 export interface MessageLayerOptions {
   readonly parameters: TransmissionParameters;
+  /** `rfc7252` by default: each message for itself. `cocoa` learns the round trip of each peer (`path-estimates.ts`). */
+  readonly congestionControl?: CongestionControlName;
+  /** NSTART for a peer; `undefined` leaves it to the parameters. */
+  readonly nstartOf?: (peer: PeerKey) => number | undefined;
   /** For initial timeouts, first Message IDs and the digest key. */
   readonly random: RandomSource;
   readonly limits?: Partial<MessageLayerLimits>;
@@ -84,6 +96,8 @@ export class MessageLayer {
     this.#deduplication = new Deduplication({ random, limits, counters: this.#counters }, parameters);
     this.#transmissions = new TransmissionTable({
       parameters,
+      congestionControl: options.congestionControl ?? 'rfc7252',
+      nstartOf: options.nstartOf ?? (() => undefined),
       random,
       limits,
       counters: this.#counters,
@@ -154,16 +168,26 @@ export class MessageLayer {
    * Sends a request, response or notification, at once or when NSTART, PROBING_RATE and Message IDs
    * allow (RFC 7252 §4.4, §4.7).
    *
-   * A CON ends in exactly one of: `acknowledged`, `reset`, `timed-out` or `refused` as output, a piggybacked
-   * response from `receive`, or `stop`. A NON ends in nothing, in `reset` or in `refused`. `refused` comes at
-   * once, for a message that would have to wait where too much waits already. When a CON is given up, those
-   * that wait for it are `timed-out` with it, unless something came from the peer meanwhile.
+   * A CON ends in exactly one of: `acknowledged`, `reset`, `timed-out`, `superseded` or `refused` as output, a
+   * piggybacked response from `receive`, or `stop`. A NON ends in nothing, in `reset`, `superseded` or `refused`.
+   * `refused` comes at once, for a message that would have to wait where too much waits already. A NON request that
+   * had to wait is `started` when it goes.
+   *
+   * When a request is given up and nothing came from the peer meanwhile, those that wait go on as soon as it answers a
+   * ping; when it answers none, they are `timed-out` too (`silent-peers.ts`). Replies that wait for one that is given
+   * up are `timed-out` with it.
    *
    * @throws ApiMisuseError for a code or content that §4.3 Table 1 or the message format does not allow.
    */
-  send(peer: PeerKey, type: 'CON' | 'NON', message: OutgoingMessage, now: Instant): TransmissionId {
+  send(
+    peer: PeerKey,
+    type: 'CON' | 'NON',
+    message: OutgoingMessage,
+    now: Instant,
+    queue: QueueOptions = {},
+  ): TransmissionId {
     expectUsed(type, message.code);
-    return this.#transmissions.send(peer, type, message, now);
+    return this.#transmissions.send(peer, type, message, now, queue);
   }
 
   /**
@@ -270,9 +294,14 @@ export class MessageLayer {
     this.#transmissions.forgetPeer(peer);
   }
 
-  /** Whether a message of ours waits for its turn (§4.7) and was never sent. */
-  isWaiting(transmission: TransmissionId): boolean {
-    return this.#transmissions.isUnsent(transmission);
+  /** What is on its way to a peer, what waits, and what is known about the path. */
+  traffic(peer: PeerKey, now: Instant): PeerTraffic {
+    return this.#transmissions.traffic(peer, now);
+  }
+
+  /** Whether a message of ours waits for its turn, or was sent and may be acknowledged or reset. */
+  state(transmission: TransmissionId): 'waiting' | 'sent' | undefined {
+    return this.#transmissions.state(transmission);
   }
 
   /** Whether a message of ours is on its way under this Message ID. */

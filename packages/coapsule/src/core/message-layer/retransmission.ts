@@ -1,36 +1,51 @@
 /**
- * The clock of one Confirmable message: initial timeout, doubling, give-up (RFC 7252 §4.2, §4.8).
+ * The clock of one Confirmable message: initial timeout, back-off, give-up (RFC 7252 §4.2, §4.8).
  *
  * Does not hold the message and sends nothing.
  *
  * @module
  */
 
-import { maxTransmitSpanMs, type TransmissionParameters } from '../coap/transmission-parameters.ts';
+import {
+  maxTransmitSpanMs,
+  maxTransmitWaitMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
 import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
 import { type RandomSource, randomFraction } from '../foundation/random-source.ts';
+import type { Pace } from './path-estimates.ts';
 
 /**
  * Timeout and retransmission counter of one Confirmable message.
  *
  * With the default parameters and an initial timeout T of 2 … 3 s it retransmits T, 3T, 7T and 15T after
- * the start, the last one within MAX_TRANSMIT_SPAN (45 s), and gives up at 31T: 62 … 93 s.
+ * the start, the last one within MAX_TRANSMIT_SPAN (45 s), and gives up at 31T: 62 … 93 s. With another pace these two
+ * bounds hold as well, since the receiver relies on them (§4.8.2).
  */
 export class Retransmission {
   readonly #parameters: TransmissionParameters;
+  readonly #pace: Pace;
   /** When the message was first sent. */
   readonly start: Instant;
-  /** RFC 7252 §4.2: between ACK_TIMEOUT and ACK_TIMEOUT * ACK_RANDOM_FACTOR. */
+  /** Between the timeout of the pace, by default ACK_TIMEOUT, and that times ACK_RANDOM_FACTOR (RFC 7252 §4.2). */
   readonly initialTimeoutMs: DurationMs;
   #attempt = 0;
   #deadline: Instant;
 
   /** Starts at the first transmission, which is `now`. */
-  constructor(parameters: TransmissionParameters, random: RandomSource, now: Instant) {
+  constructor(
+    parameters: TransmissionParameters,
+    random: RandomSource,
+    now: Instant,
+    pace: Pace = { timeoutMs: parameters.ackTimeoutMs, backOff: 2, longestMs: Infinity },
+  ) {
     this.#parameters = parameters;
+    this.#pace = pace;
     this.start = now;
-    this.initialTimeoutMs =
-      parameters.ackTimeoutMs * (1 + randomFraction(random) * (parameters.ackRandomFactor - 1));
+    this.initialTimeoutMs = Math.min(
+      pace.timeoutMs * (1 + randomFraction(random) * (parameters.ackRandomFactor - 1)),
+      pace.longestMs,
+    );
     this.#deadline = this.#scheduled(0);
   }
 
@@ -54,7 +69,7 @@ export class Retransmission {
     if (elapsedMs(this.start, now) <= maxTransmitSpanMs(this.#parameters)) {
       this.#attempt++;
       const scheduled = this.#scheduled(this.#attempt);
-      const soonest = after(now, ackTimeoutMs);
+      const soonest = after(now, Math.min(ackTimeoutMs, this.initialTimeoutMs));
       this.#deadline = scheduled > soonest ? scheduled : soonest;
       return 'retransmit';
     }
@@ -64,6 +79,13 @@ export class Retransmission {
   }
 
   #scheduled(attempt: number): Instant {
-    return after(this.start, this.initialTimeoutMs * (2 ** (attempt + 1) - 1));
+    const { backOff, longestMs } = this.#pace;
+    let waitMs = 0;
+    if (backOff === 2 && longestMs === Infinity) {
+      waitMs = this.initialTimeoutMs * (2 ** (attempt + 1) - 1);
+    } else {
+      for (let i = 0; i <= attempt; i++) waitMs += Math.min(this.initialTimeoutMs * backOff ** i, longestMs);
+    }
+    return after(this.start, Math.min(waitMs, maxTransmitWaitMs(this.#parameters)));
   }
 }

@@ -16,11 +16,11 @@ import {
   type TransmissionParameters,
 } from '../coap/transmission-parameters.ts';
 import { equalBytes } from '../foundation/bytes.ts';
-import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
+import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { CongestionControl, laneOf, lanes } from './congestion.ts';
+import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
 import { emptyMessage } from './empty-message.ts';
 import { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
@@ -28,11 +28,15 @@ import type {
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
+  PeerTraffic,
+  QueueOptions,
   RefusedReason,
   TransmissionId,
   UnmatchedReason,
 } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';
+import { type CongestionControlName, PathEstimates } from './path-estimates.ts';
+import { ResetWindow } from './reset-window.ts';
 import { Retransmission } from './retransmission.ts';
 import type { Transmission } from './transmission.ts';
 
@@ -45,6 +49,7 @@ export class TransmissionTable {
   readonly #outputs: OutputQueue<MessageLayerOutput>;
   readonly messageIds: MessageIds;
   readonly #congestion: CongestionControl<Transmission>;
+  readonly #paths: PathEstimates;
   readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
   /** All that are waiting or sent. */
   readonly #transmissions = new Map<TransmissionId, Transmission>();
@@ -54,16 +59,17 @@ export class TransmissionTable {
   readonly #retransmissions = new TimerQueue<Transmission>();
   /** When to look after a peer whose lanes something other than an acknowledgement holds up. */
   readonly #wakes = new TimerQueue<PeerKey>();
-  /** Non-confirmable messages that a Reset may still come for, in the order in which they lapse. */
-  #firstToLapse: Transmission | undefined;
-  #lastToLapse: Transmission | undefined;
-  #tracked = 0;
+  readonly #resetWindow = new ResetWindow();
+  /** Messages that wait under a name, by peer and name: a later one takes their place. */
+  readonly #replaceable = new Map<string, Transmission>();
   #nextId = 1;
   /** The last time we were told: for `stop`, which is not told. */
   #now: Instant | undefined;
 
   constructor(options: {
     parameters: TransmissionParameters;
+    congestionControl: CongestionControlName;
+    nstartOf: (peer: PeerKey) => number | undefined;
     random: RandomSource;
     limits: MessageLayerLimits;
     counters: MessageLayerCounters;
@@ -87,7 +93,12 @@ export class TransmissionTable {
       Math.max(...Object.values(this.#lifetimeMs)),
       options.oneMessageIdSpace,
     );
-    this.#congestion = new CongestionControl(parameters);
+    this.#congestion = new CongestionControl(parameters, options.nstartOf);
+    this.#paths = new PathEstimates(
+      options.congestionControl,
+      parameters.ackTimeoutMs,
+      limits.estimatedPaths,
+    );
   }
 
   /** What is remembered now: nothing, when every message has been settled and every lifetime is over. */
@@ -98,10 +109,34 @@ export class TransmissionTable {
       this.messageIds.size +
       this.#congestion.size +
       this.#congestion.probed +
+      this.#congestion.silent.size +
+      this.#replaceable.size +
       this.#wakes.size +
       this.#retransmissions.size +
-      this.#tracked
+      this.#resetWindow.size
     );
+  }
+
+  /** See `PeerTraffic`. */
+  traffic(peer: PeerKey, now: Instant): PeerTraffic {
+    const congestion = this.#congestion;
+    const underWay = congestion.outstandingIn(peer, 'request') + congestion.outstandingIn(peer, 'reply');
+    return {
+      waitingRequests: congestion.waitingIn(peer, 'request') + congestion.waitingIn(peer, 'non-request'),
+      waitingReplies: congestion.waitingIn(peer, 'reply') + congestion.waitingIn(peer, 'non-reply'),
+      outstandingRequests: congestion.outstandingIn(peer, 'request'),
+      nstart: congestion.nstart(peer),
+      isSilent: congestion.silent.has(peer),
+      lossRate: this.#paths.lossRate(peer),
+      roundTripMs: this.#paths.roundTripMs(peer),
+      timeoutMs: this.#paths.pace(peer, underWay, now).timeoutMs,
+    };
+  }
+
+  /** Whether a message of ours waits for its turn, or was sent and may still be answered by its Message ID. */
+  state(id: TransmissionId): 'waiting' | 'sent' | undefined {
+    const state = this.#transmissions.get(id)?.state;
+    return state === 'settled' ? undefined : state;
   }
 
   /** Sends `message`, now or when it may go. */
@@ -110,19 +145,55 @@ export class TransmissionTable {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    isUnpredictable = false,
+    { priority = 'normal', replaces }: QueueOptions = {},
   ): TransmissionId {
-    this.#now = now;
     const { code, token, options, payload } = message;
     const content = contentOf(code);
+    const lane = laneOf(type, content === 'response');
+    const datagram = encodeMessage({ type, code, messageId: 0, token, options, payload });
+    const waiting = replaces === undefined ? undefined : this.#replaceable.get(nameOf(peer, lane, replaces));
+    if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
+    return this.#enqueue(
+      { peer, lane, content, tokenLength: token.length, datagram, priority, replaces },
+      now,
+    ).id;
+  }
+
+  /** The latest wins, and does not lose the place in the queue. */
+  #supersede(waiting: Transmission, datagram: Uint8Array, tokenLength: number, now: Instant): TransmissionId {
+    const { id: superseded } = waiting;
+    this.#transmissions.delete(superseded);
+    waiting.id = this.#nextId++;
+    waiting.datagram = datagram;
+    waiting.tokenLength = tokenLength;
+    waiting.queuedAt = now;
+    this.#transmissions.set(waiting.id, waiting);
+    this.#tellSuperseded(superseded);
+    return waiting.id;
+  }
+
+  #tellSuperseded(transmission: TransmissionId): void {
+    this.#counters.superseded++;
+    this.#outputs.push({ kind: 'superseded', transmission });
+  }
+
+  #enqueue(
+    message: Pick<
+      Transmission,
+      'peer' | 'lane' | 'content' | 'tokenLength' | 'datagram' | 'priority' | 'replaces'
+    >,
+    now: Instant,
+    { isUnpredictable = false, isProbe = false } = {},
+  ): Transmission {
+    this.#now = now;
+    const { peer, lane, replaces } = message;
     const transmission: Transmission = {
+      ...message,
       id: this.#nextId++,
-      peer,
-      lane: laneOf(type, content === 'response'),
-      content,
-      tokenLength: token.length,
-      datagram: encodeMessage({ type, code, messageId: 0, token, options, payload }),
       isUnpredictable,
+      isProbe,
+      queuedAt: now,
+      hasWaited: false,
       state: 'waiting',
       messageId: 0,
       retransmission: undefined,
@@ -130,18 +201,29 @@ export class TransmissionTable {
       nextToLapse: undefined,
     };
     this.#transmissions.set(transmission.id, transmission);
-    this.#congestion.enqueue(peer, transmission.lane, transmission);
+    this.#congestion.enqueue(peer, lane, transmission);
+    if (replaces !== undefined) this.#replaceable.set(nameOf(peer, lane, replaces), transmission);
     this.#count(transmission, 1);
     this.#serve(peer, now);
-    // Whether it would have to wait is known only now. It is the last in its lane, so no other waited for it.
-    const reason = transmission.state === 'waiting' ? this.#refusal(transmission) : undefined;
+    // Whether it would have to wait is known only now. It may be the last in its lane: no other waited for it.
+    if (transmission.state !== 'waiting') return transmission;
+    transmission.hasWaited = true;
+    const reason = this.#refusal(transmission);
     if (reason !== undefined) {
       this.#settle(transmission);
       this.#counters.refused++;
       this.#outputs.push({ kind: 'discarded', peer, reason });
       this.#outputs.push({ kind: 'refused', transmission: transmission.id, reason });
-    }
-    return transmission.id;
+    } else if (replaces !== undefined) this.#dropOldest(transmission);
+    return transmission;
+  }
+
+  /** Of many names, each with its latest, the one that waits longest goes first when there is no room for all. */
+  #dropOldest({ peer, lane, priority }: Transmission): void {
+    const { size, first } = this.#congestion.classOf(peer, lane, priority);
+    if (size <= this.#limits.queuedReadingsPerPeer || first === undefined) return;
+    this.#settle(first);
+    this.#tellSuperseded(first.id);
   }
 
   /** Why a message may not wait. */
@@ -168,7 +250,28 @@ export class TransmissionTable {
 
   /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
   ping(peer: PeerKey, now: Instant, isUnpredictable: boolean): TransmissionId {
-    return this.send(peer, 'CON', emptyMessage, now, isUnpredictable);
+    return this.#ping(peer, now, { isUnpredictable }).id;
+  }
+
+  #ping(
+    peer: PeerKey,
+    now: Instant,
+    options: { isUnpredictable?: boolean; isProbe?: boolean },
+  ): Transmission {
+    const datagram = encodeMessage({ type: 'CON', messageId: 0, ...emptyMessage });
+    return this.#enqueue(
+      {
+        peer,
+        lane: 'request',
+        content: 'empty',
+        tokenLength: 0,
+        datagram,
+        priority: 'ping',
+        replaces: undefined,
+      },
+      now,
+      options,
+    );
   }
 
   /** See `MessageLayer.stop`. */
@@ -191,8 +294,11 @@ export class TransmissionTable {
   acknowledged(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
     const transmission = this.#confirmable(peer, messageId);
     if (transmission === undefined) return 'unmatched-acknowledgement';
+    this.#learn(transmission, now);
     this.#settle(transmission);
-    this.#outputs.push({ kind: 'acknowledged', transmission: transmission.id });
+    if (!transmission.isProbe) {
+      this.#outputs.push({ kind: 'acknowledged', transmission: transmission.id });
+    }
     this.#serve(peer, now);
     return undefined;
   }
@@ -215,6 +321,7 @@ export class TransmissionTable {
     if (content !== 'request' || !equalBytes(datagram.subarray(4, 4 + tokenLength), token)) {
       return 'unexpected-piggybacked-response';
     }
+    this.#learn(transmission, now);
     this.#settle(transmission);
     this.#serve(peer, now);
     return transmission.id;
@@ -224,15 +331,12 @@ export class TransmissionTable {
   reset(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
     const transmission = this.#sent.get(peer)?.get(messageId);
     if (transmission === undefined) return 'unmatched-reset';
+    this.#learn(transmission, now);
     this.#settle(transmission);
     this.#counters.resetsReceived++;
-    this.#outputs.push({ kind: 'reset', transmission: transmission.id });
+    if (!transmission.isProbe) this.#outputs.push({ kind: 'reset', transmission: transmission.id });
     this.#serve(peer, now);
     return undefined;
-  }
-
-  isUnsent(id: TransmissionId): boolean {
-    return this.#transmissions.get(id)?.state === 'waiting';
   }
 
   isSentAs(id: TransmissionId, messageId: number): boolean {
@@ -246,20 +350,26 @@ export class TransmissionTable {
     for (const transmission of this.#congestion.forgetPeer(peer)) {
       transmission.state = 'settled';
       this.#transmissions.delete(transmission.id);
+      this.#forgetName(transmission);
       this.#count(transmission, -1);
     }
+    this.#paths.forgetPeer(peer);
     this.#wakes.cancel(peer);
   }
 
   handleTimeout(now: Instant): void {
     this.#now = now;
-    while (this.#firstToLapse && this.#firstToLapse.lapses <= now) this.#untrackFirst();
+    for (let { lapses } = this.#resetWindow; lapses !== undefined && lapses <= now; ) {
+      this.#closeFirstWindow();
+      lapses = this.#resetWindow.lapses;
+    }
     for (let due = this.#retransmissions.expire(now); due; due = this.#retransmissions.expire(now)) {
       this.#retransmit(due, now);
     }
     this.messageIds.handleTimeout(now);
     for (let peer = this.#wakes.expire(now); peer !== undefined; peer = this.#wakes.expire(now)) {
       this.#congestion.sweepProbe(peer, now);
+      this.#congestion.silent.sweep(peer, now);
       this.#serve(peer, now);
     }
   }
@@ -267,20 +377,22 @@ export class TransmissionTable {
   nextTimeout(): Instant | undefined {
     return earliest(
       earliest(this.#retransmissions.next(), this.#wakes.next()),
-      earliest(this.messageIds.nextTimeout(), this.#firstToLapse?.lapses),
+      earliest(this.messageIds.nextTimeout(), this.#resetWindow.lapses),
     );
   }
 
   /** Starts whatever of `peer` may go, and sets the time to look again if something may not. */
   #serve(peer: PeerKey, now: Instant): void {
-    let wake: Instant | undefined;
+    // While requests wait for a sign of life, something is on its way that asks for one.
+    if (this.#congestion.wantsPing(peer)) this.#ping(peer, now, { isProbe: true });
+    let wake = this.#congestion.silent.until(peer);
     for (const lane of lanes) {
       for (;;) {
         const transmission = this.#congestion.ready(peer, lane, now);
         if (transmission === undefined) break;
         if (!this.#start(transmission, now)) {
           this.#counters.messageIdsExhausted++;
-          wake = this.messageIds.nextRelease(peer);
+          wake = earliest(wake, this.messageIds.nextRelease(peer));
           break;
         }
       }
@@ -298,6 +410,9 @@ export class TransmissionTable {
   #start(transmission: Transmission, now: Instant): boolean {
     const { peer, lane, datagram, isUnpredictable } = transmission;
     const confirmable = lane === 'request' || lane === 'reply';
+    const pace = confirmable
+      ? this.#paths.pace(peer, this.#congestion.outstandingIn(peer, lane), now)
+      : undefined;
     const lifetimeMs = this.#lifetimeMs[confirmable ? 'CON' : 'NON'];
     const messageId = this.messageIds.allocate(peer, lifetimeMs, now, isUnpredictable);
     if (messageId === undefined) return false;
@@ -307,6 +422,7 @@ export class TransmissionTable {
     transmission.state = 'sent';
     this.#congestion.begin(peer, lane, transmission, datagram.length, now);
     this.#count(transmission, -1);
+    this.#forgetName(transmission);
     let sent = this.#sent.get(peer);
     if (sent === undefined) {
       sent = new Map();
@@ -315,20 +431,25 @@ export class TransmissionTable {
     sent.set(messageId, transmission);
     if (confirmable) {
       this.#counters.outstanding++;
-      const retransmission = new Retransmission(this.#parameters, this.#random, now);
+      const retransmission = new Retransmission(this.#parameters, this.#random, now, pace);
       transmission.retransmission = retransmission;
       this.#retransmissions.set(transmission, retransmission.deadline);
     } else {
       transmission.lapses = after(now, lifetimeMs);
-      this.#track(transmission);
+      this.#resetWindow.add(transmission);
+      if (this.#resetWindow.size > this.#limits.trackedNonConfirmable) this.#closeFirstWindow();
     }
     this.#counters.transmitted++;
     this.#outputs.push({ kind: 'transmit', peer, datagram });
+    // Whoever sent a request that expects no response waits for this alone.
+    if (transmission.hasWaited && lane === 'non-request') {
+      this.#outputs.push({ kind: 'started', transmission: transmission.id });
+    }
     return true;
   }
 
   #retransmit(transmission: Transmission, now: Instant): void {
-    const { id, peer, lane, datagram, retransmission } = transmission;
+    const { id, peer, datagram, retransmission } = transmission;
     if (retransmission === undefined) return;
     switch (retransmission.expire(now)) {
       case 'retransmit':
@@ -342,20 +463,48 @@ export class TransmissionTable {
         this.#retransmissions.set(transmission, retransmission.deadline);
         return;
       case 'give-up':
-        this.#timeOut(transmission);
-        // What waits behind it for the same silent peer would be given up too, each 62 … 93 s after the other.
-        for (const behind of this.#congestion.waitingForSilent(peer, lane, retransmission.start)) {
-          this.#timeOut(behind);
-        }
-        this.#serve(peer, now);
+        this.#giveUp(transmission, retransmission, now);
         return;
     }
   }
 
+  #giveUp(transmission: Transmission, { start, attempt }: Retransmission, now: Instant): void {
+    const { peer, lane } = transmission;
+    const isSilent = !this.#congestion.wasHeard(peer, start);
+    // A peer that is not there is no path that loses.
+    if (!isSilent) this.#paths.learn(peer, { transmissions: attempt + 1, roundTripMs: undefined }, now);
+    this.#timeOut(transmission);
+    if (isSilent && lane === 'reply') {
+      // By now whoever asked has stopped waiting for the others too.
+      for (const behind of this.#congestion.waiting(peer, lane)) this.#timeOut(behind);
+    } else if (isSilent && this.#congestion.silent.givenUp(peer, start, now)) {
+      for (const behind of this.#congestion.waiting(peer, lane)) {
+        if (behind.queuedAt <= start) this.#timeOut(behind);
+      }
+    }
+    this.#serve(peer, now);
+  }
+
   #timeOut(transmission: Transmission): void {
     this.#settle(transmission);
+    if (transmission.isProbe) return;
     this.#counters.timedOut++;
     this.#outputs.push({ kind: 'timed-out', transmission: transmission.id });
+  }
+
+  /** What an acknowledged message tells about the path. */
+  #learn({ peer, retransmission }: Transmission, now: Instant): void {
+    if (retransmission === undefined) return;
+    const { start, attempt } = retransmission;
+    this.#paths.learn(peer, { transmissions: attempt + 1, roundTripMs: elapsedMs(start, now) }, now);
+  }
+
+  /** It waits no longer, so nothing can take its place. */
+  #forgetName(transmission: Transmission): void {
+    const { peer, lane, replaces } = transmission;
+    if (replaces === undefined) return;
+    const name = nameOf(peer, lane, replaces);
+    if (this.#replaceable.get(name) === transmission) this.#replaceable.delete(name);
   }
 
   /** RFC 7252 §4.3: a Non-confirmable message is never acknowledged, so only Confirmable ones match an ACK. */
@@ -371,6 +520,7 @@ export class TransmissionTable {
     this.#transmissions.delete(id);
     if (state === 'waiting') {
       this.#congestion.withdraw(peer, lane, transmission);
+      this.#forgetName(transmission);
       this.#count(transmission, -1);
     }
     if (state !== 'sent') return;
@@ -383,24 +533,16 @@ export class TransmissionTable {
     if (lane === 'request' || lane === 'reply') this.#congestion.end(peer, lane);
   }
 
-  #track(transmission: Transmission): void {
-    if (this.#lastToLapse) this.#lastToLapse.nextToLapse = transmission;
-    else this.#firstToLapse = transmission;
-    this.#lastToLapse = transmission;
-    this.#tracked++;
-    if (this.#tracked > this.#limits.trackedNonConfirmable) this.#untrackFirst();
-  }
-
-  #untrackFirst(): void {
-    const first = this.#firstToLapse;
-    if (first === undefined) return;
-    this.#settle(first);
-    this.#tracked--;
-    this.#firstToLapse = first.nextToLapse;
-    if (this.#firstToLapse === undefined) this.#lastToLapse = undefined;
+  #closeFirstWindow(): void {
+    const first = this.#resetWindow.shift();
+    if (first) this.#settle(first);
   }
 
   #isWaiting(peer: PeerKey): boolean {
     return lanes.some((lane) => this.#congestion.isWaiting(peer, lane));
   }
+}
+
+function nameOf(peer: PeerKey, lane: Lane, replaces: string): string {
+  return `${lane} ${peer} ${replaces}`;
 }

@@ -8,20 +8,30 @@
 
 import type { Instant } from '../foundation/instant.ts';
 import type { Lane } from './congestion.ts';
-import type { PeerKey, TransmissionId } from './message-layer-output.ts';
+import type { MessagePriority, PeerKey, TransmissionId } from './message-layer-output.ts';
 import type { MessageContent } from './message-types.ts';
 import type { Retransmission } from './retransmission.ts';
 
 /** One message of ours. */
 export interface Transmission {
-  readonly id: TransmissionId;
+  /** Changes with the content, when a later message takes the place of this one. */
+  id: TransmissionId;
   readonly peer: PeerKey;
   readonly lane: Lane;
   readonly content: MessageContent;
+  readonly priority: MessagePriority;
+  /** `QueueOptions.replaces`. */
+  readonly replaces: string | undefined;
+  /** A ping of this layer, of which nobody above knows. */
+  readonly isProbe: boolean;
+  /** When it came. */
+  queuedAt: Instant;
+  /** Whether it had to wait. */
+  hasWaited: boolean;
   /** Length of the token, which follows the 4 bytes of the header. */
-  readonly tokenLength: number;
+  tokenLength: number;
   /** Complete but for the Message ID, which is filled in when it first goes out. */
-  readonly datagram: Uint8Array;
+  datagram: Uint8Array;
   /** Whether nobody may be able to guess its Message ID. */
   readonly isUnpredictable: boolean;
   /** `settled`: nothing of it is remembered elsewhere. */

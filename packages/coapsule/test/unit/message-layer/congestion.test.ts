@@ -132,22 +132,6 @@ test('Non-confirmable notifications are not subject to PROBING_RATE', () => {
   assert.equal(layer.transmitted().length, 500);
 });
 
-test('five requests at once to a silent peer fail together, when the first is given up', () => {
-  const layer = new LayerUnderTest();
-  const transmissions = Array.from({ length: 5 }, () => layer.send('CON', Code.Get));
-  const other = layer.send('CON', Code.Get, '192.0.2.2:5683');
-  const ends = layer
-    .run(93_000)
-    .flatMap(({ output, atMs }) => (output.kind === 'timed-out' ? [{ output, atMs }] : []));
-  const failed = ends.filter(({ output }) => output.transmission !== other);
-  assert.deepEqual(
-    failed.map(({ output }) => output.transmission),
-    transmissions,
-  );
-  assert.deepEqual(new Set(failed.map(({ atMs }) => atMs)).size, 1);
-  assert.equal(layer.layer.counters.queued, 0);
-});
-
 test('a notification that is given up takes those with it that wait for it, not the requests to the same peer', () => {
   const layer = new LayerUnderTest();
   const notifications = [layer.send('CON', Code.Content), layer.send('CON', Code.Content)];

@@ -15,10 +15,13 @@ import { noBytes } from '../../../src/core/foundation/bytes.ts';
 import { after, type Instant } from '../../../src/core/foundation/instant.ts';
 import type { RandomSource } from '../../../src/core/foundation/random-source.ts';
 import {
+  type CongestionControlName,
   MessageLayer,
   type MessageLayerLimits,
   type MessageLayerOutput,
   type OutgoingMessage,
+  type PeerKey,
+  type QueueOptions,
   type Received,
   type ReplyHandle,
   type TransmissionId,
@@ -81,6 +84,8 @@ export class LayerUnderTest {
       parameters?: Partial<TransmissionParameters>;
       limits?: Partial<MessageLayerLimits>;
       authenticatedPeers?: boolean;
+      congestionControl?: CongestionControlName;
+      nstartOf?: (peer: PeerKey) => number | undefined;
     } = {},
   ) {
     this.layer = new MessageLayer({
@@ -88,6 +93,8 @@ export class LayerUnderTest {
       random: options.random ?? new SeededRandom(1),
       limits: options.limits ?? {},
       authenticatedPeers: options.authenticatedPeers ?? false,
+      congestionControl: options.congestionControl ?? 'rfc7252',
+      nstartOf: options.nstartOf ?? (() => undefined),
     });
   }
 
@@ -106,8 +113,14 @@ export class LayerUnderTest {
     return received.kind === 'request' ? received.reply : assert.fail();
   }
 
-  send(type: 'CON' | 'NON', code: number, to: string = peer): TransmissionId {
-    return this.layer.send(to, type, outgoing(code), this.now);
+  send(
+    type: 'CON' | 'NON',
+    code: number,
+    to: string = peer,
+    queue: QueueOptions = {},
+    parts: Partial<OutgoingMessage> = {},
+  ): TransmissionId {
+    return this.layer.send(to, type, outgoing(code, parts), this.now, queue);
   }
 
   /** By default keeps the answers that say that the request had an effect. */
