@@ -13,7 +13,7 @@ export type {
   SuspendedAssociation,
 } from './api/association-store.ts';
 export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
-export { Client, type Pong } from './api/client.ts';
+export { Client, type ClientObservation, type Pong } from './api/client.ts';
 export type { CacheOptions } from './api/client-cache.ts';
 export type {
   ClientOptions,
@@ -56,8 +56,11 @@ export type {
   PskMatch,
   PskOptions,
 } from './api/listen-options.ts';
-export { Listener } from './api/listener.ts';
+export { Listener, type ServerObserver } from './api/listener.ts';
 export type { Middleware } from './api/middleware.ts';
+export type { MulticastListenOptions, ResourceMulticast } from './api/multicast-options.ts';
+export type { DiscoveredDevice, MulticastOptions } from './api/multicast-request.ts';
+export { MulticastResponses } from './api/multicast-responses.ts';
 export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
@@ -83,6 +86,7 @@ export { VirtualHost } from './api/virtual-host.ts';
 export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
 export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
 export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';
+export { allCoapNodes, isMulticastAddress, type LeisureEstimate, leisureMs } from './core/coap/multicast.ts';
 export { OptionNumber } from './core/coap/option-registry.ts';
 export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';
 export {
@@ -101,7 +105,9 @@ export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';
 export type { PeerTraffic } from './core/message-layer/message-layer.ts';
+export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
+export type { GroupMembership } from './node/group-memberships.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
 export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
 export { type ReverseProxyOptions, reverseProxy } from './proxy/reverse-proxy.ts';

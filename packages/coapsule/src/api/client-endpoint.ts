@@ -133,6 +133,11 @@ export class ClientEndpoint {
     return this.#pending.size === 0 && this.#association === undefined;
   }
 
+  /** Observations of this server, by token (requirement G06). */
+  activeObservations(): ReturnType<Endpoint['activeObservations']> {
+    return this.#driver.run((endpoint) => endpoint.activeObservations());
+  }
+
   /** Sends a request; returns how to give it up. */
   request(content: OutgoingRequest, observer: RequestObserver): () => void {
     return this.#start(observer, (endpoint, now) =>

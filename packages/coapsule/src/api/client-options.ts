@@ -5,6 +5,7 @@
  */
 
 import type { CacheOptions } from './client-cache.ts';
+import type { ResponseClass } from '../core/request-response/response-suppression.ts';
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { KeepAssociation } from './kept-association.ts';
@@ -112,6 +113,12 @@ export interface RequestOptions {
    * the same, for a person who wants to know (RFC 7252 §5.9.3.4, RFC 8516).
    */
   readonly whenBusy?: 'fail' | 'wait' | 'send';
+  /**
+   * Classes of responses that the server need not send: `[2]` for 2.xx, or `all` (RFC 7967). Silence then ends the request
+   * with a response that is `silent`: at once for a Non-confirmable request without any response, with the
+   * acknowledgement of a Confirmable one, else after 6 s or `timeoutMs`. A server that does not know the option answers.
+   */
+  readonly noResponse?: 'all' | readonly ResponseClass[];
 }
 
 /** The names of `RequestOptions`. */
@@ -129,4 +136,5 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   signal: true,
   timeoutMs: true,
   whenBusy: true,
+  noResponse: true,
 };

@@ -31,7 +31,11 @@ import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
+import { MulticastClient } from './multicast-client.ts';
+import { type DiscoveredDevice, expectNoGroup, type MulticastOptions } from './multicast-request.ts';
+import type { MulticastResponses } from './multicast-responses.ts';
 import { Observation } from './observation.ts';
+import { linkListUri, outgoingRequest, requestContent } from './outgoing-request.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { abortedError, timeoutError } from './request-error.ts';
 import { type RequestRoute, requestRoute } from './request-route.ts';
@@ -41,6 +45,17 @@ import { knownContentFormat, payloadBytes } from './server-response.ts';
 
 /** Node's timers hold at most this many milliseconds. */
 const longestTimerMs = 2 ** 31 - 1;
+
+/** One observation in progress. */
+export interface ClientObservation {
+  /** The server, as address and port, or as a name of its association. */
+  readonly peer: string;
+  readonly token: Uint8Array;
+  /** `/path` or `/path?query`. */
+  readonly resource: string;
+  /** Observe value of the latest notification. */
+  readonly sequence: number | undefined;
+}
 
 /** How long a ping took. */
 export interface Pong {
@@ -65,12 +80,14 @@ export class Client implements AsyncDisposable {
   readonly #security: ClientSecurity | undefined;
   readonly #endpoints = new Map<string, Promise<ClientEndpoint>>();
   readonly #cache: ClientCache | undefined;
+  readonly #multicast: MulticastClient;
   #closed = false;
 
   constructor(options: ClientOptions = {}) {
     expectKnownOptions('new Client', options, clientOptionNames);
     if (typeof options.psk === 'object') expectKey('new Client: psk.key', options.psk.key);
     this.#options = options;
+    this.#multicast = new MulticastClient(options);
     const { cache = false, proxy } = options;
     if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache);
     this.#security = clientSecurity(options);
@@ -122,7 +139,7 @@ export class Client implements AsyncDisposable {
     const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
     try {
       const response = await this.#exchange(uri, options, (endpoint, route, observer) => {
-        const request = outgoingRequest(method, route, endpoint, options);
+        const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), options);
         const set = OptionSet.from(request.options.entries());
         for (const etag of etags) set.add(OptionNumber.ETag, etag);
         return endpoint.request({ ...request, options: set }, observer);
@@ -144,7 +161,7 @@ export class Client implements AsyncDisposable {
     if (cached !== undefined) this.#cache?.failed(cached);
     await this.#exchange(uri, options, (endpoint, route, observer) => {
       expectKnownOptions('send', options, requestOptionNames);
-      const request = outgoingRequest(method, route, endpoint, { ...options, confirmable: false });
+      const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), { ...options, confirmable: false });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
   }
@@ -179,9 +196,7 @@ export class Client implements AsyncDisposable {
   ): Promise<Link[]> {
     const { query: filters = [], ...request } = options;
     const { target: server } = requestRoute(uri, request.proxy ?? this.#options.proxy);
-    const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
-    const query = filters.length > 0 ? `?${filters.map(encodeURIComponent).join('&')}` : '';
-    const list = `${server.scheme}://${host}:${server.port}/.well-known/core${query}`;
+    const list = linkListUri(server, filters);
     const response = await this.get(list, { accept: 'application/link-format', ...request });
     const links = response.ok ? decodeLinkFormat(response.text()) : undefined;
     if (links === undefined || isDecodeFault(links)) {
@@ -193,6 +208,50 @@ export class Client implements AsyncDisposable {
       );
     }
     return links;
+  }
+
+  /**
+   * Asks all members of a multicast group (RFC 7252 §8), Non-confirmable and without security: a response of each device
+   * that answers, as they come. Devices answer at a random moment of some seconds, and those that have nothing to tell
+   * do not answer at all.
+   *
+   * ```ts
+   * for await (const response of client.multicast('GET', 'coap://[ff02::fd%25eth0]/temperature')) {
+   *   console.log(response.peer.address.key, response.text());
+   * }
+   * ```
+   *
+   * @throws ApiMisuseError for `coaps`, and for a URI or option that cannot be; CoapsuleError from the loop when nothing
+   *         could be sent.
+   */
+  multicast(method: Method, uri: string, options: MulticastOptions = {}): MulticastResponses {
+    return this.#multicast.request(method, uri, options);
+  }
+
+  /**
+   * The resources of all devices of a group, from the `/.well-known/core` of each (RFC 6690, RFC 7252 §7.2).
+   *
+   * @param uri Such as `coap://[ff02::fd%25eth0]/` or `coap://224.0.1.187/`.
+   * @param options `query` filters, such as `['rt=temperature']`; devices without a match are silent.
+   */
+  async discoverDevices(
+    uri: string,
+    options: MulticastOptions & { readonly query?: readonly string[] } = {},
+  ): Promise<DiscoveredDevice[]> {
+    return this.#multicast.discover(uri, options);
+  }
+
+  /**
+   * The observations that are active, with the token of each: which token stands for which resource (RFC 7641 §3.1).
+   */
+  async observations(): Promise<ClientObservation[]> {
+    const endpoints = await Promise.allSettled(this.#endpoints.values());
+    const unicast = endpoints.flatMap((one) =>
+      one.status === 'fulfilled' ? one.value.activeObservations() : [],
+    );
+    return [...unicast, ...(await this.#multicast.activeObservations())].map(
+      ({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }),
+    );
   }
 
   /**
@@ -231,7 +290,7 @@ export class Client implements AsyncDisposable {
     };
     const register = (): void => {
       this.#reach(uri, options.proxy, observer, ended.signal, (endpoint, route, reached) => {
-        const request = outgoingRequest(options.method ?? 'GET', route, endpoint, options);
+        const request = outgoingRequest(options.method ?? 'GET', route.targetOptions(endpoint.server.address), options);
         giveUp = endpoint.request({ ...request, observe: true }, reached);
       }).catch(finish);
     };
@@ -287,6 +346,7 @@ export class Client implements AsyncDisposable {
     this.#cache?.clear();
     const endpoints = [...this.#endpoints.values()];
     this.#endpoints.clear();
+    await this.#multicast.close();
     await Promise.all(
       endpoints.map(async (opening) => {
         const endpoint = await opening.catch(() => undefined);
@@ -301,7 +361,7 @@ export class Client implements AsyncDisposable {
 
   async #exchange(
     uri: string,
-    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy'>,
+    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse'>,
     send: (endpoint: ClientEndpoint, route: RequestRoute, observer: RequestObserver) => () => void,
   ): Promise<Response> {
     const { signal, timeoutMs } = options;
@@ -317,7 +377,8 @@ export class Client implements AsyncDisposable {
       return await new Promise<Response>((resolve, reject) => {
         onAbort = () => reject(abortedError(signal));
         signal?.addEventListener('abort', onAbort);
-        if (timeoutMs !== undefined && timeoutMs !== Infinity) {
+        // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches.
+        if (timeoutMs !== undefined && timeoutMs !== Infinity && options.noResponse === undefined) {
           timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
         }
         const observer: RequestObserver = { response: resolve, failed: reject };
@@ -353,6 +414,7 @@ export class Client implements AsyncDisposable {
       );
     }
     const addresses = await resolveHost(uri, this.#options.lookUp);
+    expectNoGroup(text, addresses);
     const tryAddress = async (index: number): Promise<void> => {
       const failed = (error: CoapsuleError): void => {
         const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length && !settled.aborted;
@@ -425,43 +487,4 @@ export class Client implements AsyncDisposable {
     this.#endpoints.set(key, opening);
     return opening;
   }
-}
-
-function outgoingRequest(
-  method: Method,
-  route: RequestRoute,
-  endpoint: ClientEndpoint,
-  options: RequestOptions,
-): OutgoingRequest {
-  const { whenBusy } = options;
-  if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
-    throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);
-  }
-  const content = requestContent(method, options);
-  const set = route.targetOptions(endpoint.server.address);
-  for (const { number, value } of content.options.entries()) set.add(number, value);
-  return {
-    ...content,
-    options: set,
-    type: options.confirmable === false ? 'NON' : 'CON',
-    ...(options.forwarded === true ? { forwarded: true } : {}),
-    ...(options.token === undefined ? {} : { token: options.token }),
-    ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-    ...(whenBusy === undefined ? {} : { whenBusy }),
-  };
-}
-
-/** A request but for what says whom it is for. */
-function requestContent(
-  method: Method,
-  options: RequestOptions,
-): Pick<OutgoingRequest, 'code' | 'options' | 'payload'> {
-  const set = new OptionSet();
-  if (options.contentFormat !== undefined) {
-    set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
-  }
-  if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
-  for (const { number, value } of options.options ?? []) set.add(number, value);
-  return { code: codeOfMethod(method), options: set, payload: payloadBytes(options.payload) };
 }

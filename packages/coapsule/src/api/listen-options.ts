@@ -11,6 +11,7 @@ import type { AssociationStore } from './association-store.ts';
 import type { ServerCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
+import type { MulticastListenOptions } from './multicast-options.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** A key, and what the application wants to remember of where it came from. */
@@ -55,6 +56,13 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * they come again, also in the next process, unless their resource has `effectsInStore`.
    */
   readonly associationStore?: AssociationStore;
+  /**
+   * Joins the groups of all CoAP nodes, or others, so that clients find this server (RFC 7252 §7.2, §8); `coap` only.
+   * Off by default: requests to a group come from anybody, and answers go to whoever they claim to be from. A group that
+   * cannot be joined is told to `onError` and in `Listener.groups`; the listener works without it. On `[::]:5683` other
+   * programs of this machine can then bind the port as well.
+   */
+  readonly multicast?: boolean | MulticastListenOptions;
 }
 
 /** The names of `ListenOptions`. */
@@ -73,6 +81,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   onAssociation: true,
   handshakeRate: true,
   associationStore: true,
+  multicast: true,
 };
 
 /** Those that make no sense without DTLS. */

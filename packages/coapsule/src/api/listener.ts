@@ -15,8 +15,10 @@ import type {
   ExchangeId,
   RequestRoute,
 } from '../core/request-response/request-response-layer.ts';
+import type { GroupPolicy } from '../core/request-response/response-suppression.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
+import type { GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { AssociationKeeper } from './association-keeper.ts';
@@ -26,6 +28,8 @@ import { judgeKeptPeer } from './kept-peer.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import { credentialOptionNames, type ListenOptions, listenOptionNames } from './listen-options.ts';
 import { parseListenUri } from './listen-uri.ts';
+import { isWildcard, joinGroups } from './listener-groups.ts';
+import { multicastListening } from './multicast-options.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -54,6 +58,17 @@ interface PendingPeer {
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
 const longestDrainMs = 5000;
 
+/** One observer of a resource. */
+export interface ServerObserver {
+  /** Address and port of the client, or the name of its association. */
+  readonly peer: string;
+  readonly token: Uint8Array;
+  /** `/path` or `/path?query`. */
+  readonly resource: string;
+  /** Observe value of the latest state that was sent, or is about to be. */
+  readonly sequence: number | undefined;
+}
+
 /** What a server does with a request. */
 export interface RequestHandler {
   /** Never rejects. */
@@ -70,6 +85,8 @@ export interface RequestHandler {
   acknowledgeWithAnswer(request: BodyRequest): boolean;
   /** Largest body this request may have; more is answered 4.13. */
   maxBodyBytes(request: BodyRequest): number;
+  /** How requests to a group are dealt with; `undefined` for those that are passed over. */
+  groupPolicy(request: BodyRequest): GroupPolicy | undefined;
   /** A handler, a look-up or the socket failed: for the log. Never throws. */
   onError(error: unknown): void;
   /** The listener is closing, by its own `close` or its server's. */
@@ -92,6 +109,7 @@ export class Listener {
   readonly #served = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
+  #memberships: GroupMemberships | undefined;
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
     const { scheme, host, port } = parseListenUri(uri);
@@ -107,6 +125,7 @@ export class Listener {
     if (scheme === 'coap' && given !== undefined) {
       throw new ApiMisuseError(`${uri} is not secured, but ${given} was given: use coaps`);
     }
+    const multicast = multicastListening(uri, scheme, options.multicast);
     const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
     const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
     let opened: Listener | undefined;
@@ -133,6 +152,8 @@ export class Listener {
           route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
           resourceName: (options) => handler.resourceName(options),
           acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
+          groupPolicy: (request) => handler.groupPolicy(request),
+          ...(multicast?.leisureMs === undefined ? {} : { leisureMs: multicast.leisureMs }),
         },
       },
       random: systemRandom,
@@ -150,7 +171,13 @@ export class Listener {
       );
     const driver = await Driver.open({
       endpoint,
-      socket: { host, port, receiveBufferBytes: 4 * 1024 * 1024 },
+      socket: {
+        ...{ host, port, receiveBufferBytes: 4 * 1024 * 1024 },
+        // The wildcard address takes the port of the groups too.
+        ...(multicast !== undefined && isWildcard(host) && multicast.port === port
+          ? { sharesPort: true }
+          : {}),
+      },
       onOutput: (output) => {
         if (opened) opened.#output(output);
       },
@@ -165,6 +192,7 @@ export class Listener {
     opened = new Listener(scheme, driver, options, handler, security?.policy, keeper);
     // What the endpoint has to say of the associations that came back.
     driver.run(() => {});
+    if (multicast !== undefined) opened.#memberships = await joinGroups(driver, multicast, onError);
     return opened;
   }
 
@@ -200,6 +228,17 @@ export class Listener {
   /** `coaps://[::]:5684`. */
   get uri(): string {
     return `${this.scheme}://${this.#driver.local.key.replace('%', '%25')}`;
+  }
+
+  /** The multicast groups this listener has joined, or could not join, on each interface. */
+  get groups(): readonly GroupMembership[] {
+    return this.#memberships?.list() ?? [];
+  }
+
+  /** Who observes what, with the token of each (RFC 7641 §4.1). */
+  observers(): readonly ServerObserver[] {
+    const active = this.#driver.run((endpoint) => endpoint.activeObservations());
+    return active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
   }
 
   /** The secured peers there are now. */
@@ -238,6 +277,7 @@ export class Listener {
 
   async #close(): Promise<void> {
     this.#handler.onClosed(this);
+    await this.#memberships?.close();
     if (this.#keeper !== undefined) {
       // What is not begun is for the next process: the peer sends it again.
       this.#driver.isDeaf = true;

@@ -10,6 +10,7 @@ import type { OptionReader } from '../core/coap/option-set.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { InvariantError } from '../core/foundation/errors.ts';
 import { isForwardRequest } from '../core/request-response/proxying.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { pathName } from '../core/request-response/resource-key.ts';
 import type { PeerInfo } from './peer-info.ts';
 
@@ -45,6 +46,8 @@ export class Request {
   readonly messageId: number | undefined;
   /** Whether the message is acknowledged; true over TCP, TLS and WebSocket, where the transport does it. */
   readonly confirmable: boolean;
+  /** The multicast address that it was sent to; `undefined` when it was sent to this server alone (RFC 7252 §8). */
+  readonly group: PeerAddress | undefined;
   readonly scheme: 'coap' | 'coaps';
   /** Who asks; `security` says how it is known. */
   readonly peer: PeerInfo;
@@ -68,6 +71,7 @@ export class Request {
     this.token = request.token;
     this.messageId = request.messageId;
     this.confirmable = request.confirmable;
+    this.group = request.group;
     this.scheme = peer.security.kind === 'none' ? 'coap' : 'coaps';
     this.peer = peer;
     this.signal = signal;

@@ -8,6 +8,7 @@ import type { Method } from '../core/coap/code.ts';
 import type { Link } from '../core/coap/link-format.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { OptionNames } from './known-options.ts';
+import type { ResourceMulticast } from './multicast-options.ts';
 import type { Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
 
@@ -58,6 +59,11 @@ export interface Resource {
    * §4.5): it is another record. For other resources the listener does.
    */
   readonly effectsInStore?: boolean;
+  /**
+   * Serves requests that come by multicast too, where the listener has joined a group; success is answered, errors and
+   * empty representations are not (RFC 7252 §8.2). False by default (RFC 7252 §11.3); `/.well-known/core` does.
+   */
+  readonly multicast?: boolean | ResourceMulticast;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
   /**
@@ -84,6 +90,7 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   conditional: true,
   acknowledgeWithAnswer: true,
   effectsInStore: true,
+  multicast: true,
   maxBodyBytes: true,
   proxy: true,
   onClose: true,

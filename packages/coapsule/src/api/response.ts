@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Code, codeText, isSuccessCode } from '../core/coap/code.ts';
+import { Code, codeText, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { IncomingResponse } from '../core/endpoint/outputs.ts';
@@ -45,6 +45,11 @@ export class Response {
   /** The code as people write it: `2.05`. */
   get codeText(): string {
     return codeText(this.code);
+  }
+
+  /** Whether nothing came, as `noResponse` wanted or allowed; the code is 0.00 then. */
+  get silent(): boolean {
+    return this.code === Code.Empty;
   }
 
   /** Whether the code is 2.xx. */

@@ -18,8 +18,9 @@ import { resourceName } from '../core/request-response/resource-key.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
-import { Listener, type RequestHandler } from './listener.ts';
+import { Listener, type RequestHandler, type ServerObserver } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
+import { groupPolicyOf } from './multicast-options.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
@@ -140,6 +141,11 @@ export class Server implements AsyncDisposable {
     for (const listener of this.#listeners) listener.notify(path);
   }
 
+  /** The observers of all sockets. */
+  observers(): readonly ServerObserver[] {
+    return [...this.#listeners].flatMap((listener) => listener.observers());
+  }
+
   /** Closes all sockets. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -176,6 +182,8 @@ export class Server implements AsyncDisposable {
     observable: (request) => request.isForward || this.#resourceOf(request)?.observable === true,
     effectsInStore: (request) => this.#resourceOf(request)?.effectsInStore === true,
     acknowledgeWithAnswer: (request) => this.#resourceOf(request)?.acknowledgeWithAnswer === true,
+    groupPolicy: (request) =>
+      isForwardRequest(request.options) ? undefined : groupPolicyOf(this.#resourceOf(request)?.multicast),
     maxBodyBytes: (request) => {
       if (isForwardRequest(request.options)) return this.#proxy?.maxBodyBytes ?? defaultMaxBodyBytes;
       return this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes;

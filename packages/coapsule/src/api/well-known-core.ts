@@ -16,6 +16,7 @@ const linkFormat = 40;
 export function wellKnownCore(tree: ResourceTree): Resource {
   return {
     hidden: true,
+    multicast: true,
     get: (request) => {
       if (request.accept !== undefined && request.accept !== linkFormat) {
         return failure(Code.NotAcceptable, 'application/link-format (40) only');

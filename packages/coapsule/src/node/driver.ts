@@ -67,6 +67,8 @@ export class Driver {
   #draining = false;
   #reopening = false;
   readonly #closing = new AbortController();
+  /** Groups that have sockets of their own, by interface. */
+  readonly #keptOut = new Map<string, { readonly group: string; readonly interfaceAddress: string }>();
   /** Datagrams are lost, as if the network had dropped them. What the endpoint has to say still goes out. */
   isDeaf = false;
 
@@ -116,6 +118,17 @@ export class Driver {
     return this.#closing.signal.aborted;
   }
 
+  /** A datagram that came to a group, by a socket of its own (`group-memberships.ts`). */
+  receiveFromGroup(datagram: Uint8Array, from: PeerAddress, group: PeerAddress): void {
+    this.#receive(datagram, from, group);
+  }
+
+  /** Keeps a group's datagrams out of the socket of this driver, also when that is opened again. */
+  keepOut(group: string, interfaceAddress: string): void {
+    this.#keptOut.set(`${group} ${interfaceAddress}`, { group, interfaceAddress });
+    this.#socket.keepOut(group, interfaceAddress);
+  }
+
   /** Gives the endpoint a command, and carries out what follows from it. */
   run<Result>(command: (endpoint: Endpoint, now: Instant) => Result): Result {
     const result = command(this.#options.endpoint, this.#clock.now());
@@ -135,11 +148,12 @@ export class Driver {
     for (const { datagram, from } of early) this.#receive(datagram, from);
   }
 
-  #receive(datagram: Uint8Array, from: PeerAddress): void {
+  #receive(datagram: Uint8Array, from: PeerAddress, group?: PeerAddress): void {
     if (this.closed || this.isDeaf || this.#lost()) return;
     this.#guarded(() => {
-      this.#capture('received', datagram, from);
-      this.#options.endpoint.handle({ address: from, datagram }, this.#clock.now());
+      this.#capture('received', datagram, from, group);
+      const input = { address: from, datagram, ...(group === undefined ? {} : { group }) };
+      this.#options.endpoint.handle(input, this.#clock.now());
     });
   }
 
@@ -203,10 +217,15 @@ export class Driver {
     return lossRate !== undefined && lossRate > 0 && randomFraction(this.#random) < lossRate;
   }
 
-  #capture(direction: 'sent' | 'received', datagram: Uint8Array, remote: PeerAddress): void {
+  #capture(
+    direction: 'sent' | 'received',
+    datagram: Uint8Array,
+    remote: PeerAddress,
+    local: PeerAddress = this.#socket.local,
+  ): void {
     this.#options.capture?.({
       direction,
-      local: this.#socket.local,
+      local,
       remote,
       // A copy: a received record is decrypted where it lies.
       datagram: datagram.slice(),
@@ -222,6 +241,17 @@ export class Driver {
     }
     this.#options.onSocketFailure?.(error);
     void this.#reopen();
+  }
+
+  #keepAllOut(socket: UdpSocket): void {
+    for (const [key, { group, interfaceAddress }] of this.#keptOut) {
+      try {
+        socket.keepOut(group, interfaceAddress);
+      } catch {
+        // The interface is gone; joining the group there anew keeps it out again.
+        this.#keptOut.delete(key);
+      }
+    }
   }
 
   /** Same port, same endpoint: associations and exchanges outlive the socket. */
@@ -240,6 +270,7 @@ export class Driver {
         });
         if (this.closed) await socket.close();
         this.#socket = socket;
+        this.#keepAllOut(socket);
         break;
       } catch (error) {
         this.#options.onSocketFailure?.(error as NodeJS.ErrnoException);

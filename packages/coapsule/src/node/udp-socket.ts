@@ -23,8 +23,25 @@ export interface UdpSocketOptions {
   readonly onDatagram: (datagram: Uint8Array, from: PeerAddress) => void;
   /** The socket is of no more use, or (with `remote`) the peer's host refused a datagram. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
+  /**
+   * Lets sockets of multicast groups share the port, which a wildcard address takes for itself otherwise. The port must
+   * be free, as without this. While it is open, other programs of this machine can bind it too.
+   */
+  readonly sharesPort?: boolean;
+  /** How datagrams to groups are sent. */
+  readonly multicast?: MulticastSending;
+  /** A datagram was not sent; without it that is counted alone. */
+  readonly onSendError?: (error: NodeJS.ErrnoException, to: PeerAddress) => void;
   /** Bytes of receive buffer asked of the system, for bursts; the system may give less. */
   readonly receiveBufferBytes?: number;
+}
+
+/** How datagrams to multicast groups leave. */
+export interface MulticastSending {
+  /** IPv4: the address of the interface; IPv6: `::%name`. Absent: the system's choice. */
+  readonly interfaceAddress?: string | undefined;
+  /** Hop limit or TTL, 1 … 255. */
+  readonly hopLimit: number;
 }
 
 /** An open socket. */
@@ -32,6 +49,12 @@ export interface UdpSocket {
   /** Where it is bound; real port. */
   readonly local: PeerAddress;
   send(datagram: Uint8Array, to: PeerAddress): void;
+  /**
+   * Keeps datagrams to a group out of this socket, which is bound to a wildcard address. Linux gives those of every
+   * group that anybody on the machine has joined to each such socket (IP_MULTICAST_ALL, which Node cannot turn off); a
+   * membership for a source that does not exist makes it refuse all others.
+   */
+  keepOut(group: string, interfaceAddress: string): void;
   close(): Promise<void>;
   /** Datagrams the system refused to send, and received ones without a usable source. */
   readonly counters: { sendErrors: number; noSourcePort: number };
@@ -53,8 +76,10 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
 
 async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket> {
   const six = isIPv6(host);
+  if (options.sharesPort && (options.port ?? 0) !== 0) await expectFreePort(host, options.port as number);
   const socketOptions: SocketOptions = {
     type: six ? 'udp6' : 'udp4',
+    ...(options.sharesPort ? { reuseAddr: true } : {}),
     // Addresses are always literals: answering at once spares each send a trip through the resolver.
     lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
   };
@@ -68,6 +93,16 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       socket.setRecvBufferSize(options.receiveBufferBytes);
     } catch {
       // The system's limit is smaller; the default buffer works as well, with less room for bursts.
+    }
+  }
+  if (options.multicast) {
+    const { interfaceAddress, hopLimit } = options.multicast;
+    try {
+      socket.setMulticastTTL(hopLimit);
+      if (interfaceAddress !== undefined) socket.setMulticastInterface(interfaceAddress);
+    } catch (error) {
+      socket.close();
+      throw error;
     }
   }
   if (options.remote) await connect(socket, options.remote, six);
@@ -86,7 +121,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   failed = options.onError;
 
   const bound = socket.address();
-  const { remote, onError } = options;
+  const { remote, onError, onSendError } = options;
   let closed = false;
   return {
     local: ipAddress(bound.address, bound.port),
@@ -96,13 +131,24 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       const sent = (error: Error | null): void => {
         if (!error) return;
         counters.sendErrors++;
+        onSendError?.(error, to);
         if (remote && isUnreachable(error)) onError(error);
       };
       try {
         if (remote) socket.send(datagram, sent);
         else socket.send(datagram, to.port, six ? mapped(to.host) : to.host, sent);
-      } catch {
+      } catch (error) {
         counters.sendErrors++;
+        onSendError?.(error as NodeJS.ErrnoException, to);
+      }
+    },
+    keepOut(group, interfaceAddress) {
+      // Other systems deliver a group to its members alone.
+      if (closed || process.platform !== 'linux' || isIPv6(group) !== six) return;
+      try {
+        socket.addSourceSpecificMembership(six ? '100::1' : '192.0.2.1', group, interfaceAddress);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       }
     },
     close() {
@@ -111,6 +157,13 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       return new Promise((resolve) => socket.close(() => resolve()));
     },
   };
+}
+
+/** Fails like a socket that shares nothing: two servers on one port would take each other's datagrams. */
+async function expectFreePort(host: string, port: number): Promise<void> {
+  const probe = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
+  await bind(probe, host, port);
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
 function bind(socket: Socket, host: string, port: number): Promise<void> {

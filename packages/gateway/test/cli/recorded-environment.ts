@@ -23,6 +23,7 @@ export function response(
     code,
     codeText: codeText(code),
     ok: isSuccessCode(code),
+    silent: false,
     options,
     payload: bytes,
     text: () => new TextDecoder().decode(bytes),

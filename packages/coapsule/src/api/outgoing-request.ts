@@ -1,0 +1,72 @@
+/**
+ * From a method and the options of a call to the request that an endpoint sends.
+ *
+ * RFC 7252 §5.10, RFC 7967 §2.
+ *
+ * @module
+ */
+
+import { codeOfMethod, type Method } from '../core/coap/code.ts';
+import { OptionNumber } from '../core/coap/option-registry.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import type { CoapUri } from '../core/coap/uri.ts';
+import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { noResponseValue } from '../core/request-response/response-suppression.ts';
+import type { RequestOptions } from './client-options.ts';
+import { knownContentFormat, payloadBytes } from './server-response.ts';
+
+const allResponseClasses = [2, 4, 5] as const;
+
+/** The URI of a server's list of links (RFC 6690 §4). */
+export function linkListUri(server: CoapUri, filters: readonly string[]): string {
+  const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
+  const query = filters.length > 0 ? `?${filters.map(encodeURIComponent).join('&')}` : '';
+  return `${server.scheme}://${host}:${server.port}/.well-known/core${query}`;
+}
+
+/**
+ * The request that the caller means.
+ *
+ * @param target The options that say what is wanted (RFC 7252 §6.4); added to.
+ */
+export function outgoingRequest(
+  method: Method,
+  target: OptionSet,
+  options: RequestOptions,
+): OutgoingRequest {
+  const { whenBusy } = options;
+  if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
+    throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);
+  }
+  const content = requestContent(method, options);
+  for (const { number, value } of content.options.entries()) target.add(number, value);
+  return {
+    ...content,
+    options: target,
+    type: options.confirmable === false ? 'NON' : 'CON',
+    ...(options.forwarded === true ? { forwarded: true } : {}),
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    ...(whenBusy === undefined ? {} : { whenBusy }),
+  };
+}
+
+/** A request but for what says whom it is for. */
+export function requestContent(
+  method: Method,
+  options: RequestOptions,
+): Pick<OutgoingRequest, 'code' | 'options' | 'payload'> {
+  const set = new OptionSet();
+  if (options.contentFormat !== undefined) {
+    set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
+  }
+  if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
+  if (options.noResponse !== undefined) {
+    const unwanted = options.noResponse === 'all' ? allResponseClasses : options.noResponse;
+    set.add(OptionNumber.NoResponse, noResponseValue(unwanted));
+  }
+  for (const { number, value } of options.options ?? []) set.add(number, value);
+  return { code: codeOfMethod(method), options: set, payload: payloadBytes(options.payload) };
+}
