@@ -6,12 +6,12 @@
  * @module
  */
 
-import { networkInterfaces } from 'node:os';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { OutgoingGroupRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
+import { interfaceAddress, interfaceNames } from '../node/interface-address.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import type { ClientOptions } from './client-options.ts';
@@ -57,7 +57,7 @@ export class GroupEndpoint {
       socket: {
         host: options.bind?.host ?? (family === 'IPv6' ? '::' : '0.0.0.0'),
         ...(options.bind?.port === undefined ? {} : { port: options.bind.port }),
-        multicast: { hopLimit, interfaceAddress: interfaceAddress(path) },
+        multicast: { hopLimit, interfaceAddress: knownInterface(path) },
         onSendError: (error, to) => {
           if (opened) opened.#unsent(error, to);
         },
@@ -158,18 +158,15 @@ export class GroupEndpoint {
   }
 }
 
-/** What the system calls an interface: for IPv4 its address, for IPv6 `::%name`. */
-function interfaceAddress({ family, interface: name }: GroupPath): string | undefined {
+/** Refuses an interface that is not there. */
+function knownInterface({ family, interface: name }: GroupPath): string | undefined {
   if (name === undefined) return undefined;
-  const interfaces = networkInterfaces();
-  const own = interfaces[name]?.find((one) => one.family === family);
-  if (own !== undefined) return family === 'IPv6' ? `::%${name}` : own.address;
-  const hasAddress = Object.values(interfaces).some((list) => list?.some(({ address }) => address === name));
-  if (family === 'IPv4' && hasAddress) return name;
+  const address = interfaceAddress(name, family);
+  if (address !== undefined) return address;
   throw new CoapsuleError(
     'ERR_NETWORK',
     `there is no interface '${name}' with an ${family} address`,
-    `choose one of ${Object.keys(interfaces).join(', ')}`,
+    `choose one of ${interfaceNames().join(', ')}`,
   );
 }
 

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { isIPv6 } from 'node:net';
 import type { Driver } from '../node/driver.ts';
 import { type GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
 import { CoapsuleError } from './errors.ts';
@@ -22,7 +21,7 @@ export function joinGroups(
   const wildcard = isWildcard(host);
   return GroupMemberships.open({
     // `::` takes IPv4 too. Where the listener cannot answer, it need not listen.
-    groups: groups.filter((group) => host === '::' || isIPv6(group) === isIPv6(host)),
+    groups: groups.filter((group) => host === '::' || group.includes(':') === host.includes(':')),
     port,
     interfaces,
     ...(wildcard || interfaces !== undefined ? {} : { address: host }),
