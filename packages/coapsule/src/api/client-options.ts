@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { CacheOptions } from './client-cache.ts';
 import type { ResponseClass } from '../core/request-response/response-suppression.ts';
+import type { CacheOptions } from './client-cache.ts';
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { KeepAssociation } from './kept-association.ts';

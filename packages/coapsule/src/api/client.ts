@@ -7,14 +7,13 @@
  * @module
  */
 
-import { codeOfMethod, type Method } from '../core/coap/code.ts';
+import type { Method } from '../core/coap/code.ts';
 import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { CoapUri } from '../core/coap/uri.ts';
 import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
 import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
-import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
@@ -41,7 +40,6 @@ import { abortedError, timeoutError } from './request-error.ts';
 import { type RequestRoute, requestRoute } from './request-route.ts';
 import type { Response } from './response.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
-import { knownContentFormat, payloadBytes } from './server-response.ts';
 
 /** Node's timers hold at most this many milliseconds. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -161,7 +159,10 @@ export class Client implements AsyncDisposable {
     if (cached !== undefined) this.#cache?.failed(cached);
     await this.#exchange(uri, options, (endpoint, route, observer) => {
       expectKnownOptions('send', options, requestOptionNames);
-      const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), { ...options, confirmable: false });
+      const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), {
+        ...options,
+        confirmable: false,
+      });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
   }
@@ -290,7 +291,11 @@ export class Client implements AsyncDisposable {
     };
     const register = (): void => {
       this.#reach(uri, options.proxy, observer, ended.signal, (endpoint, route, reached) => {
-        const request = outgoingRequest(options.method ?? 'GET', route.targetOptions(endpoint.server.address), options);
+        const request = outgoingRequest(
+          options.method ?? 'GET',
+          route.targetOptions(endpoint.server.address),
+          options,
+        );
         giveUp = endpoint.request({ ...request, observe: true }, reached);
       }).catch(finish);
     };

@@ -30,11 +30,7 @@ export function linkListUri(server: CoapUri, filters: readonly string[]): string
  *
  * @param target The options that say what is wanted (RFC 7252 §6.4); added to.
  */
-export function outgoingRequest(
-  method: Method,
-  target: OptionSet,
-  options: RequestOptions,
-): OutgoingRequest {
+export function outgoingRequest(method: Method, target: OptionSet, options: RequestOptions): OutgoingRequest {
   const { whenBusy } = options;
   if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
     throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);

@@ -9,8 +9,8 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { InvariantError } from '../core/foundation/errors.ts';
-import { isForwardRequest } from '../core/request-response/proxying.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { isForwardRequest } from '../core/request-response/proxying.ts';
 import { pathName } from '../core/request-response/resource-key.ts';
 import type { PeerInfo } from './peer-info.ts';
 
