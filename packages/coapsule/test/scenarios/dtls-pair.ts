@@ -64,6 +64,8 @@ export class DtlsNode {
 
 export interface DtlsPairOptions {
   readonly seed?: number;
+  /** Whether each side is client and server at once; what is called client and server here are just two sides then. */
+  readonly bothRoles?: boolean;
   readonly conditions?: Partial<NetworkConditions>;
   readonly client?: Partial<DtlsConfig>;
   readonly server?: Partial<DtlsConfig>;
@@ -98,7 +100,7 @@ export class DtlsPair {
     this.server = new DtlsNode(
       ipAddress('192.0.2.2', 5684),
       new DtlsLayer({
-        role: 'server',
+        role: options.bothRoles ? 'both' : 'server',
         crypto: nodeCrypto,
         random: new SeededRandom(this.seed * 7 + 2),
         config: options.server ?? {},
@@ -200,7 +202,7 @@ export class DtlsPair {
 
   #clientLayer(): DtlsLayer {
     return new DtlsLayer({
-      role: 'client',
+      role: this.options.bothRoles ? 'both' : 'client',
       crypto: nodeCrypto,
       random: new SeededRandom(this.seed * 7 + 1 + this.#restarts * 1000),
       config: this.options.client ?? {},

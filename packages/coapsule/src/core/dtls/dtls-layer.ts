@@ -105,7 +105,8 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
 
   /**
    * Begins a handshake as a client. An association at the address lives on until the new one takes its place;
-   * while a handshake of ours with the address is under way, its id is returned.
+   * while a handshake of ours with the address is under way, its id is returned. A layer with both roles may return that of
+   * the peer's handshake, or become the server of its own one (`simultaneous-handshakes.ts`).
    *
    * @param options serverName: host name for server_name (RFC 6066 §3); a literal address is not sent.
    * @throws ApiMisuseError when the layer is a server only.

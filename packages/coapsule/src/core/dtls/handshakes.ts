@@ -29,6 +29,7 @@ import type { OwnConnectionIds } from './own-connection-ids.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import type { RecordView } from './record/demultiplex.ts';
 import { SessionStores } from './session/peer-sessions.ts';
+import { givesWay, mayGiveWay } from './simultaneous-handshakes.ts';
 
 /** What the handshakes need of their layer. */
 export interface HandshakeSurroundings {
@@ -92,10 +93,11 @@ export class Handshakes {
     return this.#nextAssociation++;
   }
 
-  /** Begins as a client, or returns the handshake of ours that is under way there. */
+  /** Begins as a client, or returns the handshake that is under way there: of ours, or of the peer where that will do. */
   connect(address: PeerAddress, serverName: string | undefined, now: Instant): AssociationId {
+    const [mayWait, present] = [mayGiveWay(this.#surroundings.config), this.#pending.at(address)];
+    if (present !== undefined && (mayWait || present.role === 'client')) return present.association;
     for (const pending of this.#pending.allAt(address)) {
-      if (pending.role === 'client') return pending.association;
       this.#giveUp(pending, 'replaced', 'a handshake of our own takes its place', now);
     }
     return this.#begin(address, { kind: 'client', serverName }, now).association;
@@ -173,14 +175,18 @@ export class Handshakes {
 
   /** Takes a record of epoch 0 that holds (a part of) a ClientHello. */
   receiveClientHello(address: PeerAddress, record: RecordView, now: Instant): void {
+    const { role, config } = this.#surroundings;
     const handshake = this.#pending.at(address);
-    if (this.#surroundings.role === 'client' || handshake?.role === 'client') {
+    const own = handshake?.role === 'client' ? handshake : undefined;
+    if (role === 'client' || (own !== undefined && !mayGiveWay(config))) {
       this.#discard(address, 'not-a-server');
       return;
     }
     const hello = this.#gate.admit(address, record, now);
     if (hello === undefined) return;
-    if (hello !== 'later-fragment') {
+    if (own !== undefined && (hello === 'later-fragment' || !givesWay(own, hello.start.random))) {
+      this.#discard(address, 'not-a-server');
+    } else if (hello !== 'later-fragment') {
       this.#acceptClientHello(address, record, hello, now);
     } else if (handshake !== undefined) {
       handshake.receive(record, now);
@@ -221,7 +227,7 @@ export class Handshakes {
       const { messageSeq } = hello;
       const recordSequenceNumber = record.sequenceNumber;
       const start = { kind: 'server', recordSequenceNumber, messageSeq, clientRandom: random } as const;
-      handshake = this.#begin(address, start, now);
+      handshake = this.#begin(address, start, now, this.#endOwn(address));
     } else {
       this.#pending.bringForward(handshake);
     }
@@ -229,8 +235,21 @@ export class Handshakes {
     this.#conclude(handshake, now);
   }
 
-  #begin(address: PeerAddress, start: ServerStart | ClientStart, now: Instant): Handshake {
-    const association = this.newAssociation();
+  /** Our own handshake gives way; whoever waits for its association gets that of the peer's handshake. */
+  #endOwn(address: PeerAddress): AssociationId | undefined {
+    const own = this.#pending.at(address);
+    if (own?.role !== 'client') return undefined;
+    this.#pending.remove(own);
+    this.#surroundings.connectionIds.release(own.association);
+    return own.association;
+  }
+
+  #begin(
+    address: PeerAddress,
+    start: ServerStart | ClientStart,
+    now: Instant,
+    association: AssociationId = this.newAssociation(),
+  ): Handshake {
     this.#farewells.forget(address);
     const handshake = new Handshake(
       {

@@ -4,7 +4,7 @@
  * | name | unit | default | RFC |
  * |---|---|---|---|
  * | security | `none` or `dtls` | none | 7252 §9 |
- * | role | `client`, `server`, `both` | both | 6347 |
+ * | role | `client`, `server`, `both` (docs/decisions/020) | both | 6347 |
  * | mtu | bytes of UDP payload | 1232 (IPv6 minimum of 1280 less 48) | 7252 §4.6 |
  * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
  * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { AssociationId } from '../dtls/dtls-layer.ts';
+import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
@@ -96,8 +96,7 @@ function reach(
     startExchange(layers, layers.peers.atAddress(address), serverName, request, content, now);
     return;
   }
-  const association =
-    dtls.associationAt(address) ?? dtls.connect(address, serverName === undefined ? {} : { serverName }, now);
+  const association = associationFor({ config: layers.config, dtls }, address, serverName, now);
   if (dtls.association(association)?.established) {
     startExchange(
       layers,
@@ -136,19 +135,51 @@ export function sendAgain(
   unsent: readonly { readonly request: RequestId; readonly content: OutgoingRequest }[],
   now: Instant,
 ): void {
-  const { dtls, requests } = layers;
+  const { config, dtls, requests } = layers;
   if (dtls === undefined || unsent.length === 0) return;
-  const association =
-    dtls.associationAt(address) ?? dtls.connect(address, serverName === undefined ? {} : { serverName }, now);
+  const association = associationFor({ config, dtls }, address, serverName, now);
   for (const { request, content } of unsent) requests.wait({ request, association, serverName, content });
+}
+
+/** The layers of a secured endpoint that know associations. */
+type SecuredLayers = { readonly config: EndpointLayers['config']; readonly dtls: DtlsLayer };
+
+/** The association for requests to an address, or the one that will be: of a handshake that begins here or is under way. */
+function associationFor(
+  layers: SecuredLayers,
+  address: PeerAddress,
+  serverName: string | undefined,
+  now: Instant,
+): AssociationId {
+  const present = layers.dtls.associationAt(address);
+  if (present !== undefined && carriesRequests(layers, present)) return present;
+  return layers.dtls.connect(address, serverName === undefined ? {} : { serverName }, now);
+}
+
+/**
+ * Whether requests to its address go over an association. On an endpoint that is client and server at once, the peer that
+ * opened one as a client and proved nothing could be anybody: a request waits for a handshake of our own then.
+ */
+function carriesRequests({ config, dtls }: SecuredLayers, association: AssociationId): boolean {
+  const info = dtls.association(association);
+  if (!info?.established || config.role === 'server' || info.role === 'client') return true;
+  return info.authentication.kind !== 'none';
 }
 
 /** Step 1, after the handshake: all that waited for it goes on, by priority and in order. */
 export function sendWaiting(layers: EndpointLayers, association: AssociationId, now: Instant): void {
-  const address = layers.dtls?.association(association)?.address;
-  if (address === undefined) return;
+  const { config, dtls, requests } = layers;
+  const address = dtls?.association(association)?.address;
+  if (dtls === undefined || address === undefined) return;
+  const waiting = requests.takeWaiting(association);
+  if (!carriesRequests({ config, dtls }, association)) {
+    for (const one of waiting) {
+      requests.wait({ ...one, association: associationFor({ config, dtls }, address, one.serverName, now) });
+    }
+    return;
+  }
   const peer = layers.peers.ofAssociation(association, address);
-  for (const { request, serverName, content } of layers.requests.takeWaiting(association)) {
+  for (const { request, serverName, content } of waiting) {
     startExchange(layers, peer, serverName, request, content, now);
   }
 }
