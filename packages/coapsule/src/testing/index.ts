@@ -5,6 +5,7 @@
  * @module
  */
 
+export { FramedLine, type FramedLineOptions } from './framed-line.ts';
 export { type LinkProfileName, linkProfileNames, linkProfiles } from './link-profiles.ts';
 export { LinkRelay, type LinkRelayOptions } from './link-relay.ts';
 export {
@@ -32,6 +33,7 @@ export {
   serverAddress,
 } from './pair.ts';
 export { SeededRandom } from './seeded-random.ts';
+export { type LineConditions, type LineEnd, SimulatedLine, wireTimeMs } from './simulated-line.ts';
 export {
   type DatagramAction,
   type DatagramHook,

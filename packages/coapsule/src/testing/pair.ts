@@ -23,6 +23,7 @@ import { type DurationMs, earliest, type Instant } from '../core/foundation/inst
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { FramedLine, type FramedLineOptions } from './framed-line.ts';
 import { type LinkProfileName, linkProfiles } from './link-profiles.ts';
 import type { NetworkConditions } from './network-conditions.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -47,6 +48,8 @@ export interface PairOptions {
   readonly profile?: LinkProfileName;
   /** Laid over those of the profile. */
   readonly conditions?: Partial<NetworkConditions>;
+  /** A serial line in the place of the network; both sides know its rate and mtu. */
+  readonly line?: Omit<FramedLineOptions, 'seed'>;
   /** False: `network.sent` stays empty, and so do `served` and `events`, for runs that are long. */
   readonly keepRecords?: boolean;
   readonly client?: EndpointConfigInput;
@@ -82,6 +85,8 @@ export const pairPsk: { readonly identity: string; readonly key: Uint8Array } = 
 export class Pair {
   readonly clock: VirtualClock = new VirtualClock();
   readonly network: SimulatedNetwork;
+  /** Where datagrams travel instead of `network`, when the pair is on a serial line. */
+  readonly line: FramedLine | undefined;
   client: Endpoint;
   server: Endpoint;
   /** Every request the server's application saw, in order. */
@@ -108,14 +113,21 @@ export class Pair {
       },
       keepSent: this.#keepRecords,
     });
+    this.line =
+      options.line &&
+      new FramedLine(clientAddress, serverAddress, { seed: options.seed ?? 1, ...options.line });
     this.handler = options.handler ?? (() => ({ code: Code.Content, payload: '22.5' }));
     this.client = this.#endpoint('client');
     this.server = this.#endpoint('server');
     this.moveClient(clientAddress);
-    this.network.attach(serverAddress, (datagram, from, now) => {
+    this.#carrier.attach(serverAddress, (datagram, from, now) => {
       this.server.handle({ address: from, datagram }, now);
       this.#drain('server');
     });
+  }
+
+  get #carrier(): SimulatedNetwork | FramedLine {
+    return this.line ?? this.network;
   }
 
   get now(): Instant {
@@ -169,9 +181,9 @@ export class Pair {
 
   /** A NAT gives the client another address, without its knowledge; what is sent to the old one vanishes. */
   moveClient(address: PeerAddress): void {
-    this.network.detach(this.#clientAddress);
+    this.#carrier.detach(this.#clientAddress);
     this.#clientAddress = address;
-    this.network.attach(address, (datagram, from, now) => {
+    this.#carrier.attach(address, (datagram, from, now) => {
       this.client.handle({ address: from, datagram }, now);
       this.#drain('client');
     });
@@ -186,12 +198,12 @@ export class Pair {
   /** Moves to the next thing that happens, and lets it happen; false when nothing is pending. */
   step(): boolean {
     const next = earliest(
-      this.network.nextArrival(),
+      this.#carrier.nextArrival(),
       earliest(this.client.nextTimeout(), this.server.nextTimeout()),
     );
     if (next === undefined) return false;
     if (next > this.now) this.clock.advanceTo(next);
-    this.network.deliverDue(this.now);
+    this.#carrier.deliverDue(this.now);
     for (const side of ['client', 'server'] as const) {
       const endpoint = side === 'client' ? this.client : this.server;
       const due = endpoint.nextTimeout();
@@ -216,7 +228,7 @@ export class Pair {
     const end = (this.now + durationMs) as Instant;
     for (;;) {
       const next = earliest(
-        this.network.nextArrival(),
+        this.#carrier.nextArrival(),
         earliest(this.client.nextTimeout(), this.server.nextTimeout()),
       );
       if (next === undefined || next > end) break;
@@ -231,12 +243,18 @@ export class Pair {
       config: {
         role: side,
         ...(profile === undefined ? {} : { mtu: linkProfiles[profile].mtu }),
+        ...(this.line === undefined ? {} : this.#lineConfig(side, this.line)),
         ...(security === undefined ? {} : { security }),
         ...this.#options[side],
       },
       random: this.#random,
       crypto: nodeCrypto,
     });
+  }
+
+  #lineConfig(side: 'client' | 'server', { line, ends }: FramedLine): EndpointConfigInput {
+    const { mtu } = side === 'client' ? ends.a : ends.b;
+    return { mtu, bytesPerSecond: 1000 / line.wireTimeMs(1) };
   }
 
   #drain(side: 'client' | 'server'): void {
@@ -252,7 +270,7 @@ export class Pair {
     switch (output.kind) {
       case 'transmit': {
         const from = side === 'client' ? this.#clientAddress : serverAddress;
-        this.network.send(from, output.address, output.datagram, this.now);
+        this.#carrier.send(from, output.address, output.datagram, this.now);
         return;
       }
       case 'request': {

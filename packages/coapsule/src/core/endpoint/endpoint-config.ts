@@ -6,6 +6,7 @@
  * | security | `none` or `dtls` | none | 7252 §9 |
  * | role | `client`, `server`, `both` (docs/decisions/020) | both | 6347 |
  * | mtu | bytes of UDP payload | 1232 (IPv6 minimum of 1280 less 48) | 7252 §4.6 |
+ * | bytesPerSecond | | no limit | what the path carries, where that is so slow that timers must leave bytes their time | 7252 §4.8.1 |
  * | blockSize | bytes, 16 … 1024, a power of two | the largest that fits the mtu | 7959 §2.2 |
  * | transmission | table of its own | RFC 7252 §4.8 | 7252 §4.8 |
  * | congestionControl | `rfc7252` or `cocoa` | rfc7252 | 7252 §4.7 |
@@ -22,7 +23,7 @@ import { type TransmissionParameters, transmissionParameters } from '../coap/tra
 import type { DtlsConfig } from '../dtls/dtls-config.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import type { CongestionControlName, MessageLayerLimits } from '../message-layer/message-layer.ts';
+import type { CongestionControlName, LineRate, MessageLayerLimits } from '../message-layer/message-layer.ts';
 import {
   type RequestResponseConfig,
   requestResponseTimes,
@@ -33,6 +34,7 @@ export interface EndpointConfig {
   readonly security: 'none' | 'dtls';
   readonly role: 'client' | 'server' | 'both';
   readonly mtu: number;
+  readonly bytesPerSecond: number;
   readonly blockSize: number;
   readonly transmission: TransmissionParameters;
   readonly congestionControl: CongestionControlName;
@@ -67,6 +69,10 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
   if (!Number.isInteger(mtu) || mtu < 128 || mtu > 65_507) {
     throw new ApiMisuseError(`mtu is ${mtu}; expected 128 to 65507 bytes of UDP payload`);
   }
+  const bytesPerSecond = input.bytesPerSecond ?? Infinity;
+  if (!(bytesPerSecond >= 1)) {
+    throw new ApiMisuseError(`bytesPerSecond is ${bytesPerSecond}; expected 1 or more`);
+  }
   const room = mtu - messageOverhead - (security === 'dtls' ? dtlsOverhead : 0);
   const fitting = blockSizes.find((size) => size <= room) ?? 16;
   const blockSize = input.blockSize ?? fitting;
@@ -87,11 +93,12 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     security,
     role: input.role ?? 'both',
     mtu,
+    bytesPerSecond,
     blockSize,
     transmission,
     congestionControl,
     nstartFor: input.nstartFor ?? (() => undefined),
-    dtls: { ...input.dtls, mtu },
+    dtls: { ...input.dtls, mtu, bytesPerSecond },
     messageLimits: input.messageLimits ?? {},
     requestResponse: {
       ...requestResponseTimes(transmission),
@@ -102,4 +109,14 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
     trace: input.trace ?? false,
   });
+}
+
+/** Bytes that framing adds to a packet of usual content: delimiters, check sequence, some escapes. */
+const usualFraming = 16;
+
+/** What the line of an endpoint carries, when it is slow. */
+export function lineRate({ bytesPerSecond, mtu, security }: EndpointConfig): LineRate | undefined {
+  if (bytesPerSecond === Infinity) return undefined;
+  const overheadBytes = usualFraming + (security === 'dtls' ? dtlsOverhead : 0);
+  return { bytesPerSecond, overheadBytes, answerBytes: mtu + usualFraming };
 }

@@ -38,7 +38,7 @@ import {
   suspendAssociations,
 } from './association-handover.ts';
 import { BackOff } from './back-off.ts';
-import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
+import { type EndpointConfigInput, endpointConfig, lineRate } from './endpoint-config.ts';
 import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
 import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
 import { PeerTable } from './peer.ts';
@@ -101,6 +101,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
     }
     this.#crypto = crypto;
+    const line = lineRate(config);
     const peers = new PeerTable(config.maxPlainPeers);
     this.#layers = {
       config,
@@ -119,6 +120,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         limits: config.messageLimits,
         authenticatedPeers: config.security === 'dtls',
         oneMessageIdSpace: config.groups,
+        ...(line === undefined ? {} : { line }),
       }),
       exchanges: new RequestResponseLayer({
         random,

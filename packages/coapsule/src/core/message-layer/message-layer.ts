@@ -24,6 +24,7 @@ import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { Deduplication } from './deduplication.ts';
 import { emptyDatagram } from './empty-message.ts';
+import { LineClock, type LineRate } from './line-clock.ts';
 import {
   type MessageLayerCounters,
   type MessageLayerLimits,
@@ -48,6 +49,7 @@ import type { CongestionControlName } from './path-estimates.ts';
 import type { ReceivedRecord } from './received-record.ts';
 import { TransmissionTable } from './transmission-table.ts';
 
+export type { LineRate } from './line-clock.ts';
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 export type {
   MessageLayerOutput,
@@ -80,6 +82,8 @@ export interface MessageLayerOptions {
    * in use with a member of it (RFC 7252 §8.1). Default false.
    */
   readonly oneMessageIdSpace?: boolean;
+  /** What the line carries, where that is so slow that it counts. */
+  readonly line?: LineRate;
 }
 
 /** The messages between one local endpoint and all its peers. See the module comment. */
@@ -88,10 +92,12 @@ export class MessageLayer {
   readonly #outputs = new OutputQueue<MessageLayerOutput>();
   readonly #deduplication: Deduplication;
   readonly #transmissions: TransmissionTable;
+  readonly #line: LineClock;
 
   /** @throws ApiMisuseError for a limit that is not a positive integer. */
   constructor(options: MessageLayerOptions) {
     const { parameters, random } = options;
+    this.#line = new LineClock(options.line);
     const limits = messageLayerLimits(options.limits ?? {}, options.authenticatedPeers ?? false);
     this.#deduplication = new Deduplication({ random, limits, counters: this.#counters }, parameters);
     this.#transmissions = new TransmissionTable({
@@ -103,6 +109,7 @@ export class MessageLayer {
       counters: this.#counters,
       outputs: this.#outputs,
       oneMessageIdSpace: options.oneMessageIdSpace ?? false,
+      line: this.#line,
     });
   }
 
@@ -219,6 +226,7 @@ export class MessageLayer {
         payload,
       });
       this.#deduplication.answered(record, code, datagram, token.length, options.keepAnswer);
+      this.#line.sent(datagram.length, now);
       this.#transmit(peer, datagram);
       return undefined;
     }

@@ -20,11 +20,13 @@ import type { Pace } from './path-estimates.ts';
  *
  * With the default parameters and an initial timeout T of 2 … 3 s it retransmits T, 3T, 7T and 15T after
  * the start, the last one within MAX_TRANSMIT_SPAN (45 s), and gives up at 31T: 62 … 93 s. With another pace these two
- * bounds hold as well, since the receiver relies on them (§4.8.2).
+ * bounds hold as well, since the receiver relies on them (§4.8.2). On a slow line, the time that the bytes take comes on
+ * top of each timeout.
  */
 export class Retransmission {
   readonly #parameters: TransmissionParameters;
   readonly #pace: Pace;
+  readonly #wireMs: DurationMs;
   /** When the message was first sent. */
   readonly start: Instant;
   /** Between the timeout of the pace, by default ACK_TIMEOUT, and that times ACK_RANDOM_FACTOR (RFC 7252 §4.2). */
@@ -38,8 +40,10 @@ export class Retransmission {
     random: RandomSource,
     now: Instant,
     pace: Pace = { timeoutMs: parameters.ackTimeoutMs, backOff: 2, longestMs: Infinity },
+    wireMs: DurationMs = 0,
   ) {
     this.#parameters = parameters;
+    this.#wireMs = wireMs;
     this.#pace = pace;
     this.start = now;
     this.initialTimeoutMs = Math.min(
@@ -66,7 +70,7 @@ export class Retransmission {
   expire(now: Instant): 'retransmit' | 'wait' | 'give-up' {
     const { maxRetransmit, ackTimeoutMs } = this.#parameters;
     if (this.#attempt >= maxRetransmit) return 'give-up';
-    if (elapsedMs(this.start, now) <= maxTransmitSpanMs(this.#parameters)) {
+    if (elapsedMs(this.start, now) <= maxTransmitSpanMs(this.#parameters) + maxRetransmit * this.#wireMs) {
       this.#attempt++;
       const scheduled = this.#scheduled(this.#attempt);
       const soonest = after(now, Math.min(ackTimeoutMs, this.initialTimeoutMs));
@@ -86,6 +90,7 @@ export class Retransmission {
     } else {
       for (let i = 0; i <= attempt; i++) waitMs += Math.min(this.initialTimeoutMs * backOff ** i, longestMs);
     }
-    return after(this.start, Math.min(waitMs, maxTransmitWaitMs(this.#parameters)));
+    const longest = Math.min(waitMs, maxTransmitWaitMs(this.#parameters));
+    return after(this.start, longest + (attempt + 1) * this.#wireMs);
   }
 }

@@ -22,6 +22,7 @@ import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
 import { emptyMessage } from './empty-message.ts';
+import type { LineClock } from './line-clock.ts';
 import { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type {
@@ -50,6 +51,7 @@ export class TransmissionTable {
   readonly messageIds: MessageIds;
   readonly #congestion: CongestionControl<Transmission>;
   readonly #paths: PathEstimates;
+  readonly #line: LineClock;
   readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
   /** All that are waiting or sent. */
   readonly #transmissions = new Map<TransmissionId, Transmission>();
@@ -75,6 +77,7 @@ export class TransmissionTable {
     counters: MessageLayerCounters;
     outputs: OutputQueue<MessageLayerOutput>;
     oneMessageIdSpace: boolean;
+    line: LineClock;
   }) {
     const { parameters, random, limits } = options;
     this.#parameters = parameters;
@@ -82,6 +85,7 @@ export class TransmissionTable {
     this.#limits = limits;
     this.#counters = options.counters;
     this.#outputs = options.outputs;
+    this.#line = options.line;
     this.#lifetimeMs = {
       // §4.8.2: EXCHANGE_LIFETIME may leave MAX_TRANSMIT_WAIT out only where MAX_LATENCY covers it.
       CON: Math.max(exchangeLifetimeMs(parameters), maxTransmitWaitMs(parameters)),
@@ -429,9 +433,10 @@ export class TransmissionTable {
       this.#sent.set(peer, sent);
     }
     sent.set(messageId, transmission);
+    const wireMs = this.#line.sent(datagram.length, now);
     if (confirmable) {
       this.#counters.outstanding++;
-      const retransmission = new Retransmission(this.#parameters, this.#random, now, pace);
+      const retransmission = new Retransmission(this.#parameters, this.#random, now, pace, wireMs);
       transmission.retransmission = retransmission;
       this.#retransmissions.set(transmission, retransmission.deadline);
     } else {
@@ -455,6 +460,7 @@ export class TransmissionTable {
       case 'retransmit':
         this.#counters.transmitted++;
         this.#counters.retransmitted++;
+        this.#line.sent(datagram.length, now);
         this.#outputs.push({ kind: 'transmit', peer, datagram });
         this.#outputs.push({ kind: 'retransmitted', transmission: id, attempt: retransmission.attempt });
         this.#retransmissions.set(transmission, retransmission.deadline);
