@@ -172,6 +172,12 @@ function exchangeError(
         `the response of ${place(server)} is larger than this client takes${more}`,
         'ask for a part of the resource',
       );
+    case 'body-source':
+      return new CoapsuleError(
+        'ERR_BLOCKWISE',
+        `the body for ${place(server)} could not be read to its end${more}`,
+        'give a payload that can be read, and its right length',
+      );
     case 'bad-option':
       return new CoapsuleError(
         'ERR_BAD_RESPONSE',

@@ -31,6 +31,11 @@ export function blockSize(szx: number): number {
   return 2 ** (szx + 4);
 }
 
+/** Whether `size` is one of the seven block sizes, 16 … 1024 (RFC 7959 §2.2). */
+export function isBlockSize(size: number): boolean {
+  return size >= 16 && size <= 1024 && Number.isInteger(Math.log2(size));
+}
+
 /**
  * The size exponent of the largest block that is not above `size` bytes, 0 … 6.
  * Throws `ApiMisuseError` when `size` is below 16, the smallest block.

@@ -135,7 +135,9 @@ export function moveRequests(layers: EndpointLayers, association: AssociationId,
   const successor = layers.renewals.get(association);
   if (successor === undefined) return;
   for (const { request, exchange, serverName, content } of layers.requests.boundTo(peer.key)) {
-    if (!isIdempotent(content.code)) continue;
+    // A body that is handed over, or a response that was handed on, cannot begin again.
+    const isUnderWay = content.body !== undefined || content.streamResponse === true;
+    if (isUnderWay || !isIdempotent(content.code)) continue;
     layers.requests.end(exchange);
     layers.requests.wait({ request, association: successor, serverName, content });
   }

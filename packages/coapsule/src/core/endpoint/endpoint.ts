@@ -26,6 +26,7 @@ import type { RandomSource } from '../foundation/random-source.ts';
 import { MessageLayer, type PeerTraffic } from '../message-layer/message-layer.ts';
 import {
   type ActiveObservation,
+  type BodySource,
   type ExchangeId,
   RequestResponseLayer,
 } from '../request-response/request-response-layer.ts';
@@ -73,6 +74,8 @@ export interface OutgoingResponse {
   readonly options: OptionReader;
   /** The whole body; it goes block-wise when it is larger than `blockSize`. */
   readonly payload: Uint8Array;
+  /** The body instead of `payload`: asked for by `body-wanted` as it is sent. */
+  readonly body?: BodySource;
   /** Accepts the observation that the request asked for (RFC 7641 §4.1). */
   readonly observe?: boolean;
   /**
@@ -235,6 +238,31 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   /** Answers a request. Answers to exchanges that have ended are ignored. */
   respond(exchange: ExchangeId, response: OutgoingResponse, now: Instant): void {
     this.#layers.exchanges.respond(exchange, response, now);
+    this.#settle(now);
+  }
+
+  /** The next bytes of a body that `body-wanted` asked for, at most so many; `last`: none follow. */
+  provideBody(source: BodySource, bytes: Uint8Array, last: boolean, now: Instant): void {
+    this.#layers.exchanges.provideBody(source, bytes, last, now);
+    this.#settle(now);
+  }
+
+  /** A body cannot be handed over any further: its request fails, a response with it breaks off. */
+  failBody(source: BodySource, detail: string, now: Instant): void {
+    this.#layers.exchanges.failBody(source, detail, now);
+    this.#settle(now);
+  }
+
+  /** The part of a request's body that was given last is taken: the client may send the next. */
+  continueRequestBody(exchange: ExchangeId, now: Instant): void {
+    this.#layers.exchanges.continueBody(exchange, now);
+    this.#settle(now);
+  }
+
+  /** The part of a response's body that was given last is taken: the next is asked for. */
+  continueResponseBody(request: RequestId, now: Instant): void {
+    const exchange = this.#layers.requests.exchangeOf(request);
+    if (exchange !== undefined) this.#layers.exchanges.continueBody(exchange, now);
     this.#settle(now);
   }
 

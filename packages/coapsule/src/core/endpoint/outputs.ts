@@ -10,7 +10,13 @@ import type { ConnectionEnd } from '../connection/connection-output.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { QueueOptions } from '../message-layer/message-layer.ts';
-import type { ExchangeError, ExchangeId } from '../request-response/request-response-layer.ts';
+import type {
+  BodySource,
+  ExchangeError,
+  ExchangeId,
+  RequestResponseOutput,
+  UploadPosition,
+} from '../request-response/request-response-layer.ts';
 import type { Peer } from './peer.ts';
 import type { TraceEvent } from './trace-event.ts';
 
@@ -33,6 +39,16 @@ export interface OutgoingRequest extends QueueOptions {
   readonly forwarded?: boolean;
   /** False with NON: ends with `sent` when it goes out, and a response is not waited for. */
   readonly expectResponse?: boolean;
+  /** The body instead of `payload`: asked for by `body-wanted` as it is sent. Not for an observation. */
+  readonly body?: BodySource;
+  /** Hand the response's body over block by block, each after `Endpoint.continueBody`. */
+  readonly streamResponse?: boolean;
+  /** This one block of the response's body, and no more of it (RFC 7959 §2.4). */
+  readonly singleBlock?: { readonly num: number; readonly size: number };
+  /** Give a body in blocks a Request-Tag of its own, so that another request can go on with it. */
+  readonly resumable?: boolean;
+  /** Go on with the body of a request that failed. */
+  readonly resume?: UploadPosition;
   /** Gives up when no response came by then; counted from the moment the request can be sent. */
   readonly timeoutMs?: number;
   /** While the server wants to be left alone: fail at once (default), wait until it is over, or send all the same. */
@@ -53,11 +69,13 @@ export interface IncomingResponse {
   readonly payload: Uint8Array;
 }
 
-/** A request for the application, with its whole body. */
+/** A request for the application, with its whole body; or the first block of it, if `bodyFollows`. */
 export interface IncomingRequest {
   readonly code: Code;
   readonly options: OptionReader;
   readonly payload: Uint8Array;
+  /** The rest comes as `request-body` outputs, each after `Endpoint.continueBody`. */
+  readonly bodyFollows?: boolean;
   readonly token: Uint8Array;
   /** Of the message that completed the request; none on a reliable transport. */
   readonly messageId: number | undefined;
@@ -74,7 +92,13 @@ export type BackOffCode = typeof Code.ServiceUnavailable | typeof Code.TooManyRe
 
 /** Why a request has no response. */
 export type RequestError =
-  | { readonly kind: 'exchange'; readonly failure: ExchangeError; readonly detail?: string }
+  | {
+      readonly kind: 'exchange';
+      readonly failure: ExchangeError;
+      readonly detail?: string;
+      /** How far a `resumable` body has come. */
+      readonly upload?: UploadPosition;
+    }
   | { readonly kind: 'handshake'; readonly failure: HandshakeFailure }
   | { readonly kind: 'association-closed'; readonly reason: string }
   /** Not sent: the server answered 5.03 or 4.29 before, and its Max-Age is not over. */
@@ -83,6 +107,27 @@ export type RequestError =
   | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd }
   /** A later request took its place before it was sent (`QueueOptions.replaces`). */
   | { readonly kind: 'superseded' };
+
+/** What an endpoint has to say about bodies that are handed over, or taken, as they go (RFC 7959). */
+export type BodyOutput =
+  /** The next bytes of a request's body, and whether they are the last. */
+  | {
+      readonly kind: 'request-body';
+      readonly exchange: ExchangeId;
+      readonly payload: Uint8Array;
+      readonly last: boolean;
+    }
+  /** The next bytes of a response's body, and whether they are the last. */
+  | {
+      readonly kind: 'response-body';
+      readonly request: RequestId;
+      readonly payload: Uint8Array;
+      readonly last: boolean;
+    }
+  /** The rest of a notification's body will not come. */
+  | { readonly kind: 'response-body-aborted'; readonly request: RequestId; readonly detail: string }
+  /** Answer with `provideBody` or `failBody` of the endpoint; `body-released`: nothing of it is wanted any more. */
+  | Extract<RequestResponseOutput, { kind: 'body-wanted' | 'body-released' }>;
 
 export type EndpointOutput =
   | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }
@@ -95,6 +140,7 @@ export type EndpointOutput =
     }
   /** Nobody waits for the answer to this exchange any more. */
   | { readonly kind: 'exchange-ended'; readonly exchange: ExchangeId }
+  | BodyOutput
   /** `final: false` on a response that starts or continues an observation, or of one of a group's devices. */
   | {
       readonly kind: 'response';
@@ -102,6 +148,8 @@ export type EndpointOutput =
       readonly peer: Peer;
       readonly response: IncomingResponse;
       readonly final: boolean;
+      /** Only the first block of the body is there; the rest comes as `response-body` outputs. */
+      readonly bodyFollows?: boolean;
     }
   /** The last output of a request to a group, unless it fails: no more responses are taken. */
   | { readonly kind: 'window-ended'; readonly request: RequestId }

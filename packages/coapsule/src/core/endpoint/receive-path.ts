@@ -358,7 +358,20 @@ export function deliver(
   layers: EndpointLayers,
   output: Extract<
     RequestResponseOutput,
-    { kind: 'request' | 'response' | 'sent' | 'window-ended' | 'failed' | 'exchange-ended' }
+    {
+      kind:
+        | 'request'
+        | 'response'
+        | 'request-body'
+        | 'response-body'
+        | 'response-body-aborted'
+        | 'body-wanted'
+        | 'body-released'
+        | 'sent'
+        | 'window-ended'
+        | 'failed'
+        | 'exchange-ended';
+    }
   >,
   now: Instant,
 ): void {
@@ -376,14 +389,32 @@ export function deliver(
       if (output.final) layers.requests.end(output.exchange);
       if (bound) {
         const { request } = bound;
-        const { response, final } = output;
+        const { response, final, bodyFollows } = output;
         // A device of the group that was asked: the group is not silent, and PROBING_RATE lets go (groupcomm-bis §3.6).
         if (output.peer !== bound.peer.key) layers.messages.heardFrom(bound.peer.key, now);
         const peer = layers.peers.withKey(output.peer) ?? bound.peer;
-        layers.outputs.push({ kind: 'response', request, peer, response, final });
+        const more = bodyFollows === true ? { bodyFollows } : {};
+        layers.outputs.push({ kind: 'response', request, peer, response, final, ...more });
       }
       return;
     }
+    case 'response-body': {
+      const bound = layers.requests.requestOf(output.exchange);
+      const { kind, payload, last, final } = output;
+      if (final) layers.requests.end(output.exchange);
+      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last });
+      return;
+    }
+    case 'response-body-aborted': {
+      const bound = layers.requests.requestOf(output.exchange);
+      if (bound) layers.outputs.push({ kind: output.kind, request: bound.request, detail: output.detail });
+      return;
+    }
+    case 'request-body':
+    case 'body-wanted':
+    case 'body-released':
+      layers.outputs.push(output);
+      return;
     case 'sent':
       requestHandedOver(layers, output.exchange);
       return;
@@ -397,9 +428,13 @@ export function deliver(
       const bound = layers.requests.requestOf(output.exchange);
       layers.requests.end(output.exchange);
       if (bound === undefined) return;
-      const { error: failure, detail } = output;
-      const error: RequestError =
-        detail === undefined ? { kind: 'exchange', failure } : { kind: 'exchange', failure, detail };
+      const { error: failure, detail, upload } = output;
+      const error: RequestError = {
+        kind: 'exchange',
+        failure,
+        ...(detail === undefined ? {} : { detail }),
+        ...(upload === undefined ? {} : { upload }),
+      };
       layers.outputs.push({ kind: 'request-failed', request: bound.request, error });
       return;
     }

@@ -16,6 +16,7 @@ import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import {
   type ActiveObservation,
+  type BodySource,
   type ExchangeId,
   RequestResponseLayer,
 } from '../request-response/request-response-layer.ts';
@@ -171,6 +172,31 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
     this.#settle(now);
   }
 
+  /** The next bytes of a body that `body-wanted` asked for, at most so many; `last`: none follow. */
+  provideBody(source: BodySource, bytes: Uint8Array, last: boolean, now: Instant): void {
+    this.#layers.exchanges.provideBody(source, bytes, last, now);
+    this.#settle(now);
+  }
+
+  /** A body cannot be handed over any further: its request fails, a response with it breaks off. */
+  failBody(source: BodySource, detail: string, now: Instant): void {
+    this.#layers.exchanges.failBody(source, detail, now);
+    this.#settle(now);
+  }
+
+  /** The part of a request's body that was given last is taken: the client may send the next. */
+  continueRequestBody(exchange: ExchangeId, now: Instant): void {
+    this.#layers.exchanges.continueBody(exchange, now);
+    this.#settle(now);
+  }
+
+  /** The part of a response's body that was given last is taken: the next is asked for. */
+  continueResponseBody(request: RequestId, now: Instant): void {
+    const exchange = this.#layers.exchangeOf.get(request);
+    if (exchange !== undefined) this.#layers.exchanges.continueBody(exchange, now);
+    this.#settle(now);
+  }
+
   /** Answers a request. Answers to exchanges that have ended are ignored. */
   respond(exchange: ExchangeId, response: OutgoingResponse, now: Instant): void {
     this.#layers.exchanges.respond(exchange, response, now);
@@ -227,6 +253,10 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
           case 'send-response':
             sendFromStreamExchange(layers, output, now);
             if (output.kind === 'send-response') served(layers, output.exchange);
+            break;
+          case 'body-wanted':
+          case 'body-released':
+            layers.outputs.push(output);
             break;
           case 'acknowledge':
           case 'stop-request':

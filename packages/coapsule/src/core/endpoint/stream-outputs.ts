@@ -8,7 +8,7 @@ import type { Capabilities } from '../coap/signaling.ts';
 import type { ConnectionEnd, ConnectionEndCause } from '../connection/connection-output.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
-import type { IncomingRequest, IncomingResponse, RequestError, RequestId } from './outputs.ts';
+import type { BodyOutput, IncomingRequest, IncomingResponse, RequestError, RequestId } from './outputs.ts';
 import type { TraceEvent } from './trace-event.ts';
 
 /** Names a connection of an endpoint; never used twice. */
@@ -52,6 +52,7 @@ export type StreamOutput =
       readonly capabilities: Capabilities;
     }
   | { readonly kind: 'connection-ended'; readonly peer: StreamPeer; readonly end: ConnectionEnd }
+  | BodyOutput
   /** A request for the application; answer with `StreamEndpoint.respond(exchange, …)`. */
   | {
       readonly kind: 'request';
@@ -68,6 +69,8 @@ export type StreamOutput =
       readonly peer: StreamPeer;
       readonly response: IncomingResponse;
       readonly final: boolean;
+      /** Only the first block of the body is there; the rest comes as `response-body` outputs. */
+      readonly bodyFollows?: boolean;
     }
   /** A request that expects no response was given to the transport. */
   | { readonly kind: 'sent'; readonly request: RequestId }

@@ -256,7 +256,18 @@ export function deliverFromStream(
   layers: StreamLayers,
   output: Extract<
     RequestResponseOutput,
-    { kind: 'request' | 'response' | 'sent' | 'failed' | 'exchange-ended' | 'observation-quiet' }
+    {
+      kind:
+        | 'request'
+        | 'response'
+        | 'request-body'
+        | 'response-body'
+        | 'response-body-aborted'
+        | 'sent'
+        | 'failed'
+        | 'exchange-ended'
+        | 'observation-quiet';
+    }
   >,
   now: Instant,
 ): void {
@@ -279,11 +290,24 @@ export function deliverFromStream(
       if (bound === undefined) return;
       bound.isAnswered = true;
       const { request, connection } = bound;
-      const { response, final } = output;
+      const { response, final, bodyFollows } = output;
       if (final) forgetRequest(layers, exchange);
-      layers.outputs.push({ kind: 'response', request, peer: connection.peer, response, final });
+      const more = bodyFollows === true ? { bodyFollows } : {};
+      layers.outputs.push({ kind: 'response', request, peer: connection.peer, response, final, ...more });
       return;
     }
+    case 'request-body':
+      layers.outputs.push(output);
+      return;
+    case 'response-body': {
+      const { kind, payload, last, final } = output;
+      if (final) forgetRequest(layers, exchange);
+      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last });
+      return;
+    }
+    case 'response-body-aborted':
+      if (bound) layers.outputs.push({ kind: output.kind, request: bound.request, detail: output.detail });
+      return;
     case 'sent':
       forgetRequest(layers, exchange);
       if (bound) layers.outputs.push({ kind: 'sent', request: bound.request });
@@ -322,11 +346,16 @@ function forgetRequest(layers: StreamLayers, exchange: ExchangeId): void {
 }
 
 function requestErrorOf(
-  { error: failure, detail }: Extract<RequestResponseOutput, { kind: 'failed' }>,
+  { error: failure, detail, upload }: Extract<RequestResponseOutput, { kind: 'failed' }>,
   { end }: StreamConnection,
 ): RequestError {
   if (failure === 'peer-closed' && end !== undefined) return { kind: 'connection-ended', end };
-  return detail === undefined ? { kind: 'exchange', failure } : { kind: 'exchange', failure, detail };
+  return {
+    kind: 'exchange',
+    failure,
+    ...(detail === undefined ? {} : { detail }),
+    ...(upload === undefined ? {} : { upload }),
+  };
 }
 
 function count({ counters }: StreamLayers, cause: ConnectionEndCause): void {

@@ -88,6 +88,8 @@ export function repeatElsewhere(layers: StreamLayers, ended: StreamConnection, n
   if (!ended.isInitiator || !ended.isEstablished || !mayRepeat) return;
   for (const [exchange, bound] of [...layers.requests]) {
     const { connection, content, request, isRepeated, isAnswered } = bound;
+    // A body that is handed over cannot begin again.
+    if (content.body !== undefined || content.streamResponse === true) continue;
     if (connection !== ended || isRepeated || isAnswered || !isIdempotent(content.code)) continue;
     layers.requests.delete(exchange);
     layers.exchangeOf.delete(request);

@@ -8,6 +8,7 @@
 
 import { type BlockOption, blockSize, maxBlockNumber, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
+import type { BodySlice, OutgoingBody } from './outgoing-body.ts';
 
 /** What a client does after an answer to a block. */
 export type UploadStep =
@@ -16,16 +17,30 @@ export type UploadStep =
   /** The answer is the response to the whole request. */
   | { readonly kind: 'answered' };
 
+/** How far an upload has come, for one that goes on with it later. */
+export interface UploadPosition {
+  /** The Request-Tag by which the server knows the body, 0 … 8 bytes (RFC 9175 §3). */
+  readonly requestTag: Uint8Array;
+  /** The server has acknowledged everything before this byte. */
+  readonly nextByte: number;
+  /** Bytes in a block, 16 … 1024: `nextByte` is a multiple of it. */
+  readonly blockSize: number;
+}
+
 /** A request body on its way to a server, client side. */
 export class Block1Upload {
-  readonly #body: Uint8Array;
+  readonly body: OutgoingBody;
   #szx: number;
-  #offset = 0;
+  #offset: number;
+  /** Goes on where another one ended, and the server has not said yet whether it knows of that. */
+  #resuming: boolean;
 
-  /** `szx` is the size exponent to begin with. */
-  constructor(body: Uint8Array, szx: number) {
-    this.#body = body;
+  /** `szx` is the size exponent to begin with, `offset` the byte: a multiple of its size. */
+  constructor(body: OutgoingBody, szx: number, offset = 0) {
+    this.body = body;
     this.#szx = szx;
+    this.#offset = offset;
+    this.#resuming = offset > 0;
   }
 
   /** Whether NUM can count all blocks of a body of `length` bytes (RFC 7959 §2.2: 20 bits). */
@@ -33,14 +48,24 @@ export class Block1Upload {
     return length <= (maxBlockNumber + 1) * blockSize(szx);
   }
 
-  /** The Block1 option of the block to send now. */
+  /** The place of the block to send now. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** The bytes of a block. */
+  get size(): number {
+    return blockSize(this.#szx);
+  }
+
+  /** The Block1 option of the block to send now. The body must have that block, here and below. */
   get block(): BlockOption {
-    return { num: this.#offset / blockSize(this.#szx), more: !this.last, szx: this.#szx };
+    return { num: this.#offset / this.size, more: !this.last, szx: this.#szx };
   }
 
   /** The block to send now: a view of the body. */
   get payload(): Uint8Array {
-    return this.#body.subarray(this.#offset, this.#offset + blockSize(this.#szx));
+    return this.#slice().payload;
   }
 
   /** Whether the block to send now is the first. */
@@ -50,13 +75,14 @@ export class Block1Upload {
 
   /** Whether the block to send now is the last. */
   get last(): boolean {
-    return this.#offset + blockSize(this.#szx) >= this.#body.length;
+    return !this.#slice().more;
   }
 
-  /** Takes the answer to the block that was sent; on `send` the next block is ready. */
+  /** Takes the answer to the block that was sent; on `send` the next block is due. */
   answered(code: Code, block1: BlockOption | undefined, size1: number | undefined): UploadStep {
     if (code === Code.RequestEntityTooLarge) return this.#retrySmaller(block1, size1);
     if (code === Code.RequestEntityIncomplete) {
+      if (this.#resuming && this.body.reaches(0)) return this.#restart(this.#szx);
       return { kind: 'failed', detail: 'the server lacks blocks of the request body (4.08)' };
     }
     if (this.last) {
@@ -69,25 +95,35 @@ export class Block1Upload {
     if (block1 !== undefined && block1.num !== this.block.num) {
       return { kind: 'failed', detail: `block ${this.block.num} was answered as block ${block1.num}` };
     }
-    this.#offset += blockSize(this.#szx);
+    this.#resuming = false;
+    this.#offset += this.size;
     // §2.3: the server's preferred size holds for all further blocks; the offset stays, so NUM scales up.
-    if (block1 !== undefined && block1.szx < this.#szx) {
-      if (!Block1Upload.fits(this.#body.length, block1.szx)) {
-        return { kind: 'failed', detail: `the body has too many blocks of ${blockSize(block1.szx)} bytes` };
-      }
-      this.#szx = block1.szx;
+    this.#szx = Math.min(this.#szx, block1?.szx ?? this.#szx);
+    const { length } = this.body;
+    if (this.#offset / this.size > maxBlockNumber || !Block1Upload.fits(length ?? 0, this.#szx)) {
+      return { kind: 'failed', detail: `the body has too many blocks of ${this.size} bytes` };
     }
     return { kind: 'send' };
   }
 
   /** §2.9.3: 4.13 with a smaller size in Block1 is a hint to try that size. */
   #retrySmaller(block1: BlockOption | undefined, size1: number | undefined): UploadStep {
-    const tooLarge = size1 !== undefined && size1 > 0 && size1 < this.#body.length;
+    const length = this.body.length ?? this.#offset + this.size + 1;
+    const tooLarge = size1 !== undefined && size1 > 0 && size1 < length;
     if (tooLarge || block1 === undefined || block1.szx >= this.#szx) return { kind: 'answered' };
-    if (!Block1Upload.fits(this.#body.length, block1.szx)) return { kind: 'answered' };
-    this.#szx = block1.szx;
+    if (!Block1Upload.fits(length, block1.szx) || !this.body.reaches(0)) return { kind: 'answered' };
+    return this.#restart(block1.szx);
+  }
+
+  #restart(szx: number): UploadStep {
+    this.#szx = szx;
     this.#offset = 0;
+    this.#resuming = false;
     return { kind: 'send' };
+  }
+
+  #slice(): BodySlice {
+    return this.body.slice(this.#offset, this.size) as BodySlice;
   }
 }
 

@@ -19,25 +19,40 @@ import { sameRepresentation } from './representation.ts';
 export type DownloadStep =
   | { readonly kind: 'fetch'; readonly block: BlockOption }
   | { readonly kind: 'complete'; readonly response: Content }
+  /** A part to hand over; of the first block all that is not its payload, too. Without `next` it is the last. */
+  | {
+      readonly kind: 'part';
+      readonly head: Content | undefined;
+      readonly payload: Uint8Array;
+      readonly next: BlockOption | undefined;
+    }
   | { readonly kind: 'failed'; readonly error: 'blockwise' | 'body-too-large'; readonly detail: string };
+
+/** How a response body is to come. */
+export interface DownloadManner {
+  /** Largest size exponent to ask for. */
+  readonly szx: number;
+  /** A body that is put together may have so many bytes. */
+  readonly maxBytes: number;
+  /** The request is safe: a representation that changed under way may be fetched once again from its start. */
+  readonly mayRestart: boolean;
+  /** Hand over each block as it comes, and keep none. */
+  readonly inParts: boolean;
+}
 
 /** A response body on its way to a client. */
 export class Block2Download {
-  readonly #maxBytes: number;
-  readonly #mayRestart: boolean;
+  readonly #manner: DownloadManner;
   #szx: number;
   #first: Content | undefined;
   #buffer = new BodyBuffer();
+  /** Bytes that have come. */
+  #received = 0;
   #restarted = false;
 
-  /**
-   * `szx` is the largest size exponent to ask for. `mayRestart`: the request is safe, so a representation
-   * that changed under way may be fetched once again from its start.
-   */
-  constructor(szx: number, maxBytes: number, mayRestart: boolean) {
-    this.#szx = szx;
-    this.#maxBytes = maxBytes;
-    this.#mayRestart = mayRestart;
+  constructor(manner: DownloadManner) {
+    this.#manner = manner;
+    this.#szx = manner.szx;
   }
 
   /** Takes one block, the first included. */
@@ -50,52 +65,64 @@ export class Block2Download {
     if (first !== undefined && !sameRepresentation(first, response)) return this.#restart();
     const size = blockSize(block.szx);
     const offset = block.num * size;
-    if (offset !== this.#buffer.length) {
-      return failed(`a block at byte ${offset} came instead of the one at byte ${this.#buffer.length}`);
+    if (offset !== this.#received) {
+      return failed(`a block at byte ${offset} came instead of the one at byte ${this.#received}`);
     }
     if (block.more && response.payload.length !== size) {
       return failed(`Block2 says ${size} bytes, the payload has ${response.payload.length}`);
     }
-    if (offset + response.payload.length + (block.more ? 1 : 0) > this.#maxBytes) {
-      return {
-        kind: 'failed',
-        error: 'body-too-large',
-        detail: `the body is larger than ${this.#maxBytes} bytes`,
-      };
+    if (this.#isTooLarge(response, offset + response.payload.length + (block.more ? 1 : 0))) {
+      const detail = `the body is larger than ${this.#manner.maxBytes} bytes`;
+      return { kind: 'failed', error: 'body-too-large', detail };
     }
     this.#first ??= { code: response.code, options: response.options, payload: response.payload };
-    this.#buffer.append(response.payload);
-    if (!block.more) return { kind: 'complete', response: this.#whole(this.#first) };
+    this.#received += response.payload.length;
     // §2.3: never larger than the server's size; a smaller one of our own is late negotiation (§3.1, Figure 4).
     this.#szx = Math.min(this.#szx, block.szx);
-    const num = this.#buffer.length / blockSize(this.#szx);
-    if (num > maxBlockNumber) return failed(`the body has more than ${maxBlockNumber + 1} blocks`);
-    return { kind: 'fetch', block: { num, more: false, szx: this.#szx } };
+    const num = this.#received / blockSize(this.#szx);
+    if (block.more && num > maxBlockNumber) {
+      return failed(`the body has more than ${maxBlockNumber + 1} blocks`);
+    }
+    const next = block.more ? { num, more: false, szx: this.#szx } : undefined;
+    if (this.#manner.inParts) {
+      const head = first === undefined ? withoutBlocks(response, response.payload) : undefined;
+      return { kind: 'part', head, payload: response.payload, next };
+    }
+    this.#buffer.append(response.payload);
+    if (next !== undefined) return { kind: 'fetch', block: next };
+    return { kind: 'complete', response: withoutBlocks(this.#first, this.#buffer.body()) };
+  }
+
+  /** §4: Size2 of the first block is the server's estimate; a body that would not be taken is not begun. */
+  #isTooLarge({ options }: Content, atLeast: number): boolean {
+    if (this.#manner.inParts) return false;
+    const announced = this.#received === 0 ? (options.uint(OptionNumber.Size2) ?? 0) : 0;
+    return Math.max(announced, atLeast) > this.#manner.maxBytes;
   }
 
   /** An error while fetching later blocks is the answer to the request as it is now, but for 4.08. */
   #refused(response: Content): DownloadStep {
-    if (response.code === Code.RequestEntityIncomplete || response.code === Code.BadRequest) {
-      return failed(`the server answered a later block with ${codeText(response.code)}`);
+    const { code } = response;
+    if (this.#manner.inParts || code === Code.RequestEntityIncomplete || code === Code.BadRequest) {
+      return failed(`the server answered a later block with ${codeText(code)}`);
     }
     return { kind: 'complete', response };
   }
 
   #restart(): DownloadStep {
-    if (this.#restarted || !this.#mayRestart)
+    if (this.#restarted || !this.#manner.mayRestart || this.#manner.inParts)
       return failed('the representation changed while it was fetched');
     this.#restarted = true;
     this.#first = undefined;
     this.#buffer = new BodyBuffer();
+    this.#received = 0;
     return { kind: 'fetch', block: { num: 0, more: false, szx: this.#szx } };
   }
+}
 
-  #whole(first: Content): Content {
-    const options = OptionSet.from(first.options.entries())
-      .delete(OptionNumber.Block1)
-      .delete(OptionNumber.Block2);
-    return { code: first.code, options, payload: this.#buffer.body() };
-  }
+function withoutBlocks({ code, options: all }: Content, payload: Uint8Array): Content {
+  const options = OptionSet.from(all.entries()).delete(OptionNumber.Block1).delete(OptionNumber.Block2);
+  return { code, options, payload };
 }
 
 function failed(detail: string): DownloadStep {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { BlockOption } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
@@ -13,6 +14,7 @@ import type { Block1Upload } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
 import type { ClientRequest, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
+import { OutgoingBody } from './outgoing-body.ts';
 import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
 
 /** Client side of an Exchange. */
@@ -25,7 +27,20 @@ export interface ClientExchange {
   readonly type: 'CON' | 'NON';
   /** The caller's options, with Observe when an observation is wanted. */
   readonly options: OptionSet;
-  readonly payload: Uint8Array;
+  /** The whole body; empty as long as it is handed over. */
+  payload: Uint8Array;
+  /** The body that is handed over. */
+  readonly body: OutgoingBody | undefined;
+  /** Waits for a part of its body before the next message. */
+  awaitingBody: boolean;
+  /** The Request-Tag of a body that may go on later. */
+  readonly requestTag: Uint8Array | undefined;
+  /** The response is handed over block by block. */
+  readonly streamResponse: boolean;
+  /** The caller wants one block of the response. */
+  readonly singleBlock: boolean;
+  /** A part of the response was handed over; the rest, from this block on, when the caller has taken it. */
+  handedOver?: { readonly next: BlockOption | undefined };
   /** Largest size exponent to use and to ask for. */
   readonly szx: number;
   /** Tells the operation from others like it; a fetch for an observation is part of its operation. */
@@ -62,7 +77,7 @@ export function exchangeFor(
   id: ExchangeId,
   peer: PeerKey,
   request: ClientRequest,
-  rest: { readonly options: OptionSet; readonly szx: number; readonly token: Uint8Array },
+  rest: Pick<ClientExchange, 'options' | 'szx' | 'token' | 'requestTag'>,
 ): ClientExchange {
   return {
     kind: 'client',
@@ -72,6 +87,10 @@ export function exchangeFor(
     code: request.code,
     type: request.type,
     payload: request.payload,
+    body: request.body && OutgoingBody.from(request.body, request.resume?.nextByte),
+    awaitingBody: false,
+    streamResponse: request.streamResponse === true,
+    singleBlock: request.singleBlock !== undefined,
     ...rest,
     forwarded: request.forwarded === true,
     ownToken: request.token !== undefined,
@@ -91,7 +110,7 @@ export function fetchFor(
   token: Uint8Array,
   maxBodyBytes: number,
 ): ClientExchange {
-  const { peer, secure, code, type, payload, szx } = parent;
+  const { peer, secure, code, type, payload, szx, streamResponse } = parent;
   return {
     kind: 'client',
     id,
@@ -100,6 +119,11 @@ export function fetchFor(
     code,
     type,
     payload,
+    body: undefined,
+    awaitingBody: false,
+    requestTag: undefined,
+    streamResponse,
+    singleBlock: false,
     szx,
     token,
     options: OptionSet.from(parent.options.entries()).delete(OptionNumber.Observe),
@@ -111,7 +135,12 @@ export function fetchFor(
     uploaded: false,
     answeredEarly: false,
     deregistering: false,
-    download: new Block2Download(szx, maxBodyBytes, true),
+    download: new Block2Download({
+      szx,
+      maxBytes: maxBodyBytes,
+      mayRestart: true,
+      inParts: streamResponse,
+    }),
     parent,
   };
 }

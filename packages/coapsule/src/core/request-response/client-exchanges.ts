@@ -11,7 +11,9 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
+import type { DownloadStep } from './block2-download.ts';
 import type { ClientExchange } from './client-exchange.ts';
+import { uploadPosition } from './client-upload.ts';
 import { ConcurrentOperations } from './concurrent-operations.ts';
 import type {
   ClientRequest,
@@ -103,9 +105,27 @@ export class ClientExchanges {
   }
 
   /** Gives a response to the caller. */
-  deliver(exchange: ClientExchange, response: Content, final: boolean): void {
+  deliver(exchange: ClientExchange, response: Content, final: boolean, bodyFollows = false): void {
     const { id, peer } = exchange;
-    this.#context.outputs.push({ kind: 'response', peer, exchange: id, response, final });
+    this.#context.outputs.push({ kind: 'response', peer, exchange: id, response, final, bodyFollows });
+  }
+
+  /** Gives a part of a response to the caller; the last one ends the Exchange, or the fetch of a notification. */
+  handOver(exchange: ClientExchange, part: Extract<DownloadStep, { kind: 'part' }>): void {
+    const { parent } = exchange;
+    const { head, payload, next } = part;
+    const last = next === undefined;
+    if (last) {
+      this.#remove(exchange);
+      if (parent !== undefined) delete parent.fetch;
+    }
+    exchange.handedOver = { next };
+    if (head === undefined) {
+      const { id } = parent ?? exchange;
+      const final = last && parent === undefined;
+      this.#context.outputs.push({ kind: 'response-body', exchange: id, payload, last, final });
+    } else if (parent === undefined) this.deliver(exchange, head, last, !last);
+    else this.deliver(parent, notification(parent, head), false, !last);
   }
 
   /** Ends an Exchange with its last response, or the fetch of a notification with the whole of that. */
@@ -121,22 +141,20 @@ export class ClientExchanges {
       this.#context.counters.incompleteNotifications++;
       return;
     }
-    const options = OptionSet.from(response.options.entries());
-    options.set(OptionNumber.Observe, parent.observation?.sequence ?? 0);
-    this.deliver(parent, { code: response.code, options, payload: response.payload }, false);
+    this.deliver(parent, notification(parent, response), false);
   }
 
   /** Ends an Exchange without a response. */
   fail(exchange: ClientExchange, error: ExchangeError, detail?: string): void {
-    this.stop(exchange);
-    this.abortFetch(exchange);
-    this.#remove(exchange);
     if (exchange.parent !== undefined) {
       // The state changed or the peer is away: a newer notification or the re-registration will tell.
-      delete exchange.parent.fetch;
-      this.#context.counters.incompleteNotifications++;
+      this.abortFetch(exchange.parent, detail ?? error);
       return;
     }
+    this.stop(exchange);
+    this.abortFetch(exchange, detail ?? error);
+    const upload = uploadPosition(exchange);
+    this.#remove(exchange);
     const { counters, outputs } = this.#context;
     if (error !== 'cancelled') counters.failedExchanges++;
     outputs.push({
@@ -144,6 +162,7 @@ export class ClientExchanges {
       exchange: exchange.id,
       error,
       ...(detail === undefined ? {} : { detail }),
+      ...(upload === undefined ? {} : { upload }),
     });
   }
 
@@ -155,13 +174,15 @@ export class ClientExchanges {
   }
 
   /** Gives up the fetch of an observation's latest notification. */
-  abortFetch(exchange: ClientExchange): void {
+  abortFetch(exchange: ClientExchange, detail = 'the representation changed'): void {
     const { fetch } = exchange;
     if (fetch === undefined) return;
     delete exchange.fetch;
     this.stop(fetch);
     this.#remove(fetch);
-    this.#context.counters.incompleteNotifications++;
+    const { counters, outputs } = this.#context;
+    counters.incompleteNotifications++;
+    if (fetch.handedOver) outputs.push({ kind: 'response-body-aborted', exchange: exchange.id, detail });
   }
 
   /** How long a response is waited for once nothing is retransmitted. */
@@ -179,6 +200,7 @@ export class ClientExchanges {
 
   #remove(exchange: ClientExchange): void {
     this.table.remove(exchange);
+    this.#context.supply.release(exchange.body);
     this.deadlines.cancel(exchange);
     this.waits.cancel(exchange);
     this.reregistrations.cancel(exchange);
@@ -192,4 +214,10 @@ export class ClientExchanges {
 /** Whether the request has most likely arrived, and no response can be what it asked for (RFC 7967 §2.1). */
 function allowsSilence({ silence, observation, type, acknowledged }: ClientExchange): boolean {
   return silence !== 'loss' && observation === undefined && (type === 'NON' || acknowledged);
+}
+
+/** A response as the notification of an observation. */
+function notification({ observation }: ClientExchange, { code, options: all, payload }: Content): Content {
+  const options = OptionSet.from(all.entries()).set(OptionNumber.Observe, observation?.sequence ?? 0);
+  return { code, options, payload };
 }

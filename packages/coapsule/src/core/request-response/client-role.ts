@@ -7,16 +7,18 @@
  * @module
  */
 
-import { blockSize, szxOf } from '../coap/block-option.ts';
+import { blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, type Instant } from '../foundation/instant.ts';
+import { randomBytes } from '../foundation/random-source.ts';
 import { Block1Upload } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
+import type { BodyWaiter } from './body-supply.ts';
 import { type ClientExchange, exchangeFor, fetchFor } from './client-exchange.ts';
 import { ClientExchanges } from './client-exchanges.ts';
-import { beginUpload, uploadStep } from './client-upload.ts';
+import { beginUpload, endUploadOfOneBlock, uploadStep } from './client-upload.ts';
 import type {
   ClientRequest,
   Content,
@@ -77,16 +79,19 @@ export class ClientRole {
       Math.min(request.blockSize ?? config.blockSize, config.blockSize, config.blockSizeFor(peer)),
     );
     const options = OptionSet.from(request.options.entries());
-    const upload = uploadFor(request, options, szx);
+    const { singleBlock, resume, body } = request;
+    if (singleBlock !== undefined) {
+      const { num, size } = singleBlock;
+      options.set(OptionNumber.Block2, encodeBlock({ num, more: false, szx: szxOf(size) }));
+    }
+    const upload = body ?? uploadFor(request, options, szx);
     const sendOnly = request.type === 'NON' && (request.expectResponse === false || wantsNoResponse(options));
     if (upload !== undefined && (sendOnly || mayBeSilent(options))) {
       return refuse('body-too-large', 'a body in blocks cannot be sent without responses');
     }
-    if (upload !== undefined && !Block1Upload.fits(request.payload.length, szx)) {
-      return refuse(
-        'body-too-large',
-        `${request.payload.length} bytes do not fit into blocks of ${blockSize(szx)}`,
-      );
+    const length = body?.length ?? request.payload.length;
+    if (upload !== undefined && !Block1Upload.fits(length, szx)) {
+      return refuse('body-too-large', `${length} bytes do not fit into blocks of ${blockSize(szx)}`);
     }
     const token = this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
@@ -96,14 +101,17 @@ export class ClientRole {
     }
     const observe = request.observe === true && (request.code === Code.Get || request.code === Code.Fetch);
     if (observe) options.set(OptionNumber.Observe, observeRegister);
-    const exchange = exchangeFor(id, peer, request, { options, szx, token });
-    exchange.operation = this.#exchanges.operations.begin(peer, request.code, options);
+    const resumable = upload !== undefined && request.resumable === true;
+    const requestTag =
+      resume?.requestTag ?? (resumable ? randomBytes(this.#context.random, requestTagBytes) : undefined);
+    const exchange = exchangeFor(id, peer, request, { options, szx, token, requestTag });
+    exchange.operation = this.#exchanges.operations.begin(peer, request.code, options, requestTag);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
     if (request.timeoutMs !== undefined)
       this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
-    beginUpload(exchange);
-    this.#exchanges.transmit(exchange, requestMessage(exchange), now);
+    beginUpload(exchange, resume);
+    this.#sendRequest(exchange, now);
     return id;
   }
 
@@ -125,12 +133,24 @@ export class ClientRole {
       options: request.options,
       szx,
       token,
+      requestTag: undefined,
     });
     this.table.add(exchange);
     if (request.timeoutMs !== undefined)
       this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
     began(exchange.id);
     this.#responded(exchange, response, now);
+  }
+
+  /** The caller has taken the part of a response that it was given: the next one may come. */
+  continueBody(id: ExchangeId, now: Instant): void {
+    const exchange = this.table.get(id);
+    const target = exchange?.fetch ?? exchange;
+    const next = target?.handedOver?.next;
+    if (target === undefined || next === undefined) return;
+    target.handedOver = { next: undefined };
+    this.#exchanges.renewToken(target);
+    this.#exchanges.transmit(target, blockRequestMessage(target, next), now);
   }
 
   /** Ends an Exchange; an observation after one answer to its deregistration (RFC 7641 §3.6). */
@@ -260,7 +280,7 @@ export class ClientRole {
       }
       this.#context.counters.reregistrations++;
       beginUpload(due);
-      this.#exchanges.transmit(due, requestMessage(due), now);
+      this.#sendRequest(due, now);
     }
   }
 
@@ -268,7 +288,29 @@ export class ClientRole {
     return this.#exchanges.nextTimeout();
   }
 
+  /** Sends the request, or the block of its body that is due as soon as the application has handed it over. */
+  #sendRequest(exchange: ClientExchange, now: Instant): void {
+    const { upload } = exchange;
+    const send = (at: Instant): void => this.#exchanges.transmit(exchange, requestMessage(exchange), at);
+    if (upload === undefined) {
+      send(now);
+      return;
+    }
+    exchange.awaitingBody = true;
+    const waiter: BodyWaiter = {
+      ready: (slice, at) => {
+        exchange.awaitingBody = false;
+        endUploadOfOneBlock(exchange, slice);
+        send(at);
+      },
+      failed: (detail) => this.#exchanges.fail(exchange, 'body-source', detail),
+    };
+    this.#context.supply.want(upload.body, upload.offset, upload.size, waiter, now);
+  }
+
   #responded(exchange: ClientExchange, response: Content, now: Instant): void {
+    // What it would answer was answered already: the next message is not sent yet.
+    if (exchange.awaitingBody || exchange.handedOver?.next !== undefined) return;
     this.#exchanges.stop(exchange);
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
       if (this.#uploadGoesOn(exchange, response, now)) return;
@@ -278,16 +320,18 @@ export class ClientRole {
       return;
     }
     const safe = exchange.code === Code.Get || exchange.code === Code.Fetch;
-    exchange.download ??= new Block2Download(
-      exchange.szx,
-      this.#context.config.maxResponseBodyBytes,
-      safe && !exchange.uploaded,
-    );
+    exchange.download ??= new Block2Download({
+      szx: exchange.szx,
+      maxBytes: this.#context.config.maxResponseBodyBytes,
+      mayRestart: safe && !exchange.uploaded,
+      inParts: exchange.streamResponse,
+    });
     const step = exchange.download.receive(response);
     if (step.kind === 'fetch') {
       this.#exchanges.renewToken(exchange);
       this.#exchanges.transmit(exchange, blockRequestMessage(exchange, step.block), now);
-    } else if (step.kind === 'complete') this.#exchanges.finish(exchange, step.response);
+    } else if (step.kind === 'part') this.#exchanges.handOver(exchange, step);
+    else if (step.kind === 'complete') this.#exchanges.finish(exchange, step.response);
     else this.#exchanges.fail(exchange, step.error, step.detail);
   }
 
@@ -300,7 +344,7 @@ export class ClientRole {
       return true;
     }
     this.#exchanges.renewToken(exchange);
-    this.#exchanges.transmit(exchange, requestMessage(exchange), now);
+    this.#sendRequest(exchange, now);
     return true;
   }
 
@@ -361,3 +405,6 @@ export class ClientRole {
     } else this.#exchanges.fail(exchange, 'cancelled');
   }
 }
+
+/** Of a body that may go on later, so that no other one has it by chance while the server remembers that. */
+const requestTagBytes = 4;

@@ -6,22 +6,46 @@
  * @module
  */
 
-import { decodeBlock } from '../coap/block-option.ts';
+import { decodeBlock, szxOf } from '../coap/block-option.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import { Block1Upload, blockwiseHint, type UploadStep } from './block1-upload.ts';
+import { Block1Upload, blockwiseHint, type UploadPosition, type UploadStep } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { Content } from './exchange.ts';
+import { type BodySlice, OutgoingBody } from './outgoing-body.ts';
 import { uploadFor } from './request-message.ts';
 
 /** Begins the upload from its first block, if the body of the request needs one; changes `exchange`. */
-export function beginUpload(exchange: ClientExchange): void {
-  const upload = uploadFor(exchange, exchange.options, exchange.szx);
+export function beginUpload(exchange: ClientExchange, resume?: UploadPosition): void {
+  const upload = uploadOf(exchange, resume);
   if (upload === undefined) {
     delete exchange.upload;
     return;
   }
   exchange.upload = upload;
   exchange.uploaded = true;
+}
+
+function uploadOf(exchange: ClientExchange, resume: UploadPosition | undefined): Block1Upload | undefined {
+  const { body = OutgoingBody.whole(exchange.payload), options, szx } = exchange;
+  if (resume !== undefined && resume.nextByte > 0) {
+    return new Block1Upload(body, Math.min(szx, szxOf(resume.blockSize)), resume.nextByte);
+  }
+  // Of a body that is handed over it shows with its first bytes whether it needs more than one block.
+  return exchange.body === undefined ? uploadFor(exchange, options, szx) : new Block1Upload(body, szx);
+}
+
+/** A body that is handed over and is all there with its first block: an ordinary request. Changes `exchange`. */
+export function endUploadOfOneBlock(exchange: ClientExchange, { payload, more }: BodySlice): void {
+  if (more || exchange.body === undefined || !exchange.upload?.first) return;
+  exchange.payload = payload.slice();
+  exchange.uploaded = false;
+  delete exchange.upload;
+}
+
+/** How far the body of an Exchange has come, when it may go on later. */
+export function uploadPosition({ upload, requestTag }: ClientExchange): UploadPosition | undefined {
+  if (upload === undefined || requestTag === undefined) return undefined;
+  return { requestTag, nextByte: upload.offset, blockSize: upload.size };
 }
 
 /**
@@ -40,7 +64,7 @@ export function uploadStep(exchange: ClientExchange, response: Content): UploadS
   if (exchange.options.has(OptionNumber.Block1)) return { kind: 'answered' };
   const szx = blockwiseHint(exchange.payload.length, block1, size1);
   if (szx === undefined) return { kind: 'answered' };
-  exchange.upload = new Block1Upload(exchange.payload, szx);
+  exchange.upload = new Block1Upload(OutgoingBody.whole(exchange.payload), szx);
   exchange.uploaded = true;
   return { kind: 'send' };
 }

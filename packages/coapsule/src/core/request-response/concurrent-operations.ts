@@ -24,12 +24,19 @@ export class ConcurrentOperations {
     return this.#keys.size;
   }
 
-  /** Begins an operation, and returns its key; `options` gets another Request-Tag if one like it is under way. */
-  begin(peer: PeerKey, code: Code, options: OptionSet): string {
+  /**
+   * Begins an operation, and returns its key. `options` gets one more Request-Tag, beside the caller's own: `tag` if
+   * it is given, and a counted one if an operation like it is under way.
+   */
+  begin(peer: PeerKey, code: Code, options: OptionSet, tag?: Uint8Array): string {
+    if (tag !== undefined) options.add(OptionNumber.RequestTag, tag);
+    const own = [...options.all(OptionNumber.RequestTag)];
     let key = requestBodyKey(peer, code, options);
     while (this.#keys.has(key)) {
       this.#tag = (this.#tag + 1) % 2 ** 32;
-      options.set(OptionNumber.RequestTag, this.#tag);
+      options.delete(OptionNumber.RequestTag);
+      for (const value of own) options.add(OptionNumber.RequestTag, value);
+      options.add(OptionNumber.RequestTag, this.#tag);
       key = requestBodyKey(peer, code, options);
     }
     this.#keys.add(key);

@@ -14,6 +14,8 @@ import type { Code } from '../coap/code.ts';
 import type { MessageContent, MessageType } from '../coap/message-view.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { UploadPosition } from './block1-upload.ts';
+import type { BodySource, OutgoingBody } from './outgoing-body.ts';
 import type { GroupPolicy } from './response-suppression.ts';
 
 /** One CoAP endpoint: an address, or a security association. Chosen by the caller; never looked into. */
@@ -32,6 +34,11 @@ export interface Content {
 /** A received message, as far as this layer looks at it. On a reliable transport it has no type (RFC 8323 §3.1). */
 export interface ReceivedMessage extends MessageContent {
   readonly type?: MessageType;
+}
+
+/** A response whose body may be one that is handed over as it is sent; then `payload` is empty. */
+export interface Representation extends Content {
+  readonly body?: OutgoingBody;
 }
 
 /** A message for the message layer to send. */
@@ -58,6 +65,16 @@ export interface ClientRequest extends Content {
   readonly expectResponse?: boolean;
   /** A proxy asks: critical options of the response that are safe to forward are the client's matter (RFC 7252 §5.7.1). */
   readonly forwarded?: boolean;
+  /** The body instead of `payload`, handed over as it is sent (RFC 7959). Not for an observation. */
+  readonly body?: BodySource;
+  /** Hand the response's body over block by block: the next one is asked for by `continueBody` only. */
+  readonly streamResponse?: boolean;
+  /** This one block of the response's body, and no more of it. */
+  readonly singleBlock?: { readonly num: number; readonly size: number };
+  /** Give a body in blocks a Request-Tag of its own, so that it can go on after a failure: see `resume`. */
+  readonly resumable?: boolean;
+  /** Go on with a body where another Exchange ended. From the start if the server does not know it any more. */
+  readonly resume?: UploadPosition;
   /** Whether the peer is reached through a security layer without request/response binding (RFC 9175 §4.2). */
   readonly secure: boolean;
 }
@@ -70,6 +87,14 @@ export interface ServerResponse extends Content {
    * Whether the message layer must keep the answer for duplicates of the request. False: a safe request may be
    * carried out again; one of an unsafe method had no effect, as with 4.04 or 4.05.
    */
+  readonly keepAnswer: boolean;
+  /** The body instead of `payload`, handed over as it is sent (RFC 7959). */
+  readonly body?: BodySource;
+}
+
+/** What the application answers, of whose body the first block to send is there. */
+export interface ReadyResponse extends Representation {
+  readonly observe?: boolean;
   readonly keepAnswer: boolean;
 }
 
@@ -95,6 +120,8 @@ export type ExchangeError =
   | 'body-too-large'
   /** A message of it is larger than the peer takes. */
   | 'message-too-large'
+  /** The application's body could not be handed over, or is not as long as it was announced. */
+  | 'body-source'
   | 'bad-option'
   | 'token-in-use'
   | 'too-many-exchanges';
@@ -120,19 +147,22 @@ export interface ServerExchange {
   readonly code: Code;
   readonly options: OptionReader;
   readonly payload: Uint8Array;
-  readonly token: Uint8Array;
+  /** Of the message to answer, as `reply` and `confirmable`: the latest block of a body that is handed over. */
+  token: Uint8Array;
   /** The message layer's handle for the answer. */
-  readonly reply: unknown;
-  readonly confirmable: boolean;
+  reply: unknown;
+  confirmable: boolean;
   /** An empty ACK was sent: the response will be a separate one. */
   acknowledged: boolean;
   /** The last block of a body that came block-wise, to be acknowledged in the response (RFC 7959 §2.3). */
-  readonly block1: BlockOption | undefined;
+  block1: BlockOption | undefined;
   /** The block of the response the client asked for. */
   readonly block2: BlockOption | undefined;
   readonly observe: 'register' | 'deregister' | undefined;
   /** Of a request that came by multicast. */
   readonly group?: GroupOrigin;
+  /** The application has answered, and the first part of its body is waited for. */
+  body?: OutgoingBody;
   /** The resource changed since the application was asked: a registration is followed by a notification. */
   changed: boolean;
 }

@@ -19,7 +19,7 @@
 import { after, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { RequestResponseCounters } from './counters.ts';
-import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import type { ExchangeId, PeerKey, ReadyResponse, ServerExchange } from './exchange.ts';
 import {
   detachedFromMessage,
   heldBytes,
@@ -163,7 +163,7 @@ export class ObserverList {
   }
 
   /** Takes the application's answer to `ask`. */
-  answered(observer: Observer, response: ServerResponse, now: Instant): void {
+  answered(observer: Observer, response: ReadyResponse, now: Instant): void {
     observer.computing = false;
     observer.held = response;
     this.#peerOf(observer).waiting.add(observer);
@@ -231,6 +231,7 @@ export class ObserverList {
     this.#confirmations.cancel(observer);
     this.#bytes -= observer.bytes;
     if (observer.computing) this.#actions.askNoMore(observer);
+    this.#dropHeld(observer);
     const ofPath = this.#byPath.get(path);
     ofPath?.delete(observer);
     if (ofPath?.size === 0) this.#byPath.delete(path);
@@ -291,12 +292,17 @@ export class ObserverList {
     // This response carries the present state: what was under way for the former registration is old.
     observer.dirty = false;
     observer.computing = false;
-    observer.held = undefined;
+    this.#dropHeld(observer);
     this.#peerOf(observer).waiting.delete(observer);
     this.#byExchange.set(exchange.id, observer);
     // The message layer reports by Exchange: one with a notification in flight ends when that has landed.
     if (isFree && former !== exchange.id) this.#actions.ended(former);
     return observer;
+  }
+
+  #dropHeld(observer: Observer): void {
+    if (observer.held !== undefined) this.#actions.drop(observer.held);
+    observer.held = undefined;
   }
 
   #markDirty(observer: Observer): void {
@@ -331,13 +337,15 @@ export class ObserverList {
       if (held === undefined) continue;
       // A newer state is there: ask for it. But not twice in a row, or a busy resource would never be sent.
       observer.skipped = observer.dirty && !observer.skipped;
-      if (observer.skipped) this.#counters.conflatedNotifications++;
-      else this.#send(observer, peer, held, now);
+      if (observer.skipped) {
+        this.#counters.conflatedNotifications++;
+        this.#actions.drop(held);
+      } else this.#send(observer, peer, held, now);
       if (this.#byExchange.has(observer.exchange.id)) this.#pump(observer, now);
     }
   }
 
-  #send(observer: Observer, peer: ObservingPeer, response: ServerResponse, now: Instant): void {
+  #send(observer: Observer, peer: ObservingPeer, response: ReadyResponse, now: Instant): void {
     const type = this.#typeFor(observer);
     this.#confirmations.cancel(observer);
     if (type === 'CON') {

@@ -12,7 +12,7 @@ import { OptionSet } from '../coap/option-set.ts';
 import { equalBytes, noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { byteKey } from './byte-key.ts';
-import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import type { ExchangeId, PeerKey, ReadyResponse, ServerExchange } from './exchange.ts';
 
 /** One entry in the list of observers. */
 export interface Observer {
@@ -31,7 +31,7 @@ export interface Observer {
   /** The application is being asked. */
   computing: boolean;
   /** The answer of the application while it may not be sent yet. */
-  held: ServerResponse | undefined;
+  held: ReadyResponse | undefined;
   /** The last answer was given up for a newer state; the next one is sent in any case. */
   skipped: boolean;
   /** The CON notification that is not acknowledged, and when it was sent. */
@@ -57,17 +57,23 @@ export interface ObserverActions {
   readonly ask: (observer: Observer, now: Instant) => void;
   /** The answer to `ask` is not wanted any more. */
   readonly askNoMore: (observer: Observer) => void;
-  readonly send: (observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant) => void;
+  readonly send: (observer: Observer, response: ReadyResponse, type: 'CON' | 'NON', now: Instant) => void;
+  /** A response that was held is not sent. */
+  readonly drop: (response: ReadyResponse) => void;
   /** The observation is over, or this registration of it. */
   readonly ended: (exchange: ExchangeId) => void;
 }
 
 /** Whether a 2.xx notification is in the format of the registration's response (§4.2). */
-export function keepsFormat(observer: Observer, response: ServerResponse): boolean {
+export function keepsFormat(observer: Observer, response: ReadyResponse): boolean {
   const format = response.options.first(OptionNumber.ContentFormat);
   const agreed = observer.contentFormat;
-  if (format === undefined || agreed === undefined) return format === agreed || response.payload.length === 0;
+  if (format === undefined || agreed === undefined) return format === agreed || isEmpty(response);
   return equalBytes(format, agreed);
+}
+
+function isEmpty({ payload, body }: ReadyResponse): boolean {
+  return payload.length === 0 && body === undefined;
 }
 
 /** The key of a registration: an entry is named by the client and its token (§4.1). */

@@ -7,7 +7,9 @@
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { UploadPosition } from './block1-upload.ts';
 import type { Content, ExchangeError, ExchangeId, OutgoingMessage, PeerKey } from './exchange.ts';
+import type { BodySource } from './outgoing-body.ts';
 
 /** What the layer wants done. */
 export type RequestResponseOutput =
@@ -41,8 +43,10 @@ export type RequestResponseOutput =
       readonly request: {
         readonly code: Code;
         readonly options: OptionReader;
-        /** The whole body. */
+        /** The whole body, or its first block if `bodyFollows`. */
         readonly payload: Uint8Array;
+        /** The rest comes as `request-body` outputs, each after `continueBody`. */
+        readonly bodyFollows?: boolean;
         readonly token: Uint8Array;
         readonly observe?: 'register' | 'deregister';
         /** Asked again for an observer, with the Exchange of the registration. */
@@ -55,17 +59,47 @@ export type RequestResponseOutput =
       readonly kind: 'response';
       readonly peer: PeerKey;
       readonly exchange: ExchangeId;
-      /** With the whole body. */
+      /** With the whole body, or its first block if `bodyFollows`. */
       readonly response: Content;
       /** Nothing follows for this Exchange. */
       readonly final: boolean;
+      /** The rest comes as `response-body` outputs, each after `continueBody`. */
+      readonly bodyFollows?: boolean;
     }
+  /** The next bytes of a request's body, and whether they are the last. */
+  | {
+      readonly kind: 'request-body';
+      readonly exchange: ExchangeId;
+      readonly payload: Uint8Array;
+      readonly last: boolean;
+    }
+  /** The next bytes of a response's body. After the last ones nothing follows for the Exchange, if that is `final`. */
+  | {
+      readonly kind: 'response-body';
+      readonly exchange: ExchangeId;
+      readonly payload: Uint8Array;
+      readonly last: boolean;
+      readonly final: boolean;
+    }
+  /** The rest of a notification's body will not come: it changed meanwhile, or could not be had. */
+  | { readonly kind: 'response-body-aborted'; readonly exchange: ExchangeId; readonly detail: string }
+  /** Bytes of a body to hand over, by `provideBody`; or `failBody`. */
+  | {
+      readonly kind: 'body-wanted';
+      readonly source: BodySource;
+      readonly offset: number;
+      readonly length: number;
+    }
+  /** Nothing is wanted of this body any more. May come for one that nothing was ever wanted of, and twice. */
+  | { readonly kind: 'body-released'; readonly source: BodySource }
   | {
       readonly kind: 'failed';
       readonly exchange: ExchangeId;
       readonly error: ExchangeError;
       /** What happened, in words, where the error alone does not say it. */
       readonly detail?: string;
+      /** How far a `resumable` body has come. */
+      readonly upload?: UploadPosition;
     }
   /** The end of a request to a group: no more responses are taken. */
   | { readonly kind: 'window-ended'; readonly exchange: ExchangeId }

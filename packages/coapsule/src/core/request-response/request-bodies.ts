@@ -9,7 +9,7 @@
 
 import { type BlockOption, blockSize } from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
-import { equalBytes } from '../foundation/bytes.ts';
+import { equalOptional } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { BodyBuffer, bodyOverheadBytes } from './body-buffer.ts';
@@ -33,7 +33,31 @@ export interface ReceivedBlock {
 export type BlockVerdict =
   | { readonly kind: 'continue' }
   | { readonly kind: 'complete'; readonly body: Uint8Array }
-  | { readonly kind: 'refused'; readonly code: Code; readonly size1?: number; readonly reason: string };
+  | BlockRefusal;
+
+/** An error to answer a block with. */
+export interface BlockRefusal {
+  readonly kind: 'refused';
+  readonly code: Code;
+  readonly size1?: number;
+  readonly reason: string;
+}
+
+/** What is wrong with a block by itself. */
+export function blockFault({ block, payload, size1, limitBytes }: ReceivedBlock): BlockRefusal | undefined {
+  const size = blockSize(block.szx);
+  // §2.3: with M set the payload must be exactly one block; without, SZX does not govern its size.
+  if (block.more && payload.length !== size) {
+    const reason = `Block1 says ${size} bytes, the payload has ${payload.length}`;
+    return { kind: 'refused', code: Code.BadRequest, reason };
+  }
+  const announced = block.num === 0 ? (size1 ?? 0) : 0;
+  if (Math.max(announced, block.num * size + payload.length + (block.more ? 1 : 0)) <= limitBytes) {
+    return undefined;
+  }
+  const reason = `at most ${limitBytes} bytes`;
+  return { kind: 'refused', code: Code.RequestEntityTooLarge, reason, size1: limitBytes };
+}
 
 interface UnfinishedBody {
   readonly key: string;
@@ -81,23 +105,19 @@ export class RequestBodies {
 
   /** Takes one block. */
   receive(received: ReceivedBlock, now: Instant): BlockVerdict {
-    const { block, payload, limitBytes } = received;
-    const size = blockSize(block.szx);
-    // §2.3: with M set the payload must be exactly one block; without, SZX does not govern its size.
-    if (block.more && payload.length !== size) {
+    const { block, payload } = received;
+    const fault = blockFault(received);
+    if (fault !== undefined) {
       this.#drop(received.key);
-      return refuse(Code.BadRequest, `Block1 says ${size} bytes, the payload has ${payload.length}`);
+      if (fault.code === Code.RequestEntityTooLarge) this.#counters.refusedRequestBodies++;
+      return fault;
     }
-    const offset = block.num * size;
-    const announced = block.num === 0 ? (received.size1 ?? 0) : 0;
-    if (Math.max(announced, offset + payload.length + (block.more ? 1 : 0)) > limitBytes) {
-      this.#drop(received.key);
-      this.#counters.refusedRequestBodies++;
-      return { ...refuse(Code.RequestEntityTooLarge, `at most ${limitBytes} bytes`), size1: limitBytes };
-    }
+    const offset = block.num * blockSize(block.szx);
     const body = this.#bodyFor(received, offset, now);
-    if (body === undefined)
-      return refuse(Code.RequestEntityIncomplete, `block ${block.num} is not in sequence`);
+    if (body === undefined) {
+      const reason = `block ${block.num} is not in sequence`;
+      return { kind: 'refused', code: Code.RequestEntityIncomplete, reason };
+    }
     // A complete body does not change any more: the application has it.
     if (!body.complete) this.#extend(body, offset, payload, !block.more);
     this.#touch(body, now);
@@ -217,12 +237,4 @@ export class RequestBodies {
     ofPeer?.delete(body);
     if (ofPeer?.size === 0) this.#byPeer.delete(body.peer);
   }
-}
-
-function refuse(code: Code, reason: string): { kind: 'refused'; code: Code; reason: string } {
-  return { kind: 'refused', code, reason };
-}
-
-function equalOptional(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
 }

@@ -6,7 +6,14 @@
  * @module
  */
 
-import { type BlockOption, blockSize, decodeBlock, encodeBlock, maxSzx } from '../coap/block-option.ts';
+import {
+  type BlockOption,
+  blockSize,
+  decodeBlock,
+  encodeBlock,
+  isBlockSize,
+  maxSzx,
+} from '../coap/block-option.ts';
 import { isRequestCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -15,21 +22,34 @@ import { ApiMisuseError } from '../foundation/errors.ts';
 import { Block1Upload } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, Content } from './exchange.ts';
+import { OutgoingBody } from './outgoing-body.ts';
 
 /**
  * Refuses a request that has no encoding, or contradicts itself, before anything is remembered of it. Options
  * are checked by `OptionSet`.
  *
  * @throws ApiMisuseError for a token of more than 8 bytes (RFC 7252 §3), a code that is no request, or an
- *         observation without responses.
+ *         observation without responses, or a part of a body that cannot be.
  */
-export function checkRequest({ code, token, observe, expectResponse }: ClientRequest): void {
+export function checkRequest(request: ClientRequest): void {
+  const { code, token, observe, expectResponse, body, options, singleBlock, resume } = request;
   if (token !== undefined && token.length > 8) {
     throw new ApiMisuseError(`token has ${token.length} bytes; expected at most 8`);
   }
   if (!isRequestCode(code)) throw new ApiMisuseError(`code is ${code}; expected a request code, 1 to 31`);
   if (observe === true && expectResponse === false) {
     throw new ApiMisuseError('expectResponse is false for an observation; expected true');
+  }
+  if (body !== undefined && (observe === true || options.has(OptionNumber.Block1))) {
+    throw new ApiMisuseError(
+      'body: got one that is handed over, expected a whole payload for an observation or an own Block1 option',
+    );
+  }
+  if (singleBlock !== undefined && (observe === true || !isBlockSize(singleBlock.size))) {
+    throw new ApiMisuseError('singleBlock: expected a block of 16 … 1024 bytes, and no observation');
+  }
+  if (resume !== undefined && !(isBlockSize(resume.blockSize) && resume.nextByte % resume.blockSize === 0)) {
+    throw new ApiMisuseError(`resume: byte ${resume.nextByte} is no multiple of ${resume.blockSize} bytes`);
   }
 }
 
@@ -40,7 +60,7 @@ export const observeDeregister = 1;
 /** The upload a request needs; none for a body of one block, or one the caller cuts by an own Block1 option. */
 export function uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
   if (request.payload.length <= blockSize(szx) || options.has(OptionNumber.Block1)) return undefined;
-  return new Block1Upload(request.payload, szx);
+  return new Block1Upload(OutgoingBody.whole(request.payload), szx);
 }
 
 /** The request, or the block of its body that is due. */
@@ -49,9 +69,10 @@ export function requestMessage(exchange: ClientExchange): Content {
   const options = OptionSet.from(exchange.options.entries());
   if (upload !== undefined) {
     options.set(OptionNumber.Block1, encodeBlock(upload.block));
-    if (upload.first) options.set(OptionNumber.Size1, exchange.payload.length);
+    const { length } = upload.body;
+    if (upload.first && length !== undefined) options.set(OptionNumber.Size1, length);
     // RFC 7959 §2.10: If-None-Match must not be used with later blocks: the first one may have made the resource.
-    else options.delete(OptionNumber.IfNoneMatch);
+    if (!upload.first) options.delete(OptionNumber.IfNoneMatch);
   }
   // §2.4 early negotiation, with Block1 in the last block (§3.3, Figure 11).
   if (szx < maxSzx && (upload === undefined || upload.last) && !options.has(OptionNumber.Block2)) {
@@ -81,9 +102,12 @@ export function deregistrationMessage(exchange: ClientExchange): Content {
  * Whether a response is the first block of more. Not when the caller asked for a later block by an own
  * Block2 option: then the caller fetches block by block.
  */
-export function isFirstOfMore(request: Pick<Content, 'options'>, response: Content): boolean {
+export function isFirstOfMore(
+  request: Pick<Content, 'options'> & { readonly singleBlock?: boolean },
+  response: Content,
+): boolean {
   const value = response.options.first(OptionNumber.Block2);
-  if (value === undefined) return false;
+  if (value === undefined || request.singleBlock === true) return false;
   const asked = request.options.first(OptionNumber.Block2);
   if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
   const block = decodeBlock(value);

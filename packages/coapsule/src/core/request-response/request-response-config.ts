@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isBlockSize } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import {
@@ -88,6 +89,12 @@ export interface RequestResponseConfig {
   readonly maxResponseBodyBytes: number;
   /** Largest request body the server takes for a request; default 1 MiB for all. `totalRequestBodyBytes` protects the memory. */
   readonly maxBodyBytes: (request: BodyRequest) => number;
+  /** Largest body in one message, without Block1; a larger one is answered 4.13 with a block size as hint. Default: no limit. */
+  readonly maxPayloadBytes: (request: BodyRequest) => number;
+  /** Whether the application takes a body in blocks as it comes, instead of whole. Default: none. */
+  readonly streamRequestBody: (request: BodyRequest) => boolean;
+  /** Request bodies that the application takes as they come; the one longest without a block goes first. Default 1,000. */
+  readonly maxStreamedRequests: number;
   /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
   readonly totalRequestBodyBytes: number;
   /** Request bodies under assembly; the oldest goes first. Default 10,000. */
@@ -187,6 +194,9 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   resourceName,
   route: (): RequestRoute => ({ kind: 'origin' }),
   maxBodyBytes: () => mebibyte,
+  maxPayloadBytes: () => Infinity,
+  streamRequestBody: () => false,
+  maxStreamedRequests: 1000,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,
   maxRequestBodiesPerPeer: 16,
@@ -234,9 +244,4 @@ export function requestResponseConfig(changes: Partial<RequestResponseConfig> = 
     );
   }
   return config;
-}
-
-/** Whether `size` is one of the seven block sizes (RFC 7959 §2.2). */
-function isBlockSize(size: number): boolean {
-  return size >= 16 && size <= 1024 && Number.isInteger(Math.log2(size));
 }

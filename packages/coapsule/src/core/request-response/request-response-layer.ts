@@ -16,6 +16,7 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import { BodySupply } from './body-supply.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
 import type {
@@ -28,12 +29,14 @@ import type {
   ServerResponse,
 } from './exchange.ts';
 import { GroupClient } from './group-client.ts';
+import type { BodySource } from './outgoing-body.ts';
 import type { RequestResponseOutput } from './outputs.ts';
 import { type RequestResponseConfig, requestResponseConfig } from './request-response-config.ts';
 import { resourceName } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 import { ServerRole } from './server-role.ts';
 
+export type { UploadPosition } from './block1-upload.ts';
 export type { RequestResponseCounters } from './counters.ts';
 export type {
   ClientRequest,
@@ -44,6 +47,7 @@ export type {
   ResponseFate,
   ServerResponse,
 } from './exchange.ts';
+export type { BodySource } from './outgoing-body.ts';
 export type { RequestResponseOutput } from './outputs.ts';
 export { checkRequest } from './request-message.ts';
 export type { BodyRequest, RequestResponseConfig, RequestRoute } from './request-response-config.ts';
@@ -70,12 +74,15 @@ export interface RequestResponseLoad {
   readonly requestBodyBytes: number;
   readonly responseBodies: number;
   readonly responseBodyBytes: number;
+  /** Bodies that the application hands over, or takes, as they go. */
+  readonly streamedBodies: number;
 }
 
 /** Requests, responses, block-wise bodies and observations of one endpoint, in both roles. */
 export class RequestResponseLayer {
   readonly counters: Readonly<RequestResponseCounters>;
   readonly #outputs = new OutputQueue<RequestResponseOutput>();
+  readonly #supply = new BodySupply(this.#outputs);
   readonly #client: ClientRole;
   readonly #groups: GroupClient;
   readonly #server: ServerRole;
@@ -89,6 +96,7 @@ export class RequestResponseLayer {
       config: requestResponseConfig(options.config),
       counters,
       outputs: this.#outputs,
+      supply: this.#supply,
       newId: () => ++this.#lastId,
     };
     this.counters = counters;
@@ -194,6 +202,22 @@ export class RequestResponseLayer {
     this.#server.respond(exchange, response, now);
   }
 
+  /** The next bytes of a body that `body-wanted` asked for: at most so many, or the last. Later ones are ignored. */
+  provideBody(source: BodySource, bytes: Uint8Array, last: boolean, now: Instant): void {
+    this.#supply.provide(source, bytes, last, now);
+  }
+
+  /** The application cannot go on with a body: the request fails, a response breaks off. */
+  failBody(source: BodySource, detail: string, now: Instant): void {
+    this.#supply.fail(source, detail, now);
+  }
+
+  /** The application has taken the part of a body that it was given last. */
+  continueBody(exchange: ExchangeId, now: Instant): void {
+    this.#client.continueBody(exchange, now);
+    this.#server.continueBody(exchange, now);
+  }
+
   /** The resource changed: its observers get its new state. `/path` means it with every query, `/path?query` exactly it. */
   notify(resource: string, now: Instant): void {
     this.#server.changed(resource, now);
@@ -295,6 +319,7 @@ export class RequestResponseLayer {
       requestBodyBytes: requestBodies.bytes,
       responseBodies: responseBodies.size,
       responseBodyBytes: responseBodies.bytes,
+      streamedBodies: this.#supply.size + this.#server.streamedRequests.size,
     };
   }
 }

@@ -15,7 +15,8 @@ import { after, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { bodyOverheadBytes } from './body-buffer.ts';
 import type { RequestResponseCounters } from './counters.ts';
-import type { Content, PeerKey } from './exchange.ts';
+import type { PeerKey, Representation } from './exchange.ts';
+import type { OutgoingBody } from './outgoing-body.ts';
 import { sameRepresentation } from './representation.ts';
 
 /** What tells the response bodies for one peer apart, beside their ETags. */
@@ -32,7 +33,7 @@ interface KeptBody {
   readonly peer: PeerKey;
   /** Where the next block of one who fetches in order begins. */
   nextByte: number;
-  readonly response: Content;
+  readonly response: Representation;
   /** Memory charged to it. */
   readonly bytes: number;
 }
@@ -56,6 +57,9 @@ export class ResponseBodies {
   readonly #limits: ResponseBodyLimits;
   readonly #counters: RequestResponseCounters;
   readonly #etagSeed: number;
+  readonly #release: (body: OutgoingBody | undefined) => void;
+  /** Bodies without an ETag of the application's that were handed over. */
+  #nameless = 0;
   /** Least used first: a `Set` keeps the order of insertion. */
   readonly #bodies = new Set<KeptBody>();
   /** Least used first. */
@@ -64,9 +68,15 @@ export class ResponseBodies {
   readonly #expiry = new TimerQueue<KeptBody>();
   #bytes = 0;
 
-  /** `etagSeed` is a random 32-bit number. */
-  constructor(limits: ResponseBodyLimits, etagSeed: number, counters: RequestResponseCounters) {
+  /** `etagSeed` is a random 32-bit number; `release` is told of a body that is handed over and kept no longer. */
+  constructor(
+    limits: ResponseBodyLimits,
+    etagSeed: number,
+    counters: RequestResponseCounters,
+    release: (body: OutgoingBody | undefined) => void,
+  ) {
     this.#limits = limits;
+    this.#release = release;
     this.#etagSeed = etagSeed;
     this.#counters = counters;
   }
@@ -83,25 +93,30 @@ export class ResponseBodies {
 
   /**
    * Keeps a copy of a response whose body needs more than one block, and returns it with an ETag
-   * (the application's, or one made from the body). Its first `sent` bytes are on their way.
+   * (the application's, or one made from the body; for one that is handed over, a number of its own). Its first `sent` bytes are on their way.
    */
-  keep(name: BodyName, peer: PeerKey, response: Content, sent: number, now: Instant): Content {
+  keep(name: BodyName, peer: PeerKey, response: Representation, sent: number, now: Instant): Representation {
     const { key } = name;
+    const { code, body } = response;
     const options = OptionSet.from(response.options.entries());
     const payload = response.payload.slice();
-    if (isSuccessCode(response.code) && !options.has(OptionNumber.ETag)) {
-      options.set(OptionNumber.ETag, bodyDigest(payload, this.#etagSeed));
+    if (isSuccessCode(code) && !options.has(OptionNumber.ETag)) {
+      const etag = body === undefined ? bodyDigest(payload, this.#etagSeed) : this.#nextEtag();
+      options.set(OptionNumber.ETag, etag);
     }
-    const content = { code: response.code, options, payload };
+    const content: Representation = { code, options, payload, ...(body === undefined ? {} : { body }) };
     const alike = this.#byKey.get(key) ?? [];
     const former =
       alike.find((kept) => sameRepresentation(kept.response, content)) ??
       (alike.length < maxAlike ? undefined : alike[0]);
     if (former !== undefined) this.#remove(former);
     const query = name.query && bodyDigest(name.query, this.#etagSeed);
-    const bytes = bodyOverheadBytes + key.length + payload.length;
+    const bytes = bodyOverheadBytes + key.length + (body === undefined ? payload.length : windowBytes);
     const kept: KeptBody = { key, query, peer, nextByte: sent, response: content, bytes };
-    if (bytes > this.#limits.totalResponseBodyBytes) return content;
+    if (bytes > this.#limits.totalResponseBodyBytes) {
+      this.#release(body);
+      return content;
+    }
     this.#bytes += bytes;
     this.#use(kept, now);
     const ofPeer = this.#byPeer.get(peer) as Set<KeptBody>;
@@ -114,7 +129,7 @@ export class ResponseBodies {
   }
 
   /** The response of which `wish` is a block; counts as use of it. */
-  find(name: BodyName, wish: BlockOption, now: Instant): Content | undefined {
+  find(name: BodyName, wish: BlockOption, now: Instant): Representation | undefined {
     const digest = name.query && bodyDigest(name.query, this.#etagSeed);
     const matches = (this.#byKey.get(name.key) ?? []).filter(
       ({ query }) => digest === undefined || (query !== undefined && equalBytes(query, digest)),
@@ -144,6 +159,14 @@ export class ResponseBodies {
     return this.#expiry.next();
   }
 
+  /** RFC 9175 §3.8: no two representations have one ETag. */
+  #nextEtag(): Uint8Array {
+    const etag = new DataView(new ArrayBuffer(8));
+    etag.setUint32(0, this.#etagSeed);
+    etag.setUint32(4, ++this.#nameless);
+    return new Uint8Array(etag.buffer);
+  }
+
   /** Puts a body behind all others, new or not. */
   #use(kept: KeptBody, now: Instant): void {
     this.#bodies.delete(kept);
@@ -166,6 +189,7 @@ export class ResponseBodies {
 
   #remove(kept: KeptBody): void {
     this.#bytes -= kept.bytes;
+    this.#release(kept.response.body);
     this.#bodies.delete(kept);
     this.#expiry.cancel(kept);
     const alike = (this.#byKey.get(kept.key) ?? []).filter((other) => other !== kept);
@@ -176,6 +200,9 @@ export class ResponseBodies {
     if (ofPeer?.size === 0) this.#byPeer.delete(kept.peer);
   }
 }
+
+/** What is held of a body that is handed over: two blocks and a byte, and once more while they move. */
+const windowBytes = 4 * 1025;
 
 /** Bodies under one key; beyond it the least used goes. */
 const maxAlike = 8;

@@ -13,7 +13,8 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
-import type { Content, PeerKey, ServerExchange } from './exchange.ts';
+import type { Content, PeerKey, Representation, ServerExchange } from './exchange.ts';
+import { type BodySlice, OutgoingBody } from './outgoing-body.ts';
 import { responseBodyKey } from './resource-key.ts';
 import type { BodyName, ResponseBodies } from './response-bodies.ts';
 
@@ -35,7 +36,7 @@ const beyondEnd: Content = {
  */
 export function responseMessage(
   exchange: ServerExchange,
-  response: Content,
+  response: Representation,
   sequence: number | undefined,
   szx: number,
   bodies: ResponseBodies,
@@ -44,16 +45,20 @@ export function responseMessage(
   const { peer, block1, block2 } = exchange;
   let whole = withoutOwnOptions(response);
   const size = blockSize(Math.min(szx, block2?.szx ?? szx));
-  if (response.payload.length > size) {
+  if (response.payload.length > size || response.body !== undefined) {
     const sent = (block2 === undefined ? 0 : block2.num * blockSize(block2.szx)) + size;
     whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
   const content = blockMessage(whole, block2, szx);
-  if (sequence === undefined && block1 === undefined) return content;
+  const asksSize = exchange.options.has(OptionNumber.Size2);
+  if (sequence === undefined && block1 === undefined && !asksSize) return content;
   const options = OptionSet.from(content.options.entries());
   // RFC 7641 §4.4: the 24 least significant bits.
   if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
   if (block1 !== undefined) options.set(OptionNumber.Block1, acknowledgedBlock(block1, false, szx));
+  // RFC 7959 §4: the client asks for the size of the whole.
+  const length = response.body === undefined ? response.payload.length : response.body.length;
+  if (asksSize && length !== undefined) options.set(OptionNumber.Size2, length);
   return { code: content.code, options, payload: content.payload };
 }
 
@@ -67,8 +72,8 @@ export function bodyName(
   return { key: responseBodyKey(peer, code, options), query };
 }
 
-/** The block `wish` of a whole response, or 4.00. */
-export function blockMessage(whole: Content, wish: BlockOption | undefined, szx: number): Content {
+/** The block `wish` of a response, which must be there, or 4.00. */
+export function blockMessage(whole: Representation, wish: BlockOption | undefined, szx: number): Content {
   const slice = sliceResponse(whole, wish, szx);
   return slice.kind === 'slice' ? slice.content : beyondEnd;
 }
@@ -83,24 +88,20 @@ type Slice =
  * The block `wish` of a response, at most `szx` large (RFC 7959 §2.3). Without `wish` the first one; a body that
  * fits into one block then stays without Block2. The first of several blocks carries Size2 (§4).
  */
-function sliceResponse(response: Content, wish: BlockOption | undefined, szx: number): Slice {
-  const { code, payload } = response;
+function sliceResponse(response: Representation, wish: BlockOption | undefined, szx: number): Slice {
+  const { code, body = OutgoingBody.whole(response.payload) } = response;
   const offset = wish === undefined ? 0 : wish.num * blockSize(wish.szx);
-  if (offset > 0 && offset >= payload.length) return { kind: 'beyond-end' };
   const used = Math.min(szx, wish?.szx ?? szx);
   const size = blockSize(used);
   // A body too long for NUM's 20 bits cannot be had whole; what NUM cannot name is as if it were not there.
-  if (offset / size > maxBlockNumber) return { kind: 'beyond-end' };
-  const more = offset + size < payload.length;
+  if (offset / size > maxBlockNumber || offset > (body.length ?? Infinity)) return { kind: 'beyond-end' };
+  const { payload, more } = body.slice(offset, size) as BodySlice;
+  if (offset > 0 && payload.length === 0) return { kind: 'beyond-end' };
   if (wish === undefined && !more) return { kind: 'slice', content: response, more };
   const options = OptionSet.from(response.options.entries());
   options.set(OptionNumber.Block2, encodeBlock({ num: offset / size, more, szx: used }));
-  if (more && offset === 0) options.set(OptionNumber.Size2, payload.length);
-  return {
-    kind: 'slice',
-    content: { code, options, payload: payload.subarray(offset, offset + size) },
-    more,
-  };
+  if (more && offset === 0 && body.length !== undefined) options.set(OptionNumber.Size2, body.length);
+  return { kind: 'slice', content: { code, options, payload }, more };
 }
 
 /** Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. */
@@ -108,9 +109,10 @@ export function acknowledgedBlock(block: BlockOption, more: boolean, szx: number
   return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, szx) });
 }
 
-function withoutOwnOptions({ code, options, payload }: Content): Content {
-  if (!ownOptions.some((number) => options.has(number))) return { code, options, payload };
+function withoutOwnOptions({ code, options, payload, body }: Representation): Representation {
+  const rest = body === undefined ? { code, payload } : { code, payload, body };
+  if (!ownOptions.some((number) => options.has(number))) return { ...rest, options };
   const kept = OptionSet.from(options.entries());
   for (const number of ownOptions) kept.delete(number);
-  return { code, options: kept, payload };
+  return { ...rest, options: kept };
 }

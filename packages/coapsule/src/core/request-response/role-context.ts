@@ -6,6 +6,7 @@
 
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import type { BodySupply } from './body-supply.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { ExchangeId } from './exchange.ts';
 import type { RequestResponseOutput } from './outputs.ts';
@@ -17,6 +18,7 @@ export interface RoleContext {
   readonly config: RequestResponseConfig;
   readonly counters: RequestResponseCounters;
   readonly outputs: OutputQueue<RequestResponseOutput>;
+  readonly supply: BodySupply;
   /** A new Exchange id. */
   readonly newId: () => ExchangeId;
 }

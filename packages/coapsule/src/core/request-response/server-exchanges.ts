@@ -12,18 +12,29 @@ import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { ExchangeId, PeerKey, ServerExchange } from './exchange.ts';
 import type { RoleContext } from './role-context.ts';
 
+/** A request message that will be answered. */
+interface PendingReply {
+  readonly reply: unknown;
+  readonly confirmable: boolean;
+  /** An empty ACK was sent: the response will be a separate one. */
+  acknowledged: boolean;
+}
+
 /** Requests with the application. */
 export class ServerExchanges {
   readonly #context: RoleContext;
   readonly #exchanges = new Map<ExchangeId, ServerExchange>();
   readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
-  readonly #emptyAcks = new TimerQueue<ServerExchange>();
+  readonly #emptyAcks = new TimerQueue<PendingReply>();
+  readonly #abandoned: (exchange: ServerExchange) => void;
   readonly #lifetimes = new TimerQueue<ServerExchange>();
   /** Registrations the application has not answered. */
   readonly registering: Set<ServerExchange> = new Set();
 
-  constructor(context: RoleContext) {
+  /** `abandoned` is told of an Exchange whose answer nobody waits for any more. */
+  constructor(context: RoleContext, abandoned: (exchange: ServerExchange) => void) {
     this.#context = context;
+    this.#abandoned = abandoned;
   }
 
   /** Number of Exchanges. */
@@ -45,15 +56,28 @@ export class ServerExchanges {
 
   /** A request goes to the application. */
   remember(exchange: ServerExchange, now: Instant): void {
-    const { config } = this.#context;
     this.#exchanges.set(exchange.id, exchange);
     if (exchange.observe === 'register') this.registering.add(exchange);
     const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
     this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
-    if (exchange.confirmable && !config.acknowledgeWithAnswer(exchange)) {
-      this.#emptyAcks.set(exchange, after(now, config.emptyAckDelayMs));
-    }
+    this.renew(exchange, now);
+  }
+
+  /** A message has come that the Exchange will be answered to, the first or a later one. */
+  renew(exchange: ServerExchange, now: Instant): void {
+    const { config } = this.#context;
+    if (!config.acknowledgeWithAnswer(exchange)) this.awaitReply(exchange, now);
     this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
+  }
+
+  /** The message will be answered; in an empty ACK when that takes long. */
+  awaitReply(pending: PendingReply, now: Instant): void {
+    if (pending.confirmable) this.#emptyAcks.set(pending, after(now, this.#context.config.emptyAckDelayMs));
+  }
+
+  /** The message was answered. */
+  replied(pending: PendingReply): void {
+    this.#emptyAcks.cancel(pending);
   }
 
   /** The application has answered. */
@@ -89,6 +113,7 @@ export class ServerExchanges {
 
   #abandon(exchange: ServerExchange): void {
     this.forget(exchange);
+    this.#abandoned(exchange);
     this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
   }
 }

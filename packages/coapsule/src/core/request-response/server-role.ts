@@ -8,7 +8,14 @@
  * @module
  */
 
-import { type BlockOption, decodeBlock, szxOf } from '../coap/block-option.ts';
+import {
+  type BlockOption,
+  blockSize,
+  decodeBlock,
+  encodeBlock,
+  maxSzx,
+  szxOf,
+} from '../coap/block-option.ts';
 import { Code, isSuccessCode, methodOf } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -18,20 +25,25 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
+import type { BodyWaiter } from './body-supply.ts';
 import type {
   Content,
   ExchangeId,
   GroupOrigin,
+  OutgoingMessage,
   PeerKey,
+  ReadyResponse,
   ReceivedMessage,
+  Representation,
   ServerExchange,
   ServerResponse,
 } from './exchange.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { checkProxiedRequestOptions, checkRequestOptions } from './option-check.ts';
+import { OutgoingBody } from './outgoing-body.ts';
 import { hasIllegalHopLimit } from './proxying.ts';
-import { RequestBodies } from './request-bodies.ts';
+import { type BlockRefusal, type ReceivedBlock, RequestBodies } from './request-bodies.ts';
 import { isMeant, requestBodyKey } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
 import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
@@ -39,6 +51,7 @@ import { ResponseSender } from './response-sender.ts';
 import { isNotForGroups, isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import { ServerExchanges } from './server-exchanges.ts';
+import { type StreamedRequest, StreamedRequests } from './streamed-requests.ts';
 
 /** A request on its way through the checks. */
 interface Arrival {
@@ -62,20 +75,27 @@ export class ServerRole {
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
   readonly requestBodies: RequestBodies;
+  readonly streamedRequests: StreamedRequests;
   readonly responseBodies: ResponseBodies;
   readonly observers: ObserverList;
 
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
     this.#context = context;
-    this.#exchanges = new ServerExchanges(context);
+    this.#exchanges = new ServerExchanges(context, (exchange) => this.#drop(exchange));
     this.#responses = new ResponseSender(context);
+    this.streamedRequests = new StreamedRequests(config, counters, (stream) => this.#breakOff(stream));
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
-    this.responseBodies = new ResponseBodies(config, seed, counters);
+    const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
+    this.responseBodies = new ResponseBodies(config, seed, counters, release);
     this.observers = new ObserverList(config, counters, {
       ask: (observer, now) => this.#ask(observer, now),
-      askNoMore: (observer) => this.#refreshes.cancel(observer),
+      askNoMore: (observer) => {
+        this.#refreshes.cancel(observer);
+        release(observer.exchange.body);
+      },
+      drop: (response) => release(response.body),
       send: (observer, response, type, now) => this.#notify(observer, response, type, now),
       ended: (exchange) => {
         this.#responses.forget(exchange);
@@ -156,18 +176,33 @@ export class ServerRole {
   /** Takes the application's answer: to a request, or to the question for an observer. */
   respond(id: ExchangeId, response: ServerResponse, now: Instant): void {
     const exchange = this.#exchanges.get(id);
-    if (exchange !== undefined) {
-      this.#respond(exchange, response, now);
+    const stream = this.streamedRequests.get(id);
+    if (stream !== undefined && !stream.complete) {
+      this.#respondEarly(stream, response, now);
+      return;
+    }
+    if (exchange !== undefined && exchange.body === undefined) {
+      this.#makeReady(exchange, response, now, (ready, at) => this.#respond(exchange, ready, at));
       return;
     }
     const observer = this.observers.get(id);
     // An Exchange that was replaced may still be there for its notification in flight.
-    if (observer?.computing && observer.exchange.id === id) {
+    if (observer?.computing && observer.exchange.id === id && observer.exchange.body === undefined) {
       this.#refreshes.cancel(observer);
-      this.observers.answered(observer, response, now);
-    } else {
-      this.#context.counters.lateAnswers++;
-    }
+      this.#makeReady(observer.exchange, response, now, (ready, at) =>
+        this.observers.answered(observer, ready, at),
+      );
+    } else this.#tooLate(response);
+  }
+
+  /** The application has taken the part of a request's body that it was given: the client may send the next. */
+  continueBody(id: ExchangeId, now: Instant): void {
+    const stream = this.streamedRequests.get(id);
+    if (stream === undefined || stream.taken || stream.complete) return;
+    stream.taken = true;
+    const { exchange } = stream;
+    this.#exchanges.replied(exchange);
+    this.#continue({ ...exchange, now }, exchange.block1 as BlockOption, exchange.token);
   }
 
   /** The resource changed; what the application is about to answer to a registration may be its former state. */
@@ -218,43 +253,156 @@ export class ServerRole {
   /** Puts the body together; goes on with the request when it is whole. */
   #receiveBody(arrival: Arrival, now: Instant): void {
     const { peer, message, options, block1 } = arrival;
-    const { config, counters } = this.#context;
+    const { config } = this.#context;
     const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
     if (block1 === undefined) {
-      if (message.payload.length <= limitBytes) {
-        this.#receiveWhole(arrival, message.payload, now);
-        return;
-      }
-      counters.refusedRequestBodies++;
-      const tooLarge = new OptionSet().set(OptionNumber.Size1, limitBytes);
-      this.#refuse(arrival, Code.RequestEntityTooLarge, `at most ${limitBytes} bytes`, tooLarge);
+      this.#receiveUnblocked(arrival, limitBytes, now);
       return;
     }
-    const verdict = this.requestBodies.receive(
-      {
-        key: requestBodyKey(peer, message.code, options),
-        peer,
-        block: block1,
-        payload: message.payload,
-        contentFormat: options.first(OptionNumber.ContentFormat),
-        size1: options.uint(OptionNumber.Size1),
-        limitBytes,
-      },
-      now,
-    );
+    const received: ReceivedBlock = {
+      key: requestBodyKey(peer, message.code, options),
+      peer,
+      block: block1,
+      payload: message.payload,
+      contentFormat: options.first(OptionNumber.ContentFormat),
+      size1: options.uint(OptionNumber.Size1),
+      limitBytes,
+    };
+    const isOnlyBlock = block1.num === 0 && !block1.more;
+    if (!isOnlyBlock && config.streamRequestBody({ peer, code: message.code, options })) {
+      this.#receivePart(arrival, block1, received, now);
+      return;
+    }
+    const verdict = this.requestBodies.receive(received, now);
     if (verdict.kind === 'complete') {
       this.#receiveWhole(arrival, verdict.body, now);
       return;
     }
-    const answer = new OptionSet();
-    if (verdict.kind === 'continue') {
-      answer.set(OptionNumber.Block1, acknowledgedBlock(block1, true, this.#szxFor(peer)));
-      this.#answer(arrival, { code: Code.Continue, options: answer, payload: noBytes });
+    if (verdict.kind === 'refused') this.#refuseBlock(arrival, verdict);
+    else this.#continue(arrival, block1, message.token);
+  }
+
+  /** A body in one message. */
+  #receiveUnblocked(arrival: Arrival, limitBytes: number, now: Instant): void {
+    const { peer, message, options } = arrival;
+    const { config, counters } = this.#context;
+    const { length } = message.payload;
+    const inOneMessage = config.maxPayloadBytes({ peer, code: message.code, options });
+    if (length <= Math.min(limitBytes, inOneMessage)) {
+      this.#receiveWhole(arrival, message.payload, now);
       return;
     }
-    if (verdict.size1 !== undefined) answer.set(OptionNumber.Size1, verdict.size1);
-    this.#refuse(arrival, verdict.code, verdict.reason, answer);
-    return;
+    counters.refusedRequestBodies++;
+    const answer = new OptionSet().set(OptionNumber.Size1, Math.min(limitBytes, maxSize));
+    // RFC 7959 §2.9.3: the size in Block1 is a hint to try blocks of it; not where they would not help.
+    if (length <= limitBytes) {
+      const szx = Math.min(this.#szxFor(peer), szxOf(Math.max(inOneMessage, blockSize(0))));
+      answer.set(OptionNumber.Block1, encodeBlock({ num: 0, more: false, szx }));
+    }
+    const most = Math.min(limitBytes, inOneMessage);
+    this.#refuse(arrival, Code.RequestEntityTooLarge, `at most ${most} bytes`, answer);
+  }
+
+  /** A block of a body that the application takes as it comes. */
+  #receivePart(arrival: Arrival, block1: BlockOption, received: ReceivedBlock, now: Instant): void {
+    const { peer, message, reply } = arrival;
+    const { token, payload } = message;
+    const verdict = this.streamedRequests.receive(received);
+    if (verdict.kind === 'refused') {
+      this.#refuseBlock(arrival, verdict);
+      return;
+    }
+    if (verdict.kind === 'begins') {
+      const exchange = this.#begin(arrival, payload, true, now);
+      if (exchange !== undefined) this.streamedRequests.begin(received, exchange);
+      return;
+    }
+    const { stream } = verdict;
+    if (verdict.kind === 'repeats' && stream.taken && !stream.complete) {
+      this.#continue(arrival, block1, token);
+      return;
+    }
+    const { exchange } = stream;
+    // The copy is answered instead of what it repeats.
+    if (verdict.kind === 'repeats' && exchange.confirmable && !exchange.acknowledged) {
+      this.#context.outputs.push({ kind: 'acknowledge', reply: exchange.reply });
+    }
+    const confirmable = message.type === 'CON';
+    Object.assign(exchange, { token, reply, confirmable, acknowledged: false, block1 });
+    this.#exchanges.renew(exchange, now);
+    if (verdict.kind === 'repeats') return;
+    const { early, complete } = stream;
+    if (early !== undefined && (complete || !isSuccessCode(early.code)))
+      this.#respondNow(exchange, early, now);
+    else if (early !== undefined) this.continueBody(exchange.id, now);
+    else {
+      const { id } = exchange;
+      this.#context.outputs.push({ kind: 'request-body', exchange: id, payload, last: complete });
+    }
+  }
+
+  /**
+   * The application answers before it has the whole body. An error is the answer to the block that waits or comes
+   * next; anything else that to the last one, and what comes until then is not wanted.
+   */
+  #respondEarly(stream: StreamedRequest, response: ServerResponse, now: Instant): void {
+    const { exchange, taken } = stream;
+    if (stream.early !== undefined) this.#tooLate(response);
+    else if (!taken && !isSuccessCode(response.code)) this.#respondNow(exchange, response, now);
+    else {
+      stream.early = response;
+      this.continueBody(exchange.id, now);
+    }
+  }
+
+  #tooLate({ body }: ServerResponse): void {
+    this.#context.counters.lateAnswers++;
+    this.#context.supply.refuse(body);
+  }
+
+  #respondNow(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
+    this.streamedRequests.end(exchange.id);
+    this.#makeReady(exchange, response, now, (ready, at) => this.#respond(exchange, ready, at));
+  }
+
+  /**
+   * Waits for the first block of a response's body that is handed over. One of a single block is then a whole one;
+   * one that cannot be had is answered 5.00.
+   */
+  #makeReady(
+    exchange: ServerExchange,
+    { body: source, ...response }: ServerResponse,
+    now: Instant,
+    then: (ready: ReadyResponse, now: Instant) => void,
+  ): void {
+    if (source === undefined) {
+      then(response, now);
+      return;
+    }
+    const { supply } = this.#context;
+    const { block2, peer } = exchange;
+    const offset = block2 === undefined ? 0 : block2.num * blockSize(block2.szx);
+    const szx = Math.min(this.#szxFor(peer), block2?.szx ?? maxSzx);
+    const body = OutgoingBody.from(source, offset);
+    exchange.body = body;
+    const waiter: BodyWaiter = {
+      ready: (slice, at) => {
+        delete exchange.body;
+        if (slice.more || offset > 0) {
+          then({ ...response, body }, at);
+          return;
+        }
+        const payload = slice.payload.slice();
+        supply.release(body);
+        then({ ...response, payload }, at);
+      },
+      failed: (_, at) => {
+        delete exchange.body;
+        const { keepAnswer } = response;
+        then({ ...bodyUnavailable, keepAnswer }, at);
+      },
+    };
+    supply.want(body, offset, blockSize(szx), waiter, now);
   }
 
   #receiveWhole(arrival: Arrival, body: Uint8Array, now: Instant): void {
@@ -265,7 +413,7 @@ export class ServerRole {
     if (laterBlock) {
       const kept = this.responseBodies.find(bodyName(peer, code, { options, payload: body }), block2, now);
       if (kept !== undefined) {
-        this.#answerSlice(arrival, kept, block2);
+        this.#answerSlice(arrival, kept, block2, now);
         return;
       }
       // Asking the application again is harmless for a GET only: the others are sent without their body
@@ -278,12 +426,26 @@ export class ServerRole {
       // RFC 7641 §4.1; a GET without Observe that uses the token again has given up the observation too.
       this.observers.deregister(peer, token);
     }
+    this.#begin(arrival, body, false, now);
+  }
+
+  /** Gives a request to the application, or refuses it when it has too many. */
+  #begin(
+    arrival: Arrival,
+    payload: Uint8Array,
+    bodyFollows: boolean,
+    now: Instant,
+  ): ServerExchange | undefined {
+    const { peer, message, options, block1, block2 } = arrival;
+    const { code, token } = message;
     if (this.#exchanges.isOverloaded(peer)) {
       this.#context.counters.overloaded++;
       const later = new OptionSet().set(OptionNumber.MaxAge, overloadedMaxAgeSeconds);
       this.#refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
-      return;
+      return undefined;
     }
+    const observable = code === Code.Get || code === Code.Fetch;
+    const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
     // A copy that was late on its way does not begin an observation again that the client has cancelled since.
     const observing =
       observable &&
@@ -297,7 +459,7 @@ export class ServerRole {
       peer,
       code,
       options,
-      payload: body,
+      payload,
       token,
       reply: arrival.reply,
       confirmable: message.type === 'CON',
@@ -309,11 +471,13 @@ export class ServerRole {
       changed: false,
     };
     this.#exchanges.remember(exchange, now);
-    this.#pushRequest(exchange, exchange.observe, false);
+    this.#pushRequest(exchange, exchange.observe, false, bodyFollows);
+    return exchange;
   }
 
-  #respond(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
+  #respond(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
     this.#exchanges.forget(exchange);
+    this.streamedRequests.end(exchange.id);
     const { id, peer, token, reply } = exchange;
     let observer: Observer | undefined;
     if (exchange.observe === 'register') {
@@ -342,7 +506,7 @@ export class ServerRole {
 
   #represent(
     exchange: ServerExchange,
-    response: Content,
+    response: Representation,
     sequence: number | undefined,
     now: Instant,
   ): Content {
@@ -355,13 +519,14 @@ export class ServerRole {
     this.#pushRequest(observer.exchange, 'register', true);
   }
 
-  #notify(observer: Observer, response: ServerResponse, type: 'CON' | 'NON', now: Instant): void {
+  #notify(observer: Observer, response: ReadyResponse, type: 'CON' | 'NON', now: Instant): void {
     const { exchange } = observer;
     const success = isSuccessCode(response.code);
     // RFC 7641 §4.2: another format than that of the first response ends the observation with 4.06.
     const fits = !success || keepsFormat(observer, response);
     const goesOn = success && fits && response.observe !== false;
-    const answer: Content = fits
+    if (!fits) this.#context.supply.release(response.body);
+    const answer: Representation = fits
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
     const content = this.#represent(exchange, answer, goesOn ? observer.sequence : undefined, now);
@@ -377,18 +542,86 @@ export class ServerRole {
     if (!goesOn) this.observers.remove(observer);
   }
 
-  #pushRequest(exchange: ServerExchange, observe: ServerExchange['observe'], refresh: boolean): void {
+  #pushRequest(
+    exchange: ServerExchange,
+    observe: ServerExchange['observe'],
+    refresh: boolean,
+    bodyFollows = false,
+  ): void {
     const { id, peer, code, options, payload, token, group } = exchange;
     const request = {
-      ...{ code, options, payload, token, refresh },
+      ...{ code, options, payload, token, refresh, bodyFollows },
       ...(observe === undefined ? {} : { observe }),
       ...(group === undefined ? {} : { group: group.address }),
     };
     this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
   }
 
-  #answerSlice(arrival: Arrival, response: Content, wish: BlockOption): void {
-    this.#answer(arrival, blockMessage(response, wish, this.#szxFor(arrival.peer)));
+  /** Answers with a later block of a response, as soon as that is there. */
+  #answerSlice(arrival: Arrival, response: Representation, wish: BlockOption, now: Instant): void {
+    const szx = this.#szxFor(arrival.peer);
+    const { body } = response;
+    if (body === undefined) {
+      this.#answer(arrival, blockMessage(response, wish, szx));
+      return;
+    }
+    const confirmable = arrival.message.type === 'CON';
+    const pending = { reply: arrival.reply, confirmable, acknowledged: false };
+    const offset = wish.num * blockSize(wish.szx);
+    const isGone = !body.reaches(offset);
+    const waiter: BodyWaiter = {
+      ready: () => {
+        this.#exchanges.replied(pending);
+        this.#answer(arrival, blockMessage(response, wish, szx));
+      },
+      failed: (detail) => {
+        this.#exchanges.replied(pending);
+        if (isGone) this.#refuse(arrival, Code.RequestEntityIncomplete, detail);
+        else this.#answer(arrival, bodyUnavailable);
+      },
+    };
+    this.#exchanges.awaitReply(pending, now);
+    this.#context.supply.want(body, offset, blockSize(Math.min(szx, wish.szx)), waiter, now);
+  }
+
+  /** 2.31 for a block; with the size we prefer. */
+  #continue(
+    to: {
+      readonly peer: PeerKey;
+      readonly reply: unknown;
+      readonly options: OptionReader;
+      readonly now: Instant;
+    },
+    block1: BlockOption,
+    token: Uint8Array,
+  ): void {
+    const block = acknowledgedBlock(block1, true, this.#szxFor(to.peer));
+    const options = new OptionSet().set(OptionNumber.Block1, block);
+    const message = { code: Code.Continue, options, payload: noBytes, token };
+    this.#sendAnswer({ ...to, group: undefined }, message);
+  }
+
+  #refuseBlock(arrival: Arrival, { code, reason, size1 }: BlockRefusal): void {
+    const options = new OptionSet();
+    if (size1 !== undefined) options.set(OptionNumber.Size1, size1);
+    this.#refuse(arrival, code, reason, options);
+  }
+
+  /** The body of a request will not become whole: the application hears that nobody waits. */
+  #breakOff({ exchange, early }: StreamedRequest): void {
+    const { supply, outputs } = this.#context;
+    this.#exchanges.forget(exchange);
+    supply.release(exchange.body);
+    supply.refuse(early?.body);
+    outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
+  }
+
+  /** Nobody waits for the answer any more. */
+  #drop({ id, body }: ServerExchange): void {
+    const { supply } = this.#context;
+    supply.refuse(this.streamedRequests.get(id)?.early?.body);
+    this.streamedRequests.end(id);
+    supply.release(body);
   }
 
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
@@ -397,12 +630,18 @@ export class ServerRole {
 
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
   #answer(arrival: Arrival, content: Content): void {
-    const keepAnswer = false;
-    const { peer, message, reply, options, group, now } = arrival;
+    const { message } = arrival;
+    this.#sendAnswer(arrival, { ...content, token: message.token });
+  }
+
+  #sendAnswer(
+    to: Pick<Arrival, 'peer' | 'reply' | 'options' | 'group' | 'now'>,
+    message: OutgoingMessage,
+  ): void {
+    const { peer, reply, options, group, now } = to;
     const exchange = this.#context.newId();
-    const answer = { ...content, token: message.token };
     this.#responses.send(
-      { kind: 'send-response', peer, exchange, reply, message: answer, keepAnswer },
+      { kind: 'send-response', peer, exchange, reply, message, keepAnswer: false },
       { options, group, observing: false, isLast: true },
       now,
     );
@@ -421,6 +660,16 @@ export class ServerRole {
 }
 
 const overloadedMaxAgeSeconds = 30;
+
+/** The largest value of Size1 (RFC 7959 §4). */
+const maxSize = 2 ** 32 - 1;
+
+/** A body of the application's that it could not hand over. */
+const bodyUnavailable: Content = {
+  code: Code.InternalServerError,
+  options: new OptionSet(),
+  payload: encodeUtf8('the body cannot be read'),
+};
 
 function decodeBlockOf(options: OptionReader, number: number): BlockOption | 'illegal' | undefined {
   const value = options.first(number);

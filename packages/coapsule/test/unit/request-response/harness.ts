@@ -12,6 +12,7 @@ import { after, earliest, type Instant, instant } from '../../../src/core/founda
 import { TimerQueue } from '../../../src/core/foundation/timer-queue.ts';
 import { encodeUtf8 } from '../../../src/core/foundation/utf8.ts';
 import {
+  type BodySource,
   type ClientRequest,
   type ExchangeId,
   type RequestResponseConfig,
@@ -69,10 +70,11 @@ export function clientRequest(
 
 export function answer(
   code: Code,
-  fields: MessageFields & { observe?: boolean; keepAnswer?: boolean } = {},
+  fields: MessageFields & { observe?: boolean; keepAnswer?: boolean; body?: BodySource } = {},
 ): ServerResponse {
-  const { options, payload = noBytes, observe, keepAnswer = true } = fields;
-  const content = { code, options: optionsOf(options), payload: bytesOf(payload), keepAnswer };
+  const { options, payload = noBytes, observe, keepAnswer = true, body } = fields;
+  const whole = { code, options: optionsOf(options), payload: bytesOf(payload), keepAnswer };
+  const content = body === undefined ? whole : { ...whole, body };
   return observe === undefined ? content : { ...content, observe };
 }
 
@@ -86,7 +88,10 @@ export function drain(layer: RequestResponseLayer): RequestResponseOutput[] {
   return outputs;
 }
 
-type OutputOf<Kind extends RequestResponseOutput['kind']> = Extract<RequestResponseOutput, { kind: Kind }>;
+export type OutputOf<Kind extends RequestResponseOutput['kind']> = Extract<
+  RequestResponseOutput,
+  { kind: Kind }
+>;
 
 /** The outputs of one kind; the others are dropped. */
 export function drained<Kind extends RequestResponseOutput['kind']>(
@@ -139,7 +144,7 @@ interface Reply {
 }
 
 /** One end: a layer with just as much of a message layer as RFC 7252 §4 needs. */
-class End {
+export class End {
   readonly layer: RequestResponseLayer;
   readonly name: string;
   readonly pending = new Map<number, Pending>();
@@ -156,6 +161,20 @@ class End {
   }
 }
 
+/** Outputs of which the pump knows nothing itself. */
+export type BodyOutput = OutputOf<
+  | 'request-body'
+  | 'response-body'
+  | 'response-body-aborted'
+  | 'body-wanted'
+  | 'body-released'
+  | 'exchange-ended'
+  | 'sent'
+  | 'suppress-response'
+  | 'window-ended'
+  | 'observation-quiet'
+>;
+
 /** A client and a server, and the network between them, on virtual time. */
 export class MessagePump {
   now: Instant = instant(0);
@@ -165,6 +184,9 @@ export class MessagePump {
   readonly results: (OutputOf<'response'> | OutputOf<'failed'>)[] = [];
   readonly requests: OutputOf<'request'>[] = [];
   datagrams = 0;
+  onResult: (result: OutputOf<'response'> | OutputOf<'failed'>) => void = () => undefined;
+  /** Gets the outputs about bodies that are handed over or taken as they go, and ends of Exchanges. */
+  onBody: (end: End, output: BodyOutput) => void = () => undefined;
   readonly #events = new TimerQueue<() => void>();
   readonly #random: SeededRandom;
   readonly #link: Required<LinkConditions>;
@@ -249,9 +271,10 @@ export class MessagePump {
         case 'response':
         case 'failed':
           this.results.push(output);
+          this.onResult(output);
           break;
-        case 'exchange-ended':
-          break;
+        default:
+          this.onBody(from, output);
       }
     }
   }
@@ -259,7 +282,7 @@ export class MessagePump {
   #apply(from: End, { exchange, request }: OutputOf<'request'>): void {
     const answered = this.#application(request);
     if ('afterMs' in answered) {
-      this.#later(answered.afterMs, () => from.layer.respond(exchange, answered.response, this.now));
+      this.later(answered.afterMs, () => from.layer.respond(exchange, answered.response, this.now));
     } else {
       from.layer.respond(exchange, answered, this.now);
     }
@@ -290,7 +313,7 @@ export class MessagePump {
   #attempt(from: End, to: End, messageId: number, pending: Pending): void {
     this.#transmit(to, pending.datagram, from);
     if (from.pending.get(messageId) !== pending) return;
-    this.#later(pending.timeoutMs, () => {
+    this.later(pending.timeoutMs, () => {
       if (from.pending.get(messageId) !== pending) return;
       pending.timeoutMs *= 2;
       if (++pending.attempts <= 4) {
@@ -310,7 +333,7 @@ export class MessagePump {
     for (let i = 0; i < copies; i++) {
       if (this.#random.fraction() < lossRate) continue;
       const delay = delayMs + this.#random.fraction() * jitterMs;
-      this.#later(delay, () => this.#receive(to, from, datagram));
+      this.later(delay, () => this.#receive(to, from, datagram));
     }
   }
 
@@ -359,7 +382,7 @@ export class MessagePump {
     this.#transmit(to, datagram, from);
   }
 
-  #later(delayMs: number, action: () => void): void {
+  later(delayMs: number, action: () => void): void {
     // A new function each time: the queue tells its timers apart by their key.
     this.#events.set(() => action(), after(this.now, delayMs));
   }
