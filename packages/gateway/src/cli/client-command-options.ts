@@ -35,6 +35,8 @@ export interface ClientCommandOptions extends CredentialFiles {
   /** 0 … 1 */
   readonly loss?: number;
   readonly sni?: string;
+  /** URI of the forward-proxy that is asked instead of the server. */
+  readonly proxy?: string;
   readonly suite?: readonly CipherSuiteName[];
   /** False with `--no-ems`: peers without extended master secret are taken too. */
   readonly ems?: boolean;
@@ -113,6 +115,7 @@ export function addClientOptions(command: Command): Command {
       secondsValue,
     )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
+    .option('-P, --proxy <uri>', 'through the forward-proxy there; the credentials are for it')
     .option('--sni <name>', 'server name sent in the handshake')
     .option('--cid [length]', 'length of the own connection id, 0 to 20 (RFC 9146; on by default)', cidValue)
     .option('--no-cid', 'do without connection ids')
@@ -161,10 +164,7 @@ const laterOptions: readonly {
   readonly flags: string;
   readonly attribute: string;
   readonly subject: string;
-}[] = [
-  { flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' },
-  { flags: '-P, --proxy <uri>', attribute: 'proxy', subject: 'proxies' },
-];
+}[] = [{ flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' }];
 
 /** Refuses options whose part of the product is still to come, by name. */
 export function refuseLaterOptions(command: Command): void {

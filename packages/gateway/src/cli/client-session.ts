@@ -10,12 +10,12 @@ import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { type ChosenCredentials, chooseCredentials } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
-import { reportOf } from './command-failure.ts';
+import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
 import { KeptSession } from './kept-session.ts';
 import { openSecretFile } from './secret-file.ts';
-import type { TargetUri } from './target-uri.ts';
+import { type TargetUri, targetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
 /** What `coapsule client` needs beyond the options of the verbs. */
@@ -23,6 +23,8 @@ export interface SessionExtras {
   readonly credentials?: ChosenCredentials;
   readonly bind?: { readonly host?: string; readonly port?: number };
   readonly trace?: ClientOptions['trace'];
+  /** Names the target to the proxy by Proxy-Scheme and Uri-* options. */
+  readonly proxyScheme?: boolean;
 }
 
 /**
@@ -35,6 +37,33 @@ export async function withClient<Result>(
   environment: CommandEnvironment,
   use: (client: CommandClient) => Promise<Result>,
   extras: SessionExtras = {},
+): Promise<Result> {
+  if (options.proxy === undefined) return withClientTo(uri, options, environment, use, extras);
+  const proxy = targetUri(options.proxy);
+  if (/[/?]/.test(proxy.text.slice(proxy.text.indexOf('://') + 3).replace(/\/$/, ''))) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '-P names a proxy by scheme, host and port alone',
+      'leave out its path',
+    );
+  }
+  if (uri.scheme === 'coaps' && proxy.scheme === 'coap') {
+    throw new CommandFailure(
+      ExitCode.Security,
+      `${uri.text} is secured, and the way to the proxy ${proxy.text} is not`,
+      'use a coaps proxy: what you send would be open on its way there',
+    );
+  }
+  return withClientTo(proxy, options, environment, use, extras);
+}
+
+/** `uri`: who is spoken to. */
+async function withClientTo<Result>(
+  uri: TargetUri,
+  options: ClientCommandOptions & { readonly blockSize?: number },
+  environment: CommandEnvironment,
+  use: (client: CommandClient) => Promise<Result>,
+  extras: SessionExtras,
 ): Promise<Result> {
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
   const other = uri.scheme === 'coap' ? { scheme: 'coaps', port: 5684 } : { scheme: 'coap', port: 5683 };
@@ -62,6 +91,12 @@ export async function withClient<Result>(
         },
       }),
       ...(extras.bind !== undefined && { bind: extras.bind }),
+      ...(options.proxy !== undefined && {
+        proxy: {
+          uri: options.proxy.replace(/\/$/, ''),
+          ...(extras.proxyScheme === true && { form: 'Proxy-Scheme' as const }),
+        },
+      }),
       ...(options.sni !== undefined && { serverName: options.sni }),
       ...(options.suite !== undefined && { suites: options.suite }),
       ...(options.ems === false && { extendedMasterSecret: 'preferred' as const }),

@@ -20,8 +20,6 @@ const refusedFlags: Readonly<Record<string, string>> = {
   Y: 'TLS libraries have it, this implementation does not',
   J: 'PKCS #11 is not there',
   E: 'OSCORE is not there yet',
-  P: 'proxies are not there yet',
-  S: 'proxies are not there yet',
   d: 'another port every few packets is not there',
   r: 'TCP and TLS are not there yet',
   X: 'TCP and TLS are not there yet',
@@ -60,6 +58,10 @@ export interface CoapClientRequest {
   readonly rpkFile: string | undefined;
   /** `-n`: the server is not verified. */
   readonly skipVerification: boolean;
+  /** `-P`: scheme, host and port of a forward-proxy. */
+  readonly proxy: string | undefined;
+  /** `-S`: it is told the target by Proxy-Scheme. */
+  readonly proxyScheme: boolean;
   readonly bindHost: string | undefined;
   readonly bindPort: number | undefined;
   /** Share of datagrams lost, 0 … 1. */
@@ -127,6 +129,8 @@ class RequestBuilder {
   #rootsFile: string | undefined;
   #rpkFile: string | undefined;
   #skipVerification = false;
+  #proxy: string | undefined;
+  #proxyScheme = false;
   #bindHost: string | undefined;
   #bindPort: number | undefined;
   #loss: number | undefined;
@@ -160,6 +164,8 @@ class RequestBuilder {
       rootsFile: this.#rootsFile,
       rpkFile: this.#rpkFile,
       skipVerification: this.#skipVerification,
+      proxy: this.#proxy,
+      proxyScheme: this.#proxyScheme,
       bindHost: this.#bindHost,
       bindPort: this.#bindPort,
       loss: this.#loss,
@@ -179,6 +185,12 @@ class RequestBuilder {
     switch (letter) {
       case 'a':
         this.#bindHost = value;
+        return;
+      case 'P':
+        this.#proxy = value;
+        return;
+      case 'S':
+        this.#proxyScheme = true;
         return;
       case 'p':
         this.#bindPort = Math.max(0, integer(value));

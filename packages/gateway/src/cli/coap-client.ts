@@ -36,10 +36,11 @@ const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f fi
 		[-c cert] [-j key] [-n] [-C ca] [-R roots] [-M raw_key]
 		[-l loss%] [-m method] [-o file] [-p port] [-s duration] [-t type] [-u user] [-v num] [-w] [-x]
 		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
+		[-P scheme://address[:port]]
 		[-T token] [-U] URI
 	The flags of libcoap's coap-client(5), with the same output and exit codes.
 	One difference: the server's certificate is verified, by the usual authorities without -C or -R; -n does not.
-	Not there yet: -E (OSCORE), -P (proxies), -r -X (TCP).
+	Not there yet: -E (OSCORE), -r -X (TCP).
 Examples:
 	coapsule client -m get coap://[::1]/.well-known/core
 	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042
@@ -65,6 +66,7 @@ export async function runCoapClient(
   for (const warning of request.warnings) log('warning', warning);
   try {
     targetUri(request.uri);
+    if (request.proxy !== undefined) targetUri(request.proxy);
   } catch (error) {
     log('error', `invalid CoAP URI '${request.uri}'`);
     explain(error, environment);
@@ -110,10 +112,12 @@ async function exchange(
   const uri = targetUri(request.uri);
   const payload = await payloadOf(request, environment);
   const trace = messageLogger(environment, request);
-  const credentials = uri.scheme === 'coaps' ? coapClientCredentials(request, environment) : undefined;
+  const hop = request.proxy === undefined ? uri : targetUri(request.proxy);
+  const credentials = hop.scheme === 'coaps' ? coapClientCredentials(request, environment) : undefined;
   const options = {
     ...(request.loss !== undefined && { loss: request.loss }),
     ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
+    ...(request.proxy !== undefined && { proxy: request.proxy }),
     ems: false, // libcoap takes servers without it too
   };
   const bind = {
@@ -130,6 +134,7 @@ async function exchange(
     });
   await withClient(uri, options, environment, use, {
     ...(credentials !== undefined && { credentials }),
+    ...(request.proxyScheme && { proxyScheme: true }),
     ...(trace !== undefined && { trace }),
     ...(Object.keys(bind).length > 0 && { bind }),
   });

@@ -33,11 +33,12 @@ import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
 import { laterOption } from './later-option.ts';
 import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { readPskFile } from './psk-file.ts';
 import { openSecretFile } from './secret-file.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
-interface ServeOptions {
+interface ServeOptions extends ProxyCommandOptions {
   readonly data: string;
   readonly coap: EndpointAddress | 'off';
   readonly coaps: EndpointAddress | 'off';
@@ -95,6 +96,17 @@ export function serveCommand(): Command {
       pathValue,
     )
     .option('--passphrase-file <file>', 'for an encrypted private key', pathValue)
+    .option(
+      '--proxy <uri>',
+      'be a forward-proxy for devices, for servers such as coap://*.sensors.example; repeatable',
+      repeatedText,
+    )
+    .option(
+      '--proxy-network <network>',
+      'network that these servers may be in although it is not public, such as 10.1.0.0/16; repeatable',
+      repeatedText,
+    )
+    .option('--proxy-credentials <file>', 'what to prove itself with to coaps servers (README)', pathValue)
     .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(
@@ -116,6 +128,7 @@ export function serveCommand(): Command {
     )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
+    .option('--dangerously-open-proxy', 'let everyone use the proxy, over plain coap too')
     .option('--check', 'say whether options, data folder and ports can be used, and end')
     .option(
       '-v, --verbose',
@@ -158,6 +171,7 @@ async function serve(options: ServeOptions): Promise<void> {
 async function check(options: ServeOptions, log: Log): Promise<void> {
   const { data, coap, coaps } = options;
   pskEntries(options, log);
+  proxyOptions(options, (text) => log.warning(text));
   const credentials = gatewayCredentials(options, log);
   if (credentials !== undefined) {
     const now = systemWallClock();
@@ -238,6 +252,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     credentials: gatewayCredentials(options, log),
+    proxy: proxyOptions(options, (text) => log.warning(text)),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
   };
@@ -302,6 +317,10 @@ function endpointValue(text: string): EndpointAddress | 'off' {
   const address = parseEndpoint(text);
   if (typeof address === 'object' && 'problem' in address) throw new InvalidArgumentError(address.problem);
   return address;
+}
+
+function repeatedText(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }
 
 function consoleValue(text: string): 'off' {

@@ -43,6 +43,7 @@ import { AssociationReview } from './association-review.ts';
 import { AssociationStorage } from './association-storage.ts';
 import { authorised, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
+import { type GatewayProxyOptions, gatewayProxy } from './gateway-proxy.ts';
 import {
   associationLogger,
   errorLogger,
@@ -75,6 +76,8 @@ export interface GatewayOptions {
   /** Gets every message, handshake step and discarded datagram. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;
+  /** Undefined: no forward-proxy; requests for one are answered 5.05. */
+  readonly proxy?: GatewayProxyOptions | undefined;
   /** How much is kept of what devices send. */
   readonly retention?: Partial<Retention>;
   readonly clock?: WallClock;
@@ -136,6 +139,8 @@ export class Gateway implements AsyncDisposable {
         later: (action) => systemTickTimer.after(reviewRetryMs, action),
       });
       stops.push(() => review.stop());
+      const { proxy, clock = systemWallClock } = options;
+      if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
       await listen(server, store, listeners, directory, review, options);
       changed = () => {
         directory.storeChanged();
@@ -382,6 +387,12 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
   }
   if (demo)
     log.warning('demo: everyone may use the demo resources, with published keys; not for real devices');
+  if (options.proxy !== undefined && (demo || options.proxy.dangerouslyForEveryone)) {
+    const why = options.proxy.dangerouslyForEveryone ? '' : ': the demo keys are published';
+    log.warning(
+      `EVERYONE MAY USE THE PROXY${why}; whoever reaches it reaches the servers that --proxy names`,
+    );
+  }
   if (options.dangerouslyAllowPlainWrites) {
     log.warning('PLAIN WRITES ARE ALLOWED: everyone who reaches the coap port can read and store readings');
   }

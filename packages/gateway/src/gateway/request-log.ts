@@ -7,6 +7,7 @@ import {
   type CheckedPeer,
   codeName,
   codeText,
+  OptionNumber,
   type PeerSecurity,
   type Request,
   type ServerResponse,
@@ -29,8 +30,16 @@ export function requestLine(request: Request, response: ServerResponse): string 
         ? 'secured, as nobody'
         : `as ${printable(security.identity)}`;
   const { code } = response;
-  const what = `${request.method} ${printable(request.path)}${request.observe ? ' (observed)' : ''}`;
+  const what = `${request.method} ${printable(request.isForward ? forwardedUri(request) : request.path)}${request.observe ? ' (observed)' : ''}`;
   return `${what} ${codeText(code)} ${codeName(code) ?? ''} from ${address.key} ${who}`;
+}
+
+/** What a request to the forward-proxy is for. */
+function forwardedUri({ options, path }: Request): string {
+  const scheme = options.text(OptionNumber.ProxyScheme) ?? '';
+  return (
+    options.text(OptionNumber.ProxyUri) ?? `${scheme}://${options.text(OptionNumber.UriHost) ?? ''}${path}`
+  );
 }
 
 /** Tells the names of unknown identities, at a bounded rate: whose typing error it is shows in the name. */

@@ -102,13 +102,11 @@ describe('flags of coap-client', () => {
   const refused = [
     '-J x',
     '-E x',
-    '-P coap://p',
     '-d 1',
     '-r',
     '-X 5',
     '-q x',
     '-2',
-    '-S',
     '-z',
     '-Y',
     '-l 1,2',

@@ -332,7 +332,7 @@ describe('exit codes', () => {
     assert.match(stderr, /cannot use .*missing: there is no such file/);
   });
 
-  const later = ['--oscore x', '-P coap://p'];
+  const later = ['--oscore x'];
   for (const option of later) {
     test(`${option} is refused by name with 64`, async () => {
       const { exitCode, stderr } = await run(['get', ...option.split(' '), '--', uri]);

@@ -1,0 +1,64 @@
+/**
+ * The options of `serve` that make the gateway a forward-proxy.
+ *
+ * @module
+ */
+
+import { ApiMisuseError, forwardProxy } from 'coapsule';
+import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
+import { chooseCredentials } from './client-credentials.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** As they stand on the command line. */
+export interface ProxyCommandOptions {
+  readonly proxy?: readonly string[];
+  readonly proxyNetwork?: readonly string[];
+  readonly proxyCredentials?: string;
+  readonly dangerouslyOpenProxy?: true;
+}
+
+/**
+ * What the gateway is told; undefined without `--proxy`.
+ *
+ * @throws CommandFailure for options that cannot be, or that are of no use without `--proxy`.
+ */
+export function proxyOptions(
+  options: ProxyCommandOptions,
+  warn: (text: string) => void,
+): GatewayProxyOptions | undefined {
+  const { proxy: uris = [], proxyNetwork: networks = [], proxyCredentials } = options;
+  if (uris.length === 0) {
+    const idle =
+      networks.length > 0
+        ? '--proxy-network'
+        : proxyCredentials !== undefined
+          ? '--proxy-credentials'
+          : options.dangerouslyOpenProxy && '--dangerously-open-proxy';
+    if (!idle) return undefined;
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${idle} is for a forward-proxy, and there is none`,
+      'name the servers that it may ask with --proxy, such as --proxy coap://*.sensors.example',
+    );
+  }
+  const targets = uris.map((uri) => {
+    if (!/^coaps:/i.test(uri)) return { uri };
+    const wish = proxyCredentials === undefined ? {} : { credentials: proxyCredentials };
+    // The map is asked about the pattern as it stands there: a part of it with a * matches a * of the map alone.
+    return { uri, client: chooseCredentials({ text: uri, scheme: 'coaps', port: 5684 }, wish, warn) };
+  });
+  try {
+    // Patterns, networks and credentials are checked when it is made, and nothing is opened.
+    forwardProxy({ targets: targets.map((target) => ({ ...target, networks })) });
+  } catch (error) {
+    if (!(error instanceof ApiMisuseError)) throw error;
+    const reason = error.message.replace(/^forwardProxy: targets\[\d+\]: /, '');
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `--proxy: ${reason}`,
+      'such as --proxy coap://*.sensors.example --proxy-network 10.1.0.0/16',
+    );
+  }
+  return { targets, networks, dangerouslyForEveryone: options.dangerouslyOpenProxy ?? false };
+}
