@@ -63,6 +63,12 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * programs of this machine can then bind the port as well.
    */
   readonly multicast?: boolean | MulticastListenOptions;
+  /**
+   * Plain `coap` only: answers of any size go to addresses that nothing proves, so that whoever spoofs one can flood it
+   * with many times what he sends (RFC 7252 §11.3). By default such an address gets three times what came from there,
+   * and larger answers in blocks that fit, until it is proved (RFC 9175 §2.6).
+   */
+  readonly dangerouslyUnlimitedAmplification?: boolean;
 }
 
 /** The names of `ListenOptions`. */
@@ -82,6 +88,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   handshakeRate: true,
   associationStore: true,
   multicast: true,
+  dangerouslyUnlimitedAmplification: true,
 };
 
 /** Those that make no sense without DTLS. */

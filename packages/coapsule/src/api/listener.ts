@@ -87,6 +87,8 @@ export interface RequestHandler {
   maxBodyBytes(request: BodyRequest): number;
   /** How requests to a group are dealt with; `undefined` for those that are passed over. */
   groupPolicy(request: BodyRequest): GroupPolicy | undefined;
+  /** How old an unsafe request may be, in milliseconds; `undefined` for any age. */
+  freshWithinMs(request: BodyRequest): number | undefined;
   /** A handler, a look-up or the socket failed: for the log. Never throws. */
   onError(error: unknown): void;
   /** The listener is closing, by its own `close` or its server's. */
@@ -127,6 +129,11 @@ export class Listener {
     }
     const multicast = multicastListening(uri, scheme, options.multicast);
     const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
+    if (scheme === 'coaps' && options.dangerouslyUnlimitedAmplification !== undefined) {
+      throw new ApiMisuseError(
+        `${uri}: dangerouslyUnlimitedAmplification is for plain coap; addresses of coaps are proved anyway`,
+      );
+    }
     const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
     let opened: Listener | undefined;
     const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
@@ -134,6 +141,7 @@ export class Listener {
     const endpoint = new Endpoint({
       config: {
         ...config,
+        dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
         dtls: {
           ...config.dtls,
           ...(security === undefined
@@ -151,6 +159,7 @@ export class Listener {
           // Before it is open nothing comes in.
           route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
           resourceName: (options) => handler.resourceName(options),
+          freshWithinMs: (request) => handler.freshWithinMs(request),
           acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
           groupPolicy: (request) => handler.groupPolicy(request),
           ...(multicast?.leisureMs === undefined ? {} : { leisureMs: multicast.leisureMs }),

@@ -73,6 +73,12 @@ export interface Resource {
   readonly proxy?: boolean;
   /** Called when the server closes. */
   readonly onClose?: () => void | Promise<void>;
+  /**
+   * Requests that change something are carried out only when they were made so many seconds ago at most (RFC 9175 §2):
+   * for locks, motors and whatever a held-back request must not move. Others are answered 4.01 with an Echo; clients that
+   * know it, as ours does, repeat the request with it. Over plain `coap` it stops only who cannot see the answers.
+   */
+  readonly freshWithinSeconds?: number;
 }
 
 /** The names of `Resource`. */
@@ -94,6 +100,7 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   maxBodyBytes: true,
   proxy: true,
   onClose: true,
+  freshWithinSeconds: true,
 };
 
 const handlerNames = {

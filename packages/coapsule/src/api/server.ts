@@ -79,6 +79,12 @@ export class Server implements AsyncDisposable {
    */
   resource(path: string, resource: Resource): this {
     expectKnownOptions(`resource ${path}`, resource, resourceNames);
+    const { freshWithinSeconds } = resource;
+    if (freshWithinSeconds !== undefined && !(freshWithinSeconds > 0)) {
+      throw new ApiMisuseError(
+        `resource ${path}: freshWithinSeconds is ${freshWithinSeconds}; expected a number above 0`,
+      );
+    }
     this.#resources.add(path, resource);
     return this;
   }
@@ -192,6 +198,10 @@ export class Server implements AsyncDisposable {
     resourceName: (options) => {
       const host = isForwardRequest(options) ? undefined : this.#hostOf(options);
       return `${host === undefined ? '' : hostPrefix(host.name)}${resourceName(options)}`;
+    },
+    freshWithinMs: (request) => {
+      const seconds = this.#resourceOf(request)?.freshWithinSeconds;
+      return seconds === undefined ? undefined : seconds * 1000;
     },
     onError: (error) => this.#onError(error),
     onClosed: (listener) => this.#listeners.delete(listener),

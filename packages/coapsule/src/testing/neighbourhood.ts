@@ -25,6 +25,7 @@ import type { Peer } from '../core/endpoint/peer.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { type DurationMs, earliest, type Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
 import type { NetworkConditions } from './network-conditions.ts';
 import { outgoing, type PairHandler } from './pair.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -97,7 +98,11 @@ export class Neighbourhood {
   /** Adds a device at an IP literal. */
   addDevice(host: string, { handler, config, groups, port = 5683 }: NeighbourOptions): Neighbour {
     const address = ipAddress(host, port);
-    const endpoint = new Endpoint({ config: { role: 'server', ...config }, random: this.#random });
+    const endpoint = new Endpoint({
+      config: { role: 'server', ...config },
+      random: this.#random,
+      crypto: nodeCrypto,
+    });
     const drain = (): void => this.#drain(endpoint, address, device, handler);
     const device: Neighbour = {
       address,

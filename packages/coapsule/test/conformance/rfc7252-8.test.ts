@@ -324,11 +324,14 @@ test('groupcomm-bis §3.8 and RFC 9177 §4.1: group requests with Block1 or Q-Bl
   assert.equal(served({ options: qBlock2 }).sent.length, 0);
 });
 
+/** The blocks are as large as if each device knew the client. */
+const unlimited = { dangerouslyUnlimitedAmplification: true };
+
 test('RFC 7959 §2.8: each device sends its first block, and the rest is fetched from it by unicast', () => {
   const place = new Neighbourhood();
   const body = (letter: string) => letter.repeat(2500);
   for (const [i, letter] of ['a', 'b'].entries()) {
-    place.addDevice(`fe80::${i + 1}`, { handler: () => found(body(letter)) });
+    place.addDevice(`fe80::${i + 1}`, { handler: () => found(body(letter)), config: unlimited });
   }
   const asked = place.multicast(group, '/x');
   place.runUntil(() => asked.ended);
@@ -353,7 +356,7 @@ test('RFC 7959 §2.8: each device sends its first block, and the rest is fetched
 
 test('RFC 7959 §2.8: a device that goes away between its blocks is left out, and the request ends', () => {
   const place = new Neighbourhood();
-  const device = place.addDevice('fe80::1', { handler: () => found('a'.repeat(2500)) });
+  const device = place.addDevice('fe80::1', { handler: () => found('a'.repeat(2500)), config: unlimited });
   place.addDevice('fe80::2', { handler: () => found('short') });
   place.network.hook = ({ from, to, group: toGroup }) =>
     from === place.clientAddress && to === device.address && toGroup === undefined

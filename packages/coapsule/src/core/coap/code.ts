@@ -143,3 +143,8 @@ export function codeOfMethod(method: Method): Code {
     throw new ApiMisuseError(`method is "${String(method)}"; expected one of ${methods.join(', ')}`);
   return index + 1;
 }
+
+/** Whether a request changes nothing at the server: GET (RFC 7252 §5.1) and FETCH (RFC 8132 §2). */
+export function isSafeRequest(code: Code): boolean {
+  return code === Code.Get || code === Code.Fetch;
+}

@@ -106,6 +106,15 @@ export function encodeMessage(message: Message): Uint8Array {
   return datagram;
 }
 
+/** Bytes that `encodeMessage` makes of a message with this token, these options and this payload. */
+export function encodedLength({
+  token,
+  options,
+  payload,
+}: Pick<Message, 'token' | 'options' | 'payload'>): number {
+  return headerLength + token.length + new BodyWriter(options.entries(), payload).length;
+}
+
 function fault(offset: number, reason: string): MessageDecodeFault {
   return { kind: 'decode-fault', layer: 'coap', offset, reason };
 }

@@ -75,15 +75,21 @@ export function askForFreshness(
 }
 
 /** Sends a CoAP ping that nobody above waits for. One of a peer at a time: each but a keep-alive takes the place of others. */
-function sendProbe(layers: EndpointLayers, peer: Peer, purpose: ProbePurpose, now: Instant): void {
+export function sendProbe(
+  layers: EndpointLayers,
+  peer: Peer,
+  purpose: ProbePurpose,
+  now: Instant,
+): TransmissionId | undefined {
   const isProof = purpose !== 'keep-alive';
   if (layers.requests.probeOf(peer.key) !== undefined) {
-    if (!isProof) return;
+    if (!isProof) return undefined;
     stopProbe(layers, peer);
   }
   // Others' Message IDs follow each other, so that a Reset of them can come from who never saw them.
   const transmission = layers.messages.ping(peer.key, now, isProof);
   layers.requests.sentProbe(transmission, peer.key, purpose);
+  return transmission;
 }
 
 /** No answer to the ping on its way counts any more. */

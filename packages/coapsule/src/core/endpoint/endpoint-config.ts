@@ -13,7 +13,8 @@
  * | nstartFor | address → requests under way | `transmission.nstart` | 7252 §4.7 |
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
  * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
- * | maxPlainPeers | peers | 65,536 | – |
+ * | maxPlainPeers | peers, and addresses under the amplification limit | 65,536 | – |
+ * | dangerouslyUnlimitedAmplification | boolean: whoever asks gets any answer, wherever it goes | false | 7252 §11.3, 9175 §2.6 |
  * | trace | boolean | false | – |
  *
  * @module
@@ -45,6 +46,7 @@ export interface EndpointConfig {
   readonly requestResponse: Partial<RequestResponseConfig>;
   readonly groups: boolean;
   readonly maxPlainPeers: number;
+  readonly dangerouslyUnlimitedAmplification: boolean;
   readonly trace: boolean;
 }
 
@@ -107,6 +109,7 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     },
     groups: input.groups ?? false,
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
+    dangerouslyUnlimitedAmplification: input.dangerouslyUnlimitedAmplification ?? false,
     trace: input.trace ?? false,
   });
 }

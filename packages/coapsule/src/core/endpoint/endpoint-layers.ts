@@ -9,7 +9,9 @@ import type { DtlsDiscardReason } from '../dtls/dtls-output.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayer } from '../message-layer/message-layer.ts';
+import type { EchoValues } from '../request-response/echo.ts';
 import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { AmplificationLimit } from './amplification-limit.ts';
 import type { BackOff } from './back-off.ts';
 import type { EndpointConfig } from './endpoint-config.ts';
 import type { EndpointOutput, RequestError, RequestId } from './outputs.ts';
@@ -21,6 +23,10 @@ export interface EndpointLayers {
   readonly config: EndpointConfig;
   /** Absent on plain CoAP. */
   readonly dtls: DtlsLayer | undefined;
+  /** Absent where every peer is an association, where this side only asks, or where no limit was wanted. */
+  readonly amplification: AmplificationLimit | undefined;
+  /** Absent without cryptography. */
+  readonly echo: EchoValues | undefined;
   readonly messages: MessageLayer;
   readonly exchanges: RequestResponseLayer;
   readonly peers: PeerTable;
@@ -47,6 +53,8 @@ export interface EndpointCounters {
   backedOff: number;
   /** Messages that had no association or peer to go to. */
   unsendable: number;
+  /** Messages not sent, as more than three times the bytes that came would go to an unproved address (RFC 7252 §11.3). */
+  overAmplificationLimit: number;
   /** Records kept back because the peer's new address was not proved (RFC 9146 §9). */
   keptBack: number;
   /** What the DTLS layer dropped, by reason (requirement P04): `authentication-failed`, `handshake-rate`, … */

@@ -24,12 +24,14 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { MessageLayer, type PeerTraffic } from '../message-layer/message-layer.ts';
+import { EchoValues } from '../request-response/echo.ts';
 import {
   type ActiveObservation,
   type BodySource,
   type ExchangeId,
   RequestResponseLayer,
 } from '../request-response/request-response-layer.ts';
+import { AmplificationLimit } from './amplification-limit.ts';
 import {
   type CopyOptions,
   copyAssociation,
@@ -85,7 +87,10 @@ export interface OutgoingResponse {
   readonly keepAnswer: boolean;
 }
 
-/** What an endpoint is made of. `crypto` is needed for a secured one only. */
+/**
+ * What an endpoint is made of. `crypto` is needed for a secured one, and for Echo (RFC 9175 §2): a plain one without it
+ * answers unproved addresses in blocks that fit, and leaves out what fits in no block.
+ */
 export interface EndpointOptions {
   readonly config?: EndpointConfigInput;
   readonly random: RandomSource;
@@ -106,12 +111,20 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#crypto = crypto;
     const line = lineRate(config);
     const peers = new PeerTable(config.maxPlainPeers);
+    // A client alone sends to addresses of its own choice only, and answers nothing at length.
+    const amplification =
+      config.security === 'none' && config.role !== 'client' && !config.dangerouslyUnlimitedAmplification
+        ? new AmplificationLimit(config.maxPlainPeers)
+        : undefined;
+    const echo = crypto && new EchoValues(crypto, random);
     this.#layers = {
       config,
       dtls:
         config.security === 'dtls' && crypto !== undefined
           ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
           : undefined,
+      amplification,
+      echo,
       messages: new MessageLayer({
         parameters: config.transmission,
         congestionControl: config.congestionControl,
@@ -128,6 +141,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       exchanges: new RequestResponseLayer({
         random,
         config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
+        ...(echo === undefined ? {} : { echo }),
+        ...(amplification === undefined ? {} : { addressLimit: amplification }),
       }),
       peers,
       requests: new RequestTable(),
@@ -139,6 +154,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
         overloaded: 0,
         backedOff: 0,
         unsendable: 0,
+        overAmplificationLimit: 0,
         keptBack: 0,
         droppedByDtls: {},
       },
@@ -403,6 +419,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
           case 'suppress-response':
           case 'acknowledge':
           case 'stop-request':
+          case 'ask-for-proof':
             sendFromExchange(layers, fromExchange, now);
             break;
           case 'observation-quiet':

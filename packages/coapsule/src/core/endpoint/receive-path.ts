@@ -24,6 +24,7 @@ import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import { noteGuess, proveByAnswer, proveByEcho } from './address-proof.ts';
 import {
   askAtNewAddress,
   askForFreshness,
@@ -53,6 +54,7 @@ export function receiveDatagram(
   now: Instant,
   group?: PeerAddress,
 ): void {
+  layers.amplification?.received(address.key, datagram.length);
   if (group !== undefined) receiveFromGroup(layers, address, datagram, group, now);
   else if (layers.dtls) layers.dtls.handle({ address, datagram }, now);
   else receiveMessage(layers, layers.peers.atAddress(address), datagram, now);
@@ -236,6 +238,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
+      proveByEcho(layers, peer, message);
       layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat);
       return;
     case 'response':
@@ -248,7 +251,10 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
       const { reason } = received;
       // These three did their work; only the others were dropped.
       if (reason === 'acknowledgement' || reason === 'reset' || reason === 'ping') return;
-      if (message.type === 'ACK' || message.type === 'RST') noteUnmatchedAnswer(layers, peer, message);
+      if (message.type === 'ACK' || message.type === 'RST') {
+        noteUnmatchedAnswer(layers, peer, message);
+        noteGuess(layers, peer, message, now);
+      }
       traceDiscarded(layers, 'message', peer.address, reason);
       return;
     }
@@ -299,9 +305,11 @@ export function receiveAcknowledgement(
   transmission: TransmissionId,
   now: Instant,
 ): void {
+  proveByAnswer(layers, transmission, now);
   const owner = layers.requests.ownerOf(transmission);
-  if (owner !== undefined) noteAnswered(layers, owner.peer, transmission);
-  switch (owner?.role) {
+  if (owner === undefined) return;
+  noteAnswered(layers, owner.peer, transmission);
+  switch (owner.role) {
     case 'client':
       layers.exchanges.requestAcknowledged(owner.exchange, now);
       return;
@@ -313,7 +321,6 @@ export function receiveAcknowledgement(
       answerPing(layers, owner.peer, owner.request);
       return;
     case 'probe':
-    case undefined:
       return;
   }
 }
@@ -326,6 +333,7 @@ function answerPing(layers: EndpointLayers, key: PeerKey, request: RequestId): v
 
 /** A message of ours was answered by a Reset. */
 export function receiveReset(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
+  proveByAnswer(layers, transmission, now);
   const owner = layers.requests.ownerOf(transmission);
   if (owner === undefined) return;
   noteAnswered(layers, owner.peer, transmission);

@@ -66,6 +66,8 @@ export class RequestTable {
   readonly #waitingFor = new Map<AssociationId, Set<RequestId>>();
   readonly #pings = new Map<RequestId, TransmissionId>();
   readonly #probes = new Map<PeerKey, Probe>();
+  /** Messages whose ID nobody can guess: whoever acknowledges one has received it. Exchanges may end before. */
+  readonly #proofs = new Map<TransmissionId, PeerKey>();
   #nextRequest = 1;
 
   /** A name that was never used before. */
@@ -140,6 +142,18 @@ export class RequestTable {
   /** Whose exchange it is, and with whom. */
   requestOf(exchange: ExchangeId): BoundRequest | undefined {
     return this.#requests.get(exchange);
+  }
+
+  /** The acknowledgement of `transmission` will prove the address of `peer`. */
+  expectProof(transmission: TransmissionId, peer: PeerKey): void {
+    this.#proofs.set(transmission, peer);
+  }
+
+  /** Whose address `transmission` was to prove; it is over. */
+  takeProof(transmission: TransmissionId): PeerKey | undefined {
+    const peer = this.#proofs.get(transmission);
+    this.#proofs.delete(transmission);
+    return peer;
   }
 
   /** Records that `transmission` was sent for an exchange. */

@@ -16,6 +16,7 @@ import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import { askForProof, mayBeSent } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
@@ -214,7 +215,15 @@ export function sendFromExchange(
   layers: EndpointLayers,
   output: Extract<
     RequestResponseOutput,
-    { kind: 'send-request' | 'send-response' | 'suppress-response' | 'acknowledge' | 'stop-request' }
+    {
+      kind:
+        | 'send-request'
+        | 'send-response'
+        | 'suppress-response'
+        | 'acknowledge'
+        | 'stop-request'
+        | 'ask-for-proof';
+    }
   >,
   now: Instant,
 ): void {
@@ -233,19 +242,20 @@ export function sendFromExchange(
       return;
     }
     case 'send-response': {
-      const { message, type, keepAnswer } = output;
+      const { peer, exchange, message, type, keepAnswer } = output;
+      const isProof = layers.amplification?.wantsAcknowledgement(peer, now) ?? false;
       const transmission =
         output.reply === undefined
-          ? layers.messages.send(output.peer, type ?? 'CON', message, now)
+          ? layers.messages.send(peer, type ?? 'CON', message, now, { isUnpredictable: isProof })
           : layers.messages.reply(
               output.reply as ReplyHandle,
               message,
-              type === undefined ? { keepAnswer } : { type, keepAnswer },
+              { keepAnswer, isUnpredictable: isProof, ...(type === undefined ? {} : { type }) },
               now,
             );
-      if (transmission !== undefined) {
-        layers.requests.sent(transmission, { role: 'server', peer: output.peer, exchange: output.exchange });
-      }
+      if (transmission === undefined) return;
+      layers.requests.sent(transmission, { role: 'server', peer, exchange });
+      if (isProof) layers.requests.expectProof(transmission, peer);
       return;
     }
     case 'suppress-response':
@@ -258,6 +268,9 @@ export function sendFromExchange(
       for (const transmission of layers.requests.transmissionsOf(output.exchange)) {
         layers.messages.stop(transmission);
       }
+      return;
+    case 'ask-for-proof':
+      askForProof(layers, output.peer, now);
       return;
   }
 }
@@ -275,6 +288,12 @@ export function transmitMessage(
   }
   layers.exchanges.transmitted(output.peer, now);
   const { address } = peer;
+  if (!mayBeSent(layers, output, now)) {
+    layers.counters.overAmplificationLimit++;
+    const reason = `${output.datagram.length} bytes are more than may go to an unproved address`;
+    traceDiscarded(layers, 'message', address, reason);
+    return;
+  }
   if (layers.config.trace) {
     const secure = layers.dtls !== undefined;
     layers.outputs.push({

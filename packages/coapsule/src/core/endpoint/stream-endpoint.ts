@@ -261,8 +261,9 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
           case 'acknowledge':
           case 'stop-request':
           case 'suppress-response':
+          case 'ask-for-proof':
           case 'window-ended':
-            break; // there is nothing to acknowledge or to repeat, and there are no groups
+            break; // there is nothing to acknowledge, to repeat or to prove, and there are no groups
           default:
             deliverFromStream(layers, output, now);
         }

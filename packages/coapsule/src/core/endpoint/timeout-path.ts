@@ -25,6 +25,8 @@ export function transmissionTimedOut(
   transmission: TransmissionId,
   now: Instant,
 ): void {
+  const unproved = layers.requests.takeProof(transmission);
+  if (unproved !== undefined) layers.exchanges.addressUnproved(unproved);
   const owner = layers.requests.ownerOf(transmission);
   if (owner === undefined) return;
   switch (owner.role) {

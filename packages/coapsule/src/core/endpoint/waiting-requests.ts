@@ -112,6 +112,8 @@ export function transmissionRefused(
   transmission: TransmissionId,
   now: Instant,
 ): void {
+  const unproved = layers.requests.takeProof(transmission);
+  if (unproved !== undefined) layers.exchanges.addressUnproved(unproved);
   const owner = layers.requests.ownerOf(transmission);
   switch (owner?.role) {
     case 'client':

@@ -31,7 +31,7 @@
  * @module
  */
 
-import type { Code } from '../coap/code.ts';
+import { type Code, isSafeRequest } from '../coap/code.ts';
 import type { MessageView } from '../coap/message-view.ts';
 import {
   exchangeLifetimeMs,
@@ -45,7 +45,7 @@ import type { RandomSource } from '../foundation/random-source.ts';
 import { KeyedDigest } from './keyed-digest.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type { PeerKey } from './message-layer-output.ts';
-import { contentOf, isSafeRequest } from './message-types.ts';
+import { contentOf } from './message-types.ts';
 import { isOpen, newList, type ReceivedRecord, type RecordList } from './received-record.ts';
 
 /** Heap bytes of a record and its place in the index, measured, rounded up. */

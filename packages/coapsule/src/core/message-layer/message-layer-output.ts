@@ -117,7 +117,15 @@ export type Received =
 
 /** What the layer wants done, or tells. */
 export type MessageLayerOutput =
-  | { readonly kind: 'transmit'; readonly peer: PeerKey; readonly datagram: Uint8Array }
+  | {
+      readonly kind: 'transmit';
+      readonly peer: PeerKey;
+      readonly datagram: Uint8Array;
+      /** What of ours it is; `undefined` for an acknowledgement, a Reset or a piggybacked response. */
+      readonly transmission?: TransmissionId;
+      /** A ping of this layer's, before requests of ours to a peer that was silent. */
+      readonly isProbe?: boolean;
+    }
   | { readonly kind: 'acknowledged'; readonly transmission: TransmissionId }
   | { readonly kind: 'reset'; readonly transmission: TransmissionId }
   | { readonly kind: 'timed-out'; readonly transmission: TransmissionId }

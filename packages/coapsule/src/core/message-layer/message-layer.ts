@@ -184,6 +184,8 @@ export class MessageLayer {
    * ping; when it answers none, they are `timed-out` too (`silent-peers.ts`). Replies that wait for one that is given
    * up are `timed-out` with it.
    *
+   * @param options.isUnpredictable Whether the Message ID of a CON must be one that nobody can guess: its acknowledgement, or
+   *        its Reset, then comes from who received it.
    * @throws ApiMisuseError for a code or content that §4.3 Table 1 or the message format does not allow.
    */
   send(
@@ -191,10 +193,10 @@ export class MessageLayer {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    queue: QueueOptions = {},
+    options: QueueOptions & { readonly isUnpredictable?: boolean } = {},
   ): TransmissionId {
     expectUsed(type, message.code);
-    return this.#transmissions.send(peer, type, message, now, queue);
+    return this.#transmissions.send(peer, type, message, now, options);
   }
 
   /**
@@ -203,13 +205,18 @@ export class MessageLayer {
    *
    * @param options.keepAnswer Whether copies must get this answer. If not, copies of a safe request are handed
    *        up again; an unsafe request had no effect, so that it may be forgotten when others need the room.
+   * @param options.isUnpredictable As for `send`.
    * @returns the transmission of a message of its own; `undefined` for a piggybacked response.
    * @throws ApiMisuseError for a code that is no response.
    */
   reply(
     handle: ReplyHandle,
     message: OutgoingMessage,
-    options: { readonly type?: 'CON' | 'NON'; readonly keepAnswer: boolean },
+    options: {
+      readonly type?: 'CON' | 'NON';
+      readonly keepAnswer: boolean;
+      readonly isUnpredictable?: boolean;
+    },
     now: Instant,
   ): TransmissionId | undefined {
     expectUsed('ACK', message.code, 'response');
@@ -231,7 +238,8 @@ export class MessageLayer {
       return undefined;
     }
     this.#deduplication.repliedSeparately(record, options.keepAnswer);
-    return this.#transmissions.send(peer, options.type ?? record.type, message, now);
+    const type = options.type ?? record.type;
+    return this.send(peer, type, message, now, { isUnpredictable: options.isUnpredictable === true });
   }
 
   /** Sends no reply to a request (RFC 7967): a CON gets its Empty ACK, and so do copies of it. */

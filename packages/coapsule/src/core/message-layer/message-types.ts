@@ -51,8 +51,3 @@ export function contentOf(code: Code): MessageContent {
       return 'reserved';
   }
 }
-
-/** Whether a request changes nothing at the server: GET (RFC 7252 §5.1) and FETCH (RFC 8132 §2). */
-export function isSafeRequest(code: Code): boolean {
-  return code === 1 || code === 5;
-}

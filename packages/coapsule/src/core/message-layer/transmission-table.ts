@@ -149,17 +149,19 @@ export class TransmissionTable {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    { priority = 'normal', replaces }: QueueOptions = {},
+    options: QueueOptions & { readonly isUnpredictable?: boolean } = {},
   ): TransmissionId {
-    const { code, token, options, payload } = message;
+    const { priority = 'normal', replaces, isUnpredictable = false } = options;
+    const { code, token, payload } = message;
     const content = contentOf(code);
     const lane = laneOf(type, content === 'response');
-    const datagram = encodeMessage({ type, code, messageId: 0, token, options, payload });
+    const datagram = encodeMessage({ type, code, messageId: 0, token, options: message.options, payload });
     const waiting = replaces === undefined ? undefined : this.#replaceable.get(nameOf(peer, lane, replaces));
     if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
     return this.#enqueue(
       { peer, lane, content, tokenLength: token.length, datagram, priority, replaces },
       now,
+      { isUnpredictable: isUnpredictable && type === 'CON' },
     ).id;
   }
 
@@ -445,7 +447,7 @@ export class TransmissionTable {
       if (this.#resetWindow.size > this.#limits.trackedNonConfirmable) this.#closeFirstWindow();
     }
     this.#counters.transmitted++;
-    this.#outputs.push({ kind: 'transmit', peer, datagram });
+    this.#transmit(transmission);
     // Whoever sent a request that expects no response waits for this alone.
     if (transmission.hasWaited && lane === 'non-request') {
       this.#outputs.push({ kind: 'started', transmission: transmission.id });
@@ -453,15 +455,19 @@ export class TransmissionTable {
     return true;
   }
 
+  #transmit({ id, peer, datagram, isProbe }: Transmission): void {
+    this.#outputs.push({ kind: 'transmit', peer, datagram, transmission: id, isProbe });
+  }
+
   #retransmit(transmission: Transmission, now: Instant): void {
-    const { id, peer, datagram, retransmission } = transmission;
+    const { id, datagram, retransmission } = transmission;
     if (retransmission === undefined) return;
     switch (retransmission.expire(now)) {
       case 'retransmit':
         this.#counters.transmitted++;
         this.#counters.retransmitted++;
         this.#line.sent(datagram.length, now);
-        this.#outputs.push({ kind: 'transmit', peer, datagram });
+        this.#transmit(transmission);
         this.#outputs.push({ kind: 'retransmitted', transmission: id, attempt: retransmission.attempt });
         this.#retransmissions.set(transmission, retransmission.deadline);
         return;

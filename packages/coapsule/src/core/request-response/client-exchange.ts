@@ -12,7 +12,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { Block1Upload } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
-import type { ClientRequest, ExchangeId, PeerKey } from './exchange.ts';
+import type { ClientRequest, Content, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
@@ -51,6 +51,12 @@ export interface ClientExchange {
   readonly ownToken: boolean;
   /** The token of the latest request message, or of the observation. */
   token: Uint8Array;
+  /** The latest request message, without its Echo. */
+  latest?: Content;
+  /** It was sent once more for an Echo, and nothing was achieved since: not again. */
+  repeatedForEcho?: boolean;
+  /** Its download was begun again for larger blocks, once an Echo had proved our address. */
+  fetchedLarger?: boolean;
   /** A request message is with the message layer. */
   outstanding: boolean;
   upload?: Block1Upload;

@@ -24,6 +24,7 @@ import type {
   PeerKey,
 } from './exchange.ts';
 import { ExchangeTable } from './exchange-table.ts';
+import { ReceivedEchoes } from './received-echoes.ts';
 import type { RoleContext } from './role-context.ts';
 import { TokenSource } from './token-source.ts';
 
@@ -32,6 +33,7 @@ export class ClientExchanges {
   readonly #context: RoleContext;
   readonly tokens: TokenSource;
   readonly table: ExchangeTable = new ExchangeTable();
+  readonly echoes: ReceivedEchoes = new ReceivedEchoes();
   readonly operations: ConcurrentOperations = new ConcurrentOperations();
   /** The caller's `timeoutMs`. */
   readonly deadlines: TimerQueue<ClientExchange> = new TimerQueue();
@@ -73,13 +75,32 @@ export class ClientExchanges {
     exchange.outstanding = true;
     exchange.acknowledged = false;
     exchange.answeredEarly = false;
+    exchange.latest = content;
     this.#context.counters.requestsSent++;
     const { outputs } = this.#context;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
     if (exchange.type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
     else this.waits.cancel(exchange);
     const { id, peer, type, token } = exchange;
-    outputs.push({ kind: 'send-request', peer, exchange: id, type, message: { ...content, token } });
+    const message = { ...this.#withEcho(peer, content, now), token };
+    outputs.push({ kind: 'send-request', peer, exchange: id, type, message });
+  }
+
+  /** Sends the latest request message once more, with the Echo that came for it (RFC 9175 §2.3). */
+  repeatWithEcho(exchange: ClientExchange, now: Instant): void {
+    this.#context.counters.echoesRepeated++;
+    exchange.repeatedForEcho = true;
+    this.stop(exchange);
+    this.renewToken(exchange);
+    if (exchange.latest !== undefined) this.transmit(exchange, exchange.latest, now);
+  }
+
+  /** The request with the server's latest Echo, unless the caller gave one. */
+  #withEcho(peer: PeerKey, content: Content, now: Instant): Content {
+    const echo = this.echoes.of(peer, now);
+    if (echo === undefined || content.options.has(OptionNumber.Echo)) return content;
+    const options = OptionSet.from(content.options.entries()).set(OptionNumber.Echo, echo);
+    return { ...content, options };
   }
 
   /** Nothing is retransmitted any more: a separate response may come, or, at the client's wish, none (RFC 7967 §2.1). */
@@ -89,9 +110,10 @@ export class ClientExchanges {
   }
 
   /** A request that nobody waits for an answer to: the Exchange ends with its only message. */
-  sendOnly(exchange: ExchangeId, peer: PeerKey, message: OutgoingMessage): void {
+  sendOnly(exchange: ExchangeId, peer: PeerKey, request: OutgoingMessage, now: Instant): void {
     const { counters, outputs } = this.#context;
     counters.requestsSent++;
+    const message = { ...this.#withEcho(peer, request, now), token: request.token };
     outputs.push({ kind: 'send-request', peer, exchange, type: 'NON', message });
     outputs.push({ kind: 'sent', exchange });
   }

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
-import { Code, isSuccessCode } from '../coap/code.ts';
+import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { after, type Instant } from '../foundation/instant.ts';
@@ -96,7 +96,12 @@ export class ClientRole {
     const token = this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
     if (sendOnly) {
-      this.#exchanges.sendOnly(id, peer, { code: request.code, options, payload: request.payload, token });
+      this.#exchanges.sendOnly(
+        id,
+        peer,
+        { code: request.code, options, payload: request.payload, token },
+        now,
+      );
       return id;
     }
     const observe = request.observe === true && (request.code === Code.Get || request.code === Code.Fetch);
@@ -192,6 +197,7 @@ export class ClientRole {
       return 'rejected';
     }
     const response = { code: message.code, options: verdict.options, payload: message.payload };
+    if (this.#takeEcho(exchange, response, now)) return 'matched';
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
     const answersRequest = message.type === 'ACK' || this.#exchanges.waits.deadline(exchange) !== undefined;
     if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest, now);
@@ -249,6 +255,7 @@ export class ClientRole {
       this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
     this.tokens.forgetPeer(peer);
+    this.#exchanges.echoes.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
@@ -308,6 +315,31 @@ export class ClientRole {
     this.#context.supply.want(upload.body, upload.offset, upload.size, waiter, now);
   }
 
+  /**
+   * Keeps the Echo of a response for the next requests. Whether the request goes once more with it: after 4.01, but not
+   * twice for the same message, or a server that wants ever newer ones would never let it end (RFC 9175 §2.3).
+   */
+  #takeEcho(exchange: ClientExchange, response: Content, now: Instant): boolean {
+    const echo = response.options.first(OptionNumber.Echo);
+    if (echo === undefined) return false;
+    this.#exchanges.echoes.take(exchange.peer, echo, now);
+    if (response.code !== Code.Unauthorized || exchange.repeatedForEcho || exchange.deregistering)
+      return false;
+    if (exchange.options.has(OptionNumber.Echo)) return false;
+    this.#exchanges.repeatWithEcho(exchange, now);
+    return true;
+  }
+
+  /**
+   * Whether to begin a download again: the server sends small blocks while our address is unproved (RFC 9175 §2.4), and
+   * the Echo that proves it has just come. Only once, and where less than a block of ours would come twice.
+   */
+  #mayFetchLarger(exchange: ClientExchange, response: Content, next: BlockOption): boolean {
+    if (!response.options.has(OptionNumber.Echo) || next.szx >= exchange.szx) return false;
+    if (exchange.fetchedLarger || exchange.uploaded || !isSafeRequest(exchange.code)) return false;
+    return next.num * blockSize(next.szx) < blockSize(exchange.szx);
+  }
+
   #responded(exchange: ClientExchange, response: Content, now: Instant): void {
     // What it would answer was answered already: the next message is not sent yet.
     if (exchange.awaitingBody || exchange.handedOver?.next !== undefined) return;
@@ -319,15 +351,22 @@ export class ClientRole {
       this.#exchanges.finish(exchange, response);
       return;
     }
-    const safe = exchange.code === Code.Get || exchange.code === Code.Fetch;
     exchange.download ??= new Block2Download({
       szx: exchange.szx,
       maxBytes: this.#context.config.maxResponseBodyBytes,
-      mayRestart: safe && !exchange.uploaded,
+      mayRestart: isSafeRequest(exchange.code) && !exchange.uploaded,
       inParts: exchange.streamResponse,
     });
     const step = exchange.download.receive(response);
     if (step.kind === 'fetch') {
+      if (this.#mayFetchLarger(exchange, response, step.block)) {
+        exchange.fetchedLarger = true;
+        delete exchange.download;
+        exchange.latest = requestMessage(exchange);
+        this.#exchanges.repeatWithEcho(exchange, now);
+        return;
+      }
+      exchange.repeatedForEcho = false;
       this.#exchanges.renewToken(exchange);
       this.#exchanges.transmit(exchange, blockRequestMessage(exchange, step.block), now);
     } else if (step.kind === 'part') this.#exchanges.handOver(exchange, step);
@@ -343,6 +382,7 @@ export class ClientRole {
       this.#exchanges.fail(exchange, 'blockwise', step.detail);
       return true;
     }
+    exchange.repeatedForEcho = false;
     this.#exchanges.renewToken(exchange);
     this.#sendRequest(exchange, now);
     return true;
@@ -374,6 +414,7 @@ export class ClientRole {
       return;
     }
     observation.take(sequence, now);
+    exchange.repeatedForEcho = false;
     exchange.answeredEarly = !isFresh && !answersRequest;
     if (!exchange.answeredEarly) {
       this.#exchanges.stop(exchange);

@@ -26,6 +26,12 @@ export interface RequestResponseCounters {
   refusedRequestBodies: number;
   /** Response bodies dropped before their expiry, to make room. */
   evictedResponseBodies: number;
+  /** Responses and notifications of which less went, or nothing yet, to an address that nothing proves (RFC 7252 §11.3). */
+  limitedResponses: number;
+  /** Requests answered 4.01 with an Echo, to be repeated with it (RFC 9175 §2.3). */
+  echoesAsked: number;
+  /** Own requests repeated with the Echo that a server asked for. */
+  echoesRepeated: number;
   /** Notifications older than one already seen (RFC 7641 §3.4). */
   staleNotifications: number;
   /** Notifications whose body could not be fetched whole. */
@@ -67,6 +73,9 @@ export function createCounters(): RequestResponseCounters {
     droppedRequestBodies: 0,
     refusedRequestBodies: 0,
     evictedResponseBodies: 0,
+    limitedResponses: 0,
+    echoesAsked: 0,
+    echoesRepeated: 0,
     staleNotifications: 0,
     incompleteNotifications: 0,
     reregistrations: 0,

@@ -107,6 +107,7 @@ export class ObserverList {
       dirty: false,
       computing: false,
       held: undefined,
+      isHeldBack: false,
       skipped: false,
       inFlight: undefined,
       sinceConfirmable: this.#config.confirmFirstNotification ? this.#config.confirmableEvery : 0,
@@ -209,6 +210,33 @@ export class ObserverList {
     this.#confirmations.set(observer, after(now, this.#config.confirmLastAfterMs));
   }
 
+  /** A notification may not go before the peer's address is proved: it is as if the resource had changed once more. */
+  holdBack(observer: Observer): void {
+    if (observer.inFlight !== undefined) this.#landed(observer);
+    observer.isHeldBack = true;
+    this.#confirmations.cancel(observer);
+    this.#sequence++;
+    this.#markDirty(observer);
+  }
+
+  /** The peer's address is proved. */
+  release(peer: PeerKey, now: Instant): void {
+    for (const observer of [...(this.#peers.get(peer)?.observers ?? [])]) {
+      if (!observer.isHeldBack) continue;
+      observer.isHeldBack = false;
+      this.#pump(observer, now);
+    }
+  }
+
+  /** Nobody proves the peer's address: observers whose notifications wait for that are no longer on the list. */
+  giveUpHeld(peer: PeerKey): void {
+    for (const observer of [...(this.#peers.get(peer)?.observers ?? [])]) {
+      if (!observer.isHeldBack) continue;
+      this.#counters.lostObservers++;
+      this.remove(observer);
+    }
+  }
+
   /** A CON notification was never acknowledged: the client is gone, with all its observations. */
   timedOut(exchange: ExchangeId, now: Instant): void {
     const observer = this.#byExchange.get(exchange);
@@ -293,6 +321,7 @@ export class ObserverList {
     observer.dirty = false;
     observer.computing = false;
     this.#dropHeld(observer);
+    observer.isHeldBack = false;
     this.#peerOf(observer).waiting.delete(observer);
     this.#byExchange.set(exchange.id, observer);
     // The message layer reports by Exchange: one with a notification in flight ends when that has landed.
@@ -313,6 +342,7 @@ export class ObserverList {
   /** Asks the application when the observer's last notification is out of the way. */
   #pump(observer: Observer, now: Instant): void {
     if (!observer.dirty || observer.computing || observer.inFlight !== undefined) return;
+    if (observer.isHeldBack) return;
     if (observer.held !== undefined) return; // it is asked again when its turn to send comes
     observer.dirty = false;
     observer.computing = true;

@@ -32,6 +32,8 @@ export interface Observer {
   computing: boolean;
   /** The answer of the application while it may not be sent yet. */
   held: ReadyResponse | undefined;
+  /** A notification did not fit what may go to the peer: none is made before its address is proved (RFC 7252 §11.3). */
+  isHeldBack: boolean;
   /** The last answer was given up for a newer state; the next one is sent in any case. */
   skipped: boolean;
   /** The CON notification that is not acknowledged, and when it was sent. */

@@ -33,6 +33,8 @@ export type RequestResponseOutput =
   | { readonly kind: 'acknowledge'; readonly reply: unknown }
   /** The answer is not sent: a CON request gets its Empty ACK, if it has none, and nothing more. */
   | { readonly kind: 'suppress-response'; readonly reply: unknown; readonly keepAnswer: boolean }
+  /** Not all could go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */
+  | { readonly kind: 'ask-for-proof'; readonly peer: PeerKey }
   | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
   | {
       readonly kind: 'request';

@@ -83,6 +83,11 @@ export interface RequestResponseConfig {
   readonly resourceName: (options: OptionReader) => string;
   /** Who serves a request; options as they came, unchecked. Must not throw. Default: this server. */
   readonly route: (request: BodyRequest) => RequestRoute;
+  /**
+   * How old an unsafe request may be, in milliseconds, when it is carried out (RFC 9175 §2.3): one that does not prove it
+   * by an Echo is answered 4.01, to be repeated. Default: any age will do.
+   */
+  readonly freshWithinMs: (request: BodyRequest) => number | undefined;
   /** How long an unanswered request, an unfinished body or the rest of a response body is kept. */
   readonly exchangeLifetimeMs: number;
   /** Largest response body a client takes; default 16 MiB. */
@@ -193,6 +198,7 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   acknowledgeWithAnswer: () => false,
   resourceName,
   route: (): RequestRoute => ({ kind: 'origin' }),
+  freshWithinMs: () => undefined,
   maxBodyBytes: () => mebibyte,
   maxPayloadBytes: () => Infinity,
   streamRequestBody: () => false,

@@ -16,9 +16,11 @@ import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import { type AddressLimit, noAddressLimit } from './address-limit.ts';
 import { BodySupply } from './body-supply.ts';
 import { ClientRole } from './client-role.ts';
 import { createCounters, type RequestResponseCounters } from './counters.ts';
+import type { EchoValues } from './echo.ts';
 import type {
   ClientRequest,
   ExchangeId,
@@ -88,10 +90,22 @@ export class RequestResponseLayer {
   readonly #server: ServerRole;
   #lastId = 0;
 
-  /** Throws `ApiMisuseError` for a setting out of range. */
-  constructor(options: { readonly random: RandomSource; readonly config?: Partial<RequestResponseConfig> }) {
+  /**
+   * Throws `ApiMisuseError` for a setting out of range.
+   *
+   * @param options.echo Without it nobody is asked to prove that a request is fresh, or an address his (RFC 9175 §2).
+   * @param options.addressLimit By default nothing limits what goes to a peer.
+   */
+  constructor(options: {
+    readonly random: RandomSource;
+    readonly config?: Partial<RequestResponseConfig>;
+    readonly echo?: EchoValues;
+    readonly addressLimit?: AddressLimit;
+  }) {
     const counters = createCounters();
     const context: RoleContext = {
+      addressLimit: options.addressLimit ?? noAddressLimit,
+      echo: options.echo,
       random: options.random,
       config: requestResponseConfig(options.config),
       counters,
@@ -226,6 +240,16 @@ export class RequestResponseLayer {
   /** What one observer is shown has changed; `exchange` is that of its registration. */
   notifyObserver(exchange: ExchangeId, now: Instant): void {
     this.#server.changedFor(exchange, now);
+  }
+
+  /** The address of a peer is proved: what was held back from it may go. */
+  addressProved(peer: PeerKey, now: Instant): void {
+    this.#server.observers.release(peer, now);
+  }
+
+  /** The address of a peer was to be proved, and was not: observations that wait for it end. */
+  addressUnproved(peer: PeerKey): void {
+    this.#server.observers.giveUpHeld(peer);
   }
 
   /** A separate response or notification was acknowledged. */

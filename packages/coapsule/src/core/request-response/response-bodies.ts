@@ -27,6 +27,14 @@ export interface BodyName {
   readonly query: Uint8Array | undefined;
 }
 
+/** Keeps response bodies for requests of their later blocks. */
+export interface BodyKeeper {
+  keep(name: BodyName, peer: PeerKey, response: Representation, sent: number, now: Instant): Representation;
+}
+
+/** Bytes of an ETag of ours: short, as each block carries it, also to peers that may get few bytes. */
+export const etagLength = 4;
+
 interface KeptBody {
   readonly key: string;
   readonly query: Uint8Array | undefined;
@@ -53,7 +61,7 @@ export interface ResponseBodyLimits {
  * to the client). Its later blocks are taken from the body that is fetched so far, of several from the one used
  * last; the ETag tells the client if that was another one.
  */
-export class ResponseBodies {
+export class ResponseBodies implements BodyKeeper {
   readonly #limits: ResponseBodyLimits;
   readonly #counters: RequestResponseCounters;
   readonly #etagSeed: number;
@@ -101,7 +109,8 @@ export class ResponseBodies {
     const options = OptionSet.from(response.options.entries());
     const payload = response.payload.slice();
     if (isSuccessCode(code) && !options.has(OptionNumber.ETag)) {
-      const etag = body === undefined ? bodyDigest(payload, this.#etagSeed) : this.#nextEtag();
+      const etag =
+        body === undefined ? bodyDigest(payload, this.#etagSeed).subarray(0, etagLength) : this.#nextEtag();
       options.set(OptionNumber.ETag, etag);
     }
     const content: Representation = { code, options, payload, ...(body === undefined ? {} : { body }) };
@@ -161,9 +170,8 @@ export class ResponseBodies {
 
   /** RFC 9175 §3.8: no two representations have one ETag. */
   #nextEtag(): Uint8Array {
-    const etag = new DataView(new ArrayBuffer(8));
-    etag.setUint32(0, this.#etagSeed);
-    etag.setUint32(4, ++this.#nameless);
+    const etag = new DataView(new ArrayBuffer(etagLength));
+    etag.setUint32(0, (this.#etagSeed + ++this.#nameless) % 2 ** 32);
     return new Uint8Array(etag.buffer);
   }
 

@@ -16,7 +16,7 @@ import { encodeUtf8 } from '../foundation/utf8.ts';
 import type { Content, PeerKey, Representation, ServerExchange } from './exchange.ts';
 import { type BodySlice, OutgoingBody } from './outgoing-body.ts';
 import { responseBodyKey } from './resource-key.ts';
-import type { BodyName, ResponseBodies } from './response-bodies.ts';
+import type { BodyKeeper, BodyName } from './response-bodies.ts';
 
 /** Options of a response that are this layer's to set. */
 const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
@@ -39,7 +39,7 @@ export function responseMessage(
   response: Representation,
   sequence: number | undefined,
   szx: number,
-  bodies: ResponseBodies,
+  bodies: BodyKeeper,
   now: Instant,
 ): Content {
   const { peer, block1, block2 } = exchange;

@@ -6,8 +6,10 @@
 
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import type { AddressLimit } from './address-limit.ts';
 import type { BodySupply } from './body-supply.ts';
 import type { RequestResponseCounters } from './counters.ts';
+import type { EchoValues } from './echo.ts';
 import type { ExchangeId } from './exchange.ts';
 import type { RequestResponseOutput } from './outputs.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
@@ -18,6 +20,10 @@ export interface RoleContext {
   readonly config: RequestResponseConfig;
   readonly counters: RequestResponseCounters;
   readonly outputs: OutputQueue<RequestResponseOutput>;
+  /** How much may go to a peer. */
+  readonly addressLimit: AddressLimit;
+  /** Undefined where no cryptography is at hand: then nothing is asked for with an Echo. */
+  readonly echo: EchoValues | undefined;
   readonly supply: BodySupply;
   /** A new Exchange id. */
   readonly newId: () => ExchangeId;

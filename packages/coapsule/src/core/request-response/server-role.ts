@@ -16,11 +16,11 @@ import {
   maxSzx,
   szxOf,
 } from '../coap/block-option.ts';
-import { Code, isSuccessCode, methodOf } from '../coap/code.ts';
+import { Code, isSafeRequest, isSuccessCode, methodOf } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
-import { after, earliest, type Instant } from '../foundation/instant.ts';
+import { after, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
@@ -38,6 +38,13 @@ import type {
   ServerExchange,
   ServerResponse,
 } from './exchange.ts';
+import {
+  type LimitedResponse,
+  ResponseLimit,
+  type ResponseMaker,
+  type ResponsePlace,
+  unauthorized,
+} from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { checkProxiedRequestOptions, checkRequestOptions } from './option-check.ts';
@@ -78,6 +85,7 @@ export class ServerRole {
   readonly streamedRequests: StreamedRequests;
   readonly responseBodies: ResponseBodies;
   readonly observers: ObserverList;
+  readonly #limit: ResponseLimit;
 
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
@@ -89,6 +97,7 @@ export class ServerRole {
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
     this.responseBodies = new ResponseBodies(config, seed, counters, release);
+    this.#limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
     this.observers = new ObserverList(config, counters, {
       ask: (observer, now) => this.#ask(observer, now),
       askNoMore: (observer) => {
@@ -170,7 +179,9 @@ export class ServerRole {
       this.#refuse(arrival, Code.BadRequest, 'Illegal block size');
       return;
     }
-    this.#receiveBody({ ...arrival, options, block1, block2 }, now);
+    const parsed = { ...arrival, options, block1, block2 };
+    if (this.#isFresh(parsed, now)) this.#receiveBody(parsed, now);
+    else this.#askForEcho(parsed, now);
   }
 
   /** Takes the application's answer: to a request, or to the question for an observer. */
@@ -305,7 +316,7 @@ export class ServerRole {
 
   /** A block of a body that the application takes as it comes. */
   #receivePart(arrival: Arrival, block1: BlockOption, received: ReceivedBlock, now: Instant): void {
-    const { peer, message, reply } = arrival;
+    const { message, reply } = arrival;
     const { token, payload } = message;
     const verdict = this.streamedRequests.receive(received);
     if (verdict.kind === 'refused') {
@@ -486,15 +497,34 @@ export class ServerRole {
       if (accepted) observer = this.observers.register(exchange, format, now);
       if (observer === undefined) this.observers.deregister(peer, token);
     }
-    const content = this.#represent(exchange, response, observer?.sequence, now);
+    const { kind, content } = this.#represent(exchange, response, observer?.sequence, now);
+    if (kind === 'refused') this.#context.supply.release(response.body);
+    if (kind === 'refused' && observer !== undefined) {
+      // It registers when it asks again, with the Echo.
+      this.observers.remove(observer);
+      observer = undefined;
+    }
     const { keepAnswer } = response;
-    const message = { ...content, token };
     const observing = observer !== undefined;
     this.#responses.send(
-      { kind: 'send-response', peer, exchange: id, reply, message, keepAnswer },
+      {
+        kind: 'send-response',
+        peer,
+        exchange: id,
+        reply,
+        // RFC 9175 §2.4: an Echo is never asked for by a message that is repeated.
+        ...(kind === 'refused' ? { type: 'NON' } : {}),
+        message: { ...content, token },
+        keepAnswer,
+      },
       { options: exchange.options, group: exchange.group, observing, isLast: !observing },
       now,
     );
+    // Notifications are due long after the bytes that came; by then the address should be proved.
+    const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
+    if (kind !== 'whole' || (observing && isLimited)) {
+      this.#context.outputs.push({ kind: 'ask-for-proof', peer });
+    }
     if (observer !== undefined && exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
@@ -509,9 +539,14 @@ export class ServerRole {
     response: Representation,
     sequence: number | undefined,
     now: Instant,
-  ): Content {
-    const szx = this.#szxFor(exchange.peer);
-    return responseMessage(exchange, response, sequence, szx, this.responseBodies, now);
+    isNotification = false,
+  ): LimitedResponse {
+    const { peer, token, code } = exchange;
+    return this.#fit(
+      { peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
+      (szx, bodies) => responseMessage(exchange, response, sequence, szx, bodies, now),
+      now,
+    );
   }
 
   #ask(observer: Observer, now: Instant): void {
@@ -529,7 +564,13 @@ export class ServerRole {
     const answer: Representation = fits
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
-    const content = this.#represent(exchange, answer, goesOn ? observer.sequence : undefined, now);
+    const sequence = goesOn ? observer.sequence : undefined;
+    const { kind, content } = this.#represent(exchange, answer, sequence, now, true);
+    if (kind === 'too-large' && goesOn) {
+      this.observers.holdBack(observer);
+      this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer });
+      return;
+    }
     const { id, peer, token } = exchange;
     const message = { ...content, token };
     // The end of an observation must not be taken back by `remove`: it goes at once.
@@ -562,7 +603,7 @@ export class ServerRole {
     const szx = this.#szxFor(arrival.peer);
     const { body } = response;
     if (body === undefined) {
-      this.#answer(arrival, blockMessage(response, wish, szx));
+      this.#answer(arrival, (size) => blockMessage(response, wish, size));
       return;
     }
     const confirmable = arrival.message.type === 'CON';
@@ -572,12 +613,12 @@ export class ServerRole {
     const waiter: BodyWaiter = {
       ready: () => {
         this.#exchanges.replied(pending);
-        this.#answer(arrival, blockMessage(response, wish, szx));
+        this.#answer(arrival, (size) => blockMessage(response, wish, size));
       },
       failed: (detail) => {
         this.#exchanges.replied(pending);
         if (isGone) this.#refuse(arrival, Code.RequestEntityIncomplete, detail);
-        else this.#answer(arrival, bodyUnavailable);
+        else this.#answer(arrival, () => bodyUnavailable);
       },
     };
     this.#exchanges.awaitReply(pending, now);
@@ -624,24 +665,60 @@ export class ServerRole {
     supply.release(body);
   }
 
+  /** RFC 9175 §2.3: whether the request may be carried out, as far as its age goes. */
+  #isFresh({ peer, message, options, block1 }: Arrival, now: Instant): boolean {
+    if (isSafeRequest(message.code)) return true;
+    // Told early, with the first block of a body; it counts when the request is whole.
+    if (block1 !== undefined && block1.num > 0 && block1.more) return true;
+    const { config, echo } = this.#context;
+    const withinMs = config.freshWithinMs({ peer, code: message.code, options });
+    if (withinMs === undefined) return true;
+    const value = options.first(OptionNumber.Echo);
+    const issuedAt = value && echo?.issuedAt(peer, value);
+    return issuedAt !== undefined && elapsedMs(issuedAt, now) < withinMs;
+  }
+
+  #askForEcho(arrival: Arrival, now: Instant): void {
+    const { counters, echo } = this.#context;
+    counters.echoesAsked++;
+    // Without cryptography nothing can be asked for, and nothing is fresh.
+    const { code, options } = unauthorized(echo?.issue(arrival.peer, now));
+    this.#refuse(arrival, code, '', options);
+  }
+
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
-    this.#answer(arrival, { code, options, payload: encodeUtf8(diagnostic) });
+    this.#answer(arrival, () => ({ code, options, payload: encodeUtf8(diagnostic) }));
   }
 
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
-  #answer(arrival: Arrival, content: Content): void {
-    const { message } = arrival;
-    this.#sendAnswer(arrival, { ...content, token: message.token });
+  #answer(arrival: Arrival, make: ResponseMaker): void {
+    const { peer, message, now } = arrival;
+    const { token } = message;
+    const { kind, content } = this.#fit({ peer, token, mayRefuse: true }, make, now);
+    this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
+    if (kind !== 'whole') this.#context.outputs.push({ kind: 'ask-for-proof', peer });
+  }
+
+  /** The response, or what may go of it to this peer. */
+  #fit(place: Omit<ResponsePlace, 'szx'>, make: ResponseMaker, now: Instant): LimitedResponse {
+    const { peer } = place;
+    const limited = this.#limit.fit({ ...place, szx: this.#szxFor(peer) }, make, now);
+    if (limited.kind === 'whole') return limited;
+    this.#context.counters.limitedResponses++;
+    if (limited.kind === 'refused') this.#context.counters.echoesAsked++;
+    return limited;
   }
 
   #sendAnswer(
     to: Pick<Arrival, 'peer' | 'reply' | 'options' | 'group' | 'now'>,
     message: OutgoingMessage,
+    type?: 'NON',
   ): void {
     const { peer, reply, options, group, now } = to;
     const exchange = this.#context.newId();
+    const kind = 'send-response';
     this.#responses.send(
-      { kind: 'send-response', peer, exchange, reply, message, keepAnswer: false },
+      { kind, peer, exchange, reply, ...(type && { type }), message, keepAnswer: false },
       { options, group, observing: false, isLast: true },
       now,
     );

@@ -1,0 +1,134 @@
+/**
+ * Responses to peers whose addresses nothing proves: cut so that no more goes there than may.
+ *
+ * RFC 9175 §2.4 (item 3), RFC 7252 §11.3. A response that is too large goes out as the largest Block2 that fits, with an
+ * Echo where that fits too; only where no block fits, and the request had no effect, 4.01 with Echo. Every client can
+ * fetch block by block; one that knows Echo, or answers a ping, soon gets all that others get.
+ *
+ * How much may go is counted elsewhere (`address-limit.ts`); what does not fit in spite of all is not sent there.
+ *
+ * @module
+ */
+
+import { Code, isSuccessCode } from '../coap/code.ts';
+import { encodedLength } from '../coap/message-codec.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { AddressLimit } from './address-limit.ts';
+import type { EchoValues } from './echo.ts';
+import type { Content, PeerKey } from './exchange.ts';
+import { type BodyKeeper, etagLength } from './response-bodies.ts';
+
+/** Makes the message of a response with blocks of size exponent `szx` at most; `bodies` keeps the rest. */
+export type ResponseMaker = (szx: number, bodies: BodyKeeper) => Content;
+
+/** A response as it may go to a peer. */
+export interface LimitedResponse {
+  /**
+   * `whole`: as it would go to anybody; `cut`: less of it; `refused`: 4.01 instead, which is to be piggybacked or
+   * Non-confirmable (RFC 9175 §2.4); `too-large`: the least there is of it, and that does not fit.
+   */
+  readonly kind: 'whole' | 'cut' | 'refused' | 'too-large';
+  readonly content: Content;
+}
+
+/** What a response is for. */
+export interface ResponsePlace {
+  readonly peer: PeerKey;
+  readonly token: Uint8Array;
+  /** The largest size exponent we send to this peer. */
+  readonly szx: number;
+  /** Whether the request may be asked for once more: it is safe, or nothing was done about it. */
+  readonly mayRefuse: boolean;
+}
+
+/** Fits responses to what may go to a peer. */
+export class ResponseLimit {
+  readonly #limit: AddressLimit;
+  readonly #echo: EchoValues | undefined;
+  readonly #bodies: BodyKeeper;
+
+  constructor(limit: AddressLimit, echo: EchoValues | undefined, bodies: BodyKeeper) {
+    this.#limit = limit;
+    this.#echo = echo;
+    this.#bodies = bodies;
+  }
+
+  /** The response that `make` makes, or what may go of it now. */
+  fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
+    const { peer, token, szx, mayRefuse } = place;
+    const allowance = this.#limit.allowance(peer, now);
+    const fits = ({ options, payload }: Content): boolean =>
+      encodedLength({ token, options, payload }) <= allowance;
+    if (allowance === Infinity) {
+      const content = make(szx, this.#bodies);
+      const echo = this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
+      return { kind: 'whole', content: this.#with(fits, content, OptionNumber.Echo, echo) };
+    }
+    const full = make(szx, weighing);
+    if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
+    // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.
+    if (!isSuccessCode(full.code)) return { kind: 'cut', content: withoutPayload(full) };
+    for (let smaller = szx; smaller >= 0; smaller--) {
+      if (!fits(withoutSize(make(smaller, weighing)))) continue;
+      const made = make(smaller, this.#bodies);
+      const size2 = made.options.first(OptionNumber.Size2);
+      const block = this.#with(fits, withoutSize(made), OptionNumber.Echo, this.#issue(peer, now));
+      return { kind: 'cut', content: this.#with(fits, block, OptionNumber.Size2, size2) };
+    }
+    const echo = this.#issue(peer, now);
+    if (!mayRefuse || echo === undefined) {
+      return { kind: 'too-large', content: withoutSize(make(0, this.#bodies)) };
+    }
+    return { kind: 'refused', content: unauthorized(echo) };
+  }
+
+  #issue(peer: PeerKey, now: Instant): Uint8Array | undefined {
+    return this.#echo?.issue(peer, now);
+  }
+
+  /** The message with one more option, where that fits. */
+  #with(
+    fits: (content: Content) => boolean,
+    content: Content,
+    number: number,
+    value: Uint8Array | undefined,
+  ): Content {
+    if (value === undefined || content.options.has(number)) return content;
+    const options = OptionSet.from(content.options.entries()).set(number, value);
+    const larger = { ...content, options };
+    return fits(larger) ? larger : content;
+  }
+}
+
+/** 4.01, with an Echo where there is one: the same request is welcome with it (RFC 9175 §2.3). */
+export function unauthorized(echo: Uint8Array | undefined): Content {
+  const options = new OptionSet();
+  if (echo !== undefined) options.set(OptionNumber.Echo, echo);
+  return { code: Code.Unauthorized, options, payload: noBytes };
+}
+
+/** For messages that are made to be weighed, and not sent: an ETag is as heavy as the right one. */
+const weighing: BodyKeeper = {
+  keep: (_name, _peer, response) => {
+    if (!isSuccessCode(response.code) || response.options.has(OptionNumber.ETag)) return response;
+    const options = OptionSet.from(response.options.entries());
+    return { ...response, options: options.set(OptionNumber.ETag, new Uint8Array(etagLength)) };
+  },
+};
+
+function withoutPayload({ code, options }: Content): Content {
+  const kept = OptionSet.from(options.entries());
+  for (const number of bodyOptions) kept.delete(number);
+  return { code, options: kept, payload: noBytes };
+}
+
+const bodyOptions: readonly number[] = [OptionNumber.ContentFormat, OptionNumber.Block2, OptionNumber.Size2];
+
+/** Without the size of the whole, which is only of interest (RFC 7959 §4). */
+function withoutSize(content: Content): Content {
+  if (!content.options.has(OptionNumber.Size2)) return content;
+  return { ...content, options: OptionSet.from(content.options.entries()).delete(OptionNumber.Size2) };
+}

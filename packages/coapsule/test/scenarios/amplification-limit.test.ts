@@ -1,0 +1,353 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Code } from '../../src/core/coap/code.ts';
+import { OptionNumber } from '../../src/core/coap/option-registry.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import {
+  defaultTransmissionParameters,
+  exchangeLifetimeMs,
+} from '../../src/core/coap/transmission-parameters.ts';
+import { equalBytes, noBytes, toHex } from '../../src/core/foundation/bytes.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
+import { decodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { Pair } from '../../src/testing/pair.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+import { body, request, SpoofedSource, text } from './spoofed-source.ts';
+
+const exchangeLifetime = exchangeLifetimeMs(defaultTransmissionParameters);
+const long = process.env['COAPSULE_LONG'] === '1';
+const links = text(
+  Array.from({ length: 12 }, (_, i) => `</sensors/${i}>;rt="temperature";if="core.s";obs`).join(','),
+);
+const linkFormat = new OptionSet().set(OptionNumber.ContentFormat, 40);
+const large = body(8192);
+
+/** A server as a user may have one. */
+function usualServer(): SpoofedSource {
+  return new SpoofedSource(({ options }) => {
+    const path = options.texts(OptionNumber.UriPath).join('/');
+    if (path === '.well-known/core') return { payload: links, options: linkFormat };
+    if (path === 'large')
+      return { payload: large, options: new OptionSet().set(OptionNumber.ContentFormat, 0) };
+    if (path === 'obs') return { payload: text('tick'), observe: true };
+    if (path === 'observed-large') return { payload: large, observe: true };
+    if (path === 'slow') return undefined;
+    return { code: Code.NotFound, payload: text(`there is no resource at /${path} on this server, sorry`) };
+  });
+}
+
+function assertLimited(spoofed: SpoofedSource): void {
+  assert.ok(spoofed.bytesIn > 0);
+  assert.ok(spoofed.ratio <= 3, `${spoofed.bytesOut} bytes out for ${spoofed.bytesIn} in`);
+}
+
+for (const path of ['/.well-known/core', '/large', '/nothing/here']) {
+  test(`C2: GET ${path} with a spoofed source draws at most three times its bytes over EXCHANGE_LIFETIME`, () => {
+    for (const tokenLength of [0, 1, 2, 4, 8]) {
+      const spoofed = usualServer();
+      spoofed.send(request(path, { token: new Uint8Array(tokenLength).fill(0x5a) }));
+      spoofed.pass(exchangeLifetime);
+      assertLimited(spoofed);
+      assert.ok(spoofed.received.length > 0, 'something is answered');
+    }
+  });
+}
+
+test('C2: so do its copies, and the same again with other Message IDs and tokens, for as long as it pleases', () => {
+  const spoofed = usualServer();
+  for (let i = 0; i < 200; i++) {
+    const datagram = request('/large', { messageId: i, token: Uint8Array.of(i) });
+    for (let copy = 0; copy < 3; copy++) spoofed.send(datagram);
+    assertLimited(spoofed);
+    spoofed.pass(1_000);
+  }
+  spoofed.pass(exchangeLifetime);
+  assertLimited(spoofed);
+});
+
+test('C2: a separate response, and its four retransmissions, count as well', () => {
+  const spoofed = usualServer();
+  spoofed.send(request('/slow', { token: Uint8Array.of(1, 2, 3, 4) }));
+  spoofed.pass(1_000);
+  assert.deepEqual(
+    spoofed.received.map(({ type, code }) => [type, code]),
+    [['ACK', Code.Empty]],
+  );
+  spoofed.respond(spoofed.asked[0]?.exchange as number, { payload: large });
+  spoofed.pass(exchangeLifetime);
+  assertLimited(spoofed);
+  assert.ok(spoofed.received.some(({ type, code }) => type === 'CON' && code === Code.Content));
+  assert.ok(spoofed.server.counters.overAmplificationLimit >= 1, 'retransmissions were left out');
+});
+
+test('C2: a registered observer that is not there gets no more notifications than its bytes are good for', () => {
+  for (const path of ['/obs', '/observed-large']) {
+    const spoofed = usualServer();
+    const options = new OptionSet().set(OptionNumber.Observe, 0);
+    spoofed.send(request(path, { options, token: Uint8Array.of(1, 2, 3, 4) }));
+    for (let i = 0; i < 250; i++) {
+      spoofed.notify(path);
+      spoofed.pass(1_000);
+      assertLimited(spoofed);
+    }
+    assert.equal(spoofed.server.activeObservations().length, 0, 'nobody was there: it is off the list');
+  }
+});
+
+test('C2: Resets, pings, errors and 2.31 count as well, whatever is sent, in whatever order', () => {
+  const random = new SeededRandom(5);
+  const rounds = long ? 20_000 : 2_000;
+  const spoofed = usualServer();
+  const paths = ['/.well-known/core', '/large', '/obs', '/observed-large', '/slow', '/x', ''];
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random.fraction() * list.length)] as T;
+  for (let round = 0; round < rounds; round++) {
+    const messageId = Math.floor(random.fraction() * 65_536);
+    const token = random.fill(new Uint8Array(Math.floor(random.fraction() * 9)));
+    const type = pick(['CON', 'NON'] as const);
+    const options = new OptionSet();
+    switch (Math.floor(random.fraction() * 7)) {
+      case 0:
+        spoofed.send(Uint8Array.of(0x40, 0, messageId >> 8, messageId & 255)); // a ping
+        break;
+      case 1:
+        spoofed.send(random.fill(new Uint8Array(4 + Math.floor(random.fraction() * 20))));
+        break;
+      case 2: // the first of many blocks
+        options.set(OptionNumber.Block1, Uint8Array.of(0x08));
+        spoofed.send(request('/x', { type, messageId, token, options, code: Code.Put, payload: body(16) }));
+        break;
+      case 3: // a later block of a response
+        options.set(OptionNumber.Block2, Uint8Array.of(0x16));
+        spoofed.send(request('/large', { type, messageId, token, options }));
+        break;
+      case 4:
+        spoofed.notify(pick(paths));
+        break;
+      case 5:
+        options.set(OptionNumber.Observe, 0);
+        spoofed.send(request(pick(paths), { type, messageId, token, options }));
+        break;
+      default:
+        spoofed.send(request(pick(paths), { type, messageId, token }));
+    }
+    if (spoofed.bytesIn > 0) assertLimited(spoofed);
+    spoofed.pass(random.fraction() * 3_000);
+  }
+  spoofed.pass(exchangeLifetime);
+  assertLimited(spoofed);
+});
+
+test('guessed acknowledgements prove nothing: after eight wrong ones the right one does not either', () => {
+  const spoofed = usualServer();
+  const options = new OptionSet().set(OptionNumber.Observe, 0);
+  spoofed.send(request('/obs', { options, token: Uint8Array.of(1, 2, 3, 4) }));
+  const ping = spoofed.received.find(({ type, code }) => type === 'CON' && code === Code.Empty);
+  assert.ok(ping, 'the observer is asked whether it is there');
+  for (let i = 1; i <= 8; i++) {
+    const guess = (ping.messageId + 1000 * i) % 65_536;
+    spoofed.send(Uint8Array.of(0x60, 0, guess >> 8, guess & 255));
+  }
+  spoofed.send(Uint8Array.of(0x70, 0, ping.messageId >> 8, ping.messageId & 255));
+  for (let i = 0; i < 40; i++) {
+    spoofed.send(request('/large', { messageId: 100 + i }));
+    assertLimited(spoofed);
+  }
+});
+
+test('the Message ID of a separate response, whose acknowledgement proves an address, does not follow from others', () => {
+  const spoofed = usualServer();
+  const ids: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    spoofed.send(request('/slow', { messageId: i, token: Uint8Array.of(1, 2, 3, i) }));
+    spoofed.pass(1_000);
+    spoofed.respond(spoofed.asked.at(-1)?.exchange as number, { payload: text('late') });
+    const response = spoofed.received.at(-1);
+    if (response?.type === 'CON' && response.code === Code.Content) ids.push(response.messageId);
+    spoofed.pass(100_000);
+  }
+  assert.ok(ids.length >= 5, `${ids}`);
+  assert.ok(
+    ids.every((id, i) => i === 0 || Math.abs(id - (ids[i - 1] as number)) > 1),
+    `${ids}`,
+  );
+});
+
+test('one that is there gets everything as soon as it has acknowledged a separate response', () => {
+  const there = usualServer();
+  there.isThere = true;
+  there.send(request('/slow', { token: Uint8Array.of(1, 2, 3, 4) }));
+  there.pass(1_000);
+  there.respond(there.asked[0]?.exchange as number, { payload: text('late') });
+  there.pass(100);
+  there.send(request('/large', { messageId: 2, token: Uint8Array.of(9) }));
+  const last = there.received.at(-1);
+  assert.equal(last?.code, Code.Content);
+  assert.equal(last.payload.length, 1024);
+});
+
+test('a proof holds for ten minutes, and requests, which anybody could send, do not make it longer', () => {
+  const there = usualServer();
+  there.isThere = true;
+  const options = new OptionSet().set(OptionNumber.Observe, 0);
+  there.send(request('/obs', { options, token: Uint8Array.of(1, 2, 3, 4) }));
+  there.pass(100);
+  there.isThere = false;
+  let messageId = 10;
+  const blockLength = (): number | undefined => {
+    there.send(request('/large', { messageId: messageId++, token: Uint8Array.of(messageId) }));
+    return there.received.at(-1)?.payload.length;
+  };
+  for (let minute = 0; minute < 9; minute++) {
+    assert.equal(blockLength(), 1024, `after ${minute} minutes`);
+    there.pass(60_000);
+  }
+  there.pass(60_000);
+  assert.ok((blockLength() ?? 0) < 1024, 'after ten minutes');
+});
+
+test('an observer that hears nothing for hours still gets the next notification, and proves itself by it', () => {
+  let state = 'closed';
+  const door = new SpoofedSource(({ options }) =>
+    options.text(OptionNumber.UriPath) === 'door'
+      ? { payload: text(state), observe: true }
+      : { payload: large },
+  );
+  door.isThere = true;
+  const options = new OptionSet().set(OptionNumber.Observe, 0);
+  door.send(request('/door', { options, token: Uint8Array.of(1, 2, 3, 4) }));
+  door.pass(3 * 3_600_000);
+  state = 'open';
+  door.notify('/door');
+  assert.equal(decodeUtf8(door.received.at(-1)?.payload ?? noBytes), 'open');
+  door.send(request('/large', { messageId: 2 }));
+  assert.equal(door.received.at(-1)?.payload.length, 1024);
+});
+
+test('an observer of a large resource gets each of its states', () => {
+  let state = body(3_000);
+  const pair = new Pair({ handler: () => ({ code: Code.Content, payload: state, observe: true }) });
+  const observed = pair.request('/large', { observe: true });
+  pair.run(5_000);
+  for (let round = 1; round <= 5; round++) {
+    state = state.map((byte) => byte + 1);
+    pair.notify('/large');
+    pair.run(30_000);
+    assert.ok(equalBytes(observed.responses.at(-1)?.payload ?? noBytes, state), `round ${round}`);
+  }
+});
+
+test('a client that knows no Echo and answers no ping fetches a large resource in blocks that fit', () => {
+  const spoofed = usualServer();
+  const parts: number[] = [];
+  let more = true;
+  for (let num = 0; more; num++) {
+    const options = new OptionSet();
+    if (num > 0) options.set(OptionNumber.Block2, (num << 4) % 2 ** 24);
+    spoofed.send(request('/large', { messageId: num, token: Uint8Array.of(7, 7), options }));
+    const answers = spoofed.received.filter(
+      ({ messageId, code }) => messageId === num && code !== Code.Empty,
+    );
+    const answer = answers.at(-1);
+    assert.equal(answer?.code, Code.Content);
+    parts.push(...answer.payload);
+    more = ((answer.options.uint(OptionNumber.Block2) ?? 0) & 8) !== 0;
+    assertLimited(spoofed);
+  }
+  assert.equal(toHex(Uint8Array.from(parts)), toHex(large));
+});
+
+test('our client fetches 64 KiB from a server that does not know it with three more round trips than otherwise', () => {
+  const payload = body(65_536);
+  const datagrams = (limited: boolean): number => {
+    const pair = new Pair({
+      handler: () => ({ code: Code.Content, payload }),
+      server: { dangerouslyUnlimitedAmplification: !limited },
+    });
+    const get = pair.request('/large');
+    assert.ok(pair.runUntil(() => get.final));
+    assert.ok(equalBytes(get.responses[0]?.payload ?? noBytes, payload));
+    return pair.network.sent.length;
+  };
+  const without = datagrams(false);
+  assert.equal(without, 128);
+  // Three requests with their answers, a ping and its Reset.
+  assert.ok(datagrams(true) <= without + 8, `${datagrams(true)}`);
+});
+
+test('an executed request is never answered 4.01: its copies bring the bytes for the answer', () => {
+  let executed = 0;
+  const location = new OptionSet();
+  for (const segment of ['a'.repeat(60), 'b'.repeat(40)]) location.add(OptionNumber.LocationPath, segment);
+  const spoofed = new SpoofedSource(() => {
+    executed++;
+    return { code: Code.Created, options: location };
+  });
+  const post = request('/jobs', { code: Code.Post, token: Uint8Array.of(1), payload: text('x') });
+  for (let copy = 0; copy < 5; copy++) {
+    spoofed.send(post);
+    assertLimited(spoofed);
+    spoofed.pass(2_000);
+  }
+  assert.equal(executed, 1);
+  const answers = spoofed.received.filter(({ code }) => code !== Code.Empty);
+  assert.ok(answers.length >= 1);
+  assert.ok(answers.every(({ code }) => code === Code.Created));
+});
+
+test('a flood of spoofed addresses takes no proved peer its proof', () => {
+  const count = long ? 1_000_000 : 100_000;
+  const there = new SpoofedSource(
+    ({ options }) =>
+      options.text(OptionNumber.UriPath) === 'obs'
+        ? { payload: text('tick'), observe: true }
+        : { payload: large },
+    { maxPlainPeers: 1_000 },
+  );
+  there.isThere = true;
+  const options = new OptionSet().set(OptionNumber.Observe, 0);
+  there.send(request('/obs', { options, token: Uint8Array.of(1, 2, 3, 4) }));
+  there.isThere = false;
+  const ping = Uint8Array.of(0x40, 0, 0, 1);
+  for (let i = 0; i < count; i++) {
+    there.send(ping, ipAddress(`10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`, 1 + (i >> 24)));
+  }
+  there.send(request('/large', { messageId: 2, token: Uint8Array.of(9) }));
+  assert.equal(there.received.at(-1)?.payload.length, 1024);
+});
+
+test('an address that was forgotten gets what its present datagram is good for', () => {
+  const spoofed = new SpoofedSource(() => ({ payload: large }), { maxPlainPeers: 10 });
+  for (let i = 0; i < 50; i++) spoofed.send(request('/large', { type: 'NON', messageId: i }));
+  for (let i = 0; i < 20; i++) spoofed.send(Uint8Array.of(0x40, 0, 0, 1), ipAddress('10.0.0.1', 1000 + i));
+  const before = spoofed.bytesOut;
+  const datagram = request('/large', { type: 'NON', messageId: 99 });
+  spoofed.send(datagram);
+  assert.ok(spoofed.bytesOut - before <= 3 * datagram.length);
+  assert.ok(spoofed.bytesOut > before);
+});
+
+test('nobody saves up: after a megabyte in the name of a victim, an answer is still at most 4 KiB', () => {
+  const spoofed = usualServer();
+  const junk = new Uint8Array(1_000).fill(0x40);
+  for (let i = 0; i < 1_000; i++) spoofed.send(junk);
+  const before = spoofed.bytesOut;
+  for (let i = 0; i < 200; i++) spoofed.send(request('/large', { type: 'NON', messageId: i }));
+  assert.ok(spoofed.bytesOut - before <= 4_096 + 3 * 200 * request('/large').length);
+});
+
+test('the limit can be switched off by an option that says it is dangerous', () => {
+  const open = new SpoofedSource(() => ({ payload: large }), { dangerouslyUnlimitedAmplification: true });
+  open.send(request('/large'));
+  assert.equal(open.received[0]?.payload.length, 1024);
+});
+
+test('an endpoint without cryptography keeps the limit, and asks for no Echo', () => {
+  const bare = new SpoofedSource(() => ({ payload: large }), {}, false);
+  for (const path of ['/a', '/large', '/.well-known/core']) {
+    bare.send(request(path, { token: Uint8Array.of(1, 2) }));
+    assertLimited(bare);
+  }
+  bare.pass(exchangeLifetime);
+  assertLimited(bare);
+  assert.ok(bare.received.every(({ options }) => !options.has(OptionNumber.Echo)));
+});
