@@ -10,16 +10,17 @@ await using client = new Client({
   psk: { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') },
 });
 
-/** Non-confirmable: one datagram, no retransmission, no waiting. */
+/** A reading goes Non-confirmable: one datagram, no retransmission, no waiting. */
 async function sendTemperature(celsius: number): Promise<void> {
-  await client.send('PUT', `${base}/sensors/temp`, { payload: String(celsius) });
+  const { warnings } = await client.send('telemetry', `${base}/sensors/temp`, { payload: String(celsius) });
+  for (const warning of warnings) console.error(warning);
 }
 
-/** Confirmable: true only when the door says that it did it. */
+/** A command goes Confirmable: true only when the door says that it did it. */
 async function unlockDoor(): Promise<boolean> {
   try {
-    const response = await client.put(`${base}/lock`, { payload: 'unlock' });
-    return response.ok;
+    const { response } = await client.send('command', `${base}/lock`, { payload: 'unlock' });
+    return response?.ok === true;
   } catch (error) {
     if (!(error instanceof CoapsuleError)) throw error;
     console.error(`Command failed, alert user: ${error.message}`);
@@ -27,10 +28,12 @@ async function unlockDoor(): Promise<boolean> {
   }
 }
 
-/** Confirmable, and the device may refuse the value. */
+/** So does a setting, and the device may refuse the value. */
 async function setReportingInterval(seconds: number): Promise<string> {
-  const response = await client.put(`${base}/config/interval`, { payload: String(seconds) });
-  return response.codeText;
+  const { response } = await client.send('configuration', `${base}/config/interval`, {
+    payload: String(seconds),
+  });
+  return response?.codeText ?? 'no answer';
 }
 
 await sendTemperature(22.5);

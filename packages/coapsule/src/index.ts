@@ -65,6 +65,7 @@ export { Observation } from './api/observation.ts';
 export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
+export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
 export { recordOverhead } from './api/record-overhead.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
@@ -86,6 +87,14 @@ export { VirtualHost } from './api/virtual-host.ts';
 export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
 export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
 export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';
+export {
+  chooseMessageType,
+  type DeliveryPriority,
+  type MessagePurpose,
+  messagePurposes,
+  type TypeAdvice,
+  type TypeQuestion,
+} from './core/coap/message-purpose.ts';
 export { allCoapNodes, isMulticastAddress, type LeisureEstimate, leisureMs } from './core/coap/multicast.ts';
 export { OptionNumber } from './core/coap/option-registry.ts';
 export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';

@@ -5,11 +5,13 @@
  */
 
 import { Code } from '../core/coap/code.ts';
+import type { MessagePurpose } from '../core/coap/message-purpose.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { PresentedCredential } from '../core/dtls/credentials.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
+import type { AdviceRule } from '../core/endpoint/trace-event.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import { peerText } from '../core/foundation/peer-text.ts';
@@ -37,6 +39,7 @@ import {
   type PeerSecurity,
 } from './peer-info.ts';
 import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
+import { adviceTexts, type SendOptions, type SendPlan, TrafficHabits } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
 import { Response } from './response.ts';
@@ -64,6 +67,7 @@ export class ClientEndpoint {
   readonly #options: ClientOptions;
   readonly #driver: Driver;
   readonly #pending = new Map<RequestId, PendingRequest>();
+  readonly #habits = new TrafficHabits();
   /** By what the server is judged; undefined on plain `coap`. */
   readonly #policy: VerificationPolicy | undefined;
   #security: PeerSecurity = noSecurity;
@@ -138,11 +142,29 @@ export class ClientEndpoint {
     return this.#driver.run((endpoint) => endpoint.activeObservations());
   }
 
-  /** Sends a request; returns how to give it up. */
-  request(content: OutgoingRequest, observer: RequestObserver): () => void {
+  /** Decides how a message with a purpose goes (`purposeful-sending.ts`). */
+  plan(purpose: MessagePurpose, options: SendOptions): SendPlan {
+    const plan = this.#habits.plan(purpose, options, this.traffic().lossRate);
+    for (const rule of plan.advice) this.#advise(rule);
+    return plan;
+  }
+
+  /**
+   * Sends a request; returns how to give it up.
+   *
+   * @param isPlanned Whether its type was chosen by its purpose.
+   */
+  request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
+    const rule = isPlanned ? undefined : this.#habits.look(content);
+    if (rule !== undefined) this.#advise(rule);
     return this.#start(observer, (endpoint, now) =>
       endpoint.request(this.server.address, content, now, this.server.serverName),
     );
+  }
+
+  #advise(rule: AdviceRule): void {
+    const { address } = this.server;
+    this.#options.trace?.({ kind: 'advice', address, rule, detail: adviceTexts[rule] });
   }
 
   /** Sends a ping (RFC 7252 §4.3); the observer gets a response without meaning when it is answered. */

@@ -9,6 +9,7 @@
 
 import type { Method } from '../core/coap/code.ts';
 import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
+import { type MessagePurpose, messagePurposes } from '../core/coap/message-purpose.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { CoapUri } from '../core/coap/uri.ts';
@@ -35,6 +36,14 @@ import { type DiscoveredDevice, expectNoGroup, type MulticastOptions } from './m
 import type { MulticastResponses } from './multicast-responses.ts';
 import { Observation } from './observation.ts';
 import { linkListUri, outgoingRequest, requestContent } from './outgoing-request.ts';
+import {
+  methodFor,
+  queueFor,
+  type SendOptions,
+  type SendPlan,
+  type SendResult,
+  sendOptionNames,
+} from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { abortedError, timeoutError } from './request-error.ts';
 import { type RequestRoute, requestRoute } from './request-route.ts';
@@ -150,11 +159,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Sends a message by what it is for: a reading (`telemetry`), an `alert`, a `command`, a `configuration`, `firmware`,
+   * or a `status` query. The purpose, the loss that is acceptable and the loss measured with this server choose
+   * Confirmable or Non-confirmable; the result says which, and why. While several messages wait for the same server,
+   * alerts go first, then commands; of the readings of one resource the latest. Resolves with the response, or for a
+   * Non-confirmable reading as soon as it is on its way.
+   *
+   * @throws as `request`.
+   */
+  send(purpose: MessagePurpose, uri: string, options?: SendOptions): Promise<SendResult>;
+  /**
    * Sends a request Non-confirmable and resolves when it is on its way: for readings of which the next one makes
    * up for a lost one (RFC 7252 §4.3). Whether it arrived is not known, and a response is ignored. On `coaps` it
    * waits for the handshake.
    */
-  async send(method: Method, uri: string, options: RequestOptions = {}): Promise<void> {
+  send(method: Method, uri: string, options?: RequestOptions): Promise<void>;
+  send(what: MessagePurpose | Method, uri: string, options: SendOptions = {}): Promise<unknown> {
+    return isPurpose(what) ? this.#sendFor(what, uri, options) : this.#sendUnanswered(what, uri, options);
+  }
+
+  async #sendUnanswered(method: Method, uri: string, options: RequestOptions): Promise<void> {
+    if (/^[a-z]/.test(method)) {
+      throw new ApiMisuseError(
+        `purpose is '${method}'; expected one of ${messagePurposes.join(', ')}, or a method such as PUT`,
+      );
+    }
     const cached = this.#findCached(method, uri, options);
     if (cached !== undefined) this.#cache?.failed(cached);
     await this.#exchange(uri, options, (endpoint, route, observer) => {
@@ -165,6 +194,42 @@ export class Client implements AsyncDisposable {
       });
       return endpoint.request({ ...request, expectResponse: false }, observer);
     });
+  }
+
+  async #sendFor(purpose: MessagePurpose, uri: string, options: SendOptions): Promise<SendResult> {
+    expectKnownOptions(`send ${purpose}`, options, sendOptionNames);
+    const method = options.method ?? methodFor(purpose);
+    const cached = this.#findCached(method, uri, options);
+    if (cached !== undefined) this.#cache?.failed(cached);
+    let plan: SendPlan | undefined;
+    let outcome: SendResult['outcome'] = 'answered';
+    let response: Response | undefined;
+    try {
+      response = await this.#exchange(uri, options, (endpoint, route, observer) => {
+        plan ??= endpoint.plan(purpose, options);
+        const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), {
+          ...options,
+          confirmable: plan.type === 'CON',
+        });
+        if (purpose === 'telemetry' && plan.type === 'NON') outcome = 'sent';
+        const expectResponse = outcome === 'answered';
+        const queue = queueFor(purpose, method, uri);
+        return endpoint.request({ ...request, ...queue, expectResponse }, observer, true);
+      });
+    } catch (error) {
+      if (!(error instanceof CoapsuleError) || error.code !== 'ERR_SUPERSEDED') throw error;
+      outcome = 'superseded';
+    }
+    const { type, reason, warnings, networkLoss } = plan as unknown as SendPlan;
+    return {
+      purpose,
+      type,
+      reason,
+      warnings,
+      networkLoss,
+      outcome,
+      response: outcome === 'answered' ? response : undefined,
+    };
   }
 
   /**
@@ -492,4 +557,8 @@ export class Client implements AsyncDisposable {
     this.#endpoints.set(key, opening);
     return opening;
   }
+}
+
+function isPurpose(what: string): what is MessagePurpose {
+  return (messagePurposes as readonly string[]).includes(what);
 }

@@ -44,7 +44,18 @@ export type TraceEvent =
       readonly address: PeerAddress;
       readonly reason: string;
     }
+  | {
+      /** Something this endpoint sends looks like a mistake; it was sent all the same. */
+      readonly kind: 'advice';
+      readonly address: PeerAddress;
+      readonly rule: AdviceRule;
+      /** One sentence. */
+      readonly detail: string;
+    }
   | DtlsTraceEvent;
+
+/** Readings that are Confirmable all the time, and commands that are not. */
+export type AdviceRule = 'confirmable-readings' | 'non-confirmable-command';
 
 /** What the DTLS layer tells, as it is. */
 export type DtlsTraceEvent = Extract<
