@@ -22,7 +22,7 @@ try() {
 # The Python package DTLSSocket is built from its source: a compiler, autoconf, automake and pkg-config.
 missing=0
 for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-server-gnutls \
-    openssl gnutls-cli gnutls-serv tshark python3 java javac mvn cc make autoconf aclocal pkg-config; do
+    openssl gnutls-cli gnutls-serv tshark socat python3 java javac mvn cc make autoconf aclocal pkg-config; do
   command -v "$program" >/dev/null || missing=1
 done
 [ -e "$folder/python/bin/python" ] || dpkg -s python3-venv python3-dev >/dev/null 2>&1 || missing=1
@@ -30,7 +30,7 @@ if [ "$missing" = 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
   try 3 apt-get -o Acquire::Retries=3 update -qq
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
-    libcoap3-bin openssl gnutls-bin tshark \
+    libcoap3-bin openssl gnutls-bin tshark socat \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
     default-jdk-headless maven
 fi

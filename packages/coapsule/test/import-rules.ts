@@ -43,6 +43,11 @@ const dtls = 'coapsule/src/core/dtls/';
 /** The two folders of core/dtls that stay below its other files: they see cipher-suites.ts and nothing else of it. */
 const dtlsFoundations = [`${dtls}record/`, `${dtls}key-schedule/`];
 
+/** The only file that may load an optional peer dependency of the library, and which. */
+const optionalPeers: ReadonlyMap<string, string> = new Map([
+  ['coapsule/src/node/serial-device.ts', 'serialport'],
+]);
+
 function unitOf(file: string): readonly [prefix: string, rank: number] | undefined {
   return ranks.find(([prefix]) => (prefix.endsWith('/') ? file.startsWith(prefix) : file === prefix));
 }
@@ -89,6 +94,7 @@ function refusedPackage(file: string, specifier: string, allowed: AllowedPackage
       ? undefined
       : `imports ${specifier}, which no dependency exports`;
   }
+  if (!isNode && optionalPeers.get(file) === specifier) return undefined;
   if (!isNode) return `imports ${specifier}: the library has no dependencies`;
   if (file.startsWith('coapsule/src/crypto/')) return undefined;
   if (!file.startsWith('coapsule/src/node/')) return `imports ${specifier}: only node/ and crypto/ know Node`;
