@@ -132,6 +132,11 @@ export class ClientEndpoint {
     this.#policy = policy;
   }
 
+  /** Whether no request and no observation is under way. */
+  get isUnused(): boolean {
+    return this.#pending.size === 0;
+  }
+
   /** Whether nothing is under way, and there is no association. */
   get isIdle(): boolean {
     return this.#pending.size === 0 && this.#association === undefined;

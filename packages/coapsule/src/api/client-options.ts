@@ -58,6 +58,11 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
    * a server's response is good for a minute, which many servers do not mean.
    */
   readonly cache?: boolean | CacheOptions;
+  /**
+   * Servers that it keeps a socket for; by default as many as it asked. When there would be more, the one that was not
+   * asked for longest goes, with its association; when all have requests under way, the next one fails with `ERR_BUSY`.
+   */
+  readonly maxServers?: number;
   /** Finds the addresses of a host name, IP literals, best first; by default the resolver of the system. */
   readonly lookUp?: (host: string) => Promise<readonly string[]>;
   /** Keeps the associations with servers, so that a later process goes on with them even after a crash. */
@@ -79,6 +84,7 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   serverName: true,
   proxy: true,
   cache: true,
+  maxServers: true,
   lookUp: true,
   keepAssociation: true,
 };

@@ -101,6 +101,8 @@ export class Client implements AsyncDisposable {
     // What cannot be is told now, not at the first request.
     checkDtlsConfig(endpointConfig(coreConfig(options, 'dtls', 'client')).dtls);
     if (proxy !== undefined) requestRoute('coap://localhost', proxy);
+    const { maxServers = Infinity } = options;
+    if (!(maxServers >= 1)) throw new ApiMisuseError(`maxServers is ${maxServers}; expected 1 or more`);
   }
 
   get(uri: string, options?: RequestOptions): Promise<Response> {
@@ -151,7 +153,10 @@ export class Client implements AsyncDisposable {
         for (const etag of etags) set.add(OptionNumber.ETag, etag);
         return endpoint.request({ ...request, options: set }, observer);
       });
-      return cached === undefined ? response : (this.#cache?.take(cached, response) ?? response);
+      if (cached === undefined || this.#cache === undefined) return response;
+      if (!response.silent) return this.#cache.take(cached, response);
+      this.#cache.failed(cached);
+      return response;
     } catch (error) {
       if (cached !== undefined) this.#cache?.failed(cached);
       throw error;
@@ -238,7 +243,7 @@ export class Client implements AsyncDisposable {
    */
   async traffic(uri: string): Promise<PeerTraffic | undefined> {
     const { uri: server, secure } = requestRoute(uri, this.#options.proxy).hop;
-    const [host] = await resolveHost(server);
+    const [host] = await resolveHost(server, this.#options.lookUp);
     const endpoint = await this.#endpoints.get(this.#remote(server, secure, host as string).key);
     return endpoint?.traffic();
   }
@@ -381,7 +386,7 @@ export class Client implements AsyncDisposable {
     options: ExportAssociationOptions = {},
   ): Promise<Uint8Array | undefined> {
     const { uri: server, secure } = parseServerUri(uri);
-    const [host] = await resolveHost(server);
+    const [host] = await resolveHost(server, this.#options.lookUp);
     if (!secure || host === undefined) return undefined;
     const endpoint = await this.#endpoints.get(this.#remote(server, secure, host).key);
     return endpoint?.exportAssociation(options);
@@ -400,7 +405,7 @@ export class Client implements AsyncDisposable {
   ): Promise<void> {
     const { uri: server, secure } = parseServerUri(uri);
     if (!secure) throw new ApiMisuseError(`'${uri}' is not secured; an association needs coaps`);
-    const [host] = await resolveHost(server);
+    const [host] = await resolveHost(server, this.#options.lookUp);
     const endpoint = await this.#endpoint(server, secure, host as string);
     try {
       endpoint.importAssociation(state, options);
@@ -526,6 +531,26 @@ export class Client implements AsyncDisposable {
     await endpoint.close();
   }
 
+  /** Ends what was not used for longest until one more server can be had; rejects when all are in use. */
+  async #makeRoom(maxServers: number): Promise<void> {
+    for (const [key, opening] of [...this.#endpoints]) {
+      if (this.#endpoints.size < maxServers) return;
+      const endpoint = await opening.catch(() => undefined);
+      // Requests that waited for the socket have it after this.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (endpoint?.isUnused !== true || this.#endpoints.get(key) !== opening) continue;
+      this.#endpoints.delete(key);
+      await endpoint.close();
+    }
+    if (this.#endpoints.size >= maxServers && !this.#closed) {
+      throw new CoapsuleError(
+        'ERR_BUSY',
+        `requests to ${maxServers} servers are under way`,
+        'wait for some of them to end, or give a larger maxServers',
+      );
+    }
+  }
+
   #remote(uri: CoapUri, secure: boolean, host: string): { key: string; server: RemoteServer } {
     const address = ipAddress(host, uri.port);
     const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
@@ -535,13 +560,19 @@ export class Client implements AsyncDisposable {
     return { key, server: { secure, address, host: uri.host, serverName } };
   }
 
-  #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
-    if (this.#closed) {
-      return Promise.reject(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
-    }
+  async #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
     const { key, server } = this.#remote(uri, secure, host);
+    const { maxServers = Infinity } = this.#options;
+    // Others may have come while room was made.
+    while (!this.#endpoints.has(key) && this.#endpoints.size >= maxServers) await this.#makeRoom(maxServers);
+    if (this.#closed) throw new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
     const known = this.#endpoints.get(key);
-    if (known) return known;
+    if (known) {
+      // Behind all others again: the Map's order is the order of last use.
+      this.#endpoints.delete(key);
+      this.#endpoints.set(key, known);
+      return known;
+    }
     const opening = ClientEndpoint.open(server, this.#options, this.#security).catch(
       (cause: NodeJS.ErrnoException) => {
         if (cause instanceof ApiMisuseError) throw cause;

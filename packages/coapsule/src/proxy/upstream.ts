@@ -17,7 +17,8 @@ export class Upstream {
 
   constructor(identity: string, options: ClientOptions) {
     this.identity = identity;
-    this.#options = options;
+    // Clients of the proxy choose the servers: sockets must not run out.
+    this.#options = { maxServers: 256, ...options };
   }
 
   /** The client for it; after `close` one that is closed. */

@@ -88,6 +88,8 @@ test('what the client changes is read again, also when it does not wait for the 
   assert.equal(await requests(() => client.get(uri)), 1);
   await client.send('PUT', uri, { payload: 'y' });
   assert.equal((await client.get(uri)).fromCache, false);
+  await client.put(uri, { payload: 'z', noResponse: 'all', timeoutMs: 100 });
+  assert.equal((await client.get(uri)).fromCache, false);
 });
 
 test('a response that is not fresh is asked about by its ETag', async () => {
