@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt; Mbed TLS
-# and aiocoap into a Python environment, and Scandium's archives, under the folder .peers (or COAPSULE_PEERS).
+# and aiocoap into a Python environment, and the archives of Scandium and Californium, under the folder .peers (or COAPSULE_PEERS).
 # Does nothing for what is there. Without it the tests that need a peer skip and name it.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.."
 folder=${COAPSULE_PEERS:-$PWD/.peers}
-scandium=packages/gateway/test/interop/scandium
 
 # try N COMMAND…: network steps may fail once
 try() {
@@ -43,9 +42,15 @@ if ! "$folder/python/bin/python" -c 'import aiocoap, DTLSSocket, mbedtls' 2>/dev
     'aiocoap[all]==0.4.17' DTLSSocket==0.2.3 python-mbedtls==2.10.1
 fi
 
-if [ ! -e "$folder/scandium/lib/scandium-3.14.0.jar" ]; then
-  try 3 mvn -B -q -f "$scandium/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder/scandium/lib"
-fi
-if [ ! "$folder/scandium/classes/ScandiumPeer.class" -nt "$scandium/ScandiumPeer.java" ]; then
-  javac -cp "$folder/scandium/lib/*" -d "$folder/scandium/classes" "$scandium/ScandiumPeer.java"
-fi
+# java_peer FOLDER CLASS ARCHIVE: a peer in Java and the archives it needs
+java_peer() {
+  local source=packages/gateway/test/interop/$1
+  if [ ! -e "$folder/$1/lib/$3" ]; then
+    try 3 mvn -B -q -f "$source/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder/$1/lib"
+  fi
+  if [ ! "$folder/$1/classes/$2.class" -nt "$source/$2.java" ]; then
+    javac -cp "$folder/$1/lib/*" -d "$folder/$1/classes" "$source/$2.java"
+  fi
+}
+java_peer scandium ScandiumPeer scandium-3.14.0.jar
+java_peer californium CaliforniumPeer californium-core-3.14.0.jar

@@ -1,12 +1,21 @@
-/** The peers that are programs of these tests: Scandium in Java and Mbed TLS in Python, which tell events as JSON. */
+/** The peers that are programs of these tests: Scandium and Californium in Java, and Mbed TLS in Python, which tell events as JSON. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { peerPython, scandiumClassPath } from './peer.ts';
+import { californiumClassPath, peerPython, scandiumClassPath } from './peer.ts';
 import { type BackgroundProcess, start } from './process.ts';
 
 /** One line of such a peer. */
 export interface PeerEvent {
-  readonly event: 'ready' | 'connected' | 'data' | 'ping' | 'alert' | 'failed' | 'sent' | 'error';
+  readonly event:
+    | 'ready'
+    | 'response'
+    | 'connected'
+    | 'data'
+    | 'ping'
+    | 'alert'
+    | 'failed'
+    | 'sent'
+    | 'error';
   readonly [field: string]: string | number | boolean | null;
 }
 
@@ -33,7 +42,7 @@ export class JsonPeer {
     return this.events.filter(({ event }) => event === name)[nth - 1]!;
   }
 
-  /** Writes a command line; Scandium only. */
+  /** Writes a command line; Scandium and Californium only. */
   say(command: string): void {
     this.process.write(`${command}\n`);
   }
@@ -46,14 +55,25 @@ export async function startScandium(
   port: number,
   ...options: readonly string[]
 ): Promise<JsonPeer> {
+  return startJava(t, scandiumClassPath, 'ScandiumPeer', role, String(port), ...options);
+}
+
+/** Starts Californium over plain UDP, as `CaliforniumPeer.java` says, and waits until it is ready. */
+export function startCalifornium(t: TestContext, role: 'server' | 'client', port = 0): Promise<JsonPeer> {
+  return startJava(t, californiumClassPath, 'CaliforniumPeer', role, String(port));
+}
+
+async function startJava(
+  t: TestContext,
+  classPath: string,
+  ...command: readonly string[]
+): Promise<JsonPeer> {
   const machine = [
     '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
     '-XX:TieredStopAtLevel=1',
     '-Xshare:auto',
   ];
-  const peer = new JsonPeer(
-    start(t, 'java', [...machine, '-cp', scandiumClassPath, 'ScandiumPeer', role, String(port), ...options]),
-  );
+  const peer = new JsonPeer(start(t, 'java', [...machine, '-cp', classPath, ...command]));
   await peer.event('ready');
   return peer;
 }

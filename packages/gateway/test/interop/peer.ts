@@ -27,15 +27,17 @@ const installed = process.env['COAPSULE_PEERS'] ?? join(import.meta.dirname, '..
 export const peerPython: string = join(installed, 'python/bin/python');
 
 /** The class path of the Scandium peer. */
-export const scandiumClassPath: string = ['scandium/lib/*', 'scandium/classes']
-  .map((path) => join(installed, path))
-  .join(delimiter);
+export const scandiumClassPath: string = classPath('scandium');
+
+/** The class path of the Californium peer. */
+export const californiumClassPath: string = classPath('californium');
 
 /** A file of each peer that is no Debian package. */
 const fileOf = {
   mbedtls: peerPython,
   aiocoap: peerPython,
   scandium: join(installed, 'scandium/classes/ScandiumPeer.class'),
+  californium: join(installed, 'californium/classes/CaliforniumPeer.class'),
 } as const;
 
 /** A program of another implementation. */
@@ -66,6 +68,10 @@ export function missingPeer(
   if (lacks.length === 0) return undefined;
   const remedy = script ? 'scripts/install-peers.sh' : `apt-get install ${[...packages].join(' ')}`;
   return `needs ${lacks.join(', ')}: ${remedy}`;
+}
+
+function classPath(peer: string): string {
+  return [`${peer}/lib/*`, `${peer}/classes`].map((path) => join(installed, path)).join(delimiter);
 }
 
 function isOnPath(program: string, searchPath: string): boolean {

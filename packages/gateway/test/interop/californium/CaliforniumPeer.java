@@ -1,0 +1,197 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import org.eclipse.californium.core.CoapClient;
+import org.eclipse.californium.core.CoapHandler;
+import org.eclipse.californium.core.CoapObserveRelation;
+import org.eclipse.californium.core.CoapResource;
+import org.eclipse.californium.core.CoapResponse;
+import org.eclipse.californium.core.CoapServer;
+import org.eclipse.californium.core.coap.CoAP;
+import org.eclipse.californium.core.coap.MediaTypeRegistry;
+import org.eclipse.californium.core.config.CoapConfig;
+import org.eclipse.californium.core.network.CoapEndpoint;
+import org.eclipse.californium.core.server.resources.CoapExchange;
+import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.elements.config.UdpConfig;
+
+/**
+ * Californium over plain UDP, with its own settings, as a program of the interoperation tests.
+ *
+ * <pre>
+ * server PORT       serves /hello, /large (GET and PUT, 8 KB) and /obs (a tick a second)
+ * client 0          obeys lines of standard input:
+ *                     get URI · put URI LENGTH · observe URI COUNT
+ * </pre>
+ *
+ * Tells one JSON object a line: ready; response {code, length, sha256, text}; error {text}.
+ */
+public final class CaliforniumPeer {
+	private static byte[] body(int length) {
+		byte[] bytes = new byte[length];
+		for (int i = 0; i < length; i++) bytes[i] = (byte) ('a' + i * 31 % 26);
+		return bytes;
+	}
+
+	private static synchronized void tell(String json) {
+		System.out.println(json);
+		System.out.flush();
+	}
+
+	private static String quote(String text) {
+		StringBuilder quoted = new StringBuilder("\"");
+		for (char c : text.toCharArray()) {
+			if (c == '"' || c == '\\') quoted.append('\\').append(c);
+			else if (c < ' ') quoted.append(String.format("\\u%04x", (int) c));
+			else quoted.append(c);
+		}
+		return quoted.append('"').toString();
+	}
+
+	private static String sha256(byte[] bytes) throws Exception {
+		StringBuilder hex = new StringBuilder();
+		for (byte b : MessageDigest.getInstance("SHA-256").digest(bytes)) hex.append(String.format("%02x", b & 255));
+		return hex.toString();
+	}
+
+	private static void tell(CoapResponse response) {
+		if (response == null) {
+			tell("{\"event\": \"error\", \"text\": \"no response\"}");
+			return;
+		}
+		try {
+			byte[] payload = response.getPayload();
+			String text = payload.length > 100 ? "" : new String(payload, StandardCharsets.UTF_8);
+			tell("{\"event\": \"response\", \"code\": " + quote(response.getCode().text) + ", \"length\": " + payload.length
+					+ ", \"sha256\": " + quote(sha256(payload)) + ", \"text\": " + quote(text) + "}");
+		} catch (Exception exception) {
+			tell("{\"event\": \"error\", \"text\": " + quote(exception.toString()) + "}");
+		}
+	}
+
+	private static final class Large extends CoapResource {
+		private byte[] state = body(8192);
+
+		Large() {
+			super("large");
+		}
+
+		@Override
+		public void handleGET(CoapExchange exchange) {
+			exchange.respond(CoAP.ResponseCode.CONTENT, state, MediaTypeRegistry.TEXT_PLAIN);
+		}
+
+		@Override
+		public void handlePUT(CoapExchange exchange) {
+			state = exchange.getRequestPayload();
+			exchange.respond(CoAP.ResponseCode.CHANGED);
+		}
+	}
+
+	private static final class Hello extends CoapResource {
+		Hello() {
+			super("hello");
+		}
+
+		@Override
+		public void handleGET(CoapExchange exchange) {
+			exchange.respond("hello from californium");
+		}
+	}
+
+	private static final class Ticks extends CoapResource {
+		private int tick;
+
+		Ticks() {
+			super("obs");
+			setObservable(true);
+			Thread thread = new Thread(() -> {
+				while (true) {
+					try {
+						Thread.sleep(1000);
+					} catch (InterruptedException exception) {
+						return;
+					}
+					tick++;
+					changed();
+				}
+			});
+			thread.setDaemon(true);
+			thread.start();
+		}
+
+		@Override
+		public void handleGET(CoapExchange exchange) {
+			exchange.respond("tick " + tick);
+		}
+	}
+
+	private static void serve(Configuration configuration, int port) {
+		CoapServer server = new CoapServer(configuration);
+		CoapEndpoint.Builder endpoint = new CoapEndpoint.Builder();
+		endpoint.setConfiguration(configuration);
+		endpoint.setInetSocketAddress(new InetSocketAddress("127.0.0.1", port));
+		server.addEndpoint(endpoint.build());
+		server.add(new Hello(), new Large(), new Ticks());
+		server.start();
+		tell("{\"event\": \"ready\"}");
+	}
+
+	private static void ask(Configuration configuration) throws Exception {
+		CoapEndpoint.Builder builder = new CoapEndpoint.Builder();
+		builder.setConfiguration(configuration);
+		CoapEndpoint endpoint = builder.build();
+		endpoint.start();
+		tell("{\"event\": \"ready\"}");
+		BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
+		for (String line; (line = lines.readLine()) != null;) {
+			String[] words = line.trim().split(" ");
+			CoapClient client = new CoapClient(words[1]);
+			client.setEndpoint(endpoint);
+			client.setTimeout(60_000L);
+			switch (words[0]) {
+			case "get":
+				tell(client.get());
+				break;
+			case "put":
+				tell(client.put(body(Integer.parseInt(words[2])), MediaTypeRegistry.TEXT_PLAIN));
+				break;
+			case "observe":
+				observe(client, Integer.parseInt(words[2]));
+				break;
+			default:
+				tell("{\"event\": \"error\", \"text\": \"unknown command\"}");
+			}
+		}
+	}
+
+	private static void observe(CoapClient client, int count) {
+		final int[] left = { count };
+		final CoapObserveRelation[] relation = new CoapObserveRelation[1];
+		relation[0] = client.observe(new CoapHandler() {
+			@Override
+			public void onLoad(CoapResponse response) {
+				tell(response);
+				if (--left[0] == 0 && relation[0] != null) relation[0].proactiveCancel();
+			}
+
+			@Override
+			public void onError() {
+				tell("{\"event\": \"error\", \"text\": \"observation failed\"}");
+			}
+		});
+	}
+
+	public static void main(String[] arguments) throws Exception {
+		CoapConfig.register();
+		UdpConfig.register();
+		Configuration configuration = Configuration.createStandardWithoutFile();
+		if (arguments[0].equals("server")) serve(configuration, Integer.parseInt(arguments[1]));
+		else ask(configuration);
+	}
+
+	private CaliforniumPeer() {
+	}
+}
