@@ -56,13 +56,13 @@ export type {
   PskMatch,
   PskOptions,
 } from './api/listen-options.ts';
-export { Listener, type ServerObserver } from './api/listener.ts';
 export type { Middleware } from './api/middleware.ts';
 export type { MulticastListenOptions, ResourceMulticast } from './api/multicast-options.ts';
 export type { DiscoveredDevice, MulticastOptions } from './api/multicast-request.ts';
 export { MulticastResponses } from './api/multicast-responses.ts';
 export { Observation } from './api/observation.ts';
-export type { PeerInfo, PeerProof, PeerSecurity } from './api/peer-info.ts';
+export type { Listener } from './api/open-listener.ts';
+export type { PeerInfo, PeerProof, PeerSecurity, TlsSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
 export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
@@ -71,6 +71,7 @@ export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
 export { Response } from './api/response.ts';
 export { Server, type ServerOptions } from './api/server.ts';
+export type { ServerObserver } from './api/server-observer.ts';
 export {
   type ContentOptions,
   changed,

@@ -21,6 +21,7 @@ import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
+import type { ClientLink, RequestObserver } from './client-link.ts';
 import type { ClientOptions, PskCredential } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { coreConfig } from './endpoint-options.ts';
@@ -44,13 +45,6 @@ import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
 import { Response } from './response.ts';
 
-/** Who waits for what becomes of a request. */
-export interface RequestObserver {
-  /** Called once, or for an observation once a notification. */
-  response(response: Response, final: boolean): void;
-  failed(error: CoapsuleError): void;
-}
-
 interface PendingRequest {
   readonly observer: RequestObserver;
   readonly started: Instant;
@@ -62,7 +56,7 @@ interface PendingRequest {
 const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
 
 /** See the module comment. Made by `open`. */
-export class ClientEndpoint {
+export class ClientEndpoint implements ClientLink {
   readonly server: RemoteServer;
   readonly #options: ClientOptions;
   readonly #driver: Driver;
@@ -394,7 +388,7 @@ export class ClientEndpoint {
   }
 
   #peer(): PeerInfo {
-    return { address: this.server.address, security: this.#security };
+    return { address: this.server.address, transport: 'udp', security: this.#security };
   }
 }
 

@@ -12,14 +12,15 @@ import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
 import { type MessagePurpose, messagePurposes } from '../core/coap/message-purpose.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
-import type { CoapUri } from '../core/coap/uri.ts';
+import { type CoapUri, isSecureScheme, transportOf, type UriDestination } from '../core/coap/uri.ts';
 import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
 import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
 import { type CachedRequest, ClientCache } from './client-cache.ts';
-import { ClientEndpoint, type RequestObserver } from './client-endpoint.ts';
+import { ClientEndpoint } from './client-endpoint.ts';
+import type { ClientLink, RequestObserver } from './client-link.ts';
 import {
   type ClientOptions,
   clientOptionNames,
@@ -27,6 +28,7 @@ import {
   requestOptionNames,
 } from './client-options.ts';
 import { type ClientSecurity, clientSecurity } from './client-security.ts';
+import { StreamClient } from './client-stream.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
@@ -85,7 +87,7 @@ export class Client implements AsyncDisposable {
   readonly #options: ClientOptions;
   /** Undefined: `coap` only. */
   readonly #security: ClientSecurity | undefined;
-  readonly #endpoints = new Map<string, Promise<ClientEndpoint>>();
+  readonly #endpoints = new Map<string, Promise<ClientLink>>();
   readonly #cache: ClientCache | undefined;
   readonly #multicast: MulticastClient;
   #closed = false;
@@ -148,7 +150,7 @@ export class Client implements AsyncDisposable {
     const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
     try {
       const response = await this.#exchange(uri, options, (endpoint, route, observer) => {
-        const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), options);
+        const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), options);
         const set = OptionSet.from(request.options.entries());
         for (const etag of etags) set.add(OptionNumber.ETag, etag);
         return endpoint.request({ ...request, options: set }, observer);
@@ -193,7 +195,7 @@ export class Client implements AsyncDisposable {
     if (cached !== undefined) this.#cache?.failed(cached);
     await this.#exchange(uri, options, (endpoint, route, observer) => {
       expectKnownOptions('send', options, requestOptionNames);
-      const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), {
+      const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), {
         ...options,
         confirmable: false,
       });
@@ -239,13 +241,13 @@ export class Client implements AsyncDisposable {
 
   /**
    * What is on its way to a server, what waits for its turn, and what the path to it is like (RFC 7252 §4.7);
-   * `undefined` when nothing was sent there yet. For the address that the host has first, or that of the proxy.
+   * `undefined` when nothing was sent there yet, and over TCP, TLS and WebSocket, where that is the transport's matter. For the address that the host has first, or that of the proxy.
    */
   async traffic(uri: string): Promise<PeerTraffic | undefined> {
-    const { uri: server, secure } = requestRoute(uri, this.#options.proxy).hop;
+    const { uri: server } = requestRoute(uri, this.#options.proxy).hop;
     const [host] = await resolveHost(server, this.#options.lookUp);
-    const endpoint = await this.#endpoints.get(this.#remote(server, secure, host as string).key);
-    return endpoint?.traffic();
+    const endpoint = await this.#endpoints.get(this.#remote(server, host as string).key);
+    return endpoint instanceof ClientEndpoint ? endpoint.traffic() : undefined;
   }
 
   /** Measures the time to the server, or its proxy, and back, without any resource (RFC 7252 §4.3). */
@@ -350,7 +352,7 @@ export class Client implements AsyncDisposable {
         if (final) finish();
       },
       failed: (error) => {
-        const lost = error.code === 'ERR_TIMEOUT' || error.code === 'ERR_ASSOCIATION_CLOSED';
+        const lost = ['ERR_TIMEOUT', 'ERR_ASSOCIATION_CLOSED', 'ERR_CONNECTION'].includes(error.code);
         if (!lost || !mayRegisterAgain || ended.signal.aborted) {
           finish(error);
           return;
@@ -363,7 +365,7 @@ export class Client implements AsyncDisposable {
       this.#reach(uri, options.proxy, observer, ended.signal, (endpoint, route, reached) => {
         const request = outgoingRequest(
           options.method ?? 'GET',
-          route.targetOptions(endpoint.server.address),
+          route.targetOptions(destinationOf(endpoint.server)),
           options,
         );
         giveUp = endpoint.request({ ...request, observe: true }, reached);
@@ -385,11 +387,11 @@ export class Client implements AsyncDisposable {
     uri: string,
     options: ExportAssociationOptions = {},
   ): Promise<Uint8Array | undefined> {
-    const { uri: server, secure } = parseServerUri(uri);
+    const { uri: server } = parseServerUri(uri);
     const [host] = await resolveHost(server, this.#options.lookUp);
-    if (!secure || host === undefined) return undefined;
-    const endpoint = await this.#endpoints.get(this.#remote(server, secure, host).key);
-    return endpoint?.exportAssociation(options);
+    if (server.scheme !== 'coaps' || host === undefined) return undefined;
+    const endpoint = await this.#endpoints.get(this.#remote(server, host).key);
+    return endpoint instanceof ClientEndpoint ? endpoint.exportAssociation(options) : undefined;
   }
 
   /**
@@ -403,14 +405,16 @@ export class Client implements AsyncDisposable {
     state: Uint8Array,
     options: ImportAssociationOptions = {},
   ): Promise<void> {
-    const { uri: server, secure } = parseServerUri(uri);
-    if (!secure) throw new ApiMisuseError(`'${uri}' is not secured; an association needs coaps`);
+    const { uri: server } = parseServerUri(uri);
+    if (server.scheme !== 'coaps') {
+      throw new ApiMisuseError(`'${uri}' is not secured by DTLS; an association needs coaps`);
+    }
     const [host] = await resolveHost(server, this.#options.lookUp);
-    const endpoint = await this.#endpoint(server, secure, host as string);
+    const endpoint = (await this.#endpoint(server, host as string)) as ClientEndpoint;
     try {
       endpoint.importAssociation(state, options);
     } catch (error) {
-      await this.#closeIdle(endpoint, this.#remote(server, secure, host as string).key);
+      await this.#closeIdle(endpoint, this.#remote(server, host as string).key);
       throw error;
     }
   }
@@ -437,7 +441,7 @@ export class Client implements AsyncDisposable {
   async #exchange(
     uri: string,
     options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse'>,
-    send: (endpoint: ClientEndpoint, route: RequestRoute, observer: RequestObserver) => () => void,
+    send: (endpoint: ClientLink, route: RequestRoute, observer: RequestObserver) => () => void,
   ): Promise<Response> {
     const { signal, timeoutMs } = options;
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
@@ -475,7 +479,7 @@ export class Client implements AsyncDisposable {
     proxy: RequestOptions['proxy'],
     observer: RequestObserver,
     settled: AbortSignal,
-    send: (endpoint: ClientEndpoint, route: RequestRoute, observer: RequestObserver) => void,
+    send: (endpoint: ClientLink, route: RequestRoute, observer: RequestObserver) => void,
   ): Promise<void> {
     const route = requestRoute(text, proxy ?? this.#options.proxy);
     const { uri, secure } = route.hop;
@@ -497,7 +501,7 @@ export class Client implements AsyncDisposable {
         else observer.failed(error);
       };
       try {
-        const endpoint = await this.#endpoint(uri, secure, addresses[index] as string);
+        const endpoint = await this.#endpoint(uri, addresses[index] as string);
         if (settled.aborted) return;
         send(endpoint, route, { response: (response, final) => observer.response(response, final), failed });
       } catch (error) {
@@ -551,17 +555,22 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  #remote(uri: CoapUri, secure: boolean, host: string): { key: string; server: RemoteServer } {
+  #remote(uri: CoapUri, host: string): { key: string; server: RemoteServer } {
+    const { scheme } = uri;
     const address = ipAddress(host, uri.port);
     const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
     // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
     const name = uri.hostIsIpLiteral ? '' : uri.host;
-    const key = `${secure ? 'coaps' : 'coap'} ${address.key} ${name} ${serverName ?? ''}`;
-    return { key, server: { secure, address, host: uri.host, serverName } };
+    const key = `${scheme} ${address.key} ${name} ${serverName ?? ''}`;
+    const secure = isSecureScheme(scheme);
+    return {
+      key,
+      server: { scheme, transport: transportOf(scheme), secure, address, host: uri.host, serverName },
+    };
   }
 
-  async #endpoint(uri: CoapUri, secure: boolean, host: string): Promise<ClientEndpoint> {
-    const { key, server } = this.#remote(uri, secure, host);
+  async #endpoint(uri: CoapUri, host: string): Promise<ClientLink> {
+    const { key, server } = this.#remote(uri, host);
     const { maxServers = Infinity } = this.#options;
     // Others may have come while room was made.
     while (!this.#endpoints.has(key) && this.#endpoints.size >= maxServers) await this.#makeRoom(maxServers);
@@ -573,21 +582,32 @@ export class Client implements AsyncDisposable {
       this.#endpoints.set(key, known);
       return known;
     }
-    const opening = ClientEndpoint.open(server, this.#options, this.#security).catch(
-      (cause: NodeJS.ErrnoException) => {
-        if (cause instanceof ApiMisuseError) throw cause;
-        this.#endpoints.delete(key);
-        throw new CoapsuleError(
-          'ERR_NETWORK',
-          `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
-          'check the address, and the local address in `bind`',
-          { cause },
-        );
-      },
-    );
+    const opening = this.#open(server).catch((cause: NodeJS.ErrnoException) => {
+      if (cause instanceof ApiMisuseError) throw cause;
+      this.#endpoints.delete(key);
+      throw new CoapsuleError(
+        'ERR_NETWORK',
+        `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
+        'check the address, and the local address in `bind`',
+        { cause },
+      );
+    });
     this.#endpoints.set(key, opening);
     return opening;
   }
+
+  async #open(server: RemoteServer): Promise<ClientLink> {
+    return server.transport === 'udp'
+      ? ClientEndpoint.open(server, this.#options, this.#security)
+      : new StreamClient(server, this.#options, this.#security);
+  }
+}
+
+/** RFC 8323 §8.5: TLS and WebSocket tell the host name before the first request. */
+function destinationOf({ transport, secure, address, host, serverName }: RemoteServer): UriDestination {
+  if (transport === 'udp') return address;
+  const name = transport === 'websocket' ? host : secure ? serverName : undefined;
+  return { host: address.host, port: address.port, name };
 }
 
 function isPurpose(what: string): what is MessagePurpose {

@@ -4,12 +4,15 @@
  * @module
  */
 
-import type { TransmissionParameters } from '../core/coap/transmission-parameters.ts';
+import { type TransmissionParameters, transmissionParameters } from '../core/coap/transmission-parameters.ts';
+import { type CoapScheme, isSecureScheme, transportOf } from '../core/coap/uri.ts';
 import { type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
 import type { DtlsConfig } from '../core/dtls/dtls-config.ts';
 import type { EndpointConfigInput } from '../core/endpoint/endpoint-config.ts';
+import type { StreamConfigInput } from '../core/endpoint/stream-config.ts';
 import type { TraceEvent } from '../core/endpoint/trace-event.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { requestResponseTimes } from '../core/request-response/request-response-config.ts';
 import type { CapturedDatagram } from '../node/driver.ts';
 import type { OptionNames } from './known-options.ts';
 
@@ -63,6 +66,10 @@ export interface EndpointOptions {
    * a new one.
    */
   readonly keepAliveMs?: number;
+  /**
+   * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 33,280 by default.
+   */
+  readonly maxMessageSize?: number;
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
   readonly lossRate?: number;
 }
@@ -86,6 +93,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   handshakeTimeoutMs: true,
   idleTimeoutMs: true,
   keepAliveMs: true,
+  maxMessageSize: true,
   lossRate: true,
 };
 
@@ -108,6 +116,30 @@ export function coreConfig(
     ...(options.congestionControl === undefined ? {} : { congestionControl: options.congestionControl }),
     ...(options.nstartFor === undefined ? {} : { nstartFor: options.nstartFor }),
     dtls: dtlsConfig(options),
+    trace: options.trace !== undefined,
+  };
+}
+
+/** The core's configuration of an endpoint over TCP, TLS or WebSocket for these options. */
+export function streamCoreConfig(
+  options: EndpointOptions,
+  scheme: CoapScheme,
+  role: 'client' | 'server',
+): StreamConfigInput {
+  const { blockSize, keepAliveMs, idleTimeoutMs, maxMessageSize } = options;
+  return {
+    framing: transportOf(scheme) === 'websocket' ? 'websocket' : 'tcp',
+    secure: isSecureScheme(scheme),
+    role,
+    connection: {
+      ...(maxMessageSize === undefined ? {} : { maxMessageSize }),
+      keepAliveMs,
+      idleTimeoutMs,
+    },
+    requestResponse: {
+      ...requestResponseTimes(transmissionParameters(options.transmission)),
+      ...(blockSize === undefined ? {} : { blockSize }),
+    },
     trace: options.trace !== undefined,
   };
 }

@@ -17,7 +17,7 @@ import { systemRandom } from '../node/system-random.ts';
 import type { ClientOptions } from './client-options.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
-import { noSecurity } from './peer-info.ts';
+import { noSecurity, type PeerInfo } from './peer-info.ts';
 import { abortedError, defectError, requestError } from './request-error.ts';
 import { Response } from './response.ts';
 
@@ -112,7 +112,7 @@ export class GroupEndpoint {
         const pending = this.#pending.get(output.request);
         if (pending === undefined) return;
         const roundTripMs = elapsedMs(pending.started, monotonicClock.now());
-        const peer = { address: output.peer.address, security: noSecurity };
+        const peer: PeerInfo = { address: output.peer.address, transport: 'udp', security: noSecurity };
         pending.observer.response(
           new Response(output.response, peer, { handshakeMs: undefined, roundTripMs }),
         );
@@ -181,5 +181,12 @@ function unsentError(cause: NodeJS.ErrnoException, { key }: PeerAddress): Coapsu
 
 function groupError(error: RequestError, group: PeerAddress): CoapsuleError {
   if (error.kind === 'exchange' && error.failure === 'cancelled') return abortedError(undefined);
-  return requestError(error, { secure: false, address: group, host: group.host, serverName: undefined });
+  return requestError(error, {
+    scheme: 'coap',
+    transport: 'udp',
+    secure: false,
+    address: group,
+    host: group.host,
+    serverName: undefined,
+  });
 }

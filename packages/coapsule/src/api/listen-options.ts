@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
 import type { CloseReason } from '../core/dtls/dtls-output.ts';
 import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
@@ -110,7 +111,7 @@ export type AssociationEvent =
       /** It comes from `associationStore`: there was no handshake. */
       readonly imported?: true;
     }
-  | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason }
+  | { readonly kind: 'closed'; readonly peer: PeerInfo; readonly reason: CloseReason | ConnectionEndCause }
   | {
       readonly kind: 'handshake-failed';
       readonly address: PeerAddress;

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { parseCoapUri } from '../core/coap/uri.ts';
+import { type CoapScheme, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 
 /** A socket to open. */
 export interface ListenAddress {
-  readonly scheme: 'coap' | 'coaps';
+  readonly scheme: CoapScheme;
   readonly host: string;
   readonly port: number;
 }
@@ -23,11 +23,6 @@ export function parseListenUri(uri: string): ListenAddress {
     );
   }
   const { scheme, host, port } = parsed;
-  if (scheme !== 'coap' && scheme !== 'coaps') {
-    throw new ApiMisuseError(
-      `'${uri}' has the scheme ${scheme}; this version listens on coap and coaps over UDP`,
-    );
-  }
   if (parsed.path.length > 0 || parsed.query.length > 0) {
     throw new ApiMisuseError(`'${uri}' has a path; expected scheme, host and port only`);
   }

@@ -9,7 +9,7 @@ import type { AssociationId, DtlsOutput } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
-import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { ApiMisuseError, InvariantError } from '../core/foundation/errors.ts';
 import type {
   BodyRequest,
   ExchangeId,
@@ -30,6 +30,7 @@ import { credentialOptionNames, type ListenOptions, listenOptionNames } from './
 import { parseListenUri } from './listen-uri.ts';
 import { isWildcard, joinGroups } from './listener-groups.ts';
 import { multicastListening } from './multicast-options.ts';
+import type { Listener } from './open-listener.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -41,8 +42,10 @@ import {
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
-import { Request, type ResourceObserver } from './request.ts';
+import { Request } from './request.ts';
 import { answerOnce, type HandledResponse } from './request-once.ts';
+import { ResourceObservers } from './resource-observers.ts';
+import type { ServerObserver } from './server-observer.ts';
 import { serverSecurity } from './server-security.ts';
 
 type PskLookup = Extract<DtlsOutput, { kind: 'psk-lookup' }>;
@@ -57,17 +60,6 @@ interface PendingPeer {
 
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
 const longestDrainMs = 5000;
-
-/** One observer of a resource. */
-export interface ServerObserver {
-  /** Address and port of the client, or the name of its association. */
-  readonly peer: string;
-  readonly token: Uint8Array;
-  /** `/path` or `/path?query`. */
-  readonly resource: string;
-  /** Observe value of the latest state that was sent, or is about to be. */
-  readonly sequence: number | undefined;
-}
 
 /** What a server does with a request. */
 export interface RequestHandler {
@@ -95,8 +87,8 @@ export interface RequestHandler {
   onClosed(listener: Listener): void;
 }
 
-/** A socket that is open. Made by `Server.listen`. */
-export class Listener {
+/** A UDP socket that is open. Made by `Server.listen`. */
+export class DatagramListener implements Listener {
   readonly scheme: 'coap' | 'coaps';
   readonly #driver: Driver;
   readonly #options: ListenOptions;
@@ -106,15 +98,15 @@ export class Listener {
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   readonly #pending = new Map<AssociationId, PendingPeer>();
   readonly #running = new Map<ExchangeId, AbortController>();
-  /** Observers whose end a handler wants to know. */
-  readonly #observers = new Map<ExchangeId, AbortController>();
+  readonly #observers: ResourceObservers;
   readonly #served = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   #memberships: GroupMemberships | undefined;
 
-  static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<Listener> {
+  static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<DatagramListener> {
     const { scheme, host, port } = parseListenUri(uri);
+    if (scheme !== 'coap' && scheme !== 'coaps') throw new InvariantError(`a UDP socket for ${scheme}`);
     // The options of the server come along.
     expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
     const { lookup, dangerouslyAcceptAnyIdentity } = options.psk ?? {};
@@ -135,7 +127,7 @@ export class Listener {
       );
     }
     const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
-    let opened: Listener | undefined;
+    let opened: DatagramListener | undefined;
     const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
     const { hint } = options.psk ?? {};
     const endpoint = new Endpoint({
@@ -198,7 +190,7 @@ export class Listener {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new Listener(scheme, driver, options, handler, security?.policy, keeper);
+    opened = new DatagramListener(scheme, driver, options, handler, security?.policy, keeper);
     // What the endpoint has to say of the associations that came back.
     driver.run(() => {});
     if (multicast !== undefined) opened.#memberships = await joinGroups(driver, multicast, onError);
@@ -216,6 +208,9 @@ export class Listener {
     this.#policy = policy;
     this.scheme = scheme;
     this.#driver = driver;
+    this.#observers = new ResourceObservers((exchange) => {
+      driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
+    });
     this.#options = options;
     this.#handler = handler;
     this.#keeper = keeper;
@@ -296,8 +291,7 @@ export class Listener {
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
-    for (const observer of this.#observers.values()) observer.abort();
-    this.#observers.clear();
+    this.#observers.close();
     await this.#driver.close();
   }
 
@@ -323,8 +317,7 @@ export class Listener {
       case 'exchange-ended':
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
-        this.#observers.get(output.exchange)?.abort();
-        this.#observers.delete(output.exchange);
+        this.#observers.ended(output.exchange);
         return;
       case 'psk-lookup':
         this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
@@ -343,7 +336,7 @@ export class Listener {
         this.#associations.set(association, security);
         this.#options.onAssociation?.({
           kind: 'connected',
-          peer: { address, security },
+          peer: { address, transport: 'udp', security },
           ...(output.imported === undefined ? {} : { imported: output.imported }),
         });
         return;
@@ -361,7 +354,11 @@ export class Listener {
         this.#associations.delete(association);
         this.#keeper?.ended(association, reason === 'exported');
         if (security && reason !== 'exported')
-          this.#options.onAssociation?.({ kind: 'closed', peer: { address, security }, reason });
+          this.#options.onAssociation?.({
+            kind: 'closed',
+            peer: { address, transport: 'udp', security },
+            reason,
+          });
         return;
       }
       case 'handshake-failed': {
@@ -390,7 +387,7 @@ export class Listener {
   async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
-    const observer = this.#observerOf(exchange, controller.signal);
+    const observer = this.#observers.of(exchange, controller.signal);
     const request = new Request(incoming, this.#peerInfo(peer), controller.signal, observer);
     const { answer, handled, observe } = await answerOnce(
       request,
@@ -412,22 +409,6 @@ export class Listener {
         now,
       ),
     );
-  }
-
-  #observerOf(exchange: ExchangeId, gone: AbortSignal): ResourceObserver {
-    const observers = this.#observers;
-    const driver = this.#driver;
-    return {
-      changed: () => {
-        if (!driver.closed) driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
-      },
-      get ended() {
-        if (gone.aborted || driver.closed) return AbortSignal.abort();
-        const known = observers.get(exchange) ?? new AbortController();
-        observers.set(exchange, known);
-        return known.signal;
-      },
-    };
   }
 
   async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
@@ -465,6 +446,6 @@ export class Listener {
 
   #peerInfo(peer: Peer): PeerInfo {
     const security = peer.association === undefined ? undefined : this.#associations.get(peer.association);
-    return { address: peer.address, security: security ?? noSecurity };
+    return { address: peer.address, transport: 'udp', security: security ?? noSecurity };
   }
 }

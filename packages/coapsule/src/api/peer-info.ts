@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CoapTransport } from '../core/coap/uri.ts';
 import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { PeerAuthentication } from '../core/dtls/credentials.ts';
 import type { DtlsOutput } from '../core/dtls/dtls-layer.ts';
@@ -57,7 +58,26 @@ export type PeerSecurity =
       readonly association: string;
       /** What the server's key look-up gave along with the key; `undefined` on a client. */
       readonly context: unknown;
-    };
+    }
+  | TlsSecurity;
+
+/** What TLS says of a peer; fields that `dtls` has too mean the same there. */
+export interface TlsSecurity {
+  readonly kind: 'tls';
+  readonly identity: string;
+  readonly identityBytes: Uint8Array;
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  /** By its IANA name, such as `TLS_AES_128_GCM_SHA256`. */
+  readonly suite: string;
+  readonly authentication: PeerProof;
+  readonly certificateExpiresAt: Date | undefined;
+  readonly protocol: string | undefined;
+  readonly serverName: string | undefined;
+  /** Names this connection; never the same for two, also over restarts. */
+  readonly association: string;
+  readonly context: unknown;
+}
 
 /** How a peer has proved who it is. */
 export type PeerProof =
@@ -70,6 +90,8 @@ export type PeerProof =
 /** The remote endpoint of an exchange. */
 export interface PeerInfo {
   readonly address: PeerAddress;
+  /** What carries the messages. */
+  readonly transport: CoapTransport;
   readonly security: PeerSecurity;
 }
 

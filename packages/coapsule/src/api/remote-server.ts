@@ -4,10 +4,13 @@
  * @module
  */
 
+import type { CoapScheme, CoapTransport } from '../core/coap/uri.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 
 /** Whom a client endpoint talks to. */
 export interface RemoteServer {
+  readonly scheme: CoapScheme;
+  readonly transport: CoapTransport;
   readonly secure: boolean;
   readonly address: PeerAddress;
   /** The host as the URI has it. */

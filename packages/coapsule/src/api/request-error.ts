@@ -230,5 +230,5 @@ const ownCertificateCauses: ReadonlySet<HandshakeFailureCause> = new Set<Handsha
 
 function place(server: RemoteServer): string {
   const host = server.host.includes(':') ? `[${server.host}]` : server.host;
-  return `${server.secure ? 'coaps' : 'coap'}://${host}:${server.address.port}`;
+  return `${server.scheme}://${host}:${server.address.port}`;
 }

@@ -72,7 +72,8 @@ export async function answerOnce(
   return handled;
 }
 
-async function handle(request: Request, handler: Handler): Promise<HandledAnswer> {
+/** Runs the handler, whether or not the request was there before. Never rejects. */
+export async function handle(request: Request, handler: Handler): Promise<HandledAnswer> {
   const { response, handled } = await handler.answer(request);
   const { observe } = response;
   return { answer: answerOf(response), handled, ...(observe === undefined ? {} : { observe }) };

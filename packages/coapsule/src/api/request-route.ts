@@ -7,9 +7,8 @@
  */
 
 import type { OptionSet } from '../core/coap/option-set.ts';
-import { type CoapUri, parseCoapUri, uriOptions } from '../core/coap/uri.ts';
+import { type CoapUri, parseCoapUri, type UriDestination, uriOptions } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
-import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { proxyRequestOptions } from '../core/request-response/proxying.ts';
 import type { ProxyOptions } from './client-options.ts';
 import { parseServerUri, type ServerUri } from './server-address.ts';
@@ -20,8 +19,8 @@ export interface RequestRoute {
   readonly target: CoapUri;
   /** Who is asked. */
   readonly hop: ServerUri;
-  /** The options of the request that say what is wanted, where it is sent to `address`. */
-  targetOptions(address: PeerAddress): OptionSet;
+  /** The options of the request that say what is wanted, where it is sent to `destination`. */
+  targetOptions(destination: UriDestination): OptionSet;
 }
 
 /**
@@ -33,7 +32,7 @@ export interface RequestRoute {
 export function requestRoute(uri: string, proxy: string | ProxyOptions | false | undefined): RequestRoute {
   if (proxy === undefined || proxy === false) {
     const hop = parseServerUri(uri);
-    return { target: hop.uri, hop, targetOptions: (address) => uriOptions(hop.uri, address) };
+    return { target: hop.uri, hop, targetOptions: (destination) => uriOptions(hop.uri, destination) };
   }
   const { uri: proxyUri, form } = typeof proxy === 'string' ? { uri: proxy } : proxy;
   const hop = parseServerUri(proxyUri);
@@ -55,5 +54,5 @@ export function requestRoute(uri: string, proxy: string | ProxyOptions | false |
       `'${uri}' is secured and the proxy '${proxyUri}' is not: the request would be open on its way to the proxy; use a coaps proxy`,
     );
   }
-  return { target, hop, targetOptions: (address) => proxyRequestOptions(target, address.port, form) };
+  return { target, hop, targetOptions: ({ port }) => proxyRequestOptions(target, port, form) };
 }

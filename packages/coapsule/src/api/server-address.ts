@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CoapUri, parseCoapUri } from '../core/coap/uri.ts';
+import { type CoapUri, isSecureScheme, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { lookUpHost } from '../node/host-lookup.ts';
 import { CoapsuleError } from './errors.ts';
@@ -15,19 +15,14 @@ export interface ServerUri {
   readonly secure: boolean;
 }
 
-/** Reads a URI; throws `ApiMisuseError` with the position for one that is wrong or of another transport. */
+/** Reads a URI; throws `ApiMisuseError` with the position for one that is wrong. */
 export function parseServerUri(text: string): ServerUri {
   const uri = parseCoapUri(text);
   if (isDecodeFault(uri)) {
     throw new ApiMisuseError(`'${text}' is not a CoAP URI: ${uri.reason} (at character ${uri.offset + 1})`);
   }
-  if (uri.scheme !== 'coap' && uri.scheme !== 'coaps') {
-    throw new ApiMisuseError(
-      `'${text}' has the scheme ${uri.scheme}; this version speaks coap and coaps over UDP`,
-    );
-  }
   if (uri.port === 0) throw new ApiMisuseError(`'${text}' has port 0; expected 1 to 65535`);
-  return { uri, secure: uri.scheme === 'coaps' };
+  return { uri, secure: isSecureScheme(uri.scheme) };
 }
 
 /** The addresses of a host, best first; rejects with `ERR_ADDRESS`, or a CoapsuleError of `lookUp`. */

@@ -10,6 +10,7 @@
 import { Code, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
+import { transportOf } from '../core/coap/uri.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { forwardTarget, isForwardRequest, localRequestOptions } from '../core/request-response/proxying.ts';
@@ -18,13 +19,16 @@ import { resourceName } from '../core/request-response/resource-key.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
-import { Listener, type RequestHandler, type ServerObserver } from './listener.ts';
+import { parseListenUri } from './listen-uri.ts';
+import { DatagramListener, type RequestHandler } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
 import { groupPolicyOf } from './multicast-options.ts';
+import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
 import { handlerOf, type Resource, ResourceTree, resourceNames } from './resource-tree.ts';
+import type { ServerObserver } from './server-observer.ts';
 import {
   failure,
   knownContentFormat,
@@ -33,6 +37,7 @@ import {
   responseOptions,
   type ServerResponse,
 } from './server-response.ts';
+import { StreamListener } from './stream-listener.ts';
 import { canonicalHost, expectHostName, hostPrefix, requestedHost, VirtualHost } from './virtual-host.ts';
 import { wellKnownCore } from './well-known-core.ts';
 
@@ -128,12 +133,18 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Opens a socket: `coap://[::]:5683`, or `coaps://[::]:5684` with credentials. Port 0 takes a free one.
+   * Opens a socket: `coap://[::]:5683`, or `coaps://[::]:5684` with credentials; `coap+tcp`, `coaps+tcp`, `coap+ws` and
+   * `coaps+ws` likewise (RFC 8323). Port 0 takes a free one.
    *
    * @throws ApiMisuseError for a URI or options that cannot be; the system's error when the socket cannot be opened.
    */
   async listen(uri: string, options: ListenOptions = {}): Promise<Listener> {
-    const listener = await Listener.open(uri, { ...this.#options, ...options }, this.#handler);
+    const address = parseListenUri(uri);
+    const all = { ...this.#options, ...options };
+    const listener =
+      transportOf(address.scheme) === 'udp'
+        ? await DatagramListener.open(uri, all, this.#handler)
+        : await StreamListener.open(uri, address, all, this.#handler);
     if (this.#closed) {
       await listener.close();
       throw new ApiMisuseError(`the server was closed while ${uri} was opened`);

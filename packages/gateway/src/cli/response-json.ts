@@ -32,7 +32,8 @@ export interface ResponseJson {
   readonly payloadEncoding: 'utf-8' | 'base64';
   readonly peer: {
     readonly address: string;
-    readonly security: 'none' | 'dtls';
+    readonly transport: 'udp' | 'tcp' | 'websocket';
+    readonly security: 'none' | 'dtls' | 'tls';
     readonly identity: string | null;
     readonly suite: string | null;
     readonly extendedMasterSecret: boolean | null;
@@ -61,6 +62,7 @@ export interface ResponseJson {
 /** A response as `--json` shows it. */
 export function responseJson(uri: string, response: Response): ResponseJson {
   const { security } = response.peer;
+  const secured = security.kind === 'none' ? undefined : security;
   const dtls = security.kind === 'dtls' ? security : undefined;
   return {
     uri,
@@ -82,18 +84,19 @@ export function responseJson(uri: string, response: Response): ResponseJson {
     ...payloadJson(response.payload),
     peer: {
       address: response.peer.address.key,
+      transport: response.peer.transport,
       security: security.kind,
-      identity: dtls?.identity ?? null,
-      suite: dtls?.suite ?? null,
+      identity: secured?.identity ?? null,
+      suite: secured?.suite ?? null,
       extendedMasterSecret: dtls?.extendedMasterSecret ?? null,
-      association: dtls?.association ?? null,
-      ...proofJson(dtls),
-      certificateExpiresAt: dtls?.certificateExpiresAt?.toISOString() ?? null,
+      association: secured?.association ?? null,
+      ...proofJson(secured),
+      certificateExpiresAt: secured?.certificateExpiresAt?.toISOString() ?? null,
       resumed: dtls?.resumed ?? null,
       imported: dtls?.imported ?? null,
       recordOverhead: dtls?.recordOverhead ?? null,
       connectionIdLengths: dtls?.connectionIdLengths ?? null,
-      protocol: dtls?.protocol ?? null,
+      protocol: secured?.protocol ?? null,
     },
     roundTripMs: response.roundTripMs,
     handshakeMs: response.handshakeMs ?? null,
@@ -101,7 +104,7 @@ export function responseJson(uri: string, response: Response): ResponseJson {
 }
 
 function proofJson(
-  security: Extract<PeerSecurity, { kind: 'dtls' }> | undefined,
+  security: Exclude<PeerSecurity, { kind: 'none' }> | undefined,
 ): Pick<ResponseJson['peer'], 'authentication' | 'fingerprint' | 'certificateSubject'> {
   const proof = security?.authentication;
   const certificate = proof?.kind === 'x509' ? proof.certificate : undefined;

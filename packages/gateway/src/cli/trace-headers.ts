@@ -5,7 +5,7 @@
  */
 
 import { describeCertificates, describePublicKey, recordOverhead, type TraceEvent } from 'coapsule';
-import { decodeMessage, isDecodeFault } from 'coapsule/message';
+import { decodeMessage, decodeStreamMessage, isDecodeFault } from 'coapsule/message';
 import { codeLabel } from './message-text.ts';
 import { hexText } from './option-values.ts';
 
@@ -22,6 +22,14 @@ export function headerLine(event: TraceEvent, session?: string): string | undefi
       const payload = message.payload.length === 0 ? '' : ` Payload ${message.payload.length}`;
       const id = message.messageId.toString(16).padStart(4, '0');
       return `${arrow} ${event.address.key} ${message.type} ${codeLabel(message.code)} Message-ID ${id}${token}${payload}`;
+    }
+    case 'stream-message': {
+      const arrow = event.direction === 'sent' ? '→' : '←';
+      const message = decodeStreamMessage(event.bytes, event.transport);
+      if (isDecodeFault(message)) return `${arrow} ${event.address.key} malformed: ${message.reason}`;
+      const token = message.token.length === 0 ? '' : ` Token ${hexText(message.token)}`;
+      const payload = message.payload.length === 0 ? '' : ` Payload ${message.payload.length}`;
+      return `${arrow} ${event.address.key} ${codeLabel(message.code)}${token}${payload}`;
     }
     case 'connected':
       return `* ${event.address.key} DTLS association ${beginningText(event, session)}: ${associationText(event)}`;

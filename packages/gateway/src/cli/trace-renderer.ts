@@ -34,6 +34,7 @@ export function traceRenderer(
     const header = headerLine(event, session);
     if (header !== undefined) printLine(header);
     if (verbosity >= 2) for (const line of detailLines(event)) printLine(line);
-    if (verbosity >= 3 && event.kind === 'message') for (const row of byteRows(event.bytes)) print(row);
+    const isMessage = event.kind === 'message' || event.kind === 'stream-message';
+    if (verbosity >= 3 && isMessage) for (const row of byteRows(event.bytes)) print(row);
   };
 }

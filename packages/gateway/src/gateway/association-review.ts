@@ -68,11 +68,11 @@ export class AssociationReview {
   }
 
   async #endIfStale(security: PeerSecurity): Promise<void> {
-    if (security.kind !== 'dtls' || security.authentication.kind === 'none') return;
+    if (security.kind === 'none' || security.authentication.kind === 'none') return;
     const { identity, context, association } = security;
     if (await this.#context.directory.isCurrent(identity, context)) return;
     for (const listener of this.#context.listeners) {
-      listener.disconnect((other) => other.kind === 'dtls' && other.association === association);
+      listener.disconnect((other) => other.kind !== 'none' && other.association === association);
     }
   }
 

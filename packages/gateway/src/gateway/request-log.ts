@@ -144,7 +144,7 @@ export function forbiddenLogger(
 ): (request: Request, rules: readonly Rule[]) => void {
   const limit = new RateLimit(5, 60_000);
   return ({ method, path, peer }, rules) => {
-    if (method === 'GET' || method === 'FETCH' || peer.security.kind !== 'dtls') return;
+    if (method === 'GET' || method === 'FETCH' || peer.security.kind === 'none') return;
     const passed = limit.pass(clock());
     if (passed === undefined) return;
     const may = rules.length === 0 ? 'nothing' : printable(rules.map(ruleText).join(' '), maxRulesShown);
@@ -196,10 +196,14 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
       case 'connected': {
         const { address, security } = event.peer;
         if (security.kind === 'none') return;
-        const { identity, authentication, suite, resumed } = security;
+        const { identity, authentication, suite } = security;
+        const resumed = security.kind === 'dtls' && security.resumed;
         const who = authentication.kind === 'none' ? 'nobody' : printable(identity);
         const how = `${authentication.kind}, ${suite}${resumed ? ', resumed' : ''}${event.imported ? ', kept from before' : ''}`;
-        log.detail(1, `secured association with ${address.key} as ${who} (${how})`);
+        log.detail(
+          1,
+          `secured ${security.kind === 'tls' ? 'connection' : 'association'} with ${address.key} as ${who} (${how})`,
+        );
         return;
       }
       case 'closed':

@@ -127,7 +127,7 @@ async function storeReading(
       path: request.path,
       value: request.payload,
       contentFormat: request.contentFormat,
-      identity: security.kind === 'dtls' ? security.identity : undefined,
+      identity: security.kind === 'none' ? undefined : security.identity,
       peerAddress: address.key,
       receivedAtMs: clock(),
     },
@@ -171,7 +171,7 @@ function refusal(
     case 'too-many-bytes': {
       const what = refused === 'too-many-paths' ? 'paths' : 'bytes';
       const { security } = request.peer;
-      onQuotaExceeded(security.kind === 'dtls' ? security.identity : undefined, what);
+      onQuotaExceeded(security.kind === 'none' ? undefined : security.identity, what);
       // RFC 8516 §3: with a Max-Age that says when to try again.
       return {
         ...failure(Code.TooManyRequests, `this identity has all the ${what} it may have`),

@@ -34,7 +34,11 @@ export function response(
     locationPath: options.has(OptionNumber.LocationPath)
       ? `/${options.texts(OptionNumber.LocationPath).join('/')}`
       : undefined,
-    peer: { address: { key: '[::1]:5683', host: '::1', port: 5683 }, security: { kind: 'none' } },
+    peer: {
+      address: { key: '[::1]:5683', host: '::1', port: 5683 },
+      transport: 'udp',
+      security: { kind: 'none' },
+    },
     handshakeMs: undefined,
     fromCache: false,
     roundTripMs: 1.5,

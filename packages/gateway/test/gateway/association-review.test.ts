@@ -39,7 +39,7 @@ function scene() {
     const authentication = { kind: 'psk' };
     const security = { kind: 'dtls', identity, association, context, authentication } as Secured;
     live.set(association, security);
-    return { address: { key: '', host: '', port: 0 }, security };
+    return { address: { key: '', host: '', port: 0 }, transport: 'udp', security };
   };
   return {
     review,

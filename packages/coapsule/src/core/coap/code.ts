@@ -2,7 +2,7 @@
  * CoAP codes: request methods and response codes as numbers, with their `c.dd` text and names.
  *
  * RFC 7252 §3 and §12.1, RFC 7959 §2.9, RFC 8132 §4, RFC 8516, RFC 8768 §6. Signaling codes 7.xx
- * (RFC 8323) are not here: over UDP class 7 is reserved.
+ * (RFC 8323) have their names here and are in `signaling.ts`: over UDP class 7 is reserved.
  *
  * @module
  */
@@ -93,6 +93,12 @@ const names: ReadonlyMap<Code, string> = new Map<Code, string>([
   [Code.GatewayTimeout, 'Gateway Timeout'],
   [Code.ProxyingNotSupported, 'Proxying Not Supported'],
   [Code.HopLimitReached, 'Hop Limit Reached'],
+  // RFC 8323 §11.1
+  [0xe1, 'CSM'],
+  [0xe2, 'Ping'],
+  [0xe3, 'Pong'],
+  [0xe4, 'Release'],
+  [0xe5, 'Abort'],
 ]);
 
 /** The class of a code: 0 request or Empty, 2 success, 4 client error, 5 server error (RFC 7252 §3). */

@@ -36,6 +36,25 @@ const defaultPorts: Readonly<Record<CoapScheme, number>> = {
   'coaps+ws': 443,
 };
 
+/** What carries the messages of a scheme. */
+export type CoapTransport = 'udp' | 'tcp' | 'websocket';
+
+/** What carries the messages of a scheme (RFC 7252 §6, RFC 8323 §8). */
+export function transportOf(scheme: CoapScheme): CoapTransport {
+  return scheme.endsWith('+tcp') ? 'tcp' : scheme.endsWith('+ws') ? 'websocket' : 'udp';
+}
+
+/** Whether a scheme wants DTLS or TLS. */
+export function isSecureScheme(scheme: CoapScheme): boolean {
+  return scheme.startsWith('coaps');
+}
+
+/** The scheme of a transport (RFC 8323 §8.7). */
+export function schemeOf(transport: CoapTransport, isSecure: boolean): CoapScheme {
+  const suffix = { udp: '', tcp: '+tcp', websocket: '+ws' } as const;
+  return `${isSecure ? 'coaps' : 'coap'}${suffix[transport]}`;
+}
+
 /** The port that a URI without one means. */
 export function defaultPort(scheme: CoapScheme): number {
   return defaultPorts[scheme];
@@ -69,6 +88,11 @@ export interface UriDestination {
   /** IP address without brackets. */
   readonly host: string;
   readonly port: number;
+  /**
+   * The host name that a request without Uri-Host is for there (RFC 8323 §8.5): the name that TLS asked for, or the Host
+   * of a WebSocket handshake.
+   */
+  readonly name?: string | undefined;
 }
 
 /** Uri-Host, Uri-Path and Uri-Query have at most this many bytes (RFC 7252 §5.10, Table 4). */
@@ -236,7 +260,10 @@ function parseComponent(text: string, offset: number, allowed: CharacterSet): st
  */
 export function uriOptions(uri: CoapUri, destination: UriDestination = uri): OptionSet {
   const options = new OptionSet();
-  if (!uri.hostIsIpLiteral || !sameAddress(uri.host, destination.host)) {
+  const isDefaultHost = uri.hostIsIpLiteral
+    ? sameAddress(uri.host, destination.host)
+    : uri.host === destination.name;
+  if (!isDefaultHost) {
     const isIpv6 = uri.hostIsIpLiteral && uri.host.includes(':');
     // A zone has a meaning on this host only, and is not sent (RFC 6874 §1).
     options.add(OptionNumber.UriHost, isIpv6 ? `[${splitZone(uri.host).address}]` : uri.host);

@@ -209,6 +209,12 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
     this.#settle(now);
   }
 
+  /** Tells that a resource changed for one observer, by the exchange of its registration. */
+  notifyObserver(exchange: ExchangeId, now: Instant): void {
+    this.#layers.exchanges.notifyObserver(exchange, now);
+    this.#settle(now);
+  }
+
   /** Ends a connection with a Release (RFC 8323 §5.5), or one that is not open yet at once. */
   release(id: ConnectionId, now: Instant, notice: ReleaseNotice = noNotice): void {
     const connection = this.#layers.connections.get(id);

@@ -1,0 +1,33 @@
+/**
+ * A client's way to one server, whatever the transport: what `Client` needs of it.
+ *
+ * @module
+ */
+
+import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
+import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
+import type { CoapsuleError } from './errors.ts';
+import type { RemoteServer } from './remote-server.ts';
+import type { Response } from './response.ts';
+
+/** Who waits for what becomes of a request. */
+export interface RequestObserver {
+  /** Called once, or for an observation once a notification. */
+  response(response: Response, final: boolean): void;
+  failed(error: CoapsuleError): void;
+}
+
+/** See the module comment. */
+export interface ClientLink {
+  readonly server: RemoteServer;
+  /** Whether nothing is under way; ending it then loses nothing but what is kept for the next request. */
+  readonly isUnused: boolean;
+  /** Sends a request; returns how to give it up. */
+  request(content: OutgoingRequest, observer: RequestObserver): () => void;
+  /** Sends a ping; the observer gets a response without meaning when it is answered. Returns how to give it up. */
+  ping(observer: RequestObserver): () => void;
+  /** Observations that are active, with the token of each. */
+  activeObservations(): readonly ActiveObservation[];
+  /** Ends everything and fails what still waits. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,41 @@
+/**
+ * A socket that is open, whatever its transport.
+ *
+ * @module
+ */
+
+import type { GroupMembership } from '../node/group-memberships.ts';
+import type { ListenAddress } from './listen-uri.ts';
+import type { PeerSecurity } from './peer-info.ts';
+import type { ServerObserver } from './server-observer.ts';
+
+/** A socket that is open. Made by `Server.listen`. */
+export interface Listener {
+  readonly scheme: ListenAddress['scheme'];
+  /** IP literal it is bound to. */
+  readonly host: string;
+  /** The real port, also when 0 was asked for. */
+  readonly port: number;
+  /** `coaps://[::]:5684`. */
+  readonly uri: string;
+  /** The multicast groups this listener has joined, or could not join, on each interface. */
+  readonly groups: readonly GroupMembership[];
+  /** Who observes what, with the token of each (RFC 7641 §4.1). */
+  observers(): readonly ServerObserver[];
+  /** The secured peers there are now. */
+  peers(): readonly PeerSecurity[];
+  /**
+   * Ends associations, or secured connections, such as those of an identity whose key was changed.
+   *
+   * @param which An identity, or what tells which of the secured peers.
+   * @returns how many there were.
+   */
+  disconnect(which: string | ((security: PeerSecurity) => boolean)): number;
+  /** Tells observers of `path` that it changed. */
+  notify(path: string): void;
+  /**
+   * Ends all associations with close_notify, or leaves them to `associationStore`, releases all connections, and closes
+   * the socket.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,234 @@
+/**
+ * One port of a server over TCP, TLS or WebSocket, with its endpoint, its connections and their requests.
+ *
+ * RFC 8323.
+ *
+ * @module
+ */
+
+import { transportOf } from '../core/coap/uri.ts';
+import type { ConnectionEnd } from '../core/connection/connection-output.ts';
+import type { IncomingRequest } from '../core/endpoint/outputs.ts';
+import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
+import type { ConnectionId, StreamPeer } from '../core/endpoint/stream-outputs.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
+import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
+import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
+import { systemRandom } from '../node/system-random.ts';
+import { listenTcp } from '../node/tcp-socket.ts';
+import { streamCoreConfig } from './endpoint-options.ts';
+import { expectKnownOptions } from './known-options.ts';
+import { type ListenOptions, listenOptionNames } from './listen-options.ts';
+import type { ListenAddress } from './listen-uri.ts';
+import type { RequestHandler } from './listener.ts';
+import type { Listener } from './open-listener.ts';
+import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import { Request } from './request.ts';
+import { handle } from './request-once.ts';
+import { ResourceObservers } from './resource-observers.ts';
+import type { ServerObserver } from './server-observer.ts';
+
+/** How long `close` waits for clients to take the Release and close. */
+const farewellMs = 2000;
+
+/** A port that is open. Made by `Server.listen`. */
+export class StreamListener implements Listener {
+  readonly scheme: ListenAddress['scheme'];
+  readonly #driver: StreamDriver;
+  readonly #options: ListenOptions;
+  readonly #handler: RequestHandler;
+  readonly #local: PeerAddress;
+  readonly #peers = new Map<ConnectionId, PeerInfo>();
+  readonly #running = new Map<ExchangeId, AbortController>();
+  readonly #observers: ResourceObservers;
+  #closing: Promise<void> | undefined;
+
+  static async open(
+    uri: string,
+    { scheme, host, port }: ListenAddress,
+    options: ListenOptions,
+    handler: RequestHandler,
+  ): Promise<StreamListener> {
+    const onError = (error: unknown): void => handler.onError(error);
+    expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
+    const config = streamCoreConfig(options, scheme, 'server');
+    let opened: StreamListener | undefined;
+    const endpoint = new StreamEndpoint({
+      config: {
+        ...config,
+        requestResponse: {
+          ...config.requestResponse,
+          maxBodyBytes: (request) => handler.maxBodyBytes(request),
+          // Before it is open nothing comes in.
+          route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
+          resourceName: (options) => handler.resourceName(options),
+        },
+      },
+      random: systemRandom,
+    });
+    const driver = new StreamDriver({
+      endpoint,
+      onOutput: (output) => {
+        if (opened) opened.#output(output);
+      },
+      onDefect: onError,
+    });
+    const server = await listenTcp({
+      host,
+      port,
+      onTransport: (transport) => {
+        if (opened) opened.#accept(transport, noSecurity);
+        else transport.destroy();
+      },
+      onError,
+    });
+    opened = new StreamListener(scheme, driver, server, options, handler);
+    return opened;
+  }
+
+  private constructor(
+    scheme: ListenAddress['scheme'],
+    driver: StreamDriver,
+    server: StreamServer,
+    options: ListenOptions,
+    handler: RequestHandler,
+  ) {
+    this.scheme = scheme;
+    this.#driver = driver;
+    this.#observers = new ResourceObservers((exchange) => {
+      driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
+    });
+    this.#local = server.local;
+    this.#options = options;
+    this.#handler = handler;
+    driver.serve(server);
+  }
+
+  get host(): string {
+    return this.#local.host;
+  }
+
+  get port(): number {
+    return this.#local.port;
+  }
+
+  get uri(): string {
+    return `${this.scheme}://${this.#local.key.replace('%', '%25')}`;
+  }
+
+  /** There is no multicast over TCP (RFC 8323 §8). */
+  readonly groups: readonly [] = [];
+
+  observers(): readonly ServerObserver[] {
+    const active = this.#driver.run((endpoint) => endpoint.activeObservations());
+    return active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+  }
+
+  peers(): readonly PeerSecurity[] {
+    return [...this.#peers.values()].map(({ security }) => security).filter(({ kind }) => kind !== 'none');
+  }
+
+  disconnect(which: string | ((security: PeerSecurity) => boolean)): number {
+    const matches =
+      typeof which === 'function'
+        ? which
+        : (security: PeerSecurity) => security.kind === 'tls' && security.identity === which;
+    const found = [...this.#peers].filter(
+      ([, { security }]) => security.kind !== 'none' && matches(security),
+    );
+    for (const [connection] of found) {
+      this.#driver.run((endpoint, now) => endpoint.abort(connection, 'not welcome any more', now));
+    }
+    return found.length;
+  }
+
+  notify(path: string): void {
+    if (!this.#driver.closed) this.#driver.run((endpoint, now) => endpoint.notify(path, now));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#handler.onClosed(this);
+    this.#driver.run((endpoint, now) => endpoint.releaseAll(now));
+    await this.#driver.close(farewellMs);
+    this.#observers.close();
+    for (const running of this.#running.values()) running.abort();
+    this.#running.clear();
+  }
+
+  #accept(transport: StreamTransport, security: PeerSecurity): void {
+    const connection = this.#driver.accept(transport);
+    if (connection === undefined) return;
+    const { remote: address } = transport;
+    const peer = { address, transport: transportOf(this.scheme), security };
+    this.#peers.set(connection, peer);
+    if (security.kind !== 'none') this.#options.onAssociation?.({ kind: 'connected', peer });
+  }
+
+  #output(output: StreamDriverOutput): void {
+    switch (output.kind) {
+      case 'request':
+        this.#serve(output.exchange, output.peer, output.request).catch((error) =>
+          this.#handler.onError(error),
+        );
+        return;
+      case 'exchange-ended':
+        this.#running.get(output.exchange)?.abort();
+        this.#running.delete(output.exchange);
+        this.#observers.ended(output.exchange);
+        return;
+      case 'connection-ended':
+        this.#ended(output.peer.connection, output.end);
+        return;
+      case 'trace':
+        this.#options.trace?.(output.event);
+        return;
+      case 'connection-established':
+      case 'response':
+      case 'request-failed':
+      case 'sent':
+      case 'pong':
+        // A listener makes no requests.
+        return;
+    }
+  }
+
+  #ended(connection: ConnectionId, { cause }: ConnectionEnd): void {
+    const peer = this.#peers.get(connection);
+    this.#peers.delete(connection);
+    if (peer !== undefined && peer.security.kind !== 'none') {
+      this.#options.onAssociation?.({ kind: 'closed', peer, reason: cause });
+    }
+  }
+
+  async #serve(exchange: ExchangeId, peer: StreamPeer, incoming: IncomingRequest): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(exchange, controller);
+    const info = this.#peers.get(peer.connection) ?? {
+      address: peer.address,
+      transport: transportOf(this.scheme),
+      security: noSecurity,
+    };
+    const observer = this.#observers.of(exchange, controller.signal);
+    const request = new Request(incoming, info, controller.signal, observer);
+    const { answer, observe } = await handle(request, this.#handler);
+    if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) =>
+      endpoint.respond(
+        exchange,
+        {
+          ...answer,
+          observe: request.observe && observe !== false && this.#handler.observable(request),
+          keepAnswer: false,
+        },
+        now,
+      ),
+    );
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * A reliable transport as the stream driver sees it, and how a socket of Node becomes one.
+ *
+ * RFC 8323 §3.1. Bytes in order, and back-pressure: `send` says when the transport holds enough, `drained` when it holds
+ * nothing any more. What the bytes mean is not known here.
+ *
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
+import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+
+/** What a transport tells. `closed` comes once, and nothing after it. */
+export interface TransportEvents {
+  /** Bytes that belong to the callee; over WebSocket one whole message. */
+  received(bytes: Uint8Array): void;
+  drained(): void;
+  closed(cause: ConnectionEndCause, detail: string): void;
+}
+
+/** An open transport. */
+export interface StreamTransport {
+  readonly remote: PeerAddress;
+  /** Says whom to tell. What was received before waits. */
+  attach(events: TransportEvents): void;
+  /** Sends in order. False: it holds more than it wants to, and `drained` will come. */
+  send(bytes: Uint8Array): boolean;
+  /** Reads nothing until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Sends what it holds and closes; breaks off when that takes too long. */
+  close(): void;
+  /** Breaks off. */
+  destroy(): void;
+}
+
+/** An open port that takes transports. */
+export interface StreamServer {
+  readonly local: PeerAddress;
+  /** Takes no more transports; those there are go on. */
+  close(): Promise<void>;
+}
+
+/** A transport that could not be opened, and by which fault. */
+export class TransportFailure extends Error {
+  override readonly name = 'TransportFailure';
+  readonly endCause: ConnectionEndCause;
+
+  constructor(endCause: ConnectionEndCause, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options);
+    this.endCause = endCause;
+  }
+}
+
+/** How long a transport may take to send its last bytes, and the peer to close. */
+const closingMs = 5000;
+
+/** A connected TCP or TLS socket as a transport. */
+export function socketTransport(socket: Socket, remote: PeerAddress): StreamTransport {
+  let events: TransportEvents | undefined;
+  let closing: NodeJS.Timeout | undefined;
+  let failure: NodeJS.ErrnoException | undefined;
+  // Messages are small and wait for answers: delaying them by Nagle's algorithm gains nothing (RFC 8323 has no other say).
+  socket.setNoDelay(true);
+  // Finds out about a peer that vanished without a word, also when no one sends.
+  socket.setKeepAlive(true, 60_000);
+  socket.pause();
+  socket.on('data', (chunk: Buffer) => {
+    events?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  });
+  socket.on('drain', () => events?.drained());
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    failure = error;
+  });
+  // Half-closed is closed: CoAP has nothing more to say to a peer that has nothing more to say.
+  socket.on('end', () => socket.end());
+  socket.on('close', () => {
+    clearTimeout(closing);
+    if (failure === undefined) events?.closed('closed', 'the peer closed the connection');
+    else events?.closed('transport-failed', failure.code ?? failure.message);
+    events = undefined;
+  });
+  return {
+    remote,
+    attach(next) {
+      events = next;
+      if (socket.destroyed) queueMicrotask(() => next.closed('closed', 'the peer closed the connection'));
+      else socket.resume();
+    },
+    send: (bytes) => socket.destroyed || socket.write(bytes),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    close() {
+      events = undefined;
+      socket.end();
+      socket.resume(); // what still comes has to be read for the end to be seen
+      closing ??= setTimeout(() => socket.destroy(), closingMs).unref();
+      socket.unref();
+    },
+    destroy() {
+      events = undefined;
+      socket.destroy();
+    },
+  };
+}
+
+/** The remote address of a socket. A socket that is closed already has none. */
+export function remoteOf(socket: Socket): PeerAddress | undefined {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined || remotePort === undefined
+    ? undefined
+    : ipAddress(remoteAddress, remotePort);
+}
