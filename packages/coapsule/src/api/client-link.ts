@@ -4,9 +4,11 @@
  * @module
  */
 
+import type { MessagePurpose } from '../core/coap/message-purpose.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
 import type { CoapsuleError } from './errors.ts';
+import type { SendOptions, SendPlan } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import type { Response } from './response.ts';
 
@@ -22,8 +24,14 @@ export interface ClientLink {
   readonly server: RemoteServer;
   /** Whether nothing is under way; ending it then loses nothing but what is kept for the next request. */
   readonly isUnused: boolean;
-  /** Sends a request; returns how to give it up. */
-  request(content: OutgoingRequest, observer: RequestObserver): () => void;
+  /** Decides how a message with a purpose goes (`purposeful-sending.ts`). */
+  plan(purpose: MessagePurpose, options: SendOptions): SendPlan;
+  /**
+   * Sends a request; returns how to give it up.
+   *
+   * @param isPlanned Whether its type was chosen by its purpose.
+   */
+  request(content: OutgoingRequest, observer: RequestObserver, isPlanned?: boolean): () => void;
   /** Sends a ping; the observer gets a response without meaning when it is answered. Returns how to give it up. */
   ping(observer: RequestObserver): () => void;
   /** Observations that are active, with the token of each. */

@@ -8,6 +8,7 @@
  */
 
 import { Code } from '../core/coap/code.ts';
+import type { MessagePurpose } from '../core/coap/message-purpose.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
@@ -23,6 +24,7 @@ import type { ClientSecurity } from './client-security.ts';
 import { streamCoreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import type { PeerInfo } from './peer-info.ts';
+import type { SendPlan } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError } from './request-error.ts';
 import { Response } from './response.ts';
@@ -64,6 +66,18 @@ export class StreamClient implements ClientLink {
 
   get isUnused(): boolean {
     return this.#pending.size === 0;
+  }
+
+  /** There is one way only: the transport repeats what is lost. */
+  plan(purpose: MessagePurpose): SendPlan {
+    return {
+      purpose,
+      type: 'CON',
+      reason: 'the transport delivers it, or tells that it could not',
+      warnings: [],
+      networkLoss: undefined,
+      advice: [],
+    };
   }
 
   request(content: OutgoingRequest, observer: RequestObserver): () => void {

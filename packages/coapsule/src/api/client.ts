@@ -214,7 +214,7 @@ export class Client implements AsyncDisposable {
     try {
       response = await this.#exchange(uri, options, (endpoint, route, observer) => {
         plan ??= endpoint.plan(purpose, options);
-        const request = outgoingRequest(method, route.targetOptions(endpoint.server.address), {
+        const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), {
           ...options,
           confirmable: plan.type === 'CON',
         });
