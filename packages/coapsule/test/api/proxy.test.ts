@@ -74,6 +74,7 @@ const origin = new Server({ onError: (error) => assert.fail(String(error)) })
     put: (request) => content(request.payload),
     get: () => content(Buffer.alloc(100_000, 'ABCDEFGHIJ'), { maxAgeSeconds: 0 }),
   })
+  .resource('/lock', { freshWithinSeconds: 10, put: () => changed() })
   .resource('/never', {
     get: ({ signal }) =>
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(content('')))),
@@ -223,6 +224,28 @@ describe('a forward-proxy', () => {
     // Critical, safe to forward and unknown to the origin: its matter, not the proxy's.
     const critical = await client.get(`${target}/light`, { options: [{ number: 2053, value: 'x' }] });
     assert.match(`${critical.codeText} ${critical.text()}`, /^4\.02 Unrecognized critical option 2053/);
+  });
+
+  test('RFC 9175 §2.3: the Echo that a server asks for goes to the client and back', async () => {
+    const seen = await seenBy(async () => {
+      assert.equal((await client.put(`${target}/lock`, { payload: 'open' })).codeText, '2.04');
+    });
+    assert.deepEqual(
+      seen.map(({ options }) => options.has(OptionNumber.Echo)),
+      [true],
+    );
+  });
+
+  test('No-Response (RFC 7967) is between the client and the proxy', async () => {
+    const seen = await seenBy(async () => {
+      const response = await client.put(`${target}/store`, {
+        payload: 'x',
+        noResponse: 'all',
+        timeoutMs: 500,
+      });
+      assert.equal(response.silent, true);
+    });
+    assert.equal(seen[0]?.options.has(OptionNumber.NoResponse), false);
   });
 
   test('5.04 when the server is silent, and when nobody listens', async () => {

@@ -25,6 +25,7 @@ import type {
   RequestResponseLayer,
   RequestRoute,
 } from '../../src/core/request-response/request-response-layer.ts';
+import { Pair } from '../../src/testing/pair.ts';
 import {
   clientRequest,
   drain,
@@ -356,4 +357,44 @@ describe('§5.7.1 proxy operation', () => {
     assert.equal(layer.receiveResponse('peer', response, now), 'rejected');
     assert.equal(only(layer, 'failed').error, 'bad-option');
   });
+});
+
+describe('RFC 9175 §2.3: Echo at a proxy', () => {
+  const echo = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+
+  test('one from the next hop is for the client: the proxy does not answer it, and sends it to nobody', () => {
+    const layer = newLayer();
+    const token = Uint8Array.of(1);
+    layer.request('peer', clientRequest(Code.Put, { token, forwarded: true }), now);
+    drain(layer);
+    const options = [[OptionNumber.Echo, echo]] as const;
+    layer.receiveResponse('peer', message(Code.Unauthorized, { type: 'ACK', token, options }), now);
+    const outputs = drain(layer);
+    assert.deepEqual(
+      outputs.filter(({ kind }) => kind === 'send-request'),
+      [],
+    );
+    const [delivered] = outputs.filter((output) => output.kind === 'response');
+    assert.deepEqual(delivered?.response.options.all(OptionNumber.Echo), [echo]);
+    layer.request('peer', clientRequest(Code.Put, { forwarded: true }), now);
+    assert.equal(only(layer, 'send-request').message.options.has(OptionNumber.Echo), false);
+  });
+
+  for (const proxied of [true, false]) {
+    test(`one of its own ${proxied ? 'does not go on' : 'stays in a request that is not passed on'}`, () => {
+      const pair = new Pair({
+        handler: () => ({ code: Code.Changed }),
+        server: {
+          requestResponse: {
+            freshWithinMs: () => 10_000,
+            route: () => ({ kind: proxied ? 'proxy' : 'origin' }),
+          },
+        },
+      });
+      const put = pair.request('/lock', { code: Code.Put });
+      pair.runUntil(() => put.final);
+      assert.equal(put.responses[0]?.code, Code.Changed);
+      assert.equal(pair.served.at(-1)?.request.options.has(OptionNumber.Echo), !proxied);
+    });
+  }
 });

@@ -82,7 +82,7 @@ export class ClientExchanges {
     if (exchange.type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
     else this.waits.cancel(exchange);
     const { id, peer, type, token } = exchange;
-    const message = { ...this.#withEcho(peer, content, now), token };
+    const message = { ...(exchange.forwarded ? content : this.#withEcho(peer, content, now)), token };
     outputs.push({ kind: 'send-request', peer, exchange: id, type, message });
   }
 

@@ -321,7 +321,8 @@ export class ClientRole {
    */
   #takeEcho(exchange: ClientExchange, response: Content, now: Instant): boolean {
     const echo = response.options.first(OptionNumber.Echo);
-    if (echo === undefined) return false;
+    // It is for who asked us (RFC 9175 §2.3): only the client knows when it made its request.
+    if (echo === undefined || exchange.forwarded) return false;
     this.#exchanges.echoes.take(exchange.peer, echo, now);
     if (response.code !== Code.Unauthorized || exchange.repeatedForEcho || exchange.deregistering)
       return false;
@@ -335,7 +336,8 @@ export class ClientRole {
    * the Echo that proves it has just come. Only once, and where less than a block of ours would come twice.
    */
   #mayFetchLarger(exchange: ClientExchange, response: Content, next: BlockOption): boolean {
-    if (!response.options.has(OptionNumber.Echo) || next.szx >= exchange.szx) return false;
+    if (exchange.forwarded || !response.options.has(OptionNumber.Echo) || next.szx >= exchange.szx)
+      return false;
     if (exchange.fetchedLarger || exchange.uploaded || !isSafeRequest(exchange.code)) return false;
     return next.num * blockSize(next.szx) < blockSize(exchange.szx);
   }

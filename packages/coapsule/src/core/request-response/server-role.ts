@@ -180,8 +180,9 @@ export class ServerRole {
       return;
     }
     const parsed = { ...arrival, options, block1, block2 };
-    if (this.#isFresh(parsed, now)) this.#receiveBody(parsed, now);
-    else this.#askForEcho(parsed, now);
+    if (this.#isFresh(parsed, now)) {
+      this.#receiveBody(route.kind === 'proxy' ? this.#withoutOwnEcho(parsed) : parsed, now);
+    } else this.#askForEcho(parsed, now);
   }
 
   /** Takes the application's answer: to a request, or to the question for an observer. */
@@ -676,6 +677,14 @@ export class ServerRole {
     const value = options.first(OptionNumber.Echo);
     const issuedAt = value && echo?.issuedAt(peer, value);
     return issuedAt !== undefined && elapsedMs(issuedAt, now) < withinMs;
+  }
+
+  /** RFC 9175 §2.3: what we gave out ourselves does not go on to another server. */
+  #withoutOwnEcho<Parsed extends Arrival>(arrival: Parsed): Parsed {
+    const { peer, options } = arrival;
+    const value = options.first(OptionNumber.Echo);
+    if (value === undefined || this.#context.echo?.issuedAt(peer, value) === undefined) return arrival;
+    return { ...arrival, options: OptionSet.from(options.entries()).delete(OptionNumber.Echo) };
   }
 
   #askForEcho(arrival: Arrival, now: Instant): void {
