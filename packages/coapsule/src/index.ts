@@ -78,6 +78,7 @@ export {
   content,
   created,
   deleted,
+  type FailureOptions,
   failure,
   type OptionInput,
   RequestFailure,
@@ -103,6 +104,12 @@ export {
   defaultTransmissionParameters,
   type TransmissionParameters,
 } from './core/coap/transmission-parameters.ts';
+export {
+  type LanguageTaggedText,
+  type ProblemDetails,
+  problemDetailsFormat,
+  type TextDirection,
+} from './core/content/problem-details.ts';
 export { type CipherSuiteName, cipherSuites } from './core/dtls/cipher-suites.ts';
 export type { HandshakeFailure } from './core/dtls/dtls-layer.ts';
 export {

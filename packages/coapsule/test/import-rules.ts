@@ -20,6 +20,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/core/cbor/', 2],
   ['coapsule/src/core/serial/', 2],
   ['coapsule/src/core/x509/', 2],
+  ['coapsule/src/core/content/', 2.5], // what payloads hold: made of CBOR and of the registries of coap/
   ['coapsule/src/core/dtls/', 3],
   ['coapsule/src/core/message-layer/', 3],
   ['coapsule/src/core/connection/', 3],

@@ -64,6 +64,8 @@ export interface Resource {
    * empty representations are not (RFC 7252 §8.2). False by default (RFC 7252 §11.3); `/.well-known/core` does.
    */
   readonly multicast?: boolean | ResourceMulticast;
+  /** Its failures are told as problem details (RFC 9290) to every client, not only to those that accept them. */
+  readonly problemDetails?: boolean;
   /** Largest request body in bytes; 1 MiB by default. A larger one is answered 4.13. */
   readonly maxBodyBytes?: number;
   /**
@@ -97,6 +99,7 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   acknowledgeWithAnswer: true,
   effectsInStore: true,
   multicast: true,
+  problemDetails: true,
   maxBodyBytes: true,
   proxy: true,
   onClose: true,

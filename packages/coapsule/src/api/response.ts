@@ -7,7 +7,14 @@
 import { Code, codeText, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
+import {
+  decodeProblemDetails,
+  type ProblemDetails,
+  plainText,
+  problemDetailsFormat,
+} from '../core/content/problem-details.ts';
 import type { IncomingResponse } from '../core/endpoint/outputs.ts';
+import { isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** A response with its whole body (RFC 7252 §5.2). Any code is a response: look at `ok`. */
@@ -60,6 +67,21 @@ export class Response {
   /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */
   text(): string {
     return new TextDecoder().decode(this.payload);
+  }
+
+  /** What went wrong, as the server told it for programs (RFC 9290); `undefined` where it did not, or not well. */
+  get problem(): ProblemDetails | undefined {
+    if (this.contentFormat !== problemDetailsFormat) return undefined;
+    const details = decodeProblemDetails(this.payload);
+    return isDecodeFault(details) ? undefined : details;
+  }
+
+  /** What went wrong, for people: the diagnostic payload of an error (RFC 7252 §5.5.2), or the text of `problem`. */
+  get diagnostic(): string | undefined {
+    const { problem } = this;
+    if (problem !== undefined) return plainText(problem.detail) ?? plainText(problem.title);
+    const isText = !this.ok && this.payload.length > 0 && (this.contentFormat ?? 0) === 0;
+    return isText ? this.text() : undefined;
   }
 
   get contentFormat(): number | undefined {

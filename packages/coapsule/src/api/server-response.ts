@@ -8,6 +8,7 @@ import { Code } from '../core/coap/code.ts';
 import { contentFormatOf } from '../core/coap/content-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
+import { type ProblemDetails, plainText } from '../core/content/problem-details.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
@@ -32,10 +33,15 @@ export interface ServerResponse {
   readonly options?: readonly OptionInput[];
   /** False: of an observable resource, the answer begins no observation, or ends it (RFC 7641 §4.2). */
   readonly observe?: boolean;
+  /**
+   * What went wrong, with an error code. Sent as it is (RFC 9290) where the request accepts content format 257 or the
+   * resource says so with `problemDetails`; otherwise its detail, or title, is sent as text instead of `payload`.
+   */
+  readonly problem?: ProblemDetails;
 }
 
 /** What 2.05 may carry besides the payload; text is `text/plain` unless said otherwise. */
-export type ContentOptions = Omit<ServerResponse, 'code' | 'payload'>;
+export type ContentOptions = Omit<ServerResponse, 'code' | 'payload' | 'problem'>;
 
 /** 2.05 Content. */
 export function content(payload: Uint8Array | string, options: ContentOptions = {}): ServerResponse {
@@ -68,19 +74,34 @@ export function valid(etag: Uint8Array): ServerResponse {
   return { code: Code.Valid, etag };
 }
 
-/** An error code with a diagnostic payload for people (RFC 7252 §5.5.2). */
-export function failure(code: Code, diagnostic?: string): ServerResponse {
-  return diagnostic === undefined ? { code } : { code, payload: diagnostic };
+/** What a failure may carry besides its diagnostic. */
+export type FailureOptions = Omit<ServerResponse, 'code' | 'payload' | 'contentFormat' | 'problem'>;
+
+/**
+ * An error code with a diagnostic text for people (RFC 7252 §5.5.2), or with problem details (RFC 9290).
+ *
+ * With `maxAgeSeconds`, 5.03 asks a client to leave the server alone, and 4.29 not to repeat such a request, for so
+ * long (RFC 7252 §5.9.3.4, RFC 8516).
+ */
+export function failure(
+  code: Code,
+  diagnostic?: string | ProblemDetails,
+  options: FailureOptions = {},
+): ServerResponse {
+  if (typeof diagnostic === 'object') return { ...options, code, problem: diagnostic };
+  return diagnostic === undefined ? { ...options, code } : { ...options, code, payload: diagnostic };
 }
 
-/** What a handler may throw instead of returning `failure(code, diagnostic)`. */
+/** What a handler may throw instead of returning `failure(code, diagnostic, options)`. */
 export class RequestFailure extends Error {
   override readonly name = 'RequestFailure';
   readonly code: Code;
+  readonly response: ServerResponse;
 
-  constructor(code: Code, diagnostic = '') {
-    super(diagnostic);
+  constructor(code: Code, diagnostic: string | ProblemDetails = '', options: FailureOptions = {}) {
+    super(typeof diagnostic === 'string' ? diagnostic : (plainText(diagnostic.title) ?? ''));
     this.code = code;
+    this.response = failure(code, diagnostic === '' ? undefined : diagnostic, options);
   }
 }
 

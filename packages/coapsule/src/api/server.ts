@@ -16,6 +16,7 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { forwardTarget, isForwardRequest, localRequestOptions } from '../core/request-response/proxying.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { resourceName } from '../core/request-response/resource-key.ts';
+import { describedFailure } from './described-failure.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
@@ -181,18 +182,18 @@ export class Server implements AsyncDisposable {
   readonly #handler: RequestHandler = {
     answer: async (request) => {
       this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
+      const always = this.#resources.find(request.path)?.problemDetails === true;
       let response: ServerResponse;
       try {
         response = await this.#answer(request);
-        expectResponse(request, response);
       } catch (error) {
-        if (error instanceof RequestFailure) {
-          response = failure(error.code, error.message || undefined);
-        } else {
-          this.#onError(error);
-          // RFC 7252 §5.9.3.1. The cause stays here: it is for the log, not for strangers.
-          response = failure(Code.InternalServerError, 'the server failed');
-        }
+        response = this.#failed(error);
+      }
+      try {
+        expectResponse(request, response);
+        response = describedFailure(response, request.accept, always);
+      } catch (error) {
+        response = describedFailure(this.#failed(error), request.accept, always);
       }
       return { response, handled: this.#handled.has(request) };
     },
@@ -268,6 +269,13 @@ export class Server implements AsyncDisposable {
     if (this.#hosts.size === 0) return undefined;
     const name = requestedHost(options);
     return name === undefined ? undefined : this.#hosts.get(name);
+  }
+
+  #failed(error: unknown): ServerResponse {
+    if (error instanceof RequestFailure) return error.response;
+    this.#onError(error);
+    // RFC 7252 §5.9.3.1. The cause stays here: it is for the log, not for strangers.
+    return failure(Code.InternalServerError, 'the server failed');
   }
 
   #onError(error: unknown): void {

@@ -71,9 +71,11 @@ export class ResponseOutput {
     this.#payloads.close();
   }
 
-  /** The payload of an error response is a diagnostic text for people (RFC 7252 §5.5.2). */
+  /** The payload of an error response is a diagnostic text for people (RFC 7252 §5.5.2), or has one in it (RFC 9290). */
   #error(response: Response): void {
-    const diagnostic = printableUtf8(response.payload, maxDiagnostic);
+    const text =
+      response.problem === undefined ? response.payload : new TextEncoder().encode(response.diagnostic);
+    const diagnostic = printableUtf8(text, maxDiagnostic);
     const nextStep = nextSteps[response.codeText];
     this.#environment.stderr.write(
       `${codeLabel(response.code)}${diagnostic === undefined || diagnostic === '' ? '' : `: ${diagnostic}`}\n`,

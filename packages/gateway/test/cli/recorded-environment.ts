@@ -27,6 +27,8 @@ export function response(
     options,
     payload: bytes,
     text: () => new TextDecoder().decode(bytes),
+    problem: undefined,
+    diagnostic: undefined,
     contentFormat: options.uint(OptionNumber.ContentFormat),
     maxAgeSeconds: options.uint(OptionNumber.MaxAge) ?? 60,
     etag: options.first(OptionNumber.ETag),

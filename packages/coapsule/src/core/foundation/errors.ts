@@ -14,7 +14,16 @@
 /** Received bytes that are not what they should be. Never thrown. */
 export interface DecodeFault {
   readonly kind: 'decode-fault';
-  readonly layer: 'cbor' | 'coap' | 'dtls-record' | 'dtls-handshake' | 'link-format' | 'uri' | 'x509';
+  readonly layer:
+    | 'cbor'
+    | 'problem-details'
+    | 'senml'
+    | 'coap'
+    | 'dtls-record'
+    | 'dtls-handshake'
+    | 'link-format'
+    | 'uri'
+    | 'x509';
   /** Offset of the byte (of the character, for `link-format` and `uri`) that does not fit. */
   readonly offset: number;
   readonly reason: string;

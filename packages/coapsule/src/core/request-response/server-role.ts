@@ -50,6 +50,7 @@ import { keepsFormat, type Observer } from './observer.ts';
 import { checkProxiedRequestOptions, checkRequestOptions } from './option-check.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { hasIllegalHopLimit } from './proxying.ts';
+import { refusal } from './refusal.ts';
 import { type BlockRefusal, type ReceivedBlock, RequestBodies } from './request-bodies.ts';
 import { isMeant, requestBodyKey } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
@@ -164,7 +165,9 @@ export class ServerRole {
     if (verdict.kind === 'bad-option') {
       counters.badOptions++;
       // §5.4.1: in a NON message rejected, which §4.3 lets us do in silence.
-      if (message.type !== 'NON') this.#refuse(arrival, Code.BadOption, verdict.reason);
+      if (message.type === 'NON') return;
+      const details = { diagnostic: verdict.reason, unprocessed: verdict.number };
+      this.#answer(arrival, () => refusal(message.options, Code.BadOption, details));
       return;
     }
     const { options } =
@@ -696,7 +699,7 @@ export class ServerRole {
   }
 
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
-    this.#answer(arrival, () => ({ code, options, payload: encodeUtf8(diagnostic) }));
+    this.#answer(arrival, () => refusal(arrival.options, code, { diagnostic, options }));
   }
 
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
