@@ -108,4 +108,9 @@ export class Response {
     if (segments.length === 0) return undefined;
     return `/${segments.map(encodeURIComponent).join('/')}`;
   }
+
+  /** Each Location-Query of a created resource, such as `unit=C` (RFC 7252 §5.10.7). */
+  get locationQuery(): readonly string[] {
+    return this.options.texts(OptionNumber.LocationQuery);
+  }
 }

@@ -27,6 +27,7 @@ export function response(
     options,
     payload: bytes,
     text: () => new TextDecoder().decode(bytes),
+    locationQuery: options.texts(OptionNumber.LocationQuery),
     problem: undefined,
     diagnostic: undefined,
     contentFormat: options.uint(OptionNumber.ContentFormat),
