@@ -182,7 +182,7 @@ export class Server implements AsyncDisposable {
   readonly #handler: RequestHandler = {
     answer: async (request) => {
       this.#answer ??= compose(this.#middleware, (inner) => this.#serve(inner));
-      const always = this.#resources.find(request.path)?.problemDetails === true;
+      const always = this.#resourceOf(request)?.problemDetails === true;
       let response: ServerResponse;
       try {
         response = await this.#answer(request);

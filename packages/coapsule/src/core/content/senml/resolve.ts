@@ -72,10 +72,18 @@ export function resolveSenml(
     if (isBaseOnly(record)) continue;
     const reason = faultOf(record, base, options);
     if (reason !== undefined) return senmlFault(index, reason);
-    resolved.push(resolvedRecord(record, base, version, options.now));
+    const whole = resolvedRecord(record, base, version, options.now);
+    if (![whole.time, whole.sum ?? 0, numberIn(whole.value)].every(Number.isFinite)) {
+      return senmlFault(index, 'with its base it is no number that a double can hold');
+    }
+    resolved.push(whole);
   }
   // A sort that is stable keeps the order of Records of the same time.
   return resolved.sort((a, b) => a.time - b.time);
+}
+
+function numberIn(value: SenmlValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
 }
 
 function baseFields(record: SenmlRecord): SenmlRecord {
