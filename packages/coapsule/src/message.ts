@@ -26,7 +26,13 @@ export {
   isSuccessCode,
   methodOf,
 } from './core/coap/code.ts';
-export { contentFormatMediaType, contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
+export {
+  type ContentFormatDefinition,
+  contentFormatDefinition,
+  contentFormatMediaType,
+  contentFormatName,
+  contentFormatOf,
+} from './core/coap/content-format.ts';
 export type { Link, LinkAttribute } from './core/coap/link-format.ts';
 export { decodeLinkFormat, encodeLinkFormat, filterLinks, linkAttribute } from './core/coap/link-format.ts';
 export type { MessageDecodeFault } from './core/coap/message-codec.ts';
