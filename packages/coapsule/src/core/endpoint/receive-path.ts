@@ -378,7 +378,8 @@ export function deliver(
         | 'sent'
         | 'window-ended'
         | 'failed'
-        | 'exchange-ended';
+        | 'exchange-ended'
+        | 'peer-fault';
     }
   >,
   now: Instant,
@@ -444,6 +445,11 @@ export function deliver(
         ...(upload === undefined ? {} : { upload }),
       };
       layers.outputs.push({ kind: 'request-failed', request: bound.request, error });
+      return;
+    }
+    case 'peer-fault': {
+      const peer = layers.peers.withKey(output.peer);
+      if (peer) traceDiscarded(layers, 'request-response', peer.address, output.reason);
       return;
     }
     case 'exchange-ended':

@@ -25,7 +25,7 @@ import { blockSizes, messageOverhead } from './endpoint-config.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import { type StreamConfigInput, streamConfig } from './stream-config.ts';
 import { type StreamConnection, StreamConnections } from './stream-connections.ts';
-import type { StreamCounters, StreamLayers } from './stream-layers.ts';
+import { type StreamCounters, type StreamLayers, traceStreamDiscarded } from './stream-layers.ts';
 import type { ConnectionId, StreamInput, StreamOutput } from './stream-outputs.ts';
 import {
   begin,
@@ -270,6 +270,11 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
           case 'ask-for-proof':
           case 'window-ended':
             break; // there is nothing to acknowledge, to repeat or to prove, and there are no groups
+          case 'peer-fault': {
+            const address = layers.connections.withKey(output.peer)?.peer.address;
+            if (address) traceStreamDiscarded(layers, 'request-response', address, output.reason);
+            break;
+          }
           default:
             deliverFromStream(layers, output, now);
         }

@@ -38,7 +38,7 @@ export type TraceEvent =
       readonly attempt: number;
     }
   | {
-      /** Something received was dropped; nothing else happened because of it. */
+      /** Something received was dropped, or an option of it ignored, or it was refused with an error code. */
       readonly kind: 'discarded';
       readonly layer: 'dtls' | 'message' | 'connection' | 'request-response';
       readonly address: PeerAddress;

@@ -196,6 +196,10 @@ export class ClientRole {
       );
       return 'rejected';
     }
+    if (verdict.ignored !== undefined) {
+      counters.ignoredOptions++;
+      this.#context.outputs.push({ kind: 'peer-fault', peer, reason: verdict.ignored });
+    }
     const response = { code: message.code, options: verdict.options, payload: message.payload };
     if (this.#takeEcho(exchange, response, now)) return 'matched';
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.

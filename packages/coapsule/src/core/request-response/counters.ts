@@ -13,6 +13,10 @@ export interface RequestResponseCounters {
   unmatchedResponses: number;
   /** Messages with a critical option nobody here knows (RFC 7252 §5.4.1). */
   badOptions: number;
+  /** Options ignored because they are not as their definition says (RFC 7252 §5.4.3, §5.4.5). */
+  ignoredOptions: number;
+  /** Requests refused before the application saw them: an unknown method, an illegal value, a missing block, … */
+  refusedRequests: number;
   failedExchanges: number;
   /** Requests answered 5.03 because too many are with the application. */
   overloaded: number;
@@ -66,6 +70,8 @@ export function createCounters(): RequestResponseCounters {
     responsesReceived: 0,
     unmatchedResponses: 0,
     badOptions: 0,
+    ignoredOptions: 0,
+    refusedRequests: 0,
     failedExchanges: 0,
     overloaded: 0,
     abandonedRequests: 0,

@@ -50,8 +50,8 @@ const responseOptions: ReadonlySet<number> = new Set([OptionNumber.Block1, Optio
 
 /** The outcome of a check. */
 export type OptionVerdict =
-  /** All is well; `options` lacks the elective options that must be ignored. */
-  | { readonly kind: 'accepted'; readonly options: OptionReader }
+  /** All is well; `options` lacks the elective options that must be ignored, of which `ignored` says what is wrong. */
+  | { readonly kind: 'accepted'; readonly options: OptionReader; readonly ignored?: string }
   /** A critical option that is unknown, too often there, or of a wrong length. */
   | { readonly kind: 'bad-option'; readonly number: number; readonly reason: string }
   /** The request is for a forward-proxy (RFC 7252 §5.10.2). */
@@ -91,7 +91,7 @@ function check(
   recognized: (number: number) => boolean,
   refuses: (number: number) => boolean = isCritical,
 ): OptionVerdict {
-  let mustIgnore = false;
+  let ignored: string | undefined;
   let previous = -1;
   for (const entry of options.entries()) {
     const fault = faultOf(entry, entry.number === previous, recognized);
@@ -99,9 +99,10 @@ function check(
     if (fault === undefined) continue;
     if (isCritical(entry.number) || refuses(entry.number))
       return { kind: 'bad-option', number: entry.number, reason: fault };
-    mustIgnore = true;
+    ignored ??= fault;
   }
-  return { kind: 'accepted', options: mustIgnore ? withoutIgnored(options, recognized) : options };
+  if (ignored === undefined) return { kind: 'accepted', options };
+  return { kind: 'accepted', options: withoutIgnored(options, recognized), ignored };
 }
 
 function withoutIgnored(options: OptionReader, recognized: (number: number) => boolean): OptionSet {

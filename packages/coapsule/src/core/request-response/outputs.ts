@@ -31,6 +31,8 @@ export type RequestResponseOutput =
       readonly keepAnswer: boolean;
     }
   | { readonly kind: 'acknowledge'; readonly reply: unknown }
+  /** A message of the peer breaks a rule or is refused; what that causes comes by other outputs, or is nothing. */
+  | { readonly kind: 'peer-fault'; readonly peer: PeerKey; readonly reason: string }
   /** The answer is not sent: a CON request gets its Empty ACK, if it has none, and nothing more. */
   | { readonly kind: 'suppress-response'; readonly reply: unknown; readonly keepAnswer: boolean }
   /** Not all could go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */

@@ -16,7 +16,7 @@ import {
   maxSzx,
   szxOf,
 } from '../coap/block-option.ts';
-import { Code, isSafeRequest, isSuccessCode, methodOf } from '../coap/code.ts';
+import { Code, codeName, codeText, isSafeRequest, isSuccessCode, methodOf } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -47,7 +47,7 @@ import {
 } from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
-import { checkProxiedRequestOptions, checkRequestOptions } from './option-check.ts';
+import { checkProxiedRequestOptions, checkRequestOptions, type OptionVerdict } from './option-check.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { hasIllegalHopLimit } from './proxying.ts';
 import { refusal } from './refusal.ts';
@@ -164,12 +164,14 @@ export class ServerRole {
     }
     if (verdict.kind === 'bad-option') {
       counters.badOptions++;
+      this.#fault(peer, verdict.reason);
       // §5.4.1: in a NON message rejected, which §4.3 lets us do in silence.
       if (message.type === 'NON') return;
       const details = { diagnostic: verdict.reason, unprocessed: verdict.number };
       this.#answer(arrival, () => refusal(message.options, Code.BadOption, details));
       return;
     }
+    this.#noteIgnored(peer, verdict);
     const { options } =
       group === undefined
         ? verdict
@@ -698,7 +700,22 @@ export class ServerRole {
     this.#refuse(arrival, code, '', options);
   }
 
+  /** Elective options that are not as their definition says, and values of Observe that mean nothing (RFC 7641 §2). */
+  #noteIgnored(peer: PeerKey, { options, ignored }: Extract<OptionVerdict, { kind: 'accepted' }>): void {
+    const observe = options.uint(OptionNumber.Observe) ?? 0;
+    const reason = ignored ?? (observe > 1 ? `Observe ${observe} means nothing in a request` : undefined);
+    if (reason === undefined) return;
+    this.#context.counters.ignoredOptions++;
+    this.#fault(peer, reason);
+  }
+
+  #fault(peer: PeerKey, reason: string): void {
+    this.#context.outputs.push({ kind: 'peer-fault', peer, reason });
+  }
+
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
+    if (code !== Code.ServiceUnavailable) this.#context.counters.refusedRequests++;
+    this.#fault(arrival.peer, `${codeText(code)} ${diagnostic || codeName(code)}`);
     this.#answer(arrival, () => refusal(arrival.options, code, { diagnostic, options }));
   }
 

@@ -266,6 +266,8 @@ export class MessagePump {
             if (pending.exchange === output.exchange && pending.role === 'client') from.pending.delete(id);
           }
           break;
+        case 'peer-fault':
+          break;
         case 'request':
           this.requests.push(output);
           this.#apply(from, output);

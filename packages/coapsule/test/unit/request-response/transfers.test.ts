@@ -564,7 +564,7 @@ test('a FETCH for a later block that is not kept is answered from its payload, w
     );
   };
   assert.deepEqual(ask(pattern(4)), ['request']);
-  assert.deepEqual(ask(noBytes), [Code.RequestEntityIncomplete, 'exchange-ended']);
+  assert.deepEqual(ask(noBytes), ['peer-fault', Code.RequestEntityIncomplete, 'exchange-ended']);
 });
 
 test('kept bodies are told apart by query and Accept', () => {
