@@ -49,6 +49,10 @@ export function outgoingRequest(method: Method, target: OptionSet, options: Requ
   };
 }
 
+/** text/plain and application/octet-stream (RFC 7252 §12.3). */
+const plainTextFormat = 0;
+const octetStreamFormat = 42;
+
 /** A request but for what says whom it is for. */
 export function requestContent(
   method: Method,
@@ -64,5 +68,10 @@ export function requestContent(
     set.add(OptionNumber.NoResponse, noResponseValue(unwanted));
   }
   for (const { number, value } of options.options ?? []) set.add(number, value);
+  if (method === 'FETCH' && options.payload !== undefined && !options.forwarded) {
+    // RFC 8132 §2.3.1: a FETCH MUST say what its payload is.
+    const format = typeof options.payload === 'string' ? plainTextFormat : octetStreamFormat;
+    if (!set.has(OptionNumber.ContentFormat)) set.add(OptionNumber.ContentFormat, format);
+  }
   return { code: codeOfMethod(method), options: set, payload: payloadBytes(options.payload) };
 }

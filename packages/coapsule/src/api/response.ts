@@ -17,6 +17,9 @@ import type { IncomingResponse } from '../core/endpoint/outputs.ts';
 import { isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerInfo } from './peer-info.ts';
 
+/** RFC 7252 §5.10.7. */
+const reservedLocationOptions: readonly number[] = [128, 132, 136, 140];
+
 /** A response with its whole body (RFC 7252 §5.2). Any code is a response: look at `ok`. */
 export class Response {
   readonly code: Code;
@@ -104,6 +107,8 @@ export class Response {
 
   /** Where a created resource is: `/sensors/42` (RFC 7252 §5.10.7). */
   get locationPath(): string | undefined {
+    // §5.10.7: with an option of those that are reserved for it, the location means something we do not know.
+    if (reservedLocationOptions.some((number) => this.options.has(number))) return undefined;
     const segments = this.options.texts(OptionNumber.LocationPath);
     if (segments.length === 0) return undefined;
     return `/${segments.map(encodeURIComponent).join('/')}`;

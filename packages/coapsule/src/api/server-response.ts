@@ -117,8 +117,12 @@ export function responseOptions(response: ServerResponse): OptionSet {
     }
     options.add(OptionNumber.ETag, etag);
   }
-  for (const segment of locationPath?.split('/').slice(1) ?? []) {
-    options.add(OptionNumber.LocationPath, decodeURIComponent(segment));
+  for (const escaped of locationPath?.split('/').slice(1) ?? []) {
+    const segment = decodeURIComponent(escaped);
+    if (segment === '.' || segment === '..') {
+      throw new ApiMisuseError(`locationPath has the segment '${segment}'; expected none (RFC 7252 §5.10.7)`);
+    }
+    options.add(OptionNumber.LocationPath, segment);
   }
   for (const query of locationQuery ?? []) options.add(OptionNumber.LocationQuery, query);
   for (const { number, value } of response.options ?? []) options.add(number, value);

@@ -322,7 +322,9 @@ function acceptable(request: Request, response: ServerResponse): ServerResponse 
 /** RFC 7252 §5.10.6.2: a GET that lists the ETag of what would be sent gets 2.03 without the payload. */
 function validated(request: Request, response: ServerResponse): ServerResponse {
   const { etag } = response ?? {};
-  if (etag === undefined || !isSuccessCode(response.code) || request.method !== 'GET') return response;
+  if (etag === undefined || !isSuccessCode(response.code)) return response;
+  // RFC 8132 §2.3.2: the same for FETCH.
+  if (request.method !== 'GET' && request.method !== 'FETCH') return response;
   const known = request.options.all(OptionNumber.ETag).some((given) => equalBytes(given, etag));
   if (!known) return response;
   const { maxAgeSeconds } = response;
