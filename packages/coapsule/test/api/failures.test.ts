@@ -98,7 +98,9 @@ test('a request that waits for a busy server can be aborted', async () => {
 });
 
 test('problem details go to a client that accepts them, whole; the code in them is that of the response', async () => {
-  const response = await newClient().get(`${base}/problem`, { accept: problemDetailsFormat });
+  // An address that proved nothing gets three times its bytes: so this request has some.
+  const uri = `${base}/problem?why=${'x'.repeat(50)}`;
+  const response = await newClient().get(uri, { accept: problemDetailsFormat });
   assert.equal(response.contentFormat, 257);
   assert.equal(response.problem?.title, 'The door is open');
   assert.equal(response.problem?.responseCode, Code.Conflict);
