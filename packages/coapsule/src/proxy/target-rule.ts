@@ -102,7 +102,7 @@ function patternOf(where: string, text: string): Pattern {
     throw new ApiMisuseError(`${where}: uri is '${text}'; ${problem}`);
   };
   const anyPort = /^[^:/]+:\/\/[^/]*:\*(?:\/|$)/.test(text);
-  const hasPath = /^[^:/]+:\/\/[^/]*\/./.test(text);
+  const hasPath = /^[^:/]+:\/\/[^/]*\//.test(text);
   const pattern = parseCoapUri(anyPort ? text.replace(/:\*(?=\/|$)/, '') : text);
   if (isDecodeFault(pattern)) return refuse(`expected SCHEME://HOST[:PORT][/PATH]: ${pattern.reason}`);
   const { scheme, port, path } = pattern;

@@ -49,6 +49,21 @@ test('it does not reach networks that were not named, nor its own console and st
   assert.equal(await codes(gateway, `${await startOrigin(t)}/temp`), '4.01 5.05');
 });
 
+test('nor where clouds keep their metadata, in any form of address, whatever targets are named', async (t) => {
+  const gateway = await startTestGateway(t, {
+    psks,
+    proxy: { targets: [{ uri: 'coap://*:*' }], networks: [], dangerouslyForEveryone: true },
+  });
+  for (const host of [
+    '169.254.169.254',
+    '[::ffff:169.254.169.254]',
+    '[64:ff9b::a9fe:a9fe]',
+    '[fd00:ec2::254]',
+  ]) {
+    assert.equal(await codes(gateway, `coap://${host}/latest`), '5.05 5.05', host);
+  }
+});
+
 test('with --dangerously-open-proxy it is one for everyone, and says so', async (t) => {
   const gateway = await startTestGateway(t, { psks, proxy: { ...loopback, dangerouslyForEveryone: true } });
   assert.equal(await codes(gateway, `${await startOrigin(t)}/temp`), '2.05 2.05');
