@@ -227,7 +227,7 @@ export class Server implements AsyncDisposable {
     }
     const { security } = request.peer;
     const host = this.#hostOf(request.options);
-    const asked = security.kind === 'dtls' ? security.serverName : undefined;
+    const asked = security.kind === 'none' ? undefined : security.serverName;
     // RFC 6066 §3, RFC 7252 §9.1.3: the client has verified us by that name, and may know nothing of this one.
     if (host !== undefined && asked !== undefined && canonicalHost(asked) !== host.name) {
       return failure(Code.BadRequest, 'Uri-Host is another name than that of the handshake');

@@ -291,6 +291,49 @@ describe('a forward-proxy', () => {
   });
 });
 
+describe('a forward-proxy between transports (RFC 8323)', async () => {
+  const originTcp = await origin.listen('coap+tcp://127.0.0.1:0');
+  const server = new Server({ onError: (error) => assert.fail(String(error)) }).proxy(
+    forwardProxy({
+      ...open,
+      targets: [...open.targets, { uri: 'coap+tcp://127.0.0.1:*', networks: ['127.0.0.1'] }],
+    }),
+  );
+  server.resource('/own', { get: () => content('own') });
+  closing.push(() => server.close());
+  const tcp = await server.listen('coap+tcp://127.0.0.1:0');
+  const udp = await server.listen('coap://127.0.0.1:0');
+
+  for (const [from, proxy] of [
+    ['UDP', udp],
+    ['TCP', tcp],
+  ] as const) {
+    for (const [to, at] of [
+      ['UDP', originPlain],
+      ['TCP', originTcp],
+    ] as const) {
+      test(`from ${from} to ${to}: requests, 100,000 bytes both ways, observations`, async () => {
+        const one = clientOf(proxy.uri, { cache: false });
+        assert.equal((await one.get(`${at.uri}/echo/x?y`)).text(), 'undefined /echo/x y');
+        const body = Buffer.alloc(100_000, 'abcdefghij');
+        assert.deepEqual(Buffer.from((await one.put(`${at.uri}/store`, { payload: body })).payload), body);
+        assert.equal((await one.get(`${at.uri}/store`)).payload.length, 100_000);
+        light = 'off';
+        const loop = one.observe(`${at.uri}/light`)[Symbol.asyncIterator]();
+        assert.equal((await loop.next()).value?.text(), 'off');
+        await one.put(`${at.uri}/light`, { payload: 'on' });
+        assert.equal((await loop.next()).value?.text(), 'on');
+        await loop.return?.();
+      });
+    }
+
+    test(`from ${from}: what names the proxy itself, by either transport, is a local request`, async () => {
+      const one = clientOf(proxy.uri);
+      for (const own of [udp, tcp]) assert.equal((await one.get(`${own.uri}/own`)).text(), 'own');
+    });
+  }
+});
+
 describe('whom a forward-proxy asks, and for whom', () => {
   const nobody: [string, Partial<ForwardProxyOptions>][] = [
     ['a server on no list', { targets: [{ uri: 'coap://sensors.example' }] }],
@@ -652,7 +695,6 @@ describe('a reverse-proxy', () => {
     for (const options of [
       { to: 'plant.example' },
       { to: 'http://plant.example' },
-      { to: 'coap+tcp://plant.example' },
       { to: 'coap://plant.example?x' },
       { to: 'coap://plant.example', below: 'plant' },
       { to: 'coap://plant.example', below: '/plant/*' },
