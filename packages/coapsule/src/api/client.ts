@@ -214,11 +214,14 @@ export class Client implements AsyncDisposable {
     try {
       response = await this.#exchange(uri, options, (endpoint, route, observer) => {
         plan ??= endpoint.plan(purpose, options);
+        const isForgotten = purpose === 'telemetry' && plan.type === 'NON';
         const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), {
           ...options,
           confirmable: plan.type === 'CON',
+          // A response that nobody reads need not be sent (RFC 7967).
+          ...(isForgotten && options.noResponse === undefined ? { noResponse: 'all' } : {}),
         });
-        if (purpose === 'telemetry' && plan.type === 'NON') outcome = 'sent';
+        if (isForgotten) outcome = 'sent';
         const expectResponse = outcome === 'answered';
         const queue = queueFor(purpose, method, uri);
         return endpoint.request({ ...request, ...queue, expectResponse }, observer, true);
@@ -227,6 +230,7 @@ export class Client implements AsyncDisposable {
       if (!(error instanceof CoapsuleError) || error.code !== 'ERR_SUPERSEDED') throw error;
       outcome = 'superseded';
     }
+    if (response?.silent === true) outcome = 'sent';
     const { type, reason, warnings, networkLoss } = plan as unknown as SendPlan;
     return {
       purpose,

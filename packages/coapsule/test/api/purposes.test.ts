@@ -70,6 +70,22 @@ test('each purpose has its type, its method and its reason', async () => {
   );
 });
 
+test('a reading is one datagram: the server need not answer it (L05), and with noResponse nothing else need be', async () => {
+  const made = await server();
+  await using _ = made.server;
+  await using relay = await LinkRelay.open({ server: { port: made.port }, conditions: { delayMs: 0 } });
+  await using client = new Client();
+  const uri = `coap://127.0.0.1:${relay.port}`;
+  for (let i = 0; i < 3; i++) await client.send('telemetry', `${uri}/temperature`, { payload: `${i}` });
+  const status = await client.send('status', `${uri}/temperature`);
+  assert.equal(status.response?.text(), '22.5');
+  // Three readings, a question, and its answer.
+  assert.equal(relay.network.sentCount, 5);
+  const quiet = await client.send('command', `${uri}/temperature`, { payload: '3', noResponse: 'all' });
+  assert.deepEqual([quiet.type, quiet.outcome, quiet.response], ['CON', 'sent', undefined]);
+  assert.equal(seen.length, 5);
+});
+
 test('an alarm overtakes queued readings and is Confirmable; readings that newer ones overtook say so', async () => {
   const made = await server();
   await using _ = made.server;

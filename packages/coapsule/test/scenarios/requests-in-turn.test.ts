@@ -82,7 +82,7 @@ suite('a request that is given up', () => {
     const bursts = long ? 1000 : 100;
     const perBurst = 20;
     let failed = 0;
-    let worst = 0;
+    let takenDown = 0;
     for (let seed = 1; seed <= bursts; seed++) {
       const pair = new Pair({ seed, conditions: { lossRate: 0.3 }, keepRecords: false });
       const burst = Array.from({ length: perBurst }, () => pair.request('/temperature'));
@@ -92,11 +92,12 @@ suite('a request that is given up', () => {
       );
       const here = burst.filter(({ error }) => error !== undefined).length;
       failed += here;
-      worst = Math.max(worst, here);
+      if (here > 5) takenDown++;
     }
     // Each is given up by itself in 3.45 % of all cases (0.51^5). Before, each of these took all others with it.
     assert.ok(Math.abs(failed / (bursts * perBurst) - 0.0345) < (long ? 0.005 : 0.012), `${failed}`);
-    assert.ok(worst <= 5, `${worst} of one burst`);
+    // Three rounds of silence by bad luck, 0.0345^3 for each request, are the one way left.
+    assert.ok(takenDown <= bursts / 200, `${takenDown} bursts`);
   });
 
   test('because the server lost its memory leaves those that were never sent to the new handshake', () => {
