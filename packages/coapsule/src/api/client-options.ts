@@ -100,7 +100,7 @@ export interface RequestOptions {
   readonly confirmable?: boolean;
   /** 16 … 1024: for this request and its response. */
   readonly blockSize?: number;
-  /** 0 to 8 bytes; leave it out unless a test needs it. */
+  /** 0 to 8 bytes, or up to `maxTokenLength`; leave it out unless state is to travel in it (RFC 8974 §3). */
   readonly token?: Uint8Array;
   /** The forward-proxy for this request instead of the client's; false: none. */
   readonly proxy?: string | ProxyOptions | false;

@@ -36,6 +36,11 @@ export interface EndpointOptions {
   readonly nstartFor?: (peer: { readonly host: string; readonly port: number }) => number | undefined;
   /** Largest UDP payload in bytes; 1232 by default. */
   readonly mtu?: number;
+  /**
+   * Longest token over UDP and DTLS, 8 … 65804 bytes; 8 by default. Above 8, extended tokens (RFC 8974) are spoken: a server
+   * echoes those of its clients, which keep their state there, and holds up to so many bytes for each request.
+   */
+  readonly maxTokenLength?: number;
   /** 16 … 1024; by default the largest that fits the MTU (RFC 7959 §2.2). */
   readonly blockSize?: number;
   /** DTLS cipher suites in order of preference. */
@@ -83,6 +88,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   congestionControl: true,
   nstartFor: true,
   mtu: true,
+  maxTokenLength: true,
   blockSize: true,
   suites: true,
   extendedMasterSecret: true,
@@ -111,6 +117,7 @@ export function coreConfig(
     security,
     role,
     ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    ...(options.maxTokenLength === undefined ? {} : { maxTokenLength: options.maxTokenLength }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.transmission === undefined ? {} : { transmission: options.transmission }),
     ...(options.congestionControl === undefined ? {} : { congestionControl: options.congestionControl }),

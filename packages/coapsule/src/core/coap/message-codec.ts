@@ -12,6 +12,8 @@ import { ApiMisuseError, type DecodeFault } from '../foundation/errors.ts';
 import { Code, isReservedCode } from './code.ts';
 import { BodyWriter, scanBody } from './message-body.ts';
 import { type Message, type MessageType, MessageView } from './message-view.ts';
+import { maxExtendedTokenLength } from './signaling.ts';
+import { baseTokenLength, placeOfToken, tokenBytes, tokenLengthField, writeToken } from './token-length.ts';
 
 export { isDecodeFault } from '../foundation/errors.ts';
 
@@ -35,9 +37,14 @@ const headerLength = 4;
  * Decode one CoAP message from a UDP datagram (RFC 7252 §3).
  *
  * @param datagram Any bytes; kept by the returned view and not changed.
+ * @param maxTokenLength Above 8: extended tokens are read (RFC 8974 §2.1), also longer ones than this, which get an
+ *        answer (§2.2.2). At 8, the default, they are format errors (RFC 7252 §3).
  * @returns the message, or a fault with the byte offset; never throws.
  */
-export function decodeMessage(datagram: Uint8Array): MessageView | MessageDecodeFault {
+export function decodeMessage(
+  datagram: Uint8Array,
+  maxTokenLength: number = baseTokenLength,
+): MessageView | MessageDecodeFault {
   const length = datagram.length;
   if (length < headerLength) return fault(length, 'shorter than the header of 4 bytes');
   const first = datagram[0] as number;
@@ -45,7 +52,9 @@ export function decodeMessage(datagram: Uint8Array): MessageView | MessageDecode
   if (first >> 6 !== 1) return fault(0, `version ${first >> 6}, expected 1`);
 
   const tokenLength = first & 15;
-  if (tokenLength > 8) return headerFault(datagram, 0, `token length ${tokenLength} is reserved`);
+  if (tokenLength === 15 || (tokenLength > baseTokenLength && maxTokenLength <= baseTokenLength)) {
+    return headerFault(datagram, 0, `token length ${tokenLength} is reserved`);
+  }
   const code = datagram[1] as number;
   if (isReservedCode(code)) return headerFault(datagram, 1, `code class ${code >> 5} is reserved`);
   if (code === Code.Empty) {
@@ -54,14 +63,16 @@ export function decodeMessage(datagram: Uint8Array): MessageView | MessageDecode
     if (length > headerLength)
       return headerFault(datagram, headerLength, 'Empty message with bytes behind its header');
   }
-  const optionsStart = headerLength + tokenLength;
-  if (optionsStart > length) return headerFault(datagram, length, 'token is cut off');
+  const token = placeOfToken(datagram, tokenLength, headerLength);
+  if (token === undefined || token.end > length) return headerFault(datagram, length, 'token is cut off');
+  const optionsStart = token.end;
 
   const body = scanBody(datagram, optionsStart);
   if (body.kind === 'body-fault') return headerFault(datagram, body.offset, body.reason);
   return new MessageView(
     datagram,
     types[(first >> 4) & 3] as MessageType,
+    token.start,
     optionsStart,
     body.optionsEnd,
     body.presence,
@@ -74,7 +85,7 @@ export function decodeMessage(datagram: Uint8Array): MessageView | MessageDecode
  * marker, as the format needs them.
  *
  * Throws `ApiMisuseError` for a message that has no encoding: Message ID or code out of range or reserved,
- * token above 8 bytes, an Empty message with content, options not in ascending order.
+ * token above 65,804 bytes, an Empty message with content, options not in ascending order.
  */
 export function encodeMessage(message: Message): Uint8Array {
   const { code, messageId, token, payload } = message;
@@ -87,7 +98,9 @@ export function encodeMessage(message: Message): Uint8Array {
   if (!Number.isInteger(messageId) || messageId < 0 || messageId > 0xffff) {
     throw new ApiMisuseError(`messageId is ${messageId}; expected 0 to 65535`);
   }
-  if (token.length > 8) throw new ApiMisuseError(`token has ${token.length} bytes; expected at most 8`);
+  if (token.length > maxExtendedTokenLength) {
+    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most ${maxExtendedTokenLength}`);
+  }
 
   const body = new BodyWriter(message.options.entries(), payload);
   if (code === Code.Empty && token.length + body.length > 0) {
@@ -96,13 +109,13 @@ export function encodeMessage(message: Message): Uint8Array {
     );
   }
 
-  const datagram = new Uint8Array(headerLength + token.length + body.length);
-  datagram[0] = 0x40 | (type << 4) | token.length;
+  const datagram = new Uint8Array(headerLength + tokenBytes(token.length) + body.length);
+  datagram[0] = 0x40 | (type << 4) | tokenLengthField(token.length);
   datagram[1] = code;
   datagram[2] = messageId >> 8;
   datagram[3] = messageId & 255;
-  datagram.set(token, headerLength);
-  body.write(datagram, headerLength + token.length);
+  writeToken(token, datagram, headerLength);
+  body.write(datagram, headerLength + tokenBytes(token.length));
   return datagram;
 }
 
@@ -112,7 +125,7 @@ export function encodedLength({
   options,
   payload,
 }: Pick<Message, 'token' | 'options' | 'payload'>): number {
-  return headerLength + token.length + new BodyWriter(options.entries(), payload).length;
+  return headerLength + tokenBytes(token.length) + new BodyWriter(options.entries(), payload).length;
 }
 
 function fault(offset: number, reason: string): MessageDecodeFault {

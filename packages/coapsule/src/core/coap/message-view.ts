@@ -17,7 +17,7 @@ export type MessageType = 'CON' | 'NON' | 'ACK' | 'RST';
 /** What every framing of CoAP carries (RFC 7252 §3, RFC 8323 §3.2). */
 export interface MessageContent {
   readonly code: Code;
-  /** 0 … 8 bytes. */
+  /** 0 … 8 bytes, or as many as RFC 8974 lets through. */
   readonly token: Uint8Array;
   readonly options: OptionReader;
   /** Empty when there is none. */
@@ -41,6 +41,7 @@ export class MessageView implements Message {
   readonly messageId: number;
   /** The whole message as it was received. */
   readonly datagram: Uint8Array;
+  readonly #tokenStart: number;
   readonly #optionsStart: number;
   readonly #optionsEnd: number;
   readonly #presence: number;
@@ -51,6 +52,7 @@ export class MessageView implements Message {
   constructor(
     datagram: Uint8Array,
     type: MessageType,
+    tokenStart: number,
     optionsStart: number,
     optionsEnd: number,
     presence: number,
@@ -60,6 +62,7 @@ export class MessageView implements Message {
     this.code = datagram[1] as number;
     this.messageId = ((datagram[2] as number) << 8) | (datagram[3] as number);
     this.datagram = datagram;
+    this.#tokenStart = tokenStart;
     this.#optionsStart = optionsStart;
     this.#optionsEnd = optionsEnd;
     this.#presence = presence;
@@ -67,7 +70,8 @@ export class MessageView implements Message {
   }
 
   get token(): Uint8Array {
-    return this.#optionsStart === 4 ? noBytes : this.datagram.subarray(4, this.#optionsStart);
+    const [start, end] = [this.#tokenStart, this.#optionsStart];
+    return start === end ? noBytes : this.datagram.subarray(start, end);
   }
 
   get options(): OptionReader {

@@ -14,12 +14,15 @@
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
  * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
  * | maxPlainPeers | peers, and addresses under the amplification limit | 65,536 | – |
+ * | maxTokenLength | bytes, 8 … 65,804; above 8 extended tokens are spoken | 8 | 8974 §2 |
  * | dangerouslyUnlimitedAmplification | boolean: whoever asks gets any answer, wherever it goes | false | 7252 §11.3, 9175 §2.6 |
  * | trace | boolean | false | – |
  *
  * @module
  */
 
+import { maxExtendedTokenLength } from '../coap/signaling.ts';
+import { baseTokenLength } from '../coap/token-length.ts';
 import { type TransmissionParameters, transmissionParameters } from '../coap/transmission-parameters.ts';
 import type { DtlsConfig } from '../dtls/dtls-config.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
@@ -46,6 +49,7 @@ export interface EndpointConfig {
   readonly requestResponse: Partial<RequestResponseConfig>;
   readonly groups: boolean;
   readonly maxPlainPeers: number;
+  readonly maxTokenLength: number;
   readonly dangerouslyUnlimitedAmplification: boolean;
   readonly trace: boolean;
 }
@@ -86,6 +90,12 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
   if (input.groups && security !== 'none') {
     throw new ApiMisuseError('groups is true with DTLS, which has no multicast (RFC 7252 §8.1)');
   }
+  const maxTokenLength = input.maxTokenLength ?? baseTokenLength;
+  if (!Number.isInteger(maxTokenLength) || maxTokenLength < 8 || maxTokenLength > maxExtendedTokenLength) {
+    throw new ApiMisuseError(
+      `maxTokenLength is ${maxTokenLength}; expected 8 to ${maxExtendedTokenLength} bytes (RFC 8974 §2.2.1)`,
+    );
+  }
   const transmission = transmissionParameters(input.transmission);
   const congestionControl = input.congestionControl ?? 'rfc7252';
   if (congestionControl !== 'rfc7252' && congestionControl !== 'cocoa') {
@@ -105,10 +115,12 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
     requestResponse: {
       ...requestResponseTimes(transmission),
       ...input.requestResponse,
+      maxTokenLength,
       blockSize,
     },
     groups: input.groups ?? false,
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
+    maxTokenLength,
     dangerouslyUnlimitedAmplification: input.dangerouslyUnlimitedAmplification ?? false,
     trace: input.trace ?? false,
   });

@@ -71,7 +71,8 @@ function receiveFromGroup(
   group: PeerAddress,
   now: Instant,
 ): void {
-  const message = layers.dtls === undefined ? decodeMessage(datagram) : undefined;
+  const { maxTokenLength } = layers.config;
+  const message = layers.dtls === undefined ? decodeMessage(datagram, maxTokenLength) : undefined;
   const isRequest = message !== undefined && !isDecodeFault(message) && isRequestCode(message.code);
   if (!isRequest || message.type !== 'NON' || layers.config.role === 'client') {
     layers.counters.ignoredFromGroups++;
@@ -217,7 +218,7 @@ function receiveDoubtfulData(
 
 /** Steps 2 and 3: one CoAP message, decrypted if it was encrypted. */
 function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, now: Instant): void {
-  const message = decodeMessage(bytes);
+  const message = decodeMessage(bytes, layers.config.maxTokenLength);
   if (isDecodeFault(message)) {
     layers.counters.malformedMessages++;
     traceDiscarded(layers, 'message', peer.address, message.reason);
@@ -239,6 +240,10 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
   switch (received.kind) {
     case 'request':
       proveByEcho(layers, peer, message);
+      if (message.token.length > layers.config.maxTokenLength) {
+        refuseToken(layers, message, received.reply, now);
+        return;
+      }
       layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat);
       return;
     case 'response':
@@ -457,6 +462,15 @@ export function deliver(
       layers.outputs.push({ kind: 'exchange-ended', exchange: output.exchange });
       return;
   }
+}
+
+/**
+ * RFC 8974 §2.2.2: a token that is longer than this side takes is no format error, which would say that no long one is
+ * taken. The answer echoes it all the same.
+ */
+function refuseToken(layers: EndpointLayers, { token }: MessageView, reply: ReplyHandle, now: Instant): void {
+  const response = { code: Code.BadRequest, token, options: new OptionSet(), payload: noBytes };
+  layers.messages.reply(reply, response, { keepAnswer: false }, now);
 }
 
 /** RFC 7252 §5.9.3.4: 5.03 with Max-Age says when to try again. Nothing was processed, so nothing is stored. */

@@ -32,7 +32,9 @@ export function sendRequest(
   now: Instant,
 ): RequestId {
   // What cannot be encoded must throw while the caller is still there.
-  if (content !== undefined) checkRequest({ ...content, secure: layers.dtls !== undefined });
+  if (content !== undefined) {
+    checkRequest({ ...content, secure: layers.dtls !== undefined }, layers.config.maxTokenLength);
+  }
   const request = layers.requests.newRequest();
   if (content === undefined || !isHeldBack(layers, { request, address, serverName, content }, now)) {
     reach(layers, address, serverName, request, content, now);

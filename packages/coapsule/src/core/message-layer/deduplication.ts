@@ -33,6 +33,7 @@
 
 import { type Code, isSafeRequest } from '../coap/code.ts';
 import type { MessageView } from '../coap/message-view.ts';
+import { tokenBytes } from '../coap/token-length.ts';
 import {
   exchangeLifetimeMs,
   maxTransmitSpanMs,
@@ -175,7 +176,7 @@ export class Deduplication {
     record.state = 'answered';
     if (!record.stored) return;
     record.answerCode = code;
-    const start = 4 + tokenLength;
+    const start = 4 + tokenBytes(tokenLength);
     if (datagram.length > start) record.answerTail = datagram.slice(start);
     const { length } = record.answerTail;
     this.#resize(record, recordBytes + (length > 0 ? answerOverheadBytes + length : 0));

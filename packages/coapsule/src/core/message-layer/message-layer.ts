@@ -17,6 +17,7 @@
 import type { Code } from '../coap/code.ts';
 import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
 import type { MessageType, MessageView } from '../coap/message-view.ts';
+import { tokenBytes, tokenLengthField, writeToken } from '../coap/token-length.ts';
 import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -451,12 +452,13 @@ function rejectedReason(type: MessageType, content: MessageContent): RejectedRea
 /** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */
 function storedAnswer(record: ReceivedRecord, token: Uint8Array): Uint8Array {
   const { messageId, answerCode, answerTail } = record;
-  const datagram = new Uint8Array(4 + token.length + answerTail.length);
+  const start = 4 + tokenBytes(token.length);
+  const datagram = new Uint8Array(start + answerTail.length);
   datagram.set(emptyDatagram('ACK', messageId));
-  datagram[0] = (datagram[0] as number) | token.length;
+  datagram[0] = (datagram[0] as number) | tokenLengthField(token.length);
   datagram[1] = answerCode;
-  datagram.set(token, 4);
-  datagram.set(answerTail, 4 + token.length);
+  writeToken(token, datagram, 4);
+  datagram.set(answerTail, start);
   return datagram;
 }
 

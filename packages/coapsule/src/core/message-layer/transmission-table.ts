@@ -9,6 +9,7 @@
  */
 
 import { encodeMessage } from '../coap/message-codec.ts';
+import { tokenBytes } from '../coap/token-length.ts';
 import {
   exchangeLifetimeMs,
   maxTransmitWaitMs,
@@ -324,7 +325,8 @@ export class TransmissionTable {
     const transmission = this.#confirmable(peer, messageId);
     if (transmission === undefined) return 'unmatched-acknowledgement';
     const { content, datagram, tokenLength } = transmission;
-    if (content !== 'request' || !equalBytes(datagram.subarray(4, 4 + tokenLength), token)) {
+    const end = 4 + tokenBytes(tokenLength);
+    if (content !== 'request' || !equalBytes(datagram.subarray(end - tokenLength, end), token)) {
       return 'unexpected-piggybacked-response';
     }
     this.#learn(transmission, now);

@@ -6,9 +6,10 @@
  * @module
  */
 
-import { isSuccessCode } from '../coap/code.ts';
+import { Code, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
+import { baseTokenLength } from '../coap/token-length.ts';
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { DownloadStep } from './block2-download.ts';
@@ -24,6 +25,7 @@ import type {
   PeerKey,
 } from './exchange.ts';
 import { ExchangeTable } from './exchange-table.ts';
+import { ExtendedTokenSupport } from './extended-token-support.ts';
 import { ReceivedEchoes } from './received-echoes.ts';
 import type { RoleContext } from './role-context.ts';
 import { TokenSource } from './token-source.ts';
@@ -34,6 +36,7 @@ export class ClientExchanges {
   readonly tokens: TokenSource;
   readonly table: ExchangeTable = new ExchangeTable();
   readonly echoes: ReceivedEchoes = new ReceivedEchoes();
+  readonly extendedTokens: ExtendedTokenSupport = new ExtendedTokenSupport();
   readonly operations: ConcurrentOperations = new ConcurrentOperations();
   /** The caller's `timeoutMs`. */
   readonly deadlines: TimerQueue<ClientExchange> = new TimerQueue();
@@ -70,6 +73,18 @@ export class ClientExchanges {
     this.table.changeToken(exchange, this.freshToken(exchange.peer, exchange.secure));
   }
 
+  /** RFC 8974 §2.2.2: any response but a refusal with a long token tells that the server takes such ones. */
+  noteToken({ peer, token }: ClientExchange, code: Code, now: Instant): void {
+    if (token.length <= baseTokenLength || code === Code.BadRequest) return;
+    this.extendedTokens.taken(peer, token.length, now);
+  }
+
+  /** The endpoint is gone. */
+  forgetPeer(peer: PeerKey): void {
+    this.echoes.forgetPeer(peer);
+    this.extendedTokens.forgetPeer(peer);
+  }
+
   /** Hands a request message to the message layer. */
   transmit(exchange: ClientExchange, content: Content, now: Instant): void {
     exchange.outstanding = true;
@@ -78,10 +93,11 @@ export class ClientExchanges {
     exchange.latest = content;
     this.#context.counters.requestsSent++;
     const { outputs } = this.#context;
+    const { id, peer, token } = exchange;
+    const type = this.extendedTokens.mustBeTried(peer, token, now) ? 'CON' : exchange.type;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
-    if (exchange.type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
+    if (type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
     else this.waits.cancel(exchange);
-    const { id, peer, type, token } = exchange;
     const message = { ...(exchange.forwarded ? content : this.#withEcho(peer, content, now)), token };
     outputs.push({ kind: 'send-request', peer, exchange: id, type, message });
   }

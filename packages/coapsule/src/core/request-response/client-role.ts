@@ -11,6 +11,7 @@ import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-o
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
+import { baseTokenLength } from '../coap/token-length.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { Block1Upload } from './block1-upload.ts';
@@ -64,7 +65,7 @@ export class ClientRole {
 
   /** Begins an Exchange; a failure comes as output, also when it is found at once. Throws as `checkRequest`. */
   request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
-    checkRequest(request);
+    checkRequest(request, this.#context.config.maxTokenLength);
     const id = this.#context.newId();
     const refuse = (error: ExchangeError, detail: string): ExchangeId => {
       this.#context.counters.failedExchanges++;
@@ -185,6 +186,7 @@ export class ClientRole {
       return 'unmatched';
     }
     counters.responsesReceived++;
+    this.#exchanges.noteToken(exchange, message.code, now);
     const check = exchange.forwarded ? checkProxiedResponseOptions : checkResponseOptions;
     const verdict = check(message.options);
     if (verdict.kind !== 'accepted') {
@@ -223,7 +225,12 @@ export class ClientRole {
   requestReset(id: ExchangeId): void {
     const exchange = this.table.get(id);
     if (exchange !== undefined)
-      this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'reset');
+      this.#exchanges.fail(
+        exchange,
+        exchange.deregistering ? 'cancelled' : 'reset',
+        // RFC 8974 §2.2.2: that is how a server tells that it does not know such tokens.
+        exchange.token.length > baseTokenLength ? 'it may take tokens of 8 bytes at most' : undefined,
+      );
   }
 
   /** The request message was retransmitted to the end without an answer. */
@@ -259,7 +266,7 @@ export class ClientRole {
       this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
     this.tokens.forgetPeer(peer);
-    this.#exchanges.echoes.forgetPeer(peer);
+    this.#exchanges.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {

@@ -96,7 +96,8 @@ export function detachedFromMessage(exchange: ServerExchange): ServerExchange {
 
 /** Memory charged for an observer: what `detachedFromMessage` copies, and the entry in its tables. */
 export function heldBytes(exchange: ServerExchange): number {
-  let bytes = entryBytes + (exchange.code === Code.Fetch ? exchange.payload.length : 0);
+  let bytes =
+    entryBytes + exchange.token.length + (exchange.code === Code.Fetch ? exchange.payload.length : 0);
   // The name of the resource is kept too, once as its path and once whole.
   for (const { value } of exchange.options.entries()) bytes += optionBytes + 3 * value.length;
   return bytes;

@@ -17,6 +17,7 @@ import {
 import { isRequestCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { baseTokenLength } from '../coap/token-length.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { Block1Upload } from './block1-upload.ts';
@@ -28,13 +29,17 @@ import { OutgoingBody } from './outgoing-body.ts';
  * Refuses a request that has no encoding, or contradicts itself, before anything is remembered of it. Options
  * are checked by `OptionSet`.
  *
- * @throws ApiMisuseError for a token of more than 8 bytes (RFC 7252 §3), a code that is no request, or an
+ * @throws ApiMisuseError for a token of more than `maxTokenLength` bytes (RFC 7252 §3, RFC 8974), a code that is no request, or an
  *         observation without responses, or a part of a body that cannot be.
  */
-export function checkRequest(request: ClientRequest): void {
+export function checkRequest(request: ClientRequest, maxTokenLength: number = baseTokenLength): void {
   const { code, token, observe, expectResponse, body, options, singleBlock, resume } = request;
-  if (token !== undefined && token.length > 8) {
-    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most 8`);
+  if (token !== undefined && token.length > maxTokenLength) {
+    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most ${maxTokenLength}`);
+  }
+  if (token !== undefined && token.length > baseTokenLength && expectResponse === false) {
+    // RFC 8974 §2.2.2: a server that does not know such tokens drops it without a sound.
+    throw new ApiMisuseError('expectResponse is false with a token above 8 bytes; expected true');
   }
   if (!isRequestCode(code)) throw new ApiMisuseError(`code is ${code}; expected a request code, 1 to 31`);
   if (observe === true && expectResponse === false) {

@@ -9,6 +9,7 @@
 import { isBlockSize } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
+import { baseTokenLength } from '../coap/token-length.ts';
 import {
   defaultTransmissionParameters,
   exchangeLifetimeMs,
@@ -83,6 +84,8 @@ export interface RequestResponseConfig {
   readonly resourceName: (options: OptionReader) => string;
   /** Who serves a request; options as they came, unchecked. Must not throw. Default: this server. */
   readonly route: (request: BodyRequest) => RequestRoute;
+  /** Longest token we choose for a request, or let a caller choose, in bytes; default 8. Above, RFC 8974 is spoken. */
+  readonly maxTokenLength: number;
   /**
    * How old an unsafe request may be, in milliseconds, when it is carried out (RFC 9175 §2.3): one that does not prove it
    * by an Echo is answered 4.01, to be repeated. Default: any age will do.
@@ -198,6 +201,7 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   acknowledgeWithAnswer: () => false,
   resourceName,
   route: (): RequestRoute => ({ kind: 'origin' }),
+  maxTokenLength: baseTokenLength,
   freshWithinMs: () => undefined,
   maxBodyBytes: () => mebibyte,
   maxPayloadBytes: () => Infinity,

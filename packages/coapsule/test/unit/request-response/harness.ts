@@ -40,7 +40,7 @@ export interface MessageFields {
 }
 
 /** A message as it comes from the wire: encoded and decoded once. */
-export function message(code: Code, fields: MessageFields = {}): MessageView {
+export function message(code: Code, fields: MessageFields = {}, maxTokenLength = 8): MessageView {
   const { type = 'CON', token = noBytes, options, payload = noBytes } = fields;
   const whole: Message = {
     type,
@@ -50,7 +50,7 @@ export function message(code: Code, fields: MessageFields = {}): MessageView {
     options: optionsOf(options),
     payload: bytesOf(payload),
   };
-  return decodeMessage(encodeMessage(whole)) as MessageView;
+  return decodeMessage(encodeMessage(whole), maxTokenLength) as MessageView;
 }
 
 export function clientRequest(
