@@ -11,8 +11,10 @@ import type { ConnectionEnd } from '../core/connection/connection-output.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
 import type { ConnectionId, StreamPeer } from '../core/endpoint/stream-outputs.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
 import { systemRandom } from '../node/system-random.ts';
@@ -52,6 +54,11 @@ export class StreamListener implements Listener {
   ): Promise<StreamListener> {
     const onError = (error: unknown): void => handler.onError(error);
     expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
+    if (options.dangerouslyUnlimitedAmplification !== undefined) {
+      throw new ApiMisuseError(
+        `${uri}: dangerouslyUnlimitedAmplification is for coap over UDP; a connection proves addresses`,
+      );
+    }
     const config = streamCoreConfig(options, scheme, 'server');
     let opened: StreamListener | undefined;
     const endpoint = new StreamEndpoint({
@@ -60,12 +67,14 @@ export class StreamListener implements Listener {
         requestResponse: {
           ...config.requestResponse,
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
+          freshWithinMs: (request) => handler.freshWithinMs(request),
           // Before it is open nothing comes in.
           route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
           resourceName: (options) => handler.resourceName(options),
         },
       },
       random: systemRandom,
+      crypto: nodeCrypto,
     });
     const driver = new StreamDriver({
       endpoint,

@@ -38,6 +38,7 @@ const server = new Server({ onError: (error) => errors.push(error) })
       return changed();
     },
   })
+  .resource('/lock', { put: () => changed(), freshWithinSeconds: 5 })
   .resource('/never', { get: () => new Promise(() => {}) });
 const listener = await server.listen('coap+tcp://127.0.0.1:0');
 const udp = await server.listen('coap://127.0.0.1:0');
@@ -100,6 +101,17 @@ suite('coap+tcp', () => {
     await client.send('PUT', `${base}/temperature`, { payload: '7' });
     assert.equal((await client.get(`${base}/temperature`)).text(), '7');
     assert.equal((await client.get(`${base}/nowhere`)).codeText, '4.04');
+  });
+
+  test('RFC 9175 §2: what must be fresh is asked for with an Echo over TCP and UDP alike', async () => {
+    for (const uri of [`${base}/lock`, `coap://127.0.0.1:${udp.port}/lock`]) {
+      await using client = new Client();
+      assert.equal((await client.put(uri, { payload: 'open' })).codeText, '2.04');
+      const stale = { payload: 'open', options: [{ number: 252, value: Uint8Array.of(1, 2, 3) }] };
+      const refused = await client.put(uri, stale);
+      assert.equal(refused.codeText, '4.01');
+      assert.equal(refused.options.first(252)?.length, 12);
+    }
   });
 
   test('an abort signal ends a request, and the connection goes on', async () => {

@@ -29,7 +29,7 @@ function decoded(datagram: Uint8Array, maxTokenLength = longest): Message {
 
 function get(token: Uint8Array, type: 'CON' | 'NON' = 'CON'): Uint8Array {
   const options = new OptionSet().add(OptionNumber.UriPath, 'r');
-  return encodeMessage({ type, code: Code.Get, messageId: 99, token, options, payload: noBytes });
+  return encodeMessage({ type, code: Code.Get, messageId: 99, token, options, payload: noBytes }, longest);
 }
 
 /** Sends a datagram to the server as from the client, and returns what comes back. */
@@ -130,7 +130,7 @@ test('§2.2: a copy of a request with a long token gets the stored answer with i
   for (const length of [12, 13, 269, 300]) {
     const token = tokenOf(length);
     const fields = { type: 'CON', code: Code.Post, messageId: length, token, options } as const;
-    const post = encodeMessage({ ...fields, payload: encodeUtf8('go') });
+    const post = encodeMessage({ ...fields, payload: encodeUtf8('go') }, longest);
     for (let copy = 0; copy < 2; copy++) {
       const [answer] = answersTo(pair, post);
       assert.equal(answer?.code, Code.Changed);

@@ -33,7 +33,7 @@ export const target: { name: string; corpus: Uint8Array[]; run(input: Uint8Array
     const { token, options, payload } = message;
     if (token.length <= 8 === isDecodeFault(plain))
       throw new Error(`a token of ${token.length} bytes is judged wrongly`);
-    const again = decodeMessage(encodeMessage(message), 65_804);
+    const again = decodeMessage(encodeMessage(message, 65_804), 65_804);
     if (isDecodeFault(again)) throw new Error(`encoded message is refused: ${again.reason}`);
     if (!equalBytes(again.token, token) || !equalBytes(again.payload, payload))
       throw new Error('reads differently');

@@ -82,12 +82,12 @@ export function decodeMessage(
 
 /**
  * Encode one CoAP message for a UDP datagram (RFC 7252 §3). Option lengths of 13 and more, and payload
- * marker, as the format needs them.
+ * marker, as the format needs them; tokens above 8 bytes (RFC 8974) where `maxTokenLength` allows them.
  *
  * Throws `ApiMisuseError` for a message that has no encoding: Message ID or code out of range or reserved,
- * token above 65,804 bytes, an Empty message with content, options not in ascending order.
+ * token above `maxTokenLength` bytes, an Empty message with content, options not in ascending order.
  */
-export function encodeMessage(message: Message): Uint8Array {
+export function encodeMessage(message: Message, maxTokenLength: number = baseTokenLength): Uint8Array {
   const { code, messageId, token, payload } = message;
   const type = types.indexOf(message.type);
   if (type < 0)
@@ -98,8 +98,9 @@ export function encodeMessage(message: Message): Uint8Array {
   if (!Number.isInteger(messageId) || messageId < 0 || messageId > 0xffff) {
     throw new ApiMisuseError(`messageId is ${messageId}; expected 0 to 65535`);
   }
-  if (token.length > maxExtendedTokenLength) {
-    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most ${maxExtendedTokenLength}`);
+  const longest = Math.min(maxTokenLength, maxExtendedTokenLength);
+  if (token.length > longest) {
+    throw new ApiMisuseError(`token has ${token.length} bytes; expected at most ${longest}`);
   }
 
   const body = new BodyWriter(message.options.entries(), payload);

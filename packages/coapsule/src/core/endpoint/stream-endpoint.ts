@@ -9,11 +9,13 @@
  */
 
 import type { ReleaseNotice } from '../coap/signaling.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import { EchoValues } from '../request-response/echo.ts';
 import {
   type ActiveObservation,
   type BodySource,
@@ -41,6 +43,8 @@ import { sendFromStreamExchange, sendStreamRequest } from './stream-send-path.ts
 export interface StreamEndpointOptions {
   readonly config?: StreamConfigInput;
   readonly random: RandomSource;
+  /** For Echo (RFC 9175 §2): without it no request is fresh that must be. */
+  readonly crypto?: CryptoProvider;
 }
 
 const noNotice: ReleaseNotice = { alternativeAddresses: [], holdOffSeconds: undefined, diagnostic: '' };
@@ -57,6 +61,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       connections,
       exchanges: new RequestResponseLayer({
         random: options.random,
+        ...(options.crypto === undefined ? {} : { echo: new EchoValues(options.crypto, options.random) }),
         config: { ...config.requestResponse, blockSizeFor: (key) => blockSizeFor(connections.withKey(key)) },
       }),
       outputs: new OutputQueue(),

@@ -17,6 +17,7 @@
 import type { Code } from '../coap/code.ts';
 import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
 import type { MessageType, MessageView } from '../coap/message-view.ts';
+import { maxExtendedTokenLength } from '../coap/signaling.ts';
 import { tokenBytes, tokenLengthField, writeToken } from '../coap/token-length.ts';
 import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
@@ -225,14 +226,17 @@ export class MessageLayer {
     const { peer, messageId } = record;
     if (record.type === 'CON' && record.state === 'in-progress') {
       const { code, token, options: messageOptions, payload } = message;
-      const datagram = encodeMessage({
-        type: 'ACK',
-        code,
-        messageId,
-        token,
-        options: messageOptions,
-        payload,
-      });
+      const datagram = encodeMessage(
+        {
+          type: 'ACK',
+          code,
+          messageId,
+          token,
+          options: messageOptions,
+          payload,
+        },
+        maxExtendedTokenLength,
+      );
       this.#deduplication.answered(record, code, datagram, token.length, options.keepAnswer);
       this.#line.sent(datagram.length, now);
       this.#transmit(peer, datagram);

@@ -9,6 +9,7 @@
  */
 
 import { encodeMessage } from '../coap/message-codec.ts';
+import { maxExtendedTokenLength } from '../coap/signaling.ts';
 import { tokenBytes } from '../coap/token-length.ts';
 import {
   exchangeLifetimeMs,
@@ -156,7 +157,11 @@ export class TransmissionTable {
     const { code, token, payload } = message;
     const content = contentOf(code);
     const lane = laneOf(type, content === 'response');
-    const datagram = encodeMessage({ type, code, messageId: 0, token, options: message.options, payload });
+    const datagram = encodeMessage(
+      { type, code, messageId: 0, token, options: message.options, payload },
+      // Whose token it is has judged its length.
+      maxExtendedTokenLength,
+    );
     const waiting = replaces === undefined ? undefined : this.#replaceable.get(nameOf(peer, lane, replaces));
     if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
     return this.#enqueue(

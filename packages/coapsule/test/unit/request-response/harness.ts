@@ -50,7 +50,7 @@ export function message(code: Code, fields: MessageFields = {}, maxTokenLength =
     options: optionsOf(options),
     payload: bytesOf(payload),
   };
-  return decodeMessage(encodeMessage(whole), maxTokenLength) as MessageView;
+  return decodeMessage(encodeMessage(whole, maxTokenLength), maxTokenLength) as MessageView;
 }
 
 export function clientRequest(
