@@ -149,8 +149,8 @@ export class GroupMemberships {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       }
       one.joined.set(key, wanted);
-      this.#states.set(key, this.#state(wanted, undefined));
       this.#options.onJoined(group, interfaceAddress);
+      this.#states.set(key, this.#state(wanted, undefined));
     } catch (error) {
       this.#failed(wanted, error as NodeJS.ErrnoException);
     }

@@ -122,6 +122,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
 
   const bound = socket.address();
   const { remote, onError, onSendError } = options;
+  const keptOut = new Set<string>();
   let closed = false;
   return {
     local: ipAddress(bound.address, bound.port),
@@ -148,8 +149,11 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       try {
         socket.addSourceSpecificMembership(six ? '100::1' : '192.0.2.1', group, interfaceAddress);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+        // Said of a membership that is there already; asked again, as the interface may be a new one of its name.
+        const isThere = (error as NodeJS.ErrnoException).code === 'EADDRNOTAVAIL';
+        if (!isThere || !keptOut.has(`${group} ${interfaceAddress}`)) throw error;
       }
+      keptOut.add(`${group} ${interfaceAddress}`);
     },
     close() {
       if (closed) return Promise.resolve();

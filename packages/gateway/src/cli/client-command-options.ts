@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CipherSuiteName } from 'coapsule';
+import type { CipherSuiteName, ResponseClass } from 'coapsule';
 import { type Command, Option } from 'commander';
 import { repeatedSuite } from './cipher-suite-option.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -17,6 +17,7 @@ import {
   type MessageOption,
   percentValue,
   repeatedMessageOption,
+  responseClassesValue,
   secondsValue,
   tokenValue,
   wholeNumber,
@@ -41,6 +42,10 @@ export interface ClientCommandOptions extends CredentialFiles {
   /** False with `--no-ems`: peers without extended master secret are taken too. */
   readonly ems?: boolean;
   readonly mtu?: number;
+  /** Where requests to a multicast group leave. */
+  readonly interface?: string;
+  /** How many links they may cross. */
+  readonly hops?: number;
   readonly session?: string;
   readonly sessionKey?: string;
   readonly keylog?: string;
@@ -59,6 +64,8 @@ export interface RequestCommandOptions extends ClientCommandOptions {
   readonly accept?: number | string;
   readonly option?: readonly MessageOption[];
   readonly token?: Uint8Array;
+  /** Responses that are not wanted. */
+  readonly suppress?: 'all' | readonly ResponseClass[];
   readonly blockSize?: number;
   readonly seconds?: number;
   readonly output?: string;
@@ -82,6 +89,11 @@ export function addRequestOptions(command: Command, withObserve: boolean): Comma
       repeatedMessageOption,
     )
     .option('-T, --token <hex>', 'token, up to 8 bytes', tokenValue)
+    .option(
+      '--suppress <classes>',
+      'responses that are not wanted (No-Response, RFC 7967): all, or classes such as 2 or 2,4',
+      responseClassesValue,
+    )
     .option('-b, --block-size <n>', 'block size: 16, 32, … 1024', blockSizeValue);
   if (withObserve)
     command.option('-s, --seconds <n>', 'observe for n seconds, then cancel and exit', secondsValue);
@@ -111,7 +123,7 @@ export function addClientOptions(command: Command): Command {
     )
     .option(
       '-B, --timeout <s>',
-      'give up after s seconds (default: 120 for a handshake, 93 for a response)',
+      'give up after s seconds (default: 120 for a handshake, 93 for a response; 8 for those of a group)',
       secondsValue,
     )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
@@ -121,6 +133,10 @@ export function addClientOptions(command: Command): Command {
     .option('--no-cid', 'do without connection ids')
     .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
     .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)')
+    .option('--interface <name>', 'for a multicast group: the interface to send on, such as eth0')
+    .option('--hops <n>', 'for a multicast group: hop limit, 1 by default', (text) =>
+      wholeNumber(text, 1, 255),
+    )
     .option('--mtu <bytes>', 'largest UDP payload to send', (text) => wholeNumber(text, 64, 65507))
     .option('--session <file>', 'keep the association there and go on from it next time (deep sleep)')
     .option('--session-key <file>', 'what seals --session, instead of the credential')

@@ -11,7 +11,14 @@ import type { Client, ClientOptions } from 'coapsule';
 /** The part of the library's client that the verbs use. */
 export type CommandClient = Pick<
   Client,
-  'request' | 'observe' | 'ping' | 'close' | 'importAssociation' | 'exportAssociation'
+  | 'request'
+  | 'observe'
+  | 'ping'
+  | 'close'
+  | 'importAssociation'
+  | 'exportAssociation'
+  | 'multicast'
+  | 'discoverDevices'
 >;
 
 /** Where output goes. */

@@ -31,6 +31,10 @@ export async function runDiscover(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
+  if (uri.isGroup) {
+    const { runGroupDiscover } = await import('./group-verb.ts');
+    return runGroupDiscover(uri, options, environment);
+  }
   // Of the URI only scheme, host and port count: RFC 6690 §4 fixes the path.
   const server = /^[^:]+:\/\/[^/?]*/.exec(uri.text)![0];
   const filter = (options.query ?? []).map((query) => encodeURIComponent(query)).join('&');

@@ -27,6 +27,10 @@ export async function runObserve(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
+  if (uri.isGroup) {
+    const { runGroupRequest } = await import('./group-verb.ts');
+    return runGroupRequest('GET', uri, options, environment, true);
+  }
   const requestOptions = await requestOptionsOf(options, environment);
   return withClient(uri, options, environment, async (client) => {
     const output = new ResponseOutput(uri.text, options, environment, 'as it comes');

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ResponseClass } from 'coapsule';
 import { contentFormatOf } from 'coapsule/message';
 import { InvalidArgumentError } from 'commander';
 
@@ -76,6 +77,14 @@ export function tokenValue(text: string): Uint8Array {
   if (bytes === undefined || bytes.length > 8)
     throw new InvalidArgumentError('A token is 0 to 8 bytes in hexadecimal digits.');
   return bytes;
+}
+
+/** `all`, or digits of response classes with commas between (RFC 7967 §2.1). */
+export function responseClassesValue(text: string): 'all' | readonly ResponseClass[] {
+  if (text === 'all') return 'all';
+  if (!/^[245](,[245])*$/.test(text))
+    throw new InvalidArgumentError('Give all, or classes such as 2 or 2,4,5.');
+  return text.split(',').map((digit) => Number(digit) as ResponseClass);
 }
 
 /** A block size: a power of two from 16 to 1024 (RFC 7959 §2.2). */

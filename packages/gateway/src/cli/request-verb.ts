@@ -9,7 +9,7 @@ import type { Method } from 'coapsule/message';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import type { ExitCode } from './exit-code.ts';
+import { ExitCode } from './exit-code.ts';
 import { requestPayload } from './payload-source.ts';
 import { ResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
@@ -22,6 +22,10 @@ export async function runRequest(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
+  if (uri.isGroup) {
+    const { runGroupRequest } = await import('./group-verb.ts');
+    return runGroupRequest(method, uri, options, environment);
+  }
   const requestOptions = await requestOptionsOf(options, environment);
   return withClient(uri, options, environment, async (client) => {
     const output = new ResponseOutput(uri.text, options, environment);
@@ -29,6 +33,8 @@ export async function runRequest(
       const response = await interruptible(environment, (signal) =>
         client.request(method, uri.text, { ...requestOptions, signal }),
       );
+      // With --suppress silence is what was asked for.
+      if (response.silent) return ExitCode.Success;
       return output.response(response, false);
     } finally {
       output.close();
@@ -64,6 +70,7 @@ export async function requestOptionsOf(
     ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
     ...(options.token !== undefined && { token: options.token }),
     ...(options.option !== undefined && { options: options.option }),
+    ...(options.suppress !== undefined && { noResponse: options.suppress }),
     ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
   };
 }

@@ -42,6 +42,8 @@ interface ServeOptions extends ProxyCommandOptions {
   readonly data: string;
   readonly coap: EndpointAddress | 'off';
   readonly coaps: EndpointAddress | 'off';
+  /** Names of interfaces; true: all. */
+  readonly multicast?: true | readonly string[];
   readonly psk?: readonly PskEntry[];
   readonly pskFile?: string;
   readonly pskHint?: string;
@@ -80,6 +82,10 @@ export function serveCommand(): Command {
     .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data')
     .addOption(endpointOption('coap', 'plain endpoint, or off', 5683))
     .addOption(endpointOption('coaps', 'secured endpoint, or off', 5684))
+    .option(
+      '--multicast [interface...]',
+      'join the groups of all CoAP nodes with --coap, on all or these interfaces, so that clients find the gateway; or off, the default',
+    )
     .option('--http <[host:]port>', 'console; only "off" in this version', consoleValue)
     .option(
       '--psk <id:key>',
@@ -151,12 +157,20 @@ secondary one (127.0.0.2, a virtual IP) listen on it: --coaps 127.0.0.2:5684
 Examples:
   coapsule serve --demo
   coapsule device add sensor-7 && coapsule serve
+  coapsule serve --multicast eth0
   coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
 
 async function serve(options: ServeOptions): Promise<void> {
   const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
   if (options.coap === 'off' && options.coaps === 'off') {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
+  }
+  if (options.coap === 'off' && multicastOf(options) !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--multicast has no plain endpoint, and DTLS has no multicast (RFC 7252 §8.1)',
+      'leave --coap on, or --multicast out',
+    );
   }
   try {
     if (options.check) await check(options, log);
@@ -245,6 +259,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     dataFolder: options.data,
     coap: coap === 'off' ? undefined : coap,
     coaps: coaps === 'off' ? undefined : coaps,
+    multicast: multicastOf(options),
     log,
     demo,
     psks: psk.filter(({ identity }) => identity !== '*'),
@@ -304,6 +319,12 @@ function openKeylog(path: string, log: Log): Keylog {
     },
     close: () => closeSync(file),
   };
+}
+
+/** Which interfaces are meant; undefined for none. */
+function multicastOf({ multicast }: ServeOptions): GatewayOptions['multicast'] {
+  if (multicast === undefined || (multicast !== true && multicast.includes('off'))) return undefined;
+  return multicast === true ? {} : { interfaces: multicast };
 }
 
 function endpointOption(scheme: string, description: string, port: number): Option {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isMulticastAddress } from 'coapsule';
 import { isDecodeFault, parseCoapUri } from 'coapsule/message';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -12,7 +13,10 @@ import { ExitCode } from './exit-code.ts';
 export interface TargetUri {
   readonly text: string;
   readonly scheme: 'coap' | 'coaps';
+  readonly host: string;
   readonly port: number;
+  /** Whether the host is the address of a multicast group. */
+  readonly isGroup: boolean;
 }
 
 const laterSchemes = [
@@ -66,5 +70,6 @@ export function targetUri(text: string): TargetUri {
         : 'write coap://HOST[:PORT]/PATH?QUERY; percent-encode what has no place in a URI (a space is %20), IPv6 addresses stand in brackets',
     );
   }
-  return { text, scheme, port: parsed.port };
+  const { host, port } = parsed;
+  return { text, scheme, host, port, isGroup: isMulticastAddress(host) };
 }

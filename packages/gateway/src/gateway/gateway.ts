@@ -11,6 +11,7 @@ import {
   type Listener,
   type ListenOptions,
   type Middleware,
+  type MulticastListenOptions,
   RequestFailure,
   Server,
   type TraceEvent,
@@ -62,6 +63,8 @@ export interface GatewayOptions {
   /** Undefined turns the endpoint off. */
   readonly coap: EndpointAddress | undefined;
   readonly coaps: EndpointAddress | undefined;
+  /** Joins the groups of all CoAP nodes with the plain endpoint; undefined: none. */
+  readonly multicast?: Pick<MulticastListenOptions, 'interfaces'> | undefined;
   readonly log: Log;
   readonly demo?: boolean;
   readonly psks?: readonly PskEntry[];
@@ -273,7 +276,12 @@ async function listen(
   const { coap, coaps, keylog, pskHint } = options;
   const traced = options.trace === undefined ? {} : { trace: options.trace };
   if (coap !== undefined) {
-    listeners.push(await open('coap', coap, (uri) => server.listen(uri, traced)));
+    const plain = { ...traced, ...(options.multicast === undefined ? {} : { multicast: options.multicast }) };
+    const listener = await open('coap', coap, (uri) => server.listen(uri, plain));
+    listeners.push(listener);
+    for (const { group, port, interface: name, error } of listener.groups) {
+      if (error === undefined) options.log.detail(0, `member of the group ${group} port ${port} on ${name}`);
+    }
   }
   if (coaps !== undefined) {
     const clock = options.clock ?? systemWallClock;

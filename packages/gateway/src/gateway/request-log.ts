@@ -5,6 +5,7 @@
 import {
   type AssociationEvent,
   type CheckedPeer,
+  CoapsuleError,
   codeName,
   codeText,
   OptionNumber,
@@ -118,7 +119,9 @@ export function errorLogger(log: Log, clock: WallClock): (error: unknown) => voi
 
 /** An error for the log: what the operator can do about it, or where it comes from. */
 export function errorText(error: unknown): string {
-  if (error instanceof StoreFault) return `${error.message}; ${error.nextStep}`;
+  if (error instanceof StoreFault || error instanceof CoapsuleError) {
+    return `${error.message}; ${error.nextStep}`;
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

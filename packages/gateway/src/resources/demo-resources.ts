@@ -69,6 +69,7 @@ function measuring(type: string, unit: string, value: () => number): Resource {
       return content(contentFormat === ContentFormat.json ? text : `${text}${unit}`, { contentFormat });
     },
     observable: true,
+    multicast: true,
     attributes: { rt: type, ct: [ContentFormat.text, ContentFormat.json] },
   };
 }
@@ -86,6 +87,8 @@ function light(notify: Notify): Resource {
       return changed();
     },
     observable: true,
+    // One request switches the lights of a whole room.
+    multicast: true,
     attributes: { rt: 'light', ct: ContentFormat.text },
     conditional: true,
     maxBodyBytes: 100,

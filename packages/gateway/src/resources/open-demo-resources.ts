@@ -36,7 +36,10 @@ export function openDemoResources(notify: Notify, timer: TickTimer): TickingReso
   const alphabet = Uint8Array.from({ length: 8192 }, (_, index) => 65 + (index % 26));
   const store = storeResource(notify);
   const resources: readonly (readonly [path: string, resource: Resource])[] = [
-    ['/hello', { get: () => content('Hello, world!'), attributes: { ct: ContentFormat.text } }],
+    [
+      '/hello',
+      { get: () => content('Hello, world!'), attributes: { ct: ContentFormat.text }, multicast: true },
+    ],
     [
       '/large',
       {

@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { ClientOptions, Observation, RequestOptions, Response, TraceEvent } from 'coapsule';
+import type {
+  ClientOptions,
+  DiscoveredDevice,
+  MulticastResponses,
+  Observation,
+  RequestOptions,
+  Response,
+  TraceEvent,
+} from 'coapsule';
 import { type Code, codeText, isSuccessCode, OptionNumber, OptionSet } from 'coapsule/message';
 import type { CommandClient, CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -80,6 +88,8 @@ export interface Surroundings {
   /** Given to the client's trace when it is made. */
   readonly trace?: readonly TraceEvent[];
   readonly afterLast?: 'interrupt' | 'elapse';
+  /** What a discovery by multicast finds. */
+  readonly devices?: readonly DiscoveredDevice[];
 }
 
 /** Runs a command line; nothing of it touches network, time or the real streams. */
@@ -128,6 +138,23 @@ export async function run(args: readonly string[], surroundings: Surroundings = 
           cancelled = true;
         },
       } as unknown as Observation;
+    },
+    multicast(method: string, uri: string, options: RequestOptions) {
+      requests.push({ method: `MULTICAST ${method}`, uri, options });
+      return {
+        async *[Symbol.asyncIterator]() {
+          while (answers.length > 0 && !cancelled) yield next();
+          if (surroundings.afterLast === 'interrupt') for (const listener of interrupts) listener();
+          if (surroundings.afterLast === 'elapse') for (const timer of timers.splice(0)) timer();
+        },
+        cancel() {
+          cancelled = true;
+        },
+      } as unknown as MulticastResponses;
+    },
+    async discoverDevices(uri: string, options: RequestOptions) {
+      requests.push({ method: 'DISCOVER', uri, options });
+      return surroundings.devices ?? [];
     },
     async close() {
       closed = true;
