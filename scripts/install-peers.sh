@@ -21,6 +21,7 @@ try() {
 # The Python package DTLSSocket is built from its source: a compiler, autoconf, automake and pkg-config.
 missing=0
 for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-server-gnutls \
+    coap-client-notls coap-server-notls ip unshare \
     openssl gnutls-cli gnutls-serv tshark socat python3 java javac mvn cc make autoconf aclocal pkg-config; do
   command -v "$program" >/dev/null || missing=1
 done
@@ -29,7 +30,7 @@ if [ "$missing" = 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
   try 3 apt-get -o Acquire::Retries=3 update -qq
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
-    libcoap3-bin openssl gnutls-bin tshark socat \
+    libcoap3-bin openssl gnutls-bin tshark socat iproute2 util-linux \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
     default-jdk-headless maven
 fi

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type BackgroundProcess, type Finished, run, start, temporaryFolder } from './process.ts';
 
-const commandLine = join(import.meta.dirname, '../../src/cli/main.ts');
+/** The program, as a file that Node runs with the condition `@coapsule/source`. */
+export const commandLine: string = join(import.meta.dirname, '../../src/cli/main.ts');
 
 /** Demo identity and key. */
 export const demo = {
