@@ -46,7 +46,14 @@ export function proxyOptions(
     if (!/^coaps:/i.test(uri)) return { uri };
     const wish = proxyCredentials === undefined ? {} : { credentials: proxyCredentials };
     // The map is asked about the pattern as it stands there: a part of it with a * matches a * of the map alone.
-    return { uri, client: chooseCredentials({ text: uri, scheme: 'coaps', port: 5684 }, wish, warn) };
+    return {
+      uri,
+      client: chooseCredentials(
+        { text: uri, scheme: 'coaps', host: '', port: 5684, isGroup: false },
+        wish,
+        warn,
+      ),
+    };
   });
   try {
     // Patterns, networks and credentials are checked when it is made, and nothing is opened.
