@@ -123,3 +123,27 @@ test('the telemetry client sends a reading by NON, a command and a setting, and 
   assert.equal(await allOutput(example('telemetry-client.ts', uri)), 'unlocked: true\ninterval: 4.00\n');
   assert.deepEqual(seen, ['NON /sensors/temp 22.5', 'CON /lock unlock', 'CON /config/interval 60']);
 });
+
+test('the patterns are played message by message: a reading is 2 messages, discovery finds 4 resources on 2 devices', async () => {
+  const output = await allOutput(example('patterns.ts'));
+  const parts = output.split(/^(?=\d\. | {3}The same)/m);
+  assert.equal(parts.length, 4, output);
+  const [reading = '', push = '', observation = '', discovery = ''] = parts;
+  assert.match(
+    reading,
+    /gateway +CON GET \/temperature \(.*\n.*sensor +ACK 2\.05 22\.5°C \(.*\n {2}2 messages, 36 bytes/,
+  );
+  assert.match(push, /sensor +NON PUT \/temperature 22\.5°C .*\n {2}1 message, /);
+  assert.match(observation, /CON GET \/temperature Observe:0 /);
+  for (const line of [
+    'ACK 2.05 Observe:12 22.5°C',
+    'CON 2.05 Observe:13 23.1°C',
+    'CON 2.05 Observe:14 22.9°C',
+  ]) {
+    assert.ok(observation.includes(line), observation);
+  }
+  assert.match(observation, /polled every 30 s: 6 messages/);
+  assert.match(discovery, /client +NON GET \/\.well-known\/core/);
+  assert.match(discovery, /device 1 offers <\/temperature>,<\/humidity>/);
+  assert.match(discovery, /device 2 offers <\/pressure>,<\/light>/);
+});

@@ -26,7 +26,7 @@ import { SilentServer } from './handshake-progress.ts';
 import { followObservation } from './observe-verb.ts';
 import { PayloadOutput } from './payload-output.ts';
 import { interruptible } from './request-verb.ts';
-import { targetUri } from './target-uri.ts';
+import { expectOneServer, targetUri } from './target-uri.ts';
 
 /** coap-client's own defaults, in seconds. */
 const defaultWaitSeconds = 90;
@@ -65,7 +65,7 @@ export async function runCoapClient(
   const log = libcoapLog(environment, request.logLevel);
   for (const warning of request.warnings) log('warning', warning);
   try {
-    targetUri(request.uri);
+    expectOneServer(targetUri(request.uri), 'this command asks one server');
     if (request.proxy !== undefined) targetUri(request.proxy);
   } catch (error) {
     log('error', `invalid CoAP URI '${request.uri}'`);

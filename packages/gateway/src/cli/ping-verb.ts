@@ -10,7 +10,7 @@ import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
 import { interruptible } from './request-verb.ts';
-import { targetUri } from './target-uri.ts';
+import { expectOneServer, targetUri } from './target-uri.ts';
 
 /** Sends one ping and prints how long the answer took. */
 export async function runPing(
@@ -19,6 +19,7 @@ export async function runPing(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText);
+  expectOneServer(uri, 'a ping is Confirmable, and goes to one server (RFC 7252 §8.1)');
   return withClient(uri, options, environment, async (client) => {
     const { roundTripMs, handshakeMs } = await interruptible(environment, (signal) =>
       client.ping(uri.text, {

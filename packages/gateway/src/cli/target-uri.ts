@@ -19,6 +19,16 @@ export interface TargetUri {
   readonly isGroup: boolean;
 }
 
+/** Refuses a group where one server is expected. */
+export function expectOneServer({ text, isGroup }: TargetUri, what: string): void {
+  if (!isGroup) return;
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `${text} is a multicast group: ${what}`,
+    'coapsule discover, get and the other verbs ask a group',
+  );
+}
+
 const laterSchemes = [
   'coap+tcp',
   'coaps+tcp',

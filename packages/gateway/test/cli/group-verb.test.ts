@@ -116,3 +116,15 @@ test('--suppress is sent with a request to one server, and its silence is a succ
   assert.deepEqual([exitCode, stdout], [0, '']);
   assert.equal((await run(['get', 'coap://localhost/', '--suppress', '3'])).exitCode, 64);
 });
+
+test('ping and the command of coap-client refuse a group, and name the verbs that ask one', async () => {
+  for (const args of [
+    ['ping', uri],
+    ['client', '-m', 'get', uri],
+  ]) {
+    const { exitCode, stderr } = await run(args);
+    assert.match(stderr, /multicast group/, args.join(' '));
+    assert.match(stderr, /coapsule discover/);
+    assert.notEqual(exitCode, 0);
+  }
+});

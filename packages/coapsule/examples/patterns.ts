@@ -1,0 +1,126 @@
+/**
+ * Three patterns of CoAP, message by message, on a simulated link in virtual time: a reading (by CON and by NON), an
+ * observation against polling, and discovery by multicast.
+ *
+ *     npx node --conditions=@coapsule/source packages/coapsule/examples/patterns.ts
+ */
+import { Code, codeText } from 'coapsule';
+import { decodeMessage, isDecodeFault, methodOf, OptionNumber, OptionSet } from 'coapsule/message';
+import { clientAddress, Neighbourhood, Pair, type SentDatagram } from 'coapsule/testing';
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** Prints messages and what they amount to. */
+function show(
+  title: string,
+  sent: readonly SentDatagram[],
+  nameOf: (key: string) => string,
+  start: number,
+): void {
+  console.log(title);
+  for (const { from, datagram, sentAt } of sent) {
+    const message = decodeMessage(datagram);
+    if (isDecodeFault(message)) continue;
+    const { type, code, options, payload } = message;
+    const observe = options.uint(OptionNumber.Observe);
+    const path = options.texts(OptionNumber.UriPath);
+    const words = [
+      `${((sentAt - start) / 1000).toFixed(2).padStart(6)} s`,
+      nameOf(from.key).padEnd(8),
+      type,
+      code === Code.Empty ? 'Empty' : (methodOf(code) ?? codeText(code)),
+      ...(path.length > 0 ? [`/${path.join('/')}`] : []),
+      ...(observe === undefined ? [] : [`Observe:${observe}`]),
+      ...(payload.length > 0 ? [text(payload)] : []),
+      `(${datagram.length} bytes)`,
+    ];
+    console.log(`  ${words.join(' ')}`);
+  }
+  const bytes = sent.reduce((sum, { datagram }) => sum + datagram.length, 0);
+  console.log(`  ${sent.length} message${sent.length === 1 ? '' : 's'}, ${bytes} bytes`);
+}
+
+/** A gateway that reads a sensor; whether the sensor's addresses are proved is not the matter here. */
+function sensor(): { pair: Pair; state: { text: string } } {
+  const state = { text: '22.5°C' };
+  const pair = new Pair({
+    server: {
+      dangerouslyUnlimitedAmplification: true,
+      requestResponse: { observeSequenceStart: 11, notificationType: 'CON' },
+    },
+    handler: ({ code }) =>
+      code === Code.Get ? { code: Code.Content, payload: state.text, observe: true } : { code: Code.Changed },
+  });
+  return { pair, state };
+}
+
+const sides = (client: string, server: string) => (key: string) =>
+  key === clientAddress.key ? client : server;
+
+const reading = sensor();
+let start = reading.pair.now;
+reading.pair.request('/temperature');
+reading.pair.run(1000);
+show(
+  '1. A reading, Confirmable: answered and acknowledged at once',
+  reading.pair.network.sent,
+  sides('gateway', 'sensor'),
+  start,
+);
+
+const push = sensor();
+start = push.pair.now;
+const payload = new TextEncoder().encode('22.5°C');
+const options = new OptionSet().add(OptionNumber.NoResponse, 26);
+push.pair.request('/temperature', { code: Code.Put, type: 'NON', payload, options });
+push.pair.run(1000);
+show(
+  '   The same, pushed Non-confirmable, and no response wanted (RFC 7967)',
+  push.pair.network.sent,
+  sides('sensor', 'gateway'),
+  start,
+);
+
+const observed = sensor();
+start = observed.pair.now;
+observed.pair.request('/temperature', { observe: true });
+for (const next of ['23.1°C', '22.9°C']) {
+  observed.pair.run(30_000);
+  observed.state.text = next;
+  observed.pair.notify('/temperature');
+}
+observed.pair.run(1000);
+show(
+  '2. An observation: one registration, then what changes',
+  observed.pair.network.sent,
+  sides('client', 'sensor'),
+  start,
+);
+
+const polled = sensor();
+for (let i = 0; i < 3; i++) {
+  polled.pair.request('/temperature');
+  polled.pair.run(30_000);
+}
+console.log(
+  `   polled every 30 s: ${polled.pair.network.sentCount} messages, ${polled.pair.network.sentBytes} bytes`,
+);
+
+const place = new Neighbourhood({ seed: 2 });
+const links = { 'fe80::1': '</temperature>,</humidity>', 'fe80::2': '</pressure>,</light>' };
+for (const [host, list] of Object.entries(links)) {
+  place.addDevice(host, {
+    handler: () => ({ code: Code.Content, payload: list }),
+    config: { dangerouslyUnlimitedAmplification: true },
+  });
+}
+start = place.now;
+const discovery = place.multicast('ff02::fd', '/.well-known/core');
+place.runUntil(() => discovery.ended);
+// The network carries a copy to each member; the client sent it once.
+const once = place.network.sent.filter(({ from }, i) => i === 0 || from !== place.clientAddress);
+const names = new Map(place.devices.map(({ address }, i) => [address.key, `device ${i + 1}`]));
+show('3. Discovery: one request to ff02::fd', once, (key) => names.get(key) ?? 'client', start);
+for (const { peer, response } of discovery.responses) {
+  console.log(`  ${names.get(peer.address.key)} offers ${text(response.payload)}`);
+}
