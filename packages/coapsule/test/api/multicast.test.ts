@@ -16,7 +16,9 @@ import {
   content,
   failure,
   type ListenOptions,
+  type MulticastResponses,
   type Resource,
+  type Response,
   Server,
 } from '../../src/index.ts';
 
@@ -55,7 +57,18 @@ function client(t: TestContext): Client {
   return one;
 }
 
-const onLoopback = { interface: 'lo', windowMs: 1000 } as const;
+/** For what is silent, or has to be heard of by the end. */
+const onLoopback = { interface: 'lo', windowMs: 2000 } as const;
+
+/** The first responses; the window is longer than a busy machine needs. */
+async function gather(asked: MulticastResponses, count: number): Promise<Response[]> {
+  const responses: Response[] = [];
+  for await (const response of asked) if (responses.push(response) === count) break;
+  return responses;
+}
+
+/** With `gather`. */
+const patient = { interface: 'lo', windowMs: 30_000 } as const;
 
 test('requirement H11: two servers on one host make 4 resources that belong to 2 devices', async (t) => {
   const port = await freePort();
@@ -104,16 +117,16 @@ test('a resource serves a group only where it says so; errors are told where its
     '/fails': { put: handler('fails'), multicast: { answer: [2, 4] } },
   });
   const asking = client(t);
-  const put = async (path: string): Promise<string[]> => {
+  const put = async (path: string, count = 0): Promise<string[]> => {
     const responses = asking.multicast('PUT', `coap://${group}:${port}${path}`, {
-      ...onLoopback,
+      ...(count > 0 ? patient : onLoopback),
       payload: '1',
     });
-    return (await responses.all()).map(({ codeText }) => codeText);
+    return (await (count > 0 ? gather(responses, count) : responses.all())).map(({ codeText }) => codeText);
   };
   assert.deepEqual(await put('/closed'), []);
-  assert.deepEqual(await put('/open'), ['2.04']);
-  assert.deepEqual(await put('/fails'), ['4.09']);
+  assert.deepEqual(await put('/open', 1), ['2.04']);
+  assert.deepEqual(await put('/fails', 1), ['4.09']);
   assert.deepEqual(await put('/nowhere'), []);
   assert.deepEqual(served, ['open', 'fails']);
 });
@@ -127,7 +140,7 @@ test('a handler sees the group; a request by unicast has none', async (t) => {
   };
   const { uri } = await device(t, port, { '/x': { get, multicast: true } });
   const asking = client(t);
-  await asking.multicast('GET', `coap://${group}:${port}/x`, onLoopback).all();
+  await gather(asking.multicast('GET', `coap://${group}:${port}/x`, patient), 1);
   await asking.get(`${uri}/x`);
   assert.deepEqual(groups, [`${group}:${port}`, undefined]);
 });
@@ -182,7 +195,7 @@ test('a body of several blocks comes whole from each device', async (t) => {
   for (const letter of ['a', 'b']) {
     await device(t, port, { '/large': { get: () => content(letter.repeat(5000)), multicast: true } });
   }
-  const responses = await client(t).multicast('GET', `coap://${group}:${port}/large`, onLoopback).all();
+  const responses = await gather(client(t).multicast('GET', `coap://${group}:${port}/large`, patient), 2);
   assert.deepEqual(responses.map((response) => response.text()).sort(), ['a'.repeat(5000), 'b'.repeat(5000)]);
 });
 

@@ -16,7 +16,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { codeLabel } from './message-text.ts';
-import { requestOptionsOf } from './request-verb.ts';
+import { requestOptionsOf } from './request-options.ts';
 import { ResponseOutput } from './response-output.ts';
 import type { TargetUri } from './target-uri.ts';
 

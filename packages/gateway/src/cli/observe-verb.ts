@@ -9,7 +9,7 @@ import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
-import { requestOptionsOf } from './request-verb.ts';
+import { requestOptionsOf } from './request-options.ts';
 import { ResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 

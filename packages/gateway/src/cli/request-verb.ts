@@ -4,13 +4,12 @@
  * @module
  */
 
-import type { RequestOptions } from 'coapsule';
 import type { Method } from 'coapsule/message';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
-import { requestPayload } from './payload-source.ts';
+import { requestOptionsOf } from './request-options.ts';
 import { ResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 
@@ -54,23 +53,4 @@ export async function interruptible<Result>(
   } finally {
     forget();
   }
-}
-
-/** The options of a verb as the library takes them. */
-export async function requestOptionsOf(
-  options: RequestCommandOptions,
-  environment: CommandEnvironment,
-): Promise<RequestOptions> {
-  const payload = await requestPayload(options, environment);
-  return {
-    ...(payload !== undefined && { payload }),
-    ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),
-    ...(options.accept !== undefined && { accept: options.accept }),
-    ...(options.non === true && { confirmable: false }),
-    ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
-    ...(options.token !== undefined && { token: options.token }),
-    ...(options.option !== undefined && { options: options.option }),
-    ...(options.suppress !== undefined && { noResponse: options.suppress }),
-    ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
-  };
 }

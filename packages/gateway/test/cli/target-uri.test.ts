@@ -7,8 +7,11 @@ describe('the URI on the command line', () => {
     assert.deepEqual(targetUri('coap://[::1]:5683/a?b=c'), {
       text: 'coap://[::1]:5683/a?b=c',
       scheme: 'coap',
+      host: '::1',
       port: 5683,
+      isGroup: false,
     });
+    assert.equal(targetUri('coap://[ff02::fd%25eth0]/').isGroup, true);
     assert.equal(targetUri('COAPS://host').scheme, 'coaps');
   });
 

@@ -1,0 +1,29 @@
+/**
+ * From the options of a verb to those of the library.
+ *
+ * @module
+ */
+
+import type { RequestOptions } from 'coapsule';
+import type { RequestCommandOptions } from './client-command-options.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { requestPayload } from './payload-source.ts';
+
+/** The options of a verb as the library takes them. */
+export async function requestOptionsOf(
+  options: RequestCommandOptions,
+  environment: CommandEnvironment,
+): Promise<RequestOptions> {
+  const payload = await requestPayload(options, environment);
+  return {
+    ...(payload !== undefined && { payload }),
+    ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),
+    ...(options.accept !== undefined && { accept: options.accept }),
+    ...(options.non === true && { confirmable: false }),
+    ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
+    ...(options.token !== undefined && { token: options.token }),
+    ...(options.option !== undefined && { options: options.option }),
+    ...(options.suppress !== undefined && { noResponse: options.suppress }),
+    ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+  };
+}
