@@ -144,12 +144,6 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
     return this.#peers.get(peer)?.outstanding[lane] ?? 0;
   }
 
-  /** How much waits in a lane with a priority, and the first of that. */
-  classOf(peer: PeerKey, lane: Lane, priority: MessagePriority): { size: number; first: Item | undefined } {
-    const queue = this.#peers.get(peer)?.waiting[lane];
-    return { size: queue?.sizeOf(priority) ?? 0, first: queue?.first(priority) };
-  }
-
   /** Whether something came from `peer` after `since`; known while something of ours is with it, or waits. */
   wasHeard(peer: PeerKey, since: Instant): boolean {
     const heardAt = this.#peers.get(peer)?.heardAt;

@@ -22,7 +22,7 @@ import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../fo
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
+import { CongestionControl, laneOf, lanes } from './congestion.ts';
 import { emptyMessage } from './empty-message.ts';
 import type { LineClock } from './line-clock.ts';
 import { MessageIds } from './message-id-space.ts';
@@ -42,6 +42,7 @@ import { type CongestionControlName, PathEstimates } from './path-estimates.ts';
 import { ResetWindow } from './reset-window.ts';
 import { Retransmission } from './retransmission.ts';
 import type { Transmission } from './transmission.ts';
+import { WaitingNames } from './waiting-names.ts';
 
 /** The messages of ours that may still wait for something. */
 export class TransmissionTable {
@@ -64,8 +65,7 @@ export class TransmissionTable {
   /** When to look after a peer whose lanes something other than an acknowledgement holds up. */
   readonly #wakes = new TimerQueue<PeerKey>();
   readonly #resetWindow = new ResetWindow();
-  /** Messages that wait under a name, by peer and name: a later one takes their place. */
-  readonly #replaceable = new Map<string, Transmission>();
+  readonly #names = new WaitingNames();
   #nextId = 1;
   /** The last time we were told: for `stop`, which is not told. */
   #now: Instant | undefined;
@@ -116,7 +116,7 @@ export class TransmissionTable {
       this.#congestion.size +
       this.#congestion.probed +
       this.#congestion.silent.size +
-      this.#replaceable.size +
+      this.#names.size +
       this.#wakes.size +
       this.#retransmissions.size +
       this.#resetWindow.size
@@ -162,7 +162,7 @@ export class TransmissionTable {
       // Whose token it is has judged its length.
       maxExtendedTokenLength,
     );
-    const waiting = replaces === undefined ? undefined : this.#replaceable.get(nameOf(peer, lane, replaces));
+    const waiting = this.#names.find(peer, lane, replaces);
     if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
     return this.#enqueue(
       { peer, lane, content, tokenLength: token.length, datagram, priority, replaces },
@@ -198,7 +198,7 @@ export class TransmissionTable {
     { isUnpredictable = false, isProbe = false } = {},
   ): Transmission {
     this.#now = now;
-    const { peer, lane, replaces } = message;
+    const { peer, lane } = message;
     const transmission: Transmission = {
       ...message,
       id: this.#nextId++,
@@ -214,7 +214,7 @@ export class TransmissionTable {
     };
     this.#transmissions.set(transmission.id, transmission);
     this.#congestion.enqueue(peer, lane, transmission);
-    if (replaces !== undefined) this.#replaceable.set(nameOf(peer, lane, replaces), transmission);
+    this.#names.add(transmission);
     this.#count(transmission, 1);
     this.#serve(peer, now);
     // Whether it would have to wait is known only now. It may be the last in its lane: no other waited for it.
@@ -226,16 +226,17 @@ export class TransmissionTable {
       this.#counters.refused++;
       this.#outputs.push({ kind: 'discarded', peer, reason });
       this.#outputs.push({ kind: 'refused', transmission: transmission.id, reason });
-    } else if (replaces !== undefined) this.#dropOldest(transmission);
+    } else this.#dropOldest(transmission);
     return transmission;
   }
 
   /** Of many names, each with its latest, the one that waits longest goes first when there is no room for all. */
-  #dropOldest({ peer, lane, priority }: Transmission): void {
-    const { size, first } = this.#congestion.classOf(peer, lane, priority);
-    if (size <= this.#limits.queuedReadingsPerPeer || first === undefined) return;
-    this.#settle(first);
-    this.#tellSuperseded(first.id);
+  #dropOldest(newest: Transmission): void {
+    if (newest.replaces === undefined) return;
+    const oldest = this.#names.oldestBeyond(this.#limits.queuedReadingsPerPeer, newest);
+    if (oldest === undefined) return;
+    this.#settle(oldest);
+    this.#tellSuperseded(oldest.id);
   }
 
   /** Why a message may not wait. */
@@ -363,7 +364,7 @@ export class TransmissionTable {
     for (const transmission of this.#congestion.forgetPeer(peer)) {
       transmission.state = 'settled';
       this.#transmissions.delete(transmission.id);
-      this.#forgetName(transmission);
+      this.#names.delete(transmission);
       this.#count(transmission, -1);
     }
     this.#paths.forgetPeer(peer);
@@ -435,7 +436,7 @@ export class TransmissionTable {
     transmission.state = 'sent';
     this.#congestion.begin(peer, lane, transmission, datagram.length, now);
     this.#count(transmission, -1);
-    this.#forgetName(transmission);
+    this.#names.delete(transmission);
     let sent = this.#sent.get(peer);
     if (sent === undefined) {
       sent = new Map();
@@ -518,14 +519,6 @@ export class TransmissionTable {
     this.#paths.learn(peer, { transmissions: attempt + 1, roundTripMs: elapsedMs(start, now) }, now);
   }
 
-  /** It waits no longer, so nothing can take its place. */
-  #forgetName(transmission: Transmission): void {
-    const { peer, lane, replaces } = transmission;
-    if (replaces === undefined) return;
-    const name = nameOf(peer, lane, replaces);
-    if (this.#replaceable.get(name) === transmission) this.#replaceable.delete(name);
-  }
-
   /** RFC 7252 §4.3: a Non-confirmable message is never acknowledged, so only Confirmable ones match an ACK. */
   #confirmable(peer: PeerKey, messageId: number): Transmission | undefined {
     const transmission = this.#sent.get(peer)?.get(messageId);
@@ -539,7 +532,7 @@ export class TransmissionTable {
     this.#transmissions.delete(id);
     if (state === 'waiting') {
       this.#congestion.withdraw(peer, lane, transmission);
-      this.#forgetName(transmission);
+      this.#names.delete(transmission);
       this.#count(transmission, -1);
     }
     if (state !== 'sent') return;
@@ -560,8 +553,4 @@ export class TransmissionTable {
   #isWaiting(peer: PeerKey): boolean {
     return lanes.some((lane) => this.#congestion.isWaiting(peer, lane));
   }
-}
-
-function nameOf(peer: PeerKey, lane: Lane, replaces: string): string {
-  return `${lane} ${peer} ${replaces}`;
 }

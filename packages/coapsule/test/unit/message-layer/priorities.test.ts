@@ -131,6 +131,7 @@ suite('a later reading', () => {
   test('of many names the one that waits longest is dropped at the bound, and what has no name is not', () => {
     const layer = new LayerUnderTest({ limits: { queuedReadingsPerPeer: 3 } });
     put(layer, 0, 'low');
+    put(layer, 9, 'low');
     const oldest = put(layer, 1, 'low', 'a');
     put(layer, 2, 'low', 'b');
     put(layer, 3, 'low', 'c');
