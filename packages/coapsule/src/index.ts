@@ -12,6 +12,7 @@ export type {
   ResumableAssociation,
   SuspendedAssociation,
 } from './api/association-store.ts';
+export type { BodyInput, RandomAccessBody } from './api/body-input.ts';
 export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
 export { Client, type ClientObservation, type Pong } from './api/client.ts';
 export type { CacheOptions } from './api/client-cache.ts';
@@ -42,7 +43,7 @@ export type {
   TrustAnchors,
   VerifyPeer,
 } from './api/credential-options.ts';
-export type { EndpointOptions } from './api/endpoint-options.ts';
+export type { EndpointOptions, EndpointWarning } from './api/endpoint-options.ts';
 export { CoapsuleError, type ErrorCode } from './api/errors.ts';
 export type {
   ExportAssociationOptions,
@@ -69,7 +70,7 @@ export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
 export { recordOverhead } from './api/record-overhead.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
-export { Response } from './api/response.ts';
+export { Response, StreamedResponse } from './api/response.ts';
 export { Server, type ServerOptions } from './api/server.ts';
 export type { ServerObserver } from './api/server-observer.ts';
 export {
@@ -89,6 +90,7 @@ export { VirtualHost } from './api/virtual-host.ts';
 export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
 export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
 export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';
+export type { LinkProfileName } from './core/coap/link-profile.ts';
 export {
   chooseMessageType,
   type DeliveryPriority,
@@ -122,6 +124,7 @@ export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';
 export type { PeerTraffic } from './core/message-layer/message-layer.ts';
+export type { UploadPosition } from './core/request-response/request-response-layer.ts';
 export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export type { GroupMembership } from './node/group-memberships.ts';

@@ -17,15 +17,19 @@ import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import { peerText } from '../core/foundation/peer-text.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
+import type { BodySource } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
+import { feedBody } from './body-feed.ts';
+import { SuppliedBody } from './body-input.ts';
 import type { ClientLink, RequestObserver } from './client-link.ts';
 import type { ClientOptions, PskCredential } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
-import { coreConfig } from './endpoint-options.ts';
+import { coreConfig, warnOfPayload } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
+import { IncomingBody, wholeBody } from './incoming-body.ts';
 import {
   type ExportAssociationOptions,
   type ImportAssociationOptions,
@@ -43,7 +47,7 @@ import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verificati
 import { adviceTexts, type SendOptions, type SendPlan, TrafficHabits } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
-import { Response } from './response.ts';
+import { Response, StreamedResponse } from './response.ts';
 
 interface PendingRequest {
   readonly observer: RequestObserver;
@@ -51,6 +55,10 @@ interface PendingRequest {
   /** When the handshake that this request waited for was done. */
   connected: Instant | undefined;
   answered: boolean;
+  /** The response's body on its way to its reader. */
+  body?: IncomingBody;
+  /** The request's body. */
+  readonly supplied: BodySource | undefined;
 }
 
 const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
@@ -156,8 +164,12 @@ export class ClientEndpoint implements ClientLink {
   request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
     const rule = isPlanned ? undefined : this.#habits.look(content);
     if (rule !== undefined) this.#advise(rule);
-    return this.#start(observer, (endpoint, now) =>
-      endpoint.request(this.server.address, content, now, this.server.serverName),
+    const { host } = this.server;
+    warnOfPayload(this.#options, content.body?.length ?? content.payload.length, `the request to ${host}`);
+    return this.#start(
+      observer,
+      (endpoint, now) => endpoint.request(this.server.address, content, now, this.server.serverName),
+      content.body,
     );
   }
 
@@ -227,13 +239,18 @@ export class ClientEndpoint implements ClientLink {
     await this.#driver.close();
   }
 
-  #start(observer: RequestObserver, send: (endpoint: Endpoint, now: Instant) => RequestId): () => void {
+  #start(
+    observer: RequestObserver,
+    send: (endpoint: Endpoint, now: Instant) => RequestId,
+    supplied?: BodySource,
+  ): () => void {
     const started = monotonicClock.now();
     const pending: PendingRequest = {
       observer,
       started,
       connected: undefined,
       answered: false,
+      supplied,
     };
     const request = this.#driver.run((endpoint, now) => {
       const name = send(endpoint, now);
@@ -250,7 +267,17 @@ export class ClientEndpoint implements ClientLink {
     switch (output.kind) {
       case 'response':
         this.#heard = true;
-        this.#response(output.request, output.response, output.final);
+        this.#response(output.request, output.response, output.final, output.bodyFollows);
+        return;
+      case 'response-body': {
+        const pending = this.#pending.get(output.request);
+        if (output.last) this.#pending.delete(output.request);
+        pending?.body?.push(output.payload, output.last);
+        return;
+      }
+      case 'body-wanted':
+      case 'body-released':
+        void feedBody(this.#driver, output, () => undefined);
         return;
       case 'sent':
         this.#response(output.request, undefined, true);
@@ -300,13 +327,20 @@ export class ClientEndpoint implements ClientLink {
       case 'advance-edge':
       case 'handshake-failed':
       case 'request':
+      case 'request-body':
+      case 'response-body-aborted':
       case 'exchange-ended':
         // A failed handshake comes back as a failed request; this client serves no requests.
         return;
     }
   }
 
-  #response(request: RequestId, response: IncomingResponse | undefined, final: boolean): void {
+  #response(
+    request: RequestId,
+    response: IncomingResponse | undefined,
+    final: boolean,
+    bodyFollows = false,
+  ): void {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     if (final) this.#pending.delete(request);
@@ -318,7 +352,28 @@ export class ClientEndpoint implements ClientLink {
       roundTripMs: pending.answered ? 0 : elapsedMs(sent, now),
     };
     pending.answered = true;
-    pending.observer.response(new Response(response ?? emptyResponse, this.#peer(), timing), final);
+    const { observer } = pending;
+    const content = response ?? emptyResponse;
+    if (observer.streamed === undefined) {
+      observer.response(new Response(content, this.#peer(), timing), final);
+      return;
+    }
+    if (bodyFollows) pending.body = this.#incomingBody(request);
+    pending.body?.push(content.payload, false);
+    const stream = pending.body?.stream ?? wholeBody(content.payload);
+    observer.streamed(new StreamedResponse(content, this.#peer(), timing, stream));
+  }
+
+  #incomingBody(request: RequestId): IncomingBody {
+    const command = (run: (endpoint: Endpoint, now: Instant) => void): void => {
+      if (!this.#driver.closed) this.#driver.run(run);
+    };
+    return new IncomingBody({
+      taken: () => command((endpoint, now) => endpoint.continueResponseBody(request, now)),
+      cancelled: () => {
+        if (this.#pending.delete(request)) command((endpoint, now) => endpoint.cancel(request, now));
+      },
+    });
   }
 
   #failed(request: RequestId, error: RequestError): void {
@@ -326,7 +381,8 @@ export class ClientEndpoint implements ClientLink {
     if (pending === undefined) return;
     this.#pending.delete(request);
     const unknown = error.kind === 'handshake' && error.failure.cause === 'no-credentials';
-    pending.observer.failed((unknown && this.#missingCredential) || requestError(error, this.server));
+    const cause = pending.supplied instanceof SuppliedBody ? pending.supplied.error : undefined;
+    fail(pending, (unknown && this.#missingCredential) || requestError(error, this.server, cause));
   }
 
   /**
@@ -336,7 +392,7 @@ export class ClientEndpoint implements ClientLink {
   #failAll(error: CoapsuleError, spared?: AssociationId): void {
     const pending = [...this.#pending];
     this.#pending.clear();
-    for (const [, { observer }] of pending) observer.failed(error);
+    for (const [, request] of pending) fail(request, error);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) => {
       if (spared === undefined) endpoint.closeAll(now);
@@ -390,6 +446,12 @@ export class ClientEndpoint implements ClientLink {
   #peer(): PeerInfo {
     return { address: this.server.address, transport: 'udp', security: this.#security };
   }
+}
+
+/** The response that is being read breaks off, or none comes. */
+function fail({ body, observer }: PendingRequest, error: CoapsuleError): void {
+  if (body === undefined) observer.failed(error);
+  else body.fail(error);
 }
 
 function pskIdentityBytes({ identity }: PskCredential): Uint8Array {

@@ -10,12 +10,14 @@ import type { ActiveObservation } from '../core/request-response/request-respons
 import type { CoapsuleError } from './errors.ts';
 import type { SendOptions, SendPlan } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
-import type { Response } from './response.ts';
+import type { Response, StreamedResponse } from './response.ts';
 
 /** Who waits for what becomes of a request. */
 export interface RequestObserver {
   /** Called once, or for an observation once a notification. */
   response(response: Response, final: boolean): void;
+  /** Instead of `response`, where the body is to be read as it comes. */
+  streamed?(response: StreamedResponse): void;
   failed(error: CoapsuleError): void;
 }
 

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { UploadPosition } from '../core/request-response/request-response-layer.ts';
 import type { ResponseClass } from '../core/request-response/response-suppression.ts';
+import type { BodyInput } from './body-input.ts';
 import type { CacheOptions } from './client-cache.ts';
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
@@ -91,8 +93,8 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
 
 /** Options of one request. */
 export interface RequestOptions {
-  /** Text is sent as UTF-8. */
-  readonly payload?: Uint8Array | string;
+  /** Text is sent as UTF-8; an iterable, a `ReadableStream` or a body of random access is read as it is sent (RFC 7959). */
+  readonly payload?: BodyInput;
   /** Number or media type, such as 50 or `application/json`. */
   readonly contentFormat?: number | string;
   readonly accept?: number | string;
@@ -100,6 +102,19 @@ export interface RequestOptions {
   readonly confirmable?: boolean;
   /** 16 … 1024: for this request and its response. */
   readonly blockSize?: number;
+  /**
+   * One block of the response and no more, such as `{ num: 3, size: 64 }` for bytes 192 … 255 (RFC 7959 §2.4);
+   * `Response.block` says which came.
+   */
+  readonly singleBlock?: { readonly num: number; readonly size: number };
+  /**
+   * How often an upload in blocks goes on where it stopped when the server does not answer or the association ends; never
+   * by default. It gets a Request-Tag of its own (RFC 9175 §3). `CoapsuleError.upload` says how far it came in the end.
+   * A stream cannot be read again: it goes on by `resumeFrom` only.
+   */
+  readonly resumable?: number;
+  /** Goes on with the upload of an earlier request or process; from its start if the server does not know it any more. */
+  readonly resumeFrom?: UploadPosition;
   /** 0 to 8 bytes, or up to `maxTokenLength`; leave it out unless state is to travel in it (RFC 8974 §3). */
   readonly token?: Uint8Array;
   /** The forward-proxy for this request instead of the client's; false: none. */
@@ -134,6 +149,9 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   accept: true,
   confirmable: true,
   blockSize: true,
+  singleBlock: true,
+  resumable: true,
+  resumeFrom: true,
   token: true,
   proxy: true,
   forwarded: true,

@@ -14,20 +14,23 @@ import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from 
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
-import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
+import type { ActiveObservation, BodySource } from '../core/request-response/request-response-layer.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import { systemRandom } from '../node/system-random.ts';
+import { feedBody } from './body-feed.ts';
+import { SuppliedBody } from './body-input.ts';
 import type { ClientLink, RequestObserver } from './client-link.ts';
 import type { ClientOptions } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { streamCoreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
+import { IncomingBody, wholeBody } from './incoming-body.ts';
 import type { PeerInfo } from './peer-info.ts';
 import type { SendPlan } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError } from './request-error.ts';
-import { Response } from './response.ts';
+import { Response, StreamedResponse } from './response.ts';
 import { StreamDialer } from './stream-dialer.ts';
 
 interface PendingRequest {
@@ -36,6 +39,10 @@ interface PendingRequest {
   /** When the connection that this request waited for was there. */
   connected: Instant | undefined;
   answered: boolean;
+  /** The response's body on its way to its reader. */
+  body?: IncomingBody;
+  /** The request's body. */
+  readonly supplied: BodySource | undefined;
 }
 
 const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
@@ -81,7 +88,11 @@ export class StreamClient implements ClientLink {
   }
 
   request(content: OutgoingRequest, observer: RequestObserver): () => void {
-    return this.#start(observer, (endpoint, now) => endpoint.request(this.server.address, content, now));
+    return this.#start(
+      observer,
+      (endpoint, now) => endpoint.request(this.server.address, content, now),
+      content.body,
+    );
   }
 
   ping(observer: RequestObserver): () => void {
@@ -99,12 +110,17 @@ export class StreamClient implements ClientLink {
     await this.#driver.close(0);
   }
 
-  #start(observer: RequestObserver, send: (endpoint: StreamEndpoint, now: Instant) => RequestId): () => void {
+  #start(
+    observer: RequestObserver,
+    send: (endpoint: StreamEndpoint, now: Instant) => RequestId,
+    supplied?: BodySource,
+  ): () => void {
     const pending: PendingRequest = {
       observer,
       started: monotonicClock.now(),
       connected: undefined,
       answered: false,
+      supplied,
     };
     const request = this.#driver.run((endpoint, now) => {
       const name = send(endpoint, now);
@@ -120,7 +136,17 @@ export class StreamClient implements ClientLink {
   #output(output: StreamDriverOutput): void {
     switch (output.kind) {
       case 'response':
-        this.#response(output.request, output.response, output.final);
+        this.#response(output.request, output.response, output.final, output.bodyFollows);
+        return;
+      case 'response-body': {
+        const pending = this.#pending.get(output.request);
+        if (output.last) this.#pending.delete(output.request);
+        pending?.body?.push(output.payload, output.last);
+        return;
+      }
+      case 'body-wanted':
+      case 'body-released':
+        void feedBody(this.#driver, output, () => undefined);
         return;
       case 'sent':
       case 'pong':
@@ -137,13 +163,20 @@ export class StreamClient implements ClientLink {
         return;
       case 'connection-ended':
       case 'request':
+      case 'request-body':
+      case 'response-body-aborted':
       case 'exchange-ended':
         // What was under way comes back as failed requests; this client serves no requests.
         return;
     }
   }
 
-  #response(request: RequestId, response: IncomingResponse | undefined, final: boolean): void {
+  #response(
+    request: RequestId,
+    response: IncomingResponse | undefined,
+    final: boolean,
+    bodyFollows = false,
+  ): void {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     if (final) this.#pending.delete(request);
@@ -154,21 +187,43 @@ export class StreamClient implements ClientLink {
       roundTripMs: answered ? 0 : elapsedMs(connected ?? started, now),
     };
     pending.answered = true;
-    pending.observer.response(new Response(response ?? emptyResponse, this.#peer(), timing), final);
+    const { observer } = pending;
+    const content = response ?? emptyResponse;
+    if (observer.streamed === undefined) {
+      observer.response(new Response(content, this.#peer(), timing), final);
+      return;
+    }
+    if (bodyFollows) pending.body = this.#incomingBody(request);
+    pending.body?.push(content.payload, false);
+    const stream = pending.body?.stream ?? wholeBody(content.payload);
+    observer.streamed(new StreamedResponse(content, this.#peer(), timing, stream));
+  }
+
+  #incomingBody(request: RequestId): IncomingBody {
+    const command = (run: (endpoint: StreamEndpoint, now: Instant) => void): void => {
+      if (!this.#driver.closed) this.#driver.run(run);
+    };
+    return new IncomingBody({
+      taken: () => command((endpoint, now) => endpoint.continueResponseBody(request, now)),
+      cancelled: () => {
+        if (this.#pending.delete(request)) command((endpoint, now) => endpoint.cancel(request, now));
+      },
+    });
   }
 
   #failed(request: RequestId, error: RequestError): void {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     this.#pending.delete(request);
-    pending.observer.failed(this.#dialer.errorOf(error) ?? requestError(error, this.server));
+    const cause = pending.supplied instanceof SuppliedBody ? pending.supplied.error : undefined;
+    fail(pending, this.#dialer.errorOf(error) ?? requestError(error, this.server, cause));
   }
 
   /** Ends everything that is under way, in the core as well: what was reported as failed must not run later. */
   #failAll(error: CoapsuleError): void {
     const pending = [...this.#pending];
     this.#pending.clear();
-    for (const [, { observer }] of pending) observer.failed(error);
+    for (const [, request] of pending) fail(request, error);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) => {
       for (const [request] of pending) endpoint.cancel(request, now);
@@ -179,4 +234,10 @@ export class StreamClient implements ClientLink {
     const { address, transport } = this.server;
     return { address, transport, security: this.#dialer.security };
   }
+}
+
+/** The response that is being read breaks off, or none comes. */
+function fail({ body, observer }: PendingRequest, error: CoapsuleError): void {
+  if (body === undefined) observer.failed(error);
+  else body.fail(error);
 }

@@ -49,7 +49,8 @@ import {
 import type { RemoteServer } from './remote-server.ts';
 import { abortedError, timeoutError } from './request-error.ts';
 import { type RequestRoute, requestRoute } from './request-route.ts';
-import type { Response } from './response.ts';
+import type { Response, StreamedResponse } from './response.ts';
+import { resumed } from './resumable-upload.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
 
 /** Node's timers hold at most this many milliseconds. */
@@ -64,6 +65,12 @@ export interface ClientObservation {
   readonly resource: string;
   /** Observe value of the latest notification. */
   readonly sequence: number | undefined;
+}
+
+/** Who waits for the one response of an exchange, or its head. */
+interface ExchangeObserver {
+  response(response: Response | StreamedResponse, final: boolean): void;
+  failed(error: CoapsuleError): void;
 }
 
 /** How long a ping took. */
@@ -149,12 +156,18 @@ export class Client implements AsyncDisposable {
     if (cached?.response !== undefined && options.cache !== false) return cached.response;
     const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
     try {
-      const response = await this.#exchange(uri, options, (endpoint, route, observer) => {
-        const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), options);
-        const set = OptionSet.from(request.options.entries());
-        for (const etag of etags) set.add(OptionNumber.ETag, etag);
-        return endpoint.request({ ...request, options: set }, observer);
-      });
+      const response = await resumed(options, (attempt) =>
+        this.#exchange(uri, attempt, (endpoint, route, observer) => {
+          const request = outgoingRequest(
+            method,
+            route.targetOptions(destinationOf(endpoint.server)),
+            attempt,
+          );
+          const set = OptionSet.from(request.options.entries());
+          for (const etag of etags) set.add(OptionNumber.ETag, etag);
+          return endpoint.request({ ...request, options: set }, observer);
+        }),
+      );
       if (cached === undefined || this.#cache === undefined) return response;
       if (!response.silent) return this.#cache.take(cached, response);
       this.#cache.failed(cached);
@@ -163,6 +176,35 @@ export class Client implements AsyncDisposable {
       if (cached !== undefined) this.#cache?.failed(cached);
       throw error;
     }
+  }
+
+  /**
+   * As `request`, but resolves with the first block of the response: its `body` is read as it comes, and the server is
+   * asked for no more than is read (RFC 7959). `timeoutMs` bounds the time to the first block, `signal` the whole.
+   */
+  async stream(method: Method, uri: string, options: RequestOptions = {}): Promise<StreamedResponse> {
+    expectKnownOptions(method, options, requestOptionNames);
+    const { signal } = options;
+    let giveUp: (() => void) | undefined;
+    let streamed: StreamedResponse | undefined;
+    await this.#exchange(uri, options, (endpoint, route, observer) => {
+      const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), options);
+      giveUp = endpoint.request(
+        { ...request, streamResponse: true },
+        {
+          ...observer,
+          streamed: (response) => {
+            streamed = response;
+            observer.response(response, true);
+          },
+        },
+      );
+      return () => {
+        if (streamed === undefined) giveUp?.();
+      };
+    });
+    signal?.addEventListener('abort', () => giveUp?.(), { once: true });
+    return streamed as StreamedResponse;
   }
 
   /**
@@ -444,10 +486,10 @@ export class Client implements AsyncDisposable {
 
   async #exchange(
     uri: string,
-    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse'>,
-    send: (endpoint: ClientLink, route: RequestRoute, observer: RequestObserver) => () => void,
+    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse' | 'resumable'>,
+    send: (endpoint: ClientLink, route: RequestRoute, observer: ExchangeObserver) => () => void,
   ): Promise<Response> {
-    const { signal, timeoutMs } = options;
+    const { signal, timeoutMs, resumable } = options;
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
       throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
     }
@@ -460,11 +502,16 @@ export class Client implements AsyncDisposable {
       return await new Promise<Response>((resolve, reject) => {
         onAbort = () => reject(abortedError(signal));
         signal?.addEventListener('abort', onAbort);
-        // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches.
-        if (timeoutMs !== undefined && timeoutMs !== Infinity && options.noResponse === undefined) {
+        // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches; of an upload
+        // that may go on the endpoint tells how far it came by then.
+        const isWatched = options.noResponse !== undefined || resumable !== undefined;
+        if (timeoutMs !== undefined && timeoutMs !== Infinity && !isWatched) {
           timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
         }
-        const observer: RequestObserver = { response: resolve, failed: reject };
+        const observer: ExchangeObserver = {
+          response: (response) => resolve(response as Response),
+          failed: reject,
+        };
         this.#reach(uri, options.proxy, observer, settled.signal, (endpoint, route, reached) => {
           giveUp = send(endpoint, route, reached);
         }).catch(reject);
@@ -507,7 +554,11 @@ export class Client implements AsyncDisposable {
       try {
         const endpoint = await this.#endpoint(uri, addresses[index] as string);
         if (settled.aborted) return;
-        send(endpoint, route, { response: (response, final) => observer.response(response, final), failed });
+        const reached: RequestObserver = {
+          response: (response, final) => observer.response(response, final),
+          failed,
+        };
+        send(endpoint, route, reached);
       } catch (error) {
         // An ApiMisuseError of `send` belongs to the caller as well: it ends the request.
         failed(error as CoapsuleError);
@@ -523,6 +574,8 @@ export class Client implements AsyncDisposable {
     // Who we are may change from one association to the next, and what one was told is not for the other.
     if (hop.secure && typeof this.#options.psk === 'function') return undefined;
     const content = requestContent(method, options);
+    // What is read as it is sent cannot be compared, and a block is not the whole.
+    if (content.body !== undefined || options.singleBlock !== undefined) return undefined;
     // A part is not the whole.
     if (content.options.has(OptionNumber.Block1) || content.options.has(OptionNumber.Block2))
       return undefined;

@@ -4,6 +4,12 @@
  * @module
  */
 
+import {
+  blockSizeForLink,
+  type LinkProfileName,
+  linkProfileNames,
+  linkProfiles,
+} from '../core/coap/link-profile.ts';
 import { type TransmissionParameters, transmissionParameters } from '../core/coap/transmission-parameters.ts';
 import { type CoapScheme, isSecureScheme, transportOf } from '../core/coap/uri.ts';
 import { type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
@@ -34,6 +40,13 @@ export interface EndpointOptions {
   readonly congestionControl?: 'rfc7252' | 'cocoa';
   /** NSTART, how many requests may be under way at once (§4.7), for one peer; `undefined` leaves it to `transmission`. */
   readonly nstartFor?: (peer: { readonly host: string; readonly port: number }) => number | undefined;
+  /**
+   * The link to the peers: `mtu` and `blockSize` follow from what it carries, unless they are given. A body that fits one
+   * message goes in one, a larger one in blocks.
+   */
+  readonly linkProfile?: LinkProfileName;
+  /** Gets what is worth a second thought, such as a payload that is large for the link. */
+  readonly onWarning?: (warning: EndpointWarning) => void;
   /** Largest UDP payload in bytes; 1232 by default. */
   readonly mtu?: number;
   /**
@@ -87,6 +100,8 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   transmission: true,
   congestionControl: true,
   nstartFor: true,
+  linkProfile: true,
+  onWarning: true,
   mtu: true,
   maxTokenLength: true,
   blockSize: true,
@@ -103,6 +118,28 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   lossRate: true,
 };
 
+/** Something that works, and should be looked at. */
+export interface EndpointWarning {
+  readonly kind: 'payload-size';
+  /** For people: what, and what to do. */
+  readonly message: string;
+  readonly payloadBytes: number;
+  readonly advisedBytes: number;
+}
+
+/** Warns of a payload that is large for the link. */
+export function warnOfPayload(
+  { linkProfile, onWarning }: EndpointOptions,
+  payloadBytes: number,
+  of: string,
+): void {
+  if (linkProfile === undefined || onWarning === undefined) return;
+  const advisedBytes = linkProfiles[linkProfile].advisedPayloadBytes;
+  if (payloadBytes <= advisedBytes) return;
+  const message = `${of} has ${payloadBytes} bytes; on ${linkProfile} payloads of at most ${advisedBytes} arrive best: send less, or less often`;
+  onWarning({ kind: 'payload-size', message, payloadBytes, advisedBytes });
+}
+
 /** The core's configuration for these options. */
 export function coreConfig(
   options: EndpointOptions,
@@ -116,6 +153,7 @@ export function coreConfig(
   return {
     security,
     role,
+    ...linkConfig(options.linkProfile, security),
     ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
     ...(options.maxTokenLength === undefined ? {} : { maxTokenLength: options.maxTokenLength }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
@@ -149,6 +187,18 @@ export function streamCoreConfig(
     },
     trace: options.trace !== undefined,
   };
+}
+
+function linkConfig(
+  name: LinkProfileName | undefined,
+  security: 'none' | 'dtls',
+): Pick<EndpointConfigInput, 'mtu' | 'blockSize'> {
+  if (name === undefined) return {};
+  if (!linkProfileNames.includes(name)) {
+    throw new ApiMisuseError(`linkProfile is '${name}'; expected one of ${linkProfileNames.join(', ')}`);
+  }
+  const link = linkProfiles[name];
+  return { mtu: link.mtu, blockSize: blockSizeForLink(link, security) };
 }
 
 function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {

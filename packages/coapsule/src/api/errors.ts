@@ -5,6 +5,7 @@
  */
 
 import type { HandshakeFailure } from '../core/dtls/dtls-layer.ts';
+import type { UploadPosition } from '../core/request-response/request-response-layer.ts';
 
 /** Causes, for `switch (error.code)`. Misuse of the API is an `ApiMisuseError` instead. */
 export type ErrorCode =
@@ -53,6 +54,8 @@ export class CoapsuleError extends Error {
   readonly handshake: HandshakeFailure | undefined;
   /** On `ERR_RETRY_LATER`: when the server may be asked again, in milliseconds from the failure on. */
   readonly retryAfterMs: number | undefined;
+  /** How far a `resumable` upload has come: `resumeFrom` of the request that goes on with it. */
+  readonly upload: UploadPosition | undefined;
 
   constructor(
     code: ErrorCode,
@@ -62,6 +65,7 @@ export class CoapsuleError extends Error {
       readonly cause?: unknown;
       readonly handshake?: HandshakeFailure;
       readonly retryAfterMs?: number;
+      readonly upload?: UploadPosition;
     } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -69,5 +73,6 @@ export class CoapsuleError extends Error {
     this.nextStep = nextStep;
     this.handshake = details.handshake;
     this.retryAfterMs = details.retryAfterMs;
+    this.upload = details.upload;
   }
 }

@@ -22,7 +22,8 @@ import type { GroupMembership, GroupMemberships } from '../node/group-membership
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { AssociationKeeper } from './association-keeper.ts';
-import { coreConfig } from './endpoint-options.ts';
+import { feedBody } from './body-feed.ts';
+import { coreConfig, warnOfPayload } from './endpoint-options.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import { judgeKeptPeer } from './kept-peer.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
@@ -44,6 +45,7 @@ import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './pe
 import { findPsk } from './psk-lookup.ts';
 import { Request } from './request.ts';
 import { answerOnce, type HandledResponse } from './request-once.ts';
+import { RequestStreams } from './request-streams.ts';
 import { ResourceObservers } from './resource-observers.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { serverSecurity } from './server-security.ts';
@@ -81,6 +83,10 @@ export interface RequestHandler {
   groupPolicy(request: BodyRequest): GroupPolicy | undefined;
   /** How old an unsafe request may be, in milliseconds; `undefined` for any age. */
   freshWithinMs(request: BodyRequest): number | undefined;
+  /** Largest body in one message. */
+  maxPayloadBytes(request: BodyRequest): number;
+  /** Whether the handler of this request reads its body as it comes. */
+  streamRequestBody(request: BodyRequest): boolean;
   /** A handler, a look-up or the socket failed: for the log. Never throws. */
   onError(error: unknown): void;
   /** The listener is closing, by its own `close` or its server's. */
@@ -100,6 +106,8 @@ export class DatagramListener implements Listener {
   readonly #running = new Map<ExchangeId, AbortController>();
   readonly #observers: ResourceObservers;
   readonly #served = new Set<Promise<void>>();
+  /** Bodies on their way to their handlers. */
+  readonly #bodies: RequestStreams;
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   #memberships: GroupMemberships | undefined;
@@ -152,6 +160,8 @@ export class DatagramListener implements Listener {
           route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
           resourceName: (options) => handler.resourceName(options),
           freshWithinMs: (request) => handler.freshWithinMs(request),
+          maxPayloadBytes: (request) => handler.maxPayloadBytes(request),
+          streamRequestBody: (request) => handler.streamRequestBody(request),
           acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
           groupPolicy: (request) => handler.groupPolicy(request),
           ...(multicast?.leisureMs === undefined ? {} : { leisureMs: multicast.leisureMs }),
@@ -208,6 +218,9 @@ export class DatagramListener implements Listener {
     this.#policy = policy;
     this.scheme = scheme;
     this.#driver = driver;
+    this.#bodies = new RequestStreams((exchange) => {
+      if (!driver.closed) driver.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
+    });
     this.#observers = new ResourceObservers((exchange) => {
       driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
     });
@@ -290,6 +303,7 @@ export class DatagramListener implements Listener {
     }
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     for (const running of this.#running.values()) running.abort();
+    this.#bodies.close();
     this.#running.clear();
     this.#observers.close();
     await this.#driver.close();
@@ -314,10 +328,18 @@ export class DatagramListener implements Listener {
         this.#served.add(served);
         return;
       }
+      case 'request-body':
+        this.#bodies.part(output);
+        return;
+      case 'body-wanted':
+      case 'body-released':
+        void feedBody(this.#driver, output, (error) => this.#handler.onError(error));
+        return;
       case 'exchange-ended':
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
         this.#observers.ended(output.exchange);
+        this.#bodies.ended(output.exchange);
         return;
       case 'psk-lookup':
         this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
@@ -376,6 +398,8 @@ export class DatagramListener implements Listener {
         this.#options.trace?.(output.event);
         return;
       case 'response':
+      case 'response-body':
+      case 'response-body-aborted':
       case 'request-failed':
       case 'sent':
       case 'pong':
@@ -387,8 +411,9 @@ export class DatagramListener implements Listener {
   async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
     const controller = new AbortController();
     this.#running.set(exchange, controller);
+    const body = this.#bodies.of(exchange, incoming);
     const observer = this.#observers.of(exchange, controller.signal);
-    const request = new Request(incoming, this.#peerInfo(peer), controller.signal, observer);
+    const request = new Request(incoming, this.#peerInfo(peer), controller.signal, observer, body);
     const { answer, handled, observe } = await answerOnce(
       request,
       peer.association,
@@ -396,6 +421,8 @@ export class DatagramListener implements Listener {
       this.#handler,
     );
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
+    const length = answer.body?.length ?? answer.payload.length;
+    warnOfPayload(this.#options, length, `the response of ${request.path}`);
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
       endpoint.respond(

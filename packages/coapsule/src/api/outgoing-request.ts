@@ -13,8 +13,9 @@ import type { CoapUri } from '../core/coap/uri.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { noResponseValue } from '../core/request-response/response-suppression.ts';
+import { bodyForCore } from './body-input.ts';
 import type { RequestOptions } from './client-options.ts';
-import { knownContentFormat, payloadBytes } from './server-response.ts';
+import { knownContentFormat } from './server-response.ts';
 
 const allResponseClasses = [2, 4, 5] as const;
 
@@ -31,7 +32,7 @@ export function linkListUri(server: CoapUri, filters: readonly string[]): string
  * @param target The options that say what is wanted (RFC 7252 §6.4); added to.
  */
 export function outgoingRequest(method: Method, target: OptionSet, options: RequestOptions): OutgoingRequest {
-  const { whenBusy } = options;
+  const { whenBusy, singleBlock, resumable, resumeFrom } = options;
   if (whenBusy !== undefined && !['fail', 'wait', 'send'].includes(whenBusy)) {
     throw new ApiMisuseError(`whenBusy is '${String(whenBusy)}'; expected 'fail', 'wait' or 'send'`);
   }
@@ -46,6 +47,9 @@ export function outgoingRequest(method: Method, target: OptionSet, options: Requ
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(whenBusy === undefined ? {} : { whenBusy }),
+    ...(singleBlock === undefined ? {} : { singleBlock }),
+    ...(resumable === undefined ? {} : { resumable: true }),
+    ...(resumeFrom === undefined ? {} : { resume: resumeFrom, resumable: true }),
   };
 }
 
@@ -57,7 +61,7 @@ const octetStreamFormat = 42;
 export function requestContent(
   method: Method,
   options: RequestOptions,
-): Pick<OutgoingRequest, 'code' | 'options' | 'payload'> {
+): Pick<OutgoingRequest, 'code' | 'options' | 'payload' | 'body'> {
   const set = new OptionSet();
   if (options.contentFormat !== undefined) {
     set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
@@ -73,5 +77,5 @@ export function requestContent(
     const format = typeof options.payload === 'string' ? plainTextFormat : octetStreamFormat;
     if (!set.has(OptionNumber.ContentFormat)) set.add(OptionNumber.ContentFormat, format);
   }
-  return { code: codeOfMethod(method), options: set, payload: payloadBytes(options.payload) };
+  return { code: codeOfMethod(method), options: set, ...bodyForCore(options.payload) };
 }

@@ -9,15 +9,19 @@ import type { ConnectionEnd, ConnectionEndCause } from '../core/connection/conne
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
+import type { UploadPosition } from '../core/request-response/request-response-layer.ts';
 import { CoapsuleError, type ErrorCode } from './errors.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { RemoteServer } from './remote-server.ts';
 
 /** The error for a request that ended without a response. */
-export function requestError(error: RequestError, server: RemoteServer): CoapsuleError {
+export function requestError(error: RequestError, server: RemoteServer, cause?: unknown): CoapsuleError {
   switch (error.kind) {
     case 'exchange':
-      return exchangeError(error.failure, error.detail, server);
+      return exchangeError(error.failure, error.detail, server, {
+        ...(cause === undefined ? {} : { cause }),
+        ...(error.upload === undefined ? {} : { upload: error.upload }),
+      });
     case 'handshake':
       return handshakeError(error.failure, server);
     case 'association-closed':
@@ -127,6 +131,7 @@ function exchangeError(
   failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
   detail: string | undefined,
   server: RemoteServer,
+  context: { readonly cause?: unknown; readonly upload?: UploadPosition },
 ): CoapsuleError {
   const more = detail === undefined ? '' : `: ${detail}`;
   switch (failure) {
@@ -135,6 +140,7 @@ function exchangeError(
         'ERR_TIMEOUT',
         `no response from ${place(server)} in time${more}`,
         'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+        context,
       );
     case 'reset':
       return new CoapsuleError(
@@ -147,6 +153,7 @@ function exchangeError(
         'ERR_ASSOCIATION_CLOSED',
         `the DTLS association with ${place(server)} ended before the response came${more}`,
         'send the request again: it makes a new handshake',
+        context,
       );
     case 'cancelled':
       return new CoapsuleError(
@@ -158,7 +165,7 @@ function exchangeError(
       return new CoapsuleError(
         'ERR_BLOCKWISE',
         `the request to ${place(server)} is larger than it takes${more}`,
-        'use fewer or shorter options, or a shorter token',
+        'use fewer or shorter options, or let the body go in blocks: as a request that waits for a response',
       );
     case 'blockwise':
       return new CoapsuleError(
@@ -177,6 +184,7 @@ function exchangeError(
         'ERR_BLOCKWISE',
         `the body for ${place(server)} could not be read to its end${more}`,
         'give a payload that can be read, and its right length',
+        context,
       );
     case 'bad-option':
       return new CoapsuleError(

@@ -11,9 +11,10 @@
 import { Code } from '../core/coap/code.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
+import { bodyForCore } from './body-input.ts';
 import { type Answer, decodeAnswer } from './kept-answer.ts';
 import type { Request } from './request.ts';
-import { failure, payloadBytes, responseOptions, type ServerResponse } from './server-response.ts';
+import { failure, responseOptions, type ServerResponse } from './server-response.ts';
 
 /** An answer, and whether a handler ran for it. */
 export interface HandledResponse {
@@ -83,6 +84,6 @@ function answerOf(response: ServerResponse): Answer {
   return {
     code: response.code,
     options: responseOptions(response),
-    payload: payloadBytes(response.payload),
+    ...bodyForCore(response.payload),
   };
 }

@@ -9,10 +9,13 @@ import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import { type CoapScheme, schemeOf } from '../core/coap/uri.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
 import { InvariantError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { isForwardRequest } from '../core/request-response/proxying.ts';
 import { pathName } from '../core/request-response/resource-key.ts';
+import type { ReadableStream } from '../node/web-stream.ts';
+import { wholeBody } from './incoming-body.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** The path of a request's Uri-Path options, as `Request.path` has it. */
@@ -41,7 +44,17 @@ export class Request {
   /** Each Uri-Query, such as `unit=C`. */
   readonly query: readonly string[];
   readonly options: OptionReader;
+  /** The whole body; empty where `body` is still to come. */
   readonly payload: Uint8Array;
+  /**
+   * The body to read as it comes: of a resource with `streamRequestBody` the client sends no more than is read. It fails
+   * when the client does not send the rest.
+   */
+  get body(): ReadableStream<Uint8Array> {
+    this.#body ??= wholeBody(this.payload);
+    return this.#body;
+  }
+
   readonly token: Uint8Array;
   /** Of the message that completed the request; `undefined` over TCP, TLS and WebSocket, which have none. */
   readonly messageId: number | undefined;
@@ -58,8 +71,15 @@ export class Request {
   readonly observe: boolean;
   /** The observer that the answer is for, where `observe` is true. */
   readonly observer: ResourceObserver | undefined;
+  #body: ReadableStream<Uint8Array> | undefined;
 
-  constructor(request: IncomingRequest, peer: PeerInfo, signal: AbortSignal, observer?: ResourceObserver) {
+  constructor(
+    request: IncomingRequest,
+    peer: PeerInfo,
+    signal: AbortSignal,
+    observer?: ResourceObserver,
+    body?: ReadableStream<Uint8Array>,
+  ) {
     const method = methodOf(request.code);
     if (method === undefined) throw new InvariantError(`a request with code ${request.code}`);
     this.method = method;
@@ -68,7 +88,8 @@ export class Request {
     this.path = pathOf(request.options);
     this.query = request.options.texts(OptionNumber.UriQuery);
     this.options = request.options;
-    this.payload = request.payload;
+    this.payload = body === undefined ? request.payload : noBytes;
+    this.#body = body;
     this.token = request.token;
     this.messageId = request.messageId;
     this.confirmable = request.confirmable;

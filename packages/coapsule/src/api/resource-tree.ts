@@ -81,6 +81,16 @@ export interface Resource {
    * know it, as ours does, repeat the request with it. Over plain `coap` it stops only who cannot see the answers.
    */
   readonly freshWithinSeconds?: number;
+  /**
+   * Largest body in one message; a larger one is answered 4.13 with a block size to try (RFC 7959 §2.9.3). No limit by
+   * default.
+   */
+  readonly maxPayloadBytes?: number;
+  /**
+   * Its handlers run as soon as the first block of a request is there, and read `Request.body` as it comes; without
+   * `maxBodyBytes` it may be as large as 2^20 blocks are. By default they see a whole body or nothing.
+   */
+  readonly streamRequestBody?: boolean;
 }
 
 /** The names of `Resource`. */
@@ -104,6 +114,8 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   proxy: true,
   onClose: true,
   freshWithinSeconds: true,
+  maxPayloadBytes: true,
+  streamRequestBody: true,
 };
 
 const handlerNames = {

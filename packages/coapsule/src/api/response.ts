@@ -4,6 +4,7 @@
  * @module
  */
 
+import { blockSize, decodeBlock } from '../core/coap/block-option.ts';
 import { Code, codeText, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
@@ -15,37 +16,27 @@ import {
 } from '../core/content/problem-details.ts';
 import type { IncomingResponse } from '../core/endpoint/outputs.ts';
 import { isDecodeFault } from '../core/foundation/errors.ts';
+import type { ReadableStream } from '../node/web-stream.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** RFC 7252 §5.10.7. */
 const reservedLocationOptions: readonly number[] = [128, 132, 136, 140];
 
-/** A response with its whole body (RFC 7252 §5.2). Any code is a response: look at `ok`. */
-export class Response {
+/** What a response says beside its body (RFC 7252 §5.2). Any code is a response: look at `ok`. */
+class ResponseHead {
   readonly code: Code;
   readonly options: OptionReader;
-  /** The whole body, also when it came in blocks (RFC 7959). */
-  readonly payload: Uint8Array;
   readonly peer: PeerInfo;
   /** How long the handshake took, when this request caused one. */
   readonly handshakeMs: number | undefined;
-  /** From sending the request (after the handshake) to having the whole response; for a notification 0. */
+  /** From sending the request (after the handshake) to having the response; for a notification 0. */
   readonly roundTripMs: number;
   /** Whether the body is a stored one, still fresh or found good by the server (RFC 7252 §5.6). */
   readonly fromCache: boolean;
 
-  constructor(
-    response: IncomingResponse,
-    peer: PeerInfo,
-    timing: {
-      readonly handshakeMs: number | undefined;
-      readonly roundTripMs: number;
-      readonly fromCache?: boolean;
-    },
-  ) {
+  constructor(response: Omit<IncomingResponse, 'payload'>, peer: PeerInfo, timing: ResponseTiming) {
     this.code = response.code;
     this.options = response.options;
-    this.payload = response.payload;
     this.peer = peer;
     this.handshakeMs = timing.handshakeMs;
     this.roundTripMs = timing.roundTripMs;
@@ -65,26 +56,6 @@ export class Response {
   /** Whether the code is 2.xx. */
   get ok(): boolean {
     return isSuccessCode(this.code);
-  }
-
-  /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */
-  text(): string {
-    return new TextDecoder().decode(this.payload);
-  }
-
-  /** What went wrong, as the server told it for programs (RFC 9290); `undefined` where it did not, or not well. */
-  get problem(): ProblemDetails | undefined {
-    if (this.contentFormat !== problemDetailsFormat) return undefined;
-    const details = decodeProblemDetails(this.payload);
-    return isDecodeFault(details) ? undefined : details;
-  }
-
-  /** What went wrong, for people: the diagnostic payload of an error (RFC 7252 §5.5.2), or the text of `problem`. */
-  get diagnostic(): string | undefined {
-    const { problem } = this;
-    if (problem !== undefined) return plainText(problem.detail) ?? plainText(problem.title);
-    const isText = !this.ok && this.payload.length > 0 && (this.contentFormat ?? 0) === 0;
-    return isText ? this.text() : undefined;
   }
 
   get contentFormat(): number | undefined {
@@ -117,5 +88,71 @@ export class Response {
   /** Each Location-Query of a created resource, such as `unit=C` (RFC 7252 §5.10.7). */
   get locationQuery(): readonly string[] {
     return this.options.texts(OptionNumber.LocationQuery);
+  }
+
+  /** Bytes of the whole body, as the server estimates it (RFC 7959 §4). */
+  get size(): number | undefined {
+    return this.options.uint(OptionNumber.Size2);
+  }
+
+  /** Which block of the body the payload is, where a single one was asked for (RFC 7959 §2.2). */
+  get block(): { readonly num: number; readonly more: boolean; readonly size: number } | undefined {
+    const value = this.options.first(OptionNumber.Block2);
+    const block = value && decodeBlock(value);
+    return block && { num: block.num, more: block.more, size: blockSize(block.szx) };
+  }
+}
+
+/** How long a response took. */
+export interface ResponseTiming {
+  readonly handshakeMs: number | undefined;
+  readonly roundTripMs: number;
+  readonly fromCache?: boolean;
+}
+
+/** A response with its whole body. */
+export class Response extends ResponseHead {
+  /** The whole body, also when it came in blocks (RFC 7959). */
+  readonly payload: Uint8Array;
+
+  constructor(response: IncomingResponse, peer: PeerInfo, timing: ResponseTiming) {
+    super(response, peer, timing);
+    this.payload = response.payload;
+  }
+
+  /** The payload as UTF-8 text; bytes that are not UTF-8 show as U+FFFD. */
+  text(): string {
+    return new TextDecoder().decode(this.payload);
+  }
+
+  /** What went wrong, as the server told it for programs (RFC 9290); `undefined` where it did not, or not well. */
+  get problem(): ProblemDetails | undefined {
+    if (this.contentFormat !== problemDetailsFormat) return undefined;
+    const details = decodeProblemDetails(this.payload);
+    return isDecodeFault(details) ? undefined : details;
+  }
+
+  /** What went wrong, for people: the diagnostic payload of an error (RFC 7252 §5.5.2), or the text of `problem`. */
+  get diagnostic(): string | undefined {
+    const { problem } = this;
+    if (problem !== undefined) return plainText(problem.detail) ?? plainText(problem.title);
+    const isText = !this.ok && this.payload.length > 0 && (this.contentFormat ?? 0) === 0;
+    return isText ? this.text() : undefined;
+  }
+}
+
+/** A response of whose body the first block is there; the next ones come as they are read. */
+export class StreamedResponse extends ResponseHead {
+  /** To loop over, or to pipe. Whoever does not read it to its end cancels it. */
+  readonly body: ReadableStream<Uint8Array>;
+
+  constructor(
+    response: Omit<IncomingResponse, 'payload'>,
+    peer: PeerInfo,
+    timing: ResponseTiming,
+    body: ReadableStream<Uint8Array>,
+  ) {
+    super(response, peer, timing);
+    this.body = body;
   }
 }

@@ -9,9 +9,8 @@ import { contentFormatOf } from '../core/coap/content-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import { type ProblemDetails, plainText } from '../core/content/problem-details.ts';
-import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import type { BodyInput } from './body-input.ts';
 
 /** An option by number; numbers become uints of minimal length, text UTF-8 (RFC 7252 §3.2). */
 export interface OptionInput {
@@ -22,7 +21,8 @@ export interface OptionInput {
 /** An answer to a request. */
 export interface ServerResponse {
   readonly code: Code;
-  readonly payload?: Uint8Array | string;
+  /** Whole, or read as it is sent (RFC 7959): an iterable, a `ReadableStream`, a body of random access. */
+  readonly payload?: BodyInput;
   /** Number or media type, such as 50 or `application/json` (RFC 7252 §12.3). */
   readonly contentFormat?: number | string;
   readonly maxAgeSeconds?: number;
@@ -44,7 +44,7 @@ export interface ServerResponse {
 export type ContentOptions = Omit<ServerResponse, 'code' | 'payload' | 'problem'>;
 
 /** 2.05 Content. */
-export function content(payload: Uint8Array | string, options: ContentOptions = {}): ServerResponse {
+export function content(payload: BodyInput, options: ContentOptions = {}): ServerResponse {
   const contentFormat = options.contentFormat ?? (typeof payload === 'string' ? 'text/plain' : undefined);
   return {
     ...options,
@@ -55,7 +55,7 @@ export function content(payload: Uint8Array | string, options: ContentOptions = 
 }
 
 /** 2.04 Changed. */
-export function changed(payload?: Uint8Array | string): ServerResponse {
+export function changed(payload?: BodyInput): ServerResponse {
   return payload === undefined ? { code: Code.Changed } : { code: Code.Changed, payload };
 }
 
@@ -127,14 +127,6 @@ export function responseOptions(response: ServerResponse): OptionSet {
   for (const query of locationQuery ?? []) options.add(OptionNumber.LocationQuery, query);
   for (const { number, value } of response.options ?? []) options.add(number, value);
   return options;
-}
-
-/** Bytes of a payload given as bytes or text. @throws ApiMisuseError for anything else. */
-export function payloadBytes(payload: Uint8Array | string | undefined): Uint8Array {
-  if (payload === undefined) return noBytes;
-  if (typeof payload === 'string') return encodeUtf8(payload);
-  if (payload instanceof Uint8Array) return payload;
-  throw new ApiMisuseError(`payload is ${typeof payload}; expected text or bytes, such as JSON.stringify(…)`);
 }
 
 /** The number of a content format, or an `ApiMisuseError` that names it. */

@@ -16,6 +16,7 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { forwardTarget, isForwardRequest, localRequestOptions } from '../core/request-response/proxying.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { resourceName } from '../core/request-response/resource-key.ts';
+import { expectBody } from './body-input.ts';
 import { describedFailure } from './described-failure.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
@@ -33,7 +34,6 @@ import type { ServerObserver } from './server-observer.ts';
 import {
   failure,
   knownContentFormat,
-  payloadBytes,
   RequestFailure,
   responseOptions,
   type ServerResponse,
@@ -204,8 +204,12 @@ export class Server implements AsyncDisposable {
       isForwardRequest(request.options) ? undefined : groupPolicyOf(this.#resourceOf(request)?.multicast),
     maxBodyBytes: (request) => {
       if (isForwardRequest(request.options)) return this.#proxy?.maxBodyBytes ?? defaultMaxBodyBytes;
-      return this.#resourceOf(request)?.maxBodyBytes ?? defaultMaxBodyBytes;
+      const { maxBodyBytes, streamRequestBody } = this.#resourceOf(request) ?? {};
+      return maxBodyBytes ?? (streamRequestBody ? Infinity : defaultMaxBodyBytes);
     },
+    maxPayloadBytes: (request) => this.#resourceOf(request)?.maxPayloadBytes ?? Infinity,
+    streamRequestBody: (request) =>
+      !isForwardRequest(request.options) && this.#resourceOf(request)?.streamRequestBody === true,
     route: (request, listener) => this.#route(request, listener),
     resourceName: (options) => {
       const host = isForwardRequest(options) ? undefined : this.#hostOf(options);
@@ -301,7 +305,7 @@ function expectResponse({ method, path }: Request, response: ServerResponse): vo
       `the handler of ${method} ${path} answered with code ${response.code}; expected 2.xx, 4.xx or 5.xx`,
     );
   }
-  payloadBytes(response.payload);
+  expectBody(response.payload);
   responseOptions(response);
 }
 

@@ -19,6 +19,7 @@ import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts'
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { listenTcp } from '../node/tcp-socket.ts';
+import { feedBody } from './body-feed.ts';
 import { streamCoreConfig } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import { type ListenOptions, listenOptionNames } from './listen-options.ts';
@@ -28,6 +29,7 @@ import type { Listener } from './open-listener.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
 import { Request } from './request.ts';
 import { handle } from './request-once.ts';
+import { RequestStreams } from './request-streams.ts';
 import { ResourceObservers } from './resource-observers.ts';
 import type { ServerObserver } from './server-observer.ts';
 
@@ -44,6 +46,8 @@ export class StreamListener implements Listener {
   readonly #peers = new Map<ConnectionId, PeerInfo>();
   readonly #running = new Map<ExchangeId, AbortController>();
   readonly #observers: ResourceObservers;
+  /** Bodies on their way to their handlers. */
+  readonly #bodies: RequestStreams;
   #closing: Promise<void> | undefined;
 
   static async open(
@@ -68,6 +72,7 @@ export class StreamListener implements Listener {
           ...config.requestResponse,
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
           freshWithinMs: (request) => handler.freshWithinMs(request),
+          streamRequestBody: (request) => handler.streamRequestBody(request),
           // Before it is open nothing comes in.
           route: (request) => (opened === undefined ? { kind: 'origin' } : handler.route(request, opened)),
           resourceName: (options) => handler.resourceName(options),
@@ -105,6 +110,9 @@ export class StreamListener implements Listener {
   ) {
     this.scheme = scheme;
     this.#driver = driver;
+    this.#bodies = new RequestStreams((exchange) => {
+      if (!driver.closed) driver.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
+    });
     this.#observers = new ResourceObservers((exchange) => {
       driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
     });
@@ -168,6 +176,7 @@ export class StreamListener implements Listener {
     this.#observers.close();
     for (const running of this.#running.values()) running.abort();
     this.#running.clear();
+    this.#bodies.close();
   }
 
   #accept(transport: StreamTransport, security: PeerSecurity): void {
@@ -190,6 +199,7 @@ export class StreamListener implements Listener {
         this.#running.get(output.exchange)?.abort();
         this.#running.delete(output.exchange);
         this.#observers.ended(output.exchange);
+        this.#bodies.ended(output.exchange);
         return;
       case 'connection-ended':
         this.#ended(output.peer.connection, output.end);
@@ -197,8 +207,17 @@ export class StreamListener implements Listener {
       case 'trace':
         this.#options.trace?.(output.event);
         return;
+      case 'request-body':
+        this.#bodies.part(output);
+        return;
+      case 'body-wanted':
+      case 'body-released':
+        void feedBody(this.#driver, output, (error) => this.#handler.onError(error));
+        return;
       case 'connection-established':
       case 'response':
+      case 'response-body':
+      case 'response-body-aborted':
       case 'request-failed':
       case 'sent':
       case 'pong':
@@ -224,7 +243,8 @@ export class StreamListener implements Listener {
       security: noSecurity,
     };
     const observer = this.#observers.of(exchange, controller.signal);
-    const request = new Request(incoming, info, controller.signal, observer);
+    const body = this.#bodies.of(exchange, incoming);
+    const request = new Request(incoming, info, controller.signal, observer, body);
     const { answer, observe } = await handle(request, this.#handler);
     if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
     if (this.#driver.closed) return;

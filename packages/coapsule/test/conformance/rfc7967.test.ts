@@ -207,7 +207,7 @@ test('2.31 Continue is sent whatever the option says, so that the body can go on
 
 test('a body in blocks cannot be sent without responses', () => {
   const { asked } = ask(every, Code.Changed, { code: Code.Put, payload: new Uint8Array(5000) });
-  assert.equal(asked.error?.kind === 'exchange' ? asked.error.failure : undefined, 'body-too-large');
+  assert.equal(asked.error?.kind === 'exchange' ? asked.error.failure : undefined, 'message-too-large');
 });
 
 test('with DTLS the option works as without', () => {

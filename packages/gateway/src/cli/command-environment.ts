@@ -12,6 +12,7 @@ import type { Client, ClientOptions } from 'coapsule';
 export type CommandClient = Pick<
   Client,
   | 'request'
+  | 'stream'
   | 'observe'
   | 'ping'
   | 'close'
@@ -35,6 +36,8 @@ export interface CommandEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** All of standard input. */
   readStandardInput(): Promise<Uint8Array>;
+  /** Standard input as it comes. */
+  standardInput(): AsyncIterable<Uint8Array>;
   createClient(options: ClientOptions): Promise<CommandClient>;
   /** Calls back on SIGINT and SIGTERM until the returned function is called. */
   onInterrupt(listener: () => void): () => void;

@@ -74,6 +74,11 @@ export class PayloadOutput {
     }
   }
 
+  /** What was written is not all, and not to be kept. */
+  abandon(): void {
+    this.#hasFailed = true;
+  }
+
   close(): void {
     if (this.#file === undefined) return;
     closeSync(this.#file);

@@ -49,6 +49,7 @@ export function processEnvironment(): ProcessEnvironment {
       for await (const chunk of process.stdin) chunks.push(chunk);
       return Buffer.concat(chunks);
     },
+    standardInput: () => process.stdin,
     createClient: async (options) => {
       const { Client } = await import('coapsule');
       return new Client(options);

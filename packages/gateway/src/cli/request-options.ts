@@ -7,14 +7,19 @@
 import type { RequestOptions } from 'coapsule';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { requestPayload } from './payload-source.ts';
+import { requestPayload, wholePayload } from './payload-source.ts';
 
-/** The options of a verb as the library takes them. */
+/**
+ * The options of a verb as the library takes them.
+ *
+ * @param isOnce The request is made once, so that a payload may be read as it is sent.
+ */
 export async function requestOptionsOf(
   options: RequestCommandOptions,
   environment: CommandEnvironment,
+  isOnce = false,
 ): Promise<RequestOptions> {
-  const payload = await requestPayload(options, environment);
+  const payload = await (isOnce ? requestPayload : wholePayload)(options, environment);
   return {
     ...(payload !== undefined && { payload }),
     ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),

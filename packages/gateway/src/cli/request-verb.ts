@@ -25,16 +25,20 @@ export async function runRequest(
     const { runGroupRequest } = await import('./group-verb.ts');
     return runGroupRequest(method, uri, options, environment);
   }
-  const requestOptions = await requestOptionsOf(options, environment);
+  const requestOptions = await requestOptionsOf(options, environment, true);
   return withClient(uri, options, environment, async (client) => {
     const output = new ResponseOutput(uri.text, options, environment);
     try {
-      const response = await interruptible(environment, (signal) =>
-        client.request(method, uri.text, { ...requestOptions, signal }),
-      );
-      // With --suppress silence is what was asked for.
-      if (response.silent) return ExitCode.Success;
-      return output.response(response, false);
+      return await interruptible(environment, async (signal) => {
+        const asked = { ...requestOptions, signal };
+        if (options.json === true || !output.isFile) {
+          const response = await client.request(method, uri.text, asked);
+          // With --suppress silence is what was asked for.
+          return response.silent ? ExitCode.Success : output.response(response, false);
+        }
+        // What goes to a file goes there as it comes: it may be larger than memory.
+        return output.streamed(await client.stream(method, uri.text, asked));
+      });
     } finally {
       output.close();
     }

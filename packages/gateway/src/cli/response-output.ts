@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Response } from 'coapsule';
+import type { Response, StreamedResponse } from 'coapsule';
 import { printable, printableJson, printableUtf8 } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { type ExitCode, exitCodeOfResponse } from './exit-code.ts';
@@ -61,14 +61,47 @@ export class ResponseOutput {
     if (!response.ok) this.#error(response);
     else {
       if (!this.#json || this.#payloads.isFile) this.#payloads.payload(response.payload, isNotification);
-      if (response.locationPath !== undefined && !this.#json)
-        this.#environment.stderr.write(`${codeLabel(response.code)}: ${printable(response.locationPath)}\n`);
+      if (!this.#json) this.#location(response);
+    }
+    return exitCodeOfResponse(response.code);
+  }
+
+  /** Whether payloads go to a file of their own. */
+  get isFile(): boolean {
+    return this.#payloads.isFile;
+  }
+
+  /** Writes a response as it comes; a part of one is not left behind when it breaks off. */
+  async streamed(response: StreamedResponse): Promise<ExitCode> {
+    const diagnostic: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const part of response.body) {
+        if (response.ok) this.#payloads.bytes(part);
+        else diagnostic.push(part);
+        length += part.length;
+        if (!response.ok && length > 4 * maxDiagnostic) break;
+      }
+    } catch (error) {
+      this.#payloads.abandon();
+      throw error;
+    }
+    if (response.ok) this.#location(response);
+    else {
+      const { Response } = await import('coapsule');
+      const payload = Buffer.concat(diagnostic);
+      this.#error(new Response({ ...response, payload }, response.peer, response));
     }
     return exitCodeOfResponse(response.code);
   }
 
   close(): void {
     this.#payloads.close();
+  }
+
+  #location({ code, locationPath }: Pick<Response, 'code' | 'locationPath'>): void {
+    if (locationPath === undefined) return;
+    this.#environment.stderr.write(`${codeLabel(code)}: ${printable(locationPath)}\n`);
   }
 
   /** The payload of an error response is a diagnostic text for people (RFC 7252 §5.5.2), or has one in it (RFC 9290). */

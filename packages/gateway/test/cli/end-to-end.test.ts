@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -68,6 +68,7 @@ describe('the command line against a server', () => {
   let folder: string;
   let light = 'off';
   let big = '';
+  let streamed = 0;
   let credentials: readonly string[];
 
   before(async () => {
@@ -94,6 +95,15 @@ describe('the command line against a server', () => {
           return created('/big');
         },
       });
+    server.resource('/stream', {
+      streamRequestBody: true,
+      put: async (request) => {
+        streamed = 0;
+        for await (const part of request.body) streamed += part.length;
+        return changed();
+      },
+      get: () => content(Array.from({ length: 300 }, (_, index) => new Uint8Array(1000).fill(index))),
+    });
     plain = await server.listen('coap://127.0.0.1:0');
     secure = await server.listen('coaps://127.0.0.1:0', {
       psk: { lookup: new Map([['sensor-042', new TextEncoder().encode(key)]]), hint: 'CoAP' },
@@ -122,6 +132,23 @@ describe('the command line against a server', () => {
     const { code, stderr } = await coapsule(['put', at('/big'), '-f', '-', '-b', '512'], body);
     assert.deepEqual([code, stderr], [0, '2.01 Created: /big\n']);
     assert.equal((await coapsule(['get', at('/big')])).stdout, body);
+  });
+
+  test('a large file goes up as it is read, from -f and from standard input, and comes down into -o', async () => {
+    const up = join(folder, 'up');
+    writeFileSync(up, 'x'.repeat(200_001));
+    assert.deepEqual(await coapsule(['put', at('/stream'), '-f', up]), { code: 0, stdout: '', stderr: '' });
+    assert.equal(streamed, 200_001);
+    assert.equal(
+      (await coapsule(['put', secureAt('/stream'), ...credentials, '-f', '-'], 'y'.repeat(100_000))).code,
+      0,
+    );
+    assert.equal(streamed, 100_000);
+    const down = join(folder, 'down');
+    assert.deepEqual(await coapsule(['get', at('/stream'), '-o', down]), { code: 0, stdout: '', stderr: '' });
+    const bytes = readFileSync(down);
+    assert.equal(bytes.length, 300_000);
+    assert.ok(bytes.every((byte, index) => byte === Math.trunc(index / 1000) % 256));
   });
 
   test('get over coaps is authenticated, its key log and capture are readable', async () => {

@@ -50,6 +50,8 @@ export function response(
       transport: 'udp',
       security: { kind: 'none' },
     },
+    size: undefined,
+    block: undefined,
     handshakeMs: undefined,
     fromCache: false,
     roundTripMs: 1.5,
@@ -122,6 +124,13 @@ export async function run(args: readonly string[], surroundings: Surroundings = 
       requests.push({ method, uri, options });
       return next();
     },
+    async stream(method: string, uri: string, options: RequestOptions) {
+      requests.push({ method, uri, options });
+      const response = next();
+      const { payload } = response;
+      const half = payload.length >> 1;
+      return { ...response, body: ReadableStream.from([payload.subarray(0, half), payload.subarray(half)]) };
+    },
     async ping() {
       next();
       return { roundTripMs: 1.5, handshakeMs: 20 };
@@ -165,6 +174,9 @@ export async function run(args: readonly string[], surroundings: Surroundings = 
     stdout: record(stdout),
     stderr: record(stderr),
     variables: surroundings.variables ?? {},
+    standardInput: async function* () {
+      yield new TextEncoder().encode(surroundings.input ?? '');
+    },
     readStandardInput: async () => new TextEncoder().encode(surroundings.input ?? ''),
     createClient: async (options) => {
       clientOptions = options;

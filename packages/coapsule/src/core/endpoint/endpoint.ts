@@ -326,12 +326,16 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
-  /** Ends all associations with close_notify, and gives up the handshakes that requests wait for. */
+  /**
+   * Ends all associations with close_notify, gives up the handshakes that requests wait for, and releases bodies that are
+   * handed over.
+   */
   closeAll(now: Instant): void {
     const { dtls, peers, requests } = this.#layers;
     for (const association of [...requests.awaitedAssociations(), ...peers.associations()]) {
       dtls?.close(association, now);
     }
+    this.#layers.exchanges.releaseBodies();
     this.#settle(now);
   }
 

@@ -51,7 +51,7 @@ export class BodySupply {
       return;
     }
     const { source } = body;
-    if (source === undefined || !body.reaches(offset) || offset > (body.length ?? Infinity)) {
+    if (source === undefined || !body.reaches(offset) || body.endsBefore(offset)) {
       waiter.failed(`byte ${offset} of the body cannot be had any more`, now);
       return;
     }
@@ -74,8 +74,7 @@ export class BodySupply {
     for (let first = supplied.waiting[0]; first !== undefined; first = supplied.waiting[0]) {
       const slice = supplied.body.slice(first.offset, first.size);
       if (slice === undefined) {
-        const behindEnd = first.offset > (supplied.body.length ?? Infinity);
-        if (!behindEnd && supplied.body.reaches(first.offset)) break;
+        if (!supplied.body.endsBefore(first.offset) && supplied.body.reaches(first.offset)) break;
         supplied.waiting.shift();
         first.failed(`byte ${first.offset} of the body cannot be had`, now);
         continue;
@@ -101,6 +100,11 @@ export class BodySupply {
     body?.abandon();
     this.#bodies.delete(source);
     this.#outputs.push({ kind: 'body-released', source });
+  }
+
+  /** Nothing is wanted of any body any more. */
+  releaseAll(): void {
+    for (const { body } of this.#bodies.values()) this.release(body);
   }
 
   /** The application's body of a response that nobody waits for. */

@@ -88,7 +88,8 @@ export class ClientRole {
     const upload = body ?? uploadFor(request, options, szx);
     const sendOnly = request.type === 'NON' && (request.expectResponse === false || wantsNoResponse(options));
     if (upload !== undefined && (sendOnly || mayBeSilent(options))) {
-      return refuse('body-too-large', 'a body in blocks cannot be sent without responses');
+      const detail = `the body does not fit one message (${blockSize(szx)} bytes), and blocks need responses`;
+      return refuse('message-too-large', detail);
     }
     const length = body?.length ?? request.payload.length;
     if (upload !== undefined && !Block1Upload.fits(length, szx)) {

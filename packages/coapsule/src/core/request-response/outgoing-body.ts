@@ -88,6 +88,11 @@ export class OutgoingBody {
     return !this.#abandoned && (offset >= this.#start || this.source.randomAccess);
   }
 
+  /** Whether there is known to be no byte at `offset`; an empty body has its place 0 nevertheless. */
+  endsBefore(offset: number): boolean {
+    return offset > 0 && offset >= (this.#length ?? Infinity);
+  }
+
   /** Nothing more will be given. */
   abandon(): void {
     this.#abandoned = true;

@@ -226,6 +226,11 @@ export class RequestResponseLayer {
     this.#supply.fail(source, detail, now);
   }
 
+  /** The endpoint ends: no body is asked for any more. */
+  releaseBodies(): void {
+    this.#supply.releaseAll();
+  }
+
   /** The application has taken the part of a body that it was given last. */
   continueBody(exchange: ExchangeId, now: Instant): void {
     this.#client.continueBody(exchange, now);

@@ -171,7 +171,7 @@ export class ResponseBodies implements BodyKeeper {
   /** RFC 9175 §3.8: no two representations have one ETag. */
   #nextEtag(): Uint8Array {
     const etag = new DataView(new ArrayBuffer(etagLength));
-    etag.setUint32(0, (this.#etagSeed + ++this.#nameless) % 2 ** 32);
+    etag.setUint32(0, this.#etagSeed + ++this.#nameless);
     return new Uint8Array(etag.buffer);
   }
 

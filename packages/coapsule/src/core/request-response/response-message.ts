@@ -94,7 +94,7 @@ function sliceResponse(response: Representation, wish: BlockOption | undefined, 
   const used = Math.min(szx, wish?.szx ?? szx);
   const size = blockSize(used);
   // A body too long for NUM's 20 bits cannot be had whole; what NUM cannot name is as if it were not there.
-  if (offset / size > maxBlockNumber || offset > (body.length ?? Infinity)) return { kind: 'beyond-end' };
+  if (offset / size > maxBlockNumber || body.endsBefore(offset)) return { kind: 'beyond-end' };
   const { payload, more } = body.slice(offset, size) as BodySlice;
   if (offset > 0 && payload.length === 0) return { kind: 'beyond-end' };
   if (wish === undefined && !more) return { kind: 'slice', content: response, more };

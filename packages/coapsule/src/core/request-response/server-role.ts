@@ -419,7 +419,14 @@ export class ServerRole {
         then({ ...bodyUnavailable, keepAnswer }, at);
       },
     };
-    supply.want(body, offset, blockSize(szx), waiter, now);
+    if (!body.endsBefore(offset)) {
+      supply.want(body, offset, blockSize(szx), waiter, now);
+      return;
+    }
+    // Behind the end: answered 4.00, for which nothing has to be read.
+    delete exchange.body;
+    then({ ...response, body }, now);
+    supply.release(body);
   }
 
   #receiveWhole(arrival: Arrival, body: Uint8Array, now: Instant): void {
@@ -548,11 +555,13 @@ export class ServerRole {
     isNotification = false,
   ): LimitedResponse {
     const { peer, token, code } = exchange;
-    return this.#fit(
+    const limited = this.#fit(
       { peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
       (szx, bodies) => responseMessage(exchange, response, sequence, szx, bodies, now),
       now,
     );
+    if (limited.kind === 'refused') this.#context.supply.release(response.body);
+    return limited;
   }
 
   #ask(observer: Observer, now: Instant): void {
@@ -608,13 +617,13 @@ export class ServerRole {
   #answerSlice(arrival: Arrival, response: Representation, wish: BlockOption, now: Instant): void {
     const szx = this.#szxFor(arrival.peer);
     const { body } = response;
-    if (body === undefined) {
+    const offset = wish.num * blockSize(wish.szx);
+    if (body === undefined || body.endsBefore(offset)) {
       this.#answer(arrival, (size) => blockMessage(response, wish, size));
       return;
     }
     const confirmable = arrival.message.type === 'CON';
     const pending = { reply: arrival.reply, confirmable, acknowledged: false };
-    const offset = wish.num * blockSize(wish.szx);
     const isGone = !body.reaches(offset);
     const waiter: BodyWaiter = {
       ready: () => {

@@ -205,7 +205,7 @@ test('a body in blocks cannot be sent without responses', () => {
   const layer = newLayer();
   const payload = new Uint8Array(2000);
   layer.request(peer, clientRequest(Code.Post, { type: 'NON', expectResponse: false, payload }), now);
-  assert.equal(only(layer, 'failed').error, 'body-too-large');
+  assert.equal(only(layer, 'failed').error, 'message-too-large');
 });
 
 test('a CON request expects its response whatever the caller says', () => {

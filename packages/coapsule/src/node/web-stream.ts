@@ -1,0 +1,7 @@
+/**
+ * The streams of the Streams Standard, as Node has them.
+ *
+ * @module
+ */
+
+export { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
