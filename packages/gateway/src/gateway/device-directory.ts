@@ -143,9 +143,13 @@ function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
   return `store:${addedAtMs} ${keyVersion}`;
 }
 
+/** What the demo's identities may do besides: take away what POST to `/sensors` has made. */
+const demoRules = ['DELETE:/sensors/*'].map(parseRule).filter((rule) => typeof rule !== 'string');
+
 /** A key that is not in the store has no version: another process may have another one under the same name. */
 function fixedEntry(key: Uint8Array, identity: string, source: 'command-line' | 'demo' | 'any'): Entry {
   // So few bits that nobody can find the key by them.
   const fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
-  return { key, rules: defaultRules(identity), stamp: `${source}:${fingerprint}` };
+  const rules = source === 'demo' ? [...defaultRules(identity), ...demoRules] : defaultRules(identity);
+  return { key, rules, stamp: `${source}:${fingerprint}` };
 }

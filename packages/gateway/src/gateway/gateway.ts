@@ -18,6 +18,7 @@ import {
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
+import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import {
@@ -213,7 +214,8 @@ function addResources(
   const rulesOf: RulesOf = (identity, stamp) => directory.rules(identity, stamp);
   const readable: TelemetryContext['readable'] = (request) => readableBy(request, policy, rulesOf);
   const telemetry = { store, notify, clock, retention, onQuotaExceeded, readable };
-  const resources = [...telemetryResources(telemetry, openPaths)];
+  const kept = telemetryResources(telemetry, openPaths);
+  const resources = options.demo ? [...withCreatedSensors(kept, notify)] : [...kept];
   if (options.demo) {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
       resources.push(...made.resources);

@@ -13,6 +13,8 @@ import {
   type Resource,
   type ServerResponse,
 } from 'coapsule';
+import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
+import { encodeSenmlCbor, encodeSenmlJson, inPrimaryUnit } from 'coapsule/senml';
 import type { GatewayResource, Notify, TickingResources } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
@@ -22,9 +24,18 @@ const measurePeriodMs = 2000;
 
 /** Values a measuring resource goes through, over and over; the first one is there at the start. */
 const measurements = [
-  { path: '/temperature', type: 'temperature', unit: '°C', values: [22.5, 23.1, 22.9, 22.6, 22.2, 22.4] },
-  { path: '/humidity', type: 'humidity', unit: ' %', values: [48.0, 48.4, 48.9, 48.5, 47.8] },
-  { path: '/pressure', type: 'pressure', unit: ' hPa', values: [1013.2, 1013.4, 1013.3, 1013.0] },
+  {
+    ...{ path: '/temperature', type: 'temperature', unit: '°C', senmlUnit: 'Cel' },
+    values: [22.5, 23.1, 22.9, 22.6, 22.2, 22.4],
+  },
+  {
+    ...{ path: '/humidity', type: 'humidity', unit: ' %', senmlUnit: '%RH' },
+    values: [48.0, 48.4, 48.9, 48.5, 47.8],
+  },
+  {
+    ...{ path: '/pressure', type: 'pressure', unit: ' hPa', senmlUnit: 'hPa' },
+    values: [1013.2, 1013.4, 1013.3, 1013.0],
+  },
 ] as const;
 
 /** Make the demo resources; they start to change at once. */
@@ -46,31 +57,101 @@ export function demoResources(notify: Notify, timer: TickTimer): TickingResource
   return {
     resources: [
       isPublic('/a', { get: () => content('Hello World'), attributes: { ct: ContentFormat.text } }),
-      ...measurements.map(({ path, type, unit, values }) =>
+      ...measurements.map((measurement) =>
         isPublic(
-          path,
-          measuring(type, unit, () => values[tick % values.length] as number),
+          measurement.path,
+          measuring(measurement, () => measurement.values[tick % measurement.values.length] as number),
         ),
       ),
       isPublic('/light', light(notify)),
       ...configuration(notify).map(([path, resource]) => isPublic(path, resource)),
       isPublic('/thermostat/setpoint', setpoint(notify)),
+      isPublic('/adc', brokenSensor),
+      isPublic('/calibration', calibration()),
+      { path: '/admin/config', protection: 'guarded', resource: adminConfiguration() },
       { path: '/lock', protection: 'secured', resource: lock(notify) },
     ],
     stop,
   };
 }
 
-function measuring(type: string, unit: string, value: () => number): Resource {
+const measuringFormats = [
+  ContentFormat.text,
+  ContentFormat.json,
+  ContentFormat.cbor,
+  ContentFormat.senmlJson,
+  ContentFormat.senmlCbor,
+];
+
+function measuring(
+  { type, unit, senmlUnit }: { readonly type: string; readonly unit: string; readonly senmlUnit: string },
+  value: () => number,
+): Resource {
   return {
     get: (request) => {
-      const contentFormat = acceptedFormat(request, [ContentFormat.text, ContentFormat.json]);
-      const text = value().toFixed(1);
-      return content(contentFormat === ContentFormat.json ? text : `${text}${unit}`, { contentFormat });
+      const contentFormat = acceptedFormat(request, measuringFormats);
+      return content(measurementIn(contentFormat, value()), { contentFormat });
     },
     observable: true,
     multicast: true,
-    attributes: { rt: type, ct: [ContentFormat.text, ContentFormat.json] },
+    attributes: { rt: type, ct: measuringFormats },
+  };
+
+  function measurementIn(contentFormat: number, measured: number): string | Uint8Array {
+    // RFC 8798 §3: a Record has a primary unit.
+    const pack = [{ name: `demo:${type}`, ...inPrimaryUnit(measured, senmlUnit) }];
+    switch (contentFormat) {
+      case ContentFormat.json:
+        return measured.toFixed(1);
+      case ContentFormat.cbor:
+        return encodeCbor(measured);
+      case ContentFormat.senmlJson:
+        return encodeSenmlJson(pack);
+      case ContentFormat.senmlCbor:
+        return encodeSenmlCbor(pack);
+      default:
+        return `${measured.toFixed(1)}${unit}`;
+    }
+  }
+}
+
+/** A sensor whose hardware does not answer. */
+const brokenSensor: Resource = {
+  get: () => {
+    throw new Error('demo: the analogue-digital converter does not answer');
+  },
+  attributes: { title: 'always 5.00' },
+};
+
+/** Takes and gives CBOR alone. */
+function calibration(): Resource {
+  let state = encodeCbor(new Map([['offset', 0]]));
+  return {
+    get: (request) => content(state, { contentFormat: acceptedFormat(request, [ContentFormat.cbor]) }),
+    put: (request) => {
+      if (request.contentFormat !== ContentFormat.cbor) {
+        return failure(Code.UnsupportedContentFormat, 'understood: application/cbor');
+      }
+      if (isDecodeFault(decodeCbor(request.payload)))
+        return failure(Code.BadRequest, 'the payload is not CBOR');
+      state = request.payload.slice();
+      return changed();
+    },
+    attributes: { ct: ContentFormat.cbor },
+    maxBodyBytes: 1024,
+  };
+}
+
+/** Read and written by devices with a rule for it alone. */
+function adminConfiguration(): Resource {
+  let state = 'interval=30';
+  return {
+    get: () => content(state),
+    put: (request) => {
+      state = request.text();
+      return changed();
+    },
+    maxBodyBytes: 256,
   };
 }
 

@@ -3,8 +3,15 @@
  */
 import { Code, contentFormatName, type Request, RequestFailure } from 'coapsule';
 
-/** Numbers of RFC 7252 §12.3. */
-export const ContentFormat = { text: 0, linkFormat: 40, json: 50 } as const;
+/** Numbers of RFC 7252 §12.3, RFC 8949 §9.4 and RFC 8428 §12.4. */
+export const ContentFormat = {
+  text: 0,
+  linkFormat: 40,
+  json: 50,
+  cbor: 60,
+  senmlJson: 110,
+  senmlCbor: 112,
+} as const;
 
 /**
  * The format to answer in.
