@@ -22,6 +22,11 @@ export function badGateway(reason: string): ServerResponse {
   return failure(Code.BadGateway, reason);
 }
 
+/** 5.04: no response came in time. */
+export function gatewayTimeout(): ServerResponse {
+  return failure(Code.GatewayTimeout, 'no response in time');
+}
+
 /** The answer for an error of the client that asked the next hop. Throws what is no failure of the next hop. */
 export function gatewayFailure(error: unknown): ServerResponse {
   if (!(error instanceof CoapsuleError)) throw error;
@@ -29,7 +34,7 @@ export function gatewayFailure(error: unknown): ServerResponse {
   if (isForbiddenAddress(error)) return notForThis();
   switch (error.code) {
     case 'ERR_TIMEOUT':
-      return failure(Code.GatewayTimeout, 'no response in time');
+      return gatewayTimeout();
     // Nobody listens there: no response will come, however long we wait.
     case 'ERR_NETWORK':
       return failure(Code.GatewayTimeout, 'the server cannot be reached');

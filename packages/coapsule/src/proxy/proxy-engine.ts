@@ -10,6 +10,7 @@
  */
 
 import type { RequestOptions } from '../api/client-options.ts';
+import type { CoapsuleError } from '../api/errors.ts';
 import type { Request } from '../api/request.ts';
 import type { Response } from '../api/response.ts';
 import { failure, type ServerResponse } from '../api/server-response.ts';
@@ -34,7 +35,7 @@ import {
   ResponseCache,
 } from '../core/request-response/response-cache.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
-import { badGateway, gatewayFailure } from './gateway-failure.ts';
+import { badGateway, gatewayFailure, gatewayTimeout } from './gateway-failure.ts';
 import { checkedSettings, type ProxySettings, type ProxyTarget } from './proxy-options.ts';
 import { type ObservedState, SharedObservation } from './shared-observation.ts';
 import type { Upstream } from './upstream.ts';
@@ -176,7 +177,7 @@ export class ProxyEngine {
       ...this.#requestOptions(request, asking),
       method: method === 'FETCH' ? 'FETCH' : 'GET',
     });
-    const observation = new SharedObservation(upstreamObservation, {
+    const observation = new SharedObservation(upstreamObservation, this.#settings.timeoutMs, {
       stateOf: (response) => {
         const usable = this.#usable(response, request, target);
         if (usable.kind === 'unusable') return { kind: 'failure', response: usable.response };
@@ -241,8 +242,8 @@ function serverResponse({ code, options, payload }: Content): ServerResponse {
   return { code, payload, options: [...options.entries()] };
 }
 
-function observationFailure(error: unknown): ObservedState {
-  // It was ended before the first response: nobody is there to be answered.
-  const response = error === undefined ? failure(Code.ServiceUnavailable) : gatewayFailure(error);
+function observationFailure(error: CoapsuleError | 'timeout' | 'ended'): ObservedState {
+  if (error === 'timeout') return { kind: 'failure', response: gatewayTimeout() };
+  const response = error === 'ended' ? failure(Code.ServiceUnavailable) : gatewayFailure(error);
   return { kind: 'failure', response };
 }

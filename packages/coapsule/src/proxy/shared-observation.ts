@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { CoapsuleError } from '../api/errors.ts';
 import type { Observation } from '../api/observation.ts';
 import type { Response } from '../api/response.ts';
 import type { ServerResponse } from '../api/server-response.ts';
@@ -28,7 +29,7 @@ export interface ObservationActions {
   /** Makes a state of a response of the next hop. */
   readonly stateOf: (response: Response) => ObservedState;
   /** Makes a state of what ended the observation. */
-  readonly failed: (error: unknown) => ObservedState;
+  readonly failed: (error: CoapsuleError | 'timeout' | 'ended') => ObservedState;
   /** It is over, from either side. */
   readonly ended: () => void;
 }
@@ -44,13 +45,20 @@ export class SharedObservation {
   #state: ObservedState | undefined;
   #over = false;
   #hasFirst = false;
+  readonly #patience: ReturnType<typeof setTimeout>;
 
-  constructor(observation: Observation, actions: ObservationActions) {
+  /** @param timeoutMs How long the first response may take, a handshake before it included. */
+  constructor(observation: Observation, timeoutMs: number, actions: ObservationActions) {
     this.#observation = observation;
     this.#actions = actions;
     this.#first = new Promise((resolve) => {
       this.#answerFirst = resolve;
     });
+    this.#patience = setTimeout(() => {
+      this.#over = true;
+      this.#renew(actions.failed('timeout'));
+      void observation.cancel();
+    }, timeoutMs);
     void this.#follow();
   }
 
@@ -98,15 +106,17 @@ export class SharedObservation {
       }
     } catch (error) {
       this.#over = true;
-      this.#renew(this.#actions.failed(error));
+      this.#renew(this.#actions.failed(error as CoapsuleError));
     }
-    if (!this.#hasFirst) this.#renew(this.#actions.failed(undefined));
+    // It was ended here before anything came: nobody is there to be answered.
+    if (!this.#hasFirst) this.#renew(this.#actions.failed('ended'));
     this.#over = true;
     this.#actions.ended();
   }
 
   #renew(state: ObservedState): void {
     this.#state = state;
+    clearTimeout(this.#patience);
     const isFirst = !this.#hasFirst;
     this.#hasFirst = true;
     if (this.#over) this.#actions.ended();

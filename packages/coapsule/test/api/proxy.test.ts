@@ -553,6 +553,19 @@ describe('observations through a proxy', () => {
     assert.deepEqual(codes, ['5.04']);
   });
 
+  test('nor does one that never ends its handshake hold the observer longer than timeoutMs', async () => {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    closing.push(() => new Promise((resolve) => socket.close(() => resolve())));
+    const impatient = await proxyWith({ timeoutMs: 200 });
+    const codes: string[] = [];
+    const one = clientOf(impatient.secured.uri);
+    for await (const response of one.observe(`coaps://127.0.0.1:${socket.address().port}/x`)) {
+      codes.push(response.codeText);
+    }
+    assert.deepEqual(codes, ['5.04']);
+  });
+
   test('above maxObservations the resource is read once', async () => {
     const none = await proxyWith({ maxObservations: 0 });
     const responses: Response[] = [];
