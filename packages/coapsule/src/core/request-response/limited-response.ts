@@ -42,6 +42,11 @@ export interface ResponsePlace {
   readonly szx: number;
   /** Whether the request may be asked for once more: it is safe, or nothing was done about it. */
   readonly mayRefuse: boolean;
+  /**
+   * Whether it is no Confirmable message of its own. libcoap 4.3.1 puts the Echo of such a one into the Empty message
+   * that acknowledges it, which makes that a malformed one.
+   */
+  readonly mayEcho: boolean;
 }
 
 /** Fits responses to what may go to a peer. */
@@ -58,13 +63,13 @@ export class ResponseLimit {
 
   /** The response that `make` makes, or what may go of it now. */
   fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
-    const { peer, token, szx, mayRefuse } = place;
+    const { peer, token, szx, mayRefuse, mayEcho } = place;
     const allowance = this.#limit.allowance(peer, now);
     const fits = ({ options, payload }: Content): boolean =>
       encodedLength({ token, options, payload }) <= allowance;
     if (allowance === Infinity) {
       const content = make(szx, this.#bodies);
-      const echo = this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
+      const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
       return { kind: 'whole', content: this.#with(fits, content, OptionNumber.Echo, echo) };
     }
     const full = make(szx, weighing);
@@ -75,7 +80,12 @@ export class ResponseLimit {
       if (!fits(withoutSize(make(smaller, weighing)))) continue;
       const made = make(smaller, this.#bodies);
       const size2 = made.options.first(OptionNumber.Size2);
-      const block = this.#with(fits, withoutSize(made), OptionNumber.Echo, this.#issue(peer, now));
+      const block = this.#with(
+        fits,
+        withoutSize(made),
+        OptionNumber.Echo,
+        mayEcho ? this.#issue(peer, now) : undefined,
+      );
       return { kind: 'cut', content: this.#with(fits, block, OptionNumber.Size2, size2) };
     }
     const echo = this.#issue(peer, now);

@@ -556,7 +556,10 @@ export class ServerRole {
   ): LimitedResponse {
     const { peer, token, code } = exchange;
     const limited = this.#fit(
-      { peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
+      {
+        ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
+        mayEcho: !isNotification && !exchange.acknowledged,
+      },
       (szx, bodies) => responseMessage(exchange, response, sequence, szx, bodies, now),
       now,
     );
@@ -732,7 +735,7 @@ export class ServerRole {
   #answer(arrival: Arrival, make: ResponseMaker): void {
     const { peer, message, now } = arrival;
     const { token } = message;
-    const { kind, content } = this.#fit({ peer, token, mayRefuse: true }, make, now);
+    const { kind, content } = this.#fit({ peer, token, mayRefuse: true, mayEcho: true }, make, now);
     this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
     if (kind !== 'whole') this.#context.outputs.push({ kind: 'ask-for-proof', peer });
   }
