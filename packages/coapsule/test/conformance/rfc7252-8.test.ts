@@ -305,6 +305,30 @@ test('groupcomm-bis §6.3.1: a demand to show where one is (4.01 with Echo) is n
   assert.equal(served({}, () => ({ code: Code.Unauthorized })).sent.length, 0);
 });
 
+test('§11.3: what a forged request to a group draws from a member is at most three times its size', () => {
+  const options = optionSet([UriPath, 'large']);
+  const length = encodeMessage({
+    ...{ type: 'NON', code: Code.Get, messageId: 7, token: Uint8Array.of(1, 2), options, payload: noBytes },
+  } as const).length;
+  for (const payload of ['x'.repeat(60), 'x'.repeat(5000)]) {
+    const { sent } = served({ options }, () => found(payload));
+    const bytes = sent.reduce((sum, { message }) => sum + message.datagram.length, 0);
+    assert.ok(bytes <= 3 * length, `${bytes} bytes for ${length}`);
+    // The rest is asked for by who is there; a ping that proves it goes with the answer, not before.
+    assert.equal(sent[0]?.message.type, 'NON');
+    assert.ok((sent[0]?.at ?? 0) > 0);
+  }
+});
+
+test('§8.2: an error with a long text is not told to a group, nor a proof of address asked for it', () => {
+  const refusals = [Code.NotFound, Code.InternalServerError].map((code) => () => ({
+    code,
+    payload: 'x'.repeat(900),
+  }));
+  for (const answer of refusals) assert.equal(served({}, answer).sent.length, 0);
+  assert.equal(served({ code: 0x1f as Code, token: noBytes, options: new OptionSet() }).sent.length, 0);
+});
+
 test('groupcomm-bis §6.5: No-Response suppresses more, but shows interest only where a resource heeds that', () => {
   const options = (value: number) => optionSet([UriPath, 'x'], [NoResponse, value]);
   assert.equal(served({ options: options(2) }).sent.length, 0);

@@ -9,7 +9,7 @@
 
 import type { OptionReader } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
-import type { ExchangeId, GroupOrigin } from './exchange.ts';
+import type { Content, ExchangeId, GroupOrigin, ServerExchange } from './exchange.ts';
 import { Leisure } from './leisure.ts';
 import type { RequestResponseOutput } from './outputs.ts';
 import { isSuppressedForGroup, isUnwanted } from './response-suppression.ts';
@@ -27,11 +27,14 @@ export interface Recipient {
   readonly observing: boolean;
   /** Nothing of this Exchange follows. */
   readonly isLast: boolean;
+  /** With it goes the question whether the client is where it says. */
+  readonly asksForProof: boolean;
 }
 
 interface Waiting {
   readonly output: SendResponse;
   readonly isLast: boolean;
+  readonly asksForProof: boolean;
 }
 
 /** Where all responses of this endpoint pass. */
@@ -46,7 +49,7 @@ export class ResponseSender {
 
   /** Sends, keeps or drops a response; the end of its Exchange is told after it. */
   send(output: SendResponse, recipient: Recipient, now: Instant): void {
-    const { group, isLast } = recipient;
+    const { group, isLast, asksForProof } = recipient;
     if (this.#isSuppressed(output, recipient)) {
       const { reply, keepAnswer } = output;
       const { counters, outputs } = this.#context;
@@ -54,8 +57,17 @@ export class ResponseSender {
       else counters.suppressedGroupResponses++;
       if (reply !== undefined) outputs.push({ kind: 'suppress-response', reply, keepAnswer });
       if (isLast) this.#ended(output.exchange);
-    } else if (group === undefined) this.#push({ output, isLast });
-    else this.#leisure.add(group.address.key, { output: detached(output), isLast }, now);
+    } else if (group === undefined) this.#push({ output, isLast, asksForProof });
+    else this.#leisure.add(group.address.key, { output: detached(output), isLast, asksForProof }, now);
+  }
+
+  /** Whether a response to a group will not be sent, whatever its size (RFC 7252 §8.2). */
+  isUntold(
+    { group, options }: Pick<ServerExchange, 'group' | 'options'>,
+    response: Content,
+    observing: boolean,
+  ): boolean {
+    return group !== undefined && isSuppressedForGroup({ options, response, observing }, group.policy);
   }
 
   /** Nothing of this Exchange is to be sent any more. */
@@ -82,9 +94,11 @@ export class ResponseSender {
     );
   }
 
-  #push({ output, isLast }: Waiting): void {
+  #push({ output, isLast, asksForProof }: Waiting): void {
+    const { peer, exchange } = output;
     this.#context.outputs.push(output);
-    if (isLast) this.#ended(output.exchange);
+    if (isLast) this.#ended(exchange);
+    if (asksForProof) this.#context.outputs.push({ kind: 'ask-for-proof', peer });
   }
 
   #ended(exchange: ExchangeId): void {

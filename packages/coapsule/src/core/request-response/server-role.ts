@@ -510,7 +510,15 @@ export class ServerRole {
       if (accepted) observer = this.observers.register(exchange, format, now);
       if (observer === undefined) this.observers.deregister(peer, token);
     }
-    const { kind, content } = this.#represent(exchange, response, observer?.sequence, now);
+    // What is not told to a group is not asked a proof for: all members that have an error would ask at once.
+    const isSilent = this.#responses.isUntold(exchange, response, observer !== undefined);
+    if (isSilent) this.#context.supply.release(response.body);
+    const { kind, content } = isSilent
+      ? ({
+          kind: 'whole',
+          content: { code: response.code, options: new OptionSet(), payload: noBytes },
+        } as const)
+      : this.#represent(exchange, response, observer?.sequence, now);
     if (kind === 'refused') this.#context.supply.release(response.body);
     if (kind === 'refused' && observer !== undefined) {
       // It registers when it asks again, with the Echo.
@@ -519,6 +527,9 @@ export class ServerRole {
     }
     const { keepAnswer } = response;
     const observing = observer !== undefined;
+    // Notifications are due long after the bytes that came; by then the address should be proved.
+    const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
+    const asksForProof = kind !== 'whole' || (observing && isLimited);
     this.#responses.send(
       {
         kind: 'send-response',
@@ -530,14 +541,9 @@ export class ServerRole {
         message: { ...content, token },
         keepAnswer,
       },
-      { options: exchange.options, group: exchange.group, observing, isLast: !observing },
+      { options: exchange.options, group: exchange.group, observing, isLast: !observing, asksForProof },
       now,
     );
-    // Notifications are due long after the bytes that came; by then the address should be proved.
-    const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
-    if (kind !== 'whole' || (observing && isLimited)) {
-      this.#context.outputs.push({ kind: 'ask-for-proof', peer });
-    }
     if (observer !== undefined && exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
@@ -595,7 +601,7 @@ export class ServerRole {
     const group = goesOn ? exchange.group : undefined;
     this.#responses.send(
       { kind: 'send-response', peer, exchange: id, type, message, keepAnswer: false },
-      { options: exchange.options, group, observing: true, isLast: false },
+      { options: exchange.options, group, observing: true, isLast: false, asksForProof: false },
       now,
     );
     if (!goesOn) this.observers.remove(observer);
@@ -728,16 +734,23 @@ export class ServerRole {
   #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
     if (code !== Code.ServiceUnavailable) this.#context.counters.refusedRequests++;
     this.#fault(arrival.peer, `${codeText(code)} ${diagnostic || codeName(code)}`);
+    if (arrival.group !== undefined) {
+      // Most are not sent; a policy that lets them be sent gets the code alone, which is smaller than any request.
+      const { token } = arrival.message;
+      this.#sendAnswer(arrival, { code, options: new OptionSet(), payload: noBytes, token }, undefined);
+      return;
+    }
     this.#answer(arrival, () => refusal(arrival.options, code, { diagnostic, options }));
   }
 
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
   #answer(arrival: Arrival, make: ResponseMaker): void {
-    const { peer, message, now } = arrival;
+    const { peer, message, group, now } = arrival;
     const { token } = message;
     const { kind, content } = this.#fit({ peer, token, mayRefuse: true, mayEcho: true }, make, now);
     this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
-    if (kind !== 'whole') this.#context.outputs.push({ kind: 'ask-for-proof', peer });
+    // Who asked a group shows it by going on with one device.
+    if (kind !== 'whole' && group === undefined) this.#context.outputs.push({ kind: 'ask-for-proof', peer });
   }
 
   /** The response, or what may go of it to this peer. */
@@ -760,7 +773,7 @@ export class ServerRole {
     const kind = 'send-response';
     this.#responses.send(
       { kind, peer, exchange, reply, ...(type && { type }), message, keepAnswer: false },
-      { options, group, observing: false, isLast: true },
+      { options, group, observing: false, isLast: true, asksForProof: false },
       now,
     );
   }
