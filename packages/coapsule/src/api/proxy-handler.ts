@@ -13,6 +13,8 @@ export interface ProxyHandler {
   readonly names: ReadonlySet<string>;
   /** Largest request body in bytes; a larger one is answered 4.13. */
   readonly maxBodyBytes: number;
+  /** Whether it reads `Request.body` as it comes. */
+  readonly streamRequestBody: boolean;
   /** May throw `RequestFailure`. */
   answer(request: Request): Promise<ServerResponse>;
   /** The server is closed. */

@@ -209,7 +209,8 @@ export class Server implements AsyncDisposable {
     },
     maxPayloadBytes: (request) => this.#resourceOf(request)?.maxPayloadBytes ?? Infinity,
     streamRequestBody: (request) =>
-      !isForwardRequest(request.options) && this.#resourceOf(request)?.streamRequestBody === true,
+      (isForwardRequest(request.options) ? this.#proxy : this.#resourceOf(request))?.streamRequestBody ===
+      true,
     route: (request, listener) => this.#route(request, listener),
     resourceName: (options) => {
       const host = isForwardRequest(options) ? undefined : this.#hostOf(options);

@@ -71,6 +71,7 @@ export function forwardProxy(options: ForwardProxyOptions): ProxyHandler {
   return {
     names: new Set(names.map(canonicalHost)),
     maxBodyBytes: engine.maxBodyBytes,
+    streamRequestBody: engine.streamsBodies,
     answer: (request) => answer(request, policies, engine, authorize),
     async close() {
       engine.close();

@@ -2,7 +2,8 @@
  * A request to its next hop and the response back: hops, cache, observations, and what goes wrong on the way.
  *
  * RFC 7252 §5.7.1, RFC 7641 §5, RFC 8768. Whom a request is for, and who may ask, is decided before
- * (`forward-proxy.ts`, `reverse-proxy.ts`). Bodies pass as wholes: each hop has its own blocks (RFC 7959 §2.10).
+ * (`forward-proxy.ts`, `reverse-proxy.ts`). Bodies pass as wholes, or with
+ * `streamBodies` as they come; in either case each hop has its own blocks (RFC 7959 §2.10).
  * No-Response ends here, since this hop's client is answered by this hop's server; Echo goes through, as both sides
  * mean each other with it (RFC 9175 §2.3).
  *
@@ -12,12 +13,12 @@
 import type { RequestOptions } from '../api/client-options.ts';
 import type { CoapsuleError } from '../api/errors.ts';
 import type { Request } from '../api/request.ts';
-import type { Response } from '../api/response.ts';
+import type { Response, StreamedResponse } from '../api/response.ts';
 import { failure, type ServerResponse } from '../api/server-response.ts';
 import { Code } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
-import { equalBytes } from '../core/foundation/bytes.ts';
+import { concatBytes, equalBytes, noBytes } from '../core/foundation/bytes.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { Content } from '../core/request-response/exchange.ts';
 import {
@@ -62,13 +63,18 @@ export class ProxyEngine {
   /** @throws ApiMisuseError for a setting out of range. */
   constructor(where: string, settings: ProxySettings) {
     this.#settings = checkedSettings(where, settings);
-    const { cache } = settings;
-    if (cache !== false) this.#cache = new ResponseCache(cache);
+    const { cache, streamBodies = false } = settings;
+    if (cache !== false && !streamBodies) this.#cache = new ResponseCache(cache);
   }
 
   /** Largest request body in bytes. */
   get maxBodyBytes(): number {
     return this.#settings.maxBodyBytes;
+  }
+
+  /** Whether bodies pass as they come. */
+  get streamsBodies(): boolean {
+    return this.#settings.streamBodies ?? false;
   }
 
   /** Passes a request on and answers with what came back. */
@@ -87,7 +93,8 @@ export class ProxyEngine {
       options,
       cached: cacheRequest(request, target, upstream, options),
     };
-    return request.observer === undefined ? this.#ask(passage) : this.#observe(passage, request.observer);
+    if (request.observer !== undefined) return this.#observe(passage, request.observer);
+    return this.streamsBodies ? this.#stream(passage) : this.#ask(passage);
   }
 
   /** Ends all observations of next hops. */
@@ -119,6 +126,37 @@ export class ProxyEngine {
     return usable.kind === 'unusable' ? usable.response : this.#taken(passage, usable.content, asked);
   }
 
+  /** One response of the next hop; both bodies are read as fast as they are sent on, and nothing is kept. */
+  async #stream({ request, target, upstream, options }: Passage): Promise<ServerResponse> {
+    // The size that the client announced; blocks themselves are of one hop.
+    const size1 = request.options.first(OptionNumber.Size1);
+    const asking = OptionSet.from(options.entries());
+    if (size1 !== undefined) asking.set(OptionNumber.Size1, size1);
+    const isInBlocks = request.options.has(OptionNumber.Block1) && request.payload.length === 0;
+    let response: StreamedResponse;
+    try {
+      response = await upstream.client.stream(request.method, target.uri, {
+        ...this.#requestOptions(request, asking),
+        ...(isInBlocks ? { payload: request.body } : {}),
+        signal: request.signal,
+      });
+    } catch (error) {
+      return gatewayFailure(error);
+    }
+    const { code } = response;
+    if (code === Code.HopLimitReached || code === Code.Valid) {
+      const whole = { code, options: response.options, payload: await wholeOf(response.body) };
+      const usable = this.#usable(whole, request, target);
+      return usable.kind === 'unusable' ? usable.response : validated(usable.content, request);
+    }
+    const forwarded = forwardedResponse({ code, options: response.options, payload: noBytes });
+    if (forwarded.kind === 'unusable') {
+      await response.body.cancel();
+      return badGateway(forwarded.reason);
+    }
+    return { code, options: [...forwarded.response.options.entries()], payload: response.body };
+  }
+
   /** What a usable response of the next hop means for the cache, and for who asked. */
   #taken(
     { request, cached }: Passage,
@@ -126,14 +164,7 @@ export class ProxyEngine {
     asked: CacheAnswer<undefined> | undefined,
   ): ServerResponse {
     const answer = this.#cache?.take(cached, content, undefined, monotonicClock.now(), asked) ?? content;
-    if (answer.code === Code.Valid) {
-      const etag = answer.options.first(OptionNumber.ETag);
-      const given = request.options.all(OptionNumber.ETag);
-      if (etag === undefined || !given.some((one) => equalBytes(one, etag))) {
-        return badGateway('the server found something good that it was not asked about');
-      }
-    }
-    return serverResponse(answer);
+    return validated(answer, request);
   }
 
   async #observe(passage: Passage, observer: NonNullable<Request['observer']>): Promise<ServerResponse> {
@@ -206,7 +237,7 @@ export class ProxyEngine {
 
   /** The response as it can be passed on. */
   #usable(
-    response: Response,
+    response: Content,
     request: Request,
     target: ProxyTarget,
   ):
@@ -237,6 +268,31 @@ function cacheRequest(
   const origin = `${target.scheme}://${target.host}:${target.port}`;
   return { origin, identity, code, options, payload };
 }
+
+/** The answer, unless it is 2.03 for an ETag that the client did not give. */
+function validated(answer: Content, request: Request): ServerResponse {
+  if (answer.code === Code.Valid) {
+    const etag = answer.options.first(OptionNumber.ETag);
+    const given = request.options.all(OptionNumber.ETag);
+    if (etag === undefined || !given.some((one) => equalBytes(one, etag))) {
+      return badGateway('the server found something good that it was not asked about');
+    }
+  }
+  return serverResponse(answer);
+}
+
+/** The body of a response that has a short one: what is longer is cut off. */
+async function wholeOf(body: StreamedResponse['body']): Promise<Uint8Array> {
+  let whole: Uint8Array = noBytes;
+  for await (const part of body) {
+    whole = concatBytes(whole, part);
+    if (whole.length >= longestDiagnostic) break;
+  }
+  return whole.subarray(0, longestDiagnostic);
+}
+
+/** One block of the largest size. */
+const longestDiagnostic = 1024;
 
 function serverResponse({ code, options, payload }: Content): ServerResponse {
   return { code, payload, options: [...options.entries()] };

@@ -34,6 +34,12 @@ export interface ProxySettings {
   readonly timeoutMs?: number;
   /** Largest request body in bytes; 1 MiB by default. */
   readonly maxBodyBytes?: number;
+  /**
+   * Passes bodies on as they come, a window at a time, instead of as wholes: for firmware and logs. The next hop gets the
+   * first block of a request that its client may never finish, and nothing is kept in a cache. Notifications still pass as
+   * wholes. With it `maxBodyBytes` has no limit by default.
+   */
+  readonly streamBodies?: boolean;
   /** How many responses are kept (RFC 7252 §5.6); false: none. */
   readonly cache?: false | CacheOptions;
   /** Resources of other servers that are observed at a time; 10000 by default. More are not observed but read once. */
@@ -49,6 +55,7 @@ export const proxySettingNames: OptionNames<Required<ProxySettings>> = {
   hopLimit: true,
   timeoutMs: true,
   maxBodyBytes: true,
+  streamBodies: true,
   cache: true,
   maxObservations: true,
   onLoop: true,
@@ -65,7 +72,7 @@ export function checkedSettings(
     name: `proxy-${toHex(randomBytes(systemRandom, 4))}`,
     hopLimit: 16,
     timeoutMs: 60_000,
-    maxBodyBytes: 1024 * 1024,
+    maxBodyBytes: settings.streamBodies === true ? Infinity : 1024 * 1024,
     maxObservations: 10_000,
     ...settings,
   };
@@ -75,6 +82,9 @@ export function checkedSettings(
   }
   if (!Number.isInteger(hopLimit) || hopLimit < 1 || hopLimit > 255) {
     throw new ApiMisuseError(`${where}: hopLimit is ${hopLimit}; expected 1 to 255 (RFC 8768 §3)`);
+  }
+  if (settings.streamBodies === true && settings.cache) {
+    throw new ApiMisuseError(`${where}: streamBodies keeps nothing; leave either it or cache out`);
   }
   if (!(timeoutMs > 0)) throw new ApiMisuseError(`${where}: timeoutMs is ${timeoutMs}; expected more than 0`);
   for (const [option, value] of Object.entries({ maxBodyBytes, maxObservations })) {

@@ -87,6 +87,7 @@ export function reverseProxy(options: ReverseProxyOptions): Resource {
     conditional: true,
     proxy: true,
     maxBodyBytes: engine.maxBodyBytes,
+    streamRequestBody: engine.streamsBodies,
     async onClose() {
       engine.close();
       await upstream.close();

@@ -5,6 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
@@ -575,6 +576,61 @@ describe('observations through a proxy', () => {
       responses.map(({ codeText, observe }) => [codeText, observe]),
       [['2.05', undefined]],
     );
+  });
+});
+
+describe('bodies that pass as they come', () => {
+  const size = 1_500_000; // more than either hop takes as a whole
+  const part = Buffer.alloc(10_000, 'abcdefghij');
+  const hash = (parts: Iterable<Uint8Array>): string => {
+    const sum = createHash('sha256');
+    for (const one of parts) sum.update(one);
+    return sum.digest('hex');
+  };
+  const expected = hash(Array(size / part.length).fill(part));
+  function* parts(): Generator<Uint8Array> {
+    for (let sent = 0; sent < size; sent += part.length) yield part;
+  }
+  const far = new Server({ onError: (error) => assert.fail(String(error)) })
+    .resource('/firmware', {
+      streamRequestBody: true,
+      put: async (request) => {
+        const received: Uint8Array[] = [];
+        for await (const one of request.body) received.push(one);
+        return changed(hash(received));
+      },
+      get: () => content(parts()),
+    })
+    .resource('/small', { get: () => content('small', { etag }), put: ({ payload }) => content(payload) });
+  closing.push(() => far.close());
+
+  for (const kind of ['forward', 'reverse'] as const) {
+    test(`1.5 MB both ways through a ${kind}-proxy, with their SHA-256; short ones too`, async () => {
+      const { uri } = await far.listen('coap://127.0.0.1:0');
+      const near = new Server({ onError: (error) => assert.fail(String(error)) });
+      if (kind === 'forward') near.proxy(forwardProxy({ ...open, streamBodies: true }));
+      else near.resource('/*', reverseProxy({ to: uri, streamBodies: true, name: 'r' }));
+      closing.push(() => near.close());
+      const at = await near.listen('coap://127.0.0.1:0');
+      await using one = new Client(kind === 'forward' ? { proxy: at.uri } : {});
+      const base = kind === 'forward' ? uri : at.uri;
+      assert.equal((await one.put(`${base}/firmware`, { payload: parts() })).text(), expected);
+      const received: Uint8Array[] = [];
+      for await (const block of (await one.stream('GET', `${base}/firmware`)).body) received.push(block);
+      assert.equal(hash(received), expected);
+      assert.equal((await one.get(`${base}/small`)).text(), 'small');
+      assert.equal((await one.put(`${base}/small`, { payload: 'x' })).text(), 'x');
+      assert.equal((await one.put(`${base}/small`)).text(), '');
+      const options = [{ number: OptionNumber.ETag, value: etag }];
+      assert.equal((await one.get(`${base}/small`, { options })).codeText, '2.03');
+      assert.equal((await one.get(`${base}/nowhere`)).codeText, '4.04');
+      const last = [{ number: OptionNumber.HopLimit, value: 1 }];
+      assert.equal((await one.get(`${base}/small`, { options: last })).codeText, '5.08');
+    });
+  }
+
+  test('nothing is kept, and a cache beside it is refused', () => {
+    assert.throws(() => forwardProxy({ ...open, streamBodies: true, cache: {} }), ApiMisuseError);
   });
 });
 
