@@ -488,6 +488,7 @@ describe('--json', () => {
       payloadEncoding: 'utf-8',
       peer: {
         address: '[::1]:5683',
+        transport: 'udp',
         security: 'none',
         identity: null,
         suite: null,
