@@ -217,6 +217,38 @@ test('§3.4, §3.5.2: a lone upload has no Request-Tag, a second one to the same
   assert.deepEqual(send(), Uint8Array.of(2));
 });
 
+test('§3.5.1: over an association the tag of an upload is not used again when a block of it could be replayed', () => {
+  const layer = newLayer();
+  const send = (secure: boolean, outcome: 'answered' | 'repeated' | 'failed'): number | undefined => {
+    const request = clientRequest(Code.Put, { payload: pattern(3000), secure });
+    const exchange = layer.request('server', request, now);
+    let { message: sent } = only(layer, 'send-request');
+    const tag = sent.options.uint(RequestTag);
+    if (outcome === 'repeated') layer.requestRetransmitted(exchange);
+    if (outcome === 'failed') layer.requestReset(exchange, now);
+    for (let num = 0; outcome !== 'failed' && num < 3; num++) {
+      const options = [[Block1, block(num, num < 2, 6)]] as const;
+      const code = num < 2 ? Code.Continue : Code.Changed;
+      layer.receiveResponse('server', message(code, { type: 'ACK', token: sent.token, options }), now);
+      const next = drain(layer).find((output) => output.kind === 'send-request');
+      if (next !== undefined) sent = next.message;
+    }
+    drain(layer);
+    return tag;
+  };
+  assert.deepEqual([send(true, 'answered'), send(true, 'answered')], [undefined, undefined]);
+  assert.equal(send(true, 'repeated'), undefined);
+  assert.equal(send(true, 'failed'), 1, 'the absent tag is used up');
+  assert.equal(send(true, 'answered'), 2);
+  assert.equal(send(true, 'answered'), 3, 'the absent one stays used up');
+  layer.peerClosed('server', now);
+  drain(layer);
+  assert.equal(send(true, 'answered'), undefined, 'another association has other keys');
+  assert.deepEqual([send(false, 'failed'), send(false, 'answered')], [undefined, undefined]);
+  for (let i = 0; i < 300; i++) send(true, 'failed');
+  assert.equal(typeof send(true, 'answered'), 'number');
+});
+
 test("§3.6: the caller's own list of Request-Tags stays, and gets one more where it is in use", () => {
   const layer = newLayer();
   const send = (): string[] => {

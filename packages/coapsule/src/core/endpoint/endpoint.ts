@@ -54,7 +54,7 @@ import {
 } from './receive-path.ts';
 import { RequestTable } from './request-table.ts';
 import { sendFromExchange, sendGroupRequest, sendRequest, transmitMessage } from './send-path.ts';
-import { runDueTimers, traceRetransmission, transmissionTimedOut } from './timeout-path.ts';
+import { runDueTimers, transmissionRepeated, transmissionTimedOut } from './timeout-path.ts';
 import {
   cancelUnsent,
   transmissionRefused,
@@ -458,7 +458,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
           transmissionRefused(layers, fromMessage.transmission, now);
           break;
         case 'retransmitted':
-          traceRetransmission(layers, fromMessage.transmission, fromMessage.attempt);
+          transmissionRepeated(layers, fromMessage.transmission, fromMessage.attempt);
           break;
         case 'discarded':
           break;

@@ -67,13 +67,14 @@ function closeSilentAssociation(layers: EndpointLayers, key: PeerKey, now: Insta
 }
 
 /** A Confirmable message was sent once more. */
-export function traceRetransmission(
+export function transmissionRepeated(
   layers: EndpointLayers,
   transmission: TransmissionId,
   attempt: number,
 ): void {
-  if (!layers.config.trace) return;
   const owner = layers.requests.ownerOf(transmission);
+  if (owner?.role === 'client') layers.exchanges.requestRetransmitted(owner.exchange);
+  if (!layers.config.trace) return;
   const peer = owner && layers.peers.withKey(owner.peer);
   if (peer === undefined) return;
   layers.outputs.push({

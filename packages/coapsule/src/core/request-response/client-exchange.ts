@@ -60,6 +60,8 @@ export interface ClientExchange {
   /** A request message is with the message layer. */
   outstanding: boolean;
   upload?: Block1Upload;
+  /** A request message of it was repeated. */
+  retransmitted: boolean;
   /** The body went in blocks: a request without it does not begin the operation again. */
   uploaded: boolean;
   download?: Block2Download;
@@ -103,6 +105,7 @@ export function exchangeFor(
     silence: wantsNoResponse(rest.options) ? 'wanted' : mayBeSilent(rest.options) ? 'possible' : 'loss',
     outstanding: false,
     acknowledged: false,
+    retransmitted: false,
     uploaded: false,
     answeredEarly: false,
     deregistering: false,
@@ -138,6 +141,7 @@ export function fetchFor(
     silence: 'loss',
     outstanding: false,
     acknowledged: false,
+    retransmitted: false,
     uploaded: false,
     answeredEarly: false,
     deregistering: false,

@@ -192,7 +192,7 @@ export class ClientExchanges {
     this.stop(exchange);
     this.abortFetch(exchange, detail ?? error);
     const upload = uploadPosition(exchange);
-    this.#remove(exchange);
+    this.#remove(exchange, false);
     const { counters, outputs } = this.#context;
     if (error !== 'cancelled') counters.failedExchanges++;
     outputs.push({
@@ -236,13 +236,18 @@ export class ClientExchanges {
     this.#context.outputs.push({ kind: 'sent', exchange: exchange.id });
   }
 
-  #remove(exchange: ClientExchange): void {
+  #remove(exchange: ClientExchange, isAnswered = true): void {
     this.table.remove(exchange);
     this.#context.supply.release(exchange.body);
     this.deadlines.cancel(exchange);
     this.waits.cancel(exchange);
     this.reregistrations.cancel(exchange);
-    if (exchange.operation !== undefined) this.operations.end(exchange.operation);
+    const { operation, peer, secure, uploaded, retransmitted } = exchange;
+    if (operation !== undefined) {
+      const isConcluded = isAnswered && !retransmitted;
+      if (secure && uploaded && !isConcluded) this.operations.useUp(peer, operation);
+      else this.operations.end(operation);
+    }
     // The caller of `request` never heard of this one: nothing else tells that its id is done with.
     if (exchange.parent !== undefined)
       this.#context.outputs.push({ kind: 'exchange-ended', exchange: exchange.id });

@@ -222,6 +222,12 @@ export class ClientRole {
     else this.#exchanges.acknowledged(exchange, now);
   }
 
+  /** The request message was sent once more. */
+  requestRetransmitted(id: ExchangeId): void {
+    const exchange = this.table.get(id);
+    if (exchange !== undefined) exchange.retransmitted = true;
+  }
+
   /** The request message was answered with a Reset. */
   requestReset(id: ExchangeId): void {
     const exchange = this.table.get(id);
@@ -267,6 +273,7 @@ export class ClientRole {
       this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'peer-closed');
     }
     this.tokens.forgetPeer(peer);
+    this.#exchanges.operations.forgetPeer(peer);
     this.#exchanges.forgetPeer(peer);
   }
 

@@ -5,6 +5,9 @@
  * tells operations of one client apart by method, URI and Request-Tag. Any request may become block-wise by its
  * response, so all are looked at. The Request-Tag of a lone operation is the absent one.
  *
+ * Over an association the Request-Tag of an upload is used up when a block of it could be replayed later (RFC 9175
+ * §3.5.1): when it had no answer, or when one of its messages was repeated.
+ *
  * @module
  */
 
@@ -17,6 +20,8 @@ import { requestBodyKey } from './resource-key.ts';
 /** The operations under way. */
 export class ConcurrentOperations {
   readonly #keys = new Set<string>();
+  /** Of uploads that are over, and of which a block could still be replayed. */
+  readonly #usedUp = new Map<PeerKey, Set<string>>();
   #tag = 0;
 
   /** Number of operations under way. */
@@ -32,7 +37,11 @@ export class ConcurrentOperations {
     if (tag !== undefined) options.add(OptionNumber.RequestTag, tag);
     const own = [...options.all(OptionNumber.RequestTag)];
     let key = requestBodyKey(peer, code, options);
-    while (this.#keys.has(key)) {
+    const usedUp = this.#usedUp.get(peer);
+    // Beyond the bound each operation gets a tag: counted ones never come again.
+    let isDoubtful = (usedUp?.size ?? 0) >= maxUsedUp;
+    while (isDoubtful || this.#keys.has(key) || usedUp?.has(key)) {
+      isDoubtful = false;
       this.#tag = (this.#tag + 1) % 2 ** 32;
       options.delete(OptionNumber.RequestTag);
       for (const value of own) options.add(OptionNumber.RequestTag, value);
@@ -47,4 +56,19 @@ export class ConcurrentOperations {
   end(key: string): void {
     this.#keys.delete(key);
   }
+
+  /** Ends an upload of which a block could be replayed: nothing like it begins with its tag until `forgetPeer`. */
+  useUp(peer: PeerKey, key: string): void {
+    this.end(key);
+    const ofPeer = this.#usedUp.get(peer) ?? new Set();
+    if (ofPeer.size < maxUsedUp) this.#usedUp.set(peer, ofPeer.add(key));
+  }
+
+  /** The association is over: nothing of it can be replayed any more. */
+  forgetPeer(peer: PeerKey): void {
+    this.#usedUp.delete(peer);
+  }
 }
+
+/** Keys kept for one peer. */
+const maxUsedUp = 256;

@@ -172,6 +172,11 @@ export class RequestResponseLayer {
     this.#client.requestAcknowledged(exchange, now);
   }
 
+  /** The request message was sent once more. */
+  requestRetransmitted(exchange: ExchangeId): void {
+    this.#client.requestRetransmitted(exchange);
+  }
+
   /** The request message got a Reset. */
   requestReset(exchange: ExchangeId, _now: Instant): void {
     this.#client.requestReset(exchange);
