@@ -1,0 +1,65 @@
+/** The options that make `coapsule serve` a forward-proxy. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CommandFailure } from '../../src/cli/command-failure.ts';
+import { ExitCode } from '../../src/cli/exit-code.ts';
+import { type ProxyCommandOptions, proxyOptions } from '../../src/cli/proxy-options.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+
+const silent = (): void => {};
+
+test('without --proxy there is none', () => {
+  assert.equal(proxyOptions({}, silent), undefined);
+});
+
+test('targets, networks and who may use it', () => {
+  assert.deepEqual(proxyOptions({ proxy: ['coap://*.sensors.example'] }, silent), {
+    targets: [{ uri: 'coap://*.sensors.example' }],
+    networks: [],
+    dangerouslyForEveryone: false,
+  });
+  const open = proxyOptions(
+    { proxy: ['coap://a'], proxyNetwork: ['10.1.0.0/16'], dangerouslyOpenProxy: true },
+    silent,
+  );
+  assert.deepEqual([open?.networks, open?.dangerouslyForEveryone], [['10.1.0.0/16'], true]);
+});
+
+test('a coaps target is asked with what --proxy-credentials has for it', (t) => {
+  const file = join(temporaryFolder(t), 'credentials.json');
+  const map = { 'coaps://plant.example/*': { identity: 'gw', key: 'TopSecret16Bytes' } };
+  writeFileSync(file, JSON.stringify(map), { mode: 0o600 });
+  const options = proxyOptions(
+    { proxy: ['coaps://plant.example', 'coap://a'], proxyCredentials: file },
+    silent,
+  );
+  const psk = { identity: new TextEncoder().encode('gw'), key: new TextEncoder().encode('TopSecret16Bytes') };
+  assert.deepEqual(options?.targets, [
+    { uri: 'coaps://plant.example', client: { psk } },
+    { uri: 'coap://a' },
+  ]);
+  assert.throws(
+    () => proxyOptions({ proxy: ['coaps://other.example'], proxyCredentials: file }, silent),
+    (error) => error instanceof CommandFailure && error.exitCode === ExitCode.Security,
+  );
+});
+
+const refused: [ProxyCommandOptions, RegExp][] = [
+  [{ proxyNetwork: ['10.0.0.0/8'] }, /^--proxy-network is for a forward-proxy/],
+  [{ proxyCredentials: 'x' }, /^--proxy-credentials is for a forward-proxy/],
+  [{ dangerouslyOpenProxy: true }, /^--dangerously-open-proxy is for a forward-proxy/],
+  [{ proxy: ['sensors.example'] }, /^--proxy: .*'sensors\.example'/],
+  [{ proxy: ['coap://10.0.0.*'] }, /^--proxy: .*only \* and \*\.NAME/],
+  [{ proxy: ['coap://a'], proxyNetwork: ['10.0.0.0/40'] }, /^--proxy: networks has '10\.0\.0\.0\/40'/],
+];
+for (const [options, message] of refused) {
+  test(`${JSON.stringify(options)} is refused with 64, by name`, () => {
+    assert.throws(
+      () => proxyOptions(options, silent),
+      (error) =>
+        error instanceof CommandFailure && error.exitCode === ExitCode.Usage && message.test(error.message),
+    );
+  });
+}
