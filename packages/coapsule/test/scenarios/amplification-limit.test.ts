@@ -223,6 +223,27 @@ test('an observer that hears nothing for hours still gets the next notification,
   assert.equal(door.received.at(-1)?.payload.length, 1024);
 });
 
+test('no Echo comes in a notification or a separate response: libcoap would put it into its acknowledgement', () => {
+  for (const path of ['/obs', '/observed-large', '/slow']) {
+    const there = usualServer();
+    there.isThere = true;
+    const options = new OptionSet().set(OptionNumber.Observe, 0);
+    there.send(request(path, { options, token: Uint8Array.of(1, 2, 3, 4) }));
+    there.pass(1_000);
+    if (path === '/slow') there.respond(there.asked[0]?.exchange as number, { payload: large });
+    for (let i = 0; i < 20; i++) {
+      there.notify(path);
+      there.pass(60_000);
+    }
+    const own = there.received.filter(({ type, code }) => type !== 'ACK' && code === Code.Content);
+    assert.ok(own.length > 0, path);
+    assert.ok(
+      own.every((one) => !one.options.has(OptionNumber.Echo)),
+      path,
+    );
+  }
+});
+
 test('an observer of a large resource gets each of its states', () => {
   let state = body(3_000);
   const pair = new Pair({ handler: () => ({ code: Code.Content, payload: state, observe: true }) });
