@@ -49,6 +49,7 @@ const dtlsFoundations = [`${dtls}record/`, `${dtls}key-schedule/`];
 /** The only file that may load an optional peer dependency of the library, and which. */
 const optionalPeers: ReadonlyMap<string, string> = new Map([
   ['coapsule/src/node/serial-device.ts', 'serialport'],
+  ['coapsule/src/node/websocket.ts', 'ws'],
 ]);
 
 function unitOf(file: string): readonly [prefix: string, rank: number] | undefined {

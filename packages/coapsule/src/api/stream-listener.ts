@@ -18,7 +18,6 @@ import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
 import { systemRandom } from '../node/system-random.ts';
-import { listenTcp } from '../node/tcp-socket.ts';
 import { feedBody } from './body-feed.ts';
 import { streamCoreConfig } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
@@ -32,6 +31,7 @@ import { handle } from './request-once.ts';
 import { RequestStreams } from './request-streams.ts';
 import { ResourceObservers } from './resource-observers.ts';
 import type { ServerObserver } from './server-observer.ts';
+import { openStreamServer } from './stream-server.ts';
 
 /** How long `close` waits for clients to take the Release and close. */
 const farewellMs = 2000;
@@ -88,15 +88,11 @@ export class StreamListener implements Listener {
       },
       onDefect: onError,
     });
-    const server = await listenTcp({
-      host,
-      port,
-      onTransport: (transport) => {
-        if (opened) opened.#accept(transport, noSecurity);
-        else transport.destroy();
-      },
-      onError,
-    });
+    const onTransport = (transport: StreamTransport, security: PeerSecurity): void => {
+      if (opened) opened.#accept(transport, security);
+      else transport.destroy();
+    };
+    const server = await openStreamServer(uri, { scheme, host, port }, options, { onTransport, onError });
     opened = new StreamListener(scheme, driver, server, options, handler);
     return opened;
   }

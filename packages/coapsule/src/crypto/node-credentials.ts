@@ -46,7 +46,12 @@ export function readCertificates(input: string | Uint8Array | X509Certificate): 
  * @throws ApiMisuseError when it cannot be read, or is not of a type that is accepted; never shows anything of the key.
  */
 export function readSigningKey(input: string | Uint8Array | KeyObject, passphrase?: string): SigningKey {
-  return nodeSigningKey(input instanceof KeyObject ? input : readPrivateKey(input, passphrase));
+  return nodeSigningKey(privateKeyObject(input, passphrase));
+}
+
+/** A private key as Node's object; see `readSigningKey`. */
+export function privateKeyObject(input: string | Uint8Array | KeyObject, passphrase?: string): KeyObject {
+  return input instanceof KeyObject ? input : readPrivateKey(input, passphrase);
 }
 
 /**

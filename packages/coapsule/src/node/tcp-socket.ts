@@ -26,7 +26,7 @@ export interface ConnectOptions {
 }
 
 /** Connects; rejects with `TransportFailure`. */
-function connectSocket({ remote, bind, timeoutMs }: ConnectOptions): Promise<Socket> {
+export function connectSocket({ remote, bind, timeoutMs }: ConnectOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({
       host: remote.host,
@@ -84,7 +84,7 @@ export async function listenTcp(options: StreamListenOptions): Promise<StreamSer
 }
 
 /** Binds a server of any kind that is one of TCP. */
-async function listenOn(
+export async function listenOn(
   server: Server,
   { host, port, onError }: Pick<StreamListenOptions, 'host' | 'port' | 'onError'>,
 ): Promise<StreamServer> {

@@ -21,6 +21,7 @@ import {
   parseEndpoint,
   parsePsk,
   pskIdentityProblem,
+  type StreamScheme,
 } from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
@@ -44,6 +45,10 @@ interface ServeOptions extends ProxyCommandOptions {
   readonly coaps: EndpointAddress | 'off';
   /** Names of interfaces; true: all. */
   readonly multicast?: true | readonly string[];
+  readonly tcp: EndpointAddress | 'off';
+  readonly tls: EndpointAddress | 'off';
+  readonly ws: EndpointAddress | 'off';
+  readonly wss: EndpointAddress | 'off';
   readonly psk?: readonly PskEntry[];
   readonly pskFile?: string;
   readonly pskHint?: string;
@@ -64,13 +69,7 @@ interface ServeOptions extends ProxyCommandOptions {
 }
 
 /** Options of the contract that later versions have. */
-const laterOptions: readonly string[] = [
-  '--config <file>',
-  '--tcp <address>',
-  '--ws <address>',
-  '--serial <line>',
-  '--workers <number>',
-];
+const laterOptions: readonly string[] = ['--config <file>', '--serial <line>', '--workers <number>'];
 
 /** Fits into one handshake message without fragments on most paths. */
 const maxHintBytes = 1024;
@@ -86,6 +85,10 @@ export function serveCommand(): Command {
       '--multicast [interface...]',
       'join the groups of all CoAP nodes with --coap, on all or these interfaces, so that clients find the gateway; or off, the default',
     )
+    .addOption(streamOption('tcp', 'plain endpoint over TCP (coap+tcp), usual port 5683'))
+    .addOption(streamOption('tls', 'secured endpoint over TCP (coaps+tcp), usual port 5684'))
+    .addOption(streamOption('ws', 'plain endpoint over WebSocket (coap+ws), usual port 80'))
+    .addOption(streamOption('wss', 'secured endpoint over WebSocket (coaps+ws), needs --cert'))
     .option('--http <[host:]port>', 'console; only "off" in this version', consoleValue)
     .option(
       '--psk <id:key>',
@@ -162,7 +165,7 @@ Examples:
 
 async function serve(options: ServeOptions): Promise<void> {
   const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
-  if (options.coap === 'off' && options.coaps === 'off') {
+  if (options.coap === 'off' && options.coaps === 'off' && streamEndpoints(options).length === 0) {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
   }
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
@@ -170,6 +173,13 @@ async function serve(options: ServeOptions): Promise<void> {
       ExitCode.Usage,
       '--multicast has no plain endpoint, and DTLS has no multicast (RFC 7252 §8.1)',
       'leave --coap on, or --multicast out',
+    );
+  }
+  if (options.wss !== 'off' && options.cert === undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--wss has no certificate to show',
+      'give --cert and --private-key',
     );
   }
   try {
@@ -202,6 +212,7 @@ async function check(options: ServeOptions, log: Log): Promise<void> {
   await tryEndpoints([
     ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
     ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
+    ...streamEndpoints(options),
   ]);
   log.detail(0, 'options, data folder and ports are usable');
 }
@@ -260,6 +271,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     coap: coap === 'off' ? undefined : coap,
     coaps: coaps === 'off' ? undefined : coaps,
     multicast: multicastOf(options),
+    streams: streamEndpoints(options),
     log,
     demo,
     psks: psk.filter(({ identity }) => identity !== '*'),
@@ -332,6 +344,22 @@ function endpointOption(scheme: string, description: string, port: number): Opti
   return new Option(`--${scheme} <[host:]port>`, description)
     .argParser(endpointValue)
     .default(everywhere, `[::]:${port}`);
+}
+
+function streamOption(name: string, description: string): Option {
+  return new Option(`--${name} <[host:]port>`, description).argParser(endpointValue).default('off');
+}
+
+/** Those over reliable transports that are on. */
+function streamEndpoints({ tcp, tls, ws, wss }: ServeOptions): NonNullable<GatewayOptions['streams']> {
+  return Object.entries({
+    'coap+tcp': tcp,
+    'coaps+tcp': tls,
+    'coap+ws': ws,
+    'coaps+ws': wss,
+  } as const).flatMap(([scheme, address]) =>
+    address === 'off' ? [] : [{ scheme: scheme as StreamScheme, address }],
+  );
 }
 
 function endpointValue(text: string): EndpointAddress | 'off' {

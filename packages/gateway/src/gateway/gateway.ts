@@ -35,7 +35,14 @@ import {
   listenCredentials,
   tellCredentials,
 } from '../server/serve-credentials.ts';
-import type { EndpointAddress, PskEntry } from '../server/serve-options.ts';
+import {
+  type EndpointAddress,
+  type EndpointName,
+  type EndpointScheme,
+  endpointNames,
+  type PskEntry,
+  type StreamScheme,
+} from '../server/serve-options.ts';
 import { endpointFault } from '../server/start-up-fault.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
@@ -66,6 +73,8 @@ export interface GatewayOptions {
   readonly coaps: EndpointAddress | undefined;
   /** Joins the groups of all CoAP nodes with the plain endpoint; undefined: none. */
   readonly multicast?: Pick<MulticastListenOptions, 'interfaces'> | undefined;
+  /** Those over TCP, TLS and WebSocket. */
+  readonly streams?: readonly { readonly scheme: StreamScheme; readonly address: EndpointAddress }[];
   readonly log: Log;
   readonly demo?: boolean;
   readonly psks?: readonly PskEntry[];
@@ -174,9 +183,12 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order. */
-  get endpoints(): { readonly coap?: string; readonly coaps?: string } {
+  get endpoints(): Readonly<Partial<Record<EndpointName, string>>> {
     return Object.fromEntries(
-      this.#listeners.map((listener) => [listener.scheme, listener.uri.slice(listener.scheme.length + 3)]),
+      this.#listeners.map((listener) => [
+        endpointNames[listener.scheme as EndpointScheme],
+        listener.uri.slice(listener.scheme.length + 3),
+      ]),
     );
   }
 
@@ -285,7 +297,12 @@ async function listen(
       if (error === undefined) options.log.detail(0, `member of the group ${group} port ${port} on ${name}`);
     }
   }
-  if (coaps !== undefined) {
+  const streams = options.streams ?? [];
+  for (const { scheme, address } of streams) {
+    if (!isSecured(scheme)) listeners.push(await open(scheme, address, (uri) => server.listen(uri, traced)));
+  }
+  const secured = streams.filter(({ scheme }) => isSecured(scheme));
+  if (coaps !== undefined || secured.length > 0) {
     const clock = options.clock ?? systemWallClock;
     const logUnknown = unknownIdentityLogger(options.log, clock);
     const logAssociation = associationLogger(options.log, clock);
@@ -316,8 +333,33 @@ async function listen(
         ? { extendedMasterSecret: 'preferred' as const }
         : {}),
     };
-    listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
+    if (coaps !== undefined) {
+      listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
+    }
+    const {
+      associationStore: _store,
+      rawPublicKey: _key,
+      clientPublicKeys: _keys,
+      ...forTls
+    } = {
+      rawPublicKey: undefined,
+      clientPublicKeys: undefined,
+      ...credentials,
+    };
+    // Who shows no certificate is nobody, as over plain coap; TLS here has no raw public keys.
+    const clientAuthentication = forTls.clientCertificates === undefined ? 'none' : 'required';
+    const tls: ListenOptions = {
+      ...forTls,
+      ...(forTls.certificate === undefined ? {} : { clientAuthentication }),
+    };
+    for (const { scheme, address } of secured) {
+      listeners.push(await open(scheme, address, (uri) => server.listen(uri, tls)));
+    }
   }
+}
+
+function isSecured(scheme: StreamScheme): boolean {
+  return scheme.startsWith('coaps');
 }
 
 /** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
@@ -346,7 +388,7 @@ function publicKeyCredentials(
 }
 
 async function open(
-  scheme: 'coap' | 'coaps',
+  scheme: EndpointScheme,
   { host, port, anyHost }: EndpointAddress,
   listenAt: (uri: string) => Promise<Listener>,
 ): Promise<Listener> {

@@ -1,12 +1,12 @@
 /**
- * Whether the UDP ports of a gateway can be opened now, for `coapsule serve --check`.
+ * Whether the ports of a gateway can be opened now, for `coapsule serve --check`.
  *
  * The sockets are bound and closed again at once; nothing is read from them or sent.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { isIPv6 } from 'node:net';
-import type { EndpointAddress } from './serve-options.ts';
+import { createServer, isIPv6, type Server } from 'node:net';
+import type { EndpointAddress, EndpointScheme } from './serve-options.ts';
 import { endpointFault } from './start-up-fault.ts';
 
 /**
@@ -15,10 +15,17 @@ import { endpointFault } from './start-up-fault.ts';
  * @throws StartUpFault (rejects) for the first that cannot be opened.
  */
 export async function tryEndpoints(
-  endpoints: readonly { readonly scheme: 'coap' | 'coaps'; readonly address: EndpointAddress }[],
+  endpoints: readonly { readonly scheme: EndpointScheme; readonly address: EndpointAddress }[],
 ): Promise<void> {
-  const sockets: Socket[] = [];
-  const bind = async (host: string, port: number): Promise<void> => {
+  const sockets: (Socket | Server)[] = [];
+  const bindTcp = async (host: string, port: number): Promise<void> => {
+    const server = createServer();
+    sockets.push(server);
+    const listening = once(server, 'listening');
+    server.listen(port, host);
+    await listening;
+  };
+  const bindUdp = async (host: string, port: number): Promise<void> => {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
     sockets.push(socket);
     const listening = once(socket, 'listening');
@@ -28,6 +35,7 @@ export async function tryEndpoints(
   try {
     for (const { scheme, address } of endpoints) {
       const { host, port, anyHost } = address;
+      const bind = scheme.includes('+') ? bindTcp : bindUdp;
       try {
         await bind(host, port).catch((error: NodeJS.ErrnoException) => {
           if (!(anyHost && error.code === 'EAFNOSUPPORT')) throw error;

@@ -5,6 +5,24 @@
  */
 import { isIP } from 'node:net';
 
+/** The schemes over reliable transports (RFC 8323 §8). */
+export type StreamScheme = 'coap+tcp' | 'coaps+tcp' | 'coap+ws' | 'coaps+ws';
+
+/** The schemes that the gateway serves. */
+export type EndpointScheme = 'coap' | 'coaps' | StreamScheme;
+
+/** What the `ready` line and the options of `serve` call an endpoint. */
+export type EndpointName = 'coap' | 'coaps' | 'tcp' | 'tls' | 'ws' | 'wss';
+
+export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
+  coap: 'coap',
+  coaps: 'coaps',
+  'coap+tcp': 'tcp',
+  'coaps+tcp': 'tls',
+  'coap+ws': 'ws',
+  'coaps+ws': 'wss',
+};
+
 /** Where an endpoint listens. */
 export interface EndpointAddress {
   /** IP literal without brackets. */

@@ -344,6 +344,12 @@ export function formatCoapUri({ scheme, host, port, path, query, hostIsIpLiteral
   return `${scheme}://${authority}${portText}${pathText || '/'}${query.length === 0 ? '' : `?${queryText}`}`;
 }
 
+/** Host and port as in a URI: IPv6 in brackets without its zone, the port only when it is not the default one. */
+export function formatAuthority(host: string, port: number, scheme: CoapScheme): string {
+  const name = host.includes(':') ? `[${splitZone(host).address}]` : host;
+  return port === defaultPort(scheme) ? name : `${name}:${port}`;
+}
+
 /** The value of a Uri-Host option as part of a URI (§6.5 step 2), or `undefined` when it is no host. */
 function composeHost(value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined;

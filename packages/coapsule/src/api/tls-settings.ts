@@ -1,0 +1,143 @@
+/**
+ * From the options of clients and listeners, which are those of DTLS, to what TLS is told; and from what TLS has shown to
+ * `PeerSecurity`.
+ *
+ * RFC 8323 §9.1, RFC 7925 §4, RFC 9325.
+ *
+ * @module
+ */
+
+import type { EndpointCredentials, PresentedCredential } from '../core/dtls/credentials.ts';
+import { toHex } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { randomBytes } from '../core/foundation/random-source.ts';
+import { certificatesPem, privateKeyPem } from '../crypto/tls-key.ts';
+import { systemRandom } from '../node/system-random.ts';
+import type { SecureContextOptions, TlsFacts } from '../node/tls-socket.ts';
+import { describeCertificates } from './credential-input.ts';
+import type { NamedCredentials } from './credential-options.ts';
+import type { EndpointOptions } from './endpoint-options.ts';
+import { identityText, type PeerProof, type TlsSecurity } from './peer-info.ts';
+import type { Judgement } from './peer-verification.ts';
+
+/** Authenticated encryption and forward secrecy only (RFC 9325 §4.2, RFC 7925 §4.4). */
+const certificateSuites = [
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-CCM',
+  'ECDHE-ECDSA-AES128-CCM8',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+] as const;
+
+/** RFC 7925 §4.2, and those of RFC 5487, RFC 6655 and RFC 7905 that OpenSSL has. */
+const pskSuites = [
+  'ECDHE-PSK-CHACHA20-POLY1305',
+  'PSK-AES128-GCM-SHA256',
+  'PSK-AES256-GCM-SHA384',
+  'PSK-CHACHA20-POLY1305',
+  'PSK-AES128-CCM',
+  'PSK-AES128-CCM8',
+] as const;
+
+const suites13 = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+] as const;
+
+/** SSL_OP_NO_TICKET and SSL_OP_NO_RENEGOTIATION of OpenSSL. */
+const noTickets = 0x4000;
+const noRenegotiation = 0x40000000;
+
+/** What `node:tls` is told of one side, and under one name. */
+export function secureContext(
+  { psk, peerTypes }: Pick<EndpointCredentials, 'psk' | 'peerTypes'>,
+  own: NamedCredentials,
+  role: 'client' | 'server',
+  chain: readonly Uint8Array[] | undefined,
+): SecureContextOptions {
+  const usesCertificates = role === 'client' ? peerTypes.includes('x509') : chain !== undefined;
+  return {
+    minVersion: 'TLSv1.2',
+    // A server cannot wait for the key of an identity in TLS 1.3 (`handshake-tap.ts`).
+    ...(role === 'server' && psk ? { maxVersion: 'TLSv1.2' as const } : {}),
+    ciphers: [
+      ...suites13,
+      ...(usesCertificates ? certificateSuites : []),
+      ...(psk ? pskSuites : []),
+      // CCM_8 has a tag of 8 bytes, which OpenSSL counts as weak; RFC 7925 makes it mandatory. Keys and signatures are
+      // bounded below and when certificates are judged.
+      '@SECLEVEL=0',
+    ].join(':'),
+    ecdhCurve: 'X25519:P-256:P-384',
+    sigalgs:
+      'ECDSA+SHA256:ECDSA+SHA384:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512',
+    honorCipherOrder: true,
+    secureOptions: noTickets | noRenegotiation,
+    ...(chain === undefined || own.certificate === undefined
+      ? {}
+      : {
+          cert: certificatesPem(chain),
+          key: privateKeyPem(own.certificate.privateKey, own.certificate.passphrase),
+        }),
+  };
+}
+
+/** Refuses what TLS of Node.js cannot do, before anything is opened. */
+export function expectTlsCredentials(where: string, own: NamedCredentials, hasOther: boolean): void {
+  if (own.rawPublicKey !== undefined && !hasOther) {
+    throw new ApiMisuseError(
+      `${where}: TLS here has no raw public keys (RFC 7250); give psk or certificate, or use coaps`,
+    );
+  }
+}
+
+/** The application protocols to agree on: what was given, or that of CoAP (RFC 8323 §11.7). */
+export function tlsProtocols({ protocols }: EndpointOptions): readonly string[] {
+  return protocols ?? ['coap'];
+}
+
+/** What the peer has shown, to be judged; undefined when it has shown no certificate. */
+export function presented({ chain }: TlsFacts): PresentedCredential | undefined {
+  return chain.length === 0 ? undefined : { kind: 'x509', chain };
+}
+
+const processName = toHex(randomBytes(systemRandom, 8));
+let lastConnection = 0;
+
+/** The security of a new connection. */
+export function tlsSecurity(
+  facts: TlsFacts,
+  identityBytes: Uint8Array,
+  { context, certificateExpiresAt }: Partial<Pick<Judgement, 'context' | 'certificateExpiresAt'>>,
+): TlsSecurity {
+  const authentication = proofOf(facts);
+  const { version, suite, protocol, serverName } = facts;
+  return {
+    kind: 'tls',
+    identity: identityText(identityBytes),
+    identityBytes,
+    version,
+    suite,
+    authentication,
+    certificateExpiresAt:
+      certificateExpiresAt ??
+      (authentication.kind === 'x509' ? authentication.certificate.notAfter : undefined),
+    protocol,
+    serverName,
+    association: `${processName}-tls-${++lastConnection}`,
+    context,
+  };
+}
+
+function proofOf({ chain, pskIdentity }: TlsFacts): PeerProof {
+  const [own] = chain;
+  if (own !== undefined) {
+    const [certificate] = describeCertificates(own);
+    if (certificate !== undefined) return { kind: 'x509', certificate };
+  }
+  return { kind: pskIdentity === undefined ? 'none' : 'psk' };
+}
