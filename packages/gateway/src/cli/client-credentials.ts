@@ -55,7 +55,7 @@ export function chooseCredentials(
   const mapped = fromMap(uri, options, warn, { own: !isOwnGiven, trust: !isTrustGiven });
   const chosen = { ...mapped, ...given };
   if (Object.keys(chosen).length === 0) {
-    if (uri.scheme === 'coap') return {};
+    if (!uri.secure) return {};
     throw new CommandFailure(
       ExitCode.Security,
       options.credentials === undefined
@@ -64,7 +64,7 @@ export function chooseCredentials(
       'give identity and key with -u ID -k KEY, --psk-file FILE or --credentials FILE; a certificate with -c FILE, and the authority of the server with -C FILE (-C system for the usual ones)',
     );
   }
-  if (uri.scheme === 'coap') {
+  if (!uri.secure) {
     warn('the key is not used: a coap URI is not secured, coaps is');
     return {};
   }
@@ -87,7 +87,7 @@ function fromMap(
     warn(`${credentials} can be read by others: chmod 600 ${credentials}`);
   }
   // For coap no credential is looked up: a map may name other hosts only.
-  const found = uri.scheme === 'coap' ? undefined : map.find(uri.text);
+  const found = !uri.secure ? undefined : map.find(uri.text);
   if (found === undefined) return {};
   const psk = wanted.own ? pskOf(found) : undefined;
   return {

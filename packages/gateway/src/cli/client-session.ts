@@ -47,7 +47,7 @@ export async function withClient<Result>(
       'leave out its path',
     );
   }
-  if (uri.scheme === 'coaps' && proxy.scheme === 'coap') {
+  if (uri.secure && !proxy.secure) {
     throw new CommandFailure(
       ExitCode.Security,
       `${uri.text} is secured, and the way to the proxy ${proxy.text} is not`,
@@ -66,8 +66,11 @@ async function withClientTo<Result>(
   extras: SessionExtras,
 ): Promise<Result> {
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
-  const other = uri.scheme === 'coap' ? { scheme: 'coaps', port: 5684 } : { scheme: 'coap', port: 5683 };
-  const isPortOfOther = uri.port === other.port;
+  const carrier = uri.scheme.endsWith('+tcp') ? '+tcp' : '';
+  const other = uri.secure
+    ? { scheme: `coap${carrier}`, port: 5683 }
+    : { scheme: `coaps${carrier}`, port: 5684 };
+  const isPortOfOther = uri.port === other.port && !uri.scheme.endsWith('+ws');
   if (isPortOfOther) warn(`port ${uri.port} is usually the one of ${other.scheme}`);
   const credentials = extras.credentials ?? chooseCredentials(uri, options, warn);
   const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;

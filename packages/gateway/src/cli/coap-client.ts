@@ -113,7 +113,7 @@ async function exchange(
   const payload = await payloadOf(request, environment);
   const trace = messageLogger(environment, request);
   const hop = request.proxy === undefined ? uri : targetUri(request.proxy);
-  const credentials = hop.scheme === 'coaps' ? coapClientCredentials(request, environment) : undefined;
+  const credentials = hop.secure ? coapClientCredentials(request, environment) : undefined;
   const options = {
     ...(request.loss !== undefined && { loss: request.loss }),
     ...(request.blockSize !== undefined && { blockSize: request.blockSize }),

@@ -49,7 +49,7 @@ export function proxyOptions(
     return {
       uri,
       client: chooseCredentials(
-        { text: uri, scheme: 'coaps', host: '', port: 5684, isGroup: false },
+        { text: uri, scheme: 'coaps', secure: true, host: '', port: 5684, isGroup: false },
         wish,
         warn,
       ),

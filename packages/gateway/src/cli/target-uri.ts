@@ -5,14 +5,16 @@
  */
 
 import { isMulticastAddress } from 'coapsule';
-import { isDecodeFault, parseCoapUri } from 'coapsule/message';
+import { type CoapScheme, isDecodeFault, parseCoapUri } from 'coapsule/message';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** A URI that can be asked for. */
 export interface TargetUri {
   readonly text: string;
-  readonly scheme: 'coap' | 'coaps';
+  readonly scheme: CoapScheme;
+  /** Whether it wants DTLS or TLS. */
+  readonly secure: boolean;
   readonly host: string;
   readonly port: number;
   /** Whether the host is the address of a multicast group. */
@@ -29,15 +31,9 @@ export function expectOneServer({ text, isGroup }: TargetUri, what: string): voi
   );
 }
 
-const laterSchemes = [
-  'coap+tcp',
-  'coaps+tcp',
-  'coap+ws',
-  'coaps+ws',
-  'coap+serial',
-  'coaps+serial',
-  'coap+uart',
-];
+const schemes: readonly string[] = ['coap', 'coaps', 'coap+tcp', 'coaps+tcp', 'coap+ws', 'coaps+ws'];
+
+const laterSchemes = ['coap+serial', 'coaps+serial', 'coap+uart'];
 
 /** Checks scheme and syntax (RFC 7252 §6). Throws a `CommandFailure` that names the character that does not fit. */
 export function targetUri(text: string): TargetUri {
@@ -64,7 +60,7 @@ export function targetUri(text: string): TargetUri {
       'use coap:// or coaps://',
     );
   }
-  if (scheme !== 'coap' && scheme !== 'coaps') {
+  if (!schemes.includes(scheme)) {
     throw new CommandFailure(ExitCode.Usage, `"${scheme}" is not a CoAP scheme`, 'use coap:// or coaps://');
   }
   const parsed = parseCoapUri(text);
@@ -81,5 +77,12 @@ export function targetUri(text: string): TargetUri {
     );
   }
   const { host, port } = parsed;
-  return { text, scheme, host, port, isGroup: isMulticastAddress(host) };
+  return {
+    text,
+    scheme: parsed.scheme,
+    secure: parsed.scheme.startsWith('coaps'),
+    host,
+    port,
+    isGroup: isMulticastAddress(host) && !scheme.includes('+'),
+  };
 }

@@ -184,12 +184,12 @@ export class Gateway implements AsyncDisposable {
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order. */
   get endpoints(): Readonly<Partial<Record<EndpointName, string>>> {
-    return Object.fromEntries(
-      this.#listeners.map((listener) => [
-        endpointNames[listener.scheme as EndpointScheme],
-        listener.uri.slice(listener.scheme.length + 3),
-      ]),
-    );
+    const order = Object.values(endpointNames);
+    const named = this.#listeners.map((listener): [EndpointName, string] => [
+      endpointNames[listener.scheme as EndpointScheme],
+      listener.uri.slice(listener.scheme.length + 3),
+    ]);
+    return Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other)));
   }
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */

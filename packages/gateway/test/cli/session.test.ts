@@ -220,7 +220,14 @@ for (const order of ['before', 'after'] as const) {
     const path = join(temporaryFolder(t), 'session');
     const open = (): KeptSession => {
       const session = KeptSession.open(
-        { text: 'coaps://127.0.0.1:9/a', scheme: 'coaps', host: '127.0.0.1', port: 9, isGroup: false },
+        {
+          text: 'coaps://127.0.0.1:9/a',
+          scheme: 'coaps',
+          secure: true,
+          host: '127.0.0.1',
+          port: 9,
+          isGroup: false,
+        },
         { session: path },
         { psk: { identity: 'sensor-7', key: new Uint8Array(16).fill(7) } },
         (text) => t.diagnostic(text),

@@ -8,6 +8,7 @@ describe('the URI on the command line', () => {
       text: 'coap://[::1]:5683/a?b=c',
       scheme: 'coap',
       host: '::1',
+      secure: false,
       port: 5683,
       isGroup: false,
     });
@@ -15,10 +16,21 @@ describe('the URI on the command line', () => {
     assert.equal(targetUri('COAPS://host').scheme, 'coaps');
   });
 
+  test('so are the schemes over TCP, TLS and WebSocket, with their ports', () => {
+    for (const [uri, secure, port] of [
+      ['coap+tcp://host/a', false, 5683],
+      ['coaps+tcp://host/a', true, 5684],
+      ['coap+ws://host/a', false, 80],
+      ['coaps+ws://host/a', true, 443],
+    ] as const) {
+      const target = targetUri(uri);
+      assert.deepEqual([target.secure, target.port], [secure, port], uri);
+    }
+  });
+
   const refused: readonly [uri: string, message: RegExp, nextStep: RegExp][] = [
     ['localhost/a', /not a URI with a scheme/, /did you mean coap:\/\/localhost\/a\?/],
     ['http://host/', /"http" is not a CoAP scheme/, /coap:\/\/ or coaps/],
-    ['coap+tcp://host/', /"coap\+tcp" is not there yet/, /coap:\/\/ or coaps/],
     ['coaps+serial://ttyUSB0/', /"coaps\+serial" is not there yet/, /./],
     ['coap://host/a b', /character 14: /, /%20/],
     ['coap://host/%zz', /character 13: /, /percent-encode/],
