@@ -85,7 +85,8 @@ export interface EndpointOptions {
    */
   readonly keepAliveMs?: number;
   /**
-   * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 33,280 by default.
+   * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 1152 by default.
+   * Larger bodies come in blocks. With more, peers are not told that blocks are taken: it would announce BERT (§6).
    */
   readonly maxMessageSize?: number;
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */

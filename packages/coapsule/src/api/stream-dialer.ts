@@ -24,7 +24,7 @@ import { expectTlsCredentials, presented, secureContext, tlsProtocols, tlsSecuri
 
 /** How long opening a transport may take, its TLS handshake included, unless `handshakeTimeoutMs` says otherwise. */
 const defaultTimeoutMs = 30_000;
-const defaultMaxMessageSize = 33_280;
+const defaultMaxMessageSize = 1152;
 
 /** See the module comment. */
 export class StreamDialer {

@@ -30,7 +30,7 @@ interface StreamServerEvents {
 }
 
 const defaultHandshakeTimeoutMs = 20_000;
-const defaultMaxMessageSize = 33_280;
+const defaultMaxMessageSize = 1152;
 
 /** Opens the port. @throws ApiMisuseError for options that cannot be; the system's error when it cannot be opened. */
 export async function openStreamServer(

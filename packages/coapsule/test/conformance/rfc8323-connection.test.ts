@@ -140,10 +140,16 @@ suite('RFC 8323 §5.3: capabilities and settings', () => {
   });
 
   test('the CSM says how large messages may be, that blocks are taken, and how long tokens may be', () => {
-    const [first] = new ConnectionUnderTest({ maxMessageSize: 70_000, maxTokenLength: 20 }).sent;
-    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 70_000);
+    const [first] = new ConnectionUnderTest({ maxMessageSize: 1152, maxTokenLength: 20 }).sent;
+    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 1152);
     assert.deepEqual(first?.options.first(SignalingOption.BlockWiseTransfer), noBytes);
     assert.equal(first?.options.uint(SignalingOption.ExtendedTokenLength), 20);
+  });
+
+  test('§5.3.2: BERT is not announced, as it is not spoken: no Block-Wise-Transfer with more than 1152 bytes', () => {
+    const [first] = new ConnectionUnderTest({ maxMessageSize: 1153 }).sent;
+    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 1153);
+    assert.equal(first?.options.has(SignalingOption.BlockWiseTransfer), false);
   });
 
   test('options are cumulative: a later CSM does not take back what an earlier one said', () => {
@@ -442,7 +448,7 @@ suite('RFC 8323 §5.6: Abort', () => {
 
 suite('bounds on a peer that takes its time', () => {
   test('one byte a second of a message that may be: the connection ends after messageTimeoutMs', () => {
-    const connection = ConnectionUnderTest.open({ messageTimeoutMs: 20_000 });
+    const connection = ConnectionUnderTest.open({ messageTimeoutMs: 20_000, maxMessageSize: 40_000 });
     // 30,000 bytes are announced, which would be allowed.
     const stream = bytes(`e0 7423 45 ff ${'61'.repeat(40)}`);
     let sent = 0;
