@@ -177,9 +177,9 @@ export class ServerRole {
         ? verdict
         : // RFC 7252 §8.2.1: as if an ETag in a request to a group were not known.
           { options: OptionSet.from(verdict.options.entries()).delete(OptionNumber.ETag) };
-    const block1 = decodeBlockOf(options, OptionNumber.Block1);
-    const block2 = decodeBlockOf(options, OptionNumber.Block2);
-    // RFC 7959 §2.2: SZX 7 is reserved.
+    const block1 = decodeBlockOf(options, OptionNumber.Block1, config.reliableTransport);
+    const block2 = decodeBlockOf(options, OptionNumber.Block2, config.reliableTransport);
+    // RFC 7959 §2.2: SZX 7 is reserved over UDP.
     if (block1 === 'illegal' || block2 === 'illegal') {
       this.#refuse(arrival, Code.BadRequest, 'Illegal block size');
       return;
@@ -802,9 +802,20 @@ const bodyUnavailable: Content = {
   payload: encodeUtf8('the body cannot be read'),
 };
 
-function decodeBlockOf(options: OptionReader, number: number): BlockOption | 'illegal' | undefined {
+/**
+ * Over a reliable transport SZX 7 (BERT, RFC 8323 §6) reads as 6, which it stands for: the largest message that we announce
+ * has room for one block of it.
+ */
+function decodeBlockOf(
+  options: OptionReader,
+  number: number,
+  isReliable: boolean,
+): BlockOption | 'illegal' | undefined {
   const value = options.first(number);
-  return value === undefined ? undefined : (decodeBlock(value) ?? 'illegal');
+  if (value === undefined) return undefined;
+  const last = value.at(-1);
+  if (!isReliable || last === undefined || (last & 7) !== 7) return decodeBlock(value) ?? 'illegal';
+  return decodeBlock(Uint8Array.of(...value.subarray(0, -1), last - 1)) ?? 'illegal';
 }
 
 /** RFC 7641 §2: other values are to be ignored. */
