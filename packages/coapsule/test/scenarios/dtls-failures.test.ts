@@ -311,6 +311,7 @@ function run({ client = {}, server = {}, serverName, prepare }: Case): DtlsPair 
 }
 
 const remote = {
+  scheme: 'coaps',
   host: 'server.example',
   secure: true,
   address: ipAddress('192.0.2.2', 5684),
