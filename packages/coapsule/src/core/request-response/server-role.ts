@@ -8,29 +8,21 @@
  * @module
  */
 
-import {
-  type BlockOption,
-  blockSize,
-  decodeBlock,
-  encodeBlock,
-  maxSzx,
-  szxOf,
-} from '../coap/block-option.ts';
-import { Code, codeName, codeText, isSafeRequest, isSuccessCode, methodOf } from '../coap/code.ts';
+import { type BlockOption, blockSize, encodeBlock, maxSzx, szxOf } from '../coap/block-option.ts';
+import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
-import { after, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { after, earliest, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
+import type { Arrival } from './arrival.ts';
 import type { BodyWaiter } from './body-supply.ts';
 import type {
   Content,
   ExchangeId,
-  GroupOrigin,
-  OutgoingMessage,
   PeerKey,
   ReadyResponse,
   ReceivedMessage,
@@ -38,42 +30,21 @@ import type {
   ServerExchange,
   ServerResponse,
 } from './exchange.ts';
-import {
-  type LimitedResponse,
-  ResponseLimit,
-  type ResponseMaker,
-  type ResponsePlace,
-  unauthorized,
-} from './limited-response.ts';
+import { type LimitedResponse, ResponseLimit } from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
-import { checkProxiedRequestOptions, checkRequestOptions, type OptionVerdict } from './option-check.ts';
 import { OutgoingBody } from './outgoing-body.ts';
-import { hasIllegalHopLimit } from './proxying.ts';
-import { refusal } from './refusal.ts';
-import { type BlockRefusal, type ReceivedBlock, RequestBodies } from './request-bodies.ts';
+import { RequestAdmission } from './request-admission.ts';
+import { type ReceivedBlock, RequestBodies } from './request-bodies.ts';
 import { isMeant, requestBodyKey } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
-import { acknowledgedBlock, blockMessage, bodyName, responseMessage } from './response-message.ts';
+import { blockMessage, bodyName, responseMessage } from './response-message.ts';
 import { ResponseSender } from './response-sender.ts';
-import { isNotForGroups, isUnwanted } from './response-suppression.ts';
+import { isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
+import { ServerAnswers } from './server-answers.ts';
 import { ServerExchanges } from './server-exchanges.ts';
 import { type StreamedRequest, StreamedRequests } from './streamed-requests.ts';
-
-/** A request on its way through the checks. */
-interface Arrival {
-  readonly peer: PeerKey;
-  readonly message: ReceivedMessage;
-  readonly reply: unknown;
-  readonly repeat: boolean;
-  /** Without the options that must be ignored. */
-  readonly options: OptionReader;
-  readonly block1: BlockOption | undefined;
-  readonly block2: BlockOption | undefined;
-  readonly group: GroupOrigin | undefined;
-  readonly now: Instant;
-}
 
 /** All Exchanges other endpoints began with us. */
 export class ServerRole {
@@ -86,7 +57,8 @@ export class ServerRole {
   readonly streamedRequests: StreamedRequests;
   readonly responseBodies: ResponseBodies;
   readonly observers: ObserverList;
-  readonly #limit: ResponseLimit;
+  readonly #answers: ServerAnswers;
+  readonly #admission: RequestAdmission;
 
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
@@ -98,7 +70,9 @@ export class ServerRole {
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
     this.responseBodies = new ResponseBodies(config, seed, counters, release);
-    this.#limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
+    const limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
+    this.#answers = new ServerAnswers(context, this.#responses, limit);
+    this.#admission = new RequestAdmission(context, this.#answers);
     this.observers = new ObserverList(config, counters, {
       ask: (observer, now) => this.#ask(observer, now),
       askNoMore: (observer) => {
@@ -131,63 +105,8 @@ export class ServerRole {
     now: Instant,
     address?: PeerAddress,
   ): void {
-    const { config, counters } = this.#context;
-    counters.requestsReceived++;
-    const { options: all } = message;
-    const group = address && this.#groupOrigin(peer, message, address);
-    if (group === 'ignored') {
-      counters.ignoredGroupRequests++;
-      return;
-    }
-    const arrival = {
-      ...{ peer, message, reply, repeat, group, now },
-      ...{ options: all, block1: undefined, block2: undefined },
-    };
-    // RFC 7252 §5.8: an unrecognized or unsupported method is answered 4.05.
-    if (methodOf(message.code) === undefined) {
-      this.#refuse(arrival, Code.MethodNotAllowed);
-      return;
-    }
-    // RFC 8768 §3, whoever the request is for.
-    if (hasIllegalHopLimit(all)) {
-      this.#refuse(arrival, Code.BadRequest, 'Hop-Limit is not 1 to 255');
-      return;
-    }
-    const route = config.route({ peer, code: message.code, options: all });
-    const verdict =
-      route.kind === 'proxy'
-        ? checkProxiedRequestOptions(all)
-        : checkRequestOptions(route.options ?? all, config.criticalOptions);
-    if (verdict.kind === 'proxy') {
-      this.#refuse(arrival, Code.ProxyingNotSupported);
-      return;
-    }
-    if (verdict.kind === 'bad-option') {
-      counters.badOptions++;
-      this.#fault(peer, verdict.reason);
-      // §5.4.1: in a NON message rejected, which §4.3 lets us do in silence.
-      if (message.type === 'NON') return;
-      const details = { diagnostic: verdict.reason, unprocessed: verdict.number };
-      this.#answer(arrival, () => refusal(message.options, Code.BadOption, details));
-      return;
-    }
-    this.#noteIgnored(peer, verdict);
-    const { options } =
-      group === undefined
-        ? verdict
-        : // RFC 7252 §8.2.1: as if an ETag in a request to a group were not known.
-          { options: OptionSet.from(verdict.options.entries()).delete(OptionNumber.ETag) };
-    const block1 = decodeBlockOf(options, OptionNumber.Block1, config.reliableTransport);
-    const block2 = decodeBlockOf(options, OptionNumber.Block2, config.reliableTransport);
-    // RFC 7959 §2.2: SZX 7 is reserved over UDP.
-    if (block1 === 'illegal' || block2 === 'illegal') {
-      this.#refuse(arrival, Code.BadRequest, 'Illegal block size');
-      return;
-    }
-    const parsed = { ...arrival, options, block1, block2 };
-    if (this.#isFresh(parsed, now)) {
-      this.#receiveBody(route.kind === 'proxy' ? this.#withoutOwnEcho(parsed) : parsed, now);
-    } else this.#askForEcho(parsed, now);
+    const arrival = this.#admission.admit(peer, message, reply, repeat, now, address);
+    if (arrival !== undefined) this.#receiveBody(arrival, now);
   }
 
   /** Takes the application's answer: to a request, or to the question for an observer. */
@@ -219,7 +138,7 @@ export class ServerRole {
     stream.taken = true;
     const { exchange } = stream;
     this.#exchanges.replied(exchange);
-    this.#continue({ ...exchange, now }, exchange.block1 as BlockOption, exchange.token);
+    this.#answers.continue({ ...exchange, now }, exchange.block1 as BlockOption, exchange.token);
   }
 
   /** The resource changed; what the application is about to answer to a registration may be its former state. */
@@ -295,8 +214,8 @@ export class ServerRole {
       this.#receiveWhole(arrival, verdict.body, now);
       return;
     }
-    if (verdict.kind === 'refused') this.#refuseBlock(arrival, verdict);
-    else this.#continue(arrival, block1, message.token);
+    if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
+    else this.#answers.continue(arrival, block1, message.token);
   }
 
   /** A body in one message. */
@@ -313,11 +232,11 @@ export class ServerRole {
     const answer = new OptionSet().set(OptionNumber.Size1, Math.min(limitBytes, maxSize));
     // RFC 7959 §2.9.3: the size in Block1 is a hint to try blocks of it; not where they would not help.
     if (length <= limitBytes) {
-      const szx = Math.min(this.#szxFor(peer), szxOf(Math.max(inOneMessage, blockSize(0))));
+      const szx = Math.min(this.#answers.szxFor(peer), szxOf(Math.max(inOneMessage, blockSize(0))));
       answer.set(OptionNumber.Block1, encodeBlock({ num: 0, more: false, szx }));
     }
     const most = Math.min(limitBytes, inOneMessage);
-    this.#refuse(arrival, Code.RequestEntityTooLarge, `at most ${most} bytes`, answer);
+    this.#answers.refuse(arrival, Code.RequestEntityTooLarge, `at most ${most} bytes`, answer);
   }
 
   /** A block of a body that the application takes as it comes. */
@@ -326,7 +245,7 @@ export class ServerRole {
     const { token, payload } = message;
     const verdict = this.streamedRequests.receive(received);
     if (verdict.kind === 'refused') {
-      this.#refuseBlock(arrival, verdict);
+      this.#answers.refuseBlock(arrival, verdict);
       return;
     }
     if (verdict.kind === 'begins') {
@@ -336,7 +255,7 @@ export class ServerRole {
     }
     const { stream } = verdict;
     if (verdict.kind === 'repeats' && stream.taken && !stream.complete) {
-      this.#continue(arrival, block1, token);
+      this.#answers.continue(arrival, block1, token);
       return;
     }
     const { exchange } = stream;
@@ -399,7 +318,7 @@ export class ServerRole {
     const { supply } = this.#context;
     const { block2, peer } = exchange;
     const offset = block2 === undefined ? 0 : block2.num * blockSize(block2.szx);
-    const szx = Math.min(this.#szxFor(peer), block2?.szx ?? maxSzx);
+    const szx = Math.min(this.#answers.szxFor(peer), block2?.szx ?? maxSzx);
     const body = OutgoingBody.from(source, offset);
     exchange.body = body;
     const waiter: BodyWaiter = {
@@ -443,7 +362,7 @@ export class ServerRole {
       // Asking the application again is harmless for a GET only: the others are sent without their body
       // (RFC 7959 §3.3), and most of them must not be carried out twice.
       if (code !== Code.Get && !(code === Code.Fetch && body.length > 0)) {
-        this.#refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
+        this.#answers.refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
         return;
       }
     } else if (observable && options.uint(OptionNumber.Observe) !== 0 && !arrival.repeat) {
@@ -465,7 +384,7 @@ export class ServerRole {
     if (this.#exchanges.isOverloaded(peer)) {
       this.#context.counters.overloaded++;
       const later = new OptionSet().set(OptionNumber.MaxAge, overloadedMaxAgeSeconds);
-      this.#refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
+      this.#answers.refuse(arrival, Code.ServiceUnavailable, 'too many requests', later);
       return undefined;
     }
     const observable = code === Code.Get || code === Code.Fetch;
@@ -548,11 +467,6 @@ export class ServerRole {
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
   }
 
-  #szxFor(peer: PeerKey): number {
-    const { blockSize, blockSizeFor } = this.#context.config;
-    return szxOf(Math.min(blockSize, blockSizeFor(peer)));
-  }
-
   #represent(
     exchange: ServerExchange,
     response: Representation,
@@ -561,7 +475,7 @@ export class ServerRole {
     isNotification = false,
   ): LimitedResponse {
     const { peer, token, code } = exchange;
-    const limited = this.#fit(
+    const limited = this.#answers.fit(
       {
         ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
         mayEcho: !isNotification && !exchange.acknowledged,
@@ -624,11 +538,11 @@ export class ServerRole {
 
   /** Answers with a later block of a response, as soon as that is there. */
   #answerSlice(arrival: Arrival, response: Representation, wish: BlockOption, now: Instant): void {
-    const szx = this.#szxFor(arrival.peer);
+    const szx = this.#answers.szxFor(arrival.peer);
     const { body } = response;
     const offset = wish.num * blockSize(wish.szx);
     if (body === undefined || body.endsBefore(offset)) {
-      this.#answer(arrival, (size) => blockMessage(response, wish, size));
+      this.#answers.answer(arrival, (size) => blockMessage(response, wish, size));
       return;
     }
     const confirmable = arrival.message.type === 'CON';
@@ -637,39 +551,16 @@ export class ServerRole {
     const waiter: BodyWaiter = {
       ready: () => {
         this.#exchanges.replied(pending);
-        this.#answer(arrival, (size) => blockMessage(response, wish, size));
+        this.#answers.answer(arrival, (size) => blockMessage(response, wish, size));
       },
       failed: (detail) => {
         this.#exchanges.replied(pending);
-        if (isGone) this.#refuse(arrival, Code.RequestEntityIncomplete, detail);
-        else this.#answer(arrival, () => bodyUnavailable);
+        if (isGone) this.#answers.refuse(arrival, Code.RequestEntityIncomplete, detail);
+        else this.#answers.answer(arrival, () => bodyUnavailable);
       },
     };
     this.#exchanges.awaitReply(pending, now);
     this.#context.supply.want(body, offset, blockSize(Math.min(szx, wish.szx)), waiter, now);
-  }
-
-  /** 2.31 for a block; with the size we prefer. */
-  #continue(
-    to: {
-      readonly peer: PeerKey;
-      readonly reply: unknown;
-      readonly options: OptionReader;
-      readonly now: Instant;
-    },
-    block1: BlockOption,
-    token: Uint8Array,
-  ): void {
-    const block = acknowledgedBlock(block1, true, this.#szxFor(to.peer));
-    const options = new OptionSet().set(OptionNumber.Block1, block);
-    const message = { code: Code.Continue, options, payload: noBytes, token };
-    this.#sendAnswer({ ...to, group: undefined }, message);
-  }
-
-  #refuseBlock(arrival: Arrival, { code, reason, size1 }: BlockRefusal): void {
-    const options = new OptionSet();
-    if (size1 !== undefined) options.set(OptionNumber.Size1, size1);
-    this.#refuse(arrival, code, reason, options);
   }
 
   /** The body of a request will not become whole: the application hears that nobody waits. */
@@ -688,106 +579,6 @@ export class ServerRole {
     this.streamedRequests.end(id);
     supply.release(body);
   }
-
-  /** RFC 9175 §2.3: whether the request may be carried out, as far as its age goes. */
-  #isFresh({ peer, message, options, block1 }: Arrival, now: Instant): boolean {
-    if (isSafeRequest(message.code)) return true;
-    // Told early, with the first block of a body; it counts when the request is whole.
-    if (block1 !== undefined && block1.num > 0 && block1.more) return true;
-    const { config, echo } = this.#context;
-    const withinMs = config.freshWithinMs({ peer, code: message.code, options });
-    if (withinMs === undefined) return true;
-    const value = options.first(OptionNumber.Echo);
-    const issuedAt = value && echo?.issuedAt(peer, value);
-    return issuedAt !== undefined && elapsedMs(issuedAt, now) < withinMs;
-  }
-
-  /** RFC 9175 §2.3: what we gave out ourselves does not go on to another server. */
-  #withoutOwnEcho<Parsed extends Arrival>(arrival: Parsed): Parsed {
-    const { peer, options } = arrival;
-    const value = options.first(OptionNumber.Echo);
-    if (value === undefined || this.#context.echo?.issuedAt(peer, value) === undefined) return arrival;
-    return { ...arrival, options: OptionSet.from(options.entries()).delete(OptionNumber.Echo) };
-  }
-
-  #askForEcho(arrival: Arrival, now: Instant): void {
-    const { counters, echo } = this.#context;
-    counters.echoesAsked++;
-    // Without cryptography nothing can be asked for, and nothing is fresh.
-    const { code, options } = unauthorized(echo?.issue(arrival.peer, now));
-    this.#refuse(arrival, code, '', options);
-  }
-
-  /** Elective options that are not as their definition says, and values of Observe that mean nothing (RFC 7641 §2). */
-  #noteIgnored(peer: PeerKey, { options, ignored }: Extract<OptionVerdict, { kind: 'accepted' }>): void {
-    const observe = options.uint(OptionNumber.Observe) ?? 0;
-    const reason = ignored ?? (observe > 1 ? `Observe ${observe} means nothing in a request` : undefined);
-    if (reason === undefined) return;
-    this.#context.counters.ignoredOptions++;
-    this.#fault(peer, reason);
-  }
-
-  #fault(peer: PeerKey, reason: string): void {
-    this.#context.outputs.push({ kind: 'peer-fault', peer, reason });
-  }
-
-  #refuse(arrival: Arrival, code: Code, diagnostic = '', options: OptionReader = new OptionSet()): void {
-    if (code !== Code.ServiceUnavailable) this.#context.counters.refusedRequests++;
-    this.#fault(arrival.peer, `${codeText(code)} ${diagnostic || codeName(code)}`);
-    if (arrival.group !== undefined) {
-      // Most are not sent; a policy that lets them be sent gets the code alone, which is smaller than any request.
-      const { token } = arrival.message;
-      this.#sendAnswer(arrival, { code, options: new OptionSet(), payload: noBytes, token }, undefined);
-      return;
-    }
-    this.#answer(arrival, () => refusal(arrival.options, code, { diagnostic, options }));
-  }
-
-  /** Answers without asking the application: the request had no effect, and its record may go when room is short. */
-  #answer(arrival: Arrival, make: ResponseMaker): void {
-    const { peer, message, group, now } = arrival;
-    const { token } = message;
-    const { kind, content } = this.#fit({ peer, token, mayRefuse: true, mayEcho: true }, make, now);
-    this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
-    // Who asked a group shows it by going on with one device.
-    if (kind !== 'whole' && group === undefined) this.#context.outputs.push({ kind: 'ask-for-proof', peer });
-  }
-
-  /** The response, or what may go of it to this peer. */
-  #fit(place: Omit<ResponsePlace, 'szx'>, make: ResponseMaker, now: Instant): LimitedResponse {
-    const { peer } = place;
-    const limited = this.#limit.fit({ ...place, szx: this.#szxFor(peer) }, make, now);
-    if (limited.kind === 'whole') return limited;
-    this.#context.counters.limitedResponses++;
-    if (limited.kind === 'refused') this.#context.counters.echoesAsked++;
-    return limited;
-  }
-
-  #sendAnswer(
-    to: Pick<Arrival, 'peer' | 'reply' | 'options' | 'group' | 'now'>,
-    message: OutgoingMessage,
-    type?: 'NON',
-  ): void {
-    const { peer, reply, options, group, now } = to;
-    const exchange = this.#context.newId();
-    const kind = 'send-response';
-    this.#responses.send(
-      { kind, peer, exchange, reply, ...(type && { type }), message, keepAnswer: false },
-      { options, group, observing: false, isLast: true, asksForProof: false },
-      now,
-    );
-  }
-
-  /** Whether a request to a group is served here at all (RFC 7252 §11.3: only where it is wanted). */
-  #groupOrigin(
-    peer: PeerKey,
-    { code, options }: ReceivedMessage,
-    address: PeerAddress,
-  ): GroupOrigin | 'ignored' {
-    if (isNotForGroups(options)) return 'ignored';
-    const policy = this.#context.config.groupPolicy({ peer, code, options });
-    return policy === undefined ? 'ignored' : { address, policy };
-  }
 }
 
 const overloadedMaxAgeSeconds = 30;
@@ -801,22 +592,6 @@ const bodyUnavailable: Content = {
   options: new OptionSet(),
   payload: encodeUtf8('the body cannot be read'),
 };
-
-/**
- * Over a reliable transport SZX 7 (BERT, RFC 8323 §6) reads as 6, which it stands for: the largest message that we announce
- * has room for one block of it.
- */
-function decodeBlockOf(
-  options: OptionReader,
-  number: number,
-  isReliable: boolean,
-): BlockOption | 'illegal' | undefined {
-  const value = options.first(number);
-  if (value === undefined) return undefined;
-  const last = value.at(-1);
-  if (!isReliable || last === undefined || (last & 7) !== 7) return decodeBlock(value) ?? 'illegal';
-  return decodeBlock(Uint8Array.of(...value.subarray(0, -1), last - 1)) ?? 'illegal';
-}
 
 /** RFC 7641 §2: other values are to be ignored. */
 function observeIntention(options: OptionReader): 'register' | 'deregister' | undefined {
