@@ -106,7 +106,7 @@ describe('a line that changes and loses bytes', () => {
   }
 
   it('what a device prints between frames is told, and costs no packet', () => {
-    const pair = pairOnLine({});
+    const pair = pairOnLine({}, { security: 'dtls' });
     for (let i = 0; i < 20; i++) {
       pair.line.write('b', encodeUtf8(`I (${i}) wifi: state: init -> auth\r\n`), pair.now);
       const got = pair.request('/a');

@@ -65,8 +65,11 @@ export class ResponseLimit {
   fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
     const { peer, token, szx, mayRefuse, mayEcho } = place;
     const allowance = this.#limit.allowance(peer, now);
-    const fits = ({ options, payload }: Content): boolean =>
-      encodedLength({ token, options, payload }) <= allowance;
+    const fitsInto =
+      (bytes: number) =>
+      ({ options, payload }: Content): boolean =>
+        encodedLength({ token, options, payload }) <= bytes;
+    const fits = fitsInto(allowance);
     if (allowance === Infinity) {
       const content = make(szx, this.#bodies);
       const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
@@ -76,23 +79,33 @@ export class ResponseLimit {
     if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
     // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.
     if (!isSuccessCode(full.code)) return { kind: 'cut', content: withoutPayload(full) };
-    for (let smaller = szx; smaller >= 0; smaller--) {
-      if (!fits(withoutSize(make(smaller, weighing)))) continue;
-      const made = make(smaller, this.#bodies);
-      const size2 = made.options.first(OptionNumber.Size2);
-      const block = this.#with(
-        fits,
-        withoutSize(made),
-        OptionNumber.Echo,
-        mayEcho ? this.#issue(peer, now) : undefined,
-      );
-      return { kind: 'cut', content: this.#with(fits, block, OptionNumber.Size2, size2) };
-    }
+    // A ping for a proof follows what is cut, where there is room for it: else the rest goes in blocks as small.
+    const block =
+      this.#cut(place, make, fitsInto(allowance - pingLength), now) ?? this.#cut(place, make, fits, now);
+    if (block !== undefined) return { kind: 'cut', content: block };
     const echo = this.#issue(peer, now);
     if (!mayRefuse || echo === undefined) {
       return { kind: 'too-large', content: withoutSize(make(0, this.#bodies)) };
     }
     return { kind: 'refused', content: unauthorized(echo) };
+  }
+
+  /** The largest block that fits, with an Echo and the size of the whole where those fit too. */
+  #cut(
+    { peer, szx, mayEcho }: ResponsePlace,
+    make: ResponseMaker,
+    fits: (content: Content) => boolean,
+    now: Instant,
+  ): Content | undefined {
+    for (let smaller = szx; smaller >= 0; smaller--) {
+      if (!fits(withoutSize(make(smaller, weighing)))) continue;
+      const made = make(smaller, this.#bodies);
+      const size2 = made.options.first(OptionNumber.Size2);
+      const echo = mayEcho ? this.#issue(peer, now) : undefined;
+      const block = this.#with(fits, withoutSize(made), OptionNumber.Echo, echo);
+      return this.#with(fits, block, OptionNumber.Size2, size2);
+    }
+    return undefined;
   }
 
   #issue(peer: PeerKey, now: Instant): Uint8Array | undefined {
@@ -112,6 +125,9 @@ export class ResponseLimit {
     return fits(larger) ? larger : content;
   }
 }
+
+/** An Empty Confirmable message (RFC 7252 §4.3). */
+const pingLength = 4;
 
 /** 4.01, with an Echo where there is one: the same request is welcome with it (RFC 9175 §2.3). */
 export function unauthorized(echo: Uint8Array | undefined): Content {
