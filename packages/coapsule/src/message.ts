@@ -6,6 +6,7 @@
 
 export type { BlockOption } from './core/coap/block-option.ts';
 export {
+  bertSzx,
   blockSize,
   decodeBlock,
   encodeBlock,

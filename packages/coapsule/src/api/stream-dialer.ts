@@ -7,6 +7,7 @@
  */
 
 import { formatAuthority } from '../core/coap/uri.ts';
+import { defaultMaxMessageSize } from '../core/connection/connection-config.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
@@ -24,7 +25,6 @@ import { expectTlsCredentials, presented, secureContext, tlsProtocols, tlsSecuri
 
 /** How long opening a transport may take, its TLS handshake included, unless `handshakeTimeoutMs` says otherwise. */
 const defaultTimeoutMs = 30_000;
-const defaultMaxMessageSize = 1152;
 
 /** See the module comment. */
 export class StreamDialer {

@@ -7,6 +7,7 @@
  */
 
 import { isSecureScheme, transportOf } from '../core/coap/uri.ts';
+import { defaultMaxMessageSize } from '../core/connection/connection-config.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { unguessableKey } from '../crypto/tls-key.ts';
@@ -30,7 +31,6 @@ interface StreamServerEvents {
 }
 
 const defaultHandshakeTimeoutMs = 20_000;
-const defaultMaxMessageSize = 1152;
 
 /** Opens the port. @throws ApiMisuseError for options that cannot be; the system's error when it cannot be opened. */
 export async function openStreamServer(

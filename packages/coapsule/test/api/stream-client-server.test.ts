@@ -14,6 +14,8 @@ const errors: unknown[] = [];
 let value = '22.5';
 let stored = new Uint8Array(0);
 const schemes: string[] = [];
+/** The parts in which the last streamed body came. */
+const parts: Uint8Array[] = [];
 const server = new Server({ onError: (error) => errors.push(error) })
   .use(async (request, next) => {
     schemes.push(
@@ -36,6 +38,15 @@ const server = new Server({ onError: (error) => errors.push(error) })
     put: (request) => {
       stored = request.payload.slice();
       return changed();
+    },
+  })
+  .resource('/stream', {
+    streamRequestBody: true,
+    maxBodyBytes: 4 * 1024 * 1024,
+    put: async (request) => {
+      parts.length = 0;
+      for await (const part of request.body) parts.push(part.slice());
+      return changed(parts);
     },
   })
   .resource('/lock', { put: () => changed(), freshWithinSeconds: 5 })
@@ -85,6 +96,20 @@ suite('coap+tcp', () => {
     assert.equal((await client.put(`${base}/store`, { payload: body })).codeText, '2.04');
     const response = await client.get(`${base}/store`);
     assert.ok(Buffer.from(response.payload).equals(body));
+  });
+
+  test('bodies that are read as they come do so in blocks of 16 KiB (RFC 8323 §6)', async () => {
+    await using client = new Client();
+    const body = Uint8Array.from({ length: 100_000 }, (_, i) => i * 31 + (i >> 8));
+    const cut = (size: number): Uint8Array[] =>
+      Array.from({ length: Math.ceil(body.length / size) }, (_, i) =>
+        body.subarray(i * size, (i + 1) * size),
+      );
+    const response = await client.stream('PUT', `${base}/stream`, { payload: cut(7000) });
+    const received: Uint8Array[] = [];
+    for await (const part of response.body) received.push(part);
+    assert.deepEqual(parts, cut(16_384));
+    assert.deepEqual(received, cut(16_384));
   });
 
   test('two hundred requests at a time on one connection', async () => {
@@ -216,7 +241,7 @@ suite('a hostile peer on TCP', () => {
     const socket = await raw();
     socket.write(Buffer.from('00e1f0ffffffff45', 'hex'));
     const answer = await everything(socket);
-    assert.ok(answer.includes('at most 1152 are taken'), answer.toString('latin1'));
+    assert.ok(answer.includes('at most 16896 are taken'), answer.toString('latin1'));
     assert.equal((await client.get(`${base}/temperature`)).handshakeMs, undefined, 'on the same connection');
   });
 

@@ -146,10 +146,10 @@ suite('RFC 8323 §5.3: capabilities and settings', () => {
     assert.equal(first?.options.uint(SignalingOption.ExtendedTokenLength), 20);
   });
 
-  test('§5.3.2: BERT is not announced, as it is not spoken: no Block-Wise-Transfer with more than 1152 bytes', () => {
-    const [first] = new ConnectionUnderTest({ maxMessageSize: 1153 }).sent;
-    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 1153);
-    assert.equal(first?.options.has(SignalingOption.BlockWiseTransfer), false);
+  test('§5.3.2: BERT is announced, with room for 16 KiB and 512 bytes of header and options', () => {
+    const [first] = new ConnectionUnderTest().sent;
+    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 16_896);
+    assert.deepEqual(first?.options.first(SignalingOption.BlockWiseTransfer), noBytes);
   });
 
   test('options are cumulative: a later CSM does not take back what an earlier one said', () => {

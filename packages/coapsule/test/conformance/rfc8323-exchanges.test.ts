@@ -411,26 +411,6 @@ suite('bodies in blocks over a connection', () => {
     assert.ok(pair.wire.every(({ message: { bytes } }) => bytes.length <= 1152));
   });
 
-  test('§6: a request with SZX 7 is read as one with SZX 6, and answered so', () => {
-    const pair = connected({ handler: () => ({ code: Code.Content, payload: body }) });
-    pair.inject(
-      'client',
-      message(
-        Code.Get,
-        [
-          [OptionNumber.UriPath, 'x'],
-          [OptionNumber.Block2, 7],
-        ],
-        { token: '31' },
-      ),
-    );
-    pair.run(50);
-    const answer = pair.wire.find(({ from }) => from === 'server')?.message;
-    assert.equal(answer?.code, Code.Content);
-    assert.equal(answer?.payload.length, 1024);
-    assert.equal(answer?.options.uint(OptionNumber.Block2), 8 + 6);
-  });
-
   test('§5.3.1: a peer that takes less than the base value gets smaller blocks', () => {
     const pair = connected({ handler: () => ({ code: Code.Content, payload: body }) });
     pair.inject('client', message(Csm, [[SignalingOption.MaxMessageSize, 300]]));

@@ -5,6 +5,7 @@
  */
 
 import {
+  bertSzx,
   blockSize as blockSizeOf,
   type Code,
   codeName,
@@ -37,8 +38,11 @@ export function optionName(number: number): string {
 /** The value of an option in the form of its definition: text in quotes, a number, hex, or a block. */
 export function optionText({ number, value }: OptionEntry): string {
   if (number === OptionNumber.Block1 || number === OptionNumber.Block2) {
-    const block = decodeBlock(value);
-    if (block !== undefined) return `${block.num}/${block.more ? 'more' : 'last'}/${blockSizeOf(block.szx)}`;
+    const block = decodeBlock(value, true);
+    if (block !== undefined) {
+      const size = block.szx === bertSzx ? 'BERT' : blockSizeOf(block.szx);
+      return `${block.num}/${block.more ? 'more' : 'last'}/${size}`;
+    }
   }
   switch (optionDefinition(number)?.format) {
     case 'empty':

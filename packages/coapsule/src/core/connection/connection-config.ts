@@ -3,7 +3,7 @@
  *
  * | name | unit | default | allowed | RFC |
  * |---|---|---|---|---|
- * | maxMessageSize | bytes | 1152, the base value | 64 … 2^32 - 1 | 8323 §5.3.1 |
+ * | maxMessageSize | bytes | 16,896: 16 KiB in blocks, and 512 for header and options | 64 … 2^32 - 1 | 8323 §5.3.1 |
  * | maxTokenLength | bytes | 64 | 8 … 65,804 | 8974 §2.2.1 |
  * | csmTimeoutMs | ms | 10,000 | > 0 | 8323 §3.3 |
  * | messageTimeoutMs | ms from the first byte of a message to its last | 60,000 | > 0 | – |
@@ -16,7 +16,7 @@
  * @module
  */
 
-import { baseCapabilities, maxExtendedTokenLength } from '../coap/signaling.ts';
+import { maxExtendedTokenLength } from '../coap/signaling.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 
 /** See the table in the module comment. */
@@ -41,8 +41,11 @@ export interface ConnectionConfig {
   readonly trace: boolean;
 }
 
+/** Blocks of 16 KiB, and 512 bytes for header and options (RFC 8323 §5.3.2). */
+export const defaultMaxMessageSize: number = 16 * 1024 + 512;
+
 const defaults: ConnectionConfig = {
-  maxMessageSize: baseCapabilities.maxMessageSize,
+  maxMessageSize: defaultMaxMessageSize,
   maxTokenLength: 64,
   csmTimeoutMs: 10_000,
   messageTimeoutMs: 60_000,

@@ -87,12 +87,8 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
     this.#signal(
       SignalingCode.Csm,
       noBytes,
-      csmOptions({
-        maxMessageSize,
-        maxTokenLength,
-        // §5.3.2: together with more than 1152 bytes it would announce BERT, which is not spoken here.
-        blockWiseTransfer: maxMessageSize <= baseCapabilities.maxMessageSize,
-      }),
+      // §5.3.2: together with more than 1152 bytes it announces BERT.
+      csmOptions({ maxMessageSize, maxTokenLength, blockWiseTransfer: true }),
     );
   }
 

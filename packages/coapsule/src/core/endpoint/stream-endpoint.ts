@@ -8,7 +8,8 @@
  * @module
  */
 
-import type { ReleaseNotice } from '../coap/signaling.ts';
+import { type ReleaseNotice, takesBert } from '../coap/signaling.ts';
+import type { ConnectionConfig } from '../connection/connection-config.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
@@ -62,7 +63,10 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       exchanges: new RequestResponseLayer({
         random: options.random,
         ...(options.crypto === undefined ? {} : { echo: new EchoValues(options.crypto, options.random) }),
-        config: { ...config.requestResponse, blockSizeFor: (key) => blockSizeFor(connections.withKey(key)) },
+        config: {
+          ...config.requestResponse,
+          blockSizeFor: (key) => blockSizeFor(connections.withKey(key), config.connection),
+        },
       }),
       outputs: new OutputQueue(),
       counters: {
@@ -301,8 +305,22 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   }
 }
 
-/** Largest block that fits into a message for this peer. */
-function blockSizeFor(connection: StreamConnection | undefined): number {
-  const room = (connection?.machine?.peer.maxMessageSize ?? Infinity) - messageOverhead;
+/**
+ * Largest block that fits into a message for this peer; more than 1024 bytes, for BERT, where both sides announced that.
+ * Then the smaller of both sides' messages counts: what we do not want to hold of others we do not send.
+ */
+function blockSizeFor(
+  connection: StreamConnection | undefined,
+  { maxMessageSize }: ConnectionConfig,
+): number {
+  const peer = connection?.machine?.peer;
+  if (peer !== undefined && takesBert(peer)) {
+    const room = Math.min(peer.maxMessageSize, maxMessageSize) - bertOverhead;
+    if (room >= 2048) return room - (room % 1024);
+  }
+  const room = (peer?.maxMessageSize ?? Infinity) - messageOverhead;
   return blockSizes.find((size) => size <= room) ?? 16;
 }
+
+/** Room for header and options beside a BERT block: the smaller of the two that RFC 8323 §5.3.2 advises peers to allow. */
+const bertOverhead = 256;

@@ -1,12 +1,19 @@
 /**
  * A request body in blocks, the client's side: which block goes next, and what an answer to it means.
  *
- * RFC 7959 §2.3, §2.5 and §2.9; Size1 §4. Sends nothing itself; the server's side is in `request-bodies.ts`.
+ * RFC 7959 §2.3, §2.5 and §2.9; Size1 §4; BERT, RFC 8323 §6: blocks of more than 1024 bytes. Sends nothing itself; the server's side is in `request-bodies.ts`.
  *
  * @module
  */
 
-import { type BlockOption, blockSize, maxBlockNumber, szxOf } from '../coap/block-option.ts';
+import {
+  type BlockOption,
+  blockSize,
+  maxBlockNumber,
+  maxSzx,
+  szxOf,
+  szxOfBlock,
+} from '../coap/block-option.ts';
 import { Code, isSuccessCode } from '../coap/code.ts';
 import type { BodySlice, OutgoingBody } from './outgoing-body.ts';
 
@@ -23,29 +30,30 @@ export interface UploadPosition {
   readonly requestTag: Uint8Array;
   /** The server has acknowledged everything before this byte. */
   readonly nextByte: number;
-  /** Bytes in a block, 16 … 1024: `nextByte` is a multiple of it. */
+  /** Bytes in a block, 16 … 1024; 1024 also where blocks were larger (RFC 8323 §6). `nextByte` is a multiple of it. */
   readonly blockSize: number;
 }
 
 /** A request body on its way to a server, client side. */
 export class Block1Upload {
   readonly body: OutgoingBody;
-  #szx: number;
+  /** Bytes in a block: 16 … 1024, or a multiple of 1024. */
+  #size: number;
   #offset: number;
   /** Goes on where another one ended, and the server has not said yet whether it knows of that. */
   #resuming: boolean;
 
-  /** `szx` is the size exponent to begin with, `offset` the byte: a multiple of its size. */
-  constructor(body: OutgoingBody, szx: number, offset = 0) {
+  /** `size` is that of the blocks to begin with, 16 … 1024 or a multiple of 1024; `offset` the byte, a multiple of what NUM counts. */
+  constructor(body: OutgoingBody, size: number, offset = 0) {
     this.body = body;
-    this.#szx = szx;
+    this.#size = size;
     this.#offset = offset;
     this.#resuming = offset > 0;
   }
 
   /** Whether NUM can count all blocks of a body of `length` bytes (RFC 7959 §2.2: 20 bits). */
-  static fits(length: number, szx: number): boolean {
-    return length <= (maxBlockNumber + 1) * blockSize(szx);
+  static fits(length: number, size: number): boolean {
+    return length <= (maxBlockNumber + 1) * blockSize(szxOfBlock(size));
   }
 
   /** The place of the block to send now. */
@@ -55,12 +63,12 @@ export class Block1Upload {
 
   /** The bytes of a block. */
   get size(): number {
-    return blockSize(this.#szx);
+    return this.#size;
   }
 
   /** The Block1 option of the block to send now. The body must have that block, here and below. */
   get block(): BlockOption {
-    return { num: this.#offset / this.size, more: !this.last, szx: this.#szx };
+    return { num: this.#offset / this.#unit, more: !this.last, szx: szxOfBlock(this.#size) };
   }
 
   /** The block to send now: a view of the body. */
@@ -78,11 +86,16 @@ export class Block1Upload {
     return !this.#slice().more;
   }
 
+  /** No further block is larger than `size`: what the peer takes has changed. */
+  limit(size: number): void {
+    this.#size = Math.min(this.#size, size);
+  }
+
   /** Takes the answer to the block that was sent; on `send` the next block is due. */
   answered(code: Code, block1: BlockOption | undefined, size1: number | undefined): UploadStep {
     if (code === Code.RequestEntityTooLarge) return this.#retrySmaller(block1, size1);
     if (code === Code.RequestEntityIncomplete) {
-      if (this.#resuming && this.body.reaches(0)) return this.#restart(this.#szx);
+      if (this.#resuming && this.body.reaches(0)) return this.#restart(this.#size);
       return { kind: 'failed', detail: 'the server lacks blocks of the request body (4.08)' };
     }
     if (this.last) {
@@ -98,9 +111,9 @@ export class Block1Upload {
     this.#resuming = false;
     this.#offset += this.size;
     // §2.3: the server's preferred size holds for all further blocks; the offset stays, so NUM scales up.
-    this.#szx = Math.min(this.#szx, block1?.szx ?? this.#szx);
+    if (block1 !== undefined && block1.szx <= maxSzx) this.limit(blockSize(block1.szx));
     const { length } = this.body;
-    if (this.#offset / this.size > maxBlockNumber || !Block1Upload.fits(length ?? 0, this.#szx)) {
+    if (this.#offset / this.#unit > maxBlockNumber || !Block1Upload.fits(length ?? 0, this.#size)) {
       return { kind: 'failed', detail: `the body has too many blocks of ${this.size} bytes` };
     }
     return { kind: 'send' };
@@ -110,16 +123,22 @@ export class Block1Upload {
   #retrySmaller(block1: BlockOption | undefined, size1: number | undefined): UploadStep {
     const length = this.body.length ?? this.#offset + this.size + 1;
     const tooLarge = size1 !== undefined && size1 > 0 && size1 < length;
-    if (tooLarge || block1 === undefined || block1.szx >= this.#szx) return { kind: 'answered' };
-    if (!Block1Upload.fits(length, block1.szx) || !this.body.reaches(0)) return { kind: 'answered' };
-    return this.#restart(block1.szx);
+    if (tooLarge || block1 === undefined || block1.szx >= szxOfBlock(this.#size)) return { kind: 'answered' };
+    const smaller = blockSize(block1.szx);
+    if (!Block1Upload.fits(length, smaller) || !this.body.reaches(0)) return { kind: 'answered' };
+    return this.#restart(smaller);
   }
 
-  #restart(szx: number): UploadStep {
-    this.#szx = szx;
+  #restart(size: number): UploadStep {
+    this.#size = size;
     this.#offset = 0;
     this.#resuming = false;
     return { kind: 'send' };
+  }
+
+  /** What NUM counts in. */
+  get #unit(): number {
+    return blockSize(szxOfBlock(this.#size));
   }
 
   #slice(): BodySlice {
@@ -128,7 +147,7 @@ export class Block1Upload {
 }
 
 /**
- * The size exponent to try after a 4.13 to a request that was not block-wise, a hint to try Block1
+ * The size of blocks to try after a 4.13 to a request that was not block-wise, a hint to try Block1
  * (RFC 7959 §2.9.3); `undefined` when the body is too large whatever the blocks.
  */
 export function blockwiseHint(
@@ -138,6 +157,6 @@ export function blockwiseHint(
 ): number | undefined {
   if (bodyLength <= blockSize(0) || (size1 !== undefined && size1 > 0 && size1 < bodyLength))
     return undefined;
-  const smaller = szxOf(Math.min(bodyLength - 1, blockSize(block1?.szx ?? 6)));
+  const smaller = blockSize(szxOf(Math.min(bodyLength - 1, blockSize(block1?.szx ?? maxSzx))));
   return Block1Upload.fits(bodyLength, smaller) ? smaller : undefined;
 }

@@ -1,13 +1,19 @@
 /**
  * A response body in blocks, the client's side: what a block means, and which one to ask for next.
  *
- * RFC 7959 §2.3, §2.4 and §2.6; ETag comparison RFC 9175 §3.8. Sends nothing itself; the server's side is in
+ * RFC 7959 §2.3, §2.4 and §2.6; BERT RFC 8323 §6; ETag comparison RFC 9175 §3.8. Sends nothing itself; the server's side is in
  * `response-bodies.ts` and `response-message.ts`.
  *
  * @module
  */
 
-import { type BlockOption, blockSize, decodeBlock, maxBlockNumber } from '../coap/block-option.ts';
+import {
+  type BlockOption,
+  blockSize,
+  decodeBlock,
+  isFullBlock,
+  maxBlockNumber,
+} from '../coap/block-option.ts';
 import { Code, codeText, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
@@ -32,6 +38,8 @@ export type DownloadStep =
 export interface DownloadManner {
   /** Largest size exponent to ask for. */
   readonly szx: number;
+  /** Blocks may be BERT ones. */
+  readonly bert: boolean;
   /** A body that is put together may have so many bytes. */
   readonly maxBytes: number;
   /** The request is safe: a representation that changed under way may be fetched once again from its start. */
@@ -58,7 +66,8 @@ export class Block2Download {
   /** Takes one block, the first included. */
   receive(response: Content): DownloadStep {
     const value = response.options.first(OptionNumber.Block2);
-    const block = value === undefined ? { num: 0, more: false, szx: this.#szx } : decodeBlock(value);
+    const block =
+      value === undefined ? { num: 0, more: false, szx: this.#szx } : decodeBlock(value, this.#manner.bert);
     if (block === undefined) return failed('the response has an illegal Block2 option');
     const first = this.#first;
     if (first !== undefined && !isSuccessCode(response.code)) return this.#refused(response);
@@ -68,7 +77,7 @@ export class Block2Download {
     if (offset !== this.#received) {
       return failed(`a block at byte ${offset} came instead of the one at byte ${this.#received}`);
     }
-    if (block.more && response.payload.length !== size) {
+    if (block.more && !isFullBlock(block.szx, response.payload.length)) {
       return failed(`Block2 says ${size} bytes, the payload has ${response.payload.length}`);
     }
     if (this.#isTooLarge(response, offset + response.payload.length + (block.more ? 1 : 0))) {

@@ -43,6 +43,10 @@ export interface ClientExchange {
   handedOver?: { readonly next: BlockOption | undefined };
   /** Largest size exponent to use and to ask for. */
   readonly szx: number;
+  /** Bytes in the blocks of a request body: 16 … 1024, or a multiple of 1024 with the size exponent of BERT. */
+  readonly blockBytes: number;
+  /** Blocks that come may be BERT ones: the transport is reliable (RFC 8323 §6). */
+  readonly bert: boolean;
   /** Tells the operation from others like it; a fetch for an observation is part of its operation. */
   operation?: string;
   /** The response is for another client: options that are safe to forward need not be understood (RFC 7252 §5.7.1). */
@@ -85,7 +89,7 @@ export function exchangeFor(
   id: ExchangeId,
   peer: PeerKey,
   request: ClientRequest,
-  rest: Pick<ClientExchange, 'options' | 'szx' | 'token' | 'requestTag'>,
+  rest: Pick<ClientExchange, 'options' | 'szx' | 'blockBytes' | 'bert' | 'token' | 'requestTag'>,
 ): ClientExchange {
   return {
     kind: 'client',
@@ -119,7 +123,7 @@ export function fetchFor(
   token: Uint8Array,
   maxBodyBytes: number,
 ): ClientExchange {
-  const { peer, secure, code, type, payload, szx, streamResponse } = parent;
+  const { peer, secure, code, type, payload, szx, blockBytes, bert, streamResponse } = parent;
   return {
     kind: 'client',
     id,
@@ -134,6 +138,8 @@ export function fetchFor(
     streamResponse,
     singleBlock: false,
     szx,
+    blockBytes,
+    bert,
     token,
     options: OptionSet.from(parent.options.entries()).delete(OptionNumber.Observe),
     forwarded: parent.forwarded,
@@ -147,6 +153,7 @@ export function fetchFor(
     deregistering: false,
     download: new Block2Download({
       szx,
+      bert,
       maxBytes: maxBodyBytes,
       mayRestart: true,
       inParts: streamResponse,

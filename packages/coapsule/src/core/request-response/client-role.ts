@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { type BlockOption, blockSize, encodeBlock, szxOf, szxOfBlock } from '../coap/block-option.ts';
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
@@ -41,6 +41,7 @@ import {
   requestMessage,
   uploadFor,
 } from './request-message.ts';
+import { largestBlock } from './request-response-config.ts';
 import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import type { TokenSource } from './token-source.ts';
@@ -76,24 +77,25 @@ export class ClientRole {
     if (this.table.size >= config.maxClientExchanges) {
       return refuse('too-many-exchanges', `${config.maxClientExchanges} requests are under way`);
     }
-    const szx = szxOf(
-      Math.min(request.blockSize ?? config.blockSize, config.blockSize, config.blockSizeFor(peer)),
-    );
+    const blockBytes = largestBlock(config, peer, request.blockSize);
     const options = OptionSet.from(request.options.entries());
     const { singleBlock, resume, body } = request;
     if (singleBlock !== undefined) {
       const { num, size } = singleBlock;
       options.set(OptionNumber.Block2, encodeBlock({ num, more: false, szx: szxOf(size) }));
     }
-    const upload = body ?? uploadFor(request, options, szx);
+    const upload = body ?? uploadFor(request, options, blockBytes);
     const sendOnly = request.type === 'NON' && (request.expectResponse === false || wantsNoResponse(options));
     if (upload !== undefined && (sendOnly || mayBeSilent(options))) {
-      const detail = `the body does not fit one message (${blockSize(szx)} bytes), and blocks need responses`;
+      const detail = `the body does not fit one message (${blockBytes} bytes), and blocks need responses`;
       return refuse('message-too-large', detail);
     }
     const length = body?.length ?? request.payload.length;
-    if (upload !== undefined && !Block1Upload.fits(length, szx)) {
-      return refuse('body-too-large', `${length} bytes do not fit into blocks of ${blockSize(szx)}`);
+    if (upload !== undefined && !Block1Upload.fits(length, blockBytes)) {
+      return refuse(
+        'body-too-large',
+        `${length} bytes do not fit into blocks of ${Math.min(blockBytes, 1024)}`,
+      );
     }
     const token = this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
@@ -111,7 +113,11 @@ export class ClientRole {
     const resumable = upload !== undefined && request.resumable === true;
     const requestTag =
       resume?.requestTag ?? (resumable ? randomBytes(this.#context.random, requestTagBytes) : undefined);
-    const exchange = exchangeFor(id, peer, request, { options, szx, token, requestTag });
+    const exchange = exchangeFor(id, peer, request, {
+      ...{ options, token, requestTag, blockBytes },
+      szx: szxOfBlock(blockBytes),
+      bert: config.reliableTransport,
+    });
     exchange.operation = this.#exchanges.operations.begin(peer, request.code, options, requestTag);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
@@ -139,6 +145,8 @@ export class ClientRole {
     const exchange = exchangeFor(this.#context.newId(), peer, request, {
       options: request.options,
       szx,
+      blockBytes: blockSize(szx),
+      bert: false,
       token,
       requestTag: undefined,
     });
@@ -374,6 +382,7 @@ export class ClientRole {
     }
     exchange.download ??= new Block2Download({
       szx: exchange.szx,
+      bert: exchange.bert,
       maxBytes: this.#context.config.maxResponseBodyBytes,
       mayRestart: isSafeRequest(exchange.code) && !exchange.uploaded,
       inParts: exchange.streamResponse,
@@ -403,6 +412,8 @@ export class ClientRole {
       this.#exchanges.fail(exchange, 'blockwise', step.detail);
       return true;
     }
+    // RFC 8323 §5.3: another CSM may have come since the last block.
+    exchange.upload?.limit(largestBlock(this.#context.config, exchange.peer));
     exchange.repeatedForEcho = false;
     this.#exchanges.renewToken(exchange);
     this.#sendRequest(exchange, now);

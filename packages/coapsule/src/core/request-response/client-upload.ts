@@ -6,7 +6,7 @@
  * @module
  */
 
-import { decodeBlock, szxOf } from '../coap/block-option.ts';
+import { blockSize, decodeBlock, maxSzx } from '../coap/block-option.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { Block1Upload, blockwiseHint, type UploadPosition, type UploadStep } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
@@ -26,12 +26,15 @@ export function beginUpload(exchange: ClientExchange, resume?: UploadPosition): 
 }
 
 function uploadOf(exchange: ClientExchange, resume: UploadPosition | undefined): Block1Upload | undefined {
-  const { body = OutgoingBody.whole(exchange.payload), options, szx } = exchange;
+  const { body = OutgoingBody.whole(exchange.payload), options, blockBytes } = exchange;
   if (resume !== undefined && resume.nextByte > 0) {
-    return new Block1Upload(body, Math.min(szx, szxOf(resume.blockSize)), resume.nextByte);
+    const size = resume.blockSize < largestPlainBlock ? Math.min(blockBytes, resume.blockSize) : blockBytes;
+    return new Block1Upload(body, size, resume.nextByte);
   }
   // Of a body that is handed over it shows with its first bytes whether it needs more than one block.
-  return exchange.body === undefined ? uploadFor(exchange, options, szx) : new Block1Upload(body, szx);
+  return exchange.body === undefined
+    ? uploadFor(exchange, options, blockBytes)
+    : new Block1Upload(body, blockBytes);
 }
 
 /** A body that is handed over and is all there with its first block: an ordinary request. Changes `exchange`. */
@@ -45,7 +48,7 @@ export function endUploadOfOneBlock(exchange: ClientExchange, { payload, more }:
 /** How far the body of an Exchange has come, when it may go on later. */
 export function uploadPosition({ upload, requestTag }: ClientExchange): UploadPosition | undefined {
   if (upload === undefined || requestTag === undefined) return undefined;
-  return { requestTag, nextByte: upload.offset, blockSize: upload.size };
+  return { requestTag, nextByte: upload.offset, blockSize: Math.min(upload.size, largestPlainBlock) };
 }
 
 /**
@@ -54,7 +57,7 @@ export function uploadPosition({ upload, requestTag }: ClientExchange): UploadPo
  */
 export function uploadStep(exchange: ClientExchange, response: Content): UploadStep {
   const value = response.options.first(OptionNumber.Block1);
-  const block1 = value === undefined ? undefined : decodeBlock(value);
+  const block1 = value === undefined ? undefined : decodeBlock(value, exchange.bert);
   const size1 = response.options.uint(OptionNumber.Size1);
   if (exchange.upload !== undefined) {
     const step = exchange.upload.answered(response.code, block1, size1);
@@ -62,9 +65,12 @@ export function uploadStep(exchange: ClientExchange, response: Content): UploadS
     return step;
   }
   if (exchange.options.has(OptionNumber.Block1)) return { kind: 'answered' };
-  const szx = blockwiseHint(exchange.payload.length, block1, size1);
-  if (szx === undefined) return { kind: 'answered' };
-  exchange.upload = new Block1Upload(OutgoingBody.whole(exchange.payload), szx);
+  const size = blockwiseHint(exchange.payload.length, block1, size1);
+  if (size === undefined) return { kind: 'answered' };
+  exchange.upload = new Block1Upload(OutgoingBody.whole(exchange.payload), size);
   exchange.uploaded = true;
   return { kind: 'send' };
 }
+
+/** 1024 bytes: NUM counts the same in all blocks that are larger. */
+const largestPlainBlock = blockSize(maxSzx);

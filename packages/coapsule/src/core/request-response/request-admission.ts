@@ -144,18 +144,12 @@ export class RequestAdmission {
   }
 }
 
-/**
- * Over a reliable transport SZX 7 (BERT, RFC 8323 §6) reads as 6, which it stands for: the largest message that we announce
- * has room for one block of it.
- */
+/** Over a reliable transport SZX 7 is one of BERT (RFC 8323 §6), also where we did not announce it. */
 function decodeBlockOf(
   options: OptionReader,
   number: number,
   isReliable: boolean,
 ): BlockOption | 'illegal' | undefined {
   const value = options.first(number);
-  if (value === undefined) return undefined;
-  const last = value.at(-1);
-  if (!isReliable || last === undefined || (last & 7) !== 7) return decodeBlock(value) ?? 'illegal';
-  return decodeBlock(Uint8Array.of(...value.subarray(0, -1), last - 1)) ?? 'illegal';
+  return value === undefined ? undefined : (decodeBlock(value, isReliable) ?? 'illegal');
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type BlockOption, blockSize } from '../coap/block-option.ts';
+import { type BlockOption, blockSize, isFullBlock } from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
 import { equalOptional } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
@@ -46,8 +46,8 @@ export interface BlockRefusal {
 /** What is wrong with a block by itself. */
 export function blockFault({ block, payload, size1, limitBytes }: ReceivedBlock): BlockRefusal | undefined {
   const size = blockSize(block.szx);
-  // §2.3: with M set the payload must be exactly one block; without, SZX does not govern its size.
-  if (block.more && payload.length !== size) {
+  // §2.3: with M set the payload must be exactly one block, or whole ones (RFC 8323 §6); without, SZX does not govern its size.
+  if (block.more && !isFullBlock(block.szx, payload.length)) {
     const reason = `Block1 says ${size} bytes, the payload has ${payload.length}`;
     return { kind: 'refused', code: Code.BadRequest, reason };
   }

@@ -6,14 +6,7 @@
  * @module
  */
 
-import {
-  type BlockOption,
-  blockSize,
-  decodeBlock,
-  encodeBlock,
-  isBlockSize,
-  maxSzx,
-} from '../coap/block-option.ts';
+import { type BlockOption, decodeBlock, encodeBlock, isBlockSize, maxSzx } from '../coap/block-option.ts';
 import { isRequestCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -62,10 +55,10 @@ export function checkRequest(request: ClientRequest, maxTokenLength: number = ba
 export const observeRegister = 0;
 export const observeDeregister = 1;
 
-/** The upload a request needs; none for a body of one block, or one the caller cuts by an own Block1 option. */
-export function uploadFor(request: Content, options: OptionReader, szx: number): Block1Upload | undefined {
-  if (request.payload.length <= blockSize(szx) || options.has(OptionNumber.Block1)) return undefined;
-  return new Block1Upload(OutgoingBody.whole(request.payload), szx);
+/** The upload a request needs; none for a body of one block of `size` bytes, or one the caller cuts by an own Block1 option. */
+export function uploadFor(request: Content, options: OptionReader, size: number): Block1Upload | undefined {
+  if (request.payload.length <= size || options.has(OptionNumber.Block1)) return undefined;
+  return new Block1Upload(OutgoingBody.whole(request.payload), size);
 }
 
 /** The request, or the block of its body that is due. */
@@ -108,13 +101,13 @@ export function deregistrationMessage(exchange: ClientExchange): Content {
  * Block2 option: then the caller fetches block by block.
  */
 export function isFirstOfMore(
-  request: Pick<Content, 'options'> & { readonly singleBlock?: boolean },
+  request: Pick<Content, 'options'> & { readonly singleBlock?: boolean; readonly bert?: boolean },
   response: Content,
 ): boolean {
   const value = response.options.first(OptionNumber.Block2);
   if (value === undefined || request.singleBlock === true) return false;
   const asked = request.options.first(OptionNumber.Block2);
-  if (asked !== undefined && (decodeBlock(asked)?.num ?? 0) > 0) return false;
-  const block = decodeBlock(value);
+  if (asked !== undefined && (decodeBlock(asked, request.bert)?.num ?? 0) > 0) return false;
+  const block = decodeBlock(value, request.bert);
   return block === undefined || block.more || block.num > 0;
 }

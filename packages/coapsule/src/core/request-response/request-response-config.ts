@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isBlockSize } from '../coap/block-option.ts';
+import { blockSize, isBlockSize, maxSzx, szxOf } from '../coap/block-option.ts';
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import { baseTokenLength } from '../coap/token-length.ts';
@@ -63,9 +63,15 @@ export interface RequestResponseConfig {
    * quiet for too long is told by `observation-quiet` and not registered again (RFC 8323 §7.1, §7.3).
    */
   readonly reliableTransport: boolean;
-  /** Largest block we send, and the block size we ask peers to use; a request may name a smaller one. */
+  /**
+   * Largest block we send, and the block size we ask peers to use; a request may name a smaller one. 1024 is no limit to
+   * BERT blocks (RFC 8323 §6), less than that is.
+   */
   readonly blockSize: number;
-  /** Largest block for a peer, where records to it carry less; the smaller of both counts. Default: no limit. */
+  /**
+   * Largest block for a peer, where records to it carry less, or messages more; the smaller of both counts. Above 1024, over a
+   * reliable transport, blocks are BERT ones. Default: no limit.
+   */
   readonly blockSizeFor: (peer: PeerKey) => number;
   /** How long to wait for a response after the request was acknowledged, or sent as NON. */
   readonly responseTimeoutMs: number;
@@ -254,4 +260,25 @@ export function requestResponseConfig(changes: Partial<RequestResponseConfig> = 
     );
   }
   return config;
+}
+
+/**
+ * Bytes in the largest block for a peer: 16 … 1024, a power of two, or a multiple of 1024 where the transport is reliable and
+ * blocks are to be BERT ones (RFC 8323 §6).
+ *
+ * @param wanted The limit of one request.
+ */
+export function largestBlock(
+  config: RequestResponseConfig,
+  peer: PeerKey,
+  wanted: number = Infinity,
+): number {
+  const plain = blockSize(maxSzx);
+  const limit = Math.min(
+    wanted,
+    config.blockSize < plain ? config.blockSize : Infinity,
+    config.blockSizeFor(peer),
+  );
+  const mayBeBert = config.reliableTransport && limit < Infinity && limit >= 2 * plain;
+  return mayBeBert ? limit - (limit % plain) : blockSize(szxOf(limit));
 }

@@ -120,7 +120,10 @@ export class ResponseBodies implements BodyKeeper {
       (alike.length < maxAlike ? undefined : alike[0]);
     if (former !== undefined) this.#remove(former);
     const query = name.query && bodyDigest(name.query, this.#etagSeed);
-    const bytes = bodyOverheadBytes + key.length + (body === undefined ? payload.length : windowBytes);
+    const bytes =
+      bodyOverheadBytes +
+      key.length +
+      (body === undefined ? payload.length : Math.max(windowBytes, 4 * body.heldBytes));
     const kept: KeptBody = { key, query, peer, nextByte: sent, response: content, bytes };
     if (bytes > this.#limits.totalResponseBodyBytes) {
       this.#release(body);
@@ -137,16 +140,16 @@ export class ResponseBodies implements BodyKeeper {
     return content;
   }
 
-  /** The response of which `wish` is a block; counts as use of it. */
-  find(name: BodyName, wish: BlockOption, now: Instant): Representation | undefined {
+  /** The response of which `wish` is a block, to be answered with `size` bytes; counts as use of it. */
+  find(name: BodyName, wish: BlockOption, size: number, now: Instant): Representation | undefined {
     const digest = name.query && bodyDigest(name.query, this.#etagSeed);
     const matches = (this.#byKey.get(name.key) ?? []).filter(
       ({ query }) => digest === undefined || (query !== undefined && equalBytes(query, digest)),
     );
-    const size = blockSize(wish.szx);
-    const kept = matches.reverse().find(({ nextByte }) => nextByte === wish.num * size) ?? matches[0];
+    const offset = wish.num * blockSize(wish.szx);
+    const kept = matches.reverse().find(({ nextByte }) => nextByte === offset) ?? matches[0];
     if (kept === undefined) return undefined;
-    kept.nextByte = (wish.num + 1) * size;
+    kept.nextByte = offset + size;
     this.#use(kept, now);
     return kept.response;
   }
@@ -209,7 +212,7 @@ export class ResponseBodies implements BodyKeeper {
   }
 }
 
-/** What is held of a body that is handed over: two blocks and a byte, and once more while they move. */
+/** What is held of a body that is handed over: two blocks and a byte, and once more while they move; more of BERT blocks. */
 const windowBytes = 4 * 1025;
 
 /** Bodies under one key; beyond it the least used goes. */

@@ -2,12 +2,20 @@
  * The response messages of a server's Exchange: one block of the application's response, with the options
  * of this layer.
  *
- * RFC 7959 §2.3, §2.4 and §2.6, RFC 7641 §4.4. When they are sent is decided in `server-role.ts`.
+ * RFC 7959 §2.3, §2.4 and §2.6, RFC 7641 §4.4, RFC 8323 §6. When they are sent is decided in `server-role.ts`.
  *
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock, maxBlockNumber } from '../coap/block-option.ts';
+import {
+  type BlockOption,
+  bertSzx,
+  blockSize,
+  encodeBlock,
+  maxBlockNumber,
+  maxSzx,
+  szxOfBlock,
+} from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -32,30 +40,31 @@ const beyondEnd: Content = {
  * The message for the application's response. A body of more than one block goes into `bodies`.
  *
  * @param sequence Number for the Observe option; `undefined` for a response without it.
- * @param szx The largest size exponent we send.
+ * @param largest Bytes in the largest block we send: 16 … 1024, or a multiple of 1024 for BERT (RFC 8323 §6).
  */
 export function responseMessage(
   exchange: ServerExchange,
   response: Representation,
   sequence: number | undefined,
-  szx: number,
+  largest: number,
   bodies: BodyKeeper,
   now: Instant,
 ): Content {
   const { peer, block1, block2 } = exchange;
   let whole = withoutOwnOptions(response);
-  const size = blockSize(Math.min(szx, block2?.szx ?? szx));
+  const size = sizeOfBlock(largest, block2);
   if (response.payload.length > size || response.body !== undefined) {
     const sent = (block2 === undefined ? 0 : block2.num * blockSize(block2.szx)) + size;
     whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
-  const content = blockMessage(whole, block2, szx);
+  const content = blockMessage(whole, block2, largest);
   const asksSize = exchange.options.has(OptionNumber.Size2);
   if (sequence === undefined && block1 === undefined && !asksSize) return content;
   const options = OptionSet.from(content.options.entries());
   // RFC 7641 §4.4: the 24 least significant bits.
   if (sequence !== undefined) options.set(OptionNumber.Observe, sequence % 2 ** 24);
-  if (block1 !== undefined) options.set(OptionNumber.Block1, acknowledgedBlock(block1, false, szx));
+  if (block1 !== undefined)
+    options.set(OptionNumber.Block1, acknowledgedBlock(block1, false, szxOfBlock(largest)));
   // RFC 7959 §4: the client asks for the size of the whole.
   const length = response.body === undefined ? response.payload.length : response.body.length;
   if (asksSize && length !== undefined) options.set(OptionNumber.Size2, length);
@@ -73,8 +82,8 @@ export function bodyName(
 }
 
 /** The block `wish` of a response, which must be there, or 4.00. */
-export function blockMessage(whole: Representation, wish: BlockOption | undefined, szx: number): Content {
-  const slice = sliceResponse(whole, wish, szx);
+export function blockMessage(whole: Representation, wish: BlockOption | undefined, largest: number): Content {
+  const slice = sliceResponse(whole, wish, largest);
   return slice.kind === 'slice' ? slice.content : beyondEnd;
 }
 
@@ -85,23 +94,41 @@ type Slice =
   | { readonly kind: 'beyond-end' };
 
 /**
- * The block `wish` of a response, at most `szx` large (RFC 7959 §2.3). Without `wish` the first one; a body that
+ * The block `wish` of a response, of at most `largest` bytes (RFC 7959 §2.3). Without `wish` the first one; a body that
  * fits into one block then stays without Block2. The first of several blocks carries Size2 (§4).
  */
-function sliceResponse(response: Representation, wish: BlockOption | undefined, szx: number): Slice {
+function sliceResponse(response: Representation, wish: BlockOption | undefined, largest: number): Slice {
   const { code, body = OutgoingBody.whole(response.payload) } = response;
   const offset = wish === undefined ? 0 : wish.num * blockSize(wish.szx);
-  const used = Math.min(szx, wish?.szx ?? szx);
-  const size = blockSize(used);
+  const size = heldSize(body, offset, sizeOfBlock(largest, wish));
+  const szx = szxOfBlock(size);
+  const num = offset / blockSize(szx);
   // A body too long for NUM's 20 bits cannot be had whole; what NUM cannot name is as if it were not there.
-  if (offset / size > maxBlockNumber || body.endsBefore(offset)) return { kind: 'beyond-end' };
+  if (num > maxBlockNumber || body.endsBefore(offset)) return { kind: 'beyond-end' };
   const { payload, more } = body.slice(offset, size) as BodySlice;
   if (offset > 0 && payload.length === 0) return { kind: 'beyond-end' };
   if (wish === undefined && !more) return { kind: 'slice', content: response, more };
   const options = OptionSet.from(response.options.entries());
-  options.set(OptionNumber.Block2, encodeBlock({ num: offset / size, more, szx: used }));
+  options.set(OptionNumber.Block2, encodeBlock({ num, more, szx }));
   if (more && offset === 0 && body.length !== undefined) options.set(OptionNumber.Size2, body.length);
   return { kind: 'slice', content: { code, options, payload }, more };
+}
+
+/**
+ * `size`, or as much less as is held of a body that is handed over: since its block was asked for, a CSM may have come by which
+ * the peer takes larger ones (RFC 8323 §5.3).
+ */
+function heldSize(body: OutgoingBody, offset: number, size: number): number {
+  let held = size;
+  while (held > blockSize(0) && !body.endsBefore(offset) && body.slice(offset, held) === undefined) {
+    held = held > blockSize(maxSzx) ? held - blockSize(maxSzx) : held / 2;
+  }
+  return held;
+}
+
+/** Bytes in the block that answers `wish`: as many as it names, a BERT one as many as we send (RFC 8323 §6). */
+export function sizeOfBlock(largest: number, wish: BlockOption | undefined): number {
+  return wish === undefined || wish.szx === bertSzx ? largest : Math.min(largest, blockSize(wish.szx));
 }
 
 /** Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. */

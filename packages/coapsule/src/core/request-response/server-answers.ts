@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type BlockOption, szxOf } from '../coap/block-option.ts';
+import { type BlockOption, bertSzx, blockSize, szxOfBlock } from '../coap/block-option.ts';
 import { Code, codeName, codeText } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -24,6 +24,7 @@ import {
 } from './limited-response.ts';
 import { refusal } from './refusal.ts';
 import type { BlockRefusal } from './request-bodies.ts';
+import { largestBlock } from './request-response-config.ts';
 import { acknowledgedBlock } from './response-message.ts';
 import type { ResponseSender } from './response-sender.ts';
 import type { RoleContext } from './role-context.ts';
@@ -42,8 +43,12 @@ export class ServerAnswers {
 
   /** The largest size exponent that we send to a peer, and ask it to use. */
   szxFor(peer: PeerKey): number {
-    const { blockSize, blockSizeFor } = this.#context.config;
-    return szxOf(Math.min(blockSize, blockSizeFor(peer)));
+    return szxOfBlock(largestBlock(this.#context.config, peer));
+  }
+
+  /** Bytes in a block of size exponent `szx` to a peer; of a BERT one as many as it takes (RFC 8323 §6). */
+  bytesOf(szx: number, peer: PeerKey): number {
+    return szx === bertSzx ? largestBlock(this.#context.config, peer) : blockSize(szx);
   }
 
   /** Answers without asking the application: the request had no effect, and its record may go when room is short. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock, maxSzx, szxOf } from '../coap/block-option.ts';
+import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
@@ -36,9 +36,10 @@ import { keepsFormat, type Observer } from './observer.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { RequestAdmission } from './request-admission.ts';
 import { type ReceivedBlock, RequestBodies } from './request-bodies.ts';
+import { largestBlock } from './request-response-config.ts';
 import { isMeant, requestBodyKey } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
-import { blockMessage, bodyName, responseMessage } from './response-message.ts';
+import { blockMessage, bodyName, responseMessage, sizeOfBlock } from './response-message.ts';
 import { ResponseSender } from './response-sender.ts';
 import { isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
@@ -318,7 +319,7 @@ export class ServerRole {
     const { supply } = this.#context;
     const { block2, peer } = exchange;
     const offset = block2 === undefined ? 0 : block2.num * blockSize(block2.szx);
-    const szx = Math.min(this.#answers.szxFor(peer), block2?.szx ?? maxSzx);
+    const size = sizeOfBlock(largestBlock(this.#context.config, peer), block2);
     const body = OutgoingBody.from(source, offset);
     exchange.body = body;
     const waiter: BodyWaiter = {
@@ -339,7 +340,7 @@ export class ServerRole {
       },
     };
     if (!body.endsBefore(offset)) {
-      supply.want(body, offset, blockSize(szx), waiter, now);
+      supply.want(body, offset, size, waiter, now);
       return;
     }
     // Behind the end: answered 4.00, for which nothing has to be read.
@@ -354,7 +355,13 @@ export class ServerRole {
     const observable = code === Code.Get || code === Code.Fetch;
     const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
     if (laterBlock) {
-      const kept = this.responseBodies.find(bodyName(peer, code, { options, payload: body }), block2, now);
+      const size = sizeOfBlock(largestBlock(this.#context.config, peer), block2);
+      const kept = this.responseBodies.find(
+        bodyName(peer, code, { options, payload: body }),
+        block2,
+        size,
+        now,
+      );
       if (kept !== undefined) {
         this.#answerSlice(arrival, kept, block2, now);
         return;
@@ -480,7 +487,8 @@ export class ServerRole {
         ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
         mayEcho: !isNotification && !exchange.acknowledged,
       },
-      (szx, bodies) => responseMessage(exchange, response, sequence, szx, bodies, now),
+      (szx, bodies) =>
+        responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now),
       now,
     );
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
@@ -538,11 +546,13 @@ export class ServerRole {
 
   /** Answers with a later block of a response, as soon as that is there. */
   #answerSlice(arrival: Arrival, response: Representation, wish: BlockOption, now: Instant): void {
-    const szx = this.#answers.szxFor(arrival.peer);
+    const { peer } = arrival;
     const { body } = response;
     const offset = wish.num * blockSize(wish.szx);
+    const answer = (): void =>
+      this.#answers.answer(arrival, (szx) => blockMessage(response, wish, this.#answers.bytesOf(szx, peer)));
     if (body === undefined || body.endsBefore(offset)) {
-      this.#answers.answer(arrival, (size) => blockMessage(response, wish, size));
+      answer();
       return;
     }
     const confirmable = arrival.message.type === 'CON';
@@ -551,7 +561,7 @@ export class ServerRole {
     const waiter: BodyWaiter = {
       ready: () => {
         this.#exchanges.replied(pending);
-        this.#answers.answer(arrival, (size) => blockMessage(response, wish, size));
+        answer();
       },
       failed: (detail) => {
         this.#exchanges.replied(pending);
@@ -560,7 +570,8 @@ export class ServerRole {
       },
     };
     this.#exchanges.awaitReply(pending, now);
-    this.#context.supply.want(body, offset, blockSize(Math.min(szx, wish.szx)), waiter, now);
+    const size = sizeOfBlock(largestBlock(this.#context.config, peer), wish);
+    this.#context.supply.want(body, offset, size, waiter, now);
   }
 
   /** The body of a request will not become whole: the application hears that nobody waits. */

@@ -58,10 +58,12 @@ it('an empty value is block 0 of 16 bytes, the last', () => {
   assert.deepEqual(decodeBlock(noBytes), { num: 0, more: false, szx: 0 });
 });
 
-it('size exponent 7 is reserved', () => {
+it('size exponent 7 is reserved, but for BERT over reliable transports', () => {
   assert.equal(decodeBlock(hex('07')), undefined);
   assert.equal(decodeBlock(hex('ffffff')), undefined);
-  assert.throws(() => encodeBlock({ num: 0, more: false, szx: 7 }), ApiMisuseError);
+  assert.deepEqual(decodeBlock(hex('8f'), true), { num: 8, more: true, szx: 7 });
+  assert.deepEqual(encodeBlock({ num: 8, more: true, szx: 7 }), hex('8f'));
+  assert.throws(() => encodeBlock({ num: 0, more: false, szx: 8 }), ApiMisuseError);
 });
 
 it('a value above 3 bytes is no block, even when its number is small', () => {
