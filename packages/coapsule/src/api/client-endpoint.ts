@@ -4,32 +4,25 @@
  * @module
  */
 
-import { Code } from '../core/coap/code.ts';
 import type { MessagePurpose } from '../core/coap/message-purpose.ts';
-import { OptionSet } from '../core/coap/option-set.ts';
 import type { PresentedCredential } from '../core/dtls/credentials.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
-import type { IncomingResponse, OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
+import type { OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import type { AdviceRule } from '../core/endpoint/trace-event.ts';
-import { noBytes } from '../core/foundation/bytes.ts';
-import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
+import type { Instant } from '../core/foundation/instant.ts';
 import { peerText } from '../core/foundation/peer-text.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
-import type { BodySource } from '../core/request-response/request-response-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
-import { monotonicClock } from '../node/monotonic-clock.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { feedBody } from './body-feed.ts';
-import { SuppliedBody } from './body-input.ts';
 import type { ClientLink, RequestObserver } from './client-link.ts';
 import type { ClientOptions, PskCredential } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { coreConfig, warnOfPayload } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
-import { IncomingBody, wholeBody } from './incoming-body.ts';
 import {
   type ExportAssociationOptions,
   type ImportAssociationOptions,
@@ -44,31 +37,17 @@ import {
   type PeerSecurity,
 } from './peer-info.ts';
 import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
+import { PendingRequests } from './pending-requests.ts';
 import { adviceTexts, type SendOptions, type SendPlan, TrafficHabits } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
-import { Response, StreamedResponse } from './response.ts';
-
-interface PendingRequest {
-  readonly observer: RequestObserver;
-  readonly started: Instant;
-  /** When the handshake that this request waited for was done. */
-  connected: Instant | undefined;
-  answered: boolean;
-  /** The response's body on its way to its reader. */
-  body?: IncomingBody;
-  /** The request's body. */
-  readonly supplied: BodySource | undefined;
-}
-
-const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
 
 /** See the module comment. Made by `open`. */
 export class ClientEndpoint implements ClientLink {
   readonly server: RemoteServer;
   readonly #options: ClientOptions;
   readonly #driver: Driver;
-  readonly #pending = new Map<RequestId, PendingRequest>();
+  readonly #pending: PendingRequests<Endpoint>;
   readonly #habits = new TrafficHabits();
   /** By what the server is judged; undefined on plain `coap`. */
   readonly #policy: VerificationPolicy | undefined;
@@ -131,6 +110,7 @@ export class ClientEndpoint implements ClientLink {
     this.server = server;
     this.#options = options;
     this.#driver = driver;
+    this.#pending = new PendingRequests(driver);
     this.#policy = policy;
   }
 
@@ -166,7 +146,7 @@ export class ClientEndpoint implements ClientLink {
     if (rule !== undefined) this.#advise(rule);
     const { host } = this.server;
     warnOfPayload(this.#options, content.body?.length ?? content.payload.length, `the request to ${host}`);
-    return this.#start(
+    return this.#pending.start(
       observer,
       (endpoint, now) => endpoint.request(this.server.address, content, now, this.server.serverName),
       content.body,
@@ -180,7 +160,7 @@ export class ClientEndpoint implements ClientLink {
 
   /** Sends a ping (RFC 7252 §4.3); the observer gets a response without meaning when it is answered. */
   ping(observer: RequestObserver): () => void {
-    return this.#start(observer, (endpoint, now) =>
+    return this.#pending.start(observer, (endpoint, now) =>
       endpoint.ping(this.server.address, now, this.server.serverName),
     );
   }
@@ -239,52 +219,31 @@ export class ClientEndpoint implements ClientLink {
     await this.#driver.close();
   }
 
-  #start(
-    observer: RequestObserver,
-    send: (endpoint: Endpoint, now: Instant) => RequestId,
-    supplied?: BodySource,
-  ): () => void {
-    const started = monotonicClock.now();
-    const pending: PendingRequest = {
-      observer,
-      started,
-      connected: undefined,
-      answered: false,
-      supplied,
-    };
-    const request = this.#driver.run((endpoint, now) => {
-      const name = send(endpoint, now);
-      this.#pending.set(name, pending);
-      return name;
-    });
-    return () => {
-      if (!this.#pending.delete(request) || this.#driver.closed) return;
-      this.#driver.run((endpoint, now) => endpoint.cancel(request, now));
-    };
-  }
-
   #output(output: DriverOutput): void {
     switch (output.kind) {
       case 'response':
         this.#heard = true;
-        this.#response(output.request, output.response, output.final, output.bodyFollows);
+        this.#pending.response(
+          output.request,
+          output.response,
+          output.final,
+          output.bodyFollows ?? false,
+          this.#peer(),
+        );
         return;
-      case 'response-body': {
-        const pending = this.#pending.get(output.request);
-        if (output.last) this.#pending.delete(output.request);
-        pending?.body?.push(output.payload, output.last);
+      case 'response-body':
+        this.#pending.responseBody(output.request, output.payload, output.last);
         return;
-      }
       case 'body-wanted':
       case 'body-released':
         void feedBody(this.#driver, output, () => undefined);
         return;
       case 'sent':
-        this.#response(output.request, undefined, true);
+        this.#pending.response(output.request, undefined, true, false, this.#peer());
         return;
       case 'pong':
         this.#heard = true;
-        this.#response(output.request, undefined, true);
+        this.#pending.response(output.request, undefined, true, false, this.#peer());
         return;
       case 'request-failed':
         this.#failed(output.request, output.error);
@@ -307,7 +266,7 @@ export class ClientEndpoint implements ClientLink {
           this.#notes?.of === output.authentication.kind ? this.#notes.notes : {},
         );
         this.#notes = undefined;
-        for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
+        this.#pending.connected();
         return;
       case 'keylog':
         this.#options.keylog?.(output.line);
@@ -335,54 +294,12 @@ export class ClientEndpoint implements ClientLink {
     }
   }
 
-  #response(
-    request: RequestId,
-    response: IncomingResponse | undefined,
-    final: boolean,
-    bodyFollows = false,
-  ): void {
-    const pending = this.#pending.get(request);
-    if (pending === undefined) return;
-    if (final) this.#pending.delete(request);
-    const now = monotonicClock.now();
-    const sent = pending.connected ?? pending.started;
-    const timing = {
-      handshakeMs:
-        pending.connected === undefined ? undefined : elapsedMs(pending.started, pending.connected),
-      roundTripMs: pending.answered ? 0 : elapsedMs(sent, now),
-    };
-    pending.answered = true;
-    const { observer } = pending;
-    const content = response ?? emptyResponse;
-    if (observer.streamed === undefined) {
-      observer.response(new Response(content, this.#peer(), timing), final);
-      return;
-    }
-    if (bodyFollows) pending.body = this.#incomingBody(request);
-    pending.body?.push(content.payload, false);
-    const stream = pending.body?.stream ?? wholeBody(content.payload);
-    observer.streamed(new StreamedResponse(content, this.#peer(), timing, stream));
-  }
-
-  #incomingBody(request: RequestId): IncomingBody {
-    const command = (run: (endpoint: Endpoint, now: Instant) => void): void => {
-      if (!this.#driver.closed) this.#driver.run(run);
-    };
-    return new IncomingBody({
-      taken: () => command((endpoint, now) => endpoint.continueResponseBody(request, now)),
-      cancelled: () => {
-        if (this.#pending.delete(request)) command((endpoint, now) => endpoint.cancel(request, now));
-      },
-    });
-  }
-
   #failed(request: RequestId, error: RequestError): void {
-    const pending = this.#pending.get(request);
-    if (pending === undefined) return;
-    this.#pending.delete(request);
     const unknown = error.kind === 'handshake' && error.failure.cause === 'no-credentials';
-    const cause = pending.supplied instanceof SuppliedBody ? pending.supplied.error : undefined;
-    fail(pending, (unknown && this.#missingCredential) || requestError(error, this.server, cause));
+    this.#pending.failed(
+      request,
+      (cause) => (unknown && this.#missingCredential) || requestError(error, this.server, cause),
+    );
   }
 
   /**
@@ -390,14 +307,8 @@ export class ClientEndpoint implements ClientLink {
    * association that is spared goes on: the server, or the next one at its place, may still have it.
    */
   #failAll(error: CoapsuleError, spared?: AssociationId): void {
-    const pending = [...this.#pending];
-    this.#pending.clear();
-    for (const [, request] of pending) fail(request, error);
-    if (this.#driver.closed) return;
-    this.#driver.run((endpoint, now) => {
-      if (spared === undefined) endpoint.closeAll(now);
-      for (const [request] of pending) endpoint.cancel(request, now);
-    });
+    const closeAll = (endpoint: Endpoint, now: Instant): void => endpoint.closeAll(now);
+    this.#pending.failAll(error, spared === undefined ? closeAll : undefined);
   }
 
   /** ICMP says that nobody listens. Anybody can say so: it counts only while the server was never heard. */
@@ -446,12 +357,6 @@ export class ClientEndpoint implements ClientLink {
   #peer(): PeerInfo {
     return { address: this.server.address, transport: 'udp', security: this.#security };
   }
-}
-
-/** The response that is being read breaks off, or none comes. */
-function fail({ body, observer }: PendingRequest, error: CoapsuleError): void {
-  if (body === undefined) observer.failed(error);
-  else body.fail(error);
 }
 
 function pskIdentityBytes({ identity }: PskCredential): Uint8Array {

@@ -1,0 +1,172 @@
+/**
+ * The requests of a client that wait for answers, whatever the transport: who hears of what becomes of them, and how long
+ * it took.
+ *
+ * @module
+ */
+
+import { Code } from '../core/coap/code.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import type { IncomingResponse, RequestId } from '../core/endpoint/outputs.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
+import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
+import type { BodySource } from '../core/request-response/request-response-layer.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
+import { SuppliedBody } from './body-input.ts';
+import type { RequestObserver } from './client-link.ts';
+import type { CoapsuleError } from './errors.ts';
+import { IncomingBody, wholeBody } from './incoming-body.ts';
+import type { PeerInfo } from './peer-info.ts';
+import { Response, StreamedResponse } from './response.ts';
+
+/** What an endpoint of any transport does for a request under way. */
+interface RequestCommands {
+  cancel(request: RequestId, now: Instant): void;
+  continueResponseBody(request: RequestId, now: Instant): void;
+}
+
+/** What runs the endpoint. */
+interface CommandRunner<Commands> {
+  readonly closed: boolean;
+  run<Result>(command: (endpoint: Commands, now: Instant) => Result): Result;
+}
+
+interface PendingRequest {
+  readonly observer: RequestObserver;
+  readonly started: Instant;
+  /** When the handshake, or connection, that this request waited for was there. */
+  connected: Instant | undefined;
+  answered: boolean;
+  /** The response's body on its way to its reader. */
+  body?: IncomingBody;
+  /** The request's body. */
+  readonly supplied: BodySource | undefined;
+}
+
+const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
+
+/** All requests and observations of one client endpoint. */
+export class PendingRequests<Commands extends RequestCommands> {
+  readonly #runner: CommandRunner<Commands>;
+  readonly #pending = new Map<RequestId, PendingRequest>();
+
+  constructor(runner: CommandRunner<Commands>) {
+    this.#runner = runner;
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends a request; returns how to give it up. */
+  start(
+    observer: RequestObserver,
+    send: (endpoint: Commands, now: Instant) => RequestId,
+    supplied?: BodySource,
+  ): () => void {
+    const pending: PendingRequest = {
+      observer,
+      started: monotonicClock.now(),
+      connected: undefined,
+      answered: false,
+      supplied,
+    };
+    const request = this.#runner.run((endpoint, now) => {
+      const name = send(endpoint, now);
+      this.#pending.set(name, pending);
+      return name;
+    });
+    return () => this.#giveUp(request);
+  }
+
+  /** What all of them waited for is there. */
+  connected(): void {
+    for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
+  }
+
+  /** A response, or the first part of one; `undefined` stands for a pong, or for a request that is on its way. */
+  response(
+    request: RequestId,
+    response: IncomingResponse | undefined,
+    final: boolean,
+    bodyFollows: boolean,
+    peer: PeerInfo,
+  ): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    if (final) this.#pending.delete(request);
+    const now = monotonicClock.now();
+    const { connected, started, answered } = pending;
+    const timing = {
+      handshakeMs: connected === undefined ? undefined : elapsedMs(started, connected),
+      roundTripMs: answered ? 0 : elapsedMs(connected ?? started, now),
+    };
+    pending.answered = true;
+    const { observer } = pending;
+    const content = response ?? emptyResponse;
+    if (observer.streamed === undefined) {
+      observer.response(new Response(content, peer, timing), final);
+      return;
+    }
+    if (bodyFollows) pending.body = this.#incomingBody(request);
+    pending.body?.push(content.payload, false);
+    const stream = pending.body?.stream ?? wholeBody(content.payload);
+    observer.streamed(new StreamedResponse(content, peer, timing, stream));
+  }
+
+  /** A further part of a response's body. */
+  responseBody(request: RequestId, payload: Uint8Array, last: boolean): void {
+    const pending = this.#pending.get(request);
+    if (last) this.#pending.delete(request);
+    pending?.body?.push(payload, last);
+  }
+
+  /**
+   * A request failed.
+   *
+   * @param error Makes the error; `cause` is that of the request's body, when it could not be read.
+   */
+  failed(request: RequestId, error: (cause: unknown) => CoapsuleError): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    this.#pending.delete(request);
+    const { supplied } = pending;
+    fail(pending, error(supplied instanceof SuppliedBody ? supplied.error : undefined));
+  }
+
+  /**
+   * Ends everything that is under way, in the core as well: what was reported as failed must not run later.
+   *
+   * @param first Runs before the requests are given up, when nobody waits for them any more.
+   */
+  failAll(error: CoapsuleError, first?: (endpoint: Commands, now: Instant) => void): void {
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const [, request] of pending) fail(request, error);
+    this.#command((endpoint, now) => {
+      first?.(endpoint, now);
+      for (const [request] of pending) endpoint.cancel(request, now);
+    });
+  }
+
+  #incomingBody(request: RequestId): IncomingBody {
+    return new IncomingBody({
+      taken: () => this.#command((endpoint, now) => endpoint.continueResponseBody(request, now)),
+      cancelled: () => this.#giveUp(request),
+    });
+  }
+
+  #giveUp(request: RequestId): void {
+    if (this.#pending.delete(request)) this.#command((endpoint, now) => endpoint.cancel(request, now));
+  }
+
+  #command(command: (endpoint: Commands, now: Instant) => void): void {
+    if (!this.#runner.closed) this.#runner.run(command);
+  }
+}
+
+/** The response that is being read breaks off, or none comes. */
+function fail({ body, observer }: PendingRequest, error: CoapsuleError): void {
+  if (body === undefined) observer.failed(error);
+  else body.fail(error);
+}
