@@ -43,10 +43,9 @@ import {
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
-import { Request } from './request.ts';
+import type { Request } from './request.ts';
 import { answerOnce, type HandledResponse } from './request-once.ts';
-import { RequestStreams } from './request-streams.ts';
-import { ResourceObservers } from './resource-observers.ts';
+import { RunningRequests } from './running-requests.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { serverSecurity } from './server-security.ts';
 
@@ -103,11 +102,8 @@ export class DatagramListener implements Listener {
   readonly #policy: VerificationPolicy | undefined;
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   readonly #pending = new Map<AssociationId, PendingPeer>();
-  readonly #running = new Map<ExchangeId, AbortController>();
-  readonly #observers: ResourceObservers;
+  readonly #running: RunningRequests;
   readonly #served = new Set<Promise<void>>();
-  /** Bodies on their way to their handlers. */
-  readonly #bodies: RequestStreams;
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   #memberships: GroupMemberships | undefined;
@@ -218,12 +214,7 @@ export class DatagramListener implements Listener {
     this.#policy = policy;
     this.scheme = scheme;
     this.#driver = driver;
-    this.#bodies = new RequestStreams((exchange) => {
-      if (!driver.closed) driver.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
-    });
-    this.#observers = new ResourceObservers((exchange) => {
-      driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
-    });
+    this.#running = new RunningRequests(driver);
     this.#options = options;
     this.#handler = handler;
     this.#keeper = keeper;
@@ -302,10 +293,7 @@ export class DatagramListener implements Listener {
       await this.#keeper.suspend();
     }
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
-    for (const running of this.#running.values()) running.abort();
-    this.#bodies.close();
-    this.#running.clear();
-    this.#observers.close();
+    this.#running.close();
     await this.#driver.close();
   }
 
@@ -329,17 +317,14 @@ export class DatagramListener implements Listener {
         return;
       }
       case 'request-body':
-        this.#bodies.part(output);
+        this.#running.bodies.part(output);
         return;
       case 'body-wanted':
       case 'body-released':
         void feedBody(this.#driver, output, (error) => this.#handler.onError(error));
         return;
       case 'exchange-ended':
-        this.#running.get(output.exchange)?.abort();
-        this.#running.delete(output.exchange);
-        this.#observers.ended(output.exchange);
-        this.#bodies.ended(output.exchange);
+        this.#running.ended(output.exchange);
         return;
       case 'psk-lookup':
         this.#lookUpPsk(output).catch((error) => this.#handler.onError(error));
@@ -409,18 +394,14 @@ export class DatagramListener implements Listener {
   }
 
   async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
-    const controller = new AbortController();
-    this.#running.set(exchange, controller);
-    const body = this.#bodies.of(exchange, incoming);
-    const observer = this.#observers.of(exchange, controller.signal);
-    const request = new Request(incoming, this.#peerInfo(peer), controller.signal, observer, body);
+    const { request, done } = this.#running.begin(exchange, incoming, this.#peerInfo(peer));
     const { answer, handled, observe } = await answerOnce(
       request,
       peer.association,
       this.#keeper,
       this.#handler,
     );
-    if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
+    done();
     const length = answer.body?.length ?? answer.payload.length;
     warnOfPayload(this.#options, length, `the response of ${request.path}`);
     if (this.#driver.closed) return;

@@ -26,10 +26,8 @@ import type { ListenAddress } from './listen-uri.ts';
 import type { RequestHandler } from './listener.ts';
 import type { Listener } from './open-listener.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
-import { Request } from './request.ts';
 import { handle } from './request-once.ts';
-import { RequestStreams } from './request-streams.ts';
-import { ResourceObservers } from './resource-observers.ts';
+import { RunningRequests } from './running-requests.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { openStreamServer } from './stream-server.ts';
 
@@ -44,10 +42,7 @@ export class StreamListener implements Listener {
   readonly #handler: RequestHandler;
   readonly #local: PeerAddress;
   readonly #peers = new Map<ConnectionId, PeerInfo>();
-  readonly #running = new Map<ExchangeId, AbortController>();
-  readonly #observers: ResourceObservers;
-  /** Bodies on their way to their handlers. */
-  readonly #bodies: RequestStreams;
+  readonly #running: RunningRequests;
   #closing: Promise<void> | undefined;
 
   static async open(
@@ -106,12 +101,7 @@ export class StreamListener implements Listener {
   ) {
     this.scheme = scheme;
     this.#driver = driver;
-    this.#bodies = new RequestStreams((exchange) => {
-      if (!driver.closed) driver.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
-    });
-    this.#observers = new ResourceObservers((exchange) => {
-      driver.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
-    });
+    this.#running = new RunningRequests(driver);
     this.#local = server.local;
     this.#options = options;
     this.#handler = handler;
@@ -169,10 +159,7 @@ export class StreamListener implements Listener {
     this.#handler.onClosed(this);
     this.#driver.run((endpoint, now) => endpoint.releaseAll(now));
     await this.#driver.close(farewellMs);
-    this.#observers.close();
-    for (const running of this.#running.values()) running.abort();
-    this.#running.clear();
-    this.#bodies.close();
+    this.#running.close();
   }
 
   #accept(transport: StreamTransport, security: PeerSecurity): void {
@@ -192,10 +179,7 @@ export class StreamListener implements Listener {
         );
         return;
       case 'exchange-ended':
-        this.#running.get(output.exchange)?.abort();
-        this.#running.delete(output.exchange);
-        this.#observers.ended(output.exchange);
-        this.#bodies.ended(output.exchange);
+        this.#running.ended(output.exchange);
         return;
       case 'connection-ended':
         this.#ended(output.peer.connection, output.end);
@@ -204,7 +188,7 @@ export class StreamListener implements Listener {
         this.#options.trace?.(output.event);
         return;
       case 'request-body':
-        this.#bodies.part(output);
+        this.#running.bodies.part(output);
         return;
       case 'body-wanted':
       case 'body-released':
@@ -231,18 +215,14 @@ export class StreamListener implements Listener {
   }
 
   async #serve(exchange: ExchangeId, peer: StreamPeer, incoming: IncomingRequest): Promise<void> {
-    const controller = new AbortController();
-    this.#running.set(exchange, controller);
     const info = this.#peers.get(peer.connection) ?? {
       address: peer.address,
       transport: transportOf(this.scheme),
       security: noSecurity,
     };
-    const observer = this.#observers.of(exchange, controller.signal);
-    const body = this.#bodies.of(exchange, incoming);
-    const request = new Request(incoming, info, controller.signal, observer, body);
+    const { request, done } = this.#running.begin(exchange, incoming, info);
     const { answer, observe } = await handle(request, this.#handler);
-    if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
+    done();
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) =>
       endpoint.respond(
