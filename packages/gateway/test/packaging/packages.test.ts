@@ -101,10 +101,10 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
-  assert.deepEqual(installed.sort(), ['@coapsule', ...issuing, 'coapsule', 'commander'].sort());
+  assert.deepEqual(installed.sort(), ['@coapsule', ...issuing, 'coapsule', 'commander', 'ws'].sort());
 });
 
 describe('the installed library', () => {
