@@ -8,6 +8,7 @@ import type { BlockOption } from '../coap/block-option.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { GroupOrigin, PeerKey, ReceivedMessage } from './exchange.ts';
+import type { QBlock2Wish } from './q-block-request.ts';
 
 /** A request on its way through the checks. */
 export interface Arrival {
@@ -19,6 +20,9 @@ export interface Arrival {
   readonly options: OptionReader;
   readonly block1: BlockOption | undefined;
   readonly block2: BlockOption | undefined;
+  /** Of RFC 9177; then `block1` and `block2` are absent. */
+  readonly qBlock1?: BlockOption | undefined;
+  readonly wish?: QBlock2Wish | undefined;
   readonly group: GroupOrigin | undefined;
   readonly now: Instant;
 }

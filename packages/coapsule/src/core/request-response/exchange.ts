@@ -16,6 +16,7 @@ import type { OptionReader } from '../coap/option-set.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { UploadPosition } from './block1-upload.ts';
 import type { BodySource, OutgoingBody } from './outgoing-body.ts';
+import type { QBlock2Wish } from './q-block-request.ts';
 import type { GroupPolicy } from './response-suppression.ts';
 
 /** One CoAP endpoint: an address, or a security association. Chosen by the caller; never looked into. */
@@ -158,6 +159,10 @@ export interface ServerExchange {
   block1: BlockOption | undefined;
   /** The block of the response the client asked for. */
   readonly block2: BlockOption | undefined;
+  /** The last block of a body in Q-Blocks (RFC 9177). */
+  readonly qBlock1?: BlockOption;
+  /** The Q-Blocks of the response the client asked for. */
+  readonly wish?: QBlock2Wish;
   readonly observe: 'register' | 'deregister' | undefined;
   /** Of a request that came by multicast. */
   readonly group?: GroupOrigin;

@@ -18,6 +18,7 @@ import type { Arrival } from './arrival.ts';
 import type { GroupOrigin, PeerKey, ReceivedMessage } from './exchange.ts';
 import { checkProxiedRequestOptions, checkRequestOptions, type OptionVerdict } from './option-check.ts';
 import { hasIllegalHopLimit } from './proxying.ts';
+import { qBlockRequest } from './q-block-request.ts';
 import { refusal } from './refusal.ts';
 import { isNotForGroups } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
@@ -27,10 +28,16 @@ import type { ServerAnswers } from './server-answers.ts';
 export class RequestAdmission {
   readonly #context: RoleContext;
   readonly #answers: ServerAnswers;
+  /** Critical options of requests for this server, beyond those that every server knows. */
+  readonly #criticalOptions: readonly number[];
 
   constructor(context: RoleContext, answers: ServerAnswers) {
     this.#context = context;
     this.#answers = answers;
+    const { reliableTransport, criticalOptions } = context.config;
+    this.#criticalOptions = reliableTransport
+      ? criticalOptions
+      : [...criticalOptions, OptionNumber.QBlock1, OptionNumber.QBlock2];
   }
 
   /** The request, checked; `undefined` when it was refused, or is to be ignored. See `ServerRole.receiveRequest`. */
@@ -69,7 +76,7 @@ export class RequestAdmission {
     const verdict =
       route.kind === 'proxy'
         ? checkProxiedRequestOptions(all)
-        : checkRequestOptions(route.options ?? all, config.criticalOptions);
+        : checkRequestOptions(route.options ?? all, this.#criticalOptions);
     if (verdict.kind === 'proxy') {
       answers.refuse(arrival, Code.ProxyingNotSupported);
       return undefined;
@@ -84,11 +91,17 @@ export class RequestAdmission {
       return undefined;
     }
     this.#noteIgnored(peer, verdict);
-    const { options } =
+    const qBlock = qBlockRequest(verdict.options, config.qBlock.maxPayloads);
+    if (qBlock !== undefined && 'reason' in qBlock) {
+      answers.refuse(arrival, qBlock.code, qBlock.reason);
+      return undefined;
+    }
+    const understood = qBlock?.options ?? verdict.options;
+    const options =
       group === undefined
-        ? verdict
+        ? understood
         : // RFC 7252 §8.2.1: as if an ETag in a request to a group were not known.
-          { options: OptionSet.from(verdict.options.entries()).delete(OptionNumber.ETag) };
+          OptionSet.from(understood.entries()).delete(OptionNumber.ETag);
     const block1 = decodeBlockOf(options, OptionNumber.Block1, config.reliableTransport);
     const block2 = decodeBlockOf(options, OptionNumber.Block2, config.reliableTransport);
     // RFC 7959 §2.2: SZX 7 is reserved over UDP.
@@ -96,7 +109,7 @@ export class RequestAdmission {
       answers.refuse(arrival, Code.BadRequest, 'Illegal block size');
       return undefined;
     }
-    const parsed = { ...arrival, options, block1, block2 };
+    const parsed = { ...arrival, options, block1, block2, qBlock1: qBlock?.block1, wish: qBlock?.wish };
     if (this.#isFresh(parsed, now)) return route.kind === 'proxy' ? this.#withoutOwnEcho(parsed) : parsed;
     answers.askForEcho(parsed, now);
     return undefined;

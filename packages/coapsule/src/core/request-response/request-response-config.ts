@@ -19,6 +19,7 @@ import {
 } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { PeerKey } from './exchange.ts';
+import { type QBlockParameters, qBlockParameters } from './q-block-parameters.ts';
 import { resourceName } from './resource-key.ts';
 import { defaultGroupPolicy, type GroupPolicy } from './response-suppression.ts';
 
@@ -54,6 +55,7 @@ export type RequestRoute =
  * | leisureMs | ms | 5 000 (DEFAULT_LEISURE) | ≥ 0 | 7252 §8.2 |
  * | groupWindowMs | ms | 8 000 (DEFAULT_LEISURE + ACK_TIMEOUT · ACK_RANDOM_FACTOR) | ≥ 0 | 7252 §8.2 |
  * | groupTokenReuseMs | ms | 501 000 (MIN_TOKEN_REUSE_TIME) | ≥ 0 | groupcomm-bis §3.1.5 |
+ * | qBlock | see there | `QBlockParameters` | | 9177 §7.2 |
  * | reliableTransport | boolean | false | – | 8323 §7 |
  * | nonNotificationSpacingMs | ms, without a measured round trip | 3 000 | ≥ 0 | 7641 §4.5.1 |
  */
@@ -109,6 +111,8 @@ export interface RequestResponseConfig {
   readonly streamRequestBody: (request: BodyRequest) => boolean;
   /** Request bodies that the application takes as they come; the one longest without a block goes first. Default 1,000. */
   readonly maxStreamedRequests: number;
+  /** How Q-Blocks are sent and waited for (RFC 9177). Bodies in them are counted apart from others, with the same bounds. */
+  readonly qBlock: QBlockParameters;
   /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
   readonly totalRequestBodyBytes: number;
   /** Request bodies under assembly; the oldest goes first. Default 10,000. */
@@ -178,6 +182,7 @@ export function requestResponseTimes(
   | 'leisureMs'
   | 'groupWindowMs'
   | 'groupTokenReuseMs'
+  | 'qBlock'
 > {
   const { ackTimeoutMs, ackRandomFactor, defaultLeisureMs, maxLatencyMs } = parameters;
   return {
@@ -189,6 +194,7 @@ export function requestResponseTimes(
     // RFC 7252 §4.8.1 takes ACK_TIMEOUT for a round trip that is longer than most.
     groupWindowMs: defaultLeisureMs + ackTimeoutMs * ackRandomFactor,
     groupTokenReuseMs: nonLifetimeMs(parameters) + maxLatencyMs + maxServerResponseDelayMs,
+    qBlock: qBlockParameters(parameters),
   };
 }
 

@@ -264,21 +264,25 @@ export class RequestResponseLayer {
 
   /** A separate response or notification was acknowledged. */
   responseAcknowledged(exchange: ExchangeId, now: Instant): void {
+    this.#server.qBlocks.acknowledged(exchange, now);
     this.#server.observers.acknowledged(exchange, now);
   }
 
   /** A separate response or notification got a Reset: removes the observer (RFC 7641 §4.5). */
   responseReset(exchange: ExchangeId, now: Instant): void {
+    this.#server.qBlocks.rejected(exchange);
     this.#server.observers.rejected(exchange, now);
   }
 
   /** A separate response or notification was retransmitted to the end: removes all observers of the peer. */
   responseTimedOut(exchange: ExchangeId, now: Instant): void {
+    this.#server.qBlocks.failed(exchange);
     this.#server.observers.timedOut(exchange, now);
   }
 
   /** A separate response or notification was refused by the message layer, unsent: observers stay, and are told later. */
   responseRefused(exchange: ExchangeId, now: Instant): void {
+    this.#server.qBlocks.failed(exchange);
     this.#server.observers.refused(exchange, now);
   }
 
@@ -344,13 +348,13 @@ export class RequestResponseLayer {
 
   /** How much is held at the moment. */
   load(): RequestResponseLoad {
-    const { requestBodies, responseBodies, observers } = this.#server;
+    const { requestBodies, responseBodies, observers, qBlocks } = this.#server;
     return {
       clientExchanges: this.#client.table.size,
       serverExchanges: this.#server.size,
       observers: observers.size,
-      requestBodies: requestBodies.size,
-      requestBodyBytes: requestBodies.bytes,
+      requestBodies: requestBodies.size + qBlocks.requestBodies.size,
+      requestBodyBytes: requestBodies.bytes + qBlocks.requestBodies.bytes,
       responseBodies: responseBodies.size,
       responseBodyBytes: responseBodies.bytes,
       streamedBodies: this.#supply.size + this.#server.streamedRequests.size,

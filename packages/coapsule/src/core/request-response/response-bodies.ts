@@ -70,6 +70,7 @@ export class ResponseBodies implements BodyKeeper {
   #nameless = 0;
   /** Least used first: a `Set` keeps the order of insertion. */
   readonly #bodies = new Set<KeptBody>();
+  readonly #responses = new Set<Representation>();
   /** Least used first. */
   readonly #byKey = new Map<string, KeptBody[]>();
   readonly #byPeer = new Map<PeerKey, Set<KeptBody>>();
@@ -130,6 +131,7 @@ export class ResponseBodies implements BodyKeeper {
       return content;
     }
     this.#bytes += bytes;
+    this.#responses.add(content);
     this.#use(kept, now);
     const ofPeer = this.#byPeer.get(peer) as Set<KeptBody>;
     if (ofPeer.size > this.#limits.maxResponseBodiesPerPeer) this.#evict(ofPeer);
@@ -152,6 +154,11 @@ export class ResponseBodies implements BodyKeeper {
     kept.nextByte = offset + size;
     this.#use(kept, now);
     return kept.response;
+  }
+
+  /** Whether a response that `keep` returned is still kept. */
+  holds(response: Representation): boolean {
+    return this.#responses.has(response);
   }
 
   /** Forgets the bodies for a peer that is gone. */
@@ -202,6 +209,7 @@ export class ResponseBodies implements BodyKeeper {
     this.#bytes -= kept.bytes;
     this.#release(kept.response.body);
     this.#bodies.delete(kept);
+    this.#responses.delete(kept.response);
     this.#expiry.cancel(kept);
     const alike = (this.#byKey.get(kept.key) ?? []).filter((other) => other !== kept);
     if (alike.length > 0) this.#byKey.set(kept.key, alike);

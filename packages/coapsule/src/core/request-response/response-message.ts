@@ -27,7 +27,13 @@ import { responseBodyKey } from './resource-key.ts';
 import type { BodyKeeper, BodyName } from './response-bodies.ts';
 
 /** Options of a response that are this layer's to set. */
-const ownOptions: readonly number[] = [OptionNumber.Observe, OptionNumber.Block1, OptionNumber.Block2];
+const ownOptions: readonly number[] = [
+  OptionNumber.Observe,
+  OptionNumber.QBlock1,
+  OptionNumber.Block2,
+  OptionNumber.Block1,
+  OptionNumber.QBlock2,
+];
 
 /** A block behind the end does not exist; RFC 7959 names no code for it, 4.00 is what peers expect. */
 const beyondEnd: Content = {
@@ -136,7 +142,8 @@ export function acknowledgedBlock(block: BlockOption, more: boolean, szx: number
   return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, szx) });
 }
 
-function withoutOwnOptions({ code, options, payload, body }: Representation): Representation {
+/** The application's response without the options of this layer. */
+export function withoutOwnOptions({ code, options, payload, body }: Representation): Representation {
   const rest = body === undefined ? { code, payload } : { code, payload, body };
   if (!ownOptions.some((number) => options.has(number))) return { ...rest, options };
   const kept = OptionSet.from(options.entries());

@@ -34,6 +34,9 @@ import { type LimitedResponse, ResponseLimit } from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
 import { OutgoingBody } from './outgoing-body.ts';
+import type { QBlock2Wish } from './q-block-request.ts';
+import { missingBlocks, QBlockServer, qBlockBodyName, qBlockContinue } from './q-block-server.ts';
+import { refusal } from './refusal.ts';
 import { RequestAdmission } from './request-admission.ts';
 import { type ReceivedBlock, RequestBodies } from './request-bodies.ts';
 import { largestBlock } from './request-response-config.ts';
@@ -57,6 +60,7 @@ export class ServerRole {
   readonly requestBodies: RequestBodies;
   readonly streamedRequests: StreamedRequests;
   readonly responseBodies: ResponseBodies;
+  readonly qBlocks: QBlockServer;
   readonly observers: ObserverList;
   readonly #answers: ServerAnswers;
   readonly #admission: RequestAdmission;
@@ -71,6 +75,7 @@ export class ServerRole {
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
     this.responseBodies = new ResponseBodies(config, seed, counters, release);
+    this.qBlocks = new QBlockServer(context, this.responseBodies);
     const limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
     this.#answers = new ServerAnswers(context, this.#responses, limit);
     this.#admission = new RequestAdmission(context, this.#answers);
@@ -162,6 +167,7 @@ export class ServerRole {
     this.#exchanges.forgetPeer(peer);
     this.observers.forgetPeer(peer);
     this.requestBodies.forgetPeer(peer);
+    this.qBlocks.forgetPeer(peer);
     this.responseBodies.forgetPeer(peer);
   }
 
@@ -174,6 +180,7 @@ export class ServerRole {
     this.#responses.handleTimeout(now);
     this.requestBodies.handleTimeout(now);
     this.responseBodies.handleTimeout(now);
+    this.qBlocks.handleTimeout(now);
     this.observers.handleTimeout(now);
   }
 
@@ -183,6 +190,7 @@ export class ServerRole {
       this.#responses.nextTimeout(),
       this.requestBodies.nextTimeout(),
       this.responseBodies.nextTimeout(),
+      this.qBlocks.nextTimeout(),
       this.observers.nextTimeout(),
     ].reduce(earliest, this.#exchanges.nextTimeout());
   }
@@ -192,6 +200,10 @@ export class ServerRole {
     const { peer, message, options, block1 } = arrival;
     const { config } = this.#context;
     const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
+    if (arrival.qBlock1 !== undefined) {
+      this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
+      return;
+    }
     if (block1 === undefined) {
       this.#receiveUnblocked(arrival, limitBytes, now);
       return;
@@ -217,6 +229,71 @@ export class ServerRole {
     }
     if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
     else this.#answers.continue(arrival, block1, message.token);
+  }
+
+  /** A block of a body in Q-Blocks (RFC 9177 §4.3). */
+  #receiveQBlock(arrival: Arrival, block: BlockOption, limitBytes: number, now: Instant): void {
+    const { peer, message, options, reply } = arrival;
+    const { code, token, payload } = message;
+    // Such blocks come in any order: a body that is taken as it comes goes in the blocks of RFC 7959.
+    if (this.#context.config.streamRequestBody({ peer, code, options })) {
+      const details = { diagnostic: 'no Q-Block1 here', unprocessed: OptionNumber.QBlock1 };
+      this.#answers.answer(arrival, () => refusal(options, Code.BadOption, details));
+      return;
+    }
+    const confirmable = message.type === 'CON';
+    const part = { peer, code, token, confirmable, options, payload };
+    const verdict = this.qBlocks.receive(part, block, limitBytes, now);
+    if (verdict.kind === 'complete') this.#receiveWhole(arrival, verdict.body, now);
+    else if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
+    else if (verdict.kind === 'continue') this.#answers.answer(arrival, () => qBlockContinue(block));
+    else if (verdict.kind === 'answered') {
+      const { answer } = verdict;
+      this.#answers.answer(arrival, () => answer);
+    } else if (verdict.kind === 'missing') {
+      const { exchange, numbers } = verdict;
+      const sent = { ...missingBlocks(numbers), token };
+      const output = {
+        kind: 'send-response',
+        peer,
+        exchange,
+        reply,
+        message: sent,
+        keepAnswer: false,
+      } as const;
+      this.#context.outputs.push(output);
+    } else this.#stayQuiet(arrival);
+  }
+
+  /** No answer: a Confirmable request gets its Empty ACK. */
+  #stayQuiet({ reply }: Arrival): void {
+    this.#context.outputs.push({ kind: 'suppress-response', reply, keepAnswer: false });
+  }
+
+  /** Later blocks of a response in Q-Blocks. Whether they can be had without the application. */
+  #answerQBlocks(arrival: Arrival, body: Uint8Array, wish: QBlock2Wish, now: Instant): boolean {
+    const { peer, message, options } = arrival;
+    const { code, token } = message;
+    const name = qBlockBodyName({ peer, code, options, payload: body });
+    const kept = this.responseBodies.find(
+      name,
+      { num: wish.first, more: false, szx: wish.szx },
+      blockSize(wish.szx),
+      now,
+    );
+    if (kept === undefined || kept.body !== undefined) return false;
+    const blocks = this.qBlocks.later({ peer, wish }, kept, now);
+    if (blocks === 'going') this.#stayQuiet(arrival);
+    else if (blocks === undefined || wish.szx > this.#answers.szxFor(peer)) {
+      this.#answers.refuse(arrival, Code.BadRequest, 'no such block');
+    } else {
+      this.#answers.answer(arrival, () => blocks.content);
+      if (this.#context.addressLimit.allowance(peer, now) === Infinity) {
+        const type = message.type === 'CON' ? 'CON' : 'NON';
+        this.qBlocks.begin({ peer, token, type }, blocks, now);
+      }
+    }
+    return true;
   }
 
   /** A body in one message. */
@@ -353,8 +430,15 @@ export class ServerRole {
     const { peer, message, options, block1, block2 } = arrival;
     const { code, token } = message;
     const observable = code === Code.Get || code === Code.Fetch;
+    const { qBlock1, wish } = arrival;
     const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
-    if (laterBlock) {
+    if (qBlock1 === undefined && wish !== undefined && wish.first > 0) {
+      if (this.#answerQBlocks(arrival, body, wish, now)) return;
+      if (code !== Code.Get && !(code === Code.Fetch && body.length > 0)) {
+        this.#answers.refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
+        return;
+      }
+    } else if (laterBlock) {
       const size = sizeOfBlock(largestBlock(this.#context.config, peer), block2);
       const kept = this.responseBodies.find(
         bodyName(peer, code, { options, payload: body }),
@@ -386,7 +470,7 @@ export class ServerRole {
     bodyFollows: boolean,
     now: Instant,
   ): ServerExchange | undefined {
-    const { peer, message, options, block1, block2 } = arrival;
+    const { peer, message, options, block1, block2, qBlock1, wish } = arrival;
     const { code, token } = message;
     if (this.#exchanges.isOverloaded(peer)) {
       this.#context.counters.overloaded++;
@@ -395,7 +479,9 @@ export class ServerRole {
       return undefined;
     }
     const observable = code === Code.Get || code === Code.Fetch;
-    const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
+    const laterBlock =
+      (block1 === undefined && block2 !== undefined && block2.num > 0) ||
+      (qBlock1 === undefined && wish !== undefined && wish.first > 0);
     // A copy that was late on its way does not begin an observation again that the client has cancelled since.
     const observing =
       observable &&
@@ -417,6 +503,8 @@ export class ServerRole {
       block1,
       block2,
       observe: observing ? observeIntention(options) : undefined,
+      ...(qBlock1 && { qBlock1 }),
+      ...(wish && { wish }),
       ...(arrival.group === undefined ? {} : { group: arrival.group }),
       changed: false,
     };
@@ -439,12 +527,18 @@ export class ServerRole {
     // What is not told to a group is not asked a proof for: all members that have an error would ask at once.
     const isSilent = this.#responses.isUntold(exchange, response, observer !== undefined);
     if (isSilent) this.#context.supply.release(response.body);
-    const { kind, content } = isSilent
+    const blocks = isSilent
+      ? undefined
+      : this.qBlocks.represent(exchange, response, observer?.sequence, this.#answers.szxFor(peer), now);
+    const { kind, content: made } = isSilent
       ? ({
           kind: 'whole',
           content: { code: response.code, options: new OptionSet(), payload: noBytes },
         } as const)
-      : this.#represent(exchange, response, observer?.sequence, now);
+      : blocks === undefined
+        ? this.#represent(exchange, response, observer?.sequence, now)
+        : ({ kind: 'whole', content: blocks.content } as const);
+    const content = this.#withQBlock1(exchange, made);
     if (kind === 'refused') this.#context.supply.release(response.body);
     if (kind === 'refused' && observer !== undefined) {
       // It registers when it asks again, with the Echo.
@@ -470,8 +564,21 @@ export class ServerRole {
       { options: exchange.options, group: exchange.group, observing, isLast: !observing, asksForProof },
       now,
     );
+    if (blocks !== undefined) {
+      this.qBlocks.begin({ peer, token, type: exchange.confirmable ? 'CON' : 'NON' }, blocks, now);
+    }
     if (observer !== undefined && exchange.acknowledged) this.observers.awaitAcknowledgement(observer, now);
     if (observer !== undefined && exchange.changed) this.observers.renewState(observer, now);
+  }
+
+  /** The response to a body in Q-Blocks tells which block made it whole, and is kept for repetitions of blocks. */
+  #withQBlock1(exchange: ServerExchange, content: Content): Content {
+    const { qBlock1 } = exchange;
+    if (qBlock1 === undefined) return content;
+    const options = OptionSet.from(content.options.entries());
+    const answer = { ...content, options: options.set(OptionNumber.QBlock1, encodeBlock(qBlock1)) };
+    this.qBlocks.answered(exchange, answer);
+    return answer;
   }
 
   #represent(
@@ -511,7 +618,17 @@ export class ServerRole {
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
     const sequence = goesOn ? observer.sequence : undefined;
-    const { kind, content } = this.#represent(exchange, answer, sequence, now, true);
+    const blocks = this.qBlocks.represent(
+      exchange,
+      answer,
+      sequence,
+      this.#answers.szxFor(exchange.peer),
+      now,
+    );
+    const { kind, content } =
+      blocks === undefined
+        ? this.#represent(exchange, answer, sequence, now, true)
+        : ({ kind: 'whole', content: blocks.content } as const);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
       this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer });
@@ -526,6 +643,7 @@ export class ServerRole {
       { options: exchange.options, group, observing: true, isLast: false, asksForProof: false },
       now,
     );
+    if (blocks !== undefined) this.qBlocks.begin({ peer, token, type }, blocks, now);
     if (!goesOn) this.observers.remove(observer);
   }
 
