@@ -65,6 +65,21 @@ test('C2: so do its copies, and the same again with other Message IDs and tokens
   assertLimited(spoofed);
 });
 
+test('C2: a request for a whole body in Q-Blocks draws no set of ten, nor does one for missing blocks', () => {
+  const whole = new OptionSet().set(OptionNumber.QBlock2, Uint8Array.of(0x0e));
+  const missing = new OptionSet().add(OptionNumber.QBlock2, Uint8Array.of(0x1e));
+  for (const type of ['CON', 'NON'] as const) {
+    const spoofed = usualServer();
+    for (const [i, options] of [whole, missing, whole].entries()) {
+      spoofed.send(request('/large', { type, messageId: i, token: Uint8Array.of(i), options }));
+      spoofed.pass(20_000);
+      assertLimited(spoofed);
+    }
+    assert.ok(spoofed.received.some(({ options }) => options.has(OptionNumber.Block2)));
+    assert.ok(spoofed.received.every(({ options }) => !options.has(OptionNumber.QBlock2)));
+  }
+});
+
 test('C2: a separate response, and its four retransmissions, count as well', () => {
   const spoofed = usualServer();
   spoofed.send(request('/slow', { token: Uint8Array.of(1, 2, 3, 4) }));
@@ -105,7 +120,7 @@ test('C2: Resets, pings, errors and 2.31 count as well, whatever is sent, in wha
     const token = random.fill(new Uint8Array(Math.floor(random.fraction() * 9)));
     const type = pick(['CON', 'NON'] as const);
     const options = new OptionSet();
-    switch (Math.floor(random.fraction() * 7)) {
+    switch (Math.floor(random.fraction() * 9)) {
       case 0:
         spoofed.send(Uint8Array.of(0x40, 0, messageId >> 8, messageId & 255)); // a ping
         break;
@@ -126,6 +141,15 @@ test('C2: Resets, pings, errors and 2.31 count as well, whatever is sent, in wha
       case 5:
         options.set(OptionNumber.Observe, 0);
         spoofed.send(request(pick(paths), { type, messageId, token, options }));
+        break;
+      case 6: // Q-Blocks of a response, all or some
+        options.add(OptionNumber.QBlock2, Uint8Array.of(pick([0x0e, 0x1e, 0x16, 0x00])));
+        spoofed.send(request('/large', { type, messageId, token, options }));
+        break;
+      case 7: // one of many Q-Blocks
+        options.set(OptionNumber.QBlock1, Uint8Array.of(pick([0x08, 0x18, 0xb8])));
+        options.set(OptionNumber.Size1, 4096).set(OptionNumber.RequestTag, Uint8Array.of(round & 3));
+        spoofed.send(request('/x', { type, messageId, token, options, code: Code.Put, payload: body(16) }));
         break;
       default:
         spoofed.send(request(pick(paths), { type, messageId, token }));

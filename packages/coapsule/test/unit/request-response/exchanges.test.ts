@@ -243,6 +243,15 @@ test('the times of the layer follow from the transmission parameters', () => {
     groupWindowMs: 8000,
     // NON_LIFETIME + MAX_LATENCY + more than 250 s: draft-ietf-core-groupcomm-bis §3.1.5
     groupTokenReuseMs: 501_000,
+    // RFC 9177 §7.2, Table 3
+    qBlock: {
+      maxPayloads: 10,
+      nonTimeoutMs: 2000,
+      nonTimeoutRandomFactor: 1.5,
+      nonReceiveTimeoutMs: 4000,
+      nonMaxRetransmit: 4,
+      nonPartialTimeoutMs: 247_000,
+    },
   });
   assert.deepEqual(
     requestResponseTimes(transmissionParameters({ ackTimeoutMs: 100, maxRetransmit: 1, maxLatencyMs: 1000 })),
@@ -254,6 +263,15 @@ test('the times of the layer follow from the transmission parameters', () => {
       leisureMs: 5000,
       groupWindowMs: 5150,
       groupTokenReuseMs: 258_150,
+      qBlock: {
+        maxPayloads: 10,
+        nonTimeoutMs: 100,
+        nonTimeoutRandomFactor: 1.5,
+        // More than NON_TIMEOUT_RANDOM by a second.
+        nonReceiveTimeoutMs: 1150,
+        nonMaxRetransmit: 1,
+        nonPartialTimeoutMs: 2250,
+      },
     },
   );
 });
