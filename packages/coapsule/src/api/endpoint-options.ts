@@ -85,8 +85,8 @@ export interface EndpointOptions {
    */
   readonly keepAliveMs?: number;
   /**
-   * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 16,896 by
-   * default: larger bodies come in blocks of 16 KiB (BERT, §6), or of what the peer takes. With 1152 and less, blocks have
+   * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 15,872 by
+   * default: larger bodies come in blocks of 15 KiB (BERT, §6), or of what the peer takes. With 1152 and less, blocks have
    * 1024 bytes at most.
    */
   readonly maxMessageSize?: number;

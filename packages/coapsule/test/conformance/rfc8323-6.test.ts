@@ -185,7 +185,7 @@ suite('RFC 8323 §6.1: GET with BERT blocks', () => {
     assert.equal(shown(answer), '2.05 2:0/1/1024');
     assert.equal(answer.payload.length, 1024);
     assert.equal(shown(peer.ask(Code.Get, [[Block2, 2, false, 5]])), '2.05 2:2/1/512');
-    assert.equal(shown(peer.ask(Code.Get, [[Block2, 1, false, 7]])), '2.05 2:1/1/BERT(16384)');
+    assert.equal(shown(peer.ask(Code.Get, [[Block2, 1, false, 7]])), '2.05 2:1/1/BERT(15360)');
   });
 
   test('the server may answer with a non-BERT block: the client follows, and does not go up again', () => {
@@ -219,7 +219,7 @@ suite('RFC 8323 §6.1: GET with BERT blocks', () => {
 
 suite('RFC 8323 §6.2: PUT with BERT blocks', () => {
   test('Figure 14 as the server: blocks of different lengths make one body', () => {
-    const peer = new Played('server');
+    const peer = new Played('server', {}, 17_000);
     const body = bytesOf(8192 + 16_384 + 5683);
     const put = (num: number, more: boolean, part: Uint8Array): string =>
       shown(peer.ask(Code.Put, [[Block1, num, more, 7]], part));
@@ -244,9 +244,9 @@ suite('RFC 8323 §6.2: PUT with BERT blocks', () => {
 
   test('a body that fits into one message goes without a Block option', () => {
     const peer = new Played('client');
-    const sent = peer.request(Code.Put, bytesOf(16_384));
+    const sent = peer.request(Code.Put, bytesOf(15_360));
     assert.equal(shown(sent), '0.03');
-    assert.equal(sent.payload.length, 16_384);
+    assert.equal(sent.payload.length, 15_360);
   });
 
   test('a server that prefers small blocks gets them from the next one on', () => {
@@ -254,10 +254,10 @@ suite('RFC 8323 §6.2: PUT with BERT blocks', () => {
     const body = bytesOf(40_000);
     peer.request(Code.Put, body);
     const second = peer.answer(Code.Continue, [[Block1, 0, true, 2]]);
-    assert.equal(second && shown(second), '0.03 1:256/1/64');
-    assert.deepEqual(second?.payload, body.subarray(16_384, 16_448));
-    const third = peer.answer(Code.Continue, [[Block1, 256, true, 2]]);
-    assert.equal(third && shown(third), '0.03 1:257/1/64');
+    assert.equal(second && shown(second), '0.03 1:240/1/64');
+    assert.deepEqual(second?.payload, body.subarray(15_360, 15_424));
+    const third = peer.answer(Code.Continue, [[Block1, 240, true, 2]]);
+    assert.equal(third && shown(third), '0.03 1:241/1/64');
   });
 
   test('4.13 with a smaller block makes the client begin again with it', () => {
@@ -311,12 +311,12 @@ suite('RFC 8323 §5.3.2: BERT only with a peer that announced it', () => {
 
   test('a later CSM with 1152 bytes takes it back, also in the midst of an upload', () => {
     const peer = new Played('client');
-    assert.equal(shown(peer.request(Code.Put, bytesOf(40_000))), '0.03 1:0/1/BERT(16384)');
+    assert.equal(shown(peer.request(Code.Put, bytesOf(40_000))), '0.03 1:0/1/BERT(15360)');
     const { token } = peer.sent.at(-1) as StreamMessage;
     peer.say(SignalingCode.Csm, new OptionSet().add(SignalingOption.MaxMessageSize, 1152));
     const options = new OptionSet().set(Block1, encodeBlock({ num: 0, more: true, szx: 7 }));
     peer.say(Code.Continue, options, noBytes, token);
-    assert.equal(shown(peer.sent.at(-1) as StreamMessage), '0.03 1:16/1/1024');
+    assert.equal(shown(peer.sent.at(-1) as StreamMessage), '0.03 1:15/1/1024');
   });
 
   test('a CSM that allows more, while a body is read, makes the next block larger', () => {
@@ -349,9 +349,9 @@ suite('RFC 8323 §5.3.2: BERT only with a peer that announced it', () => {
 
   test('and in the midst of a download', () => {
     const peer = new Played('server').serve(bytesOf(40_000));
-    assert.equal(shown(peer.ask(Code.Get, [])), '2.05 2:0/1/BERT(16384)');
+    assert.equal(shown(peer.ask(Code.Get, [])), '2.05 2:0/1/BERT(15360)');
     peer.say(SignalingCode.Csm, new OptionSet().add(SignalingOption.MaxMessageSize, 1152));
-    assert.equal(shown(peer.ask(Code.Get, [[Block2, 16, false, 7]])), '2.05 2:16/1/1024');
+    assert.equal(shown(peer.ask(Code.Get, [[Block2, 15, false, 7]])), '2.05 2:15/1/1024');
   });
 });
 
@@ -372,7 +372,7 @@ function storePair(client: number, server: number): StreamPair {
 
 suite('RFC 8323 §6: two endpoints', () => {
   test('100,000 bytes take seven messages each way, by default', () => {
-    const pair = storePair(16_896, 16_896);
+    const pair = storePair(15_872, 15_872);
     const body = bytesOf(100_000);
     pair.answer(pair.ping());
     pair.wire.length = 0;
@@ -382,7 +382,7 @@ suite('RFC 8323 §6: two endpoints', () => {
   });
 
   test('the rest of a notification comes in BERT blocks', () => {
-    const pair = storePair(16_896, 16_896);
+    const pair = storePair(15_872, 15_872);
     const body = bytesOf(50_000);
     const observed: StreamPairRequest = pair.request('/x', { observe: true });
     assert.ok(pair.runUntil(() => observed.responses.length === 1));
@@ -394,13 +394,13 @@ suite('RFC 8323 §6: two endpoints', () => {
     assert.deepEqual(
       pair.wire.map(({ message }) => shown(message)),
       [
-        '2.05 2:0/1/BERT(16384)',
-        '0.01 2:16/0/BERT',
-        '2.05 2:16/1/BERT(16384)',
-        '0.01 2:32/0/BERT',
-        '2.05 2:32/1/BERT(16384)',
-        '0.01 2:48/0/BERT',
-        '2.05 2:48/0/BERT(848)',
+        '2.05 2:0/1/BERT(15360)',
+        '0.01 2:15/0/BERT',
+        '2.05 2:15/1/BERT(15360)',
+        '0.01 2:30/0/BERT',
+        '2.05 2:30/1/BERT(15360)',
+        '0.01 2:45/0/BERT',
+        '2.05 2:45/0/BERT(3920)',
       ],
     );
   });

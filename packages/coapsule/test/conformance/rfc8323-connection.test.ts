@@ -146,9 +146,9 @@ suite('RFC 8323 §5.3: capabilities and settings', () => {
     assert.equal(first?.options.uint(SignalingOption.ExtendedTokenLength), 20);
   });
 
-  test('§5.3.2: BERT is announced, with room for 16 KiB and 512 bytes of header and options', () => {
+  test('§5.3.2: BERT is announced, with room for 15 KiB and 512 bytes of header and options', () => {
     const [first] = new ConnectionUnderTest().sent;
-    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 16_896);
+    assert.equal(first?.options.uint(SignalingOption.MaxMessageSize), 15_872);
     assert.deepEqual(first?.options.first(SignalingOption.BlockWiseTransfer), noBytes);
   });
 

@@ -3,7 +3,7 @@
  *
  * | name | unit | default | allowed | RFC |
  * |---|---|---|---|---|
- * | maxMessageSize | bytes | 16,896: 16 KiB in blocks, and 512 for header and options | 64 … 2^32 - 1 | 8323 §5.3.1 |
+ * | maxMessageSize | bytes | 15,872: 15 KiB in blocks, and 512 for header and options | 64 … 2^32 - 1 | 8323 §5.3.1 |
  * | maxTokenLength | bytes | 64 | 8 … 65,804 | 8974 §2.2.1 |
  * | csmTimeoutMs | ms | 10,000 | > 0 | 8323 §3.3 |
  * | messageTimeoutMs | ms from the first byte of a message to its last | 60,000 | > 0 | – |
@@ -41,8 +41,11 @@ export interface ConnectionConfig {
   readonly trace: boolean;
 }
 
-/** Blocks of 16 KiB, and 512 bytes for header and options (RFC 8323 §5.3.2). */
-export const defaultMaxMessageSize: number = 16 * 1024 + 512;
+/**
+ * Blocks of 15 KiB, and 512 bytes for header and options (RFC 8323 §5.3.2): a message fits into one TLS record of 2^14 bytes
+ * (RFC 8446 §5.1), above which libcoap 4.3.1 with GnuTLS never sends the end of it.
+ */
+export const defaultMaxMessageSize: number = 15 * 1024 + 512;
 
 const defaults: ConnectionConfig = {
   maxMessageSize: defaultMaxMessageSize,
