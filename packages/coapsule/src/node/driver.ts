@@ -11,6 +11,7 @@ import type { EndpointOutput } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { type RandomSource, randomFraction } from '../core/foundation/random-source.ts';
+import { EndpointPump } from './endpoint-pump.ts';
 import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
 import { systemRandom } from './system-random.ts';
 import { isUnreachable, openUdpSocket, type UdpSocket, type UdpSocketOptions } from './udp-socket.ts';
@@ -48,8 +49,6 @@ export interface DriverOptions {
 
 export type DriverOutput = Exclude<EndpointOutput, { kind: 'transmit' }>;
 
-/** Node's timers hold at most this many milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
 const firstReopenMs = 100;
 const longestReopenMs = 30_000;
 
@@ -59,12 +58,9 @@ const mostEarly = { datagrams: 4096, bytes: 4 * 1024 * 1024 } as const;
 /** Runs one endpoint on one UDP socket until it is closed. */
 export class Driver {
   readonly #options: DriverOptions;
-  readonly #clock: Clock;
+  readonly #pump: EndpointPump<Endpoint, EndpointOutput>;
   readonly #random: RandomSource;
   #socket: UdpSocket;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt: Instant | undefined;
-  #draining = false;
   #reopening = false;
   readonly #closing = new AbortController();
   /** Groups that have sockets of their own, by interface. */
@@ -105,7 +101,12 @@ export class Driver {
   private constructor(options: DriverOptions, socket: UdpSocket) {
     this.#options = options;
     this.#socket = socket;
-    this.#clock = options.clock ?? monotonicClock;
+    const { endpoint, clock = monotonicClock, onDefect } = options;
+    const carryOut = (output: EndpointOutput): void => {
+      if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
+      else options.onOutput(output);
+    };
+    this.#pump = new EndpointPump({ endpoint, clock, carryOut, onDefect });
     this.#random = options.random ?? systemRandom;
   }
 
@@ -131,16 +132,14 @@ export class Driver {
 
   /** Gives the endpoint a command, and carries out what follows from it. */
   run<Result>(command: (endpoint: Endpoint, now: Instant) => Result): Result {
-    const result = command(this.#options.endpoint, this.#clock.now());
-    this.#drain();
-    return result;
+    return this.#pump.run(command);
   }
 
   /** Closes the socket. What the endpoint wanted to say last must have been said through `run` before. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.#closing.abort();
-    clearTimeout(this.#timer);
+    this.#pump.stop();
     await this.#socket.close();
   }
 
@@ -150,66 +149,16 @@ export class Driver {
 
   #receive(datagram: Uint8Array, from: PeerAddress, group?: PeerAddress): void {
     if (this.closed || this.isDeaf || this.#lost()) return;
-    this.#guarded(() => {
+    this.#pump.guarded((endpoint, now) => {
       this.#capture('received', datagram, from, group);
       const input = { address: from, datagram, ...(group === undefined ? {} : { group }) };
-      this.#options.endpoint.handle(input, this.#clock.now());
+      endpoint.handle(input, now);
     });
-  }
-
-  /**
-   * Nothing a peer sends makes the endpoint throw. Should a defect of ours break that promise, the datagram is
-   * lost and everybody else is served on: one peer must never end the process.
-   */
-  #guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#options.onDefect(error);
-    }
-    this.#drain();
-  }
-
-  #drain(): void {
-    // An output's handler may call `run`: then the loop that is running goes on with what that brought.
-    if (this.#draining || this.closed) return;
-    this.#draining = true;
-    try {
-      for (;;) {
-        const output = this.#options.endpoint.poll();
-        if (output === undefined) break;
-        try {
-          if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
-          else this.#options.onOutput(output);
-        } catch (error) {
-          // A callback of the application threw: the outputs behind this one are for others.
-          this.#options.onDefect(error);
-        }
-      }
-    } finally {
-      this.#draining = false;
-      this.#setTimer();
-    }
   }
 
   #transmit(datagram: Uint8Array, to: PeerAddress): void {
     this.#capture('sent', datagram, to);
     if (!this.#lost()) this.#socket.send(datagram, to);
-  }
-
-  #setTimer(): void {
-    if (this.closed) return;
-    const next = this.#options.endpoint.nextTimeout();
-    if (next === undefined) return;
-    // A timer that fires too early does no harm and is cheaper than setting one anew for each datagram.
-    if (this.#timerAt !== undefined && this.#timerAt <= next) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = next;
-    const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - this.#clock.now())));
-    this.#timer = setTimeout(() => {
-      this.#timerAt = undefined;
-      this.#guarded(() => this.#options.endpoint.handleTimeout(this.#clock.now()));
-    }, delay);
   }
 
   #lost(): boolean {

@@ -9,6 +9,7 @@ import type { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
 import type { ConnectionId, StreamOutput } from '../core/endpoint/stream-outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { EndpointPump } from './endpoint-pump.ts';
 import { type Clock, monotonicClock } from './monotonic-clock.ts';
 import { type StreamServer, type StreamTransport, TransportFailure } from './stream-transport.ts';
 
@@ -26,27 +27,26 @@ export interface StreamDriverOptions {
   readonly clock?: Clock;
 }
 
-/** Node's timers hold at most this many milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
-
 /** Runs one endpoint on its transports until it is closed. */
 export class StreamDriver {
   readonly #options: StreamDriverOptions;
-  readonly #clock: Clock;
+  readonly #pump: EndpointPump<StreamEndpoint, StreamOutput>;
   readonly #transports = new Map<ConnectionId, StreamTransport>();
   readonly #blocked = new Set<ConnectionId>();
   /** Connections whose transport is being opened. */
   readonly #dialing = new Set<ConnectionId>();
   #server: StreamServer | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt: Instant | undefined;
-  #draining = false;
   #whenEmpty: (() => void) | undefined;
-  closed = false;
 
   constructor(options: StreamDriverOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? monotonicClock;
+    const { endpoint, clock = monotonicClock, onDefect } = options;
+    const carryOut = (output: StreamOutput): void => this.#carryOut(output);
+    this.#pump = new EndpointPump({ endpoint, clock, carryOut, onDefect });
+  }
+
+  get closed(): boolean {
+    return this.#pump.stopped;
   }
 
   /** Transports that are open. */
@@ -65,17 +65,16 @@ export class StreamDriver {
       transport.destroy();
       return undefined;
     }
-    const connection = this.#options.endpoint.accept(transport.remote, this.#clock.now());
-    this.#adopt(connection, transport);
-    this.#drain();
-    return connection;
+    return this.#pump.run((endpoint, now) => {
+      const connection = endpoint.accept(transport.remote, now);
+      this.#adopt(connection, transport);
+      return connection;
+    });
   }
 
   /** Gives the endpoint a command, and carries out what follows from it. */
   run<Result>(command: (endpoint: StreamEndpoint, now: Instant) => Result): Result {
-    const result = command(this.#options.endpoint, this.#clock.now());
-    this.#drain();
-    return result;
+    return this.#pump.run(command);
   }
 
   /**
@@ -94,8 +93,7 @@ export class StreamDriver {
         };
       });
     }
-    this.closed = true;
-    clearTimeout(this.#timer);
+    this.#pump.stop();
     for (const transport of this.#transports.values()) transport.close();
     this.#transports.clear();
     await closing;
@@ -104,58 +102,26 @@ export class StreamDriver {
   #adopt(connection: ConnectionId, transport: StreamTransport): void {
     this.#transports.set(connection, transport);
     transport.attach({
-      received: (bytes) => this.#guarded((now) => this.#handle({ kind: 'received', connection, bytes }, now)),
+      received: (bytes) =>
+        this.#pump.guarded((endpoint, now) => endpoint.handle({ kind: 'received', connection, bytes }, now)),
       drained: () => {
         if (!this.#blocked.delete(connection)) return;
         transport.resume();
-        this.#guarded((now) => this.#handle({ kind: 'drained', connection }, now));
+        this.#pump.guarded((endpoint, now) => endpoint.handle({ kind: 'drained', connection }, now));
       },
       closed: (cause, detail) => {
         this.#forget(connection);
-        this.#guarded((now) => this.#handle({ kind: 'closed', connection, cause, detail }, now));
+        this.#pump.guarded((endpoint, now) =>
+          endpoint.handle({ kind: 'closed', connection, cause, detail }, now),
+        );
       },
     });
-  }
-
-  #handle(input: Parameters<StreamEndpoint['handle']>[0], now: Instant): void {
-    this.#options.endpoint.handle(input, now);
   }
 
   #forget(connection: ConnectionId): void {
     this.#transports.delete(connection);
     this.#blocked.delete(connection);
     if (this.#transports.size === 0) this.#whenEmpty?.();
-  }
-
-  /** A defect of ours costs one input and no more: one peer must never end the process. */
-  #guarded(work: (now: Instant) => void): void {
-    if (this.closed) return;
-    try {
-      work(this.#clock.now());
-    } catch (error) {
-      this.#options.onDefect(error);
-    }
-    this.#drain();
-  }
-
-  #drain(): void {
-    // An output's handler may call `run`: then the loop that is running goes on with what that brought.
-    if (this.#draining || this.closed) return;
-    this.#draining = true;
-    try {
-      for (;;) {
-        const output = this.#options.endpoint.poll();
-        if (output === undefined) break;
-        try {
-          this.#carryOut(output);
-        } catch (error) {
-          this.#options.onDefect(error);
-        }
-      }
-    } finally {
-      this.#draining = false;
-      this.#setTimer();
-    }
   }
 
   #carryOut(output: StreamOutput): void {
@@ -185,7 +151,7 @@ export class StreamDriver {
     this.#blocked.add(connection);
     // Who does not read what we answer has nothing more to ask.
     transport.pause();
-    this.#options.endpoint.handle({ kind: 'blocked', connection }, this.#clock.now());
+    this.#pump.run((endpoint, now) => endpoint.handle({ kind: 'blocked', connection }, now));
   }
 
   async #dial(connection: ConnectionId, address: PeerAddress): Promise<void> {
@@ -198,30 +164,15 @@ export class StreamDriver {
         return;
       }
       this.#transports.set(connection, transport);
-      this.#guarded((now) => this.#handle({ kind: 'opened', connection }, now));
+      this.#pump.guarded((endpoint, now) => endpoint.handle({ kind: 'opened', connection }, now));
       this.#adopt(connection, transport);
     } catch (error) {
       this.#dialing.delete(connection);
       const { endCause, message } = failureOf(error);
-      this.#guarded((now) =>
-        this.#handle({ kind: 'closed', connection, cause: endCause, detail: message }, now),
+      this.#pump.guarded((endpoint, now) =>
+        endpoint.handle({ kind: 'closed', connection, cause: endCause, detail: message }, now),
       );
     }
-  }
-
-  #setTimer(): void {
-    if (this.closed) return;
-    const next = this.#options.endpoint.nextTimeout();
-    if (next === undefined) return;
-    // A timer that fires too early does no harm and is cheaper than setting one anew for each message.
-    if (this.#timerAt !== undefined && this.#timerAt <= next) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = next;
-    const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - this.#clock.now())));
-    this.#timer = setTimeout(() => {
-      this.#timerAt = undefined;
-      this.#guarded((now) => this.#options.endpoint.handleTimeout(now));
-    }, delay);
   }
 }
 
