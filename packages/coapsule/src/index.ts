@@ -15,8 +15,8 @@ export type {
 export type { BodyInput, RandomAccessBody } from './api/body-input.ts';
 export type { CertificateInfo, PublicKeyInfo } from './api/certificate-info.ts';
 export { Client, type ClientObservation, type Pong } from './api/client.ts';
-export type { CacheOptions } from './api/client-cache.ts';
 export type {
+  CacheOptions,
   ClientOptions,
   ProxyOptions,
   PskCredential,

@@ -6,25 +6,20 @@
  * @module
  */
 
+import type { Method } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
-import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
-import type { CoapUri } from '../core/coap/uri.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
 import {
   type CacheAnswer,
   type CacheRequest,
   ResponseCache,
 } from '../core/request-response/response-cache.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
+import type { CacheOptions, ClientOptions, RequestOptions } from './client-options.ts';
+import { requestContent } from './outgoing-request.ts';
 import type { PeerInfo } from './peer-info.ts';
+import { requestRoute } from './request-route.ts';
 import { Response } from './response.ts';
-
-/** How much a client keeps; see `ClientOptions.cache`. */
-export interface CacheOptions {
-  /** Responses; 1000 by default. */
-  readonly maxEntries?: number;
-  /** Bytes that they take; 16 MiB by default. */
-  readonly maxBytes?: number;
-}
 
 /** A request that goes through the cache. */
 export interface CachedRequest {
@@ -38,27 +33,31 @@ export interface CachedRequest {
 export class ClientCache {
   /** With who said what is stored. */
   readonly #cache: ResponseCache<PeerInfo>;
+  readonly #options: ClientOptions;
 
-  constructor(options: CacheOptions) {
-    this.#cache = new ResponseCache(options);
+  constructor(cache: CacheOptions, options: ClientOptions) {
+    this.#cache = new ResponseCache(cache);
+    this.#options = options;
   }
 
-  /**
-   * What is known about a request.
-   *
-   * @param identity As whom the server is asked: nothing that one identity was told answers another one.
-   * @param content The request without its Uri-* options.
-   */
-  find(
-    uri: CoapUri,
-    identity: string,
-    content: Pick<CacheRequest, 'code' | 'payload'> & { readonly options: OptionReader },
-  ): CachedRequest {
-    const options = OptionSet.from(content.options.entries());
-    for (const segment of uri.path) options.add(OptionNumber.UriPath, segment);
-    for (const argument of uri.query) options.add(OptionNumber.UriQuery, argument);
-    const origin = `${uri.scheme}://${uri.host}:${uri.port}`;
-    const request = { origin, identity, code: content.code, options, payload: content.payload };
+  /** What is known of a request; nothing where the cache does not deal with such requests. */
+  find(method: Method, uri: string, options: RequestOptions): CachedRequest | undefined {
+    const { target, hop } = requestRoute(uri, options.proxy ?? this.#options.proxy);
+    // Who we are may change from one association to the next, and what one was told is not for the other.
+    if (hop.secure && typeof this.#options.psk === 'function') return undefined;
+    const content = requestContent(method, options);
+    // What is read as it is sent cannot be compared, and a block is not the whole.
+    if (content.body !== undefined || options.singleBlock !== undefined) return undefined;
+    // A part is not the whole.
+    if (content.options.has(OptionNumber.Block1) || content.options.has(OptionNumber.Block2))
+      return undefined;
+    // As whom the server is asked: nothing that one identity was told answers another one.
+    const identity = `${hop.uri.scheme}://${hop.uri.host}:${hop.uri.port} ${this.#options.serverName ?? ''}`;
+    const set = OptionSet.from(content.options.entries());
+    for (const segment of target.path) set.add(OptionNumber.UriPath, segment);
+    for (const argument of target.query) set.add(OptionNumber.UriQuery, argument);
+    const origin = `${target.scheme}://${target.host}:${target.port}`;
+    const request = { origin, identity, code: content.code, options: set, payload: content.payload };
     const asked = this.#cache.find(request, monotonicClock.now());
     if (asked.kind === 'ask') return { request, asked, response: undefined };
     const timing = { handshakeMs: undefined, roundTripMs: 0, fromCache: true };

@@ -7,7 +7,6 @@
 import type { UploadPosition } from '../core/request-response/request-response-layer.ts';
 import type { ResponseClass } from '../core/request-response/response-suppression.ts';
 import type { BodyInput } from './body-input.ts';
-import type { CacheOptions } from './client-cache.ts';
 import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { KeepAssociation } from './kept-association.ts';
@@ -38,6 +37,14 @@ export interface ProxyOptions {
    * Uri-* options, for proxies that understand nothing else.
    */
   readonly form?: 'Proxy-Uri' | 'Proxy-Scheme';
+}
+
+/** How much a client keeps; see `ClientOptions.cache`. */
+export interface CacheOptions {
+  /** Responses; 1000 by default. */
+  readonly maxEntries?: number;
+  /** Bytes that they take; 16 MiB by default. */
+  readonly maxBytes?: number;
 }
 
 /** Options of a client; each has a safe default. */

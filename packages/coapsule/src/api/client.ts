@@ -4,6 +4,9 @@
  * RFC 7252 §5, RFC 7641, RFC 7959; `coaps` by DTLS 1.2 with pre-shared keys, raw public keys or certificates
  * (RFC 7252 §9.1.3).
  *
+ * Here is what a caller asks for, and the request that says it. Which links there are is in client-link-table.ts, how a
+ * request gets to its server in server-reach.ts, and how long its caller waits in awaited-exchange.ts.
+ *
  * @module
  */
 
@@ -12,49 +15,38 @@ import { decodeLinkFormat, type Link } from '../core/coap/link-format.ts';
 import { type MessagePurpose, messagePurposes } from '../core/coap/message-purpose.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
-import { type CoapUri, isSecureScheme, transportOf, type UriDestination } from '../core/coap/uri.ts';
 import { checkDtlsConfig } from '../core/dtls/dtls-config.ts';
 import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
-import { ipAddress } from '../core/foundation/peer-address.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
-import { type CachedRequest, ClientCache } from './client-cache.ts';
+import { awaitedExchange } from './awaited-exchange.ts';
+import { ClientCache } from './client-cache.ts';
 import { ClientEndpoint } from './client-endpoint.ts';
-import type { ClientLink, RequestObserver } from './client-link.ts';
+import { ClientLinkTable } from './client-link-table.ts';
 import {
   type ClientOptions,
   clientOptionNames,
   type RequestOptions,
   requestOptionNames,
 } from './client-options.ts';
-import { type ClientSecurity, clientSecurity } from './client-security.ts';
-import { StreamClient } from './client-stream.ts';
+import { clientSecurity } from './client-security.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
 import { MulticastClient } from './multicast-client.ts';
-import { type DiscoveredDevice, expectNoGroup, type MulticastOptions } from './multicast-request.ts';
+import type { DiscoveredDevice, MulticastOptions } from './multicast-request.ts';
 import type { MulticastResponses } from './multicast-responses.ts';
-import { Observation } from './observation.ts';
-import { linkListUri, outgoingRequest, requestContent } from './outgoing-request.ts';
-import {
-  methodFor,
-  queueFor,
-  type SendOptions,
-  type SendPlan,
-  type SendResult,
-  sendOptionNames,
-} from './purposeful-sending.ts';
-import type { RemoteServer } from './remote-server.ts';
-import { abortedError, timeoutError } from './request-error.ts';
-import { type RequestRoute, requestRoute } from './request-route.ts';
+import type { Observation } from './observation.ts';
+import { type ObserveOptions, observedResource } from './observed-resource.ts';
+import { linkListUri, outgoingRequest } from './outgoing-request.ts';
+import { purposefulExchange } from './purposeful-exchange.ts';
+import { methodFor, type SendOptions, type SendResult, sendOptionNames } from './purposeful-sending.ts';
+import { requestRoute } from './request-route.ts';
 import type { Response, StreamedResponse } from './response.ts';
 import { resumed } from './resumable-upload.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
-
-/** Node's timers hold at most this many milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
+import { ServerReach } from './server-reach.ts';
 
 /** One observation in progress. */
 export interface ClientObservation {
@@ -65,12 +57,6 @@ export interface ClientObservation {
   readonly resource: string;
   /** Observe value of the latest notification. */
   readonly sequence: number | undefined;
-}
-
-/** Who waits for the one response of an exchange, or its head. */
-interface ExchangeObserver {
-  response(response: Response | StreamedResponse, final: boolean): void;
-  failed(error: CoapsuleError): void;
 }
 
 /** How long a ping took. */
@@ -92,12 +78,10 @@ export interface Pong {
  */
 export class Client implements AsyncDisposable {
   readonly #options: ClientOptions;
-  /** Undefined: `coap` only. */
-  readonly #security: ClientSecurity | undefined;
-  readonly #endpoints = new Map<string, Promise<ClientLink>>();
+  readonly #links: ClientLinkTable;
+  readonly #server: ServerReach;
   readonly #cache: ClientCache | undefined;
   readonly #multicast: MulticastClient;
-  #closed = false;
 
   constructor(options: ClientOptions = {}) {
     expectKnownOptions('new Client', options, clientOptionNames);
@@ -105,13 +89,13 @@ export class Client implements AsyncDisposable {
     this.#options = options;
     this.#multicast = new MulticastClient(options);
     const { cache = false, proxy } = options;
-    if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache);
-    this.#security = clientSecurity(options);
+    if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache, options);
+    const security = clientSecurity(options);
     // What cannot be is told now, not at the first request.
     checkDtlsConfig(endpointConfig(coreConfig(options, 'dtls', 'client')).dtls);
     if (proxy !== undefined) requestRoute('coap://localhost', proxy);
-    const { maxServers = Infinity } = options;
-    if (!(maxServers >= 1)) throw new ApiMisuseError(`maxServers is ${maxServers}; expected 1 or more`);
+    this.#links = new ClientLinkTable(options, security);
+    this.#server = new ServerReach(options, security, this.#links);
   }
 
   get(uri: string, options?: RequestOptions): Promise<Response> {
@@ -152,20 +136,16 @@ export class Client implements AsyncDisposable {
    */
   async request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
     expectKnownOptions(method, options, requestOptionNames);
-    const cached = this.#findCached(method, uri, options);
+    const cached = this.#cache?.find(method, uri, options);
     if (cached?.response !== undefined && options.cache !== false) return cached.response;
     const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
     try {
       const response = await resumed(options, (attempt) =>
-        this.#exchange(uri, attempt, (endpoint, route, observer) => {
-          const request = outgoingRequest(
-            method,
-            route.targetOptions(destinationOf(endpoint.server)),
-            attempt,
-          );
+        awaitedExchange(this.#server, uri, attempt, ({ link, targetOptions }, observer) => {
+          const request = outgoingRequest(method, targetOptions(), attempt);
           const set = OptionSet.from(request.options.entries());
           for (const etag of etags) set.add(OptionNumber.ETag, etag);
-          return endpoint.request({ ...request, options: set }, observer);
+          return link.request({ ...request, options: set }, observer);
         }),
       );
       if (cached === undefined || this.#cache === undefined) return response;
@@ -187,9 +167,9 @@ export class Client implements AsyncDisposable {
     const { signal } = options;
     let giveUp: (() => void) | undefined;
     let streamed: StreamedResponse | undefined;
-    await this.#exchange(uri, options, (endpoint, route, observer) => {
-      const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), options);
-      giveUp = endpoint.request(
+    await awaitedExchange(this.#server, uri, options, ({ link, targetOptions }, observer) => {
+      const request = outgoingRequest(method, targetOptions(), options);
+      giveUp = link.request(
         { ...request, streamResponse: true },
         {
           ...observer,
@@ -233,56 +213,19 @@ export class Client implements AsyncDisposable {
         `purpose is '${method}'; expected one of ${messagePurposes.join(', ')}, or a method such as PUT`,
       );
     }
-    const cached = this.#findCached(method, uri, options);
-    if (cached !== undefined) this.#cache?.failed(cached);
-    await this.#exchange(uri, options, (endpoint, route, observer) => {
+    this.#forgetCached(method, uri, options);
+    await awaitedExchange(this.#server, uri, options, ({ link, targetOptions }, observer) => {
       expectKnownOptions('send', options, requestOptionNames);
-      const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), {
-        ...options,
-        confirmable: false,
-      });
-      return endpoint.request({ ...request, expectResponse: false }, observer);
+      const request = outgoingRequest(method, targetOptions(), { ...options, confirmable: false });
+      return link.request({ ...request, expectResponse: false }, observer);
     });
   }
 
   async #sendFor(purpose: MessagePurpose, uri: string, options: SendOptions): Promise<SendResult> {
     expectKnownOptions(`send ${purpose}`, options, sendOptionNames);
     const method = options.method ?? methodFor(purpose);
-    const cached = this.#findCached(method, uri, options);
-    if (cached !== undefined) this.#cache?.failed(cached);
-    let plan: SendPlan | undefined;
-    let outcome: SendResult['outcome'] = 'answered';
-    let response: Response | undefined;
-    try {
-      response = await this.#exchange(uri, options, (endpoint, route, observer) => {
-        plan ??= endpoint.plan(purpose, options);
-        const isForgotten = purpose === 'telemetry' && plan.type === 'NON';
-        const request = outgoingRequest(method, route.targetOptions(destinationOf(endpoint.server)), {
-          ...options,
-          confirmable: plan.type === 'CON',
-          // A response that nobody reads need not be sent (RFC 7967).
-          ...(isForgotten && options.noResponse === undefined ? { noResponse: 'all' } : {}),
-        });
-        if (isForgotten) outcome = 'sent';
-        const expectResponse = outcome === 'answered';
-        const queue = queueFor(purpose, method, uri);
-        return endpoint.request({ ...request, ...queue, expectResponse }, observer, true);
-      });
-    } catch (error) {
-      if (!(error instanceof CoapsuleError) || error.code !== 'ERR_SUPERSEDED') throw error;
-      outcome = 'superseded';
-    }
-    if (response?.silent === true) outcome = 'sent';
-    const { type, reason, warnings, networkLoss } = plan as unknown as SendPlan;
-    return {
-      purpose,
-      type,
-      reason,
-      warnings,
-      networkLoss,
-      outcome,
-      response: outcome === 'answered' ? response : undefined,
-    };
+    this.#forgetCached(method, uri, options);
+    return purposefulExchange(this.#server, purpose, method, uri, options);
   }
 
   /**
@@ -291,15 +234,17 @@ export class Client implements AsyncDisposable {
    */
   async traffic(uri: string): Promise<PeerTraffic | undefined> {
     const { uri: server } = requestRoute(uri, this.#options.proxy).hop;
-    const [host] = await resolveHost(server, this.#options.lookUp);
-    const endpoint = await this.#endpoints.get(this.#remote(server, host as string).key);
-    return endpoint instanceof ClientEndpoint ? endpoint.traffic() : undefined;
+    const link = await this.#links.known(server);
+    return link instanceof ClientEndpoint ? link.traffic() : undefined;
   }
 
   /** Measures the time to the server, or its proxy, and back, without any resource (RFC 7252 §4.3). */
   async ping(uri: string, options: Pick<RequestOptions, 'signal' | 'timeoutMs'> = {}): Promise<Pong> {
-    const { roundTripMs, handshakeMs } = await this.#exchange(uri, options, (endpoint, _route, observer) =>
-      endpoint.ping(observer),
+    const { roundTripMs, handshakeMs } = await awaitedExchange(
+      this.#server,
+      uri,
+      options,
+      ({ link }, observer) => link.ping(observer),
     );
     return { roundTripMs, handshakeMs };
   }
@@ -364,10 +309,7 @@ export class Client implements AsyncDisposable {
    * The observations that are active, with the token of each: which token stands for which resource (RFC 7641 §3.1).
    */
   async observations(): Promise<ClientObservation[]> {
-    const endpoints = await Promise.allSettled(this.#endpoints.values());
-    const unicast = endpoints.flatMap((one) =>
-      one.status === 'fulfilled' ? one.value.activeObservations() : [],
-    );
+    const unicast = await this.#links.activeObservations();
     return [...unicast, ...(await this.#multicast.activeObservations())].map(
       ({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }),
     );
@@ -377,50 +319,11 @@ export class Client implements AsyncDisposable {
    * Observes a resource (RFC 7641); registers at once. When the server stops answering, or ends the association,
    * the observation is registered once more, with a new handshake where one is needed, before it fails.
    */
-  observe(uri: string, options: RequestOptions & { readonly method?: 'GET' | 'FETCH' } = {}): Observation {
-    const { signal } = options;
-    const ended = new AbortController();
-    let giveUp: (() => void) | undefined;
-    const observation = new Observation(async () => finish());
-    const onAbort = (): void => finish(abortedError(signal));
-    const finish = (error?: CoapsuleError): void => {
-      signal?.removeEventListener('abort', onAbort);
-      observation.end(error);
-      ended.abort();
-      giveUp?.();
-    };
-    const cached = this.#findCached(options.method ?? 'GET', uri, options);
-    let mayRegisterAgain = false;
-    const observer: RequestObserver = {
-      response: (response, final) => {
-        mayRegisterAgain = true;
-        observation.next(cached === undefined ? response : (this.#cache?.take(cached, response) ?? response));
-        if (final) finish();
-      },
-      failed: (error) => {
-        const lost = ['ERR_TIMEOUT', 'ERR_ASSOCIATION_CLOSED', 'ERR_CONNECTION'].includes(error.code);
-        if (!lost || !mayRegisterAgain || ended.signal.aborted) {
-          finish(error);
-          return;
-        }
-        mayRegisterAgain = false;
-        register();
-      },
-    };
-    const register = (): void => {
-      this.#reach(uri, options.proxy, observer, ended.signal, (endpoint, route, reached) => {
-        const request = outgoingRequest(
-          options.method ?? 'GET',
-          route.targetOptions(destinationOf(endpoint.server)),
-          options,
-        );
-        giveUp = endpoint.request({ ...request, observe: true }, reached);
-      }).catch(finish);
-    };
-    signal?.addEventListener('abort', onAbort);
-    if (signal?.aborted) onAbort();
-    else register();
-    return observation;
+  observe(uri: string, options: ObserveOptions = {}): Observation {
+    const cached = this.#cache?.find(options.method ?? 'GET', uri, options);
+    return observedResource(this.#server, uri, options, (response) =>
+      cached === undefined ? response : (this.#cache?.take(cached, response) ?? response),
+    );
   }
 
   /**
@@ -434,10 +337,9 @@ export class Client implements AsyncDisposable {
     options: ExportAssociationOptions = {},
   ): Promise<Uint8Array | undefined> {
     const { uri: server } = parseServerUri(uri);
-    const [host] = await resolveHost(server, this.#options.lookUp);
-    if (server.scheme !== 'coaps' || host === undefined) return undefined;
-    const endpoint = await this.#endpoints.get(this.#remote(server, host).key);
-    return endpoint instanceof ClientEndpoint ? endpoint.exportAssociation(options) : undefined;
+    const link = await this.#links.known(server);
+    if (server.scheme !== 'coaps' || !(link instanceof ClientEndpoint)) return undefined;
+    return link.exportAssociation(options);
   }
 
   /**
@@ -455,216 +357,31 @@ export class Client implements AsyncDisposable {
     if (server.scheme !== 'coaps') {
       throw new ApiMisuseError(`'${uri}' is not secured by DTLS; an association needs coaps`);
     }
-    const [host] = await resolveHost(server, this.#options.lookUp);
-    const endpoint = (await this.#endpoint(server, host as string)) as ClientEndpoint;
+    const [host] = (await resolveHost(server, this.#options.lookUp)) as [string];
+    const link = (await this.#links.open(server, host)) as ClientEndpoint;
     try {
-      endpoint.importAssociation(state, options);
+      link.importAssociation(state, options);
     } catch (error) {
-      await this.#closeIdle(endpoint, this.#remote(server, host as string).key);
+      await this.#links.closeIdle(server, host, link);
       throw error;
     }
   }
 
   /** Ends all associations with close_notify, fails what waits, closes the sockets. */
   async close(): Promise<void> {
-    this.#closed = true;
     this.#cache?.clear();
-    const endpoints = [...this.#endpoints.values()];
-    this.#endpoints.clear();
-    await this.#multicast.close();
-    await Promise.all(
-      endpoints.map(async (opening) => {
-        const endpoint = await opening.catch(() => undefined);
-        await endpoint?.close();
-      }),
-    );
+    await Promise.all([this.#links.close(), this.#multicast.close()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #exchange(
-    uri: string,
-    options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse' | 'resumable'>,
-    send: (endpoint: ClientLink, route: RequestRoute, observer: ExchangeObserver) => () => void,
-  ): Promise<Response> {
-    const { signal, timeoutMs, resumable } = options;
-    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-      throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
-    }
-    if (signal?.aborted) throw abortedError(signal);
-    const settled = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    let giveUp: (() => void) | undefined;
-    let onAbort: (() => void) | undefined;
-    try {
-      return await new Promise<Response>((resolve, reject) => {
-        onAbort = () => reject(abortedError(signal));
-        signal?.addEventListener('abort', onAbort);
-        // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches; of an upload
-        // that may go on the endpoint tells how far it came by then.
-        const isWatched = options.noResponse !== undefined || resumable !== undefined;
-        if (timeoutMs !== undefined && timeoutMs !== Infinity && !isWatched) {
-          timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
-        }
-        const observer: ExchangeObserver = {
-          response: (response) => resolve(response as Response),
-          failed: reject,
-        };
-        this.#reach(uri, options.proxy, observer, settled.signal, (endpoint, route, reached) => {
-          giveUp = send(endpoint, route, reached);
-        }).catch(reject);
-      });
-    } finally {
-      settled.abort();
-      clearTimeout(timer);
-      if (onAbort) signal?.removeEventListener('abort', onAbort);
-      giveUp?.();
-    }
+  /** A message whose response nobody stores may have changed what is stored. */
+  #forgetCached(method: Method, uri: string, options: RequestOptions): void {
+    const cached = this.#cache?.find(method, uri, options);
+    if (cached !== undefined) this.#cache?.failed(cached);
   }
-
-  /** Sends to the first address of the host where somebody listens. */
-  async #reach(
-    text: string,
-    proxy: RequestOptions['proxy'],
-    observer: RequestObserver,
-    settled: AbortSignal,
-    send: (endpoint: ClientLink, route: RequestRoute, observer: RequestObserver) => void,
-  ): Promise<void> {
-    const route = requestRoute(text, proxy ?? this.#options.proxy);
-    const { uri, secure } = route.hop;
-    if (secure && this.#security === undefined) {
-      throw new CoapsuleError(
-        'ERR_CREDENTIALS',
-        this.#options.rawPublicKey === undefined
-          ? `there are no credentials for ${text}`
-          : `there is nothing to know ${text} by`,
-        'give `psk` with identity and key, `peerPublicKeys`, or `trustAnchors` for servers with a certificate',
-      );
-    }
-    const addresses = await resolveHost(uri, this.#options.lookUp);
-    expectNoGroup(text, addresses);
-    const tryAddress = async (index: number): Promise<void> => {
-      const failed = (error: CoapsuleError): void => {
-        const more = error.code === 'ERR_NETWORK' && index + 1 < addresses.length && !settled.aborted;
-        if (more) void tryAddress(index + 1);
-        else observer.failed(error);
-      };
-      try {
-        const endpoint = await this.#endpoint(uri, addresses[index] as string);
-        if (settled.aborted) return;
-        const reached: RequestObserver = {
-          response: (response, final) => observer.response(response, final),
-          failed,
-        };
-        send(endpoint, route, reached);
-      } catch (error) {
-        // An ApiMisuseError of `send` belongs to the caller as well: it ends the request.
-        failed(error as CoapsuleError);
-      }
-    };
-    await tryAddress(0);
-  }
-
-  /** What the cache knows of a request; nothing without a cache, or where it does not deal with such requests. */
-  #findCached(method: Method, uri: string, options: RequestOptions): CachedRequest | undefined {
-    if (this.#cache === undefined) return undefined;
-    const { target, hop } = requestRoute(uri, options.proxy ?? this.#options.proxy);
-    // Who we are may change from one association to the next, and what one was told is not for the other.
-    if (hop.secure && typeof this.#options.psk === 'function') return undefined;
-    const content = requestContent(method, options);
-    // What is read as it is sent cannot be compared, and a block is not the whole.
-    if (content.body !== undefined || options.singleBlock !== undefined) return undefined;
-    // A part is not the whole.
-    if (content.options.has(OptionNumber.Block1) || content.options.has(OptionNumber.Block2))
-      return undefined;
-    const asked = `${hop.uri.scheme}://${hop.uri.host}:${hop.uri.port} ${this.#options.serverName ?? ''}`;
-    return this.#cache.find(target, asked, content);
-  }
-
-  /** A socket that nobody uses keeps the process alive; the next request opens another one. */
-  async #closeIdle(endpoint: ClientEndpoint, key: string): Promise<void> {
-    // Requests that waited for the socket have it after this.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!endpoint.isIdle || this.#closed) return;
-    this.#endpoints.delete(key);
-    await endpoint.close();
-  }
-
-  /** Ends what was not used for longest until one more server can be had; rejects when all are in use. */
-  async #makeRoom(maxServers: number): Promise<void> {
-    for (const [key, opening] of [...this.#endpoints]) {
-      if (this.#endpoints.size < maxServers) return;
-      const endpoint = await opening.catch(() => undefined);
-      // Requests that waited for the socket have it after this.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (endpoint?.isUnused !== true || this.#endpoints.get(key) !== opening) continue;
-      this.#endpoints.delete(key);
-      await endpoint.close();
-    }
-    if (this.#endpoints.size >= maxServers && !this.#closed) {
-      throw new CoapsuleError(
-        'ERR_BUSY',
-        `requests to ${maxServers} servers are under way`,
-        'wait for some of them to end, or give a larger maxServers',
-      );
-    }
-  }
-
-  #remote(uri: CoapUri, host: string): { key: string; server: RemoteServer } {
-    const { scheme } = uri;
-    const address = ipAddress(host, uri.port);
-    const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
-    // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
-    const name = uri.hostIsIpLiteral ? '' : uri.host;
-    const key = `${scheme} ${address.key} ${name} ${serverName ?? ''}`;
-    const secure = isSecureScheme(scheme);
-    return {
-      key,
-      server: { scheme, transport: transportOf(scheme), secure, address, host: uri.host, serverName },
-    };
-  }
-
-  async #endpoint(uri: CoapUri, host: string): Promise<ClientLink> {
-    const { key, server } = this.#remote(uri, host);
-    const { maxServers = Infinity } = this.#options;
-    // Others may have come while room was made.
-    while (!this.#endpoints.has(key) && this.#endpoints.size >= maxServers) await this.#makeRoom(maxServers);
-    if (this.#closed) throw new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
-    const known = this.#endpoints.get(key);
-    if (known) {
-      // Behind all others again: the Map's order is the order of last use.
-      this.#endpoints.delete(key);
-      this.#endpoints.set(key, known);
-      return known;
-    }
-    const opening = this.#open(server).catch((cause: NodeJS.ErrnoException) => {
-      if (cause instanceof ApiMisuseError) throw cause;
-      this.#endpoints.delete(key);
-      throw new CoapsuleError(
-        'ERR_NETWORK',
-        `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
-        'check the address, and the local address in `bind`',
-        { cause },
-      );
-    });
-    this.#endpoints.set(key, opening);
-    return opening;
-  }
-
-  async #open(server: RemoteServer): Promise<ClientLink> {
-    return server.transport === 'udp'
-      ? ClientEndpoint.open(server, this.#options, this.#security)
-      : new StreamClient(server, this.#options, this.#security);
-  }
-}
-
-/** RFC 8323 §8.5: TLS and WebSocket tell the host name before the first request. */
-function destinationOf({ transport, secure, address, host, serverName }: RemoteServer): UriDestination {
-  if (transport === 'udp') return address;
-  const name = transport === 'websocket' ? host : secure ? serverName : undefined;
-  return { host: address.host, port: address.port, name };
 }
 
 function isPurpose(what: string): what is MessagePurpose {

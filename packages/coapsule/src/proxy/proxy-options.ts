@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CacheOptions } from '../api/client-cache.ts';
+import type { CacheOptions } from '../api/client-options.ts';
 import type { OptionNames } from '../api/known-options.ts';
 import type { Request } from '../api/request.ts';
 import type { CoapUri } from '../core/coap/uri.ts';

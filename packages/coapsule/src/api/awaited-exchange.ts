@@ -1,0 +1,74 @@
+/**
+ * One request of a client and its response as a promise, within the time and until the signal that the caller gave.
+ *
+ * What is sent, and the way to the server (server-reach.ts), are not its matter.
+ *
+ * @module
+ */
+
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { RequestOptions } from './client-options.ts';
+import type { CoapsuleError } from './errors.ts';
+import { abortedError, timeoutError } from './request-error.ts';
+import type { Response, StreamedResponse } from './response.ts';
+import type { ReachedServer, ServerReach } from './server-reach.ts';
+
+/** Node's timers hold at most this many milliseconds. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Who waits for the one response of an exchange, or its head. */
+export interface ExchangeObserver {
+  response(response: Response | StreamedResponse, final: boolean): void;
+  failed(error: CoapsuleError): void;
+}
+
+/** Sends the request of an exchange to the server that was reached; returns how to give it up. */
+export type SendExchange = (reached: ReachedServer, observer: ExchangeObserver) => () => void;
+
+/**
+ * Makes one exchange. Once it is settled the request is given up.
+ *
+ * @throws ApiMisuseError for a URI, proxy or time that cannot be; CoapsuleError when no response came.
+ */
+export async function awaitedExchange(
+  server: ServerReach,
+  uri: string,
+  options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse' | 'resumable'>,
+  send: SendExchange,
+): Promise<Response> {
+  const { signal, timeoutMs, resumable } = options;
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
+  }
+  if (signal?.aborted) throw abortedError(signal);
+  const settled = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let giveUp: (() => void) | undefined;
+  let onAbort: (() => void) | undefined;
+  try {
+    return await new Promise<Response>((resolve, reject) => {
+      onAbort = () => reject(abortedError(signal));
+      signal?.addEventListener('abort', onAbort);
+      // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches; of an upload
+      // that may go on the endpoint tells how far it came by then.
+      const isWatched = options.noResponse !== undefined || resumable !== undefined;
+      if (timeoutMs !== undefined && timeoutMs !== Infinity && !isWatched) {
+        timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
+      }
+      const observer: ExchangeObserver = {
+        response: (response) => resolve(response as Response),
+        failed: reject,
+      };
+      server
+        .reach(uri, options.proxy, observer, settled.signal, (reached, own) => {
+          giveUp = send(reached, own);
+        })
+        .catch(reject);
+    });
+  } finally {
+    settled.abort();
+    clearTimeout(timer);
+    if (onAbort) signal?.removeEventListener('abort', onAbort);
+    giveUp?.();
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The links of a client: one for each server that it talks to, the one used longest ago first.
+ *
+ * Which server a URI names, and the order of a host's addresses, are in server-address.ts and server-reach.ts.
+ *
+ * @module
+ */
+
+import { type CoapUri, isSecureScheme, transportOf } from '../core/coap/uri.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { ipAddress } from '../core/foundation/peer-address.ts';
+import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
+import { ClientEndpoint } from './client-endpoint.ts';
+import type { ClientLink } from './client-link.ts';
+import type { ClientOptions } from './client-options.ts';
+import type { ClientSecurity } from './client-security.ts';
+import { StreamClient } from './client-stream.ts';
+import { CoapsuleError } from './errors.ts';
+import type { RemoteServer } from './remote-server.ts';
+import { resolveHost } from './server-address.ts';
+
+/** See the module comment. */
+export class ClientLinkTable {
+  readonly #options: ClientOptions;
+  readonly #security: ClientSecurity | undefined;
+  /** By server and name; the Map's order is the order of last use. */
+  readonly #links = new Map<string, Promise<ClientLink>>();
+  readonly #maxServers: number;
+  #closed = false;
+
+  /**
+   * @param security Undefined: `coap` only.
+   * @throws ApiMisuseError for a `maxServers` that cannot be.
+   */
+  constructor(options: ClientOptions, security: ClientSecurity | undefined) {
+    const { maxServers = Infinity } = options;
+    if (!(maxServers >= 1)) throw new ApiMisuseError(`maxServers is ${maxServers}; expected 1 or more`);
+    this.#maxServers = maxServers;
+    this.#options = options;
+    this.#security = security;
+  }
+
+  /**
+   * The link to the server of a URI at one address of its host; opened where there is none.
+   *
+   * @param host An IP address.
+   * @returns rejects with a CoapsuleError: `ERR_NETWORK` when there can be no socket, `ERR_BUSY` when `maxServers` are in
+   *          use, `ERR_CLOSED`.
+   */
+  async open(uri: CoapUri, host: string): Promise<ClientLink> {
+    const { key, server } = this.#remote(uri, host);
+    // Others may have come while room was made.
+    while (!this.#links.has(key) && this.#links.size >= this.#maxServers) await this.#makeRoom();
+    if (this.#closed) throw new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
+    const known = this.#links.get(key);
+    if (known) {
+      // Behind all others again.
+      this.#links.delete(key);
+      this.#links.set(key, known);
+      return known;
+    }
+    const opening = this.#open(server).catch((cause: NodeJS.ErrnoException) => {
+      if (cause instanceof ApiMisuseError) throw cause;
+      this.#links.delete(key);
+      throw new CoapsuleError(
+        'ERR_NETWORK',
+        `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
+        'check the address, and the local address in `bind`',
+        { cause },
+      );
+    });
+    this.#links.set(key, opening);
+    return opening;
+  }
+
+  /** The link to the server of a URI where there is one, at the address that its host has first. */
+  async known(uri: CoapUri): Promise<ClientLink | undefined> {
+    const [host] = await resolveHost(uri, this.#options.lookUp);
+    return this.#links.get(this.#remote(uri, host as string).key);
+  }
+
+  /** Observations that are active, on all links. */
+  async activeObservations(): Promise<readonly ActiveObservation[]> {
+    const links = await Promise.allSettled(this.#links.values());
+    return links.flatMap((one) => (one.status === 'fulfilled' ? one.value.activeObservations() : []));
+  }
+
+  /** Ends a link that nobody uses: its socket would keep the process alive. The next request opens another one. */
+  async closeIdle(uri: CoapUri, host: string, link: ClientEndpoint): Promise<void> {
+    await waitersHaveTheirSocket();
+    if (!link.isIdle || this.#closed) return;
+    this.#links.delete(this.#remote(uri, host).key);
+    await link.close();
+  }
+
+  /** Ends all links; none can be had any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const links = [...this.#links.values()];
+    this.#links.clear();
+    await Promise.all(
+      links.map(async (opening) => {
+        const link = await opening.catch(() => undefined);
+        await link?.close();
+      }),
+    );
+  }
+
+  /** Ends what was not used for longest until one more server can be had; rejects when all are in use. */
+  async #makeRoom(): Promise<void> {
+    for (const [key, opening] of [...this.#links]) {
+      if (this.#links.size < this.#maxServers) return;
+      const link = await opening.catch(() => undefined);
+      await waitersHaveTheirSocket();
+      if (link?.isUnused !== true || this.#links.get(key) !== opening) continue;
+      this.#links.delete(key);
+      await link.close();
+    }
+    if (this.#links.size >= this.#maxServers && !this.#closed) {
+      throw new CoapsuleError(
+        'ERR_BUSY',
+        `requests to ${this.#maxServers} servers are under way`,
+        'wait for some of them to end, or give a larger maxServers',
+      );
+    }
+  }
+
+  #remote(uri: CoapUri, host: string): { key: string; server: RemoteServer } {
+    const { scheme } = uri;
+    const address = ipAddress(host, uri.port);
+    const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
+    // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
+    const name = uri.hostIsIpLiteral ? '' : uri.host;
+    const key = `${scheme} ${address.key} ${name} ${serverName ?? ''}`;
+    const secure = isSecureScheme(scheme);
+    return {
+      key,
+      server: { scheme, transport: transportOf(scheme), secure, address, host: uri.host, serverName },
+    };
+  }
+
+  async #open(server: RemoteServer): Promise<ClientLink> {
+    return server.transport === 'udp'
+      ? ClientEndpoint.open(server, this.#options, this.#security)
+      : new StreamClient(server, this.#options, this.#security);
+  }
+}
+
+/** Requests that waited for the socket have it after this. */
+function waitersHaveTheirSocket(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,74 @@
+/**
+ * How a client observes a resource (RFC 7641): it registers, and once more before the observation fails.
+ *
+ * What the caller holds of it is in observation.ts; the order of notifications, and renewal, in
+ * core/request-response/observe-client.ts.
+ *
+ * @module
+ */
+
+import type { RequestObserver } from './client-link.ts';
+import type { RequestOptions } from './client-options.ts';
+import type { CoapsuleError } from './errors.ts';
+import { Observation } from './observation.ts';
+import { outgoingRequest } from './outgoing-request.ts';
+import { abortedError } from './request-error.ts';
+import type { Response } from './response.ts';
+import type { ServerReach } from './server-reach.ts';
+
+/** Options of `Client.observe`. */
+export type ObserveOptions = RequestOptions & { readonly method?: 'GET' | 'FETCH' };
+
+/**
+ * Registers at once. When the server stops answering, or ends the association, it registers once more, with a new
+ * handshake where one is needed.
+ *
+ * @param asStored What the caller gets for a response: itself, or what the cache makes of it.
+ */
+export function observedResource(
+  server: ServerReach,
+  uri: string,
+  options: ObserveOptions,
+  asStored: (response: Response) => Response,
+): Observation {
+  const { signal } = options;
+  const ended = new AbortController();
+  let giveUp: (() => void) | undefined;
+  const observation = new Observation(async () => finish());
+  const onAbort = (): void => finish(abortedError(signal));
+  const finish = (error?: CoapsuleError): void => {
+    signal?.removeEventListener('abort', onAbort);
+    observation.end(error);
+    ended.abort();
+    giveUp?.();
+  };
+  let mayRegisterAgain = false;
+  const observer: RequestObserver = {
+    response: (response, final) => {
+      mayRegisterAgain = true;
+      observation.next(asStored(response));
+      if (final) finish();
+    },
+    failed: (error) => {
+      const lost = ['ERR_TIMEOUT', 'ERR_ASSOCIATION_CLOSED', 'ERR_CONNECTION'].includes(error.code);
+      if (!lost || !mayRegisterAgain || ended.signal.aborted) {
+        finish(error);
+        return;
+      }
+      mayRegisterAgain = false;
+      register();
+    },
+  };
+  const register = (): void => {
+    server
+      .reach(uri, options.proxy, observer, ended.signal, ({ link, targetOptions }, own) => {
+        const request = outgoingRequest(options.method ?? 'GET', targetOptions(), options);
+        giveUp = link.request({ ...request, observe: true }, own);
+      })
+      .catch(finish);
+  };
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
+  else register();
+  return observation;
+}
