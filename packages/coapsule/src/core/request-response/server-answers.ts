@@ -74,6 +74,11 @@ export class ServerAnswers {
     this.answer(arrival, () => refusal(arrival.options, code, { diagnostic, options }));
   }
 
+  /** No answer: a Confirmable request gets its Empty ACK. */
+  stayQuiet({ reply }: Pick<Arrival, 'reply'>): void {
+    this.#context.outputs.push({ kind: 'suppress-response', reply, keepAnswer: false });
+  }
+
   /** Refuses a block of a body. */
   refuseBlock(arrival: Arrival, { code, reason, size1 }: BlockRefusal): void {
     const options = new OptionSet();

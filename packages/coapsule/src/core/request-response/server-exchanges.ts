@@ -9,7 +9,7 @@
 
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import type { ExchangeId, PeerKey, ServerExchange } from './exchange.ts';
+import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** A request message that will be answered. */
@@ -89,6 +89,12 @@ export class ServerExchanges {
     const ofPeer = this.#byPeer.get(exchange.peer);
     ofPeer?.delete(exchange);
     if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
+  }
+
+  /** The application's answer comes when nobody waits for it any more. */
+  tooLate({ body }: ServerResponse): void {
+    this.#context.counters.lateAnswers++;
+    this.#context.supply.refuse(body);
   }
 
   /** Nobody waits for the application's answers to a peer that is gone. */

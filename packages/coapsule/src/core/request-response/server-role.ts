@@ -1,15 +1,17 @@
 /**
- * The server side of Exchanges: requests for the application, its responses, block-wise bodies and observers.
+ * The server side of Exchanges, from a request to the application and from its response to the client; and observers,
+ * who get more than one.
  *
- * RFC 7252 §5.2 and §5.4, RFC 7641 §4, RFC 7959 §2, RFC 8768 §3. Content-Format, Accept and conditional options are the
- * application's matter, and so is passing requests on: `RequestRoute` says here which ones that will be, since their
- * options are checked by other rules.
+ * RFC 7252 §5.2, RFC 7641 §4. A request passes `request-admission.ts` (its options), `body-reception.ts` (its body) and
+ * `later-blocks.ts` (what is answered without the application); a response passes `first-block.ts`, `first-message.ts` and
+ * `response-sender.ts`. Content-Format, Accept and conditional options are the application's matter, and so is passing
+ * requests on: `RequestRoute` says which ones that will be, since their options are checked by other rules.
  *
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
-import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
+import { encodeBlock } from '../coap/block-option.ts';
+import { Code, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -17,9 +19,8 @@ import { after, earliest, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { encodeUtf8 } from '../foundation/utf8.ts';
 import type { Arrival } from './arrival.ts';
-import type { BodyWaiter } from './body-supply.ts';
+import { BodyReception } from './body-reception.ts';
 import type {
   Content,
   ExchangeId,
@@ -30,25 +31,24 @@ import type {
   ServerExchange,
   ServerResponse,
 } from './exchange.ts';
-import { type LimitedResponse, ResponseLimit } from './limited-response.ts';
+import { awaitFirstBlock } from './first-block.ts';
+import { type FirstMessage, FirstMessages } from './first-message.ts';
+import { LaterBlocks, wantsLaterBlock } from './later-blocks.ts';
+import { ResponseLimit } from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
 import { keepsFormat, type Observer } from './observer.ts';
-import { OutgoingBody } from './outgoing-body.ts';
-import type { QBlock2Wish } from './q-block-request.ts';
-import { missingBlocks, QBlockServer, qBlockBodyName, qBlockContinue } from './q-block-server.ts';
-import { refusal } from './refusal.ts';
+import type { OutgoingBody } from './outgoing-body.ts';
+import { QBlockServer } from './q-block-server.ts';
 import { RequestAdmission } from './request-admission.ts';
-import { type ReceivedBlock, RequestBodies } from './request-bodies.ts';
-import { largestBlock } from './request-response-config.ts';
-import { isMeant, requestBodyKey } from './resource-key.ts';
+import { RequestBodies } from './request-bodies.ts';
+import { isMeant } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
-import { blockMessage, bodyName, responseMessage, sizeOfBlock } from './response-message.ts';
 import { ResponseSender } from './response-sender.ts';
 import { isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import { ServerAnswers } from './server-answers.ts';
 import { ServerExchanges } from './server-exchanges.ts';
-import { type StreamedRequest, StreamedRequests } from './streamed-requests.ts';
+import { StreamedExchanges } from './streamed-exchanges.ts';
 
 /** All Exchanges other endpoints began with us. */
 export class ServerRole {
@@ -58,19 +58,21 @@ export class ServerRole {
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
   readonly requestBodies: RequestBodies;
-  readonly streamedRequests: StreamedRequests;
+  readonly streamedRequests: StreamedExchanges;
   readonly responseBodies: ResponseBodies;
   readonly qBlocks: QBlockServer;
   readonly observers: ObserverList;
-  readonly #answers: ServerAnswers;
   readonly #admission: RequestAdmission;
+  readonly #reception: BodyReception;
+  readonly #laterBlocks: LaterBlocks;
+  readonly #answers: ServerAnswers;
+  readonly #firstMessages: FirstMessages;
 
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
     this.#context = context;
     this.#exchanges = new ServerExchanges(context, (exchange) => this.#drop(exchange));
     this.#responses = new ResponseSender(context);
-    this.streamedRequests = new StreamedRequests(config, counters, (stream) => this.#breakOff(stream));
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
@@ -79,6 +81,19 @@ export class ServerRole {
     const limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
     this.#answers = new ServerAnswers(context, this.#responses, limit);
     this.#admission = new RequestAdmission(context, this.#answers);
+    this.streamedRequests = new StreamedExchanges(context, this.#answers, this.#exchanges, {
+      begin: (arrival, payload, now) => this.#begin(arrival, payload, true, now),
+      respond: (exchange, response, now) => this.#respondWhenReady(exchange, response, now),
+    });
+    const { requestBodies, responseBodies, qBlocks, streamedRequests: streamed } = this;
+    this.#reception = new BodyReception(
+      context,
+      this.#answers,
+      { requestBodies, qBlocks, streamed },
+      (arrival, body, now) => this.#receiveWhole(arrival, body, now),
+    );
+    this.#laterBlocks = new LaterBlocks(context, this.#answers, this.#exchanges, responseBodies, qBlocks);
+    this.#firstMessages = new FirstMessages(context, this.#answers, qBlocks);
     this.observers = new ObserverList(config, counters, {
       ask: (observer, now) => this.#ask(observer, now),
       askNoMore: (observer) => {
@@ -112,39 +127,30 @@ export class ServerRole {
     address?: PeerAddress,
   ): void {
     const arrival = this.#admission.admit(peer, message, reply, repeat, now, address);
-    if (arrival !== undefined) this.#receiveBody(arrival, now);
+    if (arrival !== undefined) this.#reception.receive(arrival, now);
   }
 
   /** Takes the application's answer: to a request, or to the question for an observer. */
   respond(id: ExchangeId, response: ServerResponse, now: Instant): void {
+    if (this.streamedRequests.respondEarly(id, response, now)) return;
     const exchange = this.#exchanges.get(id);
-    const stream = this.streamedRequests.get(id);
-    if (stream !== undefined && !stream.complete) {
-      this.#respondEarly(stream, response, now);
-      return;
-    }
     if (exchange !== undefined && exchange.body === undefined) {
-      this.#makeReady(exchange, response, now, (ready, at) => this.#respond(exchange, ready, at));
+      this.#respondWhenReady(exchange, response, now);
       return;
     }
     const observer = this.observers.get(id);
     // An Exchange that was replaced may still be there for its notification in flight.
     if (observer?.computing && observer.exchange.id === id && observer.exchange.body === undefined) {
       this.#refreshes.cancel(observer);
-      this.#makeReady(observer.exchange, response, now, (ready, at) =>
+      awaitFirstBlock(this.#context, observer.exchange, response, now, (ready, at) =>
         this.observers.answered(observer, ready, at),
       );
-    } else this.#tooLate(response);
+    } else this.#exchanges.tooLate(response);
   }
 
-  /** The application has taken the part of a request's body that it was given: the client may send the next. */
+  /** The application has taken the part of a request's body that it was given. */
   continueBody(id: ExchangeId, now: Instant): void {
-    const stream = this.streamedRequests.get(id);
-    if (stream === undefined || stream.taken || stream.complete) return;
-    stream.taken = true;
-    const { exchange } = stream;
-    this.#exchanges.replied(exchange);
-    this.#answers.continue({ ...exchange, now }, exchange.block1 as BlockOption, exchange.token);
+    this.streamedRequests.continueBody(id, now);
   }
 
   /** The resource changed; what the application is about to answer to a registration may be its former state. */
@@ -195,267 +201,12 @@ export class ServerRole {
     ].reduce(earliest, this.#exchanges.nextTimeout());
   }
 
-  /** Puts the body together; goes on with the request when it is whole. */
-  #receiveBody(arrival: Arrival, now: Instant): void {
-    const { peer, message, options, block1 } = arrival;
-    const { config } = this.#context;
-    const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
-    if (arrival.qBlock1 !== undefined) {
-      this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
-      return;
-    }
-    if (block1 === undefined) {
-      this.#receiveUnblocked(arrival, limitBytes, now);
-      return;
-    }
-    const received: ReceivedBlock = {
-      key: requestBodyKey(peer, message.code, options),
-      peer,
-      block: block1,
-      payload: message.payload,
-      contentFormat: options.first(OptionNumber.ContentFormat),
-      size1: options.uint(OptionNumber.Size1),
-      limitBytes,
-    };
-    const isOnlyBlock = block1.num === 0 && !block1.more;
-    if (!isOnlyBlock && config.streamRequestBody({ peer, code: message.code, options })) {
-      this.#receivePart(arrival, block1, received, now);
-      return;
-    }
-    const verdict = this.requestBodies.receive(received, now);
-    if (verdict.kind === 'complete') {
-      this.#receiveWhole(arrival, verdict.body, now);
-      return;
-    }
-    if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
-    else this.#answers.continue(arrival, block1, message.token);
-  }
-
-  /** A block of a body in Q-Blocks (RFC 9177 §4.3). */
-  #receiveQBlock(arrival: Arrival, block: BlockOption, limitBytes: number, now: Instant): void {
-    const { peer, message, options, reply } = arrival;
-    const { code, token, payload } = message;
-    // Such blocks come in any order: a body that is taken as it comes goes in the blocks of RFC 7959.
-    if (this.#context.config.streamRequestBody({ peer, code, options })) {
-      const details = { diagnostic: 'no Q-Block1 here', unprocessed: OptionNumber.QBlock1 };
-      this.#answers.answer(arrival, () => refusal(options, Code.BadOption, details));
-      return;
-    }
-    const confirmable = message.type === 'CON';
-    const part = { peer, code, token, confirmable, options, payload };
-    const verdict = this.qBlocks.receive(part, block, limitBytes, now);
-    if (verdict.kind === 'complete') this.#receiveWhole(arrival, verdict.body, now);
-    else if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
-    else if (verdict.kind === 'continue') this.#answers.answer(arrival, () => qBlockContinue(block));
-    else if (verdict.kind === 'answered') {
-      const { answer } = verdict;
-      this.#answers.answer(arrival, () => answer);
-    } else if (verdict.kind === 'missing') {
-      const { exchange, numbers } = verdict;
-      const sent = { ...missingBlocks(numbers), token };
-      const output = {
-        kind: 'send-response',
-        peer,
-        exchange,
-        reply,
-        message: sent,
-        keepAnswer: false,
-      } as const;
-      this.#context.outputs.push(output);
-    } else this.#stayQuiet(arrival);
-  }
-
-  /** No answer: a Confirmable request gets its Empty ACK. */
-  #stayQuiet({ reply }: Arrival): void {
-    this.#context.outputs.push({ kind: 'suppress-response', reply, keepAnswer: false });
-  }
-
-  /** Later blocks of a response in Q-Blocks. Whether they can be had without the application. */
-  #answerQBlocks(arrival: Arrival, body: Uint8Array, wish: QBlock2Wish, now: Instant): boolean {
-    const { peer, message, options } = arrival;
-    const { code, token } = message;
-    const name = qBlockBodyName({ peer, code, options, payload: body });
-    const kept = this.responseBodies.find(
-      name,
-      { num: wish.first, more: false, szx: wish.szx },
-      blockSize(wish.szx),
-      now,
-    );
-    if (kept === undefined || kept.body !== undefined) return false;
-    const blocks = this.qBlocks.later({ peer, wish }, kept, now);
-    if (blocks === 'going') this.#stayQuiet(arrival);
-    else if (blocks === undefined || wish.szx > this.#answers.szxFor(peer)) {
-      this.#answers.refuse(arrival, Code.BadRequest, 'no such block');
-    } else {
-      this.#answers.answer(arrival, () => blocks.content);
-      if (this.#context.addressLimit.allowance(peer, now) === Infinity) {
-        const type = message.type === 'CON' ? 'CON' : 'NON';
-        this.qBlocks.begin({ peer, token, type }, blocks, now);
-      }
-    }
-    return true;
-  }
-
-  /** A body in one message. */
-  #receiveUnblocked(arrival: Arrival, limitBytes: number, now: Instant): void {
-    const { peer, message, options } = arrival;
-    const { config, counters } = this.#context;
-    const { length } = message.payload;
-    const inOneMessage = config.maxPayloadBytes({ peer, code: message.code, options });
-    if (length <= Math.min(limitBytes, inOneMessage)) {
-      this.#receiveWhole(arrival, message.payload, now);
-      return;
-    }
-    counters.refusedRequestBodies++;
-    const answer = new OptionSet().set(OptionNumber.Size1, Math.min(limitBytes, maxSize));
-    // RFC 7959 §2.9.3: the size in Block1 is a hint to try blocks of it; not where they would not help.
-    if (length <= limitBytes) {
-      const szx = Math.min(this.#answers.szxFor(peer), szxOf(Math.max(inOneMessage, blockSize(0))));
-      answer.set(OptionNumber.Block1, encodeBlock({ num: 0, more: false, szx }));
-    }
-    const most = Math.min(limitBytes, inOneMessage);
-    this.#answers.refuse(arrival, Code.RequestEntityTooLarge, `at most ${most} bytes`, answer);
-  }
-
-  /** A block of a body that the application takes as it comes. */
-  #receivePart(arrival: Arrival, block1: BlockOption, received: ReceivedBlock, now: Instant): void {
-    const { message, reply } = arrival;
-    const { token, payload } = message;
-    const verdict = this.streamedRequests.receive(received);
-    if (verdict.kind === 'refused') {
-      this.#answers.refuseBlock(arrival, verdict);
-      return;
-    }
-    if (verdict.kind === 'begins') {
-      const exchange = this.#begin(arrival, payload, true, now);
-      if (exchange !== undefined) this.streamedRequests.begin(received, exchange);
-      return;
-    }
-    const { stream } = verdict;
-    if (verdict.kind === 'repeats' && stream.taken && !stream.complete) {
-      this.#answers.continue(arrival, block1, token);
-      return;
-    }
-    const { exchange } = stream;
-    // The copy is answered instead of what it repeats.
-    if (verdict.kind === 'repeats' && exchange.confirmable && !exchange.acknowledged) {
-      this.#context.outputs.push({ kind: 'acknowledge', reply: exchange.reply });
-    }
-    const confirmable = message.type === 'CON';
-    Object.assign(exchange, { token, reply, confirmable, acknowledged: false, block1 });
-    this.#exchanges.renew(exchange, now);
-    if (verdict.kind === 'repeats') return;
-    const { early, complete } = stream;
-    if (early !== undefined && (complete || !isSuccessCode(early.code)))
-      this.#respondNow(exchange, early, now);
-    else if (early !== undefined) this.continueBody(exchange.id, now);
-    else {
-      const { id } = exchange;
-      this.#context.outputs.push({ kind: 'request-body', exchange: id, payload, last: complete });
-    }
-  }
-
-  /**
-   * The application answers before it has the whole body. An error is the answer to the block that waits or comes
-   * next; anything else that to the last one, and what comes until then is not wanted.
-   */
-  #respondEarly(stream: StreamedRequest, response: ServerResponse, now: Instant): void {
-    const { exchange, taken } = stream;
-    if (stream.early !== undefined) this.#tooLate(response);
-    else if (!taken && !isSuccessCode(response.code)) this.#respondNow(exchange, response, now);
-    else {
-      stream.early = response;
-      this.continueBody(exchange.id, now);
-    }
-  }
-
-  #tooLate({ body }: ServerResponse): void {
-    this.#context.counters.lateAnswers++;
-    this.#context.supply.refuse(body);
-  }
-
-  #respondNow(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
-    this.streamedRequests.end(exchange.id);
-    this.#makeReady(exchange, response, now, (ready, at) => this.#respond(exchange, ready, at));
-  }
-
-  /**
-   * Waits for the first block of a response's body that is handed over. One of a single block is then a whole one;
-   * one that cannot be had is answered 5.00.
-   */
-  #makeReady(
-    exchange: ServerExchange,
-    { body: source, ...response }: ServerResponse,
-    now: Instant,
-    then: (ready: ReadyResponse, now: Instant) => void,
-  ): void {
-    if (source === undefined) {
-      then(response, now);
-      return;
-    }
-    const { supply } = this.#context;
-    const { block2, peer } = exchange;
-    const offset = block2 === undefined ? 0 : block2.num * blockSize(block2.szx);
-    const size = sizeOfBlock(largestBlock(this.#context.config, peer), block2);
-    const body = OutgoingBody.from(source, offset);
-    exchange.body = body;
-    const waiter: BodyWaiter = {
-      ready: (slice, at) => {
-        delete exchange.body;
-        if (slice.more || offset > 0) {
-          then({ ...response, body }, at);
-          return;
-        }
-        const payload = slice.payload.slice();
-        supply.release(body);
-        then({ ...response, payload }, at);
-      },
-      failed: (_, at) => {
-        delete exchange.body;
-        const { keepAnswer } = response;
-        then({ ...bodyUnavailable, keepAnswer }, at);
-      },
-    };
-    if (!body.endsBefore(offset)) {
-      supply.want(body, offset, size, waiter, now);
-      return;
-    }
-    // Behind the end: answered 4.00, for which nothing has to be read.
-    delete exchange.body;
-    then({ ...response, body }, now);
-    supply.release(body);
-  }
-
   #receiveWhole(arrival: Arrival, body: Uint8Array, now: Instant): void {
-    const { peer, message, options, block1, block2 } = arrival;
+    const { peer, message, options } = arrival;
     const { code, token } = message;
     const observable = code === Code.Get || code === Code.Fetch;
-    const { qBlock1, wish } = arrival;
-    const laterBlock = block1 === undefined && block2 !== undefined && block2.num > 0;
-    if (qBlock1 === undefined && wish !== undefined && wish.first > 0) {
-      if (this.#answerQBlocks(arrival, body, wish, now)) return;
-      if (code !== Code.Get && !(code === Code.Fetch && body.length > 0)) {
-        this.#answers.refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
-        return;
-      }
-    } else if (laterBlock) {
-      const size = sizeOfBlock(largestBlock(this.#context.config, peer), block2);
-      const kept = this.responseBodies.find(
-        bodyName(peer, code, { options, payload: body }),
-        block2,
-        size,
-        now,
-      );
-      if (kept !== undefined) {
-        this.#answerSlice(arrival, kept, block2, now);
-        return;
-      }
-      // Asking the application again is harmless for a GET only: the others are sent without their body
-      // (RFC 7959 §3.3), and most of them must not be carried out twice.
-      if (code !== Code.Get && !(code === Code.Fetch && body.length > 0)) {
-        this.#answers.refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
-        return;
-      }
+    if (wantsLaterBlock(arrival)) {
+      if (this.#laterBlocks.answer(arrival, body, now)) return;
     } else if (observable && options.uint(OptionNumber.Observe) !== 0 && !arrival.repeat) {
       // RFC 7641 §4.1; a GET without Observe that uses the token again has given up the observation too.
       this.observers.deregister(peer, token);
@@ -479,13 +230,10 @@ export class ServerRole {
       return undefined;
     }
     const observable = code === Code.Get || code === Code.Fetch;
-    const laterBlock =
-      (block1 === undefined && block2 !== undefined && block2.num > 0) ||
-      (qBlock1 === undefined && wish !== undefined && wish.first > 0);
     // A copy that was late on its way does not begin an observation again that the client has cancelled since.
     const observing =
       observable &&
-      !laterBlock &&
+      !wantsLaterBlock(arrival) &&
       // Notifications are responses to the request: who does not want them is no observer (RFC 7967 §2.1).
       !(options.uint(OptionNumber.Observe) === 0 && isUnwanted(options, Code.Content)) &&
       (!arrival.repeat || this.observers.has(peer, token));
@@ -513,6 +261,12 @@ export class ServerRole {
     return exchange;
   }
 
+  #respondWhenReady(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
+    awaitFirstBlock(this.#context, exchange, response, now, (ready, at) =>
+      this.#respond(exchange, ready, at),
+    );
+  }
+
   #respond(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
     this.#exchanges.forget(exchange);
     this.streamedRequests.end(exchange.id);
@@ -527,19 +281,11 @@ export class ServerRole {
     // What is not told to a group is not asked a proof for: all members that have an error would ask at once.
     const isSilent = this.#responses.isUntold(exchange, response, observer !== undefined);
     if (isSilent) this.#context.supply.release(response.body);
-    const blocks = isSilent
-      ? undefined
-      : this.qBlocks.represent(exchange, response, observer?.sequence, this.#answers.szxFor(peer), now);
-    const { kind, content: made } = isSilent
-      ? ({
-          kind: 'whole',
-          content: { code: response.code, options: new OptionSet(), payload: noBytes },
-        } as const)
-      : blocks === undefined
-        ? this.#represent(exchange, response, observer?.sequence, now)
-        : ({ kind: 'whole', content: blocks.content } as const);
-    const content = this.#withQBlock1(exchange, made);
-    if (kind === 'refused') this.#context.supply.release(response.body);
+    const first: FirstMessage = isSilent
+      ? { kind: 'whole', content: { code: response.code, options: new OptionSet(), payload: noBytes } }
+      : this.#firstMessages.of(exchange, response, observer?.sequence, false, now);
+    const { kind, blocks } = first;
+    const content = this.#withQBlock1(exchange, first.content);
     if (kind === 'refused' && observer !== undefined) {
       // It registers when it asks again, with the Echo.
       this.observers.remove(observer);
@@ -581,27 +327,6 @@ export class ServerRole {
     return answer;
   }
 
-  #represent(
-    exchange: ServerExchange,
-    response: Representation,
-    sequence: number | undefined,
-    now: Instant,
-    isNotification = false,
-  ): LimitedResponse {
-    const { peer, token, code } = exchange;
-    const limited = this.#answers.fit(
-      {
-        ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
-        mayEcho: !isNotification && !exchange.acknowledged,
-      },
-      (szx, bodies) =>
-        responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now),
-      now,
-    );
-    if (limited.kind === 'refused') this.#context.supply.release(response.body);
-    return limited;
-  }
-
   #ask(observer: Observer, now: Instant): void {
     this.#refreshes.set(observer, after(now, this.#context.config.exchangeLifetimeMs));
     this.#pushRequest(observer.exchange, 'register', true);
@@ -618,17 +343,7 @@ export class ServerRole {
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
     const sequence = goesOn ? observer.sequence : undefined;
-    const blocks = this.qBlocks.represent(
-      exchange,
-      answer,
-      sequence,
-      this.#answers.szxFor(exchange.peer),
-      now,
-    );
-    const { kind, content } =
-      blocks === undefined
-        ? this.#represent(exchange, answer, sequence, now, true)
-        : ({ kind: 'whole', content: blocks.content } as const);
+    const { kind, content, blocks } = this.#firstMessages.of(exchange, answer, sequence, true, now);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
       this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer });
@@ -662,65 +377,14 @@ export class ServerRole {
     this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
   }
 
-  /** Answers with a later block of a response, as soon as that is there. */
-  #answerSlice(arrival: Arrival, response: Representation, wish: BlockOption, now: Instant): void {
-    const { peer } = arrival;
-    const { body } = response;
-    const offset = wish.num * blockSize(wish.szx);
-    const answer = (): void =>
-      this.#answers.answer(arrival, (szx) => blockMessage(response, wish, this.#answers.bytesOf(szx, peer)));
-    if (body === undefined || body.endsBefore(offset)) {
-      answer();
-      return;
-    }
-    const confirmable = arrival.message.type === 'CON';
-    const pending = { reply: arrival.reply, confirmable, acknowledged: false };
-    const isGone = !body.reaches(offset);
-    const waiter: BodyWaiter = {
-      ready: () => {
-        this.#exchanges.replied(pending);
-        answer();
-      },
-      failed: (detail) => {
-        this.#exchanges.replied(pending);
-        if (isGone) this.#answers.refuse(arrival, Code.RequestEntityIncomplete, detail);
-        else this.#answers.answer(arrival, () => bodyUnavailable);
-      },
-    };
-    this.#exchanges.awaitReply(pending, now);
-    const size = sizeOfBlock(largestBlock(this.#context.config, peer), wish);
-    this.#context.supply.want(body, offset, size, waiter, now);
-  }
-
-  /** The body of a request will not become whole: the application hears that nobody waits. */
-  #breakOff({ exchange, early }: StreamedRequest): void {
-    const { supply, outputs } = this.#context;
-    this.#exchanges.forget(exchange);
-    supply.release(exchange.body);
-    supply.refuse(early?.body);
-    outputs.push({ kind: 'exchange-ended', exchange: exchange.id });
-  }
-
   /** Nobody waits for the answer any more. */
   #drop({ id, body }: ServerExchange): void {
-    const { supply } = this.#context;
-    supply.refuse(this.streamedRequests.get(id)?.early?.body);
-    this.streamedRequests.end(id);
-    supply.release(body);
+    this.streamedRequests.drop(id);
+    this.#context.supply.release(body);
   }
 }
 
 const overloadedMaxAgeSeconds = 30;
-
-/** The largest value of Size1 (RFC 7959 §4). */
-const maxSize = 2 ** 32 - 1;
-
-/** A body of the application's that it could not hand over. */
-const bodyUnavailable: Content = {
-  code: Code.InternalServerError,
-  options: new OptionSet(),
-  payload: encodeUtf8('the body cannot be read'),
-};
 
 /** RFC 7641 §2: other values are to be ignored. */
 function observeIntention(options: OptionReader): 'register' | 'deregister' | undefined {

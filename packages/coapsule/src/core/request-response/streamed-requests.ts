@@ -3,7 +3,7 @@
  *
  * RFC 7959 §2.3, §2.5. A block is answered when the application has taken it: that is the back-pressure towards the
  * client. Held are the latest block, to know a repetition of it by, and nothing else. Decides what a block is; what is
- * answered is in `server-role.ts`.
+ * answered is in `streamed-exchanges.ts`.
  *
  * @module
  */

@@ -1,0 +1,145 @@
+/**
+ * How the body of a request comes in: in one message, in blocks, in Q-Blocks, or block by block for the application.
+ *
+ * RFC 7959 §2.5 and §2.9, RFC 9177 §4.3. The bodies that wait for their blocks are in `request-bodies.ts`,
+ * `q-block1-bodies.ts` and `streamed-exchanges.ts`; what becomes of a whole request is the matter of `server-role.ts`.
+ *
+ * @module
+ */
+
+import { type BlockOption, blockSize, encodeBlock, szxOf } from '../coap/block-option.ts';
+import { Code } from '../coap/code.ts';
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { Arrival } from './arrival.ts';
+import { missingBlocks, type QBlockServer, qBlockContinue } from './q-block-server.ts';
+import { refusal } from './refusal.ts';
+import type { ReceivedBlock, RequestBodies } from './request-bodies.ts';
+import { requestBodyKey } from './resource-key.ts';
+import type { RoleContext } from './role-context.ts';
+import type { ServerAnswers } from './server-answers.ts';
+import type { StreamedExchanges } from './streamed-exchanges.ts';
+
+/** See the module comment. */
+export class BodyReception {
+  readonly #context: RoleContext;
+  readonly #answers: ServerAnswers;
+  readonly #requestBodies: RequestBodies;
+  readonly #qBlocks: QBlockServer;
+  readonly #streamed: StreamedExchanges;
+  readonly #whole: (arrival: Arrival, body: Uint8Array, now: Instant) => void;
+
+  /** `whole` is told of each request whose body is there. */
+  constructor(
+    context: RoleContext,
+    answers: ServerAnswers,
+    bodies: {
+      readonly requestBodies: RequestBodies;
+      readonly qBlocks: QBlockServer;
+      readonly streamed: StreamedExchanges;
+    },
+    whole: (arrival: Arrival, body: Uint8Array, now: Instant) => void,
+  ) {
+    this.#context = context;
+    this.#answers = answers;
+    this.#requestBodies = bodies.requestBodies;
+    this.#qBlocks = bodies.qBlocks;
+    this.#streamed = bodies.streamed;
+    this.#whole = whole;
+  }
+
+  /** Takes a request, or a block of one. */
+  receive(arrival: Arrival, now: Instant): void {
+    const { peer, message, options, block1 } = arrival;
+    const { config } = this.#context;
+    const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
+    if (arrival.qBlock1 !== undefined) {
+      this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
+      return;
+    }
+    if (block1 === undefined) {
+      this.#receiveUnblocked(arrival, limitBytes, now);
+      return;
+    }
+    const received: ReceivedBlock = {
+      key: requestBodyKey(peer, message.code, options),
+      peer,
+      block: block1,
+      payload: message.payload,
+      contentFormat: options.first(OptionNumber.ContentFormat),
+      size1: options.uint(OptionNumber.Size1),
+      limitBytes,
+    };
+    const isOnlyBlock = block1.num === 0 && !block1.more;
+    if (!isOnlyBlock && config.streamRequestBody({ peer, code: message.code, options })) {
+      this.#streamed.receive(arrival, block1, received, now);
+      return;
+    }
+    const verdict = this.#requestBodies.receive(received, now);
+    if (verdict.kind === 'complete') {
+      this.#whole(arrival, verdict.body, now);
+      return;
+    }
+    if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
+    else this.#answers.continue(arrival, block1, message.token);
+  }
+
+  /** A block of a body in Q-Blocks (RFC 9177 §4.3). */
+  #receiveQBlock(arrival: Arrival, block: BlockOption, limitBytes: number, now: Instant): void {
+    const { peer, message, options, reply } = arrival;
+    const { code, token, payload } = message;
+    // Such blocks come in any order: a body that is taken as it comes goes in the blocks of RFC 7959.
+    if (this.#context.config.streamRequestBody({ peer, code, options })) {
+      const details = { diagnostic: 'no Q-Block1 here', unprocessed: OptionNumber.QBlock1 };
+      this.#answers.answer(arrival, () => refusal(options, Code.BadOption, details));
+      return;
+    }
+    const confirmable = message.type === 'CON';
+    const part = { peer, code, token, confirmable, options, payload };
+    const verdict = this.#qBlocks.receive(part, block, limitBytes, now);
+    if (verdict.kind === 'complete') this.#whole(arrival, verdict.body, now);
+    else if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
+    else if (verdict.kind === 'continue') this.#answers.answer(arrival, () => qBlockContinue(block));
+    else if (verdict.kind === 'answered') {
+      const { answer } = verdict;
+      this.#answers.answer(arrival, () => answer);
+    } else if (verdict.kind === 'missing') {
+      const { exchange, numbers } = verdict;
+      const sent = { ...missingBlocks(numbers), token };
+      const output = {
+        kind: 'send-response',
+        peer,
+        exchange,
+        reply,
+        message: sent,
+        keepAnswer: false,
+      } as const;
+      this.#context.outputs.push(output);
+    } else this.#answers.stayQuiet(arrival);
+  }
+
+  /** A body in one message. */
+  #receiveUnblocked(arrival: Arrival, limitBytes: number, now: Instant): void {
+    const { peer, message, options } = arrival;
+    const { config, counters } = this.#context;
+    const { length } = message.payload;
+    const inOneMessage = config.maxPayloadBytes({ peer, code: message.code, options });
+    if (length <= Math.min(limitBytes, inOneMessage)) {
+      this.#whole(arrival, message.payload, now);
+      return;
+    }
+    counters.refusedRequestBodies++;
+    const answer = new OptionSet().set(OptionNumber.Size1, Math.min(limitBytes, maxSize));
+    // RFC 7959 §2.9.3: the size in Block1 is a hint to try blocks of it; not where they would not help.
+    if (length <= limitBytes) {
+      const szx = Math.min(this.#answers.szxFor(peer), szxOf(Math.max(inOneMessage, blockSize(0))));
+      answer.set(OptionNumber.Block1, encodeBlock({ num: 0, more: false, szx }));
+    }
+    const most = Math.min(limitBytes, inOneMessage);
+    this.#answers.refuse(arrival, Code.RequestEntityTooLarge, `at most ${most} bytes`, answer);
+  }
+}
+
+/** The largest value of Size1 (RFC 7959 §4). */
+const maxSize = 2 ** 32 - 1;

@@ -1,0 +1,64 @@
+/**
+ * The first message of a response or notification: the whole of it, its first block, or the first of its Q-Blocks; as
+ * much as may go to the peer.
+ *
+ * RFC 7959 §2.4, RFC 9175 §2.4, RFC 9177 §4.4. Whether and when it is sent is the matter of `response-sender.ts`.
+ *
+ * @module
+ */
+
+import { isSafeRequest } from '../coap/code.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { Representation, ServerExchange } from './exchange.ts';
+import type { LimitedResponse } from './limited-response.ts';
+import type { QBlockResponse, QBlockServer } from './q-block-server.ts';
+import { responseMessage } from './response-message.ts';
+import type { RoleContext } from './role-context.ts';
+import type { ServerAnswers } from './server-answers.ts';
+
+/** A response as its first message, and what follows it. */
+export interface FirstMessage extends LimitedResponse {
+  /** What is to be sent by itself when the message has gone. */
+  readonly blocks?: QBlockResponse;
+}
+
+/** See the module comment. */
+export class FirstMessages {
+  readonly #context: RoleContext;
+  readonly #answers: ServerAnswers;
+  readonly #qBlocks: QBlockServer;
+
+  constructor(context: RoleContext, answers: ServerAnswers, qBlocks: QBlockServer) {
+    this.#context = context;
+    this.#answers = answers;
+    this.#qBlocks = qBlocks;
+  }
+
+  /**
+   * The first message of a response. Where nothing of it may go, its body is released.
+   *
+   * @param sequence The Observe value, of a response that has one.
+   */
+  of(
+    exchange: ServerExchange,
+    response: Representation,
+    sequence: number | undefined,
+    isNotification: boolean,
+    now: Instant,
+  ): FirstMessage {
+    const { peer, token, code } = exchange;
+    const blocks = this.#qBlocks.represent(exchange, response, sequence, this.#answers.szxFor(peer), now);
+    if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
+    const limited = this.#answers.fit(
+      {
+        ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
+        mayEcho: !isNotification && !exchange.acknowledged,
+      },
+      (szx, bodies) =>
+        responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now),
+      now,
+    );
+    if (limited.kind === 'refused') this.#context.supply.release(response.body);
+    return limited;
+  }
+}
