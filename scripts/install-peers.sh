@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt; Mbed TLS
-# and aiocoap into a Python environment, and the archives of Scandium and Californium, under the folder .peers (or COAPSULE_PEERS).
+# and aiocoap into a Python environment, the archives of Scandium and Californium, and a program with pion/dtls, under the
+# folder .peers (or COAPSULE_PEERS).
 # Does nothing for what is there. Without it the tests that need a peer skip and name it.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.."
-folder=${COAPSULE_PEERS:-$PWD/.peers}
+folder=$(realpath -m "${COAPSULE_PEERS:-.peers}")
 
 # try N COMMAND…: network steps may fail once
 try() {
@@ -25,6 +26,9 @@ for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-s
     openssl gnutls-cli gnutls-serv tshark socat python3 java javac mvn cc make autoconf aclocal pkg-config; do
   command -v "$program" >/dev/null || missing=1
 done
+# Go from 1.19 on, which is Debian 12's.
+go=$(command -v go || command -v /usr/local/go/bin/go || true)
+[ -n "$go" ] || missing=1
 [ -e "$folder/python/bin/python" ] || dpkg -s python3-venv python3-dev >/dev/null 2>&1 || missing=1
 if [ "$missing" = 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
@@ -33,6 +37,10 @@ if [ "$missing" = 1 ]; then
     libcoap3-bin openssl gnutls-bin tshark socat iproute2 util-linux \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
     default-jdk-headless maven
+  if [ -z "$go" ]; then
+    try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends golang-go
+    go=$(command -v go)
+  fi
 fi
 
 mkdir -p "$folder"
@@ -55,3 +63,8 @@ java_peer() {
 }
 java_peer scandium ScandiumPeer scandium-3.14.0.jar
 java_peer californium CaliforniumPeer californium-core-3.14.0.jar
+
+source=packages/gateway/test/interop/pion
+if [ ! "$folder/pion/pion_peer" -nt "$source/pion_peer.go" ] || [ ! "$folder/pion/pion_peer" -nt "$source/go.sum" ]; then
+  (cd "$source" && CGO_ENABLED=0 try 3 "$go" build -trimpath -buildvcs=false -o "$folder/pion/pion_peer" .)
+fi

@@ -1,7 +1,7 @@
-/** The peers that are programs of these tests: Scandium and Californium in Java, and Mbed TLS in Python, which tell events as JSON. */
+/** The peers that are programs of these tests, which tell events as JSON: Scandium and Californium in Java, Mbed TLS in Python, pion/dtls in Go. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { californiumClassPath, peerPython, scandiumClassPath } from './peer.ts';
+import { californiumClassPath, peerPython, pionProgram, scandiumClassPath } from './peer.ts';
 import { type BackgroundProcess, start } from './process.ts';
 
 /** One line of such a peer. */
@@ -15,7 +15,9 @@ export interface PeerEvent {
     | 'alert'
     | 'failed'
     | 'sent'
-    | 'error';
+    | 'error'
+    | 'answered'
+    | 'closed';
   readonly [field: string]: string | number | boolean | null;
 }
 
@@ -87,6 +89,18 @@ export async function startMbedtls(
 ): Promise<JsonPeer> {
   const program = join(import.meta.dirname, 'mbedtls/mbedtls_peer.py');
   const peer = new JsonPeer(start(t, peerPython, [program, role, String(port), ...options]));
+  await peer.event('ready');
+  return peer;
+}
+
+/** Starts pion/dtls on a serial device, with the credentials that `pion_peer.go` names, and waits until it has opened it. */
+export async function startPion(
+  t: TestContext,
+  role: 'server' | 'client',
+  device: string,
+  ...credentials: readonly string[]
+): Promise<JsonPeer> {
+  const peer = new JsonPeer(start(t, pionProgram, [role, device, ...credentials]));
   await peer.event('ready');
   return peer;
 }

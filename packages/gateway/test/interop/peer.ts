@@ -20,6 +20,7 @@ const packageOf = {
   openssl: 'openssl',
   'gnutls-cli': 'gnutls-bin',
   'gnutls-serv': 'gnutls-bin',
+  socat: 'socat',
   tshark: 'tshark',
   python3: 'python3-minimal',
 } as const;
@@ -36,12 +37,16 @@ export const scandiumClassPath: string = classPath('scandium');
 /** The class path of the Californium peer. */
 export const californiumClassPath: string = classPath('californium');
 
+/** The peer with pion/dtls. */
+export const pionProgram: string = join(installed, 'pion/pion_peer');
+
 /** A file of each peer that is no Debian package. */
 const fileOf = {
   mbedtls: peerPython,
   aiocoap: peerPython,
   scandium: join(installed, 'scandium/classes/ScandiumPeer.class'),
   californium: join(installed, 'californium/classes/CaliforniumPeer.class'),
+  pion: pionProgram,
 } as const;
 
 /** A program of another implementation. */

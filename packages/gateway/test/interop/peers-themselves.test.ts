@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { endEntity, rawKey, trustAnchor } from './certificates.ts';
-import { helloRequest, startMbedtls, startScandium } from './json-peer.ts';
+import { helloRequest, startMbedtls, startPion, startScandium } from './json-peer.ts';
 import { peerTest } from './peer.ts';
 import { freeUdpPorts, start } from './process.ts';
 import { demo } from './programs.ts';
+import { VirtualLine } from './virtual-line.ts';
 
 const psk = ['--psk', `${demo.identity}:${demo.key}`];
 
@@ -90,5 +91,20 @@ describe('peers without us', () => {
     const peer = await startScandium(t, 'client', port, ...psk, '--suites', 'TLS_PSK_WITH_AES_128_CCM_8');
     peer.say(`send ${helloRequest}`);
     assert.match(String((await peer.event('data'))['text']), /hello from mbedtls/);
+  });
+
+  peerTest('pion/dtls asks itself over a serial line without framing', ['pion', 'socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const [server, client, ca] = [
+      endEntity({ role: 'server' }),
+      endEntity({ role: 'client' }),
+      trustAnchor(),
+    ];
+    const own = (files: typeof server): string[] => ['cert', files.certificate, files.key, ca];
+    const answering = await startPion(t, 'server', line.far, ...own(server));
+    const asking = await startPion(t, 'client', line.near, ...own(client));
+    const { code, text, messageId } = await asking.event('response');
+    assert.deepEqual([code, text, messageId], ['2.05', 'Hello World', 1234]);
+    assert.match(String((await answering.event('connected'))['subject']), /^client-/);
   });
 });
