@@ -128,6 +128,8 @@ export type { UploadPosition } from './core/request-response/request-response-la
 export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export type { GroupMembership } from './node/group-memberships.ts';
+export { serialDevices } from './node/serial-device.ts';
+export type { SerialDeviceInfo } from './node/serial-device-list.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
 export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
 export { type ReverseProxyOptions, reverseProxy } from './proxy/reverse-proxy.ts';

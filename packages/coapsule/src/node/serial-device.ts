@@ -7,6 +7,7 @@
  */
 
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { devicesOf, type ListedDevice, type SerialDeviceInfo } from './serial-device-list.ts';
 
 /** Why a serial device could not be opened, or is gone. */
 export type SerialFailureCause =
@@ -59,7 +60,7 @@ export interface SerialDevice {
 export interface SerialDriver {
   readonly SerialPort: {
     new (options: { path: string; baudRate: number; autoOpen: false }): SerialDevice;
-    list(): Promise<readonly { readonly path: string }[]>;
+    list(): Promise<readonly ListedDevice[]>;
   };
 }
 
@@ -89,15 +90,13 @@ export function serialAddress(path: string): PeerAddress {
   return { key: `serial:${path}`, host: `serial:${path}`, port: 0 };
 }
 
-/** Paths of the serial devices of this machine, as the system tells them; none where it tells nothing. */
-async function listSerialDevices(): Promise<readonly string[]> {
+/**
+ * The serial devices of this machine, sorted by path; none where the system tells nothing. Rejects with `SerialFailure`
+ * `no-driver` where the package `serialport` is not installed.
+ */
+export async function serialDevices(): Promise<readonly SerialDeviceInfo[]> {
   const { SerialPort } = await loadSerialDriver('');
-  try {
-    return (await SerialPort.list()).map(({ path }) => path);
-  } catch {
-    // Linux asks udevadm, which small systems lack.
-    return [];
-  }
+  return devicesOf(() => SerialPort.list());
 }
 
 /** The meaning of an error of the driver. */
@@ -106,7 +105,7 @@ export async function serialFailure(path: string, cause: Error): Promise<SerialF
   const fail = (failure: SerialFailureCause, message: string, nextStep: string): SerialFailure =>
     new SerialFailure(failure, path, message, nextStep, { cause });
   if (/no such file|file not found|cannot find|enoent/i.test(text)) {
-    const others = await listSerialDevices();
+    const others = (await serialDevices()).map((device) => device.path);
     const there = others.length > 0 ? `these are there: ${others.join(', ')}` : 'no serial device is there';
     return fail(
       'no-such-device',

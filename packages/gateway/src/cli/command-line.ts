@@ -195,6 +195,9 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
     (await import('./device.ts')).deviceCommand(environment),
   );
+  await addCommand(program, args, 'serial', 'serial lines of this machine', async () =>
+    (await import('./serial-command.ts')).serialCommand(environment),
+  );
   for (const name of laterCommands) {
     program
       .command(name, { hidden: true })

@@ -101,10 +101,14 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
-  assert.deepEqual(installed.sort(), ['@coapsule', ...issuing, 'coapsule', 'commander', 'ws'].sort());
+  const serial = ['@serialport', 'debug', 'ms', 'node-addon-api', 'node-gyp-build', 'serialport'];
+  assert.deepEqual(
+    installed.sort(),
+    ['@coapsule', ...issuing, ...serial, 'coapsule', 'commander', 'ws'].sort(),
+  );
 });
 
 describe('the installed library', () => {
@@ -209,9 +213,15 @@ describe('the installed command line', () => {
       'device',
       'keys',
       'client',
+      'serial',
     ]) {
       assert.match(help, new RegExp(`^\\s+${verb}\\b`, 'm'));
     }
+  });
+
+  test('coapsule serial list loads the serial ports without any install script', () => {
+    const { code, output } = execute(process.execPath, [binary, 'serial', 'list', '--json'], folder);
+    assert.equal(code, 0, output);
   });
 
   test('coapsule get without a URI is a wrong usage: exit code 64', () => {
