@@ -43,12 +43,3 @@ export class VirtualLine {
     for (const link of [this.near, this.far]) rmSync(link, { force: true });
   }
 }
-
-/** The authority of a device in a URI of a serial line. */
-export function deviceUri(
-  scheme: 'coap+serial' | 'coaps+serial',
-  device: string,
-  baudRate = 115_200,
-): string {
-  return `${scheme}://${encodeURIComponent(device)}:${baudRate}`;
-}
