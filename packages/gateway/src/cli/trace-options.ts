@@ -5,15 +5,19 @@
  */
 
 import type { TraceEvent } from 'coapsule';
-import { decodeMessage, isDecodeFault } from 'coapsule/message';
+import { decodeMessage, decodeStreamMessage, isDecodeFault, isSignalingCode } from 'coapsule/message';
 import { optionName, optionText } from './message-text.ts';
 
 /** The further lines of an event. Kinds of event that are not known here show as their name and plain fields. */
 export function detailLines(event: TraceEvent): string[] {
   switch (event.kind) {
-    case 'message': {
-      const message = decodeMessage(event.bytes);
-      if (isDecodeFault(message)) return [];
+    case 'message':
+    case 'stream-message': {
+      const { bytes } = event;
+      const message =
+        event.kind === 'message' ? decodeMessage(bytes) : decodeStreamMessage(bytes, event.transport);
+      // The options of signaling messages have numbers of their own (RFC 8323 §5.2): the line above names the message.
+      if (isDecodeFault(message) || isSignalingCode(message.code)) return [];
       return Array.from(message.options.entries(), (option) =>
         `    ${optionName(option.number)}: ${optionText(option)}`.trimEnd(),
       );

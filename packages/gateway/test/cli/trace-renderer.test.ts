@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TraceEvent } from 'coapsule';
-import { encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
+import {
+  encodeMessage,
+  encodeStreamMessage,
+  OptionNumber,
+  OptionSet,
+  SignalingCode,
+  SignalingOption,
+} from 'coapsule/message';
 import { traceRenderer } from '../../src/cli/trace-renderer.ts';
 
 const address = { key: '[::1]:5683', host: '::1', port: 5683 };
@@ -52,6 +59,51 @@ describe('trace', () => {
     const rows = lines(3, sent).slice(6);
     assert.equal(rows[0], '    0000  41 01 7d 34 20 60 5b 74 65 6d 70 65 72 61 74 75  A.}4 `[temperatu');
     assert.match(rows[1]!, /^ {4}0010 {2}72 65 /);
+  });
+
+  test('-vv of a message over TCP or WebSocket: its header and its options, and nothing else', () => {
+    for (const transport of ['tcp', 'websocket'] as const) {
+      const get = encodeStreamMessage(
+        {
+          code: 1,
+          token: Uint8Array.of(0x20),
+          options: new OptionSet().add(OptionNumber.UriPath, 'temperature').add(OptionNumber.Accept, 50),
+          payload: new Uint8Array(),
+        },
+        transport,
+      );
+      assert.deepEqual(
+        lines(2, {
+          kind: 'stream-message',
+          direction: 'sent',
+          address,
+          transport,
+          secure: false,
+          bytes: get,
+        }),
+        ['→ [::1]:5683 GET Token 20', '    Uri-Path: "temperature"', '    Accept: 50 (application/json)'],
+      );
+      // Options of signaling messages are not those of requests (RFC 8323 §5.2).
+      const csm = encodeStreamMessage(
+        {
+          code: SignalingCode.Csm,
+          token: new Uint8Array(),
+          options: new OptionSet().add(SignalingOption.MaxMessageSize, 15_872),
+          payload: new Uint8Array(),
+        },
+        transport,
+      );
+      const event = {
+        kind: 'stream-message',
+        direction: 'received',
+        address,
+        transport,
+        secure: false,
+      } as const;
+      const printed = lines(2, { ...event, bytes: csm });
+      assert.equal(printed.length, 1);
+      assert.match(printed[0] ?? '', /CSM/);
+    }
   });
 
   test('responses, pings and malformed messages have a header too', () => {

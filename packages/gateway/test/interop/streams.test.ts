@@ -1,17 +1,18 @@
 /**
  * TCP, TLS and WebSocket (RFC 8323) with libcoap's programs and aiocoap, in both directions.
  *
- * libcoap 4.3.1 of Debian has no WebSocket; aiocoap's TLS has server certificates only, and is not asked here.
+ * libcoap 4.3.1 of Debian has no WebSocket; its certificates over TLS are in `stream-certificates.test.ts`. aiocoap's TLS
+ * has server certificates only, and is not asked here.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { peerPython, peerTest } from './peer.ts';
 import { run, start, temporaryFolder, until } from './process.ts';
 import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
+import { takesConnections } from './streams.ts';
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
@@ -22,18 +23,6 @@ async function startStreams(t: TestContext): Promise<{ tcp: string; tls: string;
   const [, json = ''] = await gateway.process.waitFor(/^ready (\{.*\})$/m, 20_000);
   const { tcp, tls, ws } = JSON.parse(json) as { tcp: string; tls: string; ws: string };
   return { tcp: `coap+tcp://${tcp}`, tls: `coaps+tcp://${tls}`, ws: `coap+ws://${ws}` };
-}
-
-/** Whether somebody takes TCP connections there. */
-function takesConnections(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    const done = (taken: boolean): void => {
-      socket.destroy();
-      resolve(taken);
-    };
-    socket.once('connect', () => done(true)).once('error', () => done(false));
-  });
 }
 
 for (const [client, server] of [
@@ -122,21 +111,60 @@ describe('aiocoap', () => {
   const tool = (name: string): string => join(peerPython, '..', name);
 
   for (const transport of ['tcp', 'ws'] as const) {
-    const size = 8_192;
-    peerTest(
-      `its client reads and writes ${size} bytes at the gateway over ${transport}`,
-      ['aiocoap'],
-      async (t) => {
-        const base = (await startStreams(t))[transport];
-        const hello = await run(t, tool('aiocoap-client'), [`${base}/hello`]);
-        assert.match(hello.output, /Hello, world!/);
-        const folder = temporaryFolder(t);
-        writeFileSync(join(folder, 'sent'), Buffer.alloc(size, letters));
-        const put = ['-m', 'PUT', '--payload', `@${join(folder, 'sent')}`, `${base}/store`];
-        assert.equal((await run(t, tool('aiocoap-client'), put)).code, 0);
-        const read = await coapsule(t, 'get', `${base}/store`);
-        assert.ok(read.stdout.equals(Buffer.alloc(size, letters)), read.output);
-      },
-    );
+    for (const size of [8_192, 1_048_576]) {
+      peerTest(
+        `its client writes and reads ${size} bytes at the gateway over ${transport}`,
+        ['aiocoap'],
+        async (t) => {
+          const base = (await startStreams(t))[transport];
+          const hello = await run(t, tool('aiocoap-client'), [`${base}/hello`]);
+          assert.match(hello.output, /Hello, world!/);
+          const folder = temporaryFolder(t);
+          const body = Buffer.alloc(size, letters);
+          writeFileSync(join(folder, 'sent'), body);
+          const put = ['-m', 'PUT', '--payload', `@${join(folder, 'sent')}`, `${base}/store`];
+          assert.equal((await run(t, tool('aiocoap-client'), put)).code, 0);
+          const ours = await coapsule(t, 'get', '-o', join(folder, 'received'), `${base}/store`);
+          assert.ok(readFileSync(join(folder, 'received')).equals(body), ours.output);
+          const theirs = await run(t, tool('aiocoap-client'), ['-q', `${base}/store`]);
+          assert.equal(theirs.stdout.toString().trimEnd(), body.toString());
+        },
+      );
+    }
+
+    peerTest(`its client observes at the gateway over ${transport}`, ['aiocoap'], async (t) => {
+      const base = (await startStreams(t))[transport];
+      const observer = start(t, peerPython, [
+        join(import.meta.dirname, 'aiocoap/observer.py'),
+        `${base}/obs`,
+      ]);
+      const [seen] = await observer.waitFor(/(?:tick \d+[\s\S]*?){3}/, 30_000);
+      const ticks = [...seen.matchAll(/tick (\d+)/g)].map(([, tick]) => Number(tick));
+      assert.deepEqual(
+        ticks,
+        [...ticks].sort((one, other) => one - other),
+      );
+    });
+
+    peerTest(`its server answers our client over ${transport}`, ['aiocoap'], async (t) => {
+      const host = `127.${20 + ((randomBytes(1)[0] as number) % 200)}.${randomBytes(1)[0]}.8`;
+      const server = start(t, peerPython, [join(import.meta.dirname, 'aiocoap/stream_server.py'), host]);
+      await server.waitFor(/^ready$/m, 20_000);
+      const base = transport === 'tcp' ? `coap+tcp://${host}:5683` : `coap+ws://${host}:8683`;
+      const hello = await coapsule(t, 'get', `${base}/hello`);
+      assert.equal(hello.stdout.toString().trim(), 'hello from aiocoap', hello.output);
+      const folder = temporaryFolder(t);
+      for (const length of [8_192, 1_048_576]) {
+        const body = Buffer.alloc(length, letters);
+        writeFileSync(join(folder, 'sent'), body);
+        const put = await coapsule(t, 'put', `${base}/store`, '-f', join(folder, 'sent'));
+        assert.equal(put.code, 0, put.output);
+        const get = await coapsule(t, 'get', `${base}/store`, '-o', join(folder, 'received'));
+        assert.equal(get.code, 0, get.output);
+        assert.ok(readFileSync(join(folder, 'received')).equals(body), 'the bodies differ');
+      }
+      const observed = await coapsule(t, 'get', '-s', '2', `${base}/ticks`);
+      assert.ok([...observed.output.matchAll(/tick \d+/g)].length >= 2, observed.output);
+    });
   }
 });
