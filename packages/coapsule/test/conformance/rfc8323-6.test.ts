@@ -309,6 +309,17 @@ suite('RFC 8323 §5.3.2: BERT only with a peer that announced it', () => {
     });
   }
 
+  test('a client that named SZX 7 before our CSM came is answered with it: it counts the same blocks', () => {
+    const body = bytesOf(2500);
+    const peer = new Played('server', {}, 1152);
+    for (const num of [0, 1]) {
+      const block = body.subarray(num * 1024, num * 1024 + 1024);
+      assert.equal(shown(peer.ask(Code.Put, [[Block1, num, true, 7]], block)), `2.31 1:${num}/1/BERT`);
+    }
+    assert.equal(shown(peer.ask(Code.Put, [[Block1, 2, false, 7]], body.subarray(2048))), '2.04 1:2/0/BERT');
+    assert.deepEqual(peer.whole, body);
+  });
+
   test('a later CSM with 1152 bytes takes it back, also in the midst of an upload', () => {
     const peer = new Played('client');
     assert.equal(shown(peer.request(Code.Put, bytesOf(40_000))), '0.03 1:0/1/BERT(15360)');

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
+import { changed, content, Server } from 'coapsule';
 import { peerPython, peerTest } from './peer.ts';
 import { run, start, temporaryFolder, until } from './process.ts';
 import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
@@ -131,6 +132,32 @@ describe('aiocoap', () => {
         },
       );
     }
+
+    peerTest(
+      `its client, which begins with SZX 7, writes and reads at a server without BERT over ${transport}`,
+      ['aiocoap'],
+      async (t) => {
+        let stored = new Uint8Array();
+        const server = new Server().resource('/store', {
+          get: () => content(stored),
+          put: ({ payload }) => {
+            stored = payload.slice();
+            return changed();
+          },
+        });
+        t.after(() => server.close());
+        const { port } = await server.listen(`coap+${transport}://127.0.0.1:0`, { maxMessageSize: 1152 });
+        const folder = temporaryFolder(t);
+        const body = Buffer.alloc(20_000, letters);
+        writeFileSync(join(folder, 'sent'), body);
+        const uri = `coap+${transport}://127.0.0.1:${port}/store`;
+        const put = ['-m', 'PUT', '--payload', `@${join(folder, 'sent')}`, uri];
+        assert.equal((await run(t, tool('aiocoap-client'), put)).code, 0);
+        assert.ok(Buffer.from(stored).equals(body), 'the bodies differ');
+        const read = await run(t, tool('aiocoap-client'), ['-q', uri]);
+        assert.equal(read.stdout.toString().trimEnd(), body.toString());
+      },
+    );
 
     peerTest(`its client observes at the gateway over ${transport}`, ['aiocoap'], async (t) => {
       const base = (await startStreams(t))[transport];

@@ -137,9 +137,12 @@ export function sizeOfBlock(largest: number, wish: BlockOption | undefined): num
   return wish === undefined || wish.szx === bertSzx ? largest : Math.min(largest, blockSize(wish.szx));
 }
 
-/** Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. */
+/**
+ * Block1 of a response (RFC 7959 §2.3): the number as it was sent, and the size we prefer when it is smaller. SZX 7 counts
+ * the same blocks as SZX 6 (RFC 8323 §6): who sent it is not asked for the other, which aiocoap takes for half the size.
+ */
 export function acknowledgedBlock(block: BlockOption, more: boolean, szx: number): Uint8Array {
-  return encodeBlock({ num: block.num, more, szx: Math.min(block.szx, szx) });
+  return encodeBlock({ num: block.num, more, szx: szx >= maxSzx ? block.szx : Math.min(block.szx, szx) });
 }
 
 /** The application's response without the options of this layer. */
