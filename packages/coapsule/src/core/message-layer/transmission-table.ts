@@ -2,8 +2,9 @@
  * Messages of our own: waiting for their turn, on their way, acknowledged, reset or given up
  * (RFC 7252 §4.2 to §4.4, §4.7).
  *
- * Gives each message its Message ID when it first goes out, not while it waits. Does not see requests of
- * peers; replies that need a message of their own come here like any other message.
+ * What waits is held by `congestion.ts` and `waiting-messages.ts`, what was sent by `sent-messages.ts`; here is how the one
+ * becomes the other, and how each ends. A message gets its Message ID when it first goes out, not while it waits. Does
+ * not see requests of peers; replies that need a message of their own come here like any other message.
  *
  * @module
  */
@@ -11,95 +12,61 @@
 import { encodeMessage } from '../coap/message-codec.ts';
 import { maxExtendedTokenLength } from '../coap/signaling.ts';
 import { tokenBytes } from '../coap/token-length.ts';
-import {
-  exchangeLifetimeMs,
-  maxTransmitWaitMs,
-  nonLifetimeMs,
-  type TransmissionParameters,
-} from '../coap/transmission-parameters.ts';
 import { equalBytes } from '../foundation/bytes.ts';
-import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
-import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { CongestionControl, laneOf, lanes } from './congestion.ts';
 import { emptyMessage } from './empty-message.ts';
-import type { LineClock } from './line-clock.ts';
-import { MessageIds } from './message-id-space.ts';
-import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
+import type { MessageIds } from './message-id-space.ts';
+import type { MessageLayerCounters } from './message-layer-limits.ts';
 import type {
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
   PeerTraffic,
   QueueOptions,
-  RefusedReason,
   TransmissionId,
   UnmatchedReason,
 } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';
 import { type CongestionControlName, PathEstimates } from './path-estimates.ts';
-import { ResetWindow } from './reset-window.ts';
-import { Retransmission } from './retransmission.ts';
+import type { Retransmission } from './retransmission.ts';
+import { SentMessages, type SentMessagesOptions } from './sent-messages.ts';
 import type { Transmission } from './transmission.ts';
-import { WaitingNames } from './waiting-names.ts';
+import { WaitingMessages } from './waiting-messages.ts';
 
 /** The messages of ours that may still wait for something. */
 export class TransmissionTable {
-  readonly #parameters: TransmissionParameters;
-  readonly #random: RandomSource;
-  readonly #limits: MessageLayerLimits;
   readonly #counters: MessageLayerCounters;
   readonly #outputs: OutputQueue<MessageLayerOutput>;
-  readonly messageIds: MessageIds;
   readonly #congestion: CongestionControl<Transmission>;
   readonly #paths: PathEstimates;
-  readonly #line: LineClock;
-  readonly #lifetimeMs: Readonly<Record<'CON' | 'NON', DurationMs>>;
   /** All that are waiting or sent. */
   readonly #transmissions = new Map<TransmissionId, Transmission>();
-  /** Those that were sent, by peer and Message ID (RFC 7252 §4.4). */
-  readonly #sent = new Map<PeerKey, Map<number, Transmission>>();
-  /** Next retransmission, or give-up, of each Confirmable message that was sent. */
-  readonly #retransmissions = new TimerQueue<Transmission>();
+  readonly #sent: SentMessages;
   /** When to look after a peer whose lanes something other than an acknowledgement holds up. */
   readonly #wakes = new TimerQueue<PeerKey>();
-  readonly #resetWindow = new ResetWindow();
-  readonly #names = new WaitingNames();
+  readonly #waiting: WaitingMessages;
   #nextId = 1;
   /** The last time we were told: for `stop`, which is not told. */
   #now: Instant | undefined;
 
-  constructor(options: {
-    parameters: TransmissionParameters;
-    congestionControl: CongestionControlName;
-    nstartOf: (peer: PeerKey) => number | undefined;
-    random: RandomSource;
-    limits: MessageLayerLimits;
-    counters: MessageLayerCounters;
-    outputs: OutputQueue<MessageLayerOutput>;
-    oneMessageIdSpace: boolean;
-    line: LineClock;
-  }) {
-    const { parameters, random, limits } = options;
-    this.#parameters = parameters;
-    this.#random = random;
-    this.#limits = limits;
-    this.#counters = options.counters;
+  constructor(
+    options: SentMessagesOptions & {
+      readonly congestionControl: CongestionControlName;
+      readonly nstartOf: (peer: PeerKey) => number | undefined;
+    },
+  ) {
+    const { parameters, limits, counters } = options;
+    this.#counters = counters;
     this.#outputs = options.outputs;
-    this.#line = options.line;
-    this.#lifetimeMs = {
-      // §4.8.2: EXCHANGE_LIFETIME may leave MAX_TRANSMIT_WAIT out only where MAX_LATENCY covers it.
-      CON: Math.max(exchangeLifetimeMs(parameters), maxTransmitWaitMs(parameters)),
-      NON: nonLifetimeMs(parameters),
-    };
-    this.messageIds = new MessageIds(
-      random,
-      limits.messageIdPeers,
-      Math.max(...Object.values(this.#lifetimeMs)),
-      options.oneMessageIdSpace,
-    );
     this.#congestion = new CongestionControl(parameters, options.nstartOf);
+    this.#waiting = new WaitingMessages(limits, counters, this.#congestion);
+    this.#sent = new SentMessages(options, {
+      lapsed: (transmission) => this.#settle(transmission),
+      givenUp: (transmission, retransmission, now) => this.#giveUp(transmission, retransmission, now),
+    });
     this.#paths = new PathEstimates(
       options.congestionControl,
       parameters.ackTimeoutMs,
@@ -107,19 +74,21 @@ export class TransmissionTable {
     );
   }
 
+  /** The Message IDs that are in use. */
+  get messageIds(): MessageIds {
+    return this.#sent.messageIds;
+  }
+
   /** What is remembered now: nothing, when every message has been settled and every lifetime is over. */
   get size(): number {
     return (
       this.#transmissions.size +
       this.#sent.size +
-      this.messageIds.size +
       this.#congestion.size +
       this.#congestion.probed +
       this.#congestion.silent.size +
-      this.#names.size +
-      this.#wakes.size +
-      this.#retransmissions.size +
-      this.#resetWindow.size
+      this.#waiting.size +
+      this.#wakes.size
     );
   }
 
@@ -162,7 +131,7 @@ export class TransmissionTable {
       // Whose token it is has judged its length.
       maxExtendedTokenLength,
     );
-    const waiting = this.#names.find(peer, lane, replaces);
+    const waiting = this.#waiting.find(peer, lane, replaces);
     if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
     return this.#enqueue(
       { peer, lane, content, tokenLength: token.length, datagram, priority, replaces },
@@ -214,51 +183,25 @@ export class TransmissionTable {
     };
     this.#transmissions.set(transmission.id, transmission);
     this.#congestion.enqueue(peer, lane, transmission);
-    this.#names.add(transmission);
-    this.#count(transmission, 1);
+    this.#waiting.add(transmission);
     this.#serve(peer, now);
     // Whether it would have to wait is known only now. It may be the last in its lane: no other waited for it.
     if (transmission.state !== 'waiting') return transmission;
     transmission.hasWaited = true;
-    const reason = this.#refusal(transmission);
+    const reason = this.#waiting.refusal(transmission);
     if (reason !== undefined) {
       this.#settle(transmission);
       this.#counters.refused++;
       this.#outputs.push({ kind: 'discarded', peer, reason });
       this.#outputs.push({ kind: 'refused', transmission: transmission.id, reason });
-    } else this.#dropOldest(transmission);
-    return transmission;
-  }
-
-  /** Of many names, each with its latest, the one that waits longest goes first when there is no room for all. */
-  #dropOldest(newest: Transmission): void {
-    if (newest.replaces === undefined) return;
-    const oldest = this.#names.oldestBeyond(this.#limits.queuedReadingsPerPeer, newest);
-    if (oldest === undefined) return;
-    this.#settle(oldest);
-    this.#tellSuperseded(oldest.id);
-  }
-
-  /** Why a message may not wait. */
-  #refusal({ peer, lane }: Transmission): RefusedReason | undefined {
-    const { queuedMessages, queuedReplies, queuedRepliesPerPeer } = this.#limits;
-    const { queued, queuedReplies: replies } = this.#counters;
-    switch (lane) {
-      case 'non-reply':
-        // Only a Message ID can be missing: it would come minutes late, to one who asks faster than §4.4 allows.
-        return 'message-ids-exhausted';
-      case 'reply':
-        return replies > queuedReplies || this.#congestion.waitingIn(peer, lane) > queuedRepliesPerPeer
-          ? 'queue-full'
-          : undefined;
-      default:
-        return queued - replies > queuedMessages ? 'queue-full' : undefined;
+      return transmission;
     }
-  }
-
-  #count({ lane }: Transmission, change: 1 | -1): void {
-    this.#counters.queued += change;
-    if (lane === 'reply' || lane === 'non-reply') this.#counters.queuedReplies += change;
+    const oldest = this.#waiting.oldestBeyondLimit(transmission);
+    if (oldest !== undefined) {
+      this.#settle(oldest);
+      this.#tellSuperseded(oldest.id);
+    }
+    return transmission;
   }
 
   /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
@@ -305,7 +248,7 @@ export class TransmissionTable {
 
   /** An Empty ACK came. */
   acknowledged(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
-    const transmission = this.#confirmable(peer, messageId);
+    const transmission = this.#sent.findConfirmable(peer, messageId);
     if (transmission === undefined) return 'unmatched-acknowledgement';
     this.#learn(transmission, now);
     this.#settle(transmission);
@@ -328,7 +271,7 @@ export class TransmissionTable {
     token: Uint8Array,
     now: Instant,
   ): TransmissionId | UnmatchedReason {
-    const transmission = this.#confirmable(peer, messageId);
+    const transmission = this.#sent.findConfirmable(peer, messageId);
     if (transmission === undefined) return 'unmatched-acknowledgement';
     const { content, datagram, tokenLength } = transmission;
     const end = 4 + tokenBytes(tokenLength);
@@ -343,7 +286,7 @@ export class TransmissionTable {
 
   /** A Reset came, for a Confirmable or Non-confirmable message (RFC 7252 §4.2, §4.3). */
   reset(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
-    const transmission = this.#sent.get(peer)?.get(messageId);
+    const transmission = this.#sent.find(peer, messageId);
     if (transmission === undefined) return 'unmatched-reset';
     this.#learn(transmission, now);
     this.#settle(transmission);
@@ -360,12 +303,11 @@ export class TransmissionTable {
 
   /** Forgets the messages to `peer`, but not which Message IDs are in use. */
   forgetPeer(peer: PeerKey): void {
-    for (const transmission of this.#sent.get(peer)?.values() ?? []) this.#settle(transmission);
+    for (const transmission of this.#sent.to(peer)) this.#settle(transmission);
     for (const transmission of this.#congestion.forgetPeer(peer)) {
       transmission.state = 'settled';
       this.#transmissions.delete(transmission.id);
-      this.#names.delete(transmission);
-      this.#count(transmission, -1);
+      this.#waiting.delete(transmission);
     }
     this.#paths.forgetPeer(peer);
     this.#wakes.cancel(peer);
@@ -373,14 +315,7 @@ export class TransmissionTable {
 
   handleTimeout(now: Instant): void {
     this.#now = now;
-    for (let { lapses } = this.#resetWindow; lapses !== undefined && lapses <= now; ) {
-      this.#closeFirstWindow();
-      lapses = this.#resetWindow.lapses;
-    }
-    for (let due = this.#retransmissions.expire(now); due; due = this.#retransmissions.expire(now)) {
-      this.#retransmit(due, now);
-    }
-    this.messageIds.handleTimeout(now);
+    this.#sent.handleTimeout(now);
     for (let peer = this.#wakes.expire(now); peer !== undefined; peer = this.#wakes.expire(now)) {
       this.#congestion.sweepProbe(peer, now);
       this.#congestion.silent.sweep(peer, now);
@@ -389,10 +324,7 @@ export class TransmissionTable {
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(
-      earliest(this.#retransmissions.next(), this.#wakes.next()),
-      earliest(this.messageIds.nextTimeout(), this.#resetWindow.lapses),
-    );
+    return earliest(this.#sent.nextTimeout(), this.#wakes.next());
   }
 
   /** Starts whatever of `peer` may go, and sets the time to look again if something may not. */
@@ -422,70 +354,19 @@ export class TransmissionTable {
 
   /** The first transmission. False when no Message ID is free. */
   #start(transmission: Transmission, now: Instant): boolean {
-    const { peer, lane, datagram, isUnpredictable } = transmission;
-    const confirmable = lane === 'request' || lane === 'reply';
-    const pace = confirmable
-      ? this.#paths.pace(peer, this.#congestion.outstandingIn(peer, lane), now)
-      : undefined;
-    const lifetimeMs = this.#lifetimeMs[confirmable ? 'CON' : 'NON'];
-    const messageId = this.messageIds.allocate(peer, lifetimeMs, now, isUnpredictable);
-    if (messageId === undefined) return false;
-    datagram[2] = messageId >> 8;
-    datagram[3] = messageId & 255;
-    transmission.messageId = messageId;
-    transmission.state = 'sent';
+    const { peer, lane, datagram } = transmission;
+    const pace =
+      lane === 'request' || lane === 'reply'
+        ? this.#paths.pace(peer, this.#congestion.outstandingIn(peer, lane), now)
+        : undefined;
+    if (!this.#sent.send(transmission, pace, now)) return false;
     this.#congestion.begin(peer, lane, transmission, datagram.length, now);
-    this.#count(transmission, -1);
-    this.#names.delete(transmission);
-    let sent = this.#sent.get(peer);
-    if (sent === undefined) {
-      sent = new Map();
-      this.#sent.set(peer, sent);
-    }
-    sent.set(messageId, transmission);
-    const wireMs = this.#line.sent(datagram.length, now);
-    if (confirmable) {
-      this.#counters.outstanding++;
-      const retransmission = new Retransmission(this.#parameters, this.#random, now, pace, wireMs);
-      transmission.retransmission = retransmission;
-      this.#retransmissions.set(transmission, retransmission.deadline);
-    } else {
-      transmission.lapses = after(now, lifetimeMs);
-      this.#resetWindow.add(transmission);
-      if (this.#resetWindow.size > this.#limits.trackedNonConfirmable) this.#closeFirstWindow();
-    }
-    this.#counters.transmitted++;
-    this.#transmit(transmission);
+    this.#waiting.delete(transmission);
     // Whoever sent a request that expects no response waits for this alone.
     if (transmission.hasWaited && lane === 'non-request') {
       this.#outputs.push({ kind: 'started', transmission: transmission.id });
     }
     return true;
-  }
-
-  #transmit({ id, peer, datagram, isProbe }: Transmission): void {
-    this.#outputs.push({ kind: 'transmit', peer, datagram, transmission: id, isProbe });
-  }
-
-  #retransmit(transmission: Transmission, now: Instant): void {
-    const { id, datagram, retransmission } = transmission;
-    if (retransmission === undefined) return;
-    switch (retransmission.expire(now)) {
-      case 'retransmit':
-        this.#counters.transmitted++;
-        this.#counters.retransmitted++;
-        this.#line.sent(datagram.length, now);
-        this.#transmit(transmission);
-        this.#outputs.push({ kind: 'retransmitted', transmission: id, attempt: retransmission.attempt });
-        this.#retransmissions.set(transmission, retransmission.deadline);
-        return;
-      case 'wait':
-        this.#retransmissions.set(transmission, retransmission.deadline);
-        return;
-      case 'give-up':
-        this.#giveUp(transmission, retransmission, now);
-        return;
-    }
   }
 
   #giveUp(transmission: Transmission, { start, attempt }: Retransmission, now: Instant): void {
@@ -519,35 +400,18 @@ export class TransmissionTable {
     this.#paths.learn(peer, { transmissions: attempt + 1, roundTripMs: elapsedMs(start, now) }, now);
   }
 
-  /** RFC 7252 §4.3: a Non-confirmable message is never acknowledged, so only Confirmable ones match an ACK. */
-  #confirmable(peer: PeerKey, messageId: number): Transmission | undefined {
-    const transmission = this.#sent.get(peer)?.get(messageId);
-    return transmission?.retransmission ? transmission : undefined;
-  }
-
   /** Removes a transmission from everything that knows it. */
   #settle(transmission: Transmission): void {
-    const { id, peer, lane, messageId, state } = transmission;
+    const { id, peer, lane, state } = transmission;
     transmission.state = 'settled';
     this.#transmissions.delete(id);
     if (state === 'waiting') {
       this.#congestion.withdraw(peer, lane, transmission);
-      this.#names.delete(transmission);
-      this.#count(transmission, -1);
+      this.#waiting.delete(transmission);
     }
     if (state !== 'sent') return;
-    const sent = this.#sent.get(peer);
-    if (sent?.get(messageId) === transmission) sent.delete(messageId);
-    if (sent?.size === 0) this.#sent.delete(peer);
-    if (transmission.retransmission === undefined) return;
-    this.#retransmissions.cancel(transmission);
-    this.#counters.outstanding--;
+    this.#sent.remove(transmission);
     if (lane === 'request' || lane === 'reply') this.#congestion.end(peer, lane);
-  }
-
-  #closeFirstWindow(): void {
-    const first = this.#resetWindow.shift();
-    if (first) this.#settle(first);
   }
 
   #isWaiting(peer: PeerKey): boolean {

@@ -1,7 +1,7 @@
 /**
  * One message of ours, from `send` until it is settled.
  *
- * RFC 7252 §4.2, §4.3. Changed by `transmission-table.ts` only.
+ * RFC 7252 §4.2, §4.3. Changed by `transmission-table.ts`, and by `sent-messages.ts` when it goes out.
  *
  * @module
  */
