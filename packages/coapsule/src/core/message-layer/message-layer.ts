@@ -2,14 +2,13 @@
  * The message layer of CoAP over UDP and DTLS (RFC 7252 §4): reliability, duplicates, Message IDs.
  *
  * In: decoded messages of a peer, and messages to send. Out: datagrams, and what became of the messages.
- * - `receive` decides what a message is (`message-types.ts`), and answers copies of earlier ones
+ * - `receive` decides what a message is (`message-reception.ts`), and answers copies of earlier ones
  *   (`deduplication.ts`).
  * - `send`, `reply` and `ping` give messages of ours to `transmission-table.ts`, which repeats them
  *   (`retransmission.ts`), holds them back (`congestion.ts`) and numbers them (`message-id-space.ts`).
  *
  * Not here: tokens and what requests mean (§5), matching of separate responses (§5.3.2), what a server does with a
- * message to a group (§8, `receive-path.ts`),
- * ICMP errors (§4.2; the socket adapter ignores them, as it cannot vet them).
+ * message to a group (§8, `receive-path.ts`), ICMP errors (§4.2; the socket adapter ignores them, as it cannot vet them).
  *
  * @module
  */
@@ -18,14 +17,12 @@ import type { Code } from '../coap/code.ts';
 import { encodeMessage, type MessageDecodeFault } from '../coap/message-codec.ts';
 import type { MessageType, MessageView } from '../coap/message-view.ts';
 import { maxExtendedTokenLength } from '../coap/signaling.ts';
-import { tokenBytes, tokenLengthField, writeToken } from '../coap/token-length.ts';
 import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { Deduplication } from './deduplication.ts';
-import { emptyDatagram } from './empty-message.ts';
 import { LineClock, type LineRate } from './line-clock.ts';
 import {
   type MessageLayerCounters,
@@ -34,22 +31,21 @@ import {
   zeroCounters,
 } from './message-layer-limits.ts';
 import type {
-  AbsorbedReason,
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
   PeerTraffic,
   QueueOptions,
   Received,
-  RejectedReason,
   ReplyHandle,
   TransmissionId,
-  UnmatchedReason,
 } from './message-layer-output.ts';
-import { contentOf, type MessageContent, messageUsage, rejection } from './message-types.ts';
+import { MessageReception } from './message-reception.ts';
+import { contentOf, type MessageContent, messageUsage } from './message-types.ts';
 import type { CongestionControlName } from './path-estimates.ts';
 import type { ReceivedRecord } from './received-record.ts';
 import { TransmissionTable } from './transmission-table.ts';
+import { UnkeptMessages } from './unkept-messages.ts';
 
 export type { LineRate } from './line-clock.ts';
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
@@ -94,6 +90,8 @@ export class MessageLayer {
   readonly #outputs = new OutputQueue<MessageLayerOutput>();
   readonly #deduplication: Deduplication;
   readonly #transmissions: TransmissionTable;
+  readonly #reception: MessageReception;
+  readonly #unkept = new UnkeptMessages(this.#counters, this.#outputs);
   readonly #line: LineClock;
 
   /** @throws ApiMisuseError for a limit that is not a positive integer. */
@@ -112,6 +110,13 @@ export class MessageLayer {
       outputs: this.#outputs,
       oneMessageIdSpace: options.oneMessageIdSpace ?? false,
       line: this.#line,
+    });
+    this.#reception = new MessageReception({
+      deduplication: this.#deduplication,
+      transmissions: this.#transmissions,
+      unkept: this.#unkept,
+      counters: this.#counters,
+      outputs: this.#outputs,
     });
   }
 
@@ -133,32 +138,7 @@ export class MessageLayer {
    * not be carried out, only replied to. Never throws.
    */
   receive(peer: PeerKey, message: MessageView, now: Instant): Received {
-    this.#transmissions.heardFrom(peer, now);
-    const content = contentOf(message.code);
-    const usage = messageUsage[message.type][content];
-    if (usage === 'unused') return this.#reject(peer, message, content);
-    if (usage === 'ping') {
-      this.#counters.pingsAnswered++;
-      this.#transmitEmpty(peer, 'RST', message.messageId);
-      return absorbed('ping');
-    }
-    switch (message.type) {
-      case 'CON':
-      case 'NON':
-        return content === 'request'
-          ? this.#receiveRequest(peer, message, message.type, now)
-          : this.#receiveResponse(peer, message, message.type, now);
-      case 'ACK':
-        return content === 'empty'
-          ? this.#settled(
-              peer,
-              'acknowledgement',
-              this.#transmissions.acknowledged(peer, message.messageId, now),
-            )
-          : this.#receivePiggybacked(peer, message, now);
-      case 'RST':
-        return this.#settled(peer, 'reset', this.#transmissions.reset(peer, message.messageId, now));
-    }
+    return this.#reception.receive(peer, message, now);
   }
 
   /**
@@ -166,11 +146,7 @@ export class MessageLayer {
    * (RFC 7252 §4.2, §4.3). Silence too when even the header could not be read (§3).
    */
   receiveFault(peer: PeerKey, fault: MessageDecodeFault, now: Instant): void {
-    this.#transmissions.heardFrom(peer, now);
-    this.#counters.malformed++;
-    this.#outputs.push({ kind: 'discarded', peer, reason: 'malformed' });
-    if (fault.type === undefined || fault.messageId === undefined) return;
-    if (rejection[fault.type] === 'reset') this.#transmitEmpty(peer, 'RST', fault.messageId);
+    this.#reception.receiveFault(peer, fault, now);
   }
 
   /**
@@ -239,7 +215,7 @@ export class MessageLayer {
       );
       this.#deduplication.answered(record, code, datagram, token.length, options.keepAnswer);
       this.#line.sent(datagram.length, now);
-      this.#transmit(peer, datagram);
+      this.#unkept.send(peer, datagram);
       return undefined;
     }
     this.#deduplication.repliedSeparately(record, options.keepAnswer);
@@ -263,7 +239,7 @@ export class MessageLayer {
     const record = handle as ReceivedRecord;
     if (record.type !== 'CON' || record.state !== 'in-progress') return;
     this.#deduplication.acknowledged(record);
-    this.#transmitEmpty(record.peer, 'ACK', record.messageId);
+    this.#unkept.sendEmpty(record.peer, 'ACK', record.messageId);
   }
 
   /**
@@ -274,7 +250,7 @@ export class MessageLayer {
     if (message.type !== 'CON') return;
     const record = this.#deduplication.find(peer, message, now);
     if (record) this.#deduplication.acknowledged(record);
-    this.#transmitEmpty(peer, 'ACK', message.messageId);
+    this.#unkept.sendEmpty(peer, 'ACK', message.messageId);
   }
 
   /**
@@ -285,7 +261,7 @@ export class MessageLayer {
     if (message.type !== 'CON' && message.type !== 'NON') return;
     const record = this.#deduplication.find(peer, message, now);
     if (record) record.state = 'reset';
-    this.#transmitEmpty(peer, 'RST', message.messageId);
+    this.#unkept.sendEmpty(peer, 'RST', message.messageId);
   }
 
   /**
@@ -360,110 +336,6 @@ export class MessageLayer {
   nextTimeout(): Instant | undefined {
     return earliest(this.#transmissions.nextTimeout(), this.#deduplication.nextTimeout());
   }
-
-  #receiveRequest(peer: PeerKey, message: MessageView, type: 'CON' | 'NON', now: Instant): Received {
-    const known = this.#deduplication.find(peer, message, now);
-    if (known) {
-      if (known.state === 'repeatable') {
-        this.#counters.repeats++;
-        known.state = 'in-progress';
-        return { kind: 'request', message, reply: known, repeat: true };
-      }
-      return this.#absorbCopy(known, message);
-    }
-    const record = this.#deduplication.admit(peer, message, type, now);
-    if (record.unsafe && !record.stored) {
-      this.#counters.overloaded++;
-      return { kind: 'overloaded', message, reply: record };
-    }
-    return { kind: 'request', message, reply: record, repeat: false };
-  }
-
-  #receiveResponse(peer: PeerKey, message: MessageView, type: 'CON' | 'NON', now: Instant): Received {
-    const known = this.#deduplication.find(peer, message, now);
-    if (known) return this.#absorbCopy(known, message);
-    this.#deduplication.admit(peer, message, type, now);
-    return { kind: 'response', message };
-  }
-
-  #receivePiggybacked(peer: PeerKey, message: MessageView, now: Instant): Received {
-    const match = this.#transmissions.respondedTo(peer, message.messageId, message.token, now);
-    if (typeof match === 'number') return { kind: 'response', message, transmission: match };
-    return this.#settled(peer, 'acknowledgement', match);
-  }
-
-  /** RFC 7252 §4.5: each copy of a CON is answered as the first was; a copy of a NON with nothing. */
-  #absorbCopy(known: ReceivedRecord, copy: MessageView): Received {
-    this.#counters.duplicates++;
-    if (known.type === 'NON') return absorbed('duplicate-non-confirmable');
-    const { peer, messageId } = known;
-    switch (known.state) {
-      case 'in-progress':
-      case 'repeatable':
-        return absorbed('duplicate-in-progress');
-      case 'acknowledged':
-        this.#transmitEmpty(peer, 'ACK', messageId);
-        return absorbed('duplicate-acknowledged');
-      case 'reset':
-        this.#transmitEmpty(peer, 'RST', messageId);
-        return absorbed('duplicate-reset');
-      case 'answered':
-        this.#transmit(peer, storedAnswer(known, copy.token));
-        return absorbed('duplicate-answered');
-    }
-  }
-
-  #reject(peer: PeerKey, message: MessageView, content: MessageContent): Received {
-    const reason = rejectedReason(message.type, content);
-    this.#counters.rejected++;
-    this.#outputs.push({ kind: 'discarded', peer, reason });
-    if (rejection[message.type] === 'reset') this.#transmitEmpty(peer, 'RST', message.messageId);
-    return absorbed(reason);
-  }
-
-  #settled(
-    peer: PeerKey,
-    kind: 'acknowledgement' | 'reset',
-    unmatched: UnmatchedReason | undefined,
-  ): Received {
-    if (unmatched === undefined) return absorbed(kind);
-    this.#counters.unmatched++;
-    this.#outputs.push({ kind: 'discarded', peer, reason: unmatched });
-    return absorbed(unmatched);
-  }
-
-  #transmitEmpty(peer: PeerKey, type: 'ACK' | 'RST', messageId: number): void {
-    if (type === 'RST') this.#counters.resetsSent++;
-    this.#transmit(peer, emptyDatagram(type, messageId));
-  }
-
-  #transmit(peer: PeerKey, datagram: Uint8Array): void {
-    this.#counters.transmitted++;
-    this.#outputs.push({ kind: 'transmit', peer, datagram });
-  }
-}
-
-function absorbed(reason: AbsorbedReason): Received {
-  return { kind: 'absorbed', reason };
-}
-
-function rejectedReason(type: MessageType, content: MessageContent): RejectedReason {
-  if (content === 'reserved') return 'reserved-code';
-  if (type === 'NON') return 'empty-non-confirmable';
-  return type === 'ACK' ? 'request-in-acknowledgement' : 'non-empty-reset';
-}
-
-/** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */
-function storedAnswer(record: ReceivedRecord, token: Uint8Array): Uint8Array {
-  const { messageId, answerCode, answerTail } = record;
-  const start = 4 + tokenBytes(token.length);
-  const datagram = new Uint8Array(start + answerTail.length);
-  datagram.set(emptyDatagram('ACK', messageId));
-  datagram[0] = (datagram[0] as number) | tokenLengthField(token.length);
-  datagram[1] = answerCode;
-  writeToken(token, datagram, 4);
-  datagram.set(answerTail, start);
-  return datagram;
 }
 
 function expectUsed(type: MessageType, code: Code, only?: MessageContent): void {

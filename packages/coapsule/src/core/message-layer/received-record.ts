@@ -1,7 +1,7 @@
 /**
  * What is remembered of one received message, and the list it is in.
  *
- * RFC 7252 §4.5. Changed by `deduplication.ts`, but for `state`, which `message-layer.ts` changes too.
+ * RFC 7252 §4.5. Changed by `deduplication.ts`, but for `state`, which `message-layer.ts` and `message-reception.ts` change too.
  *
  * @module
  */
