@@ -27,7 +27,7 @@ function usualServer(): SpoofedSource {
   return new SpoofedSource(({ options }) => {
     const path = options.texts(OptionNumber.UriPath).join('/');
     if (path === '.well-known/core') return { payload: links, options: linkFormat };
-    if (path === 'large')
+    if (path === 'large' || path === 'o')
       return { payload: large, options: new OptionSet().set(OptionNumber.ContentFormat, 0) };
     if (path === 'obs') return { payload: text('tick'), observe: true };
     if (path === 'observed-large') return { payload: large, observe: true };
@@ -299,6 +299,36 @@ test('a client that knows no Echo and answers no ping fetches a large resource i
     assertLimited(spoofed);
   }
   assert.equal(toHex(Uint8Array.from(parts)), toHex(large));
+});
+
+test('a client that knows no Echo proves itself with its second request, of ten bytes, and not by a retransmission', () => {
+  const there = usualServer();
+  const token = Uint8Array.of(1, 2, 3, 4);
+  there.isThere = true;
+  const block = (num: number, szx: number): OptionSet =>
+    new OptionSet().set(OptionNumber.Block2, num * 16 + szx);
+  there.send(request('/o', { token }));
+  assert.deepEqual(
+    there.received.map(({ type, code, payload }) => [type, code, payload.length]),
+    [['ACK', Code.Content, 16]],
+    'a block fits, and nothing is left for a ping',
+  );
+  assertLimited(there);
+  there.pass(50);
+  there.send(request('/o', { messageId: 2, token, options: block(1, 0) }));
+  assert.deepEqual(
+    there.received.slice(1).map(({ type, code }) => [type, code]),
+    [
+      ['ACK', Code.Content],
+      ['CON', Code.Empty],
+    ],
+  );
+  assert.ok(there.bytesOut <= 3 * (there.bytesIn - 4), 'without the answer to the ping');
+  there.pass(50);
+  there.send(request('/o', { messageId: 3, token, options: block(0, 6) }));
+  assert.equal(there.received.at(-1)?.payload.length, 1024);
+  const [first, second] = there.received;
+  assert.deepEqual(first?.options.first(OptionNumber.ETag), second?.options.first(OptionNumber.ETag));
 });
 
 test('our client fetches 64 KiB from a server that does not know it with three more round trips than otherwise', () => {

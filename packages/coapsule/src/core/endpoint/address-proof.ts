@@ -29,7 +29,11 @@ export function mayBeSent(
   const { peer, datagram, transmission, isProbe } = output;
   if (amplification === undefined || isProbe || isRequestCode(datagram[1] as number)) return true;
   const owner = transmission === undefined ? undefined : requests.ownerOf(transmission);
-  return owner?.role === 'ping' || amplification.spend(peer, datagram.length, now);
+  if (owner?.role === 'ping') return true;
+  const mayGo = amplification.spend(peer, datagram.length, now);
+  const probe = owner?.role === 'probe' ? requests.probeOf(peer) : undefined;
+  if (probe !== undefined && probe.state !== 'sent') probe.state = mayGo ? 'sent' : 'kept-back';
+  return mayGo;
 }
 
 /** A request with an Echo: the address is proved if the value went there, not longer than the proof holds from then. */
@@ -61,7 +65,10 @@ export function noteGuess(
   if (!messages.hasUsedMessageId(key, messageId)) amplification.guessed(key);
 }
 
-/** Less went to a peer than was there for it: a ping of 4 bytes, where they are left, finds out whether it is there. */
+/**
+ * Less went to a peer than was there for it: a ping of 4 bytes finds out whether it is there. Where they are not left it
+ * is repeated like any Confirmable message, and `sendKeptBack` sends it as soon as they are.
+ */
 export function askForProof(layers: EndpointLayers, key: PeerKey, now: Instant): void {
   const { amplification, exchanges, peers, requests } = layers;
   const peer = peers.withKey(key);
@@ -72,6 +79,24 @@ export function askForProof(layers: EndpointLayers, key: PeerKey, now: Instant):
     exchanges.addressUnproved(key);
     return;
   }
-  const transmission = sendProbe(layers, peer, 'address', now);
-  if (transmission !== undefined) requests.expectProof(transmission, key);
+  sendProof(layers, peer, now);
 }
+
+/** A response went to a peer: the ping that nothing was left for goes as well, where there is something now. */
+export function sendKeptBack(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  const { amplification, requests } = layers;
+  const probe = requests.probeOf(peer.key);
+  if (amplification === undefined || probe?.state !== 'kept-back') return;
+  if (amplification.allowance(peer.key, now) < pingLength) return;
+  requests.takeProof(probe.transmission);
+  // One of its own: its retransmissions count from now.
+  sendProof(layers, peer, now);
+}
+
+function sendProof(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  const transmission = sendProbe(layers, peer, 'address', now);
+  if (transmission !== undefined) layers.requests.expectProof(transmission, peer.key);
+}
+
+/** An Empty Confirmable message (RFC 7252 §4.3). */
+const pingLength = 4;

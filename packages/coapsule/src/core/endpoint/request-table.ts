@@ -51,6 +51,8 @@ interface BoundRequest {
 interface Probe {
   readonly transmission: TransmissionId;
   readonly purpose: ProbePurpose;
+  /** `kept-back`: each time it was due the peer had no bytes left for it, and nothing went out (`amplification-limit.ts`). */
+  state: 'queued' | 'kept-back' | 'sent';
 }
 
 /** Transmissions remembered for one exchange: a Reset may still come for a Non-confirmable one (RFC 7641 §3.6). */
@@ -175,7 +177,7 @@ export class RequestTable {
 
   sentProbe(transmission: TransmissionId, peer: PeerKey, purpose: ProbePurpose): void {
     this.#owners.set(transmission, { role: 'probe', peer, purpose });
-    this.#probes.set(peer, { transmission, purpose });
+    this.#probes.set(peer, { transmission, purpose, state: 'queued' });
   }
 
   /** The probe under way to a peer. */

@@ -11,12 +11,13 @@
  * @module
  */
 
+import { isResponseCode } from '../coap/code.ts';
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import { askForProof, mayBeSent } from './address-proof.ts';
+import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
 import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
@@ -305,6 +306,7 @@ export function transmitMessage(
   }
   if (layers.dtls === undefined) {
     layers.outputs.push({ kind: 'transmit', address, datagram: output.datagram });
+    if (isResponseCode(output.datagram[1] as number)) sendKeptBack(layers, peer, now);
     return;
   }
   const result =

@@ -79,9 +79,11 @@ export class ResponseLimit {
     if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
     // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.
     if (!isSuccessCode(full.code)) return { kind: 'cut', content: withoutPayload(full) };
-    // A ping for a proof follows what is cut, where there is room for it: else the rest goes in blocks as small.
+    // A ping for a proof follows what is cut, where there is room for it: else it waits for the next request.
     const block =
-      this.#cut(place, make, fitsInto(allowance - pingLength), now) ?? this.#cut(place, make, fits, now);
+      this.#cut(place, make, fitsInto(allowance - pingLength), now) ??
+      this.#cut(place, make, fits, now) ??
+      this.#cut(place, withShortEtag(make), fits, now);
     if (block !== undefined) return { kind: 'cut', content: block };
     const echo = this.#issue(peer, now);
     if (!mayRefuse || echo === undefined) {
@@ -138,12 +140,20 @@ export function unauthorized(echo: Uint8Array | undefined): Content {
 
 /** For messages that are made to be weighed, and not sent: an ETag is as heavy as the right one. */
 const weighing: BodyKeeper = {
-  keep: (_name, _peer, response) => {
+  keep: (_name, _peer, response, _sent, _now, bytes = etagLength) => {
     if (!isSuccessCode(response.code) || response.options.has(OptionNumber.ETag)) return response;
     const options = OptionSet.from(response.options.entries());
-    return { ...response, options: options.set(OptionNumber.ETag, new Uint8Array(etagLength)) };
+    return { ...response, options: options.set(OptionNumber.ETag, new Uint8Array(bytes)) };
   },
 };
+
+/** An ETag that is made here has one byte only: the three that it lacks let a block fit where else none would. */
+function withShortEtag(make: ResponseMaker): ResponseMaker {
+  return (szx, bodies) =>
+    make(szx, {
+      keep: (name, peer, response, sent, now) => bodies.keep(name, peer, response, sent, now, 1),
+    });
+}
 
 function withoutPayload({ code, options }: Content): Content {
   const kept = OptionSet.from(options.entries());
