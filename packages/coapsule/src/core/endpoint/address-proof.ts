@@ -13,7 +13,7 @@ import type { MessageView } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { MessageLayerOutput, PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
-import { sendProbe } from './association-care.ts';
+import { sendProbe, stopProbe } from './association-care.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import type { Peer } from './peer.ts';
 
@@ -37,11 +37,23 @@ export function mayBeSent(
 }
 
 /** A request with an Echo: the address is proved if the value went there, not longer than the proof holds from then. */
-export function proveByEcho({ amplification, echo }: EndpointLayers, peer: Peer, message: MessageView): void {
+export function proveByEcho(layers: EndpointLayers, peer: Peer, message: MessageView, now: Instant): void {
+  const { amplification, echo, exchanges } = layers;
   const value = message.options.first(OptionNumber.Echo);
   if (amplification === undefined || value === undefined) return;
   const issuedAt = echo?.issuedAt(peer.key, value);
-  if (issuedAt !== undefined) amplification.echoed(peer.key, issuedAt);
+  if (issuedAt === undefined) return;
+  const isNews = !amplification.isProved(peer.key, now);
+  amplification.echoed(peer.key, issuedAt);
+  if (!isNews || !amplification.isProved(peer.key, now)) return;
+  // A ping that did not go out is not needed any more.
+  const probe = layers.requests.probeOf(peer.key);
+  if (probe?.state === 'kept-back') {
+    layers.requests.takeProof(probe.transmission);
+    stopProbe(layers, peer);
+    amplification.asked(peer.key, false);
+  }
+  exchanges.addressProved(peer.key, now);
 }
 
 /** A message of ours was acknowledged or reset. */
@@ -49,9 +61,18 @@ export function proveByAnswer(layers: EndpointLayers, transmission: Transmission
   const { amplification, exchanges, requests } = layers;
   const peer = requests.takeProof(transmission);
   if (amplification === undefined || peer === undefined) return;
+  amplification.asked(peer, false);
   amplification.acknowledged(peer, now);
   if (amplification.isProved(peer, now)) exchanges.addressProved(peer, now);
-  else exchanges.addressUnproved(peer);
+  else exchanges.addressUnproved(peer, now);
+}
+
+/** A message of ours was not acknowledged, or never sent. */
+export function missProof(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
+  const peer = layers.requests.takeProof(transmission);
+  if (peer === undefined) return;
+  layers.amplification?.asked(peer, false);
+  layers.exchanges.addressUnproved(peer, now);
 }
 
 /** An acknowledgement or Reset matched nothing. One of a message that there never was is a guess. */
@@ -69,14 +90,19 @@ export function noteGuess(
  * Less went to a peer than was there for it: a ping of 4 bytes finds out whether it is there. Where they are not left it
  * is repeated like any Confirmable message, and `sendKeptBack` sends it as soon as they are.
  */
-export function askForProof(layers: EndpointLayers, key: PeerKey, now: Instant): void {
+export function askForProof(
+  layers: EndpointLayers,
+  key: PeerKey,
+  response: 'waits' | 'cut',
+  now: Instant,
+): void {
   const { amplification, exchanges, peers, requests } = layers;
   const peer = peers.withKey(key);
   if (amplification === undefined || peer === undefined) return;
-  amplification.fellShort(key);
+  if (response === 'cut') amplification.fellShort(key);
   if (requests.probeOf(key) !== undefined) return;
   if (!amplification.wantsAcknowledgement(key, now)) {
-    exchanges.addressUnproved(key);
+    exchanges.addressUnproved(key, now);
     return;
   }
   sendProof(layers, peer, now);
@@ -95,7 +121,9 @@ export function sendKeptBack(layers: EndpointLayers, peer: Peer, now: Instant): 
 
 function sendProof(layers: EndpointLayers, peer: Peer, now: Instant): void {
   const transmission = sendProbe(layers, peer, 'address', now);
-  if (transmission !== undefined) layers.requests.expectProof(transmission, peer.key);
+  if (transmission === undefined) return;
+  layers.requests.expectProof(transmission, peer.key);
+  layers.amplification?.asked(peer.key, true);
 }
 
 /** An Empty Confirmable message (RFC 7252 §4.3). */

@@ -239,7 +239,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
-      proveByEcho(layers, peer, message);
+      proveByEcho(layers, peer, message, now);
       if (message.token.length > layers.config.maxTokenLength) {
         refuseToken(layers, message, received.reply, now);
         return;

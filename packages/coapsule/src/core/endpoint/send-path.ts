@@ -273,7 +273,7 @@ export function sendFromExchange(
       }
       return;
     case 'ask-for-proof':
-      askForProof(layers, output.peer, now);
+      askForProof(layers, output.peer, output.response, now);
       return;
   }
 }

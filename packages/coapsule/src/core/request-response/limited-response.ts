@@ -92,6 +92,20 @@ export class ResponseLimit {
     return { kind: 'refused', content: unauthorized(echo) };
   }
 
+  /** Whether the response would be cut, and a ping can go and still leave bytes for a block of it. */
+  gainsByProof(
+    { peer, token, szx }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,
+    make: ResponseMaker,
+    now: Instant,
+  ): boolean {
+    const allowance = this.#limit.allowance(peer, now);
+    if (allowance === Infinity || !this.#limit.mayAsk(peer, now)) return false;
+    const lengthOf = ({ options, payload }: Content): number => encodedLength({ token, options, payload });
+    const full = make(szx, weighing);
+    if (!isSuccessCode(full.code) || lengthOf(full) <= allowance) return false;
+    return lengthOf(withoutSize(make(0, weighing))) <= allowance - pingLength;
+  }
+
   /** The largest block that fits, with an Echo and the size of the whole where those fit too. */
   #cut(
     { peer, szx, mayEcho }: ResponsePlace,
