@@ -19,7 +19,8 @@ import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-l
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
-import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { traceDiscarded, traceMessage } from './endpoint-trace.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { supersedeWaiting } from './waiting-requests.ts';
@@ -297,13 +298,7 @@ export function transmitMessage(
     traceDiscarded(layers, 'message', address, reason);
     return;
   }
-  if (layers.config.trace) {
-    const secure = layers.dtls !== undefined;
-    layers.outputs.push({
-      kind: 'trace',
-      event: { kind: 'message', direction: 'sent', address, secure, bytes: output.datagram },
-    });
-  }
+  traceMessage(layers, 'sent', address, output.datagram);
   if (layers.dtls === undefined) {
     layers.outputs.push({ kind: 'transmit', address, datagram: output.datagram });
     if (isResponseCode(output.datagram[1] as number)) sendKeptBack(layers, peer, now);

@@ -8,7 +8,8 @@ import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { missProof } from './address-proof.ts';
-import { type EndpointLayers, failPing } from './endpoint-layers.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { failPing } from './pings.ts';
 import { sendAgain, sendHeld } from './send-path.ts';
 import { takeUnsent } from './waiting-requests.ts';
 
