@@ -10,7 +10,7 @@ import {
 import { equalBytes, noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { decodeUtf8 } from '../../src/core/foundation/utf8.ts';
-import { Pair } from '../../src/testing/pair.ts';
+import { Pair, serverAddress } from '../../src/testing/pair.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { body, request, SpoofedSource, text } from './spoofed-source.ts';
 
@@ -278,6 +278,47 @@ test('an observer of a large resource gets each of its states', () => {
     pair.notify('/large');
     pair.run(30_000);
     assert.ok(equalBytes(observed.responses.at(-1)?.payload ?? noBytes, state), `round ${round}`);
+  }
+});
+
+/** A resource that fits in no block with the bytes of the first request for it: its registration is answered 4.01 first. */
+function pairWithRefusedRegistration(seed: number, lossRate: number): Pair {
+  const options = new OptionSet()
+    .set(OptionNumber.ETag, body(8))
+    .set(OptionNumber.ContentFormat, 60)
+    .set(OptionNumber.MaxAge, 3600);
+  return new Pair({
+    seed,
+    conditions: { lossRate },
+    handler: () => ({ code: Code.Content, options, payload: 'x'.repeat(120), observe: true }),
+  });
+}
+
+test('a registration whose 4.01 is lost is answered 4.01 again, and its observation goes on', () => {
+  const pair = pairWithRefusedRegistration(1, 0);
+  const answers: number[] = [];
+  pair.network.hook = ({ from, datagram }) => {
+    const [, code] = datagram;
+    if (from.key !== serverAddress.key || code === Code.Empty) return undefined;
+    answers.push(code as number);
+    return answers.length === 1 ? { kind: 'drop' } : undefined;
+  };
+  const observed = pair.request('/s', { observe: true });
+  assert.ok(pair.runUntil(() => observed.responses.length > 0));
+  assert.deepEqual(answers.slice(0, 2), [Code.Unauthorized, Code.Unauthorized]);
+  pair.run(1_000);
+  pair.notify('/s');
+  pair.run(5_000);
+  assert.equal(observed.final, false);
+  assert.ok(observed.responses.length > 1);
+});
+
+test('at 10 % loss no registration is answered as a mere GET: no observation ends', () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const pair = pairWithRefusedRegistration(seed, 0.1);
+    const observed = pair.request('/s', { observe: true });
+    pair.runUntil(() => observed.responses.length > 0 || observed.error !== undefined);
+    assert.deepEqual([seed, observed.final, observed.error], [seed, false, undefined]);
   }
 });
 

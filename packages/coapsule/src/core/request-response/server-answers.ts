@@ -8,7 +8,7 @@
  */
 
 import { type BlockOption, bertSzx, blockSize, szxOfBlock } from '../coap/block-option.ts';
-import { Code, codeName, codeText } from '../coap/code.ts';
+import { Code, codeName, codeText, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -141,8 +141,10 @@ export class ServerAnswers {
     const { peer, reply, options, group, now } = to;
     const exchange = this.#context.newId();
     const kind = 'send-response';
+    // A copy of a registration that was refused must not be answered as a mere GET: that would end the observation.
+    const keepAnswer = options.uint(OptionNumber.Observe) === 0 && !isSuccessCode(message.code);
     this.#responses.send(
-      { kind, peer, exchange, reply, ...(type && { type }), message, keepAnswer: false },
+      { kind, peer, exchange, reply, ...(type && { type }), message, keepAnswer },
       { options, group, observing: false, isLast: true, asksForProof: false },
       now,
     );

@@ -323,8 +323,10 @@ export class ServerRole {
       this.observers.remove(observer);
       observer = undefined;
     }
-    const { keepAnswer } = response;
     const observing = observer !== undefined;
+    // A copy of a registration begins no observation (see `#begin`), so it would be answered as a mere GET.
+    const isDeclined = exchange.observe === 'register' && !observing && !isSuccessCode(first.content.code);
+    const keepAnswer = response.keepAnswer || isDeclined;
     // Notifications are due long after the bytes that came; by then the address should be proved.
     const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
     const asksForProof = kind !== 'whole' || (observing && isLimited);
