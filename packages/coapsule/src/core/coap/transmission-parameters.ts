@@ -121,3 +121,12 @@ export function exchangeLifetimeMs(parameters: TransmissionParameters): Duration
 export function nonLifetimeMs(parameters: TransmissionParameters): DurationMs {
   return maxTransmitSpanMs(parameters) + parameters.maxLatencyMs;
 }
+
+/**
+ * NON_PROBING_WAIT: longest time that PROBING_RATE holds back a body, with the longest NON_TIMEOUT_RANDOM; 248 s
+ * (RFC 9177 §7.2).
+ */
+export function nonProbingWaitMs(parameters: TransmissionParameters): DurationMs {
+  const longestDelayMs = parameters.ackTimeoutMs * parameters.ackRandomFactor;
+  return maxTransmitSpanMs(parameters) + 2 * parameters.maxLatencyMs + longestDelayMs;
+}

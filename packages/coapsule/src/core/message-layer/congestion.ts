@@ -1,13 +1,16 @@
 /**
  * How many messages may be on their way to one peer: NSTART and PROBING_RATE (RFC 7252 §4.7).
  *
- * Four lanes for each peer, each by priority and then first in, first out:
+ * Five lanes for each peer, each by priority and then first in, first out:
  * - `request`: Confirmable requests and pings; at most NSTART not acknowledged. After one of them was given up
  *   without a sound from the peer, only pings go, until something comes from it (`silent-peers.ts`).
  * - `reply`: Confirmable responses and notifications; also at most NSTART. They are counted apart from
  *   requests: two endpoints that ask each other would otherwise each wait for a reply that the other
  *   holds back behind its own unacknowledged request.
  * - `non-request`: Non-confirmable requests; PROBING_RATE while the peer answers nothing.
+ * - `non-block`: those that carry a part of a body, but for its first (RFC 9177 §7.2: a body is subject to PROBING_RATE,
+ *   and not each packet). They go as soon as the first has gone, and count: the next body waits for all their bytes, but
+ *   not longer than NON_PROBING_WAIT.
  * - `non-reply`: Non-confirmable responses. What limits notifications is RFC 7641 §4.5.1, a layer above.
  *
  * PROBING_RATE is an average. It is taken over EXCHANGE_LIFETIME, after which a requester stops
@@ -20,26 +23,39 @@
  * @module
  */
 
-import { exchangeLifetimeMs, type TransmissionParameters } from '../coap/transmission-parameters.ts';
+import {
+  exchangeLifetimeMs,
+  nonProbingWaitMs,
+  type TransmissionParameters,
+} from '../coap/transmission-parameters.ts';
 import { after, type DurationMs, elapsedMs, type Instant } from '../foundation/instant.ts';
 import { LaneQueue } from './lane-queue.ts';
-import type { MessagePriority, PeerKey } from './message-layer-output.ts';
+import type { BodyPart, MessagePriority, PeerKey } from './message-layer-output.ts';
 import { SilentPeers } from './silent-peers.ts';
 
 /** In the order in which they are served when Message IDs are scarce. */
-export const lanes = ['reply', 'request', 'non-reply', 'non-request'] as const;
+export const lanes = ['reply', 'request', 'non-reply', 'non-block', 'non-request'] as const;
 
 /** Which messages wait for each other. */
 export type Lane = (typeof lanes)[number];
 
 /** The lane of a message. */
-export function laneOf(type: 'CON' | 'NON', isResponse: boolean): Lane {
+export function laneOf(type: 'CON' | 'NON', isResponse: boolean, part?: BodyPart): Lane {
   if (type === 'CON') return isResponse ? 'reply' : 'request';
-  return isResponse ? 'non-reply' : 'non-request';
+  if (isResponse) return 'non-reply';
+  return part === undefined || part.first ? 'non-request' : 'non-block';
 }
 
-interface PeerLanes<Item extends { readonly priority: MessagePriority }> {
+/** What can wait in a lane. */
+interface Waiting {
+  readonly priority: MessagePriority;
+  readonly part: BodyPart | undefined;
+}
+
+interface PeerLanes<Item extends Waiting> {
   readonly waiting: Readonly<Record<Lane, LaneQueue<Item>>>;
+  /** Parts of bodies whose first part waits, by body. */
+  readonly behind: Map<number, Set<Item>>;
   /** When something last came from the peer, as far as anything was waiting or outstanding then. */
   heardAt: Instant | undefined;
   readonly outstanding: { request: number; reply: number };
@@ -52,10 +68,12 @@ interface Probe {
 }
 
 /** The lanes of all peers. A peer is forgotten as soon as nothing is waiting or outstanding. */
-export class CongestionControl<Item extends { readonly priority: MessagePriority }> {
+export class CongestionControl<Item extends Waiting> {
   readonly #nstartOf: (peer: PeerKey) => number;
   readonly #bytesPerMs: number;
   readonly #burstBytes: number;
+  /** The least that the allowance of a peer may be after a body. */
+  readonly #leastBytes: number;
   readonly #peers = new Map<PeerKey, PeerLanes<Item>>();
   readonly #probes = new Map<PeerKey, Probe>();
   readonly silent: SilentPeers;
@@ -69,6 +87,7 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
     this.silent = new SilentPeers(exchangeLifetimeMs(parameters));
     this.#bytesPerMs = parameters.probingRateBytesPerSecond / 1000;
     this.#burstBytes = this.#bytesPerMs * exchangeLifetimeMs(parameters);
+    this.#leastBytes = -this.#bytesPerMs * nonProbingWaitMs(parameters);
   }
 
   /** Peers with something waiting or outstanding. */
@@ -95,20 +114,40 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
           reply: new LaneQueue(),
           request: new LaneQueue(),
           'non-reply': new LaneQueue(),
+          'non-block': new LaneQueue(),
           'non-request': new LaneQueue(),
         },
+        behind: new Map(),
         heardAt: undefined,
         outstanding: { request: 0, reply: 0 },
       };
       this.#peers.set(peer, state);
     }
+    const { part } = item;
+    const behind = part && state.behind.get(part.body);
+    if (lane === 'non-block' && behind !== undefined) {
+      behind.add(item);
+      return;
+    }
+    if (lane === 'non-request' && part?.first) state.behind.set(part.body, new Set());
     state.waiting[lane].add(item);
   }
 
   /** Takes `item` out of its lane without sending it. */
   withdraw(peer: PeerKey, lane: Lane, item: Item): void {
-    this.#peers.get(peer)?.waiting[lane].delete(item);
+    const state = this.#peers.get(peer);
+    state?.waiting[lane].delete(item);
+    if (lane === 'non-block') state?.behind.get(item.part?.body ?? -1)?.delete(item);
+    if (lane === 'non-request') this.#letFollow(state, item);
     this.#forgetIfIdle(peer);
+  }
+
+  /** The first part of a body waits no longer. */
+  #letFollow(state: PeerLanes<Item> | undefined, { part }: Item): void {
+    const behind = part && state?.behind.get(part.body);
+    if (state === undefined || part === undefined || behind === undefined) return;
+    state.behind.delete(part.body);
+    for (const item of behind) state.waiting['non-block'].add(item);
   }
 
   /** The next item of a lane, if it may go now; it stays there until `begin` or `withdraw`. */
@@ -136,7 +175,11 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
 
   /** How much waits in a lane. */
   waitingIn(peer: PeerKey, lane: Lane): number {
-    return this.#peers.get(peer)?.waiting[lane].size ?? 0;
+    const state = this.#peers.get(peer);
+    if (state === undefined) return 0;
+    let { size } = state.waiting[lane];
+    if (lane === 'non-block') for (const behind of state.behind.values()) size += behind.size;
+    return size;
   }
 
   /** Confirmable messages of a lane sent and not acknowledged. */
@@ -161,9 +204,13 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
     if (state === undefined) return;
     state.waiting[lane].delete(item);
     if (lane === 'request' || lane === 'reply') state.outstanding[lane]++;
-    if (lane === 'non-request') {
-      this.#probes.set(peer, { allowance: this.#allowance(peer, now) - bytes, at: now });
+    if (lane === 'non-request' || lane === 'non-block') {
+      const before = this.#allowance(peer, now);
+      const rest = before - bytes;
+      const least = item.part === undefined ? rest : Math.min(before, this.#leastBytes);
+      this.#probes.set(peer, { allowance: Math.max(rest, least), at: now });
     }
+    if (lane === 'non-request') this.#letFollow(state, item);
     this.#forgetIfIdle(peer);
   }
 
@@ -210,7 +257,9 @@ export class CongestionControl<Item extends { readonly priority: MessagePriority
     this.#peers.delete(peer);
     this.#probes.delete(peer);
     this.silent.heardFrom(peer);
-    return state ? lanes.flatMap((lane) => [...state.waiting[lane]]) : [];
+    if (state === undefined) return [];
+    const behind = [...state.behind.values()].flatMap((items) => [...items]);
+    return [...lanes.flatMap((lane) => [...state.waiting[lane]]), ...behind];
   }
 
   #allowance(peer: PeerKey, now: Instant): number {

@@ -42,6 +42,13 @@ export interface QueueOptions {
   readonly replaces?: string;
 }
 
+/** A request of which several carry one body (RFC 9177 §7.2): PROBING_RATE holds back its first part only, and counts all. */
+export interface BodyPart {
+  /** Names the body, among those to one peer. */
+  readonly body: number;
+  readonly first: boolean;
+}
+
 /** What is on its way to a peer, what waits, and what is known about the path. */
 export interface PeerTraffic {
   /** Requests and pings that wait for NSTART or PROBING_RATE, or for a sign of life. */

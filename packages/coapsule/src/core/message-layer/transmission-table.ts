@@ -16,11 +16,12 @@ import { equalBytes } from '../foundation/bytes.ts';
 import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { CongestionControl, laneOf, lanes } from './congestion.ts';
+import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
 import { emptyMessage } from './empty-message.ts';
 import type { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters } from './message-layer-limits.ts';
 import type {
+  BodyPart,
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
@@ -97,7 +98,10 @@ export class TransmissionTable {
     const congestion = this.#congestion;
     const underWay = congestion.outstandingIn(peer, 'request') + congestion.outstandingIn(peer, 'reply');
     return {
-      waitingRequests: congestion.waitingIn(peer, 'request') + congestion.waitingIn(peer, 'non-request'),
+      waitingRequests:
+        congestion.waitingIn(peer, 'request') +
+        congestion.waitingIn(peer, 'non-request') +
+        congestion.waitingIn(peer, 'non-block'),
       waitingReplies: congestion.waitingIn(peer, 'reply') + congestion.waitingIn(peer, 'non-reply'),
       outstandingRequests: congestion.outstandingIn(peer, 'request'),
       nstart: congestion.nstart(peer),
@@ -120,12 +124,12 @@ export class TransmissionTable {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    options: QueueOptions & { readonly isUnpredictable?: boolean } = {},
+    options: QueueOptions & { readonly isUnpredictable?: boolean; readonly part?: BodyPart } = {},
   ): TransmissionId {
-    const { priority = 'normal', replaces, isUnpredictable = false } = options;
+    const { priority = 'normal', replaces, isUnpredictable = false, part } = options;
     const { code, token, payload } = message;
     const content = contentOf(code);
-    const lane = laneOf(type, content === 'response');
+    const lane = laneOf(type, content === 'response', part);
     const datagram = encodeMessage(
       { type, code, messageId: 0, token, options: message.options, payload },
       // Whose token it is has judged its length.
@@ -134,7 +138,7 @@ export class TransmissionTable {
     const waiting = this.#waiting.find(peer, lane, replaces);
     if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
     return this.#enqueue(
-      { peer, lane, content, tokenLength: token.length, datagram, priority, replaces },
+      { peer, lane, content, tokenLength: token.length, datagram, priority, replaces, part },
       now,
       { isUnpredictable: isUnpredictable && type === 'CON' },
     ).id;
@@ -161,7 +165,7 @@ export class TransmissionTable {
   #enqueue(
     message: Pick<
       Transmission,
-      'peer' | 'lane' | 'content' | 'tokenLength' | 'datagram' | 'priority' | 'replaces'
+      'peer' | 'lane' | 'content' | 'tokenLength' | 'datagram' | 'priority' | 'replaces' | 'part'
     >,
     now: Instant,
     { isUnpredictable = false, isProbe = false } = {},
@@ -224,6 +228,7 @@ export class TransmissionTable {
         datagram,
         priority: 'ping',
         replaces: undefined,
+        part: undefined,
       },
       now,
       options,
@@ -332,13 +337,18 @@ export class TransmissionTable {
     // While requests wait for a sign of life, something is on its way that asks for one.
     if (this.#congestion.wantsPing(peer)) this.#ping(peer, now, { isProbe: true });
     let wake = this.#congestion.silent.until(peer);
-    for (const lane of lanes) {
+    for (let i = 0; i < lanes.length; i++) {
       for (;;) {
-        const transmission = this.#congestion.ready(peer, lane, now);
+        const transmission = this.#congestion.ready(peer, lanes[i] as Lane, now);
         if (transmission === undefined) break;
         if (!this.#start(transmission, now)) {
           this.#counters.messageIdsExhausted++;
           wake = earliest(wake, this.messageIds.nextRelease(peer));
+          break;
+        }
+        // The rest of a body goes before the next one, which it counts against.
+        if (transmission.part?.first) {
+          i = -1;
           break;
         }
       }

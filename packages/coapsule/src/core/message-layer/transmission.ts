@@ -8,7 +8,7 @@
 
 import type { Instant } from '../foundation/instant.ts';
 import type { Lane } from './congestion.ts';
-import type { MessagePriority, PeerKey, TransmissionId } from './message-layer-output.ts';
+import type { BodyPart, MessagePriority, PeerKey, TransmissionId } from './message-layer-output.ts';
 import type { MessageContent } from './message-types.ts';
 import type { Retransmission } from './retransmission.ts';
 
@@ -22,6 +22,7 @@ export interface Transmission {
   readonly priority: MessagePriority;
   /** `QueueOptions.replaces`. */
   readonly replaces: string | undefined;
+  readonly part: BodyPart | undefined;
   /** A ping of this layer, of which nobody above knows. */
   readonly isProbe: boolean;
   /** When it came. */
