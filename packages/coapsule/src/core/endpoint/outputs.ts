@@ -35,6 +35,8 @@ export interface OutgoingRequest extends QueueOptions {
   readonly blockSize?: number;
   /** Registers as an observer (RFC 7641). */
   readonly observe?: boolean;
+  /** Bodies in Q-Blocks where the server speaks them (RFC 9177), or not; without it as `requestQBlocks` says. */
+  readonly qBlock?: boolean;
   /** A proxy asks: options of the response that are safe to forward need not be understood (RFC 7252 §5.7.1). */
   readonly forwarded?: boolean;
   /** False with NON: ends with `sent` when it goes out, and a response is not waited for. */

@@ -51,17 +51,19 @@ interface BoundRequest {
 interface Probe {
   readonly transmission: TransmissionId;
   readonly purpose: ProbePurpose;
-  /** `kept-back`: each time it was due the peer had no bytes left for it, and nothing went out (`amplification-limit.ts`). */
-  state: 'queued' | 'kept-back' | 'sent';
 }
 
-/** Transmissions remembered for one exchange: a Reset may still come for a Non-confirmable one (RFC 7641 §3.6). */
+/**
+ * Transmissions remembered for one exchange: a Reset may still come for a Non-confirmable one (RFC 7641 §3.6). Confirmable
+ * ones that are not settled come on top, as with a body in Q-Blocks (RFC 9177).
+ */
 const transmissionsKept = 8;
 
 /** The owners of transmissions, and the two names of a request: `RequestId` above, `ExchangeId` below. */
 export class RequestTable {
   readonly #owners = new Map<TransmissionId, TransmissionOwner>();
-  readonly #transmissions = new Map<ExchangeId, TransmissionId[]>();
+  /** Messages of each exchange, the oldest first, and whether they are Confirmable and not settled. */
+  readonly #transmissions = new Map<ExchangeId, Map<TransmissionId, boolean>>();
   readonly #exchanges = new Map<RequestId, ExchangeId>();
   readonly #requests = new Map<ExchangeId, BoundRequest>();
   readonly #waiting = new Map<RequestId, WaitingRequest>();
@@ -158,16 +160,30 @@ export class RequestTable {
     return peer;
   }
 
-  /** Records that `transmission` was sent for an exchange. */
-  sent(transmission: TransmissionId, owner: Exclude<TransmissionOwner, { role: 'ping' | 'probe' }>): void {
+  /** Records that `transmission` was sent for an exchange. A Confirmable one is known until it is `settled`. */
+  sent(
+    transmission: TransmissionId,
+    owner: Exclude<TransmissionOwner, { role: 'ping' | 'probe' }>,
+    isConfirmable: boolean,
+  ): void {
     this.#owners.set(transmission, owner);
-    const kept = this.#transmissions.get(owner.exchange);
-    if (!kept) {
-      this.#transmissions.set(owner.exchange, [transmission]);
+    const kept = this.#transmissions.get(owner.exchange) ?? new Map<TransmissionId, boolean>();
+    this.#transmissions.set(owner.exchange, kept.set(transmission, isConfirmable));
+    if (kept.size <= transmissionsKept) return;
+    for (const [oldest, isAwaited] of kept) {
+      if (isAwaited) continue;
+      kept.delete(oldest);
+      this.#owners.delete(oldest);
       return;
     }
-    kept.push(transmission);
-    if (kept.length > transmissionsKept) this.#owners.delete(kept.shift() as TransmissionId);
+  }
+
+  /** A Confirmable message was acknowledged, reset or given up. */
+  settled(transmission: TransmissionId): void {
+    const owner = this.#owners.get(transmission);
+    if (owner === undefined || !('exchange' in owner)) return;
+    const kept = this.#transmissions.get(owner.exchange);
+    if (kept?.has(transmission)) kept.set(transmission, false);
   }
 
   sentPing(transmission: TransmissionId, peer: PeerKey, request: RequestId): void {
@@ -177,7 +193,7 @@ export class RequestTable {
 
   sentProbe(transmission: TransmissionId, peer: PeerKey, purpose: ProbePurpose): void {
     this.#owners.set(transmission, { role: 'probe', peer, purpose });
-    this.#probes.set(peer, { transmission, purpose, state: 'queued' });
+    this.#probes.set(peer, { transmission, purpose });
   }
 
   /** The probe under way to a peer. */
@@ -217,7 +233,7 @@ export class RequestTable {
   }
 
   transmissionsOf(exchange: ExchangeId): readonly TransmissionId[] {
-    return this.#transmissions.get(exchange) ?? [];
+    return [...(this.#transmissions.get(exchange)?.keys() ?? [])];
   }
 
   /** Forgets everything about an exchange. */

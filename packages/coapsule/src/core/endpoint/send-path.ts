@@ -11,16 +11,14 @@
  * @module
  */
 
-import { isResponseCode } from '../coap/code.ts';
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
+import { askForProof, mayBeSent } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
-import type { EndpointLayers } from './endpoint-layers.ts';
-import { traceDiscarded, traceMessage } from './endpoint-trace.ts';
+import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { supersedeWaiting } from './waiting-requests.ts';
@@ -234,15 +232,17 @@ export function sendFromExchange(
   switch (output.kind) {
     case 'send-request': {
       const bound = layers.requests.requestOf(output.exchange);
-      const transmission = layers.messages.send(
-        output.peer,
-        output.type,
-        output.message,
-        now,
-        bound?.content ?? {},
-      );
+      const { priority, replaces } = bound?.content ?? {};
+      const part = output.part && { body: output.exchange, ...output.part };
+      const transmission = layers.messages.send(output.peer, output.type, output.message, now, {
+        ...(priority === undefined ? {} : { priority }),
+        // Of a body in several requests none takes the place of another.
+        ...(replaces === undefined || part !== undefined ? {} : { replaces }),
+        ...(part === undefined ? {} : { part }),
+      });
       if (bound) bound.state = layers.messages.state(transmission) === undefined ? 'refused' : 'open';
-      layers.requests.sent(transmission, { role: 'client', peer: output.peer, exchange: output.exchange });
+      const owner = { role: 'client', peer: output.peer, exchange: output.exchange } as const;
+      layers.requests.sent(transmission, owner, output.type === 'CON');
       return;
     }
     case 'send-response': {
@@ -258,7 +258,8 @@ export function sendFromExchange(
               now,
             );
       if (transmission === undefined) return;
-      layers.requests.sent(transmission, { role: 'server', peer, exchange });
+      const replyType = output.reply === undefined ? 'CON' : (output.reply as ReplyHandle).type;
+      layers.requests.sent(transmission, { role: 'server', peer, exchange }, (type ?? replyType) === 'CON');
       if (isProof) layers.requests.expectProof(transmission, peer);
       return;
     }
@@ -271,10 +272,11 @@ export function sendFromExchange(
     case 'stop-request':
       for (const transmission of layers.requests.transmissionsOf(output.exchange)) {
         layers.messages.stop(transmission);
+        layers.requests.settled(transmission);
       }
       return;
     case 'ask-for-proof':
-      askForProof(layers, output.peer, output.response, now);
+      askForProof(layers, output.peer, now);
       return;
   }
 }
@@ -298,10 +300,15 @@ export function transmitMessage(
     traceDiscarded(layers, 'message', address, reason);
     return;
   }
-  traceMessage(layers, 'sent', address, output.datagram);
+  if (layers.config.trace) {
+    const secure = layers.dtls !== undefined;
+    layers.outputs.push({
+      kind: 'trace',
+      event: { kind: 'message', direction: 'sent', address, secure, bytes: output.datagram },
+    });
+  }
   if (layers.dtls === undefined) {
     layers.outputs.push({ kind: 'transmit', address, datagram: output.datagram });
-    if (isResponseCode(output.datagram[1] as number)) sendKeptBack(layers, peer, now);
     return;
   }
   const result =
