@@ -22,7 +22,6 @@ export interface DecodeFault {
     | 'dtls-record'
     | 'dtls-handshake'
     | 'link-format'
-    | 'oscore'
     | 'uri'
     | 'x509';
   /** Offset of the byte (of the character, for `link-format` and `uri`) that does not fit. */

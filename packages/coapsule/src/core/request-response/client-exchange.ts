@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { BlockOption } from '../coap/block-option.ts';
-import type { Code } from '../coap/code.ts';
+import { type BlockOption, blockSize } from '../coap/block-option.ts';
+import { type Code, isSafeRequest } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { Block1Upload } from './block1-upload.ts';
@@ -15,7 +15,38 @@ import { Block2Download } from './block2-download.ts';
 import type { ClientRequest, Content, ExchangeId, PeerKey } from './exchange.ts';
 import type { Observation } from './observe-client.ts';
 import { OutgoingBody } from './outgoing-body.ts';
+import type { QBlock1Upload } from './q-block1-upload.ts';
+import type { QBlock2Download } from './q-block2-download.ts';
 import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
+
+/** What goes on in Q-Blocks at a client (RFC 9177). */
+export interface QBlockState {
+  /**
+   * `probing`: a request of its own finds out whether the server speaks Q-Block, before a body goes; `uploading`: the
+   * request's body goes; `asking`: the request was sent; `downloading`: the response, or a notification, comes or has come.
+   */
+  phase: 'probing' | 'uploading' | 'asking' | 'downloading';
+  /** It is not known whether the server speaks Q-Block: messages are Confirmable until it is (§4.1). */
+  tries: boolean;
+  /** The server has shown in this Exchange that it does. */
+  confirmed: boolean;
+  upload?: QBlock1Upload;
+  /** Names the request's body (§4.3), also when that has gone. */
+  requestTag?: Uint8Array;
+  /** Which block was sent with which token, by `byteKey`, the oldest first. */
+  sent: Map<string, number>;
+  /** Blocks that went again with an Echo. */
+  echoed: Set<number>;
+  download?: QBlock2Download;
+  /** Observe value of the notification that it is (§4.5). */
+  sequence?: number | undefined;
+  /** The body that was under way before the representation changed: what is late of it is passed over. */
+  former?: QBlock2Download;
+  /** A message for missing blocks is with the message layer. */
+  outstanding: boolean;
+  /** How often the request went again, as nothing came. */
+  repeated: number;
+}
 
 /** Client side of an Exchange. */
 export interface ClientExchange {
@@ -76,6 +107,10 @@ export interface ClientExchange {
   readonly silence: 'loss' | 'possible' | 'wanted';
   /** The request message was acknowledged without a response. */
   acknowledged: boolean;
+  /** Bodies go and come in Q-Blocks where the server speaks them (RFC 9177). */
+  readonly wantsQBlock: boolean;
+  /** What goes on in Q-Blocks. Changed by `q-block-client.ts` only. */
+  qBlock?: QBlockState;
   /** `cancel` was called on an observation: the next answer ends the Exchange. */
   deregistering: boolean;
   /** The Exchange fetches the rest of a notification's body for this observation. */
@@ -89,7 +124,8 @@ export function exchangeFor(
   id: ExchangeId,
   peer: PeerKey,
   request: ClientRequest,
-  rest: Pick<ClientExchange, 'options' | 'szx' | 'blockBytes' | 'bert' | 'token' | 'requestTag'>,
+  rest: Pick<ClientExchange, 'options' | 'szx' | 'blockBytes' | 'bert' | 'token' | 'requestTag'> &
+    Partial<Pick<ClientExchange, 'wantsQBlock'>>,
 ): ClientExchange {
   return {
     kind: 'client',
@@ -103,6 +139,7 @@ export function exchangeFor(
     awaitingBody: false,
     streamResponse: request.streamResponse === true,
     singleBlock: request.singleBlock !== undefined,
+    wantsQBlock: false,
     ...rest,
     forwarded: request.forwarded === true,
     ownToken: request.token !== undefined,
@@ -137,6 +174,7 @@ export function fetchFor(
     requestTag: undefined,
     streamResponse,
     singleBlock: false,
+    wantsQBlock: false,
     szx,
     blockBytes,
     bert,
@@ -160,4 +198,15 @@ export function fetchFor(
     }),
     parent,
   };
+}
+
+/**
+ * Whether to begin a download again: the server sends small blocks while our address is unproved (RFC 9175 §2.4), and
+ * the Echo that proves it has just come. Only once, and where less than a block of ours would come twice.
+ */
+export function mayFetchLarger(exchange: ClientExchange, response: Content, next: BlockOption): boolean {
+  if (exchange.forwarded || !response.options.has(OptionNumber.Echo) || next.szx >= exchange.szx)
+    return false;
+  if (exchange.fetchedLarger || exchange.uploaded || !isSafeRequest(exchange.code)) return false;
+  return next.num * blockSize(next.szx) < blockSize(exchange.szx);
 }

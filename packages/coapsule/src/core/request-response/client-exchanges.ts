@@ -42,6 +42,8 @@ export class ClientExchanges {
   readonly deadlines: TimerQueue<ClientExchange> = new TimerQueue();
   /** Waiting for a response that is not retransmitted for any more. */
   readonly waits: TimerQueue<ClientExchange> = new TimerQueue();
+  /** Bodies in Q-Blocks that wait for their next message, or for what should come (RFC 9177 §7.2). */
+  readonly qBlockWaits: TimerQueue<ClientExchange> = new TimerQueue();
   /** Observations that register again when nothing comes. */
   readonly reregistrations: TimerQueue<ClientExchange> = new TimerQueue();
 
@@ -51,7 +53,8 @@ export class ClientExchanges {
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.deadlines.next(), earliest(this.waits.next(), this.reregistrations.next()));
+    const waits = earliest(this.waits.next(), this.qBlockWaits.next());
+    return earliest(this.deadlines.next(), earliest(waits, this.reregistrations.next()));
   }
 
   /** The caller's token, if it gave one and that is free; else a fresh one. */
@@ -94,12 +97,30 @@ export class ClientExchanges {
     this.#context.counters.requestsSent++;
     const { outputs } = this.#context;
     const { id, peer, token } = exchange;
-    const type = this.extendedTokens.mustBeTried(peer, token, now) ? 'CON' : exchange.type;
+    const mustBeTried = exchange.qBlock?.tries || this.extendedTokens.mustBeTried(peer, token, now);
+    const type = mustBeTried ? 'CON' : exchange.type;
     // A CON request ends by Reset or time-out until it is acknowledged; for a NON nobody else watches the time.
     if (type === 'NON') this.waits.set(exchange, after(now, this.#patienceMs(exchange)));
     else this.waits.cancel(exchange);
     const message = { ...(exchange.forwarded ? content : this.#withEcho(peer, content, now)), token };
     outputs.push({ kind: 'send-request', peer, exchange: id, type, message });
+  }
+
+  /**
+   * Hands one of several request messages to the message layer, with a token that is claimed. How long its answer is waited
+   * for is the caller's matter.
+   */
+  transmitPart(
+    { id, peer }: ClientExchange,
+    type: 'CON' | 'NON',
+    request: OutgoingMessage,
+    now: Instant,
+    part?: { readonly first: boolean },
+  ): void {
+    this.#context.counters.requestsSent++;
+    const message = { ...this.#withEcho(peer, request, now), token: request.token };
+    const output = { kind: 'send-request', peer, exchange: id, type, message } as const;
+    this.#context.outputs.push(part === undefined ? output : { ...output, part });
   }
 
   /** Sends the latest request message once more, with the Echo that came for it (RFC 9175 §2.3). */
@@ -137,8 +158,10 @@ export class ClientExchanges {
   /** No more retransmissions of the request message. */
   stop(exchange: ClientExchange): void {
     this.waits.cancel(exchange);
-    if (!exchange.outstanding) return;
+    const { qBlock } = exchange;
+    if (!exchange.outstanding && !qBlock?.outstanding) return;
     exchange.outstanding = false;
+    if (qBlock !== undefined) qBlock.outstanding = false;
     this.#context.outputs.push({ kind: 'stop-request', exchange: exchange.id });
   }
 
@@ -204,6 +227,24 @@ export class ClientExchanges {
     });
   }
 
+  /** Ends what has waited too long, and returns the observations that are to be registered again. */
+  expire(now: Instant): readonly ClientExchange[] {
+    const { deadlines, waits, reregistrations } = this;
+    for (let due = deadlines.expire(now); due !== undefined; due = deadlines.expire(now)) this.timedOut(due);
+    for (let due = waits.expire(now); due !== undefined; due = waits.expire(now)) this.timedOut(due);
+    const { config, outputs } = this.#context;
+    const found: ClientExchange[] = [];
+    for (let due = reregistrations.expire(now); due !== undefined; due = reregistrations.expire(now)) {
+      if (!config.reliableTransport) found.push(due);
+      else {
+        outputs.push({ kind: 'observation-quiet', peer: due.peer, exchange: due.id });
+        const { observation } = due;
+        if (observation !== undefined) reregistrations.set(due, observation.reregisterAt(undefined, now));
+      }
+    }
+    return found;
+  }
+
   /** Nothing came in time. */
   timedOut(exchange: ClientExchange): void {
     if (exchange.deregistering) this.fail(exchange, 'cancelled', 'the deregistration was not answered');
@@ -241,6 +282,7 @@ export class ClientExchanges {
     this.#context.supply.release(exchange.body);
     this.deadlines.cancel(exchange);
     this.waits.cancel(exchange);
+    this.qBlockWaits.cancel(exchange);
     this.reregistrations.cancel(exchange);
     const { operation, peer, secure, uploaded, retransmitted } = exchange;
     if (operation !== undefined) {
@@ -260,7 +302,10 @@ function allowsSilence({ silence, observation, type, acknowledged }: ClientExcha
 }
 
 /** A response as the notification of an observation. */
-function notification({ observation }: ClientExchange, { code, options: all, payload }: Content): Content {
+export function notification(
+  { observation }: ClientExchange,
+  { code, options: all, payload }: Content,
+): Content {
   const options = OptionSet.from(all.entries()).set(OptionNumber.Observe, observation?.sequence ?? 0);
   return { code, options, payload };
 }

@@ -7,17 +7,18 @@
  * @module
  */
 
-import { type BlockOption, blockSize, encodeBlock, szxOf, szxOfBlock } from '../coap/block-option.ts';
+import { blockSize, encodeBlock, szxOf, szxOfBlock } from '../coap/block-option.ts';
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
+import type { MessageType } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { baseTokenLength } from '../coap/token-length.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
-import { Block1Upload } from './block1-upload.ts';
+import { Block1Upload, type UploadPosition } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
 import type { BodyWaiter } from './body-supply.ts';
-import { type ClientExchange, exchangeFor, fetchFor } from './client-exchange.ts';
+import { type ClientExchange, exchangeFor, fetchFor, mayFetchLarger } from './client-exchange.ts';
 import { ClientExchanges } from './client-exchanges.ts';
 import { beginUpload, endUploadOfOneBlock, uploadStep } from './client-upload.ts';
 import type {
@@ -32,6 +33,7 @@ import type {
 import type { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
 import { checkProxiedResponseOptions, checkResponseOptions } from './option-check.ts';
+import { mayUseQBlock, QBlockClient, qBlockOptions } from './q-block-client.ts';
 import {
   blockRequestMessage,
   checkRequest,
@@ -50,10 +52,15 @@ import type { TokenSource } from './token-source.ts';
 export class ClientRole {
   readonly #context: RoleContext;
   readonly #exchanges: ClientExchanges;
+  readonly #qBlocks: QBlockClient;
 
   constructor(context: RoleContext) {
     this.#context = context;
     this.#exchanges = new ClientExchanges(context);
+    this.#qBlocks = new QBlockClient(context, this.#exchanges, (exchange, now) => {
+      beginUpload(exchange);
+      this.#sendRequest(exchange, now);
+    });
   }
 
   get tokens(): TokenSource {
@@ -117,14 +124,15 @@ export class ClientRole {
       ...{ options, token, requestTag, blockBytes },
       szx: szxOfBlock(blockBytes),
       bert: config.reliableTransport,
+      wantsQBlock:
+        (request.qBlock ?? config.requestQBlocks) && !config.reliableTransport && mayUseQBlock(request),
     });
     exchange.operation = this.#exchanges.operations.begin(peer, request.code, options, requestTag);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
     if (request.timeoutMs !== undefined)
       this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
-    beginUpload(exchange, resume);
-    this.#sendRequest(exchange, now);
+    this.#begin(exchange, now, resume);
     return id;
   }
 
@@ -179,6 +187,7 @@ export class ClientRole {
     exchange.deregistering = true;
     this.#exchanges.abortFetch(exchange);
     this.#exchanges.stop(exchange);
+    this.#qBlocks.end(exchange);
     this.#exchanges.deadlines.cancel(exchange);
     this.#exchanges.reregistrations.cancel(exchange);
     // RFC 7641 §3.6 wants the options of the registration, RFC 8132 §2.3 the payload: so it goes in blocks as well.
@@ -196,8 +205,10 @@ export class ClientRole {
     }
     counters.responsesReceived++;
     this.#exchanges.noteToken(exchange, message.code, now);
-    const check = exchange.forwarded ? checkProxiedResponseOptions : checkResponseOptions;
-    const verdict = check(message.options);
+    const mayHaveQBlock = exchange.qBlock !== undefined || (exchange.deregistering && exchange.wantsQBlock);
+    const verdict = exchange.forwarded
+      ? checkProxiedResponseOptions(message.options)
+      : checkResponseOptions(message.options, mayHaveQBlock ? qBlockOptions : []);
     if (verdict.kind !== 'accepted') {
       counters.badOptions++;
       this.#exchanges.fail(
@@ -211,20 +222,23 @@ export class ClientRole {
       counters.ignoredOptions++;
       this.#context.outputs.push({ kind: 'peer-fault', peer, reason: verdict.ignored });
     }
-    const response = { code: message.code, options: verdict.options, payload: message.payload };
-    if (this.#takeEcho(exchange, response, now)) return 'matched';
+    const taken = { code: message.code, options: verdict.options, payload: message.payload };
+    if (this.#takeEcho(exchange, taken, now)) return 'matched';
+    const response = this.#qBlocks.receive(exchange, message, taken, now);
+    if (response === undefined) return 'matched';
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
     const answersRequest = message.type === 'ACK' || this.#exchanges.waits.deadline(exchange) !== undefined;
     if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest, now);
-    else if (exchange.observation !== undefined) this.#notified(exchange, response, answersRequest, now);
-    else this.#responded(exchange, response, now);
+    else if (exchange.observation !== undefined)
+      this.#notified(exchange, response, answersRequest, now, message.type);
+    else this.#responded(exchange, response, now, message.type);
     return 'matched';
   }
 
   /** The request message was acknowledged: the response will come separately (RFC 7252 §5.2.2). */
   requestAcknowledged(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
-    if (exchange === undefined || !exchange.outstanding) return;
+    if (exchange === undefined || this.#qBlocks.acknowledged(exchange, now) || !exchange.outstanding) return;
     exchange.acknowledged = true;
     if (exchange.answeredEarly) this.#exchanges.stop(exchange);
     else this.#exchanges.acknowledged(exchange, now);
@@ -237,15 +251,15 @@ export class ClientRole {
   }
 
   /** The request message was answered with a Reset. */
-  requestReset(id: ExchangeId): void {
+  requestReset(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
-    if (exchange !== undefined)
-      this.#exchanges.fail(
-        exchange,
-        exchange.deregistering ? 'cancelled' : 'reset',
-        // RFC 8974 §2.2.2: that is how a server tells that it does not know such tokens.
-        exchange.token.length > baseTokenLength ? 'it may take tokens of 8 bytes at most' : undefined,
-      );
+    if (exchange === undefined || this.#qBlocks.reset(exchange, now)) return;
+    this.#exchanges.fail(
+      exchange,
+      exchange.deregistering ? 'cancelled' : 'reset',
+      // RFC 8974 §2.2.2: that is how a server tells that it does not know such tokens.
+      exchange.token.length > baseTokenLength ? 'it may take tokens of 8 bytes at most' : undefined,
+    );
   }
 
   /** The request message was retransmitted to the end without an answer. */
@@ -283,43 +297,25 @@ export class ClientRole {
     this.tokens.forgetPeer(peer);
     this.#exchanges.operations.forgetPeer(peer);
     this.#exchanges.forgetPeer(peer);
+    this.#qBlocks.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
-    for (
-      let due = this.#exchanges.deadlines.expire(now);
-      due !== undefined;
-      due = this.#exchanges.deadlines.expire(now)
-    ) {
-      this.#exchanges.timedOut(due);
-    }
-    for (
-      let due = this.#exchanges.waits.expire(now);
-      due !== undefined;
-      due = this.#exchanges.waits.expire(now)
-    )
-      this.#exchanges.timedOut(due);
-    for (
-      let due = this.#exchanges.reregistrations.expire(now);
-      due;
-      due = this.#exchanges.reregistrations.expire(now)
-    ) {
-      if (this.#context.config.reliableTransport) {
-        this.#context.outputs.push({ kind: 'observation-quiet', peer: due.peer, exchange: due.id });
-        const { observation } = due;
-        if (observation !== undefined) {
-          this.#exchanges.reregistrations.set(due, observation.reregisterAt(undefined, now));
-        }
-        continue;
-      }
+    for (const due of this.#exchanges.expire(now)) {
       this.#context.counters.reregistrations++;
-      beginUpload(due);
-      this.#sendRequest(due, now);
+      this.#begin(due, now);
     }
+    this.#qBlocks.handleTimeout(now);
   }
 
   nextTimeout(): Instant | undefined {
     return this.#exchanges.nextTimeout();
+  }
+
+  #begin(exchange: ClientExchange, now: Instant, resume?: UploadPosition): void {
+    if (this.#qBlocks.begin(exchange, now)) return;
+    beginUpload(exchange, resume);
+    this.#sendRequest(exchange, now);
   }
 
   /** Sends the request, or the block of its body that is due as soon as the application has handed it over. */
@@ -353,26 +349,18 @@ export class ClientRole {
     this.#exchanges.echoes.take(exchange.peer, echo, now);
     if (response.code !== Code.Unauthorized || exchange.repeatedForEcho || exchange.deregistering)
       return false;
+    const phase = exchange.qBlock?.phase;
+    if (phase === 'uploading' || phase === 'downloading') return false;
     if (exchange.options.has(OptionNumber.Echo)) return false;
     this.#exchanges.repeatWithEcho(exchange, now);
     return true;
   }
 
-  /**
-   * Whether to begin a download again: the server sends small blocks while our address is unproved (RFC 9175 §2.4), and
-   * the Echo that proves it has just come. Only once, and where less than a block of ours would come twice.
-   */
-  #mayFetchLarger(exchange: ClientExchange, response: Content, next: BlockOption): boolean {
-    if (exchange.forwarded || !response.options.has(OptionNumber.Echo) || next.szx >= exchange.szx)
-      return false;
-    if (exchange.fetchedLarger || exchange.uploaded || !isSafeRequest(exchange.code)) return false;
-    return next.num * blockSize(next.szx) < blockSize(exchange.szx);
-  }
-
-  #responded(exchange: ClientExchange, response: Content, now: Instant): void {
+  #responded(exchange: ClientExchange, response: Content, now: Instant, type?: MessageType): void {
     // What it would answer was answered already: the next message is not sent yet.
     if (exchange.awaitingBody || exchange.handedOver?.next !== undefined) return;
     this.#exchanges.stop(exchange);
+    if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
       if (this.#uploadGoesOn(exchange, response, now)) return;
     }
@@ -389,7 +377,7 @@ export class ClientRole {
     });
     const step = exchange.download.receive(response);
     if (step.kind === 'fetch') {
-      if (this.#mayFetchLarger(exchange, response, step.block)) {
+      if (mayFetchLarger(exchange, response, step.block)) {
         exchange.fetchedLarger = true;
         delete exchange.download;
         exchange.latest = requestMessage(exchange);
@@ -420,7 +408,13 @@ export class ClientRole {
     return true;
   }
 
-  #notified(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
+  #notified(
+    exchange: ClientExchange,
+    response: Content,
+    answersRequest: boolean,
+    now: Instant,
+    type?: MessageType,
+  ): void {
     const { counters, config } = this.#context;
     const observation = exchange.observation as Observation;
     const sequence = response.options.uint(OptionNumber.Observe);
@@ -433,7 +427,7 @@ export class ClientRole {
       delete exchange.observation;
       this.#exchanges.abortFetch(exchange);
       this.#exchanges.reregistrations.cancel(exchange);
-      this.#responded(exchange, response, now);
+      this.#responded(exchange, response, now, type);
       return;
     }
     // RFC 8323 §7.1: where messages keep their order, the value is ignored.
@@ -456,6 +450,7 @@ export class ClientRole {
     const maxAge = response.options.uint(OptionNumber.MaxAge);
     this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
     this.#exchanges.abortFetch(exchange);
+    if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
     if (!isFirstOfMore(exchange, response)) {
       this.#exchanges.deliver(exchange, response, false);
       return;

@@ -2,7 +2,8 @@
  * The client's Exchanges: found by peer and token, never by order of arrival.
  *
  * RFC 7252 §5.3.2: a response belongs to the request with the same token and the same endpoint. A token is
- * in use from `claim` until `release`.
+ * in use from `claim` until `release`. An Exchange may have more tokens than its own: each block of a body in Q-Blocks is a
+ * request of its own (RFC 9177 §6).
  *
  * @module
  */
@@ -15,6 +16,8 @@ import type { ExchangeId, PeerKey } from './exchange.ts';
 export class ExchangeTable {
   readonly #byId = new Map<ExchangeId, ClientExchange>();
   readonly #byPeer = new Map<PeerKey, Map<string, ClientExchange>>();
+  /** Further tokens of an Exchange, the oldest first. */
+  readonly #further = new Map<ExchangeId, Map<string, Uint8Array>>();
   /** Tokens of requests to groups: they are matched without the peer, so no other request may have them. */
   readonly #reserved = new Set<string>();
 
@@ -56,10 +59,37 @@ export class ExchangeTable {
     this.#claim(exchange);
   }
 
-  /** Takes an Exchange out; its token is free again. */
+  /** Takes an Exchange out; its tokens are free again. */
   remove(exchange: ClientExchange): void {
     this.#byId.delete(exchange.id);
+    this.releaseFurther(exchange);
     this.#release(exchange);
+  }
+
+  /** Gives an Exchange one more token, which must be free; of more than `most` the oldest is free again. */
+  claimFurther(exchange: ClientExchange, token: Uint8Array, most: number): void {
+    const further = this.#further.get(exchange.id) ?? new Map<string, Uint8Array>();
+    this.#further.set(exchange.id, further);
+    const key = byteKey(token);
+    further.set(key, token);
+    this.#tokensOf(exchange.peer).set(key, exchange);
+    for (const oldest of further.keys()) {
+      if (further.size <= most) break;
+      further.delete(oldest);
+      this.#free(exchange.peer, oldest);
+    }
+  }
+
+  /** Makes one of an Exchange's tokens its own, and frees all others. */
+  keepOnly(exchange: ClientExchange, token: Uint8Array): void {
+    this.releaseFurther(exchange);
+    this.changeToken(exchange, token.slice());
+  }
+
+  /** Frees all tokens of an Exchange but its own. */
+  releaseFurther(exchange: ClientExchange): void {
+    for (const key of this.#further.get(exchange.id)?.keys() ?? []) this.#free(exchange.peer, key);
+    this.#further.delete(exchange.id);
   }
 
   /** The Exchange with an id. */
@@ -74,7 +104,7 @@ export class ExchangeTable {
 
   /** All Exchanges with a peer. */
   ofPeer(peer: PeerKey): readonly ClientExchange[] {
-    return [...(this.#byPeer.get(peer)?.values() ?? [])];
+    return [...new Set(this.#byPeer.get(peer)?.values() ?? [])];
   }
 
   /** All Exchanges. */
@@ -83,17 +113,24 @@ export class ExchangeTable {
   }
 
   #claim(exchange: ClientExchange): void {
-    let tokens = this.#byPeer.get(exchange.peer);
-    if (tokens === undefined) {
-      tokens = new Map();
-      this.#byPeer.set(exchange.peer, tokens);
-    }
-    tokens.set(byteKey(exchange.token), exchange);
+    this.#tokensOf(exchange.peer).set(byteKey(exchange.token), exchange);
   }
 
-  #release(exchange: ClientExchange): void {
-    const tokens = this.#byPeer.get(exchange.peer);
-    tokens?.delete(byteKey(exchange.token));
-    if (tokens?.size === 0) this.#byPeer.delete(exchange.peer);
+  #release({ peer, token }: ClientExchange): void {
+    this.#free(peer, byteKey(token));
+  }
+
+  #tokensOf(peer: PeerKey): Map<string, ClientExchange> {
+    const known = this.#byPeer.get(peer);
+    if (known !== undefined) return known;
+    const tokens = new Map<string, ClientExchange>();
+    this.#byPeer.set(peer, tokens);
+    return tokens;
+  }
+
+  #free(peer: PeerKey, key: string): void {
+    const tokens = this.#byPeer.get(peer);
+    tokens?.delete(key);
+    if (tokens?.size === 0) this.#byPeer.delete(peer);
   }
 }

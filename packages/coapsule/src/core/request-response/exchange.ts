@@ -76,6 +76,12 @@ export interface ClientRequest extends Content {
   readonly resumable?: boolean;
   /** Go on with a body where another Exchange ended. From the start if the server does not know it any more. */
   readonly resume?: UploadPosition;
+  /**
+   * Send and take bodies in Q-Blocks, where the server speaks them (RFC 9177); the default is in the config. Ignored where
+   * that cannot be: for bodies that are handed over, one block, a token or Request-Tag of the caller's, and requests that
+   * allow for silence or are passed on.
+   */
+  readonly qBlock?: boolean;
   /** Whether the peer is reached through a security layer without request/response binding (RFC 9175 §4.2). */
   readonly secure: boolean;
 }

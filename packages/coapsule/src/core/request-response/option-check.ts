@@ -75,9 +75,15 @@ export function checkProxiedRequestOptions(options: OptionReader): OptionVerdict
   return check(options, (number) => !isUnsafe(number) || proxyOptions.has(number), isUnsafe);
 }
 
-/** Checks the options of a response. */
-export function checkResponseOptions(options: OptionReader): OptionVerdict {
-  return check(options, (number) => !isCritical(number) || responseOptions.has(number));
+/** Checks the options of a response; `alsoKnown` are critical options that the request was sent with. */
+export function checkResponseOptions(
+  options: OptionReader,
+  alsoKnown: readonly number[] = [],
+): OptionVerdict {
+  return check(
+    options,
+    (number) => !isCritical(number) || responseOptions.has(number) || alsoKnown.includes(number),
+  );
 }
 
 /** Checks the options of a response that is to be passed on (§5.7.1); unsafe ones are looked at in `proxying.ts`. */

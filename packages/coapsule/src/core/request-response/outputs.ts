@@ -19,6 +19,8 @@ export type RequestResponseOutput =
       readonly exchange: ExchangeId;
       readonly type: 'CON' | 'NON';
       readonly message: OutgoingMessage;
+      /** The Non-confirmable request carries a part of a body, of which others carry the rest (RFC 9177 §7.2). */
+      readonly part?: { readonly first: boolean };
     }
   | {
       readonly kind: 'send-response';
@@ -35,13 +37,8 @@ export type RequestResponseOutput =
   | { readonly kind: 'peer-fault'; readonly peer: PeerKey; readonly reason: string }
   /** The answer is not sent: a CON request gets its Empty ACK, if it has none, and nothing more. */
   | { readonly kind: 'suppress-response'; readonly reply: unknown; readonly keepAnswer: boolean }
-  /** Not all may go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */
-  | {
-      readonly kind: 'ask-for-proof';
-      readonly peer: PeerKey;
-      /** `waits`: for the proof; `cut`: less went than there is, or that is to be expected. */
-      readonly response: 'waits' | 'cut';
-    }
+  /** Not all could go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */
+  | { readonly kind: 'ask-for-proof'; readonly peer: PeerKey }
   | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
   | {
       readonly kind: 'request';

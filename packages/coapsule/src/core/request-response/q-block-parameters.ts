@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { TransmissionParameters } from '../coap/transmission-parameters.ts';
+import { maxTransmitSpanMs, type TransmissionParameters } from '../coap/transmission-parameters.ts';
 
 /**
  * | name | unit | default | RFC |
@@ -17,6 +17,7 @@ import type { TransmissionParameters } from '../coap/transmission-parameters.ts'
  * | nonReceiveTimeoutMs | ms | 4 000 (NON_RECEIVE_TIMEOUT) | 9177 §7.2 |
  * | nonMaxRetransmit | requests | 4 (NON_MAX_RETRANSMIT) | 9177 §7.2 |
  * | nonPartialTimeoutMs | ms | 247 000 (NON_PARTIAL_TIMEOUT) | 9177 §7.2 |
+ * | confirmableReceiveTimeoutMs | ms | 45 000 (MAX_TRANSMIT_SPAN) | 9177 §4.4 |
  */
 export interface QBlockParameters {
   /** MAX_PAYLOADS: messages sent at any one time; both endpoints must have the same value. */
@@ -31,6 +32,8 @@ export interface QBlockParameters {
   readonly nonMaxRetransmit: number;
   /** NON_PARTIAL_TIMEOUT: how long a body with missing blocks is kept. */
   readonly nonPartialTimeoutMs: number;
+  /** How long a client waits for a missing Confirmable block before it asks: the server repeats it by itself. */
+  readonly confirmableReceiveTimeoutMs: number;
 }
 
 /** The parameters of Q-Block that follow from those of messages (§7.2). */
@@ -47,6 +50,7 @@ export function qBlockParameters(parameters: TransmissionParameters): QBlockPara
     nonMaxRetransmit: maxRetransmit,
     nonPartialTimeoutMs:
       nonTimeoutMs * (2 ** maxRetransmit - 1) * ackRandomFactor + 2 * maxLatencyMs + nonTimeoutMs,
+    confirmableReceiveTimeoutMs: maxTransmitSpanMs(parameters),
   };
 }
 

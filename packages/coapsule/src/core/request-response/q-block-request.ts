@@ -60,7 +60,9 @@ export function qBlockRequest(
       return { code: Code.BadRequest, reason: 'Q-Block1 without Request-Tag or Size1' };
     }
   }
-  const wish = wishOf(blocks2 as BlockOption[], maxPayloads);
+  const asked = wishOf(blocks2 as BlockOption[], maxPayloads);
+  // §4.1: Q-Block1 alone, too, tells that the client takes Q-Blocks.
+  const wish = asked ?? (block1 && ({ kind: 'whole', szx: block1.szx, first: 0, numbers: [] } as const));
   if (wish === 'illegal') return { code: Code.BadRequest, reason: 'Q-Block2 numbers do not ascend' };
   const rest = OptionSet.from(options.entries()).delete(OptionNumber.QBlock1).delete(OptionNumber.QBlock2);
   return { block1, wish, options: rest };

@@ -7,7 +7,7 @@
  */
 
 import { type BlockOption, decodeBlock, encodeBlock, isBlockSize, maxSzx } from '../coap/block-option.ts';
-import { isRequestCode } from '../coap/code.ts';
+import { Code, isRequestCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { baseTokenLength } from '../coap/token-length.ts';
@@ -17,6 +17,7 @@ import { Block1Upload } from './block1-upload.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, Content } from './exchange.ts';
 import { OutgoingBody } from './outgoing-body.ts';
+import type { QBlock1Upload } from './q-block1-upload.ts';
 
 /**
  * Refuses a request that has no encoding, or contradicts itself, before anything is remembered of it. Options
@@ -63,8 +64,13 @@ export function uploadFor(request: Content, options: OptionReader, size: number)
 
 /** The request, or the block of its body that is due. */
 export function requestMessage(exchange: ClientExchange): Content {
-  const { code, upload, szx } = exchange;
+  const { code, upload, szx, qBlock } = exchange;
   const options = OptionSet.from(exchange.options.entries());
+  if (qBlock?.phase === 'asking') {
+    // RFC 9177 §4.4: number 0 with M set is a request for the whole body.
+    options.set(OptionNumber.QBlock2, encodeBlock({ num: 0, more: true, szx }));
+    return { code, options, payload: exchange.payload };
+  }
   if (upload !== undefined) {
     options.set(OptionNumber.Block1, encodeBlock(upload.block));
     const { length } = upload.body;
@@ -88,6 +94,58 @@ export function blockRequestMessage(exchange: ClientExchange, block: BlockOption
     .set(OptionNumber.Block2, encodeBlock(block));
   return { code: exchange.code, options, payload: block.num === 0 ? exchange.payload : noBytes };
 }
+
+/** One block of a body in Q-Blocks (RFC 9177 §4.3, §4.6): all have the same options but for the number. */
+export function qBlockMessage(exchange: ClientExchange, upload: QBlock1Upload, num: number): Content {
+  const options = OptionSet.from(exchange.options.entries())
+    .set(OptionNumber.QBlock1, encodeBlock(upload.block(num)))
+    .set(OptionNumber.RequestTag, upload.manner.requestTag)
+    .set(OptionNumber.Size1, upload.length);
+  return { code: exchange.code, options, payload: upload.payload(num) };
+}
+
+/**
+ * The request for blocks of the response (RFC 9177 §4.4): without Observe (§4.5), without ETag, which could be answered
+ * 2.03, and, as in RFC 7959 §3.3, without the body, for which its Request-Tag stands (Figure 15).
+ */
+export function missingBlocksRequest(
+  exchange: ClientExchange,
+  blocks: readonly BlockOption[],
+  requestTag: Uint8Array | undefined,
+): Content {
+  const options = OptionSet.from(exchange.options.entries())
+    .delete(OptionNumber.Observe)
+    .delete(OptionNumber.ETag)
+    .delete(OptionNumber.ContentFormat);
+  if (requestTag !== undefined) options.set(OptionNumber.RequestTag, requestTag);
+  for (const block of blocks) options.add(OptionNumber.QBlock2, encodeBlock(block));
+  return { code: exchange.code, options, payload: noBytes };
+}
+
+/**
+ * The request for one block that finds out whether Q-Block is spoken (RFC 9177 §4.1): the request itself, or before a body
+ * goes a GET of what it is for.
+ */
+export function qBlockProbe({ code, options: all, payload, blockBytes, szx }: ClientExchange): Content {
+  const block = encodeBlock({ num: 0, more: false, szx });
+  if (payload.length <= blockBytes) {
+    const options = OptionSet.from(all.entries()).delete(OptionNumber.Observe);
+    return { code, options: options.set(OptionNumber.QBlock2, block), payload };
+  }
+  const options = new OptionSet();
+  for (const { number, value } of all.entries()) if (targetOptions.has(number)) options.add(number, value);
+  return { code: Code.Get, options: options.set(OptionNumber.QBlock2, block), payload: noBytes };
+}
+
+/** What a request is for (RFC 7252 §5.10.1, §5.10.2). */
+const targetOptions: ReadonlySet<number> = new Set([
+  OptionNumber.UriHost,
+  OptionNumber.UriPort,
+  OptionNumber.UriPath,
+  OptionNumber.UriQuery,
+  OptionNumber.ProxyUri,
+  OptionNumber.ProxyScheme,
+]);
 
 /** The deregistration of an observation: all options as in the registration (RFC 7641 §3.6). */
 export function deregistrationMessage(exchange: ClientExchange): Content {

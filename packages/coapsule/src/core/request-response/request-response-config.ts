@@ -111,6 +111,8 @@ export interface RequestResponseConfig {
   readonly streamRequestBody: (request: BodyRequest) => boolean;
   /** Request bodies that the application takes as they come; the one longest without a block goes first. Default 1,000. */
   readonly maxStreamedRequests: number;
+  /** Whether requests use Q-Blocks where the server speaks them, unless they say otherwise (RFC 9177 §4.1). Default false. */
+  readonly requestQBlocks: boolean;
   /** How Q-Blocks are sent and waited for (RFC 9177). Bodies in them are counted apart from others, with the same bounds. */
   readonly qBlock: QBlockParameters;
   /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
@@ -219,6 +221,7 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   maxPayloadBytes: () => Infinity,
   streamRequestBody: () => false,
   maxStreamedRequests: 1000,
+  requestQBlocks: false,
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,
   maxRequestBodiesPerPeer: 16,

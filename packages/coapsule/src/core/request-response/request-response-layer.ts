@@ -178,8 +178,8 @@ export class RequestResponseLayer {
   }
 
   /** The request message got a Reset. */
-  requestReset(exchange: ExchangeId, _now: Instant): void {
-    this.#client.requestReset(exchange);
+  requestReset(exchange: ExchangeId, now: Instant): void {
+    this.#client.requestReset(exchange, now);
   }
 
   /** The request message was retransmitted to the end. */
@@ -254,13 +254,11 @@ export class RequestResponseLayer {
 
   /** The address of a peer is proved: what was held back from it may go. */
   addressProved(peer: PeerKey, now: Instant): void {
-    this.#server.addressKnown(peer, now);
     this.#server.observers.release(peer, now);
   }
 
-  /** The address of a peer was to be proved, and was not: responses that wait for it go as they may, observations end. */
-  addressUnproved(peer: PeerKey, now: Instant): void {
-    this.#server.addressKnown(peer, now);
+  /** The address of a peer was to be proved, and was not: observations that wait for it end. */
+  addressUnproved(peer: PeerKey): void {
     this.#server.observers.giveUpHeld(peer);
   }
 

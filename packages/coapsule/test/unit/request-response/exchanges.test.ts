@@ -251,6 +251,7 @@ test('the times of the layer follow from the transmission parameters', () => {
       nonReceiveTimeoutMs: 4000,
       nonMaxRetransmit: 4,
       nonPartialTimeoutMs: 247_000,
+      confirmableReceiveTimeoutMs: 45_000,
     },
   });
   assert.deepEqual(
@@ -271,6 +272,7 @@ test('the times of the layer follow from the transmission parameters', () => {
         nonReceiveTimeoutMs: 1150,
         nonMaxRetransmit: 1,
         nonPartialTimeoutMs: 2250,
+        confirmableReceiveTimeoutMs: 150,
       },
     },
   );
