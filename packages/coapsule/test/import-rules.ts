@@ -36,6 +36,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['coapsule/src/proxy/', 6.2],
   ['coapsule/src/message.ts', 6.5],
   ['coapsule/src/dtls.ts', 6.5],
+  ['coapsule/src/oscore.ts', 6.5],
   ['coapsule/src/senml.ts', 6.5],
   ['coapsule/src/cbor.ts', 6.5],
   ['coapsule/src/index.ts', 6.5],

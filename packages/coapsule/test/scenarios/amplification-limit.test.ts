@@ -27,7 +27,7 @@ function usualServer(): SpoofedSource {
   return new SpoofedSource(({ options }) => {
     const path = options.texts(OptionNumber.UriPath).join('/');
     if (path === '.well-known/core') return { payload: links, options: linkFormat };
-    if (path === 'large')
+    if (path === 'large' || path === 'o')
       return { payload: large, options: new OptionSet().set(OptionNumber.ContentFormat, 0) };
     if (path === 'obs') return { payload: text('tick'), observe: true };
     if (path === 'observed-large') return { payload: large, observe: true };
@@ -330,6 +330,8 @@ test('a client that knows no Echo and answers no ping fetches a large resource i
     const options = new OptionSet();
     if (num > 0) options.set(OptionNumber.Block2, (num << 4) % 2 ** 24);
     spoofed.send(request('/large', { messageId: num, token: Uint8Array.of(7, 7), options }));
+    // The first answer waits for that to its ping, as long as an Empty ACK would.
+    if (num === 0) spoofed.pass(500);
     const answers = spoofed.received.filter(
       ({ messageId, code }) => messageId === num && code !== Code.Empty,
     );
@@ -340,6 +342,93 @@ test('a client that knows no Echo and answers no ping fetches a large resource i
     assertLimited(spoofed);
   }
   assert.equal(toHex(Uint8Array.from(parts)), toHex(large));
+});
+
+test('a client that knows no Echo and answers pings fetches 8 KB in blocks of 1024: the first waits for the ping', () => {
+  const there = usualServer();
+  there.send(request('/large', { token: Uint8Array.of(1, 2, 3, 4) }));
+  const [ping, ...others] = there.received;
+  assert.deepEqual([ping?.type, ping?.code, others.length], ['CON', Code.Empty, 0], 'no answer yet');
+  assertLimited(there);
+  there.pass(200);
+  const { messageId } = ping as { messageId: number };
+  there.send(Uint8Array.of(0x70, 0, messageId >> 8, messageId & 255));
+  there.isThere = true;
+  const parts: number[] = [];
+  for (let num = 0; num < 8; num++) {
+    const options = new OptionSet().set(OptionNumber.Block2, num * 16 + 6);
+    if (num > 0) there.send(request('/large', { messageId: 1 + num, token: Uint8Array.of(num), options }));
+    const answer = there.received.at(-1);
+    assert.deepEqual([answer?.type, answer?.code, answer?.messageId], ['ACK', Code.Content, 1 + num]);
+    assert.equal(answer?.options.has(OptionNumber.Echo), false, 'it got all there is');
+    parts.push(...(answer?.payload ?? []));
+  }
+  assert.equal(toHex(Uint8Array.from(parts)), toHex(large));
+  assert.equal(there.asked.length, 1);
+});
+
+test('one that does not answer the ping gets its first block when its Empty ACK would be due, and the next at once', () => {
+  const silent = usualServer();
+  const get = request('/large', { token: Uint8Array.of(1, 2, 3, 4) });
+  silent.send(get);
+  silent.pass(300);
+  silent.send(get);
+  silent.pass(199);
+  const answers = () => silent.received.filter(({ code }) => code !== Code.Empty);
+  assert.equal(answers().length, 0);
+  silent.pass(1);
+  assert.deepEqual(
+    answers().map(({ type, payload }) => [type, payload.length > 0]),
+    [['ACK', true]],
+    'one answer, to both copies',
+  );
+  silent.send(request('/large', { messageId: 2, token: Uint8Array.of(2) }));
+  assert.equal(answers().length, 2, 'asked once, it is not waited for again');
+  silent.pass(exchangeLifetime);
+  assertLimited(silent);
+  assert.equal(silent.server.nextTimeout(), undefined, 'nothing is left');
+});
+
+test('a response that waits is the answer: a second one to the same request comes too late', () => {
+  const silent = usualServer();
+  silent.send(request('/slow', { token: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }));
+  const { exchange } = silent.asked[0] as { exchange: number };
+  silent.respond(exchange, { payload: large });
+  silent.respond(exchange, { payload: text('another') });
+  assert.equal(silent.server.layerCounters().exchanges['lateAnswers'], 1);
+  silent.pass(500);
+  const answer = silent.received.at(-1);
+  assert.equal(toHex(answer?.payload ?? noBytes), toHex(large.subarray(0, answer?.payload.length)));
+});
+
+test('a client that knows no Echo proves itself with its second request, of ten bytes, and not by a retransmission', () => {
+  const there = usualServer();
+  const token = Uint8Array.of(1, 2, 3, 4);
+  there.isThere = true;
+  const block = (num: number, szx: number): OptionSet =>
+    new OptionSet().set(OptionNumber.Block2, num * 16 + szx);
+  there.send(request('/o', { token }));
+  assert.deepEqual(
+    there.received.map(({ type, code, payload }) => [type, code, payload.length]),
+    [['ACK', Code.Content, 16]],
+    'a block fits, and nothing is left for a ping',
+  );
+  assertLimited(there);
+  there.pass(50);
+  there.send(request('/o', { messageId: 2, token, options: block(1, 0) }));
+  assert.deepEqual(
+    there.received.slice(1).map(({ type, code }) => [type, code]),
+    [
+      ['ACK', Code.Content],
+      ['CON', Code.Empty],
+    ],
+  );
+  assert.ok(there.bytesOut <= 3 * (there.bytesIn - 4), 'without the answer to the ping');
+  there.pass(50);
+  there.send(request('/o', { messageId: 3, token, options: block(0, 6) }));
+  assert.equal(there.received.at(-1)?.payload.length, 1024);
+  const [first, second] = there.received;
+  assert.deepEqual(first?.options.first(OptionNumber.ETag), second?.options.first(OptionNumber.ETag));
 });
 
 test('our client fetches 64 KiB from a server that does not know it with three more round trips than otherwise', () => {

@@ -13,7 +13,7 @@ import type { MessageView } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { MessageLayerOutput, PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
-import { sendProbe } from './association-care.ts';
+import { sendProbe, stopProbe } from './association-care.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import type { Peer } from './peer.ts';
 
@@ -29,15 +29,31 @@ export function mayBeSent(
   const { peer, datagram, transmission, isProbe } = output;
   if (amplification === undefined || isProbe || isRequestCode(datagram[1] as number)) return true;
   const owner = transmission === undefined ? undefined : requests.ownerOf(transmission);
-  return owner?.role === 'ping' || amplification.spend(peer, datagram.length, now);
+  if (owner?.role === 'ping') return true;
+  const mayGo = amplification.spend(peer, datagram.length, now);
+  const probe = owner?.role === 'probe' ? requests.probeOf(peer) : undefined;
+  if (probe !== undefined && probe.state !== 'sent') probe.state = mayGo ? 'sent' : 'kept-back';
+  return mayGo;
 }
 
 /** A request with an Echo: the address is proved if the value went there, not longer than the proof holds from then. */
-export function proveByEcho({ amplification, echo }: EndpointLayers, peer: Peer, message: MessageView): void {
+export function proveByEcho(layers: EndpointLayers, peer: Peer, message: MessageView, now: Instant): void {
+  const { amplification, echo, exchanges } = layers;
   const value = message.options.first(OptionNumber.Echo);
   if (amplification === undefined || value === undefined) return;
   const issuedAt = echo?.issuedAt(peer.key, value);
-  if (issuedAt !== undefined) amplification.echoed(peer.key, issuedAt);
+  if (issuedAt === undefined) return;
+  const isNews = !amplification.isProved(peer.key, now);
+  amplification.echoed(peer.key, issuedAt);
+  if (!isNews || !amplification.isProved(peer.key, now)) return;
+  // A ping that did not go out is not needed any more.
+  const probe = layers.requests.probeOf(peer.key);
+  if (probe?.state === 'kept-back') {
+    layers.requests.takeProof(probe.transmission);
+    stopProbe(layers, peer);
+    amplification.asked(peer.key, false);
+  }
+  exchanges.addressProved(peer.key, now);
 }
 
 /** A message of ours was acknowledged or reset. */
@@ -45,9 +61,18 @@ export function proveByAnswer(layers: EndpointLayers, transmission: Transmission
   const { amplification, exchanges, requests } = layers;
   const peer = requests.takeProof(transmission);
   if (amplification === undefined || peer === undefined) return;
+  amplification.asked(peer, false);
   amplification.acknowledged(peer, now);
   if (amplification.isProved(peer, now)) exchanges.addressProved(peer, now);
-  else exchanges.addressUnproved(peer);
+  else exchanges.addressUnproved(peer, now);
+}
+
+/** A message of ours was not acknowledged, or never sent. */
+export function missProof(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
+  const peer = layers.requests.takeProof(transmission);
+  if (peer === undefined) return;
+  layers.amplification?.asked(peer, false);
+  layers.exchanges.addressUnproved(peer, now);
 }
 
 /** An acknowledgement or Reset matched nothing. One of a message that there never was is a guess. */
@@ -61,17 +86,45 @@ export function noteGuess(
   if (!messages.hasUsedMessageId(key, messageId)) amplification.guessed(key);
 }
 
-/** Less went to a peer than was there for it: a ping of 4 bytes, where they are left, finds out whether it is there. */
-export function askForProof(layers: EndpointLayers, key: PeerKey, now: Instant): void {
+/**
+ * Less went to a peer than was there for it: a ping of 4 bytes finds out whether it is there. Where they are not left it
+ * is repeated like any Confirmable message, and `sendKeptBack` sends it as soon as they are.
+ */
+export function askForProof(
+  layers: EndpointLayers,
+  key: PeerKey,
+  response: 'waits' | 'cut',
+  now: Instant,
+): void {
   const { amplification, exchanges, peers, requests } = layers;
   const peer = peers.withKey(key);
   if (amplification === undefined || peer === undefined) return;
-  amplification.fellShort(key);
+  if (response === 'cut') amplification.fellShort(key);
   if (requests.probeOf(key) !== undefined) return;
   if (!amplification.wantsAcknowledgement(key, now)) {
-    exchanges.addressUnproved(key);
+    exchanges.addressUnproved(key, now);
     return;
   }
-  const transmission = sendProbe(layers, peer, 'address', now);
-  if (transmission !== undefined) requests.expectProof(transmission, key);
+  sendProof(layers, peer, now);
 }
+
+/** A response went to a peer: the ping that nothing was left for goes as well, where there is something now. */
+export function sendKeptBack(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  const { amplification, requests } = layers;
+  const probe = requests.probeOf(peer.key);
+  if (amplification === undefined || probe?.state !== 'kept-back') return;
+  if (amplification.allowance(peer.key, now) < pingLength) return;
+  requests.takeProof(probe.transmission);
+  // One of its own: its retransmissions count from now.
+  sendProof(layers, peer, now);
+}
+
+function sendProof(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  const transmission = sendProbe(layers, peer, 'address', now);
+  if (transmission === undefined) return;
+  layers.requests.expectProof(transmission, peer.key);
+  layers.amplification?.asked(peer.key, true);
+}
+
+/** An Empty Confirmable message (RFC 7252 §4.3). */
+const pingLength = 4;

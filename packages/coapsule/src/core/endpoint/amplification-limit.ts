@@ -34,6 +34,8 @@ interface Account {
   /** It got less than there was: an Echo in the next response tells it that there is more to have. */
   isEchoDue: boolean;
   guesses: number;
+  /** A ping for a proof is on its way. */
+  isAsked: boolean;
 }
 
 /** The accounts of all addresses of one socket. */
@@ -84,6 +86,17 @@ export class AmplificationLimit {
   /** Whether a Confirmable message should get a Message ID that nobody can guess: its acknowledgement will be wanted. */
   wantsAcknowledgement(address: string, now: Instant): boolean {
     return this.#isEnding(address, now) && (this.#account(address)?.guesses ?? 0) < maxGuesses;
+  }
+
+  /** Whether a ping may prove an address, and none is on its way. */
+  mayAsk(address: string, now: Instant): boolean {
+    return this.#account(address)?.isAsked === false && this.wantsAcknowledgement(address, now);
+  }
+
+  /** A ping for a proof is on its way, or no longer. */
+  asked(address: string, isAsked: boolean): void {
+    const account = this.#account(address);
+    if (account !== undefined) account.isAsked = isAsked;
   }
 
   /**
@@ -152,7 +165,7 @@ export class AmplificationLimit {
 }
 
 function newAccount(): Account {
-  return { credit: 0, provedUntil: undefined, echoes: false, isEchoDue: false, guesses: 0 };
+  return { credit: 0, provedUntil: undefined, echoes: false, isEchoDue: false, guesses: 0, isAsked: false };
 }
 
 function forgetOldest(accounts: Map<string, Account>, most: number): void {

@@ -1,22 +1,24 @@
 /**
- * The layers of one endpoint, as the receive path and the send path see them.
+ * The layers of one endpoint, as the receive path and the send path see them, and how they are put together.
  *
  * @module
  */
 
-import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
+import { type AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import type { DtlsDiscardReason } from '../dtls/dtls-output.ts';
-import type { OutputQueue } from '../foundation/output-queue.ts';
-import type { PeerAddress } from '../foundation/peer-address.ts';
-import type { MessageLayer } from '../message-layer/message-layer.ts';
-import type { EchoValues } from '../request-response/echo.ts';
-import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
-import type { AmplificationLimit } from './amplification-limit.ts';
-import type { BackOff } from './back-off.ts';
-import type { EndpointConfig } from './endpoint-config.ts';
-import type { EndpointOutput, RequestError, RequestId } from './outputs.ts';
-import type { PeerTable } from './peer.ts';
-import type { RequestTable } from './request-table.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
+import { OutputQueue } from '../foundation/output-queue.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { MessageLayer } from '../message-layer/message-layer.ts';
+import { EchoValues } from '../request-response/echo.ts';
+import { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import { AmplificationLimit } from './amplification-limit.ts';
+import { BackOff } from './back-off.ts';
+import { type EndpointConfig, lineRate } from './endpoint-config.ts';
+import type { EndpointOutput } from './outputs.ts';
+import { PeerTable } from './peer.ts';
+import { RequestTable } from './request-table.ts';
 
 /** Everything that the plot files work on. Each of them changes only these parts. */
 export interface EndpointLayers {
@@ -61,19 +63,75 @@ export interface EndpointCounters {
   readonly droppedByDtls: Partial<Record<DtlsDiscardReason, number>>;
 }
 
-/** Tells about something dropped, where a trace is wanted. */
-export function traceDiscarded(
-  layers: EndpointLayers,
-  layer: 'dtls' | 'message' | 'request-response',
-  address: PeerAddress,
-  reason: string,
-): void {
-  if (!layers.config.trace) return;
-  layers.outputs.push({ kind: 'trace', event: { kind: 'discarded', layer, address, reason } });
+/**
+ * The layers of a new endpoint.
+ *
+ * @throws ApiMisuseError for a secured endpoint without `crypto`.
+ */
+export function endpointLayers(
+  config: EndpointConfig,
+  random: RandomSource,
+  crypto: CryptoProvider | undefined,
+): EndpointLayers {
+  if (config.security === 'dtls' && crypto === undefined) {
+    throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
+  }
+  const line = lineRate(config);
+  const peers = new PeerTable(config.maxPlainPeers);
+  // A client alone sends to addresses of its own choice only, and answers nothing at length.
+  const amplification =
+    config.security === 'none' && config.role !== 'client' && !config.dangerouslyUnlimitedAmplification
+      ? new AmplificationLimit(config.maxPlainPeers)
+      : undefined;
+  const echo = crypto && new EchoValues(crypto, random);
+  return {
+    config,
+    dtls:
+      config.security === 'dtls' && crypto !== undefined
+        ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
+        : undefined,
+    amplification,
+    echo,
+    messages: new MessageLayer({
+      parameters: config.transmission,
+      congestionControl: config.congestionControl,
+      nstartOf: (key) => {
+        const address = peers.withKey(key)?.address;
+        return address && nstart(config.nstartFor(address));
+      },
+      random,
+      limits: config.messageLimits,
+      authenticatedPeers: config.security === 'dtls',
+      oneMessageIdSpace: config.groups,
+      ...(line === undefined ? {} : { line }),
+    }),
+    exchanges: new RequestResponseLayer({
+      random,
+      config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
+      ...(echo === undefined ? {} : { echo }),
+      ...(amplification === undefined ? {} : { addressLimit: amplification }),
+    }),
+    peers,
+    requests: new RequestTable(),
+    outputs: new OutputQueue(),
+    counters: {
+      malformedMessages: 0,
+      ignoredFromGroups: 0,
+      unmatchedResponses: 0,
+      overloaded: 0,
+      backedOff: 0,
+      unsendable: 0,
+      overAmplificationLimit: 0,
+      keptBack: 0,
+      droppedByDtls: {},
+    },
+    backOff: new BackOff(),
+    renewals: new Map(),
+  };
 }
 
-/** A ping gets no answer. */
-export function failPing(layers: EndpointLayers, request: RequestId, error: RequestError): void {
-  layers.requests.endPing(request);
-  layers.outputs.push({ kind: 'request-failed', request, error });
+/** What `nstartFor` says, checked as the parameter is (RFC 7252 §4.7). */
+function nstart(value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value;
+  throw new ApiMisuseError(`nstartFor gave ${value}; expected a whole number of 1 or more`);
 }

@@ -9,29 +9,19 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import {
-  type AssociationId,
-  DtlsLayer,
-  type ImportOptions,
-  type ImportRefusal,
-  type PeerVerdict,
-} from '../dtls/dtls-layer.ts';
+import type { AssociationId, ImportOptions, ImportRefusal, PeerVerdict } from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
-import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
-import { MessageLayer, type PeerTraffic } from '../message-layer/message-layer.ts';
-import { EchoValues } from '../request-response/echo.ts';
-import {
-  type ActiveObservation,
-  type BodySource,
-  type ExchangeId,
-  RequestResponseLayer,
+import type { PeerTraffic } from '../message-layer/message-layer.ts';
+import type {
+  ActiveObservation,
+  BodySource,
+  ExchangeId,
 } from '../request-response/request-response-layer.ts';
-import { AmplificationLimit } from './amplification-limit.ts';
 import {
   type CopyOptions,
   copyAssociation,
@@ -40,27 +30,14 @@ import {
   type SuspendedState,
   suspendAssociations,
 } from './association-handover.ts';
-import { BackOff } from './back-off.ts';
-import { type EndpointConfigInput, endpointConfig, lineRate } from './endpoint-config.ts';
-import type { EndpointCounters, EndpointLayers } from './endpoint-layers.ts';
+import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
+import { type EndpointCounters, type EndpointLayers, endpointLayers } from './endpoint-layers.ts';
 import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
-import { PeerTable } from './peer.ts';
-import {
-  deliver,
-  receiveAcknowledgement,
-  receiveDatagram,
-  receiveFromDtls,
-  receiveReset,
-} from './receive-path.ts';
-import { RequestTable } from './request-table.ts';
-import { sendFromExchange, sendGroupRequest, sendRequest, transmitMessage } from './send-path.ts';
-import { runDueTimers, transmissionRepeated, transmissionTimedOut } from './timeout-path.ts';
-import {
-  cancelUnsent,
-  transmissionRefused,
-  transmissionStarted,
-  transmissionSuperseded,
-} from './waiting-requests.ts';
+import { receiveDatagram } from './receive-path.ts';
+import { sendGroupRequest, sendRequest } from './send-path.ts';
+import { settleLayers } from './settle-layers.ts';
+import { runDueTimers } from './timeout-path.ts';
+import { cancelUnsent } from './waiting-requests.ts';
 
 /** One datagram from the network. The endpoint keeps and changes `datagram`: hand over a copy of a reused buffer. */
 export interface EndpointInput {
@@ -105,62 +82,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   constructor(options: EndpointOptions) {
     const { random, crypto } = options;
     const config = endpointConfig(options.config ?? {});
-    if (config.security === 'dtls' && crypto === undefined) {
-      throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
-    }
     this.#crypto = crypto;
-    const line = lineRate(config);
-    const peers = new PeerTable(config.maxPlainPeers);
-    // A client alone sends to addresses of its own choice only, and answers nothing at length.
-    const amplification =
-      config.security === 'none' && config.role !== 'client' && !config.dangerouslyUnlimitedAmplification
-        ? new AmplificationLimit(config.maxPlainPeers)
-        : undefined;
-    const echo = crypto && new EchoValues(crypto, random);
-    this.#layers = {
-      config,
-      dtls:
-        config.security === 'dtls' && crypto !== undefined
-          ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
-          : undefined,
-      amplification,
-      echo,
-      messages: new MessageLayer({
-        parameters: config.transmission,
-        congestionControl: config.congestionControl,
-        nstartOf: (key) => {
-          const address = peers.withKey(key)?.address;
-          return address && nstart(config.nstartFor(address));
-        },
-        random,
-        limits: config.messageLimits,
-        authenticatedPeers: config.security === 'dtls',
-        oneMessageIdSpace: config.groups,
-        ...(line === undefined ? {} : { line }),
-      }),
-      exchanges: new RequestResponseLayer({
-        random,
-        config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
-        ...(echo === undefined ? {} : { echo }),
-        ...(amplification === undefined ? {} : { addressLimit: amplification }),
-      }),
-      peers,
-      requests: new RequestTable(),
-      outputs: new OutputQueue(),
-      counters: {
-        malformedMessages: 0,
-        ignoredFromGroups: 0,
-        unmatchedResponses: 0,
-        overloaded: 0,
-        backedOff: 0,
-        unsendable: 0,
-        overAmplificationLimit: 0,
-        keptBack: 0,
-        droppedByDtls: {},
-      },
-      backOff: new BackOff(),
-      renewals: new Map(),
-    };
+    this.#layers = endpointLayers(config, random, crypto);
   }
 
   /** What was refused or went wrong since the start. */
@@ -405,70 +328,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
-  /** The layers below speak until none has anything to say. */
   #settle(now: Instant): void {
-    const layers = this.#layers;
-    for (;;) {
-      const fromDtls = layers.dtls?.poll();
-      if (fromDtls) {
-        if (fromDtls.kind === 'transmit') layers.outputs.push(fromDtls);
-        else receiveFromDtls(layers, fromDtls, now);
-        continue;
-      }
-      const fromExchange = layers.exchanges.poll();
-      if (fromExchange) {
-        switch (fromExchange.kind) {
-          case 'send-request':
-          case 'send-response':
-          case 'suppress-response':
-          case 'acknowledge':
-          case 'stop-request':
-          case 'ask-for-proof':
-            sendFromExchange(layers, fromExchange, now);
-            break;
-          case 'observation-quiet':
-            break; // only on reliable transports
-          default:
-            deliver(layers, fromExchange, now);
-        }
-        continue;
-      }
-      const fromMessage = layers.messages.poll();
-      if (fromMessage === undefined) return;
-      switch (fromMessage.kind) {
-        case 'transmit':
-          transmitMessage(layers, fromMessage, now);
-          break;
-        case 'acknowledged':
-          receiveAcknowledgement(layers, fromMessage.transmission, now);
-          break;
-        case 'reset':
-          receiveReset(layers, fromMessage.transmission, now);
-          break;
-        case 'timed-out':
-          transmissionTimedOut(layers, fromMessage.transmission, now);
-          break;
-        case 'started':
-          transmissionStarted(layers, fromMessage.transmission);
-          break;
-        case 'superseded':
-          transmissionSuperseded(layers, fromMessage.transmission, now);
-          break;
-        case 'refused':
-          transmissionRefused(layers, fromMessage.transmission, now);
-          break;
-        case 'retransmitted':
-          transmissionRepeated(layers, fromMessage.transmission, fromMessage.attempt);
-          break;
-        case 'discarded':
-          break;
-      }
-    }
+    settleLayers(this.#layers, now);
   }
-}
-
-/** What `nstartFor` says, checked as the parameter is (RFC 7252 §4.7). */
-function nstart(value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value;
-  throw new ApiMisuseError(`nstartFor gave ${value}; expected a whole number of 1 or more`);
 }

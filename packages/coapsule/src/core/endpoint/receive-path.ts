@@ -3,12 +3,14 @@
  *
  *   1 datagram → DTLS: record opened, or handshake, or dropped      (RFC 6347)
  *   2 bytes → Message                                               (RFC 7252 §3)
- *   3 Message → new, or duplicate answered here, or ACK/RST         (RFC 7252 §4)
+ *   3 Message → new, or duplicate answered here, or ACK/RST, whose
+ *     meaning is in `transmission-answers.ts`                       (RFC 7252 §4)
  *   4 response: token → Exchange; request: options checked,
  *     blocks put together                                           (RFC 7252 §5, 7641, 7959)
  *   5 → output for the application
  *
- * Nothing in it throws for what a peer sent.
+ * Nothing in it throws for what a peer sent. Roads of their own have what was sent to a group (`group-datagram.ts`), and
+ * what may be old after a crash (`doubtful-data.ts`).
  *
  * @module
  */
@@ -22,30 +24,30 @@ import type { DtlsOutput } from '../dtls/dtls-layer.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import type { PeerKey, ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
+import type { ReplyHandle, TransmissionId } from '../message-layer/message-layer.ts';
 import { missingBlocksFormat } from '../request-response/missing-blocks.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import { noteGuess, proveByAnswer, proveByEcho } from './address-proof.ts';
+import { noteGuess, proveByEcho } from './address-proof.ts';
 import {
   askAtNewAddress,
-  askForFreshness,
   askForSignOfLife,
   fitBlocks,
   followPeer,
   forgetRenewal,
-  moveRequests,
-  noteAnswered,
   noteUnmatchedAnswer,
   renewAssociation,
-  stopProbe,
 } from './association-care.ts';
+import { endAssociation } from './association-end.ts';
 import { asksToBackOff } from './back-off.ts';
-import { type EndpointLayers, failPing, traceDiscarded } from './endpoint-layers.ts';
-import type { RequestError, RequestId } from './outputs.ts';
+import { receiveDoubtfulData } from './doubtful-data.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
+import { receiveFromGroup } from './group-datagram.ts';
+import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
-import type { DtlsTraceEvent } from './trace-event.ts';
-import { failUnsent, requestHandedOver } from './waiting-requests.ts';
+import { transmissionAcknowledged } from './transmission-answers.ts';
+import { requestHandedOver } from './waiting-requests.ts';
 
 /** Step 1: one datagram from the network. `datagram` may be decrypted in place. `group` is where it was sent to, if to a group. */
 export function receiveDatagram(
@@ -59,38 +61,6 @@ export function receiveDatagram(
   if (group !== undefined) receiveFromGroup(layers, address, datagram, group, now);
   else if (layers.dtls) layers.dtls.handle({ address, datagram }, now);
   else receiveMessage(layers, layers.peers.atAddress(address), datagram, now);
-}
-
-/**
- * Steps 2 and 3 for a datagram that was sent to a group. RFC 7252 §8.1: it MUST be a request, and Non-confirmable;
- * nothing else is answered, and nothing ever by a Reset. There is no multicast with DTLS.
- */
-function receiveFromGroup(
-  layers: EndpointLayers,
-  address: PeerAddress,
-  datagram: Uint8Array,
-  group: PeerAddress,
-  now: Instant,
-): void {
-  const { maxTokenLength } = layers.config;
-  const message = layers.dtls === undefined ? decodeMessage(datagram, maxTokenLength) : undefined;
-  const isRequest = message !== undefined && !isDecodeFault(message) && isRequestCode(message.code);
-  if (!isRequest || message.type !== 'NON' || layers.config.role === 'client') {
-    layers.counters.ignoredFromGroups++;
-    const reason = isRequest ? `a ${message.type} request to a group` : 'no request, to a group';
-    traceDiscarded(layers, 'message', address, reason);
-    return;
-  }
-  const peer = layers.peers.atAddress(address);
-  traceReceived(layers, peer, datagram);
-  const received = layers.messages.receive(peer.key, message, now);
-  if (received.kind === 'request') {
-    layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat, group);
-    return;
-  }
-  // Also when there is no room for it: an error is not told to who asked a group.
-  const reason = received.kind === 'absorbed' ? received.reason : received.kind;
-  traceDiscarded(layers, 'message', address, reason);
 }
 
 /** Step 1, back from the DTLS layer: what its records held or changed. */
@@ -122,24 +92,11 @@ export function receiveFromDtls(
       forgetRenewal(layers, output.association);
       failWaiting(layers, output.association, { kind: 'handshake', failure: output.failure });
       return;
-    case 'closed': {
+    case 'closed':
       layers.outputs.push(output);
       traceDtls(layers, output);
-      const peer = layers.peers.forgetAssociation(output.association);
-      if (peer) {
-        if (output.reason === 'replaced') moveRequests(layers, output.association, peer);
-        layers.requests.endProbe(peer.key);
-        // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
-        const error: RequestError = { kind: 'association-closed', reason: output.reason };
-        for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
-        failUnsent(layers, peer, error);
-        layers.messages.forgetPeer(peer.key, now);
-        layers.exchanges.peerClosed(peer.key, now);
-      }
-      forgetRenewal(layers, output.association);
-      failWaiting(layers, output.association, { kind: 'association-closed', reason: output.reason });
+      endAssociation(layers, output, now);
       return;
-    }
     case 'psk-lookup':
     case 'verify-peer':
     case 'keylog':
@@ -183,40 +140,6 @@ export function receiveFromDtls(
   }
 }
 
-/**
- * Step 1, after a crash: data that may be old. It counts only as the Reset that answers a ping of this process
- * (RFC 7252 §4.3), whose Message ID nobody could know before. Whatever else it is, it may make one be sent.
- */
-function receiveDoubtfulData(
-  layers: EndpointLayers,
-  {
-    association,
-    address,
-    data,
-    sequenceNumber,
-    ask,
-    isFromNewAddress,
-  }: Extract<DtlsOutput, { kind: 'doubtful-data' }>,
-  now: Instant,
-): void {
-  const { dtls, messages, peers, requests } = layers;
-  const peer = peers.ofAssociation(association, address);
-  const { key } = peer;
-  const message = decodeMessage(data);
-  const probe = requests.probeOf(key);
-  if (probe?.purpose === 'freshness' && !isDecodeFault(message) && message.type === 'RST') {
-    const isRight = messages.isSentAs(probe.transmission, message.messageId);
-    // The Reset of an earlier ping is no proof, and no guess either.
-    if (!isRight && messages.hasUsedMessageId(key, message.messageId)) return;
-    const verdict = dtls?.keeping.judgeAnswer(association, sequenceNumber, isRight, now);
-    if (verdict === 'proved') messages.receive(key, message, now);
-    if (verdict === 'given-up') stopProbe(layers, peer);
-    if (verdict !== 'nothing') return;
-  }
-  // It is repeated like any Confirmable message.
-  if (ask) askForFreshness(layers, peer, association, isFromNewAddress, now);
-}
-
 /** Steps 2 and 3: one CoAP message, decrypted if it was encrypted. */
 function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, now: Instant): void {
   const message = decodeMessage(bytes, layers.config.maxTokenLength);
@@ -235,12 +158,12 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     layers.messages.receiveFault(peer.key, fault, now);
     return;
   }
-  traceReceived(layers, peer, bytes);
+  traceMessage(layers, 'received', peer.address, bytes);
   if (asksToBackOff(message.code)) noteBackOff(layers, peer, message, now);
   const received = layers.messages.receive(peer.key, message, now);
   switch (received.kind) {
     case 'request':
-      proveByEcho(layers, peer, message);
+      proveByEcho(layers, peer, message, now);
       if (message.token.length > layers.config.maxTokenLength) {
         refuseToken(layers, message, received.reply, now);
         return;
@@ -287,7 +210,7 @@ function receiveResponse(
   acknowledged: TransmissionId | undefined,
   now: Instant,
 ): void {
-  if (acknowledged !== undefined) receiveAcknowledgement(layers, acknowledged, now);
+  if (acknowledged !== undefined) transmissionAcknowledged(layers, acknowledged, now);
   const fate = layers.exchanges.receiveResponse(peer.key, message, now);
   const matched = fate === 'matched';
   if (fate === 'unmatched') {
@@ -313,70 +236,6 @@ function isWorthReset({ code, options }: MessageView): boolean {
   return (
     code === Code.RequestEntityIncomplete && options.uint(OptionNumber.ContentFormat) === missingBlocksFormat
   );
-}
-
-/** A Confirmable message of ours was acknowledged, by an Empty ACK or a piggybacked response. */
-export function receiveAcknowledgement(
-  layers: EndpointLayers,
-  transmission: TransmissionId,
-  now: Instant,
-): void {
-  proveByAnswer(layers, transmission, now);
-  const owner = layers.requests.ownerOf(transmission);
-  if (owner === undefined) return;
-  layers.requests.settled(transmission);
-  noteAnswered(layers, owner.peer, transmission);
-  switch (owner.role) {
-    case 'client':
-      layers.exchanges.requestAcknowledged(owner.exchange, now);
-      return;
-    case 'server':
-      layers.exchanges.responseAcknowledged(owner.exchange, now);
-      return;
-    case 'ping':
-      // A Reset is the right answer (RFC 7252 §4.3), but who acknowledges is alive as well.
-      answerPing(layers, owner.peer, owner.request);
-      return;
-    case 'probe':
-      return;
-  }
-}
-
-function answerPing(layers: EndpointLayers, key: PeerKey, request: RequestId): void {
-  const peer = layers.peers.withKey(key);
-  layers.requests.endPing(request);
-  if (peer) layers.outputs.push({ kind: 'pong', request, peer });
-}
-
-/** A message of ours was answered by a Reset. */
-export function receiveReset(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
-  proveByAnswer(layers, transmission, now);
-  const owner = layers.requests.ownerOf(transmission);
-  if (owner === undefined) return;
-  layers.requests.settled(transmission);
-  noteAnswered(layers, owner.peer, transmission);
-  switch (owner.role) {
-    case 'client':
-      layers.exchanges.requestReset(owner.exchange, now);
-      return;
-    case 'server':
-      layers.exchanges.responseReset(owner.exchange, now);
-      return;
-    case 'ping':
-      answerPing(layers, owner.peer, owner.request);
-      return;
-    case 'probe':
-      return;
-  }
-}
-
-function traceReceived(layers: EndpointLayers, { address }: Peer, bytes: Uint8Array): void {
-  if (!layers.config.trace) return;
-  const secure = layers.dtls !== undefined;
-  layers.outputs.push({
-    kind: 'trace',
-    event: { kind: 'message', direction: 'received', address, secure, bytes },
-  });
 }
 
 /** Step 5: what the request/response layer has for the application. */
@@ -497,8 +356,4 @@ function refuseOverloaded(
   const options = new OptionSet().add(OptionNumber.MaxAge, 30);
   const response = { code: Code.ServiceUnavailable, token: message.token, options, payload: noBytes };
   layers.messages.reply(reply, response, { keepAnswer: false }, now);
-}
-
-function traceDtls(layers: EndpointLayers, event: DtlsTraceEvent): void {
-  if (layers.config.trace) layers.outputs.push({ kind: 'trace', event });
 }

@@ -51,6 +51,8 @@ interface BoundRequest {
 interface Probe {
   readonly transmission: TransmissionId;
   readonly purpose: ProbePurpose;
+  /** `kept-back`: each time it was due the peer had no bytes left for it, and nothing went out (`amplification-limit.ts`). */
+  state: 'queued' | 'kept-back' | 'sent';
 }
 
 /**
@@ -193,7 +195,7 @@ export class RequestTable {
 
   sentProbe(transmission: TransmissionId, peer: PeerKey, purpose: ProbePurpose): void {
     this.#owners.set(transmission, { role: 'probe', peer, purpose });
-    this.#probes.set(peer, { transmission, purpose });
+    this.#probes.set(peer, { transmission, purpose, state: 'queued' });
   }
 
   /** The probe under way to a peer. */

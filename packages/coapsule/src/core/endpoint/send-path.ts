@@ -11,14 +11,16 @@
  * @module
  */
 
+import { isResponseCode } from '../coap/code.ts';
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import { askForProof, mayBeSent } from './address-proof.ts';
+import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
-import { type EndpointLayers, traceDiscarded } from './endpoint-layers.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { traceDiscarded, traceMessage } from './endpoint-trace.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { supersedeWaiting } from './waiting-requests.ts';
@@ -276,7 +278,7 @@ export function sendFromExchange(
       }
       return;
     case 'ask-for-proof':
-      askForProof(layers, output.peer, now);
+      askForProof(layers, output.peer, output.response, now);
       return;
   }
 }
@@ -300,15 +302,10 @@ export function transmitMessage(
     traceDiscarded(layers, 'message', address, reason);
     return;
   }
-  if (layers.config.trace) {
-    const secure = layers.dtls !== undefined;
-    layers.outputs.push({
-      kind: 'trace',
-      event: { kind: 'message', direction: 'sent', address, secure, bytes: output.datagram },
-    });
-  }
+  traceMessage(layers, 'sent', address, output.datagram);
   if (layers.dtls === undefined) {
     layers.outputs.push({ kind: 'transmit', address, datagram: output.datagram });
+    if (isResponseCode(output.datagram[1] as number)) sendKeptBack(layers, peer, now);
     return;
   }
   const result =

@@ -7,7 +7,9 @@
 import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
-import { type EndpointLayers, failPing } from './endpoint-layers.ts';
+import { missProof } from './address-proof.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { failPing } from './pings.ts';
 import { sendAgain, sendHeld } from './send-path.ts';
 import { takeUnsent } from './waiting-requests.ts';
 
@@ -25,8 +27,7 @@ export function transmissionTimedOut(
   transmission: TransmissionId,
   now: Instant,
 ): void {
-  const unproved = layers.requests.takeProof(transmission);
-  if (unproved !== undefined) layers.exchanges.addressUnproved(unproved);
+  missProof(layers, transmission, now);
   const owner = layers.requests.ownerOf(transmission);
   if (owner === undefined) return;
   layers.requests.settled(transmission);

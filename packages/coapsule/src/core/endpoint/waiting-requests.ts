@@ -11,9 +11,11 @@ import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { TransmissionId } from '../message-layer/message-layer.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
-import { type EndpointLayers, failPing } from './endpoint-layers.ts';
+import { missProof } from './address-proof.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
 import type { OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
+import { failPing } from './pings.ts';
 
 /** A request needs nothing more than to be sent: it ends now if it was, or when it goes out. */
 export function requestHandedOver(layers: EndpointLayers, exchange: ExchangeId): void {
@@ -112,8 +114,7 @@ export function transmissionRefused(
   transmission: TransmissionId,
   now: Instant,
 ): void {
-  const unproved = layers.requests.takeProof(transmission);
-  if (unproved !== undefined) layers.exchanges.addressUnproved(unproved);
+  missProof(layers, transmission, now);
   const owner = layers.requests.ownerOf(transmission);
   layers.requests.settled(transmission);
   switch (owner?.role) {

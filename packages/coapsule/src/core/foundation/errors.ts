@@ -22,6 +22,7 @@ export interface DecodeFault {
     | 'dtls-record'
     | 'dtls-handshake'
     | 'link-format'
+    | 'oscore'
     | 'uri'
     | 'x509';
   /** Offset of the byte (of the character, for `link-format` and `uri`) that does not fit. */

@@ -15,7 +15,13 @@ export interface AddressLimit {
   allowance(peer: PeerKey, now: Instant): number;
   /** Whether the response that is made now should carry an Echo although it fits; asked once for each. */
   takesEcho(peer: PeerKey, now: Instant): boolean;
+  /** Whether a ping may prove the address, and none is on its way. */
+  mayAsk(peer: PeerKey, now: Instant): boolean;
 }
 
 /** Where every peer is an association, or whoever listens has asked for no limit. */
-export const noAddressLimit: AddressLimit = { allowance: () => Infinity, takesEcho: () => false };
+export const noAddressLimit: AddressLimit = {
+  allowance: () => Infinity,
+  takesEcho: () => false,
+  mayAsk: () => false,
+};

@@ -10,7 +10,7 @@
 import { isSafeRequest } from '../coap/code.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Representation, ServerExchange } from './exchange.ts';
-import type { LimitedResponse } from './limited-response.ts';
+import type { LimitedResponse, ResponseMaker } from './limited-response.ts';
 import type { QBlockResponse, QBlockServer } from './q-block-server.ts';
 import { responseMessage } from './response-message.ts';
 import type { RoleContext } from './role-context.ts';
@@ -54,11 +54,27 @@ export class FirstMessages {
         ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
         mayEcho: !isNotification && !exchange.acknowledged,
       },
-      (szx, bodies) =>
-        responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now),
+      this.#maker(exchange, response, sequence, now),
       now,
     );
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
     return limited;
+  }
+
+  /** Whether a response would be cut that need not be, once the peer has answered a ping. */
+  gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
+    const { peer, token } = exchange;
+    return this.#answers.gainsByProof(peer, token, this.#maker(exchange, response, undefined, now), now);
+  }
+
+  #maker(
+    exchange: ServerExchange,
+    response: Representation,
+    sequence: number | undefined,
+    now: Instant,
+  ): ResponseMaker {
+    const { peer } = exchange;
+    return (szx, bodies) =>
+      responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now);
   }
 }

@@ -79,15 +79,31 @@ export class ResponseLimit {
     if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
     // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.
     if (!isSuccessCode(full.code)) return { kind: 'cut', content: withoutPayload(full) };
-    // A ping for a proof follows what is cut, where there is room for it: else the rest goes in blocks as small.
+    // A ping for a proof follows what is cut, where there is room for it: else it waits for the next request.
     const block =
-      this.#cut(place, make, fitsInto(allowance - pingLength), now) ?? this.#cut(place, make, fits, now);
+      this.#cut(place, make, fitsInto(allowance - pingLength), now) ??
+      this.#cut(place, make, fits, now) ??
+      this.#cut(place, withShortEtag(make), fits, now);
     if (block !== undefined) return { kind: 'cut', content: block };
     const echo = this.#issue(peer, now);
     if (!mayRefuse || echo === undefined) {
       return { kind: 'too-large', content: withoutSize(make(0, this.#bodies)) };
     }
     return { kind: 'refused', content: unauthorized(echo) };
+  }
+
+  /** Whether the response would be cut, and a ping can go and still leave bytes for a block of it. */
+  gainsByProof(
+    { peer, token, szx }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,
+    make: ResponseMaker,
+    now: Instant,
+  ): boolean {
+    const allowance = this.#limit.allowance(peer, now);
+    if (allowance === Infinity || !this.#limit.mayAsk(peer, now)) return false;
+    const lengthOf = ({ options, payload }: Content): number => encodedLength({ token, options, payload });
+    const full = make(szx, weighing);
+    if (!isSuccessCode(full.code) || lengthOf(full) <= allowance) return false;
+    return lengthOf(withoutSize(make(0, weighing))) <= allowance - pingLength;
   }
 
   /** The largest block that fits, with an Echo and the size of the whole where those fit too. */
@@ -138,12 +154,20 @@ export function unauthorized(echo: Uint8Array | undefined): Content {
 
 /** For messages that are made to be weighed, and not sent: an ETag is as heavy as the right one. */
 const weighing: BodyKeeper = {
-  keep: (_name, _peer, response) => {
+  keep: (_name, _peer, response, _sent, _now, bytes = etagLength) => {
     if (!isSuccessCode(response.code) || response.options.has(OptionNumber.ETag)) return response;
     const options = OptionSet.from(response.options.entries());
-    return { ...response, options: options.set(OptionNumber.ETag, new Uint8Array(etagLength)) };
+    return { ...response, options: options.set(OptionNumber.ETag, new Uint8Array(bytes)) };
   },
 };
+
+/** An ETag that is made here has one byte only: the three that it lacks let a block fit where else none would. */
+function withShortEtag(make: ResponseMaker): ResponseMaker {
+  return (szx, bodies) =>
+    make(szx, {
+      keep: (name, peer, response, sent, now) => bodies.keep(name, peer, response, sent, now, 1),
+    });
+}
 
 function withoutPayload({ code, options }: Content): Content {
   const kept = OptionSet.from(options.entries());

@@ -37,8 +37,13 @@ export type RequestResponseOutput =
   | { readonly kind: 'peer-fault'; readonly peer: PeerKey; readonly reason: string }
   /** The answer is not sent: a CON request gets its Empty ACK, if it has none, and nothing more. */
   | { readonly kind: 'suppress-response'; readonly reply: unknown; readonly keepAnswer: boolean }
-  /** Not all could go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */
-  | { readonly kind: 'ask-for-proof'; readonly peer: PeerKey }
+  /** Not all may go to a peer whose address nothing proves; ends with `addressProved` or `addressUnproved`. */
+  | {
+      readonly kind: 'ask-for-proof';
+      readonly peer: PeerKey;
+      /** `waits`: for the proof; `cut`: less went than there is, or that is to be expected. */
+      readonly response: 'waits' | 'cut';
+    }
   | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
   | {
       readonly kind: 'request';

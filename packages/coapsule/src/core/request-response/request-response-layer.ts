@@ -254,11 +254,13 @@ export class RequestResponseLayer {
 
   /** The address of a peer is proved: what was held back from it may go. */
   addressProved(peer: PeerKey, now: Instant): void {
+    this.#server.addressKnown(peer, now);
     this.#server.observers.release(peer, now);
   }
 
-  /** The address of a peer was to be proved, and was not: observations that wait for it end. */
-  addressUnproved(peer: PeerKey): void {
+  /** The address of a peer was to be proved, and was not: responses that wait for it go as they may, observations end. */
+  addressUnproved(peer: PeerKey, now: Instant): void {
+    this.#server.addressKnown(peer, now);
     this.#server.observers.giveUpHeld(peer);
   }
 

@@ -29,7 +29,15 @@ export interface BodyName {
 
 /** Keeps response bodies for requests of their later blocks. */
 export interface BodyKeeper {
-  keep(name: BodyName, peer: PeerKey, response: Representation, sent: number, now: Instant): Representation;
+  /** `etagBytes` is the length of an ETag that is made here. */
+  keep(
+    name: BodyName,
+    peer: PeerKey,
+    response: Representation,
+    sent: number,
+    now: Instant,
+    etagBytes?: number,
+  ): Representation;
 }
 
 /** Bytes of an ETag of ours: short, as each block carries it, also to peers that may get few bytes. */
@@ -104,15 +112,22 @@ export class ResponseBodies implements BodyKeeper {
    * Keeps a copy of a response whose body needs more than one block, and returns it with an ETag
    * (the application's, or one made from the body; for one that is handed over, a number of its own). Its first `sent` bytes are on their way.
    */
-  keep(name: BodyName, peer: PeerKey, response: Representation, sent: number, now: Instant): Representation {
+  keep(
+    name: BodyName,
+    peer: PeerKey,
+    response: Representation,
+    sent: number,
+    now: Instant,
+    etagBytes: number = etagLength,
+  ): Representation {
     const { key } = name;
     const { code, body } = response;
     const options = OptionSet.from(response.options.entries());
     const payload = response.payload.slice();
     if (isSuccessCode(code) && !options.has(OptionNumber.ETag)) {
-      const etag =
-        body === undefined ? bodyDigest(payload, this.#etagSeed).subarray(0, etagLength) : this.#nextEtag();
-      options.set(OptionNumber.ETag, etag);
+      const etag = body === undefined ? bodyDigest(payload, this.#etagSeed) : this.#nextEtag();
+      // The last bytes: those of a number are the ones that differ.
+      options.set(OptionNumber.ETag, etag.subarray(etag.length - etagBytes));
     }
     const content: Representation = { code, options, payload, ...(body === undefined ? {} : { body }) };
     const alike = this.#byKey.get(key) ?? [];

@@ -98,7 +98,7 @@ export class ResponseSender {
     const { peer, exchange } = output;
     this.#context.outputs.push(output);
     if (isLast) this.#ended(exchange);
-    if (asksForProof) this.#context.outputs.push({ kind: 'ask-for-proof', peer });
+    if (asksForProof) this.#context.outputs.push({ kind: 'ask-for-proof', peer, response: 'cut' });
   }
 
   #ended(exchange: ExchangeId): void {

@@ -58,7 +58,8 @@ export class ServerAnswers {
     const { kind, content } = this.fit({ peer, token, mayRefuse: true, mayEcho: true }, make, now);
     this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
     // Who asked a group shows it by going on with one device.
-    if (kind !== 'whole' && group === undefined) this.#context.outputs.push({ kind: 'ask-for-proof', peer });
+    if (kind !== 'whole' && group === undefined)
+      this.#context.outputs.push({ kind: 'ask-for-proof', peer, response: 'cut' });
   }
 
   /** Answers with an error, and tells of the fault. */
@@ -125,6 +126,11 @@ export class ServerAnswers {
     this.#context.counters.limitedResponses++;
     if (limited.kind === 'refused') this.#context.counters.echoesAsked++;
     return limited;
+  }
+
+  /** Whether a response would be cut that need not be, once the peer has answered a ping. */
+  gainsByProof(peer: PeerKey, token: Uint8Array, make: ResponseMaker, now: Instant): boolean {
+    return this.#limit.gainsByProof({ peer, token, szx: this.szxFor(peer) }, make, now);
   }
 
   #sendAnswer(

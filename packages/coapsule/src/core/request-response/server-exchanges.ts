@@ -27,14 +27,23 @@ export class ServerExchanges {
   readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
   readonly #emptyAcks = new TimerQueue<PendingReply>();
   readonly #abandoned: (exchange: ServerExchange) => void;
+  readonly #answerInstead: (pending: PendingReply, now: Instant) => boolean;
   readonly #lifetimes = new TimerQueue<ServerExchange>();
   /** Registrations the application has not answered. */
   readonly registering: Set<ServerExchange> = new Set();
 
-  /** `abandoned` is told of an Exchange whose answer nobody waits for any more. */
-  constructor(context: RoleContext, abandoned: (exchange: ServerExchange) => void) {
+  /**
+   * `abandoned` is told of an Exchange whose answer nobody waits for any more; `answerInstead` of a request whose empty ACK
+   * is due, and says whether it was answered.
+   */
+  constructor(
+    context: RoleContext,
+    abandoned: (exchange: ServerExchange) => void,
+    answerInstead: (pending: object, now: Instant) => boolean,
+  ) {
     this.#context = context;
     this.#abandoned = abandoned;
+    this.#answerInstead = answerInstead;
   }
 
   /** Number of Exchanges. */
@@ -104,6 +113,7 @@ export class ServerExchanges {
 
   handleTimeout(now: Instant): void {
     for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
+      if (this.#answerInstead(due, now)) continue;
       due.acknowledged = true;
       this.#context.outputs.push({ kind: 'acknowledge', reply: due.reply });
     }

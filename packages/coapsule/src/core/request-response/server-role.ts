@@ -20,6 +20,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { Arrival } from './arrival.ts';
+import { AwaitingProof } from './awaiting-proof.ts';
 import { BodyReception } from './body-reception.ts';
 import type {
   Content,
@@ -55,6 +56,7 @@ export class ServerRole {
   readonly #context: RoleContext;
   readonly #exchanges: ServerExchanges;
   readonly #responses: ResponseSender;
+  readonly #awaitingProof = new AwaitingProof();
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
   readonly requestBodies: RequestBodies;
@@ -71,7 +73,11 @@ export class ServerRole {
   constructor(context: RoleContext) {
     const { config, counters, random } = context;
     this.#context = context;
-    this.#exchanges = new ServerExchanges(context, (exchange) => this.#drop(exchange));
+    this.#exchanges = new ServerExchanges(
+      context,
+      (exchange) => this.#drop(exchange),
+      (pending, now) => this.#respondUnproved(pending, now),
+    );
     this.#responses = new ResponseSender(context);
     this.requestBodies = new RequestBodies(config, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
@@ -134,7 +140,7 @@ export class ServerRole {
   respond(id: ExchangeId, response: ServerResponse, now: Instant): void {
     if (this.streamedRequests.respondEarly(id, response, now)) return;
     const exchange = this.#exchanges.get(id);
-    if (exchange !== undefined && exchange.body === undefined) {
+    if (exchange !== undefined && exchange.body === undefined && !this.#awaitingProof.has(exchange)) {
       this.#respondWhenReady(exchange, response, now);
       return;
     }
@@ -166,6 +172,13 @@ export class ServerRole {
     for (const exchange of this.#exchanges.registering) if (exchange.id === id) exchange.changed = true;
     const observer = this.observers.get(id);
     if (observer?.exchange.id === id) this.observers.renewState(observer, now);
+  }
+
+  /** The address of a peer is proved, or will not be soon. */
+  addressKnown(peer: PeerKey, now: Instant): void {
+    for (const { exchange, response } of this.#awaitingProof.takeOf(peer)) {
+      this.#respond(exchange, response, now);
+    }
   }
 
   /** Forgets everything about a peer that is gone. */
@@ -263,8 +276,27 @@ export class ServerRole {
 
   #respondWhenReady(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
     awaitFirstBlock(this.#context, exchange, response, now, (ready, at) =>
-      this.#respond(exchange, ready, at),
+      this.#respondIfProved(exchange, ready, at),
     );
+  }
+
+  /** Responds, or asks first for the proof without which the response would be cut. */
+  #respondIfProved(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
+    const { peer, confirmable, acknowledged } = exchange;
+    // Only a request whose Empty ACK is due some time waits, and no longer than that.
+    const mayWait = confirmable && !acknowledged && !this.#context.config.acknowledgeWithAnswer(exchange);
+    if (mayWait && this.#firstMessages.gainsByProof(exchange, response, now)) {
+      this.#awaitingProof.add(exchange, response);
+      this.#context.outputs.push({ kind: 'ask-for-proof', peer, response: 'waits' });
+    } else this.#respond(exchange, response, now);
+  }
+
+  /** The Empty ACK of a request is due: it gets what may go of the response that waits for a proof. */
+  #respondUnproved(pending: object, now: Instant): boolean {
+    const waiting = this.#awaitingProof.take(pending);
+    if (waiting === undefined) return false;
+    this.#respond(waiting.exchange, waiting.response, now);
+    return true;
   }
 
   #respond(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
@@ -348,7 +380,7 @@ export class ServerRole {
     const { kind, content, blocks } = this.#firstMessages.of(exchange, answer, sequence, true, now);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
-      this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer });
+      this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer, response: 'cut' });
       return;
     }
     const { id, peer, token } = exchange;
@@ -380,7 +412,9 @@ export class ServerRole {
   }
 
   /** Nobody waits for the answer any more. */
-  #drop({ id, body }: ServerExchange): void {
+  #drop(exchange: ServerExchange): void {
+    const { id, body } = exchange;
+    this.#context.supply.release(this.#awaitingProof.take(exchange)?.response.body);
     this.streamedRequests.drop(id);
     this.#context.supply.release(body);
   }

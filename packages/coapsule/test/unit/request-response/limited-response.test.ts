@@ -21,7 +21,11 @@ for (const allowance of [Infinity, 60]) {
     };
     const echo = new EchoValues(nodeCrypto, new SeededRandom(1));
     const bodies = { keep: () => assert.fail('no body is kept') };
-    const limit = new ResponseLimit({ allowance: () => allowance, takesEcho }, echo, bodies);
+    const limit = new ResponseLimit(
+      { allowance: () => allowance, takesEcho, mayAsk: () => false },
+      echo,
+      bodies,
+    );
     const hasEcho = (mayEcho: boolean): boolean => {
       const place = { peer: 'peer', token: noBytes, szx: 6, mayRefuse: false, mayEcho };
       // Of 16 to 1024 bytes, as the size of its blocks is.

@@ -1,0 +1,37 @@
+/**
+ * An association is over: what was under way by it ends, moves to its successor, or fails.
+ *
+ * RFC 7252 §9.1. What ends an association is decided in the DTLS layer, and in `timeout-path.ts` for a silent one.
+ *
+ * @module
+ */
+
+import type { DtlsOutput } from '../dtls/dtls-layer.ts';
+import type { Instant } from '../foundation/instant.ts';
+import { forgetRenewal, moveRequests } from './association-care.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import type { RequestError } from './outputs.ts';
+import { failPing } from './pings.ts';
+import { failWaiting } from './send-path.ts';
+import { failUnsent } from './waiting-requests.ts';
+
+/** Ends everything with an association. */
+export function endAssociation(
+  layers: EndpointLayers,
+  { association, reason }: Extract<DtlsOutput, { kind: 'closed' }>,
+  now: Instant,
+): void {
+  const error: RequestError = { kind: 'association-closed', reason };
+  const peer = layers.peers.forgetAssociation(association);
+  if (peer) {
+    if (reason === 'replaced') moveRequests(layers, association, peer);
+    layers.requests.endProbe(peer.key);
+    // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
+    for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
+    failUnsent(layers, peer, error);
+    layers.messages.forgetPeer(peer.key, now);
+    layers.exchanges.peerClosed(peer.key, now);
+  }
+  forgetRenewal(layers, association);
+  failWaiting(layers, association, error);
+}

@@ -1,0 +1,73 @@
+/**
+ * What the layers of an endpoint say, taken to where it is told: the plot of receiving, of sending or of time, or a queue.
+ *
+ * @module
+ */
+
+import type { Instant } from '../foundation/instant.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { deliver, receiveFromDtls } from './receive-path.ts';
+import { sendFromExchange, transmitMessage } from './send-path.ts';
+import { transmissionRepeated, transmissionTimedOut } from './timeout-path.ts';
+import { transmissionAcknowledged, transmissionReset } from './transmission-answers.ts';
+import { transmissionRefused, transmissionStarted, transmissionSuperseded } from './waiting-requests.ts';
+
+/** The layers speak until none has anything to say. */
+export function settleLayers(layers: EndpointLayers, now: Instant): void {
+  for (;;) {
+    const fromDtls = layers.dtls?.poll();
+    if (fromDtls) {
+      if (fromDtls.kind === 'transmit') layers.outputs.push(fromDtls);
+      else receiveFromDtls(layers, fromDtls, now);
+      continue;
+    }
+    const fromExchange = layers.exchanges.poll();
+    if (fromExchange) {
+      switch (fromExchange.kind) {
+        case 'send-request':
+        case 'send-response':
+        case 'suppress-response':
+        case 'acknowledge':
+        case 'stop-request':
+        case 'ask-for-proof':
+          sendFromExchange(layers, fromExchange, now);
+          break;
+        case 'observation-quiet':
+          break; // only on reliable transports
+        default:
+          deliver(layers, fromExchange, now);
+      }
+      continue;
+    }
+    const fromMessage = layers.messages.poll();
+    if (fromMessage === undefined) return;
+    switch (fromMessage.kind) {
+      case 'transmit':
+        transmitMessage(layers, fromMessage, now);
+        break;
+      case 'acknowledged':
+        transmissionAcknowledged(layers, fromMessage.transmission, now);
+        break;
+      case 'reset':
+        transmissionReset(layers, fromMessage.transmission, now);
+        break;
+      case 'timed-out':
+        transmissionTimedOut(layers, fromMessage.transmission, now);
+        break;
+      case 'started':
+        transmissionStarted(layers, fromMessage.transmission);
+        break;
+      case 'superseded':
+        transmissionSuperseded(layers, fromMessage.transmission, now);
+        break;
+      case 'refused':
+        transmissionRefused(layers, fromMessage.transmission, now);
+        break;
+      case 'retransmitted':
+        transmissionRepeated(layers, fromMessage.transmission, fromMessage.attempt);
+        break;
+      case 'discarded':
+        break;
+    }
+  }
+}

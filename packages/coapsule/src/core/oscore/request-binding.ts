@@ -1,0 +1,96 @@
+/**
+ * What binds responses to their request: its `kid` and Partial IV, and what was done with its nonce.
+ *
+ * RFC 8613 §7.1, §8: each endpoint keeps it with the token until the last response, for an observation as long as that
+ * lasts. §5.2: a response without a Partial IV takes the nonce of the request, which one response may do. §7.4.1: the order
+ * of notifications.
+ *
+ * @module
+ */
+
+import { additionalData } from './additional-data.ts';
+import { deriveNonce } from './partial-iv.ts';
+import type { SecurityContext } from './security-context.ts';
+
+/** What the Observe option of a request asks for (RFC 7641 §2). */
+export type ObserveRequest = 'register' | 'deregister';
+
+/** The header of a request that its responses depend on. */
+export interface RequestReference {
+  /** Sender ID of the client. */
+  readonly kid: Uint8Array;
+  /** 1 … 5 bytes, as sent. */
+  readonly partialIv: Uint8Array;
+  readonly observe: ObserveRequest | undefined;
+}
+
+/** The client's side of a request that waits for responses. Changed by `verifyResponse`. */
+export class ClientBinding {
+  readonly context: SecurityContext;
+  readonly request: RequestReference;
+  readonly additionalData: Uint8Array;
+  /** The highest Partial IV of its notifications: the Notification Number (RFC 8613 §7.4.1). */
+  notificationNumber: number | undefined;
+  /** A response with the nonce of the request has come; no other is taken. */
+  nonceSeen = false;
+  /** The last response has come. */
+  answered = false;
+
+  constructor(context: SecurityContext, request: RequestReference) {
+    this.context = context;
+    this.request = request;
+    this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
+  }
+
+  /** The nonce of the request, under this context. */
+  get requestNonce(): Uint8Array {
+    return deriveNonce(this.context.commonIv, this.request.kid, this.request.partialIv);
+  }
+
+  /** The same request, answered under another context of the same algorithm (Appendix B.2 step 3). */
+  under(context: SecurityContext): ClientBinding {
+    return new ClientBinding(context, this.request);
+  }
+}
+
+/** The server's side of a verified request. Changed by `protectResponse`. */
+export class ServerBinding {
+  readonly context: SecurityContext;
+  readonly request: RequestReference;
+  readonly additionalData: Uint8Array;
+  /** The number that the Partial IV of the request stands for. */
+  readonly sequenceNumber: number;
+  /** No response may take the nonce of the request any more. */
+  #nonceSpent: boolean;
+
+  /** @param nonceUsable False when the request may have been received before: it may be answered with own numbers only. */
+  constructor(
+    context: SecurityContext,
+    request: RequestReference,
+    sequenceNumber: number,
+    nonceUsable: boolean,
+  ) {
+    this.context = context;
+    this.request = request;
+    this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
+    this.sequenceNumber = sequenceNumber;
+    this.#nonceSpent = !nonceUsable;
+  }
+
+  /**
+   * The nonce of the request, for one response.
+   *
+   * @returns `undefined` when it was taken already; and as long as no record covers the request, since after a crash it
+   *          would be taken for new and answered again, with the same nonce.
+   */
+  takeRequestNonce(): Uint8Array | undefined {
+    if (this.#nonceSpent || !this.context.mayDeliver(this.sequenceNumber)) return undefined;
+    this.#nonceSpent = true;
+    return deriveNonce(this.context.commonIv, this.request.kid, this.request.partialIv);
+  }
+
+  /** The same request, answered under another context of the same algorithm, whose keys are new (Appendix B.2 step 2). */
+  under(context: SecurityContext): ServerBinding {
+    return new ServerBinding(context, this.request, this.sequenceNumber, true);
+  }
+}
