@@ -105,6 +105,18 @@ export interface RequestOptions {
   /** Number or media type, such as 50 or `application/json`. */
   readonly contentFormat?: number | string;
   readonly accept?: number | string;
+  /**
+   * ETags of representations that the caller has, 1 to 8 bytes each: one that is still current is answered 2.03 without
+   * its payload (RFC 7252 §5.10.6.2). With a `cache` the client does this by itself.
+   */
+  readonly etag?: Uint8Array | readonly Uint8Array[];
+  /**
+   * Only if the resource has one of these ETags now, against lost updates; an empty one: only if it exists. Else 4.12
+   * (RFC 7252 §5.10.8.1).
+   */
+  readonly ifMatch?: Uint8Array | readonly Uint8Array[];
+  /** True: only if the resource does not exist yet. Else 4.12 (RFC 7252 §5.10.8.2). */
+  readonly ifNoneMatch?: boolean;
   /** False sends Non-confirmable: no acknowledgement, no retransmission (RFC 7252 §4.3). True by default. */
   readonly confirmable?: boolean;
   /** 16 … 1024: for this request and its response. */
@@ -154,6 +166,9 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   payload: true,
   contentFormat: true,
   accept: true,
+  etag: true,
+  ifMatch: true,
+  ifNoneMatch: true,
   confirmable: true,
   blockSize: true,
   singleBlock: true,

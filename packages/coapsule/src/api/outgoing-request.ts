@@ -1,18 +1,19 @@
 /**
  * From a method and the options of a call to the request that an endpoint sends.
  *
- * RFC 7252 §5.10, RFC 7967 §2.
+ * RFC 7252 §5.5 and §5.10, RFC 7967 §2.
  *
  * @module
  */
 
-import { codeOfMethod, type Method } from '../core/coap/code.ts';
+import { codeOfMethod, hasRequestPayload, type Method } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import type { CoapUri } from '../core/coap/uri.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { noResponseValue } from '../core/request-response/response-suppression.ts';
+import { noResponseValue, type ResponseClass } from '../core/request-response/response-suppression.ts';
 import { bodyForCore } from './body-input.ts';
 import type { RequestOptions } from './client-options.ts';
 import { knownContentFormat } from './server-response.ts';
@@ -67,15 +68,62 @@ export function requestContent(
     set.add(OptionNumber.ContentFormat, knownContentFormat(options.contentFormat));
   }
   if (options.accept !== undefined) set.add(OptionNumber.Accept, knownContentFormat(options.accept));
+  addConditions(set, options);
   if (options.noResponse !== undefined) {
-    const unwanted = options.noResponse === 'all' ? allResponseClasses : options.noResponse;
-    set.add(OptionNumber.NoResponse, noResponseValue(unwanted));
+    set.add(OptionNumber.NoResponse, noResponseValue(unwantedClasses(options.noResponse)));
   }
-  for (const { number, value } of options.options ?? []) set.add(number, value);
+  for (const [index, option] of (options.options ?? []).entries()) {
+    const { number, value } = option ?? {};
+    if (value === undefined) {
+      throw new ApiMisuseError(`options[${index}] has no value; expected { number, value }`);
+    }
+    set.add(number, value);
+  }
+  const code = codeOfMethod(method);
+  // RFC 7252 §5.5: a sender MUST NOT include a payload that the method is not defined to have.
+  if (!isEmpty(options.payload) && !hasRequestPayload(code)) {
+    throw new ApiMisuseError(`${method} has no payload (RFC 7252 §5.5); leave it out, or use FETCH or POST`);
+  }
   if (method === 'FETCH' && options.payload !== undefined && !options.forwarded) {
     // RFC 8132 §2.3.1: a FETCH MUST say what its payload is.
     const format = typeof options.payload === 'string' ? plainTextFormat : octetStreamFormat;
     if (!set.has(OptionNumber.ContentFormat)) set.add(OptionNumber.ContentFormat, format);
   }
-  return { code: codeOfMethod(method), options: set, ...bodyForCore(options.payload) };
+  return { code, options: set, ...bodyForCore(options.payload) };
+}
+
+/** ETag, If-Match and If-None-Match (RFC 7252 §5.10.6.2, §5.10.8). */
+function addConditions(set: OptionSet, { etag, ifMatch, ifNoneMatch }: RequestOptions): void {
+  for (const value of etagsOf('etag', etag, 1)) set.add(OptionNumber.ETag, value);
+  for (const value of etagsOf('ifMatch', ifMatch, 0)) set.add(OptionNumber.IfMatch, value);
+  if (ifNoneMatch === true) set.add(OptionNumber.IfNoneMatch, noBytes);
+}
+
+function etagsOf(
+  name: string,
+  given: Uint8Array | readonly Uint8Array[] | undefined,
+  least: 0 | 1,
+): readonly Uint8Array[] {
+  const etags = given === undefined ? [] : given instanceof Uint8Array ? [given] : given;
+  for (const etag of etags) {
+    if (!(etag instanceof Uint8Array) || etag.length < least || etag.length > 8) {
+      const found = etag instanceof Uint8Array ? `${etag.length} bytes` : typeof etag;
+      throw new ApiMisuseError(`${name} is ${found}; expected a Uint8Array of ${least} to 8 bytes`);
+    }
+  }
+  return etags;
+}
+
+function unwantedClasses(given: NonNullable<RequestOptions['noResponse']>): readonly ResponseClass[] {
+  const classes = given === 'all' ? allResponseClasses : given;
+  const known: readonly unknown[] = allResponseClasses;
+  if (!Array.isArray(classes) || !classes.every((one) => known.includes(one))) {
+    throw new ApiMisuseError(`noResponse is ${JSON.stringify(given)}; expected 'all' or some of [2, 4, 5]`);
+  }
+  return classes;
+}
+
+function isEmpty(payload: RequestOptions['payload']): boolean {
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload.length === 0;
+  return payload === undefined;
 }

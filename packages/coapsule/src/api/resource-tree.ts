@@ -7,7 +7,7 @@
 import type { Method } from '../core/coap/code.ts';
 import type { Link } from '../core/coap/link-format.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import type { OptionNames } from './known-options.ts';
+import { expectKnownOptions, type OptionNames } from './known-options.ts';
 import type { ResourceMulticast } from './multicast-options.ts';
 import type { Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
@@ -93,8 +93,15 @@ export interface Resource {
   readonly streamRequestBody?: boolean;
 }
 
-/** The names of `Resource`. */
-export const resourceNames: OptionNames<Required<Resource>> = {
+const attributeNames: OptionNames<Required<LinkAttributes>> = {
+  rt: true,
+  if: true,
+  ct: true,
+  sz: true,
+  title: true,
+};
+
+const resourceNames: OptionNames<Required<Resource>> = {
   get: true,
   post: true,
   put: true,
@@ -117,6 +124,23 @@ export const resourceNames: OptionNames<Required<Resource>> = {
   maxPayloadBytes: true,
   streamRequestBody: true,
 };
+
+/** Refuses a resource with a misspelt name in it. @throws ApiMisuseError */
+export function expectResource(name: string, resource: Resource): void {
+  expectKnownOptions(`resource ${name}`, resource, resourceNames);
+  const { attributes } = resource;
+  if (attributes !== undefined) {
+    expectKnownOptions(`attributes of resource ${name}`, attributes, attributeNames);
+  }
+}
+
+/** Refuses a change of what nobody can observe: most often a path that is misspelt. @throws ApiMisuseError */
+export function expectObservable(tree: ResourceTree, path: string): void {
+  const resource = tree.find(path);
+  if (resource?.observable === true) return;
+  const fault = resource === undefined ? 'there is no such resource' : 'it is not observable';
+  throw new ApiMisuseError(`notify('${path}'): ${fault}`);
+}
 
 const handlerNames = {
   GET: 'get',

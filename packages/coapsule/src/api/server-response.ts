@@ -54,14 +54,18 @@ export function content(payload: BodyInput, options: ContentOptions = {}): Serve
   };
 }
 
-/** 2.04 Changed. */
-export function changed(payload?: BodyInput): ServerResponse {
-  return payload === undefined ? { code: Code.Changed } : { code: Code.Changed, payload };
+/** 2.04 Changed; with the ETag of what is there now, clients change it again by `ifMatch`. */
+export function changed(payload?: BodyInput, options: ContentOptions = {}): ServerResponse {
+  return payload === undefined
+    ? { ...options, code: Code.Changed }
+    : { ...content(payload, options), code: Code.Changed };
 }
 
 /** 2.01 Created, at `locationPath` when it is not the request's own path. */
-export function created(locationPath?: string): ServerResponse {
-  return locationPath === undefined ? { code: Code.Created } : { code: Code.Created, locationPath };
+export function created(locationPath?: string, options: ContentOptions = {}): ServerResponse {
+  return locationPath === undefined
+    ? { ...options, code: Code.Created }
+    : { ...options, code: Code.Created, locationPath };
 }
 
 /** 2.02 Deleted. */

@@ -29,7 +29,7 @@ import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
-import { handlerOf, type Resource, ResourceTree, resourceNames } from './resource-tree.ts';
+import { expectObservable, expectResource, handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
 import type { ServerObserver } from './server-observer.ts';
 import {
   failure,
@@ -84,7 +84,7 @@ export class Server implements AsyncDisposable {
    * @throws ApiMisuseError for a path that does not start with `/` or is served already.
    */
   resource(path: string, resource: Resource): this {
-    expectKnownOptions(`resource ${path}`, resource, resourceNames);
+    expectResource(path, resource);
     const { freshWithinSeconds } = resource;
     if (freshWithinSeconds !== undefined && !(freshWithinSeconds > 0)) {
       throw new ApiMisuseError(
@@ -108,7 +108,7 @@ export class Server implements AsyncDisposable {
     const canonical = expectHostName(name);
     const known = this.#hosts.get(canonical);
     if (known) return known;
-    const host = new VirtualHost(canonical, (resource) => this.notify(resource));
+    const host = new VirtualHost(canonical, (resource) => this.#notify(resource));
     this.#hosts.set(canonical, host);
     return host;
   }
@@ -154,9 +154,19 @@ export class Server implements AsyncDisposable {
     return listener;
   }
 
-  /** Tells observers of a resource, on every socket, that it changed (RFC 7641 §4.2). */
+  /**
+   * Tells observers of a resource, on every socket, that it changed (RFC 7641 §4.2).
+   *
+   * @param path As in `Request.path`.
+   * @throws ApiMisuseError for a path without a resource, or one that nobody can observe.
+   */
   notify(path: string): void {
-    for (const listener of this.#listeners) listener.notify(path);
+    expectObservable(this.#resources, path);
+    this.#notify(path);
+  }
+
+  #notify(resource: string): void {
+    for (const listener of this.#listeners) listener.notify(resource);
   }
 
   /** The observers of all sockets. */

@@ -7,8 +7,7 @@
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { expectKnownOptions } from './known-options.ts';
-import { type Resource, ResourceTree, resourceNames } from './resource-tree.ts';
+import { expectObservable, expectResource, type Resource, ResourceTree } from './resource-tree.ts';
 import { wellKnownCore } from './well-known-core.ts';
 
 /** Made by `Server.host`. */
@@ -27,13 +26,18 @@ export class VirtualHost {
 
   /** Adds a resource, as `Server.resource` does. */
   resource(path: string, resource: Resource): this {
-    expectKnownOptions(`resource ${path} of ${this.name}`, resource, resourceNames);
+    expectResource(`${path} of ${this.name}`, resource);
     this.resources.add(path, resource);
     return this;
   }
 
-  /** Tells observers of a resource of this host that it changed (RFC 7641 §4.2). */
+  /**
+   * Tells observers of a resource of this host that it changed (RFC 7641 §4.2).
+   *
+   * @throws ApiMisuseError for a path without a resource, or one that nobody can observe.
+   */
   notify(path: string): void {
+    expectObservable(this.resources, path);
     this.#notify(`${hostPrefix(this.name)}${path}`);
   }
 }

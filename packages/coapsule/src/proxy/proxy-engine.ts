@@ -15,7 +15,7 @@ import type { CoapsuleError } from '../api/errors.ts';
 import type { Request } from '../api/request.ts';
 import type { Response, StreamedResponse } from '../api/response.ts';
 import { failure, type ServerResponse } from '../api/server-response.ts';
-import { Code } from '../core/coap/code.ts';
+import { Code, hasRequestPayload } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
 import { concatBytes, equalBytes, noBytes } from '../core/foundation/bytes.ts';
@@ -132,7 +132,10 @@ export class ProxyEngine {
     const size1 = request.options.first(OptionNumber.Size1);
     const asking = OptionSet.from(options.entries());
     if (size1 !== undefined) asking.set(OptionNumber.Size1, size1);
-    const isInBlocks = request.options.has(OptionNumber.Block1) && request.payload.length === 0;
+    const isInBlocks =
+      hasRequestPayload(request.code) &&
+      request.options.has(OptionNumber.Block1) &&
+      request.payload.length === 0;
     let response: StreamedResponse;
     try {
       response = await upstream.client.stream(request.method, target.uri, {

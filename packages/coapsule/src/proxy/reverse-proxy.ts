@@ -23,7 +23,7 @@ import { mayPass } from './authorization.ts';
 import { ProxyEngine } from './proxy-engine.ts';
 import { type ProxySettings, proxySettingNames } from './proxy-options.ts';
 import { proxyTarget } from './proxy-target.ts';
-import { Upstream } from './upstream.ts';
+import { expectClientOptions, Upstream } from './upstream.ts';
 
 /** Options of a reverse-proxy. */
 export interface ReverseProxyOptions extends ProxySettings {
@@ -57,6 +57,7 @@ const reverseProxyNames: OptionNames<Required<ReverseProxyOptions>> = {
 export function reverseProxy(options: ReverseProxyOptions): Resource {
   expectKnownOptions('reverseProxy', options, reverseProxyNames);
   const { to, below = '/', client = {}, authorize = () => true } = options;
+  expectClientOptions('reverseProxy: client', client);
   const base = parseCoapUri(to);
   if (isDecodeFault(base)) throw new ApiMisuseError(`reverseProxy: to is '${to}'; ${base.reason}`);
   if (base.query.length > 0) throw new ApiMisuseError(`reverseProxy: to is '${to}'; expected no query`);

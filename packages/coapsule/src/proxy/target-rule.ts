@@ -20,7 +20,7 @@ import { ipAddress } from '../core/foundation/peer-address.ts';
 import { lookUpHost } from '../node/host-lookup.ts';
 import { ownAddresses } from '../node/own-addresses.ts';
 import { forbiddenAddress } from './forbidden-address.ts';
-import { Upstream } from './upstream.ts';
+import { expectClientOptions, Upstream } from './upstream.ts';
 
 /** Servers that a forward-proxy asks for its clients. */
 export interface TargetRule {
@@ -53,6 +53,7 @@ export class TargetPolicy {
     const where = `forwardProxy: targets[${index}]`;
     expectKnownOptions(where, rule, ruleNames);
     const { client = {} } = rule;
+    expectClientOptions(`${where}: client`, client);
     this.#pattern = patternOf(where, rule.uri);
     // A scheme that cannot be asked for, or not through that proxy, is told now and not by 5.00.
     requestRoute(`${rule.uri.slice(0, rule.uri.indexOf(':'))}://localhost`, client.proxy);

@@ -5,7 +5,9 @@
  */
 
 import { Client } from '../api/client.ts';
-import type { ClientOptions } from '../api/client-options.ts';
+import { type ClientOptions, clientOptionNames } from '../api/client-options.ts';
+import { expectKnownOptions } from '../api/known-options.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 
 /** Servers that are asked with the same credentials. Its client is made with the first request. */
 export class Upstream {
@@ -34,4 +36,11 @@ export class Upstream {
     this.#closed = true;
     await this.#client?.close();
   }
+}
+
+/** Refuses a client in the place of its options, and options that there are not. @throws ApiMisuseError */
+export function expectClientOptions(where: string, options: ClientOptions): void {
+  if (options instanceof Client)
+    throw new ApiMisuseError(`${where} is a Client; expected the options of one`);
+  expectKnownOptions(where, options, clientOptionNames);
 }

@@ -5,8 +5,9 @@
  * @module
  */
 
+export { type LinkProfileName, linkProfileNames } from '../core/coap/link-profile.ts';
 export { FramedLine, type FramedLineOptions } from './framed-line.ts';
-export { type LinkProfileName, linkProfileNames, linkProfiles } from './link-profiles.ts';
+export { linkProfiles } from './link-profiles.ts';
 export { LinkRelay, type LinkRelayOptions } from './link-relay.ts';
 export {
   type Neighbour,

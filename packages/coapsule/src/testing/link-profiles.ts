@@ -5,6 +5,7 @@
  * | profile | largest datagram | frame | line rate | one way | loss | queue |
  * |---|---|---|---|---|---|---|
  * | `wifi` | 1232 | – | 20 Mbit/s | 10 … 15 ms | 0.5 % | 64 KiB |
+ * | `ethernet` | 1232 | – | 100 Mbit/s | 0.5 … 1 ms | 0 | 64 KiB |
  * | `6lowpan` | 1232 | 80 of 127 | 250 kbit/s | 25 … 35 ms | 5 % of frames | 1280 |
  * | `serial-9600` | 1024 | – | 9600 baud | 0 | 0 | 2048 |
  * | `serial-115200` | 1024 | – | 115200 baud | 0 | 0 | 2048 |
@@ -25,13 +26,8 @@
  * @module
  */
 
+import type { LinkProfileName } from '../core/coap/link-profile.ts';
 import { type NetworkConditions, perfectConditions } from './network-conditions.ts';
-
-/** The links with a profile. */
-export const linkProfileNames = ['wifi', '6lowpan', 'serial-9600', 'serial-115200', 'nb-iot'] as const;
-
-/** The name of a link with a profile. */
-export type LinkProfileName = (typeof linkProfileNames)[number];
 
 function serialLine(baud: number): NetworkConditions {
   return profile({ delayMs: 0, mtu: 1024, bitsPerSecond: baud, bitsPerByte: 10, queueBytes: 2048 });
@@ -51,6 +47,14 @@ export const linkProfiles: Readonly<Record<LinkProfileName, NetworkConditions>> 
     bitsPerSecond: 20_000_000,
     queueBytes: 65_536,
     frameOverheadBytes: 82, // 802.11 header and trailer, LLC, IPv6 and UDP
+  }),
+  ethernet: profile({
+    delayMs: 0.5,
+    jitterMs: 0.5,
+    mtu: 1232,
+    bitsPerSecond: 100_000_000,
+    queueBytes: 65_536,
+    frameOverheadBytes: 86, // Ethernet with preamble and gap, IPv6 and UDP
   }),
   '6lowpan': profile({
     lossRate: 0.05,

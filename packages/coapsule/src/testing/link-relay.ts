@@ -10,12 +10,13 @@
  * @module
  */
 
+import type { LinkProfileName } from '../core/coap/link-profile.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { elapsedMs } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { openUdpSocket, type UdpSocket } from '../node/udp-socket.ts';
-import { type LinkProfileName, linkProfiles } from './link-profiles.ts';
+import { linkProfiles } from './link-profiles.ts';
 import type { NetworkConditions } from './network-conditions.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 

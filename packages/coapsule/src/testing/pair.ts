@@ -5,6 +5,11 @@
  */
 
 import { Code } from '../core/coap/code.ts';
+import {
+  blockSizeForLink,
+  linkProfiles as carriedBy,
+  type LinkProfileName,
+} from '../core/coap/link-profile.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
@@ -24,7 +29,7 @@ import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts'
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { FramedLine, type FramedLineOptions } from './framed-line.ts';
-import { type LinkProfileName, linkProfiles } from './link-profiles.ts';
+import { linkProfiles } from './link-profiles.ts';
 import type { NetworkConditions } from './network-conditions.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
@@ -44,7 +49,7 @@ export interface PairAnswer {
 /** How to set up a pair. */
 export interface PairOptions {
   readonly seed?: number;
-  /** The link between the two: its conditions, and both sides send no datagram that is larger than it takes. */
+  /** The link between the two: its conditions, and datagrams and blocks as both sides have them with that `linkProfile`. */
   readonly profile?: LinkProfileName;
   /** Laid over those of the profile. */
   readonly conditions?: Partial<NetworkConditions>;
@@ -242,7 +247,7 @@ export class Pair {
     return new Endpoint({
       config: {
         role: side,
-        ...(profile === undefined ? {} : { mtu: linkProfiles[profile].mtu }),
+        ...(profile === undefined ? {} : linkConfig(profile, security ?? 'none')),
         ...(this.line === undefined ? {} : this.#lineConfig(side, this.line)),
         ...(security === undefined ? {} : { security }),
         ...this.#options[side],
@@ -322,6 +327,15 @@ export class Pair {
     const key = keys.get(new TextDecoder().decode(identity));
     return key && { key };
   }
+}
+
+/** What `linkProfile` sets at a client or server. */
+function linkConfig(
+  name: LinkProfileName,
+  security: 'none' | 'dtls',
+): Pick<EndpointConfigInput, 'mtu' | 'blockSize'> {
+  const link = carriedBy[name];
+  return { mtu: link.mtu, blockSize: blockSizeForLink(link, security) };
 }
 
 /** An answer as an endpoint takes it. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { after, type Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { LinkDirection } from './link-direction.ts';
@@ -206,7 +207,7 @@ export class SimulatedNetwork {
       sent.fate = 'over-mtu';
       return;
     }
-    const action = this.hook?.(sent) ?? { kind: 'pass' };
+    const action = expectAction(this.hook?.(sent));
     const left = action.kind === 'pass';
     // What is lost has taken its time on the line.
     const through = line.transmit(datagram.length, conditions, now);
@@ -303,4 +304,23 @@ export class SimulatedNetwork {
 
 function directionKey(from: PeerAddress, to: PeerAddress): string {
   return `${from.key} ${to.key}`;
+}
+
+const actionKinds: readonly unknown[] = [
+  'pass',
+  'deliver',
+  'drop',
+  'duplicate',
+  'swap',
+  'delay',
+  'edit',
+] satisfies DatagramAction['kind'][];
+
+/** What the hook wants. A hook that answers something else decides nothing, which must not look like a test that passes. */
+function expectAction(action: DatagramAction | undefined): DatagramAction {
+  if (action === undefined) return { kind: 'pass' };
+  if (actionKinds.includes(action?.kind)) return action;
+  throw new ApiMisuseError(
+    `the hook of the network returned ${JSON.stringify(action)}; expected undefined or { kind } with one of ${actionKinds.join(', ')}`,
+  );
 }

@@ -432,6 +432,8 @@ describe('whom a forward-proxy asks, and for whom', () => {
       { targets: [{ uri: 'coap://a', networks: ['10.0.0.0/40'] }] },
       { targets: [{ uri: 'coap://a', network: ['10.0.0.0/8'] }] },
       { targets: [{ uri: 'coaps://a', client: { proxy: 'coap://b' } }] },
+      { targets: [{ uri: 'coap://a', client }] },
+      { targets: [{ uri: 'coap://a', client: { pks: {} } }] },
       { ...open, hopLimit: 0 },
       { ...open, hopLimit: 256 },
       { ...open, name: 'two words' },
@@ -768,6 +770,7 @@ describe('a reverse-proxy', () => {
       { to: 'coap://plant.example', below: 'plant' },
       { to: 'coap://plant.example', below: '/plant/*' },
       { to: 'coap://plant.example', belwo: '/plant' },
+      { to: 'coap://plant.example', client: direct as object },
     ]) {
       assert.throws(() => reverseProxy(options), ApiMisuseError, JSON.stringify(options));
     }

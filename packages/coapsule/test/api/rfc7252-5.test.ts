@@ -135,6 +135,55 @@ describe('RFC 7252 §5.5.2: diagnostic payload', () => {
   });
 });
 
+describe('RFC 7252 §5.5: payloads', () => {
+  test('a client MUST NOT send one with GET or DELETE: it is refused before anything is sent', async () => {
+    for (const method of ['GET', 'DELETE'] as const) {
+      await assert.rejects(
+        client.request(method, `${base}/items/a`, { payload: 'x' }),
+        (error) => error instanceof ApiMisuseError && error.message.startsWith(`${method} has no payload`),
+      );
+    }
+    assert.equal(await code(client.delete(`${base}/items/none`, { payload: '' })), '2.02');
+  });
+});
+
+describe('options of a request that cannot be', () => {
+  const wrong: readonly [string, unknown, RegExp][] = [
+    ['an option without a value', { options: [{ number: 60 }] }, /options\[0\] has no value/],
+    ['noResponse: true', { noResponse: true }, /noResponse is true; expected/],
+    ['noResponse: [7]', { noResponse: [7] }, /noResponse is \[7\]; expected/],
+    ['an ETag as text', { etag: 'abc' }, /etag is string; expected/],
+    ['an empty ETag', { etag: new Uint8Array() }, /etag is 0 bytes; expected a Uint8Array of 1 to 8 bytes/],
+    ['an If-Match of 9 bytes', { ifMatch: [new Uint8Array(9)] }, /ifMatch is 9 bytes/],
+  ];
+  for (const [name, options, message] of wrong) {
+    test(`${name} is refused with what was expected`, async () => {
+      await assert.rejects(
+        client.get(`${base}/items/a`, options as RequestOptions),
+        (error) => error instanceof ApiMisuseError && message.test(error.message),
+      );
+    });
+  }
+});
+
+describe('what a server is told by mistake', () => {
+  test('a change of a path without a resource, or that nobody can observe, is refused', () => {
+    assert.throws(() => server.notify('/typo'), /notify\('\/typo'\): there is no such resource/);
+    assert.throws(() => server.notify('/cbor'), /notify\('\/cbor'\): it is not observable/);
+    const host = server.host('door.example').resource('/lock', { observable: true });
+    host.notify('/lock');
+    assert.throws(() => host.notify('/lcok'), ApiMisuseError);
+  });
+
+  test('an attribute of a link that there is not is refused', () => {
+    const resource = { attributes: { foo: 1 } } as Resource;
+    assert.throws(
+      () => server.resource('/foo', resource),
+      /attributes of resource \/foo: there is no option 'foo'/,
+    );
+  });
+});
+
 describe('RFC 7252 §5.8: methods', () => {
   test('§5.8.1: GET of what is there is 2.05, of what is not 4.04', async () => {
     items.set('/items/a', 'A');
@@ -172,7 +221,7 @@ describe('RFC 7252 §5.8: methods', () => {
 
 describe('RFC 7252 §5.9.1.3 and §5.10.6: ETag', () => {
   test('a GET with the ETag of the representation is 2.03 with that ETag, and MUST NOT have a payload', async () => {
-    const response = await client.get(`${base}/object`, option(OptionNumber.ETag, etag()));
+    const response = await client.get(`${base}/object`, { etag: etag() });
     assert.equal(response.codeText, '2.03');
     assert.deepEqual([response.etag, response.payload.length, response.maxAgeSeconds], [etag(), 0, 5]);
     assert.equal(response.contentFormat, undefined);
@@ -183,6 +232,7 @@ describe('RFC 7252 §5.9.1.3 and §5.10.6: ETag', () => {
     const right = { number: OptionNumber.ETag, value: etag() };
     assert.equal(await code(client.get(`${base}/object`, { options: [wrong, right] })), '2.03');
     assert.equal(await code(client.get(`${base}/object`, { options: [wrong] })), '2.05');
+    assert.equal(await code(client.get(`${base}/object`, { etag: [wrong.value, right.value] })), '2.03');
   });
 
   test('RFC 8132 §2.3.2: FETCH as GET', async () => {
@@ -241,12 +291,11 @@ describe('RFC 7252 §5.10', () => {
         }),
       );
     const old = etag();
-    assert.equal(await merge(2, option(OptionNumber.IfMatch, old)), '2.04');
+    assert.equal(await merge(2, { ifMatch: old }), '2.04');
     assert.equal(await merge(3, option(OptionNumber.IfMatch, old)), '4.12');
     assert.deepEqual(object, { a: 2 });
-    assert.equal(await merge(4, option(OptionNumber.IfMatch)), '2.04');
-    const both = [old, etag()].map((value) => ({ number: OptionNumber.IfMatch, value }));
-    assert.equal(await merge(5, { options: both }), '2.04');
+    assert.equal(await merge(4, { ifMatch: new Uint8Array() }), '2.04');
+    assert.equal(await merge(5, { ifMatch: [old, etag()] }), '2.04');
     assert.equal(
       await code(client.put(`${base}/items/new`, { payload: '1', ...option(OptionNumber.IfMatch) })),
       '4.12',
@@ -255,7 +304,7 @@ describe('RFC 7252 §5.10', () => {
   });
 
   test('§5.10.8.2: If-None-Match is fulfilled where there is nothing', async () => {
-    const once = { payload: '1', ...option(OptionNumber.IfNoneMatch) };
+    const once = { payload: '1', ifNoneMatch: true };
     assert.equal(await code(client.put(`${base}/items/once`, once)), '2.01');
     assert.equal(await code(client.put(`${base}/items/once`, { ...once, payload: '2' })), '4.12');
     assert.equal(items.get('/items/once'), '1');

@@ -111,6 +111,8 @@ const forms: Readonly<Record<string, Form>> = {
   'Observe of 4 bytes': request('CON', Code.Get, [[OptionNumber.Observe, '00000000']]),
   'Hop-Limit 0': request('CON', Code.Get, [[OptionNumber.HopLimit, '00']]),
   'Hop-Limit of 2 bytes': request('CON', Code.Get, [[OptionNumber.HopLimit, '0001']]),
+  'GET with a payload': request('CON', Code.Get, [], '78'),
+  'DELETE with a payload': request('CON', Code.Delete, [], '78'),
   'Proxy-Uri to a server': request('CON', Code.Get, [
     [OptionNumber.ProxyUri, toHex(encodeUtf8('coap://h/'))],
   ]),

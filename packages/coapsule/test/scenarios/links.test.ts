@@ -6,10 +6,11 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
+import { type LinkProfileName, linkProfileNames } from '../../src/core/coap/link-profile.ts';
 import { noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
-import { type LinkProfileName, linkProfileNames, linkProfiles } from '../../src/testing/link-profiles.ts';
+import { linkProfiles } from '../../src/testing/link-profiles.ts';
 import { Pair, type PairRequest } from '../../src/testing/pair.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 

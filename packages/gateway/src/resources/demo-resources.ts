@@ -19,8 +19,8 @@ import type { GatewayResource, Notify, TickingResources } from './gateway-resour
 import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
 
-/** How often `/temperature`, `/humidity` and `/pressure` change. */
-const measurePeriodMs = 2000;
+/** How often `/temperature`, `/humidity` and `/pressure` change, in seconds, until `/config/interval` is set. */
+const firstInterval = 2;
 
 /** Values a measuring resource goes through, over and over; the first one is there at the start. */
 const measurements = [
@@ -41,14 +41,16 @@ const measurements = [
 /** Make the demo resources; they start to change at once. */
 export function demoResources(notify: Notify, timer: TickTimer): TickingResources {
   let tick = 0;
-  const stop = startTick(
-    measurePeriodMs,
-    (reached) => {
-      tick = reached;
-      for (const { path } of measurements) notify(path);
-    },
-    timer,
-  );
+  const measureEach = (seconds: number): (() => void) =>
+    startTick(
+      seconds * 1000,
+      () => {
+        tick++;
+        for (const { path } of measurements) notify(path);
+      },
+      timer,
+    );
+  let stop = measureEach(firstInterval);
   const isPublic = (path: string, resource: Resource): GatewayResource => ({
     path,
     protection: 'public',
@@ -64,14 +66,17 @@ export function demoResources(notify: Notify, timer: TickTimer): TickingResource
         ),
       ),
       isPublic('/light', light(notify)),
-      ...configuration(notify).map(([path, resource]) => isPublic(path, resource)),
+      ...configuration(notify, (seconds) => {
+        stop();
+        stop = measureEach(seconds);
+      }).map(([path, resource]) => isPublic(path, resource)),
       isPublic('/thermostat/setpoint', setpoint(notify)),
       isPublic('/adc', brokenSensor),
       isPublic('/calibration', calibration()),
       { path: '/admin/config', protection: 'guarded', resource: adminConfiguration() },
       { path: '/lock', protection: 'secured', resource: lock(notify) },
     ],
-    stop,
+    stop: () => stop(),
   };
 }
 
@@ -225,14 +230,19 @@ function setpoint(notify: Notify): Resource {
   };
 }
 
-/** `/config`, a JSON object, and `/config/interval`, one number of it. */
-function configuration(notify: Notify): readonly (readonly [path: string, resource: Resource])[] {
-  let config: Readonly<Record<string, unknown>> = { interval: 30, name: 'demo' };
+/** `/config`, a JSON object, and `/config/interval`, one number of it: how often the sensors measure. */
+function configuration(
+  notify: Notify,
+  measureEach: (seconds: number) => void,
+): readonly (readonly [path: string, resource: Resource])[] {
+  let config: Readonly<Record<string, unknown>> = { interval: firstInterval, name: 'demo' };
   const text = (): string => JSON.stringify(config);
   // RFC 7252 §5.10.6: 1 to 8 bytes.
   const etag = (): Uint8Array => createHash('sha256').update(text()).digest().subarray(0, 8);
 
   function change(next: Readonly<Record<string, unknown>>): ServerResponse {
+    const { interval = firstInterval } = next;
+    if (typeof interval === 'number' && interval !== config['interval']) measureEach(interval);
     config = next;
     notify('/config');
     notify('/config/interval');
@@ -266,7 +276,7 @@ function configuration(notify: Notify): readonly (readonly [path: string, resour
       {
         get: (request) => {
           const contentFormat = acceptedFormat(request, [ContentFormat.text, ContentFormat.json]);
-          return content(`${config['interval'] ?? 30}`, { contentFormat });
+          return content(`${config['interval'] ?? firstInterval}`, { contentFormat });
         },
         put: (request) => {
           expectFormat(request, [ContentFormat.text, ContentFormat.json]);

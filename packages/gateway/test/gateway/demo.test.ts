@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OptionNumber, type RequestOptions } from 'coapsule';
+import { OptionNumber, type Request, type RequestOptions } from 'coapsule';
 import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
 import { decodeSenmlCbor, decodeSenmlJson } from 'coapsule/senml';
+import { demoResources } from '../../src/resources/demo-resources.ts';
+import type { TickTimer } from '../../src/resources/periodic-tick.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
 import { startTestGateway } from './test-gateway.ts';
@@ -51,7 +53,7 @@ test('the demo resources answer as the requirements say, over plain coap', async
     ['/sensors', () => ask('GET', '/sensors'), '2.05 </sensors/temp>'],
     ['/sensors/999', () => ask('GET', '/sensors/999'), '4.04'],
     ['/sensors/x needs security to write', () => ask('PUT', '/sensors/x', '1'), '4.01'],
-    ['/config', () => ask('GET', '/config'), '2.05 {"interval":30,"name":"demo"}'],
+    ['/config', () => ask('GET', '/config'), '2.05 {"interval":2,"name":"demo"}'],
     ['/config bad JSON', () => ask('PUT', '/config', '{'), '4.00'],
     ['/config no object', () => ask('PUT', '/config', '[1]'), '4.00'],
     ['/config XML', () => ask('PUT', '/config', '<a/>', { contentFormat: 41 }), '4.15'],
@@ -249,3 +251,58 @@ test('J13, J14: XML to a resource of CBOR is 4.15, what is no CBOR 4.00, a broke
   assert.deepEqual([broken.codeText, broken.text().includes('converter')], ['5.00', false]);
   assert.equal((await client.get(`${coap}/calibration`)).contentFormat, 60);
 });
+
+test('L08: PUT to /config/interval changes how often the sensors measure', async () => {
+  const clock = new ManualTimer();
+  const notified: string[] = [];
+  const { resources, stop } = demoResources((path) => notified.push(path), clock);
+  const put = resources.find(({ path }) => path === '/config/interval')?.resource.put;
+  const measured = (seconds: number): number => {
+    notified.length = 0;
+    clock.advance(seconds * 1000);
+    return notified.filter((path) => path === '/temperature').length;
+  };
+  assert.equal(measured(60), 30);
+  await put?.(requestWith('10'));
+  assert.equal(measured(60), 6);
+  await assert.rejects(async () => put?.(requestWith('0')), /whole seconds/);
+  assert.equal(measured(60), 6);
+  stop();
+  assert.equal(measured(60), 0);
+});
+
+/** A request of which the handler looks at the payload alone. */
+function requestWith(text: string): Request {
+  const options = { has: () => false };
+  return { text: () => text, options, contentFormat: undefined } as unknown as Request;
+}
+
+/** Time that passes when it is told to. */
+class ManualTimer implements TickTimer {
+  #now = 0;
+  #due: { at: number; action: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    const entry = { at: this.#now + delayMs, action };
+    this.#due.push(entry);
+    return () => {
+      this.#due = this.#due.filter((other) => other !== entry);
+    };
+  }
+
+  advance(durationMs: number): void {
+    const end = this.#now + durationMs;
+    for (;;) {
+      const [next] = this.#due.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (next === undefined) break;
+      this.#due = this.#due.filter((other) => other !== next);
+      this.#now = next.at;
+      next.action();
+    }
+    this.#now = end;
+  }
+}

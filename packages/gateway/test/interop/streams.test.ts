@@ -175,7 +175,7 @@ describe('aiocoap', () => {
 
     peerTest(`its server answers our client over ${transport}`, ['aiocoap'], async (t) => {
       const host = `127.${20 + ((randomBytes(1)[0] as number) % 200)}.${randomBytes(1)[0]}.8`;
-      const server = start(t, peerPython, [join(import.meta.dirname, 'aiocoap/stream_server.py'), host]);
+      const server = start(t, peerPython, [join(import.meta.dirname, 'aiocoap/server.py'), host]);
       await server.waitFor(/^ready$/m, 20_000);
       const base = transport === 'tcp' ? `coap+tcp://${host}:5683` : `coap+ws://${host}:8683`;
       const hello = await coapsule(t, 'get', `${base}/hello`);

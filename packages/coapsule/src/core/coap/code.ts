@@ -150,6 +150,11 @@ export function codeOfMethod(method: Method): Code {
   return index + 1;
 }
 
+/** Whether requests with this method have a payload: all but GET and DELETE (RFC 7252 §5.8.1, §5.8.4). */
+export function hasRequestPayload(code: Code): boolean {
+  return code !== Code.Get && code !== Code.Delete;
+}
+
 /** Whether a request changes nothing at the server: GET (RFC 7252 §5.1) and FETCH (RFC 8132 §2). */
 export function isSafeRequest(code: Code): boolean {
   return code === Code.Get || code === Code.Fetch;

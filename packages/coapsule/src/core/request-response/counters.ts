@@ -15,6 +15,8 @@ export interface RequestResponseCounters {
   badOptions: number;
   /** Options ignored because they are not as their definition says (RFC 7252 §5.4.3, §5.4.5). */
   ignoredOptions: number;
+  /** Payloads of requests whose method has none, ignored (RFC 7252 §5.5). */
+  ignoredPayloads: number;
   /** Requests refused before the application saw them: an unknown method, an illegal value, a missing block, … */
   refusedRequests: number;
   failedExchanges: number;
@@ -71,6 +73,7 @@ export function createCounters(): RequestResponseCounters {
     unmatchedResponses: 0,
     badOptions: 0,
     ignoredOptions: 0,
+    ignoredPayloads: 0,
     refusedRequests: 0,
     failedExchanges: 0,
     overloaded: 0,

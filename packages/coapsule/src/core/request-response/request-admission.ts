@@ -2,16 +2,17 @@
  * Which requests are carried out, and which are refused before anybody is asked: method, hops, options, block sizes, and
  * freshness.
  *
- * RFC 7252 §5.4, §5.8, §8.2.1 and §11.3, RFC 7959 §2.2, RFC 8768 §3, RFC 9175 §2.3. Bodies are put together in
+ * RFC 7252 §5.4, §5.5, §5.8, §8.2.1 and §11.3, RFC 7959 §2.2, RFC 8768 §3, RFC 9175 §2.3. Bodies are put together in
  * `server-role.ts`.
  *
  * @module
  */
 
 import { type BlockOption, decodeBlock } from '../coap/block-option.ts';
-import { Code, isSafeRequest, methodOf } from '../coap/code.ts';
+import { Code, hasRequestPayload, isSafeRequest, methodOf } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { Arrival } from './arrival.ts';
@@ -43,7 +44,7 @@ export class RequestAdmission {
   /** The request, checked; `undefined` when it was refused, or is to be ignored. See `ServerRole.receiveRequest`. */
   admit(
     peer: PeerKey,
-    message: ReceivedMessage,
+    received: ReceivedMessage,
     reply: unknown,
     repeat: boolean,
     now: Instant,
@@ -52,6 +53,7 @@ export class RequestAdmission {
     const { config, counters } = this.#context;
     const answers = this.#answers;
     counters.requestsReceived++;
+    const message = this.#withDefinedPayload(peer, received);
     const { options: all } = message;
     const group = address && this.#groupOrigin(peer, message, address);
     if (group === 'ignored') {
@@ -126,6 +128,15 @@ export class RequestAdmission {
     const value = options.first(OptionNumber.Echo);
     const issuedAt = value && echo?.issuedAt(peer, value);
     return issuedAt !== undefined && elapsedMs(issuedAt, now) < withinMs;
+  }
+
+  /** RFC 7252 §5.5: the recipient MUST ignore a payload that the method is not defined to have. */
+  #withDefinedPayload(peer: PeerKey, message: ReceivedMessage): ReceivedMessage {
+    const { code, token, options, type, payload } = message;
+    if (payload.length === 0 || hasRequestPayload(code)) return message;
+    this.#context.counters.ignoredPayloads++;
+    this.#answers.fault(peer, `a ${methodOf(code)} with a payload, which is ignored`);
+    return { code, token, options, payload: noBytes, ...(type === undefined ? {} : { type }) };
   }
 
   /** RFC 9175 §2.3: what we gave out ourselves does not go on to another server. */

@@ -67,11 +67,20 @@ for (const code of [Code.Get, Code.Post, Code.Fetch]) {
   test(`20 requests of code ${code} to one resource at once get each its own answer of several blocks`, () => {
     const pump = new MessagePump({ link: { jitterMs: 200 } });
     let count = 0;
-    pump.serve(({ payload }) =>
-      answer(Code.Content, { payload: `${decodeUtf8(payload)} ${count++} `.padEnd(3000, 'x') }),
+    // An option of nobody's: a GET has no payload that would tell them apart.
+    const mark = 2048;
+    pump.serve(({ options }) =>
+      answer(Code.Content, { payload: `${options.text(mark)} ${count++} `.padEnd(3000, 'x') }),
     );
     const exchanges = Array.from({ length: 20 }, (_, i) =>
-      pump.request(clientRequest(code, { payload: `${i}`, options: [[UriPath, 'r']] })),
+      pump.request(
+        clientRequest(code, {
+          options: [
+            [UriPath, 'r'],
+            [mark, `${i}`],
+          ],
+        }),
+      ),
     );
     pump.run();
     assert.equal(count, 20);

@@ -4,10 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { linkProfileNames } from '../../../src/core/coap/link-profile.ts';
 import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
 import { type Instant, instant } from '../../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
-import { linkProfileNames, linkProfiles } from '../../../src/testing/link-profiles.ts';
+import { linkProfiles } from '../../../src/testing/link-profiles.ts';
 import {
   datagramLossRate,
   framesOf,
@@ -202,7 +203,7 @@ suite('SimulatedNetwork', () => {
       return Math.round(line.arrivals[0]?.at as number);
     });
     // serial: requirement 2.6, 89 ms and 1.07 s; 6lowpan: 25 + (1024 + 13 · 47) · 8 / 250.
-    assert.deepEqual(quickest, [10, 77, 1067, 89, 1086]);
+    assert.deepEqual(quickest, [10, 1, 77, 1067, 89, 1086]);
   });
 
   test('conditions that no line has are refused by name', () => {
@@ -328,4 +329,13 @@ suite('SeededRandom', () => {
       new Set(['x', 'y', 'z']),
     );
   });
+});
+
+test('a hook that answers something that is no action is a mistake of the test, and told', () => {
+  const line = new Line();
+  line.network.hook = () => 'drop' as unknown as DatagramAction;
+  assert.throws(
+    () => line.send(1),
+    /the hook of the network returned "drop"; expected undefined or \{ kind \}/,
+  );
 });

@@ -1,6 +1,6 @@
-"""aiocoap as a server over TCP (port 5683) and WebSocket (8683), for tests.
+"""aiocoap as a server, for tests: over TCP (port 5683) and WebSocket (8683), or with the transports that are named.
 
-stream_server.py ADDRESS
+server.py ADDRESS [TRANSPORTS]
 
 Writes `ready`. /hello is a text, /store keeps what is put, /ticks can be observed.
 """
@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 
-os.environ["AIOCOAP_SERVER_TRANSPORT"] = "tcpserver:ws"
+os.environ["AIOCOAP_SERVER_TRANSPORT"] = sys.argv[2] if len(sys.argv) > 2 else "tcpserver:ws"
 
 import aiocoap
 from aiocoap import resource
