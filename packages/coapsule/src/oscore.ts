@@ -5,6 +5,11 @@
  * @module
  */
 
+export {
+  ClientRederivation,
+  type ClientRederivationVerdict,
+  type RequestContext,
+} from './core/oscore/client-rederivation.ts';
 export { type ContextProvider, ContextTable } from './core/oscore/context-lookup.ts';
 export {
   type CoseAead,
@@ -31,6 +36,11 @@ export {
   SecurityContext,
   unusedContext,
 } from './core/oscore/security-context.ts';
+export {
+  type FixedParameters,
+  type RederivationVerdict,
+  ServerRederivation,
+} from './core/oscore/server-rederivation.ts';
 export {
   type RequestFault,
   type RequestHeader,

@@ -148,7 +148,7 @@ function verifyUnder(
  *
  * @returns `undefined` when the tag does not verify, a fault when there is no message in it.
  */
-function openRequest(
+export function openRequest(
   context: SecurityContext,
   { payload }: OscoreContent,
   { partialIv }: RequestHeader,
@@ -166,7 +166,7 @@ function openRequest(
 }
 
 /** What the responses to a verified request are protected with. */
-function bindRequest(
+export function bindRequest(
   context: SecurityContext,
   { partialIv, sequenceNumber }: RequestHeader,
   observe: ObserveRequest | undefined,

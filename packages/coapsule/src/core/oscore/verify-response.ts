@@ -41,7 +41,7 @@ export type ResponseVerdict =
  *
  * @param message A response with one or more OSCORE options.
  */
-function readResponseHeader({ options, payload }: OscoreContent): OscoreOption | string {
+export function readResponseHeader({ options, payload }: OscoreContent): OscoreOption | string {
   const [value, second] = options.all(OptionNumber.Oscore);
   if (value === undefined || second !== undefined) return 'expected one OSCORE option';
   // §2: an OSCORE message without payload is malformed.
