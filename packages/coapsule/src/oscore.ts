@@ -5,11 +5,7 @@
  * @module
  */
 
-export {
-  ClientRederivation,
-  type ClientRederivationVerdict,
-  type RequestContext,
-} from './core/oscore/client-rederivation.ts';
+export { ClientRederivation } from './core/oscore/client-rederivation.ts';
 export { type ContextProvider, ContextTable } from './core/oscore/context-lookup.ts';
 export {
   type CoseAead,
@@ -25,7 +21,22 @@ export {
   deriveSecurityContext,
 } from './core/oscore/derive-context.ts';
 export { type OptionClass, optionClass } from './core/oscore/option-classes.ts';
+export {
+  type OscoreCounters,
+  OscoreLayer,
+  type OscoreOutput,
+  type PendingRequest,
+  type ResponseOutcome,
+} from './core/oscore/oscore-layer.ts';
 export { decodeOscoreOption, encodeOscoreOption, type OscoreOption } from './core/oscore/oscore-option.ts';
+export {
+  type ClientSecurity,
+  type ClientVerdict,
+  FixedContext,
+  type RequestContext,
+  type ServerSecurity,
+  type ServerVerdict,
+} from './core/oscore/peer-security.ts';
 export type { OscoreContent } from './core/oscore/plaintext.ts';
 export { type CannotProtect, type ProtectedRequest, protectRequest } from './core/oscore/protect-request.ts';
 export { type ProtectedResponse, protectResponse } from './core/oscore/protect-response.ts';
@@ -36,11 +47,7 @@ export {
   SecurityContext,
   unusedContext,
 } from './core/oscore/security-context.ts';
-export {
-  type FixedParameters,
-  type RederivationVerdict,
-  ServerRederivation,
-} from './core/oscore/server-rederivation.ts';
+export { type FixedParameters, ServerRederivation } from './core/oscore/server-rederivation.ts';
 export {
   type RequestFault,
   type RequestHeader,

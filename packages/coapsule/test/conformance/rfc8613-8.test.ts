@@ -10,10 +10,12 @@ import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { ApiMisuseError } from '../../src/core/foundation/errors.ts';
 import { ContextTable } from '../../src/core/oscore/context-lookup.ts';
 import { encodeOscoreOption } from '../../src/core/oscore/oscore-option.ts';
+import { FixedContext } from '../../src/core/oscore/peer-security.ts';
 import { type OscoreContent, Plaintext, sealPlaintext } from '../../src/core/oscore/plaintext.ts';
 import type { SecurityContext } from '../../src/core/oscore/security-context.ts';
 import {
   type RequestFault,
+  type RequestHeader,
   type RequestVerdict,
   readRequestHeader,
   refusalResponse,
@@ -35,6 +37,11 @@ import {
 function faultOf(verdict: RequestVerdict): RequestFault {
   assert.ok(verdict.kind === 'refused', verdict.kind);
   return verdict.fault;
+}
+
+/** The contexts of those whose request it may be. */
+function contextsOf(table: ContextTable, { kid, kidContext }: RequestHeader): SecurityContext[] {
+  return table.candidates(kid, kidContext).map((client) => (client as FixedContext).context);
 }
 
 /** A request of `client` whose plaintext is not what `protectRequest` would write. */
@@ -75,16 +82,16 @@ describe('§8.2: the errors of a server', () => {
   test('step 2: a kid that nobody knows is "context not found"', () => {
     const { client, server } = ends({ senderId: Uint8Array.of(9) });
     const table = new ContextTable();
+    const fixed = new FixedContext(server);
     const { message } = protectedRequest(client);
     const header = readRequestHeader(message);
     assert.ok(header.kind === 'header');
-    const find = (): RequestVerdict =>
-      verifyRequest(message, header, table.contextsFor(header.kid, header.kidContext));
+    const find = (): RequestVerdict => verifyRequest(message, header, contextsOf(table, header));
     assert.equal(faultOf(find()), 'context-not-found');
-    table.add(server);
+    table.add(fixed);
     assert.equal(find().kind, 'store-first');
     assert.equal(faultOf(find()), 'replay');
-    table.remove(server);
+    table.remove(fixed);
     assert.equal(faultOf(find()), 'context-not-found');
   });
 
@@ -161,11 +168,11 @@ describe('§3.3, §5.1: which context', () => {
     const none = ends();
     assert.ok(one && two);
     const table = new ContextTable();
-    for (const context of [one.server, two.server, none.server]) table.add(context);
+    for (const context of [one.server, two.server, none.server]) table.add(new FixedContext(context));
     const find = (message: OscoreContent): SecurityContext | RequestFault => {
       const header = readRequestHeader(message);
       assert.ok(header.kind === 'header');
-      const verdict = verifyRequest(message, header, table.contextsFor(header.kid, header.kidContext));
+      const verdict = verifyRequest(message, header, contextsOf(table, header));
       return verdict.kind === 'refused' ? verdict.fault : verdict.binding.context;
     };
     // With a kid context, and without one: then all that have the kid are tried.
@@ -194,19 +201,33 @@ describe('§3.3, §5.1: which context', () => {
     assert.equal(faultOf(verifyRequest(message, header, contexts.reverse())), 'replay');
   });
 
-  test('one Recipient ID and ID Context is there once, and what would cost too many trials is not tried', () => {
+  test('a client is there once, and what would cost too many trials is not tried', () => {
     const table = new ContextTable();
-    const all = Array.from({ length: 9 }, (_, number) => ends({ idContext: Uint8Array.of(number) }));
-    for (const { server } of all.slice(0, 8)) table.add(server);
-    assert.throws(() => table.add(ends({ idContext: Uint8Array.of(3) }).server), ApiMisuseError);
+    const all = Array.from(
+      { length: 9 },
+      (_, number) => new FixedContext(ends({ idContext: Uint8Array.of(number) }).server),
+    );
+    const [first, last] = [all[0], all[8]] as [FixedContext, FixedContext];
+    for (const client of all.slice(0, 8)) table.add(client);
+    assert.throws(() => table.add(first), ApiMisuseError);
     const kid = Uint8Array.of();
-    assert.equal(table.contextsFor(kid, undefined).length, 8);
-    table.add((all[8] as (typeof all)[number]).server);
-    assert.equal(table.contextsFor(kid, undefined).length, 0);
-    assert.equal(table.contextsFor(kid, Uint8Array.of(8)).length, 1);
-    assert.equal(table.remove((all[0] as (typeof all)[number]).server), true);
-    assert.equal(table.remove((all[0] as (typeof all)[number]).server), false);
-    assert.equal(table.contextsFor(kid, undefined).length, 8);
+    assert.equal(table.candidates(kid, undefined).length, 8);
+    table.add(last);
+    assert.equal(table.candidates(kid, undefined).length, 0);
+    assert.deepEqual(table.candidates(kid, Uint8Array.of(8)), [last]);
+    assert.equal(table.remove(first), true);
+    assert.equal(table.remove(first), false);
+    assert.equal(table.candidates(kid, undefined).length, 8);
+  });
+
+  test('§5.1: a client tells its ID Context when it is told that none was found', () => {
+    const { client } = ends({ idContext: Uint8Array.of(7) });
+    const fixed = new FixedContext(client);
+    assert.equal(fixed.forRequest().kidContext, undefined);
+    assert.equal(fixed.contextNotFound(), true);
+    assert.deepEqual(fixed.forRequest().kidContext, Uint8Array.of(7));
+    assert.equal(fixed.contextNotFound(), false);
+    assert.equal(new FixedContext(ends().client).contextNotFound(), false);
   });
 });
 

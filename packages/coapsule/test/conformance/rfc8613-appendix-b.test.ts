@@ -12,15 +12,12 @@ import { isDecodeFault } from '../../src/core/foundation/errors.ts';
 import { ClientRederivation } from '../../src/core/oscore/client-rederivation.ts';
 import { deriveSecurityContext } from '../../src/core/oscore/derive-context.ts';
 import { decodeOscoreOption } from '../../src/core/oscore/oscore-option.ts';
+import type { ServerVerdict } from '../../src/core/oscore/peer-security.ts';
 import type { OscoreContent } from '../../src/core/oscore/plaintext.ts';
 import { protectRequest } from '../../src/core/oscore/protect-request.ts';
 import type { ClientBinding, ServerBinding } from '../../src/core/oscore/request-binding.ts';
 import type { ContextRecord, SecurityContext } from '../../src/core/oscore/security-context.ts';
-import {
-  type FixedParameters,
-  type RederivationVerdict,
-  ServerRederivation,
-} from '../../src/core/oscore/server-rederivation.ts';
+import { type FixedParameters, ServerRederivation } from '../../src/core/oscore/server-rederivation.ts';
 import { type RequestVerdict, readRequestHeader } from '../../src/core/oscore/verify-request.ts';
 import { verifyResponse } from '../../src/core/oscore/verify-response.ts';
 import {
@@ -43,7 +40,7 @@ function withEcho(request: OscoreContent, echo: Uint8Array): OscoreContent {
   return { ...request, options: OptionSet.from(request.options.entries()).add(OptionNumber.Echo, echo) };
 }
 
-function delivered(context: SecurityContext, verdict: RequestVerdict | RederivationVerdict): ServerBinding {
+function delivered(context: SecurityContext, verdict: RequestVerdict | ServerVerdict): ServerBinding {
   if (verdict.kind === 'store-first') context.stored(verdict.record);
   else assert.equal(verdict.kind, 'verified');
   return (verdict as { binding: ServerBinding }).binding;
@@ -224,10 +221,10 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
       return this.ask(request);
     }
 
-    verdict(message: OscoreContent): RederivationVerdict {
+    verdict(message: OscoreContent): ServerVerdict {
       const header = readRequestHeader(message);
       assert.ok(header.kind === 'header');
-      return this.server.verify(message, header);
+      return this.server.verifyRequest(message, header);
     }
 
     /** The server's answer; `undefined` when it is not protected. */
@@ -261,13 +258,16 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
           this.client.contextNotFound(binding.context);
           continue;
         }
-        const verdict = this.client.verify(binding, answer);
+        const verdict = this.client.verifyResponse(binding, answer);
         if (verdict.kind === 'repeat') continue;
         assert.ok(verdict.kind === 'verified', JSON.stringify(verdict));
         if (verdict.response.code === Code.Content) return exchanges;
         const echo = verdict.response.options.first(OptionNumber.Echo) as Uint8Array;
         const again = this.ask(withEcho(getRequest, echo));
-        const response = this.client.verify(again.binding, this.answer(again.message) as OscoreContent);
+        const response = this.client.verifyResponse(
+          again.binding,
+          this.answer(again.message) as OscoreContent,
+        );
         assert.equal(response.kind, 'verified');
         return exchanges + 1;
       }
@@ -296,7 +296,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     assert.equal(idOf(challenge), `50${r2}`);
     assert.equal(run.carriedOut, 0);
     // 3. A request protected with R2 || R3.
-    assert.deepEqual(run.client.verify(first.binding, challenge), { kind: 'repeat' });
+    assert.deepEqual(run.client.verifyResponse(first.binding, challenge), { kind: 'repeat' });
     assert.equal(run.client.state, 'proving');
     const second = run.ask();
     const id3 = second.binding.context.idContext as Uint8Array;
@@ -307,7 +307,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     const response = run.answer(second.message) as OscoreContent;
     assert.equal(run.carriedOut, 1);
     assert.equal(idOf(response), undefined);
-    const verdict = run.client.verify(second.binding, response);
+    const verdict = run.client.verifyResponse(second.binding, response);
     assert.ok(verdict.kind === 'verified');
     assert.deepEqual(plain(verdict.response), plain(contentResponse));
     assert.equal(run.client.state, 'established');
@@ -315,7 +315,9 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     // From now on the kid context is left out.
     const next = run.ask();
     assert.equal(idOf(next.message), undefined);
-    assert.ok(run.client.verify(next.binding, run.answer(next.message) as OscoreContent).kind === 'verified');
+    assert.ok(
+      run.client.verifyResponse(next.binding, run.answer(next.message) as OscoreContent).kind === 'verified',
+    );
   });
 
   test('the first request takes two exchanges, all others one', () => {
@@ -364,7 +366,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
       const first = run.ask();
       if (step === 'request #1') run.newServer();
       const challenge = run.answer(first.message) as OscoreContent;
-      assert.equal(run.client.verify(first.binding, challenge).kind, 'repeat');
+      assert.equal(run.client.verifyResponse(first.binding, challenge).kind, 'repeat');
       if (step === 'response #1') run.newServer();
       const second = run.ask();
       if (step === 'request #2') {
@@ -374,7 +376,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
       }
       const carriedOut = run.carriedOut;
       const answer = run.answer(second.message) as OscoreContent;
-      const verdict = run.client.verify(second.binding, answer);
+      const verdict = run.client.verifyResponse(second.binding, answer);
       assert.equal(verdict.kind, step === 'request #1' ? 'verified' : 'repeat');
       if (verdict.kind === 'repeat') assert.equal(run.carriedOut, carriedOut);
       assert.ok(run.exchange() <= 2);
@@ -384,7 +386,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
   test('the server MUST NOT accept replayed request #2 messages, before or after a restart', () => {
     const run = new Run();
     const first = run.ask();
-    run.client.verify(first.binding, run.answer(first.message) as OscoreContent);
+    run.client.verifyResponse(first.binding, run.answer(first.message) as OscoreContent);
     const second = run.ask();
     run.answer(second.message);
     assert.equal(run.carriedOut, 1);
@@ -433,12 +435,12 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     const asked = [run.ask(), run.ask(), run.ask()];
     const answers = asked.map(({ message }) => run.answer(message) as OscoreContent);
     for (const [index, { binding }] of asked.entries()) {
-      assert.equal(run.client.verify(binding, answers[index] as OscoreContent).kind, 'repeat');
+      assert.equal(run.client.verifyResponse(binding, answers[index] as OscoreContent).kind, 'repeat');
     }
     const again = asked.map(() => run.ask());
     assert.equal(new Set(again.map(({ binding }) => binding.context)).size, 1);
     for (const { message, binding } of again) {
-      assert.equal(run.client.verify(binding, run.answer(message) as OscoreContent).kind, 'verified');
+      assert.equal(run.client.verifyResponse(binding, run.answer(message) as OscoreContent).kind, 'verified');
     }
     assert.equal(run.carriedOut, 3);
   });
@@ -450,23 +452,23 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     const noRequest = run.verdict(damaged(first.message));
     assert.ok(noRequest.kind === 'refused' && noRequest.fault === 'context-not-found');
     const challenge = run.answer(first.message) as OscoreContent;
-    assert.equal(run.client.verify(first.binding, damaged(challenge)).kind, 'discarded');
+    assert.equal(run.client.verifyResponse(first.binding, damaged(challenge)).kind, 'discarded');
     assert.equal(run.client.state, 'asking');
-    assert.equal(run.client.verify(first.binding, challenge).kind, 'repeat');
+    assert.equal(run.client.verifyResponse(first.binding, challenge).kind, 'repeat');
     const second = run.ask();
     const forged = run.verdict(damaged(second.message));
     assert.ok(forged.kind === 'refused' && forged.fault === 'decryption-failed');
     const response = run.answer(second.message) as OscoreContent;
-    assert.equal(run.client.verify(second.binding, damaged(response)).kind, 'discarded');
+    assert.equal(run.client.verifyResponse(second.binding, damaged(response)).kind, 'discarded');
     assert.equal(run.client.state, 'proving');
-    assert.equal(run.client.verify(second.binding, response).kind, 'verified');
+    assert.equal(run.client.verifyResponse(second.binding, response).kind, 'verified');
   });
 
   test('a response #1 to another request does not verify', () => {
     const run = new Run();
     const [one, two] = [run.ask(), run.ask()];
     const challenge = run.answer(one.message) as OscoreContent;
-    assert.equal(run.client.verify(two.binding, challenge).kind, 'discarded');
+    assert.equal(run.client.verifyResponse(two.binding, challenge).kind, 'discarded');
   });
 
   test('a kid context that is no CBOR byte string begins no run', () => {
@@ -498,11 +500,11 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     const verdict = run.verdict(message);
     assert.ok(verdict.kind === 'rederive');
     const wrong = protectedResponse(verdict.binding, content(Code.Content, [], 'x'), verdict.kidContext);
-    const taken = run.client.verify(binding, wrong);
+    const taken = run.client.verifyResponse(binding, wrong);
     assert.ok(taken.kind === 'discarded' && taken.fault === 'malformed');
     const { client } = ends();
     const plainOne = protectedRequest(client);
-    const other = run.client.verify(plainOne.binding, wrong);
+    const other = run.client.verifyResponse(plainOne.binding, wrong);
     assert.ok(other.kind === 'discarded' && other.fault === 'malformed');
   });
 });

@@ -11,20 +11,12 @@ import { Code } from '../coap/code.ts';
 import { concatBytes } from '../foundation/bytes.ts';
 import { type ContextSources, deriveSecurityContext } from './derive-context.ts';
 import { idNonce, unwrapR2, wrapId } from './id-nonces.ts';
+import type { ClientSecurity, ClientVerdict, RequestContext } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
 import type { ClientBinding } from './request-binding.ts';
 import { type ContextKeeping, type SecurityContext, unusedContext } from './security-context.ts';
 import type { FixedParameters } from './server-rederivation.ts';
-import { type ResponseVerdict, readResponseHeader, verifyResponse } from './verify-response.ts';
-
-/** What to protect a request with. */
-export interface RequestContext {
-  readonly context: SecurityContext;
-  readonly kidContext: Uint8Array | undefined;
-}
-
-/** What became of a response; beside the verdicts of a fixed context: protect the same request again and send it. */
-export type ClientRederivationVerdict = ResponseVerdict | { readonly kind: 'repeat' };
+import { readResponseHeader, verifyResponse } from './verify-response.ts';
 
 type State =
   /** There is no context: the next request begins a run. */
@@ -37,7 +29,7 @@ type State =
   | { readonly name: 'established'; readonly context: SecurityContext };
 
 /** The contexts with one server: one at a time, and a run that replaces it. */
-export class ClientRederivation {
+export class ClientRederivation implements ClientSecurity {
   readonly #sources: ContextSources;
   readonly #parameters: FixedParameters;
   readonly #keeping: ContextKeeping;
@@ -85,7 +77,7 @@ export class ClientRederivation {
   }
 
   /** Verify a response to a request that was protected with a context from here. */
-  verify(binding: ClientBinding, message: OscoreContent): ClientRederivationVerdict {
+  verifyResponse(binding: ClientBinding, message: OscoreContent): ClientVerdict {
     const header = readResponseHeader(message);
     const r2 = typeof header === 'string' ? undefined : unwrapR2(header.kidContext);
     if (r2 !== undefined) return this.#answered(r2, binding, message);
@@ -104,17 +96,18 @@ export class ClientRederivation {
    *
    * @param context The one that the request was protected with: a late answer for an older one changes nothing.
    */
-  contextNotFound(context: SecurityContext): void {
+  contextNotFound(context: SecurityContext): boolean {
     const state = this.#state;
-    if (state.name === 'none' || state.context !== context) return;
+    if (state.name === 'none' || state.context !== context) return true;
     this.#state =
       state.name === 'established' && context.idContext !== undefined
         ? { name: 'proving', context }
         : { name: 'none' };
+    return true;
   }
 
   /** Step 3: response #1, under R2 and the ID of its request. */
-  #answered(r2: Uint8Array, binding: ClientBinding, message: OscoreContent): ClientRederivationVerdict {
+  #answered(r2: Uint8Array, binding: ClientBinding, message: OscoreContent): ClientVerdict {
     const id = binding.context.idContext;
     if (id === undefined) {
       return { kind: 'discarded', fault: 'malformed', detail: 'a kid context for a request that had none' };

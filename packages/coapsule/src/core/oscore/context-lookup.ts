@@ -1,5 +1,5 @@
 /**
- * From the `kid` and kid context of a request to the Security Contexts that it may mean.
+ * From the `kid` and kid context of a request to those whose request it may be.
  *
  * RFC 8613 §3.3, §5.1 and §8.2 step 2. The interface is where contexts come from: a table of what is provisioned, as here,
  * or a key exchange that makes them later (EDHOC, Group OSCORE).
@@ -7,61 +7,50 @@
  * @module
  */
 
-import { equalBytes, toHex } from '../foundation/bytes.ts';
+import { toHex } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
-import type { SecurityContext } from './security-context.ts';
+import type { ServerSecurity } from './peer-security.ts';
 
-/** Who knows Security Contexts. */
+/** Who knows the contexts of a server. */
 export interface ContextProvider {
   /**
-   * The contexts a request may mean, most likely one; none when there is none. They are tried one after the other, so
-   * there should be few.
+   * Those whose request it may be, most likely one; none when there is none. They are tried one after the other, so there
+   * should be few.
    *
-   * @param kid Recipient ID of the context, 0 … 255 bytes.
-   * @param kidContext ID Context of the context, when the request has one: then no other may be used (RFC 8613 §5).
+   * @param kid 0 … 255 bytes.
+   * @param kidContext When the request has one, no context with another ID may be used (RFC 8613 §5).
    */
-  contextsFor(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly SecurityContext[];
+  candidates(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly ServerSecurity[];
 }
 
-/** Contexts that one request without a kid context is tried with: each costs a decryption that anybody can ask for. */
+/** Clients that one request without a kid context is tried with: each costs a decryption that anybody can ask for. */
 const maxCandidates = 8;
 
-/** Contexts by Recipient ID and ID Context. */
+/** Clients by the `kid` of their requests. */
 export class ContextTable implements ContextProvider {
-  readonly #byKid = new Map<string, SecurityContext[]>();
+  readonly #byKid = new Map<string, ServerSecurity[]>();
 
-  /** Adds a context. Throws `ApiMisuseError` when there is one with the same Recipient ID and ID Context. */
-  add(context: SecurityContext): void {
-    const kid = toHex(context.recipientId);
-    const contexts = this.#byKid.get(kid) ?? [];
-    if (contexts.some((other) => sameIdContext(other.idContext, context.idContext))) {
-      throw new ApiMisuseError(
-        `there is a context with Recipient ID 0x${kid} and this ID Context already; remove it first (RFC 8613 §3.3)`,
-      );
-    }
-    this.#byKid.set(kid, [...contexts, context]);
+  /** Adds a client. Throws `ApiMisuseError` when it is there already. */
+  add(client: ServerSecurity): void {
+    const kid = toHex(client.recipientId);
+    const clients = this.#byKid.get(kid) ?? [];
+    if (clients.includes(client)) throw new ApiMisuseError(`the client with kid 0x${kid} is there already`);
+    this.#byKid.set(kid, [...clients, client]);
   }
 
-  /** Removes a context; false when it is not there. */
-  remove(context: SecurityContext): boolean {
-    const kid = toHex(context.recipientId);
-    const contexts = this.#byKid.get(kid) ?? [];
-    const others = contexts.filter((other) => other !== context);
+  /** Removes a client; false when it is not there. */
+  remove(client: ServerSecurity): boolean {
+    const kid = toHex(client.recipientId);
+    const clients = this.#byKid.get(kid) ?? [];
+    const others = clients.filter((other) => other !== client);
     if (others.length === 0) this.#byKid.delete(kid);
     else this.#byKid.set(kid, others);
-    return others.length < contexts.length;
+    return others.length < clients.length;
   }
 
-  contextsFor(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly SecurityContext[] {
-    const contexts = this.#byKid.get(toHex(kid)) ?? [];
-    if (kidContext !== undefined) {
-      return contexts.filter(({ idContext }) => idContext !== undefined && equalBytes(idContext, kidContext));
-    }
+  candidates(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly ServerSecurity[] {
+    const clients = (this.#byKid.get(toHex(kid)) ?? []).filter((client) => client.accepts(kidContext));
     // §5.1: the client is told that none was found, and comes again with its kid context.
-    return contexts.length > maxCandidates ? [] : contexts;
+    return clients.length > maxCandidates ? [] : clients;
   }
-}
-
-function sameIdContext(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
 }

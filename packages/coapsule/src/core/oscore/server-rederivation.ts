@@ -13,8 +13,8 @@ import { concatBytes, equalBytes, noBytes } from '../foundation/bytes.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
 import { type ContextParameters, type ContextSources, deriveSecurityContext } from './derive-context.ts';
 import { unwrapId, VerifiableNonces, wrapId } from './id-nonces.ts';
+import type { ServerSecurity, ServerVerdict } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
-import type { ServerBinding } from './request-binding.ts';
 import { type ContextKeeping, type SecurityContext, unusedContext } from './security-context.ts';
 import {
   bindRequest,
@@ -28,19 +28,8 @@ import {
 /** What both ends know for good; the ID Context is what changes. */
 export type FixedParameters = Omit<ContextParameters, 'idContext'>;
 
-/** What became of a request; beside the verdicts of a fixed context: */
-export type RederivationVerdict =
-  | RequestVerdict
-  /** Request #1: `answer` is to be protected with `binding` and this kid context. It was not carried out. */
-  | {
-      readonly kind: 'rederive';
-      readonly binding: ServerBinding;
-      readonly answer: OscoreContent;
-      readonly kidContext: Uint8Array;
-    };
-
 /** The contexts with one client: one at a time, and runs that may replace it. */
-export class ServerRederivation {
+export class ServerRederivation implements ServerSecurity {
   readonly #sources: ContextSources;
   readonly #parameters: FixedParameters;
   readonly #keeping: ContextKeeping;
@@ -64,6 +53,15 @@ export class ServerRederivation {
     this.#keeping = keeping;
   }
 
+  get recipientId(): Uint8Array {
+    return this.#parameters.recipientId;
+  }
+
+  /** Any kid context may begin a run. */
+  accepts(): boolean {
+    return true;
+  }
+
   /** The context that the last run made. */
   get current(): SecurityContext | undefined {
     return this.#current;
@@ -73,7 +71,7 @@ export class ServerRederivation {
    * Verify a request of this client. When `current` is another context afterwards, it replaces the one before: the store
    * must hold its ID Context together with the record of the verdict, which is `store-first` then.
    */
-  verify(message: OscoreContent, header: RequestHeader): RederivationVerdict {
+  verifyRequest(message: OscoreContent, header: RequestHeader): ServerVerdict {
     const id = unwrapId(header.kidContext);
     const current = this.#current;
     if (current !== undefined && isMeant(current, header.kidContext, id)) {
@@ -91,7 +89,7 @@ export class ServerRederivation {
   }
 
   /** Step 2: request #1 verifies under its own ID, which any recording of it does too; so it is only answered. */
-  #begin(id: Uint8Array, message: OscoreContent, header: RequestHeader): RederivationVerdict {
+  #begin(id: Uint8Array, message: OscoreContent, header: RequestHeader): ServerVerdict {
     const first = this.#temporary(id);
     const opened = openRequest(first, message, header);
     if (opened === undefined || isDecodeFault(opened)) return notFound('request #1 does not verify');
