@@ -26,7 +26,7 @@ import type { OptionNames } from './known-options.ts';
 export interface EndpointOptions {
   /** Gets each line of the TLS key log (`CLIENT_RANDOM …`). Whoever has it can decrypt: for debugging only. */
   readonly keylog?: (line: string) => void;
-  /** Gets each datagram as it is on the wire. */
+  /** Gets each datagram as it is on the wire, and over `coap+tcp` each piece of the stream; not over TLS and WebSocket. */
   readonly capture?: (datagram: CapturedDatagram) => void;
   /** Gets what happens inside: messages, retransmissions, handshakes, what was dropped and why. */
   readonly trace?: (event: TraceEvent) => void;
@@ -50,13 +50,14 @@ export interface EndpointOptions {
   /** Largest UDP payload in bytes; 1232 by default. */
   readonly mtu?: number;
   /**
-   * Longest token over UDP and DTLS, 8 … 65804 bytes; 8 by default. Above 8, extended tokens (RFC 8974) are spoken: a server
-   * echoes those of its clients, which keep their state there, and holds up to so many bytes for each request.
+   * Longest token, 8 … 65804 bytes; 8 by default over UDP and DTLS, 64 over TCP, TLS and WebSocket, where peers are told.
+   * Above 8, extended tokens (RFC 8974) are spoken: a server echoes those of its clients, which keep their state there, and
+   * holds up to so many bytes for each request.
    */
   readonly maxTokenLength?: number;
   /** 16 … 1024; by default the largest that fits the MTU (RFC 7959 §2.2). */
   readonly blockSize?: number;
-  /** DTLS cipher suites in order of preference. */
+  /** Cipher suites in order of preference. TLS takes those of them that Node.js has, and speaks version 1.2 then. */
   readonly suites?: readonly CipherSuiteName[];
   /** RFC 7627. Required by default, on both sides; `preferred` takes peers without it too. */
   readonly extendedMasterSecret?: 'required' | 'preferred';
@@ -90,7 +91,12 @@ export interface EndpointOptions {
    * 1024 bytes at most.
    */
   readonly maxMessageSize?: number;
-  /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid. */
+  /**
+   * Over TCP, TLS and WebSocket: ends a connection whose peer takes nothing of what waits for it for so many milliseconds;
+   * 60,000 by default.
+   */
+  readonly stallTimeoutMs?: number;
+  /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid, for UDP, DTLS and serial lines. */
   readonly lossRate?: number;
 }
 
@@ -117,6 +123,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   idleTimeoutMs: true,
   keepAliveMs: true,
   maxMessageSize: true,
+  stallTimeoutMs: true,
   lossRate: true,
 };
 
@@ -173,13 +180,25 @@ export function streamCoreConfig(
   scheme: CoapScheme,
   role: 'client' | 'server',
 ): StreamConfigInput {
-  const { blockSize, keepAliveMs, idleTimeoutMs, maxMessageSize } = options;
+  const { blockSize, keepAliveMs, idleTimeoutMs, maxMessageSize, maxTokenLength, stallTimeoutMs } = options;
+  if (options.lossRate !== undefined && options.lossRate !== 0) {
+    throw new ApiMisuseError(
+      `lossRate drops datagrams, and ${scheme} has none: a connection loses nothing; leave it out`,
+    );
+  }
+  if (options.capture !== undefined && scheme !== 'coap+tcp') {
+    throw new ApiMisuseError(
+      `capture is not there for ${scheme}: use \`trace\` for the messages, or tcpdump, whose file \`keylog\` opens`,
+    );
+  }
   return {
     framing: transportOf(scheme) === 'websocket' ? 'websocket' : 'tcp',
     secure: isSecureScheme(scheme),
     role,
     connection: {
       ...(maxMessageSize === undefined ? {} : { maxMessageSize }),
+      ...(maxTokenLength === undefined ? {} : { maxTokenLength }),
+      ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
       keepAliveMs,
       idleTimeoutMs,
     },

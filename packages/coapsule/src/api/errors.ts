@@ -54,6 +54,11 @@ export class CoapsuleError extends Error {
   readonly handshake: HandshakeFailure | undefined;
   /** On `ERR_RETRY_LATER`: when the server may be asked again, in milliseconds from the failure on. */
   readonly retryAfterMs: number | undefined;
+  /**
+   * On an error of a connection over TCP, TLS or WebSocket: whether the request was sent before it ended, so that the server
+   * may have carried it out. Requests that do no harm when they are carried out twice were repeated once by then.
+   */
+  readonly mayHaveBeenCarriedOut: boolean | undefined;
   /** How far a `resumable` upload has come: `resumeFrom` of the request that goes on with it. */
   readonly upload: UploadPosition | undefined;
 
@@ -66,6 +71,7 @@ export class CoapsuleError extends Error {
       readonly handshake?: HandshakeFailure;
       readonly retryAfterMs?: number;
       readonly upload?: UploadPosition;
+      readonly mayHaveBeenCarriedOut?: boolean;
     } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -74,5 +80,6 @@ export class CoapsuleError extends Error {
     this.handshake = details.handshake;
     this.retryAfterMs = details.retryAfterMs;
     this.upload = details.upload;
+    this.mayHaveBeenCarriedOut = details.mayHaveBeenCarriedOut;
   }
 }

@@ -58,6 +58,11 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    */
   readonly associationStore?: AssociationStore;
   /**
+   * Connections over TCP, TLS and WebSocket that may be open at a time; 10,000 by default. With so many open, a newcomer takes
+   * the place of the one that was silent longest, of the host that has most of them.
+   */
+  readonly maxConnections?: number;
+  /**
    * Joins the groups of all CoAP nodes, or others, so that clients find this server (RFC 7252 §7.2, §8); `coap` only.
    * Off by default: requests to a group come from anybody, and answers go to whoever they claim to be from. A group that
    * cannot be joined is told to `onError` and in `Listener.groups`; the listener works without it. On `[::]:5683` other
@@ -88,6 +93,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   onAssociation: true,
   handshakeRate: true,
   associationStore: true,
+  maxConnections: true,
   multicast: true,
   dangerouslyUnlimitedAmplification: true,
 };

@@ -5,7 +5,7 @@
  */
 
 import { Code, codeName, codeText } from '../core/coap/code.ts';
-import type { ConnectionEnd, ConnectionEndCause } from '../core/connection/connection-output.ts';
+import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
 import { unreachable } from '../core/foundation/errors.ts';
@@ -33,7 +33,7 @@ export function requestError(error: RequestError, server: RemoteServer, cause?: 
     case 'back-off':
       return backOffError(error, server);
     case 'connection-ended':
-      return connectionError(error.end, server);
+      return connectionError(error, server);
     case 'superseded':
       return new CoapsuleError(
         'ERR_SUPERSEDED',
@@ -44,12 +44,22 @@ export function requestError(error: RequestError, server: RemoteServer, cause?: 
 }
 
 /** The error for a request whose connection ended, or never was. */
-function connectionError({ cause, detail }: ConnectionEnd, server: RemoteServer): CoapsuleError {
+function connectionError(
+  { end: { cause, detail }, wasSent }: Extract<RequestError, { kind: 'connection-ended' }>,
+  server: RemoteServer,
+): CoapsuleError {
   const [code, nextStep] = connectionAdvice[cause];
-  return new CoapsuleError(code, `the connection to ${place(server)} ended: ${detail}`, nextStep);
+  const fate = wasSent ? 'the request was sent and may have been carried out' : 'the request was not sent';
+  return new CoapsuleError(
+    code,
+    `the connection to ${place(server)} ended: ${detail}; ${fate}`,
+    wasSent && nextStep === again ? checkFirst : nextStep,
+    { mayHaveBeenCarriedOut: wasSent },
+  );
 }
 
 const again = 'send the request again: it makes a new connection';
+const checkFirst = 'look whether it took effect, then send the request again: it makes a new connection';
 const notCoap = 'check that the port is one of CoAP over this transport, and ask the maker of the server';
 
 const connectionAdvice: Readonly<Record<ConnectionEndCause, readonly [ErrorCode, string]>> = {

@@ -51,7 +51,7 @@ export class StreamDialer {
   /** Opens a transport; rejects with `TransportFailure`. */
   async dial(remote: PeerAddress): Promise<StreamTransport> {
     this.#failure = undefined;
-    const { bind, handshakeTimeoutMs: timeoutMs = defaultTimeoutMs, maxMessageSize } = this.#options;
+    const { bind, capture, handshakeTimeoutMs: timeoutMs = defaultTimeoutMs, maxMessageSize } = this.#options;
     const connect = { remote, timeoutMs, ...(bind === undefined ? {} : { bind }) };
     const { transport, secure, host } = this.#server;
     const tls = secure ? await this.#tls(connect) : undefined;
@@ -63,7 +63,8 @@ export class StreamDialer {
         maxMessageSize: maxMessageSize ?? defaultMaxMessageSize,
       });
     }
-    return tls === undefined ? connectTcp(connect) : connectTls(tls);
+    if (tls !== undefined) return connectTls(tls);
+    return connectTcp(capture === undefined ? connect : { ...connect, capture });
   }
 
   /** The error of a request that failed because no transport could be opened. */
@@ -83,6 +84,7 @@ export class StreamDialer {
         this.#options,
         'client',
         credentials.certificate?.chain,
+        this.#options.suites,
       ),
       serverName: this.#server.serverName,
       protocols: tlsProtocols(this.#options),

@@ -63,9 +63,11 @@ export class StreamListener implements Listener {
     const endpoint = new StreamEndpoint({
       config: {
         ...config,
+        ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
         requestResponse: {
           ...config.requestResponse,
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
+          maxPayloadBytes: (request) => handler.maxPayloadBytes(request),
           freshWithinMs: (request) => handler.freshWithinMs(request),
           streamRequestBody: (request) => handler.streamRequestBody(request),
           // Before it is open nothing comes in.

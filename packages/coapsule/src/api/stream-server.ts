@@ -62,7 +62,13 @@ export async function openStreamServer(
           onTransport: open,
           onError,
         })
-      : listenTcp({ host, port, onTransport: open, onError });
+      : listenTcp({
+          host,
+          port,
+          onTransport: open,
+          onError,
+          ...(options.capture === undefined ? {} : { capture: options.capture }),
+        });
   }
   const tls = tlsListening(uri, options, isWebSocket, onError);
   const open = (transport: StreamTransport, facts: TlsFacts | undefined): void =>
@@ -109,11 +115,17 @@ function tlsListening(
       ? options.serverNames
       : new Map(Object.entries(options.serverNames ?? {}));
   const settings: TlsSettings = {
-    context: secureContext(credentials, options, 'server', credentials.certificate?.chain),
+    context: secureContext(credentials, options, 'server', credentials.certificate?.chain, options.suites),
     names: new Map(
       [...named].map(([name, own]) => [
         name.toLowerCase(),
-        secureContext(credentials, own, 'server', serverNames.get(name.toLowerCase())?.certificate?.chain),
+        secureContext(
+          credentials,
+          own,
+          'server',
+          serverNames.get(name.toLowerCase())?.certificate?.chain,
+          options.suites,
+        ),
       ]),
     ),
     requireName: options.requireServerName ?? false,

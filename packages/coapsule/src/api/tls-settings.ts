@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { EndpointCredentials, PresentedCredential } from '../core/dtls/credentials.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -48,6 +49,28 @@ const suites13 = [
   'TLS_CHACHA20_POLY1305_SHA256',
 ] as const;
 
+/** OpenSSL's names of the suites of this library; it has no ECDHE_PSK with CCM and GCM (RFC 8442). */
+const suiteNames: Readonly<Partial<Record<CipherSuiteName, string>>> = {
+  TLS_PSK_WITH_AES_128_CCM_8: 'PSK-AES128-CCM8',
+  TLS_PSK_WITH_AES_128_CCM: 'PSK-AES128-CCM',
+  TLS_PSK_WITH_AES_128_GCM_SHA256: 'PSK-AES128-GCM-SHA256',
+  TLS_PSK_WITH_AES_256_CCM_8: 'PSK-AES256-CCM8',
+  TLS_PSK_WITH_AES_256_CCM: 'PSK-AES256-CCM',
+  TLS_PSK_WITH_AES_256_GCM_SHA384: 'PSK-AES256-GCM-SHA384',
+  TLS_PSK_WITH_CHACHA20_POLY1305_SHA256: 'PSK-CHACHA20-POLY1305',
+  TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: 'ECDHE-PSK-CHACHA20-POLY1305',
+  TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8: 'ECDHE-ECDSA-AES128-CCM8',
+  TLS_ECDHE_ECDSA_WITH_AES_128_CCM: 'ECDHE-ECDSA-AES128-CCM',
+  TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8: 'ECDHE-ECDSA-AES256-CCM8',
+  TLS_ECDHE_ECDSA_WITH_AES_256_CCM: 'ECDHE-ECDSA-AES256-CCM',
+  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: 'ECDHE-ECDSA-AES128-GCM-SHA256',
+  TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: 'ECDHE-ECDSA-AES256-GCM-SHA384',
+  TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: 'ECDHE-ECDSA-CHACHA20-POLY1305',
+  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: 'ECDHE-RSA-AES128-GCM-SHA256',
+  TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: 'ECDHE-RSA-AES256-GCM-SHA384',
+  TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256: 'ECDHE-RSA-CHACHA20-POLY1305',
+};
+
 /** SSL_OP_NO_TICKET and SSL_OP_NO_RENEGOTIATION of OpenSSL. */
 const noTickets = 0x4000;
 const noRenegotiation = 0x40000000;
@@ -58,16 +81,19 @@ export function secureContext(
   own: NamedCredentials,
   role: 'client' | 'server',
   chain: readonly Uint8Array[] | undefined,
+  suites: readonly CipherSuiteName[] | undefined,
 ): SecureContextOptions {
   const usesCertificates = role === 'client' ? peerTypes.includes('x509') : chain !== undefined;
+  const ciphers =
+    suites === undefined
+      ? [...suites13, ...(usesCertificates ? certificateSuites : []), ...(psk ? pskSuites : [])]
+      : opensslNames(suites);
   return {
     minVersion: 'TLSv1.2',
-    // A server cannot wait for the key of an identity in TLS 1.3 (`handshake-tap.ts`).
-    ...(role === 'server' && psk ? { maxVersion: 'TLSv1.2' as const } : {}),
+    // A server cannot wait for the key of an identity in TLS 1.3 (`handshake-tap.ts`). `suites` names those of 1.2.
+    ...((role === 'server' && psk) || suites !== undefined ? { maxVersion: 'TLSv1.2' as const } : {}),
     ciphers: [
-      ...suites13,
-      ...(usesCertificates ? certificateSuites : []),
-      ...(psk ? pskSuites : []),
+      ...ciphers,
       // CCM_8 has a tag of 8 bytes, which OpenSSL counts as weak; RFC 7925 makes it mandatory. Keys and signatures are
       // bounded below and when certificates are judged.
       '@SECLEVEL=0',
@@ -84,6 +110,16 @@ export function secureContext(
           key: privateKeyPem(own.certificate.privateKey, own.certificate.passphrase),
         }),
   };
+}
+
+function opensslNames(suites: readonly CipherSuiteName[]): readonly string[] {
+  const names = suites.flatMap((suite) => suiteNames[suite] ?? []);
+  if (names.length === 0) {
+    throw new ApiMisuseError(
+      `suites has none that TLS of Node.js has: ${suites.join(', ')}; it has ${Object.keys(suiteNames).join(', ')}`,
+    );
+  }
+  return names;
 }
 
 /** Refuses what TLS of Node.js cannot do, before anything is opened. */

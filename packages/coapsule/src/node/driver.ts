@@ -19,6 +19,8 @@ import { isUnreachable, openUdpSocket, type UdpSocket, type UdpSocketOptions } f
 /** One datagram as it was on the wire. */
 export interface CapturedDatagram {
   readonly direction: 'sent' | 'received';
+  /** `tcp`: a piece of a byte stream, of any length; all pieces of a connection come in order. Absent for a datagram. */
+  readonly transport?: 'tcp';
   readonly local: PeerAddress;
   readonly remote: PeerAddress;
   readonly datagram: Uint8Array;

@@ -104,6 +104,8 @@ export class StreamDriver {
     transport.attach({
       received: (bytes) =>
         this.#pump.guarded((endpoint, now) => endpoint.handle({ kind: 'received', connection, bytes }, now)),
+      progress: () =>
+        this.#pump.guarded((endpoint, now) => endpoint.handle({ kind: 'progress', connection }, now)),
       drained: () => {
         if (!this.#blocked.delete(connection)) return;
         transport.resume();

@@ -10,11 +10,16 @@
 import type { Socket } from 'node:net';
 import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import type { CapturedDatagram } from './driver.ts';
+import { wallTimeMs } from './monotonic-clock.ts';
+import { SendQueue } from './send-queue.ts';
 
 /** What a transport tells. `closed` comes once, and nothing after it. */
 export interface TransportEvents {
   /** Bytes that belong to the callee; over WebSocket one whole message. */
   received(bytes: Uint8Array): void;
+  /** It holds more than it wants to, and got rid of some of it. */
+  progress(): void;
   drained(): void;
   closed(cause: ConnectionEndCause, detail: string): void;
 }
@@ -56,8 +61,12 @@ export class TransportFailure extends Error {
 /** How long a transport may take to send its last bytes, and the peer to close. */
 const closingMs = 5000;
 
-/** A connected TCP or TLS socket as a transport. */
-export function socketTransport(socket: Socket, remote: PeerAddress): StreamTransport {
+/** A connected TCP or TLS socket as a transport. @param capture Gets the pieces of the stream as they go and come. */
+export function socketTransport(
+  socket: Socket,
+  remote: PeerAddress,
+  capture?: (piece: CapturedDatagram) => void,
+): StreamTransport {
   let events: TransportEvents | undefined;
   let closing: NodeJS.Timeout | undefined;
   let failure: NodeJS.ErrnoException | undefined;
@@ -66,10 +75,32 @@ export function socketTransport(socket: Socket, remote: PeerAddress): StreamTran
   // Finds out about a peer that vanished without a word, also when no one sends.
   socket.setKeepAlive(true, 60_000);
   socket.pause();
-  socket.on('data', (chunk: Buffer) => {
-    events?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  const local = capture && ipAddress(socket.localAddress ?? '::', socket.localPort ?? 0);
+  const tap =
+    local &&
+    ((direction: 'sent' | 'received', bytes: Uint8Array): void =>
+      capture({
+        direction,
+        transport: 'tcp',
+        local,
+        remote,
+        datagram: bytes.slice(),
+        wallTimeMs: wallTimeMs(),
+      }));
+  const queue = new SendQueue({
+    write: (bytes, done) => {
+      tap?.('sent', bytes);
+      socket.write(bytes, done);
+    },
+    buffered: () => socket.writableLength,
+    progress: () => events?.progress(),
+    drained: () => events?.drained(),
   });
-  socket.on('drain', () => events?.drained());
+  socket.on('data', (chunk: Buffer) => {
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    tap?.('received', bytes);
+    events?.received(bytes);
+  });
   socket.on('error', (error: NodeJS.ErrnoException) => {
     failure = error;
   });
@@ -88,11 +119,12 @@ export function socketTransport(socket: Socket, remote: PeerAddress): StreamTran
       if (socket.destroyed) queueMicrotask(() => next.closed('closed', 'the peer closed the connection'));
       else socket.resume();
     },
-    send: (bytes) => socket.destroyed || socket.write(bytes),
+    send: (bytes) => socket.destroyed || queue.send(bytes),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     close() {
       events = undefined;
+      queue.flush();
       socket.end();
       socket.resume(); // what still comes has to be read for the end to be seen
       closing ??= setTimeout(() => socket.destroy(), closingMs).unref();

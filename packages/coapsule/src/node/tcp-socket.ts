@@ -8,6 +8,7 @@
 
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import type { CapturedDatagram } from './driver.ts';
 import {
   remoteOf,
   type StreamServer,
@@ -23,6 +24,8 @@ export interface ConnectOptions {
   readonly bind?: { readonly host?: string; readonly port?: number };
   /** Gives up after so many milliseconds. */
   readonly timeoutMs: number;
+  /** Gets the pieces of the stream; without TLS and WebSocket only. */
+  readonly capture?: (piece: CapturedDatagram) => void;
 }
 
 /** Connects; rejects with `TransportFailure`. */
@@ -59,7 +62,7 @@ function refusal(error: NodeJS.ErrnoException): string {
 
 /** Connects by TCP; rejects with `TransportFailure`. */
 export async function connectTcp(options: ConnectOptions): Promise<StreamTransport> {
-  return socketTransport(await connectSocket(options), options.remote);
+  return socketTransport(await connectSocket(options), options.remote, options.capture);
 }
 
 /** How to listen. */
@@ -69,6 +72,8 @@ export interface StreamListenOptions {
   /** 0 takes a free port. */
   readonly port: number;
   readonly onTransport: (transport: StreamTransport) => void;
+  /** Gets the pieces of the streams; without TLS and WebSocket only. */
+  readonly capture?: (piece: CapturedDatagram) => void;
   /** The port cannot take connections any more, or a connection could not be secured: for the log. */
   readonly onError: (error: Error) => void;
 }
@@ -78,7 +83,7 @@ export async function listenTcp(options: StreamListenOptions): Promise<StreamSer
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     const remote = remoteOf(socket);
     if (remote === undefined) socket.destroy();
-    else options.onTransport(socketTransport(socket, remote));
+    else options.onTransport(socketTransport(socket, remote, options.capture));
   });
   return listenOn(server, options);
 }

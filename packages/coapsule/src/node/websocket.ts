@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { SendQueue } from './send-queue.ts';
 import {
   remoteOf,
   type StreamServer,
@@ -33,8 +34,6 @@ import {
 const subprotocol = 'coap';
 const path = '/.well-known/coap';
 
-/** What a socket may hold before it is asked to wait. */
-const highWaterBytes = 64 * 1024;
 const closingMs = 5000;
 
 /** `ws`, or the error that says how to get it. */
@@ -187,8 +186,13 @@ function nameOf(socket: Socket): string | undefined {
 function webSocketTransport(socket: WebSocket, remote: PeerAddress): StreamTransport {
   let events: TransportEvents | undefined;
   let failure: string | undefined;
-  let isWaiting = false;
   const early: Uint8Array[] = [];
+  const queue = new SendQueue({
+    write: (bytes, done) => socket.send(bytes, { binary: true }, done),
+    buffered: () => socket.bufferedAmount,
+    progress: () => events?.progress(),
+    drained: () => events?.drained(),
+  });
   socket.binaryType = 'nodebuffer';
   socket.on('message', (data, isBinary) => {
     const bytes = new Uint8Array(
@@ -219,18 +223,13 @@ function webSocketTransport(socket: WebSocket, remote: PeerAddress): StreamTrans
     },
     send(bytes) {
       if (socket.readyState !== socket.OPEN) return true;
-      socket.send(bytes, { binary: true }, () => {
-        if (!isWaiting || socket.bufferedAmount > 0) return;
-        isWaiting = false;
-        events?.drained();
-      });
-      if (socket.bufferedAmount > highWaterBytes) isWaiting = true;
-      return !isWaiting;
+      return queue.send(bytes);
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     close() {
       events = undefined;
+      queue.flush();
       socket.close(1000);
       setTimeout(() => socket.terminate(), closingMs).unref();
     },

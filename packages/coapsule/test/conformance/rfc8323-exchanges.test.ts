@@ -104,6 +104,7 @@ suite('RFC 8323 §3.4: connection health', () => {
     assert.deepEqual(post.error, {
       kind: 'connection-ended',
       end: { cause: 'transport-failed', detail: 'ECONNRESET' },
+      wasSent: true,
     });
     assert.ok(pair.runUntil(() => pair.served.length === 3));
     pair.respond(pair.served[2]?.exchange ?? 0, { code: Code.Changed });
@@ -128,6 +129,7 @@ suite('RFC 8323 §3.4: connection health', () => {
     assert.deepEqual(first.error, {
       kind: 'connection-ended',
       end: { cause: 'not-opened', detail: 'ECONNREFUSED' },
+      wasSent: false,
     });
     pair.isRefusing = false;
     assert.equal(pair.answer(pair.request('/a')).code, Code.Content);
@@ -239,6 +241,7 @@ suite('RFC 8323 §5.5: Release with requests under way', () => {
     assert.deepEqual(early.error, {
       kind: 'connection-ended',
       end: { cause: 'released', detail: 'the server asked not to be connected to for another 60 s' },
+      wasSent: false,
     });
     pair.run(60_000);
     assert.equal(pair.answer(pair.request('/a')).code, Code.Content);
@@ -264,7 +267,19 @@ suite('RFC 8323 §5.6: Abort with requests under way', () => {
     assert.deepEqual(request.error, {
       kind: 'connection-ended',
       end: { cause: 'aborted', detail: 'out of memory' },
+      wasSent: true,
     });
+  });
+
+  test('what may be carried out twice is sent once more, on another connection', () => {
+    const pair = connected({ handler: () => undefined });
+    const request = pair.request('/a', { code: Code.Put });
+    pair.run(50);
+    pair.inject('server', message(Abort, [], { payload: 'shutting down' }));
+    assert.ok(pair.runUntil(() => pair.served.length === 2));
+    assert.notEqual(pair.served[0]?.peer.connection, pair.served[1]?.peer.connection);
+    pair.respond(pair.served[1]?.exchange ?? 0, { code: Code.Changed });
+    assert.equal(pair.answer(request).code, Code.Changed);
   });
 });
 

@@ -18,6 +18,7 @@ import {
   type PairRequest,
   serverAddress,
 } from '../../src/testing/pair.ts';
+import { StreamPair, type StreamPairRequest } from '../scenarios/stream-pair.ts';
 
 const maxAge = (seconds: number): OptionSet => new OptionSet().add(OptionNumber.MaxAge, seconds);
 const busy = (seconds: number): PairAnswer => ({ code: Code.ServiceUnavailable, options: maxAge(seconds) });
@@ -216,4 +217,63 @@ test('a 5.03 with a token of no request asks for nothing', () => {
   const datagram = Uint8Array.of(0x51, Code.ServiceUnavailable, 1, 2, 0x99, 0xd1, 1, 30);
   pair.command('client', (endpoint, now) => endpoint.handle({ address: serverAddress, datagram }, now));
   assert.equal(codeOf(settled(pair, pair.request('/a'))), Code.Content);
+});
+
+describe('5.03 and 4.29 over a reliable transport', () => {
+  /** A server that gives its answers in order, and 2.05 afterwards. */
+  function streamsThatAnswer(answers: readonly PairAnswer[]): StreamPair {
+    let next = 0;
+    return new StreamPair({ handler: () => answers[next++] ?? { code: Code.Content, payload: 'ok' } });
+  }
+
+  const failure = ({ error }: StreamPairRequest) => backOff(error);
+
+  test('5.03: nothing goes to the server before Max-Age is over; what may wait goes then', () => {
+    const pair = streamsThatAnswer([busy(30)]);
+    assert.equal(pair.answer(pair.request('/a')).code, Code.ServiceUnavailable);
+    pair.run(29_000);
+    const refused = failure(pair.request('/b', { code: Code.Post }));
+    assert.equal(refused.code, Code.ServiceUnavailable);
+    assert.ok(refused.retryAfterMs > 0 && refused.retryAfterMs <= 1000, `${refused.retryAfterMs} ms`);
+    const waiting = pair.request('/a', { whenBusy: 'wait' });
+    pair.run(900);
+    assert.equal(pair.served.length, 1);
+    assert.equal(pair.answer(waiting).code, Code.Content);
+    assert.equal(pair.client.counters.backedOff, 2);
+  });
+
+  test('4.29 is about requests like the one that it answers; without Max-Age it lasts a minute', () => {
+    const pair = streamsThatAnswer([tooMany()]);
+    assert.equal(pair.answer(pair.request('/a')).code, Code.TooManyRequests);
+    assert.equal(pair.answer(pair.request('/b')).code, Code.Content);
+    assert.equal(failure(pair.request('/a')).code, Code.TooManyRequests);
+    pair.run(60_000);
+    assert.equal(pair.answer(pair.request('/a')).code, Code.Content);
+  });
+
+  test('a caller may send all the same, or give up what waits', () => {
+    const pair = streamsThatAnswer([busy(30)]);
+    pair.answer(pair.request('/a'));
+    assert.equal(pair.answer(pair.request('/a', { whenBusy: 'send' })).code, Code.Content);
+    const waiting = pair.request('/a', { whenBusy: 'wait' });
+    pair.command('client', (client, now) => client.cancel(waiting.id, now));
+    pair.run(60_000);
+    assert.equal(pair.served.length, 2);
+  });
+
+  test('it holds for the server, not for one connection', () => {
+    const pair = streamsThatAnswer([busy(30)]);
+    pair.answer(pair.request('/a'));
+    pair.breakLink();
+    assert.equal(failure(pair.request('/a')).code, Code.ServiceUnavailable);
+    assert.equal(pair.links.length, 0);
+  });
+
+  test('a ping is no request', () => {
+    const pair = streamsThatAnswer([busy(30)]);
+    pair.answer(pair.request('/a'));
+    const ping = pair.ping();
+    pair.answer(ping);
+    assert.ok(ping.isPong);
+  });
 });

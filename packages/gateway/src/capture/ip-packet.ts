@@ -1,23 +1,27 @@
 /**
- * The IP packet in which a UDP datagram travelled, made again from its addresses.
+ * The IP packet in which a UDP datagram or a piece of a TCP stream travelled, made again from its addresses.
  *
- * IPv4 (RFC 791) and IPv6 (RFC 8200) headers without options, UDP (RFC 768), right checksums (RFC 1071). Time to
- * live, identification and flow label are not those of the real packet: nobody above the socket knows them.
+ * IPv4 (RFC 791) and IPv6 (RFC 8200) headers without options, UDP (RFC 768), TCP (RFC 9293), right checksums (RFC 1071).
+ * Time to live, identification, flow label and window are not those of the real packet, and a stream is not cut as it was:
+ * nobody above the socket knows them.
  *
  * @module
  */
 
 import { isIP } from 'node:net';
 
-/** One UDP datagram with the addresses it went between. */
-export interface UdpDatagram {
+/** One datagram, or piece of a stream, with the addresses it went between. */
+export interface IpDatagram {
   /** IP literals without brackets; an IPv6 zone (`%eth0`) is left out of the packet. */
   readonly source: { readonly host: string; readonly port: number };
   readonly destination: { readonly host: string; readonly port: number };
-  /** 0 … 65,507 bytes. */
+  /** 0 … 65,507 bytes; over TCP 65,475. */
   readonly payload: Uint8Array;
+  /** Where it stands in a TCP stream: its first byte, and the next one of the other side; modulo 2^32. */
+  readonly tcp?: { readonly sequence: number; readonly acknowledgement: number };
 }
 
+const TCP = 6;
 const UDP = 17;
 const HOP_LIMIT = 64;
 
@@ -29,7 +33,9 @@ const HOP_LIMIT = 64;
  *
  * @returns nothing when an address is not an IP literal.
  */
-export function ipPacket({ source, destination, payload }: UdpDatagram): Uint8Array | undefined {
+export function ipPacket({ source, destination, payload, tcp }: IpDatagram): Uint8Array | undefined {
+  const protocol = tcp === undefined ? UDP : TCP;
+  const headerLength = tcp === undefined ? 8 : 20;
   const from = addressBytes(source.host);
   const to = addressBytes(destination.host);
   if (from === undefined || to === undefined) return undefined;
@@ -42,42 +48,50 @@ export function ipPacket({ source, destination, payload }: UdpDatagram): Uint8Ar
     : ipv6Packet(mapped(from), mapped(to));
 
   function ipv4Packet(sourceAddress: Uint8Array, destinationAddress: Uint8Array): Uint8Array {
-    const packet = new Uint8Array(28 + payload.length);
+    const packet = new Uint8Array(20 + headerLength + payload.length);
     const view = new DataView(packet.buffer);
     packet[0] = 0x45; // version 4, header of 5 words
     view.setUint16(2, packet.length);
     packet[6] = 0x40; // do not fragment
     packet[8] = HOP_LIMIT;
-    packet[9] = UDP;
+    packet[9] = protocol;
     packet.set(sourceAddress, 12);
     packet.set(destinationAddress, 16);
     view.setUint16(10, onesComplement(sum(packet, 0, 20)));
-    fillUdp(packet, 20, sum(packet, 12, 20));
+    fill(packet, 20, sum(packet, 12, 20));
     return packet;
   }
 
   function ipv6Packet(sourceAddress: Uint8Array, destinationAddress: Uint8Array): Uint8Array {
-    const packet = new Uint8Array(48 + payload.length);
+    const packet = new Uint8Array(40 + headerLength + payload.length);
     packet[0] = 0x60; // version 6
-    new DataView(packet.buffer).setUint16(4, 8 + payload.length);
-    packet[6] = UDP;
+    new DataView(packet.buffer).setUint16(4, headerLength + payload.length);
+    packet[6] = protocol;
     packet[7] = HOP_LIMIT;
     packet.set(sourceAddress, 8);
     packet.set(destinationAddress, 24);
-    fillUdp(packet, 40, sum(packet, 8, 40));
+    fill(packet, 40, sum(packet, 8, 40));
     return packet;
   }
 
-  /** RFC 768: the checksum covers a pseudo header of addresses, protocol and length; 0 is sent as all ones. */
-  function fillUdp(packet: Uint8Array, offset: number, addressSum: number): void {
+  /** The checksum covers a pseudo header of addresses, protocol and length. */
+  function fill(packet: Uint8Array, offset: number, addressSum: number): void {
     const view = new DataView(packet.buffer);
-    const length = 8 + payload.length;
+    const length = headerLength + payload.length;
     view.setUint16(offset, source.port);
     view.setUint16(offset + 2, destination.port);
-    view.setUint16(offset + 4, length);
-    packet.set(payload, offset + 8);
-    const checksum = onesComplement(addressSum + UDP + length + sum(packet, offset, packet.length));
-    view.setUint16(offset + 6, checksum === 0 ? 0xffff : checksum);
+    packet.set(payload, offset + headerLength);
+    if (tcp === undefined) view.setUint16(offset + 4, length);
+    else {
+      view.setUint32(offset + 4, tcp.sequence);
+      view.setUint32(offset + 8, tcp.acknowledgement);
+      view.setUint16(offset + 12, 0x5018); // header of 5 words, PSH and ACK
+      view.setUint16(offset + 14, 0xffff);
+    }
+    const checksum = onesComplement(addressSum + protocol + length + sum(packet, offset, packet.length));
+    // RFC 768: 0 would mean that there is none.
+    if (tcp === undefined) view.setUint16(offset + 6, checksum === 0 ? 0xffff : checksum);
+    else view.setUint16(offset + 16, checksum);
   }
 }
 

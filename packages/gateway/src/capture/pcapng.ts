@@ -10,7 +10,7 @@
  * @module
  */
 
-import { ipPacket, type UdpDatagram } from './ip-packet.ts';
+import { type IpDatagram, ipPacket } from './ip-packet.ts';
 
 /** Link-layer type "raw IP": each packet begins with its IPv4 or IPv6 header. */
 const LINKTYPE_RAW = 101;
@@ -40,7 +40,7 @@ export function pcapngHeader(): Uint8Array {
  * @param wallTimeMs Milliseconds since 1970, also with a fraction; kept to the microsecond.
  * @returns nothing when an address is not an IP literal (a serial line has none).
  */
-export function packetBlock(datagram: UdpDatagram, wallTimeMs: number): Uint8Array | undefined {
+export function packetBlock(datagram: IpDatagram, wallTimeMs: number): Uint8Array | undefined {
   const packet = ipPacket(datagram);
   if (packet === undefined) return undefined;
   const microseconds = BigInt(Math.round(wallTimeMs * 1000));

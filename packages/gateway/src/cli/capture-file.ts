@@ -1,17 +1,23 @@
 /**
- * The file that `-w` writes: each datagram as soon as it passes, and secrets before what they open.
+ * The file that `-w` writes: each datagram, or piece of a TCP stream, as soon as it passes, and secrets before what they open.
  *
  * @module
  */
 
 import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram } from 'coapsule';
+import type { IpDatagram } from '../capture/ip-packet.ts';
 import { packetBlock, pcapngHeader, secretsBlock } from '../capture/pcapng.ts';
 import { openSecretFile } from './secret-file.ts';
+
+/** Bytes of a stream in one packet. */
+const longestSegment = 32 * 1024;
 
 /** An open capture file. It holds secrets, so that only its owner can read it. */
 export class CaptureFile {
   readonly #file: number;
+  /** Bytes of each TCP connection so far. */
+  readonly #streams = new Map<string, { sent: number; received: number }>();
 
   /** Creates the file, or empties it. */
   constructor(path: string) {
@@ -20,9 +26,28 @@ export class CaptureFile {
   }
 
   /** Appends a datagram; one that did not travel over IP is left out. */
-  datagram({ direction, local, remote, datagram, wallTimeMs }: CapturedDatagram): void {
+  datagram({ direction, transport, local, remote, datagram, wallTimeMs }: CapturedDatagram): void {
     const [source, destination] = direction === 'sent' ? [local, remote] : [remote, local];
-    const block = packetBlock({ source, destination, payload: datagram }, wallTimeMs);
+    if (transport === undefined) {
+      this.#packet({ source, destination, payload: datagram }, wallTimeMs);
+      return;
+    }
+    const name = `${local.key} ${remote.key}`;
+    const stream = this.#streams.get(name) ?? { sent: 0, received: 0 };
+    this.#streams.set(name, stream);
+    for (let at = 0; at < datagram.length; at += longestSegment) {
+      const payload = datagram.subarray(at, at + longestSegment);
+      const tcp = {
+        sequence: stream[direction] >>> 0,
+        acknowledgement: stream[direction === 'sent' ? 'received' : 'sent'] >>> 0,
+      };
+      this.#packet({ source, destination, payload, tcp }, wallTimeMs);
+      stream[direction] += payload.length;
+    }
+  }
+
+  #packet(datagram: IpDatagram, wallTimeMs: number): void {
+    const block = packetBlock(datagram, wallTimeMs);
     if (block !== undefined) writeSync(this.#file, block);
   }
 

@@ -65,6 +65,7 @@ async function withClientTo<Result>(
   use: (client: CommandClient) => Promise<Result>,
   extras: SessionExtras,
 ): Promise<Result> {
+  expectFitting(uri, options);
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
   const carrier = uri.scheme.endsWith('+tcp') ? '+tcp' : '';
   const other = uri.secure
@@ -125,6 +126,25 @@ async function withClientTo<Result>(
   } finally {
     secrets.close();
     session?.close();
+  }
+}
+
+/** Refuses what the transport does not have, before a file is opened. */
+function expectFitting({ scheme }: TargetUri, { write, loss }: ClientCommandOptions): void {
+  const isStream = scheme.includes('+tcp') || scheme.includes('+ws');
+  if (isStream && loss !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `--loss drops datagrams, and ${scheme} has none`,
+      'leave it out: a connection loses nothing',
+    );
+  }
+  if (isStream && scheme !== 'coap+tcp' && write !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `-w writes datagrams and the stream of coap+tcp, not ${scheme}`,
+      '-vvv shows the messages; tcpdump captures them, and --keylog opens its file',
+    );
   }
 }
 

@@ -37,6 +37,8 @@ export function headerLine(event: TraceEvent, session?: string): string | undefi
       return `* ${event.address.key} DTLS association closed: ${event.reason}`;
     case 'handshake-failed':
       return `* ${event.address.key} DTLS handshake failed (${event.failure.cause}): ${event.failure.detail}`;
+    case 'connection-ended':
+      return `* ${event.address.key} connection ended (${event.cause}): ${event.detail}`;
     case 'address-changed': {
       const proof = event.validated ? '' : ', not proved yet';
       return `* ${event.from.key} DTLS association goes on at ${event.to.key}${proof}`;

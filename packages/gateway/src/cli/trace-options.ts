@@ -26,6 +26,8 @@ export function detailLines(event: TraceEvent): string[] {
       return [`→ ${event.address.key} retransmission ${event.attempt}`];
     case 'discarded':
       return [`← ${event.address.key} discarded (${event.layer}): ${event.reason}`];
+    case 'connection-ended':
+      return [];
     // Handshakes are shown by `trace-handshake.ts`, a whole datagram in a row.
     case 'handshake-trace':
     case 'connected':

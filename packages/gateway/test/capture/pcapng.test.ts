@@ -95,6 +95,20 @@ describe('ipPacket', () => {
     assert.deepEqual([...reverse.subarray(8, 24)], new Array(16).fill(0));
   });
 
+  test('a piece of a TCP stream has its place in it, and the checksum right', () => {
+    const tcp = { sequence: 0xfffffff0, acknowledgement: 7 };
+    const packet = ipPacket({ ...ipv4, payload: response, tcp })!;
+    const view = new DataView(packet.buffer);
+    assert.equal(packet.length, 40 + response.length);
+    assert.equal(packet[9], 6);
+    assert.deepEqual([view.getUint32(24), view.getUint32(28)], [tcp.sequence, tcp.acknowledgement]);
+    assert.ok(verifies(packet.subarray(0, 20)), 'header checksum');
+    const length = packet.length - 20;
+    const pseudo = Uint8Array.from([...packet.subarray(12, 20), 0, 6, 0, length, ...packet.subarray(20)]);
+    assert.ok(verifies(pseudo), 'TCP checksum');
+    assert.equal(ipPacket({ ...ipv6, payload: response, tcp })?.[6], 6);
+  });
+
   test('an address that is not an IP literal makes no packet', () => {
     assert.equal(
       ipPacket({ ...ipv4, source: { host: '/dev/ttyUSB0', port: 0 }, payload: request }),

@@ -166,6 +166,20 @@ describe('trace', () => {
     ]);
   });
 
+  test('-v shows how a connection ended', () => {
+    const event: TraceEvent = {
+      kind: 'connection-ended',
+      address,
+      cause: 'stalled',
+      detail: 'the peer took nothing for 60 s',
+    };
+    for (const verbosity of [1, 2, 3]) {
+      assert.deepEqual(lines(verbosity, event), [
+        '* [::1]:5683 connection ended (stalled): the peer took nothing for 60 s',
+      ]);
+    }
+  });
+
   test('a kind of event that is not known shows as its name and plain fields', () => {
     const unknown = {
       kind: 'new-thing',

@@ -99,6 +99,18 @@ describe('requests', () => {
     });
   });
 
+  for (const [args, cause] of [
+    [['coap+ws://h/', '-w', 'never.pcapng'], /-w writes datagrams and the stream of coap\+tcp, not coap\+ws/],
+    [['coaps+tcp://h/', '-w', 'never.pcapng'], /not coaps\+tcp/],
+    [['coap+tcp://h/', '--loss', '10%'], /--loss drops datagrams, and coap\+tcp has none/],
+  ] as const) {
+    test(`${args.join(' ')} is refused before anything is opened`, async () => {
+      const { exitCode, stderr, requests } = await run(['get', ...args], { answers: [] });
+      assert.deepEqual([exitCode, requests.length], [64, 0]);
+      assert.match(stderr, cause);
+    });
+  }
+
   test('options of the client reach the library', async () => {
     const args = [
       'get',

@@ -78,6 +78,33 @@ describe('tshark', () => {
     },
   );
 
+  peerTest('reads the stream of coap+tcp that our client writes with -w', ['tshark'], async (t) => {
+    const gateway = await startGateway(t, '--tcp', '127.0.0.1:0');
+    const [, json = ''] = await gateway.process.waitFor(/^ready (\{.*\})$/m);
+    const { tcp } = JSON.parse(json) as { tcp: string };
+    const folder = temporaryFolder(t);
+    const capture = join(folder, 'own.pcapng');
+    const body = join(folder, 'body');
+    // Three blocks of 15 KiB, and pieces of a stream that are larger than a packet of Ethernet.
+    writeFileSync(body, Buffer.alloc(40_000, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'));
+    const { code, output } = await coapsule(t, 'put', `coap+tcp://${tcp}/store`, '-f', body, '-w', capture);
+    assert.equal(code, 0, output);
+    const { stdout } = await run(t, 'tshark', [
+      ...['-n', '-r', capture, '-d', `tcp.port==${tcp.split(':')[1]},coap`, '-o', 'tcp.check_checksum:TRUE'],
+      ...['-T', 'fields', '-E', 'separator=|'],
+      ...['tcp.checksum.status', 'tcp.analysis.flags', 'coap.code', 'coap.opt.uri_path'].flatMap((field) => [
+        '-e',
+        field,
+      ]),
+    ]);
+    // Codes as numbers: 7.01 CSM of both, PUT and 2.31 or 2.01, and 7.04 Release. Nothing is lost, retransmitted or out of order.
+    assert.deepEqual(stdout.toString().trim().split('\n'), [
+      ...['1||225|', '1||225|'],
+      ...['1||3|store', '1||95|', '1||3|store', '1||95|', '1||3|store', '1||65|'],
+      '1||228|',
+    ]);
+  });
+
   peerTest(
     'decrypts the capture that our client writes with -w, with no option at all',
     ['tshark'],

@@ -7,6 +7,7 @@
  * | maxTokenLength | bytes | 64 | 8 … 65,804 | 8974 §2.2.1 |
  * | csmTimeoutMs | ms | 10,000 | > 0 | 8323 §3.3 |
  * | messageTimeoutMs | ms from the first byte of a message to its last | 60,000 | > 0 | – |
+ * | stallTimeoutMs | ms in which a full transport takes nothing | 60,000 | > 0 | – |
  * | pongTimeoutMs | ms | 20,000 | > 0 | 8323 §5.4 |
  * | releaseTimeoutMs | ms | 5,000 | > 0 | 8323 §5.5 |
  * | keepAliveMs | ms without anything from the peer | never | > 0 | 8323 §5.4 |
@@ -29,6 +30,8 @@ export interface ConnectionConfig {
   readonly csmTimeoutMs: number;
   /** A peer that sends a message slower than this is not waited for: it would hold memory as long as it likes. */
   readonly messageTimeoutMs: number;
+  /** A peer that takes nothing of what waits for it for so long is not waited for: what waits is held in memory. */
+  readonly stallTimeoutMs: number;
   /** Patience for the Pong that answers a Ping. */
   readonly pongTimeoutMs: number;
   /** How long the peer may take to close the connection after our Release. */
@@ -52,6 +55,7 @@ const defaults: ConnectionConfig = {
   maxTokenLength: 64,
   csmTimeoutMs: 10_000,
   messageTimeoutMs: 60_000,
+  stallTimeoutMs: 60_000,
   pongTimeoutMs: 20_000,
   releaseTimeoutMs: 5_000,
   keepAliveMs: undefined,

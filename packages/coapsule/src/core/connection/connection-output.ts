@@ -20,7 +20,7 @@ export type ConnectionEndCause =
   | 'closed'
   /** The transport broke: reset, unreachable. */
   | 'transport-failed'
-  /** The peer does not take what is sent. */
+  /** The peer took nothing of what was sent for too long. */
   | 'stalled'
   /** The peer sent an Abort (RFC 8323 §5.6). */
   | 'aborted'

@@ -74,6 +74,7 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
   #csmDeadline: Instant | undefined;
   #messageDeadline: Instant | undefined;
   #releaseDeadline: Instant | undefined;
+  #stallDeadline: Instant | undefined;
   #nextPing = 0;
 
   constructor(framing: StreamFraming, config: ConnectionConfig, now: Instant) {
@@ -136,8 +137,11 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
   handleTimeout(now: Instant): void {
     const isDue = (deadline: Instant | undefined): boolean => deadline !== undefined && deadline <= now;
     if (this.hasEnded) return;
-    const { keepAliveMs, csmTimeoutMs, messageTimeoutMs, pongTimeoutMs } = this.#config;
-    if (isDue(this.#csmDeadline)) {
+    const { keepAliveMs, csmTimeoutMs, messageTimeoutMs, pongTimeoutMs, stallTimeoutMs } = this.#config;
+    if (isDue(this.#stallDeadline)) {
+      // An Abort would wait behind what the peer does not take.
+      this.#end('stalled', `the peer took nothing for ${stallTimeoutMs / 1000} s`);
+    } else if (isDue(this.#csmDeadline)) {
       this.abort('missing-csm', `no CSM within ${csmTimeoutMs / 1000} s`);
     } else if (isDue(this.#messageDeadline)) {
       this.abort('message-timeout', `a message took longer than ${messageTimeoutMs / 1000} s`);
@@ -159,6 +163,7 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
   nextTimeout(): Instant | undefined {
     if (this.hasEnded) return undefined;
     return [
+      this.#stallDeadline,
       this.#csmDeadline,
       this.#messageDeadline,
       this.#releaseDeadline,
@@ -166,6 +171,16 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
       this.#idleDeadline(),
       this.#keepAliveAt(),
     ].reduce(earliest, undefined);
+  }
+
+  /** The transport is full, or, while it is, took something: what it holds is not waited for longer than `stallTimeoutMs`. */
+  transportBlocked(now: Instant): void {
+    this.#stallDeadline = after(now, this.#config.stallTimeoutMs);
+  }
+
+  /** The transport holds nothing any more. */
+  transportDrained(): void {
+    this.#stallDeadline = undefined;
   }
 
   /**

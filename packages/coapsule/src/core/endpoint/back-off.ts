@@ -10,10 +10,10 @@
 import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import { after, type Instant } from '../foundation/instant.ts';
+import { after, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import type { BackOffCode, OutgoingRequest, RequestId } from './outputs.ts';
+import type { BackOffCode, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 
 /** A request that its caller lets wait. */
 export interface HeldRequest {
@@ -71,6 +71,22 @@ export class BackOff {
       if (until !== undefined && until > now) return { until, code };
     }
     return undefined;
+  }
+
+  /**
+   * Whether a request may be sent. Where its server is to be left alone it waits, if its caller lets it and the time is not
+   * over before; else the error with which it fails.
+   */
+  admit(held: HeldRequest, now: Instant): 'send' | 'waits' | Extract<RequestError, { kind: 'back-off' }> {
+    const { address, content } = held;
+    if (content.whenBusy === 'send') return 'send';
+    const found = this.heldUntil(address, content, now);
+    if (found === undefined) return 'send';
+    const retryAfterMs = elapsedMs(now, found.until);
+    // Who gives up before the time has come learns it now.
+    const mayWait = content.whenBusy === 'wait' && retryAfterMs < (content.timeoutMs ?? Infinity);
+    if (mayWait && this.hold(held, found.until)) return 'waits';
+    return { kind: 'back-off', code: found.code, retryAfterMs };
   }
 
   /** Lets a request wait; false when too many do. */

@@ -105,8 +105,8 @@ export type RequestError =
   | { readonly kind: 'association-closed'; readonly reason: string }
   /** Not sent: the server answered 5.03 or 4.29 before, and its Max-Age is not over. */
   | { readonly kind: 'back-off'; readonly code: BackOffCode; readonly retryAfterMs: number }
-  /** Over a reliable transport: the connection it was sent on, or waited for. */
-  | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd }
+  /** Over a reliable transport: the connection it was sent on, or waited for. Sent, it may have been carried out. */
+  | { readonly kind: 'connection-ended'; readonly end: ConnectionEnd; readonly wasSent: boolean }
   /** A later request took its place before it was sent (`QueueOptions.replaces`). */
   | { readonly kind: 'superseded' };
 

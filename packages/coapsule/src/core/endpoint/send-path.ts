@@ -13,7 +13,7 @@
 
 import { isResponseCode } from '../coap/code.ts';
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
-import { elapsedMs, type Instant } from '../foundation/instant.ts';
+import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
@@ -70,17 +70,12 @@ export function holdQueued(layers: EndpointLayers, peer: Peer, now: Instant): vo
 
 /** Whether the server does not want this request yet: then it fails or waits. */
 function isHeldBack(layers: EndpointLayers, held: HeldRequest, now: Instant): boolean {
-  const { request, content } = held;
-  if (content.whenBusy === 'send') return false;
-  const found = layers.backOff.heldUntil(held.address, content, now);
-  if (found === undefined) return false;
+  const verdict = layers.backOff.admit(held, now);
+  if (verdict === 'send') return false;
   layers.counters.backedOff++;
-  const retryAfterMs = elapsedMs(now, found.until);
-  // Who gives up before the time has come learns it now.
-  const mayWait = content.whenBusy === 'wait' && retryAfterMs < (content.timeoutMs ?? Infinity);
-  if (mayWait && layers.backOff.hold(held, found.until)) return true;
-  const error: RequestError = { kind: 'back-off', code: found.code, retryAfterMs };
-  layers.outputs.push({ kind: 'request-failed', request, error });
+  if (verdict !== 'waits') {
+    layers.outputs.push({ kind: 'request-failed', request: held.request, error: verdict });
+  }
   return true;
 }
 

@@ -56,6 +56,8 @@ export function streamConfig(input: StreamConfigInput): StreamConfig {
     requestResponse: {
       ...input.requestResponse,
       reliableTransport: true,
+      // What a peer takes is in its CSM.
+      maxTokenLength: connection.maxTokenLength,
       // A notification counts as acknowledged when the transport has taken it: that paces them, and the latest state wins.
       notificationType: 'CON',
     } as const,

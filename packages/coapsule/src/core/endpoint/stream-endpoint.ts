@@ -23,6 +23,7 @@ import {
   type ExchangeId,
   RequestResponseLayer,
 } from '../request-response/request-response-layer.ts';
+import { BackOff } from './back-off.ts';
 import type { OutgoingResponse } from './endpoint.ts';
 import { blockSizes, messageOverhead } from './endpoint-config.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
@@ -38,7 +39,7 @@ import {
   served,
   takeOutput,
 } from './stream-receive-path.ts';
-import { sendFromStreamExchange, sendStreamRequest } from './stream-send-path.ts';
+import { sendFromStreamExchange, sendHeldOnStream, sendStreamRequest } from './stream-send-path.ts';
 
 /** What an endpoint on reliable transports is made of. */
 export interface StreamEndpointOptions {
@@ -74,6 +75,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
         unmatchedResponses: 0,
         tooLarge: 0,
         notServed: 0,
+        backedOff: 0,
         noRoom: 0,
         badCsm: 0,
         tooSlow: 0,
@@ -82,6 +84,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       exchangeOf: new Map(),
       serving: new Map(),
       holdOffs: new Map(),
+      backOff: new BackOff(),
       talking: new Set(),
       nextRequest: 1,
     };
@@ -122,6 +125,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       layers.talking.add(due);
     }
     layers.exchanges.handleTimeout(now);
+    sendHeldOnStream(layers, now);
     this.#settle(now);
   }
 
@@ -130,8 +134,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   }
 
   nextTimeout(): Instant | undefined {
-    const { connections, exchanges } = this.#layers;
-    return earliest(connections.nextTimeout(), exchanges.nextTimeout());
+    const { connections, exchanges, backOff } = this.#layers;
+    return earliest(earliest(connections.nextTimeout(), exchanges.nextTimeout()), backOff.nextTimeout());
   }
 
   /**
@@ -169,7 +173,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
 
   /** Gives up a request, or ends an observation with the server's knowledge (RFC 8323 §7.4). */
   cancel(request: RequestId, now: Instant): void {
-    const { connections, exchangeOf, exchanges } = this.#layers;
+    const { connections, exchangeOf, exchanges, backOff } = this.#layers;
+    if (backOff.release(request)) return;
     const exchange = exchangeOf.get(request);
     if (exchange !== undefined) exchanges.cancel(exchange, now);
     else {

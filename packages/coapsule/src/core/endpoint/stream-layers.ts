@@ -4,10 +4,12 @@
  * @module
  */
 
+import type { ConnectionEnd } from '../connection/connection-output.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeId, RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { BackOff } from './back-off.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import type { StreamConfig } from './stream-config.ts';
 import type { StreamConnection, StreamConnections } from './stream-connections.ts';
@@ -37,6 +39,8 @@ export interface StreamLayers {
   readonly serving: Map<ExchangeId, StreamConnection>;
   /** Addresses whose server asked not to be connected to (RFC 8323 §5.5), and until when. */
   readonly holdOffs: Map<string, Instant>;
+  /** Servers that asked for time (5.03, 4.29). */
+  readonly backOff: BackOff;
   /** Connections whose machine may have something to say. */
   readonly talking: Set<StreamConnection>;
   nextRequest: RequestId;
@@ -52,6 +56,8 @@ export interface StreamCounters {
   tooLarge: number;
   /** Requests answered 5.01, as this endpoint serves none. */
   notServed: number;
+  /** Requests held back because their server had asked for time. */
+  backedOff: number;
   /** Connections given up, or not taken, for want of room. */
   noRoom: number;
   /** Connections whose peer sent no CSM, or a bad one. */
@@ -85,4 +91,14 @@ export function traceStreamMessage(
     kind: 'trace',
     event: { kind: 'stream-message', direction, address, transport: framing, secure, bytes },
   });
+}
+
+/** Tells how a connection ended, where a trace is wanted. */
+export function traceConnectionEnded(
+  { config, outputs }: StreamLayers,
+  { peer: { address } }: StreamConnection,
+  { cause, detail }: ConnectionEnd,
+): void {
+  if (config.trace)
+    outputs.push({ kind: 'trace', event: { kind: 'connection-ended', address, cause, detail } });
 }

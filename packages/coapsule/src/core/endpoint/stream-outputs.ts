@@ -29,6 +29,8 @@ export type StreamInput =
   | { readonly kind: 'received'; readonly connection: ConnectionId; readonly bytes: Uint8Array }
   /** The transport has more to send than it wants to hold. Nothing should be read from it until `drained`. */
   | { readonly kind: 'blocked'; readonly connection: ConnectionId }
+  /** A transport that has more than it wants to hold was rid of some of it. */
+  | { readonly kind: 'progress'; readonly connection: ConnectionId }
   /** The transport has sent all it was given. */
   | { readonly kind: 'drained'; readonly connection: ConnectionId }
   /** The transport is gone, or could not be opened. */

@@ -21,9 +21,15 @@ import type { ConnectionEnd, ConnectionEndCause, ConnectionOutput } from '../con
 import { noBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import { asksToBackOff } from './back-off.ts';
 import type { RequestError } from './outputs.ts';
 import type { StreamConnection } from './stream-connections.ts';
-import { type StreamLayers, traceStreamDiscarded, traceStreamMessage } from './stream-layers.ts';
+import {
+  type StreamLayers,
+  traceConnectionEnded,
+  traceStreamDiscarded,
+  traceStreamMessage,
+} from './stream-layers.ts';
 import type { StreamInput } from './stream-outputs.ts';
 import { repeatElsewhere, sendMessage, sendWaiting } from './stream-send-path.ts';
 
@@ -42,9 +48,17 @@ export function receiveInput(layers: StreamLayers, input: StreamInput, now: Inst
       return;
     case 'blocked':
       connection.isBlocked = true;
+      connection.machine?.transportBlocked(now);
+      layers.talking.add(connection);
+      return;
+    case 'progress':
+      if (connection.isBlocked) connection.machine?.transportBlocked(now);
+      layers.talking.add(connection);
       return;
     case 'drained':
       connection.isBlocked = false;
+      connection.machine?.transportDrained();
+      layers.talking.add(connection);
       for (const exchange of connection.heldBack.splice(0))
         layers.exchanges.responseAcknowledged(exchange, now);
       return;
@@ -160,6 +174,7 @@ function receiveMessage(
     layers.exchanges.receiveRequest(peer.key, message, connection, now);
     return;
   }
+  noteBackOff(layers, connection, message, now);
   const fate = isResponseCode(message.code)
     ? layers.exchanges.receiveResponse(peer.key, message, now)
     : 'unmatched';
@@ -171,6 +186,19 @@ function receiveMessage(
   if (fate === 'rejected') {
     traceStreamDiscarded(layers, 'request-response', peer.address, 'a critical option is not understood');
   }
+}
+
+/** A server asks for time: noted before its response goes on, which may bring the next request at once. */
+function noteBackOff(
+  layers: StreamLayers,
+  { peer }: StreamConnection,
+  { code, token, options }: StreamMessage,
+  now: Instant,
+): void {
+  if (!asksToBackOff(code)) return;
+  const exchange = layers.exchanges.exchangeOf(peer.key, token);
+  const bound = exchange === undefined ? undefined : layers.requests.get(exchange);
+  if (bound !== undefined) layers.backOff.note(peer.address, bound.content, { code, options }, now);
 }
 
 /** Pings with Custody that wait at a time; more are answered when it is their turn to be read, without custody. */
@@ -238,6 +266,7 @@ function endConnection(
 ): void {
   const { peer, waiting, pings } = connection;
   count(layers, end.cause);
+  traceConnectionEnded(layers, connection, end);
   connection.end = end;
   layers.connections.remove(connection);
   layers.talking.delete(connection);
@@ -245,7 +274,8 @@ function endConnection(
   repeatElsewhere(layers, connection, now);
   layers.exchanges.peerClosed(peer.key, now);
   for (const request of [...waiting.keys(), ...pings.values()]) {
-    layers.outputs.push({ kind: 'request-failed', request, error: { kind: 'connection-ended', end } });
+    const error = { kind: 'connection-ended', end, wasSent: false } as const;
+    layers.outputs.push({ kind: 'request-failed', request, error });
   }
   waiting.clear();
   pings.clear();
@@ -349,7 +379,7 @@ function requestErrorOf(
   { error: failure, detail, upload }: Extract<RequestResponseOutput, { kind: 'failed' }>,
   { end }: StreamConnection,
 ): RequestError {
-  if (failure === 'peer-closed' && end !== undefined) return { kind: 'connection-ended', end };
+  if (failure === 'peer-closed' && end !== undefined) return { kind: 'connection-ended', end, wasSent: true };
   return {
     kind: 'exchange',
     failure,

@@ -1,6 +1,7 @@
 /**
  * The road of a request or a response from the application to a reliable transport, from top to bottom.
  *
+ *   0 server that asked for time (5.03, 4.29)? → the request waits or fails (RFC 7252 §5.9.3.4, RFC 8516)
  *   1 request → connection, opened where there is none, and its peer's CSM   (RFC 8323 §3.3)
  *   2 → Exchange: token, blocks, Observe                                     (RFC 7252 §5, 7641, 7959)
  *   3 → bytes of the connection                                              (RFC 8323 §3.2, §5.3.1)
@@ -11,16 +12,18 @@
 import { Code } from '../coap/code.ts';
 import type { MessageContent } from '../coap/message-view.ts';
 import { OptionSet } from '../coap/option-set.ts';
+import type { ConnectionEndCause } from '../connection/connection-output.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import type { HeldRequest } from './back-off.ts';
 import { isIdempotent } from './idempotence.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import type { StreamConnection, WaitingStreamRequest } from './stream-connections.ts';
 import { type StreamLayers, traceStreamDiscarded } from './stream-layers.ts';
 
-/** Step 1: a request, or a ping when `content` is absent, to `address`. */
+/** Steps 0 and 1: a request, or a ping when `content` is absent, to `address`. */
 export function sendStreamRequest(
   layers: StreamLayers,
   address: PeerAddress,
@@ -28,8 +31,34 @@ export function sendStreamRequest(
   now: Instant,
 ): RequestId {
   const request = layers.nextRequest++;
+  if (
+    content !== undefined &&
+    isHeldBack(layers, { request, address, serverName: undefined, content }, now)
+  ) {
+    return request;
+  }
   send(layers, address, request, { content, isRepeated: false }, now);
   return request;
+}
+
+/** Step 0, later: requests whose server may be asked again. */
+export function sendHeldOnStream(layers: StreamLayers, now: Instant): void {
+  const { backOff } = layers;
+  for (let held = backOff.expire(now); held !== undefined; held = backOff.expire(now)) {
+    const { address, request, content } = held;
+    if (!isHeldBack(layers, held, now)) send(layers, address, request, { content, isRepeated: false }, now);
+  }
+}
+
+/** Whether the server does not want this request yet: then it fails or waits. */
+function isHeldBack(layers: StreamLayers, held: HeldRequest, now: Instant): boolean {
+  const verdict = layers.backOff.admit(held, now);
+  if (verdict === 'send') return false;
+  layers.counters.backedOff++;
+  if (verdict !== 'waits') {
+    layers.outputs.push({ kind: 'request-failed', request: held.request, error: verdict });
+  }
+  return true;
 }
 
 function send(
@@ -66,7 +95,8 @@ function isHeldOff(layers: StreamLayers, address: PeerAddress, request: RequestI
     cause: 'released',
     detail: `the server asked not to be connected to for another ${seconds} s`,
   } as const;
-  layers.outputs.push({ kind: 'request-failed', request, error: { kind: 'connection-ended', end } });
+  const error = { kind: 'connection-ended', end, wasSent: false } as const;
+  layers.outputs.push({ kind: 'request-failed', request, error });
   return true;
 }
 
@@ -78,14 +108,23 @@ export function sendWaiting(layers: StreamLayers, connection: StreamConnection, 
   connection.waiting.clear();
 }
 
+/** What may be otherwise on another connection. After what a peer should not have sent there is nothing to hope for. */
+const mayRepeatAfter: ReadonlySet<ConnectionEndCause> = new Set<ConnectionEndCause>([
+  'closed',
+  'released',
+  'transport-failed',
+  'aborted',
+  'stalled',
+  'pong-timeout',
+]);
+
 /**
  * A connection that was in use ended, as when its server restarts or gives up idle ones: requests that do no harm when
  * they are carried out twice, and had no answer yet, begin again on another one. Once each.
  */
 export function repeatElsewhere(layers: StreamLayers, ended: StreamConnection, now: Instant): void {
-  const cause = ended.end?.cause;
-  const mayRepeat = cause === 'closed' || cause === 'released' || cause === 'transport-failed';
-  if (!ended.isInitiator || !ended.isEstablished || !mayRepeat) return;
+  const { end, isInitiator, isEstablished } = ended;
+  if (!isInitiator || !isEstablished || end === undefined || !mayRepeatAfter.has(end.cause)) return;
   for (const [exchange, bound] of [...layers.requests]) {
     const { connection, content, request, isRepeated, isAnswered } = bound;
     // A body that is handed over cannot begin again.

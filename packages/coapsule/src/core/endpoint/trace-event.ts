@@ -6,6 +6,7 @@
  */
 
 import type { StreamFraming } from '../coap/stream-codec.ts';
+import type { ConnectionEndCause } from '../connection/connection-output.ts';
 import type { DtlsOutput } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 
@@ -29,6 +30,14 @@ export type TraceEvent =
       readonly secure: boolean;
       /** The encoded message; read it with `decodeStreamMessage(bytes, transport)`. */
       readonly bytes: Uint8Array;
+    }
+  | {
+      /** A connection over a reliable transport is over, or could not be made. */
+      readonly kind: 'connection-ended';
+      readonly address: PeerAddress;
+      readonly cause: ConnectionEndCause;
+      /** In words; of the peer's diagnostic text what prints. */
+      readonly detail: string;
     }
   | {
       /** A Confirmable message is sent again (RFC 7252 §4.2). */
