@@ -23,12 +23,12 @@ export class BodyBuffer {
     return this.#bytes.length;
   }
 
-  /** Adds a copy of `block` at the end. */
-  append(block: Uint8Array): void {
+  /** Adds a copy of `block` at the end. `most`, at least what is needed then, bounds the memory held. */
+  append(block: Uint8Array, most: number = Infinity): void {
     const needed = this.#length + block.length;
     if (needed > this.#bytes.length) {
       const grown = new Uint8Array(
-        Math.max(needed, Math.min(2 * this.#bytes.length, needed + maxSpareBytes)),
+        Math.max(needed, Math.min(2 * this.#bytes.length, needed + maxSpareBytes, most)),
       );
       grown.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = grown;

@@ -13,18 +13,23 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Arrival } from './arrival.ts';
+import type { PeerKey } from './exchange.ts';
 import { missingBlocks, type QBlockServer, qBlockContinue } from './q-block-server.ts';
 import { refusal } from './refusal.ts';
 import type { ReceivedBlock, RequestBodies } from './request-bodies.ts';
 import { requestBodyKey } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 import type { ServerAnswers } from './server-answers.ts';
+import type { PendingReply, ServerExchanges } from './server-exchanges.ts';
 import type { StreamedExchanges } from './streamed-exchanges.ts';
 
 /** See the module comment. */
 export class BodyReception {
   readonly #context: RoleContext;
   readonly #answers: ServerAnswers;
+  readonly #exchanges: ServerExchanges;
+  /** Blocks for which there is room when their peers' addresses are proved; one for each peer. */
+  readonly #unproved = new Map<PeerKey, UnprovedBlock>();
   readonly #requestBodies: RequestBodies;
   readonly #qBlocks: QBlockServer;
   readonly #streamed: StreamedExchanges;
@@ -34,6 +39,7 @@ export class BodyReception {
   constructor(
     context: RoleContext,
     answers: ServerAnswers,
+    exchanges: ServerExchanges,
     bodies: {
       readonly requestBodies: RequestBodies;
       readonly qBlocks: QBlockServer;
@@ -43,6 +49,7 @@ export class BodyReception {
   ) {
     this.#context = context;
     this.#answers = answers;
+    this.#exchanges = exchanges;
     this.#requestBodies = bodies.requestBodies;
     this.#qBlocks = bodies.qBlocks;
     this.#streamed = bodies.streamed;
@@ -54,6 +61,7 @@ export class BodyReception {
     const { peer, message, options, block1 } = arrival;
     const { config } = this.#context;
     const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
+    const isProved = this.#context.addressLimit.allowance(peer, now) === Infinity;
     if (arrival.qBlock1 !== undefined) {
       this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
       return;
@@ -70,6 +78,7 @@ export class BodyReception {
       contentFormat: options.first(OptionNumber.ContentFormat),
       size1: options.uint(OptionNumber.Size1),
       limitBytes,
+      isProved,
     };
     const isOnlyBlock = block1.num === 0 && !block1.more;
     if (!isOnlyBlock && config.streamRequestBody({ peer, code: message.code, options })) {
@@ -82,7 +91,63 @@ export class BodyReception {
       return;
     }
     if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
-    else this.#answers.continue(arrival, block1, message.token);
+    else if (verdict.kind === 'unproved') this.#awaitProof(arrival, received.key, verdict.roomBytes, now);
+    else {
+      this.#answers.continue(arrival, block1, message.token);
+      // Its end is far from here: with a quarter of what is taken before the proof, that is as good as asked for.
+      const length = Math.max(received.size1 ?? 0, 4 * block1.num * blockSize(block1.szx));
+      if (!isProved && length > config.unprovedRequestBodyBytes) this.#askForProof(peer, now);
+    }
+  }
+
+  /** The address of a peer is proved, or will not be soon: its block that waited for that goes on, or is refused. */
+  addressKnown(peer: PeerKey, now: Instant): void {
+    const waiting = this.#unproved.get(peer);
+    if (waiting === undefined) return;
+    this.#unproved.delete(peer);
+    this.#exchanges.replied(waiting.pending);
+    const arrival = { ...waiting.arrival, now };
+    if (this.#context.addressLimit.allowance(peer, now) === Infinity) this.receive(arrival, now);
+    else {
+      this.#requestBodies.forget(waiting.key);
+      this.#refuseUnproved(arrival, waiting.roomBytes);
+    }
+  }
+
+  /** Forgets what waits for a peer that is gone. */
+  forgetPeer(peer: PeerKey): void {
+    const waiting = this.#unproved.get(peer);
+    if (waiting !== undefined) this.#exchanges.replied(waiting.pending);
+    this.#unproved.delete(peer);
+  }
+
+  #askForProof(peer: PeerKey, now: Instant): void {
+    const { addressLimit, outputs } = this.#context;
+    if (addressLimit.mayAsk(peer, now)) outputs.push({ kind: 'ask-for-proof', peer, response: 'waits' });
+  }
+
+  /** There is no room for a block before the peer's address is proved. */
+  #awaitProof(arrival: Arrival, key: string, roomBytes: number, now: Instant): void {
+    const { peer, message, reply } = arrival;
+    if (this.#unproved.has(peer)) {
+      this.#requestBodies.forget(key);
+      this.#refuseUnproved(arrival, roomBytes);
+      return;
+    }
+    const pending = { reply, confirmable: message.type === 'CON', acknowledged: false };
+    this.#exchanges.awaitReply(pending, now);
+    this.#unproved.set(peer, { arrival, pending, key, roomBytes });
+    this.#context.outputs.push({ kind: 'ask-for-proof', peer, response: 'waits' });
+  }
+
+  #refuseUnproved(arrival: Arrival, roomBytes: number): void {
+    this.#context.counters.refusedRequestBodies++;
+    this.#answers.refuseBlock(arrival, {
+      kind: 'refused',
+      code: Code.RequestEntityTooLarge,
+      reason: `at most ${roomBytes} bytes before the address is proved`,
+      size1: roomBytes,
+    });
   }
 
   /** A block of a body in Q-Blocks (RFC 9177 §4.3). */
@@ -95,11 +160,21 @@ export class BodyReception {
       this.#answers.answer(arrival, () => refusal(options, Code.BadOption, details));
       return;
     }
+    const { addressLimit, config } = this.#context;
+    const isLarge = (options.uint(OptionNumber.Size1) ?? 0) > config.unprovedRequestBodyBytes;
+    if (isLarge && addressLimit.allowance(peer, now) !== Infinity) this.#askForProof(peer, now);
     const confirmable = message.type === 'CON';
     const part = { peer, code, token, confirmable, options, payload };
     const verdict = this.#qBlocks.receive(part, block, limitBytes, now);
     if (verdict.kind === 'complete') this.#whole(arrival, verdict.body, now);
-    else if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
+    else if (verdict.kind === 'unproved') {
+      // A block that is not taken is asked for again (§7.2), but for one of a Confirmable message (§5).
+      this.#askForProof(peer, now);
+      if (confirmable) {
+        this.#qBlocks.requestBodies.forget(requestBodyKey(peer, code, options));
+        this.#refuseUnproved(arrival, verdict.roomBytes);
+      } else this.#answers.stayQuiet(arrival);
+    } else if (verdict.kind === 'refused') this.#answers.refuseBlock(arrival, verdict);
     else if (verdict.kind === 'continue') this.#answers.answer(arrival, () => qBlockContinue(block));
     else if (verdict.kind === 'answered') {
       const { answer } = verdict;
@@ -143,3 +218,12 @@ export class BodyReception {
 
 /** The largest value of Size1 (RFC 7959 §4). */
 const maxSize = 2 ** 32 - 1;
+
+/** A block that waits for the proof of its peer's address. */
+interface UnprovedBlock {
+  readonly arrival: Arrival;
+  readonly pending: PendingReply;
+  readonly key: string;
+  /** Of the largest body that there is room for without the proof. */
+  readonly roomBytes: number;
+}

@@ -19,6 +19,7 @@ import type { Content, ExchangeId, PeerKey, Representation, ServerExchange } fro
 import { encodeMissingBlocks, missingBlocksFormat } from './missing-blocks.ts';
 import { QBlock1Bodies, type QBlockVerdict } from './q-block1-bodies.ts';
 import { type QBlock2Transfer, QBlock2Transfers } from './q-block2-transfers.ts';
+import type { RequestBodyBudget } from './request-body-budget.ts';
 import { requestBodyKey } from './resource-key.ts';
 import type { BodyName, ResponseBodies } from './response-bodies.ts';
 import { bodyName, withoutOwnOptions } from './response-message.ts';
@@ -55,11 +56,11 @@ export class QBlockServer {
   readonly requestBodies: QBlock1Bodies;
   readonly transfers: QBlock2Transfers;
 
-  constructor(context: RoleContext, responseBodies: ResponseBodies) {
+  constructor(context: RoleContext, responseBodies: ResponseBodies, budget: RequestBodyBudget) {
     const { config, counters, outputs, random, addressLimit } = context;
     this.#context = context;
     this.#responseBodies = responseBodies;
-    this.requestBodies = new QBlock1Bodies(config, config.qBlock, counters, {
+    this.requestBodies = new QBlock1Bodies(budget, config.qBlock, counters, {
       newId: context.newId,
       ended: (exchange) => outputs.push({ kind: 'exchange-ended', exchange }),
     });
@@ -82,6 +83,7 @@ export class QBlockServer {
         ...{ key: requestBodyKey(peer, code, options), peer, token, confirmable, block, payload, limitBytes },
         contentFormat: options.first(OptionNumber.ContentFormat),
         size1: options.uint(OptionNumber.Size1) as number,
+        isProved: this.#context.addressLimit.allowance(peer, now) === Infinity,
       },
       now,
     );

@@ -16,7 +16,8 @@ import { bodyOverheadBytes } from './body-buffer.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { Content, ExchangeId, PeerKey } from './exchange.ts';
 import { type QBlockParameters, timeToWaitMs } from './q-block-parameters.ts';
-import type { BlockRefusal, RequestBodyLimits } from './request-bodies.ts';
+import type { BlockRefusal } from './request-bodies.ts';
+import type { HeldBody, RequestBodyBudget } from './request-body-budget.ts';
 
 /** One block as the server received it. */
 export interface ReceivedQBlock {
@@ -34,6 +35,8 @@ export interface ReceivedQBlock {
   readonly size1: number;
   /** Largest body taken for this request. */
   readonly limitBytes: number;
+  /** Whether something proves the address of the peer, or need not. */
+  readonly isProved: boolean;
 }
 
 /** What the server does with a block. */
@@ -47,6 +50,8 @@ export type QBlockVerdict =
   | { readonly kind: 'complete'; readonly body: Uint8Array }
   /** The body came before, and this is what was answered then. */
   | { readonly kind: 'answered'; readonly answer: Content }
+  /** More than is held for a peer whose address nothing proves; nothing has changed. */
+  | { readonly kind: 'unproved'; readonly roomBytes: number }
   | BlockRefusal;
 
 /** Missing blocks to ask for, as they did not come in time. */
@@ -59,9 +64,7 @@ export interface MissingBlocks {
   readonly numbers: readonly number[];
 }
 
-interface PartialBody {
-  readonly key: string;
-  readonly peer: PeerKey;
+interface PartialBody extends HeldBody {
   readonly szx: number;
   readonly size1: number;
   readonly contentFormat: Uint8Array | undefined;
@@ -80,7 +83,7 @@ interface PartialBody {
   token: Uint8Array;
   confirmable: boolean;
   answer: Content | undefined;
-  bytes: number;
+  complete: boolean;
 }
 
 /** The Exchanges in which missing blocks are asked for. */
@@ -89,28 +92,29 @@ export interface AskingExchanges {
   readonly ended: (id: ExchangeId) => void;
 }
 
-/** Request bodies in Q-Blocks under assembly; bounded as `RequestBodies` are, and counted apart from them. */
+/** Request bodies in Q-Blocks under assembly; bounded by the budget that other request bodies have too. */
 export class QBlock1Bodies {
-  readonly #limits: RequestBodyLimits;
+  readonly #budget: RequestBodyBudget;
   readonly #parameters: QBlockParameters;
   readonly #counters: RequestResponseCounters;
   readonly #exchanges: AskingExchanges;
   readonly #asking = new Map<ExchangeId, PartialBody>();
-  /** Oldest use first. */
   readonly #bodies = new Map<string, PartialBody>();
-  readonly #byPeer = new Map<PeerKey, Set<PartialBody>>();
   readonly #expiry = new TimerQueue<PartialBody>();
   readonly #requests = new TimerQueue<PartialBody>();
-  #bytes = 0;
+  readonly #drop = (key: string): void => {
+    const body = this.#bodies.get(key);
+    if (body !== undefined) this.#remove(body);
+  };
 
   constructor(
-    limits: RequestBodyLimits,
+    budget: RequestBodyBudget,
     parameters: QBlockParameters,
     counters: RequestResponseCounters,
     exchanges: AskingExchanges,
   ) {
     this.#exchanges = exchanges;
-    this.#limits = limits;
+    this.#budget = budget;
     this.#parameters = parameters;
     this.#counters = counters;
   }
@@ -118,11 +122,6 @@ export class QBlock1Bodies {
   /** Number of bodies held. */
   get size(): number {
     return this.#bodies.size;
-  }
-
-  /** Bytes of memory held. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Takes one block. */
@@ -134,10 +133,13 @@ export class QBlock1Bodies {
       if (fault.code === Code.RequestEntityTooLarge) this.#counters.refusedRequestBodies++;
       return fault;
     }
+    const roomBytes = this.#roomFor(received, known);
+    if (roomBytes !== undefined) return { kind: 'unproved', roomBytes };
     const body = known ?? this.#create(received);
     body.token = token.slice();
     body.confirmable = confirmable;
-    this.#touch(body, now);
+    this.#budget.use(body, received.isProved, this.#drop);
+    this.#expiry.set(body, after(now, this.#parameters.nonPartialTimeoutMs));
     const { blocks } = body;
     if (blocks === undefined) {
       // §4.3: a block that came before is answered as it was then, and its payload ignored.
@@ -145,12 +147,12 @@ export class QBlock1Bodies {
     }
     if (!blocks.has(block.num)) {
       blocks.set(block.num, payload.slice());
-      this.#charge(body, payload.length + blockOverheadBytes);
+      this.#budget.charge(body, body.bytes + payload.length + blockOverheadBytes);
       body.asked = 0;
       while (blocks.has(body.contiguous)) body.contiguous++;
       body.highest = Math.max(body.highest, block.num);
     }
-    this.#makeRoom(body);
+    this.#budget.makeRoom(body);
     const total = blockCount(size1, body.szx);
     if (body.contiguous === total) return { kind: 'complete', body: this.#complete(body, blocks) };
     if (confirmable) {
@@ -167,13 +169,18 @@ export class QBlock1Bodies {
     if (body === undefined || body.blocks !== undefined || body.answer !== undefined) return;
     const { code, options, payload } = answer;
     body.answer = { code, options, payload: payload.slice() };
-    this.#charge(body, payload.length);
-    this.#makeRoom(body);
+    this.#budget.charge(body, body.bytes + payload.length);
+    this.#budget.makeRoom(body);
+  }
+
+  /** Forgets a body. */
+  forget(key: string): void {
+    this.#drop(key);
   }
 
   /** Forgets the bodies of a peer that is gone. */
   forgetPeer(peer: PeerKey): void {
-    for (const body of this.#byPeer.get(peer) ?? []) this.#remove(body);
+    for (const { key } of this.#budget.of(peer)) this.#drop(key);
   }
 
   /** The client reset a 4.08: it has given the body up (§4.3). */
@@ -249,12 +256,10 @@ export class QBlock1Bodies {
       exchange: undefined,
       answer: undefined,
       bytes: 0,
+      complete: false,
     };
     this.#bodies.set(key, body);
-    this.#charge(body, bodyOverheadBytes + key.length);
-    const ofPeer = this.#byPeer.get(peer) ?? new Set();
-    this.#byPeer.set(peer, ofPeer.add(body));
-    if (ofPeer.size > this.#limits.maxRequestBodiesPerPeer) this.#remove(oldest(ofPeer, body));
+    this.#budget.charge(body, bodyOverheadBytes + key.length);
     return body;
   }
 
@@ -263,7 +268,8 @@ export class QBlock1Bodies {
     const size = blockSize(body.szx);
     for (const [num, block] of blocks) whole.set(block, num * size);
     body.blocks = undefined;
-    this.#charge(body, bodyOverheadBytes + body.key.length - body.bytes);
+    body.complete = true;
+    this.#budget.charge(body, bodyOverheadBytes + body.key.length);
     this.#requests.cancel(body);
     this.#askNoMore(body);
     return whole;
@@ -283,38 +289,27 @@ export class QBlock1Bodies {
     this.#exchanges.ended(exchange);
   }
 
-  #charge(body: PartialBody, bytes: number): void {
-    body.bytes += bytes;
-    this.#bytes += bytes;
-  }
-
-  #touch(body: PartialBody, now: Instant): void {
-    this.#bodies.delete(body.key);
-    this.#bodies.set(body.key, body);
-    const ofPeer = this.#byPeer.get(body.peer);
-    ofPeer?.delete(body);
-    ofPeer?.add(body);
-    this.#expiry.set(body, after(now, this.#parameters.nonPartialTimeoutMs));
-  }
-
-  #makeRoom(current: PartialBody): void {
-    const { totalRequestBodyBytes, maxRequestBodies } = this.#limits;
-    for (const body of this.#bodies.values()) {
-      if (this.#bytes <= totalRequestBodyBytes && this.#bodies.size <= maxRequestBodies) return;
-      if (body !== current) this.#remove(body);
-    }
+  /** The largest body there is room for, where another block is too much. */
+  #roomFor(
+    { key, peer, payload, isProved, block }: ReceivedQBlock,
+    known: PartialBody | undefined,
+  ): number | undefined {
+    if (known?.complete || known?.blocks?.has(block.num)) return undefined;
+    const allowance = this.#budget.allowance(peer, key, isProved);
+    const taken = known?.bytes ?? bodyOverheadBytes + key.length;
+    if (taken + payload.length + blockOverheadBytes <= allowance) return undefined;
+    const perBlock = blockSize(block.szx) + blockOverheadBytes;
+    const blocks = Math.floor((allowance - bodyOverheadBytes - key.length) / perBlock);
+    return Math.max(0, blocks) * blockSize(block.szx);
   }
 
   #remove(body: PartialBody): void {
     if (body.blocks !== undefined) this.#counters.droppedRequestBodies++;
-    this.#bytes -= body.bytes;
+    this.#budget.release(body);
     this.#bodies.delete(body.key);
     this.#expiry.cancel(body);
     this.#requests.cancel(body);
     this.#askNoMore(body);
-    const ofPeer = this.#byPeer.get(body.peer);
-    ofPeer?.delete(body);
-    if (ofPeer?.size === 0) this.#byPeer.delete(body.peer);
   }
 }
 
@@ -351,15 +346,4 @@ function contradiction(body: PartialBody, received: ReceivedQBlock): BlockRefusa
   if (same) return undefined;
   const reason = 'block size, Size1 or Content-Format changed within a body';
   return { kind: 'refused', code: Code.BadRequest, reason };
-}
-
-/** One that is complete goes first; else the one longest without a block. */
-function oldest(bodies: Iterable<PartialBody>, except: PartialBody): PartialBody {
-  let found: PartialBody | undefined;
-  for (const body of bodies) {
-    if (body === except) continue;
-    if (body.blocks === undefined) return body;
-    found ??= body;
-  }
-  return found ?? except;
 }

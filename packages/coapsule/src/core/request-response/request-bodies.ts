@@ -10,11 +10,12 @@
 import { type BlockOption, blockSize, isFullBlock } from '../coap/block-option.ts';
 import { Code } from '../coap/code.ts';
 import { equalOptional } from '../foundation/bytes.ts';
-import { after, type Instant } from '../foundation/instant.ts';
+import { after, type DurationMs, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { BodyBuffer, bodyOverheadBytes } from './body-buffer.ts';
 import type { RequestResponseCounters } from './counters.ts';
 import type { PeerKey } from './exchange.ts';
+import type { HeldBody, RequestBodyBudget } from './request-body-budget.ts';
 
 /** One block as the server received it. */
 export interface ReceivedBlock {
@@ -27,12 +28,16 @@ export interface ReceivedBlock {
   readonly size1: number | undefined;
   /** Largest body taken for this request. */
   readonly limitBytes: number;
+  /** Whether something proves the address of the peer, or need not. */
+  readonly isProved: boolean;
 }
 
 /** What the server does with a block. */
 export type BlockVerdict =
   | { readonly kind: 'continue' }
   | { readonly kind: 'complete'; readonly body: Uint8Array }
+  /** More than is held for a peer whose address nothing proves; nothing has changed. `roomBytes`: the largest body from it. */
+  | { readonly kind: 'unproved'; readonly roomBytes: number }
   | BlockRefusal;
 
 /** An error to answer a block with. */
@@ -59,48 +64,31 @@ export function blockFault({ block, payload, size1, limitBytes }: ReceivedBlock)
   return { kind: 'refused', code: Code.RequestEntityTooLarge, reason, size1: limitBytes };
 }
 
-interface UnfinishedBody {
-  readonly key: string;
-  readonly peer: PeerKey;
+interface UnfinishedBody extends HeldBody {
   readonly contentFormat: Uint8Array | undefined;
   readonly buffer: BodyBuffer;
-  /** Memory charged to it, as of its last change. */
-  bytes: number;
-  /** The last block came; kept for a repetition of it. */
   complete: boolean;
 }
 
-/** Limits of `RequestBodies`; see `RequestResponseConfig`. */
-export interface RequestBodyLimits {
-  readonly totalRequestBodyBytes: number;
-  readonly maxRequestBodies: number;
-  readonly maxRequestBodiesPerPeer: number;
-  readonly exchangeLifetimeMs: number;
-}
-
-/** Request bodies under assembly, server side; bounded in bytes and for each peer. */
+/** Request bodies under assembly, server side; `budget` bounds them. */
 export class RequestBodies {
-  readonly #limits: RequestBodyLimits;
+  readonly #lifetimeMs: DurationMs;
+  readonly #budget: RequestBodyBudget;
   readonly #counters: RequestResponseCounters;
-  /** Oldest use first: a `Map` keeps the order of insertion. */
   readonly #bodies = new Map<string, UnfinishedBody>();
-  readonly #byPeer = new Map<PeerKey, Set<UnfinishedBody>>();
   readonly #expiry = new TimerQueue<string>();
-  #bytes = 0;
+  readonly #drop = (key: string): void => this.#forget(key);
 
-  constructor(limits: RequestBodyLimits, counters: RequestResponseCounters) {
-    this.#limits = limits;
+  /** `lifetimeMs` is how long a body is kept without a block: EXCHANGE_LIFETIME. */
+  constructor(lifetimeMs: DurationMs, budget: RequestBodyBudget, counters: RequestResponseCounters) {
+    this.#lifetimeMs = lifetimeMs;
+    this.#budget = budget;
     this.#counters = counters;
   }
 
   /** Number of bodies held. */
   get size(): number {
     return this.#bodies.size;
-  }
-
-  /** Bytes of memory held. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Takes one block. */
@@ -113,21 +101,30 @@ export class RequestBodies {
       return fault;
     }
     const offset = block.num * blockSize(block.szx);
-    const body = this.#bodyFor(received, offset, now);
+    const { peer, key, isProved } = received;
+    const room = this.#budget.allowance(peer, key, isProved) - bodyOverheadBytes - key.length;
+    if (offset + payload.length > room) return { kind: 'unproved', roomBytes: Math.max(0, room) };
+    const body = this.#bodyFor(received, offset);
     if (body === undefined) {
       const reason = `block ${block.num} is not in sequence`;
       return { kind: 'refused', code: Code.RequestEntityIncomplete, reason };
     }
     // A complete body does not change any more: the application has it.
-    if (!body.complete) this.#extend(body, offset, payload, !block.more);
-    this.#touch(body, now);
-    this.#makeRoom(body);
+    if (!body.complete) this.#extend(body, offset, payload, room, !block.more);
+    this.#budget.use(body, isProved, this.#drop);
+    this.#expiry.set(body.key, after(now, this.#lifetimeMs));
+    this.#budget.makeRoom(body);
     return block.more ? { kind: 'continue' } : { kind: 'complete', body: body.buffer.body() };
+  }
+
+  /** Forgets a body. */
+  forget(key: string): void {
+    this.#drop(key);
   }
 
   /** Forgets the bodies of a peer that is gone. */
   forgetPeer(peer: PeerKey): void {
-    for (const body of this.#byPeer.get(peer) ?? []) this.#remove(body);
+    for (const { key } of this.#budget.of(peer)) this.#drop(key);
   }
 
   /** Forgets bodies that got no block for EXCHANGE_LIFETIME (§2.5). */
@@ -146,7 +143,7 @@ export class RequestBodies {
    * with a new Message ID) changes nothing; one that differs overwrites from its place on, as a client that
    * restarted wants it (§2.5).
    */
-  #bodyFor(received: ReceivedBlock, offset: number, now: Instant): UnfinishedBody | undefined {
+  #bodyFor(received: ReceivedBlock, offset: number): UnfinishedBody | undefined {
     const body = this.#bodies.get(received.key);
     if (body !== undefined && offset <= body.buffer.length) {
       const sameFormat = equalOptional(body.contentFormat, received.contentFormat);
@@ -156,32 +153,27 @@ export class RequestBodies {
     }
     // Also on a gap the state goes (§2.9.2): the client has to begin again.
     this.#drop(received.key);
-    return offset === 0 ? this.#create(received, now) : undefined;
+    return offset === 0 ? this.#create(received) : undefined;
   }
 
-  #create(received: ReceivedBlock, now: Instant): UnfinishedBody {
-    const { key, peer } = received;
+  #create({ key, peer, contentFormat }: ReceivedBlock): UnfinishedBody {
     const body: UnfinishedBody = {
       key,
       peer,
-      contentFormat: received.contentFormat?.slice(),
+      contentFormat: contentFormat?.slice(),
       buffer: new BodyBuffer(),
       bytes: 0,
       complete: false,
     };
     this.#charge(body);
     this.#bodies.set(key, body);
-    const ofPeer = this.#byPeer.get(peer) ?? new Set();
-    this.#byPeer.set(peer, ofPeer.add(body));
-    if (ofPeer.size > this.#limits.maxRequestBodiesPerPeer) this.#remove(this.#oldest(ofPeer, body));
-    this.#touch(body, now);
     return body;
   }
 
-  #extend(body: UnfinishedBody, offset: number, payload: Uint8Array, last: boolean): void {
+  #extend(body: UnfinishedBody, offset: number, payload: Uint8Array, room: number, last: boolean): void {
     if (!body.buffer.holds(offset, payload)) {
       body.buffer.truncate(offset);
-      body.buffer.append(payload);
+      body.buffer.append(payload, room);
     }
     if (last) body.buffer.truncate(offset + payload.length);
     body.complete = last;
@@ -189,52 +181,15 @@ export class RequestBodies {
   }
 
   #charge(body: UnfinishedBody): void {
-    this.#bytes -= body.bytes;
-    body.bytes = bodyOverheadBytes + body.key.length + body.buffer.capacity;
-    this.#bytes += body.bytes;
+    this.#budget.charge(body, bodyOverheadBytes + body.key.length + body.buffer.capacity);
   }
 
-  #touch(body: UnfinishedBody, now: Instant): void {
-    this.#bodies.delete(body.key);
-    this.#bodies.set(body.key, body);
-    const ofPeer = this.#byPeer.get(body.peer) as Set<UnfinishedBody>;
-    ofPeer.delete(body);
-    ofPeer.add(body);
-    this.#expiry.set(body.key, after(now, this.#limits.exchangeLifetimeMs));
-  }
-
-  #makeRoom(current: UnfinishedBody): void {
-    const { totalRequestBodyBytes, maxRequestBodies } = this.#limits;
-    // The one longest without a block is found at once: looking through thousands would be worth an attack.
-    for (const body of this.#bodies.values()) {
-      if (this.#bytes <= totalRequestBodyBytes && this.#bodies.size <= maxRequestBodies) return;
-      if (body !== current) this.#remove(body);
-    }
-  }
-
-  /** A complete body, kept only for a repetition, goes first; else the one longest without a block. */
-  #oldest(bodies: Iterable<UnfinishedBody>, except: UnfinishedBody): UnfinishedBody {
-    let oldest: UnfinishedBody | undefined;
-    for (const body of bodies) {
-      if (body === except) continue;
-      if (body.complete) return body;
-      oldest ??= body;
-    }
-    return oldest ?? except;
-  }
-
-  #drop(key: string): void {
+  #forget(key: string): void {
     const body = this.#bodies.get(key);
-    if (body !== undefined) this.#remove(body);
-  }
-
-  #remove(body: UnfinishedBody): void {
+    if (body === undefined) return;
     if (!body.complete) this.#counters.droppedRequestBodies++;
-    this.#bytes -= body.bytes;
-    this.#bodies.delete(body.key);
-    this.#expiry.cancel(body.key);
-    const ofPeer = this.#byPeer.get(body.peer);
-    ofPeer?.delete(body);
-    if (ofPeer?.size === 0) this.#byPeer.delete(body.peer);
+    this.#budget.release(body);
+    this.#bodies.delete(key);
+    this.#expiry.cancel(key);
   }
 }

@@ -113,7 +113,7 @@ export interface RequestResponseConfig {
   readonly maxStreamedRequests: number;
   /** Whether requests use Q-Blocks where the server speaks them, unless they say otherwise (RFC 9177 §4.1). Default false. */
   readonly requestQBlocks: boolean;
-  /** How Q-Blocks are sent and waited for (RFC 9177). Bodies in them are counted apart from others, with the same bounds. */
+  /** How Q-Blocks are sent and waited for (RFC 9177). */
   readonly qBlock: QBlockParameters;
   /** Memory of all request bodies under assembly, with 2 KiB and the key for each; the oldest goes first. Default 64 MiB. */
   readonly totalRequestBodyBytes: number;
@@ -121,6 +121,11 @@ export interface RequestResponseConfig {
   readonly maxRequestBodies: number;
   /** Request bodies under assembly for one peer; the oldest goes first. Default 16. */
   readonly maxRequestBodiesPerPeer: number;
+  /**
+   * Memory of the request bodies under assembly for a peer whose address nothing proves, with 2 KiB and the key for each.
+   * A body that is larger waits for the proof, and is answered 4.13 where none comes. Default 64 KiB.
+   */
+  readonly unprovedRequestBodyBytes: number;
   /** Memory of all response bodies kept for later blocks, as for requests; the least used goes first. Default 64 MiB. */
   readonly totalResponseBodyBytes: number;
   /** Response bodies kept; the least used goes first. Default 10,000. */
@@ -225,6 +230,7 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   totalRequestBodyBytes: 64 * mebibyte,
   maxRequestBodies: 10_000,
   maxRequestBodiesPerPeer: 16,
+  unprovedRequestBodyBytes: 65_536,
   totalResponseBodyBytes: 64 * mebibyte,
   maxResponseBodies: 10_000,
   maxResponseBodiesPerPeer: 64,

@@ -350,13 +350,13 @@ export class RequestResponseLayer {
 
   /** How much is held at the moment. */
   load(): RequestResponseLoad {
-    const { requestBodies, responseBodies, observers, qBlocks } = this.#server;
+    const { bodyBudget, responseBodies, observers } = this.#server;
     return {
       clientExchanges: this.#client.table.size,
       serverExchanges: this.#server.size,
       observers: observers.size,
-      requestBodies: requestBodies.size + qBlocks.requestBodies.size,
-      requestBodyBytes: requestBodies.bytes + qBlocks.requestBodies.bytes,
+      requestBodies: bodyBudget.size,
+      requestBodyBytes: bodyBudget.bytes,
       responseBodies: responseBodies.size,
       responseBodyBytes: responseBodies.bytes,
       streamedBodies: this.#supply.size + this.#server.streamedRequests.size,

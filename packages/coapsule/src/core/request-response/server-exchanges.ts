@@ -13,7 +13,7 @@ import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exch
 import type { RoleContext } from './role-context.ts';
 
 /** A request message that will be answered. */
-interface PendingReply {
+export interface PendingReply {
   readonly reply: unknown;
   readonly confirmable: boolean;
   /** An empty ACK was sent: the response will be a separate one. */

@@ -42,6 +42,7 @@ import type { OutgoingBody } from './outgoing-body.ts';
 import { QBlockServer } from './q-block-server.ts';
 import { RequestAdmission } from './request-admission.ts';
 import { RequestBodies } from './request-bodies.ts';
+import { RequestBodyBudget } from './request-body-budget.ts';
 import { isMeant } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
 import { ResponseSender } from './response-sender.ts';
@@ -59,6 +60,7 @@ export class ServerRole {
   readonly #awaitingProof = new AwaitingProof();
   /** Observers the application was asked for and has not answered. */
   readonly #refreshes = new TimerQueue<Observer>();
+  readonly bodyBudget: RequestBodyBudget;
   readonly requestBodies: RequestBodies;
   readonly streamedRequests: StreamedExchanges;
   readonly responseBodies: ResponseBodies;
@@ -79,11 +81,12 @@ export class ServerRole {
       (pending, now) => this.#respondUnproved(pending, now),
     );
     this.#responses = new ResponseSender(context);
-    this.requestBodies = new RequestBodies(config, counters);
+    this.bodyBudget = new RequestBodyBudget(config);
+    this.requestBodies = new RequestBodies(config.exchangeLifetimeMs, this.bodyBudget, counters);
     const seed = new DataView(randomBytes(random, 4).buffer).getUint32(0);
     const release = (body: OutgoingBody | undefined): void => context.supply.release(body);
     this.responseBodies = new ResponseBodies(config, seed, counters, release);
-    this.qBlocks = new QBlockServer(context, this.responseBodies);
+    this.qBlocks = new QBlockServer(context, this.responseBodies, this.bodyBudget);
     const limit = new ResponseLimit(context.addressLimit, context.echo, this.responseBodies);
     this.#answers = new ServerAnswers(context, this.#responses, limit);
     this.#admission = new RequestAdmission(context, this.#answers);
@@ -95,6 +98,7 @@ export class ServerRole {
     this.#reception = new BodyReception(
       context,
       this.#answers,
+      this.#exchanges,
       { requestBodies, qBlocks, streamed },
       (arrival, body, now) => this.#receiveWhole(arrival, body, now),
     );
@@ -179,12 +183,14 @@ export class ServerRole {
     for (const { exchange, response } of this.#awaitingProof.takeOf(peer)) {
       this.#respond(exchange, response, now);
     }
+    this.#reception.addressKnown(peer, now);
   }
 
   /** Forgets everything about a peer that is gone. */
   peerClosed(peer: PeerKey): void {
     this.#exchanges.forgetPeer(peer);
     this.observers.forgetPeer(peer);
+    this.#reception.forgetPeer(peer);
     this.requestBodies.forgetPeer(peer);
     this.qBlocks.forgetPeer(peer);
     this.responseBodies.forgetPeer(peer);
