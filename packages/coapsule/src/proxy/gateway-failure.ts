@@ -53,6 +53,12 @@ export function gatewayFailure(error: unknown): ServerResponse {
     case 'ERR_BAD_RESPONSE':
     case 'ERR_BLOCKWISE':
       return badGateway('the response cannot be passed on');
+    case 'ERR_RETRY_LATER':
+      // It answered 5.03 or 4.29 a moment ago, to whichever client: what it asked for holds for all of them (RFC 8516 §3).
+      return {
+        ...failure(Code.ServiceUnavailable, 'the server asked for time'),
+        maxAgeSeconds: Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)),
+      };
     case 'ERR_BUSY':
     case 'ERR_CLOSED':
     case 'ERR_ABORTED':

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import {
   ApiMisuseError,
@@ -121,6 +122,10 @@ function clientOf(proxy: string, options: ConstructorParameters<typeof Client>[0
   const client = new Client({ psk, proxy, ...options });
   closing.push(() => client.close());
   return client;
+}
+
+function certificate(name: string): string {
+  return readFileSync(new URL(`./certificates/${name}`, import.meta.url), 'utf8');
 }
 
 /** What the origin was asked by `action`. */
@@ -278,6 +283,50 @@ describe('a forward-proxy', () => {
     assert.equal(taken.options.text(2053), 'x');
   });
 
+  for (const [code, name] of [
+    [Code.ServiceUnavailable, '5.03'],
+    [Code.TooManyRequests, '4.29'],
+  ] as const) {
+    test(`a server that answered ${name} with Max-Age is left alone until then: 5.03 with what is left of it`, async () => {
+      const busy = await proxyWith({ cache: false });
+      await using server = new Server();
+      let askedFor = 0;
+      server.resource('/busy', {
+        get: () => {
+          askedFor++;
+          return failure(code, 'later', { maxAgeSeconds: 30 });
+        },
+      });
+      const { uri } = await server.listen('coap://127.0.0.1:0');
+      const one = clientOf(busy.plain.uri);
+      const first = await one.get(`${uri}/busy`, { whenBusy: 'send' });
+      assert.deepEqual([first.codeText, first.maxAgeSeconds], [name, 30]);
+      const second = await one.get(`${uri}/busy`, { whenBusy: 'send' });
+      assert.equal(second.codeText, '5.03');
+      assert.ok(second.maxAgeSeconds >= 28 && second.maxAgeSeconds <= 30, `${second.maxAgeSeconds}`);
+      const another = await clientOf(busy.plain.uri).get(`${uri}/busy`);
+      assert.equal(another.codeText, '5.03', 'whoever asks');
+      assert.equal(askedFor, 1);
+    });
+  }
+
+  for (const scheme of ['coap+serial', 'coaps+serial', 'coap+uart']) {
+    test(`5.05 for ${scheme}: no line of this machine is asked for others, and no rule can say so`, async () => {
+      const forms = [
+        [{ number: OptionNumber.ProxyUri, value: `${scheme}:///dev/ttyUSB0/x` }],
+        [{ number: OptionNumber.ProxyUri, value: `${scheme}://127.0.0.1/x` }],
+        [
+          { number: OptionNumber.ProxyScheme, value: scheme },
+          { number: OptionNumber.UriHost, value: '127.0.0.1' },
+        ],
+      ];
+      for (const options of forms) {
+        assert.equal((await client.get(plain.uri, { proxy: false, options })).codeText, '5.05');
+      }
+      assert.throws(() => forwardProxy({ targets: [{ uri: `${scheme}://*` }] }), ApiMisuseError);
+    });
+  }
+
   test('4.02 for a URI that is none, 5.05 for a scheme that is not of CoAP', async () => {
     const ask = async (uri: string): Promise<string> => {
       const options = [{ number: OptionNumber.ProxyUri, value: uri }];
@@ -294,10 +343,28 @@ describe('a forward-proxy', () => {
 
 describe('a forward-proxy between transports (RFC 8323)', async () => {
   const originTcp = await origin.listen('coap+tcp://127.0.0.1:0');
+  const originTls = await origin.listen('coaps+tcp://127.0.0.1:0', { psk: { lookup } });
+  const originWs = await origin.listen('coap+ws://127.0.0.1:0');
+  const originWss = await origin.listen('coaps+ws://127.0.0.1:0', {
+    certificate: { chain: certificate('server.pem'), privateKey: certificate('server.key') },
+    clientAuthentication: 'none',
+  });
   const server = new Server({ onError: (error) => assert.fail(String(error)) }).proxy(
     forwardProxy({
       ...open,
-      targets: [...open.targets, { uri: 'coap+tcp://127.0.0.1:*', networks: ['127.0.0.1'] }],
+      targets: [
+        ...open.targets,
+        ...(['coap+tcp', 'coap+ws'] as const).map((scheme) => ({
+          uri: `${scheme}://127.0.0.1:*`,
+          networks: ['127.0.0.1'],
+        })),
+        { uri: 'coaps+tcp://127.0.0.1:*', networks: ['127.0.0.1'], client: { psk } },
+        {
+          uri: 'coaps+ws://127.0.0.1:*',
+          networks: ['127.0.0.1'],
+          client: { trustAnchors: certificate('ca.pem') },
+        },
+      ],
     }),
   );
   server.resource('/own', { get: () => content('own') });
@@ -305,16 +372,22 @@ describe('a forward-proxy between transports (RFC 8323)', async () => {
   const tcp = await server.listen('coap+tcp://127.0.0.1:0');
   const udp = await server.listen('coap://127.0.0.1:0');
 
-  for (const [from, proxy] of [
-    ['UDP', udp],
-    ['TCP', tcp],
+  const dtls = await server.listen('coaps://127.0.0.1:0', { psk: { lookup } });
+  const tls = await server.listen('coaps+tcp://127.0.0.1:0', { psk: { lookup } });
+
+  for (const [from, proxy, securedProxy] of [
+    ['UDP', udp, dtls],
+    ['TCP', tcp, tls],
   ] as const) {
     for (const [to, at] of [
       ['UDP', originPlain],
       ['TCP', originTcp],
+      ['TLS', originTls],
+      ['WebSocket', originWs],
+      ['WebSocket over TLS', originWss],
     ] as const) {
       test(`from ${from} to ${to}: requests, 100,000 bytes both ways, observations`, async () => {
-        const one = clientOf(proxy.uri, { cache: false });
+        const one = clientOf((at.uri.startsWith('coaps') ? securedProxy : proxy).uri, { cache: false });
         assert.equal((await one.get(`${at.uri}/echo/x?y`)).text(), 'undefined /echo/x y');
         const body = Buffer.alloc(100_000, 'abcdefghij');
         assert.deepEqual(Buffer.from((await one.put(`${at.uri}/store`, { payload: body })).payload), body);
