@@ -64,6 +64,7 @@ interface ServeOptions extends ProxyCommandOptions {
   readonly maxBytes: number;
   readonly demo?: true;
   readonly dangerouslyAllowPlainWrites?: true;
+  readonly dangerouslyUnlimitedAmplification?: true;
   readonly check?: true;
   readonly verbose: number;
 }
@@ -137,6 +138,10 @@ export function serveCommand(): Command {
     )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
+    .option(
+      '--dangerously-unlimited-amplification',
+      'answer addresses over plain coap at any length before they have proved themselves: floods whom others spoof',
+    )
     .option('--dangerously-open-proxy', 'let everyone use the proxy, over plain coap too')
     .option('--check', 'say whether options, data folder and ports can be used, and end')
     .option(
@@ -173,6 +178,13 @@ async function serve(options: ServeOptions): Promise<void> {
       ExitCode.Usage,
       '--multicast has no plain endpoint, and DTLS has no multicast (RFC 7252 §8.1)',
       'leave --coap on, or --multicast out',
+    );
+  }
+  if (options.coap === 'off' && options.dangerouslyUnlimitedAmplification) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--dangerously-unlimited-amplification is for the plain endpoint, which is off; others have no such limit',
+      'leave it out',
     );
   }
   if (options.wss !== 'off' && options.cert === undefined) {
@@ -282,6 +294,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     proxy: proxyOptions(options, (text) => log.warning(text)),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
+    dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
   };
 }
 

@@ -89,6 +89,8 @@ export interface GatewayOptions {
   /** Gets every message, handshake step and discarded datagram. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;
+  /** Answers of any size go to addresses over plain coap that nothing proves. */
+  readonly dangerouslyUnlimitedAmplification?: boolean;
   /** Undefined: no forward-proxy; requests for one are answered 5.05. */
   readonly proxy?: GatewayProxyOptions | undefined;
   /** How much is kept of what devices send. */
@@ -290,7 +292,12 @@ async function listen(
   const { coap, coaps, keylog, pskHint } = options;
   const traced = options.trace === undefined ? {} : { trace: options.trace };
   if (coap !== undefined) {
-    const plain = { ...traced, ...(options.multicast === undefined ? {} : { multicast: options.multicast }) };
+    const { multicast, dangerouslyUnlimitedAmplification = false } = options;
+    const plain = {
+      ...traced,
+      ...(multicast === undefined ? {} : { multicast }),
+      dangerouslyUnlimitedAmplification,
+    };
     const listener = await open('coap', coap, (uri) => server.listen(uri, plain));
     listeners.push(listener);
     for (const { group, port, interface: name, error } of listener.groups) {
@@ -447,6 +454,11 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
   }
   if (options.dangerouslyAllowPlainWrites) {
     log.warning('PLAIN WRITES ARE ALLOWED: everyone who reaches the coap port can read and store readings');
+  }
+  if (options.dangerouslyUnlimitedAmplification) {
+    log.warning(
+      'AMPLIFICATION IS NOT LIMITED: who spoofs an address over plain coap floods it with a hundred times what he sends',
+    );
   }
   const nobody = devices.length === 0 && (options.psks ?? []).length === 0 && anyIdentityKey === undefined;
   if (coaps !== undefined && nobody && !demo) {

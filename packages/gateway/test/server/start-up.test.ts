@@ -327,6 +327,10 @@ test('wrong usage ends with 64, names the option and never shows a key', async (
     [['--coap', 'nowhere:1'], /no IP address/],
     [['--coap', '70000'], /0 to 65535/],
     [['--coap', 'off', '--coaps', 'off'], /all endpoints are off/],
+    [
+      ['--coap', 'off', '--dangerously-unlimited-amplification'],
+      /--dangerously-unlimited-amplification is for the plain endpoint, which is off/,
+    ],
     [['--data', ''], /name is empty/],
     [['--psk-hint', 'x'.repeat(1025)], /--psk-hint has more than 1024 bytes/],
     [['--psk', secret], /give ID:KEY/],
