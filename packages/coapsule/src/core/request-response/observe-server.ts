@@ -1,8 +1,8 @@
 /**
- * The list of observers, and when which of them is sent a notification.
+ * When which observer is sent a notification.
  *
- * RFC 7641 §4: registration keyed by peer and token (§4.1), sequence numbers (§4.4), CON or NON (§4.5),
- * one outstanding notification for each peer and skipping of intermediate states (§4.5.1, §4.5.2).
+ * RFC 7641 §4: sequence numbers (§4.4), CON or NON (§4.5), one outstanding notification for each peer and skipping of
+ * intermediate states (§4.5.1, §4.5.2). The list of observers itself (§4.1) is in `observer-table.ts`.
  *
  * A NON notification that is the last for a while is followed by a CON one, because nobody else would tell an
  * observer that missed it (RFC 7641 §1.3: eventual consistency). It is a notification of its own, with the
@@ -26,8 +26,8 @@ import {
   type Observer,
   type ObserverActions,
   type ObservingPeer,
-  tokenKey,
 } from './observer.ts';
+import { ObserverTable } from './observer-table.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
 import { isMeant, pathOf } from './resource-key.ts';
 
@@ -36,10 +36,7 @@ export class ObserverList {
   readonly #config: RequestResponseConfig;
   readonly #counters: RequestResponseCounters;
   readonly #actions: ObserverActions;
-  readonly #byToken = new Map<string, Observer>();
-  readonly #byExchange = new Map<ExchangeId, Observer>();
-  readonly #byPath = new Map<string, Set<Observer>>();
-  readonly #peers = new Map<PeerKey, ObservingPeer>();
+  readonly #table: ObserverTable;
   /** Peers that wait for the time of their next notification. */
   readonly #pacing = new TimerQueue<PeerKey>();
   /** Observers that are due for a CON notification (§4.5: every 24 hours). */
@@ -47,10 +44,10 @@ export class ObserverList {
   /** Observers whose last notification was NON, until it is too late for a newer state to stand in for it. */
   readonly #confirmations = new TimerQueue<Observer>();
   #sequence: number;
-  #bytes = 0;
 
   constructor(config: RequestResponseConfig, counters: RequestResponseCounters, actions: ObserverActions) {
     this.#config = config;
+    this.#table = new ObserverTable(config);
     this.#counters = counters;
     this.#actions = actions;
     this.#sequence = config.observeSequenceStart;
@@ -58,26 +55,26 @@ export class ObserverList {
 
   /** Number of observers. */
   get size(): number {
-    return this.#byToken.size;
+    return this.#table.size;
   }
 
   /** Number of peers that have an observer. */
   get peers(): number {
-    return this.#peers.size;
+    return this.#table.peers;
   }
 
   /** Bytes of memory charged to observers. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#table.bytes;
   }
 
   values(): IterableIterator<Observer> {
-    return this.#byToken.values();
+    return this.#table.values();
   }
 
   /** The observer of an Exchange. */
   get(exchange: ExchangeId): Observer | undefined {
-    return this.#byExchange.get(exchange);
+    return this.#table.get(exchange);
   }
 
   /** Adds an observer, or renews the one with this peer and token (§4.1); `undefined` when the list is full. */
@@ -87,19 +84,19 @@ export class ObserverList {
     now: Instant,
   ): Observer | undefined {
     const resource = this.#config.resourceName(exchange.options);
-    const key = tokenKey(exchange.peer, exchange.token);
-    const existing = this.#byToken.get(key);
+    const existing = this.#table.withToken(exchange.peer, exchange.token);
     if (existing !== undefined && existing.resource !== resource) this.remove(existing);
     else if (existing !== undefined) return this.#renew(existing, exchange, contentFormat);
+    const path = pathOf(resource);
     const bytes = heldBytes(exchange);
-    if (this.#isFull(exchange.peer, pathOf(resource), bytes)) {
+    if (this.#table.isFullFor(exchange.peer, path, bytes)) {
       this.#counters.refusedObservers++;
       return undefined;
     }
     const observer: Observer = {
       exchange: detachedFromMessage(exchange),
       resource,
-      path: pathOf(resource),
+      path,
       bytes,
       contentFormat,
       // One number for all resources, greater than any that was sent: a token used again stays in order.
@@ -112,44 +109,34 @@ export class ObserverList {
       inFlight: undefined,
       sinceConfirmable: this.#config.confirmFirstNotification ? this.#config.confirmableEvery : 0,
     };
-    this.#byToken.set(key, observer);
-    this.#byExchange.set(exchange.id, observer);
-    const ofPath = this.#byPath.get(observer.path) ?? new Set();
-    this.#byPath.set(observer.path, ofPath.add(observer));
-    let peer = this.#peers.get(exchange.peer);
-    if (peer === undefined) {
-      peer = { observers: new Set(), waiting: new Set(), inFlight: 0, nextAt: now, roundTripMs: undefined };
-      this.#peers.set(exchange.peer, peer);
-    }
-    peer.observers.add(observer);
-    this.#bytes += bytes;
+    this.#table.add(observer, now);
     this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
     return observer;
   }
 
   /** Whether there is an observation with this peer and token. */
   has(peer: PeerKey, token: Uint8Array): boolean {
-    return this.#byToken.has(tokenKey(peer, token));
+    return this.#table.withToken(peer, token) !== undefined;
   }
 
   /** Ends the observation with this peer and token, if there is one (§4.1). */
   deregister(peer: PeerKey, token: Uint8Array): void {
-    const observer = this.#byToken.get(tokenKey(peer, token));
+    const observer = this.#table.withToken(peer, token);
     if (observer !== undefined) this.remove(observer);
   }
 
   /** The registration was answered by a CON message of its own: no notification before its acknowledgement. */
   awaitAcknowledgement(observer: Observer, now: Instant): void {
-    if (observer.inFlight === undefined) this.#takeOff(observer, this.#peerOf(observer), now);
+    if (observer.inFlight === undefined) this.#takeOff(observer, this.#table.peerOf(observer), now);
   }
 
   /** The resource changed: a path alone means it with every query. */
   changed(resource: string, now: Instant): void {
-    const observers = this.#byPath.get(pathOf(resource));
-    if (observers === undefined) return;
+    const observers = this.#table.ofPath(pathOf(resource));
+    if (observers.length === 0) return;
     // One number for a change, not one for each observer: §4.4 bounds how fast it may grow.
     this.#sequence++;
-    for (const observer of [...observers]) {
+    for (const observer of observers) {
       if (!isMeant(resource, observer.resource)) continue;
       this.#markDirty(observer);
       this.#pump(observer, now);
@@ -167,7 +154,7 @@ export class ObserverList {
   answered(observer: Observer, response: ReadyResponse, now: Instant): void {
     observer.computing = false;
     observer.held = response;
-    this.#peerOf(observer).waiting.add(observer);
+    this.#table.peerOf(observer).waiting.add(observer);
     this.#pumpPeer(observer.exchange.peer, now);
   }
 
@@ -179,9 +166,9 @@ export class ObserverList {
 
   /** A CON notification was acknowledged: the client is there, and the next one may go. */
   acknowledged(exchange: ExchangeId, now: Instant): void {
-    const observer = this.#byExchange.get(exchange);
+    const observer = this.#table.get(exchange);
     if (observer?.inFlight?.exchange !== exchange) return;
-    const peer = this.#peerOf(observer);
+    const peer = this.#table.peerOf(observer);
     peer.roundTripMs = Math.min(elapsedMs(observer.inFlight.at, now), this.#config.nonNotificationSpacingMs);
     this.#landed(observer);
     this.#pump(observer, now);
@@ -190,7 +177,7 @@ export class ObserverList {
 
   /** The client rejected a notification: it is no longer interested (§4.5). */
   rejected(exchange: ExchangeId, now: Instant): void {
-    const observer = this.#byExchange.get(exchange);
+    const observer = this.#table.get(exchange);
     if (observer === undefined || this.#landedFormer(observer, exchange, now)) return;
     this.#counters.lostObservers++;
     this.remove(observer);
@@ -202,7 +189,7 @@ export class ObserverList {
    * resource had changed once more, and the observer stays.
    */
   refused(exchange: ExchangeId, now: Instant): void {
-    const observer = this.#byExchange.get(exchange);
+    const observer = this.#table.get(exchange);
     if (observer === undefined) return;
     if (observer.inFlight?.exchange === exchange) this.#landed(observer);
     this.#sequence++;
@@ -221,7 +208,7 @@ export class ObserverList {
 
   /** The peer's address is proved. */
   release(peer: PeerKey, now: Instant): void {
-    for (const observer of [...(this.#peers.get(peer)?.observers ?? [])]) {
+    for (const observer of this.#table.ofPeer(peer)) {
       if (!observer.isHeldBack) continue;
       observer.isHeldBack = false;
       this.#pump(observer, now);
@@ -230,7 +217,7 @@ export class ObserverList {
 
   /** Nobody proves the peer's address: observers whose notifications wait for that are no longer on the list. */
   giveUpHeld(peer: PeerKey): void {
-    for (const observer of [...(this.#peers.get(peer)?.observers ?? [])]) {
+    for (const observer of this.#table.ofPeer(peer)) {
       if (!observer.isHeldBack) continue;
       this.#counters.lostObservers++;
       this.remove(observer);
@@ -239,40 +226,29 @@ export class ObserverList {
 
   /** A CON notification was never acknowledged: the client is gone, with all its observations. */
   timedOut(exchange: ExchangeId, now: Instant): void {
-    const observer = this.#byExchange.get(exchange);
+    const observer = this.#table.get(exchange);
     if (observer === undefined || this.#landedFormer(observer, exchange, now)) return;
-    this.#counters.lostObservers += this.#peers.get(observer.exchange.peer)?.observers.size ?? 0;
+    this.#counters.lostObservers += this.#table.ofPeer(observer.exchange.peer).length;
     this.forgetPeer(observer.exchange.peer);
   }
 
   forgetPeer(peer: PeerKey): void {
-    for (const observer of this.#peers.get(peer)?.observers ?? []) this.remove(observer);
+    for (const observer of this.#table.ofPeer(peer)) this.remove(observer);
   }
 
   /** Takes an observer off the list. */
   remove(observer: Observer): void {
-    const { exchange, path } = observer;
+    const { exchange } = observer;
     if (observer.inFlight !== undefined) this.#landed(observer);
-    this.#byToken.delete(tokenKey(exchange.peer, exchange.token));
-    this.#byExchange.delete(exchange.id);
+    const peer = this.#table.peerOf(observer);
+    this.#table.remove(observer);
     this.#liveness.cancel(observer);
     this.#confirmations.cancel(observer);
-    this.#bytes -= observer.bytes;
     if (observer.computing) this.#actions.askNoMore(observer);
     this.#dropHeld(observer);
-    const ofPath = this.#byPath.get(path);
-    ofPath?.delete(observer);
-    if (ofPath?.size === 0) this.#byPath.delete(path);
-    const peer = this.#peerOf(observer);
-    peer.observers.delete(observer);
-    peer.waiting.delete(observer);
-    if (peer.observers.size === 0) {
-      this.#peers.delete(exchange.peer);
-      this.#pacing.cancel(exchange.peer);
-    } else if (peer.waiting.size > 0) {
-      // It may have been this one's notification in flight that the others waited for.
-      this.#pacing.set(exchange.peer, peer.nextAt);
-    }
+    if (peer.observers.size === 0) this.#pacing.cancel(exchange.peer);
+    // It may have been this one's notification in flight that the others waited for.
+    else if (peer.waiting.size > 0) this.#pacing.set(exchange.peer, peer.nextAt);
     this.#actions.ended(exchange.id);
   }
 
@@ -296,25 +272,12 @@ export class ObserverList {
     return earliest(this.#confirmations.next(), earliest(this.#pacing.next(), this.#liveness.next()));
   }
 
-  #isFull(peer: PeerKey, path: string, bytes: number): boolean {
-    const { maxObservers, maxObserversPerPeer, maxObserversPerResource, totalObserverBytes } = this.#config;
-    return (
-      this.#bytes + bytes > totalObserverBytes ||
-      this.#byToken.size >= maxObservers ||
-      (this.#peers.get(peer)?.observers.size ?? 0) >= maxObserversPerPeer ||
-      (this.#byPath.get(path)?.size ?? 0) >= maxObserversPerResource
-    );
-  }
-
   #renew(observer: Observer, exchange: ServerExchange, contentFormat: Uint8Array | undefined): Observer {
     const former = observer.exchange.id;
     const isFree = observer.inFlight?.exchange !== former;
-    if (isFree) this.#byExchange.delete(former);
     if (observer.computing) this.#actions.askNoMore(observer);
-    this.#bytes -= observer.bytes;
-    observer.exchange = detachedFromMessage(exchange);
-    observer.bytes = heldBytes(exchange);
-    this.#bytes += observer.bytes;
+    if (isFree) this.#table.forgetExchange(former);
+    this.#table.replaceExchange(observer, exchange);
     observer.contentFormat = contentFormat;
     observer.sequence = ++this.#sequence;
     // This response carries the present state: what was under way for the former registration is old.
@@ -322,8 +285,7 @@ export class ObserverList {
     observer.computing = false;
     this.#dropHeld(observer);
     observer.isHeldBack = false;
-    this.#peerOf(observer).waiting.delete(observer);
-    this.#byExchange.set(exchange.id, observer);
+    this.#table.peerOf(observer).waiting.delete(observer);
     // The message layer reports by Exchange: one with a notification in flight ends when that has landed.
     if (isFree && former !== exchange.id) this.#actions.ended(former);
     return observer;
@@ -353,7 +315,7 @@ export class ObserverList {
 
   /** Sends what waits for this peer, as far as §4.5.1 allows. */
   #pumpPeer(key: PeerKey, now: Instant): void {
-    const peer = this.#peers.get(key);
+    const peer = this.#table.peer(key);
     if (peer === undefined) return;
     for (const observer of [...peer.waiting]) {
       if (peer.inFlight >= this.#config.notificationsInFlight) return;
@@ -371,7 +333,7 @@ export class ObserverList {
         this.#counters.conflatedNotifications++;
         this.#actions.drop(held);
       } else this.#send(observer, peer, held, now);
-      if (this.#byExchange.has(observer.exchange.id)) this.#pump(observer, now);
+      if (this.#table.get(observer.exchange.id) !== undefined) this.#pump(observer, now);
     }
   }
 
@@ -405,9 +367,9 @@ export class ObserverList {
     const { inFlight } = observer;
     if (inFlight === undefined) return;
     observer.inFlight = undefined;
-    this.#peerOf(observer).inFlight--;
+    this.#table.peerOf(observer).inFlight--;
     if (inFlight.exchange === observer.exchange.id) return;
-    this.#byExchange.delete(inFlight.exchange);
+    this.#table.forgetExchange(inFlight.exchange);
     this.#actions.ended(inFlight.exchange);
   }
 
@@ -418,9 +380,5 @@ export class ObserverList {
     this.#pump(observer, now);
     this.#pumpPeer(observer.exchange.peer, now);
     return true;
-  }
-
-  #peerOf(observer: Observer): ObservingPeer {
-    return this.#peers.get(observer.exchange.peer) as ObservingPeer;
   }
 }
