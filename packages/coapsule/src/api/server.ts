@@ -22,13 +22,14 @@ import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { parseListenUri } from './listen-uri.ts';
-import { DatagramListener, type RequestHandler } from './listener.ts';
+import { DatagramListener } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
 import { groupPolicyOf } from './multicast-options.ts';
 import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
+import type { RequestHandler } from './request-handler.ts';
 import { expectObservable, expectResource, handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
 import type { ServerObserver } from './server-observer.ts';
 import {

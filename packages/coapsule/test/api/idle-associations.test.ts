@@ -27,7 +27,7 @@ test('a quiet association is ended by the server, and the next request makes a n
   await using server = new Server().resource('/a', { get: () => content('1') });
   const { port } = await server.listen('coaps://127.0.0.1:0', {
     psk: { lookup: new Map([['sensor-042', key]]) },
-    idleTimeoutMs: 50,
+    idleTimeoutMs: 300,
     onAssociation: closed.onAssociation,
   });
   const closedAtClient = Promise.withResolvers<void>();

@@ -46,7 +46,7 @@ import { receiveFromGroup } from './group-datagram.ts';
 import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
-import { transmissionAcknowledged } from './transmission-answers.ts';
+import { transmissionAnswered } from './transmission-answers.ts';
 import { requestHandedOver } from './waiting-requests.ts';
 
 /** Step 1: one datagram from the network. `datagram` may be decrypted in place. `group` is where it was sent to, if to a group. */
@@ -210,7 +210,9 @@ function receiveResponse(
   acknowledged: TransmissionId | undefined,
   now: Instant,
 ): void {
-  if (acknowledged !== undefined) transmissionAcknowledged(layers, acknowledged, now);
+  if (acknowledged !== undefined) {
+    transmissionAnswered(layers, acknowledged, 'acknowledgement', now);
+  }
   const fate = layers.exchanges.receiveResponse(peer.key, message, now);
   const matched = fate === 'matched';
   if (fate === 'unmatched') {

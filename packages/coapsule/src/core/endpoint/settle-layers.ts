@@ -9,7 +9,7 @@ import type { EndpointLayers } from './endpoint-layers.ts';
 import { deliver, receiveFromDtls } from './receive-path.ts';
 import { sendFromExchange, transmitMessage } from './send-path.ts';
 import { transmissionRepeated, transmissionTimedOut } from './timeout-path.ts';
-import { transmissionAcknowledged, transmissionReset } from './transmission-answers.ts';
+import { transmissionAnswered } from './transmission-answers.ts';
 import { transmissionRefused, transmissionStarted, transmissionSuperseded } from './waiting-requests.ts';
 
 /** The layers speak until none has anything to say. */
@@ -46,10 +46,10 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
         transmitMessage(layers, fromMessage, now);
         break;
       case 'acknowledged':
-        transmissionAcknowledged(layers, fromMessage.transmission, now);
+        transmissionAnswered(layers, fromMessage.transmission, 'acknowledgement', now);
         break;
       case 'reset':
-        transmissionReset(layers, fromMessage.transmission, now);
+        transmissionAnswered(layers, fromMessage.transmission, 'reset', now);
         break;
       case 'timed-out':
         transmissionTimedOut(layers, fromMessage.transmission, now);

@@ -13,48 +13,32 @@ import { noteAnswered } from './association-care.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { answerPing } from './pings.ts';
 
-/** A Confirmable message of ours was acknowledged, by an Empty ACK or a piggybacked response. */
-export function transmissionAcknowledged(
+/**
+ * A message of ours was answered by an acknowledgement, Empty or with a piggybacked response, or by a Reset.
+ */
+export function transmissionAnswered(
   layers: EndpointLayers,
   transmission: TransmissionId,
+  by: 'acknowledgement' | 'reset',
   now: Instant,
 ): void {
+  const { exchanges, requests } = layers;
   proveByAnswer(layers, transmission, now);
-  const owner = layers.requests.ownerOf(transmission);
+  const owner = requests.ownerOf(transmission);
   if (owner === undefined) return;
-  layers.requests.settled(transmission);
+  requests.settled(transmission);
   noteAnswered(layers, owner.peer, transmission);
   switch (owner.role) {
     case 'client':
-      layers.exchanges.requestAcknowledged(owner.exchange, now);
+      if (by === 'reset') exchanges.requestReset(owner.exchange, now);
+      else exchanges.requestAcknowledged(owner.exchange, now);
       return;
     case 'server':
-      layers.exchanges.responseAcknowledged(owner.exchange, now);
+      if (by === 'reset') exchanges.responseReset(owner.exchange, now);
+      else exchanges.responseAcknowledged(owner.exchange, now);
       return;
     case 'ping':
       // A Reset is the right answer (RFC 7252 §4.3), but who acknowledges is alive as well.
-      answerPing(layers, owner.peer, owner.request);
-      return;
-    case 'probe':
-      return;
-  }
-}
-
-/** A message of ours was answered by a Reset. */
-export function transmissionReset(layers: EndpointLayers, transmission: TransmissionId, now: Instant): void {
-  proveByAnswer(layers, transmission, now);
-  const owner = layers.requests.ownerOf(transmission);
-  if (owner === undefined) return;
-  layers.requests.settled(transmission);
-  noteAnswered(layers, owner.peer, transmission);
-  switch (owner.role) {
-    case 'client':
-      layers.exchanges.requestReset(owner.exchange, now);
-      return;
-    case 'server':
-      layers.exchanges.responseReset(owner.exchange, now);
-      return;
-    case 'ping':
       answerPing(layers, owner.peer, owner.request);
       return;
     case 'probe':

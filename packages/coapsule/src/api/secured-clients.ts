@@ -1,0 +1,190 @@
+/**
+ * The clients of one `coaps` socket: who they are found to be in a handshake, and the associations there are.
+ *
+ * By what a client is judged is in `peer-verification.ts` and `psk-lookup.ts`; which associations outlive the process in
+ * `association-keeper.ts`.
+ *
+ * @module
+ */
+
+import type { AssociationId } from '../core/dtls/dtls-output.ts';
+import type { Peer } from '../core/endpoint/peer.ts';
+import type { Driver, DriverOutput } from '../node/driver.ts';
+import type { AssociationKeeper } from './association-keeper.ts';
+import { handshakeAdvice } from './handshake-advice.ts';
+import type { ListenOptions } from './listen-options.ts';
+import {
+  type AssociationNotes,
+  associationSecurity,
+  identityText,
+  noSecurity,
+  type PeerProof,
+  type PeerSecurity,
+} from './peer-info.ts';
+import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
+import { findPsk } from './psk-lookup.ts';
+
+/** What an endpoint tells and asks about associations. */
+export type AssociationOutput = Extract<
+  DriverOutput,
+  {
+    kind:
+      | 'psk-lookup'
+      | 'verify-peer'
+      | 'connected'
+      | 'handshake-failed'
+      | 'closed'
+      | 'keep-association'
+      | 'reserve-sequence'
+      | 'advance-edge';
+  }
+>;
+
+type PskLookup = Extract<AssociationOutput, { kind: 'psk-lookup' }>;
+type PeerVerification = Extract<AssociationOutput, { kind: 'verify-peer' }>;
+
+/** What the latest look-up or verification of a handshake that is not over was about, and what it said. */
+interface PendingPeer {
+  readonly of: PeerProof['kind'];
+  readonly identity: string;
+  readonly notes: AssociationNotes;
+}
+
+/** See the module comment. */
+export class SecuredClients {
+  readonly #driver: Driver;
+  readonly #options: ListenOptions;
+  readonly #policy: VerificationPolicy | undefined;
+  readonly #keeper: AssociationKeeper | undefined;
+  readonly #onError: (error: unknown) => void;
+  readonly #associations = new Map<AssociationId, PeerSecurity>();
+  /** By association, of handshakes that are not over. */
+  readonly #pending = new Map<AssociationId, PendingPeer>();
+
+  /** @param policy Undefined on plain `coap`, where there are none. */
+  constructor(
+    driver: Driver,
+    options: ListenOptions,
+    policy: VerificationPolicy | undefined,
+    keeper: AssociationKeeper | undefined,
+    onError: (error: unknown) => void,
+  ) {
+    this.#driver = driver;
+    this.#options = options;
+    this.#policy = policy;
+    this.#keeper = keeper;
+    this.#onError = onError;
+  }
+
+  /** Those there are now. */
+  list(): readonly PeerSecurity[] {
+    return [...this.#associations.values()];
+  }
+
+  /** How a peer has proved itself. */
+  security({ association }: Peer): PeerSecurity {
+    return (association === undefined ? undefined : this.#associations.get(association)) ?? noSecurity;
+  }
+
+  /** See `Listener.disconnect`. */
+  disconnect(which: string | ((security: PeerSecurity) => boolean)): number {
+    const matches =
+      typeof which === 'function'
+        ? which
+        : (security: PeerSecurity) => security.kind === 'dtls' && security.identity === which;
+    const found = [...this.#associations].filter(([, security]) => matches(security));
+    for (const [association] of found) {
+      this.#driver.run((endpoint, now) => endpoint.closeAssociation(association, now));
+    }
+    return found.length;
+  }
+
+  /** Answers, notes and tells what the endpoint asks or says. */
+  handle(output: AssociationOutput): void {
+    switch (output.kind) {
+      case 'psk-lookup':
+        this.#lookUpPsk(output).catch(this.#onError);
+        return;
+      case 'verify-peer':
+        this.#verifyClient(output).catch(this.#onError);
+        return;
+      case 'connected': {
+        const { association, address } = output;
+        const pending = this.#pending.get(association);
+        // A handshake may end with another proof than the one that was asked about first, or with none: when a session
+        // cannot go on, it goes on without it.
+        const noted = pending?.of === output.authentication.kind ? pending.notes : undefined;
+        const security = associationSecurity(output, this.#keeper?.takeResumed(association) ?? noted);
+        this.#pending.delete(association);
+        this.#associations.set(association, security);
+        this.#options.onAssociation?.({
+          kind: 'connected',
+          peer: { address, transport: 'udp', security },
+          ...(output.imported === undefined ? {} : { imported: output.imported }),
+        });
+        return;
+      }
+      case 'keep-association':
+      case 'reserve-sequence':
+      case 'advance-edge': {
+        const security = this.#associations.get(output.association);
+        this.#keeper?.handle(output, security);
+        return;
+      }
+      case 'closed': {
+        const { association, address, reason } = output;
+        const security = this.#associations.get(association);
+        this.#associations.delete(association);
+        this.#keeper?.ended(association, reason === 'exported');
+        if (security && reason !== 'exported')
+          this.#options.onAssociation?.({
+            kind: 'closed',
+            peer: { address, transport: 'udp', security },
+            reason,
+          });
+        return;
+      }
+      case 'handshake-failed': {
+        const { association, address, failure } = output;
+        const identity = this.#pending.get(association)?.identity;
+        this.#pending.delete(association);
+        const nextStep = handshakeAdvice(failure, 'server');
+        this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure, nextStep });
+        return;
+      }
+    }
+  }
+
+  async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
+    const { psk = {} } = this.#options;
+    const bytes = identity ?? new Uint8Array(0);
+    const name = identityText(bytes);
+    const pending: PendingPeer = { of: 'psk', identity: name, notes: {} };
+    this.#pending.set(association, pending);
+    const match = await findPsk(psk, bytes, this.#onError);
+    if (this.#driver.closed) return;
+    this.#note(association, pending, { ...pending, notes: { context: match?.context } });
+    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));
+  }
+
+  async #verifyClient(output: PeerVerification): Promise<void> {
+    const { verification, association, address, credential, serverName } = output;
+    const place = { address, host: undefined, serverName };
+    const pending: PendingPeer = { of: credential.kind, identity: '', notes: {} };
+    this.#pending.set(association, pending);
+    const judgement = await judgePeer(credential, place, this.#policy).catch((error: unknown) => {
+      this.#onError(error);
+      return refusedBy(error);
+    });
+    if (this.#driver.closed) return;
+    const { verdict } = judgement;
+    const identity = verdict.accepted ? identityText(verdict.identity) : claimedName(credential);
+    this.#note(association, pending, { of: credential.kind, identity, notes: judgement });
+    this.#driver.run((endpoint, now) => endpoint.answerPeerVerification(verification, verdict, now));
+  }
+
+  /** The handshake may be over by the time of the answer, or have asked something else. */
+  #note(association: AssociationId, asked: PendingPeer, answered: PendingPeer): void {
+    if (this.#pending.get(association) === asked) this.#pending.set(association, answered);
+  }
+}
