@@ -9,6 +9,7 @@ import { Code, codeText } from '../../src/core/coap/code.ts';
 import { decodeMessage } from '../../src/core/coap/message-codec.ts';
 import type { MessageView } from '../../src/core/coap/message-view.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
+import { noBytes } from '../../src/core/foundation/bytes.ts';
 import { decodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { clientAddress, Pair, type PairOptions } from '../../src/testing/pair.ts';
 
@@ -189,4 +190,126 @@ test('§4.5: of a day of silence one notification is CON, and finds out who is g
   pair.network.detach(clientAddress);
   pair.run(86_400_000 + 93_000);
   assert.deepEqual(pair.server.activeObservations(), []);
+});
+
+/** The notifications that the server sent: when, Message ID, Observe value and payload. */
+function notifications(pair: Pair): { at: number; messageId: number; observe: number; state: string }[] {
+  return pair.network.sent.flatMap(({ from, datagram, sentAt }) => {
+    const { code, messageId, options, payload } = decodeMessage(datagram) as MessageView;
+    if (from.key === clientAddress.key || code !== Code.Content) return [];
+    const observe = options.uint(OptionNumber.Observe) ?? -1;
+    return [{ at: sentAt, messageId, observe, state: decodeUtf8(payload) ?? '' }];
+  });
+}
+
+/** An observer of /x, to whom nothing comes any more, and who was sent a CON notification of state 1. */
+function unreached(isCut: (side: 'client' | 'server') => boolean) {
+  const states = new Map([['/x', '0']]);
+  const pair = observed(states, { server: { requestResponse: { notificationType: 'CON' } } });
+  const observation = pair.request('/x', { observe: true });
+  pair.run(1000);
+  pair.network.hook = ({ from }) =>
+    isCut(from.key === clientAddress.key ? 'client' : 'server') ? { kind: 'drop' } : undefined;
+  const change = (state: number): void => {
+    states.set('/x', `${state}`);
+    pair.notify('/x');
+  };
+  const from = pair.now;
+  change(1);
+  return { pair, observation, change, from };
+}
+
+test('§4.4, §4.5.2: a retransmission has the state and number of its time, and a Message ID of its own', () => {
+  const { pair, change, from } = unreached((side) => side === 'server');
+  for (let state = 2; state <= 40; state++) {
+    pair.run(1000);
+    change(state);
+  }
+  const sent = notifications(pair).slice(1);
+  assert.equal(sent.length, 5);
+  assert.equal(new Set(sent.map(({ messageId }) => messageId)).size, 5);
+  for (const { at, state } of sent) assert.equal(Number(state), 1 + Math.floor((at - from) / 1000));
+  for (const [i, { observe, state }] of sent.entries()) {
+    assert.equal(observe, 1 + Number(state), 'one for each change');
+    if (i > 0) assert.ok(observe > (sent[i - 1]?.observe ?? 0));
+  }
+});
+
+test('§4.5.2 step 4: counter and timeout are those of the former: five messages, each after twice the time', () => {
+  const { pair, change } = unreached(() => true);
+  for (let state = 2; state <= 100; state++) {
+    pair.run(1000);
+    change(state);
+  }
+  const times = notifications(pair)
+    .slice(1)
+    .map(({ at }) => at);
+  const [first = 0] = times.slice(1).map((at, i) => at - (times[i] ?? 0));
+  assert.ok(first >= 2000 && first <= 3000, `${first}`);
+  for (const [i, at] of times.slice(1).entries()) {
+    assert.ok(Math.abs(at - (times[i] ?? 0) - first * 2 ** i) < 1, `${times}`);
+  }
+  assert.equal(times.length, 5);
+  assert.deepEqual(pair.server.activeObservations(), [], 'step 2: the last attempt timed out');
+});
+
+test('§4.4: the retransmission of a state that is still current is a copy', () => {
+  const { pair } = unreached((side) => side === 'server');
+  pair.run(40_000);
+  const sent = notifications(pair).slice(1);
+  assert.equal(sent.length, 5);
+  assert.equal(new Set(sent.map(({ messageId, observe }) => `${messageId} ${observe}`)).size, 1);
+});
+
+test('§4.5.2: acknowledgements of superseded notifications alone keep an observer on the list', () => {
+  const { pair, observation, change } = unreached(() => false);
+  // Each acknowledgement is on its way until a newer state has gone.
+  let acknowledgements = 0;
+  pair.network.hook = ({ from }) => {
+    if (from.key !== clientAddress.key) return undefined;
+    return ++acknowledgements <= 4
+      ? { kind: 'delay', extraMs: 3000 * 2 ** acknowledgements }
+      : { kind: 'drop' };
+  };
+  for (let state = 2; state <= 100; state++) {
+    pair.run(1000);
+    change(state);
+  }
+  assert.equal(pair.server.activeObservations().length, 1);
+  pair.network.hook = undefined;
+  pair.run(120_000);
+  assert.equal(decodeUtf8(observation.responses.at(-1)?.payload ?? noBytes), '100');
+});
+
+test('§4.5.2: a Reset of a superseded notification ends the observation', () => {
+  const { pair, change } = unreached((side) => side === 'server');
+  change(2);
+  pair.run(4000);
+  const [, former, latest] = notifications(pair);
+  assert.deepEqual([former?.state, latest?.state], ['1', '2']);
+  pair.network.hook = undefined;
+  const { messageId } = former as { messageId: number };
+  const reset = Uint8Array.of(0x70, 0, messageId >> 8, messageId & 255);
+  pair.command('server', (endpoint, now) =>
+    endpoint.handle({ address: clientAddress, datagram: reset }, now),
+  );
+  assert.deepEqual(pair.server.activeObservations(), []);
+  const count = pair.network.sent.length;
+  pair.run(50_000);
+  assert.equal(pair.network.sent.length, count, 'nothing goes any more');
+});
+
+test('§4.5.2: a client that cancels while a notification is due leaves nothing behind', () => {
+  const { pair, observation, change } = unreached((side) => side === 'server');
+  const { handler } = pair;
+  pair.handler = (request, peer) => (request.refresh ? undefined : handler(request, peer));
+  change(2);
+  pair.run(4000);
+  assert.equal(notifications(pair).length, 2, 'the application takes its time');
+  pair.network.hook = undefined;
+  pair.command('client', (endpoint, now) => endpoint.cancel(observation.id, now));
+  pair.run(400_000);
+  assert.deepEqual(pair.server.activeObservations(), []);
+  assert.equal(pair.server.layerCounters().messages['outstanding'], 0);
+  assert.equal(notifications(pair).filter(({ observe }) => observe >= 0).length, 2);
 });

@@ -121,9 +121,9 @@ test('Figures 7 and 8: the server side of a registration answered separately, th
   layer.respond(asked.exchange, state('ready'), seconds(1));
   const first = only(layer, 'send-response');
   assert.equal(decodeUtf8(first.message.payload), 'ready');
-  // The separate response is not acknowledged yet: a change waits for that (§4.5.1).
+  // The separate response is not acknowledged yet: a change waits for that (§4.5.1), or for its retransmission (§4.5.2).
   layer.notify('/', seconds(2));
-  assert.deepEqual(drain(layer), []);
+  assert.deepEqual(drain(layer), [{ kind: 'response-outdated', exchange: asked.exchange }]);
   layer.responseAcknowledged(asked.exchange, seconds(2));
   const refresh = only(layer, 'request');
   assert.equal(refresh.request.refresh, true);
@@ -403,6 +403,121 @@ test('§4.5.2: while a notification is unacknowledged changes are skipped but th
     now,
   );
   assert.equal(decodeUtf8(only(layer, 'send-response').message.payload), 'latest');
+});
+
+/** A server whose CON notification is out of date, and would be sent once more. */
+function dueNotification() {
+  const server = observed({ notificationType: 'CON' });
+  const { layer, register, change } = server;
+  const exchange = register(now);
+  assert.deepEqual(change(now), ['CON']);
+  layer.notify('/t', now);
+  assert.deepEqual(drain(layer), [{ kind: 'response-outdated', exchange }]);
+  layer.notify('/t', now);
+  assert.deepEqual(drain(layer), [], 'told once');
+  assert.equal(layer.responseDue(exchange, seconds(2)), true);
+  return { ...server, exchange };
+}
+
+const current = (payload: string) => answer(Code.Content, { payload, observe: true });
+
+test('§4.4, §4.5.2 steps 1 and 3: in the place of a retransmission goes the state of that time, with its number', () => {
+  const { layer, exchange, sequences } = dueNotification();
+  const asked = only(layer, 'request');
+  assert.deepEqual([asked.exchange, asked.request.refresh], [exchange, true]);
+  layer.respond(exchange, current('third'), seconds(2));
+  const { supersedes, type, message: sent } = only(layer, 'send-response');
+  assert.deepEqual([supersedes, type, decodeUtf8(sent.payload)], [true, 'CON', 'third']);
+  assert.equal(sent.options.uint(Observe), (sequences.at(-1) ?? 0) + 2, 'two changes since');
+  layer.responseAcknowledged(exchange, seconds(3));
+  assert.deepEqual(drain(layer), []);
+  assert.equal(layer.load().observers, 1);
+});
+
+test('§4.5.2: a state that changes while the application is asked for it is asked for again, but only once', () => {
+  const { layer, exchange } = dueNotification();
+  drain(layer);
+  for (const skipped of [true, false]) {
+    layer.notify('/t', seconds(2));
+    layer.respond(exchange, current('busy'), seconds(2));
+    const outputs = drain(layer).map(({ kind }) => kind);
+    assert.deepEqual(outputs, skipped ? ['request'] : ['send-response', 'response-outdated']);
+  }
+});
+
+test('§4.5.2: an acknowledgement while the application is asked makes its answer a notification of its own', () => {
+  const { layer, exchange } = dueNotification();
+  drain(layer);
+  layer.responseAcknowledged(exchange, seconds(2));
+  layer.respond(exchange, current('third'), seconds(2));
+  assert.equal(only(layer, 'send-response').supersedes, undefined);
+});
+
+test('§4.5.2 step 2: a Reset while the application is asked ends the observation', () => {
+  const { layer, exchange } = dueNotification();
+  drain(layer);
+  layer.responseReset(exchange, seconds(2));
+  assert.deepEqual(drain(layer), [{ kind: 'exchange-ended', exchange }]);
+  assert.equal(layer.load().observers, 0);
+});
+
+test('§4.5.2: the client is interested that acknowledged a former notification, though no later one', () => {
+  const { layer, exchange } = dueNotification();
+  layer.respond(exchange, current('third'), seconds(2));
+  // Retransmitted to the end; the message layer knows of the other acknowledgement.
+  layer.responseRefused(exchange, seconds(60));
+  drain(layer);
+  assert.equal(layer.load().observers, 1);
+  layer.handleTimeout(layer.nextTimeout() ?? now);
+  assert.equal(only(layer, 'request').request.refresh, true, 'it is told again');
+});
+
+test('§4.5.2: a registration that comes meanwhile has the present state: nothing goes in the place of the old one', () => {
+  for (const isDue of [true, false]) {
+    const { layer, register, change } = observed({ notificationType: 'CON' });
+    const former = register(now);
+    change(now);
+    layer.notify('/t', now);
+    if (isDue) layer.responseDue(former, seconds(2));
+    drain(layer);
+    layer.receiveRequest(
+      peer,
+      message(Code.Get, {
+        token,
+        options: [
+          [Observe, 0],
+          [OptionNumber.UriPath, 't'],
+        ],
+      }),
+      'reply',
+      seconds(2),
+    );
+    const { exchange } = only(layer, 'request');
+    layer.respond(exchange, current('present'), seconds(2));
+    const ended = drain(layer).some((o) => o.kind === 'exchange-ended' && o.exchange === former);
+    assert.equal(ended, isDue);
+    if (!isDue) assert.equal(layer.responseDue(former, seconds(3)), false);
+    drain(layer);
+    // Neither does a late Reset of the old one say anything about the new registration.
+    layer.responseReset(former, seconds(4));
+    assert.equal(layer.load().observers, 1);
+    layer.notify('/t', seconds(5));
+    assert.equal(only(layer, 'request').exchange, exchange);
+  }
+});
+
+test('§4.5.2: an application that never answers does not hold up the others of its peer', () => {
+  const { layer, register, exchange } = dueNotification();
+  drain(layer);
+  const other = register(seconds(3), Uint8Array.of(2));
+  layer.notify('/t', seconds(3));
+  layer.respond(other, current('other'), seconds(3));
+  drain(layer);
+  layer.handleTimeout(seconds(300));
+  const outputs = drain(layer);
+  assert.ok(outputs.some((o) => o.kind === 'stop-response' && o.exchange === exchange));
+  const sent = outputs.filter((o) => o.kind === 'send-response').map((o) => o.exchange);
+  assert.deepEqual(sent, [other]);
 });
 
 test('§4.5.2: a change while the application answers is sent after that answer', () => {

@@ -98,6 +98,48 @@ suite('at 30 % loss', () => {
   }
 });
 
+suite('an observer of a state that changes each second, for ten minutes', () => {
+  /** Seconds that each delivered state was old, and at each second the one the observer had. */
+  function ages(lossRate: number, seed: number): { delivered: number[]; had: number[] } {
+    let state = 0;
+    const pair = new Pair({
+      seed,
+      keepRecords: false,
+      handler: () => ({ code: Code.Content, payload: `${state}`, observe: true }),
+    });
+    const { responses } = pair.request('/state', { observe: true });
+    assert.ok(pair.runUntil(() => responses.length > 0));
+    pair.network.setConditions({ lossRate });
+    const ageOf = (index: number): number =>
+      state - Number(decodeUtf8(responses.at(index)?.payload ?? noBytes));
+    const delivered: number[] = [];
+    const had: number[] = [];
+    for (state = 1; state <= 600; state++) {
+      const before = responses.length;
+      pair.notify('/state');
+      pair.run(1000);
+      for (let i = before; i < responses.length; i++) delivered.push(ageOf(i));
+      had.push(ageOf(-1));
+    }
+    return { delivered, had };
+  }
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  for (const [lossRate, most] of [
+    [0.05, 0.25],
+    [0.1, 0.6],
+  ] as const) {
+    test(`at ${lossRate * 100} % loss is ${most} seconds behind in the mean, and is never sent a state that was past`, () => {
+      const runs = Array.from({ length: long ? 100 : 20 }, (_, i) => ages(lossRate, i + 1));
+      const age = mean(runs.flatMap(({ had }) => had));
+      assert.ok(age <= most, `${age}`);
+      // The second in which it was sent may be over when it arrives.
+      assert.ok(Math.max(...runs.flatMap(({ delivered }) => delivered)) <= 1);
+    });
+  }
+});
+
 suite('with 30 % reordering and 30 % duplication', () => {
   for (const security of ['none', 'dtls'] as const) {
     test(`each POST is carried out once and has its own answer (${security})`, () => {

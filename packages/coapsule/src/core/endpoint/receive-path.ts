@@ -43,6 +43,7 @@ import { receiveDoubtfulData } from './doubtful-data.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
 import { receiveFromGroup } from './group-datagram.ts';
+import { stopDueResponses } from './outdated-responses.ts';
 import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
@@ -332,6 +333,7 @@ export function deliver(
       return;
     }
     case 'exchange-ended':
+      stopDueResponses(layers, output.exchange);
       layers.requests.end(output.exchange);
       layers.outputs.push({ kind: 'exchange-ended', exchange: output.exchange });
       return;

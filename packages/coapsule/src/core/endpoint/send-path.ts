@@ -21,6 +21,7 @@ import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceMessage } from './endpoint-trace.ts';
+import { sendInPlace } from './outdated-responses.ts';
 import type { OutgoingGroupRequest, OutgoingRequest, RequestError, RequestId } from './outputs.ts';
 import type { Peer } from './peer.ts';
 import { supersedeWaiting } from './waiting-requests.ts';
@@ -243,6 +244,10 @@ export function sendFromExchange(
       return;
     }
     case 'send-response': {
+      if (output.supersedes) {
+        sendInPlace(layers, output, now);
+        return;
+      }
       const { peer, exchange, message, type, keepAnswer } = output;
       const isProof = layers.amplification?.wantsAcknowledgement(peer, now) ?? false;
       const transmission =

@@ -6,6 +6,7 @@
 
 import type { Instant } from '../foundation/instant.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import { outdatedResponseDue, outdateResponse, stopDueResponses } from './outdated-responses.ts';
 import { deliver, receiveFromDtls } from './receive-path.ts';
 import { sendFromExchange, transmitMessage } from './send-path.ts';
 import { transmissionRepeated, transmissionTimedOut } from './timeout-path.ts';
@@ -32,6 +33,12 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
         case 'ask-for-proof':
           sendFromExchange(layers, fromExchange, now);
           break;
+        case 'response-outdated':
+          outdateResponse(layers, fromExchange.exchange);
+          break;
+        case 'stop-response':
+          stopDueResponses(layers, fromExchange.exchange);
+          break;
         case 'observation-quiet':
           break; // only on reliable transports
         default:
@@ -52,7 +59,10 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
         transmissionAnswered(layers, fromMessage.transmission, 'reset', now);
         break;
       case 'timed-out':
-        transmissionTimedOut(layers, fromMessage.transmission, now);
+        transmissionTimedOut(layers, fromMessage, now);
+        break;
+      case 'renewal-due':
+        outdatedResponseDue(layers, fromMessage.transmission, now);
         break;
       case 'started':
         transmissionStarted(layers, fromMessage.transmission);

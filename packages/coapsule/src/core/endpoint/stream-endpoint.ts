@@ -280,6 +280,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
             break;
           case 'acknowledge':
           case 'stop-request':
+          case 'response-outdated':
+          case 'stop-response':
           case 'suppress-response':
           case 'ask-for-proof':
           case 'window-ended':

@@ -6,7 +6,7 @@
 
 import { maxTransmitSpanMs } from '../coap/transmission-parameters.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
-import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
+import type { MessageLayerOutput, PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { missProof } from './address-proof.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { failPing } from './pings.ts';
@@ -24,7 +24,7 @@ export function runDueTimers(layers: EndpointLayers, now: Instant): void {
 /** A Confirmable message was sent MAX_RETRANSMIT + 1 times and never acknowledged (RFC 7252 §4.2). */
 export function transmissionTimedOut(
   layers: EndpointLayers,
-  transmission: TransmissionId,
+  { transmission, formerAcknowledged }: Extract<MessageLayerOutput, { kind: 'timed-out' }>,
   now: Instant,
 ): void {
   missProof(layers, transmission, now);
@@ -37,7 +37,8 @@ export function transmissionTimedOut(
       closeSilentAssociation(layers, owner.peer, now);
       return;
     case 'server':
-      layers.exchanges.responseTimedOut(owner.exchange, now);
+      if (formerAcknowledged) layers.exchanges.responseRefused(owner.exchange, now);
+      else layers.exchanges.responseTimedOut(owner.exchange, now);
       return;
     case 'ping':
       failPing(layers, owner.request, { kind: 'exchange', failure: 'timeout' });

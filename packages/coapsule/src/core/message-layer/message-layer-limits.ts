@@ -103,6 +103,8 @@ export interface MessageLayerCounters {
   refused: number;
   /** Messages that were not sent because a later one took their place (`replaces`). */
   superseded: number;
+  /** Messages that went in the place of one that was out of date (RFC 7641 §4.5.2). */
+  renewed: number;
   /** Times that messages had to wait because all 65,536 Message IDs to their peer were in use (§4.4). */
   messageIdsExhausted: number;
   /** Times that requests had to wait because their peer never answers (PROBING_RATE, §4.7). */
@@ -140,6 +142,7 @@ export function zeroCounters(): MessageLayerCounters {
     evicted: 0,
     refused: 0,
     superseded: 0,
+    renewed: 0,
     messageIdsExhausted: 0,
     probingDelays: 0,
     queued: 0,

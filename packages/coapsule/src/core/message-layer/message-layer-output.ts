@@ -135,7 +135,14 @@ export type MessageLayerOutput =
     }
   | { readonly kind: 'acknowledged'; readonly transmission: TransmissionId }
   | { readonly kind: 'reset'; readonly transmission: TransmissionId }
-  | { readonly kind: 'timed-out'; readonly transmission: TransmissionId }
+  | {
+      readonly kind: 'timed-out';
+      readonly transmission: TransmissionId;
+      /** An earlier content of it was acknowledged: the peer is there (RFC 7641 §4.5.2). */
+      readonly formerAcknowledged?: boolean;
+    }
+  /** A message that is out of date would go now, for the first time or once more: `renew` or `stop` it. */
+  | { readonly kind: 'renewal-due'; readonly transmission: TransmissionId }
   /** It had to wait, and goes out now. */
   | { readonly kind: 'started'; readonly transmission: TransmissionId }
   /** It was never sent: a later message took its place (`QueueOptions.replaces`). */

@@ -277,6 +277,29 @@ export class MessageLayer {
   }
 
   /**
+   * What a Confirmable message tells is past. It does not go again, nor for the first time if it waits: when it would,
+   * `renewal-due` is told, and it is held until `renew` or `stop`. An acknowledgement ends it as before.
+   */
+  outdate(transmission: TransmissionId): void {
+    this.#transmissions.outdate(transmission);
+  }
+
+  /**
+   * Sends a message in the place of one that is held (RFC 7641 §4.5.2): under a new Message ID, with the retransmission
+   * counter and the timeout of the former. An acknowledgement of the former says no more than that the peer is there, a Reset
+   * of it ends the transmission. Does nothing for what is not held.
+   */
+  renew(transmission: TransmissionId, message: OutgoingMessage, now: Instant): void {
+    expectUsed('CON', message.code);
+    this.#transmissions.renew(transmission, message, now);
+  }
+
+  /** Whether a message waits for `renew`. */
+  isHeld(transmission: TransmissionId): boolean {
+    return this.#transmissions.isHeld(transmission);
+  }
+
+  /**
    * Ends a transmission, without an output for it: no more retransmissions, or no first one, and no match
    * with an ACK or a Reset that may still come. Then `nextTimeout` is due at once if another message
    * waited for it. Does nothing for what has ended.

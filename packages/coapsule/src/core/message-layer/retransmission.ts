@@ -33,6 +33,9 @@ export class Retransmission {
   readonly initialTimeoutMs: DurationMs;
   #attempt = 0;
   #deadline: Instant;
+  /** When the last attempt was due, and how long all together waited for what they were to send. */
+  #dueAt: Instant;
+  #pausedMs: DurationMs = 0;
 
   /** Starts at the first transmission, which is `now`. */
   constructor(
@@ -50,6 +53,7 @@ export class Retransmission {
       pace.timeoutMs * (1 + randomFraction(random) * (parameters.ackRandomFactor - 1)),
       pace.longestMs,
     );
+    this.#dueAt = now;
     this.#deadline = this.#scheduled(0);
   }
 
@@ -70,8 +74,10 @@ export class Retransmission {
   expire(now: Instant): 'retransmit' | 'wait' | 'give-up' {
     const { maxRetransmit, ackTimeoutMs } = this.#parameters;
     if (this.#attempt >= maxRetransmit) return 'give-up';
-    if (elapsedMs(this.start, now) <= maxTransmitSpanMs(this.#parameters) + maxRetransmit * this.#wireMs) {
+    const spanMs = maxTransmitSpanMs(this.#parameters) + maxRetransmit * this.#wireMs;
+    if (elapsedMs(this.start, now) - this.#pausedMs <= spanMs) {
       this.#attempt++;
+      this.#dueAt = now;
       const scheduled = this.#scheduled(this.#attempt);
       const soonest = after(now, Math.min(ackTimeoutMs, this.initialTimeoutMs));
       this.#deadline = scheduled > soonest ? scheduled : soonest;
@@ -80,6 +86,14 @@ export class Retransmission {
     this.#attempt = maxRetransmit;
     this.#deadline = this.#scheduled(maxRetransmit);
     return this.#deadline <= now ? 'give-up' : 'wait';
+  }
+
+  /** What goes at the last attempt was not there when it was due, and goes now: the clock stood still meanwhile. */
+  resume(now: Instant): void {
+    const pausedMs = elapsedMs(this.#dueAt, now);
+    this.#dueAt = now;
+    this.#pausedMs += pausedMs;
+    this.#deadline = after(this.#deadline, pausedMs);
   }
 
   #scheduled(attempt: number): Instant {
@@ -91,6 +105,6 @@ export class Retransmission {
       for (let i = 0; i <= attempt; i++) waitMs += Math.min(this.initialTimeoutMs * backOff ** i, longestMs);
     }
     const longest = Math.min(waitMs, maxTransmitWaitMs(this.#parameters));
-    return after(this.start, longest + (attempt + 1) * this.#wireMs);
+    return after(this.start, longest + (attempt + 1) * this.#wireMs + this.#pausedMs);
   }
 }

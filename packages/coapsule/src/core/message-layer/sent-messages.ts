@@ -103,7 +103,7 @@ export class SentMessages {
 
   /** All to a peer. */
   to(peer: PeerKey): readonly Transmission[] {
-    return [...(this.#byPeer.get(peer)?.values() ?? [])];
+    return [...new Set(this.#byPeer.get(peer)?.values())];
   }
 
   /**
@@ -121,12 +121,7 @@ export class SentMessages {
     datagram[3] = messageId & 255;
     transmission.messageId = messageId;
     transmission.state = 'sent';
-    let sent = this.#byPeer.get(peer);
-    if (sent === undefined) {
-      sent = new Map();
-      this.#byPeer.set(peer, sent);
-    }
-    sent.set(messageId, transmission);
+    this.#index(transmission);
     const wireMs = this.#line.sent(datagram.length, now);
     if (pace !== undefined) {
       this.#counters.outstanding++;
@@ -142,11 +137,36 @@ export class SentMessages {
     return true;
   }
 
-  /** Nothing is expected for a message any more. Its Message ID stays in use for its time. */
+  /**
+   * The next attempt of a Confirmable message that is held, with its new content: under a Message ID of its own, with the
+   * counter and the timeout of the one whose place it takes (RFC 7641 §4.5.2).
+   *
+   * @returns false when no Message ID is free.
+   */
+  renew(transmission: Transmission, now: Instant): boolean {
+    const { peer, datagram, isUnpredictable, retransmission } = transmission;
+    const messageId = this.messageIds.allocate(peer, this.#lifetimeMs.CON, now, isUnpredictable);
+    if (messageId === undefined || retransmission === undefined) return false;
+    datagram[2] = messageId >> 8;
+    datagram[3] = messageId & 255;
+    // Who acknowledges or rejects the former one only now is still interested, or not any more.
+    transmission.formerMessageIds.push(transmission.messageId);
+    transmission.messageId = messageId;
+    this.#index(transmission);
+    this.#line.sent(datagram.length, now);
+    retransmission.resume(now);
+    this.#retransmissions.set(transmission, retransmission.deadline);
+    this.#transmit(transmission);
+    return true;
+  }
+
+  /** Nothing is expected for a message any more. Its Message IDs stay in use for their time. */
   remove(transmission: Transmission): void {
-    const { peer, messageId } = transmission;
+    const { peer } = transmission;
     const sent = this.#byPeer.get(peer);
-    if (sent?.get(messageId) === transmission) sent.delete(messageId);
+    for (const messageId of [transmission.messageId, ...transmission.formerMessageIds]) {
+      if (sent?.get(messageId) === transmission) sent.delete(messageId);
+    }
     if (sent?.size === 0) this.#byPeer.delete(peer);
     if (transmission.retransmission === undefined) return;
     this.#retransmissions.cancel(transmission);
@@ -171,11 +191,22 @@ export class SentMessages {
     );
   }
 
+  #index(transmission: Transmission): void {
+    const { peer, messageId } = transmission;
+    const sent = this.#byPeer.get(peer) ?? new Map<number, Transmission>();
+    this.#byPeer.set(peer, sent.set(messageId, transmission));
+  }
+
   #retransmit(transmission: Transmission, now: Instant): void {
     const { id, datagram, retransmission } = transmission;
     if (retransmission === undefined) return;
     switch (retransmission.expire(now)) {
       case 'retransmit':
+        if (transmission.isOutdated) {
+          transmission.isHeld = true;
+          this.#outputs.push({ kind: 'renewal-due', transmission: id });
+          return;
+        }
         this.#counters.retransmitted++;
         this.#line.sent(datagram.length, now);
         this.#transmit(transmission);

@@ -31,7 +31,7 @@ import type {
   UnmatchedReason,
 } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';
-import { type CongestionControlName, PathEstimates } from './path-estimates.ts';
+import { type CongestionControlName, type Pace, PathEstimates } from './path-estimates.ts';
 import type { Retransmission } from './retransmission.ts';
 import { SentMessages, type SentMessagesOptions } from './sent-messages.ts';
 import type { Transmission } from './transmission.ts';
@@ -181,6 +181,10 @@ export class TransmissionTable {
       hasWaited: false,
       state: 'waiting',
       messageId: 0,
+      isOutdated: false,
+      isHeld: false,
+      formerMessageIds: [],
+      formerAcknowledged: false,
       retransmission: undefined,
       lapses: now,
       nextToLapse: undefined,
@@ -235,6 +239,45 @@ export class TransmissionTable {
     );
   }
 
+  /** See `MessageLayer.outdate`. */
+  outdate(id: TransmissionId): void {
+    const transmission = this.#transmissions.get(id);
+    if (transmission !== undefined) transmission.isOutdated = true;
+  }
+
+  /** See `MessageLayer.isHeld`. */
+  isHeld(id: TransmissionId): boolean {
+    return this.#transmissions.get(id)?.isHeld === true;
+  }
+
+  /** See `MessageLayer.renew`. */
+  renew(id: TransmissionId, message: OutgoingMessage, now: Instant): void {
+    const transmission = this.#transmissions.get(id);
+    if (transmission === undefined || !transmission.isHeld) return;
+    const { peer, retransmission } = transmission;
+    const { code, token, options, payload } = message;
+    const type = 'CON';
+    transmission.datagram = encodeMessage(
+      { type, code, messageId: 0, token, options, payload },
+      maxExtendedTokenLength,
+    );
+    transmission.tokenLength = token.length;
+    transmission.isOutdated = false;
+    transmission.isHeld = false;
+    const isSent =
+      retransmission === undefined
+        ? this.#sent.send(transmission, this.#paceOf(transmission, now), now)
+        : this.#sent.renew(transmission, now);
+    if (isSent) {
+      this.#counters.renewed++;
+      return;
+    }
+    this.#counters.messageIdsExhausted++;
+    this.#settle(transmission);
+    this.#outputs.push({ kind: 'refused', transmission: id, reason: 'message-ids-exhausted' });
+    this.#serve(peer, now);
+  }
+
   /** See `MessageLayer.stop`. */
   stop(id: TransmissionId): void {
     const transmission = this.#transmissions.get(id);
@@ -255,6 +298,11 @@ export class TransmissionTable {
   acknowledged(peer: PeerKey, messageId: number, now: Instant): UnmatchedReason | undefined {
     const transmission = this.#sent.findConfirmable(peer, messageId);
     if (transmission === undefined) return 'unmatched-acknowledgement';
+    if (transmission.messageId !== messageId) {
+      // RFC 7641 §4.5.2: not what goes now has arrived, but the peer is there.
+      transmission.formerAcknowledged = true;
+      return undefined;
+    }
     this.#learn(transmission, now);
     this.#settle(transmission);
     if (!transmission.isProbe) {
@@ -365,11 +413,11 @@ export class TransmissionTable {
   /** The first transmission. False when no Message ID is free. */
   #start(transmission: Transmission, now: Instant): boolean {
     const { peer, lane, datagram } = transmission;
-    const pace =
-      lane === 'request' || lane === 'reply'
-        ? this.#paths.pace(peer, this.#congestion.outstandingIn(peer, lane), now)
-        : undefined;
-    if (!this.#sent.send(transmission, pace, now)) return false;
+    if (transmission.isOutdated) {
+      transmission.state = 'sent';
+      transmission.isHeld = true;
+      this.#outputs.push({ kind: 'renewal-due', transmission: transmission.id });
+    } else if (!this.#sent.send(transmission, this.#paceOf(transmission, now), now)) return false;
     this.#congestion.begin(peer, lane, transmission, datagram.length, now);
     this.#waiting.delete(transmission);
     // Whoever sent a request that expects no response waits for this alone.
@@ -377,6 +425,12 @@ export class TransmissionTable {
       this.#outputs.push({ kind: 'started', transmission: transmission.id });
     }
     return true;
+  }
+
+  /** The timeouts of a Confirmable message; `undefined` for a Non-confirmable one. */
+  #paceOf({ peer, lane }: Transmission, now: Instant): Pace | undefined {
+    if (lane !== 'request' && lane !== 'reply') return undefined;
+    return this.#paths.pace(peer, this.#congestion.outstandingIn(peer, lane), now);
   }
 
   #giveUp(transmission: Transmission, { start, attempt }: Retransmission, now: Instant): void {
@@ -400,7 +454,12 @@ export class TransmissionTable {
     this.#settle(transmission);
     if (transmission.isProbe) return;
     this.#counters.timedOut++;
-    this.#outputs.push({ kind: 'timed-out', transmission: transmission.id });
+    const { id, formerAcknowledged } = transmission;
+    this.#outputs.push({
+      kind: 'timed-out',
+      transmission: id,
+      ...(formerAcknowledged && { formerAcknowledged }),
+    });
   }
 
   /** What an acknowledged message tells about the path. */

@@ -38,6 +38,14 @@ export interface Transmission {
   /** `settled`: nothing of it is remembered elsewhere. */
   state: 'waiting' | 'sent' | 'settled';
   messageId: number;
+  /** Its content is past: it does not go any more as it is, but `renewal-due` is told (RFC 7641 §4.5.2). */
+  isOutdated: boolean;
+  /** It would have gone, and waits for the content that takes the place of its own. */
+  isHeld: boolean;
+  /** Message IDs under which it went with earlier contents. */
+  readonly formerMessageIds: number[];
+  /** One of the earlier contents was acknowledged. */
+  formerAcknowledged: boolean;
   retransmission: Retransmission | undefined;
   /** Non-confirmable messages: when no Reset is expected any more, and the message that lapses next. */
   lapses: Instant;

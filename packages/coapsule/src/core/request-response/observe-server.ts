@@ -10,8 +10,8 @@
  *
  * What the application is asked and what a notification contains is in `server-role.ts`.
  *
- * Deviation: §4.4 wants the Observe value renewed on retransmission. A retransmission here carries the same
- * bytes; a newer state is sent after it, with a greater number, so the order stays right.
+ * A CON notification is sent once more as long as its state, and so its Observe value, is current. When it is not, the
+ * application is asked at the time of the retransmission, and the new state takes its place (§4.4, §4.5.2).
  *
  * @module
  */
@@ -23,6 +23,7 @@ import type { ExchangeId, PeerKey, ReadyResponse, ServerExchange } from './excha
 import {
   detachedFromMessage,
   heldBytes,
+  type NotificationInFlight,
   type Observer,
   type ObserverActions,
   type ObservingPeer,
@@ -127,7 +128,7 @@ export class ObserverList {
 
   /** The registration was answered by a CON message of its own: no notification before its acknowledgement. */
   awaitAcknowledgement(observer: Observer, now: Instant): void {
-    if (observer.inFlight === undefined) this.#takeOff(observer, this.#table.peerOf(observer), now);
+    if (observer.inFlight === undefined) this.#takeOff(observer, now);
   }
 
   /** The resource changed: a path alone means it with every query. */
@@ -153,6 +154,10 @@ export class ObserverList {
   /** Takes the application's answer to `ask`. */
   answered(observer: Observer, response: ReadyResponse, now: Instant): void {
     observer.computing = false;
+    if (observer.inFlight?.isDue) {
+      this.#supersede(observer, response, now);
+      return;
+    }
     observer.held = response;
     this.#table.peerOf(observer).waiting.add(observer);
     this.#pumpPeer(observer.exchange.peer, now);
@@ -161,7 +166,25 @@ export class ObserverList {
   /** The application will not answer `ask`. */
   unanswered(observer: Observer, now: Instant): void {
     observer.computing = false;
+    if (observer.inFlight?.isDue) {
+      this.#actions.stop(observer.inFlight.exchange);
+      this.#landed(observer);
+    }
     this.#pump(observer, now);
+    this.#pumpPeer(observer.exchange.peer, now);
+  }
+
+  /**
+   * A CON notification that is outdated would be sent once more: asks for the state that takes its place. False when none
+   * will, as for one of a former registration.
+   */
+  due(exchange: ExchangeId, now: Instant): boolean {
+    const observer = this.#table.get(exchange);
+    if (observer?.inFlight?.exchange !== exchange) return false;
+    if (this.#landedFormer(observer, exchange, now)) return false;
+    observer.inFlight.isDue = true;
+    this.#ask(observer, now);
+    return true;
   }
 
   /** A CON notification was acknowledged: the client is there, and the next one may go. */
@@ -185,8 +208,9 @@ export class ObserverList {
   }
 
   /**
-   * A notification or separate response was never sent, because too much waits for its peer: it is as if the
-   * resource had changed once more, and the observer stays.
+   * A notification or separate response was never sent, because too much waits for its peer; or it was given up, while an
+   * earlier one that it took the place of was acknowledged (§4.5.2). It is as if the resource had changed once more, and
+   * the observer stays.
    */
   refused(exchange: ExchangeId, now: Instant): void {
     const observer = this.#table.get(exchange);
@@ -274,13 +298,18 @@ export class ObserverList {
 
   #renew(observer: Observer, exchange: ServerExchange, contentFormat: Uint8Array | undefined): Observer {
     const former = observer.exchange.id;
+    // This response carries the present state: what is in flight for the former registration is old.
+    if (observer.inFlight?.isDue) {
+      this.#landed(observer);
+      const { waiting, nextAt } = this.#table.peerOf(observer);
+      if (waiting.size > 0) this.#pacing.set(exchange.peer, nextAt);
+    } else if (observer.inFlight !== undefined) this.#outdate(observer.inFlight);
     const isFree = observer.inFlight?.exchange !== former;
     if (observer.computing) this.#actions.askNoMore(observer);
     if (isFree) this.#table.forgetExchange(former);
     this.#table.replaceExchange(observer, exchange);
     observer.contentFormat = contentFormat;
     observer.sequence = ++this.#sequence;
-    // This response carries the present state: what was under way for the former registration is old.
     observer.dirty = false;
     observer.computing = false;
     this.#dropHeld(observer);
@@ -303,9 +332,16 @@ export class ObserverList {
 
   /** Asks the application when the observer's last notification is out of the way. */
   #pump(observer: Observer, now: Instant): void {
-    if (!observer.dirty || observer.computing || observer.inFlight !== undefined) return;
-    if (observer.isHeldBack) return;
+    if (!observer.dirty || observer.computing || observer.isHeldBack) return;
+    if (observer.inFlight !== undefined) {
+      this.#outdate(observer.inFlight);
+      return;
+    }
     if (observer.held !== undefined) return; // it is asked again when its turn to send comes
+    this.#ask(observer, now);
+  }
+
+  #ask(observer: Observer, now: Instant): void {
     observer.dirty = false;
     observer.computing = true;
     // There was a change since the application was last asked, so this is greater than the last number.
@@ -337,12 +373,38 @@ export class ObserverList {
     }
   }
 
+  #outdate(inFlight: NotificationInFlight): void {
+    // What a reliable transport has taken is not sent once more.
+    if (inFlight.isOutdated || this.#config.reliableTransport) return;
+    inFlight.isOutdated = true;
+    this.#actions.outdate(inFlight.exchange);
+  }
+
+  /** §4.5.2, steps 3 and 4: the new state, under a new Message ID, with the counter and the timeout of the former. */
+  #supersede(observer: Observer, response: ReadyResponse, now: Instant): void {
+    // As in `#pumpPeer`: a still newer state is there, but the one in hand is not given up twice in a row.
+    observer.skipped = observer.dirty && !observer.skipped;
+    if (observer.skipped) {
+      this.#counters.conflatedNotifications++;
+      this.#actions.drop(response);
+      this.#ask(observer, now);
+      return;
+    }
+    this.#landed(observer);
+    this.#takeOff(observer, now);
+    this.#confirmations.cancel(observer);
+    this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
+    this.#counters.notificationsSent++;
+    this.#actions.send(observer, { response, type: 'CON', supersedes: true }, now);
+    if (this.#table.get(observer.exchange.id) !== undefined) this.#pump(observer, now);
+  }
+
   #send(observer: Observer, peer: ObservingPeer, response: ReadyResponse, now: Instant): void {
     const type = this.#typeFor(observer);
     this.#confirmations.cancel(observer);
     if (type === 'CON') {
       observer.sinceConfirmable = 0;
-      this.#takeOff(observer, peer, now);
+      this.#takeOff(observer, now);
       this.#liveness.set(observer, after(now, this.#config.confirmableAtLeastEveryMs));
     } else {
       observer.sinceConfirmable++;
@@ -350,7 +412,7 @@ export class ObserverList {
       this.#confirmations.set(observer, after(now, this.#config.confirmLastAfterMs));
     }
     this.#counters.notificationsSent++;
-    this.#actions.send(observer, response, type, now);
+    this.#actions.send(observer, { response, type, supersedes: false }, now);
   }
 
   #typeFor(observer: Observer): 'CON' | 'NON' {
@@ -358,9 +420,9 @@ export class ObserverList {
     return notificationType === 'CON' || observer.sinceConfirmable + 1 >= confirmableEvery ? 'CON' : 'NON';
   }
 
-  #takeOff(observer: Observer, peer: ObservingPeer, now: Instant): void {
-    observer.inFlight = { exchange: observer.exchange.id, at: now };
-    peer.inFlight++;
+  #takeOff(observer: Observer, now: Instant): void {
+    observer.inFlight = { exchange: observer.exchange.id, at: now, isOutdated: false, isDue: false };
+    this.#table.peerOf(observer).inFlight++;
   }
 
   #landed(observer: Observer): void {

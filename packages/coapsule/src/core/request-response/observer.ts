@@ -36,10 +36,21 @@ export interface Observer {
   isHeldBack: boolean;
   /** The last answer was given up for a newer state; the next one is sent in any case. */
   skipped: boolean;
-  /** The CON notification that is not acknowledged, and when it was sent. */
-  inFlight: { readonly exchange: ExchangeId; readonly at: Instant } | undefined;
+  /** The CON notification that is not acknowledged. */
+  inFlight: NotificationInFlight | undefined;
   /** NON notifications since the last CON one. */
   sinceConfirmable: number;
+}
+
+/** A CON notification, or the separate response to a registration, that is not acknowledged. */
+export interface NotificationInFlight {
+  readonly exchange: ExchangeId;
+  /** When it was sent. */
+  readonly at: Instant;
+  /** There is a newer state: it is not sent once more (§4.4). */
+  isOutdated: boolean;
+  /** It would be sent once more: the application is asked for the state that goes in its place (§4.5.2). */
+  isDue: boolean;
 }
 
 /** A client as a receiver of notifications. */
@@ -53,13 +64,25 @@ export interface ObservingPeer {
   roundTripMs: number | undefined;
 }
 
+/** A notification that is to be sent. */
+export interface Notification {
+  readonly response: ReadyResponse;
+  readonly type: 'CON' | 'NON';
+  /** It takes the place of the one in flight. */
+  readonly supersedes: boolean;
+}
+
 /** What the list wants its owner to do. */
 export interface ObserverActions {
   /** Ask the application for the present representation. */
   readonly ask: (observer: Observer, now: Instant) => void;
   /** The answer to `ask` is not wanted any more. */
   readonly askNoMore: (observer: Observer) => void;
-  readonly send: (observer: Observer, response: ReadyResponse, type: 'CON' | 'NON', now: Instant) => void;
+  readonly send: (observer: Observer, notification: Notification, now: Instant) => void;
+  /** The notification in flight is not to be sent once more: `due` is to be told instead. */
+  readonly outdate: (exchange: ExchangeId) => void;
+  /** Nothing takes the place of the notification that was due. */
+  readonly stop: (exchange: ExchangeId) => void;
   /** A response that was held is not sent. */
   readonly drop: (response: ReadyResponse) => void;
   /** The observation is over, or this registration of it. */

@@ -31,7 +31,16 @@ export type RequestResponseOutput =
       readonly type?: 'CON' | 'NON';
       readonly message: OutgoingMessage;
       readonly keepAnswer: boolean;
+      /** It takes the place of a response of this Exchange that was due (`RequestResponseLayer.responseDue`). */
+      readonly supersedes?: boolean;
     }
+  /**
+   * The Confirmable response that went last for this Exchange tells of a state that is past: it is not to be sent (once
+   * more), but told to `responseDue` when it would.
+   */
+  | { readonly kind: 'response-outdated'; readonly exchange: ExchangeId }
+  /** Nothing takes the place of the response that was due. */
+  | { readonly kind: 'stop-response'; readonly exchange: ExchangeId }
   | { readonly kind: 'acknowledge'; readonly reply: unknown }
   /** A message of the peer breaks a rule or is refused; what that causes comes by other outputs, or is nothing. */
   | { readonly kind: 'peer-fault'; readonly peer: PeerKey; readonly reason: string }

@@ -282,7 +282,15 @@ export class RequestResponseLayer {
     this.#server.observers.timedOut(exchange, now);
   }
 
-  /** A separate response or notification was refused by the message layer, unsent: observers stay, and are told later. */
+  /**
+   * A response that was told to be outdated would be sent now, for the first time or once more. Whether another one will
+   * come in its place (RFC 7641 §4.5.2).
+   */
+  responseDue(exchange: ExchangeId, now: Instant): boolean {
+    return this.#server.observers.due(exchange, now);
+  }
+
+  /** A separate response or notification was refused by the message layer, unsent, or given up though its peer is there: observers stay, and are told later. */
   responseRefused(exchange: ExchangeId, now: Instant): void {
     this.#server.qBlocks.failed(exchange);
     this.#server.observers.refused(exchange, now);

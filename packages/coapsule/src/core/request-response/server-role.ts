@@ -37,7 +37,7 @@ import { type FirstMessage, FirstMessages } from './first-message.ts';
 import { LaterBlocks, wantsLaterBlock } from './later-blocks.ts';
 import { ResponseLimit } from './limited-response.ts';
 import { ObserverList } from './observe-server.ts';
-import { keepsFormat, type Observer } from './observer.ts';
+import { keepsFormat, type Notification, type Observer } from './observer.ts';
 import type { OutgoingBody } from './outgoing-body.ts';
 import { QBlockServer } from './q-block-server.ts';
 import { RequestAdmission } from './request-admission.ts';
@@ -111,7 +111,9 @@ export class ServerRole {
         release(observer.exchange.body);
       },
       drop: (response) => release(response.body),
-      send: (observer, response, type, now) => this.#notify(observer, response, type, now),
+      send: (observer, notification, now) => this.#notify(observer, notification, now),
+      outdate: (exchange) => context.outputs.push({ kind: 'response-outdated', exchange }),
+      stop: (exchange) => context.outputs.push({ kind: 'stop-response', exchange }),
       ended: (exchange) => {
         this.#responses.forget(exchange);
         this.#context.outputs.push({ kind: 'exchange-ended', exchange });
@@ -372,7 +374,7 @@ export class ServerRole {
     this.#pushRequest(observer.exchange, 'register', true);
   }
 
-  #notify(observer: Observer, response: ReadyResponse, type: 'CON' | 'NON', now: Instant): void {
+  #notify(observer: Observer, { response, type, supersedes }: Notification, now: Instant): void {
     const { exchange } = observer;
     const success = isSuccessCode(response.code);
     // RFC 7641 §4.2: another format than that of the first response ends the observation with 4.06.
@@ -386,6 +388,7 @@ export class ServerRole {
     const { kind, content, blocks } = this.#firstMessages.of(exchange, answer, sequence, true, now);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
+      if (supersedes) this.#context.outputs.push({ kind: 'stop-response', exchange: exchange.id });
       this.#context.outputs.push({ kind: 'ask-for-proof', peer: exchange.peer, response: 'cut' });
       return;
     }
@@ -394,7 +397,10 @@ export class ServerRole {
     // The end of an observation must not be taken back by `remove`: it goes at once.
     const group = goesOn ? exchange.group : undefined;
     this.#responses.send(
-      { kind: 'send-response', peer, exchange: id, type, message, keepAnswer: false },
+      {
+        ...{ kind: 'send-response', peer, exchange: id, type, message, keepAnswer: false },
+        ...(supersedes && { supersedes }),
+      },
       { options: exchange.options, group, observing: true, isLast: false, asksForProof: false },
       now,
     );

@@ -135,6 +135,10 @@ interface Pending {
   readonly datagram: Uint8Array;
   attempts: number;
   timeoutMs: number;
+  /** The layer has told that it is past. */
+  outdated: boolean;
+  /** It would have gone once more, and waits for the message that goes in its place. */
+  due: boolean;
 }
 
 interface Reply {
@@ -244,6 +248,10 @@ export class MessagePump {
           this.#send(from, to, output.exchange, 'client', output.type, output.message);
           break;
         case 'send-response': {
+          if (output.supersedes) {
+            this.#supersede(from, to, output);
+            break;
+          }
           const reply = output.reply as Reply | undefined;
           if (reply?.type === 'CON' && !reply.acknowledged) {
             reply.acknowledged = true;
@@ -256,6 +264,18 @@ export class MessagePump {
           }
           break;
         }
+        case 'response-outdated': {
+          const pending = [...from.pending.values()].findLast((one) => one.exchange === output.exchange);
+          if (pending) pending.outdated = true;
+          break;
+        }
+        case 'stop-response':
+        case 'exchange-ended':
+          for (const [id, pending] of from.pending) {
+            if (pending.exchange === output.exchange && pending.due) from.pending.delete(id);
+          }
+          if (output.kind === 'exchange-ended') this.onBody(from, output);
+          break;
         case 'ask-for-proof':
           break; // here every address is as good as proved
         case 'acknowledge':
@@ -308,9 +328,24 @@ export class MessagePump {
       datagram,
       attempts: 0,
       timeoutMs: 2000 + this.#random.fraction() * 1000,
+      outdated: false,
+      due: false,
     };
     if (type === 'NON') from.sentNon.set(messageId, pending);
     else from.pending.set(messageId, pending);
+    this.#attempt(from, to, messageId, pending);
+  }
+
+  /** RFC 7641 §4.5.2: under a new Message ID, with the counter and the timeout of the former. */
+  #supersede(from: End, to: End, { exchange, message: content }: OutputOf<'send-response'>): void {
+    const due = [...from.pending].find(([, one]) => one.exchange === exchange && one.due);
+    if (due === undefined) return;
+    const [former, { attempts, timeoutMs, ...rest }] = due;
+    from.pending.delete(former);
+    const messageId = from.nextMessageId++ & 0xffff;
+    const datagram = encodeMessage({ ...content, type: 'CON', messageId });
+    const pending = { ...rest, datagram, attempts, timeoutMs, outdated: false, due: false };
+    from.pending.set(messageId, pending);
     this.#attempt(from, to, messageId, pending);
   }
 
@@ -321,7 +356,9 @@ export class MessagePump {
       if (from.pending.get(messageId) !== pending) return;
       pending.timeoutMs *= 2;
       if (++pending.attempts <= 4) {
-        this.#attempt(from, to, messageId, pending);
+        pending.due = pending.outdated;
+        if (!pending.due) this.#attempt(from, to, messageId, pending);
+        else if (!from.layer.responseDue(pending.exchange, this.now)) from.pending.delete(messageId);
         return;
       }
       from.pending.delete(messageId);
