@@ -54,19 +54,18 @@ function sensor(): { pair: Pair; state: { text: string } } {
   return { pair, state };
 }
 
-const sides = (client: string, server: string) => (key: string) =>
-  key === clientAddress.key ? client : server;
+/** Prints all that was sent on the link between a client and a server. */
+function showLink(title: string, { network }: Pair, start: number, client: string, server: string): void {
+  const nameOf = (key: string): string => (key === clientAddress.key ? client : server);
+  show(title, network.sent, nameOf, start);
+}
 
 const reading = sensor();
 let start = reading.pair.now;
 reading.pair.request('/temperature');
 reading.pair.run(1000);
-show(
-  '1. A reading, Confirmable: answered and acknowledged at once',
-  reading.pair.network.sent,
-  sides('gateway', 'sensor'),
-  start,
-);
+const readingTitle = '1. A reading, Confirmable: answered and acknowledged at once';
+showLink(readingTitle, reading.pair, start, 'gateway', 'sensor');
 
 const push = sensor();
 start = push.pair.now;
@@ -74,12 +73,8 @@ const payload = new TextEncoder().encode('22.5°C');
 const options = new OptionSet().add(OptionNumber.NoResponse, 26);
 push.pair.request('/temperature', { code: Code.Put, type: 'NON', payload, options });
 push.pair.run(1000);
-show(
-  '   The same, pushed Non-confirmable, and no response wanted (RFC 7967)',
-  push.pair.network.sent,
-  sides('sensor', 'gateway'),
-  start,
-);
+const pushTitle = '   The same, pushed Non-confirmable, and no response wanted (RFC 7967)';
+showLink(pushTitle, push.pair, start, 'sensor', 'gateway');
 
 const observed = sensor();
 start = observed.pair.now;
@@ -90,12 +85,8 @@ for (const next of ['23.1°C', '22.9°C']) {
   observed.pair.notify('/temperature');
 }
 observed.pair.run(1000);
-show(
-  '2. An observation: one registration, then what changes',
-  observed.pair.network.sent,
-  sides('client', 'sensor'),
-  start,
-);
+const observedTitle = '2. An observation: one registration, then what changes';
+showLink(observedTitle, observed.pair, start, 'client', 'sensor');
 
 const polled = sensor();
 for (let i = 0; i < 3; i++) {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { CoapsuleError } from './errors.ts';
+import { LatestResponses } from './latest-responses.ts';
 import type { Response } from './response.ts';
 
 /**
@@ -16,18 +17,16 @@ import type { Response } from './response.ts';
  */
 export class MulticastResponses implements AsyncIterable<Response> {
   readonly #cancel: () => void;
-  /** What the loop has not taken, by device. */
-  readonly #waiting = new Map<string, Response>();
-  #ended = false;
-  #looped = false;
-  #error: CoapsuleError | ApiMisuseError | undefined;
-  #wake: (() => void) | undefined;
-  /** Notifications that a newer one of the same device replaced before the loop took them. */
-  skipped = 0;
+  readonly #responses = new LatestResponses('MulticastResponses');
 
   /** @param cancel Gives the request up, or ends the observation with all devices. */
   constructor(cancel: () => void) {
     this.#cancel = cancel;
+  }
+
+  /** Notifications that a newer one of the same device replaced before the loop took them. */
+  get skipped(): number {
+    return this.#responses.skipped;
   }
 
   /** All responses, once the window is over. Not for an observation, which has no end. */
@@ -39,53 +38,22 @@ export class MulticastResponses implements AsyncIterable<Response> {
 
   /** Takes no more responses; observers are taken off the lists of all devices (groupcomm-bis §3.7). */
   cancel(): void {
-    if (this.#ended) return;
+    if (this.#responses.ended) return;
     this.end();
     this.#cancel();
   }
 
   /** A response came. For the client, not for callers. */
   next(response: Response): void {
-    if (this.#ended) return;
-    const { key } = response.peer.address;
-    if (this.#waiting.delete(key)) this.skipped++;
-    this.#waiting.set(key, response);
-    this.#wake?.();
+    this.#responses.next(response.peer.address.key, response);
   }
 
   /** Nothing more comes. For the client, not for callers. */
   end(error?: CoapsuleError | ApiMisuseError): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
-    this.#wake?.();
+    if (!this.#responses.ended) this.#responses.end(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Response> {
-    if (this.#looped) throw new ApiMisuseError('MulticastResponses can be looped over once only');
-    this.#looped = true;
-    return this.#loop();
-  }
-
-  async *#loop(): AsyncGenerator<Response> {
-    try {
-      for (;;) {
-        const [first] = this.#waiting;
-        if (first !== undefined) {
-          const [key, response] = first;
-          this.#waiting.delete(key);
-          yield response;
-          continue;
-        }
-        if (this.#error) throw this.#error;
-        if (this.#ended) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      // `break` in the caller's loop ends up here.
-      this.cancel();
-    }
+    return this.#responses.loop(() => this.cancel());
   }
 }

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { CoapsuleError } from './errors.ts';
+import { LatestResponses } from './latest-responses.ts';
 import type { Response } from './response.ts';
 
 /**
@@ -16,65 +16,36 @@ import type { Response } from './response.ts';
  */
 export class Observation implements AsyncIterable<Response> {
   readonly #cancel: () => Promise<void>;
-  #latest: Response | undefined;
-  #ended = false;
-  #looped = false;
-  #error: CoapsuleError | undefined;
-  #wake: (() => void) | undefined;
-  /** Notifications that a newer one replaced before the loop took them. */
-  skipped = 0;
+  readonly #responses = new LatestResponses('an Observation');
 
   /** @param cancel Ends the observation at the server. */
   constructor(cancel: () => Promise<void>) {
     this.#cancel = cancel;
   }
 
+  /** Notifications that a newer one replaced before the loop took them. */
+  get skipped(): number {
+    return this.#responses.skipped;
+  }
+
   /** Ends the observation, with the server's knowledge (RFC 7641 §3.6). */
   async cancel(): Promise<void> {
-    if (this.#ended) return;
+    if (this.#responses.ended) return;
     this.end();
     await this.#cancel();
   }
 
   /** A response came. For the client, not for callers. */
   next(response: Response): void {
-    if (this.#ended) return;
-    if (this.#latest) this.skipped++;
-    this.#latest = response;
-    this.#wake?.();
+    this.#responses.next('', response);
   }
 
   /** Nothing more comes. For the client, not for callers. */
   end(error?: CoapsuleError): void {
-    this.#ended = true;
-    this.#error ??= error;
-    this.#wake?.();
+    this.#responses.end(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Response> {
-    if (this.#looped) throw new ApiMisuseError('an Observation can be looped over once only');
-    this.#looped = true;
-    return this.#loop();
-  }
-
-  async *#loop(): AsyncGenerator<Response> {
-    try {
-      for (;;) {
-        const response = this.#latest;
-        if (response) {
-          this.#latest = undefined;
-          yield response;
-          continue;
-        }
-        if (this.#error) throw this.#error;
-        if (this.#ended) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      // `break` in the caller's loop ends up here.
-      await this.cancel();
-    }
+    return this.#responses.loop(() => this.cancel());
   }
 }
