@@ -1,5 +1,5 @@
 /**
- * The pump between the world and one endpoint: a socket and one timer on one side, `handle`, `poll` and
+ * The pump between the world and one endpoint: a socket, or a serial line, and one timer on one side, `handle`, `poll` and
  * `nextTimeout` on the other. It has no protocol in it.
  *
  * @module
@@ -11,10 +11,11 @@ import type { EndpointOutput } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { type RandomSource, randomFraction } from '../core/foundation/random-source.ts';
+import type { DatagramReceiver, DatagramSocket, SocketOpener } from './datagram-socket.ts';
 import { EndpointPump } from './endpoint-pump.ts';
 import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
 import { systemRandom } from './system-random.ts';
-import { isUnreachable, openUdpSocket, type UdpSocket, type UdpSocketOptions } from './udp-socket.ts';
+import { isUnreachable, openUdpSocket, type UdpSocketOptions } from './udp-socket.ts';
 
 /** One datagram as it was on the wire. */
 export interface CapturedDatagram {
@@ -28,10 +29,14 @@ export interface CapturedDatagram {
   readonly wallTimeMs: number;
 }
 
+/** The UDP socket of a driver. */
+export type DriverSocketOptions = Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
+
 /** What the pump calls back. */
 export interface DriverOptions {
   readonly endpoint: Endpoint;
-  readonly socket: Omit<UdpSocketOptions, 'onDatagram' | 'onError'>;
+  /** A UDP socket, or how to open something else that looks after itself, such as a serial line. */
+  readonly socket: DriverSocketOptions | SocketOpener;
   /** Each output that is not a datagram to send. */
   readonly onOutput: (output: DriverOutput) => void;
   /** Runs once the socket is bound; the first datagrams wait for it. When it rejects, the socket is closed. */
@@ -57,12 +62,12 @@ const longestReopenMs = 30_000;
 /** Datagrams, and bytes of them, that wait while a driver is prepared. */
 const mostEarly = { datagrams: 4096, bytes: 4 * 1024 * 1024 } as const;
 
-/** Runs one endpoint on one UDP socket until it is closed. */
+/** Runs one endpoint on one socket until it is closed. */
 export class Driver {
   readonly #options: DriverOptions;
   readonly #pump: EndpointPump<Endpoint, EndpointOutput>;
   readonly #random: RandomSource;
-  #socket: UdpSocket;
+  #socket: DatagramSocket;
   #reopening = false;
   readonly #closing = new AbortController();
   /** Groups that have sockets of their own, by interface. */
@@ -75,18 +80,19 @@ export class Driver {
     let driver: Driver | undefined;
     const early: { readonly datagram: Uint8Array; readonly from: PeerAddress }[] = [];
     let earlyBytes = 0;
-    const socket = await openUdpSocket({
-      ...options.socket,
-      onDatagram: (datagram, from) => {
-        if (driver) driver.#receive(datagram, from);
-        if (driver || !options.prepare || early.length >= mostEarly.datagrams) return;
-        earlyBytes += datagram.length;
-        if (earlyBytes <= mostEarly.bytes) early.push({ datagram: datagram.slice(), from });
-      },
-      onError: (error) => {
-        if (driver) driver.#socketError(error);
-      },
-    });
+    const receive: DatagramReceiver = (datagram, from) => {
+      if (driver) driver.#receive(datagram, from);
+      if (driver || !options.prepare || early.length >= mostEarly.datagrams) return;
+      earlyBytes += datagram.length;
+      if (earlyBytes <= mostEarly.bytes) early.push({ datagram: datagram.slice(), from });
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      if (driver) driver.#socketError(error);
+    };
+    const socket =
+      typeof options.socket === 'function'
+        ? await options.socket(receive)
+        : await openUdpSocket({ ...options.socket, onDatagram: receive, onError });
     try {
       await options.prepare?.();
     } catch (error) {
@@ -100,7 +106,7 @@ export class Driver {
     return opened;
   }
 
-  private constructor(options: DriverOptions, socket: UdpSocket) {
+  private constructor(options: DriverOptions, socket: DatagramSocket) {
     this.#options = options;
     this.#socket = socket;
     const { endpoint, clock = monotonicClock, onDefect } = options;
@@ -129,7 +135,7 @@ export class Driver {
   /** Keeps a group's datagrams out of the socket of this driver, also when that is opened again. */
   keepOut(group: string, interfaceAddress: string): void {
     this.#keptOut.set(`${group} ${interfaceAddress}`, { group, interfaceAddress });
-    this.#socket.keepOut(group, interfaceAddress);
+    this.#socket.keepOut?.(group, interfaceAddress);
   }
 
   /** Gives the endpoint a command, and carries out what follows from it. */
@@ -185,19 +191,21 @@ export class Driver {
   }
 
   #socketError(error: NodeJS.ErrnoException): void {
-    if (this.closed) return;
-    if (this.#options.socket.remote && isUnreachable(error)) {
-      this.#options.onUnreachable?.(error);
+    const { socket, onUnreachable, onSocketFailure } = this.#options;
+    // Others look after themselves.
+    if (this.closed || typeof socket === 'function') return;
+    if (socket.remote && isUnreachable(error)) {
+      onUnreachable?.(error);
       return;
     }
-    this.#options.onSocketFailure?.(error);
-    void this.#reopen();
+    onSocketFailure?.(error);
+    void this.#reopen(socket);
   }
 
-  #keepAllOut(socket: UdpSocket): void {
+  #keepAllOut(socket: DatagramSocket): void {
     for (const [key, { group, interfaceAddress }] of this.#keptOut) {
       try {
-        socket.keepOut(group, interfaceAddress);
+        socket.keepOut?.(group, interfaceAddress);
       } catch {
         // The interface is gone; joining the group there anew keeps it out again.
         this.#keptOut.delete(key);
@@ -206,7 +214,7 @@ export class Driver {
   }
 
   /** Same port, same endpoint: associations and exchanges outlive the socket. */
-  async #reopen(): Promise<void> {
+  async #reopen(options: DriverSocketOptions): Promise<void> {
     if (this.#reopening) return;
     this.#reopening = true;
     const { port } = this.#socket.local;
@@ -214,7 +222,7 @@ export class Driver {
     for (let delay = firstReopenMs; !this.closed; delay = Math.min(delay * 2, longestReopenMs)) {
       try {
         const socket = await openUdpSocket({
-          ...this.#options.socket,
+          ...options,
           port,
           onDatagram: (datagram, from) => this.#receive(datagram, from),
           onError: (error) => this.#socketError(error),

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { stat } from 'node:fs/promises';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { devicesOf, type ListedDevice, type SerialDeviceInfo } from './serial-device-list.ts';
 
@@ -48,7 +49,7 @@ export interface SerialDevice {
   /** Bytes that wait to be written. */
   readonly writableLength: number;
   open(done: (error: Error | null) => void): void;
-  write(bytes: Uint8Array): boolean;
+  write(bytes: Uint8Array, done: () => void): boolean;
   drain(done: () => void): void;
   close(done: () => void): void;
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
@@ -83,6 +84,16 @@ export async function loadSerialDriver(path: string): Promise<SerialDriver> {
 export function devicePath(device: string, platform: NodeJS.Platform = process.platform): string {
   const isPath = device.includes('/') || device.includes('\\');
   return isPath || platform === 'win32' ? device : `/dev/${device}`;
+}
+
+/** Names the device that is at a path now; undefined where there is none, and on systems that do not tell. */
+export async function deviceAt(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino, rdev } = await stat(path);
+    return `${dev}:${ino}:${rdev}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The address of whoever is at the other end: lines have none, so it is the line itself. */

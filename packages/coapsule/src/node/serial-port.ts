@@ -8,13 +8,10 @@
  */
 
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { LineConnection, type LineCounters, type LineDropReason } from '../core/serial/line-connection.ts';
+import type { DatagramReceiver, DatagramSocket } from './datagram-socket.ts';
 import {
-  LineConnection,
-  type LineCounters,
-  type LineDropReason,
-  type LineOptions,
-} from '../core/serial/line-connection.ts';
-import {
+  deviceAt,
   loadSerialDriver,
   type SerialDevice,
   type SerialDriver,
@@ -28,9 +25,12 @@ export interface SerialPortOptions {
   /** Path of the device; see `devicePath`. */
   readonly path: string;
   readonly baudRate: number;
-  readonly line?: LineOptions;
+  /** Framing, mtu and buffers; those of `new LineConnection()` by default. */
+  readonly connection?: LineConnection;
+  /** Whether to wait for a device that cannot be opened yet, instead of failing; told to `onFailure` each time. */
+  readonly waits?: boolean;
   /** Called for each packet; `datagram` belongs to the callee. */
-  readonly onDatagram: (datagram: Uint8Array, from: PeerAddress) => void;
+  readonly onDatagram: DatagramReceiver;
   /** A line of what the device prints. */
   readonly onText?: (text: string) => void;
   /** Something on the line was no packet. */
@@ -42,12 +42,12 @@ export interface SerialPortOptions {
 }
 
 /** An open line. */
-export interface OpenSerialPort {
+export interface OpenSerialPort extends DatagramSocket {
   /** The line, which is the address of the peer at its other end too. */
   readonly local: PeerAddress;
   /** Most bytes of a packet. */
   readonly mtu: number;
-  /** Bytes it carries each second: 10 bits for each (8N1). */
+  /** What it carries, see `lineBytesPerSecond`. */
   readonly bytesPerSecond: number;
   /** Whether the device is open now. */
   readonly isOpen: boolean;
@@ -63,12 +63,26 @@ const firstReopenMs = 100;
 const longestReopenMs = 2_000;
 const bitsPerByte = 10;
 
+/**
+ * How often it is looked whether the device is still there. The package misses it when it goes just before a read begins,
+ * and reads nothing from it again and again.
+ */
+const lookEveryMs = 500;
+
+/** How long `close` lets what was sent last go out. A line that does not move must not hold it. */
+const longestDrainMs = 2_000;
+
+/** Bytes that a line carries each second: 10 bits for each (8N1). */
+export function lineBytesPerSecond(baudRate: number): number {
+  return baudRate / bitsPerByte;
+}
+
 /** Opens a line; rejects with `SerialFailure`. */
 export async function openSerialPort(options: SerialPortOptions): Promise<OpenSerialPort> {
-  const connection = new LineConnection(options.line);
+  const { connection = new LineConnection(), waits = false } = options;
   const driver = await loadSerialDriver(options.path);
   const port = new SerialLinePort(options, driver, connection);
-  await port.open();
+  await (waits ? port.openOrWait() : port.open());
   return port;
 }
 
@@ -80,8 +94,11 @@ class SerialLinePort implements OpenSerialPort {
   readonly #connection: LineConnection;
   #device: SerialDevice | undefined;
   #reopening: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #reopenMs = firstReopenMs;
   #closed = false;
+  /** When the system has taken what was sent last. */
+  #written: Promise<void> = Promise.resolve();
   #dropped = 0;
   #reopened = 0;
 
@@ -90,7 +107,7 @@ class SerialLinePort implements OpenSerialPort {
     this.#driver = driver;
     this.#connection = connection;
     this.local = serialAddress(options.path);
-    this.bytesPerSecond = options.baudRate / bitsPerByte;
+    this.bytesPerSecond = lineBytesPerSecond(options.baudRate);
   }
 
   get mtu(): number {
@@ -108,6 +125,7 @@ class SerialLinePort implements OpenSerialPort {
   /** Opens the device; rejects with `SerialFailure`. */
   async open(): Promise<void> {
     const { path, baudRate } = this.#options;
+    const there = await deviceAt(path);
     const device = new this.#driver.SerialPort({ path, baudRate, autoOpen: false });
     await new Promise<void>((resolve, reject) => {
       device.open((error) => {
@@ -129,6 +147,17 @@ class SerialLinePort implements OpenSerialPort {
       this.#dropped++;
     });
     device.on('close', (error) => this.#lost(device, error ?? undefined));
+    this.#watch = setInterval(() => void this.#look(device, there), lookEveryMs);
+  }
+
+  /** Opens the device, now or as soon as that is possible. */
+  async openOrWait(): Promise<void> {
+    try {
+      await this.open();
+    } catch (failure) {
+      this.#options.onFailure?.(failure as SerialFailure);
+      this.#reopenLater();
+    }
   }
 
   send(datagram: Uint8Array): void {
@@ -139,19 +168,31 @@ class SerialLinePort implements OpenSerialPort {
       this.#dropped++;
       return;
     }
-    device.write(frame);
+    this.#written = new Promise((resolve) => device.write(frame, () => resolve()));
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#reopening);
+    clearInterval(this.#watch);
     const device = this.#device;
     this.#device = undefined;
-    if (device === undefined || !device.isOpen) return Promise.resolve();
-    return new Promise((resolve) => {
-      // What was sent last, such as a close_notify, still goes out.
-      device.drain(() => device.close(() => resolve()));
+    if (device?.isOpen !== true) return;
+    await this.#drained(device);
+    if (device.isOpen) await new Promise<void>((resolve) => device.close(() => resolve()));
+  }
+
+  /** What was sent last, such as a close_notify, has gone out, or had long enough. */
+  async #drained(device: SerialDevice): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, longestDrainMs);
     });
+    // `drain` waits for the system's buffer, not for that of the package.
+    const written = device.writableLength > 0 ? this.#written : Promise.resolve();
+    const drained = written.then(() => new Promise<void>((resolve) => device.drain(() => resolve())));
+    await Promise.race([drained, tooLong]);
+    clearTimeout(timer);
   }
 
   #receive(chunk: Uint8Array): void {
@@ -171,9 +212,17 @@ class SerialLinePort implements OpenSerialPort {
     }
   }
 
+  /** @param there What was at the path before the device was opened. */
+  async #look(device: SerialDevice, there: string | undefined): Promise<void> {
+    if (there === undefined || (await deviceAt(this.#options.path)) === there) return;
+    this.#lost(device, undefined);
+    if (device.isOpen) device.close(() => {});
+  }
+
   #lost(device: SerialDevice, cause: Error | undefined): void {
     if (this.#closed || this.#device !== device) return;
     this.#device = undefined;
+    clearInterval(this.#watch);
     const { path } = this.#options;
     const nextStep = 'plug it in again: it is opened as soon as it is there';
     this.#options.onFailure?.(

@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,11 +39,20 @@ export class PtyPair {
   /** Makes the devices, under the same names each time. */
   async plug(): Promise<void> {
     const pty = (link: string): string => `PTY,raw,echo=0,link=${link}`;
-    this.#socat = spawn('socat', [pty(this.a), pty(this.b)], { stdio: 'ignore' });
+    const dumps = ['-r', join(this.#folder, 'from-a'), '-R', join(this.#folder, 'from-b')];
+    this.#socat = spawn('socat', [...dumps, pty(this.a), pty(this.b)], { stdio: 'ignore' });
     for (let tries = 0; !(existsSync(this.a) && existsSync(this.b)); tries++) {
       if (tries > 500) throw new Error('socat made no pseudo-terminals');
       await sleep(10);
     }
+  }
+
+  /** All bytes that passed the line since it was plugged in last, from either end. */
+  written(): { readonly a: Uint8Array; readonly b: Uint8Array } {
+    return {
+      a: Uint8Array.from(readFileSync(join(this.#folder, 'from-a'))),
+      b: Uint8Array.from(readFileSync(join(this.#folder, 'from-b'))),
+    };
   }
 
   /** Takes the devices away, as pulling a USB adapter does. */

@@ -1,0 +1,28 @@
+/**
+ * What a driver needs of whatever carries its datagrams: a UDP socket (`udp-socket.ts`) or a serial line
+ * (`serial-port.ts`).
+ *
+ * @module
+ */
+
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+
+/** An open socket, or line. */
+export interface DatagramSocket {
+  /** Where it is bound; of a line, the line itself. */
+  readonly local: PeerAddress;
+  /** Sends a datagram. One that cannot go is lost, as on any network. */
+  send(datagram: Uint8Array, to: PeerAddress): void;
+  /** Keeps datagrams to a group out of it; absent where there are no groups. */
+  keepOut?(group: string, interfaceAddress: string): void;
+  close(): Promise<void>;
+}
+
+/** Called for each datagram that comes; `datagram` belongs to the callee. */
+export type DatagramReceiver = (datagram: Uint8Array, from: PeerAddress) => void;
+
+/**
+ * Opens a socket that looks after itself: when it fails it opens itself again, and ends with `close` alone. Rejects when it
+ * cannot be opened at all.
+ */
+export type SocketOpener = (receive: DatagramReceiver) => Promise<DatagramSocket>;
