@@ -24,6 +24,7 @@
  * | finalFlightMs | ms | 240000 | 0 … | RFC 6347 §4.2.4: twice the MSL of TCP |
  * | keylog | | false | | |
  * | credentials | | PSK only | see `credentials.ts` | RFC 4279, RFC 7250, RFC 5246 §7.4.2 |
+ * | clientCredentials | | as credentials | with both roles: what we have where we are the client | RFC 5246 §7.4.6 |
  * | serverNames | | none | server: credentials by server_name; others get `credentials` | RFC 6066 §3 |
  * | requireServerName | | false | server: refuse a name that is not in `serverNames` (unrecognized_name) | RFC 6066 §3 |
  * | protocols | | none | ALPN names, the preferred first | RFC 7301 |
@@ -106,6 +107,7 @@ export interface DtlsConfig {
   readonly finalFlightMs: DurationMs;
   readonly keylog: boolean;
   readonly credentials: EndpointCredentials;
+  readonly clientCredentials: EndpointCredentials;
   readonly serverNames: ReadonlyMap<string, EndpointCredentials>;
   readonly requireServerName: boolean;
   readonly protocols: readonly string[];
@@ -175,6 +177,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
     finalFlightMs: number('finalFlightMs', config.finalFlightMs, 240_000, 0),
     keylog: config.keylog ?? false,
     credentials: Object.freeze(config.credentials ?? pskOnly),
+    clientCredentials: Object.freeze(config.clientCredentials ?? config.credentials ?? pskOnly),
     serverNames: new Map(
       [...(config.serverNames ?? [])].map(([name, credentials]) => [name.toLowerCase(), credentials]),
     ),

@@ -46,6 +46,8 @@ export interface HandshakeSurroundings {
 /** All of them, by address and id. */
 export class Handshakes {
   readonly #surroundings: HandshakeSurroundings;
+  /** Of handshakes where we are the client. */
+  readonly #clientConfig: CheckedDtlsConfig;
   readonly #gate: ClientHelloGate;
   readonly #pending = new PendingHandshakes();
   readonly #admission: HandshakeAdmission;
@@ -56,6 +58,7 @@ export class Handshakes {
   constructor(surroundings: HandshakeSurroundings) {
     const { config, crypto, random, emit } = surroundings;
     this.#surroundings = surroundings;
+    this.#clientConfig = { ...config, credentials: config.clientCredentials };
     this.#farewells = new FarewellAlerts(config.initialTimeoutMs / 2);
     this.#sessions = new SessionStores(crypto, random, config);
     this.#admission = new HandshakeAdmission({
@@ -257,7 +260,7 @@ export class Handshakes {
         address,
         crypto: this.#surroundings.crypto,
         random: this.#surroundings.random,
-        config: this.#surroundings.config,
+        config: start.kind === 'client' ? this.#clientConfig : this.#surroundings.config,
         sessions: this.#sessions,
         emit: this.#surroundings.emit,
         isCrowded: () => this.#admission.isCrowded,
