@@ -61,6 +61,10 @@ export interface LineCounters {
   readonly bufferPeak: number;
   /** Packets that were longer than the mtu, or not secured, and were not sent. */
   readonly refused: number;
+  /** Largest packet that was sent and followed by one from the peer before the next. */
+  readonly largestAnswered: number;
+  /** What was sent since the last packet of the peer. */
+  readonly unanswered: { readonly packets: number; readonly largest: number };
   readonly lost: Readonly<Partial<Record<LineDropReason, number>>>;
 }
 
@@ -81,6 +85,8 @@ export class LineConnection {
   /** Most bytes of a packet, for the endpoint's own mtu: what was asked for, or less where the peer's buffer wants it. */
   readonly mtu: number;
   readonly secured: boolean;
+  readonly framing: LineFramingName;
+  readonly bufferBytes: number;
   readonly #framing: LineFraming;
   readonly #decoder: LineDecoder;
   readonly #lost: Partial<Record<LineDropReason, number>> = {};
@@ -91,6 +97,8 @@ export class LineConnection {
   #largestPacket = 0;
   #longestFrame = 0;
   #refused = 0;
+  #largestAnswered = 0;
+  #unanswered = { packets: 0, largest: 0 };
 
   /** Throws `ApiMisuseError` for an mtu that does not fit a buffer; it names both and the value that would fit. */
   constructor(options: LineOptions = {}) {
@@ -100,6 +108,8 @@ export class LineConnection {
       throw new ApiMisuseError(`framing is '${framing}'; expected slipmux, slip or raw`);
     }
     this.secured = secured;
+    this.framing = framing;
+    this.bufferBytes = bufferBytes;
     this.mtu = fittingMtu(this.#framing, mtu, bufferBytes, peerBuffer);
     this.#decoder = this.#framing.decoder(bufferBytes);
   }
@@ -114,8 +124,15 @@ export class LineConnection {
       longestFrame: this.#longestFrame,
       bufferPeak: this.#decoder.peak,
       refused: this.#refused,
+      largestAnswered: this.#largestAnswered,
+      unanswered: this.#unanswered,
       lost: { ...this.#lost },
     };
+  }
+
+  /** Longest packet that our read buffer takes: an mtu that the peer may have. */
+  get largestReceivable(): number {
+    return longestFitting(this.#framing.bufferNeeded, this.bufferBytes);
   }
 
   /**
@@ -133,6 +150,8 @@ export class LineConnection {
     this.#bytesSent += frame.length;
     this.#largestPacket = Math.max(this.#largestPacket, packet.length);
     this.#longestFrame = Math.max(this.#longestFrame, frame.length);
+    const { packets, largest } = this.#unanswered;
+    this.#unanswered = { packets: packets + 1, largest: Math.max(largest, packet.length) };
     return frame;
   }
 
@@ -146,6 +165,11 @@ export class LineConnection {
       if (!this.#mayPass(packet)) return this.#drop('unsecured', packet.length);
       this.#packetsReceived++;
       this.#largestPacket = Math.max(this.#largestPacket, packet.length);
+      // One packet, one answer: with more of them it is not known which one arrived.
+      if (this.#unanswered.packets === 1) {
+        this.#largestAnswered = Math.max(this.#largestAnswered, this.#unanswered.largest);
+      }
+      this.#unanswered = { packets: 0, largest: 0 };
       return event;
     });
   }

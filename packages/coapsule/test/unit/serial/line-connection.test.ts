@@ -114,6 +114,8 @@ describe('a serial line as a connection of packets', () => {
       longestFrame: 9,
       bufferPeak: 7,
       refused: 0,
+      largestAnswered: 4,
+      unanswered: { packets: 0, largest: 0 },
       lost: { crc: 1, aborted: 1 },
     });
   });
