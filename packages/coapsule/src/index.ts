@@ -71,6 +71,7 @@ export { recordOverhead } from './api/record-overhead.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
 export { Response, StreamedResponse } from './api/response.ts';
+export type { SerialEvent, SerialLineStatus, SerialOptions } from './api/serial-options.ts';
 export { Server, type ServerOptions } from './api/server.ts';
 export type { ServerObserver } from './api/server-observer.ts';
 export {
@@ -128,7 +129,7 @@ export type { UploadPosition } from './core/request-response/request-response-la
 export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export type { GroupMembership } from './node/group-memberships.ts';
-export { serialDevices } from './node/serial-device.ts';
+export { SerialFailure, type SerialFailureCause, serialDevices } from './node/serial-device.ts';
 export type { SerialDeviceInfo } from './node/serial-device-list.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
 export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';

@@ -57,6 +57,14 @@ export { OptionSet } from './core/coap/option-set.ts';
 export type { OptionValue } from './core/coap/option-value.ts';
 export { decodeUint, encodeUint } from './core/coap/option-value.ts';
 export {
+  formatSerialUri,
+  hasSerialScheme,
+  parseSerialUri,
+  type SerialScheme,
+  type SerialUri,
+  serialLineUri,
+} from './core/coap/serial-uri.ts';
+export {
   baseCapabilities,
   type Capabilities,
   isSignalingCode,

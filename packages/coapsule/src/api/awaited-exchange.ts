@@ -7,6 +7,7 @@
  */
 
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { ClientLink } from './client-link.ts';
 import type { RequestOptions } from './client-options.ts';
 import type { CoapsuleError } from './errors.ts';
 import { abortedError, timeoutError } from './request-error.ts';
@@ -44,6 +45,7 @@ export async function awaitedExchange(
   const settled = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let giveUp: (() => void) | undefined;
+  let link: ClientLink | undefined;
   let onAbort: (() => void) | undefined;
   try {
     return await new Promise<Response>((resolve, reject) => {
@@ -53,7 +55,8 @@ export async function awaitedExchange(
       // that may go on the endpoint tells how far it came by then.
       const isWatched = options.noResponse !== undefined || resumable !== undefined;
       if (timeoutMs !== undefined && timeoutMs !== Infinity && !isWatched) {
-        timer = setTimeout(() => reject(timeoutError(uri, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
+        const tooLong = (): void => reject(timeoutError(uri, timeoutMs, link?.diagnosis));
+        timer = setTimeout(tooLong, Math.min(timeoutMs, longestTimerMs));
       }
       const observer: ExchangeObserver = {
         response: (response) => resolve(response as Response),
@@ -61,6 +64,7 @@ export async function awaitedExchange(
       };
       server
         .reach(uri, options.proxy, observer, settled.signal, (reached, own) => {
+          link = reached.link;
           giveUp = send(reached, own);
         })
         .catch(reject);

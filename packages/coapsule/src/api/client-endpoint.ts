@@ -1,5 +1,6 @@
 /**
- * A client's endpoint towards one server: a connected socket of its own, and the requests that wait for answers.
+ * A client's endpoint towards one server: a connected socket or a serial line of its own, or the line that a listener serves
+ * on, and the requests that wait for answers.
  *
  * @module
  */
@@ -39,14 +40,26 @@ import {
 import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { adviceTexts, type SendOptions, type SendPlan, TrafficHabits } from './purposeful-sending.ts';
-import type { RemoteServer } from './remote-server.ts';
+import type { RemoteServer, SerialServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
+import { SerialLine } from './serial-line.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 
-/** See the module comment. Made by `open`. */
+/** What an endpoint stands on. */
+interface Ground {
+  readonly driver: Driver;
+  readonly line?: SerialLine | undefined;
+  /** The driver is that of a listener, which ends it. */
+  readonly isShared: boolean;
+}
+
+/** See the module comment. Made by `open`, or by `onLine`. */
 export class ClientEndpoint implements ClientLink {
   readonly server: RemoteServer;
   readonly #options: ClientOptions;
   readonly #driver: Driver;
+  readonly #line: SerialLine | undefined;
+  readonly #isShared: boolean;
   readonly #pending: PendingRequests<Endpoint>;
   readonly #habits = new TrafficHabits();
   /** By what the server is judged; undefined on plain `coap`. */
@@ -66,7 +79,8 @@ export class ClientEndpoint implements ClientLink {
     options: ClientOptions,
     security: ClientSecurity | undefined,
   ): Promise<ClientEndpoint> {
-    const plain = coreConfig(options, server.secure ? 'dtls' : 'none', 'client');
+    const line = server.transport === 'serial' ? new SerialLine(server.line, options) : undefined;
+    const plain = coreConfig(options, server.secure ? 'dtls' : 'none', 'client', line?.config);
     const keepAssociations = options.keepAssociation !== undefined;
     const config = { ...plain, dtls: { ...plain.dtls, keepAssociations } };
     const endpoint = new Endpoint({
@@ -80,13 +94,13 @@ export class ClientEndpoint implements ClientLink {
     let opened: ClientEndpoint | undefined;
     const driver = await Driver.open({
       endpoint,
-      socket: {
+      socket: line?.open ?? {
         ...(options.bind?.host === undefined ? {} : { host: options.bind.host }),
         ...(options.bind?.port === undefined ? {} : { port: options.bind.port }),
         remote: server.address,
       },
       onOutput: (output) => {
-        if (opened) opened.#output(output);
+        if (opened) opened.output(output);
       },
       onDefect: (error) => {
         if (opened) opened.#failAll(defectError(error));
@@ -97,31 +111,43 @@ export class ClientEndpoint implements ClientLink {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new ClientEndpoint(server, options, driver, security?.policy(server));
+    opened = new ClientEndpoint(server, options, { driver, line, isShared: false }, security?.policy(server));
     return opened;
+  }
+
+  /** On the line of a listener, which passes on the outputs that are for a client. */
+  static onLine(
+    server: SerialServer,
+    options: ClientOptions,
+    security: ClientSecurity | undefined,
+    listener: { readonly driver: Driver; readonly line: SerialLine },
+  ): ClientEndpoint {
+    return new ClientEndpoint(server, options, { ...listener, isShared: true }, security?.policy(server));
   }
 
   private constructor(
     server: RemoteServer,
     options: ClientOptions,
-    driver: Driver,
+    { driver, line, isShared }: Ground,
     policy: VerificationPolicy | undefined,
   ) {
     this.server = server;
     this.#options = options;
     this.#driver = driver;
+    this.#line = line;
+    this.#isShared = isShared;
     this.#pending = new PendingRequests(driver);
     this.#policy = policy;
   }
 
-  /** Whether no request and no observation is under way. */
+  /** Whether no request and no observation is under way, and nobody else needs the line. */
   get isUnused(): boolean {
-    return this.#pending.size === 0;
+    return this.#pending.size === 0 && !this.#isShared;
   }
 
   /** Whether nothing is under way, and there is no association. */
   get isIdle(): boolean {
-    return this.#pending.size === 0 && this.#association === undefined;
+    return this.isUnused && this.#association === undefined;
   }
 
   /** Observations of this server, by token (requirement G06). */
@@ -213,13 +239,24 @@ export class ClientEndpoint implements ClientLink {
     return { host: this.server.host, port: this.server.address.port };
   }
 
-  /** Ends the association and fails what still waits. */
-  async close(): Promise<void> {
-    this.#failAll(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
-    await this.#driver.close();
+  /** The serial line that it is on. */
+  get lineStatus(): SerialLineStatus | undefined {
+    return this.#line?.status();
   }
 
-  #output(output: DriverOutput): void {
+  /** What looks wrong with the way to the server, where that can be known. */
+  get diagnosis(): string | undefined {
+    return this.#line?.diagnosis;
+  }
+
+  /** Ends the association and fails what still waits; of a listener's line, fails what waits and no more. */
+  async close(): Promise<void> {
+    this.#failAll(new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client'));
+    if (!this.#isShared) await this.#driver.close();
+  }
+
+  /** What the core says. */
+  output(output: DriverOutput): void {
     switch (output.kind) {
       case 'response':
         this.#heard = true;
@@ -298,7 +335,8 @@ export class ClientEndpoint implements ClientLink {
     const unknown = error.kind === 'handshake' && error.failure.cause === 'no-credentials';
     this.#pending.failed(
       request,
-      (cause) => (unknown && this.#missingCredential) || requestError(error, this.server, cause),
+      (cause) =>
+        (unknown && this.#missingCredential) || requestError(error, this.server, cause, this.diagnosis),
     );
   }
 
@@ -308,7 +346,7 @@ export class ClientEndpoint implements ClientLink {
    */
   #failAll(error: CoapsuleError, spared?: AssociationId): void {
     const closeAll = (endpoint: Endpoint, now: Instant): void => endpoint.closeAll(now);
-    this.#pending.failAll(error, spared === undefined ? closeAll : undefined);
+    this.#pending.failAll(error, spared === undefined && !this.#isShared ? closeAll : undefined);
   }
 
   /** ICMP says that nobody listens. Anybody can say so: it counts only while the server was never heard. */
@@ -344,8 +382,10 @@ export class ClientEndpoint implements ClientLink {
 
   async #verifyServer(verification: number, credential: PresentedCredential): Promise<void> {
     const { address, host, serverName } = this.server;
-    const judgement = await judgePeer(credential, { address, host, serverName }, this.#policy).catch(
-      (error: unknown) => refusedBy(error),
+    // Whoever is at the other end of a line has no name there but the one that was asked for.
+    const place = { address, host: this.#line === undefined ? host : undefined, serverName };
+    const judgement = await judgePeer(credential, place, this.#policy).catch((error: unknown) =>
+      refusedBy(error),
     );
     if (this.#driver.closed) return;
     this.#notes = { of: credential.kind, notes: judgement };
@@ -355,7 +395,8 @@ export class ClientEndpoint implements ClientLink {
   }
 
   #peer(): PeerInfo {
-    return { address: this.server.address, transport: 'udp', security: this.#security };
+    const { address, transport } = this.server;
+    return { address, transport, security: this.#security };
   }
 }
 

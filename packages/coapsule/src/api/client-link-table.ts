@@ -6,18 +6,24 @@
  * @module
  */
 
-import { type CoapUri, isSecureScheme, transportOf } from '../core/coap/uri.ts';
+import { serialScheme } from '../core/coap/serial-uri.ts';
+import { transportOf } from '../core/coap/uri.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { ipAddress } from '../core/foundation/peer-address.ts';
 import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
+import { devicePath, SerialFailure, serialAddress } from '../node/serial-device.ts';
 import { ClientEndpoint } from './client-endpoint.ts';
 import type { ClientLink } from './client-link.ts';
 import type { ClientOptions } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { StreamClient } from './client-stream.ts';
 import { CoapsuleError } from './errors.ts';
-import type { RemoteServer } from './remote-server.ts';
+import type { BorrowedLine, Borrower } from './line-loan.ts';
+import type { RemoteServer, SerialServer } from './remote-server.ts';
+import { type LineAddress, namedLine } from './serial-line.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 import { resolveHost } from './server-address.ts';
+import { isSecureTarget, isSerialTarget, type TargetUri } from './target-uri.ts';
 
 /** See the module comment. */
 export class ClientLinkTable {
@@ -25,6 +31,8 @@ export class ClientLinkTable {
   readonly #security: ClientSecurity | undefined;
   /** By server and name; the Map's order is the order of last use. */
   readonly #links = new Map<string, Promise<ClientLink>>();
+  /** Keys of those on lines of listeners. */
+  readonly #lent = new Set<string>();
   readonly #maxServers: number;
   #closed = false;
 
@@ -43,12 +51,13 @@ export class ClientLinkTable {
   /**
    * The link to the server of a URI at one address of its host; opened where there is none.
    *
-   * @param host An IP address.
+   * @param host An IP address, or that of a line.
    * @returns rejects with a CoapsuleError: `ERR_NETWORK` when there can be no socket, `ERR_BUSY` when `maxServers` are in
    *          use, `ERR_CLOSED`.
    */
-  async open(uri: CoapUri, host: string): Promise<ClientLink> {
+  async open(uri: TargetUri, host: string): Promise<ClientLink> {
     const { key, server } = this.#remote(uri, host);
+    if (server.transport === 'serial') await this.#freeLine(key, server);
     // Others may have come while room was made.
     while (!this.#links.has(key) && this.#links.size >= this.#maxServers) await this.#makeRoom();
     if (this.#closed) throw new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
@@ -60,8 +69,11 @@ export class ClientLinkTable {
       return known;
     }
     const opening = this.#open(server).catch((cause: NodeJS.ErrnoException) => {
-      if (cause instanceof ApiMisuseError) throw cause;
       this.#links.delete(key);
+      if (cause instanceof ApiMisuseError) throw cause;
+      if (cause instanceof SerialFailure) {
+        throw new CoapsuleError('ERR_NETWORK', cause.message, cause.nextStep, { cause });
+      }
       throw new CoapsuleError(
         'ERR_NETWORK',
         `no socket to ${server.address.key} (${cause.code ?? cause.message})`,
@@ -74,7 +86,7 @@ export class ClientLinkTable {
   }
 
   /** The link to the server of a URI where there is one, at the address that its host has first. */
-  async known(uri: CoapUri): Promise<ClientLink | undefined> {
+  async known(uri: TargetUri): Promise<ClientLink | undefined> {
     const [host] = await resolveHost(uri, this.#options.lookUp);
     return this.#links.get(this.#remote(uri, host as string).key);
   }
@@ -85,12 +97,52 @@ export class ClientLinkTable {
     return links.flatMap((one) => (one.status === 'fulfilled' ? one.value.activeObservations() : []));
   }
 
+  /** Whether it is a serial line that a listener has lent. */
+  isLent(uri: TargetUri): boolean {
+    return isSerialTarget(uri) && this.#lent.has(this.#remoteLine(uri).key);
+  }
+
+  /** The serial lines among them, with what is known of each. */
+  async lines(): Promise<SerialLineStatus[]> {
+    const links = await Promise.allSettled(this.#links.values());
+    return links.flatMap((one) => (one.status === 'fulfilled' ? (one.value.lineStatus ?? []) : []));
+  }
+
   /** Ends a link that nobody uses: its socket would keep the process alive. The next request opens another one. */
-  async closeIdle(uri: CoapUri, host: string, link: ClientEndpoint): Promise<void> {
+  async closeIdle(uri: TargetUri, host: string, link: ClientEndpoint): Promise<void> {
     await waitersHaveTheirSocket();
     if (!link.isIdle || this.#closed) return;
     this.#links.delete(this.#remote(uri, host).key);
     await link.close();
+  }
+
+  /** How it takes the line of a listener. */
+  get borrower(): Borrower {
+    return {
+      credentials: this.#security?.credentials,
+      borrow: (address, listener) => this.#borrow(address, listener),
+    };
+  }
+
+  #borrow(line: LineAddress, listener: Parameters<Borrower['borrow']>[1]): BorrowedLine {
+    const { key, server } = this.#remoteLine(line);
+    if (this.#links.has(key)) {
+      throw new ApiMisuseError(
+        `the client has ${server.address.host} open already: let the server listen before the first request`,
+      );
+    }
+    const endpoint = ClientEndpoint.onLine(server, this.#options, this.#security, listener);
+    const link = Promise.resolve(endpoint);
+    this.#links.set(key, link);
+    this.#lent.add(key);
+    return {
+      output: (output) => endpoint.output(output),
+      end: () => {
+        this.#lent.delete(key);
+        if (this.#links.get(key) === link) this.#links.delete(key);
+        return endpoint.close();
+      },
+    };
   }
 
   /** Ends all links; none can be had any more. */
@@ -125,14 +177,48 @@ export class ClientLinkTable {
     }
   }
 
-  #remote(uri: CoapUri, host: string): { key: string; server: RemoteServer } {
+  /** A device is open once: what is open at another rate, or with other security, goes, unless it is in use. */
+  async #freeLine(key: string, { scheme, line }: SerialServer): Promise<void> {
+    const opening = this.#links.get(key);
+    const link = await opening?.catch(() => undefined);
+    if (link === undefined || link.server.transport !== 'serial') return;
+    const { server } = link;
+    if (server.scheme === scheme && server.line.baudRate === line.baudRate) return;
+    await waitersHaveTheirSocket();
+    if (!link.isUnused) {
+      throw new CoapsuleError(
+        'ERR_BUSY',
+        `${server.address.host} is in use as ${server.scheme} with ${server.line.baudRate} baud`,
+        'use that scheme and rate, or wait for its requests to end',
+      );
+    }
+    if (this.#links.get(key) === opening) this.#links.delete(key);
+    await link.close();
+  }
+
+  #remoteLine(address: LineAddress): { key: string; server: SerialServer } {
+    const line = namedLine(address, this.#options);
+    const server = {
+      scheme: serialScheme(line.secure),
+      transport: 'serial',
+      secure: line.secure,
+      address: serialAddress(devicePath(line.device)),
+      host: serialAddress(devicePath(line.device)).host,
+      serverName: this.#options.serverName,
+      line,
+    } as const;
+    return { key: server.address.key, server };
+  }
+
+  #remote(uri: TargetUri, host: string): { key: string; server: RemoteServer } {
+    if (isSerialTarget(uri)) return this.#remoteLine(uri);
     const { scheme } = uri;
     const address = ipAddress(host, uri.port);
     const serverName = this.#options.serverName ?? (uri.hostIsIpLiteral ? undefined : uri.host);
     // Keys and pins are for the host of the URI, whatever `serverName` is and whoever shares the address.
     const name = uri.hostIsIpLiteral ? '' : uri.host;
     const key = `${scheme} ${address.key} ${name} ${serverName ?? ''}`;
-    const secure = isSecureScheme(scheme);
+    const secure = isSecureTarget(uri);
     return {
       key,
       server: { scheme, transport: transportOf(scheme), secure, address, host: uri.host, serverName },
@@ -140,7 +226,7 @@ export class ClientLinkTable {
   }
 
   async #open(server: RemoteServer): Promise<ClientLink> {
-    return server.transport === 'udp'
+    return server.transport === 'udp' || server.transport === 'serial'
       ? ClientEndpoint.open(server, this.#options, this.#security)
       : new StreamClient(server, this.#options, this.#security);
   }

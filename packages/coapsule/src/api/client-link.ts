@@ -11,6 +11,7 @@ import type { CoapsuleError } from './errors.ts';
 import type { SendOptions, SendPlan } from './purposeful-sending.ts';
 import type { RemoteServer } from './remote-server.ts';
 import type { Response, StreamedResponse } from './response.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 
 /** Who waits for what becomes of a request. */
 export interface RequestObserver {
@@ -38,6 +39,10 @@ export interface ClientLink {
   ping(observer: RequestObserver): () => void;
   /** Observations that are active, with the token of each. */
   activeObservations(): readonly ActiveObservation[];
+  /** The serial line that it is on. */
+  readonly lineStatus?: SerialLineStatus | undefined;
+  /** What looks wrong with the way to the server, where that can be known. */
+  readonly diagnosis?: string | undefined;
   /** Ends everything and fails what still waits. */
   close(): Promise<void>;
 }

@@ -7,7 +7,12 @@
 import type { EndpointCredentials } from '../core/dtls/credentials.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { fingerprintOf, trustAnchorsOf } from './credential-input.ts';
-import type { ClientCredentialOptions, PeerPublicKeys, PublicKeyInput } from './credential-options.ts';
+import type {
+  ClientCredentialOptions,
+  PeerPublicKeys,
+  PublicKeyInput,
+  TrustAnchors,
+} from './credential-options.ts';
 import { denyList } from './deny-list.ts';
 import { clientCredentials, serverAuthorities } from './own-credentials.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
@@ -44,18 +49,35 @@ export function clientSecurity(
   const denied = denyList('new Client', options.deniedCertificates ?? []);
   return {
     credentials,
-    policy: (server) => ({
-      peer: 'server',
-      takes: credentials.peerTypes,
-      trustAnchors: anchors,
-      publicKeyOwner: async ({ fingerprint }) =>
-        (await isKnownKey(fingerprint, server)) ? { identity: server.serverName ?? server.host } : undefined,
-      denied,
-      verifyPeer,
-      dangerouslySkip: dangerouslySkipVerification,
-      now: Date.now,
-    }),
+    policy(server) {
+      expectNameOrOwnAuthority(server, authorities);
+      return {
+        peer: 'server',
+        takes: credentials.peerTypes,
+        trustAnchors: anchors,
+        publicKeyOwner: async ({ fingerprint }) =>
+          (await isKnownKey(fingerprint, server))
+            ? { identity: server.serverName ?? server.host }
+            : undefined,
+        denied,
+        verifyPeer,
+        dangerouslySkip: dangerouslySkipVerification,
+        now: Date.now,
+      };
+    },
   };
+}
+
+/** A server on a line has no name in its URI: where the whole world vouches for servers, anybody could be there. */
+function expectNameOrOwnAuthority(
+  { transport, serverName }: RemoteServer,
+  authorities: TrustAnchors | undefined,
+): void {
+  if (transport === 'serial' && serverName === undefined && authorities === 'system') {
+    throw new ApiMisuseError(
+      "the URI of a serial line has no name that the authorities of the system could vouch for: give serverName, or trustAnchors of the device's own authority",
+    );
+  }
 }
 
 function knownKeys(

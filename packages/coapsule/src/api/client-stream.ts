@@ -22,19 +22,19 @@ import { CoapsuleError } from './errors.ts';
 import type { PeerInfo } from './peer-info.ts';
 import { PendingRequests } from './pending-requests.ts';
 import type { SendPlan } from './purposeful-sending.ts';
-import type { RemoteServer } from './remote-server.ts';
+import type { NetworkServer } from './remote-server.ts';
 import { defectError, requestError } from './request-error.ts';
 import { StreamDialer } from './stream-dialer.ts';
 
 /** See the module comment. */
 export class StreamClient implements ClientLink {
-  readonly server: RemoteServer;
+  readonly server: NetworkServer;
   readonly #options: ClientOptions;
   readonly #driver: StreamDriver;
   readonly #dialer: StreamDialer;
   readonly #pending: PendingRequests<StreamEndpoint>;
 
-  constructor(server: RemoteServer, options: ClientOptions, security: ClientSecurity | undefined) {
+  constructor(server: NetworkServer, options: ClientOptions, security: ClientSecurity | undefined) {
     this.server = server;
     this.#options = options;
     this.#dialer = new StreamDialer(server, options, security);

@@ -2,7 +2,7 @@
  * A CoAP client: requests as promises, observations as async iterables.
  *
  * RFC 7252 §5, RFC 7641, RFC 7959; `coaps` by DTLS 1.2 with pre-shared keys, raw public keys or certificates
- * (RFC 7252 §9.1.3).
+ * (RFC 7252 §9.1.3); in networks and on serial lines.
  *
  * Here is what a caller asks for, and the request that says it. Which links there are is in client-link-table.ts, how a
  * request gets to its server in server-reach.ts, and how long its caller waits in awaited-exchange.ts.
@@ -34,6 +34,7 @@ import { coreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
 import type { ExportAssociationOptions, ImportAssociationOptions } from './kept-association.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
+import { registerBorrower } from './line-loan.ts';
 import { MulticastClient } from './multicast-client.ts';
 import type { DiscoveredDevice, MulticastOptions } from './multicast-request.ts';
 import type { MulticastResponses } from './multicast-responses.ts';
@@ -45,8 +46,11 @@ import { methodFor, type SendOptions, type SendResult, sendOptionNames } from '.
 import { requestRoute } from './request-route.ts';
 import type { Response, StreamedResponse } from './response.ts';
 import { resumed } from './resumable-upload.ts';
+import { checkSerialOptions } from './serial-line.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 import { parseServerUri, resolveHost } from './server-address.ts';
 import { ServerReach } from './server-reach.ts';
+import type { TargetUri } from './target-uri.ts';
 
 /** One observation in progress. */
 export interface ClientObservation {
@@ -93,9 +97,11 @@ export class Client implements AsyncDisposable {
     const security = clientSecurity(options);
     // What cannot be is told now, not at the first request.
     checkDtlsConfig(endpointConfig(coreConfig(options, 'dtls', 'client')).dtls);
+    checkSerialOptions(options);
     if (proxy !== undefined) requestRoute('coap://localhost', proxy);
     this.#links = new ClientLinkTable(options, security);
     this.#server = new ServerReach(options, security, this.#links);
+    registerBorrower(this, this.#links.borrower);
   }
 
   get(uri: string, options?: RequestOptions): Promise<Response> {
@@ -315,6 +321,11 @@ export class Client implements AsyncDisposable {
     );
   }
 
+  /** The serial lines that it has open, and how they fare. */
+  async lines(): Promise<SerialLineStatus[]> {
+    return this.#links.lines();
+  }
+
   /**
    * Observes a resource (RFC 7641); registers at once. When the server stops answering, or ends the association,
    * the observation is registered once more, with a new handshake where one is needed, before it fails.
@@ -338,7 +349,7 @@ export class Client implements AsyncDisposable {
   ): Promise<Uint8Array | undefined> {
     const { uri: server } = parseServerUri(uri);
     const link = await this.#links.known(server);
-    if (server.scheme !== 'coaps' || !(link instanceof ClientEndpoint)) return undefined;
+    if (!isDtls(server) || !(link instanceof ClientEndpoint)) return undefined;
     return link.exportAssociation(options);
   }
 
@@ -354,8 +365,8 @@ export class Client implements AsyncDisposable {
     options: ImportAssociationOptions = {},
   ): Promise<void> {
     const { uri: server } = parseServerUri(uri);
-    if (server.scheme !== 'coaps') {
-      throw new ApiMisuseError(`'${uri}' is not secured by DTLS; an association needs coaps`);
+    if (!isDtls(server)) {
+      throw new ApiMisuseError(`'${uri}' is not secured by DTLS; an association needs coaps or coaps+serial`);
     }
     const [host] = (await resolveHost(server, this.#options.lookUp)) as [string];
     const link = (await this.#links.open(server, host)) as ClientEndpoint;
@@ -382,6 +393,10 @@ export class Client implements AsyncDisposable {
     const cached = this.#cache?.find(method, uri, options);
     if (cached !== undefined) this.#cache?.failed(cached);
   }
+}
+
+function isDtls({ scheme }: TargetUri): boolean {
+  return scheme === 'coaps' || scheme === 'coaps+serial';
 }
 
 function isPurpose(what: string): what is MessagePurpose {

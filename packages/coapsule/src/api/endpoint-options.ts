@@ -21,6 +21,7 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { requestResponseTimes } from '../core/request-response/request-response-config.ts';
 import type { CapturedDatagram } from '../node/driver.ts';
 import type { OptionNames } from './known-options.ts';
+import type { SerialOptions } from './serial-options.ts';
 
 /** Options of `Client`, `Server` and `Server.listen`. */
 export interface EndpointOptions {
@@ -47,7 +48,7 @@ export interface EndpointOptions {
   readonly linkProfile?: LinkProfileName;
   /** Gets what is worth a second thought, such as a payload that is large for the link. */
   readonly onWarning?: (warning: EndpointWarning) => void;
-  /** Largest UDP payload in bytes; 1232 by default. */
+  /** Largest UDP payload in bytes; 1232 by default. That of serial lines is `serial.mtu`. */
   readonly mtu?: number;
   /**
    * Longest token, 8 … 65804 bytes; 8 by default over UDP and DTLS, 64 over TCP, TLS and WebSocket, where peers are told.
@@ -96,6 +97,8 @@ export interface EndpointOptions {
    * 60,000 by default.
    */
   readonly stallTimeoutMs?: number;
+  /** Serial lines, of `coap+serial` and `coaps+serial`: framing, mtu, buffers, what they tell (docs/serial-lines.md). */
+  readonly serial?: SerialOptions;
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid, for UDP, DTLS and serial lines. */
   readonly lossRate?: number;
 }
@@ -124,6 +127,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   keepAliveMs: true,
   maxMessageSize: true,
   stallTimeoutMs: true,
+  serial: true,
   lossRate: true,
 };
 
@@ -149,11 +153,16 @@ export function warnOfPayload(
   onWarning({ kind: 'payload-size', message, payloadBytes, advisedBytes });
 }
 
-/** The core's configuration for these options. */
+/**
+ * The core's configuration for these options.
+ *
+ * @param line What a serial line takes, in the place of what a network does.
+ */
 export function coreConfig(
   options: EndpointOptions,
   security: 'none' | 'dtls',
-  role: 'client' | 'server',
+  role: 'client' | 'server' | 'both',
+  line?: LineConfig,
 ): EndpointConfigInput {
   const { lossRate } = options;
   if (lossRate !== undefined && !(lossRate >= 0 && lossRate <= 1)) {
@@ -162,14 +171,14 @@ export function coreConfig(
   return {
     security,
     role,
-    ...linkConfig(options.linkProfile, security),
-    ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    ...(line ?? networkConfig(options, security)),
     ...(options.maxTokenLength === undefined ? {} : { maxTokenLength: options.maxTokenLength }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.transmission === undefined ? {} : { transmission: options.transmission }),
     ...(options.congestionControl === undefined ? {} : { congestionControl: options.congestionControl }),
     ...(options.nstartFor === undefined ? {} : { nstartFor: options.nstartFor }),
-    dtls: dtlsConfig(options),
+    // The address of a line never changes: connection ids would be bytes for nothing there.
+    dtls: dtlsConfig(line === undefined ? options : { connectionId: 'off', ...options }),
     trace: options.trace !== undefined,
   };
 }
@@ -210,16 +219,20 @@ export function streamCoreConfig(
   };
 }
 
-function linkConfig(
-  name: LinkProfileName | undefined,
+/** What an endpoint on a serial line has to know of it. */
+export type LineConfig = Pick<EndpointConfigInput, 'mtu' | 'bytesPerSecond'>;
+
+function networkConfig(
+  { linkProfile: name, mtu }: EndpointOptions,
   security: 'none' | 'dtls',
 ): Pick<EndpointConfigInput, 'mtu' | 'blockSize'> {
-  if (name === undefined) return {};
+  const given = mtu === undefined ? {} : { mtu };
+  if (name === undefined) return given;
   if (!linkProfileNames.includes(name)) {
     throw new ApiMisuseError(`linkProfile is '${name}'; expected one of ${linkProfileNames.join(', ')}`);
   }
   const link = linkProfiles[name];
-  return { mtu: link.mtu, blockSize: blockSizeForLink(link, security) };
+  return { mtu: link.mtu, blockSize: blockSizeForLink(link, security), ...given };
 }
 
 function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {

@@ -9,6 +9,7 @@ import type { CloseReason } from '../core/dtls/dtls-output.ts';
 import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { AssociationStore } from './association-store.ts';
+import type { Client } from './client.ts';
 import type { ServerCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
@@ -70,6 +71,12 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    */
   readonly multicast?: boolean | MulticastListenOptions;
   /**
+   * Serial lines only: a `Client` that asks whoever is at the other end of this line, which a device can be open for but
+   * once. It uses the association that is there, whoever began it, and begins one with its own credentials where there is
+   * none. Give it to the listener before its first request to the line.
+   */
+  readonly client?: Client;
+  /**
    * Plain `coap` only: answers of any size go to addresses that nothing proves, so that whoever spoofs one can flood it
    * with many times what he sends (RFC 7252 §11.3). By default such an address gets three times what came from there,
    * until it is proved; larger answers wait half a second for that, and go in blocks that fit (RFC 9175 §2.6).
@@ -95,6 +102,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   associationStore: true,
   maxConnections: true,
   multicast: true,
+  client: true,
   dangerouslyUnlimitedAmplification: true,
 };
 

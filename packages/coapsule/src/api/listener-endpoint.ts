@@ -1,11 +1,12 @@
 /**
- * From the URI and the options of `Server.listen` to the endpoint behind a UDP socket.
+ * From the place and the options of `Server.listen` to the endpoint behind a UDP socket or a serial line.
  *
  * Here contradictions are told, before there is a socket. What the options mean is in `listen-options.ts`.
  *
  * @module
  */
 
+import type { EndpointCredentials } from '../core/dtls/credentials.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
@@ -13,8 +14,9 @@ import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
+import type { Borrower } from './line-loan.ts';
 import { credentialOptionNames, type ListenOptions, listenOptionNames } from './listen-options.ts';
-import { type MulticastListening, multicastListening } from './multicast-options.ts';
+import type { ListenerPlace } from './listener-place.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { serverSecurity } from './server-security.ts';
@@ -24,21 +26,30 @@ export interface ListenerEndpoint {
   readonly endpoint: Endpoint;
   /** By what clients are judged; undefined on plain `coap`. */
   readonly policy: VerificationPolicy | undefined;
-  readonly multicast: MulticastListening | undefined;
+}
+
+/** Of a side that does not begin handshakes. */
+const noCredentials: EndpointCredentials = { psk: false, peerTypes: [], clientAuthentication: 'none' };
+
+/** What an endpoint asks and serves besides the handler. */
+interface Company {
+  /** Whether the server serves a request itself. */
+  readonly route: (request: BodyRequest) => RequestRoute;
+  /** A client that asks over the same line. */
+  readonly borrower: Borrower | undefined;
 }
 
 /**
  * Makes the endpoint of a listener.
  *
- * @param route Whether the server serves a request itself.
  * @throws ApiMisuseError for options that cannot be, or not on this URI.
  */
 export function listenerEndpoint(
   uri: string,
-  scheme: 'coap' | 'coaps',
+  { scheme, isSecure, line, multicast }: ListenerPlace,
   options: ListenOptions,
   handler: RequestHandler,
-  route: (request: BodyRequest) => RequestRoute,
+  { route, borrower }: Company,
 ): ListenerEndpoint {
   // The options of the server come along.
   expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
@@ -49,28 +60,32 @@ export function listenerEndpoint(
     for (const [identity, key] of lookup) expectKey(`psk.lookup: the key of '${identity}'`, key);
   }
   const given = credentialOptionNames.find((name) => options[name] !== undefined);
-  if (scheme === 'coap' && given !== undefined) {
-    throw new ApiMisuseError(`${uri} is not secured, but ${given} was given: use coaps`);
+  if (!isSecure && given !== undefined) {
+    const secured = scheme.replace('coap', 'coaps');
+    throw new ApiMisuseError(`${uri} is not secured, but ${given} was given: use ${secured}`);
   }
-  const multicast = multicastListening(uri, scheme, options.multicast);
   const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
-  if (scheme === 'coaps' && options.dangerouslyUnlimitedAmplification !== undefined) {
+  if (isSecure && options.dangerouslyUnlimitedAmplification !== undefined) {
     throw new ApiMisuseError(
       `${uri}: dangerouslyUnlimitedAmplification is for plain coap; addresses of coaps are proved anyway`,
     );
   }
-  const security = scheme === 'coaps' ? serverSecurity(uri, options, hasPsk) : undefined;
-  const config = coreConfig(options, scheme === 'coaps' ? 'dtls' : 'none', 'server');
+  const security = isSecure ? serverSecurity(uri, options, hasPsk) : undefined;
+  const role = borrower === undefined ? 'server' : 'both';
+  const config = coreConfig(options, isSecure ? 'dtls' : 'none', role, line?.config);
   const { hint } = options.psk ?? {};
   const endpoint = new Endpoint({
     config: {
       ...config,
-      dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
+      // Whoever is on a line gets the answer there: nobody else can be flooded with it.
+      dangerouslyUnlimitedAmplification:
+        line !== undefined || (options.dangerouslyUnlimitedAmplification ?? false),
       dtls: {
         ...config.dtls,
         ...(security === undefined
           ? {}
           : { credentials: security.credentials, serverNames: security.serverNames }),
+        ...(borrower === undefined ? {} : { clientCredentials: borrower.credentials ?? noCredentials }),
         ...(options.requireServerName === undefined ? {} : { requireServerName: options.requireServerName }),
         ...(options.handshakeRate === undefined ? {} : { handshakeRate: options.handshakeRate }),
         ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
@@ -91,5 +106,5 @@ export function listenerEndpoint(
     random: systemRandom,
     crypto: nodeCrypto,
   });
-  return { endpoint, policy: security?.policy, multicast };
+  return { endpoint, policy: security?.policy };
 }

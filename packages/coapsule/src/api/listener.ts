@@ -1,5 +1,6 @@
 /**
- * One socket of a server: `coap` or `coaps`, from when it opens to when it closes, and the requests that come to it.
+ * One UDP socket or serial line of a server, plain or with DTLS, from when it opens to when it closes, and the requests that
+ * come to it.
  *
  * The options of its endpoint are read in `listener-endpoint.ts`; who the clients are is found in `secured-clients.ts`.
  *
@@ -8,7 +9,6 @@
 
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
-import { InvariantError } from '../core/foundation/errors.ts';
 import type {
   BodyRequest,
   ExchangeId,
@@ -21,10 +21,11 @@ import { AssociationKeeper } from './association-keeper.ts';
 import { feedBody } from './body-feed.ts';
 import { warnOfPayload } from './endpoint-options.ts';
 import { judgeKeptPeer } from './kept-peer.ts';
+import { type BorrowedLine, borrowerOf, outputSide } from './line-loan.ts';
 import type { ListenOptions } from './listen-options.ts';
-import { parseListenUri } from './listen-uri.ts';
 import { listenerEndpoint } from './listener-endpoint.ts';
-import { isWildcard, joinGroups } from './listener-groups.ts';
+import { joinGroups } from './listener-groups.ts';
+import { type ListenerPlace, listenerPlace, placeUri } from './listener-place.ts';
 import type { Listener } from './open-listener.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
@@ -32,14 +33,15 @@ import type { RequestHandler } from './request-handler.ts';
 import { answerOnce } from './request-once.ts';
 import { RunningRequests } from './running-requests.ts';
 import { SecuredClients } from './secured-clients.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
 
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
 const longestDrainMs = 5000;
 
-/** A UDP socket that is open. Made by `Server.listen`. */
+/** A UDP socket or serial line that is open. Made by `Server.listen`. */
 export class DatagramListener implements Listener {
-  readonly scheme: 'coap' | 'coaps';
+  readonly #place: ListenerPlace;
   readonly #driver: Driver;
   readonly #options: ListenOptions;
   readonly #handler: RequestHandler;
@@ -49,15 +51,17 @@ export class DatagramListener implements Listener {
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   #memberships: GroupMemberships | undefined;
+  /** A client that asks over the same line. */
+  #borrowed: BorrowedLine | undefined;
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<DatagramListener> {
-    const { scheme, host, port } = parseListenUri(uri);
-    if (scheme !== 'coap' && scheme !== 'coaps') throw new InvariantError(`a UDP socket for ${scheme}`);
+    const place = listenerPlace(uri, options);
+    const borrower = options.client && borrowerOf(options.client);
     let opened: DatagramListener | undefined;
     // Before it is open nothing comes in.
     const route = (request: BodyRequest): RequestRoute =>
       opened === undefined ? { kind: 'origin' } : handler.route(request, opened);
-    const { endpoint, policy, multicast } = listenerEndpoint(uri, scheme, options, handler, route);
+    const { endpoint, policy } = listenerEndpoint(uri, place, options, handler, { route, borrower });
     const { associationStore } = options;
     const onError = (error: unknown): void => handler.onError(error);
     const keeper = associationStore && new AssociationKeeper(associationStore, onError);
@@ -70,13 +74,7 @@ export class DatagramListener implements Listener {
       );
     const driver = await Driver.open({
       endpoint,
-      socket: {
-        ...{ host, port, receiveBufferBytes: 4 * 1024 * 1024 },
-        // The wildcard address takes the port of the groups too.
-        ...(multicast !== undefined && isWildcard(host) && multicast.port === port
-          ? { sharesPort: true }
-          : {}),
-      },
+      socket: place.socket,
       onOutput: (output) => {
         if (opened) opened.#output(output);
       },
@@ -88,46 +86,66 @@ export class DatagramListener implements Listener {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new DatagramListener(scheme, driver, options, handler, policy, keeper);
+    opened = new DatagramListener(place, driver, options, handler, policy, keeper);
     // What the endpoint has to say of the associations that came back.
     driver.run(() => {});
-    if (multicast !== undefined) opened.#memberships = await joinGroups(driver, multicast, onError);
+    if (place.multicast !== undefined) {
+      opened.#memberships = await joinGroups(driver, place.multicast, onError);
+    }
+    if (place.transport === 'serial' && borrower !== undefined) {
+      try {
+        opened.#borrowed = borrower.borrow(place.address, { driver, line: place.line });
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+    }
     return opened;
   }
 
   private constructor(
-    scheme: 'coap' | 'coaps',
+    place: ListenerPlace,
     driver: Driver,
     options: ListenOptions,
     handler: RequestHandler,
     policy: VerificationPolicy | undefined,
     keeper: AssociationKeeper | undefined,
   ) {
-    this.scheme = scheme;
+    this.#place = place;
     this.#driver = driver;
     this.#running = new RunningRequests(driver);
     this.#options = options;
     this.#handler = handler;
     this.#keeper = keeper;
-    this.#clients = new SecuredClients(driver, options, policy, keeper, (error) => handler.onError(error));
+    const onError = (error: unknown): void => handler.onError(error);
+    this.#clients = new SecuredClients(driver, place, options, policy, keeper, onError);
     keeper?.attach((command) => {
       if (!driver.closed) driver.run(command);
     });
   }
 
-  /** IP literal it is bound to. */
-  get host(): string {
-    return this.#driver.local.host;
+  get scheme(): ListenerPlace['scheme'] {
+    return this.#place.scheme;
   }
 
-  /** The real port, also when 0 was asked for. */
+  /** IP literal it is bound to; of a line, which has none, 0.0.0.0. */
+  get host(): string {
+    return this.#place.transport === 'serial' ? '0.0.0.0' : this.#driver.local.host;
+  }
+
+  /** The real port, also when 0 was asked for; of a line 0. */
   get port(): number {
     return this.#driver.local.port;
   }
 
   /** `coaps://[::]:5684`. */
   get uri(): string {
-    return `${this.scheme}://${this.#driver.local.key.replace('%', '%25')}`;
+    return placeUri(this.#place, this.#driver.local);
+  }
+
+  /** How its serial line fares. */
+  get line(): SerialLineStatus | undefined {
+    return this.#place.line?.status();
   }
 
   /** The multicast groups this listener has joined, or could not join, on each interface. */
@@ -170,6 +188,7 @@ export class DatagramListener implements Listener {
   async #close(): Promise<void> {
     this.#handler.onClosed(this);
     await this.#memberships?.close();
+    await this.#borrowed?.end();
     if (this.#keeper !== undefined) {
       // What is not begun is for the next process: the peer sends it again.
       this.#driver.isDeaf = true;
@@ -192,6 +211,13 @@ export class DatagramListener implements Listener {
   }
 
   #output(output: DriverOutput): void {
+    const side = outputSide(output);
+    if (side !== 'server') this.#borrowed?.output(output);
+    if (side !== 'client') this.#answering(output);
+  }
+
+  /** What concerns the side that answers, and all that both sides share. */
+  #answering(output: DriverOutput): void {
     switch (output.kind) {
       case 'request': {
         const served = this.#serve(output.exchange, output.peer, output.request)
@@ -232,7 +258,7 @@ export class DatagramListener implements Listener {
       case 'request-failed':
       case 'sent':
       case 'pong':
-        // A listener makes no requests.
+        // For the client on the same line.
         return;
     }
   }
@@ -264,6 +290,10 @@ export class DatagramListener implements Listener {
   }
 
   #peerInfo(peer: Peer): PeerInfo {
-    return { address: peer.address, transport: 'udp', security: this.#clients.security(peer) };
+    return {
+      address: peer.address,
+      transport: this.#place.transport,
+      security: this.#clients.security(peer),
+    };
   }
 }

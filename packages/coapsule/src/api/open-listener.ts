@@ -4,20 +4,24 @@
  * @module
  */
 
+import type { SerialScheme } from '../core/coap/serial-uri.ts';
 import type { GroupMembership } from '../node/group-memberships.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import type { PeerSecurity } from './peer-info.ts';
+import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
 
-/** A socket that is open. Made by `Server.listen`. */
+/** A socket or serial line that is open. Made by `Server.listen`. */
 export interface Listener {
-  readonly scheme: ListenAddress['scheme'];
-  /** IP literal it is bound to. */
+  readonly scheme: ListenAddress['scheme'] | SerialScheme;
+  /** IP literal it is bound to; of a line, which has none, 0.0.0.0. */
   readonly host: string;
-  /** The real port, also when 0 was asked for. */
+  /** The real port, also when 0 was asked for; of a line 0. */
   readonly port: number;
-  /** `coaps://[::]:5684`. */
+  /** `coaps://[::]:5684`; of a line `coaps+serial://ttyUSB0:115200`. */
   readonly uri: string;
+  /** How its serial line fares; undefined for sockets. */
+  readonly line?: SerialLineStatus | undefined;
   /** The multicast groups this listener has joined, or could not join, on each interface. */
   readonly groups: readonly GroupMembership[];
   /** Who observes what, with the token of each (RFC 7641 §4.1). */

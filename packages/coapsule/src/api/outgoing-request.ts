@@ -9,7 +9,6 @@
 import { codeOfMethod, hasRequestPayload, type Method } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
-import type { CoapUri } from '../core/coap/uri.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -17,13 +16,17 @@ import { noResponseValue, type ResponseClass } from '../core/request-response/re
 import { bodyForCore } from './body-input.ts';
 import type { RequestOptions } from './client-options.ts';
 import { knownContentFormat } from './server-response.ts';
+import { formatTargetUri, isSerialTarget, type TargetUri } from './target-uri.ts';
 
 const allResponseClasses = [2, 4, 5] as const;
 
 /** The URI of a server's list of links (RFC 6690 §4). */
-export function linkListUri(server: CoapUri, filters: readonly string[]): string {
-  const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
+export function linkListUri(server: TargetUri, filters: readonly string[]): string {
   const query = filters.length > 0 ? `?${filters.map(encodeURIComponent).join('&')}` : '';
+  if (isSerialTarget(server)) {
+    return `${formatTargetUri({ ...server, path: ['.well-known', 'core'], query: [] })}${query}`;
+  }
+  const host = server.host.includes(':') ? `[${server.host.replace('%', '%25')}]` : server.host;
   return `${server.scheme}://${host}:${server.port}/.well-known/core${query}`;
 }
 

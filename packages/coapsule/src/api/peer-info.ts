@@ -90,8 +90,8 @@ export type PeerProof =
 /** The remote endpoint of an exchange. */
 export interface PeerInfo {
   readonly address: PeerAddress;
-  /** What carries the messages. */
-  readonly transport: CoapTransport;
+  /** What carries the messages; of a `serial` line the address is the line itself, `serial:/dev/ttyUSB0` with port 0. */
+  readonly transport: CoapTransport | 'serial';
   readonly security: PeerSecurity;
 }
 

@@ -159,7 +159,10 @@ function checkedCertificate(
   }
   const certificate = certificateInfo(own);
   return {
-    identity: policy.peer === 'server' ? (place.serverName ?? place.host ?? '') : certificate.identity,
+    identity:
+      policy.peer === 'server'
+        ? (place.serverName ?? place.host ?? certificate.identity)
+        : certificate.identity,
     context: undefined,
     certificate,
     publicKey: certificate.publicKey,

@@ -5,6 +5,7 @@
  */
 
 import { Code, codeName, codeText } from '../core/coap/code.ts';
+import { hasSerialScheme, serialLineUri } from '../core/coap/serial-uri.ts';
 import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
 import type { HandshakeFailure, HandshakeFailureCause } from '../core/dtls/handshake/handshake-failure.ts';
 import type { RequestError } from '../core/endpoint/outputs.ts';
@@ -14,16 +15,26 @@ import { CoapsuleError, type ErrorCode } from './errors.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { RemoteServer } from './remote-server.ts';
 
-/** The error for a request that ended without a response. */
-export function requestError(error: RequestError, server: RemoteServer, cause?: unknown): CoapsuleError {
+/**
+ * The error for a request that ended without a response.
+ *
+ * @param diagnosis What looks wrong with the way to the server, where that is known.
+ */
+export function requestError(
+  error: RequestError,
+  server: RemoteServer,
+  cause?: unknown,
+  diagnosis?: string,
+): CoapsuleError {
   switch (error.kind) {
     case 'exchange':
       return exchangeError(error.failure, error.detail, server, {
         ...(cause === undefined ? {} : { cause }),
         ...(error.upload === undefined ? {} : { upload: error.upload }),
+        ...(diagnosis === undefined ? {} : { diagnosis }),
       });
     case 'handshake':
-      return handshakeError(error.failure, server);
+      return handshakeError(error.failure, server, diagnosis);
     case 'association-closed':
       return new CoapsuleError(
         'ERR_ASSOCIATION_CLOSED',
@@ -121,13 +132,18 @@ export function abortedError(signal: AbortSignal | undefined): CoapsuleError {
   );
 }
 
-/** The error for a request that took longer than its caller wants to wait. */
-export function timeoutError(uri: string, timeoutMs: number): CoapsuleError {
+/** The error for a request that took longer than its caller wants to wait; `diagnosis` as in `requestError`. */
+export function timeoutError(uri: string, timeoutMs: number, diagnosis: string | undefined): CoapsuleError {
   return new CoapsuleError(
     'ERR_TIMEOUT',
     `no response from ${uri} within ${timeoutMs / 1000} s`,
-    'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+    diagnosis ?? silenceAdvice(hasSerialScheme(uri)),
   );
+}
+
+function silenceAdvice(isLine: boolean): string {
+  const way = isLine ? 'that the device speaks CoAP on this line' : 'that UDP gets through';
+  return `check that the server runs and ${way}; a longer timeout helps on a slow link`;
 }
 
 /** The error for a defect of this library that showed while something was received. */
@@ -141,7 +157,7 @@ function exchangeError(
   failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
   detail: string | undefined,
   server: RemoteServer,
-  context: { readonly cause?: unknown; readonly upload?: UploadPosition },
+  context: { readonly cause?: unknown; readonly upload?: UploadPosition; readonly diagnosis?: string },
 ): CoapsuleError {
   const more = detail === undefined ? '' : `: ${detail}`;
   switch (failure) {
@@ -149,7 +165,7 @@ function exchangeError(
       return new CoapsuleError(
         'ERR_TIMEOUT',
         `no response from ${place(server)} in time${more}`,
-        'check that the server runs and that UDP gets through; a longer timeout helps on a slow link',
+        context.diagnosis ?? silenceAdvice(server.transport === 'serial'),
         context,
       );
     case 'reset':
@@ -215,7 +231,11 @@ function exchangeError(
   }
 }
 
-function handshakeError(failure: HandshakeFailure, server: RemoteServer): CoapsuleError {
+function handshakeError(
+  failure: HandshakeFailure,
+  server: RemoteServer,
+  diagnosis: string | undefined,
+): CoapsuleError {
   const { cause, detail, alertReceived } = failure;
   // What the peer said of a certificate in an alert it said about ours.
   const isAboutCredentials =
@@ -223,10 +243,16 @@ function handshakeError(failure: HandshakeFailure, server: RemoteServer): Coapsu
   return new CoapsuleError(
     isAboutCredentials ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE',
     `handshake with ${place(server)} failed: ${detail}`,
-    handshakeAdvice(failure, 'client'),
+    (wayCauses.has(cause) ? diagnosis : undefined) ?? handshakeAdvice(failure, 'client'),
     { handshake: failure },
   );
 }
+
+/** What may lie on the way to the peer. */
+const wayCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
+  'peer-silent',
+  'mtu-too-large',
+]);
 
 const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
   'identity-or-key',
@@ -247,6 +273,7 @@ const ownCertificateCauses: ReadonlySet<HandshakeFailureCause> = new Set<Handsha
 ]);
 
 function place(server: RemoteServer): string {
+  if (server.transport === 'serial') return serialLineUri(server.line);
   const host = server.host.includes(':') ? `[${server.host}]` : server.host;
   return `${server.scheme}://${host}:${server.address.port}`;
 }

@@ -7,16 +7,18 @@
  */
 
 import type { OptionSet } from '../core/coap/option-set.ts';
-import { type CoapUri, parseCoapUri, type UriDestination, uriOptions } from '../core/coap/uri.ts';
+import { hasSerialScheme } from '../core/coap/serial-uri.ts';
+import { parseCoapUri, type UriDestination } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { proxyRequestOptions } from '../core/request-response/proxying.ts';
 import type { ProxyOptions } from './client-options.ts';
 import { parseServerUri, type ServerUri } from './server-address.ts';
+import { type TargetUri, targetUriOptions } from './target-uri.ts';
 
 /** The way of a request. */
 export interface RequestRoute {
   /** What is wanted. */
-  readonly target: CoapUri;
+  readonly target: TargetUri;
   /** Who is asked. */
   readonly hop: ServerUri;
   /** The options of the request that say what is wanted, where it is sent to `destination`. */
@@ -32,7 +34,7 @@ export interface RequestRoute {
 export function requestRoute(uri: string, proxy: string | ProxyOptions | false | undefined): RequestRoute {
   if (proxy === undefined || proxy === false) {
     const hop = parseServerUri(uri);
-    return { target: hop.uri, hop, targetOptions: (destination) => uriOptions(hop.uri, destination) };
+    return { target: hop.uri, hop, targetOptions: (destination) => targetUriOptions(hop.uri, destination) };
   }
   const { uri: proxyUri, form } = typeof proxy === 'string' ? { uri: proxy } : proxy;
   const hop = parseServerUri(proxyUri);
@@ -41,6 +43,9 @@ export function requestRoute(uri: string, proxy: string | ProxyOptions | false |
   }
   if (form !== undefined && form !== 'Proxy-Uri' && form !== 'Proxy-Scheme') {
     throw new ApiMisuseError(`proxy.form is '${String(form)}'; expected 'Proxy-Uri' or 'Proxy-Scheme'`);
+  }
+  if (hasSerialScheme(uri)) {
+    throw new ApiMisuseError(`'${uri}' is a serial line, which no proxy opens; give proxy: false`);
   }
   // The proxy may speak schemes that this client does not.
   const target = parseCoapUri(uri);

@@ -7,6 +7,7 @@
 import { type Code, type Method, methodOf } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
+import { type SerialScheme, serialScheme } from '../core/coap/serial-uri.ts';
 import { type CoapScheme, schemeOf } from '../core/coap/uri.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
@@ -62,7 +63,7 @@ export class Request {
   readonly confirmable: boolean;
   /** The multicast address that it was sent to; `undefined` when it was sent to this server alone (RFC 7252 §8). */
   readonly group: PeerAddress | undefined;
-  readonly scheme: CoapScheme;
+  readonly scheme: CoapScheme | SerialScheme;
   /** Who asks; `security` says how it is known. */
   readonly peer: PeerInfo;
   /** Fires when nobody waits for the answer any more. */
@@ -94,7 +95,8 @@ export class Request {
     this.messageId = request.messageId;
     this.confirmable = request.confirmable;
     this.group = request.group;
-    this.scheme = schemeOf(peer.transport, peer.security.kind !== 'none');
+    const isSecure = peer.security.kind !== 'none';
+    this.scheme = peer.transport === 'serial' ? serialScheme(isSecure) : schemeOf(peer.transport, isSecure);
     this.peer = peer;
     this.signal = signal;
     this.observe = request.observe === 'register' || request.refresh;

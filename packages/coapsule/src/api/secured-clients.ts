@@ -1,5 +1,5 @@
 /**
- * The clients of one `coaps` socket: who they are found to be in a handshake, and the associations there are.
+ * The clients of one socket or line with DTLS: who they are found to be in a handshake, and the associations there are.
  *
  * By what a client is judged is in `peer-verification.ts` and `psk-lookup.ts`; which associations outlive the process in
  * `association-keeper.ts`.
@@ -13,6 +13,7 @@ import type { Driver, DriverOutput } from '../node/driver.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { ListenOptions } from './listen-options.ts';
+import type { ListenerPlace } from './listener-place.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -53,6 +54,7 @@ interface PendingPeer {
 /** See the module comment. */
 export class SecuredClients {
   readonly #driver: Driver;
+  readonly #place: ListenerPlace;
   readonly #options: ListenOptions;
   readonly #policy: VerificationPolicy | undefined;
   readonly #keeper: AssociationKeeper | undefined;
@@ -64,12 +66,14 @@ export class SecuredClients {
   /** @param policy Undefined on plain `coap`, where there are none. */
   constructor(
     driver: Driver,
+    place: ListenerPlace,
     options: ListenOptions,
     policy: VerificationPolicy | undefined,
     keeper: AssociationKeeper | undefined,
     onError: (error: unknown) => void,
   ) {
     this.#driver = driver;
+    this.#place = place;
     this.#options = options;
     this.#policy = policy;
     this.#keeper = keeper;
@@ -119,7 +123,7 @@ export class SecuredClients {
         this.#associations.set(association, security);
         this.#options.onAssociation?.({
           kind: 'connected',
-          peer: { address, transport: 'udp', security },
+          peer: { address, transport: this.#place.transport, security },
           ...(output.imported === undefined ? {} : { imported: output.imported }),
         });
         return;
@@ -139,7 +143,7 @@ export class SecuredClients {
         if (security && reason !== 'exported')
           this.#options.onAssociation?.({
             kind: 'closed',
-            peer: { address, transport: 'udp', security },
+            peer: { address, transport: this.#place.transport, security },
             reason,
           });
         return;

@@ -4,33 +4,34 @@
  * @module
  */
 
-import { type CoapUri, isSecureScheme, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { lookUpHost } from '../node/host-lookup.ts';
 import { CoapsuleError } from './errors.ts';
+import { isSecureTarget, isSerialTarget, parseTargetUri, type TargetUri } from './target-uri.ts';
 
 /** A URI this client can reach. */
 export interface ServerUri {
-  readonly uri: CoapUri;
+  readonly uri: TargetUri;
   readonly secure: boolean;
 }
 
 /** Reads a URI; throws `ApiMisuseError` with the position for one that is wrong. */
 export function parseServerUri(text: string): ServerUri {
-  const uri = parseCoapUri(text);
+  const uri = parseTargetUri(text);
   if (isDecodeFault(uri)) {
     throw new ApiMisuseError(`'${text}' is not a CoAP URI: ${uri.reason} (at character ${uri.offset + 1})`);
   }
-  if (uri.port === 0) throw new ApiMisuseError(`'${text}' has port 0; expected 1 to 65535`);
-  return { uri, secure: isSecureScheme(uri.scheme) };
+  if (uri.port === 0 && !isSerialTarget(uri))
+    throw new ApiMisuseError(`'${text}' has port 0; expected 1 to 65535`);
+  return { uri, secure: isSecureTarget(uri) };
 }
 
-/** The addresses of a host, best first; rejects with `ERR_ADDRESS`, or a CoapsuleError of `lookUp`. */
+/** The addresses of a host, best first, or of a line; rejects with `ERR_ADDRESS`, or a CoapsuleError of `lookUp`. */
 export async function resolveHost(
-  uri: CoapUri,
+  uri: TargetUri,
   lookUp: (host: string) => Promise<readonly string[]> = lookUpHost,
 ): Promise<readonly string[]> {
-  if (uri.hostIsIpLiteral) return [uri.host];
+  if (uri.hostIsIpLiteral || isSerialTarget(uri)) return [uri.host];
   try {
     const addresses = await lookUp(uri.host);
     if (addresses.length > 0) return addresses;

@@ -54,7 +54,8 @@ export class ServerReach {
   ): Promise<void> {
     const route = requestRoute(text, proxy ?? this.#options.proxy);
     const { uri, secure } = route.hop;
-    if (secure && this.#security === undefined) {
+    // Over a line that a listener has lent, the peer may have begun the handshake.
+    if (secure && this.#security === undefined && !this.#links.isLent(uri)) {
       throw new CoapsuleError(
         'ERR_CREDENTIALS',
         this.#options.rawPublicKey === undefined
@@ -90,7 +91,7 @@ export class ServerReach {
 
 /** RFC 8323 §8.5: TLS and WebSocket tell the host name before the first request. */
 function destinationOf({ transport, secure, address, host, serverName }: RemoteServer): UriDestination {
-  if (transport === 'udp') return address;
+  if (transport === 'udp' || transport === 'serial') return address;
   const name = transport === 'websocket' ? host : secure ? serverName : undefined;
   return { host: address.host, port: address.port, name };
 }

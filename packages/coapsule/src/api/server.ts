@@ -10,6 +10,7 @@
 import { Code, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
+import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import { transportOf } from '../core/coap/uri.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -136,23 +137,29 @@ export class Server implements AsyncDisposable {
 
   /**
    * Opens a socket: `coap://[::]:5683`, or `coaps://[::]:5684` with credentials; `coap+tcp`, `coaps+tcp`, `coap+ws` and
-   * `coaps+ws` likewise (RFC 8323). Port 0 takes a free one.
+   * `coaps+ws` likewise (RFC 8323). Port 0 takes a free one. Or a serial line, `coap+serial://ttyUSB0:115200` and
+   * `coaps+serial` (docs/serial-lines.md).
    *
-   * @throws ApiMisuseError for a URI or options that cannot be; the system's error when the socket cannot be opened.
+   * @throws ApiMisuseError for a URI or options that cannot be; the system's error when the socket cannot be opened, of a
+   *         line `SerialFailure`.
    */
   async listen(uri: string, options: ListenOptions = {}): Promise<Listener> {
-    const address = parseListenUri(uri);
     const all = { ...this.#options, ...options };
-    const listener =
-      transportOf(address.scheme) === 'udp'
-        ? await DatagramListener.open(uri, all, this.#handler)
-        : await StreamListener.open(uri, address, all, this.#handler);
+    const listener = await this.#open(uri, all);
     if (this.#closed) {
       await listener.close();
       throw new ApiMisuseError(`the server was closed while ${uri} was opened`);
     }
     this.#listeners.add(listener);
     return listener;
+  }
+
+  #open(uri: string, options: ListenOptions): Promise<Listener> {
+    if (hasSerialScheme(uri)) return DatagramListener.open(uri, options, this.#handler);
+    const address = parseListenUri(uri);
+    return transportOf(address.scheme) === 'udp'
+      ? DatagramListener.open(uri, options, this.#handler)
+      : StreamListener.open(uri, address, options, this.#handler);
   }
 
   /**

@@ -7,17 +7,17 @@
 import type { CacheOptions } from '../api/client-options.ts';
 import type { OptionNames } from '../api/known-options.ts';
 import type { Request } from '../api/request.ts';
-import type { CoapUri } from '../core/coap/uri.ts';
+import type { TargetUri } from '../api/target-uri.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { randomBytes } from '../core/foundation/random-source.ts';
 import { systemRandom } from '../node/system-random.ts';
 
 /** What a request is to be passed on to. */
-export interface ProxyTarget extends CoapUri {
+export type ProxyTarget = TargetUri & {
   /** The whole URI, in normal form (RFC 7252 §6.3). */
   readonly uri: string;
-}
+};
 
 /** Settings of a proxy; each has a safe default. */
 export interface ProxySettings {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type CoapUri, formatCoapUri } from '../core/coap/uri.ts';
+import { formatTargetUri, type TargetUri } from '../api/target-uri.ts';
 import type { ProxyTarget } from './proxy-options.ts';
 
 /** Adds the text. */
-export function proxyTarget(parts: CoapUri): ProxyTarget {
-  return { ...parts, uri: formatCoapUri(parts) };
+export function proxyTarget(parts: TargetUri): ProxyTarget {
+  return { ...parts, uri: formatTargetUri(parts) };
 }

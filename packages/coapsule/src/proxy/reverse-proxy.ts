@@ -7,16 +7,17 @@
  * @module
  */
 
+import { Client } from '../api/client.ts';
 import type { ClientOptions } from '../api/client-options.ts';
 import { expectKnownOptions, type OptionNames } from '../api/known-options.ts';
 import type { Request } from '../api/request.ts';
 import { requestRoute } from '../api/request-route.ts';
 import type { Handler, Resource } from '../api/resource-tree.ts';
 import { failure, type ServerResponse } from '../api/server-response.ts';
+import { parseTargetUri, type TargetUri } from '../api/target-uri.ts';
 import { Code } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { encodeOptionValue } from '../core/coap/option-value.ts';
-import { type CoapUri, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { decodeUtf8 } from '../core/foundation/utf8.ts';
 import { mayPass } from './authorization.ts';
@@ -31,8 +32,11 @@ export interface ReverseProxyOptions extends ProxySettings {
   readonly to: string;
   /** The path here that stands for the one of `to`; `/` by default. */
   readonly below?: string;
-  /** As whom the server is asked and how it is known. */
-  readonly client?: ClientOptions;
+  /**
+   * As whom the server is asked and how it is known; or a client that is there already, such as that of a serial line that
+   * the server listens on (docs/serial-lines.md). Who made that one closes it.
+   */
+  readonly client?: ClientOptions | Client;
 }
 
 const reverseProxyNames: OptionNames<Required<ReverseProxyOptions>> = {
@@ -57,12 +61,12 @@ const reverseProxyNames: OptionNames<Required<ReverseProxyOptions>> = {
 export function reverseProxy(options: ReverseProxyOptions): Resource {
   expectKnownOptions('reverseProxy', options, reverseProxyNames);
   const { to, below = '/', client = {}, authorize = () => true } = options;
-  expectClientOptions('reverseProxy: client', client);
-  const base = parseCoapUri(to);
+  if (!(client instanceof Client)) expectClientOptions('reverseProxy: client', client);
+  const base = parseTargetUri(to);
   if (isDecodeFault(base)) throw new ApiMisuseError(`reverseProxy: to is '${to}'; ${base.reason}`);
   if (base.query.length > 0) throw new ApiMisuseError(`reverseProxy: to is '${to}'; expected no query`);
   // A scheme that cannot be asked for is told now and not by 5.00.
-  requestRoute(to, client.proxy);
+  requestRoute(to, client instanceof Client ? undefined : client.proxy);
   const here = pathSegments(below);
   const engine = new ProxyEngine('reverseProxy', options);
   const upstream = new Upstream('reverse', client);
@@ -108,7 +112,7 @@ function pathSegments(below: string): readonly string[] {
 }
 
 /** What the request is for at the other server, or why nothing can be. */
-function targetOf(request: Request, base: CoapUri, here: readonly string[]): CoapUri | string {
+function targetOf(request: Request, base: TargetUri, here: readonly string[]): TargetUri | string {
   const { segments, query } = request;
   if (!here.every((segment, index) => segment === segments[index])) {
     throw new ApiMisuseError(

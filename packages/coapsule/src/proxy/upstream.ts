@@ -14,11 +14,20 @@ export class Upstream {
   /** Names the credentials: what is stored for one name answers no request with others. */
   readonly identity: string;
   readonly #options: ClientOptions;
+  /** Whether the client is somebody else's, who closes it. */
+  readonly #isLent: boolean;
   #client: Client | undefined;
   #closed = false;
 
-  constructor(identity: string, options: ClientOptions) {
+  /** @param options How to make the client, or the client itself. */
+  constructor(identity: string, options: ClientOptions | Client) {
     this.identity = identity;
+    this.#isLent = options instanceof Client;
+    if (options instanceof Client) {
+      this.#client = options;
+      this.#options = {};
+      return;
+    }
     // Clients of the proxy choose the servers: sockets must not run out.
     this.#options = { maxServers: 256, ...options };
   }
@@ -34,7 +43,7 @@ export class Upstream {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#client?.close();
+    if (!this.#isLent) await this.#client?.close();
   }
 }
 

@@ -11,7 +11,10 @@
 
 import { type DecodeFault, isDecodeFault } from '../foundation/errors.ts';
 import { type CharacterSet, percentDecode, percentEncode, regNameCharacters } from './percent-encoding.ts';
-import { parseResource, type UriResource } from './uri.ts';
+import { formatResource, parseResource, type UriResource } from './uri.ts';
+
+/** What a line's scheme is called; `coap+uart` is read as `coap+serial`. */
+export type SerialScheme = 'coap+serial' | 'coaps+serial';
 
 /** The schemes, and whether the line is secured by DTLS. */
 const schemes: Readonly<Record<string, boolean>> = {
@@ -68,7 +71,17 @@ export function parseSerialUri(uri: string): SerialUri | DecodeFault {
 /** The URI of a line, without a resource: for messages and logs. */
 export function serialLineUri(line: Pick<SerialUri, 'secure' | 'device' | 'baudRate'>): string {
   const device = percentEncode(line.device, regNameCharacters);
-  return `${line.secure ? 'coaps' : 'coap'}+serial://${device}:${line.baudRate}`;
+  return `${serialScheme(line.secure)}://${device}:${line.baudRate}`;
+}
+
+/** The whole URI. */
+export function formatSerialUri(uri: SerialUri): string {
+  return `${serialLineUri(uri)}${formatResource(uri)}`;
+}
+
+/** The scheme of a line. */
+export function serialScheme(secure: boolean): SerialScheme {
+  return secure ? 'coaps+serial' : 'coap+serial';
 }
 
 function schemeOf(uri: string): string {

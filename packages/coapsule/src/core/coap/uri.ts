@@ -258,7 +258,7 @@ function parseComponent(text: string, offset: number, allowed: CharacterSet): st
  * @param destination Where the request is sent; left out, it is what the URI itself says, so that a
  *                    Uri-Host is made for a host name only, and no Uri-Port.
  */
-export function uriOptions(uri: CoapUri, destination: UriDestination = uri): OptionSet {
+export function uriOptions(uri: Omit<CoapUri, 'scheme'>, destination: UriDestination = uri): OptionSet {
   const options = new OptionSet();
   const isDefaultHost = uri.hostIsIpLiteral
     ? sameAddress(uri.host, destination.host)
@@ -339,9 +339,14 @@ export function composeUri(
 export function formatCoapUri({ scheme, host, port, path, query, hostIsIpLiteral }: CoapUri): string {
   const authority = hostIsIpLiteral ? bracketed(host) : percentEncode(host, regNameCharacters);
   const portText = port === defaultPort(scheme) ? '' : `:${port}`;
+  return `${scheme}://${authority}${portText}${formatResource({ path, query })}`;
+}
+
+/** Path and query as in a URI. */
+export function formatResource({ path, query }: UriResource): string {
   const pathText = path.map((segment) => `/${percentEncode(segment, segmentCharacters)}`).join('');
   const queryText = query.map((argument) => percentEncode(argument, argumentCharacters)).join('&');
-  return `${scheme}://${authority}${portText}${pathText || '/'}${query.length === 0 ? '' : `?${queryText}`}`;
+  return `${pathText || '/'}${query.length === 0 ? '' : `?${queryText}`}`;
 }
 
 /** Host and port as in a URI: IPv6 in brackets without its zone, the port only when it is not the default one. */

@@ -1,0 +1,104 @@
+/**
+ * Client and server on a serial line, over a pair of pseudo-terminals: plain and with each kind of credentials.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { forwardProxy, OptionNumber, reverseProxy } from '../../src/index.ts';
+import { withoutPty } from '../node/pty-pair.ts';
+import { body, LinePair, mutualX509, plain, psk, rawPublicKeys } from './line-pair.ts';
+
+/** What could be read on a line that is not secured. */
+const secrets = ['Hello World', 'store', 'counter', 'whoami', 'the beginning...', '...and the end!!'];
+
+function readableOn(pair: LinePair): string[] {
+  const { a, b } = pair.pty.written();
+  const text = Buffer.concat([a, b]).toString('latin1');
+  return secrets.filter((secret) => text.includes(secret));
+}
+
+describe('a serial line', { skip: withoutPty }, () => {
+  for (const security of [plain, psk, rawPublicKeys, mutualX509]) {
+    const { name, secure } = security;
+    it(`${name}: GET, 8 KB both ways and Observe; ${secure ? 'nothing' : 'all'} can be read on the wire`, async (t) => {
+      const pair = await LinePair.open(t);
+      const listener = await pair.serve(security);
+      const client = pair.client(security);
+      const uri = (path: string): string => pair.uri('b', secure, path);
+
+      const got = await client.get(uri('/a'));
+      assert.deepEqual([got.codeText, got.text(), got.peer.transport], ['2.05', 'Hello World', 'serial']);
+      assert.equal(got.peer.address.key, `serial:${pair.pty.b}`);
+      const who = { plain: 'nobody', PSK: 'psk sensor-042', 'mutual X.509': 'x509 sensor-7' }[name];
+      assert.equal((await client.get(uri('/whoami'))).text(), who ?? 'raw-public-key sensor-7');
+
+      assert.deepEqual((await client.get(uri('/store'))).payload, body);
+      assert.equal((await client.put(uri('/store'), { payload: body.toReversed() })).codeText, '2.04');
+      assert.deepEqual((await client.get(uri('/store'))).payload, body.toReversed());
+
+      const seen: string[] = [];
+      for await (const notification of client.observe(uri('/counter'))) {
+        seen.push(notification.text());
+        if (seen.length === 4) break;
+        await client.post(uri('/counter'));
+      }
+      assert.deepEqual(seen, ['0', '1', '2', '3']);
+
+      const { mtu, counters, diagnosis } = listener.line ?? assert.fail('a line');
+      assert.deepEqual([mtu, counters.lost, counters.refused, counters.dropped], [1024, {}, 0, 0]);
+      assert.equal(diagnosis, undefined);
+      // RFC 7959 §2.2: 512 is what MTU 1024 leaves after all overheads.
+      assert.ok(counters.largestPacket > 512 && counters.largestPacket <= 1024, `${counters.largestPacket}`);
+      await client.close();
+      assert.deepEqual(readableOn(pair), secure ? [] : secrets);
+      assert.deepEqual(pair.errors, []);
+    });
+  }
+
+  for (const security of [plain, psk, mutualX509]) {
+    const { name, secure } = security;
+    it(`${name}: both ends ask and answer on the same line`, async (t) => {
+      const pair = await LinePair.open(t);
+      const ends = [];
+      for (const end of ['a', 'b'] as const) {
+        const client = pair.client(security);
+        await pair.serve(security, { client }, { end });
+        ends.push({ client, uri: pair.uri(end, secure, '/store') });
+      }
+      const [one, other] = ends as [(typeof ends)[0], (typeof ends)[0]];
+      const [fromOne, fromOther] = await Promise.all([one.client.get(one.uri), other.client.get(other.uri)]);
+      assert.deepEqual([fromOne.payload, fromOther.payload], [body, body]);
+      // Both began a handshake; one association serves both directions.
+      const connected = pair.events.filter(({ kind }) => kind === 'connected');
+      assert.equal(connected.length, secure ? 2 : 0);
+      assert.deepEqual(
+        pair.events.filter(({ kind }) => kind === 'handshake-failed'),
+        [],
+      );
+      assert.deepEqual(pair.errors, []);
+    });
+  }
+
+  it('what is behind a line is reached from a network by a reverse-proxy, and by no forward-proxy', async (t) => {
+    const pair = await LinePair.open(t);
+    await pair.serve(psk, {}, { end: 'b' });
+    const client = pair.client(psk);
+    const gateway = pair
+      .server()
+      .resource('/device/*', reverseProxy({ below: '/device', to: pair.uri('a', true), client }))
+      .proxy(forwardProxy({ targets: [{ uri: 'coap://*' }] }));
+    // The device asks nothing here; both ends could.
+    await pair.serve(psk, { client }, { end: 'a', server: gateway });
+    const { uri } = await gateway.listen('coap://127.0.0.1:0');
+    const outside = pair.client(plain);
+    assert.equal((await outside.get(`${uri}/device/a`)).text(), 'Hello World');
+    assert.deepEqual((await outside.get(`${uri}/device/store`)).payload, body);
+    const refused = await outside.get(uri, {
+      options: [{ number: OptionNumber.ProxyUri, value: pair.uri('a', true, '/a') }],
+    });
+    assert.equal(refused.codeText, '5.05');
+    await assert.rejects(outside.get(pair.uri('a', true, '/a'), { proxy: uri }), /which no proxy opens/);
+  });
+});
