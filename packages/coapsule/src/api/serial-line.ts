@@ -90,7 +90,7 @@ export class SerialLine {
   }
 
   /** Opens the device; rejects with `SerialFailure`. */
-  readonly open: SocketOpener = async (receive) => {
+  readonly open: SocketOpener = async ({ receive, reopened }) => {
     const { path, baudRate } = this;
     const tell = (event: Event): void => this.#options.serial?.onEvent?.({ line: this.uri, ...event });
     this.#port = await openSerialPort({
@@ -103,7 +103,10 @@ export class SerialLine {
       onLost: (reason, bytes) =>
         tell({ kind: 'lost', reason, bytes, advice: lossAdvice(this.#connection, reason, bytes) }),
       onFailure: (failure) => tell({ kind: 'failure', failure }),
-      onReopened: () => tell({ kind: 'reopened' }),
+      onReopened: () => {
+        reopened();
+        tell({ kind: 'reopened' });
+      },
     });
     return this.#port;
   };

@@ -21,8 +21,15 @@ export interface DatagramSocket {
 /** Called for each datagram that comes; `datagram` belongs to the callee. */
 export type DatagramReceiver = (datagram: Uint8Array, from: PeerAddress) => void;
 
+/** What a socket that looks after itself tells. */
+export interface SocketEvents {
+  readonly receive: DatagramReceiver;
+  /** It had failed, and what was sent meanwhile is lost; now it is open again. */
+  readonly reopened: () => void;
+}
+
 /**
  * Opens a socket that looks after itself: when it fails it opens itself again, and ends with `close` alone. Rejects when it
  * cannot be opened at all.
  */
-export type SocketOpener = (receive: DatagramReceiver) => Promise<DatagramSocket>;
+export type SocketOpener = (events: SocketEvents) => Promise<DatagramSocket>;

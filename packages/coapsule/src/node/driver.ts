@@ -91,7 +91,12 @@ export class Driver {
     };
     const socket =
       typeof options.socket === 'function'
-        ? await options.socket(receive)
+        ? await options.socket({
+            receive,
+            reopened: () => {
+              if (driver) driver.#linkRestored();
+            },
+          })
         : await openUdpSocket({ ...options.socket, onDatagram: receive, onError });
     try {
       await options.prepare?.();
@@ -162,6 +167,10 @@ export class Driver {
       const input = { address: from, datagram, ...(group === undefined ? {} : { group }) };
       endpoint.handle(input, now);
     });
+  }
+
+  #linkRestored(): void {
+    if (!this.closed) this.#pump.guarded((endpoint, now) => endpoint.linkRestored(now));
   }
 
   #transmit(datagram: Uint8Array, to: PeerAddress): void {

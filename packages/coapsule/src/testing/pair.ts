@@ -194,6 +194,14 @@ export class Pair {
     });
   }
 
+  /** Plugs a line that was unplugged in again, and both sides learn it, as from a device that is there again. */
+  plugLine(): void {
+    this.line?.line.plug();
+    for (const side of ['client', 'server'] as const) {
+      this.command(side, (endpoint, now) => endpoint.linkRestored(now));
+    }
+  }
+
   /** Loses all memory of a side, as a power cut does; the address stays. */
   restart(side: 'client' | 'server'): void {
     if (side === 'client') this.client = this.#endpoint('client');

@@ -229,6 +229,11 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.#handshakes.endDatagram(address, now);
   }
 
+  /** The link was interrupted and is there again: the flights of handshakes under way go once more, at once. */
+  linkRestored(now: Instant): void {
+    this.#handshakes.linkRestored(now);
+  }
+
   handleTimeout(now: Instant): void {
     this.#handshakes.handleTimeout(now);
     this.#established.handleTimeout(now);

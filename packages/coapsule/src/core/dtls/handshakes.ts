@@ -155,6 +155,14 @@ export class Handshakes {
     }
   }
 
+  /** See `DtlsLayer.linkRestored`. */
+  linkRestored(now: Instant): void {
+    for (const handshake of this.#pending.all()) {
+      handshake.linkRestored(now);
+      this.#conclude(handshake, now);
+    }
+  }
+
   handleTimeout(now: Instant): void {
     for (;;) {
       const due = this.#pending.expire(now);

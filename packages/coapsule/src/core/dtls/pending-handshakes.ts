@@ -54,6 +54,10 @@ export class PendingHandshakes {
     return this.#byAddress.get(address.key) ?? none;
   }
 
+  all(): readonly Handshake[] {
+    return [...this.#byId.values()];
+  }
+
   byId(association: AssociationId): Handshake | undefined {
     return this.#byId.get(association);
   }

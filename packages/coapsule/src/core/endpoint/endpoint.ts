@@ -262,6 +262,17 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     this.#settle(now);
   }
 
+  /**
+   * The link to all peers was interrupted, as a serial line that was unplugged, and is there again: what was lost with it
+   * goes once more, at once.
+   */
+  linkRestored(now: Instant): void {
+    const { dtls, messages } = this.#layers;
+    dtls?.linkRestored(now);
+    messages.linkRestored(now);
+    this.#settle(now);
+  }
+
   // Associations that outlive this process (docs/sleep-and-wake.md).
 
   /**

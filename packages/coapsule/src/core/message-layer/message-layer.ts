@@ -352,6 +352,11 @@ export class MessageLayer {
     return this.#outputs.shift();
   }
 
+  /** The link was interrupted and is there again: what was sent and not acknowledged goes once more, at once. */
+  linkRestored(now: Instant): void {
+    this.#transmissions.sendAgain(now);
+  }
+
   /** Runs what is due. */
   handleTimeout(now: Instant): void {
     this.#transmissions.handleTimeout(now);

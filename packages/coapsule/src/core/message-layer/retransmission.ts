@@ -67,6 +67,12 @@ export class Retransmission {
     return this.#deadline;
   }
 
+  /** RFC 7252 §4.2: no retransmission outside of MAX_TRANSMIT_SPAN, which the receiver's memory relies on. */
+  mayBeSentAgain(now: Instant): boolean {
+    const spanMs = maxTransmitSpanMs(this.#parameters) + this.#parameters.maxRetransmit * this.#wireMs;
+    return elapsedMs(this.start, now) - this.#pausedMs <= spanMs;
+  }
+
   /**
    * What to do at the deadline, and moves it on. May be called late: then §4.2 asks for ACK_TIMEOUT
    * before the next retransmission, and for none outside of MAX_TRANSMIT_SPAN.
@@ -74,8 +80,7 @@ export class Retransmission {
   expire(now: Instant): 'retransmit' | 'wait' | 'give-up' {
     const { maxRetransmit, ackTimeoutMs } = this.#parameters;
     if (this.#attempt >= maxRetransmit) return 'give-up';
-    const spanMs = maxTransmitSpanMs(this.#parameters) + maxRetransmit * this.#wireMs;
-    if (elapsedMs(this.start, now) - this.#pausedMs <= spanMs) {
+    if (this.mayBeSentAgain(now)) {
       this.#attempt++;
       this.#dueAt = now;
       const scheduled = this.#scheduled(this.#attempt);

@@ -173,6 +173,23 @@ export class SentMessages {
     this.#counters.outstanding--;
   }
 
+  /**
+   * The link was interrupted and is there again: every message without acknowledgement goes once more, besides its
+   * schedule, which after a long interruption would let the link idle for up to half a minute.
+   */
+  sendAgain(now: Instant): void {
+    for (const transmissions of this.#byPeer.values()) {
+      for (const transmission of transmissions.values()) {
+        const { id, datagram, retransmission } = transmission;
+        if (retransmission?.mayBeSentAgain(now) !== true) continue;
+        this.#counters.retransmitted++;
+        this.#line.sent(datagram.length, now);
+        this.#transmit(transmission);
+        this.#outputs.push({ kind: 'retransmitted', transmission: id, attempt: retransmission.attempt });
+      }
+    }
+  }
+
   handleTimeout(now: Instant): void {
     for (let { lapses } = this.#resetWindow; lapses !== undefined && lapses <= now; ) {
       this.#closeFirstWindow();

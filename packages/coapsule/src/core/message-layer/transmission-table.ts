@@ -366,6 +366,11 @@ export class TransmissionTable {
     this.#wakes.cancel(peer);
   }
 
+  /** See `SentMessages.sendAgain`. */
+  sendAgain(now: Instant): void {
+    this.#sent.sendAgain(now);
+  }
+
   handleTimeout(now: Instant): void {
     this.#now = now;
     this.#sent.handleTimeout(now);

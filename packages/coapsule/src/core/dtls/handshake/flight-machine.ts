@@ -113,6 +113,17 @@ export class FlightMachine {
     }
   }
 
+  /**
+   * The link was interrupted and is there again: what the silence said was about the link, so the timer begins anew.
+   * Returns whether the flight is to be sent again now.
+   */
+  linkRestored(now: Instant): boolean {
+    if (this.#state !== 'waiting' || this.#deadline === undefined) return false;
+    this.#lastSent = now;
+    this.restartTimer(now);
+    return true;
+  }
+
   /** Sets the timer back to its first value, when the peer's answer has begun to count anew. */
   restartTimer(now: Instant): void {
     this.#timeoutMs = this.#initialTimeoutMs;

@@ -179,6 +179,14 @@ export class Handshake {
     else if (deadline <= now) this.#flightTimerExpired();
   }
 
+  /** The link was interrupted and is there again: our flight goes once more, at once. */
+  linkRestored(now: Instant): void {
+    const { outcome, state, flightMachine } = this.#effects;
+    if (outcome !== undefined || state.waitsForApplication) return;
+    this.#effects.now = now;
+    if (flightMachine.linkRestored(now)) this.#effects.transmitAgain();
+  }
+
   /** Ends the handshake from our side, with an alert that says so when the peer can take part in it. */
   cancel(failure: HandshakeFailure, alert: AlertDescription | undefined, now: Instant): void {
     if (this.#effects.outcome !== undefined) return;
