@@ -1,7 +1,7 @@
 /**
  * Client side of an Exchange: what is remembered from the request to its last response.
  *
- * RFC 7252 §5.2. Changed by `client-role.ts` only.
+ * RFC 7252 §5.2. Changed by `client-role.ts`, and by those to whom it gives an Exchange, as `q-block-client.ts`.
  *
  * @module
  */

@@ -52,6 +52,12 @@ export class ClientExchanges {
     this.tokens = new TokenSource(context.random);
   }
 
+  /** A body in Q-Blocks waits until `deadline`, or for nothing. */
+  waitForQBlocks(exchange: ClientExchange, deadline: Instant | undefined): void {
+    if (deadline === undefined) this.qBlockWaits.cancel(exchange);
+    else this.qBlockWaits.set(exchange, deadline);
+  }
+
   nextTimeout(): Instant | undefined {
     const waits = earliest(this.waits.next(), this.qBlockWaits.next());
     return earliest(this.deadlines.next(), earliest(waits, this.reregistrations.next()));

@@ -1,32 +1,28 @@
 /**
- * The client's side of Q-Block: whether a server speaks it, request bodies that go in sets of blocks, and response bodies
- * that come so.
+ * The client's side of Q-Block: whether a server speaks it, when a request goes that way, and when it goes back to the
+ * blocks of RFC 7959.
  *
- * RFC 9177. Which blocks go, and which to ask for, is decided in `q-block1-upload.ts` and `q-block2-download.ts`; what a
- * response means that is not one of Q-Block's, in `client-role.ts`. Not over reliable transports, not to groups (§4.8), and
+ * RFC 9177 §4.1. Request bodies go by `q-block1-sender.ts`, response bodies come by `q-block2-receiver.ts`; what a response
+ * means that is not one of Q-Block's, is told in `client-role.ts`. Not over reliable transports, not to groups (§4.8), and
  * not for bodies that are handed over (docs/decisions/041).
  *
  * @module
  */
 
-import { type BlockOption, blockSize, decodeBlock, maxBlockNumber } from '../coap/block-option.ts';
+import { blockSize, maxBlockNumber } from '../coap/block-option.ts';
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import type { MessageType } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import type { OptionReader } from '../coap/option-set.ts';
-import { equalBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
-import { randomBytes, randomFraction } from '../foundation/random-source.ts';
-import { byteKey } from './byte-key.ts';
 import type { ClientExchange, QBlockState } from './client-exchange.ts';
-import { type ClientExchanges, notification } from './client-exchanges.ts';
+import type { ClientExchanges } from './client-exchanges.ts';
 import type { ClientRequest, Content, PeerKey, ReceivedMessage } from './exchange.ts';
-import { decodeMissingBlocks, missingBlocksFormat } from './missing-blocks.ts';
-import { nonTimeoutRandomMs, timeToWaitMs } from './q-block-parameters.ts';
+import { furtherTokens, timeToWaitMs } from './q-block-parameters.ts';
 import { QBlockSupport } from './q-block-support.ts';
-import { QBlock1Upload } from './q-block1-upload.ts';
-import { QBlock2Download, type QDownloadStep, qBlock2Of, withoutQBlocks } from './q-block2-download.ts';
-import { missingBlocksRequest, qBlockMessage, qBlockProbe, requestMessage } from './request-message.ts';
+import { QBlock1Sender } from './q-block1-sender.ts';
+import { qBlock2Of, withoutQBlocks } from './q-block2-download.ts';
+import { QBlock2Receiver } from './q-block2-receiver.ts';
+import { qBlockProbe, requestMessage } from './request-message.ts';
 import { mayBeSilent } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 
@@ -40,8 +36,8 @@ export class QBlockClient {
   readonly #support = new QBlockSupport();
   /** Sends the request in the blocks of RFC 7959. */
   readonly #sendPlain: (exchange: ClientExchange, now: Instant) => void;
-  /** The Request-Tag of the next body (§4.3). */
-  #tag: number | undefined;
+  readonly #sender: QBlock1Sender;
+  readonly #receiver: QBlock2Receiver;
 
   constructor(
     context: RoleContext,
@@ -51,6 +47,10 @@ export class QBlockClient {
     this.#context = context;
     this.#exchanges = exchanges;
     this.#sendPlain = sendPlain;
+    this.#sender = new QBlock1Sender(context, exchanges, (exchange, state, now) =>
+      this.#confirm(exchange, state, now),
+    );
+    this.#receiver = new QBlock2Receiver(context, exchanges);
   }
 
   /** Begins, or begins again, a request with a Q-Block option; false when it is to go without. */
@@ -72,7 +72,7 @@ export class QBlockClient {
     exchange.qBlock = state;
     delete exchange.upload;
     if (probes) this.#exchanges.transmit(exchange, qBlockProbe(exchange), now);
-    else if (hasUpload) this.#upload(exchange, state, szx, now);
+    else if (hasUpload) this.#sender.begin(exchange, state, szx, now);
     else this.#request(exchange, state, now);
     return true;
   }
@@ -115,11 +115,11 @@ export class QBlockClient {
       case 'probing':
         return this.#probed(exchange, state, response, now);
       case 'uploading':
-        return this.#receiveForUpload(exchange, state, token, response, now);
+        return this.#sender.receive(exchange, state, token, response, now);
       case 'asking':
         return this.#receiveFirst(exchange, state, token, response, now);
       case 'downloading':
-        return this.#receiveLater(exchange, state, message, response, now);
+        return this.#receiver.receive(exchange, state, message, response, now);
     }
   }
 
@@ -135,10 +135,10 @@ export class QBlockClient {
     if (state.download?.complete === false) this.#context.counters.incompleteNotifications++;
     delete state.download;
     if (qBlock2Of(response) === undefined || !isSuccessCode(response.code)) {
-      this.#arm(exchange, undefined);
+      this.#exchanges.waitForQBlocks(exchange, undefined);
       return false;
     }
-    this.#download(exchange, state, type !== 'NON', response, now);
+    this.#receiver.begin(exchange, state, type !== 'NON', response, now);
     return true;
   }
 
@@ -146,8 +146,7 @@ export class QBlockClient {
   acknowledged(exchange: ClientExchange, now: Instant): boolean {
     const state = exchange.qBlock;
     if (state === undefined || state.phase === 'asking' || state.phase === 'probing') return false;
-    state.upload?.acknowledged(now);
-    if (state.upload !== undefined) this.#arm(exchange, state.upload.deadline);
+    this.#sender.acknowledged(exchange, state, now);
     return true;
   }
 
@@ -175,10 +174,8 @@ export class QBlockClient {
   #expire(exchange: ClientExchange, state: QBlockState, now: Instant): void {
     const { upload, download } = state;
     if (upload !== undefined) {
-      const numbers = upload.expire(now);
-      if (numbers === undefined) this.#timedOut(exchange, state);
-      else this.#send(exchange, state, upload, numbers, now);
-    } else if (download !== undefined) this.#step(exchange, state, download.expire(now), now);
+      if (!this.#sender.expire(exchange, state, upload, now)) this.#timedOut(exchange, state);
+    } else if (download !== undefined) this.#receiver.expire(exchange, state, download, now);
     else if (state.repeated >= this.#context.config.qBlock.nonMaxRetransmit) this.#timedOut(exchange, state);
     else {
       // As long as none of its blocks has come, all are missing (§7.2).
@@ -222,11 +219,11 @@ export class QBlockClient {
       return undefined;
     }
     this.#confirm(exchange, state, now);
-    if (isAnswer && !qBlock2Of(response)?.more) return withoutOptions(response);
+    if (isAnswer && !qBlock2Of(response)?.more) return withoutQBlocks(response);
     this.#exchanges.stop(exchange);
     this.#exchanges.renewToken(exchange);
     exchange.repeatedForEcho = false;
-    if (hasUpload) this.#upload(exchange, state, exchange.szx, now);
+    if (hasUpload) this.#sender.begin(exchange, state, exchange.szx, now);
     else this.#request(exchange, state, now);
     return undefined;
   }
@@ -236,141 +233,10 @@ export class QBlockClient {
     this.#exchanges.transmit(exchange, requestMessage(exchange), now);
     // A Non-confirmable request that does no harm goes again when nothing comes.
     if (exchange.type === 'CON' || state.tries || !isSafeRequest(exchange.code)) return;
-    this.#arm(exchange, after(now, timeToWaitMs(this.#context.config.qBlock, state.repeated)));
-  }
-
-  #upload(exchange: ClientExchange, state: QBlockState, szx: number, now: Instant): void {
-    const { config, random } = this.#context;
-    const { code, payload, type } = exchange;
-    const requestTag = this.#nextTag();
-    const upload = new QBlock1Upload(payload, {
-      parameters: config.qBlock,
-      requestTag,
-      szx,
-      confirmable: type === 'CON',
-      tries: state.tries,
-      pauseMs: nonTimeoutRandomMs(config.qBlock, randomFraction(random)),
-      patienceMs: config.responseTimeoutMs,
-      mayRepeat: code !== Code.Post && code !== Code.Patch,
-    });
-    state.phase = 'uploading';
-    state.upload = upload;
-    state.requestTag = requestTag;
-    state.sent.clear();
-    state.echoed.clear();
-    exchange.uploaded = true;
-    exchange.outstanding = true;
-    this.#exchanges.waits.cancel(exchange);
-    this.#send(exchange, state, upload, upload.begin(now), now);
-  }
-
-  /** §4.3: counts from a random number, and never comes again. */
-  #nextTag(): Uint8Array {
-    const { random } = this.#context;
-    this.#tag ??= new DataView(randomBytes(random, requestTagBytes).buffer).getUint32(0);
-    this.#tag = (this.#tag + 1) % 2 ** (8 * requestTagBytes);
-    const tag = new DataView(new ArrayBuffer(requestTagBytes));
-    tag.setUint32(0, this.#tag);
-    return new Uint8Array(tag.buffer);
-  }
-
-  #send(
-    exchange: ClientExchange,
-    state: QBlockState,
-    upload: QBlock1Upload,
-    numbers: readonly number[],
-    now: Instant,
-  ): void {
-    const { table } = this.#exchanges;
-    for (const num of numbers) {
-      const isFirst = state.sent.size === 0;
-      const token = isFirst ? exchange.token : this.#exchanges.freshToken(exchange.peer, exchange.secure);
-      if (!isFirst) table.claimFurther(exchange, token, furtherTokens);
-      state.sent.set(byteKey(token), num);
-      if (state.sent.size > furtherTokens) state.sent.delete([...state.sent.keys()][0] as string);
-      const message = { ...qBlockMessage(exchange, upload, num), token };
-      const part = exchange.type === 'NON' ? { first: isFirst } : undefined;
-      this.#exchanges.transmitPart(exchange, exchange.type, message, now, part);
-    }
-    this.#arm(exchange, upload.deadline);
-  }
-
-  #receiveForUpload(
-    exchange: ClientExchange,
-    state: QBlockState,
-    token: Uint8Array,
-    response: Content,
-    now: Instant,
-  ): Content | undefined {
-    const upload = state.upload as QBlock1Upload;
-    const { code, options } = response;
-    const block1 = qBlock1Of(options);
-    const num = state.sent.get(byteKey(token));
-    if (code === Code.Continue) {
-      this.#confirm(exchange, state, now);
-      const upTo = block1?.num ?? num;
-      if (upTo !== undefined) this.#send(exchange, state, upload, upload.continued(upTo, now), now);
-      return undefined;
-    }
-    if (
-      code === Code.RequestEntityIncomplete &&
-      options.uint(OptionNumber.ContentFormat) === missingBlocksFormat
-    ) {
-      this.#confirm(exchange, state, now);
-      this.#sendMissing(exchange, state, upload, response.payload, now);
-      return undefined;
-    }
-    const wantsEcho = code === Code.Unauthorized && options.has(OptionNumber.Echo);
-    if (
-      wantsEcho &&
-      num !== undefined &&
-      !state.echoed.has(num) &&
-      !exchange.options.has(OptionNumber.Echo)
-    ) {
-      // RFC 9175 §2.3: this request once more, with the Echo. Each block is a request (§6).
-      this.#context.counters.echoesRepeated++;
-      state.echoed.add(num);
-      this.#send(exchange, state, upload, upload.repeat(num), now);
-      return undefined;
-    }
-    if (code === Code.RequestEntityTooLarge && block1 !== undefined && block1.szx < upload.manner.szx) {
-      // RFC 7959 §2.9.3: a hint to try smaller blocks; they make another body.
-      if (exchange.payload.length <= (maxBlockNumber + 1) * blockSize(block1.szx)) {
-        this.#exchanges.stop(exchange);
-        this.#exchanges.table.keepOnly(exchange, this.#exchanges.freshToken(exchange.peer, exchange.secure));
-        this.#upload(exchange, state, block1.szx, now);
-        return undefined;
-      }
-    }
-    if (isSuccessCode(code)) this.#confirm(exchange, state, now);
-    // §4.3: all tokens of the body go, but for the one that the response, and later notifications, come with.
-    this.#exchanges.table.keepOnly(exchange, token);
-    state.phase = 'downloading';
-    delete state.upload;
-    this.#arm(exchange, undefined);
-    return options.has(OptionNumber.QBlock2) ? response : withoutOptions(response);
-  }
-
-  /** §5: a list that is not as it should be is silently dropped, and never a fatal error. */
-  #sendMissing(
-    exchange: ClientExchange,
-    state: QBlockState,
-    upload: QBlock1Upload,
-    payload: Uint8Array,
-    now: Instant,
-  ): void {
-    const listed = decodeMissingBlocks(payload);
-    if (listed === undefined) {
-      this.#context.outputs.push({
-        kind: 'peer-fault',
-        peer: exchange.peer,
-        reason: 'a list of missing blocks that is none',
-      });
-      return;
-    }
-    const numbers = upload.missing(listed, now);
-    if (numbers !== undefined) this.#send(exchange, state, upload, numbers, now);
-    else this.#exchanges.fail(exchange, 'blockwise', `the server misses block ${listed[0]} again and again`);
+    this.#exchanges.waitForQBlocks(
+      exchange,
+      after(now, timeToWaitMs(this.#context.config.qBlock, state.repeated)),
+    );
   }
 
   #receiveFirst(
@@ -383,121 +249,13 @@ export class QBlockClient {
     const isPlain = response.options.has(OptionNumber.Block2);
     // A server that cannot be asked now need not have looked at the options.
     if (!isPlain && response.code < Code.InternalServerError) this.#confirm(exchange, state, now);
-    this.#arm(exchange, undefined);
+    this.#exchanges.waitForQBlocks(exchange, undefined);
     // What it asks again with, once an Echo has proved our address, is the same request.
     if (!isPlain) {
       state.phase = 'downloading';
       if (exchange.observation === undefined) this.#exchanges.table.keepOnly(exchange, token);
     }
     return response;
-  }
-
-  /** Blocks of a body that has begun, and what else comes while it comes. */
-  #receiveLater(
-    exchange: ClientExchange,
-    state: QBlockState,
-    { type, token }: Pick<ReceivedMessage, 'type' | 'token'>,
-    response: Content,
-    now: Instant,
-  ): Content | undefined {
-    const { download, former } = state;
-    const isBlock = qBlock2Of(response) !== undefined && isSuccessCode(response.code);
-    const isOwn = equalBytes(token, exchange.token);
-    // Another notification may be of the same representation as the one before.
-    const sequence = isOwn ? response.options.uint(OptionNumber.Observe) : undefined;
-    const isOther = sequence !== undefined && sequence !== state.sequence;
-    if (isBlock && !isOther && download?.has(response)) {
-      this.#step(exchange, state, download.receive(response, now), now);
-      return undefined;
-    }
-    if (isBlock && !isOther && former?.has(response)) return undefined;
-    // RFC 9175 §2.3: the deadline asks again, with the Echo.
-    if (response.code === Code.Unauthorized && response.options.has(OptionNumber.Echo)) return undefined;
-    if (exchange.observation !== undefined) {
-      // The answer to a request for missing blocks is no notification: the state has changed, and one will come.
-      if (isOwn) return response;
-      if (download?.complete === false) this.#abandon(exchange, state);
-      return undefined;
-    }
-    // The message that was asked for is no longer there, or was never.
-    if (download === undefined) return response;
-    if (!isSuccessCode(response.code)) return this.#refused(exchange, response);
-    // §4.4: the representation has changed; all of it is wanted anew. Once, and where that does no harm.
-    if (former !== undefined || exchange.uploaded || !isSafeRequest(exchange.code)) {
-      this.#exchanges.fail(exchange, 'blockwise', 'the representation changed while it was fetched');
-      return undefined;
-    }
-    if (!isBlock) return response;
-    state.former = download;
-    this.#download(exchange, state, type !== 'NON', response, now);
-    return undefined;
-  }
-
-  /** An error while later blocks are fetched is the answer to the request as it is now, but for 4.08 and 4.00. */
-  #refused(exchange: ClientExchange, response: Content): Content | undefined {
-    const { code } = response;
-    if (code !== Code.RequestEntityIncomplete && code !== Code.BadRequest) return response;
-    this.#exchanges.fail(exchange, 'blockwise', 'the server does not have the missing blocks any more');
-    return undefined;
-  }
-
-  #download(
-    exchange: ClientExchange,
-    state: QBlockState,
-    confirmable: boolean,
-    response: Content,
-    now: Instant,
-  ): void {
-    const { qBlock, maxResponseBodyBytes } = this.#context.config;
-    state.phase = 'downloading';
-    state.sequence = response.options.uint(OptionNumber.Observe);
-    state.download = new QBlock2Download(qBlock, maxResponseBodyBytes, response, confirmable, now);
-    this.#step(exchange, state, state.download.receive(response, now), now);
-  }
-
-  #step(exchange: ClientExchange, state: QBlockState, step: QDownloadStep, now: Instant): void {
-    switch (step.kind) {
-      case 'wait':
-        this.#arm(exchange, state.download?.deadline);
-        return;
-      case 'ask':
-        this.#ask(exchange, state, step.blocks, now);
-        return;
-      case 'complete':
-        this.#arm(exchange, undefined);
-        if (exchange.observation === undefined) {
-          this.#exchanges.finish(exchange, step.response);
-          return;
-        }
-        this.#exchanges.table.releaseFurther(exchange);
-        this.#exchanges.deliver(exchange, notification(exchange, step.response), false);
-        return;
-      case 'failed':
-        if (exchange.observation === undefined) this.#exchanges.fail(exchange, step.error, step.detail);
-        else this.#abandon(exchange, state);
-        return;
-    }
-  }
-
-  /** Missing blocks, or the next set. One that is lost is made up for by the deadline. */
-  #ask(exchange: ClientExchange, state: QBlockState, blocks: readonly BlockOption[], now: Instant): void {
-    const { download } = state;
-    const token = this.#exchanges.freshToken(exchange.peer, exchange.secure);
-    this.#exchanges.table.claimFurther(exchange, token, furtherTokens);
-    const message = { ...missingBlocksRequest(exchange, blocks, state.requestTag), token };
-    state.outstanding = true;
-    // §7: all blocks of a body come in one type of message.
-    this.#exchanges.transmitPart(exchange, download?.confirmable ? 'CON' : 'NON', message, now);
-    this.#arm(exchange, download?.deadline);
-  }
-
-  /** Gives up a notification: the next one, or the re-registration, will tell. */
-  #abandon(exchange: ClientExchange, state: QBlockState): void {
-    this.#context.counters.incompleteNotifications++;
-    if (state.download !== undefined) state.former = state.download;
-    delete state.download;
-    this.#exchanges.table.releaseFurther(exchange);
-    this.#arm(exchange, undefined);
   }
 
   #confirm(exchange: ClientExchange, state: QBlockState, now: Instant): void {
@@ -516,12 +274,6 @@ export class QBlockClient {
     exchange.repeatedForEcho = false;
     this.#exchanges.renewToken(exchange);
     this.#sendPlain(exchange, now);
-  }
-
-  #arm(exchange: ClientExchange, deadline: Instant | undefined): void {
-    const { qBlockWaits } = this.#exchanges;
-    if (deadline === undefined) qBlockWaits.cancel(exchange);
-    else qBlockWaits.set(exchange, deadline);
   }
 }
 
@@ -556,12 +308,6 @@ const qBlockMethods: ReadonlySet<Code> = new Set([
   Code.IPatch,
 ]);
 
-/** §4.3 suggests 8 or 4 bytes, that count from a random number. */
-const requestTagBytes = 4;
-
-/** Tokens of one Exchange in which an answer may come, beside its own: those of the latest sets. */
-const furtherTokens = 64;
-
 /** What speaks Q-Block or not: a proxy may for its own resources, and not for what it passes on (docs/decisions/037). */
 function serverOf({ peer, options }: ClientExchange): PeerKey {
   const isProxied = options.has(OptionNumber.ProxyUri) || options.has(OptionNumber.ProxyScheme);
@@ -570,13 +316,4 @@ function serverOf({ peer, options }: ClientExchange): PeerKey {
 
 function proxyAt(peer: PeerKey): PeerKey {
   return `${peer}\nproxy`;
-}
-
-function qBlock1Of(options: OptionReader): BlockOption | undefined {
-  const value = options.first(OptionNumber.QBlock1);
-  return value === undefined ? undefined : decodeBlock(value);
-}
-
-function withoutOptions({ code, options, payload }: Content): Content {
-  return { code, options: withoutQBlocks(options), payload };
 }

@@ -64,3 +64,6 @@ export function nonTimeoutRandomMs(parameters: QBlockParameters, random: number)
 export function timeToWaitMs({ nonReceiveTimeoutMs }: QBlockParameters, asked: number): number {
   return nonReceiveTimeoutMs * 2 ** asked;
 }
+
+/** Tokens of one Exchange in which an answer may come, beside its own: those of the latest sets. */
+export const furtherTokens = 64;

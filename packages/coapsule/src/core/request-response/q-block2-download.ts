@@ -199,7 +199,7 @@ export class QBlock2Download {
     for (const [num, block] of this.#blocks) payload.set(block, num * size);
     this.#blocks.clear();
     const { code, options } = this.#head;
-    return { code, options: withoutQBlocks(options), payload };
+    return withoutQBlocks({ code, options, payload });
   }
 }
 
@@ -210,8 +210,9 @@ export function qBlock2Of({ options }: Content): BlockOption | undefined {
 }
 
 /** §8: the Q-Block options are removed as a body is put together. */
-export function withoutQBlocks(options: Content['options']): OptionSet {
-  return OptionSet.from(options.entries()).delete(OptionNumber.QBlock1).delete(OptionNumber.QBlock2);
+export function withoutQBlocks({ code, options: all, payload }: Content): Content {
+  const options = OptionSet.from(all.entries()).delete(OptionNumber.QBlock1).delete(OptionNumber.QBlock2);
+  return { code, options, payload };
 }
 
 /** RFC 7252 §5.10.5. */
