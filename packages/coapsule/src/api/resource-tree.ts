@@ -167,6 +167,14 @@ export class ResourceTree {
     if (!path.startsWith('/')) {
       throw new ApiMisuseError(`resource path is '${path}'; expected one that starts with '/'`);
     }
+    for (const ct of [resource.attributes?.ct ?? []].flat()) {
+      // RFC 7252 §7.2.1: MUST be in this range.
+      if (!Number.isInteger(ct) || ct < 0 || ct > 65_535) {
+        throw new ApiMisuseError(
+          `attributes.ct of '${path}' has ${ct}; expected content formats, 0 to 65535`,
+        );
+      }
+    }
     const wildcard = path.endsWith('/*');
     const key = wildcard ? path.slice(0, -2) : path;
     const table = wildcard ? this.#below : this.#exact;

@@ -21,6 +21,9 @@ export type {
   RequestId,
 } from './endpoint/outputs.ts';
 export type { Peer } from './endpoint/peer.ts';
+export type { StreamConfigInput } from './endpoint/stream-config.ts';
+export { StreamEndpoint, type StreamEndpointOptions } from './endpoint/stream-endpoint.ts';
+export type { ConnectionId, StreamInput, StreamOutput, StreamPeer } from './endpoint/stream-outputs.ts';
 export type { TraceEvent } from './endpoint/trace-event.ts';
 export type { CryptoProvider } from './foundation/crypto-provider.ts';
 export { after, earliest, elapsedMs, type Instant, instant } from './foundation/instant.ts';

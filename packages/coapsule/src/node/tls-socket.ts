@@ -20,6 +20,7 @@ import {
 } from 'node:tls';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { HandshakeTap } from './handshake-tap.ts';
+import { OpeningSockets } from './opening-sockets.ts';
 import {
   remoteOf,
   type StreamServer,
@@ -157,24 +158,21 @@ export interface TlsListenOptions extends TlsOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Handshakes that may be under way at a time; more connections wait for nothing, they are closed. */
-const maxHandshakes = 1000;
-
 /** Takes connections and makes handshakes; rejects with the system's error. */
 export async function listenTls(options: TlsListenOptions): Promise<StreamServer> {
   const context = createSecureContext(options.context);
   const names = new Map(
     [...options.names].map(([name, one]): [string, SecureContext] => [name, createSecureContext(one)]),
   );
-  const underWay = new Set<Socket>();
+  const opening = new OpeningSockets();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (raw) => {
     const remote = remoteOf(raw);
-    if (remote === undefined || underWay.size >= maxHandshakes) {
+    if (remote === undefined) {
       raw.destroy();
       return;
     }
-    underWay.add(raw);
-    void secure(raw, remote, context, names, options).finally(() => underWay.delete(raw));
+    opening.add(raw, remote);
+    void secure(raw, remote, context, names, options).finally(() => opening.delete(remote));
   });
   return listenOn(server, options);
 }

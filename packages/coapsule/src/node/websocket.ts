@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { OpeningSockets } from './opening-sockets.ts';
 import { SendQueue } from './send-queue.ts';
 import {
   remoteOf,
@@ -130,6 +131,13 @@ export async function listenWebSocket(options: WebSocketListenOptions): Promise<
   // Who sends a request slowly is not waited for.
   http.headersTimeout = handshakeTimeoutMs;
   http.requestTimeout = handshakeTimeoutMs;
+  const opening = new OpeningSockets();
+  // With TLS this comes before its handshake.
+  http.on('connection', (raw: Socket) => {
+    const remote = remoteOf(raw);
+    if (remote === undefined) raw.destroy();
+    else opening.add(raw, remote);
+  });
   http.on('request', (_request, response) => {
     response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('CoAP over WebSocket\n');
   });
@@ -151,6 +159,7 @@ export async function listenWebSocket(options: WebSocketListenOptions): Promise<
       socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
+    opening.delete(remote);
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const transport = webSocketTransport(webSocket, remote);
       if (tls === undefined) {

@@ -135,7 +135,7 @@ suite('a peer that never reads', { timeout: 30_000 }, () => {
   });
 });
 
-suite('room for connections', () => {
+suite('room for connections', { timeout: 30_000 }, () => {
   test('maxConnections: the one that was silent longest goes, and is told why', async () => {
     const { port, ended } = await listen('coap+tcp://127.0.0.1:0', { maxConnections: 2 });
     const first = await raw(port);
@@ -155,6 +155,30 @@ suite('room for connections', () => {
     assert.deepEqual(ended, [{ cause: 'no-room', detail: 'too many connections' }]);
     second.destroy();
   });
+
+  for (const [what, uri, options, ask] of [
+    ['TLS', 'coaps+tcp://127.0.0.1:0', { psk: { lookup: new Map([['sensor-042', key]]) } }, 'coaps+tcp'],
+    ['WebSocket', 'coap+ws://127.0.0.1:0', {}, 'coap+ws'],
+  ] as const) {
+    test(`${what}: 1,100 connections that begin no handshake keep nobody out: the oldest go`, async () => {
+      const { port } = await listen(uri, options);
+      const sockets: Socket[] = [];
+      const gone: Promise<unknown>[] = [];
+      for (let i = 0; i < 1100; i++) {
+        const socket = await raw(port);
+        gone.push(once(socket.resume(), 'close'));
+        sockets.push(socket);
+      }
+      await using client = new Client({ psk: { identity: 'sensor-042', key } });
+      assert.equal((await client.get(`${ask}://127.0.0.1:${port}/a`)).codeText, '2.05');
+      await Promise.all(gone.slice(0, 100));
+      assert.ok(
+        sockets.slice(-100).every((socket) => !socket.closed),
+        'and not the latest',
+      );
+      for (const socket of sockets) socket.destroy();
+    });
+  }
 
   test('a number that cannot be is refused', async () => {
     await assert.rejects(server.listen('coap+tcp://127.0.0.1:0', { maxConnections: 0 }), {

@@ -118,7 +118,8 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
   }
 
   handle(bytes: Uint8Array, now: Instant): void {
-    if (this.hasEnded || bytes.length === 0) return;
+    // Over WebSocket no bytes are a message too, and none of CoAP.
+    if (this.hasEnded || (bytes.length === 0 && this.#framing === 'tcp')) return;
     this.#heardAt = now;
     if (this.#framing === 'websocket') {
       this.#take(decodeStreamMessage(bytes, 'websocket', this.#config));
