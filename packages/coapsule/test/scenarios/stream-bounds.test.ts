@@ -141,6 +141,33 @@ suite('a peer that never reads', () => {
     assert.deepEqual(played.ends, [[connection, 'stalled']]);
   });
 
+  test('while it is full nothing is read, and the silence of a peer that reads slowly is no fault', () => {
+    const played = new PlayedTransports({
+      connection: {
+        stallTimeoutMs: 10_000,
+        messageTimeoutMs: 5000,
+        pongTimeoutMs: 2000,
+        keepAliveMs: 3000,
+        idleTimeoutMs: 20_000,
+      },
+    });
+    const connection = played.connect('192.0.2.1', 1000);
+    played.say(connection, encode(Code.Put, new Uint8Array(100)).slice(0, 50));
+    played.pass(3000);
+    assert.equal(played.sent(connection).at(-1), SignalingCode.Ping);
+    played.tell('blocked', connection);
+    for (let i = 0; i < 10; i++) {
+      played.pass(9000);
+      played.tell('progress', connection);
+    }
+    assert.deepEqual(played.ends, []);
+    played.tell('drained', connection);
+    played.pass(1999);
+    assert.deepEqual(played.ends, [], 'the times begin anew');
+    played.pass(1);
+    assert.deepEqual(played.ends, [[connection, 'pong-timeout']]);
+  });
+
   test('others are served meanwhile', () => {
     const played = new PlayedTransports({});
     const stalled = played.connect('192.0.2.1', 1000);

@@ -142,14 +142,16 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
     if (isDue(this.#stallDeadline)) {
       // An Abort would wait behind what the peer does not take.
       this.#end('stalled', `the peer took nothing for ${stallTimeoutMs / 1000} s`);
+    } else if (isDue(this.#releaseDeadline)) {
+      this.#end('released', 'the peer did not close the connection after the Release');
+    } else if (this.#stallDeadline !== undefined) {
+      return; // it is not read
     } else if (isDue(this.#csmDeadline)) {
       this.abort('missing-csm', `no CSM within ${csmTimeoutMs / 1000} s`);
     } else if (isDue(this.#messageDeadline)) {
       this.abort('message-timeout', `a message took longer than ${messageTimeoutMs / 1000} s`);
     } else if (isDue(this.#pongDeadline())) {
       this.abort('pong-timeout', `no Pong within ${pongTimeoutMs / 1000} s`);
-    } else if (isDue(this.#releaseDeadline)) {
-      this.#end('released', 'the peer did not close the connection after the Release');
     } else if (isDue(this.#idleDeadline())) {
       this.release({ alternativeAddresses: [], holdOffSeconds: undefined, diagnostic: 'idle' }, now);
     } else if (keepAliveMs !== undefined && isDue(this.#keepAliveAt())) {
@@ -163,8 +165,8 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
 
   nextTimeout(): Instant | undefined {
     if (this.hasEnded) return undefined;
+    if (this.#stallDeadline !== undefined) return earliest(this.#stallDeadline, this.#releaseDeadline);
     return [
-      this.#stallDeadline,
       this.#csmDeadline,
       this.#messageDeadline,
       this.#releaseDeadline,
@@ -174,14 +176,22 @@ export class Connection implements ProtocolMachine<Uint8Array, ConnectionOutput>
     ].reduce(earliest, undefined);
   }
 
-  /** The transport is full, or, while it is, took something: what it holds is not waited for longer than `stallTimeoutMs`. */
+  /**
+   * The transport is full, or, while it is, took something: what it holds is not waited for longer than `stallTimeoutMs`.
+   * Nothing is read from the peer meanwhile, so that its silence means nothing.
+   */
   transportBlocked(now: Instant): void {
     this.#stallDeadline = after(now, this.#config.stallTimeoutMs);
   }
 
-  /** The transport holds nothing any more. */
-  transportDrained(): void {
+  /** The transport holds nothing any more, and the peer is read again: its times begin anew. */
+  transportDrained(now: Instant): void {
+    if (this.#stallDeadline === undefined) return;
+    const { messageTimeoutMs, pongTimeoutMs } = this.#config;
     this.#stallDeadline = undefined;
+    this.#heardAt = now;
+    if (this.#messageDeadline !== undefined) this.#messageDeadline = after(now, messageTimeoutMs);
+    for (const ping of this.#pings.keys()) this.#pings.set(ping, after(now, pongTimeoutMs));
   }
 
   /**

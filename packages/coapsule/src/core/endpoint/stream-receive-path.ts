@@ -57,7 +57,7 @@ export function receiveInput(layers: StreamLayers, input: StreamInput, now: Inst
       return;
     case 'drained':
       connection.isBlocked = false;
-      connection.machine?.transportDrained();
+      connection.machine?.transportDrained(now);
       layers.talking.add(connection);
       for (const exchange of connection.heldBack.splice(0))
         layers.exchanges.responseAcknowledged(exchange, now);
