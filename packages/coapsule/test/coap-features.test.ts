@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 const root = new URL('../../../', import.meta.url);
-const rows = readFileSync(new URL('docs/coap-features.md', root), 'utf8')
+const [table = ''] = readFileSync(new URL('docs/coap-features.md', root), 'utf8').split('\n## ');
+const rows = table
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| feature |'))
   .map((line) => {
