@@ -33,6 +33,7 @@ import {
 import {
   type AssociationNotes,
   associationSecurity,
+  newAssociationPrefix,
   noSecurity,
   type PeerInfo,
   type PeerSecurity,
@@ -51,6 +52,8 @@ interface Ground {
   readonly line?: SerialLine | undefined;
   /** The driver is that of a listener, which ends it. */
   readonly isShared: boolean;
+  /** See `newAssociationPrefix`. */
+  readonly prefix: string;
 }
 
 /** See the module comment. Made by `open`, or by `onLine`. */
@@ -60,6 +63,7 @@ export class ClientEndpoint implements ClientLink {
   readonly #driver: Driver;
   readonly #line: SerialLine | undefined;
   readonly #isShared: boolean;
+  readonly #prefix: string;
   readonly #pending: PendingRequests<Endpoint>;
   readonly #habits = new TrafficHabits();
   /** By what the server is judged; undefined on plain `coap`. */
@@ -81,6 +85,8 @@ export class ClientEndpoint implements ClientLink {
   ): Promise<ClientEndpoint> {
     const line = server.transport === 'serial' ? new SerialLine(server.line, options) : undefined;
     const plain = coreConfig(options, server.secure ? 'dtls' : 'none', 'client', line?.config);
+    // What it refuses is told before anything is open.
+    const policy = security?.policy(server);
     const keepAssociations = options.keepAssociation !== undefined;
     const config = { ...plain, dtls: { ...plain.dtls, keepAssociations } };
     const endpoint = new Endpoint({
@@ -111,7 +117,12 @@ export class ClientEndpoint implements ClientLink {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new ClientEndpoint(server, options, { driver, line, isShared: false }, security?.policy(server));
+    opened = new ClientEndpoint(
+      server,
+      options,
+      { driver, line, isShared: false, prefix: newAssociationPrefix() },
+      policy,
+    );
     return opened;
   }
 
@@ -120,7 +131,7 @@ export class ClientEndpoint implements ClientLink {
     server: SerialServer,
     options: ClientOptions,
     security: ClientSecurity | undefined,
-    listener: { readonly driver: Driver; readonly line: SerialLine },
+    listener: Required<Omit<Ground, 'isShared' | 'line'>> & { readonly line: SerialLine },
   ): ClientEndpoint {
     return new ClientEndpoint(server, options, { ...listener, isShared: true }, security?.policy(server));
   }
@@ -128,7 +139,7 @@ export class ClientEndpoint implements ClientLink {
   private constructor(
     server: RemoteServer,
     options: ClientOptions,
-    { driver, line, isShared }: Ground,
+    { driver, line, isShared, prefix }: Ground,
     policy: VerificationPolicy | undefined,
   ) {
     this.server = server;
@@ -136,6 +147,7 @@ export class ClientEndpoint implements ClientLink {
     this.#driver = driver;
     this.#line = line;
     this.#isShared = isShared;
+    this.#prefix = prefix;
     this.#pending = new PendingRequests(driver);
     this.#policy = policy;
   }
@@ -168,6 +180,7 @@ export class ClientEndpoint implements ClientLink {
    * @param isPlanned Whether its type was chosen by its purpose.
    */
   request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
+    this.#line?.expectRoomFor(content);
     const rule = isPlanned ? undefined : this.#habits.look(content);
     if (rule !== undefined) this.#advise(rule);
     const { host } = this.server;
@@ -300,6 +313,7 @@ export class ClientEndpoint implements ClientLink {
         this.#association = output.association;
         this.#security = associationSecurity(
           output,
+          this.#prefix,
           this.#notes?.of === output.authentication.kind ? this.#notes.notes : {},
         );
         this.#notes = undefined;
@@ -336,8 +350,13 @@ export class ClientEndpoint implements ClientLink {
     this.#pending.failed(
       request,
       (cause) =>
-        (unknown && this.#missingCredential) || requestError(error, this.server, cause, this.diagnosis),
+        (unknown && this.#missingCredential) ||
+        requestError(error, this.server, { cause, advice: this.#adviceFor(error) }),
     );
+  }
+
+  #adviceFor(error: RequestError): string | undefined {
+    return error.kind === 'handshake' ? this.#line?.handshakeAdvice(error.failure) : this.diagnosis;
   }
 
   /**

@@ -134,7 +134,8 @@ export class StreamClient implements ClientLink {
   #failed(request: RequestId, error: RequestError): void {
     this.#pending.failed(
       request,
-      (cause) => this.#dialer.errorOf(error) ?? requestError(error, this.server, cause),
+      (cause) =>
+        this.#dialer.errorOf(error) ?? requestError(error, this.server, { cause, advice: undefined }),
     );
   }
 

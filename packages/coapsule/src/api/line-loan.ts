@@ -24,7 +24,7 @@ export interface Borrower {
   /** @throws ApiMisuseError when the client has the line open itself. */
   borrow(
     address: LineAddress,
-    listener: { readonly driver: Driver; readonly line: SerialLine },
+    listener: { readonly driver: Driver; readonly line: SerialLine; readonly prefix: string },
   ): BorrowedLine;
 }
 

@@ -94,7 +94,8 @@ export class DatagramListener implements Listener {
     }
     if (place.transport === 'serial' && borrower !== undefined) {
       try {
-        opened.#borrowed = borrower.borrow(place.address, { driver, line: place.line });
+        const { prefix } = opened.#clients;
+        opened.#borrowed = borrower.borrow(place.address, { driver, line: place.line, prefix });
       } catch (error) {
         await opened.close();
         throw error;

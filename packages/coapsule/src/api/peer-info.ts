@@ -102,8 +102,14 @@ export function identityText(identity: Uint8Array): string {
   return text === undefined || /[\u0000-\u001f\u007f-\u009f]/.test(text) ? `0x${toHex(identity)}` : text;
 }
 
-/** Association numbers start again with each process: this tells the processes apart. */
+/** Association numbers start again with each process and each endpoint: this tells them apart. */
 const processName = toHex(randomBytes(systemRandom, 8));
+let endpoints = 0;
+
+/** What the names of an endpoint's associations begin with. */
+export function newAssociationPrefix(): string {
+  return `${processName}-${++endpoints}`;
+}
 
 /** What the application knows of an association beyond what the handshake says. */
 export interface AssociationNotes {
@@ -114,9 +120,10 @@ export interface AssociationNotes {
   readonly certificateExpiresAt?: Date | undefined;
 }
 
-/** The security of a new association. */
+/** The security of a new association; `prefix` is that of its endpoint. */
 export function associationSecurity(
   connected: Extract<DtlsOutput, { kind: 'connected' }>,
+  prefix: string,
   { name, context, certificateExpiresAt }: AssociationNotes = {},
 ): PeerSecurity {
   const authentication = peerProof(connected.authentication);
@@ -140,7 +147,7 @@ export function associationSecurity(
     },
     protocol: connected.protocol,
     serverName: connected.serverName,
-    association: name ?? `${processName}-${connected.association}`,
+    association: name ?? `${prefix}-${connected.association}`,
     context,
   };
 }

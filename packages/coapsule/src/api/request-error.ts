@@ -15,26 +15,29 @@ import { CoapsuleError, type ErrorCode } from './errors.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { RemoteServer } from './remote-server.ts';
 
-/**
- * The error for a request that ended without a response.
- *
- * @param diagnosis What looks wrong with the way to the server, where that is known.
- */
+/** What is known of a failure beside the failure itself. */
+interface FailureContext {
+  /** Of the request's body, when it could not be read. */
+  readonly cause?: unknown;
+  /** What looks wrong with the way to the server, where that is known. */
+  readonly advice: string | undefined;
+}
+
+/** The error for a request that ended without a response. */
 export function requestError(
   error: RequestError,
   server: RemoteServer,
-  cause?: unknown,
-  diagnosis?: string,
+  { cause, advice }: FailureContext = { advice: undefined },
 ): CoapsuleError {
   switch (error.kind) {
     case 'exchange':
       return exchangeError(error.failure, error.detail, server, {
         ...(cause === undefined ? {} : { cause }),
         ...(error.upload === undefined ? {} : { upload: error.upload }),
-        ...(diagnosis === undefined ? {} : { diagnosis }),
+        ...(advice === undefined ? {} : { advice }),
       });
     case 'handshake':
-      return handshakeError(error.failure, server, diagnosis);
+      return handshakeError(error.failure, server, advice);
     case 'association-closed':
       return new CoapsuleError(
         'ERR_ASSOCIATION_CLOSED',
@@ -132,12 +135,12 @@ export function abortedError(signal: AbortSignal | undefined): CoapsuleError {
   );
 }
 
-/** The error for a request that took longer than its caller wants to wait; `diagnosis` as in `requestError`. */
-export function timeoutError(uri: string, timeoutMs: number, diagnosis: string | undefined): CoapsuleError {
+/** The error for a request that took longer than its caller wants to wait; `advice` as in `requestError`. */
+export function timeoutError(uri: string, timeoutMs: number, advice: string | undefined): CoapsuleError {
   return new CoapsuleError(
     'ERR_TIMEOUT',
     `no response from ${uri} within ${timeoutMs / 1000} s`,
-    diagnosis ?? silenceAdvice(hasSerialScheme(uri)),
+    advice ?? silenceAdvice(hasSerialScheme(uri)),
   );
 }
 
@@ -157,7 +160,7 @@ function exchangeError(
   failure: Extract<RequestError, { kind: 'exchange' }>['failure'],
   detail: string | undefined,
   server: RemoteServer,
-  context: { readonly cause?: unknown; readonly upload?: UploadPosition; readonly diagnosis?: string },
+  context: { readonly cause?: unknown; readonly upload?: UploadPosition; readonly advice?: string },
 ): CoapsuleError {
   const more = detail === undefined ? '' : `: ${detail}`;
   switch (failure) {
@@ -165,7 +168,7 @@ function exchangeError(
       return new CoapsuleError(
         'ERR_TIMEOUT',
         `no response from ${place(server)} in time${more}`,
-        context.diagnosis ?? silenceAdvice(server.transport === 'serial'),
+        context.advice ?? silenceAdvice(server.transport === 'serial'),
         context,
       );
     case 'reset':
@@ -234,7 +237,7 @@ function exchangeError(
 function handshakeError(
   failure: HandshakeFailure,
   server: RemoteServer,
-  diagnosis: string | undefined,
+  advice: string | undefined,
 ): CoapsuleError {
   const { cause, detail, alertReceived } = failure;
   // What the peer said of a certificate in an alert it said about ours.
@@ -243,16 +246,10 @@ function handshakeError(
   return new CoapsuleError(
     isAboutCredentials ? 'ERR_CREDENTIALS' : 'ERR_HANDSHAKE',
     `handshake with ${place(server)} failed: ${detail}`,
-    (wayCauses.has(cause) ? diagnosis : undefined) ?? handshakeAdvice(failure, 'client'),
+    advice ?? handshakeAdvice(failure, 'client'),
     { handshake: failure },
   );
 }
-
-/** What may lie on the way to the peer. */
-const wayCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
-  'peer-silent',
-  'mtu-too-large',
-]);
 
 const credentialCauses: ReadonlySet<HandshakeFailureCause> = new Set<HandshakeFailureCause>([
   'identity-or-key',

@@ -18,6 +18,7 @@ import {
   type AssociationNotes,
   associationSecurity,
   identityText,
+  newAssociationPrefix,
   noSecurity,
   type PeerProof,
   type PeerSecurity,
@@ -59,6 +60,8 @@ export class SecuredClients {
   readonly #policy: VerificationPolicy | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   readonly #onError: (error: unknown) => void;
+  /** Of the names of the associations. */
+  readonly prefix: string = newAssociationPrefix();
   readonly #associations = new Map<AssociationId, PeerSecurity>();
   /** By association, of handshakes that are not over. */
   readonly #pending = new Map<AssociationId, PendingPeer>();
@@ -118,7 +121,8 @@ export class SecuredClients {
         // A handshake may end with another proof than the one that was asked about first, or with none: when a session
         // cannot go on, it goes on without it.
         const noted = pending?.of === output.authentication.kind ? pending.notes : undefined;
-        const security = associationSecurity(output, this.#keeper?.takeResumed(association) ?? noted);
+        const notes = this.#keeper?.takeResumed(association) ?? noted;
+        const security = associationSecurity(output, this.prefix, notes);
         this.#pending.delete(association);
         this.#associations.set(association, security);
         this.#options.onAssociation?.({
@@ -152,7 +156,8 @@ export class SecuredClients {
         const { association, address, failure } = output;
         const identity = this.#pending.get(association)?.identity;
         this.#pending.delete(association);
-        const nextStep = handshakeAdvice(failure, 'server');
+        const advice = this.#place.line?.handshakeAdvice(failure);
+        const nextStep = advice ?? handshakeAdvice(failure, 'server');
         this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure, nextStep });
         return;
       }

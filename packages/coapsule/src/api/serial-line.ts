@@ -4,11 +4,14 @@
  * @module
  */
 
+import { encodedLength } from '../core/coap/message-codec.ts';
 import { type SerialUri, serialLineUri } from '../core/coap/serial-uri.ts';
-import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
+import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
+import { dtlsOverhead, endpointConfig } from '../core/endpoint/endpoint-config.ts';
+import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { LineConnection } from '../core/serial/line-connection.ts';
-import { lineDiagnosis, lossAdvice } from '../core/serial/line-diagnosis.ts';
+import { lineDiagnosis, lossAdvice, mtuAdvice } from '../core/serial/line-diagnosis.ts';
 import type { SocketOpener } from '../node/datagram-socket.ts';
 import { devicePath } from '../node/serial-device.ts';
 import { lineBytesPerSecond, type OpenSerialPort, openSerialPort } from '../node/serial-port.ts';
@@ -20,6 +23,9 @@ import {
   type SerialOptions,
   serialOptionNames,
 } from './serial-options.ts';
+
+/** As the endpoint chooses them. */
+const usualToken = new Uint8Array(8);
 
 /** Which line. */
 export type LineAddress = Pick<SerialUri, 'secure' | 'device' | 'baudRate'>;
@@ -68,6 +74,7 @@ export class SerialLine {
   readonly config: LineConfig;
   readonly #options: EndpointOptions;
   readonly #connection: LineConnection;
+  readonly #blockSize: number;
   #port: OpenSerialPort | undefined;
 
   /** @throws ApiMisuseError for an mtu, buffer or block size that do not fit each other. */
@@ -82,6 +89,7 @@ export class SerialLine {
     const { mtu } = this.#connection;
     this.config = { mtu, bytesPerSecond: lineBytesPerSecond(baudRate) };
     const fitting = endpointConfig({ mtu, security: secure ? 'dtls' : 'none' }).blockSize;
+    this.#blockSize = blockSize ?? fitting;
     if (blockSize !== undefined && blockSize > fitting) {
       throw new ApiMisuseError(
         `blockSize ${blockSize} does not fit the mtu ${mtu} of ${this.uri}; expected at most ${fitting}, or a larger serial.mtu`,
@@ -111,9 +119,30 @@ export class SerialLine {
     return this.#port;
   };
 
+  /** @throws ApiMisuseError for a request that no packet can hold: it would be lost without a word. */
+  expectRoomFor({ token, options, payload, body, blockSize, expectResponse }: OutgoingRequest): void {
+    const { mtu = Infinity } = this.config;
+    const most = Math.min(blockSize ?? this.#blockSize, this.#blockSize);
+    // Without a response there is nothing to ask for the next block with.
+    const bytes = expectResponse === false ? payload.length : Math.min(body?.length ?? payload.length, most);
+    const message = { token: token ?? usualToken, options, payload: new Uint8Array(bytes) };
+    const needed = encodedLength(message) + (this.#connection.secured ? dtlsOverhead : 0);
+    if (needed > mtu) {
+      throw new ApiMisuseError(
+        `the request needs ${needed} bytes in one packet, more than the mtu ${mtu} of ${this.uri} holds: give it shorter options, or a larger serial.mtu`,
+      );
+    }
+  }
+
   /** What is wrong with the line, if anything looks wrong. */
   get diagnosis(): string | undefined {
     return lineDiagnosis(this.#connection, this.baudRate);
+  }
+
+  /** What to do about a handshake that failed on the way to the peer; undefined where the line has no part in it. */
+  handshakeAdvice({ cause }: HandshakeFailure): string | undefined {
+    if (cause === 'peer-silent') return this.diagnosis;
+    return cause === 'mtu-too-large' ? mtuAdvice(this.#connection) : undefined;
   }
 
   /** What it is and how it fares. */

@@ -63,7 +63,7 @@ export type EndpointConfigInput = Partial<Omit<EndpointConfig, 'transmission'>> 
 export const blockSizes = [1024, 512, 256, 128, 64, 32, 16] as const;
 
 /** Largest record expansion of the suites: 13 header + 8 explicit nonce + 16 tag (RFC 5246 §6.2.3.3). */
-const dtlsOverhead = 37;
+export const dtlsOverhead = 37;
 
 /** Room kept in a record, or in a datagram without one, for the CoAP header, an 8-byte token, and the options of a usual request. */
 export const messageOverhead = 80;

@@ -34,19 +34,38 @@ export function lossAdvice(
   }
 }
 
+/** What to do when small packets come through and large ones do not. */
+export function mtuAdvice(
+  line: Pick<LineConnection, 'bufferBytes' | 'largestReceivable' | 'counters' | 'mtu'>,
+): string {
+  const lower = line.mtu > usualMtu ? ` to ${usualMtu}` : '';
+  return (
+    overrunAdvice(line) ??
+    `the buffer at the other end is most likely smaller than mtu ${line.mtu}: lower it${lower}, or give peerBuffer`
+  );
+}
+
+function overrunAdvice({
+  bufferBytes,
+  largestReceivable,
+  counters,
+}: Pick<LineConnection, 'bufferBytes' | 'largestReceivable' | 'counters'>): string | undefined {
+  const overruns = counters.lost.overrun ?? 0;
+  if (overruns === 0) return undefined;
+  return (
+    `${overruns} frames from the peer did not fit bufferBytes ${bufferBytes}: ` +
+    `give the peer an mtu of at most ${largestReceivable}, or this end a larger buffer`
+  );
+}
+
 /** What is most likely wrong with a line; `undefined` where nothing looks wrong. */
 export function lineDiagnosis(
   line: Pick<LineConnection, 'bufferBytes' | 'largestReceivable' | 'counters' | 'mtu' | 'framing'>,
   baudRate: number,
 ): string | undefined {
   const { packetsSent, packetsReceived, bytesReceived, lost, unanswered, largestAnswered } = line.counters;
-  const overruns = lost.overrun ?? 0;
-  if (overruns > 0) {
-    return (
-      `${overruns} frames from the peer did not fit bufferBytes ${line.bufferBytes}: ` +
-      `give the peer an mtu of at most ${line.largestReceivable}, or this end a larger buffer`
-    );
-  }
+  const overruns = overrunAdvice(line);
+  if (overruns !== undefined) return overruns;
   if (unanswered.packets > 0 && unanswered.largest > Math.max(usualMtu, largestAnswered)) {
     return (
       `the last ${unanswered.packets} packets, of up to ${unanswered.largest} bytes, were not answered: the buffer of the peer may be smaller than ` +
