@@ -25,8 +25,8 @@ const pskIdentity = 'sensor-042';
 const pskKey: Uint8Array = new TextEncoder().encode('MySecret16ByteK!');
 
 const file = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'certificates', name));
-const trustAnchors: Buffer = file('ca.pem');
-const certificate = (name: string): { chain: Buffer; privateKey: Buffer } => ({
+export const trustAnchors: Buffer = file('ca.pem');
+export const certificate = (name: string): { chain: Buffer; privateKey: Buffer } => ({
   chain: file(`${name}.pem`),
   privateKey: file(`${name}.key`),
 });
