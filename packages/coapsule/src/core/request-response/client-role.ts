@@ -1,14 +1,15 @@
 /**
- * The client side of Exchanges: requests, their responses, block-wise transfers and observations.
+ * The client side of Exchanges: how a request begins, and what the responses to it mean.
  *
- * RFC 7252 §5.2 and §5.3, RFC 7641 §3, RFC 7959 §2. Does not know messages on the wire: acknowledgements,
+ * RFC 7252 §5.2 and §5.3, RFC 7959 §2. How requests go out is in `request-sender.ts`, observations are in
+ * `observing-exchanges.ts`, Q-Block in `q-block-client.ts`. Does not know messages on the wire: acknowledgements,
  * Resets and time-outs are reported to it.
  *
  * @module
  */
 
 import { blockSize, encodeBlock, szxOf, szxOfBlock } from '../coap/block-option.ts';
-import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
+import { Code, isSafeRequest } from '../coap/code.ts';
 import type { MessageType } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
@@ -17,10 +18,9 @@ import { after, type Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { Block1Upload, type UploadPosition } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
-import type { BodyWaiter } from './body-supply.ts';
-import { type ClientExchange, exchangeFor, fetchFor, mayFetchLarger } from './client-exchange.ts';
+import { type ClientExchange, exchangeFor, mayFetchLarger } from './client-exchange.ts';
 import { ClientExchanges } from './client-exchanges.ts';
-import { beginUpload, endUploadOfOneBlock, uploadStep } from './client-upload.ts';
+import { beginUpload } from './client-upload.ts';
 import type {
   ClientRequest,
   Content,
@@ -32,18 +32,19 @@ import type {
 } from './exchange.ts';
 import type { ExchangeTable } from './exchange-table.ts';
 import { Observation } from './observe-client.ts';
+import { ObservingExchanges } from './observing-exchanges.ts';
 import { checkProxiedResponseOptions, checkResponseOptions } from './option-check.ts';
 import { mayUseQBlock, QBlockClient, qBlockOptions } from './q-block-client.ts';
 import {
   blockRequestMessage,
   checkRequest,
-  deregistrationMessage,
   isFirstOfMore,
   observeRegister,
   requestMessage,
   uploadFor,
 } from './request-message.ts';
 import { largestBlock } from './request-response-config.ts';
+import { RequestSender } from './request-sender.ts';
 import { mayBeSilent, wantsNoResponse } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import type { TokenSource } from './token-source.ts';
@@ -52,14 +53,23 @@ import type { TokenSource } from './token-source.ts';
 export class ClientRole {
   readonly #context: RoleContext;
   readonly #exchanges: ClientExchanges;
+  readonly #sender: RequestSender;
   readonly #qBlocks: QBlockClient;
+  readonly #observing: ObservingExchanges;
 
   constructor(context: RoleContext) {
     this.#context = context;
     this.#exchanges = new ClientExchanges(context);
+    this.#sender = new RequestSender(context, this.#exchanges);
     this.#qBlocks = new QBlockClient(context, this.#exchanges, (exchange, now) => {
       beginUpload(exchange);
-      this.#sendRequest(exchange, now);
+      this.#sender.send(exchange, now);
+    });
+    this.#observing = new ObservingExchanges(context, {
+      exchanges: this.#exchanges,
+      qBlocks: this.#qBlocks,
+      sender: this.#sender,
+      responded: (exchange, response, now, type) => this.#responded(exchange, response, now, type),
     });
   }
 
@@ -184,15 +194,7 @@ export class ClientRole {
       this.#exchanges.fail(exchange, 'cancelled');
       return;
     }
-    exchange.deregistering = true;
-    this.#exchanges.abortFetch(exchange);
-    this.#exchanges.stop(exchange);
-    this.#qBlocks.end(exchange);
-    this.#exchanges.deadlines.cancel(exchange);
-    this.#exchanges.reregistrations.cancel(exchange);
-    // RFC 7641 §3.6 wants the options of the registration, RFC 8132 §2.3 the payload: so it goes in blocks as well.
-    beginUpload(exchange);
-    this.#exchanges.transmit(exchange, deregistrationMessage(exchange), now);
+    this.#observing.deregister(exchange, now);
   }
 
   /** Takes a response (RFC 7252 §5.3.2, §5.4.1). */
@@ -228,9 +230,9 @@ export class ClientRole {
     if (response === undefined) return 'matched';
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
     const answersRequest = message.type === 'ACK' || this.#exchanges.waits.deadline(exchange) !== undefined;
-    if (exchange.deregistering) this.#deregistered(exchange, response, answersRequest, now);
+    if (exchange.deregistering) this.#observing.deregistered(exchange, response, answersRequest, now);
     else if (exchange.observation !== undefined)
-      this.#notified(exchange, response, answersRequest, now, message.type);
+      this.#observing.notified(exchange, response, answersRequest, now, message.type);
     else this.#responded(exchange, response, now, message.type);
     return 'matched';
   }
@@ -315,27 +317,7 @@ export class ClientRole {
   #begin(exchange: ClientExchange, now: Instant, resume?: UploadPosition): void {
     if (this.#qBlocks.begin(exchange, now)) return;
     beginUpload(exchange, resume);
-    this.#sendRequest(exchange, now);
-  }
-
-  /** Sends the request, or the block of its body that is due as soon as the application has handed it over. */
-  #sendRequest(exchange: ClientExchange, now: Instant): void {
-    const { upload } = exchange;
-    const send = (at: Instant): void => this.#exchanges.transmit(exchange, requestMessage(exchange), at);
-    if (upload === undefined) {
-      send(now);
-      return;
-    }
-    exchange.awaitingBody = true;
-    const waiter: BodyWaiter = {
-      ready: (slice, at) => {
-        exchange.awaitingBody = false;
-        endUploadOfOneBlock(exchange, slice);
-        send(at);
-      },
-      failed: (detail) => this.#exchanges.fail(exchange, 'body-source', detail),
-    };
-    this.#context.supply.want(upload.body, upload.offset, upload.size, waiter, now);
+    this.#sender.send(exchange, now);
   }
 
   /**
@@ -362,7 +344,7 @@ export class ClientRole {
     this.#exchanges.stop(exchange);
     if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
-      if (this.#uploadGoesOn(exchange, response, now)) return;
+      if (this.#sender.goesOn(exchange, response, now)) return;
     }
     if (exchange.download === undefined && !isFirstOfMore(exchange, response)) {
       this.#exchanges.finish(exchange, response);
@@ -390,87 +372,6 @@ export class ClientRole {
     } else if (step.kind === 'part') this.#exchanges.handOver(exchange, step);
     else if (step.kind === 'complete') this.#exchanges.finish(exchange, step.response);
     else this.#exchanges.fail(exchange, step.error, step.detail);
-  }
-
-  /** Whether the response is no answer to the whole request, but makes the upload go on, or end. */
-  #uploadGoesOn(exchange: ClientExchange, response: Content, now: Instant): boolean {
-    const step = uploadStep(exchange, response);
-    if (step.kind === 'answered') return false;
-    if (step.kind === 'failed') {
-      this.#exchanges.fail(exchange, 'blockwise', step.detail);
-      return true;
-    }
-    // RFC 8323 §5.3: another CSM may have come since the last block.
-    exchange.upload?.limit(largestBlock(this.#context.config, exchange.peer));
-    exchange.repeatedForEcho = false;
-    this.#exchanges.renewToken(exchange);
-    this.#sendRequest(exchange, now);
-    return true;
-  }
-
-  #notified(
-    exchange: ClientExchange,
-    response: Content,
-    answersRequest: boolean,
-    now: Instant,
-    type?: MessageType,
-  ): void {
-    const { counters, config } = this.#context;
-    const observation = exchange.observation as Observation;
-    const sequence = response.options.uint(OptionNumber.Observe);
-    if (exchange.upload !== undefined && sequence === undefined) {
-      this.#exchanges.stop(exchange);
-      if (this.#uploadGoesOn(exchange, response, now)) return;
-    }
-    if (sequence === undefined || !isSuccessCode(response.code)) {
-      // RFC 7641 §3.2: the server does not, or no longer, keep us on its list: an ordinary response, the last one.
-      delete exchange.observation;
-      this.#exchanges.abortFetch(exchange);
-      this.#exchanges.reregistrations.cancel(exchange);
-      this.#responded(exchange, response, now, type);
-      return;
-    }
-    // RFC 8323 §7.1: where messages keep their order, the value is ignored.
-    const isFresh = config.reliableTransport || observation.isFresh(sequence, now);
-    // A server that restarted counts anew. Its answer to our registration may come before the ACK, which alone
-    // would tell that it is one; a notification that was late does no harm, as the answer follows it.
-    const mayAnswer = exchange.outstanding && (exchange.upload?.last ?? true);
-    if (!isFresh && !answersRequest && !mayAnswer) {
-      counters.staleNotifications++;
-      return;
-    }
-    observation.take(sequence, now);
-    exchange.repeatedForEcho = false;
-    exchange.answeredEarly = !isFresh && !answersRequest;
-    if (!exchange.answeredEarly) {
-      this.#exchanges.stop(exchange);
-      delete exchange.upload;
-    }
-    this.#exchanges.deadlines.cancel(exchange);
-    const maxAge = response.options.uint(OptionNumber.MaxAge);
-    this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
-    this.#exchanges.abortFetch(exchange);
-    if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
-    if (!isFirstOfMore(exchange, response)) {
-      this.#exchanges.deliver(exchange, response, false);
-      return;
-    }
-    // RFC 7959 §2.6: the notification has the first block; the rest comes by requests of their own.
-    const token = this.#exchanges.freshToken(exchange.peer, exchange.secure);
-    const fetch = fetchFor(exchange, this.#context.newId(), token, config.maxResponseBodyBytes);
-    exchange.fetch = fetch;
-    this.table.add(fetch);
-    this.#responded(fetch, response, now);
-  }
-
-  /** Any answer ends the observation but a notification that was on its way (RFC 7641 §3.6). */
-  #deregistered(exchange: ClientExchange, response: Content, answersRequest: boolean, now: Instant): void {
-    const notification = response.options.has(OptionNumber.Observe) && isSuccessCode(response.code);
-    if (notification && (this.#context.config.reliableTransport || !answersRequest)) return;
-    if (exchange.upload !== undefined && uploadStep(exchange, response).kind === 'send') {
-      this.#exchanges.stop(exchange);
-      this.#exchanges.transmit(exchange, deregistrationMessage(exchange), now);
-    } else this.#exchanges.fail(exchange, 'cancelled');
   }
 }
 

@@ -2,7 +2,7 @@
  * One observation as the client sees it: which notification is the freshest, and when to register again.
  *
  * RFC 7641 §3.3.1 (freshness, re-registration) and §3.4 (order). Sending, and notifications whose body is
- * larger than a block, are in `client-role.ts`.
+ * larger than a block, are in `observing-exchanges.ts`.
  *
  * @module
  */
