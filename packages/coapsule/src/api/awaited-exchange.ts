@@ -7,15 +7,13 @@
  */
 
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { longestTimerMs } from '../node/monotonic-clock.ts';
 import type { ClientLink } from './client-link.ts';
 import type { RequestOptions } from './client-options.ts';
 import type { CoapsuleError } from './errors.ts';
 import { abortedError, timeoutError } from './request-error.ts';
 import type { Response, StreamedResponse } from './response.ts';
 import type { ReachedServer, ServerReach } from './server-reach.ts';
-
-/** Node's timers hold at most this many milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Who waits for the one response of an exchange, or its head. */
 export interface ExchangeObserver {

@@ -272,28 +272,17 @@ export class ClientEndpoint implements ClientLink {
   output(output: DriverOutput): void {
     switch (output.kind) {
       case 'response':
+      case 'pong':
         this.#heard = true;
-        this.#pending.response(
-          output.request,
-          output.response,
-          output.final,
-          output.bodyFollows ?? false,
-          this.#peer(),
-        );
+        this.#pending.take(output, this.#peer());
         return;
       case 'response-body':
-        this.#pending.responseBody(output.request, output.payload, output.last);
+      case 'sent':
+        this.#pending.take(output, this.#peer());
         return;
       case 'body-wanted':
       case 'body-released':
         void feedBody(this.#driver, output, () => undefined);
-        return;
-      case 'sent':
-        this.#pending.response(output.request, undefined, true, false, this.#peer());
-        return;
-      case 'pong':
-        this.#heard = true;
-        this.#pending.response(output.request, undefined, true, false, this.#peer());
         return;
       case 'request-failed':
         this.#failed(output.request, output.error);

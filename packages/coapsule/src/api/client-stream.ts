@@ -93,24 +93,14 @@ export class StreamClient implements ClientLink {
   #output(output: StreamDriverOutput): void {
     switch (output.kind) {
       case 'response':
-        this.#pending.response(
-          output.request,
-          output.response,
-          output.final,
-          output.bodyFollows ?? false,
-          this.#peer(),
-        );
-        return;
       case 'response-body':
-        this.#pending.responseBody(output.request, output.payload, output.last);
+      case 'sent':
+      case 'pong':
+        this.#pending.take(output, this.#peer());
         return;
       case 'body-wanted':
       case 'body-released':
         void feedBody(this.#driver, output, () => undefined);
-        return;
-      case 'sent':
-      case 'pong':
-        this.#pending.response(output.request, undefined, true, false, this.#peer());
         return;
       case 'request-failed':
         this.#failed(output.request, output.error);

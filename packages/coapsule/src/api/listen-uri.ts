@@ -5,7 +5,8 @@
  */
 
 import { type CoapScheme, parseCoapUri } from '../core/coap/uri.ts';
-import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { expectUri } from './target-uri.ts';
 
 /** A socket to open. */
 export interface ListenAddress {
@@ -16,12 +17,7 @@ export interface ListenAddress {
 
 /** `coap://[::]:5683`. @throws ApiMisuseError for what names no socket. */
 export function parseListenUri(uri: string): ListenAddress {
-  const parsed = parseCoapUri(uri);
-  if (isDecodeFault(parsed)) {
-    throw new ApiMisuseError(
-      `'${uri}' is not a CoAP URI: ${parsed.reason} (at character ${parsed.offset + 1})`,
-    );
-  }
+  const parsed = expectUri(uri, parseCoapUri(uri));
   const { scheme, host, port } = parsed;
   if (parsed.path.length > 0 || parsed.query.length > 0) {
     throw new ApiMisuseError(`'${uri}' has a path; expected scheme, host and port only`);

@@ -7,7 +7,8 @@
 
 import { Code } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
-import type { IncomingResponse, RequestId } from '../core/endpoint/outputs.ts';
+import type { EndpointOutput, IncomingResponse, RequestId } from '../core/endpoint/outputs.ts';
+import type { StreamOutput } from '../core/endpoint/stream-outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import type { BodySource } from '../core/request-response/request-response-layer.ts';
@@ -43,6 +44,13 @@ interface PendingRequest {
   readonly supplied: BodySource | undefined;
 }
 
+/** What an endpoint of any transport tells of a request that did not fail. */
+export type AnswerOutput = Extract<
+  EndpointOutput | StreamOutput,
+  { kind: 'response' | 'response-body' | 'sent' | 'pong' }
+>;
+
+/** Of a pong, and of a request that is on its way and has nobody who waits for more. */
 const emptyResponse: IncomingResponse = { code: Code.Empty, options: new OptionSet(), payload: noBytes };
 
 /** All requests and observations of one client endpoint. */
@@ -84,41 +92,20 @@ export class PendingRequests<Commands extends RequestCommands> {
     for (const pending of this.#pending.values()) pending.connected ??= monotonicClock.now();
   }
 
-  /** A response, or the first part of one; `undefined` stands for a pong, or for a request that is on its way. */
-  response(
-    request: RequestId,
-    response: IncomingResponse | undefined,
-    final: boolean,
-    bodyFollows: boolean,
-    peer: PeerInfo,
-  ): void {
-    const pending = this.#pending.get(request);
-    if (pending === undefined) return;
-    if (final) this.#pending.delete(request);
-    const now = monotonicClock.now();
-    const { connected, started, answered } = pending;
-    const timing = {
-      handshakeMs: connected === undefined ? undefined : elapsedMs(started, connected),
-      roundTripMs: answered ? 0 : elapsedMs(connected ?? started, now),
-    };
-    pending.answered = true;
-    const { observer } = pending;
-    const content = response ?? emptyResponse;
-    if (observer.streamed === undefined) {
-      observer.response(new Response(content, peer, timing), final);
-      return;
+  /** Takes what came of a request that did not fail; `peer` is who answered. */
+  take(output: AnswerOutput, peer: PeerInfo): void {
+    switch (output.kind) {
+      case 'response':
+        this.#response(output.request, output.response, output.final, output.bodyFollows ?? false, peer);
+        return;
+      case 'response-body':
+        this.#responseBody(output.request, output.payload, output.last);
+        return;
+      case 'sent':
+      case 'pong':
+        this.#response(output.request, emptyResponse, true, false, peer);
+        return;
     }
-    if (bodyFollows) pending.body = this.#incomingBody(request);
-    pending.body?.push(content.payload, false);
-    const stream = pending.body?.stream ?? wholeBody(content.payload);
-    observer.streamed(new StreamedResponse(content, peer, timing, stream));
-  }
-
-  /** A further part of a response's body. */
-  responseBody(request: RequestId, payload: Uint8Array, last: boolean): void {
-    const pending = this.#pending.get(request);
-    if (last) this.#pending.delete(request);
-    pending?.body?.push(payload, last);
   }
 
   /**
@@ -147,6 +134,42 @@ export class PendingRequests<Commands extends RequestCommands> {
       first?.(endpoint, now);
       for (const [request] of pending) endpoint.cancel(request, now);
     });
+  }
+
+  /** A response, or the first part of one. */
+  #response(
+    request: RequestId,
+    content: IncomingResponse,
+    final: boolean,
+    bodyFollows: boolean,
+    peer: PeerInfo,
+  ): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    if (final) this.#pending.delete(request);
+    const now = monotonicClock.now();
+    const { connected, started, answered } = pending;
+    const timing = {
+      handshakeMs: connected === undefined ? undefined : elapsedMs(started, connected),
+      roundTripMs: answered ? 0 : elapsedMs(connected ?? started, now),
+    };
+    pending.answered = true;
+    const { observer } = pending;
+    if (observer.streamed === undefined) {
+      observer.response(new Response(content, peer, timing), final);
+      return;
+    }
+    if (bodyFollows) pending.body = this.#incomingBody(request);
+    pending.body?.push(content.payload, false);
+    const stream = pending.body?.stream ?? wholeBody(content.payload);
+    observer.streamed(new StreamedResponse(content, peer, timing, stream));
+  }
+
+  /** A further part of a response's body. */
+  #responseBody(request: RequestId, payload: Uint8Array, last: boolean): void {
+    const pending = this.#pending.get(request);
+    if (last) this.#pending.delete(request);
+    pending?.body?.push(payload, last);
   }
 
   #incomingBody(request: RequestId): IncomingBody {

@@ -9,11 +9,11 @@
 import type { OptionSet } from '../core/coap/option-set.ts';
 import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import { parseCoapUri, type UriDestination } from '../core/coap/uri.ts';
-import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { proxyRequestOptions } from '../core/request-response/proxying.ts';
 import type { ProxyOptions } from './client-options.ts';
 import { parseServerUri, type ServerUri } from './server-address.ts';
-import { type TargetUri, targetUriOptions } from './target-uri.ts';
+import { expectUri, type TargetUri, targetUriOptions } from './target-uri.ts';
 
 /** The way of a request. */
 export interface RequestRoute {
@@ -48,12 +48,7 @@ export function requestRoute(uri: string, proxy: string | ProxyOptions | false |
     throw new ApiMisuseError(`'${uri}' is a serial line, which no proxy opens; give proxy: false`);
   }
   // The proxy may speak schemes that this client does not.
-  const target = parseCoapUri(uri);
-  if (isDecodeFault(target)) {
-    throw new ApiMisuseError(
-      `'${uri}' is not a CoAP URI: ${target.reason} (at character ${target.offset + 1})`,
-    );
-  }
+  const target = expectUri(uri, parseCoapUri(uri));
   if (target.scheme.startsWith('coaps') && !hop.secure) {
     throw new ApiMisuseError(
       `'${uri}' is secured and the proxy '${proxyUri}' is not: the request would be open on its way to the proxy; use a coaps proxy`,

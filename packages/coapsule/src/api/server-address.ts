@@ -4,10 +4,10 @@
  * @module
  */
 
-import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { lookUpHost } from '../node/host-lookup.ts';
 import { CoapsuleError } from './errors.ts';
-import { isSecureTarget, isSerialTarget, parseTargetUri, type TargetUri } from './target-uri.ts';
+import { expectUri, isSecureTarget, isSerialTarget, parseTargetUri, type TargetUri } from './target-uri.ts';
 
 /** A URI this client can reach. */
 export interface ServerUri {
@@ -17,10 +17,7 @@ export interface ServerUri {
 
 /** Reads a URI; throws `ApiMisuseError` with the position for one that is wrong. */
 export function parseServerUri(text: string): ServerUri {
-  const uri = parseTargetUri(text);
-  if (isDecodeFault(uri)) {
-    throw new ApiMisuseError(`'${text}' is not a CoAP URI: ${uri.reason} (at character ${uri.offset + 1})`);
-  }
+  const uri = expectUri(text, parseTargetUri(text));
   if (uri.port === 0 && !isSerialTarget(uri))
     throw new ApiMisuseError(`'${text}' has port 0; expected 1 to 65535`);
   return { uri, secure: isSecureTarget(uri) };

@@ -24,7 +24,7 @@ import {
   type UriDestination,
   uriOptions,
 } from '../core/coap/uri.ts';
-import { type DecodeFault, isDecodeFault } from '../core/foundation/errors.ts';
+import { ApiMisuseError, type DecodeFault, isDecodeFault } from '../core/foundation/errors.ts';
 import { devicePath, serialAddress } from '../node/serial-device.ts';
 
 /** The URI of a resource behind a serial line. */
@@ -46,6 +46,12 @@ export function parseTargetUri(text: string): TargetUri | DecodeFault {
   if (isDecodeFault(uri)) return uri;
   const { host } = serialAddress(uri.device === '' ? '' : devicePath(uri.device));
   return { ...uri, scheme: serialScheme(uri.secure), host, port: 0, hostIsIpLiteral: false };
+}
+
+/** What a caller's URI was read as; throws `ApiMisuseError` with the position of what is wrong. */
+export function expectUri<Uri>(text: string, read: Uri | DecodeFault): Uri {
+  if (!isDecodeFault(read)) return read;
+  throw new ApiMisuseError(`'${text}' is not a CoAP URI: ${read.reason} (at character ${read.offset + 1})`);
 }
 
 export function isSerialTarget(uri: TargetUri): uri is SerialTarget {

@@ -5,7 +5,7 @@
  */
 
 import type { Instant } from '../core/foundation/instant.ts';
-import type { Clock } from './monotonic-clock.ts';
+import { type Clock, longestTimerMs } from './monotonic-clock.ts';
 
 /** What a pump needs of an endpoint. */
 interface PumpedEndpoint<Output> {
@@ -22,9 +22,6 @@ export interface EndpointPumpOptions<Endpoint, Output> {
   /** The endpoint threw, which it never should, or carrying out did. */
   readonly onDefect: (error: unknown) => void;
 }
-
-/** Node's timers hold at most this many milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Runs one endpoint until it is stopped. */
 export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {

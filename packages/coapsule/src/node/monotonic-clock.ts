@@ -19,3 +19,6 @@ export const monotonicClock: Clock = { now: () => instant(performance.now()) };
 export function wallTimeMs(): number {
   return Date.now();
 }
+
+/** Node's timers hold at most this many milliseconds. */
+export const longestTimerMs: number = 2 ** 31 - 1;

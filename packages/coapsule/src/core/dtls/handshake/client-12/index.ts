@@ -25,6 +25,9 @@
  * `*` may be missing: a server need not ask for a cookie or a certificate, and plain PSK without a hint has no
  * ServerKeyExchange.
  *
+ * Some states have a twin of the same name on the other side, since both send such a message (RFC 5246 §7.4). Each tells
+ * what it means for its own flights; what is computed is shared (`../derive-keys.ts`).
+ *
  * @module
  */
 

@@ -21,6 +21,8 @@
  * `*` may be missing: ServerKeyExchange for plain PSK without a hint (RFC 4279 §2), CertificateRequest when clients
  * are not asked. Flights 1 and 2 have no state: `cookie-exchange.ts`.
  *
+ * Some states have a twin of the same name in `../client-12`; why, is said there.
+ *
  * @module
  */
 
