@@ -1,42 +1,9 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Client, Code, changed, failure, Server } from '../../src/index.ts';
-
-const running = new Set<ChildProcess>();
-after(() => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
-function example(name: string, ...args: string[]): ChildProcess {
-  const file = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=@coapsule/source', file, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  return child;
-}
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [
-    string,
-  ];
-  return line;
-}
-
-async function allOutput(child: ChildProcess): Promise<string> {
-  let text = '';
-  child.stdout?.on('data', (chunk) => {
-    text += chunk;
-  });
-  await once(child, 'close');
-  return text;
-}
+import { allOutput, example, firstLine } from './example-process.ts';
 
 function portsOf(line: string): string[] {
   return [...line.matchAll(/:(\d+)(?= |$)/g)].map(([, port]) => port as string);
