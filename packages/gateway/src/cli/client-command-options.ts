@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CipherSuiteName, ResponseClass } from 'coapsule';
+import type { CipherSuiteName, ClientOptions, ResponseClass } from 'coapsule';
 import { type Command, Option } from 'commander';
 import { repeatedSuite } from './cipher-suite-option.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -42,6 +42,8 @@ export interface ClientCommandOptions extends CredentialFiles {
   /** False with `--no-ems`: peers without extended master secret are taken too. */
   readonly ems?: boolean;
   readonly mtu?: number;
+  /** How packets are put on a serial line. */
+  readonly framing?: NonNullable<ClientOptions['serial']>['framing'];
   /** Where requests to a multicast group leave. */
   readonly interface?: string;
   /** How many links they may cross. */
@@ -137,7 +139,18 @@ export function addClientOptions(command: Command): Command {
     .option('--hops <n>', 'for a multicast group: hop limit, 1 by default', (text) =>
       wholeNumber(text, 1, 255),
     )
-    .option('--mtu <bytes>', 'largest UDP payload to send', (text) => wholeNumber(text, 64, 65507))
+    .option(
+      '--mtu <bytes>',
+      'largest UDP payload to send; on a serial line largest packet, 1024 by default',
+      (text) => wholeNumber(text, 64, 65507),
+    )
+    .addOption(
+      new Option('--framing <name>', 'of packets on a serial line; raw is for programs without any').choices([
+        'slipmux',
+        'slip',
+        'raw',
+      ]),
+    )
     .option('--session <file>', 'keep the association there and go on from it next time (deep sleep)')
     .option('--session-key <file>', 'what seals --session, instead of the credential')
     .option('--keylog <file>', 'append secrets for Wireshark (also: SSLKEYLOGFILE)')

@@ -14,6 +14,7 @@ import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
 import { KeptSession } from './kept-session.ts';
+import { lineEventText, lineStatusText } from './line-report.ts';
 import { openSecretFile } from './secret-file.ts';
 import { type TargetUri, targetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
@@ -39,7 +40,7 @@ export async function withClient<Result>(
   extras: SessionExtras = {},
 ): Promise<Result> {
   if (options.proxy === undefined) return withClientTo(uri, options, environment, use, extras);
-  const proxy = targetUri(options.proxy);
+  const proxy = targetUri(options.proxy, environment.variables);
   if (/[/?]/.test(proxy.text.slice(proxy.text.indexOf('://') + 3).replace(/\/$/, ''))) {
     throw new CommandFailure(
       ExitCode.Usage,
@@ -71,10 +72,11 @@ async function withClientTo<Result>(
   const other = uri.secure
     ? { scheme: `coap${carrier}`, port: 5683 }
     : { scheme: `coaps${carrier}`, port: 5684 };
-  const isPortOfOther = uri.port === other.port && !uri.scheme.endsWith('+ws');
+  const isPortOfOther = uri.port === other.port && !uri.scheme.endsWith('+ws') && uri.line === undefined;
   if (isPortOfOther) warn(`port ${uri.port} is usually the one of ${other.scheme}`);
   const credentials = extras.credentials ?? chooseCredentials(uri, options, warn);
-  const progress = uri.scheme === 'coaps' ? new HandshakeProgress() : undefined;
+  const progress =
+    uri.scheme === 'coaps' || uri.scheme === 'coaps+serial' ? new HandshakeProgress() : undefined;
   const print =
     extras.trace ??
     traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`), options.session);
@@ -105,7 +107,9 @@ async function withClientTo<Result>(
       ...(options.suite !== undefined && { suites: options.suite }),
       ...(options.ems === false && { extendedMasterSecret: 'preferred' as const }),
       ...connectionIdOption(options),
-      ...(options.mtu !== undefined && { mtu: options.mtu }),
+      ...(uri.line === undefined
+        ? options.mtu !== undefined && { mtu: options.mtu }
+        : { serial: serialOptions(options, environment) }),
       ...(options.loss !== undefined && { lossRate: options.loss }),
       ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
     });
@@ -121,6 +125,9 @@ async function withClientTo<Result>(
       const nextStep = `port ${uri.port} is usually the one of ${other.scheme}: write ${other.scheme}://, or leave the port out`;
       throw Object.assign(explained as Error, { nextStep });
     } finally {
+      if (uri.line !== undefined && (options.verbose ?? 0) >= 1) {
+        for (const line of await client.lines()) environment.stderr.write(`${lineStatusText(line)}\n`);
+      }
       await client.close();
     }
   } finally {
@@ -130,7 +137,14 @@ async function withClientTo<Result>(
 }
 
 /** Refuses what the transport does not have, before a file is opened. */
-function expectFitting({ scheme }: TargetUri, { write, loss }: ClientCommandOptions): void {
+function expectFitting({ scheme, line }: TargetUri, { write, loss, framing }: ClientCommandOptions): void {
+  if (framing !== undefined && line === undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `--framing is for serial lines, and ${scheme} has none`,
+      'leave it out, or write coap+serial:// or coaps+serial://',
+    );
+  }
   const isStream = scheme.includes('+tcp') || scheme.includes('+ws');
   if (isStream && loss !== undefined) {
     throw new CommandFailure(
@@ -146,6 +160,22 @@ function expectFitting({ scheme }: TargetUri, { write, loss }: ClientCommandOpti
       '-vvv shows the messages; tcpdump captures them, and --keylog opens its file',
     );
   }
+}
+
+/** How the line is used, and who is told what happens on it. */
+function serialOptions(
+  { framing, mtu, verbose = 0 }: ClientCommandOptions,
+  { stderr }: CommandEnvironment,
+): NonNullable<ClientOptions['serial']> {
+  return {
+    ...(framing !== undefined && { framing }),
+    // The same proportion as the usual 1024 of 2048.
+    ...(mtu !== undefined && { mtu, bufferBytes: Math.max(2048, 2 * mtu) }),
+    onEvent(event) {
+      const text = lineEventText(event, verbose);
+      if (text !== undefined) stderr.write(`${text}\n`);
+    },
+  };
 }
 
 function connectionIdOption({ cid }: ClientCommandOptions): Pick<ClientOptions, 'connectionId'> {

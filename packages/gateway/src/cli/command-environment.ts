@@ -20,6 +20,7 @@ export type CommandClient = Pick<
   | 'exportAssociation'
   | 'multicast'
   | 'discoverDevices'
+  | 'lines'
 >;
 
 /** Where output goes. */

@@ -30,7 +30,7 @@ export async function runDiscover(
   options: DiscoverCommandOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
-  const uri = targetUri(uriText);
+  const uri = targetUri(uriText, environment.variables);
   if (uri.isGroup) {
     const { runGroupDiscover } = await import('./group-verb.ts');
     return runGroupDiscover(uri, options, environment);

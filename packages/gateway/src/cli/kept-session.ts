@@ -8,7 +8,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import type { TraceEvent } from 'coapsule';
-import { parseCoapUri } from 'coapsule/message';
+import { parseCoapUri, serialLineUri } from 'coapsule/message';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import type { ChosenCredentials } from './client-credentials.ts';
 import type { CommandClient } from './command-environment.ts';
@@ -61,7 +61,7 @@ export class KeptSession {
         'name it with --session FILE',
       );
     }
-    if (uri.scheme !== 'coaps') {
+    if (uri.scheme !== 'coaps' && uri.scheme !== 'coaps+serial') {
       throw new CommandFailure(
         ExitCode.Usage,
         '--session keeps a DTLS association, and coap has none',
@@ -178,9 +178,13 @@ export class KeptSession {
 
 /** One session is for one server under one name. */
 function serverName(uri: TargetUri, sni: string | undefined): string {
-  const parsed = parseCoapUri(uri.text);
-  const host = 'host' in parsed ? parsed.host : uri.text;
-  return `coaps://${host}:${uri.port}${sni === undefined ? '' : ` as ${sni}`}`;
+  return `${peerName(uri)}${sni === undefined ? '' : ` as ${sni}`}`;
+}
+
+function peerName({ text, port, line, secure }: TargetUri): string {
+  if (line !== undefined) return serialLineUri({ secure, ...line });
+  const parsed = parseCoapUri(text);
+  return `coaps://${'host' in parsed ? parsed.host : text}:${port}`;
 }
 
 function credentialSecret({ psk, certificate, rawPublicKey }: ChosenCredentials): SessionSecret {

@@ -26,7 +26,7 @@ export async function runObserve(
   options: RequestCommandOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
-  const uri = targetUri(uriText);
+  const uri = targetUri(uriText, environment.variables);
   if (uri.isGroup) {
     const { runGroupRequest } = await import('./group-verb.ts');
     return runGroupRequest('GET', uri, options, environment, true);

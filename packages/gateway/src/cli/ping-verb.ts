@@ -18,7 +18,7 @@ export async function runPing(
   options: ClientCommandOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
-  const uri = targetUri(uriText);
+  const uri = targetUri(uriText, environment.variables);
   expectOneServer(uri, 'a ping is Confirmable, and goes to one server (RFC 7252 §8.1)');
   return withClient(uri, options, environment, async (client) => {
     const { roundTripMs, handshakeMs } = await interruptible(environment, (signal) =>

@@ -20,7 +20,7 @@ export async function runRequest(
   options: RequestCommandOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
-  const uri = targetUri(uriText);
+  const uri = targetUri(uriText, environment.variables);
   if (uri.isGroup) {
     const { runGroupRequest } = await import('./group-verb.ts');
     return runGroupRequest(method, uri, options, environment);

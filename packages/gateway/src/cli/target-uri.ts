@@ -5,20 +5,31 @@
  */
 
 import { isMulticastAddress } from 'coapsule';
-import { type CoapScheme, isDecodeFault, parseCoapUri } from 'coapsule/message';
+import {
+  type CoapScheme,
+  hasSerialScheme,
+  isDecodeFault,
+  parseCoapUri,
+  type SerialScheme,
+} from 'coapsule/message';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { serialTarget, type TargetLine } from './serial-target.ts';
 
 /** A URI that can be asked for. */
 export interface TargetUri {
   readonly text: string;
-  readonly scheme: CoapScheme;
+  readonly scheme: CoapScheme | SerialScheme;
   /** Whether it wants DTLS or TLS. */
   readonly secure: boolean;
+  /** Empty for a serial line. */
   readonly host: string;
+  /** 0 for a serial line. */
   readonly port: number;
   /** Whether the host is the address of a multicast group. */
   readonly isGroup: boolean;
+  /** For the schemes of serial lines. */
+  readonly line?: TargetLine;
 }
 
 /** Refuses a group where one server is expected. */
@@ -33,10 +44,16 @@ export function expectOneServer({ text, isGroup }: TargetUri, what: string): voi
 
 const schemes: readonly string[] = ['coap', 'coaps', 'coap+tcp', 'coaps+tcp', 'coap+ws', 'coaps+ws'];
 
-const laterSchemes = ['coap+serial', 'coaps+serial', 'coap+uart'];
-
-/** Checks scheme and syntax (RFC 7252 §6). Throws a `CommandFailure` that names the character that does not fit. */
-export function targetUri(text: string): TargetUri {
+/**
+ * Checks scheme and syntax (RFC 7252 §6). Throws a `CommandFailure` that names the character that does not fit.
+ *
+ * @param variables of the environment: `COAPSULE_SERIAL` is the line of a URI that names none.
+ */
+export function targetUri(
+  text: string,
+  variables: Readonly<Record<string, string | undefined>> = {},
+): TargetUri {
+  if (hasSerialScheme(text)) return { ...serialTarget(text, variables), host: '', port: 0, isGroup: false };
   const schemeEnd = text.indexOf('://');
   if (schemeEnd < 0) {
     const [, before = '', rest = ''] = /^(coaps?):\/?(?!\d+(?:\/|$))([^/].*)$/i.exec(text) ?? [];
@@ -53,15 +70,12 @@ export function targetUri(text: string): TargetUri {
     throw new CommandFailure(ExitCode.Usage, `"${text}" is not a URI with a scheme`, nextStep);
   }
   const scheme = text.slice(0, schemeEnd).toLowerCase();
-  if (laterSchemes.includes(scheme)) {
+  if (!schemes.includes(scheme)) {
     throw new CommandFailure(
       ExitCode.Usage,
-      `the scheme "${scheme}" is not there yet`,
-      'use coap:// or coaps://',
+      `"${scheme}" is not a CoAP scheme`,
+      'use coap:// or coaps://; coap+serial:// or coaps+serial:// for a serial line',
     );
-  }
-  if (!schemes.includes(scheme)) {
-    throw new CommandFailure(ExitCode.Usage, `"${scheme}" is not a CoAP scheme`, 'use coap:// or coaps://');
   }
   const parsed = parseCoapUri(text);
   if (isDecodeFault(parsed)) {

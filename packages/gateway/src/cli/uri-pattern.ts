@@ -59,18 +59,30 @@ export function parseUriPattern(text: string): UriPattern | string {
   };
 }
 
-/** Scheme and host in lower case, the port always there, a path of at least `/` (RFC 7252 §6.3). */
+/**
+ * Scheme and host in lower case, the port always there, a path of at least `/` (RFC 7252 §6.3). The device of a serial line
+ * keeps its case, without its percent-encodings.
+ */
 function partsOf(uri: string): UriParts | undefined {
   const match = /^([^:/?#]+):\/\/(\[[^\]]*\]|[^:/?#@[\]]*)(?::([\d*]*))?([/?].*)?$/s.exec(uri);
   if (match === null) return undefined;
   const scheme = (match[1] as string).toLowerCase();
-  const host = (match[2] as string).toLowerCase();
-  const defaultPort = scheme.startsWith('coaps') ? '5684' : '5683';
+  const isLine = scheme.endsWith('+serial');
+  const host = isLine ? decoded(match[2] as string) : (match[2] as string).toLowerCase();
+  const defaultPort = isLine ? '115200' : scheme.startsWith('coaps') ? '5684' : '5683';
   // A whole authority of * has any port, and without a path any path.
   const isAnyAuthority = host === '*' && match[3] === undefined;
   const port = isAnyAuthority ? '*' : match[3] || defaultPort;
   const rest = match[4] ?? (isAnyAuthority ? '*' : '/');
   return { scheme, host, port, rest: rest.startsWith('?') ? `/${rest}` : rest };
+}
+
+function decoded(device: string): string {
+  try {
+    return decodeURIComponent(device);
+  } catch {
+    return device;
+  }
 }
 
 function isBelow(host: string, suffix: string): boolean {

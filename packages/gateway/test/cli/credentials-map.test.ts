@@ -12,6 +12,18 @@ function identityFor(uri: string, map: object): string | undefined {
 }
 
 describe('credentials files', () => {
+  test('a serial line is its device, however it is encoded, and its rate; the device keeps its case', () => {
+    const map = {
+      'coaps+serial://ttyUSB0/*': short('zero'),
+      'coaps+serial://%2Ftmp%2Fa:9600/*': short('slow'),
+      'coaps+serial://*/*': short('any'),
+    };
+    assert.equal(identityFor('coaps+serial://ttyUSB0:115200/a', map), 'zero');
+    assert.equal(identityFor('coaps+serial://ttyusb0:115200/a', map), 'any');
+    assert.equal(identityFor('coaps+serial://%2ftmp%2fa:9600/x', map), 'slow');
+    assert.equal(identityFor('coaps://ttyUSB0/a', map), undefined);
+  });
+
   test('the form of aiocoap, with keys in ascii and hex', () => {
     const map = {
       'coaps://a/*': { dtls: { psk: { ascii: 'secret' }, 'client-identity': { ascii: 'id' } } },

@@ -28,10 +28,44 @@ describe('the URI on the command line', () => {
     }
   });
 
+  test('a serial line is a device that keeps its case, and a rate of 115200 by default', () => {
+    const { text, scheme, secure, line, isGroup } = targetUri('COAPS+Serial://ttyUSB0/a?b');
+    assert.deepEqual(line, { device: 'ttyUSB0', baudRate: 115_200 });
+    assert.deepEqual(
+      [text, scheme, secure, isGroup],
+      ['coaps+serial://ttyUSB0:115200/a?b', 'coaps+serial', true, false],
+    );
+    assert.deepEqual(targetUri('coap+serial://%2Ftmp%2Fline-a:1000000/a').line, {
+      device: '/tmp/line-a',
+      baudRate: 1_000_000,
+    });
+    assert.equal(targetUri('coap+uart://COM3:9600/a').text, 'coap+serial://COM3:9600/a');
+  });
+
+  test('the line of a URI without one is that of the environment', () => {
+    const line = { COAPSULE_SERIAL: '/dev/ttyACM0,9600' };
+    assert.equal(targetUri('coap+serial:///a', line).text, 'coap+serial://%2Fdev%2FttyACM0:9600/a');
+    assert.equal(targetUri('coaps+serial://:57600/a', line).text, 'coaps+serial://%2Fdev%2FttyACM0:57600/a');
+    assert.equal(targetUri('coap+serial://COM1/a', line).text, 'coap+serial://COM1:115200/a');
+    for (const COAPSULE_SERIAL of ['/dev/ttyUSB0,fast', '/dev/ttyUSB0,9600,secured', ',9600']) {
+      assert.throws(() => targetUri('coap+serial:///a', { COAPSULE_SERIAL }), {
+        message: /^COAPSULE_SERIAL is /,
+        exitCode: 64,
+      });
+    }
+  });
+
   const refused: readonly [uri: string, message: RegExp, nextStep: RegExp][] = [
     ['localhost/a', /not a URI with a scheme/, /did you mean coap:\/\/localhost\/a\?/],
     ['http://host/', /"http" is not a CoAP scheme/, /coap:\/\/ or coaps/],
-    ['coaps+serial://ttyUSB0/', /"coaps\+serial" is not there yet/, /./],
+    [
+      'coaps+serial://ttyUSB0:x/',
+      /character 24: "x" is not a baud rate/,
+      /coap\+serial:\/\/ttyUSB0:115200\/a/,
+    ],
+    ['coap+serial:///dev/ttyUSB0', /names no serial device/, /COAPSULE_SERIAL.*coapsule serial list/],
+    ['coap+serial:ttyUSB0/a', /character 13: /, /percent-encoded/],
+    ['coap+can://x/', /"coap\+can" is not a CoAP scheme/, /coap\+serial:\/\//],
     ['coap://host/a b', /character 14: /, /%20/],
     ['coap://host/%zz', /character 13: /, /percent-encode/],
     ['coap://host/#x', /character 13: .*fragment/, /./],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { weaknessOf } from '../../src/server/demo-credentials.ts';
 import { lineLog, RateLimit } from '../../src/server/log.ts';
+import { parseSerialLine } from '../../src/server/serial-option.ts';
 import { deviceIdProblem, parseEndpoint, parsePsk } from '../../src/server/serve-options.ts';
 import { endpointFault } from '../../src/server/start-up-fault.ts';
 import { printable } from '../../src/text/printable.ts';
@@ -14,6 +15,27 @@ test('an endpoint is [HOST:]PORT or off', () => {
   assert.deepEqual(parseEndpoint('localhost:1'), { host: '127.0.0.1', port: 1, anyHost: false });
   for (const text of ['', 'on', '65536', '::1:5683', 'example.org:5683', '[::1]', ':5683', '-1', '1.5']) {
     assert.ok('problem' in Object(parseEndpoint(text)), text);
+  }
+});
+
+test('a serial line is PATH[,BAUD[,secured|plain]]', () => {
+  const line = (device: string, baudRate: number, security?: string) => ({ device, baudRate, security });
+  assert.deepEqual(parseSerialLine('/dev/ttyUSB0'), line('/dev/ttyUSB0', 115_200));
+  assert.deepEqual(parseSerialLine('COM3,9600'), line('COM3', 9600));
+  assert.deepEqual(parseSerialLine('ttyUSB0,1000000,plain'), line('ttyUSB0', 1_000_000, 'plain'));
+  assert.deepEqual(parseSerialLine('ttyUSB0,,secured'), line('ttyUSB0', 115_200, 'secured'));
+  for (const text of [
+    '',
+    ',9600',
+    'a,b',
+    'a,0',
+    'a,-1',
+    'a,1e3',
+    'a,999999999999',
+    'a,9600,dtls',
+    'a,9600,plain,x',
+  ]) {
+    assert.ok('problem' in parseSerialLine(text), text);
   }
 });
 
