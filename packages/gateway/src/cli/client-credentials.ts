@@ -75,6 +75,15 @@ export function chooseCredentials(
   return chosen;
 }
 
+/** What `--credentials` has for a URI, and nothing where it has nothing. */
+export function mappedCredentials(
+  uri: TargetUri,
+  credentials: string,
+  warn: (text: string) => void,
+): ChosenCredentials {
+  return fromMap(uri, { credentials }, warn, { own: true, trust: true });
+}
+
 function fromMap(
   uri: TargetUri,
   { credentials, passphraseFile }: ClientCommandOptions,

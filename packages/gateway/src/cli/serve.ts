@@ -9,7 +9,8 @@
 
 import { closeSync, writeSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import type { GatewayOptions } from '../gateway/gateway-options.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { tryEndpoints } from '../server/endpoint-check.ts';
@@ -37,9 +38,10 @@ import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts'
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { readPskFile } from './psk-file.ts';
 import { openSecretFile } from './secret-file.ts';
+import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
-interface ServeOptions extends ProxyCommandOptions {
+interface ServeOptions extends ProxyCommandOptions, SerialCommandOptions {
   readonly data: string;
   readonly coap: EndpointAddress | 'off';
   readonly coaps: EndpointAddress | 'off';
@@ -70,7 +72,7 @@ interface ServeOptions extends ProxyCommandOptions {
 }
 
 /** Options of the contract that later versions have. */
-const laterOptions: readonly string[] = ['--config <file>', '--serial <line>', '--workers <number>'];
+const laterOptions: readonly string[] = ['--config <file>', '--workers <number>'];
 
 /** Fits into one handshake message without fragments on most paths. */
 const maxHintBytes = 1024;
@@ -150,6 +152,7 @@ export function serveCommand(): Command {
       (_, level: number) => level + 1,
       0,
     );
+  addSerialOptions(command);
   for (const flags of laterOptions) {
     command.addOption(laterOption(flags, 'see "coapsule serve --help" for what there is'));
   }
@@ -166,11 +169,13 @@ Examples:
   coapsule serve --demo
   coapsule device add sensor-7 && coapsule serve
   coapsule serve --multicast eth0
+  coapsule serve --serial /dev/ttyUSB0,115200 --serial /dev/ttyACM0,9600,plain
   coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
 
 async function serve(options: ServeOptions): Promise<void> {
   const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
-  if (options.coap === 'off' && options.coaps === 'off' && streamEndpoints(options).length === 0) {
+  const { coap, coaps, serial = [] } = options;
+  if (coap === 'off' && coaps === 'off' && streamEndpoints(options).length === 0 && serial.length === 0) {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
   }
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
@@ -207,6 +212,7 @@ async function serve(options: ServeOptions): Promise<void> {
 async function check(options: ServeOptions, log: Log): Promise<void> {
   const { data, coap, coaps } = options;
   pskEntries(options, log);
+  serialOptions(options, (text) => log.warning(text));
   proxyOptions(options, (text) => log.warning(text));
   const credentials = gatewayCredentials(options, log);
   if (credentials !== undefined) {
@@ -284,6 +290,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     coaps: coaps === 'off' ? undefined : coaps,
     multicast: multicastOf(options),
     streams: streamEndpoints(options),
+    ...serialOptions(options, (text) => log.warning(text)),
     log,
     demo,
     psks: psk.filter(({ identity }) => identity !== '*'),

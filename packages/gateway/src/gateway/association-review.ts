@@ -12,7 +12,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 export interface ReviewContext {
   readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
   /** Those with associations; may grow. */
-  readonly listeners: readonly Pick<Listener, 'peers' | 'disconnect'>[];
+  readonly listeners: readonly Pick<Listener, 'peers' | 'disconnect' | 'line'>[];
   /** The store could not be asked; it is asked again until it answers. */
   readonly onError: (error: unknown) => void;
   /** Calls back once later; the returned function prevents it. */
@@ -40,7 +40,8 @@ export class AssociationReview {
   }
 
   /** Compare one association that has just begun. */
-  one({ security }: PeerInfo): void {
+  one({ security, transport }: PeerInfo): void {
+    if (transport === 'serial' && isBegunHere(security)) return;
     this.#endIfStale(security).catch((error) => this.#retryLater(error));
   }
 
@@ -57,9 +58,10 @@ export class AssociationReview {
     while (this.#isDue) {
       this.#isDue = false;
       try {
-        for (const security of this.#context.listeners.flatMap((listener) => listener.peers())) {
-          await this.#endIfStale(security);
-        }
+        const peers = this.#context.listeners.flatMap((listener) =>
+          listener.peers().filter((security) => listener.line === undefined || !isBegunHere(security)),
+        );
+        for (const security of peers) await this.#endIfStale(security);
       } catch (error) {
         this.#retryLater(error);
       }
@@ -81,4 +83,12 @@ export class AssociationReview {
     this.#context.onError(error);
     this.#cancelRetry ??= this.#context.later(() => this.all());
   }
+}
+
+/**
+ * Whether an association on a line is one that the gateway has connected to: its own credentials decide on that one, which
+ * has no stamp, and so no rights here.
+ */
+function isBegunHere(security: PeerSecurity): boolean {
+  return security.kind === 'dtls' && security.context === undefined;
 }

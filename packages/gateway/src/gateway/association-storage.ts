@@ -11,6 +11,7 @@ import {
   type AssociationStore,
   ipAddress,
   type KeptAssociation,
+  type PeerAddress,
   type RememberedRequest,
   type RequestToRemember,
   type ResumableAssociation,
@@ -28,10 +29,9 @@ export interface StorageContext {
   readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
   readonly clock: WallClock;
   readonly log: Log;
+  /** Which of the gateway's sockets and lines it is for: `coaps`, or the URI of a line. */
+  readonly endpoint: string;
 }
-
-/** The gateway has one secured socket. */
-const endpoint = 'coaps';
 
 /** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
 const maxAgeMs = 30 * 24 * 3_600_000;
@@ -51,7 +51,7 @@ export class AssociationStorage implements AssociationStore {
   }
 
   async resume(ahead: number): Promise<readonly ResumableAssociation[]> {
-    const { store, clock, log } = this.#context;
+    const { store, clock, log, endpoint } = this.#context;
     const nowMs = clock();
     const rows = await store.resumeAssociations({ endpoint, ahead, nowMs, maxAgeMs, maxCount });
     const resumable: ResumableAssociation[] = [];
@@ -70,7 +70,7 @@ export class AssociationStorage implements AssociationStore {
   }
 
   add(kept: KeptAssociation): Promise<void> {
-    const { store, clock } = this.#context;
+    const { store, clock, endpoint } = this.#context;
     const { authentication, address, certificateExpiresAt } = kept;
     return store.changeAssociation({
       kind: 'add',
@@ -139,7 +139,7 @@ export class AssociationStorage implements AssociationStore {
     if (!(await this.#context.directory.isCurrent(who, row.keyStamp))) return undefined;
     return {
       name,
-      address: ipAddress(row.host, row.port),
+      address: peerAddress(row),
       identity,
       authentication,
       context: row.keyStamp,
@@ -153,6 +153,11 @@ export class AssociationStorage implements AssociationStore {
       reviewed: true,
     };
   }
+}
+
+/** Whoever is at the other end of a line has the address of the line, which is no IP address. */
+function peerAddress({ host, port }: ResumedRow): PeerAddress {
+  return host.startsWith('serial:') ? { key: host, host, port } : ipAddress(host, port);
 }
 
 /** As the library names identities. */

@@ -5,102 +5,36 @@
  * line are read in cli/serve.ts.
  */
 import {
-  type AssociationEvent,
   Code,
   failure,
   type Listener,
-  type ListenOptions,
   type Middleware,
-  type MulticastListenOptions,
   RequestFailure,
+  type SerialLineStatus,
   Server,
-  type TraceEvent,
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import {
-  defaultRetention,
-  type Retention,
-  type TelemetryContext,
-  telemetryResources,
-} from '../resources/telemetry.ts';
+import { defaultRetention, type TelemetryContext, telemetryResources } from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
-import {
-  endingText,
-  type GatewayCredentials,
-  listenCredentials,
-  tellCredentials,
-} from '../server/serve-credentials.ts';
-import {
-  type EndpointAddress,
-  type EndpointName,
-  type EndpointScheme,
-  endpointNames,
-  type PskEntry,
-  type StreamScheme,
-} from '../server/serve-options.ts';
-import { endpointFault } from '../server/start-up-fault.ts';
+import { endingText, ownClientOptions } from '../server/serve-credentials.ts';
+import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
-import { AssociationStorage } from './association-storage.ts';
 import { authorised, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { type GatewayProxyOptions, gatewayProxy } from './gateway-proxy.ts';
-import {
-  associationLogger,
-  errorLogger,
-  errorText,
-  expiryLogger,
-  forbiddenLogger,
-  quotaLogger,
-  requestLine,
-  unknownIdentityLogger,
-  unknownPeerLogger,
-} from './request-log.ts';
-
-/** What a gateway is made of. */
-export interface GatewayOptions {
-  readonly dataFolder: string;
-  /** Undefined turns the endpoint off. */
-  readonly coap: EndpointAddress | undefined;
-  readonly coaps: EndpointAddress | undefined;
-  /** Joins the groups of all CoAP nodes with the plain endpoint; undefined: none. */
-  readonly multicast?: Pick<MulticastListenOptions, 'interfaces'> | undefined;
-  /** Those over TCP, TLS and WebSocket. */
-  readonly streams?: readonly { readonly scheme: StreamScheme; readonly address: EndpointAddress }[];
-  readonly log: Log;
-  readonly demo?: boolean;
-  readonly psks?: readonly PskEntry[];
-  readonly anyIdentityKey?: Uint8Array | undefined;
-  readonly pskHint?: string | undefined;
-  /** False takes devices without extended master secret (RFC 7627) too. */
-  readonly requireExtendedMasterSecret?: boolean;
-  /** For certificates and raw public keys; without them there are pre-shared keys only. */
-  readonly credentials?: GatewayCredentials | undefined;
-  /** Gets lines of the TLS key log: whoever has them can decrypt. */
-  readonly keylog?: ((line: string) => void) | undefined;
-  /** Gets every message, handshake step and discarded datagram. */
-  readonly trace?: ((event: TraceEvent) => void) | undefined;
-  readonly dangerouslyAllowPlainWrites?: boolean;
-  /** Answers of any size go to addresses over plain coap that nothing proves. */
-  readonly dangerouslyUnlimitedAmplification?: boolean;
-  /** Undefined: no forward-proxy; requests for one are answered 5.05. */
-  readonly proxy?: GatewayProxyOptions | undefined;
-  /** How much is kept of what devices send. */
-  readonly retention?: Partial<Retention>;
-  readonly clock?: WallClock;
-  /** How often the store looks for changes of `coapsule device`. */
-  readonly watchIntervalMs?: number;
-  /** The store ended by itself; the gateway is of no more use. */
-  readonly onFailed?: (fault: StoreFault) => void;
-}
+import { listen } from './gateway-listeners.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { gatewayProxy } from './gateway-proxy.ts';
+import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
+import { type GatewayLine, gatewayLines, lineResource } from './serial-lines.ts';
 
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
@@ -145,7 +79,11 @@ export class Gateway implements AsyncDisposable {
         demo,
         anyIdentityKey: options.anyIdentityKey,
       });
-      addResources(server, store, directory, options, stops);
+      const lines = await linesOf(store, options);
+      stops.push(() => {
+        for (const { client } of lines) void client.close();
+      });
+      addResources(server, store, directory, lines, options, stops);
       const listeners: Listener[] = [];
       const review = new AssociationReview({
         directory,
@@ -156,7 +94,7 @@ export class Gateway implements AsyncDisposable {
       stops.push(() => review.stop());
       const { proxy, clock = systemWallClock } = options;
       if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
-      await listen(server, store, listeners, directory, review, options);
+      await listen({ server, store, listeners, directory, review, lines }, options);
       changed = () => {
         directory.storeChanged();
         review.all();
@@ -184,14 +122,24 @@ export class Gateway implements AsyncDisposable {
     this.#stopResources = stopResources;
   }
 
-  /** `host:port` with the real port for each endpoint that is on, in a fixed order. */
-  get endpoints(): Readonly<Partial<Record<EndpointName, string>>> {
+  /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
+  get endpoints(): Readonly<Partial<Record<EndpointName, string>> & { serial?: readonly string[] }> {
     const order = Object.values(endpointNames);
-    const named = this.#listeners.map((listener): [EndpointName, string] => [
+    const sockets = this.#listeners.filter(({ line }) => line === undefined);
+    const lines = this.#listeners.filter(({ line }) => line !== undefined);
+    const named = sockets.map((listener): [EndpointName, string] => [
       endpointNames[listener.scheme as EndpointScheme],
       listener.uri.slice(listener.scheme.length + 3),
     ]);
-    return Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other)));
+    return {
+      ...Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))),
+      ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
+    };
+  }
+
+  /** How each serial line fares. */
+  get lines(): readonly SerialLineStatus[] {
+    return this.#listeners.flatMap(({ line }) => line ?? []);
   }
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
@@ -210,6 +158,7 @@ function addResources(
   server: Server,
   store: Store,
   directory: DeviceDirectory,
+  lines: readonly GatewayLine[],
   options: GatewayOptions,
   stops: (() => void)[],
 ): void {
@@ -236,6 +185,7 @@ function addResources(
       stops.push(made.stop);
     }
   }
+  resources.push(...lines.map(lineResource));
   const logForbidden = forbiddenLogger(options.log, clock);
   for (const { path, protection, resource } of resources) {
     server.resource(path, authorised(resource, protection, policy, rulesOf, logForbidden));
@@ -280,138 +230,22 @@ function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
   };
 }
 
-/** Opens the sockets and adds them to `listeners` one by one. */
-async function listen(
-  server: Server,
-  store: Store,
-  listeners: Listener[],
-  directory: DeviceDirectory,
-  review: AssociationReview,
-  options: GatewayOptions,
-): Promise<void> {
-  const { coap, coaps, keylog, pskHint } = options;
-  const traced = options.trace === undefined ? {} : { trace: options.trace };
-  if (coap !== undefined) {
-    const { multicast, dangerouslyUnlimitedAmplification = false } = options;
-    const plain = {
-      ...traced,
-      ...(multicast === undefined ? {} : { multicast }),
-      dangerouslyUnlimitedAmplification,
-    };
-    const listener = await open('coap', coap, (uri) => server.listen(uri, plain));
-    listeners.push(listener);
-    for (const { group, port, interface: name, error } of listener.groups) {
-      if (error === undefined) options.log.detail(0, `member of the group ${group} port ${port} on ${name}`);
-    }
-  }
-  const streams = options.streams ?? [];
-  for (const { scheme, address } of streams) {
-    if (!isSecured(scheme)) listeners.push(await open(scheme, address, (uri) => server.listen(uri, traced)));
-  }
-  const secured = streams.filter(({ scheme }) => isSecured(scheme));
-  if (coaps !== undefined || secured.length > 0) {
-    const clock = options.clock ?? systemWallClock;
-    const logUnknown = unknownIdentityLogger(options.log, clock);
-    const logAssociation = associationLogger(options.log, clock);
-    const logExpiry = expiryLogger(options.log, clock);
-    const psk = {
-      lookup: async (identity: string) => {
-        const admission = await directory.admission(identity);
-        if (admission === undefined) logUnknown(identity);
-        return admission;
-      },
-      ...(pskHint === undefined ? {} : { hint: pskHint }),
-    };
-    const onAssociation = (event: AssociationEvent): void => {
-      logAssociation(event);
-      if (event.kind !== 'connected') return;
-      // One that came back was compared when it was taken over; `changed` looks at what happened since.
-      if (event.imported !== true) review.one(event.peer);
-      logExpiry(event.peer.security);
-    };
-    const credentials = {
-      psk,
-      ...publicKeyCredentials(directory, options),
-      onAssociation,
-      associationStore: new AssociationStorage({ store, directory, clock, log: options.log }),
-      ...traced,
-      ...(keylog === undefined ? {} : { keylog }),
-      ...(options.requireExtendedMasterSecret === false
-        ? { extendedMasterSecret: 'preferred' as const }
-        : {}),
-    };
-    if (coaps !== undefined) {
-      listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, credentials)));
-    }
-    const {
-      associationStore: _store,
-      rawPublicKey: _key,
-      clientPublicKeys: _keys,
-      ...forTls
-    } = {
-      rawPublicKey: undefined,
-      clientPublicKeys: undefined,
-      ...credentials,
-    };
-    // Who shows no certificate is nobody, as over plain coap; TLS here has no raw public keys.
-    const clientAuthentication = forTls.clientCertificates === undefined ? 'none' : 'required';
-    const tls: ListenOptions = {
-      ...forTls,
-      ...(forTls.certificate === undefined ? {} : { clientAuthentication }),
-    };
-    for (const { scheme, address } of secured) {
-      listeners.push(await open(scheme, address, (uri) => server.listen(uri, tls)));
-    }
-  }
-}
-
-function isSecured(scheme: StreamScheme): boolean {
-  return scheme.startsWith('coaps');
-}
-
-/** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
-function publicKeyCredentials(
-  directory: DeviceDirectory,
-  { credentials, log, clock = systemWallClock }: GatewayOptions,
-): Partial<ListenOptions> {
-  if (credentials === undefined) return {};
-  tellCredentials(credentials, log, clock());
-  const logUnknown = unknownPeerLogger(log, clock);
-  return {
-    ...listenCredentials(credentials),
-    clientPublicKeys: async (publicKey) => {
-      const owner = await directory.ownerOfKey(publicKey.fingerprint);
-      if (owner === undefined) logUnknown({ publicKey, certificate: undefined });
-      return owner;
-    },
-    verifyPeer: async ({ publicKey, certificate }) => {
-      // What clientPublicKeys found stands.
-      if (certificate === undefined) return true;
-      const owner = await directory.ownerOfCertificate(certificate.identity, certificate.fingerprint);
-      if (owner === undefined) logUnknown({ publicKey, certificate });
-      return owner;
-    },
-  };
-}
-
-async function open(
-  scheme: EndpointScheme,
-  { host, port, anyHost }: EndpointAddress,
-  listenAt: (uri: string) => Promise<Listener>,
-): Promise<Listener> {
-  const uriOf = (at: string): string => `${scheme}://${at.includes(':') ? `[${at}]` : at}:${port}`;
-  try {
-    return await listenAt(uriOf(host));
-  } catch (error) {
-    if (!(anyHost && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')) {
-      throw endpointFault(scheme, host, port, error);
-    }
-  }
-  try {
-    return await listenAt(uriOf('0.0.0.0'));
-  } catch (error) {
-    throw endpointFault(scheme, '0.0.0.0', port, error);
-  }
+/** A line that does not say whether it is secured is, as soon as somebody could prove himself. */
+async function linesOf(store: Store, options: GatewayOptions): Promise<readonly GatewayLine[]> {
+  const { serial = [], demo, psks = [], anyIdentityKey, credentials, lineCredentials, log } = options;
+  if (serial.length === 0) return [];
+  const hasCredentials =
+    demo === true ||
+    psks.length > 0 ||
+    anyIdentityKey !== undefined ||
+    credentials !== undefined ||
+    (await store.devices()).length > 0;
+  return gatewayLines({
+    lines: serial,
+    hasCredentials,
+    clientOptions: (uri) => ({ ...ownClientOptions(credentials), ...lineCredentials?.(uri) }),
+    log,
+  });
 }
 
 async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type CertificateInfo,
   type CertificateOptions,
   Client,
+  type ClientOptions,
   describeCertificates,
   describePublicKey,
   type ListenOptions,
@@ -49,12 +50,19 @@ export function listenCredentials({
 }
 
 /** @throws ApiMisuseError of the library, which names what cannot be used. */
-export function checkCredentials({ certificate, rawPublicKey, authorities }: GatewayCredentials): void {
-  new Client({
+export function checkCredentials(credentials: GatewayCredentials): void {
+  new Client(ownClientOptions(credentials));
+}
+
+/** The same where the gateway begins the handshake: whom it trusts there are the authorities of its devices. */
+export function ownClientOptions(credentials: GatewayCredentials | undefined): ClientOptions {
+  if (credentials === undefined) return {};
+  const { certificate, rawPublicKey, authorities } = credentials;
+  return {
     ...(certificate === undefined ? {} : { certificate }),
     rawPublicKey,
     ...(authorities === undefined ? {} : { trustAnchors: authorities }),
-  });
+  };
 }
 
 /** Tells what devices need to know of the gateway, and warns of certificates that are about to end. */

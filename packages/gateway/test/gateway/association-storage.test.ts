@@ -28,6 +28,7 @@ async function fixture(t: TestContext) {
   t.after(() => store.close());
   const current = new Set<unknown>();
   const storage = new AssociationStorage({
+    endpoint: 'coaps',
     store,
     directory: { isCurrent: async (_identity, stamp) => current.has(stamp) },
     clock: () => 1_000_000,

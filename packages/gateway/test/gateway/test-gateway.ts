@@ -1,7 +1,8 @@
 /** A gateway in this process on free ports of the loopback address, and clients for it. */
 import type { TestContext } from 'node:test';
 import { Client, type ClientOptions } from 'coapsule';
-import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
+import { Gateway } from '../../src/gateway/gateway.ts';
+import type { GatewayOptions } from '../../src/gateway/gateway-options.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
 const anyPort = { host: '127.0.0.1', port: 0, anyHost: false } as const;

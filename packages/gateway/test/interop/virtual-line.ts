@@ -43,3 +43,8 @@ export class VirtualLine {
     for (const link of [this.near, this.far]) rmSync(link, { force: true });
   }
 }
+
+/** The URI of a line by its device. */
+export function lineUri(scheme: 'coap+serial' | 'coaps+serial', device: string, baudRate = 115_200): string {
+  return `${scheme}://${encodeURIComponent(device)}:${baudRate}`;
+}

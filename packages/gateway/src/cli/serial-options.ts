@@ -1,0 +1,66 @@
+/**
+ * The options of `serve` that are about serial lines.
+ *
+ * @module
+ */
+
+import type { ClientOptions } from 'coapsule';
+import { serialLineUri } from 'coapsule/message';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { GatewayOptions } from '../gateway/gateway-options.ts';
+import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
+import { mappedCredentials } from './client-credentials.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { targetUri } from './target-uri.ts';
+
+/** As they stand on the command line. */
+export interface SerialCommandOptions {
+  readonly serial?: readonly SerialLineOption[];
+  readonly serialCredentials?: string;
+}
+
+/** Adds the options. */
+export function addSerialOptions(command: Command): void {
+  command
+    .option(
+      '--serial <path[,baud[,secured|plain[,framing]]]>',
+      'serial line, such as /dev/ttyUSB0,115200, whose device is asked at /serial/ttyUSB0/…; secured when there are credentials; framing slipmux, slip or raw; repeatable',
+      lineValue,
+    )
+    .option(
+      '--serial-credentials <file>',
+      'what to prove itself with to devices on lines that wait to be connected to (README: Credentials in a file)',
+    );
+}
+
+/**
+ * What the gateway is told.
+ *
+ * @throws CommandFailure for credentials that cannot be read, or are given without a line.
+ */
+export function serialOptions(
+  { serial = [], serialCredentials: credentials }: SerialCommandOptions,
+  warn: (text: string) => void,
+): Pick<GatewayOptions, 'serial' | 'lineCredentials'> {
+  if (credentials === undefined) return { serial };
+  if (serial.length === 0) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--serial-credentials is for serial lines, and there is none',
+      'name them with --serial, such as --serial /dev/ttyUSB0,115200',
+    );
+  }
+  const lineCredentials = (uri: string): ClientOptions =>
+    mappedCredentials(targetUri(uri), credentials, warn);
+  // What cannot be read is told before anything is opened.
+  for (const { device, baudRate } of serial)
+    lineCredentials(serialLineUri({ secure: true, device, baudRate }));
+  return { serial, lineCredentials };
+}
+
+function lineValue(text: string, before: readonly SerialLineOption[] = []): readonly SerialLineOption[] {
+  const line = parseSerialLine(text);
+  if ('problem' in line) throw new InvalidArgumentError(`${line.problem}.`);
+  return [...before, line];
+}

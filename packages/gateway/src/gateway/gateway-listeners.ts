@@ -1,0 +1,188 @@
+/**
+ * The endpoints of a gateway: plain and secured sockets, reliable transports, serial lines, and by what devices are let in.
+ */
+import {
+  type AssociationEvent,
+  type Listener,
+  type ListenOptions,
+  type SerialEvent,
+  SerialFailure,
+  type Server,
+} from 'coapsule';
+import { listenCredentials, tellCredentials } from '../server/serve-credentials.ts';
+import type { EndpointAddress, EndpointScheme, StreamScheme } from '../server/serve-options.ts';
+import { endpointFault, StartUpFault } from '../server/start-up-fault.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
+import type { Store } from '../store/store.ts';
+import type { AssociationReview } from './association-review.ts';
+import { AssociationStorage } from './association-storage.ts';
+import type { DeviceDirectory } from './device-directory.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { associationLogger, expiryLogger, unknownIdentityLogger, unknownPeerLogger } from './request-log.ts';
+import { type GatewayLine, lineLogger } from './serial-lines.ts';
+
+/** What the endpoints of a gateway work with. */
+export interface ListenContext {
+  readonly server: Server;
+  readonly store: Store;
+  /** Each endpoint is added when it is open. */
+  readonly listeners: Listener[];
+  readonly directory: DeviceDirectory;
+  readonly review: AssociationReview;
+  readonly lines: readonly GatewayLine[];
+}
+
+/**
+ * Opens the serial lines, then the sockets.
+ *
+ * @throws StartUpFault (rejects) for a socket that cannot be opened.
+ */
+export async function listen(context: ListenContext, options: GatewayOptions): Promise<void> {
+  const { server, listeners, lines, store, directory } = context;
+  const { coap, coaps, log, clock = systemWallClock, streams = [] } = options;
+  const traced = options.trace === undefined ? {} : { trace: options.trace };
+  const isAnySecured =
+    coaps !== undefined ||
+    streams.some(({ scheme }) => isSecured(scheme)) ||
+    lines.some((line) => line.isSecured);
+  const { dtls, tls } = isAnySecured ? securedOptions(context, options) : { dtls: {}, tls: {} };
+  const keptFor = (endpoint: string): Pick<ListenOptions, 'associationStore'> => ({
+    associationStore: new AssociationStorage({ store, directory, clock, log, endpoint }),
+  });
+  // First, so that no request for a device comes before its line is there.
+  const onEvent = lineLogger(log, clock);
+  for (const line of lines) {
+    const { uri } = line;
+    const more = line.isSecured ? { ...dtls, ...keptFor(uri) } : traced;
+    listeners.push(await openLine(line, (serial) => server.listen(uri, { ...more, ...serial }), onEvent));
+  }
+  if (coap !== undefined) {
+    const { multicast, dangerouslyUnlimitedAmplification = false } = options;
+    const plain = {
+      ...traced,
+      ...(multicast === undefined ? {} : { multicast }),
+      dangerouslyUnlimitedAmplification,
+    };
+    const listener = await open('coap', coap, (uri) => server.listen(uri, plain));
+    listeners.push(listener);
+    for (const { group, port, interface: name, error } of listener.groups) {
+      if (error === undefined) log.detail(0, `member of the group ${group} port ${port} on ${name}`);
+    }
+  }
+  if (coaps !== undefined) {
+    const kept = { ...dtls, ...keptFor('coaps') };
+    listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, kept)));
+  }
+  for (const { scheme, address } of streams) {
+    const how = isSecured(scheme) ? tls : traced;
+    listeners.push(await open(scheme, address, (uri) => server.listen(uri, how)));
+  }
+}
+
+/** A device that is not there is waited for; that there can be no lines at all is a fault. */
+async function openLine(
+  { client, framing }: GatewayLine,
+  listenWith: (options: Pick<ListenOptions, 'serial' | 'client'>) => Promise<Listener>,
+  onEvent: (event: SerialEvent) => void,
+): Promise<Listener> {
+  const how = framing === undefined ? {} : { framing };
+  try {
+    return await listenWith({ serial: { whenMissing: 'wait', onEvent, ...how }, client });
+  } catch (error) {
+    throw error instanceof SerialFailure ? new StartUpFault(error.message, error.nextStep) : error;
+  }
+}
+
+/** By what devices are let in, over DTLS and over TLS. */
+function securedOptions(
+  { directory, review }: ListenContext,
+  options: GatewayOptions,
+): { readonly dtls: ListenOptions; readonly tls: ListenOptions } {
+  const { keylog, pskHint, clock = systemWallClock } = options;
+  const logUnknown = unknownIdentityLogger(options.log, clock);
+  const logAssociation = associationLogger(options.log, clock);
+  const logExpiry = expiryLogger(options.log, clock);
+  const psk = {
+    lookup: async (identity: string) => {
+      const admission = await directory.admission(identity);
+      if (admission === undefined) logUnknown(identity);
+      return admission;
+    },
+    ...(pskHint === undefined ? {} : { hint: pskHint }),
+  };
+  const onAssociation = (event: AssociationEvent): void => {
+    logAssociation(event);
+    if (event.kind !== 'connected') return;
+    // One that came back was compared when it was taken over; `changed` looks at what happened since.
+    if (event.imported !== true) review.one(event.peer);
+    logExpiry(event.peer.security);
+  };
+  const dtls = {
+    psk,
+    ...publicKeyCredentials(directory, options),
+    onAssociation,
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...(keylog === undefined ? {} : { keylog }),
+    ...(options.requireExtendedMasterSecret === false ? { extendedMasterSecret: 'preferred' as const } : {}),
+  };
+  const {
+    rawPublicKey: _key,
+    clientPublicKeys: _keys,
+    ...forTls
+  } = { rawPublicKey: undefined, clientPublicKeys: undefined, ...dtls };
+  // Who shows no certificate is nobody, as over plain coap; TLS here has no raw public keys.
+  const clientAuthentication = forTls.clientCertificates === undefined ? 'none' : 'required';
+  return {
+    dtls,
+    tls: { ...forTls, ...(forTls.certificate === undefined ? {} : { clientAuthentication }) },
+  };
+}
+
+function isSecured(scheme: StreamScheme): boolean {
+  return scheme.startsWith('coaps');
+}
+
+/** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
+function publicKeyCredentials(
+  directory: DeviceDirectory,
+  { credentials, log, clock = systemWallClock }: GatewayOptions,
+): Partial<ListenOptions> {
+  if (credentials === undefined) return {};
+  tellCredentials(credentials, log, clock());
+  const logUnknown = unknownPeerLogger(log, clock);
+  return {
+    ...listenCredentials(credentials),
+    clientPublicKeys: async (publicKey) => {
+      const owner = await directory.ownerOfKey(publicKey.fingerprint);
+      if (owner === undefined) logUnknown({ publicKey, certificate: undefined });
+      return owner;
+    },
+    verifyPeer: async ({ publicKey, certificate }) => {
+      // What clientPublicKeys found stands.
+      if (certificate === undefined) return true;
+      const owner = await directory.ownerOfCertificate(certificate.identity, certificate.fingerprint);
+      if (owner === undefined) logUnknown({ publicKey, certificate });
+      return owner;
+    },
+  };
+}
+
+async function open(
+  scheme: EndpointScheme,
+  { host, port, anyHost }: EndpointAddress,
+  listenAt: (uri: string) => Promise<Listener>,
+): Promise<Listener> {
+  const uriOf = (at: string): string => `${scheme}://${at.includes(':') ? `[${at}]` : at}:${port}`;
+  try {
+    return await listenAt(uriOf(host));
+  } catch (error) {
+    if (!(anyHost && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')) {
+      throw endpointFault(scheme, host, port, error);
+    }
+  }
+  try {
+    return await listenAt(uriOf('0.0.0.0'));
+  } catch (error) {
+    throw endpointFault(scheme, '0.0.0.0', port, error);
+  }
+}

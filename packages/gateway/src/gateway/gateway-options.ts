@@ -1,0 +1,53 @@
+/**
+ * What a gateway is made of, as `coapsule serve` says it.
+ */
+import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule';
+import type { Retention } from '../resources/telemetry.ts';
+import type { Log } from '../server/log.ts';
+import type { SerialLineOption } from '../server/serial-option.ts';
+import type { GatewayCredentials } from '../server/serve-credentials.ts';
+import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-options.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { StoreFault } from '../store/store-fault.ts';
+import type { GatewayProxyOptions } from './gateway-proxy.ts';
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  readonly dataFolder: string;
+  /** Undefined turns the endpoint off. */
+  readonly coap: EndpointAddress | undefined;
+  readonly coaps: EndpointAddress | undefined;
+  /** Joins the groups of all CoAP nodes with the plain endpoint; undefined: none. */
+  readonly multicast?: Pick<MulticastListenOptions, 'interfaces'> | undefined;
+  /** Those over TCP, TLS and WebSocket. */
+  readonly streams?: readonly { readonly scheme: StreamScheme; readonly address: EndpointAddress }[];
+  /** Serial lines. */
+  readonly serial?: readonly SerialLineOption[];
+  /** What the gateway proves itself with where it begins the handshake on a line, by the URI of the line. */
+  readonly lineCredentials?: ((uri: string) => ClientOptions) | undefined;
+  readonly log: Log;
+  readonly demo?: boolean;
+  readonly psks?: readonly PskEntry[];
+  readonly anyIdentityKey?: Uint8Array | undefined;
+  readonly pskHint?: string | undefined;
+  /** False takes devices without extended master secret (RFC 7627) too. */
+  readonly requireExtendedMasterSecret?: boolean;
+  /** For certificates and raw public keys; without them there are pre-shared keys only. */
+  readonly credentials?: GatewayCredentials | undefined;
+  /** Gets lines of the TLS key log: whoever has them can decrypt. */
+  readonly keylog?: ((line: string) => void) | undefined;
+  /** Gets every message, handshake step and discarded datagram. */
+  readonly trace?: ((event: TraceEvent) => void) | undefined;
+  readonly dangerouslyAllowPlainWrites?: boolean;
+  /** Answers of any size go to addresses over plain coap that nothing proves. */
+  readonly dangerouslyUnlimitedAmplification?: boolean;
+  /** Undefined: no forward-proxy; requests for one are answered 5.05. */
+  readonly proxy?: GatewayProxyOptions | undefined;
+  /** How much is kept of what devices send. */
+  readonly retention?: Partial<Retention>;
+  readonly clock?: WallClock;
+  /** How often the store looks for changes of `coapsule device`. */
+  readonly watchIntervalMs?: number;
+  /** The store ended by itself; the gateway is of no more use. */
+  readonly onFailed?: (fault: StoreFault) => void;
+}

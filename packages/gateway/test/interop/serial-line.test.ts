@@ -1,0 +1,181 @@
+/** The programs on a serial line, over pseudo-terminals: the command line as client, the gateway as server, and pion/dtls without framing. */
+import assert from 'node:assert/strict';
+import { describe, type TestContext } from 'node:test';
+import { type AssociationEvent, Client, content, Server } from 'coapsule';
+import { endEntity, trustAnchor } from './certificates.ts';
+import { startPion } from './json-peer.ts';
+import { anchor, ownCertificate } from './own-endpoint.ts';
+import { peerTest } from './peer.ts';
+import { coapsule, coapsuleInBackground, demoCredentials, startGateway } from './programs.ts';
+import { lineUri, VirtualLine } from './virtual-line.ts';
+
+/** A server of ours at the far end, which answers as the original does. */
+async function serve(
+  t: TestContext,
+  line: VirtualLine,
+  scheme: 'coap+serial' | 'coaps+serial',
+  options: Parameters<Server['listen']>[1] = {},
+): Promise<AssociationEvent[]> {
+  const events: AssociationEvent[] = [];
+  const server = new Server().resource('/a', { get: () => content('Hello World') });
+  const secured = scheme === 'coaps+serial' ? { onAssociation: (e: AssociationEvent) => events.push(e) } : {};
+  await server.listen(lineUri(scheme, line.far), { ...options, ...secured });
+  t.after(() => server.close());
+  return events;
+}
+
+const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
+
+describe('the command line on a serial line', () => {
+  peerTest('asks a device in plain, and tells with -v how the line fared', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    await serve(t, line, 'coap+serial');
+    const uri = lineUri('coap+serial', line.near);
+    const asked = await coapsule(t, 'get', `${uri}/a`, '-v');
+    assert.equal(asked.code, 0, asked.output);
+    assert.equal(asked.stdout.toString(), 'Hello World');
+    assert.match(asked.output, /→ serial:\S+ CON GET /);
+    assert.match(
+      asked.output,
+      /\* coap\+serial:\/\/\S+:115200 1 packets sent, 1 received, \d+ bytes sent, \d+ received, largest packet \d+ of 1024 bytes, read buffer \d+ of 2048 bytes$/m,
+    );
+    const missing = await coapsule(t, 'get', `${uri}/none`);
+    assert.equal(missing.code, 4, missing.output);
+    const listed = await coapsule(t, 'discover', uri);
+    assert.equal(listed.stdout.toString(), '</a>\n');
+    const pinged = await coapsule(t, 'ping', uri);
+    assert.match(pinged.stdout.toString(), /answers in [\d.]+ ms/);
+  });
+
+  peerTest('asks a gateway with a pre-shared key and observes it', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const gateway = await startGateway(t, '--serial', `${line.far},115200`);
+    assert.match(gateway.process.output, /"serial":\["coaps\+serial:\/\/\S+:115200"\]/);
+    const uri = lineUri('coaps+serial', line.near);
+    const read = await coapsule(t, 'get', `${uri}/temperature`, ...demoCredentials);
+    assert.equal(read.code, 0, read.output);
+    assert.match(read.stdout.toString(), /^[\d.]+/);
+    const large = await coapsule(t, 'get', `${uri}/large`, ...demoCredentials);
+    assert.equal(large.stdout.length, 8192);
+    const stored = await coapsule(t, 'put', `${uri}/store/x`, '-e', 'y'.repeat(8192), ...demoCredentials);
+    assert.equal(stored.code, 0, stored.output);
+    const observed = await coapsule(t, 'observe', `${uri}/obs`, '-s', '2', ...demoCredentials);
+    assert.equal(observed.code, 0, observed.output);
+    assert.ok(observed.stdout.toString().split('tick ').length > 3, observed.output);
+    const json = await coapsule(t, 'get', `${uri}/hello`, '--json', ...demoCredentials);
+    assert.equal(JSON.parse(json.stdout.toString()).peer.transport, 'serial');
+  });
+
+  peerTest('names what is wrong, with the exit code of its kind', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const uri = lineUri('coaps+serial', line.near);
+    const silent = await coapsule(t, 'get', `${uri}/a`, '-B', '1', ...demoCredentials);
+    assert.equal(silent.code, 6, silent.output);
+    assert.match(silent.output, /nothing came from the line: is the device there and running/);
+    await serve(t, line, 'coaps+serial', { psk: { lookup: new Map([[psk.identity, psk.key]]) } });
+    const wrongKey = await coapsule(t, 'get', `${uri}/a`, '-u', 'sensor-042', '-k', 'another key than that');
+    assert.equal(wrongKey.code, 7, wrongKey.output);
+    const noKey = await coapsule(t, 'get', `${uri}/a`);
+    assert.equal(noKey.code, 7, noKey.output);
+    const plain = await coapsule(t, 'get', `${lineUri('coap+serial', line.near)}/a`, '-B', '1');
+    assert.equal(plain.code, 6, plain.output);
+    const nowhere = await coapsule(t, 'get', 'coap+serial://ttyNOPE/a');
+    assert.equal(nowhere.code, 1, nowhere.output);
+    assert.match(
+      nowhere.output,
+      /there is no serial device \/dev\/ttyNOPE\n {2}plug it in, or check its name/,
+    );
+    const busy = await coapsule(t, 'get', `${lineUri('coap+serial', line.far)}/a`);
+    assert.equal(busy.code, 1, busy.output);
+    assert.match(busy.output, /is open in another program\n {2}close that program/);
+    const rate = await coapsule(t, 'get', 'coap+serial://ttyUSB0:fast/a');
+    assert.equal(rate.code, 64, rate.output);
+  });
+
+  peerTest('waits for a server that is started after it', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const asking = coapsuleInBackground(
+      t,
+      ...['get', `${lineUri('coaps+serial', line.near)}/a`, '-vv', ...demoCredentials],
+    );
+    await asking.waitFor(/ClientHello/);
+    await serve(t, line, 'coaps+serial', { psk: { lookup: new Map([[psk.identity, psk.key]]) } });
+    const { code, stdout, output } = await asking.finished();
+    assert.equal(code, 0, output);
+    assert.equal(stdout.toString(), 'Hello World');
+  });
+});
+
+describe('pion/dtls on a serial line without framing', () => {
+  const raw = { framing: 'raw' } as const;
+  const peers = ['pion', 'socat'] as const;
+
+  peerTest('its server answers our client, with a pre-shared key', peers, async (t) => {
+    const line = await VirtualLine.open(t);
+    const pion = await startPion(t, 'server', line.far, 'psk', psk.identity, 'MySecret16ByteK!');
+    await using client = new Client({ psk, serial: raw });
+    const response = await client.get(`${lineUri('coaps+serial', line.near)}/a`);
+    assert.deepEqual([response.codeText, response.text()], ['2.05', 'Hello World']);
+    assert.equal((await client.get(`${lineUri('coaps+serial', line.near)}/b`)).codeText, '4.04');
+    await pion.event('answered', 2);
+  });
+
+  peerTest('its server and our client know each other by certificates', peers, async (t) => {
+    const line = await VirtualLine.open(t);
+    const [server, client, ca] = [
+      endEntity({ role: 'server' }),
+      endEntity({ role: 'client' }),
+      trustAnchor(),
+    ];
+    const pion = await startPion(t, 'server', line.far, 'cert', server.chain, server.key, ca);
+    await using own = new Client({
+      certificate: ownCertificate(client),
+      trustAnchors: anchor(),
+      serverName: 'localhost',
+      serial: raw,
+    });
+    const response = await own.get(`${lineUri('coaps+serial', line.near)}/a`);
+    assert.equal(response.text(), 'Hello World');
+    assert.match(String((await pion.event('connected'))['subject']), /^client-/);
+  });
+
+  peerTest('its client asks our server, with a pre-shared key', peers, async (t) => {
+    const line = await VirtualLine.open(t);
+    await serve(t, line, 'coaps+serial', {
+      psk: { lookup: new Map([[psk.identity, psk.key]]) },
+      serial: raw,
+    });
+    const pion = await startPion(t, 'client', line.near, 'psk', psk.identity, 'MySecret16ByteK!');
+    const { code, text, type, messageId } = await pion.event('response');
+    assert.deepEqual([code, text, type, messageId], ['2.05', 'Hello World', 2, 1234]);
+  });
+
+  peerTest('its client and our server know each other by certificates', peers, async (t) => {
+    const line = await VirtualLine.open(t);
+    const [server, client] = [endEntity({ role: 'server' }), endEntity({ role: 'client' })];
+    const events = await serve(t, line, 'coaps+serial', {
+      certificate: ownCertificate(server),
+      clientCertificates: { trustAnchors: anchor() },
+      serial: raw,
+    });
+    const pion = await startPion(t, 'client', line.near, 'cert', client.chain, client.key, trustAnchor());
+    assert.equal((await pion.event('response'))['text'], 'Hello World');
+    const [connected] = events;
+    assert.ok(connected?.kind === 'connected' && connected.peer.security.kind === 'dtls');
+    assert.equal(connected.peer.security.identity, 'localhost');
+  });
+
+  peerTest('the command line asks it, and the gateway answers it', peers, async (t) => {
+    const line = await VirtualLine.open(t);
+    const pion = await startPion(t, 'server', line.far, 'psk', psk.identity, 'MySecret16ByteK!');
+    const asked = await coapsule(
+      t,
+      ...['get', `${lineUri('coaps+serial', line.near)}/a`, '--framing', 'raw', ...demoCredentials],
+    );
+    assert.equal(asked.stdout.toString(), 'Hello World', asked.output);
+    await pion.process.stop();
+    await startGateway(t, '--serial', `${line.far},,secured,raw`);
+    const asking = await startPion(t, 'client', line.near, 'psk', psk.identity, 'MySecret16ByteK!');
+    assert.equal((await asking.event('response'))['code'], '2.05');
+  });
+});
