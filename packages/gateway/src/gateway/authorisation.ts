@@ -1,12 +1,16 @@
 /**
  * Puts the access decision (access/access.ts) around each handler of a resource.
  */
-import { Code, failure, type Handler, type Request, type Resource } from 'coapsule';
+import { Code, failure, type Handler, type PeerInfo, type Request, type Resource } from 'coapsule';
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
 import type { Rule } from '../access/rule.ts';
 
-/** What the decision needs to know about an identity, and the key that its association was made with. */
-export type RulesOf = (identity: string, keyStamp: unknown) => Promise<readonly Rule[] | undefined>;
+/** What the decision needs to know about an identity, the key that its association was made with, and where it comes from. */
+export type RulesOf = (
+  identity: string,
+  keyStamp: unknown,
+  peer: PeerInfo,
+) => Promise<readonly Rule[] | undefined>;
 
 /** Whether the sender of a request may read a guarded path. */
 export async function readableBy(
@@ -58,5 +62,5 @@ async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
   const { security } = request.peer;
   // Who has proved nothing is nobody, over DTLS too.
   if (security.kind === 'none' || security.authentication.kind === 'none') return { kind: 'plain' };
-  return { kind: 'identity', rules: await rulesOf(security.identity, security.context) };
+  return { kind: 'identity', rules: await rulesOf(security.identity, security.context, request.peer) };
 }

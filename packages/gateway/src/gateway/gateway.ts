@@ -33,6 +33,7 @@ import { DeviceDirectory } from './device-directory.ts';
 import { listen } from './gateway-listeners.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
+import { linePeers } from './line-peers.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResource } from './serial-lines.ts';
 
@@ -174,7 +175,12 @@ function addResources(
   }));
   const retention = { ...defaultRetention, ...options.retention };
   const onQuotaExceeded = quotaLogger(options.log, clock);
-  const rulesOf: RulesOf = (identity, stamp) => directory.rules(identity, stamp);
+  const onLine = linePeers(
+    directory,
+    lines.flatMap(({ psk }) => psk ?? []),
+  );
+  const rulesOf: RulesOf = async (identity, stamp, peer) =>
+    directory.rules(identity, stamp ?? (await onLine(peer)));
   const readable: TelemetryContext['readable'] = (request) => readableBy(request, policy, rulesOf);
   const telemetry = { store, notify, clock, retention, onQuotaExceeded, readable };
   const kept = telemetryResources(telemetry, openPaths);

@@ -5,7 +5,7 @@
  * `/serial/NAME/…` of the gateway, for those who may use them there (RFC 7252 §5.7.3). A device that is not there, or is
  * unplugged, stops nothing: its line is opened as soon as it can be.
  */
-import { Client, type ClientOptions, reverseProxy, type SerialEvent } from 'coapsule';
+import { Client, type ClientOptions, type PskCredential, reverseProxy, type SerialEvent } from 'coapsule';
 import { serialLineUri } from 'coapsule/message';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { type Log, RateLimit } from '../server/log.ts';
@@ -22,6 +22,8 @@ export interface GatewayLine {
   readonly uri: string;
   readonly isSecured: boolean;
   readonly framing: SerialLineOption['framing'];
+  /** What the gateway proves itself with where it begins the handshake, when that is a pre-shared key. */
+  readonly psk: PskCredential | undefined;
   /** Asks whoever is at the other end. */
   readonly client: Client;
 }
@@ -64,7 +66,9 @@ export function gatewayLines({
       );
     }
     const uri = serialLineUri({ secure: isSecured, device, baudRate });
-    return { name, uri, isSecured, framing, client: new Client(isSecured ? clientOptions(uri) : {}) };
+    const own = isSecured ? clientOptions(uri) : {};
+    const psk = typeof own.psk === 'object' ? own.psk : undefined;
+    return { name, uri, isSecured, framing, psk, client: new Client(own) };
   });
 }
 

@@ -7,7 +7,16 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, type TestContext } from 'node:test';
-import { Client, type ClientOptions, changed, content, type ListenOptions, Server } from 'coapsule';
+import {
+  type CertificateInfo,
+  Client,
+  type ClientOptions,
+  changed,
+  content,
+  describeCertificates,
+  type ListenOptions,
+  Server,
+} from 'coapsule';
 import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
@@ -217,6 +226,22 @@ describe('serial lines of the gateway', () => {
       opened.close();
       await gateway.log.waitFor(/^secured association with 127\.0\.0\.1:\d+ ended/);
       await ask('19');
+      // What it writes on that association it writes as itself, as soon as it is a device here.
+      const write = async (): Promise<string> =>
+        (await device.client.put(`${device.base}/sensors/meter-1/temp`, { payload: '19' })).codeText;
+      assert.equal(await write(), '4.01');
+      const again = openDatabase(gateway.folder, { create: false, asGateway: false });
+      const [{ fingerprint, notAfter }] = describeCertificates(certificates.device.chain) as [
+        CertificateInfo,
+      ];
+      new DeviceTable(again.database).add({
+        id: 'meter-1',
+        credential: { kind: 'cert', fingerprint, expiresAtMs: notAfter.getTime() },
+        rules: ['PUT:/sensors/meter-1/*'],
+        addedAtMs: 2,
+      });
+      again.close();
+      await until(async () => (await write()) === '2.01', 'it is known');
       assert.equal(device.handshakes(), 1);
     },
   );
@@ -227,20 +252,28 @@ describe('serial lines of the gateway', () => {
     async (t) => {
       const line = await VirtualLine.open(t);
       const key = 'the key of this line';
+      const keys = { operator: operatorKey, first: key, second: 'another key of somebody' };
       const gateway = await startTestGateway(t, {
-        dataFolder: folderWith(t, { operator: operatorKey }),
+        dataFolder: folderWith(t, keys),
         serial: [{ device: line.near, baudRate: 115_200, security: 'secured' }],
         lineCredentials: (uri) => {
           assert.equal(uri, lineUri('coaps+serial', line.near));
-          return { psk: { identity: 'gateway', key: bytes(key) } };
+          return { psk: { identity: 'first', key: bytes(key) } };
         },
       });
-      await startDevice(t, line, 'coaps+serial', {}, { psk: { lookup: new Map([['gateway', bytes(key)]]) } });
+      const lookup = new Map([['first', bytes(key)]]);
+      const device = await startDevice(t, line, 'coaps+serial', {}, { psk: { lookup } });
       const operator = gateway.client('operator', operatorKey);
       const uri = `${gateway.coaps}${path(line, '/temperature')}`;
       assert.equal((await operator.get(uri)).text(), '21.5');
       assert.equal((await operator.put(uri, { payload: '5' })).codeText, '2.04');
       assert.equal((await operator.get(uri)).text(), '5');
+      // Over the same association it writes as the device that has this key.
+      const write = async (id: string): Promise<string> =>
+        (await device.client.put(`${device.base}/sensors/${id}/temp`, { payload: '1' })).codeText;
+      assert.deepEqual([await write('first'), await write('second')], ['2.01', '4.03']);
+      assert.equal((await operator.get(`${gateway.coaps}/sensors/first/temp`)).text(), '1');
+      assert.equal(device.handshakes(), 1);
     },
   );
 
