@@ -25,9 +25,12 @@ export class CaptureFile {
     writeSync(this.#file, pcapngHeader());
   }
 
-  /** Appends a datagram; one that did not travel over IP is left out. */
+  /** Appends a datagram; one of a serial line as if it had travelled over UDP. */
   datagram({ direction, transport, local, remote, datagram, wallTimeMs }: CapturedDatagram): void {
-    const [source, destination] = direction === 'sent' ? [local, remote] : [remote, local];
+    const isLine = remote.host.startsWith('serial:');
+    const near = isLine ? { host: '0.0.0.0', port: 0 } : local;
+    const far = isLine ? { host: '0.0.0.0', port: usualPort(datagram) } : remote;
+    const [source, destination] = direction === 'sent' ? [near, far] : [far, near];
     if (transport === undefined) {
       this.#packet({ source, destination, payload: datagram }, wallTimeMs);
       return;
@@ -59,4 +62,9 @@ export class CaptureFile {
   close(): void {
     closeSync(this.#file);
   }
+}
+
+/** The port by which readers of the file know what is inside. RFC 7983 §7: the first byte of DTLS is 20 … 63. */
+function usualPort([first = 0]: Uint8Array): number {
+  return first >= 20 && first <= 63 ? 5684 : 5683;
 }

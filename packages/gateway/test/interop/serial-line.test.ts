@@ -1,12 +1,15 @@
 /** The programs on a serial line, over pseudo-terminals: the command line as client, the gateway as server, and pion/dtls without framing. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { type AssociationEvent, Client, content, Server } from 'coapsule';
 import { endEntity, trustAnchor } from './certificates.ts';
 import { startPion } from './json-peer.ts';
 import { anchor, ownCertificate } from './own-endpoint.ts';
 import { peerTest } from './peer.ts';
+import { temporaryFolder } from './process.ts';
 import { coapsule, coapsuleInBackground, demoCredentials, startGateway } from './programs.ts';
+import { frames } from './tshark.ts';
 import { lineUri, VirtualLine } from './virtual-line.ts';
 
 /** A server of ours at the far end, which answers as the original does. */
@@ -90,6 +93,20 @@ describe('the command line on a serial line', () => {
     assert.match(busy.output, /is open in another program\n {2}close that program/);
     const rate = await coapsule(t, 'get', 'coap+serial://ttyUSB0:fast/a');
     assert.equal(rate.code, 64, rate.output);
+  });
+
+  peerTest('writes a capture that Wireshark reads and decrypts', ['socat', 'tshark'], async (t) => {
+    const line = await VirtualLine.open(t);
+    await serve(t, line, 'coaps+serial', { psk: { lookup: new Map([[psk.identity, psk.key]]) } });
+    const file = join(temporaryFolder(t), 'line.pcapng');
+    const uri = `${lineUri('coaps+serial', line.near)}/a`;
+    const asked = await coapsule(t, 'get', uri, '-w', file, ...demoCredentials);
+    assert.equal(asked.code, 0, asked.output);
+    const messages = await frames(t, file, { coapPort: 5683, coapsPort: 5684 }, 'coap', [
+      'ip.dst',
+      'coap.code',
+    ]);
+    assert.deepEqual(messages, ['0.0.0.0|1', '0.0.0.0|69']);
   });
 
   peerTest('waits for a server that is started after it', ['socat'], async (t) => {
