@@ -16,6 +16,7 @@ import {
 import type { AccessPolicy } from '../access/access.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { withCreatedSensors } from '../resources/demo-sensors.ts';
+import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { defaultRetention, type TelemetryContext, telemetryResources } from '../resources/telemetry.ts';
@@ -35,7 +36,7 @@ import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
-import { type GatewayLine, gatewayLines, lineResource } from './serial-lines.ts';
+import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
@@ -84,8 +85,9 @@ export class Gateway implements AsyncDisposable {
       stops.push(() => {
         for (const { client } of lines) void client.close();
       });
-      addResources(server, store, directory, lines, options, stops);
       const listeners: Listener[] = [];
+      const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
+      addResources(server, store, directory, { lines, resources: lineStates }, options, stops);
       const review = new AssociationReview({
         directory,
         listeners,
@@ -159,7 +161,7 @@ function addResources(
   server: Server,
   store: Store,
   directory: DeviceDirectory,
-  lines: readonly GatewayLine[],
+  serial: { readonly lines: readonly GatewayLine[]; readonly resources: readonly GatewayResource[] },
   options: GatewayOptions,
   stops: (() => void)[],
 ): void {
@@ -177,7 +179,7 @@ function addResources(
   const onQuotaExceeded = quotaLogger(options.log, clock);
   const onLine = linePeers(
     directory,
-    lines.flatMap(({ psk }) => psk ?? []),
+    serial.lines.flatMap(({ psk }) => psk ?? []),
   );
   const rulesOf: RulesOf = async (identity, stamp, peer) =>
     directory.rules(identity, stamp ?? (await onLine(peer)));
@@ -191,7 +193,7 @@ function addResources(
       stops.push(made.stop);
     }
   }
-  resources.push(...lines.map(lineResource));
+  resources.push(...serial.resources);
   const logForbidden = forbiddenLogger(options.log, clock);
   for (const { path, protection, resource } of resources) {
     server.resource(path, authorised(resource, protection, policy, rulesOf, logForbidden));

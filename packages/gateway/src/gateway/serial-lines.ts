@@ -5,9 +5,19 @@
  * `/serial/NAME/…` of the gateway, for those who may use them there (RFC 7252 §5.7.3). A device that is not there, or is
  * unplugged, stops nothing: its line is opened as soon as it can be.
  */
-import { Client, type ClientOptions, type PskCredential, reverseProxy, type SerialEvent } from 'coapsule';
+import {
+  Client,
+  type ClientOptions,
+  content,
+  type PskCredential,
+  type Resource,
+  reverseProxy,
+  type SerialEvent,
+  type SerialLineStatus,
+} from 'coapsule';
 import { serialLineUri } from 'coapsule/message';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
+import { acceptedFormat, ContentFormat } from '../resources/negotiation.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
@@ -76,8 +86,21 @@ function nameOf(device: string): string {
   return device.split(/[\\/]/).findLast((part) => part !== '') ?? device;
 }
 
-/** Everything that the device of a line offers, at `/serial/NAME/…`. */
-export function lineResource({ name, uri, client }: GatewayLine): GatewayResource {
+/** How the lines fare, as JSON at `/serial`, and everything that their devices offer, at `/serial/NAME/…`. */
+export function lineResources(
+  lines: readonly GatewayLine[],
+  status: () => readonly SerialLineStatus[],
+): readonly GatewayResource[] {
+  if (lines.length === 0) return [];
+  const list: Resource = {
+    get: (request) =>
+      content(JSON.stringify(status()), { contentFormat: acceptedFormat(request, [ContentFormat.json]) }),
+    attributes: { ct: ContentFormat.json, title: 'serial lines' },
+  };
+  return [{ path: '/serial', protection: 'guarded', resource: list }, ...lines.map(lineResource)];
+}
+
+function lineResource({ name, uri, client }: GatewayLine): GatewayResource {
   const below = `/serial/${encodeURIComponent(name)}`;
   return {
     path: `${below}/*`,

@@ -15,6 +15,7 @@ import {
   content,
   describeCertificates,
   type ListenOptions,
+  type SerialLineStatus,
   Server,
 } from 'coapsule';
 import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
@@ -34,7 +35,7 @@ function folderWith(t: TestContext, keys: Readonly<Record<string, string>>): str
   const opened = openDatabase(dataFolder, { create: true, asGateway: false });
   const devices = new DeviceTable(opened.database);
   const rules = (id: string): readonly string[] =>
-    id === 'operator' ? ['GET:/sensors/*', '*:/serial/*'] : [`PUT,POST,GET:/sensors/${id}/*`];
+    id === 'operator' ? ['GET:/sensors/*', 'GET:/serial', '*:/serial/*'] : [`PUT,POST,GET:/sensors/${id}/*`];
   for (const [id, key] of Object.entries(keys)) {
     devices.add({ id, credential: { kind: 'psk', key: bytes(key) }, rules: rules(id), addedAtMs: 1 });
   }
@@ -149,6 +150,21 @@ describe('serial lines of the gateway', () => {
       assert.equal((await read(path(one, '/large'))).length, 8192);
       // Both directions go over the association that the device has begun.
       assert.deepEqual([first.handshakes(), second.handshakes()], [1, 1]);
+      const states: readonly SerialLineStatus[] = JSON.parse(await read('/serial'));
+      assert.deepEqual(
+        states.map(({ path: device, mtu, bufferBytes }) => [device, mtu, bufferBytes]),
+        [
+          [one.near, 1024, 2048],
+          [two.near, 1024, 2048],
+        ],
+      );
+      for (const { counters } of states) {
+        assert.ok(
+          counters.largestPacket > 100 && counters.largestPacket <= 1024,
+          `${counters.largestPacket}`,
+        );
+        assert.ok(counters.bufferPeak > 0 && counters.bufferPeak <= 2048, `${counters.bufferPeak}`);
+      }
       assert.deepEqual(
         gateway.gateway.lines.map((line) => [line.path, line.isOpen, line.counters.lost]),
         [

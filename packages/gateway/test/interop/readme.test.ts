@@ -3,21 +3,24 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { peerTest } from './peer.ts';
-import { run } from './process.ts';
-import { startGateway } from './programs.ts';
+import { run, start, temporaryFolder } from './process.ts';
+import { commandLine, startGateway } from './programs.ts';
 
 const root = join(import.meta.dirname, '../../../..');
+
+/** The commands of a section of the README, block by block. */
+function blocks(title: string): string[][] {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const begin = readme.indexOf(`## ${title}`);
+  const section = readme.slice(begin, readme.indexOf('\n## ', begin + 1));
+  return [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block.trimEnd().split('\n'));
+}
 
 peerTest(
   'every command of the first secured exchange works in the order of the README',
   ['coap-client-openssl'],
   async (t) => {
-    const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    const begin = readme.indexOf('## A first secured exchange');
-    const section = readme.slice(begin, readme.indexOf('\n## ', begin + 1));
-    const lines = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = '']) =>
-      block.trimEnd().split('\n'),
-    );
+    const lines = blocks('A first secured exchange').flat();
     assert.ok(lines.length >= 7, lines.join('\n'));
 
     const gateway = await startGateway(t);
@@ -40,5 +43,45 @@ peerTest(
     assert.equal(outputs[3], '22.5');
     assert.match(outputs[4] ?? '', /tick \d+\ntick \d+/);
     assert.notEqual(key, '');
+  },
+);
+
+peerTest(
+  'the examples on a serial line run as the README says, with the keys that it says',
+  ['socat'],
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const place = { cwd: folder, env: { TMPDIR: folder } };
+    const keys = async (...args: string[]): Promise<void> => {
+      const { code, output } = await run(
+        t,
+        process.execPath,
+        ['--conditions=@coapsule/source', commandLine, 'keys', ...args],
+        place,
+      );
+      assert.equal(code, 0, output);
+    };
+    await keys('ca');
+    await keys('cert', 'localhost', '--server');
+    await keys('cert', 'sensor-7');
+    const outputs: string[] = [];
+    const [plain = [], secured = []] = blocks('A device on a serial line');
+    for (const [server = '', ...clients] of [plain, secured]) {
+      const words = (command: string): string[] => {
+        const [, file = ''] = /^npx node --conditions=@coapsule\/source (\S+)/.exec(command) ?? [];
+        assert.notEqual(file, '', command);
+        return ['--conditions=@coapsule/source', join(root, file)];
+      };
+      const serving = start(t, process.execPath, words(server), place);
+      await serving.waitFor(/^listening on /m);
+      for (const command of clients) {
+        const { code, stdout, output } = await run(t, process.execPath, words(command), place);
+        assert.equal(code, 0, `${command}\n${output}`);
+        outputs.push(stdout.toString().trim());
+      }
+      await serving.stop();
+    }
+    assert.deepEqual(outputs.slice(0, 2), ['2.05 Hello World', '2.05 Hello World']);
+    assert.match(outputs[2] ?? '', /^handshake completed with CN=localhost, /);
   },
 );
