@@ -93,6 +93,8 @@ describe('the command line on a serial line', () => {
     assert.match(busy.output, /is open in another program\n {2}close that program/);
     const rate = await coapsule(t, 'get', 'coap+serial://ttyUSB0:fast/a');
     assert.equal(rate.code, 64, rate.output);
+    const noLine = await coapsule(t, 'get', 'coap://127.0.0.1/a', '--framing', 'raw');
+    assert.equal(noLine.code, 64, noLine.output);
   });
 
   peerTest('writes a capture that Wireshark reads and decrypts', ['socat', 'tshark'], async (t) => {
