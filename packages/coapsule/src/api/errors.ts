@@ -37,6 +37,8 @@ export type ErrorCode =
   | 'ERR_SUPERSEDED'
   /** A block-wise transfer could not be completed (RFC 7959). */
   | 'ERR_BLOCKWISE'
+  /** The Security Context cannot protect the request, or what came as an answer was not protected (RFC 8613). */
+  | 'ERR_OSCORE'
   /** The response breaks a rule of CoAP. */
   | 'ERR_BAD_RESPONSE'
   /** A kept association cannot be used, or not be kept. */

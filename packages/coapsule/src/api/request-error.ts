@@ -221,6 +221,18 @@ function exchangeError(
         `the response of ${place(server)} has a critical option that is not understood${more}`,
         'the response cannot be used (RFC 7252 §5.4.1): ask the maker of the server',
       );
+    case 'unprotected-response':
+      return new CoapsuleError(
+        'ERR_OSCORE',
+        `${place(server)}, or somebody on the way, gave ${detail ?? 'an answer without OSCORE'}`,
+        'check that both ends have the same Security Context, and which state the server keeps of it (RFC 8613 §8.2)',
+      );
+    case 'cannot-protect':
+      return new CoapsuleError(
+        'ERR_OSCORE',
+        `the request to ${place(server)} was not sent, as it cannot be protected${more}`,
+        'make the store of the Security Context work again, or agree on a new context with the server',
+      );
     case 'token-in-use':
       return new CoapsuleError(
         'ERR_BAD_RESPONSE',

@@ -16,6 +16,9 @@ import { after, type DurationMs, type Instant } from '../foundation/instant.ts';
 /** Bytes out for each byte in. */
 const factor = 3;
 
+/** A message and its four repetitions (RFC 7252 §4.8). */
+const transmissions = 5;
+
 /** Nobody saves up for later: about what three full datagrams of a peer are good for. */
 const maxCredit = 4096;
 
@@ -60,6 +63,15 @@ export class AmplificationLimit {
   received(address: string, bytes: number): void {
     const account = this.#proved.get(address) ?? this.#openAccount(address);
     account.credit = Math.min(maxCredit, account.credit + factor * bytes);
+  }
+
+  /**
+   * A response of so many bytes is for a client that OSCORE vouches for (RFC 9175 §2.6): it may go, and be repeated, whoever
+   * the address is.
+   */
+  vouchedFor(address: string, bytes: number): void {
+    const account = this.#account(address) ?? this.#openAccount(address);
+    account.credit = Math.min(maxCredit, account.credit + transmissions * bytes);
   }
 
   /** Whether a proof of this address holds. */

@@ -11,13 +11,16 @@ import { ApiMisuseError } from '../foundation/errors.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { MessageLayer } from '../message-layer/message-layer.ts';
+import type { ContextProvider } from '../oscore/context-lookup.ts';
+import type { AddressLimit } from '../request-response/address-limit.ts';
 import { EchoValues } from '../request-response/echo.ts';
 import { RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import { AmplificationLimit } from './amplification-limit.ts';
 import { BackOff } from './back-off.ts';
 import { type EndpointConfig, lineRate } from './endpoint-config.ts';
+import { OscoreExchanges } from './oscore-exchanges.ts';
 import type { EndpointOutput } from './outputs.ts';
-import { PeerTable } from './peer.ts';
+import { isUnderOscore, PeerTable } from './peer.ts';
 import { RequestTable } from './request-table.ts';
 
 /** Everything that the plot files work on. Each of them changes only these parts. */
@@ -30,6 +33,7 @@ export interface EndpointLayers {
   /** Absent without cryptography. */
   readonly echo: EchoValues | undefined;
   readonly messages: MessageLayer;
+  readonly oscore: OscoreExchanges;
   readonly exchanges: RequestResponseLayer;
   readonly peers: PeerTable;
   readonly requests: RequestTable;
@@ -72,6 +76,7 @@ export function endpointLayers(
   config: EndpointConfig,
   random: RandomSource,
   crypto: CryptoProvider | undefined,
+  oscore?: ContextProvider,
 ): EndpointLayers {
   if (config.security === 'dtls' && crypto === undefined) {
     throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
@@ -105,11 +110,12 @@ export function endpointLayers(
       oneMessageIdSpace: config.groups,
       ...(line === undefined ? {} : { line }),
     }),
+    oscore: new OscoreExchanges(oscore),
     exchanges: new RequestResponseLayer({
       random,
       config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
       ...(echo === undefined ? {} : { echo }),
-      ...(amplification === undefined ? {} : { addressLimit: amplification }),
+      ...(amplification === undefined ? {} : { addressLimit: exceptUnderOscore(amplification) }),
     }),
     peers,
     requests: new RequestTable(),
@@ -127,6 +133,15 @@ export function endpointLayers(
     },
     backOff: new BackOff(),
     renewals: new Map(),
+  };
+}
+
+/** RFC 9175 §2.6: whom nobody vouches for is limited; under OSCORE every message says who sent it. */
+function exceptUnderOscore(limit: AddressLimit): AddressLimit {
+  return {
+    allowance: (peer, now) => (isUnderOscore(peer) ? Infinity : limit.allowance(peer, now)),
+    takesEcho: (peer, now) => !isUnderOscore(peer) && limit.takesEcho(peer, now),
+    mayAsk: (peer, now) => !isUnderOscore(peer) && limit.mayAsk(peer, now),
   };
 }
 

@@ -13,7 +13,7 @@ import type { DtlsTraceEvent } from './trace-event.ts';
 /** Tells about something dropped. */
 export function traceDiscarded(
   layers: EndpointLayers,
-  layer: 'dtls' | 'message' | 'request-response',
+  layer: 'dtls' | 'message' | 'oscore' | 'request-response',
   address: PeerAddress,
   reason: string,
 ): void {

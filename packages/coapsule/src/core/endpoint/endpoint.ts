@@ -17,6 +17,8 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { PeerTraffic } from '../message-layer/message-layer.ts';
+import type { ContextProvider } from '../oscore/context-lookup.ts';
+import type { OscoreCounters, StoreId } from '../oscore/oscore-layer.ts';
 import type {
   ActiveObservation,
   BodySource,
@@ -72,6 +74,8 @@ export interface EndpointOptions {
   readonly config?: EndpointConfigInput;
   readonly random: RandomSource;
   readonly crypto?: CryptoProvider;
+  /** Whose requests under OSCORE are understood (RFC 8613); none without it. */
+  readonly oscore?: ContextProvider;
 }
 
 /** The machine. After each call drain `poll`, then ask `nextTimeout`. */
@@ -80,10 +84,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   readonly #crypto: CryptoProvider | undefined;
 
   constructor(options: EndpointOptions) {
-    const { random, crypto } = options;
+    const { random, crypto, oscore } = options;
     const config = endpointConfig(options.config ?? {});
     this.#crypto = crypto;
-    this.#layers = endpointLayers(config, random, crypto);
+    this.#layers = endpointLayers(config, random, crypto, oscore);
   }
 
   /** What was refused or went wrong since the start. */
@@ -100,6 +104,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   layerCounters(): Readonly<Record<'messages' | 'exchanges', Readonly<Record<string, number>>>> {
     const { messages, exchanges } = this.#layers;
     return { messages: { ...messages.counters }, exchanges: { ...exchanges.counters } };
+  }
+
+  /** What OSCORE protected, verified and refused. */
+  get oscoreCounters(): Readonly<OscoreCounters> {
+    return this.#layers.oscore.layer.counters;
   }
 
   /** What is on its way to the peer at an address, what waits, and what is known about the path (RFC 7252 §4.7). */
@@ -336,6 +345,18 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   /** A `keep-association` could not be stored. */
   stopKeeping(association: AssociationId, now: Instant): void {
     this.#layers.dtls?.keeping.stopKeeping(association);
+    this.#settle(now);
+  }
+
+  /** Answers a `store-context`: the record is on disk, also after a loss of power. */
+  contextStored(store: StoreId, now: Instant): void {
+    this.#layers.oscore.layer.stored(store);
+    this.#settle(now);
+  }
+
+  /** A `store-context` could not be stored: what waits for it is not sent, or not carried out. */
+  contextStoringFailed(store: StoreId, now: Instant): void {
+    this.#layers.oscore.layer.storeFailed(store);
     this.#settle(now);
   }
 

@@ -10,6 +10,9 @@ import type { ConnectionEnd } from '../connection/connection-output.ts';
 import type { DtlsOutput, HandshakeFailure } from '../dtls/dtls-layer.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { QueueOptions } from '../message-layer/message-layer.ts';
+import type { StoreId } from '../oscore/oscore-layer.ts';
+import type { ClientSecurity } from '../oscore/peer-security.ts';
+import type { ContextRecord, SecurityContext } from '../oscore/security-context.ts';
 import type {
   BodySource,
   ExchangeError,
@@ -37,6 +40,8 @@ export interface OutgoingRequest extends QueueOptions {
   readonly observe?: boolean;
   /** Bodies in Q-Blocks where the server speaks them (RFC 9177), or not; without it as `requestQBlocks` says. */
   readonly qBlock?: boolean;
+  /** Protects the request from end to end (RFC 8613); its responses are taken only if they are, too. */
+  readonly oscore?: ClientSecurity;
   /** A proxy asks: options of the response that are safe to forward need not be understood (RFC 7252 §5.7.1). */
   readonly forwarded?: boolean;
   /** False with NON: ends with `sent` when it goes out, and a response is not waited for. */
@@ -168,4 +173,14 @@ export type EndpointOutput =
   | Extract<DtlsOutput, { kind: 'address-changed' | 'out-of-step' }>
   /** With `keepAssociations`: to be stored, in this order (`dtls-output.ts`). */
   | Extract<DtlsOutput, { kind: 'keep-association' | 'reserve-sequence' | 'advance-edge' }>
+  /**
+   * To be stored, in this order, and answered by `Endpoint.contextStored` or `Endpoint.contextStoringFailed`: messages wait
+   * for it. With its ID Context where that changes (`SecurityContext`, RFC 8613 Appendix B.2).
+   */
+  | {
+      readonly kind: 'store-context';
+      readonly store: StoreId;
+      readonly context: SecurityContext;
+      readonly record: ContextRecord;
+    }
   | { readonly kind: 'trace'; readonly event: TraceEvent };

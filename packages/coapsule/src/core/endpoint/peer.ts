@@ -8,6 +8,15 @@
 import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
+import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
+
+/** What the keys of peers under OSCORE begin with. */
+const oscorePrefix = 'oscore:';
+
+/** Whether a key is that of a peer under OSCORE: who sends under it is authenticated, message by message. */
+export function isUnderOscore(key: string): boolean {
+  return key.startsWith(oscorePrefix);
+}
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {
@@ -22,8 +31,20 @@ export interface Peer {
   blockSize?: number;
   /** Whether its address changed and nothing proves that it receives there. */
   isAddressUnproved?: boolean;
+  /** Whom OSCORE vouches for, behind whatever carries his messages; without the field nobody. */
+  readonly oscore?: OscorePeer;
   /** Acknowledgements and Resets of messages that it was never sent, while its address was to be proved. */
   guesses?: number;
+}
+
+/** A peer that messages are protected with from end to end (RFC 8613). */
+export interface OscorePeer {
+  /** Who is behind: the same endpoint, or a proxy on the way to it. */
+  readonly via: Peer;
+  /** Who it is, as the contexts say: of the provider of a server, or what the client's request was given. */
+  readonly security: ClientSecurity | ServerSecurity;
+  /** What requests to it are protected with; absent when it is known as a client only. */
+  readonly client: ClientSecurity | undefined;
 }
 
 /**
@@ -37,6 +58,10 @@ export class PeerTable {
   readonly #secured = new Map<AssociationId, Peer>();
   readonly #securedByKey = new Map<string, Peer>();
   readonly #maxPlain: number;
+  /** Peers under OSCORE, the one used longest ago first. */
+  readonly #underOscore = new Map<string, Peer>();
+  readonly #securities = new WeakMap<ClientSecurity | ServerSecurity, number>();
+  #lastSecurity = 0;
 
   /** @param maxPlain Plain peers remembered at most. */
   constructor(maxPlain: number) {
@@ -71,9 +96,45 @@ export class PeerTable {
     return peer;
   }
 
+  /** The peer that `security` is for, whose messages go by `via`. Its key differs for each pair of them. */
+  underOscore(via: Peer, security: ClientSecurity | ServerSecurity): Peer {
+    const number = this.#securities.get(security) ?? ++this.#lastSecurity;
+    this.#securities.set(security, number);
+    const key = `${oscorePrefix}${number}:${via.key}`;
+    const known = this.#underOscore.get(key);
+    if (known) {
+      this.#underOscore.delete(key);
+      this.#underOscore.set(key, known);
+      return known;
+    }
+    const client = 'forRequest' in security ? security : undefined;
+    const peer: Peer = {
+      key,
+      get address() {
+        return via.address;
+      },
+      association: undefined,
+      heardAt: undefined,
+      oscore: { via, security, client },
+    };
+    this.#underOscore.set(key, peer);
+    if (this.#underOscore.size > this.#maxPlain) {
+      const [oldest] = this.#underOscore.keys();
+      this.#underOscore.delete(oldest as string);
+    }
+    return peer;
+  }
+
+  /** Forgets all peers under OSCORE behind a peer, and returns them. */
+  forgetUnderOscore(via: Peer): readonly Peer[] {
+    const gone = [...this.#underOscore.values()].filter((peer) => peer.oscore?.via === via);
+    for (const { key } of gone) this.#underOscore.delete(key);
+    return gone;
+  }
+
   /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
-    const known = this.#plain.get(key) ?? this.#securedByKey.get(key);
+    const known = this.#plain.get(key) ?? this.#securedByKey.get(key) ?? this.#underOscore.get(key);
     if (known) return known;
     const address = ipAddressOfKey(key);
     return address && { key, address, association: undefined, heardAt: undefined };
@@ -81,7 +142,8 @@ export class PeerTable {
 
   /** Largest block for a secured peer, when it is smaller than what the endpoint would use. */
   blockSizeFor(key: string): number {
-    return this.#securedByKey.get(key)?.blockSize ?? Infinity;
+    const carrier = this.#underOscore.get(key)?.oscore?.via.key ?? key;
+    return this.#securedByKey.get(carrier)?.blockSize ?? Infinity;
   }
 
   /** All live associations. */

@@ -5,6 +5,7 @@
  *   2 bytes → Message                                               (RFC 7252 §3)
  *   3 Message → new, or duplicate answered here, or ACK/RST, whose
  *     meaning is in `transmission-answers.ts`                       (RFC 7252 §4)
+ * 3 ½ under OSCORE: verified, in `oscore-path.ts`                   (RFC 8613 §8)
  *   4 response: token → Exchange; request: options checked,
  *     blocks put together                                           (RFC 7252 §5, 7641, 7959)
  *   5 → output for the application
@@ -43,6 +44,7 @@ import { receiveDoubtfulData } from './doubtful-data.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
 import { receiveFromGroup } from './group-datagram.ts';
+import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path.ts';
 import { stopDueResponses } from './outdated-responses.ts';
 import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
@@ -169,6 +171,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
         refuseToken(layers, message, received.reply, now);
         return;
       }
+      if (receiveProtectedRequest(layers, peer, message, received.reply, now)) return;
       layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat);
       return;
     case 'response':
@@ -214,7 +217,9 @@ function receiveResponse(
   if (acknowledged !== undefined) {
     transmissionAnswered(layers, acknowledged, 'acknowledgement', now);
   }
-  const fate = layers.exchanges.receiveResponse(peer.key, message, now);
+  const fate =
+    receiveProtectedResponse(layers, peer, message, now) ??
+    layers.exchanges.receiveResponse(peer.key, message, now);
   const matched = fate === 'matched';
   if (fate === 'unmatched') {
     layers.counters.unmatchedResponses++;
@@ -269,6 +274,8 @@ export function deliver(
       const peer = layers.peers.withKey(output.peer);
       if (peer === undefined) return;
       const { messageId, type } = output.reply as ReplyHandle;
+      if (peer.oscore !== undefined)
+        layers.oscore.exchangeBegun(output.exchange, output.reply as ReplyHandle);
       const request = { ...output.request, messageId, confirmable: type === 'CON' };
       layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request });
       return;

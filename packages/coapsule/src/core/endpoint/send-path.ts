@@ -16,6 +16,7 @@ import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
+import { splitRequestOptions } from '../oscore/split-options.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
 import type { HeldRequest } from './back-off.ts';
@@ -37,6 +38,7 @@ export function sendRequest(
   // What cannot be encoded must throw while the caller is still there.
   if (content !== undefined) {
     checkRequest({ ...content, secure: layers.dtls !== undefined }, layers.config.maxTokenLength);
+    if (content.oscore !== undefined) splitRequestOptions(content.options);
   }
   const request = layers.requests.newRequest();
   if (content === undefined || !isHeldBack(layers, { request, address, serverName, content }, now)) {
@@ -205,9 +207,14 @@ function startExchange(
     layers.requests.sentPing(layers.messages.ping(peer.key, now), peer.key, request);
     return;
   }
-  const secure = peer.association !== undefined;
-  const exchange = layers.exchanges.request(peer.key, { ...content, secure }, now);
-  layers.requests.bind({ request, exchange, peer, serverName, content });
+  const { oscore } = content;
+  // OSCORE binds responses to requests itself: no token need be new (RFC 9175 §4.2), and no bodies go in sets of blocks.
+  const [to, security] =
+    oscore === undefined
+      ? [peer, { secure: peer.association !== undefined }]
+      : [layers.peers.underOscore(peer, oscore), { secure: false, qBlock: false }];
+  const exchange = layers.exchanges.request(to.key, { ...content, ...security }, now);
+  layers.requests.bind({ request, exchange, peer: to, serverName, content });
 }
 
 /** Step 3: what the request/response layer wants sent. */

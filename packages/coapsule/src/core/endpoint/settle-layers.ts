@@ -6,6 +6,8 @@
 
 import type { Instant } from '../foundation/instant.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import { endsExchange } from './oscore-exchanges.ts';
+import { followOscore, protectOutput } from './oscore-path.ts';
 import { outdatedResponseDue, outdateResponse, stopDueResponses } from './outdated-responses.ts';
 import { deliver, receiveFromDtls } from './receive-path.ts';
 import { sendFromExchange, transmitMessage } from './send-path.ts';
@@ -22,8 +24,15 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
       else receiveFromDtls(layers, fromDtls, now);
       continue;
     }
+    const fromOscore = layers.oscore.layer.poll();
+    if (fromOscore) {
+      followOscore(layers, fromOscore, now);
+      continue;
+    }
     const fromExchange = layers.exchanges.poll();
     if (fromExchange) {
+      if (endsExchange(fromExchange)) layers.oscore.exchangeEnded(fromExchange.exchange);
+      if (protectOutput(layers, fromExchange, now)) continue;
       switch (fromExchange.kind) {
         case 'send-request':
         case 'send-response':

@@ -49,7 +49,7 @@ export type TraceEvent =
   | {
       /** Something received was dropped, or an option of it ignored, or it was refused with an error code. */
       readonly kind: 'discarded';
-      readonly layer: 'dtls' | 'message' | 'connection' | 'request-response';
+      readonly layer: 'dtls' | 'message' | 'connection' | 'oscore' | 'request-response';
       readonly address: PeerAddress;
       readonly reason: string;
     }

@@ -273,9 +273,14 @@ export class ClientRole {
 
   /** The request message is larger than the peer takes, and was never sent. */
   requestTooLarge(id: ExchangeId, detail: string): void {
+    this.requestFailed(id, 'message-too-large', detail);
+  }
+
+  /** Nothing good will come of the request message. */
+  requestFailed(id: ExchangeId, error: ExchangeError, detail: string): void {
     const exchange = this.table.get(id);
     if (exchange === undefined) return;
-    this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : 'message-too-large', detail);
+    this.#exchanges.fail(exchange, exchange.deregistering ? 'cancelled' : error, detail);
   }
 
   /** The request message was never sent, because too much waits already. */

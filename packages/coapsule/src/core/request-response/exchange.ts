@@ -35,6 +35,8 @@ export interface Content {
 /** A received message, as far as this layer looks at it. On a reliable transport it has no type (RFC 8323 §3.1). */
 export interface ReceivedMessage extends MessageContent {
   readonly type?: MessageType;
+  /** Of a request: its security takes one response only, so there are no sets of blocks (RFC 8613 §7.4). */
+  readonly oneResponse?: boolean;
 }
 
 /** A response whose body may be one that is handed over as it is sent; then `payload` is empty. */
@@ -130,6 +132,10 @@ export type ExchangeError =
   /** The application's body could not be handed over, or is not as long as it was announced. */
   | 'body-source'
   | 'bad-option'
+  /** The request was protected by OSCORE, and what came as an answer was not. */
+  | 'unprotected-response'
+  /** OSCORE could not protect the request. */
+  | 'cannot-protect'
   | 'token-in-use'
   | 'too-many-exchanges';
 

@@ -78,7 +78,10 @@ export class RequestAdmission {
     const verdict =
       route.kind === 'proxy'
         ? checkProxiedRequestOptions(all)
-        : checkRequestOptions(route.options ?? all, this.#criticalOptions);
+        : checkRequestOptions(
+            route.options ?? all,
+            message.oneResponse ? this.#context.config.criticalOptions : this.#criticalOptions,
+          );
     if (verdict.kind === 'proxy') {
       answers.refuse(arrival, Code.ProxyingNotSupported);
       return undefined;

@@ -192,6 +192,15 @@ export class RequestResponseLayer {
     this.#client.requestTooLarge(exchange, detail);
   }
 
+  /** The request message cannot be protected, or its answer was not. */
+  requestFailed(
+    exchange: ExchangeId,
+    error: 'cannot-protect' | 'unprotected-response',
+    detail: string,
+  ): void {
+    this.#client.requestFailed(exchange, error, detail);
+  }
+
   /** The request message was refused by the message layer, unsent. */
   requestRefused(exchange: ExchangeId, now: Instant): void {
     this.#client.requestRefused(exchange, now);

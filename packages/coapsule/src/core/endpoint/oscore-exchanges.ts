@@ -1,0 +1,151 @@
+/**
+ * Exchanges under OSCORE: what is kept of each for its responses, and the road between the message layer and the
+ * request/response layer, which know nothing of it.
+ *
+ * RFC 8613 §8. Whoever protects or verifies with a peer is another peer to the request/response layer: his tokens, bodies
+ * and observations are his own (RFC 9175 §2.3: the security association is part of the endpoint). What goes to him goes to
+ * the peer behind, protected. The order of the steps is in `receive-path.ts`, `send-path.ts` and `settle-layers.ts`.
+ *
+ * @module
+ */
+
+import type { MessageView } from '../coap/message-view.ts';
+import { toHex } from '../foundation/bytes.ts';
+import type { ReplyHandle } from '../message-layer/message-layer.ts';
+import type { ContextProvider } from '../oscore/context-lookup.ts';
+import { OscoreLayer, type PendingRequest } from '../oscore/oscore-layer.ts';
+import type { ServerBinding } from '../oscore/request-binding.ts';
+import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
+import type { Peer } from './peer.ts';
+
+/** A protected request that came, as the message layer handed it up. */
+export interface ProtectedArrival {
+  /** The peer that it came from, who may be a proxy. */
+  readonly peer: Peer;
+  readonly message: MessageView;
+  readonly reply: ReplyHandle;
+}
+
+/** What the request/response layer wants sent to a peer under OSCORE. */
+export type ProtectedDispatch = Extract<RequestResponseOutput, { kind: 'send-request' | 'send-response' }>;
+
+/** A request of ours that waits for responses. */
+export type ProtectedRequest = PendingRequest<ProtectedDispatch>;
+
+/** The OSCORE layer of an endpoint, and what binds its responses to requests (RFC 8613 §8). */
+export class OscoreExchanges {
+  readonly layer: OscoreLayer<ProtectedArrival, ProtectedDispatch>;
+  /** Whether requests under OSCORE are understood here. */
+  readonly serves: boolean;
+  /**
+   * Requests of ours by peer behind and token, the newest last: a registration, those that renewed it and its cancellation
+   * have one token (RFC 7641 §3.6).
+   */
+  readonly #pending = new Map<string, ProtectedRequest[]>();
+  readonly #tokensOf = new Map<ExchangeId, Set<string>>();
+  readonly #byReply = new WeakMap<ReplyHandle, ServerBinding>();
+  /** Exchanges with the application: their notifications have no reply handle. */
+  readonly #byExchange = new Map<ExchangeId, ServerBinding>();
+
+  /** @param provider Whose requests are understood; none without it. */
+  constructor(provider: ContextProvider | undefined) {
+    this.layer = new OscoreLayer(provider);
+    this.serves = provider !== undefined;
+  }
+
+  /** Requests and exchanges of which something is kept; zero when nothing leaks. */
+  get size(): number {
+    return this.#pending.size + this.#byExchange.size;
+  }
+
+  /** A verified request goes to the request/response layer: its answers will come with the same reply handle. */
+  requestVerified(reply: ReplyHandle, binding: ServerBinding): void {
+    this.#byReply.set(reply, binding);
+  }
+
+  /** The request has become an Exchange with the application. */
+  exchangeBegun(exchange: ExchangeId, reply: ReplyHandle): void {
+    const binding = this.#byReply.get(reply);
+    if (binding !== undefined) this.#byExchange.set(exchange, binding);
+  }
+
+  /** What a response or notification is protected with. */
+  bindingOf(output: Extract<ProtectedDispatch, { kind: 'send-response' }>): ServerBinding | undefined {
+    return output.reply === undefined
+      ? this.#byExchange.get(output.exchange)
+      : this.#byReply.get(output.reply as ReplyHandle);
+  }
+
+  /** A request of ours goes out to `via`: responses with its token are verified with it. */
+  requestSent(via: Peer, pending: ProtectedRequest): void {
+    const { exchange, message } = pending.dispatch;
+    const key = keyOf(via, message.token);
+    const others = (this.#pending.get(key) ?? []).filter((other) => other !== pending);
+    this.#pending.set(key, [...others, pending]);
+    let tokens = this.#tokensOf.get(exchange);
+    if (tokens === undefined) {
+      tokens = new Set();
+      this.#tokensOf.set(exchange, tokens);
+    }
+    tokens.add(key);
+  }
+
+  /** The requests of ours that a response may be for, the newest first. */
+  pendingAt(via: Peer, token: Uint8Array): readonly ProtectedRequest[] {
+    return this.#pending.get(keyOf(via, token))?.slice().reverse() ?? [];
+  }
+
+  /** A response to a request verified: those before it with its token, and itself after its last response, are over. */
+  responseVerified(via: Peer, pending: ProtectedRequest, final: boolean): void {
+    const { exchange, message } = pending.dispatch;
+    const key = keyOf(via, message.token);
+    const all = this.#pending.get(key) ?? [];
+    const at = all.indexOf(pending);
+    const isOver = (other: ProtectedRequest, index: number): boolean =>
+      index < at ? other.dispatch.exchange === exchange : final && other === pending;
+    if (
+      !this.#keep(
+        key,
+        all.filter((other, index) => !isOver(other, index)),
+      )
+    )
+      this.#tokensOf.get(exchange)?.delete(key);
+  }
+
+  /** Nothing more comes or goes for an Exchange. */
+  exchangeEnded(exchange: ExchangeId): void {
+    this.#byExchange.delete(exchange);
+    for (const key of this.#tokensOf.get(exchange) ?? []) {
+      this.#keep(key, this.#pending.get(key)?.filter(({ dispatch }) => dispatch.exchange !== exchange) ?? []);
+    }
+    this.#tokensOf.delete(exchange);
+  }
+
+  /** @returns whether there is any. */
+  #keep(key: string, pending: ProtectedRequest[]): boolean {
+    if (pending.length > 0) this.#pending.set(key, pending);
+    else this.#pending.delete(key);
+    return pending.length > 0;
+  }
+}
+
+/** Whether an output of the request/response layer is the last one of its Exchange. */
+export function endsExchange(
+  output: RequestResponseOutput,
+): output is Extract<RequestResponseOutput, { readonly exchange: ExchangeId }> {
+  switch (output.kind) {
+    case 'response':
+    case 'response-body':
+      return output.final;
+    case 'failed':
+    case 'sent':
+    case 'exchange-ended':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function keyOf(via: Peer, token: Uint8Array): string {
+  return `${via.key} ${toHex(token)}`;
+}
