@@ -27,6 +27,8 @@ import { noBytes } from '../core/foundation/bytes.ts';
 import { type DurationMs, earliest, type Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
+import type { ContextProvider } from '../core/oscore/context-lookup.ts';
+import type { ContextRecord, SecurityContext } from '../core/oscore/security-context.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { FramedLine, type FramedLineOptions } from './framed-line.ts';
 import { linkProfiles } from './link-profiles.ts';
@@ -62,6 +64,14 @@ export interface PairOptions {
   /** Set on both sides. */
   readonly security?: 'none' | 'dtls';
   readonly handler?: PairHandler;
+  /** Whose requests under OSCORE the server understands, asked at each start of it (RFC 8613). */
+  readonly oscore?: () => ContextProvider;
+  /** What becomes of a record of a Security Context: stored unless it says no. */
+  readonly storeContext?: (
+    side: 'client' | 'server',
+    context: SecurityContext,
+    record: ContextRecord,
+  ) => boolean;
   /** The client's credential. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
   /** The server's keys by identity. */
@@ -251,7 +261,7 @@ export class Pair {
   }
 
   #endpoint(side: 'client' | 'server'): Endpoint {
-    const { profile, security } = this.#options;
+    const { profile, security, oscore } = this.#options;
     return new Endpoint({
       config: {
         role: side,
@@ -262,6 +272,7 @@ export class Pair {
       },
       random: this.#random,
       crypto: nodeCrypto,
+      ...(side === 'server' && oscore !== undefined && { oscore: oscore() }),
     });
   }
 
@@ -316,6 +327,13 @@ export class Pair {
       case 'psk-lookup':
         endpoint.answerPskLookup(output.lookup, this.#psk(side, output.identity), this.now);
         return;
+      case 'store-context': {
+        const { store, context, record } = output;
+        const isStored = this.#options.storeContext?.(side, context, record) ?? true;
+        if (isStored) endpoint.contextStored(store, this.now);
+        else endpoint.contextStoringFailed(store, this.now);
+        return;
+      }
       default:
         this.#record(side, output);
     }

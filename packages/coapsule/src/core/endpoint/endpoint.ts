@@ -111,6 +111,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return this.#layers.oscore.layer.counters;
   }
 
+  /** Exchanges under OSCORE of which something is kept. */
+  get protectedExchanges(): number {
+    return this.#layers.oscore.size;
+  }
+
   /** What is on its way to the peer at an address, what waits, and what is known about the path (RFC 7252 §4.7). */
   traffic(address: PeerAddress, now: Instant): PeerTraffic {
     const { dtls, messages, peers } = this.#layers;

@@ -1,0 +1,501 @@
+/**
+ * OSCORE between two endpoints (RFC 8613): requests, blocks and observations over lossy links, restarts, stores that fail,
+ * inside DTLS, on a serial line; and what an eavesdropper sees.
+ */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Code } from '../../src/core/coap/code.ts';
+import { decodeMessage, encodeMessage } from '../../src/core/coap/message-codec.ts';
+import { OptionNumber } from '../../src/core/coap/option-registry.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import { isDecodeFault } from '../../src/core/foundation/errors.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
+import { ClientRederivation } from '../../src/core/oscore/client-rederivation.ts';
+import { ContextTable } from '../../src/core/oscore/context-lookup.ts';
+import { FixedContext } from '../../src/core/oscore/peer-security.ts';
+import {
+  type ContextKeeping,
+  type ContextRecord,
+  type SecurityContext,
+  unusedContext,
+} from '../../src/core/oscore/security-context.ts';
+import { ServerRederivation } from '../../src/core/oscore/server-rederivation.ts';
+import {
+  clientAddress,
+  Pair,
+  type PairOptions,
+  type PairRequest,
+  serverAddress,
+} from '../../src/testing/pair.ts';
+import { clientParameters, ends, mirrored, restarted, sources } from '../unit/oscore/contexts.ts';
+
+/** A pair with one context; what its stores hold survives a restart. */
+class ProtectedPair {
+  readonly pair: Pair;
+  client: FixedContext;
+  readonly records: Record<'client' | 'server', ContextRecord> = {
+    client: unusedContext,
+    server: unusedContext,
+  };
+  /** Whether the store of a side works. */
+  readonly works = { client: true, server: true };
+  readonly #keeping: ContextKeeping;
+  #starts = 0;
+
+  constructor(options: PairOptions = {}, keeping: ContextKeeping = {}) {
+    this.#keeping = keeping;
+    this.client = this.#context('client');
+    this.pair = new Pair({
+      oscore: () => {
+        const table = new ContextTable();
+        table.add(this.#context('server'));
+        return table;
+      },
+      storeContext: (side, _context, record) => {
+        if (this.works[side]) this.records[side] = record;
+        return this.works[side];
+      },
+      ...options,
+    });
+  }
+
+  get(path: string, request: Parameters<Pair['request']>[1] = {}): PairRequest {
+    return this.pair.request(path, { oscore: this.client, ...request });
+  }
+
+  /** A request until it has its response, or failed. */
+  done(path: string, request: Parameters<Pair['request']>[1] = {}): PairRequest {
+    const asked = this.get(path, request);
+    assert.ok(
+      this.pair.runUntil(() => asked.final || asked.error !== undefined),
+      'no end',
+    );
+    return asked;
+  }
+
+  restart(side: 'client' | 'server'): void {
+    if (side === 'client') this.client = this.#context('client');
+    this.pair.restart(side);
+  }
+
+  #context(side: 'client' | 'server'): FixedContext {
+    return new FixedContext(restarted(side, this.records[side], this.#keeping, ++this.#starts));
+  }
+}
+
+function text(request: PairRequest): string {
+  assert.equal(request.error, undefined, JSON.stringify(request.error));
+  return new TextDecoder().decode(request.responses.at(-1)?.payload);
+}
+
+function sentText({ network }: Pair): string {
+  return network.sent.map(({ datagram }) => Buffer.from(datagram).toString('latin1')).join();
+}
+
+const body = new TextEncoder().encode('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.repeat(316));
+
+test('a request and its response: the handler knows who asks, and the wire shows neither path nor payload', () => {
+  const stage = new ProtectedPair({ handler: () => ({ code: Code.Content, payload: 'very warm' }) });
+  const asked = stage.done('/temperature');
+  assert.equal(text(asked), 'very warm');
+  const { peer, request } = stage.pair.served[0] as (typeof stage.pair.served)[number];
+  assert.ok(peer.oscore?.security instanceof FixedContext);
+  assert.equal(request.options.text(OptionNumber.UriPath), 'temperature');
+  assert.equal(request.options.has(OptionNumber.Oscore), false);
+  assert.doesNotMatch(sentText(stage.pair), /temperature|warm/);
+  const codes = stage.pair.network.sent.map(({ datagram }) => datagram[1]);
+  assert.deepEqual(codes, [Code.Post, Code.Changed]);
+  assert.equal(
+    stage.pair.client.protectedExchanges + stage.pair.server.protectedExchanges,
+    0,
+    'nothing is kept',
+  );
+});
+
+test('methods, options and error codes come through', () => {
+  const stage = new ProtectedPair({
+    handler: ({ code, payload }) =>
+      code === Code.Delete
+        ? { code: Code.NotFound, payload: 'no such thing' }
+        : { code: Code.Changed, payload: `${payload.length} bytes` },
+  });
+  const put = stage.done('/a', { code: Code.Put, payload: new TextEncoder().encode('12345') });
+  assert.equal(text(put), '5 bytes');
+  const gone = stage.done('/a', { code: Code.Delete });
+  assert.equal(gone.responses[0]?.code, Code.NotFound);
+  assert.equal(text(gone), 'no such thing');
+});
+
+test('plain requests are served beside, as another peer', () => {
+  const stage = new ProtectedPair();
+  const plain = stage.pair.request('/a');
+  stage.done('/b');
+  assert.equal(text(plain), '22.5');
+  const [first, second] = stage.pair.served;
+  assert.equal(first?.peer.oscore, undefined);
+  assert.notEqual(second?.peer.key, first?.peer.key);
+});
+
+test('an endpoint without contexts answers 4.02: the option is critical', () => {
+  const pair = new Pair();
+  const asked = pair.request('/a', {
+    oscore: new FixedContext(ends({}, { dangerouslyVolatile: true }).client),
+  });
+  assert.ok(pair.runUntil(() => asked.error !== undefined));
+  assert.ok(asked.error?.kind === 'exchange');
+  assert.equal(asked.error.failure, 'unprotected-response');
+  assert.match(asked.error.detail as string, /4\.02/);
+});
+
+test('an unknown context ends the request with what the server said', () => {
+  const stage = new ProtectedPair();
+  const stranger = ends({ senderId: Uint8Array.of(9) }, { dangerouslyVolatile: true });
+  const asked = stage.done('/a', { oscore: new FixedContext(stranger.client) });
+  assert.ok(asked.error?.kind === 'exchange');
+  assert.equal(asked.error.detail, 'an answer without OSCORE: 4.01 Security context not found');
+  assert.equal(stage.pair.served.length, 0);
+});
+
+describe('loss', () => {
+  test('a request whose answer is lost gets it again, and the handler runs once', () => {
+    for (const code of [Code.Get, Code.Post]) {
+      const stage = new ProtectedPair();
+      const asked = stage.get('/a', { code });
+      let lost = false;
+      stage.pair.network.hook = ({ from }) => {
+        if (from.key !== serverAddress.key || lost) return undefined;
+        lost = true;
+        return { kind: 'drop' };
+      };
+      assert.ok(stage.pair.runUntil(() => asked.final));
+      assert.ok(lost);
+      assert.equal(text(asked), '22.5');
+      assert.equal(stage.pair.served.length, 1, 'also of a safe method: a copy would be a replay');
+      assert.equal(stage.pair.server.oscoreCounters.refused.replay, 0);
+    }
+  });
+
+  test('a third of all datagrams lost, doubled and out of order: every request has its response and runs once', () => {
+    const stage = new ProtectedPair({
+      seed: 7,
+      conditions: { lossRate: 0.3, duplicateRate: 0.3, delayMs: 50, jitterMs: 200 },
+    });
+    const asked = Array.from({ length: 40 }, (_, number) => stage.get(`/r/${number}`, { code: Code.Post }));
+    stage.pair.runUntil(() => asked.every(({ final, error }) => final || error !== undefined), 10_000_000);
+    const answered = asked.filter(({ final }) => final);
+    assert.ok(answered.length > 30, `${answered.length} of 40`);
+    const paths = stage.pair.served.map(({ request }) => request.options.texts(OptionNumber.UriPath)[1]);
+    assert.equal(new Set(paths).size, paths.length, 'none twice');
+  });
+});
+
+describe('bodies in Inner blocks', () => {
+  const options: PairOptions = {
+    handler: ({ code, payload }) =>
+      code === Code.Put
+        ? { code: Code.Changed, payload: `${payload.length}` }
+        : { code: Code.Content, payload: body },
+  };
+
+  test('8 KB in both directions', () => {
+    const stage = new ProtectedPair(options);
+    assert.equal(text(stage.done('/big', { code: Code.Put, payload: body })), String(body.length));
+    assert.deepEqual(stage.done('/big').responses[0]?.payload, body);
+    assert.ok(stage.pair.network.sent.every(({ datagram }) => datagram.length < 1_232));
+    for (const { datagram } of stage.pair.network.sent) {
+      const message = decodeMessage(datagram);
+      assert.ok(!isDecodeFault(message));
+      assert.equal(
+        message.options.has(OptionNumber.Block1) || message.options.has(OptionNumber.Block2),
+        false,
+      );
+    }
+    assert.equal(stage.pair.client.protectedExchanges, 0);
+  });
+
+  test('8 KB over a lossy link', () => {
+    const stage = new ProtectedPair({ ...options, seed: 3, conditions: { lossRate: 0.2, delayMs: 20 } });
+    assert.equal(text(stage.done('/big', { code: Code.Put, payload: body })), String(body.length));
+    assert.deepEqual(stage.done('/big').responses[0]?.payload, body);
+  });
+
+  test('a client that OSCORE vouches for gets full blocks at once; a plain one gets what fits', () => {
+    const stage = new ProtectedPair(options);
+    const first = (request: PairRequest): number => {
+      stage.pair.runUntil(() => request.final);
+      return stage.pair.network.sent.find(({ from }) => from.key === serverAddress.key)?.datagram.length ?? 0;
+    };
+    assert.ok(first(stage.get('/big')) > 1_024);
+    const plain = new Pair(options);
+    const asked = plain.request('/big');
+    plain.runUntil(() => asked.final);
+    const [answer] = plain.network.sent.filter(({ from }) => from.key === serverAddress.key);
+    assert.ok((answer?.datagram.length ?? 0) < 200);
+  });
+
+  test('Q-Block under OSCORE is refused as an option that is not understood', () => {
+    const stage = new ProtectedPair(options);
+    const asked = stage.done('/big', { options: new OptionSet().add(OptionNumber.QBlock2, 6) });
+    assert.equal(asked.responses[0]?.code, Code.BadOption);
+  });
+
+  test('Block1 outside of OSCORE is refused', () => {
+    const stage = new ProtectedPair(options);
+    stage.done('/a');
+    const datagram = stage.pair.network.sent[0]?.datagram as Uint8Array;
+    const message = decodeMessage(datagram);
+    assert.ok(!isDecodeFault(message));
+    const blocks = OptionSet.from(message.options.entries()).add(OptionNumber.Block1, 0x0e);
+    const { type, code, token, payload } = message;
+    const cut = encodeMessage({ type, code, token, payload, messageId: 999, options: blocks });
+    stage.pair.command('server', (server, now) =>
+      server.handle({ address: clientAddress, datagram: cut }, now),
+    );
+    const answer = decodeMessage(stage.pair.network.sent.at(-1)?.datagram as Uint8Array);
+    assert.ok(!isDecodeFault(answer));
+    assert.equal(answer.code, Code.BadOption);
+    assert.equal(stage.pair.served.length, 1);
+  });
+});
+
+describe('observations', () => {
+  /** A server whose resource counts up. */
+  function counting(options: PairOptions = {}): { stage: ProtectedPair; next(): void } {
+    let value = 0;
+    const stage = new ProtectedPair({
+      handler: ({ observe, refresh }) => ({
+        code: Code.Content,
+        payload: String(value),
+        observe: observe === 'register' || refresh,
+      }),
+      ...options,
+    });
+    return {
+      stage,
+      next: () => {
+        value++;
+        stage.pair.notify('/count');
+      },
+    };
+  }
+
+  const values = ({ responses }: PairRequest): string[] =>
+    responses.map(({ payload }) => new TextDecoder().decode(payload));
+
+  test('notifications come in order, protected, with Outer Codes FETCH and 2.05', () => {
+    const { stage, next } = counting();
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    for (let wanted = 2; wanted <= 6; wanted++) {
+      next();
+      assert.ok(stage.pair.runUntil(() => asked.responses.length === wanted));
+    }
+    assert.deepEqual(values(asked), ['0', '1', '2', '3', '4', '5']);
+    const codes = new Set(stage.pair.network.sent.map(({ datagram }) => datagram[1]));
+    assert.deepEqual([...codes].filter((code) => code !== 0).sort(), [Code.Fetch, Code.Content].sort());
+    assert.equal(asked.error, undefined);
+  });
+
+  test('a notification that comes late is dropped and acknowledged, and the observation goes on', () => {
+    const { stage, next } = counting();
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    next();
+    stage.pair.runUntil(() => asked.responses.length === 2);
+    const old = stage.pair.network.sent.findLast(({ from }) => from.key === serverAddress.key);
+    next();
+    stage.pair.runUntil(() => asked.responses.length === 3);
+    // The same notification with another Message ID, as a copy on the way would not have.
+    const copy = (old as { datagram: Uint8Array }).datagram.slice();
+    copy[2] = (copy[2] as number) ^ 0x55;
+    stage.pair.command('client', (client, now) =>
+      client.handle({ address: serverAddress, datagram: copy }, now),
+    );
+    assert.equal(stage.pair.client.oscoreCounters.discarded['stale-notification'], 1);
+    next();
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 4));
+    assert.deepEqual(values(asked), ['0', '1', '2', '3']);
+  });
+
+  test('a forged notification ends nothing', () => {
+    const { stage, next } = counting();
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    next();
+    stage.pair.runUntil(() => asked.responses.length === 2);
+    const last = stage.pair.network.sent.findLast(({ from }) => from.key === serverAddress.key);
+    const forged = (last as { datagram: Uint8Array }).datagram.slice();
+    forged[forged.length - 1] = (forged[forged.length - 1] as number) ^ 1;
+    forged[2] = (forged[2] as number) ^ 0x55;
+    const before = stage.pair.network.sent.length;
+    stage.pair.command('client', (client, now) =>
+      client.handle({ address: serverAddress, datagram: forged }, now),
+    );
+    // No Reset, which would end it at the server.
+    assert.ok(
+      stage.pair.network.sent.slice(before).every(({ datagram }) => ((datagram[0] as number) >> 4) % 4 !== 3),
+    );
+    next();
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 3));
+  });
+
+  test("an observation is cancelled with the server's knowledge, and nothing is kept of it", () => {
+    const { stage, next } = counting();
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    next();
+    stage.pair.runUntil(() => asked.responses.length === 2);
+    stage.pair.command('client', (client, now) => client.cancel(asked.id, now));
+    assert.ok(stage.pair.runUntil(() => asked.error !== undefined));
+    assert.deepEqual(stage.pair.server.activeObservations(), []);
+    stage.pair.run(300_000);
+    assert.equal(stage.pair.client.protectedExchanges, 0);
+    assert.equal(stage.pair.server.protectedExchanges, 0);
+  });
+
+  test('over a link that loses and reorders, the last state arrives and no older one after it', () => {
+    const { stage, next } = counting({ seed: 5, conditions: { lossRate: 0.2, delayMs: 20, jitterMs: 400 } });
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    for (let round = 0; round < 20; round++) {
+      next();
+      stage.pair.run(300);
+    }
+    stage.pair.run(300_000);
+    const seen = values(asked).map(Number);
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    );
+    assert.equal(seen.at(-1), 20);
+  });
+});
+
+describe('restarts', () => {
+  test('a client that restarts goes on at once, with numbers above all before', () => {
+    const stage = new ProtectedPair();
+    stage.done('/a');
+    for (let restart = 0; restart < 5; restart++) {
+      stage.restart('client');
+      const before = stage.pair.network.sent.length;
+      assert.equal(text(stage.done('/a')), '22.5');
+      assert.equal(stage.pair.network.sent.length - before, 2);
+    }
+    assert.equal(stage.pair.server.oscoreCounters.refused.replay, 0);
+  });
+
+  test('a server that restarts goes on after at most one exchange more, and carries out no request twice', () => {
+    const stage = new ProtectedPair();
+    const carriedOut = (): string[] =>
+      stage.pair.served.map(({ request }) => request.options.texts(OptionNumber.UriPath)[0] as string);
+    for (let restart = 0; restart < 10; restart++) {
+      const before = stage.pair.network.sent.length;
+      assert.equal(text(stage.done(`/${restart}`, { code: Code.Post })), '22.5');
+      assert.ok(stage.pair.network.sent.length - before <= 4);
+      stage.restart('server');
+      // An attacker sends all that was ever recorded, from elsewhere.
+      const recorded = stage.pair.network.sent.filter(({ to }) => to.key === serverAddress.key);
+      const elsewhere = ipAddress('198.51.100.7', 7);
+      for (const { datagram } of recorded) {
+        stage.pair.command('server', (server, now) =>
+          server.handle({ address: elsewhere, datagram: datagram.slice() }, now),
+        );
+      }
+    }
+    assert.deepEqual(carriedOut(), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+  });
+
+  test('both restart, and contexts are derived anew from random IDs (Appendix B.2)', () => {
+    const { idContext: _, ...fixed } = { idContext: undefined, ...clientParameters };
+    const server = new ServerRederivation(sources(2), mirrored(fixed), undefined);
+    const stored: (readonly [string, SecurityContext])[] = [];
+    const pair = new Pair({
+      oscore: () => {
+        const table = new ContextTable();
+        table.add(server);
+        return table;
+      },
+      storeContext: (side, context) => {
+        stored.push([side, context]);
+        return true;
+      },
+    });
+    let client = new ClientRederivation(sources(1), fixed, undefined);
+    for (let life = 0; life < 3; life++) {
+      for (const exchanges of [2, 1]) {
+        const before = pair.network.sent.length;
+        const asked = pair.request('/a', { oscore: client });
+        assert.ok(pair.runUntil(() => asked.final));
+        assert.equal(text(asked), '22.5');
+        assert.equal(pair.network.sent.length - before, 2 * exchanges);
+      }
+      client = new ClientRederivation(sources(10 + life), fixed, undefined);
+    }
+    assert.equal(pair.served.length, 6);
+    assert.ok(stored.length >= 6);
+  });
+});
+
+describe('stores that fail', () => {
+  test('the client sends nothing that could repeat a number, says why, and goes on when the store works again', () => {
+    const stage = new ProtectedPair({}, { senderBatch: 3 });
+    stage.done('/a');
+    stage.works.client = false;
+    const asked = Array.from({ length: 5 }, () => stage.done('/a'));
+    const errors = asked.map(({ error }) => (error?.kind === 'exchange' ? error.failure : 'none'));
+    assert.ok(errors.includes('cannot-protect'));
+    assert.match(
+      JSON.stringify(asked.find(({ error }) => error !== undefined)?.error),
+      /could not be stored: a number might be used twice/,
+    );
+    stage.works.client = true;
+    assert.equal(text(stage.done('/a')), '22.5');
+    const datagrams = stage.pair.network.sent.filter(({ to }) => to.key === serverAddress.key);
+    assert.equal(
+      new Set(datagrams.map(({ datagram }) => Buffer.from(datagram.subarray(8)).toString('hex'))).size,
+      datagrams.length,
+    );
+  });
+
+  test('the server carries out nothing that it could be made to carry out again, and serves plain requests', () => {
+    const stage = new ProtectedPair({}, { recipientStep: 1 });
+    stage.works.server = false;
+    const asked = stage.done('/a', { code: Code.Post });
+    assert.equal(stage.pair.served.length, 0);
+    assert.ok(asked.error?.kind === 'exchange');
+    assert.match(asked.error.detail as string, /5\.03/);
+    const plain = stage.pair.request('/a');
+    assert.ok(stage.pair.runUntil(() => plain.final));
+    stage.works.server = true;
+    assert.equal(text(stage.done('/a', { code: Code.Post })), '22.5');
+  });
+});
+
+describe('elsewhere', () => {
+  test('inside DTLS', () => {
+    const stage = new ProtectedPair({ security: 'dtls' });
+    assert.equal(text(stage.done('/a')), '22.5');
+    const { peer } = stage.pair.served[0] as (typeof stage.pair.served)[number];
+    assert.ok(peer.oscore?.via.association !== undefined, 'the handler sees both');
+    const plain = stage.pair.request('/b');
+    assert.ok(stage.pair.runUntil(() => plain.final));
+    assert.equal(text(plain), '22.5');
+  });
+
+  test('on a serial line: request, 8 KB and an observation', () => {
+    const stage = new ProtectedPair({
+      line: {},
+      handler: ({ observe, refresh }) => ({
+        code: Code.Content,
+        payload: body,
+        observe: observe === 'register' || refresh,
+      }),
+    });
+    assert.deepEqual(stage.done('/big').responses[0]?.payload, body);
+    const asked = stage.get('/big', { observe: true });
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 1));
+    stage.pair.notify('/big');
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 2));
+  });
+});
