@@ -63,13 +63,20 @@ export type { DiscoveredDevice, MulticastOptions } from './api/multicast-request
 export { MulticastResponses } from './api/multicast-responses.ts';
 export { Observation } from './api/observation.ts';
 export type { Listener } from './api/open-listener.ts';
+export {
+  OscoreContext,
+  type OscoreContextOptions,
+  OscoreContexts,
+  type OscoreState,
+  type OscoreStore,
+} from './api/oscore-context.ts';
 export type { PeerInfo, PeerProof, PeerSecurity, TlsSecurity } from './api/peer-info.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
 export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
 export { recordOverhead } from './api/record-overhead.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
-export type { Handler, LinkAttributes, Resource } from './api/resource-tree.ts';
+export type { Handler, LinkAttributes, RequiredProtection, Resource } from './api/resource-tree.ts';
 export { Response, StreamedResponse } from './api/response.ts';
 export type { SerialEvent, SerialLineStatus, SerialOptions } from './api/serial-options.ts';
 export { Server, type ServerOptions } from './api/server.ts';
@@ -129,6 +136,7 @@ export type { UploadPosition } from './core/request-response/request-response-la
 export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export type { GroupMembership } from './node/group-memberships.ts';
+export { OscoreFile, OscoreFileError, openOscoreFile } from './node/oscore-file.ts';
 export { SerialFailure, type SerialFailureCause, serialDevices } from './node/serial-device.ts';
 export type { SerialDeviceInfo } from './node/serial-device-list.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';

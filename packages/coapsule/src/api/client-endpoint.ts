@@ -30,6 +30,7 @@ import {
   refusedAssociation,
   unstoredAssociation,
 } from './kept-association.ts';
+import { clientSecurityOf, storeContext } from './oscore-context.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -182,12 +183,15 @@ export class ClientEndpoint implements ClientLink {
   request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
     this.#line?.expectRoomFor(content);
     const rule = isPlanned ? undefined : this.#habits.look(content);
+    const { oscore } = this.#options;
+    const request =
+      oscore === undefined ? content : { ...content, oscore: content.oscore ?? clientSecurityOf(oscore) };
     if (rule !== undefined) this.#advise(rule);
     const { host } = this.server;
     warnOfPayload(this.#options, content.body?.length ?? content.payload.length, `the request to ${host}`);
     return this.#pending.start(
       observer,
-      (endpoint, now) => endpoint.request(this.server.address, content, now, this.server.serverName),
+      (endpoint, now) => endpoint.request(this.server.address, request, now, this.server.serverName),
       content.body,
     );
   }
@@ -321,6 +325,15 @@ export class ClientEndpoint implements ClientLink {
         if (output.association !== this.#association) return;
         this.#association = undefined;
         if (output.reason !== 'exported') this.#options.keepAssociation?.(undefined, this.#keptServer());
+        return;
+      case 'store-context':
+        void storeContext(
+          (command) => {
+            if (!this.#driver.closed) this.#driver.run(command);
+          },
+          output,
+          () => undefined,
+        );
         return;
       case 'keep-association':
       case 'advance-edge':

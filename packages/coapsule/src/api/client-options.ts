@@ -11,6 +11,7 @@ import type { ClientCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { KeepAssociation } from './kept-association.ts';
 import type { OptionNames } from './known-options.ts';
+import type { OscoreContext } from './oscore-context.ts';
 import type { OptionInput } from './server-response.ts';
 
 /** A pre-shared key and the identity it is known by (RFC 4279). */
@@ -76,6 +77,8 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
   readonly lookUp?: (host: string) => Promise<readonly string[]>;
   /** Keeps the associations with servers, so that a later process goes on with them even after a crash. */
   readonly keepAssociation?: KeepAssociation;
+  /** Protects all requests of this client from end to end (RFC 8613): for one server, as a context is. */
+  readonly oscore?: OscoreContext;
 }
 
 /** The names of `ClientOptions`. */
@@ -96,6 +99,7 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   maxServers: true,
   lookUp: true,
   keepAssociation: true,
+  oscore: true,
 };
 
 /** Options of one request. */
@@ -142,6 +146,11 @@ export interface RequestOptions {
   readonly forwarded?: boolean;
   /** False: always asks the server; what it says is stored. */
   readonly cache?: boolean;
+  /**
+   * Protects this request and its response from end to end (RFC 8613), also through proxies; instead of the client's. What
+   * is not protected with it is not taken for the response. Over UDP and DTLS; it is not answered from the `cache`.
+   */
+  readonly oscore?: OscoreContext;
   /** Further options by number. */
   readonly options?: readonly OptionInput[];
   readonly signal?: AbortSignal;
@@ -178,6 +187,7 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   proxy: true,
   forwarded: true,
   cache: true,
+  oscore: true,
   options: true,
   signal: true,
   timeoutMs: true,

@@ -10,6 +10,7 @@
 import type { MessagePurpose } from '../core/coap/message-purpose.ts';
 import type { OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import { systemRandom } from '../node/system-random.ts';
@@ -35,6 +36,9 @@ export class StreamClient implements ClientLink {
   readonly #pending: PendingRequests<StreamEndpoint>;
 
   constructor(server: NetworkServer, options: ClientOptions, security: ClientSecurity | undefined) {
+    if (options.oscore !== undefined) {
+      throw new ApiMisuseError(`oscore is for coap and coaps; not yet for ${server.scheme}`);
+    }
     this.server = server;
     this.#options = options;
     this.#dialer = new StreamDialer(server, options, security);

@@ -93,7 +93,9 @@ export class Client implements AsyncDisposable {
     this.#options = options;
     this.#multicast = new MulticastClient(options);
     const { cache = false, proxy } = options;
-    if (cache !== false) this.#cache = new ClientCache(cache === true ? {} : cache, options);
+    // What came under OSCORE is for the request that asked (RFC 8613 §10).
+    if (cache !== false && options.oscore === undefined)
+      this.#cache = new ClientCache(cache === true ? {} : cache, options);
     const security = clientSecurity(options);
     // What cannot be is told now, not at the first request.
     checkDtlsConfig(endpointConfig(coreConfig(options, 'dtls', 'client')).dtls);
@@ -142,7 +144,7 @@ export class Client implements AsyncDisposable {
    */
   async request(method: Method, uri: string, options: RequestOptions = {}): Promise<Response> {
     expectKnownOptions(method, options, requestOptionNames);
-    const cached = this.#cache?.find(method, uri, options);
+    const cached = options.oscore === undefined ? this.#cache?.find(method, uri, options) : undefined;
     if (cached?.response !== undefined && options.cache !== false) return cached.response;
     const etags = cached?.asked.kind === 'ask' ? cached.asked.etags : [];
     try {
@@ -331,7 +333,8 @@ export class Client implements AsyncDisposable {
    * the observation is registered once more, with a new handshake where one is needed, before it fails.
    */
   observe(uri: string, options: ObserveOptions = {}): Observation {
-    const cached = this.#cache?.find(options.method ?? 'GET', uri, options);
+    const cached =
+      options.oscore === undefined ? this.#cache?.find(options.method ?? 'GET', uri, options) : undefined;
     return observedResource(this.#server, uri, options, (response) =>
       cached === undefined ? response : (this.#cache?.take(cached, response) ?? response),
     );

@@ -14,6 +14,7 @@ import type { ServerCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
 import type { MulticastListenOptions } from './multicast-options.ts';
+import type { OscoreContexts } from './oscore-context.ts';
 import type { PeerInfo } from './peer-info.ts';
 
 /** A key, and what the application wants to remember of where it came from. */
@@ -82,6 +83,8 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * until it is proved; larger answers wait half a second for that, and go in blocks that fit (RFC 9175 §2.6).
    */
   readonly dangerouslyUnlimitedAmplification?: boolean;
+  /** Whose requests under OSCORE are understood (RFC 8613), on `coap` and `coaps`. They come and go with `add` and `remove`. */
+  readonly oscore?: OscoreContexts;
 }
 
 /** The names of `ListenOptions`. */
@@ -104,6 +107,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   multicast: true,
   client: true,
   dangerouslyUnlimitedAmplification: true,
+  oscore: true,
 };
 
 /** Those that make no sense without DTLS. */

@@ -105,6 +105,7 @@ export function listenerEndpoint(
     },
     random: systemRandom,
     crypto: nodeCrypto,
+    ...(options.oscore !== undefined && { oscore: options.oscore }),
   });
   return { endpoint, policy: security?.policy };
 }

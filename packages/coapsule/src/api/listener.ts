@@ -27,6 +27,7 @@ import { listenerEndpoint } from './listener-endpoint.ts';
 import { joinGroups } from './listener-groups.ts';
 import { type ListenerPlace, listenerPlace, placeUri } from './listener-place.ts';
 import type { Listener } from './open-listener.ts';
+import { contextOf, storeContext } from './oscore-context.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -247,6 +248,15 @@ export class DatagramListener implements Listener {
       case 'advance-edge':
         this.#clients.handle(output);
         return;
+      case 'store-context':
+        void storeContext(
+          (command) => {
+            if (!this.#driver.closed) this.#driver.run(command);
+          },
+          output,
+          (error) => this.#handler.onError(error),
+        );
+        return;
       case 'keylog':
         this.#options.keylog?.(output.line);
         return;
@@ -291,10 +301,13 @@ export class DatagramListener implements Listener {
   }
 
   #peerInfo(peer: Peer): PeerInfo {
+    const oscore = contextOf(peer.oscore?.security);
+    const carrier = peer.oscore?.via ?? peer;
     return {
       address: peer.address,
       transport: this.#place.transport,
-      security: this.#clients.security(peer),
+      security: this.#clients.security(carrier),
+      ...(oscore !== undefined && { oscore }),
     };
   }
 }

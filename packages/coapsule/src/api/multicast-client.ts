@@ -41,6 +41,9 @@ export class MulticastClient {
   /** See `Client.multicast`. */
   request(method: Method, uri: string, options: MulticastOptions): MulticastResponses {
     checkMulticast(method, options);
+    if (this.#options.oscore !== undefined) {
+      throw new ApiMisuseError('oscore is for one server; there is no multicast with it');
+    }
     const { uri: target, secure } = parseServerUri(uri);
     if (secure)
       throw new ApiMisuseError(`'${uri}' is secured; there is no multicast with DTLS (RFC 7252 §8.1)`);

@@ -15,6 +15,7 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { noResponseValue, type ResponseClass } from '../core/request-response/response-suppression.ts';
 import { bodyForCore } from './body-input.ts';
 import type { RequestOptions } from './client-options.ts';
+import { clientSecurityOf } from './oscore-context.ts';
 import { knownContentFormat } from './server-response.ts';
 import { formatTargetUri, isSerialTarget, type TargetUri } from './target-uri.ts';
 
@@ -47,6 +48,7 @@ export function outgoingRequest(method: Method, target: OptionSet, options: Requ
     options: target,
     type: options.confirmable === false ? 'NON' : 'CON',
     ...(options.forwarded === true ? { forwarded: true } : {}),
+    ...(options.oscore === undefined ? {} : { oscore: clientSecurityOf(options.oscore) }),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),

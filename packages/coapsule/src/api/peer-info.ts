@@ -21,6 +21,7 @@ import {
   type PublicKeyInfo,
   publicKeyInfo,
 } from './certificate-info.ts';
+import type { OscoreContext } from './oscore-context.ts';
 import { recordOverhead } from './record-overhead.ts';
 
 /** How a peer is protected, and who it has proved to be. */
@@ -92,7 +93,10 @@ export interface PeerInfo {
   readonly address: PeerAddress;
   /** What carries the messages; of a `serial` line the address is the line itself, `serial:/dev/ttyUSB0` with port 0. */
   readonly transport: CoapTransport | 'serial';
+  /** Of the hop, which may be a proxy's. */
   readonly security: PeerSecurity;
+  /** Who protected the request from end to end (RFC 8613); absent when nobody did. */
+  readonly oscore?: OscoreContext;
 }
 
 /** A PSK identity for people: its text, or hexadecimal digits when it is not UTF-8 or not printable. */

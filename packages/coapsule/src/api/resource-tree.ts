@@ -9,6 +9,7 @@ import type { Link } from '../core/coap/link-format.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { expectKnownOptions, type OptionNames } from './known-options.ts';
 import type { ResourceMulticast } from './multicast-options.ts';
+import type { PeerInfo } from './peer-info.ts';
 import type { Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
 
@@ -91,6 +92,33 @@ export interface Resource {
    * `maxBodyBytes` it may be as large as 2^20 blocks are. By default they see a whole body or nothing.
    */
   readonly streamRequestBody?: boolean;
+  /**
+   * How its requests must be protected, or be answered 4.01: by `oscore` from end to end, by `dtls` (or TLS) on the last
+   * hop, by `either`, or by `both`. Not asked by default.
+   */
+  readonly requires?: RequiredProtection;
+}
+
+/** What a resource may require. */
+export type RequiredProtection = 'oscore' | 'dtls' | 'either' | 'both';
+
+const protections: readonly unknown[] = ['oscore', 'dtls', 'either', 'both'];
+
+/** Whether a request is protected as its resource requires. */
+export function isProtectedAsRequired({ requires }: Resource, { oscore, security }: PeerInfo): boolean {
+  const [hasOscore, hasDtls] = [oscore !== undefined, security.kind !== 'none'];
+  switch (requires) {
+    case undefined:
+      return true;
+    case 'oscore':
+      return hasOscore;
+    case 'dtls':
+      return hasDtls;
+    case 'either':
+      return hasOscore || hasDtls;
+    default:
+      return hasOscore && hasDtls;
+  }
 }
 
 const attributeNames: OptionNames<Required<LinkAttributes>> = {
@@ -123,12 +151,18 @@ const resourceNames: OptionNames<Required<Resource>> = {
   freshWithinSeconds: true,
   maxPayloadBytes: true,
   streamRequestBody: true,
+  requires: true,
 };
 
 /** Refuses a resource with a misspelt name in it. @throws ApiMisuseError */
 export function expectResource(name: string, resource: Resource): void {
   expectKnownOptions(`resource ${name}`, resource, resourceNames);
-  const { attributes } = resource;
+  const { attributes, requires } = resource;
+  if (requires !== undefined && !protections.includes(requires)) {
+    throw new ApiMisuseError(
+      `resource ${name}: requires is '${requires}'; expected one of ${protections.join(', ')}`,
+    );
+  }
   if (attributes !== undefined) {
     expectKnownOptions(`attributes of resource ${name}`, attributes, attributeNames);
   }
@@ -223,5 +257,7 @@ function attributesOf(resource: Resource): [string, string | undefined][] {
   if (given.sz !== undefined) attributes.push(['sz', String(given.sz)]);
   if (given.title !== undefined) attributes.push(['title', given.title]);
   if (resource.observable) attributes.push(['obs', undefined]);
+  // RFC 8613 §9: a hint that it can be had under OSCORE only.
+  if (resource.requires === 'oscore' || resource.requires === 'both') attributes.push(['osc', undefined]);
   return attributes;
 }

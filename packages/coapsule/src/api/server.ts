@@ -31,7 +31,14 @@ import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { pathOf, type Request } from './request.ts';
 import type { RequestHandler } from './request-handler.ts';
-import { expectObservable, expectResource, handlerOf, type Resource, ResourceTree } from './resource-tree.ts';
+import {
+  expectObservable,
+  expectResource,
+  handlerOf,
+  isProtectedAsRequired,
+  type Resource,
+  ResourceTree,
+} from './resource-tree.ts';
 import type { ServerObserver } from './server-observer.ts';
 import {
   failure,
@@ -257,6 +264,12 @@ export class Server implements AsyncDisposable {
     }
     const resource = this.#resourceOf(request);
     if (resource === undefined) return failure(Code.NotFound, `there is no ${request.path}`);
+    if (!isProtectedAsRequired(resource, request.peer)) {
+      return failure(
+        Code.Unauthorized,
+        `${request.path} requires ${protectionText[resource.requires ?? 'either']}`,
+      );
+    }
     const handler = handlerOf(resource, request.method);
     // RFC 7252 §5.8: 4.05 also for methods of later RFCs, not 5.01.
     if (handler === undefined)
@@ -311,6 +324,14 @@ export class Server implements AsyncDisposable {
     }
   }
 }
+
+/** What a client is told that has not what it takes. */
+const protectionText = {
+  oscore: 'OSCORE',
+  dtls: 'DTLS',
+  either: 'OSCORE or DTLS',
+  both: 'OSCORE and DTLS',
+} as const;
 
 /** What cannot be sent must fail while it can still become a 5.00. */
 function expectResponse({ method, path }: Request, response: ServerResponse): void {

@@ -10,6 +10,9 @@ import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
 
+/** Largest Inner block: of one of 1024 bytes the ciphertext is longer, and a proxy would have to cut it again. */
+const oscoreBlockSize = 512;
+
 /** What the keys of peers under OSCORE begin with. */
 const oscorePrefix = 'oscore:';
 
@@ -140,10 +143,11 @@ export class PeerTable {
     return address && { key, address, association: undefined, heardAt: undefined };
   }
 
-  /** Largest block for a secured peer, when it is smaller than what the endpoint would use. */
+  /** Largest block for a peer, when it is smaller than what the endpoint would use. */
   blockSizeFor(key: string): number {
-    const carrier = this.#underOscore.get(key)?.oscore?.via.key ?? key;
-    return this.#securedByKey.get(carrier)?.blockSize ?? Infinity;
+    const carrier = this.#underOscore.get(key)?.oscore?.via.key;
+    const size = this.#securedByKey.get(carrier ?? key)?.blockSize ?? Infinity;
+    return carrier === undefined ? size : Math.min(size, oscoreBlockSize);
   }
 
   /** All live associations. */

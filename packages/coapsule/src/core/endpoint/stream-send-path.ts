@@ -14,6 +14,7 @@ import type { MessageContent } from '../coap/message-view.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { ConnectionEndCause } from '../connection/connection-output.ts';
 import { noBytes } from '../foundation/bytes.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
@@ -30,6 +31,10 @@ export function sendStreamRequest(
   content: OutgoingRequest | undefined,
   now: Instant,
 ): RequestId {
+  // Never in the open instead.
+  if (content?.oscore !== undefined) {
+    throw new ApiMisuseError('oscore is for requests over UDP and DTLS; not yet for reliable transports');
+  }
   const request = layers.nextRequest++;
   if (
     content !== undefined &&

@@ -51,6 +51,12 @@ export class ClientRederivation implements ClientSecurity {
     this.#state = current === undefined ? { name: 'none' } : { name: 'established', context: current };
   }
 
+  /** The context that is in use, and stored: none while the run has not come so far. */
+  get current(): SecurityContext | undefined {
+    const state = this.#state;
+    return state.name === 'proving' || state.name === 'established' ? state.context : undefined;
+  }
+
   /** How far the run is; `established` when there is none. */
   get state(): State['name'] {
     return this.#state.name;

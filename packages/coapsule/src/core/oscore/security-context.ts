@@ -46,6 +46,8 @@ export interface ContextKeeping {
    * used again with the same keys it repeats nonces and takes recorded requests for new ones.
    */
   readonly dangerouslyVolatile?: boolean;
+  /** What the caller wants to find with the context again, and with those that replace it. Never looked into. */
+  readonly owner?: unknown;
 }
 
 const defaultKeeping = {
@@ -79,6 +81,8 @@ export class SecurityContext {
   readonly recipientKey: AeadKey;
   readonly commonIv: Uint8Array;
   readonly window: ReplayWindow;
+  /** As it was given in `ContextKeeping`. */
+  readonly owner: unknown;
   readonly #sequence: SenderSequence;
   readonly #edge: RecipientEdge;
   readonly #random: RandomSource;
@@ -92,7 +96,7 @@ export class SecurityContext {
     material: ContextMaterial,
     random: RandomSource,
     record: ContextRecord,
-    { dangerouslyVolatile, ...keeping }: ContextKeeping = {},
+    { dangerouslyVolatile, owner, ...keeping }: ContextKeeping = {},
   ) {
     checkEdge('senderEdge', record.senderEdge);
     checkEdge('recipientEdge', record.recipientEdge);
@@ -104,6 +108,7 @@ export class SecurityContext {
     this.senderKey = material.senderKey;
     this.recipientKey = material.recipientKey;
     this.commonIv = material.commonIv;
+    this.owner = owner;
     this.#random = random;
     this.window = new ReplayWindow(record.recipientEdge, replayWindow);
     this.#sequence = new SenderSequence(record.senderEdge, senderBatch);

@@ -1,0 +1,282 @@
+/** OSCORE by `Client` and `Server` (RFC 8613): over sockets, with state in files, restarts, proxies, and stores that fail. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import {
+  ApiMisuseError,
+  Client,
+  CoapsuleError,
+  changed,
+  content,
+  forwardProxy,
+  OscoreContext,
+  type OscoreContextOptions,
+  OscoreContexts,
+  type OscoreState,
+  type OscoreStore,
+  openOscoreFile,
+  Server,
+} from '../../src/index.ts';
+
+const masterSecret = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
+const pskKey = Buffer.from('MySecret16ByteK!');
+const [clientId, serverId] = [Uint8Array.of(0x0c), Uint8Array.of(0x05)];
+
+/** A store in memory, as it would be on disk. */
+class Memory implements OscoreStore {
+  state: OscoreState | undefined;
+  fails = false;
+
+  async load(): Promise<OscoreState | undefined> {
+    return this.state;
+  }
+
+  async save(state: OscoreState): Promise<void> {
+    if (this.fails) throw new Error('disk full');
+    this.state = state;
+  }
+}
+
+function clientEnd(store: OscoreStore, more: Partial<OscoreContextOptions> = {}): Promise<OscoreContext> {
+  return OscoreContext.open({
+    ...{ masterSecret, senderId: clientId, recipientId: serverId, store, firstUse: true },
+    ...more,
+  });
+}
+
+function serverEnd(store: OscoreStore, more: Partial<OscoreContextOptions> = {}): Promise<OscoreContext> {
+  return OscoreContext.open({
+    ...{ masterSecret, senderId: serverId, recipientId: clientId, store, firstUse: true },
+    ...more,
+  });
+}
+
+/** A server that says who asks; it counts what it carries out. */
+async function openServer(
+  t: TestContext,
+  oscore: OscoreContexts,
+): Promise<{ uri: string; secured: string; server: Server; carriedOut: string[] }> {
+  const carriedOut: string[] = [];
+  const server = new Server({ onError: () => undefined });
+  server.resource('/who', {
+    get: ({ peer }) => content(String(peer.oscore?.context ?? 'nobody')),
+    post: (request) => {
+      carriedOut.push(request.text());
+      return changed();
+    },
+  });
+  server.resource('/inside', { requires: 'oscore', get: () => content('from end to end') });
+  server.resource('/both', { requires: 'both', get: () => content('twice') });
+  server.resource('/either', { requires: 'either', get: () => content('once') });
+  server.resource('/big', {
+    get: () => content(Buffer.alloc(8_192, 'abc')),
+    put: ({ payload }) => changed(`${payload.length} bytes`),
+  });
+  const listener = await server.listen('coap://127.0.0.1:0', { oscore });
+  const secured = await server.listen('coaps://127.0.0.1:0', {
+    oscore,
+    psk: { lookup: new Map([['device', pskKey]]) },
+  });
+  t.after(() => server.close());
+  return { uri: listener.uri, secured: secured.uri, server, carriedOut };
+}
+
+test('a request under OSCORE, 8 KB in both directions, and plain requests beside', async (t) => {
+  await using atServer = await serverEnd(new Memory(), { context: 'sensor-1' });
+  const { uri } = await openServer(t, new OscoreContexts([atServer]));
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore });
+  assert.equal((await client.get(`${uri}/who`)).text(), 'sensor-1');
+  assert.equal((await client.put(`${uri}/big`, { payload: Buffer.alloc(8_192) })).text(), '8192 bytes');
+  assert.equal((await client.get(`${uri}/big`)).payload.length, 8_192);
+  await using plain = new Client();
+  assert.equal((await plain.get(`${uri}/who`)).text(), 'nobody');
+  assert.equal((await plain.get(`${uri}/who`, { oscore })).text(), 'sensor-1', 'for one request');
+});
+
+test('a context comes and goes while the server listens', async (t) => {
+  await using atServer = await serverEnd(new Memory(), { context: 'sensor-1' });
+  const contexts = new OscoreContexts();
+  const { uri } = await openServer(t, contexts);
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore });
+  const refused = { code: 'ERR_OSCORE', message: /4\.01 Security context not found/ };
+  await assert.rejects(client.get(`${uri}/who`), refused);
+  contexts.add(atServer);
+  assert.equal((await client.get(`${uri}/who`)).text(), 'sensor-1');
+  assert.equal(contexts.remove(atServer), true);
+  await assert.rejects(client.get(`${uri}/who`), refused);
+  assert.equal(contexts.remove(atServer), false);
+});
+
+test('resources that require OSCORE, DTLS, either or both, and the hint in /.well-known/core', async (t) => {
+  await using atServer = await serverEnd(new Memory());
+  const { uri, secured } = await openServer(t, new OscoreContexts([atServer]));
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ psk: { identity: 'device', key: pskKey } });
+  const codes = async (path: string): Promise<string[]> => {
+    const all: string[] = [];
+    for (const server of [uri, secured]) {
+      for (const options of [{}, { oscore }])
+        all.push((await client.get(`${server}${path}`, options)).codeText);
+    }
+    return all;
+  };
+  // Plain, OSCORE, DTLS, OSCORE inside DTLS.
+  assert.deepEqual(await codes('/inside'), ['4.01', '2.05', '4.01', '2.05']);
+  assert.deepEqual(await codes('/either'), ['4.01', '2.05', '2.05', '2.05']);
+  assert.deepEqual(await codes('/both'), ['4.01', '4.01', '4.01', '2.05']);
+  const links = (await client.get(`${uri}/.well-known/core`)).text();
+  assert.match(links, /<\/inside>;osc/);
+  assert.doesNotMatch(links, /<\/either>;osc/);
+  const server = new Server();
+  assert.throws(() => server.resource('/x', { requires: 'tls' as 'dtls' }), ApiMisuseError);
+});
+
+test('an observation, protected, until it is cancelled', async (t) => {
+  await using atServer = await serverEnd(new Memory());
+  const { uri, server } = await openServer(t, new OscoreContexts([atServer]));
+  let value = 0;
+  server.resource('/count', { observable: true, get: () => content(String(value)) });
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore });
+  const seen: string[] = [];
+  for await (const response of client.observe(`${uri}/count`)) {
+    seen.push(response.text());
+    if (++value === 5) break;
+    server.notify('/count');
+  }
+  assert.deepEqual(seen, ['0', '1', '2', '3', '4']);
+});
+
+test('both ends restart with their state in files; the recorded requests of before are not carried out', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oscore-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [clientFile, serverFile] = [join(folder, 'client'), join(folder, 'server')];
+  const recorded: Uint8Array[] = [];
+  const all: string[] = [];
+  for (let life = 0; life < 3; life++) {
+    await using atServer = await serverEnd(await openOscoreFile(serverFile), { firstUse: life === 0 });
+    const { uri, server, carriedOut } = await openServer(t, new OscoreContexts([atServer]));
+    for (let wake = 0; wake < 3; wake++) {
+      await using oscore = await clientEnd(await openOscoreFile(clientFile), { firstUse: life + wake === 0 });
+      await using client = new Client({
+        oscore,
+        capture: ({ direction, datagram }) => {
+          if (direction === 'sent') recorded.push(datagram.slice());
+        },
+      });
+      await client.post(`${uri}/who`, { payload: `${life}${wake}` });
+    }
+    // Somebody repeats them all, from another address.
+    const { createSocket } = await import('node:dgram');
+    const socket = createSocket('udp4');
+    const port = Number(new URL(uri.replace('coap:', 'http:')).port);
+    for (const datagram of recorded) {
+      await new Promise<void>((resolve) => socket.send(datagram, port, '127.0.0.1', () => resolve()));
+    }
+    await using probe = new Client();
+    await probe.get(`${uri}/who`);
+    socket.close();
+    all.push(...carriedOut);
+    await server.close();
+  }
+  assert.deepEqual(all, ['00', '01', '02', '10', '11', '12', '20', '21', '22']);
+});
+
+test('a store that is empty where it must not be is refused, and so is one without a store', async () => {
+  const ids = { masterSecret, senderId: clientId, recipientId: serverId };
+  await assert.rejects(OscoreContext.open({ ...ids, store: new Memory() }), /is empty; expected its state/);
+  await assert.rejects(OscoreContext.open(ids), /store is missing/);
+  await assert.rejects(clientEnd(new Memory(), { senderId: serverId }), /are the same/);
+  await assert.rejects(
+    OscoreContext.open({ ...ids, deriveAnew: 'client', idContext: clientId }),
+    /cannot be given with deriveAnew/,
+  );
+});
+
+test('a store that fails stops what would use a number twice, with a clear error, until it works again', async (t) => {
+  await using atServer = await serverEnd(new Memory());
+  const { uri, carriedOut } = await openServer(t, new OscoreContexts([atServer]));
+  const store = new Memory();
+  store.fails = true;
+  await using oscore = await clientEnd(store);
+  await using client = new Client({ oscore });
+  await assert.rejects(client.post(`${uri}/who`, { payload: 'a' }), (error: unknown) => {
+    assert.ok(error instanceof CoapsuleError);
+    assert.equal(error.code, 'ERR_OSCORE');
+    assert.match(error.message, /could not be stored: a number might be used twice/);
+    return true;
+  });
+  assert.deepEqual(carriedOut, []);
+  store.fails = false;
+  await client.post(`${uri}/who`, { payload: 'b' });
+  assert.deepEqual(carriedOut, ['b']);
+});
+
+test('contexts derived anew from random IDs need no store, whichever end restarts', async (t) => {
+  const ids = { masterSecret, senderId: serverId, recipientId: clientId };
+  const open = (): Promise<OscoreContext> => OscoreContext.open({ ...ids, deriveAnew: 'server' });
+  const contexts = new OscoreContexts();
+  let atServer = await open();
+  contexts.add(atServer);
+  const { uri, carriedOut } = await openServer(t, contexts);
+  for (let life = 0; life < 3; life++) {
+    await using oscore = await OscoreContext.open({
+      ...{ masterSecret, senderId: clientId, recipientId: serverId },
+      deriveAnew: 'client',
+    });
+    await using client = new Client({ oscore });
+    await client.post(`${uri}/who`, { payload: `${life}a` });
+    contexts.remove(atServer);
+    atServer = await open();
+    contexts.add(atServer);
+    await client.post(`${uri}/who`, { payload: `${life}b` });
+  }
+  assert.deepEqual(carriedOut, ['0a', '0b', '1a', '1b', '2a', '2b']);
+  assert.throws(() => contexts.add(atServer), ApiMisuseError);
+});
+
+test('through our own forward proxy, which sees neither path nor payload and keeps nothing', async (t) => {
+  await using atServer = await serverEnd(new Memory());
+  const { uri } = await openServer(t, new OscoreContexts([atServer]));
+  const proxy = new Server();
+  proxy.use(async (request, next) => {
+    seen.push(
+      [...request.options.entries()].map(({ number, value }) => `${number}:${Buffer.from(value)}`).join(),
+    );
+    seen.push(Buffer.from(request.payload).toString('latin1'));
+    return next();
+  });
+  const seen: string[] = [];
+  proxy.proxy(
+    forwardProxy({
+      targets: [{ uri: 'coap://127.0.0.1:*', networks: ['127.0.0.1'] }],
+      authorize: () => true,
+      name: 'gw',
+    }),
+  );
+  const { uri: through } = await proxy.listen('coap://127.0.0.1:0');
+  t.after(() => proxy.close());
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore, proxy: through });
+  assert.equal((await client.get(`${uri}/inside`)).text(), 'from end to end');
+  assert.equal((await client.get(`${uri}/inside`)).text(), 'from end to end');
+  assert.equal((await client.get(`${uri}/big`)).payload.length, 8_192);
+  assert.ok(seen.length > 4);
+  assert.doesNotMatch(seen.join(), /inside|end to end|abcabc/);
+});
+
+test('no request goes unprotected where OSCORE is asked for', async () => {
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore });
+  await assert.rejects(client.get('coap+tcp://127.0.0.1:9/a'), /not yet for coap\+tcp/);
+  assert.throws(() => client.multicast('GET', 'coap://224.0.1.187/a'), /no multicast with it/);
+  await using other = new Client();
+  await assert.rejects(
+    other.get('coap://127.0.0.1:9/a', { oscore: {} as OscoreContext }),
+    /is no OscoreContext/,
+  );
+});
