@@ -1,8 +1,8 @@
 /**
  * TCP, TLS and WebSocket (RFC 8323) with libcoap's programs and aiocoap, in both directions.
  *
- * libcoap 4.3.1 of Debian has no WebSocket; its certificates over TLS are in `stream-certificates.test.ts`. aiocoap's TLS
- * has server certificates only, and is not asked here.
+ * libcoap 4.3.1 of Debian has no WebSocket; its certificates over TLS are in `stream-certificates.test.ts`, and what aiocoap has
+ * of TLS: server certificates alone.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
