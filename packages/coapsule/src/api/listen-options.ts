@@ -49,7 +49,7 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
   /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
   readonly onAssociation?: (event: AssociationEvent) => void;
   /**
-   * Handshakes that clients may begin in a second, and twice as many at once; 500 by default. More are dropped, and the
+   * Handshakes of DTLS that clients may begin in a second, and twice as many at once; 500 by default. More are dropped, and the
    * clients try again a second later: so those that are connected already are served in time.
    */
   readonly handshakeRate?: number;
