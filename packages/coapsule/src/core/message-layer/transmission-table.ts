@@ -9,15 +9,12 @@
  * @module
  */
 
-import { encodeMessage } from '../coap/message-codec.ts';
-import { maxExtendedTokenLength } from '../coap/signaling.ts';
 import { tokenBytes } from '../coap/token-length.ts';
 import { equalBytes } from '../foundation/bytes.ts';
 import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
-import { CongestionControl, type Lane, laneOf, lanes } from './congestion.ts';
-import { emptyMessage } from './empty-message.ts';
+import { CongestionControl, type Lane, lanes } from './congestion.ts';
 import type { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters } from './message-layer-limits.ts';
 import type {
@@ -30,11 +27,18 @@ import type {
   TransmissionId,
   UnmatchedReason,
 } from './message-layer-output.ts';
-import { contentOf } from './message-types.ts';
 import { type CongestionControlName, type Pace, PathEstimates } from './path-estimates.ts';
 import type { Retransmission } from './retransmission.ts';
 import { SentMessages, type SentMessagesOptions } from './sent-messages.ts';
-import type { Transmission } from './transmission.ts';
+import {
+  messageContent,
+  messageDatagram,
+  newTransmission,
+  pingContent,
+  type Transmission,
+  type TransmissionContent,
+  type TransmissionKind,
+} from './transmission.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
 /** The messages of ours that may still wait for something. */
@@ -126,26 +130,19 @@ export class TransmissionTable {
     now: Instant,
     options: QueueOptions & { readonly isUnpredictable?: boolean; readonly part?: BodyPart } = {},
   ): TransmissionId {
-    const { priority = 'normal', replaces, isUnpredictable = false, part } = options;
-    const { code, token, payload } = message;
-    const content = contentOf(code);
-    const lane = laneOf(type, content === 'response', part);
-    const datagram = encodeMessage(
-      { type, code, messageId: 0, token, options: message.options, payload },
-      // Whose token it is has judged its length.
-      maxExtendedTokenLength,
-    );
-    const waiting = this.#waiting.find(peer, lane, replaces);
-    if (waiting !== undefined) return this.#supersede(waiting, datagram, token.length, now);
-    return this.#enqueue(
-      { peer, lane, content, tokenLength: token.length, datagram, priority, replaces, part },
-      now,
-      { isUnpredictable: isUnpredictable && type === 'CON' },
-    ).id;
+    const content = messageContent(peer, type, message, options);
+    const waiting = this.#waiting.find(peer, content.lane, content.replaces);
+    if (waiting !== undefined) return this.#supersede(waiting, content, now);
+    const isUnpredictable = options.isUnpredictable === true && type === 'CON';
+    return this.#enqueue(content, now, { isUnpredictable }).id;
   }
 
   /** The latest wins, and does not lose the place in the queue. */
-  #supersede(waiting: Transmission, datagram: Uint8Array, tokenLength: number, now: Instant): TransmissionId {
+  #supersede(
+    waiting: Transmission,
+    { datagram, tokenLength }: TransmissionContent,
+    now: Instant,
+  ): TransmissionId {
     const { id: superseded } = waiting;
     this.#transmissions.delete(superseded);
     waiting.id = this.#nextId++;
@@ -162,33 +159,10 @@ export class TransmissionTable {
     this.#outputs.push({ kind: 'superseded', transmission });
   }
 
-  #enqueue(
-    message: Pick<
-      Transmission,
-      'peer' | 'lane' | 'content' | 'tokenLength' | 'datagram' | 'priority' | 'replaces' | 'part'
-    >,
-    now: Instant,
-    { isUnpredictable = false, isProbe = false } = {},
-  ): Transmission {
+  #enqueue(content: TransmissionContent, now: Instant, kind: TransmissionKind): Transmission {
     this.#now = now;
-    const { peer, lane } = message;
-    const transmission: Transmission = {
-      ...message,
-      id: this.#nextId++,
-      isUnpredictable,
-      isProbe,
-      queuedAt: now,
-      hasWaited: false,
-      state: 'waiting',
-      messageId: 0,
-      isOutdated: false,
-      isHeld: false,
-      formerMessageIds: [],
-      formerAcknowledged: false,
-      retransmission: undefined,
-      lapses: now,
-      nextToLapse: undefined,
-    };
+    const { peer, lane } = content;
+    const transmission = newTransmission(this.#nextId++, content, kind, now);
     this.#transmissions.set(transmission.id, transmission);
     this.#congestion.enqueue(peer, lane, transmission);
     this.#waiting.add(transmission);
@@ -214,29 +188,7 @@ export class TransmissionTable {
 
   /** Sends an Empty Confirmable message, which elicits a Reset (RFC 7252 §4.3). */
   ping(peer: PeerKey, now: Instant, isUnpredictable: boolean): TransmissionId {
-    return this.#ping(peer, now, { isUnpredictable }).id;
-  }
-
-  #ping(
-    peer: PeerKey,
-    now: Instant,
-    options: { isUnpredictable?: boolean; isProbe?: boolean },
-  ): Transmission {
-    const datagram = encodeMessage({ type: 'CON', messageId: 0, ...emptyMessage });
-    return this.#enqueue(
-      {
-        peer,
-        lane: 'request',
-        content: 'empty',
-        tokenLength: 0,
-        datagram,
-        priority: 'ping',
-        replaces: undefined,
-        part: undefined,
-      },
-      now,
-      options,
-    );
+    return this.#enqueue(pingContent(peer), now, { isUnpredictable }).id;
   }
 
   /** See `MessageLayer.outdate`. */
@@ -255,13 +207,8 @@ export class TransmissionTable {
     const transmission = this.#transmissions.get(id);
     if (transmission === undefined || !transmission.isHeld) return;
     const { peer, retransmission } = transmission;
-    const { code, token, options, payload } = message;
-    const type = 'CON';
-    transmission.datagram = encodeMessage(
-      { type, code, messageId: 0, token, options, payload },
-      maxExtendedTokenLength,
-    );
-    transmission.tokenLength = token.length;
+    transmission.datagram = messageDatagram('CON', message);
+    transmission.tokenLength = message.token.length;
     transmission.isOutdated = false;
     transmission.isHeld = false;
     const isSent =
@@ -388,7 +335,7 @@ export class TransmissionTable {
   /** Starts whatever of `peer` may go, and sets the time to look again if something may not. */
   #serve(peer: PeerKey, now: Instant): void {
     // While requests wait for a sign of life, something is on its way that asks for one.
-    if (this.#congestion.wantsPing(peer)) this.#ping(peer, now, { isProbe: true });
+    if (this.#congestion.wantsPing(peer)) this.#enqueue(pingContent(peer), now, { isProbe: true });
     let wake = this.#congestion.silent.until(peer);
     for (let i = 0; i < lanes.length; i++) {
       for (;;) {
