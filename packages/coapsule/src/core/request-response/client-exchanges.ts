@@ -205,6 +205,7 @@ export class ClientExchanges {
     }
     delete parent.fetch;
     if (!isSuccessCode(response.code)) {
+      parent.observation?.forgetBody();
       this.#context.counters.incompleteNotifications++;
       return;
     }
@@ -263,6 +264,7 @@ export class ClientExchanges {
     const { fetch } = exchange;
     if (fetch === undefined) return;
     delete exchange.fetch;
+    exchange.observation?.forgetBody();
     this.stop(fetch);
     this.#remove(fetch);
     const { counters, outputs } = this.#context;

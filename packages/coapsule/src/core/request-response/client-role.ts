@@ -363,6 +363,8 @@ export class ClientRole {
       inParts: exchange.streamResponse,
     });
     const step = exchange.download.receive(response);
+    const isWhole = step.kind === 'complete' || (step.kind === 'part' && step.next === undefined);
+    if (isWhole) exchange.parent?.observation?.completeBody(response, now);
     if (step.kind === 'fetch') {
       if (mayFetchLarger(exchange, response, step.block)) {
         exchange.fetchedLarger = true;

@@ -42,6 +42,8 @@ export interface RequestResponseCounters {
   staleNotifications: number;
   /** Notifications whose body could not be fetched whole. */
   incompleteNotifications: number;
+  /** Notifications of a body that had come just before, or was coming (the same ETag). */
+  repeatedNotifications: number;
   reregistrations: number;
   notificationsSent: number;
   /** State changes that were skipped because a later one was sent instead. */
@@ -87,6 +89,7 @@ export function createCounters(): RequestResponseCounters {
     echoesRepeated: 0,
     staleNotifications: 0,
     incompleteNotifications: 0,
+    repeatedNotifications: 0,
     reregistrations: 0,
     notificationsSent: 0,
     conflatedNotifications: 0,

@@ -87,12 +87,20 @@ export class ObservingExchanges {
     this.#exchanges.deadlines.cancel(exchange);
     const maxAge = response.options.uint(OptionNumber.MaxAge);
     this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
+    const isFirst = isFirstOfMore(exchange, response);
+    // The answer to our registration makes the state fresh again, and is always news.
+    if (isFirst && !answersRequest && !mayAnswer && observation.hasBody(response, now)) {
+      counters.repeatedNotifications++;
+      return;
+    }
     this.#exchanges.abortFetch(exchange);
+    observation.forgetBody();
     if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
-    if (!isFirstOfMore(exchange, response)) {
+    if (!isFirst) {
       this.#exchanges.deliver(exchange, response, false);
       return;
     }
+    observation.beginBody(response);
     // RFC 7959 §2.6: the notification has the first block; the rest comes by requests of their own.
     const token = this.#exchanges.freshToken(exchange.peer, exchange.secure);
     const fetch = fetchFor(exchange, this.#context.newId(), token, config.maxResponseBodyBytes);

@@ -14,6 +14,7 @@ import {
   MessagePump,
   message,
   newLayer,
+  type OptionList,
   only,
   pattern,
 } from './harness.ts';
@@ -299,6 +300,89 @@ test('a large observed representation is fetched whole at both ends of a change'
   pump.run(5000);
   const bodies = pump.of(exchange).map((r) => (r.kind === 'response' ? toHex(r.response.payload) : r.error));
   assert.deepEqual(bodies, [toHex(pattern(5000, 1)), toHex(body)]);
+});
+
+test('a state of a large resource that is told twice, by NON and by CON, is fetched and delivered once', () => {
+  for (const [maxAge, delayMs] of [
+    [undefined, 10],
+    [3600, 10],
+    [60, 2000], // the CON comes while the body is on its way
+  ] as const) {
+    const pump = new MessagePump({ link: { delayMs } });
+    const options: [number, number][] = maxAge === undefined ? [] : [[OptionNumber.MaxAge, maxAge]];
+    let body = pattern(5000, 1);
+    pump.serve(() => answer(Code.Content, { payload: body, observe: true, options }));
+    const exchange = pump.request(clientRequest(Code.Get, { observe: true, options: [[UriPath, 'icon']] }));
+    pump.run(50_000);
+    const changes = [2, 3, 4];
+    const datagrams: number[] = [];
+    for (const seed of changes) {
+      body = pattern(5000, seed);
+      const before = pump.datagrams;
+      pump.server.layer.notify('/icon', pump.now);
+      pump.run(60_000);
+      datagrams.push(pump.datagrams - before);
+    }
+    const bodies = pump
+      .of(exchange)
+      .map((r) => (r.kind === 'response' ? toHex(r.response.payload) : r.error));
+    const told = [1, ...changes].map((seed) => toHex(pattern(5000, seed)));
+    if (maxAge === 3600) {
+      assert.deepEqual(bodies, told);
+      // A notification, four further blocks with their requests, and a CON notification with its acknowledgement.
+      assert.ok(
+        datagrams.every((count) => count <= 11),
+        `${datagrams}`,
+      );
+      assert.equal(
+        pump.client.layer.counters.repeatedNotifications,
+        2,
+        'the first notification of all is CON',
+      );
+    } else assert.deepEqual([...new Set(bodies)], told);
+    assert.equal(pump.client.layer.counters.incompleteNotifications, 0);
+  }
+});
+
+test('a body is news again when its fetch failed, when the client registers again, and after half of its Max-Age', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  layer.request(peer, clientRequest(Code.Get, { token, observe: true }), now);
+  drain(layer);
+  const tag: [number, Uint8Array] = [OptionNumber.ETag, Uint8Array.of(7)];
+  let observe = 0;
+  /** The notification of a body of two blocks: the tokens of the requests that follow. */
+  const notify = (at: number, type: 'ACK' | 'NON' = 'NON'): (Uint8Array | undefined)[] => {
+    const options: OptionList = [
+      tag,
+      [Observe, ++observe],
+      [OptionNumber.MaxAge, 60],
+      [OptionNumber.Block2, 8],
+    ];
+    const received = message(Code.Content, { type, token, options, payload: pattern(16) });
+    layer.receiveResponse(peer, received, instant(at));
+    return drained(layer, 'send-request').map((output) => output.message.token);
+  };
+  /** The answer to the request for the second block: how many responses the application gets. */
+  const arrive = (fetch: Uint8Array | undefined, at: number, code: Code = Code.Content): number => {
+    const options: OptionList = [tag, [OptionNumber.MaxAge, 60], [OptionNumber.Block2, 16]];
+    const received = message(code, { type: 'ACK', token: fetch ?? token, options, payload: 'end' });
+    layer.receiveResponse(peer, received, instant(at));
+    return drained(layer, 'response').length;
+  };
+  const [first] = notify(0, 'ACK');
+  assert.deepEqual(notify(500), [], 'it is on its way');
+  assert.equal(arrive(first, 1000), 1);
+  assert.deepEqual(notify(30_999), []);
+  const [second] = notify(31_000);
+  assert.equal(arrive(second, 31_000, Code.InternalServerError), 0);
+  const [third] = notify(32_000);
+  assert.equal(arrive(third, 32_000), 1);
+  layer.handleTimeout(instant(120_000));
+  assert.equal(drained(layer, 'send-request').length, 1, 'it registers again');
+  const [fourth] = notify(120_000, 'ACK');
+  assert.equal(arrive(fourth, 120_000), 1);
+  assert.equal(layer.counters.repeatedNotifications, 2);
 });
 
 test('a FETCH registration of several blocks ends up with one token, and registers again and deregisters with it', () => {
