@@ -62,6 +62,7 @@ export type { MulticastListenOptions, ResourceMulticast } from './api/multicast-
 export type { DiscoveredDevice, MulticastOptions } from './api/multicast-request.ts';
 export { MulticastResponses } from './api/multicast-responses.ts';
 export { Observation } from './api/observation.ts';
+export type { ObserverLimits } from './api/observer-limits.ts';
 export type { Listener } from './api/open-listener.ts';
 export {
   OscoreContext,

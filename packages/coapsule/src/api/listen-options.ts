@@ -14,6 +14,7 @@ import type { ServerCredentialOptions } from './credential-options.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import type { OptionNames } from './known-options.ts';
 import type { MulticastListenOptions } from './multicast-options.ts';
+import type { ObserverLimits } from './observer-limits.ts';
 import type { OscoreContexts } from './oscore-context.ts';
 import type { PeerInfo } from './peer-info.ts';
 
@@ -71,6 +72,8 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * programs of this machine can then bind the port as well.
    */
   readonly multicast?: boolean | MulticastListenOptions;
+  /** How many observers this listener keeps. */
+  readonly observers?: ObserverLimits;
   /**
    * Serial lines only: a `Client` that asks whoever is at the other end of this line, which a device can be open for but
    * once. It uses the association that is there, whoever began it, and begins one with its own credentials where there is
@@ -106,6 +109,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   maxConnections: true,
   multicast: true,
   client: true,
+  observers: true,
   dangerouslyUnlimitedAmplification: true,
   oscore: true,
 };

@@ -17,6 +17,7 @@ import { expectKey, expectKnownOptions } from './known-options.ts';
 import type { Borrower } from './line-loan.ts';
 import { credentialOptionNames, type ListenOptions, listenOptionNames } from './listen-options.ts';
 import type { ListenerPlace } from './listener-place.ts';
+import { observerConfig } from './observer-limits.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { serverSecurity } from './server-security.ts';
@@ -99,6 +100,8 @@ export function listenerEndpoint(
         maxPayloadBytes: (request) => handler.maxPayloadBytes(request),
         streamRequestBody: (request) => handler.streamRequestBody(request),
         acknowledgeWithAnswer: (request) => handler.acknowledgeWithAnswer(request),
+        confirmableNotifications: (request) => handler.confirmableNotifications(request),
+        ...observerConfig(uri, options.observers),
         groupPolicy: (request) => handler.groupPolicy(request),
         ...(multicast?.leisureMs === undefined ? {} : { leisureMs: multicast.leisureMs }),
       },

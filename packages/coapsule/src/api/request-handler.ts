@@ -17,6 +17,8 @@ export interface RequestHandler {
   answer(request: Request): Promise<HandledResponse>;
   /** Whether an observation of this request's resource is possible. */
   observable(request: Request): boolean;
+  /** Whether the notifications of this registration are all Confirmable. */
+  confirmableNotifications(registration: BodyRequest): boolean;
   /** Whether what the request changes goes to the store of the associations. */
   effectsInStore(request: Request): boolean;
   /** Whether this server serves the request, which came to `listener`, or passes it on. Never throws. */

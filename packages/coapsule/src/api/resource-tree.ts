@@ -40,6 +40,12 @@ export interface Resource {
   readonly ipatch?: Handler;
   /** Lets clients observe it (RFC 7641); tell changes with `Server.notify`. */
   readonly observable?: boolean;
+  /**
+   * How observers are told (RFC 7641 §4.5): `mixed`, the default, sends most notifications Non-confirmable, where one that is
+   * lost is made up for by the next, and Confirmable the first, each fifth and the last of a burst; `confirmable` sends each
+   * state until the client acknowledges it, or a newer one in its place. Over TCP, TLS and WebSocket there is no difference.
+   */
+  readonly notifications?: 'confirmable' | 'mixed';
   readonly attributes?: LinkAttributes;
   /** Leaves it out of `/.well-known/core`. */
   readonly hidden?: boolean;
@@ -138,6 +144,7 @@ const resourceNames: OptionNames<Required<Resource>> = {
   patch: true,
   ipatch: true,
   observable: true,
+  notifications: true,
   attributes: true,
   hidden: true,
   conditional: true,
@@ -157,11 +164,19 @@ const resourceNames: OptionNames<Required<Resource>> = {
 /** Refuses a resource with a misspelt name in it. @throws ApiMisuseError */
 export function expectResource(name: string, resource: Resource): void {
   expectKnownOptions(`resource ${name}`, resource, resourceNames);
-  const { attributes, requires } = resource;
+  const { attributes, notifications, observable, requires } = resource;
   if (requires !== undefined && !protections.includes(requires)) {
     throw new ApiMisuseError(
       `resource ${name}: requires is '${requires}'; expected one of ${protections.join(', ')}`,
     );
+  }
+  if (notifications !== undefined && notifications !== 'confirmable' && notifications !== 'mixed') {
+    throw new ApiMisuseError(
+      `resource ${name}: notifications is '${notifications}'; expected 'confirmable' or 'mixed'`,
+    );
+  }
+  if (notifications !== undefined && observable !== true) {
+    throw new ApiMisuseError(`resource ${name} has notifications; expected observable: true with them`);
   }
   if (attributes !== undefined) {
     expectKnownOptions(`attributes of resource ${name}`, attributes, attributeNames);

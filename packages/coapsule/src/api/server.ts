@@ -26,6 +26,7 @@ import { parseListenUri } from './listen-uri.ts';
 import { DatagramListener } from './listener.ts';
 import { compose, type Middleware } from './middleware.ts';
 import { groupPolicyOf } from './multicast-options.ts';
+import type { ObserverLimits } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
@@ -57,6 +58,8 @@ const defaultMaxBodyBytes = 1024 * 1024;
 export interface ServerOptions extends EndpointOptions {
   /** Gets what a handler threw (answered 5.00), a failed key look-up, a failed socket. By default `console.error`. */
   readonly onError?: (error: unknown) => void;
+  /** How many observers each listener keeps. */
+  readonly observers?: ObserverLimits;
 }
 
 /**
@@ -82,7 +85,7 @@ export class Server implements AsyncDisposable {
   #answer: ((request: Request) => Promise<ServerResponse>) | undefined;
 
   constructor(options: ServerOptions = {}) {
-    expectKnownOptions('new Server', options, { ...endpointOptionNames, onError: true });
+    expectKnownOptions('new Server', options, { ...endpointOptionNames, onError: true, observers: true });
     this.#options = options;
     this.#resources.add('/.well-known/core', wellKnownCore(this.#resources));
   }
@@ -223,6 +226,7 @@ export class Server implements AsyncDisposable {
       return { response, handled: this.#handled.has(request) };
     },
     observable: (request) => request.isForward || this.#resourceOf(request)?.observable === true,
+    confirmableNotifications: (request) => this.#resourceOf(request)?.notifications === 'confirmable',
     effectsInStore: (request) => this.#resourceOf(request)?.effectsInStore === true,
     acknowledgeWithAnswer: (request) => this.#resourceOf(request)?.acknowledgeWithAnswer === true,
     groupPolicy: (request) =>

@@ -23,6 +23,7 @@ import { streamCoreConfig } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import { type ListenOptions, listenOptionNames } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
+import { observerConfig } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -66,6 +67,7 @@ export class StreamListener implements Listener {
         ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
         requestResponse: {
           ...config.requestResponse,
+          ...observerConfig(uri, options.observers),
           maxBodyBytes: (request) => handler.maxBodyBytes(request),
           maxPayloadBytes: (request) => handler.maxPayloadBytes(request),
           freshWithinMs: (request) => handler.freshWithinMs(request),

@@ -108,6 +108,8 @@ export class ObserverList {
       isHeldBack: false,
       skipped: false,
       inFlight: undefined,
+      isConfirmable:
+        this.#config.notificationType === 'CON' || this.#config.confirmableNotifications(exchange),
       sinceConfirmable: this.#config.confirmFirstNotification ? this.#config.confirmableEvery : 0,
     };
     this.#table.add(observer, now);
@@ -416,8 +418,8 @@ export class ObserverList {
   }
 
   #typeFor(observer: Observer): 'CON' | 'NON' {
-    const { notificationType, confirmableEvery } = this.#config;
-    return notificationType === 'CON' || observer.sinceConfirmable + 1 >= confirmableEvery ? 'CON' : 'NON';
+    const { isConfirmable, sinceConfirmable } = observer;
+    return isConfirmable || sinceConfirmable + 1 >= this.#config.confirmableEvery ? 'CON' : 'NON';
   }
 
   #takeOff(observer: Observer, now: Instant): void {

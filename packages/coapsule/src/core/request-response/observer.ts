@@ -38,6 +38,8 @@ export interface Observer {
   skipped: boolean;
   /** The CON notification that is not acknowledged. */
   inFlight: NotificationInFlight | undefined;
+  /** All its notifications are CON ones. */
+  readonly isConfirmable: boolean;
   /** NON notifications since the last CON one. */
   sinceConfirmable: number;
 }

@@ -139,6 +139,8 @@ export interface RequestResponseConfig {
   readonly maxClientExchanges: number;
   /** Message type of notifications; a NON one is replaced by a CON one as often as RFC 7641 §4.5 asks. */
   readonly notificationType: 'CON' | 'NON';
+  /** Whether all notifications of an observer, with this registration, are CON ones. Default: as `notificationType` says. */
+  readonly confirmableNotifications: (registration: BodyRequest) => boolean;
   /** Every how many-th notification of an observer is CON. */
   readonly confirmableEvery: number;
   /** An observer that got no CON notification for this long gets one. */
@@ -238,6 +240,7 @@ const defaultRequestResponseConfig: RequestResponseConfig = Object.freeze({
   maxServerExchangesPerPeer: 256,
   maxClientExchanges: 100_000,
   notificationType: 'NON',
+  confirmableNotifications: () => false,
   confirmableEvery: 5,
   confirmableAtLeastEveryMs: 86_400_000,
   confirmFirstNotification: true,
