@@ -11,7 +11,9 @@ let state: Uint8Array | string = '{"status": true}';
 
 const server = new Server();
 server.resource('/light', {
-  get: () => content(state, { contentFormat: 'text/plain' }),
+  // Observers need to hear nothing for an hour; who asks only once should ask again soon.
+  get: (request) =>
+    content(state, { contentFormat: 'text/plain', maxAgeSeconds: request.observe ? 3600 : 10 }),
   put: (request) => {
     if (request.payload.length === 0) return failure(Code.BadRequest, 'the new state is empty');
     state = request.payload.slice();

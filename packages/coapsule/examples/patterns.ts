@@ -41,15 +41,19 @@ function show(
 }
 
 /** A gateway that reads a sensor; whether the sensor's addresses are proved is not the matter here. */
-function sensor(): { pair: Pair; state: { text: string } } {
+function sensor(maxAgeSeconds?: number): { pair: Pair; state: { text: string } } {
   const state = { text: '22.5°C' };
+  const age = new OptionSet();
+  if (maxAgeSeconds !== undefined) age.set(OptionNumber.MaxAge, maxAgeSeconds);
   const pair = new Pair({
     server: {
       dangerouslyUnlimitedAmplification: true,
       requestResponse: { observeSequenceStart: 11, notificationType: 'CON' },
     },
     handler: ({ code }) =>
-      code === Code.Get ? { code: Code.Content, payload: state.text, observe: true } : { code: Code.Changed },
+      code === Code.Get
+        ? { code: Code.Content, payload: state.text, options: age, observe: true }
+        : { code: Code.Changed },
   });
   return { pair, state };
 }
@@ -95,6 +99,17 @@ for (let i = 0; i < 3; i++) {
 }
 console.log(
   `   polled every 30 s: ${polled.pair.network.sentCount} messages, ${polled.pair.network.sentBytes} bytes`,
+);
+
+/** Messages of an observation in an hour without a change: after Max-Age, 60 s by default, the client registers again. */
+function quietHour(maxAgeSeconds?: number): number {
+  const { pair } = sensor(maxAgeSeconds);
+  pair.request('/temperature', { observe: true });
+  pair.run(3_600_000);
+  return pair.network.sentCount;
+}
+console.log(
+  `   an hour without a change: ${quietHour()} messages, and ${quietHour(3600)} where notifications have Max-Age 3600`,
 );
 
 const place = new Neighbourhood({ seed: 2 });

@@ -110,6 +110,10 @@ test('the patterns are played message by message: a reading is 2 messages, disco
     assert.ok(observation.includes(line), observation);
   }
   assert.match(observation, /polled every 30 s: 6 messages/);
+  assert.match(
+    observation,
+    /an hour without a change: 10\d messages, and 2 where notifications have Max-Age 3600/,
+  );
   assert.match(discovery, /client +NON GET \/\.well-known\/core/);
   assert.match(discovery, /device 1 offers <\/temperature>,<\/humidity>/);
   assert.match(discovery, /device 2 offers <\/pressure>,<\/light>/);
