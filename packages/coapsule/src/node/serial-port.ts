@@ -97,6 +97,8 @@ class SerialLinePort implements OpenSerialPort {
   #watch: NodeJS.Timeout | undefined;
   #reopenMs = firstReopenMs;
   #closed = false;
+  /** Whether it was open before it went. */
+  #wasOpen = false;
   /** When the system has taken what was sent last. */
   #written: Promise<void> = Promise.resolve();
   #dropped = 0;
@@ -222,6 +224,7 @@ class SerialLinePort implements OpenSerialPort {
   #lost(device: SerialDevice, cause: Error | undefined): void {
     if (this.#closed || this.#device !== device) return;
     this.#device = undefined;
+    this.#wasOpen = true;
     clearInterval(this.#watch);
     const { path } = this.#options;
     const nextStep = 'plug it in again: it is opened as soon as it is there';
@@ -247,7 +250,7 @@ class SerialLinePort implements OpenSerialPort {
       return;
     }
     if (this.#closed) return;
-    this.#reopened++;
+    if (this.#wasOpen) this.#reopened++;
     this.#options.onReopened?.();
   }
 }

@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { forwardProxy, OptionNumber, reverseProxy } from '../../src/index.ts';
 import { withoutPty } from '../node/pty-pair.ts';
 import { body, LinePair, mutualX509, plain, psk, rawPublicKeys } from './line-pair.ts';
@@ -100,5 +101,64 @@ describe('a serial line', { skip: withoutPty }, () => {
     });
     assert.equal(refused.codeText, '5.05');
     await assert.rejects(outside.get(pair.uri('a', true, '/a'), { proxy: uri }), /which no proxy opens/);
+  });
+
+  it('each role has credentials of its own: keys for who comes, a certificate where we go', async (t) => {
+    const pair = await LinePair.open(t);
+    const client = pair.client(mutualX509);
+    await pair.serve(psk, { client });
+    const device = await pair.serve(mutualX509, {}, { end: 'b' });
+    const response = await client.get(pair.uri('a', true, '/whoami'));
+    assert.equal(response.text(), 'x509 sensor-7');
+    // The device goes; another one comes, with its key, and is asked over the association that it has begun.
+    await device.close();
+    const own = pair.client(psk);
+    await pair.serve(mutualX509, { client: own }, { end: 'b' });
+    assert.equal((await own.get(pair.uri('b', true, '/whoami'))).text(), 'psk sensor-042');
+    assert.equal((await client.get(pair.uri('a', true, '/whoami'))).text(), 'psk sensor-042');
+  });
+
+  it('the line belongs to the listener: a client that closes leaves it, a listener that closes ends what waits', async (t) => {
+    const pair = await LinePair.open(t);
+    const [brief, client] = [pair.client(plain), pair.client(plain)];
+    const listener = await pair.serve(plain, { client: brief });
+    const other = pair.client(plain);
+    assert.equal((await other.get(pair.uri('b', false, '/a'))).text(), 'Hello World');
+    await brief.close();
+    assert.equal(listener.line?.isOpen, true);
+    assert.equal((await other.get(pair.uri('b', false, '/a'))).text(), 'Hello World');
+    await listener.close();
+
+    const again = await pair.serve(plain, { client });
+    await other.close();
+    const waiting = assert.rejects(client.get(pair.uri('a', false, '/a')), { code: 'ERR_CLOSED' });
+    while (again.line?.counters.packetsSent === 0) await setImmediate();
+    await again.close();
+    await waiting;
+    // Now the client opens the line itself, and a listener that would borrow it is told.
+    await pair.serve(plain, {}, { end: 'b' });
+    assert.equal((await client.get(pair.uri('a', false, '/a'))).text(), 'Hello World');
+    await assert.rejects(pair.serve(plain, { client }), /is open in another program/);
+    await assert.rejects(
+      pair.server().listen('coap://127.0.0.1:0', { client }),
+      /client is for serial lines/,
+    );
+  });
+
+  it('a client uses a line as one scheme and rate at a time', async (t) => {
+    const pair = await LinePair.open(t);
+    await pair.serve(plain);
+    const client = pair.client(psk);
+    const slow = `coap+serial://${encodeURIComponent(pair.pty.b)}:9600/a`;
+    assert.equal((await client.get(pair.uri('b', false, '/a'))).text(), 'Hello World');
+    assert.equal((await client.get(slow)).text(), 'Hello World');
+    const observation = client.observe(`coap+serial://${encodeURIComponent(pair.pty.b)}:9600/counter`);
+    for await (const _ of observation) {
+      await assert.rejects(client.get(pair.uri('b', true, '/a')), {
+        code: 'ERR_BUSY',
+        message: /is in use as coap\+serial with 9600 baud/,
+      });
+      break;
+    }
   });
 });
