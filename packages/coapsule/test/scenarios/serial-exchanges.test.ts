@@ -10,7 +10,7 @@ import { Code } from '../../src/core/coap/code.ts';
 import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import type { FramedLine, FramedLineOptions } from '../../src/testing/framed-line.ts';
-import { Pair, type PairOptions } from '../../src/testing/pair.ts';
+import { Pair, type PairOptions, type PairRequest } from '../../src/testing/pair.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { wireTimeMs } from '../../src/testing/simulated-line.ts';
 
@@ -187,6 +187,46 @@ describe('a line that is unplugged', () => {
         );
       }
     }
+  });
+
+  it('a server that lost its power with the line gets a new handshake within 5 s, and the request goes on', () => {
+    for (const when of ['idle', 'under way'] as const) {
+      const handler = () => ({ code: Code.Content, payload: '22.5' });
+      const pair = pairOnLine({ conditions: { baudRate: 115_200 } }, { security: 'dtls', handler });
+      const first = pair.request('/a');
+      assert.ok(pair.runUntil(() => first.final));
+      let got: PairRequest | undefined;
+      if (when === 'under way') got = pair.request('/a');
+      pair.line.unplug();
+      pair.restart('server');
+      pair.run(8000);
+      pair.plugLine();
+      const plugged = pair.now;
+      if (when === 'idle') {
+        pair.run(3000);
+        got = pair.request('/a');
+      }
+      assert.ok(
+        pair.runUntil(() => got?.final === true, 5000),
+        `${when}: ${JSON.stringify(got?.error)}`,
+      );
+      assert.ok(pair.now - plugged < 5000, when);
+      const failed = pair.events.filter(({ output }) => output.kind === 'request-failed');
+      assert.deepEqual(failed, []);
+    }
+  });
+
+  it('one that kept its association is asked once, and there is no new handshake', () => {
+    const pair = pairOnLine({ conditions: { baudRate: 9600 } }, { security: 'dtls' });
+    const first = pair.request('/a');
+    assert.ok(pair.runUntil(() => first.final));
+    pair.line.unplug();
+    pair.run(8000);
+    const sent = pair.line.ends.a.counters.packetsSent;
+    pair.plugLine();
+    pair.run(60_000);
+    assert.equal(pair.line.ends.a.counters.packetsSent, sent + 1);
+    assert.equal(pair.events.filter(({ output }) => output.kind === 'connected').length, 2);
   });
 
   it('a client that begins before the server is there connects when it appears (A23)', () => {

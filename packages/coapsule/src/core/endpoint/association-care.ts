@@ -123,7 +123,11 @@ export function noteUnmatchedAnswer(layers: EndpointLayers, peer: Peer, { messag
 /** The keys are nearly used up: a client shakes hands again, while its requests go on over the old association. */
 export function renewAssociation(
   layers: EndpointLayers,
-  { association, address, role }: Extract<DtlsOutput, { kind: 'renew-association' }>,
+  {
+    association,
+    address,
+    role,
+  }: Pick<Extract<DtlsOutput, { kind: 'renew-association' }>, 'association' | 'address' | 'role'>,
   now: Instant,
 ): void {
   const info = layers.dtls?.association(association);

@@ -17,6 +17,7 @@ import { EchoValues } from '../request-response/echo.ts';
 import { RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import { AmplificationLimit } from './amplification-limit.ts';
 import { BackOff } from './back-off.ts';
+import { DoubtedAssociations } from './doubted-associations.ts';
 import { type EndpointConfig, lineRate } from './endpoint-config.ts';
 import { OscoreExchanges } from './oscore-exchanges.ts';
 import type { EndpointOutput } from './outputs.ts';
@@ -43,6 +44,8 @@ export interface EndpointLayers {
   readonly backOff: BackOff;
   /** Associations whose keys are nearly used up, and the handshakes that are to replace them. */
   readonly renewals: Map<AssociationId, AssociationId>;
+  /** Since the link was interrupted. */
+  readonly doubted: DoubtedAssociations;
 }
 
 /** What went wrong, or was refused, since the start. */
@@ -133,6 +136,7 @@ export function endpointLayers(
     },
     backOff: new BackOff(),
     renewals: new Map(),
+    doubted: new DoubtedAssociations(),
   };
 }
 

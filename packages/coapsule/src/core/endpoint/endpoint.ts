@@ -34,6 +34,7 @@ import {
 } from './association-handover.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import { type EndpointCounters, type EndpointLayers, endpointLayers } from './endpoint-layers.ts';
+import { restoreLink } from './link-restoration.ts';
 import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
 import { receiveDatagram } from './receive-path.ts';
 import { sendGroupRequest, sendRequest } from './send-path.ts';
@@ -140,11 +141,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   nextTimeout(): Instant | undefined {
-    const { dtls, messages, exchanges, backOff } = this.#layers;
-    return [messages.nextTimeout(), exchanges.nextTimeout(), backOff.nextTimeout()].reduce(
-      earliest,
-      dtls?.nextTimeout(),
-    );
+    const { dtls, messages, exchanges, backOff, doubted } = this.#layers;
+    return [messages, exchanges, backOff, doubted]
+      .map((one) => one.nextTimeout())
+      .reduce(earliest, dtls?.nextTimeout());
   }
 
   /** Sends a request; its outputs carry the returned name. `serverName` goes into the handshake (RFC 6066 §3). */
@@ -278,12 +278,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
 
   /**
    * The link to all peers was interrupted, as a serial line that was unplugged, and is there again: what was lost with it
-   * goes once more, at once.
+   * goes once more, at once, and a server that does not answer gets a new handshake.
    */
   linkRestored(now: Instant): void {
-    const { dtls, messages } = this.#layers;
-    dtls?.linkRestored(now);
-    messages.linkRestored(now);
+    restoreLink(this.#layers, now);
     this.#settle(now);
   }
 

@@ -9,6 +9,7 @@ import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { MessageLayerOutput, PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
 import { missProof } from './address-proof.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import { renewSilentAssociations } from './link-restoration.ts';
 import { failPing } from './pings.ts';
 import { sendAgain, sendHeld } from './send-path.ts';
 import { takeUnsent } from './waiting-requests.ts';
@@ -18,6 +19,7 @@ export function runDueTimers(layers: EndpointLayers, now: Instant): void {
   layers.dtls?.handleTimeout(now);
   layers.messages.handleTimeout(now);
   layers.exchanges.handleTimeout(now);
+  renewSilentAssociations(layers, now);
   sendHeld(layers, now);
 }
 
