@@ -16,6 +16,7 @@ import {
   type SerialDevice,
   type SerialDriver,
   SerialFailure,
+  type SerialFailureCause,
   serialAddress,
   serialFailure,
 } from './serial-device.ts';
@@ -27,7 +28,7 @@ export interface SerialPortOptions {
   readonly baudRate: number;
   /** Framing, mtu and buffers; those of `new LineConnection()` by default. */
   readonly connection?: LineConnection;
-  /** Whether to wait for a device that cannot be opened yet, instead of failing; told to `onFailure` each time. */
+  /** Whether to wait for a device that cannot be opened yet, instead of failing; told to `onFailure`. */
   readonly waits?: boolean;
   /** Called for each packet; `datagram` belongs to the callee. */
   readonly onDatagram: DatagramReceiver;
@@ -35,7 +36,7 @@ export interface SerialPortOptions {
   readonly onText?: (text: string) => void;
   /** Something on the line was no packet. */
   readonly onLost?: (reason: LineDropReason, bytes: number) => void;
-  /** The device went, or could not be opened again yet; it is tried again. */
+  /** The device went, or cannot be opened again yet; it is tried again. Each cause is told once in a row. */
   readonly onFailure?: (failure: SerialFailure) => void;
   /** The device is there again. */
   readonly onReopened?: () => void;
@@ -60,7 +61,7 @@ export interface OpenSerialPort extends DatagramSocket {
 /** Bytes that may wait for the line; a packet beyond that is dropped. */
 const longestQueue = 65_536;
 const firstReopenMs = 100;
-const longestReopenMs = 2_000;
+const longestReopenMs = 500;
 const bitsPerByte = 10;
 
 /**
@@ -99,6 +100,8 @@ class SerialLinePort implements OpenSerialPort {
   #closed = false;
   /** Whether it was open before it went. */
   #wasOpen = false;
+  /** The failure that was told last. */
+  #told: SerialFailureCause | undefined;
   /** When the system has taken what was sent last. */
   #written: Promise<void> = Promise.resolve();
   #dropped = 0;
@@ -143,6 +146,7 @@ class SerialLinePort implements OpenSerialPort {
     this.#connection.reset();
     this.#device = device;
     this.#reopenMs = firstReopenMs;
+    this.#told = undefined;
     device.on('data', (chunk) => this.#receive(chunk));
     // An error is followed by `close` where the device is gone; alone it concerns a single write.
     device.on('error', () => {
@@ -157,7 +161,7 @@ class SerialLinePort implements OpenSerialPort {
     try {
       await this.open();
     } catch (failure) {
-      this.#options.onFailure?.(failure as SerialFailure);
+      this.#tell(failure as SerialFailure);
       this.#reopenLater();
     }
   }
@@ -228,10 +232,14 @@ class SerialLinePort implements OpenSerialPort {
     clearInterval(this.#watch);
     const { path } = this.#options;
     const nextStep = 'plug it in again: it is opened as soon as it is there';
-    this.#options.onFailure?.(
-      new SerialFailure('unplugged', path, `${path} was unplugged`, nextStep, { cause }),
-    );
+    this.#tell(new SerialFailure('unplugged', path, `${path} was unplugged`, nextStep, { cause }));
     this.#reopenLater();
+  }
+
+  #tell(failure: SerialFailure): void {
+    if (failure.failure === this.#told) return;
+    this.#told = failure.failure;
+    this.#options.onFailure?.(failure);
   }
 
   #reopenLater(): void {
@@ -241,11 +249,17 @@ class SerialLinePort implements OpenSerialPort {
   }
 
   async #reopen(): Promise<void> {
+    // To look is cheap; to try to open it, and to list what else is there, is not.
+    const isKnownMissing = this.#told === 'no-such-device' && process.platform !== 'win32';
+    if (isKnownMissing && (await deviceAt(this.#options.path)) === undefined) {
+      if (!this.#closed) this.#reopenLater();
+      return;
+    }
     try {
       await this.open();
     } catch (failure) {
       if (this.#closed) return;
-      this.#options.onFailure?.(failure as SerialFailure);
+      this.#tell(failure as SerialFailure);
       this.#reopenLater();
       return;
     }
