@@ -1,0 +1,150 @@
+/** OSCORE (RFC 8613) with aiocoap over UDP, both directions: GET, 8 KB both ways, Observe, and restarts of either side. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext } from 'node:test';
+import { Client, changed, content, OscoreContext, OscoreContexts, openOscoreFile, Server } from 'coapsule';
+import { peerPython, peerTest } from './peer.ts';
+import { type BackgroundProcess, freeUdpPorts, run, start, temporaryFolder, until } from './process.ts';
+
+const script = join(import.meta.dirname, 'aiocoap/oscore_peer.py');
+const masterSecret = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
+const masterSalt = Buffer.from('9e7ca92223786340', 'hex');
+const [clientId, serverId] = [Uint8Array.of(0x0c), Uint8Array.of(0x05)];
+const letters = 'abcdefghijklmnopqrstuvwxyz';
+const body = Buffer.alloc(8192, letters);
+
+/** aiocoap's folder of a Security Context, for the end with this Sender ID. */
+function aiocoapFolder(t: TestContext, senderId: Uint8Array, recipientId: Uint8Array): string {
+  const folder = join(temporaryFolder(t), 'context');
+  mkdirSync(folder);
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  writeFileSync(
+    join(folder, 'settings.json'),
+    JSON.stringify({
+      'sender-id_hex': hex(senderId),
+      'recipient-id_hex': hex(recipientId),
+      secret_hex: hex(masterSecret),
+      salt_hex: hex(masterSalt),
+      algorithm: 'AES-CCM-16-64-128',
+      'kdf-hashfun': 'sha256',
+    }),
+  );
+  return folder;
+}
+
+async function ownEnd(
+  file: string,
+  senderId: Uint8Array,
+  recipientId: Uint8Array,
+  firstUse: boolean,
+): Promise<OscoreContext> {
+  const store = await openOscoreFile(file);
+  return OscoreContext.open({ masterSecret, masterSalt, senderId, recipientId, store, firstUse });
+}
+
+describe('aiocoap under OSCORE', () => {
+  peerTest('its server answers our client, also after restarts of either side', ['aiocoap'], async (t) => {
+    const folder = aiocoapFolder(t, serverId, clientId);
+    const file = join(temporaryFolder(t), 'client');
+    const port = await freeUdpPorts(1);
+    const uri = `coap://127.0.0.1:${port}`;
+    const serve = async (): Promise<BackgroundProcess> => {
+      const server = start(t, peerPython, [script, 'server', folder, String(port)]);
+      await until(async () => server.output.includes('ready'), 'aiocoap is ready');
+      return server;
+    };
+    let server = await serve();
+    for (const life of ['first', 'second', 'third'] as const) {
+      await using oscore = await ownEnd(file, clientId, serverId, life === 'first');
+      await using client = new Client({ oscore });
+      assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
+      assert.equal((await client.put(`${uri}/big`, { payload: body })).text(), '8192 bytes');
+      assert.ok(Buffer.from((await client.get(`${uri}/big`)).payload).equals(body));
+      if (life === 'second') {
+        // What it had not stored is lost: an Echo proves our next request fresh (Appendix B.1.2).
+        await server.stop('SIGKILL');
+        server = await serve();
+        assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
+      }
+    }
+  });
+
+  peerTest('its server notifies our client', ['aiocoap'], async (t) => {
+    const folder = aiocoapFolder(t, serverId, clientId);
+    const port = await freeUdpPorts(1);
+    const server = start(t, peerPython, [script, 'server', folder, String(port)]);
+    await until(async () => server.output.includes('ready'), 'aiocoap is ready');
+    await using oscore = await ownEnd(join(temporaryFolder(t), 'client'), clientId, serverId, true);
+    await using client = new Client({ oscore });
+    const seen: number[] = [];
+    for await (const response of client.observe(`coap://127.0.0.1:${port}/count`)) {
+      seen.push(Number(response.text()));
+      if (seen.length === 5) break;
+    }
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    );
+  });
+
+  peerTest(
+    'its client reads, writes 8 KB and observes at our server, which restarts',
+    ['aiocoap'],
+    async (t) => {
+      const folder = aiocoapFolder(t, clientId, serverId);
+      const file = join(temporaryFolder(t), 'server');
+      let port = 0;
+      let carriedOut = 0;
+      for (const life of ['first', 'second'] as const) {
+        await using oscore = await ownEnd(file, serverId, clientId, life === 'first');
+        await using server = new Server();
+        let stored: Uint8Array = body;
+        let value = 0;
+        server.resource('/hello', { requires: 'oscore', get: () => content('hello from coapsule') });
+        server.resource('/big', {
+          requires: 'oscore',
+          get: () => content(stored),
+          put: ({ payload }) => {
+            carriedOut++;
+            stored = payload;
+            return changed(`${payload.length} bytes`);
+          },
+        });
+        server.resource('/count', {
+          requires: 'oscore',
+          observable: true,
+          get: () => content(String(value)),
+        });
+        const listener = await server.listen(`coap://127.0.0.1:${port}`, {
+          oscore: new OscoreContexts([oscore]),
+        });
+        port = listener.port;
+        const ask = async (path: string, ...operation: string[]): Promise<string> => {
+          const { code, output } = await run(t, peerPython, [
+            ...[script, 'client', folder, `${listener.uri}${path}`],
+            ...operation,
+          ]);
+          assert.equal(code, 0, output);
+          return output.trim();
+        };
+        assert.match(await ask('/hello', 'get'), /2\.05.* hello from coapsule/);
+        assert.match(await ask('/big', 'put', '8192'), /2\.04.* 8192 bytes/);
+        assert.ok((await ask('/big', 'get')).endsWith(body.toString()));
+        const counting = setInterval(() => {
+          value++;
+          server.notify('/count');
+        }, 100);
+        t.after(() => clearInterval(counting));
+        const seen = (await ask('/count', 'observe', '4')).split('\n').map(Number);
+        clearInterval(counting);
+        assert.equal(seen.length, 4);
+        assert.deepEqual(
+          seen,
+          [...seen].sort((a, b) => a - b),
+        );
+      }
+      assert.equal(carriedOut, 2);
+    },
+  );
+});
