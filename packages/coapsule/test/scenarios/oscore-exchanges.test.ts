@@ -472,6 +472,21 @@ describe('stores that fail', () => {
   });
 });
 
+test('a peer under OSCORE that was forgotten, as there are too many, is not answered in the open', () => {
+  const stage = new ProtectedPair({ server: { maxPlainPeers: 1 }, handler: () => undefined });
+  const asked = stage.get('/a', { type: 'NON', timeoutMs: 1_000 });
+  stage.pair.runUntil(() => stage.pair.served.length === 1);
+  // Another address, the same context: the first peer goes.
+  stage.pair.moveClient(ipAddress('192.0.2.77', 7));
+  stage.get('/b', { type: 'NON', timeoutMs: 1_000 });
+  stage.pair.runUntil(() => stage.pair.served.length === 2);
+  const before = stage.pair.network.sent.length;
+  stage.pair.respond(stage.pair.served[0]?.exchange as number, { code: Code.Content, payload: 'secret' });
+  assert.doesNotMatch(sentText(stage.pair), /secret/);
+  assert.equal(stage.pair.network.sent.length, before);
+  assert.equal(asked.responses.length, 0);
+});
+
 describe('elsewhere', () => {
   test('inside DTLS', () => {
     const stage = new ProtectedPair({ security: 'dtls' });

@@ -25,7 +25,7 @@ import type { RequestResponseOutput, ResponseFate } from '../request-response/re
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded } from './endpoint-trace.ts';
 import type { ProtectedArrival, ProtectedDispatch, ProtectedRequest } from './oscore-exchanges.ts';
-import type { Peer } from './peer.ts';
+import { isUnderOscore, type Peer } from './peer.ts';
 import { sendFromExchange } from './send-path.ts';
 
 /**
@@ -115,8 +115,13 @@ function receiveUnprotected(
  */
 export function protectOutput(layers: EndpointLayers, output: RequestResponseOutput, now: Instant): boolean {
   if (output.kind !== 'send-request' && output.kind !== 'send-response') return false;
+  // By the key alone: a peer that was forgotten, as there are too many, must not be answered in the open instead.
+  if (!isUnderOscore(output.peer)) return false;
   const protection = layers.peers.withKey(output.peer)?.oscore;
-  if (protection === undefined) return false;
+  if (protection === undefined) {
+    cannotSend(layers, output, 'the peer was forgotten', now);
+    return true;
+  }
   const { layer } = layers.oscore;
   if (output.kind === 'send-request') {
     if (protection.client === undefined)

@@ -138,7 +138,7 @@ export class PeerTable {
   /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
     const known = this.#plain.get(key) ?? this.#securedByKey.get(key) ?? this.#underOscore.get(key);
-    if (known) return known;
+    if (known || isUnderOscore(key)) return known;
     const address = ipAddressOfKey(key);
     return address && { key, address, association: undefined, heardAt: undefined };
   }
