@@ -89,7 +89,8 @@ export class ClientEndpoint implements ClientLink {
     // What it refuses is told before anything is open.
     const policy = security?.policy(server);
     const keepAssociations = options.keepAssociation !== undefined;
-    const config = { ...plain, dtls: { ...plain.dtls, keepAssociations } };
+    const requestResponse = { ...plain.requestResponse, requestQBlocks: options.qBlock === true };
+    const config = { ...plain, requestResponse, dtls: { ...plain.dtls, keepAssociations } };
     const endpoint = new Endpoint({
       config:
         security === undefined

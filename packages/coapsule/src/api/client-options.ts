@@ -73,6 +73,14 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
    * asked for longest goes, with its association; when all have requests under way, the next one fails with `ERR_BUSY`.
    */
   readonly maxServers?: number;
+  /**
+   * Whether bodies go and come in sets of blocks, mostly Non-confirmable, where the server speaks Q-Block (RFC 9177): for
+   * links that lose much, or answer late. Whether it does is found out with the first request to it; one that does not gets
+   * the usual blocks. Off by default. RFC 9177 §11 advises it over `coaps` only, and it is for bodies that are whole: streams,
+   * `resumable` uploads and requests with `token`, `noResponse` or `forwarded` go in the usual blocks, as does everything
+   * over TCP, TLS and WebSocket.
+   */
+  readonly qBlock?: boolean;
   /** Finds the addresses of a host name, IP literals, best first; by default the resolver of the system. */
   readonly lookUp?: (host: string) => Promise<readonly string[]>;
   /** Keeps the associations with servers, so that a later process goes on with them even after a crash. */
@@ -97,6 +105,7 @@ export const clientOptionNames: OptionNames<Required<ClientOptions>> = {
   proxy: true,
   cache: true,
   maxServers: true,
+  qBlock: true,
   lookUp: true,
   keepAssociation: true,
   oscore: true,
@@ -125,6 +134,8 @@ export interface RequestOptions {
   readonly confirmable?: boolean;
   /** 16 … 1024: for this request and its response. */
   readonly blockSize?: number;
+  /** Q-Block for this request, or not; without it as the client's `qBlock` says. */
+  readonly qBlock?: boolean;
   /**
    * One block of the response and no more, such as `{ num: 3, size: 64 }` for bytes 192 … 255 (RFC 7959 §2.4);
    * `Response.block` says which came.
@@ -180,6 +191,7 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   ifNoneMatch: true,
   confirmable: true,
   blockSize: true,
+  qBlock: true,
   singleBlock: true,
   resumable: true,
   resumeFrom: true,

@@ -51,6 +51,7 @@ export function outgoingRequest(method: Method, target: OptionSet, options: Requ
     ...(options.oscore === undefined ? {} : { oscore: clientSecurityOf(options.oscore) }),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
+    ...(options.qBlock === undefined ? {} : { qBlock: options.qBlock }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(whenBusy === undefined ? {} : { whenBusy }),
     ...(singleBlock === undefined ? {} : { singleBlock }),

@@ -98,7 +98,10 @@ export class ScriptedServer {
   /** Begins a request for `/path`, Non-confirmable unless it says otherwise, and returns its Exchange. */
   request(
     code: Code,
-    fields: Omit<Partial<ClientRequest>, 'options'> & { readonly options?: OptionList } = {},
+    fields: Omit<Partial<ClientRequest>, 'options' | 'payload'> & {
+      readonly options?: OptionList;
+      readonly payload?: Uint8Array | string;
+    } = {},
   ): ExchangeId {
     const { options = [], ...rest } = fields;
     const request = clientRequest(code, { type: 'NON', ...rest, options: [...options, [UriPath, 'path']] });

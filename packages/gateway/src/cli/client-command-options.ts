@@ -69,6 +69,7 @@ export interface RequestCommandOptions extends ClientCommandOptions {
   /** Responses that are not wanted. */
   readonly suppress?: 'all' | readonly ResponseClass[];
   readonly blockSize?: number;
+  readonly qBlock?: boolean;
   readonly seconds?: number;
   readonly output?: string;
 }
@@ -96,7 +97,8 @@ export function addRequestOptions(command: Command, withObserve: boolean): Comma
       'responses that are not wanted (No-Response, RFC 7967): all, or classes such as 2 or 2,4',
       responseClassesValue,
     )
-    .option('-b, --block-size <n>', 'block size: 16, 32, … 1024', blockSizeValue);
+    .option('-b, --block-size <n>', 'block size: 16, 32, … 1024', blockSizeValue)
+    .option('--q-block', 'bodies in sets of blocks where the server speaks Q-Block (RFC 9177), best with -N');
   if (withObserve)
     command.option('-s, --seconds <n>', 'observe for n seconds, then cancel and exit', secondsValue);
   command.option('-o, --output <file>', 'write the payload there, - for standard output');

@@ -40,6 +40,8 @@ export interface CoapClientRequest {
   readonly options: readonly MessageOption[];
   readonly token: Uint8Array | undefined;
   readonly blockSize: number | undefined;
+  /** Bodies in Q-Blocks where the server speaks them. */
+  readonly qBlock: boolean;
   /** Block number of `-b num,size`: that block only. */
   readonly blockNumber: number | undefined;
   readonly observeSeconds: number | undefined;
@@ -114,6 +116,7 @@ class RequestBuilder {
   readonly #options: MessageOption[] = [];
   #token: Uint8Array | undefined;
   #blockSize: number | undefined;
+  #qBlock = false;
   #blockNumber: number | undefined;
   #observeSeconds: number | undefined;
   #waitSeconds: number | undefined;
@@ -149,6 +152,7 @@ class RequestBuilder {
       options: this.#options,
       token: this.#token,
       blockSize: this.#blockSize,
+      qBlock: this.#qBlock,
       blockNumber: this.#blockNumber,
       observeSeconds: this.#observeSeconds,
       waitSeconds: this.#waitSeconds,
@@ -300,7 +304,8 @@ class RequestBuilder {
         return;
       }
       case 'L':
-        // Block-wise transfer is always done here; the flags beside it choose extensions that are not there.
+        // Block-wise transfer is always done here; of the flags beside it, 4 tries Q-Block (RFC 9177).
+        this.#qBlock = (integer(value) & 4) !== 0;
         return (integer(value) & 1) === 0
           ? refused('Block mode must include COAP_BLOCK_USE_LIBCOAP (1)')
           : undefined;

@@ -222,6 +222,7 @@ function requestOptions(
     ...(request.accept !== undefined && { accept: request.accept }),
     confirmable: request.confirmable,
     ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
+    ...(request.qBlock && { qBlock: true }),
     // Each request of -G has the next token, counted up from the first.
     ...(request.token !== undefined && { token: incremented(request.token, round) }),
     ...(options.length > 0 && { options }),

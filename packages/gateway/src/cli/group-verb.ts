@@ -34,6 +34,7 @@ export async function runGroupRequest(
   const {
     confirmable: _confirmable,
     timeoutMs: _timeoutMs,
+    qBlock: _qBlock,
     ...request
   } = await requestOptionsOf(options, environment);
   const asked = { ...request, ...wayOf(options), ...(observe ? { observe } : {}) };

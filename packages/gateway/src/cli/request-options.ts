@@ -19,13 +19,16 @@ export async function requestOptionsOf(
   environment: CommandEnvironment,
   isOnce = false,
 ): Promise<RequestOptions> {
-  const payload = await (isOnce ? requestPayload : wholePayload)(options, environment);
+  // Blocks that may come in any order need all of a body.
+  const isRead = isOnce && options.qBlock !== true;
+  const payload = await (isRead ? requestPayload : wholePayload)(options, environment);
   return {
     ...(payload !== undefined && { payload }),
     ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),
     ...(options.accept !== undefined && { accept: options.accept }),
     ...(options.non === true && { confirmable: false }),
     ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
+    ...(options.qBlock === true && { qBlock: true }),
     ...(options.token !== undefined && { token: options.token }),
     ...(options.option !== undefined && { options: options.option }),
     ...(options.suppress !== undefined && { noResponse: options.suppress }),

@@ -31,7 +31,7 @@ export async function runRequest(
     try {
       return await interruptible(environment, async (signal) => {
         const asked = { ...requestOptions, signal };
-        if (options.json === true || !output.isFile) {
+        if (options.json === true || !output.isFile || options.qBlock === true) {
           const response = await client.request(method, uri.text, asked);
           // With --suppress silence is what was asked for.
           return response.silent ? ExitCode.Success : output.response(response, false);

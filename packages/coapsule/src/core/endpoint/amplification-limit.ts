@@ -105,6 +105,11 @@ export class AmplificationLimit {
     return this.#account(address)?.isAsked === false && this.wantsAcknowledgement(address, now);
   }
 
+  /** Whether a ping for a proof is on its way. */
+  isAsking(address: string): boolean {
+    return this.#account(address)?.isAsked === true;
+  }
+
   /** A ping for a proof is on its way, or no longer. */
   asked(address: string, isAsked: boolean): void {
     const account = this.#account(address);

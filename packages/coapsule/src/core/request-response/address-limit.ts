@@ -17,6 +17,8 @@ export interface AddressLimit {
   takesEcho(peer: PeerKey, now: Instant): boolean;
   /** Whether a ping may prove the address, and none is on its way. */
   mayAsk(peer: PeerKey, now: Instant): boolean;
+  /** Whether such a ping is on its way. */
+  isAsking(peer: PeerKey): boolean;
 }
 
 /** Where every peer is an association, or whoever listens has asked for no limit. */
@@ -24,4 +26,5 @@ export const noAddressLimit: AddressLimit = {
   allowance: () => Infinity,
   takesEcho: () => false,
   mayAsk: () => false,
+  isAsking: () => false,
 };

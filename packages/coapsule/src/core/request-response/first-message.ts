@@ -64,6 +64,9 @@ export class FirstMessages {
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
     const { peer, token } = exchange;
+    // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
+    const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
+    if (isSet && this.#answers.mayBeProved(peer, now)) return true;
     return this.#answers.gainsByProof(peer, token, this.#maker(exchange, response, undefined, now), now);
   }
 

@@ -92,6 +92,13 @@ export class ResponseLimit {
     return { kind: 'refused', content: unauthorized(echo) };
   }
 
+  /** Whether the address of a peer is not proved, and a ping that asks for it is on its way, or can go. */
+  mayBeProved(peer: PeerKey, now: Instant): boolean {
+    const allowance = this.#limit.allowance(peer, now);
+    if (allowance === Infinity) return false;
+    return this.#limit.isAsking(peer) || (allowance >= pingLength && this.#limit.mayAsk(peer, now));
+  }
+
   /** Whether the response would be cut, and a ping can go and still leave bytes for a block of it. */
   gainsByProof(
     { peer, token, szx }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,

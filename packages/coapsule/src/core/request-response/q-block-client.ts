@@ -107,6 +107,12 @@ export class QBlockClient {
     if (response.options.has(OptionNumber.QBlock1) || response.options.has(OptionNumber.QBlock2)) {
       this.#confirm(exchange, state, now);
     }
+    const isBroken = response.options.has(OptionNumber.QBlock2) && qBlock2Of(response) === undefined;
+    if (isBroken && isSuccessCode(response.code)) {
+      if (exchange.observation !== undefined) this.#abandon(exchange, state);
+      else this.#exchanges.fail(exchange, 'blockwise', 'the response has an illegal Q-Block2 option');
+      return undefined;
+    }
     if (response.code === Code.BadOption && !state.confirmed && state.phase !== 'downloading') {
       this.#fallBack(exchange, true, now);
       return undefined;

@@ -94,6 +94,17 @@ export class QBlockServer {
     this.requestBodies.answered(requestBodyKey(peer, code, options), answer);
   }
 
+  /** Whether a response is to go as Q-Blocks, to an address that is proved. `szx` is the largest size we send. */
+  isWanted({ wish, options }: ServerExchange, { code, payload, body }: Representation, szx: number): boolean {
+    if (wish === undefined || body !== undefined || !isSuccessCode(code) || isUnwanted(options, code))
+      return false;
+    const size = blockSize(Math.min(szx, wish.szx));
+    const isSmall = payload.length <= size && wish.first === 0;
+    if (isSmall || payload.length > (maxBlockNumber + 1) * size) return false;
+    if (wish.kind !== 'whole' && wish.szx > szx) return false;
+    return wish.first * size < payload.length;
+  }
+
   /** A response as Q-Blocks; `undefined` when it is to go in another way. `szx` is the largest size we send. */
   represent(
     exchange: ServerExchange,
@@ -103,21 +114,10 @@ export class QBlockServer {
     now: Instant,
   ): QBlockResponse | undefined {
     const { wish, peer } = exchange;
-    const { code, payload, body } = response;
-    if (
-      wish === undefined ||
-      body !== undefined ||
-      !isSuccessCode(code) ||
-      isUnwanted(exchange.options, code)
-    )
-      return undefined;
+    if (wish === undefined || !this.isWanted(exchange, response, szx)) return undefined;
+    if (this.#context.addressLimit.allowance(peer, now) !== Infinity) return undefined;
     const used = Math.min(szx, wish.szx);
     const size = blockSize(used);
-    const isSmall = payload.length <= size && wish.first === 0;
-    if (isSmall || payload.length > (maxBlockNumber + 1) * size) return undefined;
-    if (wish.kind !== 'whole' && wish.szx > szx) return undefined;
-    if (this.#context.addressLimit.allowance(peer, now) !== Infinity) return undefined;
-    if (wish.first * size >= payload.length) return undefined;
     const kept = this.#responseBodies.keep(
       qBlockBodyName(exchange),
       peer,

@@ -128,6 +128,11 @@ export class ServerAnswers {
     return limited;
   }
 
+  /** Whether the address of a peer is not proved, and a ping that asks for it is on its way, or can go. */
+  mayBeProved(peer: PeerKey, now: Instant): boolean {
+    return this.#limit.mayBeProved(peer, now);
+  }
+
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(peer: PeerKey, token: Uint8Array, make: ResponseMaker, now: Instant): boolean {
     return this.#limit.gainsByProof({ peer, token, szx: this.szxFor(peer) }, make, now);

@@ -335,9 +335,10 @@ export class ServerRole {
     // A copy of a registration begins no observation (see `#begin`), so it would be answered as a mere GET.
     const isDeclined = exchange.observe === 'register' && !observing && !isSuccessCode(first.content.code);
     const keepAnswer = response.keepAnswer || isDeclined;
-    // Notifications are due long after the bytes that came; by then the address should be proved.
+    // Notifications are due long after the bytes that came; by then the address should be proved. So it should when
+    // the client wants sets of blocks (RFC 9177), of which only one block goes without.
     const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
-    const asksForProof = kind !== 'whole' || (observing && isLimited);
+    const asksForProof = kind !== 'whole' || ((observing || exchange.wish !== undefined) && isLimited);
     this.#responses.send(
       {
         kind: 'send-response',

@@ -22,7 +22,7 @@ for (const allowance of [Infinity, 60]) {
     const echo = new EchoValues(nodeCrypto, new SeededRandom(1));
     const bodies = { keep: () => assert.fail('no body is kept') };
     const limit = new ResponseLimit(
-      { allowance: () => allowance, takesEcho, mayAsk: () => false },
+      { allowance: () => allowance, takesEcho, mayAsk: () => false, isAsking: () => false },
       echo,
       bodies,
     );
