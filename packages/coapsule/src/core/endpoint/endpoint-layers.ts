@@ -146,6 +146,7 @@ function exceptUnderOscore(limit: AddressLimit): AddressLimit {
     allowance: (peer, now) => (isUnderOscore(peer) ? Infinity : limit.allowance(peer, now)),
     takesEcho: (peer, now) => !isUnderOscore(peer) && limit.takesEcho(peer, now),
     mayAsk: (peer, now) => !isUnderOscore(peer) && limit.mayAsk(peer, now),
+    isAsking: (peer) => limit.isAsking(peer),
   };
 }
 

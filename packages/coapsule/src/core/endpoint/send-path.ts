@@ -248,6 +248,9 @@ export function sendFromExchange(
       if (bound) bound.state = layers.messages.state(transmission) === undefined ? 'refused' : 'open';
       const owner = { role: 'client', peer: output.peer, exchange: output.exchange } as const;
       layers.requests.sent(transmission, owner, output.type === 'CON');
+      if (part?.first && layers.messages.state(transmission) === 'waiting') {
+        layers.exchanges.requestHeld(output.exchange);
+      }
       return;
     }
     case 'send-response': {

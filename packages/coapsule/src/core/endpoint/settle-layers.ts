@@ -74,7 +74,7 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
         outdatedResponseDue(layers, fromMessage.transmission, now);
         break;
       case 'started':
-        transmissionStarted(layers, fromMessage.transmission);
+        transmissionStarted(layers, fromMessage.transmission, now);
         break;
       case 'superseded':
         transmissionSuperseded(layers, fromMessage.transmission, now);

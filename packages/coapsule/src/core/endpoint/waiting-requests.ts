@@ -30,10 +30,15 @@ export function requestHandedOver(layers: EndpointLayers, exchange: ExchangeId):
 }
 
 /** A request that had to wait goes out. */
-export function transmissionStarted(layers: EndpointLayers, transmission: TransmissionId): void {
+export function transmissionStarted(
+  layers: EndpointLayers,
+  transmission: TransmissionId,
+  now: Instant,
+): void {
   const owner = layers.requests.ownerOf(transmission);
   if (owner?.role !== 'client') return;
   if (layers.requests.requestOf(owner.exchange)?.state === 'handed-over') endAsSent(layers, owner.exchange);
+  else layers.exchanges.requestStarted(owner.exchange, now);
 }
 
 function endAsSent(layers: EndpointLayers, exchange: ExchangeId): void {

@@ -54,20 +54,20 @@ export class ClientRole {
   readonly #context: RoleContext;
   readonly #exchanges: ClientExchanges;
   readonly #sender: RequestSender;
-  readonly #qBlocks: QBlockClient;
+  readonly qBlocks: QBlockClient;
   readonly #observing: ObservingExchanges;
 
   constructor(context: RoleContext) {
     this.#context = context;
     this.#exchanges = new ClientExchanges(context);
     this.#sender = new RequestSender(context, this.#exchanges);
-    this.#qBlocks = new QBlockClient(context, this.#exchanges, (exchange, now) => {
+    this.qBlocks = new QBlockClient(context, this.#exchanges, (exchange, now) => {
       beginUpload(exchange);
       this.#sender.send(exchange, now);
     });
     this.#observing = new ObservingExchanges(context, {
       exchanges: this.#exchanges,
-      qBlocks: this.#qBlocks,
+      qBlocks: this.qBlocks,
       sender: this.#sender,
       responded: (exchange, response, now, type) => this.#responded(exchange, response, now, type),
     });
@@ -226,7 +226,7 @@ export class ClientRole {
     }
     const taken = { code: message.code, options: verdict.options, payload: message.payload };
     if (this.#takeEcho(exchange, taken, now)) return 'matched';
-    const response = this.#qBlocks.receive(exchange, message, taken, now);
+    const response = this.qBlocks.receive(exchange, message, taken, now);
     if (response === undefined) return 'matched';
     // Piggybacked, or after an empty ACK (or a NON request) what we wait for.
     const answersRequest = message.type === 'ACK' || this.#exchanges.waits.deadline(exchange) !== undefined;
@@ -240,7 +240,7 @@ export class ClientRole {
   /** The request message was acknowledged: the response will come separately (RFC 7252 §5.2.2). */
   requestAcknowledged(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
-    if (exchange === undefined || this.#qBlocks.acknowledged(exchange, now) || !exchange.outstanding) return;
+    if (exchange === undefined || this.qBlocks.acknowledged(exchange, now) || !exchange.outstanding) return;
     exchange.acknowledged = true;
     if (exchange.answeredEarly) this.#exchanges.stop(exchange);
     else this.#exchanges.acknowledged(exchange, now);
@@ -255,7 +255,7 @@ export class ClientRole {
   /** The request message was answered with a Reset. */
   requestReset(id: ExchangeId, now: Instant): void {
     const exchange = this.table.get(id);
-    if (exchange === undefined || this.#qBlocks.reset(exchange, now)) return;
+    if (exchange === undefined || this.qBlocks.reset(exchange, now)) return;
     this.#exchanges.fail(
       exchange,
       exchange.deregistering ? 'cancelled' : 'reset',
@@ -304,7 +304,7 @@ export class ClientRole {
     this.tokens.forgetPeer(peer);
     this.#exchanges.operations.forgetPeer(peer);
     this.#exchanges.forgetPeer(peer);
-    this.#qBlocks.forgetPeer(peer);
+    this.qBlocks.forgetPeer(peer);
   }
 
   handleTimeout(now: Instant): void {
@@ -312,7 +312,7 @@ export class ClientRole {
       this.#context.counters.reregistrations++;
       this.#begin(due, now);
     }
-    this.#qBlocks.handleTimeout(now);
+    this.qBlocks.handleTimeout(now);
   }
 
   nextTimeout(): Instant | undefined {
@@ -320,7 +320,7 @@ export class ClientRole {
   }
 
   #begin(exchange: ClientExchange, now: Instant, resume?: UploadPosition): void {
-    if (this.#qBlocks.begin(exchange, now)) return;
+    if (this.qBlocks.begin(exchange, now)) return;
     beginUpload(exchange, resume);
     this.#sender.send(exchange, now);
   }
@@ -346,8 +346,8 @@ export class ClientRole {
   #responded(exchange: ClientExchange, response: Content, now: Instant, type?: MessageType): void {
     // What it would answer was answered already: the next message is not sent yet.
     if (exchange.awaitingBody || exchange.handedOver?.next !== undefined) return;
-    this.#exchanges.stop(exchange);
-    if (this.#qBlocks.takeFirst(exchange, type, response, now)) return;
+    if (!this.qBlocks.outruns(exchange, response)) this.#exchanges.stop(exchange);
+    if (this.qBlocks.takeFirst(exchange, type, response, now)) return;
     if (exchange.upload !== undefined || response.code === Code.RequestEntityTooLarge) {
       if (this.#sender.goesOn(exchange, response, now)) return;
     }

@@ -23,12 +23,22 @@ import type { RoleContext } from './role-context.ts';
 import type { ServerAnswers } from './server-answers.ts';
 import type { ServerExchanges } from './server-exchanges.ts';
 
-/** Whether a request asks for another than the first block of its response, and brings no block itself. */
-export function wantsLaterBlock({ block1, block2, qBlock1, wish }: Arrival): boolean {
+/** Whether a request asks for blocks of a response that was begun, and brings no block itself. */
+export function wantsLaterBlock(arrival: Arrival): boolean {
+  const { block1, block2, qBlock1, wish } = arrival;
   return (
     (block1 === undefined && block2 !== undefined && block2.num > 0) ||
-    (qBlock1 === undefined && wish !== undefined && wish.first > 0)
+    (qBlock1 === undefined && wish !== undefined && (wish.first > 0 || isForMissing(arrival, wish)))
   );
+}
+
+/**
+ * Whether a request for block 0 is one for blocks that are missing (RFC 9177 §4.4), and not a new one: several are named, or
+ * it lacks the body that all but GET are made with. Else an operation would be carried out twice where block 0 was lost.
+ */
+function isForMissing({ message }: Arrival, { kind, numbers }: QBlock2Wish): boolean {
+  if (kind !== 'blocks') return false;
+  return numbers.length > 1 || (message.code !== Code.Get && message.payload.length === 0);
 }
 
 /** See the module comment. */
@@ -62,12 +72,14 @@ export class LaterBlocks {
   answer(arrival: Arrival, body: Uint8Array, now: Instant): boolean {
     const { code } = arrival.message;
     const { block2, wish } = arrival;
-    if (wish !== undefined && wish.first > 0) {
+    if (wish !== undefined) {
       if (this.#answerQBlocks(arrival, body, wish, now)) return true;
     } else if (block2 !== undefined && this.#answerBlock2(arrival, body, block2, now)) return true;
     // Asking the application again is harmless for a GET only: the others are sent without their body
     // (RFC 7959 §3.3), and most of them must not be carried out twice.
     if (code === Code.Get || (code === Code.Fetch && body.length > 0)) return false;
+    // One that wants block 0 and nothing else may be a new one after all.
+    if (wish?.first === 0 && wish.numbers.length === 1 && code !== Code.Fetch) return false;
     this.#answers.refuse(arrival, Code.RequestEntityIncomplete, 'the response is no longer kept');
     return true;
   }

@@ -81,7 +81,7 @@ export class ObservingExchanges {
     exchange.repeatedForEcho = false;
     exchange.answeredEarly = !isFresh && !answersRequest;
     if (!exchange.answeredEarly) {
-      this.#exchanges.stop(exchange);
+      if (!this.#qBlocks.outruns(exchange, response)) this.#exchanges.stop(exchange);
       delete exchange.upload;
     }
     this.#exchanges.deadlines.cancel(exchange);

@@ -16,7 +16,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import type { ClientExchange, QBlockState } from './client-exchange.ts';
 import type { ClientExchanges } from './client-exchanges.ts';
-import type { ClientRequest, Content, PeerKey, ReceivedMessage } from './exchange.ts';
+import type { ClientRequest, Content, ExchangeId, PeerKey, ReceivedMessage } from './exchange.ts';
 import { furtherTokens, timeToWaitMs } from './q-block-parameters.ts';
 import { QBlockSupport } from './q-block-support.ts';
 import { QBlock1Sender } from './q-block1-sender.ts';
@@ -63,7 +63,8 @@ export class QBlockClient {
     if (hasUpload && payload.length > (maxBlockNumber + 1) * blockSize(szx)) return false;
     const tries = knowledge === 'unknown';
     // §4.1: what finds out is Confirmable, and §7: so is then the whole body. One that is not to be waits for a probe.
-    const probes = tries && exchange.type === 'NON' && (hasUpload || isSafeRequest(code));
+    const isOwnProbe = code === Code.Get || (code === Code.Fetch && payload.length > 0);
+    const probes = tries && exchange.type === 'NON' && (hasUpload || isOwnProbe);
     const state: QBlockState = {
       phase: 'probing',
       ...{ tries, confirmed: false, outstanding: false, repeated: 0 },
@@ -109,7 +110,7 @@ export class QBlockClient {
     }
     const isBroken = response.options.has(OptionNumber.QBlock2) && qBlock2Of(response) === undefined;
     if (isBroken && isSuccessCode(response.code)) {
-      if (exchange.observation !== undefined) this.#abandon(exchange, state);
+      if (exchange.observation !== undefined) this.#receiver.abandon(exchange, state);
       else this.#exchanges.fail(exchange, 'blockwise', 'the response has an illegal Q-Block2 option');
       return undefined;
     }
@@ -146,6 +147,29 @@ export class QBlockClient {
     }
     this.#receiver.begin(exchange, state, type !== 'NON', response, now);
     return true;
+  }
+
+  /**
+   * Whether a later block of the response has come before the acknowledgement of the request, which brings the first (§4.4):
+   * then the request is not stopped, as the acknowledgement would find it no more.
+   */
+  outruns(exchange: ClientExchange, response: Content): boolean {
+    return exchange.qBlock !== undefined && exchange.outstanding && (qBlock2Of(response)?.num ?? 0) > 0;
+  }
+
+  /** The first block of a body has to wait (RFC 7252 §4.7): so does the clock. */
+  held(id: ExchangeId): void {
+    const exchange = this.#exchanges.table.get(id);
+    if (exchange?.qBlock?.upload !== undefined) this.#exchanges.waitForQBlocks(exchange, undefined);
+  }
+
+  /** The first block of a body goes out, and those that wait for it. */
+  started(id: ExchangeId, now: Instant): void {
+    const exchange = this.#exchanges.table.get(id);
+    const upload = exchange?.qBlock?.upload;
+    if (exchange !== undefined && upload !== undefined) {
+      this.#exchanges.waitForQBlocks(exchange, upload.restart(now));
+    }
   }
 
   /** A message of a body was acknowledged; false when the Exchange has no such one. */

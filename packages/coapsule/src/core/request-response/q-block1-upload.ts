@@ -76,6 +76,13 @@ export class QBlock1Upload {
     return this.#payload.subarray(num * size, (num + 1) * size);
   }
 
+  /** The set that was begun goes out only now: its deadline, anew. */
+  restart(now: Instant): Instant | undefined {
+    if (this.#isLeft) this.#deadline = after(now, this.manner.pauseMs);
+    else this.#awaitAnswer(now);
+    return this.#deadline;
+  }
+
   /** Begins. */
   begin(now: Instant): readonly number[] {
     return this.manner.confirmable ? this.#fill(now) : this.#sendSet(now);

@@ -110,6 +110,7 @@ export class QBlock2Receiver {
         return;
       case 'complete':
         this.#exchanges.waitForQBlocks(exchange, undefined);
+        if (exchange.outstanding || state.outstanding) this.#exchanges.stop(exchange);
         if (exchange.observation === undefined) {
           this.#exchanges.finish(exchange, step.response);
           return;

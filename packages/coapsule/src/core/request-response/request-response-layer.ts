@@ -172,6 +172,16 @@ export class RequestResponseLayer {
     this.#client.requestAcknowledged(exchange, now);
   }
 
+  /** The Non-confirmable request message waits for its turn in the message layer; `requestStarted` follows. */
+  requestHeld(exchange: ExchangeId): void {
+    this.#client.qBlocks.held(exchange);
+  }
+
+  /** The request message that waited goes out. */
+  requestStarted(exchange: ExchangeId, now: Instant): void {
+    this.#client.qBlocks.started(exchange, now);
+  }
+
   /** The request message was sent once more. */
   requestRetransmitted(exchange: ExchangeId): void {
     this.#client.requestRetransmitted(exchange);
