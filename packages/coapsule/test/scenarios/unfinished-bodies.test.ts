@@ -93,7 +93,12 @@ function unprovedLayer(
   return new RequestResponseLayer({
     random: new SeededRandom(1),
     config: changes,
-    addressLimit: { allowance: () => 4096, takesEcho: () => false, mayAsk: () => false },
+    addressLimit: {
+      allowance: () => 4096,
+      takesEcho: () => false,
+      mayAsk: () => false,
+      isAsking: () => false,
+    },
   });
 }
 
