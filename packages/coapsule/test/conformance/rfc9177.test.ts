@@ -7,10 +7,17 @@ import { test } from 'node:test';
 import { decodeBlock, encodeBlock } from '../../src/core/coap/block-option.ts';
 import { Code, codeText } from '../../src/core/coap/code.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import { defaultTransmissionParameters } from '../../src/core/coap/transmission-parameters.ts';
 import { equalBytes, noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { after, type Instant, instant } from '../../src/core/foundation/instant.ts';
+import { EchoValues } from '../../src/core/request-response/echo.ts';
 import { decodeMissingBlocks } from '../../src/core/request-response/missing-blocks.ts';
-import type { RequestResponseLayer } from '../../src/core/request-response/request-response-layer.ts';
+import { qBlockParameters } from '../../src/core/request-response/q-block-parameters.ts';
+import { QBlock2Transfers } from '../../src/core/request-response/q-block2-transfers.ts';
+import { RequestResponseLayer } from '../../src/core/request-response/request-response-layer.ts';
+import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import {
   answer,
   drain,
@@ -27,6 +34,7 @@ const peer = 'peer';
 const start = instant(0);
 const path: OptionList = [[UriPath, 'x']];
 
+const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 const block = (num: number, more: boolean, size = 16): Uint8Array =>
   encodeBlock({ num, more, szx: Math.log2(size) - 4 });
 
@@ -347,6 +355,108 @@ test('§4.4: Continue lets the next set go at once, with the token of the first 
     'silence',
   ]);
   assert.equal(layer.load().responseBodies, 1, 'kept for missing blocks');
+});
+
+test('§4.4, Figure 10: Continue when nothing is on its way gets the set that it names, and no more', () => {
+  const { layer } = serving(pattern(35 * 16), asking([[0, true]]));
+  for (let next = layer.nextTimeout(); next !== undefined && next < 20_000; next = layer.nextTimeout()) {
+    later(layer, next);
+  }
+  assert.deepEqual(receive(layer, asking([[10, true]], { token: 9 }), instant(30_000)), [
+    '2.05 09 10/1',
+    ...range(11, 9).map((num) => `NON 2.05 09 ${num}/1`),
+  ]);
+  assert.deepEqual(later(layer, instant(40_000)), []);
+});
+
+test('§4.1: Q-Block1 alone tells, too, that the client takes Q-Blocks', () => {
+  const layer = newLayer();
+  const body = pattern(32);
+  receive(layer, uploadBlock(body, 0));
+  layer.receiveRequest(peer, uploadBlock(body, 1), 'reply', start);
+  const [request] = drain(layer).filter((output) => output.kind === 'request');
+  assert.ok(request?.kind === 'request');
+  layer.respond(request.exchange, answer(Code.Changed, { payload: pattern(40) }), start);
+  assert.deepEqual(told(layer), ['2.04 c001 0/1', 'NON 2.04 c001 1/1', 'NON 2.04 c001 2/0']);
+});
+
+test('§4.4: block 0 of the response to a request that is no GET is answered from what is kept, and nothing is done twice', () => {
+  const layer = newLayer();
+  const body = pattern(32);
+  receive(layer, uploadBlock(body, 0));
+  layer.receiveRequest(peer, uploadBlock(body, 1), 'reply', start);
+  const [request] = drain(layer).filter((output) => output.kind === 'request');
+  assert.ok(request?.kind === 'request');
+  layer.respond(request.exchange, answer(Code.Changed, { payload: pattern(40) }), start);
+  drain(layer);
+  assert.deepEqual(receive(layer, asking([[0, false]], { code: Code.Put, token: 7 })), ['2.04 07 0/1']);
+  assert.deepEqual(
+    receive(
+      layer,
+      asking(
+        [
+          [0, false],
+          [2, false],
+        ],
+        { code: Code.Post, token: 8 },
+      ),
+    ),
+    ['4.08 08'],
+    'which is kept no longer',
+  );
+});
+
+test('transfers of one peer are bounded by 8, those of all by 1,000, and the oldest ends', () => {
+  const ended: number[] = [];
+  const transfers = new QBlock2Transfers(
+    qBlockParameters(defaultTransmissionParameters),
+    new SeededRandom(1),
+    { send: () => undefined, mayGoOn: () => true, ended: (id) => ended.push(id) },
+  );
+  const response = { code: Code.Content, options: new OptionSet(), payload: pattern(1000) };
+  const begin = (id: number, from: string): void =>
+    transfers.begin(
+      {
+        ...{ id, peer: from, token: Uint8Array.of(1), type: 'NON', response },
+        ...{ sequence: undefined, szx: 0, numbers: undefined, next: 1 },
+      },
+      1,
+      start,
+    );
+  for (let id = 0; id < 20; id++) begin(id, peer);
+  assert.equal(transfers.size, 8);
+  assert.deepEqual(ended, range(0, 12));
+  for (let id = 100; id < 1200; id++) begin(id, `peer ${id}`);
+  assert.equal(transfers.size, 1000);
+  assert.deepEqual(ended.slice(12), [...range(12, 8), ...range(100, 100)]);
+});
+
+test('RFC 9175 §2.3: where age counts, each block needs an Echo, as each may be the one that makes the body whole', () => {
+  const echo = new EchoValues(nodeCrypto, new SeededRandom(1));
+  const layer = new RequestResponseLayer({
+    random: new SeededRandom(1),
+    config: { freshWithinMs: () => 10_000 },
+    echo,
+  });
+  const body = pattern(48);
+  const withEcho = (num: number, value?: Uint8Array) => {
+    const options: OptionList = [
+      ...path,
+      [QBlock1, block(num, num < 2)],
+      [Size1, body.length],
+      [RequestTag, 't'],
+      ...(value === undefined ? [] : [[OptionNumber.Echo, value] as const]),
+    ];
+    return message(Code.Put, { type: 'NON', options, payload: body.subarray(num * 16, num * 16 + 16) });
+  };
+  layer.receiveRequest(peer, withEcho(2), 'reply', start);
+  const [asked] = drain(layer).filter((output) => output.kind === 'send-response');
+  assert.ok(asked?.kind === 'send-response');
+  const value = asked.message.options.first(OptionNumber.Echo);
+  assert.ok(asked.message.code === Code.Unauthorized && value !== undefined);
+  for (const num of [0, 1]) assert.deepEqual(receive(layer, withEcho(num, value)), ['silence']);
+  assert.deepEqual(receive(layer, withEcho(2)), ['4.01 '], 'the last one, without');
+  assert.deepEqual(receive(layer, withEcho(2, value)), ['request of 48 bytes']);
 });
 
 test('§4.4: exactly the missing blocks go, to the token that asks', () => {

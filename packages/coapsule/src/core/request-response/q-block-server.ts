@@ -145,8 +145,11 @@ export class QBlockServer {
     ) {
       return 'going';
     }
-    const numbers = wish.kind === 'blocks' ? wish.numbers : undefined;
-    return blocksOf(kept, numbers, wish.first, wish.szx, undefined);
+    // §4.4, Figure 10: a Continue when nothing is on its way is for the set that it names. The rest of the body for each one
+    // that was late would be most of the body many times.
+    const { maxPayloads } = this.#context.config.qBlock;
+    const set = Array.from({ length: maxPayloads }, (_, i) => wish.first + i);
+    return blocksOf(kept, wish.kind === 'blocks' ? wish.numbers : set, wish.first, wish.szx, undefined);
   }
 
   /** The first block has gone: sends the others, instead of what still goes to this token. */
