@@ -85,6 +85,19 @@ test('§4.1: after 4.02 the request goes in the blocks of RFC 7959, and so do al
   }
 });
 
+test('§4.1: a 4.02 that brings the unknown option back, as that of libcoap does, is a 4.02', () => {
+  const upload = new ScriptedServer(unknown);
+  upload.request(Code.Put, { type: 'CON', payload: blocksOfBody(2) });
+  upload.take();
+  const options = [[QBlock1, block(0, true)]] as const;
+  assert.deepEqual(upload.reply('t1', Code.BadOption, { type: 'ACK', options }), ['CON PUT t2 B1:0/1']);
+  const get = new ScriptedServer(unknown);
+  get.request(Code.Get);
+  get.take();
+  const echoed = [[QBlock2, block(0, false)]] as const;
+  assert.deepEqual(get.reply('t1', Code.BadOption, { type: 'ACK', options: echoed }), ['NON GET t2 B2:0/0']);
+});
+
 test('§4.1: what was found out holds for half an hour, and for one server', () => {
   const server = new ScriptedServer(unknown);
   server.request(Code.Get);

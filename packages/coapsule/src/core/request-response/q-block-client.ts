@@ -105,7 +105,9 @@ export class QBlockClient {
     const state = exchange.qBlock;
     if (state === undefined) return response;
     const { token } = message;
-    if (response.options.has(OptionNumber.QBlock1) || response.options.has(OptionNumber.QBlock2)) {
+    const isRefused = response.code === Code.BadOption;
+    // With 4.02 libcoap sends the option back that it does not know.
+    if (!isRefused && qBlockOptions.some((number) => response.options.has(number))) {
       this.#confirm(exchange, state, now);
     }
     const isBroken = response.options.has(OptionNumber.QBlock2) && qBlock2Of(response) === undefined;
@@ -114,7 +116,7 @@ export class QBlockClient {
       else this.#exchanges.fail(exchange, 'blockwise', 'the response has an illegal Q-Block2 option');
       return undefined;
     }
-    if (response.code === Code.BadOption && !state.confirmed && state.phase !== 'downloading') {
+    if (isRefused && !state.confirmed && state.phase !== 'downloading') {
       this.#fallBack(exchange, true, now);
       return undefined;
     }
