@@ -75,6 +75,42 @@ for (const server of ['coap-server-openssl', 'coap-server-gnutls'] as const) {
       }
     }
 
+    for (const flags of [[], ['-N']]) {
+      const type = flags.length === 0 ? 'Confirmable' : 'Non-confirmable';
+      peerTest(
+        `a ${type} body that is wanted in Q-Blocks goes and comes in the usual ones: libcoap 4.3.1 has none`,
+        [server],
+        async (t) => {
+          const { coap, coaps } = await startServer(t);
+          for (const [uri, credentials] of [
+            [`${coap}/body`, []],
+            [`${coaps}/body`, demoCredentials],
+          ] as const) {
+            const folder = temporaryFolder(t);
+            const body = Buffer.alloc(20_000, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
+            writeFileSync(join(folder, 'sent'), body);
+            const wish = ['--q-block', ...flags, ...credentials];
+            const put = await coapsule(t, 'put', uri, '-f', join(folder, 'sent'), ...wish);
+            assert.equal(put.code, 0, put.output);
+            const get = await coapsule(t, 'get', uri, '-o', join(folder, 'received'), ...wish);
+            assert.equal(get.code, 0, get.output);
+            assert.ok(readFileSync(join(folder, 'received')).equals(body), 'the bodies differ');
+          }
+        },
+      );
+    }
+
+    peerTest(
+      'libcoap 4.3.1 refuses a Q-Block2 option, and sends it back with its 4.02',
+      [server],
+      async (t) => {
+        const { coap } = await startServer(t);
+        const { code, output } = await coapsule(t, 'get', '-O', '31,0x0e', coap);
+        assert.notEqual(code, 0, output);
+        assert.match(output, /critical option that is not understood: .* 31 \(Q-Block2\)/);
+      },
+    );
+
     peerTest(
       'our client fails within seconds with a wrong key, names cause and next step, and sends no application data',
       [server],
