@@ -133,5 +133,7 @@ export function reportOf(error: unknown): FailureReport {
       nextStep: 'check the path and its permissions',
     };
   }
-  return { exitCode: ExitCode.Failure, cause: error.message, nextStep: '' };
+  // Such as a serial device that cannot be used.
+  const own = typeof nextStep === 'string' ? nextStep : '';
+  return { exitCode: ExitCode.Failure, cause: error.message, nextStep: own };
 }

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { type AssociationEvent, Client, content, Server } from 'coapsule';
+import { CoapsuleProcess, unprivileged } from '../server/gateway-process.ts';
 import { endEntity, trustAnchor } from './certificates.ts';
 import { startPion } from './json-peer.ts';
 import { anchor, ownCertificate } from './own-endpoint.ts';
 import { peerTest } from './peer.ts';
-import { temporaryFolder } from './process.ts';
-import { coapsule, coapsuleInBackground, demoCredentials, startGateway } from './programs.ts';
+import { run, temporaryFolder } from './process.ts';
+import { coapsule, coapsuleInBackground, commandLine, demoCredentials, startGateway } from './programs.ts';
 import { frames } from './tshark.ts';
 import { lineUri, VirtualLine } from './virtual-line.ts';
 
@@ -95,6 +96,34 @@ describe('the command line on a serial line', () => {
     assert.equal(rate.code, 64, rate.output);
     const noLine = await coapsule(t, 'get', 'coap://127.0.0.1/a', '--framing', 'raw');
     assert.equal(noLine.code, 64, noLine.output);
+  });
+
+  peerTest('and neither permission nor the package serialport is forgotten', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const uri = `${lineUri('coap+serial', line.near)}/a`;
+    // As if it were not installed.
+    const hook = `import { registerHooks } from 'node:module';
+      registerHooks({ resolve: (name, context, next) => {
+        if (name === 'serialport') throw new Error('not installed');
+        return next(name, context);
+      } });`;
+    const withoutDriver = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`];
+    const command = [...withoutDriver, '--conditions=@coapsule/source', commandLine];
+    const folder = temporaryFolder(t);
+    const serving = ['--data', folder, '--coap', '127.0.0.1:0', '--coaps', 'off', '--serial', 'ttyX,,plain'];
+    for (const args of [
+      ['get', uri],
+      ['serial', 'list'],
+      ['serve', ...serving],
+    ]) {
+      const { code, output } = await run(t, process.execPath, [...command, ...args]);
+      assert.equal(code, 1, `${args[0]}: ${output}`);
+      assert.match(output, /serial lines need the npm package serialport.*\n {2}npm install serialport@13/);
+    }
+    if (unprivileged === undefined) return;
+    const denied = await new CoapsuleProcess(t, ['get', uri], unprivileged).ended;
+    assert.equal(denied.code, 1, denied.stderr);
+    assert.match(denied.stderr, /no permission to open .*tty-near\n {2}add your user to the group/);
   });
 
   peerTest('writes a capture that Wireshark reads and decrypts', ['socat', 'tshark'], async (t) => {
