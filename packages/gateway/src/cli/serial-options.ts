@@ -12,12 +12,14 @@ import { parseSerialLine, type SerialLineOption } from '../server/serial-option.
 import { mappedCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { wholeNumber } from './option-values.ts';
 import { targetUri } from './target-uri.ts';
 
 /** As they stand on the command line. */
 export interface SerialCommandOptions {
   readonly serial?: readonly SerialLineOption[];
   readonly serialCredentials?: string;
+  readonly serialMtu?: number;
 }
 
 /** Adds the options. */
@@ -31,6 +33,9 @@ export function addSerialOptions(command: Command): void {
     .option(
       '--serial-credentials <file>',
       'what to prove itself with to devices on lines that wait to be connected to (README: Credentials in a file)',
+    )
+    .option('--serial-mtu <bytes>', 'largest packet on serial lines (default: 1024)', (text) =>
+      wholeNumber(text, 128, 32_767),
     );
 }
 
@@ -40,23 +45,25 @@ export function addSerialOptions(command: Command): void {
  * @throws CommandFailure for credentials that cannot be read, or are given without a line.
  */
 export function serialOptions(
-  { serial = [], serialCredentials: credentials }: SerialCommandOptions,
+  { serial = [], serialCredentials: credentials, serialMtu: mtu }: SerialCommandOptions,
   warn: (text: string) => void,
-): Pick<GatewayOptions, 'serial' | 'lineCredentials'> {
-  if (credentials === undefined) return { serial };
-  if (serial.length === 0) {
+): Pick<GatewayOptions, 'serial' | 'lineMtu' | 'lineCredentials'> {
+  const idle = credentials !== undefined ? '--serial-credentials' : mtu !== undefined && '--serial-mtu';
+  if (idle && serial.length === 0) {
     throw new CommandFailure(
       ExitCode.Usage,
-      '--serial-credentials is for serial lines, and there is none',
+      `${idle} is for serial lines, and there is none`,
       'name them with --serial, such as --serial /dev/ttyUSB0,115200',
     );
   }
+  const lines = { serial, ...(mtu === undefined ? {} : { lineMtu: mtu }) };
+  if (credentials === undefined) return lines;
   const lineCredentials = (uri: string): ClientOptions =>
     mappedCredentials(targetUri(uri), credentials, warn);
   // What cannot be read is told before anything is opened.
   for (const { device, baudRate } of serial)
     lineCredentials(serialLineUri({ secure: true, device, baudRate }));
-  return { serial, lineCredentials };
+  return { ...lines, lineCredentials };
 }
 
 function lineValue(text: string, before: readonly SerialLineOption[] = []): readonly SerialLineOption[] {

@@ -54,7 +54,8 @@ export async function listen(context: ListenContext, options: GatewayOptions): P
   for (const line of lines) {
     const { uri } = line;
     const more = line.isSecured ? { ...dtls, ...keptFor(uri) } : traced;
-    listeners.push(await openLine(line, (serial) => server.listen(uri, { ...more, ...serial }), onEvent));
+    const listenWith = (how: ListenOptions): Promise<Listener> => server.listen(uri, { ...more, ...how });
+    listeners.push(await openLine(line, options.lineMtu, listenWith, onEvent));
   }
   if (coap !== undefined) {
     const { multicast, dangerouslyUnlimitedAmplification = false } = options;
@@ -82,10 +83,15 @@ export async function listen(context: ListenContext, options: GatewayOptions): P
 /** A device that is not there is waited for; that there can be no lines at all is a fault. */
 async function openLine(
   { client, framing }: GatewayLine,
+  mtu: number | undefined,
   listenWith: (options: Pick<ListenOptions, 'serial' | 'client'>) => Promise<Listener>,
   onEvent: (event: SerialEvent) => void,
 ): Promise<Listener> {
-  const how = framing === undefined ? {} : { framing };
+  const how = {
+    ...(framing === undefined ? {} : { framing }),
+    // The same proportion as the usual 1024 of 2048.
+    ...(mtu === undefined ? {} : { mtu, bufferBytes: Math.max(2048, 2 * mtu) }),
+  };
   try {
     return await listenWith({ serial: { whenMissing: 'wait', onEvent, ...how }, client });
   } catch (error) {

@@ -23,6 +23,8 @@ export interface GatewayOptions {
   readonly streams?: readonly { readonly scheme: StreamScheme; readonly address: EndpointAddress }[];
   /** Serial lines. */
   readonly serial?: readonly SerialLineOption[];
+  /** Most bytes of a packet on a line; 1024 by default. */
+  readonly lineMtu?: number;
   /** What the gateway proves itself with where it begins the handshake on a line, by the URI of the line. */
   readonly lineCredentials?: ((uri: string) => ClientOptions) | undefined;
   readonly log: Log;

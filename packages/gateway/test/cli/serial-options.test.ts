@@ -43,6 +43,11 @@ test('--serial-credentials has what is used on some lines, and is read at once',
     message: '--serial-credentials is for serial lines, and there is none',
     exitCode: 64,
   });
+  assert.throws(() => serialOptions(parsed('--serial-mtu', '512'), () => {}), {
+    message: '--serial-mtu is for serial lines, and there is none',
+    exitCode: 64,
+  });
+  assert.equal(serialOptions(parsed('--serial', 'COM1', '--serial-mtu', '512'), () => {}).lineMtu, 512);
   writeFileSync(file, '{');
   assert.throws(() => serialOptions(parsed(...lines), () => {}), { message: /is not JSON/, exitCode: 64 });
 });

@@ -52,6 +52,7 @@ interface Device {
   /** Handshakes that were made with it, or by it. */
   handshakes(): number;
   change(temperature: string): void;
+  stop(): Promise<void>;
 }
 
 async function startDevice(
@@ -83,12 +84,14 @@ async function startDevice(
       if (event.kind === 'connected') handshakes++;
     },
   });
-  t.after(async () => {
+  const stop = async (): Promise<void> => {
     await client.close();
     await server.close();
-  });
+  };
+  t.after(stop);
   return {
     client,
+    stop,
     base,
     handshakes: () => handshakes,
     change(text) {
@@ -398,6 +401,38 @@ describe('serial lines of the gateway', () => {
       assert.equal(await put('2'), '2.04');
       assert.equal((await operator.get(`${after.coaps}/sensors/first/temp`)).text(), '2');
       assert.equal(device.handshakes(), 1);
+    },
+  );
+
+  peerTest(
+    'a device that has lost everything is let in anew, and asked over its new association',
+    ['socat'],
+    async (t) => {
+      const line = await VirtualLine.open(t);
+      const keys = { first: 'the key of the first', operator: operatorKey };
+      const gateway = await startTestGateway(t, {
+        dataFolder: folderWith(t, keys),
+        serial: [{ device: line.near, baudRate: 115_200, security: undefined }],
+        lineMtu: 256,
+      });
+      const operator = gateway.client('operator', operatorKey);
+      const large = `${gateway.coaps}${path(line, '/large')}`;
+      for (const reading of ['1', '2']) {
+        const device = await startDevice(t, line, 'coaps+serial', ...pskDevice('first', keys.first));
+        const put = device.client.put(`${device.base}/sensors/first/temp`, { payload: reading });
+        assert.ok((await put).ok);
+        // A query of its own: the proxy has a cache.
+        assert.equal((await operator.get(`${large}?${reading}`)).text().length, 8192);
+        assert.equal(device.handshakes(), 1);
+        // Its goodbye does not arrive.
+        await line.unplug();
+        await device.stop();
+        await line.plug();
+      }
+      assert.equal((await operator.get(`${gateway.coaps}/sensors/first/temp`)).text(), '2');
+      const [{ mtu, counters } = { mtu: 0, counters: { largestPacket: 0 } }] = gateway.gateway.lines;
+      assert.equal(mtu, 256);
+      assert.ok(counters.largestPacket <= 1024);
     },
   );
 

@@ -154,6 +154,33 @@ describe('the command line on a serial line', () => {
   });
 });
 
+peerTest(
+  'a gateway that is killed and started again goes on with the device on its line, without a handshake',
+  ['socat'],
+  async (t) => {
+    const line = await VirtualLine.open(t);
+    const folder = temporaryFolder(t);
+    const serving = ['--data', folder, '--serial', line.near];
+    const gateway = await startGateway(t, ...serving);
+    let handshakes = 0;
+    await using device = new Client({
+      psk,
+      trace: ({ kind }) => {
+        if (kind === 'connected') handshakes++;
+      },
+    });
+    const uri = `${lineUri('coaps+serial', line.far)}/sensors/sensor-042/temp`;
+    const put = async (payload: string): Promise<string> => (await device.put(uri, { payload })).codeText;
+    assert.equal(await put('1'), '2.01');
+    await gateway.process.stop('SIGKILL');
+    const next = await startGateway(t, ...serving);
+    assert.equal(await put('2'), '2.04');
+    const read = await coapsule(t, 'get', `${next.coaps}/sensors/sensor-042/temp`, ...demoCredentials);
+    assert.equal(read.stdout.toString(), '2', read.output);
+    assert.equal(handshakes, 1);
+  },
+);
+
 describe('pion/dtls on a serial line without framing', () => {
   const raw = { framing: 'raw' } as const;
   const peers = ['pion', 'socat'] as const;
