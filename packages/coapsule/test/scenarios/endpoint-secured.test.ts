@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
-import { toHex } from '../../src/core/foundation/bytes.ts';
+import { encodeMessage } from '../../src/core/coap/message-codec.ts';
+import { OptionNumber } from '../../src/core/coap/option-registry.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import { noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
-import { Pair, type PairOptions, pairPsk, serverAddress } from '../../src/testing/pair.ts';
+import { clientAddress, Pair, type PairOptions, pairPsk, serverAddress } from '../../src/testing/pair.ts';
 
 function securedPair(options: PairOptions = {}): Pair {
   return new Pair({ security: 'dtls', ...options });
@@ -158,6 +161,38 @@ test('at 10 % loss each secured POST is answered and runs once', () => {
   const bodies = pair.served.map(({ request }) => decodeUtf8(request.payload));
   assert.equal(new Set(bodies).size, bodies.length);
   assert.ok(answered >= 199, `${answered}`);
+});
+
+test('requirement J07: a well-formed plain CON GET to the port of DTLS draws not one byte, with or without an association', () => {
+  const get = encodeMessage({
+    type: 'CON',
+    code: Code.Get,
+    messageId: 7,
+    token: Uint8Array.of(1, 2),
+    options: new OptionSet().add(OptionNumber.UriPath, 'temperature'),
+    payload: noBytes,
+  });
+  for (const isConnected of [false, true]) {
+    const pair = securedPair();
+    if (isConnected) {
+      const request = pair.request('/temperature');
+      assert.ok(pair.runUntil(() => request.final));
+    }
+    const served = pair.served.length;
+    const before = pair.network.sent.length;
+    for (let copy = 0; copy < 5; copy++) {
+      pair.network.send(clientAddress, serverAddress, get.slice(), pair.now);
+      pair.run(50_000);
+    }
+    const since = pair.network.sent.slice(before);
+    assert.equal(since.filter(({ from }) => from.key === serverAddress.key).length, 0);
+    const dropped = Object.values(pair.server.counters.droppedByDtls).reduce((sum, count) => sum + count, 0);
+    assert.equal(dropped, 5);
+    assert.equal(pair.served.length, served);
+    const request = pair.request('/temperature');
+    assert.ok(pair.runUntil(() => request.final));
+    assert.equal(connections(pair), 1, 'the association is not harmed');
+  }
 });
 
 test('a ping ends when its association is closed', () => {

@@ -272,3 +272,55 @@ function includes(haystack: Uint8Array, needle: Uint8Array): boolean {
   }
   return false;
 }
+
+describe('an observed body of 2 KB on a serial line (requirement I17)', () => {
+  const state = (seed: number): Uint8Array => new SeededRandom(seed).fill(new Uint8Array(2048));
+  for (const security of ['none', 'dtls'] as const) {
+    for (const [baudRate, mtu] of [
+      [9600, 1024],
+      [115_200, 256],
+    ] as const) {
+      it(`${baudRate} baud, MTU ${mtu}, ${security}: each change comes whole, once, and nothing is sent twice`, () => {
+        let current = state(1);
+        const pair = pairOnLine(
+          { conditions: { baudRate }, options: { mtu } },
+          { security, handler: () => ({ code: Code.Content, payload: current, observe: true }) },
+        );
+        const observed = pair.request('/state', { observe: true });
+        assert.ok(pair.runUntil(() => observed.responses.length > 0, 600_000));
+        for (let seed = 2; seed <= 5; seed++) {
+          current = state(seed);
+          pair.notify('/state');
+          pair.run(20_000);
+        }
+        assert.deepEqual(
+          observed.responses.map(({ payload }) =>
+            [1, 2, 3, 4, 5].find((seed) => equalBytes(payload, state(seed))),
+          ),
+          [1, 2, 3, 4, 5],
+        );
+        assert.equal(retransmitted(pair), 0);
+        const { a, b } = pair.line.ends;
+        assert.deepEqual([a.counters.lost, b.counters.lost], [{}, {}]);
+        assert.ok(Math.max(a.counters.largestPacket, b.counters.largestPacket) <= mtu);
+      });
+
+      it(`${baudRate} baud, MTU ${mtu}, ${security}: with changes faster than the line the last one comes whole`, () => {
+        let current = state(1);
+        const pair = pairOnLine(
+          { conditions: { baudRate }, options: { mtu } },
+          { security, handler: () => ({ code: Code.Content, payload: current, observe: true }) },
+        );
+        const observed = pair.request('/state', { observe: true });
+        assert.ok(pair.runUntil(() => observed.responses.length > 0, 600_000));
+        for (let seed = 2; seed <= 30; seed++) {
+          current = state(seed);
+          pair.notify('/state');
+          pair.run(700);
+        }
+        pair.run(60_000);
+        assert.ok(equalBytes(observed.responses.at(-1)?.payload ?? body, current));
+      });
+    }
+  }
+});

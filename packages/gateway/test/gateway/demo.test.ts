@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OptionNumber, type Request, type RequestOptions } from 'coapsule';
+import { codeText, OptionNumber, type Request, type RequestOptions, type TraceEvent } from 'coapsule';
 import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
+import { decodeMessage, isDecodeFault as isMessageFault } from 'coapsule/message';
 import { decodeSenmlCbor, decodeSenmlJson } from 'coapsule/senml';
 import { demoResources } from '../../src/resources/demo-resources.ts';
 import type { TickTimer } from '../../src/resources/periodic-tick.ts';
@@ -77,6 +78,28 @@ test('the demo resources answer as the requirements say, over plain coap', async
     if (typeof expected === 'string') assert.equal(actual, expected, name);
     else assert.match(actual, expected, name);
   }
+});
+
+test('requirement L04: a NON PUT to /sensors/temp is taken, answered NON where an answer is wanted, and seen by observers', async (t) => {
+  const { coap, client: newClient } = await startTestGateway(t, { demo: true });
+  const types: string[] = [];
+  const trace = (event: TraceEvent): void => {
+    if (event.kind !== 'message') return;
+    const message = decodeMessage(event.bytes);
+    if (!isMessageFault(message)) types.push(`${event.direction} ${message.type} ${codeText(message.code)}`);
+  };
+  const client = newClient(undefined, undefined, { trace });
+  const uri = `${coap}/sensors/temp`;
+  const put = await client.put(uri, { payload: '21.5', confirmable: false });
+  assert.equal(put.codeText, '2.01');
+  assert.deepEqual(types, ['sent NON 0.03', 'received NON 2.01']);
+  const readings: string[] = [];
+  for await (const reading of client.observe(uri)) {
+    readings.push(reading.text());
+    if (readings.length === 1) await client.send('PUT', uri, { payload: '22.5' });
+    else break;
+  }
+  assert.deepEqual(readings, ['21.5', '22.5']);
 });
 
 const ifNoneMatch = { options: [{ number: OptionNumber.IfNoneMatch, value: new Uint8Array() }] };
