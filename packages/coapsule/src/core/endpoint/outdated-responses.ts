@@ -48,5 +48,6 @@ export function stopDueResponses(layers: EndpointLayers, exchange: ExchangeId): 
 
 function stop({ messages, requests }: EndpointLayers, transmission: TransmissionId): void {
   messages.stop(transmission);
+  requests.settled(transmission);
   requests.takeProof(transmission);
 }
