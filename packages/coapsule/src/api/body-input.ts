@@ -21,7 +21,8 @@ export interface RandomAccessBody {
 
 /**
  * A body. An iterable, such as a `ReadableStream` or a generator, is read once and only as fast as it is sent; text in it
- * is UTF-8.
+ * is UTF-8. A block of it that is refused goes again, as with an Echo (RFC 9175 §2.3); where the server has given up those
+ * before (4.08), the request fails with `ERR_BLOCKWISE`. Bytes, text and bodies of random access begin again then.
  */
 export type BodyInput =
   | Uint8Array

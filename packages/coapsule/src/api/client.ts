@@ -330,7 +330,8 @@ export class Client implements AsyncDisposable {
 
   /**
    * Observes a resource (RFC 7641); registers at once. When the server stops answering, or ends the association,
-   * the observation is registered once more, with a new handshake where one is needed, before it fails.
+   * the observation is registered once more, with a new handshake where one is needed, before it fails. Notifications
+   * come whole, up to 16 MiB.
    */
   observe(uri: string, options: ObserveOptions = {}): Observation {
     const cached =

@@ -194,6 +194,56 @@ test('an upload that goes on where the server has forgotten it begins from its f
   assert.deepEqual(whole, body);
 });
 
+const { Echo } = OptionNumber;
+
+/** Blocks that were sent until the upload was answered, or failed, by a server that answers by `fates`, block by block. */
+function fate(client: Uploading, fates: readonly (readonly [number, OptionList?])[]): (number | undefined)[] {
+  const sent = [client.block?.num];
+  for (const [code, options] of fates) {
+    client.answered(code, options);
+    if (client.outputs.some(({ kind }) => kind === 'send-request')) sent.push(client.block?.num);
+  }
+  return sent;
+}
+
+test('§2.3: a block that is answered 4.01 goes once more with the Echo; where 4.08 says that those before are gone, all do, once', () => {
+  const body = pattern(300);
+  const goOn = [Code.Continue] as const;
+  const refused = [Code.Unauthorized, [[Echo, 'e']]] as const;
+  const gone = [Code.RequestEntityIncomplete] as const;
+  const whole = new Uploading({ payload: body });
+  assert.deepEqual(fate(whole, [goOn, goOn, refused, goOn, goOn, [Code.Changed]]), [0, 1, 2, 2, 3, 4]);
+  assert.ok(whole.outputs.some(({ kind }) => kind === 'response'));
+
+  const again = new Uploading({ payload: body });
+  assert.deepEqual(fate(again, [goOn, goOn, refused, gone, goOn]), [0, 1, 2, 2, 0, 1]);
+  assert.deepEqual(fate(again, [goOn, refused, gone]), [1, 2, 2], 'not twice');
+  assert.ok(again.outputs.some((output) => output.kind === 'failed' && output.error === 'blockwise'));
+
+  const alone = new Uploading({ payload: body });
+  assert.deepEqual(fate(alone, [goOn, goOn, gone]), [0, 1, 2], 'nor without an Echo');
+});
+
+test('§2.3: of a stream that cannot be read again only the refused block goes once more; 4.08 then ends the upload, and says why', () => {
+  const source = { randomAccess: false };
+  const client = new Uploading({ body: source });
+  const provide = (length: number): void => {
+    client.layer.provideBody(source, pattern(length), false, now);
+    client.outputs = drain(client.layer);
+  };
+  provide(65);
+  client.answered(Code.Continue);
+  provide(64);
+  client.answered(Code.Continue);
+  provide(64);
+  assert.equal(client.block?.num, 2);
+  client.answered(Code.Unauthorized, [[Echo, 'e']]);
+  assert.equal(client.block?.num, 2);
+  client.answered(Code.RequestEntityIncomplete);
+  const failed = client.outputs.find((output) => output.kind === 'failed');
+  assert.match(failed?.detail ?? '', /from its start \(4\.08\), and it cannot be read again/);
+});
+
 test('a stream that cannot be read again does not begin from its first block: the upload fails', () => {
   const resume = { requestTag: Uint8Array.of(1, 2, 3, 4), nextByte: 128, blockSize: 64 };
   const source = { randomAccess: false };

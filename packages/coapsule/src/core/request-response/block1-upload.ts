@@ -42,6 +42,8 @@ export class Block1Upload {
   #offset: number;
   /** Goes on where another one ended, and the server has not said yet whether it knows of that. */
   #resuming: boolean;
+  /** It began again because the server had forgotten its blocks: not twice. */
+  #restarted = false;
 
   /** `size` is that of the blocks to begin with, 16 … 1024 or a multiple of 1024; `offset` the byte, a multiple of what NUM counts. */
   constructor(body: OutgoingBody, size: number, offset = 0) {
@@ -91,12 +93,29 @@ export class Block1Upload {
     this.#size = Math.min(this.#size, size);
   }
 
-  /** Takes the answer to the block that was sent; on `send` the next block is due. */
-  answered(code: Code, block1: BlockOption | undefined, size1: number | undefined): UploadStep {
+  /**
+   * Takes the answer to the block that was sent; on `send` the next block is due.
+   *
+   * @param isRepeated The block went once more for an Echo: a server that answered 4.01 may have given up those before
+   *        (RFC 9175 §2.3 has it repeat the request, which is all of them).
+   */
+  answered(
+    code: Code,
+    block1: BlockOption | undefined,
+    size1: number | undefined,
+    isRepeated: boolean = false,
+  ): UploadStep {
     if (code === Code.RequestEntityTooLarge) return this.#retrySmaller(block1, size1);
     if (code === Code.RequestEntityIncomplete) {
-      if (this.#resuming && this.body.reaches(0)) return this.#restart(this.#size);
-      return { kind: 'failed', detail: 'the server lacks blocks of the request body (4.08)' };
+      const isForgotten = this.#resuming || (isRepeated && !this.#restarted && !this.first);
+      if (!isForgotten)
+        return { kind: 'failed', detail: 'the server lacks blocks of the request body (4.08)' };
+      if (!this.body.reaches(0)) {
+        const detail = 'the server wants the request body from its start (4.08), and it cannot be read again';
+        return { kind: 'failed', detail };
+      }
+      this.#restarted = true;
+      return this.#restart(this.#size);
     }
     if (this.last) {
       if (code !== Code.Continue) return { kind: 'answered' };

@@ -60,7 +60,7 @@ export function uploadStep(exchange: ClientExchange, response: Content): UploadS
   const block1 = value === undefined ? undefined : decodeBlock(value, exchange.bert);
   const size1 = response.options.uint(OptionNumber.Size1);
   if (exchange.upload !== undefined) {
-    const step = exchange.upload.answered(response.code, block1, size1);
+    const step = exchange.upload.answered(response.code, block1, size1, exchange.repeatedForEcho);
     if (step.kind === 'answered') delete exchange.upload;
     return step;
   }
