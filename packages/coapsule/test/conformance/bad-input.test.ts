@@ -17,8 +17,10 @@ import { fromHex, noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { defaultGroupPolicy } from '../../src/core/request-response/response-suppression.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 
+const group = ipAddress('224.0.1.187', 5683);
 const bad = ipAddress('192.0.2.66', 40_066);
 const good = ipAddress('192.0.2.1', 40_001);
 const now = instant(1000);
@@ -28,7 +30,9 @@ type Form =
   | string
   | { readonly answering: (messageId: string, token: string) => string; readonly type?: 'CON' | 'NON' }
   /** For an endpoint that is only a client. */
-  | { readonly toClient: string };
+  | { readonly toClient: string }
+  /** To a multicast group that the endpoint is a member of (RFC 7252 §8). */
+  | { readonly toGroup: string };
 
 /** Bytes of a CON GET with Message ID 0x1234 and without a token, and what follows. */
 const get = (rest: string): string => `40011234${rest}`;
@@ -136,6 +140,27 @@ const forms: Readonly<Record<string, Form>> = {
   'response with SZX 7 in Block2': {
     answering: (_, token) => answer('5', token, [OptionNumber.Block2, '0f']),
   },
+  'to a group: CON request': { toGroup: request('CON', Code.Get) },
+  'to a group: Empty CON (ping)': { toGroup: '40001234' },
+  'to a group: Reset': { toGroup: '70001234' },
+  'to a group: NON response': { toGroup: '51451234aa' },
+  'to a group: option error': { toGroup: '50011234f0' },
+  'to a group: version 0': { toGroup: '10011234' },
+  'to a group: unknown critical option': { toGroup: request('NON', Code.Get, [[2049, '78']]) },
+  'to a group: unknown method': { toGroup: request('NON', 0x1f) },
+  'to a group: Block1': {
+    toGroup: request('NON', Code.Put, [[OptionNumber.Block1, '08']], repeat('61', 16)),
+  },
+  'to a group: Q-Block2': { toGroup: request('NON', Code.Get, [[OptionNumber.QBlock2, '0e']]) },
+  'to a group: Block2 with SZX 7': { toGroup: request('NON', Code.Get, [[OptionNumber.Block2, '07']]) },
+  'to a group: Hop-Limit 0': { toGroup: request('NON', Code.Get, [[OptionNumber.HopLimit, '00']]) },
+  'to a group: Proxy-Scheme': { toGroup: request('NON', Code.Get, [[OptionNumber.ProxyScheme, '636f6170']]) },
+  'to a group: resource that is not for groups': {
+    toGroup: request('NON', Code.Get, [[OptionNumber.UriPath, toHex(encodeUtf8('private'))]]),
+  },
+  'to a group: elective option of a wrong length': {
+    toGroup: request('NON', Code.Get, [[OptionNumber.ContentFormat, '010203']]),
+  },
   'request to a client, CON': { toClient: get(path) },
   'request to a client, NON': { toClient: `50011234${path}` },
 };
@@ -174,7 +199,11 @@ function scene(config: EndpointConfigInput) {
     config: {
       trace: true,
       dangerouslyUnlimitedAmplification: true,
-      requestResponse: { maxBodyBytes: () => 32 },
+      requestResponse: {
+        maxBodyBytes: () => 32,
+        groupPolicy: ({ options }) =>
+          options.text(OptionNumber.UriPath) === 'private' ? undefined : defaultGroupPolicy,
+      },
       ...config,
     },
     random: new SeededRandom(1),
@@ -235,8 +264,11 @@ for (const { form, reaction, counter, trace } of rows) {
         toHex(datagram.subarray(4, 4 + ((datagram[0] ?? 0) & 15))),
       );
     }
+    const toGroup = typeof sent === 'object' && 'toGroup' in sent;
+    if (toGroup) hex = sent.toGroup;
     const counted = countersOf(endpoint);
-    endpoint.handle({ address: bad, datagram: fromHex(hex) as Uint8Array }, now);
+    const datagram = fromHex(hex) as Uint8Array;
+    endpoint.handle({ address: bad, datagram, ...(toGroup ? { group } : {}) }, now);
     const outputs = drain();
     // What the application answers to a request that was served all the same.
     for (const output of outputs) {
@@ -250,6 +282,13 @@ for (const { form, reaction, counter, trace } of rows) {
       endpoint.respond(output.exchange, response, now);
     }
     outputs.push(...drain());
+    if (toGroup) {
+      // What there is to say to a group is said within the Leisure (RFC 7252 §8.2).
+      for (let at = endpoint.nextTimeout(); at !== undefined && at <= 7000; at = endpoint.nextTimeout()) {
+        endpoint.handleTimeout(at);
+        outputs.push(...drain().filter((one) => one.kind !== 'transmit' || one.address === bad));
+      }
+    }
     assert.equal(reactionOf(outputs), reaction);
     const after = countersOf(endpoint);
     if (counter !== '–')
@@ -282,7 +321,9 @@ for (const { form, reaction, counter, trace } of rows) {
     assert.ok(answer?.kind === 'transmit' && answer.address === good);
     const message = decodeMessage(answer.datagram);
     assert.ok(!isDecodeFault(message));
-    assert.deepEqual([message.type, message.code, message.messageId], ['ACK', Code.Content, 0x7777]);
+    assert.deepEqual([toHex(message.token), message.code], ['0102', Code.Content]);
+    // The Leisure is longer than a request waits for its ACK: then the answer is a separate one.
+    if (!toGroup) assert.deepEqual([message.type, message.messageId], ['ACK', 0x7777]);
   });
 }
 

@@ -11,6 +11,7 @@ import { OptionNumber } from '../../src/core/coap/option-registry.ts';
 import type { OptionReader } from '../../src/core/coap/option-set.ts';
 import { noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { instant } from '../../src/core/foundation/instant.ts';
+import { decodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import type { RequestResponseLayer } from '../../src/core/request-response/request-response-layer.ts';
 import {
   answer,
@@ -281,6 +282,18 @@ test('§2.5: a final block whose predecessors are missing is answered 4.08', () 
   const layer = newLayer();
   const { answered } = ask(layer, Code.Put, [[Block1, block(1, false, 0)]], pattern(3));
   assert.equal(answered?.code, Code.RequestEntityIncomplete);
+});
+
+test('§2.4: a later block of what is no more is answered by the error, and not as a block that lies behind its end', () => {
+  const layer = newLayer();
+  const wish: OptionList = [...path, [Block2, block(5, false, 2)]];
+  layer.receiveRequest(peer, message(Code.Get, { token, options: wish }), 'reply', now);
+  const { exchange } = only(layer, 'request');
+  layer.respond(exchange, answer(Code.NotFound, { payload: 'gone' }), now);
+  const { message: response } = only(layer, 'send-response');
+  assert.equal(codeText(response.code), '4.04');
+  assert.equal(decodeUtf8(response.payload), 'gone');
+  assert.equal(response.options.has(Block2), false);
 });
 
 test('§2.5: after a gap the state is gone, and the client begins again with block 0', () => {

@@ -378,7 +378,12 @@ export class ClientRole {
       this.#exchanges.transmit(exchange, blockRequestMessage(exchange, step.block), now);
     } else if (step.kind === 'part') this.#exchanges.handOver(exchange, step);
     else if (step.kind === 'complete') this.#exchanges.finish(exchange, step.response);
-    else this.#exchanges.fail(exchange, step.error, step.detail);
+    else {
+      const { outputs } = this.#context;
+      if (step.error === 'blockwise')
+        outputs.push({ kind: 'peer-fault', peer: exchange.peer, reason: step.detail });
+      this.#exchanges.fail(exchange, step.error, step.detail);
+    }
   }
 }
 

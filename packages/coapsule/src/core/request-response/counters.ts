@@ -17,7 +17,9 @@ export interface RequestResponseCounters {
   ignoredOptions: number;
   /** Payloads of requests whose method has none, ignored (RFC 7252 §5.5). */
   ignoredPayloads: number;
-  /** Requests refused before the application saw them: an unknown method, an illegal value, a missing block, … */
+  /** Requests with an elective option that is defined nowhere here: left to the application (RFC 7252 §5.4.1). */
+  unknownOptions: number;
+  /** Requests refused by themselves: an unknown method, an illegal value, a missing block, a block behind the end, … */
   refusedRequests: number;
   failedExchanges: number;
   /** Requests answered 5.03 because too many are with the application. */
@@ -76,6 +78,7 @@ export function createCounters(): RequestResponseCounters {
     badOptions: 0,
     ignoredOptions: 0,
     ignoredPayloads: 0,
+    unknownOptions: 0,
     refusedRequests: 0,
     failedExchanges: 0,
     overloaded: 0,

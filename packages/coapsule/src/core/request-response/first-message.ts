@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isSafeRequest } from '../coap/code.ts';
+import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Representation, ServerExchange } from './exchange.ts';
 import type { LimitedResponse, ResponseMaker } from './limited-response.ts';
@@ -58,6 +58,9 @@ export class FirstMessages {
       now,
     );
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
+    if (isSuccessCode(response.code) && limited.content.code === Code.BadRequest) {
+      this.#answers.notePastEnd(peer);
+    }
     return limited;
   }
 

@@ -127,6 +127,7 @@ export class LaterBlocks {
     const answer = (): void =>
       this.#answers.answer(arrival, (szx) => blockMessage(response, wish, this.#answers.bytesOf(szx, peer)));
     if (body === undefined || body.endsBefore(offset)) {
+      if (body !== undefined || offset >= response.payload.length) this.#answers.notePastEnd(peer);
       answer();
       return;
     }

@@ -50,8 +50,16 @@ const responseOptions: ReadonlySet<number> = new Set([OptionNumber.Block1, Optio
 
 /** The outcome of a check. */
 export type OptionVerdict =
-  /** All is well; `options` lacks the elective options that must be ignored, of which `ignored` says what is wrong. */
-  | { readonly kind: 'accepted'; readonly options: OptionReader; readonly ignored?: string }
+  /**
+   * All is well; `options` lacks the elective options that must be ignored, of which `ignored` says what is wrong.
+   * `hasUnknown`: an option is defined nowhere here, and is for the application, or nobody.
+   */
+  | {
+      readonly kind: 'accepted';
+      readonly options: OptionReader;
+      readonly ignored?: string;
+      readonly hasUnknown: boolean;
+    }
   /** A critical option that is unknown, too often there, or of a wrong length. */
   | { readonly kind: 'bad-option'; readonly number: number; readonly reason: string }
   /** The request is for a forward-proxy (RFC 7252 §5.10.2). */
@@ -98,17 +106,19 @@ function check(
   refuses: (number: number) => boolean = isCritical,
 ): OptionVerdict {
   let ignored: string | undefined;
+  let hasUnknown = false;
   let previous = -1;
   for (const entry of options.entries()) {
     const fault = faultOf(entry, entry.number === previous, recognized);
     previous = entry.number;
+    hasUnknown ||= optionDefinition(entry.number) === undefined;
     if (fault === undefined) continue;
     if (isCritical(entry.number) || refuses(entry.number))
       return { kind: 'bad-option', number: entry.number, reason: fault };
     ignored ??= fault;
   }
-  if (ignored === undefined) return { kind: 'accepted', options };
-  return { kind: 'accepted', options: withoutIgnored(options, recognized), ignored };
+  if (ignored === undefined) return { kind: 'accepted', options, hasUnknown };
+  return { kind: 'accepted', options: withoutIgnored(options, recognized), ignored, hasUnknown };
 }
 
 function withoutIgnored(options: OptionReader, recognized: (number: number) => boolean): OptionSet {

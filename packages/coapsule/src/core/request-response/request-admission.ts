@@ -58,6 +58,7 @@ export class RequestAdmission {
     const group = address && this.#groupOrigin(peer, message, address);
     if (group === 'ignored') {
       counters.ignoredGroupRequests++;
+      answers.fault(peer, 'not for a group');
       return undefined;
     }
     const arrival = {
@@ -95,6 +96,7 @@ export class RequestAdmission {
       answers.answer(arrival, () => refusal(message.options, Code.BadOption, details));
       return undefined;
     }
+    if (verdict.hasUnknown) counters.unknownOptions++;
     this.#noteIgnored(peer, verdict);
     const qBlock = qBlockRequest(verdict.options, config.qBlock.maxPayloads);
     if (qBlock !== undefined && 'reason' in qBlock) {

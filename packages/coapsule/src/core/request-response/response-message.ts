@@ -16,7 +16,7 @@ import {
   maxSzx,
   szxOfBlock,
 } from '../coap/block-option.ts';
-import { Code } from '../coap/code.ts';
+import { Code, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
@@ -59,11 +59,13 @@ export function responseMessage(
   const { peer, block1, block2 } = exchange;
   let whole = withoutOwnOptions(response);
   const size = sizeOfBlock(largest, block2);
+  // The client wanted another block of something else: the error is told from its start.
+  const wish = isSuccessCode(response.code) ? block2 : undefined;
   if (response.payload.length > size || response.body !== undefined) {
-    const sent = (block2 === undefined ? 0 : block2.num * blockSize(block2.szx)) + size;
+    const sent = (wish === undefined ? 0 : wish.num * blockSize(wish.szx)) + size;
     whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
-  const content = blockMessage(whole, block2, largest);
+  const content = blockMessage(whole, wish, size);
   const asksSize = exchange.options.has(OptionNumber.Size2);
   if (sequence === undefined && block1 === undefined && !asksSize) return content;
   const options = OptionSet.from(content.options.entries());

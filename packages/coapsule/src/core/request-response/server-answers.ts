@@ -113,6 +113,12 @@ export class ServerAnswers {
     this.refuse(arrival, code, '', options);
   }
 
+  /** A request asked for a block that there is not, and its answer says so. */
+  notePastEnd(peer: PeerKey): void {
+    this.#context.counters.refusedRequests++;
+    this.fault(peer, `${codeText(Code.BadRequest)} block is beyond the end`);
+  }
+
   /** Tells that a peer broke a rule. */
   fault(peer: PeerKey, reason: string): void {
     this.#context.outputs.push({ kind: 'peer-fault', peer, reason });
