@@ -71,6 +71,13 @@ const origin = new Server({ onError: (error) => assert.fail(String(error)) })
     fetch: ({ payload }) => content(payload),
   })
   .resource('/things', { post: () => created('/things/42') })
+  .resource('/patched', {
+    conditional: true,
+    // RFC 8132 §3: a conflict with the state, and a document that cannot be processed.
+    patch: (request) => content(`${request.contentFormat} ${request.text()}`),
+    ipatch: ({ payload }) => failure(payload.length === 0 ? Code.UnprocessableEntity : Code.Conflict, 'no'),
+    get: () => content('as it is', { etag }),
+  })
   .resource('/store', {
     conditional: true,
     put: (request) => content(request.payload),
@@ -240,6 +247,19 @@ describe('a forward-proxy', () => {
       seen.map(({ options }) => options.has(OptionNumber.Echo)),
       [true],
     );
+  });
+
+  test('RFC 8132: FETCH, PATCH and iPATCH go on with their payloads, Content-Formats and If-Match, and their errors come back', async () => {
+    const uri = `${target}/patched`;
+    const ifMatch = { options: [{ number: OptionNumber.IfMatch, value: etag }] };
+    const patch = await client.patch(uri, { payload: '[]', contentFormat: 51, ...ifMatch });
+    assert.deepEqual([patch.codeText, patch.text()], ['2.05', '51 []']);
+    assert.equal(asked.at(-1)?.options.all(OptionNumber.IfMatch).length, 1);
+    assert.equal((await client.ipatch(uri, { payload: '{}', contentFormat: 52 })).codeText, '4.09');
+    assert.equal((await client.ipatch(uri, { contentFormat: 52 })).codeText, '4.22');
+    assert.equal((await client.fetch(uri, { payload: 'q' })).codeText, '4.05');
+    assert.equal((await client.fetch(`${target}/echo/x`, { payload: 'q', contentFormat: 60 })).text(), 'q');
+    assert.equal(asked.at(-1)?.contentFormat, 60);
   });
 
   test('No-Response (RFC 7967) is between the client and the proxy', async () => {
@@ -800,6 +820,16 @@ describe('a reverse-proxy', () => {
       );
     });
   }
+
+  test('§5.7.3: the ETags of the server are those of the resource here, and are validated there', async () => {
+    const at = await server.listen('coap://127.0.0.1:0');
+    const uri = `${at.uri}/plant/tagged`;
+    const first = await direct.get(uri);
+    assert.deepEqual([first.text(), first.etag], ['tagged', etag]);
+    const options = [{ number: OptionNumber.ETag, value: etag }];
+    assert.equal((await direct.get(uri, { options })).codeText, '2.03');
+    assert.equal(asked.at(-1)?.options.all(OptionNumber.ETag).length, 1);
+  });
 
   test('by host name', async () => {
     const at = await server.listen('coap://127.0.0.1:0');
