@@ -4,6 +4,7 @@
  * @module
  */
 
+import { exchangeLifetimeMs } from '../coap/transmission-parameters.ts';
 import { type AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
 import type { DtlsDiscardReason } from '../dtls/dtls-output.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
@@ -15,6 +16,7 @@ import type { ContextProvider } from '../oscore/context-lookup.ts';
 import type { AddressLimit } from '../request-response/address-limit.ts';
 import { EchoValues } from '../request-response/echo.ts';
 import { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import { StatelessTokens, statelessOverhead } from '../request-response/stateless-tokens.ts';
 import { AmplificationLimit } from './amplification-limit.ts';
 import { BackOff } from './back-off.ts';
 import { DoubtedAssociations } from './doubted-associations.ts';
@@ -33,6 +35,8 @@ export interface EndpointLayers {
   readonly amplification: AmplificationLimit | undefined;
   /** Absent without cryptography. */
   readonly echo: EchoValues | undefined;
+  /** Absent without cryptography, or extended tokens. */
+  readonly stateless: StatelessTokens | undefined;
   readonly messages: MessageLayer;
   readonly oscore: OscoreExchanges;
   readonly exchanges: RequestResponseLayer;
@@ -92,6 +96,11 @@ export function endpointLayers(
       ? new AmplificationLimit(config.maxPlainPeers)
       : undefined;
   const echo = crypto && new EchoValues(crypto, random);
+  const lifetimeMs = config.requestResponse.exchangeLifetimeMs ?? exchangeLifetimeMs(config.transmission);
+  const stateless =
+    crypto && config.role !== 'server' && config.maxTokenLength > statelessOverhead
+      ? new StatelessTokens(crypto, random, lifetimeMs)
+      : undefined;
   return {
     config,
     dtls:
@@ -100,6 +109,7 @@ export function endpointLayers(
         : undefined,
     amplification,
     echo,
+    stateless,
     messages: new MessageLayer({
       parameters: config.transmission,
       congestionControl: config.congestionControl,
@@ -118,6 +128,7 @@ export function endpointLayers(
       random,
       config: { ...config.requestResponse, blockSizeFor: (peer) => peers.blockSizeFor(peer) },
       ...(echo === undefined ? {} : { echo }),
+      ...(stateless === undefined ? {} : { stateless }),
       ...(amplification === undefined ? {} : { addressLimit: exceptUnderOscore(amplification) }),
     }),
     peers,

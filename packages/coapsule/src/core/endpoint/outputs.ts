@@ -35,6 +35,13 @@ export interface OutgoingRequest extends QueueOptions {
   readonly type: 'CON' | 'NON';
   /** 0 to 8 bytes; chosen by the endpoint when absent. */
   readonly token?: Uint8Array;
+  /**
+   * The request is to be forgotten: this travels in its token, and comes back with the response as `stateless-response`
+   * (RFC 8974 §3). It ends with `sent` when it goes out, Non-confirmable; nobody tells when no response comes, and nothing
+   * is repeated, fetched in blocks or observed. At most `maxTokenLength` less 18 bytes; `crypto` is needed. The first
+   * requests to a server, which find out whether it takes such tokens, are remembered (§3.2): those fail as any other.
+   */
+  readonly state?: Uint8Array;
   readonly blockSize?: number;
   /** Registers as an observer (RFC 7641). */
   readonly observe?: boolean;
@@ -157,6 +164,17 @@ export type EndpointOutput =
       readonly final: boolean;
       /** Only the first block of the body is there; the rest comes as `response-body` outputs. */
       readonly bodyFollows?: boolean;
+    }
+  /**
+   * The response to a request with `state`. `request` while it is not known whether the server takes such tokens; otherwise
+   * its last output was `sent`.
+   */
+  | {
+      readonly kind: 'stateless-response';
+      readonly request?: RequestId;
+      readonly peer: Peer;
+      readonly state: Uint8Array;
+      readonly response: IncomingResponse;
     }
   /** The last output of a request to a group, unless it fails: no more responses are taken. */
   | { readonly kind: 'window-ended'; readonly request: RequestId }

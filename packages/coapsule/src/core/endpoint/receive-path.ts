@@ -255,6 +255,7 @@ export function deliver(
       kind:
         | 'request'
         | 'response'
+        | 'stateless-response'
         | 'request-body'
         | 'response-body'
         | 'response-body-aborted'
@@ -289,9 +290,20 @@ export function deliver(
         // A device of the group that was asked: the group is not silent, and PROBING_RATE lets go (groupcomm-bis §3.6).
         if (output.peer !== bound.peer.key) layers.messages.heardFrom(bound.peer.key, now);
         const peer = layers.peers.withKey(output.peer) ?? bound.peer;
+        const { state } = bound.content;
+        if (state !== undefined) {
+          layers.outputs.push({ kind: 'stateless-response', request, peer, state, response });
+          return;
+        }
         const more = bodyFollows === true ? { bodyFollows } : {};
         layers.outputs.push({ kind: 'response', request, peer, response, final, ...more });
       }
+      return;
+    }
+    case 'stateless-response': {
+      const { kind, state, response } = output;
+      const peer = layers.peers.withKey(output.peer);
+      if (peer !== undefined) layers.outputs.push({ kind, peer, state, response });
       return;
     }
     case 'response-body': {

@@ -13,6 +13,7 @@
 
 import { isResponseCode } from '../coap/code.ts';
 import type { AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-layer.ts';
@@ -39,6 +40,11 @@ export function sendRequest(
   if (content !== undefined) {
     checkRequest({ ...content, secure: layers.dtls !== undefined }, layers.config.maxTokenLength);
     if (content.oscore !== undefined) splitRequestOptions(content.options);
+    if (content.state !== undefined && (layers.stateless === undefined || content.oscore !== undefined)) {
+      // What a protected response is verified with would have to be kept (RFC 8613 §8.4).
+      const expected = 'an endpoint with `crypto` that is not a server alone, and no `oscore`';
+      throw new ApiMisuseError(`state: expected ${expected}`);
+    }
   }
   const request = layers.requests.newRequest();
   if (content === undefined || !isHeldBack(layers, { request, address, serverName, content }, now)) {

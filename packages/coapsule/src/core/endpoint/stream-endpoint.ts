@@ -285,7 +285,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
           case 'suppress-response':
           case 'ask-for-proof':
           case 'window-ended':
-            break; // there is nothing to acknowledge, to repeat or to prove, and there are no groups
+          case 'stateless-response':
+            break; // there is nothing to acknowledge, to repeat or to prove; there are no groups, and every request is remembered
           case 'peer-fault': {
             const address = layers.connections.withKey(output.peer)?.peer.address;
             if (address) traceStreamDiscarded(layers, 'request-response', address, output.reason);

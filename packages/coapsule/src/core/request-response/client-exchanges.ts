@@ -83,7 +83,7 @@ export class ClientExchanges {
   }
 
   /** RFC 8974 §2.2.2: any response but a refusal with a long token tells that the server takes such ones. */
-  noteToken({ peer, token }: ClientExchange, code: Code, now: Instant): void {
+  noteToken({ peer, token }: Pick<ClientExchange, 'peer' | 'token'>, code: Code, now: Instant): void {
     if (token.length <= baseTokenLength || code === Code.BadRequest) return;
     this.extendedTokens.taken(peer, token.length, now);
   }

@@ -14,6 +14,7 @@ import type { MessageType } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { baseTokenLength } from '../coap/token-length.ts';
+import { ApiMisuseError } from '../foundation/errors.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { Block1Upload, type UploadPosition } from './block1-upload.ts';
@@ -84,6 +85,9 @@ export class ClientRole {
   /** Begins an Exchange; a failure comes as output, also when it is found at once. Throws as `checkRequest`. */
   request(peer: PeerKey, request: ClientRequest, now: Instant): ExchangeId {
     checkRequest(request, this.#context.config.maxTokenLength);
+    if (request.state !== undefined && this.#context.stateless === undefined) {
+      throw new ApiMisuseError('state: expected a client with `crypto` on a transport of datagrams');
+    }
     const id = this.#context.newId();
     const refuse = (error: ExchangeError, detail: string): ExchangeId => {
       this.#context.counters.failedExchanges++;
@@ -103,7 +107,7 @@ export class ClientRole {
     }
     const upload = body ?? uploadFor(request, options, blockBytes);
     const sendOnly = request.type === 'NON' && (request.expectResponse === false || wantsNoResponse(options));
-    if (upload !== undefined && (sendOnly || mayBeSilent(options))) {
+    if (upload !== undefined && (sendOnly || request.state !== undefined || mayBeSilent(options))) {
       const detail = `the body does not fit one message (${blockBytes} bytes), and blocks need responses`;
       return refuse('message-too-large', detail);
     }
@@ -114,7 +118,13 @@ export class ClientRole {
         `${length} bytes do not fit into blocks of ${Math.min(blockBytes, 1024)}`,
       );
     }
-    const token = this.#exchanges.chooseToken(peer, request);
+    const sealed = request.state && this.#context.stateless?.seal(peer, request.state, now);
+    if (sealed !== undefined && !this.#exchanges.extendedTokens.mustBeTried(peer, sealed, now)) {
+      const { code, payload } = request;
+      this.#exchanges.sendOnly(id, peer, { code, options, payload, token: sealed }, now);
+      return id;
+    }
+    const token = sealed ?? this.#exchanges.chooseToken(peer, request);
     if (token === undefined) return refuse('token-in-use', 'another request with this token is under way');
     if (sendOnly) {
       this.#exchanges.sendOnly(
@@ -201,10 +211,7 @@ export class ClientRole {
   receiveResponse(peer: PeerKey, message: ReceivedMessage, now: Instant): ResponseFate {
     const { counters } = this.#context;
     const exchange = this.table.match(peer, message.token);
-    if (exchange === undefined) {
-      counters.unmatchedResponses++;
-      return 'unmatched';
-    }
+    if (exchange === undefined) return this.#receiveStateless(peer, message, now);
     counters.responsesReceived++;
     this.#exchanges.noteToken(exchange, message.code, now);
     const mayHaveQBlock = exchange.qBlock !== undefined || (exchange.deregistering && exchange.wantsQBlock);
@@ -234,6 +241,29 @@ export class ClientRole {
     else if (exchange.observation !== undefined)
       this.#observing.notified(exchange, response, answersRequest, now, message.type);
     else this.#responded(exchange, response, now, message.type);
+    return 'matched';
+  }
+
+  /** RFC 8974 §3.3: a response of no Exchange may be to a request that carried its state in its token. */
+  #receiveStateless(peer: PeerKey, message: ReceivedMessage, now: Instant): ResponseFate {
+    const { counters, outputs, stateless } = this.#context;
+    const opened = stateless?.open(peer, message.token, now);
+    if (opened?.kind !== 'state') {
+      if (opened !== undefined && opened.kind !== 'foreign') counters.staleTokens++;
+      counters.unmatchedResponses++;
+      return 'unmatched';
+    }
+    counters.responsesReceived++;
+    this.#exchanges.noteToken({ peer, token: message.token }, message.code, now);
+    const verdict = checkResponseOptions(message.options);
+    if (verdict.kind !== 'accepted') {
+      counters.badOptions++;
+      return 'rejected';
+    }
+    const response = { code: message.code, options: verdict.options, payload: message.payload };
+    const echo = verdict.options.first(OptionNumber.Echo);
+    if (echo !== undefined) this.#exchanges.echoes.take(peer, echo, now);
+    outputs.push({ kind: 'stateless-response', peer, state: opened.state, response });
     return 'matched';
   }
 

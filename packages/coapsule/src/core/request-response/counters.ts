@@ -11,6 +11,8 @@ export interface RequestResponseCounters {
   responsesReceived: number;
   /** Responses whose token belongs to no Exchange. */
   unmatchedResponses: number;
+  /** Responses to requests that carried their state in their tokens and were too old, or came before (RFC 8974 §3.1). */
+  staleTokens: number;
   /** Messages with a critical option nobody here knows (RFC 7252 §5.4.1). */
   badOptions: number;
   /** Options ignored because they are not as their definition says (RFC 7252 §5.4.3, §5.4.5). */
@@ -75,6 +77,7 @@ export function createCounters(): RequestResponseCounters {
     requestsReceived: 0,
     responsesReceived: 0,
     unmatchedResponses: 0,
+    staleTokens: 0,
     badOptions: 0,
     ignoredOptions: 0,
     ignoredPayloads: 0,

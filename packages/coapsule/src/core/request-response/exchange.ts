@@ -62,6 +62,11 @@ export interface ClientRequest extends Content {
   /** Bounds the whole request; of an observation, up to its first response. */
   readonly timeoutMs?: number;
   /**
+   * Travels in the token (RFC 8974 §3): the Exchange ends with `sent`, and the response comes as `stateless-response` with
+   * it. As long as it is not known that the server takes such tokens, the request is an Exchange like any other (§3.2).
+   */
+  readonly state?: Uint8Array;
+  /**
    * False: nobody waits for a response to this NON request, such as a measurement. The Exchange ends with `sent`
    * as soon as its message is with the message layer. Ignored for CON.
    */

@@ -53,6 +53,13 @@ export type RequestResponseOutput =
       /** `waits`: for the proof; `cut`: less went than there is, or that is to be expected. */
       readonly response: 'waits' | 'cut';
     }
+  /** The response to a request that carried its state in its token. */
+  | {
+      readonly kind: 'stateless-response';
+      readonly peer: PeerKey;
+      readonly state: Uint8Array;
+      readonly response: Content;
+    }
   | { readonly kind: 'stop-request'; readonly exchange: ExchangeId }
   | {
       readonly kind: 'request';

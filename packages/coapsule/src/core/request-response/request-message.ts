@@ -18,6 +18,8 @@ import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, Content } from './exchange.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import type { QBlock1Upload } from './q-block1-upload.ts';
+import { mayBeSilent } from './response-suppression.ts';
+import { statelessOverhead } from './stateless-tokens.ts';
 
 /**
  * Refuses a request that has no encoding, or contradicts itself, before anything is remembered of it. Options
@@ -27,7 +29,7 @@ import type { QBlock1Upload } from './q-block1-upload.ts';
  *         observation without responses, or a part of a body that cannot be.
  */
 export function checkRequest(request: ClientRequest, maxTokenLength: number = baseTokenLength): void {
-  const { code, token, observe, expectResponse, body, options, singleBlock, resume } = request;
+  const { code, token, observe, expectResponse, body, options, singleBlock, resume, state } = request;
   if (token !== undefined && token.length > maxTokenLength) {
     throw new ApiMisuseError(`token has ${token.length} bytes; expected at most ${maxTokenLength}`);
   }
@@ -38,6 +40,22 @@ export function checkRequest(request: ClientRequest, maxTokenLength: number = ba
   if (!isRequestCode(code)) throw new ApiMisuseError(`code is ${code}; expected a request code, 1 to 31`);
   if (observe === true && expectResponse === false) {
     throw new ApiMisuseError('expectResponse is false for an observation; expected true');
+  }
+  if (state !== undefined) {
+    if (statelessOverhead + state.length > maxTokenLength) {
+      const most = Math.max(0, maxTokenLength - statelessOverhead);
+      throw new ApiMisuseError(
+        `state has ${state.length} bytes; expected at most ${most}, as tokens have ${maxTokenLength}`,
+      );
+    }
+    // §4.1 for observations; the blocks of a body, and a repetition, need what is not kept.
+    const needsState =
+      observe === true || body !== undefined || singleBlock !== undefined || resume !== undefined;
+    if (needsState || token !== undefined || mayBeSilent(options)) {
+      throw new ApiMisuseError(
+        'state: expected an ordinary request with one message, without a token of its own',
+      );
+    }
   }
   if (body !== undefined && (observe === true || options.has(OptionNumber.Block1))) {
     throw new ApiMisuseError(

@@ -37,6 +37,7 @@ import { type RequestResponseConfig, requestResponseConfig } from './request-res
 import { resourceName } from './resource-key.ts';
 import type { RoleContext } from './role-context.ts';
 import { ServerRole } from './server-role.ts';
+import type { StatelessTokens } from './stateless-tokens.ts';
 
 export type { UploadPosition } from './block1-upload.ts';
 export type { RequestResponseCounters } from './counters.ts';
@@ -95,17 +96,20 @@ export class RequestResponseLayer {
    *
    * @param options.echo Without it nobody is asked to prove that a request is fresh, or an address his (RFC 9175 §2).
    * @param options.addressLimit By default nothing limits what goes to a peer.
+   * @param options.stateless Without it no request has a `state`.
    */
   constructor(options: {
     readonly random: RandomSource;
     readonly config?: Partial<RequestResponseConfig>;
     readonly echo?: EchoValues;
     readonly addressLimit?: AddressLimit;
+    readonly stateless?: StatelessTokens;
   }) {
     const counters = createCounters();
     const context: RoleContext = {
       addressLimit: options.addressLimit ?? noAddressLimit,
       echo: options.echo,
+      stateless: options.stateless,
       random: options.random,
       config: requestResponseConfig(options.config),
       counters,

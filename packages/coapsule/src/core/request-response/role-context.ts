@@ -13,6 +13,7 @@ import type { EchoValues } from './echo.ts';
 import type { ExchangeId } from './exchange.ts';
 import type { RequestResponseOutput } from './outputs.ts';
 import type { RequestResponseConfig } from './request-response-config.ts';
+import type { StatelessTokens } from './stateless-tokens.ts';
 
 /** Shared by reference; the queue and the counters are changed by both roles. */
 export interface RoleContext {
@@ -24,6 +25,8 @@ export interface RoleContext {
   readonly addressLimit: AddressLimit;
   /** Undefined where no cryptography is at hand: then nothing is asked for with an Echo. */
   readonly echo: EchoValues | undefined;
+  /** Undefined where no request can carry its state in its token. */
+  readonly stateless: StatelessTokens | undefined;
   readonly supply: BodySupply;
   /** A new Exchange id. */
   readonly newId: () => ExchangeId;

@@ -287,6 +287,7 @@ export class MessagePump {
           }
           break;
         case 'peer-fault':
+        case 'stateless-response':
           break;
         case 'request':
           this.requests.push(output);
