@@ -282,6 +282,7 @@ export class ClientEndpoint implements ClientLink {
         this.#pending.take(output, this.#peer());
         return;
       case 'response-body':
+      case 'response-body-aborted':
       case 'sent':
         this.#pending.take(output, this.#peer());
         return;
@@ -341,7 +342,6 @@ export class ClientEndpoint implements ClientLink {
       case 'handshake-failed':
       case 'request':
       case 'request-body':
-      case 'response-body-aborted':
       case 'exchange-ended':
         // A failed handshake comes back as a failed request; this client serves no requests.
         return;

@@ -17,8 +17,10 @@ import type { SerialLineStatus } from './serial-options.ts';
 export interface RequestObserver {
   /** Called once, or for an observation once a notification. */
   response(response: Response, final: boolean): void;
-  /** Instead of `response`, where the body is to be read as it comes. */
-  streamed?(response: StreamedResponse): void;
+  /** Instead of `response`, where the body is to be read as it comes. Without `final` more responses may come, of an observation. */
+  streamed?(response: StreamedResponse, final: boolean): void;
+  /** The body of the last response of an observation is there, and nothing follows. */
+  ended?(): void;
   failed(error: CoapsuleError): void;
 }
 

@@ -98,6 +98,7 @@ export class StreamClient implements ClientLink {
     switch (output.kind) {
       case 'response':
       case 'response-body':
+      case 'response-body-aborted':
       case 'sent':
       case 'pong':
         this.#pending.take(output, this.#peer());
@@ -118,7 +119,6 @@ export class StreamClient implements ClientLink {
       case 'connection-ended':
       case 'request':
       case 'request-body':
-      case 'response-body-aborted':
       case 'exchange-ended':
         // What was under way comes back as failed requests; this client serves no requests.
         return;

@@ -39,7 +39,7 @@ import { MulticastClient } from './multicast-client.ts';
 import type { DiscoveredDevice, MulticastOptions } from './multicast-request.ts';
 import type { MulticastResponses } from './multicast-responses.ts';
 import type { Observation } from './observation.ts';
-import { type ObserveOptions, observedResource } from './observed-resource.ts';
+import { type ObserveOptions, observedResource, streamedResource } from './observed-resource.ts';
 import { linkListUri, outgoingRequest } from './outgoing-request.ts';
 import { purposefulExchange } from './purposeful-exchange.ts';
 import { methodFor, type SendOptions, type SendResult, sendOptionNames } from './purposeful-sending.ts';
@@ -339,6 +339,14 @@ export class Client implements AsyncDisposable {
     return observedResource(this.#server, uri, options, (response) =>
       cached === undefined ? response : (this.#cache?.take(cached, response) ?? response),
     );
+  }
+
+  /**
+   * As `observe`, but the body of each notification is read as it comes, and the server is asked for no more than is read
+   * (RFC 7959 §2.6). A body that a newer notification supersedes fails with `ERR_BLOCKWISE`: the next one has the state.
+   */
+  observeStreamed(uri: string, options: ObserveOptions = {}): Observation<StreamedResponse> {
+    return streamedResource(this.#server, uri, options);
   }
 
   /**

@@ -8,13 +8,13 @@
 
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { CoapsuleError } from './errors.ts';
-import type { Response } from './response.ts';
+import type { Response, StreamedResponse } from './response.ts';
 
 /** See the module comment. */
-export class LatestResponses {
+export class LatestResponses<Taken extends Response | StreamedResponse = Response> {
   readonly #owner: string;
   /** By source, the one that waits longest first. */
-  readonly #waiting = new Map<string, Response>();
+  readonly #waiting = new Map<string, Taken>();
   #ended = false;
   #looped = false;
   #error: CoapsuleError | ApiMisuseError | undefined;
@@ -37,7 +37,7 @@ export class LatestResponses {
   }
 
   /** A response came. */
-  next(source: string, response: Response): void {
+  next(source: string, response: Taken): void {
     if (this.#ended) return;
     if (this.#waiting.delete(source)) this.#skipped++;
     this.#waiting.set(source, response);
@@ -56,13 +56,13 @@ export class LatestResponses {
    *
    * @param left Called when the loop is over, also by `break`.
    */
-  loop(left: () => void | Promise<void>): AsyncIterator<Response> {
+  loop(left: () => void | Promise<void>): AsyncIterator<Taken> {
     if (this.#looped) throw new ApiMisuseError(`${this.#owner} can be looped over once only`);
     this.#looped = true;
     return this.#loop(left);
   }
 
-  async *#loop(left: () => void | Promise<void>): AsyncGenerator<Response> {
+  async *#loop(left: () => void | Promise<void>): AsyncGenerator<Taken> {
     try {
       for (;;) {
         const [first] = this.#waiting;

@@ -6,7 +6,7 @@
 
 import type { CoapsuleError } from './errors.ts';
 import { LatestResponses } from './latest-responses.ts';
-import type { Response } from './response.ts';
+import type { Response, StreamedResponse } from './response.ts';
 
 /**
  * The notifications of one resource (RFC 7641), to loop over with `for await`. The first is the response to the
@@ -14,9 +14,11 @@ import type { Response } from './response.ts';
  * newest one and skips what was before it. The loop ends after `cancel`, or when the server ends the
  * observation; it throws when it fails. There can be one loop.
  */
-export class Observation implements AsyncIterable<Response> {
+export class Observation<Notification extends Response | StreamedResponse = Response>
+  implements AsyncIterable<Notification>
+{
   readonly #cancel: () => Promise<void>;
-  readonly #responses = new LatestResponses('an Observation');
+  readonly #responses = new LatestResponses<Notification>('an Observation');
 
   /** @param cancel Ends the observation at the server. */
   constructor(cancel: () => Promise<void>) {
@@ -36,7 +38,7 @@ export class Observation implements AsyncIterable<Response> {
   }
 
   /** A response came. For the client, not for callers. */
-  next(response: Response): void {
+  next(response: Notification): void {
     this.#responses.next('', response);
   }
 
@@ -45,7 +47,7 @@ export class Observation implements AsyncIterable<Response> {
     this.#responses.end(error);
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Response> {
+  [Symbol.asyncIterator](): AsyncIterator<Notification> {
     return this.#responses.loop(() => this.cancel());
   }
 }

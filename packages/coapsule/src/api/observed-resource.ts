@@ -13,7 +13,7 @@ import type { CoapsuleError } from './errors.ts';
 import { Observation } from './observation.ts';
 import { outgoingRequest } from './outgoing-request.ts';
 import { abortedError } from './request-error.ts';
-import type { Response } from './response.ts';
+import type { Response, StreamedResponse } from './response.ts';
 import type { ServerReach } from './server-reach.ts';
 
 /** Options of `Client.observe`. */
@@ -31,10 +31,41 @@ export function observedResource(
   options: ObserveOptions,
   asStored: (response: Response) => Response,
 ): Observation {
+  return observed<Response>(server, uri, options, (take) => ({
+    response: (response, final) => take(asStored(response), final),
+  }));
+}
+
+/** The same, with bodies that are read as they come. */
+export function streamedResource(
+  server: ServerReach,
+  uri: string,
+  options: ObserveOptions,
+): Observation<StreamedResponse> {
+  return observed<StreamedResponse>(server, uri, options, (take, end) => ({
+    // Every response comes as one whose body is read; this one is for the type alone.
+    response: () => undefined,
+    streamed: take,
+    ended: end,
+  }));
+}
+
+/** How notifications of one kind come to who waits for them. */
+type Reception<Notification> = (
+  take: (notification: Notification, final: boolean) => void,
+  end: () => void,
+) => Omit<RequestObserver, 'failed'>;
+
+function observed<Notification extends Response | StreamedResponse>(
+  server: ServerReach,
+  uri: string,
+  options: ObserveOptions,
+  reception: Reception<Notification>,
+): Observation<Notification> {
   const { signal } = options;
   const ended = new AbortController();
   let giveUp: (() => void) | undefined;
-  const observation = new Observation(async () => finish());
+  const observation = new Observation<Notification>(async () => finish());
   const onAbort = (): void => finish(abortedError(signal));
   const finish = (error?: CoapsuleError): void => {
     signal?.removeEventListener('abort', onAbort);
@@ -43,12 +74,15 @@ export function observedResource(
     giveUp?.();
   };
   let mayRegisterAgain = false;
+  const take = (notification: Notification, final: boolean): void => {
+    mayRegisterAgain = true;
+    observation.next(notification);
+    if (final) finish();
+  };
+  const received = reception(take, () => finish());
+  const isStreamed = received.streamed !== undefined;
   const observer: RequestObserver = {
-    response: (response, final) => {
-      mayRegisterAgain = true;
-      observation.next(asStored(response));
-      if (final) finish();
-    },
+    ...received,
     failed: (error) => {
       const lost = ['ERR_TIMEOUT', 'ERR_ASSOCIATION_CLOSED', 'ERR_CONNECTION'].includes(error.code);
       if (!lost || !mayRegisterAgain || ended.signal.aborted) {
@@ -63,7 +97,10 @@ export function observedResource(
     server
       .reach(uri, options.proxy, observer, ended.signal, ({ link, targetOptions }, own) => {
         const request = outgoingRequest(options.method ?? 'GET', targetOptions(), options);
-        giveUp = link.request({ ...request, observe: true }, own);
+        giveUp = link.request(
+          { ...request, observe: true, streamResponse: isStreamed },
+          { ...received, ...own },
+        );
       })
       .catch(finish);
   };

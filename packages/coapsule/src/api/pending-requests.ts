@@ -15,7 +15,7 @@ import type { BodySource } from '../core/request-response/request-response-layer
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { SuppliedBody } from './body-input.ts';
 import type { RequestObserver } from './client-link.ts';
-import type { CoapsuleError } from './errors.ts';
+import { CoapsuleError } from './errors.ts';
 import { IncomingBody, wholeBody } from './incoming-body.ts';
 import type { PeerInfo } from './peer-info.ts';
 import { Response, StreamedResponse } from './response.ts';
@@ -38,7 +38,7 @@ interface PendingRequest {
   /** When the handshake, or connection, that this request waited for was there. */
   connected: Instant | undefined;
   answered: boolean;
-  /** The response's body on its way to its reader. */
+  /** The body of the response, or of the latest notification, on its way to its reader. */
   body?: IncomingBody;
   /** The request's body. */
   readonly supplied: BodySource | undefined;
@@ -47,7 +47,7 @@ interface PendingRequest {
 /** What an endpoint of any transport tells of a request that did not fail. */
 export type AnswerOutput = Extract<
   EndpointOutput | StreamOutput,
-  { kind: 'response' | 'response-body' | 'sent' | 'pong' }
+  { kind: 'response' | 'response-body' | 'response-body-aborted' | 'sent' | 'pong' }
 >;
 
 /** Of a pong, and of a request that is on its way and has nobody who waits for more. */
@@ -99,7 +99,10 @@ export class PendingRequests<Commands extends RequestCommands> {
         this.#response(output.request, output.response, output.final, output.bodyFollows ?? false, peer);
         return;
       case 'response-body':
-        this.#responseBody(output.request, output.payload, output.last);
+        this.#responseBody(output);
+        return;
+      case 'response-body-aborted':
+        this.#pending.get(output.request)?.body?.fail(abortedBody(output.detail));
         return;
       case 'sent':
       case 'pong':
@@ -159,24 +162,37 @@ export class PendingRequests<Commands extends RequestCommands> {
       observer.response(new Response(content, peer, timing), final);
       return;
     }
-    if (bodyFollows) pending.body = this.#incomingBody(request);
+    // What is left of the notification before will not come.
+    pending.body?.fail(abortedBody('the resource has changed'));
+    delete pending.body;
+    if (bodyFollows) pending.body = this.#incomingBody(request, observer);
     pending.body?.push(content.payload, false);
     const stream = pending.body?.stream ?? wholeBody(content.payload);
-    observer.streamed(new StreamedResponse(content, peer, timing, stream));
+    observer.streamed(new StreamedResponse(content, peer, timing, stream), final);
   }
 
   /** A further part of a response's body. */
-  #responseBody(request: RequestId, payload: Uint8Array, last: boolean): void {
+  #responseBody({ request, payload, last, final }: Extract<AnswerOutput, { kind: 'response-body' }>): void {
     const pending = this.#pending.get(request);
-    if (last) this.#pending.delete(request);
+    if (final) this.#pending.delete(request);
     pending?.body?.push(payload, last);
+    if (final) pending?.observer.ended?.();
   }
 
-  #incomingBody(request: RequestId): IncomingBody {
-    return new IncomingBody({
-      taken: () => this.#command((endpoint, now) => endpoint.continueResponseBody(request, now)),
-      cancelled: () => this.#giveUp(request),
+  #incomingBody(request: RequestId, { ended }: RequestObserver): IncomingBody {
+    const body = new IncomingBody({
+      // Of an earlier notification nothing is asked for any more.
+      taken: () => {
+        if (this.#pending.get(request)?.body === body) {
+          this.#command((endpoint, now) => endpoint.continueResponseBody(request, now));
+        }
+      },
+      // Of an observation only this body is given up.
+      cancelled: () => {
+        if (ended === undefined) this.#giveUp(request);
+      },
     });
+    return body;
   }
 
   #giveUp(request: RequestId): void {
@@ -190,6 +206,15 @@ export class PendingRequests<Commands extends RequestCommands> {
 
 /** The response that is being read breaks off, or none comes. */
 function fail({ body, observer }: PendingRequest, error: CoapsuleError): void {
-  if (body === undefined) observer.failed(error);
-  else body.fail(error);
+  body?.fail(error);
+  if (body === undefined || observer.ended !== undefined) observer.failed(error);
+}
+
+/** What reading a notification's body ends with when the rest of it will not come. */
+function abortedBody(why: string): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_BLOCKWISE',
+    `the rest of the notification does not come: ${why}`,
+    'read the next notification: it has the present state',
+  );
 }

@@ -313,6 +313,68 @@ test('an observed resource with a streamed body notifies with all of it, over DT
   );
 });
 
+for (const scheme of ['coap', 'coaps', 'coap+tcp'] as const) {
+  test(
+    `notifications larger than a message are read as they come, whole ones too, and one body given up ends nothing, over ${scheme}`,
+    bounded,
+    async () => {
+      let state = 1;
+      let stateLength = 100_000;
+      let pulled = 0;
+      await using server = new Server();
+      server.resource('/log', {
+        observable: true,
+        get: () => content(chunksFrom(state, stateLength, () => pulled++)),
+      });
+      const secure = scheme === 'coaps';
+      const { uri } = await server.listen(`${scheme}://127.0.0.1:0`, secure ? { psk: { lookup } } : {});
+      await using client = new Client(secure ? { psk } : {});
+      const observation = client.observeStreamed(`${uri}/log`);
+      const loop = observation[Symbol.asyncIterator]();
+      const next = async () => {
+        const { value } = await loop.next();
+        assert.ok(value !== undefined);
+        return value.body;
+      };
+      const change = (length: number): void => {
+        state++;
+        stateLength = length;
+        server.notify('/log');
+      };
+
+      assert.equal((await digestOf(await next())).digest, digest(bytesAt(1, 100_000)));
+      change(200_000);
+      assert.equal((await digestOf(await next())).digest, digest(bytesAt(2, 200_000)));
+      // One block is read, and then the resource changes: the rest does not come, the new state does.
+      change(300_000);
+      const reader = (await next()).getReader();
+      await reader.read();
+      const before = pulled;
+      change(50_000);
+      const superseded = (async () => {
+        for (;;) if ((await reader.read()).done) return;
+      })();
+      await assert.rejects(superseded, { code: 'ERR_BLOCKWISE' });
+      assert.ok(pulled - before < 100, 'the rest was not read at the server either');
+      assert.equal((await digestOf(await next())).digest, digest(bytesAt(4, 50_000)));
+      // A body that is not wanted.
+      change(100_000);
+      await (await next()).cancel();
+      change(20);
+      assert.equal((await digestOf(await next())).digest, digest(bytesAt(6, 20)), 'one in a single message');
+      await observation.cancel();
+      assert.equal((await loop.next()).done, true);
+    },
+  );
+}
+
+async function* chunksFrom(offset: number, length: number, pulled: () => void): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < length; at += 1000) {
+    pulled();
+    yield bytesAt(offset + at, Math.min(1000, length - at));
+  }
+}
+
 test('streams go both ways over TCP', bounded, async () => {
   await using server = new Server({ onError: () => undefined });
   server.resource('/firmware', {

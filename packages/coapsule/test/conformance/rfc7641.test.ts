@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { encodeBlock } from '../../src/core/coap/block-option.ts';
 import { Code } from '../../src/core/coap/code.ts';
 import { decodeMessage } from '../../src/core/coap/message-codec.ts';
 import type { MessageView } from '../../src/core/coap/message-view.ts';
@@ -532,4 +533,42 @@ test('§4.5.2: a change while the application answers is sent after that answer'
   assert.equal(sent.length, 0, 'a newer state is known: ask again first');
   layer.respond(exchange, answer(Code.Content, { payload: 'two', observe: true }), now);
   assert.equal(decodeUtf8(only(layer, 'send-response').message.payload), 'two');
+});
+test('RFC 7959 §2.6: a late request for a block of the former state takes no block of the present one from its reader', () => {
+  for (const late of [1, 2]) {
+    const layer = newLayer({ blockSize: 64, nonNotificationSpacingMs: 0, confirmFirstNotification: false });
+    const get = (token: Uint8Array, num: number): string => {
+      const options: OptionList = [
+        [OptionNumber.UriPath, 'r'],
+        [OptionNumber.Block2, encodeBlock({ num, more: false, szx: 2 })],
+      ];
+      layer.receiveRequest('peer', message(Code.Get, { token, options }), 'reply', instant(0));
+      return toHex(only(layer, 'send-response').message.payload).slice(0, 2);
+    };
+    const state = (value: number) =>
+      answer(Code.Content, { payload: new Uint8Array(256).fill(value), observe: true });
+    const notified = (value: number): void => {
+      layer.notify('/r', instant(0));
+      layer.respond(only(layer, 'request').exchange, state(value), instant(0));
+      drain(layer);
+    };
+    const options: OptionList = [
+      [OptionNumber.UriPath, 'r'],
+      [OptionNumber.Observe, 0],
+    ];
+    layer.receiveRequest(
+      'peer',
+      message(Code.Get, { token: Uint8Array.of(1), options }),
+      'reply',
+      instant(0),
+    );
+    layer.respond(only(layer, 'request').exchange, state(0xaa), instant(0));
+    drain(layer);
+    notified(0xbb);
+    if (late === 2) assert.equal(get(Uint8Array.of(2), 1), 'bb');
+    notified(0xcc);
+    get(Uint8Array.of(3), late);
+    for (const num of [1, 2, 3])
+      assert.equal(get(Uint8Array.of(4), num), 'cc', `block ${num}, with block ${late} late`);
+  }
 });

@@ -137,6 +137,8 @@ export type BodyOutput =
       readonly request: RequestId;
       readonly payload: Uint8Array;
       readonly last: boolean;
+      /** Nothing follows of the request; with `last` only, and not of an observation that goes on. */
+      readonly final: boolean;
     }
   /** The rest of a notification's body will not come. */
   | { readonly kind: 'response-body-aborted'; readonly request: RequestId; readonly detail: string }

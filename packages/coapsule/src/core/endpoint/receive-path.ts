@@ -310,7 +310,7 @@ export function deliver(
       const bound = layers.requests.requestOf(output.exchange);
       const { kind, payload, last, final } = output;
       if (final) layers.requests.end(output.exchange);
-      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last });
+      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last, final });
       return;
     }
     case 'response-body-aborted': {

@@ -332,7 +332,7 @@ export function deliverFromStream(
     case 'response-body': {
       const { kind, payload, last, final } = output;
       if (final) forgetRequest(layers, exchange);
-      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last });
+      if (bound) layers.outputs.push({ kind, request: bound.request, payload, last, final });
       return;
     }
     case 'response-body-aborted':

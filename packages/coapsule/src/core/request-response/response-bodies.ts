@@ -10,7 +10,7 @@ import { type BlockOption, blockSize } from '../coap/block-option.ts';
 import { isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
-import { equalBytes } from '../foundation/bytes.ts';
+import { equalBytes, equalOptional } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { bodyOverheadBytes } from './body-buffer.ts';
@@ -50,6 +50,8 @@ interface KeptBody {
   /** Where the next block of one who fetches in order begins. */
   nextByte: number;
   readonly response: Representation;
+  /** A later notification of the same resource has gone to this peer. */
+  isSuperseded: boolean;
   /** Memory charged to it. */
   readonly bytes: number;
 }
@@ -140,7 +142,15 @@ export class ResponseBodies implements BodyKeeper {
       bodyOverheadBytes +
       key.length +
       (body === undefined ? payload.length : Math.max(windowBytes, 4 * body.heldBytes));
-    const kept: KeptBody = { key, query, peer, nextByte: sent, response: content, bytes };
+    const kept: KeptBody = {
+      key,
+      query,
+      peer,
+      nextByte: sent,
+      response: content,
+      isSuperseded: false,
+      bytes,
+    };
     if (bytes > this.#limits.totalResponseBodyBytes) {
       this.#release(body);
       return content;
@@ -164,11 +174,28 @@ export class ResponseBodies implements BodyKeeper {
       ({ query }) => digest === undefined || (query !== undefined && equalBytes(query, digest)),
     );
     const offset = wish.num * blockSize(wish.szx);
-    const kept = matches.reverse().find(({ nextByte }) => nextByte === offset) ?? matches[0];
+    const present = matches.filter(({ isSuperseded }) => !isSuperseded).reverse();
+    const superseded = matches.filter(({ isSuperseded }) => isSuperseded).reverse();
+    const isNext = ({ nextByte }: KeptBody): boolean => nextByte === offset;
+    const kept =
+      present.find(isNext) ??
+      // A request for the former one that was late may have had this block of the present one.
+      (superseded.length === 0 ? undefined : present.find(({ nextByte }) => offset < nextByte)) ??
+      superseded.find(isNext) ??
+      present[0] ??
+      superseded[0];
     if (kept === undefined) return undefined;
     kept.nextByte = offset + size;
     this.#use(kept, now);
     return kept.response;
+  }
+
+  /** Something newer of it is about to be notified: who asks for a block that both have next means that one. */
+  supersede({ key, query }: BodyName): void {
+    const digest = query && bodyDigest(query, this.#etagSeed);
+    for (const kept of this.#byKey.get(key) ?? []) {
+      kept.isSuperseded ||= equalOptional(kept.query, digest);
+    }
   }
 
   /** Whether a response that `keep` returned is still kept. */

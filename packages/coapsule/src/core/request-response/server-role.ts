@@ -45,6 +45,7 @@ import { RequestBodies } from './request-bodies.ts';
 import { RequestBodyBudget } from './request-body-budget.ts';
 import { isMeant } from './resource-key.ts';
 import { ResponseBodies } from './response-bodies.ts';
+import { bodyName } from './response-message.ts';
 import { ResponseSender } from './response-sender.ts';
 import { isUnwanted } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
@@ -386,6 +387,7 @@ export class ServerRole {
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
     const sequence = goesOn ? observer.sequence : undefined;
+    this.responseBodies.supersede(bodyName(exchange.peer, exchange.code, exchange));
     const { kind, content, blocks } = this.#firstMessages.of(exchange, answer, sequence, true, now);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
