@@ -873,7 +873,7 @@ describe('a reverse-proxy', () => {
       { to: 'coap://plant.example', below: 'plant' },
       { to: 'coap://plant.example', below: '/plant/*' },
       { to: 'coap://plant.example', belwo: '/plant' },
-      { to: 'coap://plant.example', client: direct as object },
+      { to: 'coap://plant.example', client: { pks: psk } as object },
     ]) {
       assert.throws(() => reverseProxy(options), ApiMisuseError, JSON.stringify(options));
     }

@@ -9,6 +9,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe } from 'node:test';
+import { content as responseOf, Server } from 'coapsule';
 import { startCalifornium } from './json-peer.ts';
 import { peerPython, peerTest } from './peer.ts';
 import { run } from './process.ts';
@@ -42,6 +43,26 @@ describe('fetched by clients that the gateway does not know', () => {
     assert.equal(response['length'], 8192);
     assert.equal(response['sha256'], createHash('sha256').update(large).digest('hex'));
   });
+
+  for (const [peer, client] of [
+    ['aiocoap', join(peerPython, '../aiocoap-client')],
+    ['coap-client-openssl', 'coap-client-openssl'],
+  ] as const) {
+    peerTest(`${peer} needs eight requests for it, and one answer to a ping`, [peer], async (t) => {
+      const server = new Server().resource('/large', { get: () => responseOf(large) });
+      t.after(() => server.close());
+      let received = 0;
+      const { uri } = await server.listen('coap://127.0.0.1:0', {
+        capture: ({ direction }) => {
+          if (direction === 'received') received++;
+        },
+      });
+      const args = peer === 'aiocoap' ? [] : ['-m', 'get', '-B', '30'];
+      const { stdout } = await run(t, client, [...args, `${uri}/large`]);
+      assert.equal(stdout.toString().trimEnd(), large.toString());
+      assert.equal(received, 9);
+    });
+  }
 
   peerTest(
     'one that only asks, and never answers, draws no more than three times what it sends',
