@@ -76,17 +76,17 @@ export class LinePair {
   readonly baudRate = 115_200;
   readonly events: AssociationEvent[] = [];
   readonly errors: unknown[] = [];
-  readonly #t: TestContext;
+  /** What is at the ends. */
+  readonly #open: { close(): Promise<void> }[] = [];
 
-  private constructor(t: TestContext, pty: PtyPair) {
-    this.#t = t;
+  private constructor(pty: PtyPair) {
     this.pty = pty;
   }
 
   static async open(t: TestContext): Promise<LinePair> {
-    const pty = await PtyPair.open();
-    t.after(() => pty.close());
-    return new LinePair(t, pty);
+    const pair = new LinePair(await PtyPair.open());
+    t.after(() => pair.#close());
+    return pair;
   }
 
   /** The URI of a resource, from the one or the other end. */
@@ -139,13 +139,19 @@ export class LinePair {
           return changed();
         },
       });
-    this.#t.after(() => server.close());
+    this.#open.push(server);
     return server;
   }
 
   client(security: LineSecurity, options: ClientOptions = {}): Client {
     const client = new Client({ ...security.client, ...options });
-    this.#t.after(() => client.close());
+    this.#open.push(client);
     return client;
+  }
+
+  /** The line goes last: what is said at the end would not get through. */
+  async #close(): Promise<void> {
+    await Promise.all(this.#open.map((one) => one.close()));
+    await this.pty.close();
   }
 }

@@ -7,7 +7,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { forwardProxy, OptionNumber, reverseProxy } from '../../src/index.ts';
+import {
+  type Client,
+  forwardProxy,
+  OptionNumber,
+  OscoreContext,
+  OscoreContexts,
+  reverseProxy,
+} from '../../src/index.ts';
 import { withoutPty } from '../node/pty-pair.ts';
 import { body, LinePair, mutualX509, plain, psk, rawPublicKeys } from './line-pair.ts';
 
@@ -20,6 +27,26 @@ function readableOn(pair: LinePair): string[] {
   return secrets.filter((secret) => text.includes(secret));
 }
 
+/** GET, 8 KB both ways and Observe, from end b. */
+async function exchangeAll(pair: LinePair, client: Client, secure: boolean): Promise<void> {
+  const uri = (path: string): string => pair.uri('b', secure, path);
+  const got = await client.get(uri('/a'));
+  assert.deepEqual([got.codeText, got.text(), got.peer.transport], ['2.05', 'Hello World', 'serial']);
+  assert.equal(got.peer.address.key, `serial:${pair.pty.b}`);
+
+  assert.deepEqual((await client.get(uri('/store'))).payload, body);
+  assert.equal((await client.put(uri('/store'), { payload: body.toReversed() })).codeText, '2.04');
+  assert.deepEqual((await client.get(uri('/store'))).payload, body.toReversed());
+
+  const seen: string[] = [];
+  for await (const notification of client.observe(uri('/counter'))) {
+    seen.push(notification.text());
+    if (seen.length === 4) break;
+    await client.post(uri('/counter'));
+  }
+  assert.deepEqual(seen, ['0', '1', '2', '3']);
+}
+
 describe('a serial line', { skip: withoutPty }, () => {
   for (const security of [plain, psk, rawPublicKeys, mutualX509]) {
     const { name, secure } = security;
@@ -27,26 +54,10 @@ describe('a serial line', { skip: withoutPty }, () => {
       const pair = await LinePair.open(t);
       const listener = await pair.serve(security);
       const client = pair.client(security);
-      const uri = (path: string): string => pair.uri('b', secure, path);
-
-      const got = await client.get(uri('/a'));
-      assert.deepEqual([got.codeText, got.text(), got.peer.transport], ['2.05', 'Hello World', 'serial']);
-      assert.equal(got.peer.address.key, `serial:${pair.pty.b}`);
       const who = { plain: 'nobody', PSK: 'psk sensor-042', 'mutual X.509': 'x509 sensor-7' }[name];
-      assert.equal((await client.get(uri('/whoami'))).text(), who ?? 'raw-public-key sensor-7');
-
-      assert.deepEqual((await client.get(uri('/store'))).payload, body);
-      assert.equal((await client.put(uri('/store'), { payload: body.toReversed() })).codeText, '2.04');
-      assert.deepEqual((await client.get(uri('/store'))).payload, body.toReversed());
-
-      const seen: string[] = [];
-      for await (const notification of client.observe(uri('/counter'))) {
-        seen.push(notification.text());
-        if (seen.length === 4) break;
-        await client.post(uri('/counter'));
-      }
-      assert.deepEqual(seen, ['0', '1', '2', '3']);
-
+      const asked = await client.get(pair.uri('b', secure, '/whoami'));
+      assert.equal(asked.text(), who ?? 'raw-public-key sensor-7');
+      await exchangeAll(pair, client, secure);
       const { mtu, counters, diagnosis } = listener.line ?? assert.fail('a line');
       assert.deepEqual([mtu, counters.lost, counters.refused, counters.dropped], [1024, {}, 0, 0]);
       assert.equal(diagnosis, undefined);
@@ -57,6 +68,29 @@ describe('a serial line', { skip: withoutPty }, () => {
       assert.deepEqual(pair.errors, []);
     });
   }
+
+  it('OSCORE on a plain line: the same, and nothing can be read; both ends may ask', async (t) => {
+    const pair = await LinePair.open(t);
+    const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)];
+    const context = (senderId: Uint8Array, recipientId: Uint8Array): Promise<OscoreContext> =>
+      OscoreContext.open({
+        masterSecret: new Uint8Array(16).fill(7),
+        ...{ senderId, recipientId, firstUse: true },
+        store: { load: async () => undefined, save: async () => {} },
+      });
+    await using atServer = await context(one, other);
+    await using atClient = await context(other, one);
+    const [client, asker] = [
+      pair.client(plain, { oscore: atClient }),
+      pair.client(plain, { oscore: atServer }),
+    ];
+    await pair.serve(plain, { oscore: new OscoreContexts([atServer]), client: asker });
+    await pair.serve(plain, { oscore: new OscoreContexts([atClient]), client }, { end: 'b' });
+    await exchangeAll(pair, client, false);
+    assert.equal((await asker.get(pair.uri('a', false, '/a'))).text(), 'Hello World');
+    assert.deepEqual(readableOn(pair), []);
+    assert.deepEqual(pair.errors, []);
+  });
 
   for (const security of [plain, psk, mutualX509]) {
     const { name, secure } = security;

@@ -1,7 +1,7 @@
 /**
  * What a serial line has to do, one test for each requirement (A01 to A26, I01 to I03): over a pair of pseudo-terminals
- * where a device is needed. What only takes time is in `test/scenarios/serial-*.test.ts`, on virtual time; the programs are
- * in the gateway's tests.
+ * where a device is needed. What only takes time is in `test/scenarios/serial-*.test.ts`, on virtual time; A18 and A21, programs
+ * to run as the README says, are in `serial-examples.test.ts`, and the gateway is in its own tests.
  *
  * @module
  */
