@@ -157,6 +157,9 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
+/** No switch of the whole gateway counts, only the rules of each device. */
+const rulesAlone: AccessPolicy = { dangerouslyAllowPlainWrites: false, openReads: false };
+
 function addResources(
   server: Server,
   store: Store,
@@ -193,11 +196,12 @@ function addResources(
       stops.push(made.stop);
     }
   }
-  resources.push(...serial.resources);
   const logForbidden = forbiddenLogger(options.log, clock);
-  for (const { path, protection, resource } of resources) {
-    server.resource(path, authorised(resource, protection, policy, rulesOf, logForbidden));
-  }
+  const add = ({ path, protection, resource }: GatewayResource, rules: AccessPolicy): Server =>
+    server.resource(path, authorised(resource, protection, rules, rulesOf, logForbidden));
+  for (const resource of resources) add(resource, policy);
+  // What opens the store, or the demo, opens no devices.
+  for (const resource of serial.resources) add(resource, rulesAlone);
   if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
   server.use(storeFaultsAsUnavailable(options.log, clock));
 }

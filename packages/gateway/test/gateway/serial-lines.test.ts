@@ -198,6 +198,23 @@ describe('serial lines of the gateway', () => {
     assert.equal((await operator.get(`${gateway.coaps}${path(line, '/none')}`)).codeText, '4.04');
   });
 
+  peerTest('neither the demo nor plain writes open the devices on lines', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const gateway = await startTestGateway(t, {
+      demo: true,
+      dangerouslyAllowPlainWrites: true,
+      serial: [{ device: line.near, baudRate: 115_200, security: 'plain' }],
+    });
+    await startDevice(t, line, 'coap+serial', {});
+    const uri = path(line, '/temperature');
+    for (const asked of ['/serial', uri]) {
+      assert.equal((await gateway.client().get(`${gateway.coap}${asked}`)).codeText, '4.01', asked);
+    }
+    assert.equal((await gateway.client().put(`${gateway.coap}${uri}`, { payload: '1' })).codeText, '4.01');
+    const demo = gateway.client('sensor-042', 'MySecret16ByteK!');
+    assert.equal((await demo.get(`${gateway.coaps}${uri}`)).codeText, '4.03');
+  });
+
   peerTest('a plain line gives its device no more than plain coap', ['socat'], async (t) => {
     const line = await VirtualLine.open(t);
     const gateway = await startTestGateway(t, {
