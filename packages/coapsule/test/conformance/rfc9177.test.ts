@@ -8,7 +8,10 @@ import { decodeBlock, encodeBlock } from '../../src/core/coap/block-option.ts';
 import { Code, codeText } from '../../src/core/coap/code.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../src/core/coap/option-set.ts';
-import { defaultTransmissionParameters } from '../../src/core/coap/transmission-parameters.ts';
+import {
+  defaultTransmissionParameters,
+  transmissionParameters,
+} from '../../src/core/coap/transmission-parameters.ts';
 import { equalBytes, noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { after, type Instant, instant } from '../../src/core/foundation/instant.ts';
 import { EchoValues } from '../../src/core/request-response/echo.ts';
@@ -367,6 +370,22 @@ test('§4.4, Figure 10: Continue when nothing is on its way gets the set that it
     ...range(11, 9).map((num) => `NON 2.05 09 ${num}/1`),
   ]);
   assert.deepEqual(later(layer, instant(40_000)), []);
+});
+
+test('§7.2: MAX_PAYLOADS is configurable', () => {
+  const qBlock = qBlockParameters(transmissionParameters({ maxPayloads: 4 }));
+  const layer = newLayer({ qBlock });
+  const { sent } = serving(pattern(170), asking([[0, true]]), layer);
+  assert.deepEqual(numbersOf(sent), [0, 1, 2, 3]);
+  assert.deepEqual(receive(layer, asking([[4, true]], { token: 9 })), [
+    ...range(4, 4).map((num) => `NON 2.05 01 ${num}/1`),
+    'silence',
+  ]);
+  const body = pattern(80);
+  assert.deepEqual(
+    range(0, 4).flatMap((num) => receive(layer, uploadBlock(body, num))),
+    ['silence', 'silence', 'silence', '2.31 c003'],
+  );
 });
 
 test('§4.1: Q-Block1 alone tells, too, that the client takes Q-Blocks', () => {

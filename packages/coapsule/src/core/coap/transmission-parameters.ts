@@ -14,6 +14,7 @@
  * | probingRateBytesPerSecond| B/s   | 1       | > 0       | §4.7     |
  * | maxLatencyMs             | ms    | 100000  | ≥ 0       | §4.8.2   |
  * | processingDelayMs        | ms    | 2000    | ≥ 0       | §4.8.2   |
+ * | maxPayloads              | –     | 10      | 1 … 64    | RFC 9177 §7.2 |
  *
  * @module
  */
@@ -21,7 +22,7 @@
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { DurationMs } from '../foundation/instant.ts';
 
-/** The parameters of RFC 7252 §4.8 (Table 2) and the two assumptions of §4.8.2. */
+/** The parameters of RFC 7252 §4.8 (Table 2), the two assumptions of §4.8.2, and MAX_PAYLOADS of RFC 9177. */
 export interface TransmissionParameters {
   /** ACK_TIMEOUT: shortest time before the first retransmission. */
   readonly ackTimeoutMs: DurationMs;
@@ -39,6 +40,11 @@ export interface TransmissionParameters {
   readonly maxLatencyMs: DurationMs;
   /** PROCESSING_DELAY: time a node takes to turn around a message; ACK_TIMEOUT by default (§4.8.2). */
   readonly processingDelayMs: DurationMs;
+  /**
+   * MAX_PAYLOADS: messages of a body in Q-Blocks that are sent at any one time; both endpoints must have the same value. The
+   * other parameters of Q-Block follow from those here (RFC 9177 §7.2).
+   */
+  readonly maxPayloads: number;
 }
 
 /** The default values of RFC 7252 §4.8 and §4.8.2. */
@@ -51,6 +57,7 @@ export const defaultTransmissionParameters: TransmissionParameters = Object.free
   probingRateBytesPerSecond: 1,
   maxLatencyMs: 100_000,
   processingDelayMs: 2000,
+  maxPayloads: 10,
 });
 
 /**
@@ -95,6 +102,10 @@ const rules: Readonly<
   probingRateBytesPerSecond: positive,
   maxLatencyMs: notNegative,
   processingDelayMs: notNegative,
+  maxPayloads: {
+    expected: 'a whole number of 1 to 64 (RFC 9177 §7.2)',
+    allows: (value) => Number.isInteger(value) && value >= 1 && value <= 64,
+  },
 };
 
 /** MAX_TRANSMIT_SPAN: longest time from the first transmission to the last retransmission; 45 s (RFC 7252 §4.8.2). */

@@ -38,11 +38,11 @@ export interface QBlockParameters {
 
 /** The parameters of Q-Block that follow from those of messages (§7.2). */
 export function qBlockParameters(parameters: TransmissionParameters): QBlockParameters {
-  const { ackTimeoutMs, ackRandomFactor, maxRetransmit, maxLatencyMs } = parameters;
+  const { ackTimeoutMs, ackRandomFactor, maxRetransmit, maxLatencyMs, maxPayloads } = parameters;
   const nonTimeoutMs = ackTimeoutMs;
   const longestDelayMs = nonTimeoutMs * ackRandomFactor;
   return {
-    maxPayloads: 10,
+    maxPayloads,
     nonTimeoutMs,
     nonTimeoutRandomFactor: ackRandomFactor,
     // §7.2: more than NON_TIMEOUT_RANDOM by one second at least.
@@ -66,4 +66,4 @@ export function timeToWaitMs({ nonReceiveTimeoutMs }: QBlockParameters, asked: n
 }
 
 /** Tokens of one Exchange in which an answer may come, beside its own: those of the latest sets. */
-export const furtherTokens = 64;
+export const furtherTokens = 128;

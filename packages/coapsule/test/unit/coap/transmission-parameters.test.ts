@@ -66,6 +66,9 @@ it('values outside of what §4.8.1 allows are refused, naming the parameter', ()
     { probingRateBytesPerSecond: 0 },
     { maxLatencyMs: Number.POSITIVE_INFINITY },
     { processingDelayMs: -1 },
+    { maxPayloads: 0 },
+    { maxPayloads: 1.5 },
+    { maxPayloads: 65 },
     { unknownName: 1 },
   ];
   for (const changes of wrong) {
