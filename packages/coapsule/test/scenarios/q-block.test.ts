@@ -262,6 +262,32 @@ test('§7.2: the next body waits for all bytes of the one before, and not longer
   assert.equal(sentSince(start), 8, 'all of its set, as soon as its first block may go');
 });
 
+test('§7.2: each 4.08 is subject to PROBING_RATE, when the client does not answer', () => {
+  const transmission = { maxPayloads: 64 };
+  const { pair } = pairFor(new Uint8Array(), {
+    keepRecords: true,
+    conditions: { delayMs: 10 },
+    client: { transmission },
+    server: { transmission, dangerouslyUnlimitedAmplification: true },
+  });
+  ask(pair, Code.Get, new Uint8Array(), 'NON', 16);
+  const start = pair.now;
+  pair.request('/r', { code: Code.Put, payload: pattern(8000), type: 'NON', blockSize: 16, qBlock: true });
+  pair.run(15);
+  pair.network.detach(clientAddress);
+  pair.network.setConditions({ lossRate: 1 }, { from: clientAddress, to: serverAddress });
+  pair.run(120_000);
+  const asked = pair.network.sent.filter(
+    ({ from, sentAt }) => from.key === serverAddress.key && sentAt > start,
+  );
+  const lengths = asked.filter(({ sentAt }) => sentAt > start + 1000).map(({ datagram }) => datagram.length);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  assert.ok(lengths.length >= 2 && (lengths[0] as number) > 100, lengths.join());
+  assert.ok(total <= 247 + 120 + (lengths[0] as number), `${total} bytes in 120 s`);
+  const unlimited = 4 * (lengths[0] as number);
+  assert.ok(total < unlimited, 'fewer than NON_MAX_RETRANSMIT');
+});
+
 test('§7.2: where the server answers, no body waits', () => {
   const { pair, stored } = pairFor(new Uint8Array(), { conditions: { delayMs: 10 } });
   const start = pair.now;

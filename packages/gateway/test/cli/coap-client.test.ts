@@ -76,6 +76,7 @@ describe('flags of coap-client', () => {
         },
       ],
       ['-v and -x', ['-v', '7', '-x'], { logLevel: 7, hidePayloadInLog: true }],
+      ['-L with 4 tries Q-Block', ['-L', '5'], { qBlock: true }],
       ['flags without effect here', ['-U', '-K', '5', '-V', '3', '-L', '3', '-3'], { warnings: [] }],
       [
         'clustered and attached',

@@ -268,7 +268,10 @@ export function sendFromExchange(
       const isProof = layers.amplification?.wantsAcknowledgement(peer, now) ?? false;
       const transmission =
         output.reply === undefined
-          ? layers.messages.send(peer, type ?? 'CON', message, now, { isUnpredictable: isProof })
+          ? layers.messages.send(peer, type ?? 'CON', message, now, {
+              isUnpredictable: isProof,
+              isProbing: output.isProbing === true,
+            })
           : layers.messages.reply(
               output.reply as ReplyHandle,
               message,

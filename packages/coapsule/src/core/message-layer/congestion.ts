@@ -7,7 +7,8 @@
  * - `reply`: Confirmable responses and notifications; also at most NSTART. They are counted apart from
  *   requests: two endpoints that ask each other would otherwise each wait for a reply that the other
  *   holds back behind its own unacknowledged request.
- * - `non-request`: Non-confirmable requests; PROBING_RATE while the peer answers nothing.
+ * - `non-request`: Non-confirmable requests, and a server's questions for missing blocks (RFC 9177 §7.2); PROBING_RATE while
+ *   the peer answers nothing.
  * - `non-block`: those that carry a part of a body, but for its first (RFC 9177 §7.2: a body is subject to PROBING_RATE,
  *   and not each packet). They go as soon as the first has gone, and count: the next body waits for all their bytes, but
  *   not longer than NON_PROBING_WAIT.

@@ -42,6 +42,19 @@ export interface QueueOptions {
   readonly replaces?: string;
 }
 
+/** How a message of ours is sent. */
+export interface SendOptions extends QueueOptions {
+  /**
+   * Whether the Message ID of a CON must be one that nobody can guess: its acknowledgement, or its Reset, then comes from who
+   * received it.
+   */
+  readonly isUnpredictable?: boolean;
+  /** The part of a body that a Non-confirmable request carries. */
+  readonly part?: BodyPart;
+  /** A Non-confirmable response to one who may be gone: PROBING_RATE holds it back as it does a request (RFC 9177 §7.2). */
+  readonly isProbing?: boolean;
+}
+
 /** A request of which several carry one body (RFC 9177 §7.2): PROBING_RATE holds back its first part only, and counts all. */
 export interface BodyPart {
   /** Names the body, among those to one peer. */

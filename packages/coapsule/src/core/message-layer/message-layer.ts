@@ -31,17 +31,15 @@ import {
   zeroCounters,
 } from './message-layer-limits.ts';
 import type {
-  BodyPart,
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
   PeerTraffic,
-  QueueOptions,
   Received,
   ReplyHandle,
+  SendOptions,
   TransmissionId,
 } from './message-layer-output.ts';
-
 import { MessageReception } from './message-reception.ts';
 import { contentOf, type MessageContent, messageUsage } from './message-types.ts';
 import type { CongestionControlName } from './path-estimates.ts';
@@ -164,9 +162,6 @@ export class MessageLayer {
    * ping; when it answers none, they are `timed-out` too (`silent-peers.ts`). Replies that wait for one that is given
    * up are `timed-out` with it.
    *
-   * @param options.isUnpredictable Whether the Message ID of a CON must be one that nobody can guess: its acknowledgement, or
-   *        its Reset, then comes from who received it.
-   * @param options.part The part of a body that a Non-confirmable request carries.
    * @throws ApiMisuseError for a code or content that §4.3 Table 1 or the message format does not allow.
    */
   send(
@@ -174,7 +169,7 @@ export class MessageLayer {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    options: QueueOptions & { readonly isUnpredictable?: boolean; readonly part?: BodyPart } = {},
+    options: SendOptions = {},
   ): TransmissionId {
     expectUsed(type, message.code);
     return this.#transmissions.send(peer, type, message, now, options);

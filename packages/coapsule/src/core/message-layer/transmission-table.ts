@@ -18,12 +18,11 @@ import { CongestionControl, type Lane, lanes } from './congestion.ts';
 import type { MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters } from './message-layer-limits.ts';
 import type {
-  BodyPart,
   MessageLayerOutput,
   OutgoingMessage,
   PeerKey,
   PeerTraffic,
-  QueueOptions,
+  SendOptions,
   TransmissionId,
   UnmatchedReason,
 } from './message-layer-output.ts';
@@ -128,7 +127,7 @@ export class TransmissionTable {
     type: 'CON' | 'NON',
     message: OutgoingMessage,
     now: Instant,
-    options: QueueOptions & { readonly isUnpredictable?: boolean; readonly part?: BodyPart } = {},
+    options: SendOptions = {},
   ): TransmissionId {
     const content = messageContent(peer, type, message, options);
     const waiting = this.#waiting.find(peer, content.lane, content.replaces);

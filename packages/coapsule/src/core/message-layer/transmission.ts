@@ -16,7 +16,7 @@ import type {
   MessagePriority,
   OutgoingMessage,
   PeerKey,
-  QueueOptions,
+  SendOptions,
   TransmissionId,
 } from './message-layer-output.ts';
 import { contentOf, type MessageContent } from './message-types.ts';
@@ -76,10 +76,10 @@ export function messageContent(
   peer: PeerKey,
   type: 'CON' | 'NON',
   message: OutgoingMessage,
-  { priority = 'normal', replaces, part }: QueueOptions & { readonly part?: BodyPart },
+  { priority = 'normal', replaces, part, isProbing = false }: SendOptions,
 ): TransmissionContent {
   const content = contentOf(message.code);
-  const lane = laneOf(type, content === 'response', part);
+  const lane = laneOf(type, content === 'response' && !(isProbing && type === 'NON'), part);
   const datagram = messageDatagram(type, message);
   return { peer, lane, content, tokenLength: message.token.length, datagram, priority, replaces, part };
 }

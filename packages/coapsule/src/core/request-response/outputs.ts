@@ -33,6 +33,8 @@ export type RequestResponseOutput =
       readonly keepAnswer: boolean;
       /** It takes the place of a response of this Exchange that was due (`RequestResponseLayer.responseDue`). */
       readonly supersedes?: boolean;
+      /** A Non-confirmable message to a peer that may be gone: subject to PROBING_RATE (RFC 9177 §7.2). */
+      readonly isProbing?: boolean;
     }
   /**
    * The Confirmable response that went last for this Exchange tells of a state that is past: it is not to be sent (once

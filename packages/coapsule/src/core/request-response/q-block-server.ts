@@ -187,7 +187,8 @@ export class QBlockServer {
     for (let due = this.requestBodies.expire(now); due !== undefined; due = this.requestBodies.expire(now)) {
       const { peer, exchange, token, numbers } = due;
       const message = { ...missingBlocks(numbers), token };
-      outputs.push({ kind: 'send-response', peer, exchange, type: 'NON', message, keepAnswer: false });
+      const output = { kind: 'send-response', peer, exchange, type: 'NON', message } as const;
+      outputs.push({ ...output, keepAnswer: false, isProbing: true });
     }
     this.transfers.handleTimeout(now);
   }
