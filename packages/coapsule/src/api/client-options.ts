@@ -78,7 +78,7 @@ export interface ClientOptions extends EndpointOptions, ClientCredentialOptions 
    * links that lose much, or answer late. Whether it does is found out with the first request to it; one that does not gets
    * the usual blocks. Off by default. RFC 9177 §11 advises it over `coaps` only, and it is for bodies that are whole: streams,
    * `resumable` uploads and requests with `token`, `noResponse` or `forwarded` go in the usual blocks, as does everything
-   * over TCP, TLS and WebSocket.
+   * under OSCORE and over TCP, TLS and WebSocket. `transmission.maxPayloads` must be the server's, as by default.
    */
   readonly qBlock?: boolean;
   /** Finds the addresses of a host name, IP literals, best first; by default the resolver of the system. */
