@@ -94,6 +94,8 @@ class SerialLinePort implements OpenSerialPort {
   readonly #driver: SerialDriver;
   readonly #connection: LineConnection;
   #device: SerialDevice | undefined;
+  /** What was at the path before the device was opened. */
+  #there: string | undefined;
   #reopening: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
   #reopenMs = firstReopenMs;
@@ -153,7 +155,8 @@ class SerialLinePort implements OpenSerialPort {
       this.#dropped++;
     });
     device.on('close', (error) => this.#lost(device, error ?? undefined));
-    this.#watch = setInterval(() => void this.#look(device, there), lookEveryMs);
+    this.#there = there;
+    this.#watch = setInterval(() => void this.#look(device), lookEveryMs);
   }
 
   /** Opens the device, now or as soon as that is possible. */
@@ -184,7 +187,7 @@ class SerialLinePort implements OpenSerialPort {
     const device = this.#device;
     this.#device = undefined;
     if (device?.isOpen !== true) return;
-    await this.#drained(device);
+    if (await this.#isThere()) await this.#drained(device);
     if (device.isOpen) await new Promise<void>((resolve) => device.close(() => resolve()));
   }
 
@@ -218,9 +221,13 @@ class SerialLinePort implements OpenSerialPort {
     }
   }
 
-  /** @param there What was at the path before the device was opened. */
-  async #look(device: SerialDevice, there: string | undefined): Promise<void> {
-    if (there === undefined || (await deviceAt(this.#options.path)) === there) return;
+  /** As far as the system tells. */
+  async #isThere(): Promise<boolean> {
+    return this.#there === undefined || (await deviceAt(this.#options.path)) === this.#there;
+  }
+
+  async #look(device: SerialDevice): Promise<void> {
+    if (await this.#isThere()) return;
     this.#lost(device, undefined);
     if (device.isOpen) device.close(() => {});
   }

@@ -8,11 +8,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
+  type AssociationStore,
   type Client,
   forwardProxy,
   OptionNumber,
   OscoreContext,
   OscoreContexts,
+  type ResumableAssociation,
   reverseProxy,
 } from '../../src/index.ts';
 import { withoutPty } from '../node/pty-pair.ts';
@@ -194,5 +196,37 @@ describe('a serial line', { skip: withoutPty }, () => {
       });
       break;
     }
+  });
+
+  it('an association on a line outlives its server', async (t) => {
+    const pair = await LinePair.open(t);
+    const left = new Map<string, ResumableAssociation>();
+    const associationStore: AssociationStore = {
+      resume: async () => [...left.values()],
+      add: async (one) => {
+        const { reserved } = one;
+        left.set(one.name, { ...one, writeFrom: reserved, reserved: reserved + 64, exact: false });
+      },
+      suspend: async (all) => {
+        for (const { name, state, next, edge } of all) {
+          const one = left.get(name) as ResumableAssociation;
+          left.set(name, { ...one, state, edge, writeFrom: next, reserved: next + 64, exact: true });
+        }
+      },
+      remove: async (name) => void left.delete(name),
+      rememberRequest: async () => undefined,
+      ...{ reserve: async () => {}, setEdge: async () => {}, setAnswer: async () => {} },
+    };
+    const client = pair.client(mutualX509);
+    for (const _process of [1, 2, 3]) {
+      const listener = await pair.serve(mutualX509, { associationStore });
+      assert.equal((await client.get(pair.uri('b', true, '/whoami'))).text(), 'x509 sensor-7');
+      await listener.close();
+    }
+    assert.deepEqual(
+      pair.events.map((event) => (event.kind === 'connected' ? (event.imported ?? 'handshake') : event.kind)),
+      ['handshake', true, true],
+    );
+    assert.deepEqual(pair.errors, []);
   });
 });

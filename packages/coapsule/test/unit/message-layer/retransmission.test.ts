@@ -137,3 +137,36 @@ test('a second end of a transmission changes nothing', () => {
   layer.send('CON', Code.Get);
   assert.equal(layer.transmitted().length, 1);
 });
+
+test('when the link is there again what is not acknowledged goes at once, its schedule stays, within MAX_TRANSMIT_SPAN', () => {
+  const transmissions = (restoredAtMs: number): string[] => {
+    const layer = new LayerUnderTest({ random: constantRandom(0) });
+    layer.send('CON', Code.Get);
+    const before = layer.timeline(restoredAtMs);
+    layer.layer.linkRestored(layer.now);
+    return [...before, ...layer.timeline(100_000)];
+  };
+  assert.deepEqual(transmissions(8000), [
+    '0 transmit',
+    '2 transmit',
+    '6 transmit',
+    // From here on counted from 8 s.
+    '0 transmit',
+    '6 transmit',
+    '22 transmit',
+    '54 timed-out',
+  ]);
+  // RFC 7252 §4.2: none after 45 s, whatever happens.
+  assert.equal(transmissions(44_000).length, 7);
+  assert.equal(transmissions(46_000).length, 6);
+});
+
+test('a link that is there again sends nothing that was acknowledged, and nothing Non-confirmable', () => {
+  const layer = new LayerUnderTest({ random: constantRandom(0) });
+  layer.send('NON', Code.Get);
+  layer.send('CON', Code.Get);
+  const [, sent] = layer.transmitted();
+  layer.receive(incoming('ACK', Code.Empty, decoded(sent as Uint8Array).messageId));
+  layer.layer.linkRestored(layer.now);
+  assert.deepEqual(layer.transmitted(), []);
+});

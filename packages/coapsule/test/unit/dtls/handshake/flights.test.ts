@@ -134,6 +134,19 @@ suite('the flight machine (RFC 6347 §4.2.4, Figure 3)', () => {
     assert.equal(machine.deadline, 1000);
   });
 
+  test('a link that is there again has the flight sent at once, and the timer begin anew', () => {
+    const machine = new FlightMachine(1000, 60_000);
+    assert.equal(machine.linkRestored(instant(0)), false, 'nothing was sent');
+    machine.handle('flight-sent', instant(0));
+    for (const at of [1000, 3000, 7000]) machine.handle('timer-expired', instant(at));
+    assert.equal(machine.deadline, 15_000);
+    assert.equal(machine.linkRestored(instant(8000)), true);
+    assert.equal(machine.deadline, 9000);
+    machine.handle('next-flight-received', instant(8100));
+    assert.equal(machine.linkRestored(instant(8200)), false, 'nothing is waited for');
+    assert.equal(machine.deadline, undefined);
+  });
+
   test('answers six repetitions of the peer for each flight, since anybody can pretend to be it', () => {
     const machine = new FlightMachine(1000, 60_000);
     let now = 0;
