@@ -30,7 +30,7 @@ import {
   refusedAssociation,
   unstoredAssociation,
 } from './kept-association.ts';
-import { clientSecurityOf, storeContext } from './oscore-context.ts';
+import { protectedContent, storeContext } from './oscore-context.ts';
 import {
   type AssociationNotes,
   associationSecurity,
@@ -184,9 +184,7 @@ export class ClientEndpoint implements ClientLink {
   request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
     this.#line?.expectRoomFor(content);
     const rule = isPlanned ? undefined : this.#habits.look(content);
-    const { oscore } = this.#options;
-    const request =
-      oscore === undefined ? content : { ...content, oscore: content.oscore ?? clientSecurityOf(oscore) };
+    const request = protectedContent(content, this.#options.oscore);
     if (rule !== undefined) this.#advise(rule);
     const { host } = this.server;
     warnOfPayload(this.#options, content.body?.length ?? content.payload.length, `the request to ${host}`);
@@ -329,13 +327,7 @@ export class ClientEndpoint implements ClientLink {
         if (output.reason !== 'exported') this.#options.keepAssociation?.(undefined, this.#keptServer());
         return;
       case 'store-context':
-        void storeContext(
-          (command) => {
-            if (!this.#driver.closed) this.#driver.run(command);
-          },
-          output,
-          () => undefined,
-        );
+        void storeContext(this.#driver, output, () => undefined);
         return;
       case 'keep-association':
       case 'advance-edge':

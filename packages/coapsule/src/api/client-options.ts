@@ -159,7 +159,7 @@ export interface RequestOptions {
   readonly cache?: boolean;
   /**
    * Protects this request and its response from end to end (RFC 8613), also through proxies; instead of the client's. What
-   * is not protected with it is not taken for the response. Over UDP and DTLS; it is not answered from the `cache`.
+   * is not protected with it is not taken for the response. It is not answered from the `cache`.
    */
   readonly oscore?: OscoreContext;
   /** Further options by number. */

@@ -10,7 +10,6 @@
 import type { MessagePurpose } from '../core/coap/message-purpose.ts';
 import type { OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
-import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { ActiveObservation } from '../core/request-response/request-response-layer.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import { systemRandom } from '../node/system-random.ts';
@@ -20,6 +19,7 @@ import type { ClientOptions } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { streamCoreConfig } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
+import { protectedContent, storeContext } from './oscore-context.ts';
 import type { PeerInfo } from './peer-info.ts';
 import { PendingRequests } from './pending-requests.ts';
 import type { SendPlan } from './purposeful-sending.ts';
@@ -36,9 +36,6 @@ export class StreamClient implements ClientLink {
   readonly #pending: PendingRequests<StreamEndpoint>;
 
   constructor(server: NetworkServer, options: ClientOptions, security: ClientSecurity | undefined) {
-    if (options.oscore !== undefined) {
-      throw new ApiMisuseError(`oscore is for coap and coaps; not yet for ${server.scheme}`);
-    }
     this.server = server;
     this.#options = options;
     this.#dialer = new StreamDialer(server, options, security);
@@ -72,9 +69,10 @@ export class StreamClient implements ClientLink {
   }
 
   request(content: OutgoingRequest, observer: RequestObserver): () => void {
+    const request = protectedContent(content, this.#options.oscore);
     return this.#pending.start(
       observer,
-      (endpoint, now) => endpoint.request(this.server.address, content, now),
+      (endpoint, now) => endpoint.request(this.server.address, request, now),
       content.body,
     );
   }
@@ -115,6 +113,9 @@ export class StreamClient implements ClientLink {
         return;
       case 'trace':
         this.#options.trace?.(output.event);
+        return;
+      case 'store-context':
+        void storeContext(this.#driver, output, () => undefined);
         return;
       case 'connection-ended':
       case 'request':

@@ -86,7 +86,7 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * until it is proved; larger answers wait half a second for that, and go in blocks that fit (RFC 9175 §2.6).
    */
   readonly dangerouslyUnlimitedAmplification?: boolean;
-  /** Whose requests under OSCORE are understood (RFC 8613), on `coap` and `coaps`. They come and go with `add` and `remove`. */
+  /** Whose requests under OSCORE are understood (RFC 8613), on any scheme. They come and go with `add` and `remove`. */
   readonly oscore?: OscoreContexts;
 }
 

@@ -249,13 +249,7 @@ export class DatagramListener implements Listener {
         this.#clients.handle(output);
         return;
       case 'store-context':
-        void storeContext(
-          (command) => {
-            if (!this.#driver.closed) this.#driver.run(command);
-          },
-          output,
-          (error) => this.#handler.onError(error),
-        );
+        void storeContext(this.#driver, output, (error) => this.#handler.onError(error));
         return;
       case 'keylog':
         this.#options.keylog?.(output.line);

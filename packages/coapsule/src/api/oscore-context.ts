@@ -8,7 +8,7 @@
  */
 
 import type { Endpoint } from '../core/endpoint/endpoint.ts';
-import type { EndpointOutput } from '../core/endpoint/outputs.ts';
+import type { EndpointOutput, OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import { ClientRederivation } from '../core/oscore/client-rederivation.ts';
@@ -233,16 +233,36 @@ function currentOf(security: Security): { readonly context: SecurityContext | un
 }
 
 /** Stores what an endpoint asks for, and tells it what became of it. */
-export async function storeContext(
-  run: (command: (endpoint: Endpoint, now: Instant) => void) => void,
+export async function storeContext<Asking extends AskingEndpoint>(
+  driver: {
+    readonly closed: boolean;
+    run(command: (endpoint: Asking, now: Instant) => void): void;
+  },
   { context, record, store }: Extract<EndpointOutput, { kind: 'store-context' }>,
   onError: (error: unknown) => void,
 ): Promise<void> {
+  let isStored = true;
   try {
     if (context.owner instanceof OscoreContext) await context.owner.save(context, record);
-    run((endpoint, now) => endpoint.contextStored(store, now));
   } catch (error) {
+    isStored = false;
     onError(error);
-    run((endpoint, now) => endpoint.contextStoringFailed(store, now));
   }
+  if (driver.closed) return;
+  driver.run((endpoint, now) => {
+    if (isStored) endpoint.contextStored(store, now);
+    else endpoint.contextStoringFailed(store, now);
+  });
+}
+
+/** An endpoint that asks for records to be stored. */
+type AskingEndpoint = Pick<Endpoint, 'contextStored' | 'contextStoringFailed'>;
+
+/** A request of a client whose requests are all protected, unless it has a context of its own. */
+export function protectedContent(
+  content: OutgoingRequest,
+  context: OscoreContext | undefined,
+): OutgoingRequest {
+  if (context === undefined || content.oscore !== undefined) return content;
+  return { ...content, oscore: clientSecurityOf(context) };
 }

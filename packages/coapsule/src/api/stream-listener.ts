@@ -25,6 +25,7 @@ import { type ListenOptions, listenOptionNames } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import { observerConfig } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
+import { contextOf, storeContext } from './oscore-context.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { handle } from './request-once.ts';
@@ -62,6 +63,7 @@ export class StreamListener implements Listener {
     const config = streamCoreConfig(options, scheme, 'server');
     let opened: StreamListener | undefined;
     const endpoint = new StreamEndpoint({
+      ...(options.oscore !== undefined && { oscore: options.oscore }),
       config: {
         ...config,
         ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
@@ -182,6 +184,9 @@ export class StreamListener implements Listener {
           this.#handler.onError(error),
         );
         return;
+      case 'store-context':
+        void storeContext(this.#driver, output, (error) => this.#handler.onError(error));
+        return;
       case 'exchange-ended':
         this.#running.ended(output.exchange);
         return;
@@ -224,7 +229,11 @@ export class StreamListener implements Listener {
       transport: transportOf(this.scheme),
       security: noSecurity,
     };
-    const { request, done } = this.#running.begin(exchange, incoming, info);
+    const oscore = contextOf(peer.oscore?.security);
+    const { request, done } = this.#running.begin(exchange, incoming, {
+      ...info,
+      ...(oscore !== undefined && { oscore }),
+    });
     const { answer, observe } = await handle(request, this.#handler);
     done();
     if (this.#driver.closed) return;

@@ -1,4 +1,4 @@
-/** OSCORE (RFC 8613) with aiocoap over UDP, both directions: GET, 8 KB both ways, Observe, and restarts of either side. */
+/** OSCORE (RFC 8613) with aiocoap over UDP and TCP, both directions: GET, 8 KB both ways, Observe, and restarts of either side. */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,108 +43,110 @@ async function ownEnd(
   return OscoreContext.open({ masterSecret, masterSalt, senderId, recipientId, store, firstUse });
 }
 
-describe('aiocoap under OSCORE', () => {
-  peerTest('its server answers our client, also after restarts of either side', ['aiocoap'], async (t) => {
-    const folder = aiocoapFolder(t, serverId, clientId);
-    const file = join(temporaryFolder(t), 'client');
-    const port = await freeUdpPorts(1);
-    const uri = `coap://127.0.0.1:${port}`;
-    const serve = async (): Promise<BackgroundProcess> => {
+for (const scheme of ['coap', 'coap+tcp'] as const) {
+  describe(`aiocoap under OSCORE, ${scheme}`, () => {
+    peerTest('its server answers our client, also after restarts of either side', ['aiocoap'], async (t) => {
+      const folder = aiocoapFolder(t, serverId, clientId);
+      const file = join(temporaryFolder(t), 'client');
+      const port = await freeUdpPorts(1);
+      const uri = `${scheme}://127.0.0.1:${port}`;
+      const serve = async (): Promise<BackgroundProcess> => {
+        const server = start(t, peerPython, [script, 'server', folder, String(port)]);
+        await until(async () => server.output.includes('ready'), 'aiocoap is ready');
+        return server;
+      };
+      let server = await serve();
+      for (const life of ['first', 'second', 'third'] as const) {
+        await using oscore = await ownEnd(file, clientId, serverId, life === 'first');
+        await using client = new Client({ oscore });
+        assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
+        assert.equal((await client.put(`${uri}/big`, { payload: body })).text(), '8192 bytes');
+        assert.ok(Buffer.from((await client.get(`${uri}/big`)).payload).equals(body));
+        if (life === 'second') {
+          // What it had not stored is lost: an Echo proves our next request fresh (Appendix B.1.2).
+          await server.stop('SIGKILL');
+          server = await serve();
+          assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
+        }
+      }
+    });
+
+    peerTest('its server notifies our client', ['aiocoap'], async (t) => {
+      const folder = aiocoapFolder(t, serverId, clientId);
+      const port = await freeUdpPorts(1);
       const server = start(t, peerPython, [script, 'server', folder, String(port)]);
       await until(async () => server.output.includes('ready'), 'aiocoap is ready');
-      return server;
-    };
-    let server = await serve();
-    for (const life of ['first', 'second', 'third'] as const) {
-      await using oscore = await ownEnd(file, clientId, serverId, life === 'first');
+      await using oscore = await ownEnd(join(temporaryFolder(t), 'client'), clientId, serverId, true);
       await using client = new Client({ oscore });
-      assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
-      assert.equal((await client.put(`${uri}/big`, { payload: body })).text(), '8192 bytes');
-      assert.ok(Buffer.from((await client.get(`${uri}/big`)).payload).equals(body));
-      if (life === 'second') {
-        // What it had not stored is lost: an Echo proves our next request fresh (Appendix B.1.2).
-        await server.stop('SIGKILL');
-        server = await serve();
-        assert.equal((await client.get(`${uri}/hello`)).text(), 'hello over OSCORE');
+      const seen: number[] = [];
+      for await (const response of client.observe(`${scheme}://127.0.0.1:${port}/count`)) {
+        seen.push(Number(response.text()));
+        if (seen.length === 5) break;
       }
-    }
-  });
+      assert.deepEqual(
+        seen,
+        [...seen].sort((a, b) => a - b),
+      );
+    });
 
-  peerTest('its server notifies our client', ['aiocoap'], async (t) => {
-    const folder = aiocoapFolder(t, serverId, clientId);
-    const port = await freeUdpPorts(1);
-    const server = start(t, peerPython, [script, 'server', folder, String(port)]);
-    await until(async () => server.output.includes('ready'), 'aiocoap is ready');
-    await using oscore = await ownEnd(join(temporaryFolder(t), 'client'), clientId, serverId, true);
-    await using client = new Client({ oscore });
-    const seen: number[] = [];
-    for await (const response of client.observe(`coap://127.0.0.1:${port}/count`)) {
-      seen.push(Number(response.text()));
-      if (seen.length === 5) break;
-    }
-    assert.deepEqual(
-      seen,
-      [...seen].sort((a, b) => a - b),
+    peerTest(
+      'its client reads, writes 8 KB and observes at our server, which restarts',
+      ['aiocoap'],
+      async (t) => {
+        const folder = aiocoapFolder(t, clientId, serverId);
+        const file = join(temporaryFolder(t), 'server');
+        let port = 0;
+        let carriedOut = 0;
+        for (const life of ['first', 'second'] as const) {
+          await using oscore = await ownEnd(file, serverId, clientId, life === 'first');
+          await using server = new Server();
+          let stored: Uint8Array = body;
+          let value = 0;
+          server.resource('/hello', { requires: 'oscore', get: () => content('hello from coapsule') });
+          server.resource('/big', {
+            requires: 'oscore',
+            get: () => content(stored),
+            put: ({ payload }) => {
+              carriedOut++;
+              stored = payload;
+              return changed(`${payload.length} bytes`);
+            },
+          });
+          server.resource('/count', {
+            requires: 'oscore',
+            observable: true,
+            get: () => content(String(value)),
+          });
+          const listener = await server.listen(`${scheme}://127.0.0.1:${port}`, {
+            oscore: new OscoreContexts([oscore]),
+          });
+          port = listener.port;
+          const ask = async (path: string, ...operation: string[]): Promise<string> => {
+            const { code, output } = await run(t, peerPython, [
+              ...[script, 'client', folder, `${listener.uri}${path}`],
+              ...operation,
+            ]);
+            assert.equal(code, 0, output);
+            return output.trim();
+          };
+          assert.match(await ask('/hello', 'get'), /2\.05.* hello from coapsule/);
+          assert.match(await ask('/big', 'put', '8192'), /2\.04.* 8192 bytes/);
+          assert.ok((await ask('/big', 'get')).endsWith(body.toString()));
+          const counting = setInterval(() => {
+            value++;
+            server.notify('/count');
+          }, 100);
+          t.after(() => clearInterval(counting));
+          const seen = (await ask('/count', 'observe', '4')).split('\n').map(Number);
+          clearInterval(counting);
+          assert.equal(seen.length, 4);
+          assert.deepEqual(
+            seen,
+            [...seen].sort((a, b) => a - b),
+          );
+        }
+        assert.equal(carriedOut, 2);
+      },
     );
   });
-
-  peerTest(
-    'its client reads, writes 8 KB and observes at our server, which restarts',
-    ['aiocoap'],
-    async (t) => {
-      const folder = aiocoapFolder(t, clientId, serverId);
-      const file = join(temporaryFolder(t), 'server');
-      let port = 0;
-      let carriedOut = 0;
-      for (const life of ['first', 'second'] as const) {
-        await using oscore = await ownEnd(file, serverId, clientId, life === 'first');
-        await using server = new Server();
-        let stored: Uint8Array = body;
-        let value = 0;
-        server.resource('/hello', { requires: 'oscore', get: () => content('hello from coapsule') });
-        server.resource('/big', {
-          requires: 'oscore',
-          get: () => content(stored),
-          put: ({ payload }) => {
-            carriedOut++;
-            stored = payload;
-            return changed(`${payload.length} bytes`);
-          },
-        });
-        server.resource('/count', {
-          requires: 'oscore',
-          observable: true,
-          get: () => content(String(value)),
-        });
-        const listener = await server.listen(`coap://127.0.0.1:${port}`, {
-          oscore: new OscoreContexts([oscore]),
-        });
-        port = listener.port;
-        const ask = async (path: string, ...operation: string[]): Promise<string> => {
-          const { code, output } = await run(t, peerPython, [
-            ...[script, 'client', folder, `${listener.uri}${path}`],
-            ...operation,
-          ]);
-          assert.equal(code, 0, output);
-          return output.trim();
-        };
-        assert.match(await ask('/hello', 'get'), /2\.05.* hello from coapsule/);
-        assert.match(await ask('/big', 'put', '8192'), /2\.04.* 8192 bytes/);
-        assert.ok((await ask('/big', 'get')).endsWith(body.toString()));
-        const counting = setInterval(() => {
-          value++;
-          server.notify('/count');
-        }, 100);
-        t.after(() => clearInterval(counting));
-        const seen = (await ask('/count', 'observe', '4')).split('\n').map(Number);
-        clearInterval(counting);
-        assert.equal(seen.length, 4);
-        assert.deepEqual(
-          seen,
-          [...seen].sort((a, b) => a - b),
-        );
-      }
-      assert.equal(carriedOut, 2);
-    },
-  );
-});
+}

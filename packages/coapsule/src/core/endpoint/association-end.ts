@@ -31,7 +31,7 @@ export function endAssociation(
     failUnsent(layers, peer, error);
     layers.messages.forgetPeer(peer.key, now);
     layers.exchanges.peerClosed(peer.key, now);
-    for (const { key } of layers.peers.forgetUnderOscore(peer)) layers.exchanges.peerClosed(key, now);
+    for (const key of layers.peers.forgetUnderOscore(peer)) layers.exchanges.peerClosed(key, now);
   }
   forgetRenewal(layers, association);
   failWaiting(layers, association, error);

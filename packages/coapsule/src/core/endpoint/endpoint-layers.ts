@@ -22,8 +22,9 @@ import { BackOff } from './back-off.ts';
 import { DoubtedAssociations } from './doubted-associations.ts';
 import { type EndpointConfig, lineRate } from './endpoint-config.ts';
 import { OscoreExchanges } from './oscore-exchanges.ts';
+import { isUnderOscore } from './oscore-peers.ts';
 import type { EndpointOutput } from './outputs.ts';
-import { isUnderOscore, PeerTable } from './peer.ts';
+import { type Peer, PeerTable } from './peer.ts';
 import { RequestTable } from './request-table.ts';
 
 /** Everything that the plot files work on. Each of them changes only these parts. */
@@ -38,7 +39,7 @@ export interface EndpointLayers {
   /** Absent without cryptography, or extended tokens. */
   readonly stateless: StatelessTokens | undefined;
   readonly messages: MessageLayer;
-  readonly oscore: OscoreExchanges;
+  readonly oscore: OscoreExchanges<Peer>;
   readonly exchanges: RequestResponseLayer;
   readonly peers: PeerTable;
   readonly requests: RequestTable;

@@ -9,32 +9,19 @@
  * @module
  */
 
-import type { MessageView } from '../coap/message-view.ts';
 import { toHex } from '../foundation/bytes.ts';
-import type { ReplyHandle } from '../message-layer/message-layer.ts';
 import type { ContextProvider } from '../oscore/context-lookup.ts';
 import { OscoreLayer, type PendingRequest } from '../oscore/oscore-layer.ts';
 import type { ServerBinding } from '../oscore/request-binding.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import type { Peer } from './peer.ts';
-
-/** A protected request that came, as the message layer handed it up. */
-export interface ProtectedArrival {
-  /** The peer that it came from, who may be a proxy. */
-  readonly peer: Peer;
-  readonly message: MessageView;
-  readonly reply: ReplyHandle;
-}
-
-/** What the request/response layer wants sent to a peer under OSCORE. */
-export type ProtectedDispatch = Extract<RequestResponseOutput, { kind: 'send-request' | 'send-response' }>;
+import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './oscore-carrier.ts';
 
 /** A request of ours that waits for responses. */
 export type ProtectedRequest = PendingRequest<ProtectedDispatch>;
 
 /** The OSCORE layer of an endpoint, and what binds its responses to requests (RFC 8613 §8). */
-export class OscoreExchanges {
-  readonly layer: OscoreLayer<ProtectedArrival, ProtectedDispatch>;
+export class OscoreExchanges<Via extends OscoreVia> {
+  readonly layer: OscoreLayer<ProtectedArrival<Via>, ProtectedDispatch>;
   /** Whether requests under OSCORE are understood here. */
   readonly serves: boolean;
   /**
@@ -43,7 +30,7 @@ export class OscoreExchanges {
    */
   readonly #pending = new Map<string, ProtectedRequest[]>();
   readonly #tokensOf = new Map<ExchangeId, Set<string>>();
-  readonly #byReply = new WeakMap<ReplyHandle, ServerBinding>();
+  readonly #byReply = new WeakMap<object, ServerBinding>();
   /** Exchanges with the application: their notifications have no reply handle. */
   readonly #byExchange = new Map<ExchangeId, ServerBinding>();
 
@@ -59,12 +46,12 @@ export class OscoreExchanges {
   }
 
   /** A verified request goes to the request/response layer: its answers will come with the same reply handle. */
-  requestVerified(reply: ReplyHandle, binding: ServerBinding): void {
+  requestVerified(reply: object, binding: ServerBinding): void {
     this.#byReply.set(reply, binding);
   }
 
   /** The request has become an Exchange with the application. */
-  exchangeBegun(exchange: ExchangeId, reply: ReplyHandle): void {
+  exchangeBegun(exchange: ExchangeId, reply: object): void {
     const binding = this.#byReply.get(reply);
     if (binding !== undefined) this.#byExchange.set(exchange, binding);
   }
@@ -73,11 +60,11 @@ export class OscoreExchanges {
   bindingOf(output: Extract<ProtectedDispatch, { kind: 'send-response' }>): ServerBinding | undefined {
     return output.reply === undefined
       ? this.#byExchange.get(output.exchange)
-      : this.#byReply.get(output.reply as ReplyHandle);
+      : this.#byReply.get(output.reply as object);
   }
 
   /** A request of ours goes out to `via`: responses with its token are verified with it. */
-  requestSent(via: Peer, pending: ProtectedRequest): void {
+  requestSent(via: Via, pending: ProtectedRequest): void {
     const { exchange, message } = pending.dispatch;
     const key = keyOf(via, message.token);
     const others = (this.#pending.get(key) ?? []).filter((other) => other !== pending);
@@ -91,12 +78,12 @@ export class OscoreExchanges {
   }
 
   /** The requests of ours that a response may be for, the newest first. */
-  pendingAt(via: Peer, token: Uint8Array): readonly ProtectedRequest[] {
+  pendingAt(via: Via, token: Uint8Array): readonly ProtectedRequest[] {
     return this.#pending.get(keyOf(via, token))?.slice().reverse() ?? [];
   }
 
   /** A response to a request verified: those before it with its token, and itself after its last response, are over. */
-  responseVerified(via: Peer, pending: ProtectedRequest, final: boolean): void {
+  responseVerified(via: Via, pending: ProtectedRequest, final: boolean): void {
     const { exchange, message } = pending.dispatch;
     const key = keyOf(via, message.token);
     const all = this.#pending.get(key) ?? [];
@@ -146,6 +133,6 @@ export function endsExchange(
   }
 }
 
-function keyOf(via: Peer, token: Uint8Array): string {
+function keyOf(via: OscoreVia, token: Uint8Array): string {
   return `${via.key} ${toHex(token)}`;
 }

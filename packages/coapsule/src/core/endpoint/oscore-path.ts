@@ -11,47 +11,43 @@
  */
 
 import { Code, codeText } from '../coap/code.ts';
-import { encodedLength } from '../coap/message-codec.ts';
-import type { MessageView } from '../coap/message-view.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { peerText } from '../foundation/peer-text.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
-import type { ReplyHandle } from '../message-layer/message-layer.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
+import type { ReceivedMessage } from '../request-response/exchange.ts';
 import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput, ResponseFate } from '../request-response/request-response-layer.ts';
-import type { EndpointLayers } from './endpoint-layers.ts';
-import { traceDiscarded } from './endpoint-trace.ts';
-import type { ProtectedArrival, ProtectedDispatch, ProtectedRequest } from './oscore-exchanges.ts';
-import { isUnderOscore, type Peer } from './peer.ts';
-import { sendFromExchange } from './send-path.ts';
+import type { OscoreCarrier, OscoreVia, ProtectedArrival, ProtectedDispatch } from './oscore-carrier.ts';
+import type { ProtectedRequest } from './oscore-exchanges.ts';
+import { isUnderOscore } from './oscore-peers.ts';
 
 /**
  * Step 3 ½ for a request. The verified one comes out of `followOscore`, which answers the others.
  *
  * @returns false for a request that is not for OSCORE here: without the option, or on its way through a proxy.
  */
-export function receiveProtectedRequest(
-  layers: EndpointLayers,
-  peer: Peer,
-  message: MessageView,
-  reply: ReplyHandle,
+export function receiveProtectedRequest<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  via: Via,
+  message: ReceivedMessage,
+  reply: object,
   now: Instant,
 ): boolean {
-  const { oscore } = layers;
+  const { oscore } = carrier;
   if (!oscore.serves || !message.options.has(OptionNumber.Oscore) || isForwardRequest(message.options))
     return false;
   if (message.options.has(OptionNumber.Block1) || message.options.has(OptionNumber.QBlock1)) {
     const reason = 'Block1 outside of OSCORE';
-    traceDiscarded(layers, 'oscore', peer.address, reason);
+    carrier.discarded(via, reason);
     const options = new OptionSet().add(OptionNumber.MaxAge, 0);
     const refusal = { code: Code.BadOption, token: message.token, options, payload: encodeUtf8(reason) };
-    layers.messages.reply(reply, refusal, { keepAnswer: false }, now);
+    carrier.answer({ via, message, reply }, refusal, now);
     return true;
   }
-  oscore.layer.receiveRequest(message, { peer, message, reply });
+  oscore.layer.receiveRequest(message, { via, message, reply });
   return true;
 }
 
@@ -60,51 +56,54 @@ export function receiveProtectedRequest(
  *
  * @returns what the request/response layer made of it; `undefined` when its token is of no protected request.
  */
-export function receiveProtectedResponse(
-  layers: EndpointLayers,
-  peer: Peer,
-  message: MessageView,
+export function receiveProtectedResponse<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  via: Via,
+  message: ReceivedMessage,
   now: Instant,
 ): ResponseFate | undefined {
-  const { exchanges, oscore } = layers;
-  const pending = oscore.pendingAt(peer, message.token);
+  const { exchanges, oscore } = carrier;
+  const pending = oscore.pendingAt(via, message.token);
   const isProtected = message.options.has(OptionNumber.Oscore);
-  if (pending.length === 0 || (!isProtected && exchanges.exchangeOf(peer.key, message.token) !== undefined))
+  if (pending.length === 0 || (!isProtected && exchanges.exchangeOf(via.key, message.token) !== undefined))
     return undefined;
   let detail = '';
   for (const request of pending) {
     const outcome = oscore.layer.receiveResponse(request, message);
     switch (outcome.kind) {
       case 'verified': {
-        oscore.responseVerified(peer, request, outcome.final);
-        const { type, token } = message;
-        return exchanges.receiveResponse(request.dispatch.peer, { type, token, ...outcome.response }, now);
+        oscore.responseVerified(via, request, outcome.final);
+        return exchanges.receiveResponse(
+          request.dispatch.peer,
+          { ...headerOf(message), ...outcome.response },
+          now,
+        );
       }
       case 'repeated':
         return 'matched';
       case 'unprotected':
-        return receiveUnprotected(layers, request, message);
+        return receiveUnprotected(carrier, via, request, message);
       case 'discarded':
         detail ||= outcome.detail;
     }
   }
-  traceDiscarded(layers, 'oscore', peer.address, detail);
+  carrier.discarded(via, detail);
   // RFC 8613 §8.4.2: an error ends no observation, as a Reset would. The message is acknowledged, and no more.
   return 'matched';
 }
 
 /** An error of OSCORE, of a proxy, or of anybody: it ends a request, since no better answer will come, but no observation. */
-function receiveUnprotected(
-  layers: EndpointLayers,
+function receiveUnprotected<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  via: Via,
   { binding, dispatch }: ProtectedRequest,
-  { code, payload }: MessageView,
+  { code, payload }: ReceivedMessage,
 ): ResponseFate {
   const detail =
     `an answer without OSCORE: ${codeText(code)} ${peerText(decodeUtf8(payload) ?? '')}`.trimEnd();
-  const peer = layers.peers.withKey(dispatch.peer);
-  if (peer) traceDiscarded(layers, 'oscore', peer.address, detail);
+  carrier.discarded(via, detail);
   const isObservation = binding.notificationNumber !== undefined || binding.nonceSeen;
-  if (!isObservation) layers.exchanges.requestFailed(dispatch.exchange, 'unprotected-response', detail);
+  if (!isObservation) carrier.exchanges.requestFailed(dispatch.exchange, 'unprotected-response', detail);
   return 'matched';
 }
 
@@ -113,83 +112,78 @@ function receiveUnprotected(
  *
  * @returns false when it goes as it is.
  */
-export function protectOutput(layers: EndpointLayers, output: RequestResponseOutput, now: Instant): boolean {
+export function protectOutput<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  output: RequestResponseOutput,
+  now: Instant,
+): boolean {
   if (output.kind !== 'send-request' && output.kind !== 'send-response') return false;
   // By the key alone: a peer that was forgotten, as there are too many, must not be answered in the open instead.
   if (!isUnderOscore(output.peer)) return false;
-  const protection = layers.peers.withKey(output.peer)?.oscore;
-  if (protection === undefined) {
-    cannotSend(layers, output, 'the peer was forgotten', now);
-    return true;
+  const peer = carrier.peerUnderOscore(output.peer);
+  const { layer } = carrier.oscore;
+  if (peer === undefined) cannotSend(carrier, output, now);
+  else if (output.kind === 'send-request') {
+    if (peer.client === undefined) cannotSend(carrier, output, now, 'the peer is known as a client only');
+    else layer.sendRequest(peer.client, output.message, output);
+  } else {
+    const binding = carrier.oscore.bindingOf(output);
+    if (binding === undefined) cannotSend(carrier, output, now, 'nothing is known of the request');
+    else layer.sendResponse(binding, output.message, output);
   }
-  const { layer } = layers.oscore;
-  if (output.kind === 'send-request') {
-    if (protection.client === undefined)
-      cannotSend(layers, output, 'the peer is known as a client only', now);
-    else layer.sendRequest(protection.client, output.message, output);
-    return true;
-  }
-  const binding = layers.oscore.bindingOf(output);
-  if (binding === undefined) cannotSend(layers, output, 'nothing is known of the request', now);
-  else layer.sendResponse(binding, output.message, output);
   return true;
 }
 
 /** What the OSCORE layer has for the layers above and below it. */
-export function followOscore(
-  layers: EndpointLayers,
-  output: OscoreOutput<ProtectedArrival, ProtectedDispatch>,
+export function followOscore<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  output: OscoreOutput<ProtectedArrival<Via>, ProtectedDispatch>,
   now: Instant,
 ): void {
+  const { exchanges, oscore } = carrier;
   switch (output.kind) {
     case 'request': {
       const { arrival, binding, request } = output;
-      const { type, token } = arrival.message;
-      const peer = layers.peers.underOscore(arrival.peer, output.security);
-      layers.oscore.requestVerified(arrival.reply, binding);
+      oscore.requestVerified(arrival.reply, binding);
       // §7.4: one response to a request is accepted, so bodies do not go in sets of blocks (RFC 9177).
-      const message = { type, token, ...request, oneResponse: true };
-      layers.exchanges.receiveRequest(peer.key, message, arrival.reply, now);
+      const message = { ...headerOf(arrival.message), ...request, oneResponse: true };
+      const key = carrier.keyUnderOscore(arrival.via, output.security);
+      exchanges.receiveRequest(key, message, arrival.reply, now);
       return;
     }
     case 'refused':
-      traceDiscarded(layers, 'oscore', output.arrival.peer.address, `${output.fault}: ${output.detail}`);
+      carrier.discarded(output.arrival.via, `${output.fault}: ${output.detail}`);
       return;
     case 'answer': {
-      const { reply, message } = output.arrival;
-      const answer = { ...output.message, token: message.token };
-      layers.messages.reply(reply, answer, { keepAnswer: false }, now);
+      const { arrival, message } = output;
+      carrier.answer(arrival, { ...message, token: arrival.message.token }, now);
       return;
     }
     case 'send-request': {
       const { dispatch } = output.pending;
-      const via = layers.peers.withKey(dispatch.peer)?.oscore?.via;
+      const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       const { token } = dispatch.message;
       // It may have ended while it waited for the store.
-      if (via === undefined || layers.exchanges.exchangeOf(dispatch.peer, token) !== dispatch.exchange)
-        return;
-      layers.oscore.requestSent(via, output.pending);
-      sendFromExchange(layers, { ...dispatch, peer: via.key, message: { ...output.message, token } }, now);
+      if (via === undefined || exchanges.exchangeOf(dispatch.peer, token) !== dispatch.exchange) return;
+      oscore.requestSent(via, output.pending);
+      carrier.send({ ...dispatch, peer: via.key, message: { ...output.message, token } }, now);
       return;
     }
     case 'send-response': {
       const { dispatch } = output;
-      const via = layers.peers.withKey(dispatch.peer)?.oscore?.via;
+      const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       if (via === undefined || dispatch.kind !== 'send-response') return;
       const message = { ...output.message, token: dispatch.message.token };
-      layers.amplification?.vouchedFor(via.key, encodedLength(message));
       // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
-      sendFromExchange(layers, { ...dispatch, peer: via.key, message, keepAnswer: true }, now);
+      carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
       return;
     }
     case 'unsendable':
-      cannotSend(layers, output.dispatch, unsendable[output.reason], now);
+      cannotSend(carrier, output.dispatch, now, unsendable[output.reason]);
       return;
-    case 'store': {
-      const { store, context, record } = output;
-      layers.outputs.push({ kind: 'store-context', store, context, record });
+    case 'store':
+      carrier.store(output);
       return;
-    }
   }
 }
 
@@ -202,12 +196,20 @@ const unsendable = {
 } as const;
 
 /** A message that must not go unprotected. A CON request that has no answer gets its Empty ACK. */
-function cannotSend(layers: EndpointLayers, dispatch: ProtectedDispatch, detail: string, now: Instant): void {
-  const peer = layers.peers.withKey(dispatch.peer);
-  if (peer) traceDiscarded(layers, 'oscore', peer.address, detail);
+function cannotSend<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  dispatch: ProtectedDispatch,
+  now: Instant,
+  detail = 'the peer was forgotten, as there are too many',
+): void {
+  const via = carrier.peerUnderOscore(dispatch.peer)?.via;
+  if (via !== undefined) carrier.discarded(via, detail);
   if (dispatch.kind === 'send-request') {
-    layers.exchanges.requestFailed(dispatch.exchange, 'cannot-protect', detail);
-  } else if (dispatch.reply !== undefined) {
-    layers.messages.suppressReply(dispatch.reply as ReplyHandle, false, now);
-  }
+    carrier.exchanges.requestFailed(dispatch.exchange, 'cannot-protect', detail);
+  } else if (dispatch.reply !== undefined) carrier.leaveUnanswered(dispatch.reply as object, now);
+}
+
+/** What a message has besides what OSCORE protects. */
+function headerOf({ type, token }: ReceivedMessage): Pick<ReceivedMessage, 'type' | 'token'> {
+  return type === undefined ? { token } : { type, token };
 }

@@ -9,17 +9,8 @@ import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
-
-/** Largest Inner block: of one of 1024 bytes the ciphertext is longer, and a proxy would have to cut it again. */
-const oscoreBlockSize = 512;
-
-/** What the keys of peers under OSCORE begin with. */
-const oscorePrefix = 'oscore:';
-
-/** Whether a key is that of a peer under OSCORE: who sends under it is authenticated, message by message. */
-export function isUnderOscore(key: string): boolean {
-  return key.startsWith(oscorePrefix);
-}
+import type { OscorePeer } from './oscore-carrier.ts';
+import { isUnderOscore, OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {
@@ -35,19 +26,9 @@ export interface Peer {
   /** Whether its address changed and nothing proves that it receives there. */
   isAddressUnproved?: boolean;
   /** Whom OSCORE vouches for, behind whatever carries his messages; without the field nobody. */
-  readonly oscore?: OscorePeer;
+  readonly oscore?: OscorePeer<Peer>;
   /** Acknowledgements and Resets of messages that it was never sent, while its address was to be proved. */
   guesses?: number;
-}
-
-/** A peer that messages are protected with from end to end (RFC 8613). */
-export interface OscorePeer {
-  /** Who is behind: the same endpoint, or a proxy on the way to it. */
-  readonly via: Peer;
-  /** Who it is, as the contexts say: of the provider of a server, or what the client's request was given. */
-  readonly security: ClientSecurity | ServerSecurity;
-  /** What requests to it are protected with; absent when it is known as a client only. */
-  readonly client: ClientSecurity | undefined;
 }
 
 /**
@@ -61,14 +42,20 @@ export class PeerTable {
   readonly #secured = new Map<AssociationId, Peer>();
   readonly #securedByKey = new Map<string, Peer>();
   readonly #maxPlain: number;
-  /** Peers under OSCORE, the one used longest ago first. */
-  readonly #underOscore = new Map<string, Peer>();
-  readonly #securities = new WeakMap<ClientSecurity | ServerSecurity, number>();
-  #lastSecurity = 0;
+  readonly #underOscore: OscorePeers<Peer, Peer>;
 
   /** @param maxPlain Plain peers remembered at most. */
   constructor(maxPlain: number) {
     this.#maxPlain = maxPlain;
+    this.#underOscore = new OscorePeers(maxPlain, (key, oscore) => ({
+      key,
+      get address() {
+        return oscore.via.address;
+      },
+      association: undefined,
+      heardAt: undefined,
+      oscore,
+    }));
   }
 
   /** The plain peer at `address`. */
@@ -101,43 +88,17 @@ export class PeerTable {
 
   /** The peer that `security` is for, whose messages go by `via`. Its key differs for each pair of them. */
   underOscore(via: Peer, security: ClientSecurity | ServerSecurity): Peer {
-    const number = this.#securities.get(security) ?? ++this.#lastSecurity;
-    this.#securities.set(security, number);
-    const key = `${oscorePrefix}${number}:${via.key}`;
-    const known = this.#underOscore.get(key);
-    if (known) {
-      this.#underOscore.delete(key);
-      this.#underOscore.set(key, known);
-      return known;
-    }
-    const client = 'forRequest' in security ? security : undefined;
-    const peer: Peer = {
-      key,
-      get address() {
-        return via.address;
-      },
-      association: undefined,
-      heardAt: undefined,
-      oscore: { via, security, client },
-    };
-    this.#underOscore.set(key, peer);
-    if (this.#underOscore.size > this.#maxPlain) {
-      const [oldest] = this.#underOscore.keys();
-      this.#underOscore.delete(oldest as string);
-    }
-    return peer;
+    return this.#underOscore.of(via, security);
   }
 
-  /** Forgets all peers under OSCORE behind a peer, and returns them. */
-  forgetUnderOscore(via: Peer): readonly Peer[] {
-    const gone = [...this.#underOscore.values()].filter((peer) => peer.oscore?.via === via);
-    for (const { key } of gone) this.#underOscore.delete(key);
-    return gone;
+  /** Forgets all peers under OSCORE behind a peer, and returns their keys. */
+  forgetUnderOscore(via: Peer): readonly string[] {
+    return this.#underOscore.forget(via);
   }
 
   /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
-    const known = this.#plain.get(key) ?? this.#securedByKey.get(key) ?? this.#underOscore.get(key);
+    const known = this.#plain.get(key) ?? this.#securedByKey.get(key) ?? this.#underOscore.withKey(key);
     if (known || isUnderOscore(key)) return known;
     const address = ipAddressOfKey(key);
     return address && { key, address, association: undefined, heardAt: undefined };
@@ -145,7 +106,7 @@ export class PeerTable {
 
   /** Largest block for a peer, when it is smaller than what the endpoint would use. */
   blockSizeFor(key: string): number {
-    const carrier = this.#underOscore.get(key)?.oscore?.via.key;
+    const carrier = this.#underOscore.oscoreOf(key)?.via.key;
     const size = this.#securedByKey.get(carrier ?? key)?.blockSize ?? Infinity;
     return carrier === undefined ? size : Math.min(size, oscoreBlockSize);
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Instant } from '../foundation/instant.ts';
+import { DatagramOscore } from './datagram-oscore.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { endsExchange } from './oscore-exchanges.ts';
 import { followOscore, protectOutput } from './oscore-path.ts';
@@ -26,13 +27,13 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
     }
     const fromOscore = layers.oscore.layer.poll();
     if (fromOscore) {
-      followOscore(layers, fromOscore, now);
+      followOscore(new DatagramOscore(layers), fromOscore, now);
       continue;
     }
     const fromExchange = layers.exchanges.poll();
     if (fromExchange) {
       if (endsExchange(fromExchange)) layers.oscore.exchangeEnded(fromExchange.exchange);
-      if (protectOutput(layers, fromExchange, now)) continue;
+      if (protectOutput(new DatagramOscore(layers), fromExchange, now)) continue;
       switch (fromExchange.kind) {
         case 'send-request':
         case 'send-response':

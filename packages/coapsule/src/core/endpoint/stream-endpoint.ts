@@ -16,6 +16,8 @@ import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import type { ContextProvider } from '../oscore/context-lookup.ts';
+import type { StoreId } from '../oscore/oscore-layer.ts';
 import { EchoValues } from '../request-response/echo.ts';
 import {
   type ActiveObservation,
@@ -26,11 +28,20 @@ import {
 import { BackOff } from './back-off.ts';
 import type { OutgoingResponse } from './endpoint.ts';
 import { blockSizes, messageOverhead } from './endpoint-config.ts';
+import { endsExchange, OscoreExchanges } from './oscore-exchanges.ts';
+import { followOscore, protectOutput } from './oscore-path.ts';
+import { OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import { type StreamConfigInput, streamConfig } from './stream-config.ts';
 import { type StreamConnection, StreamConnections } from './stream-connections.ts';
-import { type StreamCounters, type StreamLayers, traceStreamDiscarded } from './stream-layers.ts';
-import type { ConnectionId, StreamInput, StreamOutput } from './stream-outputs.ts';
+import {
+  connectionTo,
+  type StreamCounters,
+  type StreamLayers,
+  traceStreamDiscarded,
+} from './stream-layers.ts';
+import { StreamOscore } from './stream-oscore.ts';
+import type { ConnectionId, StreamInput, StreamOutput, StreamPeer } from './stream-outputs.ts';
 import {
   begin,
   closeWhenDone,
@@ -47,7 +58,12 @@ export interface StreamEndpointOptions {
   readonly random: RandomSource;
   /** For Echo (RFC 9175 §2): without it no request is fresh that must be. */
   readonly crypto?: CryptoProvider;
+  /** Whose requests under OSCORE are understood (RFC 8613); none without it. */
+  readonly oscore?: ContextProvider;
 }
+
+/** Peers under OSCORE that are remembered; each has a connection. */
+const maxPeersUnderOscore = 65_536;
 
 const noNotice: ReleaseNotice = { alternativeAddresses: [], holdOffSeconds: undefined, diagnostic: '' };
 
@@ -58,15 +74,26 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   constructor(options: StreamEndpointOptions) {
     const config = streamConfig(options.config ?? {});
     const connections = new StreamConnections();
+    const underOscore = new OscorePeers<StreamPeer, StreamPeer>(maxPeersUnderOscore, (key, oscore) => ({
+      ...oscore.via,
+      key,
+      oscore,
+    }));
     this.#layers = {
       config,
       connections,
+      oscore: new OscoreExchanges(options.oscore),
+      underOscore,
       exchanges: new RequestResponseLayer({
         random: options.random,
         ...(options.crypto === undefined ? {} : { echo: new EchoValues(options.crypto, options.random) }),
         config: {
           ...config.requestResponse,
-          blockSizeFor: (key) => blockSizeFor(connections.withKey(key), config.connection),
+          blockSizeFor: (key) => {
+            const via = underOscore.oscoreOf(key)?.via.key;
+            const size = blockSizeFor(connections.withKey(via ?? key), config.connection);
+            return via === undefined ? size : Math.min(size, oscoreBlockSize);
+          },
         },
       }),
       outputs: new OutputQueue(),
@@ -262,12 +289,34 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
     for (const { peer } of [...this.#layers.connections.values()]) this.release(peer.connection, now, notice);
   }
 
+  /** Answers a `store-context`: the record is on disk, also after a loss of power. */
+  contextStored(store: StoreId, now: Instant): void {
+    this.#layers.oscore.layer.stored(store);
+    this.#settle(now);
+  }
+
+  /** A `store-context` could not be stored: what waits for it is not sent, or not carried out. */
+  contextStoringFailed(store: StoreId, now: Instant): void {
+    this.#layers.oscore.layer.storeFailed(store);
+    this.#settle(now);
+  }
+
   /** The layers below speak until none has anything to say. */
   #settle(now: Instant): void {
     const layers = this.#layers;
+    const carrier = new StreamOscore(layers);
     for (;;) {
+      const fromOscore = layers.oscore.layer.poll();
+      if (fromOscore !== undefined) {
+        followOscore(carrier, fromOscore, now);
+        const isResponse = fromOscore.kind === 'send-response' || fromOscore.kind === 'unsendable';
+        if (isResponse) served(layers, fromOscore.dispatch.exchange);
+        continue;
+      }
       const output = layers.exchanges.poll();
       if (output !== undefined) {
+        if (endsExchange(output)) layers.oscore.exchangeEnded(output.exchange);
+        if (protectOutput(carrier, output, now)) continue;
         switch (output.kind) {
           case 'send-request':
           case 'send-response':
@@ -288,7 +337,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
           case 'stateless-response':
             break; // there is nothing to acknowledge, to repeat or to prove; there are no groups, and every request is remembered
           case 'peer-fault': {
-            const address = layers.connections.withKey(output.peer)?.peer.address;
+            const address = connectionTo(layers, output.peer)?.peer.address;
             if (address) traceStreamDiscarded(layers, 'request-response', address, output.reason);
             break;
           }

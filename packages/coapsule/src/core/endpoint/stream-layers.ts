@@ -10,10 +10,12 @@ import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeId, RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { BackOff } from './back-off.ts';
+import type { OscoreExchanges } from './oscore-exchanges.ts';
+import type { OscorePeers } from './oscore-peers.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import type { StreamConfig } from './stream-config.ts';
 import type { StreamConnection, StreamConnections } from './stream-connections.ts';
-import type { StreamOutput } from './stream-outputs.ts';
+import type { StreamOutput, StreamPeer } from './stream-outputs.ts';
 
 /** A request of ours with its exchange. */
 export interface StreamRequest {
@@ -31,6 +33,8 @@ export interface StreamLayers {
   readonly config: StreamConfig;
   readonly connections: StreamConnections;
   readonly exchanges: RequestResponseLayer;
+  readonly oscore: OscoreExchanges<StreamPeer>;
+  readonly underOscore: OscorePeers<StreamPeer, StreamPeer>;
   readonly outputs: OutputQueue<StreamOutput>;
   readonly counters: StreamCounters;
   readonly requests: Map<ExchangeId, StreamRequest>;
@@ -66,10 +70,15 @@ export interface StreamCounters {
   tooSlow: number;
 }
 
+/** The connection to a peer, or to the one behind a peer under OSCORE. */
+export function connectionTo(layers: StreamLayers, key: string): StreamConnection | undefined {
+  return layers.connections.withKey(layers.underOscore.oscoreOf(key)?.via.key ?? key);
+}
+
 /** Tells about something dropped, where a trace is wanted. */
 export function traceStreamDiscarded(
   layers: StreamLayers,
-  layer: 'connection' | 'request-response',
+  layer: 'connection' | 'oscore' | 'request-response',
   address: PeerAddress,
   reason: string,
 ): void {

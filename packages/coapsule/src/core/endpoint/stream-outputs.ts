@@ -8,7 +8,15 @@ import type { Capabilities } from '../coap/signaling.ts';
 import type { ConnectionEnd, ConnectionEndCause } from '../connection/connection-output.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
-import type { BodyOutput, IncomingRequest, IncomingResponse, RequestError, RequestId } from './outputs.ts';
+import type { OscorePeer } from './oscore-carrier.ts';
+import type {
+  BodyOutput,
+  EndpointOutput,
+  IncomingRequest,
+  IncomingResponse,
+  RequestError,
+  RequestId,
+} from './outputs.ts';
 import type { TraceEvent } from './trace-event.ts';
 
 /** Names a connection of an endpoint; never used twice. */
@@ -19,6 +27,8 @@ export interface StreamPeer {
   readonly key: string;
   readonly address: PeerAddress;
   readonly connection: ConnectionId;
+  /** Whom OSCORE vouches for, behind this connection; without the field nobody. */
+  readonly oscore?: OscorePeer<StreamPeer>;
 }
 
 /** What the transports of an endpoint tell it. */
@@ -83,4 +93,6 @@ export type StreamOutput =
       readonly custody: boolean;
     }
   | { readonly kind: 'request-failed'; readonly request: RequestId; readonly error: RequestError }
+  /** As on an endpoint for datagrams (`outputs.ts`). */
+  | Extract<EndpointOutput, { kind: 'store-context' }>
   | { readonly kind: 'trace'; readonly event: TraceEvent };

@@ -22,14 +22,17 @@ import { noBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { asksToBackOff } from './back-off.ts';
+import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path.ts';
 import type { RequestError } from './outputs.ts';
 import type { StreamConnection } from './stream-connections.ts';
 import {
+  connectionTo,
   type StreamLayers,
   traceConnectionEnded,
   traceStreamDiscarded,
   traceStreamMessage,
 } from './stream-layers.ts';
+import { StreamOscore } from './stream-oscore.ts';
 import type { StreamInput } from './stream-outputs.ts';
 import { repeatElsewhere, sendMessage, sendWaiting } from './stream-send-path.ts';
 
@@ -171,12 +174,15 @@ function receiveMessage(
       sendMessage(layers, connection, answer);
       return;
     }
+    // What answers a request under OSCORE is found again by an object of its own.
+    if (receiveProtectedRequest(new StreamOscore(layers), peer, message, { connection }, now)) return;
     layers.exchanges.receiveRequest(peer.key, message, connection, now);
     return;
   }
   noteBackOff(layers, connection, message, now);
   const fate = isResponseCode(message.code)
-    ? layers.exchanges.receiveResponse(peer.key, message, now)
+    ? (receiveProtectedResponse(new StreamOscore(layers), peer, message, now) ??
+      layers.exchanges.receiveResponse(peer.key, message, now))
     : 'unmatched';
   if (fate === 'unmatched') {
     layers.counters.unmatchedResponses++;
@@ -273,6 +279,7 @@ function endConnection(
   layers.outputs.push({ kind: 'connection-ended', peer, end });
   repeatElsewhere(layers, connection, now);
   layers.exchanges.peerClosed(peer.key, now);
+  for (const key of layers.underOscore.forget(peer)) layers.exchanges.peerClosed(key, now);
   for (const request of [...waiting.keys(), ...pings.values()]) {
     const error = { kind: 'connection-ended', end, wasSent: false } as const;
     layers.outputs.push({ kind: 'request-failed', request, error });
@@ -305,15 +312,17 @@ export function deliverFromStream(
   const bound = layers.requests.get(exchange);
   switch (output.kind) {
     case 'request': {
-      const connection = layers.connections.withKey(output.peer);
+      const connection = connectionTo(layers, output.peer);
       if (connection === undefined) return;
+      const peer = layers.underOscore.withKey(output.peer) ?? connection.peer;
+      if (peer.oscore !== undefined) layers.oscore.exchangeBegun(exchange, output.reply as object);
       if (!output.request.refresh) {
         connection.serving.add(exchange);
         layers.serving.set(exchange, connection);
       }
       // What comes over a reliable transport is as good as confirmed, and has no Message ID.
       const request = { ...output.request, messageId: undefined, confirmable: true };
-      layers.outputs.push({ kind: 'request', exchange, peer: connection.peer, request });
+      layers.outputs.push({ kind: 'request', exchange, peer, request });
       return;
     }
     case 'response': {
@@ -358,7 +367,7 @@ export function deliverFromStream(
       return;
     case 'observation-quiet': {
       // RFC 8323 §7.3: one Ping is cheaper than a new registration, and tells of all observations at once.
-      const connection = layers.connections.withKey(output.peer);
+      const connection = connectionTo(layers, output.peer);
       connection?.machine?.checkHealth(now);
       if (connection) layers.talking.add(connection);
       return;

@@ -14,9 +14,9 @@ import type { MessageContent } from '../coap/message-view.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { ConnectionEndCause } from '../connection/connection-output.ts';
 import { noBytes } from '../foundation/bytes.ts';
-import { ApiMisuseError } from '../foundation/errors.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import { splitRequestOptions } from '../oscore/split-options.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import type { HeldRequest } from './back-off.ts';
 import { isIdempotent } from './idempotence.ts';
@@ -31,10 +31,8 @@ export function sendStreamRequest(
   content: OutgoingRequest | undefined,
   now: Instant,
 ): RequestId {
-  // Never in the open instead.
-  if (content?.oscore !== undefined) {
-    throw new ApiMisuseError('oscore is for requests over UDP and DTLS; not yet for reliable transports');
-  }
+  // What cannot be protected must throw while the caller is still there.
+  if (content?.oscore !== undefined) splitRequestOptions(content.options);
   const request = layers.nextRequest++;
   if (
     content !== undefined &&
@@ -155,8 +153,13 @@ function startExchange(
     layers.talking.add(connection);
     return;
   }
-  const { secure } = layers.config;
-  const exchange = layers.exchanges.request(connection.peer.key, { ...content, secure }, now);
+  const { oscore } = content;
+  // OSCORE binds responses to requests itself: no token need be new (RFC 9175 §4.2).
+  const [to, secure] =
+    oscore === undefined
+      ? [connection.peer, layers.config.secure]
+      : [layers.underOscore.of(connection.peer, oscore), false];
+  const exchange = layers.exchanges.request(to.key, { ...content, secure }, now);
   layers.requests.set(exchange, { request, connection, content, isRepeated, isAnswered: false });
   layers.exchangeOf.set(request, exchange);
 }

@@ -1,0 +1,70 @@
+/**
+ * OSCORE on an endpoint for datagrams: its peers, and how its messages go.
+ *
+ * The road is in `oscore-path.ts`.
+ *
+ * @module
+ */
+
+import { encodedLength } from '../coap/message-codec.ts';
+import type { MessageContent } from '../coap/message-view.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { ReplyHandle } from '../message-layer/message-layer.ts';
+import type { ServerSecurity } from '../oscore/peer-security.ts';
+import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { EndpointLayers } from './endpoint-layers.ts';
+import { traceDiscarded } from './endpoint-trace.ts';
+import type {
+  OscoreCarrier,
+  OscorePeer,
+  ProtectedArrival,
+  ProtectedDispatch,
+  StoreOutput,
+} from './oscore-carrier.ts';
+import type { OscoreExchanges } from './oscore-exchanges.ts';
+import type { Peer } from './peer.ts';
+import { sendFromExchange } from './send-path.ts';
+
+/** See `OscoreCarrier`. */
+export class DatagramOscore implements OscoreCarrier<Peer> {
+  readonly oscore: OscoreExchanges<Peer>;
+  readonly exchanges: RequestResponseLayer;
+  readonly #layers: EndpointLayers;
+
+  constructor(layers: EndpointLayers) {
+    this.#layers = layers;
+    this.oscore = layers.oscore;
+    this.exchanges = layers.exchanges;
+  }
+
+  peerUnderOscore(key: string): OscorePeer<Peer> | undefined {
+    return this.#layers.peers.withKey(key)?.oscore;
+  }
+
+  keyUnderOscore(via: Peer, security: ServerSecurity): string {
+    return this.#layers.peers.underOscore(via, security).key;
+  }
+
+  answer({ reply }: ProtectedArrival<Peer>, message: MessageContent, now: Instant): void {
+    this.#layers.messages.reply(reply as ReplyHandle, message, { keepAnswer: false }, now);
+  }
+
+  send(output: ProtectedDispatch, now: Instant): void {
+    const { amplification } = this.#layers;
+    if (output.kind === 'send-response')
+      amplification?.vouchedFor(output.peer, encodedLength(output.message));
+    sendFromExchange(this.#layers, output, now);
+  }
+
+  leaveUnanswered(reply: object, now: Instant): void {
+    this.#layers.messages.suppressReply(reply as ReplyHandle, false, now);
+  }
+
+  discarded({ address }: Peer, reason: string): void {
+    traceDiscarded(this.#layers, 'oscore', address, reason);
+  }
+
+  store({ store, context, record }: StoreOutput): void {
+    this.#layers.outputs.push({ kind: 'store-context', store, context, record });
+  }
+}

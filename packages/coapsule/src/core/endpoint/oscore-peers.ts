@@ -1,0 +1,77 @@
+/**
+ * Peers under OSCORE, by a key of their own for each pair of who it is and what carries its messages.
+ *
+ * RFC 8613, RFC 9175 §2.3. Bounded: the one that was used longest ago goes first.
+ *
+ * @module
+ */
+
+import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
+import type { OscorePeer, OscoreVia } from './oscore-carrier.ts';
+
+/** What the keys of peers under OSCORE begin with. */
+const prefix = 'oscore:';
+
+/** Largest Inner block: of one of 1024 bytes the ciphertext is longer, and a proxy would have to cut it again. */
+export const oscoreBlockSize = 512;
+
+/** Whether a key is that of a peer under OSCORE: who sends under it is authenticated, message by message. */
+export function isUnderOscore(key: string): boolean {
+  return key.startsWith(prefix);
+}
+
+/** See the module comment. */
+export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: string }> {
+  readonly #max: number;
+  readonly #make: (key: string, oscore: OscorePeer<Via>) => Peer;
+  readonly #byKey = new Map<string, { readonly peer: Peer; readonly oscore: OscorePeer<Via> }>();
+  readonly #numbers = new WeakMap<ClientSecurity | ServerSecurity, number>();
+  #lastNumber = 0;
+
+  /**
+   * @param max Peers remembered at most.
+   * @param make What a peer is to the endpoint.
+   */
+  constructor(max: number, make: (key: string, oscore: OscorePeer<Via>) => Peer) {
+    this.#max = max;
+    this.#make = make;
+  }
+
+  /** The peer that `security` is for, whose messages go by `via`. */
+  of(via: Via, security: ClientSecurity | ServerSecurity): Peer {
+    const number = this.#numbers.get(security) ?? ++this.#lastNumber;
+    this.#numbers.set(security, number);
+    const key = `${prefix}${number}:${via.key}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) {
+      this.#byKey.delete(key);
+      this.#byKey.set(key, known);
+      return known.peer;
+    }
+    const oscore = { via, security, client: 'forRequest' in security ? security : undefined };
+    const peer = this.#make(key, oscore);
+    this.#byKey.set(key, { peer, oscore });
+    if (this.#byKey.size > this.#max) {
+      const [oldest] = this.#byKey.keys();
+      this.#byKey.delete(oldest as string);
+    }
+    return peer;
+  }
+
+  /** The peer with this key. */
+  withKey(key: string): Peer | undefined {
+    return this.#byKey.get(key)?.peer;
+  }
+
+  /** Who is behind the peer with this key, and who it is. */
+  oscoreOf(key: string): OscorePeer<Via> | undefined {
+    return this.#byKey.get(key)?.oscore;
+  }
+
+  /** Forgets all peers behind `via`, and returns their keys. */
+  forget(via: Via): readonly string[] {
+    const gone = [...this.#byKey].filter(([, { oscore }]) => oscore.via === via).map(([key]) => key);
+    for (const key of gone) this.#byKey.delete(key);
+    return gone;
+  }
+}

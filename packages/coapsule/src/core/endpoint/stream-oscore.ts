@@ -1,0 +1,65 @@
+/**
+ * OSCORE on an endpoint for reliable transports: its peers, and how its messages go.
+ *
+ * RFC 8613 §1, §4.3: signaling is not protected. The road is in `oscore-path.ts`.
+ *
+ * @module
+ */
+
+import type { MessageContent } from '../coap/message-view.ts';
+import type { Instant } from '../foundation/instant.ts';
+import type { ServerSecurity } from '../oscore/peer-security.ts';
+import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type {
+  OscoreCarrier,
+  OscorePeer,
+  ProtectedArrival,
+  ProtectedDispatch,
+  StoreOutput,
+} from './oscore-carrier.ts';
+import type { OscoreExchanges } from './oscore-exchanges.ts';
+import { type StreamLayers, traceStreamDiscarded } from './stream-layers.ts';
+import type { StreamPeer } from './stream-outputs.ts';
+import { sendFromStreamExchange, sendMessage } from './stream-send-path.ts';
+
+/** See `OscoreCarrier`. */
+export class StreamOscore implements OscoreCarrier<StreamPeer> {
+  readonly oscore: OscoreExchanges<StreamPeer>;
+  readonly exchanges: RequestResponseLayer;
+  readonly #layers: StreamLayers;
+
+  constructor(layers: StreamLayers) {
+    this.#layers = layers;
+    this.oscore = layers.oscore;
+    this.exchanges = layers.exchanges;
+  }
+
+  peerUnderOscore(key: string): OscorePeer<StreamPeer> | undefined {
+    return this.#layers.underOscore.oscoreOf(key);
+  }
+
+  keyUnderOscore(via: StreamPeer, security: ServerSecurity): string {
+    return this.#layers.underOscore.of(via, security).key;
+  }
+
+  answer({ via }: ProtectedArrival<StreamPeer>, message: MessageContent): void {
+    const connection = this.#layers.connections.withKey(via.key);
+    if (connection !== undefined) sendMessage(this.#layers, connection, message);
+  }
+
+  send(output: ProtectedDispatch, now: Instant): void {
+    sendFromStreamExchange(this.#layers, output, now);
+  }
+
+  leaveUnanswered(): void {
+    // There is no acknowledgement to be given.
+  }
+
+  discarded({ address }: StreamPeer, reason: string): void {
+    traceStreamDiscarded(this.#layers, 'oscore', address, reason);
+  }
+
+  store({ store, context, record }: StoreOutput): void {
+    this.#layers.outputs.push({ kind: 'store-context', store, context, record });
+  }
+}
