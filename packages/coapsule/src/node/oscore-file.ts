@@ -104,7 +104,7 @@ export async function openOscoreFile(path: string): Promise<OscoreFile> {
       }
       throw new OscoreFileError(
         'ERR_LOCKED',
-        `${path} is in use by process ${owner}; two processes would use the same numbers (RFC 8613 §7.2). End it first`,
+        `${path} is in use by process ${owner}; two processes would use the same numbers (RFC 8613 §7.2). End it first; if it is another program, since the machine was started anew, remove ${lock}`,
       );
     }
     await unlink(lock).catch(() => undefined);

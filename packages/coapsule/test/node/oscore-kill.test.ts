@@ -12,7 +12,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 
-const lives = process.env['COAPSULE_LONG'] === '1' ? 1_000 : 20;
+const lives = process.env['COAPSULE_LONG'] === '1' ? 1_000 : 50;
 /** From the first line of a life to its end. */
 const longestMs = 30;
 const script = join(import.meta.dirname, 'oscore-life.ts');
