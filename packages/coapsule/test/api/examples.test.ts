@@ -118,3 +118,17 @@ test('the patterns are played message by message: a reading is 2 messages, disco
   assert.match(discovery, /device 1 offers <\/temperature>,<\/humidity>/);
   assert.match(discovery, /device 2 offers <\/pressure>,<\/light>/);
 });
+
+test('an eavesdropper reads path and reading of plain CoAP, the path with an encrypted payload, neither with DTLS or OSCORE', async () => {
+  const lines = (await allOutput(example('what-an-eavesdropper-sees.ts'))).trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.replace(/, \d+ datagrams$/, '')),
+    [
+      'plain CoAP: path read, reading read',
+      'encrypted payload: path read, reading hidden',
+      'DTLS: path hidden, reading hidden',
+      'OSCORE: path hidden, reading hidden',
+    ],
+  );
+  assert.match(lines[3] as string, /, 2 datagrams$/);
+});
