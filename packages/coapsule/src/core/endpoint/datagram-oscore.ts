@@ -14,15 +14,10 @@ import type { ServerSecurity } from '../oscore/peer-security.ts';
 import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded } from './endpoint-trace.ts';
-import type {
-  OscoreCarrier,
-  OscorePeer,
-  ProtectedArrival,
-  ProtectedDispatch,
-  StoreOutput,
-} from './oscore-carrier.ts';
+import type { OscoreCarrier, StoreOutput } from './oscore-carrier.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
 import type { Peer } from './peer.ts';
+import type { OscorePeer, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 import { sendFromExchange } from './send-path.ts';
 
 /** See `OscoreCarrier`. */

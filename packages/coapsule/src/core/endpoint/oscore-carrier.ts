@@ -8,41 +8,11 @@
 
 import type { MessageContent } from '../coap/message-view.ts';
 import type { Instant } from '../foundation/instant.ts';
-import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
-import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
-import type { ReceivedMessage } from '../request-response/exchange.ts';
-import type {
-  RequestResponseLayer,
-  RequestResponseOutput,
-} from '../request-response/request-response-layer.ts';
+import type { ServerSecurity } from '../oscore/peer-security.ts';
+import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
-
-/** Who is behind a peer under OSCORE: the same endpoint, or a proxy on the way to it. */
-export interface OscoreVia {
-  readonly key: string;
-  readonly address: PeerAddress;
-}
-
-/** A peer that messages are protected with from end to end (RFC 8613). */
-export interface OscorePeer<Via extends OscoreVia = OscoreVia> {
-  readonly via: Via;
-  /** Who it is, as the contexts say: of the provider of a server, or what the client's request was given. */
-  readonly security: ClientSecurity | ServerSecurity;
-  /** What requests to it are protected with; absent when it is known as a client only. */
-  readonly client: ClientSecurity | undefined;
-}
-
-/** A protected request that came. */
-export interface ProtectedArrival<Via extends OscoreVia = OscoreVia> {
-  readonly via: Via;
-  readonly message: ReceivedMessage;
-  /** What its answers are known by: an object of its own for each request. */
-  readonly reply: object;
-}
-
-/** What the request/response layer wants sent to a peer under OSCORE. */
-export type ProtectedDispatch = Extract<RequestResponseOutput, { kind: 'send-request' | 'send-response' }>;
+import type { OscorePeer, OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 
 /** An OSCORE output that asks for a record to be stored. */
 export type StoreOutput = Extract<OscoreOutput<ProtectedArrival, ProtectedDispatch>, { kind: 'store' }>;

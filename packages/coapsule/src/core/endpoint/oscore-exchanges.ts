@@ -14,7 +14,7 @@ import type { ContextProvider } from '../oscore/context-lookup.ts';
 import { OscoreLayer, type PendingRequest } from '../oscore/oscore-layer.ts';
 import type { ServerBinding } from '../oscore/request-binding.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './oscore-carrier.ts';
+import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 
 /** A request of ours that waits for responses. */
 export type ProtectedRequest = PendingRequest<ProtectedDispatch>;

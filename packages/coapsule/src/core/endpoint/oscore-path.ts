@@ -20,9 +20,10 @@ import type { OscoreOutput } from '../oscore/oscore-layer.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput, ResponseFate } from '../request-response/request-response-layer.ts';
-import type { OscoreCarrier, OscoreVia, ProtectedArrival, ProtectedDispatch } from './oscore-carrier.ts';
+import type { OscoreCarrier } from './oscore-carrier.ts';
 import type { ProtectedRequest } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
+import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 
 /**
  * Step 3 ½ for a request. The verified one comes out of `followOscore`, which answers the others.

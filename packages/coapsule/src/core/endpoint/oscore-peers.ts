@@ -7,7 +7,7 @@
  */
 
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
-import type { OscorePeer, OscoreVia } from './oscore-carrier.ts';
+import type { OscorePeer, OscoreVia } from './protected-messages.ts';
 
 /** What the keys of peers under OSCORE begin with. */
 const prefix = 'oscore:';

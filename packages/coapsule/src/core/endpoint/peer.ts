@@ -9,8 +9,8 @@ import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
-import type { OscorePeer } from './oscore-carrier.ts';
 import { isUnderOscore, OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
+import type { OscorePeer } from './protected-messages.ts';
 
 /** One remote CoAP endpoint. `key` is what the layers compare. */
 export interface Peer {

@@ -10,14 +10,9 @@ import type { MessageContent } from '../coap/message-view.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { ServerSecurity } from '../oscore/peer-security.ts';
 import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
-import type {
-  OscoreCarrier,
-  OscorePeer,
-  ProtectedArrival,
-  ProtectedDispatch,
-  StoreOutput,
-} from './oscore-carrier.ts';
+import type { OscoreCarrier, StoreOutput } from './oscore-carrier.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
+import type { OscorePeer, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 import { type StreamLayers, traceStreamDiscarded } from './stream-layers.ts';
 import type { StreamPeer } from './stream-outputs.ts';
 import { sendFromStreamExchange, sendMessage } from './stream-send-path.ts';

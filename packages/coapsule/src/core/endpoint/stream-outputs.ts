@@ -8,7 +8,6 @@ import type { Capabilities } from '../coap/signaling.ts';
 import type { ConnectionEnd, ConnectionEndCause } from '../connection/connection-output.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
-import type { OscorePeer } from './oscore-carrier.ts';
 import type {
   BodyOutput,
   EndpointOutput,
@@ -17,6 +16,7 @@ import type {
   RequestError,
   RequestId,
 } from './outputs.ts';
+import type { OscorePeer } from './protected-messages.ts';
 import type { TraceEvent } from './trace-event.ts';
 
 /** Names a connection of an endpoint; never used twice. */
