@@ -425,6 +425,32 @@ test('§4.4: block 0 of the response to a request that is no GET is answered fro
   );
 });
 
+test('Figure 15: of two FETCHes of one resource, missing blocks are those of the one whose Request-Tag is given', () => {
+  const layer = newLayer();
+  const bodies = { a: pattern(40, 1), b: pattern(40, 2) };
+  for (const [tag, body] of Object.entries(bodies)) {
+    const options: OptionList = [...path, [QBlock2, block(0, true)], [RequestTag, tag]];
+    const fetch = message(Code.Fetch, {
+      type: 'NON',
+      token: Uint8Array.of(body[0] as number),
+      options,
+      payload: tag,
+    });
+    layer.receiveRequest(peer, fetch, 'reply', start);
+    const [request] = drain(layer).filter((output) => output.kind === 'request');
+    assert.ok(request?.kind === 'request');
+    layer.respond(request.exchange, answer(Code.Content, { payload: body }), start);
+    drain(layer);
+  }
+  for (const [tag, body] of Object.entries(bodies)) {
+    const missing = asking([[1, false]], { code: Code.Fetch, token: 9, options: [[RequestTag, tag]] });
+    layer.receiveRequest(peer, missing, 'reply', instant(4000));
+    const [sent] = drain(layer).filter((output) => output.kind === 'send-response');
+    assert.ok(sent?.kind === 'send-response');
+    assert.deepEqual(sent.message.payload, body.subarray(16, 32));
+  }
+});
+
 test('transfers of one peer are bounded by 8, those of all by 1,000, and the oldest ends', () => {
   const ended: number[] = [];
   const transfers = new QBlock2Transfers(

@@ -124,6 +124,37 @@ test('whatever is lost, copied or out of order: a body arrives as it is, at most
   );
 });
 
+test('many requests for one resource at once, of which each has a body and an answer of its own, are never mixed up', () => {
+  for (const code of [Code.Fetch, Code.Post]) {
+    for (let seed = 1; seed <= (long ? 200 : 10); seed++) {
+      const answerTo = (payload: Uint8Array): Uint8Array => pattern(900, 1 + (payload[0] as number));
+      const pair = new Pair({
+        seed,
+        keepRecords: false,
+        conditions: { lossRate: 0.1, reorderRate: 0.1, delayMs: 20 },
+        server: { dangerouslyUnlimitedAmplification: true },
+        handler: ({ payload }) => ({
+          code: code === Code.Fetch ? Code.Content : Code.Changed,
+          payload: answerTo(payload),
+        }),
+      });
+      const bodies = [3, 40, 500, 600].map((length, i) => pattern(length, 10 * seed + i));
+      const requests = bodies.map((payload) =>
+        pair.request('/r', { code, payload, type: 'NON', blockSize: 16, qBlock: true }),
+      );
+      pair.run(day);
+      for (const [i, request] of requests.entries()) {
+        assert.ok(request.final || request.error !== undefined);
+        const [response] = request.responses;
+        if (response !== undefined) {
+          assert.ok(equalBytes(response.payload, answerTo(bodies[i] as Uint8Array)), `${code} ${seed} ${i}`);
+        }
+      }
+      assert.ok(requests.filter(({ final }) => final).length >= 2);
+    }
+  }
+});
+
 test('observers get each state in Q-Blocks, in order, and the last one in the end', () => {
   let state = pattern(700, 1);
   const pair = new Pair({

@@ -212,7 +212,8 @@ export function qBlockContinue(block: BlockOption): Content {
 
 /**
  * What names a response body in Q-Blocks to a request. Requests for missing blocks may come without the Request-Tag of
- * the body that the first one brought (RFC 9177 Figure 12), so that is no part of it.
+ * the body that the first one brought (RFC 9177 Figure 12); where they have it (Figure 15), it tells apart what would look
+ * the same, such as two FETCHes of one resource.
  */
 export function qBlockBodyName({
   peer,
@@ -221,7 +222,8 @@ export function qBlockBodyName({
   payload,
 }: Pick<ServerExchange, 'peer' | 'code' | 'options' | 'payload'>): BodyName {
   const nameless = OptionSet.from(options.entries()).delete(OptionNumber.RequestTag);
-  return bodyName(peer, code, { options: nameless, payload });
+  const { key, query } = bodyName(peer, code, { options: nameless, payload });
+  return { key, query: options.first(OptionNumber.RequestTag) ?? query };
 }
 
 function blocksOf(

@@ -23,7 +23,10 @@ import { sameRepresentation } from './representation.ts';
 export interface BodyName {
   /** Method, URI, Accept and Request-Tag; see `responseBodyKey`. */
   readonly key: string;
-  /** The payload of a FETCH, of which the response is a function; `undefined` where it says nothing. */
+  /**
+   * The payload of a FETCH, of which the response is a function, or what stands for it, as the Request-Tag of a body in
+   * Q-Blocks; `undefined` where it says nothing.
+   */
   readonly query: Uint8Array | undefined;
 }
 
