@@ -8,6 +8,8 @@
  * @module
  */
 
+import { shortDevice } from '../server/serial-option.ts';
+
 /** A pattern that was understood. */
 export interface UriPattern {
   matches(uri: string): boolean;
@@ -61,7 +63,7 @@ export function parseUriPattern(text: string): UriPattern | string {
 
 /**
  * Scheme and host in lower case, the port always there, a path of at least `/` (RFC 7252 §6.3). The device of a serial line
- * keeps its case, without its percent-encodings.
+ * keeps its case, without its percent-encodings and /dev/.
  */
 function partsOf(uri: string): UriParts | undefined {
   const match = /^([^:/?#]+):\/\/(\[[^\]]*\]|[^:/?#@[\]]*)(?::([\d*]*))?([/?].*)?$/s.exec(uri);
@@ -79,7 +81,7 @@ function partsOf(uri: string): UriParts | undefined {
 
 function decoded(device: string): string {
   try {
-    return decodeURIComponent(device);
+    return shortDevice(decodeURIComponent(device));
   } catch {
     return device;
   }

@@ -19,7 +19,7 @@ import { serialLineUri } from 'coapsule/message';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from '../resources/negotiation.ts';
 import { type Log, RateLimit } from '../server/log.ts';
-import type { SerialLineOption } from '../server/serial-option.ts';
+import { type SerialLineOption, shortDevice } from '../server/serial-option.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { printable } from '../text/printable.ts';
@@ -75,7 +75,7 @@ export function gatewayLines({
         `the serial line ${name} is not secured: there are no credentials yet; say so with --serial ${device},${baudRate},plain, or add a device first`,
       );
     }
-    const uri = serialLineUri({ secure: isSecured, device, baudRate });
+    const uri = serialLineUri({ secure: isSecured, device: shortDevice(device), baudRate });
     const own = isSecured ? clientOptions(uri) : {};
     const psk = typeof own.psk === 'object' ? own.psk : undefined;
     return { name, uri, isSecured, framing, psk, client: new Client(own) };

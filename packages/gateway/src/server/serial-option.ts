@@ -50,3 +50,8 @@ export function parseSerialLine(text: string): SerialLineOption | { readonly pro
 function isFraming(text: string): text is Framing {
   return framings.includes(text);
 }
+
+/** `/dev/ttyUSB0` by its other name, `ttyUSB0`, which needs no percent-encoding in a URI. */
+export function shortDevice(device: string): string {
+  return device.replace(/^\/dev\/(?=[^/]+$)/, '');
+}

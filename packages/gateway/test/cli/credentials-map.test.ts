@@ -19,6 +19,7 @@ describe('credentials files', () => {
       'coaps+serial://*/*': short('any'),
     };
     assert.equal(identityFor('coaps+serial://ttyUSB0:115200/a', map), 'zero');
+    assert.equal(identityFor('coaps+serial://%2Fdev%2FttyUSB0/a', map), 'zero');
     assert.equal(identityFor('coaps+serial://ttyusb0:115200/a', map), 'any');
     assert.equal(identityFor('coaps+serial://%2ftmp%2fa:9600/x', map), 'slow');
     assert.equal(identityFor('coaps://ttyUSB0/a', map), undefined);

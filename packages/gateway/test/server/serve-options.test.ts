@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { weaknessOf } from '../../src/server/demo-credentials.ts';
 import { lineLog, RateLimit } from '../../src/server/log.ts';
-import { parseSerialLine } from '../../src/server/serial-option.ts';
+import { parseSerialLine, shortDevice } from '../../src/server/serial-option.ts';
 import { deviceIdProblem, parseEndpoint, parsePsk } from '../../src/server/serve-options.ts';
 import { endpointFault } from '../../src/server/start-up-fault.ts';
 import { printable } from '../../src/text/printable.ts';
@@ -36,6 +36,13 @@ test('a serial line is PATH[,BAUD[,secured|plain]]', () => {
     'a,9600,plain,x',
   ]) {
     assert.ok('problem' in parseSerialLine(text), text);
+  }
+});
+
+test('a device in /dev is called by its name alone', () => {
+  assert.equal(shortDevice('/dev/ttyUSB0'), 'ttyUSB0');
+  for (const device of ['ttyUSB0', 'COM3', '/tmp/line', '/dev/serial/by-id/usb-x', '/dev/']) {
+    assert.equal(shortDevice(device), device);
   }
 });
 
