@@ -83,7 +83,7 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
   /**
    * Plain `coap` only: answers of any size go to addresses that nothing proves, so that whoever spoofs one can flood it
    * with many times what he sends (RFC 7252 §11.3). By default such an address gets three times what came from there,
-   * until it is proved; larger answers wait half a second for that, and go in blocks that fit (RFC 9175 §2.6).
+   * until it is proved; larger answers wait for that, two seconds at most, and go in blocks that fit (RFC 9175 §2.6).
    */
   readonly dangerouslyUnlimitedAmplification?: boolean;
   /** Whose requests under OSCORE are understood (RFC 8613), on any scheme. They come and go with `add` and `remove`. */

@@ -469,6 +469,87 @@ test('an executed request is never answered 4.01: its copies bring the bytes for
   assert.ok(answers.every(({ code }) => code === Code.Created));
 });
 
+test('a POST with a large answer costs a ping more than without a limit, whatever its size, the path and the handler', () => {
+  const payload = body(2_500);
+  for (const length of [0, 5, 200]) {
+    for (const delayMs of [10, 300, 600]) {
+      for (const thinksMs of [0, 700]) {
+        const post = (limited: boolean): number => {
+          const pair = new Pair({
+            conditions: { delayMs },
+            server: { dangerouslyUnlimitedAmplification: !limited },
+            handler: (asked) =>
+              thinksMs > 0 && asked.payload.length <= 200 ? undefined : { code: Code.Changed, payload },
+          });
+          const sent = pair.request('/s', { code: Code.Post, payload: body(length) });
+          pair.run(delayMs + thinksMs);
+          if (thinksMs > 0) pair.respond(pair.served[0]?.exchange as number, { code: Code.Changed, payload });
+          assert.ok(pair.runUntil(() => sent.final || sent.error !== undefined));
+          assert.ok(equalBytes(sent.responses[0]?.payload ?? noBytes, payload));
+          assert.equal(pair.served.length, 1);
+          return pair.network.sent.length;
+        };
+        // A ping and its Reset; two round trips of 1.2 s are longer than the client waits, so its request comes once more.
+        const most = delayMs === 600 ? 4 : 2;
+        assert.ok(
+          post(true) <= post(false) + most,
+          `${length} bytes, ${delayMs} ms away, answered after ${thinksMs} ms`,
+        );
+      }
+    }
+  }
+});
+
+test('C2: a POST in the name of another draws a ping, and at most three times its bytes; its copies bring the answer', () => {
+  for (const payload of [noBytes, text('x'.repeat(40))]) {
+    let executed = 0;
+    const spoofed = new SpoofedSource(() => {
+      executed++;
+      return { code: Code.Changed, payload: large };
+    });
+    const post = request('/s', { code: Code.Post, token: Uint8Array.of(1, 2, 3, 4), payload });
+    const answers = (): number => spoofed.received.filter(({ code }) => code !== Code.Empty).length;
+    spoofed.send(post);
+    spoofed.pass(1_499);
+    assert.deepEqual(
+      spoofed.received.map(({ type, code }) => [type, code]),
+      [['CON', Code.Empty]],
+    );
+    spoofed.pass(1);
+    assert.equal(answers(), payload.length === 0 ? 0 : 1, 'a block goes where there are bytes for it');
+    assertLimited(spoofed);
+    for (let copy = 1; copy <= 4; copy++) {
+      spoofed.pass(2_000 * copy);
+      spoofed.send(post);
+      assertLimited(spoofed);
+    }
+    assert.ok(answers() > 0, 'whoever repeats the request is answered');
+    spoofed.pass(exchangeLifetime);
+    assertLimited(spoofed);
+    assert.equal(executed, 1);
+    assert.equal(spoofed.server.nextTimeout(), undefined, 'nothing is left');
+  }
+});
+
+test('C2: a separate response waits for its ping for two seconds, and goes out as it may', () => {
+  const spoofed = usualServer();
+  spoofed.send(request('/slow', { token: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }));
+  spoofed.pass(1_000);
+  spoofed.respond(spoofed.asked[0]?.exchange as number, { payload: large });
+  const told = () => spoofed.received.map(({ type, code }) => [type, code]);
+  const before = [
+    ['ACK', Code.Empty],
+    ['CON', Code.Empty],
+  ];
+  spoofed.pass(1_999);
+  assert.deepEqual(told(), before);
+  spoofed.pass(1);
+  assert.deepEqual(told(), [...before, ['CON', Code.Content]]);
+  spoofed.pass(exchangeLifetime);
+  assertLimited(spoofed);
+  assert.equal(spoofed.server.nextTimeout(), undefined, 'nothing is left');
+});
+
 test('a flood of spoofed addresses takes no proved peer its proof', () => {
   const count = long ? 1_000_000 : 100_000;
   const there = new SpoofedSource(

@@ -3,7 +3,7 @@
  *
  * RFC 9175 §2.4 (item 3), RFC 7252 §5.2.2. A client takes the size of the first block for all of a body (RFC 7959 §2.4), so
  * one small block costs it hundreds of round trips, and the wait for its answer to a ping costs one. A response waits no
- * longer than its request can do without an Empty ACK. Sends nothing itself: see `server-role.ts`.
+ * longer than its request can do without an Empty ACK, a separate one no longer than ACK_TIMEOUT. Sends nothing itself: see `server-role.ts`.
  *
  * @module
  */

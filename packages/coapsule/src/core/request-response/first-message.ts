@@ -10,7 +10,7 @@
 import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Representation, ServerExchange } from './exchange.ts';
-import type { LimitedResponse, ResponseMaker } from './limited-response.ts';
+import type { LastBytes, LimitedResponse, ResponseMaker } from './limited-response.ts';
 import type { QBlockResponse, QBlockServer } from './q-block-server.ts';
 import { responseMessage } from './response-message.ts';
 import type { RoleContext } from './role-context.ts';
@@ -66,11 +66,12 @@ export class FirstMessages {
 
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
-    const { peer, token } = exchange;
+    const { peer, token, code, acknowledged } = exchange;
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
     const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
     if (isSet && this.#answers.mayBeProved(peer, now)) return true;
-    return this.#answers.gainsByProof(peer, token, this.#maker(exchange, response, undefined, now), now);
+    const make = this.#maker(exchange, response, undefined, now);
+    return this.#answers.gainsByProof(peer, token, make, lastBytesFor(code, acknowledged), now);
   }
 
   #maker(
@@ -83,4 +84,11 @@ export class FirstMessages {
     return (szx, bodies) =>
       responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now);
   }
+}
+
+function lastBytesFor(code: Code, acknowledged: boolean): LastBytes {
+  // Whoever has the Empty ACK sends no copies, and gets no 4.01.
+  if (acknowledged) return 'for-a-block-if-one-fits';
+  // What was carried out is not refused: where nothing is left for a block, copies of the request bring it.
+  return isSafeRequest(code) ? 'for-a-response' : 'for-the-ping';
 }

@@ -49,6 +49,9 @@ export interface ResponsePlace {
   readonly mayEcho: boolean;
 }
 
+/** What the last bytes that may go to a peer are for; see `ResponseLimit.gainsByProof`. */
+export type LastBytes = 'for-a-response' | 'for-a-block-if-one-fits' | 'for-the-ping';
+
 /** Fits responses to what may go to a peer. */
 export class ResponseLimit {
   readonly #limit: AddressLimit;
@@ -99,10 +102,16 @@ export class ResponseLimit {
     return this.#limit.isAsking(peer) || (allowance >= pingLength && this.#limit.mayAsk(peer, now));
   }
 
-  /** Whether the response would be cut, and a ping can go and still leave bytes for a block of it. */
+  /**
+   * Whether the response would be cut, and a ping can go and still leave bytes for a block of it.
+   *
+   * @param lastBytes Whether the ping may take them, so that no block can go: where copies of the request bring others, or
+   *        where they are too few for a block anyway and nothing else can go instead.
+   */
   gainsByProof(
     { peer, token, szx }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,
     make: ResponseMaker,
+    lastBytes: LastBytes,
     now: Instant,
   ): boolean {
     const allowance = this.#limit.allowance(peer, now);
@@ -110,7 +119,10 @@ export class ResponseLimit {
     const lengthOf = ({ options, payload }: Content): number => encodedLength({ token, options, payload });
     const full = make(szx, weighing);
     if (!isSuccessCode(full.code) || lengthOf(full) <= allowance) return false;
-    return lengthOf(withoutSize(make(0, weighing))) <= allowance - pingLength;
+    if (allowance < pingLength) return false;
+    const least = lengthOf(withoutSize(make(0, weighing)));
+    if (least <= allowance - pingLength || lastBytes === 'for-the-ping') return true;
+    return least > allowance && lastBytes === 'for-a-block-if-one-fits';
   }
 
   /** The largest block that fits, with an Echo and the size of the whole where those fit too. */

@@ -16,6 +16,7 @@ import type { Instant } from '../foundation/instant.ts';
 import type { Arrival } from './arrival.ts';
 import type { OutgoingMessage, PeerKey } from './exchange.ts';
 import {
+  type LastBytes,
   type LimitedResponse,
   type ResponseLimit,
   type ResponseMaker,
@@ -140,8 +141,14 @@ export class ServerAnswers {
   }
 
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
-  gainsByProof(peer: PeerKey, token: Uint8Array, make: ResponseMaker, now: Instant): boolean {
-    return this.#limit.gainsByProof({ peer, token, szx: this.szxFor(peer) }, make, now);
+  gainsByProof(
+    peer: PeerKey,
+    token: Uint8Array,
+    make: ResponseMaker,
+    lastBytes: LastBytes,
+    now: Instant,
+  ): boolean {
+    return this.#limit.gainsByProof({ peer, token, szx: this.szxFor(peer) }, make, lastBytes, now);
   }
 
   #sendAnswer(

@@ -84,6 +84,19 @@ export class ServerExchanges {
     if (pending.confirmable) this.#emptyAcks.set(pending, after(now, this.#context.config.emptyAckDelayMs));
   }
 
+  /**
+   * The answer is there, and waits for something. Three quarters of ACK_TIMEOUT after the request leave a path of half a
+   * second before the client sends it again (RFC 7252 §4.8.2, PROCESSING_DELAY); one that has its Empty ACK has more time.
+   */
+  waitLonger(exchange: ServerExchange, now: Instant): void {
+    const { emptyAckDelayMs } = this.#context.config;
+    const due = this.#emptyAcks.deadline(exchange);
+    this.#emptyAcks.set(
+      exchange,
+      due === undefined ? after(now, 4 * emptyAckDelayMs) : after(due, 2 * emptyAckDelayMs),
+    );
+  }
+
   /** The message was answered. */
   replied(pending: PendingReply): void {
     this.#emptyAcks.cancel(pending);

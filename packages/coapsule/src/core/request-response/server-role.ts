@@ -11,7 +11,7 @@
  */
 
 import { encodeBlock } from '../coap/block-option.ts';
-import { Code, isSuccessCode } from '../coap/code.ts';
+import { Code, isSafeRequest, isSuccessCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -291,16 +291,18 @@ export class ServerRole {
 
   /** Responds, or asks first for the proof without which the response would be cut. */
   #respondIfProved(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
-    const { peer, confirmable, acknowledged } = exchange;
-    // Only a request whose Empty ACK is due some time waits, and no longer than that.
-    const mayWait = confirmable && !acknowledged && !this.#context.config.acknowledgeWithAnswer(exchange);
+    const { peer, code, confirmable, acknowledged } = exchange;
+    // Only a request whose Empty ACK is due some time waits, or one that has it.
+    const mayWait = confirmable && !this.#context.config.acknowledgeWithAnswer(exchange);
     if (mayWait && this.#firstMessages.gainsByProof(exchange, response, now)) {
       this.#awaitingProof.add(exchange, response);
+      // A safe request is soon made again, with an Echo or for larger blocks; another one has but this response.
+      if (acknowledged || !isSafeRequest(code)) this.#exchanges.waitLonger(exchange, now);
       this.#context.outputs.push({ kind: 'ask-for-proof', peer, response: 'waits' });
     } else this.#respond(exchange, response, now);
   }
 
-  /** The Empty ACK of a request is due: it gets what may go of the response that waits for a proof. */
+  /** The Empty ACK of a request is due, or its wait is over: it gets what may go of the response that waits for a proof. */
   #respondUnproved(pending: object, now: Instant): boolean {
     const waiting = this.#awaitingProof.take(pending);
     if (waiting === undefined) return false;
