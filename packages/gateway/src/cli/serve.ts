@@ -7,7 +7,6 @@
  * @module
  */
 
-import { closeSync, writeSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions } from '../gateway/gateway-options.ts';
@@ -16,44 +15,34 @@ import { demoHint } from '../server/demo-credentials.ts';
 import { tryEndpoints } from '../server/endpoint-check.ts';
 import { type Log, lineLog } from '../server/log.ts';
 import { tellCredentials } from '../server/serve-credentials.ts';
-import {
-  type EndpointAddress,
-  type PskEntry,
-  parseEndpoint,
-  parsePsk,
-  pskIdentityProblem,
-  type StreamScheme,
-} from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { expectFolderFree } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
-import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
+import {
+  addEndpointOptions,
+  type EndpointCommandOptions,
+  multicastOf,
+  streamEndpoints,
+} from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
+import { type Keylog, openKeylog } from './keylog-file.ts';
 import { laterOption } from './later-option.ts';
-import { keyValue, pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
-import { readPskFile } from './psk-file.ts';
-import { openSecretFile } from './secret-file.ts';
+import { addPskOptions, type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
 import { traceRenderer } from './trace-renderer.ts';
 
-interface ServeOptions extends ProxyCommandOptions, SerialCommandOptions {
+interface ServeOptions
+  extends EndpointCommandOptions,
+    PskCommandOptions,
+    ProxyCommandOptions,
+    SerialCommandOptions {
   readonly data: string;
-  readonly coap: EndpointAddress | 'off';
-  readonly coaps: EndpointAddress | 'off';
-  /** Names of interfaces; true: all. */
-  readonly multicast?: true | readonly string[];
-  readonly tcp: EndpointAddress | 'off';
-  readonly tls: EndpointAddress | 'off';
-  readonly ws: EndpointAddress | 'off';
-  readonly wss: EndpointAddress | 'off';
-  readonly psk?: readonly PskEntry[];
-  readonly pskFile?: string;
-  readonly pskHint?: string;
   readonly cert?: string;
   readonly privateKey?: string;
   readonly passphraseFile?: string;
@@ -74,32 +63,15 @@ interface ServeOptions extends ProxyCommandOptions, SerialCommandOptions {
 /** Options of the contract that later versions have. */
 const laterOptions: readonly string[] = ['--config <file>', '--workers <number>'];
 
-/** Fits into one handshake message without fragments on most paths. */
-const maxHintBytes = 1024;
-
 /** Makes the command. */
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('run the gateway')
-    .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data')
-    .addOption(endpointOption('coap', 'plain endpoint, or off', 5683))
-    .addOption(endpointOption('coaps', 'secured endpoint, or off', 5684))
-    .option(
-      '--multicast [interface...]',
-      'join the groups of all CoAP nodes with --coap, on all or these interfaces, so that clients find the gateway; or off, the default',
-    )
-    .addOption(streamOption('tcp', 'plain endpoint over TCP (coap+tcp), usual port 5683'))
-    .addOption(streamOption('tls', 'secured endpoint over TCP (coaps+tcp), usual port 5684'))
-    .addOption(streamOption('ws', 'plain endpoint over WebSocket (coap+ws), usual port 80'))
-    .addOption(streamOption('wss', 'secured endpoint over WebSocket (coaps+ws), needs --cert'))
-    .option('--http <[host:]port>', 'console; only "off" in this version', consoleValue)
-    .option(
-      '--psk <id:key>',
-      'one more device; key as text or 0x and hex; "*:KEY" takes any identity',
-      pskValue,
-    )
-    .option('--psk-file <file>', 'more devices, as lines ID:KEY', pathValue)
-    .option('--psk-hint <text>', 'PSK identity hint for clients', hintValue)
+    .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data');
+  addEndpointOptions(command);
+  command.option('--http <[host:]port>', 'console; only "off" in this version', consoleValue);
+  addPskOptions(command);
+  command
     .option('--cert <file>', 'certificate of the gateway, with those that certify it', pathValue)
     .option('--private-key <file>', 'its key; without --cert, the raw public key of the gateway', pathValue)
     .option(
@@ -321,73 +293,6 @@ function stopSignals(stop: () => void): () => void {
   };
 }
 
-interface Keylog {
-  readonly write: (line: string) => void;
-  readonly close: () => void;
-}
-
-function openKeylog(path: string, log: Log): Keylog {
-  let file: number;
-  try {
-    file = openSecretFile(path, 'a');
-  } catch (error) {
-    throw new StartUpFault(
-      `the key log ${path} cannot be written: ${(error as Error).message}`,
-      'name a writable file with --keylog',
-    );
-  }
-  log.warning(`whoever reads ${path} can decrypt all traffic; for debugging only`);
-  let hasFailed = false;
-  return {
-    write(line) {
-      if (hasFailed) return;
-      try {
-        writeSync(file, `${line}\n`);
-      } catch (error) {
-        // A debugging aid must not take the gateway down with it.
-        hasFailed = true;
-        log.error(`the key log ${path} ends here: ${(error as Error).message}`);
-      }
-    },
-    close: () => closeSync(file),
-  };
-}
-
-/** Which interfaces are meant; undefined for none. */
-function multicastOf({ multicast }: ServeOptions): GatewayOptions['multicast'] {
-  if (multicast === undefined || (multicast !== true && multicast.includes('off'))) return undefined;
-  return multicast === true ? {} : { interfaces: multicast };
-}
-
-function endpointOption(scheme: string, description: string, port: number): Option {
-  const everywhere: EndpointAddress = { host: '::', port, anyHost: true };
-  return new Option(`--${scheme} <[host:]port>`, description)
-    .argParser(endpointValue)
-    .default(everywhere, `[::]:${port}`);
-}
-
-function streamOption(name: string, description: string): Option {
-  return new Option(`--${name} <[host:]port>`, description).argParser(endpointValue).default('off');
-}
-
-/** Those over reliable transports that are on. */
-function streamEndpoints({ tcp, tls, ws, wss }: ServeOptions): NonNullable<GatewayOptions['streams']> {
-  return Object.entries({
-    'coap+tcp': tcp,
-    'coaps+tcp': tls,
-    'coap+ws': ws,
-    'coaps+ws': wss,
-  } as const).flatMap(([scheme, address]) =>
-    address === 'off' ? [] : [{ scheme: scheme as StreamScheme, address }],
-  );
-}
-
-function endpointValue(text: string): EndpointAddress | 'off' {
-  const address = parseEndpoint(text);
-  if (typeof address === 'object' && 'problem' in address) throw new InvalidArgumentError(address.problem);
-  return address;
-}
-
 function repeatedText(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
@@ -395,55 +300,4 @@ function repeatedText(text: string, before: readonly string[] = []): readonly st
 function consoleValue(text: string): 'off' {
   if (text !== 'off') throw new InvalidArgumentError('The console is not there yet; "off" is all it takes.');
   return text;
-}
-
-function hintValue(text: string): string {
-  if (new TextEncoder().encode(text).length > maxHintBytes) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `--psk-hint has more than ${maxHintBytes} bytes`,
-      'give a shorter one: it is sent to every client',
-    );
-  }
-  return text;
-}
-
-/** Those of `--psk` and of `--psk-file`. */
-function pskEntries({ psk = [], pskFile }: ServeOptions, log: Log): readonly PskEntry[] {
-  if (pskFile === undefined) return psk;
-  let entries = psk;
-  for (const { identity, key } of readPskFile(pskFile, (text) => log.warning(text))) {
-    const refuse = (problem: string): never => {
-      throw new CommandFailure(ExitCode.Usage, `${pskFile}: ${problem}`, 'correct the file');
-    };
-    let name: string;
-    try {
-      name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(identity);
-    } catch {
-      return refuse('an identity is not UTF-8');
-    }
-    const problem = pskIdentityProblem(name);
-    if (problem !== undefined) refuse(problem);
-    if (entries.some((other) => other.identity === name)) {
-      refuse(`the identity ${printable(name)} stands in it twice, or is given with --psk too`);
-    }
-    entries = [...entries, { identity: name, key }];
-  }
-  return entries;
-}
-
-/** The text is not repeated in messages: it holds a key. */
-function pskValue(text: string, before: readonly PskEntry[] = []): readonly PskEntry[] {
-  const entry = parsePsk(text, keyValue);
-  if ('problem' in entry) {
-    throw new CommandFailure(ExitCode.Usage, `--psk: ${entry.problem}`, 'such as --psk sensor-7:0x00112233…');
-  }
-  if (before.some(({ identity }) => identity === entry.identity)) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `--psk names "${entry.identity}" twice`,
-      'give one key for each identity',
-    );
-  }
-  return [...before, entry];
 }

@@ -175,20 +175,12 @@ function publicKeyCredentials(
 
 async function open(
   scheme: EndpointScheme,
-  { host, port, anyHost }: EndpointAddress,
+  { host, port }: EndpointAddress,
   listenAt: (uri: string) => Promise<Listener>,
 ): Promise<Listener> {
-  const uriOf = (at: string): string => `${scheme}://${at.includes(':') ? `[${at}]` : at}:${port}`;
   try {
-    return await listenAt(uriOf(host));
+    return await listenAt(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`);
   } catch (error) {
-    if (!(anyHost && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')) {
-      throw endpointFault(scheme, host, port, error);
-    }
-  }
-  try {
-    return await listenAt(uriOf('0.0.0.0'));
-  } catch (error) {
-    throw endpointFault(scheme, '0.0.0.0', port, error);
+    throw endpointFault(scheme, host, port, error);
   }
 }

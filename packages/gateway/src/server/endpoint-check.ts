@@ -34,11 +34,12 @@ export async function tryEndpoints(
   };
   try {
     for (const { scheme, address } of endpoints) {
-      const { host, port, anyHost } = address;
+      const { host, port } = address;
       const bind = scheme.includes('+') ? bindTcp : bindUdp;
       try {
         await bind(host, port).catch((error: NodeJS.ErrnoException) => {
-          if (!(anyHost && error.code === 'EAFNOSUPPORT')) throw error;
+          // As the library does where there is no IPv6.
+          if (host !== '::' || !isNoIpv6(error)) throw error;
           return bind('0.0.0.0', port);
         });
       } catch (error) {
@@ -48,4 +49,8 @@ export async function tryEndpoints(
   } finally {
     for (const socket of sockets) socket.close();
   }
+}
+
+function isNoIpv6({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
 }

@@ -25,12 +25,10 @@ export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
 
 /** Where an endpoint listens. */
 export interface EndpointAddress {
-  /** IP literal without brackets. */
+  /** IP literal without brackets; `::` when none was given, which is `0.0.0.0` where there is no IPv6. */
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
-  /** The host was not given: where there is no IPv6, `0.0.0.0` will do. */
-  readonly anyHost: boolean;
 }
 
 /** Parse `[HOST:]PORT` or `off`; an IPv6 address stands in brackets. */
@@ -41,13 +39,13 @@ export function parseEndpoint(text: string): EndpointAddress | 'off' | { readonl
   if (match === null || port > 65_535) {
     return { problem: 'give [HOST:]PORT with a port from 0 to 65535, such as 5683 or [::1]:5683, or off' };
   }
-  if (match[1] === undefined) return { host: '::', port, anyHost: true };
+  if (match[1] === undefined) return { host: '::', port };
   const host = match[1].startsWith('[') ? match[1].slice(1, -1) : match[1];
-  if (host === 'localhost') return { host: '127.0.0.1', port, anyHost: false };
+  if (host === 'localhost') return { host: '127.0.0.1', port };
   if (isIP(host) === 0) {
     return { problem: `"${host}" is no IP address; use one of this machine, or [::] for all` };
   }
-  return { host, port, anyHost: false };
+  return { host, port };
 }
 
 /** An identity with its key. */

@@ -5,7 +5,7 @@ import { Gateway } from '../../src/gateway/gateway.ts';
 import type { GatewayOptions } from '../../src/gateway/gateway-options.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
-const anyPort = { host: '127.0.0.1', port: 0, anyHost: false } as const;
+const anyPort = { host: '127.0.0.1', port: 0 } as const;
 
 /** Lines of a log, and a way to wait for one. */
 class LogLines {

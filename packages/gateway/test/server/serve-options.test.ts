@@ -9,10 +9,10 @@ import { printable } from '../../src/text/printable.ts';
 
 test('an endpoint is [HOST:]PORT or off', () => {
   assert.equal(parseEndpoint('off'), 'off');
-  assert.deepEqual(parseEndpoint('0'), { host: '::', port: 0, anyHost: true });
-  assert.deepEqual(parseEndpoint('[::1]:5683'), { host: '::1', port: 5683, anyHost: false });
-  assert.deepEqual(parseEndpoint('127.0.0.1:65535'), { host: '127.0.0.1', port: 65535, anyHost: false });
-  assert.deepEqual(parseEndpoint('localhost:1'), { host: '127.0.0.1', port: 1, anyHost: false });
+  assert.deepEqual(parseEndpoint('0'), { host: '::', port: 0 });
+  assert.deepEqual(parseEndpoint('[::1]:5683'), { host: '::1', port: 5683 });
+  assert.deepEqual(parseEndpoint('127.0.0.1:65535'), { host: '127.0.0.1', port: 65535 });
+  assert.deepEqual(parseEndpoint('localhost:1'), { host: '127.0.0.1', port: 1 });
   for (const text of ['', 'on', '65536', '::1:5683', 'example.org:5683', '[::1]', ':5683', '-1', '1.5']) {
     assert.ok('problem' in Object(parseEndpoint(text)), text);
   }
