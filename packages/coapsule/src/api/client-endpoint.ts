@@ -6,21 +6,18 @@
  */
 
 import type { MessagePurpose } from '../core/coap/message-purpose.ts';
-import type { PresentedCredential } from '../core/dtls/credentials.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { OutgoingRequest, RequestError, RequestId } from '../core/endpoint/outputs.ts';
 import type { AdviceRule } from '../core/endpoint/trace-event.ts';
 import type { Instant } from '../core/foundation/instant.ts';
-import { peerText } from '../core/foundation/peer-text.ts';
-import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { feedBody } from './body-feed.ts';
 import type { ClientLink, RequestObserver } from './client-link.ts';
-import type { ClientOptions, PskCredential } from './client-options.ts';
+import type { ClientOptions } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { coreConfig, warnOfPayload } from './endpoint-options.ts';
 import { CoapsuleError } from './errors.ts';
@@ -31,19 +28,13 @@ import {
   unstoredAssociation,
 } from './kept-association.ts';
 import { protectedContent, storeContext } from './oscore-context.ts';
-import {
-  type AssociationNotes,
-  associationSecurity,
-  newAssociationPrefix,
-  noSecurity,
-  type PeerInfo,
-  type PeerSecurity,
-} from './peer-info.ts';
-import { judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
+import { newAssociationPrefix, type PeerInfo } from './peer-info.ts';
+import type { VerificationPolicy } from './peer-verification.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { adviceTexts, type SendOptions, type SendPlan, TrafficHabits } from './purposeful-sending.ts';
 import type { RemoteServer, SerialServer } from './remote-server.ts';
 import { defectError, requestError, unreachableError } from './request-error.ts';
+import { pskIdentityBytes, SecuredServer } from './secured-server.ts';
 import { SerialLine } from './serial-line.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 
@@ -64,17 +55,11 @@ export class ClientEndpoint implements ClientLink {
   readonly #driver: Driver;
   readonly #line: SerialLine | undefined;
   readonly #isShared: boolean;
-  readonly #prefix: string;
   readonly #pending: PendingRequests<Endpoint>;
+  readonly #secured: SecuredServer;
   readonly #habits = new TrafficHabits();
-  /** By what the server is judged; undefined on plain `coap`. */
-  readonly #policy: VerificationPolicy | undefined;
-  #security: PeerSecurity = noSecurity;
-  /** Of the handshake under way: what the latest verification said, and of what. */
-  #notes: { readonly of: PresentedCredential['kind']; readonly notes: AssociationNotes } | undefined;
   /** Whether anything was ever received from the server. */
   #heard = false;
-  #missingCredential: CoapsuleError | undefined;
   /** The association in use, and the generation of what is kept of it. */
   #association: AssociationId | undefined;
   #generation = 0;
@@ -149,9 +134,10 @@ export class ClientEndpoint implements ClientLink {
     this.#driver = driver;
     this.#line = line;
     this.#isShared = isShared;
-    this.#prefix = prefix;
     this.#pending = new PendingRequests(driver);
-    this.#policy = policy;
+    const { psk } = options;
+    const isNamed = line === undefined;
+    this.#secured = new SecuredServer({ server, driver, psk, policy, prefix, isNamed });
   }
 
   /** Whether no request and no observation is under way, and nobody else needs the line. */
@@ -292,24 +278,15 @@ export class ClientEndpoint implements ClientLink {
         this.#failed(output.request, output.error);
         return;
       case 'psk-lookup':
-        this.#heard = true;
-        void this.#lookUpPsk(output.lookup, output.hint);
-        return;
       case 'verify-peer':
         this.#heard = true;
-        void this.#verifyServer(output.verification, output.credential);
+        this.#secured.answer(output);
         return;
       case 'connected':
         // For an association that was taken over nothing came in.
         if (output.imported !== true) this.#heard = true;
-        this.#missingCredential = undefined;
         this.#association = output.association;
-        this.#security = associationSecurity(
-          output,
-          this.#prefix,
-          this.#notes?.of === output.authentication.kind ? this.#notes.notes : {},
-        );
-        this.#notes = undefined;
+        this.#secured.connected(output);
         this.#pending.connected();
         return;
       case 'keylog':
@@ -345,7 +322,7 @@ export class ClientEndpoint implements ClientLink {
     this.#pending.failed(
       request,
       (cause) =>
-        (unknown && this.#missingCredential) ||
+        (unknown && this.#secured.missingCredential) ||
         requestError(error, this.server, { cause, advice: this.#adviceFor(error) }),
     );
   }
@@ -368,52 +345,8 @@ export class ClientEndpoint implements ClientLink {
     if (!this.#heard) this.#failAll(unreachableError(this.server, error), this.#association);
   }
 
-  async #lookUpPsk(lookup: number, hint: Uint8Array | undefined): Promise<void> {
-    const hintText = hint === undefined ? undefined : new TextDecoder().decode(hint);
-    this.#notes = undefined;
-    let credential: PskCredential | undefined;
-    let cause: unknown;
-    try {
-      const { psk } = this.#options;
-      const { host, address } = this.server;
-      credential = typeof psk === 'function' ? await psk({ host, port: address.port, hint: hintText }) : psk;
-    } catch (error) {
-      cause = error;
-    }
-    if (credential === undefined) {
-      this.#missingCredential = new CoapsuleError(
-        'ERR_CREDENTIALS',
-        `no pre-shared key for ${this.server.host}:${this.server.address.port}` +
-          (hintText === undefined ? '' : ` (the server's hint is '${peerText(hintText)}')`),
-        'give `psk` with identity and key',
-        cause === undefined ? {} : { cause },
-      );
-    }
-    if (this.#driver.closed) return;
-    const answer = credential && { identity: pskIdentityBytes(credential), key: credential.key };
-    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, answer, now));
-  }
-
-  async #verifyServer(verification: number, credential: PresentedCredential): Promise<void> {
-    const { address, host, serverName } = this.server;
-    // Whoever is at the other end of a line has no name there but the one that was asked for.
-    const place = { address, host: this.#line === undefined ? host : undefined, serverName };
-    const judgement = await judgePeer(credential, place, this.#policy).catch((error: unknown) =>
-      refusedBy(error),
-    );
-    if (this.#driver.closed) return;
-    this.#notes = { of: credential.kind, notes: judgement };
-    this.#driver.run((endpoint, now) =>
-      endpoint.answerPeerVerification(verification, judgement.verdict, now),
-    );
-  }
-
   #peer(): PeerInfo {
     const { address, transport } = this.server;
-    return { address, transport, security: this.#security };
+    return { address, transport, security: this.#secured.security };
   }
-}
-
-function pskIdentityBytes({ identity }: PskCredential): Uint8Array {
-  return typeof identity === 'string' ? encodeUtf8(identity) : identity;
 }

@@ -5,7 +5,7 @@
  * and `Dispatch` are whatever the caller needs to go on with a request that came, or a message that is to go. Outer Block
  * options are processed before (§8.2.1, §8.4.1).
  *
- * What waits goes on, in order, after `stored` or `storeFailed` for the record that it waits for.
+ * What waits goes on, in order, after `stored` or `storeFailed` for the record that it waits for (`record-stores.ts`).
  *
  * @module
  */
@@ -17,10 +17,12 @@ import { noBytes } from '../foundation/bytes.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import { decodeUtf8 } from '../foundation/utf8.ts';
 import type { ContextProvider } from './context-lookup.ts';
+import { type OscoreCounters, zeroOscoreCounters } from './oscore-counters.ts';
 import type { ClientSecurity, ServerSecurity, ServerVerdict } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
 import { protectRequest } from './protect-request.ts';
 import { protectResponse } from './protect-response.ts';
+import { RecordStores, type StoreId, type UnsendableReason } from './record-stores.ts';
 import type { ClientBinding, ServerBinding } from './request-binding.ts';
 import type { ContextRecord, SecurityContext } from './security-context.ts';
 import {
@@ -31,11 +33,8 @@ import {
 } from './verify-request.ts';
 import type { ResponseFault } from './verify-response.ts';
 
-/** Names a record that is to be stored. */
-export type StoreId = number;
-
-/** Why a message is not sent. */
-export type UnsendableReason = 'exhausted' | 'closed' | 'store-failed' | 'too-many-waiting';
+export type { OscoreCounters } from './oscore-counters.ts';
+export type { StoreId, UnsendableReason } from './record-stores.ts';
 
 /** A request of ours that waits for responses. */
 export interface PendingRequest<Dispatch> {
@@ -93,59 +92,17 @@ export type ResponseOutcome =
   /** Nobody vouches for it: an error of OSCORE, of a proxy, or of anybody else. */
   | { readonly kind: 'unprotected' };
 
-/** Counters since the layer was made; they only grow. */
-export interface OscoreCounters {
-  requestsProtected: number;
-  responsesProtected: number;
-  requestsVerified: number;
-  responsesVerified: number;
-  /** Requests refused, by reason (RFC 8613 §8.2). */
-  readonly refused: Record<RequestFault, number>;
-  /** Responses and notifications discarded, by reason (§8.4). */
-  readonly discarded: Record<ResponseFault, number>;
-  /** Responses without protection to requests that had it. */
-  unprotectedResponses: number;
-  /** Requests answered by an Echo, after a restart (Appendix B.1.2). */
-  challenged: number;
-  /** Requests answered by a random ID (Appendix B.2). */
-  rederived: number;
-  /** Requests of ours that were protected again. */
-  repeated: number;
-  /** Messages that had to wait for the store. */
-  waited: number;
-  /** Records that could not be stored. */
-  storesFailed: number;
-  /** Messages not sent. */
-  unsendable: number;
-}
-
-/** Messages of one context that wait for the store, at most: more come only while it hangs. */
-const maxWaiting = 256;
-
 /** How often one request is protected again: for the kid context, for R1, for R2 || R3 (§5.1, Appendix B.2). */
 const maxRepeats = 4;
 
-/** What waits for a record, and how it ends. */
-interface Waiting {
-  goOn(): void;
-  fail(reason: UnsendableReason): void;
-}
-
-interface Store {
-  readonly context: SecurityContext;
-  readonly record: ContextRecord;
-}
-
 /** Requests and responses of one endpoint under OSCORE, in both roles. */
 export class OscoreLayer<Arrival, Dispatch> {
-  readonly counters: OscoreCounters = createCounters();
+  readonly counters: OscoreCounters = zeroOscoreCounters();
   readonly #provider: ContextProvider;
   readonly #outputs = new OutputQueue<OscoreOutput<Arrival, Dispatch>>();
-  readonly #stores = new Map<StoreId, Store>();
-  /** The newest record of each context that is being stored: it covers all before it. */
-  readonly #newest = new Map<SecurityContext, Store>();
-  readonly #waiting = new Map<SecurityContext, Waiting[]>();
-  #lastStore = 0;
+  readonly #stores = new RecordStores(this.counters, (store, { context, record }) =>
+    this.#outputs.push({ kind: 'store', store, context, record }),
+  );
 
   /** @param provider Whose requests a server understands; a client needs none. */
   constructor(provider: ContextProvider = { candidates: () => [] }) {
@@ -154,9 +111,7 @@ export class OscoreLayer<Arrival, Dispatch> {
 
   /** Messages that wait for the store. */
   get waiting(): number {
-    let count = 0;
-    for (const waiting of this.#waiting.values()) count += waiting.length;
-    return count;
+    return this.#stores.waiting;
   }
 
   /** Takes a request with an OSCORE option, whole (RFC 8613 §8.2). Ends in one `request` or `answer`. */
@@ -223,18 +178,12 @@ export class OscoreLayer<Arrival, Dispatch> {
 
   /** The record is on disk: what waited for it goes on. */
   stored(store: StoreId): void {
-    const found = this.#end(store);
-    if (found === undefined) return;
-    found.context.stored(found.record);
-    for (const one of this.#takeWaiting(found.context)) one.goOn();
+    this.#stores.stored(store);
   }
 
   /** The record could not be stored: what waits for it fails. The next message tries again. */
   storeFailed(store: StoreId): void {
-    const found = this.#end(store);
-    if (found === undefined) return;
-    this.counters.storesFailed++;
-    for (const one of this.#takeWaiting(found.context)) one.fail('store-failed');
+    this.#stores.failed(store);
   }
 
   /** The next output, oldest first. */
@@ -265,7 +214,7 @@ export class OscoreLayer<Arrival, Dispatch> {
   #deliver(arrival: Arrival, security: ServerSecurity, request: OscoreContent, binding: ServerBinding): void {
     this.counters.requestsVerified++;
     this.#outputs.push({ kind: 'request', arrival, security, request, binding });
-    this.#storeAhead(binding.context);
+    this.#stores.storeAhead(binding.context);
   }
 
   /** §7.5: nothing is delivered that would be delivered again after a crash. */
@@ -276,7 +225,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     binding: ServerBinding,
     record: ContextRecord,
   ): void {
-    this.#wait(binding.context, record, {
+    this.#stores.wait(binding.context, record, {
       goOn: () => {
         const { context, sequenceNumber } = binding;
         if (context.mayDeliver(sequenceNumber)) this.#deliver(arrival, security, request, binding);
@@ -324,7 +273,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     const outcome = protectRequest(context, request, kidContext);
     if (outcome.kind === 'store-first') {
       const goOn = (): void => this.#protectRequest(security, request, dispatch, again);
-      this.#wait(context, outcome.record, { goOn, fail });
+      this.#stores.wait(context, outcome.record, { goOn, fail });
       return;
     }
     if (outcome.kind !== 'protected') {
@@ -336,7 +285,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     const pending = again ?? { security, request, dispatch, binding, repeats: 0 };
     pending.binding = binding;
     this.#outputs.push({ kind: 'send-request', pending, message });
-    this.#storeAhead(context);
+    this.#stores.storeAhead(context);
   }
 
   /** Protects a request again; false when that was done often enough. */
@@ -361,7 +310,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     const outcome = protectResponse(binding, response, kidContext);
     if (outcome.kind === 'store-first') {
       const goOn = (): void => this.#protectResponse(binding, response, kidContext, end);
-      this.#wait(outcome.context, outcome.record, { goOn, fail });
+      this.#stores.wait(outcome.context, outcome.record, { goOn, fail });
       return;
     }
     if (outcome.kind !== 'protected') {
@@ -370,54 +319,8 @@ export class OscoreLayer<Arrival, Dispatch> {
     }
     this.counters.responsesProtected++;
     end.done(outcome.message);
-    this.#storeAhead(binding.context);
+    this.#stores.storeAhead(binding.context);
   }
-
-  #wait(context: SecurityContext, record: ContextRecord, waiting: Waiting): void {
-    this.counters.waited++;
-    const all = this.#waiting.get(context) ?? [];
-    if (all.length >= maxWaiting) {
-      waiting.fail('too-many-waiting');
-      return;
-    }
-    all.push(waiting);
-    this.#waiting.set(context, all);
-    this.#store(context, record);
-  }
-
-  /** Asks for what will be needed soon, so that the next messages need not wait. */
-  #storeAhead(context: SecurityContext): void {
-    const record = context.recordDue();
-    if (record !== undefined) this.#store(context, record);
-  }
-
-  /** Asks for a record, unless one that covers it is being stored. */
-  #store(context: SecurityContext, record: ContextRecord): void {
-    const newest = this.#newest.get(context);
-    if (newest !== undefined && covers(newest.record, record)) return;
-    const store = ++this.#lastStore;
-    const asked = { context, record };
-    this.#stores.set(store, asked);
-    this.#newest.set(context, asked);
-    this.#outputs.push({ kind: 'store', store, context, record });
-  }
-
-  #end(store: StoreId): Store | undefined {
-    const found = this.#stores.get(store);
-    this.#stores.delete(store);
-    if (found !== undefined && this.#newest.get(found.context) === found) this.#newest.delete(found.context);
-    return found;
-  }
-
-  #takeWaiting(context: SecurityContext): readonly Waiting[] {
-    const waiting = this.#waiting.get(context) ?? [];
-    this.#waiting.delete(context);
-    return waiting;
-  }
-}
-
-function covers(asked: ContextRecord, record: ContextRecord): boolean {
-  return asked.senderEdge >= record.senderEdge && asked.recipientEdge >= record.recipientEdge;
 }
 
 /** §8.2 step 2: what such an answer may say, which is a hint and no more. */
@@ -431,30 +334,5 @@ function unavailable(): OscoreContent {
     code: Code.ServiceUnavailable,
     options: new OptionSet().add(OptionNumber.MaxAge, 0),
     payload: noBytes,
-  };
-}
-
-function createCounters(): OscoreCounters {
-  return {
-    requestsProtected: 0,
-    responsesProtected: 0,
-    requestsVerified: 0,
-    responsesVerified: 0,
-    refused: { malformed: 0, 'context-not-found': 0, replay: 0, 'decryption-failed': 0 },
-    discarded: {
-      malformed: 0,
-      'decryption-failed': 0,
-      'unexpected-notification': 0,
-      'stale-notification': 0,
-      'already-answered': 0,
-      closed: 0,
-    },
-    unprotectedResponses: 0,
-    challenged: 0,
-    rederived: 0,
-    repeated: 0,
-    waited: 0,
-    storesFailed: 0,
-    unsendable: 0,
   };
 }
