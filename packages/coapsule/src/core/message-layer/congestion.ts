@@ -19,7 +19,7 @@
  * something. Confirmable messages are not counted: their back-off and NSTART hold them down, and to a peer that
  * does not answer only pings of 4 bytes go, five of them in 62 s or more.
  *
- * Neither sends nor has timers; `message-layer.ts` owns the order of things.
+ * Neither sends nor has timers; `transmission-table.ts` owns the order of things.
  *
  * @module
  */
