@@ -313,6 +313,7 @@ test('§4.1: no observation, and nothing else that needs what is not kept; a sta
   refused({ singleBlock: { num: 1, size: 64 } }, /expected an ordinary request/);
   refused({ token: Uint8Array.of(1) }, /without a token of its own/);
   refused({ options: new OptionSet().set(OptionNumber.NoResponse, 2) }, /expected an ordinary request/);
+  refused({ oscore: 'context' }, /no `oscore`/);
   refused({ state: new Uint8Array(47) }, /state has 47 bytes; expected at most 46, as tokens have 64/);
   const plain = new Endpoint({ config: { maxTokenLength: 64 }, random: new SeededRandom(1) });
   assert.throws(
