@@ -29,6 +29,8 @@ export interface ClientCommandOptions extends CredentialFiles {
   readonly key?: Uint8Array;
   readonly pskFile?: string;
   readonly credentials?: string;
+  /** A file or folder with one end of a Security Context. */
+  readonly oscore?: string;
   readonly insecure?: true;
   /** Length of the own connection id; `true` is the default one, `false` none. */
   readonly cid?: number | boolean;
@@ -119,6 +121,10 @@ export function addClientOptions(command: Command): Command {
     )
     .option('-M, --rpk <file>', 'raw public key: the own key pair (RFC 7250)')
     .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
+    .option(
+      '--oscore <file>',
+      "OSCORE context: libcoap's file or aiocoap's folder; its sequence numbers are kept beside it",
+    )
     .option('--passphrase-file <file>', 'for an encrypted private key')
     .option('--insecure', 'do NOT verify the server: anybody can pose as it')
     .option(
@@ -164,7 +170,6 @@ export function addClientOptions(command: Command): Command {
       (_: string, count: number) => count + 1,
       0,
     );
-  for (const { flags } of laterOptions) command.addOption(new Option(flags).hideHelp());
   return command;
 }
 
@@ -187,28 +192,5 @@ function secretKeyValue(text: string): Uint8Array {
     return keyValue(text);
   } catch (error) {
     throw new CommandFailure(ExitCode.Usage, `-k: ${(error as Error).message}`, 'see "coapsule get --help"');
-  }
-}
-
-/** Options of the contract whose part of the product is still to come. */
-const laterOptions: readonly {
-  readonly flags: string;
-  readonly attribute: string;
-  readonly subject: string;
-}[] = [{ flags: '--oscore <file>', attribute: 'oscore', subject: 'OSCORE' }];
-
-/** Refuses options whose part of the product is still to come, by name. */
-export function refuseLaterOptions(command: Command): void {
-  for (const { flags, attribute, subject } of laterOptions) {
-    if (command.getOptionValueSource(attribute) === 'cli') {
-      throw new CommandFailure(
-        ExitCode.Usage,
-        `${flags.replace(/ [<[].*$/, '')} cannot be used: ${subject} are not there yet`.replace(
-          'OSCORE are',
-          'OSCORE is',
-        ),
-        'leave the option out; this version has DTLS (-u and -k, -c and -j, -M)',
-      );
-    }
   }
 }

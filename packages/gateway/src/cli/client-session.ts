@@ -5,7 +5,7 @@
  */
 
 import { closeSync, writeSync } from 'node:fs';
-import type { CapturedDatagram, ClientOptions, TraceEvent } from 'coapsule';
+import type { CapturedDatagram, ClientOptions, OscoreContext, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { type ChosenCredentials, chooseCredentials } from './client-credentials.ts';
@@ -82,10 +82,16 @@ async function withClientTo<Result>(
     traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`), options.session);
   const secrets = openSecrets(options, environment);
   let session: KeptSession | undefined;
+  let oscore: OscoreContext | undefined;
   try {
     session = KeptSession.open(uri, options, credentials, warn);
+    if (options.oscore !== undefined) {
+      const { openKeptOscore } = await import('./kept-oscore.ts');
+      oscore = await openKeptOscore(options.oscore, warn);
+    }
     const client = await environment.createClient({
       ...credentials,
+      ...(oscore !== undefined && { oscore }),
       ...(session !== undefined && { keepAssociation: session.keep }),
       ...(secrets.keylog !== undefined && { keylog: secrets.keylog }),
       ...(secrets.capture !== undefined && { capture: secrets.capture }),
@@ -133,6 +139,7 @@ async function withClientTo<Result>(
   } finally {
     secrets.close();
     session?.close();
+    await oscore?.close();
   }
 }
 

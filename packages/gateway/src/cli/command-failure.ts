@@ -46,6 +46,10 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
     exitCode: ExitCode.Security,
     nextStep: 'give identity and key with -u and -k, --psk-file or --credentials',
   },
+  ERR_OSCORE: {
+    exitCode: ExitCode.Security,
+    nextStep: 'check that the server has the other end of the Security Context of --oscore',
+  },
   ERR_ADDRESS: {
     exitCode: ExitCode.Failure,
     nextStep: 'check the spelling of the host, or use its IP address',

@@ -15,7 +15,6 @@ import {
   addRequestOptions,
   type ClientCommandOptions,
   type RequestCommandOptions,
-  refuseLaterOptions,
   withoutBareCid,
 } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
@@ -123,8 +122,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   for (const [verb, method, description, example] of requestVerbs) {
     addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
       .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`)
-      .action(async (uri: string, options: RequestCommandOptions, command: Command) => {
-        refuseLaterOptions(command);
+      .action(async (uri: string, options: RequestCommandOptions) => {
         if (options.seconds === undefined) {
           const { runRequest } = await import('./request-verb.ts');
           exitCode = await runRequest(method, uri, options, environment);
@@ -145,15 +143,13 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
       'after',
       `${exitCodesHelp}\nCtrl-C cancels the observation and exits with 0.\n\nExample:\n  coapsule observe coaps://localhost/sensors/sensor-7/temp -s 60 -u sensor-7 -k KEY`,
     )
-    .action(async (uri: string, options: RequestCommandOptions, command: Command) => {
-      refuseLaterOptions(command);
+    .action(async (uri: string, options: RequestCommandOptions) => {
       const { runObserve } = await import('./observe-verb.ts');
       exitCode = await runObserve(uri, options, environment);
     });
   addClientOptions(program.command('ping').argument('<uri>').description('is a CoAP endpoint alive'))
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule ping coap://localhost`)
-    .action(async (uri: string, options: ClientCommandOptions, command: Command) => {
-      refuseLaterOptions(command);
+    .action(async (uri: string, options: ClientCommandOptions) => {
       const { runPing } = await import('./ping-verb.ts');
       exitCode = await runPing(uri, options, environment);
     });
@@ -172,17 +168,10 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
       'after',
       `${exitCodesHelp}\n\nExample:\n  coapsule discover coap://localhost -q rt=coapsule.telemetry`,
     )
-    .action(
-      async (
-        uri: string,
-        options: ClientCommandOptions & { readonly query?: readonly string[] },
-        command: Command,
-      ) => {
-        refuseLaterOptions(command);
-        const { runDiscover } = await import('./discover-verb.ts');
-        exitCode = await runDiscover(uri, options, environment);
-      },
-    );
+    .action(async (uri: string, options: ClientCommandOptions & { readonly query?: readonly string[] }) => {
+      const { runDiscover } = await import('./discover-verb.ts');
+      exitCode = await runDiscover(uri, options, environment);
+    });
   // Only for the overview: `runCommandLine` has gone another way when it is called.
   program.command('client').description("libcoap's coap-client: the same flags, output and exit codes");
 

@@ -9,10 +9,11 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { addCertificateCommands } from './keys-certificate.ts';
+import { addOscoreCommand } from './keys-oscore.ts';
 import { hexText, wholeNumber } from './option-values.ts';
 import { appendPskLine, formatPskLine } from './psk-file.ts';
 
-/** Makes the command; kinds that are still to come are refused by name. */
+/** Makes the command. */
 export function keysCommand(environment: CommandEnvironment): Command {
   const keys = new Command('keys').description('make credentials');
   keys
@@ -45,19 +46,7 @@ export function keysCommand(environment: CommandEnvironment): Command {
       }
     });
   addCertificateCommands(keys, environment);
-  for (const kind of ['oscore']) {
-    keys
-      .command(kind, { hidden: true })
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw new CommandFailure(
-          ExitCode.Usage,
-          `"coapsule keys ${kind}" is not there yet`,
-          'see "coapsule keys --help" for what there is',
-        );
-      });
-  }
+  addOscoreCommand(keys, environment);
   return keys;
 }
 

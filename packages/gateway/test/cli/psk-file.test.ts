@@ -110,12 +110,4 @@ describe('identity files on disk', () => {
     assert.deepEqual([exitCode, stdout, stderr], [0, '', `a key for s1 is in ${path}\n`]);
     assert.equal(parsePskFile(readFileSync(path, 'utf8'), path).length, 1);
   });
-
-  for (const kind of ['oscore']) {
-    test(`keys ${kind} is refused by name`, async () => {
-      const { exitCode, stderr } = await run(['keys', kind, 'x', '--days', '3']);
-      assert.equal(exitCode, 64);
-      assert.match(stderr, new RegExp(`"coapsule keys ${kind}" is not there yet`));
-    });
-  }
 });

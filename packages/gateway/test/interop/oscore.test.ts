@@ -150,3 +150,29 @@ for (const scheme of ['coap', 'coap+tcp'] as const) {
     );
   });
 }
+
+describe('aiocoap and the command line', () => {
+  const coapsule = (t: TestContext, ...args: readonly string[]): ReturnType<typeof run> =>
+    run(t, process.execPath, [join(import.meta.dirname, '../../bin/coapsule.js'), ...args]);
+
+  peerTest(
+    'its server takes the folder of "keys oscore", and a folder is used by both clients in turn',
+    ['aiocoap'],
+    async (t) => {
+      const base = join(temporaryFolder(t), 'c');
+      const made = await coapsule(t, 'keys', 'oscore', 'c', '--out', base, '--format', 'aiocoap');
+      assert.equal(made.code, 0, made.output);
+      const port = await freeUdpPorts(1);
+      const server = start(t, peerPython, [script, 'server', `${base}.server.oscore`, String(port)]);
+      await until(async () => server.output.includes('ready'), 'aiocoap is ready');
+      const hello = `coap://127.0.0.1:${port}/hello`;
+      for (let turn = 0; turn < 2; turn++) {
+        const ours = await coapsule(t, 'get', hello, '--oscore', `${base}.oscore`);
+        assert.equal(ours.code, 0, ours.output);
+        assert.match(ours.output, /hello over OSCORE/);
+        const theirs = await run(t, peerPython, [script, 'client', `${base}.oscore`, hello, 'get']);
+        assert.match(theirs.output, /2\.05.* hello over OSCORE/);
+      }
+    },
+  );
+});

@@ -1,0 +1,79 @@
+/**
+ * `--oscore FILE`: one end of a Security Context, whose sequence numbers are kept beside it for the next process.
+ *
+ * What is stored before a message leaves, and the lock, are the library's (docs/decisions/045). Here it is decided when a
+ * context without numbers is a new one: when it bears no mark of use. Otherwise its numbers were lost, and it is refused,
+ * since it would use them again.
+ *
+ * @module
+ */
+
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OscoreContext, type OscoreStore, openOscoreFile } from 'coapsule';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { parseOscoreConf, usedMark } from './oscore-conf.ts';
+import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
+
+/**
+ * Opens the context of a file in libcoap's form, or of a folder in aiocoap's. `close` it: that leaves the exact numbers.
+ *
+ * @throws CommandFailure for what is no context, one that another process uses, and one whose numbers were lost.
+ */
+export async function openKeptOscore(path: string, warn: (text: string) => void): Promise<OscoreContext> {
+  const isFolder = statSync(path).isDirectory();
+  const text = isFolder ? '' : readFileSync(path, 'utf8');
+  const parameters = isFolder ? readOscoreFolder(path) : parseOscoreConf(text, path);
+  for (const file of isFolder ? [join(path, 'settings.json'), join(path, 'secret.json')] : [path]) {
+    if (process.platform !== 'win32' && existsSync(file) && (statSync(file).mode & 0o077) !== 0)
+      warn(`${file} can be read by others: chmod 600 ${file}`);
+  }
+  const sequence = isFolder ? join(path, 'sequence.json') : `${path}.sequence`;
+  const store = await failures<OscoreStore>(() =>
+    isFolder ? openOscoreSequence(path) : openOscoreFile(sequence),
+  );
+  try {
+    const folderMark = join(path, 'in-use');
+    const isMarked = isFolder ? existsSync(folderMark) : text.split(/\r?\n/).includes(usedMark);
+    const state = await failures(() => store.load());
+    if (state === undefined && isMarked && parameters.deriveAnew === undefined) {
+      throw new CommandFailure(
+        ExitCode.Security,
+        `${path} has been in use, and its sequence numbers are gone: ${sequence} is missing`,
+        'put that file back if it is the latest; otherwise make a new context for both ends with "coapsule keys oscore", since numbers that are used twice give the key stream away',
+      );
+    }
+    if (state === undefined) {
+      warn(`${path} is used for the first time; its sequence numbers are kept in ${sequence}`);
+      // The mark comes second: without the numbers it would refuse a context that nobody has used.
+      if (parameters.deriveAnew === undefined) await store.save({ senderEdge: 0, recipientEdge: 0 });
+    }
+    if (!isMarked) {
+      if (isFolder) writeFileSync(folderMark, 'coapsule: sequence.json belongs to this folder.\n');
+      else appendFileSync(path, `${text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
+    }
+    return await OscoreContext.open({ ...parameters, store });
+  } catch (error) {
+    await store.close?.();
+    throw error;
+  }
+}
+
+/** The library's errors of state files, as the command line shows them. */
+async function failures<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message?: string };
+    if (code === 'ERR_LOCKED' || code === 'ERR_DAMAGED') {
+      const [cause = '', ...rest] = String(message).split('; ');
+      throw new CommandFailure(
+        code === 'ERR_LOCKED' ? ExitCode.Failure : ExitCode.Security,
+        cause,
+        rest.join('; '),
+      );
+    }
+    throw error;
+  }
+}
