@@ -175,12 +175,15 @@ export class SentMessages {
 
   /**
    * The link was interrupted and is there again: every message without acknowledgement goes once more, besides its
-   * schedule, which after a long interruption would let the link idle for up to half a minute.
+   * schedule, which after a long interruption would let the link idle for up to half a minute. What is out of date does
+   * not go (RFC 7641 §4.5.2).
    */
   sendAgain(now: Instant): void {
     for (const transmissions of this.#byPeer.values()) {
-      for (const transmission of transmissions.values()) {
+      for (const [messageId, transmission] of transmissions) {
         const { id, datagram, retransmission } = transmission;
+        // It is known by its former Message IDs too.
+        if (messageId !== transmission.messageId || transmission.isOutdated) continue;
         if (retransmission?.mayBeSentAgain(now) !== true) continue;
         this.#counters.retransmitted++;
         this.#line.sent(datagram.length, now);

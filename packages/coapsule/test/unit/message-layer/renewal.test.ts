@@ -154,3 +154,17 @@ test('a peer that is forgotten takes what is held with it, under all its Message
   assert.equal(layer.layer.counters.outstanding, 0);
   assert.equal(layer.layer.transmissionState, 0);
 });
+
+test('when the link is there again, what is out of date does not go, and what took its place goes once', () => {
+  const { layer, transmission, messageId } = heldNotification();
+  layer.layer.linkRestored(layer.now);
+  assert.deepEqual(seen(layer, 0), [], 'it is held');
+  layer.layer.renew(transmission, state(2), layer.now);
+  assert.equal(layer.transmitted().length, 1);
+  layer.layer.linkRestored(layer.now);
+  assert.deepEqual(seen(layer, 0), [`0 #${messageId + 1} 2`, '0 retransmitted']);
+  layer.layer.outdate(transmission);
+  layer.layer.linkRestored(layer.now);
+  assert.deepEqual(seen(layer, 0), []);
+  assert.deepEqual(seen(layer, 4000), ['4 renewal-due']);
+});
