@@ -11,6 +11,7 @@ import type { MessageView } from '../../src/core/coap/message-view.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
 import { toHex } from '../../src/core/foundation/bytes.ts';
 import { clientAddress, Pair, serverAddress } from '../../src/testing/pair.ts';
+import { RawDevice, request } from '../scenarios/raw-device.ts';
 
 const token = Uint8Array.of(0xca, 0xfe);
 
@@ -134,3 +135,21 @@ test('§9.1.1: nor is a response', () => {
   assert.equal(messages(pair, 'server', 'sent').length, sentBefore, 'it is not sent again');
   assert.equal(pair.server.layerCounters().messages['outstanding'], 0);
 });
+
+for (const type of ['CON', 'NON'] as const) {
+  test(`§9.1.1: the Message ID of a ${type} message of one session says nothing in the next, from the same address`, () => {
+    const device = new RawDevice();
+    const message = request(type, Code.Post, 0x1234);
+    device.send(message);
+    device.send(message);
+    assert.equal(device.served, 1, 'the second is a copy');
+    const answers = device.received.length;
+    device.reboot();
+    assert.equal(device.all('connected').length, 2);
+    device.send(message);
+    assert.equal(device.served, 2, 'it is a new message');
+    assert.equal(device.received.length, answers + 1);
+    device.send(message);
+    assert.equal(device.served, 2);
+  });
+}

@@ -47,7 +47,7 @@ export function pingId(message: Uint8Array): number | undefined {
 export class RawDevice {
   readonly random = new SeededRandom(7);
   readonly #dtls: { readonly server: Partial<DtlsConfig>; readonly client: Partial<DtlsConfig> };
-  readonly #layer: DtlsLayer;
+  #layer: DtlsLayer;
   endpoint: Endpoint;
   now: Instant = instant(1000);
   /** Where the device is: what is sent elsewhere does not reach it. */
@@ -69,15 +69,15 @@ export class RawDevice {
 
   constructor(dtls: { readonly server?: Partial<DtlsConfig>; readonly client?: Partial<DtlsConfig> } = {}) {
     this.#dtls = { server: { keepAssociations: true, ...dtls.server }, client: { ...dtls.client } };
-    this.#layer = new DtlsLayer({
-      role: 'client',
-      crypto: nodeCrypto,
-      random: this.random,
-      config: this.#dtls.client,
-    });
+    this.#layer = this.#newLayer();
     this.endpoint = this.#newEndpoint();
-    this.#layer.connect(server, {}, this.now);
-    this.#drainDevice(this.address);
+    this.#connect();
+  }
+
+  /** The device loses its memory, and makes a new session from where it is. */
+  reboot(): void {
+    this.#layer = this.#newLayer();
+    this.#connect();
   }
 
   /** Sends a message; its datagram, for later use. */
@@ -160,6 +160,16 @@ export class RawDevice {
     );
     if (typeof imported === 'string') throw new Error(imported);
     this.#drainServer();
+  }
+
+  #newLayer(): DtlsLayer {
+    const { client: config } = this.#dtls;
+    return new DtlsLayer({ role: 'client', crypto: nodeCrypto, random: this.random, config });
+  }
+
+  #connect(): void {
+    this.#layer.connect(server, {}, this.now);
+    this.#drainDevice(this.address);
   }
 
   #newEndpoint(): Endpoint {
