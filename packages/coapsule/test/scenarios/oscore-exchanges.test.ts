@@ -40,6 +40,8 @@ class ProtectedPair {
   };
   /** Whether the store of a side works. */
   readonly works = { client: true, server: true };
+  /** What happens while a record is on its way to the store. */
+  beforeStoring: (side: 'client' | 'server') => void = () => {};
   readonly #keeping: ContextKeeping;
   #starts = 0;
 
@@ -53,6 +55,7 @@ class ProtectedPair {
         return table;
       },
       storeContext: (side, _context, record) => {
+        this.beforeStoring(side);
         if (this.works[side]) this.records[side] = record;
         return this.works[side];
       },
@@ -469,6 +472,91 @@ describe('stores that fail', () => {
     assert.ok(stage.pair.runUntil(() => plain.final));
     stage.works.server = true;
     assert.equal(text(stage.done('/a', { code: Code.Post })), '22.5');
+  });
+});
+
+describe('notifications that cannot be protected', () => {
+  /** An observer whose client acknowledges nothing, and the Confirmable notification that went last. */
+  function observed(): { stage: ProtectedPair; asked: PairRequest; next(): void; values(): string[] } {
+    let value = 0;
+    const stage = new ProtectedPair(
+      {
+        handler: () => ({ code: Code.Content, payload: String(value), observe: true }),
+        server: { requestResponse: { notificationType: 'CON' } },
+      },
+      { senderBatch: 1 },
+    );
+    const asked = stage.get('/count', { observe: true });
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 1));
+    return {
+      stage,
+      asked,
+      next: () => {
+        value++;
+        stage.pair.notify('/count');
+      },
+      values: () => asked.responses.map(({ payload }) => new TextDecoder().decode(payload)),
+    };
+  }
+
+  const unanswered: Pair['network']['hook'] = ({ from }) =>
+    from.key === clientAddress.key ? { kind: 'drop' } : undefined;
+
+  const outstanding = ({ pair }: ProtectedPair): unknown =>
+    pair.server.layerCounters().messages['outstanding'];
+
+  test('while the store fails the observer stays, and is told the state when it works again', () => {
+    const { stage, next, values } = observed();
+    stage.works.server = false;
+    for (let i = 1; i <= 5; i++) {
+      next();
+      stage.pair.run(1000);
+    }
+    assert.ok(stage.pair.server.oscoreCounters.unsendable > 0);
+    assert.equal(stage.pair.server.activeObservations().length, 1);
+    stage.works.server = true;
+    stage.pair.run(60_000);
+    assert.equal(values().at(-1), '5');
+  });
+
+  test('one in the place of another that was due: nothing is held for it', () => {
+    const { stage, next, values } = observed();
+    stage.pair.network.hook = unanswered;
+    stage.works.server = false;
+    next();
+    stage.pair.run(500);
+    assert.equal(outstanding(stage), 1);
+    next();
+    stage.pair.run(5_000);
+    assert.ok(stage.pair.server.oscoreCounters.unsendable > 0);
+    assert.equal(outstanding(stage), 0);
+    stage.pair.network.hook = undefined;
+    stage.works.server = true;
+    stage.pair.run(60_000);
+    assert.equal(values().at(-1), '2');
+  });
+
+  test('one that waits for the store while the other is acknowledged goes by itself', () => {
+    const { stage, next, values } = observed();
+    stage.pair.network.hook = unanswered;
+    // So that the next one finds no number, and has to wait.
+    stage.works.server = false;
+    next();
+    stage.pair.run(500);
+    stage.works.server = true;
+    next();
+    const last = stage.pair.network.sent.findLast(({ from }) => from.key === serverAddress.key);
+    const { datagram } = last as { datagram: Uint8Array };
+    let acknowledged = 0;
+    stage.beforeStoring = (side) => {
+      if (side === 'client' || acknowledged++ > 0) return;
+      const acknowledgement = Uint8Array.of(0x60, 0, datagram[2] as number, datagram[3] as number);
+      stage.pair.server.handle({ address: clientAddress, datagram: acknowledgement }, stage.pair.now);
+    };
+    stage.pair.run(5_000);
+    assert.ok(acknowledged > 0);
+    assert.equal(values().at(-1), '2');
+    assert.equal(stage.pair.server.layerCounters().messages['renewed'], 0);
   });
 });
 

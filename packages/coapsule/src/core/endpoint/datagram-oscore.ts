@@ -11,11 +11,12 @@ import type { MessageContent } from '../coap/message-view.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { ReplyHandle } from '../message-layer/message-layer.ts';
 import type { ServerSecurity } from '../oscore/peer-security.ts';
-import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { ExchangeId, RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded } from './endpoint-trace.ts';
 import type { OscoreCarrier, StoreOutput } from './oscore-carrier.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
+import { stopDueResponses } from './outdated-responses.ts';
 import type { Peer } from './peer.ts';
 import type { OscorePeer, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 import { sendFromExchange } from './send-path.ts';
@@ -53,6 +54,10 @@ export class DatagramOscore implements OscoreCarrier<Peer> {
 
   leaveUnanswered(reply: object, now: Instant): void {
     this.#layers.messages.suppressReply(reply as ReplyHandle, false, now);
+  }
+
+  stopDue(exchange: ExchangeId): void {
+    stopDueResponses(this.#layers, exchange);
   }
 
   discarded({ address }: Peer, reason: string): void {

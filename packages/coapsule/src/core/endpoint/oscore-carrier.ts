@@ -10,7 +10,7 @@ import type { MessageContent } from '../coap/message-view.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
 import type { ServerSecurity } from '../oscore/peer-security.ts';
-import type { RequestResponseLayer } from '../request-response/request-response-layer.ts';
+import type { ExchangeId, RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
 import type { OscorePeer, OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 
@@ -31,6 +31,8 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   send(output: ProtectedDispatch, now: Instant): void;
   /** A request is not answered. */
   leaveUnanswered(reply: object, now: Instant): void;
+  /** Nothing goes in the place of a notification that is due once more. */
+  stopDue(exchange: ExchangeId): void;
   /** Something was dropped or refused. For traces. */
   discarded(via: Via, reason: string): void;
   /** For the application. */

@@ -123,7 +123,7 @@ export function protectOutput<Via extends OscoreVia>(
   if (!isUnderOscore(output.peer)) return false;
   const peer = carrier.peerUnderOscore(output.peer);
   const { layer } = carrier.oscore;
-  if (peer === undefined) cannotSend(carrier, output, now);
+  if (peer === undefined) cannotSend(carrier, output, now, 'the peer was forgotten, as there are too many');
   else if (output.kind === 'send-request') {
     if (peer.client === undefined) cannotSend(carrier, output, now, 'the peer is known as a client only');
     else layer.sendRequest(peer.client, output.message, output);
@@ -179,9 +179,12 @@ export function followOscore<Via extends OscoreVia>(
       carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
       return;
     }
-    case 'unsendable':
-      cannotSend(carrier, output.dispatch, now, unsendable[output.reason]);
+    case 'unsendable': {
+      const { dispatch, reason } = output;
+      const isForNow = reason === 'store-failed' || reason === 'too-many-waiting';
+      cannotSend(carrier, dispatch, now, unsendable[reason], isForNow);
       return;
+    }
     case 'store':
       carrier.store(output);
       return;
@@ -196,18 +199,30 @@ const unsendable = {
   'too-many-waiting': 'too many messages wait for the record of the Security Context to be stored',
 } as const;
 
-/** A message that must not go unprotected. A CON request that has no answer gets its Empty ACK. */
+/**
+ * A message that must not go unprotected. A CON request that has no answer gets its Empty ACK.
+ *
+ * @param isForNow Whether a later one may go: then observers stay on the list, and are told later.
+ */
 function cannotSend<Via extends OscoreVia>(
   carrier: OscoreCarrier<Via>,
   dispatch: ProtectedDispatch,
   now: Instant,
-  detail = 'the peer was forgotten, as there are too many',
+  detail: string,
+  isForNow = false,
 ): void {
+  const { exchanges } = carrier;
   const via = carrier.peerUnderOscore(dispatch.peer)?.via;
   if (via !== undefined) carrier.discarded(via, detail);
+  const { exchange } = dispatch;
   if (dispatch.kind === 'send-request') {
-    carrier.exchanges.requestFailed(dispatch.exchange, 'cannot-protect', detail);
-  } else if (dispatch.reply !== undefined) carrier.leaveUnanswered(dispatch.reply as object, now);
+    exchanges.requestFailed(exchange, 'cannot-protect', detail);
+    return;
+  }
+  if (dispatch.reply !== undefined) carrier.leaveUnanswered(dispatch.reply as object, now);
+  carrier.stopDue(exchange);
+  if (isForNow) exchanges.responseRefused(exchange, now);
+  else exchanges.responseTimedOut(exchange, now);
 }
 
 /** What a message has besides what OSCORE protects. */

@@ -29,14 +29,22 @@ export function outdatedResponseDue(
   stop(layers, transmission);
 }
 
-/** The notification that goes in the place of one that was due. Its acknowledgement proves what that of the other would. */
+/**
+ * The notification that goes in the place of one that was due. Its acknowledgement proves what that of the other would.
+ *
+ * @returns false when the other was acknowledged while this one was on its way here, for a store or the Leisure: it goes by
+ *          itself.
+ */
 export function sendInPlace(
   { messages, requests }: EndpointLayers,
   { exchange, message }: Extract<RequestResponseOutput, { kind: 'send-response' }>,
   now: Instant,
-): void {
+): boolean {
   const latest = requests.transmissionsOf(exchange).at(-1);
-  if (latest !== undefined) messages.renew(latest, message, now);
+  if (latest === undefined) return true; // the observation is over
+  if (!messages.isHeld(latest)) return false;
+  messages.renew(latest, message, now);
+  return true;
 }
 
 /** Nothing goes in the place of what was due for an Exchange: it ends. */

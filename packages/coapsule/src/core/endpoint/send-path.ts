@@ -260,10 +260,7 @@ export function sendFromExchange(
       return;
     }
     case 'send-response': {
-      if (output.supersedes) {
-        sendInPlace(layers, output, now);
-        return;
-      }
+      if (output.supersedes && sendInPlace(layers, output, now)) return;
       const { peer, exchange, message, type, keepAnswer } = output;
       const isProof = layers.amplification?.wantsAcknowledgement(peer, now) ?? false;
       const transmission =

@@ -50,6 +50,10 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     // There is no acknowledgement to be given.
   }
 
+  stopDue(): void {
+    // Nothing is sent once more.
+  }
+
   discarded({ address }: StreamPeer, reason: string): void {
     traceStreamDiscarded(this.#layers, 'oscore', address, reason);
   }
