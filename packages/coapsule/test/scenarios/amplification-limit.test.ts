@@ -571,6 +571,22 @@ test('a flood of spoofed addresses takes no proved peer its proof', () => {
   assert.equal(there.received.at(-1)?.payload.length, 1024);
 });
 
+test('pings to spoofed addresses are as many as there may be peers: the one that waits longest makes room', () => {
+  const spoofed = new SpoofedSource(() => ({ payload: large }), { maxPlainPeers: 10 });
+  const outstanding = (): unknown => spoofed.server.layerCounters().messages['outstanding'];
+  const datagram = request('/large', { type: 'NON', token: Uint8Array.of(1, 2) });
+  for (let i = 0; i < 200; i++) spoofed.send(datagram, ipAddress('10.0.0.1', 1000 + i));
+  assert.equal(outstanding(), 10);
+  // Who comes last and is there still proves it.
+  spoofed.isThere = true;
+  spoofed.send(datagram);
+  assert.equal(outstanding(), 9);
+  spoofed.send(request('/large', { messageId: 2 }));
+  assert.equal(spoofed.received.at(-1)?.payload.length, 1024);
+  spoofed.pass(exchangeLifetime);
+  assert.equal(outstanding(), 0);
+});
+
 test('an address that was forgotten gets what its present datagram is good for', () => {
   const spoofed = new SpoofedSource(() => ({ payload: large }), { maxPlainPeers: 10 });
   for (let i = 0; i < 50; i++) spoofed.send(request('/large', { type: 'NON', messageId: i }));

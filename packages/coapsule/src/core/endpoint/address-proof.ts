@@ -120,10 +120,22 @@ export function sendKeptBack(layers: EndpointLayers, peer: Peer, now: Instant): 
 }
 
 function sendProof(layers: EndpointLayers, peer: Peer, now: Instant): void {
+  makeRoom(layers, now);
   const transmission = sendProbe(layers, peer, 'address', now);
   if (transmission === undefined) return;
   layers.requests.expectProof(transmission, peer.key);
   layers.amplification?.asked(peer.key, true);
+}
+
+/** Anybody brings about pings, in the name of many addresses: the one that has had the longest time for its answer ends. */
+function makeRoom(layers: EndpointLayers, now: Instant): void {
+  const { messages, requests } = layers;
+  const oldest = requests.oldestProbed(layers.config.maxPlainPeers);
+  const probe = oldest === undefined ? undefined : requests.probeOf(oldest);
+  if (oldest === undefined || probe === undefined) return;
+  messages.stop(probe.transmission);
+  requests.endProbe(oldest);
+  missProof(layers, probe.transmission, now);
 }
 
 /** An Empty Confirmable message (RFC 7252 §4.3). */

@@ -13,7 +13,7 @@
  * | nstartFor | address → requests under way | `transmission.nstart` | 7252 §4.7 |
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
  * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
- * | maxPlainPeers | peers, and addresses under the amplification limit | 65,536 | – |
+ * | maxPlainPeers | peers, addresses under the amplification limit, and pings to these | 65,536 | – |
  * | maxTokenLength | bytes, 8 … 65,804; above 8 extended tokens are spoken | 8 | 8974 §2 |
  * | dangerouslyUnlimitedAmplification | boolean: whoever asks gets any answer, wherever it goes | false | 7252 §11.3, 9175 §2.6 |
  * | trace | boolean | false | – |

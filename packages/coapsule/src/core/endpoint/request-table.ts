@@ -203,6 +203,11 @@ export class RequestTable {
     return this.#probes.get(peer);
   }
 
+  /** The peer whose probe has been under way longest, when there are so many. */
+  oldestProbed(most: number): PeerKey | undefined {
+    return this.#probes.size < most ? undefined : this.#probes.keys().next().value;
+  }
+
   endProbe(peer: PeerKey): void {
     const probe = this.#probes.get(peer);
     if (probe === undefined) return;
