@@ -301,6 +301,32 @@ test('through our own forward proxy, which sees neither path nor payload and kee
   assert.doesNotMatch(seen.join(), /inside|end to end|abcabc/);
 });
 
+test('through our own forward proxy that cuts all messages in blocks of 64 bytes', async (t) => {
+  await using atServer = await serverEnd(new Memory());
+  const { uri } = await openServer(t, new OscoreContexts([atServer]));
+  const proxy = new Server();
+  let cut = 0;
+  proxy.use(async (request, next) => {
+    if (request.payload.length > 64) cut++;
+    return next();
+  });
+  proxy.proxy(
+    forwardProxy({
+      targets: [{ uri: 'coap://127.0.0.1:*', networks: ['127.0.0.1'], client: { blockSize: 64 } }],
+      authorize: () => true,
+      name: 'gw',
+    }),
+  );
+  const { uri: through } = await proxy.listen('coap://127.0.0.1:0', { blockSize: 64 });
+  t.after(() => proxy.close());
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore, proxy: through });
+  const big = Buffer.alloc(8_192, 'abc');
+  assert.equal((await client.put(`${uri}/big`, { payload: big })).text(), '8192 bytes');
+  assert.deepEqual(Buffer.from((await client.get(`${uri}/big`)).payload), big);
+  assert.ok(cut >= 16, `${cut} large messages`);
+});
+
 test('no request goes unprotected where OSCORE is asked for', async () => {
   await using oscore = await clientEnd(new Memory());
   await using client = new Client({ oscore });

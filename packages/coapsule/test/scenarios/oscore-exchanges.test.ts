@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
-import { decodeMessage, encodeMessage } from '../../src/core/coap/message-codec.ts';
+import { decodeMessage } from '../../src/core/coap/message-codec.ts';
 import { OptionNumber } from '../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { isDecodeFault } from '../../src/core/foundation/errors.ts';
@@ -21,13 +21,7 @@ import {
   unusedContext,
 } from '../../src/core/oscore/security-context.ts';
 import { ServerRederivation } from '../../src/core/oscore/server-rederivation.ts';
-import {
-  clientAddress,
-  Pair,
-  type PairOptions,
-  type PairRequest,
-  serverAddress,
-} from '../../src/testing/pair.ts';
+import { Pair, type PairOptions, type PairRequest, serverAddress } from '../../src/testing/pair.ts';
 import { clientParameters, ends, mirrored, restarted, sources } from '../unit/oscore/contexts.ts';
 
 /** A pair with one context; what its stores hold survives a restart. */
@@ -241,24 +235,6 @@ describe('bodies in Inner blocks', () => {
     const stage = new ProtectedPair(options);
     const asked = stage.done('/big', { options: new OptionSet().add(OptionNumber.QBlock2, 6) });
     assert.equal(asked.responses[0]?.code, Code.BadOption);
-  });
-
-  test('Block1 outside of OSCORE is refused', () => {
-    const stage = new ProtectedPair(options);
-    stage.done('/a');
-    const datagram = stage.pair.network.sent[0]?.datagram as Uint8Array;
-    const message = decodeMessage(datagram);
-    assert.ok(!isDecodeFault(message));
-    const blocks = OptionSet.from(message.options.entries()).add(OptionNumber.Block1, 0x0e);
-    const { type, code, token, payload } = message;
-    const cut = encodeMessage({ type, code, token, payload, messageId: 999, options: blocks });
-    stage.pair.command('server', (server, now) =>
-      server.handle({ address: clientAddress, datagram: cut }, now),
-    );
-    const answer = decodeMessage(stage.pair.network.sent.at(-1)?.datagram as Uint8Array);
-    assert.ok(!isDecodeFault(answer));
-    assert.equal(answer.code, Code.BadOption);
-    assert.equal(stage.pair.served.length, 1);
   });
 });
 

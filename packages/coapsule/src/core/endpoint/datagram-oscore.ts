@@ -37,6 +37,10 @@ export class DatagramOscore implements OscoreCarrier<Peer> {
     return this.#layers.peers.withKey(key)?.oscore;
   }
 
+  peerBehind(key: string): Peer | undefined {
+    return this.#layers.peers.withKey(key);
+  }
+
   keyUnderOscore(via: Peer, security: ServerSecurity): string {
     return this.#layers.peers.underOscore(via, security).key;
   }

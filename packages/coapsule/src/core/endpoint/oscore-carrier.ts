@@ -23,6 +23,8 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   readonly exchanges: RequestResponseLayer;
   /** The peer under OSCORE with this key; `undefined` when it was forgotten. */
   peerUnderOscore(key: string): OscorePeer<Via> | undefined;
+  /** The peer with this key, as messages come from it. */
+  peerBehind(key: string): Via | undefined;
   /** The key of the peer that `security` is for, behind `via`. */
   keyUnderOscore(via: Via, security: ServerSecurity): string;
   /** An answer that is not the application's. */

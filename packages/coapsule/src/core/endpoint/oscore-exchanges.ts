@@ -11,19 +11,24 @@
 
 import { toHex } from '../foundation/bytes.ts';
 import type { ContextProvider } from '../oscore/context-lookup.ts';
-import { OscoreLayer, type PendingRequest } from '../oscore/oscore-layer.ts';
+import { OscoreLayer } from '../oscore/oscore-layer.ts';
 import type { ServerBinding } from '../oscore/request-binding.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
-
-/** A request of ours that waits for responses. */
-export type ProtectedRequest = PendingRequest<ProtectedDispatch>;
+import { OuterExchanges } from './outer-exchanges.ts';
+import type {
+  OscoreVia,
+  ProtectedArrival,
+  ProtectedDispatch,
+  ProtectedRequest,
+} from './protected-messages.ts';
 
 /** The OSCORE layer of an endpoint, and what binds its responses to requests (RFC 8613 §8). */
 export class OscoreExchanges<Via extends OscoreVia> {
   readonly layer: OscoreLayer<ProtectedArrival<Via>, ProtectedDispatch>;
   /** Whether requests under OSCORE are understood here. */
   readonly serves: boolean;
+  /** Of messages that a proxy has cut. */
+  readonly outer: OuterExchanges<Via> = new OuterExchanges();
   /**
    * Requests of ours by peer behind and token, the newest last: a registration, those that renewed it and its cancellation
    * have one token (RFC 7641 §3.6).
@@ -42,7 +47,7 @@ export class OscoreExchanges<Via extends OscoreVia> {
 
   /** Requests and exchanges of which something is kept; zero when nothing leaks. */
   get size(): number {
-    return this.#pending.size + this.#byExchange.size;
+    return this.#pending.size + this.#byExchange.size + this.outer.size;
   }
 
   /** A verified request goes to the request/response layer: its answers will come with the same reply handle. */

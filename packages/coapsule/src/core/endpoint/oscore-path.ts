@@ -4,30 +4,45 @@
  *   in   3 ½ a request with an OSCORE option, a response to a protected request → verified, or answered, or dropped
  *   out  2 ½ a request or response for a peer under OSCORE → protected
  *
- * RFC 8613 §8. Where they join the plot is in `receive-path.ts` and `settle-layers.ts`. A request with Outer Block1, which a
- * proxy may make of a large one, is refused, and a response in Outer blocks does not verify: peers cut bodies in Inner ones.
+ * RFC 8613 §8. Where they join the plot is in `receive-path.ts` and `settle-layers.ts`. What a proxy has cut takes a way round
+ * by `outer-blocks.ts`.
  *
  * @module
  */
 
-import { Code, codeText } from '../coap/code.ts';
+import { codeText } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
-import { OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { peerText } from '../foundation/peer-text.ts';
-import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
+import { decodeUtf8 } from '../foundation/utf8.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput, ResponseFate } from '../request-response/request-response-layer.ts';
 import type { OscoreCarrier } from './oscore-carrier.ts';
-import type { ProtectedRequest } from './oscore-exchanges.ts';
+import { endsExchange } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
-import type { OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
+import {
+  answerOutside,
+  fetchOuterBlocks,
+  isInOuterBlocks,
+  outerAnswer,
+  receiveOuterBlock,
+  stopFetching,
+  wholeRequest,
+  withoutBlocks,
+} from './outer-blocks.ts';
+import type {
+  OscoreVia,
+  ProtectedArrival,
+  ProtectedDispatch,
+  ProtectedRequest,
+} from './protected-messages.ts';
 
 /**
  * Step 3 ½ for a request. The verified one comes out of `followOscore`, which answers the others.
  *
+ * @param handle What the request/response layer answers by, when that is another object.
  * @returns false for a request that is not for OSCORE here: without the option, or on its way through a proxy.
  */
 export function receiveProtectedRequest<Via extends OscoreVia>(
@@ -36,16 +51,13 @@ export function receiveProtectedRequest<Via extends OscoreVia>(
   message: ReceivedMessage,
   reply: object,
   now: Instant,
+  handle: object = reply,
 ): boolean {
   const { oscore } = carrier;
   if (!oscore.serves || !message.options.has(OptionNumber.Oscore) || isForwardRequest(message.options))
     return false;
-  if (message.options.has(OptionNumber.Block1) || message.options.has(OptionNumber.QBlock1)) {
-    const reason = 'Block1 outside of OSCORE';
-    carrier.discarded(via, reason);
-    const options = new OptionSet().add(OptionNumber.MaxAge, 0);
-    const refusal = { code: Code.BadOption, token: message.token, options, payload: encodeUtf8(reason) };
-    carrier.answer({ via, message, reply }, refusal, now);
+  if (isInOuterBlocks(message)) {
+    receiveOuterBlock(carrier, via, message, handle, now);
     return true;
   }
   oscore.layer.receiveRequest(message, { via, message, reply });
@@ -68,6 +80,8 @@ export function receiveProtectedResponse<Via extends OscoreVia>(
   const isProtected = message.options.has(OptionNumber.Oscore);
   if (pending.length === 0 || (!isProtected && exchanges.exchangeOf(via.key, message.token) !== undefined))
     return undefined;
+  const [newest] = pending;
+  if (newest !== undefined && fetchOuterBlocks(carrier, via, newest, message, now)) return 'matched';
   let detail = '';
   for (const request of pending) {
     const outcome = oscore.layer.receiveResponse(request, message);
@@ -118,6 +132,7 @@ export function protectOutput<Via extends OscoreVia>(
   output: RequestResponseOutput,
   now: Instant,
 ): boolean {
+  if (followOutside(carrier, output, now)) return true;
   if (output.kind !== 'send-request' && output.kind !== 'send-response') return false;
   // By the key alone: a peer that was forgotten, as there are too many, must not be answered in the open instead.
   if (!isUnderOscore(output.peer)) return false;
@@ -133,6 +148,67 @@ export function protectOutput<Via extends OscoreVia>(
     else layer.sendResponse(binding, output.message, output);
   }
   return true;
+}
+
+/** What the request/response layer has of messages in Outer blocks. @returns false for all else. */
+function followOutside<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  output: RequestResponseOutput,
+  now: Instant,
+): boolean {
+  const { outer } = carrier.oscore;
+  if (endsExchange(output)) stopFetching(carrier, output.exchange, now);
+  switch (output.kind) {
+    case 'request': {
+      const arrival = wholeRequest(carrier, output);
+      if (arrival !== undefined) carrier.oscore.layer.receiveRequest(arrival.message, arrival);
+      return arrival !== undefined;
+    }
+    case 'send-response':
+      if (!outer.isRequest(output.exchange)) return false;
+      carrier.send(outerAnswer(carrier, output), now);
+      return true;
+    case 'exchange-ended': {
+      const isOuter = outer.isRequest(output.exchange);
+      outer.requestEnded(output.exchange);
+      return isOuter;
+    }
+    // The Exchange outside has its Empty ACK by itself.
+    case 'acknowledge':
+    case 'suppress-response':
+      return outer.exchangeOf(output.reply as object) !== undefined;
+    case 'response':
+    case 'failed': {
+      const fetch = outer.fetchOf(output.exchange);
+      if (fetch === undefined) return false;
+      outer.fetchEnded(output.exchange);
+      const { first, pending, via } = fetch;
+      if (output.kind === 'response')
+        receiveProtectedResponse(
+          carrier,
+          via,
+          { ...headerOf(first), ...withoutBlocks(output.response) },
+          now,
+        );
+      else outerBlocksLost(carrier, via, pending, `${output.error} ${output.detail ?? ''}`.trimEnd());
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+/** The rest of a response could not be had: the next notification may, but a request has no other response. */
+function outerBlocksLost<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  via: Via,
+  { binding, dispatch }: ProtectedRequest,
+  reason: string,
+): void {
+  const detail = `the rest of a response in Outer blocks: ${reason}`;
+  carrier.discarded(via, detail);
+  const isObservation = binding.notificationNumber !== undefined || binding.nonceSeen;
+  if (!isObservation) carrier.exchanges.requestFailed(dispatch.exchange, 'unprotected-response', detail);
 }
 
 /** What the OSCORE layer has for the layers above and below it. */
@@ -157,6 +233,7 @@ export function followOscore<Via extends OscoreVia>(
       return;
     case 'answer': {
       const { arrival, message } = output;
+      if (answerOutside(carrier, arrival.reply, message, now)) return;
       carrier.answer(arrival, { ...message, token: arrival.message.token }, now);
       return;
     }
@@ -167,6 +244,7 @@ export function followOscore<Via extends OscoreVia>(
       // It may have ended while it waited for the store.
       if (via === undefined || exchanges.exchangeOf(dispatch.peer, token) !== dispatch.exchange) return;
       oscore.requestSent(via, output.pending);
+      oscore.outer.requestSent(output.pending, output.message);
       carrier.send({ ...dispatch, peer: via.key, message: { ...output.message, token } }, now);
       return;
     }
@@ -174,6 +252,7 @@ export function followOscore<Via extends OscoreVia>(
       const { dispatch } = output;
       const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       if (via === undefined || dispatch.kind !== 'send-response') return;
+      if (answerOutside(carrier, dispatch.reply, output.message, now)) return;
       const message = { ...output.message, token: dispatch.message.token };
       // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
       carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
@@ -219,7 +298,9 @@ function cannotSend<Via extends OscoreVia>(
     exchanges.requestFailed(exchange, 'cannot-protect', detail);
     return;
   }
-  if (dispatch.reply !== undefined) carrier.leaveUnanswered(dispatch.reply as object, now);
+  const { reply } = dispatch;
+  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply as object) === undefined)
+    carrier.leaveUnanswered(reply as object, now);
   carrier.stopDue(exchange);
   if (isForNow) exchanges.responseRefused(exchange, now);
   else exchanges.responseTimedOut(exchange, now);

@@ -7,6 +7,7 @@
  */
 
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import type { PendingRequest } from '../oscore/oscore-layer.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
@@ -36,3 +37,6 @@ export interface ProtectedArrival<Via extends OscoreVia = OscoreVia> {
 
 /** What the request/response layer wants sent to a peer under OSCORE. */
 export type ProtectedDispatch = Extract<RequestResponseOutput, { kind: 'send-request' | 'send-response' }>;
+
+/** A request of ours that waits for responses. */
+export type ProtectedRequest = PendingRequest<ProtectedDispatch>;

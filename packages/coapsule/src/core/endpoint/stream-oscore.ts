@@ -33,6 +33,10 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     return this.#layers.underOscore.oscoreOf(key);
   }
 
+  peerBehind(key: string): StreamPeer | undefined {
+    return this.#layers.connections.withKey(key)?.peer;
+  }
+
   keyUnderOscore(via: StreamPeer, security: ServerSecurity): string {
     return this.#layers.underOscore.of(via, security).key;
   }

@@ -175,7 +175,8 @@ function receiveMessage(
       return;
     }
     // What answers a request under OSCORE is found again by an object of its own.
-    if (receiveProtectedRequest(new StreamOscore(layers), peer, message, { connection }, now)) return;
+    if (receiveProtectedRequest(new StreamOscore(layers), peer, message, { connection }, now, connection))
+      return;
     layers.exchanges.receiveRequest(peer.key, message, connection, now);
     return;
   }

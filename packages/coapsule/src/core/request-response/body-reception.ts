@@ -13,7 +13,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Arrival } from './arrival.ts';
-import type { PeerKey } from './exchange.ts';
+import { maxUnfragmentedSize, type PeerKey } from './exchange.ts';
 import { missingBlocks, type QBlockServer, qBlockContinue } from './q-block-server.ts';
 import { refusal } from './refusal.ts';
 import type { ReceivedBlock, RequestBodies } from './request-bodies.ts';
@@ -60,7 +60,9 @@ export class BodyReception {
   receive(arrival: Arrival, now: Instant): void {
     const { peer, message, options, block1 } = arrival;
     const { config } = this.#context;
-    const limitBytes = config.maxBodyBytes({ peer, code: message.code, options });
+    const limitBytes = message.isCiphertext
+      ? maxUnfragmentedSize
+      : config.maxBodyBytes({ peer, code: message.code, options });
     const isProved = this.#context.addressLimit.allowance(peer, now) === Infinity;
     if (arrival.qBlock1 !== undefined) {
       this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
@@ -81,7 +83,8 @@ export class BodyReception {
       isProved,
     };
     const isOnlyBlock = block1.num === 0 && !block1.more;
-    if (!isOnlyBlock && config.streamRequestBody({ peer, code: message.code, options })) {
+    const mayStream = !isOnlyBlock && !message.isCiphertext;
+    if (mayStream && config.streamRequestBody({ peer, code: message.code, options })) {
       this.#streamed.receive(arrival, block1, received, now);
       return;
     }
@@ -199,7 +202,9 @@ export class BodyReception {
     const { peer, message, options } = arrival;
     const { config, counters } = this.#context;
     const { length } = message.payload;
-    const inOneMessage = config.maxPayloadBytes({ peer, code: message.code, options });
+    const inOneMessage = message.isCiphertext
+      ? maxUnfragmentedSize
+      : config.maxPayloadBytes({ peer, code: message.code, options });
     if (length <= Math.min(limitBytes, inOneMessage)) {
       this.#whole(arrival, message.payload, now);
       return;

@@ -157,15 +157,19 @@ export class ClientRole {
   }
 
   /**
-   * Goes on by unicast with a device's response to a request to a group (RFC 7959 §2.8): `response` has its first
-   * block. `began` gets the Exchange's id before anything comes of it.
+   * Goes on with a response that was not this layer's own: by unicast with a device's to a request to a group (RFC 7959
+   * §2.8), or with a protected one in Outer blocks. `response` has its first block. `began` gets the Exchange's id before
+   * anything comes of it.
+   *
+   * @param maxBytes The body may have so many bytes; as many as any other by default.
    */
-  continueFromGroup(
+  continueResponse(
     peer: PeerKey,
     request: ClientRequest & { readonly options: OptionSet },
     response: Content,
     now: Instant,
     began: (id: ExchangeId) => void,
+    maxBytes: number = this.#context.config.maxResponseBodyBytes,
   ): void {
     const { config } = this.#context;
     const szx = szxOf(Math.min(request.blockSize ?? config.blockSize, config.blockSize));
@@ -174,10 +178,11 @@ export class ClientRole {
       options: request.options,
       szx,
       blockBytes: blockSize(szx),
-      bert: false,
+      bert: config.reliableTransport,
       token,
       requestTag: undefined,
     });
+    if (isFirstOfMore(exchange, response)) exchange.download = this.#downloadFor(exchange, maxBytes);
     this.table.add(exchange);
     if (request.timeoutMs !== undefined)
       this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
@@ -385,13 +390,7 @@ export class ClientRole {
       this.#exchanges.finish(exchange, response);
       return;
     }
-    exchange.download ??= new Block2Download({
-      szx: exchange.szx,
-      bert: exchange.bert,
-      maxBytes: this.#context.config.maxResponseBodyBytes,
-      mayRestart: isSafeRequest(exchange.code) && !exchange.uploaded,
-      inParts: exchange.streamResponse,
-    });
+    exchange.download ??= this.#downloadFor(exchange, this.#context.config.maxResponseBodyBytes);
     const step = exchange.download.receive(response);
     const isWhole = step.kind === 'complete' || (step.kind === 'part' && step.next === undefined);
     if (isWhole) exchange.parent?.observation?.completeBody(response, now);
@@ -414,6 +413,16 @@ export class ClientRole {
         outputs.push({ kind: 'peer-fault', peer: exchange.peer, reason: step.detail });
       this.#exchanges.fail(exchange, step.error, step.detail);
     }
+  }
+
+  #downloadFor(exchange: ClientExchange, maxBytes: number): Block2Download {
+    return new Block2Download({
+      szx: exchange.szx,
+      bert: exchange.bert,
+      maxBytes,
+      mayRestart: isSafeRequest(exchange.code) && !exchange.uploaded,
+      inParts: exchange.streamResponse,
+    });
   }
 }
 

@@ -37,7 +37,18 @@ export interface ReceivedMessage extends MessageContent {
   readonly type?: MessageType;
   /** Of a request: its security takes one response only, so there are no sets of blocks (RFC 8613 §7.4). */
   readonly oneResponse?: boolean;
+  /**
+   * The request is an OSCORE message, all or a block of it: what is asked of requests is asked of the one inside, and no body
+   * of it is larger than `maxUnfragmentedSize` (RFC 8613 §4.1.3.4.2).
+   */
+  readonly isCiphertext?: boolean;
 }
+
+/**
+ * MAX_UNFRAGMENTED_SIZE of what is put together from Outer blocks, in bytes (RFC 8613 §4.1.3.4.2): what is longer is discarded.
+ * As much as is taken of anybody, and more than peers send without Inner blocks.
+ */
+export const maxUnfragmentedSize = 65_536;
 
 /** A response whose body may be one that is handed over as it is sent; then `payload` is empty. */
 export interface Representation extends Content {

@@ -307,7 +307,7 @@ export class GroupClient {
       timeoutMs: this.#context.config.responseTimeoutMs,
     };
     exchange.fetching++;
-    this.#client.continueFromGroup(peer, request, response, now, (id) => {
+    this.#client.continueResponse(peer, request, response, now, (id) => {
       responder.fetch = id;
       this.#fetches.set(id, { exchange, peer });
     });

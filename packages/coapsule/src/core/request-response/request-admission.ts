@@ -21,6 +21,7 @@ import { checkProxiedRequestOptions, checkRequestOptions, type OptionVerdict } f
 import { hasIllegalHopLimit } from './proxying.ts';
 import { qBlockRequest } from './q-block-request.ts';
 import { refusal } from './refusal.ts';
+import type { RequestRoute } from './request-response-config.ts';
 import { isNotForGroups } from './response-suppression.ts';
 import type { RoleContext } from './role-context.ts';
 import type { ServerAnswers } from './server-answers.ts';
@@ -75,14 +76,13 @@ export class RequestAdmission {
       answers.refuse(arrival, Code.BadRequest, 'Hop-Limit is not 1 to 255');
       return undefined;
     }
-    const route = config.route({ peer, code: message.code, options: all });
+    const route: RequestRoute = message.isCiphertext
+      ? { kind: 'origin' }
+      : config.route({ peer, code: message.code, options: all });
     const verdict =
       route.kind === 'proxy'
         ? checkProxiedRequestOptions(all)
-        : checkRequestOptions(
-            route.options ?? all,
-            message.oneResponse ? this.#context.config.criticalOptions : this.#criticalOptions,
-          );
+        : checkRequestOptions(route.options ?? all, this.#criticalOptionsOf(message));
     if (verdict.kind === 'proxy') {
       answers.refuse(arrival, Code.ProxyingNotSupported);
       return undefined;
@@ -122,9 +122,14 @@ export class RequestAdmission {
     return undefined;
   }
 
+  #criticalOptionsOf({ isCiphertext, oneResponse }: ReceivedMessage): readonly number[] {
+    if (isCiphertext) return [OptionNumber.Oscore];
+    return oneResponse ? this.#context.config.criticalOptions : this.#criticalOptions;
+  }
+
   /** RFC 9175 §2.3: whether the request may be carried out, as far as its age goes. */
   #isFresh({ peer, message, options, block1 }: Arrival, now: Instant): boolean {
-    if (isSafeRequest(message.code)) return true;
+    if (isSafeRequest(message.code) || message.isCiphertext) return true;
     // Told early, with the first block of a body; it counts when the request is whole.
     if (block1 !== undefined && block1.num > 0 && block1.more) return true;
     const { config, echo } = this.#context;

@@ -12,6 +12,9 @@
  * @module
  */
 
+import { OptionNumber } from '../coap/option-registry.ts';
+import { OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
@@ -23,6 +26,7 @@ import { createCounters, type RequestResponseCounters } from './counters.ts';
 import type { EchoValues } from './echo.ts';
 import type {
   ClientRequest,
+  Content,
   ExchangeId,
   GroupRequest,
   PeerKey,
@@ -140,6 +144,28 @@ export class RequestResponseLayer {
    */
   groupRequest(group: PeerKey, request: GroupRequest, now: Instant): ExchangeId {
     return this.#groups.request(group, request, now);
+  }
+
+  /**
+   * Fetches the rest of a response that came for somebody else than this layer, of which `first` is the first block, of at
+   * most `maxBytes` (RFC 8613 §8.4.1). Ends as any Exchange.
+   */
+  continueResponse(
+    peer: PeerKey,
+    request: Pick<Content, 'code' | 'options'>,
+    first: Content,
+    maxBytes: number,
+    now: Instant,
+  ): ExchangeId {
+    let exchange = 0;
+    const options = OptionSet.from(request.options.entries()).delete(OptionNumber.Observe);
+    // Its response is for who protected the request, as with one that is passed on.
+    const content = { code: request.code, options, payload: noBytes, type: 'CON', secure: false } as const;
+    const began = (id: ExchangeId): void => {
+      exchange = id;
+    };
+    this.#client.continueResponse(peer, { ...content, forwarded: true }, first, now, began, maxBytes);
+    return exchange;
   }
 
   /** A message to `peer` went out; the window of a request to a group begins with it. */

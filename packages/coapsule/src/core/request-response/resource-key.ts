@@ -21,10 +21,12 @@ const bodyOptions: readonly number[] = [
   OptionNumber.ProxyUri,
   OptionNumber.ProxyScheme,
   OptionNumber.RequestTag,
+  // Part of the Cache-Key (RFC 8613 §2): it alone tells the requests of one client through a proxy apart.
+  OptionNumber.Oscore,
 ];
 
 /**
- * The key of a request body under assembly: peer, method, URI options and Request-Tag. The token is no part
+ * The key of a request body under assembly: peer, method, URI options, Request-Tag and OSCORE. The token is no part
  * of it: a client may use a new one for each block. Content-Format neither: a change of it is an error to
  * be seen (RFC 7959 §2.3), not another body.
  */

@@ -255,6 +255,7 @@ export class ServerRole {
     // A copy that was late on its way does not begin an observation again that the client has cancelled since.
     const observing =
       observable &&
+      !message.isCiphertext &&
       !wantsLaterBlock(arrival) &&
       // Notifications are responses to the request: who does not want them is no observer (RFC 7967 §2.1).
       !(options.uint(OptionNumber.Observe) === 0 && isUnwanted(options, Code.Content)) &&
