@@ -21,7 +21,13 @@ import {
   unusedContext,
 } from '../../src/core/oscore/security-context.ts';
 import { ServerRederivation } from '../../src/core/oscore/server-rederivation.ts';
-import { Pair, type PairOptions, type PairRequest, serverAddress } from '../../src/testing/pair.ts';
+import {
+  clientAddress,
+  Pair,
+  type PairOptions,
+  type PairRequest,
+  serverAddress,
+} from '../../src/testing/pair.ts';
 import { clientParameters, ends, mirrored, restarted, sources } from '../unit/oscore/contexts.ts';
 
 /** A pair with one context; what its stores hold survives a restart. */
@@ -414,6 +420,51 @@ describe('restarts', () => {
     assert.equal(pair.served.length, 6);
     assert.ok(stored.length >= 6);
   });
+
+  test('a request #2 completes its run for 247 seconds, and then not any more (Appendix B.2.1)', () => {
+    const served = (waitMs: number): number[] => {
+      const { idContext: _, ...fixed } = { idContext: undefined, ...clientParameters };
+      const table = new ContextTable();
+      table.add(new ServerRederivation(sources(2), mirrored(fixed), undefined));
+      const pair = new Pair({ oscore: () => table });
+      const sent: Uint8Array[] = [];
+      pair.network.hook = ({ from, datagram }) => {
+        if (from.key !== clientAddress.key) return undefined;
+        sent.push(datagram.slice());
+        return sent.length === 1 ? undefined : { kind: 'drop' };
+      };
+      pair.request('/a', { oscore: new ClientRederivation(sources(1), fixed, undefined) });
+      assert.ok(pair.runUntil(() => sent.length === 2));
+      pair.run(waitMs);
+      const second = sent[1] as Uint8Array;
+      pair.command('server', (server, now) =>
+        server.handle({ address: clientAddress, datagram: second.slice() }, now),
+      );
+      return [pair.served.length, pair.server.oscoreCounters.rederived];
+    };
+    assert.deepEqual(served(240_000), [1, 1]);
+    // It begins another run, as any request with an ID that the server does not know.
+    assert.deepEqual(served(248_000), [0, 2]);
+  });
+});
+
+test('a server that asks for time under OSCORE is left alone until then (RFC 7252 §5.9.3.4)', () => {
+  let busy = true;
+  const stage = new ProtectedPair({
+    handler: () =>
+      busy
+        ? { code: Code.ServiceUnavailable, options: new OptionSet().add(OptionNumber.MaxAge, 10) }
+        : { code: Code.Content, payload: 'here' },
+  });
+  assert.equal(stage.done('/a').responses[0]?.code, Code.ServiceUnavailable);
+  busy = false;
+  const before = stage.pair.network.sent.length;
+  const early = stage.done('/b');
+  assert.ok(early.error?.kind === 'back-off');
+  assert.ok(early.error.retryAfterMs > 9_000 && early.error.retryAfterMs <= 10_000);
+  assert.equal(stage.pair.network.sent.length, before);
+  stage.pair.run(10_000);
+  assert.equal(text(stage.done('/b')), 'here');
 });
 
 describe('stores that fail', () => {

@@ -19,7 +19,7 @@ import type { OscoreExchanges } from './oscore-exchanges.ts';
 import { stopDueResponses } from './outdated-responses.ts';
 import type { Peer } from './peer.ts';
 import type { OscorePeer, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
-import { sendFromExchange } from './send-path.ts';
+import { holdQueued, sendFromExchange } from './send-path.ts';
 
 /** See `OscoreCarrier`. */
 export class DatagramOscore implements OscoreCarrier<Peer> {
@@ -62,6 +62,18 @@ export class DatagramOscore implements OscoreCarrier<Peer> {
 
   stopDue(exchange: ExchangeId): void {
     stopDueResponses(this.#layers, exchange);
+  }
+
+  backOff(
+    { exchange, peer: key }: ProtectedDispatch,
+    response: Parameters<OscoreCarrier<Peer>['backOff']>[1],
+    now: Instant,
+  ): void {
+    const bound = this.#layers.requests.requestOf(exchange);
+    const peer = this.#layers.peers.withKey(key);
+    if (bound === undefined || peer === undefined) return;
+    this.#layers.backOff.note(peer.address, bound.content, response, now);
+    holdQueued(this.#layers, peer, now);
   }
 
   discarded({ address }: Peer, reason: string): void {

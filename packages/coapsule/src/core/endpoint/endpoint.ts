@@ -141,8 +141,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   nextTimeout(): Instant | undefined {
-    const { dtls, messages, exchanges, backOff, doubted } = this.#layers;
-    return [messages, exchanges, backOff, doubted]
+    const { dtls, messages, exchanges, backOff, doubted, oscore } = this.#layers;
+    return [messages, exchanges, backOff, doubted, oscore]
       .map((one) => one.nextTimeout())
       .reduce(earliest, dtls?.nextTimeout());
   }

@@ -7,11 +7,13 @@
  */
 
 import type { MessageContent } from '../coap/message-view.ts';
+import type { OptionReader } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
 import type { ServerSecurity } from '../oscore/peer-security.ts';
 import type { ExchangeId, RequestResponseLayer } from '../request-response/request-response-layer.ts';
 import type { OscoreExchanges } from './oscore-exchanges.ts';
+import type { BackOffCode } from './outputs.ts';
 import type { OscorePeer, OscoreVia, ProtectedArrival, ProtectedDispatch } from './protected-messages.ts';
 
 /** An OSCORE output that asks for a record to be stored. */
@@ -35,6 +37,12 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   leaveUnanswered(reply: object, now: Instant): void;
   /** Nothing goes in the place of a notification that is due once more. */
   stopDue(exchange: ExchangeId): void;
+  /** The server of a request asks for time, in a response that verified (RFC 7252 §5.9.3.4, RFC 8516 §4). */
+  backOff(
+    request: ProtectedDispatch,
+    response: { readonly code: BackOffCode; readonly options: OptionReader },
+    now: Instant,
+  ): void;
   /** Something was dropped or refused. For traces. */
   discarded(via: Via, reason: string): void;
   /** For the application. */

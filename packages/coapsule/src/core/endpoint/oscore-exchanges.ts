@@ -10,8 +10,11 @@
  */
 
 import { toHex } from '../foundation/bytes.ts';
+import { after, type Instant } from '../foundation/instant.ts';
+import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { ContextProvider } from '../oscore/context-lookup.ts';
 import { OscoreLayer } from '../oscore/oscore-layer.ts';
+import type { ServerSecurity } from '../oscore/peer-security.ts';
 import type { ServerBinding } from '../oscore/request-binding.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { OuterExchanges } from './outer-exchanges.ts';
@@ -21,6 +24,12 @@ import type {
   ProtectedDispatch,
   ProtectedRequest,
 } from './protected-messages.ts';
+
+/**
+ * How long a run of Appendix B.2 may take: its client answers a response at once, unless that was lost, and who knows of it
+ * after EXCHANGE_LIFETIME has recorded it (Appendix B.2.1).
+ */
+const runLifetimeMs = 247_000;
 
 /** The OSCORE layer of an endpoint, and what binds its responses to requests (RFC 8613 §8). */
 export class OscoreExchanges<Via extends OscoreVia> {
@@ -35,6 +44,7 @@ export class OscoreExchanges<Via extends OscoreVia> {
    */
   readonly #pending = new Map<string, ProtectedRequest[]>();
   readonly #tokensOf = new Map<ExchangeId, Set<string>>();
+  readonly #runs = new TimerQueue<ServerSecurity>();
   readonly #byReply = new WeakMap<object, ServerBinding>();
   /** Exchanges with the application: their notifications have no reply handle. */
   readonly #byExchange = new Map<ExchangeId, ServerBinding>();
@@ -43,6 +53,21 @@ export class OscoreExchanges<Via extends OscoreVia> {
   constructor(provider: ContextProvider | undefined) {
     this.layer = new OscoreLayer(provider);
     this.serves = provider !== undefined;
+  }
+
+  /** A run of Appendix B.2 was begun: the first one that is not completed decides when all end. */
+  runBegun(security: ServerSecurity, now: Instant): void {
+    if (this.#runs.deadline(security) === undefined) this.#runs.set(security, after(now, runLifetimeMs));
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let due = this.#runs.expire(now); due !== undefined; due = this.#runs.expire(now))
+      due.expireRuns?.();
+  }
+
+  /** When `handleTimeout` wants to be called. */
+  nextTimeout(): Instant | undefined {
+    return this.#runs.next();
   }
 
   /** Requests and exchanges of which something is kept; zero when nothing leaks. */

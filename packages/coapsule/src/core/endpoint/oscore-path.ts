@@ -19,6 +19,7 @@ import type { OscoreOutput } from '../oscore/oscore-layer.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput, ResponseFate } from '../request-response/request-response-layer.ts';
+import { asksToBackOff } from './back-off.ts';
 import type { OscoreCarrier } from './oscore-carrier.ts';
 import { endsExchange } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
@@ -87,6 +88,8 @@ export function receiveProtectedResponse<Via extends OscoreVia>(
     const outcome = oscore.layer.receiveResponse(request, message);
     switch (outcome.kind) {
       case 'verified': {
+        const { code } = outcome.response;
+        if (asksToBackOff(code)) carrier.backOff(request.dispatch, { ...outcome.response, code }, now);
         oscore.responseVerified(via, request, outcome.final);
         return exchanges.receiveResponse(
           request.dispatch.peer,
@@ -264,6 +267,9 @@ export function followOscore<Via extends OscoreVia>(
       cannotSend(carrier, dispatch, now, unsendable[reason], isForNow);
       return;
     }
+    case 'run-begun':
+      oscore.runBegun(output.security, now);
+      return;
     case 'store':
       carrier.store(output);
       return;

@@ -152,6 +152,7 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       layers.talking.add(due);
     }
     layers.exchanges.handleTimeout(now);
+    layers.oscore.handleTimeout(now);
     sendHeldOnStream(layers, now);
     this.#settle(now);
   }
@@ -161,8 +162,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   }
 
   nextTimeout(): Instant | undefined {
-    const { connections, exchanges, backOff } = this.#layers;
-    return earliest(earliest(connections.nextTimeout(), exchanges.nextTimeout()), backOff.nextTimeout());
+    const { connections, exchanges, backOff, oscore } = this.#layers;
+    return [connections, exchanges, backOff, oscore].map((one) => one.nextTimeout()).reduce(earliest);
   }
 
   /**

@@ -58,6 +58,17 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     // Nothing is sent once more.
   }
 
+  backOff(
+    { exchange, peer: key }: ProtectedDispatch,
+    response: Parameters<OscoreCarrier<StreamPeer>['backOff']>[1],
+    now: Instant,
+  ): void {
+    const bound = this.#layers.requests.get(exchange);
+    const via = this.peerUnderOscore(key)?.via;
+    if (bound !== undefined && via !== undefined)
+      this.#layers.backOff.note(via.address, bound.content, response, now);
+  }
+
   discarded({ address }: StreamPeer, reason: string): void {
     traceStreamDiscarded(this.#layers, 'oscore', address, reason);
   }

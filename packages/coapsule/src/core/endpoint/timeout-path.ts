@@ -19,6 +19,7 @@ export function runDueTimers(layers: EndpointLayers, now: Instant): void {
   layers.dtls?.handleTimeout(now);
   layers.messages.handleTimeout(now);
   layers.exchanges.handleTimeout(now);
+  layers.oscore.handleTimeout(now);
   renewSilentAssociations(layers, now);
   sendHeld(layers, now);
 }

@@ -58,6 +58,8 @@ export type OscoreOutput<Arrival, Dispatch> =
     }
   /** An answer to a request that goes no further. It need not be kept: a copy of the request is answered anew. */
   | { readonly kind: 'answer'; readonly arrival: Arrival; readonly message: OscoreContent }
+  /** A run of Appendix B.2 was begun: `expireRuns` is to be called some time later. */
+  | { readonly kind: 'run-begun'; readonly security: ServerSecurity }
   /** A request to send; its responses go to `receiveResponse`. */
   | {
       readonly kind: 'send-request';
@@ -200,6 +202,7 @@ export class OscoreLayer<Arrival, Dispatch> {
         return;
       case 'rederive':
         this.counters.rederived++;
+        this.#outputs.push({ kind: 'run-begun', security });
         this.#answerProtected(arrival, binding, verdict.answer, verdict.kidContext);
         return;
       case 'store-first':

@@ -58,6 +58,8 @@ export interface ServerSecurity {
   accepts(kidContext: Uint8Array | undefined): boolean;
   /** Verify a request that may be from it. */
   verifyRequest(message: OscoreContent, header: RequestHeader): ServerVerdict;
+  /** Some time after a `rederive`: what it began and was not completed is worth nothing any more (Appendix B.2.1). */
+  expireRuns?(): void;
 }
 
 /** One context for good, in both roles. */
