@@ -51,9 +51,19 @@ export class DatagramOscore implements OscoreCarrier<Peer> {
 
   send(output: ProtectedDispatch, now: Instant): void {
     const { amplification } = this.#layers;
-    if (output.kind === 'send-response')
+    // What goes outside may be an error of OSCORE; what is no error was vouched for before it was cut.
+    if (output.kind === 'send-response' && !this.oscore.outer.isRequest(output.exchange))
       amplification?.vouchedFor(output.peer, encodedLength(output.message));
     sendFromExchange(this.#layers, output, now);
+  }
+
+  vouchedFor({ key }: Peer, response: MessageContent): void {
+    this.#layers.amplification?.vouchedFor(key, encodedLength(response));
+  }
+
+  endedOutside(exchange: ExchangeId): void {
+    stopDueResponses(this.#layers, exchange);
+    this.#layers.requests.end(exchange);
   }
 
   leaveUnanswered(reply: object, now: Instant): void {

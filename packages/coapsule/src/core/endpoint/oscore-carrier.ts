@@ -33,6 +33,10 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   answer(arrival: ProtectedArrival<Via>, message: MessageContent, now: Instant): void;
   /** A protected message; its peer is the one behind. */
   send(output: ProtectedDispatch, now: Instant): void;
+  /** This response, which goes out in blocks, is to a request that verified. */
+  vouchedFor(via: Via, response: MessageContent): void;
+  /** An Exchange outside of OSCORE is over: what was remembered of its messages goes. */
+  endedOutside(exchange: ExchangeId): void;
   /** A request is not answered. */
   leaveUnanswered(reply: object, now: Instant): void;
   /** Nothing goes in the place of a notification that is due once more. */

@@ -172,9 +172,10 @@ function followOutside<Via extends OscoreVia>(
       carrier.send(outerAnswer(carrier, output), now);
       return true;
     case 'exchange-ended': {
-      const isOuter = outer.isRequest(output.exchange);
+      if (!outer.isRequest(output.exchange)) return false;
       outer.requestEnded(output.exchange);
-      return isOuter;
+      carrier.endedOutside(output.exchange);
+      return true;
     }
     // The Exchange outside has its Empty ACK by itself.
     case 'acknowledge':
@@ -185,6 +186,7 @@ function followOutside<Via extends OscoreVia>(
       const fetch = outer.fetchOf(output.exchange);
       if (fetch === undefined) return false;
       outer.fetchEnded(output.exchange);
+      carrier.endedOutside(output.exchange);
       const { first, pending, via } = fetch;
       if (output.kind === 'response')
         receiveProtectedResponse(
@@ -255,8 +257,10 @@ export function followOscore<Via extends OscoreVia>(
       const { dispatch } = output;
       const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       if (via === undefined || dispatch.kind !== 'send-response') return;
-      if (answerOutside(carrier, dispatch.reply, output.message, now)) return;
       const message = { ...output.message, token: dispatch.message.token };
+      if (dispatch.reply !== undefined && oscore.outer.exchangeOf(dispatch.reply as object) !== undefined)
+        carrier.vouchedFor(via, message);
+      if (answerOutside(carrier, dispatch.reply, message, now)) return;
       // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
       carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
       return;

@@ -50,6 +50,14 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     sendFromStreamExchange(this.#layers, output, now);
   }
 
+  vouchedFor(): void {
+    // A transport proves the address.
+  }
+
+  endedOutside(): void {
+    // Nothing is remembered of messages that the transport has taken.
+  }
+
   leaveUnanswered(): void {
     // There is no acknowledgement to be given.
   }
