@@ -70,7 +70,12 @@ export class Retransmission {
   /** RFC 7252 §4.2: no retransmission outside of MAX_TRANSMIT_SPAN, which the receiver's memory relies on. */
   mayBeSentAgain(now: Instant): boolean {
     const spanMs = maxTransmitSpanMs(this.#parameters) + this.#parameters.maxRetransmit * this.#wireMs;
-    return elapsedMs(this.start, now) - this.#pausedMs <= spanMs;
+    return this.elapsedMs(now) <= spanMs;
+  }
+
+  /** Time since the start in which something was on its way: without that in which what was to go next was not there. */
+  elapsedMs(now: Instant): DurationMs {
+    return elapsedMs(this.start, now) - this.#pausedMs;
   }
 
   /**

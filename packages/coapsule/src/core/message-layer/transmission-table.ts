@@ -11,7 +11,7 @@
 
 import { tokenBytes } from '../coap/token-length.ts';
 import { equalBytes } from '../foundation/bytes.ts';
-import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
 import type { OutputQueue } from '../foundation/output-queue.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import { CongestionControl, type Lane, lanes } from './congestion.ts';
@@ -416,8 +416,8 @@ export class TransmissionTable {
   /** What an acknowledged message tells about the path. */
   #learn({ peer, retransmission }: Transmission, now: Instant): void {
     if (retransmission === undefined) return;
-    const { start, attempt } = retransmission;
-    this.#paths.learn(peer, { transmissions: attempt + 1, roundTripMs: elapsedMs(start, now) }, now);
+    const transmissions = retransmission.attempt + 1;
+    this.#paths.learn(peer, { transmissions, roundTripMs: retransmission.elapsedMs(now) }, now);
   }
 
   /** Removes a transmission from everything that knows it. */

@@ -168,3 +168,17 @@ test('when the link is there again, what is out of date does not go, and what to
   assert.deepEqual(seen(layer, 0), []);
   assert.deepEqual(seen(layer, 4000), ['4 renewal-due']);
 });
+
+test('the time for which a message is held is no round trip', () => {
+  const layer = new LayerUnderTest({ random: constantRandom(0), congestionControl: 'cocoa' });
+  const transmission = layer.layer.send(peer, 'CON', state(1), layer.now);
+  layer.layer.outdate(transmission);
+  while (!layer.layer.isHeld(transmission)) layer.run(100);
+  layer.run(30_000);
+  layer.layer.renew(transmission, state(2), layer.now);
+  const last = decoded(layer.transmitted().at(-1) as Uint8Array);
+  layer.run(100);
+  layer.receive(incoming('ACK', Code.Empty, last.messageId));
+  const { timeoutMs } = layer.layer.traffic(peer, layer.now);
+  assert.ok(timeoutMs > 1_000 && timeoutMs < 5_000, `${timeoutMs}`);
+});
