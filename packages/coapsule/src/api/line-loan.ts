@@ -51,8 +51,10 @@ export function outputSide(output: DriverOutput): 'client' | 'server' | 'both' {
       return 'client';
     case 'psk-lookup':
     case 'verify-peer':
-    case 'handshake-failed':
       return output.role;
+    // The client has it as a failed request; the listener tells of all associations of its line.
+    case 'handshake-failed':
+      return output.role === 'client' ? 'both' : 'server';
     case 'connected':
     case 'closed':
       return 'both';

@@ -125,7 +125,7 @@ export const credentialOptionNames = [
   'associationStore',
 ] as const;
 
-/** The life of associations. */
+/** The life of associations; on a line that is lent to a client, also of those that the client began. */
 export type AssociationEvent =
   | {
       readonly kind: 'connected';

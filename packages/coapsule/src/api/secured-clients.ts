@@ -153,11 +153,11 @@ export class SecuredClients {
         return;
       }
       case 'handshake-failed': {
-        const { association, address, failure } = output;
+        const { association, address, failure, role } = output;
         const identity = this.#pending.get(association)?.identity;
         this.#pending.delete(association);
         const advice = this.#place.line?.handshakeAdvice(failure);
-        const nextStep = advice ?? handshakeAdvice(failure, 'server');
+        const nextStep = advice ?? handshakeAdvice(failure, role);
         this.#options.onAssociation?.({ kind: 'handshake-failed', address, identity, failure, nextStep });
         return;
       }

@@ -282,6 +282,27 @@ describe('serial lines of the gateway', () => {
     },
   );
 
+  peerTest('why a device that waits cannot be connected to is told', ['socat'], async (t) => {
+    const line = await VirtualLine.open(t);
+    const certificates = await makeCertificates();
+    const gateway = await startTestGateway(t, {
+      dataFolder: folderWith(t, { operator: operatorKey }),
+      serial: [{ device: line.near, baudRate: 115_200, security: 'secured' }],
+      // That of a server is none of a client.
+      lineCredentials: () => ({ certificate: certificates.device, trustAnchors: certificates.authority }),
+    });
+    const trusted = { trustAnchors: certificates.authority };
+    const listening = { certificate: certificates.device, clientCertificates: trusted };
+    const device = await startDevice(t, line, 'coaps+serial', {}, listening);
+    const operator = gateway.client('operator', operatorKey);
+    const response = await operator.get(`${gateway.coaps}${path(line, '/temperature')}`);
+    assert.equal(response.codeText, '5.02');
+    await gateway.log.waitFor(
+      /handshake with serial:.*tty-near failed: .*(unsupported_certificate|certificate)/,
+    );
+    assert.equal(device.handshakes(), 0);
+  });
+
   peerTest(
     'a device with a pre-shared key that waits is connected to with the key of its line',
     ['socat'],
