@@ -60,7 +60,10 @@ function overrunAdvice({
 
 /** What is most likely wrong with a line; `undefined` where nothing looks wrong. */
 export function lineDiagnosis(
-  line: Pick<LineConnection, 'bufferBytes' | 'largestReceivable' | 'counters' | 'mtu' | 'framing'>,
+  line: Pick<
+    LineConnection,
+    'bufferBytes' | 'largestReceivable' | 'counters' | 'mtu' | 'framing' | 'secured'
+  >,
   baudRate: number,
 ): string | undefined {
   const { packetsSent, packetsReceived, bytesReceived, lost, unanswered, largestAnswered } = line.counters;
@@ -73,7 +76,9 @@ export function lineDiagnosis(
     );
   }
   if (packetsSent > 0 && bytesReceived === 0) {
-    return 'nothing came from the line: is the device there and running, and are RX and TX crossed?';
+    const silence = 'nothing came from the line: is the device there and running, and are RX and TX crossed?';
+    // A secured line drops CoAP without DTLS and does not answer.
+    return line.secured ? silence : `${silence} Or does it take secured packets only (coaps+serial)?`;
   }
   if (packetsReceived === 0 && bytesReceived > 0) {
     if ((lost.unsecured ?? 0) > 0) return lossAdvice(line, 'unsecured', 0);

@@ -34,7 +34,12 @@ describe('the diagnosis of a line', () => {
   });
 
   it('a line that is silent', () => {
-    assert.match(diagnosisOf([['send', message(10)]]) ?? '', /^nothing came from the line/);
+    assert.match(
+      diagnosisOf([['send', message(10)]]) ?? '',
+      /^nothing came from the line.*secured packets only \(coaps\+serial\)/,
+    );
+    const record = Uint8Array.of(22, ...message(20));
+    assert.match(diagnosisOf([['send', record]], { secured: true }) ?? '', /RX and TX crossed\?$/);
   });
 
   it('bytes that are no packets: rate or framing', () => {
