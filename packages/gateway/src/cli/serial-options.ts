@@ -58,12 +58,21 @@ export function serialOptions(
   }
   const lines = { serial, ...(mtu === undefined ? {} : { lineMtu: mtu }) };
   if (credentials === undefined) return lines;
-  const lineCredentials = (uri: string): ClientOptions =>
-    mappedCredentials(targetUri(uri), credentials, warn);
-  // What cannot be read is told before anything is opened.
-  for (const { device, baudRate } of serial)
-    lineCredentials(serialLineUri({ secure: true, device, baudRate }));
-  return { ...lines, lineCredentials };
+  // Read once, and before anything is opened: what cannot be read, and what others can read, is told once.
+  const told = new Set<string>();
+  const warnOnce = (text: string): void => {
+    if (!told.has(text)) warn(text);
+    told.add(text);
+  };
+  const found = new Map<string, ClientOptions>();
+  for (const { device, baudRate } of serial) {
+    const uri = serialLineUri({ secure: true, device, baudRate });
+    found.set(uri, mappedCredentials(targetUri(uri), credentials, warnOnce));
+  }
+  if ([...found.values()].every((own) => Object.keys(own).length === 0)) {
+    warn(`${credentials} has nothing for any line; it names them as ${[...found.keys()].join(', ')}`);
+  }
+  return { ...lines, lineCredentials: (uri) => found.get(uri) ?? {} };
 }
 
 function lineValue(text: string, before: readonly SerialLineOption[] = []): readonly SerialLineOption[] {

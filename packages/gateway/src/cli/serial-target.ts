@@ -58,10 +58,14 @@ function defaultLine(
   { COAPSULE_SERIAL = '' }: Readonly<Record<string, string | undefined>>,
 ): TargetLine {
   if (COAPSULE_SERIAL === '') {
+    // `coap+serial:///dev/ttyUSB0/a`: what was meant is most likely the device.
+    const [, scheme, device = ''] = /^([^:]+:\/\/)(\/dev\/[^/?:]+)/.exec(text) ?? [];
     throw new CommandFailure(
       ExitCode.Usage,
       `"${text}" names no serial device`,
-      'write it behind the scheme, such as coap+serial://ttyUSB0/, or set COAPSULE_SERIAL=PATH[,BAUD]; "coapsule serial list" says which there are',
+      device !== ''
+        ? `a path is percent-encoded: ${scheme}${encodeURIComponent(device)}, or ${scheme}${device.slice(5)} for what is in /dev`
+        : 'write it behind the scheme, such as coap+serial://ttyUSB0/, or set COAPSULE_SERIAL=PATH[,BAUD]; "coapsule serial list" says which there are',
     );
   }
   const line = parseSerialLine(COAPSULE_SERIAL);

@@ -48,6 +48,15 @@ test('--serial-credentials has what is used on some lines, and is read at once',
     exitCode: 64,
   });
   assert.equal(serialOptions(parsed('--serial', 'COM1', '--serial-mtu', '512'), () => {}).lineMtu, 512);
+  const warnings: string[] = [];
+  const others = parsed('--serial', 'ttyACM0,9600', '--serial-credentials', file);
+  assert.deepEqual(
+    serialOptions(others, (text) => warnings.push(text)).lineCredentials?.('coaps+serial://ttyACM0:9600'),
+    {},
+  );
+  assert.deepEqual(warnings, [
+    `${file} has nothing for any line; it names them as coaps+serial://ttyACM0:9600`,
+  ]);
   writeFileSync(file, '{');
   assert.throws(() => serialOptions(parsed(...lines), () => {}), { message: /is not JSON/, exitCode: 64 });
 });

@@ -63,7 +63,12 @@ describe('the URI on the command line', () => {
       /character 24: "x" is not a baud rate/,
       /coap\+serial:\/\/ttyUSB0:115200\/a/,
     ],
-    ['coap+serial:///dev/ttyUSB0', /names no serial device/, /COAPSULE_SERIAL.*coapsule serial list/],
+    ['coap+serial:///a', /names no serial device/, /COAPSULE_SERIAL.*coapsule serial list/],
+    [
+      'coap+serial:///dev/ttyUSB0:9600/a',
+      /names no serial device/,
+      /: coap\+serial:\/\/%2Fdev%2FttyUSB0, or coap\+serial:\/\/ttyUSB0 for/,
+    ],
     ['coap+serial:ttyUSB0/a', /character 13: /, /percent-encoded/],
     ['coap+can://x/', /"coap\+can" is not a CoAP scheme/, /coap\+serial:\/\//],
     ['coap://host/a b', /character 14: /, /%20/],
