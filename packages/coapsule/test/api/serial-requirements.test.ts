@@ -30,6 +30,7 @@ import { Pair } from '../../src/testing/index.ts';
 import { withoutPty } from '../node/pty-pair.ts';
 import { certificateCredentials } from '../scenarios/dtls-credentials.ts';
 import { DtlsPair } from '../scenarios/dtls-pair.ts';
+import { issue, issueRoot } from '../x509/certificate-factory.ts';
 import { body, certificate, LinePair, mutualX509, plain, psk, trustAnchors } from './line-pair.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
@@ -541,17 +542,9 @@ describe('serial lines: setup and demonstration', { skip: withoutPty }, () => {
 
     const exchange = await LinePair.open(t);
     await exchange.serve(plain);
-    assert.equal((await exchange.client(plain).ping(exchange.uri('b', false))).handshakeMs, undefined);
-    assert.equal(
-      (
-        await exchange
-          .client(plain, {})
-          .get(exchange.uri('b', false, '/a'))
-          .catch(() => undefined)
-      )?.text(),
-      undefined,
-      'a device is open once',
-    );
+    const open = exchange.client(plain);
+    assert.equal((await open.get(exchange.uri('b', false, '/a'))).text(), 'Hello World');
+    assert.equal((await open.ping(exchange.uri('b', false))).handshakeMs, undefined);
 
     const secured = await LinePair.open(t);
     await secured.serve(psk);
@@ -605,18 +598,30 @@ describe('serial lines: setup and demonstration', { skip: withoutPty }, () => {
     assert.deepEqual(Buffer.concat(device.read), answer);
   });
 
-  it('A25: handlers know serial number, subject and names of the client’s certificate', async (t) => {
+  it('A25: handlers know serial number, subject and mail addresses of the client’s certificate', async (t) => {
     const pair = await LinePair.open(t);
+    const authority = issueRoot();
+    const issued = issue({
+      subject: 'CN=client-1,O=Acme',
+      issuer: authority,
+      serialNumber: 0x1234,
+      names: { email: ['client1@example.com'], dns: ['client-1.example'] },
+    });
     const server = pair.server().resource('/me', {
       get: ({ peer: { security } }) => {
         assert.ok(security.kind === 'dtls' && security.authentication.kind === 'x509');
-        const { subject, serialNumber, fingerprint } = security.authentication.certificate;
-        return content(`${security.identity} ${subject} ${serialNumber} ${fingerprint}`);
+        const { subject, serialNumber, names } = security.authentication.certificate;
+        return content([security.identity, subject, serialNumber, ...names.toSorted()].join('|'));
       },
     });
-    await pair.serve(mutualX509, {}, { server });
-    const text = (await pair.client(mutualX509).get(pair.uri('b', true, '/me'))).text();
-    assert.match(text, /^sensor-7 .*CN=.+ [0-9a-f]{2,} sha256:[0-9a-f]{64}$/i);
+    await pair.serve(mutualX509, { clientCertificates: { trustAnchors: authority.pem } }, { server });
+    const client = pair.client(mutualX509, {
+      certificate: { chain: issued.pem, privateKey: issued.keyPem },
+    });
+    assert.equal(
+      (await client.get(pair.uri('b', true, '/me'))).text(),
+      'client-1.example|CN=client-1,O=Acme|1234|client-1.example|client1@example.com',
+    );
   });
 
   it('A26: an unknown path is answered 4.04, what is malformed is rejected or ignored, and nothing ends the server', async (t) => {
