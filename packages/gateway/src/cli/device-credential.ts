@@ -5,7 +5,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { defaultAead } from 'coapsule/oscore';
 import { type Command, Option } from 'commander';
 import { weaknessOf } from '../server/demo-credentials.ts';
 import { endingText } from '../server/serve-credentials.ts';
@@ -16,13 +17,22 @@ import { CommandFailure } from './command-failure.ts';
 import { certificatesOf, expectNoPartOfFingerprint, publicKeyFingerprint } from './credential-content.ts';
 import { isFingerprint } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
+import { readOscoreEnd } from './kept-oscore.ts';
+import { newOscorePair } from './keys-oscore.ts';
+import type { NewFile } from './new-files.ts';
 import { keyBytes } from './option-values.ts';
+import { formatOscoreConf } from './oscore-conf.ts';
+import type { OscoreParameters } from './oscore-parameters.ts';
 
 /** As the options say it. */
 export interface CredentialOptions {
   readonly psk?: KeyChoice;
   readonly rpk?: string;
   readonly cert?: string;
+  /** `generate`, or a file or folder with the gateway's end. */
+  readonly oscore?: string;
+  /** Where the device's end goes that was made. */
+  readonly oscoreFile?: string;
 }
 
 type KeyChoice = { readonly kind: 'generate' } | { readonly kind: 'given'; readonly key: Uint8Array };
@@ -31,6 +41,8 @@ type KeyChoice = { readonly kind: 'generate' } | { readonly kind: 'given'; reado
 export interface ChosenCredential {
   readonly credential: DeviceCredential;
   readonly generated: Uint8Array | undefined;
+  /** A file for the device. */
+  readonly deviceFile?: NewFile;
 }
 
 const generatedKeyBytes = 16;
@@ -47,13 +59,19 @@ export function withCredentialOptions(command: Command): Command {
         .default(undefined, 'generate'),
     )
     .option('--rpk <file>', 'its raw public key, or the fingerprint of that (RFC 7250)')
+    .option(
+      '--oscore <file>',
+      'OSCORE: "generate", or the gateway\'s end as "coapsule keys oscore" makes it (ID.server.oscore)',
+    )
+    .option('--oscore-file <file>', "where the device's end goes that is made; ID.oscore by default")
     .option('--cert <file>', 'its certificate: this one, and no other of the same name')
     .addHelpText('after', credentialHelp);
 }
 
 const credentialHelp = `
-A device proves itself with one thing: a pre-shared key, the raw public key that was added for it, or exactly the
-certificate that was added for it, which has to name it and to come from an authority of "serve --ca".`;
+A device proves itself with one thing: a pre-shared key, the raw public key that was added for it, exactly the
+certificate that was added for it, which has to name it and to come from an authority of "serve --ca", or an OSCORE
+context, of which the device gets its end as a file for "--oscore".`;
 
 /**
  * Reads what the options name; without any, a key is made.
@@ -62,16 +80,33 @@ certificate that was added for it, which has to name it and to come from an auth
  */
 export function chooseCredential(
   id: string,
-  { psk, rpk, cert }: CredentialOptions,
+  { psk, rpk, cert, oscore, oscoreFile }: CredentialOptions,
   warn: (text: string) => void,
 ): ChosenCredential {
-  if ([psk, rpk, cert].filter((one) => one !== undefined).length > 1) {
+  if ([psk, rpk, cert, oscore].filter((one) => one !== undefined).length > 1) {
     throw new CommandFailure(
       ExitCode.Usage,
-      'a device has one credential: --psk, --rpk or --cert',
+      'a device has one credential: --psk, --rpk, --cert or --oscore',
       'leave the others out, or add it under a second id',
     );
   }
+  if (oscoreFile !== undefined && oscore !== 'generate') {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--oscore-file is for the end that is made for the device',
+      'write --oscore generate, or leave it out',
+    );
+  }
+  if (oscore === 'generate') {
+    const { device, server } = newOscorePair(randomBytes);
+    const text = formatOscoreConf(device, `OSCORE Security Context, end of the device ${id}`);
+    return {
+      credential: oscoreCredential(server),
+      generated: undefined,
+      deviceFile: { path: oscoreFile ?? `${id}.oscore`, text, secret: true },
+    };
+  }
+  if (oscore !== undefined) return { credential: oscoreEnd(oscore, warn), generated: undefined };
   if (rpk !== undefined)
     return { credential: { kind: 'rpk', fingerprint: keyFingerprint(rpk) }, generated: undefined };
   if (cert !== undefined) return { credential: certificateOf(id, cert, warn), generated: undefined };
@@ -82,6 +117,40 @@ export function chooseCredential(
   const weakness = weaknessOf(psk.key);
   if (weakness !== undefined) warn(`the key of ${printable(id)} ${weakness}`);
   return { credential: { kind: 'psk', key: psk.key }, generated: undefined };
+}
+
+/** A file of the gateway's end that nobody has used. */
+function oscoreEnd(path: string, warn: (text: string) => void): DeviceCredential {
+  const { parameters, sequence, isUsed } = readOscoreEnd(path, warn);
+  if (isUsed || existsSync(sequence)) {
+    throw new CommandFailure(
+      ExitCode.Security,
+      `${path} has been in use: its numbers are in ${sequence}, and the gateway would begin with them anew`,
+      'make a new context for both ends with "coapsule keys oscore", or with --oscore generate',
+    );
+  }
+  return oscoreCredential(parameters);
+}
+
+function oscoreCredential(parameters: OscoreParameters): DeviceCredential {
+  const { masterSecret, masterSalt, senderId, recipientId, idContext, aead, hkdf, deriveAnew } = parameters;
+  if (deriveAnew !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      'the gateway keeps the state of its contexts and does not derive them anew',
+      'leave rfc8613_b_2 out',
+    );
+  }
+  return {
+    kind: 'oscore',
+    masterSecret,
+    masterSalt,
+    senderId,
+    recipientId,
+    idContext,
+    aead: aead ?? defaultAead,
+    hkdf: hkdf ?? 'SHA-256',
+  };
 }
 
 function keyFingerprint(rpk: string): string {

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { rmSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
@@ -20,7 +21,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
 import { ExitCode } from './exit-code.ts';
-import { laterOption } from './later-option.ts';
+import { type NewFile, writeNewFiles } from './new-files.ts';
 import { hexText, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
@@ -42,7 +43,7 @@ export function deviceCommand(streams: OutputStreams): Command {
       .option('--data <folder>', "the gateway's data folder", pathValue, './data')
       .addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
-  const add = withCredentialOptions(
+  withCredentialOptions(
     subcommand(
       'add',
       'add a device, with a new key unless it has a credential',
@@ -57,7 +58,6 @@ export function deviceCommand(streams: OutputStreams): Command {
     )
     .addHelpText('after', rulesHelp)
     .action((id, options) => addDevice(streams, id, options));
-  refuseLater(add);
   subcommand(
     'allow',
     'say anew what a device may do; its key stays',
@@ -75,7 +75,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     .option('--reveal', 'show the key')
     .option('--json', 'one JSON object')
     .action((id, options) => showDevice(streams, id, options));
-  const rotate = withCredentialOptions(
+  withCredentialOptions(
     subcommand(
       'rotate',
       'give a device a new credential; the old one stops working at once',
@@ -84,7 +84,6 @@ export function deviceCommand(streams: OutputStreams): Command {
   )
     .argument('<id>')
     .action((id, options) => rotateDevice(streams, id, options));
-  refuseLater(rotate);
   subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
     .argument('<id>')
     .action((id, options) => removeDevice(streams, id, options));
@@ -100,6 +99,7 @@ Examples:
   coapsule device add sensor-7
   coapsule device add sensor-8 --rpk sensor-8.pub
   coapsule device add sensor-9 --cert sensor-9.pem
+  coapsule device add sensor-10 --oscore generate
   coapsule device add dashboard --allow "GET:/sensors/*"
   coapsule device allow sensor-7 PUT:/sensors/7
   coapsule device rotate sensor-7
@@ -112,20 +112,26 @@ function addDevice(
 ): void {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
-  const { credential, generated } = chooseCredential(id, options, (text) => warn(streams, text));
+  const { credential, generated, deviceFile } = chooseCredential(id, options, (text) => warn(streams, text));
   const rules = options.allow ?? defaultRules(id).map(ruleText);
-  withDevices(streams, options, true, (devices) => {
-    expectUnused(devices, id, credential);
-    if (!devices.add({ id, credential, rules, addedAtMs: systemWallClock() })) {
-      throw new CommandFailure(
-        ExitCode.Failure,
-        `there is a device ${printable(id)} already; it was not changed`,
-        'give it a new credential with "coapsule device rotate", or remove it first',
-      );
-    }
-  });
+  withDevices(
+    streams,
+    options,
+    true,
+    withDeviceFile(deviceFile, (devices) => {
+      expectUnused(devices, id, credential);
+      if (!devices.add({ id, credential, rules, addedAtMs: systemWallClock() })) {
+        throw new CommandFailure(
+          ExitCode.Failure,
+          `there is a device ${printable(id)} already; it was not changed`,
+          'give it a new credential with "coapsule device rotate", or remove it first',
+        );
+      }
+    }),
+  );
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   tellKey(streams, id, generated);
+  tellFile(streams, id, deviceFile);
 }
 
 function allowDevice(
@@ -169,6 +175,8 @@ function showDevice(
   if (credential.kind === 'psk') {
     const { key } = credential;
     print(streams, `key      ${reveal ? `0x${hexText(key)}` : `${key.length} bytes, hidden (--reveal)`}`);
+  } else if (credential.kind === 'oscore') {
+    print(streams, `oscore   kid 0x${hexText(credential.recipientId)}`);
   } else {
     print(streams, `${credential.kind.padEnd(9)}${credential.fingerprint}`);
     if (expires !== undefined) print(streams, `expires  ${expires}`);
@@ -180,19 +188,27 @@ function showDevice(
 }
 
 function rotateDevice(streams: OutputStreams, id: string, options: FolderOption & CredentialOptions): void {
-  const { credential, generated } = chooseCredential(id, options, (text) => warn(streams, text));
-  withDevices(streams, options, false, (devices) => {
-    expectUnused(devices, id, credential);
-    return devices.rotate(id, credential, systemWallClock()) || missing(id);
-  });
-  const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate' }[credential.kind];
+  const { credential, generated, deviceFile } = chooseCredential(id, options, (text) => warn(streams, text));
+  withDevices(
+    streams,
+    options,
+    false,
+    withDeviceFile(deviceFile, (devices) => {
+      expectUnused(devices, id, credential);
+      return devices.rotate(id, credential, systemWallClock()) || missing(id);
+    }),
+  );
+  const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
+    credential.kind
+  ];
   tell(streams, `${printable(id)} has a new ${what}; the old one does not count any more`);
   tellKey(streams, id, generated);
+  tellFile(streams, id, deviceFile);
 }
 
 /** Who has a key is told by it alone, so no two devices may have the same. */
 function expectUnused(devices: DeviceTable, id: string, credential: DeviceCredential): void {
-  if (credential.kind === 'psk') return;
+  if (credential.kind === 'psk' || credential.kind === 'oscore') return;
   const owner = devices.findByFingerprint(credential.fingerprint);
   if (owner === undefined || owner.id === id) return;
   throw new CommandFailure(
@@ -216,7 +232,9 @@ function deviceValue(device: Device, reveal: boolean) {
     ...(credential.kind === 'psk' && reveal ? { psk: `0x${hexText(credential.key)}` } : {}),
     ...(credential.kind === 'psk'
       ? { keyLength: credential.key.length }
-      : { fingerprint: credential.fingerprint }),
+      : credential.kind === 'oscore'
+        ? { kid: `0x${hexText(credential.recipientId)}` }
+        : { fingerprint: credential.fingerprint }),
     ...(credential.kind === 'cert' && credential.expiresAtMs !== undefined
       ? { expires: new Date(credential.expiresAtMs).toISOString() }
       : {}),
@@ -254,6 +272,31 @@ function withDevices<T>(
   }
 }
 
+/** The device's end is written before the gateway has the other: who has no file cannot use it, and `add` can be repeated. */
+function withDeviceFile<T>(
+  file: NewFile | undefined,
+  work: (devices: DeviceTable) => T,
+): (devices: DeviceTable) => T {
+  if (file === undefined) return work;
+  return (devices) => {
+    writeNewFiles([file], false);
+    try {
+      return work(devices);
+    } catch (error) {
+      rmSync(file.path, { force: true });
+      throw error;
+    }
+  };
+}
+
+function tellFile({ stderr }: OutputStreams, id: string, file: NewFile | undefined): void {
+  if (file === undefined) return;
+  stderr.write(
+    `${file.path} is the end of ${printable(id)}: bring it to the device, and use it there alone\n` +
+      `next: coapsule put coap://GATEWAY/sensors/${id} -e 22.5 --oscore ${file.path}\n`,
+  );
+}
+
 /** A key that was made here is shown once: the device needs it. */
 function tellKey(streams: OutputStreams, id: string, generated: Uint8Array | undefined): void {
   if (generated === undefined) return;
@@ -273,10 +316,6 @@ function ruleValue(text: string, before: readonly string[] = []): readonly strin
   const rule = parseRule(text);
   if (typeof rule === 'string') throw new InvalidArgumentError(rule);
   return [...before, ruleText(rule)];
-}
-
-function refuseLater(command: Command): void {
-  command.addOption(laterOption('--oscore <generate>', 'this version knows --psk, --rpk and --cert'));
 }
 
 function print({ stdout }: OutputStreams, line: string): void {

@@ -15,6 +15,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { parseOscoreConf, usedMark } from './oscore-conf.ts';
 import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
+import type { OscoreParameters } from './oscore-parameters.ts';
 
 /**
  * Opens the context of a file in libcoap's form, or of a folder in aiocoap's. `close` it: that leaves the exact numbers.
@@ -22,22 +23,13 @@ import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
  * @throws CommandFailure for what is no context, one that another process uses, and one whose numbers were lost.
  */
 export async function openKeptOscore(path: string, warn: (text: string) => void): Promise<OscoreContext> {
-  const isFolder = statSync(path).isDirectory();
-  const text = isFolder ? '' : readFileSync(path, 'utf8');
-  const parameters = isFolder ? readOscoreFolder(path) : parseOscoreConf(text, path);
-  for (const file of isFolder ? [join(path, 'settings.json'), join(path, 'secret.json')] : [path]) {
-    if (process.platform !== 'win32' && existsSync(file) && (statSync(file).mode & 0o077) !== 0)
-      warn(`${file} can be read by others: chmod 600 ${file}`);
-  }
-  const sequence = isFolder ? join(path, 'sequence.json') : `${path}.sequence`;
+  const { parameters, sequence, isFolder, isUsed, text } = readOscoreEnd(path, warn);
   const store = await failures<OscoreStore>(() =>
     isFolder ? openOscoreSequence(path) : openOscoreFile(sequence),
   );
   try {
-    const folderMark = join(path, 'in-use');
-    const isMarked = isFolder ? existsSync(folderMark) : text.split(/\r?\n/).includes(usedMark);
     const state = await failures(() => store.load());
-    if (state === undefined && isMarked && parameters.deriveAnew === undefined) {
+    if (state === undefined && isUsed && parameters.deriveAnew === undefined) {
       throw new CommandFailure(
         ExitCode.Security,
         `${path} has been in use, and its sequence numbers are gone: ${sequence} is missing`,
@@ -49,8 +41,8 @@ export async function openKeptOscore(path: string, warn: (text: string) => void)
       // The mark comes second: without the numbers it would refuse a context that nobody has used.
       if (parameters.deriveAnew === undefined) await store.save({ senderEdge: 0, recipientEdge: 0 });
     }
-    if (!isMarked) {
-      if (isFolder) writeFileSync(folderMark, 'coapsule: sequence.json belongs to this folder.\n');
+    if (!isUsed) {
+      if (isFolder) writeFileSync(folderMark(path), 'coapsule: sequence.json belongs to this folder.\n');
       else appendFileSync(path, `${text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
     }
     return await OscoreContext.open({ ...parameters, store });
@@ -58,6 +50,36 @@ export async function openKeptOscore(path: string, warn: (text: string) => void)
     await store.close?.();
     throw error;
   }
+}
+
+/** One end of a context as a file or folder has it. */
+interface OscoreEnd {
+  readonly parameters: OscoreParameters;
+  readonly isFolder: boolean;
+  /** Of a file. */
+  readonly text: string;
+  /** Where its numbers are kept. */
+  readonly sequence: string;
+  /** Whether it bears the mark of use. */
+  readonly isUsed: boolean;
+}
+
+/** Reads an end. @throws CommandFailure for what is none. */
+export function readOscoreEnd(path: string, warn: (text: string) => void): OscoreEnd {
+  const isFolder = statSync(path).isDirectory();
+  const text = isFolder ? '' : readFileSync(path, 'utf8');
+  const parameters = isFolder ? readOscoreFolder(path) : parseOscoreConf(text, path);
+  for (const file of isFolder ? [join(path, 'settings.json'), join(path, 'secret.json')] : [path]) {
+    if (process.platform !== 'win32' && existsSync(file) && (statSync(file).mode & 0o077) !== 0)
+      warn(`${file} can be read by others: chmod 600 ${file}`);
+  }
+  const sequence = isFolder ? join(path, 'sequence.json') : `${path}.sequence`;
+  const isUsed = isFolder ? existsSync(folderMark(path)) : text.split(/\r?\n/).includes(usedMark);
+  return { parameters, isFolder, text, sequence, isUsed };
+}
+
+function folderMark(folder: string): string {
+  return join(folder, 'in-use');
 }
 
 /** The library's errors of state files, as the command line shows them. */

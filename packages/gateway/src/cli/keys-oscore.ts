@@ -8,7 +8,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { coseAead, oscoreAeads } from 'coapsule/oscore';
+import { coseAead, defaultAead, oscoreAeads } from 'coapsule/oscore';
 import { type Command, Option } from 'commander';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
@@ -80,16 +80,11 @@ function makeContext(environment: CommandEnvironment, id: string, options: KeysO
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another');
   const aead = coseAead(options.aead)!;
-  const device: OscoreParameters = {
-    masterSecret: environment.randomBytes(secretBytes),
-    masterSalt: environment.randomBytes(saltBytes),
-    senderId: options.senderId ?? environment.randomBytes(Math.min(senderIdBytes, aead.nonceLength - 6)),
-    recipientId: options.recipientId ?? serverId,
+  const { device, server } = newOscorePair((length) => environment.randomBytes(length), {
+    ...options,
     aead: aead.name,
-    ...(options.idContext !== undefined && { idContext: options.idContext }),
-  };
+  });
   expectIds(device, aead.nonceLength - 6);
-  const server = { ...device, senderId: device.recipientId, recipientId: device.senderId };
   const base = options.out ?? id;
   const ends = [
     { path: `${base}.oscore`, parameters: device, whose: `the device ${id}` },
@@ -113,6 +108,28 @@ function makeContext(environment: CommandEnvironment, id: string, options: KeysO
     `${base}.oscore is the end of the device ${printable(id)}, ${base}.server.oscore the one of its server: keep both secret\n` +
       `next: coapsule get coap://SERVER/PATH --oscore ${base}.oscore\n`,
   );
+}
+
+/** Both ends of a new context. */
+export function newOscorePair(
+  randomBytes: (length: number) => Uint8Array,
+  {
+    aead = defaultAead,
+    senderId,
+    recipientId = serverId,
+    idContext,
+  }: Partial<Pick<OscoreParameters, 'aead' | 'senderId' | 'recipientId' | 'idContext'>> = {},
+): { readonly device: OscoreParameters; readonly server: OscoreParameters } {
+  const { nonceLength } = coseAead(aead)!;
+  const device: OscoreParameters = {
+    masterSecret: randomBytes(secretBytes),
+    masterSalt: randomBytes(saltBytes),
+    senderId: senderId ?? randomBytes(Math.min(senderIdBytes, nonceLength - 6)),
+    recipientId,
+    aead,
+    ...(idContext !== undefined && { idContext }),
+  };
+  return { device, server: { ...device, senderId: recipientId, recipientId: device.senderId } };
 }
 
 /** RFC 8613 §3.3: the two are different, and fit the nonce. */

@@ -3,6 +3,7 @@
  */
 import { Code, failure, type Handler, type PeerInfo, type Request, type Resource } from 'coapsule';
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
+import { provenDevice } from '../access/proven-device.ts';
 import type { Rule } from '../access/rule.ts';
 
 /** What the decision needs to know about an identity, the key that its association was made with, and where it comes from. */
@@ -59,8 +60,7 @@ export function authorised(
 }
 
 async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
-  const { security } = request.peer;
-  // Who has proved nothing is nobody, over DTLS too.
-  if (security.kind === 'none' || security.authentication.kind === 'none') return { kind: 'plain' };
-  return { kind: 'identity', rules: await rulesOf(security.identity, security.context, request.peer) };
+  const device = provenDevice(request.peer);
+  if (device === undefined) return { kind: 'plain' };
+  return { kind: 'identity', rules: await rulesOf(device.identity, device.stamp, request.peer) };
 }

@@ -139,7 +139,8 @@ export class DeviceDirectory {
   }
 }
 
-function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
+/** The stamp of the credential that a device of the store has now. */
+export function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
   return `store:${addedAtMs} ${keyVersion}`;
 }
 

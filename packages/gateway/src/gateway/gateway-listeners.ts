@@ -18,6 +18,7 @@ import type { AssociationReview } from './association-review.ts';
 import { AssociationStorage } from './association-storage.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
+import type { OscoreDevices } from './oscore-devices.ts';
 import { associationLogger, expiryLogger, unknownIdentityLogger, unknownPeerLogger } from './request-log.ts';
 import { type GatewayLine, lineLogger } from './serial-lines.ts';
 
@@ -30,6 +31,7 @@ export interface ListenContext {
   readonly directory: DeviceDirectory;
   readonly review: AssociationReview;
   readonly lines: readonly GatewayLine[];
+  readonly oscore: OscoreDevices;
 }
 
 /**
@@ -40,7 +42,8 @@ export interface ListenContext {
 export async function listen(context: ListenContext, options: GatewayOptions): Promise<void> {
   const { server, listeners, lines, store, directory } = context;
   const { coap, coaps, log, clock = systemWallClock, streams = [] } = options;
-  const traced = options.trace === undefined ? {} : { trace: options.trace };
+  const protectedBy = { oscore: context.oscore.contexts };
+  const traced = { ...protectedBy, ...(options.trace === undefined ? {} : { trace: options.trace }) };
   const isAnySecured =
     coaps !== undefined ||
     streams.some(({ scheme }) => isSecured(scheme)) ||
@@ -101,7 +104,7 @@ async function openLine(
 
 /** By what devices are let in, over DTLS and over TLS. */
 function securedOptions(
-  { directory, review }: ListenContext,
+  { directory, review, oscore }: ListenContext,
   options: GatewayOptions,
 ): { readonly dtls: ListenOptions; readonly tls: ListenOptions } {
   const { keylog, pskHint, clock = systemWallClock } = options;
@@ -124,6 +127,7 @@ function securedOptions(
     logExpiry(event.peer.security);
   };
   const dtls = {
+    oscore: oscore.contexts,
     psk,
     ...publicKeyCredentials(directory, options),
     onAssociation,

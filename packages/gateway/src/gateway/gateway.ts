@@ -35,6 +35,7 @@ import { listen } from './gateway-listeners.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
+import { OscoreDevices } from './oscore-devices.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 
@@ -48,6 +49,7 @@ const reviewRetryMs = 1000;
 export class Gateway implements AsyncDisposable {
   readonly #store: Store;
   readonly #server: Server;
+  readonly #oscore: OscoreDevices;
   readonly #listeners: readonly Listener[];
   readonly #stopResources: readonly (() => void)[];
 
@@ -67,6 +69,7 @@ export class Gateway implements AsyncDisposable {
     const stops: (() => void)[] = [];
     const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
+    const oscore = new OscoreDevices(store, log, reportError);
     try {
       for (const warning of store.warnings) log.warning(warning);
       await warnAboutDevices(store, options);
@@ -82,6 +85,7 @@ export class Gateway implements AsyncDisposable {
         anyIdentityKey: options.anyIdentityKey,
       });
       const lines = await linesOf(store, options);
+      await oscore.storeChanged();
       stops.push(() => {
         for (const { client } of lines) void client.close();
       });
@@ -97,17 +101,19 @@ export class Gateway implements AsyncDisposable {
       stops.push(() => review.stop());
       const { proxy, clock = systemWallClock } = options;
       if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
-      await listen({ server, store, listeners, directory, review, lines }, options);
+      await listen({ server, store, listeners, directory, review, lines, oscore }, options);
       changed = () => {
         directory.storeChanged();
         review.all();
+        void oscore.storeChanged();
       };
       // A device may have been changed while the sockets were opened.
       changed();
-      return new Gateway(store, server, listeners, stops);
+      return new Gateway(store, server, oscore, listeners, stops);
     } catch (error) {
       for (const stop of stops) stop();
       await server.close();
+      await oscore.close();
       await store.close();
       throw error;
     }
@@ -116,11 +122,13 @@ export class Gateway implements AsyncDisposable {
   private constructor(
     store: Store,
     server: Server,
+    oscore: OscoreDevices,
     listeners: readonly Listener[],
     stopResources: readonly (() => void)[],
   ) {
     this.#store = store;
     this.#server = server;
+    this.#oscore = oscore;
     this.#listeners = listeners;
     this.#stopResources = stopResources;
   }
@@ -149,6 +157,7 @@ export class Gateway implements AsyncDisposable {
   async close(): Promise<void> {
     for (const stop of this.#stopResources) stop();
     await this.#server.close();
+    await this.#oscore.close();
     await this.#store.close();
   }
 
@@ -270,7 +279,10 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
     const ending = endingText(credential.expiresAtMs, now);
     if (ending !== undefined) options.log.warning(`the certificate of device ${printable(id)} ${ending}`);
   }
-  if (options.credentials === undefined && devices.some(({ credential }) => credential.kind !== 'psk')) {
+  if (
+    options.credentials === undefined &&
+    devices.some(({ credential: { kind } }) => kind === 'rpk' || kind === 'cert')
+  ) {
     options.log.warning(
       'there are devices with a raw public key or certificate, which cannot connect: give --private-key, and --cert and --ca for certificates',
     );

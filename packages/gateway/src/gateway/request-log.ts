@@ -13,6 +13,7 @@ import {
   type Request,
   type ServerResponse,
 } from 'coapsule';
+import { provenDevice } from '../access/proven-device.ts';
 import { type Rule, ruleText } from '../access/rule.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { endingText } from '../server/serve-credentials.ts';
@@ -23,13 +24,15 @@ import { printable } from '../text/printable.ts';
 
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
 export function requestLine(request: Request, response: ServerResponse): string {
-  const { address, security } = request.peer;
+  const { address, security, oscore } = request.peer;
   const who =
-    security.kind === 'none'
-      ? 'unsecured'
-      : security.authentication.kind === 'none'
-        ? 'secured, as nobody'
-        : `as ${printable(security.identity)}`;
+    oscore !== undefined
+      ? `as ${printable(provenDevice(request.peer)?.identity ?? '')} under OSCORE`
+      : security.kind === 'none'
+        ? 'unsecured'
+        : security.authentication.kind === 'none'
+          ? 'secured, as nobody'
+          : `as ${printable(security.identity)}`;
   const { code } = response;
   const what = `${request.method} ${printable(request.isForward ? forwardedUri(request) : request.path)}${request.observe ? ' (observed)' : ''}`;
   return `${what} ${codeText(code)} ${codeName(code) ?? ''} from ${address.key} ${who}`;
@@ -147,14 +150,13 @@ export function forbiddenLogger(
 ): (request: Request, rules: readonly Rule[]) => void {
   const limit = new RateLimit(5, 60_000);
   return ({ method, path, peer }, rules) => {
-    if (method === 'GET' || method === 'FETCH' || peer.security.kind === 'none') return;
+    const { identity } = provenDevice(peer) ?? {};
+    if (method === 'GET' || method === 'FETCH' || identity === undefined) return;
     const passed = limit.pass(clock());
     if (passed === undefined) return;
     const may = rules.length === 0 ? 'nothing' : printable(rules.map(ruleText).join(' '), maxRulesShown);
     const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
-    log.warning(
-      `${printable(peer.security.identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`,
-    );
+    log.warning(`${printable(identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`);
   };
 }
 

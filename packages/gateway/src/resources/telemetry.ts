@@ -20,6 +20,7 @@ import {
   type Resource,
   type ServerResponse,
 } from 'coapsule';
+import { provenDevice } from '../access/proven-device.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
 import type { Store } from '../store/store.ts';
@@ -121,13 +122,13 @@ async function storeReading(
   if (request.path.length > maxPathLength) return failure(Code.BadRequest, 'the path is too long');
   if (request.segments.includes('')) return failure(Code.BadRequest, 'the path has an empty segment');
   const { store, notify, clock, retention } = context;
-  const { security, address } = request.peer;
+  const { address } = request.peer;
   const outcome = await store.record(
     {
       path: request.path,
       value: request.payload,
       contentFormat: request.contentFormat,
-      identity: security.kind === 'none' ? undefined : security.identity,
+      identity: writerOf(request),
       peerAddress: address.key,
       receivedAtMs: clock(),
     },
@@ -145,6 +146,12 @@ async function storeReading(
   if ('refused' in outcome) return refusal(context, request, outcome);
   if (!outcome.repeat) notify(request.path);
   return outcome.first ? created() : changed();
+}
+
+/** Under whose name a reading is stored: from end to end before that of the hop. */
+function writerOf({ peer }: Request): string | undefined {
+  const proven = provenDevice(peer)?.identity;
+  return proven ?? (peer.security.kind === 'none' ? undefined : peer.security.identity);
 }
 
 function fulfilsConditions(request: Request, state: CurrentState): boolean {
@@ -170,8 +177,7 @@ function refusal(
     case 'too-many-paths':
     case 'too-many-bytes': {
       const what = refused === 'too-many-paths' ? 'paths' : 'bytes';
-      const { security } = request.peer;
-      onQuotaExceeded(security.kind === 'none' ? undefined : security.identity, what);
+      onQuotaExceeded(writerOf(request), what);
       // RFC 8516 §3: with a Max-Age that says when to try again.
       return {
         ...failure(Code.TooManyRequests, `this identity has all the ${what} it may have`),

@@ -5,9 +5,11 @@
  * are not judged here.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { type OscoreCredential, OscoreTable } from './oscore-table.ts';
 
 /** What a device proves itself with; of public keys and certificates only the fingerprint is kept. */
 export type DeviceCredential =
+  | OscoreCredential
   | { readonly kind: 'psk'; readonly key: Uint8Array }
   /** `sha256:` and hexadecimal digits, of the SubjectPublicKeyInfo. */
   | { readonly kind: 'rpk'; readonly fingerprint: string }
@@ -30,9 +32,11 @@ export interface Device {
 /** The devices of a store. */
 export class DeviceTable {
   readonly #database: DatabaseSync;
+  readonly #contexts: OscoreTable;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#contexts = new OscoreTable(database);
   }
 
   /** @returns false when a device of that id is there already; it is then unchanged. */
@@ -44,6 +48,7 @@ export class DeviceTable {
           'INSERT INTO device (id, added_at_ms, credential, psk, fingerprint, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
         )
         .run(device.id, device.addedAtMs, ...columnsOf(device.credential));
+      this.#putContext(device.id, device.credential);
       this.#insertRules(device.id, device.rules);
       return true;
     });
@@ -68,13 +73,17 @@ export class DeviceTable {
 
   /** @returns false when there is no such device. */
   rotate(id: string, credential: DeviceCredential, nowMs: number): boolean {
-    const { changes } = this.#database
-      .prepare(
-        `UPDATE device SET credential = ?, psk = ?, fingerprint = ?, expires_at_ms = ?,
+    return this.#inTransaction(() => {
+      const { changes } = this.#database
+        .prepare(
+          `UPDATE device SET credential = ?, psk = ?, fingerprint = ?, expires_at_ms = ?,
            key_version = key_version + 1, rotated_at_ms = ? WHERE id = ?`,
-      )
-      .run(...columnsOf(credential), nowMs, id);
-    return changes !== 0;
+        )
+        .run(...columnsOf(credential), nowMs, id);
+      if (changes === 0) return false;
+      this.#putContext(id, credential);
+      return true;
+    });
   }
 
   /** Replaces what it may do. @returns false when there is no such device; its key and associations stay. */
@@ -92,6 +101,12 @@ export class DeviceTable {
     return this.#database.prepare('DELETE FROM device WHERE id = ?').run(id).changes !== 0;
   }
 
+  /** A context belongs to the credential: another credential, another context or none. */
+  #putContext(id: string, credential: DeviceCredential): void {
+    if (credential.kind === 'oscore') this.#contexts.put(id, credential);
+    else this.#contexts.remove(id);
+  }
+
   #insertRules(id: string, rules: readonly string[]): void {
     const insertRule = this.#database.prepare('INSERT INTO device_rule VALUES (?, ?, ?)');
     for (const [position, rule] of rules.entries()) insertRule.run(id, position, rule);
@@ -103,7 +118,7 @@ export class DeviceTable {
       .all(row.id) as { rule: string }[];
     return {
       id: row.id,
-      credential: credentialOf(row),
+      credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || credentialOf(row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
@@ -135,6 +150,8 @@ function columnsOf(
       return ['rpk', noKey, credential.fingerprint, null];
     case 'cert':
       return ['cert', noKey, credential.fingerprint, credential.expiresAtMs ?? null];
+    case 'oscore':
+      return ['oscore', noKey, null, null];
   }
 }
 

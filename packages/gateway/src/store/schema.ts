@@ -116,6 +116,19 @@ const migrations: readonly string[] = [
      PRIMARY KEY (association, id)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX request_by_expiry ON request (expires_at_ms);`,
+  // 7: OSCORE contexts of devices, with the edges that only grow
+  `CREATE TABLE oscore_context (
+     device_id TEXT PRIMARY KEY REFERENCES device (id) ON DELETE CASCADE,
+     master_secret BLOB NOT NULL,
+     master_salt BLOB,
+     sender_id BLOB NOT NULL,
+     recipient_id BLOB NOT NULL,
+     id_context BLOB,
+     aead TEXT NOT NULL,
+     hkdf TEXT NOT NULL,
+     sender_edge INTEGER NOT NULL,
+     recipient_edge INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

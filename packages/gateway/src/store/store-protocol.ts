@@ -5,17 +5,24 @@
  */
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
+import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
-export type WriteTask = RecordTask | AssociationTask | RequestTask | AnswerTask;
+export type WriteTask = RecordTask | AssociationTask | RequestTask | AnswerTask | OscoreTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
   readonly kind: 'association';
   readonly change: AssociationChange;
+}
+
+/** New edges of an OSCORE context. */
+export interface OscoreTask {
+  readonly kind: 'oscore';
+  readonly change: OscoreChange;
 }
 
 /** One reading and the request it came in. */
@@ -39,7 +46,7 @@ export interface AnswerTask {
   readonly answer: Uint8Array;
 }
 
-/** What became of one write; of a change of an association whether it was there. */
+/** What became of one write; of a change of an association or context whether it was there. */
 export type WriteOutcome = RecordOutcome | RequestOutcome | boolean | undefined;
 
 /** What the worker can be asked, with the type of its answer. */
@@ -58,6 +65,7 @@ export interface StoreQuestions {
   };
   readonly device: { readonly ask: string; readonly answer: Device | undefined };
   readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
+  readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }

@@ -8,6 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
+import { OscoreTable } from './oscore-table.ts';
 import { ReadingTable } from './reading-table.ts';
 import { RequestTable } from './request-table.ts';
 import { storeFaultOf } from './store-fault.ts';
@@ -40,6 +41,7 @@ function serve(store: OpenDatabase): void {
   const devices = new DeviceTable(database);
   const associations = new AssociationTable(database);
   const requests = new RequestTable(database);
+  const contexts = new OscoreTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -77,6 +79,8 @@ function serve(store: OpenDatabase): void {
         return devices.find(message.ask);
       case 'deviceByFingerprint':
         return devices.findByFingerprint(message.ask);
+      case 'oscoreEdges':
+        return contexts.edges(message.ask);
       case 'devices':
         return devices.all();
       case 'close':
@@ -107,6 +111,8 @@ function serve(store: OpenDatabase): void {
         return readings.record(task.reading, task.request, task.terms);
       case 'association':
         return associations.apply(task.change);
+      case 'oscore':
+        return contexts.save(task.change);
       case 'request':
         return requests.begin(task.request);
       case 'answer':

@@ -9,6 +9,7 @@
 import { Worker } from 'node:worker_threads';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
+import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
@@ -148,6 +149,22 @@ export class Store implements AsyncDisposable {
     );
   }
 
+  /**
+   * Keep new edges of an OSCORE context, durably. Fulfils after the commit. The library asks again with later ones after a
+   * failure, and does nothing before.
+   *
+   * @throws StoreFault (rejects) also when the device has another credential by now.
+   */
+  async changeOscore(change: OscoreChange): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (await this.#write({ kind: 'oscore', change })) return;
+    throw new StoreFault(
+      'failed',
+      'an OSCORE context that is in use is not in the store any more',
+      'nothing, if its device was removed or given another credential',
+    );
+  }
+
   /** Remember a request over a kept association before its handler begins, durably, or tell that it is remembered. */
   async beginRequest(request: BegunRequest): Promise<RequestOutcome> {
     if (this.#ended !== undefined) throw this.#ended;
@@ -190,6 +207,11 @@ export class Store implements AsyncDisposable {
   /** The device with a raw public key or certificate of this fingerprint. */
   deviceByFingerprint(fingerprint: string): Promise<Device | undefined> {
     return this.#read('deviceByFingerprint', fingerprint);
+  }
+
+  /** What is kept of the OSCORE context of a device. */
+  oscoreEdges(deviceId: string): Promise<OscoreEdges | undefined> {
+    return this.#ask('oscoreEdges', deviceId);
   }
 
   /** All devices with their keys, ordered by id. */

@@ -17,7 +17,7 @@ const stamp = 'store:1 1';
 
 function byFingerprint(stored: Map<string, Device>, fingerprint: string): Device | undefined {
   return [...stored.values()].find(
-    ({ credential }) => credential.kind !== 'psk' && credential.fingerprint === fingerprint,
+    ({ credential }) => 'fingerprint' in credential && credential.fingerprint === fingerprint,
   );
 }
 

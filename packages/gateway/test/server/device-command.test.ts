@@ -78,7 +78,8 @@ test('wrong usage of device ends with 64 and makes no store', async (t) => {
     [['add', 'a', '--psk', '0xnothex'], 64, /hexadecimal/],
     [['add', 'a', '--rpk', 'x', '--cert', 'x'], 64, /one credential/],
     [['add', 'a', '--rpk', join(data, 'none')], 1, /there is no such file/],
-    [['add', 'a', '--oscore', 'generate'], 64, /--oscore is not there yet/],
+    [['add', 'a', '--oscore', 'generate', '--psk', 'generate'], 64, /one credential/],
+    [['add', 'a', '--oscore-file', 'x'], 64, /for the end that is made/],
     [['list'], 1, /there is no data folder/],
     [['frobnicate'], 64, /unknown command/],
   ];

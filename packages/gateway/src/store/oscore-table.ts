@@ -1,0 +1,108 @@
+/**
+ * The OSCORE Security Contexts of devices, and the two edges of each that only grow (docs/decisions/045), on an open database.
+ *
+ * A context belongs to one version of a device's credential: `rotate` replaces it with its edges, so that what a gateway
+ * still has to store of the old one finds no row. `save` belongs inside a transaction of the caller. Master Secrets leave
+ * this file only inside `OscoreCredential`; nothing here logs.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+
+/** The gateway's end of a context (RFC 8613 §3.2). */
+export interface OscoreCredential {
+  readonly kind: 'oscore';
+  readonly masterSecret: Uint8Array;
+  readonly masterSalt: Uint8Array | undefined;
+  /** The gateway's. */
+  readonly senderId: Uint8Array;
+  /** The device's: the kid of its requests. */
+  readonly recipientId: Uint8Array;
+  readonly idContext: Uint8Array | undefined;
+  /** By its name in the COSE registry. */
+  readonly aead: string;
+  readonly hkdf: string;
+}
+
+/** What is kept of a context beside its parameters. */
+export interface OscoreEdges {
+  readonly senderEdge: number;
+  readonly recipientEdge: number;
+}
+
+/** New edges of the context of one version of a credential. */
+export interface OscoreChange extends OscoreEdges {
+  readonly deviceId: string;
+  readonly addedAtMs: number;
+  readonly keyVersion: number;
+}
+
+/** Contexts by device. */
+export class OscoreTable {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Gives a device its context, without any use; what it had before is gone. */
+  put(deviceId: string, credential: OscoreCredential): void {
+    const { masterSecret, masterSalt, senderId, recipientId, idContext, aead, hkdf } = credential;
+    this.#database
+      .prepare('INSERT OR REPLACE INTO oscore_context VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)')
+      .run(deviceId, masterSecret, masterSalt ?? null, senderId, recipientId, idContext ?? null, aead, hkdf);
+  }
+
+  remove(deviceId: string): void {
+    this.#database.prepare('DELETE FROM oscore_context WHERE device_id = ?').run(deviceId);
+  }
+
+  find(deviceId: string): OscoreCredential | undefined {
+    const row = this.#row(deviceId);
+    return (
+      row && {
+        kind: 'oscore',
+        masterSecret: row.master_secret,
+        masterSalt: row.master_salt ?? undefined,
+        senderId: row.sender_id,
+        recipientId: row.recipient_id,
+        idContext: row.id_context ?? undefined,
+        aead: row.aead,
+        hkdf: row.hkdf,
+      }
+    );
+  }
+
+  edges(deviceId: string): OscoreEdges | undefined {
+    const row = this.#row(deviceId);
+    return row && { senderEdge: row.sender_edge, recipientEdge: row.recipient_edge };
+  }
+
+  /** @returns false when the device has another credential by now, or is gone. */
+  save({ deviceId, addedAtMs, keyVersion, senderEdge, recipientEdge }: OscoreChange): boolean {
+    return (
+      this.#database
+        .prepare(
+          `UPDATE oscore_context SET sender_edge = ?, recipient_edge = ? WHERE device_id = ? AND EXISTS
+           (SELECT 1 FROM device WHERE id = ? AND added_at_ms = ? AND key_version = ?)`,
+        )
+        .run(senderEdge, recipientEdge, deviceId, deviceId, addedAtMs, keyVersion).changes !== 0
+    );
+  }
+
+  #row(deviceId: string): OscoreRow | undefined {
+    return this.#database.prepare('SELECT * FROM oscore_context WHERE device_id = ?').get(deviceId) as
+      | OscoreRow
+      | undefined;
+  }
+}
+
+interface OscoreRow {
+  master_secret: Uint8Array;
+  master_salt: Uint8Array | null;
+  sender_id: Uint8Array;
+  recipient_id: Uint8Array;
+  id_context: Uint8Array | null;
+  aead: string;
+  hkdf: string;
+  sender_edge: number;
+  recipient_edge: number;
+}
