@@ -102,6 +102,7 @@ class CuttingProxy {
       return;
     }
     const answer = this.#bring(request);
+    if (answer.code === Code.Empty) return;
     const spoilt = { ...answer, payload: this.spoil(answer.payload) };
     this.#kept.set(key, spoilt);
     this.#toClient(request, spoilt, 'ACK');
@@ -269,4 +270,19 @@ test('observations go through it', () => {
     asked.responses.map(({ payload }) => new TextDecoder().decode(payload.subarray(0, 1))),
     ['0', '1', '2', '3', '4'],
   );
+});
+
+test('a request in Outer blocks that wants no response gets none, and nothing is kept of it', () => {
+  const stage = new CuttingProxy({ handler });
+  const options = new OptionSet().add(OptionNumber.NoResponse, 26);
+  const asked = stage.request('/big', { code: Code.Put, payload: new Uint8Array(300), options });
+  stage.until(() => stage.pair.served.length === 1);
+  stage.pair.run(1_000);
+  assert.equal(asked.responses.length, 0);
+  assert.equal(stage.pair.server.protectedExchanges, 0);
+  const { sent } = stage.pair.network;
+  const answers = sent
+    .filter(({ to }) => to.key === proxyAddress.key)
+    .map(({ datagram }) => decoded(datagram));
+  assert.deepEqual([...new Set(answers.map(({ code }) => code))], [Code.Continue, Code.Empty]);
 });

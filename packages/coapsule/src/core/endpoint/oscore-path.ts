@@ -27,6 +27,7 @@ import {
   answerOutside,
   fetchOuterBlocks,
   isInOuterBlocks,
+  leaveUnansweredOutside,
   outerAnswer,
   receiveOuterBlock,
   stopFetching,
@@ -169,7 +170,8 @@ function followOutside<Via extends OscoreVia>(
     }
     case 'send-response':
       if (!outer.isRequest(output.exchange)) return false;
-      carrier.send(outerAnswer(carrier, output), now);
+      if (outer.isSilent(output.exchange)) carrier.leaveUnanswered(output.reply as object, now);
+      else carrier.send(outerAnswer(carrier, output), now);
       return true;
     case 'exchange-ended': {
       if (!outer.isRequest(output.exchange)) return false;
@@ -179,8 +181,9 @@ function followOutside<Via extends OscoreVia>(
     }
     // The Exchange outside has its Empty ACK by itself.
     case 'acknowledge':
-    case 'suppress-response':
       return outer.exchangeOf(output.reply as object) !== undefined;
+    case 'suppress-response':
+      return leaveUnansweredOutside(carrier, output.reply, now);
     case 'response':
     case 'failed': {
       const fetch = outer.fetchOf(output.exchange);
@@ -309,7 +312,7 @@ function cannotSend<Via extends OscoreVia>(
     return;
   }
   const { reply } = dispatch;
-  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply as object) === undefined)
+  if (reply !== undefined && !leaveUnansweredOutside(carrier, reply, now))
     carrier.leaveUnanswered(reply as object, now);
   carrier.stopDue(exchange);
   if (isForNow) exchanges.responseRefused(exchange, now);

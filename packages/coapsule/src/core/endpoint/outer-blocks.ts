@@ -12,8 +12,10 @@
  */
 
 import { decodeBlock } from '../coap/block-option.ts';
+import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
+import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { OscoreContent } from '../oscore/plaintext.ts';
 import { type ExchangeId, maxUnfragmentedSize, type ReceivedMessage } from '../request-response/exchange.ts';
@@ -80,6 +82,24 @@ export function answerOutside<Via extends OscoreVia>(
   if (exchange === undefined) return false;
   oscore.outer.answeredWith(exchange, options.first(OptionNumber.Observe));
   exchanges.respond(exchange, { code, options, payload, keepAnswer: true }, now);
+  return true;
+}
+
+/**
+ * A request in Outer blocks gets no response, as its No-Response option says (RFC 7967), or as none can be protected.
+ *
+ * @returns false when the request came in one piece.
+ */
+export function leaveUnansweredOutside<Via extends OscoreVia>(
+  { exchanges, oscore }: OscoreCarrier<Via>,
+  reply: unknown,
+  now: Instant,
+): boolean {
+  const exchange = oscore.outer.exchangeOf(reply as object);
+  if (exchange === undefined) return false;
+  oscore.outer.silence(exchange);
+  const nothing = { code: Code.Changed, options: new OptionSet(), payload: noBytes, keepAnswer: false };
+  exchanges.respond(exchange, nothing, now);
   return true;
 }
 

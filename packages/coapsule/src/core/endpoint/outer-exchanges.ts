@@ -27,6 +27,8 @@ export class OuterExchanges<Via extends OscoreVia> {
   readonly #ofReply = new WeakMap<object, ExchangeId>();
   /** Requests in Outer blocks, and the Observe option that their answers are sent with. */
   readonly #requests = new Map<ExchangeId, Uint8Array | undefined>();
+  /** Requests that get no response. */
+  readonly #silent = new Set<ExchangeId>();
   readonly #fetches = new Map<ExchangeId, OuterFetch<Via>>();
   /** By the Exchange of the application's: one response of it is fetched at a time. */
   readonly #fetchFor = new Map<ExchangeId, ExchangeId>();
@@ -64,8 +66,19 @@ export class OuterExchanges<Via extends OscoreVia> {
     return this.#requests.get(exchange);
   }
 
+  /** The request gets no response: the one that ends its Exchange is not sent. */
+  silence(exchange: ExchangeId): void {
+    if (this.#requests.has(exchange)) this.#silent.add(exchange);
+  }
+
+  /** Whether the request gets no response. */
+  isSilent(exchange: ExchangeId): boolean {
+    return this.#silent.has(exchange);
+  }
+
   /** Nothing more comes of the request. */
   requestEnded(exchange: ExchangeId): void {
+    this.#silent.delete(exchange);
     this.#requests.delete(exchange);
   }
 
