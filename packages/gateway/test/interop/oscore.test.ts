@@ -1,4 +1,7 @@
-/** OSCORE (RFC 8613) with aiocoap over UDP and TCP, both directions: GET, 8 KB both ways, Observe, and restarts of either side. */
+/**
+ * OSCORE (RFC 8613) with aiocoap over UDP and TCP, both directions: GET, 8 KB both ways, Observe, and restarts of either side; and
+ * between two ends of ours through libcoap's proxy.
+ */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -174,5 +177,47 @@ describe('aiocoap and the command line', () => {
         assert.match(theirs.output, /2\.05.* hello over OSCORE/);
       }
     },
+  );
+});
+
+peerTest("through libcoap's proxy, which has no OSCORE", ['coap-server-openssl'], async (t) => {
+  const folder = temporaryFolder(t);
+  await using atServer = await ownEnd(join(folder, 'server'), serverId, clientId, true);
+  await using atClient = await ownEnd(join(folder, 'client'), clientId, serverId, true);
+  await using server = new Server();
+  let value = 0;
+  server.resource('/big', {
+    requires: 'oscore',
+    get: () => content(body),
+    put: ({ payload }) => changed(`${payload.length} bytes`),
+  });
+  server.resource('/count', { requires: 'oscore', observable: true, get: () => content(String(value)) });
+  const { uri } = await server.listen('coap://127.0.0.1:0', { oscore: new OscoreContexts([atServer]) });
+  const port = await freeUdpPorts(2);
+  start(t, 'coap-server-openssl', ['-A', '127.0.0.1', '-p', String(port), '-P', ',myproxy']);
+  const proxy = `coap://127.0.0.1:${port}`;
+  await using plain = new Client();
+  const answers = (): Promise<boolean> =>
+    plain.ping(proxy, { timeoutMs: 500 }).then(
+      () => true,
+      () => false,
+    );
+  await until(answers, 'coap-server answers');
+  await using client = new Client({ oscore: atClient, proxy });
+  assert.equal((await client.put(`${uri}/big`, { payload: body })).text(), '8192 bytes');
+  assert.ok(Buffer.from((await client.get(`${uri}/big`)).payload).equals(body));
+  const counting = setInterval(() => {
+    value++;
+    server.notify('/count');
+  }, 100);
+  t.after(() => clearInterval(counting));
+  const seen: number[] = [];
+  for await (const response of client.observe(`${uri}/count`)) {
+    seen.push(Number(response.text()));
+    if (seen.length === 4) break;
+  }
+  assert.deepEqual(
+    seen,
+    [...seen].sort((a, b) => a - b),
   );
 });
