@@ -260,7 +260,8 @@ async function linesOf(store: Store, options: GatewayOptions): Promise<readonly 
     psks.length > 0 ||
     anyIdentityKey !== undefined ||
     credentials !== undefined ||
-    (await store.devices()).length > 0;
+    // A device under OSCORE has nothing to shake hands with.
+    (await store.devices()).some(({ credential }) => credential.kind !== 'oscore');
   return gatewayLines({
     lines: serial,
     hasCredentials,
