@@ -10,6 +10,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions } from '../gateway/gateway-options.ts';
+import { expectDistinctNames } from '../gateway/serial-lines.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { tryEndpoints } from '../server/endpoint-check.ts';
@@ -184,7 +185,7 @@ async function serve(options: ServeOptions): Promise<void> {
 async function check(options: ServeOptions, log: Log): Promise<void> {
   const { data, coap, coaps } = options;
   pskEntries(options, log);
-  serialOptions(options, (text) => log.warning(text));
+  expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
   proxyOptions(options, (text) => log.warning(text));
   const credentials = gatewayCredentials(options, log);
   if (credentials !== undefined) {

@@ -59,16 +59,9 @@ export function gatewayLines({
   clientOptions,
   log,
 }: LineSettings): readonly GatewayLine[] {
-  const names = new Set<string>();
+  expectDistinctNames(lines);
   return lines.map(({ device, baudRate, security, framing }) => {
     const name = nameOf(device);
-    if (names.has(name)) {
-      throw new StartUpFault(
-        `two serial lines are called ${name}`,
-        'name each --serial once; devices in different folders need different names',
-      );
-    }
-    names.add(name);
     const isSecured = security === undefined ? hasCredentials : security === 'secured';
     if (security === undefined && !isSecured) {
       log.warning(
@@ -80,6 +73,21 @@ export function gatewayLines({
     const psk = typeof own.psk === 'object' ? own.psk : undefined;
     return { name, uri, isSecured, framing, psk, client: new Client(own) };
   });
+}
+
+/** @throws StartUpFault for two lines that would have the same path. */
+export function expectDistinctNames(lines: readonly SerialLineOption[]): void {
+  const names = new Set<string>();
+  for (const { device } of lines) {
+    const name = nameOf(device);
+    if (names.has(name)) {
+      throw new StartUpFault(
+        `two serial lines are called ${name}`,
+        'name each --serial once; devices in different folders need different names',
+      );
+    }
+    names.add(name);
+  }
 }
 
 function nameOf(device: string): string {

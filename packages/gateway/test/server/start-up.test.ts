@@ -274,6 +274,11 @@ test('--check says that all is well and makes nothing, or what is wrong', async 
   const before = readdirSync(data);
   assert.equal((await coapsule(t, 'serve', '--check', '--data', data, ...anyPorts)).code, 0);
   assert.deepEqual(readdirSync(data), before);
+  const lines = ['--serial', 'ttyUSB0', '--serial', '/dev/ttyUSB0,9600'];
+  assert.match(
+    await refusal(t, ['--check', '--data', data, ...anyPorts, ...lines]),
+    /two serial lines are called ttyUSB0/,
+  );
   writeFileSync(join(data, 'coapsule.db'), 'damaged'.repeat(1000));
   const bad = await coapsule(t, 'serve', '--check', '--data', data, ...anyPorts);
   assert.equal(bad.code, 1);
