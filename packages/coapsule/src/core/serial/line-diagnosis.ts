@@ -76,7 +76,10 @@ export function lineDiagnosis(
     );
   }
   if (packetsSent > 0 && bytesReceived === 0) {
-    const silence = 'nothing came from the line: is the device there and running, and are RX and TX crossed?';
+    // At another rate the peer gets noise, and does not answer either.
+    const silence =
+      'nothing came from the line: is the device there and running, are RX and TX crossed, ' +
+      `and does it have ${baudRate} baud and framing ${line.framing}?`;
     // A secured line drops CoAP without DTLS and does not answer.
     return line.secured ? silence : `${silence} Or does it take secured packets only (coaps+serial)?`;
   }

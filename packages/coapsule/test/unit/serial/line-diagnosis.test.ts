@@ -39,7 +39,10 @@ describe('the diagnosis of a line', () => {
       /^nothing came from the line.*secured packets only \(coaps\+serial\)/,
     );
     const record = Uint8Array.of(22, ...message(20));
-    assert.match(diagnosisOf([['send', record]], { secured: true }) ?? '', /RX and TX crossed\?$/);
+    assert.match(
+      diagnosisOf([['send', record]], { secured: true }) ?? '',
+      /are RX and TX crossed, and does it have 9600 baud and framing slipmux\?$/,
+    );
   });
 
   it('bytes that are no packets: rate or framing', () => {
