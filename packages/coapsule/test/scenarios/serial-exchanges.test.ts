@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
+import { transmissionParameters } from '../../src/core/coap/transmission-parameters.ts';
 import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import type { FramedLine, FramedLineOptions } from '../../src/testing/framed-line.ts';
@@ -89,6 +90,20 @@ describe('bodies of 8 KB on a serial line', () => {
     const requests = Array.from({ length: 16 }, () => pair.request('/a', { payload: body.subarray(0, 400) }));
     assert.ok(pair.runUntil(() => requests.every(({ final }) => final)));
     assert.equal(retransmitted(pair), 0);
+  });
+
+  it('a fast line does not wait needlessly: a request that was lost goes again after ACK_TIMEOUT and the time of two packets', () => {
+    const transmission = { ackRandomFactor: 1 };
+    const pair = pairOnLine({ conditions: { baudRate: 115_200 } }, { client: { transmission } });
+    const { ackTimeoutMs } = transmissionParameters(transmission);
+    const request = pair.request('/a');
+    pair.line.unplug();
+    pair.line.line.plug();
+    const lostAt = pair.now;
+    assert.ok(pair.runUntil(() => retransmitted(pair) === 1));
+    const waitedMs = pair.now - lostAt;
+    assert.ok(waitedMs <= ackTimeoutMs + wireTimeMs(2048, 115_200), `${waitedMs} ms`);
+    assert.ok(pair.runUntil(() => request.final));
   });
 });
 

@@ -78,6 +78,24 @@ describe('a handshake on a serial line that the engines know the rate of', () =>
     assert.ok(pair.bothConnected);
     assert.ok(retransmissions(pair.client) + retransmissions(pair.server) > 0);
   });
+
+  for (const baudRate of [115_200, 921_600]) {
+    it(`${baudRate} baud do not wait needlessly: what was lost goes again after the usual second and the time of two datagrams`, () => {
+      const pair = pairOnLine(baudRate, { client: big.client, server: big.server });
+      pair.connect();
+      const { line, client, server } = pair;
+      assert.ok(line !== undefined);
+      pair.run(60_000, () => line.written.filter(({ from }) => from === 'b').length > 1);
+      line.unplug();
+      line.line.plug();
+      const lostAt = pair.clock.now;
+      pair.run(600_000, () => retransmissions(client) + retransmissions(server) > 0);
+      const waitedMs = pair.clock.now - lostAt;
+      assert.ok(waitedMs <= 1000 + wireTimeMs(2 * mtu, baudRate), `${waitedMs} ms`);
+      pair.run(600_000, () => pair.bothConnected);
+      assert.ok(pair.bothConnected);
+    });
+  }
 });
 
 describe('a handshake on a slow line that the engines do not know the rate of', () => {
