@@ -440,7 +440,10 @@ describe('serial lines: packets on a stream of bytes', { skip: withoutPty }, () 
   it('A16: lines are addresses: the sessions of two of them do not collide', async (t) => {
     const pairs = [await LinePair.open(t), await LinePair.open(t)] as const;
     const server = pairs[0].server();
-    for (const pair of pairs) await pair.serve(psk, {}, { server });
+    for (const pair of pairs) {
+      const { uri, host, port } = await pair.serve(psk, {}, { server });
+      assert.deepEqual([uri, host, port], [pair.uri('a', true), '0.0.0.0', 0]);
+    }
     const client = pairs[0].client(psk);
     const answers = await Promise.all(pairs.map((pair) => client.get(pair.uri('b', true, '/whoami'))));
     assert.deepEqual(

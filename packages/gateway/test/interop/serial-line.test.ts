@@ -1,6 +1,7 @@
 /** The programs on a serial line, over pseudo-terminals: the command line as client, the gateway as server, and pion/dtls without framing. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { type AssociationEvent, Client, content, Server } from 'coapsule';
 import { CoapsuleProcess, unprivileged } from '../server/gateway-process.ts';
@@ -153,6 +154,57 @@ describe('the command line on a serial line', () => {
     assert.equal(stdout.toString(), 'Hello World');
   });
 });
+
+peerTest(
+  'certificates of "coapsule keys" on a line: what a device writes there is read over UDP, and one that waits there is asked',
+  ['socat'],
+  async (t) => {
+    const line = await VirtualLine.open(t);
+    const folder = temporaryFolder(t);
+    const at = (name: string): string => join(folder, name);
+    const done = async (...args: string[]): Promise<string> => {
+      const { code, stdout, output } = await coapsule(t, ...args);
+      assert.equal(code, 0, `${args.join(' ')}\n${output}`);
+      return stdout.toString();
+    };
+    const ca = ['--ca', at('ca.pem')];
+    await done('keys', 'ca', '--out', at('ca'));
+    await done('keys', 'cert', 'localhost', '--server', ...ca, '--out', at('localhost'));
+    // The gateway has one of a server for those who come, and one of a device for where it goes.
+    for (const id of ['sensor-7', 'gateway-1']) await done('keys', 'cert', id, ...ca, '--out', at(id));
+    const data = ['--data', at('data')];
+    await done('device', 'add', 'sensor-7', '--cert', at('sensor-7.pem'), ...data);
+    const key = ['--psk', 'the key of the operator'];
+    await done('device', 'add', 'operator', ...key, '--allow', 'GET:/serial/*', ...data);
+    const map = {
+      'coaps+serial://*/*': { cert: 'gateway-1.pem', 'private-key': 'gateway-1.key', ca: 'ca.pem' },
+    };
+    writeFileSync(at('lines.json'), JSON.stringify(map), { mode: 0o600 });
+    const gateway = await startGateway(
+      t,
+      ...[...data, '--cert', at('localhost.pem'), '--private-key', at('localhost.key'), ...ca],
+      ...['--serial', line.near, '--serial-credentials', at('lines.json')],
+    );
+    const own = ['-c', at('sensor-7.pem'), '-j', at('sensor-7.key'), '-C', at('ca.pem')];
+    const reading = '/sensors/sensor-7/temp';
+    await done('put', `${lineUri('coaps+serial', line.far)}${reading}`, '-e', '21.5', ...own);
+    const overUdp = `coaps://localhost:${gateway.coapsPort}`;
+    assert.equal(await done('get', `${overUdp}${reading}`, ...own), '21.5');
+
+    const device = await serve(t, line, 'coaps+serial', {
+      certificate: {
+        chain: readFileSync(at('localhost.pem')),
+        privateKey: readFileSync(at('localhost.key')),
+      },
+      clientCertificates: { trustAnchors: readFileSync(at('ca.pem')) },
+    });
+    const behind = `${overUdp}/serial/${basename(line.near)}/a`;
+    assert.equal(await done('get', behind, '-u', 'operator', '-k', 'the key of the operator'), 'Hello World');
+    const [connected] = device;
+    assert.ok(connected?.kind === 'connected' && connected.peer.security.kind === 'dtls');
+    assert.equal(connected.peer.security.identity, 'gateway-1');
+  },
+);
 
 peerTest(
   'a gateway that is killed and started again goes on with the device on its line, without a handshake',
