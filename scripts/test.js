@@ -37,13 +37,13 @@ const groups = [
     name: 'library on real sockets',
     pattern: /^packages\/coapsule\/test\/(node|api)\//,
     processPerFile: true,
-    limitMs: 120_000,
+    limitMs: 240_000,
   },
   {
     name: 'gateway and command line',
     pattern: /^packages\/gateway\/test\/(?!interop\/|packaging\/)/,
     processPerFile: true,
-    limitMs: 180_000,
+    limitMs: 300_000,
   },
   {
     name: 'interoperation',
