@@ -587,6 +587,26 @@ describe('notifications that cannot be protected', () => {
   });
 });
 
+test('an observation that ends while its last notification waits for the store leaves nothing behind', () => {
+  let isThere = true;
+  const stage = new ProtectedPair(
+    { handler: () => ({ code: isThere ? Code.Content : Code.NotFound, payload: 'x', observe: isThere }) },
+    // Each notification finds no number, and waits.
+    { senderBatch: 1 },
+  );
+  for (let round = 0; round < 5; round++) {
+    isThere = true;
+    const asked = stage.get('/count', { observe: true });
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 1));
+    isThere = false;
+    stage.pair.notify('/count');
+    assert.ok(stage.pair.runUntil(() => asked.final));
+  }
+  stage.pair.run(300_000);
+  const { client, server } = stage.pair;
+  assert.deepEqual([client.openExchanges, server.openExchanges, server.protectedExchanges], [0, 0, 0]);
+});
+
 test('a peer under OSCORE that was forgotten, as there are too many, is not answered in the open', () => {
   const stage = new ProtectedPair({ server: { maxPlainPeers: 1 }, handler: () => undefined });
   const asked = stage.get('/a', { type: 'NON', timeoutMs: 1_000 });

@@ -112,6 +112,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return this.#layers.oscore.layer.counters;
   }
 
+  /** Requests and answers that are under way, or that something may still come for; zero when nothing leaks. */
+  get openExchanges(): number {
+    return this.#layers.requests.size;
+  }
+
   /** Exchanges under OSCORE of which something is kept. */
   get protectedExchanges(): number {
     return this.#layers.oscore.size;

@@ -81,9 +81,10 @@ export class RequestTable {
     return this.#nextRequest++;
   }
 
-  /** Requests under way; zero when nothing leaks. */
+  /** Requests under way, and Exchanges that have sent something; zero when nothing leaks. */
   get size(): number {
-    return this.#exchanges.size + this.#waiting.size + this.#pings.size + this.#probes.size;
+    const { size } = this.#transmissions;
+    return size + this.#exchanges.size + this.#waiting.size + this.#pings.size + this.#probes.size;
   }
 
   wait(waiting: WaitingRequest): void {
