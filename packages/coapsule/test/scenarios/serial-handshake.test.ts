@@ -6,6 +6,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { wireTimeMs } from '../../src/testing/simulated-line.ts';
 import { certificateCredentials, credentialKinds } from './dtls-credentials.ts';
@@ -49,8 +50,36 @@ const big = {
   server: { credentials: certificateCredentials('server', 'ec-secp256r1', 4096) },
 };
 
+const rates = [1200, 9600, 115_200, 921_600] as const;
+
+/** The table of docs/serial-lines.md: bytes, and milliseconds at each rate, by kind. */
+const documented = new Map(
+  readFileSync(new URL('../../../../docs/serial-lines.md', import.meta.url), 'utf8')
+    .split('## How long handshakes take')[1]
+    ?.split('\n## ')[0]
+    ?.split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => {
+      const [name = '', bytes = '', ...times] = line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim());
+      const milliseconds = times.map((time) => Number.parseFloat(time) * (time.endsWith(' ms') ? 1 : 1000));
+      return [name.replace(' (RSA)', ''), [Number(bytes.replace(',', '')), ...milliseconds]] as const;
+    }),
+);
+
+/** Within 3 %, as signatures differ in length by some bytes, or what rounding to the last digit hides. */
+function assertDocumented(name: string, what: number, measured: number, roundedTo: number): void {
+  const told = documented.get(name)?.[what] ?? Number.NaN;
+  assert.ok(
+    Math.abs(told - measured) <= Math.max(0.03 * measured, roundedTo),
+    `docs/serial-lines.md: "${name}" has ${told}, measured ${measured}`,
+  );
+}
+
 describe('a handshake on a serial line that the engines know the rate of', () => {
-  for (const baudRate of [1200, 9600, 115_200, 921_600]) {
+  for (const [column, baudRate] of rates.entries()) {
     for (const { name, client, server } of [...credentialKinds, big]) {
       it(`${baudRate} baud, ${name}: within 10 % of the time of its bytes, nothing sent twice`, (test) => {
         const pair = pairOnLine(baudRate, { client, server });
@@ -61,6 +90,8 @@ describe('a handshake on a serial line that the engines know the rate of', () =>
         );
         assert.equal(again, 0);
         assert.ok(ms <= 1.1 * bound, `${ms} ms, bytes ${bound} ms`);
+        assertDocumented(name, 0, bytes, 1);
+        assertDocumented(name, column + 1, ms, 1);
       });
     }
   }
