@@ -38,6 +38,30 @@ export function asksToBackOff(code: Code): code is BackOffCode {
   return code === Code.ServiceUnavailable || code === Code.TooManyRequests;
 }
 
+/** What of an endpoint tells that a request is held back. */
+interface HoldingEndpoint {
+  readonly backOff: BackOff;
+  readonly counters: { backedOff: number };
+  readonly outputs: {
+    push(failure: {
+      readonly kind: 'request-failed';
+      readonly request: RequestId;
+      readonly error: Extract<RequestError, { kind: 'back-off' }>;
+    }): unknown;
+  };
+}
+
+/** Whether the server does not want this request yet: then it fails or waits. */
+export function isHeldBack(endpoint: HoldingEndpoint, held: HeldRequest, now: Instant): boolean {
+  const verdict = endpoint.backOff.admit(held, now);
+  if (verdict === 'send') return false;
+  endpoint.counters.backedOff++;
+  if (verdict !== 'waits') {
+    endpoint.outputs.push({ kind: 'request-failed', request: held.request, error: verdict });
+  }
+  return true;
+}
+
 /** See the module comment. */
 export class BackOff {
   /** Names of servers, and of kinds of requests, until they are free again. */

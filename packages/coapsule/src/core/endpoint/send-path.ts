@@ -20,7 +20,7 @@ import type { MessageLayerOutput, ReplyHandle } from '../message-layer/message-l
 import { splitRequestOptions } from '../oscore/split-options.ts';
 import { checkRequest, type RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { askForProof, mayBeSent, sendKeptBack } from './address-proof.ts';
-import type { HeldRequest } from './back-off.ts';
+import { isHeldBack } from './back-off.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceMessage } from './endpoint-trace.ts';
 import { sendInPlace } from './outdated-responses.ts';
@@ -75,17 +75,6 @@ export function holdQueued(layers: EndpointLayers, peer: Peer, now: Instant): vo
     layers.exchanges.cancel(exchange, now);
     isHeldBack(layers, { request, address: peer.address, serverName, content }, now);
   }
-}
-
-/** Whether the server does not want this request yet: then it fails or waits. */
-function isHeldBack(layers: EndpointLayers, held: HeldRequest, now: Instant): boolean {
-  const verdict = layers.backOff.admit(held, now);
-  if (verdict === 'send') return false;
-  layers.counters.backedOff++;
-  if (verdict !== 'waits') {
-    layers.outputs.push({ kind: 'request-failed', request: held.request, error: verdict });
-  }
-  return true;
 }
 
 /**

@@ -18,7 +18,7 @@ import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { splitRequestOptions } from '../oscore/split-options.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
-import type { HeldRequest } from './back-off.ts';
+import { isHeldBack } from './back-off.ts';
 import { isIdempotent } from './idempotence.ts';
 import type { OutgoingRequest, RequestId } from './outputs.ts';
 import type { StreamConnection, WaitingStreamRequest } from './stream-connections.ts';
@@ -51,17 +51,6 @@ export function sendHeldOnStream(layers: StreamLayers, now: Instant): void {
     const { address, request, content } = held;
     if (!isHeldBack(layers, held, now)) send(layers, address, request, { content, isRepeated: false }, now);
   }
-}
-
-/** Whether the server does not want this request yet: then it fails or waits. */
-function isHeldBack(layers: StreamLayers, held: HeldRequest, now: Instant): boolean {
-  const verdict = layers.backOff.admit(held, now);
-  if (verdict === 'send') return false;
-  layers.counters.backedOff++;
-  if (verdict !== 'waits') {
-    layers.outputs.push({ kind: 'request-failed', request: held.request, error: verdict });
-  }
-  return true;
 }
 
 function send(

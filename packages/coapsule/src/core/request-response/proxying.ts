@@ -26,6 +26,7 @@ import {
 import { isDecodeFault } from '../foundation/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
 import type { Content } from './exchange.ts';
+import { targetOptions } from './resource-key.ts';
 
 /** Whether a request names another server than the one it was sent to (RFC 7252 §5.7.2). */
 export function isForwardRequest(options: OptionReader): boolean {
@@ -105,15 +106,6 @@ export function localRequestOptions(options: OptionReader, uri: CoapUri): Option
 
 /** No destination: all parts of a URI are options then. */
 const nowhere: UriDestination = { host: '', port: 0 };
-
-const targetOptions: readonly number[] = [
-  OptionNumber.UriHost,
-  OptionNumber.UriPort,
-  OptionNumber.UriPath,
-  OptionNumber.UriQuery,
-  OptionNumber.ProxyUri,
-  OptionNumber.ProxyScheme,
-];
 
 /** What an exhausted or illegal Hop-Limit is, or the value to send on. */
 export type HopLimit =

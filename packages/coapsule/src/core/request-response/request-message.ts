@@ -18,6 +18,7 @@ import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, Content } from './exchange.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import type { QBlock1Upload } from './q-block1-upload.ts';
+import { targetOptions } from './resource-key.ts';
 import { mayBeSilent } from './response-suppression.ts';
 import { statelessOverhead } from './stateless-tokens.ts';
 
@@ -151,19 +152,10 @@ export function qBlockProbe({ code, options: all, payload, blockBytes, szx }: Cl
     return { code, options: options.set(OptionNumber.QBlock2, block), payload };
   }
   const options = new OptionSet();
-  for (const { number, value } of all.entries()) if (targetOptions.has(number)) options.add(number, value);
+  for (const { number, value } of all.entries())
+    if (targetOptions.includes(number)) options.add(number, value);
   return { code: Code.Get, options: options.set(OptionNumber.QBlock2, block), payload: noBytes };
 }
-
-/** What a request is for (RFC 7252 §5.10.1, §5.10.2). */
-const targetOptions: ReadonlySet<number> = new Set([
-  OptionNumber.UriHost,
-  OptionNumber.UriPort,
-  OptionNumber.UriPath,
-  OptionNumber.UriQuery,
-  OptionNumber.ProxyUri,
-  OptionNumber.ProxyScheme,
-]);
 
 /** The deregistration of an observation: all options as in the registration (RFC 7641 §3.6). */
 export function deregistrationMessage(exchange: ClientExchange): Content {

@@ -13,13 +13,18 @@ import type { OptionReader } from '../coap/option-set.ts';
 import { byteKey } from './byte-key.ts';
 import type { PeerKey } from './exchange.ts';
 
-const bodyOptions: readonly number[] = [
+/** The options that say what a request is for (RFC 7252 §5.10.1, §5.10.2). */
+export const targetOptions: readonly number[] = [
   OptionNumber.UriHost,
   OptionNumber.UriPort,
   OptionNumber.UriPath,
   OptionNumber.UriQuery,
   OptionNumber.ProxyUri,
   OptionNumber.ProxyScheme,
+];
+
+const bodyOptions: readonly number[] = [
+  ...targetOptions,
   OptionNumber.RequestTag,
   // Part of the Cache-Key (RFC 8613 §2): it alone tells the requests of one client through a proxy apart.
   OptionNumber.Oscore,
