@@ -18,6 +18,7 @@ import { transmissionRefused, transmissionStarted, transmissionSuperseded } from
 
 /** The layers speak until none has anything to say. */
 export function settleLayers(layers: EndpointLayers, now: Instant): void {
+  const oscore = new DatagramOscore(layers);
   for (;;) {
     const fromDtls = layers.dtls?.poll();
     if (fromDtls) {
@@ -27,13 +28,13 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
     }
     const fromOscore = layers.oscore.layer.poll();
     if (fromOscore) {
-      followOscore(new DatagramOscore(layers), fromOscore, now);
+      followOscore(oscore, fromOscore, now);
       continue;
     }
     const fromExchange = layers.exchanges.poll();
     if (fromExchange) {
       if (endsExchange(fromExchange)) layers.oscore.exchangeEnded(fromExchange.exchange);
-      if (protectOutput(new DatagramOscore(layers), fromExchange, now)) continue;
+      if (protectOutput(oscore, fromExchange, now)) continue;
       switch (fromExchange.kind) {
         case 'send-request':
         case 'send-response':
