@@ -44,6 +44,7 @@ export async function openStreamServer(
   if (options.associationStore !== undefined) {
     throw new ApiMisuseError(`${uri}: associationStore keeps associations of DTLS; leave it out here`);
   }
+  const webSocket = { host, port, maxMessageSize, handshakeTimeoutMs, onError };
   if (!isSecureScheme(scheme)) {
     const given = credentialOptionNames.find((name) => options[name] !== undefined);
     if (given !== undefined) {
@@ -53,15 +54,7 @@ export async function openStreamServer(
     }
     const open = (transport: StreamTransport): void => onTransport(transport, noSecurity);
     return isWebSocket
-      ? listenWebSocket({
-          host,
-          port,
-          maxMessageSize,
-          handshakeTimeoutMs,
-          tls: undefined,
-          onTransport: open,
-          onError,
-        })
+      ? listenWebSocket({ ...webSocket, tls: undefined, onTransport: open })
       : listenTcp({
           host,
           port,
@@ -74,15 +67,7 @@ export async function openStreamServer(
   const open = (transport: StreamTransport, facts: TlsFacts | undefined): void =>
     onTransport(transport, facts === undefined ? noSecurity : tls.securityOf(facts));
   return isWebSocket
-    ? listenWebSocket({
-        host,
-        port,
-        maxMessageSize,
-        handshakeTimeoutMs,
-        tls: tls.settings,
-        onTransport: open,
-        onError,
-      })
+    ? listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open })
     : listenTls({ ...tls.settings, host, port, handshakeTimeoutMs, onTransport: open, onError });
 }
 
