@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt; Mbed TLS
-# and aiocoap into a Python environment, the archives of Scandium and Californium, and a program with pion/dtls, under the
+# and aiocoap into a Python environment, the archives of Scandium, Californium and its cf-oscore, and a program with pion/dtls, under the
 # folder .peers (or COAPSULE_PEERS).
 # Does nothing for what is there. Without it the tests that need a peer skip and name it.
 set -euo pipefail
@@ -51,18 +51,23 @@ if ! "$folder/python/bin/python" -c 'import aiocoap, DTLSSocket, mbedtls' 2>/dev
     'aiocoap[all]==0.4.17' DTLSSocket==0.2.3 python-mbedtls==2.10.1
 fi
 
-# java_peer FOLDER CLASS ARCHIVE: a peer in Java and the archives it needs
+# java_peer FOLDER CLASS ARCHIVE [SOURCE…]: a peer in Java, the archives it needs, and what it uses of others
 java_peer() {
-  local source=packages/gateway/test/interop/$1
-  if [ ! -e "$folder/$1/lib/$3" ]; then
-    try 3 mvn -B -q -f "$source/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder/$1/lib"
+  local source=packages/gateway/test/interop/$1 name=$2 archive=$3
+  local peer=$folder/$1 class=$folder/$1/classes/$2.class file stale=0
+  shift 3
+  if [ ! -e "$peer/lib/$archive" ]; then
+    try 3 mvn -B -q -f "$source/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peer/lib"
   fi
-  if [ ! "$folder/$1/classes/$2.class" -nt "$source/$2.java" ]; then
-    javac -cp "$folder/$1/lib/*" -d "$folder/$1/classes" "$source/$2.java"
-  fi
+  set -- "$source/$name.java" "$@"
+  for file; do
+    [ "$class" -nt "$file" ] || stale=1
+  done
+  [ "$stale" = 0 ] || javac -cp "$peer/lib/*" -d "$peer/classes" "$@"
 }
 java_peer scandium ScandiumPeer scandium-3.14.0.jar
 java_peer californium CaliforniumPeer californium-core-3.14.0.jar
+java_peer cf-oscore CfOscorePeer cf-oscore-3.13.0.jar packages/gateway/test/interop/californium/CaliforniumPeer.java
 
 source=packages/gateway/test/interop/pion
 if [ ! "$folder/pion/pion_peer" -nt "$source/pion_peer.go" ] || [ ! "$folder/pion/pion_peer" -nt "$source/go.sum" ]; then

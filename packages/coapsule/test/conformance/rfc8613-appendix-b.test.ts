@@ -12,8 +12,9 @@ import { isDecodeFault } from '../../src/core/foundation/errors.ts';
 import { ClientRederivation } from '../../src/core/oscore/client-rederivation.ts';
 import { deriveSecurityContext } from '../../src/core/oscore/derive-context.ts';
 import { decodeOscoreOption } from '../../src/core/oscore/oscore-option.ts';
+import { deriveNonce } from '../../src/core/oscore/partial-iv.ts';
 import type { ServerVerdict } from '../../src/core/oscore/peer-security.ts';
-import type { OscoreContent } from '../../src/core/oscore/plaintext.ts';
+import { type OscoreContent, openCiphertext } from '../../src/core/oscore/plaintext.ts';
 import { protectRequest } from '../../src/core/oscore/protect-request.ts';
 import type { ClientBinding, ServerBinding } from '../../src/core/oscore/request-binding.ts';
 import type { ContextRecord, SecurityContext } from '../../src/core/oscore/security-context.ts';
@@ -469,6 +470,31 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     const [one, two] = [run.ask(), run.ask()];
     const challenge = run.answer(one.message) as OscoreContent;
     assert.equal(run.client.verifyResponse(two.binding, challenge).kind, 'discarded');
+  });
+
+  test('§8.3: response #1 takes the nonce that request #1 had, under the keys of the second context', () => {
+    const run = new Run();
+    const { message, binding } = run.ask();
+    const verdict = run.verdict(message);
+    assert.ok(verdict.kind === 'rederive');
+    const { options, payload } = protectedResponse(verdict.binding, verdict.answer, verdict.kidContext);
+    const header = decodeOscoreOption(options.first(OptionNumber.Oscore) as Uint8Array);
+    assert.ok(!isDecodeFault(header));
+    assert.equal(header.partialIv, undefined);
+    const { commonIv } = binding.context;
+    const second = verdict.binding.context;
+    assert.notDeepEqual(second.commonIv, commonIv);
+    const opened = openCiphertext(
+      {
+        aead: second.aead,
+        key: second.senderKey,
+        nonce: deriveNonce(commonIv, binding.request.kid, binding.request.partialIv),
+        additionalData: binding.additionalData,
+      },
+      payload,
+    );
+    assert.ok(opened !== undefined && !isDecodeFault(opened));
+    assert.equal(opened.code, Code.Unauthorized);
   });
 
   test('a kid context that is no CBOR byte string begins no run', () => {

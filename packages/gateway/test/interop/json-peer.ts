@@ -1,7 +1,13 @@
 /** The peers that are programs of these tests, which tell events as JSON: Scandium and Californium in Java, Mbed TLS in Python, pion/dtls in Go. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { californiumClassPath, peerPython, pionProgram, scandiumClassPath } from './peer.ts';
+import {
+  californiumClassPath,
+  cfOscoreClassPath,
+  peerPython,
+  pionProgram,
+  scandiumClassPath,
+} from './peer.ts';
 import { type BackgroundProcess, start } from './process.ts';
 
 /** One line of such a peer. */
@@ -63,6 +69,21 @@ export async function startScandium(
 /** Starts Californium over plain UDP, as `CaliforniumPeer.java` says, and waits until it is ready. */
 export function startCalifornium(t: TestContext, role: 'server' | 'client', port = 0): Promise<JsonPeer> {
   return startJava(t, californiumClassPath, 'CaliforniumPeer', role, String(port));
+}
+
+/**
+ * Starts Californium under OSCORE, as `CfOscorePeer.java` says, and waits until it is ready.
+ *
+ * @param place Port of a server; authority that a client has its context for.
+ * @param state Next Sender Sequence Number, or `anew`.
+ */
+export function startCfOscore(
+  t: TestContext,
+  role: 'server' | 'client',
+  place: number | string,
+  state: number | 'anew' = 0,
+): Promise<JsonPeer> {
+  return startJava(t, cfOscoreClassPath, 'CfOscorePeer', role, String(place), String(state));
 }
 
 async function startJava(

@@ -37,6 +37,9 @@ export const scandiumClassPath: string = classPath('scandium');
 /** The class path of the Californium peer. */
 export const californiumClassPath: string = classPath('californium');
 
+/** The class path of the Californium peer under OSCORE. */
+export const cfOscoreClassPath: string = classPath('cf-oscore');
+
 /** The peer with pion/dtls. */
 export const pionProgram: string = join(installed, 'pion/pion_peer');
 
@@ -46,6 +49,7 @@ const fileOf = {
   aiocoap: peerPython,
   scandium: join(installed, 'scandium/classes/ScandiumPeer.class'),
   californium: join(installed, 'californium/classes/CaliforniumPeer.class'),
+  'cf-oscore': join(installed, 'cf-oscore/classes/CfOscorePeer.class'),
   pion: pionProgram,
 } as const;
 

@@ -112,6 +112,14 @@ export class ClientRederivation implements ClientSecurity {
     return true;
   }
 
+  /**
+   * A server that has lost the derived context and keeps the parameters alone may try these: what a request with no more
+   * than a kid says is then not "not found". As above, since it means the same.
+   */
+  decryptionFailed(context: SecurityContext): boolean {
+    return this.contextNotFound(context);
+  }
+
   /** Step 3: response #1, under R2 and the ID of its request. */
   #answered(r2: Uint8Array, binding: ClientBinding, message: OscoreContent): ClientVerdict {
     const id = binding.context.idContext;

@@ -160,8 +160,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     const { security, binding } = pending;
     if (!message.options.has(OptionNumber.Oscore)) {
       this.counters.unprotectedResponses++;
-      if (saysNotFound(message) && security.contextNotFound(binding.context) && this.#repeat(pending))
-        return { kind: 'repeated' };
+      if (mayHelp(security, binding.context, message) && this.#repeat(pending)) return { kind: 'repeated' };
       return { kind: 'unprotected' };
     }
     const verdict = security.verifyResponse(binding, message);
@@ -326,9 +325,17 @@ export class OscoreLayer<Arrival, Dispatch> {
   }
 }
 
-/** §8.2 step 2: what such an answer may say, which is a hint and no more. */
-function saysNotFound({ code, payload }: OscoreContent): boolean {
-  return code === Code.Unauthorized && decodeUtf8(payload) === 'Security context not found';
+/** Whether the same request may be understood when it is protected again: what such an answer says is a hint and no more. */
+function mayHelp(
+  security: ClientSecurity,
+  context: SecurityContext,
+  { code, payload }: OscoreContent,
+): boolean {
+  const says = decodeUtf8(payload);
+  // §8.2 steps 2 and 6.
+  if (code === Code.Unauthorized && says === 'Security context not found')
+    return security.contextNotFound(context);
+  return code === Code.BadRequest && says === 'Decryption failed' && security.decryptionFailed(context);
 }
 
 /** The store fails, or the numbers are used up: not for a proxy to keep. */

@@ -37,6 +37,8 @@ export interface ClientSecurity {
    * @returns whether the same request may be understood when it is protected again.
    */
   contextNotFound(context: SecurityContext): boolean;
+  /** The same where the server finds a context that the request does not verify under (§8.2 step 6). */
+  decryptionFailed(context: SecurityContext): boolean;
 }
 
 /** What became of a request; beside the verdicts of one context: */
@@ -90,6 +92,11 @@ export class FixedContext implements ClientSecurity, ServerSecurity {
     if (this.#tellsId || this.context.idContext === undefined) return false;
     this.#tellsId = true;
     return true;
+  }
+
+  /** There is no other one. */
+  decryptionFailed(): boolean {
+    return false;
   }
 
   /** §5: with a kid context, only the context with that ID Context. */

@@ -35,21 +35,24 @@ export class ClientBinding {
   nonceSeen = false;
   /** The last response has come. */
   answered = false;
+  /** The context that the request was protected with: its nonce is of that one, whichever the response is under (§8.4). */
+  readonly #asked: SecurityContext;
 
-  constructor(context: SecurityContext, request: RequestReference) {
+  constructor(context: SecurityContext, request: RequestReference, asked: SecurityContext = context) {
     this.context = context;
     this.request = request;
     this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
+    this.#asked = asked;
   }
 
-  /** The nonce of the request, under this context. */
+  /** The nonce of the request. */
   get requestNonce(): Uint8Array {
-    return deriveNonce(this.context.commonIv, this.request.kid, this.request.partialIv);
+    return deriveNonce(this.#asked.commonIv, this.request.kid, this.request.partialIv);
   }
 
   /** The same request, answered under another context of the same algorithm (Appendix B.2 step 3). */
   under(context: SecurityContext): ClientBinding {
-    return new ClientBinding(context, this.request);
+    return new ClientBinding(context, this.request, this.#asked);
   }
 }
 
@@ -62,6 +65,8 @@ export class ServerBinding {
   readonly sequenceNumber: number;
   /** No response may take the nonce of the request any more. */
   #nonceSpent: boolean;
+  /** The context that the request was protected with: its nonce is of that one, whichever the response is under (§8.3). */
+  readonly #asked: SecurityContext;
 
   /** @param nonceUsable False when the request may have been received before: it may be answered with own numbers only. */
   constructor(
@@ -69,12 +74,14 @@ export class ServerBinding {
     request: RequestReference,
     sequenceNumber: number,
     nonceUsable: boolean,
+    asked: SecurityContext = context,
   ) {
     this.context = context;
     this.request = request;
     this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
     this.sequenceNumber = sequenceNumber;
     this.#nonceSpent = !nonceUsable;
+    this.#asked = asked;
   }
 
   /**
@@ -86,11 +93,11 @@ export class ServerBinding {
   takeRequestNonce(): Uint8Array | undefined {
     if (this.#nonceSpent || !this.context.mayDeliver(this.sequenceNumber)) return undefined;
     this.#nonceSpent = true;
-    return deriveNonce(this.context.commonIv, this.request.kid, this.request.partialIv);
+    return deriveNonce(this.#asked.commonIv, this.request.kid, this.request.partialIv);
   }
 
   /** The same request, answered under another context of the same algorithm, whose keys are new (Appendix B.2 step 2). */
   under(context: SecurityContext): ServerBinding {
-    return new ServerBinding(context, this.request, this.sequenceNumber, true);
+    return new ServerBinding(context, this.request, this.sequenceNumber, true, this.#asked);
   }
 }

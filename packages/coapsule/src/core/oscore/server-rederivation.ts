@@ -97,7 +97,7 @@ export class ServerRederivation implements ServerSecurity {
     const second = this.#temporary(concatBytes(r2, id));
     return {
       kind: 'rederive',
-      binding: bindRequest(second, header, undefined, true),
+      binding: bindRequest(first, header, undefined, true).under(second),
       answer: { code: Code.Unauthorized, options: new OptionSet(), payload: noBytes },
       kidContext: wrapId(r2),
     };

@@ -390,6 +390,27 @@ describe('after a restart', () => {
     assert.equal(run(client, empty, atClient), 1);
   });
 
+  test('Appendix B.2: a server that took the kid for another context is told the ID, and then asked for a new run', () => {
+    const client = new End();
+    const atClient = new ClientRederivation(sources(1), fixed, undefined);
+    run(client, new End([new ServerRederivation(sources(2), mirrored(fixed), undefined)]), atClient);
+    assert.equal(atClient.state, 'established');
+    const { pending } = client.send(atClient);
+    for (const state of ['proving', 'asking']) {
+      const outcome = client.layer.receiveResponse(pending, refusalResponse('decryption-failed'));
+      assert.equal(outcome.kind, 'repeated');
+      client.settle();
+      assert.equal(atClient.state, state);
+    }
+  });
+
+  test('a context that there is no other for is not tried again after "Decryption failed"', () => {
+    const client = new End();
+    const { pending } = client.send(new FixedContext(ends({ idContext: Uint8Array.of(1) }).client));
+    const outcome = client.layer.receiveResponse(pending, refusalResponse('decryption-failed'));
+    assert.equal(outcome.kind, 'unprotected');
+  });
+
   test('§5.1: with two contexts of one kid and too many to try, the client tells its ID Context', () => {
     const all = Array.from({ length: 10 }, (_, number) => ends({ idContext: Uint8Array.of(number) }));
     const server = new End(all.map((pair) => new FixedContext(pair.server)));

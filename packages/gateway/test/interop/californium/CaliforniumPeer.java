@@ -3,6 +3,7 @@ import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.function.Consumer;
 import org.eclipse.californium.core.CoapClient;
 import org.eclipse.californium.core.CoapHandler;
 import org.eclipse.californium.core.CoapObserveRelation;
@@ -11,6 +12,9 @@ import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.californium.core.CoapServer;
 import org.eclipse.californium.core.coap.CoAP;
 import org.eclipse.californium.core.coap.MediaTypeRegistry;
+import org.eclipse.californium.core.coap.MessageObserverAdapter;
+import org.eclipse.californium.core.coap.Request;
+import org.eclipse.californium.core.coap.Response;
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.server.resources.CoapExchange;
@@ -23,7 +27,8 @@ import org.eclipse.californium.elements.config.UdpConfig;
  * <pre>
  * server PORT       serves /hello, /large (GET and PUT, 8 KB) and /obs (a tick a second)
  * client 0          obeys lines of standard input:
- *                     get URI · put URI LENGTH · observe URI COUNT
+ *                     get URI · put URI LENGTH · observe URI COUNT · listen URI COUNT
+ *                   listen takes notifications as they come; observe takes those alone that CoapClient finds newer
  * </pre>
  *
  * Tells one JSON object a line: ready; response {code, length, sha256, text}; error {text}.
@@ -35,7 +40,7 @@ public final class CaliforniumPeer {
 		return bytes;
 	}
 
-	private static synchronized void tell(String json) {
+	static synchronized void tell(String json) {
 		System.out.println(json);
 		System.out.flush();
 	}
@@ -57,6 +62,10 @@ public final class CaliforniumPeer {
 	}
 
 	private static void tell(CoapResponse response) {
+		tell(response == null ? null : response.advanced());
+	}
+
+	private static void tell(Response response) {
 		if (response == null) {
 			tell("{\"event\": \"error\", \"text\": \"no response\"}");
 			return;
@@ -128,7 +137,7 @@ public final class CaliforniumPeer {
 		}
 	}
 
-	private static void serve(Configuration configuration, int port) {
+	static void serve(Configuration configuration, int port) {
 		CoapServer server = new CoapServer(configuration);
 		CoapEndpoint.Builder endpoint = new CoapEndpoint.Builder();
 		endpoint.setConfiguration(configuration);
@@ -139,7 +148,8 @@ public final class CaliforniumPeer {
 		tell("{\"event\": \"ready\"}");
 	}
 
-	private static void ask(Configuration configuration) throws Exception {
+	/** Obeys the lines; each request goes through {@code prepared} before it is sent. */
+	static void ask(Configuration configuration, Consumer<Request> prepared) throws Exception {
 		CoapEndpoint.Builder builder = new CoapEndpoint.Builder();
 		builder.setConfiguration(configuration);
 		CoapEndpoint endpoint = builder.build();
@@ -151,15 +161,23 @@ public final class CaliforniumPeer {
 			CoapClient client = new CoapClient(words[1]);
 			client.setEndpoint(endpoint);
 			client.setTimeout(60_000L);
+			Request request = words[0].equals("put") ? Request.newPut() : Request.newGet();
+			prepared.accept(request);
 			switch (words[0]) {
 			case "get":
-				tell(client.get());
+				tell(client.advanced(request));
 				break;
 			case "put":
-				tell(client.put(body(Integer.parseInt(words[2])), MediaTypeRegistry.TEXT_PLAIN));
+				request.setPayload(body(Integer.parseInt(words[2])));
+				request.getOptions().setContentFormat(MediaTypeRegistry.TEXT_PLAIN);
+				tell(client.advanced(request));
 				break;
 			case "observe":
-				observe(client, Integer.parseInt(words[2]));
+				request.setObserve();
+				observe(client, request, Integer.parseInt(words[2]));
+				break;
+			case "listen":
+				listen(endpoint, request.setURI(words[1]), Integer.parseInt(words[2]));
 				break;
 			default:
 				tell("{\"event\": \"error\", \"text\": \"unknown command\"}");
@@ -167,10 +185,10 @@ public final class CaliforniumPeer {
 		}
 	}
 
-	private static void observe(CoapClient client, int count) {
+	private static void observe(CoapClient client, Request request, int count) {
 		final int[] left = { count };
 		final CoapObserveRelation[] relation = new CoapObserveRelation[1];
-		relation[0] = client.observe(new CoapHandler() {
+		relation[0] = client.observe(request, new CoapHandler() {
 			@Override
 			public void onLoad(CoapResponse response) {
 				tell(response);
@@ -184,12 +202,36 @@ public final class CaliforniumPeer {
 		});
 	}
 
-	public static void main(String[] arguments) throws Exception {
+	private static void listen(CoapEndpoint endpoint, Request request, int count) {
+		final int[] left = { count };
+		request.setObserve();
+		request.addMessageObserver(new MessageObserverAdapter() {
+			@Override
+			public void onResponse(Response response) {
+				left[0]--;
+				tell(response);
+			}
+		});
+		endpoint.addNotificationListener((observed, response) -> {
+			if (!observed.getToken().equals(request.getToken()) || left[0]-- <= 0) return;
+			tell(response);
+			if (left[0] == 0) endpoint.cancelObservation(request.getToken());
+		});
+		endpoint.sendRequest(request);
+	}
+
+	/** Californium's own settings. */
+	static Configuration configuration() {
 		CoapConfig.register();
 		UdpConfig.register();
-		Configuration configuration = Configuration.createStandardWithoutFile();
+		return Configuration.createStandardWithoutFile();
+	}
+
+	public static void main(String[] arguments) throws Exception {
+		Configuration configuration = configuration();
 		if (arguments[0].equals("server")) serve(configuration, Integer.parseInt(arguments[1]));
-		else ask(configuration);
+		else ask(configuration, request -> {
+		});
 	}
 
 	private CaliforniumPeer() {
