@@ -2,16 +2,17 @@
  * `npm test [-- folder or file …]`: installs what is missing and runs every test of the workspace.
  *
  * Tests that stay inside one process run together in a single one; those that start processes, open many sockets or
- * build packages run one file after the other, each in a process of its own. A file that holds no test, a group without
- * a file, a process that does not end and a run without a summary count as failures. The last line is the count of the
- * whole run.
+ * build packages have a process for each file. Two processes run at once, as most of them wait most of the time; files
+ * that need the machine for themselves (`alone`) come last, one after the other. What a process writes is printed when
+ * it has ended, so that outputs do not mix. A file that holds no test, a group without a file, a process that does not
+ * end and a run without a summary count as failures. The last line is the count of the whole run.
  *
  * COAPSULE_LONG=1 (`npm run test:long`) asks the tests for their full counts; COAPSULE_REQUIRE_PEERS=1 turns a missing
- * peer program from a skip into a failure.
+ * peer program from a skip into a failure. Each process has COAPSULE_TEST_SLOT: 0 or 1, never that of a process beside it.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { ensureInstalled, root, workspaceNode } from './install.js';
@@ -54,69 +55,158 @@ const groups = [
   { name: 'packaging', pattern: /\/test\/packaging\//, processPerFile: true, limitMs: 180_000 },
 ];
 
+/**
+ * Files beside which nothing may run.
+ *
+ * Those on the fixed ports of CoAP are not among them: their peers have an address of 127.0.0.0/8 or a network of their
+ * own. Nor are those that measure: they measure the time of their own processor, or allow for a busy machine.
+ */
+const alone = [
+  // Builds dist/ and writes examples among the sources: both are seen by whoever loads a package meanwhile.
+  /\/test\/packaging\//,
+];
+
+/** Processes at a time, of those that are not alone. */
+const slots = 2;
+
+/** Files that take 40 s and more, the longest first: they begin before all others, so that none is left for the end. */
+const longFiles = [
+  'packages/gateway/test/interop/multicast.test.ts',
+  'packages/gateway/test/interop/streams.test.ts',
+  'packages/gateway/test/interop/libcoap-client.test.ts',
+  'packages/gateway/test/cli/session.test.ts',
+  'packages/gateway/test/interop/libcoap-server.test.ts',
+  'packages/gateway/test/interop/serial-line.test.ts',
+  'packages/gateway/test/server/start-up.test.ts',
+];
+
+/** @typedef {(typeof groups)[number]} Group */
+/** @typedef {{ group: Group, files: string[], isAlone: boolean }} Share test files, by their paths from the workspace, that run in one process */
+/** @typedef {{ summary: import('./test-reporter.js').Summary | undefined, complaints: string[], elapsedMs: number }} Outcome of one process */
+
 ensureInstalled();
 const node = workspaceNode();
 const scratch = mkdtempSync(join(tmpdir(), 'coapsule-test-'));
 const total = { passed: 0, failed: 0, skipped: 0 };
 const complaints = [];
 const rows = [];
+/** @type {Set<() => void>} for each process that runs, what kills it with all it has started */
+const kills = new Set();
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    isInterrupted = true;
+    for (const kill of kills) kill();
+  });
+}
 const begin = performance.now();
 try {
   const files = ['coapsule', 'gateway'].flatMap((name) => testFiles(join(root, 'packages', name, 'test')));
+  /** @type {Share[]} */
+  const shares = [];
   for (const group of groups) {
     const members = files.filter((file) => groups.find(({ pattern }) => pattern.test(file)) === group);
     const chosen = members.filter(
       (file) => only.length === 0 || only.some((path) => within(resolve(root, file), path)),
     );
     if (members.length === 0) complain(`no test file for "${group.name}"`);
-    if (chosen.length > 0) await runGroup(group, chosen);
+    if (chosen.length > 0) shares.push(...sharesOf(group, chosen));
   }
+  const outcomes = await runAll(shares);
+  if (!isInterrupted) for (const group of groups) tell(group, outcomes);
   const lost = files.filter((file) => !groups.some(({ pattern }) => pattern.test(file)));
   if (lost.length > 0) complain(`in no group: ${lost.join(', ')}`);
   if (rows.length === 0) complain('no test file matches');
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+if (isInterrupted) process.exit(130);
 
 process.stdout.write(`\n${rows.join('\n')}\n`);
 for (const complaint of complaints) process.stdout.write(`FAILED: ${complaint}\n`);
-process.stdout.write(`${long ? 'full counts, ' : ''}${seconds(begin)} s in all\n`);
+process.stdout.write(`${long ? 'full counts, ' : ''}${seconds(performance.now() - begin)} s in all\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 
+/** @param {Group} group @param {string[]} files @returns {Share[]} */
+function sharesOf(group, files) {
+  if (!group.processPerFile) return [{ group, files, isAlone: false }];
+  return files.map((file) => ({
+    group,
+    files: [file],
+    isAlone: alone.some((pattern) => pattern.test(file)),
+  }));
+}
+
 /**
- * Runs one group, adds its counts to the total and keeps its closing lines.
+ * Runs all shares, some at a time.
  *
- * @param {(typeof groups)[number]} group
- * @param {string[]} files paths relative to the workspace
+ * @param {Share[]} shares
+ * @returns {Promise<Map<Share, Outcome | undefined>>} in the order of `shares`, whichever ended first; undefined only after an
+ *   interruption
  */
-async function runGroup(group, files) {
-  const start = performance.now();
+async function runAll(shares) {
+  /** @type {Map<Share, Outcome>} */
+  const outcomes = new Map(shares.map((share) => [share, undefined]));
+  const work = async (queue, slot) => {
+    while (queue.length > 0 && !isInterrupted) {
+      const share = queue.shift();
+      outcomes.set(share, await runShare(share, slot));
+    }
+  };
+  const together = shares.filter(({ isAlone }) => !isAlone).sort((one, other) => rankOf(one) - rankOf(other));
+  await Promise.all(Array.from({ length: slots }, (_, slot) => work(together, slot)));
+  await work(
+    shares.filter(({ isAlone }) => isAlone),
+    0,
+  );
+  return outcomes;
+}
+
+/** Place among those that wait: many files in one process, then the long ones, then the others as they come. @param {Share} share */
+function rankOf({ group, files }) {
+  const place = longFiles.indexOf(files[0]);
+  return !group.processPerFile ? -1 : place === -1 ? longFiles.length : place;
+}
+
+/**
+ * Adds the counts of a group to the total and keeps its closing lines.
+ *
+ * @param {Group} group
+ * @param {Map<Share, Outcome>} outcomes of all groups
+ */
+function tell(group, outcomes) {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const slowest = [];
+  let fileCount = 0;
+  let elapsedMs = 0;
   let peakMebibytes = 0;
-  for (const share of group.processPerFile ? files.map((file) => [file]) : [files]) {
-    if (group.processPerFile) process.stdout.write(`\n${share[0]}\n`);
-    const summary = await runFiles(share, long ? longLimitMs : group.limitMs);
+  for (const [share, outcome] of outcomes) {
+    if (share.group !== group) continue;
+    fileCount += share.files.length;
+    elapsedMs += outcome.elapsedMs;
+    for (const complaint of outcome.complaints) complain(complaint);
+    const { summary } = outcome;
     if (summary === undefined) continue;
     for (const key of ['passed', 'failed', 'skipped']) sum[key] += summary[key];
     slowest.push(...summary.slowest);
     peakMebibytes = Math.max(peakMebibytes, summary.peakMebibytes);
     // A test made by a function of another file is told as one of that file; alone in its process, it is clear whose it is.
     const ran = summary.passed + summary.failed + summary.skipped > 0;
-    const silent = share.filter((file) =>
-      share.length === 1 ? !ran : !summary.files.includes(resolve(root, file)),
+    const silent = share.files.filter((file) =>
+      share.files.length === 1 ? !ran : !summary.files.includes(resolve(root, file)),
     );
     for (const file of silent) complain(`no test ran in ${file}`);
   }
+  if (fileCount === 0) return;
   for (const key of ['passed', 'failed', 'skipped']) total[key] += sum[key];
   slowest.sort((one, other) => other[1] - one[1]);
   rows.push(
-    `${group.name}: ${files.length} files, ${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped, ` +
-      `${seconds(start)} s, peak ${peakMebibytes} MiB in one process`,
+    `${group.name}: ${fileCount} files, ${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped, ` +
+      `${seconds(elapsedMs)} s of processes, peak ${peakMebibytes} MiB in one process`,
     `  slowest: ${slowest
       .slice(0, 3)
-      .map(([name, ms]) => `${name} ${(ms / 1000).toFixed(1)} s`)
+      .map(([name, ms]) => `${name} ${seconds(ms)} s`)
       .join(' · ')}`,
   );
 }
@@ -124,13 +214,18 @@ async function runGroup(group, files) {
 /**
  * Runs test files together in one new process, with all it starts killed when the time is up.
  *
- * @param {string[]} files
- * @param {number} limitMs
- * @returns {Promise<import('./test-reporter.js').Summary | undefined>} undefined when it ended without a summary
+ * @param {Share} share
+ * @param {number} slot
+ * @returns {Promise<Outcome>} without a summary when the process left none
  */
-async function runFiles(files, limitMs) {
-  const summaryFile = join(scratch, 'summary.json');
+async function runShare({ group, files }, slot) {
+  const limitMs = long ? longLimitMs : group.limitMs;
+  const summaryFile = join(scratch, `summary-${slot}.json`);
+  const outputFile = join(scratch, `output-${slot}`);
   rmSync(summaryFile, { force: true });
+  // A file and no pipe: whatever a test leaves behind cannot keep it open.
+  const output = openSync(outputFile, 'w');
+  const start = performance.now();
   const child = spawn(
     node,
     [
@@ -145,40 +240,44 @@ async function runFiles(files, limitMs) {
       `--test-reporter-destination=${summaryFile}`,
       ...files,
     ],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true },
+    {
+      cwd: root,
+      stdio: ['ignore', output, output],
+      detached: true,
+      env: { ...process.env, COAPSULE_TEST_SLOT: String(slot) },
+    },
   );
-  const killAll = () => {
+  closeSync(output);
+  const kill = () => {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
       // it has ended
     }
   };
-  const interrupted = () => {
-    killAll();
-    process.exit(130);
-  };
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  kills.add(kill);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    killAll();
+    kill();
   }, limitMs);
   const [code, signal] = await once(child, 'exit');
   clearTimeout(timer);
-  process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-  killAll(); // what the tests have left behind
+  kills.delete(kill);
+  kill(); // what the tests have left behind
+  if (group.processPerFile) process.stdout.write(`\n${files[0]}\n`);
+  process.stdout.write(readFileSync(outputFile));
   const name = files.length === 1 ? files[0] : `${files.length} files in one process`;
   const ending = late
     ? `did not end within ${limitMs / 1000} s`
     : `ended with ${signal ?? `exit code ${code}`}`;
+  const elapsedMs = performance.now() - start;
   try {
     const summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
-    if (late || (code !== 0 && summary.failed === 0)) complain(`${name} ${ending}`);
-    return summary;
+    const isWrong = late || (code !== 0 && summary.failed === 0);
+    return { summary, complaints: isWrong ? [`${name} ${ending}`] : [], elapsedMs };
   } catch {
-    complain(`${name} ${ending}, without a summary`);
-    return undefined;
+    return { summary: undefined, complaints: [`${name} ${ending}, without a summary`], elapsedMs };
   }
 }
 
@@ -201,7 +300,7 @@ function within(file, path) {
   return file === path || file.startsWith(path + sep);
 }
 
-/** @param {number} since */
-function seconds(since) {
-  return ((performance.now() - since) / 1000).toFixed(1);
+/** @param {number} ms */
+function seconds(ms) {
+  return (ms / 1000).toFixed(1);
 }

@@ -1,10 +1,18 @@
-/** The commands of the workspace themselves: what is missing is noticed, tests that did not run count, npm start ends. */
+/** The commands of the workspace themselves: what is missing is noticed, tests that did not run count and run two at a time, npm start ends. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { run, start, temporaryFolder } from '../interop/process.ts';
+import {
+  type BackgroundProcess,
+  type Finished,
+  run,
+  start,
+  temporaryFolder,
+  until,
+} from '../interop/process.ts';
 
+const onWindows = process.platform === 'win32' && 'Windows has no such signal';
 const root = join(import.meta.dirname, '../../../..');
 
 test('npm start runs the gateway with its arguments, and a signal to npm ends it', async (t) => {
@@ -21,6 +29,14 @@ test('npm start passes the exit code of a wrong usage', async (t) => {
   const { code } = await run(t, 'npm', ['start', '--', '--no-such-option'], { cwd: root });
   assert.equal(code, 64);
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 describe('what is installed is compared with the lockfile', async () => {
   const { staleness } = await import(join(root, 'scripts/install.js'));
@@ -58,11 +74,8 @@ describe('the test runner', () => {
     'gateway/test/packaging/a.test.ts': passing,
   };
 
-  /** Runs the runner in a workspace that holds only these test files. */
-  async function runTests(
-    t: TestContext,
-    files: Readonly<Record<string, string>>,
-  ): Promise<{ code: number | null; output: string }> {
+  /** A workspace that holds only these test files. */
+  function workspace(t: TestContext, files: Readonly<Record<string, string>>): string {
     const folder = temporaryFolder(t);
     for (const name of ['package.json', 'package-lock.json', 'scripts']) {
       cpSync(join(root, name), join(folder, name), { recursive: true });
@@ -73,8 +86,27 @@ describe('the test runner', () => {
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, source);
     }
-    return run(t, process.execPath, ['scripts/test.js'], { cwd: folder, env: { NODE_TEST_CONTEXT: '' } });
+    return folder;
   }
+
+  /** Starts the runner in a workspace. */
+  function startTests(t: TestContext, folder: string): BackgroundProcess {
+    return start(t, process.execPath, ['scripts/test.js'], { cwd: folder, env: { NODE_TEST_CONTEXT: '' } });
+  }
+
+  /** Runs the runner in a workspace that holds only these test files. */
+  function runTests(t: TestContext, files: Readonly<Record<string, string>>): Promise<Finished> {
+    return startTests(t, workspace(t, files)).finished();
+  }
+
+  /** A test file whose only test has this body; `seen(NAME)` waits until another one has called `say(NAME)`. */
+  const talking = (body: string): string => `
+    import { existsSync, writeFileSync } from 'node:fs';
+    import { test } from 'node:test';
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const say = (name, text = '') => writeFileSync(name, text);
+    const seen = async (name) => { while (!existsSync(name)) await sleep(10); };
+    test('talks', async () => { ${body} });`;
 
   test('passes when all groups pass, and its last line counts the whole run', async (t) => {
     const { code, output } = await runTests(t, complete);
@@ -119,6 +151,58 @@ describe('the test runner', () => {
       assert.match(output, reason);
     });
   }
+
+  test('two files with processes of their own run at once, and what each writes is together', async (t) => {
+    const { code, output } = await runTests(t, {
+      ...complete,
+      'coapsule/test/api/a.test.ts': talking(
+        `console.log('a begins'); say('a'); await seen('b'); console.log('a ends');`,
+      ),
+      'gateway/test/interop/a.test.ts': talking(
+        `console.log('b begins'); say('b'); await seen('a'); console.log('b ends');`,
+      ),
+    });
+    assert.equal(code, 0, output);
+    assert.match(output, /\npackages\/coapsule\/test\/api\/a\.test\.ts\na begins\na ends\n/);
+    assert.match(output, /\npackages\/gateway\/test\/interop\/a\.test\.ts\nb begins\nb ends\n/);
+  });
+
+  test('packages are built beside nothing else', async (t) => {
+    const busy = (name: string): string =>
+      talking(`say('${name} begins'); await sleep(100); say('${name} ends');`);
+    const { code, output } = await runTests(t, {
+      ...complete,
+      'coapsule/test/api/a.test.ts': busy('one'),
+      'gateway/test/interop/a.test.ts': busy('two'),
+      'gateway/test/packaging/a.test.ts': talking(
+        `for (const name of ['one ends', 'two ends']) if (!existsSync(name)) throw new Error(name);
+         say('builds'); await sleep(100); say('has built');`,
+      ),
+      'gateway/test/packaging/b.test.ts': talking(
+        `if (!existsSync('has built')) throw new Error('at once with the other one');`,
+      ),
+    });
+    assert.equal(code, 0, output);
+  });
+
+  test('SIGTERM ends all that runs, and says how far it came', { skip: onWindows }, async (t) => {
+    const hanging = (name: string): string =>
+      talking(`console.log('${name} runs'); say('${name}', String(process.pid)); await sleep(60_000);`);
+    const folder = workspace(t, {
+      ...complete,
+      'coapsule/test/api/a.test.ts': hanging('a'),
+      'gateway/test/interop/a.test.ts': hanging('b'),
+    });
+    const runner = startTests(t, folder);
+    const numbers = ['a', 'b'].map((name) => join(folder, name));
+    await until(() => numbers.every((file) => existsSync(file) && statSync(file).size > 0), 'both run');
+    runner.kill('SIGTERM');
+    const { code, output } = await runner.finished();
+    assert.equal(code, 130, output);
+    for (const name of ['a', 'b']) assert.match(output, new RegExp(`^${name} runs$`, 'm'));
+    for (const file of numbers)
+      await until(() => !isAlive(Number(readFileSync(file, 'utf8'))), 'it has ended');
+  });
 
   test('a group without a file fails', async (t) => {
     const { 'gateway/test/interop/a.test.ts': _, ...rest } = complete;
