@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { CommandClient } from '../../src/cli/command-environment.ts';
 import { KeptSession } from '../../src/cli/kept-session.ts';
 import { RecordingRelay, recordsOf } from '../crash/recording-relay.ts';
+import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess, coapsule, type Ended } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
@@ -194,7 +195,7 @@ test('a stopped gateway is named at once, and costs no handshake when it runs ag
     ]);
     return { gateway, port: (await gateway.ready()).coaps?.split(':').at(-1) ?? '' };
   };
-  const first = await start('0');
+  const first = await start(String(await freeUdpPorts(1)));
   const put = (): Promise<Ended> =>
     coapsule(
       t,

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'coapsule';
+import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { numbersSent, RecordingRelay } from './recording-relay.ts';
@@ -18,8 +19,9 @@ const devicesOfKind = 4;
 test(`${kills} kills under load: devices go on without a handshake, no nonce is used twice, a replay does nothing`, async (t) => {
   const data = temporaryFolder(t);
   const names = Array.from({ length: deviceKinds.length * devicesOfKind }, (_, i) => `device-${i}`);
-  let gateway = serve(t, data, 0, names);
-  const port = Number((await gateway.ready()).coaps?.split(':').at(-1));
+  const port = await freeUdpPorts(1);
+  let gateway = serve(t, data, port, names);
+  await gateway.ready();
   const relay = await RecordingRelay.open(t, port);
 
   let stopping = false;
@@ -129,8 +131,9 @@ test(`${kills} kills under load: devices go on without a handshake, no nonce is 
 test('a clean restart costs a device nothing, and one whose key changed meanwhile has to shake hands', async (t) => {
   const data = temporaryFolder(t);
   const names = ['device-0', 'device-1'];
-  const first = serve(t, data, 0, names);
-  const port = Number((await first.ready()).coaps?.split(':').at(-1));
+  const port = await freeUdpPorts(1);
+  const first = serve(t, data, port, names);
+  await first.ready();
   let handshakes = 0;
   const clientOf = (identity: string): Client => {
     const client = new Client({

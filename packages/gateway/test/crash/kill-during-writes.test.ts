@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { type PutAnswer, RetransmittingClient } from './retransmitting-client.ts';
@@ -14,8 +15,9 @@ const changed = 0x44;
 
 test(`kill -9 during writes loses no acknowledged PUT and stores none twice (${rounds} rounds)`, async (t) => {
   const data = temporaryFolder(t);
-  let gateway = serve(t, data, 0);
-  const port = Number((await gateway.ready()).coap?.split(':').at(-1));
+  const port = await freeUdpPorts(1);
+  let gateway = serve(t, data, port);
+  await gateway.ready();
   const client = await RetransmittingClient.open(t, port);
 
   const answers = new Map<string, PutAnswer>();
@@ -78,8 +80,9 @@ test(`kill -9 during writes loses no acknowledged PUT and stores none twice (${r
 
 test('a PUT that was committed, and whose answer the crash swallowed, gets that answer after the restart', async (t) => {
   const data = temporaryFolder(t);
-  const first = serve(t, data, 0);
-  const port = Number((await first.ready()).coap?.split(':').at(-1));
+  const port = await freeUdpPorts(1);
+  const first = serve(t, data, port);
+  await first.ready();
   const client = await RetransmittingClient.open(t, port);
   assert.equal((await client.put('a', 'once')).code, created);
   await first.kill('SIGKILL');

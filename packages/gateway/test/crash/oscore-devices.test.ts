@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { parseOscoreConf } from '../../src/cli/oscore-conf.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { OscoreTable } from '../../src/store/oscore-table.ts';
+import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess, coapsule } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
@@ -100,7 +101,7 @@ test(`over ${kills} kills of the gateway every acknowledged reading is there, an
     ...['device', 'add', 's1', '--data', data, '--oscore', 'generate', '--oscore-file', file],
   );
   assert.equal(added.code, 0, added.stderr);
-  let [gateway, coap] = await serve(t, data);
+  let [gateway, coap] = await serve(t, data, `127.0.0.1:${await freeUdpPorts(1)}`);
   let before = { senderEdge: 0, recipientEdge: 0 };
   for (let life = 0; life < kills; life++) {
     const own = `coap://${coap}/sensors/s1`;

@@ -172,10 +172,16 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
-/** Lowest of `count` UDP ports in a row that are free on 127.0.0.1, below the range of ephemeral ports. */
+/**
+ * Lowest of `count` UDP ports in a row that are free on 127.0.0.1, below the range of ephemeral ports.
+ *
+ * So no socket gets one by chance while nobody is bound to it: before a peer starts, and while a gateway is started again.
+ * Test processes that run at once take theirs from ranges of their own (`COAPSULE_TEST_SLOT`, set by scripts/test.js).
+ */
 export async function freeUdpPorts(count: number): Promise<number> {
+  const slot = Number(process.env['COAPSULE_TEST_SLOT'] ?? 0);
   for (let attempt = 0; attempt < 100; attempt++) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const first = 20_000 + slot * 5_000 + Math.floor(Math.random() * (5_000 - count));
     const sockets: Socket[] = [];
     try {
       for (let port = first; port < first + count; port++) {

@@ -18,6 +18,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { Client } from 'coapsule';
 import { openDatabase } from '../../src/store/database.ts';
+import { freeUdpPorts } from '../interop/process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { CoapsuleProcess, coapsule, unprivileged } from './gateway-process.ts';
 
@@ -119,8 +120,10 @@ test('a key log that cannot be written any more does not end the gateway', {
 
 test('a stopping gateway leaves the folder free and flushed, and its secured peers go on with the next one', async (t) => {
   const data = temporaryFolder(t);
-  const first = new CoapsuleProcess(t, ['serve', '-v', '--demo', '--data', data, ...anyPorts]);
-  const { coaps = '' } = await first.ready();
+  const coaps = `127.0.0.1:${await freeUdpPorts(1)}`;
+  const serving = ['serve', '-v', '--demo', '--data', data, '--coap', 'off', '--coaps', coaps];
+  const first = new CoapsuleProcess(t, serving);
+  await first.ready();
   let handshakes = 0;
   await using client = new Client({
     psk: { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') },
@@ -133,8 +136,7 @@ test('a stopping gateway leaves the folder free and flushed, and its secured pee
   const ended = await first.kill('SIGTERM');
   assert.equal(ended.code, 0);
   assert.equal(existsSync(join(data, 'coapsule.db-wal')), false, 'the write-ahead log was folded in');
-  const again = ['serve', '--demo', '--data', data, '--coap', 'off', '--coaps', coaps];
-  const second = new CoapsuleProcess(t, again);
+  const second = new CoapsuleProcess(t, serving);
   await second.ready();
   assert.equal((await client.get(reading)).text(), '1');
   assert.equal(handshakes, 1);
