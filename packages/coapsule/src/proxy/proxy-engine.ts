@@ -182,8 +182,10 @@ export class ProxyEngine {
     const { content, since } = state;
     const now = monotonicClock.now();
     const maxAgeSeconds = content.options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
-    // RFC 7641 §3.3.1: then it may not be taken for the present state.
-    if (now - since > maxAgeSeconds * 1000 && !observation.over) {
+    // RFC 7641 §3.3.1: then it may not be taken for the present state. Under OSCORE that is for the client to find out, since what
+    // is asked again is a replay; Max-Age 0 says there that nothing is to be kept (RFC 8613 §4.1.3.1).
+    const isOld = now - since > maxAgeSeconds * 1000 && !request.options.has(OptionNumber.Oscore);
+    if (isOld && !observation.over) {
       return { ...(await this.#ask(passage)), ...goesOn };
     }
     return {

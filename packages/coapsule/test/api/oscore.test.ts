@@ -17,6 +17,7 @@ import {
   type OscoreState,
   type OscoreStore,
   openOscoreFile,
+  reverseProxy,
   Server,
 } from '../../src/index.ts';
 
@@ -299,6 +300,38 @@ test('through our own forward proxy, which sees neither path nor payload and kee
   assert.equal((await client.get(`${uri}/big`)).payload.length, 8_192);
   assert.ok(seen.length > 4);
   assert.doesNotMatch(seen.join(), /inside|end to end|abcabc/);
+});
+
+test('through our own reverse proxy, which sees neither path nor payload: 8 KB both ways and an observation', async (t) => {
+  await using atServer = await serverEnd(new Memory(), { context: 'sensor-1' });
+  const { uri, server } = await openServer(t, new OscoreContexts([atServer]));
+  let value = 0;
+  server.resource('/count', {
+    requires: 'oscore',
+    observable: true,
+    get: () => content('x'.repeat(++value), { maxAgeSeconds: 0 }),
+  });
+  const wire: Uint8Array[] = [];
+  const capture = ({ datagram }: { datagram: Uint8Array }): void => void wire.push(datagram.slice());
+  const proxy = new Server();
+  proxy.resource('/*', reverseProxy({ to: uri, client: { capture } }));
+  const { uri: through } = await proxy.listen('coap://127.0.0.1:0', { capture });
+  t.after(() => proxy.close());
+  await using oscore = await clientEnd(new Memory());
+  await using client = new Client({ oscore });
+  assert.equal((await client.get(`${through}/who`)).text(), 'sensor-1');
+  const sent = Buffer.alloc(8_192, 'abc');
+  assert.equal((await client.put(`${through}/big`, { payload: sent })).text(), '8192 bytes');
+  assert.deepEqual(Buffer.from((await client.get(`${through}/big`)).payload), sent);
+  const seen: number[] = [];
+  for await (const response of client.observe(`${through}/count`)) {
+    seen.push(response.payload.length);
+    if (seen.length === 3) break;
+    server.notify('/count');
+  }
+  assert.deepEqual(seen, [1, 2, 3]);
+  assert.ok(wire.length > 70, `${wire.length} datagrams`);
+  assert.doesNotMatch(Buffer.concat(wire).toString('latin1'), /who|sensor-1|big|abcabc|count/);
 });
 
 test('through our own forward proxy that cuts all messages in blocks of 64 bytes', async (t) => {

@@ -92,6 +92,16 @@ describe('§5.6.1 freshness', () => {
     assert.equal(cache.size, 0);
   });
 
+  test('RFC 8613 §4.1.3.1: nothing is kept of what OSCORE protects, and nothing answers it', () => {
+    const registration = request('', {
+      code: Code.Fetch,
+      list: [[OptionNumber.Oscore, Uint8Array.of(9, 0, 12)]],
+    });
+    const cache = primed(registration, response(Code.Content, 'ciphertext'));
+    assert.equal(cache.size, 0);
+    assert.equal(answered(cache, registration, at(0)), 'ask');
+  });
+
   test('a new response takes the place of the old one, also when it may not be cached', () => {
     const cache = primed(temperature, response(Code.Content, '22.5'));
     cache.take(temperature, response(Code.Content, '23', [[OptionNumber.MaxAge, 0]]), undefined, at(1));

@@ -303,6 +303,16 @@ describe('observations', () => {
     assert.deepEqual(values(asked), ['0', '1', '2', '3']);
   });
 
+  test('the client registers again, with a new Partial IV, when nothing has come for longer than Max-Age', () => {
+    const { stage } = counting();
+    const asked = stage.get('/count', { observe: true });
+    stage.pair.runUntil(() => asked.responses.length === 1);
+    assert.ok(stage.pair.runUntil(() => asked.responses.length === 2));
+    assert.equal(stage.pair.served.length, 2);
+    assert.equal(stage.pair.server.oscoreCounters.refused.replay, 0);
+    assert.equal(asked.error, undefined);
+  });
+
   test('a forged notification ends nothing', () => {
     const { stage, next } = counting();
     const asked = stage.get('/count', { observe: true });

@@ -85,8 +85,12 @@ export class ObservingExchanges {
       delete exchange.upload;
     }
     this.#exchanges.deadlines.cancel(exchange);
-    const maxAge = response.options.uint(OptionNumber.MaxAge);
-    this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
+    // RFC 8613 §4.1.3.5.1: a proxy that sent the ciphertext of its client again would be taken for a replay, and so end what it
+    // wants to keep. The client registers again by itself.
+    if (!exchange.options.has(OptionNumber.Oscore)) {
+      const maxAge = response.options.uint(OptionNumber.MaxAge);
+      this.#exchanges.reregistrations.set(exchange, observation.reregisterAt(maxAge, now));
+    }
     const isFirst = isFirstOfMore(exchange, response);
     // The answer to our registration makes the state fresh again, and is always news.
     if (isFirst && !answersRequest && !mayAnswer && observation.hasBody(response, now)) {

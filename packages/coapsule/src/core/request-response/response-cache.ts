@@ -99,7 +99,7 @@ export class ResponseCache<Note = undefined> {
 
   /** What is known about a request before it is sent. */
   find(request: CacheRequest, now: Instant): CacheAnswer<Note> {
-    const stored = isStorable(request.code) ? this.#entries.get(cacheKey(request)) : undefined;
+    const stored = isStorable(request) ? this.#entries.get(cacheKey(request)) : undefined;
     if (stored === undefined) return { kind: 'ask', etags: [], stored };
     this.#touch(stored);
     if (isFresh(stored, now) && hopsSuffice(stored, request)) {
@@ -123,7 +123,7 @@ export class ResponseCache<Note = undefined> {
     now: Instant,
     asked?: CacheAnswer<Note>,
   ): Content {
-    if (!isStorable(request.code)) {
+    if (!isStorable(request)) {
       if (invalidating.has(response.code)) this.#invalidate(request, response);
       return response;
     }
@@ -147,7 +147,7 @@ export class ResponseCache<Note = undefined> {
 
   /** A request that may have changed its resource had no answer: what is stored of the resource is not used unasked. */
   unanswered(request: CacheRequest): void {
-    if (!isStorable(request.code)) this.#stale(resourceKey(request.origin, uriOptionsOf(request.options)));
+    if (!isStorable(request)) this.#stale(resourceKey(request.origin, uriOptionsOf(request.options)));
   }
 
   /** Forgets everything. */
@@ -229,10 +229,11 @@ const overheadBytes = 512;
 
 /**
  * Only what asks for a representation is answered from the cache. By §5.6 the method would not matter, but the payload
- * of a POST is no part of the Cache-Key.
+ * of a POST is no part of the Cache-Key. What is protected by OSCORE is for one request, whose like only a replay is (RFC 8613
+ * §4.1.3.1).
  */
-function isStorable(code: Code): boolean {
-  return code === Code.Get || code === Code.Fetch;
+function isStorable({ code, options }: CacheRequest): boolean {
+  return (code === Code.Get || code === Code.Fetch) && !options.has(OptionNumber.Oscore);
 }
 
 /** Responses after which stored ones of the resource are not fresh (§5.9.1). */

@@ -705,3 +705,23 @@ test('a Reset for a notification from before the client registered again does no
   layer.responseReset(former, now);
   assert.equal(layer.load().observers, 1);
 });
+
+test('RFC 8613 §4.1.3.5.1: a registration that a proxy passes on protected is not sent again when the state grows old', () => {
+  const layer = newLayer();
+  const token = Uint8Array.of(1);
+  const options: OptionList = [[OptionNumber.Oscore, Uint8Array.of(9, 0, 12)]];
+  layer.request(peer, clientRequest(Code.Fetch, { token, observe: true, options, payload: 'x' }), now);
+  const notify = (sequence: number, at: number): number => {
+    layer.receiveResponse(
+      peer,
+      message(Code.Content, { type: 'NON', token, options: [[Observe, sequence]] }),
+      instant(at),
+    );
+    return drained(layer, 'response').length;
+  };
+  assert.equal(notify(1, 0), 1);
+  layer.handleTimeout(instant(200_000));
+  assert.deepEqual(drained(layer, 'send-request'), []);
+  assert.equal(layer.nextTimeout(), undefined);
+  assert.equal(notify(2, 200_000), 1);
+});
