@@ -241,17 +241,17 @@ export async function storeContext<Asking extends AskingEndpoint>(
   { context, record, store }: Extract<EndpointOutput, { kind: 'store-context' }>,
   onError: (error: unknown) => void,
 ): Promise<void> {
-  let isStored = true;
+  let failure: string | undefined;
   try {
     if (context.owner instanceof OscoreContext) await context.owner.save(context, record);
   } catch (error) {
-    isStored = false;
+    failure = error instanceof Error ? error.message : String(error);
     onError(error);
   }
   if (driver.closed) return;
   driver.run((endpoint, now) => {
-    if (isStored) endpoint.contextStored(store, now);
-    else endpoint.contextStoringFailed(store, now);
+    if (failure === undefined) endpoint.contextStored(store, now);
+    else endpoint.contextStoringFailed(store, now, failure);
   });
 }
 

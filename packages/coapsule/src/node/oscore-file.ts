@@ -90,7 +90,11 @@ export async function openOscoreFile(path: string): Promise<OscoreFile> {
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const file = await open(lock, 'wx', 0o600);
-      await durable(file, `${process.pid}\n`);
+      await durable(file, `${process.pid}\n`).catch(async (error: unknown) => {
+        // Such as a full disk: a lock without a name would only hold up the next one.
+        await unlink(lock).catch(() => undefined);
+        throw error;
+      });
       return new OscoreFile(path, lock);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

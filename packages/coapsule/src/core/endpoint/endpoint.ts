@@ -363,8 +363,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   /** A `store-context` could not be stored: what waits for it is not sent, or not carried out. */
-  contextStoringFailed(store: StoreId, now: Instant): void {
-    this.#layers.oscore.layer.storeFailed(store);
+  contextStoringFailed(store: StoreId, now: Instant, detail?: string): void {
+    this.#layers.oscore.layer.storeFailed(store, detail);
     this.#settle(now);
   }
 

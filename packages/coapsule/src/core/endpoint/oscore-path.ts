@@ -269,9 +269,10 @@ export function followOscore<Via extends OscoreVia>(
       return;
     }
     case 'unsendable': {
-      const { dispatch, reason } = output;
+      const { detail, dispatch, reason } = output;
       const isForNow = reason === 'store-failed' || reason === 'too-many-waiting';
-      cannotSend(carrier, dispatch, now, unsendable[reason], isForNow);
+      const why = detail === undefined ? unsendable[reason] : `${unsendable[reason]} (${detail})`;
+      cannotSend(carrier, dispatch, now, why, isForNow);
       return;
     }
     case 'run-begun':

@@ -297,8 +297,8 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   }
 
   /** A `store-context` could not be stored: what waits for it is not sent, or not carried out. */
-  contextStoringFailed(store: StoreId, now: Instant): void {
-    this.#layers.oscore.layer.storeFailed(store);
+  contextStoringFailed(store: StoreId, now: Instant, detail?: string): void {
+    this.#layers.oscore.layer.storeFailed(store, detail);
     this.#settle(now);
   }
 

@@ -69,7 +69,13 @@ export type OscoreOutput<Arrival, Dispatch> =
   /** A response to send. */
   | { readonly kind: 'send-response'; readonly dispatch: Dispatch; readonly message: OscoreContent }
   /** A request or response that cannot be sent. */
-  | { readonly kind: 'unsendable'; readonly dispatch: Dispatch; readonly reason: UnsendableReason }
+  | {
+      readonly kind: 'unsendable';
+      readonly dispatch: Dispatch;
+      readonly reason: UnsendableReason;
+      /** What the store said. */
+      readonly detail: string | undefined;
+    }
   /** To be answered by `stored` or `storeFailed`, in the order in which they come. */
   | {
       readonly kind: 'store';
@@ -142,7 +148,7 @@ export class OscoreLayer<Arrival, Dispatch> {
   sendResponse(binding: ServerBinding, response: OscoreContent, dispatch: Dispatch): void {
     this.#protectResponse(binding, response, undefined, {
       done: (message) => this.#outputs.push({ kind: 'send-response', dispatch, message }),
-      failed: (reason) => this.#outputs.push({ kind: 'unsendable', dispatch, reason }),
+      failed: (reason, detail) => this.#outputs.push({ kind: 'unsendable', dispatch, reason, detail }),
     });
   }
 
@@ -182,9 +188,9 @@ export class OscoreLayer<Arrival, Dispatch> {
     this.#stores.stored(store);
   }
 
-  /** The record could not be stored: what waits for it fails. The next message tries again. */
-  storeFailed(store: StoreId): void {
-    this.#stores.failed(store);
+  /** The record could not be stored, for the reason in `detail`: what waits for it fails. The next message tries again. */
+  storeFailed(store: StoreId, detail?: string): void {
+    this.#stores.failed(store, detail);
   }
 
   /** The next output, oldest first. */
@@ -268,9 +274,9 @@ export class OscoreLayer<Arrival, Dispatch> {
     again: PendingRequest<Dispatch> | undefined,
   ): void {
     const { context, kidContext } = security.forRequest();
-    const fail = (reason: UnsendableReason): void => {
+    const fail = (reason: UnsendableReason, detail?: string): void => {
       this.counters.unsendable++;
-      this.#outputs.push({ kind: 'unsendable', dispatch, reason });
+      this.#outputs.push({ kind: 'unsendable', dispatch, reason, detail });
     };
     const outcome = protectRequest(context, request, kidContext);
     if (outcome.kind === 'store-first') {
@@ -303,11 +309,11 @@ export class OscoreLayer<Arrival, Dispatch> {
     binding: ServerBinding,
     response: OscoreContent,
     kidContext: Uint8Array | undefined,
-    end: { done(message: OscoreContent): void; failed(reason: UnsendableReason): void },
+    end: { done(message: OscoreContent): void; failed(reason: UnsendableReason, detail?: string): void },
   ): void {
-    const fail = (reason: UnsendableReason): void => {
+    const fail = (reason: UnsendableReason, detail?: string): void => {
       this.counters.unsendable++;
-      end.failed(reason);
+      end.failed(reason, detail);
     };
     const outcome = protectResponse(binding, response, kidContext);
     if (outcome.kind === 'store-first') {

@@ -22,7 +22,8 @@ const maxWaiting = 256;
 /** What waits for a record, and how it ends. */
 export interface Waiting {
   goOn(): void;
-  fail(reason: UnsendableReason): void;
+  /** @param detail What the store said. */
+  fail(reason: UnsendableReason, detail?: string): void;
 }
 
 /** A record that is to be stored. */
@@ -82,11 +83,11 @@ export class RecordStores {
   }
 
   /** The record could not be stored: what waits for it fails. The next message tries again. */
-  failed(store: StoreId): void {
+  failed(store: StoreId, detail?: string): void {
     const found = this.#end(store);
     if (found === undefined) return;
     this.#counters.storesFailed++;
-    for (const one of this.#takeWaiting(found.context)) one.fail('store-failed');
+    for (const one of this.#takeWaiting(found.context)) one.fail('store-failed', detail);
   }
 
   /** Asks for a record, unless one that covers it is being stored. */
