@@ -1,17 +1,22 @@
 /** OSCORE devices of the gateway's store, with the real programs: added and rotated while it runs, and over kill -9 of it. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { SeededRandom } from 'coapsule/testing';
 import { parseOscoreConf } from '../../src/cli/oscore-conf.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { OscoreTable } from '../../src/store/oscore-table.ts';
 import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess, coapsule } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
+import { RecordingOscoreDevice } from './recording-oscore-device.ts';
 
 const { COAPSULE_LONG } = process.env;
-const kills = COAPSULE_LONG === '1' ? 50 : 3;
+const kills = COAPSULE_LONG === '1' ? 60 : 3;
+/** Requests at once in a life: more than the step of the edge (32). */
+const burst = 60;
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -93,7 +98,7 @@ test("a context of keys oscore is added with the server's file, and refused once
   await gateway.kill('SIGTERM');
 });
 
-test(`over ${kills} kills of the gateway every acknowledged reading is there, and the edges never go back`, async (t) => {
+test(`over ${kills} kills in the middle of a commit no request is carried out twice, no nonce repeats, and service goes on`, async (t) => {
   const data = temporaryFolder(t);
   const file = join(temporaryFolder(t), 'end');
   const added = await coapsule(
@@ -101,23 +106,89 @@ test(`over ${kills} kills of the gateway every acknowledged reading is there, an
     ...['device', 'add', 's1', '--data', data, '--oscore', 'generate', '--oscore-file', file],
   );
   assert.equal(added.code, 0, added.stderr);
+  const device = await RecordingOscoreDevice.open(t, file);
+  const random = new SeededRandom(8613);
   let [gateway, coap] = await serve(t, data, `127.0.0.1:${await freeUdpPorts(1)}`);
+  const port = Number(coap.split(':').at(-1));
+  const own = `coap://${coap}/sensors/s1`;
+  const acknowledged: string[] = [];
+  let unanswered = 0;
   let before = { senderEdge: 0, recipientEdge: 0 };
   for (let life = 0; life < kills; life++) {
-    const own = `coap://${coap}/sensors/s1`;
-    const put = await coapsule(t, 'put', own, '-e', String(life), '--oscore', file);
-    assert.equal(put.code, 0, put.stderr);
-    await gateway.kill('SIGKILL');
+    await using client = device.client();
+    const exchanges = device.exchanges;
+    const put = async (text: string): Promise<void> => {
+      const { code } = await client.put(own, { payload: text });
+      assert.equal(code >> 5, 2, text);
+      acknowledged.push(text);
+    };
+    await put(`${life}:first`);
+    assert.ok(device.exchanges - exchanges <= 2, 'at most one Echo (RFC 8613 Appendix B.1.2)');
+
+    // More than one edge covers: some wait for the commit of the next one. Half of them read, which waits for no commit but
+    // that. Its first bytes in the log of the database are the moment, and up to 3 ms later may be in the flush or after it.
+    const inCommit = writtenTo(data);
+    let waiting = burst;
+    const puts = Array.from({ length: burst }, (_, index) =>
+      (index % 2 === 0 ? put(`${life}:${index}`) : client.get(own)).then(
+        () => {
+          waiting--;
+        },
+        (error: unknown) => {
+          if (error instanceof assert.AssertionError) throw error;
+        },
+      ),
+    );
+    await inCommit;
+    const until = performance.now() + random.fraction() * 3;
+    while (performance.now() < until);
+    assert.equal((await gateway.kill('SIGKILL')).signal, 'SIGKILL');
+    unanswered += waiting > 0 ? 1 : 0;
+    await client.close();
+    await Promise.all(puts);
+
     const opened = openDatabase(data, { create: false, asGateway: false });
     const edges = new OscoreTable(opened.database).edges('s1')!;
     opened.close();
     assert.ok(edges.senderEdge >= before.senderEdge && edges.recipientEdge >= before.recipientEdge);
-    assert.ok(edges.recipientEdge > 0, 'committed before the request was carried out');
+    assert.ok(edges.recipientEdge >= device.answeredEdge, 'committed before a request was carried out');
     before = edges;
-    [gateway, coap] = await serve(t, data, coap);
-    // At most one exchange more, which the client makes by itself (RFC 8613 Appendix B.1.2).
-    const get = await coapsule(t, 'get', own, '--oscore', file);
-    assert.deepEqual([get.code, get.stdout], [0, String(life)], get.stderr);
+    [gateway] = await serve(t, data, coap);
+    await device.replay(port);
   }
-  await gateway.kill('SIGTERM');
+  await using client = device.client();
+  await client.put(own, { payload: 'last' });
+  await device.replay(port);
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
+  assert.ok(unanswered > 0, 'no request was under way at any kill: the test shows nothing');
+
+  const stored = storedTexts(data);
+  assert.equal(new Set(stored).size, stored.length, 'a replayed request was carried out');
+  const all = new Set(stored);
+  assert.deepEqual(
+    acknowledged.filter((text) => !all.has(text)),
+    [],
+    'acknowledged and lost',
+  );
 });
+
+/** Fulfils when the gateway writes to the log of its database the next time. */
+function writtenTo(data: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(data, (_, name) => {
+      if (name !== 'coapsule.db-wal') return;
+      watcher.close();
+      resolve();
+    });
+  });
+}
+
+function storedTexts(data: string): string[] {
+  const database = new DatabaseSync(join(data, 'coapsule.db'), { readOnly: true });
+  try {
+    const rows = database.prepare('SELECT CAST(value AS TEXT) AS text FROM reading ORDER BY id').all();
+    return rows.map((row) => String(row['text']));
+  } finally {
+    database.close();
+  }
+}
