@@ -109,40 +109,15 @@ export function addRequestOptions(command: Command, withObserve: boolean): Comma
 
 /** Adds the options of every client verb. */
 export function addClientOptions(command: Command): Command {
-  command
-    .option('-u, --identity <id>', 'PSK identity')
-    .option('-k, --key <key>', 'PSK: text, or 0x and hex', secretKeyValue)
-    .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
-    .option('-c, --cert <file>', 'X.509 certificate, with those that certify it')
-    .option('-j, --private-key <file>', 'its private key, unless it is in the same file')
-    .option(
-      '-C, --ca <file>',
-      'whom to trust: authorities, or "system" (the default with -c and no --peer-rpk)',
-    )
-    .option('-M, --rpk <file>', 'raw public key: the own key pair (RFC 7250)')
-    .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
-    .option(
-      '--oscore <file>',
-      "OSCORE context: libcoap's file or aiocoap's folder; its sequence numbers are kept beside it",
-    )
-    .option('--passphrase-file <file>', 'for an encrypted private key')
-    .option('--insecure', 'do NOT verify the server: anybody can pose as it')
-    .option(
-      '--credentials <file>',
-      'JSON map from URI patterns to credentials (README: Credentials in a file)',
-    )
+  addCredentialOptions(command)
     .option(
       '-B, --timeout <s>',
       'give up after s seconds (default: 120 for a handshake, 93 for a response; 8 for those of a group)',
       secondsValue,
     )
     .option('-l, --loss <percent>', 'drop that share of datagrams, both ways (test aid)', percentValue)
-    .option('-P, --proxy <uri>', 'through the forward-proxy there; the credentials are for it')
-    .option('--sni <name>', 'server name sent in the handshake')
-    .option('--cid [length]', 'length of the own connection id, 0 to 20 (RFC 9146; on by default)', cidValue)
-    .option('--no-cid', 'do without connection ids')
-    .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
-    .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)')
+    .option('-P, --proxy <uri>', 'through the forward-proxy there; the credentials are for it');
+  addHandshakeOptions(command)
     .option('--interface <name>', 'for a multicast group: the interface to send on, such as eth0')
     .option('--hops <n>', 'for a multicast group: hop limit, 1 by default', (text) =>
       wholeNumber(text, 1, 255),
@@ -171,6 +146,42 @@ export function addClientOptions(command: Command): Command {
       0,
     );
   return command;
+}
+
+/** Adds the options for what a client proves itself with, and whom it trusts. */
+export function addCredentialOptions(command: Command): Command {
+  return command
+    .option('-u, --identity <id>', 'PSK identity')
+    .option('-k, --key <key>', 'PSK: text, or 0x and hex', secretKeyValue)
+    .option('--psk-file <file>', 'identities and keys as lines identity:key; -u chooses among several')
+    .option('-c, --cert <file>', 'X.509 certificate, with those that certify it')
+    .option('-j, --private-key <file>', 'its private key, unless it is in the same file')
+    .option(
+      '-C, --ca <file>',
+      'whom to trust: authorities, or "system" (the default with -c and no --peer-rpk)',
+    )
+    .option('-M, --rpk <file>', 'raw public key: the own key pair (RFC 7250)')
+    .option('--peer-rpk <file>', "the server's raw public key, or its fingerprint")
+    .option(
+      '--oscore <file>',
+      "OSCORE context: libcoap's file or aiocoap's folder; its sequence numbers are kept beside it",
+    )
+    .option('--passphrase-file <file>', 'for an encrypted private key')
+    .option('--insecure', 'do NOT verify the server: anybody can pose as it')
+    .option(
+      '--credentials <file>',
+      'JSON map from URI patterns to credentials (README: Credentials in a file)',
+    );
+}
+
+/** Adds the options of DTLS handshakes. */
+export function addHandshakeOptions(command: Command): Command {
+  return command
+    .option('--sni <name>', 'server name sent in the handshake')
+    .option('--cid [length]', 'length of the own connection id, 0 to 20 (RFC 9146; on by default)', cidValue)
+    .option('--no-cid', 'do without connection ids')
+    .option('--suite <name>', 'cipher suites to offer, best first; repeatable', repeatedSuite)
+    .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)');
 }
 
 function cidValue(text: string): number {

@@ -23,7 +23,6 @@ import { ExitCode } from './exit-code.ts';
 
 /** Commands of later parts of the product, refused by name. */
 const laterCommands = [
-  'bench',
   'simulate',
   'probe',
   'doctor',
@@ -183,6 +182,11 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
     (await import('./device.ts')).deviceCommand(environment),
+  );
+  await addCommand(program, args, 'bench', 'load a server and measure rate and latency', async () =>
+    (await import('./bench-command.ts')).benchCommand(environment, (code) => {
+      exitCode = code;
+    }),
   );
   await addCommand(program, args, 'serial', 'serial lines of this machine', async () =>
     (await import('./serial-command.ts')).serialCommand(environment),

@@ -214,6 +214,7 @@ describe('the installed command line', () => {
       'keys',
       'client',
       'serial',
+      'bench',
     ]) {
       assert.match(help, new RegExp(`^\\s+${verb}\\b`, 'm'));
     }
