@@ -15,7 +15,7 @@ import { run } from './recorded-environment.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const key = 'MySecret16ByteK!';
-const short = ['-s', '0.2', '--warm-up', '0', '--clients', '5', '--json'];
+const short = ['-s', '0.5', '--warm-up', '0', '--clients', '5', '--json'];
 
 interface Report {
   readonly answered: number;
@@ -181,7 +181,7 @@ describe('coapsule bench', () => {
     await once(socket, 'listening');
     let answered = 0;
     socket.on('message', (message, { port, address }) => {
-      if (answered++ > 20) return;
+      if (answered++ > 3) return;
       // 2.05 with the Message ID and token of the request.
       const response = Buffer.from(message.subarray(0, 4 + (message.readUInt8(0) & 15)));
       response[0] = 0x60 | (message.readUInt8(0) & 15);
@@ -191,9 +191,10 @@ describe('coapsule bench', () => {
     const { port } = socket.address();
     const { code, report, stderr } = await bench(`coap://127.0.0.1:${port}/a`, ...short, '-B', '0.05');
     socket.close();
-    assert.equal(code, 0, stderr);
-    assert.equal(report.answered, 20);
-    assert.ok(report.failed >= 5);
+    // One of the four was for the request that goes before.
+    assert.ok(report.answered <= 3);
+    assert.ok(report.failed > 0);
+    assert.equal(code, report.answered > 0 ? 0 : 6, stderr);
   });
 
   test('what cannot be loaded is refused with 64', async () => {
