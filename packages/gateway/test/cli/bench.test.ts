@@ -189,7 +189,14 @@ describe('coapsule bench', () => {
       socket.send(response, port, address);
     });
     const { port } = socket.address();
-    const { code, report, stderr } = await bench(`coap://127.0.0.1:${port}/a`, ...short, '-s', '3', '-B', '2');
+    const { code, report, stderr } = await bench(
+      `coap://127.0.0.1:${port}/a`,
+      ...short,
+      '-s',
+      '3',
+      '-B',
+      '2',
+    );
     socket.close();
     // One of the four was for the request that goes before.
     assert.ok(report.answered <= 3);
