@@ -12,7 +12,7 @@ import type { OutgoingRequest, RequestError, RequestId } from '../core/endpoint/
 import type { AdviceRule } from '../core/endpoint/trace-event.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { feedBody } from './body-feed.ts';
@@ -82,7 +82,7 @@ export class ClientEndpoint implements ClientLink {
           ? config
           : { ...config, dtls: { ...config.dtls, credentials: security.credentials } },
       random: systemRandom,
-      crypto: nodeCrypto,
+      crypto: fastCrypto(),
     });
     let opened: ClientEndpoint | undefined;
     const driver = await Driver.open({

@@ -10,7 +10,7 @@ import type { EndpointCredentials } from '../core/dtls/credentials.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
@@ -107,7 +107,7 @@ export function listenerEndpoint(
       },
     },
     random: systemRandom,
-    crypto: nodeCrypto,
+    crypto: fastCrypto(),
     ...(options.oscore !== undefined && { oscore: options.oscore }),
   });
   return { endpoint, policy: security?.policy };

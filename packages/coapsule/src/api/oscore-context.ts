@@ -23,7 +23,7 @@ import {
   unusedContext,
 } from '../core/oscore/security-context.ts';
 import { ServerRederivation } from '../core/oscore/server-rederivation.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { systemRandom } from '../node/system-random.ts';
 
 /** What is kept of a context. It only grows, but for what `close` leaves. */
@@ -115,7 +115,7 @@ export class OscoreContext implements AsyncDisposable {
 
   private constructor(options: OscoreContextOptions, state: OscoreState | undefined) {
     const { store, deriveAnew, firstUse: _, context, replayWindow, ...parameters } = options;
-    const sources: ContextSources = { crypto: nodeCrypto, random: systemRandom };
+    const sources: ContextSources = { crypto: fastCrypto(), random: systemRandom };
     this.senderId = options.senderId;
     this.recipientId = options.recipientId;
     this.context = context;

@@ -14,7 +14,7 @@ import type { ConnectionId, StreamPeer } from '../core/endpoint/stream-outputs.t
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
 import { systemRandom } from '../node/system-random.ts';
@@ -80,7 +80,7 @@ export class StreamListener implements Listener {
         },
       },
       random: systemRandom,
-      crypto: nodeCrypto,
+      crypto: fastCrypto(),
     });
     const driver = new StreamDriver({
       endpoint,

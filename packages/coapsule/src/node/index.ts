@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type CryptoInUse, cryptoInUse, fastCrypto } from '../crypto/fast-crypto.ts';
 export { nodeCrypto } from '../crypto/node-crypto.ts';
 export { type CapturedDatagram, Driver, type DriverOptions, type DriverOutput } from './driver.ts';
 export { type Clock, monotonicClock } from './monotonic-clock.ts';

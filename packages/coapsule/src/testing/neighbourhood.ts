@@ -25,7 +25,7 @@ import type { Peer } from '../core/endpoint/peer.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { type DurationMs, earliest, type Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import type { NetworkConditions } from './network-conditions.ts';
 import { outgoing, type PairHandler } from './pair.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -101,7 +101,7 @@ export class Neighbourhood {
     const endpoint = new Endpoint({
       config: { role: 'server', ...config },
       random: this.#random,
-      crypto: nodeCrypto,
+      crypto: fastCrypto(),
     });
     const drain = (): void => this.#drain(endpoint, address, device, handler);
     const device: Neighbour = {

@@ -29,7 +29,7 @@ import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts'
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { ContextProvider } from '../core/oscore/context-lookup.ts';
 import type { ContextRecord, SecurityContext } from '../core/oscore/security-context.ts';
-import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { FramedLine, type FramedLineOptions } from './framed-line.ts';
 import { linkProfiles } from './link-profiles.ts';
 import type { NetworkConditions } from './network-conditions.ts';
@@ -271,7 +271,7 @@ export class Pair {
         ...this.#options[side],
       },
       random: this.#random,
-      crypto: nodeCrypto,
+      crypto: fastCrypto(),
       ...(side === 'server' && oscore !== undefined && { oscore: oscore() }),
     });
   }
