@@ -15,6 +15,7 @@ import {
 } from './credential-files.ts';
 import { type MappedCredential, parseCredentialsMap } from './credentials-map.ts';
 import { ExitCode } from './exit-code.ts';
+import type { KeptOscore } from './kept-oscore.ts';
 import { pskFromOptions, warnAboutKey } from './psk-choice.ts';
 import type { TargetUri } from './target-uri.ts';
 
@@ -73,6 +74,17 @@ export function chooseCredentials(
   }
   if (typeof chosen.psk === 'object') warnAboutKey(chosen.psk, warn);
   return chosen;
+}
+
+/** The OSCORE context for requests to `end`: that of the command line, or of the credentials map, for `coap` URIs too. */
+export function oscoreEnd(
+  end: TargetUri,
+  { credentials, oscore }: ClientCommandOptions,
+): KeptOscore | undefined {
+  if (oscore !== undefined) return { path: oscore };
+  if (credentials === undefined) return undefined;
+  const found = parseCredentialsMap(readFileSync(credentials, 'utf8'), credentials).find(end.text);
+  return found?.oscore === undefined ? undefined : { path: found.oscore };
 }
 
 /** What `--credentials` has for a URI, and nothing where it has nothing. */

@@ -8,11 +8,12 @@ import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram, ClientOptions, OscoreContext, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
 import type { ClientCommandOptions } from './client-command-options.ts';
-import { type ChosenCredentials, chooseCredentials } from './client-credentials.ts';
+import { type ChosenCredentials, chooseCredentials, oscoreEnd } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { HandshakeProgress } from './handshake-progress.ts';
+import type { KeptOscore } from './kept-oscore.ts';
 import { KeptSession } from './kept-session.ts';
 import { lineEventText, lineStatusText } from './line-report.ts';
 import { openSecretFile } from './secret-file.ts';
@@ -24,6 +25,7 @@ export interface SessionExtras {
   readonly credentials?: ChosenCredentials;
   readonly bind?: { readonly host?: string; readonly port?: number };
   readonly trace?: ClientOptions['trace'];
+  readonly oscore?: KeptOscore;
   /** Names the target to the proxy by Proxy-Scheme and Uri-* options. */
   readonly proxyScheme?: boolean;
 }
@@ -39,7 +41,7 @@ export async function withClient<Result>(
   use: (client: CommandClient) => Promise<Result>,
   extras: SessionExtras = {},
 ): Promise<Result> {
-  if (options.proxy === undefined) return withClientTo(uri, options, environment, use, extras);
+  if (options.proxy === undefined) return withClientTo(uri, uri, options, environment, use, extras);
   const proxy = targetUri(options.proxy, environment.variables);
   if (/[/?]/.test(proxy.text.slice(proxy.text.indexOf('://') + 3).replace(/\/$/, ''))) {
     throw new CommandFailure(
@@ -55,12 +57,13 @@ export async function withClient<Result>(
       'use a coaps proxy: what you send would be open on its way there',
     );
   }
-  return withClientTo(proxy, options, environment, use, extras);
+  return withClientTo(proxy, uri, options, environment, use, extras);
 }
 
-/** `uri`: who is spoken to. */
+/** `uri`: who is spoken to; `end`: whom requests are for, which OSCORE is about. */
 async function withClientTo<Result>(
   uri: TargetUri,
+  end: TargetUri,
   options: ClientCommandOptions & { readonly blockSize?: number },
   environment: CommandEnvironment,
   use: (client: CommandClient) => Promise<Result>,
@@ -85,9 +88,10 @@ async function withClientTo<Result>(
   let oscore: OscoreContext | undefined;
   try {
     session = KeptSession.open(uri, options, credentials, warn);
-    if (options.oscore !== undefined) {
+    const kept = extras.oscore ?? oscoreEnd(end, options);
+    if (kept !== undefined) {
       const { openKeptOscore } = await import('./kept-oscore.ts');
-      oscore = await openKeptOscore(options.oscore, warn);
+      oscore = await openKeptOscore(kept, warn);
     }
     const client = await environment.createClient({
       ...credentials,

@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { OptionNumber } from 'coapsule/message';
 import { percentDecoded } from '../text/percent-encoding.ts';
 import { type GivenFlag, getopt } from './getopt.ts';
+import type { KeptOscore } from './kept-oscore.ts';
 import { hexBytes, type MessageOption } from './option-values.ts';
 
 /** Letters in the form of getopt(3). */
@@ -19,7 +20,6 @@ const letters = 'a:b:c:d:e:f:g:h:j:k:l:m:no:p:q:rs:t:u:v:wxy:zA:B:C:E:G:H:J:K:L:
 const refusedFlags: Readonly<Record<string, string>> = {
   Y: 'TLS libraries have it, this implementation does not',
   J: 'PKCS #11 is not there',
-  E: 'OSCORE is not there yet',
   d: 'another port every few packets is not there',
   r: 'TCP and TLS are not there yet',
   X: 'TCP and TLS are not there yet',
@@ -58,6 +58,8 @@ export interface CoapClientRequest {
   readonly caFile: string | undefined;
   readonly rootsFile: string | undefined;
   readonly rpkFile: string | undefined;
+  /** `-E`: the end of an OSCORE context, and the file with its sequence number. */
+  readonly oscore: KeptOscore | undefined;
   /** `-n`: the server is not verified. */
   readonly skipVerification: boolean;
   /** `-P`: scheme, host and port of a forward-proxy. */
@@ -131,6 +133,7 @@ class RequestBuilder {
   #caFile: string | undefined;
   #rootsFile: string | undefined;
   #rpkFile: string | undefined;
+  #oscore: KeptOscore | undefined;
   #skipVerification = false;
   #proxy: string | undefined;
   #proxyScheme = false;
@@ -167,6 +170,7 @@ class RequestBuilder {
       caFile: this.#caFile,
       rootsFile: this.#rootsFile,
       rpkFile: this.#rpkFile,
+      oscore: this.#oscore,
       skipVerification: this.#skipVerification,
       proxy: this.#proxy,
       proxyScheme: this.#proxyScheme,
@@ -212,6 +216,12 @@ class RequestBuilder {
         // coap-client sends the request without payload then.
         if (bytes === undefined) this.#warnings.push('-e: "%" is not followed by two hexadecimal digits');
         this.#payload = bytes === undefined ? undefined : { kind: 'bytes', bytes };
+        return;
+      }
+      case 'E': {
+        const [, path = '', sequenceFile = ''] = /^([^,]*)(?:,(.*))?$/s.exec(value) ?? [];
+        if (path === '') return refused('expected FILE or FILE,SEQ_FILE');
+        this.#oscore = { path, ...(sequenceFile !== '' && { sequenceFile }) };
         return;
       }
       case 'f':

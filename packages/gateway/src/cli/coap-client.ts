@@ -6,8 +6,8 @@
  * request was sent, whatever came of it, and 1 when none could be. What libcoap leaves unsaid, the cause and the
  * next step of a failure, is added on standard error.
  *
- * Differences: certificates are verified unless `-n` says otherwise; proxies, TCP and OSCORE are refused by name (see
- * the flags).
+ * Differences: certificates are verified unless `-n` says otherwise; `-E` keeps sequence numbers also without SEQ_FILE; TCP is
+ * refused by name (see the flags).
  *
  * @module
  */
@@ -36,11 +36,12 @@ const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f fi
 		[-c cert] [-j key] [-n] [-C ca] [-R roots] [-M raw_key]
 		[-l loss%] [-m method] [-o file] [-p port] [-s duration] [-t type] [-u user] [-v num] [-w] [-x]
 		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
-		[-P scheme://address[:port]]
+		[-E oscore_conf_file[,seq_file]] [-P scheme://address[:port]]
 		[-T token] [-U] URI
 	The flags of libcoap's coap-client(5), with the same output and exit codes.
-	One difference: the server's certificate is verified, by the usual authorities without -C or -R; -n does not.
-	Not there yet: -E (OSCORE), -r -X (TCP).
+	A difference: the server's certificate is verified, by the usual authorities without -C or -R; -n does not.
+	Another: -E without seq_file keeps the sequence number in oscore_conf_file.sequence, so that none is used twice.
+	Not there yet: -r -X (TCP).
 Examples:
 	coapsule client -m get coap://[::1]/.well-known/core
 	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042
@@ -134,6 +135,7 @@ async function exchange(
     });
   await withClient(uri, options, environment, use, {
     ...(credentials !== undefined && { credentials }),
+    ...(request.oscore !== undefined && { oscore: request.oscore }),
     ...(request.proxyScheme && { proxyScheme: true }),
     ...(trace !== undefined && { trace }),
     ...(Object.keys(bind).length > 0 && { bind }),

@@ -1,13 +1,15 @@
 /**
  * Credentials files: a JSON map from URI patterns to credentials.
  *
- * The form is aiocoap's, as far as pre-shared keys go, and short ones:
+ * The form is aiocoap's, as far as pre-shared keys and OSCORE contexts go, and short ones:
  * ```json
  * { "coaps://server/*": { "dtls": { "psk": { "ascii": "key" }, "client-identity": { "ascii": "id" } } },
  *   "coaps://other/*": { "identity": "id", "key": "text, or 0x and hex" },
  *   "coaps://third/*": ":shared", ":shared": { "identity": "id", "key": "key" },
  *   "coaps://fourth/*": { "cert": "own.pem", "private-key": "own.key", "ca": "ca.pem" },
- *   "coaps://fifth/*": { "rpk": "own.key", "peer-rpk": "server.pub" } }
+ *   "coaps://fifth/*": { "rpk": "own.key", "peer-rpk": "server.pub" },
+ *   "coap://sixth/*": { "oscore": { "basedir": "context" } },
+ *   "coaps://seventh/*": { "oscore": "device.oscore", "identity": "id", "key": "key" } }
  * ```
  * File names stand beside the map. `ca` may be `system`, `peer-rpk` a fingerprint.
  *
@@ -30,8 +32,8 @@ export interface CredentialsMap {
   find(uri: string): MappedCredential | undefined;
 }
 
-/** A pre-shared key, or files, with their paths. */
-export type MappedCredential = Partial<PskLine> & CredentialFiles;
+/** A pre-shared key, or files, with their paths; and an end of an OSCORE context, which may go with either or stand alone. */
+export type MappedCredential = Partial<PskLine> & CredentialFiles & { readonly oscore?: string };
 
 /**
  * Reads the text of a credentials file. All patterns are checked; of the credentials only those that are used.
@@ -89,15 +91,20 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
     throw new CommandFailure(
       ExitCode.Usage,
       `${name}, "${pattern}": ${cause}`,
-      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}}, {"identity": …, "key": …}, {"cert": …, "private-key": …, "ca": …} or {"rpk": …, "peer-rpk": …}',
+      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}}, {"identity": …, "key": …}, {"cert": …, "private-key": …, "ca": …}, {"rpk": …, "peer-rpk": …} or {"oscore": {"basedir": …}}',
     );
   };
   if (!isObject(entry))
     return refuse(typeof value === 'string' ? `there is no entry "${value}"` : 'a credential is an object');
-  const { dtls, identity, key } = entry;
+  const { dtls, identity, key, oscore } = entry;
+  const context = isObject(oscore) ? (oscore['basedir'] ?? '') : oscore;
+  if (context !== undefined && (typeof context !== 'string' || context === ''))
+    return refuse('"oscore" is {"basedir": folder}, or the name of a file or folder');
+  const underOscore = context === undefined ? {} : { oscore: besideFile(name, context) };
   if (isObject(dtls)) {
     const { psk } = dtls;
     return {
+      ...underOscore,
       identity:
         bytesOf(dtls['client-identity']) ?? refuse('"client-identity" is {"ascii": text} or {"hex": digits}'),
       key: nonEmpty(bytesOf(psk)) ?? refuse('"psk" is {"ascii": text} or {"hex": digits}, and not empty'),
@@ -105,6 +112,7 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
   }
   if (typeof identity === 'string' && typeof key === 'string') {
     return {
+      ...underOscore,
       identity: new TextEncoder().encode(identity),
       key: keyBytes(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     };
@@ -115,7 +123,8 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
     if (typeof file !== 'string') return refuse(`"${given}" is the name of a file`);
     return [[option, besideFile(name, file)]];
   });
-  return files.length > 0 ? (Object.fromEntries(files) as CredentialFiles) : refuse('it has no credential');
+  if (files.length === 0 && context === undefined) return refuse('it has no credential');
+  return { ...underOscore, ...(Object.fromEntries(files) as CredentialFiles) };
 }
 
 const fileOptions = [

@@ -1,5 +1,5 @@
 /**
- * `--oscore FILE`: one end of a Security Context, whose sequence numbers are kept beside it for the next process.
+ * `--oscore FILE` and `-E FILE[,SEQ_FILE]`: one end of a Security Context, whose sequence numbers are kept beside it for the next process.
  *
  * What is stored before a message leaves, and the lock, are the library's (docs/decisions/045). Here it is decided when a
  * context without numbers is a new one: when it bears no mark of use. Otherwise its numbers were lost, and it is refused,
@@ -16,19 +16,40 @@ import { ExitCode } from './exit-code.ts';
 import { parseOscoreConf, usedMark } from './oscore-conf.ts';
 import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
+import { openSequenceFile } from './oscore-sequence-file.ts';
+
+/** Which end of a context is used, and where its numbers are. */
+export interface KeptOscore {
+  /** A file in libcoap's form, or a folder in aiocoap's. */
+  readonly path: string;
+  /** The file in which libcoap keeps the number (`-E FILE,SEQ_FILE`). Default: what the form has beside it. */
+  readonly sequenceFile?: string;
+}
 
 /**
- * Opens the context of a file in libcoap's form, or of a folder in aiocoap's. `close` it: that leaves the exact numbers.
+ * Opens an end. `close` it: that leaves the exact numbers.
  *
  * @throws CommandFailure for what is no context, one that another process uses, and one whose numbers were lost.
  */
-export async function openKeptOscore(path: string, warn: (text: string) => void): Promise<OscoreContext> {
-  const { parameters, sequence, isFolder, isUsed, text } = readOscoreEnd(path, warn);
-  const store = await failures<OscoreStore>(() =>
-    isFolder ? openOscoreSequence(path) : openOscoreFile(sequence),
-  );
+export async function openKeptOscore(
+  { path, sequenceFile }: KeptOscore,
+  warn: (text: string) => void,
+): Promise<OscoreContext> {
+  const { parameters, isFolder, isUsed, text, sequence: ownSequence } = readOscoreEnd(path, warn);
+  if (sequenceFile !== undefined && existsSync(ownSequence)) {
+    throw new CommandFailure(
+      ExitCode.Security,
+      `the sequence numbers of ${path} are kept in ${ownSequence}, not in ${sequenceFile}`,
+      'leave the second file out: numbers that are counted in two places are used twice',
+    );
+  }
+  const sequence = sequenceFile ?? ownSequence;
+  const store = await storeFailures<OscoreStore>(() => {
+    if (sequenceFile !== undefined) return openSequenceFile(sequenceFile);
+    return isFolder ? openOscoreSequence(path) : openOscoreFile(sequence);
+  });
   try {
-    const state = await failures(() => store.load());
+    const state = await storeFailures(() => store.load());
     if (state === undefined && isUsed && parameters.deriveAnew === undefined) {
       throw new CommandFailure(
         ExitCode.Security,
@@ -78,12 +99,13 @@ export function readOscoreEnd(path: string, warn: (text: string) => void): Oscor
   return { parameters, isFolder, text, sequence, isUsed };
 }
 
-function folderMark(folder: string): string {
+/** What stands in a folder that has been in use. */
+export function folderMark(folder: string): string {
   return join(folder, 'in-use');
 }
 
 /** The library's errors of state files, as the command line shows them. */
-async function failures<Result>(action: () => Promise<Result>): Promise<Result> {
+export async function storeFailures<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
     return await action();
   } catch (error) {

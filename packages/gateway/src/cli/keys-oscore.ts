@@ -1,5 +1,5 @@
 /**
- * `coapsule keys oscore`: a new OSCORE Security Context, as a file or folder for each end.
+ * `coapsule keys oscore`: a new OSCORE Security Context, as a file or folder for each end; or an end in the other form.
  *
  * RFC 8613 §3.2. The Master Secret is written to the files alone.
  *
@@ -18,6 +18,7 @@ import { ExitCode } from './exit-code.ts';
 import { writeNewFiles } from './new-files.ts';
 import { hexBytes } from './option-values.ts';
 import { formatOscoreConf } from './oscore-conf.ts';
+import { convertOscore } from './oscore-conversion.ts';
 import { formatOscoreSettings } from './oscore-folder.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
 
@@ -29,6 +30,8 @@ interface KeysOscoreOptions {
   readonly idContext?: Uint8Array;
   readonly aead: string;
   readonly force?: true;
+  /** An end that is there. */
+  readonly from?: string;
 }
 
 const secretBytes = 16;
@@ -63,8 +66,16 @@ export function addOscoreCommand(keys: Command, environment: CommandEnvironment)
         .default('AES-CCM-16-64-128'),
     )
     .option('--force', 'replace files that are there')
+    .option(
+      '--from <end>',
+      'write this end, file or folder, in the form of --format, with its sequence numbers',
+    )
     .addHelpText('after', help)
-    .action((id: string, options: KeysOscoreOptions) => makeContext(environment, id, options));
+    .action((id: string, options: KeysOscoreOptions) =>
+      options.from === undefined
+        ? makeContext(environment, id, options)
+        : convertEnd(environment, id, options.from, options),
+    );
 }
 
 const help = `
@@ -74,7 +85,8 @@ Each end belongs to one program: two that use the same end use the same numbers,
 Examples:
   coapsule keys oscore sensor-7
   coapsule get coap://server/temperature --oscore sensor-7.oscore
-  coapsule keys oscore sensor-7 --format aiocoap --out contexts/sensor-7`;
+  coapsule keys oscore sensor-7 --format aiocoap --out contexts/sensor-7
+  coapsule keys oscore sensor-7 --from contexts/sensor-7.oscore --format libcoap`;
 
 function makeContext(environment: CommandEnvironment, id: string, options: KeysOscoreOptions): void {
   const problem = deviceIdProblem(id);
@@ -108,6 +120,33 @@ function makeContext(environment: CommandEnvironment, id: string, options: KeysO
     `${base}.oscore is the end of the device ${printable(id)}, ${base}.server.oscore the one of its server: keep both secret\n` +
       `next: coapsule get coap://SERVER/PATH --oscore ${base}.oscore\n`,
   );
+}
+
+async function convertEnd(
+  environment: CommandEnvironment,
+  id: string,
+  from: string,
+  options: KeysOscoreOptions,
+): Promise<void> {
+  const { senderId, recipientId, idContext } = options;
+  if ([senderId, recipientId, idContext, options.force].some((given) => given !== undefined)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--from takes an end as it is, and replaces nothing',
+      'leave out --sender-id, --recipient-id, --id-context and --force',
+    );
+  }
+  const { stderr } = environment;
+  const to = `${options.out ?? id}.oscore`;
+  const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  const { kept, senderEdge } = await convertOscore(from.replace(/\/+$/, ''), to, options.format, warn);
+  stderr.write(
+    `${printable(to)} is what ${printable(from)} was, which is now ${printable(kept)}: remove it, since two copies would use the same numbers\n`,
+  );
+  if (options.format === 'libcoap' && senderEdge !== undefined)
+    stderr.write(
+      `its numbers are in ${printable(to)}.sequence; for a program of libcoap begin SEQ_FILE with ${senderEdge}\n`,
+    );
 }
 
 /** Both ends of a new context. */

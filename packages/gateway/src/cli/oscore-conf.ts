@@ -91,6 +91,7 @@ function parametersOf(values: ReadonlyMap<string, Value>, name: string): OscoreP
 /** The text of a file that libcoap and `parseOscoreConf` read. */
 export function formatOscoreConf(parameters: OscoreParameters, comment: string): string {
   const { masterSecret, masterSalt, senderId, recipientId, idContext, aead } = parameters;
+  const { deriveAnew, hkdf = 'SHA-256', replayWindow = 32 } = parameters;
   const lines = [
     `# ${comment}`,
     `master_secret,hex,"${hexText(masterSecret)}"`,
@@ -98,9 +99,10 @@ export function formatOscoreConf(parameters: OscoreParameters, comment: string):
     ...(idContext === undefined ? [] : [`id_context,hex,"${hexText(idContext)}"`]),
     `sender_id,hex,"${hexText(senderId)}"`,
     `recipient_id,hex,"${hexText(recipientId)}"`,
-    `replay_window,integer,32`,
+    `replay_window,integer,${replayWindow}`,
     `aead_alg,integer,${coseAead(aead ?? 10)?.number}`,
-    `hkdf_alg,integer,-10`,
+    `hkdf_alg,integer,${hkdf === 'SHA-256' ? -10 : -11}`,
+    ...(deriveAnew === undefined ? [] : ['rfc8613_b_2,bool,true']),
   ];
   return `${lines.join('\n')}\n`;
 }

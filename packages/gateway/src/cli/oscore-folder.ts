@@ -9,12 +9,13 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type OscoreState, type OscoreStore, openOscoreFile } from 'coapsule';
 import { coseAead } from 'coapsule/oscore';
 import { hexBytes, hexText } from './option-values.ts';
 import { isReplayWindow, type OscoreParameters, refuseOscoreFile } from './oscore-parameters.ts';
+import { replaceFile } from './replaced-file.ts';
 
 /** Reads the parameters out of a folder. @throws CommandFailure for what is no such folder. */
 export function readOscoreFolder(folder: string): OscoreParameters {
@@ -60,6 +61,7 @@ export function readOscoreFolder(folder: string): OscoreParameters {
 /** The text of `settings.json` that aiocoap and `readOscoreFolder` read. */
 export function formatOscoreSettings(parameters: OscoreParameters): string {
   const { masterSecret, masterSalt, senderId, recipientId, idContext, aead } = parameters;
+  const { hkdf = 'SHA-256', replayWindow } = parameters;
   const settings = {
     'sender-id_hex': hexText(senderId),
     'recipient-id_hex': hexText(recipientId),
@@ -67,7 +69,8 @@ export function formatOscoreSettings(parameters: OscoreParameters): string {
     ...(masterSalt !== undefined && { salt_hex: hexText(masterSalt) }),
     ...(idContext !== undefined && { 'id-context_hex': hexText(idContext) }),
     algorithm: coseAead(aead ?? 10)?.name,
-    'kdf-hashfun': 'sha256',
+    'kdf-hashfun': hkdf === 'SHA-256' ? 'sha256' : 'sha512',
+    ...(replayWindow !== undefined && { window: replayWindow }),
   };
   return `${JSON.stringify(settings, null, 2)}\n`;
 }
@@ -93,21 +96,7 @@ export async function openOscoreSequence(folder: string): Promise<OscoreStore> {
     },
     async save({ senderEdge, recipientEdge }) {
       const received = isUnknown ? 'unknown' : { index: recipientEdge, bitfield: 0 };
-      const file = await open(`${path}.next`, 'w', 0o600);
-      try {
-        await file.writeFile(JSON.stringify({ 'next-to-send': senderEdge, received }));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(`${path}.next`, path);
-      if (process.platform === 'win32') return;
-      const directory = await open(folder, 'r');
-      try {
-        await directory.sync();
-      } finally {
-        await directory.close();
-      }
+      await replaceFile(path, JSON.stringify({ 'next-to-send': senderEdge, received }));
     },
     close: () => lock.close(),
   };
@@ -155,8 +144,8 @@ function sequenceState(text: string): (OscoreState & { readonly isUnknown: boole
   }
   const { 'next-to-send': senderEdge, received } = value ?? {};
   if (!isEdge(senderEdge)) return undefined;
-  // A client needs no Replay Window for its responses: each is bound to its request (RFC 8613 §7.4).
-  if (received === 'unknown') return { senderEdge, recipientEdge: 0, isUnknown: true };
+  // Nothing is fresh by its number then: an Echo has to show it (RFC 8613 Appendix B.1.2). A client has no use for it.
+  if (received === 'unknown') return { senderEdge, recipientEdge: 2 ** 40, isUnknown: true };
   const { index, bitfield } = (received ?? {}) as { index?: unknown; bitfield?: unknown };
   if (!isEdge(index) || typeof bitfield !== 'number' || !(bitfield >= 0)) return undefined;
   const recipientEdge = index + (bitfield === 0 ? 0 : bitfield.toString(2).length);

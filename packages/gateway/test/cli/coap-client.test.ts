@@ -75,6 +75,8 @@ describe('flags of coap-client', () => {
           skipVerification: true,
         },
       ],
+      ['-E with a file', ['-E', 'conf'], { oscore: { path: 'conf' } }],
+      ['-E with two files', ['-E', 'conf,seq'], { oscore: { path: 'conf', sequenceFile: 'seq' } }],
       ['-v and -x', ['-v', '7', '-x'], { logLevel: 7, hidePayloadInLog: true }],
       ['-L with 4 tries Q-Block', ['-L', '5'], { qBlock: true }],
       ['flags without effect here', ['-U', '-K', '5', '-V', '3', '-L', '3', '-3'], { warnings: [] }],
@@ -102,7 +104,7 @@ describe('flags of coap-client', () => {
 
   const refused = [
     '-J x',
-    '-E x',
+    '-E ,x',
     '-d 1',
     '-r',
     '-X 5',

@@ -138,8 +138,23 @@ describe('credentials files', () => {
     assert.throws(() => identityFor('coaps://a/', { 'coaps://a/*': ':lab' }), /there is no entry ":lab"/);
   });
 
+  test('an OSCORE context stands as in aiocoap, or as a name, alone or with what secures the way', () => {
+    const map = {
+      'coap://a/*': { oscore: { basedir: '/x' } },
+      'coap://b/*': { oscore: 'b.oscore' },
+      'coaps://c/*': { oscore: { basedir: 'c' }, ...short('c') },
+      'coap://d/*': { oscore: {} },
+    };
+    const credentials = parseCredentialsMap(JSON.stringify(map), '/maps/c.json');
+    assert.deepEqual(credentials.find('coap://a/x'), { oscore: '/x' });
+    assert.deepEqual(credentials.find('coap://b/x'), { oscore: '/maps/b.oscore' });
+    assert.equal(credentials.find('coaps://c/x')?.oscore, '/maps/c');
+    assert.equal(text(credentials.find('coaps://c/x')?.identity), 'c');
+    assert.throws(() => credentials.find('coap://d/x'), /"oscore" is \{"basedir": folder\}/);
+  });
+
   test('an entry without a pre-shared key is refused when it is the one, and ignored when it is not', () => {
-    const map = { 'coaps://a/*': { oscore: { basedir: '/x' } }, 'coaps://b/*': short('b') };
+    const map = { 'coaps://a/*': { edhoc: {} }, 'coaps://b/*': short('b') };
     assert.throws(() => identityFor('coaps://a/', map), {
       message: /"coaps:\/\/a\/\*": it has no credential/,
       exitCode: 64,

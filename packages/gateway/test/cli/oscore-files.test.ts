@@ -2,14 +2,25 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { changed, content, OscoreContext, OscoreContexts, openOscoreFile, Server } from 'coapsule';
+import { openKeptOscore } from '../../src/cli/kept-oscore.ts';
 import { formatOscoreConf, parseOscoreConf } from '../../src/cli/oscore-conf.ts';
 import { openOscoreSequence, readOscoreFolder } from '../../src/cli/oscore-folder.ts';
+import { openSequenceFile } from '../../src/cli/oscore-sequence-file.ts';
 import { run } from './recorded-environment.ts';
 
 // The program itself and not its launcher, so that a signal reaches it.
@@ -152,7 +163,7 @@ describe('sequence.json of aiocoap', () => {
   for (const [received, edge] of [
     ['{"index": 7, "bitfield": 0}', 7],
     ['{"index": 7, "bitfield": 5}', 10],
-    ['"unknown"', 0],
+    ['"unknown"', 2 ** 40],
   ] as const) {
     test(`received ${received} is a recipient edge of ${edge}, and is not claimed to be known better`, async () => {
       const own = mkdtempSync(join(folder, 'sequence-'));
@@ -169,6 +180,104 @@ describe('sequence.json of aiocoap', () => {
       await store.close?.();
     });
   }
+});
+
+describe("libcoap's SEQ_FILE", () => {
+  test('is read and written as the decimal number that comes next; another text is refused', async () => {
+    const path = join(folder, 'seq');
+    const store = await openSequenceFile(path);
+    assert.equal(await store.load(), undefined);
+    writeFileSync(path, '');
+    assert.equal(await store.load(), undefined, 'libcoap makes it empty');
+    writeFileSync(path, '37\n');
+    assert.deepEqual(await store.load(), { senderEdge: 37, recipientEdge: 0 });
+    await store.save({ senderEdge: 137, recipientEdge: 0 });
+    assert.equal(readFileSync(path, 'utf8'), '137\n');
+    for (const text of ['-1', '1.5', 'x', '1099511627777']) {
+      writeFileSync(path, text);
+      await assert.rejects(store.load(), /no sequence number as libcoap writes it/, text);
+    }
+    await store.close?.();
+  });
+});
+
+describe('keys oscore --from', () => {
+  const context = {
+    masterSecret: bytes(1, 2, 3),
+    masterSalt: bytes(4),
+    senderId: bytes(5),
+    recipientId: bytes(6),
+    idContext: bytes(7),
+    aead: 'A128GCM',
+    hkdf: 'SHA-512',
+    replayWindow: 64,
+  } as const;
+
+  test('there and back an end is what it was, with its numbers, and there is one copy of it', async () => {
+    const own = mkdtempSync(join(folder, 'convert-'));
+    const [conf, there, back] = ['a', 'b', 'c'].map((name) => join(own, name)) as [string, string, string];
+    writeFileSync(conf, formatOscoreConf(context, 'x'), { mode: 0o600 });
+    const store = await openOscoreFile(`${conf}.sequence`);
+    await store.save({ senderEdge: 700, recipientEdge: 33 });
+    await store.close();
+    const args = ['keys', 'oscore', 'd', '--from'];
+    const toFolder = await run([...args, conf, '--format', 'aiocoap', '--out', there]);
+    assert.equal(toFolder.exitCode, 0, toFolder.stderr);
+    assert.match(toFolder.stderr, /which is now .*a\.converted: remove it/);
+    assert.deepEqual(readOscoreFolder(`${there}.oscore`), context);
+    assert.deepEqual(JSON.parse(readFileSync(join(`${there}.oscore`, 'sequence.json'), 'utf8')), {
+      'next-to-send': 700,
+      received: { index: 33, bitfield: 0 },
+    });
+    assert.deepEqual(
+      readdirSync(own).filter((name) => name.startsWith('a')),
+      ['a.converted', 'a.converted.sequence'],
+    );
+
+    const toFile = await run([...args, `${there}.oscore`, '--out', back]);
+    assert.equal(toFile.exitCode, 0, toFile.stderr);
+    assert.match(toFile.stderr, /begin SEQ_FILE with 700/);
+    const text = readFileSync(`${back}.oscore`, 'utf8');
+    assert.deepEqual(parseOscoreConf(text, 'conf'), context);
+    assert.match(text, /# In use/);
+    const read = await openOscoreFile(`${back}.oscore.sequence`);
+    assert.deepEqual(await read.load(), { senderEdge: 700, recipientEdge: 33 });
+    await read.close();
+    assert.ok(!existsSync(`${there}.oscore`));
+  });
+
+  test('an end that nobody has used has no numbers afterwards, one that lost them is refused, and nothing is replaced', async () => {
+    const own = mkdtempSync(join(folder, 'convert-'));
+    const conf = join(own, 'a');
+    writeFileSync(conf, formatOscoreConf(context, 'x'), { mode: 0o600 });
+    const args = ['keys', 'oscore', 'd', '--format', 'aiocoap', '--out', join(own, 'b'), '--from', conf];
+    assert.equal((await run([...args, '--sender-id', '01'])).exitCode, 64);
+    assert.equal((await run(args)).exitCode, 0);
+    assert.deepEqual(readdirSync(join(own, 'b.oscore')), ['settings.json']);
+    writeFileSync(
+      conf,
+      `${formatOscoreConf(context, 'x')}# In use: keep the .sequence file with this one.\n`,
+    );
+    assert.match((await run(args)).stderr, /b\.oscore is there already/);
+    const lost = await run([...args.slice(0, 6), join(own, 'c'), '--from', conf]);
+    assert.equal(lost.exitCode, 1, 'a.converted is there');
+    rmSync(`${conf}.converted`);
+    const gone = await run([...args.slice(0, 6), join(own, 'c'), '--from', conf]);
+    assert.deepEqual([gone.exitCode, existsSync(join(own, 'c.oscore'))], [7, false]);
+    assert.match(gone.stderr, /its sequence numbers are gone/);
+    assert.ok(existsSync(conf));
+  });
+
+  test('rfc8613_b_2, for which aiocoap has no word, is refused', async () => {
+    const conf = join(mkdtempSync(join(folder, 'convert-')), 'a');
+    writeFileSync(conf, formatOscoreConf({ ...context, deriveAnew: 'client' }, 'x'), { mode: 0o600 });
+    assert.equal(parseOscoreConf(readFileSync(conf, 'utf8'), conf).deriveAnew, 'client');
+    const { exitCode, stderr } = await run([
+      ...['keys', 'oscore', 'd', '--format', 'aiocoap', '--out', `${conf}-b`, '--from', conf],
+    ]);
+    assert.equal(exitCode, 64);
+    assert.match(stderr, /rfc8613_b_2/);
+  });
 });
 
 describe('messages from one process after the other', () => {
@@ -229,6 +338,49 @@ describe('messages from one process after the other', () => {
       assert.match(lost, /has been in use, and its sequence numbers are gone[\s\S]*make a new context/);
     });
   }
+
+  test("client -E goes on from libcoap's SEQ_FILE, and a credentials map names the context of a URI", async () => {
+    const base = join(folder, 'with-seq');
+    assert.equal((await run(['keys', 'oscore', 'd', '--out', base])).exitCode, 0);
+    const [device, other, seq] = [`${base}.oscore`, `${base}.server.oscore`, `${base}.seq`];
+    await using oscore = await OscoreContext.open({
+      ...parseOscoreConf(readFileSync(other, 'utf8'), other),
+      store: await openOscoreFile(`${base}.state`),
+      firstUse: true,
+    });
+    await using server = new Server();
+    server.resource('/temp', { requires: 'oscore', get: () => content('22.5') });
+    const { uri } = await server.listen('coap://127.0.0.1:0', { oscore: new OscoreContexts([oscore]) });
+    // As a program of libcoap leaves it.
+    writeFileSync(seq, '41\n');
+    const flags = ['client', '-E', `${device},${seq}`, `${uri}/temp`];
+    const first = await coapsule(...flags).ended;
+    assert.deepEqual(first.slice(0, 2), [0, '22.5\n'], first[2]);
+    assert.equal(readFileSync(seq, 'utf8'), '42\n');
+    rmSync(seq);
+    const [lost, , cause] = await coapsule(...flags).ended;
+    assert.equal(lost, 1);
+    assert.match(cause, /has been in use, and its sequence numbers are gone: .*seq is missing/);
+
+    // Without SEQ_FILE the numbers are kept beside the file; then a SEQ_FILE would count in two places.
+    const again = join(folder, 'without-seq');
+    writeFileSync(
+      again,
+      readFileSync(device, 'utf8').replace('# In use: keep the .sequence file with this one.\n', ''),
+    );
+    const kept = await openOscoreFile(`${again}.sequence`);
+    await kept.save({ senderEdge: 60, recipientEdge: 0 });
+    await kept.close();
+    await assert.rejects(
+      openKeptOscore({ path: again, sequenceFile: seq }, () => undefined),
+      /are kept in .*without-seq\.sequence, not in .*seq/,
+    );
+    const map = join(folder, 'map.json');
+    const { host } = new URL(uri.replace('coap:', 'http:'));
+    writeFileSync(map, JSON.stringify({ [`coap://${host}/*`]: { oscore: 'without-seq' } }), { mode: 0o600 });
+    const [code, stdout, stderr] = await coapsule('get', `${uri}/temp`, '--credentials', map).ended;
+    assert.deepEqual([code, stdout], [0, '22.5'], stderr);
+  });
 
   test('a server that does not have the context is 7', async () => {
     const base = join(folder, 'stranger');
