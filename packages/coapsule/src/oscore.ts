@@ -57,3 +57,4 @@ export {
   verifyRequest,
 } from './core/oscore/verify-request.ts';
 export { type ResponseFault, type ResponseVerdict, verifyResponse } from './core/oscore/verify-response.ts';
+export { dangerouslyWiresharkContext } from './core/oscore/wireshark-context.ts';

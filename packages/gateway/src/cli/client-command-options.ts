@@ -53,6 +53,7 @@ export interface ClientCommandOptions extends CredentialFiles {
   readonly session?: string;
   readonly sessionKey?: string;
   readonly keylog?: string;
+  readonly dangerouslyLogOscore?: string;
   readonly write?: string;
   readonly json?: boolean;
   /** How often `-v` was given. */
@@ -137,6 +138,10 @@ export function addClientOptions(command: Command): Command {
     .option('--session <file>', 'keep the association there and go on from it next time (deep sleep)')
     .option('--session-key <file>', 'what seals --session, instead of the credential')
     .option('--keylog <file>', 'append secrets for Wireshark (also: SSLKEYLOGFILE)')
+    .option(
+      '--dangerously-log-oscore <file>',
+      'append the Master Secret of --oscore for Wireshark: who reads it can forge, too',
+    )
     .option('-w, --write <file.pcapng>', 'capture with decryption secrets for Wireshark')
     .option('--json', 'one JSON object for each response on standard output')
     .option(

@@ -91,7 +91,7 @@ async function withClientTo<Result>(
     const kept = extras.oscore ?? oscoreEnd(end, options);
     if (kept !== undefined) {
       const { openKeptOscore } = await import('./kept-oscore.ts');
-      oscore = await openKeptOscore(kept, warn);
+      oscore = await openKeptOscore(kept, warn, options.dangerouslyLogOscore);
     }
     const client = await environment.createClient({
       ...credentials,

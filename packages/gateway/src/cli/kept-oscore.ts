@@ -15,6 +15,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { parseOscoreConf, usedMark } from './oscore-conf.ts';
 import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
+import { OscoreLog } from './oscore-log.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
 import { openSequenceFile } from './oscore-sequence-file.ts';
 
@@ -34,6 +35,7 @@ export interface KeptOscore {
 export async function openKeptOscore(
   { path, sequenceFile }: KeptOscore,
   warn: (text: string) => void,
+  dangerouslyLogTo?: string,
 ): Promise<OscoreContext> {
   const { parameters, isFolder, isUsed, text, sequence: ownSequence } = readOscoreEnd(path, warn);
   if (sequenceFile !== undefined && existsSync(ownSequence)) {
@@ -65,6 +67,10 @@ export async function openKeptOscore(
     if (!isUsed) {
       if (isFolder) writeFileSync(folderMark(path), 'coapsule: sequence.json belongs to this folder.\n');
       else appendFileSync(path, `${text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
+    }
+    if (dangerouslyLogTo !== undefined) {
+      const cause = new OscoreLog(dangerouslyLogTo, warn).add(parameters, 'client');
+      if (cause !== undefined) warn(`${path} is not in ${dangerouslyLogTo}: ${cause}`);
     }
     return await OscoreContext.open({ ...parameters, store });
   } catch (error) {

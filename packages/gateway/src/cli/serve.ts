@@ -21,6 +21,7 @@ import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { expectFolderFree } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import {
   addEndpointOptions,
@@ -33,6 +34,7 @@ import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { laterOption } from './later-option.ts';
 import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { OscoreLog } from './oscore-log.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { addPskOptions, type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
@@ -51,6 +53,7 @@ interface ServeOptions
   /** False with `--no-ems`. */
   readonly ems: boolean;
   readonly keylog?: string;
+  readonly dangerouslyLogOscore?: string;
   readonly keep: number;
   readonly maxPaths: number;
   readonly maxBytes: number;
@@ -94,6 +97,10 @@ export function serveCommand(): Command {
     .option('--proxy-credentials <file>', 'what to prove itself with to coaps servers (README)', pathValue)
     .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
+    .option(
+      '--dangerously-log-oscore <file>',
+      'append the Master Secrets of OSCORE contexts for Wireshark: who reads it can forge, too',
+    )
     .option(
       '--keep <n>',
       'newest readings kept of each path, 0 keeps all',
@@ -227,6 +234,7 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
     const starting = Gateway.start({
       ...gatewayOptions(options, log),
       keylog: keylog?.write,
+      dangerouslyLogOscore: oscoreLogOf(options, log),
       // From -vv on.
       trace:
         options.verbose < 2
@@ -252,6 +260,32 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
     stop();
     keylog?.close();
   }
+}
+
+function oscoreLogOf(
+  { dangerouslyLogOscore: path }: ServeOptions,
+  log: Log,
+): GatewayOptions['dangerouslyLogOscore'] {
+  if (path === undefined) return undefined;
+  let file: OscoreLog;
+  try {
+    file = new OscoreLog(path, (text) => log.warning(text));
+  } catch (error) {
+    throw new StartUpFault(
+      `the OSCORE log ${path} cannot be written: ${(error as Error).message}`,
+      'name a writable file with --dangerously-log-oscore',
+    );
+  }
+  return (id, parameters) => {
+    try {
+      const cause = file.add(parameters, 'server');
+      if (cause !== undefined)
+        log.warning(`the OSCORE context of ${printable(id)} is not in ${path}: ${cause}`);
+    } catch (error) {
+      // A debugging aid must not take the gateway down with it.
+      log.error(`the OSCORE log ${path} has no context of ${printable(id)}: ${(error as Error).message}`);
+    }
+  };
 }
 
 function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {

@@ -2,6 +2,7 @@
  * What a gateway is made of, as `coapsule serve` says it.
  */
 import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule';
+import type { ContextParameters } from 'coapsule/oscore';
 import type { Retention } from '../resources/telemetry.ts';
 import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
@@ -38,6 +39,8 @@ export interface GatewayOptions {
   readonly credentials?: GatewayCredentials | undefined;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
   readonly keylog?: ((line: string) => void) | undefined;
+  /** Gets every OSCORE context with its Master Secret: whoever has it can decrypt and forge. */
+  readonly dangerouslyLogOscore?: ((id: string, parameters: ContextParameters) => void) | undefined;
   /** Gets every message, handshake step and discarded datagram. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;

@@ -69,7 +69,7 @@ export class Gateway implements AsyncDisposable {
     const stops: (() => void)[] = [];
     const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
-    const oscore = new OscoreDevices(store, log, reportError);
+    const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
     try {
       for (const warning of store.warnings) log.warning(warning);
       await warnAboutDevices(store, options);

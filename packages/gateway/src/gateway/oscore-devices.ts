@@ -5,7 +5,7 @@
  * context are in the database, and committed before what they allow happens (docs/decisions/045).
  */
 import { OscoreContext, OscoreContexts, type OscoreState } from 'coapsule';
-import { coseAead } from 'coapsule/oscore';
+import { type ContextParameters, coseAead } from 'coapsule/oscore';
 import type { ProvenDevice } from '../access/proven-device.ts';
 import type { Log } from '../server/log.ts';
 import type { Device } from '../store/device-table.ts';
@@ -22,6 +22,7 @@ export class OscoreDevices {
   readonly #store: Pick<Store, 'devices' | 'oscoreEdges' | 'changeOscore'>;
   readonly #log: Log;
   readonly #onError: (error: unknown) => void;
+  readonly #dangerouslyLog: ((id: string, parameters: ContextParameters) => void) | undefined;
   readonly #open = new Map<string, { readonly stamp: KeyStamp; readonly context: OscoreContext }>();
   #work: Promise<void> = Promise.resolve();
 
@@ -29,10 +30,12 @@ export class OscoreDevices {
     store: Pick<Store, 'devices' | 'oscoreEdges' | 'changeOscore'>,
     log: Log,
     onError: (error: unknown) => void,
+    dangerouslyLog?: (id: string, parameters: ContextParameters) => void,
   ) {
     this.#store = store;
     this.#log = log;
     this.#onError = onError;
+    this.#dangerouslyLog = dangerouslyLog;
   }
 
   /** Compares with the store; fulfils when the contexts are those of the store. One at a time. */
@@ -103,8 +106,7 @@ export class OscoreDevices {
           recipientEdge: edges.recipientEdge,
         }),
     };
-    const whose: ProvenDevice = { identity: id, stamp: stampOf({ id, addedAtMs, keyVersion, ...device }) };
-    return OscoreContext.open({
+    const parameters: ContextParameters = {
       masterSecret,
       senderId,
       recipientId,
@@ -112,8 +114,9 @@ export class OscoreDevices {
       hkdf,
       ...(masterSalt !== undefined && { masterSalt }),
       ...(idContext !== undefined && { idContext }),
-      store,
-      context: whose,
-    });
+    };
+    this.#dangerouslyLog?.(id, parameters);
+    const whose: ProvenDevice = { identity: id, stamp: stampOf({ id, addedAtMs, keyVersion, ...device }) };
+    return OscoreContext.open({ ...parameters, store, context: whose });
   }
 }
