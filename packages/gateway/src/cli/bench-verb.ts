@@ -153,7 +153,7 @@ async function openOscore(
 ): Promise<OscoreContext | undefined> {
   if (path === undefined) return undefined;
   const { openKeptOscore } = await import('./kept-oscore.ts');
-  return openKeptOscore(path, warn);
+  return openKeptOscore({ path }, warn);
 }
 
 /** Whether it works at all, and where the server is. */
