@@ -96,6 +96,13 @@ export {
   valid,
 } from './api/server-response.ts';
 export { VirtualHost } from './api/virtual-host.ts';
+export {
+  type PortWorker,
+  portWorker,
+  startWorkers,
+  type Workers,
+  type WorkersOptions,
+} from './api/workers.ts';
 export { Code, codeName, codeText, type Method } from './core/coap/code.ts';
 export { contentFormatName, contentFormatOf } from './core/coap/content-format.ts';
 export { encodeLinkFormat, type Link } from './core/coap/link-format.ts';

@@ -17,6 +17,7 @@ import type { MulticastListenOptions } from './multicast-options.ts';
 import type { ObserverLimits } from './observer-limits.ts';
 import type { OscoreContexts } from './oscore-context.ts';
 import type { PeerInfo } from './peer-info.ts';
+import type { PortWorker } from './workers.ts';
 
 /** A key, and what the application wants to remember of where it came from. */
 export interface PskMatch {
@@ -86,6 +87,11 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * until it is proved; larger answers wait for that, two seconds at most, and go in blocks that fit (RFC 9175 §2.6).
    */
   readonly dangerouslyUnlimitedAmplification?: boolean;
+  /**
+   * The worker that listens, from `portWorker()`: the port is shared with the other workers, or, where only one can have it,
+   * is that of worker 0 (docs/workers.md).
+   */
+  readonly worker?: PortWorker | undefined;
   /** Whose requests under OSCORE are understood (RFC 8613), on any scheme. They come and go with `add` and `remove`. */
   readonly oscore?: OscoreContexts;
 }
@@ -111,6 +117,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   client: true,
   observers: true,
   dangerouslyUnlimitedAmplification: true,
+  worker: true,
   oscore: true,
 };
 

@@ -11,6 +11,7 @@ import { Endpoint } from '../core/endpoint/endpoint.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { fastCrypto } from '../crypto/fast-crypto.ts';
+import type { SharedPort } from '../node/shared-port.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { coreConfig } from './endpoint-options.ts';
 import { expectKey, expectKnownOptions } from './known-options.ts';
@@ -32,12 +33,19 @@ export interface ListenerEndpoint {
 /** Of a side that does not begin handshakes. */
 const noCredentials: EndpointCredentials = { psk: false, peerTypes: [], clientAuthentication: 'none' };
 
+/** A server gives them unless it is told not to (RFC 9146). */
+function hasConnectionIds({ connectionId }: ListenOptions): boolean {
+  return connectionId !== 'off' && connectionId !== 0;
+}
+
 /** What an endpoint asks and serves besides the handler. */
 interface Company {
   /** Whether the server serves a request itself. */
   readonly route: (request: BodyRequest) => RequestRoute;
   /** A client that asks over the same line. */
   readonly borrower: Borrower | undefined;
+  /** Other workers that share the port: connection ids name the worker that gave them. */
+  readonly sharedPort: SharedPort | undefined;
 }
 
 /**
@@ -50,7 +58,7 @@ export function listenerEndpoint(
   { scheme, isSecure, line, multicast }: ListenerPlace,
   options: ListenOptions,
   handler: RequestHandler,
-  { route, borrower }: Company,
+  { route, borrower, sharedPort }: Company,
 ): ListenerEndpoint {
   // The options of the server come along.
   expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
@@ -86,6 +94,9 @@ export function listenerEndpoint(
         ...(security === undefined
           ? {}
           : { credentials: security.credentials, serverNames: security.serverNames }),
+        ...(sharedPort !== undefined && hasConnectionIds(options)
+          ? { connectionIdPrefix: sharedPort.connectionIdPrefix }
+          : {}),
         ...(borrower === undefined ? {} : { clientCredentials: borrower.credentials ?? noCredentials }),
         ...(options.requireServerName === undefined ? {} : { requireServerName: options.requireServerName }),
         ...(options.handshakeRate === undefined ? {} : { handshakeRate: options.handshakeRate }),

@@ -17,6 +17,7 @@ import type {
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import type { GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
+import type { SharedPort } from '../node/shared-port.ts';
 import { AssociationKeeper } from './association-keeper.ts';
 import { feedBody } from './body-feed.ts';
 import { warnOfPayload } from './endpoint-options.ts';
@@ -36,6 +37,7 @@ import { RunningRequests } from './running-requests.ts';
 import { SecuredClients } from './secured-clients.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
+import { listeningLink, workerPort } from './worker-port.ts';
 
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
 const longestDrainMs = 5000;
@@ -51,18 +53,30 @@ export class DatagramListener implements Listener {
   readonly #served = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
+  readonly #sharedPort: SharedPort | undefined;
   #memberships: GroupMemberships | undefined;
   /** A client that asks over the same line. */
   #borrowed: BorrowedLine | undefined;
 
   static async open(uri: string, options: ListenOptions, handler: RequestHandler): Promise<DatagramListener> {
-    const place = listenerPlace(uri, options);
+    const link = listeningLink(options);
+    const asked = listenerPlace(uri, options);
+    const shared =
+      link === undefined || asked.transport === 'serial'
+        ? undefined
+        : await workerPort(uri, asked, options, link);
+    const place = shared?.place ?? asked;
+    const sharedPort = shared?.sharedPort;
     const borrower = options.client && borrowerOf(options.client);
     let opened: DatagramListener | undefined;
     // Before it is open nothing comes in.
     const route = (request: BodyRequest): RequestRoute =>
       opened === undefined ? { kind: 'origin' } : handler.route(request, opened);
-    const { endpoint, policy } = listenerEndpoint(uri, place, options, handler, { route, borrower });
+    const { endpoint, policy } = listenerEndpoint(uri, place, options, handler, {
+      route,
+      borrower,
+      sharedPort,
+    });
     const { associationStore } = options;
     const onError = (error: unknown): void => handler.onError(error);
     const keeper = associationStore && new AssociationKeeper(associationStore, onError);
@@ -82,12 +96,14 @@ export class DatagramListener implements Listener {
       // Once the socket is there, or an address that cannot be had would use up what the last process left; and before
       // the first datagram: a peer's record finds its association.
       ...(keeper === undefined ? {} : { prepare: () => resume(keeper) }),
+      ...(sharedPort === undefined ? {} : { sharedPort }),
       onSocketFailure: onError,
       onDefect: onError,
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
-    opened = new DatagramListener(place, driver, options, handler, policy, keeper);
+    shared?.announce(driver.local);
+    opened = new DatagramListener(place, driver, options, handler, policy, keeper, sharedPort);
     // What the endpoint has to say of the associations that came back.
     driver.run(() => {});
     if (place.multicast !== undefined) {
@@ -112,7 +128,9 @@ export class DatagramListener implements Listener {
     handler: RequestHandler,
     policy: VerificationPolicy | undefined,
     keeper: AssociationKeeper | undefined,
+    sharedPort: SharedPort | undefined,
   ) {
+    this.#sharedPort = sharedPort;
     this.#place = place;
     this.#driver = driver;
     this.#running = new RunningRequests(driver);
@@ -176,9 +194,11 @@ export class DatagramListener implements Listener {
     return this.#clients.disconnect(which);
   }
 
-  /** Tells observers of `path` that it changed. */
+  /** Tells observers of `path` that it changed, those of other workers too. */
   notify(path: string): void {
-    if (!this.#driver.closed) this.#driver.run((endpoint, now) => endpoint.notify(path, now));
+    if (this.#driver.closed) return;
+    this.#driver.run((endpoint, now) => endpoint.notify(path, now));
+    this.#sharedPort?.notify(path);
   }
 
   /** Ends all associations with close_notify, or leaves them to `associationStore`, and closes the socket. */

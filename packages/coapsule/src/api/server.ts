@@ -17,8 +17,10 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { forwardTarget, isForwardRequest, localRequestOptions } from '../core/request-response/proxying.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { resourceName } from '../core/request-response/resource-key.ts';
+import type { WorkerLink } from '../node/worker-link.ts';
 import { expectBody } from './body-input.ts';
 import { describedFailure } from './described-failure.ts';
+import { elsewhereListener, ownForAll } from './elsewhere-listener.ts';
 import { type EndpointOptions, endpointOptionNames } from './endpoint-options.ts';
 import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
@@ -51,6 +53,7 @@ import {
 import { StreamListener } from './stream-listener.ts';
 import { canonicalHost, expectHostName, hostPrefix, requestedHost, VirtualHost } from './virtual-host.ts';
 import { wellKnownCore } from './well-known-core.ts';
+import { listeningLink } from './worker-port.ts';
 
 const defaultMaxBodyBytes = 1024 * 1024;
 
@@ -77,6 +80,7 @@ export class Server implements AsyncDisposable {
   readonly #resources = new ResourceTree();
   readonly #middleware: Middleware[] = [];
   readonly #listeners = new Set<Listener>();
+  readonly #workers = new Set<WorkerLink>();
   readonly #hosts = new Map<string, VirtualHost>();
   #proxy: ProxyHandler | undefined;
   /** Requests for which a handler was called. */
@@ -164,12 +168,23 @@ export class Server implements AsyncDisposable {
     return listener;
   }
 
-  #open(uri: string, options: ListenOptions): Promise<Listener> {
-    if (hasSerialScheme(uri)) return DatagramListener.open(uri, options, this.#handler);
-    const address = parseListenUri(uri);
-    return transportOf(address.scheme) === 'udp'
-      ? DatagramListener.open(uri, options, this.#handler)
-      : StreamListener.open(uri, address, options, this.#handler);
+  async #open(uri: string, options: ListenOptions): Promise<Listener> {
+    const link = listeningLink(options);
+    if (link !== undefined && !this.#workers.has(link)) {
+      this.#workers.add(link);
+      link.onClose(() => this.close());
+    }
+    const address = hasSerialScheme(uri) ? undefined : parseListenUri(uri);
+    if (address !== undefined && transportOf(address.scheme) === 'udp') {
+      return DatagramListener.open(uri, options, this.#handler);
+    }
+    if (link !== undefined && link.index > 0) return elsewhereListener(uri, link, this.#handler.onClosed);
+    const listener =
+      address === undefined
+        ? await DatagramListener.open(uri, options, this.#handler)
+        : await StreamListener.open(uri, address, options, this.#handler);
+    if (link !== undefined) ownForAll(uri, listener, link);
+    return listener;
   }
 
   /**

@@ -14,6 +14,7 @@ import { type RandomSource, randomFraction } from '../core/foundation/random-sou
 import type { DatagramReceiver, DatagramSocket, SocketOpener } from './datagram-socket.ts';
 import { EndpointPump } from './endpoint-pump.ts';
 import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
+import type { SharedPort } from './shared-port.ts';
 import { systemRandom } from './system-random.ts';
 import { isUnreachable, openUdpSocket, type UdpSocketOptions } from './udp-socket.ts';
 
@@ -39,6 +40,8 @@ export interface DriverOptions {
   readonly socket: DriverSocketOptions | SocketOpener;
   /** Each output that is not a datagram to send. */
   readonly onOutput: (output: DriverOutput) => void;
+  /** The socket is one of several workers' on one port. */
+  readonly sharedPort?: SharedPort;
   /** Runs once the socket is bound; the first datagrams wait for it. When it rejects, the socket is closed. */
   readonly prepare?: () => Promise<void>;
   /** The endpoint threw, which it never should, or one of the callbacks here did: for the log. */
@@ -81,7 +84,7 @@ export class Driver {
     const early: { readonly datagram: Uint8Array; readonly from: PeerAddress }[] = [];
     let earlyBytes = 0;
     const receive: DatagramReceiver = (datagram, from) => {
-      if (driver) driver.#receive(datagram, from);
+      if (driver) driver.#receiveFromSocket(datagram, from);
       if (driver || !options.prepare || early.length >= mostEarly.datagrams) return;
       earlyBytes += datagram.length;
       if (earlyBytes <= mostEarly.bytes) early.push({ datagram: datagram.slice(), from });
@@ -106,6 +109,7 @@ export class Driver {
     }
     const opened = new Driver(options, socket);
     driver = opened;
+    opened.#joinOthers();
     // After whoever waits for the driver has it.
     if (early.length > 0) setImmediate(() => opened.#receiveEarly(early));
     return opened;
@@ -152,12 +156,31 @@ export class Driver {
   async close(): Promise<void> {
     if (this.closed) return;
     this.#closing.abort();
+    this.#options.sharedPort?.close();
     this.#pump.stop();
     await this.#socket.close();
   }
 
   #receiveEarly(early: readonly { readonly datagram: Uint8Array; readonly from: PeerAddress }[]): void {
-    for (const { datagram, from } of early) this.#receive(datagram, from);
+    for (const { datagram, from } of early) this.#receiveFromSocket(datagram, from);
+  }
+
+  /** On a port of several workers, what is for another one goes there. */
+  #receiveFromSocket(datagram: Uint8Array, from: PeerAddress): void {
+    const { sharedPort } = this.#options;
+    if (sharedPort?.divert(datagram, from, performance.now(), this.#isKnown)) return;
+    this.#receive(datagram, from);
+  }
+
+  readonly #isKnown = (address: PeerAddress): boolean => this.#options.endpoint.hasAssociationAt(address);
+
+  #joinOthers(): void {
+    this.#options.sharedPort?.open({
+      receive: (datagram, from) => this.#receive(datagram, from),
+      notify: (path) => {
+        if (!this.closed) this.run((endpoint, now) => endpoint.notify(path, now));
+      },
+    });
   }
 
   #receive(datagram: Uint8Array, from: PeerAddress, group?: PeerAddress): void {
@@ -232,8 +255,9 @@ export class Driver {
       try {
         const socket = await openUdpSocket({
           ...options,
+          ...(options.amongWorkers === undefined ? {} : { amongWorkers: 'join' }),
           port,
-          onDatagram: (datagram, from) => this.#receive(datagram, from),
+          onDatagram: (datagram, from) => this.#receiveFromSocket(datagram, from),
           onError: (error) => this.#socketError(error),
         });
         if (this.closed) await socket.close();

@@ -28,6 +28,11 @@ export interface UdpSocketOptions {
    * be free, as without this. While it is open, other programs of this machine can bind it too.
    */
   readonly sharesPort?: boolean;
+  /**
+   * Shares the port with the sockets of other workers, among whom the system spreads the datagrams by their source
+   * (SO_REUSEPORT). `begin`: the port must be free until now; `join`: the others may have it already.
+   */
+  readonly amongWorkers?: 'begin' | 'join';
   /** How datagrams to groups are sent. */
   readonly multicast?: MulticastSending;
   /** A datagram was not sent; without it that is counted alone. */
@@ -76,10 +81,12 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
 
 async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket> {
   const six = isIPv6(host);
-  if (options.sharesPort && (options.port ?? 0) !== 0) await expectFreePort(host, options.port as number);
+  const begins = options.sharesPort || options.amongWorkers === 'begin';
+  if (begins && (options.port ?? 0) !== 0) await expectFreePort(host, options.port as number);
   const socketOptions: SocketOptions = {
     type: six ? 'udp6' : 'udp4',
     ...(options.sharesPort ? { reuseAddr: true } : {}),
+    ...(options.amongWorkers === undefined ? {} : { reusePort: true }),
     // Addresses are always literals: answering at once spares each send a trip through the resolver.
     lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
   };

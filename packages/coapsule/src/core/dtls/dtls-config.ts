@@ -29,6 +29,7 @@
  * | requireServerName | | false | server: refuse a name that is not in `serverNames` (unrecognized_name) | RFC 6066 §3 |
  * | protocols | | none | ALPN names, the preferred first | RFC 7301 |
  * | connectionIdLength | bytes | server 8, client 0 | 0 … 20, or off: not negotiated | RFC 9146 |
+ * | connectionIdPrefix | bytes | none | leaves at least 4 random ones | what the own ones begin with, such as the number of a worker |
  * | returnRoutabilityCheck | | true | | RFC 9853 |
  * | maxRecordSize | bytes of plaintext | 16384 | 64 … 16384 | RFC 8449, RFC 6066 §4 |
  * | resumption | | both | off, session-id, ticket, both | RFC 5246 §7.3, RFC 5077 |
@@ -51,6 +52,7 @@
  * @module
  */
 
+import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import type { DurationMs } from '../foundation/instant.ts';
 import { encodeUtf8 } from '../foundation/utf8.ts';
@@ -113,6 +115,7 @@ export interface DtlsConfig {
   readonly protocols: readonly string[];
   /** `'off'`: the extension is neither sent nor answered. */
   readonly connectionIdLength: number | 'off';
+  readonly connectionIdPrefix: Uint8Array;
   readonly returnRoutabilityCheck: boolean;
   readonly maxRecordSize: number;
   readonly resumption: 'off' | 'session-id' | 'ticket' | 'both';
@@ -187,6 +190,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
       typeof config.connectionIdLength === 'number'
         ? number('connectionIdLength', config.connectionIdLength, 0, 0, 20)
         : config.connectionIdLength,
+    connectionIdPrefix: config.connectionIdPrefix ?? noBytes,
     returnRoutabilityCheck: config.returnRoutabilityCheck ?? true,
     maxRecordSize: number('maxRecordSize', config.maxRecordSize, 16_384, 64, 16_384),
     resumption: config.resumption ?? 'both',

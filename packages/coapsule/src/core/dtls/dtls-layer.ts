@@ -46,6 +46,9 @@ export type AssociationInfo =
   | ({ readonly established: true } & EstablishedInfo)
   | { readonly established: false; readonly address: PeerAddress; readonly role: DtlsRole };
 
+/** Of a connection id behind its prefix: enough for all that are in use at a time to differ. */
+const leastRandomBytes = 4;
+
 /** The layer. After each call, drain `poll` and ask `nextTimeout`. */
 export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly config: CheckedDtlsConfig;
@@ -67,7 +70,14 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     this.config = checkDtlsConfig(options.config);
     const length = ownConnectionIdLength(this.config, options.role === 'client' ? 'client' : 'server');
     this.#connectionIdLength = length === 'off' ? 0 : length;
-    const connectionIds = new OwnConnectionIds(options.random);
+    const { connectionIdPrefix } = this.config;
+    const roomForPrefix = Math.max(0, this.#connectionIdLength - leastRandomBytes);
+    if (connectionIdPrefix.length > roomForPrefix) {
+      throw new ApiMisuseError(
+        `connectionIdPrefix: got ${connectionIdPrefix.length} bytes, expected at most ${roomForPrefix}: connectionIdLength less ${leastRandomBytes}`,
+      );
+    }
+    const connectionIds = new OwnConnectionIds(options.random, connectionIdPrefix);
     const emit = (output: DtlsOutput): void => this.#emit(output);
     this.#established = new EstablishedAssociations({
       config: this.config,

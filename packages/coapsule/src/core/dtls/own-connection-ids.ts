@@ -1,8 +1,8 @@
 /**
  * The connection ids that this side gives to peers (RFC 9146 §3): none is given twice at the same time.
  *
- * All have the length the layer was configured with, since a record does not tell it. They are random: whoever guesses
- * one learns nothing, and it authenticates nobody.
+ * All have the length the layer was configured with, since a record does not tell it. They are random, behind a prefix
+ * where one is set: whoever guesses one learns nothing, and it authenticates nobody.
  *
  * @module
  */
@@ -33,11 +33,14 @@ export function ownConnectionIdLength(
 /** Which association, established or still shaking hands, has which connection id. */
 export class OwnConnectionIds {
   readonly #random: RandomSource;
+  readonly #prefix: Uint8Array;
   readonly #associations = new Map<string, AssociationId>();
   readonly #keys = new Map<AssociationId, string>();
 
-  constructor(random: RandomSource) {
+  /** @param prefix What all that are issued begin with. */
+  constructor(random: RandomSource, prefix: Uint8Array = noBytes) {
     this.#random = random;
+    this.#prefix = prefix;
   }
 
   /** A new one for an association; empty, so that its records do without, when too many of that length are in use. */
@@ -45,6 +48,7 @@ export class OwnConnectionIds {
     if (length === 0) return noBytes;
     for (let draw = 0; draw < maxDraws; draw++) {
       const connectionId = randomBytes(this.#random, length);
+      connectionId.set(this.#prefix);
       if (this.claim(association, connectionId)) return connectionId;
     }
     return noBytes;

@@ -131,6 +131,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return messages.traffic(peer.key, now);
   }
 
+  /** Whether there is an association, or a handshake under way, with the peer at an address. */
+  hasAssociationAt(address: PeerAddress): boolean {
+    return this.#layers.dtls?.associationAt(address) !== undefined;
+  }
+
   handle(input: EndpointInput, now: Instant): void {
     receiveDatagram(this.#layers, input.address, input.datagram, now, input.group);
     this.#settle(now);

@@ -1,0 +1,125 @@
+/**
+ * One UDP port that several workers share, as one of them sees it: which datagrams are not for it, and where they go.
+ *
+ * The system gives all datagrams of one address to one of the workers (SO_REUSEPORT), so that a peer stays with the worker
+ * that shook hands with it, until its address changes or a worker is replaced. Then a record goes to the worker that its
+ * connection id names (its first byte, see `connectionIdPrefix`), and one without a connection id, of an address that is not
+ * known here, to all others. Whoever has the association answers, and since all are bound to one port, the peer sees one.
+ *
+ * @module
+ */
+
+import {
+  firstConnectionIdByte,
+  isProtectedWithoutConnectionId,
+} from '../core/dtls/record/record-steering.ts';
+import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import type { DatagramReceiver } from './datagram-socket.ts';
+import type { PortLink, PortMessage } from './worker-link.ts';
+
+/** Datagrams a second that go to all others: what is made up must not cost each worker what it costs the first. */
+const searchesPerSecond = 2000;
+
+/** What became of datagrams, for diagnostics. */
+export interface SharedPortCounters {
+  /** Sent to the worker that the connection id names. */
+  diverted: number;
+  /** Sent to all other workers, because only one of them can know whose they are. */
+  searched: number;
+  /** Not sent to others, because too many were within a second. */
+  notSearched: number;
+  /** Came from other workers. */
+  received: number;
+}
+
+/** What is done with what other workers send. */
+export interface SharedPortEvents {
+  readonly receive: DatagramReceiver;
+  readonly notify: (path: string) => void;
+}
+
+/** See the module comment. */
+export class SharedPort {
+  readonly #link: PortLink;
+  readonly #uri: string;
+  readonly counters: SharedPortCounters = { diverted: 0, searched: 0, notSearched: 0, received: 0 };
+  #secondBegan = 0;
+  #searchedThisSecond = 0;
+
+  /** @param uri As listened on: the same in all workers. */
+  constructor(link: PortLink, uri: string) {
+    this.#link = link;
+    this.#uri = uri;
+  }
+
+  /** What own connection ids begin with. */
+  get connectionIdPrefix(): Uint8Array {
+    return Uint8Array.of(this.#link.index);
+  }
+
+  /** Takes what comes from the others from now on. */
+  open({ receive, notify }: SharedPortEvents): void {
+    this.#link.receive(this.#uri, (message) => {
+      if (message.kind === 'notify') {
+        notify(message.path);
+        return;
+      }
+      this.counters.received++;
+      receive(message.datagram, ipAddress(message.host, message.port));
+    });
+  }
+
+  /**
+   * Sends a datagram to another worker when it is for one.
+   *
+   * @param isKnown Whether an association or handshake here is with this address.
+   * @returns whether nothing is left to do here.
+   */
+  divert(
+    datagram: Uint8Array,
+    from: PeerAddress,
+    nowMs: number,
+    isKnown: (address: PeerAddress) => boolean,
+  ): boolean {
+    const { index, count } = this.#link;
+    const first = firstConnectionIdByte(datagram);
+    if (first >= 0) {
+      // After a start with fewer workers there are ids of those that are no more.
+      const owner = first % count;
+      if (owner === index) return false;
+      this.counters.diverted++;
+      this.#link.send(owner, this.#uri, carried(datagram, from));
+      return true;
+    }
+    if (!isProtectedWithoutConnectionId(datagram) || isKnown(from)) return false;
+    if (this.#maySearch(nowMs)) {
+      this.counters.searched++;
+      this.#link.sendToAll(this.#uri, carried(datagram, from));
+    } else this.counters.notSearched++;
+    // It may still be a fault that is to be counted here.
+    return false;
+  }
+
+  /** Tells the observers of the other workers that a resource has changed. */
+  notify(path: string): void {
+    this.#link.sendToAll(this.#uri, { kind: 'notify', path });
+  }
+
+  close(): void {
+    this.#link.leave(this.#uri);
+  }
+
+  #maySearch(nowMs: number): boolean {
+    if (nowMs - this.#secondBegan >= 1000) {
+      this.#secondBegan = nowMs;
+      this.#searchedThisSecond = 0;
+    }
+    this.#searchedThisSecond++;
+    return this.#searchedThisSecond <= searchesPerSecond;
+  }
+}
+
+/** A copy: the datagram is decrypted where it lies, and may share memory with others. */
+function carried(datagram: Uint8Array, { host, port }: PeerAddress): PortMessage {
+  return { kind: 'datagram', datagram: datagram.slice(), host, port };
+}

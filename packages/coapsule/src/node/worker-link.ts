@@ -1,0 +1,187 @@
+/**
+ * The link of one worker to the others that share its ports: messages between threads, addressed by the number of a worker.
+ *
+ * The threads are begun, replaced and introduced to each other by `worker-threads.ts`. A message to a worker that is not
+ * there, because it has died and is being replaced, is lost: the network may lose any datagram.
+ *
+ * @module
+ */
+
+import type { MessagePort } from 'node:worker_threads';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+
+/** A datagram that another worker received, and whose association is here. */
+export interface DivertedDatagram {
+  readonly kind: 'datagram';
+  readonly datagram: Uint8Array;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What workers tell each other about a port that they share. */
+export type PortMessage = DivertedDatagram | { readonly kind: 'notify'; readonly path: string };
+
+/** What goes from worker to worker. */
+interface LinkMessage {
+  /** The port, by the URI that it is listened on. */
+  readonly uri: string;
+  readonly message: PortMessage;
+}
+
+/** What worker 0 has opened. */
+export interface BoundPort {
+  /** As it was asked for: the same in all workers. */
+  readonly uri: string;
+  /** With the real port. */
+  readonly openUri: string;
+  readonly host: string;
+  /** Of a serial line 0. */
+  readonly port: number;
+}
+
+/** What the thread that began the workers tells each of them. */
+export type ToWorker =
+  | { readonly kind: 'introduce'; readonly index: number; readonly port: MessagePort }
+  | ({ readonly kind: 'bound' } & BoundPort)
+  | { readonly kind: 'close' };
+
+/** What a worker tells the thread that began it. */
+export type FromWorker =
+  | ({ readonly kind: 'bound' } & BoundPort)
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'closed' };
+
+/** What a worker is begun with. */
+export interface WorkerPlace {
+  readonly index: number;
+  readonly count: number;
+  /** Another worker had this number before: its ports may be bound by the others. */
+  readonly isReplacement: boolean;
+  /** Ports that worker 0 has bound already. */
+  readonly bound: readonly BoundPort[];
+  readonly control: MessagePort;
+}
+
+/** Who waits for what worker 0 opens. */
+interface AwaitedPort {
+  readonly resolve: (bound: BoundPort) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The link as a port needs it. */
+export type PortLink = Pick<WorkerLink, 'index' | 'count' | 'receive' | 'leave' | 'send' | 'sendToAll'>;
+
+/** See the module comment. */
+export class WorkerLink {
+  readonly index: number;
+  readonly count: number;
+  readonly isReplacement: boolean;
+  readonly #control: MessagePort;
+  readonly #others = new Map<number, MessagePort>();
+  readonly #receivers = new Map<string, (message: PortMessage) => void>();
+  readonly #bound = new Map<string, BoundPort>();
+  readonly #awaitingBound = new Map<string, AwaitedPort>();
+  readonly #onClose = new Set<() => Promise<void>>();
+
+  constructor({ index, count, isReplacement, bound, control }: WorkerPlace) {
+    this.index = index;
+    this.count = count;
+    this.isReplacement = isReplacement;
+    this.#control = control;
+    for (const one of bound) this.#bound.set(one.uri, one);
+    control.on('message', (message: ToWorker) => this.#told(message));
+    // A worker lives as long as its sockets do.
+    control.unref();
+  }
+
+  /** Gets what the other workers send about a port. @throws ApiMisuseError where it is listened on already. */
+  receive(uri: string, receiver: (message: PortMessage) => void): void {
+    if (this.#receivers.has(uri)) {
+      throw new ApiMisuseError(`${uri} is listened on in this worker already; expected each URI once`);
+    }
+    this.#receivers.set(uri, receiver);
+  }
+
+  /** Nothing more is received about a port. */
+  leave(uri: string): void {
+    this.#receivers.delete(uri);
+  }
+
+  send(index: number, uri: string, message: PortMessage): void {
+    this.#others.get(index)?.postMessage({ uri, message } satisfies LinkMessage);
+  }
+
+  sendToAll(uri: string, message: PortMessage): void {
+    for (const index of this.#others.keys()) this.send(index, uri, message);
+  }
+
+  /** Worker 0 has bound a port: the others bind the same. */
+  announce(bound: BoundPort): void {
+    this.#bound.set(bound.uri, bound);
+    this.#tell({ kind: 'bound', ...bound });
+  }
+
+  /** What worker 0, or the one before it, has opened for a URI. */
+  bound(uri: string): BoundPort | undefined {
+    return this.#bound.get(uri);
+  }
+
+  /** What worker 0 opens for a URI, as soon as it has; rejects when the workers end before. */
+  awaitBound(uri: string): Promise<BoundPort> {
+    const bound = this.#bound.get(uri);
+    if (bound !== undefined) return Promise.resolve(bound);
+    // Nothing else may keep the thread alive while it waits.
+    this.#control.ref();
+    return new Promise((resolve, reject) => {
+      this.#awaitingBound.set(uri, { resolve, reject });
+    });
+  }
+
+  /** Runs when the workers are to end. */
+  onClose(close: () => Promise<void>): void {
+    this.#onClose.add(close);
+  }
+
+  /** The worker's module has been evaluated. */
+  ready(): void {
+    this.#tell({ kind: 'ready' });
+  }
+
+  #tell(message: FromWorker): void {
+    this.#control.postMessage(message);
+  }
+
+  #told(message: ToWorker): void {
+    switch (message.kind) {
+      case 'introduce': {
+        const { index, port } = message;
+        this.#others.get(index)?.close();
+        this.#others.set(index, port);
+        port.on('message', ({ uri, message: inner }: LinkMessage) => this.#receivers.get(uri)?.(inner));
+        port.unref();
+        return;
+      }
+      case 'bound': {
+        this.#bound.set(message.uri, message);
+        this.#awaitingBound.get(message.uri)?.resolve(message);
+        this.#awaitingBound.delete(message.uri);
+        if (this.#awaitingBound.size === 0) this.#control.unref();
+        return;
+      }
+      case 'close':
+        void this.#close();
+        return;
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#control.ref();
+    for (const [uri, { reject }] of this.#awaitingBound) {
+      reject(new Error(`the workers ended before worker 0 had opened ${uri}`));
+    }
+    await Promise.allSettled([...this.#onClose].map((close) => close()));
+    this.#tell({ kind: 'closed' });
+    for (const port of this.#others.values()) port.close();
+    this.#control.close();
+  }
+}
