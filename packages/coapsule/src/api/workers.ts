@@ -10,11 +10,10 @@
  * @module
  */
 
-import { availableParallelism } from 'node:os';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { ownWorker } from '../node/own-worker.ts';
 import type { WorkerLink } from '../node/worker-link.ts';
-import { canSharePorts, WorkerThreads } from '../node/worker-threads.ts';
+import { canSharePorts, coreCount, WorkerThreads } from '../node/worker-threads.ts';
 
 /** The number of a worker is one byte of the connection ids that it gives. */
 const mostWorkers = 255;
@@ -75,7 +74,7 @@ let own: PortWorker | undefined;
  * @throws ApiMisuseError for a count that cannot be; what the module threw, when it fails in a worker at the start.
  */
 export async function startWorkers(module: URL, options: WorkersOptions = {}): Promise<Workers> {
-  const { count: wanted = availableParallelism(), data, onNotice = () => {} } = options;
+  const { count: wanted = coreCount(), data, onNotice = () => {} } = options;
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > mostWorkers) {
     throw new ApiMisuseError(`count: got ${wanted}, expected 1 … ${mostWorkers}`);
   }

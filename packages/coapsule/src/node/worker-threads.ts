@@ -8,6 +8,7 @@
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { BoundPort, FromWorker, ToWorker, WorkerPlace } from './worker-link.ts';
@@ -42,6 +43,11 @@ interface Running {
   readonly worker: Worker;
   readonly control: MessagePort;
   readonly begunAt: number;
+}
+
+/** How many threads can run at the same time. */
+export function coreCount(): number {
+  return availableParallelism();
 }
 
 /** Whether sockets can share a port here with the system spreading the datagrams (SO_REUSEPORT). */
