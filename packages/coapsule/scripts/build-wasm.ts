@@ -1,30 +1,31 @@
 /**
- * `npm run build:wasm`: makes the files of `src/crypto/aes-ccm` that are generated, the tables of the AES and the bytes of the
- * WebAssembly module, from their sources. With `--check` it writes nothing, and fails when one of them is out of date.
+ * `npm run build:wasm`: makes the files of `src/crypto` that are generated, the tables of the AES and the bytes of the WebAssembly
+ * modules, from their sources. With `--check` it writes nothing, and fails when one of them is out of date.
  *
  * Same source and same lockfile, same bytes. A program and not a function for tests, since the compiler changes built-in objects
  * of the process that it runs in (it gives `Array` another `sort`).
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import asc from 'assemblyscript/asc';
 import { tables } from './vector-permute-tables.ts';
 
-const folder: string = join(import.meta.dirname, '../src/crypto/aes-ccm');
-const assembly: string = join(folder, 'assembly');
-
-/** 64 KiB each; all that the module ever has. Round keys take what the areas of fixed size leave. */
-const memoryPages = 19;
+const folder: string = join(import.meta.dirname, '../src/crypto');
 
 interface GeneratedFile {
   readonly path: string;
   readonly text: string;
 }
 
-const tablesFile: GeneratedFile = { path: join(assembly, 'tables.as.ts'), text: tablesText() };
-const bytesFile: GeneratedFile = { path: join(folder, 'module-bytes.ts'), text: bytesText(await compile()) };
-for (const { path, text } of [tablesFile, bytesFile]) {
+const tablesFile: GeneratedFile = { path: join(folder, 'aes-ccm/assembly/tables.as.ts'), text: tablesText() };
+// Pages of 64 KiB are all the memory that a module ever has. Of AES-CCM, round keys take what the areas of fixed size leave.
+const files: readonly GeneratedFile[] = [
+  tablesFile,
+  await bytesFile('aes-ccm', 19),
+  await bytesFile('sha-256', 1),
+];
+for (const { path, text } of files) {
   const name = relative(process.cwd(), path);
   if (!process.argv.includes('--check')) {
     writeFileSync(path, text);
@@ -35,41 +36,33 @@ for (const { path, text } of [tablesFile, bytesFile]) {
   }
 }
 
+/** The module of `name/assembly/name.as.ts` as a file of TypeScript. */
+async function bytesFile(name: string, pages: number): Promise<GeneratedFile> {
+  return { path: join(folder, name, 'module-bytes.ts'), text: bytesText(await compile(name, pages)) };
+}
+
 /** @throws Error with what the compiler says when it refuses. */
-async function compile(): Promise<Uint8Array> {
+async function compile(name: string, pages: number): Promise<Uint8Array> {
   let output: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      'aes-ccm.as.ts',
-      ...[
-        '--outFile',
-        'aes-ccm.wasm',
-        '-O3',
-        '--converge',
-        '--noAssert',
-        '--runtime',
-        'stub',
-        '--enable',
-        'simd',
-      ],
-      ...['--memoryBase', '64'],
-      ...['--initialMemory', String(memoryPages), '--maximumMemory', String(memoryPages)],
-    ],
-    {
-      readFile(name) {
-        if (name === basename(tablesFile.path)) return tablesFile.text;
-        try {
-          return readFileSync(join(assembly, name), 'utf8');
-        } catch {
-          return null;
-        }
-      },
-      writeFile(name, contents) {
-        if (name === 'aes-ccm.wasm' && typeof contents !== 'string') output = contents;
-      },
-      listFiles: () => null,
+  const options = [
+    `--outFile ${name}.wasm -O3 --converge --noAssert --runtime stub --enable simd --memoryBase 64`,
+    `--initialMemory ${pages} --maximumMemory ${pages}`,
+  ];
+  const { error, stderr } = await asc.main([`${name}.as.ts`, ...options.join(' ').split(' ')], {
+    readFile(file) {
+      const path = join(folder, name, 'assembly', file);
+      if (path === tablesFile.path) return tablesFile.text;
+      try {
+        return readFileSync(path, 'utf8');
+      } catch {
+        return null;
+      }
     },
-  );
+    writeFile(file, contents) {
+      if (file === `${name}.wasm` && typeof contents !== 'string') output = contents;
+    },
+    listFiles: () => null,
+  });
   if (error !== null || output === undefined) {
     throw new Error(`asc refused the sources: ${stderr.toString()}`, { cause: error });
   }

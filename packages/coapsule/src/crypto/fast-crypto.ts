@@ -1,24 +1,42 @@
 /**
- * `CryptoProvider` for many small records: AES-CCM in WebAssembly, everything else from `node:crypto`.
+ * `CryptoProvider` for many small messages: AES-CCM and SHA-256 in WebAssembly, everything else from `node:crypto`.
  *
  * A call of `node:crypto` costs several microseconds before a byte is encrypted; a record of CoAP in WebAssembly takes less
- * than one. Where the module cannot be used, `node:crypto` does its work too: `cryptoInUse` says so, and why.
+ * than one. Where the modules cannot be used, `node:crypto` does their work too: `cryptoInUse` says so, and why.
  *
  * @module
  */
 
-import type { AeadAlgorithm, AeadKey, CryptoProvider } from '../core/foundation/crypto-provider.ts';
+import type {
+  AeadAlgorithm,
+  AeadKey,
+  CryptoProvider,
+  HashAlgorithm,
+  MacKey,
+  RunningHash,
+} from '../core/foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { AesCcmKey, type CcmAlgorithm, ccmAlgorithms } from './aes-ccm/aes-ccm-key.ts';
 import { type AesCcmModule, instantiateAesCcm } from './aes-ccm/aes-ccm-module.ts';
 import { knowsItsAnswers } from './aes-ccm/known-answers.ts';
 import { nodeCrypto } from './node-crypto.ts';
+import { hashesAsKnown } from './sha-256/known-hashes.ts';
+import { HmacSha256, Sha256, sha256 } from './sha-256/sha-256.ts';
+import { instantiateSha256, type Sha256Module } from './sha-256/sha-256-module.ts';
 
-/** What AES-CCM is made with in this thread. */
+/** What AES-CCM and SHA-256 are made with in this thread. */
 export interface CryptoInUse {
-  readonly aesCcm: 'webassembly' | 'node:crypto';
+  readonly implementation: 'webassembly' | 'node:crypto';
   /** Why it is not WebAssembly; else undefined. */
   readonly reason: string | undefined;
+}
+
+/** Messages up to this length in bytes are hashed in WebAssembly; for longer ones the CPU's instructions make up for the start. */
+const longestDigest = 2048;
+
+interface Modules {
+  readonly aesCcm: AesCcmModule;
+  readonly sha256: Sha256Module;
 }
 
 interface Choice extends CryptoInUse {
@@ -28,37 +46,42 @@ interface Choice extends CryptoInUse {
 let choice: Choice | undefined;
 
 /**
- * The provider that clients and servers use. The module is compiled and tested at the first call in a thread.
+ * The provider that clients and servers use. The modules are compiled and tested at the first call in a thread.
  *
  * `COAPSULE_CRYPTO=node` in the environment makes it `nodeCrypto`.
  *
  * @throws ApiMisuseError when `COAPSULE_CRYPTO` has another value.
  */
 export function fastCrypto(): CryptoProvider {
-  choice ??= choose(process.env, instantiateAesCcm);
+  choice ??= choose(process.env, instantiateModules);
   return choice.provider;
 }
 
 /**
- * Whether AES-CCM is fast in this thread, and why not.
+ * Whether AES-CCM and SHA-256 are fast in this thread, and why not.
  *
  * @throws ApiMisuseError as `fastCrypto`.
  */
 export function cryptoInUse(): CryptoInUse {
-  choice ??= choose(process.env, instantiateAesCcm);
-  const { aesCcm, reason } = choice;
-  return { aesCcm, reason };
+  choice ??= choose(process.env, instantiateModules);
+  const { implementation, reason } = choice;
+  return { implementation, reason };
+}
+
+/** @throws Error when this Node has no WebAssembly with SIMD. */
+export function instantiateModules(): Modules {
+  return { aesCcm: instantiateAesCcm(), sha256: instantiateSha256() };
 }
 
 /**
- * Chooses by the environment and by what the module is able to.
+ * Chooses by the environment and by what the modules are able to.
  *
- * @param instantiate Makes the module, or throws with the reason why there is none.
+ * @param instantiate Makes the modules, or throws with the reason why there are none.
  * @throws ApiMisuseError for a `COAPSULE_CRYPTO` that is neither empty nor `node`.
  */
 export function choose(
   { COAPSULE_CRYPTO = '' }: Readonly<Record<string, string | undefined>>,
-  instantiate: () => AesCcmModule,
+  instantiate: () => Modules,
 ): Choice {
   if (COAPSULE_CRYPTO === 'node') return fallback('COAPSULE_CRYPTO is "node"');
   if (COAPSULE_CRYPTO !== '') {
@@ -66,25 +89,39 @@ export function choose(
       `COAPSULE_CRYPTO: got "${COAPSULE_CRYPTO}", expected "node", or unset for the faster of both`,
     );
   }
-  let module: AesCcmModule;
+  let modules: Modules;
   try {
-    module = instantiate();
+    modules = instantiate();
   } catch (error) {
     return fallback(`WebAssembly with SIMD is missing: ${(error as Error).message}`);
   }
-  if (!knowsItsAnswers(module)) return fallback('the WebAssembly module failed its self-test');
-  return { provider: withAesCcm(module), aesCcm: 'webassembly', reason: undefined };
+  if (!knowsItsAnswers(modules.aesCcm)) return fallback('the module of AES-CCM failed its self-test');
+  if (!hashesAsKnown(modules.sha256)) return fallback('the module of SHA-256 failed its self-test');
+  return { provider: withModules(modules), implementation: 'webassembly', reason: undefined };
 }
 
 function fallback(reason: string): Choice {
-  return { provider: nodeCrypto, aesCcm: 'node:crypto', reason };
+  return { provider: nodeCrypto, implementation: 'node:crypto', reason };
 }
 
-function withAesCcm(module: AesCcmModule): CryptoProvider {
+function withModules({ aesCcm, sha256: hashing }: Modules): CryptoProvider {
   return {
     ...nodeCrypto,
     aead(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
-      return isCcm(algorithm) ? new AesCcmKey(module, algorithm, key) : nodeCrypto.aead(algorithm, key);
+      return isCcm(algorithm) ? new AesCcmKey(aesCcm, algorithm, key) : nodeCrypto.aead(algorithm, key);
+    },
+    hash(algorithm: HashAlgorithm): RunningHash {
+      return algorithm === 'SHA-256' ? new Sha256(hashing) : nodeCrypto.hash(algorithm);
+    },
+    digest(algorithm: HashAlgorithm, ...parts: readonly Uint8Array[]): Uint8Array {
+      let length = 0;
+      for (const part of parts) length += part.length;
+      return algorithm === 'SHA-256' && length <= longestDigest
+        ? sha256(hashing, parts)
+        : nodeCrypto.digest(algorithm, ...parts);
+    },
+    hmac(algorithm: HashAlgorithm, key: Uint8Array): MacKey {
+      return algorithm === 'SHA-256' ? new HmacSha256(hashing, key) : nodeCrypto.hmac(algorithm, key);
     },
   };
 }

@@ -1,11 +1,10 @@
 /**
  * The WebAssembly module of AES-CCM, compiled: its functions, its memory, and where things are in it.
  *
- * It imports nothing: no code outside of it runs, and nothing outside of its own memory can be reached from inside.
- *
  * @module
  */
 
+import { instantiate, placesOf } from '../web-assembly.ts';
 import { KeySlots } from './key-slots.ts';
 import { moduleBytes } from './module-bytes.ts';
 
@@ -47,32 +46,16 @@ export interface AesCcmModule extends Functions, Readonly<Record<(typeof places)
   readonly slots: KeySlots;
 }
 
-/** What `WebAssembly` is here; the types of Node do not have it. Missing when Node runs without a compiler (`--jitless`). */
-interface WebAssemblyNamespace {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-  ) => {
-    readonly exports: Functions & { readonly memory: { readonly buffer: ArrayBuffer } } & Readonly<
-        Record<(typeof places)[number], { readonly value: number }>
-      >;
-  };
-}
-
 /**
  * Compiles the module into an instance of its own: 1.2 MB of addresses, of which only what is used takes memory.
  *
  * @throws Error when this Node has no WebAssembly with SIMD.
  */
 export function instantiateAesCcm(): AesCcmModule {
-  const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyNamespace };
-  if (WebAssembly === undefined) throw new Error('this Node has no WebAssembly');
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(moduleBytes, 'base64')));
-  const { buffer } = exports.memory;
-  const { expandKey128, expandKey256, seal, open } = exports;
-  const values = Object.fromEntries(places.map((name) => [name, exports[name].value]));
-  const at = values as Record<(typeof places)[number], number>;
-  const slots = new KeySlots(Math.floor((buffer.byteLength - at.slotsAt) / at.slotLength));
+  const exports = instantiate<Functions, (typeof places)[number]>(moduleBytes);
+  const { expandKey128, expandKey256, seal, open, memory } = exports;
+  const { buffer } = memory;
+  const at = placesOf(exports, places);
   return {
     expandKey128,
     expandKey256,
@@ -80,7 +63,7 @@ export function instantiateAesCcm(): AesCcmModule {
     open,
     memory: new Uint8Array(buffer),
     view: new DataView(buffer),
-    slots,
+    slots: new KeySlots(Math.floor((buffer.byteLength - at.slotsAt) / at.slotLength)),
     ...at,
   };
 }

@@ -7,8 +7,7 @@ import { suite, test } from 'node:test';
 import { concatBytes, noBytes, toHex } from '../../../src/core/foundation/bytes.ts';
 import type { AeadAlgorithm, CryptoProvider } from '../../../src/core/foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
-import { instantiateAesCcm } from '../../../src/crypto/aes-ccm/aes-ccm-module.ts';
-import { choose } from '../../../src/crypto/fast-crypto.ts';
+import { choose, instantiateModules } from '../../../src/crypto/fast-crypto.ts';
 import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
 import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 import { hex, readVectors, type WycheproofFile } from './vector-files.ts';
@@ -28,10 +27,10 @@ function ccmAlgorithm(keyLength: number, tagLength: number): AeadAlgorithm {
   return `AES_${keyLength === 16 ? 128 : 256}_CCM${tagLength === 8 ? '_8' : ''}`;
 }
 
-const fast = choose({}, instantiateAesCcm);
+const fast = choose({}, instantiateModules);
 
 test('the module of AES-CCM is there', () => {
-  assert.deepEqual([fast.aesCcm, fast.reason], ['webassembly', undefined]);
+  assert.deepEqual([fast.implementation, fast.reason], ['webassembly', undefined]);
 });
 
 const providers: readonly (readonly [maker: string, provider: CryptoProvider])[] = [

@@ -1,89 +1,16 @@
 /**
- * Hashes, HMAC and key agreement of the Node.js provider: RFC 4231, RFC 5903, RFC 7748, Wycheproof.
+ * Key agreement of the Node.js provider: RFC 5903, RFC 7748, Wycheproof. Hashes and HMAC are in `hash.test.ts`.
  */
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { concatBytes, noBytes, toHex } from '../../../src/core/foundation/bytes.ts';
-import type { HashAlgorithm, NamedGroup } from '../../../src/core/foundation/crypto-provider.ts';
+import type { NamedGroup } from '../../../src/core/foundation/crypto-provider.ts';
 import { randomFraction } from '../../../src/core/foundation/random-source.ts';
-import { encodeUtf8 } from '../../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
 import { nodeKeyShareOf } from '../../../src/crypto/node-key-share.ts';
 import { systemRandom } from '../../../src/node/system-random.ts';
 import { hex, readVectors, type WycheproofFile } from './vector-files.ts';
-
-/** Digests of "abc" (RFC 6234 §8.5). */
-const abc: Readonly<Record<HashAlgorithm, string>> = {
-  'SHA-256': 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-  'SHA-384':
-    'cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7',
-  'SHA-512':
-    'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f',
-};
-
-suite('hashes', () => {
-  for (const [algorithm, expected] of Object.entries(abc) as [HashAlgorithm, string][]) {
-    test(`${algorithm}: parts are joined in order`, () => {
-      assert.equal(toHex(nodeCrypto.digest(algorithm, encodeUtf8('abc'))), expected);
-      assert.equal(toHex(nodeCrypto.digest(algorithm, encodeUtf8('a'), noBytes, encodeUtf8('bc'))), expected);
-    });
-
-    test(`${algorithm}: a running hash gives its digest at any point and goes on`, () => {
-      const running = nodeCrypto.hash(algorithm);
-      assert.deepEqual(running.digest(), nodeCrypto.digest(algorithm));
-      running.update(encodeUtf8('ab'));
-      assert.deepEqual(running.digest(), nodeCrypto.digest(algorithm, encodeUtf8('ab')));
-      assert.deepEqual(running.digest(), running.digest());
-      running.update(encodeUtf8('c'));
-      assert.equal(toHex(running.digest()), expected);
-    });
-  }
-});
-
-suite('HMAC', () => {
-  test('RFC 4231 test case 2 for SHA-256, SHA-384 and SHA-512', () => {
-    const expected: Readonly<Record<HashAlgorithm, string>> = {
-      'SHA-256': '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
-      'SHA-384':
-        'af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649',
-      'SHA-512':
-        '164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737',
-    };
-    for (const [algorithm, mac] of Object.entries(expected) as [HashAlgorithm, string][]) {
-      const key = nodeCrypto.hmac(algorithm, encodeUtf8('Jefe'));
-      assert.equal(toHex(key.sign(encodeUtf8('what do ya want '), encodeUtf8('for nothing?'))), mac);
-    }
-  });
-
-  test('a key of length zero works, as RFC 2104 allows', () => {
-    // RFC 2104 §2: a short key is padded with zeros, so the empty key equals one zero byte.
-    const empty = nodeCrypto.hmac('SHA-256', noBytes).sign(encodeUtf8('data'));
-    assert.deepEqual(empty, nodeCrypto.hmac('SHA-256', Uint8Array.of(0)).sign(encodeUtf8('data')));
-    assert.equal(empty.length, 32);
-  });
-
-  test('174 Wycheproof HMAC-SHA256 vectors', () => {
-    interface Case {
-      readonly key: string;
-      readonly msg: string;
-      readonly tag: string;
-    }
-    let count = 0;
-    const file = readVectors<WycheproofFile<{ tagSize: number }, Case>>('wycheproof/hmac_sha256_test.json');
-    for (const group of file.testGroups) {
-      for (const one of group.tests) {
-        count++;
-        const mac = nodeCrypto
-          .hmac('SHA-256', hex(one.key))
-          .sign(hex(one.msg))
-          .subarray(0, group.tagSize / 8);
-        assert.equal(toHex(mac) === one.tag, one.result === 'valid', `${one.tcId} ${one.comment}`);
-      }
-    }
-    assert.equal(count, 174);
-  });
-});
 
 suite('key agreement', () => {
   const publicLengths: Readonly<Record<NamedGroup, number>> = { secp256r1: 65, x25519: 32, secp384r1: 97 };
