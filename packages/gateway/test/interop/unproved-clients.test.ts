@@ -2,6 +2,9 @@
  * Clients of others that fetch 8 KB over plain CoAP from a gateway that does not know them: it sends no more than three
  * times what came before they have proved their address (RFC 9175 §2.6), and all of them get everything. libcoap sends
  * an Echo back; aiocoap and Californium know none.
+ *
+ * libcoap 4.3.1 sends four Resets a second at most, and counts from the beginning of the second in which it was started, as if
+ * it had sent one there: for 250 ms from then it answers no ping. It gets everything nevertheless, in small blocks.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -12,11 +15,17 @@ import { describe } from 'node:test';
 import { content as responseOf, Server } from 'coapsule';
 import { startCalifornium } from './json-peer.ts';
 import { peerPython, peerTest } from './peer.ts';
-import { run } from './process.ts';
+import { run, until } from './process.ts';
 import { startGateway } from './programs.ts';
 
 /** What the gateway has at `/large`. */
 const large = Buffer.from(Uint8Array.from({ length: 8192 }, (_, index) => 65 + (index % 26)));
+
+/** Whether it is late enough in a second to start libcoap, and early enough for a start that takes its time. */
+function isTimeForLibcoap(): boolean {
+  const ofSecond = Date.now() % 1000;
+  return ofSecond >= 250 && ofSecond < 500;
+}
 
 describe('fetched by clients that the gateway does not know', () => {
   for (const client of ['coap-client-openssl', 'coap-client-gnutls'] as const) {
@@ -58,9 +67,10 @@ describe('fetched by clients that the gateway does not know', () => {
         },
       });
       const args = peer === 'aiocoap' ? [] : ['-m', 'get', '-B', '30'];
+      if (peer !== 'aiocoap') await until(isTimeForLibcoap, 'libcoap, started now, answers pings');
       const { stdout } = await run(t, client, [...args, `${uri}/large`]);
       assert.equal(stdout.toString().trimEnd(), large.toString());
-      assert.equal(received, 9);
+      assert.equal(received, 9, 'one for each block, and the answer to the ping');
     });
   }
 
