@@ -99,10 +99,9 @@ describe('gnutls-serv', () => {
       ['gnutls-serv'],
       async (t) => {
         const { server, uri } = await startServer(t, first!.priority);
-        const { code, output, elapsedMs } = await coapsule(t, 'get', uri, '-B', '5', ...credentials);
+        const { code, output } = await coapsule(t, 'get', uri, '-B', '5', ...credentials);
         assert.equal(code, 7, output);
         assert.match(output, /identity unknown or key wrong/);
-        assert.ok(elapsedMs < 9_000, `${elapsedMs} ms`);
         assert.doesNotMatch(server.output, /Processing/);
       },
     );

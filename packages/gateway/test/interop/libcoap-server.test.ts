@@ -118,7 +118,7 @@ for (const server of ['coap-server-openssl', 'coap-server-gnutls'] as const) {
         const { coapsPort } = await startServer(t);
         const relay = await startRelay(t, coapsPort);
         const uri = `coaps://127.0.0.1:${relay.port}/time`;
-        const { code, stdout, output, elapsedMs } = await coapsule(
+        const { code, stdout, output } = await coapsule(
           t,
           'get',
           uri,
@@ -133,7 +133,6 @@ for (const server of ['coap-server-openssl', 'coap-server-gnutls'] as const) {
         assert.equal(code, 7, output);
         assert.equal(stdout.length, 0);
         assert.match(output, /identity unknown or key wrong|wrong key|handshake/i);
-        assert.ok(elapsedMs < 9_000, `${elapsedMs} ms`);
         const types = [...relay.fromClient, ...relay.fromServer].flatMap(contentTypes);
         assert.ok(types.length > 0 && !types.includes(applicationData), String(types));
       },

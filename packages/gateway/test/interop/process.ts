@@ -17,7 +17,6 @@ export interface Finished {
   readonly stdout: Buffer;
   /** Standard output and standard error in the order they came, as text. */
   readonly output: string;
-  readonly elapsedMs: number;
 }
 
 /** Settings of one process. */
@@ -30,7 +29,6 @@ export interface ProcessOptions {
 export class BackgroundProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #command: string;
-  readonly #begin = performance.now();
   readonly #stdout: Buffer[] = [];
   readonly #exit: Promise<unknown>;
   #output = '';
@@ -126,7 +124,6 @@ export class BackgroundProcess {
       signal: this.#child.signalCode,
       stdout: Buffer.concat(this.#stdout),
       output: this.#output,
-      elapsedMs: performance.now() - this.#begin,
     };
   }
 
