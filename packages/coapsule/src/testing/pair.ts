@@ -66,12 +66,12 @@ export interface PairOptions {
   readonly handler?: PairHandler;
   /** Whose requests under OSCORE the server understands, asked at each start of it (RFC 8613). */
   readonly oscore?: () => ContextProvider;
-  /** What becomes of a record of a Security Context: stored unless it says no. */
+  /** What becomes of a record of a Security Context: stored unless it says no, or `later`, which is when `finishStoring` is called. */
   readonly storeContext?: (
     side: 'client' | 'server',
     context: SecurityContext,
     record: ContextRecord,
-  ) => boolean;
+  ) => boolean | 'later';
   /** The client's credential. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
   /** The server's keys by identity. */
@@ -113,6 +113,7 @@ export class Pair {
   readonly #options: PairOptions;
   readonly #keepRecords: boolean;
   readonly #random: SeededRandom;
+  #storing: (() => void)[] = [];
   readonly #requests = new Map<RequestId, PairRequest>();
   #clientAddress: PeerAddress = clientAddress;
 
@@ -216,6 +217,11 @@ export class Pair {
   restart(side: 'client' | 'server'): void {
     if (side === 'client') this.client = this.#endpoint('client');
     else this.server = this.#endpoint('server');
+  }
+
+  /** The records that were to be stored later are stored now. */
+  finishStoring(): void {
+    for (const finish of this.#storing.splice(0)) finish();
   }
 
   /** Moves to the next thing that happens, and lets it happen; false when nothing is pending. */
@@ -330,7 +336,8 @@ export class Pair {
       case 'store-context': {
         const { store, context, record } = output;
         const isStored = this.#options.storeContext?.(side, context, record) ?? true;
-        if (isStored) endpoint.contextStored(store, this.now);
+        if (isStored === 'later') this.#storing.push(() => endpoint.contextStored(store, this.now));
+        else if (isStored) endpoint.contextStored(store, this.now);
         else endpoint.contextStoringFailed(store, this.now);
         return;
       }

@@ -225,7 +225,7 @@ describe('Appendix B.2: contexts derived from random IDs', () => {
     verdict(message: OscoreContent): ServerVerdict {
       const header = readRequestHeader(message);
       assert.ok(header.kind === 'header');
-      return this.server.verifyRequest(message, header);
+      return this.server.verifyRequest(message, header, () => true);
     }
 
     /** The server's answer; `undefined` when it is not protected. */

@@ -38,8 +38,8 @@ class ProtectedPair {
     client: unusedContext,
     server: unusedContext,
   };
-  /** Whether the store of a side works. */
-  readonly works = { client: true, server: true };
+  /** Whether the store of a side works; `later`: it takes until `pair.finishStoring`. */
+  readonly works: Record<'client' | 'server', boolean | 'later'> = { client: true, server: true };
   /** What happens while a record is on its way to the store. */
   beforeStoring: (side: 'client' | 'server') => void = () => {};
   readonly #keeping: ContextKeeping;
@@ -56,7 +56,7 @@ class ProtectedPair {
       },
       storeContext: (side, _context, record) => {
         this.beforeStoring(side);
-        if (this.works[side]) this.records[side] = record;
+        if (this.works[side] !== false) this.records[side] = record;
         return this.works[side];
       },
       ...options,
@@ -616,6 +616,50 @@ test('an observation that ends while its last notification waits for the store l
   const { client, server } = stage.pair;
   assert.deepEqual([client.openExchanges, server.openExchanges, server.protectedExchanges], [0, 0, 0]);
 });
+
+for (const type of ['CON', 'NON'] as const) {
+  test(`the last notification of an observation, which waits for a store that takes long, goes when it is done, ${type}`, () => {
+    let isThere = true;
+    const stage = new ProtectedPair(
+      {
+        handler: () => ({ code: isThere ? Code.Content : Code.NotFound, payload: 'x', observe: isThere }),
+        server: { requestResponse: { notificationType: type } },
+      },
+      { senderBatch: 1 },
+    );
+    const { pair } = stage;
+    for (let round = 0; round < 5; round++) {
+      isThere = true;
+      stage.works.server = true;
+      const asked = stage.get('/count', { observe: true });
+      assert.ok(pair.runUntil(() => asked.responses.length === 1));
+      stage.works.server = 'later';
+      // These take the numbers that are left; the last one has to wait.
+      const { oscoreCounters } = pair.server;
+      let { waited } = oscoreCounters;
+      do {
+        pair.notify('/count');
+        pair.run(3_000);
+      } while (oscoreCounters.waited === waited);
+      pair.finishStoring();
+      pair.run(3_000);
+      ({ waited } = oscoreCounters);
+      isThere = false;
+      pair.notify('/count');
+      pair.run(3_000);
+      assert.equal(oscoreCounters.waited, waited + 1);
+      assert.equal(asked.final, false);
+      pair.finishStoring();
+      assert.ok(pair.runUntil(() => asked.final));
+      assert.equal(asked.responses.at(-1)?.code, Code.NotFound);
+    }
+    stage.works.server = true;
+    pair.finishStoring();
+    pair.run(300_000);
+    const { client, server } = pair;
+    assert.deepEqual([client.openExchanges, server.openExchanges, server.protectedExchanges], [0, 0, 0]);
+  });
+}
 
 test('a peer under OSCORE that was forgotten, as there are too many, is not answered in the open', () => {
   const stage = new ProtectedPair({ server: { maxPlainPeers: 1 }, handler: () => undefined });

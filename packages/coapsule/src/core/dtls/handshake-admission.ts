@@ -10,6 +10,7 @@
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import type { DurationMs, Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import { TokenBucket } from '../foundation/token-bucket.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsDiscardReason } from './dtls-output.ts';
 import { FailedAttempts } from './failed-attempts.ts';
@@ -18,7 +19,6 @@ import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 import { HandshakeRate } from './handshake-rate.ts';
 import { networkOf } from './network-of.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** Handshakes at one address: the present one, and some that it may be a replay beside. */
 const maxHandshakesPerAddress = 4;

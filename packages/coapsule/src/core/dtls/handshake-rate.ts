@@ -10,8 +10,8 @@
  */
 
 import type { Instant } from '../foundation/instant.ts';
+import { TokenBucket } from '../foundation/token-bucket.ts';
 import { networkOf } from './network-of.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** Of the rate: what each network is sure of, and what is left for those that keep to it. */
 const share = 0.1;

@@ -48,6 +48,8 @@ export class OscoreExchanges<Via extends OscoreVia> {
   readonly #byReply = new WeakMap<object, ServerBinding>();
   /** Exchanges with the application: their notifications have no reply handle. */
   readonly #byExchange = new Map<ExchangeId, ServerBinding>();
+  /** Exchanges with responses that are being protected: how many, as they may wait for the store, and whether all else is over. */
+  readonly #protecting = new Map<ExchangeId, { count: number; isOver: boolean }>();
 
   /** @param provider Whose requests are understood; none without it. */
   constructor(provider: ContextProvider | undefined) {
@@ -72,7 +74,7 @@ export class OscoreExchanges<Via extends OscoreVia> {
 
   /** Requests and exchanges of which something is kept; zero when nothing leaks. */
   get size(): number {
-    return this.#pending.size + this.#byExchange.size + this.outer.size;
+    return this.#pending.size + this.#byExchange.size + this.#protecting.size + this.outer.size;
   }
 
   /** A verified request goes to the request/response layer: its answers will come with the same reply handle. */
@@ -91,6 +93,26 @@ export class OscoreExchanges<Via extends OscoreVia> {
     return output.reply === undefined
       ? this.#byExchange.get(output.exchange)
       : this.#byReply.get(output.reply as object);
+  }
+
+  /** A response was given to the layer to be protected; `responseProtected` follows. */
+  protectingResponse(exchange: ExchangeId): void {
+    const protecting = this.#protecting.get(exchange) ?? { count: 0, isOver: false };
+    protecting.count++;
+    this.#protecting.set(exchange, protecting);
+  }
+
+  /**
+   * A response was protected, or cannot be.
+   *
+   * @returns whether its Exchange was over before: then nothing else ends what is remembered of its message.
+   */
+  responseProtected(exchange: ExchangeId): boolean {
+    const protecting = this.#protecting.get(exchange);
+    if (protecting === undefined) return false;
+    protecting.count--;
+    if (protecting.count === 0) this.#protecting.delete(exchange);
+    return protecting.isOver;
   }
 
   /** A request of ours goes out to `via`: responses with its token are verified with it. */
@@ -131,6 +153,8 @@ export class OscoreExchanges<Via extends OscoreVia> {
 
   /** Nothing more comes or goes for an Exchange. */
   exchangeEnded(exchange: ExchangeId): void {
+    const protecting = this.#protecting.get(exchange);
+    if (protecting !== undefined) protecting.isOver = true;
     this.#byExchange.delete(exchange);
     for (const key of this.#tokensOf.get(exchange) ?? []) {
       this.#keep(key, this.#pending.get(key)?.filter(({ dispatch }) => dispatch.exchange !== exchange) ?? []);

@@ -62,7 +62,7 @@ export function receiveProtectedRequest<Via extends OscoreVia>(
     receiveOuterBlock(carrier, via, message, handle, now);
     return true;
   }
-  oscore.layer.receiveRequest(message, { via, message, reply });
+  oscore.layer.receiveRequest(message, { via, message, reply }, now);
   return true;
 }
 
@@ -149,7 +149,10 @@ export function protectOutput<Via extends OscoreVia>(
   } else {
     const binding = carrier.oscore.bindingOf(output);
     if (binding === undefined) cannotSend(carrier, output, now, 'nothing is known of the request');
-    else layer.sendResponse(binding, output.message, output);
+    else {
+      layer.sendResponse(binding, output.message, output);
+      carrier.oscore.protectingResponse(output.exchange);
+    }
   }
   return true;
 }
@@ -165,7 +168,7 @@ function followOutside<Via extends OscoreVia>(
   switch (output.kind) {
     case 'request': {
       const arrival = wholeRequest(carrier, output);
-      if (arrival !== undefined) carrier.oscore.layer.receiveRequest(arrival.message, arrival);
+      if (arrival !== undefined) carrier.oscore.layer.receiveRequest(arrival.message, arrival, now);
       return arrival !== undefined;
     }
     case 'send-response':
@@ -258,6 +261,7 @@ export function followOscore<Via extends OscoreVia>(
     }
     case 'send-response': {
       const { dispatch } = output;
+      const isLate = oscore.responseProtected(dispatch.exchange);
       const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       if (via === undefined || dispatch.kind !== 'send-response') return;
       const message = { ...output.message, token: dispatch.message.token };
@@ -266,10 +270,12 @@ export function followOscore<Via extends OscoreVia>(
       if (answerOutside(carrier, dispatch.reply, message, now)) return;
       // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
       carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
+      if (isLate) carrier.endedOutside(dispatch.exchange);
       return;
     }
     case 'unsendable': {
       const { detail, dispatch, reason } = output;
+      if (dispatch.kind === 'send-response') oscore.responseProtected(dispatch.exchange);
       const isForNow = reason === 'store-failed' || reason === 'too-many-waiting';
       const why = detail === undefined ? unsendable[reason] : `${unsendable[reason]} (${detail})`;
       cannotSend(carrier, dispatch, now, why, isForNow);

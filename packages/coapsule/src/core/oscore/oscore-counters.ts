@@ -40,7 +40,13 @@ export function zeroOscoreCounters(): OscoreCounters {
     responsesProtected: 0,
     requestsVerified: 0,
     responsesVerified: 0,
-    refused: { malformed: 0, 'context-not-found': 0, replay: 0, 'decryption-failed': 0 },
+    refused: {
+      malformed: 0,
+      'context-not-found': 0,
+      replay: 0,
+      'decryption-failed': 0,
+      'too-many-runs': 0,
+    },
     discarded: {
       malformed: 0,
       'decryption-failed': 0,

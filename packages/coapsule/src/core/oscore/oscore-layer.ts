@@ -14,9 +14,11 @@ import { Code } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
+import type { Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
 import { decodeUtf8 } from '../foundation/utf8.ts';
 import type { ContextProvider } from './context-lookup.ts';
+import { DerivationLimit } from './derivation-limit.ts';
 import { type OscoreCounters, zeroOscoreCounters } from './oscore-counters.ts';
 import type { ClientSecurity, ServerSecurity, ServerVerdict } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
@@ -107,6 +109,7 @@ const maxRepeats = 4;
 export class OscoreLayer<Arrival, Dispatch> {
   readonly counters: OscoreCounters = zeroOscoreCounters();
   readonly #provider: ContextProvider;
+  readonly #derivations = new DerivationLimit();
   readonly #outputs = new OutputQueue<OscoreOutput<Arrival, Dispatch>>();
   readonly #stores = new RecordStores(this.counters, (store, { context, record }) =>
     this.#outputs.push({ kind: 'store', store, context, record }),
@@ -123,7 +126,7 @@ export class OscoreLayer<Arrival, Dispatch> {
   }
 
   /** Takes a request with an OSCORE option, whole (RFC 8613 §8.2). Ends in one `request` or `answer`. */
-  receiveRequest(message: OscoreContent, arrival: Arrival): void {
+  receiveRequest(message: OscoreContent, arrival: Arrival, now: Instant): void {
     const header = readRequestHeader(message);
     if (header.kind === 'refused') {
       this.#refuse(arrival, header);
@@ -131,7 +134,7 @@ export class OscoreLayer<Arrival, Dispatch> {
     }
     let refusal: RefusedRequest | undefined;
     for (const security of this.#provider.candidates(header.kid, header.kidContext)) {
-      const verdict = security.verifyRequest(message, header);
+      const verdict = security.verifyRequest(message, header, () => this.#derivations.take(security, now));
       if (verdict.kind !== 'refused') {
         this.#accept(arrival, security, verdict);
         return;

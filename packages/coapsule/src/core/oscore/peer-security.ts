@@ -58,8 +58,12 @@ export interface ServerSecurity {
   readonly recipientId: Uint8Array;
   /** Whether a request with its `kid` and this kid context may be from it. */
   accepts(kidContext: Uint8Array | undefined): boolean;
-  /** Verify a request that may be from it. */
-  verifyRequest(message: OscoreContent, header: RequestHeader): ServerVerdict;
+  /**
+   * Verify a request that may be from it.
+   *
+   * @param mayDerive Asked before a context is derived for a request of which nothing is known yet; false: not now.
+   */
+  verifyRequest(message: OscoreContent, header: RequestHeader, mayDerive: () => boolean): ServerVerdict;
   /** Some time after a `rederive`: what it began and was not completed is worth nothing any more (Appendix B.2.1). */
   expireRuns?(): void;
 }

@@ -71,13 +71,15 @@ export class ServerRederivation implements ServerSecurity {
    * Verify a request of this client. When `current` is another context afterwards, it replaces the one before: the store
    * must hold its ID Context together with the record of the verdict, which is `store-first` then.
    */
-  verifyRequest(message: OscoreContent, header: RequestHeader): ServerVerdict {
+  verifyRequest(message: OscoreContent, header: RequestHeader, mayDerive: () => boolean): ServerVerdict {
     const id = unwrapId(header.kidContext);
     const current = this.#current;
     if (current !== undefined && isMeant(current, header.kidContext, id)) {
       return verifyRequest(message, header, [current]);
     }
     if (id === undefined) return notFound('no context with this kid context, and it begins no run');
+    if (!mayDerive())
+      return { kind: 'refused', fault: 'too-many-runs', detail: 'too many runs of Appendix B.2 at a time' };
     // Step 4. While a run is open an R2 is known; afterwards a repeated request #2 meets the window of `current`.
     if (this.#nonces.begins(id)) return this.#complete(id, message, header);
     return this.#begin(id, message, header);

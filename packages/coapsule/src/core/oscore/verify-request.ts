@@ -22,8 +22,13 @@ import { type ObserveRequest, ServerBinding } from './request-binding.ts';
 import type { ContextRecord, SecurityContext } from './security-context.ts';
 import { joinOptions } from './split-options.ts';
 
-/** Why a request is refused (RFC 8613 §8.2 steps 2, 3 and 6). */
-export type RequestFault = 'malformed' | 'context-not-found' | 'replay' | 'decryption-failed';
+/** Why a request is refused (RFC 8613 §8.2 steps 2, 3 and 6); `too-many-runs`: strangers ask for too much (Appendix B.2.1). */
+export type RequestFault =
+  | 'malformed'
+  | 'context-not-found'
+  | 'replay'
+  | 'decryption-failed'
+  | 'too-many-runs';
 
 /** A request that goes no further. */
 export interface RefusedRequest {
@@ -191,6 +196,7 @@ const refusals: Readonly<Record<RequestFault, { readonly code: Code; readonly di
   'context-not-found': { code: Code.Unauthorized, diagnostic: 'Security context not found' },
   replay: { code: Code.Unauthorized, diagnostic: 'Replay detected' },
   'decryption-failed': { code: Code.BadRequest, diagnostic: 'Decryption failed' },
+  'too-many-runs': { code: Code.ServiceUnavailable, diagnostic: 'Too many new security contexts' },
 };
 
 /** Why what was decrypted is no request. */

@@ -11,13 +11,16 @@ import { Code } from '../../../src/core/coap/code.ts';
 import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../../src/core/coap/option-set.ts';
 import { ApiMisuseError } from '../../../src/core/foundation/errors.ts';
+import { after, type Instant, instant } from '../../../src/core/foundation/instant.ts';
 import { ClientRederivation } from '../../../src/core/oscore/client-rederivation.ts';
 import { ContextTable } from '../../../src/core/oscore/context-lookup.ts';
+import { wrapId } from '../../../src/core/oscore/id-nonces.ts';
 import {
   OscoreLayer,
   type OscoreOutput,
   type PendingRequest,
 } from '../../../src/core/oscore/oscore-layer.ts';
+import { encodeOscoreOption } from '../../../src/core/oscore/oscore-option.ts';
 import {
   type ClientSecurity,
   FixedContext,
@@ -39,6 +42,8 @@ import {
   restarted,
   sources,
 } from './contexts.ts';
+
+const noon = instant(0);
 
 type Output = OscoreOutput<string, string>;
 type Of<Kind extends Output['kind']> = Extract<Output, { kind: Kind }>;
@@ -101,7 +106,7 @@ test('a request and its response, over both layers', () => {
   const { client, server, atClient, atServer } = fixedEnds();
   const { message, pending } = client.send(atClient);
   assert.equal(pending.dispatch, 'r');
-  server.layer.receiveRequest(message, 'a');
+  server.layer.receiveRequest(message, 'a', noon);
   const { request, arrival, security, binding } = server.one('request');
   assert.equal(arrival, 'a');
   assert.equal(security, atServer);
@@ -141,12 +146,12 @@ describe('the store', () => {
   test('no request is delivered before its edge is stored', () => {
     const { client, server, atClient } = fixedEnds();
     const { message } = client.send(atClient);
-    server.layer.receiveRequest(message, 'a');
+    server.layer.receiveRequest(message, 'a', noon);
     const [store, ...others] = server.drain();
     assert.ok(store?.kind === 'store');
     assert.equal(others.length, 0);
     // A copy meanwhile is a replay: it was received, though not delivered.
-    server.layer.receiveRequest(message, 'copy');
+    server.layer.receiveRequest(message, 'copy', noon);
     assert.equal(server.one('refused', server.drain()).fault, 'replay');
     server.layer.stored(store.store);
     assert.equal(server.one('request', server.drain()).arrival, 'a');
@@ -155,7 +160,7 @@ describe('the store', () => {
   test('if the store fails, requests are answered 5.03 and not delivered, and the next one tries again', () => {
     const { client, server, atClient } = fixedEnds();
     const [first, second] = [client.send(atClient), client.send(atClient)];
-    server.layer.receiveRequest(first.message, 'first');
+    server.layer.receiveRequest(first.message, 'first', noon);
     server.layer.storeFailed(server.one('store', server.drain()).store);
     const failed = server.drain();
     assert.deepEqual(
@@ -172,7 +177,7 @@ describe('the store', () => {
     assert.equal(client.layer.receiveResponse(first.pending, answer.message).kind, 'unprotected');
     assert.equal(server.layer.counters.storesFailed, 1);
 
-    server.layer.receiveRequest(second.message, 'second');
+    server.layer.receiveRequest(second.message, 'second', noon);
     assert.equal(server.one('request').arrival, 'second');
   });
 
@@ -180,7 +185,7 @@ describe('the store', () => {
     const { client, server, atClient, atServer } = fixedEnds({ recipientStep: 1 });
     atServer.context.stored({ senderEdge: 10, recipientEdge: 0 });
     const { message, pending } = client.send(atClient);
-    server.layer.receiveRequest(message, 'a');
+    server.layer.receiveRequest(message, 'a', noon);
     const { store, record } = server.one('store', server.drain());
     assert.deepEqual(record, { senderEdge: 10, recipientEdge: 1 });
     server.layer.storeFailed(store);
@@ -245,7 +250,7 @@ describe('the store', () => {
         }
       };
       for (const [index, message] of messages.entries()) {
-        server.layer.receiveRequest(message, String(index));
+        server.layer.receiveRequest(message, String(index), noon);
         if (index % (1 + (seed % 5)) === 0) take();
       }
       take();
@@ -269,7 +274,7 @@ describe('refusals', () => {
       [{ ...message, payload: new Uint8Array(20) }, 'decryption-failed'],
     ];
     for (const [bad, fault] of cases) {
-      server.layer.receiveRequest(bad, 'a');
+      server.layer.receiveRequest(bad, 'a', noon);
       const outputs = server.drain();
       assert.equal(server.one('refused', outputs).fault, fault);
       const { message: answer } = server.one('answer', outputs);
@@ -280,12 +285,13 @@ describe('refusals', () => {
       'context-not-found': 1,
       replay: 0,
       'decryption-failed': 1,
+      'too-many-runs': 0,
     });
   });
 
   test('an end that is a client only knows no context', () => {
     const { client, atClient } = fixedEnds();
-    client.layer.receiveRequest(client.send(atClient).message, 'a');
+    client.layer.receiveRequest(client.send(atClient).message, 'a', noon);
     assert.equal(client.one('refused').fault, 'context-not-found');
   });
 
@@ -308,7 +314,7 @@ describe('refusals', () => {
   test('a damaged response is discarded and counted', () => {
     const { client, server, atClient } = fixedEnds();
     const { pending, message } = client.send(atClient);
-    server.layer.receiveRequest(message, 'a');
+    server.layer.receiveRequest(message, 'a', noon);
     server.layer.sendResponse(server.one('request').binding, contentResponse, 'd');
     const answer = server.one('send-response').message;
     const outcome = client.layer.receiveResponse(pending, { ...answer, payload: new Uint8Array(30) });
@@ -318,7 +324,7 @@ describe('refusals', () => {
 
   test('a closed context sends nothing', () => {
     const { client, server, atClient, atServer } = fixedEnds();
-    server.layer.receiveRequest(client.send(atClient).message, 'a');
+    server.layer.receiveRequest(client.send(atClient).message, 'a', noon);
     const { binding } = server.one('request');
     atClient.context.close();
     atServer.context.close();
@@ -332,18 +338,18 @@ describe('refusals', () => {
 describe('after a restart', () => {
   test('Appendix B.1.2: one request more, with the Echo', () => {
     const { client, server: before, atClient, atServer } = fixedEnds();
-    before.layer.receiveRequest(client.send(atClient).message, 'a');
+    before.layer.receiveRequest(client.send(atClient).message, 'a', noon);
     before.settle();
     const again = new FixedContext(restarted('server', atServer.context.recordToStore));
     const server = new End([again]);
     const { pending, message } = client.send(atClient);
-    server.layer.receiveRequest(message, 'b');
+    server.layer.receiveRequest(message, 'b', noon);
     const { message: challenge } = server.one('answer');
     const outcome = client.layer.receiveResponse(pending, challenge);
     assert.ok(outcome.kind === 'verified');
     const echo = outcome.response.options.first(OptionNumber.Echo) as Uint8Array;
     const options = OptionSet.from(getRequest.options.entries()).add(OptionNumber.Echo, echo);
-    server.layer.receiveRequest(client.send(atClient, { ...getRequest, options }).message, 'c');
+    server.layer.receiveRequest(client.send(atClient, { ...getRequest, options }).message, 'c', noon);
     assert.deepEqual(plain(server.one('request').request), plain(getRequest));
     assert.equal(server.layer.counters.challenged, 1);
   });
@@ -357,7 +363,7 @@ describe('after a restart', () => {
       message: OscoreContent;
     };
     for (let exchanges = 1; exchanges < 10; exchanges++) {
-      server.layer.receiveRequest(message, 'a');
+      server.layer.receiveRequest(message, 'a', noon);
       const outputs = server.settle();
       const request = outputs.find((output) => output.kind === 'request');
       let answer: OscoreContent;
@@ -430,5 +436,73 @@ describe('after a restart', () => {
       return outcome.kind;
     });
     assert.deepEqual(outcomes, [...Array<string>(4).fill('repeated'), 'unprotected', 'unprotected']);
+  });
+});
+
+describe('strangers who begin runs of Appendix B.2', () => {
+  const { idContext: _, ...fixed } = { idContext: undefined, ...clientParameters };
+
+  /** A request that looks like a request #1 of this client. */
+  function forged(kid: Uint8Array, round: number): OscoreContent {
+    const kidContext = wrapId(Uint8Array.of(round >> 8, round & 255, 1, 2, 3, 4, 5, 6));
+    const option = encodeOscoreOption({ kid, kidContext, partialIv: Uint8Array.of(0) });
+    return { ...content(Code.Post, [[OptionNumber.Oscore, option]]), payload: new Uint8Array(20) };
+  }
+
+  test('cost a bounded number of derivations a second; more are answered 5.03, and a context that is there is served', () => {
+    const servers = Array.from({ length: 12 }, (_, index) => {
+      const parameters = { ...mirrored(fixed), recipientId: Uint8Array.of(0x70, index) };
+      return new ServerRederivation(sources(index), parameters, undefined);
+    });
+    const server = new End(servers);
+    const client = new End();
+    const atClient = new ClientRederivation(
+      sources(99),
+      { ...fixed, senderId: Uint8Array.of(0x70, 0) },
+      undefined,
+    );
+    const ask = (now: Instant): { fault: string | undefined; code: number | undefined } => {
+      let { pending, message } = client.send(atClient) as {
+        pending: PendingRequest<string>;
+        message: OscoreContent;
+      };
+      for (;;) {
+        server.layer.receiveRequest(message, 'a', now);
+        const outputs = server.settle();
+        const request = outputs.find((output) => output.kind === 'request');
+        if (request !== undefined) return { fault: undefined, code: undefined };
+        const refused = outputs.find((output) => output.kind === 'refused');
+        const answer = server.one('answer', outputs).message;
+        if (refused !== undefined) return { fault: refused.fault, code: answer.code };
+        assert.equal(client.layer.receiveResponse(pending, answer).kind, 'repeated');
+        ({ pending, message } = client.one('send-request'));
+      }
+    };
+    assert.equal(ask(noon).fault, undefined, 'the run takes two derivations');
+    const flood = (index: number, count: number, now: Instant): number => {
+      const before = server.layer.counters.refused['context-not-found'];
+      for (let round = 0; round < count; round++) {
+        server.layer.receiveRequest(forged(Uint8Array.of(0x70, index), round), 'x', now);
+        server.settle();
+      }
+      return server.layer.counters.refused['context-not-found'] - before;
+    };
+    assert.equal(flood(0, 100, noon), 30, 'one client: 32 at once');
+    assert.equal(ask(noon).fault, undefined, 'its context is there, and needs none');
+    let all = 32;
+    for (let index = 1; index < servers.length; index++) all += flood(index, 100, noon);
+    assert.equal(all, 256, 'all clients');
+    const stranger = new ClientRederivation(
+      sources(98),
+      { ...fixed, senderId: Uint8Array.of(0x70, 11) },
+      undefined,
+    );
+    const { message } = client.send(stranger);
+    server.layer.receiveRequest(message, 'a', noon);
+    const outputs = server.settle();
+    assert.equal(server.one('refused', outputs).fault, 'too-many-runs');
+    assert.equal(server.one('answer', outputs).message.code, Code.ServiceUnavailable);
+    server.layer.receiveRequest(message, 'a', after(noon, 1_000));
+    assert.equal(server.one('run-begun').kind, 'run-begun', 'a second later there is room again');
   });
 });

@@ -12,7 +12,7 @@
 
 import { equalBytes } from '../../foundation/bytes.ts';
 import type { Instant } from '../../foundation/instant.ts';
-import { TokenBucket } from '../token-bucket.ts';
+import { TokenBucket } from '../../foundation/token-bucket.ts';
 import type { FailureOfState } from './handshake-context.ts';
 import type { HandshakeMessage } from './message-header.ts';
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { elapsedMs, type Instant } from '../foundation/instant.ts';
+import { elapsedMs, type Instant } from './instant.ts';
 
 /** A bucket that fills at a steady rate; each event takes a token out of it. */
 export class TokenBucket {
