@@ -95,7 +95,7 @@ export {
   type ServerResponse,
   valid,
 } from './api/server-response.ts';
-export { VirtualHost } from './api/virtual-host.ts';
+export { type HostOptions, VirtualHost } from './api/virtual-host.ts';
 export {
   type PortWorker,
   portWorker,

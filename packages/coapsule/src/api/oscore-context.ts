@@ -211,6 +211,11 @@ export class OscoreContexts {
     return this.#table.remove(serverSecurityOf(context));
   }
 
+  /** Whether it is there. */
+  has(context: OscoreContext): boolean {
+    return this.#table.has(serverSecurityOf(context));
+  }
+
   /** For the endpoint. */
   candidates(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly ServerSecurity[] {
     return this.#table.candidates(kid, kidContext);

@@ -51,7 +51,14 @@ import {
   type ServerResponse,
 } from './server-response.ts';
 import { StreamListener } from './stream-listener.ts';
-import { canonicalHost, expectHostName, hostPrefix, requestedHost, VirtualHost } from './virtual-host.ts';
+import {
+  canonicalHost,
+  expectHostName,
+  type HostOptions,
+  hostPrefix,
+  requestedHost,
+  VirtualHost,
+} from './virtual-host.ts';
 import { wellKnownCore } from './well-known-core.ts';
 import { listeningLink } from './worker-port.ts';
 
@@ -118,13 +125,18 @@ export class Server implements AsyncDisposable {
    * (SNI), or for none; others get 4.00.
    *
    * @param name Such as `sensors.example`; case does not matter.
+   * @param options When the name is given the first time.
    * @throws ApiMisuseError for an address, or a name with a port.
    */
-  host(name: string): VirtualHost {
+  host(name: string, options: HostOptions = {}): VirtualHost {
     const canonical = expectHostName(name);
     const known = this.#hosts.get(canonical);
-    if (known) return known;
-    const host = new VirtualHost(canonical, (resource) => this.#notify(resource));
+    if (known) {
+      if (options.oscore !== undefined && options.oscore !== known.oscore)
+        throw new ApiMisuseError(`host ${canonical} is there already; give its contexts the first time`);
+      return known;
+    }
+    const host = new VirtualHost(canonical, (resource) => this.#notify(resource), options);
     this.#hosts.set(canonical, host);
     return host;
   }
@@ -281,6 +293,9 @@ export class Server implements AsyncDisposable {
     if (host !== undefined && asked !== undefined && canonicalHost(asked) !== host.name) {
       return failure(Code.BadRequest, 'Uri-Host is another name than that of the handshake');
     }
+    const { oscore } = request.peer;
+    if (oscore !== undefined && host?.oscore?.has(oscore) === false)
+      return failure(Code.Unauthorized, `the Security Context is not for ${host.name}`);
     const resource = this.#resourceOf(request);
     if (resource === undefined) return failure(Code.NotFound, `there is no ${request.path}`);
     if (!isProtectedAsRequired(resource, request.peer)) {

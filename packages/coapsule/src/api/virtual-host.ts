@@ -7,19 +7,33 @@
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import type { OscoreContexts } from './oscore-context.ts';
 import { expectObservable, expectResource, type Resource, ResourceTree } from './resource-tree.ts';
 import { wellKnownCore } from './well-known-core.ts';
+
+/** What a host may have of its own. */
+export interface HostOptions {
+  /**
+   * The OSCORE contexts that count for this host: a request under another one of the listener's is answered 4.01. Uri-Host is
+   * not protected (RFC 8613 §4.1.3.2), so that somebody on the way could send a request to another host of the same server.
+   * Without it all contexts of the listener count. They may come and go.
+   */
+  readonly oscore?: OscoreContexts;
+}
 
 /** Made by `Server.host`. */
 export class VirtualHost {
   /** Lower case, without a dot at its end. */
   readonly name: string;
   readonly resources: ResourceTree = new ResourceTree();
+  /** See `HostOptions`. */
+  readonly oscore: OscoreContexts | undefined;
   readonly #notify: (resource: string) => void;
 
   /** @param notify Tells observers on every socket that what is named so has changed. */
-  constructor(name: string, notify: (resource: string) => void) {
+  constructor(name: string, notify: (resource: string) => void, { oscore }: HostOptions = {}) {
     this.name = name;
+    this.oscore = oscore;
     this.#notify = notify;
     this.resources.add('/.well-known/core', wellKnownCore(this.resources));
   }

@@ -168,6 +168,34 @@ test('resources that require OSCORE, DTLS, either or both, and the hint in /.wel
   assert.throws(() => server.resource('/x', { requires: 'tls' as 'dtls' }), ApiMisuseError);
 });
 
+test('a host that has contexts of its own serves nobody under another one, whatever Uri-Host says on the way', async (t) => {
+  await using first = await serverEnd(new Memory(), { context: 'first' });
+  const otherId = Uint8Array.of(0x0d);
+  await using second = await serverEnd(new Memory(), { recipientId: otherId, context: 'second' });
+  const { uri, server } = await openServer(t, new OscoreContexts([first, second]));
+  const ofHost = new OscoreContexts([second]);
+  const host = server.host('door.example', { oscore: ofHost });
+  host.resource('/lock', { requires: 'oscore', get: ({ peer }) => content(String(peer.oscore?.context)) });
+  host.resource('/open', { get: () => content('for everybody') });
+  assert.equal(server.host('Door.example'), host);
+  assert.throws(() => server.host('door.example', { oscore: new OscoreContexts() }), ApiMisuseError);
+  await using atFirst = await clientEnd(new Memory());
+  await using atSecond = await clientEnd(new Memory(), { senderId: otherId });
+  await using client = new Client();
+  const options = [{ number: 3, value: 'door.example' }];
+  const text = async (path: string, oscore: OscoreContext): Promise<string> => {
+    const { codeText, payload } = await client.get(`${uri}${path}`, { oscore, options });
+    return `${codeText} ${Buffer.from(payload).toString()}`;
+  };
+  assert.equal(await text('/lock', atSecond), '2.05 second');
+  assert.equal(await text('/lock', atFirst), '4.01 the Security Context is not for door.example');
+  assert.match(await text('/open', atFirst), /^4\.01/);
+  assert.equal((await client.get(`${uri}/open`, { options })).text(), 'for everybody');
+  assert.equal((await client.get(`${uri}/who`, { oscore: atFirst })).text(), 'first');
+  ofHost.add(first);
+  assert.equal(await text('/lock', atFirst), '2.05 first');
+});
+
 test('an observation, protected, until it is cancelled', async (t) => {
   await using atServer = await serverEnd(new Memory());
   const { uri, server } = await openServer(t, new OscoreContexts([atServer]));

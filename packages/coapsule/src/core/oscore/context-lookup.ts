@@ -48,6 +48,11 @@ export class ContextTable implements ContextProvider {
     return others.length < clients.length;
   }
 
+  /** Whether it is there. */
+  has(client: ServerSecurity): boolean {
+    return this.#byKid.get(toHex(client.recipientId))?.includes(client) === true;
+  }
+
   candidates(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly ServerSecurity[] {
     const clients = (this.#byKid.get(toHex(kid)) ?? []).filter((client) => client.accepts(kidContext));
     // §5.1: the client is told that none was found, and comes again with its kid context.
