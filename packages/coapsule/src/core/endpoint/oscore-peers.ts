@@ -25,6 +25,8 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
   readonly #max: number;
   readonly #make: (key: string, oscore: OscorePeer<Via>) => Peer;
   readonly #byKey = new Map<string, { readonly peer: Peer; readonly oscore: OscorePeer<Via> }>();
+  /** Keys by what carries the messages: one of many ends. */
+  readonly #behind = new Map<Via, Set<string>>();
   readonly #numbers = new WeakMap<ClientSecurity | ServerSecurity, number>();
   #lastNumber = 0;
 
@@ -51,10 +53,10 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
     const oscore = { via, security, client: 'forRequest' in security ? security : undefined };
     const peer = this.#make(key, oscore);
     this.#byKey.set(key, { peer, oscore });
-    if (this.#byKey.size > this.#max) {
-      const [oldest] = this.#byKey.keys();
-      this.#byKey.delete(oldest as string);
-    }
+    const behind = this.#behind.get(via);
+    if (behind === undefined) this.#behind.set(via, new Set([key]));
+    else behind.add(key);
+    if (this.#byKey.size > this.#max) this.#forgetOldest();
     return peer;
   }
 
@@ -70,8 +72,19 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
 
   /** Forgets all peers behind `via`, and returns their keys. */
   forget(via: Via): readonly string[] {
-    const gone = [...this.#byKey].filter(([, { oscore }]) => oscore.via === via).map(([key]) => key);
+    const gone = [...(this.#behind.get(via) ?? [])];
     for (const key of gone) this.#byKey.delete(key);
+    this.#behind.delete(via);
     return gone;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#byKey;
+    if (oldest === undefined) return;
+    const [key, { oscore }] = oldest;
+    this.#byKey.delete(key);
+    const behind = this.#behind.get(oscore.via);
+    behind?.delete(key);
+    if (behind?.size === 0) this.#behind.delete(oscore.via);
   }
 }

@@ -68,6 +68,8 @@ export class RequestTable {
   readonly #transmissions = new Map<ExchangeId, Map<TransmissionId, boolean>>();
   readonly #exchanges = new Map<RequestId, ExchangeId>();
   readonly #requests = new Map<ExchangeId, BoundRequest>();
+  /** Exchanges of `#requests` by peer, the oldest first: one peer of many is asked for. */
+  readonly #byPeer = new Map<PeerKey, Set<ExchangeId>>();
   readonly #waiting = new Map<RequestId, WaitingRequest>();
   readonly #waitingFor = new Map<AssociationId, Set<RequestId>>();
   readonly #pings = new Map<RequestId, TransmissionId>();
@@ -135,11 +137,18 @@ export class RequestTable {
   bind(bound: Omit<BoundRequest, 'state'>): void {
     this.#exchanges.set(bound.request, bound.exchange);
     this.#requests.set(bound.exchange, { ...bound, state: 'open' });
+    const { key } = bound.peer;
+    const exchanges = this.#byPeer.get(key);
+    if (exchanges === undefined) this.#byPeer.set(key, new Set([bound.exchange]));
+    else exchanges.add(bound.exchange);
   }
 
   /** Requests under way with a peer, the oldest first. */
   boundTo(peer: PeerKey): BoundRequest[] {
-    return [...this.#requests.values()].filter((bound) => bound.peer.key === peer);
+    return Array.from(
+      this.#byPeer.get(peer) ?? [],
+      (exchange) => this.#requests.get(exchange) as BoundRequest,
+    );
   }
 
   exchangeOf(request: RequestId): ExchangeId | undefined {
@@ -249,8 +258,12 @@ export class RequestTable {
     for (const transmission of this.transmissionsOf(exchange)) this.#owners.delete(transmission);
     this.#transmissions.delete(exchange);
     const bound = this.#requests.get(exchange);
-    if (bound) this.#exchanges.delete(bound.request);
+    if (bound === undefined) return;
+    this.#exchanges.delete(bound.request);
     this.#requests.delete(exchange);
+    const exchanges = this.#byPeer.get(bound.peer.key);
+    exchanges?.delete(exchange);
+    if (exchanges?.size === 0) this.#byPeer.delete(bound.peer.key);
   }
 }
 
