@@ -10,11 +10,15 @@ import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { encodeUint } from '../../src/core/coap/option-value.ts';
 import { noBytes, toHex } from '../../src/core/foundation/bytes.ts';
 import { ApiMisuseError } from '../../src/core/foundation/errors.ts';
+import { additionalData } from '../../src/core/oscore/additional-data.ts';
 import { optionClass } from '../../src/core/oscore/option-classes.ts';
-import type { OscoreContent } from '../../src/core/oscore/plaintext.ts';
+import { encodeOscoreOption } from '../../src/core/oscore/oscore-option.ts';
+import { deriveNonce } from '../../src/core/oscore/partial-iv.ts';
+import { type OscoreContent, Plaintext, sealPlaintext } from '../../src/core/oscore/plaintext.ts';
 import { protectRequest } from '../../src/core/oscore/protect-request.ts';
 import { protectResponse } from '../../src/core/oscore/protect-response.ts';
 import { verifyResponse } from '../../src/core/oscore/verify-response.ts';
+import { checkRequestOptions } from '../../src/core/request-response/option-check.ts';
 import {
   content,
   contentResponse,
@@ -156,6 +160,29 @@ test('§4.1.3.2: Uri-Host, Uri-Port and Proxy-Scheme are Outer and may be change
   const { request } = verifiedRequest(server, { ...message, options: options.set(OptionNumber.UriPort, 1) });
   assert.equal(request.options.uint(OptionNumber.UriPort), 1);
   assert.equal(request.options.text(OptionNumber.UriPath), 'a');
+});
+
+test('§4.1: a Uri-Host inside, which nobody may send, is refused beside the one outside, as a critical option given twice', () => {
+  const { client, server } = ends();
+  const { message } = protectedRequest(client, content(Code.Get, [[OptionNumber.UriHost, 'outside']]));
+  // As somebody would make it who has the keys and not the rules.
+  const partialIv = Uint8Array.of(1);
+  const inside = new OptionSet().add(OptionNumber.UriHost, 'inside');
+  const payload = sealPlaintext(
+    {
+      aead: client.aead,
+      key: client.senderKey,
+      nonce: deriveNonce(client.commonIv, client.senderId, partialIv),
+      additionalData: additionalData(client.aead.number, client.senderId, partialIv),
+    },
+    new Plaintext(client.aead, Code.Get, inside, noBytes),
+  );
+  const options = OptionSet.from(message.options.entries());
+  options.set(OptionNumber.Oscore, encodeOscoreOption({ partialIv, kid: client.senderId }));
+  const { request } = verifiedRequest(server, { ...message, options, payload });
+  assert.equal(request.options.all(OptionNumber.UriHost).length, 2);
+  const verdict = checkRequestOptions(request.options);
+  assert.ok(verdict.kind === 'bad-option', JSON.stringify(verdict));
 });
 
 test('§4.1.3.3: Proxy-Uri is split: path and query are encrypted, scheme and authority stay outside', () => {
