@@ -16,6 +16,7 @@ import {
   type ProxyOptions,
   Server,
 } from 'coapsule';
+import { coapsule } from '../server/gateway-process.ts';
 import { peerPython, peerTest } from './peer.ts';
 import { type BackgroundProcess, freeUdpPorts, run, start, temporaryFolder, until } from './process.ts';
 
@@ -263,4 +264,31 @@ describe('between two ends of ours, through a proxy that has no OSCORE', () => {
     // It knows Proxy-Scheme alone, and 0.4.17 fails with an AssertionError of its own at any registration of an observation.
     await endToEnd(t, { uri, form: 'Proxy-Scheme' }, false);
   });
+});
+
+describe('ends that keys oscore has written in the other form', () => {
+  peerTest(
+    "aiocoap's server has one, and its client goes on with the numbers of ours",
+    ['aiocoap'],
+    async (t) => {
+      const base = join(temporaryFolder(t), 'd');
+      const keys = async (...args: string[]): Promise<void> => {
+        const { code, stderr } = await coapsule(t, 'keys', 'oscore', 'd', ...args);
+        assert.equal(code, 0, stderr);
+      };
+      await keys('--out', base);
+      await keys('--from', `${base}.server.oscore`, '--format', 'aiocoap', '--out', `${base}-server`);
+      const port = await freeUdpPorts(1);
+      const uri = `coap://127.0.0.1:${port}/hello`;
+      const server = start(t, peerPython, [script, 'server', `${base}-server.oscore`, String(port)]);
+      await until(async () => server.output.includes('ready'), 'aiocoap is ready');
+      const first = await coapsule(t, 'get', uri, '--oscore', `${base}.oscore`);
+      assert.deepEqual([first.code, first.stdout], [0, 'hello over OSCORE'], first.stderr);
+      // Number 0 is used: a client that began there would be refused as a replay.
+      await keys('--from', `${base}.oscore`, '--format', 'aiocoap', '--out', `${base}-client`);
+      const second = await run(t, peerPython, [script, 'client', `${base}-client.oscore`, uri, 'get']);
+      assert.equal(second.code, 0, second.output);
+      assert.match(second.output, /2\.05.* hello over OSCORE/);
+    },
+  );
 });
