@@ -62,7 +62,8 @@ export async function openKeptOscore(
     if (state === undefined) {
       warn(`${path} is used for the first time; its sequence numbers are kept in ${sequence}`);
       // The mark comes second: without the numbers it would refuse a context that nobody has used.
-      if (parameters.deriveAnew === undefined) await store.save({ senderEdge: 0, recipientEdge: 0 });
+      if (parameters.deriveAnew === undefined)
+        await storeFailures(() => store.save({ senderEdge: 0, recipientEdge: 0 }));
     }
     if (!isUsed) {
       if (isFolder) writeFileSync(folderMark(path), 'coapsule: sequence.json belongs to this folder.\n');
@@ -122,6 +123,13 @@ export async function storeFailures<Result>(action: () => Promise<Result>): Prom
         code === 'ERR_LOCKED' ? ExitCode.Failure : ExitCode.Security,
         cause,
         rest.join('; '),
+      );
+    }
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+      throw new CommandFailure(
+        ExitCode.Failure,
+        `the sequence numbers cannot be kept: ${message}`,
+        'free disk space; nothing was sent, since numbers that are used twice give the key stream away',
       );
     }
     throw error;
