@@ -2,13 +2,15 @@
  * `npm run bench [-- NAME…] [-- --short]`: measures, one after the other, and prints each figure beside its goal.
  *
  * A bench is a program `packages/…/bench/NAME.bench.ts`. It prints, besides what it likes, lines
- * `figure {"name":…,"value":…,"unit":…,"goal":…,"better":"lower"|"higher"}`. Absolute figures swing with the machine's
- * load, so that goals are ratios within one run wherever that is possible. With `--short` (in CI) only a figure that
- * misses its goal by more than a factor of two fails; else one that misses it.
+ * `figure {"name":…,"value":…,"unit":…,"goal":…,"better":"lower"|"higher"}`; a figure without a goal is there to be read.
+ * Absolute figures swing with the machine's load, so that goals are ratios within one run wherever that is possible. With
+ * `--short` (in CI) only a figure that misses its goal by more than a factor of two fails; else one that misses it.
+ *
+ * All figures of a run are in `bench-results/`, as a table and as JSON.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ensureInstalled, root, workspaceNode } from './install.js';
@@ -31,6 +33,8 @@ if (unknown.length > 0) {
   process.exit(64);
 }
 let failures = 0;
+/** Of this run. */
+const measured = [];
 for (const bench of benches) {
   if (names.length > 0 && !names.includes(bench.name)) continue;
   console.log(`\n== ${bench.name}`);
@@ -46,10 +50,17 @@ for (const bench of benches) {
     }
     figures++;
     const { name, value, unit, goal, better } = JSON.parse(line.slice('figure '.length));
-    const miss = better === 'lower' ? value / goal : goal / value;
+    if (goal === undefined) {
+      measured.push({ bench: bench.name, name, value, unit });
+      console.log(`  ${name}: ${value} ${unit}`);
+      continue;
+    }
+    // A goal of 0 is met or missed, and nothing in between.
+    const miss = better === 'lower' ? (value === goal ? 1 : value / goal) : goal / value;
     const verdict = miss <= 1 ? 'met' : miss <= tolerance ? 'missed, within the tolerance' : 'MISSED';
-    if (miss > tolerance) failures++;
+    if (!(miss <= tolerance)) failures++;
     const bound = better === 'lower' ? 'at most' : 'at least';
+    measured.push({ bench: bench.name, name, value, unit, goal, better, isMet: miss <= 1 });
     console.log(`  ${name}: ${value} ${unit} (goal: ${bound} ${goal}) ${verdict}`);
   }
   const [code, signal] = await ended;
@@ -58,5 +69,21 @@ for (const bench of benches) {
     console.log(`  FAILED: ${signal ?? `exit ${code}`}, ${figures} figures`);
   }
 }
+write(measured);
 console.log(failures === 0 ? '\nall goals met' : `\n${failures} failed`);
 process.exitCode = failures === 0 ? 0 : 1;
+
+/** The figures as JSON and as a Markdown table. */
+function write(figures) {
+  const folder = join(root, 'bench-results');
+  mkdirSync(folder, { recursive: true });
+  const about = { node: process.versions.node, platform: process.platform, arch: process.arch, short };
+  writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ ...about, figures }, undefined, 2)}\n`);
+  const rows = figures.map(({ name, value, unit, goal, better, isMet }) => {
+    const wanted = goal === undefined ? '' : `${better === 'lower' ? 'at most' : 'at least'} ${goal}`;
+    return `| ${name} | ${value} ${unit} | ${wanted} | ${isMet === undefined ? '' : isMet ? 'yes' : '**no**'} |`;
+  });
+  const table = ['| figure | measured | goal | met |', '|---|---|---|---|', ...rows].join('\n');
+  writeFileSync(join(folder, 'results.md'), `${table}\n`);
+  console.log('\nwritten to bench-results/results.md and results.json');
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt; Mbed TLS
 # and aiocoap into a Python environment, the archives of Scandium, Californium and its cf-oscore, and a program with pion/dtls, under the
-# folder .peers (or COAPSULE_PEERS).
+# folder .peers (or COAPSULE_PEERS). For `npm run bench` also the headers of libcoap and OpenSSL, and npm's coap.
 # Does nothing for what is there. Without it the tests that need a peer skip and name it.
 set -euo pipefail
 exec </dev/null
@@ -29,12 +29,14 @@ done
 # Go from 1.19 on, which is Debian 12's.
 go=$(command -v go || command -v /usr/local/go/bin/go || true)
 [ -n "$go" ] || missing=1
+# What the generator of `npm run bench` and its libcoap server are compiled with.
+[ -e /usr/include/coap3/coap.h ] && [ -e /usr/include/openssl/ssl.h ] || missing=1
 [ -e "$folder/python/bin/python" ] || dpkg -s python3-venv python3-dev >/dev/null 2>&1 || missing=1
 if [ "$missing" = 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
   try 3 apt-get -o Acquire::Retries=3 update -qq
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
-    libcoap3-bin openssl gnutls-bin tshark socat iproute2 util-linux \
+    libcoap3-bin libcoap3-dev libssl-dev openssl gnutls-bin tshark socat iproute2 util-linux \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
     default-jdk-headless maven
   if [ -z "$go" ]; then
@@ -72,4 +74,8 @@ java_peer cf-oscore CfOscorePeer cf-oscore-3.13.0.jar packages/gateway/test/inte
 source=packages/gateway/test/interop/pion
 if [ ! "$folder/pion/pion_peer" -nt "$source/pion_peer.go" ] || [ ! "$folder/pion/pion_peer" -nt "$source/go.sum" ]; then
   (cd "$source" && CGO_ENABLED=0 try 3 "$go" build -trimpath -buildvcs=false -o "$folder/pion/pion_peer" .)
+fi
+
+if [ ! -e "$folder/node-coap/node_modules/coap" ]; then
+  try 3 npm install --silent --no-audit --no-fund --prefix "$folder/node-coap" coap@1.5.0
 fi

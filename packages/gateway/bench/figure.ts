@@ -4,13 +4,13 @@
  * @module
  */
 
-/** What is measured, and what it should be at most or at least. */
-export interface Figure {
+import type { Goal } from './goals.ts';
+
+/** What is measured and, where there is one, what it should be at most or at least. */
+export interface Figure extends Partial<Pick<Goal, 'goal' | 'better'>> {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  readonly goal: number;
-  readonly better: 'lower' | 'higher';
 }
 
 /** Reports a figure, with two digits after the point. */
@@ -22,4 +22,9 @@ export function report(figure: Figure): void {
 export function quantile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
+/** The middle one of the samples. */
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5);
 }
