@@ -37,8 +37,7 @@ async function idleSessions(): Promise<void> {
     const before = await server.residentBytes();
     let added = 0;
     for (const count of short ? [1000] : [1000, 10_000, 100_000]) {
-      // Other addresses than those of the round before.
-      const { lost } = await handshakes(server, count - added, { isForgetful: true, after: added });
+      const { lost } = await handshakes(server, count - added);
       if (lost > 0) throw new Error(`${lost} handshakes were lost`);
       added = count;
       report({

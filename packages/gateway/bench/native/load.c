@@ -9,8 +9,8 @@
  * Writes JSON lines: `connected` when all clients are there, `begin` after warming up, `end` with what was measured.
  *
  *   load PORT [-n clients] [-t seconds] [-w warm-up seconds] [-u path] [-r requests a second]
- *        [-i identity -k key | -c certificate -y key -a authority] [-x handshakes at once] [-H] [-F n] [-B] [-O secret]
- *   -H  handshakes alone; -F they are forgotten, from addresses and ports that do not come twice: not those of n before; -B reads a body block by block; -O OSCORE with this Master Secret
+ *        [-i identity -k key | -c certificate -y key -a authority] [-x handshakes at once] [-H] [-A n] [-B] [-O secret]
+ *   -H  handshakes alone, after which a client vanishes; -A n from addresses and ports that n clients before did not have; -B reads a body block by block; -O OSCORE with this Master Secret
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -47,7 +47,7 @@ struct client {
 };
 
 static struct client *clients;
-static int count = 64, atOnce = 16, port, isSecured, isOscore, isBlockwise, isForgetful, firstNumber, epoll;
+static int count = 64, atOnce = 16, port, isSecured, isOscore, isBlockwise, isForgetful, firstNumber = -1, epoll;
 static double seconds = 5, warmUp = 1, rate;
 static const char *path = "hello", *identity, *key, *certificate, *privateKey, *authority, *secret;
 static SSL_CTX *context;
@@ -409,7 +409,7 @@ static void start(int number) {
   struct client *client = &clients[number];
   client->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
   if (client->fd < 0) fail("no socket: raise ulimit -n");
-  if (isForgetful) {
+  if (firstNumber >= 0) {
     /* 127.0.0.2, 127.0.0.3, …: 20,000 ports of each. */
     struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(10000 + (firstNumber + number) % 20000)};
     own.sin_addr.s_addr = htonl(0x7f000002 + (firstNumber + number) / 20000);
@@ -529,11 +529,11 @@ static void run(void) {
 }
 
 int main(int argumentCount, char **arguments) {
-  int option, isHandshakes = 0;
+  int option;
   if (argumentCount < 2) fail("usage: load PORT [options]");
   port = atoi(arguments[1]);
   optind = 2;
-  while ((option = getopt(argumentCount, arguments, "n:t:w:u:r:i:k:c:y:a:x:O:HF:B")) > 0) switch (option) {
+  while ((option = getopt(argumentCount, arguments, "n:t:w:u:r:i:k:c:y:a:x:O:HA:B")) > 0) switch (option) {
       case 'n': count = atoi(optarg); break;
       case 't': seconds = atof(optarg); break;
       case 'w': warmUp = atof(optarg); break;
@@ -546,8 +546,8 @@ int main(int argumentCount, char **arguments) {
       case 'a': authority = optarg; break;
       case 'x': atOnce = atoi(optarg); break;
       case 'O': secret = optarg; break;
-      case 'H': isHandshakes = 1; break;
-      case 'F': isForgetful = 1, firstNumber = atoi(optarg); break;
+      case 'H': isForgetful = 1; break;
+      case 'A': firstNumber = atoi(optarg); break;
       case 'B': isBlockwise = 1; break;
       default: return 1;
     }
@@ -565,6 +565,6 @@ int main(int argumentCount, char **arguments) {
   clients = calloc(count, sizeof *clients);
   epoll = epoll_create1(0);
   connectAll();
-  if (!isHandshakes) run();
+  if (!isForgetful) run();
   return 0;
 }
