@@ -14,7 +14,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { instant, type PeerAddress } from 'coapsule/core';
 import { type DtlsConfig, DtlsLayer } from 'coapsule/dtls';
-import { nodeCrypto, systemRandom } from 'coapsule/node';
+import { fastCrypto, systemRandom } from 'coapsule/node';
 import type { LoadClient, LoadEvents, LoadTraffic } from './load-client.ts';
 import { type LoadRequest, RequestTemplate } from './request-template.ts';
 
@@ -75,7 +75,7 @@ export class DatagramClient implements LoadClient {
     if (kept !== undefined) {
       const layer = new DtlsLayer({
         role: 'client',
-        crypto: nodeCrypto,
+        crypto: fastCrypto(),
         random: systemRandom,
         config: kept.config,
       });
