@@ -532,6 +532,7 @@ int main(int argumentCount, char **arguments) {
   int option;
   if (argumentCount < 2) fail("usage: load PORT [options]");
   port = atoi(arguments[1]);
+  if (port <= 0) fail("no port");
   optind = 2;
   while ((option = getopt(argumentCount, arguments, "n:t:w:u:r:i:k:c:y:a:x:O:HA:B")) > 0) switch (option) {
       case 'n': count = atoi(optarg); break;
