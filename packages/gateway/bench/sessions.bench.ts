@@ -18,7 +18,7 @@ import {
 import { Store } from '../src/store/store.ts';
 import { median, report } from './figure.ts';
 import { bound, counts, goals } from './goals.ts';
-import { handshakes, load } from './load-generator.ts';
+import { handshakes, type LoadFigures, load } from './load-generator.ts';
 import { coapsuleServer } from './servers.ts';
 
 const short = process.argv.includes('--short');
@@ -55,23 +55,26 @@ async function idleSessions(): Promise<void> {
 /** The rate of 10,000 clients over that of 64, each time on a server that has no other sessions. */
 async function liveSessions(): Promise<void> {
   const rounds = short ? 1 : 3;
-  const rates: Record<number, number[]> = { 64: [], 10000: [] };
+  const figures = { 64: [] as LoadFigures[], 10000: [] as LoadFigures[] };
   for (let round = 0; round < rounds; round++) {
-    for (const clients of [64, 10_000]) {
+    for (const clients of [64, 10_000] as const) {
       const server = await coapsuleServer(psk);
       try {
-        const { rate } = await load(server, { clients, seconds: short ? 1 : 3, warmUpSeconds: 3 });
-        rates[clients]?.push(rate);
+        figures[clients].push(await load(server, { clients, seconds: short ? 1 : 3, warmUpSeconds: 3 }));
       } finally {
         await server.stop();
       }
     }
   }
-  const [few, many] = [median(rates[64] ?? []), median(rates[10_000] ?? [])];
-  report({ name: 'DTLS PSK GET, 10,000 live sessions', value: many, unit: 'a second' });
+  const rate = (clients: 64 | 10_000): number => median(figures[clients].map((one) => one.rate));
+  const cpu = (clients: 64 | 10_000): number => median(figures[clients].map((one) => one.cpuMicroseconds));
+  const row = 'DTLS PSK GET with 10,000 live sessions';
+  report({ name: row, value: rate(10_000), unit: 'a second' });
+  report({ name: `${row}: CPU`, value: cpu(10_000), unit: 'µs each' });
+  report({ name: `${row}, over 64: ratio by CPU`, value: cpu(64) / cpu(10_000), unit: 'times' });
   report({
-    name: '10,000 live sessions over 64',
-    value: many / few,
+    name: `${row}, over 64`,
+    value: rate(10_000) / rate(64),
     unit: 'times',
     ...bound(goals.with10000Over64),
   });
@@ -102,6 +105,7 @@ async function restoredSessions(): Promise<void> {
       await server.close();
     }
     const begin = performance.now();
+    const cpu = process.cpuUsage();
     await using store = await Store.open(folder);
     const server = resources();
     let resumed = 0;
@@ -114,9 +118,11 @@ async function restoredSessions(): Promise<void> {
     );
     await server.listen(`coaps://127.0.0.1:${port}`, { psk: { lookup }, associationStore });
     const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
     const { handshakeMs } = await client.get(`coaps://127.0.0.1:${port}/hello`);
     await server.close();
     if (resumed !== count || handshakeMs !== undefined) throw new Error(`${resumed} sessions were restored`);
+    report({ name: 'restore of a session: CPU', value: (user + system) / count, unit: 'µs' });
     report({
       name: `restore of ${count.toLocaleString('en-US')} sessions`,
       value: short ? (seconds * 100_000) / count : seconds,
