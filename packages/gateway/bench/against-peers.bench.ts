@@ -18,6 +18,7 @@ import {
 } from './load-generator.ts';
 import {
   coapsuleServer,
+  echoServer,
   libcoapServer,
   type MeasuredServer,
   makeCertificates,
@@ -123,31 +124,34 @@ try {
   const certificate = makeCertificates(folder);
 
   if (isMeasured(goals.plainOverLibcoap, goals.plainOverNodeCoap)) {
-    await withServers([coapsuleServer(plain), libcoapServer(plain), nodeCoapServer()], async (servers) => {
-      const row = 'plain GET, 64 clients';
-      const rate = await requests(
-        row,
-        servers,
-        { clients: 64 },
-        {
-          libcoap: goals.plainOverLibcoap,
-          'node-coap': goals.plainOverNodeCoap,
-        },
-      );
-      const [ours] = servers as [MeasuredServer];
-      await latencies(row, ours, rate);
-      const command = await loadByCommand(ours, { clients: 64, seconds });
-      report({
-        name: `${row}: rate of coapsule bench`,
-        value: command.rate / rate,
-        unit: 'of that of the C generator',
-      });
-      report({
-        name: `${row}: CPU of coapsule bench`,
-        value: command.generatorMicroseconds,
-        unit: 'µs each',
-      });
-    });
+    await withServers(
+      [coapsuleServer(plain), libcoapServer(plain), nodeCoapServer(), echoServer()],
+      async (servers) => {
+        const row = 'plain GET, 64 clients';
+        const rate = await requests(
+          row,
+          servers,
+          { clients: 64 },
+          {
+            libcoap: goals.plainOverLibcoap,
+            'node-coap': goals.plainOverNodeCoap,
+          },
+        );
+        const [ours] = servers as [MeasuredServer];
+        await latencies(row, ours, rate);
+        const command = await loadByCommand(ours, { clients: 64, seconds });
+        report({
+          name: `${row}: rate of coapsule bench`,
+          value: command.rate / rate,
+          unit: 'of that of the C generator',
+        });
+        report({
+          name: `${row}: CPU of coapsule bench`,
+          value: command.generatorMicroseconds,
+          unit: 'µs each',
+        });
+      },
+    );
   }
   if (isMeasured(goals.plainOverLibcoapWith4000)) {
     await withServers([coapsuleServer(plain), libcoapServer(plain)], async (servers) => {

@@ -1,5 +1,5 @@
 /**
- * The servers that are measured, each a process of its own on core 0: ours, libcoap's and node-coap's.
+ * The servers that are measured, each a process of its own on core 0: ours, libcoap's and node-coap's, and an echo.
  *
  * @module
  */
@@ -87,6 +87,12 @@ export async function coapsuleServer(security: Security): Promise<MeasuredServer
     oscore: () => ['oscore', secret, String(security.kind === 'oscore' ? security.contexts : 0)],
   }[security.kind]();
   return start('coapsule', security, [...node, ...given], undefined);
+}
+
+/** A socket of Node without CoAP. */
+export function echoServer(): Promise<MeasuredServer> {
+  const program = join(import.meta.dirname, 'echo-server.ts');
+  return start('echo', { kind: 'plain' }, [process.execPath, program], undefined);
 }
 
 /** libcoap's, with OpenSSL; nothing where it cannot be compiled. */
