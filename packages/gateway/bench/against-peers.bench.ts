@@ -191,6 +191,16 @@ try {
       );
     });
   }
+  for (const [security, name, goal] of [
+    [plain, 'plain GET', goals.plainWorkersOverLibcoap],
+    [psk, 'DTLS PSK CCM_8 GET', goals.pskWorkersOverLibcoap],
+  ] as const) {
+    if (!isMeasured(goal)) continue;
+    await withServers([coapsuleServer(security, 2), libcoapServer(security, '0,1')], async (servers) => {
+      // Many, so that the system spreads them evenly over the workers.
+      await requests(`${name}, 256 clients, two workers`, servers, { clients: 256 }, { libcoap: goal });
+    });
+  }
   if (!short) {
     await withServers([coapsuleServer(certificate), libcoapServer(certificate)], async (servers) => {
       await requests('DTLS ECDHE-ECDSA CCM_8 GET, 64 clients', servers, { clients: 64 }, {});

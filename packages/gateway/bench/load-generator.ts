@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type MeasuredServer, nativeProgram, onCore } from './servers.ts';
+import { type MeasuredServer, nativeProgram, onCores } from './servers.ts';
 
 /** What a load is like. */
 export interface Load {
@@ -46,6 +46,11 @@ export interface HandshakeFigures {
 }
 
 type Event = Readonly<Record<string, number>> & { readonly event: string };
+
+/** Where a generator runs. */
+function coresBeside({ cores }: MeasuredServer): '1' | '0,1' {
+  return cores === '0,1' ? cores : '1';
+}
 
 /** Whether there is the generator in C. */
 export function hasGenerator(): boolean {
@@ -112,7 +117,12 @@ async function* generator(
   const places = kind === 'plain' || kind === 'oscore' ? [] : ['-A', String(clientsBefore)];
   clientsBefore += clients;
   const who = ['-n', String(clients), ...places, ...credentials(server)];
-  const [program = '', ...rest] = onCore(1, [native, String(server.port), ...who, ...args]);
+  const [program = '', ...rest] = onCores(coresBeside(server), [
+    native,
+    String(server.port),
+    ...who,
+    ...args,
+  ]);
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(child, 'close');
   for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line) as Event;
@@ -145,7 +155,7 @@ export async function loadByCommand(
   const isSecured = server.security.kind === 'psk';
   const uri = `${isSecured ? 'coaps' : 'coap'}://127.0.0.1:${server.port}/hello`;
   const main = join(import.meta.dirname, '../src/cli/main.ts');
-  const command = onCore(1, [
+  const command = onCores(coresBeside(server), [
     ...[process.execPath, '--conditions=@coapsule/source', main, 'bench', uri, '--json'],
     ...['--clients', String(clients), '--seconds', String(seconds)],
     ...(isSecured ? ['-u', 'sensor-042', '-k', 'MySecret16ByteK!'] : []),

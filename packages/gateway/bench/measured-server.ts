@@ -1,16 +1,26 @@
 /**
  * The server that is measured: the library's `Server` with the smallest handlers, in a process of its own.
  *
- * Arguments: `plain`, `psk`, `certificate CHAIN KEY AUTHORITY` or `oscore SECRET CONTEXTS`. Prints its port. A line on standard
+ * Arguments: `plain`, `psk`, `certificate CHAIN KEY AUTHORITY` or `oscore SECRET CONTEXTS`; `workers N` before them for N worker
+ * threads on the port. Prints its port. A line on standard
  * input has it collect its garbage and print its resident bytes (with `--expose-gc`). No limit that a load from one
  * address would run into: the handshake rate is one, as the gateway's default is 500 a second.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { content, type ListenOptions, OscoreContext, OscoreContexts, Server } from 'coapsule';
+import {
+  content,
+  type ListenOptions,
+  OscoreContext,
+  OscoreContexts,
+  portWorker,
+  Server,
+  startWorkers,
+} from 'coapsule';
 
-const [kind, ...rest] = process.argv.slice(2);
+const worker = portWorker();
+const [kind, ...rest] = (worker?.data as readonly string[] | undefined) ?? process.argv.slice(2);
 const large = Uint8Array.from({ length: 8192 }, (_, index) => 65 + (index % 26));
 const server = new Server()
   .resource('/hello', { get: () => content('Hello, world!') })
@@ -56,15 +66,33 @@ async function options(): Promise<ListenOptions> {
   }
 }
 
-const scheme = kind === 'psk' || kind === 'certificate' ? 'coaps' : 'coap';
-const { port } = await server.listen(`${scheme}://127.0.0.1:0`, await options());
-console.log(String(port));
-
-for await (const _ of createInterface({ input: process.stdin })) {
-  for (let round = 0; round < 4; round++) {
-    globalThis.gc?.();
-    await sleep(50);
+async function listen(): Promise<number> {
+  if (kind === 'workers') {
+    const [count = '', ...data] = rest;
+    const workers = await startWorkers(new URL(import.meta.url), { count: Number(count), data });
+    return workers.listeners[0]?.port ?? 0;
   }
-  console.log(String(process.memoryUsage.rss()));
+  const scheme = kind === 'psk' || kind === 'certificate' ? 'coaps' : 'coap';
+  const { port } = await server.listen(`${scheme}://127.0.0.1:0`, {
+    ...(await options()),
+    ...(worker !== undefined && { worker }),
+  });
+  return port;
 }
-process.exit();
+
+const port = await listen();
+if (worker === undefined) {
+  console.log(String(port));
+  await answerQuestions();
+}
+
+async function answerQuestions(): Promise<never> {
+  for await (const _ of createInterface({ input: process.stdin })) {
+    for (let round = 0; round < 4; round++) {
+      globalThis.gc?.();
+      await sleep(50);
+    }
+    console.log(String(process.memoryUsage.rss()));
+  }
+  process.exit();
+}

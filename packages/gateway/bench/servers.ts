@@ -18,9 +18,12 @@ const secret = 'MySecret16ByteK!';
 /** Whether there are two cores to give to server and generator; without `taskset` the system decides. */
 const isPinned = spawnSync('taskset', ['-c', '1', 'true']).status === 0;
 
-/** A command on one core. */
-export function onCore(core: 0 | 1, command: readonly string[]): readonly string[] {
-  return isPinned ? ['taskset', '-c', String(core), ...command] : command;
+/** Server and generator have a core each; servers that use all cores share both with the generator. */
+type Cores = '0' | '1' | '0,1';
+
+/** A command on some cores. */
+export function onCores(cores: Cores, command: readonly string[]): readonly string[] {
+  return isPinned ? ['taskset', '-c', cores, ...command] : command;
 }
 
 /** What the clients prove themselves with. */
@@ -35,10 +38,19 @@ export class MeasuredServer {
   readonly name: string;
   readonly port: number;
   readonly security: Security;
+  readonly cores: Cores;
   readonly #child: ChildProcess;
   readonly #lines: Interface;
 
-  constructor(name: string, port: number, security: Security, child: ChildProcess, lines: Interface) {
+  constructor(
+    name: string,
+    port: number,
+    security: Security,
+    cores: Cores,
+    child: ChildProcess,
+    lines: Interface,
+  ) {
+    this.cores = cores;
     this.name = name;
     this.port = port;
     this.security = security;
@@ -76,8 +88,8 @@ export class MeasuredServer {
   }
 }
 
-/** The library's server. */
-export async function coapsuleServer(security: Security): Promise<MeasuredServer> {
+/** The library's server; with two workers on both cores. */
+export async function coapsuleServer(security: Security, workers = 1): Promise<MeasuredServer> {
   const server = join(import.meta.dirname, 'measured-server.ts');
   const node = [process.execPath, '--conditions=@coapsule/source', '--expose-gc', server];
   const given = {
@@ -86,7 +98,9 @@ export async function coapsuleServer(security: Security): Promise<MeasuredServer
     certificate: () => ['certificate', ...files(security)],
     oscore: () => ['oscore', secret, String(security.kind === 'oscore' ? security.contexts : 0)],
   }[security.kind]();
-  return start('coapsule', security, [...node, ...given], undefined);
+  const threads = workers === 1 ? [] : ['workers', String(workers)];
+  const cores = workers === 1 ? '0' : '0,1';
+  return start('coapsule', security, [...node, ...threads, ...given], undefined, cores);
 }
 
 /** A socket of Node without CoAP. */
@@ -96,7 +110,10 @@ export function echoServer(): Promise<MeasuredServer> {
 }
 
 /** libcoap's, with OpenSSL; nothing where it cannot be compiled. */
-export async function libcoapServer(security: Security): Promise<MeasuredServer | undefined> {
+export async function libcoapServer(
+  security: Security,
+  cores: Cores = '0',
+): Promise<MeasuredServer | undefined> {
   const program = nativeProgram('libcoap-server', ['-lcoap-3-openssl']);
   if (program === undefined) return undefined;
   const given = {
@@ -106,7 +123,7 @@ export async function libcoapServer(security: Security): Promise<MeasuredServer 
     oscore: () => [],
   };
   const port = await freePort();
-  return start('libcoap', security, [program, String(port), ...given[security.kind]()], port);
+  return start('libcoap', security, [program, String(port), ...given[security.kind]()], port, cores);
 }
 
 /** npm's `coap`; nothing where it is not installed. */
@@ -126,8 +143,9 @@ async function start(
   security: Security,
   command: readonly string[],
   port: number | undefined,
+  cores: Cores = '0',
 ): Promise<MeasuredServer> {
-  const [program = '', ...args] = onCore(0, command);
+  const [program = '', ...args] = onCores(cores, command);
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([
@@ -136,7 +154,7 @@ async function start(
       throw new Error(`${name} ended with ${code}`);
     }),
   ]);
-  return new MeasuredServer(name, port ?? Number(line), security, child, lines);
+  return new MeasuredServer(name, port ?? Number(line), security, cores, child, lines);
 }
 
 /** Certificate, its key and the authority of the server. */
