@@ -73,7 +73,7 @@ function codes(events: readonly TraceEvent[], direction: 'sent' | 'received'): r
   });
 }
 
-suite('a peer that never reads', { timeout: 30_000 }, () => {
+suite('a peer that never reads', { timeout: 120_000 }, () => {
   test('over TCP: its connection ends as stalled, others are served', async () => {
     const { port, firstEnd, ended } = await listen('coap+tcp://127.0.0.1:0', { stallTimeoutMs: 300 });
     const socket = await raw(port);
@@ -135,7 +135,7 @@ suite('a peer that never reads', { timeout: 30_000 }, () => {
   });
 });
 
-suite('room for connections', { timeout: 30_000 }, () => {
+suite('room for connections', { timeout: 120_000 }, () => {
   test('maxConnections: the one that was silent longest goes, and is told why', async () => {
     const { port, ended } = await listen('coap+tcp://127.0.0.1:0', { maxConnections: 2 });
     const first = await raw(port);
