@@ -47,7 +47,7 @@ export class AesCcmKey implements AeadKey {
   readonly #w2: number;
   readonly #w3: number;
   /** The second half of a key of AES-256. */
-  readonly #upper: Int32Array | undefined;
+  readonly #upper: readonly number[] | undefined;
   /** For long records. */
   #node: AeadKey | undefined;
 
@@ -78,7 +78,7 @@ export class AesCcmKey implements AeadKey {
     this.#w1 = word(1);
     this.#w2 = word(2);
     this.#w3 = word(3);
-    this.#upper = keyLength === 16 ? undefined : Int32Array.of(word(4), word(5), word(6), word(7));
+    this.#upper = keyLength === 16 ? undefined : [word(4), word(5), word(6), word(7)];
   }
 
   seal(

@@ -185,7 +185,7 @@ suite('AES-CCM in WebAssembly', () => {
     const remains = (byte: number): boolean =>
       Buffer.from(module.memory.buffer).includes(Buffer.alloc(12, byte));
     for (const algorithm of algorithms) {
-      const raw = randomBytes(ccmAlgorithms[algorithm].keyLength).fill(0xd7, 0, 16);
+      const raw = new Uint8Array(ccmAlgorithms[algorithm].keyLength).fill(0xd7);
       const key = new AesCcmKey(module, algorithm, raw);
       for (const length of [40, 64, 65, 300, longestInModule]) {
         const secret = new Uint8Array(length).fill(0xc3);
