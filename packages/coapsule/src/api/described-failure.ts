@@ -19,9 +19,10 @@ export function describedFailure(
   accept: number | undefined,
   always: boolean,
 ): ServerResponse {
+  if (response.code >> 5 < 4) return response;
   const { problem, ...rest } = response;
   const isText = typeof rest.payload === 'string' && rest.payload !== '' && rest.contentFormat === undefined;
-  if (response.code >> 5 < 4 || (problem === undefined && !isText)) return rest;
+  if (problem === undefined && !isText) return response;
   if (!always && accept !== problemDetailsFormat) {
     const text = plainText(problem?.detail) ?? plainText(problem?.title);
     return text === undefined ? rest : { ...rest, payload: text };

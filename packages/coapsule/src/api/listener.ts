@@ -7,20 +7,14 @@
  * @module
  */
 
-import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
-import type {
-  BodyRequest,
-  ExchangeId,
-  RequestRoute,
-} from '../core/request-response/request-response-layer.ts';
+import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import type { GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import type { SharedPort } from '../node/shared-port.ts';
 import { AssociationKeeper } from './association-keeper.ts';
 import { feedBody } from './body-feed.ts';
-import { warnOfPayload } from './endpoint-options.ts';
 import { judgeKeptPeer } from './kept-peer.ts';
 import { type BorrowedLine, borrowerOf, outputSide } from './line-loan.ts';
 import type { ListenOptions } from './listen-options.ts';
@@ -32,8 +26,7 @@ import { contextOf, storeContext } from './oscore-context.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
-import { answerOnce } from './request-once.ts';
-import { RunningRequests } from './running-requests.ts';
+import { RequestServing } from './request-serving.ts';
 import { SecuredClients } from './secured-clients.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
@@ -49,8 +42,7 @@ export class DatagramListener implements Listener {
   readonly #options: ListenOptions;
   readonly #handler: RequestHandler;
   readonly #clients: SecuredClients;
-  readonly #running: RunningRequests;
-  readonly #served = new Set<Promise<void>>();
+  readonly #serving: RequestServing;
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   readonly #sharedPort: SharedPort | undefined;
@@ -133,7 +125,7 @@ export class DatagramListener implements Listener {
     this.#sharedPort = sharedPort;
     this.#place = place;
     this.#driver = driver;
-    this.#running = new RunningRequests(driver);
+    this.#serving = new RequestServing(driver, { handler, keeper, link: options, hasDuplicates: true });
     this.#options = options;
     this.#handler = handler;
     this.#keeper = keeper;
@@ -218,7 +210,7 @@ export class DatagramListener implements Listener {
       await this.#keeper.suspend();
     }
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
-    this.#running.close();
+    this.#serving.running.close();
     await this.#driver.close();
   }
 
@@ -228,7 +220,7 @@ export class DatagramListener implements Listener {
     const tooLong = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, longestDrainMs);
     });
-    await Promise.race([Promise.all(this.#served), tooLong]);
+    await Promise.race([this.#serving.settled(), tooLong]);
     clearTimeout(timer);
   }
 
@@ -242,21 +234,19 @@ export class DatagramListener implements Listener {
   #answering(output: DriverOutput): void {
     switch (output.kind) {
       case 'request': {
-        const served = this.#serve(output.exchange, output.peer, output.request)
-          .catch((error) => this.#handler.onError(error))
-          .finally(() => this.#served.delete(served));
-        this.#served.add(served);
+        const { exchange, peer, request } = output;
+        this.#serving.serve(exchange, request, this.#peerInfo(peer), peer.association);
         return;
       }
       case 'request-body':
-        this.#running.bodies.part(output);
+        this.#serving.running.bodies.part(output);
         return;
       case 'body-wanted':
       case 'body-released':
         void feedBody(this.#driver, output, (error) => this.#handler.onError(error));
         return;
       case 'exchange-ended':
-        this.#running.ended(output.exchange);
+        this.#serving.running.ended(output.exchange);
         return;
       case 'psk-lookup':
       case 'verify-peer':
@@ -288,40 +278,11 @@ export class DatagramListener implements Listener {
     }
   }
 
-  async #serve(exchange: ExchangeId, peer: Peer, incoming: IncomingRequest): Promise<void> {
-    const { request, done } = this.#running.begin(exchange, incoming, this.#peerInfo(peer));
-    const { answer, handled, observe } = await answerOnce(
-      request,
-      peer.association,
-      this.#keeper,
-      this.#handler,
-    );
-    done();
-    const length = answer.body?.length ?? answer.payload.length;
-    warnOfPayload(this.#options, length, `the response of ${request.path}`);
-    if (this.#driver.closed) return;
-    this.#driver.run((endpoint, now) =>
-      endpoint.respond(
-        exchange,
-        {
-          ...answer,
-          observe: request.observe && observe !== false && this.#handler.observable(request),
-          // RFC 7252 §4.5: running a safe, idempotent handler again costs less than keeping its answer.
-          keepAnswer: handled && request.method !== 'GET' && request.method !== 'FETCH',
-        },
-        now,
-      ),
-    );
-  }
-
   #peerInfo(peer: Peer): PeerInfo {
+    const { address } = peer;
+    const { transport } = this.#place;
+    const security = this.#clients.security(peer.oscore?.via ?? peer);
     const oscore = contextOf(peer.oscore?.security);
-    const carrier = peer.oscore?.via ?? peer;
-    return {
-      address: peer.address,
-      transport: this.#place.transport,
-      security: this.#clients.security(carrier),
-      ...(oscore !== undefined && { oscore }),
-    };
+    return oscore === undefined ? { address, transport, security } : { address, transport, security, oscore };
   }
 }

@@ -7,14 +7,15 @@
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import type { GroupPolicy } from '../core/request-response/response-suppression.ts';
+import type { Eventual } from './eventual.ts';
 import type { Listener } from './open-listener.ts';
 import type { Request } from './request.ts';
-import type { HandledResponse } from './request-once.ts';
+import type { HandledAnswer } from './request-once.ts';
 
 /** What a server does with a request. */
 export interface RequestHandler {
-  /** Never rejects. */
-  answer(request: Request): Promise<HandledResponse>;
+  /** Never throws or rejects. */
+  answer(request: Request): Eventual<HandledAnswer>;
   /** Whether an observation of this request's resource is possible. */
   observable(request: Request): boolean;
   /** Whether the notifications of this registration are all Confirmable. */

@@ -12,21 +12,15 @@ import { Code } from '../core/coap/code.ts';
 import type { AssociationId } from '../core/dtls/dtls-output.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
 import { bodyForCore } from './body-input.ts';
+import type { Eventual } from './eventual.ts';
 import { type Answer, decodeAnswer } from './kept-answer.ts';
 import type { Request } from './request.ts';
 import { failure, responseOptions, type ServerResponse } from './server-response.ts';
 
-/** An answer, and whether a handler ran for it. */
-export interface HandledResponse {
-  readonly response: ServerResponse;
-  /** False: the request had no effect, and its answer need not be kept for duplicates. */
-  readonly handled: boolean;
-}
-
 /** Who carries requests out. */
 interface Handler {
-  /** Never rejects. */
-  answer(request: Request): Promise<HandledResponse>;
+  /** Never throws or rejects. */
+  answer(request: Request): Eventual<HandledAnswer>;
   /** Whether what the request changes goes to the store of the associations. */
   effectsInStore(request: Request): boolean;
 }
@@ -34,13 +28,14 @@ interface Handler {
 /** An answer, and whether a handler ran for it, now or before. */
 export interface HandledAnswer {
   readonly answer: Answer;
+  /** False: the request had no effect, and its answer need not be kept for duplicates. */
   readonly handled: boolean;
   /** False: it begins no observation, or ends it. */
   readonly observe?: boolean;
 }
 
 /** Nothing was done; the peer may try again (RFC 7252 §5.9.3.4). */
-const unavailable: ServerResponse = { ...failure(Code.ServiceUnavailable), maxAgeSeconds: 30 };
+const unavailable = failure(Code.ServiceUnavailable, undefined, { maxAgeSeconds: 30 });
 
 /** Not 5.03: whoever tries again should know that it may be for the second time. */
 const interrupted = failure(
@@ -49,15 +44,24 @@ const interrupted = failure(
 );
 
 /** Waits for what has to be durable, then runs the handler; or answers as an earlier process did. Never rejects. */
-export async function answerOnce(
+export function answerOnce(
   request: Request,
   association: AssociationId | undefined,
   keeper: AssociationKeeper | undefined,
   handler: Handler,
-): Promise<HandledAnswer> {
+): Eventual<HandledAnswer> {
   if (association === undefined || keeper === undefined || handler.effectsInStore(request)) {
-    return handle(request, handler);
+    return handler.answer(request);
   }
+  return answerKeptOnce(request, association, keeper, handler);
+}
+
+async function answerKeptOnce(
+  request: Request,
+  association: AssociationId,
+  keeper: AssociationKeeper,
+  handler: Handler,
+): Promise<HandledAnswer> {
   try {
     const before = await keeper.admission(association, request);
     if (before !== undefined) {
@@ -68,22 +72,11 @@ export async function answerOnce(
     // It was reported.
     return { answer: answerOf(unavailable), handled: false };
   }
-  const handled = await handle(request, handler);
+  const handled = await handler.answer(request);
   keeper.answered(association, request, handled.answer);
   return handled;
 }
 
-/** Runs the handler, whether or not the request was there before. Never rejects. */
-export async function handle(request: Request, handler: Handler): Promise<HandledAnswer> {
-  const { response, handled } = await handler.answer(request);
-  const { observe } = response;
-  return { answer: answerOf(response), handled, ...(observe === undefined ? {} : { observe }) };
-}
-
 function answerOf(response: ServerResponse): Answer {
-  return {
-    code: response.code,
-    options: responseOptions(response),
-    ...bodyForCore(response.payload),
-  };
+  return { code: response.code, options: responseOptions(response), ...bodyForCore(response.payload) };
 }

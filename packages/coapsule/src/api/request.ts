@@ -32,21 +32,88 @@ export interface ResourceObserver {
   readonly ended: AbortSignal;
 }
 
-/** A request with its whole body (RFC 7252 §5.1). */
+/** What a request knows of those who wait for its answer. */
+export interface RequestWaiters {
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  readonly observer: ResourceObserver;
+}
+
+/** Notes that a handler was called for a request: the request may have had an effect. */
+export let noteHandled: (request: Request) => void;
+
+/** Whether a handler was called for a request. */
+export let isHandled: (request: Request) => boolean;
+
+/** A request with its whole body (RFC 7252 §5.1). What of it nobody asks for is not made. */
 export class Request {
-  readonly method: Method;
-  readonly code: Code;
+  readonly #incoming: IncomingRequest;
+  readonly #waiters: RequestWaiters;
+  #segments: readonly string[] | undefined;
+  #path: string | undefined;
+  #query: readonly string[] | undefined;
+  #body: ReadableStream<Uint8Array> | undefined;
+  #isHandled = false;
+  readonly options: OptionReader;
+  /** The whole body; empty where `body` is still to come. */
+  readonly payload: Uint8Array;
+  /** Who asks; `security` says how it is known. */
+  readonly peer: PeerInfo;
+  /** Whether the answer registers or serves an observer (RFC 7641). */
+  readonly observe: boolean;
+
+  static {
+    noteHandled = (request) => {
+      request.#isHandled = true;
+    };
+    isHandled = (request) => request.#isHandled;
+  }
+
+  constructor(
+    request: IncomingRequest,
+    peer: PeerInfo,
+    waiters: RequestWaiters,
+    body?: ReadableStream<Uint8Array>,
+  ) {
+    this.#incoming = request;
+    this.#waiters = waiters;
+    this.#body = body;
+    this.options = request.options;
+    this.payload = body === undefined ? request.payload : noBytes;
+    this.peer = peer;
+    this.observe = request.observe === 'register' || request.refresh;
+  }
+
+  get method(): Method {
+    const method = methodOf(this.code);
+    if (method === undefined) throw new InvariantError(`a request with code ${this.code}`);
+    return method;
+  }
+
+  get code(): Code {
+    return this.#incoming.code;
+  }
+
   /**
    * The segments with `/` before each: `/sensors/42`; `/` for none. A `/`, `%` or `?` inside a segment stays
    * percent-encoded, so that different Uri-Path options never make the same path.
    */
-  readonly path: string;
-  readonly segments: readonly string[];
+  get path(): string {
+    this.#path ??= pathName(this.segments);
+    return this.#path;
+  }
+
+  get segments(): readonly string[] {
+    this.#segments ??= this.options.texts(OptionNumber.UriPath);
+    return this.#segments;
+  }
+
   /** Each Uri-Query, such as `unit=C`. */
-  readonly query: readonly string[];
-  readonly options: OptionReader;
-  /** The whole body; empty where `body` is still to come. */
-  readonly payload: Uint8Array;
+  get query(): readonly string[] {
+    this.#query ??= this.options.texts(OptionNumber.UriQuery);
+    return this.#query;
+  }
+
   /**
    * The body to read as it comes: of a resource with `streamRequestBody` the client sends no more than is read. It fails
    * when the client does not send the rest.
@@ -56,51 +123,39 @@ export class Request {
     return this.#body;
   }
 
-  readonly token: Uint8Array;
-  /** Of the message that completed the request; `undefined` over TCP, TLS and WebSocket, which have none. */
-  readonly messageId: number | undefined;
-  /** Whether the message is acknowledged; true over TCP, TLS and WebSocket, where the transport does it. */
-  readonly confirmable: boolean;
-  /** The multicast address that it was sent to; `undefined` when it was sent to this server alone (RFC 7252 §8). */
-  readonly group: PeerAddress | undefined;
-  readonly scheme: CoapScheme | SerialScheme;
-  /** Who asks; `security` says how it is known. */
-  readonly peer: PeerInfo;
-  /** Fires when nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-  /** Whether the answer registers or serves an observer (RFC 7641). */
-  readonly observe: boolean;
-  /** The observer that the answer is for, where `observe` is true. */
-  readonly observer: ResourceObserver | undefined;
-  #body: ReadableStream<Uint8Array> | undefined;
+  get token(): Uint8Array {
+    return this.#incoming.token;
+  }
 
-  constructor(
-    request: IncomingRequest,
-    peer: PeerInfo,
-    signal: AbortSignal,
-    observer?: ResourceObserver,
-    body?: ReadableStream<Uint8Array>,
-  ) {
-    const method = methodOf(request.code);
-    if (method === undefined) throw new InvariantError(`a request with code ${request.code}`);
-    this.method = method;
-    this.code = request.code;
-    this.segments = request.options.texts(OptionNumber.UriPath);
-    this.path = pathOf(request.options);
-    this.query = request.options.texts(OptionNumber.UriQuery);
-    this.options = request.options;
-    this.payload = body === undefined ? request.payload : noBytes;
-    this.#body = body;
-    this.token = request.token;
-    this.messageId = request.messageId;
-    this.confirmable = request.confirmable;
-    this.group = request.group;
-    const isSecure = peer.security.kind !== 'none';
-    this.scheme = peer.transport === 'serial' ? serialScheme(isSecure) : schemeOf(peer.transport, isSecure);
-    this.peer = peer;
-    this.signal = signal;
-    this.observe = request.observe === 'register' || request.refresh;
-    this.observer = this.observe ? observer : undefined;
+  /** Of the message that completed the request; `undefined` over TCP, TLS and WebSocket, which have none. */
+  get messageId(): number | undefined {
+    return this.#incoming.messageId;
+  }
+
+  /** Whether the message is acknowledged; true over TCP, TLS and WebSocket, where the transport does it. */
+  get confirmable(): boolean {
+    return this.#incoming.confirmable;
+  }
+
+  /** The multicast address that it was sent to; `undefined` when it was sent to this server alone (RFC 7252 §8). */
+  get group(): PeerAddress | undefined {
+    return this.#incoming.group;
+  }
+
+  get scheme(): CoapScheme | SerialScheme {
+    const { security, transport } = this.peer;
+    const isSecure = security.kind !== 'none';
+    return transport === 'serial' ? serialScheme(isSecure) : schemeOf(transport, isSecure);
+  }
+
+  /** Fires when nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    return this.#waiters.signal;
+  }
+
+  /** The observer that the answer is for, where `observe` is true. */
+  get observer(): ResourceObserver | undefined {
+    return this.observe ? this.#waiters.observer : undefined;
   }
 
   /** Whether it names another server with Proxy-Uri or Proxy-Scheme; `path` says nothing then (RFC 7252 §5.7.2). */

@@ -7,6 +7,13 @@
 import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
 import type { ResourceObserver } from './request.ts';
 
+/** A request of an observer. */
+interface ObservedRequest {
+  readonly exchange: ExchangeId;
+  /** Nobody waits for the answer any more. */
+  readonly isAbandoned: boolean;
+}
+
 /** See the module comment. */
 export class ResourceObservers {
   readonly #ends = new Map<ExchangeId, AbortController>();
@@ -18,10 +25,11 @@ export class ResourceObservers {
     this.#notify = notify;
   }
 
-  /** What a handler sees of the observer of `exchange`. @param gone Fires when nobody waits for the answer. */
-  of(exchange: ExchangeId, gone: AbortSignal): ResourceObserver {
+  /** What a handler sees of the observer that its answer is for. */
+  of(running: ObservedRequest): ResourceObserver {
+    const { exchange } = running;
     const endOf = (): AbortSignal => {
-      if (gone.aborted || this.#closed) return AbortSignal.abort();
+      if (running.isAbandoned || this.#closed) return AbortSignal.abort();
       const known = this.#ends.get(exchange) ?? new AbortController();
       this.#ends.set(exchange, known);
       return known.signal;

@@ -6,11 +6,12 @@
 
 import type { Method } from '../core/coap/code.ts';
 import type { Link } from '../core/coap/link-format.ts';
+import type { OptionReader } from '../core/coap/option-set.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { expectKnownOptions, type OptionNames } from './known-options.ts';
 import type { ResourceMulticast } from './multicast-options.ts';
 import type { PeerInfo } from './peer-info.ts';
-import type { Request } from './request.ts';
+import { pathOf, type Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
 
 /** Answers one request; may throw `RequestFailure`. Anything else thrown becomes 5.00. */
@@ -112,10 +113,9 @@ const protections: readonly unknown[] = ['oscore', 'dtls', 'either', 'both'];
 
 /** Whether a request is protected as its resource requires. */
 export function isProtectedAsRequired({ requires }: Resource, { oscore, security }: PeerInfo): boolean {
+  if (requires === undefined) return true;
   const [hasOscore, hasDtls] = [oscore !== undefined, security.kind !== 'none'];
   switch (requires) {
-    case undefined:
-      return true;
     case 'oscore':
       return hasOscore;
     case 'dtls':
@@ -210,6 +210,8 @@ export function handlerOf(resource: Resource, method: Method): Handler | undefin
 export class ResourceTree {
   readonly #exact = new Map<string, Resource>();
   readonly #below = new Map<string, Resource>();
+  /** What `of` was asked last: one request is asked about many times in a row. */
+  #latest: { readonly options: OptionReader; readonly resource: Resource | undefined } | undefined;
 
   /** Adds a resource; refuses a path that is not absolute or already taken. */
   add(path: string, resource: Resource): void {
@@ -229,6 +231,15 @@ export class ResourceTree {
     const table = wildcard ? this.#below : this.#exact;
     if (table.has(key)) throw new ApiMisuseError(`resource path '${path}' is served already`);
     table.set(key, resource);
+    this.#latest = undefined;
+  }
+
+  /** The resource that serves a request with these options, which do not change any more. */
+  of(options: OptionReader): Resource | undefined {
+    if (this.#latest?.options === options) return this.#latest.resource;
+    const resource = this.find(pathOf(options));
+    this.#latest = { options, resource };
+    return resource;
   }
 
   /** The resource that serves a path. */

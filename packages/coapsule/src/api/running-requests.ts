@@ -8,31 +8,33 @@
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
+import type { ReadableStream } from '../node/web-stream.ts';
 import type { PeerInfo } from './peer-info.ts';
-import { Request } from './request.ts';
+import { Request, type RequestWaiters, type ResourceObserver } from './request.ts';
 import { RequestStreams } from './request-streams.ts';
 import { ResourceObservers } from './resource-observers.ts';
 
 /** What an endpoint of any transport does for a request that is served. */
-interface ServingCommands {
+export interface ServingCommands {
   continueRequestBody(exchange: ExchangeId, now: Instant): void;
   notifyObserver(exchange: ExchangeId, now: Instant): void;
 }
 
 /** What runs the endpoint. */
-interface CommandRunner {
+export interface CommandRunner<Commands> {
   readonly closed: boolean;
-  run(command: (endpoint: ServingCommands, now: Instant) => void): void;
+  run(command: (endpoint: Commands, now: Instant) => void): void;
 }
 
 /** See the module comment. */
 export class RunningRequests {
-  readonly #running = new Map<ExchangeId, AbortController>();
+  /** Those whose handlers did not answer at once. */
+  readonly #running = new Map<ExchangeId, RunningRequest>();
   readonly #observers: ResourceObservers;
   /** Parts of bodies go straight there. */
   readonly bodies: RequestStreams;
 
-  constructor(runner: CommandRunner) {
+  constructor(runner: CommandRunner<ServingCommands>) {
     this.bodies = new RequestStreams((exchange) => {
       if (!runner.closed) runner.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
     });
@@ -41,29 +43,26 @@ export class RunningRequests {
     });
   }
 
-  /** What a handler gets to see of a request. `done` is to be called when it has answered. */
-  begin(
-    exchange: ExchangeId,
-    incoming: IncomingRequest,
-    peer: PeerInfo,
-  ): { readonly request: Request; readonly done: () => void } {
-    const controller = new AbortController();
-    this.#running.set(exchange, controller);
-    const { signal } = controller;
+  /** What a handler gets to see of a request. One that does not answer at once is `kept` until it has `answered`. */
+  begin(exchange: ExchangeId, incoming: IncomingRequest, peer: PeerInfo): RunningRequest {
     const body = this.bodies.of(exchange, incoming);
-    const request = new Request(incoming, peer, signal, this.#observers.of(exchange, signal), body);
-    return {
-      request,
-      // A refresh of an observation has the same name as the request before it, which may still be at work.
-      done: () => {
-        if (this.#running.get(exchange) === controller) this.#running.delete(exchange);
-      },
-    };
+    return new RunningRequest(exchange, incoming, peer, this.#observers, body);
+  }
+
+  /** The handler is at work on it: nothing can end the Exchange before, in the turn in which it began. */
+  keep(running: RunningRequest): void {
+    this.#running.set(running.exchange, running);
+  }
+
+  /** The handler has answered. */
+  answered(running: RunningRequest): void {
+    // A refresh of an observation has the same name as the request before it, which may still be at work.
+    if (this.#running.get(running.exchange) === running) this.#running.delete(running.exchange);
   }
 
   /** Nobody waits for the answer, and no observer is there any more. */
   ended(exchange: ExchangeId): void {
-    this.#running.get(exchange)?.abort();
+    this.#running.get(exchange)?.abandon();
     this.#running.delete(exchange);
     this.#observers.ended(exchange);
     this.bodies.ended(exchange);
@@ -72,8 +71,51 @@ export class RunningRequests {
   /** The listener is closed. */
   close(): void {
     this.#observers.close();
-    for (const running of this.#running.values()) running.abort();
+    for (const running of this.#running.values()) running.abandon();
     this.#running.clear();
     this.bodies.close();
+  }
+}
+
+/** A request with its handler. */
+export class RunningRequest implements RequestWaiters {
+  readonly exchange: ExchangeId;
+  readonly request: Request;
+  readonly #observers: ResourceObservers;
+  #gone: AbortController | undefined;
+  #isAbandoned = false;
+
+  constructor(
+    exchange: ExchangeId,
+    incoming: IncomingRequest,
+    peer: PeerInfo,
+    observers: ResourceObservers,
+    body: ReadableStream<Uint8Array> | undefined,
+  ) {
+    this.exchange = exchange;
+    this.#observers = observers;
+    this.request = new Request(incoming, peer, this, body);
+  }
+
+  /** Nobody waits for the answer any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#gone?.abort();
+  }
+
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController();
+      if (this.#isAbandoned) this.#gone.abort();
+    }
+    return this.#gone.signal;
+  }
+
+  get observer(): ResourceObserver {
+    return this.#observers.of(this);
   }
 }

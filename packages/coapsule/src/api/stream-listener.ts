@@ -8,12 +8,10 @@
 
 import { transportOf } from '../core/coap/uri.ts';
 import type { ConnectionEnd } from '../core/connection/connection-output.ts';
-import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
 import type { ConnectionId, StreamPeer } from '../core/endpoint/stream-outputs.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
-import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
 import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
@@ -28,8 +26,7 @@ import type { Listener } from './open-listener.ts';
 import { contextOf, storeContext } from './oscore-context.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
 import type { RequestHandler } from './request-handler.ts';
-import { handle } from './request-once.ts';
-import { RunningRequests } from './running-requests.ts';
+import { RequestServing } from './request-serving.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { openStreamServer } from './stream-server.ts';
 
@@ -44,7 +41,7 @@ export class StreamListener implements Listener {
   readonly #handler: RequestHandler;
   readonly #local: PeerAddress;
   readonly #peers = new Map<ConnectionId, PeerInfo>();
-  readonly #running: RunningRequests;
+  readonly #serving: RequestServing;
   #closing: Promise<void> | undefined;
 
   static async open(
@@ -107,7 +104,12 @@ export class StreamListener implements Listener {
   ) {
     this.scheme = scheme;
     this.#driver = driver;
-    this.#running = new RunningRequests(driver);
+    this.#serving = new RequestServing(driver, {
+      handler,
+      keeper: undefined,
+      link: undefined,
+      hasDuplicates: false,
+    });
     this.#local = server.local;
     this.#options = options;
     this.#handler = handler;
@@ -165,7 +167,7 @@ export class StreamListener implements Listener {
     this.#handler.onClosed(this);
     this.#driver.run((endpoint, now) => endpoint.releaseAll(now));
     await this.#driver.close(farewellMs);
-    this.#running.close();
+    this.#serving.running.close();
   }
 
   #accept(transport: StreamTransport, security: PeerSecurity): void {
@@ -180,15 +182,13 @@ export class StreamListener implements Listener {
   #output(output: StreamDriverOutput): void {
     switch (output.kind) {
       case 'request':
-        this.#serve(output.exchange, output.peer, output.request).catch((error) =>
-          this.#handler.onError(error),
-        );
+        this.#serving.serve(output.exchange, output.request, this.#peerInfo(output.peer), undefined);
         return;
       case 'store-context':
         void storeContext(this.#driver, output, (error) => this.#handler.onError(error));
         return;
       case 'exchange-ended':
-        this.#running.ended(output.exchange);
+        this.#serving.running.ended(output.exchange);
         return;
       case 'connection-ended':
         this.#ended(output.peer.connection, output.end);
@@ -197,7 +197,7 @@ export class StreamListener implements Listener {
         this.#options.trace?.(output.event);
         return;
       case 'request-body':
-        this.#running.bodies.part(output);
+        this.#serving.running.bodies.part(output);
         return;
       case 'body-wanted':
       case 'body-released':
@@ -223,30 +223,13 @@ export class StreamListener implements Listener {
     }
   }
 
-  async #serve(exchange: ExchangeId, peer: StreamPeer, incoming: IncomingRequest): Promise<void> {
-    const info = this.#peers.get(peer.connection) ?? {
-      address: peer.address,
+  #peerInfo({ connection, address, oscore: protection }: StreamPeer): PeerInfo {
+    const info = this.#peers.get(connection) ?? {
+      address,
       transport: transportOf(this.scheme),
       security: noSecurity,
     };
-    const oscore = contextOf(peer.oscore?.security);
-    const { request, done } = this.#running.begin(exchange, incoming, {
-      ...info,
-      ...(oscore !== undefined && { oscore }),
-    });
-    const { answer, observe } = await handle(request, this.#handler);
-    done();
-    if (this.#driver.closed) return;
-    this.#driver.run((endpoint, now) =>
-      endpoint.respond(
-        exchange,
-        {
-          ...answer,
-          observe: request.observe && observe !== false && this.#handler.observable(request),
-          keepAnswer: false,
-        },
-        now,
-      ),
-    );
+    const oscore = contextOf(protection?.security);
+    return oscore === undefined ? info : { ...info, oscore };
   }
 }
