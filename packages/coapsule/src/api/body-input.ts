@@ -39,7 +39,7 @@ export interface BodyForCore {
 }
 
 /** @throws ApiMisuseError for what is no body. */
-export function expectBody(input: unknown): asserts input is BodyInput | undefined {
+function expectBody(input: unknown): asserts input is BodyInput | undefined {
   if (input === undefined || typeof input === 'string' || input instanceof Uint8Array) return;
   if (typeof input === 'object' && input !== null && (isRandomAccess(input) || isIterable(input))) return;
   throw new ApiMisuseError(

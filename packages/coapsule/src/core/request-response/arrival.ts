@@ -5,6 +5,7 @@
  */
 
 import type { BlockOption } from '../coap/block-option.ts';
+import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { GroupOrigin, PeerKey, ReceivedMessage } from './exchange.ts';
@@ -13,6 +14,8 @@ import type { QBlock2Wish } from './q-block-request.ts';
 /** A request on its way through the checks. */
 export interface Arrival {
   readonly peer: PeerKey;
+  /** Of the message. */
+  readonly code: Code;
   readonly message: ReceivedMessage;
   readonly reply: unknown;
   readonly repeat: boolean;

@@ -9,6 +9,7 @@
  */
 
 import type { PeerKey, ReadyResponse, ServerExchange } from './exchange.ts';
+import { ExchangesOfPeers } from './exchanges-of-peers.ts';
 
 /** A response that waits, and what it answers. */
 export interface AwaitingResponse {
@@ -19,7 +20,7 @@ export interface AwaitingResponse {
 /** All that wait; each is one of the Exchanges that are not answered, whose bounds hold for it. */
 export class AwaitingProof {
   readonly #responses = new Map<object, AwaitingResponse>();
-  readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
+  readonly #byPeer = new ExchangesOfPeers<ServerExchange>();
 
   /** Whether the response of an Exchange waits. */
   has(exchange: ServerExchange): boolean {
@@ -28,8 +29,7 @@ export class AwaitingProof {
 
   add(exchange: ServerExchange, response: ReadyResponse): void {
     this.#responses.set(exchange, { exchange, response });
-    const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
-    this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
+    this.#byPeer.add(exchange);
   }
 
   /** The response that answers a request, and waits no more. */
@@ -37,15 +37,12 @@ export class AwaitingProof {
     const taken = this.#responses.get(pending);
     if (taken === undefined) return undefined;
     this.#responses.delete(pending);
-    const { exchange } = taken;
-    const ofPeer = this.#byPeer.get(exchange.peer);
-    ofPeer?.delete(exchange);
-    if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
+    this.#byPeer.delete(taken.exchange);
     return taken;
   }
 
   /** All responses to a peer, the oldest first. */
   takeOf(peer: PeerKey): AwaitingResponse[] {
-    return [...(this.#byPeer.get(peer) ?? [])].flatMap((exchange) => this.take(exchange) ?? []);
+    return this.#byPeer.of(peer).flatMap((exchange) => this.take(exchange) ?? []);
   }
 }

@@ -60,10 +60,12 @@ export class BodyReception {
   receive(arrival: Arrival, now: Instant): void {
     const { peer, message, options, block1 } = arrival;
     const { config } = this.#context;
-    const limitBytes = message.isCiphertext
-      ? maxUnfragmentedSize
-      : config.maxBodyBytes({ peer, code: message.code, options });
-    const isProved = this.#context.addressLimit.allowance(peer, now) === Infinity;
+    if (block1 === undefined && arrival.qBlock1 === undefined && message.payload.length === 0) {
+      // There is no body, which no limit is below.
+      this.#whole(arrival, message.payload, now);
+      return;
+    }
+    const limitBytes = message.isCiphertext ? maxUnfragmentedSize : config.maxBodyBytes(arrival);
     if (arrival.qBlock1 !== undefined) {
       this.#receiveQBlock(arrival, arrival.qBlock1, limitBytes, now);
       return;
@@ -72,6 +74,7 @@ export class BodyReception {
       this.#receiveUnblocked(arrival, limitBytes, now);
       return;
     }
+    const isProved = this.#context.addressLimit.allowance(peer, now) === Infinity;
     const received: ReceivedBlock = {
       key: requestBodyKey(peer, message.code, options),
       peer,
@@ -84,7 +87,7 @@ export class BodyReception {
     };
     const isOnlyBlock = block1.num === 0 && !block1.more;
     const mayStream = !isOnlyBlock && !message.isCiphertext;
-    if (mayStream && config.streamRequestBody({ peer, code: message.code, options })) {
+    if (mayStream && config.streamRequestBody(arrival)) {
       this.#streamed.receive(arrival, block1, received, now);
       return;
     }
@@ -158,7 +161,7 @@ export class BodyReception {
     const { peer, message, options, reply } = arrival;
     const { code, token, payload } = message;
     // Such blocks come in any order: a body that is taken as it comes goes in the blocks of RFC 7959.
-    if (this.#context.config.streamRequestBody({ peer, code, options })) {
+    if (this.#context.config.streamRequestBody(arrival)) {
       const details = { diagnostic: 'no Q-Block1 here', unprocessed: OptionNumber.QBlock1 };
       this.#answers.answer(arrival, () => refusal(options, Code.BadOption, details));
       return;
@@ -199,12 +202,10 @@ export class BodyReception {
 
   /** A body in one message. */
   #receiveUnblocked(arrival: Arrival, limitBytes: number, now: Instant): void {
-    const { peer, message, options } = arrival;
+    const { peer, message } = arrival;
     const { config, counters } = this.#context;
     const { length } = message.payload;
-    const inOneMessage = message.isCiphertext
-      ? maxUnfragmentedSize
-      : config.maxPayloadBytes({ peer, code: message.code, options });
+    const inOneMessage = message.isCiphertext ? maxUnfragmentedSize : config.maxPayloadBytes(arrival);
     if (length <= Math.min(limitBytes, inOneMessage)) {
       this.#whole(arrival, message.payload, now);
       return;

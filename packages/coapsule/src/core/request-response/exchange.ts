@@ -188,12 +188,12 @@ export interface ServerExchange {
   /** The block of the response the client asked for. */
   readonly block2: BlockOption | undefined;
   /** The last block of a body in Q-Blocks (RFC 9177). */
-  readonly qBlock1?: BlockOption;
+  readonly qBlock1?: BlockOption | undefined;
   /** The Q-Blocks of the response the client asked for. */
-  readonly wish?: QBlock2Wish;
+  readonly wish?: QBlock2Wish | undefined;
   readonly observe: 'register' | 'deregister' | undefined;
   /** Of a request that came by multicast. */
-  readonly group?: GroupOrigin;
+  readonly group?: GroupOrigin | undefined;
   /** The application has answered, and the first part of its body is waited for. */
   body?: OutgoingBody;
   /** The resource changed since the application was asked: a registration is followed by a notification. */

@@ -47,8 +47,10 @@ export class FirstMessages {
     now: Instant,
   ): FirstMessage {
     const { peer, token, code } = exchange;
-    const blocks = this.#qBlocks.represent(exchange, response, sequence, this.#answers.szxFor(peer), now);
-    if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
+    if (exchange.wish !== undefined) {
+      const blocks = this.#qBlocks.represent(exchange, response, sequence, this.#answers.szxFor(peer), now);
+      if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
+    }
     const limited = this.#answers.fit(
       {
         ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
@@ -66,9 +68,11 @@ export class FirstMessages {
 
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
-    const { peer, token, code, acknowledged } = exchange;
+    const { peer, token, code, wish, acknowledged } = exchange;
+    if (this.#context.addressLimit.allowance(peer, now) === Infinity) return false;
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
-    const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
+    const isSet =
+      wish !== undefined && this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
     if (isSet && this.#answers.mayBeProved(peer, now)) return true;
     const make = this.#maker(exchange, response, undefined, now);
     return this.#answers.gainsByProof(peer, token, make, lastBytesFor(code, acknowledged), now);

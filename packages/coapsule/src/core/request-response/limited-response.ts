@@ -68,16 +68,16 @@ export class ResponseLimit {
   fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
     const { peer, token, szx, mayRefuse, mayEcho } = place;
     const allowance = this.#limit.allowance(peer, now);
+    if (allowance === Infinity) {
+      const content = make(szx, this.#bodies);
+      const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
+      return { kind: 'whole', content: this.#with(() => true, content, OptionNumber.Echo, echo) };
+    }
     const fitsInto =
       (bytes: number) =>
       ({ options, payload }: Content): boolean =>
         encodedLength({ token, options, payload }) <= bytes;
     const fits = fitsInto(allowance);
-    if (allowance === Infinity) {
-      const content = make(szx, this.#bodies);
-      const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
-      return { kind: 'whole', content: this.#with(fits, content, OptionNumber.Echo, echo) };
-    }
     const full = make(szx, weighing);
     if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
     // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.

@@ -50,7 +50,8 @@ export class ObserverTable {
 
   /** The observer with this peer and token (§4.1). */
   withToken(peer: PeerKey, token: Uint8Array): Observer | undefined {
-    return this.#byToken.get(tokenKey(peer, token));
+    // Most peers observe nothing: for them no key is made.
+    return this.#peers.has(peer) ? this.#byToken.get(tokenKey(peer, token)) : undefined;
   }
 
   /** The observers of a path, with any query. */

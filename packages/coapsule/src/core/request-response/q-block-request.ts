@@ -42,9 +42,9 @@ export function qBlockRequest(
   options: OptionReader,
   maxPayloads: number,
 ): QBlockRequest | QBlockFault | undefined {
+  if (!options.has(OptionNumber.QBlock1) && !options.has(OptionNumber.QBlock2)) return undefined;
   const value1 = options.first(OptionNumber.QBlock1);
-  const values2 = [...options.all(OptionNumber.QBlock2)];
-  if (value1 === undefined && values2.length === 0) return undefined;
+  const values2 = options.all(OptionNumber.QBlock2);
   // §4.1: Q-Block and Block options never share a message.
   if (options.has(OptionNumber.Block1) || options.has(OptionNumber.Block2)) {
     return { code: Code.BadOption, reason: 'Block and Q-Block options in one message' };

@@ -62,12 +62,23 @@ export class RequestAdmission {
       answers.fault(peer, 'not for a group');
       return undefined;
     }
-    const arrival = {
-      ...{ peer, message, reply, repeat, group, now },
-      ...{ options: all, block1: undefined, block2: undefined },
+    const { code } = message;
+    const arrival: Arrival = {
+      peer,
+      code,
+      message,
+      reply,
+      repeat,
+      options: all,
+      block1: undefined,
+      block2: undefined,
+      qBlock1: undefined,
+      wish: undefined,
+      group,
+      now,
     };
     // RFC 7252 §5.8: an unrecognized or unsupported method is answered 4.05.
-    if (methodOf(message.code) === undefined) {
+    if (methodOf(code) === undefined) {
       answers.refuse(arrival, Code.MethodNotAllowed);
       return undefined;
     }
@@ -76,9 +87,7 @@ export class RequestAdmission {
       answers.refuse(arrival, Code.BadRequest, 'Hop-Limit is not 1 to 255');
       return undefined;
     }
-    const route: RequestRoute = message.isCiphertext
-      ? { kind: 'origin' }
-      : config.route({ peer, code: message.code, options: all });
+    const route: RequestRoute = message.isCiphertext ? { kind: 'origin' } : config.route(arrival);
     const verdict =
       route.kind === 'proxy'
         ? checkProxiedRequestOptions(all)
@@ -116,7 +125,10 @@ export class RequestAdmission {
       answers.refuse(arrival, Code.BadRequest, 'Illegal block size');
       return undefined;
     }
-    const parsed = { ...arrival, options, block1, block2, qBlock1: qBlock?.block1, wish: qBlock?.wish };
+    const isPlain = options === all && block1 === undefined && block2 === undefined && qBlock === undefined;
+    const parsed: Arrival = isPlain
+      ? arrival
+      : { ...arrival, options, block1, block2, qBlock1: qBlock?.block1, wish: qBlock?.wish };
     if (this.#isFresh(parsed, now)) return route.kind === 'proxy' ? this.#withoutOwnEcho(parsed) : parsed;
     answers.askForEcho(parsed, now);
     return undefined;
@@ -128,12 +140,13 @@ export class RequestAdmission {
   }
 
   /** RFC 9175 §2.3: whether the request may be carried out, as far as its age goes. */
-  #isFresh({ peer, message, options, block1 }: Arrival, now: Instant): boolean {
-    if (isSafeRequest(message.code) || message.isCiphertext) return true;
+  #isFresh(arrival: Arrival, now: Instant): boolean {
+    const { peer, code, message, options, block1 } = arrival;
+    if (isSafeRequest(code) || message.isCiphertext) return true;
     // Told early, with the first block of a body; it counts when the request is whole.
     if (block1 !== undefined && block1.num > 0 && block1.more) return true;
     const { config, echo } = this.#context;
-    const withinMs = config.freshWithinMs({ peer, code: message.code, options });
+    const withinMs = config.freshWithinMs(arrival);
     if (withinMs === undefined) return true;
     const value = options.first(OptionNumber.Echo);
     const issuedAt = value && echo?.issuedAt(peer, value);
@@ -150,7 +163,7 @@ export class RequestAdmission {
   }
 
   /** RFC 9175 §2.3: what we gave out ourselves does not go on to another server. */
-  #withoutOwnEcho<Parsed extends Arrival>(arrival: Parsed): Parsed {
+  #withoutOwnEcho(arrival: Arrival): Arrival {
     const { peer, options } = arrival;
     const value = options.first(OptionNumber.Echo);
     if (value === undefined || this.#context.echo?.issuedAt(peer, value) === undefined) return arrival;

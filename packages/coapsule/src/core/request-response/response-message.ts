@@ -57,6 +57,13 @@ export function responseMessage(
   now: Instant,
 ): Content {
   const { peer, block1, block2 } = exchange;
+  const asksSize = exchange.options.has(OptionNumber.Size2);
+  const isMarked = sequence !== undefined || block1 !== undefined || block2 !== undefined || asksSize;
+  const hasOwnOptions = ownOptions.some((number) => response.options.has(number));
+  if (!isMarked && !hasOwnOptions && response.body === undefined && response.payload.length <= largest) {
+    // Nothing is this layer's to do.
+    return response;
+  }
   let whole = withoutOwnOptions(response);
   const size = sizeOfBlock(largest, block2);
   // The client wanted another block of something else: the error is told from its start.
@@ -66,7 +73,6 @@ export function responseMessage(
     whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
   const content = blockMessage(whole, wish, size);
-  const asksSize = exchange.options.has(OptionNumber.Size2);
   if (sequence === undefined && block1 === undefined && !asksSize) return content;
   const options = OptionSet.from(content.options.entries());
   // RFC 7641 §4.4: the 24 least significant bits.

@@ -57,7 +57,7 @@ export class ResponseSender {
       else counters.suppressedGroupResponses++;
       if (reply !== undefined) outputs.push({ kind: 'suppress-response', reply, keepAnswer });
       if (isLast) this.#ended(output.exchange);
-    } else if (group === undefined) this.#push({ output, isLast, asksForProof });
+    } else if (group === undefined) this.#push(output, isLast, asksForProof);
     else this.#leisure.add(group.address.key, { output: detached(output), isLast, asksForProof }, now);
   }
 
@@ -77,7 +77,7 @@ export class ResponseSender {
 
   handleTimeout(now: Instant): void {
     for (let due = this.#leisure.expire(now); due !== undefined; due = this.#leisure.expire(now)) {
-      this.#push(due);
+      this.#push(due.output, due.isLast, due.asksForProof);
     }
   }
 
@@ -94,7 +94,7 @@ export class ResponseSender {
     );
   }
 
-  #push({ output, isLast, asksForProof }: Waiting): void {
+  #push(output: SendResponse, isLast: boolean, asksForProof: boolean): void {
     const { peer, exchange } = output;
     this.#context.outputs.push(output);
     if (isLast) this.#ended(exchange);

@@ -4,12 +4,16 @@
  *
  * RFC 7252 §5.2.2, §5.9.3.4. What is answered is decided in `server-role.ts`.
  *
+ * Most applications answer in the turn in which they are asked. So an Exchange gets its timers only when somebody wants to know
+ * the next timeout and it has not been answered by then.
+ *
  * @module
  */
 
 import { after, earliest, type Instant } from '../foundation/instant.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { ExchangeId, PeerKey, ServerExchange, ServerResponse } from './exchange.ts';
+import { ExchangesOfPeers } from './exchanges-of-peers.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** A request message that will be answered. */
@@ -24,7 +28,9 @@ export interface PendingReply {
 export class ServerExchanges {
   readonly #context: RoleContext;
   readonly #exchanges = new Map<ExchangeId, ServerExchange>();
-  readonly #byPeer = new Map<PeerKey, Set<ServerExchange>>();
+  readonly #byPeer = new ExchangesOfPeers<ServerExchange>();
+  /** Exchanges that began since their timers were last looked at, and when; some are answered already. */
+  #fresh: { readonly exchange: ServerExchange; readonly at: Instant }[] = [];
   readonly #emptyAcks = new TimerQueue<PendingReply>();
   readonly #abandoned: (exchange: ServerExchange) => void;
   readonly #answerInstead: (pending: PendingReply, now: Instant) => boolean;
@@ -59,24 +65,23 @@ export class ServerExchanges {
   /** Whether another request of this peer would be too many. */
   isOverloaded(peer: PeerKey): boolean {
     const { maxServerExchanges, maxServerExchangesPerPeer } = this.#context.config;
-    const ofPeer = this.#byPeer.get(peer)?.size ?? 0;
-    return this.#exchanges.size >= maxServerExchanges || ofPeer >= maxServerExchangesPerPeer;
+    return (
+      this.#exchanges.size >= maxServerExchanges || this.#byPeer.count(peer) >= maxServerExchangesPerPeer
+    );
   }
 
   /** A request goes to the application. */
   remember(exchange: ServerExchange, now: Instant): void {
     this.#exchanges.set(exchange.id, exchange);
     if (exchange.observe === 'register') this.registering.add(exchange);
-    const ofPeer = this.#byPeer.get(exchange.peer) ?? new Set();
-    this.#byPeer.set(exchange.peer, ofPeer.add(exchange));
-    this.renew(exchange, now);
+    this.#byPeer.add(exchange);
+    this.#fresh.push({ exchange, at: now });
   }
 
   /** A message has come that the Exchange will be answered to, the first or a later one. */
   renew(exchange: ServerExchange, now: Instant): void {
-    const { config } = this.#context;
-    if (!config.acknowledgeWithAnswer(exchange)) this.awaitReply(exchange, now);
-    this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
+    this.#setTimers();
+    this.#setTimersOf(exchange, now);
   }
 
   /** The message will be answered; in an empty ACK when that takes long. */
@@ -89,6 +94,7 @@ export class ServerExchanges {
    * second before the client sends it again (RFC 7252 §4.8.2, PROCESSING_DELAY); one that has its Empty ACK has more time.
    */
   waitLonger(exchange: ServerExchange, now: Instant): void {
+    this.#setTimers();
     const { emptyAckDelayMs } = this.#context.config;
     const due = this.#emptyAcks.deadline(exchange);
     this.#emptyAcks.set(
@@ -99,6 +105,7 @@ export class ServerExchanges {
 
   /** The message was answered. */
   replied(pending: PendingReply): void {
+    this.#setTimers();
     this.#emptyAcks.cancel(pending);
   }
 
@@ -106,11 +113,13 @@ export class ServerExchanges {
   forget(exchange: ServerExchange): void {
     this.#exchanges.delete(exchange.id);
     this.registering.delete(exchange);
+    this.#byPeer.delete(exchange);
+    if (this.#fresh.at(-1)?.exchange === exchange) {
+      this.#fresh.pop();
+      return;
+    }
     this.#emptyAcks.cancel(exchange);
     this.#lifetimes.cancel(exchange);
-    const ofPeer = this.#byPeer.get(exchange.peer);
-    ofPeer?.delete(exchange);
-    if (ofPeer?.size === 0) this.#byPeer.delete(exchange.peer);
   }
 
   /** The application's answer comes when nobody waits for it any more. */
@@ -121,10 +130,11 @@ export class ServerExchanges {
 
   /** Nobody waits for the application's answers to a peer that is gone. */
   forgetPeer(peer: PeerKey): void {
-    for (const exchange of this.#byPeer.get(peer) ?? []) this.#abandon(exchange);
+    for (const exchange of this.#byPeer.of(peer)) this.#abandon(exchange);
   }
 
   handleTimeout(now: Instant): void {
+    this.#setTimers();
     for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
       if (this.#answerInstead(due, now)) continue;
       due.acknowledged = true;
@@ -137,7 +147,21 @@ export class ServerExchanges {
   }
 
   nextTimeout(): Instant | undefined {
+    this.#setTimers();
     return earliest(this.#emptyAcks.next(), this.#lifetimes.next());
+  }
+
+  #setTimers(): void {
+    if (this.#fresh.length === 0) return;
+    for (const { exchange, at } of this.#fresh)
+      if (this.#exchanges.has(exchange.id)) this.#setTimersOf(exchange, at);
+    this.#fresh = [];
+  }
+
+  #setTimersOf(exchange: ServerExchange, now: Instant): void {
+    const { config } = this.#context;
+    if (!config.acknowledgeWithAnswer(exchange)) this.awaitReply(exchange, now);
+    this.#lifetimes.set(exchange, after(now, config.exchangeLifetimeMs));
   }
 
   #abandon(exchange: ServerExchange): void {

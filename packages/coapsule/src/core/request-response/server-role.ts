@@ -25,6 +25,7 @@ import { BodyReception } from './body-reception.ts';
 import type {
   Content,
   ExchangeId,
+  OutgoingMessage,
   PeerKey,
   ReadyResponse,
   ReceivedMessage,
@@ -213,14 +214,12 @@ export class ServerRole {
   }
 
   nextTimeout(): Instant | undefined {
-    return [
-      this.#refreshes.next(),
-      this.#responses.nextTimeout(),
-      this.requestBodies.nextTimeout(),
-      this.responseBodies.nextTimeout(),
-      this.qBlocks.nextTimeout(),
-      this.observers.nextTimeout(),
-    ].reduce(earliest, this.#exchanges.nextTimeout());
+    let next = earliest(this.#exchanges.nextTimeout(), this.#refreshes.next());
+    next = earliest(next, this.#responses.nextTimeout());
+    next = earliest(next, this.requestBodies.nextTimeout());
+    next = earliest(next, this.responseBodies.nextTimeout());
+    next = earliest(next, this.qBlocks.nextTimeout());
+    return earliest(next, this.observers.nextTimeout());
   }
 
   #receiveWhole(arrival: Arrival, body: Uint8Array, now: Instant): void {
@@ -274,9 +273,9 @@ export class ServerRole {
       block1,
       block2,
       observe: observing ? observeIntention(options) : undefined,
-      ...(qBlock1 && { qBlock1 }),
-      ...(wish && { wish }),
-      ...(arrival.group === undefined ? {} : { group: arrival.group }),
+      qBlock1,
+      wish,
+      group: arrival.group,
       changed: false,
     };
     this.#exchanges.remember(exchange, now);
@@ -285,17 +284,19 @@ export class ServerRole {
   }
 
   #respondWhenReady(exchange: ServerExchange, response: ServerResponse, now: Instant): void {
-    awaitFirstBlock(this.#context, exchange, response, now, (ready, at) =>
-      this.#respondIfProved(exchange, ready, at),
-    );
+    if (isWhole(response)) this.#respondIfProved(exchange, response, now);
+    else
+      awaitFirstBlock(this.#context, exchange, response, now, (ready, at) =>
+        this.#respondIfProved(exchange, ready, at),
+      );
   }
 
   /** Responds, or asks first for the proof without which the response would be cut. */
   #respondIfProved(exchange: ServerExchange, response: ReadyResponse, now: Instant): void {
     const { peer, code, confirmable, acknowledged } = exchange;
     // Only a request whose Empty ACK is due some time waits, or one that has it.
-    const mayWait = confirmable && !this.#context.config.acknowledgeWithAnswer(exchange);
-    if (mayWait && this.#firstMessages.gainsByProof(exchange, response, now)) {
+    const mayWait = confirmable && this.#firstMessages.gainsByProof(exchange, response, now);
+    if (mayWait && !this.#context.config.acknowledgeWithAnswer(exchange)) {
       this.#awaitingProof.add(exchange, response);
       // A safe request is soon made again, with an Echo or for larger blocks; another one has but this response.
       if (acknowledged || !isSafeRequest(code)) this.#exchanges.waitLonger(exchange, now);
@@ -341,19 +342,16 @@ export class ServerRole {
     const keepAnswer = response.keepAnswer || isDeclined;
     // Notifications are due long after the bytes that came; by then the address should be proved. So it should when
     // the client wants sets of blocks (RFC 9177), of which only one block goes without.
-    const isLimited = this.#context.addressLimit.allowance(peer, now) < Infinity;
-    const asksForProof = kind !== 'whole' || ((observing || exchange.wish !== undefined) && isLimited);
+    const asksForProof =
+      kind !== 'whole' ||
+      ((observing || exchange.wish !== undefined) &&
+        this.#context.addressLimit.allowance(peer, now) < Infinity);
+    const message = messageOf(content, token);
     this.#responses.send(
-      {
-        kind: 'send-response',
-        peer,
-        exchange: id,
-        reply,
-        // RFC 9175 §2.4: an Echo is never asked for by a message that is repeated.
-        ...(kind === 'refused' ? { type: 'NON' } : {}),
-        message: { ...content, token },
-        keepAnswer,
-      },
+      // RFC 9175 §2.4: an Echo is never asked for by a message that is repeated.
+      kind === 'refused'
+        ? { kind: 'send-response', peer, exchange: id, reply, type: 'NON', message, keepAnswer }
+        : { kind: 'send-response', peer, exchange: id, reply, message, keepAnswer },
       { options: exchange.options, group: exchange.group, observing, isLast: !observing, asksForProof },
       now,
     );
@@ -399,7 +397,7 @@ export class ServerRole {
       return;
     }
     const { id, peer, token } = exchange;
-    const message = { ...content, token };
+    const message = messageOf(content, token);
     // The end of an observation must not be taken back by `remove`: it goes at once.
     const group = goesOn ? exchange.group : undefined;
     this.#responses.send(
@@ -421,11 +419,11 @@ export class ServerRole {
     bodyFollows = false,
   ): void {
     const { id, peer, code, options, payload, token, group } = exchange;
-    const request = {
-      ...{ code, options, payload, token, refresh, bodyFollows },
-      ...(observe === undefined ? {} : { observe }),
-      ...(group === undefined ? {} : { group: group.address }),
-    };
+    const plain = { code, options, payload, token, refresh, bodyFollows };
+    const request =
+      observe === undefined && group === undefined
+        ? plain
+        : { ...plain, ...(observe && { observe }), ...(group && { group: group.address }) };
     this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
   }
 
@@ -439,6 +437,16 @@ export class ServerRole {
 }
 
 const overloadedMaxAgeSeconds = 30;
+
+/** Whether all of a response is there: nothing is to be waited for. */
+function isWhole(response: ServerResponse): response is ServerResponse & { readonly body?: never } {
+  return response.body === undefined;
+}
+
+/** What a response says, as a message for the message layer. */
+function messageOf({ code, options, payload }: Content, token: Uint8Array): OutgoingMessage {
+  return { code, options, payload, token };
+}
 
 /** RFC 7641 §2: other values are to be ignored. */
 function observeIntention(options: OptionReader): 'register' | 'deregister' | undefined {
