@@ -7,7 +7,7 @@
 import { Code } from '../core/coap/code.ts';
 import { contentFormatOf } from '../core/coap/content-format.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
-import { OptionSet } from '../core/coap/option-set.ts';
+import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
 import { type ProblemDetails, plainText } from '../core/content/problem-details.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyInput } from './body-input.ts';
@@ -110,9 +110,11 @@ export class RequestFailure extends Error {
 }
 
 /** The options of an answer. Refuses what cannot be encoded with an `ApiMisuseError`. */
-export function responseOptions(response: ServerResponse): OptionSet {
-  const options = new OptionSet();
+export function responseOptions(response: ServerResponse): OptionReader {
   const { contentFormat, maxAgeSeconds, etag, locationPath, locationQuery } = response;
+  const hasOthers = maxAgeSeconds ?? etag ?? locationPath ?? locationQuery ?? response.options;
+  if (hasOthers === undefined) return formatOptions(contentFormat);
+  const options = new OptionSet();
   if (contentFormat !== undefined) options.add(OptionNumber.ContentFormat, knownContentFormat(contentFormat));
   if (maxAgeSeconds !== undefined) options.add(OptionNumber.MaxAge, maxAgeSeconds);
   if (etag !== undefined) {
@@ -130,6 +132,19 @@ export function responseOptions(response: ServerResponse): OptionSet {
   }
   for (const query of locationQuery ?? []) options.add(OptionNumber.LocationQuery, query);
   for (const { number, value } of response.options ?? []) options.add(number, value);
+  return options;
+}
+
+/** Options of answers with a content format and no more, of each format that was used. They are not changed any more. */
+const optionsOfFormats = new Map<number | string | undefined, OptionReader>();
+const mostFormats = 1000;
+
+function formatOptions(contentFormat: number | string | undefined): OptionReader {
+  const known = optionsOfFormats.get(contentFormat);
+  if (known !== undefined) return known;
+  const options = new OptionSet();
+  if (contentFormat !== undefined) options.add(OptionNumber.ContentFormat, knownContentFormat(contentFormat));
+  if (optionsOfFormats.size < mostFormats) optionsOfFormats.set(contentFormat, options);
   return options;
 }
 

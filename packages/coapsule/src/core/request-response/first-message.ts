@@ -47,18 +47,15 @@ export class FirstMessages {
     now: Instant,
   ): FirstMessage {
     const { peer, token, code } = exchange;
+    const szx = this.#answers.szxFor(peer);
+    const make = this.#maker(exchange, response, sequence, now);
     if (exchange.wish !== undefined) {
-      const blocks = this.#qBlocks.represent(exchange, response, sequence, this.#answers.szxFor(peer), now);
+      const blocks = this.#qBlocks.represent(exchange, response, sequence, szx, now);
       if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
     }
-    const limited = this.#answers.fit(
-      {
-        ...{ peer, token, mayRefuse: !isNotification && isSafeRequest(code) },
-        mayEcho: !isNotification && !exchange.acknowledged,
-      },
-      this.#maker(exchange, response, sequence, now),
-      now,
-    );
+    const mayRefuse = !isNotification && isSafeRequest(code);
+    const mayEcho = !isNotification && !exchange.acknowledged;
+    const limited = this.#answers.fit({ peer, token, szx, mayRefuse, mayEcho }, make, now);
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
     if (isSuccessCode(response.code) && limited.content.code === Code.BadRequest) {
       this.#answers.notePastEnd(peer);
@@ -69,7 +66,9 @@ export class FirstMessages {
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
     const { peer, token, code, wish, acknowledged } = exchange;
-    if (this.#context.addressLimit.allowance(peer, now) === Infinity) return false;
+    const allowance = this.#context.addressLimit.allowance(peer, now);
+    if (allowance === Infinity || (wish === undefined && lengthAtMost(response, token) <= allowance))
+      return false;
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
     const isSet =
       wish !== undefined && this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
@@ -89,6 +88,19 @@ export class FirstMessages {
       responseMessage(exchange, response, sequence, this.#answers.bytesOf(szx, peer), bodies, now);
   }
 }
+
+/** Bytes of all that a response can become as one message: with each of the options that this layer adds. */
+function lengthAtMost({ options, payload, body }: Representation, token: Uint8Array): number {
+  if (body !== undefined) return Infinity;
+  let bytes = framingAtMost + token.length + payload.length;
+  for (const { value } of options.entries()) bytes += optionHeaderAtMost + value.length;
+  return bytes;
+}
+
+/** Header, length of the token and payload marker (RFC 7252 §3, RFC 8974 §2.1); Observe, Block1, Block2, Size2, ETag and Echo. */
+const framingAtMost = 4 + 2 + 1 + 5 * 6 + 3 + 3 + 3 + 4 + 8 + 40;
+/** RFC 7252 §3.1. */
+const optionHeaderAtMost = 5;
 
 function lastBytesFor(code: Code, acknowledged: boolean): LastBytes {
   // Whoever has the Empty ACK sends no copies, and gets no 4.01.

@@ -79,7 +79,13 @@ function ownName(options: OptionReader): string {
 
 /** The path of a resource name, from its segments. */
 export function pathName(segments: readonly string[]): string {
-  return `/${segments.map((segment) => segment.replace(/[%/?]/g, encodeURIComponent)).join('/')}`;
+  let path = '';
+  for (const segment of segments) path += `/${escaped(segment)}`;
+  return path === '' ? '/' : path;
+}
+
+function escaped(segment: string): string {
+  return /[%/?]/.test(segment) ? segment.replace(/[%/?]/g, encodeURIComponent) : segment;
 }
 
 /** The path of a resource name. */

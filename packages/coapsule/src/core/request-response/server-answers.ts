@@ -56,7 +56,8 @@ export class ServerAnswers {
   answer(arrival: Arrival, make: ResponseMaker): void {
     const { peer, message, group, now } = arrival;
     const { token } = message;
-    const { kind, content } = this.fit({ peer, token, mayRefuse: true, mayEcho: true }, make, now);
+    const place = { peer, token, szx: this.szxFor(peer), mayRefuse: true, mayEcho: true };
+    const { kind, content } = this.fit(place, make, now);
     this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
     // Who asked a group shows it by going on with one device.
     if (kind !== 'whole' && group === undefined)
@@ -126,9 +127,8 @@ export class ServerAnswers {
   }
 
   /** The response, or what may go of it to this peer. */
-  fit(place: Omit<ResponsePlace, 'szx'>, make: ResponseMaker, now: Instant): LimitedResponse {
-    const { peer } = place;
-    const limited = this.#limit.fit({ ...place, szx: this.szxFor(peer) }, make, now);
+  fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
+    const limited = this.#limit.fit(place, make, now);
     if (limited.kind === 'whole') return limited;
     this.#context.counters.limitedResponses++;
     if (limited.kind === 'refused') this.#context.counters.echoesAsked++;
