@@ -57,22 +57,17 @@ export function responseMessage(
   now: Instant,
 ): Content {
   const { peer, block1, block2 } = exchange;
-  const asksSize = exchange.options.has(OptionNumber.Size2);
-  const isMarked = sequence !== undefined || block1 !== undefined || block2 !== undefined || asksSize;
-  const hasOwnOptions = ownOptions.some((number) => response.options.has(number));
-  if (!isMarked && !hasOwnOptions && response.body === undefined && response.payload.length <= largest) {
-    // Nothing is this layer's to do.
-    return response;
-  }
   let whole = withoutOwnOptions(response);
   const size = sizeOfBlock(largest, block2);
   // The client wanted another block of something else: the error is told from its start.
   const wish = isSuccessCode(response.code) ? block2 : undefined;
-  if (response.payload.length > size || response.body !== undefined) {
+  const isOneBlock = response.body === undefined && response.payload.length <= size;
+  if (!isOneBlock) {
     const sent = (wish === undefined ? 0 : wish.num * blockSize(wish.szx)) + size;
     whole = bodies.keep(bodyName(peer, exchange.code, exchange), peer, whole, sent, now);
   }
-  const content = blockMessage(whole, wish, size);
+  const content = isOneBlock && wish === undefined ? whole : blockMessage(whole, wish, size);
+  const asksSize = exchange.options.has(OptionNumber.Size2);
   if (sequence === undefined && block1 === undefined && !asksSize) return content;
   const options = OptionSet.from(content.options.entries());
   // RFC 7641 §4.4: the 24 least significant bits.
@@ -154,10 +149,10 @@ export function acknowledgedBlock(block: BlockOption, more: boolean, szx: number
 }
 
 /** The application's response without the options of this layer. */
-export function withoutOwnOptions({ code, options, payload, body }: Representation): Representation {
-  const rest = body === undefined ? { code, payload } : { code, payload, body };
-  if (!ownOptions.some((number) => options.has(number))) return { ...rest, options };
+export function withoutOwnOptions(response: Representation): Representation {
+  const { code, options, payload, body } = response;
+  if (!ownOptions.some((number) => options.has(number))) return response;
   const kept = OptionSet.from(options.entries());
   for (const number of ownOptions) kept.delete(number);
-  return { ...rest, options: kept };
+  return body === undefined ? { code, payload, options: kept } : { code, payload, body, options: kept };
 }

@@ -156,9 +156,11 @@ export class ServerRole {
     // An Exchange that was replaced may still be there for its notification in flight.
     if (observer?.computing && observer.exchange.id === id && observer.exchange.body === undefined) {
       this.#refreshes.cancel(observer);
-      awaitFirstBlock(this.#context, observer.exchange, response, now, (ready, at) =>
-        this.observers.answered(observer, ready, at),
-      );
+      if (isWhole(response)) this.observers.answered(observer, response, now);
+      else
+        awaitFirstBlock(this.#context, observer.exchange, response, now, (ready, at) =>
+          this.observers.answered(observer, ready, at),
+        );
     } else this.#exchanges.tooLate(response);
   }
 
@@ -388,7 +390,9 @@ export class ServerRole {
       ? response
       : { code: Code.NotAcceptable, options: new OptionSet(), payload: noBytes };
     const sequence = goesOn ? observer.sequence : undefined;
-    this.responseBodies.supersede(bodyName(exchange.peer, exchange.code, exchange));
+    if (this.responseBodies.size > 0) {
+      this.responseBodies.supersede(bodyName(exchange.peer, exchange.code, exchange));
+    }
     const { kind, content, blocks } = this.#firstMessages.of(exchange, answer, sequence, true, now);
     if (kind === 'too-large' && goesOn) {
       this.observers.holdBack(observer);
