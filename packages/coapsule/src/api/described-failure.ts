@@ -8,7 +8,7 @@ import { encodeProblemDetails, plainText, problemDetailsFormat } from '../core/c
 import type { ServerResponse } from './server-response.ts';
 
 /**
- * The response as it is sent.
+ * The response as it is sent, of class 4 or 5.
  *
  * @param accept What the request accepts (RFC 7252 §5.10.4).
  * @param always The resource wants problem details whatever the request accepts.
@@ -19,7 +19,6 @@ export function describedFailure(
   accept: number | undefined,
   always: boolean,
 ): ServerResponse {
-  if (response.code >> 5 < 4) return response;
   const { problem, ...rest } = response;
   const isText = typeof rest.payload === 'string' && rest.payload !== '' && rest.contentFormat === undefined;
   if (problem === undefined && !isText) return response;

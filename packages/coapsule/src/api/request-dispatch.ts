@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Code, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
+import { Code, isErrorCode, isResponseCode, isSuccessCode } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
@@ -192,13 +192,17 @@ export class RequestDispatch implements RequestHandler {
 
   /** What cannot be sent becomes a 5.00. */
   #answered(request: Request, response: ServerResponse): HandledAnswer {
-    const always = this.#resourceOf(request)?.problemDetails === true;
     try {
       expectResponse(request, response);
-      return handledAnswer(request, describedFailure(response, request.accept, always));
+      return handledAnswer(request, this.#described(request, response));
     } catch (error) {
-      return handledAnswer(request, describedFailure(this.#failed(error), request.accept, always));
+      return handledAnswer(request, this.#described(request, this.#failed(error)));
     }
+  }
+
+  #described(request: Request, response: ServerResponse): ServerResponse {
+    if (!isErrorCode(response.code)) return response;
+    return describedFailure(response, request.accept, this.#resourceOf(request)?.problemDetails === true);
   }
 
   #failed(error: unknown): ServerResponse {
@@ -229,15 +233,15 @@ const protectionText = {
 } as const;
 
 /** What cannot be sent must fail while it can still become a 5.00. */
-function expectResponse({ method, path }: Request, response: ServerResponse): void {
+function expectResponse(request: Request, response: ServerResponse): void {
   if (typeof response !== 'object' || response === null) {
     throw new ApiMisuseError(
-      `the handler of ${method} ${path} returned ${typeof response}; use content(…) and the like`,
+      `the handler of ${request.method} ${request.path} returned ${typeof response}; use content(…) and the like`,
     );
   }
   if (!isResponseCode(response.code)) {
     throw new ApiMisuseError(
-      `the handler of ${method} ${path} answered with code ${response.code}; expected 2.xx, 4.xx or 5.xx`,
+      `the handler of ${request.method} ${request.path} answered with code ${response.code}; expected 2.xx, 4.xx or 5.xx`,
     );
   }
 }

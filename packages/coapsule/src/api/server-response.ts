@@ -44,8 +44,10 @@ export interface ServerResponse {
 export type ContentOptions = Omit<ServerResponse, 'code' | 'payload' | 'problem'>;
 
 /** 2.05 Content. */
-export function content(payload: BodyInput, options: ContentOptions = {}): ServerResponse {
-  const contentFormat = options.contentFormat ?? (typeof payload === 'string' ? 'text/plain' : undefined);
+export function content(payload: BodyInput, options?: ContentOptions): ServerResponse {
+  const contentFormat = options?.contentFormat ?? (typeof payload === 'string' ? 'text/plain' : undefined);
+  if (options === undefined && contentFormat !== undefined)
+    return { code: Code.Content, payload, contentFormat };
   return {
     ...options,
     code: Code.Content,

@@ -132,6 +132,11 @@ export function isSuccessCode(code: Code): boolean {
   return code >> 5 === 2;
 }
 
+/** Whether a code is of class 4 or 5, Client Error and Server Error (RFC 7252 §5.9.2, §5.9.3). */
+export function isErrorCode(code: Code): boolean {
+  return code >= 0x80 && code < 0xc0;
+}
+
 /** Whether a code is of class 1, 6 or 7: a message with it is rejected (RFC 7252 §4.2, §12.1). */
 export function isReservedCode(code: Code): boolean {
   return (code >= 0x20 && code < 0x40) || code >= 0xc0;

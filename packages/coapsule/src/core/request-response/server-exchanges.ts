@@ -112,7 +112,7 @@ export class ServerExchanges {
   /** The application has answered. */
   forget(exchange: ServerExchange): void {
     this.#exchanges.delete(exchange.id);
-    this.registering.delete(exchange);
+    if (exchange.observe === 'register') this.registering.delete(exchange);
     this.#byPeer.delete(exchange);
     if (this.#fresh.at(-1)?.exchange === exchange) {
       this.#fresh.pop();
