@@ -40,7 +40,7 @@ export async function awaitedExchange(
     throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
   }
   if (signal?.aborted) throw abortedError(signal);
-  const settled = new AbortController();
+  const settled = { aborted: false };
   let timer: NodeJS.Timeout | undefined;
   let giveUp: (() => void) | undefined;
   let link: ClientLink | undefined;
@@ -61,14 +61,14 @@ export async function awaitedExchange(
         failed: reject,
       };
       server
-        .reach(uri, options.proxy, observer, settled.signal, (reached, own) => {
+        .reach(uri, options.proxy, observer, settled, (reached, own) => {
           link = reached.link;
           giveUp = send(reached, own);
         })
         .catch(reject);
     });
   } finally {
-    settled.abort();
+    settled.aborted = true;
     clearTimeout(timer);
     if (onAbort) signal?.removeEventListener('abort', onAbort);
     giveUp?.();

@@ -151,6 +151,7 @@ export class Client implements AsyncDisposable {
       const response = await resumed(options, (attempt) =>
         awaitedExchange(this.#server, uri, attempt, ({ link, targetOptions }, observer) => {
           const request = outgoingRequest(method, targetOptions(), attempt);
+          if (etags.length === 0) return link.request(request, observer);
           const set = OptionSet.from(request.options.entries());
           for (const etag of etags) set.add(OptionNumber.ETag, etag);
           return link.request({ ...request, options: set }, observer);

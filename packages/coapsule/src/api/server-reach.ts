@@ -5,6 +5,7 @@
  */
 
 import type { OptionSet } from '../core/coap/option-set.ts';
+import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import type { UriDestination } from '../core/coap/uri.ts';
 import type { ClientLink, RequestObserver } from './client-link.ts';
 import type { ClientLinkTable } from './client-link-table.ts';
@@ -13,7 +14,7 @@ import type { ClientSecurity } from './client-security.ts';
 import { CoapsuleError } from './errors.ts';
 import { expectNoGroup } from './multicast-request.ts';
 import type { RemoteServer } from './remote-server.ts';
-import { requestRoute } from './request-route.ts';
+import { type RequestRoute, requestRoute } from './request-route.ts';
 import { resolveHost } from './server-address.ts';
 
 /** Who is asked, once a link to it is there. */
@@ -23,11 +24,21 @@ export interface ReachedServer {
   targetOptions(): OptionSet;
 }
 
+/** Whether who asked wants nothing more. An `AbortSignal` is one. */
+export interface Settlement {
+  readonly aborted: boolean;
+}
+
+/** URIs of which the way is remembered: programs ask for the same ones again and again. */
+const mostRoutes = 256;
+
 /** See the module comment. */
 export class ServerReach {
   readonly #options: ClientOptions;
   readonly #security: ClientSecurity | undefined;
   readonly #links: ClientLinkTable;
+  /** Of requests without a proxy. */
+  readonly #routes = new Map<string, RequestRoute>();
 
   /** @param security Undefined: `coap` only. */
   constructor(options: ClientOptions, security: ClientSecurity | undefined, links: ClientLinkTable) {
@@ -49,10 +60,10 @@ export class ServerReach {
     text: string,
     proxy: RequestOptions['proxy'],
     observer: RequestObserver,
-    settled: AbortSignal,
+    settled: Settlement,
     send: (reached: ReachedServer, observer: RequestObserver) => void,
   ): Promise<void> {
-    const route = requestRoute(text, proxy ?? this.#options.proxy);
+    const route = this.#routeOf(text, proxy ?? this.#options.proxy);
     const { uri, secure } = route.hop;
     // Over a line that a listener has lent, the peer may have begun the handshake.
     if (secure && this.#security === undefined && !this.#links.isLent(uri)) {
@@ -86,6 +97,17 @@ export class ServerReach {
       }
     };
     await tryAddress(0);
+  }
+
+  #routeOf(text: string, proxy: RequestOptions['proxy']): RequestRoute {
+    // What a serial line is called may change with what is plugged in.
+    if ((proxy !== undefined && proxy !== false) || hasSerialScheme(text)) return requestRoute(text, proxy);
+    const known = this.#routes.get(text);
+    if (known !== undefined) return known;
+    const route = requestRoute(text, false);
+    if (this.#routes.size >= mostRoutes) this.#routes.clear();
+    this.#routes.set(text, route);
+    return route;
   }
 }
 
