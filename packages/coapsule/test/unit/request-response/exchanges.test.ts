@@ -277,3 +277,39 @@ test('the times of the layer follow from the transmission parameters', () => {
     },
   );
 });
+
+test('a request that is answered in the turn in which it came waits for no time', () => {
+  const layer = newLayer();
+  layer.receiveRequest(peer, message(Code.Get), 1, now);
+  const { exchange } = only(layer, 'request');
+  layer.respond(exchange, answer(Code.Content), now);
+  drain(layer);
+  assert.equal(layer.nextTimeout(), undefined);
+  assert.equal(layer.load().serverExchanges, 0);
+});
+
+test('of two requests that came in one turn the one that is not answered gets its Empty ACK, counted from when it came', () => {
+  const layer = newLayer({ emptyAckDelayMs: 500 });
+  layer.receiveRequest(peer, message(Code.Get, { token: Uint8Array.of(1) }), 'first', now);
+  layer.receiveRequest(peer, message(Code.Get, { token: Uint8Array.of(2) }), 'second', now);
+  const [, second] = drained(layer, 'request');
+  layer.respond(second?.exchange ?? 0, answer(Code.Content), now);
+  drain(layer);
+  assert.equal(layer.nextTimeout(), 500);
+  layer.handleTimeout(instant(500));
+  assert.deepEqual(
+    drained(layer, 'acknowledge').map(({ reply }) => reply),
+    ['first'],
+  );
+});
+
+test('whose time has come before anybody asked for the next timeout gets its Empty ACK all the same', () => {
+  const layer = newLayer({ emptyAckDelayMs: 500 });
+  layer.receiveRequest(peer, message(Code.Get), 'late', now);
+  drain(layer);
+  layer.handleTimeout(instant(700));
+  assert.deepEqual(
+    drained(layer, 'acknowledge').map(({ reply }) => reply),
+    ['late'],
+  );
+});

@@ -440,3 +440,15 @@ test('a notification that replaces one whose body is being handed over ends that
   assert.deepEqual([last.exchange, last.last, last.final], [exchange, true, false]);
   assert.equal(layer.load().clientExchanges, 1, 'the observation goes on');
 });
+
+test('a part that is taken in the turn in which it came was answered: it gets no Empty ACK later', () => {
+  const layer = newLayer({ streamRequestBody: () => true, emptyAckDelayMs: 500 });
+  const options = [[Block1, block(0, true, 0)]] as const;
+  layer.receiveRequest(peer, message(Code.Put, { options, payload: pattern(16) }), 'first', now);
+  const { exchange } = only(layer, 'request');
+  layer.continueBody(exchange, now);
+  const { reply, message: sent } = only(layer, 'send-response');
+  assert.deepEqual([reply, sent.code], ['first', Code.Continue]);
+  layer.handleTimeout(instant(600));
+  assert.deepEqual(drain(layer), []);
+});
