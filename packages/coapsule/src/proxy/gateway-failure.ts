@@ -47,6 +47,9 @@ export function gatewayFailure(error: unknown): ServerResponse {
       return error.handshake === undefined ? notForThis() : badGateway('no secured connection to the server');
     case 'ERR_ADDRESS':
       return notForThis();
+    // The context is the proxy's own: nothing was sent that it does not protect, and nothing is taken that it does not vouch for.
+    case 'ERR_OSCORE':
+      return badGateway('no protected exchange with the server');
     case 'ERR_RESET':
     case 'ERR_ASSOCIATION_CLOSED':
       return badGateway('the server broke the exchange off');

@@ -85,6 +85,10 @@ export class ProxyEngine {
       onLoop?.(request, target);
       return failure(Code.HopLimitReached, name);
     }
+    if (upstream.protects && request.options.has(OptionNumber.Oscore)) {
+      // RFC 8613 §4.1.3.7: OSCORE in OSCORE is not there.
+      return failure(Code.BadOption, 'protected by OSCORE already');
+    }
     const options = forwardedRequestOptions(request.options, hops.value);
     const passage = {
       request,
@@ -120,14 +124,15 @@ export class ProxyEngine {
       response = await upstream.client.request(request.method, target.uri, wish);
     } catch (error) {
       this.#cache?.unanswered(cached);
-      return gatewayFailure(error);
+      return this.#failure(error, passage);
     }
     const usable = this.#usable(response, request, target);
     return usable.kind === 'unusable' ? usable.response : this.#taken(passage, usable.content, asked);
   }
 
   /** One response of the next hop; both bodies are read as fast as they are sent on, and nothing is kept. */
-  async #stream({ request, target, upstream, options }: Passage): Promise<ServerResponse> {
+  async #stream(passage: Passage): Promise<ServerResponse> {
+    const { request, target, upstream, options } = passage;
     // The size that the client announced; blocks themselves are of one hop.
     const size1 = request.options.first(OptionNumber.Size1);
     const asking = OptionSet.from(options.entries());
@@ -144,7 +149,7 @@ export class ProxyEngine {
         signal: request.signal,
       });
     } catch (error) {
-      return gatewayFailure(error);
+      return this.#failure(error, passage);
     }
     const { code } = response;
     if (code === Code.HopLimitReached || code === Code.Valid) {
@@ -205,7 +210,8 @@ export class ProxyEngine {
     return observation;
   }
 
-  #begin({ request, target, upstream, options, cached }: Passage, key: string): SharedObservation {
+  #begin(passage: Passage, key: string): SharedObservation {
+    const { request, target, upstream, options, cached } = passage;
     // ETags are of one client, and the observation is for all.
     const asking = OptionSet.from(options.entries()).delete(OptionNumber.ETag);
     const { method } = request;
@@ -221,13 +227,27 @@ export class ProxyEngine {
         this.#cache?.take(cached, usable.content, undefined, since);
         return { kind: 'content', content: usable.content, since };
       },
-      failed: observationFailure,
+      failed: (error) => this.#observationFailure(error, passage),
       ended: () => {
         if (this.#observations.get(key) === observation) this.#observations.delete(key);
       },
     });
     this.#observations.set(key, observation);
     return observation;
+  }
+
+  /** What is answered for an error of the client that asked the next hop. */
+  #failure(error: unknown, { request, target }: Passage): ServerResponse {
+    const response = gatewayFailure(error);
+    // Anything else was thrown on.
+    this.#settings.onFailure?.(error as CoapsuleError, request, target);
+    return response;
+  }
+
+  #observationFailure(error: CoapsuleError | 'timeout' | 'ended', passage: Passage): ObservedState {
+    if (error === 'timeout') return { kind: 'failure', response: gatewayTimeout() };
+    const response = error === 'ended' ? failure(Code.ServiceUnavailable) : this.#failure(error, passage);
+    return { kind: 'failure', response };
   }
 
   #requestOptions(request: Request, options: OptionReader): RequestOptions {
@@ -301,10 +321,4 @@ const longestDiagnostic = 1024;
 
 function serverResponse({ code, options, payload }: Content): ServerResponse {
   return { code, payload, options: [...options.entries()] };
-}
-
-function observationFailure(error: CoapsuleError | 'timeout' | 'ended'): ObservedState {
-  if (error === 'timeout') return { kind: 'failure', response: gatewayTimeout() };
-  const response = error === 'ended' ? failure(Code.ServiceUnavailable) : gatewayFailure(error);
-  return { kind: 'failure', response };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { CacheOptions } from '../api/client-options.ts';
+import type { CoapsuleError } from '../api/errors.ts';
 import type { OptionNames } from '../api/known-options.ts';
 import type { Request } from '../api/request.ts';
 import type { TargetUri } from '../api/target-uri.ts';
@@ -46,6 +47,8 @@ export interface ProxySettings {
   readonly maxObservations?: number;
   /** A request went round until its Hop-Limit was used up, or a 5.08 came back to where it had been: for the log. */
   readonly onLoop?: (request: Request, target: ProxyTarget) => void;
+  /** The next hop gave no response that can be passed on; what its client is told says less. For the log. */
+  readonly onFailure?: (error: CoapsuleError, request: Request, target: ProxyTarget) => void;
 }
 
 /** The names of `ProxySettings`. */
@@ -59,6 +62,7 @@ export const proxySettingNames: OptionNames<Required<ProxySettings>> = {
   cache: true,
   maxObservations: true,
   onLoop: true,
+  onFailure: true,
 };
 
 /** The settings with their defaults. @throws ApiMisuseError for a value out of range. */

@@ -13,6 +13,8 @@ import { ApiMisuseError } from '../core/foundation/errors.ts';
 export class Upstream {
   /** Names the credentials: what is stored for one name answers no request with others. */
   readonly identity: string;
+  /** Whether requests get an OSCORE context of the proxy's own. */
+  readonly protects: boolean;
   readonly #options: ClientOptions;
   /** Whether the client is somebody else's, who closes it. */
   readonly #isLent: boolean;
@@ -22,6 +24,7 @@ export class Upstream {
   /** @param options How to make the client, or the client itself. */
   constructor(identity: string, options: ClientOptions | Client) {
     this.identity = identity;
+    this.protects = !(options instanceof Client) && options.oscore !== undefined;
     this.#isLent = options instanceof Client;
     if (options instanceof Client) {
       this.#client = options;

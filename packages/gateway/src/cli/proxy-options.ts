@@ -6,6 +6,7 @@
 
 import { ApiMisuseError, forwardProxy } from 'coapsule';
 import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
+import type { ReverseProxyRule } from '../server/reverse-proxy-option.ts';
 import { chooseCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -16,12 +17,14 @@ export interface ProxyCommandOptions {
   readonly proxyNetwork?: readonly string[];
   readonly proxyCredentials?: string;
   readonly dangerouslyOpenProxy?: true;
+  /** Its rules are read in upstream-options.ts; here it matters that there are some. */
+  readonly reverseProxy?: readonly ReverseProxyRule[];
 }
 
 /**
  * What the gateway is told; undefined without `--proxy`.
  *
- * @throws CommandFailure for options that cannot be, or that are of no use without `--proxy`.
+ * @throws CommandFailure for options that cannot be, or that are of no use without `--proxy` or `--reverse-proxy`.
  */
 export function proxyOptions(
   options: ProxyCommandOptions,
@@ -32,13 +35,13 @@ export function proxyOptions(
     const idle =
       networks.length > 0
         ? '--proxy-network'
-        : proxyCredentials !== undefined
+        : proxyCredentials !== undefined && options.reverseProxy === undefined
           ? '--proxy-credentials'
           : options.dangerouslyOpenProxy && '--dangerously-open-proxy';
     if (!idle) return undefined;
     throw new CommandFailure(
       ExitCode.Usage,
-      `${idle} is for a forward-proxy, and there is none`,
+      `${idle} is for a proxy, and there is none`,
       'name the servers that it may ask with --proxy, such as --proxy coap://*.sensors.example',
     );
   }

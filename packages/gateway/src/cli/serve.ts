@@ -39,11 +39,18 @@ import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { addPskOptions, type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
 import { traceRenderer } from './trace-renderer.ts';
+import {
+  addUpstreamOptions,
+  OpenedUpstreams,
+  type UpstreamCommandOptions,
+  upstreamServers,
+} from './upstream-options.ts';
 
 interface ServeOptions
   extends EndpointCommandOptions,
     PskCommandOptions,
     ProxyCommandOptions,
+    UpstreamCommandOptions,
     SerialCommandOptions {
   readonly data: string;
   readonly cert?: string;
@@ -94,7 +101,11 @@ export function serveCommand(): Command {
       'network that these servers may be in although it is not public, such as 10.1.0.0/16; repeatable',
       repeatedText,
     )
-    .option('--proxy-credentials <file>', 'what to prove itself with to coaps servers (README)', pathValue)
+    .option(
+      '--proxy-credentials <file>',
+      'what to prove itself with to coaps servers of both proxies (README)',
+      pathValue,
+    )
     .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(
@@ -132,6 +143,7 @@ export function serveCommand(): Command {
       (_, level: number) => level + 1,
       0,
     );
+  addUpstreamOptions(command);
   addSerialOptions(command);
   for (const flags of laterOptions) {
     command.addOption(laterOption(flags, 'see "coapsule serve --help" for what there is'));
@@ -150,6 +162,7 @@ Examples:
   coapsule device add sensor-7 && coapsule serve
   coapsule serve --multicast eth0
   coapsule serve --serial /dev/ttyUSB0,115200 --serial /dev/ttyACM0,9600,plain
+  coapsule serve --reverse-proxy /cloud=coap://cloud.example/api,oscore=gw.oscore
   coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
 
 async function serve(options: ServeOptions): Promise<void> {
@@ -194,6 +207,7 @@ async function check(options: ServeOptions, log: Log): Promise<void> {
   pskEntries(options, log);
   expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
   proxyOptions(options, (text) => log.warning(text));
+  upstreamServers(options, (text) => log.warning(text));
   const credentials = gatewayCredentials(options, log);
   if (credentials !== undefined) {
     const now = systemWallClock();
@@ -231,8 +245,10 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
   let keylog: Keylog | undefined;
   try {
     keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
+    await using upstreams = await OpenedUpstreams.open(options, (text) => log.warning(text));
     const starting = Gateway.start({
       ...gatewayOptions(options, log),
+      upstreams: upstreams.servers,
       keylog: keylog?.write,
       dangerouslyLogOscore: oscoreLogOf(options, log),
       // From -vv on.

@@ -11,6 +11,7 @@ import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-op
 import type { WallClock } from '../server/wall-clock.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import type { GatewayProxyOptions } from './gateway-proxy.ts';
+import type { UpstreamServer } from './upstream-servers.ts';
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -48,6 +49,8 @@ export interface GatewayOptions {
   readonly dangerouslyUnlimitedAmplification?: boolean;
   /** Undefined: no forward-proxy; requests for one are answered 5.05. */
   readonly proxy?: GatewayProxyOptions | undefined;
+  /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
+  readonly upstreams?: readonly UpstreamServer[];
   /** How much is kept of what devices send. */
   readonly retention?: Partial<Retention>;
   readonly clock?: WallClock;

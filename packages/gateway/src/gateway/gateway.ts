@@ -38,6 +38,7 @@ import { linePeers } from './line-peers.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
+import { upstreamResources } from './upstream-servers.ts';
 
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
@@ -209,8 +210,10 @@ function addResources(
   const add = ({ path, protection, resource }: GatewayResource, rules: AccessPolicy): Server =>
     server.resource(path, authorised(resource, protection, rules, rulesOf, logForbidden));
   for (const resource of resources) add(resource, policy);
-  // What opens the store, or the demo, opens no devices.
+  // What opens the store, or the demo, opens no devices and no other servers.
   for (const resource of serial.resources) add(resource, rulesAlone);
+  for (const resource of upstreamResources(options.upstreams ?? [], options.log, clock))
+    add(resource, rulesAlone);
   if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
   server.use(storeFaultsAsUnavailable(options.log, clock));
 }

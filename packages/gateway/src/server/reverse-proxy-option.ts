@@ -1,0 +1,40 @@
+/**
+ * The value of `serve --reverse-proxy`: a path of the gateway, the URI that it stands for, and the OSCORE context for it.
+ *
+ * Pure; the resources are gateway/upstream-servers.ts.
+ */
+import { hasSerialScheme } from 'coapsule/message';
+
+/** A path of the gateway that another server serves, as it stands on the command line. */
+export interface ReverseProxyRule {
+  /** `/cloud`: everything below it is asked for. */
+  readonly path: string;
+  /** `coap://cloud.example/api`: where that is. */
+  readonly uri: string;
+  /** File or folder of the gateway's end of a Security Context (RFC 8613), as for `--oscore`. */
+  readonly oscore: string | undefined;
+}
+
+/** First segments of paths that are the gateway's own. */
+const ownSegments: ReadonlySet<string> = new Set(['.well-known', 'sensor', 'sensors', 'serial']);
+
+/** Parse `PATH=URI[,oscore=FILE]`. */
+export function parseReverseProxyRule(text: string): ReverseProxyRule | { readonly problem: string } {
+  const [, path = '', uri = '', oscore] = /^(\/[^=]*)=(.+?)(?:,oscore=(.+))?$/.exec(text) ?? [];
+  if (uri === '') {
+    return {
+      problem: 'give PATH=URI[,oscore=FILE], such as /cloud=coap://cloud.example/api,oscore=cloud.oscore',
+    };
+  }
+  if (!/^(?:\/[^/?#*]+)+$/.test(path)) {
+    return { problem: `"${path}" is no path such as /cloud; everything below it is meant` };
+  }
+  const [, first = ''] = path.split('/');
+  if (ownSegments.has(first)) return { problem: `/${first} is the gateway's own; take another path` };
+  if (hasSerialScheme(uri)) {
+    return {
+      problem: `"${uri}" is a serial line: name it with --serial, and its device is asked at /serial/…`,
+    };
+  }
+  return { path, uri, oscore };
+}

@@ -1,0 +1,97 @@
+/** `serve --reverse-proxy`: what a rule says, and what is refused before anything is opened. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { OpenedUpstreams, upstreamServers } from '../../src/cli/upstream-options.ts';
+import { parseReverseProxyRule, type ReverseProxyRule } from '../../src/server/reverse-proxy-option.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+
+function rule(text: string): ReverseProxyRule {
+  const parsed = parseReverseProxyRule(text);
+  assert.ok(!('problem' in parsed), text);
+  return parsed;
+}
+
+/** The gateway's end of a context, in libcoap's form. */
+function contextFile(t: TestContext): string {
+  const file = join(temporaryFolder(t), 'cloud.oscore');
+  const lines = [
+    'master_secret,hex,"0102030405060708090a0b0c0d0e0f10"',
+    'sender_id,hex,"0c"',
+    'recipient_id,hex,"05"',
+    '',
+  ];
+  writeFileSync(file, lines.join('\n'), { mode: 0o600 });
+  return file;
+}
+
+test('a rule is PATH=URI[,oscore=FILE]', () => {
+  assert.deepEqual(rule('/cloud=coap://cloud.example/api?x=1,oscore=/etc/gw.oscore'), {
+    path: '/cloud',
+    uri: 'coap://cloud.example/api?x=1',
+    oscore: '/etc/gw.oscore',
+  });
+  assert.deepEqual(rule('/a/b=coaps+tcp://[::1]'), {
+    path: '/a/b',
+    uri: 'coaps+tcp://[::1]',
+    oscore: undefined,
+  });
+  for (const [text, problem] of [
+    ['cloud', /give PATH=URI/],
+    ['/cloud', /give PATH=URI/],
+    ['/=coap://a', /is no path such as/],
+    ['/a/=coap://b', /is no path such as/],
+    ['/a/*=coap://b', /is no path such as/],
+    ['/sensors/x=coap://a', /\/sensors is the gateway's own/],
+    ['/serial=coap://a', /\/serial is the gateway's own/],
+    ['/a=coap+serial://ttyUSB0', /name it with --serial/],
+  ] as const) {
+    const parsed = parseReverseProxyRule(text);
+    assert.ok('problem' in parsed, text);
+    assert.match(parsed.problem, problem);
+  }
+});
+
+test('rules that cannot be, and files that are no contexts, are refused; what goes on unprotected is warned of', (t) => {
+  const warnings: string[] = [];
+  const servers = (...rules: string[]): unknown =>
+    upstreamServers({ reverseProxy: rules.map(rule) }, (text) => warnings.push(text));
+  assert.throws(() => servers('/a=coap://b', '/a=coap://c'), /two rules are for \/a/);
+  assert.throws(() => servers('/a=http://b'), /http/);
+  assert.throws(() => servers('/a=coap://b/c?d'), /expected no query/);
+  assert.throws(() => servers('/a=coaps://b'), /needs credentials/);
+  const file = contextFile(t);
+  warnings.length = 0;
+  servers(`/a=coap://b,oscore=${file}`);
+  assert.deepEqual(warnings, []);
+  servers('/a=coap://b');
+  assert.match(
+    warnings.join(),
+    /what goes to coap:\/\/b from \/a is not protected: give the rule oscore=FILE, or a coaps URI/,
+  );
+  writeFileSync(file, 'sender_id,hex,"01"\n');
+  assert.throws(() => servers(`/a=coap://b,oscore=${file}`), /has no master_secret/);
+  assert.throws(() => servers('/a=coap://b,oscore=/nowhere'), /ENOENT/);
+});
+
+test('two rules of one file have one context, which is closed with them; while it is open nobody else has it', async (t) => {
+  const file = contextFile(t);
+  const options = {
+    reverseProxy: [
+      rule(`/a=coap://b,oscore=${file}`),
+      rule(`/c=coap://b/d,oscore=${file}`),
+      rule('/e=coap://f'),
+    ],
+  };
+  const opened = await OpenedUpstreams.open(options, () => {});
+  const [one, two, three] = opened.servers.map(({ client }) => client.oscore);
+  assert.ok(one !== undefined && one === two && three === undefined);
+  await assert.rejects(
+    OpenedUpstreams.open(options, () => {}),
+    /cloud\.oscore/,
+  );
+  await opened[Symbol.asyncDispose]();
+  await using again = await OpenedUpstreams.open(options, () => {});
+  assert.equal(again.servers.length, 3);
+});
