@@ -11,6 +11,7 @@ import {
   changed,
   content,
   forwardProxy,
+  OptionNumber,
   OscoreContext,
   type OscoreContextOptions,
   OscoreContexts,
@@ -360,6 +361,36 @@ test('through our own reverse proxy, which sees neither path nor payload: 8 KB b
   assert.deepEqual(seen, [1, 2, 3]);
   assert.ok(wire.length > 70, `${wire.length} datagrams`);
   assert.doesNotMatch(Buffer.concat(wire).toString('latin1'), /who|sensor-1|big|abcabc|count/);
+});
+
+test('a reverse-proxy with a context of its own asks under it, and tells why there was no protected answer', async (t) => {
+  await using atServer = await serverEnd(new Memory(), { context: 'gateway-1' });
+  const contexts = new OscoreContexts([atServer]);
+  const { uri } = await openServer(t, contexts);
+  await using oscore = await clientEnd(new Memory());
+  const failures: string[] = [];
+  const proxy = new Server({ onError: (error) => assert.fail(error as Error) });
+  proxy.resource(
+    '/cloud/*',
+    reverseProxy({
+      below: '/cloud',
+      to: uri,
+      client: { oscore },
+      onFailure: ({ code }) => failures.push(code),
+    }),
+  );
+  const { uri: through } = await proxy.listen('coap://127.0.0.1:0');
+  t.after(() => proxy.close());
+  await using client = new Client();
+  assert.equal((await client.get(`${through}/cloud/who`)).text(), 'gateway-1');
+  assert.equal((await client.get(`${through}/cloud/inside`)).text(), 'from end to end');
+  // OSCORE in OSCORE is not there (RFC 8613 §4.1.3.7).
+  const options = [{ number: OptionNumber.Oscore, value: Uint8Array.of(9, 0, 12) }];
+  assert.equal((await client.post(`${through}/cloud/who`, { options, payload: 'x' })).codeText, '4.02');
+  assert.deepEqual(failures, []);
+  contexts.remove(atServer);
+  assert.equal((await client.get(`${through}/cloud/who?again`)).codeText, '5.02');
+  assert.deepEqual(failures, ['ERR_OSCORE']);
 });
 
 test('through our own forward proxy that cuts all messages in blocks of 64 bytes', async (t) => {

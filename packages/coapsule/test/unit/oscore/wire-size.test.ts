@@ -47,6 +47,30 @@ const rows: readonly [what: string, number: number, request: OscoreContent, resp
   ['GET after 16 million messages', 2 ** 24, read, reading],
 ];
 
+test('a notification has 3 bytes more than a response, and a request one more for each byte of its Sender ID', () => {
+  const text = readFileSync(new URL('../../../../../docs/oscore.md', import.meta.url), 'utf8');
+  assert.match(text, /with a Sender ID of no byte; each byte of an ID is one more in a request/);
+  assert.match(text, /A notification has a Partial IV of its own: 3 bytes more than a response/);
+  const [more, back] = overhead(20, read, reading);
+  for (const idLength of [1, 7]) {
+    const senderId = new Uint8Array(idLength).fill(9);
+    const { message } = protectedRequest(ends({ senderId }).client, read);
+    assert.equal(length(message) - length(read), more + idLength);
+  }
+  const registration = content(Code.Get, [
+    [OptionNumber.Observe, 0],
+    [OptionNumber.UriPath, 'temp'],
+  ]);
+  const { client, server } = ends();
+  const { binding } = verifiedRequest(server, protectedRequest(client, registration).message);
+  const notification = content(Code.Content, [[OptionNumber.Observe, 7]], '21.9');
+  const [first, second] = [notification, notification].map(
+    (one) => length(protectedResponse(binding, one)) - length(one),
+  );
+  // The first one takes the nonce of the request: it has the Inner Observe option alone.
+  assert.deepEqual([first, second], [back + 1, back + 3]);
+});
+
 test('requests and responses have as many bytes more as docs/oscore.md says', () => {
   const text = readFileSync(new URL('../../../../../docs/oscore.md', import.meta.url), 'utf8');
   for (const [what, number, request, response] of rows) {
