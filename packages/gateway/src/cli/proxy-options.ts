@@ -41,7 +41,7 @@ export function proxyOptions(
     if (!idle) return undefined;
     throw new CommandFailure(
       ExitCode.Usage,
-      `${idle} is for a proxy, and there is none`,
+      `${idle} is for a ${idle === '--proxy-credentials' ? '' : 'forward-'}proxy, and there is none`,
       'name the servers that it may ask with --proxy, such as --proxy coap://*.sensors.example',
     );
   }

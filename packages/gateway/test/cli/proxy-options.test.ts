@@ -48,7 +48,7 @@ test('a coaps target is asked with what --proxy-credentials has for it', (t) => 
 
 const refused: [ProxyCommandOptions, RegExp][] = [
   [{ proxyNetwork: ['10.0.0.0/8'] }, /^--proxy-network is for a forward-proxy/],
-  [{ proxyCredentials: 'x' }, /^--proxy-credentials is for a forward-proxy/],
+  [{ proxyCredentials: 'x' }, /^--proxy-credentials is for a proxy/],
   [{ dangerouslyOpenProxy: true }, /^--dangerously-open-proxy is for a forward-proxy/],
   [{ proxy: ['sensors.example'] }, /^--proxy: .*'sensors\.example'/],
   [{ proxy: ['coap://10.0.0.*'] }, /^--proxy: .*only \* and \*\.NAME/],
