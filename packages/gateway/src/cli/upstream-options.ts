@@ -19,6 +19,7 @@ import { targetUri } from './target-uri.ts';
 export interface UpstreamCommandOptions {
   readonly reverseProxy?: readonly ReverseProxyRule[];
   readonly proxyCredentials?: string;
+  readonly dangerouslyLogOscore?: string;
 }
 
 /** Adds the option. */
@@ -80,7 +81,8 @@ export class OpenedUpstreams implements AsyncDisposable {
           servers.push(server);
           continue;
         }
-        const oscore = opened.get(key) ?? (await openKeptOscore(file, warn));
+        const oscore =
+          opened.get(key) ?? (await openKeptOscore({ path: file }, warn, options.dangerouslyLogOscore));
         opened.set(key, oscore);
         servers.push({ ...server, client: { ...server.client, oscore } });
       }
