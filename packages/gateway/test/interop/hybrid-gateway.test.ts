@@ -146,7 +146,7 @@ class Hybrid {
       ...['serve', '--data', this.folder, '--http', 'off'],
       ...args,
     );
-    const [, json = ''] = await process.waitFor(/^ready (\{.*\})$/m, 20_000);
+    const [, json = ''] = await process.waitFor(/^ready (\{.*\})$/m, 60_000);
     return { process, coaps: `coaps://${JSON.parse(json).coaps}` };
   }
 
