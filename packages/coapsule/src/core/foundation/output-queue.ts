@@ -4,31 +4,50 @@
  * @module
  */
 
-/** A first-in, first-out queue whose `shift` does not move what is left. */
+/** Places that are kept when the queue is empty, so that what comes and goes makes no garbage. */
+const placesKept = 1024;
+
+/** A first-in, first-out queue in a ring, whose `shift` does not move what is left. */
 export class OutputQueue<Output> {
-  #items: (Output | undefined)[] = [];
+  /** As many places as a power of two. */
+  #ring: (Output | undefined)[] = newRing(16);
   #head = 0;
+  #length = 0;
 
   /** Outputs waiting. */
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#length;
   }
 
   push(output: Output): void {
-    this.#items.push(output);
+    if (this.#length === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = output;
+    this.#length++;
   }
 
   /** Takes out the oldest, or returns `undefined`. */
   shift(): Output | undefined {
-    if (this.#head === this.#items.length) return undefined;
-    const output = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    // At least half is taken: copying the rest costs no more than taking it did, and the array cannot
-    // grow without end when the queue never runs empty.
-    if (this.#head === this.#items.length || (this.#head >= 256 && this.#head * 2 >= this.#items.length)) {
-      this.#items = this.#items.slice(this.#head);
+    if (this.#length === 0) return undefined;
+    const output = this.#ring[this.#head];
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#length--;
+    if (this.#length === 0 && this.#ring.length > placesKept) {
+      this.#ring = newRing(16);
       this.#head = 0;
     }
     return output;
   }
+
+  #grow(): void {
+    const old = this.#ring;
+    const ring = newRing<Output>(2 * old.length);
+    for (let i = 0; i < old.length; i++) ring[i] = old[(this.#head + i) & (old.length - 1)];
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}
+
+function newRing<Output>(places: number): (Output | undefined)[] {
+  return new Array<Output | undefined>(places).fill(undefined);
 }
