@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { Endpoint, EndpointInput } from '../core/endpoint/endpoint.ts';
 import type { EndpointOutput } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
@@ -73,6 +73,7 @@ export class Driver {
   #socket: DatagramSocket;
   #reopening = false;
   readonly #closing = new AbortController();
+  #closed = false;
   /** Groups that have sockets of their own, by interface. */
   readonly #keptOut = new Map<string, { readonly group: string; readonly interfaceAddress: string }>();
   /** Datagrams are lost, as if the network had dropped them. What the endpoint has to say still goes out. */
@@ -133,7 +134,7 @@ export class Driver {
   }
 
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#closed;
   }
 
   /** A datagram that came to a group, by a socket of its own (`group-memberships.ts`). */
@@ -155,6 +156,7 @@ export class Driver {
   /** Closes the socket. What the endpoint wanted to say last must have been said through `run` before. */
   async close(): Promise<void> {
     if (this.closed) return;
+    this.#closed = true;
     this.#closing.abort();
     this.#options.sharedPort?.close();
     this.#pump.stop();
@@ -185,11 +187,9 @@ export class Driver {
 
   #receive(datagram: Uint8Array, from: PeerAddress, group?: PeerAddress): void {
     if (this.closed || this.isDeaf || this.#lost()) return;
-    this.#pump.guarded((endpoint, now) => {
-      this.#capture('received', datagram, from, group);
-      const input = { address: from, datagram, ...(group === undefined ? {} : { group }) };
-      endpoint.handle(input, now);
-    });
+    if (this.#options.capture) this.#pump.guarded(() => this.#capture('received', datagram, from, group));
+    const input = group === undefined ? { address: from, datagram } : { address: from, datagram, group };
+    this.#pump.guardedWith(handleInput, input);
   }
 
   #linkRestored(): void {
@@ -271,4 +271,8 @@ export class Driver {
     }
     this.#reopening = false;
   }
+}
+
+function handleInput(endpoint: Endpoint, now: Instant, input: EndpointInput): void {
+  endpoint.handle(input, now);
 }

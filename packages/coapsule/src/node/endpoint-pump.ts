@@ -28,6 +28,7 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
   readonly #options: EndpointPumpOptions<Endpoint, Output>;
   #timer: NodeJS.Timeout | undefined;
   #timerAt: Instant | undefined;
+  #asking: NodeJS.Immediate | undefined;
   #draining = false;
   #stopped = false;
 
@@ -43,6 +44,7 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#asking);
   }
 
   /** Gives the endpoint a command, and carries out what follows from it. */
@@ -58,10 +60,18 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
    * promise, this one input is lost and everybody else is served on: one peer must never end the process.
    */
   guarded(input: (endpoint: Endpoint, now: Instant) => void): void {
+    this.guardedWith(input, undefined);
+  }
+
+  /** The same with an argument, so that what comes often needs no function of its own each time. */
+  guardedWith<Argument>(
+    input: (endpoint: Endpoint, now: Instant, argument: Argument) => void,
+    argument: Argument,
+  ): void {
     if (this.#stopped) return;
     const { endpoint, clock, onDefect } = this.#options;
     try {
-      input(endpoint, clock.now());
+      input(endpoint, clock.now(), argument);
     } catch (error) {
       onDefect(error);
     }
@@ -86,11 +96,13 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
       }
     } finally {
       this.#draining = false;
-      this.#setTimer();
+      // Once for all that one turn of the event loop brings: asking costs more than a datagram that changes nothing.
+      if (!this.#stopped) this.#asking ??= setImmediate(() => this.#setTimer());
     }
   }
 
   #setTimer(): void {
+    this.#asking = undefined;
     if (this.#stopped) return;
     const { endpoint, clock } = this.#options;
     const next = endpoint.nextTimeout();

@@ -10,6 +10,7 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { SourceAddresses } from './source-addresses.ts';
 
 /** How to open a socket. */
 export interface UdpSocketOptions {
@@ -114,6 +115,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   }
   if (options.remote) await connect(socket, options.remote, six);
 
+  const sources = new SourceAddresses();
   socket.on('message', (message, from) => {
     // Port 0 cannot be answered: sending to it fails. Nobody sends from it by right (RFC 768).
     if (from.port === 0) {
@@ -123,7 +125,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     // A plain Uint8Array: Buffer's own `slice` would share memory where the core expects a copy.
     const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
     // A connected socket receives from its remote alone, however the system writes that address.
-    options.onDatagram(datagram, options.remote ?? ipAddress(from.address, from.port));
+    options.onDatagram(datagram, options.remote ?? sources.of(from.address, from.port));
   });
   failed = options.onError;
 
@@ -131,17 +133,29 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   const { remote, onError, onSendError } = options;
   const keptOut = new Set<string>();
   let closed = false;
+  const notSent = (error: NodeJS.ErrnoException, to: PeerAddress): void => {
+    counters.sendErrors++;
+    onSendError?.(error, to);
+    if (remote && isUnreachable(error)) onError(error);
+  };
+  // One function for all, where nobody asks which datagram it was.
+  const counted = (error: Error | null): void => {
+    if (error) counters.sendErrors++;
+  };
   return {
     local: ipAddress(bound.address, bound.port),
     counters,
-    send(datagram, to) {
+    send(bytes, to) {
       if (closed) return;
-      const sent = (error: Error | null): void => {
-        if (!error) return;
-        counters.sendErrors++;
-        onSendError?.(error, to);
-        if (remote && isUnreachable(error)) onError(error);
-      };
+      const sent =
+        remote === undefined && onSendError === undefined
+          ? counted
+          : (error: Error | null): void => {
+              if (error) notSent(error, to);
+            };
+      // Small ones share the memory of a pool; each array of its own would get some from the system when it is sent.
+      const datagram = Buffer.allocUnsafe(bytes.length);
+      datagram.set(bytes);
       try {
         if (remote) socket.send(datagram, sent);
         else socket.send(datagram, to.port, six ? mapped(to.host) : to.host, sent);
