@@ -46,6 +46,7 @@ export class MessageView implements Message {
   readonly #optionsEnd: number;
   readonly #presence: number;
   readonly #payloadStart: number;
+  #token: Uint8Array | undefined;
   #options: OptionReader | undefined;
 
   /** For `decodeMessage`, which has checked the datagram. Offsets are from the start of the datagram. */
@@ -70,8 +71,11 @@ export class MessageView implements Message {
   }
 
   get token(): Uint8Array {
-    const [start, end] = [this.#tokenStart, this.#optionsStart];
-    return start === end ? noBytes : this.datagram.subarray(start, end);
+    this.#token ??=
+      this.#tokenStart === this.#optionsStart
+        ? noBytes
+        : this.datagram.subarray(this.#tokenStart, this.#optionsStart);
+    return this.#token;
   }
 
   get options(): OptionReader {

@@ -47,7 +47,9 @@ export function lossyText(value: Uint8Array): string {
 
 /** Options in the order a message needs them, to build one. Changed in place by `add`, `set` and `delete`. */
 export class OptionSet implements OptionReader {
-  readonly #entries: OptionEntry[] = [];
+  #entries: OptionEntry[] = [];
+  /** Whether somebody was given the list: then it is not changed any more, but another takes its place. */
+  #isShared = false;
 
   /** A new set with the given instances, in any order. Values are not copied. */
   static from(entries: Iterable<{ readonly number: number; readonly value: OptionValue }>): OptionSet {
@@ -77,6 +79,7 @@ export class OptionSet implements OptionReader {
         `option ${number} has ${bytes.length} bytes; expected at most ${maxOptionLength}`,
       );
     }
+    this.#own();
     let index = this.#entries.length;
     while (index > 0 && (this.#entries[index - 1] as OptionEntry).number > number) index--;
     const entry = { number, value: bytes };
@@ -92,6 +95,8 @@ export class OptionSet implements OptionReader {
 
   /** Removes all instances of option `number`; does nothing when there is none. */
   delete(number: number): this {
+    if (!this.has(number)) return this;
+    this.#own();
     for (let i = this.#entries.length - 1; i >= 0; i--) {
       if (this.#entries[i]?.number === number) this.#entries.splice(i, 1);
     }
@@ -127,8 +132,15 @@ export class OptionSet implements OptionReader {
     return this.all(number).map(lossyText);
   }
 
-  /** A copy of the list: later changes to the set do not show in it. */
+  /** The list as it is now: later changes to the set do not show in it. */
   entries(): readonly OptionEntry[] {
-    return this.#entries.slice();
+    this.#isShared = true;
+    return this.#entries;
+  }
+
+  #own(): void {
+    if (!this.#isShared) return;
+    this.#entries = this.#entries.slice();
+    this.#isShared = false;
   }
 }

@@ -15,11 +15,12 @@ export type OptionValue = Uint8Array | string | number;
 /**
  * The integer of a uint option value; an empty value is 0, leading zero bytes are accepted (RFC 7252 §3.2).
  *
+ * @param value Bytes that hold it, from `start` to `end`; all of them by default.
  * @returns `undefined` when the integer is 2^53 or more, which no defined option may carry.
  */
-export function decodeUint(value: Uint8Array): number | undefined {
+export function decodeUint(value: Uint8Array, start = 0, end: number = value.length): number | undefined {
   let integer = 0;
-  for (let i = 0; i < value.length; i++) {
+  for (let i = start; i < end; i++) {
     integer = integer * 256 + (value[i] as number);
     if (integer > Number.MAX_SAFE_INTEGER) return undefined;
   }

@@ -17,6 +17,13 @@ export class OptionView implements OptionReader {
   readonly #end: number;
   /** Bit n is set when an option whose number is n modulo 32 is there: answers most `has` without a walk. */
   readonly #presence: number;
+  // The option that the walk under way has reached: its number, its value, and where the next one begins.
+  #number = 0;
+  #valueStart = 0;
+  #valueEnd = 0;
+  // What `texts` was asked for last: the path is, several times for each request.
+  #textsNumber = -1;
+  #texts: readonly string[] = [];
 
   /** @param presence Bit (number modulo 32) set for every option in the region. */
   constructor(datagram: Uint8Array, start: number, end: number, presence: number) {
@@ -27,26 +34,23 @@ export class OptionView implements OptionReader {
   }
 
   has(number: number): boolean {
-    return this.#seek(number) !== undefined;
+    return this.#seek(number);
   }
 
   first(number: number): Uint8Array | undefined {
-    const cursor = this.#seek(number);
-    return cursor === undefined ? undefined : this.#datagram.subarray(cursor.valueStart, cursor.offset);
+    return this.#seek(number) ? this.#value() : undefined;
   }
 
   all(number: number): readonly Uint8Array[] {
     const values: Uint8Array[] = [];
-    const cursor = this.#seek(number);
-    if (cursor === undefined) return values;
-    do values.push(this.#datagram.subarray(cursor.valueStart, cursor.offset));
-    while (cursor.next() && cursor.number === number);
+    if (!this.#seek(number)) return values;
+    do values.push(this.#value());
+    while (this.#next() && this.#number === number);
     return values;
   }
 
   uint(number: number): number | undefined {
-    const value = this.first(number);
-    return value === undefined ? undefined : decodeUint(value);
+    return this.#seek(number) ? decodeUint(this.#datagram, this.#valueStart, this.#valueEnd) : undefined;
   }
 
   text(number: number): string | undefined {
@@ -55,47 +59,40 @@ export class OptionView implements OptionReader {
   }
 
   texts(number: number): readonly string[] {
-    return this.all(number).map(lossyText);
+    if (number !== this.#textsNumber) {
+      this.#texts = this.all(number).map(lossyText);
+      this.#textsNumber = number;
+    }
+    return this.#texts;
   }
 
   entries(): readonly OptionEntry[] {
     const entries: OptionEntry[] = [];
-    const cursor = new OptionCursor(this.#datagram, this.#start, this.#end);
-    while (cursor.next()) {
-      entries.push({
-        number: cursor.number,
-        value: this.#datagram.subarray(cursor.valueStart, cursor.offset),
-      });
-    }
+    this.#rewind();
+    while (this.#next()) entries.push({ number: this.#number, value: this.#value() });
     return entries;
   }
 
-  /** A cursor on the first instance of `number`, or `undefined` when there is none. */
-  #seek(number: number): OptionCursor | undefined {
-    if ((this.#presence & (1 << (number & 31))) === 0) return undefined;
-    const cursor = new OptionCursor(this.#datagram, this.#start, this.#end);
-    while (cursor.next()) if (cursor.number >= number) return cursor.number === number ? cursor : undefined;
-    return undefined;
-  }
-}
-
-/** Steps from option to option of a checked region. */
-class OptionCursor {
-  readonly #datagram: Uint8Array;
-  readonly #end: number;
-  /** One past the value of the option the cursor is on; where the next option begins. */
-  offset: number;
-  valueStart = 0;
-  number = 0;
-
-  constructor(datagram: Uint8Array, start: number, end: number) {
-    this.#datagram = datagram;
-    this.#end = end;
-    this.offset = start;
+  #value(): Uint8Array {
+    return this.#datagram.subarray(this.#valueStart, this.#valueEnd);
   }
 
-  next(): boolean {
-    let offset = this.offset;
+  /** Walks to the first instance of `number`; false when there is none. */
+  #seek(number: number): boolean {
+    if ((this.#presence & (1 << (number & 31))) === 0) return false;
+    this.#rewind();
+    while (this.#next()) if (this.#number >= number) return this.#number === number;
+    return false;
+  }
+
+  #rewind(): void {
+    this.#number = 0;
+    this.#valueEnd = this.#start;
+  }
+
+  /** One option further; false behind the last. */
+  #next(): boolean {
+    let offset = this.#valueEnd;
     if (offset >= this.#end) return false;
     const datagram = this.#datagram;
     const head = datagram[offset++] as number;
@@ -113,9 +110,9 @@ class OptionCursor {
       length = 269 + (((datagram[offset] as number) << 8) | (datagram[offset + 1] as number));
       offset += 2;
     }
-    this.number += delta;
-    this.valueStart = offset;
-    this.offset = offset + length;
+    this.#number += delta;
+    this.#valueStart = offset;
+    this.#valueEnd = offset + length;
     return true;
   }
 }
