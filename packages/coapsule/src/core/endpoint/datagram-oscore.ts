@@ -22,7 +22,7 @@ import type { OscorePeer, ProtectedArrival, ProtectedDispatch } from './protecte
 import { holdQueued, sendFromExchange } from './send-path.ts';
 
 /** See `OscoreCarrier`. */
-export class DatagramOscore implements OscoreCarrier<Peer> {
+class DatagramOscore implements OscoreCarrier<Peer> {
   readonly oscore: OscoreExchanges<Peer>;
   readonly exchanges: RequestResponseLayer;
   readonly #layers: EndpointLayers;
@@ -93,4 +93,12 @@ export class DatagramOscore implements OscoreCarrier<Peer> {
   store({ store, context, record }: StoreOutput): void {
     this.#layers.outputs.push({ kind: 'store-context', store, context, record });
   }
+}
+
+/** The layers of an endpoint with what carries messages under OSCORE between them. */
+export function withCarrier(parts: Omit<EndpointLayers, 'carrier'>): EndpointLayers {
+  // The one refers to the other.
+  const layers = { ...parts } as { -readonly [Part in keyof EndpointLayers]: EndpointLayers[Part] };
+  layers.carrier = new DatagramOscore(layers);
+  return layers;
 }

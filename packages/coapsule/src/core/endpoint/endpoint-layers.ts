@@ -21,6 +21,7 @@ import { AmplificationLimit } from './amplification-limit.ts';
 import { BackOff } from './back-off.ts';
 import { DoubtedAssociations } from './doubted-associations.ts';
 import { type EndpointConfig, lineRate } from './endpoint-config.ts';
+import type { OscoreCarrier } from './oscore-carrier.ts';
 import { OscoreExchanges } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
 import type { EndpointOutput } from './outputs.ts';
@@ -40,6 +41,8 @@ export interface EndpointLayers {
   readonly stateless: StatelessTokens | undefined;
   readonly messages: MessageLayer;
   readonly oscore: OscoreExchanges<Peer>;
+  /** How messages under OSCORE go and come. */
+  readonly carrier: OscoreCarrier<Peer>;
   readonly exchanges: RequestResponseLayer;
   readonly peers: PeerTable;
   readonly requests: RequestTable;
@@ -76,7 +79,7 @@ export interface EndpointCounters {
 }
 
 /**
- * The layers of a new endpoint.
+ * The layers of a new endpoint, but for what works on all of them.
  *
  * @throws ApiMisuseError for a secured endpoint without `crypto`.
  */
@@ -85,7 +88,7 @@ export function endpointLayers(
   random: RandomSource,
   crypto: CryptoProvider | undefined,
   oscore?: ContextProvider,
-): EndpointLayers {
+): Omit<EndpointLayers, 'carrier'> {
   if (config.security === 'dtls' && crypto === undefined) {
     throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
   }

@@ -32,6 +32,7 @@ import {
   type SuspendedState,
   suspendAssociations,
 } from './association-handover.ts';
+import { withCarrier } from './datagram-oscore.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import { type EndpointCounters, type EndpointLayers, endpointLayers } from './endpoint-layers.ts';
 import { restoreLink } from './link-restoration.ts';
@@ -88,7 +89,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     const { random, crypto, oscore } = options;
     const config = endpointConfig(options.config ?? {});
     this.#crypto = crypto;
-    this.#layers = endpointLayers(config, random, crypto, oscore);
+    this.#layers = withCarrier(endpointLayers(config, random, crypto, oscore));
   }
 
   /** What was refused or went wrong since the start. */
@@ -152,9 +153,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
 
   nextTimeout(): Instant | undefined {
     const { dtls, messages, exchanges, backOff, doubted, oscore } = this.#layers;
-    return [messages, exchanges, backOff, doubted, oscore]
-      .map((one) => one.nextTimeout())
-      .reduce(earliest, dtls?.nextTimeout());
+    let next = earliest(dtls?.nextTimeout(), messages.nextTimeout());
+    next = earliest(next, exchanges.nextTimeout());
+    next = earliest(next, backOff.nextTimeout());
+    next = earliest(next, doubted.nextTimeout());
+    return earliest(next, oscore.nextTimeout());
   }
 
   /** Sends a request; its outputs carry the returned name. `serverName` goes into the handshake (RFC 6066 §3). */

@@ -155,8 +155,10 @@ export class OscoreExchanges<Via extends OscoreVia> {
   exchangeEnded(exchange: ExchangeId): void {
     const protecting = this.#protecting.get(exchange);
     if (protecting !== undefined) protecting.isOver = true;
-    this.#byExchange.delete(exchange);
-    for (const key of this.#tokensOf.get(exchange) ?? []) {
+    if (this.#byExchange.size > 0) this.#byExchange.delete(exchange);
+    const tokens = this.#tokensOf.size === 0 ? undefined : this.#tokensOf.get(exchange);
+    if (tokens === undefined) return;
+    for (const key of tokens) {
       this.#keep(key, this.#pending.get(key)?.filter(({ dispatch }) => dispatch.exchange !== exchange) ?? []);
     }
     this.#tokensOf.delete(exchange);

@@ -40,7 +40,6 @@ import {
 } from './association-care.ts';
 import { endAssociation } from './association-end.ts';
 import { asksToBackOff } from './back-off.ts';
-import { DatagramOscore } from './datagram-oscore.ts';
 import { receiveDoubtfulData } from './doubtful-data.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
@@ -172,7 +171,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
         refuseToken(layers, message, received.reply, now);
         return;
       }
-      if (receiveProtectedRequest(new DatagramOscore(layers), peer, message, received.reply, now)) return;
+      if (receiveProtectedRequest(layers.carrier, peer, message, received.reply, now)) return;
       layers.exchanges.receiveRequest(peer.key, message, received.reply, now, received.repeat);
       return;
     case 'response':
@@ -219,7 +218,7 @@ function receiveResponse(
     transmissionAnswered(layers, acknowledged, 'acknowledgement', now);
   }
   const fate =
-    receiveProtectedResponse(new DatagramOscore(layers), peer, message, now) ??
+    receiveProtectedResponse(layers.carrier, peer, message, now) ??
     layers.exchanges.receiveResponse(peer.key, message, now);
   const matched = fate === 'matched';
   if (fate === 'unmatched') {

@@ -250,13 +250,17 @@ export class RequestTable {
   }
 
   transmissionsOf(exchange: ExchangeId): readonly TransmissionId[] {
-    return [...(this.#transmissions.get(exchange)?.keys() ?? [])];
+    const kept = this.#transmissions.get(exchange);
+    return kept === undefined ? noTransmissions : [...kept.keys()];
   }
 
   /** Forgets everything about an exchange. */
   end(exchange: ExchangeId): void {
-    for (const transmission of this.transmissionsOf(exchange)) this.#owners.delete(transmission);
-    this.#transmissions.delete(exchange);
+    const kept = this.#transmissions.get(exchange);
+    if (kept !== undefined) {
+      for (const transmission of kept.keys()) this.#owners.delete(transmission);
+      this.#transmissions.delete(exchange);
+    }
     const bound = this.#requests.get(exchange);
     if (bound === undefined) return;
     this.#exchanges.delete(bound.request);
@@ -266,6 +270,8 @@ export class RequestTable {
     if (exchanges?.size === 0) this.#byPeer.delete(bound.peer.key);
   }
 }
+
+const noTransmissions: readonly TransmissionId[] = [];
 
 function rankOf({ content }: WaitingRequest): number {
   return messagePriorities.indexOf(content === undefined ? 'ping' : (content.priority ?? 'normal'));

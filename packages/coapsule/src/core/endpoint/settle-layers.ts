@@ -5,7 +5,6 @@
  */
 
 import type { Instant } from '../foundation/instant.ts';
-import { DatagramOscore } from './datagram-oscore.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { endsExchange } from './oscore-exchanges.ts';
 import { followOscore, protectOutput } from './oscore-path.ts';
@@ -18,7 +17,7 @@ import { transmissionRefused, transmissionStarted, transmissionSuperseded } from
 
 /** The layers speak until none has anything to say. */
 export function settleLayers(layers: EndpointLayers, now: Instant): void {
-  const oscore = new DatagramOscore(layers);
+  const { carrier } = layers;
   for (;;) {
     const fromDtls = layers.dtls?.poll();
     if (fromDtls) {
@@ -28,13 +27,13 @@ export function settleLayers(layers: EndpointLayers, now: Instant): void {
     }
     const fromOscore = layers.oscore.layer.poll();
     if (fromOscore) {
-      followOscore(oscore, fromOscore, now);
+      followOscore(carrier, fromOscore, now);
       continue;
     }
     const fromExchange = layers.exchanges.poll();
     if (fromExchange) {
       if (endsExchange(fromExchange)) layers.oscore.exchangeEnded(fromExchange.exchange);
-      if (protectOutput(oscore, fromExchange, now)) continue;
+      if (protectOutput(carrier, fromExchange, now)) continue;
       switch (fromExchange.kind) {
         case 'send-request':
         case 'send-response':
