@@ -12,6 +12,7 @@
  */
 
 import { after, type DurationMs, type Instant } from '../foundation/instant.ts';
+import { RecencyMap } from '../foundation/recency-map.ts';
 
 /** Bytes out for each byte in. */
 const factor = 3;
@@ -45,9 +46,9 @@ interface Account {
 export class AmplificationLimit {
   readonly #maxAddresses: number;
   /** Those that were never proved, the longest silent first. */
-  readonly #unproved = new Map<string, Account>();
+  readonly #unproved = new RecencyMap<Account>();
   /** Those that were proved, now or once, the longest ago first: no spoofed address takes the place of one. */
-  readonly #proved = new Map<string, Account>();
+  readonly #proved = new RecencyMap<Account>();
 
   /** @param maxAddresses Addresses remembered at most: so many never proved, and so many proved. */
   constructor(maxAddresses: number) {
@@ -162,9 +163,9 @@ export class AmplificationLimit {
   }
 
   #openAccount(address: string): Account {
-    const account = this.#unproved.get(address) ?? newAccount();
-    // Behind all others again: the Map's order is the order of last use.
-    this.#unproved.delete(address);
+    const known = this.#unproved.use(address);
+    if (known !== undefined) return known;
+    const account = newAccount();
     this.#unproved.set(address, account);
     forgetOldest(this.#unproved, this.#maxAddresses);
     return account;
@@ -173,7 +174,6 @@ export class AmplificationLimit {
   #prove(address: string, until: Instant): Account {
     const account = this.#account(address) ?? newAccount();
     this.#unproved.delete(address);
-    this.#proved.delete(address);
     this.#proved.set(address, account);
     if (account.provedUntil === undefined || account.provedUntil < until) account.provedUntil = until;
     forgetOldest(this.#proved, this.#maxAddresses);
@@ -185,8 +185,6 @@ function newAccount(): Account {
   return { credit: 0, provedUntil: undefined, echoes: false, isEchoDue: false, guesses: 0, isAsked: false };
 }
 
-function forgetOldest(accounts: Map<string, Account>, most: number): void {
-  if (accounts.size <= most) return;
-  const [oldest] = accounts.keys();
-  accounts.delete(oldest as string);
+function forgetOldest(accounts: RecencyMap<Account>, most: number): void {
+  if (accounts.size > most) accounts.delete(accounts.oldest() as string);
 }

@@ -8,6 +8,7 @@
 import type { AssociationId } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts';
+import { RecencyMap } from '../foundation/recency-map.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
 import { isUnderOscore, OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
 import type { OscorePeer } from './protected-messages.ts';
@@ -38,7 +39,7 @@ export interface Peer {
  * still found by its key, which holds its address. Secured peers live as long as their association.
  */
 export class PeerTable {
-  readonly #plain = new Map<string, Peer>();
+  readonly #plain = new RecencyMap<Peer>();
   readonly #secured = new Map<AssociationId, Peer>();
   readonly #securedByKey = new Map<string, Peer>();
   readonly #maxPlain: number;
@@ -60,19 +61,11 @@ export class PeerTable {
 
   /** The plain peer at `address`. */
   atAddress(address: PeerAddress): Peer {
-    const known = this.#plain.get(address.key);
-    if (known) {
-      // Behind all others again: the Map's order is the order of last use.
-      this.#plain.delete(address.key);
-      this.#plain.set(address.key, known);
-      return known;
-    }
+    const known = this.#plain.use(address.key);
+    if (known) return known;
     const peer: Peer = { key: address.key, address, association: undefined, heardAt: undefined };
     this.#plain.set(peer.key, peer);
-    if (this.#plain.size > this.#maxPlain) {
-      const [oldest] = this.#plain.keys();
-      this.#plain.delete(oldest as string);
-    }
+    if (this.#plain.size > this.#maxPlain) this.#plain.delete(this.#plain.oldest() as string);
     return peer;
   }
 
