@@ -26,7 +26,7 @@
  * datagram, and 265 a second would shut out all who are new; so it takes 1,456 a second of requests that have
  * an effect, and shuts out nobody who is in.
  *
- * Sends nothing and does not decide what a copy is answered with.
+ * Sends nothing and does not decide what a copy is answered with. How records lie in memory is the matter of `record-store.ts`.
  *
  * @module
  */
@@ -43,13 +43,15 @@ import {
 import { noBytes } from '../foundation/bytes.ts';
 import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import { RecencyMap } from '../foundation/recency-map.ts';
 import { KeyedDigest } from './keyed-digest.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type { PeerKey } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';
-import { isOpen, newList, type ReceivedRecord, type RecordList } from './received-record.ts';
+import type { ReceivedRecord, RecordState } from './received-record.ts';
+import { noPlace, RecordStore, type RecordsOfPeer } from './record-store.ts';
 
-/** Heap bytes of a record and its place in the index, measured, rounded up. */
+/** What a record counts as: its place and its share of the index, and room for the next doubling of both. */
 const recordBytes = 256;
 /** Heap bytes of an answer that is kept, besides its own. */
 const answerOverheadBytes = 224;
@@ -60,17 +62,6 @@ const peerBytes = 256;
 /** How far records may outstay their lifetime in memory (never in effect), so that timers are few. */
 const sweepMs = 1000;
 
-interface RecordsOfPeer {
-  readonly byMessageId: Map<number, ReceivedRecord>;
-  /** Oldest first. */
-  readonly droppable: Set<ReceivedRecord>;
-  bytes: number;
-  /** Unsafe CON requests that were not replied to: they may still be carried out. */
-  open: number;
-  /** When the last record was added. */
-  newestAt: Instant;
-}
-
 /** The recent messages of all peers of one layer. */
 export class Deduplication {
   readonly #limits: MessageLayerLimits;
@@ -79,11 +70,8 @@ export class Deduplication {
   readonly #transmitSpanMs: DurationMs;
   readonly #digest: KeyedDigest;
   /** The one that sent nothing new for the longest time first. */
-  readonly #peers = new Map<PeerKey, RecordsOfPeer>();
-  readonly #lists: Readonly<Record<'CON' | 'NON', { droppable: RecordList; lasting: RecordList }>> = {
-    CON: { droppable: newList(true), lasting: newList(false) },
-    NON: { droppable: newList(true), lasting: newList(false) },
-  };
+  readonly #peers = new RecencyMap<RecordsOfPeer>();
+  readonly #store: RecordStore;
 
   constructor(
     options: { random: RandomSource; limits: MessageLayerLimits; counters: MessageLayerCounters },
@@ -94,63 +82,80 @@ export class Deduplication {
     this.#lifetimeMs = { CON: exchangeLifetimeMs(parameters), NON: nonLifetimeMs(parameters) };
     this.#transmitSpanMs = maxTransmitSpanMs(parameters);
     this.#digest = new KeyedDigest(options.random);
+    // As secret as the key.
+    this.#digest.update(noBytes);
+    this.#store = new RecordStore(this.#digest.high);
   }
 
   /** The record of the first copy of `message`, or `undefined` when this is the first, or it has lapsed. */
   find(peer: PeerKey, message: MessageView, now: Instant): ReceivedRecord | undefined {
-    let record = this.#peers.get(peer)?.byMessageId.get(message.messageId);
-    if (record === undefined) return undefined;
-    this.#digest.update(message.datagram);
+    const store = this.#store;
+    const { messageId, datagram } = message;
+    const records = this.#peers.get(peer);
+    let place = records === undefined ? noPlace : store.firstLike(records, messageId);
+    if (place === noPlace) return undefined;
+    this.#digest.update(datagram);
     const { high, low } = this.#digest;
-    const { length } = message.datagram;
-    for (; record; record = record.sameId) {
-      if (record.digestHigh !== high || record.digestLow !== low || record.length !== length) continue;
-      if (record.lapses > now) return record;
-      this.#remove(record);
+    while (place !== noPlace && !store.isOf(place, datagram.length, high, low)) place = store.nextLike(place);
+    if (place === noPlace) return undefined;
+    if (store.lapsesAt(place) <= now) {
+      this.#remove(place);
       return undefined;
     }
-    return undefined;
+    return {
+      peer,
+      messageId,
+      type: store.typeAt(place),
+      state: store.stateAt(place),
+      unsafe: store.isUnsafeAt(place),
+      place,
+      use: store.useAt(place),
+    };
   }
 
   /**
    * A new record of a CON or NON that `find` did not know, in state `in-progress`.
    *
-   * @returns the record; its `stored` is false when there is no room, and copies will not be recognised.
+   * @returns the record; `isStored` is false of it when there is no room, and copies will not be recognised.
    *          For an unsafe request the caller must then not carry it out.
    */
   admit(peer: PeerKey, message: MessageView, type: 'CON' | 'NON', now: Instant): ReceivedRecord {
-    this.#digest.update(message.datagram);
-    const unsafe = contentOf(message.code) === 'request' && !isSafeRequest(message.code);
+    const { messageId, code } = message;
+    const unsafe = contentOf(code) === 'request' && !isSafeRequest(code);
     const record: ReceivedRecord = {
-      peer,
-      messageId: message.messageId,
-      type,
-      state: 'in-progress',
-      unsafe,
-      answerCode: 0,
-      answerTail: noBytes,
-      replied: false,
-      stored: false,
-      length: message.datagram.length,
-      digestHigh: this.#digest.high,
-      digestLow: this.#digest.low,
-      lapses: after(now, this.#lifetimeMs[type]),
-      bytes: unsafe && type === 'CON' ? recordBytes + reservedAnswerBytes : recordBytes,
-      list: undefined,
-      previous: undefined,
-      next: undefined,
-      sameId: undefined,
+      ...{ peer, messageId, type, state: 'in-progress', unsafe, place: noPlace, use: 0 },
     };
+    const bytes = unsafe && type === 'CON' ? recordBytes + reservedAnswerBytes : recordBytes;
     this.handleTimeout(now);
-    if (this.#makeRoom(peer, record.bytes, now)) this.#insert(record, now);
+    if (this.#makeRoom(peer, bytes, now)) this.#insert(record, message.datagram, bytes, now);
     else if (!unsafe) this.#counters.untracked++;
     return record;
   }
 
+  /** Whether copies of a message are recognised. */
+  isStored(record: ReceivedRecord): boolean {
+    return this.#placeOf(record) !== noPlace;
+  }
+
+  /** What was done about the first copy. */
+  stateOf(record: ReceivedRecord): RecordState {
+    const place = this.#placeOf(record);
+    return place === noPlace ? record.state : this.#store.stateAt(place);
+  }
+
+  /** A copy of a safe request, whose answer was not kept, is carried out again. */
+  begunAgain(record: ReceivedRecord): void {
+    this.#setState(record, 'in-progress');
+  }
+
+  /** A Reset went out. */
+  wasReset(record: ReceivedRecord): void {
+    this.#setState(record, 'reset');
+  }
+
   /** An Empty ACK went out; the answer will be a message of its own. */
   acknowledged(record: ReceivedRecord): void {
-    record.state = 'acknowledged';
-    this.#resize(record, recordBytes);
+    this.#resize(this.#setState(record, 'acknowledged'), recordBytes);
   }
 
   /**
@@ -169,55 +174,78 @@ export class Deduplication {
   ): void {
     this.#settle(record);
     if (!keep && !record.unsafe) {
-      record.state = 'repeatable';
-      this.#resize(record, recordBytes);
+      this.#resize(this.#setState(record, 'repeatable'), recordBytes);
       return;
     }
-    record.state = 'answered';
-    if (!record.stored) return;
-    record.answerCode = code;
+    const place = this.#setState(record, 'answered');
+    if (place === noPlace) return;
     const start = 4 + tokenBytes(tokenLength);
-    if (datagram.length > start) record.answerTail = datagram.slice(start);
-    const { length } = record.answerTail;
-    this.#resize(record, recordBytes + (length > 0 ? answerOverheadBytes + length : 0));
-    if (!keep) this.#link(record, this.#lists[record.type].droppable);
+    const tail = datagram.length > start ? datagram.slice(start) : undefined;
+    this.#store.setAnswer(place, code, tail);
+    this.#resize(place, recordBytes + (tail === undefined ? 0 : answerOverheadBytes + tail.length));
+    if (!keep) this.#store.makeDroppable(place);
+  }
+
+  /** The stored answer of an `answered` record: its code, and its options and payload as bytes. */
+  answerOf(record: ReceivedRecord): { readonly code: Code; readonly tail: Uint8Array } {
+    const place = this.#placeOf(record);
+    if (place === noPlace) return { code: 0, tail: noBytes };
+    return { code: this.#store.answerCodeAt(place), tail: this.#store.answerAt(place) ?? noBytes };
   }
 
   /** The answer went out as a message of its own. */
   repliedSeparately(record: ReceivedRecord, keep: boolean): void {
     this.#settle(record);
-    if (!keep && record.stored) this.#link(record, this.#lists[record.type].droppable);
+    const place = this.#placeOf(record);
+    if (!keep && place !== noPlace) this.#store.makeDroppable(place);
   }
 
   /** Forgets everything about `peer`. */
   forgetPeer(peer: PeerKey): void {
     const records = this.#peers.get(peer);
     if (records === undefined) return;
-    for (const first of [...records.byMessageId.values()]) {
-      for (let record: ReceivedRecord | undefined = first; record; ) {
-        const { sameId }: ReceivedRecord = record;
-        this.#remove(record);
-        record = sameId;
-      }
-    }
+    while (records.droppable.first !== noPlace) this.#remove(records.droppable.first);
+    while (records.lasting.first !== noPlace) this.#remove(records.lasting.first);
   }
 
   /** Forgets what has lapsed. */
   handleTimeout(now: Instant): void {
-    for (const { droppable, lasting } of [this.#lists.CON, this.#lists.NON]) {
-      while (droppable.first && droppable.first.lapses <= now) this.#remove(droppable.first);
-      while (lasting.first && lasting.first.lapses <= now) this.#remove(lasting.first);
+    this.#sweep('CON', now);
+    this.#sweep('NON', now);
+  }
+
+  #sweep(type: 'CON' | 'NON', now: Instant): void {
+    const store = this.#store;
+    for (
+      let place = store.oldest(type, 'droppable');
+      place !== noPlace && store.lapsesAt(place) <= now;
+      place = store.oldest(type, 'droppable')
+    ) {
+      this.#remove(place);
+    }
+    for (
+      let place = store.oldest(type, 'lasting');
+      place !== noPlace && store.lapsesAt(place) <= now;
+      place = store.oldest(type, 'lasting')
+    ) {
+      this.#remove(place);
     }
   }
 
   /** When `handleTimeout` has something to do; up to a second after the first record lapses. */
   nextTimeout(): Instant | undefined {
-    const { CON, NON } = this.#lists;
-    const first = earliest(
-      earliest(CON.droppable.first?.lapses, CON.lasting.first?.lapses),
-      earliest(NON.droppable.first?.lapses, NON.lasting.first?.lapses),
-    );
+    const first = earliest(this.#firstLapse('CON'), this.#firstLapse('NON'));
     return first === undefined ? undefined : after(first, sweepMs);
+  }
+
+  #firstLapse(type: 'CON' | 'NON'): Instant | undefined {
+    const store = this.#store;
+    const droppable = store.oldest(type, 'droppable');
+    const lasting = store.oldest(type, 'lasting');
+    return earliest(
+      droppable === noPlace ? undefined : store.lapsesAt(droppable),
+      lasting === noPlace ? undefined : store.lapsesAt(lasting),
+    );
   }
 
   #makeRoom(peer: PeerKey, bytes: number, now: Instant): boolean {
@@ -226,143 +254,124 @@ export class Deduplication {
     for (;;) {
       const records = this.#peers.get(peer);
       if (records === undefined || records.bytes + bytes <= limits.deduplicationBytesPerPeer) break;
-      const [oldest] = records.droppable;
-      if (oldest === undefined) return false;
+      const oldest = records.droppable.first;
+      if (oldest === noPlace) return false;
       this.#evict(oldest);
     }
     if (bytes > limits.deduplicationBytesPerPeer) return false;
+    const isKnown = this.#peers.get(peer) !== undefined;
     // A few evictions may not free a whole peer; then the newcomer goes without, not the others.
-    for (let tries = 0; !this.#peers.has(peer) && this.#peers.size >= limits.deduplicationPeers; tries++) {
+    for (let tries = 0; !isKnown && this.#peers.size >= limits.deduplicationPeers; tries++) {
       const oldest = this.#oldestDroppable();
-      if (oldest !== undefined && tries < 16) this.#evict(oldest);
+      if (oldest !== noPlace && tries < 16) this.#evict(oldest);
       else if (!this.#forgetSilentPeer(now)) return false;
     }
     for (;;) {
-      const added = this.#peers.has(peer) ? bytes : bytes + peerBytes;
+      const added = this.#peers.get(peer) !== undefined ? bytes : bytes + peerBytes;
       if (counters.deduplicationBytes + added <= limits.deduplicationBytes) return true;
       const oldest = this.#oldestDroppable();
-      if (oldest === undefined) return false;
+      if (oldest === noPlace) return false;
       this.#evict(oldest);
     }
   }
 
   /** Forgets the peer that was silent for the longest time, if the exception of the module comment holds for it. */
   #forgetSilentPeer(now: Instant): boolean {
-    let tries = 0;
-    for (const [peer, records] of this.#peers) {
-      if (elapsedMs(records.newestAt, now) <= this.#transmitSpanMs || tries++ === 64) return false;
+    for (let tries = 0; tries < 64; tries++) {
+      const peer = this.#peers.oldest();
+      const records = peer === undefined ? undefined : this.#peers.get(peer);
+      if (peer === undefined || records === undefined) return false;
+      if (elapsedMs(records.newestAt, now) <= this.#transmitSpanMs) return false;
       if (records.open === 0) {
-        this.#counters.evicted += records.byMessageId.size;
+        this.#counters.evicted += records.count;
         this.forgetPeer(peer);
         return true;
       }
       // Looked at again after all others, so that a few slow handlers do not hold the place for it.
-      this.#peers.delete(peer);
-      this.#peers.set(peer, records);
+      this.#peers.use(peer);
     }
     return false;
   }
 
   /** By lifetime, a NON lapses sooner than a CON of the same age; what lapses first is of least use. */
-  #oldestDroppable(): ReceivedRecord | undefined {
-    const con = this.#lists.CON.droppable.first;
-    const non = this.#lists.NON.droppable.first;
-    if (con === undefined || non === undefined) return con ?? non;
-    return non.lapses < con.lapses ? non : con;
+  #oldestDroppable(): number {
+    const store = this.#store;
+    const con = store.oldest('CON', 'droppable');
+    const non = store.oldest('NON', 'droppable');
+    if (con === noPlace || non === noPlace) return con === noPlace ? non : con;
+    return store.lapsesAt(non) < store.lapsesAt(con) ? non : con;
   }
 
-  #evict(record: ReceivedRecord): void {
+  #evict(place: number): void {
     this.#counters.evicted++;
-    this.#remove(record);
+    this.#remove(place);
   }
 
-  #insert(record: ReceivedRecord, now: Instant): void {
-    let records = this.#peers.get(record.peer);
-    if (records) {
-      records.newestAt = now;
-      this.#peers.delete(record.peer);
-      this.#peers.set(record.peer, records);
-    } else {
-      records = { byMessageId: new Map(), droppable: new Set(), bytes: 0, open: 0, newestAt: now };
-      this.#peers.set(record.peer, records);
+  #insert(record: ReceivedRecord, datagram: Uint8Array, bytes: number, now: Instant): void {
+    const store = this.#store;
+    const { peer, messageId, type, unsafe } = record;
+    let records = this.#peers.use(peer);
+    if (records === undefined) {
+      records = store.newPeer(peer, now);
+      this.#peers.set(peer, records);
       this.#counters.deduplicationPeers++;
       this.#counters.deduplicationBytes += peerBytes;
     }
-    record.sameId = records.byMessageId.get(record.messageId);
-    records.byMessageId.set(record.messageId, record);
-    records.bytes += record.bytes;
-    if (isOpen(record)) records.open++;
-    record.stored = true;
-    this.#counters.deduplicationBytes += record.bytes;
+    records.newestAt = now;
+    this.#digest.update(datagram);
+    const { high: digestHigh, low: digestLow } = this.#digest;
+    const lapses = after(now, this.#lifetimeMs[type]);
+    record.place = store.add(
+      records,
+      { messageId, type, unsafe, length: datagram.length, digestHigh, digestLow, lapses },
+      unsafe ? 'lasting' : 'droppable',
+    );
+    record.use = store.useAt(record.place);
+    this.#resize(record.place, bytes);
+    if (store.isOpenAt(record.place)) records.open++;
     this.#counters.deduplicationEntries++;
-    const lists = this.#lists[record.type];
-    this.#link(record, record.unsafe ? lists.lasting : lists.droppable);
   }
 
-  #remove(record: ReceivedRecord): void {
-    const records = this.#peers.get(record.peer);
-    if (!record.stored || records === undefined) return;
-    const { byMessageId } = records;
-    const first = byMessageId.get(record.messageId);
-    if (first === record) {
-      if (record.sameId) byMessageId.set(record.messageId, record.sameId);
-      else byMessageId.delete(record.messageId);
-    } else {
-      let before = first;
-      while (before && before.sameId !== record) before = before.sameId;
-      if (before) before.sameId = record.sameId;
-    }
-    record.sameId = undefined;
-    this.#unlink(record);
-    record.stored = false;
-    // Whoever still has the handle, such as an observation, does not hold the answer with it.
-    record.answerTail = noBytes;
-    records.bytes -= record.bytes;
-    if (isOpen(record)) records.open--;
-    this.#counters.deduplicationBytes -= record.bytes;
+  #remove(place: number): void {
+    const store = this.#store;
+    const records = store.peerAt(place);
+    this.#resize(place, 0);
+    if (store.isOpenAt(place)) records.open--;
+    store.remove(place);
     this.#counters.deduplicationEntries--;
-    if (byMessageId.size > 0) return;
-    this.#peers.delete(record.peer);
+    if (records.count > 0) return;
+    this.#peers.delete(records.key);
     this.#counters.deduplicationPeers--;
     this.#counters.deduplicationBytes -= peerBytes;
   }
 
   /** A reply went out. */
   #settle(record: ReceivedRecord): void {
-    const records = this.#peers.get(record.peer);
-    if (record.stored && records && isOpen(record)) records.open--;
-    record.replied = true;
+    const place = this.#placeOf(record);
+    if (place === noPlace) return;
+    if (this.#store.isOpenAt(place)) this.#store.peerAt(place).open--;
+    this.#store.setReplied(place);
   }
 
-  #resize(record: ReceivedRecord, bytes: number): void {
-    const change = bytes - record.bytes;
-    record.bytes = bytes;
-    if (!record.stored) return;
-    const records = this.#peers.get(record.peer);
-    if (records) records.bytes += change;
+  /** @returns the place of the record, or `noPlace`. */
+  #setState(record: ReceivedRecord, state: RecordState): number {
+    record.state = state;
+    const place = this.#placeOf(record);
+    if (place !== noPlace) this.#store.setState(place, state);
+    return place;
+  }
+
+  #resize(place: number, bytes: number): void {
+    if (place === noPlace) return;
+    const change = bytes - this.#store.bytesAt(place);
+    if (change === 0) return;
+    this.#store.setBytes(place, bytes);
+    this.#store.peerAt(place).bytes += change;
     this.#counters.deduplicationBytes += change;
   }
 
-  #link(record: ReceivedRecord, list: RecordList): void {
-    this.#unlink(record);
-    record.list = list;
-    record.previous = list.last;
-    if (list.last) list.last.next = record;
-    else list.first = record;
-    list.last = record;
-    if (list.droppable) this.#peers.get(record.peer)?.droppable.add(record);
-  }
-
-  #unlink(record: ReceivedRecord): void {
-    const { list, previous, next } = record;
-    if (list === undefined) return;
-    if (previous) previous.next = next;
-    else list.first = next;
-    if (next) next.previous = previous;
-    else list.last = previous;
-    record.list = undefined;
-    record.previous = undefined;
-    record.next = undefined;
-    if (list.droppable) this.#peers.get(record.peer)?.droppable.delete(record);
+  /** Where a record is; its place may be another's by now. */
+  #placeOf({ place, use }: ReceivedRecord): number {
+    return place !== noPlace && this.#store.useAt(place) === use ? place : noPlace;
   }
 }

@@ -198,7 +198,7 @@ export class MessageLayer {
     expectUsed('ACK', message.code, 'response');
     const record = handle as ReceivedRecord;
     const { peer, messageId } = record;
-    if (record.type === 'CON' && record.state === 'in-progress') {
+    if (record.type === 'CON' && this.#deduplication.stateOf(record) === 'in-progress') {
       const { code, token, options: messageOptions, payload } = message;
       const datagram = encodeMessage(
         {
@@ -235,7 +235,7 @@ export class MessageLayer {
   /** Sends the Empty ACK for a CON request, unless it has one or was replied to (RFC 7252 §5.2.2). */
   acknowledge(handle: ReplyHandle, _now: Instant): void {
     const record = handle as ReceivedRecord;
-    if (record.type !== 'CON' || record.state !== 'in-progress') return;
+    if (record.type !== 'CON' || this.#deduplication.stateOf(record) !== 'in-progress') return;
     this.#deduplication.acknowledged(record);
     this.#unkept.sendEmpty(record.peer, 'ACK', record.messageId);
   }
@@ -258,7 +258,7 @@ export class MessageLayer {
   resetResponse(peer: PeerKey, message: MessageView, now: Instant): void {
     if (message.type !== 'CON' && message.type !== 'NON') return;
     const record = this.#deduplication.find(peer, message, now);
-    if (record) record.state = 'reset';
+    if (record) this.#deduplication.wasReset(record);
     this.#unkept.sendEmpty(peer, 'RST', message.messageId);
   }
 

@@ -97,13 +97,13 @@ export class MessageReception {
     if (known) {
       if (known.state === 'repeatable') {
         this.#counters.repeats++;
-        known.state = 'in-progress';
+        this.#deduplication.begunAgain(known);
         return { kind: 'request', message, reply: known, repeat: true };
       }
       return this.#absorbCopy(known, message);
     }
     const record = this.#deduplication.admit(peer, message, type, now);
-    if (record.unsafe && !record.stored) {
+    if (record.unsafe && !this.#deduplication.isStored(record)) {
       this.#counters.overloaded++;
       return { kind: 'overloaded', message, reply: record };
     }
@@ -139,9 +139,22 @@ export class MessageReception {
         this.#unkept.sendEmpty(peer, 'RST', messageId);
         return absorbed('duplicate-reset');
       case 'answered':
-        this.#unkept.send(peer, storedAnswer(known, copy.token));
+        this.#unkept.send(peer, this.#storedAnswer(known, copy.token));
         return absorbed('duplicate-answered');
     }
+  }
+
+  /** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */
+  #storedAnswer(record: ReceivedRecord, token: Uint8Array): Uint8Array {
+    const { code, tail } = this.#deduplication.answerOf(record);
+    const start = 4 + tokenBytes(token.length);
+    const datagram = new Uint8Array(start + tail.length);
+    datagram.set(emptyDatagram('ACK', record.messageId));
+    datagram[0] = (datagram[0] as number) | tokenLengthField(token.length);
+    datagram[1] = code;
+    writeToken(token, datagram, 4);
+    datagram.set(tail, start);
+    return datagram;
   }
 
   #reject(peer: PeerKey, message: MessageView, content: MessageContent): Received {
@@ -172,17 +185,4 @@ function rejectedReason(type: MessageType, content: MessageContent): RejectedRea
   if (content === 'reserved') return 'reserved-code';
   if (type === 'NON') return 'empty-non-confirmable';
   return type === 'ACK' ? 'request-in-acknowledgement' : 'non-empty-reset';
-}
-
-/** The ACK as it was sent: a copy of a request has the Message ID and token of the first (§5.3.1). */
-function storedAnswer(record: ReceivedRecord, token: Uint8Array): Uint8Array {
-  const { messageId, answerCode, answerTail } = record;
-  const start = 4 + tokenBytes(token.length);
-  const datagram = new Uint8Array(start + answerTail.length);
-  datagram.set(emptyDatagram('ACK', messageId));
-  datagram[0] = (datagram[0] as number) | tokenLengthField(token.length);
-  datagram[1] = answerCode;
-  writeToken(token, datagram, 4);
-  datagram.set(answerTail, start);
-  return datagram;
 }

@@ -1,13 +1,12 @@
 /**
- * What is remembered of one received message, and the list it is in.
+ * The handle of one received message, by which a request is replied to and copies are recognised.
  *
- * RFC 7252 §4.5. Changed by `deduplication.ts`, but for `state`, which `message-layer.ts` and `message-reception.ts` change too.
+ * RFC 7252 §4.5. What is remembered of the message for its lifetime is not this object but a place in `record-store.ts`, so
+ * that an answered request leaves nothing on the heap. Changed by `deduplication.ts` alone.
  *
  * @module
  */
 
-import type { Code } from '../coap/code.ts';
-import type { Instant } from '../foundation/instant.ts';
 import type { ReplyHandle } from './message-layer-output.ts';
 
 /**
@@ -17,45 +16,19 @@ import type { ReplyHandle } from './message-layer-output.ts';
  * `repeatable` answered, and the answer not kept · `reset` a Reset. Copies of a NON are absorbed in any
  * state, so that of a NON request does not change.
  */
-export type RecordState = 'in-progress' | 'acknowledged' | 'answered' | 'repeatable' | 'reset';
+export type RecordState = (typeof recordStates)[number];
 
-/** One received message. It is also the handle by which a request is replied to. */
+/** Each state has its number in `record-store.ts` from here. */
+export const recordStates = ['in-progress', 'acknowledged', 'answered', 'repeatable', 'reset'] as const;
+
+/** One received message. */
 export interface ReceivedRecord extends ReplyHandle {
+  /** As far as this handle knows; `Deduplication.stateOf` knows what copies have brought about. */
   state: RecordState;
   /** Whether the request may change something at the server. False for responses. */
   readonly unsafe: boolean;
-  answerCode: Code;
-  /** Options and payload of the answer, as bytes. */
-  answerTail: Uint8Array;
-  /** A reply went out, piggybacked or not. */
-  replied: boolean;
-  /** Whether `Deduplication` holds it. */
-  stored: boolean;
-  readonly length: number;
-  readonly digestHigh: number;
-  readonly digestLow: number;
-  readonly lapses: Instant;
-  bytes: number;
-  list: RecordList | undefined;
-  previous: ReceivedRecord | undefined;
-  next: ReceivedRecord | undefined;
-  /** Another record of this peer with the same Message ID. */
-  sameId: ReceivedRecord | undefined;
-}
-
-/** Records in the order in which they lapse. */
-export interface RecordList {
-  readonly droppable: boolean;
-  first: ReceivedRecord | undefined;
-  last: ReceivedRecord | undefined;
-}
-
-/** An empty list. */
-export function newList(droppable: boolean): RecordList {
-  return { droppable, first: undefined, last: undefined };
-}
-
-/** Whether a request may still be carried out, and a copy of it come; those of a NON are not sent on purpose. */
-export function isOpen(record: ReceivedRecord): boolean {
-  return record.unsafe && record.type === 'CON' && !record.replied;
+  /** Where it is remembered; `noPlace` when there was no room. */
+  place: number;
+  /** Which of the messages that had that place, one after the other, it is. */
+  use: number;
 }
