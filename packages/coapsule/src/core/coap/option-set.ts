@@ -40,10 +40,8 @@ export interface OptionReader {
   entries(): Iterable<OptionEntry>;
 }
 
-/** An option value as string for `OptionReader.texts`. */
-export function lossyText(value: Uint8Array): string {
-  return decodeUtf8(value) ?? '\ufffd';
-}
+/** What `OptionReader.texts` has for a value that is no text. */
+export const illFormedText = '\ufffd';
 
 /** Options in the order a message needs them, to build one. Changed in place by `add`, `set` and `delete`. */
 export class OptionSet implements OptionReader {
@@ -129,7 +127,7 @@ export class OptionSet implements OptionReader {
   }
 
   texts(number: number): readonly string[] {
-    return this.all(number).map(lossyText);
+    return this.all(number).map((value) => decodeUtf8(value) ?? illFormedText);
   }
 
   /** The list as it is now: later changes to the set do not show in it. */

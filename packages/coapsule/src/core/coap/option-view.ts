@@ -7,7 +7,7 @@
  */
 
 import { decodeUtf8 } from '../foundation/utf8.ts';
-import { lossyText, type OptionEntry, type OptionReader } from './option-set.ts';
+import { illFormedText, type OptionEntry, type OptionReader } from './option-set.ts';
 import { decodeUint } from './option-value.ts';
 
 /** Options between two offsets of a datagram. Values are views of the datagram, not copies. */
@@ -54,16 +54,19 @@ export class OptionView implements OptionReader {
   }
 
   text(number: number): string | undefined {
-    const value = this.first(number);
-    return value === undefined ? undefined : decodeUtf8(value);
+    return this.#seek(number) ? this.#text() : undefined;
   }
 
   texts(number: number): readonly string[] {
-    if (number !== this.#textsNumber) {
-      this.#texts = this.all(number).map(lossyText);
-      this.#textsNumber = number;
+    if (number === this.#textsNumber) return this.#texts;
+    const texts: string[] = [];
+    if (this.#seek(number)) {
+      do texts.push(this.#text() ?? illFormedText);
+      while (this.#next() && this.#number === number);
     }
-    return this.#texts;
+    this.#texts = texts;
+    this.#textsNumber = number;
+    return texts;
   }
 
   entries(): readonly OptionEntry[] {
@@ -75,6 +78,10 @@ export class OptionView implements OptionReader {
 
   #value(): Uint8Array {
     return this.#datagram.subarray(this.#valueStart, this.#valueEnd);
+  }
+
+  #text(): string | undefined {
+    return decodeUtf8(this.#datagram, this.#valueStart, this.#valueEnd);
   }
 
   /** Walks to the first instance of `number`; false when there is none. */

@@ -7,6 +7,21 @@
 
 /** The UTF-8 bytes of `text`; an unpaired surrogate becomes U+FFFD (EF BF BD). */
 export function encodeUtf8(text: string): Uint8Array {
+  return encodeAscii(text) ?? encodeAny(text);
+}
+
+/** Most text is: then a byte stands for each character, and nothing is cut off in the end. */
+function encodeAscii(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const point = text.charCodeAt(i);
+    if (point >= 0x80) return undefined;
+    bytes[i] = point;
+  }
+  return bytes;
+}
+
+function encodeAny(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);
   let length = 0;
   for (let i = 0; i < text.length; i++) {
@@ -39,11 +54,15 @@ export function encodeUtf8(text: string): Uint8Array {
   return bytes.slice(0, length);
 }
 
-/** The text of UTF-8 bytes, or `undefined` when they are not well-formed (RFC 3629 §4). */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
+/**
+ * The text of UTF-8 bytes, or `undefined` when they are not well-formed (RFC 3629 §4).
+ *
+ * @param bytes Hold it, from `start` to `end`; all of them by default.
+ */
+export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): string | undefined {
   let text = '';
-  let i = 0;
-  while (i < bytes.length) {
+  let i = start;
+  while (i < end) {
     const first = bytes[i++] as number;
     if (first < 0x80) {
       text += String.fromCharCode(first);
@@ -68,8 +87,8 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
       return undefined;
     }
     for (; following > 0; following--) {
-      const next = bytes[i++];
-      if (next === undefined || next >> 6 !== 2) return undefined;
+      const next = i < end ? (bytes[i++] as number) : 0;
+      if (next >> 6 !== 2) return undefined;
       point = (point << 6) | (next & 63);
     }
     if (point < lowest || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return undefined;
