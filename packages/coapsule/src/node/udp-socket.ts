@@ -10,6 +10,7 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { SendPressure } from './send-pressure.ts';
 import { SourceAddresses } from './source-addresses.ts';
 
 /** How to open a socket. */
@@ -62,8 +63,8 @@ export interface UdpSocket {
    */
   keepOut(group: string, interfaceAddress: string): void;
   close(): Promise<void>;
-  /** Datagrams the system refused to send, and received ones without a usable source. */
-  readonly counters: { sendErrors: number; noSourcePort: number };
+  /** Datagrams the system refused to send, or did not take fast enough, and received ones without a usable source. */
+  readonly counters: { sendErrors: number; sendQueueFull: number; noSourcePort: number };
 }
 
 /** Opens, binds and (with `remote`) connects a socket; rejects with the system's error. */
@@ -92,7 +93,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
   };
   const socket = createSocket(socketOptions);
-  const counters = { sendErrors: 0, noSourcePort: 0 };
+  const counters = { sendErrors: 0, sendQueueFull: 0, noSourcePort: 0 };
   let failed: (error: NodeJS.ErrnoException) => void = () => {};
   socket.on('error', (error) => failed(error));
   await bind(socket, host, options.port ?? 0);
@@ -142,11 +143,16 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   const counted = (error: Error | null): void => {
     if (error) counters.sendErrors++;
   };
+  const pressure = new SendPressure(() => socket.getSendQueueSize());
   return {
     local: ipAddress(bound.address, bound.port),
     counters,
     send(bytes, to) {
       if (closed) return;
+      if (!pressure.mayGo()) {
+        counters.sendQueueFull++;
+        return;
+      }
       const sent =
         remote === undefined && onSendError === undefined
           ? counted
