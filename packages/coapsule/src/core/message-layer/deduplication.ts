@@ -123,7 +123,13 @@ export class Deduplication {
     const { messageId, code } = message;
     const unsafe = contentOf(code) === 'request' && !isSafeRequest(code);
     const record: ReceivedRecord = {
-      ...{ peer, messageId, type, state: 'in-progress', unsafe, place: noPlace, use: 0 },
+      peer,
+      messageId,
+      type,
+      state: 'in-progress',
+      unsafe,
+      place: noPlace,
+      use: 0,
     };
     const bytes = unsafe && type === 'CON' ? recordBytes + reservedAnswerBytes : recordBytes;
     this.handleTimeout(now);
@@ -309,7 +315,7 @@ export class Deduplication {
 
   #insert(record: ReceivedRecord, datagram: Uint8Array, bytes: number, now: Instant): void {
     const store = this.#store;
-    const { peer, messageId, type, unsafe } = record;
+    const { peer } = record;
     let records = this.#peers.use(peer);
     if (records === undefined) {
       records = store.newPeer(peer, now);
@@ -318,14 +324,15 @@ export class Deduplication {
       this.#counters.deduplicationBytes += peerBytes;
     }
     records.newestAt = now;
-    this.#digest.update(datagram);
-    const { high: digestHigh, low: digestLow } = this.#digest;
-    const lapses = after(now, this.#lifetimeMs[type]);
-    record.place = store.add(
+    const place = store.add(
       records,
-      { messageId, type, unsafe, length: datagram.length, digestHigh, digestLow, lapses },
-      unsafe ? 'lasting' : 'droppable',
+      record,
+      after(now, this.#lifetimeMs[record.type]),
+      record.unsafe ? 'lasting' : 'droppable',
     );
+    this.#digest.update(datagram);
+    store.identify(place, datagram.length, this.#digest.high, this.#digest.low);
+    record.place = place;
     record.use = store.useAt(record.place);
     this.#resize(record.place, bytes);
     if (store.isOpenAt(record.place)) records.open++;

@@ -10,7 +10,7 @@
 
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerKey } from './message-layer-output.ts';
-import { type RecordState, recordStates } from './received-record.ts';
+import { type ReceivedRecord, type RecordState, recordStates } from './received-record.ts';
 
 /** No place: the end of a list, or a message that is not remembered. */
 export const noPlace = -1;
@@ -40,18 +40,6 @@ export interface RecordsOfPeer {
 export interface PlaceList {
   first: number;
   last: number;
-}
-
-/** A message to remember. */
-export interface NewRecord {
-  readonly messageId: number;
-  readonly type: 'CON' | 'NON';
-  readonly unsafe: boolean;
-  /** Of the datagram. */
-  readonly length: number;
-  readonly digestHigh: number;
-  readonly digestLow: number;
-  readonly lapses: Instant;
 }
 
 /** Places at the start, and again when the store runs empty. */
@@ -123,23 +111,24 @@ export class RecordStore {
     return { key, number, chains: scrambled(number, this.#seed), ...counts, newestAt: now, ...lists };
   }
 
-  /** Remembers a message, as the newest: `in-progress`, not replied to, of no bytes yet. */
-  add(peer: RecordsOfPeer, record: NewRecord, keeping: Keeping): number {
+  /** Remembers a message, as the newest: `in-progress`, not replied to, of no bytes yet; `identify` says which. */
+  add(
+    peer: RecordsOfPeer,
+    { messageId, type, unsafe }: Pick<ReceivedRecord, 'messageId' | 'type' | 'unsafe'>,
+    lapses: Instant,
+    keeping: Keeping,
+  ): number {
     if (this.#firstFree === noPlace) this.#grow();
     const place = this.#firstFree;
     const rows = this.#rows;
     const row = place * rowLength;
     this.#firstFree = rows[row + chainField] as number;
-    const { messageId, type, unsafe } = record;
-    this.#times[(row + lapsesField) / 2] = record.lapses;
+    this.#times[(row + lapsesField) / 2] = lapses;
     // 0 is left out when the counter begins again.
     this.#lastUse = (this.#lastUse + 1) | 0 || 1;
     rows[row + useField] = this.#lastUse;
     rows[row + peerField] = peer.number;
     rows[row + messageIdField] = messageId;
-    rows[row + lengthField] = record.length;
-    rows[row + digestHighField] = record.digestHigh;
-    rows[row + digestLowField] = record.digestLow;
     rows[row + bytesField] = 0;
     rows[row + flagsField] = (unsafe ? unsafeFlag : 0) | (type === 'CON' ? conFlag : 0);
     this.#peers[place] = peer;
@@ -199,6 +188,13 @@ export class RecordStore {
       place = this.#at(place, chainField);
     }
     return place;
+  }
+
+  /** Tells a message from others of the peer with its Message ID: length and digest of the datagram. */
+  identify(place: number, length: number, digestHigh: number, digestLow: number): void {
+    this.#put(place, lengthField, length);
+    this.#put(place, digestHighField, digestHigh);
+    this.#put(place, digestLowField, digestLow);
   }
 
   /** Whether a datagram of this length and digest is the one that is remembered here. */
