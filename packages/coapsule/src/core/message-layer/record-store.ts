@@ -1,6 +1,7 @@
 /**
  * What is remembered of received messages, as rows of numbers: a message that was answered costs 64 bytes, a line of the
- * processor's cache, and no object, which the garbage collector would visit for as long as EXCHANGE_LIFETIME.
+ * processor's cache, and its share of an index, but no object, which the garbage collector would visit for as long as
+ * EXCHANGE_LIFETIME.
  *
  * A message has a place, the number of its row. Places are found by peer and Message ID through chains of a hash index; each
  * is in one list of all peers and in one of its peer, both oldest first. Knows no rules: see `deduplication.ts`.
@@ -47,6 +48,8 @@ const firstCapacity = 256;
 /** A larger store is given back when it is empty. */
 const capacityKept = 16_384;
 
+/** Most chains hold one message or none: to find that a message is new seldom looks at the row of another. */
+const chainsPerPlace = 4;
 /** Numbers of a row; a time takes two. */
 const rowLength = 16;
 // What is where in a row.
@@ -294,7 +297,7 @@ export class RecordStore {
 
   /** Message IDs that follow each other have chains that do, side by side in memory; where is a secret for each peer. */
   #chainOf({ chains }: RecordsOfPeer, messageId: number): number {
-    return (chains + messageId) & (this.#capacity - 1);
+    return (chains + messageId) & (this.#chains.length - 1);
   }
 
   #link(place: number, keeping: Keeping): void {
@@ -343,7 +346,7 @@ export class RecordStore {
     rows.set(this.#rows.subarray(0, used * rowLength));
     this.#rows = rows;
     this.#times = new Float64Array(rows.buffer);
-    this.#chains = new Int32Array(capacity).fill(noPlace);
+    this.#chains = new Int32Array(capacity * chainsPerPlace).fill(noPlace);
     this.#capacity = capacity;
     this.#peers.length = used;
     this.#answers.length = used;
