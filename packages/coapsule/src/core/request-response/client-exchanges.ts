@@ -186,6 +186,8 @@ export class ClientExchanges {
       this.#remove(exchange);
       if (parent !== undefined) delete parent.fetch;
     }
+    // The caller's `timeoutMs` is for the first block: how long the others take is for whoever takes them.
+    this.deadlines.cancel(exchange);
     exchange.handedOver = { next };
     if (head === undefined) {
       const { id } = parent ?? exchange;

@@ -11,7 +11,17 @@ import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { concatBytes, noBytes } from '../../../src/core/foundation/bytes.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 import type { BodySource } from '../../../src/core/request-response/request-response-layer.ts';
-import { answer, clientRequest, drain, MessagePump, message, newLayer, only, pattern } from './harness.ts';
+import {
+  answer,
+  clientRequest,
+  drain,
+  drained,
+  MessagePump,
+  message,
+  newLayer,
+  only,
+  pattern,
+} from './harness.ts';
 
 const { Block1, Block2 } = OptionNumber;
 const now = instant(0);
@@ -215,6 +225,29 @@ test('the next block of a response is asked for when the caller has taken the on
   const last = only(layer, 'response-body');
   assert.deepEqual([last.payload.length, last.last, last.final], [3, true, true]);
   assert.equal(layer.load().clientExchanges, 0);
+});
+
+test('the time that a caller gives a response is for its first block; a body that is handed over may take longer', () => {
+  const layer = newLayer();
+  const exchange = layer.request(
+    peer,
+    clientRequest(Code.Get, { streamResponse: true, timeoutMs: 1000 }),
+    now,
+  );
+  for (const [num, at] of [
+    [0, 900],
+    [1, 60_000],
+    [2, 120_000],
+  ] as const) {
+    layer.handleTimeout(instant(at));
+    const { token: ofBlock } = only(layer, 'send-request').message;
+    const options = [[Block2, block(num, num < 2, 2)]] as const;
+    const fields = { type: 'ACK' as const, token: ofBlock, options, payload: pattern(64, num) };
+    layer.receiveResponse(peer, message(Code.Content, fields), instant(at));
+    if (num < 2) layer.continueBody(exchange, instant(at));
+  }
+  const { payload, last } = only(layer, 'response-body');
+  assert.deepEqual([payload, last], [pattern(64, 2), true]);
 });
 
 test('a response body that is handed over fails when its representation changes, and does not begin again', () => {
