@@ -11,17 +11,7 @@ import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { concatBytes, noBytes } from '../../../src/core/foundation/bytes.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 import type { BodySource } from '../../../src/core/request-response/request-response-layer.ts';
-import {
-  answer,
-  clientRequest,
-  drain,
-  drained,
-  MessagePump,
-  message,
-  newLayer,
-  only,
-  pattern,
-} from './harness.ts';
+import { answer, clientRequest, drain, MessagePump, message, newLayer, only, pattern } from './harness.ts';
 
 const { Block1, Block2 } = OptionNumber;
 const now = instant(0);
