@@ -128,7 +128,7 @@ export class AddressValidation {
       if (change?.kind === 'check' && record.isNewest && !isAnswer) this.#end(association);
     } else if (record.hasConnectionId && record.isNewest) {
       const to = new UnprovedAddress(from, record.length, this.#waiting);
-      if (this.#table.facts(slot).returnRoutabilityCheck) this.#check(slot, to, record.quietMs, now);
+      if (this.#table.returnRoutabilityCheck(slot)) this.#check(slot, to, record.quietMs, now);
       else this.#move(slot, to, now);
     }
   }
@@ -167,7 +167,7 @@ export class AddressValidation {
     length: number,
     now: Instant,
   ): DtlsDiscardReason | undefined {
-    if (!this.#table.facts(slot).returnRoutabilityCheck) return 'unexpected-content-type';
+    if (!this.#table.returnRoutabilityCheck(slot)) return 'unexpected-content-type';
     const message = decodePathMessage(content);
     if (message === 'malformed') return 'malformed-record';
     // RFC 9853 §4: later types are ignored.

@@ -12,7 +12,7 @@ import type { CipherSuiteName } from './cipher-suites.ts';
 import type { PeerAuthentication } from './credentials.ts';
 import type { DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
-import { recordOverhead } from './record/epoch-keys.ts';
+import { recordOverheadOf } from './record/epoch-keys.ts';
 
 /** What can be told about an established association. */
 export interface EstablishedInfo {
@@ -63,7 +63,6 @@ export function associationConnected(
   slot: number,
 ): Extract<DtlsOutput, { kind: 'connected' }> {
   const { identity, extendedMasterSecret, authentication, resumed, ...facts } = table.facts(slot);
-  const { read, write } = table.keys(slot);
   const { protocol, serverName } = facts;
   return {
     kind: 'connected',
@@ -71,12 +70,12 @@ export function associationConnected(
     address: table.address(slot),
     role: table.role(slot),
     identity,
-    suite: write.suite.name,
+    suite: table.suite(slot).name,
     extendedMasterSecret,
     authentication,
     resumed,
     ...(facts.hasConnectionIds
-      ? { connectionIdLengths: { own: read.connectionId.length, peer: write.connectionId.length } }
+      ? { connectionIdLengths: { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) } }
       : {}),
     ...(protocol === undefined ? {} : { protocol }),
     ...(serverName === undefined ? {} : { serverName }),
@@ -94,8 +93,7 @@ export function establishedInfo(
   }: Pick<EstablishedInfo, 'addressValidated' | 'discarded'> & { readonly mtu: number },
 ): EstablishedInfo {
   const facts = table.facts(slot);
-  const { read, write } = table.keys(slot);
-  const overhead = recordOverhead(write);
+  const overhead = recordOverheadOf(table.suite(slot), table.peerIdLength(slot));
   const { identity, authentication, extendedMasterSecret, resumed, protocol, serverName } = facts;
   return {
     address: table.address(slot),
@@ -103,11 +101,11 @@ export function establishedInfo(
     role: table.role(slot),
     identity,
     authentication,
-    suite: write.suite.name,
+    suite: table.suite(slot).name,
     extendedMasterSecret,
     resumed,
     ...(facts.hasConnectionIds
-      ? { connectionIdLengths: { own: read.connectionId.length, peer: write.connectionId.length } }
+      ? { connectionIdLengths: { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) } }
       : {}),
     ...(protocol === undefined ? {} : { protocol }),
     ...(serverName === undefined ? {} : { serverName }),
@@ -132,6 +130,6 @@ export function isReplacedBy(
   identity: Uint8Array,
 ): boolean {
   if (role === 'client' || table.role(slot) === 'client') return true;
-  if (table.keys(slot).read.connectionId.length === 0) return true;
+  if (table.ownIdLength(slot) === 0) return true;
   return identity.length > 0 && equalBytes(table.facts(slot).identity, identity);
 }

@@ -23,7 +23,7 @@ import {
   readAssociation,
   writeAssociation,
 } from './association-transfer.ts';
-import type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
+import type { AssociationId, CloseReason, DtlsDiscardReason, DtlsOutput } from './dtls-output.ts';
 import { type DoubtfulRecord, FreshnessProofs, type FreshnessVerdict } from './freshness-proofs.ts';
 import { KeptAssociations, leastReservation } from './kept-associations.ts';
 import type { OwnConnectionIds } from './own-connection-ids.ts';
@@ -43,8 +43,10 @@ export interface KeepingSurroundings {
   readonly send: (association: AssociationId, data: Uint8Array) => void;
   /** Ends an association, with or without a close_notify. */
   readonly close: (slot: number, reason: CloseReason, notify: boolean) => void;
-  /** Makes room for one more and watches over it. */
-  readonly welcome: (association: AssociationId, role: DtlsRole, now: Instant) => void;
+  /** Makes room for one more. */
+  readonly makeRoom: () => void;
+  /** Watches over a new one. */
+  readonly watch: (slot: number, now: Instant) => void;
 }
 
 /** A kept association with what a clean end stores of it. */
@@ -106,7 +108,7 @@ export class AssociationKeeping {
     options: ImportOptions,
     now: Instant,
   ): ImportRefusal | undefined {
-    const { table, connectionIds, emit, welcome } = this.#surroundings;
+    const { table, connectionIds, emit, makeRoom, watch } = this.#surroundings;
     const imported = readAssociation(layer, state, options);
     if (isImportRefusal(imported)) return imported;
     const { facts, keys, writeFrom } = imported;
@@ -114,7 +116,7 @@ export class AssociationKeeping {
     const { crashedAt, reserved = writeFrom } = options;
     if (!this.#isFree(address, keys)) return 'address-in-use';
     if (!connectionIds.claim(association, keys.read.connectionId)) return 'connection-id-in-use';
-    welcome(association, role, now);
+    makeRoom();
     const window = crashedAt === undefined ? exactWindow : everythingReceived(crashedAt);
     const slot = table.addImported(
       {
@@ -130,6 +132,7 @@ export class AssociationKeeping {
       },
       now,
     );
+    watch(slot, now);
     if (crashedAt !== undefined && crashedAt >= 0) this.#freshness.doubt(association);
     if (layer.config.keepAssociations) {
       this.#kept.add(association, role, writeFrom, reserved, window.highest, now);
@@ -143,7 +146,7 @@ export class AssociationKeeping {
     const { table } = this.#surroundings;
     const slot = table.slotAt(address);
     if (slot === undefined) return true;
-    return read.connectionId.length > 0 || table.keys(slot).read.connectionId.length > 0;
+    return read.connectionId.length > 0 || table.ownIdLength(slot) > 0;
   }
 
   // Keeping.
@@ -269,7 +272,7 @@ export class AssociationKeeping {
       return undefined;
     }
     const asked = this.#freshness.receive(association, record, address, now);
-    if (table.facts(slot).returnRoutabilityCheck) {
+    if (table.returnRoutabilityCheck(slot)) {
       for (const to of asked.addresses) this.#challenge(slot, to);
     } else if (contentType === ContentType.ApplicationData) {
       emit({

@@ -5,24 +5,28 @@
  * when a NAT gave the port of one device to another (RFC 9146 §1): the newest is found by it, the others by their
  * connection ids only. Holds state and finds it; opening, sealing and closing are in `established-associations.ts`.
  *
+ * What differs from one association to the next lies in columns and in one array of bytes, what many have in common is
+ * one object for all of them: an idle one costs no object of its own but its address (docs/decisions/054).
+ *
  * @module
  */
 
+import { ByteArena } from '../foundation/byte-arena.ts';
+import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
+import { hashOfNumber, hashOfText, SlotIndex } from '../foundation/slot-index.ts';
+import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
+import type { CipherSuite } from './cipher-suites.ts';
 import type { PeerAuthentication } from './credentials.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 import { EvictionOrder } from './eviction-order.ts';
 import type { Flight } from './handshake/flight.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
-import { type EpochKeys, innerTypeLength } from './record/epoch-keys.ts';
+import { createEpochKeys, innerTypeLength } from './record/epoch-keys.ts';
 import { maxPlaintextLength } from './record/record-header.ts';
 
-/** Keys of epoch 1 of both directions. */
-export interface AssociationKeys {
-  readonly read: EpochKeys;
-  readonly write: EpochKeys;
-}
+export type { AssociationKeys } from './active-keys.ts';
 
 /** What was found out and agreed on in the handshake; does not change. */
 export interface AssociationFacts {
@@ -69,9 +73,22 @@ export interface NewAssociation {
 
 const flagClient = 1;
 const flagRenewalTold = 2;
+/** The identity that is kept is the hash of one that nobody told. */
+const flagIdentityIsHash = 4;
+
+/** What associations have in common that were made alike. */
+interface Terms extends Omit<AssociationFacts, 'identity' | 'identityHash'> {
+  readonly suite: CipherSuite;
+}
+
+/** Terms that are looked for among those of other associations; more kinds than these are rare. */
+const maxSharedTerms = 64;
+
+const none = -1;
 
 /** The table; see the module comment. Slots are valid until `remove`. */
 export class AssociationTable {
+  readonly #crypto: CryptoProvider;
   #capacity = 16;
   #ids = new Float64Array(this.#capacity);
   #writeSequence = new Float64Array(this.#capacity);
@@ -82,28 +99,40 @@ export class AssociationTable {
   #clientRandomTag = new Uint32Array(this.#capacity);
   #forgedRecords = new Float64Array(this.#capacity);
   #flags = new Uint8Array(this.#capacity);
-  readonly #keys: (AssociationKeys | undefined)[] = [];
+  /** Where in `#bytes` keys, IVs, connection ids and identity are, in this order. */
+  #offsets = new Float64Array(this.#capacity);
+  #ownIdLengths = new Uint8Array(this.#capacity);
+  #peerIdLengths = new Uint8Array(this.#capacity);
+  #identityLengths = new Uint16Array(this.#capacity);
+  readonly #bytes = new ByteArena();
+  readonly #keys = new ActiveKeys();
   readonly #addresses: (PeerAddress | undefined)[] = [];
-  readonly #facts: (AssociationFacts | undefined)[] = [];
-  readonly #finalFlights: (FinalFlight | undefined)[] = [];
-  readonly #slotById = new Map<AssociationId, number>();
-  readonly #slotByAddress = new Map<string, number>();
+  readonly #terms: (Terms | undefined)[] = [];
+  readonly #sharedTerms = new Map<string, Terms>();
+  readonly #finalFlights = new Map<number, FinalFlight>();
+  readonly #byId = new SlotIndex();
+  readonly #byAddress = new SlotIndex();
   readonly #evictionOrder = new EvictionOrder();
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
   /** Filled by `window`, written back by `storeWindow`. */
   readonly #scratch: ReplayWindowState = { highest: -1, recent: 0, older: 0 };
 
+  /** @param crypto Makes the keys of associations that are in use. */
+  constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto;
+  }
+
   /** Number of associations. */
   get size(): number {
-    return this.#slotById.size;
+    return this.#byId.size;
   }
 
   /** Takes a new association, as the latest one that was heard of; from now on its address finds it. */
   add(association: NewAssociation, now: Instant): number {
     const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
     if (slot >= this.#capacity) this.#grow();
-    const { id, address, keys, window } = association;
+    const { id, address, window } = association;
     this.#ids[slot] = id;
     this.#writeSequence[slot] = association.writeSequence;
     this.#windowHighest[slot] = window.highest;
@@ -112,11 +141,12 @@ export class AssociationTable {
     this.#lastActivity[slot] = now;
     this.#clientRandomTag[slot] = randomTag(association.clientRandom);
     this.#forgedRecords[slot] = 0;
-    this.#flags[slot] = association.role === 'client' ? flagClient : 0;
-    this.#keys[slot] = keys;
-    this.#facts[slot] = association.facts;
-    this.#finalFlights[slot] = association.finalFlight;
-    this.#slotById.set(id, slot);
+    this.#flags[slot] =
+      (association.role === 'client' ? flagClient : 0) |
+      (association.facts.identityHash === undefined ? 0 : flagIdentityIsHash);
+    this.#storeFacts(slot, association);
+    if (association.finalFlight !== undefined) this.#finalFlights.set(slot, association.finalFlight);
+    this.#byId.insert(hashOfNumber(id), slot);
     this.#enterAddress(slot, address);
     return slot;
   }
@@ -126,7 +156,7 @@ export class AssociationTable {
    * by it, and this one by its connection id too.
    */
   move(slot: number, address: PeerAddress): void {
-    const owner = this.#slotByAddress.get(address.key);
+    const owner = this.slotAt(address);
     this.#leaveAddress(slot);
     this.#enterAddress(slot, address);
     if (owner !== undefined) this.#leaveAddressTo(owner, slot);
@@ -134,7 +164,7 @@ export class AssociationTable {
 
   /** Takes an association of another process; the address goes on finding one that nothing else finds. */
   addImported(association: NewAssociation, now: Instant): number {
-    const owner = this.#slotByAddress.get(association.address.key);
+    const owner = this.slotAt(association.address);
     const slot = this.add(association, now);
     if (owner !== undefined) this.#leaveAddressTo(owner, slot);
     return slot;
@@ -142,28 +172,41 @@ export class AssociationTable {
 
   /** One without a connection id can be found by its address only. */
   #leaveAddressTo(owner: number, slot: number): void {
-    if (owner === slot || this.#hasConnectionId(owner) || !this.#hasConnectionId(slot)) return;
-    this.#slotByAddress.set(this.address(slot).key, owner);
+    if (owner === slot || this.ownIdLength(owner) > 0 || this.ownIdLength(slot) === 0) return;
+    const hash = hashOfText(this.address(slot).key);
+    this.#byAddress.delete(hash, slot);
+    this.#byAddress.insert(hash, owner);
   }
 
   /** Forgets an association; its keys go with it. */
   remove(slot: number): void {
-    this.#slotById.delete(this.id(slot));
+    this.#byId.delete(hashOfNumber(this.id(slot)), slot);
     this.#leaveAddress(slot);
-    this.#keys[slot] = undefined;
+    this.#keys.remove(slot);
+    this.#bytes.remove(this.#offsets[slot] as number, this.#storedLength(slot));
     this.#addresses[slot] = undefined;
-    this.#facts[slot] = undefined;
-    this.#finalFlights[slot] = undefined;
+    this.#terms[slot] = undefined;
+    this.#finalFlights.delete(slot);
     this.#freeSlots.push(slot);
   }
 
   slotOf(id: AssociationId): number | undefined {
-    return this.#slotById.get(id);
+    const index = this.#byId;
+    for (let cell = index.begin(hashOfNumber(id)); index.slotAt(cell) !== none; cell = index.next(cell)) {
+      const slot = index.slotAt(cell);
+      if (this.#ids[slot] === id) return slot;
+    }
+    return undefined;
   }
 
   /** The newest association with a peer at an address. */
-  slotAt(address: PeerAddress): number | undefined {
-    return this.#slotByAddress.get(address.key);
+  slotAt({ key }: PeerAddress): number | undefined {
+    const index = this.#byAddress;
+    for (let cell = index.begin(hashOfText(key)); index.slotAt(cell) !== none; cell = index.next(cell)) {
+      const slot = index.slotAt(cell);
+      if (this.#addresses[slot]?.key === key) return slot;
+    }
+    return undefined;
   }
 
   id(slot: number): AssociationId {
@@ -174,12 +217,42 @@ export class AssociationTable {
     return this.#addresses[slot] as PeerAddress;
   }
 
+  /** The keys, ready for use. */
   keys(slot: number): AssociationKeys {
-    return this.#keys[slot] as AssociationKeys;
+    return this.#keys.of(slot) ?? this.#makeKeys(slot);
   }
 
+  suite(slot: number): CipherSuite {
+    return this.#termsOf(slot).suite;
+  }
+
+  /** Bytes of the connection id in records to us; 0 when they have none. */
+  ownIdLength(slot: number): number {
+    return this.#ownIdLengths[slot] as number;
+  }
+
+  /** Bytes of the connection id in records to the peer; 0 when they have none. */
+  peerIdLength(slot: number): number {
+    return this.#peerIdLengths[slot] as number;
+  }
+
+  /** What was agreed on, in a new object. */
   facts(slot: number): AssociationFacts {
-    return this.#facts[slot] as AssociationFacts;
+    const { suite: _, ...terms } = this.#termsOf(slot);
+    const length = this.#identityLengths[slot] as number;
+    const identity = this.#bytes.slice(this.#endOfKeys(slot), length);
+    const isHash = ((this.#flags[slot] as number) & flagIdentityIsHash) !== 0;
+    return { identity, ...(isHash ? { identityHash: identity } : {}), ...terms };
+  }
+
+  /** See `AssociationFacts`. */
+  peerRecordSizeLimit(slot: number): number {
+    return this.#termsOf(slot).peerRecordSizeLimit;
+  }
+
+  /** See `AssociationFacts`. */
+  returnRoutabilityCheck(slot: number): boolean {
+    return this.#termsOf(slot).returnRoutabilityCheck;
   }
 
   role(slot: number): DtlsRole {
@@ -225,7 +298,7 @@ export class AssociationTable {
 
   /** When something came from an association; `undefined` when it is over. */
   heardAt(id: AssociationId): Instant | undefined {
-    const slot = this.#slotById.get(id);
+    const slot = this.slotOf(id);
     return slot === undefined ? undefined : this.lastActivity(slot);
   }
 
@@ -242,11 +315,11 @@ export class AssociationTable {
   }
 
   finalFlight(slot: number): FinalFlight | undefined {
-    return this.#finalFlights[slot];
+    return this.#finalFlights.get(slot);
   }
 
   dropFinalFlight(slot: number): void {
-    this.#finalFlights[slot] = undefined;
+    this.#finalFlights.delete(slot);
   }
 
   /** Whether the association came from the ClientHello with this random (by 32 of its bits). */
@@ -260,20 +333,79 @@ export class AssociationTable {
   }
 
   #enterAddress(slot: number, address: PeerAddress): void {
+    const before = this.slotAt(address);
+    const hash = hashOfText(address.key);
+    if (before !== undefined) this.#byAddress.delete(hash, before);
     this.#addresses[slot] = address;
-    this.#slotByAddress.set(address.key, slot);
+    this.#byAddress.insert(hash, slot);
     this.#evictionOrder.add(slot, address.host);
   }
 
-  #hasConnectionId(slot: number): boolean {
-    return this.keys(slot).read.connectionId.length > 0;
+  #leaveAddress(slot: number): void {
+    // A newer association may have the address by now: then this one is not in the index.
+    this.#byAddress.delete(hashOfText(this.address(slot).key), slot);
+    this.#evictionOrder.remove(slot);
   }
 
-  #leaveAddress(slot: number): void {
-    const { key } = this.address(slot);
-    // A newer association may have the address by now.
-    if (this.#slotByAddress.get(key) === slot) this.#slotByAddress.delete(key);
-    this.#evictionOrder.remove(slot);
+  #storeFacts(slot: number, { facts, keys: { read, write }, keys }: NewAssociation): void {
+    const { identity, identityHash: _, ...agreed } = facts;
+    this.#terms[slot] = this.#shared({ suite: read.suite, ...agreed });
+    this.#ownIdLengths[slot] = read.connectionId.length;
+    this.#peerIdLengths[slot] = write.connectionId.length;
+    this.#identityLengths[slot] = identity.length;
+    this.#offsets[slot] = this.#bytes.add(
+      read.key,
+      read.writeIv,
+      write.key,
+      write.writeIv,
+      read.connectionId,
+      write.connectionId,
+      identity,
+    );
+    if (read.isInUse || write.isInUse) this.#keys.add(slot, keys);
+  }
+
+  #makeKeys(slot: number): AssociationKeys {
+    const suite = this.suite(slot);
+    let offset = this.#offsets[slot] as number;
+    const take = (length: number): Uint8Array => {
+      offset += length;
+      return this.#bytes.slice(offset - length, length);
+    };
+    const [readKey, readIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
+    const [writeKey, writeIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
+    const keys = {
+      read: createEpochKeys(this.#crypto, suite, readKey, readIv, take(this.ownIdLength(slot))),
+      write: createEpochKeys(this.#crypto, suite, writeKey, writeIv, take(this.peerIdLength(slot))),
+    };
+    this.#keys.add(slot, keys);
+    return keys;
+  }
+
+  #termsOf(slot: number): Terms {
+    return this.#terms[slot] as Terms;
+  }
+
+  #endOfKeys(slot: number): number {
+    const { keyLength, fixedIvLength } = this.suite(slot);
+    const forIds = this.ownIdLength(slot) + this.peerIdLength(slot);
+    return (this.#offsets[slot] as number) + 2 * (keyLength + fixedIvLength) + forIds;
+  }
+
+  #storedLength(slot: number): number {
+    return this.#endOfKeys(slot) - (this.#offsets[slot] as number) + (this.#identityLengths[slot] as number);
+  }
+
+  /** The same terms in an object that other associations have too, where they can be the same. */
+  #shared(terms: Terms): Terms {
+    const { kind } = terms.authentication;
+    if (kind !== 'psk' && kind !== 'none') return terms;
+    const key = JSON.stringify({ ...terms, suite: terms.suite.id });
+    const known = this.#sharedTerms.get(key);
+    if (known?.suite === terms.suite) return known;
+    if (this.#sharedTerms.size === maxSharedTerms) this.#sharedTerms.clear();
+    this.#sharedTerms.set(key, terms);
+    return terms;
   }
 
   #grow(): void {
@@ -287,17 +419,23 @@ export class AssociationTable {
     this.#clientRandomTag = grown(this.#clientRandomTag, new Uint32Array(this.#capacity));
     this.#forgedRecords = grown(this.#forgedRecords, new Float64Array(this.#capacity));
     this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
+    this.#offsets = grown(this.#offsets, new Float64Array(this.#capacity));
+    this.#ownIdLengths = grown(this.#ownIdLengths, new Uint8Array(this.#capacity));
+    this.#peerIdLengths = grown(this.#peerIdLengths, new Uint8Array(this.#capacity));
+    this.#identityLengths = grown(this.#identityLengths, new Uint16Array(this.#capacity));
   }
 }
 
 /** Most content of one record to the peer, in bytes: its limit covers the inner type too (RFC 8449 §4, RFC 9146 §5). */
 export function maxContentLength(table: AssociationTable, slot: number): number {
-  const hasConnectionId = table.keys(slot).write.connectionId.length > 0;
-  const limit = Math.min(table.facts(slot).peerRecordSizeLimit, maxPlaintextLength);
-  return limit - (hasConnectionId ? innerTypeLength : 0);
+  const limit = Math.min(table.peerRecordSizeLimit(slot), maxPlaintextLength);
+  return limit - (table.peerIdLength(slot) > 0 ? innerTypeLength : 0);
 }
 
-function grown<Column extends Float64Array | Uint32Array | Uint8Array>(from: Column, to: Column): Column {
+function grown<Column extends Float64Array | Uint32Array | Uint16Array | Uint8Array>(
+  from: Column,
+  to: Column,
+): Column {
   to.set(from);
   return to;
 }

@@ -71,7 +71,7 @@ export class EstablishedAssociations {
   readonly keeping: AssociationKeeping;
   readonly #options: EstablishedOptions;
   readonly #emit: (output: DtlsOutput) => void;
-  readonly #table = new AssociationTable();
+  readonly #table: AssociationTable;
   readonly #paths: AddressValidation;
   readonly #finalFlights: FinalFlights;
   readonly #silence: SilenceWatch;
@@ -82,7 +82,8 @@ export class EstablishedAssociations {
     const { config, random, emit } = options;
     this.#options = options;
     this.#emit = emit;
-    const table = this.#table;
+    const table = new AssociationTable(options.crypto);
+    this.#table = table;
     this.#discarded = new DiscardedRecords(emit);
     this.#keyUsage = new KeyUsage({
       table,
@@ -102,7 +103,8 @@ export class EstablishedAssociations {
       send: (association, data) => this.send(association, data),
       close: (slot, reason, notify) =>
         notify ? this.#closeWithNotify(slot, reason) : this.#close(slot, reason),
-      welcome: (association, role, now) => this.#welcome(association, role, now),
+      makeRoom: () => this.#makeRoom(),
+      watch: (slot, now) => this.#watch(slot, now),
     });
   }
 
@@ -154,7 +156,7 @@ export class EstablishedAssociations {
       oldSlot !== undefined && isReplacedBy(this.#table, oldSlot, role, left.identity) ? oldSlot : undefined;
     const replaced = replacedSlot === undefined ? undefined : this.#table.id(replacedSlot);
     if (replacedSlot !== undefined) this.#close(replacedSlot, 'replaced');
-    this.#welcome(association, role, now);
+    this.#makeRoom();
     this.#options.connectionIds.claim(association, left.read.connectionId);
     const facts = associationFacts(left);
     const slot = this.#table.add(
@@ -171,6 +173,7 @@ export class EstablishedAssociations {
       },
       now,
     );
+    this.#watch(slot, now);
     if (left.finalFlight !== undefined) this.#finalFlights.add(association, now);
     this.#emit({
       ...associationConnected(this.#table, slot),
@@ -336,15 +339,15 @@ export class EstablishedAssociations {
     this.#finalFlights.handleTimeout(now);
     this.#paths.handleTimeout(now);
     for (;;) {
-      const due = this.#silence.expire(now, (association) => this.#table.heardAt(association));
+      const due = this.#silence.expire(now, (slot) => this.#table.lastActivity(slot));
       if (due === undefined) return;
-      const slot = this.#table.slotOf(due.association) as number;
+      const { slot } = due;
       if (due.kind === 'idle') {
         this.#closeWithNotify(slot, 'idle');
       } else {
         this.#emit({
           kind: 'keep-alive-due',
-          association: due.association,
+          association: this.#table.id(slot),
           address: this.#table.address(slot),
         });
       }
@@ -368,7 +371,7 @@ export class EstablishedAssociations {
     const address = this.#table.address(slot);
     this.#finalFlights.drop(slot);
     this.#paths.forget(association);
-    this.#silence.forget(association);
+    this.#silence.forget(slot);
     this.keeping.forget(association);
     this.#discarded.forget(association);
     this.#options.connectionIds.release(association);
@@ -381,12 +384,17 @@ export class EstablishedAssociations {
     this.#close(slot, reason);
   }
 
-  /** Makes room for one more association and watches over it. */
-  #welcome(association: AssociationId, role: DtlsRole, now: Instant): void {
+  /** Makes room for one more association. */
+  #makeRoom(): void {
     const { maxAssociations } = this.#options.config;
     const dispensable = this.#table.size < maxAssociations ? undefined : this.#table.mostDispensable();
     if (dispensable !== undefined) this.#closeWithNotify(dispensable, 'capacity');
-    this.#silence.add(association, role === 'client' || this.#options.keepsClientsAlive, now);
+  }
+
+  /** Watches over a new association. */
+  #watch(slot: number, now: Instant): void {
+    const isClient = this.#table.role(slot) === 'client';
+    this.#silence.add(slot, isClient || this.#options.keepsClientsAlive, now);
   }
 
   #traceAlert(slot: number, direction: 'sent' | 'received', description: number): void {

@@ -2,128 +2,174 @@
  * Which association goes when one too many comes: of the host that has the most, the one that was quiet for the
  * longest time. So no host can push out the associations of others.
  *
- * Lists by pointers, so that a record costs a few assignments and a choice looks at nothing: the slots of each host
+ * Lists by numbers in typed arrays, so that a record costs a few assignments and a choice looks at nothing: the slots of each host
  * and the hosts with as many slots each, those that were quiet for the longest time in front. A host that lost a slot
  * counts as active then. Knows slots of `association-table.ts`, not what is in them.
  *
  * @module
  */
 
-interface Host {
-  readonly name: string;
-  count: number;
-  /** Slots, or -1. */
-  first: number;
-  last: number;
-  before: Host | undefined;
-  behind: Host | undefined;
-}
-
-interface Hosts {
-  first: Host | undefined;
-  last: Host | undefined;
-}
+import { hashOfText, SlotIndex } from '../foundation/slot-index.ts';
 
 const none = -1;
 
 /** See the module comment. */
 export class EvictionOrder {
+  // By slot.
   #before = new Int32Array(16);
   #behind = new Int32Array(16);
-  readonly #hostOf: (Host | undefined)[] = [];
-  readonly #hosts = new Map<string, Host>();
-  /** Hosts by how many slots they have. */
-  readonly #byCount: Hosts[] = [];
+  #hostOf = new Int32Array(16).fill(none);
+  // By host, which has a number as long as it has slots: its name, how many slots and which, and its place among those
+  // with as many.
+  readonly #names: string[] = [];
+  #count = new Int32Array(16);
+  #firstSlot = new Int32Array(16);
+  #lastSlot = new Int32Array(16);
+  #hostBefore = new Int32Array(16);
+  #hostBehind = new Int32Array(16);
+  readonly #byName = new SlotIndex();
+  readonly #freeHosts: number[] = [];
+  // By how many slots they have: the first host and the last one.
+  readonly #firstHost: number[] = [];
+  readonly #lastHost: number[] = [];
   #most = 0;
 
   /** A slot with a host, active just now. */
   add(slot: number, name: string): void {
-    if (slot >= this.#before.length) this.#grow(slot);
-    let host = this.#hosts.get(name);
-    if (host === undefined) {
-      host = { name, count: 0, first: none, last: none, before: undefined, behind: undefined };
-      this.#hosts.set(name, host);
-    } else {
-      this.#unlinkHost(host);
-    }
+    if (slot >= this.#before.length) this.#growSlots(slot);
+    let host = this.#hostNamed(name);
+    if (host === none) host = this.#newHost(name);
+    else this.#unlinkHost(host);
     this.#hostOf[slot] = host;
     this.#append(host, slot);
-    host.count++;
+    const count = at(this.#count, host) + 1;
+    this.#count[host] = count;
     this.#appendHost(host);
-    this.#most = Math.max(this.#most, host.count);
+    this.#most = Math.max(this.#most, count);
   }
 
   remove(slot: number): void {
-    const host = this.#hostOf[slot];
-    if (host === undefined) return;
-    this.#hostOf[slot] = undefined;
+    const host = this.#hostOf[slot] ?? none;
+    if (host === none) return;
+    this.#hostOf[slot] = none;
     this.#unlink(host, slot);
     this.#unlinkHost(host);
-    host.count--;
-    if (host.count === 0) this.#hosts.delete(host.name);
+    const count = at(this.#count, host) - 1;
+    this.#count[host] = count;
+    if (count === 0) this.#forgetHost(host);
     else this.#appendHost(host);
-    while (this.#most > 0 && this.#byCount[this.#most]?.first === undefined) this.#most--;
+    while (this.#most > 0 && (this.#firstHost[this.#most] ?? none) === none) this.#most--;
   }
 
   /** Something came for a slot. */
   touch(slot: number): void {
-    const host = this.#hostOf[slot];
-    if (host === undefined) return;
-    if (host.last !== slot) {
+    const host = this.#hostOf[slot] ?? none;
+    if (host === none) return;
+    if (this.#lastSlot[host] !== slot) {
       this.#unlink(host, slot);
       this.#append(host, slot);
     }
-    if (host.behind === undefined) return;
+    if (this.#hostBehind[host] === none) return;
     this.#unlinkHost(host);
     this.#appendHost(host);
   }
 
   /** The slot to give up. */
   first(): number | undefined {
-    return this.#byCount[this.#most]?.first?.first;
+    const host = this.#firstHost[this.#most] ?? none;
+    return host === none ? undefined : this.#firstSlot[host];
   }
 
-  #append(host: Host, slot: number): void {
-    this.#before[slot] = host.last;
+  #hostNamed(name: string): number {
+    const index = this.#byName;
+    for (let cell = index.begin(hashOfText(name)); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+      if (this.#names[index.slotAt(cell)] === name) return index.slotAt(cell);
+    }
+    return none;
+  }
+
+  #newHost(name: string): number {
+    const host = this.#freeHosts.pop() ?? this.#names.length;
+    if (host >= this.#count.length) this.#growHosts();
+    this.#names[host] = name;
+    this.#count[host] = 0;
+    this.#firstSlot[host] = none;
+    this.#lastSlot[host] = none;
+    this.#byName.insert(hashOfText(name), host);
+    return host;
+  }
+
+  #forgetHost(host: number): void {
+    this.#byName.delete(hashOfText(this.#names[host] as string), host);
+    this.#names[host] = '';
+    this.#freeHosts.push(host);
+  }
+
+  #append(host: number, slot: number): void {
+    const last = at(this.#lastSlot, host);
+    this.#before[slot] = last;
     this.#behind[slot] = none;
-    if (host.last === none) host.first = slot;
-    else this.#behind[host.last] = slot;
-    host.last = slot;
+    if (last === none) this.#firstSlot[host] = slot;
+    else this.#behind[last] = slot;
+    this.#lastSlot[host] = slot;
   }
 
-  #unlink(host: Host, slot: number): void {
-    const [before, behind] = [this.#before[slot] as number, this.#behind[slot] as number];
-    if (before === none) host.first = behind;
+  #unlink(host: number, slot: number): void {
+    const before = at(this.#before, slot);
+    const behind = at(this.#behind, slot);
+    if (before === none) this.#firstSlot[host] = behind;
     else this.#behind[before] = behind;
-    if (behind === none) host.last = before;
+    if (behind === none) this.#lastSlot[host] = before;
     else this.#before[behind] = before;
   }
 
-  #appendHost(host: Host): void {
-    this.#byCount[host.count] ??= { first: undefined, last: undefined };
-    const hosts = this.#byCount[host.count] as Hosts;
-    host.before = hosts.last;
-    host.behind = undefined;
-    if (hosts.last === undefined) hosts.first = host;
-    else hosts.last.behind = host;
-    hosts.last = host;
+  #appendHost(host: number): void {
+    const count = at(this.#count, host);
+    while (this.#firstHost.length <= count) {
+      this.#firstHost.push(none);
+      this.#lastHost.push(none);
+    }
+    const last = this.#lastHost[count] as number;
+    this.#hostBefore[host] = last;
+    this.#hostBehind[host] = none;
+    if (last === none) this.#firstHost[count] = host;
+    else this.#hostBehind[last] = host;
+    this.#lastHost[count] = host;
   }
 
-  #unlinkHost(host: Host): void {
-    const hosts = this.#byCount[host.count] as Hosts;
-    if (host.before === undefined) hosts.first = host.behind;
-    else host.before.behind = host.behind;
-    if (host.behind === undefined) hosts.last = host.before;
-    else host.behind.before = host.before;
+  #unlinkHost(host: number): void {
+    const count = at(this.#count, host);
+    const before = at(this.#hostBefore, host);
+    const behind = at(this.#hostBehind, host);
+    if (before === none) this.#firstHost[count] = behind;
+    else this.#hostBehind[before] = behind;
+    if (behind === none) this.#lastHost[count] = before;
+    else this.#hostBefore[behind] = before;
   }
 
-  #grow(slot: number): void {
-    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(2 * slot);
-      to.set(from);
-      return to;
-    };
-    this.#before = grown(this.#before);
-    this.#behind = grown(this.#behind);
+  #growSlots(slot: number): void {
+    const before = this.#hostOf.length;
+    this.#before = grown(this.#before, 2 * slot);
+    this.#behind = grown(this.#behind, 2 * slot);
+    this.#hostOf = grown(this.#hostOf, 2 * slot).fill(none, before);
   }
+
+  #growHosts(): void {
+    const length = 2 * this.#count.length;
+    this.#count = grown(this.#count, length);
+    this.#firstSlot = grown(this.#firstSlot, length);
+    this.#lastSlot = grown(this.#lastSlot, length);
+    this.#hostBefore = grown(this.#hostBefore, length);
+    this.#hostBehind = grown(this.#hostBehind, length);
+  }
+}
+
+function at(column: Int32Array, index: number): number {
+  return column[index] as number;
+}
+
+function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(length);
+  to.set(from);
+  return to;
 }

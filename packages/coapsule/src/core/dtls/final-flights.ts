@@ -17,7 +17,7 @@ import type { Established } from './handshake/handshake-outcome.ts';
 import { traceSent } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
 import { decodeMessageFragment } from './handshake/message-header.ts';
-import { recordOverhead } from './record/epoch-keys.ts';
+import { recordOverheadOf } from './record/epoch-keys.ts';
 import { encodePlaintextRecord } from './record/plaintext-record.ts';
 import {
   type ContentType,
@@ -114,7 +114,8 @@ export class FinalFlights {
   #recordsFor(slot: number, final: FinalFlight): FlightRecords {
     const { table, seal } = this.#surroundings;
     return {
-      overhead: (epoch) => (epoch === 1 ? recordOverhead(table.keys(slot).write) : recordHeaderLength),
+      overhead: (epoch) =>
+        epoch === 1 ? recordOverheadOf(table.suite(slot), table.peerIdLength(slot)) : recordHeaderLength,
       record: (contentType, epoch, content) =>
         epoch === 1
           ? // Nothing, when the keys are used up: then the association is about to end.

@@ -53,7 +53,7 @@ export class KeyUsage {
    */
   noteForgery(slot: number): boolean {
     const { table } = this.#surroundings;
-    const { suite } = table.keys(slot).read;
+    const suite = table.suite(slot);
     const forged = table.countForgedRecord(slot);
     if (shouldRenewAfterForgeries(suite, forged)) this.#askForRenewal(slot, 'forged-records');
     return forged > suite.maxForgedRecords;

@@ -9,11 +9,14 @@
 
 import { noBytes } from '../foundation/bytes.ts';
 import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
+import { hashOfBytes, hashOfNumber, SlotIndex } from '../foundation/slot-index.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 
 /** Draws before the length counts as used up: only with one byte does it come to that. */
 const maxDraws = 64;
+
+const none = -1;
 
 /** A device needs none, since its server stays where it is; a server with 8 bytes recognises 2^64 devices. */
 const defaultLengths: Readonly<Record<DtlsRole, number>> = { client: 0, server: 8 };
@@ -34,8 +37,16 @@ export function ownConnectionIdLength(
 export class OwnConnectionIds {
   readonly #random: RandomSource;
   readonly #prefix: Uint8Array;
-  readonly #associations = new Map<string, AssociationId>();
-  readonly #keys = new Map<AssociationId, string>();
+  // Columns by entry: two typed arrays and two indices instead of two Maps with a text for each.
+  #associations = new Float64Array(16);
+  #lengths = new Uint8Array(16);
+  /** Bytes of each entry here: those of the longest one so far. */
+  #stride = 8;
+  #bytes = new Uint8Array(16 * this.#stride);
+  readonly #byConnectionId = new SlotIndex();
+  readonly #byAssociation = new SlotIndex();
+  readonly #freeEntries: number[] = [];
+  #entriesUsed = 0;
 
   /** @param prefix What all that are issued begin with. */
   constructor(random: RandomSource, prefix: Uint8Array = noBytes) {
@@ -56,30 +67,75 @@ export class OwnConnectionIds {
 
   /** Takes a given one for an association, in the place of the one it had; false when another association has it. */
   claim(association: AssociationId, connectionId: Uint8Array): boolean {
-    const key = keyOf(connectionId);
-    const owner = this.#associations.get(key);
-    if (owner !== undefined) return owner === association;
+    const owner = this.#entryWith(connectionId);
+    if (owner !== none) return this.#associations[owner] === association;
     this.release(association);
     if (connectionId.length === 0) return true;
-    this.#associations.set(key, association);
-    this.#keys.set(association, key);
+    const entry = this.#freeEntries.pop() ?? this.#entriesUsed++;
+    this.#makeRoom(entry, connectionId.length);
+    this.#associations[entry] = association;
+    this.#lengths[entry] = connectionId.length;
+    this.#bytes.set(connectionId, entry * this.#stride);
+    this.#byConnectionId.insert(hashOfBytes(connectionId), entry);
+    this.#byAssociation.insert(hashOfNumber(association), entry);
     return true;
   }
 
   associationWith(connectionId: Uint8Array): AssociationId | undefined {
-    return this.#associations.get(keyOf(connectionId));
+    const entry = this.#entryWith(connectionId);
+    return entry === none ? undefined : (this.#associations[entry] as number);
   }
 
   /** The association is over, or never came to be. */
   release(association: AssociationId): void {
-    const key = this.#keys.get(association);
-    if (key === undefined) return;
-    this.#keys.delete(association);
-    this.#associations.delete(key);
+    const hash = hashOfNumber(association);
+    const index = this.#byAssociation;
+    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+      const entry = index.slotAt(cell);
+      if (this.#associations[entry] !== association) continue;
+      index.delete(hash, entry);
+      const start = entry * this.#stride;
+      const connectionId = this.#bytes.subarray(start, start + (this.#lengths[entry] as number));
+      this.#byConnectionId.delete(hashOfBytes(connectionId), entry);
+      this.#freeEntries.push(entry);
+      return;
+    }
   }
-}
 
-/** Bytes as text of as many characters, which a `Map` can compare. */
-function keyOf(connectionId: Uint8Array): string {
-  return String.fromCharCode(...connectionId);
+  #entryWith(connectionId: Uint8Array): number {
+    if (connectionId.length === 0) return none;
+    const index = this.#byConnectionId;
+    const hash = hashOfBytes(connectionId);
+    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+      if (this.#holds(index.slotAt(cell), connectionId)) return index.slotAt(cell);
+    }
+    return none;
+  }
+
+  #holds(entry: number, connectionId: Uint8Array): boolean {
+    if (this.#lengths[entry] !== connectionId.length) return false;
+    const start = entry * this.#stride;
+    for (let i = 0; i < connectionId.length; i++) {
+      if (this.#bytes[start + i] !== connectionId[i]) return false;
+    }
+    return true;
+  }
+
+  #makeRoom(entry: number, length: number): void {
+    const stride = Math.max(this.#stride, length);
+    const hasRoom = entry < this.#associations.length;
+    if (hasRoom && stride === this.#stride) return;
+    const capacity = hasRoom ? this.#associations.length : 2 * this.#associations.length;
+    const [associations, lengths] = [new Float64Array(capacity), new Uint8Array(capacity)];
+    const bytes = new Uint8Array(capacity * stride);
+    associations.set(this.#associations);
+    lengths.set(this.#lengths);
+    for (let one = 0; one < this.#associations.length; one++) {
+      bytes.set(this.#bytes.subarray(one * this.#stride, (one + 1) * this.#stride), one * stride);
+    }
+    this.#associations = associations;
+    this.#lengths = lengths;
+    this.#bytes = bytes;
+    this.#stride = stride;
+  }
 }

@@ -8,57 +8,52 @@
  */
 
 import { after, type DurationMs, earliest, type Instant } from '../foundation/instant.ts';
-import { TimerQueue } from '../foundation/timer-queue.ts';
+import { SlotTimers } from '../foundation/slot-timers.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
-import type { AssociationId } from './dtls-output.ts';
 
 /** What is due for an association. */
 export interface SilenceDue {
-  readonly association: AssociationId;
+  readonly slot: number;
   readonly kind: 'idle' | 'keep-alive';
 }
 
-/** The timers of all associations. */
+/** The timers of all associations, by their slots in the table. */
 export class SilenceWatch {
   readonly #durations: Readonly<Record<SilenceDue['kind'], DurationMs>>;
-  readonly #timers = { idle: new TimerQueue<AssociationId>(), 'keep-alive': new TimerQueue<AssociationId>() };
+  readonly #timers = { idle: new SlotTimers(), 'keep-alive': new SlotTimers() };
 
   constructor({ idleTimeoutMs, keepAliveMs }: Pick<CheckedDtlsConfig, 'idleTimeoutMs' | 'keepAliveMs'>) {
     this.#durations = { idle: idleTimeoutMs, 'keep-alive': keepAliveMs };
   }
 
   /** Begins to watch; `keepAlive` tells whether the association is to be kept alive from this side. */
-  add(association: AssociationId, keepAlive: boolean, now: Instant): void {
-    this.#set('idle', association, now);
-    if (keepAlive) this.#set('keep-alive', association, now);
+  add(slot: number, keepAlive: boolean, now: Instant): void {
+    this.#set('idle', slot, now);
+    if (keepAlive) this.#set('keep-alive', slot, now);
   }
 
-  forget(association: AssociationId): void {
-    this.#timers.idle.cancel(association);
-    this.#timers['keep-alive'].cancel(association);
+  forget(slot: number): void {
+    this.#timers.idle.cancel(slot);
+    this.#timers['keep-alive'].cancel(slot);
   }
 
   /**
    * The next association that was quiet for too long.
    *
-   * @param lastActivity When something came from an association; `undefined` when it is over.
+   * @param lastActivity When something came from an association.
    */
-  expire(
-    now: Instant,
-    lastActivity: (association: AssociationId) => Instant | undefined,
-  ): SilenceDue | undefined {
+  expire(now: Instant, lastActivity: (slot: number) => Instant): SilenceDue | undefined {
     for (const kind of ['idle', 'keep-alive'] as const) {
       for (;;) {
-        const association = this.#timers[kind].expire(now);
-        if (association === undefined) break;
-        const heardAt = lastActivity(association);
-        if (heardAt === undefined) continue;
+        const slot = this.#timers[kind].expire(now);
+        if (slot === undefined) break;
+        const heardAt = lastActivity(slot);
         if (after(heardAt, this.#durations[kind]) > now) {
-          this.#set(kind, association, heardAt);
+          this.#set(kind, slot, heardAt);
           continue;
         }
-        if (kind === 'keep-alive') this.#set(kind, association, now);
-        return { association, kind };
+        if (kind === 'keep-alive') this.#set(kind, slot, now);
+        return { slot, kind };
       }
     }
     return undefined;
@@ -68,8 +63,7 @@ export class SilenceWatch {
     return earliest(this.#timers.idle.next(), this.#timers['keep-alive'].next());
   }
 
-  #set(kind: SilenceDue['kind'], association: AssociationId, from: Instant): void {
-    if (this.#durations[kind] < Infinity)
-      this.#timers[kind].set(association, after(from, this.#durations[kind]));
+  #set(kind: SilenceDue['kind'], slot: number, from: Instant): void {
+    if (this.#durations[kind] < Infinity) this.#timers[kind].set(slot, after(from, this.#durations[kind]));
   }
 }

@@ -39,7 +39,7 @@ function association(id: number, port = id): NewAssociation {
 
 suite('the association table', () => {
   test('gives back what 5,000 associations brought, after slots were freed and used again', () => {
-    const table = new AssociationTable();
+    const table = new AssociationTable(nodeCrypto);
     for (let id = 1; id <= 5000; id++) table.add(association(id), instant(id));
     for (let id = 1; id <= 5000; id += 2) table.remove(table.slotOf(id) as number);
     for (let id = 5001; id <= 6000; id++) table.add(association(id), instant(id));
@@ -69,7 +69,7 @@ suite('the association table', () => {
   });
 
   test('windows of two associations are apart, though they share a scratch object', () => {
-    const table = new AssociationTable();
+    const table = new AssociationTable(nodeCrypto);
     const [a, b] = [table.add(association(1), instant(0)), table.add(association(2), instant(0))];
     const window = table.window(a);
     markRecordReceived(window, 2 ** 41);
@@ -79,7 +79,7 @@ suite('the association table', () => {
   });
 
   test('finds the association that was quiet for the longest time', () => {
-    const table = new AssociationTable();
+    const table = new AssociationTable(nodeCrypto);
     assert.equal(table.mostDispensable(), undefined);
     const slots = [10, 20, 30].map((at, i) => table.add(association(i + 1), instant(at)));
     assert.equal(table.mostDispensable(), slots[0]);
@@ -88,7 +88,7 @@ suite('the association table', () => {
   });
 
   test('gives up an association of the host that has the most, before older ones of others', () => {
-    const table = new AssociationTable();
+    const table = new AssociationTable(nodeCrypto);
     const at = (id: number, host: string): NewAssociation => ({
       ...association(id),
       address: ipAddress(host, 1000 + id),

@@ -28,6 +28,8 @@ export interface EpochKeys {
   readonly writeIv: Uint8Array;
   /** In each record under these keys (RFC 9146 §4); empty when records have the usual format. */
   readonly connectionId: Uint8Array;
+  /** Whether `aead` was made. */
+  readonly isInUse: boolean;
 }
 
 /**
@@ -47,15 +49,54 @@ export function createEpochKeys(
       `${suite.name} with a key of ${writeKey.length} and an IV of ${writeIv.length} bytes`,
     );
   }
-  const aead = crypto.aead(suite.aead, writeKey);
-  return { suite, aead, key: writeKey.slice(), writeIv: writeIv.slice(), connectionId };
+  return new MadeEpochKeys(crypto, suite, writeKey.slice(), writeIv.slice(), connectionId);
+}
+
+/** The AEAD key is made when the first record needs it: many associations are never heard of again. */
+class MadeEpochKeys implements EpochKeys {
+  readonly suite: CipherSuite;
+  readonly key: Uint8Array;
+  readonly writeIv: Uint8Array;
+  readonly connectionId: Uint8Array;
+  readonly #crypto: CryptoProvider;
+  #aead: AeadKey | undefined;
+
+  constructor(
+    crypto: CryptoProvider,
+    suite: CipherSuite,
+    key: Uint8Array,
+    writeIv: Uint8Array,
+    connectionId: Uint8Array,
+  ) {
+    this.#crypto = crypto;
+    this.suite = suite;
+    this.key = key;
+    this.writeIv = writeIv;
+    this.connectionId = connectionId;
+  }
+
+  get isInUse(): boolean {
+    return this.#aead !== undefined;
+  }
+
+  get aead(): AeadKey {
+    this.#aead ??= this.#crypto.aead(this.suite.aead, this.key);
+    return this.#aead;
+  }
 }
 
 /** Bytes a record has more than its content: header, connection id and inner type, explicit nonce, tag. */
 export function recordOverhead({ suite, connectionId }: Pick<EpochKeys, 'suite' | 'connectionId'>): number {
-  const { length } = connectionId;
-  const forConnectionId = length === 0 ? 0 : length + innerTypeLength;
-  return recordHeaderLength + forConnectionId + suite.recordIvLength + suite.tagLength;
+  return recordOverheadOf(suite, connectionId.length);
+}
+
+/** The same of records under a suite, with a connection id of so many bytes or, at 0, with none. */
+export function recordOverheadOf(
+  { recordIvLength, tagLength }: Pick<CipherSuite, 'recordIvLength' | 'tagLength'>,
+  connectionIdLength: number,
+): number {
+  const forConnectionId = connectionIdLength === 0 ? 0 : connectionIdLength + innerTypeLength;
+  return recordHeaderLength + forConnectionId + recordIvLength + tagLength;
 }
 
 /** Bytes of the real type that follows the content in a record with a connection id (RFC 9146 §4). */

@@ -1,0 +1,60 @@
+/**
+ * Byte strings of many owners in one array: a few bytes each cost their own length, where an array of their own would
+ * cost a hundred more.
+ *
+ * @module
+ */
+
+/** Room is given in pieces of so many bytes. */
+const piece = 8;
+
+/** Room for so many bytes at first. */
+const firstLength = 1024;
+
+/** See the module comment. Room that was freed is used again for strings of about the same length. */
+export class ByteArena {
+  #bytes = new Uint8Array(firstLength);
+  #end = 0;
+  /** Offsets of freed room, by its pieces. */
+  readonly #free = new Map<number, number[]>();
+
+  /** Keeps a copy of the parts, joined in order; returns where. */
+  add(...parts: readonly Uint8Array[]): number {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    const pieces = Math.ceil(length / piece);
+    let offset = this.#free.get(pieces)?.pop();
+    if (offset === undefined) {
+      offset = this.#end;
+      this.#end += pieces * piece;
+      if (this.#end > this.#bytes.length) this.#grow();
+    }
+    let end = offset;
+    for (const part of parts) {
+      this.#bytes.set(part, end);
+      end += part.length;
+    }
+    return offset;
+  }
+
+  /** A copy of so many bytes at an offset. */
+  slice(offset: number, length: number): Uint8Array {
+    return this.#bytes.slice(offset, offset + length);
+  }
+
+  /** Frees the room of a string of this length, overwritten with zeros. */
+  remove(offset: number, length: number): void {
+    const pieces = Math.ceil(length / piece);
+    this.#bytes.fill(0, offset, offset + length);
+    const free = this.#free.get(pieces);
+    if (free === undefined) this.#free.set(pieces, [offset]);
+    else free.push(offset);
+  }
+
+  #grow(): void {
+    const bytes = new Uint8Array(Math.max(this.#end, Math.ceil(1.5 * this.#bytes.length)));
+    bytes.set(this.#bytes);
+    this.#bytes.fill(0);
+    this.#bytes = bytes;
+  }
+}

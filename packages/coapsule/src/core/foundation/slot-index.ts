@@ -1,0 +1,107 @@
+/**
+ * Finds slots of a table by the hash of what is in them: open addressing over two typed arrays, 8 bytes a cell.
+ *
+ * Knows hashes, not keys: whoever looks something up walks the cells from `begin` on and compares what the slots hold.
+ *
+ *     for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) …
+ *
+ * @module
+ */
+
+const none = -1;
+
+/** See the module comment. At most two thirds of the cells are in use, so that each walk ends. */
+export class SlotIndex {
+  #slots = new Int32Array(16).fill(none);
+  #hashes = new Int32Array(16);
+  #mask = 15;
+  #size = 0;
+
+  /** Number of slots. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The first cell in which a slot with this hash may be. */
+  begin(hash: number): number {
+    return spread(hash) & this.#mask;
+  }
+
+  /** The slot in a cell, or -1 where a walk ends. */
+  slotAt(cell: number): number {
+    return this.#slots[cell] as number;
+  }
+
+  next(cell: number): number {
+    return (cell + 1) & this.#mask;
+  }
+
+  /** Enters a slot that is not in the index. */
+  insert(hash: number, slot: number): void {
+    if (3 * (this.#size + 1) > 2 * this.#slots.length) this.#grow();
+    this.#size++;
+    this.#place(hash, slot);
+  }
+
+  /** Takes a slot out; does nothing when it is not in the index under this hash. */
+  delete(hash: number, slot: number): void {
+    let hole = this.begin(hash);
+    while (this.slotAt(hole) !== slot) {
+      if (this.slotAt(hole) === none) return;
+      hole = this.next(hole);
+    }
+    this.#size--;
+    // What lies behind the hole and was pushed past it moves up, so that no walk ends too early.
+    for (let cell = this.next(hole); this.slotAt(cell) !== none; cell = this.next(cell)) {
+      const home = this.begin(this.#hashes[cell] as number);
+      if (((cell - home) & this.#mask) < ((cell - hole) & this.#mask)) continue;
+      this.#slots[hole] = this.slotAt(cell);
+      this.#hashes[hole] = this.#hashes[cell] as number;
+      hole = cell;
+    }
+    this.#slots[hole] = none;
+  }
+
+  #place(hash: number, slot: number): void {
+    let cell = this.begin(hash);
+    while (this.slotAt(cell) !== none) cell = this.next(cell);
+    this.#slots[cell] = slot;
+    this.#hashes[cell] = hash;
+  }
+
+  #grow(): void {
+    const [slots, hashes] = [this.#slots, this.#hashes];
+    const length = 2 * slots.length;
+    this.#slots = new Int32Array(length).fill(none);
+    this.#hashes = new Int32Array(length);
+    this.#mask = length - 1;
+    for (const [cell, slot] of slots.entries()) {
+      if (slot !== none) this.#place(hashes[cell] as number, slot);
+    }
+  }
+}
+
+/** The hash of an integer of up to 53 bits. */
+export function hashOfNumber(value: number): number {
+  return Math.imul(value | 0, 0x9e3779b1) ^ Math.floor(value / 0x1_0000_0000);
+}
+
+/** The hash of a text; all of it counts. */
+export function hashOfText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash | 0;
+}
+
+/** The hash of bytes; all of them count. */
+export function hashOfBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  return hash | 0;
+}
+
+/** The low bits decide, so that the high ones are mixed into them. */
+function spread(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  return mixed ^ (mixed >>> 13);
+}
