@@ -6,7 +6,7 @@
  * connection ids only. Holds state and finds it; opening, sealing and closing are in `established-associations.ts`.
  *
  * What differs from one association to the next lies in columns and in one array of bytes, what many have in common is
- * one object for all of them: an idle one costs no object of its own but its address (docs/decisions/054).
+ * one object for all of them: an idle one costs no object of its own but its address.
  *
  * @module
  */
@@ -109,6 +109,8 @@ export class AssociationTable {
   readonly #addresses: (PeerAddress | undefined)[] = [];
   readonly #terms: (Terms | undefined)[] = [];
   readonly #sharedTerms = new Map<string, Terms>();
+  /** Of the association that came last: the next one is likely to have them too. */
+  #latestTerms: Terms | undefined;
   readonly #finalFlights = new Map<number, FinalFlight>();
   readonly #byId = new SlotIndex();
   readonly #byAddress = new SlotIndex();
@@ -398,11 +400,13 @@ export class AssociationTable {
 
   /** The same terms in an object that other associations have too, where they can be the same. */
   #shared(terms: Terms): Terms {
+    if (this.#latestTerms !== undefined && isSame(terms, this.#latestTerms)) return this.#latestTerms;
     const { kind } = terms.authentication;
     if (kind !== 'psk' && kind !== 'none') return terms;
     const key = JSON.stringify({ ...terms, suite: terms.suite.id });
     const known = this.#sharedTerms.get(key);
-    if (known?.suite === terms.suite) return known;
+    this.#latestTerms = known?.suite === terms.suite ? known : terms;
+    if (this.#latestTerms === known) return known;
     if (this.#sharedTerms.size === maxSharedTerms) this.#sharedTerms.clear();
     this.#sharedTerms.set(key, terms);
     return terms;
@@ -424,6 +428,20 @@ export class AssociationTable {
     this.#peerIdLengths = grown(this.#peerIdLengths, new Uint8Array(this.#capacity));
     this.#identityLengths = grown(this.#identityLengths, new Uint16Array(this.#capacity));
   }
+}
+
+function isSame(a: Terms, b: Terms): boolean {
+  return (
+    a.suite === b.suite &&
+    a.authentication.kind === b.authentication.kind &&
+    a.resumed === b.resumed &&
+    a.extendedMasterSecret === b.extendedMasterSecret &&
+    a.hasConnectionIds === b.hasConnectionIds &&
+    a.returnRoutabilityCheck === b.returnRoutabilityCheck &&
+    a.peerRecordSizeLimit === b.peerRecordSizeLimit &&
+    a.protocol === b.protocol &&
+    a.serverName === b.serverName
+  );
 }
 
 /** Most content of one record to the peer, in bytes: its limit covers the inner type too (RFC 8449 §4, RFC 9146 §5). */

@@ -2,9 +2,9 @@
  * Which association goes when one too many comes: of the host that has the most, the one that was quiet for the
  * longest time. So no host can push out the associations of others.
  *
- * Lists by numbers in typed arrays, so that a record costs a few assignments and a choice looks at nothing: the slots of each host
- * and the hosts with as many slots each, those that were quiet for the longest time in front. A host that lost a slot
- * counts as active then. Knows slots of `association-table.ts`, not what is in them.
+ * Lists by numbers in typed arrays, so that a record costs a few assignments and a choice looks at nothing: the slots
+ * of each host and the hosts with as many slots each, those that were quiet for the longest time in front. A host that
+ * lost a slot counts as active then. Knows slots of `association-table.ts`, not what is in them.
  *
  * @module
  */
