@@ -51,8 +51,9 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
   /** Gets each association that begins or ends, and each handshake that fails with its exact cause: for the log. */
   readonly onAssociation?: (event: AssociationEvent) => void;
   /**
-   * Handshakes of DTLS that clients may begin in a second, and twice as many at once; 500 by default. More are dropped, and the
-   * clients try again a second later: so those that are connected already are served in time.
+   * Handshakes of DTLS that clients may begin in a second, and twice as many at once; 10,000 by default. More are dropped, and
+   * the clients try again a second later. Those that are connected already are served in time whatever it is: handshakes
+   * get what the others leave.
    */
   readonly handshakeRate?: number;
   /**

@@ -31,6 +31,12 @@ export interface ListenerEndpoint {
 }
 
 /** Of a side that does not begin handshakes. */
+/** More than a server of one thread can do. */
+const handshakesPerSecond = 10_000;
+
+/** Up to a quarter of a millisecond with public-key work, about what a full turn of requests takes (docs/decisions/054). */
+const handshakeRecordsPerTurn = 4;
+
 const noCredentials: EndpointCredentials = { psk: false, peerTypes: [], clientAuthentication: 'none' };
 
 /** A server gives them unless it is told not to (RFC 9146). */
@@ -99,7 +105,8 @@ export function listenerEndpoint(
           : {}),
         ...(borrower === undefined ? {} : { clientCredentials: borrower.credentials ?? noCredentials }),
         ...(options.requireServerName === undefined ? {} : { requireServerName: options.requireServerName }),
-        ...(options.handshakeRate === undefined ? {} : { handshakeRate: options.handshakeRate }),
+        handshakeRate: options.handshakeRate ?? handshakesPerSecond,
+        handshakeRecordsPerTurn,
         ...(hint === undefined ? {} : { pskIdentityHint: new TextEncoder().encode(hint) }),
         keepAssociations: options.associationStore !== undefined,
       },

@@ -111,10 +111,17 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
     if (this.#timerAt !== undefined && this.#timerAt <= next) return;
     clearTimeout(this.#timer);
     this.#timerAt = next;
+    if (next <= clock.now()) {
+      // Work that waits for its turn (`core/dtls/handshake-turns.ts`): the socket has had its own in this run of the loop.
+      this.#timeIsUp();
+      return;
+    }
     const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - clock.now())));
-    this.#timer = setTimeout(() => {
-      this.#timerAt = undefined;
-      this.guarded((pumped, now) => pumped.handleTimeout(now));
-    }, delay);
+    this.#timer = setTimeout(() => this.#timeIsUp(), delay);
+  }
+
+  #timeIsUp(): void {
+    this.#timerAt = undefined;
+    this.guarded((pumped, now) => pumped.handleTimeout(now));
   }
 }

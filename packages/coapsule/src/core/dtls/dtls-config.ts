@@ -15,6 +15,7 @@
  * | maxHandshakes | | 1000 | 1 … | server side |
  * | maxHandshakesPerHost | | a quarter of maxHandshakes, at least 8 | 1 … | server side; `network-of.ts` says what a host is |
  * | handshakeRate | per second | 500, and twice as many at once | 1 … | server side; shared by `handshake-rate.ts` |
+ * | handshakeRecordsPerTurn | | no limit | 1 … | handshakes leave others their turn; `handshake-turns.ts` |
  * | maxAttemptDelayMs | ms | 60000 | 0 (off) … | server side: RFC 4279 §7.2; `failed-attempts.ts` |
  * | maxAssociations | | 150000 | 1 … | |
  * | idleTimeoutMs | ms | none | 1 … | |
@@ -100,6 +101,7 @@ export interface DtlsConfig {
   readonly maxHandshakes: number;
   readonly maxHandshakesPerHost: number;
   readonly handshakeRate: number;
+  readonly handshakeRecordsPerTurn: number;
   readonly maxAttemptDelayMs: DurationMs;
   readonly maxAssociations: number;
   readonly idleTimeoutMs: DurationMs;
@@ -171,6 +173,7 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
       1,
     ),
     handshakeRate: number('handshakeRate', config.handshakeRate, 500, 1),
+    handshakeRecordsPerTurn: number('handshakeRecordsPerTurn', config.handshakeRecordsPerTurn, never, 1),
     maxAttemptDelayMs: number('maxAttemptDelayMs', config.maxAttemptDelayMs, 60_000, 0),
     maxAssociations: number('maxAssociations', config.maxAssociations, 150_000, 1),
     idleTimeoutMs: number('idleTimeoutMs', config.idleTimeoutMs, never, 1),

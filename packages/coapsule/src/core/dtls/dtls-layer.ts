@@ -247,6 +247,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   handleTimeout(now: Instant): void {
     this.#handshakes.handleTimeout(now);
     this.#established.handleTimeout(now);
+    this.#handshakes.takeTurn((address, record) => this.#receive(address, record, now), now);
   }
 
   nextTimeout(): Instant | undefined {

@@ -26,11 +26,11 @@ const maxHandshakesPerAddress = 4;
 /** Told about clients that never began: each costs its sender one datagram, so it must not cost us more. */
 const reportsPerSecond = 10;
 
-/** Messages looked at anew, for each handshake that may begin: 2,000 a second by default. */
-const checksForHandshake = 4;
+/** Messages looked at anew, for each handshake that may begin, and at most so many a second. */
+const checks = { forHandshake: 4, most: 2000 } as const;
 
-/** The same for messages with public-key work, up to half a millisecond each: 300 a second by default. */
-const keyChecksForHandshake = 0.6;
+/** The same for messages with public-key work, up to half a millisecond each. */
+const keyChecks = { forHandshake: 0.6, most: 300 } as const;
 
 /** Ends a handshake in favour of another one. */
 type GiveUp = (handshake: Handshake, cause: 'replaced' | 'capacity', detail: string, now: Instant) => void;
@@ -59,9 +59,10 @@ export class HandshakeAdmission {
     this.#giveUp = options.giveUp;
     const { handshakeRate, maxAttemptDelayMs } = options.config;
     this.#rate = new HandshakeRate(handshakeRate);
-    this.#checks = new TokenBucket(checksForHandshake * handshakeRate, checksForHandshake * handshakeRate);
-    const keyChecks = Math.max(1, keyChecksForHandshake * handshakeRate);
-    this.#keyChecks = new TokenBucket(keyChecks, keyChecks);
+    const checksPerSecond = Math.min(checks.most, checks.forHandshake * handshakeRate);
+    this.#checks = new TokenBucket(checksPerSecond, checksPerSecond);
+    const keyChecksPerSecond = Math.min(keyChecks.most, Math.max(1, keyChecks.forHandshake * handshakeRate));
+    this.#keyChecks = new TokenBucket(keyChecksPerSecond, keyChecksPerSecond);
     this.#attempts = new FailedAttempts(options.crypto, maxAttemptDelayMs);
   }
 

@@ -9,7 +9,7 @@
 
 import { equalBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
-import type { Instant } from '../foundation/instant.ts';
+import { earliest, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
@@ -24,6 +24,7 @@ import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
 import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
 import { failureOfHost, HandshakeAdmission } from './handshake-admission.ts';
+import { HandshakeTurns } from './handshake-turns.ts';
 import type { ExporterSecret } from './key-schedule/exporter.ts';
 import type { OwnConnectionIds } from './own-connection-ids.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
@@ -53,6 +54,9 @@ export class Handshakes {
   readonly #admission: HandshakeAdmission;
   readonly #farewells: FarewellAlerts;
   readonly #sessions: SessionStores;
+  readonly #turns: HandshakeTurns;
+  /** A record that has waited is being given. */
+  #isItsTurn = false;
   #nextAssociation = 1;
 
   constructor(surroundings: HandshakeSurroundings) {
@@ -61,6 +65,7 @@ export class Handshakes {
     this.#clientConfig = { ...config, credentials: config.clientCredentials };
     this.#farewells = new FarewellAlerts(config.initialTimeoutMs / 2);
     this.#sessions = new SessionStores(crypto, random, config);
+    this.#turns = new HandshakeTurns(config.handshakeRecordsPerTurn);
     this.#admission = new HandshakeAdmission({
       config,
       crypto,
@@ -79,7 +84,7 @@ export class Handshakes {
 
   /** Bytes kept of what peers sent. */
   get keptBytes(): number {
-    return this.#pending.keptBytes;
+    return this.#pending.keptBytes + this.#turns.keptBytes;
   }
 
   /** The handshake at an address that has the voice there. */
@@ -145,10 +150,33 @@ export class Handshakes {
   /** A new datagram begins. */
   beginDatagram(): void {
     this.#gate.beginDatagram();
+    this.#turns.beginDatagram();
   }
 
-  /** All records of a datagram have been given. */
+  /** All records of a datagram have been given; those that wait have not. */
   endDatagram(address: PeerAddress, now: Instant): void {
+    if (!this.#turns.isWaiting(address)) this.#settle(address, now);
+  }
+
+  /**
+   * A new turn of the loop: as many of the records that wait as there is time for.
+   *
+   * @param give Takes each as if it came now.
+   */
+  takeTurn(give: (address: PeerAddress, record: RecordView) => void, now: Instant): void {
+    this.#turns.beginTurn(now);
+    for (;;) {
+      const waiting = this.#turns.next();
+      if (waiting === undefined) return;
+      this.#gate.beginDatagram();
+      this.#isItsTurn = true;
+      give(waiting.address, waiting.record);
+      this.#isItsTurn = false;
+      if (waiting.isLastOfDatagram) this.#settle(waiting.address, now);
+    }
+  }
+
+  #settle(address: PeerAddress, now: Instant): void {
     for (const handshake of this.#pending.allAt(address)) {
       handshake.settle(now);
       this.#conclude(handshake, now);
@@ -173,11 +201,12 @@ export class Handshakes {
   }
 
   nextTimeout(): Instant | undefined {
-    return this.#pending.nextTimeout();
+    return earliest(this.#pending.nextTimeout(), this.#turns.nextTimeout());
   }
 
-  /** Gives a record to the handshakes at an address. */
+  /** Gives a record to the handshakes at an address, at once or when it is its turn. */
   receive(address: PeerAddress, record: RecordView, now: Instant): void {
+    if (!this.#isDueNow(address, record, now)) return;
     for (const handshake of this.#pending.allAt(address)) {
       handshake.receive(record, now);
       this.#conclude(handshake, now);
@@ -197,15 +226,25 @@ export class Handshakes {
     if (hello === undefined) return;
     if (own !== undefined && (hello === 'later-fragment' || !givesWay(own, hello.start.random))) {
       this.#discard(address, 'not-a-server');
+    } else if (hello === 'later-fragment' && handshake === undefined && !this.#turns.isWaiting(address)) {
+      // Of use only to a handshake whose first fragment had a valid cookie.
+      this.#discard(address, 'incomplete-client-hello');
+    } else if (!this.#isDueNow(address, record, now)) {
+      return;
     } else if (hello !== 'later-fragment') {
       this.#acceptClientHello(address, record, hello, now);
     } else if (handshake !== undefined) {
       handshake.receive(record, now);
       this.#conclude(handshake, now);
-    } else {
-      // Of use only to a handshake whose first fragment had a valid cookie.
-      this.#discard(address, 'incomplete-client-hello');
     }
+  }
+
+  /** Whether a record is taken now; else it waits for its turn. */
+  #isDueNow(address: PeerAddress, record: RecordView, now: Instant): boolean {
+    if (this.#isItsTurn) return true;
+    if (!this.#turns.isWaiting(address) && this.#turns.take(now)) return true;
+    if (!this.#turns.wait(address, record, now)) this.#discard(address, 'handshake-limit');
+    return false;
   }
 
   /** A ClientHello whose cookie came back: the peer is where it says it is. */

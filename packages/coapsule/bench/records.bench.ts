@@ -1,0 +1,165 @@
+/**
+ * What the DTLS layer costs beside its cryptography: a record in and one out through a layer, with 64 associations and with
+ * 10,000, and look-ups; what an idle association costs in memory, and how long it takes until 100,000 are back.
+ *
+ * The AEAD here only copies its tag, so that what is measured is ours.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { report } from '../../gateway/bench/figure.ts';
+import { encodeAssociationState } from '../src/core/dtls/association-state.ts';
+import { type CipherSuite, suiteByName } from '../src/core/dtls/cipher-suites.ts';
+import { DtlsLayer } from '../src/core/dtls/dtls-layer.ts';
+import { createEpochKeys } from '../src/core/dtls/record/epoch-keys.ts';
+import { sealRecord } from '../src/core/dtls/record/seal-record.ts';
+import { noBytes } from '../src/core/foundation/bytes.ts';
+import type { AeadKey, CryptoProvider } from '../src/core/foundation/crypto-provider.ts';
+import { instant } from '../src/core/foundation/instant.ts';
+import { ipAddress, type PeerAddress } from '../src/core/foundation/peer-address.ts';
+import { nodeCrypto } from '../src/crypto/node-crypto.ts';
+import { systemRandom } from '../src/node/system-random.ts';
+
+const short = process.argv.includes('--short');
+const rounds = short ? 5 : 15;
+const recordsPerRound = short ? 20_000 : 50_000;
+const kept = 100_000;
+
+const suite = suiteByName('TLS_PSK_WITH_AES_128_CCM_8') as CipherSuite;
+const now = instant(1000);
+
+/** Free, so that only the layer is measured. */
+const noAead: AeadKey = {
+  tagLength: 8,
+  seal: () => {},
+  open: (_nonce, _additionalData, _buffer, _offset, length) => length - 8,
+};
+const cheapCrypto: CryptoProvider = { ...nodeCrypto, aead: () => noAead };
+
+const bytes = (length: number): Uint8Array => {
+  const made = new Uint8Array(length);
+  systemRandom.fill(made);
+  return made;
+};
+
+interface Stored {
+  readonly state: Uint8Array;
+  readonly address: PeerAddress;
+  readonly connectionId: Uint8Array;
+}
+
+function store(count: number, hasConnectionIds: boolean): Stored[] {
+  return Array.from({ length: count }, (_, i) => {
+    const connectionId = hasConnectionIds ? bytes(8) : noBytes;
+    const state = encodeAssociationState(nodeCrypto, {
+      role: 'server',
+      suite,
+      extendedMasterSecret: true,
+      connectionIds: hasConnectionIds ? { own: connectionId, peer: noBytes } : undefined,
+      returnRoutabilityCheck: false,
+      generation: 1,
+      writeSequence: 1,
+      window: { highest: 0, recent: 1, older: 0 },
+      peerRecordSizeLimit: 2 ** 14,
+      identityHash: bytes(16),
+      application: new Uint8Array(8),
+      read: { key: bytes(16), iv: bytes(4) },
+      write: { key: bytes(16), iv: bytes(4) },
+    });
+    const address = ipAddress(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 5683);
+    return { state, address, connectionId };
+  });
+}
+
+function restored(stored: readonly Stored[], crypto: CryptoProvider): DtlsLayer {
+  const config = { maxAssociations: 2 * kept };
+  const layer = new DtlsLayer({ role: 'server', crypto, random: systemRandom, config });
+  for (const { state, address } of stored) {
+    if (typeof layer.importAssociation(state, address, {}, now) !== 'number') throw new Error('refused');
+    while (layer.poll() !== undefined);
+  }
+  return layer;
+}
+
+/** CPU microseconds of one record in and one out, the median of the rounds. */
+function recordCost(stored: readonly Stored[]): number {
+  const layer = restored(stored, cheapCrypto);
+  const content = bytes(40);
+  const answer = bytes(30);
+  let sequence = 1;
+  const datagrams = stored.map(({ connectionId }) =>
+    sealRecord(createEpochKeys(cheapCrypto, suite, bytes(16), bytes(4), connectionId), 23, 1, 1, content),
+  );
+  const samples: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const before = process.cpuUsage();
+    for (let i = 0; i < recordsPerRound; i++) {
+      const which = (i * 7919) % stored.length;
+      const datagram = datagrams[which] as Uint8Array;
+      // A number of its own for each record; explicit nonces do not count here.
+      sequence++;
+      datagram[7] = sequence >>> 24;
+      datagram[8] = sequence >>> 16;
+      datagram[9] = sequence >>> 8;
+      datagram[10] = sequence;
+      layer.handle({ address: (stored[which] as Stored).address, datagram }, now);
+      for (let output = layer.poll(); output !== undefined; output = layer.poll()) {
+        if (output.kind === 'application-data') layer.send(output.association, answer, now);
+        else if (output.kind !== 'transmit') throw new Error(`unexpected ${output.kind}`);
+      }
+    }
+    const used = process.cpuUsage(before);
+    samples.push((used.user + used.system) / recordsPerRound);
+  }
+  return samples.sort((a, b) => a - b)[rounds >> 1] as number;
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+const resident = (): number => {
+  for (let i = 0; i < 3; i++) collect();
+  return process.memoryUsage().rss;
+};
+
+// Memory first, while the process is small.
+const all = store(kept, true);
+restored(all.slice(0, 2000), nodeCrypto);
+const before = resident();
+const began = process.cpuUsage();
+const idle = restored(all, nodeCrypto);
+const restoring = process.cpuUsage(began);
+const grown = resident() - before;
+report({
+  name: 'resident bytes of an idle association, of 100,000',
+  value: grown / idle.usage.associations,
+  unit: 'bytes',
+  goal: 600,
+  better: 'lower',
+});
+report({
+  name: 'processor time until 100,000 associations are back from their bytes',
+  value: (restoring.user + restoring.system) / 1e6,
+  unit: 's',
+  goal: 2,
+  better: 'lower',
+});
+
+for (const hasConnectionIds of [false, true]) {
+  const few = recordCost(store(64, hasConnectionIds));
+  const many = recordCost(store(10_000, hasConnectionIds));
+  const how = hasConnectionIds ? 'found by connection id' : 'found by address';
+  console.log(`${how}: ${few.toFixed(2)} µs with 64 associations, ${many.toFixed(2)} µs with 10,000`);
+  report({
+    name: `a record in and one out without the AEAD, ${how}`,
+    value: few,
+    unit: 'µs',
+    goal: 2.5,
+    better: 'lower',
+  });
+  report({
+    name: `the same with 10,000 associations, over that with 64`,
+    value: many / few,
+    unit: 'times',
+    goal: 2,
+    better: 'lower',
+  });
+}
