@@ -1,11 +1,11 @@
 /**
- * All established associations: numbers in typed-array columns by slot, found by id or by peer address.
+ * All established associations: numbers in a typed array by slot, found by id or by peer address.
  *
  * A slot is used again after its association ended, an id never is. Several associations may have the same address,
  * when a NAT gave the port of one device to another (RFC 9146 §1): the newest is found by it, the others by their
  * connection ids only. Holds state and finds it; opening, sealing and closing are in `established-associations.ts`.
  *
- * What differs from one association to the next lies in columns and in one array of bytes, what many have in common is
+ * What differs from one association to the next lies in 64 bytes of one array and in another one of bytes, what many have in common is
  * one object for all of them: an idle one costs no object of its own but its address.
  *
  * @module
@@ -13,7 +13,7 @@
 
 import { ByteArena } from '../foundation/byte-arena.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
-import type { Instant } from '../foundation/instant.ts';
+import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { hashOfNumber, hashOfText, SlotIndex } from '../foundation/slot-index.ts';
 import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
@@ -71,10 +71,30 @@ export interface NewAssociation {
   readonly clientRandom: Uint8Array;
 }
 
-const flagClient = 1;
-const flagRenewalTold = 2;
+const flagClient = 1 << 16;
+const flagRenewalTold = 2 << 16;
 /** The identity that is kept is the hash of one that nobody told. */
-const flagIdentityIsHash = 4;
+const flagIdentityIsHash = 4 << 16;
+
+/** What is kept of a slot in `#numbers`, 64 bytes: the doubles among it. */
+const column = { id: 0, writeSequence: 1, windowHighest: 2, lastActivity: 4, movedUpAt: 5 } as const;
+const doublesOfSlot = 8;
+
+/** And the words; `place` is where its bytes are, in units of `placeUnit`. */
+const word = {
+  windowRecent: 6,
+  windowOlder: 7,
+  place: 12,
+  clientRandomTag: 13,
+  /** The connection ids': own in the lowest byte, the peer's in the next one. Above them the flags. */
+  lengthsAndFlags: 14,
+  identityLength: 15,
+} as const;
+const wordsOfSlot = 2 * doublesOfSlot;
+const placeUnit = 8;
+
+/** The order of eviction is exact to this time: a record moves its association up at most so often. */
+const moveUpMs = 1000;
 
 /** What associations have in common that were made alike. */
 interface Terms extends Omit<AssociationFacts, 'identity' | 'identityHash'> {
@@ -90,20 +110,13 @@ const none = -1;
 export class AssociationTable {
   readonly #crypto: CryptoProvider;
   #capacity = 16;
-  #ids = new Float64Array(this.#capacity);
-  #writeSequence = new Float64Array(this.#capacity);
-  #windowHighest = new Float64Array(this.#capacity);
-  #windowRecent = new Uint32Array(this.#capacity);
-  #windowOlder = new Uint32Array(this.#capacity);
-  #lastActivity = new Float64Array(this.#capacity);
-  #clientRandomTag = new Uint32Array(this.#capacity);
-  #forgedRecords = new Float64Array(this.#capacity);
-  #flags = new Uint8Array(this.#capacity);
-  /** Where in `#bytes` keys, IVs, connection ids and identity are, in this order. */
-  #offsets = new Float64Array(this.#capacity);
-  #ownIdLengths = new Uint8Array(this.#capacity);
-  #peerIdLengths = new Uint8Array(this.#capacity);
-  #identityLengths = new Uint16Array(this.#capacity);
+  /** One line of the processor's cache for each slot: `column` and `word` tell what is where. */
+  #numbers = new Float64Array(doublesOfSlot * this.#capacity);
+  /** The same memory. */
+  #words = new Uint32Array(this.#numbers.buffer);
+  /** Of the few that have any. */
+  readonly #forgedRecords = new Map<number, number>();
+  /** Keys, IVs, connection ids and identity of each, in this order. */
   readonly #bytes = new ByteArena();
   readonly #keys = new ActiveKeys();
   readonly #addresses: (PeerAddress | undefined)[] = [];
@@ -135,17 +148,12 @@ export class AssociationTable {
     const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
     if (slot >= this.#capacity) this.#grow();
     const { id, address, window } = association;
-    this.#ids[slot] = id;
-    this.#writeSequence[slot] = association.writeSequence;
-    this.#windowHighest[slot] = window.highest;
-    this.#windowRecent[slot] = window.recent;
-    this.#windowOlder[slot] = window.older;
-    this.#lastActivity[slot] = now;
-    this.#clientRandomTag[slot] = randomTag(association.clientRandom);
-    this.#forgedRecords[slot] = 0;
-    this.#flags[slot] =
-      (association.role === 'client' ? flagClient : 0) |
-      (association.facts.identityHash === undefined ? 0 : flagIdentityIsHash);
+    this.#setNumber(slot, column.id, id);
+    this.#setNumber(slot, column.writeSequence, association.writeSequence);
+    this.storeWindow(slot, window);
+    this.#setNumber(slot, column.lastActivity, now);
+    this.#setNumber(slot, column.movedUpAt, now);
+    this.#setWord(slot, word.clientRandomTag, randomTag(association.clientRandom));
     this.#storeFacts(slot, association);
     if (association.finalFlight !== undefined) this.#finalFlights.set(slot, association.finalFlight);
     this.#byId.insert(hashOfNumber(id), slot);
@@ -185,7 +193,8 @@ export class AssociationTable {
     this.#byId.delete(hashOfNumber(this.id(slot)), slot);
     this.#leaveAddress(slot);
     this.#keys.remove(slot);
-    this.#bytes.remove(this.#offsets[slot] as number, this.#storedLength(slot));
+    this.#bytes.remove(this.#offset(slot), this.#storedLength(slot));
+    this.#forgedRecords.delete(slot);
     this.#addresses[slot] = undefined;
     this.#terms[slot] = undefined;
     this.#finalFlights.delete(slot);
@@ -196,7 +205,7 @@ export class AssociationTable {
     const index = this.#byId;
     for (let cell = index.begin(hashOfNumber(id)); index.slotAt(cell) !== none; cell = index.next(cell)) {
       const slot = index.slotAt(cell);
-      if (this.#ids[slot] === id) return slot;
+      if (this.id(slot) === id) return slot;
     }
     return undefined;
   }
@@ -212,7 +221,7 @@ export class AssociationTable {
   }
 
   id(slot: number): AssociationId {
-    return this.#ids[slot] as number;
+    return this.#number(slot, column.id);
   }
 
   address(slot: number): PeerAddress {
@@ -230,20 +239,20 @@ export class AssociationTable {
 
   /** Bytes of the connection id in records to us; 0 when they have none. */
   ownIdLength(slot: number): number {
-    return this.#ownIdLengths[slot] as number;
+    return this.#word(slot, word.lengthsAndFlags) & 0xff;
   }
 
   /** Bytes of the connection id in records to the peer; 0 when they have none. */
   peerIdLength(slot: number): number {
-    return this.#peerIdLengths[slot] as number;
+    return (this.#word(slot, word.lengthsAndFlags) >>> 8) & 0xff;
   }
 
   /** What was agreed on, in a new object. */
   facts(slot: number): AssociationFacts {
     const { suite: _, ...terms } = this.#termsOf(slot);
-    const length = this.#identityLengths[slot] as number;
+    const length = this.#word(slot, word.identityLength);
     const identity = this.#bytes.slice(this.#endOfKeys(slot), length);
-    const isHash = ((this.#flags[slot] as number) & flagIdentityIsHash) !== 0;
+    const isHash = this.#hasFlag(slot, flagIdentityIsHash);
     return { identity, ...(isHash ? { identityHash: identity } : {}), ...terms };
   }
 
@@ -258,44 +267,44 @@ export class AssociationTable {
   }
 
   role(slot: number): DtlsRole {
-    return ((this.#flags[slot] as number) & flagClient) !== 0 ? 'client' : 'server';
+    return this.#hasFlag(slot, flagClient) ? 'client' : 'server';
   }
 
   /** Marks that a renewal was asked for; false when it was already. */
   markRenewalTold(slot: number): boolean {
-    const flags = this.#flags[slot] as number;
-    this.#flags[slot] = flags | flagRenewalTold;
-    return (flags & flagRenewalTold) === 0;
+    if (this.#hasFlag(slot, flagRenewalTold)) return false;
+    this.#setWord(slot, word.lengthsAndFlags, this.#word(slot, word.lengthsAndFlags) | flagRenewalTold);
+    return true;
   }
 
   /** The next sequence number to write with, without counting it. */
   writeSequence(slot: number): number {
-    return this.#writeSequence[slot] as number;
+    return this.#number(slot, column.writeSequence);
   }
 
   /** Takes the next sequence number to write with; none is given twice. */
   takeWriteSequence(slot: number): number {
-    const sequence = this.#writeSequence[slot] as number;
-    this.#writeSequence[slot] = sequence + 1;
+    const sequence = this.writeSequence(slot);
+    this.#setNumber(slot, column.writeSequence, sequence + 1);
     return sequence;
   }
 
   /** The replay window of a slot, in an object that the next call uses again. */
   window(slot: number): ReplayWindowState {
-    this.#scratch.highest = this.#windowHighest[slot] as number;
-    this.#scratch.recent = this.#windowRecent[slot] as number;
-    this.#scratch.older = this.#windowOlder[slot] as number;
+    this.#scratch.highest = this.#number(slot, column.windowHighest);
+    this.#scratch.recent = this.#word(slot, word.windowRecent);
+    this.#scratch.older = this.#word(slot, word.windowOlder);
     return this.#scratch;
   }
 
   storeWindow(slot: number, window: Readonly<ReplayWindowState>): void {
-    this.#windowHighest[slot] = window.highest;
-    this.#windowRecent[slot] = window.recent;
-    this.#windowOlder[slot] = window.older;
+    this.#setNumber(slot, column.windowHighest, window.highest);
+    this.#setWord(slot, word.windowRecent, window.recent);
+    this.#setWord(slot, word.windowOlder, window.older);
   }
 
   lastActivity(slot: number): Instant {
-    return this.#lastActivity[slot] as Instant;
+    return this.#number(slot, column.lastActivity) as Instant;
   }
 
   /** When something came from an association; `undefined` when it is over. */
@@ -305,14 +314,16 @@ export class AssociationTable {
   }
 
   noteActivity(slot: number, now: Instant): void {
-    this.#lastActivity[slot] = now;
+    this.#setNumber(slot, column.lastActivity, now);
+    if (elapsedMs(this.#number(slot, column.movedUpAt) as Instant, now) < moveUpMs) return;
+    this.#setNumber(slot, column.movedUpAt, now);
     this.#evictionOrder.touch(slot);
   }
 
   /** Counts a record that could not be authenticated; returns how many there were. */
   countForgedRecord(slot: number): number {
-    const count = (this.#forgedRecords[slot] as number) + 1;
-    this.#forgedRecords[slot] = count;
+    const count = (this.#forgedRecords.get(slot) ?? 0) + 1;
+    this.#forgedRecords.set(slot, count);
     return count;
   }
 
@@ -326,7 +337,7 @@ export class AssociationTable {
 
   /** Whether the association came from the ClientHello with this random (by 32 of its bits). */
   isFromClientHello(slot: number, clientRandom: Uint8Array): boolean {
-    return this.#clientRandomTag[slot] === randomTag(clientRandom);
+    return this.#word(slot, word.clientRandomTag) === randomTag(clientRandom);
   }
 
   /** The association to give up for a new one; see `eviction-order.ts`. */
@@ -349,13 +360,15 @@ export class AssociationTable {
     this.#evictionOrder.remove(slot);
   }
 
-  #storeFacts(slot: number, { facts, keys: { read, write }, keys }: NewAssociation): void {
-    const { identity, identityHash: _, ...agreed } = facts;
+  #storeFacts(slot: number, { role, facts, keys: { read, write }, keys }: NewAssociation): void {
+    const { identity, identityHash, ...agreed } = facts;
     this.#terms[slot] = this.#shared({ suite: read.suite, ...agreed });
-    this.#ownIdLengths[slot] = read.connectionId.length;
-    this.#peerIdLengths[slot] = write.connectionId.length;
-    this.#identityLengths[slot] = identity.length;
-    this.#offsets[slot] = this.#bytes.add(
+    const flags =
+      (role === 'client' ? flagClient : 0) | (identityHash === undefined ? 0 : flagIdentityIsHash);
+    const lengths = read.connectionId.length | (write.connectionId.length << 8);
+    this.#setWord(slot, word.lengthsAndFlags, lengths | flags);
+    this.#setWord(slot, word.identityLength, identity.length);
+    const offset = this.#bytes.add(
       read.key,
       read.writeIv,
       write.key,
@@ -364,15 +377,17 @@ export class AssociationTable {
       write.connectionId,
       identity,
     );
+    this.#setWord(slot, word.place, offset / placeUnit);
     if (read.isInUse || write.isInUse) this.#keys.add(slot, keys);
   }
 
   #makeKeys(slot: number): AssociationKeys {
     const suite = this.suite(slot);
-    let offset = this.#offsets[slot] as number;
+    const bytes = this.#bytes.slice(this.#offset(slot), this.#endOfKeys(slot) - this.#offset(slot));
+    let offset = 0;
     const take = (length: number): Uint8Array => {
       offset += length;
-      return this.#bytes.slice(offset - length, length);
+      return bytes.subarray(offset - length, offset);
     };
     const [readKey, readIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
     const [writeKey, writeIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
@@ -391,11 +406,11 @@ export class AssociationTable {
   #endOfKeys(slot: number): number {
     const { keyLength, fixedIvLength } = this.suite(slot);
     const forIds = this.ownIdLength(slot) + this.peerIdLength(slot);
-    return (this.#offsets[slot] as number) + 2 * (keyLength + fixedIvLength) + forIds;
+    return this.#offset(slot) + 2 * (keyLength + fixedIvLength) + forIds;
   }
 
   #storedLength(slot: number): number {
-    return this.#endOfKeys(slot) - (this.#offsets[slot] as number) + (this.#identityLengths[slot] as number);
+    return this.#endOfKeys(slot) - this.#offset(slot) + this.#word(slot, word.identityLength);
   }
 
   /** The same terms in an object that other associations have too, where they can be the same. */
@@ -412,21 +427,36 @@ export class AssociationTable {
     return terms;
   }
 
+  #offset(slot: number): number {
+    return placeUnit * this.#word(slot, word.place);
+  }
+
+  #hasFlag(slot: number, flag: number): boolean {
+    return (this.#word(slot, word.lengthsAndFlags) & flag) !== 0;
+  }
+
+  #number(slot: number, which: number): number {
+    return this.#numbers[doublesOfSlot * slot + which] as number;
+  }
+
+  #setNumber(slot: number, which: number, value: number): void {
+    this.#numbers[doublesOfSlot * slot + which] = value;
+  }
+
+  #word(slot: number, which: number): number {
+    return this.#words[wordsOfSlot * slot + which] as number;
+  }
+
+  #setWord(slot: number, which: number, value: number): void {
+    this.#words[wordsOfSlot * slot + which] = value;
+  }
+
   #grow(): void {
-    this.#capacity *= 2;
-    this.#ids = grown(this.#ids, new Float64Array(this.#capacity));
-    this.#writeSequence = grown(this.#writeSequence, new Float64Array(this.#capacity));
-    this.#windowHighest = grown(this.#windowHighest, new Float64Array(this.#capacity));
-    this.#windowRecent = grown(this.#windowRecent, new Uint32Array(this.#capacity));
-    this.#windowOlder = grown(this.#windowOlder, new Uint32Array(this.#capacity));
-    this.#lastActivity = grown(this.#lastActivity, new Float64Array(this.#capacity));
-    this.#clientRandomTag = grown(this.#clientRandomTag, new Uint32Array(this.#capacity));
-    this.#forgedRecords = grown(this.#forgedRecords, new Float64Array(this.#capacity));
-    this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
-    this.#offsets = grown(this.#offsets, new Float64Array(this.#capacity));
-    this.#ownIdLengths = grown(this.#ownIdLengths, new Uint8Array(this.#capacity));
-    this.#peerIdLengths = grown(this.#peerIdLengths, new Uint8Array(this.#capacity));
-    this.#identityLengths = grown(this.#identityLengths, new Uint16Array(this.#capacity));
+    this.#capacity = Math.ceil(1.5 * this.#capacity);
+    const numbers = new Float64Array(doublesOfSlot * this.#capacity);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+    this.#words = new Uint32Array(numbers.buffer);
   }
 }
 
@@ -448,14 +478,6 @@ function isSame(a: Terms, b: Terms): boolean {
 export function maxContentLength(table: AssociationTable, slot: number): number {
   const limit = Math.min(table.peerRecordSizeLimit(slot), maxPlaintextLength);
   return limit - (table.peerIdLength(slot) > 0 ? innerTypeLength : 0);
-}
-
-function grown<Column extends Float64Array | Uint32Array | Uint16Array | Uint8Array>(
-  from: Column,
-  to: Column,
-): Column {
-  to.set(from);
-  return to;
 }
 
 /** The last 4 bytes: the first ones may be a clock (RFC 5246 §7.4.1.2). */

@@ -261,7 +261,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   // Receiving.
 
   #receive(address: PeerAddress, record: RecordView, now: Instant): void {
-    const isShakingHands = this.#handshakes.at(address) !== undefined;
+    const isShakingHands = this.#handshakes.size > 0 && this.#handshakes.at(address) !== undefined;
     if (record.epoch === 0) {
       if (record.recordType === ContentType.Handshake && holdsClientHello(record)) {
         this.#handshakes.receiveClientHello(address, record, now);
