@@ -17,6 +17,7 @@ import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { type Certificate, decodeCertificate, type TrustAnchor } from '../core/x509/certificate.ts';
 import { nameOf } from '../core/x509/certificate-checks.ts';
 import { validatePath } from '../core/x509/path-validation.ts';
+import { recentCertificate } from '../core/x509/recent-certificates.ts';
 import { matchServerName } from '../core/x509/service-identity.ts';
 import { nodeCrypto } from '../crypto/node-crypto.ts';
 import {
@@ -130,7 +131,7 @@ function checkedCertificate(
   place: PeerPlace,
   policy: VerificationPolicy,
 ): Checked | Refusal {
-  const own = decodeCertificate(chain[0] as Uint8Array);
+  const own = recentCertificate(chain[0] as Uint8Array);
   if (isDecodeFault(own)) {
     return { cause: 'certificate-malformed', detail: `the certificate is malformed: ${own.reason}` };
   }
@@ -191,7 +192,7 @@ async function checkedPublicKey(
 /** What a peer that is refused calls itself, for the log. */
 export function claimedName(credential: PresentedCredential): string {
   if (credential.kind === 'raw-public-key') return publicKeyInfo(credential.publicKey).fingerprint;
-  const certificate = decodeCertificate(credential.chain[0] as Uint8Array);
+  const certificate = recentCertificate(credential.chain[0] as Uint8Array);
   return isDecodeFault(certificate) ? '' : certificate.subject.text;
 }
 

@@ -45,7 +45,10 @@ const x25519PrivatePrefix = Uint8Array.of(
 
 /** A fresh key pair. Its `agree` never throws for bytes of a peer. */
 export function nodeKeyShare(group: NamedGroup): KeyShare {
-  if (group === 'x25519') return new X25519KeyShare(generateKeyPairSync('x25519').privateKey);
+  if (group === 'x25519') {
+    const { privateKey, publicKey } = generateKeyPairSync('x25519');
+    return new X25519KeyShare(privateKey, publicKey);
+  }
   const ecdh = createECDH(curves[group].name);
   ecdh.generateKeys();
   return new EcdhKeyShare(ecdh, curves[group].pointLength);
@@ -59,7 +62,8 @@ export function nodeKeyShare(group: NamedGroup): KeyShare {
 export function nodeKeyShareOf(group: NamedGroup, privateKey: Uint8Array): KeyShare {
   if (group === 'x25519') {
     const key = Buffer.from(concatBytes(x25519PrivatePrefix, privateKey));
-    return new X25519KeyShare(createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
+    const pair = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+    return new X25519KeyShare(pair, createPublicKey(pair));
   }
   const ecdh = createECDH(curves[group].name);
   ecdh.setPrivateKey(privateKey);
@@ -93,9 +97,9 @@ class X25519KeyShare implements KeyShare {
   readonly publicKey: Uint8Array;
   readonly #privateKey: KeyObject;
 
-  constructor(privateKey: KeyObject) {
+  constructor(privateKey: KeyObject, publicKey: KeyObject) {
     this.#privateKey = privateKey;
-    const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+    const der = publicKey.export({ format: 'der', type: 'spki' });
     this.publicKey = plainBytes(der).slice(x25519PublicPrefix.length);
   }
 

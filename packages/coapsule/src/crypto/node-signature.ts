@@ -55,9 +55,32 @@ const algorithms: Readonly<Record<SignatureScheme, Algorithm>> = {
  * compressed points or other algorithms.
  */
 export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
-  if (!hasAcceptedForm(spki)) return undefined;
+  const name = Buffer.from(spki.buffer, spki.byteOffset, spki.length).toString('latin1');
+  const known = recentKeys.get(name);
+  const key = known ?? readPublicKey(spki);
+  if (key === undefined) return undefined;
+  if (known !== undefined) recentKeys.delete(name);
+  recentKeys.set(name, key);
+  if (recentKeys.size > mostRecentKeys) {
+    const [oldest] = recentKeys.keys();
+    recentKeys.delete(oldest as string);
+  }
+  return key;
+}
+
+/** A device has the same key in each handshake, and its CA that of all devices; reading one costs as much as a signature. */
+const mostRecentKeys = 1024;
+
+/** By their bytes; the one that was not used for the longest time is first. */
+const recentKeys = new Map<string, PublicKey>();
+
+function readPublicKey(spki: Uint8Array): PublicKey | undefined {
+  const form = fixedForm(spki);
+  if (form === undefined && !isRsa(spki)) return undefined;
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    // There is one way to write these: nothing of the bytes is left open but the point, which OpenSSL has checked.
+    if (form !== undefined) return usable(key, form.type, form.bits, spki.slice());
     // OpenSSL overlooks bytes after the key, and gives some malformed keys back in another form.
     if (!equalBytes(spkiOf(key), spki)) return undefined;
     return publicKeyOf(key);
@@ -119,8 +142,12 @@ function publicKeyOf(key: KeyObject): PublicKey | undefined {
   const type = keyType(key);
   if (type === undefined) return undefined;
   const spki = spkiOf(key);
-  if (!hasAcceptedForm(spki)) return undefined;
+  if (fixedForm(spki) === undefined && !isRsa(spki)) return undefined;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? (type === 'ec-secp384r1' ? 384 : 256);
+  return usable(key, type, bits, spki);
+}
+
+function usable(key: KeyObject, type: PublicKeyType, bits: number, spki: Uint8Array): PublicKey {
   return {
     type,
     bits,
@@ -142,18 +169,30 @@ function publicKeyOf(key: KeyObject): PublicKey | undefined {
  * SubjectPublicKeyInfo up to the key itself, and the bytes of the key. EC: a named curve and an uncompressed point
  * (RFC 5480 §2.1.1, RFC 8422 §5.1.2); Ed25519: RFC 8410 §4.
  */
-const forms = [
-  { prefix: '3059301306072a8648ce3d020106082a8648ce3d03010703420004', keyLength: 64 },
-  { prefix: '3076301006072a8648ce3d020106052b8104002203620004', keyLength: 96 },
-  { prefix: '302a300506032b6570032100', keyLength: 32 },
-].map(({ prefix, keyLength }) => ({ prefix: plainBytes(Buffer.from(prefix, 'hex')), keyLength }));
+const forms = (
+  [
+    {
+      type: 'ec-secp256r1',
+      bits: 256,
+      prefix: '3059301306072a8648ce3d020106082a8648ce3d03010703420004',
+      keyLength: 64,
+    },
+    {
+      type: 'ec-secp384r1',
+      bits: 384,
+      prefix: '3076301006072a8648ce3d020106052b8104002203620004',
+      keyLength: 96,
+    },
+    { type: 'ed25519', bits: 256, prefix: '302a300506032b6570032100', keyLength: 32 },
+  ] as const
+).map((form) => ({ ...form, prefix: plainBytes(Buffer.from(form.prefix, 'hex')) }));
 
-function hasAcceptedForm(spki: Uint8Array): boolean {
-  const isFixed = forms.some(
+/** The form of a key that is no RSA key; `undefined` when it has none that is accepted. */
+function fixedForm(spki: Uint8Array): (typeof forms)[number] | undefined {
+  return forms.find(
     ({ prefix, keyLength }) =>
       spki.length === prefix.length + keyLength && equalBytes(spki.subarray(0, prefix.length), prefix),
   );
-  return isFixed || isRsa(spki);
 }
 
 /** RFC 3279 §2.3.1, of a size that is accepted. */

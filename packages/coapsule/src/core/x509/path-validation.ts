@@ -11,9 +11,9 @@
  */
 
 import { equalBytes } from '../foundation/bytes.ts';
-import type { CryptoProvider, PublicKey } from '../foundation/crypto-provider.ts';
+import type { CryptoProvider, PublicKey, SignatureScheme } from '../foundation/crypto-provider.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
-import { type Certificate, decodeCertificate, isSelfIssued, type TrustAnchor } from './certificate.ts';
+import { type Certificate, isSelfIssued, type TrustAnchor } from './certificate.ts';
 import {
   type CertificatePurpose,
   checkAnywhere,
@@ -25,6 +25,7 @@ import {
   refusal,
 } from './certificate-checks.ts';
 import { sameName } from './distinguished-name.ts';
+import { recentCertificate } from './recent-certificates.ts';
 import { describePublicKey } from './subject-public-key.ts';
 
 /** What is to be judged, and by what. */
@@ -72,7 +73,7 @@ export function validatePath(question: PathQuestion): PathVerdict {
     const detail = `the peer showed ${chain.length} certificates, more than ${maxCertificates}`;
     return refusal('certificate-unsupported', detail);
   }
-  const leaf = decodeCertificate(first);
+  const leaf = recentCertificate(first);
   if (isDecodeFault(leaf)) return refusal('certificate-malformed', `certificate 1: ${leaf.reason}`);
 
   const search = new PathSearch(question);
@@ -117,7 +118,7 @@ class PathSearch {
     for (const [index, der] of question.chain.entries()) {
       if (equalBytes(der, question.chain[0] as Uint8Array)) continue;
       if (candidates.some(({ certificate }) => equalBytes(certificate.der, der))) continue;
-      const certificate = decodeCertificate(der);
+      const certificate = recentCertificate(der);
       if (isDecodeFault(certificate)) {
         const detail = `certificate ${index + 1}: ${certificate.reason}`;
         this.#malformed ??= refusal('certificate-malformed', detail);
@@ -167,7 +168,7 @@ class PathSearch {
             refusal('unknown-ca', 'the certificates allow too many paths to try'),
           );
         }
-        if (!key.verify(scheme, subject.signature, subject.toBeSigned)) {
+        if (!isVouchedFor(subject, key, scheme)) {
           this.#fail('signature', badSignature(subject, issuer));
           continue;
         }
@@ -233,6 +234,18 @@ class PathSearch {
     const rank = stages.indexOf(stage);
     if (this.#best === undefined || rank > this.#best.stage) this.#best = { refusal, stage: rank };
   }
+}
+
+/** By which keys a signature was found good. What was found once holds for ever; all else is judged anew each time. */
+const goodSignatures = new WeakMap<Certificate, WeakSet<PublicKey>>();
+
+function isVouchedFor(subject: Certificate, key: PublicKey, scheme: SignatureScheme): boolean {
+  const keys = goodSignatures.get(subject);
+  if (keys?.has(key)) return true;
+  if (!key.verify(scheme, subject.signature, subject.toBeSigned)) return false;
+  if (keys === undefined) goodSignatures.set(subject, new WeakSet([key]));
+  else keys.add(key);
+  return true;
 }
 
 function isSameEntity(a: Certificate, b: Certificate): boolean {

@@ -8,8 +8,8 @@
  */
 
 import type { PublicKey } from '../../foundation/crypto-provider.ts';
-import { decodeCertificate as decodeX509 } from '../../x509/certificate.ts';
 import type { CertificateFailureCause } from '../../x509/certificate-failure.ts';
+import { recentCertificate } from '../../x509/recent-certificates.ts';
 import { AlertDescription } from '../alert.ts';
 import type { PeerAuthentication, PresentedCredential } from '../credentials.ts';
 import type { SessionProof } from '../session/session-state.ts';
@@ -32,7 +32,7 @@ export function keyOfCredential(
   if (credential.kind === 'raw-public-key') {
     spki = credential.publicKey;
   } else {
-    const certificate = decodeX509(credential.chain[0] as Uint8Array);
+    const certificate = recentCertificate(credential.chain[0] as Uint8Array);
     if (isDecodeFault(certificate)) {
       return failureOfVerdict('certificate-malformed', `the peer's certificate: ${certificate.reason}`);
     }
