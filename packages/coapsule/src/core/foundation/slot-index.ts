@@ -10,7 +10,7 @@
 
 const none = -1;
 
-/** See the module comment. At most two thirds of the cells are in use, so that each walk ends. */
+/** See the module comment. At most four fifths of the cells are in use, so that each walk ends. */
 export class SlotIndex {
   #slots = new Int32Array(16).fill(none);
   #hashes = new Int32Array(16);
@@ -38,7 +38,7 @@ export class SlotIndex {
 
   /** Enters a slot that is not in the index. */
   insert(hash: number, slot: number): void {
-    if (3 * (this.#size + 1) > 2 * this.#slots.length) this.#grow();
+    if (5 * (this.#size + 1) > 4 * this.#slots.length) this.#grow();
     this.#size++;
     this.#place(hash, slot);
   }
