@@ -102,15 +102,17 @@ export class Driver {
             },
           })
         : await openUdpSocket({ ...options.socket, onDatagram: receive, onError });
+    let opened: Driver;
     try {
       await options.prepare?.();
+      opened = new Driver(options, socket);
+      // Refused where this worker has the port already: a socket that nobody reads must not take a share of its datagrams.
+      opened.#joinOthers();
     } catch (error) {
       await socket.close();
       throw error;
     }
-    const opened = new Driver(options, socket);
     driver = opened;
-    opened.#joinOthers();
     // After whoever waits for the driver has it.
     if (early.length > 0) setImmediate(() => opened.#receiveEarly(early));
     return opened;

@@ -8,6 +8,7 @@ import { Endpoint } from '../../src/core/endpoint/endpoint.ts';
 import { noBytes } from '../../src/core/foundation/bytes.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
 import { Driver, type DriverOutput } from '../../src/node/driver.ts';
+import { SharedPort } from '../../src/node/shared-port.ts';
 import { systemRandom } from '../../src/node/system-random.ts';
 import { openUdpSocket } from '../../src/node/udp-socket.ts';
 
@@ -179,4 +180,37 @@ test('datagrams that come while it is being prepared wait for it, and a failure 
   assert.deepEqual(new Uint8Array(answer), reset);
   client.close();
   await driver.close();
+});
+
+test('a driver that may not join the workers of its port leaves no socket behind', async () => {
+  const first = await openUdpSocket({
+    host: '127.0.0.1',
+    amongWorkers: 'begin',
+    onDatagram: () => {},
+    onError: assert.ifError,
+  });
+  const { port } = first.local;
+  const refusal = new Error('listened on already');
+  const link = {
+    ...{ index: 1, count: 2, leave: () => {}, send: () => {}, sendToAll: () => {} },
+    receive: () => {
+      throw refusal;
+    },
+  };
+  const opening = Driver.open({
+    endpoint: endpoint(),
+    socket: { host: '127.0.0.1', port, amongWorkers: 'join' },
+    sharedPort: new SharedPort(link, `coap://127.0.0.1:${port}`),
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+  });
+  await assert.rejects(opening, refusal);
+  await first.close();
+  const alone = await openUdpSocket({
+    host: '127.0.0.1',
+    port,
+    onDatagram: () => {},
+    onError: assert.ifError,
+  });
+  await alone.close();
 });
