@@ -2,7 +2,8 @@
  * The link of one worker to the others that share its ports: messages between threads, addressed by the number of a worker.
  *
  * The threads are begun, replaced and introduced to each other by `worker-threads.ts`. A message to a worker that is not
- * there, because it has died and is being replaced, is lost: the network may lose any datagram.
+ * there, because it has died and is being replaced, is lost: the network may lose any datagram. So is a datagram to a worker
+ * that is behind by more than a bound: anybody can send records that name a worker, and a `MessagePort` takes all it is given.
  *
  * @module
  */
@@ -41,7 +42,13 @@ export interface BoundPort {
 
 /** What the thread that began the workers tells each of them. */
 export type ToWorker =
-  | { readonly kind: 'introduce'; readonly index: number; readonly port: MessagePort }
+  | {
+      readonly kind: 'introduce';
+      readonly index: number;
+      readonly port: MessagePort;
+      /** Two numbers that both ends count in: bytes that wait at the worker with the lower index, and at the other. */
+      readonly waiting: SharedArrayBuffer;
+    }
   | ({ readonly kind: 'bound' } & BoundPort)
   | { readonly kind: 'close' };
 
@@ -62,6 +69,17 @@ export interface WorkerPlace {
   readonly control: MessagePort;
 }
 
+/** Another worker. */
+interface OtherWorker {
+  readonly port: MessagePort;
+  readonly waiting: Int32Array;
+}
+
+/** Bytes that may wait at a worker, of each other one: as for a socket (`send-pressure.ts`). */
+const waitingAtMost = 4 * 1024 * 1024;
+/** What a message takes besides what it says. */
+const messageBytes = 512;
+
 /** Who waits for what worker 0 opens. */
 interface AwaitedPort {
   readonly resolve: (bound: BoundPort) => void;
@@ -77,7 +95,9 @@ export class WorkerLink {
   readonly count: number;
   readonly isReplacement: boolean;
   readonly #control: MessagePort;
-  readonly #others = new Map<number, MessagePort>();
+  /** Datagrams that were not sent, because the other worker was behind. */
+  lost = 0;
+  readonly #others = new Map<number, OtherWorker>();
   readonly #receivers = new Map<string, (message: PortMessage) => void>();
   readonly #bound = new Map<string, BoundPort>();
   readonly #awaitingBound = new Map<string, AwaitedPort>();
@@ -108,7 +128,17 @@ export class WorkerLink {
   }
 
   send(index: number, uri: string, message: PortMessage): void {
-    this.#others.get(index)?.postMessage({ uri, message } satisfies LinkMessage);
+    const other = this.#others.get(index);
+    if (other === undefined) return;
+    const { port, waiting } = other;
+    const place = index < this.index ? 0 : 1;
+    const bytes = bytesOf(message);
+    if (message.kind === 'datagram' && Atomics.load(waiting, place) + bytes > waitingAtMost) {
+      this.lost++;
+      return;
+    }
+    Atomics.add(waiting, place, bytes);
+    port.postMessage({ uri, message } satisfies LinkMessage);
   }
 
   sendToAll(uri: string, message: PortMessage): void {
@@ -155,9 +185,14 @@ export class WorkerLink {
     switch (message.kind) {
       case 'introduce': {
         const { index, port } = message;
-        this.#others.get(index)?.close();
-        this.#others.set(index, port);
-        port.on('message', ({ uri, message: inner }: LinkMessage) => this.#receivers.get(uri)?.(inner));
+        const waiting = new Int32Array(message.waiting);
+        const place = this.index < index ? 0 : 1;
+        this.#others.get(index)?.port.close();
+        this.#others.set(index, { port, waiting });
+        port.on('message', ({ uri, message: inner }: LinkMessage) => {
+          Atomics.sub(waiting, place, bytesOf(inner));
+          this.#receivers.get(uri)?.(inner);
+        });
         port.unref();
         return;
       }
@@ -181,7 +216,12 @@ export class WorkerLink {
     }
     await Promise.allSettled([...this.#onClose].map((close) => close()));
     this.#tell({ kind: 'closed' });
-    for (const port of this.#others.values()) port.close();
+    for (const { port } of this.#others.values()) port.close();
     this.#control.close();
   }
+}
+
+/** What a message counts as while it waits. */
+function bytesOf(message: PortMessage): number {
+  return messageBytes + (message.kind === 'datagram' ? message.datagram.length : message.path.length);
 }

@@ -157,8 +157,9 @@ export class WorkerThreads {
   #introduce(index: number, control: MessagePort): void {
     for (const [other, running] of this.#running) {
       const { port1, port2 } = new MessageChannel();
-      tell(control, { kind: 'introduce', index: other, port: port1 }, port1);
-      tell(running.control, { kind: 'introduce', index, port: port2 }, port2);
+      const waiting = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+      tell(control, { kind: 'introduce', index: other, port: port1, waiting }, port1);
+      tell(running.control, { kind: 'introduce', index, port: port2, waiting }, port2);
     }
   }
 
