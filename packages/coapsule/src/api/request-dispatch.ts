@@ -45,6 +45,8 @@ export class RequestDispatch implements RequestHandler {
   readonly resources: ResourceTree = new ResourceTree();
   readonly hosts: Map<string, VirtualHost> = new Map();
   readonly listeners: Set<Listener> = new Set();
+  /** What else ends when a listener is closed. */
+  readonly endings: Map<Listener, () => void> = new Map();
   /** For the log. Never throws. */
   readonly onError: (error: unknown) => void;
   proxy: ProxyHandler | undefined;
@@ -138,6 +140,8 @@ export class RequestDispatch implements RequestHandler {
 
   onClosed(listener: Listener): void {
     this.listeners.delete(listener);
+    this.endings.get(listener)?.();
+    this.endings.delete(listener);
   }
 
   #serve(request: Request): Eventual<ServerResponse> {

@@ -153,7 +153,14 @@ export class Server implements AsyncDisposable {
       address === undefined
         ? await DatagramListener.open(uri, options, this.#dispatch)
         : await StreamListener.open(uri, address, options, this.#dispatch);
-    if (link !== undefined) ownForAll(uri, listener, link);
+    if (link === undefined) return listener;
+    try {
+      ownForAll(uri, listener, link);
+    } catch (error) {
+      await listener.close();
+      throw error;
+    }
+    this.#dispatch.endings.set(listener, () => link.leave(uri));
     return listener;
   }
 
