@@ -92,11 +92,10 @@ export class Deduplication {
     const store = this.#store;
     const { messageId, datagram } = message;
     const records = this.#peers.get(peer);
-    let place = records === undefined ? noPlace : store.firstLike(records, messageId);
-    if (place === noPlace) return undefined;
     this.#digest.update(datagram);
-    const { high, low } = this.#digest;
-    while (place !== noPlace && !store.isOf(place, datagram.length, high, low)) place = store.nextLike(place);
+    let place = records === undefined ? noPlace : store.firstLike(records, messageId, this.#digest);
+    while (place !== noPlace && !store.isOf(place, datagram.length, this.#digest))
+      place = store.nextLike(place);
     if (place === noPlace) return undefined;
     if (store.lapsesAt(place) <= now) {
       this.#remove(place);
@@ -114,7 +113,7 @@ export class Deduplication {
   }
 
   /**
-   * A new record of a CON or NON that `find` did not know, in state `in-progress`.
+   * A new record of the CON or NON that `find` was asked for last, and did not know, in state `in-progress`.
    *
    * @returns the record; `isStored` is false of it when there is no room, and copies will not be recognised.
    *          For an unsafe request the caller must then not carry it out.
@@ -327,11 +326,11 @@ export class Deduplication {
     const place = store.add(
       records,
       record,
+      datagram.length,
+      this.#digest,
       after(now, this.#lifetimeMs[record.type]),
       record.unsafe ? 'lasting' : 'droppable',
     );
-    this.#digest.update(datagram);
-    store.identify(place, datagram.length, this.#digest.high, this.#digest.low);
     record.place = place;
     record.use = store.useAt(record.place);
     this.#resize(record.place, bytes);

@@ -19,6 +19,12 @@ export const noPlace = -1;
 /** Whether a message may be forgotten to make room: its list among those of its type, and of its peer. */
 export type Keeping = 'lasting' | 'droppable';
 
+/** The digest of a datagram: two numbers of 32 bits, signed. */
+export interface Digest {
+  readonly high: number;
+  readonly low: number;
+}
+
 /** What all messages of one peer have in common. */
 export interface RecordsOfPeer {
   readonly key: PeerKey;
@@ -47,6 +53,12 @@ export interface PlaceList {
 const firstCapacity = 256;
 /** A larger store is given back when it is empty. */
 const capacityKept = 16_384;
+
+/**
+ * Messages of one peer with one Message ID, which should not be (RFC 7252 §4.4), are in so many chains, by their digests: a peer
+ * that sends nothing else must not make each of them look at all the others.
+ */
+const chainsPerMessageId = 256;
 
 /** Most chains hold one message or none: to find that a message is new seldom looks at the row of another. */
 const chainsPerPlace = 4;
@@ -114,10 +126,16 @@ export class RecordStore {
     return { key, number, chains: scrambled(number, this.#seed), ...counts, newestAt: now, ...lists };
   }
 
-  /** Remembers a message, as the newest: `in-progress`, not replied to, of no bytes yet; `identify` says which. */
+  /**
+   * Remembers a message, as the newest: `in-progress`, not replied to, of no bytes yet.
+   *
+   * @param length Of the datagram, which tells it with its digest from others of the peer with its Message ID.
+   */
   add(
     peer: RecordsOfPeer,
     { messageId, type, unsafe }: Pick<ReceivedRecord, 'messageId' | 'type' | 'unsafe'>,
+    length: number,
+    { high, low }: Digest,
     lapses: Instant,
     keeping: Keeping,
   ): number {
@@ -132,10 +150,13 @@ export class RecordStore {
     rows[row + useField] = this.#lastUse;
     rows[row + peerField] = peer.number;
     rows[row + messageIdField] = messageId;
+    rows[row + lengthField] = length;
+    rows[row + digestHighField] = high;
+    rows[row + digestLowField] = low;
     rows[row + bytesField] = 0;
     rows[row + flagsField] = (unsafe ? unsafeFlag : 0) | (type === 'CON' ? conFlag : 0);
     this.#peers[place] = peer;
-    const chain = this.#chainOf(peer, messageId);
+    const chain = this.#chainOf(peer, messageId, low);
     rows[row + chainField] = this.#chains[chain] as number;
     this.#chains[chain] = place;
     this.#link(place, keeping);
@@ -148,7 +169,7 @@ export class RecordStore {
   remove(place: number): void {
     const peer = this.peerAt(place);
     this.#unlink(place);
-    const chain = this.#chainOf(peer, this.#at(place, messageIdField));
+    const chain = this.#chainAt(place);
     const next = this.#at(place, chainField);
     let before = this.#chains[chain] as number;
     if (before === place) this.#chains[chain] = next;
@@ -166,14 +187,14 @@ export class RecordStore {
     if (this.#size === 0 && this.#capacity > capacityKept) this.#allocate(firstCapacity);
   }
 
-  /** The first message of a peer with this Message ID, whatever else it says; the next one is found with `nextLike`. */
-  firstLike(peer: RecordsOfPeer, messageId: number): number {
+  /** The first message of a peer with this Message ID that may have this digest; the next one is found with `nextLike`. */
+  firstLike(peer: RecordsOfPeer, messageId: number, { low }: Digest): number {
     if (this.#capacity === 0) return noPlace;
-    const first = this.#chains[this.#chainOf(peer, messageId)] as number;
+    const first = this.#chains[this.#chainOf(peer, messageId, low)] as number;
     return this.#search(first, peer.number, messageId);
   }
 
-  /** The next message of the same peer with the same Message ID. */
+  /** The next message of the same peer with the same Message ID that may have the same digest. */
   nextLike(place: number): number {
     return this.#search(
       this.#at(place, chainField),
@@ -193,18 +214,11 @@ export class RecordStore {
     return place;
   }
 
-  /** Tells a message from others of the peer with its Message ID: length and digest of the datagram. */
-  identify(place: number, length: number, digestHigh: number, digestLow: number): void {
-    this.#put(place, lengthField, length);
-    this.#put(place, digestHighField, digestHigh);
-    this.#put(place, digestLowField, digestLow);
-  }
-
   /** Whether a datagram of this length and digest is the one that is remembered here. */
-  isOf(place: number, length: number, digestHigh: number, digestLow: number): boolean {
+  isOf(place: number, length: number, { high, low }: Digest): boolean {
     return (
-      this.#at(place, digestLowField) === digestLow &&
-      this.#at(place, digestHighField) === digestHigh &&
+      this.#at(place, digestLowField) === low &&
+      this.#at(place, digestHighField) === high &&
       this.#at(place, lengthField) === length
     );
   }
@@ -295,9 +309,17 @@ export class RecordStore {
     return (this.#at(place, flagsField) & flag) !== 0;
   }
 
-  /** Message IDs that follow each other have chains that do, side by side in memory; where is a secret for each peer. */
-  #chainOf({ chains }: RecordsOfPeer, messageId: number): number {
-    return (chains + messageId) & (this.#chains.length - 1);
+  /** Message IDs that follow each other have chains that are near each other in memory; where is a secret for each peer. */
+  #chainOf({ chains }: RecordsOfPeer, messageId: number, digestLow: number): number {
+    return (chains + messageId + (digestLow & (chainsPerMessageId - 1))) & (this.#chains.length - 1);
+  }
+
+  #chainAt(place: number): number {
+    return this.#chainOf(
+      this.peerAt(place),
+      this.#at(place, messageIdField),
+      this.#at(place, digestLowField),
+    );
   }
 
   #link(place: number, keeping: Keeping): void {
@@ -333,7 +355,7 @@ export class RecordStore {
     const used = this.#capacity;
     this.#allocate(Math.max(firstCapacity, 2 * used));
     for (let place = 0; place < used; place++) {
-      const chain = this.#chainOf(this.peerAt(place), this.#at(place, messageIdField));
+      const chain = this.#chainAt(place);
       this.#put(place, chainField, this.#chains[chain] as number);
       this.#chains[chain] = place;
     }
