@@ -661,7 +661,8 @@ suite('limits', () => {
     server.give(first.last, first.peer);
     server.wait(10);
     server.give(second.last, second.peer);
-    server.wait(10);
+    // The order is exact to a second.
+    server.wait(1000);
     server.give(first.client.data('first is busy'), first.peer);
     server.wait(10);
     server.give(third.last, third.peer);
