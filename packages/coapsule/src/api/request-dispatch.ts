@@ -72,7 +72,7 @@ export class RequestDispatch implements RequestHandler {
       return this.#answered(request, this.#failed(error));
     }
     if (!isPending(response)) return this.#answered(request, response);
-    return response.then(
+    return Promise.resolve(response).then(
       (settled) => this.#answered(request, settled),
       (error: unknown) => this.#answered(request, this.#failed(error)),
     );
@@ -179,7 +179,8 @@ export class RequestDispatch implements RequestHandler {
     noteHandled(request);
     const response = handler(request);
     if (!isPending(response)) return fitting(request, response);
-    return response.then((settled) => fitting(request, settled));
+    // It may have a `then` and be no promise.
+    return Promise.resolve(response).then((settled) => fitting(request, settled));
   }
 
   /** By path, in the resources of the host that is asked for. Not for requests to a forward-proxy. */

@@ -231,3 +231,25 @@ test('an answer with another content format has its own options', () => {
     ],
   );
 });
+
+test('what has a `then` and is no promise is awaited like one, of a handler and of a middleware', async () => {
+  /** As an ORM returns it: what its `then` returns is nothing. */
+  const thenable = (payload: string): Promise<ReturnType<typeof content>> => {
+    const then = (resolve: (response: ReturnType<typeof content>) => void): void => {
+      resolve(content(payload));
+    };
+    return { then } as unknown as Promise<ReturnType<typeof content>>;
+  };
+  for (const { ask, answers, errors, serving } of [
+    served({ get: () => thenable('22.5') }),
+    served({ get: () => content('not asked') }, [() => thenable('22.5')]),
+  ]) {
+    ask(1);
+    await serving.settled();
+    assert.deepEqual(errors, []);
+    assert.deepEqual(
+      answers.map(({ response }) => [response.code, response.payload]),
+      [[Code.Content, encodeUtf8('22.5')]],
+    );
+  }
+});
