@@ -15,6 +15,7 @@ import {
   OscoreContext,
   OscoreContexts,
   openOscoreFile,
+  type Response,
   Server,
 } from '../../src/index.ts';
 import { smallDisk } from '../node/small-disk.ts';
@@ -133,6 +134,17 @@ test('a client on a full disk stops before it would use a number twice, and says
   assert.equal(options.length, sent + 1);
 });
 
+/** The server says 5.03 under a number of its own; where none of them was stored in time, without protection. */
+async function codeOf(response: Promise<Response>): Promise<string> {
+  try {
+    return (await response).codeText;
+  } catch (error) {
+    const isRefusal = error instanceof CoapsuleError && error.code === 'ERR_OSCORE';
+    if (isRefusal && error.message.endsWith('without OSCORE: 5.03')) return '5.03';
+    throw error;
+  }
+}
+
 test('a server whose disk is full carries out nothing that it could not remember, and serves what is not under that context', {
   skip,
 }, async (t) => {
@@ -151,8 +163,7 @@ test('a server whose disk is full carries out nothing that it could not remember
   const codes: string[] = [];
   for (let round = 0; round < 120; round++) {
     disk.fill(serverFile);
-    const { codeText } = await client.post(`${uri}/value`, { payload: String(round) });
-    codes.push(codeText);
+    codes.push(await codeOf(client.post(`${uri}/value`, { payload: String(round) })));
   }
   const refused = codes.indexOf('5.03');
   assert.ok(refused > 0, codes.join(' '));

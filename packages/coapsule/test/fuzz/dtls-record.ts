@@ -20,7 +20,7 @@ import { isOpenFault, openRecord } from '../../src/core/dtls/record/open-record.
 import { encodePlaintextRecord } from '../../src/core/dtls/record/plaintext-record.ts';
 import { sealRecord } from '../../src/core/dtls/record/seal-record.ts';
 import { decodePathMessage } from '../../src/core/dtls/return-routability-message.ts';
-import { concatBytes, equalBytes } from '../../src/core/foundation/bytes.ts';
+import { concatBytes, equalBytes, noBytes } from '../../src/core/foundation/bytes.ts';
 import { InvariantError } from '../../src/core/foundation/errors.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
 import { hex, readVectors } from '../unit/crypto/vector-files.ts';
@@ -29,7 +29,7 @@ import type { FuzzTarget } from './fuzz-target.ts';
 const ccm8 = keysOf('TLS_PSK_WITH_AES_128_CCM_8');
 const chacha = keysOf('TLS_PSK_WITH_CHACHA20_POLY1305_SHA256');
 const ownConnectionId = Uint8Array.of(0xc1, 0xd2, 0xe3);
-const withConnectionId: EpochKeys = { ...ccm8, connectionId: ownConnectionId };
+const withConnectionId = keysOf('TLS_PSK_WITH_AES_128_CCM_8', ownConnectionId);
 const plaintexts = [new Uint8Array(0), Uint8Array.of(1, 0), new Uint8Array(24).fill(5)];
 
 /** Epoch 1 is opened with AES-CCM-8, all later ones with ChaCha20-Poly1305. */
@@ -118,7 +118,7 @@ function sealed(keys: EpochKeys, epoch: number): Uint8Array {
   );
 }
 
-function keysOf(name: CipherSuiteName): EpochKeys {
+function keysOf(name: CipherSuiteName, connectionId: Uint8Array = noBytes): EpochKeys {
   const suite = suiteByName(name);
   if (suite === undefined) throw new InvariantError(`no suite ${name}`);
   return createEpochKeys(
@@ -126,5 +126,6 @@ function keysOf(name: CipherSuiteName): EpochKeys {
     suite,
     new Uint8Array(suite.keyLength).fill(1),
     new Uint8Array(suite.fixedIvLength).fill(2),
+    connectionId,
   );
 }
