@@ -84,7 +84,8 @@ for (const name of ['coapsule', 'gateway']) {
     assert.ok(compiled.length > 20, `${compiled.length} compiled files`);
     for (const path of compiled)
       assert.ok(paths.includes(path.replace(/js$/, 'd.ts')), `no declarations for ${path}`);
-    const sources = paths.filter((path) => /^src\/.*\.ts$/.test(path));
+    // AssemblyScript is compiled into the bytes that a source holds; it comes along to be read, and to make them anew.
+    const sources = paths.filter((path) => /^src\/.*\.ts$/.test(path) && !path.endsWith('.as.ts'));
     assert.deepEqual(
       compiled.map((path) => path.slice('dist/'.length, -'js'.length)).sort(),
       sources.map((path) => path.slice('src/'.length, -'ts'.length)).sort(),
