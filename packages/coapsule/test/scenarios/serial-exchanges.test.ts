@@ -231,7 +231,30 @@ describe('a line that is unplugged', () => {
     }
   });
 
-  it('one that kept its association is asked once, and there is no new handshake', () => {
+  it('what went before the other end had its line too goes again as soon as that asks, and there is no new handshake', () => {
+    for (const laterMs of [600, 1200, 1900]) {
+      const handler = () => ({ code: Code.Content, payload: '22.5' });
+      const pair = pairOnLine({ conditions: { baudRate: 115_200 } }, { security: 'dtls', handler });
+      const first = pair.request('/a');
+      assert.ok(pair.runUntil(() => first.final));
+      pair.line.unplug();
+      const got = pair.request('/a');
+      pair.run(3000);
+      pair.command('client', (endpoint, now) => endpoint.linkRestored(now));
+      pair.run(laterMs);
+      assert.ok(!got.final);
+      pair.line.line.plug();
+      pair.command('server', (endpoint, now) => endpoint.linkRestored(now));
+      assert.ok(
+        pair.runUntil(() => got.final, 200),
+        `${laterMs} ms later`,
+      );
+      pair.run(10_000);
+      assert.equal(pair.events.filter(({ output }) => output.kind === 'connected').length, 2);
+    }
+  });
+
+  it('one that kept its association is asked once by each end, and there is no new handshake', () => {
     const pair = pairOnLine({ conditions: { baudRate: 9600 } }, { security: 'dtls' });
     const first = pair.request('/a');
     assert.ok(pair.runUntil(() => first.final));
@@ -240,7 +263,8 @@ describe('a line that is unplugged', () => {
     const sent = pair.line.ends.a.counters.packetsSent;
     pair.plugLine();
     pair.run(60_000);
-    assert.equal(pair.line.ends.a.counters.packetsSent, sent + 1);
+    // A question, and the answer to that of the other end.
+    assert.equal(pair.line.ends.a.counters.packetsSent, sent + 2);
     assert.equal(pair.events.filter(({ output }) => output.kind === 'connected').length, 2);
   });
 

@@ -27,6 +27,13 @@ export class DoubtedAssociations {
       : { association, since: this.#since };
   }
 
+  /** It is alive. @returns since when it was doubted; `undefined` when it was not. */
+  believe(association: AssociationId): Instant | undefined {
+    if (this.#timers.deadline(association) === undefined) return undefined;
+    this.#timers.cancel(association);
+    return this.#since;
+  }
+
   nextTimeout(): Instant | undefined {
     return this.#timers.next();
   }

@@ -13,6 +13,7 @@ import type { DurationMs, Instant } from '../foundation/instant.ts';
 import { askForSignOfLife, renewAssociation } from './association-care.ts';
 import type { EndpointConfig } from './endpoint-config.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import type { Peer } from './peer.ts';
 
 /** The link is there again. */
 export function restoreLink(layers: EndpointLayers, now: Instant): void {
@@ -21,10 +22,20 @@ export function restoreLink(layers: EndpointLayers, now: Instant): void {
   messages.linkRestored(now);
   for (const association of peers.associations()) {
     const info = dtls?.association(association);
-    if (info?.established !== true || info.role !== 'client') continue;
+    if (info?.established !== true) continue;
+    // A server asks too: a client whose end of the link was there first learns by it that what it sent since was lost.
     askForSignOfLife(layers, association, now);
-    doubted.doubt(association, now, patienceMs(config));
+    if (info.role === 'client') doubted.doubt(association, now, patienceMs(config));
   }
+}
+
+/** In less time the peer may be about to answer what went when the link was there again. */
+const bothAtOnceMs = 500;
+
+/** A peer asks for a sign of life: if it is one in doubt, its end of the link was there later than ours. */
+export function peerRestored({ doubted, messages }: EndpointLayers, peer: Peer, now: Instant): void {
+  const since = peer.association === undefined ? undefined : doubted.believe(peer.association);
+  if (since !== undefined && now - since >= bothAtOnceMs) messages.linkRestored(now);
 }
 
 /** Those that were silent for too long get a successor. */

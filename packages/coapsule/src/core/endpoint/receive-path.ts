@@ -44,6 +44,7 @@ import { receiveDoubtfulData } from './doubtful-data.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
 import { receiveFromGroup } from './group-datagram.ts';
+import { peerRestored } from './link-restoration.ts';
 import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path.ts';
 import { stopDueResponses } from './outdated-responses.ts';
 import type { RequestError } from './outputs.ts';
@@ -182,6 +183,7 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
       return;
     case 'absorbed': {
       const { reason } = received;
+      if (reason === 'ping') peerRestored(layers, peer, now);
       // These three did their work; only the others were dropped.
       if (reason === 'acknowledgement' || reason === 'reset' || reason === 'ping') return;
       if (message.type === 'ACK' || message.type === 'RST') {
