@@ -324,6 +324,12 @@ static int readOptions(const uint8_t *message, int at, int length, uint32_t *blo
 static void take(struct client *client, uint8_t *datagram, int length) {
   uint8_t *message;
   length = receive(client, datagram, length, &message);
+  if (length == 4 && message[0] == 0x40 && message[1] == 0) {
+    /* A CoAP ping (RFC 7252 §4.3): whoever answers it may get answers that are larger than what it sent (RFC 9175 §2.6). */
+    uint8_t reset[4] = {0x70, 0, message[2], message[3]};
+    transmit(client, reset, 4);
+    return;
+  }
   if (length < 8 || (message[0] & 15) != 4 || memcmp(message + 4, &client->token, 4) != 0) return;
   int type = message[0] >> 4 & 3, code = message[1];
   if (type == 0) {
@@ -421,7 +427,11 @@ static void start(int number) {
   client->messageId = random(), client->token = random();
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
   epoll_ctl(epoll, EPOLL_CTL_ADD, client->fd, &event);
-  if (isOscore) oscoreContext(client, number);
+  if (isOscore) {
+    oscoreContext(client, number);
+    /* Above all that runs before this one have used, as long as they are within 18 hours: a number is taken once (RFC 8613 §7.4). */
+    client->sequence = (uint64_t)(time(NULL) & 0xffff) << 16;
+  }
   if (!isSecured) {
     client->isUp = 1;
     return;
