@@ -30,13 +30,13 @@ export interface ListenerEndpoint {
   readonly policy: VerificationPolicy | undefined;
 }
 
-/** Of a side that does not begin handshakes. */
 /** More than a server of one thread can do. */
 const handshakesPerSecond = 10_000;
 
 /** Up to a quarter of a millisecond with public-key work, about what a full turn of requests takes (docs/decisions/054). */
 const handshakeRecordsPerTurn = 4;
 
+/** Of a side that does not begin handshakes. */
 const noCredentials: EndpointCredentials = { psk: false, peerTypes: [], clientAuthentication: 'none' };
 
 /** A server gives them unless it is told not to (RFC 9146). */

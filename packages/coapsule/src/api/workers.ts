@@ -55,7 +55,6 @@ export interface PortWorker {
   readonly data: unknown;
 }
 
-const links = new WeakMap<PortWorker, WorkerLink>();
 let own: PortWorker | undefined;
 
 /**
@@ -101,16 +100,14 @@ export function portWorker(): PortWorker | undefined {
   const found = ownWorker();
   if (found === undefined) return undefined;
   const { link, data } = found;
-  if (own === undefined) {
-    own = { index: link.index, count: link.count, data };
-    links.set(own, link);
-  }
+  own ??= { index: link.index, count: link.count, data };
   return own;
 }
 
 /** Its link to the others. @throws ApiMisuseError for a worker that is not from `portWorker`. */
 export function linkOf(worker: PortWorker): WorkerLink {
-  const link = links.get(worker);
-  if (link === undefined) throw new ApiMisuseError('worker: expected what portWorker() returns');
+  const link = ownWorker()?.link;
+  if (link === undefined || worker !== own)
+    throw new ApiMisuseError('worker: expected what portWorker() returns');
   return link;
 }

@@ -70,6 +70,7 @@ export class Driver {
   readonly #options: DriverOptions;
   readonly #pump: EndpointPump<Endpoint, EndpointOutput>;
   readonly #random: RandomSource;
+  readonly #clock: Clock;
   #socket: DatagramSocket;
   #reopening = false;
   readonly #closing = new AbortController();
@@ -122,6 +123,7 @@ export class Driver {
     this.#options = options;
     this.#socket = socket;
     const { endpoint, clock = monotonicClock, onDefect } = options;
+    this.#clock = clock;
     const carryOut = (output: EndpointOutput): void => {
       if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
       else options.onOutput(output);
@@ -172,7 +174,7 @@ export class Driver {
   /** On a port of several workers, what is for another one goes there. */
   #receiveFromSocket(datagram: Uint8Array, from: PeerAddress): void {
     const { sharedPort } = this.#options;
-    if (sharedPort?.divert(datagram, from, performance.now(), this.#isKnown)) return;
+    if (sharedPort?.divert(datagram, from, this.#clock.now(), this.#isKnown)) return;
     this.#receive(datagram, from);
   }
 

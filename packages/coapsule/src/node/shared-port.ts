@@ -13,7 +13,9 @@ import {
   firstConnectionIdByte,
   isProtectedWithoutConnectionId,
 } from '../core/dtls/record/record-steering.ts';
+import type { Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { TokenBucket } from '../core/foundation/token-bucket.ts';
 import type { DatagramReceiver } from './datagram-socket.ts';
 import type { PortLink, PortMessage } from './worker-link.ts';
 
@@ -43,8 +45,7 @@ export class SharedPort {
   readonly #link: PortLink;
   readonly #uri: string;
   readonly counters: SharedPortCounters = { diverted: 0, searched: 0, notSearched: 0, received: 0 };
-  #secondBegan = 0;
-  #searchedThisSecond = 0;
+  readonly #searches = new TokenBucket(searchesPerSecond, searchesPerSecond);
 
   /** @param uri As listened on: the same in all workers. */
   constructor(link: PortLink, uri: string) {
@@ -78,7 +79,7 @@ export class SharedPort {
   divert(
     datagram: Uint8Array,
     from: PeerAddress,
-    nowMs: number,
+    now: Instant,
     isKnown: (address: PeerAddress) => boolean,
   ): boolean {
     const { index, count } = this.#link;
@@ -92,7 +93,7 @@ export class SharedPort {
       return true;
     }
     if (!isProtectedWithoutConnectionId(datagram) || isKnown(from)) return false;
-    if (this.#maySearch(nowMs)) {
+    if (this.#searches.take(now)) {
       this.counters.searched++;
       this.#link.sendToAll(this.#uri, carried(datagram, from));
     } else this.counters.notSearched++;
@@ -107,15 +108,6 @@ export class SharedPort {
 
   close(): void {
     this.#link.leave(this.#uri);
-  }
-
-  #maySearch(nowMs: number): boolean {
-    if (nowMs - this.#secondBegan >= 1000) {
-      this.#secondBegan = nowMs;
-      this.#searchedThisSecond = 0;
-    }
-    this.#searchedThisSecond++;
-    return this.#searchedThisSecond <= searchesPerSecond;
   }
 }
 

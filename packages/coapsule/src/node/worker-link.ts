@@ -53,10 +53,7 @@ export type ToWorker =
   | { readonly kind: 'close' };
 
 /** What a worker tells the thread that began it. */
-export type FromWorker =
-  | ({ readonly kind: 'bound' } & BoundPort)
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'closed' };
+export type FromWorker = ({ readonly kind: 'bound' } & BoundPort) | { readonly kind: 'ready' };
 
 /** What a worker is begun with. */
 export interface WorkerPlace {
@@ -215,7 +212,6 @@ export class WorkerLink {
       reject(new Error(`the workers ended before worker 0 had opened ${uri}`));
     }
     await Promise.allSettled([...this.#onClose].map((close) => close()));
-    this.#tell({ kind: 'closed' });
     for (const { port } of this.#others.values()) port.close();
     this.#control.close();
   }

@@ -19,7 +19,7 @@ export interface WorkerThreadsOptions {
   readonly module: URL;
   /** 1 … 255. */
   readonly count: number;
-  /** What the module finds as `workerLink().data`; structured clone. */
+  /** What the module finds as `data` of its worker; structured clone. */
   readonly data?: unknown;
   /** One has ended that was not told to: another takes its place. */
   readonly onEnded: (index: number, cause: unknown) => void;
@@ -78,7 +78,7 @@ export class WorkerThreads {
   static async start(options: WorkerThreadsOptions): Promise<WorkerThreads> {
     const threads = new WorkerThreads(options);
     try {
-      // One after the other: the first one binds the ports that the others share.
+      // At once: the others wait for the ports that the first one binds.
       const all = Array.from({ length: options.count }, (_, index) => threads.#begin(index, false));
       await Promise.all(all);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Which datagrams on a port of several workers go to another worker (RFC 9146 §4 for the connection id). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { SharedPort } from '../../src/node/shared-port.ts';
 import type { PortLink, PortMessage } from '../../src/node/worker-link.ts';
@@ -39,7 +40,7 @@ function portOf(index: number, count: number) {
 test('a record whose connection id names another worker goes there, and nothing is left to do here', () => {
   const { port, sent } = portOf(1, 4);
   const datagram = recordWith(3);
-  assert.equal(port.divert(datagram, peer, 0, stranger), true);
+  assert.equal(port.divert(datagram, peer, instant(0), stranger), true);
   assert.equal(sent.length, 1);
   assert.equal(sent[0]?.to, 3);
   const message = sent[0]?.message;
@@ -51,14 +52,14 @@ test('a record whose connection id names another worker goes there, and nothing 
 
 test('a record whose connection id names this worker stays', () => {
   const { port, sent } = portOf(1, 4);
-  assert.equal(port.divert(recordWith(1), peer, 0, stranger), false);
+  assert.equal(port.divert(recordWith(1), peer, instant(0), stranger), false);
   assert.equal(sent.length, 0);
 });
 
 test('after a start with fewer workers each connection id still has one owner', () => {
   const owners = [0, 1].map((index) => {
     const { port } = portOf(index, 2);
-    return [2, 3, 6, 7].map((first) => !port.divert(recordWith(first), peer, 0, stranger));
+    return [2, 3, 6, 7].map((first) => !port.divert(recordWith(first), peer, instant(0), stranger));
   });
   assert.deepEqual(owners, [
     [true, false, true, false],
@@ -68,13 +69,13 @@ test('after a start with fewer workers each connection id still has one owner', 
 
 test('a protected record without a connection id, of an address that is not known here, goes to all others and is judged here too', () => {
   const { port, sent } = portOf(0, 3);
-  assert.equal(port.divert(record(23, 1), peer, 0, stranger), false);
+  assert.equal(port.divert(record(23, 1), peer, instant(0), stranger), false);
   assert.deepEqual(
     sent.map(({ to }) => to),
     ['all'],
   );
   assert.equal(
-    port.divert(record(23, 1), peer, 0, () => true),
+    port.divert(record(23, 1), peer, instant(0), () => true),
     false,
   );
   assert.equal(sent.length, 1, 'an address that is known here needs nobody else');
@@ -90,17 +91,17 @@ test('handshakes, plain CoAP, and what is cut short are for whoever received the
     recordWith(1).subarray(0, 12),
     new Uint8Array(0),
   ]) {
-    assert.equal(port.divert(datagram, peer, 0, stranger), false);
+    assert.equal(port.divert(datagram, peer, instant(0), stranger), false);
   }
   assert.equal(sent.length, 0);
 });
 
 test('at most 2,000 made-up records a second cost the other workers anything', () => {
   const { port, sent } = portOf(0, 2);
-  for (let i = 0; i < 5000; i++) port.divert(record(23, 1), peer, 100, stranger);
+  for (let i = 0; i < 5000; i++) port.divert(record(23, 1), peer, instant(100), stranger);
   assert.equal(sent.length, 2000);
   assert.equal(port.counters.notSearched, 3000);
-  port.divert(record(23, 1), peer, 1200, stranger);
+  port.divert(record(23, 1), peer, instant(1200), stranger);
   assert.equal(sent.length, 2001);
 });
 
