@@ -307,12 +307,6 @@ export class AssociationTable {
     return this.#number(slot, column.lastActivity) as Instant;
   }
 
-  /** When something came from an association; `undefined` when it is over. */
-  heardAt(id: AssociationId): Instant | undefined {
-    const slot = this.slotOf(id);
-    return slot === undefined ? undefined : this.lastActivity(slot);
-  }
-
   noteActivity(slot: number, now: Instant): void {
     this.#setNumber(slot, column.lastActivity, now);
     if (elapsedMs(this.#number(slot, column.movedUpAt) as Instant, now) < moveUpMs) return;
