@@ -8,6 +8,7 @@
  * @module
  */
 
+import { grown } from '../foundation/grown.ts';
 import type { EpochKeys } from './record/epoch-keys.ts';
 
 /** Keys of epoch 1 of both directions. */
@@ -43,11 +44,7 @@ export class ActiveKeys {
 
   /** Takes the keys of a slot that has none here. */
   add(slot: number, keys: AssociationKeys): void {
-    if (slot >= this.#used.length) {
-      const used = new Uint8Array(2 * slot);
-      used.set(this.#used);
-      this.#used = used;
-    }
+    if (slot >= this.#used.length) this.#used = grown(this.#used, 2 * slot);
     while (this.#keys.length <= slot) this.#keys.push(undefined);
     this.#keys[slot] = keys;
     this.#used[slot] = 1;

@@ -8,6 +8,7 @@
  */
 
 import { noBytes } from '../foundation/bytes.ts';
+import { grown } from '../foundation/grown.ts';
 import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
 import { hashOfBytes, hashOfNumber, SlotIndex } from '../foundation/slot-index.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
@@ -126,15 +127,12 @@ export class OwnConnectionIds {
     const hasRoom = entry < this.#associations.length;
     if (hasRoom && stride === this.#stride) return;
     const capacity = hasRoom ? this.#associations.length : 2 * this.#associations.length;
-    const [associations, lengths] = [new Float64Array(capacity), new Uint8Array(capacity)];
     const bytes = new Uint8Array(capacity * stride);
-    associations.set(this.#associations);
-    lengths.set(this.#lengths);
     for (let one = 0; one < this.#associations.length; one++) {
       bytes.set(this.#bytes.subarray(one * this.#stride, (one + 1) * this.#stride), one * stride);
     }
-    this.#associations = associations;
-    this.#lengths = lengths;
+    this.#associations = grown(this.#associations, capacity);
+    this.#lengths = grown(this.#lengths, capacity);
     this.#bytes = bytes;
     this.#stride = stride;
   }

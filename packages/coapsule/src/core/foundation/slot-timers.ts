@@ -6,6 +6,7 @@
  * @module
  */
 
+import { grown } from './grown.ts';
 import type { Instant } from './instant.ts';
 
 const none = -1;
@@ -95,16 +96,7 @@ export class SlotTimers {
   }
 
   #grow(slot: number): void {
-    const before = this.#places.length;
-    this.#places = grown(this.#places, 2 * slot).fill(none, before);
-    const deadlines = new Float64Array(2 * slot);
-    deadlines.set(this.#deadlines);
-    this.#deadlines = deadlines;
+    this.#places = grown(this.#places, 2 * slot, none);
+    this.#deadlines = grown(this.#deadlines, 2 * slot);
   }
-}
-
-function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(length);
-  to.set(from);
-  return to;
 }
