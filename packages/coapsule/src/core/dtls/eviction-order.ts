@@ -2,49 +2,45 @@
  * Which association goes when one too many comes: of the host that has the most, the one that was quiet for the
  * longest time. So no host can push out the associations of others.
  *
- * Lists by numbers in typed arrays, so that a record costs a few assignments and a choice looks at nothing: the slots
- * of each host and the hosts with as many slots each, those that were quiet for the longest time in front. A host that
- * lost a slot counts as active then. Knows slots of `association-table.ts`, not what is in them.
+ * In lists, so that a record costs a few assignments and a choice looks at nothing: the slots of each host and the hosts
+ * with as many slots each, those that were quiet for the longest time in front. A host that lost a slot counts as active
+ * then. Knows slots of `association-table.ts`, not what is in them.
  *
  * @module
  */
 
+import { grown } from '../foundation/grown.ts';
 import { hashOfText, SlotIndex } from '../foundation/slot-index.ts';
+import { SlotLists } from '../foundation/slot-lists.ts';
 
 const none = -1;
 
 /** See the module comment. */
 export class EvictionOrder {
-  // By slot.
-  #before = new Int32Array(16);
-  #behind = new Int32Array(16);
+  /** By slot. */
   #hostOf = new Int32Array(16).fill(none);
-  // By host, which has a number as long as it has slots: its name, how many slots and which, and its place among those
-  // with as many.
+  // By host, which has a number as long as it has slots: its name, and how many slots.
   readonly #names: string[] = [];
   #count = new Int32Array(16);
-  #firstSlot = new Int32Array(16);
-  #lastSlot = new Int32Array(16);
-  #hostBefore = new Int32Array(16);
-  #hostBehind = new Int32Array(16);
   readonly #byName = new SlotIndex();
   readonly #freeHosts: number[] = [];
-  // By how many slots they have: the first host and the last one.
-  readonly #firstHost: number[] = [];
-  readonly #lastHost: number[] = [];
+  /** The slots of each host. */
+  readonly #slots = new SlotLists();
+  /** The hosts, by how many slots they have. */
+  readonly #hosts = new SlotLists();
   #most = 0;
 
   /** A slot with a host, active just now. */
   add(slot: number, name: string): void {
-    if (slot >= this.#before.length) this.#growSlots(slot);
+    if (slot >= this.#hostOf.length) this.#hostOf = grown(this.#hostOf, 2 * slot, none);
     let host = this.#hostNamed(name);
     if (host === none) host = this.#newHost(name);
-    else this.#unlinkHost(host);
+    else this.#hosts.remove(this.#countOf(host), host);
     this.#hostOf[slot] = host;
-    this.#append(host, slot);
-    const count = at(this.#count, host) + 1;
+    this.#slots.append(host, slot);
+    const count = this.#countOf(host) + 1;
     this.#count[host] = count;
-    this.#appendHost(host);
+    this.#hosts.append(count, host);
     this.#most = Math.max(this.#most, count);
   }
 
@@ -52,32 +48,31 @@ export class EvictionOrder {
     const host = this.#hostOf[slot] ?? none;
     if (host === none) return;
     this.#hostOf[slot] = none;
-    this.#unlink(host, slot);
-    this.#unlinkHost(host);
-    const count = at(this.#count, host) - 1;
+    this.#slots.remove(host, slot);
+    const count = this.#countOf(host) - 1;
+    this.#hosts.remove(count + 1, host);
     this.#count[host] = count;
     if (count === 0) this.#forgetHost(host);
-    else this.#appendHost(host);
-    while (this.#most > 0 && (this.#firstHost[this.#most] ?? none) === none) this.#most--;
+    else this.#hosts.append(count, host);
+    while (this.#most > 0 && this.#hosts.first(this.#most) === none) this.#most--;
   }
 
   /** Something came for a slot. */
   touch(slot: number): void {
     const host = this.#hostOf[slot] ?? none;
     if (host === none) return;
-    if (this.#lastSlot[host] !== slot) {
-      this.#unlink(host, slot);
-      this.#append(host, slot);
-    }
-    if (this.#hostBehind[host] === none) return;
-    this.#unlinkHost(host);
-    this.#appendHost(host);
+    this.#slots.moveBehind(host, slot);
+    this.#hosts.moveBehind(this.#countOf(host), host);
   }
 
   /** The slot to give up. */
   first(): number | undefined {
-    const host = this.#firstHost[this.#most] ?? none;
-    return host === none ? undefined : this.#firstSlot[host];
+    const host = this.#hosts.first(this.#most);
+    return host === none ? undefined : this.#slots.first(host);
+  }
+
+  #countOf(host: number): number {
+    return this.#count[host] as number;
   }
 
   #hostNamed(name: string): number {
@@ -90,11 +85,9 @@ export class EvictionOrder {
 
   #newHost(name: string): number {
     const host = this.#freeHosts.pop() ?? this.#names.length;
-    if (host >= this.#count.length) this.#growHosts();
+    if (host >= this.#count.length) this.#count = grown(this.#count, 2 * host);
     this.#names[host] = name;
     this.#count[host] = 0;
-    this.#firstSlot[host] = none;
-    this.#lastSlot[host] = none;
     this.#byName.insert(hashOfText(name), host);
     return host;
   }
@@ -104,72 +97,4 @@ export class EvictionOrder {
     this.#names[host] = '';
     this.#freeHosts.push(host);
   }
-
-  #append(host: number, slot: number): void {
-    const last = at(this.#lastSlot, host);
-    this.#before[slot] = last;
-    this.#behind[slot] = none;
-    if (last === none) this.#firstSlot[host] = slot;
-    else this.#behind[last] = slot;
-    this.#lastSlot[host] = slot;
-  }
-
-  #unlink(host: number, slot: number): void {
-    const before = at(this.#before, slot);
-    const behind = at(this.#behind, slot);
-    if (before === none) this.#firstSlot[host] = behind;
-    else this.#behind[before] = behind;
-    if (behind === none) this.#lastSlot[host] = before;
-    else this.#before[behind] = before;
-  }
-
-  #appendHost(host: number): void {
-    const count = at(this.#count, host);
-    while (this.#firstHost.length <= count) {
-      this.#firstHost.push(none);
-      this.#lastHost.push(none);
-    }
-    const last = this.#lastHost[count] as number;
-    this.#hostBefore[host] = last;
-    this.#hostBehind[host] = none;
-    if (last === none) this.#firstHost[count] = host;
-    else this.#hostBehind[last] = host;
-    this.#lastHost[count] = host;
-  }
-
-  #unlinkHost(host: number): void {
-    const count = at(this.#count, host);
-    const before = at(this.#hostBefore, host);
-    const behind = at(this.#hostBehind, host);
-    if (before === none) this.#firstHost[count] = behind;
-    else this.#hostBehind[before] = behind;
-    if (behind === none) this.#lastHost[count] = before;
-    else this.#hostBefore[behind] = before;
-  }
-
-  #growSlots(slot: number): void {
-    const before = this.#hostOf.length;
-    this.#before = grown(this.#before, 2 * slot);
-    this.#behind = grown(this.#behind, 2 * slot);
-    this.#hostOf = grown(this.#hostOf, 2 * slot).fill(none, before);
-  }
-
-  #growHosts(): void {
-    const length = 2 * this.#count.length;
-    this.#count = grown(this.#count, length);
-    this.#firstSlot = grown(this.#firstSlot, length);
-    this.#lastSlot = grown(this.#lastSlot, length);
-    this.#hostBefore = grown(this.#hostBefore, length);
-    this.#hostBehind = grown(this.#hostBehind, length);
-  }
-}
-
-function at(column: Int32Array, index: number): number {
-  return column[index] as number;
-}
-
-function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(length);
-  to.set(from);
-  return to;
 }

@@ -1,5 +1,5 @@
 /**
- * What tables in typed arrays are made of: an index, timers and an arena of bytes, each against its plain twin.
+ * What tables in typed arrays are made of: an index, lists, timers and an arena of bytes, each against its plain twin.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { ByteArena } from '../../../src/core/foundation/byte-arena.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 import { hashOfBytes, hashOfNumber, hashOfText, SlotIndex } from '../../../src/core/foundation/slot-index.ts';
+import { SlotLists } from '../../../src/core/foundation/slot-lists.ts';
 import { SlotTimers } from '../../../src/core/foundation/slot-timers.ts';
 
 function slotsUnder(index: SlotIndex, hash: number): Set<number> {
@@ -64,6 +65,38 @@ describe('SlotIndex', () => {
     assert.notEqual(hashOfNumber(1), hashOfNumber(1 + 2 ** 32));
     assert.notEqual(hashOfText('[::1]:5683'), hashOfText('[::1]:5684'));
     assert.notEqual(hashOfBytes(Uint8Array.of(0, 1)), hashOfBytes(Uint8Array.of(1, 0)));
+  });
+});
+
+describe('SlotLists', () => {
+  it('begin with the slot that was put behind the others the longest time ago, through any taking out and moving', () => {
+    const step = fc.record({
+      kind: fc.constantFrom('append', 'remove', 'moveBehind'),
+      slot: fc.nat(60),
+      list: fc.nat(40),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        const lists = new SlotLists();
+        const twin: number[][] = Array.from({ length: 41 }, () => []);
+        for (const { kind, slot, list: wanted } of steps) {
+          const at = twin.findIndex((list) => list.includes(slot));
+          const list = at === -1 ? wanted : at;
+          if ((kind === 'append') !== (at === -1)) continue;
+          lists[kind](list, slot);
+          const others = (twin[list] as number[]).filter((other) => other !== slot);
+          twin[list] = kind === 'remove' ? others : [...others, slot];
+          for (const [number, slots] of twin.entries()) assert.equal(lists.first(number), slots[0] ?? -1);
+        }
+        for (const [number, slots] of twin.entries()) {
+          for (const slot of slots) {
+            assert.equal(lists.first(number), slot);
+            lists.remove(number, slot);
+          }
+          assert.equal(lists.first(number), -1);
+        }
+      }),
+    );
   });
 });
 
