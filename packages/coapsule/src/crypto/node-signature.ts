@@ -21,6 +21,7 @@ import type {
   SigningKey,
 } from '../core/foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { RecencyMap } from '../core/foundation/recency-map.ts';
 import { DerReader, derTag } from '../core/x509/der.ts';
 import { plainBytes } from './plain-bytes.ts';
 
@@ -56,23 +57,20 @@ const algorithms: Readonly<Record<SignatureScheme, Algorithm>> = {
  */
 export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
   const name = Buffer.from(spki.buffer, spki.byteOffset, spki.length).toString('latin1');
-  const known = recentKeys.get(name);
-  const key = known ?? readPublicKey(spki);
+  const known = recentKeys.use(name);
+  if (known !== undefined) return known;
+  const key = readPublicKey(spki);
   if (key === undefined) return undefined;
-  if (known !== undefined) recentKeys.delete(name);
   recentKeys.set(name, key);
-  if (recentKeys.size > mostRecentKeys) {
-    const [oldest] = recentKeys.keys();
-    recentKeys.delete(oldest as string);
-  }
+  if (recentKeys.size > mostRecentKeys) recentKeys.delete(recentKeys.oldest() as string);
   return key;
 }
 
 /** A device has the same key in each handshake, and its CA that of all devices; reading one costs as much as a signature. */
 const mostRecentKeys = 1024;
 
-/** By their bytes; the one that was not used for the longest time is first. */
-const recentKeys = new Map<string, PublicKey>();
+/** By their bytes. */
+const recentKeys = new RecencyMap<PublicKey>();
 
 function readPublicKey(spki: Uint8Array): PublicKey | undefined {
   const form = fixedForm(spki);
