@@ -80,8 +80,8 @@ function readPublicKey(spki: Uint8Array): PublicKey | undefined {
     // There is one way to write these: nothing of the bytes is left open but the point, which OpenSSL has checked.
     if (form !== undefined) return usable(key, form.type, form.bits, spki.slice());
     // OpenSSL overlooks bytes after the key, and gives some malformed keys back in another form.
-    if (!equalBytes(spkiOf(key), spki)) return undefined;
-    return publicKeyOf(key);
+    const read = publicKeyOf(key);
+    return read !== undefined && equalBytes(read.spki, spki) ? read : undefined;
   } catch {
     return undefined;
   }
