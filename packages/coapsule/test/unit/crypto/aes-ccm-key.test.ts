@@ -25,11 +25,6 @@ const module = instantiateAesCcm();
 const algorithms = Object.keys(ccmAlgorithms) as CcmAlgorithm[];
 const random = new SeededRandom(3610);
 const randomBytes = (length: number): Uint8Array => random.fill(new Uint8Array(length));
-/** 0 … limit - 1 */
-const below = (limit: number): number => {
-  const [a = 0, b = 0, c = 0] = randomBytes(3);
-  return ((a << 16) | (b << 8) | c) % limit;
-};
 const keyOf = (algorithm: CcmAlgorithm): Uint8Array => randomBytes(ccmAlgorithms[algorithm].keyLength);
 
 /** Seals and opens one record with the module and with Node, in buffers with something before and behind. */
@@ -43,15 +38,15 @@ function compare(
 ): void {
   const { tagLength } = key;
   const name = `tag ${tagLength} nonce ${nonce.length} aad ${additionalData.length} length ${length} at ${offset}`;
-  const before = randomBytes(offset + length + tagLength + below(20));
+  const before = randomBytes(offset + length + tagLength + random.integer(20));
   const expected = before.slice();
   const buffer = before.slice();
   reference.seal(nonce, additionalData, expected, offset, length);
   key.seal(nonce, additionalData, buffer, offset, length);
   assert.ok(Buffer.compare(buffer, expected) === 0, `seals: ${name}`);
   const forged = buffer.slice();
-  const at = offset + below(length + tagLength);
-  forged[at] = (forged[at] as number) ^ (1 << below(8));
+  const at = offset + random.integer(length + tagLength);
+  forged[at] = (forged[at] as number) ^ (1 << random.integer(8));
   const refused = forged.slice();
   assert.equal(key.open(nonce, additionalData, refused, offset, length + tagLength), -1, name);
   assert.ok(Buffer.compare(refused, forged) === 0, `leaves what it refuses: ${name}`);
@@ -68,14 +63,15 @@ suite('AES-CCM in WebAssembly', () => {
   test(`${cases} random records are those of node:crypto, at any offset, in both directions`, () => {
     let made = 0;
     while (made < cases) {
-      const algorithm = algorithms[below(algorithms.length)] as CcmAlgorithm;
+      const algorithm = random.pick(algorithms);
       const raw = keyOf(algorithm);
       const key = new AesCcmKey(module, algorithm, raw, module.payloadCapacity);
       const reference = nodeAead(algorithm, raw);
-      for (let record = below(20); record >= 0; record--) {
-        const additionalData = randomBytes(below(made % 50 === 0 ? 1000 : 70));
-        const length = below(made % 50 === 1 ? 5000 : 130);
-        compare(key, reference, randomBytes(7 + below(7)), additionalData, length, below(40));
+      for (let record = random.integer(20); record >= 0; record--) {
+        const additionalData = randomBytes(random.integer(made % 50 === 0 ? 1000 : 70));
+        const length = random.integer(made % 50 === 1 ? 5000 : 130);
+        const nonce = randomBytes(7 + random.integer(7));
+        compare(key, reference, nonce, additionalData, length, random.integer(40));
         made++;
       }
     }
@@ -239,7 +235,7 @@ suite('slots of round keys', () => {
       assert.ok(Buffer.compare(record, expected) === 0);
     };
     for (let round = 0; round < 2; round++) for (let index = 0; index < count; index++) check(index);
-    for (let turn = 0; turn < 2 * count; turn++) check(below(count));
+    for (let turn = 0; turn < 2 * count; turn++) check(random.integer(count));
   });
 
   test('a key that is used all the time keeps its slot while others come and go', () => {

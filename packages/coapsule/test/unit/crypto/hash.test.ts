@@ -106,10 +106,6 @@ suite('SHA-256 in WebAssembly', () => {
   const module = instantiateSha256();
   const random = new SeededRandom(180_4);
   const randomBytes = (length: number): Uint8Array => random.fill(new Uint8Array(length));
-  const below = (limit: number): number => {
-    const [a = 0, b = 0, c = 0] = randomBytes(3);
-    return ((a << 16) | (b << 8) | c) % limit;
-  };
 
   test('the examples of FIPS 180-4: one block, two blocks, a million times "a" (RFC 6234 §8.5)', () => {
     const twoBlocks = 'abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq';
@@ -152,17 +148,17 @@ suite('SHA-256 in WebAssembly', () => {
   test(`${cases} random messages in parts, and keys of any length, are those of node:crypto`, () => {
     const running: { ours: Sha256; node: ReturnType<CryptoProvider['hash']> }[] = [];
     for (let made = 0; made < cases; made++) {
-      const parts = Array.from({ length: below(4) }, () =>
-        randomBytes(below(made % 100 === 0 ? 20_000 : 150)),
+      const parts = Array.from({ length: random.integer(4) }, () =>
+        randomBytes(random.integer(made % 100 === 0 ? 20_000 : 150)),
       );
       assert.deepEqual(sha256(module, parts), nodeCrypto.digest('SHA-256', ...parts));
-      const key = randomBytes(below(200));
+      const key = randomBytes(random.integer(200));
       const mac = new HmacSha256(module, key);
       assert.deepEqual(mac.sign(...parts), nodeCrypto.hmac('SHA-256', key).sign(...parts));
       assert.deepEqual(mac.sign(key), nodeCrypto.hmac('SHA-256', key).sign(key));
       // Several hashes go on side by side, and share nothing.
       if (running.length < 8) running.push({ ours: new Sha256(module), node: nodeCrypto.hash('SHA-256') });
-      const one = running[below(running.length)] as (typeof running)[number];
+      const one = random.pick(running);
       for (const part of parts) {
         one.ours.update(part);
         one.node.update(part);
