@@ -21,7 +21,7 @@ import { type AesCcmModule, instantiateAesCcm } from './aes-ccm/aes-ccm-module.t
 import { knowsItsAnswers } from './aes-ccm/known-answers.ts';
 import { nodeCrypto } from './node-crypto.ts';
 import { hashesAsKnown } from './sha-256/known-hashes.ts';
-import { HmacSha256, Sha256, sha256 } from './sha-256/sha-256.ts';
+import { HmacSha256, lengthOf, Sha256, sha256 } from './sha-256/sha-256.ts';
 import { instantiateSha256, type Sha256Module } from './sha-256/sha-256-module.ts';
 
 /** What AES-CCM and SHA-256 are made with in this thread. */
@@ -114,9 +114,7 @@ function withModules({ aesCcm, sha256: hashing }: Modules): CryptoProvider {
       return algorithm === 'SHA-256' ? new Sha256(hashing) : nodeCrypto.hash(algorithm);
     },
     digest(algorithm: HashAlgorithm, ...parts: readonly Uint8Array[]): Uint8Array {
-      let length = 0;
-      for (const part of parts) length += part.length;
-      return algorithm === 'SHA-256' && length <= longestDigest
+      return algorithm === 'SHA-256' && lengthOf(parts) <= longestDigest
         ? sha256(hashing, parts)
         : nodeCrypto.digest(algorithm, ...parts);
     },

@@ -97,7 +97,8 @@ export class HmacSha256 implements MacKey {
   }
 }
 
-function lengthOf(parts: readonly Uint8Array[]): number {
+/** Of all parts together, in bytes. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
   let length = 0;
   for (let i = 0; i < parts.length; i++) length += (parts[i] as Uint8Array).length;
   return length;
