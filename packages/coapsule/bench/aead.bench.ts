@@ -4,12 +4,12 @@
  * In a loop, where `node:crypto` is at its best: in a server it costs more (docs/decisions/050).
  */
 
-import { report } from '../../gateway/bench/figure.ts';
 import type { AeadKey } from '../src/core/foundation/crypto-provider.ts';
 import { AesCcmKey } from '../src/crypto/aes-ccm/aes-ccm-key.ts';
 import { instantiateAesCcm } from '../src/crypto/aes-ccm/aes-ccm-module.ts';
 import { nodeAead } from '../src/crypto/node-aead.ts';
 import { systemRandom } from '../src/node/system-random.ts';
+import { report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const records = short ? 4000 : 20_000;

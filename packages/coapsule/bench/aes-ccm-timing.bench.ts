@@ -7,11 +7,11 @@
  * difference, below 4.5 is none that so many samples can show. A comparison that does leak shows that the method sees one.
  */
 
-import { report } from '../../gateway/bench/figure.ts';
 import type { AeadKey } from '../src/core/foundation/crypto-provider.ts';
 import { AesCcmKey } from '../src/crypto/aes-ccm/aes-ccm-key.ts';
 import { instantiateAesCcm } from '../src/crypto/aes-ccm/aes-ccm-module.ts';
 import { systemRandom } from '../src/node/system-random.ts';
+import { report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const samples = short ? 20_000 : 200_000;

@@ -2,7 +2,6 @@
  * What SHA-256 in WebAssembly is worth in a handshake: DTLS 1.2 with a pre-shared key and a cookie, both sides in memory.
  */
 
-import { report } from '../../gateway/bench/figure.ts';
 import { DtlsLayer } from '../src/core/dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../src/core/foundation/crypto-provider.ts';
 import { ipAddress } from '../src/core/foundation/peer-address.ts';
@@ -11,6 +10,7 @@ import { choose, instantiateModules } from '../src/crypto/fast-crypto.ts';
 import { nodeCrypto } from '../src/crypto/node-crypto.ts';
 import { systemRandom } from '../src/node/system-random.ts';
 import { VirtualClock } from '../src/testing/virtual-clock.ts';
+import { report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const rounds = short ? 7 : 25;

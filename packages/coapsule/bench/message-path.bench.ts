@@ -10,7 +10,6 @@
  * @module
  */
 
-import { report } from '../../gateway/bench/figure.ts';
 import { Code } from '../src/core/coap/code.ts';
 import { decodeMessage, encodeMessage, isDecodeFault } from '../src/core/coap/message-codec.ts';
 import type { MessageView } from '../src/core/coap/message-view.ts';
@@ -21,6 +20,7 @@ import { noBytes } from '../src/core/foundation/bytes.ts';
 import { instant } from '../src/core/foundation/instant.ts';
 import { ipAddress } from '../src/core/foundation/peer-address.ts';
 import { systemRandom } from '../src/node/system-random.ts';
+import { report } from './figure.ts';
 
 const isShort = process.argv.includes('--short');
 const rounds = isShort ? 9 : 25;

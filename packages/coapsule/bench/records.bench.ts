@@ -6,7 +6,6 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { report } from '../../gateway/bench/figure.ts';
 import { encodeAssociationState } from '../src/core/dtls/association-state.ts';
 import { type CipherSuite, suiteByName } from '../src/core/dtls/cipher-suites.ts';
 import { DtlsLayer } from '../src/core/dtls/dtls-layer.ts';
@@ -19,6 +18,7 @@ import { instant } from '../src/core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../src/core/foundation/peer-address.ts';
 import { nodeCrypto } from '../src/crypto/node-crypto.ts';
 import { systemRandom } from '../src/node/system-random.ts';
+import { report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const rounds = short ? 5 : 15;

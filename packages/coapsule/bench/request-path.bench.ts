@@ -7,7 +7,6 @@
  * @module
  */
 
-import { report } from '../../gateway/bench/figure.ts';
 import type { Listener } from '../src/api/open-listener.ts';
 import { noSecurity } from '../src/api/peer-info.ts';
 import { RequestDispatch } from '../src/api/request-dispatch.ts';
@@ -23,6 +22,7 @@ import type { Instant } from '../src/core/foundation/instant.ts';
 import { ipAddress } from '../src/core/foundation/peer-address.ts';
 import { RequestResponseLayer } from '../src/core/request-response/request-response-layer.ts';
 import { systemRandom } from '../src/node/system-random.ts';
+import { report } from './figure.ts';
 
 const isShort = process.argv.includes('--short');
 const warmUps = isShort ? 20_000 : 100_000;

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median, report } from './figure.ts';
+import { median, report } from '../../coapsule/bench/figure.ts';
 import { bound, counts, type Goal, goals } from './goals.ts';
 import {
   type HandshakeFigures,

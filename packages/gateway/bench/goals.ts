@@ -4,10 +4,10 @@
  * @module
  */
 
+import type { Bound } from '../../coapsule/bench/figure.ts';
+
 /** A goal, and whether the short form in CI measures it. */
-export interface Goal {
-  readonly goal: number;
-  readonly better: 'higher' | 'lower';
+export interface Goal extends Bound {
   /**
    * The short form fails when a figure misses its goal by more than a factor of two. A goal that is not half met yet stays
    * out of it until it is, so that CI tells what got worse; the whole `npm run bench` measures and fails them all.
@@ -21,7 +21,7 @@ export function counts({ inShortForm }: Goal): boolean {
 }
 
 /** The fields of a figure that has this goal; none where it does not count. */
-export function bound(wanted: Goal): Partial<Pick<Goal, 'goal' | 'better'>> {
+export function bound(wanted: Goal): Partial<Bound> {
   return counts(wanted) ? { goal: wanted.goal, better: wanted.better } : {};
 }
 

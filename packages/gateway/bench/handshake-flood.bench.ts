@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'coapsule';
-import { quantile, report } from './figure.ts';
+import { quantile, report } from '../../coapsule/bench/figure.ts';
 
 const short = process.argv.includes('--short');
 const parts = short ? 2 : 5;

@@ -15,8 +15,8 @@ import {
   type ResumableAssociation,
   Server,
 } from 'coapsule';
+import { median, report } from '../../coapsule/bench/figure.ts';
 import { Store } from '../src/store/store.ts';
-import { median, report } from './figure.ts';
 import { bound, counts, goals } from './goals.ts';
 import { handshakes, type LoadFigures, load } from './load-generator.ts';
 import { coapsuleServer } from './servers.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'coapsule';
-import { quantile, report } from './figure.ts';
+import { quantile, report } from '../../coapsule/bench/figure.ts';
 
 const short = process.argv.includes('--short');
 const hellos = short ? 100_000 : 1_000_000;

@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { median, report } from './figure.ts';
+import { median, report } from '../../coapsule/bench/figure.ts';
 import { bound, goals } from './goals.ts';
 import { coapsuleServer } from './servers.ts';
 

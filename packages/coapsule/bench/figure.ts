@@ -4,10 +4,14 @@
  * @module
  */
 
-import type { Goal } from './goals.ts';
+/** What a figure should be, at most or at least. */
+export interface Bound {
+  readonly goal: number;
+  readonly better: 'higher' | 'lower';
+}
 
-/** What is measured and, where there is one, what it should be at most or at least. */
-export interface Figure extends Partial<Pick<Goal, 'goal' | 'better'>> {
+/** What is measured and, where there is one, what it should be. */
+export interface Figure extends Partial<Bound> {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
