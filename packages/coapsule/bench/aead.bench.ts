@@ -9,7 +9,7 @@ import { AesCcmKey } from '../src/crypto/aes-ccm/aes-ccm-key.ts';
 import { instantiateAesCcm } from '../src/crypto/aes-ccm/aes-ccm-module.ts';
 import { nodeAead } from '../src/crypto/node-aead.ts';
 import { systemRandom } from '../src/node/system-random.ts';
-import { report } from './figure.ts';
+import { median, report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const records = short ? 4000 : 20_000;
@@ -45,10 +45,6 @@ function compare(one: readonly AeadKey[], other: readonly AeadKey[], length: num
     samples[1].push(cpuMicros(other, length));
   }
   return [median(samples[0]), median(samples[1])];
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 }
 
 const inModule = [new AesCcmKey(module, 'AES_128_CCM_8', rawKey, module.payloadCapacity)];

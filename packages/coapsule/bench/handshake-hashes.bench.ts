@@ -10,7 +10,7 @@ import { choose, instantiateModules } from '../src/crypto/fast-crypto.ts';
 import { nodeCrypto } from '../src/crypto/node-crypto.ts';
 import { systemRandom } from '../src/node/system-random.ts';
 import { VirtualClock } from '../src/testing/virtual-clock.ts';
-import { report } from './figure.ts';
+import { median, report } from './figure.ts';
 
 const short = process.argv.includes('--short');
 const rounds = short ? 7 : 25;
@@ -68,8 +68,6 @@ for (let round = 0; round < rounds; round++) {
   ours.push(cpuMicros(provider));
   node.push(cpuMicros(hashesOfNode));
 }
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 console.log(`both sides: ${median(ours).toFixed(0)} µs CPU, with node:crypto ${median(node).toFixed(0)}`);
 report({
   name: 'PSK handshake, hashes of node:crypto over those of WebAssembly',
