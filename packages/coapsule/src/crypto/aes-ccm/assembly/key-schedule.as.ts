@@ -8,9 +8,9 @@
 import { affineConstantSplit, keyPlaces } from './tables.as';
 import { lookUp, split, substitute, withConstant } from './vector-permute.as';
 
-/** Bytes of round keys: 11 of 16 bytes for AES-128, 15 for AES-256. */
-export const lastKeyOffset128: usize = 160;
-export const lastKeyOffset256: usize = 224;
+/** Where the last round key is, behind the first: there are 11 of 16 bytes for AES-128, 15 for AES-256. */
+const lastKeyOffset128: usize = 160;
+const lastKeyOffset256: usize = 224;
 
 /** Words w0 w1 w2 w3 → w0, w0+w1, w0+w1+w2, w0+w1+w2+w3: each word of a round key adds the one before it. */
 @inline

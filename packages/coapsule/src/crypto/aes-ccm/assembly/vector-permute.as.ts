@@ -31,12 +31,12 @@ export function lookUp(table: v128, indices: v128): v128 {
 }
 
 @inline
-export function low(x: v128): v128 {
+function low(x: v128): v128 {
   return v128.and(x, v128.load(lowNibbles));
 }
 
 @inline
-export function high(x: v128): v128 {
+function high(x: v128): v128 {
   return v128.and(v128.shr<u16>(x, 4), v128.load(lowNibbles));
 }
 
