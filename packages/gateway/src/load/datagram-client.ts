@@ -191,9 +191,13 @@ function now(): ReturnType<typeof instant> {
 /** A UDP port that is free at this moment. */
 export async function freePort(server: PeerAddress): Promise<number> {
   const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4');
-  socket.bind(0);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
+  try {
+    socket.bind(0);
+    await once(socket, 'listening');
+    return socket.address().port;
+  } finally {
+    const closed = once(socket, 'close');
+    socket.close();
+    await closed;
+  }
 }

@@ -164,20 +164,30 @@ export class LoadRun {
     setTimeout(() => this.#free(slot), sweepMs);
   }
 
+  /** When one cannot be made the others are waited for, so that they can be closed; no more are begun. */
   async #openAll(signal: AbortSignal): Promise<void> {
+    let hasFailed = false;
     const opener = async (): Promise<void> => {
-      while (this.#slots.length < this.#plan.clients && !signal.aborted) {
+      while (this.#slots.length < this.#plan.clients && !signal.aborted && !hasFailed) {
         const slot = new Slot(this);
         this.#slots.push(slot);
-        await this.#openClient(slot);
+        try {
+          await this.#openClient(slot);
+        } catch (error) {
+          hasFailed = true;
+          throw error;
+        }
       }
     };
-    await Promise.all(Array.from({ length: this.#plan.openAtOnce }, opener));
+    const openers = await Promise.allSettled(Array.from({ length: this.#plan.openAtOnce }, opener));
+    for (const opened of openers) if (opened.status === 'rejected') throw opened.reason;
   }
 
-  async #openClient(slot: Slot): Promise<void> {
-    slot.client = await this.#open(slot);
-    if (slot.client.handshakeMs !== undefined) this.#handshakes.record(slot.client.handshakeMs);
+  async #openClient(slot: Slot): Promise<LoadClient> {
+    const client = await this.#open(slot);
+    slot.client = client;
+    if (client.handshakeMs !== undefined) this.#handshakes.record(client.handshakeMs);
+    return client;
   }
 
   #startAll(): void {
@@ -210,14 +220,17 @@ export class LoadRun {
   async #replace(slot: Slot): Promise<void> {
     const before = slot.client;
     slot.client = undefined;
+    let client: LoadClient;
     try {
       await before?.close();
-      await this.#openClient(slot);
+      client = await this.#openClient(slot);
     } catch (error) {
       this.failed(slot, (error as NodeJS.ErrnoException).code ?? 'client');
       return;
     }
     if (this.#isRunning) this.#free(slot);
+    // The others are closed by now.
+    else await client.close();
   }
 
   /** Sends what is due, looking at the clock in each turn of the loop: a timer is too coarse for it. */

@@ -121,3 +121,34 @@ test('a client that cannot be made ends the run with its error, and the others a
   await assert.rejects(new LoadRun(plan, open).run(running()), /no more/);
   assert.equal(clients.closed, 2);
 });
+
+test('a client that is still being made when another one cannot be is closed too, and no more are begun', async () => {
+  const clients = new Clients(soon);
+  const slow = Promise.withResolvers<void>();
+  let begun = 0;
+  const open = async (events: LoadEvents): Promise<LoadClient> => {
+    if (++begun === 2) {
+      setImmediate(slow.resolve);
+      throw new Error('no more');
+    }
+    await slow.promise;
+    return clients.open(events);
+  };
+  await assert.rejects(new LoadRun(plan, open).run(running()), /no more/);
+  assert.deepEqual([begun, clients.opened, clients.closed], [2, 1, 1]);
+});
+
+test('a client that takes the place of another when the time is over is closed too', async () => {
+  const clients = new Clients(soon, 1);
+  const over = Promise.withResolvers<void>();
+  let begun = 0;
+  const open = async (events: LoadEvents): Promise<LoadClient> => {
+    if (++begun > plan.clients) await over.promise;
+    return clients.open(events);
+  };
+  await new LoadRun(plan, open).run(running());
+  assert.deepEqual([begun, clients.opened, clients.closed], [6, 3, 3]);
+  over.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([clients.opened, clients.closed], [6, 6]);
+});
