@@ -25,7 +25,7 @@ import type { LoadClient, LoadEvents, LoadTraffic, OpenLoadClient } from '../loa
 import { LoadRun } from '../load/load-run.ts';
 import type { LoadRequest } from '../load/request-template.ts';
 import { type BenchResult, benchJson, benchText } from './bench-report.ts';
-import type { RequestCommandOptions } from './client-command-options.ts';
+import { handshakeOptionsOf, type RequestCommandOptions } from './client-command-options.ts';
 import { chooseCredentials } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -69,7 +69,7 @@ export async function runBench(
   }
   const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
   const method = options.method.toUpperCase() as Method;
-  const asked = await requestOptionsOf({ ...options, timeout: options.timeout }, environment);
+  const asked = await requestOptionsOf(options, environment);
   const payload = bytesOf(asked.payload);
   if (payload.length > maxPayload) {
     throw new CommandFailure(
@@ -80,11 +80,7 @@ export async function runBench(
   }
   const clientOptions: ClientOptions = {
     ...chooseCredentials(uri, options, warn),
-    ...(options.sni !== undefined && { serverName: options.sni }),
-    ...(options.suite !== undefined && { suites: options.suite }),
-    ...(options.ems === false && { extendedMasterSecret: 'preferred' as const }),
-    ...(options.cid !== undefined &&
-      options.cid !== true && { connectionId: options.cid === false ? ('off' as const) : options.cid }),
+    ...handshakeOptionsOf(options),
   };
   const oscore = await openOscore(options.oscore, warn);
   const abort = new AbortController();
@@ -96,7 +92,7 @@ export async function runBench(
     const traffic: LoadTraffic = { sentBytes: 0, receivedBytes: 0, strays: 0 };
     const isFast = oscore === undefined && (uri.scheme === 'coap' || uri.scheme === 'coaps');
     const open = isFast
-      ? datagramClients(uri, { ...all, bind: {} }, first.server, loadRequest(method, uri, asked, payload), {
+      ? datagramClients(uri, all, first.server, loadRequest(method, uri, asked, payload), {
           environment,
           traffic,
         })
@@ -191,7 +187,7 @@ function loadRequest(
 }
 
 function formatNumber(format: number | string): number {
-  return typeof format === 'number' ? format : (contentFormatOf(format) ?? 0);
+  return contentFormatOf(format) ?? 0;
 }
 
 function bytesOf(payload: RequestOptions['payload']): Uint8Array {

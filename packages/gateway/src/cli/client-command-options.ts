@@ -189,6 +189,21 @@ export function addHandshakeOptions(command: Command): Command {
     .option('--no-ems', 'accept a peer without extended master secret (RFC 7627)');
 }
 
+/** What these say, as the library takes it. */
+export function handshakeOptionsOf({
+  sni,
+  suite,
+  ems,
+  cid,
+}: Pick<ClientCommandOptions, 'sni' | 'suite' | 'ems' | 'cid'>): ClientOptions {
+  return {
+    ...(sni !== undefined && { serverName: sni }),
+    ...(suite !== undefined && { suites: suite }),
+    ...(ems === false && { extendedMasterSecret: 'preferred' }),
+    ...(cid !== undefined && cid !== true && { connectionId: cid === false ? 'off' : cid }),
+  };
+}
+
 function cidValue(text: string): number {
   return wholeNumber(text, 0, 20);
 }

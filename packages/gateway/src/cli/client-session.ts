@@ -7,7 +7,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram, ClientOptions, OscoreContext, TraceEvent } from 'coapsule';
 import { CaptureFile } from './capture-file.ts';
-import type { ClientCommandOptions } from './client-command-options.ts';
+import { type ClientCommandOptions, handshakeOptionsOf } from './client-command-options.ts';
 import { type ChosenCredentials, chooseCredentials, oscoreEnd } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
@@ -113,10 +113,7 @@ async function withClientTo<Result>(
           ...(extras.proxyScheme === true && { form: 'Proxy-Scheme' as const }),
         },
       }),
-      ...(options.sni !== undefined && { serverName: options.sni }),
-      ...(options.suite !== undefined && { suites: options.suite }),
-      ...(options.ems === false && { extendedMasterSecret: 'preferred' as const }),
-      ...connectionIdOption(options),
+      ...handshakeOptionsOf(options),
       ...(uri.line === undefined
         ? options.mtu !== undefined && { mtu: options.mtu }
         : { serial: serialOptions(options, environment) }),
@@ -190,11 +187,6 @@ function serialOptions(
       if (text !== undefined) stderr.write(`${text}\n`);
     },
   };
-}
-
-function connectionIdOption({ cid }: ClientCommandOptions): Pick<ClientOptions, 'connectionId'> {
-  if (cid === undefined || cid === true) return {};
-  return { connectionId: cid === false ? 'off' : cid };
 }
 
 interface Secrets {
