@@ -26,7 +26,7 @@ import { LoadRun } from '../load/load-run.ts';
 import type { LoadRequest } from '../load/request-template.ts';
 import { type BenchResult, benchJson, benchText } from './bench-report.ts';
 import { handshakeOptionsOf, type RequestCommandOptions } from './client-command-options.ts';
-import { chooseCredentials } from './client-credentials.ts';
+import { chooseCredentials, oscoreEnd } from './client-credentials.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode, exitCodeOfResponse } from './exit-code.ts';
@@ -82,7 +82,7 @@ export async function runBench(
     ...chooseCredentials(uri, options, warn),
     ...handshakeOptionsOf(options),
   };
-  const oscore = await openOscore(options.oscore, warn);
+  const oscore = await openOscore(uri, options, warn);
   const abort = new AbortController();
   const forget = environment.onInterrupt(() => abort.abort());
   try {
@@ -144,12 +144,14 @@ function exitCodeOf({ load }: BenchResult): ExitCode {
 }
 
 async function openOscore(
-  path: string | undefined,
+  uri: TargetUri,
+  options: BenchOptions,
   warn: (text: string) => void,
 ): Promise<OscoreContext | undefined> {
-  if (path === undefined) return undefined;
+  const kept = oscoreEnd(uri, options);
+  if (kept === undefined) return undefined;
   const { openKeptOscore } = await import('./kept-oscore.ts');
-  return openKeptOscore({ path }, warn);
+  return openKeptOscore(kept, warn);
 }
 
 /** Whether it works at all, and where the server is. */

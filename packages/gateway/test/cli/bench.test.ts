@@ -76,6 +76,7 @@ before(async () => {
         return content('Hello, world!');
       },
     })
+    .resource('/protected', { requires: 'oscore', get: () => content('Hello, world!') })
     .resource('/sink', {
       put: (request) => {
         if (request.text() === 'reading') bodies++;
@@ -153,6 +154,19 @@ describe('coapsule bench', () => {
       assert.deepEqual(report.codes, { '2.05': report.answered });
       assert.equal(report.generator.kind, 'library');
     }
+  });
+
+  test('the OSCORE context that --credentials has for the URI protects the load', async () => {
+    const map = join(folder, 'credentials.json');
+    const text = JSON.stringify({ [`coap://127.0.0.1:${plain}/*`]: { oscore: 'client.conf' } });
+    writeFileSync(map, text, { mode: 0o600 });
+    const { code, report, stderr } = await bench(
+      `coap://127.0.0.1:${plain}/protected`,
+      ...short,
+      ...['--credentials', map],
+    );
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(report.codes, { '2.05': report.answered });
   });
 
   test('other methods with a payload, Non-confirmable, at a rate', async () => {
