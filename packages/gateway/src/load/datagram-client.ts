@@ -12,9 +12,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
-import { instant, type PeerAddress } from 'coapsule/core';
+import type { PeerAddress } from 'coapsule/core';
 import { type DtlsConfig, DtlsLayer } from 'coapsule/dtls';
-import { fastCrypto, systemRandom } from 'coapsule/node';
+import { fastCrypto, monotonicClock, systemRandom } from 'coapsule/node';
 import type { LoadClient, LoadEvents, LoadTraffic } from './load-client.ts';
 import { type LoadRequest, RequestTemplate } from './request-template.ts';
 
@@ -79,7 +79,7 @@ export class DatagramClient implements LoadClient {
         random: systemRandom,
         config: kept.config,
       });
-      const association = layer.importAssociation(kept.state, server, {}, now());
+      const association = layer.importAssociation(kept.state, server, {}, monotonicClock.now());
       if (typeof association === 'string')
         throw new Error(`the association cannot be taken over: ${association}`);
       this.#records = { layer, association };
@@ -109,7 +109,7 @@ export class DatagramClient implements LoadClient {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#records?.layer.close(this.#records.association, now());
+    this.#records?.layer.close(this.#records.association, monotonicClock.now());
     this.#pump();
     const closed = once(this.#socket, 'close');
     this.#socket.close();
@@ -121,7 +121,7 @@ export class DatagramClient implements LoadClient {
       this.#transmit(message);
       return;
     }
-    this.#records.layer.send(this.#records.association, message, now());
+    this.#records.layer.send(this.#records.association, message, monotonicClock.now());
     this.#pump();
   }
 
@@ -136,7 +136,7 @@ export class DatagramClient implements LoadClient {
       this.#take(datagram);
       return;
     }
-    this.#records.layer.handle({ address: this.#options.server, datagram }, now());
+    this.#records.layer.handle({ address: this.#options.server, datagram }, monotonicClock.now());
     this.#pump();
   }
 
@@ -182,10 +182,6 @@ export class DatagramClient implements LoadClient {
 
 function isConfirmable(message: Uint8Array): boolean {
   return message.length >= 4 && ((message[0] as number) & 0xf0) === 0x40;
-}
-
-function now(): ReturnType<typeof instant> {
-  return instant(performance.now());
 }
 
 /** A UDP port that is free at this moment. */

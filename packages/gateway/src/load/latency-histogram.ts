@@ -77,9 +77,8 @@ export class LatencyHistogram {
 /** Below 64 µs a bucket is a microsecond wide; above, a 64th of the power of two that the latency lies in. */
 function bucketOf(microseconds: number): number {
   const whole = Math.min(3.6e9, Math.max(0, Math.floor(microseconds)));
-  if (whole < perOctave) return whole;
-  const octave = 25 - Math.clz32(whole);
-  return perOctave * (octave + 1) + Math.floor(whole / 2 ** octave) - perOctave;
+  const octave = Math.max(0, 25 - Math.clz32(whole));
+  return perOctave * octave + (whole >>> octave);
 }
 
 /** The first microsecond behind a bucket. */
