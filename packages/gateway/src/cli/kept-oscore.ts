@@ -10,7 +10,7 @@
 
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OscoreContext, type OscoreStore, openOscoreFile } from 'coapsule';
+import { OscoreContext, type OscoreState, type OscoreStore, openOscoreFile } from 'coapsule';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { parseOscoreConf, usedMark } from './oscore-conf.ts';
@@ -37,7 +37,8 @@ export async function openKeptOscore(
   warn: (text: string) => void,
   dangerouslyLogTo?: string,
 ): Promise<OscoreContext> {
-  const { parameters, isFolder, isUsed, text, sequence: ownSequence } = readOscoreEnd(path, warn);
+  const end = readOscoreEnd(path, warn);
+  const { parameters, sequence: ownSequence } = end;
   if (sequenceFile !== undefined && existsSync(ownSequence)) {
     throw new CommandFailure(
       ExitCode.Security,
@@ -46,28 +47,21 @@ export async function openKeptOscore(
     );
   }
   const sequence = sequenceFile ?? ownSequence;
-  const store = await storeFailures<OscoreStore>(() => {
-    if (sequenceFile !== undefined) return openSequenceFile(sequenceFile);
-    return isFolder ? openOscoreSequence(path) : openOscoreFile(sequence);
-  });
+  const store =
+    sequenceFile === undefined
+      ? await openNumbers(end)
+      : await storeFailures(() => openSequenceFile(sequenceFile));
   try {
-    const state = await storeFailures(() => store.load());
-    if (state === undefined && isUsed && parameters.deriveAnew === undefined) {
-      throw new CommandFailure(
-        ExitCode.Security,
-        `${path} has been in use, and its sequence numbers are gone: ${sequence} is missing`,
-        'put that file back if it is the latest; otherwise make a new context for both ends with "coapsule keys oscore", since numbers that are used twice give the key stream away',
-      );
-    }
+    const state = await loadNumbers(store, end, sequence);
     if (state === undefined) {
       warn(`${path} is used for the first time; its sequence numbers are kept in ${sequence}`);
       // The mark comes second: without the numbers it would refuse a context that nobody has used.
       if (parameters.deriveAnew === undefined)
         await storeFailures(() => store.save({ senderEdge: 0, recipientEdge: 0 }));
     }
-    if (!isUsed) {
-      if (isFolder) writeFileSync(folderMark(path), 'coapsule: sequence.json belongs to this folder.\n');
-      else appendFileSync(path, `${text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
+    if (!end.isUsed) {
+      if (end.isFolder) markFolder(path);
+      else appendFileSync(path, `${end.text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
     }
     if (dangerouslyLogTo !== undefined) {
       const cause = new OscoreLog(dangerouslyLogTo, warn).add(parameters, 'client');
@@ -82,6 +76,7 @@ export async function openKeptOscore(
 
 /** One end of a context as a file or folder has it. */
 interface OscoreEnd {
+  readonly path: string;
   readonly parameters: OscoreParameters;
   readonly isFolder: boolean;
   /** Of a file. */
@@ -103,11 +98,42 @@ export function readOscoreEnd(path: string, warn: (text: string) => void): Oscor
   }
   const sequence = isFolder ? join(path, 'sequence.json') : `${path}.sequence`;
   const isUsed = isFolder ? existsSync(folderMark(path)) : text.split(/\r?\n/).includes(usedMark);
-  return { parameters, isFolder, text, sequence, isUsed };
+  return { path, parameters, isFolder, text, sequence, isUsed };
 }
 
-/** What stands in a folder that has been in use. */
-export function folderMark(folder: string): string {
+/** Opens the numbers that stand beside an end. @throws CommandFailure when another process uses them. */
+export function openNumbers({ path, isFolder, sequence }: OscoreEnd): Promise<OscoreStore> {
+  return storeFailures<OscoreStore>(() => (isFolder ? openOscoreSequence(path) : openOscoreFile(sequence)));
+}
+
+/**
+ * The numbers of an end; `undefined` for one that nobody has used.
+ *
+ * @param sequence Where they should be.
+ * @throws CommandFailure for an end that has been in use and has none.
+ */
+export async function loadNumbers(
+  store: OscoreStore,
+  { path, parameters, isUsed }: OscoreEnd,
+  sequence: string,
+): Promise<OscoreState | undefined> {
+  const state = await storeFailures(() => store.load());
+  if (state === undefined && isUsed && parameters.deriveAnew === undefined) {
+    throw new CommandFailure(
+      ExitCode.Security,
+      `${path} has been in use, and its sequence numbers are gone: ${sequence} is missing`,
+      'put that file back if it is the latest; otherwise make a new context for both ends with "coapsule keys oscore", since numbers that are used twice give the key stream away',
+    );
+  }
+  return state;
+}
+
+/** Says that a folder has been in use; a file says it in a line of its own (`usedMark`). */
+export function markFolder(folder: string): void {
+  writeFileSync(folderMark(folder), 'coapsule: sequence.json belongs to this folder.\n');
+}
+
+function folderMark(folder: string): string {
   return join(folder, 'in-use');
 }
 

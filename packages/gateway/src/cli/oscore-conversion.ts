@@ -7,15 +7,14 @@
  * @module
  */
 
-import { appendFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { type OscoreStore, openOscoreFile } from 'coapsule';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { folderMark, readOscoreEnd, storeFailures } from './kept-oscore.ts';
+import { loadNumbers, markFolder, openNumbers, readOscoreEnd, storeFailures } from './kept-oscore.ts';
 import { writeNewFiles } from './new-files.ts';
 import { formatOscoreConf, usedMark } from './oscore-conf.ts';
-import { formatOscoreSettings, openOscoreSequence } from './oscore-folder.ts';
+import { formatOscoreSettings } from './oscore-folder.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
 
 /** The forms that there are. */
@@ -41,7 +40,8 @@ export async function convertOscore(
   format: OscoreFormat,
   warn: (text: string) => void,
 ): Promise<ConvertedOscore> {
-  const { parameters, isFolder, isUsed, sequence } = readOscoreEnd(from, warn);
+  const end = readOscoreEnd(from, warn);
+  const { parameters, isFolder, sequence } = end;
   const [kept, keptSequence] = [`${from}.converted`, `${from}.converted.sequence`];
   for (const path of [to, kept]) {
     if (existsSync(path))
@@ -57,27 +57,19 @@ export async function convertOscore(
       `${from} has rfc8613_b_2, for which aiocoap has no word`,
       'make a new context for both ends without it',
     );
-  const open = (path: string, inFolder: boolean): Promise<OscoreStore> =>
-    storeFailures<OscoreStore>(() => (inFolder ? openOscoreSequence(path) : openOscoreFile(path)));
-  const store = await open(isFolder ? from : sequence, isFolder);
+  const store = await openNumbers(end);
   try {
-    const state = await storeFailures(() => store.load());
-    if (state === undefined && isUsed && parameters.deriveAnew === undefined)
-      throw new CommandFailure(
-        ExitCode.Security,
-        `${from} has been in use, and its sequence numbers are gone: ${sequence} is missing`,
-        'make a new context for both ends with "coapsule keys oscore"',
-      );
+    const state = await loadNumbers(store, end, sequence);
     renameSync(from, kept);
     if (!isFolder && existsSync(sequence)) renameSync(sequence, keptSequence);
-    writeEnd(to, format, parameters);
+    writeEnd(to, format, parameters, state !== undefined);
     if (state !== undefined) {
-      const inFolder = format === 'aiocoap';
-      const target = await open(inFolder ? to : `${to}.sequence`, inFolder);
-      await target.save(state);
-      await target.close?.();
-      if (inFolder) writeFileSync(folderMark(to), 'coapsule: sequence.json belongs to this folder.\n');
-      else appendFileSync(to, `${usedMark}\n`);
+      const target = await openNumbers(readOscoreEnd(to, warn));
+      try {
+        await storeFailures(() => target.save(state));
+      } finally {
+        await target.close?.();
+      }
     }
     return { kept, senderEdge: state?.senderEdge };
   } finally {
@@ -85,12 +77,18 @@ export async function convertOscore(
   }
 }
 
-/** Writes one end. */
-function writeEnd(path: string, format: OscoreFormat, parameters: OscoreParameters): void {
-  if (format === 'aiocoap') mkdirSync(path, { recursive: true, mode: 0o700 });
-  const file =
-    format === 'aiocoap'
-      ? { path: join(path, 'settings.json'), text: formatOscoreSettings(parameters), secret: true }
-      : { path, text: formatOscoreConf(parameters, 'OSCORE Security Context, one end'), secret: true };
-  writeNewFiles([file], false);
+/**
+ * Writes one end. One that has been in use says so from the start: when its numbers cannot be written, it is refused and does not
+ * begin with 0 again.
+ */
+function writeEnd(path: string, format: OscoreFormat, parameters: OscoreParameters, isUsed: boolean): void {
+  if (format === 'libcoap') {
+    const text = formatOscoreConf(parameters, 'OSCORE Security Context, one end');
+    writeNewFiles([{ path, text: isUsed ? `${text}${usedMark}\n` : text, secret: true }], false);
+    return;
+  }
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (isUsed) markFolder(path);
+  const text = formatOscoreSettings(parameters);
+  writeNewFiles([{ path: join(path, 'settings.json'), text, secret: true }], false);
 }

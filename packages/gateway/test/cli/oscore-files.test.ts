@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -266,6 +267,24 @@ describe('keys oscore --from', () => {
     assert.deepEqual([gone.exitCode, existsSync(join(own, 'c.oscore'))], [7, false]);
     assert.match(gone.stderr, /its sequence numbers are gone/);
     assert.ok(existsSync(conf));
+  });
+
+  test('an end whose numbers could not be written is refused afterwards, and does not begin anew', async () => {
+    const own = mkdtempSync(join(folder, 'convert-'));
+    const [conf, to] = [join(own, 'a'), join(own, 'b.oscore')];
+    writeFileSync(conf, formatOscoreConf(context, 'x'), { mode: 0o600 });
+    const store = await openOscoreFile(`${conf}.sequence`);
+    await store.save({ senderEdge: 700, recipientEdge: 33 });
+    await store.close();
+    // Where they are written before they are moved to their place.
+    mkdirSync(`${to}.sequence.next`);
+    const { exitCode } = await run(['keys', 'oscore', 'd', '--out', join(own, 'b'), '--from', conf]);
+    assert.equal(exitCode, 1);
+    await assert.rejects(
+      openKeptOscore({ path: to }, () => {}),
+      /has been in use, and its sequence numbers are gone/,
+    );
+    assert.ok(existsSync(`${conf}.converted.sequence`));
   });
 
   test('rfc8613_b_2, for which aiocoap has no word, is refused', async () => {
