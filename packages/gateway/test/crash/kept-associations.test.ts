@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'coapsule';
@@ -8,6 +6,7 @@ import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { numbersSent, RecordingRelay } from './recording-relay.ts';
+import { storedTexts } from './stored-texts.ts';
 
 const { COAPSULE_LONG } = process.env;
 const kills = COAPSULE_LONG === '1' ? 200 : 20;
@@ -195,14 +194,4 @@ function keyText(identity: string): string {
 
 function keyOf(identity: string): Uint8Array {
   return new TextEncoder().encode(keyText(identity));
-}
-
-function storedTexts(data: string): string[] {
-  const database = new DatabaseSync(join(data, 'coapsule.db'), { readOnly: true });
-  try {
-    const rows = database.prepare('SELECT CAST(value AS TEXT) AS text FROM reading ORDER BY id').all();
-    return rows.map((row) => String(row['text']));
-  } finally {
-    database.close();
-  }
 }

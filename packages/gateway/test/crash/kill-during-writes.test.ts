@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { type PutAnswer, RetransmittingClient } from './retransmitting-client.ts';
+import { storedTexts } from './stored-texts.ts';
 
 const { COAPSULE_LONG } = process.env;
 const rounds = COAPSULE_LONG === '1' ? 50 : 5;
@@ -98,14 +97,4 @@ test('a PUT that was committed, and whose answer the crash swallowed, gets that 
 function serve(t: TestContext, data: string, port: number): CoapsuleProcess {
   const endpoints = ['--coap', `127.0.0.1:${port}`, '--coaps', 'off'];
   return new CoapsuleProcess(t, ['serve', '--dangerously-allow-plain-writes', '--data', data, ...endpoints]);
-}
-
-function storedTexts(data: string): string[] {
-  const database = new DatabaseSync(join(data, 'coapsule.db'), { readOnly: true });
-  try {
-    const rows = database.prepare('SELECT CAST(value AS TEXT) AS text FROM reading ORDER BY id').all();
-    return rows.map((row) => String(row['text']));
-  } finally {
-    database.close();
-  }
 }

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { SeededRandom } from 'coapsule/testing';
 import { parseOscoreConf } from '../../src/cli/oscore-conf.ts';
@@ -12,6 +11,7 @@ import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess, coapsule } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { RecordingOscoreDevice } from './recording-oscore-device.ts';
+import { storedTexts } from './stored-texts.ts';
 
 const { COAPSULE_LONG } = process.env;
 const kills = COAPSULE_LONG === '1' ? 60 : 3;
@@ -181,14 +181,4 @@ function writtenTo(data: string): Promise<void> {
       resolve();
     });
   });
-}
-
-function storedTexts(data: string): string[] {
-  const database = new DatabaseSync(join(data, 'coapsule.db'), { readOnly: true });
-  try {
-    const rows = database.prepare('SELECT CAST(value AS TEXT) AS text FROM reading ORDER BY id').all();
-    return rows.map((row) => String(row['text']));
-  } finally {
-    database.close();
-  }
 }

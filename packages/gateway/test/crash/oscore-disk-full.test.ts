@@ -1,7 +1,6 @@
 /** The gateway on a disk that is full, with devices under OSCORE: no number and no nonce twice, and service for the others. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Client } from 'coapsule';
 import { freeUdpPorts } from '../interop/process.ts';
@@ -9,6 +8,7 @@ import { CoapsuleProcess, coapsule } from '../server/gateway-process.ts';
 import { smallDisk } from '../store/small-disk.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { RecordingOscoreDevice } from './recording-oscore-device.ts';
+import { storedTexts } from './stored-texts.ts';
 
 const key = '0x000102030405060708090a0b0c0d0e0f';
 
@@ -83,13 +83,5 @@ test('on a full disk a device under OSCORE is answered as far as its edge is sto
   await Promise.all([other.close(), d3.close()]);
   assert.equal((await gateway.kill('SIGTERM')).code, 0);
 
-  const database = new DatabaseSync(join(data, 'coapsule.db'), { readOnly: true });
-  const rows = database
-    .prepare("SELECT CAST(value AS TEXT) AS text FROM reading WHERE path = '/sensors/s1' ORDER BY id")
-    .all();
-  database.close();
-  assert.deepEqual(
-    rows.map((row) => row['text']),
-    ['stored', 'with space', 'after the crash'],
-  );
+  assert.deepEqual(storedTexts(data, '/sensors/s1'), ['stored', 'with space', 'after the crash']);
 });
