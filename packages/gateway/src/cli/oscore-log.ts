@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, existsSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { dangerouslyWiresharkContext } from 'coapsule/oscore';
 import type { OscoreParameters } from './oscore-parameters.ts';
 import { openSecretFile } from './secret-file.ts';
@@ -18,7 +18,7 @@ export class OscoreLog {
   constructor(path: string, warn: (text: string) => void) {
     closeSync(openSecretFile(path, 'a'));
     this.#path = path;
-    this.#lines = new Set(existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []);
+    this.#lines = new Set(readFileSync(path, 'utf8').split('\n'));
     warn(
       `${path} has the Master Secrets of OSCORE contexts: whoever reads it can decrypt AND FORGE all their messages, also later ones; for debugging only`,
     );

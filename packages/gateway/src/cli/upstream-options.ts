@@ -75,12 +75,12 @@ export class OpenedUpstreams implements AsyncDisposable {
       const servers: UpstreamServer[] = [];
       for (const [index, server] of upstreamServers(options, warn).entries()) {
         const file = rules[index]?.oscore;
-        // Two rules may name one file: its numbers are counted in one place.
-        const key = file === undefined ? undefined : realpathSync(file);
-        if (file === undefined || key === undefined) {
+        if (file === undefined) {
           servers.push(server);
           continue;
         }
+        // Two rules may name one file: its numbers are counted in one place.
+        const key = realpathSync(file);
         const oscore =
           opened.get(key) ?? (await openKeptOscore({ path: file }, warn, options.dangerouslyLogOscore));
         opened.set(key, oscore);
