@@ -100,9 +100,19 @@ function middle<Name extends string>(
   return median((figures ?? []).map((one) => one[name]));
 }
 
-function reportHandshakes(row: string, name: string, figures: readonly HandshakeFigures[]): void {
-  report({ name: `${row}: ${name}`, value: middle(figures, 'rate'), unit: 'a second' });
-  report({ name: `${row}: CPU of ${name}`, value: middle(figures, 'cpuMicroseconds'), unit: 'µs each' });
+/** Rate and CPU of handshakes with each. */
+async function shakeHands(
+  row: string,
+  servers: readonly MeasuredServer[],
+  count: number,
+): Promise<ReadonlyMap<string, readonly HandshakeFigures[]>> {
+  for (const server of servers) await handshakes(server, count / 2);
+  const all = await inTurns(servers, (server) => handshakes(server, count));
+  for (const [name, figures] of all) {
+    report({ name: `${row}: ${name}`, value: middle(figures, 'rate'), unit: 'a second' });
+    report({ name: `${row}: CPU of ${name}`, value: middle(figures, 'cpuMicroseconds'), unit: 'µs each' });
+  }
+  return all;
 }
 
 /** Latencies when the server has half of what it can do. */
@@ -114,6 +124,21 @@ async function latencies(row: string, server: MeasuredServer, rate: number): Pro
   for (const name of ['p50', 'p90', 'p99', 'p999'] as const) {
     report({ name: `${row}: ${name} at half load`, value: middle(figures, name), unit: 'ms' });
   }
+}
+
+/**
+ * The rate of `coapsule bench` beside that of the generator in C.
+ *
+ * @returns the CPU time that it took for each request, in µs.
+ */
+async function byCommand(row: string, server: MeasuredServer, rateOfGenerator: number): Promise<number> {
+  const { rate, generatorMicroseconds } = await loadByCommand(server, { clients: 64, seconds });
+  report({
+    name: `${row}: rate of coapsule bench`,
+    value: rate / rateOfGenerator,
+    unit: 'of that of the C generator',
+  });
+  return generatorMicroseconds;
 }
 
 const plain: Security = { kind: 'plain' };
@@ -139,17 +164,8 @@ try {
         );
         const [ours] = servers as [MeasuredServer];
         await latencies(row, ours, rate);
-        const command = await loadByCommand(ours, { clients: 64, seconds });
-        report({
-          name: `${row}: rate of coapsule bench`,
-          value: command.rate / rate,
-          unit: 'of that of the C generator',
-        });
-        report({
-          name: `${row}: CPU of coapsule bench`,
-          value: command.generatorMicroseconds,
-          unit: 'µs each',
-        });
+        const value = await byCommand(row, ours, rate);
+        report({ name: `${row}: CPU of coapsule bench`, value, unit: 'µs each' });
       },
     );
   }
@@ -171,12 +187,7 @@ try {
       const rate = await requests(row, servers, { clients: 64 }, { libcoap: goals.pskOverLibcoap });
       const [ours] = servers as [MeasuredServer];
       await latencies(row, ours, rate);
-      const command = await loadByCommand(ours, { clients: 64, seconds });
-      report({
-        name: `${row}: rate of coapsule bench`,
-        value: command.rate / rate,
-        unit: 'of that of the C generator',
-      });
+      await byCommand(row, ours, rate);
     });
   }
   if (isMeasured(goals.pskOverLibcoapWith1000)) {
@@ -221,10 +232,7 @@ try {
   if (isMeasured(goals.pskHandshakesOverLibcoap, goals.pskHandshakesLost)) {
     await withServers([coapsuleServer(psk), libcoapServer(psk)], async (servers) => {
       const row = 'PSK handshakes with cookie, 16 at once';
-      const count = short ? 1000 : 4000;
-      for (const server of servers) await handshakes(server, count / 2);
-      const all = await inTurns(servers, (server) => handshakes(server, count));
-      for (const [name, figures] of all) reportHandshakes(row, name, figures);
+      const all = await shakeHands(row, servers, short ? 1000 : 4000);
       const lost = (name: string): number => (all.get(name) ?? []).reduce((sum, one) => sum + one.lost, 0);
       report({
         name: `${row}: lost`,
@@ -245,10 +253,7 @@ try {
   if (isMeasured(goals.ecdsaHandshakeMicroseconds)) {
     await withServers([coapsuleServer(certificate), libcoapServer(certificate)], async (servers) => {
       const row = 'ECDHE-ECDSA mutual handshakes';
-      const count = short ? 300 : 2000;
-      for (const server of servers) await handshakes(server, count / 2);
-      const all = await inTurns(servers, (server) => handshakes(server, count));
-      for (const [name, figures] of all) reportHandshakes(row, name, figures);
+      const all = await shakeHands(row, servers, short ? 300 : 2000);
       report({
         name: `${row}: server CPU`,
         value: middle(all.get('coapsule'), 'cpuMicroseconds'),

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type MeasuredServer, nativeProgram, onCores } from './servers.ts';
+import { type MeasuredServer, nativeProgram, onCores, secret } from './servers.ts';
 
 /** What a load is like. */
 export interface Load {
@@ -54,7 +54,11 @@ function coresBeside({ cores }: MeasuredServer): '1' | '0,1' {
 
 /** Whether there is the generator in C. */
 export function hasGenerator(): boolean {
-  return nativeProgram('load', ['-lssl', '-lcrypto']) !== undefined;
+  return generatorProgram() !== undefined;
+}
+
+function generatorProgram(): string | undefined {
+  return nativeProgram('load', ['-lssl', '-lcrypto']);
 }
 
 /** Requests, by the generator in C. */
@@ -111,7 +115,7 @@ async function* generator(
   clients: number,
   args: readonly string[],
 ): AsyncGenerator<Event> {
-  const native = nativeProgram('load', ['-lssl', '-lcrypto']);
+  const native = generatorProgram();
   if (native === undefined) throw new Error('there is no generator: ask hasGenerator first');
   const { kind } = server.security;
   const places = kind === 'plain' || kind === 'oscore' ? [] : ['-A', String(clientsBefore)];
@@ -135,9 +139,9 @@ function credentials({ security }: MeasuredServer): readonly string[] {
     case 'plain':
       return [];
     case 'psk':
-      return ['-i', 'sensor-042', '-k', 'MySecret16ByteK!'];
+      return ['-i', 'sensor-042', '-k', secret];
     case 'oscore':
-      return ['-O', 'MySecret16ByteK!'];
+      return ['-O', secret];
     case 'certificate': {
       const [own, key, authority] = ['client.pem', 'client.key', 'ca.pem'].map((file) =>
         join(security.folder, file),
@@ -158,7 +162,7 @@ export async function loadByCommand(
   const command = onCores(coresBeside(server), [
     ...[process.execPath, '--conditions=@coapsule/source', main, 'bench', uri, '--json'],
     ...['--clients', String(clients), '--seconds', String(seconds)],
-    ...(isSecured ? ['-u', 'sensor-042', '-k', 'MySecret16ByteK!'] : []),
+    ...(isSecured ? ['-u', 'sensor-042', '-k', secret] : []),
   ]);
   const [program = '', ...args] = command;
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });

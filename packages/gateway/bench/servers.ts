@@ -13,7 +13,8 @@ import { createInterface, type Interface } from 'node:readline';
 
 const root = join(import.meta.dirname, '../../..');
 const peers = process.env['COAPSULE_PEERS'] ?? join(root, '.peers');
-const secret = 'MySecret16ByteK!';
+/** The pre-shared key of all clients, and their Master Secret under OSCORE. */
+export const secret = 'MySecret16ByteK!';
 
 /** Whether there are two cores to give to server and generator; without `taskset` the system decides. */
 const isPinned = spawnSync('taskset', ['-c', '1', 'true']).status === 0;
