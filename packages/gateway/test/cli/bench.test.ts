@@ -1,19 +1,17 @@
 /** `coapsule bench` against servers of the library: a process of its own, over loopback. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { changed, content, OscoreContext, OscoreContexts, openOscoreFile, Server } from 'coapsule';
 import { formatOscoreConf } from '../../src/cli/oscore-conf.ts';
+import { coapsule } from '../server/gateway-process.ts';
 import { run } from './recorded-environment.ts';
 
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const key = 'MySecret16ByteK!';
 const short = ['-s', '0.5', '--warm-up', '0', '--clients', '5', '--json'];
 
@@ -28,18 +26,11 @@ interface Report {
   readonly histogram: readonly { readonly count: number }[];
 }
 
-async function bench(...args: readonly string[]): Promise<{ code: number; report: Report; stderr: string }> {
-  const child = spawn(process.execPath, ['--conditions=@coapsule/source', program, 'bench', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
-  child.stderr.on('data', (data) => {
-    stderr += data;
-  });
-  const [code] = await once(child, 'close');
+async function bench(
+  t: TestContext,
+  ...args: readonly string[]
+): Promise<{ code: number | null; report: Report; stderr: string }> {
+  const { code, stdout, stderr } = await coapsule(t, 'bench', ...args);
   return { code, report: stdout.startsWith('{') ? JSON.parse(stdout) : {}, stderr };
 }
 
@@ -99,9 +90,9 @@ after(async () => {
 });
 
 describe('coapsule bench', () => {
-  test('plain CoAP: each client has a port of its own, and all answers are counted', async () => {
+  test('plain CoAP: each client has a port of its own, and all answers are counted', async (t) => {
     peers.clear();
-    const { code, report, stderr } = await bench(`coap://127.0.0.1:${plain}/hello`, ...short);
+    const { code, report, stderr } = await bench(t, `coap://127.0.0.1:${plain}/hello`, ...short);
     assert.equal(code, 0, stderr);
     assert.ok(report.answered > 0);
     assert.deepEqual(report.codes, { '2.05': report.answered });
@@ -114,9 +105,10 @@ describe('coapsule bench', () => {
     assert.equal(peers.size, 6);
   });
 
-  test('coaps with a pre-shared key: a handshake for each client, from the port that it goes on with', async () => {
+  test('coaps with a pre-shared key: a handshake for each client, from the port that it goes on with', async (t) => {
     peers.clear();
     const { code, report, stderr } = await bench(
+      t,
       `coaps://127.0.0.1:${secured}/hello`,
       ...short,
       ...['-u', 'sensor-042', '-k', key],
@@ -127,10 +119,11 @@ describe('coapsule bench', () => {
     assert.equal(peers.size, 6);
   });
 
-  test('coaps without connection ids, and with raw public keys', async () => {
+  test('coaps without connection ids, and with raw public keys', async (t) => {
     writeFileSync(join(folder, 'c.key'), clientKey.privateKey.export(pem.privateKey), { mode: 0o600 });
     writeFileSync(join(folder, 's.pub'), serverKey.publicKey.export(pem.publicKey));
     const { code, report, stderr } = await bench(
+      t,
       `coaps://127.0.0.1:${publicKeys}/hello`,
       ...short,
       ...['--no-cid', '-M', join(folder, 'c.key'), '--peer-rpk', join(folder, 's.pub')],
@@ -140,14 +133,15 @@ describe('coapsule bench', () => {
     assert.deepEqual([report.failed, report.connect.handshakes], [0, 5]);
   });
 
-  test('OSCORE and coap+tcp go by clients of the library', async () => {
+  test('OSCORE and coap+tcp go by clients of the library', async (t) => {
     const protectedLoad = await bench(
+      t,
       `coap://127.0.0.1:${plain}/hello`,
       ...short,
       ...['--oscore', join(folder, 'client.conf')],
     );
     assert.equal(protectedLoad.code, 0, protectedLoad.stderr);
-    const stream = await bench(`coap+tcp://127.0.0.1:${tcp}/hello`, ...short);
+    const stream = await bench(t, `coap+tcp://127.0.0.1:${tcp}/hello`, ...short);
     assert.equal(stream.code, 0, stream.stderr);
     for (const { report } of [protectedLoad, stream]) {
       assert.ok(report.answered > 0);
@@ -156,11 +150,12 @@ describe('coapsule bench', () => {
     }
   });
 
-  test('the OSCORE context that --credentials has for the URI protects the load', async () => {
+  test('the OSCORE context that --credentials has for the URI protects the load', async (t) => {
     const map = join(folder, 'credentials.json');
     const text = JSON.stringify({ [`coap://127.0.0.1:${plain}/*`]: { oscore: 'client.conf' } });
     writeFileSync(map, text, { mode: 0o600 });
     const { code, report, stderr } = await bench(
+      t,
       `coap://127.0.0.1:${plain}/protected`,
       ...short,
       ...['--credentials', map],
@@ -169,9 +164,10 @@ describe('coapsule bench', () => {
     assert.deepEqual(report.codes, { '2.05': report.answered });
   });
 
-  test('other methods with a payload, Non-confirmable, at a rate', async () => {
+  test('other methods with a payload, Non-confirmable, at a rate', async (t) => {
     bodies = 0;
     const { code, report, stderr } = await bench(
+      t,
       `coap://127.0.0.1:${plain}/sink`,
       ...short,
       ...['-m', 'put', '-e', 'reading', '-t', 'text/plain', '-N', '--rate', '200'],
@@ -182,14 +178,14 @@ describe('coapsule bench', () => {
     assert.ok(bodies > report.answered, 'the request before the load is no part of it');
   });
 
-  test('answers of 4.xx are measured too, and are the exit code', async () => {
-    const { code, report, stderr } = await bench(`coap://127.0.0.1:${plain}/nowhere`, ...short);
+  test('answers of 4.xx are measured too, and are the exit code', async (t) => {
+    const { code, report, stderr } = await bench(t, `coap://127.0.0.1:${plain}/nowhere`, ...short);
     assert.equal(code, 4);
     assert.deepEqual(report.codes, { '4.04': report.answered });
     assert.match(stderr, /the server answers 4\.04: that is what is measured/);
   });
 
-  test('a server that stops in the middle is lost requests, not a crash', async () => {
+  test('a server that stops in the middle is lost requests, not a crash', async (t) => {
     const socket = createSocket('udp4');
     socket.bind(0, '127.0.0.1');
     await once(socket, 'listening');
@@ -204,6 +200,7 @@ describe('coapsule bench', () => {
     });
     const { port } = socket.address();
     const { code, report, stderr } = await bench(
+      t,
       `coap://127.0.0.1:${port}/a`,
       ...short,
       '-s',
