@@ -4,11 +4,11 @@
  * Linux. As root it is mounted; otherwise the part that is written beside a file's place leads to /dev/full, which answers
  * every write with the same ENOSPC.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { mountedDisk } from './mounted-disk.ts';
 
 /** A folder that can be filled. */
 export interface SmallDisk {
@@ -21,44 +21,12 @@ export interface SmallDisk {
 
 /** Empty, and gone when the test ends: its files must be closed by then. */
 export function smallDisk(t: TestContext): SmallDisk {
+  return mountedDisk(t, 64) ?? device(t);
+}
+
+function device(t: TestContext): SmallDisk {
   const folder = mkdtempSync(join(tmpdir(), 'small-disk-'));
-  const isMounted = mount(folder);
-  t.after(() => {
-    if (isMounted) execFileSync('umount', ['-l', folder]);
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return isMounted ? tmpfs(folder) : device(folder);
-}
-
-function mount(folder: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function tmpfs(folder: string): SmallDisk {
-  const filling = join(folder, 'filling');
-  return {
-    folder,
-    fill: () => {
-      for (let part = 0; ; part++) {
-        try {
-          writeFileSync(filling, Buffer.alloc(4096), { flag: 'a' });
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return;
-          throw error;
-        }
-        if (part > 64) throw new Error(`${folder} takes more than it is large`);
-      }
-    },
-    free: () => rmSync(filling, { force: true }),
-  };
-}
-
-function device(folder: string): SmallDisk {
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const links = new Set<string>();
   return {
     folder,

@@ -5,10 +5,10 @@
  * that makes one longer.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { mountedDisk } from '../../../coapsule/test/node/mounted-disk.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** A folder that can be filled. */
 export interface SmallDisk {
@@ -21,41 +21,7 @@ export interface SmallDisk {
 
 /** Empty, and gone when the test ends. */
 export function smallDisk(t: TestContext): SmallDisk {
-  const folder = mkdtempSync(join(tmpdir(), 'small-disk-'));
-  const isMounted = mount(folder);
-  t.after(() => {
-    if (isMounted) execFileSync('umount', ['-l', folder]);
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return isMounted ? tmpfs(folder) : limited(folder);
-}
-
-function mount(folder: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function tmpfs(folder: string): SmallDisk {
-  const filling = join(folder, 'filling');
-  return {
-    folder,
-    fill: () => {
-      for (let part = 0; part < 1024; part++) {
-        try {
-          writeFileSync(filling, Buffer.alloc(4096), { flag: 'a' });
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return;
-          throw error;
-        }
-      }
-      throw new Error(`${folder} takes more than it is large`);
-    },
-    free: () => rmSync(filling),
-  };
+  return mountedDisk(t, 2048) ?? limited(temporaryFolder(t));
 }
 
 function limited(folder: string): SmallDisk {
