@@ -11,9 +11,10 @@ import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
+import type { AssociationKeys } from './active-keys.ts';
 import { associationConnected } from './association-facts.ts';
 import { applicationStateLength } from './association-state.ts';
-import type { AssociationKeys, AssociationTable } from './association-table.ts';
+import type { AssociationTable } from './association-table.ts';
 import {
   type ExportOptions,
   type ImportingLayer,

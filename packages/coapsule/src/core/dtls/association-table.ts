@@ -5,45 +5,34 @@
  * when a NAT gave the port of one device to another (RFC 9146 §1): the newest is found by it, the others by their
  * connection ids only. Holds state and finds it; opening, sealing and closing are in `established-associations.ts`.
  *
- * What differs from one association to the next lies in 64 bytes of one array and in another one of bytes, what many have in common is
- * one object for all of them: an idle one costs no object of its own but its address.
+ * What differs from one association to the next lies in 64 bytes of one array and in `association-bytes.ts`, what many have
+ * in common is one object of `shared-terms.ts` for all of them: an idle one costs no object of its own but its address.
  *
  * @module
  */
 
-import { ByteArena } from '../foundation/byte-arena.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
+import { grown } from '../foundation/grown.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { hashOfNumber, hashOfText, SlotIndex } from '../foundation/slot-index.ts';
 import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
+import { AssociationBytes, type BytesPlace } from './association-bytes.ts';
 import type { CipherSuite } from './cipher-suites.ts';
-import type { PeerAuthentication } from './credentials.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 import { EvictionOrder } from './eviction-order.ts';
 import type { Flight } from './handshake/flight.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
-import { createEpochKeys, innerTypeLength } from './record/epoch-keys.ts';
+import { innerTypeLength } from './record/epoch-keys.ts';
 import { maxPlaintextLength } from './record/record-header.ts';
-
-export type { AssociationKeys } from './active-keys.ts';
+import { SharedTerms, type Terms } from './shared-terms.ts';
 
 /** What was found out and agreed on in the handshake; does not change. */
-export interface AssociationFacts {
+export interface AssociationFacts extends Omit<Terms, 'suite'> {
   /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
   readonly identity: Uint8Array;
   /** Of an association that was imported without its identity: that is its hash then. */
   readonly identityHash?: Uint8Array;
-  readonly authentication: PeerAuthentication;
-  readonly resumed: boolean;
-  readonly extendedMasterSecret: boolean;
-  /** Whether connection ids were negotiated; the keys have them. */
-  readonly hasConnectionIds: boolean;
-  readonly returnRoutabilityCheck: boolean;
-  /** Most plaintext of a record that the peer takes, in bytes (RFC 8449, RFC 6066 §4). */
-  readonly peerRecordSizeLimit: number;
-  readonly protocol: string | undefined;
-  readonly serverName: string | undefined;
 }
 
 /** A last flight, kept for a peer that did not get it (RFC 6347 §4.2.4). */
@@ -96,19 +85,10 @@ const placeUnit = 8;
 /** The order of eviction is exact to this time: a record moves its association up at most so often. */
 const moveUpMs = 1000;
 
-/** What associations have in common that were made alike. */
-interface Terms extends Omit<AssociationFacts, 'identity' | 'identityHash'> {
-  readonly suite: CipherSuite;
-}
-
-/** Terms that are looked for among those of other associations; more kinds than these are rare. */
-const maxSharedTerms = 64;
-
 const none = -1;
 
 /** The table; see the module comment. Slots are valid until `remove`. */
 export class AssociationTable {
-  readonly #crypto: CryptoProvider;
   #capacity = 16;
   /** One line of the processor's cache for each slot: `column` and `word` tell what is where. */
   #numbers = new Float64Array(doublesOfSlot * this.#capacity);
@@ -116,14 +96,11 @@ export class AssociationTable {
   #words = new Uint32Array(this.#numbers.buffer);
   /** Of the few that have any. */
   readonly #forgedRecords = new Map<number, number>();
-  /** Keys, IVs, connection ids and identity of each, in this order. */
-  readonly #bytes = new ByteArena();
+  readonly #bytes: AssociationBytes;
   readonly #keys = new ActiveKeys();
   readonly #addresses: (PeerAddress | undefined)[] = [];
   readonly #terms: (Terms | undefined)[] = [];
-  readonly #sharedTerms = new Map<string, Terms>();
-  /** Of the association that came last: the next one is likely to have them too. */
-  #latestTerms: Terms | undefined;
+  readonly #sharedTerms = new SharedTerms();
   readonly #finalFlights = new Map<number, FinalFlight>();
   readonly #byId = new SlotIndex();
   readonly #byAddress = new SlotIndex();
@@ -135,7 +112,7 @@ export class AssociationTable {
 
   /** @param crypto Makes the keys of associations that are in use. */
   constructor(crypto: CryptoProvider) {
-    this.#crypto = crypto;
+    this.#bytes = new AssociationBytes(crypto);
   }
 
   /** Number of associations. */
@@ -193,7 +170,7 @@ export class AssociationTable {
     this.#byId.delete(hashOfNumber(this.id(slot)), slot);
     this.#leaveAddress(slot);
     this.#keys.remove(slot);
-    this.#bytes.remove(this.#offset(slot), this.#storedLength(slot));
+    this.#bytes.remove(this.#placeOf(slot));
     this.#forgedRecords.delete(slot);
     this.#addresses[slot] = undefined;
     this.#terms[slot] = undefined;
@@ -250,8 +227,7 @@ export class AssociationTable {
   /** What was agreed on, in a new object. */
   facts(slot: number): AssociationFacts {
     const { suite: _, ...terms } = this.#termsOf(slot);
-    const length = this.#word(slot, word.identityLength);
-    const identity = this.#bytes.slice(this.#endOfKeys(slot), length);
+    const identity = this.#bytes.identity(this.#placeOf(slot));
     const isHash = this.#hasFlag(slot, flagIdentityIsHash);
     return { identity, ...(isHash ? { identityHash: identity } : {}), ...terms };
   }
@@ -356,73 +332,34 @@ export class AssociationTable {
 
   #storeFacts(slot: number, { role, facts, keys: { read, write }, keys }: NewAssociation): void {
     const { identity, identityHash, ...agreed } = facts;
-    this.#terms[slot] = this.#shared({ suite: read.suite, ...agreed });
+    this.#terms[slot] = this.#sharedTerms.of({ suite: read.suite, ...agreed });
     const flags =
       (role === 'client' ? flagClient : 0) | (identityHash === undefined ? 0 : flagIdentityIsHash);
     const lengths = read.connectionId.length | (write.connectionId.length << 8);
     this.#setWord(slot, word.lengthsAndFlags, lengths | flags);
     this.#setWord(slot, word.identityLength, identity.length);
-    const offset = this.#bytes.add(
-      read.key,
-      read.writeIv,
-      write.key,
-      write.writeIv,
-      read.connectionId,
-      write.connectionId,
-      identity,
-    );
-    this.#setWord(slot, word.place, offset / placeUnit);
+    this.#setWord(slot, word.place, this.#bytes.add(keys, identity) / placeUnit);
     if (read.isInUse || write.isInUse) this.#keys.add(slot, keys);
   }
 
   #makeKeys(slot: number): AssociationKeys {
-    const suite = this.suite(slot);
-    const bytes = this.#bytes.slice(this.#offset(slot), this.#endOfKeys(slot) - this.#offset(slot));
-    let offset = 0;
-    const take = (length: number): Uint8Array => {
-      offset += length;
-      return bytes.subarray(offset - length, offset);
-    };
-    const [readKey, readIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
-    const [writeKey, writeIv] = [take(suite.keyLength), take(suite.fixedIvLength)];
-    const keys = {
-      read: createEpochKeys(this.#crypto, suite, readKey, readIv, take(this.ownIdLength(slot))),
-      write: createEpochKeys(this.#crypto, suite, writeKey, writeIv, take(this.peerIdLength(slot))),
-    };
+    const keys = this.#bytes.keys(this.#placeOf(slot));
     this.#keys.add(slot, keys);
     return keys;
   }
 
+  #placeOf(slot: number): BytesPlace {
+    return {
+      offset: placeUnit * this.#word(slot, word.place),
+      suite: this.suite(slot),
+      ownIdLength: this.ownIdLength(slot),
+      peerIdLength: this.peerIdLength(slot),
+      identityLength: this.#word(slot, word.identityLength),
+    };
+  }
+
   #termsOf(slot: number): Terms {
     return this.#terms[slot] as Terms;
-  }
-
-  #endOfKeys(slot: number): number {
-    const { keyLength, fixedIvLength } = this.suite(slot);
-    const forIds = this.ownIdLength(slot) + this.peerIdLength(slot);
-    return this.#offset(slot) + 2 * (keyLength + fixedIvLength) + forIds;
-  }
-
-  #storedLength(slot: number): number {
-    return this.#endOfKeys(slot) - this.#offset(slot) + this.#word(slot, word.identityLength);
-  }
-
-  /** The same terms in an object that other associations have too, where they can be the same. */
-  #shared(terms: Terms): Terms {
-    if (this.#latestTerms !== undefined && isSame(terms, this.#latestTerms)) return this.#latestTerms;
-    const { kind } = terms.authentication;
-    if (kind !== 'psk' && kind !== 'none') return terms;
-    const key = JSON.stringify({ ...terms, suite: terms.suite.id });
-    const known = this.#sharedTerms.get(key);
-    this.#latestTerms = known?.suite === terms.suite ? known : terms;
-    if (this.#latestTerms === known) return known;
-    if (this.#sharedTerms.size === maxSharedTerms) this.#sharedTerms.clear();
-    this.#sharedTerms.set(key, terms);
-    return terms;
-  }
-
-  #offset(slot: number): number {
-    return placeUnit * this.#word(slot, word.place);
   }
 
   #hasFlag(slot: number, flag: number): boolean {
@@ -447,25 +384,9 @@ export class AssociationTable {
 
   #grow(): void {
     this.#capacity = Math.ceil(1.5 * this.#capacity);
-    const numbers = new Float64Array(doublesOfSlot * this.#capacity);
-    numbers.set(this.#numbers);
-    this.#numbers = numbers;
-    this.#words = new Uint32Array(numbers.buffer);
+    this.#numbers = grown(this.#numbers, doublesOfSlot * this.#capacity);
+    this.#words = new Uint32Array(this.#numbers.buffer);
   }
-}
-
-function isSame(a: Terms, b: Terms): boolean {
-  return (
-    a.suite === b.suite &&
-    a.authentication.kind === b.authentication.kind &&
-    a.resumed === b.resumed &&
-    a.extendedMasterSecret === b.extendedMasterSecret &&
-    a.hasConnectionIds === b.hasConnectionIds &&
-    a.returnRoutabilityCheck === b.returnRoutabilityCheck &&
-    a.peerRecordSizeLimit === b.peerRecordSizeLimit &&
-    a.protocol === b.protocol &&
-    a.serverName === b.serverName
-  );
 }
 
 /** Most content of one record to the peer, in bytes: its limit covers the inner type too (RFC 8449 §4, RFC 9146 §5). */

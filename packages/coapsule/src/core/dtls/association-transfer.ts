@@ -9,6 +9,7 @@
 
 import { equalBytes, noBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
+import type { AssociationKeys } from './active-keys.ts';
 import {
   type AssociationState,
   type AssociationStateFault,
@@ -17,7 +18,7 @@ import {
   identityHash,
   isAssociationStateFault,
 } from './association-state.ts';
-import type { AssociationFacts, AssociationKeys, AssociationTable } from './association-table.ts';
+import type { AssociationFacts, AssociationTable } from './association-table.ts';
 import type { PeerAuthentication } from './credentials.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type { DtlsRole } from './dtls-output.ts';
