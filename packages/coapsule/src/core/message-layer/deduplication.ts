@@ -49,7 +49,7 @@ import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-l
 import type { PeerKey } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';
 import type { ReceivedRecord, RecordState } from './received-record.ts';
-import { noPlace, RecordStore, type RecordsOfPeer } from './record-store.ts';
+import { type Keeping, noPlace, RecordStore, type RecordsOfPeer } from './record-store.ts';
 
 /** What a record counts as: its place and its share of the index, and room for the next doubling of both. */
 const recordBytes = 256;
@@ -215,25 +215,18 @@ export class Deduplication {
 
   /** Forgets what has lapsed. */
   handleTimeout(now: Instant): void {
-    this.#sweep('CON', now);
-    this.#sweep('NON', now);
+    this.#sweep('CON', 'droppable', now);
+    this.#sweep('CON', 'lasting', now);
+    this.#sweep('NON', 'droppable', now);
+    this.#sweep('NON', 'lasting', now);
   }
 
-  #sweep(type: 'CON' | 'NON', now: Instant): void {
+  #sweep(type: 'CON' | 'NON', keeping: Keeping, now: Instant): void {
     const store = this.#store;
-    for (
-      let place = store.oldest(type, 'droppable');
-      place !== noPlace && store.lapsesAt(place) <= now;
-      place = store.oldest(type, 'droppable')
-    ) {
+    let place = store.oldest(type, keeping);
+    while (place !== noPlace && store.lapsesAt(place) <= now) {
       this.#remove(place);
-    }
-    for (
-      let place = store.oldest(type, 'lasting');
-      place !== noPlace && store.lapsesAt(place) <= now;
-      place = store.oldest(type, 'lasting')
-    ) {
-      this.#remove(place);
+      place = store.oldest(type, keeping);
     }
   }
 
@@ -332,9 +325,9 @@ export class Deduplication {
       record.unsafe ? 'lasting' : 'droppable',
     );
     record.place = place;
-    record.use = store.useAt(record.place);
-    this.#resize(record.place, bytes);
-    if (store.isOpenAt(record.place)) records.open++;
+    record.use = store.useAt(place);
+    this.#resize(place, bytes);
+    if (store.isOpenAt(place)) records.open++;
     this.#counters.deduplicationEntries++;
   }
 
