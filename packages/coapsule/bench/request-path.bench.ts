@@ -17,6 +17,7 @@ import { decodeMessage, encodeMessage, isDecodeFault } from '../src/core/coap/me
 import type { Message } from '../src/core/coap/message-view.ts';
 import { OptionNumber } from '../src/core/coap/option-registry.ts';
 import { OptionSet } from '../src/core/coap/option-set.ts';
+import { incomingRequest } from '../src/core/endpoint/incoming-request.ts';
 import { noBytes } from '../src/core/foundation/bytes.ts';
 import type { Instant } from '../src/core/foundation/instant.ts';
 import { ipAddress } from '../src/core/foundation/peer-address.ts';
@@ -100,7 +101,7 @@ class MemoryListener {
     for (let output = this.layer.poll(); output !== undefined; output = this.layer.poll()) {
       switch (output.kind) {
         case 'request': {
-          const incoming = { ...output.request, messageId: 1, confirmable: true };
+          const incoming = incomingRequest(output, 1, true);
           const peer = { address: anybody, transport: 'udp', security: noSecurity } as const;
           this.#serving.serve(output.exchange, incoming, peer, undefined);
           break;

@@ -44,6 +44,7 @@ import { receiveDoubtfulData } from './doubtful-data.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { traceDiscarded, traceDtls, traceMessage } from './endpoint-trace.ts';
 import { receiveFromGroup } from './group-datagram.ts';
+import { incomingRequest } from './incoming-request.ts';
 import { peerRestored } from './link-restoration.ts';
 import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path.ts';
 import { stopDueResponses } from './outdated-responses.ts';
@@ -279,14 +280,7 @@ export function deliver(
       const { messageId, type } = output.reply as ReplyHandle;
       if (peer.oscore !== undefined)
         layers.oscore.exchangeBegun(output.exchange, output.reply as ReplyHandle);
-      const { code, options, payload, token, refresh, bodyFollows = false, observe, group } = output.request;
-      const confirmable = type === 'CON';
-      // Nearly all are; copied without a spread, which costs more than the rest of the step.
-      const plain = { code, options, payload, token, messageId, confirmable, refresh, bodyFollows };
-      const request =
-        observe === undefined && group === undefined
-          ? plain
-          : { ...plain, ...(observe && { observe }), ...(group && { group }) };
+      const request = incomingRequest(output, messageId, type === 'CON');
       layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request });
       return;
     }

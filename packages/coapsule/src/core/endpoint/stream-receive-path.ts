@@ -22,6 +22,7 @@ import { noBytes } from '../foundation/bytes.ts';
 import { after, type Instant } from '../foundation/instant.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { asksToBackOff } from './back-off.ts';
+import { incomingRequest } from './incoming-request.ts';
 import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path.ts';
 import type { RequestError } from './outputs.ts';
 import type { StreamConnection } from './stream-connections.ts';
@@ -322,7 +323,7 @@ export function deliverFromStream(
         layers.serving.set(exchange, connection);
       }
       // What comes over a reliable transport is as good as confirmed, and has no Message ID.
-      const request = { ...output.request, messageId: undefined, confirmable: true };
+      const request = incomingRequest(output, undefined, true);
       layers.outputs.push({ kind: 'request', exchange, peer, request });
       return;
     }

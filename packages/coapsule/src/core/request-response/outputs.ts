@@ -75,13 +75,13 @@ export type RequestResponseOutput =
         /** The whole body, or its first block if `bodyFollows`. */
         readonly payload: Uint8Array;
         /** The rest comes as `request-body` outputs, each after `continueBody`. */
-        readonly bodyFollows?: boolean;
+        readonly bodyFollows: boolean;
         readonly token: Uint8Array;
-        readonly observe?: 'register' | 'deregister';
+        readonly observe: 'register' | 'deregister' | undefined;
         /** Asked again for an observer, with the Exchange of the registration. */
         readonly refresh: boolean;
         /** The multicast address it was sent to. */
-        readonly group?: PeerAddress;
+        readonly group: PeerAddress | undefined;
       };
     }
   | {

@@ -422,13 +422,10 @@ export class ServerRole {
     refresh: boolean,
     bodyFollows = false,
   ): void {
-    const { id, peer, code, options, payload, token, group } = exchange;
-    const plain = { code, options, payload, token, refresh, bodyFollows };
-    const request =
-      observe === undefined && group === undefined
-        ? plain
-        : { ...plain, ...(observe && { observe }), ...(group && { group: group.address }) };
-    this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply: exchange.reply, request });
+    const { id, peer, reply, code, options, payload, token } = exchange;
+    const group = exchange.group?.address;
+    const request = { code, options, payload, token, refresh, bodyFollows, observe, group };
+    this.#context.outputs.push({ kind: 'request', peer, exchange: id, reply, request });
   }
 
   /** Nobody waits for the answer any more. */
