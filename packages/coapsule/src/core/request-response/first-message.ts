@@ -48,11 +48,9 @@ export class FirstMessages {
   ): FirstMessage {
     const { peer, token, code } = exchange;
     const szx = this.#answers.szxFor(peer);
+    const blocks = this.#qBlocks.represent(exchange, response, sequence, szx, now);
+    if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
     const make = this.#maker(exchange, response, sequence, now);
-    if (exchange.wish !== undefined) {
-      const blocks = this.#qBlocks.represent(exchange, response, sequence, szx, now);
-      if (blocks !== undefined) return { kind: 'whole', content: blocks.content, blocks };
-    }
     const mayRefuse = !isNotification && isSafeRequest(code);
     const mayEcho = !isNotification && !exchange.acknowledged;
     const limited = this.#answers.fit({ peer, token, szx, mayRefuse, mayEcho }, make, now);
@@ -70,8 +68,7 @@ export class FirstMessages {
     if (allowance === Infinity || (wish === undefined && lengthAtMost(response, token) <= allowance))
       return false;
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
-    const isSet =
-      wish !== undefined && this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
+    const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
     if (isSet && this.#answers.mayBeProved(peer, now)) return true;
     const make = this.#maker(exchange, response, undefined, now);
     return this.#answers.gainsByProof(peer, token, make, lastBytesFor(code, acknowledged), now);
