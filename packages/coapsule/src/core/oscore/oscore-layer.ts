@@ -16,7 +16,6 @@ import { OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
-import { decodeUtf8 } from '../foundation/utf8.ts';
 import type { ContextProvider } from './context-lookup.ts';
 import { DerivationLimit } from './derivation-limit.ts';
 import { type OscoreCounters, zeroOscoreCounters } from './oscore-counters.ts';
@@ -28,6 +27,7 @@ import { RecordStores, type StoreId, type UnsendableReason } from './record-stor
 import type { ClientBinding, ServerBinding } from './request-binding.ts';
 import type { ContextRecord, SecurityContext } from './security-context.ts';
 import {
+  isRefusal,
   type RefusedRequest,
   type RequestFault,
   readRequestHeader,
@@ -335,16 +335,10 @@ export class OscoreLayer<Arrival, Dispatch> {
 }
 
 /** Whether the same request may be understood when it is protected again: what such an answer says is a hint and no more. */
-function mayHelp(
-  security: ClientSecurity,
-  context: SecurityContext,
-  { code, payload }: OscoreContent,
-): boolean {
-  const says = decodeUtf8(payload);
+function mayHelp(security: ClientSecurity, context: SecurityContext, response: OscoreContent): boolean {
   // §8.2 steps 2 and 6.
-  if (code === Code.Unauthorized && says === 'Security context not found')
-    return security.contextNotFound(context);
-  return code === Code.BadRequest && says === 'Decryption failed' && security.decryptionFailed(context);
+  if (isRefusal(response, 'context-not-found')) return security.contextNotFound(context);
+  return isRefusal(response, 'decryption-failed') && security.decryptionFailed(context);
 }
 
 /** The store fails, or the numbers are used up: not for a proxy to keep. */

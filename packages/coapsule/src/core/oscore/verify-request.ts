@@ -12,7 +12,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { equalBytesConstantTime, noBytes } from '../foundation/bytes.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
-import { encodeUtf8 } from '../foundation/utf8.ts';
+import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
 import { additionalData } from './additional-data.ts';
 import { decodeOscoreOption } from './oscore-option.ts';
 import { decodePartialIv, deriveNonce } from './partial-iv.ts';
@@ -189,6 +189,12 @@ export function refusalResponse(fault: RequestFault): OscoreContent {
     options: new OptionSet().add(OptionNumber.MaxAge, 0),
     payload: encodeUtf8(diagnostic),
   };
+}
+
+/** Whether a response says of its request what `refusalResponse` says of one with this fault. */
+export function isRefusal({ code, payload }: OscoreContent, fault: RequestFault): boolean {
+  const refusal = refusals[fault];
+  return code === refusal.code && decodeUtf8(payload) === refusal.diagnostic;
 }
 
 const refusals: Readonly<Record<RequestFault, { readonly code: Code; readonly diagnostic: string }>> = {
