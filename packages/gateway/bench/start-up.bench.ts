@@ -79,8 +79,7 @@ async function ready(program: string): Promise<number> {
 
 /** Builds, and lays the packages out as `npm install` does; what they depend on is that of the workspace. */
 function installBuilt(): string {
-  const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [compiler, '-b', 'packages/gateway'], { cwd: root });
+  const { status } = spawnSync(process.execPath, [join(root, 'scripts/build.js')], { cwd: root });
   if (status !== 0) throw new Error('the packages cannot be built: run npm run build');
   const modules = join(folder, 'node_modules');
   const gateway = join(modules, '@coapsule/gateway');

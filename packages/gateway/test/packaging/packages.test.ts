@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { start } from '../interop/process.ts';
 
@@ -80,19 +80,51 @@ for (const name of ['coapsule', 'gateway']) {
       /(^|\/)(test|node_modules)\/|\.test\.|tsbuildinfo$|tsconfig/.test(path),
     );
     assert.deepEqual(unwanted, []);
-    const compiled = paths.filter((path) => /^dist\/.*\.js$/.test(path));
-    assert.ok(compiled.length > 20, `${compiled.length} compiled files`);
-    for (const path of compiled)
-      assert.ok(paths.includes(path.replace(/js$/, 'd.ts')), `no declarations for ${path}`);
     // AssemblyScript is compiled into the bytes that a source holds; it comes along to be read, and to make them anew.
     const sources = paths.filter((path) => /^src\/.*\.ts$/.test(path) && !path.endsWith('.as.ts'));
+    const declared = paths.filter((path) => /^dist\/.*\.d\.ts$/.test(path));
     assert.deepEqual(
-      compiled.map((path) => path.slice('dist/'.length, -'js'.length)).sort(),
+      declared.map((path) => path.slice('dist/'.length, -'d.ts'.length)).sort(),
       sources.map((path) => path.slice('src/'.length, -'ts'.length)).sort(),
-      'each source is compiled, and nothing else is',
+      'each source is declared, and nothing else is',
+    );
+    const compiled = paths.filter((path) => /^dist\/.*\.js$/.test(path));
+    assert.ok(compiled.length > 0 && compiled.length < 60, `${compiled.length} files to read at a start`);
+    assert.equal(new Set(compiled.map((path) => dirname(path))).size, 1, 'they lie in one folder');
+  });
+
+  test(`the source maps of ${name} lead to sources in its tarball`, () => {
+    const paths = tarballs.get(name)?.paths ?? [];
+    const mapped = new Set<string>();
+    for (const path of paths.filter((path) => path.endsWith('.js.map'))) {
+      const map: { sources: string[] } = JSON.parse(readFileSync(join(root, 'packages', name, path), 'utf8'));
+      for (const source of map.sources) mapped.add(posix.join(posix.dirname(path), source));
+    }
+    assert.ok(mapped.size > 60, `${mapped.size} sources`);
+    assert.deepEqual(
+      [...mapped].filter((source) => !paths.includes(source)),
+      [],
     );
   });
 }
+
+test('what a package asks for beside its own file is there', () => {
+  for (const name of ['coapsule', 'gateway']) {
+    for (const { name: file, parentPath } of readdirSync(join(root, 'packages', name, 'dist'), {
+      recursive: true,
+      withFileTypes: true,
+    })) {
+      if (!file.endsWith('.js')) continue;
+      const code = readFileSync(join(parentPath, file), 'utf8');
+      for (const [, beside = ''] of code.matchAll(
+        /^(?!\s*\*).*new URL\([`'"]([^`'"]+)[`'"], import\.meta\.url\)/gm,
+      )) {
+        const path = beside.replace('${extension}', '.js');
+        assert.ok(existsSync(join(parentPath, path)), `${path}, which ${file} asks for`);
+      }
+    }
+  }
+});
 
 test('the licence of both packages is the licence of the repository', () => {
   const text = readFileSync(join(root, 'LICENSE'), 'utf8');
