@@ -70,6 +70,7 @@ class MemoryListener {
       keeper: undefined,
       link: undefined,
       hasDuplicates: true,
+      askBack: () => Promise.reject(new Error('nobody asks back here')),
     });
   }
 

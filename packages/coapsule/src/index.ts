@@ -79,6 +79,7 @@ export { recordOverhead } from './api/record-overhead.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, RequiredProtection, Resource } from './api/resource-tree.ts';
 export { Response, StreamedResponse } from './api/response.ts';
+export type { ReversedRequestOptions } from './api/reversed-requests.ts';
 export type { SerialEvent, SerialLineStatus, SerialOptions } from './api/serial-options.ts';
 export { Server, type ServerOptions } from './api/server.ts';
 export type { ServerObserver } from './api/server-observer.ts';

@@ -24,6 +24,9 @@ export interface ExchangeObserver {
 /** Sends the request of an exchange to the server that was reached; returns how to give it up. */
 export type SendExchange = (reached: ReachedServer, observer: ExchangeObserver) => () => void;
 
+/** What bounds the wait of a caller; see `RequestOptions`. */
+type WaitOptions = Pick<RequestOptions, 'signal' | 'timeoutMs' | 'noResponse' | 'resumable'>;
+
 /**
  * Makes one exchange. Once it is settled the request is given up.
  *
@@ -32,18 +35,46 @@ export type SendExchange = (reached: ReachedServer, observer: ExchangeObserver) 
 export async function awaitedExchange(
   server: ServerReach,
   uri: string,
-  options: Pick<RequestOptions, 'signal' | 'timeoutMs' | 'proxy' | 'noResponse' | 'resumable'>,
+  options: WaitOptions & Pick<RequestOptions, 'proxy'>,
   send: SendExchange,
 ): Promise<Response> {
-  const { signal, timeoutMs, resumable } = options;
+  const settled = { aborted: false };
+  let giveUp: (() => void) | undefined;
+  let link: ClientLink | undefined;
+  const begin = (observer: ExchangeObserver): (() => void) => {
+    server
+      .reach(uri, options.proxy, observer, settled, (reached, own) => {
+        link = reached.link;
+        giveUp = send(reached, own);
+      })
+      .catch(observer.failed);
+    return () => {
+      settled.aborted = true;
+      giveUp?.();
+    };
+  };
+  return awaitedAnswer(uri, options, begin, () => link?.diagnosis);
+}
+
+/**
+ * The answer to one request as a promise. Once it is settled the request is given up.
+ *
+ * @param what Whom or what the request asks, for the words of an error.
+ * @param begin Sends the request; returns how to give it up.
+ * @param diagnosis What looks wrong with the way there.
+ */
+export async function awaitedAnswer(
+  what: string,
+  { signal, timeoutMs, noResponse, resumable }: WaitOptions,
+  begin: (observer: ExchangeObserver) => () => void,
+  diagnosis: () => string | undefined = () => undefined,
+): Promise<Response> {
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new ApiMisuseError(`timeoutMs is ${timeoutMs}; expected more than 0`);
   }
   if (signal?.aborted) throw abortedError(signal);
-  const settled = { aborted: false };
   let timer: NodeJS.Timeout | undefined;
   let giveUp: (() => void) | undefined;
-  let link: ClientLink | undefined;
   let onAbort: (() => void) | undefined;
   try {
     return await new Promise<Response>((resolve, reject) => {
@@ -51,24 +82,14 @@ export async function awaitedExchange(
       signal?.addEventListener('abort', onAbort);
       // With `noResponse` it bounds the wait for a response that need not come, which the endpoint watches; of an upload
       // that may go on the endpoint tells how far it came by then.
-      const isWatched = options.noResponse !== undefined || resumable !== undefined;
+      const isWatched = noResponse !== undefined || resumable !== undefined;
       if (timeoutMs !== undefined && timeoutMs !== Infinity && !isWatched) {
-        const tooLong = (): void => reject(timeoutError(uri, timeoutMs, link?.diagnosis));
+        const tooLong = (): void => reject(timeoutError(what, timeoutMs, diagnosis()));
         timer = setTimeout(tooLong, Math.min(timeoutMs, longestTimerMs));
       }
-      const observer: ExchangeObserver = {
-        response: (response) => resolve(response as Response),
-        failed: reject,
-      };
-      server
-        .reach(uri, options.proxy, observer, settled, (reached, own) => {
-          link = reached.link;
-          giveUp = send(reached, own);
-        })
-        .catch(reject);
+      giveUp = begin({ response: (response) => resolve(response as Response), failed: reject });
     });
   } finally {
-    settled.aborted = true;
     clearTimeout(timer);
     if (onAbort) signal?.removeEventListener('abort', onAbort);
     giveUp?.();

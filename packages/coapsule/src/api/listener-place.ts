@@ -13,6 +13,7 @@ import type { ListenOptions } from './listen-options.ts';
 import { parseListenUri } from './listen-uri.ts';
 import { isWildcard } from './listener-groups.ts';
 import { type MulticastListening, multicastListening } from './multicast-options.ts';
+import type { RemoteServer } from './remote-server.ts';
 import { type LineAddress, namedLine, SerialLine } from './serial-line.ts';
 
 interface SocketPlace {
@@ -46,6 +47,14 @@ export function listenerPlace(uri: string, options: ListenOptions): ListenerPlac
 /** What the URI of an open listener is. */
 export function placeUri(place: ListenerPlace, local: PeerAddress): string {
   return place.transport === 'serial' ? place.line.uri : `${place.scheme}://${local.key.replace('%', '%25')}`;
+}
+
+/** A peer of a listener as the server of a request. */
+export function placeServer(place: ListenerPlace, address: PeerAddress): RemoteServer {
+  const common = { secure: place.isSecure, address, host: address.host, serverName: undefined };
+  return place.transport === 'serial'
+    ? { ...common, transport: 'serial', scheme: place.scheme, line: place.address }
+    : { ...common, transport: 'udp', scheme: place.scheme };
 }
 
 function socketPlace(uri: string, options: ListenOptions): SocketPlace {

@@ -8,6 +8,7 @@
  */
 
 import type { Peer } from '../core/endpoint/peer.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import type { GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
@@ -20,13 +21,14 @@ import { type BorrowedLine, borrowerOf, outputSide } from './line-loan.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { listenerEndpoint } from './listener-endpoint.ts';
 import { joinGroups } from './listener-groups.ts';
-import { type ListenerPlace, listenerPlace, placeUri } from './listener-place.ts';
+import { type ListenerPlace, listenerPlace, placeServer, placeUri } from './listener-place.ts';
 import type { Listener } from './open-listener.ts';
 import { contextOf, storeContext } from './oscore-context.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
+import { ReversedRequests } from './reversed-requests.ts';
 import { SecuredClients } from './secured-clients.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
@@ -43,6 +45,7 @@ export class DatagramListener implements Listener {
   readonly #handler: RequestHandler;
   readonly #clients: SecuredClients;
   readonly #serving: RequestServing;
+  readonly #reversed: ReversedRequests;
   #closing: Promise<void> | undefined;
   readonly #keeper: AssociationKeeper | undefined;
   readonly #sharedPort: SharedPort | undefined;
@@ -125,7 +128,17 @@ export class DatagramListener implements Listener {
     this.#sharedPort = sharedPort;
     this.#place = place;
     this.#driver = driver;
-    this.#serving = new RequestServing(driver, { handler, keeper, link: options, hasDuplicates: true });
+    this.#reversed = new ReversedRequests(driver, {
+      addressOf: (peer) => this.#addressOf(peer),
+      serverAt: (address) => placeServer(place, address),
+    });
+    this.#serving = new RequestServing(driver, {
+      handler,
+      keeper,
+      link: options,
+      hasDuplicates: true,
+      askBack: (...request) => this.#reversed.ask(...request),
+    });
     this.#options = options;
     this.#handler = handler;
     this.#keeper = keeper;
@@ -203,6 +216,7 @@ export class DatagramListener implements Listener {
     this.#handler.onClosed(this);
     await this.#memberships?.close();
     await this.#borrowed?.end();
+    this.#reversed.close();
     if (this.#keeper !== undefined) {
       // What is not begun is for the next process: the peer sends it again.
       this.#driver.isDeaf = true;
@@ -226,7 +240,10 @@ export class DatagramListener implements Listener {
 
   #output(output: DriverOutput): void {
     const side = outputSide(output);
-    if (side !== 'server') this.#borrowed?.output(output);
+    if (side !== 'server') {
+      this.#borrowed?.output(output);
+      this.#reversed.output(output);
+    }
     if (side !== 'client') this.#answering(output);
   }
 
@@ -273,9 +290,17 @@ export class DatagramListener implements Listener {
       case 'request-failed':
       case 'sent':
       case 'pong':
-        // For the client on the same line.
+        // For the client on the same line, or for who asked back.
         return;
     }
+  }
+
+  /** Where the sender of a request is now; undefined when its association is gone. */
+  #addressOf({ address, security }: PeerInfo): PeerAddress | undefined {
+    if (!this.#place.isSecure) return address;
+    const association = this.#clients.associationWith(security);
+    if (association === undefined) return undefined;
+    return this.#driver.run((endpoint) => endpoint.addressOf(association));
   }
 
   #peerInfo(peer: Peer): PeerInfo {

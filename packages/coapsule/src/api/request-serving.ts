@@ -21,6 +21,7 @@ import type { PeerInfo } from './peer-info.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { answerOnce, type HandledAnswer } from './request-once.ts';
 import {
+  type AskBack,
   type CommandRunner,
   type RunningRequest,
   RunningRequests,
@@ -41,6 +42,8 @@ export interface ServingOptions {
   readonly link: EndpointOptions | undefined;
   /** Whether a copy of an unsafe request may come, which is to get the answer of the first. */
   readonly hasDuplicates: boolean;
+  /** How a handler asks the sender of its request. */
+  readonly askBack: AskBack;
 }
 
 /** See the module comment. */
@@ -54,7 +57,7 @@ export class RequestServing {
   constructor(runner: CommandRunner<AnsweringCommands>, serving: ServingOptions) {
     this.#runner = runner;
     this.#serving = serving;
-    this.running = new RunningRequests(runner);
+    this.running = new RunningRequests(runner, serving.askBack);
   }
 
   /** Runs the handler of a request, and answers. */

@@ -18,6 +18,8 @@ import { pathName } from '../core/request-response/resource-key.ts';
 import type { ReadableStream } from '../node/web-stream.ts';
 import { wholeBody } from './incoming-body.ts';
 import type { PeerInfo } from './peer-info.ts';
+import type { Response } from './response.ts';
+import type { ReversedRequestOptions } from './reversed-requests.ts';
 
 /** The path of a request's Uri-Path options, as `Request.path` has it. */
 export function pathOf(options: OptionReader): string {
@@ -37,6 +39,8 @@ export interface RequestWaiters {
   /** Fires when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   readonly observer: ResourceObserver;
+  /** See `Request.ask`. */
+  ask(method: Method, path: string, options: ReversedRequestOptions): Promise<Response>;
 }
 
 /** Notes that a handler was called for a request: the request may have had an effect. */
@@ -156,6 +160,19 @@ export class Request {
   /** The observer that the answer is for, where `observe` is true. */
   get observer(): ResourceObserver | undefined {
     return this.observe ? this.#waiters.observer : undefined;
+  }
+
+  /**
+   * Asks its sender, over the same socket and association: for devices that no other way leads to. It may be called as long as
+   * the association lasts, also after the answer. A request that came under OSCORE is answered with one under the same context.
+   * Over plain `coap` nothing says that the sender is at that address.
+   *
+   * @param path Path and query of a resource of the sender, such as `/.well-known/core?rt=light`.
+   * @throws ApiMisuseError (rejects) for a path or option that cannot be, and over TCP, TLS and WebSocket; CoapsuleError when
+   *         no response came, with `ERR_ASSOCIATION_CLOSED` when the sender is not connected any more.
+   */
+  ask(method: Method, path: string, options: ReversedRequestOptions = {}): Promise<Response> {
+    return this.#waiters.ask(method, path, options);
   }
 
   /** Whether it names another server with Proxy-Uri or Proxy-Scheme; `path` says nothing then (RFC 7252 §5.7.2). */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Method } from '../core/coap/code.ts';
 import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import type { Instant } from '../core/foundation/instant.ts';
 import type { ExchangeId } from '../core/request-response/request-response-layer.ts';
@@ -13,6 +14,8 @@ import type { PeerInfo } from './peer-info.ts';
 import { Request, type RequestWaiters, type ResourceObserver } from './request.ts';
 import { RequestStreams } from './request-streams.ts';
 import { ResourceObservers } from './resource-observers.ts';
+import type { Response } from './response.ts';
+import type { ReversedRequestOptions } from './reversed-requests.ts';
 
 /** What an endpoint of any transport does for a request that is served. */
 export interface ServingCommands {
@@ -26,19 +29,29 @@ export interface CommandRunner<Commands> {
   run(command: (endpoint: Commands, now: Instant) => void): void;
 }
 
+/** Sends a request to who sent one; see `ReversedRequests.ask`. */
+export type AskBack = (
+  peer: PeerInfo,
+  method: Method,
+  path: string,
+  options: ReversedRequestOptions,
+) => Promise<Response>;
+
 /** See the module comment. */
 export class RunningRequests {
   /** Those whose handlers did not answer at once. */
   readonly #running = new Map<ExchangeId, RunningRequest>();
-  readonly #observers: ResourceObservers;
+  readonly observers: ResourceObservers;
   /** Parts of bodies go straight there. */
   readonly bodies: RequestStreams;
+  readonly askBack: AskBack;
 
-  constructor(runner: CommandRunner<ServingCommands>) {
+  constructor(runner: CommandRunner<ServingCommands>, askBack: AskBack) {
+    this.askBack = askBack;
     this.bodies = new RequestStreams((exchange) => {
       if (!runner.closed) runner.run((endpoint, now) => endpoint.continueRequestBody(exchange, now));
     });
-    this.#observers = new ResourceObservers((exchange) => {
+    this.observers = new ResourceObservers((exchange) => {
       runner.run((endpoint, now) => endpoint.notifyObserver(exchange, now));
     });
   }
@@ -46,7 +59,7 @@ export class RunningRequests {
   /** What a handler gets to see of a request. One that does not answer at once is `kept` until it has `answered`. */
   begin(exchange: ExchangeId, incoming: IncomingRequest, peer: PeerInfo): RunningRequest {
     const body = this.bodies.of(exchange, incoming);
-    return new RunningRequest(exchange, incoming, peer, this.#observers, body);
+    return new RunningRequest(exchange, incoming, peer, this, body);
   }
 
   /** The handler is at work on it: nothing can end the Exchange before, in the turn in which it began. */
@@ -64,13 +77,13 @@ export class RunningRequests {
   ended(exchange: ExchangeId): void {
     this.#running.get(exchange)?.abandon();
     this.#running.delete(exchange);
-    this.#observers.ended(exchange);
+    this.observers.ended(exchange);
     this.bodies.ended(exchange);
   }
 
   /** The listener is closed. */
   close(): void {
-    this.#observers.close();
+    this.observers.close();
     for (const running of this.#running.values()) running.abandon();
     this.#running.clear();
     this.bodies.close();
@@ -81,7 +94,7 @@ export class RunningRequests {
 export class RunningRequest implements RequestWaiters {
   readonly exchange: ExchangeId;
   readonly request: Request;
-  readonly #observers: ResourceObservers;
+  readonly #all: RunningRequests;
   #gone: AbortController | undefined;
   #isAbandoned = false;
 
@@ -89,11 +102,11 @@ export class RunningRequest implements RequestWaiters {
     exchange: ExchangeId,
     incoming: IncomingRequest,
     peer: PeerInfo,
-    observers: ResourceObservers,
+    all: RunningRequests,
     body: ReadableStream<Uint8Array> | undefined,
   ) {
     this.exchange = exchange;
-    this.#observers = observers;
+    this.#all = all;
     this.request = new Request(incoming, peer, this, body);
   }
 
@@ -116,6 +129,10 @@ export class RunningRequest implements RequestWaiters {
   }
 
   get observer(): ResourceObserver {
-    return this.#observers.of(this);
+    return this.#all.observers.of(this);
+  }
+
+  ask(method: Method, path: string, options: ReversedRequestOptions): Promise<Response> {
+    return this.#all.askBack(this.request.peer, method, path, options);
   }
 }

@@ -93,6 +93,12 @@ export class SecuredClients {
     return (association === undefined ? undefined : this.#associations.get(association)) ?? noSecurity;
   }
 
+  /** The association of which this is told; undefined when it is gone. */
+  associationWith(security: PeerSecurity): AssociationId | undefined {
+    for (const [association, known] of this.#associations) if (known === security) return association;
+    return undefined;
+  }
+
   /** See `Listener.disconnect`. */
   disconnect(which: string | ((security: PeerSecurity) => boolean)): number {
     const matches =

@@ -33,6 +33,13 @@ import { openStreamServer } from './stream-server.ts';
 /** How long `close` waits for clients to take the Release and close. */
 const farewellMs = 2000;
 
+/** On a connection both sides may ask (RFC 8323 §3.1), but a client of this library serves nothing there. */
+async function noAskingBack(): Promise<never> {
+  throw new ApiMisuseError(
+    'the sender of a request is asked over UDP, DTLS and serial lines; this one came over a connection',
+  );
+}
+
 /** A port that is open. Made by `Server.listen`. */
 export class StreamListener implements Listener {
   readonly scheme: ListenAddress['scheme'];
@@ -109,6 +116,7 @@ export class StreamListener implements Listener {
       keeper: undefined,
       link: undefined,
       hasDuplicates: false,
+      askBack: noAskingBack,
     });
     this.#local = server.local;
     this.#options = options;

@@ -39,7 +39,13 @@ function served(resource: Resource, middleware: readonly Middleware[] = []) {
       command(commands, instant(0)),
   };
   const serving = new RequestServing(runner, {
-    ...{ handler: dispatch, keeper: undefined, link: undefined, hasDuplicates: true },
+    ...{
+      handler: dispatch,
+      keeper: undefined,
+      link: undefined,
+      hasDuplicates: true,
+      askBack: () => assert.fail(),
+    },
   });
   const ask = (exchange: number, code: Code = Code.Get, observe?: 'register'): void => {
     const options = new OptionSet().add(OptionNumber.UriPath, 'a');

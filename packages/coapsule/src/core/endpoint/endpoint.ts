@@ -270,6 +270,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return this.#layers.dtls?.exportKeyingMaterial(association, label, context, length);
   }
 
+  /** Where the peer of an association is now (RFC 9146 §6); undefined when it is gone. */
+  addressOf(association: AssociationId): PeerAddress | undefined {
+    return this.#layers.dtls?.association(association)?.address;
+  }
+
   /** Ends an association with close_notify. */
   closeAssociation(association: AssociationId, now: Instant): void {
     this.#layers.dtls?.close(association, now);
