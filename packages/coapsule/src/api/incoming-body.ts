@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ReadableStream, type ReadableStreamDefaultController } from '../node/web-stream.ts';
+import type { ReadableStream, ReadableStreamDefaultController } from '../node/web-stream.ts';
 import { CoapsuleError } from './errors.ts';
 
 /** What becomes of a body that is read. */
@@ -27,7 +27,7 @@ export class IncomingBody {
 
   constructor(events: IncomingBodyEvents) {
     this.#events = events;
-    this.stream = new ReadableStream<Uint8Array>(
+    this.stream = new globalThis.ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;

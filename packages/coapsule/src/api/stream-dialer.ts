@@ -13,8 +13,7 @@ import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import { type StreamTransport, TransportFailure } from '../node/stream-transport.ts';
 import { connectTcp } from '../node/tcp-socket.ts';
-import { connectTls, type TlsClientOptions, type TlsFacts } from '../node/tls-socket.ts';
-import { connectWebSocket } from '../node/websocket.ts';
+import type { TlsClientOptions, TlsFacts } from '../node/tls-socket.ts';
 import type { ClientOptions, PskCredential } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { CoapsuleError } from './errors.ts';
@@ -55,7 +54,9 @@ export class StreamDialer {
     const connect = { remote, timeoutMs, ...(bind === undefined ? {} : { bind }) };
     const { transport, secure, host } = this.#server;
     const tls = secure ? await this.#tls(connect) : undefined;
+    // What most clients never use is not loaded with them.
     if (transport === 'websocket') {
+      const { connectWebSocket } = await import('../node/websocket.ts');
       return connectWebSocket({
         ...connect,
         tls,
@@ -63,7 +64,7 @@ export class StreamDialer {
         maxMessageSize: maxMessageSize ?? defaultMaxMessageSize,
       });
     }
-    if (tls !== undefined) return connectTls(tls);
+    if (tls !== undefined) return (await import('../node/tls-socket.ts')).connectTls(tls);
     return connectTcp(capture === undefined ? connect : { ...connect, capture });
   }
 

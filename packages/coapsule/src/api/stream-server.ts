@@ -13,8 +13,7 @@ import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { unguessableKey } from '../crypto/tls-key.ts';
 import { type StreamServer, type StreamTransport, TransportFailure } from '../node/stream-transport.ts';
 import { listenTcp } from '../node/tcp-socket.ts';
-import { listenTls, type TlsFacts, type TlsListenOptions } from '../node/tls-socket.ts';
-import { listenWebSocket } from '../node/websocket.ts';
+import type { TlsFacts, TlsListenOptions } from '../node/tls-socket.ts';
 import { expectKey } from './known-options.ts';
 import { credentialOptionNames, type ListenOptions } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
@@ -54,7 +53,7 @@ export async function openStreamServer(
     }
     const open = (transport: StreamTransport): void => onTransport(transport, noSecurity);
     return isWebSocket
-      ? listenWebSocket({ ...webSocket, tls: undefined, onTransport: open })
+      ? (await webSockets()).listenWebSocket({ ...webSocket, tls: undefined, onTransport: open })
       : listenTcp({
           host,
           port,
@@ -66,10 +65,15 @@ export async function openStreamServer(
   const tls = tlsListening(uri, options, isWebSocket, onError);
   const open = (transport: StreamTransport, facts: TlsFacts | undefined): void =>
     onTransport(transport, facts === undefined ? noSecurity : tls.securityOf(facts));
-  return isWebSocket
-    ? listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open })
-    : listenTls({ ...tls.settings, host, port, handshakeTimeoutMs, onTransport: open, onError });
+  if (isWebSocket) {
+    return (await webSockets()).listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open });
+  }
+  const { listenTls } = await import('../node/tls-socket.ts');
+  return listenTls({ ...tls.settings, host, port, handshakeTimeoutMs, onTransport: open, onError });
 }
+
+/** Loaded by who listens there alone. */
+const webSockets = (): Promise<typeof import('../node/websocket.ts')> => import('../node/websocket.ts');
 
 type TlsSettings = Omit<TlsListenOptions, 'host' | 'port' | 'handshakeTimeoutMs' | 'onTransport' | 'onError'>;
 

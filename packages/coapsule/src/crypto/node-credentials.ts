@@ -6,7 +6,6 @@
  */
 
 import { createPrivateKey, createPublicKey, KeyObject, X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
 import type { PublicKey, SigningKey } from '../core/foundation/crypto-provider.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import { decodeCertificate, type TrustAnchor, trustAnchor } from '../core/x509/certificate.ts';
@@ -72,8 +71,10 @@ let systemAnchors: readonly TrustAnchor[] | undefined;
 
 /** The CAs that Node.js comes with, but those that do not decode. Decoded at the first call, then kept. */
 export function systemTrustAnchors(): readonly TrustAnchor[] {
-  systemAnchors ??= rootCertificates
-    .flatMap((pem) => pemBlocks(pem))
+  // Loaded by who asks for them alone.
+  systemAnchors ??= process
+    .getBuiltinModule('node:tls')
+    .rootCertificates.flatMap((pem) => pemBlocks(pem))
     .flatMap(({ der }) => {
       const anchor = der && trustAnchor(der);
       return anchor === undefined || isDecodeFault(anchor) ? [] : [anchor];
