@@ -178,7 +178,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     (await import('./keys-command.ts')).keysCommand(environment),
   );
   await addCommand(program, args, 'serve', 'run the gateway', async () =>
-    (await import('./serve.ts')).serveCommand(),
+    (await import('./serve.ts')).serveCommand(environment.variables),
   );
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
     (await import('./device.ts')).deviceCommand(environment),

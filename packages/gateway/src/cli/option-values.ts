@@ -7,6 +7,7 @@
 import type { ResponseClass } from 'coapsule';
 import { contentFormatOf } from 'coapsule/message';
 import { InvalidArgumentError } from 'commander';
+import { parseSize } from '../text/byte-size.ts';
 
 /** An option of a CoAP message as given with `-O`. */
 export interface MessageOption {
@@ -123,9 +124,8 @@ export function wholeNumber(text: string, smallest: number, largest: number): nu
 
 /** A size in bytes, at least 1: digits, with K, M or G for powers of 1,024. */
 export function sizeValue(text: string): number {
-  const [, digits = '', unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
-  const size = Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
-  if (digits === '' || size < 1 || !Number.isSafeInteger(size)) {
+  const size = parseSize(text);
+  if (size === undefined) {
     throw new InvalidArgumentError('Give a size such as 1048576, 512K, 256M or 2G.');
   }
   return size;

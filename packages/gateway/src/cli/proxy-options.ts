@@ -16,7 +16,7 @@ export interface ProxyCommandOptions {
   readonly proxy?: readonly string[];
   readonly proxyNetwork?: readonly string[];
   readonly proxyCredentials?: string;
-  readonly dangerouslyOpenProxy?: true;
+  readonly dangerouslyOpenProxy?: boolean;
   /** Its rules are read in upstream-options.ts; here it matters that there are some. */
   readonly reverseProxy?: readonly ReverseProxyRule[];
 }

@@ -6,7 +6,7 @@
 
 import type { Command } from 'commander';
 import type { Log } from '../server/log.ts';
-import { type PskEntry, parsePsk, pskIdentityProblem } from '../server/serve-options.ts';
+import { hintProblem, type PskEntry, parsePsk, pskIdentityProblem } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -72,16 +72,9 @@ function pskValue(text: string, before: readonly PskEntry[] = []): readonly PskE
   return [...before, entry];
 }
 
-/** Fits into one handshake message without fragments on most paths. */
-const maxHintBytes = 1024;
-
 function hintValue(text: string): string {
-  if (new TextEncoder().encode(text).length > maxHintBytes) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `--psk-hint has more than ${maxHintBytes} bytes`,
-      'give a shorter one: it is sent to every client',
-    );
-  }
+  const problem = hintProblem(text);
+  if (problem !== undefined)
+    throw new CommandFailure(ExitCode.Usage, `--psk-hint ${problem}`, 'give a shorter one');
   return text;
 }

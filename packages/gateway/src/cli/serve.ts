@@ -13,13 +13,13 @@ import type { GatewayOptions } from '../gateway/gateway-options.ts';
 import { expectDistinctNames } from '../gateway/serial-lines.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
-import { tryEndpoints } from '../server/endpoint-check.ts';
+import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
 import { type Log, lineLog } from '../server/log.ts';
 import { tellCredentials } from '../server/serve-credentials.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
-import { expectFolderFree } from '../store/folder-lock.ts';
+import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -38,6 +38,7 @@ import { OscoreLog } from './oscore-log.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { addPskOptions, type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
+import { configuredOptions, type Variables } from './serve-config.ts';
 import { traceRenderer } from './trace-renderer.ts';
 import {
   addUpstreamOptions,
@@ -64,20 +65,28 @@ interface ServeOptions
   readonly keep: number;
   readonly maxPaths: number;
   readonly maxBytes: number;
-  readonly demo?: true;
-  readonly dangerouslyAllowPlainWrites?: true;
-  readonly dangerouslyUnlimitedAmplification?: true;
+  readonly demo?: boolean;
+  readonly dangerouslyAllowPlainWrites?: boolean;
+  readonly dangerouslyUnlimitedAmplification?: boolean;
+  readonly config?: string;
+  readonly printSchema?: true;
   readonly check?: true;
   readonly verbose: number;
 }
 
 /** Options of the contract that later versions have. */
-const laterOptions: readonly string[] = ['--config <file>', '--workers <number>'];
+const laterOptions: readonly string[] = ['--workers <number>'];
 
 /** Makes the command. */
-export function serveCommand(): Command {
+export function serveCommand(variables: Variables): Command {
   const command = new Command('serve')
     .description('run the gateway')
+    .option(
+      '--config <file>',
+      'YAML or JSON file with what is not said here (docs/configuration.md)',
+      pathValue,
+    )
+    .option('--print-schema', 'print the JSON Schema of that file for editors, and end')
     .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data');
   addEndpointOptions(command);
   command.option('--http <[host:]port>', 'console; only "off" in this version', consoleValue);
@@ -148,7 +157,7 @@ export function serveCommand(): Command {
   for (const flags of laterOptions) {
     command.addOption(laterOption(flags, 'see "coapsule serve --help" for what there is'));
   }
-  return command.addHelpText('after', help).action(serve);
+  return command.addHelpText('after', help).action(() => configuredServe(command, variables));
 }
 
 const help = `
@@ -157,16 +166,31 @@ Ready when it prints one line: ready {"coap":"[::]:5683","coaps":"[::]:5684"}
 On [::] answers come from the address that the kernel chooses; for clients of a
 secondary one (127.0.0.2, a virtual IP) listen on it: --coaps 127.0.0.2:5684
 
+Every option is also an environment variable: --psk-hint is COAPSULE_PSK_HINT, COAPSULE_DEMO=true
+is --demo; options that can be repeated have their values with spaces between. A flag counts before
+a variable, a variable before the file.
+
 Examples:
   coapsule serve --demo
+  coapsule serve --config gateway.yaml
   coapsule device add sensor-7 && coapsule serve
   coapsule serve --multicast eth0
   coapsule serve --serial /dev/ttyUSB0,115200 --serial /dev/ttyACM0,9600,plain
   coapsule serve --reverse-proxy /cloud=coap://cloud.example/api,oscore=gw.oscore
   coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
 
-async function serve(options: ServeOptions): Promise<void> {
-  const log = lineLog((line) => process.stderr.write(`${line}\n`), options.verbose);
+async function configuredServe(command: Command, variables: Variables): Promise<void> {
+  if (command.opts<ServeOptions>().printSchema) {
+    const { configJsonSchema } = await import('../config/json-schema.ts');
+    process.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
+    return;
+  }
+  const write = (line: string): void => void process.stderr.write(`${line}\n`);
+  const options = await configuredOptions<ServeOptions>(command, variables, lineLog(write, 0));
+  await serve(options, lineLog(write, options.verbose));
+}
+
+async function serve(options: ServeOptions, log: Log): Promise<void> {
   const { coap, coaps, serial = [] } = options;
   if (coap === 'off' && coaps === 'off' && streamEndpoints(options).length === 0 && serial.length === 0) {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
@@ -193,6 +217,7 @@ async function serve(options: ServeOptions): Promise<void> {
     );
   }
   try {
+    expectDistinctPorts(plannedEndpoints(options));
     if (options.check) await check(options, log);
     else await run(options, log);
   } catch (error) {
@@ -203,7 +228,7 @@ async function serve(options: ServeOptions): Promise<void> {
 
 /** Changes nothing: a data folder that is not there yet is fine. */
 async function check(options: ServeOptions, log: Log): Promise<void> {
-  const { data, coap, coaps } = options;
+  const { data } = options;
   pskEntries(options, log);
   expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
   proxyOptions(options, (text) => log.warning(text));
@@ -217,16 +242,30 @@ async function check(options: ServeOptions, log: Log): Promise<void> {
   try {
     const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
     opened.close();
+    // A file is checked while the gateway runs that shall read it again: its ports are its own.
+    if (options.config !== undefined && isFolderHeld(opened.folder)) {
+      log.detail(
+        0,
+        'options and data folder are usable; a gateway runs with them, so that no port was tried',
+      );
+      return;
+    }
     expectFolderFree(opened.folder);
   } catch (error) {
     if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
   }
-  await tryEndpoints([
+  await tryEndpoints(plannedEndpoints(options));
+  log.detail(0, 'options, data folder and ports are usable');
+}
+
+/** The sockets that are asked for. */
+function plannedEndpoints(options: ServeOptions): readonly PlannedEndpoint[] {
+  const { coap, coaps } = options;
+  return [
     ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
     ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
     ...streamEndpoints(options),
-  ]);
-  log.detail(0, 'options, data folder and ports are usable');
+  ];
 }
 
 async function run(options: ServeOptions, log: Log): Promise<void> {

@@ -1,22 +1,62 @@
 /**
- * Whether the ports of a gateway can be opened now, for `coapsule serve --check`.
+ * Whether the ports of a gateway fit together, and can be opened now, for `coapsule serve --check`.
  *
  * The sockets are bound and closed again at once; nothing is read from them or sent.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Server } from 'node:net';
-import type { EndpointAddress, EndpointScheme } from './serve-options.ts';
-import { endpointFault } from './start-up-fault.ts';
+import { type EndpointAddress, type EndpointScheme, endpointNames } from './serve-options.ts';
+import { endpointFault, StartUpFault } from './start-up-fault.ts';
+
+/** An endpoint that is on. */
+export interface PlannedEndpoint {
+  readonly scheme: EndpointScheme;
+  readonly address: EndpointAddress;
+}
+
+/**
+ * Refuse two endpoints at one place; opens nothing.
+ *
+ * @throws StartUpFault that names both.
+ */
+export function expectDistinctPorts(endpoints: readonly PlannedEndpoint[]): void {
+  for (const [index, { scheme, address }] of endpoints.entries()) {
+    const other = endpoints
+      .slice(0, index)
+      .find(
+        (before) => transportOf(before.scheme) === transportOf(scheme) && overlap(before.address, address),
+      );
+    if (other === undefined) continue;
+    throw new StartUpFault(
+      `${endpointNames[other.scheme]} and ${endpointNames[scheme]} are both on ${transportOf(scheme)} port ${address.port}`,
+      'give each endpoint its own port',
+    );
+  }
+}
+
+function transportOf(scheme: EndpointScheme): 'UDP' | 'TCP' {
+  return scheme.includes('+') ? 'TCP' : 'UDP';
+}
+
+/** `::` is every address, IPv4 too; `0.0.0.0` every IPv4 address. */
+function overlap(one: EndpointAddress, other: EndpointAddress): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  const hosts = [one.host, other.host];
+  const [ipv4] = hosts.filter((host) => host === '0.0.0.0');
+  return (
+    one.host === other.host ||
+    hosts.includes('::') ||
+    (ipv4 !== undefined && hosts.every((host) => !host.includes(':')))
+  );
+}
 
 /**
  * Open all endpoints together for a moment.
  *
  * @throws StartUpFault (rejects) for the first that cannot be opened.
  */
-export async function tryEndpoints(
-  endpoints: readonly { readonly scheme: EndpointScheme; readonly address: EndpointAddress }[],
-): Promise<void> {
+export async function tryEndpoints(endpoints: readonly PlannedEndpoint[]): Promise<void> {
   const sockets: (Socket | Server)[] = [];
   const bindTcp = async (host: string, port: number): Promise<void> => {
     const server = createServer();
@@ -35,7 +75,7 @@ export async function tryEndpoints(
   try {
     for (const { scheme, address } of endpoints) {
       const { host, port } = address;
-      const bind = scheme.includes('+') ? bindTcp : bindUdp;
+      const bind = transportOf(scheme) === 'TCP' ? bindTcp : bindUdp;
       try {
         await bind(host, port).catch((error: NodeJS.ErrnoException) => {
           // As the library does where there is no IPv6.

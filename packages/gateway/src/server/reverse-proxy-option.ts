@@ -26,15 +26,19 @@ export function parseReverseProxyRule(text: string): ReverseProxyRule | { readon
       problem: 'give PATH=URI[,oscore=FILE], such as /cloud=coap://cloud.example/api,oscore=cloud.oscore',
     };
   }
+  const problem = reverseProxyProblem(path, uri);
+  return problem === undefined ? { path, uri, oscore } : { problem };
+}
+
+/** What is wrong with a path and what it stands for, or undefined. */
+export function reverseProxyProblem(path: string, uri: string): string | undefined {
   if (!/^(?:\/[^/?#*]+)+$/.test(path)) {
-    return { problem: `"${path}" is no path such as /cloud; everything below it is meant` };
+    return `"${path}" is no path such as /cloud; everything below it is meant`;
   }
   const [, first = ''] = path.split('/');
-  if (ownSegments.has(first)) return { problem: `/${first} is the gateway's own; take another path` };
+  if (ownSegments.has(first)) return `/${first} is the gateway's own; take another path`;
   if (hasSerialScheme(uri)) {
-    return {
-      problem: `"${uri}" is a serial line: name it with --serial, and its device is asked at /serial/…`,
-    };
+    return `"${uri}" is a serial line: name it with --serial, and its device is asked at /serial/…`;
   }
-  return { path, uri, oscore };
+  return undefined;
 }

@@ -94,3 +94,13 @@ export function deviceIdProblem(id: string): string | undefined {
   if (id.includes('/')) return 'the id has a /, which separates the segments of a path';
   return pskIdentityProblem(id);
 }
+
+/** Fits into one handshake message without fragments on most paths. */
+const maxHintBytes = 1024;
+
+/** What is wrong with a PSK identity hint, or undefined. */
+export function hintProblem(hint: string): string | undefined {
+  return new TextEncoder().encode(hint).length > maxHintBytes
+    ? `has more than ${maxHintBytes} bytes; it is sent to every client`
+    : undefined;
+}

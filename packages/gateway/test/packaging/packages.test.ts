@@ -76,6 +76,7 @@ for (const name of ['coapsule', 'gateway']) {
   test(`the tarball of ${name} holds what runs, its declarations and the licence, and nothing of the workshop`, () => {
     const paths = tarballs.get(name)?.paths ?? [];
     for (const wanted of ['LICENSE', 'README.md', 'package.json']) assert.ok(paths.includes(wanted), wanted);
+    assert.equal(paths.includes('coapsule.schema.json'), name === 'gateway');
     const unwanted = paths.filter((path) =>
       /(^|\/)(test|node_modules)\/|\.test\.|tsbuildinfo$|tsconfig/.test(path),
     );
@@ -134,13 +135,13 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws, serialport and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport, yaml, zod and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
   const serial = ['@serialport', 'debug', 'ms', 'node-addon-api', 'node-gyp-build', 'serialport'];
   assert.deepEqual(
     installed.sort(),
-    ['@coapsule', ...issuing, ...serial, 'coapsule', 'commander', 'ws'].sort(),
+    ['@coapsule', ...issuing, ...serial, 'coapsule', 'commander', 'ws', 'yaml', 'zod'].sort(),
   );
 });
 

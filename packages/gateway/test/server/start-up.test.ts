@@ -326,7 +326,6 @@ test('-v logs a line for each request, -vv the messages, and a name cannot forge
 test('wrong usage ends with 64, names the option and never shows a key', async (t) => {
   const secret = 'a-very-secret-key';
   const cases: readonly (readonly [args: string[], message: RegExp])[] = [
-    [['--config', 'x.yaml'], /--config is not there yet/],
     [['--ca', 'x.pem'], /--ca needs a gateway that proves itself too/],
     [['--private-key', 'x.key', '--ca', 'x.pem'], /--ca is for certificates, and the gateway has none/],
     [['--private-key', 'x.key', '--coaps', 'off'], /there is no coaps endpoint/],

@@ -1,0 +1,359 @@
+/**
+ * The schema of the configuration file of `coapsule serve`: its keys, what each may be, and what that means.
+ *
+ * What is read gets the types that the options of the command line have, so that one meaning stands behind both. Files that keys
+ * name are not opened here, but for those that hold a single secret. It does not know of lines; that is config-file.ts.
+ */
+import * as z from 'zod';
+import { type ReverseProxyRule, reverseProxyProblem } from '../server/reverse-proxy-option.ts';
+import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
+import {
+  type EndpointAddress,
+  hintProblem,
+  type PskEntry,
+  parseEndpoint,
+  pskIdentityProblem,
+} from '../server/serve-options.ts';
+import { parseSize } from '../text/byte-size.ts';
+
+/** What a file may refer to besides itself. */
+export interface ConfigSurroundings {
+  /** A path that stands in the file, from the folder of the file. */
+  readonly resolvePath: (path: string) => string;
+  /** The text of a file that holds a secret; throws what cannot be read. */
+  readonly readSecret: (path: string) => string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** A key: text, or hex with a leading `0x`; throws for what is neither. */
+  readonly keyOf: (text: string) => Uint8Array;
+}
+
+/** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
+export interface ConfiguredOptions {
+  readonly data?: string | undefined;
+  readonly coap?: EndpointAddress | 'off' | undefined;
+  readonly coaps?: EndpointAddress | 'off' | undefined;
+  readonly multicast?: true | readonly string[] | undefined;
+  readonly tcp?: EndpointAddress | 'off' | undefined;
+  readonly tls?: EndpointAddress | 'off' | undefined;
+  readonly ws?: EndpointAddress | 'off' | undefined;
+  readonly wss?: EndpointAddress | 'off' | undefined;
+  readonly cert?: string | undefined;
+  readonly privateKey?: string | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly ems?: boolean | undefined;
+  readonly psk?: readonly PskEntry[] | undefined;
+  readonly pskFile?: string | undefined;
+  readonly pskHint?: string | undefined;
+  readonly serial?: readonly SerialLineOption[] | undefined;
+  readonly serialCredentials?: string | undefined;
+  readonly serialMtu?: number | undefined;
+  readonly proxy?: readonly string[] | undefined;
+  readonly proxyNetwork?: readonly string[] | undefined;
+  readonly proxyCredentials?: string | undefined;
+  readonly dangerouslyOpenProxy?: boolean | undefined;
+  readonly reverseProxy?: readonly ReverseProxyRule[] | undefined;
+  readonly keep?: number | undefined;
+  readonly maxPaths?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly verbose?: number | undefined;
+  readonly keylog?: string | undefined;
+  readonly dangerouslyLogOscore?: string | undefined;
+  readonly demo?: boolean | undefined;
+  readonly dangerouslyAllowPlainWrites?: boolean | undefined;
+  readonly dangerouslyUnlimitedAmplification?: boolean | undefined;
+}
+
+/** Makes the schema of a file, which gives what the file says. */
+export function configSchema(surroundings: ConfigSurroundings): z.ZodType<ConfiguredOptions> {
+  return sections(surroundings).transform(
+    (file): ConfiguredOptions => ({
+      data: file.data,
+      ...file.endpoints,
+      cert: file.credentials?.certificate,
+      privateKey: file.credentials?.privateKey,
+      passphraseFile: file.credentials?.passphraseFile,
+      ca: file.credentials?.authorities,
+      ems: file.credentials?.extendedMasterSecret,
+      psk: file.psk?.keys,
+      pskFile: file.psk?.file,
+      pskHint: file.psk?.hint,
+      serial: file.serial?.lines,
+      serialCredentials: file.serial?.credentials,
+      serialMtu: file.serial?.mtu,
+      proxy: file.proxy?.targets,
+      proxyNetwork: file.proxy?.networks,
+      proxyCredentials: file.proxy?.credentials,
+      dangerouslyOpenProxy: file.proxy?.dangerouslyOpen,
+      reverseProxy: file.reverseProxy,
+      ...file.limits,
+      verbose: file.log?.verbosity,
+      keylog: file.log?.keylog,
+      dangerouslyLogOscore: file.log?.dangerouslyOscore,
+      demo: file.demo,
+      dangerouslyAllowPlainWrites: file.dangerouslyAllowPlainWrites,
+      dangerouslyUnlimitedAmplification: file.dangerouslyUnlimitedAmplification,
+    }),
+  );
+}
+
+/** The keys as they stand in a file. */
+function sections(surroundings: ConfigSurroundings) {
+  const path = text('a path').min(1, 'expected a path').transform(surroundings.resolvePath);
+  return keys({
+    $schema: text('the address of the JSON Schema')
+      .describe('For editors: where the JSON Schema of this file is, such as ./coapsule.schema.json.')
+      .optional(),
+    data: path.describe('Folder where readings, devices and keys are kept.').optional(),
+    endpoints: keys({
+      coap: endpoint('Plain endpoint.'),
+      coaps: endpoint('Secured endpoint (DTLS).'),
+      multicast: z
+        .union([z.boolean(), z.array(z.string().min(1))], {
+          error: 'expected true, false or names of interfaces',
+        })
+        .transform((value): true | readonly string[] =>
+          value === true ? value : value === false ? ['off'] : value,
+        )
+        .describe(
+          'Joins the groups of all CoAP nodes with the plain endpoint: on all interfaces, or on those that are named.',
+        )
+        .optional(),
+      tcp: endpoint('Plain endpoint over TCP (coap+tcp), usual port 5683.'),
+      tls: endpoint('Secured endpoint over TCP (coaps+tcp), usual port 5684.'),
+      ws: endpoint('Plain endpoint over WebSocket (coap+ws), usual port 80.'),
+      wss: endpoint('Secured endpoint over WebSocket (coaps+ws); needs credentials.certificate.'),
+    })
+      .describe('Where the gateway listens: [HOST:]PORT, a port alone, or off.')
+      .optional(),
+    credentials: keys({
+      certificate: path
+        .describe('File with the certificate of the gateway, and with those that certify it.')
+        .optional(),
+      privateKey: path
+        .describe('File with its key; without a certificate, the raw public key of the gateway.')
+        .optional(),
+      passphraseFile: path.describe('File with the passphrase of an encrypted private key.').optional(),
+      authorities: path
+        .describe('File with the authorities of device certificates; clients then have to prove themselves.')
+        .optional(),
+      extendedMasterSecret: yesOrNo('False: also take devices without extended master secret (RFC 7627).'),
+    })
+      .describe('What the gateway proves itself with, and whose certificates it takes.')
+      .optional(),
+    psk: keys({
+      keys: z
+        .array(pskEntry(surroundings), { error: 'expected a list of identities with their keys' })
+        .superRefine((entries, context) => {
+          for (const [index, { identity }] of entries.entries()) {
+            if (entries.findIndex((other) => other.identity === identity) === index) continue;
+            context.addIssue({
+              code: 'custom',
+              message: `is "${identity}" a second time; give each identity one key`,
+              path: [index, 'identity'],
+            });
+          }
+        })
+        .describe('More devices than those of the store.')
+        .optional(),
+      file: path.describe('File with more devices, as lines ID:KEY.').optional(),
+      hint: text('text')
+        .refine((hint) => hintProblem(hint) === undefined, {
+          error: ({ input }) => hintProblem(String(input)),
+        })
+        .describe('PSK identity hint for clients.')
+        .optional(),
+    })
+      .describe('Pre-shared keys besides those of the devices in the store.')
+      .optional(),
+    serial: keys({
+      lines: z
+        .array(serialLine(), { error: 'expected a list of lines' })
+        .describe('Serial lines, whose devices are asked at /serial/NAME/…')
+        .optional(),
+      credentials: path
+        .describe('File with what to prove oneself with to devices on lines that wait to be connected to.')
+        .optional(),
+      mtu: whole(128, 32_767).describe('Largest packet on serial lines, in bytes.').optional(),
+    })
+      .describe('Serial lines.')
+      .optional(),
+    proxy: keys({
+      targets: texts('URIs such as coap://*.sensors.example')
+        .describe('Be a forward-proxy for devices, for these servers; a * stands for parts of a name.')
+        .optional(),
+      networks: texts('networks such as 10.1.0.0/16')
+        .describe('Networks that these servers may be in although they are not public.')
+        .optional(),
+      credentials: path
+        .describe('File with what to prove oneself with to coaps servers of both proxies.')
+        .optional(),
+      dangerouslyOpen: yesOrNo('Everyone may use the proxy, over plain coap too.'),
+    })
+      .describe('The forward-proxy.')
+      .optional(),
+    reverseProxy: z
+      .array(reverseProxyRule(surroundings), { error: 'expected a list of paths with their servers' })
+      .describe('Other servers that are asked for what is below a path.')
+      .optional(),
+    limits: keys({
+      keep: whole(0, 1_000_000_000).describe('Newest readings kept of each path; 0 keeps all.').optional(),
+      maxPaths: whole(1, 1_000_000)
+        .describe('Paths that one identity may write; more are refused with 4.29.')
+        .optional(),
+      maxBytes: z
+        .union([z.int().min(1, sizeWanted), z.string()], { error: sizeWanted })
+        .transform((value, context) => {
+          const size = typeof value === 'number' ? value : parseSize(value);
+          if (size !== undefined) return size;
+          return refused(context, sizeWanted);
+        })
+        .describe('What the readings of one identity may take: bytes, or with K, M or G.')
+        .optional(),
+    })
+      .describe('How much is kept of what devices send.')
+      .optional(),
+    log: keys({
+      verbosity: whole(0, 3)
+        .describe('0 warnings; 1 requests too; 2 messages and handshakes; 3 bytes.')
+        .optional(),
+      keylog: path.describe('File to add secrets for Wireshark to (debugging only).').optional(),
+      dangerouslyOscore: path
+        .describe(
+          'File to add the Master Secrets of OSCORE contexts to, for Wireshark: who reads it can forge, too.',
+        )
+        .optional(),
+    })
+      .describe('What is told on standard error, and what is written for debugging.')
+      .optional(),
+    demo: yesOrNo('Demo resources and published demo keys.'),
+    dangerouslyAllowPlainWrites: yesOrNo('Everyone may store and read readings over plain coap.'),
+    dangerouslyUnlimitedAmplification: yesOrNo(
+      'Answer addresses over plain coap at any length before they have proved themselves.',
+    ),
+  });
+}
+
+const sizeWanted = 'expected a size such as 1048576, 512K, 256M or 2G';
+
+/** An object with these keys and no others. */
+function keys<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: ({ code }) =>
+      code === 'invalid_type' ? `expected keys with values: ${Object.keys(shape).join(', ')}` : undefined,
+  });
+}
+
+function text(what: string) {
+  return z.string(`expected ${what}`);
+}
+
+function texts(what: string) {
+  return z.array(z.string().min(1), { error: `expected a list of ${what}` });
+}
+
+function whole(smallest: number, largest: number) {
+  const error = `expected a whole number, ${smallest} to ${largest}`;
+  return z.int(error).min(smallest, error).max(largest, error);
+}
+
+function yesOrNo(description: string) {
+  return z.boolean('expected true or false').describe(description).optional();
+}
+
+function refused(context: z.core.$RefinementCtx, message: string, path: readonly string[] = []): never {
+  context.addIssue({ code: 'custom', message, path: [...path] });
+  return z.NEVER;
+}
+
+const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';
+
+function endpoint(description: string) {
+  return z
+    .union([z.string(), z.int().min(0, endpointWanted).max(65_535, endpointWanted), z.literal(false)], {
+      error: endpointWanted,
+    })
+    .transform((value, context): EndpointAddress | 'off' => {
+      const address = parseEndpoint(value === false ? 'off' : String(value));
+      return typeof address === 'object' && 'problem' in address
+        ? refused(context, address.problem)
+        : address;
+    })
+    .describe(description)
+    .optional();
+}
+
+/** Where a secret may be instead of in the file. */
+const keySources = ['key', 'keyFile', 'keyEnvironment'] as const;
+
+function pskEntry({ resolvePath, readSecret, variables, keyOf }: ConfigSurroundings) {
+  return keys({
+    identity: text('an identity').describe('Identity of the device; "*" takes any.'),
+    key: text('a key').describe('The key: text, or 0x and hexadecimal digits.').optional(),
+    keyFile: text('a path').describe('File with the key.').optional(),
+    keyEnvironment: text('a name').describe('Environment variable with the key.').optional(),
+  }).transform((entry, context): PskEntry => {
+    const { identity, key, keyFile, keyEnvironment } = entry;
+    const given = keySources.filter((source) => entry[source] !== undefined);
+    if (given.length !== 1) return refused(context, `expected one of ${keySources.join(', ')}`);
+    let secret = key ?? '';
+    if (keyFile !== undefined) {
+      try {
+        secret = readSecret(resolvePath(keyFile)).replace(/\r?\n$/, '');
+      } catch (error) {
+        return refused(context, `cannot be read: ${(error as Error).message}`, ['keyFile']);
+      }
+    } else if (keyEnvironment !== undefined) {
+      const found = variables[keyEnvironment];
+      if (found === undefined)
+        return refused(context, 'names a variable that is not set', ['keyEnvironment']);
+      secret = found;
+    }
+    const problem = pskIdentityProblem(identity);
+    if (problem !== undefined) return refused(context, `cannot be: ${problem}`, ['identity']);
+    try {
+      return { identity, key: keyOf(secret) };
+    } catch {
+      return refused(context, 'has an empty key, or other than pairs of hexadecimal digits after 0x', given);
+    }
+  });
+}
+
+function serialLine() {
+  return keys({
+    device: text('a device such as ttyUSB0 or COM3')
+      .min(1, 'expected a device such as ttyUSB0 or COM3')
+      .describe('Name (ttyUSB0, COM3) or path of the device.'),
+    baud: z
+      .int('expected a baud rate such as 115200')
+      .min(1, 'expected a baud rate such as 115200')
+      .describe('Baud rate; 115200 unless said otherwise.')
+      .optional(),
+    security: z
+      .enum(['secured', 'plain'], 'expected secured or plain')
+      .describe('Whether DTLS secures it; it does, unless said otherwise, when there are credentials.')
+      .optional(),
+    framing: z
+      .enum(['slipmux', 'slip', 'raw'], 'expected slipmux, slip or raw')
+      .describe('How packets are put on the line; slipmux unless said otherwise.')
+      .optional(),
+  }).transform(({ device, baud, security, framing }, context): SerialLineOption => {
+    if (device.includes(',')) return refused(context, 'has a comma', ['device']);
+    const line = parseSerialLine([device, baud ?? '', security ?? '', framing ?? ''].join(','));
+    return 'problem' in line ? refused(context, line.problem) : line;
+  });
+}
+
+function reverseProxyRule({ resolvePath }: ConfigSurroundings) {
+  return keys({
+    path: text('a path such as /cloud').describe('Path of the gateway: everything below it is asked for.'),
+    uri: text('a URI such as coap://cloud.example/api').describe('The server, and the path there.'),
+    oscore: text('a path')
+      .describe("File or folder with the gateway's end of an OSCORE context (RFC 8613).")
+      .optional(),
+  }).transform(({ path, uri, oscore }, context): ReverseProxyRule => {
+    const problem = reverseProxyProblem(path, uri);
+    if (problem !== undefined) return refused(context, problem);
+    return { path, uri, oscore: oscore === undefined ? undefined : resolvePath(oscore) };
+  });
+}
