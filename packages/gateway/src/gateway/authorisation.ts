@@ -23,6 +23,12 @@ export async function readableBy(
   return (segments) => decideAccess('guarded', 'GET', segments, asker, policy) === 'allowed';
 }
 
+/** Whether a rule of its sender covers a request, or the whole gateway is open to it. */
+export async function isCovered(request: Request, policy: AccessPolicy, rulesOf: RulesOf): Promise<boolean> {
+  const asker = await askerOf(request, rulesOf);
+  return decideAccess('guarded', request.method, request.segments, asker, policy) === 'allowed';
+}
+
 const handlerNames = ['get', 'post', 'put', 'delete', 'fetch', 'patch', 'ipatch'] as const;
 
 /**

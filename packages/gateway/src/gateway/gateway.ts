@@ -9,11 +9,15 @@ import {
   failure,
   type Listener,
   type Middleware,
+  type Request,
   RequestFailure,
   type SerialLineStatus,
   Server,
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
+import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
+import type { Registration } from '../directory/registration.ts';
+import { ResourceDirectory } from '../directory/resource-directory.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
@@ -29,7 +33,7 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
-import { authorised, type RulesOf, readableBy } from './authorisation.ts';
+import { authorised, isCovered, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { listen } from './gateway-listeners.ts';
 import type { GatewayOptions } from './gateway-options.ts';
@@ -92,7 +96,8 @@ export class Gateway implements AsyncDisposable {
       });
       const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
-      addResources(server, store, directory, { lines, resources: lineStates }, options, stops);
+      const registered = await store.registrations();
+      addResources(server, store, directory, { lines, resources: lineStates, registered }, options, stops);
       const review = new AssociationReview({
         directory,
         listeners,
@@ -174,7 +179,11 @@ function addResources(
   server: Server,
   store: Store,
   directory: DeviceDirectory,
-  serial: { readonly lines: readonly GatewayLine[]; readonly resources: readonly GatewayResource[] },
+  found: {
+    readonly lines: readonly GatewayLine[];
+    readonly resources: readonly GatewayResource[];
+    readonly registered: readonly Registration[];
+  },
   options: GatewayOptions,
   stops: (() => void)[],
 ): void {
@@ -192,7 +201,7 @@ function addResources(
   const onQuotaExceeded = quotaLogger(options.log, clock);
   const onLine = linePeers(
     directory,
-    serial.lines.flatMap(({ psk }) => psk ?? []),
+    found.lines.flatMap(({ psk }) => psk ?? []),
   );
   const rulesOf: RulesOf = async (identity, stamp, peer) =>
     directory.rules(identity, stamp ?? (await onLine(peer)));
@@ -206,12 +215,23 @@ function addResources(
       stops.push(made.stop);
     }
   }
+  const registry = new ResourceDirectory({
+    store,
+    registrations: found.registered,
+    clock,
+    timer: systemTickTimer,
+    onChange: () => Object.values(lookupPaths).forEach(notify),
+    onError: errorLogger(options.log, clock),
+  });
+  stops.push(() => registry.stop());
+  const covered = (request: Request): Promise<boolean> => isCovered(request, policy, rulesOf);
+  resources.push(...directoryResources({ directory: registry, isCovered: covered }));
   const logForbidden = forbiddenLogger(options.log, clock);
   const add = ({ path, protection, resource }: GatewayResource, rules: AccessPolicy): Server =>
     server.resource(path, authorised(resource, protection, rules, rulesOf, logForbidden));
   for (const resource of resources) add(resource, policy);
   // What opens the store, or the demo, opens no devices and no other servers.
-  for (const resource of serial.resources) add(resource, rulesAlone);
+  for (const resource of found.resources) add(resource, rulesAlone);
   for (const resource of upstreamResources(options.upstreams ?? [], options.log, clock))
     add(resource, rulesAlone);
   if (options.log.verbosity >= 1) server.use(requestLogger(options.log));

@@ -129,6 +129,20 @@ const migrations: readonly string[] = [
      sender_edge INTEGER NOT NULL,
      recipient_edge INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // 8: the Resource Directory
+  `CREATE TABLE registration (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     sector TEXT NOT NULL,
+     owner TEXT,
+     lifetime_s INTEGER NOT NULL,
+     base TEXT NOT NULL,
+     base_is_given INTEGER NOT NULL,
+     zone TEXT,
+     attributes TEXT NOT NULL,
+     links TEXT NOT NULL,
+     expires_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

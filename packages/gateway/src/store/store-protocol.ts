@@ -3,15 +3,24 @@
  *
  * Plain values only: they cross the thread boundary by structured clone.
  */
+
+import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
-export type WriteTask = RecordTask | AssociationTask | RequestTask | AnswerTask | OscoreTask;
+export type WriteTask =
+  | RecordTask
+  | AssociationTask
+  | RequestTask
+  | AnswerTask
+  | OscoreTask
+  | RegistrationTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -23,6 +32,12 @@ export interface AssociationTask {
 export interface OscoreTask {
   readonly kind: 'oscore';
   readonly change: OscoreChange;
+}
+
+/** A change of the Resource Directory. */
+export interface RegistrationTask {
+  readonly kind: 'registration';
+  readonly change: RegistrationChange;
 }
 
 /** One reading and the request it came in. */
@@ -67,6 +82,7 @@ export interface StoreQuestions {
   readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
+  readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }
 

@@ -10,6 +10,7 @@ import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
 import { OscoreTable } from './oscore-table.ts';
 import { ReadingTable } from './reading-table.ts';
+import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
 import { storeFaultOf } from './store-fault.ts';
 import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
@@ -42,6 +43,7 @@ function serve(store: OpenDatabase): void {
   const associations = new AssociationTable(database);
   const requests = new RequestTable(database);
   const contexts = new OscoreTable(database);
+  const registrations = new RegistrationTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -83,6 +85,8 @@ function serve(store: OpenDatabase): void {
         return contexts.edges(message.ask);
       case 'devices':
         return devices.all();
+      case 'registrations':
+        return registrations.all();
       case 'close':
         clearInterval(watch);
         store.close();
@@ -113,6 +117,9 @@ function serve(store: OpenDatabase): void {
         return associations.apply(task.change);
       case 'oscore':
         return contexts.save(task.change);
+      case 'registration':
+        registrations.apply(task.change);
+        return undefined;
       case 'request':
         return requests.begin(task.request);
       case 'answer':

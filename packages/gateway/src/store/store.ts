@@ -7,11 +7,13 @@
  * edge whose commit failed goes along with whatever is committed next (owed-changes.ts).
  */
 import { Worker } from 'node:worker_threads';
+import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import { StoreFault } from './store-fault.ts';
 import type {
@@ -37,6 +39,9 @@ export interface StoreOptions {
   /** Questions that may wait for an answer; more are refused with `overloaded`. */
   readonly maxWaitingReads?: number;
 }
+
+/** Writes that wait for the disk, unless the options say otherwise. */
+const mostWaitingWrites = 10_000;
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -113,14 +118,12 @@ export class Store implements AsyncDisposable {
     terms: RecordTerms = {},
   ): Promise<RecordOutcome> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const { maxWaitingWrites = 10_000, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
+    const { maxWaitingWrites = mostWaitingWrites, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
     if (
       this.#writes.length >= maxWaitingWrites ||
       (this.#writes.length > 0 && this.#waitingBytes + reading.value.length > maxWaitingBytes)
     ) {
-      return Promise.reject(
-        new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later'),
-      );
+      return Promise.reject(tooManyWrites());
     }
     this.#waitingBytes += reading.value.length;
     return this.#write({
@@ -182,6 +185,28 @@ export class Store implements AsyncDisposable {
       request: { ...request, token: request.token.slice() },
       answer: answer.slice(),
     });
+  }
+
+  /** Keep a registration of the Resource Directory, durably. Fulfils after the commit. */
+  async keepRegistration(registration: Registration): Promise<void> {
+    await this.#changeRegistrations({ kind: 'put', registration });
+  }
+
+  /** Forget registrations, durably. Fulfils after the commit. */
+  async removeRegistrations(ids: readonly string[]): Promise<void> {
+    await this.#changeRegistrations({ kind: 'remove', ids });
+  }
+
+  /** What is registered, over or not. */
+  registrations(): Promise<readonly Registration[]> {
+    return this.#ask('registrations', undefined);
+  }
+
+  async #changeRegistrations(change: RegistrationChange): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const { maxWaitingWrites = mostWaitingWrites } = this.#options;
+    if (this.#writes.length >= maxWaitingWrites) throw tooManyWrites();
+    await this.#write({ kind: 'registration', change });
   }
 
   /** Take over the associations of an endpoint from an earlier process. */
@@ -331,6 +356,10 @@ export class Store implements AsyncDisposable {
     for (const resolve of this.#waitingForCommit.splice(0)) resolve();
     this.#options.onFailed?.(fault);
   }
+}
+
+function tooManyWrites(): StoreFault {
+  return new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later');
 }
 
 function faultOf({ code, message, nextStep }: FaultValue): StoreFault {
