@@ -9,12 +9,12 @@
  */
 
 import { grown } from '../foundation/grown.ts';
-import type { EpochKeys } from './record/epoch-keys.ts';
+import type { RecordKeys } from './record/epoch-keys.ts';
 
 /** Keys of epoch 1 of both directions. */
 export interface AssociationKeys {
-  readonly read: EpochKeys;
-  readonly write: EpochKeys;
+  readonly read: RecordKeys;
+  readonly write: RecordKeys;
 }
 
 /** Associations with made keys: as many as a busy server talks with in a minute. */

@@ -7,9 +7,14 @@
 
 import { ByteArena } from '../foundation/byte-arena.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
-import type { AssociationKeys } from './active-keys.ts';
 import type { CipherSuite } from './cipher-suites.ts';
-import { createEpochKeys } from './record/epoch-keys.ts';
+import { createEpochKeys, type EpochKeys } from './record/epoch-keys.ts';
+
+/** Keys of epoch 1 of both directions, with what they were made from. */
+export interface KeysOfBytes {
+  readonly read: EpochKeys;
+  readonly write: EpochKeys;
+}
 
 /** Where the bytes of an association are: from `offset` on, in the order of the module comment. */
 export interface BytesPlace {
@@ -31,7 +36,7 @@ export class AssociationBytes {
   }
 
   /** Keeps a copy of the bytes of an association; returns their offset, a multiple of 8. */
-  add({ read, write }: AssociationKeys, identity: Uint8Array): number {
+  add({ read, write }: KeysOfBytes, identity: Uint8Array): number {
     return this.#arena.add(
       read.key,
       read.writeIv,
@@ -44,7 +49,7 @@ export class AssociationBytes {
   }
 
   /** The keys, made anew. */
-  keys(place: BytesPlace): AssociationKeys {
+  keys(place: BytesPlace): KeysOfBytes {
     const { suite, ownIdLength, peerIdLength } = place;
     const bytes = this.#arena.slice(place.offset, lengthOfKeys(place));
     let offset = 0;

@@ -128,7 +128,6 @@ export class AssociationKeeping {
         keys,
         window,
         writeSequence: writeFrom,
-        finalFlight: undefined,
         clientRandom: new Uint8Array(32),
       },
       now,

@@ -17,13 +17,12 @@ import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { hashOfNumber, hashOfText, SlotIndex } from '../foundation/slot-index.ts';
 import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
-import { AssociationBytes, type BytesPlace } from './association-bytes.ts';
+import { AssociationBytes, type BytesPlace, type KeysOfBytes } from './association-bytes.ts';
 import type { CipherSuite } from './cipher-suites.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 import { EvictionOrder } from './eviction-order.ts';
-import type { Flight } from './handshake/flight.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
-import { innerTypeLength } from './record/epoch-keys.ts';
+import { innerTypeLength, recordKeysOf } from './record/epoch-keys.ts';
 import { maxPlaintextLength } from './record/record-header.ts';
 import { SharedTerms, type Terms } from './shared-terms.ts';
 
@@ -35,27 +34,15 @@ export interface AssociationFacts extends Omit<Terms, 'suite'> {
   readonly identityHash?: Uint8Array;
 }
 
-/** A last flight, kept for a peer that did not get it (RFC 6347 §4.2.4). */
-export interface FinalFlight {
-  readonly flight: Flight;
-  /** message_seq of the peer's Finished, whose repetition asks for this flight. */
-  readonly peerMessageSeq: number;
-  /** Next sequence number of epoch 0, in which its ChangeCipherSpec goes. */
-  writeSequenceEpoch0: number;
-  lastSent: Instant;
-  repetitionsLeft: number;
-}
-
 /** A new association as a handshake leaves it. */
 export interface NewAssociation {
   readonly id: AssociationId;
   readonly address: PeerAddress;
   readonly role: DtlsRole;
   readonly facts: AssociationFacts;
-  readonly keys: AssociationKeys;
+  readonly keys: KeysOfBytes;
   readonly window: Readonly<ReplayWindowState>;
   readonly writeSequence: number;
-  readonly finalFlight: FinalFlight | undefined;
   /** 32 bytes. */
   readonly clientRandom: Uint8Array;
 }
@@ -101,7 +88,6 @@ export class AssociationTable {
   readonly #addresses: (PeerAddress | undefined)[] = [];
   readonly #terms: (Terms | undefined)[] = [];
   readonly #sharedTerms = new SharedTerms();
-  readonly #finalFlights = new Map<number, FinalFlight>();
   readonly #byId = new SlotIndex();
   readonly #byAddress = new SlotIndex();
   readonly #evictionOrder = new EvictionOrder();
@@ -132,7 +118,6 @@ export class AssociationTable {
     this.#setNumber(slot, column.movedUpAt, now);
     this.#setWord(slot, word.clientRandomTag, randomTag(association.clientRandom));
     this.#storeFacts(slot, association);
-    if (association.finalFlight !== undefined) this.#finalFlights.set(slot, association.finalFlight);
     this.#byId.insert(hashOfNumber(id), slot);
     this.#enterAddress(slot, address);
     return slot;
@@ -174,7 +159,6 @@ export class AssociationTable {
     this.#forgedRecords.delete(slot);
     this.#addresses[slot] = undefined;
     this.#terms[slot] = undefined;
-    this.#finalFlights.delete(slot);
     this.#freeSlots.push(slot);
   }
 
@@ -207,7 +191,12 @@ export class AssociationTable {
 
   /** The keys, ready for use. */
   keys(slot: number): AssociationKeys {
-    return this.#keys.of(slot) ?? this.#makeKeys(slot);
+    return this.#keys.of(slot) ?? this.#use(slot, this.keysOfBytes(slot));
+  }
+
+  /** The keys with what they are made from, made anew: for an association that goes away. */
+  keysOfBytes(slot: number): KeysOfBytes {
+    return this.#bytes.keys(this.#placeOf(slot));
   }
 
   suite(slot: number): CipherSuite {
@@ -297,14 +286,6 @@ export class AssociationTable {
     return count;
   }
 
-  finalFlight(slot: number): FinalFlight | undefined {
-    return this.#finalFlights.get(slot);
-  }
-
-  dropFinalFlight(slot: number): void {
-    this.#finalFlights.delete(slot);
-  }
-
   /** Whether the association came from the ClientHello with this random (by 32 of its bits). */
   isFromClientHello(slot: number, clientRandom: Uint8Array): boolean {
     return this.#word(slot, word.clientRandomTag) === randomTag(clientRandom);
@@ -339,11 +320,11 @@ export class AssociationTable {
     this.#setWord(slot, word.lengthsAndFlags, lengths | flags);
     this.#setWord(slot, word.identityLength, identity.length);
     this.#setWord(slot, word.place, this.#bytes.add(keys, identity) / placeUnit);
-    if (read.isInUse || write.isInUse) this.#keys.add(slot, keys);
+    if (read.isInUse || write.isInUse) this.#use(slot, keys);
   }
 
-  #makeKeys(slot: number): AssociationKeys {
-    const keys = this.#bytes.keys(this.#placeOf(slot));
+  #use(slot: number, { read, write }: KeysOfBytes): AssociationKeys {
+    const keys = { read: recordKeysOf(read), write: recordKeysOf(write) };
     this.#keys.add(slot, keys);
     return keys;
   }

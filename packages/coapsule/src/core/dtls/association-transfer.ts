@@ -9,7 +9,7 @@
 
 import { equalBytes, noBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
-import type { AssociationKeys } from './active-keys.ts';
+import type { KeysOfBytes } from './association-bytes.ts';
 import {
   type AssociationState,
   type AssociationStateFault,
@@ -62,7 +62,7 @@ export type ImportRefusal =
 export interface ImportedAssociation {
   readonly state: AssociationState;
   readonly facts: AssociationFacts;
-  readonly keys: AssociationKeys;
+  readonly keys: KeysOfBytes;
   readonly writeFrom: number;
 }
 
@@ -146,7 +146,7 @@ export function writeAssociation(
   options: ExportOptions,
 ): Uint8Array {
   const facts = table.facts(slot);
-  const { read, write } = table.keys(slot);
+  const { read, write } = table.keysOfBytes(slot);
   return encodeAssociationState(crypto, {
     role: table.role(slot),
     suite: write.suite,

@@ -35,7 +35,7 @@ import type {
   DtlsRole,
   SendResult,
 } from './dtls-output.ts';
-import { FinalFlights, finalFlightOf } from './final-flights.ts';
+import { FinalFlights } from './final-flights.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
 import { traceAlert } from './handshake/handshake-trace.ts';
 import { HandshakeType } from './handshake/handshake-type.ts';
@@ -144,7 +144,7 @@ export class EstablishedAssociations {
    * shown that it has our last flight, it is not: a client without entropy at its start uses a random twice.
    */
   isRepeatedClientHello(slot: number, clientRandom: Uint8Array): boolean {
-    return this.#table.finalFlight(slot) !== undefined && this.#table.isFromClientHello(slot, clientRandom);
+    return this.#finalFlights.has(slot) && this.#table.isFromClientHello(slot, clientRandom);
   }
 
   /** Takes over what a handshake left; an older association that it takes the place of is abandoned. */
@@ -168,13 +168,12 @@ export class EstablishedAssociations {
         keys: { read: left.read, write: left.write },
         window: left.window,
         writeSequence: left.writeSequence,
-        finalFlight: finalFlightOf(left, now),
         clientRandom: left.parameters.clientRandom,
       },
       now,
     );
     this.#watch(slot, now);
-    if (left.finalFlight !== undefined) this.#finalFlights.add(association, now);
+    this.#finalFlights.add(slot, left, now);
     this.#emit({
       ...associationConnected(this.#table, slot),
       ...(replaced === undefined ? {} : { replaced }),
@@ -245,7 +244,7 @@ export class EstablishedAssociations {
     switch (contentType) {
       case ContentType.ApplicationData:
         // Data in the new epoch shows that the client has our last flight.
-        if (this.#table.finalFlight(slot) !== undefined) this.#finalFlights.drop(slot);
+        this.#finalFlights.drop(slot);
         this.#emit({
           kind: 'application-data',
           association: this.#table.id(slot),

@@ -42,6 +42,12 @@ export class ByteArena {
     return this.#bytes.slice(offset, offset + length);
   }
 
+  /** Whether these bytes are at an offset. */
+  holds(offset: number, bytes: Uint8Array): boolean {
+    for (let i = 0; i < bytes.length; i++) if (this.#bytes[offset + i] !== bytes[i]) return false;
+    return true;
+  }
+
   /** Frees the room of a string of this length, overwritten with zeros. */
   remove(offset: number, length: number): void {
     const pieces = Math.ceil(length / piece);

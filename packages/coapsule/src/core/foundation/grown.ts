@@ -5,7 +5,7 @@
  */
 
 /** A copy with more places, which hold `rest`. */
-export function grown<Numbers extends Int32Array | Float64Array | Uint8Array>(
+export function grown<Numbers extends Int32Array | Uint32Array | Float64Array | Uint8Array>(
   from: Numbers,
   length: number,
   rest = 0,

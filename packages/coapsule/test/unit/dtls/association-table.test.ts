@@ -32,7 +32,6 @@ function association(id: number, port = id): NewAssociation {
     keys,
     window: { highest: 2 ** 40 + id, recent: 0x8000_0001, older: 0xffff_ffff },
     writeSequence: 2 ** 47 + id,
-    finalFlight: undefined,
     clientRandom: new Uint8Array(32).fill(id & 0xff),
   };
 }

@@ -18,18 +18,34 @@ import {
   writeEpochAndSequenceNumber,
 } from './record-header.ts';
 
-/** Keys of one epoch and direction. Immutable; holds no sequence number. */
-export interface EpochKeys {
+/** What protects records of one epoch and direction. Immutable; holds no sequence number. */
+export interface RecordKeys {
   readonly suite: CipherSuite;
   readonly aead: AeadKey;
-  /** What `aead` was made from: an association that outlives this process takes it along. */
+  /** In each record under these keys (RFC 9146 §4); empty when records have the usual format. */
+  readonly connectionId: Uint8Array;
+  /** The first, second and third four bytes of the fixed part of the nonce: numbers, as an array takes two hundred bytes more. */
+  readonly iv0: number;
+  readonly iv1: number;
+  readonly iv2: number;
+}
+
+/** The same with what they were made from: an association that outlives this process takes it along. */
+export interface EpochKeys extends RecordKeys {
+  /** Of `aead`. */
   readonly key: Uint8Array;
   /** The fixed part of the nonce: 4 or 12 bytes. */
   readonly writeIv: Uint8Array;
-  /** In each record under these keys (RFC 9146 §4); empty when records have the usual format. */
-  readonly connectionId: Uint8Array;
   /** Whether `aead` was made. */
   readonly isInUse: boolean;
+}
+
+/** Keys for a long time, which hold nothing that records do not need. */
+export function recordKeysOf(keys: EpochKeys): RecordKeys {
+  const { suite, aead, connectionId, iv0, iv1, iv2 } = keys;
+  // A view would keep all of its buffer.
+  const ownId = connectionId.length === 0 ? noBytes : connectionId.slice();
+  return { suite, aead, connectionId: ownId, iv0, iv1, iv2 };
 }
 
 /**
@@ -58,6 +74,9 @@ class MadeEpochKeys implements EpochKeys {
   readonly key: Uint8Array;
   readonly writeIv: Uint8Array;
   readonly connectionId: Uint8Array;
+  readonly iv0: number;
+  readonly iv1: number;
+  readonly iv2: number;
   readonly #crypto: CryptoProvider;
   #aead: AeadKey | undefined;
 
@@ -73,6 +92,9 @@ class MadeEpochKeys implements EpochKeys {
     this.key = key;
     this.writeIv = writeIv;
     this.connectionId = connectionId;
+    this.iv0 = wordAt(writeIv, 0);
+    this.iv1 = wordAt(writeIv, 4);
+    this.iv2 = wordAt(writeIv, 8);
   }
 
   get isInUse(): boolean {
@@ -85,8 +107,15 @@ class MadeEpochKeys implements EpochKeys {
   }
 }
 
+/** Four bytes as a number of 32 bits with a sign; 0 for those that are not there. */
+function wordAt(bytes: Uint8Array, offset: number): number {
+  let word = 0;
+  for (let i = offset; i < offset + 4; i++) word = (word << 8) | (bytes[i] ?? 0);
+  return word;
+}
+
 /** Bytes a record has more than its content: header, connection id and inner type, explicit nonce, tag. */
-export function recordOverhead({ suite, connectionId }: Pick<EpochKeys, 'suite' | 'connectionId'>): number {
+export function recordOverhead({ suite, connectionId }: Pick<RecordKeys, 'suite' | 'connectionId'>): number {
   return recordOverheadOf(suite, connectionId.length);
 }
 
@@ -113,8 +142,8 @@ const connectionIdAdditionalData = new Uint8Array(23 + 255).fill(0xff, 0, 8);
  *
  * @returns a shared buffer, good until the next call.
  */
-export function explicitNonce(keys: EpochKeys, buffer: Uint8Array, offset: number): Uint8Array {
-  nonce.set(keys.writeIv);
+export function explicitNonce({ iv0 }: RecordKeys, buffer: Uint8Array, offset: number): Uint8Array {
+  setWord(0, iv0);
   for (let i = 0; i < 8; i++) nonce[4 + i] = buffer[offset + i] as number;
   return nonce;
 }
@@ -124,11 +153,23 @@ export function explicitNonce(keys: EpochKeys, buffer: Uint8Array, offset: numbe
  *
  * @returns a shared buffer, good until the next call.
  */
-export function implicitNonce(keys: EpochKeys, epoch: number, sequenceNumber: number): Uint8Array {
-  nonce.fill(0, 0, 4);
+export function implicitNonce(
+  { iv0, iv1, iv2 }: RecordKeys,
+  epoch: number,
+  sequenceNumber: number,
+): Uint8Array {
   writeEpochAndSequenceNumber(nonce, 4, epoch, sequenceNumber);
-  for (let i = 0; i < nonce.length; i++) nonce[i] = (nonce[i] as number) ^ (keys.writeIv[i] as number);
+  setWord(0, iv0);
+  setWord(4, iv1 ^ wordAt(nonce, 4));
+  setWord(8, iv2 ^ wordAt(nonce, 8));
   return nonce;
+}
+
+function setWord(offset: number, word: number): void {
+  nonce[offset] = word >>> 24;
+  nonce[offset + 1] = word >>> 16;
+  nonce[offset + 2] = word >>> 8;
+  nonce[offset + 3] = word;
 }
 
 /**

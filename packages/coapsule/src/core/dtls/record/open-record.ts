@@ -10,9 +10,9 @@ import { equalBytes } from '../../foundation/bytes.ts';
 import type { RecordView } from './demultiplex.ts';
 import {
   connectionIdRecordAdditionalData,
-  type EpochKeys,
   explicitNonce,
   implicitNonce,
+  type RecordKeys,
   recordAdditionalData,
 } from './epoch-keys.ts';
 import {
@@ -56,7 +56,7 @@ const noContentType = fault('no-content-type');
  * @returns what it held, in the datagram in place of the ciphertext; or a fault, and then the datagram is as it was
  *          unless the record was authentic. Never throws.
  */
-export function openRecord(keys: EpochKeys, record: RecordView): OpenedRecord | OpenFault {
+export function openRecord(keys: RecordKeys, record: RecordView): OpenedRecord | OpenFault {
   const { recordIvLength, tagLength } = keys.suite;
   const { recordType, version, epoch, sequenceNumber, datagram, fragmentOffset } = record;
   if (!equalBytes(record.connectionId, keys.connectionId)) return otherConnectionId;

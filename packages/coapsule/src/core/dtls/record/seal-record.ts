@@ -9,10 +9,10 @@
 import { InvariantError } from '../../foundation/errors.ts';
 import {
   connectionIdRecordAdditionalData,
-  type EpochKeys,
   explicitNonce,
   implicitNonce,
   innerTypeLength,
+  type RecordKeys,
   recordAdditionalData,
   recordOverhead,
 } from './epoch-keys.ts';
@@ -38,7 +38,7 @@ import {
  *         a content too long. The caller ends the epoch before that.
  */
 export function sealRecord(
-  keys: EpochKeys,
+  keys: RecordKeys,
   contentType: ContentType,
   epoch: number,
   sequenceNumber: number,

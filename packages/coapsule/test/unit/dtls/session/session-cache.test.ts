@@ -10,7 +10,7 @@ suite('the session cache', () => {
   test('gives a session back by its id, and nothing for another', () => {
     const cache = new SessionCache(10, 1000);
     cache.add(id(1), sampleSession, 1, instant(0));
-    assert.equal(cache.find(id(1), instant(999)), sampleSession);
+    assert.deepEqual(cache.find(id(1), instant(999)), sampleSession);
     assert.equal(cache.find(id(2), instant(0)), undefined);
     assert.equal(cache.find(id(1).subarray(0, 31), instant(0)), undefined);
   });
