@@ -234,6 +234,17 @@ export class ResourceTree {
     this.#latest = undefined;
   }
 
+  /** Takes a path away that was added by this very name; undefined when it is not there. */
+  remove(path: string): Resource | undefined {
+    const wildcard = path.endsWith('/*');
+    const key = wildcard ? path.slice(0, -2) : path;
+    const table = wildcard ? this.#below : this.#exact;
+    const resource = table.get(key);
+    table.delete(key);
+    this.#latest = undefined;
+    return resource;
+  }
+
   /** The resource that serves a request with these options, which do not change any more. */
   of(options: OptionReader): Resource | undefined {
     if (this.#latest?.options === options) return this.#latest.resource;

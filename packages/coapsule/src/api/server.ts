@@ -77,6 +77,22 @@ export class Server implements AsyncDisposable {
   }
 
   /**
+   * Takes a resource away, by the path that it was added with: requests for it get 4.04, and so do its observers, which ends
+   * their observations (RFC 7641 §4.2). Requests that run go on; its `onClose` is called.
+   *
+   * @returns whether it was there.
+   */
+  async removeResource(path: string): Promise<boolean> {
+    const { resources } = this.#dispatch;
+    const removed = resources.remove(path);
+    if (removed === undefined) return false;
+    const observed = new Set(this.observers().map(({ resource }) => resource));
+    for (const name of observed) if (resources.find(name) === undefined) this.#notify(name);
+    await removed.onClose?.();
+    return true;
+  }
+
+  /**
    * The resources of a host name (RFC 7252 §5.10.1): requests with that Uri-Host get them and no others, with a
    * `/.well-known/core` of their own. Requests without Uri-Host, with an address or a name that was never given here get
    * those of the server itself. Over DTLS a host answers only to clients that asked for the same name in the handshake

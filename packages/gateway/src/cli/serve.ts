@@ -9,70 +9,29 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Gateway } from '../gateway/gateway.ts';
-import type { GatewayOptions } from '../gateway/gateway-options.ts';
-import { expectDistinctNames } from '../gateway/serial-lines.ts';
+import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
-import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
-import { type Log, lineLog } from '../server/log.ts';
-import { tellCredentials } from '../server/serve-credentials.ts';
+import { type AdjustableLog, type Log, lineLog } from '../server/log.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
-import { systemWallClock } from '../server/wall-clock.ts';
-import { openDatabase } from '../store/database.ts';
-import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
-import {
-  addEndpointOptions,
-  type EndpointCommandOptions,
-  multicastOf,
-  streamEndpoints,
-} from './endpoint-options.ts';
+import { addEndpointOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
-import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
+import { gatewayCredentials } from './gateway-credentials.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { laterOption } from './later-option.ts';
 import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
-import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
-import { addPskOptions, type PskCommandOptions, pskEntries } from './psk-options.ts';
-import { addSerialOptions, type SerialCommandOptions, serialOptions } from './serial-options.ts';
+import { proxyOptions } from './proxy-options.ts';
+import { addPskOptions, pskEntries } from './psk-options.ts';
+import { addSerialOptions, serialOptions } from './serial-options.ts';
+import { checkServe, expectFilesUsable, expectPossible, type ServeOptions } from './serve-check.ts';
 import { configuredOptions, type Variables } from './serve-config.ts';
+import { Reload } from './serve-reload.ts';
 import { traceRenderer } from './trace-renderer.ts';
-import {
-  addUpstreamOptions,
-  OpenedUpstreams,
-  type UpstreamCommandOptions,
-  upstreamServers,
-} from './upstream-options.ts';
-
-interface ServeOptions
-  extends EndpointCommandOptions,
-    PskCommandOptions,
-    ProxyCommandOptions,
-    UpstreamCommandOptions,
-    SerialCommandOptions {
-  readonly data: string;
-  readonly cert?: string;
-  readonly privateKey?: string;
-  readonly passphraseFile?: string;
-  readonly ca?: string;
-  /** False with `--no-ems`. */
-  readonly ems: boolean;
-  readonly keylog?: string;
-  readonly dangerouslyLogOscore?: string;
-  readonly keep: number;
-  readonly maxPaths: number;
-  readonly maxBytes: number;
-  readonly demo?: boolean;
-  readonly dangerouslyAllowPlainWrites?: boolean;
-  readonly dangerouslyUnlimitedAmplification?: boolean;
-  readonly config?: string;
-  readonly printSchema?: true;
-  readonly check?: true;
-  readonly verbose: number;
-}
+import { addUpstreamOptions, OpenedUpstreams } from './upstream-options.ts';
 
 /** Options of the contract that later versions have. */
 const laterOptions: readonly string[] = ['--workers <number>'];
@@ -186,89 +145,39 @@ async function configuredServe(command: Command, variables: Variables): Promise<
     return;
   }
   const write = (line: string): void => void process.stderr.write(`${line}\n`);
-  const options = await configuredOptions<ServeOptions>(command, variables, lineLog(write, 0));
-  await serve(options, lineLog(write, options.verbose));
+  const read = (): Promise<ServeOptions> => configuredOptions(command, variables, lineLog(write, 0));
+  const options = await read();
+  await serve(options, lineLog(write, options.verbose), async () => {
+    const again = await read();
+    expectPossible(again);
+    expectFilesUsable(
+      again,
+      lineLog(() => {}, 0),
+    );
+    return again;
+  });
 }
 
-async function serve(options: ServeOptions, log: Log): Promise<void> {
-  const { coap, coaps, serial = [] } = options;
-  if (coap === 'off' && coaps === 'off' && streamEndpoints(options).length === 0 && serial.length === 0) {
-    throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
-  }
-  if (options.coap === 'off' && multicastOf(options) !== undefined) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      '--multicast has no plain endpoint, and DTLS has no multicast (RFC 7252 §8.1)',
-      'leave --coap on, or --multicast out',
-    );
-  }
-  if (options.coap === 'off' && options.dangerouslyUnlimitedAmplification) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      '--dangerously-unlimited-amplification is for the plain endpoint, which is off; others have no such limit',
-      'leave it out',
-    );
-  }
-  if (options.wss !== 'off' && options.cert === undefined) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      '--wss has no certificate to show',
-      'give --cert and --private-key',
-    );
-  }
+async function serve(
+  options: ServeOptions,
+  log: AdjustableLog,
+  readAgain: () => Promise<ServeOptions>,
+): Promise<void> {
   try {
-    expectDistinctPorts(plannedEndpoints(options));
-    if (options.check) await check(options, log);
-    else await run(options, log);
+    expectPossible(options);
+    if (options.check) await checkServe(options, log);
+    else await run(options, log, readAgain);
   } catch (error) {
     if (!(error instanceof StoreFault || error instanceof StartUpFault)) throw error;
     throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
   }
 }
 
-/** Changes nothing: a data folder that is not there yet is fine. */
-async function check(options: ServeOptions, log: Log): Promise<void> {
-  const { data } = options;
-  pskEntries(options, log);
-  expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
-  proxyOptions(options, (text) => log.warning(text));
-  upstreamServers(options, (text) => log.warning(text));
-  const credentials = gatewayCredentials(options, log);
-  if (credentials !== undefined) {
-    const now = systemWallClock();
-    expectCurrent(credentials, now);
-    tellCredentials(credentials, log, now);
-  }
-  try {
-    const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
-    opened.close();
-    // A file is checked while the gateway runs that shall read it again: its ports are its own.
-    if (options.config !== undefined && isFolderHeld(opened.folder)) {
-      log.detail(
-        0,
-        'options and data folder are usable; a gateway runs with them, so that no port was tried',
-      );
-      return;
-    }
-    expectFolderFree(opened.folder);
-  } catch (error) {
-    if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
-  }
-  await tryEndpoints(plannedEndpoints(options));
-  log.detail(0, 'options, data folder and ports are usable');
-}
-
-/** The sockets that are asked for. */
-function plannedEndpoints(options: ServeOptions): readonly PlannedEndpoint[] {
-  const { coap, coaps } = options;
-  return [
-    ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
-    ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
-    ...streamEndpoints(options),
-  ];
-}
-
-async function run(options: ServeOptions, log: Log): Promise<void> {
+async function run(
+  options: ServeOptions,
+  log: AdjustableLog,
+  readAgain: () => Promise<ServeOptions>,
+): Promise<void> {
   const stopped = Promise.withResolvers<void>();
   // It may be rejected before anybody waits for it.
   stopped.promise.catch(() => {});
@@ -281,12 +190,15 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
     );
   });
   const stop = stopSignals(stopped.resolve);
+  let stopReloads = (): void => {};
   let keylog: Keylog | undefined;
   try {
     keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
     await using upstreams = await OpenedUpstreams.open(options, (text) => log.warning(text));
+    const settings = liveOptions(options, log);
     const starting = Gateway.start({
       ...gatewayOptions(options, log),
+      ...settings,
       upstreams: upstreams.servers,
       keylog: keylog?.write,
       dangerouslyLogOscore: oscoreLogOf(options, log),
@@ -294,7 +206,9 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
       trace:
         options.verbose < 2
           ? undefined
-          : traceRenderer(options.verbose, (line) => process.stderr.write(`${line}\n`)),
+          : traceRenderer(options.verbose, (line) => {
+              if (log.verbosity >= 2) process.stderr.write(`${line}\n`);
+            }),
       onFailed: stopped.reject,
     });
     const started = await Promise.race([starting, stopped.promise]);
@@ -308,10 +222,18 @@ async function run(options: ServeOptions, log: Log): Promise<void> {
       return;
     }
     await using gateway = started;
+    if (options.config !== undefined) {
+      const live = (next: ServeOptions): LiveOptions => liveOptions(next, log);
+      const reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log });
+      const hangUp = (): void => void reload.request();
+      process.on('SIGHUP', hangUp);
+      stopReloads = () => process.off('SIGHUP', hangUp);
+    }
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
     await stopped.promise;
     log.detail(0, 'stopping');
   } finally {
+    stopReloads();
     stop();
     keylog?.close();
   }
@@ -343,9 +265,18 @@ function oscoreLogOf(
   };
 }
 
+/** What can change while the gateway runs, but for the servers of reverse-proxies. */
+function liveOptions(options: ServeOptions, log: Log): LiveOptions {
+  const psk = pskEntries(options, log);
+  return {
+    psks: psk.filter(({ identity }) => identity !== '*'),
+    anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
+    retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
+  };
+}
+
 function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
   const { coap, coaps, demo = false } = options;
-  const psk = pskEntries(options, log);
   return {
     dataFolder: options.data,
     coap: coap === 'off' ? undefined : coap,
@@ -355,13 +286,10 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     ...serialOptions(options, (text) => log.warning(text)),
     log,
     demo,
-    psks: psk.filter(({ identity }) => identity !== '*'),
-    anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     credentials: gatewayCredentials(options, log),
     proxy: proxyOptions(options, (text) => log.warning(text)),
-    retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
   };

@@ -5,6 +5,7 @@
  */
 
 import { realpathSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { ApiMisuseError, type OscoreContext, reverseProxy } from 'coapsule';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { UpstreamServer } from '../gateway/upstream-servers.ts';
@@ -64,43 +65,92 @@ export function upstreamServers(
 
 /** The servers with the contexts that they are asked with; `close` after the gateway. */
 export class OpenedUpstreams implements AsyncDisposable {
-  readonly servers: readonly UpstreamServer[];
-  readonly #contexts: readonly OscoreContext[];
+  #servers: readonly OpenedServer[] = [];
+  /** By the real path of the file: two rules may name one, and its numbers are counted in one place. */
+  #contexts: ReadonlyMap<string, OscoreContext> = new Map();
+  /** What the latest plan leaves without use. */
+  #unused: readonly OscoreContext[] = [];
 
-  /** @throws CommandFailure as `upstreamServers`, and for a context that cannot be used; then none stays open. */
+  /** @throws CommandFailure as `plan`. */
   static async open(options: UpstreamCommandOptions, warn: (text: string) => void): Promise<OpenedUpstreams> {
+    const opened = new OpenedUpstreams();
+    (await opened.plan(options, warn)).keep();
+    return opened;
+  }
+
+  get servers(): readonly UpstreamServer[] {
+    return this.#servers.map(({ server }) => server);
+  }
+
+  /**
+   * Opens what other options ask for besides. A rule that is the same keeps its server, with the context that it has.
+   *
+   * @throws CommandFailure as `upstreamServers`, and for a context that cannot be used; then all is as it was.
+   */
+  async plan(options: UpstreamCommandOptions, warn: (text: string) => void): Promise<UpstreamPlan> {
     const { reverseProxy: rules = [] } = options;
-    const opened = new Map<string, OscoreContext>();
+    const added = new Map<string, OscoreContext>();
+    const used = new Map<string, OscoreContext>();
     try {
-      const servers: UpstreamServer[] = [];
+      const servers: OpenedServer[] = [];
       for (const [index, server] of upstreamServers(options, warn).entries()) {
-        const file = rules[index]?.oscore;
-        if (file === undefined) {
-          servers.push(server);
-          continue;
+        const rule = rules[index] as ReverseProxyRule;
+        const key = rule.oscore === undefined ? undefined : realpathSync(rule.oscore);
+        let oscore: OscoreContext | undefined;
+        if (key !== undefined) {
+          oscore =
+            this.#contexts.get(key) ??
+            added.get(key) ??
+            (await openKeptOscore({ path: key }, warn, options.dangerouslyLogOscore));
+          if (!this.#contexts.has(key)) added.set(key, oscore);
+          used.set(key, oscore);
         }
-        // Two rules may name one file: its numbers are counted in one place.
-        const key = realpathSync(file);
-        const oscore =
-          opened.get(key) ?? (await openKeptOscore({ path: file }, warn, options.dangerouslyLogOscore));
-        opened.set(key, oscore);
-        servers.push({ ...server, client: { ...server.client, oscore } });
+        const same = this.#servers.find(
+          (other) => isDeepStrictEqual(other.rule, rule) && other.server.client.oscore === oscore,
+        );
+        const client = oscore === undefined ? server.client : { ...server.client, oscore };
+        servers.push(same ?? { rule, server: { ...server, client } });
       }
-      return new OpenedUpstreams(servers, [...opened.values()]);
+      return {
+        servers: servers.map(({ server }) => server),
+        keep: () => {
+          this.#unused = [...this.#contexts.values()].filter(
+            (context) => ![...used.values()].includes(context),
+          );
+          this.#servers = servers;
+          this.#contexts = used;
+        },
+        abandon: () => closeAll(added.values()),
+      };
     } catch (error) {
-      await closeAll(opened.values());
+      await closeAll(added.values());
       throw error;
     }
   }
 
-  private constructor(servers: readonly UpstreamServer[], contexts: readonly OscoreContext[]) {
-    this.servers = servers;
-    this.#contexts = contexts;
+  /** Closes the contexts that nothing is asked with any more. */
+  async closeUnused(): Promise<void> {
+    const unused = this.#unused;
+    this.#unused = [];
+    await closeAll(unused);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await closeAll(this.#contexts);
+    await this.closeUnused();
+    await closeAll(this.#contexts.values());
   }
+}
+
+interface OpenedServer {
+  readonly rule: ReverseProxyRule;
+  readonly server: UpstreamServer;
+}
+
+/** What `OpenedUpstreams` has opened and does not count yet: `keep` or `abandon` it. */
+export interface UpstreamPlan {
+  readonly servers: readonly UpstreamServer[];
+  readonly keep: () => void;
+  readonly abandon: () => Promise<void>;
 }
 
 async function closeAll(contexts: Iterable<OscoreContext>): Promise<void> {

@@ -39,3 +39,14 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   dangerouslyAllowPlainWrites: 'dangerouslyAllowPlainWrites',
   dangerouslyUnlimitedAmplification: 'dangerouslyUnlimitedAmplification',
 };
+
+/** Options that count at once when they are read again; the others wait for a restart. */
+export const liveNames: ReadonlySet<string> = new Set([
+  'psk',
+  'pskFile',
+  'keep',
+  'maxPaths',
+  'maxBytes',
+  'reverseProxy',
+  'verbose',
+] satisfies (keyof ConfiguredOptions)[]);

@@ -15,12 +15,17 @@ import type { Device } from '../store/device-table.ts';
 export interface DirectorySources {
   readonly device: (id: string) => Promise<Device | undefined>;
   readonly deviceByFingerprint: (fingerprint: string) => Promise<Device | undefined>;
-  /** From the command line. */
-  readonly psks: readonly PskEntry[];
   /** Empty outside `--demo`. */
   readonly demo: readonly PskEntry[];
+  /** Asked at each look-up: they may change. */
+  readonly configured: () => ConfiguredKeys;
+}
+
+/** Keys from the command line, or the configuration. */
+export interface ConfiguredKeys {
+  readonly psks?: readonly PskEntry[];
   /** Whoever has this key may use any name that is not one of the others. */
-  readonly anyIdentityKey: Uint8Array | undefined;
+  readonly anyIdentityKey?: Uint8Array | undefined;
 }
 
 /** Rules kept in memory; more identities than this start afresh. */
@@ -105,7 +110,7 @@ export class DeviceDirectory {
     return rules;
   }
 
-  /** The store was written by another process: rules are looked up again. */
+  /** The store was written by another process, or the configuration is another one: rules are looked up again. */
   storeChanged(): void {
     this.#generation += 1;
     this.#kept.clear();
@@ -121,8 +126,9 @@ export class DeviceDirectory {
   }
 
   async #find(identity: string): Promise<Entry | undefined> {
-    const { device, psks, demo, anyIdentityKey } = this.#sources;
-    const fixed = psks.find((psk) => psk.identity === identity);
+    const { device, demo, configured } = this.#sources;
+    const { psks, anyIdentityKey } = configured();
+    const fixed = psks?.find((psk) => psk.identity === identity);
     if (fixed !== undefined) return fixedEntry(fixed.key, identity, 'command-line');
     const stored = await device(identity);
     if (stored !== undefined) {

@@ -13,8 +13,18 @@ import type { StoreFault } from '../store/store-fault.ts';
 import type { GatewayProxyOptions } from './gateway-proxy.ts';
 import type { UpstreamServer } from './upstream-servers.ts';
 
+/** What a gateway that runs can be told anew. */
+export interface LiveOptions {
+  readonly psks?: readonly PskEntry[];
+  readonly anyIdentityKey?: Uint8Array | undefined;
+  /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
+  readonly upstreams?: readonly UpstreamServer[];
+  /** How much is kept of what devices send. */
+  readonly retention?: Partial<Retention>;
+}
+
 /** What a gateway is made of. */
-export interface GatewayOptions {
+export interface GatewayOptions extends LiveOptions {
   readonly dataFolder: string;
   /** Undefined turns the endpoint off. */
   readonly coap: EndpointAddress | undefined;
@@ -31,8 +41,6 @@ export interface GatewayOptions {
   readonly lineCredentials?: ((uri: string) => ClientOptions) | undefined;
   readonly log: Log;
   readonly demo?: boolean;
-  readonly psks?: readonly PskEntry[];
-  readonly anyIdentityKey?: Uint8Array | undefined;
   readonly pskHint?: string | undefined;
   /** False takes devices without extended master secret (RFC 7627) too. */
   readonly requireExtendedMasterSecret?: boolean;
@@ -49,10 +57,6 @@ export interface GatewayOptions {
   readonly dangerouslyUnlimitedAmplification?: boolean;
   /** Undefined: no forward-proxy; requests for one are answered 5.05. */
   readonly proxy?: GatewayProxyOptions | undefined;
-  /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
-  readonly upstreams?: readonly UpstreamServer[];
-  /** How much is kept of what devices send. */
-  readonly retention?: Partial<Retention>;
   readonly clock?: WallClock;
   /** How often the store looks for changes of `coapsule device`. */
   readonly watchIntervalMs?: number;

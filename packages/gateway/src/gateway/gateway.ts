@@ -11,8 +11,10 @@ import {
   type Middleware,
   type Request,
   RequestFailure,
+  type Resource,
   type SerialLineStatus,
   Server,
+  type ServerResponse,
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
@@ -23,7 +25,12 @@ import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { defaultRetention, type TelemetryContext, telemetryResources } from '../resources/telemetry.ts';
+import {
+  defaultRetention,
+  type Retention,
+  type TelemetryContext,
+  telemetryResources,
+} from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { endingText, ownClientOptions } from '../server/serve-credentials.ts';
@@ -36,13 +43,13 @@ import { AssociationReview } from './association-review.ts';
 import { authorised, isCovered, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { listen } from './gateway-listeners.ts';
-import type { GatewayOptions } from './gateway-options.ts';
+import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
-import { upstreamResources } from './upstream-servers.ts';
+import { UpstreamPaths } from './upstream-servers.ts';
 
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
@@ -57,6 +64,7 @@ export class Gateway implements AsyncDisposable {
   readonly #oscore: OscoreDevices;
   readonly #listeners: readonly Listener[];
   readonly #stopResources: readonly (() => void)[];
+  readonly #reconfigure: (options: LiveOptions) => Promise<void>;
 
   /**
    * Open the store and the endpoints.
@@ -72,6 +80,7 @@ export class Gateway implements AsyncDisposable {
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
     const stops: (() => void)[] = [];
+    const live: LiveState = { options };
     const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
@@ -85,9 +94,8 @@ export class Gateway implements AsyncDisposable {
       const directory = new DeviceDirectory({
         device: (id) => store.device(id),
         deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
-        psks: options.psks ?? [],
         demo,
-        anyIdentityKey: options.anyIdentityKey,
+        configured: () => live.options,
       });
       const lines = await linesOf(store, options);
       await oscore.storeChanged();
@@ -96,8 +104,9 @@ export class Gateway implements AsyncDisposable {
       });
       const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
-      const registered = await store.registrations();
-      addResources(server, store, directory, { lines, resources: lineStates, registered }, options, stops);
+      const found = { lines, resources: lineStates, registered: await store.registrations() };
+      const upstreams = addResources(server, store, directory, found, options, live, stops);
+      await upstreams.change(options.upstreams ?? []);
       const review = new AssociationReview({
         directory,
         listeners,
@@ -115,7 +124,13 @@ export class Gateway implements AsyncDisposable {
       };
       // A device may have been changed while the sockets were opened.
       changed();
-      return new Gateway(store, server, oscore, listeners, stops);
+      const reconfigure = async (next: LiveOptions): Promise<void> => {
+        await warnAboutKeys(store, next, log);
+        live.options = next;
+        changed();
+        await upstreams.change(next.upstreams ?? []);
+      };
+      return new Gateway(store, server, oscore, listeners, stops, reconfigure);
     } catch (error) {
       for (const stop of stops) stop();
       await server.close();
@@ -131,12 +146,14 @@ export class Gateway implements AsyncDisposable {
     oscore: OscoreDevices,
     listeners: readonly Listener[],
     stopResources: readonly (() => void)[],
+    reconfigure: (options: LiveOptions) => Promise<void>,
   ) {
     this.#store = store;
     this.#server = server;
     this.#oscore = oscore;
     this.#listeners = listeners;
     this.#stopResources = stopResources;
+    this.#reconfigure = reconfigure;
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
@@ -159,6 +176,11 @@ export class Gateway implements AsyncDisposable {
     return this.#listeners.flatMap(({ line }) => line ?? []);
   }
 
+  /** Counts from now on, all of it: associations whose key is still the same go on. */
+  async reconfigure(options: LiveOptions): Promise<void> {
+    await this.#reconfigure(options);
+  }
+
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
     for (const stop of this.#stopResources) stop();
@@ -170,6 +192,11 @@ export class Gateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What counts now of what can change. */
+interface LiveState {
+  options: LiveOptions;
 }
 
 /** No switch of the whole gateway counts, only the rules of each device. */
@@ -185,8 +212,9 @@ function addResources(
     readonly registered: readonly Registration[];
   },
   options: GatewayOptions,
+  live: LiveState,
   stops: (() => void)[],
-): void {
+): UpstreamPaths {
   const notify = (path: string): void => server.notify(path);
   const clock = options.clock ?? systemWallClock;
   const policy: AccessPolicy = {
@@ -197,7 +225,7 @@ function addResources(
     path,
     initial: '22.5',
   }));
-  const retention = { ...defaultRetention, ...options.retention };
+  const retention = (): Retention => ({ ...defaultRetention, ...live.options.retention });
   const onQuotaExceeded = quotaLogger(options.log, clock);
   const onLine = linePeers(
     directory,
@@ -227,30 +255,32 @@ function addResources(
   const covered = (request: Request): Promise<boolean> => isCovered(request, policy, rulesOf);
   resources.push(...directoryResources({ directory: registry, isCovered: covered }));
   const logForbidden = forbiddenLogger(options.log, clock);
-  const add = ({ path, protection, resource }: GatewayResource, rules: AccessPolicy): Server =>
-    server.resource(path, authorised(resource, protection, rules, rulesOf, logForbidden));
-  for (const resource of resources) add(resource, policy);
+  const guarded = ({ protection, resource }: GatewayResource, rules: AccessPolicy): Resource =>
+    authorised(resource, protection, rules, rulesOf, logForbidden);
+  for (const resource of resources) server.resource(resource.path, guarded(resource, policy));
   // What opens the store, or the demo, opens no devices and no other servers.
-  for (const resource of found.resources) add(resource, rulesAlone);
-  for (const resource of upstreamResources(options.upstreams ?? [], options.log, clock))
-    add(resource, rulesAlone);
-  if (options.log.verbosity >= 1) server.use(requestLogger(options.log));
+  for (const resource of found.resources) server.resource(resource.path, guarded(resource, rulesAlone));
+  server.use(requestLogger(options.log));
   server.use(storeFaultsAsUnavailable(options.log, clock));
+  return new UpstreamPaths(server, (resource) => guarded(resource, rulesAlone), options.log, clock);
 }
 
+/** The log may begin to want lines at any time. */
 function requestLogger(log: Log): Middleware {
-  return async (request, next) => {
-    try {
-      const response = await next();
-      log.detail(1, requestLine(request, response));
-      return response;
-    } catch (error) {
-      // The server makes the answer of it; any other error is its 5.00.
-      const code = error instanceof RequestFailure ? error.code : Code.InternalServerError;
-      log.detail(1, requestLine(request, { code }));
-      throw error;
-    }
-  };
+  return (request, next) => (log.verbosity < 1 ? next() : logged(log, request, next));
+}
+
+async function logged(log: Log, request: Request, next: Parameters<Middleware>[1]): Promise<ServerResponse> {
+  try {
+    const response = await next();
+    log.detail(1, requestLine(request, response));
+    return response;
+  } catch (error) {
+    // The server makes the answer of it; any other error is its 5.00.
+    const code = error instanceof RequestFailure ? error.code : Code.InternalServerError;
+    log.detail(1, requestLine(request, { code }));
+    throw error;
+  }
 }
 
 /** RFC 7252 §5.9.3.4: 5.03 with Max-Age says when to try again; nothing was stored. */
@@ -311,21 +341,8 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
       'there are devices with a raw public key or certificate, which cannot connect: give --private-key, and --cert and --ca for certificates',
     );
   }
-  for (const { identity, key } of options.psks ?? []) {
-    const weakness = weaknessOf(key);
-    if (weakness !== undefined) options.log.warning(`the key of ${printable(identity)} ${weakness}`);
-    if (devices.some(({ id }) => id === identity)) {
-      options.log.warning(
-        `${printable(identity)} is also a device of the store; the key given with --psk counts`,
-      );
-    }
-  }
+  await warnAboutKeys(store, options, options.log);
   const { anyIdentityKey, coaps, demo, log } = options;
-  if (anyIdentityKey !== undefined) {
-    log.warning('ANY IDENTITY IS ACCEPTED: whoever has the one key of --psk "*:KEY" can pose as any device');
-    const weakness = weaknessOf(anyIdentityKey);
-    if (weakness !== undefined) log.warning(`the key for any identity ${weakness}`);
-  }
   if (demo)
     log.warning('demo: everyone may use the demo resources, with published keys; not for real devices');
   if (options.proxy !== undefined && (demo || options.proxy.dangerouslyForEveryone)) {
@@ -348,4 +365,24 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
       'there is no device yet, so no secured peer can connect; add one with: coapsule device add ID',
     );
   }
+}
+
+/** Of keys that do not come from the store. */
+async function warnAboutKeys(
+  store: Store,
+  { psks = [], anyIdentityKey }: LiveOptions,
+  log: Log,
+): Promise<void> {
+  const devices = await store.devices();
+  for (const { identity, key } of psks) {
+    const weakness = weaknessOf(key);
+    if (weakness !== undefined) log.warning(`the key of ${printable(identity)} ${weakness}`);
+    if (devices.some(({ id }) => id === identity)) {
+      log.warning(`${printable(identity)} is also a device of the store; the key given with --psk counts`);
+    }
+  }
+  if (anyIdentityKey === undefined) return;
+  log.warning('ANY IDENTITY IS ACCEPTED: whoever has the one key of --psk "*:KEY" can pose as any device');
+  const weakness = weaknessOf(anyIdentityKey);
+  if (weakness !== undefined) log.warning(`the key for any identity ${weakness}`);
 }

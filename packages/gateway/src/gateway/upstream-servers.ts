@@ -4,7 +4,7 @@
  * Devices ask them as their rules allow, over any endpoint. On the way to the server it is the gateway that asks: with an OSCORE
  * context of its own, it is that end, and reads what it passes on (docs/oscore.md).
  */
-import { type ClientOptions, type CoapsuleError, reverseProxy } from 'coapsule';
+import { type ClientOptions, type CoapsuleError, type Resource, reverseProxy, type Server } from 'coapsule';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
@@ -19,27 +19,54 @@ export interface UpstreamServer {
   readonly client: ClientOptions;
 }
 
-/**
- * Everything below the paths.
- *
- * @throws ApiMisuseError for a path or URI that cannot be.
- */
-export function upstreamResources(
-  servers: readonly UpstreamServer[],
-  log: Log,
-  clock: WallClock,
-): readonly GatewayResource[] {
-  const failed = failureLogger(log, clock);
-  return servers.map(({ path, uri, client }) => ({
-    path: `${path}/*`,
-    protection: 'guarded',
-    resource: reverseProxy({
+/** The paths that are served now. */
+export class UpstreamPaths {
+  readonly #server: Pick<Server, 'resource' | 'removeResource'>;
+  readonly #guarded: (resource: GatewayResource) => Resource;
+  readonly #failed: (path: string, error: CoapsuleError) => void;
+  readonly #served = new Map<string, UpstreamServer>();
+
+  /** @param guarded puts the rules of the devices around a resource. */
+  constructor(
+    server: Pick<Server, 'resource' | 'removeResource'>,
+    guarded: (resource: GatewayResource) => Resource,
+    log: Log,
+    clock: WallClock,
+  ) {
+    this.#server = server;
+    this.#guarded = guarded;
+    this.#failed = failureLogger(log, clock);
+  }
+
+  /**
+   * Serves everything below the paths of these servers, and of no others. A server that is the same object goes on as it was.
+   *
+   * @throws ApiMisuseError (rejects) for a path or URI that cannot be.
+   */
+  async change(servers: readonly UpstreamServer[]): Promise<void> {
+    const closing: Promise<unknown>[] = [];
+    for (const [path, served] of this.#served) {
+      if (servers.includes(served)) continue;
+      this.#served.delete(path);
+      closing.push(this.#server.removeResource(`${path}/*`));
+    }
+    for (const server of servers) {
+      if (this.#served.has(server.path)) continue;
+      this.#add(server);
+      this.#served.set(server.path, server);
+    }
+    await Promise.all(closing);
+  }
+
+  #add({ path, uri, client }: UpstreamServer): void {
+    const resource = reverseProxy({
       below: path,
       to: uri,
       client,
-      onFailure: (error) => failed(path, error),
-    }),
-  }));
+      onFailure: (error) => this.#failed(path, error),
+    });
+    this.#server.resource(`${path}/*`, this.#guarded({ path: `${path}/*`, protection: 'guarded', resource }));
+  }
 }
 
 /** What a device gets as 5.02 or 5.04 has a cause that only the gateway can mend. */

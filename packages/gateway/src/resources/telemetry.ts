@@ -32,7 +32,8 @@ export interface TelemetryContext {
   readonly store: Pick<Store, 'record' | 'latest' | 'pathsBelow'>;
   readonly notify: Notify;
   readonly clock: WallClock;
-  readonly retention: Retention;
+  /** What counts now. */
+  readonly retention: () => Retention;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
@@ -121,7 +122,8 @@ async function storeReading(
   if (request.payload.length === 0) return failure(Code.BadRequest, 'a reading has at least one byte');
   if (request.path.length > maxPathLength) return failure(Code.BadRequest, 'the path is too long');
   if (request.segments.includes('')) return failure(Code.BadRequest, 'the path has an empty segment');
-  const { store, notify, clock, retention } = context;
+  const { store, notify, clock } = context;
+  const retention = context.retention();
   const { address } = request.peer;
   const outcome = await store.record(
     {

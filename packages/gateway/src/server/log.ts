@@ -16,14 +16,19 @@ export interface Log {
   detail(verbosity: 0 | 1, text: string): void;
 }
 
+/** A log whose detail can change. */
+export interface AdjustableLog extends Log {
+  verbosity: number;
+}
+
 /** A log that writes lines with `write`. */
-export function lineLog(write: (line: string) => void, verbosity: number): Log {
+export function lineLog(write: (line: string) => void, verbosity: number): AdjustableLog {
   return {
     verbosity,
     error: (text) => write(`coapsule: error: ${text}`),
     warning: (text) => write(`coapsule: warning: ${printable(text, Number.POSITIVE_INFINITY)}`),
     detail(atLeast, text) {
-      if (verbosity >= atLeast) write(`coapsule: ${printable(text, Number.POSITIVE_INFINITY)}`);
+      if (this.verbosity >= atLeast) write(`coapsule: ${printable(text, Number.POSITIVE_INFINITY)}`);
     },
   };
 }

@@ -28,9 +28,8 @@ function directory(stored: Map<string, Device>, looked: string[] = []): DeviceDi
       return stored.get(id);
     },
     deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
-    psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
-    anyIdentityKey: undefined,
+    configured: () => ({ psks: [{ identity: 'cli', key: Uint8Array.of(2) }], anyIdentityKey: undefined }),
   });
 }
 
@@ -59,9 +58,11 @@ test('a key comes with the stamp of its source, which is current until the sourc
   const known = new DeviceDirectory({
     device: async (id) => stored.get(id),
     deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
-    psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
-    anyIdentityKey: Uint8Array.of(4),
+    configured: () => ({
+      psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
+      anyIdentityKey: Uint8Array.of(4),
+    }),
   });
   const stamps = new Map<string, unknown>();
   for (const identity of ['a', 'cli', 'demo', 'whoever']) {

@@ -1,7 +1,7 @@
 /** The reference of the configuration file: a table made of the schema and of the options of the command line. */
 import type { Command, Option } from 'commander';
 import { environmentName } from '../../src/cli/serve-config.ts';
-import { configKeys } from '../../src/config/config-keys.ts';
+import { configKeys, liveNames } from '../../src/config/config-keys.ts';
 import { configJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 
 /** A key that has a value of its own, with what may stand there. */
@@ -29,7 +29,7 @@ export function referenceTable(command: Command): string {
       typeText(schema),
       option === undefined ? '' : defaultText(option),
       option === undefined ? '' : `\`${option.long}\` · \`${environmentName(option)}\``,
-      schema.description ?? '',
+      `${schema.description ?? ''}${isLive(key) ? ' *' : ''}`,
     ];
   });
   return [
@@ -39,6 +39,12 @@ export function referenceTable(command: Command): string {
   ]
     .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
     .join('\n');
+}
+
+/** Whether it counts when the file is read again; of a list, its entries too. */
+function isLive(key: string): boolean {
+  const name = Object.entries(configKeys).find(([, other]) => other === key.replace(/\[\].*/, ''))?.[0];
+  return name !== undefined && liveNames.has(name);
 }
 
 /** The option that a key stands for. */

@@ -1,0 +1,135 @@
+/**
+ * Whether the options of `coapsule serve` can be: what contradicts what, and the files that they name.
+ *
+ * @module
+ */
+
+import { expectDistinctNames } from '../gateway/serial-lines.ts';
+import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
+import type { Log } from '../server/log.ts';
+import { tellCredentials } from '../server/serve-credentials.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
+import { openDatabase } from '../store/database.ts';
+import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { CommandFailure } from './command-failure.ts';
+import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
+import { ExitCode } from './exit-code.ts';
+import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
+import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
+import { type PskCommandOptions, pskEntries } from './psk-options.ts';
+import { type SerialCommandOptions, serialOptions } from './serial-options.ts';
+import { type UpstreamCommandOptions, upstreamServers } from './upstream-options.ts';
+
+/** All options of `coapsule serve`. */
+export interface ServeOptions
+  extends EndpointCommandOptions,
+    PskCommandOptions,
+    ProxyCommandOptions,
+    UpstreamCommandOptions,
+    SerialCommandOptions {
+  readonly data: string;
+  readonly cert?: string;
+  readonly privateKey?: string;
+  readonly passphraseFile?: string;
+  readonly ca?: string;
+  /** False with `--no-ems`. */
+  readonly ems: boolean;
+  readonly keylog?: string;
+  readonly dangerouslyLogOscore?: string;
+  readonly keep: number;
+  readonly maxPaths: number;
+  readonly maxBytes: number;
+  readonly demo?: boolean;
+  readonly dangerouslyAllowPlainWrites?: boolean;
+  readonly dangerouslyUnlimitedAmplification?: boolean;
+  readonly config?: string;
+  readonly printSchema?: true;
+  readonly check?: true;
+  readonly verbose: number;
+}
+
+/**
+ * Refuse what contradicts itself; opens nothing.
+ *
+ * @throws CommandFailure or StartUpFault.
+ */
+export function expectPossible(options: ServeOptions): void {
+  const { coap, coaps, serial = [] } = options;
+  if (coap === 'off' && coaps === 'off' && streamEndpoints(options).length === 0 && serial.length === 0) {
+    throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
+  }
+  if (options.coap === 'off' && multicastOf(options) !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--multicast has no plain endpoint, and DTLS has no multicast (RFC 7252 §8.1)',
+      'leave --coap on, or --multicast out',
+    );
+  }
+  if (options.coap === 'off' && options.dangerouslyUnlimitedAmplification) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--dangerously-unlimited-amplification is for the plain endpoint, which is off; others have no such limit',
+      'leave it out',
+    );
+  }
+  if (options.wss !== 'off' && options.cert === undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--wss has no certificate to show',
+      'give --cert and --private-key',
+    );
+  }
+  expectDistinctPorts(plannedEndpoints(options));
+}
+
+/**
+ * Reads all files that options name, and gives nothing back but the faults.
+ *
+ * @throws CommandFailure for the first that cannot be used.
+ */
+export function expectFilesUsable(options: ServeOptions, log: Log): void {
+  pskEntries(options, log);
+  expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
+  proxyOptions(options, (text) => log.warning(text));
+  upstreamServers(options, (text) => log.warning(text));
+  const credentials = gatewayCredentials(options, log);
+  if (credentials !== undefined) {
+    const now = systemWallClock();
+    expectCurrent(credentials, now);
+    tellCredentials(credentials, log, now);
+  }
+}
+
+/** For `--check`. Changes nothing: a data folder that is not there yet is fine. */
+export async function checkServe(options: ServeOptions, log: Log): Promise<void> {
+  const { data } = options;
+  expectFilesUsable(options, log);
+  try {
+    const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
+    opened.close();
+    // A file is checked while the gateway runs that shall read it again: its ports are its own.
+    if (options.config !== undefined && isFolderHeld(opened.folder)) {
+      log.detail(
+        0,
+        'options and data folder are usable; a gateway runs with them, so that no port was tried',
+      );
+      return;
+    }
+    expectFolderFree(opened.folder);
+  } catch (error) {
+    if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
+  }
+  await tryEndpoints(plannedEndpoints(options));
+  log.detail(0, 'options, data folder and ports are usable');
+}
+
+/** The sockets that are asked for. */
+function plannedEndpoints(options: ServeOptions): readonly PlannedEndpoint[] {
+  const { coap, coaps } = options;
+  return [
+    ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
+    ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
+    ...streamEndpoints(options),
+  ];
+}

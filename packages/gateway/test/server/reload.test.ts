@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Client, content, type Response, Server } from 'coapsule';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+import { CoapsuleProcess } from './gateway-process.ts';
+
+const onWindows = process.platform === 'win32' && 'Windows has no SIGHUP';
+
+function client(t: TestContext, identity: string, key: string, onConnected = (): void => {}): Client {
+  const made = new Client({
+    psk: { identity, key: new TextEncoder().encode(key) },
+    transmission: { maxRetransmit: 1 },
+    trace: ({ kind }) => {
+      if (kind === 'connected') onConnected();
+    },
+  });
+  t.after(() => made.close());
+  return made;
+}
+
+/** A gateway by a file; `again` writes another file and has it read. */
+async function gatewayBy(t: TestContext, first: string) {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'gateway.yaml');
+  const write = (text: string): void =>
+    writeFileSync(file, `data: store\nendpoints: { coap: "127.0.0.1:0", coaps: "127.0.0.1:0" }\n${text}`, {
+      mode: 0o600,
+    });
+  write(first);
+  const gateway = new CoapsuleProcess(t, ['serve', '--config', file]);
+  const { coap, coaps } = await gateway.ready();
+  let reads = 0;
+  return {
+    gateway,
+    folder,
+    coap: `coap://${coap}`,
+    coaps: `coaps://${coaps}`,
+    async again(text: string): Promise<string> {
+      write(text);
+      gateway.child.kill('SIGHUP');
+      reads++;
+      const line = '(?:configuration read again|configuration was not taken).*\\n';
+      const [all] = await gateway.waitFor('stderr', new RegExp(`(?:[\\s\\S]*${line}){${reads}}`));
+      return all;
+    },
+  };
+}
+
+const psk = (...entries: string[]): string =>
+  `psk: { keys: [${entries.map((entry) => `{ identity: ${entry.split(':')[0]}, key: ${entry.split(':')[1]} }`).join(', ')}] }\n`;
+
+test('SIGHUP brings keys, limits and the detail of the log, and associations whose key stays go on', {
+  skip: onWindows,
+}, async (t) => {
+  const { gateway, coaps, again } = await gatewayBy(
+    t,
+    psk('stays:0123456789abcdef', 'goes:0123456789abcdef'),
+  );
+  let handshakes = 0;
+  const stays = client(t, 'stays', '0123456789abcdef', () => handshakes++);
+  const goes = client(t, 'goes', '0123456789abcdef');
+  assert.equal((await stays.put(`${coaps}/sensors/stays/a`, { payload: '1' })).codeText, '2.01');
+  assert.equal((await goes.put(`${coaps}/sensors/goes`, { payload: '1' })).codeText, '2.01');
+
+  const told = await again(
+    `${psk('stays:0123456789abcdef', 'comes:0123456789abcdef')}limits: { maxPaths: 1 }\nlog: { verbosity: 1 }\ndemo: true\n`,
+  );
+  assert.match(
+    told,
+    /configuration read again: limits\.maxPaths, log\.verbosity, pre-shared keys \(1 added, 1 removed\)/,
+  );
+  assert.match(told, /changed, and counts after a restart only: demo\n/);
+  assert.ok(!told.includes('0123456789abcdef'));
+
+  assert.equal((await stays.get(`${coaps}/sensors/stays/a`)).text(), '1');
+  // A client that was told to wait does (RFC 8516), so that another one asks for more paths.
+  const putMore = (): Promise<Response> =>
+    client(t, 'stays', '0123456789abcdef').put(`${coaps}/sensors/stays/b`, { payload: '1' });
+  assert.equal((await putMore()).codeText, '4.29');
+  assert.equal(handshakes, 1);
+  const comes = client(t, 'comes', '0123456789abcdef');
+  assert.equal((await comes.put(`${coaps}/sensors/comes`, { payload: '1' })).codeText, '2.01');
+  await assert.rejects(goes.get(`${coaps}/sensors/goes`), /handshake|key|identity/i);
+  await gateway.waitFor('stderr', /PUT \/sensors\/comes 2\.01 Created .* as comes/);
+
+  assert.match(
+    await again(psk('stays:0123456789abcdef', 'comes:0123456789abcdef')),
+    /limits\.maxPaths, log\.verbosity\n/,
+  );
+  assert.equal((await putMore()).codeText, '2.01');
+  assert.equal((await stays.get(`${coaps}/sensors/stays/a`)).text(), '1');
+  assert.equal(handshakes, 1);
+  assert.match(
+    await again(psk('stays:0123456789abcdef', 'comes:0123456789abcdef')),
+    /configuration read again: nothing else counts now/,
+  );
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
+});
+
+test('a file with a fault changes nothing, and is told with its line', { skip: onWindows }, async (t) => {
+  const { gateway, coaps, again } = await gatewayBy(t, psk('a:0123456789abcdef'));
+  const one = client(t, 'a', '0123456789abcdef');
+  assert.equal((await one.put(`${coaps}/sensors/a`, { payload: '1' })).codeText, '2.01');
+  for (const [text, told] of [
+    ['limits: { keep: -1 }\n', /was not taken, .*gateway\.yaml:3:17: limits\.keep: is -1/],
+    ['psk: { file: none.psk }\n', /was not taken, .*none\.psk/],
+    ['credentials: { privateKey: none.key }\n', /was not taken, .*none\.key/],
+    [
+      'reverseProxy: [{ path: /x, uri: "coap://h.example/", oscore: none.oscore }]\n',
+      /was not taken, .*none\.oscore/,
+    ],
+    ['endpoints: {}\n', /was not taken, .*unique/],
+  ] as const) {
+    assert.match(await again(text), told);
+    assert.equal((await one.put(`${coaps}/sensors/a`, { payload: '2' })).codeText, '2.04');
+  }
+  assert.match(await again(psk('a:fedcba9876543210')), /pre-shared keys \(1 changed\)/);
+  const other = client(t, 'a', 'fedcba9876543210');
+  assert.equal((await other.get(`${coaps}/sensors/a`)).text(), '2');
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
+});
+
+test('SIGHUP adds other servers, takes them away, and leaves those that are the same alone', {
+  skip: onWindows,
+}, async (t) => {
+  const upstream = new Server();
+  t.after(() => upstream.close());
+  upstream.resource('/api/*', { get: ({ path }) => content(path) });
+  const { uri } = await upstream.listen('coap://127.0.0.1:0');
+  const { folder, coaps, again } = await gatewayBy(t, 'demo: true\n');
+  const device = new CoapsuleProcess(t, [
+    ...['device', 'add', 'd', '--psk', '0123456789abcdef', '--allow', 'GET:/one/*', '--allow', 'GET:/two/*'],
+    ...['--data', join(folder, 'store')],
+  ]);
+  assert.equal((await device.ended).code, 0);
+  const asking = client(t, 'd', '0123456789abcdef');
+  const answerOf = async (path: string) => {
+    const response = await asking.get(`${coaps}${path}`);
+    return response.codeText === '2.05' ? response.text() : response.codeText;
+  };
+  const rules = (...paths: string[]) =>
+    `demo: true\nreverseProxy: [${paths.map((path) => `{ path: ${path}, uri: "${uri}/api" }`).join(', ')}]\n`;
+  assert.equal(await answerOf('/one/x'), '4.04');
+  assert.match(await again(rules('/one')), /configuration read again: reverseProxy\n/);
+  assert.equal(await answerOf('/one/x'), '/api/x');
+  await again(rules('/one', '/two'));
+  assert.equal(await answerOf('/two/y'), '/api/y');
+  assert.equal(await answerOf('/one/x'), '/api/x');
+  await again(rules('/two'));
+  assert.equal(await answerOf('/one/x'), '4.04');
+  assert.equal(await answerOf('/two/y'), '/api/y');
+});
