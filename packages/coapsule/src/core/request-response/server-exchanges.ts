@@ -4,8 +4,8 @@
  *
  * RFC 7252 §5.2.2, §5.9.3.4. What is answered is decided in `server-role.ts`.
  *
- * Most applications answer in the turn in which they are asked. So an Exchange gets its timers only when somebody wants to know
- * the next timeout and it has not been answered by then.
+ * Most applications answer in the turn in which they are asked. So an Exchange is entered into the tables, and gets its timers,
+ * only when another one begins, or somebody asks for what is in them, and it has not been answered by then.
  *
  * @module
  */
@@ -29,8 +29,9 @@ export class ServerExchanges {
   readonly #context: RoleContext;
   readonly #exchanges = new Map<ExchangeId, ServerExchange>();
   readonly #byPeer = new ExchangesOfPeers<ServerExchange>();
-  /** Exchanges that began since their timers were last looked at, and when; some are answered already. */
-  #fresh: { readonly exchange: ServerExchange; readonly at: Instant }[] = [];
+  /** The one that began last, while it is in no table, and when it began. */
+  #latest: ServerExchange | undefined;
+  #latestAt = 0 as Instant;
   readonly #emptyAcks = new TimerQueue<PendingReply>();
   readonly #abandoned: (exchange: ServerExchange) => void;
   readonly #answerInstead: (pending: PendingReply, now: Instant) => boolean;
@@ -54,16 +55,17 @@ export class ServerExchanges {
 
   /** Number of Exchanges. */
   get size(): number {
-    return this.#exchanges.size;
+    return this.#exchanges.size + (this.#latest === undefined ? 0 : 1);
   }
 
   /** The Exchange with an id. */
   get(id: ExchangeId): ServerExchange | undefined {
-    return this.#exchanges.get(id);
+    return this.#latest?.id === id ? this.#latest : this.#exchanges.get(id);
   }
 
   /** Whether another request of this peer would be too many. */
   isOverloaded(peer: PeerKey): boolean {
+    this.#enterLatest();
     const { maxServerExchanges, maxServerExchangesPerPeer } = this.#context.config;
     return (
       this.#exchanges.size >= maxServerExchanges || this.#byPeer.count(peer) >= maxServerExchangesPerPeer
@@ -72,15 +74,15 @@ export class ServerExchanges {
 
   /** A request goes to the application. */
   remember(exchange: ServerExchange, now: Instant): void {
-    this.#exchanges.set(exchange.id, exchange);
+    this.#enterLatest();
+    this.#latest = exchange;
+    this.#latestAt = now;
     if (exchange.observe === 'register') this.registering.add(exchange);
-    this.#byPeer.add(exchange);
-    this.#fresh.push({ exchange, at: now });
   }
 
   /** A message has come that the Exchange will be answered to, the first or a later one. */
   renew(exchange: ServerExchange, now: Instant): void {
-    this.#setTimers();
+    this.#enterLatest();
     this.#setTimersOf(exchange, now);
   }
 
@@ -94,7 +96,7 @@ export class ServerExchanges {
    * second before the client sends it again (RFC 7252 §4.8.2, PROCESSING_DELAY); one that has its Empty ACK has more time.
    */
   waitLonger(exchange: ServerExchange, now: Instant): void {
-    this.#setTimers();
+    this.#enterLatest();
     const { emptyAckDelayMs } = this.#context.config;
     const due = this.#emptyAcks.deadline(exchange);
     this.#emptyAcks.set(
@@ -105,19 +107,19 @@ export class ServerExchanges {
 
   /** The message was answered. */
   replied(pending: PendingReply): void {
-    this.#setTimers();
+    this.#enterLatest();
     this.#emptyAcks.cancel(pending);
   }
 
   /** The application has answered. */
   forget(exchange: ServerExchange): void {
-    this.#exchanges.delete(exchange.id);
     if (exchange.observe === 'register') this.registering.delete(exchange);
-    this.#byPeer.delete(exchange);
-    if (this.#fresh.at(-1)?.exchange === exchange) {
-      this.#fresh.pop();
+    if (this.#latest === exchange) {
+      this.#latest = undefined;
       return;
     }
+    this.#exchanges.delete(exchange.id);
+    this.#byPeer.delete(exchange);
     this.#emptyAcks.cancel(exchange);
     this.#lifetimes.cancel(exchange);
   }
@@ -130,11 +132,12 @@ export class ServerExchanges {
 
   /** Nobody waits for the application's answers to a peer that is gone. */
   forgetPeer(peer: PeerKey): void {
+    this.#enterLatest();
     for (const exchange of this.#byPeer.of(peer)) this.#abandon(exchange);
   }
 
   handleTimeout(now: Instant): void {
-    this.#setTimers();
+    this.#enterLatest();
     for (let due = this.#emptyAcks.expire(now); due !== undefined; due = this.#emptyAcks.expire(now)) {
       if (this.#answerInstead(due, now)) continue;
       due.acknowledged = true;
@@ -147,15 +150,17 @@ export class ServerExchanges {
   }
 
   nextTimeout(): Instant | undefined {
-    this.#setTimers();
+    this.#enterLatest();
     return earliest(this.#emptyAcks.next(), this.#lifetimes.next());
   }
 
-  #setTimers(): void {
-    if (this.#fresh.length === 0) return;
-    for (const { exchange, at } of this.#fresh)
-      if (this.#exchanges.has(exchange.id)) this.#setTimersOf(exchange, at);
-    this.#fresh = [];
+  #enterLatest(): void {
+    const exchange = this.#latest;
+    if (exchange === undefined) return;
+    this.#latest = undefined;
+    this.#exchanges.set(exchange.id, exchange);
+    this.#byPeer.add(exchange);
+    this.#setTimersOf(exchange, this.#latestAt);
   }
 
   #setTimersOf(exchange: ServerExchange, now: Instant): void {
