@@ -31,7 +31,7 @@ export const bertSzx = 7;
 
 /** Bytes in a block of size exponent `szx`, and what NUM counts: 16 for 0, 1024 for 6, and for each block of a BERT one. */
 export function blockSize(szx: number): number {
-  return 2 ** (Math.min(szx, maxSzx) + 4);
+  return 16 << Math.min(szx, maxSzx);
 }
 
 /** Whether the payload of a block that is not the last may have `length` bytes (RFC 7959 §2.3, RFC 8323 §6). */
