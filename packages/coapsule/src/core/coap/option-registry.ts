@@ -7,7 +7,7 @@
  * @module
  */
 
-import { decodeUtf8 } from '../foundation/utf8.ts';
+import { isUtf8 } from '../foundation/utf8.ts';
 
 /** The number of each option we know, by its RFC name without the hyphens. */
 export const OptionNumber = {
@@ -138,7 +138,7 @@ export function isLegalOptionLength(definition: OptionDefinition, lengthBytes: n
  */
 export function isLegalOptionValue(definition: OptionDefinition, value: Uint8Array): boolean {
   if (!isLegalOptionLength(definition, value.length)) return false;
-  return definition.format !== 'string' || decodeUtf8(value) !== undefined;
+  return definition.format !== 'string' || isUtf8(value);
 }
 
 function define(

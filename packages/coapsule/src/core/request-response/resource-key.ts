@@ -85,7 +85,12 @@ export function pathName(segments: readonly string[]): string {
 }
 
 function escaped(segment: string): string {
-  return /[%/?]/.test(segment) ? segment.replace(/[%/?]/g, encodeURIComponent) : segment;
+  // Few have any: looking at each character is several times as fast as the regular expression for the usual short ones.
+  for (let i = 0; i < segment.length; i++) {
+    const unit = segment.charCodeAt(i);
+    if (unit === 0x25 || unit === 0x2f || unit === 0x3f) return segment.replace(/[%/?]/g, encodeURIComponent);
+  }
+  return segment;
 }
 
 /** The path of a resource name. */
