@@ -224,7 +224,9 @@ const toProxy: RequestRoute = Object.freeze({ kind: 'proxy' });
 /** The response as the core takes it. @throws ApiMisuseError for what cannot be encoded. */
 function handledAnswer(request: Request, response: ServerResponse): HandledAnswer {
   const { code, observe } = response;
-  const answer = { code, options: responseOptions(response), ...bodyForCore(response.payload) };
+  const options = responseOptions(response);
+  const { payload, body } = bodyForCore(response.payload);
+  const answer = body === undefined ? { code, options, payload } : { code, options, payload, body };
   const handled = isHandled(request);
   return observe === undefined ? { answer, handled } : { answer, handled, observe };
 }

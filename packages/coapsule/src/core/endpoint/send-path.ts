@@ -261,7 +261,7 @@ export function sendFromExchange(
           : layers.messages.reply(
               output.reply as ReplyHandle,
               message,
-              { keepAnswer, isUnpredictable: isProof, ...(type === undefined ? {} : { type }) },
+              { keepAnswer, isUnpredictable: isProof, type },
               now,
             );
       if (transmission === undefined) return;

@@ -189,7 +189,7 @@ export class MessageLayer {
     handle: ReplyHandle,
     message: OutgoingMessage,
     options: {
-      readonly type?: 'CON' | 'NON';
+      readonly type?: 'CON' | 'NON' | undefined;
       readonly keepAnswer: boolean;
       readonly isUnpredictable?: boolean;
     },
