@@ -7,7 +7,7 @@
 import type { CoapTransport } from '../core/coap/uri.ts';
 import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { PeerAuthentication } from '../core/dtls/credentials.ts';
-import type { DtlsOutput } from '../core/dtls/dtls-layer.ts';
+import type { Connected } from '../core/dtls/dtls-layer.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
@@ -125,13 +125,15 @@ export interface AssociationNotes {
   readonly context?: unknown;
   /** Of the whole path that was validated; without it the peer's own certificate counts. */
   readonly certificateExpiresAt?: Date | undefined;
+  /** It was there before this process. */
+  readonly imported?: boolean;
 }
 
 /** The security of a new association; `prefix` is that of its endpoint. */
 export function associationSecurity(
-  connected: Extract<DtlsOutput, { kind: 'connected' }>,
+  connected: Connected,
   prefix: string,
-  { name, context, certificateExpiresAt }: AssociationNotes = {},
+  { name, context, certificateExpiresAt, imported = connected.imported === true }: AssociationNotes = {},
 ): PeerSecurity {
   const authentication = peerProof(connected.authentication);
   const { connectionIdLengths } = connected;
@@ -146,7 +148,7 @@ export function associationSecurity(
       certificateExpiresAt ??
       (authentication.kind === 'x509' ? authentication.certificate.notAfter : undefined),
     resumed: connected.resumed,
-    imported: connected.imported === true,
+    imported,
     connectionIdLengths,
     recordOverhead: {
       sent: recordOverhead(connected.suite, connectionIdLengths?.peer ?? 0),

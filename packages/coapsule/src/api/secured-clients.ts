@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { AssociationId } from '../core/dtls/dtls-output.ts';
+import type { AssociationId, Connected } from '../core/dtls/dtls-output.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import type { Driver, DriverOutput } from '../node/driver.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
@@ -62,7 +62,10 @@ export class SecuredClients {
   readonly #onError: (error: unknown) => void;
   /** Of the names of the associations. */
   readonly prefix: string = newAssociationPrefix();
-  readonly #associations = new Map<AssociationId, PeerSecurity>();
+  /** What is known of associations beyond what the endpoint knows; of most nothing is. */
+  readonly #notes = new Map<AssociationId, AssociationNotes>();
+  /** Of peers that were asked for. */
+  readonly #securities = new WeakMap<Peer, PeerSecurity>();
   /** By association, of handshakes that are not over. */
   readonly #pending = new Map<AssociationId, PendingPeer>();
 
@@ -85,17 +88,29 @@ export class SecuredClients {
 
   /** Those there are now. */
   list(): readonly PeerSecurity[] {
-    return [...this.#associations.values()];
+    return this.#all().map(([, security]) => security);
   }
 
   /** How a peer has proved itself. */
-  security({ association }: Peer): PeerSecurity {
-    return (association === undefined ? undefined : this.#associations.get(association)) ?? noSecurity;
+  security(peer: Peer): PeerSecurity {
+    if (peer.association === undefined) return noSecurity;
+    const known = this.#securities.get(peer);
+    if (known !== undefined) return known;
+    const security = this.#securityOf(peer.association) ?? noSecurity;
+    this.#securities.set(peer, security);
+    return security;
   }
 
   /** The association of which this is told; undefined when it is gone. */
   associationWith(security: PeerSecurity): AssociationId | undefined {
-    for (const [association, known] of this.#associations) if (known === security) return association;
+    if (security.kind !== 'dtls') return undefined;
+    const { association: name } = security;
+    const ofThisProcess = `${this.prefix}-`;
+    if (name.startsWith(ofThisProcess)) {
+      const association = Number(name.slice(ofThisProcess.length));
+      return this.#connected(association) && association;
+    }
+    for (const [association, notes] of this.#notes) if (notes.name === name) return association;
     return undefined;
   }
 
@@ -105,11 +120,28 @@ export class SecuredClients {
       typeof which === 'function'
         ? which
         : (security: PeerSecurity) => security.kind === 'dtls' && security.identity === which;
-    const found = [...this.#associations].filter(([, security]) => matches(security));
+    const found = this.#all().filter(([, security]) => matches(security));
     for (const [association] of found) {
       this.#driver.run((endpoint, now) => endpoint.closeAssociation(association, now));
     }
     return found.length;
+  }
+
+  #all(): readonly (readonly [AssociationId, PeerSecurity])[] {
+    const associations = this.#driver.run((endpoint) => endpoint.associations());
+    return associations.flatMap((association) => {
+      const security = this.#securityOf(association);
+      return security === undefined ? [] : [[association, security] as const];
+    });
+  }
+
+  #connected(association: AssociationId): Connected | undefined {
+    return this.#driver.run((endpoint) => endpoint.association(association));
+  }
+
+  #securityOf(association: AssociationId): PeerSecurity | undefined {
+    const connected = this.#connected(association);
+    return connected && associationSecurity(connected, this.prefix, this.#notes.get(association));
   }
 
   /** Answers, notes and tells what the endpoint asks or says. */
@@ -128,10 +160,14 @@ export class SecuredClients {
         // cannot go on, it goes on without it.
         const noted = pending?.of === output.authentication.kind ? pending.notes : undefined;
         const notes = this.#keeper?.takeResumed(association) ?? noted;
-        const security = associationSecurity(output, this.prefix, notes);
         this.#pending.delete(association);
-        this.#associations.set(association, security);
-        this.#options.onAssociation?.({
+        if (output.imported || isWorthKeeping(notes)) {
+          this.#notes.set(association, { ...notes, imported: output.imported === true });
+        }
+        const { onAssociation } = this.#options;
+        if (onAssociation === undefined) return;
+        const security = associationSecurity(output, this.prefix, notes);
+        onAssociation({
           kind: 'connected',
           peer: { address, transport: this.#place.transport, security },
           ...(output.imported === undefined ? {} : { imported: output.imported }),
@@ -141,21 +177,22 @@ export class SecuredClients {
       case 'keep-association':
       case 'reserve-sequence':
       case 'advance-edge': {
-        const security = this.#associations.get(output.association);
-        this.#keeper?.handle(output, security);
+        this.#keeper?.handle(output, this.#securityOf(output.association));
         return;
       }
       case 'closed': {
-        const { association, address, reason } = output;
-        const security = this.#associations.get(association);
-        this.#associations.delete(association);
+        const { association, address, reason, was } = output;
+        const notes = this.#notes.get(association);
+        this.#notes.delete(association);
         this.#keeper?.ended(association, reason === 'exported');
-        if (security && reason !== 'exported')
-          this.#options.onAssociation?.({
-            kind: 'closed',
-            peer: { address, transport: this.#place.transport, security },
-            reason,
-          });
+        const { onAssociation } = this.#options;
+        if (onAssociation === undefined || reason === 'exported') return;
+        const security = associationSecurity(was, this.prefix, notes);
+        onAssociation({
+          kind: 'closed',
+          peer: { address, transport: this.#place.transport, security },
+          reason,
+        });
         return;
       }
       case 'handshake-failed': {
@@ -194,7 +231,9 @@ export class SecuredClients {
     if (this.#driver.closed) return;
     const { verdict } = judgement;
     const identity = verdict.accepted ? identityText(verdict.identity) : claimedName(credential);
-    this.#note(association, pending, { of: credential.kind, identity, notes: judgement });
+    const { context, certificateExpiresAt } = judgement;
+    const notes = { context, certificateExpiresAt };
+    this.#note(association, pending, { of: credential.kind, identity, notes });
     this.#driver.run((endpoint, now) => endpoint.answerPeerVerification(verification, verdict, now));
   }
 
@@ -202,4 +241,10 @@ export class SecuredClients {
   #note(association: AssociationId, asked: PendingPeer, answered: PendingPeer): void {
     if (this.#pending.get(association) === asked) this.#pending.set(association, answered);
   }
+}
+
+function isWorthKeeping(notes: AssociationNotes | undefined): boolean {
+  return (
+    notes?.context !== undefined || notes?.certificateExpiresAt !== undefined || notes?.name !== undefined
+  );
 }

@@ -10,7 +10,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import { type AssociationFacts, type AssociationTable, maxContentLength } from './association-table.ts';
 import type { CipherSuiteName } from './cipher-suites.ts';
 import type { PeerAuthentication } from './credentials.ts';
-import type { DtlsDiscardReason, DtlsOutput, DtlsRole } from './dtls-output.ts';
+import type { Connected, DtlsDiscardReason, DtlsRole } from './dtls-output.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
 import { recordOverheadOf } from './record/epoch-keys.ts';
 
@@ -58,10 +58,7 @@ export function associationFacts({ parameters, ...result }: Established): Associ
 }
 
 /** The output that tells of an association. */
-export function associationConnected(
-  table: AssociationTable,
-  slot: number,
-): Extract<DtlsOutput, { kind: 'connected' }> {
+export function associationConnected(table: AssociationTable, slot: number): Connected {
   const { identity, extendedMasterSecret, authentication, resumed, ...facts } = table.facts(slot);
   const { protocol, serverName } = facts;
   return {

@@ -162,6 +162,15 @@ export class AssociationTable {
     this.#freeSlots.push(slot);
   }
 
+  /** Of all associations. */
+  ids(): readonly AssociationId[] {
+    const ids: AssociationId[] = [];
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if (this.#addresses[slot] !== undefined) ids.push(this.id(slot));
+    }
+    return ids;
+  }
+
   slotOf(id: AssociationId): number | undefined {
     const index = this.#byId;
     for (let cell = index.begin(hashOfNumber(id)); index.slotAt(cell) !== none; cell = index.next(cell)) {

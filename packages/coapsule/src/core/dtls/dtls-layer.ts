@@ -20,7 +20,14 @@ import type { AssociationKeeping } from './association-keeping.ts';
 import type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 import { plaintextReasonOf } from './discard-reason.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
-import type { AssociationId, DtlsDiscardReason, DtlsOutput, DtlsRole, SendResult } from './dtls-output.ts';
+import type {
+  AssociationId,
+  Connected,
+  DtlsDiscardReason,
+  DtlsOutput,
+  DtlsRole,
+  SendResult,
+} from './dtls-output.ts';
 import { EstablishedAssociations } from './established-associations.ts';
 import { holdsClientHello } from './handshake/cookie-exchange.ts';
 import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
@@ -31,7 +38,7 @@ import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
 
 export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
-export type { AssociationId, DtlsOutput } from './dtls-output.ts';
+export type { AssociationId, Connected, DtlsOutput } from './dtls-output.ts';
 export type { PeerVerdict } from './handshake/handshake-context.ts';
 export type { HandshakeFailure } from './handshake/handshake-failure.ts';
 
@@ -174,6 +181,16 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     const info = this.#established.info(id);
     return info === undefined ? undefined : { established: true, ...info };
+  }
+
+  /** All that are established. */
+  associations(): readonly AssociationId[] {
+    return this.#established.associations();
+  }
+
+  /** What `connected` told of an association, but for `imported` and `replaced`. */
+  connected(association: AssociationId): Connected | undefined {
+    return this.#established.connected(association);
   }
 
   /** The newest established association at an address, or else the handshake under way there. */

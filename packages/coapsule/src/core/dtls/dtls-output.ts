@@ -141,6 +141,31 @@ export type KeepingOutput =
       readonly edge: number;
     };
 
+/** An association is there, and what the handshake said of it. */
+export interface Connected {
+  readonly kind: 'connected';
+  readonly association: AssociationId;
+  readonly address: PeerAddress;
+  readonly role: DtlsRole;
+  /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
+  readonly identity: Uint8Array;
+  readonly authentication: PeerAuthentication;
+  readonly suite: CipherSuiteName;
+  readonly extendedMasterSecret: boolean;
+  /** Whether an earlier session went on (RFC 5246 §7.3, RFC 5077). */
+  readonly resumed: boolean;
+  /** There was no handshake: the association comes from an earlier process, or from before a deep sleep. */
+  readonly imported?: true;
+  /** Negotiated, RFC 9146; without the field nothing was. Lengths in bytes: of records to us, and of ours. */
+  readonly connectionIdLengths?: { readonly own: number; readonly peer: number };
+  /** Negotiated application protocol (RFC 7301). */
+  readonly protocol?: string;
+  /** server_name of the ClientHello (RFC 6066 §3). */
+  readonly serverName?: string;
+  /** The association at the same address that this one took the place of. */
+  readonly replaced?: AssociationId;
+}
+
 /** All outputs of `DtlsLayer`. */
 export type DtlsOutput =
   | { readonly kind: 'transmit'; readonly address: PeerAddress; readonly datagram: Uint8Array }
@@ -167,29 +192,7 @@ export type DtlsOutput =
       /** Client: the name that was asked for. Server: the name the client asked for. */
       readonly serverName?: string;
     }
-  | {
-      readonly kind: 'connected';
-      readonly association: AssociationId;
-      readonly address: PeerAddress;
-      readonly role: DtlsRole;
-      /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
-      readonly identity: Uint8Array;
-      readonly authentication: PeerAuthentication;
-      readonly suite: CipherSuiteName;
-      readonly extendedMasterSecret: boolean;
-      /** Whether an earlier session went on (RFC 5246 §7.3, RFC 5077). */
-      readonly resumed: boolean;
-      /** There was no handshake: the association comes from an earlier process, or from before a deep sleep. */
-      readonly imported?: true;
-      /** Negotiated, RFC 9146; without the field nothing was. Lengths in bytes: of records to us, and of ours. */
-      readonly connectionIdLengths?: { readonly own: number; readonly peer: number };
-      /** Negotiated application protocol (RFC 7301). */
-      readonly protocol?: string;
-      /** server_name of the ClientHello (RFC 6066 §3). */
-      readonly serverName?: string;
-      /** The association at the same address that this one took the place of. */
-      readonly replaced?: AssociationId;
-    }
+  | Connected
   | {
       readonly kind: 'application-data';
       readonly association: AssociationId;
@@ -267,6 +270,8 @@ export type DtlsOutput =
       readonly reason: CloseReason;
       /** The description of the alert that ended it. */
       readonly alert?: number;
+      /** What was known of it. */
+      readonly was: Connected;
     }
   | {
       readonly kind: 'handshake-failed';

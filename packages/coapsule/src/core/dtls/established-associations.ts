@@ -30,6 +30,7 @@ import type { CheckedDtlsConfig } from './dtls-config.ts';
 import type {
   AssociationId,
   CloseReason,
+  Connected,
   DtlsDiscardReason,
   DtlsOutput,
   DtlsRole,
@@ -127,6 +128,15 @@ export class EstablishedAssociations {
 
   id(slot: number): AssociationId {
     return this.#table.id(slot);
+  }
+
+  associations(): readonly AssociationId[] {
+    return this.#table.ids();
+  }
+
+  connected(association: AssociationId): Connected | undefined {
+    const slot = this.#table.slotOf(association);
+    return slot === undefined ? undefined : associationConnected(this.#table, slot);
   }
 
   info(association: AssociationId): EstablishedInfo | undefined {
@@ -368,6 +378,7 @@ export class EstablishedAssociations {
   #close(slot: number, reason: CloseReason, alert?: number): void {
     const association = this.#table.id(slot);
     const address = this.#table.address(slot);
+    const was = associationConnected(this.#table, slot);
     this.#finalFlights.drop(slot);
     this.#paths.forget(association);
     this.#silence.forget(slot);
@@ -375,7 +386,8 @@ export class EstablishedAssociations {
     this.#discarded.forget(association);
     this.#options.connectionIds.release(association);
     this.#table.remove(slot);
-    this.#emit({ kind: 'closed', association, address, reason, ...(alert === undefined ? {} : { alert }) });
+    const ended = { kind: 'closed', association, address, reason, was } as const;
+    this.#emit(alert === undefined ? ended : { ...ended, alert });
   }
 
   #closeWithNotify(slot: number, reason: CloseReason): void {

@@ -11,19 +11,10 @@ import type { MessageView } from '../coap/message-view.ts';
 import type { AssociationId, DtlsOutput } from '../dtls/dtls-layer.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerKey, TransmissionId } from '../message-layer/message-layer.ts';
-import { blockSizes, messageOverhead } from './endpoint-config.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { isIdempotent } from './idempotence.ts';
 import type { Peer } from './peer.ts';
 import type { ProbePurpose } from './request-table.ts';
-
-/** An association is established: its records may be too small for the block size that others get. */
-export function fitBlocks(layers: EndpointLayers, peer: Peer): void {
-  const { association } = peer;
-  const info = association === undefined ? undefined : layers.dtls?.association(association);
-  if (!info?.established) return;
-  peer.blockSize = blockSizes.find((size) => size <= info.maxDataLength - messageOverhead) ?? 16;
-}
 
 /**
  * Wrong guesses at a Message ID that an association has in all its life. An honest peer makes none, so one that makes

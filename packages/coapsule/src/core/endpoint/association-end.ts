@@ -18,21 +18,20 @@ import { failUnsent } from './waiting-requests.ts';
 /** Ends everything with an association. */
 export function endAssociation(
   layers: EndpointLayers,
-  { association, reason }: Extract<DtlsOutput, { kind: 'closed' }>,
+  { association, address, reason, was }: Extract<DtlsOutput, { kind: 'closed' }>,
   now: Instant,
 ): void {
   const error: RequestError = { kind: 'association-closed', reason };
-  const peer = layers.peers.forgetAssociation(association);
-  if (peer) {
-    if (reason === 'replaced') moveRequests(layers, association, peer);
-    layers.requests.endProbe(peer.key);
-    // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
-    for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
-    failUnsent(layers, peer, error);
-    layers.messages.forgetPeer(peer.key, now);
-    layers.exchanges.peerClosed(peer.key, now);
-    for (const key of layers.peers.forgetUnderOscore(peer)) layers.exchanges.peerClosed(key, now);
-  }
+  layers.ended.set(association, was);
+  const peer = layers.peers.forgetAssociation(association, address);
+  if (reason === 'replaced') moveRequests(layers, association, peer);
+  layers.requests.endProbe(peer.key);
+  // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
+  for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
+  failUnsent(layers, peer, error);
+  layers.messages.forgetPeer(peer.key, now);
+  layers.exchanges.peerClosed(peer.key, now);
+  for (const key of layers.peers.forgetUnderOscore(peer)) layers.exchanges.peerClosed(key, now);
   forgetRenewal(layers, association);
   failWaiting(layers, association, error);
 }

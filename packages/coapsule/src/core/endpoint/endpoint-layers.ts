@@ -6,7 +6,7 @@
 
 import { exchangeLifetimeMs } from '../coap/transmission-parameters.ts';
 import { type AssociationId, DtlsLayer } from '../dtls/dtls-layer.ts';
-import type { DtlsDiscardReason } from '../dtls/dtls-output.ts';
+import type { Connected, DtlsDiscardReason } from '../dtls/dtls-output.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { OutputQueue } from '../foundation/output-queue.ts';
@@ -25,7 +25,8 @@ import type { OscoreCarrier } from './oscore-carrier.ts';
 import { OscoreExchanges } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
 import type { EndpointOutput } from './outputs.ts';
-import { type Peer, PeerTable } from './peer.ts';
+import type { Peer } from './peer.ts';
+import { PeerTable } from './peer-table.ts';
 import { RequestTable } from './request-table.ts';
 
 /** Everything that the plot files work on. Each of them changes only these parts. */
@@ -45,6 +46,8 @@ export interface EndpointLayers {
   readonly carrier: OscoreCarrier<Peer>;
   readonly exchanges: RequestResponseLayer;
   readonly peers: PeerTable;
+  /** Associations that ended while outputs that are about them wait. */
+  readonly ended: Map<AssociationId, Connected>;
   readonly requests: RequestTable;
   readonly outputs: OutputQueue<EndpointOutput>;
   readonly counters: EndpointCounters;
@@ -93,7 +96,11 @@ export function endpointLayers(
     throw new ApiMisuseError('a secured endpoint needs a CryptoProvider: pass `crypto`');
   }
   const line = lineRate(config);
-  const peers = new PeerTable(config.maxPlainPeers);
+  const dtls =
+    config.security === 'dtls' && crypto !== undefined
+      ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
+      : undefined;
+  const peers = new PeerTable(config.maxPlainPeers, (association) => dtls?.association(association));
   // A client alone sends to addresses of its own choice only, and answers nothing at length.
   const amplification =
     config.security === 'none' && config.role !== 'client' && !config.dangerouslyUnlimitedAmplification
@@ -107,10 +114,7 @@ export function endpointLayers(
       : undefined;
   return {
     config,
-    dtls:
-      config.security === 'dtls' && crypto !== undefined
-        ? new DtlsLayer({ role: config.role, crypto, random, config: config.dtls })
-        : undefined,
+    dtls,
     amplification,
     echo,
     stateless,
@@ -136,6 +140,7 @@ export function endpointLayers(
       ...(amplification === undefined ? {} : { addressLimit: exceptUnderOscore(amplification) }),
     }),
     peers,
+    ended: new Map(),
     requests: new RequestTable(),
     outputs: new OutputQueue(),
     counters: {

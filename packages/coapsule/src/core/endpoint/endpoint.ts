@@ -9,7 +9,13 @@
 
 import type { Code } from '../coap/code.ts';
 import type { OptionReader } from '../coap/option-set.ts';
-import type { AssociationId, ImportOptions, ImportRefusal, PeerVerdict } from '../dtls/dtls-layer.ts';
+import type {
+  AssociationId,
+  Connected,
+  ImportOptions,
+  ImportRefusal,
+  PeerVerdict,
+} from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
@@ -148,7 +154,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   poll(): EndpointOutput | undefined {
-    return this.#layers.outputs.shift();
+    const { outputs, ended } = this.#layers;
+    const output = outputs.shift();
+    if (output === undefined && ended.size > 0) ended.clear();
+    return output;
   }
 
   nextTimeout(): Instant | undefined {
@@ -275,6 +284,19 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return this.#layers.dtls?.association(association)?.address;
   }
 
+  /** All established associations. */
+  associations(): readonly AssociationId[] {
+    return this.#layers.dtls?.associations() ?? [];
+  }
+
+  /**
+   * What `connected` told of an association, but for `imported` and `replaced`. One that has ended is known until `poll` has
+   * given all that came before.
+   */
+  association(association: AssociationId): Connected | undefined {
+    return this.#layers.dtls?.connected(association) ?? this.#layers.ended.get(association);
+  }
+
   /** Ends an association with close_notify. */
   closeAssociation(association: AssociationId, now: Instant): void {
     this.#layers.dtls?.close(association, now);
@@ -286,8 +308,8 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
    * handed over.
    */
   closeAll(now: Instant): void {
-    const { dtls, peers, requests } = this.#layers;
-    for (const association of [...requests.awaitedAssociations(), ...peers.associations()]) {
+    const { dtls, requests } = this.#layers;
+    for (const association of [...requests.awaitedAssociations(), ...this.associations()]) {
       dtls?.close(association, now);
     }
     this.#layers.exchanges.releaseBodies();

@@ -17,10 +17,10 @@ import type { Peer } from './peer.ts';
 
 /** The link is there again. */
 export function restoreLink(layers: EndpointLayers, now: Instant): void {
-  const { config, dtls, doubted, messages, peers } = layers;
+  const { config, dtls, doubted, messages } = layers;
   dtls?.linkRestored(now);
   messages.linkRestored(now);
-  for (const association of peers.associations()) {
+  for (const association of dtls?.associations() ?? []) {
     const info = dtls?.association(association);
     if (info?.established !== true) continue;
     // A server asks too: a client whose end of the link was there first learns by it that what it sent since was lost.

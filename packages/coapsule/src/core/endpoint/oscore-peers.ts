@@ -25,8 +25,8 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
   readonly #max: number;
   readonly #make: (key: string, oscore: OscorePeer<Via>) => Peer;
   readonly #byKey = new Map<string, { readonly peer: Peer; readonly oscore: OscorePeer<Via> }>();
-  /** Keys by what carries the messages: one of many ends. */
-  readonly #behind = new Map<Via, Set<string>>();
+  /** Keys by that of what carries the messages: one of many ends. */
+  readonly #behind = new Map<string, Set<string>>();
   readonly #numbers = new WeakMap<ClientSecurity | ServerSecurity, number>();
   #lastNumber = 0;
 
@@ -53,8 +53,8 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
     const oscore = { via, security, client: 'forRequest' in security ? security : undefined };
     const peer = this.#make(key, oscore);
     this.#byKey.set(key, { peer, oscore });
-    const behind = this.#behind.get(via);
-    if (behind === undefined) this.#behind.set(via, new Set([key]));
+    const behind = this.#behind.get(via.key);
+    if (behind === undefined) this.#behind.set(via.key, new Set([key]));
     else behind.add(key);
     if (this.#byKey.size > this.#max) this.#forgetOldest();
     return peer;
@@ -72,9 +72,9 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
 
   /** Forgets all peers behind `via`, and returns their keys. */
   forget(via: Via): readonly string[] {
-    const gone = [...(this.#behind.get(via) ?? [])];
+    const gone = [...(this.#behind.get(via.key) ?? [])];
     for (const key of gone) this.#byKey.delete(key);
-    this.#behind.delete(via);
+    this.#behind.delete(via.key);
     return gone;
   }
 
@@ -83,8 +83,8 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
     if (oldest === undefined) return;
     const [key, { oscore }] = oldest;
     this.#byKey.delete(key);
-    const behind = this.#behind.get(oscore.via);
+    const behind = this.#behind.get(oscore.via.key);
     behind?.delete(key);
-    if (behind?.size === 0) this.#behind.delete(oscore.via);
+    if (behind?.size === 0) this.#behind.delete(oscore.via.key);
   }
 }

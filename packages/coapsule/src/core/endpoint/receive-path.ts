@@ -32,7 +32,6 @@ import { noteGuess, proveByEcho } from './address-proof.ts';
 import {
   askAtNewAddress,
   askForSignOfLife,
-  fitBlocks,
   followPeer,
   forgetRenewal,
   noteUnmatchedAnswer,
@@ -82,26 +81,24 @@ export function receiveFromDtls(
       receiveMessage(layers, peer, output.data, now);
       return;
     }
-    case 'connected': {
-      const peer = layers.peers.ofAssociation(output.association, output.address);
-      peer.heardAt = now;
-      fitBlocks(layers, peer);
+    case 'connected':
       layers.outputs.push(output);
       traceDtls(layers, output);
       sendWaiting(layers, output.association, now);
       return;
-    }
     case 'handshake-failed':
       layers.outputs.push(output);
       traceDtls(layers, output);
       forgetRenewal(layers, output.association);
       failWaiting(layers, output.association, { kind: 'handshake', failure: output.failure });
       return;
-    case 'closed':
+    case 'closed': {
       layers.outputs.push(output);
-      traceDtls(layers, output);
+      const { was: _, ...event } = output;
+      traceDtls(layers, event);
       endAssociation(layers, output, now);
       return;
+    }
     case 'psk-lookup':
     case 'verify-peer':
     case 'keylog':

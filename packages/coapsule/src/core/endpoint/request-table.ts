@@ -110,6 +110,11 @@ export class RequestTable {
     return [...requests].map((request) => this.#waiting.get(request) as WaitingRequest);
   }
 
+  /** Whether requests wait for an association. */
+  isAwaited(association: AssociationId): boolean {
+    return this.#waitingFor.has(association);
+  }
+
   /** Takes out all requests that wait for `association`: by priority, and in the order they came. */
   takeWaiting(association: AssociationId): WaitingRequest[] {
     const requests = this.#waitingFor.get(association);

@@ -167,6 +167,7 @@ function carriesRequests({ config, dtls }: SecuredLayers, association: Associati
 /** Step 1, after the handshake: all that waited for it goes on, by priority and in order. */
 export function sendWaiting(layers: EndpointLayers, association: AssociationId, now: Instant): void {
   const { config, dtls, requests } = layers;
+  if (!requests.isAwaited(association)) return;
   const address = dtls?.association(association)?.address;
   if (dtls === undefined || address === undefined) return;
   const waiting = requests.takeWaiting(association);

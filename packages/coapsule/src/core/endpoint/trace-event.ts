@@ -67,17 +67,18 @@ export type TraceEvent =
 export type AdviceRule = 'confirmable-readings' | 'non-confirmable-command';
 
 /** What the DTLS layer tells, as it is. */
-export type DtlsTraceEvent = Extract<
-  DtlsOutput,
-  {
-    kind:
-      | 'handshake-trace'
-      | 'connected'
-      | 'closed'
-      | 'handshake-failed'
-      | 'address-changed'
-      | 'amplification-limit'
-      | 'renew-association'
-      | 'out-of-step';
-  }
->;
+export type DtlsTraceEvent =
+  | Omit<Extract<DtlsOutput, { kind: 'closed' }>, 'was'>
+  | Extract<
+      DtlsOutput,
+      {
+        kind:
+          | 'handshake-trace'
+          | 'connected'
+          | 'handshake-failed'
+          | 'address-changed'
+          | 'amplification-limit'
+          | 'renew-association'
+          | 'out-of-step';
+      }
+    >;
