@@ -19,8 +19,6 @@ import type { ReachedServer, ServerReach } from './server-reach.ts';
 export interface ExchangeObserver {
   response(response: Response | StreamedResponse, final: boolean): void;
   failed(error: CoapsuleError): void;
-  /** The request is under way, and its endpoint watches `timeoutMs` from here on. */
-  begun(): void;
 }
 
 /** Sends the request of an exchange to the server that was reached; returns how to give it up. */
@@ -47,7 +45,7 @@ export async function awaitedExchange(
     server
       .reach(uri, options.proxy, observer, settled, (reached, own) => {
         link = reached.link;
-        giveUp = send(reached, { ...own, begun: observer.begun });
+        giveUp = send(reached, own);
       })
       .catch(observer.failed);
     return () => {
@@ -89,11 +87,7 @@ export async function awaitedAnswer(
         const tooLong = (): void => reject(timeoutError(what, timeoutMs, diagnosis()));
         timer = setTimeout(tooLong, Math.min(timeoutMs, longestTimerMs));
       }
-      giveUp = begin({
-        response: (response) => resolve(response as Response),
-        failed: reject,
-        begun: () => clearTimeout(timer),
-      });
+      giveUp = begin({ response: (response) => resolve(response as Response), failed: reject });
     });
   } finally {
     clearTimeout(timer);

@@ -15,6 +15,8 @@ export interface ProxyHandler {
   readonly maxBodyBytes: number;
   /** Whether it reads `Request.body` as it comes. */
   readonly streamRequestBody: boolean;
+  /** Among workers, worker 0 alone passes requests on. */
+  readonly oneOwner?: boolean;
   /** May throw `RequestFailure`. */
   answer(request: Request): Promise<ServerResponse>;
   /** The server is closed. */

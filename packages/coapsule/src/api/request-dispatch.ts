@@ -24,6 +24,7 @@ import { compose, type Middleware } from './middleware.ts';
 import { groupPolicyOf } from './multicast-options.ts';
 import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
+import type { RequestsToOwner } from './owned-requests.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { isHandled, noteHandled, type Request } from './request.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -50,6 +51,8 @@ export class RequestDispatch implements RequestHandler {
   /** For the log. Never throws. */
   readonly onError: (error: unknown) => void;
   proxy: ProxyHandler | undefined;
+  /** Worker 0, in another worker: it serves what has one owner. */
+  owner: RequestsToOwner | undefined;
   readonly #middleware: Middleware[] = [];
   #composed: ((request: Request) => Eventual<ServerResponse>) | undefined;
 
@@ -64,6 +67,10 @@ export class RequestDispatch implements RequestHandler {
   }
 
   answer(request: Request): Eventual<HandledAnswer> {
+    if (this.owner !== undefined) {
+      const server = request.isForward ? this.proxy : this.#resourceOf(request);
+      if (server?.oneOwner === true) return this.owner.ask(request, server.streamRequestBody === true);
+    }
     this.#composed ??= compose(this.#middleware, (inner) => this.#serve(inner));
     let response: Eventual<ServerResponse>;
     try {

@@ -149,8 +149,7 @@ export class Request {
   get scheme(): CoapScheme | SerialScheme {
     const { security, transport } = this.peer;
     const isSecure = security.kind !== 'none';
-    if (transport === 'serial') return serialScheme(isSecure);
-    return schemeOf(transport === 'local' ? 'udp' : transport, isSecure);
+    return transport === 'serial' ? serialScheme(isSecure) : schemeOf(transport, isSecure);
   }
 
   /** Fires when nobody waits for the answer any more. */

@@ -104,6 +104,11 @@ export interface Resource {
    * hop, by `either`, or by `both`. Not asked by default.
    */
   readonly requires?: RequiredProtection;
+  /**
+   * Among workers its requests are served in worker 0 alone, middleware included, whichever worker they come to: for what its
+   * handlers remember (docs/workers.md). Worker 0 tells its observers of changes, with `Server.notify`.
+   */
+  readonly oneOwner?: boolean;
 }
 
 /** What a resource may require. */
@@ -159,6 +164,7 @@ const resourceNames: OptionNames<Required<Resource>> = {
   maxPayloadBytes: true,
   streamRequestBody: true,
   requires: true,
+  oneOwner: true,
 };
 
 /** Refuses a resource with a misspelt name in it. @throws ApiMisuseError */

@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { Method } from '../core/coap/code.ts';
 import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import { transportOf } from '../core/coap/uri.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -18,14 +17,13 @@ import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { parseListenUri } from './listen-uri.ts';
 import { DatagramListener } from './listener.ts';
-import { answerLocally, type LocalRequestOptions } from './local-request.ts';
 import type { Middleware } from './middleware.ts';
 import type { ObserverLimits } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
+import { RequestsToOwner, RequestsToServe } from './owned-requests.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { RequestDispatch } from './request-dispatch.ts';
 import { expectObservable, expectResource, type Resource } from './resource-tree.ts';
-import type { Response } from './response.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { StreamListener } from './stream-listener.ts';
 import { expectHostName, type HostOptions, VirtualHost } from './virtual-host.ts';
@@ -54,7 +52,6 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions;
   readonly #workers = new Set<WorkerLink>();
   readonly #dispatch = new RequestDispatch((error) => this.#onError(error));
-  readonly #watchers = new Set<(path: string) => void>();
   #closed = false;
 
   constructor(options: ServerOptions = {}) {
@@ -160,6 +157,7 @@ export class Server implements AsyncDisposable {
   async #open(uri: string, options: ListenOptions): Promise<Listener> {
     const link = listeningLink(options);
     if (link !== undefined && !this.#workers.has(link)) {
+      if (this.#workers.size === 0) this.#shareOwned(link, uri);
       this.#workers.add(link);
       link.onClose(() => this.close());
     }
@@ -184,6 +182,14 @@ export class Server implements AsyncDisposable {
     return listener;
   }
 
+  /** Before the first listener is open: a request for what has one owner goes there, or comes from elsewhere. */
+  #shareOwned(link: WorkerLink, uri: string): void {
+    // All workers run the same module: what this server listens on first is the same in all, and of no other server.
+    const channel = `requests of the server on ${uri}`;
+    if (link.index > 0) this.#dispatch.owner = new RequestsToOwner(link, channel);
+    else new RequestsToServe(link, channel, (request) => this.#dispatch.answer(request));
+  }
+
   /**
    * Tells observers of a resource, on every socket, that it changed (RFC 7641 §4.2).
    *
@@ -197,27 +203,6 @@ export class Server implements AsyncDisposable {
 
   #notify(resource: string): void {
     for (const listener of this.#dispatch.listeners) listener.notify(resource);
-    for (const changed of this.#watchers) changed(resource);
-  }
-
-  /**
-   * Asks a resource of this server from within its process, with middleware and without a socket.
-   *
-   * @param path Path and query, such as `/light?room=3`.
-   * @throws ApiMisuseError (rejects) for a path or option that cannot be.
-   */
-  request(method: Method, path: string, options: LocalRequestOptions = {}): Promise<Response> {
-    return answerLocally(this.#dispatch, method, path, options);
-  }
-
-  /**
-   * Calls back with the path of each resource of this server that changes, as observers are told (`notify`).
-   *
-   * @returns how to end that.
-   */
-  watch(changed: (path: string) => void): () => void {
-    this.#watchers.add(changed);
-    return () => this.#watchers.delete(changed);
   }
 
   /** The observers of all sockets. */

@@ -42,14 +42,16 @@ export async function workerPort(
     );
   }
   const sharedPort = new SharedPort(link, uri);
-  const begins = link.index === 0 && !link.isReplacement;
-  const bound = link.index === 0 ? link.bound(uri) : await link.awaitBound(uri);
-  const port = bound?.port ?? place.socket.port ?? 0;
-  const socket = { ...place.socket, port, amongWorkers: begins ? 'begin' : 'join' } as const;
   const announce = (local: PeerAddress): void => {
     if (link.index > 0) return;
     link.announce({ uri, openUri: placeUri(place, local), host: local.host, port: local.port });
   };
+  // Alone it needs nothing that the platform may lack.
+  if (link.count === 1) return { place, sharedPort, announce };
+  const begins = link.index === 0 && !link.isReplacement;
+  const bound = link.index === 0 ? link.bound(uri) : await link.awaitBound(uri);
+  const port = bound?.port ?? place.socket.port ?? 0;
+  const socket = { ...place.socket, port, amongWorkers: begins ? 'begin' : 'join' } as const;
   return { place: { ...place, socket }, sharedPort, announce };
 }
 

@@ -12,7 +12,7 @@
 
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { ownWorker } from '../node/own-worker.ts';
-import type { WorkerLink } from '../node/worker-link.ts';
+import type { MessagePort, WorkerLink } from '../node/worker-link.ts';
 import { canSharePorts, coreCount, WorkerThreads } from '../node/worker-threads.ts';
 
 /** The number of a worker is one byte of the connection ids that it gives. */
@@ -26,6 +26,13 @@ export interface WorkersOptions {
   readonly data?: unknown;
   /** Something that whoever runs this should know: ports cannot be shared here, a worker ended and is replaced. */
   readonly onNotice?: (notice: string) => void;
+  /**
+   * Makes the calling thread worker 0: this runs in place of the module, and what has one owner is here. Listen in it. It ends
+   * with its process, and is not replaced.
+   */
+  readonly first?: (worker: PortWorker) => Promise<void>;
+  /** A worker thread begins, also in place of one that ended. `port` leads to the `port` of its `portWorker()`. */
+  readonly onBegin?: (index: number, port: MessagePort) => void;
 }
 
 /** A port of workers, or what worker 0 has open for all. */
@@ -53,9 +60,18 @@ export interface PortWorker {
   readonly index: number;
   readonly count: number;
   readonly data: unknown;
+  /** To the thread that began it (`WorkersOptions.onBegin`); undefined in that thread itself. */
+  readonly port: MessagePort | undefined;
 }
 
+const links = new WeakMap<PortWorker, WorkerLink>();
 let own: PortWorker | undefined;
+
+function workerWith(link: WorkerLink, data: unknown, port: MessagePort | undefined): PortWorker {
+  const worker: PortWorker = { index: link.index, count: link.count, data, port };
+  links.set(worker, link);
+  return worker;
+}
 
 /**
  * Runs a module in worker threads.
@@ -73,7 +89,7 @@ let own: PortWorker | undefined;
  * @throws ApiMisuseError for a count that cannot be; what the module threw, when it fails in a worker at the start.
  */
 export async function startWorkers(module: URL, options: WorkersOptions = {}): Promise<Workers> {
-  const { count: wanted = coreCount(), data, onNotice = () => {} } = options;
+  const { count: wanted = coreCount(), data, onNotice = () => {}, first, onBegin = () => {} } = options;
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > mostWorkers) {
     throw new ApiMisuseError(`count: got ${wanted}, expected 1 … ${mostWorkers}`);
   }
@@ -86,6 +102,8 @@ export async function startWorkers(module: URL, options: WorkersOptions = {}): P
     module,
     count,
     data,
+    first: first && ((link) => first(workerWith(link, data, undefined))),
+    onBegin,
     onEnded: (index, cause) => {
       const why = cause instanceof Error ? cause.message : String(cause);
       onNotice(`worker ${index} ended and is replaced: ${why}`);
@@ -99,15 +117,13 @@ export async function startWorkers(module: URL, options: WorkersOptions = {}): P
 export function portWorker(): PortWorker | undefined {
   const found = ownWorker();
   if (found === undefined) return undefined;
-  const { link, data } = found;
-  own ??= { index: link.index, count: link.count, data };
+  own ??= workerWith(found.link, found.data, found.port);
   return own;
 }
 
-/** Its link to the others. @throws ApiMisuseError for a worker that is not from `portWorker`. */
+/** Its link to the others. @throws ApiMisuseError for a worker that is not from `portWorker`, or given to `first`. */
 export function linkOf(worker: PortWorker): WorkerLink {
-  const link = ownWorker()?.link;
-  if (link === undefined || worker !== own)
-    throw new ApiMisuseError('worker: expected what portWorker() returns');
+  const link = links.get(worker);
+  if (link === undefined) throw new ApiMisuseError('worker: expected what portWorker() returns');
   return link;
 }

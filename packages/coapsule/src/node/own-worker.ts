@@ -4,18 +4,27 @@
  * @module
  */
 
+import type { MessagePort } from 'node:worker_threads';
 import { WorkerLink, type WorkerPlace } from './worker-link.ts';
 
-let own: { readonly link: WorkerLink; readonly data: unknown } | undefined;
+/** What a worker thread was begun with. */
+interface OwnWorker {
+  readonly link: WorkerLink;
+  readonly data: unknown;
+  /** To the thread that began it. */
+  readonly port: MessagePort;
+}
+
+let own: OwnWorker | undefined;
 
 /** This thread is a worker from now on. */
-export function joinWorkers(place: WorkerPlace, data: unknown): WorkerLink {
+export function joinWorkers(place: WorkerPlace, data: unknown, port: MessagePort): WorkerLink {
   const link = new WorkerLink(place);
-  own = { link, data };
+  own = { link, data, port };
   return link;
 }
 
 /** See the module comment. */
-export function ownWorker(): { readonly link: WorkerLink; readonly data: unknown } | undefined {
+export function ownWorker(): OwnWorker | undefined {
   return own;
 }

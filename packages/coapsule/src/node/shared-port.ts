@@ -65,6 +65,7 @@ export class SharedPort {
         notify(message.path);
         return;
       }
+      if (message.kind !== 'datagram') return;
       this.counters.received++;
       receive(message.datagram, ipAddress(message.host, message.port));
     });

@@ -8,7 +8,7 @@ import { workerData } from 'node:worker_threads';
 import { joinWorkers } from './own-worker.ts';
 import type { WorkerBegin } from './worker-threads.ts';
 
-const { module, place, data } = workerData as WorkerBegin;
-const link = joinWorkers(place, data);
+const { module, place, data, port } = workerData as WorkerBegin;
+const link = joinWorkers(place, data, port);
 await import(module);
 link.ready();

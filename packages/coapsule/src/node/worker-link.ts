@@ -8,8 +8,10 @@
  * @module
  */
 
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, Transferable } from 'node:worker_threads';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+
+export type { MessagePort };
 
 /** A datagram that another worker received, and whose association is here. */
 export interface DivertedDatagram {
@@ -20,7 +22,11 @@ export interface DivertedDatagram {
 }
 
 /** What workers tell each other about a port that they share. */
-export type PortMessage = DivertedDatagram | { readonly kind: 'notify'; readonly path: string };
+export type PortMessage =
+  | DivertedDatagram
+  | { readonly kind: 'notify'; readonly path: string }
+  /** About a request that one worker serves for another (`api/owned-requests.ts`). */
+  | { readonly kind: 'owned'; readonly content: unknown };
 
 /** What goes from worker to worker. */
 interface LinkMessage {
@@ -99,6 +105,7 @@ export class WorkerLink {
   readonly #bound = new Map<string, BoundPort>();
   readonly #awaitingBound = new Map<string, AwaitedPort>();
   readonly #onClose = new Set<() => Promise<void>>();
+  readonly #onIntroduced = new Set<(index: number) => void>();
 
   constructor({ index, count, isReplacement, bound, control }: WorkerPlace) {
     this.index = index;
@@ -124,18 +131,25 @@ export class WorkerLink {
     this.#receivers.delete(uri);
   }
 
-  send(index: number, uri: string, message: PortMessage): void {
+  /**
+   * Sends to one worker.
+   *
+   * @param transfer What of the message changes hands, and is not copied.
+   * @returns whether it is on its way: it is not to a worker that is not there, and a datagram not to one that is behind.
+   */
+  send(index: number, uri: string, message: PortMessage, transfer: readonly Transferable[] = []): boolean {
     const other = this.#others.get(index);
-    if (other === undefined) return;
+    if (other === undefined) return false;
     const { port, waiting } = other;
     const place = index < this.index ? 0 : 1;
     const bytes = bytesOf(message);
     if (message.kind === 'datagram' && Atomics.load(waiting, place) + bytes > waitingAtMost) {
       this.lost++;
-      return;
+      return false;
     }
     Atomics.add(waiting, place, bytes);
-    port.postMessage({ uri, message } satisfies LinkMessage);
+    port.postMessage({ uri, message } satisfies LinkMessage, transfer);
+    return true;
   }
 
   sendToAll(uri: string, message: PortMessage): void {
@@ -169,6 +183,11 @@ export class WorkerLink {
     this.#onClose.add(close);
   }
 
+  /** Runs when there is a worker with a number that was not, or that another one had. */
+  onIntroduced(introduced: (index: number) => void): void {
+    this.#onIntroduced.add(introduced);
+  }
+
   /** The worker's module has been evaluated. */
   ready(): void {
     this.#tell({ kind: 'ready' });
@@ -191,6 +210,7 @@ export class WorkerLink {
           this.#receivers.get(uri)?.(inner);
         });
         port.unref();
+        for (const introduced of this.#onIntroduced) introduced(index);
         return;
       }
       case 'bound': {
@@ -219,5 +239,5 @@ export class WorkerLink {
 
 /** What a message counts as while it waits. */
 function bytesOf(message: PortMessage): number {
-  return messageBytes + (message.kind === 'datagram' ? message.datagram.length : message.path.length);
+  return messageBytes + (message.kind === 'datagram' ? message.datagram.length : 0);
 }

@@ -11,7 +11,13 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { BoundPort, FromWorker, ToWorker, WorkerPlace } from './worker-link.ts';
+import {
+  type BoundPort,
+  type FromWorker,
+  type ToWorker,
+  WorkerLink,
+  type WorkerPlace,
+} from './worker-link.ts';
 
 /** How to begin them. */
 export interface WorkerThreadsOptions {
@@ -21,6 +27,10 @@ export interface WorkerThreadsOptions {
   readonly count: number;
   /** What the module finds as `data` of its worker; structured clone. */
   readonly data?: unknown;
+  /** Makes this thread worker 0, which runs this in place of the module and begins no thread. */
+  readonly first?: ((link: WorkerLink) => Promise<void>) | undefined;
+  /** A thread begins, also in place of one that ended; its module has the other end of `port`. */
+  readonly onBegin: (index: number, port: MessagePort) => void;
   /** One has ended that was not told to: another takes its place. */
   readonly onEnded: (index: number, cause: unknown) => void;
 }
@@ -30,6 +40,8 @@ export interface WorkerBegin {
   readonly module: string;
   readonly place: WorkerPlace;
   readonly data: unknown;
+  /** To the thread that began it. */
+  readonly port: MessagePort;
 }
 
 const firstReplacementMs = 100;
@@ -40,7 +52,8 @@ const longLifeMs = 60_000;
 const longestCloseMs = 15_000;
 
 interface Running {
-  readonly worker: Worker;
+  /** Undefined for the thread that began the others. */
+  readonly worker: Worker | undefined;
   readonly control: MessagePort;
   readonly begunAt: number;
 }
@@ -79,7 +92,10 @@ export class WorkerThreads {
     const threads = new WorkerThreads(options);
     try {
       // At once: the others wait for the ports that the first one binds.
-      const all = Array.from({ length: options.count }, (_, index) => threads.#begin(index, false));
+      const { count, first } = options;
+      const all = Array.from({ length: count }, (_, index) =>
+        index === 0 && first !== undefined ? threads.#beginHere(first) : threads.#begin(index, false),
+      );
       await Promise.all(all);
     } catch (error) {
       await threads.close();
@@ -103,7 +119,7 @@ export class WorkerThreads {
     for (const { control } of this.#running.values()) tell(control, { kind: 'close' });
     const stop = new AbortController();
     const tooLong = sleep(longestCloseMs, undefined, { signal: stop.signal }).then(
-      () => Promise.all([...this.#running.values()].map(({ worker }) => worker.terminate())),
+      () => Promise.all([...this.#running.values()].map(({ worker }) => worker?.terminate())),
       () => undefined,
     );
     await Promise.race([Promise.all(this.#ended), tooLong]);
@@ -112,16 +128,18 @@ export class WorkerThreads {
 
   /** Resolves when it is ready, rejects when it ends before. */
   #begin(index: number, isReplacement: boolean): Promise<void> {
-    const { module, count, data } = this.#options;
+    const { module, count, data, onBegin } = this.#options;
     const { port1: control, port2 } = new MessageChannel();
+    const { port1: own, port2: port } = new MessageChannel();
     const bound = [...this.#bound.values()];
     const place: WorkerPlace = { index, count, isReplacement, bound, control: port2 };
-    const begin: WorkerBegin = { module: module.href, place, data };
+    const begin: WorkerBegin = { module: module.href, place, data, port };
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     const worker = new Worker(new URL(`./worker-bootstrap${extension}`, import.meta.url), {
       workerData: begin,
-      transferList: [port2],
+      transferList: [port2, port],
     });
+    onBegin(index, own);
     const running = { worker, control, begunAt: performance.now() };
     this.#introduce(index, control);
     this.#running.set(index, running);
@@ -151,6 +169,31 @@ export class WorkerThreads {
       });
       this.#ended.add(ended);
     });
+  }
+
+  /** This thread is worker 0; resolves when it is ready. */
+  #beginHere(first: (link: WorkerLink) => Promise<void>): Promise<void> {
+    const { port1: control, port2 } = new MessageChannel();
+    const link = new WorkerLink({
+      index: 0,
+      count: this.#options.count,
+      isReplacement: false,
+      bound: [],
+      control: port2,
+    });
+    this.#running.set(0, { worker: undefined, control, begunAt: performance.now() });
+    control.on('message', (message: FromWorker) => {
+      if (message.kind === 'bound') this.#portBound(0, message);
+    });
+    const ended = new Promise<void>((resolve) => {
+      // When it has closed what it had open.
+      control.once('close', () => {
+        this.#running.delete(0);
+        resolve();
+      });
+    });
+    this.#ended.add(ended);
+    return first(link);
   }
 
   /** Gives each two of them a channel. */

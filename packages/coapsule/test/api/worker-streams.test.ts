@@ -17,7 +17,13 @@ async function serverSockets(): Promise<number> {
 test('a stream that is listened on twice in worker 0 is refused without a socket that stays, and can be opened again when it was closed', async (t) => {
   const { port1, port2 } = new MessageChannel();
   t.after(() => port1.close());
-  joinWorkers({ index: 0, count: 2, isReplacement: false, bound: [], control: port2 }, undefined);
+  const begun = new MessageChannel();
+  t.after(() => begun.port1.close());
+  joinWorkers(
+    { index: 0, count: 2, isReplacement: false, bound: [], control: port2 },
+    undefined,
+    begun.port2,
+  );
   const worker = portWorker();
   assert.ok(worker);
   await using server = new Server();

@@ -30,7 +30,7 @@ function portOf(index: number, count: number) {
       receiver = given;
     },
     leave: () => {},
-    send: (to, _uri, message) => sent.push({ to, message }),
+    send: (to, _uri, message) => sent.push({ to, message }) > 0,
     sendToAll: (_uri, message) => sent.push({ to: 'all', message }),
   };
   const port = new SharedPort(link, 'coaps://127.0.0.1:5684');

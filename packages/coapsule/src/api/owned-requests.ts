@@ -1,0 +1,269 @@
+/**
+ * Requests for what one worker alone has: whoever receives one hands it to worker 0, and sends what that answers.
+ *
+ * The request goes over as it is, with its peer; its body and that of the answer as streams; that nobody waits any more, and
+ * what an observer is told, as messages of their own. All that a server does with a request, middleware included, it does in
+ * worker 0. Which requests these are, a resource says (`Resource.oneOwner`).
+ *
+ * @module
+ */
+
+import { Code, type Code as CodeNumber } from '../core/coap/code.ts';
+import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
+import { noBytes } from '../core/foundation/bytes.ts';
+import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { ReadableStream } from '../node/web-stream.ts';
+import type { WorkerLink } from '../node/worker-link.ts';
+import { SuppliedBody } from './body-input.ts';
+import type { Eventual } from './eventual.ts';
+import type { PeerInfo } from './peer-info.ts';
+import { Request, type ResourceObserver } from './request.ts';
+import type { HandledAnswer } from './request-once.ts';
+import { failure, responseOptions } from './server-response.ts';
+
+/** What can cross from thread to thread of a list of options. */
+type CarriedOptions = readonly { readonly number: number; readonly value: Uint8Array }[];
+
+/** What workers tell each other of requests. `id` and `observation` are numbers that the asking worker gave. */
+type OwnedMessage =
+  | {
+      readonly kind: 'ask';
+      readonly from: number;
+      readonly id: number;
+      readonly code: CodeNumber;
+      readonly options: CarriedOptions;
+      readonly payload: Uint8Array;
+      readonly token: Uint8Array;
+      readonly messageId: number | undefined;
+      readonly confirmable: boolean;
+      /** The same for all requests of one observer. */
+      readonly observation: number | undefined;
+      readonly group: PeerAddress | undefined;
+      readonly peer: PeerInfo;
+      /** In place of the payload. */
+      readonly body: ReadableStream<Uint8Array> | undefined;
+    }
+  /** Nobody waits for the answer any more. */
+  | { readonly kind: 'abandon'; readonly from: number; readonly id: number }
+  | { readonly kind: 'end-observation'; readonly from: number; readonly observation: number }
+  | {
+      readonly kind: 'answer';
+      readonly id: number;
+      readonly code: CodeNumber;
+      readonly options: CarriedOptions;
+      readonly payload: Uint8Array;
+      readonly body: ReadableStream<Uint8Array> | undefined;
+      readonly handled: boolean;
+      readonly observe: boolean | undefined;
+    }
+  /** What the observer is shown has changed. */
+  | { readonly kind: 'changed'; readonly observation: number };
+
+/** RFC 7252 §5.9.3.4: worker 0 is gone or behind; nothing is known of what it did. */
+const unavailable: HandledAnswer = {
+  answer: {
+    code: Code.ServiceUnavailable,
+    options: responseOptions(failure(Code.ServiceUnavailable, undefined, { maxAgeSeconds: 1 })),
+    payload: noBytes,
+  },
+  handled: true,
+};
+
+/** In a worker that is not worker 0: asks it. */
+export class RequestsToOwner {
+  readonly #link: WorkerLink;
+  readonly #channel: string;
+  readonly #waiting = new Map<number, (answer: HandledAnswer) => void>();
+  readonly #observers = new Map<number, ResourceObserver>();
+  /** By what tells their end: the same for all requests of one observer. */
+  readonly #observations = new WeakMap<AbortSignal, number>();
+  #next = 1;
+
+  /** @param channel The same for this server in all workers. */
+  constructor(link: WorkerLink, channel: string) {
+    this.#link = link;
+    this.#channel = channel;
+    link.receive(channel, (message) => {
+      if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
+    });
+    link.onIntroduced((index) => {
+      if (index === 0) this.#lost();
+    });
+  }
+
+  /**
+   * Never rejects.
+   *
+   * @param isStreamed Whether its handler reads the body as it comes.
+   */
+  ask(request: Request, isStreamed: boolean): Promise<HandledAnswer> {
+    const id = this.#next++;
+    const body = isStreamed ? request.body : undefined;
+    const from = this.#link.index;
+    const { code, messageId, confirmable, group, peer } = request;
+    const asked: OwnedMessage = {
+      kind: 'ask',
+      ...{ from, id, code, messageId, confirmable, group, peer, body },
+      observation: request.observer && this.#observation(request.observer),
+      options: carriedOptions(request.options),
+      // Views of datagrams would take all of their buffer along.
+      payload: body === undefined ? request.payload.slice() : noBytes,
+      token: request.token.slice(),
+    };
+    return new Promise((resolve) => {
+      if (!this.#send(asked, body)) {
+        resolve(unavailable);
+        return;
+      }
+      this.#waiting.set(id, resolve);
+      request.signal.addEventListener('abort', () => this.#send({ kind: 'abandon', from, id }));
+    });
+  }
+
+  #observation(observer: ResourceObserver): number {
+    const { ended } = observer;
+    const known = this.#observations.get(ended);
+    if (known !== undefined) return known;
+    const observation = this.#next++;
+    this.#observations.set(ended, observation);
+    this.#observers.set(observation, observer);
+    ended.addEventListener('abort', () => {
+      this.#observers.delete(observation);
+      this.#send({ kind: 'end-observation', from: this.#link.index, observation });
+    });
+    return observation;
+  }
+
+  #send(content: OwnedMessage, body?: ReadableStream<Uint8Array>): boolean {
+    return this.#link.send(0, this.#channel, { kind: 'owned', content }, body && [body]);
+  }
+
+  #told(message: OwnedMessage): void {
+    if (message.kind === 'changed') this.#observers.get(message.observation)?.changed();
+    if (message.kind !== 'answer') return;
+    const { id, code, payload, handled, observe, body } = message;
+    const options = OptionSet.from(message.options);
+    const answer = { code, options, payload, ...(body && { body: new SuppliedBody(body) }) };
+    this.#waiting.get(id)?.({ answer, handled, ...(observe !== undefined && { observe }) });
+    this.#waiting.delete(id);
+  }
+
+  /** Another worker 0 takes the place of the one that was asked. */
+  #lost(): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const resolve of waiting) resolve(unavailable);
+    // Those who observe ask the new one.
+    for (const observer of this.#observers.values()) observer.changed();
+  }
+}
+
+/** In worker 0: answers what the others ask. */
+export class RequestsToServe {
+  readonly #link: WorkerLink;
+  readonly #channel: string;
+  readonly #answer: (request: Request) => Eventual<HandledAnswer>;
+  /** By asking worker and number: requests without an answer, and observers. */
+  readonly #asked = new Map<string, AbortController>();
+  readonly #observers = new Map<string, AbortController>();
+
+  constructor(link: WorkerLink, channel: string, answer: (request: Request) => Eventual<HandledAnswer>) {
+    this.#link = link;
+    this.#channel = channel;
+    this.#answer = answer;
+    link.receive(channel, (message) => {
+      if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
+    });
+    link.onIntroduced((index) => this.#gone(index));
+  }
+
+  #told(message: OwnedMessage): void {
+    switch (message.kind) {
+      case 'ask':
+        void this.#serve(message);
+        return;
+      case 'abandon':
+        end(this.#asked, `${message.from} ${message.id}`);
+        return;
+      case 'end-observation':
+        end(this.#observers, `${message.from} ${message.observation}`);
+        return;
+      case 'answer':
+      case 'changed':
+        return; // for those that ask
+    }
+  }
+
+  async #serve(message: Extract<OwnedMessage, { kind: 'ask' }>): Promise<void> {
+    const { from, id, observation, code, payload, token, messageId, confirmable, group, peer, body } =
+      message;
+    const asked = new AbortController();
+    this.#asked.set(`${from} ${id}`, asked);
+    const options = OptionSet.from(message.options);
+    const refresh = observation !== undefined;
+    const request = new Request(
+      { ...{ code, options, payload, token, messageId, confirmable, refresh }, ...(group && { group }) },
+      peer,
+      { signal: asked.signal, observer: this.#observer(from, observation) },
+      body,
+    );
+    const { answer, handled, observe } = await this.#answer(request);
+    this.#asked.delete(`${from} ${id}`);
+    const stream = answer.body === undefined ? undefined : streamOf(answer.body);
+    const told: OwnedMessage = {
+      kind: 'answer',
+      ...{ id, code: answer.code, handled, observe, body: stream },
+      options: carriedOptions(answer.options),
+      payload: answer.payload.slice(),
+    };
+    this.#send(from, told, stream);
+  }
+
+  #observer(from: number, observation: number | undefined): ResourceObserver {
+    const key = `${from} ${observation}`;
+    const observer = this.#observers.get(key) ?? new AbortController();
+    if (observation !== undefined) this.#observers.set(key, observer);
+    const changed = (): void => {
+      if (observation !== undefined) this.#send(from, { kind: 'changed', observation });
+    };
+    return { changed, ended: observer.signal };
+  }
+
+  #send(to: number, content: OwnedMessage, body?: ReadableStream<Uint8Array>): void {
+    this.#link.send(to, this.#channel, { kind: 'owned', content }, body && [body]);
+  }
+
+  /** Another worker takes the place of one that asked: nobody waits for what that did. */
+  #gone(index: number): void {
+    for (const those of [this.#asked, this.#observers]) {
+      for (const key of those.keys()) if (key.startsWith(`${index} `)) end(those, key);
+    }
+  }
+}
+
+function end(those: Map<string, AbortController>, key: string): void {
+  those.get(key)?.abort();
+  those.delete(key);
+}
+
+function carriedOptions(options: OptionReader): CarriedOptions {
+  return [...options.entries()].map(({ number, value }) => ({ number, value: value.slice() }));
+}
+
+/** Bytes that are read of a body at a time. */
+const partBytes = 16 * 1024;
+
+/** A body as a stream that another thread can read. What was of random access is read from its beginning to its end. */
+function streamOf(body: SuppliedBody): ReadableStream<Uint8Array> {
+  let offset = 0;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { bytes, last } = await body.read(offset, partBytes);
+      offset += bytes.length;
+      if (bytes.length > 0) controller.enqueue(bytes.slice());
+      if (last) controller.close();
+      if (last) await body.close();
+    },
+    cancel: () => body.close(),
+  });
+}

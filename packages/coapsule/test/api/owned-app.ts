@@ -1,0 +1,67 @@
+/** What each worker of owned-requests.test.ts runs: resources that one worker has for all. */
+import {
+  changed,
+  content,
+  type PortWorker,
+  portWorker,
+  type Server,
+  Server as ServerOf,
+} from '../../src/index.ts';
+
+/** The server of a worker, which does not listen yet. */
+export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
+  let state = 'first';
+  const server: Server = new ServerOf({ onError: () => {} });
+  return server
+    .resource('/worker', { get: () => content(String(worker.index)) })
+    .resource('/state', {
+      oneOwner: true,
+      observable: true,
+      get: (request) => content(`${state} in ${worker.index} for ${request.peer.security.kind}`),
+      put: (request) => {
+        state = request.text();
+        server.notify('/state');
+        return changed();
+      },
+    })
+    .resource('/upper', {
+      oneOwner: true,
+      streamRequestBody: true,
+      post: async (request) => {
+        let length = 0;
+        for await (const part of request.body) length += part.length;
+        return content(letters(length));
+      },
+    })
+    .resource('/wrong', {
+      oneOwner: true,
+      get: () => {
+        throw new Error('it does not work');
+      },
+    })
+    .resource('/end', {
+      post: () => {
+        // Worker 0 is the thread of the test.
+        if (worker.index > 0) process.exit(3);
+        return changed();
+      },
+    });
+}
+
+async function* letters(length: number): AsyncGenerator<string> {
+  for (let left = length; left > 0; left -= 100) yield 'A'.repeat(Math.min(100, left));
+}
+
+const psk = { lookup: new Map([['sensor-042', new TextEncoder().encode('MySecret16ByteK!')]]) };
+
+/** Opens the two ports of a worker; those of worker 0 are the ones that the system gives. */
+export async function listenAsWorker(server: Server, worker: PortWorker): Promise<void> {
+  await server.listen('coap://127.0.0.1:0', { worker });
+  await server.listen('coaps://127.0.0.1:0', { worker, psk });
+}
+
+const worker = portWorker();
+if (worker !== undefined) {
+  worker.port?.postMessage(`worker ${worker.index} is there`);
+  await listenAsWorker(ownedServer(worker), worker);
+}

@@ -1,0 +1,106 @@
+/** What one worker has for all, and a main thread that is worker 0 itself (docs/workers.md). */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { Client, Code, startWorkers } from '../../src/index.ts';
+import { listenAsWorker, ownedServer } from './owned-app.ts';
+
+const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
+
+interface Started {
+  readonly coap: string;
+  readonly coaps: string;
+  readonly notices: readonly string[];
+  /** What workers said over their ports. */
+  readonly said: readonly unknown[];
+}
+
+async function start(t: TestContext): Promise<Started> {
+  const notices: string[] = [];
+  const said: unknown[] = [];
+  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
+    count: 2,
+    first: (worker) => listenAsWorker(ownedServer(worker), worker),
+    onBegin: (index, port) => {
+      void once(port, 'message').then(([message]) => {
+        said.push([index, message]);
+        port.close();
+      });
+    },
+    onNotice: (notice) => notices.push(notice),
+  });
+  t.after(() => workers.close());
+  const [coap, coaps] = workers.listeners;
+  assert.ok(coap && coaps);
+  return { coap: coap.openUri, coaps: coaps.openUri, notices, said };
+}
+
+/** A client whose requests a certain worker gets. */
+async function clientAt(t: TestContext, uri: string, worker: number): Promise<Client> {
+  for (;;) {
+    const client = new Client({ psk });
+    const isThere = (await client.get(`${uri}/worker`)).text() === String(worker);
+    if (!isThere) {
+      await client.close();
+      continue;
+    }
+    t.after(() => client.close());
+    return client;
+  }
+}
+
+test('what one worker has for all is the same whichever worker is asked, and its observers at each are told', async (t) => {
+  const { coap, coaps } = await start(t);
+  for (const [uri, security] of [
+    [coap, 'none'],
+    [coaps, 'dtls'],
+  ] as const) {
+    const clients = await Promise.all([0, 1].map((worker) => clientAt(t, uri, worker)));
+    const observers = await Promise.all(
+      clients.map(async (client) => {
+        const states = client.observe(`${uri}/state`)[Symbol.asyncIterator]();
+        await states.next();
+        return states;
+      }),
+    );
+    for (const [i, client] of clients.entries()) {
+      await client.put(`${uri}/state`, { payload: `${security} ${i}` });
+      for (const observer of observers) {
+        const { value } = await observer.next();
+        assert.equal(value?.text(), `${security} ${i} in 0 for ${security}`);
+      }
+      for (const other of clients) {
+        assert.equal((await other.get(`${uri}/state`)).text(), `${security} ${i} in 0 for ${security}`);
+      }
+    }
+  }
+});
+
+test('bodies go to the owner and back as they come', async (t) => {
+  const { coap } = await start(t);
+  for (const worker of [0, 1]) {
+    const client = await clientAt(t, coap, worker);
+    const response = await client.post(`${coap}/upper`, { payload: 'a'.repeat(40_000) });
+    assert.equal(response.text(), 'A'.repeat(40_000));
+  }
+});
+
+test('what a handler throws at the owner is 5.00 to whoever asked', async (t) => {
+  const { coap } = await start(t);
+  const client = await clientAt(t, coap, 1);
+  assert.equal((await client.get(`${coap}/wrong`)).code, Code.InternalServerError);
+});
+
+test('a thread that ends is replaced beside the main thread, asks the same owner, and has a port of its own', async (t) => {
+  const { coap, notices, said } = await start(t);
+  const client = await clientAt(t, coap, 1);
+  await client.put(`${coap}/state`, { payload: 'before' });
+  await client.post(`${coap}/end`, { timeoutMs: 500 }).catch(() => undefined);
+  const next = await clientAt(t, coap, 1);
+  assert.equal((await next.get(`${coap}/state`)).text(), 'before in 0 for none');
+  assert.match(notices.join(), /^worker 1 ended and is replaced: .*exit code 3$/);
+  assert.deepEqual(said, [
+    [1, 'worker 1 is there'],
+    [1, 'worker 1 is there'],
+  ]);
+});
