@@ -8,17 +8,21 @@
  * @module
  */
 
-import { Code, type Code as CodeNumber } from '../core/coap/code.ts';
+import { Code, type Code as CodeNumber, type Method } from '../core/coap/code.ts';
 import { type OptionReader, OptionSet } from '../core/coap/option-set.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
-import { ReadableStream } from '../node/web-stream.ts';
+import type { ReadableStream } from '../node/web-stream.ts';
 import type { WorkerLink } from '../node/worker-link.ts';
 import { SuppliedBody } from './body-input.ts';
+import { CoapsuleError } from './errors.ts';
 import type { Eventual } from './eventual.ts';
 import type { PeerInfo } from './peer-info.ts';
 import { Request, type ResourceObserver } from './request.ts';
 import type { HandledAnswer } from './request-once.ts';
+import { Response, type ResponseTiming } from './response.ts';
+import type { ReversedRequestOptions } from './reversed-requests.ts';
 import { failure, responseOptions } from './server-response.ts';
 
 /** What can cross from thread to thread of a list of options. */
@@ -57,7 +61,37 @@ type OwnedMessage =
       readonly observe: boolean | undefined;
     }
   /** What the observer is shown has changed. */
-  | { readonly kind: 'changed'; readonly observation: number };
+  | { readonly kind: 'changed'; readonly observation: number }
+  /** The sender of a request is to be asked (`Request.ask`). */
+  | {
+      readonly kind: 'ask-back';
+      readonly id: number;
+      readonly call: number;
+      readonly method: Method;
+      readonly path: string;
+      readonly options: ReversedRequestOptions;
+    }
+  | { readonly kind: 'asked-back'; readonly call: number; readonly outcome: AskedBack };
+
+/** What became of it. */
+type AskedBack =
+  | {
+      readonly kind: 'response';
+      readonly code: CodeNumber;
+      readonly options: CarriedOptions;
+      readonly payload: Uint8Array;
+      readonly peer: PeerInfo;
+      readonly timing: ResponseTiming;
+    }
+  | {
+      readonly kind: 'error';
+      readonly code: CoapsuleError['code'] | undefined;
+      readonly message: string;
+      readonly nextStep: string;
+    };
+
+/** Requests whose handler has answered and whose sender can still be asked. */
+const mostAnswered = 100;
 
 /** RFC 7252 §5.9.3.4: worker 0 is gone or behind; nothing is known of what it did. */
 const unavailable: HandledAnswer = {
@@ -75,6 +109,9 @@ export class RequestsToOwner {
   readonly #channel: string;
   readonly #waiting = new Map<number, (answer: HandledAnswer) => void>();
   readonly #observers = new Map<number, ResourceObserver>();
+  /** Those that are not answered, and the latest of the others: their senders may be asked. */
+  readonly #askable = new Map<number, Request>();
+  readonly #answered: number[] = [];
   /** By what tells their end: the same for all requests of one observer. */
   readonly #observations = new WeakMap<AbortSignal, number>();
   #next = 1;
@@ -116,6 +153,7 @@ export class RequestsToOwner {
         return;
       }
       this.#waiting.set(id, resolve);
+      this.#askable.set(id, request);
       request.signal.addEventListener('abort', () => this.#send({ kind: 'abandon', from, id }));
     });
   }
@@ -139,20 +177,61 @@ export class RequestsToOwner {
   }
 
   #told(message: OwnedMessage): void {
-    if (message.kind === 'changed') this.#observers.get(message.observation)?.changed();
-    if (message.kind !== 'answer') return;
-    const { id, code, payload, handled, observe, body } = message;
-    const options = OptionSet.from(message.options);
-    const answer = { code, options, payload, ...(body && { body: new SuppliedBody(body) }) };
-    this.#waiting.get(id)?.({ answer, handled, ...(observe !== undefined && { observe }) });
+    switch (message.kind) {
+      case 'changed':
+        this.#observers.get(message.observation)?.changed();
+        return;
+      case 'ask-back':
+        void this.#askBack(message);
+        return;
+      case 'answer': {
+        const { id, code, payload, handled, observe, body } = message;
+        const options = OptionSet.from(message.options);
+        const answer = { code, options, payload, ...(body && { body: new SuppliedBody(body) }) };
+        this.#settle(id, { answer, handled, ...(observe !== undefined && { observe }) });
+        return;
+      }
+      default:
+        return; // for worker 0
+    }
+  }
+
+  #settle(id: number, answer: HandledAnswer): void {
+    this.#waiting.get(id)?.(answer);
     this.#waiting.delete(id);
+    this.#answered.push(id);
+    if (this.#answered.length > mostAnswered) this.#askable.delete(this.#answered.shift() as number);
+  }
+
+  async #askBack({
+    id,
+    call,
+    method,
+    path,
+    options,
+  }: Extract<OwnedMessage, { kind: 'ask-back' }>): Promise<void> {
+    let outcome: AskedBack;
+    try {
+      const response = await this.#askable.get(id)?.ask(method, path, options);
+      if (response === undefined) throw askedTooLate();
+      const { code, payload, peer, handshakeMs, roundTripMs, fromCache } = response;
+      const timing = { handshakeMs, roundTripMs, fromCache };
+      const carried = { code, options: carriedOptions(response.options), payload: payload.slice() };
+      outcome = { kind: 'response', ...carried, peer, timing };
+    } catch (error) {
+      outcome = {
+        kind: 'error',
+        code: error instanceof CoapsuleError ? error.code : undefined,
+        message: error instanceof Error ? error.message : String(error),
+        nextStep: error instanceof CoapsuleError ? error.nextStep : '',
+      };
+    }
+    this.#send({ kind: 'asked-back', call, outcome });
   }
 
   /** Another worker 0 takes the place of the one that was asked. */
   #lost(): void {
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const resolve of waiting) resolve(unavailable);
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, unavailable);
     // Those who observe ask the new one.
     for (const observer of this.#observers.values()) observer.changed();
   }
@@ -166,6 +245,9 @@ export class RequestsToServe {
   /** By asking worker and number: requests without an answer, and observers. */
   readonly #asked = new Map<string, AbortController>();
   readonly #observers = new Map<string, AbortController>();
+  /** Questions to senders of requests, with the worker that asks them. */
+  readonly #calls = new Map<number, { readonly to: number; readonly told: (outcome: AskedBack) => void }>();
+  #next = 1;
 
   constructor(link: WorkerLink, channel: string, answer: (request: Request) => Eventual<HandledAnswer>) {
     this.#link = link;
@@ -188,8 +270,11 @@ export class RequestsToServe {
       case 'end-observation':
         end(this.#observers, `${message.from} ${message.observation}`);
         return;
-      case 'answer':
-      case 'changed':
+      case 'asked-back':
+        this.#calls.get(message.call)?.told(message.outcome);
+        this.#calls.delete(message.call);
+        return;
+      default:
         return; // for those that ask
     }
   }
@@ -204,7 +289,11 @@ export class RequestsToServe {
     const request = new Request(
       { ...{ code, options, payload, token, messageId, confirmable, refresh }, ...(group && { group }) },
       peer,
-      { signal: asked.signal, observer: this.#observer(from, observation) },
+      {
+        signal: asked.signal,
+        observer: this.#observer(from, observation),
+        ask: (...question) => this.#askBack(from, id, ...question),
+      },
       body,
     );
     const { answer, handled, observe } = await this.#answer(request);
@@ -217,6 +306,28 @@ export class RequestsToServe {
       payload: answer.payload.slice(),
     };
     this.#send(from, told, stream);
+  }
+
+  async #askBack(
+    to: number,
+    id: number,
+    method: Method,
+    path: string,
+    { signal, ...options }: ReversedRequestOptions,
+  ): Promise<Response> {
+    const call = this.#next++;
+    const outcome = await new Promise<AskedBack>((resolve, reject) => {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', () => reject(signal.reason));
+      this.#calls.set(call, { to, told: resolve });
+      this.#send(to, { kind: 'ask-back', ...{ id, call, method, path, options } });
+    }).finally(() => this.#calls.delete(call));
+    if (outcome.kind === 'error') {
+      const { code, message, nextStep } = outcome;
+      throw code === undefined ? new ApiMisuseError(message) : new CoapsuleError(code, message, nextStep);
+    }
+    const { code, payload, peer, timing } = outcome;
+    return new Response({ code, options: OptionSet.from(outcome.options), payload }, peer, timing);
   }
 
   #observer(from: number, observation: number | undefined): ResourceObserver {
@@ -238,6 +349,9 @@ export class RequestsToServe {
     for (const those of [this.#asked, this.#observers]) {
       for (const key of those.keys()) if (key.startsWith(`${index} `)) end(those, key);
     }
+    const { code, message, nextStep } = askedTooLate();
+    for (const { to, told } of this.#calls.values())
+      if (to === index) told({ kind: 'error', code, message, nextStep });
   }
 }
 
@@ -250,13 +364,21 @@ function carriedOptions(options: OptionReader): CarriedOptions {
   return [...options.entries()].map(({ number, value }) => ({ number, value: value.slice() }));
 }
 
+function askedTooLate(): CoapsuleError {
+  return new CoapsuleError(
+    'ERR_ASSOCIATION_CLOSED',
+    'the worker that this request came to does not know its sender any more',
+    'ask before the request is answered, or wait until its sender asks again',
+  );
+}
+
 /** Bytes that are read of a body at a time. */
 const partBytes = 16 * 1024;
 
 /** A body as a stream that another thread can read. What was of random access is read from its beginning to its end. */
 function streamOf(body: SuppliedBody): ReadableStream<Uint8Array> {
   let offset = 0;
-  return new ReadableStream<Uint8Array>({
+  return new globalThis.ReadableStream<Uint8Array>({
     async pull(controller) {
       const { bytes, last } = await body.read(offset, partBytes);
       offset += bytes.length;

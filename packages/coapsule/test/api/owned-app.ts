@@ -4,6 +4,7 @@ import {
   content,
   type PortWorker,
   portWorker,
+  type Request,
   type Server,
   Server as ServerOf,
 } from '../../src/index.ts';
@@ -33,6 +34,10 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         return content(letters(length));
       },
     })
+    .resource('/call-home', {
+      oneOwner: true,
+      post: async (request) => content(await nameOf(request)),
+    })
     .resource('/wrong', {
       oneOwner: true,
       get: () => {
@@ -46,6 +51,15 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         return changed();
       },
     });
+}
+
+/** What the sender of a request answers at /name, or why it does not. */
+async function nameOf(request: Request): Promise<string> {
+  try {
+    return (await request.ask('GET', '/name', { timeoutMs: 1000 })).text();
+  } catch (error) {
+    return String(error);
+  }
 }
 
 async function* letters(length: number): AsyncGenerator<string> {

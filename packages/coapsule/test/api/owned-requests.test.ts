@@ -1,8 +1,14 @@
 /** What one worker has for all, and a main thread that is worker 0 itself (docs/workers.md). */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { Client, Code, startWorkers } from '../../src/index.ts';
+import { isRequestCode } from '../../src/core/coap/code.ts';
+import { decodeMessage, encodeMessage, isDecodeFault } from '../../src/core/coap/message-codec.ts';
+import { OptionSet } from '../../src/core/coap/option-set.ts';
+import { noBytes } from '../../src/core/foundation/bytes.ts';
+import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
+import { Client, Code, OptionNumber, startWorkers } from '../../src/index.ts';
 import { listenAsWorker, ownedServer } from './owned-app.ts';
 
 const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
@@ -103,4 +109,48 @@ test('a thread that ends is replaced beside the main thread, asks the same owner
     [1, 'worker 1 is there'],
     [1, 'worker 1 is there'],
   ]);
+});
+
+/** A device that asks and answers on one socket. */
+class Device {
+  readonly #socket = createSocket('udp4');
+  readonly #port: number;
+  #messageId = 0;
+
+  constructor(t: TestContext, uri: string) {
+    this.#port = Number(new URL(uri.replace('coap', 'http')).port);
+    t.after(() => this.#socket.close());
+  }
+
+  /** The payload of the answer to a request; requests that come before are answered with `device`. */
+  async ask(code: number, path: string): Promise<string> {
+    const token = Uint8Array.of(++this.#messageId);
+    const options = OptionSet.from([{ number: OptionNumber.UriPath, value: path }]);
+    this.#send({ type: 'CON', code, messageId: this.#messageId, token, options, payload: noBytes });
+    for (;;) {
+      const [datagram] = (await once(this.#socket, 'message')) as [Buffer];
+      const message = decodeMessage(new Uint8Array(datagram));
+      assert.ok(!isDecodeFault(message));
+      const { messageId } = message;
+      if (isRequestCode(message.code)) {
+        const payload = encodeUtf8('device');
+        const answer = { options: new OptionSet(), payload, token: message.token, messageId };
+        this.#send({ ...answer, type: message.type === 'CON' ? 'ACK' : 'NON', code: Code.Content });
+      } else if (message.code !== Code.Empty) return decodeUtf8(message.payload) ?? '';
+    }
+  }
+
+  #send(message: Parameters<typeof encodeMessage>[0]): void {
+    this.#socket.send(encodeMessage(message), this.#port, '127.0.0.1');
+  }
+}
+
+test('the owner can ask the sender of a request that came to another worker', async (t) => {
+  const { coap } = await start(t);
+  const workers = new Set<string>();
+  while (workers.size < 2) {
+    const device = new Device(t, coap);
+    workers.add(await device.ask(Code.Get, 'worker'));
+    assert.equal(await device.ask(Code.Post, 'call-home'), 'device');
+  }
 });

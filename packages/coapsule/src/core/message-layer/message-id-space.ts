@@ -23,14 +23,19 @@ interface Segment {
   lapses: Instant;
 }
 
-const idCount = 65_536;
+/** A range of Message IDs. */
+interface MessageIdRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** All there are. */
+const allMessageIds: MessageIdRange = { first: 0, count: 65_536 };
 const sharedSpaces = 64;
 
-/** With fewer free IDs than this, one of them could be guessed. */
-const leastChoice = idCount / 2;
-
-/** The Message IDs towards one peer. */
+/** The Message IDs towards one peer, each counted from the first of its range. */
 export class MessageIdSpace {
+  readonly #count: number;
   #next: number;
   #inUse = 0;
   #segments: Segment[] = [];
@@ -38,22 +43,26 @@ export class MessageIdSpace {
   #scattered = new Map<number, Instant>();
   readonly #segmentMs: DurationMs;
 
-  /** @param segmentMs How much time one segment may span; the precision of release. */
-  constructor(start: number, segmentMs: DurationMs) {
-    this.#next = start;
+  /**
+   * @param segmentMs How much time one segment may span; the precision of release.
+   * @param count How many there are.
+   */
+  constructor(start: number, segmentMs: DurationMs, count: number = allMessageIds.count) {
+    this.#count = count;
+    this.#next = start % count;
     this.#segmentMs = segmentMs;
   }
 
   /** A space of its own that goes on from here and still avoids every ID in use here. */
   fork(): MessageIdSpace {
-    const copy = new MessageIdSpace(this.#next, this.#segmentMs);
+    const copy = new MessageIdSpace(this.#next, this.#segmentMs, this.#count);
     copy.#inUse = this.#inUse;
     copy.#segments = this.#segments.map((segment) => ({ ...segment }));
     copy.#scattered = new Map(this.#scattered);
     return copy;
   }
 
-  /** Takes the next ID for `lifetimeMs`, or returns `undefined` when all 65,536 are in use. */
+  /** Takes the next ID for `lifetimeMs`, or returns `undefined` when all are in use. */
   allocate(lifetimeMs: DurationMs, now: Instant): number | undefined {
     this.release(now);
     for (;;) {
@@ -62,17 +71,18 @@ export class MessageIdSpace {
       this.#scattered.delete(this.#next);
       this.#takeNext(lapses, now);
     }
-    return this.#inUse === idCount ? undefined : this.#takeNext(after(now, lifetimeMs), now);
+    return this.#inUse === this.#count ? undefined : this.#takeNext(after(now, lifetimeMs), now);
   }
 
   /** Takes any free ID, which tells nothing of others; `undefined` when too few are free for that. */
   allocateUnpredictable(random: RandomSource, lifetimeMs: DurationMs, now: Instant): number | undefined {
     this.release(now);
-    const free = idCount - this.#inUse;
-    if (free - this.#scattered.size < leastChoice) return undefined;
+    const free = this.#count - this.#inUse;
+    // With fewer than half of them free, one of them could be guessed.
+    if (free - this.#scattered.size < this.#count / 2) return undefined;
     for (;;) {
-      const offset = randomUint16(random);
-      const id = (this.#next + offset) % idCount;
+      const offset = randomUint16(random) % this.#count;
+      const id = (this.#next + offset) % this.#count;
       if (offset >= free || this.#scattered.has(id)) continue;
       this.#scattered.set(id, after(now, lifetimeMs));
       return id;
@@ -81,7 +91,7 @@ export class MessageIdSpace {
 
   /** Whether this ID may still be known to the peer. */
   isInUse(id: number): boolean {
-    return this.#scattered.has(id) || (this.#next - 1 - id + 2 * idCount) % idCount < this.#inUse;
+    return this.#scattered.has(id) || (this.#next - 1 - id + 2 * this.#count) % this.#count < this.#inUse;
   }
 
   #takeNext(lapses: Instant, now: Instant): number {
@@ -94,7 +104,7 @@ export class MessageIdSpace {
     }
     this.#inUse++;
     const id = this.#next;
-    this.#next = (id + 1) % idCount;
+    this.#next = (id + 1) % this.#count;
     return id;
   }
 
@@ -151,6 +161,7 @@ export class MessageIds {
   readonly #segmentMs: DurationMs;
   readonly #own = new Map<PeerKey, MessageIdSpace>();
   readonly #shared: readonly MessageIdSpace[];
+  readonly #range: MessageIdRange;
   readonly #seed: number;
   readonly #lapses = new TimerQueue<PeerKey>();
   readonly #lifetimeMs: DurationMs;
@@ -158,16 +169,21 @@ export class MessageIds {
   /**
    * @param exchangeLifetimeMs The longest lifetime that will be asked for.
    * @param isOne Whether all peers share one space.
+   * @param range Those that are taken; others are another endpoint's.
    */
-  constructor(random: RandomSource, maxPeers: number, exchangeLifetimeMs: DurationMs, isOne = false) {
+  constructor(
+    random: RandomSource,
+    maxPeers: number,
+    exchangeLifetimeMs: DurationMs,
+    isOne = false,
+    range: MessageIdRange = allMessageIds,
+  ) {
+    this.#range = range;
     this.#random = random;
     this.#maxPeers = isOne ? 0 : maxPeers;
     this.#lifetimeMs = exchangeLifetimeMs;
     this.#segmentMs = exchangeLifetimeMs / 64;
-    this.#shared = Array.from(
-      { length: isOne ? 1 : sharedSpaces },
-      () => new MessageIdSpace(randomUint16(random), this.#segmentMs),
-    );
+    this.#shared = Array.from({ length: isOne ? 1 : sharedSpaces }, () => this.#space(randomUint16(random)));
     this.#seed = randomUint16(random) * 0x10000 + randomUint16(random);
   }
 
@@ -192,29 +208,31 @@ export class MessageIds {
       if (this.#own.size >= this.#maxPeers) return from(shared);
       shared.release(now);
       // The peer may have had IDs of the shared space before; its own space must go around them.
-      space =
-        shared.inUse > 0 ? shared.fork() : new MessageIdSpace(randomUint16(this.#random), this.#segmentMs);
+      space = shared.inUse > 0 ? shared.fork() : this.#space(randomUint16(this.#random));
       this.#own.set(peer, space);
     }
     const id = from(space);
     if (this.#lapses.deadline(peer) === undefined) this.#watch(peer, space);
-    return id;
+    return id === undefined ? undefined : this.#range.first + id;
   }
 
   /** The ID that the next message to `peer` may get; any, when none of its IDs is in use. */
   next(peer: PeerKey): number {
-    return this.#own.get(peer)?.next ?? randomUint16(this.#random);
+    const { first, count } = this.#range;
+    return first + (this.#own.get(peer)?.next ?? randomUint16(this.#random) % count);
   }
 
   /** Whether `peer` may still know a message of ours by this ID. */
   isInUse(peer: PeerKey, id: number): boolean {
-    return (this.#own.get(peer) ?? this.#sharedBy(peer)).isInUse(id);
+    const { first, count } = this.#range;
+    if (id < first || id >= first + count) return false;
+    return (this.#own.get(peer) ?? this.#sharedBy(peer)).isInUse(id - first);
   }
 
   /** Goes on from `next` with a peer that came from another process, and has no ID in use in this one. */
   continueAt(peer: PeerKey, next: number, now: Instant): void {
     if (this.#own.size >= this.#maxPeers) return;
-    this.#own.set(peer, new MessageIdSpace(next % idCount, this.#segmentMs));
+    this.#own.set(peer, this.#space(next));
     // By then what the other process used has lapsed too.
     this.#lapses.set(peer, after(now, this.#lifetimeMs));
   }
@@ -238,6 +256,10 @@ export class MessageIds {
   /** When `handleTimeout` has something to do. */
   nextTimeout(): Instant | undefined {
     return this.#lapses.next();
+  }
+
+  #space(start: number): MessageIdSpace {
+    return new MessageIdSpace(start, this.#segmentMs, this.#range.count);
   }
 
   #sharedBy(peer: PeerKey): MessageIdSpace {
