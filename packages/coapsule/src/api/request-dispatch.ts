@@ -26,7 +26,7 @@ import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
 import type { RequestsToOwner } from './owned-requests.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
-import { isHandled, noteHandled, type Request } from './request.ts';
+import { isHandled, noteHandled, pathOf, type Request } from './request.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { HandledAnswer } from './request-once.ts';
 import { handlerOf, isProtectedAsRequired, type Resource, ResourceTree } from './resource-tree.ts';
@@ -141,7 +141,8 @@ export class RequestDispatch implements RequestHandler {
   }
 
   freshWithinMs(request: BodyRequest): number | undefined {
-    const seconds = this.#resourceOf(request)?.freshWithinSeconds;
+    const wanted = this.#resourceOf(request)?.freshWithinSeconds;
+    const seconds = typeof wanted === 'function' ? wanted(pathOf(request.options)) : wanted;
     return seconds === undefined ? undefined : seconds * 1000;
   }
 

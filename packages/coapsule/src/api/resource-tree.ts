@@ -86,9 +86,10 @@ export interface Resource {
   /**
    * Requests that change something are carried out only when they were made so many seconds ago at most (RFC 9175 §2):
    * for locks, motors and whatever a held-back request must not move. Others are answered 4.01 with an Echo; clients that
-   * know it, as ours does, repeat the request with it. Over plain `coap` it stops only who cannot see the answers.
+   * know it, as ours does, repeat the request with it. Over plain `coap` it stops only who cannot see the answers. A function
+   * says it for each path, and may say something else each time; `undefined` demands nothing.
    */
-  readonly freshWithinSeconds?: number;
+  readonly freshWithinSeconds?: number | ((path: string) => number | undefined) | undefined;
   /**
    * Largest body in one message; a larger one is answered 4.13 with a block size to try (RFC 7959 §2.9.3). No limit by
    * default.

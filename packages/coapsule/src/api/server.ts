@@ -68,7 +68,7 @@ export class Server implements AsyncDisposable {
   resource(path: string, resource: Resource): this {
     expectResource(path, resource);
     const { freshWithinSeconds } = resource;
-    if (freshWithinSeconds !== undefined && !(freshWithinSeconds > 0)) {
+    if (typeof freshWithinSeconds === 'number' && !(freshWithinSeconds > 0)) {
       throw new ApiMisuseError(
         `resource ${path}: freshWithinSeconds is ${freshWithinSeconds}; expected a number above 0`,
       );

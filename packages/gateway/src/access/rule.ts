@@ -7,12 +7,16 @@
  */
 import type { Method } from 'coapsule';
 
-/** One permission. */
-export interface Rule {
-  readonly methods: ReadonlySet<Method> | 'any';
+/** What a rule is about. */
+export interface RulePath {
   readonly segments: readonly string[];
   /** Everything below `segments`, not `segments` itself. */
   readonly below: boolean;
+}
+
+/** One permission. */
+export interface Rule extends RulePath {
+  readonly methods: ReadonlySet<Method> | 'any';
 }
 
 const methods: readonly Method[] = ['GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'IPATCH'];
@@ -24,7 +28,13 @@ export function parseRule(text: string): Rule | string {
   const names = text.slice(0, colon).toUpperCase().split(',');
   const unknown = names.find((name) => name !== '*' && !methods.includes(name as Method));
   if (unknown !== undefined) return `"${unknown}" is no CoAP method (${methods.join(', ')} or *)`;
-  const path = text.slice(colon + 1);
+  const path = parsePath(text.slice(colon + 1));
+  if (typeof path === 'string') return path;
+  return { methods: names.includes('*') ? 'any' : new Set(names as Method[]), ...path };
+}
+
+/** A path as rules have it, or a sentence that says what is wrong with the text. */
+export function parsePath(path: string): RulePath | string {
   if (!path.startsWith('/')) return `the path "${path}" does not start with /`;
   const segments: string[] = [];
   for (const segment of path === '/' ? [] : path.slice(1).split('/')) {
@@ -40,7 +50,7 @@ export function parseRule(text: string): Rule | string {
   if (path.split('/').some((segment, index, all) => segment === '*' && index !== all.length - 1)) {
     return `the path "${path}" has a * that is not the last segment`;
   }
-  return { methods: names.includes('*') ? 'any' : new Set(names as Method[]), segments, below };
+  return { segments, below };
 }
 
 /** The text form of a rule; `parseRule` gives the same rule back. */
@@ -52,10 +62,13 @@ export function ruleText(rule: Rule): string {
 
 /** Whether a rule covers this method on this path. */
 export function ruleCovers(rule: Rule, method: Method, segments: readonly string[]): boolean {
-  if (rule.methods !== 'any' && !rule.methods.has(method)) return false;
-  if (rule.below ? segments.length <= rule.segments.length : segments.length !== rule.segments.length)
-    return false;
-  return rule.segments.every((segment, index) => segment === segments[index]);
+  return (rule.methods === 'any' || rule.methods.has(method)) && pathCovers(rule, segments);
+}
+
+/** Whether the path of a rule covers this one. */
+export function pathCovers({ segments, below }: RulePath, asked: readonly string[]): boolean {
+  if (below ? asked.length <= segments.length : asked.length !== segments.length) return false;
+  return segments.every((segment, index) => segment === asked[index]);
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AccessSettings } from '../access/configured-access.ts';
 import { expectDistinctNames } from '../gateway/serial-lines.ts';
 import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
 import type { Log } from '../server/log.ts';
@@ -29,6 +30,8 @@ export interface ServeOptions
     UpstreamCommandOptions,
     SerialCommandOptions {
   readonly data: string;
+  /** In a file only. */
+  readonly access?: AccessSettings;
   readonly cert?: string;
   readonly privateKey?: string;
   readonly passphraseFile?: string;

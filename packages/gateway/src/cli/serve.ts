@@ -271,6 +271,7 @@ function liveOptions(options: ServeOptions, log: Log): LiveOptions {
   return {
     psks: psk.filter(({ identity }) => identity !== '*'),
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
+    access: options.access,
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
   };
 }

@@ -29,6 +29,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   proxyCredentials: 'proxy.credentials',
   dangerouslyOpenProxy: 'proxy.dangerouslyOpen',
   reverseProxy: 'reverseProxy',
+  access: 'access',
   keep: 'limits.keep',
   maxPaths: 'limits.maxPaths',
   maxBytes: 'limits.maxBytes',
@@ -44,6 +45,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
 export const liveNames: ReadonlySet<string> = new Set([
   'psk',
   'pskFile',
+  'access',
   'keep',
   'maxPaths',
   'maxBytes',

@@ -5,6 +5,7 @@
  * name are not opened here, but for those that hold a single secret. It does not know of lines; that is config-file.ts.
  */
 import * as z from 'zod';
+import type { AccessSettings } from '../access/configured-access.ts';
 import { type ReverseProxyRule, reverseProxyProblem } from '../server/reverse-proxy-option.ts';
 import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
 import {
@@ -15,6 +16,8 @@ import {
   pskIdentityProblem,
 } from '../server/serve-options.ts';
 import { parseSize } from '../text/byte-size.ts';
+import { accessSection } from './access-section.ts';
+import { keys, refused, text, texts, whole } from './config-values.ts';
 
 /** What a file may refer to besides itself. */
 export interface ConfigSurroundings {
@@ -53,6 +56,7 @@ export interface ConfiguredOptions {
   readonly proxyCredentials?: string | undefined;
   readonly dangerouslyOpenProxy?: boolean | undefined;
   readonly reverseProxy?: readonly ReverseProxyRule[] | undefined;
+  readonly access?: AccessSettings | undefined;
   readonly keep?: number | undefined;
   readonly maxPaths?: number | undefined;
   readonly maxBytes?: number | undefined;
@@ -86,6 +90,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       proxyCredentials: file.proxy?.credentials,
       dangerouslyOpenProxy: file.proxy?.dangerouslyOpen,
       reverseProxy: file.reverseProxy,
+      access: file.access,
       ...file.limits,
       verbose: file.log?.verbosity,
       keylog: file.log?.keylog,
@@ -196,6 +201,9 @@ function sections(surroundings: ConfigSurroundings) {
       .array(reverseProxyRule(surroundings), { error: 'expected a list of paths with their servers' })
       .describe('Other servers that are asked for what is below a path.')
       .optional(),
+    access: accessSection()
+      .describe('Who may do what, besides what the devices in the store may.')
+      .optional(),
     limits: keys({
       keep: whole(0, 1_000_000_000).describe('Newest readings kept of each path; 0 keeps all.').optional(),
       maxPaths: whole(1, 1_000_000)
@@ -236,34 +244,8 @@ function sections(surroundings: ConfigSurroundings) {
 
 const sizeWanted = 'expected a size such as 1048576, 512K, 256M or 2G';
 
-/** An object with these keys and no others. */
-function keys<Shape extends z.ZodRawShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: ({ code }) =>
-      code === 'invalid_type' ? `expected keys with values: ${Object.keys(shape).join(', ')}` : undefined,
-  });
-}
-
-function text(what: string) {
-  return z.string(`expected ${what}`);
-}
-
-function texts(what: string) {
-  return z.array(z.string().min(1), { error: `expected a list of ${what}` });
-}
-
-function whole(smallest: number, largest: number) {
-  const error = `expected a whole number, ${smallest} to ${largest}`;
-  return z.int(error).min(smallest, error).max(largest, error);
-}
-
 function yesOrNo(description: string) {
   return z.boolean('expected true or false').describe(description).optional();
-}
-
-function refused(context: z.core.$RefinementCtx, message: string, path: readonly string[] = []): never {
-  context.addIssue({ code: 'custom', message, path: [...path] });
-  return z.NEVER;
 }
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';

@@ -15,6 +15,8 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
+  /** Of names that may be any; false where there are no others than `properties`. */
+  readonly additionalProperties?: JsonSchema | boolean;
   readonly required?: readonly string[];
 }
 
@@ -36,9 +38,16 @@ export function configJsonSchema(): JsonSchema {
 export function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   let place: JsonSchema | undefined = jsonSchemaOf(schema);
   for (const segment of path) {
-    place = typeof segment === 'number' ? place?.items : place?.properties?.[String(segment)];
+    place = placeBelow(place, segment);
   }
   return Object.keys(place?.properties ?? {});
+}
+
+function placeBelow(schema: JsonSchema | undefined, segment: PropertyKey): JsonSchema | undefined {
+  if (typeof segment === 'number') return schema?.items;
+  const known = schema?.properties?.[String(segment)];
+  const named = schema?.additionalProperties;
+  return known ?? (typeof named === 'object' ? named : undefined);
 }
 
 function jsonSchemaOf(schema: z.ZodType): JsonSchema {

@@ -1,8 +1,18 @@
 /**
  * Puts the access decision (access/access.ts) around each handler of a resource.
  */
-import { Code, failure, type Handler, type PeerInfo, type Request, type Resource } from 'coapsule';
+import {
+  Code,
+  failure,
+  type Handler,
+  type PeerInfo,
+  type Request,
+  type RequiredProtection,
+  type Resource,
+  type ServerResponse,
+} from 'coapsule';
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
+import type { ConfiguredAccess } from '../access/configured-access.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import type { Rule } from '../access/rule.ts';
 
@@ -31,38 +41,70 @@ export async function isCovered(request: Request, policy: AccessPolicy, rulesOf:
 
 const handlerNames = ['get', 'post', 'put', 'delete', 'fetch', 'patch', 'ipatch'] as const;
 
-/**
- * The same resource with every handler guarded.
- *
- * @param onForbidden is told of a request that the rules of its identity do not cover.
- */
-export function authorised(
-  resource: Resource,
-  protection: Protection,
-  policy: AccessPolicy,
-  rulesOf: RulesOf,
-  onForbidden: (request: Request, rules: readonly Rule[]) => void = () => {},
-): Resource {
-  if (protection === 'public') return resource;
+/** What requests are judged by. */
+export interface Guard {
+  readonly policy: AccessPolicy;
+  readonly rulesOf: RulesOf;
+  /** May say something else each time. */
+  readonly access?: () => ConfiguredAccess;
+  /** Is told of each request that is refused, with what its sender may do. */
+  readonly onRefused?: (request: Request, refusal: Refusal, rules: readonly Rule[]) => void;
+}
+
+/** Why a request is refused: by whom it comes, or how it is protected. */
+export type Refusal = 'unauthorized' | 'forbidden' | 'unprotected';
+
+/** The same resource with every handler guarded. */
+export function authorised(resource: Resource, protection: Protection, guard: Guard): Resource {
+  const { policy, rulesOf, access, onRefused } = guard;
+  const demanded = (request: Request): ServerResponse | undefined => {
+    const requires = access?.().demandOf(request.segments).requires;
+    if (requires === undefined || isProtected(request.peer, requires)) return undefined;
+    onRefused?.(request, 'unprotected', []);
+    return failure(Code.Unauthorized, `this resource requires ${protectionText[requires]}`);
+  };
   const guarded: Partial<Record<(typeof handlerNames)[number], Handler>> = {};
   for (const name of handlerNames) {
     const handler = resource[name];
     if (handler === undefined) continue;
+    if (protection === 'public') {
+      guarded[name] = (request) => demanded(request) ?? handler(request);
+      continue;
+    }
     guarded[name] = async (request) => {
+      const refused = demanded(request);
+      if (refused !== undefined) return refused;
       const asker = await askerOf(request, rulesOf);
       const decision = decideAccess(protection, request.method, request.segments, asker, policy);
-      switch (decision) {
-        case 'allowed':
-          return handler(request);
-        case 'unauthorized':
-          return failure(Code.Unauthorized, 'use coaps with an identity of this gateway');
-        case 'forbidden':
-          onForbidden(request, (asker.kind === 'identity' && asker.rules) || []);
-          return failure(Code.Forbidden, 'this identity may not do that here');
-      }
+      if (decision === 'allowed') return handler(request);
+      onRefused?.(request, decision, (asker.kind === 'identity' && asker.rules) || []);
+      return decision === 'unauthorized'
+        ? failure(Code.Unauthorized, 'use coaps with an identity of this gateway')
+        : failure(Code.Forbidden, 'this identity may not do that here');
     };
   }
-  return { ...resource, ...guarded };
+  const whole = { ...resource, ...guarded };
+  if (access === undefined) return whole;
+  const own = whole.freshWithinSeconds;
+  const freshWithin = (path: string): number | undefined =>
+    access().demandOf(path.slice(1).split('/').map(decodeURIComponent)).freshWithinSeconds ??
+    (typeof own === 'function' ? own(path) : own);
+  return Object.defineProperty(whole, 'freshWithinSeconds', {
+    get: () => (access().demandsFreshness ? freshWithin : own),
+    enumerable: true,
+  });
+}
+
+const protectionText: Readonly<Record<RequiredProtection, string>> = {
+  either: 'coaps or OSCORE',
+  dtls: 'coaps',
+  oscore: 'OSCORE',
+  both: 'OSCORE over coaps',
+};
+
+function isProtected({ security, oscore }: PeerInfo, requires: RequiredProtection): boolean {
+  const [hop, end] = [security.kind !== 'none', oscore !== undefined];
+  return { either: hop || end, dtls: hop, oscore: end, both: hop && end }[requires];
 }
 
 async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {

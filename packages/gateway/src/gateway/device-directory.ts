@@ -7,6 +7,7 @@
  * identity would give the same stamp. Which associations there are is not known here (association-review.ts).
  */
 import { createHmac } from 'node:crypto';
+import type { ConfiguredAccess } from '../access/configured-access.ts';
 import { defaultRules, parseRule, type Rule } from '../access/rule.ts';
 import type { PskEntry } from '../server/serve-options.ts';
 import type { Device } from '../store/device-table.ts';
@@ -19,6 +20,8 @@ export interface DirectorySources {
   readonly demo: readonly PskEntry[];
   /** Asked at each look-up: they may change. */
   readonly configured: () => ConfiguredKeys;
+  /** What the configuration says of access; may say something else each time. */
+  readonly access?: () => Pick<ConfiguredAccess, 'names' | 'rulesOf'>;
 }
 
 /** Keys from the command line, or the configuration. */
@@ -127,18 +130,25 @@ export class DeviceDirectory {
 
   async #find(identity: string): Promise<Entry | undefined> {
     const { device, demo, configured } = this.#sources;
+    const access = this.#sources.access?.();
+    const rules = access?.rulesOf(identity) ?? [];
     const { psks, anyIdentityKey } = configured();
     const fixed = psks?.find((psk) => psk.identity === identity);
-    if (fixed !== undefined) return fixedEntry(fixed.key, identity, 'command-line');
+    if (fixed !== undefined) {
+      const entry = fixedEntry(fixed.key, identity, 'command-line');
+      // What is said of this very identity stands in place of the default.
+      return { ...entry, rules: access?.names(identity) ? rules : [...entry.rules, ...rules] };
+    }
     const stored = await device(identity);
     if (stored !== undefined) {
       return {
         key: stored.credential.kind === 'psk' ? stored.credential.key : undefined,
         // A rule that this version cannot read gives nothing.
-        rules: stored.rules.map(parseRule).filter((rule) => typeof rule !== 'string'),
+        rules: [...stored.rules.map(parseRule).filter((rule) => typeof rule !== 'string'), ...rules],
         stamp: stampOf(stored),
       };
     }
+    // Whoever poses as somebody with a published key, or with one key for all names, gets nothing of the configuration.
     const known = demo.find((psk) => psk.identity === identity);
     if (known !== undefined) return fixedEntry(known.key, identity, 'demo');
     return anyIdentityKey && fixedEntry(anyIdentityKey, identity, 'any');

@@ -3,6 +3,7 @@
  */
 import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule';
 import type { ContextParameters } from 'coapsule/oscore';
+import type { AccessSettings } from '../access/configured-access.ts';
 import type { Retention } from '../resources/telemetry.ts';
 import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
@@ -17,6 +18,8 @@ import type { UpstreamServer } from './upstream-servers.ts';
 export interface LiveOptions {
   readonly psks?: readonly PskEntry[];
   readonly anyIdentityKey?: Uint8Array | undefined;
+  /** Rules and demands besides those of the devices in the store. */
+  readonly access?: AccessSettings | undefined;
   /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
   readonly upstreams?: readonly UpstreamServer[];
   /** How much is kept of what devices send. */

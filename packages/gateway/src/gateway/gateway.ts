@@ -25,12 +25,7 @@ import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import {
-  defaultRetention,
-  type Retention,
-  type TelemetryContext,
-  telemetryResources,
-} from '../resources/telemetry.ts';
+import { type Retention, type TelemetryContext, telemetryResources } from '../resources/telemetry.ts';
 import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { endingText, ownClientOptions } from '../server/serve-credentials.ts';
@@ -40,12 +35,13 @@ import { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
-import { authorised, isCovered, type RulesOf, readableBy } from './authorisation.ts';
+import { authorised, type Guard, isCovered, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { listen } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
+import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
@@ -80,7 +76,7 @@ export class Gateway implements AsyncDisposable {
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
     const stops: (() => void)[] = [];
-    const live: LiveState = { options };
+    const live = new LiveConfiguration(options);
     const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
@@ -96,6 +92,7 @@ export class Gateway implements AsyncDisposable {
         deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
         demo,
         configured: () => live.options,
+        access: () => live.access,
       });
       const lines = await linesOf(store, options);
       await oscore.storeChanged();
@@ -126,7 +123,7 @@ export class Gateway implements AsyncDisposable {
       changed();
       const reconfigure = async (next: LiveOptions): Promise<void> => {
         await warnAboutKeys(store, next, log);
-        live.options = next;
+        live.change(next);
         changed();
         await upstreams.change(next.upstreams ?? []);
       };
@@ -194,11 +191,6 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-/** What counts now of what can change. */
-interface LiveState {
-  options: LiveOptions;
-}
-
 /** No switch of the whole gateway counts, only the rules of each device. */
 const rulesAlone: AccessPolicy = { dangerouslyAllowPlainWrites: false, openReads: false };
 
@@ -212,7 +204,7 @@ function addResources(
     readonly registered: readonly Registration[];
   },
   options: GatewayOptions,
-  live: LiveState,
+  live: LiveConfiguration,
   stops: (() => void)[],
 ): UpstreamPaths {
   const notify = (path: string): void => server.notify(path);
@@ -225,7 +217,7 @@ function addResources(
     path,
     initial: '22.5',
   }));
-  const retention = (): Retention => ({ ...defaultRetention, ...live.options.retention });
+  const retention = (): Retention => live.retention;
   const onQuotaExceeded = quotaLogger(options.log, clock);
   const onLine = linePeers(
     directory,
@@ -255,8 +247,11 @@ function addResources(
   const covered = (request: Request): Promise<boolean> => isCovered(request, policy, rulesOf);
   resources.push(...directoryResources({ directory: registry, isCovered: covered }));
   const logForbidden = forbiddenLogger(options.log, clock);
+  const onRefused: Guard['onRefused'] = (request, refusal, rules) => {
+    if (refusal === 'forbidden') logForbidden(request, rules);
+  };
   const guarded = ({ protection, resource }: GatewayResource, rules: AccessPolicy): Resource =>
-    authorised(resource, protection, rules, rulesOf, logForbidden);
+    authorised(resource, protection, { policy: rules, rulesOf, access: () => live.access, onRefused });
   for (const resource of resources) server.resource(resource.path, guarded(resource, policy));
   // What opens the store, or the demo, opens no devices and no other servers.
   for (const resource of found.resources) server.resource(resource.path, guarded(resource, rulesAlone));

@@ -15,6 +15,13 @@ export function leaves(schema: JsonSchema = configJsonSchema(), above = ''): Lea
   return Object.entries(schema.properties ?? {}).flatMap(([name, value]) => {
     const key = above === '' ? name : `${above}.${name}`;
     if (value.properties !== undefined) return leaves(value, key);
+    const named = value.additionalProperties;
+    if (typeof named === 'object') {
+      const below = `${key}.NAME`;
+      return named.properties === undefined
+        ? [{ key: below, schema: { ...value, ...named } }]
+        : leaves(named, below);
+    }
     const entries = value.items?.properties === undefined ? [] : leaves(value.items, `${key}[]`);
     return [{ key, schema: value }, ...entries];
   });
@@ -43,7 +50,9 @@ export function referenceTable(command: Command): string {
 
 /** Whether it counts when the file is read again; of a list, its entries too. */
 function isLive(key: string): boolean {
-  const name = Object.entries(configKeys).find(([, other]) => other === key.replace(/\[\].*/, ''))?.[0];
+  const name = Object.entries(configKeys).find(([, other]) =>
+    [key, key.replace(/\[\].*/, ''), key.replace(/\..*/, '')].includes(other),
+  )?.[0];
   return name !== undefined && liveNames.has(name);
 }
 

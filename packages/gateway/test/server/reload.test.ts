@@ -99,6 +99,24 @@ test('SIGHUP brings keys, limits and the detail of the log, and associations who
   assert.equal((await gateway.kill('SIGTERM')).code, 0);
 });
 
+test('SIGHUP brings rules of groups, and what paths demand', { skip: onWindows }, async (t) => {
+  const keys = psk('nurse:0123456789abcdef');
+  const { coap, coaps, again } = await gatewayBy(t, `demo: true\n${keys}`);
+  const nurse = client(t, 'nurse', '0123456789abcdef');
+  const plain = new Client();
+  t.after(() => plain.close());
+  const put = async (): Promise<string> =>
+    (await nurse.put(`${coaps}/sensors/ward`, { payload: '1' })).codeText;
+  assert.equal(await put(), '4.03');
+  assert.equal((await plain.get(`${coap}/hello`)).codeText, '2.05');
+  const told = await again(
+    `demo: true\n${keys}access: { groups: { nurses: { members: [nurse], allow: ["PUT:/sensors/ward"] } }, resources: [{ path: /hello, requires: secured }] }\n`,
+  );
+  assert.match(told, /configuration read again: access\n/);
+  assert.equal(await put(), '2.01');
+  assert.equal((await plain.get(`${coap}/hello`)).codeText, '4.01');
+});
+
 test('a file with a fault changes nothing, and is told with its line', { skip: onWindows }, async (t) => {
   const { gateway, coaps, again } = await gatewayBy(t, psk('a:0123456789abcdef'));
   const one = client(t, 'a', '0123456789abcdef');
@@ -111,6 +129,7 @@ test('a file with a fault changes nothing, and is told with its line', { skip: o
       'reverseProxy: [{ path: /x, uri: "coap://h.example/", oscore: none.oscore }]\n',
       /was not taken, .*none\.oscore/,
     ],
+    ['access: { groups: { g: { roles: [none] } } }\n', /was not taken, .*"none" is no role/],
     ['endpoints: {}\n', /was not taken, .*unique/],
   ] as const) {
     assert.match(await again(text), told);

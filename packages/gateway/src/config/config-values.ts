@@ -1,0 +1,38 @@
+/**
+ * Parts that the schema of the configuration file is made of, each with a message that says what is expected.
+ */
+import * as z from 'zod';
+
+/** An object with these keys and no others. */
+export function keys<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: ({ code }) =>
+      code === 'invalid_type' ? `expected keys with values: ${Object.keys(shape).join(', ')}` : undefined,
+  });
+}
+
+/** Any text; `what` it is about. */
+export function text(what: string): z.ZodString {
+  return z.string(`expected ${what}`);
+}
+
+/** A list of texts, none empty. */
+export function texts(what: string): z.ZodArray<z.ZodString> {
+  return z.array(z.string().min(1), { error: `expected a list of ${what}` });
+}
+
+/** A whole number within bounds. */
+export function whole(smallest: number, largest: number): z.ZodInt {
+  const error = `expected a whole number, ${smallest} to ${largest}`;
+  return z.int(error).min(smallest, error).max(largest, error);
+}
+
+/** Refuses what a transformation was given. @param path of the key inside of it. */
+export function refused(
+  context: z.core.$RefinementCtx,
+  message: string,
+  path: readonly string[] = [],
+): never {
+  context.addIssue({ code: 'custom', message, path: [...path] });
+  return z.NEVER;
+}
