@@ -91,8 +91,11 @@ export type PeerProof =
 /** The remote endpoint of an exchange. */
 export interface PeerInfo {
   readonly address: PeerAddress;
-  /** What carries the messages; of a `serial` line the address is the line itself, `serial:/dev/ttyUSB0` with port 0. */
-  readonly transport: CoapTransport | 'serial';
+  /**
+   * What carries the messages; of a `serial` line the address is the line itself, `serial:/dev/ttyUSB0` with port 0. `local` is
+   * a request from within the process (`Server.request`).
+   */
+  readonly transport: CoapTransport | 'serial' | 'local';
   /** Of the hop, which may be a proxy's. */
   readonly security: PeerSecurity;
   /** Who protected the request from end to end (RFC 8613); absent when nobody did. */

@@ -149,7 +149,8 @@ export class Request {
   get scheme(): CoapScheme | SerialScheme {
     const { security, transport } = this.peer;
     const isSecure = security.kind !== 'none';
-    return transport === 'serial' ? serialScheme(isSecure) : schemeOf(transport, isSecure);
+    if (transport === 'serial') return serialScheme(isSecure);
+    return schemeOf(transport === 'local' ? 'udp' : transport, isSecure);
   }
 
   /** Fires when nobody waits for the answer any more. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Method } from '../core/coap/code.ts';
 import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import { transportOf } from '../core/coap/uri.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -17,6 +18,7 @@ import { expectKnownOptions } from './known-options.ts';
 import type { ListenOptions } from './listen-options.ts';
 import { parseListenUri } from './listen-uri.ts';
 import { DatagramListener } from './listener.ts';
+import { answerLocally, type LocalRequestOptions } from './local-request.ts';
 import type { Middleware } from './middleware.ts';
 import type { ObserverLimits } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
@@ -24,6 +26,7 @@ import { RequestsToOwner, RequestsToServe } from './owned-requests.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { RequestDispatch } from './request-dispatch.ts';
 import { expectObservable, expectResource, type Resource } from './resource-tree.ts';
+import type { Response } from './response.ts';
 import type { ServerObserver } from './server-observer.ts';
 import { StreamListener } from './stream-listener.ts';
 import { expectHostName, type HostOptions, VirtualHost } from './virtual-host.ts';
@@ -52,6 +55,7 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions;
   readonly #workers = new Set<WorkerLink>();
   readonly #dispatch = new RequestDispatch((error) => this.#onError(error));
+  readonly #watchers = new Set<(path: string) => void>();
   #closed = false;
 
   constructor(options: ServerOptions = {}) {
@@ -203,6 +207,27 @@ export class Server implements AsyncDisposable {
 
   #notify(resource: string): void {
     for (const listener of this.#dispatch.listeners) listener.notify(resource);
+    for (const changed of this.#watchers) changed(resource);
+  }
+
+  /**
+   * Asks a resource of this server from within its process, with middleware and without a socket.
+   *
+   * @param path Path and query, such as `/light?room=3`.
+   * @throws ApiMisuseError (rejects) for a path or option that cannot be.
+   */
+  request(method: Method, path: string, options: LocalRequestOptions = {}): Promise<Response> {
+    return answerLocally(this.#dispatch, method, path, options);
+  }
+
+  /**
+   * Calls back with the path of each resource of this server that changes, as observers are told (`notify`).
+   *
+   * @returns how to end that.
+   */
+  watch(changed: (path: string) => void): () => void {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
   }
 
   /** The observers of all sockets. */

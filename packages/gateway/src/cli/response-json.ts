@@ -32,7 +32,7 @@ export interface ResponseJson {
   readonly payloadEncoding: 'utf-8' | 'base64';
   readonly peer: {
     readonly address: string;
-    readonly transport: 'udp' | 'tcp' | 'websocket' | 'serial';
+    readonly transport: Response['peer']['transport'];
     readonly security: 'none' | 'dtls' | 'tls';
     readonly identity: string | null;
     readonly suite: string | null;

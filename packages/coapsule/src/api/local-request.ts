@@ -1,0 +1,108 @@
+/**
+ * Requests from within the process of a server: bridges, consoles and tests ask its resources without a socket.
+ *
+ * They run through the middleware and get what a client would get, but for what belongs to a network: blocks, duplicates,
+ * freshness (RFC 9175 §2) and observing. Who asks is what the caller says.
+ *
+ * @module
+ */
+
+import { Code, type Method } from '../core/coap/code.ts';
+import { OptionSet } from '../core/coap/option-set.ts';
+import { parseCoapUri, uriOptions } from '../core/coap/uri.ts';
+import { concatBytes, noBytes } from '../core/foundation/bytes.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { elapsedMs } from '../core/foundation/instant.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
+import type { SuppliedBody } from './body-input.ts';
+import type { RequestOptions } from './client-options.ts';
+import { expectKnownOptions, type OptionNames } from './known-options.ts';
+import { outgoingRequest } from './outgoing-request.ts';
+import { noSecurity, type PeerInfo } from './peer-info.ts';
+import { Request, type RequestWaiters } from './request.ts';
+import type { RequestDispatch } from './request-dispatch.ts';
+import { Response } from './response.ts';
+import { expectUri } from './target-uri.ts';
+
+/** What a request from within the process may have; `payload` is bytes or text. */
+export type LocalRequestOptions = Pick<
+  RequestOptions,
+  'contentFormat' | 'accept' | 'etag' | 'ifMatch' | 'ifNoneMatch' | 'options' | 'signal'
+> & {
+  readonly payload?: Uint8Array | string;
+  /** Who asks, as handlers see it: the same object, so that it can be told. By default somebody who has proved nothing. */
+  readonly peer?: PeerInfo;
+};
+
+const optionNames: OptionNames<Required<LocalRequestOptions>> = {
+  payload: true,
+  contentFormat: true,
+  accept: true,
+  etag: true,
+  ifMatch: true,
+  ifNoneMatch: true,
+  options: true,
+  signal: true,
+  peer: true,
+};
+
+/** Who asks when the caller says nothing. */
+const thisProcess: PeerInfo = {
+  address: { key: 'local', host: 'local', port: 0 },
+  transport: 'local',
+  security: noSecurity,
+};
+
+/** @throws ApiMisuseError (rejects) for a path or option that cannot be. */
+export async function answerLocally(
+  dispatch: RequestDispatch,
+  method: Method,
+  path: string,
+  options: LocalRequestOptions,
+): Promise<Response> {
+  expectKnownOptions(`request ${method}`, options, optionNames);
+  if (!path.startsWith('/'))
+    throw new ApiMisuseError(`the path is '${path}'; expected one that starts with /`);
+  const { peer = thisProcess, signal, ...content } = options;
+  const uri = `coap://localhost${path}`;
+  const asked = expectUri(uri, parseCoapUri(uri));
+  const outgoing = outgoingRequest(method, uriOptions(asked, { ...asked, name: asked.host }), content);
+  const incoming = {
+    ...{ code: outgoing.code, options: outgoing.options, payload: outgoing.payload },
+    ...{ token: noBytes, messageId: undefined, confirmable: true, refresh: false },
+  };
+  const started = monotonicClock.now();
+  const timing = (): { handshakeMs: undefined; roundTripMs: number } => ({
+    handshakeMs: undefined,
+    roundTripMs: elapsedMs(started, monotonicClock.now()),
+  });
+  if (outgoing.payload.length > dispatch.maxBodyBytes({ ...incoming, peer: peer.address.key })) {
+    const refusal = { code: Code.RequestEntityTooLarge, options: new OptionSet(), payload: noBytes };
+    return new Response(refusal, peer, timing());
+  }
+  const waiters: RequestWaiters = {
+    signal: signal ?? new AbortController().signal,
+    observer: { changed: () => {}, ended: AbortSignal.abort() },
+    ask: () => Promise.reject(new ApiMisuseError('ask: the request came from within this process')),
+  };
+  const { answer } = await dispatch.answer(new Request(incoming, peer, waiters));
+  const payload = answer.body === undefined ? answer.payload : await wholeOf(answer.body);
+  return new Response({ code: answer.code, options: answer.options, payload }, peer, timing());
+}
+
+/** How much is read of a body at a time. */
+const readLength = 64 * 1024;
+
+async function wholeOf(body: SuppliedBody): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  try {
+    for (let offset = 0; ; ) {
+      const { bytes, last } = await body.read(offset, readLength);
+      parts.push(bytes.slice());
+      offset += bytes.length;
+      if (last) return concatBytes(...parts);
+    }
+  } finally {
+    await body.close();
+  }
+}
