@@ -179,6 +179,18 @@ describe('loss', () => {
     }
   });
 
+  test('a client that asks often is never refused for the answers that are kept for its copies', () => {
+    const stage = new ProtectedPair({ conditions: { delayMs: 5 }, keepRecords: false });
+    const begun = stage.pair.clock.now;
+    for (let number = 0; number < 3_000; number++) {
+      const asked = stage.done('/a', { code: Code.Post });
+      assert.equal(asked.responses[0]?.code, Code.Content, `request ${number}`);
+    }
+    assert.ok(stage.pair.clock.now - begun < 247_000, 'within EXCHANGE_LIFETIME');
+    const { evicted, overloaded } = stage.pair.server.layerCounters().messages;
+    assert.deepEqual([overloaded, evicted > 0], [0, true]);
+  });
+
   test('a third of all datagrams lost, doubled and out of order: every request has its response and runs once', () => {
     const stage = new ProtectedPair({
       seed: 7,

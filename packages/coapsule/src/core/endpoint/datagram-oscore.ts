@@ -66,6 +66,10 @@ class DatagramOscore implements OscoreCarrier<Peer> {
     this.#layers.requests.end(exchange);
   }
 
+  verified(reply: object): void {
+    this.#layers.messages.mayForget(reply as ReplyHandle);
+  }
+
   leaveUnanswered(reply: object, now: Instant): void {
     this.#layers.messages.suppressReply(reply as ReplyHandle, false, now);
   }

@@ -37,6 +37,8 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   vouchedFor(via: Via, response: MessageContent): void;
   /** An Exchange outside of OSCORE is over: what was remembered of its messages goes. */
   endedOutside(exchange: ExchangeId): void;
+  /** A request verified: its copies are replays, which are never carried out. */
+  verified(reply: object): void;
   /** A request is not answered. */
   leaveUnanswered(reply: object, now: Instant): void;
   /** Nothing goes in the place of a notification that is due once more. */

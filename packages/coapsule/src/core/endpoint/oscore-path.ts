@@ -233,6 +233,7 @@ export function followOscore<Via extends OscoreVia>(
     case 'request': {
       const { arrival, binding, request } = output;
       oscore.requestVerified(arrival.reply, binding);
+      carrier.verified(arrival.reply);
       // §7.4: one response to a request is accepted, so bodies do not go in sets of blocks (RFC 9177).
       const message = { ...headerOf(arrival.message), ...request, oneResponse: true };
       const key = carrier.keyUnderOscore(arrival.via, output.security);

@@ -58,6 +58,10 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     // Nothing is remembered of messages that the transport has taken.
   }
 
+  verified(): void {
+    // There are no copies.
+  }
+
   leaveUnanswered(): void {
     // There is no acknowledgement to be given.
   }

@@ -15,7 +15,7 @@
  * Message ID and token are those of the copy. The store is bounded in bytes, in bytes per peer and in
  * peers. At a bound it makes room by dropping the oldest record that may be dropped: of a safe request,
  * of a response, or of a request that had no effect, which the layer above knows (a block of a body: RFC 7959
- * §2.9.1; a later block of an answer; a refusal). Records of other unsafe requests stay for their lifetime;
+ * §2.9.1; a later block of an answer; a refusal), or cannot have it twice (RFC 8613 §7.4). Records of other unsafe requests stay for their lifetime;
  * `admit` then refuses. An unsafe CON request reserves room for its answer; an answer larger than that may
  * pass the bound by the excess, because the request has been carried out by then.
  *
@@ -201,8 +201,13 @@ export class Deduplication {
   /** The answer went out as a message of its own. */
   repliedSeparately(record: ReceivedRecord, keep: boolean): void {
     this.#settle(record);
+    if (!keep) this.mayDrop(record);
+  }
+
+  /** The record may go when others need the room. */
+  mayDrop(record: ReceivedRecord): void {
     const place = this.#placeOf(record);
-    if (!keep && place !== noPlace) this.#store.makeDroppable(place);
+    if (place !== noPlace) this.#store.makeDroppable(place);
   }
 
   /** Forgets everything about `peer`. */

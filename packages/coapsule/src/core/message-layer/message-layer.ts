@@ -227,6 +227,14 @@ export class MessageLayer {
     this.#deduplication.repliedSeparately(handle as ReceivedRecord, keepAnswer);
   }
 
+  /**
+   * A copy of this request would not be carried out again, whatever is known of it here: its record, and the answer in it, may
+   * make room for others.
+   */
+  mayForget(handle: ReplyHandle): void {
+    this.#deduplication.mayDrop(handle as ReceivedRecord);
+  }
+
   /** Something came that a request to `peer` caused, though from elsewhere, as with a group: it is not silent (§4.7). */
   heardFrom(peer: PeerKey, now: Instant): void {
     this.#transmissions.heardFrom(peer, now);
