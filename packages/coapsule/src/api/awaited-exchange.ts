@@ -19,6 +19,8 @@ import type { ReachedServer, ServerReach } from './server-reach.ts';
 export interface ExchangeObserver {
   response(response: Response | StreamedResponse, final: boolean): void;
   failed(error: CoapsuleError): void;
+  /** The request is under way, and its endpoint watches `timeoutMs` from here on. */
+  begun(): void;
 }
 
 /** Sends the request of an exchange to the server that was reached; returns how to give it up. */
@@ -45,7 +47,7 @@ export async function awaitedExchange(
     server
       .reach(uri, options.proxy, observer, settled, (reached, own) => {
         link = reached.link;
-        giveUp = send(reached, own);
+        giveUp = send(reached, { ...own, begun: observer.begun });
       })
       .catch(observer.failed);
     return () => {
@@ -87,7 +89,11 @@ export async function awaitedAnswer(
         const tooLong = (): void => reject(timeoutError(what, timeoutMs, diagnosis()));
         timer = setTimeout(tooLong, Math.min(timeoutMs, longestTimerMs));
       }
-      giveUp = begin({ response: (response) => resolve(response as Response), failed: reject });
+      giveUp = begin({
+        response: (response) => resolve(response as Response),
+        failed: reject,
+        begun: () => clearTimeout(timer),
+      });
     });
   } finally {
     clearTimeout(timer);

@@ -71,6 +71,8 @@ export class SuppliedBody implements BodySource {
   #closed = false;
   /** What reading failed with. */
   error: unknown;
+  /** Called when the body is read for the first time: its request is under way. */
+  onBegun: (() => void) | undefined;
 
   constructor(input: Exclude<BodyInput, Uint8Array | string>) {
     this.#input = input;
@@ -91,6 +93,8 @@ export class SuppliedBody implements BodySource {
     offset: number,
     length: number,
   ): Promise<{ readonly bytes: Uint8Array; readonly last: boolean }> {
+    this.onBegun?.();
+    this.onBegun = undefined;
     if (isRandomAccess(this.#input)) {
       const bytes = await this.#input.read(offset, length);
       const end = offset + bytes.length;

@@ -20,6 +20,7 @@ import { endpointConfig } from '../core/endpoint/endpoint-config.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerTraffic } from '../core/message-layer/message-layer.ts';
 import { awaitedExchange } from './awaited-exchange.ts';
+import { SuppliedBody } from './body-input.ts';
 import { ClientCache } from './client-cache.ts';
 import { ClientEndpoint } from './client-endpoint.ts';
 import { ClientLinkTable } from './client-link-table.ts';
@@ -169,7 +170,8 @@ export class Client implements AsyncDisposable {
 
   /**
    * As `request`, but resolves with the first block of the response: its `body` is read as it comes, and the server is
-   * asked for no more than is read (RFC 7959). `timeoutMs` bounds the time to the first block, `signal` the whole.
+   * asked for no more than is read (RFC 7959). `timeoutMs` bounds the time to the first block, and of a payload that is read as
+   * it is sent begins anew with each block that the server has taken; `signal` bounds the whole.
    */
   async stream(method: Method, uri: string, options: RequestOptions = {}): Promise<StreamedResponse> {
     expectKnownOptions(method, options, requestOptionNames);
@@ -178,6 +180,7 @@ export class Client implements AsyncDisposable {
     let streamed: StreamedResponse | undefined;
     await awaitedExchange(this.#server, uri, options, ({ link, targetOptions }, observer) => {
       const request = outgoingRequest(method, targetOptions(), options);
+      if (request.body instanceof SuppliedBody) request.body.onBegun = observer.begun;
       giveUp = link.request(
         { ...request, streamResponse: true },
         {

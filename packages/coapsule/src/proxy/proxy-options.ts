@@ -31,7 +31,10 @@ export interface ProxySettings {
   readonly name?: string;
   /** Hop-Limit of requests that have none, 1 … 255; 16 by default (RFC 8768 §3). */
   readonly hopLimit?: number;
-  /** How long the next hop may take, in milliseconds; 60000 by default. Then 5.04 (RFC 7252 §5.7.1). */
+  /**
+   * How long the next hop may take, in milliseconds; 60000 by default. Then 5.04 (RFC 7252 §5.7.1). With `streamBodies` how long
+   * each block may take that it is to get, and the first one that is to come.
+   */
   readonly timeoutMs?: number;
   /** Largest request body in bytes; 1 MiB by default. */
   readonly maxBodyBytes?: number;

@@ -10,6 +10,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ApiMisuseError,
   Client,
@@ -723,6 +724,25 @@ describe('bodies that pass as they come', () => {
       assert.equal((await one.get(`${base}/small`, { options: last })).codeText, '5.08');
     });
   }
+
+  test('an upload goes on for longer than `timeoutMs` of the proxy as long as its parts move on', async () => {
+    const { uri } = await far.listen('coap://127.0.0.1:0');
+    const near = new Server({ onError: (error) => assert.fail(String(error)) });
+    closing.push(() => near.close());
+    near.resource('/*', reverseProxy({ to: uri, streamBodies: true, name: 'r', timeoutMs: 1_000 }));
+    const at = await near.listen('coap://127.0.0.1:0');
+    await using one = new Client();
+    const slow = Array<Uint8Array>(8).fill(part.subarray(0, 1024));
+    async function* slowParts(): AsyncGenerator<Uint8Array> {
+      for (const bytes of slow) {
+        await sleep(200);
+        yield bytes;
+      }
+    }
+    const begun = performance.now();
+    assert.equal((await one.put(`${at.uri}/firmware`, { payload: slowParts() })).text(), hash(slow));
+    assert.ok(performance.now() - begun > 1_000);
+  });
 
   test('nothing is kept, and a cache beside it is refused', () => {
     assert.throws(() => forwardProxy({ ...open, streamBodies: true, cache: {} }), ApiMisuseError);

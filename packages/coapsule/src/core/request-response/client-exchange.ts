@@ -10,6 +10,7 @@ import { type BlockOption, blockSize } from '../coap/block-option.ts';
 import { type Code, isSafeRequest } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
+import type { DurationMs } from '../foundation/instant.ts';
 import type { Block1Upload } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
 import type { ClientRequest, Content, ExchangeId, PeerKey } from './exchange.ts';
@@ -68,6 +69,8 @@ export interface ClientExchange {
   readonly requestTag: Uint8Array | undefined;
   /** The response is handed over block by block. */
   readonly streamResponse: boolean;
+  /** How long the server may take; of bodies that are handed over both ways, with each block that it is to take. */
+  readonly timeoutMs: DurationMs | undefined;
   /** The caller wants one block of the response. */
   readonly singleBlock: boolean;
   /** A part of the response was handed over; the rest, from this block on, when the caller has taken it. */
@@ -138,6 +141,7 @@ export function exchangeFor(
     body: request.body && OutgoingBody.from(request.body, request.resume?.nextByte),
     awaitingBody: false,
     streamResponse: request.streamResponse === true,
+    timeoutMs: request.timeoutMs,
     singleBlock: request.singleBlock !== undefined,
     wantsQBlock: false,
     ...rest,
@@ -173,6 +177,7 @@ export function fetchFor(
     awaitingBody: false,
     requestTag: undefined,
     streamResponse,
+    timeoutMs: undefined,
     singleBlock: false,
     wantsQBlock: false,
     szx,

@@ -58,6 +58,12 @@ export class ClientExchanges {
     else this.qBlockWaits.set(exchange, deadline);
   }
 
+  /** The caller's time begins, or begins anew. */
+  giveTime(exchange: ClientExchange, now: Instant): void {
+    const { timeoutMs } = exchange;
+    if (timeoutMs !== undefined) this.deadlines.set(exchange, after(now, timeoutMs));
+  }
+
   nextTimeout(): Instant | undefined {
     const waits = earliest(this.waits.next(), this.qBlockWaits.next());
     return earliest(this.deadlines.next(), earliest(waits, this.reregistrations.next()));

@@ -15,7 +15,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { baseTokenLength } from '../coap/token-length.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
-import { after, type Instant } from '../foundation/instant.ts';
+import type { Instant } from '../foundation/instant.ts';
 import { randomBytes } from '../foundation/random-source.ts';
 import { Block1Upload, type UploadPosition } from './block1-upload.ts';
 import { Block2Download } from './block2-download.ts';
@@ -150,8 +150,7 @@ export class ClientRole {
     exchange.operation = this.#exchanges.operations.begin(peer, request.code, options, requestTag);
     if (observe) exchange.observation = new Observation(this.#context.random);
     this.table.add(exchange);
-    if (request.timeoutMs !== undefined)
-      this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
+    this.#exchanges.giveTime(exchange, now);
     this.#begin(exchange, now, resume);
     return id;
   }
@@ -184,8 +183,7 @@ export class ClientRole {
     });
     if (isFirstOfMore(exchange, response)) exchange.download = this.#downloadFor(exchange, maxBytes);
     this.table.add(exchange);
-    if (request.timeoutMs !== undefined)
-      this.#exchanges.deadlines.set(exchange, after(now, request.timeoutMs));
+    this.#exchanges.giveTime(exchange, now);
     began(exchange.id);
     this.#responded(exchange, response, now);
   }

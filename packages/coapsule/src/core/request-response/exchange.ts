@@ -70,7 +70,10 @@ export interface ClientRequest extends Content {
   readonly blockSize?: number;
   /** Register as an observer (RFC 7641); GET and FETCH only. */
   readonly observe?: boolean;
-  /** Bounds the whole request; of an observation, up to its first response. */
+  /**
+   * Bounds the whole request; of an observation, up to its first response. With `streamResponse` up to the first block of the
+   * response, and anew from each block of a `body` that the server has taken.
+   */
   readonly timeoutMs?: number;
   /**
    * Travels in the token (RFC 8974 §3): the Exchange ends with `sent`, and the response comes as `stateless-response` with

@@ -57,6 +57,8 @@ export class RequestSender {
     // RFC 8323 §5.3: another CSM may have come since the last block.
     exchange.upload?.limit(largestBlock(this.#context.config, exchange.peer));
     exchange.repeatedForEcho = false;
+    // As with a response that is handed over: how long the whole takes is for whoever hands it over.
+    if (exchange.body !== undefined && exchange.streamResponse) this.#exchanges.giveTime(exchange, now);
     this.#exchanges.renewToken(exchange);
     this.send(exchange, now);
     return true;

@@ -240,6 +240,55 @@ test('the time that a caller gives a response is for its first block; a body tha
   assert.deepEqual([payload, last], [pattern(64, 2), true]);
 });
 
+/** An upload of which the server takes each block 50 s after it was sent, until it stops. */
+function slowUpload(
+  request: { readonly streamResponse: boolean; readonly forwarded?: boolean },
+  blocks: number,
+): { readonly layer: ReturnType<typeof newLayer>; readonly body: TestBody; readonly stoppedAt: number } {
+  const layer = newLayer();
+  const body = new TestBody(pattern((blocks + 4) * 64));
+  layer.request(peer, clientRequest(Code.Put, { body, blockSize: 64, timeoutMs: 60_000, ...request }), now);
+  let stoppedAt = 0;
+  for (let num = 0; num < blocks; num++) {
+    const wish = drain(layer).find((output) => output.kind === 'body-wanted');
+    if (wish === undefined) break;
+    layer.provideBody(body, ...provided(body, wish), instant(stoppedAt));
+    const { token: ofBlock } = only(layer, 'send-request').message;
+    stoppedAt += 50_000;
+    layer.handleTimeout(instant(stoppedAt));
+    const options = [[Block1, block(num, true, 2)]] as const;
+    const fields = { type: 'ACK' as const, token: ofBlock, options };
+    layer.receiveResponse(peer, message(Code.Continue, fields), instant(stoppedAt));
+  }
+  return { layer, body, stoppedAt };
+}
+
+test('an upload that is handed over may take longer than `timeoutMs` as long as the server takes its blocks', () => {
+  const { layer, stoppedAt } = slowUpload({ streamResponse: true, forwarded: true }, 20);
+  assert.equal(stoppedAt, 1_000_000);
+  assert.equal(layer.load().clientExchanges, 1, 'and waits for more');
+});
+
+test('an upload that is handed over ends `timeoutMs` after the last block that the server took', () => {
+  for (const isProvided of [false, true]) {
+    const { layer, body, stoppedAt } = slowUpload({ streamResponse: true, forwarded: true }, 4);
+    const wish = only(layer, 'body-wanted');
+    // Whether it is the application that gives no more, or the server that does not answer.
+    if (isProvided) layer.provideBody(body, pattern(wish.length), false, instant(stoppedAt));
+    layer.handleTimeout(instant(stoppedAt + 59_999));
+    assert.equal(layer.load().clientExchanges, 1);
+    layer.handleTimeout(instant(stoppedAt + 60_000));
+    const failed = drain(layer).find((output) => output.kind === 'failed');
+    assert.equal(failed?.error, 'timeout');
+    assert.deepEqual([layer.load().clientExchanges, layer.load().streamedBodies], [0, 0]);
+  }
+});
+
+test('where the caller waits for the whole response, `timeoutMs` is for the whole request', () => {
+  const { stoppedAt } = slowUpload({ streamResponse: false }, 20);
+  assert.equal(stoppedAt, 100_000, 'one block after the first minute nothing is asked for any more');
+});
+
 test('a response body that is handed over fails when its representation changes, and does not begin again', () => {
   const layer = newLayer();
   const exchange = layer.request(peer, clientRequest(Code.Get, { streamResponse: true }), now);
