@@ -413,6 +413,38 @@ describe('restarts', () => {
     assert.deepEqual(carriedOut(), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
   });
 
+  test('recorded requests in any number keep no client from a server that has just restarted', () => {
+    for (const { freshBy, asks } of [
+      { freshBy: 'an Echo', asks: 0 },
+      { freshBy: 'its number', asks: 100 },
+    ]) {
+      const stage = new ProtectedPair();
+      for (let number = 0; number < 600; number++) stage.done('/old', { code: Code.Post });
+      const recorded = stage.pair.network.sent.filter(({ to }) => to.key === serverAddress.key);
+      stage.restart('server');
+      // Numbers that nobody has received are above the edge that the server has stored.
+      for (let number = 0; number < asks; number++) stage.client.context.takeSequenceNumber();
+      stage.works.server = 'later';
+      for (const [index, { datagram }] of recorded.entries()) {
+        const address = ipAddress('198.51.100.7', 1_024 + index);
+        stage.pair.command('server', (server, now) =>
+          server.handle({ address, datagram: datagram.slice() }, now),
+        );
+      }
+      const asked = stage.get('/new', { code: Code.Post });
+      stage.pair.step();
+      stage.works.server = true;
+      stage.pair.finishStoring();
+      assert.ok(stage.pair.runUntil(() => asked.final || asked.error !== undefined));
+      assert.equal(asked.error, undefined, freshBy);
+      assert.equal(text(asked), '22.5');
+      const paths = stage.pair.served.map(({ request }) => request.options.texts(OptionNumber.UriPath)[0]);
+      assert.deepEqual([paths.length, paths.at(-1)], [601, 'new']);
+      const { challenged, passedOver } = stage.pair.server.oscoreCounters;
+      assert.ok(passedOver >= 600 - 128 && challenged >= 128, `${challenged} and ${passedOver}`);
+    }
+  });
+
   test('both restart, and contexts are derived anew from random IDs (Appendix B.2)', () => {
     const { idContext: _, ...fixed } = { idContext: undefined, ...clientParameters };
     const server = new ServerRederivation(sources(2), mirrored(fixed), undefined);

@@ -49,6 +49,10 @@ class DatagramOscore implements OscoreCarrier<Peer> {
     this.#layers.messages.reply(reply as ReplyHandle, message, { keepAnswer: false }, now);
   }
 
+  passOver({ reply }: ProtectedArrival<Peer>): void {
+    this.#layers.messages.forget(reply as ReplyHandle);
+  }
+
   send(output: ProtectedDispatch, now: Instant): void {
     const { amplification } = this.#layers;
     // What goes outside may be an error of OSCORE; what is no error was vouched for before it was cut.

@@ -31,6 +31,8 @@ export interface OscoreCarrier<Via extends OscoreVia> {
   keyUnderOscore(via: Via, security: ServerSecurity): string;
   /** An answer that is not the application's. */
   answer(arrival: ProtectedArrival<Via>, message: MessageContent, now: Instant): void;
+  /** Nothing is done about a request for now; `message` says so where it will not come again by itself. */
+  passOver(arrival: ProtectedArrival<Via>, message: MessageContent, now: Instant): void;
   /** A protected message; its peer is the one behind. */
   send(output: ProtectedDispatch, now: Instant): void;
   /** This response, which goes out in blocks, is to a request that verified. */

@@ -249,6 +249,13 @@ export function followOscore<Via extends OscoreVia>(
       carrier.answer(arrival, { ...message, token: arrival.message.token }, now);
       return;
     }
+    case 'passed-over': {
+      const { arrival, message } = output;
+      carrier.discarded(arrival.via, 'too many requests that may be replays wait for the store');
+      if (answerOutside(carrier, arrival.reply, message, now)) return;
+      carrier.passOver(arrival, { ...message, token: arrival.message.token }, now);
+      return;
+    }
     case 'send-request': {
       const { dispatch } = output.pending;
       const via = carrier.peerUnderOscore(dispatch.peer)?.via;

@@ -46,6 +46,10 @@ export class StreamOscore implements OscoreCarrier<StreamPeer> {
     if (connection !== undefined) sendMessage(this.#layers, connection, message);
   }
 
+  passOver(arrival: ProtectedArrival<StreamPeer>, message: MessageContent): void {
+    this.answer(arrival, message);
+  }
+
   send(output: ProtectedDispatch, now: Instant): void {
     sendFromStreamExchange(this.#layers, output, now);
   }

@@ -210,6 +210,12 @@ export class Deduplication {
     if (place !== noPlace) this.#store.makeDroppable(place);
   }
 
+  /** Forgets one message. */
+  forget(record: ReceivedRecord): void {
+    const place = this.#placeOf(record);
+    if (place !== noPlace) this.#remove(place);
+  }
+
   /** Forgets everything about `peer`. */
   forgetPeer(peer: PeerKey): void {
     const records = this.#peers.get(peer);

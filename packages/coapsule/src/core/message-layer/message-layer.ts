@@ -235,6 +235,11 @@ export class MessageLayer {
     this.#deduplication.mayDrop(handle as ReceivedRecord);
   }
 
+  /** A request that nothing was done about, for want of room: a copy of it is a new one. It may have no reply yet. */
+  forget(handle: ReplyHandle): void {
+    this.#deduplication.forget(handle as ReceivedRecord);
+  }
+
   /** Something came that a request to `peer` caused, though from elsewhere, as with a group: it is not silent (§4.7). */
   heardFrom(peer: PeerKey, now: Instant): void {
     this.#transmissions.heardFrom(peer, now);

@@ -21,6 +21,8 @@ export interface OscoreCounters {
   unprotectedResponses: number;
   /** Requests answered by an Echo, after a restart (Appendix B.1.2). */
   challenged: number;
+  /** Requests that nothing was done about, as too many that may be replays waited for the store; they may come again. */
+  passedOver: number;
   /** Requests answered by a random ID (Appendix B.2). */
   rederived: number;
   /** Requests of ours that were protected again. */
@@ -57,6 +59,7 @@ export function zeroOscoreCounters(): OscoreCounters {
     },
     unprotectedResponses: 0,
     challenged: 0,
+    passedOver: 0,
     rederived: 0,
     repeated: 0,
     waited: 0,

@@ -60,6 +60,11 @@ export type OscoreOutput<Arrival, Dispatch> =
     }
   /** An answer to a request that goes no further. It need not be kept: a copy of the request is answered anew. */
   | { readonly kind: 'answer'; readonly arrival: Arrival; readonly message: OscoreContent }
+  /**
+   * A request that may be a replay, as so many others that wait for the store already: nothing is done about it. It may come
+   * again; `message` is for clients that do not send it again by themselves.
+   */
+  | { readonly kind: 'passed-over'; readonly arrival: Arrival; readonly message: OscoreContent }
   /** A run of Appendix B.2 was begun: `expireRuns` is to be called some time later. */
   | { readonly kind: 'run-begun'; readonly security: ServerSecurity }
   /** A request to send; its responses go to `receiveResponse`. */
@@ -101,6 +106,12 @@ export type ResponseOutcome =
   | { readonly kind: 'repeated' }
   /** Nobody vouches for it: an error of OSCORE, of a proxy, or of anybody else. */
   | { readonly kind: 'unprotected' };
+
+/**
+ * Answers that ask for an Echo (Appendix B.1.2) and wait for the store, for one context: who has recorded requests can have as
+ * many made as he likes, and must leave room for the requests that need none.
+ */
+const maxChallengesWaiting = 128;
 
 /** How often one request is protected again: for the kid context, for R1, for R2 || R3 (§5.1, Appendix B.2). */
 const maxRepeats = 4;
@@ -205,6 +216,11 @@ export class OscoreLayer<Arrival, Dispatch> {
     const { binding } = verdict;
     switch (verdict.kind) {
       case 'challenged':
+        if (this.#stores.waitingFor(binding.context) >= maxChallengesWaiting) {
+          this.counters.passedOver++;
+          this.#outputs.push({ kind: 'passed-over', arrival, message: unavailable() });
+          return;
+        }
         this.counters.challenged++;
         this.#answerProtected(arrival, binding, verdict.answer, undefined);
         return;

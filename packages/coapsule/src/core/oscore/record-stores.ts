@@ -55,6 +55,11 @@ export class RecordStores {
     return count;
   }
 
+  /** Messages of one context that wait. */
+  waitingFor(context: SecurityContext): number {
+    return this.#waiting.get(context)?.length ?? 0;
+  }
+
   /** A message goes on when the record is stored. */
   wait(context: SecurityContext, record: ContextRecord, waiting: Waiting): void {
     this.#counters.waited++;
