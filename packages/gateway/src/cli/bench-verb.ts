@@ -134,7 +134,10 @@ export async function runBench(
     throw error;
   } finally {
     forget();
-    await oscore?.close();
+    if (oscore !== undefined) {
+      const { closeKeptOscore } = await import('./kept-oscore.ts');
+      await closeKeptOscore(oscore, warn);
+    }
   }
 }
 

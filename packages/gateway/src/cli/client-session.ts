@@ -16,6 +16,7 @@ import { HandshakeProgress } from './handshake-progress.ts';
 import type { KeptOscore } from './kept-oscore.ts';
 import { KeptSession } from './kept-session.ts';
 import { lineEventText, lineStatusText } from './line-report.ts';
+import type { OscoreLog } from './oscore-log.ts';
 import { openSecretFile } from './secret-file.ts';
 import { type TargetUri, targetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
@@ -91,7 +92,7 @@ async function withClientTo<Result>(
     const kept = extras.oscore ?? oscoreEnd(end, options);
     if (kept !== undefined) {
       const { openKeptOscore } = await import('./kept-oscore.ts');
-      oscore = await openKeptOscore(kept, warn, options.dangerouslyLogOscore);
+      oscore = await openKeptOscore(kept, warn, await oscoreLogOf(options, warn));
     }
     const client = await environment.createClient({
       ...credentials,
@@ -140,11 +141,20 @@ async function withClientTo<Result>(
   } finally {
     secrets.close();
     session?.close();
-    // What was reserved is kept already: a disk that is full meanwhile costs some numbers, and no answer.
-    await oscore?.close().catch((error: Error) => {
-      warn(`the exact sequence numbers could not be kept, some are left out: ${error.message}`);
-    });
+    if (oscore !== undefined) {
+      const { closeKeptOscore } = await import('./kept-oscore.ts');
+      await closeKeptOscore(oscore, warn);
+    }
   }
+}
+
+async function oscoreLogOf(
+  { dangerouslyLogOscore: path }: ClientCommandOptions,
+  warn: (text: string) => void,
+): Promise<OscoreLog | undefined> {
+  if (path === undefined) return undefined;
+  const { OscoreLog } = await import('./oscore-log.ts');
+  return new OscoreLog(path, warn);
 }
 
 /** Refuses what the transport does not have, before a file is opened. */

@@ -15,7 +15,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { parseOscoreConf, usedMark } from './oscore-conf.ts';
 import { openOscoreSequence, readOscoreFolder } from './oscore-folder.ts';
-import { OscoreLog } from './oscore-log.ts';
+import type { OscoreLog } from './oscore-log.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
 import { openSequenceFile } from './oscore-sequence-file.ts';
 
@@ -35,7 +35,7 @@ export interface KeptOscore {
 export async function openKeptOscore(
   { path, sequenceFile }: KeptOscore,
   warn: (text: string) => void,
-  dangerouslyLogTo?: string,
+  dangerousLog?: OscoreLog,
 ): Promise<OscoreContext> {
   const end = readOscoreEnd(path, warn);
   const { parameters, sequence: ownSequence } = end;
@@ -63,14 +63,30 @@ export async function openKeptOscore(
       if (end.isFolder) markFolder(path);
       else appendFileSync(path, `${end.text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
     }
-    if (dangerouslyLogTo !== undefined) {
-      const cause = new OscoreLog(dangerouslyLogTo, warn).add(parameters, 'client');
-      if (cause !== undefined) warn(`${path} is not in ${dangerouslyLogTo}: ${cause}`);
-    }
+    const cause = dangerousLog?.add(parameters, 'client');
+    if (cause !== undefined) warn(`${path} is not in ${dangerousLog?.path}: ${cause}`);
     return await OscoreContext.open({ ...parameters, store });
   } catch (error) {
     await store.close?.();
     throw error;
+  }
+}
+
+/**
+ * Closes an end. What was reserved is kept already: a disk that is full meanwhile costs some numbers, and nothing else.
+ *
+ * @param warn Told of numbers that are left out.
+ */
+export async function closeKeptOscore(
+  context: OscoreContext | undefined,
+  warn: (text: string) => void,
+): Promise<void> {
+  try {
+    await context?.close();
+  } catch (error) {
+    warn(
+      `the exact sequence numbers could not be kept, some are left out: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -74,6 +74,8 @@ export async function convertOscore(
     return { kept, senderEdge: state?.senderEdge };
   } finally {
     await store.close?.();
+    // The lock of a folder is in it, and went with it.
+    if (isFolder) rmSync(join(kept, 'sequence.json.lock'), { force: true });
   }
 }
 

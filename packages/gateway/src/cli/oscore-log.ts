@@ -11,13 +11,13 @@ import { openSecretFile } from './secret-file.ts';
 
 /** The file, for its owner alone. Each context stands there once, however often it is opened. */
 export class OscoreLog {
-  readonly #path: string;
+  readonly path: string;
   readonly #lines: Set<string>;
 
   /** Opens it to add to. Throws the error of the system; says by `warn` what the file is. */
   constructor(path: string, warn: (text: string) => void) {
     closeSync(openSecretFile(path, 'a'));
-    this.#path = path;
+    this.path = path;
     this.#lines = new Set(readFileSync(path, 'utf8').split('\n'));
     warn(
       `${path} has the Master Secrets of OSCORE contexts: whoever reads it can decrypt AND FORGE all their messages, also later ones; for debugging only`,
@@ -35,7 +35,7 @@ export class OscoreLog {
     if (line === undefined) return 'Wireshark does not have its algorithms';
     if (this.#lines.has(line)) return undefined;
     this.#lines.add(line);
-    const file = openSecretFile(this.#path, 'a');
+    const file = openSecretFile(this.path, 'a');
     try {
       writeSync(file, `${line}\n`);
     } finally {

@@ -194,14 +194,16 @@ async function run(
   let keylog: Keylog | undefined;
   try {
     keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
-    await using upstreams = await OpenedUpstreams.open(options, (text) => log.warning(text));
+    const oscoreLog = openOscoreLog(options, log);
+    const warn = (text: string): void => log.warning(text);
+    await using upstreams = await OpenedUpstreams.open(options, warn, oscoreLog);
     const settings = liveOptions(options, log);
     const starting = Gateway.start({
       ...gatewayOptions(options, log),
       ...settings,
       upstreams: upstreams.servers,
       keylog: keylog?.write,
-      dangerouslyLogOscore: oscoreLogOf(options, log),
+      dangerouslyLogOscore: oscoreLog && deviceLog(oscoreLog, log),
       // From -vv on.
       trace:
         options.verbose < 2
@@ -239,28 +241,29 @@ async function run(
   }
 }
 
-function oscoreLogOf(
-  { dangerouslyLogOscore: path }: ServeOptions,
-  log: Log,
-): GatewayOptions['dangerouslyLogOscore'] {
+function openOscoreLog({ dangerouslyLogOscore: path }: ServeOptions, log: Log): OscoreLog | undefined {
   if (path === undefined) return undefined;
-  let file: OscoreLog;
   try {
-    file = new OscoreLog(path, (text) => log.warning(text));
+    return new OscoreLog(path, (text) => log.warning(text));
   } catch (error) {
     throw new StartUpFault(
       `the OSCORE log ${path} cannot be written: ${(error as Error).message}`,
       'name a writable file with --dangerously-log-oscore',
     );
   }
+}
+
+function deviceLog(file: OscoreLog, log: Log): GatewayOptions['dangerouslyLogOscore'] {
   return (id, parameters) => {
     try {
       const cause = file.add(parameters, 'server');
       if (cause !== undefined)
-        log.warning(`the OSCORE context of ${printable(id)} is not in ${path}: ${cause}`);
+        log.warning(`the OSCORE context of ${printable(id)} is not in ${file.path}: ${cause}`);
     } catch (error) {
       // A debugging aid must not take the gateway down with it.
-      log.error(`the OSCORE log ${path} has no context of ${printable(id)}: ${(error as Error).message}`);
+      log.error(
+        `the OSCORE log ${file.path} has no context of ${printable(id)}: ${(error as Error).message}`,
+      );
     }
   };
 }

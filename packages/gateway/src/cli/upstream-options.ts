@@ -13,14 +13,14 @@ import { parseReverseProxyRule, type ReverseProxyRule } from '../server/reverse-
 import { chooseCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { openKeptOscore, readOscoreEnd } from './kept-oscore.ts';
+import { closeKeptOscore, openKeptOscore, readOscoreEnd } from './kept-oscore.ts';
+import type { OscoreLog } from './oscore-log.ts';
 import { targetUri } from './target-uri.ts';
 
 /** As they stand on the command line. */
 export interface UpstreamCommandOptions {
   readonly reverseProxy?: readonly ReverseProxyRule[];
   readonly proxyCredentials?: string;
-  readonly dangerouslyLogOscore?: string;
 }
 
 /** Adds the option. */
@@ -71,9 +71,24 @@ export class OpenedUpstreams implements AsyncDisposable {
   /** What the latest plan leaves without use. */
   #unused: readonly OscoreContext[] = [];
 
-  /** @throws CommandFailure as `plan`. */
-  static async open(options: UpstreamCommandOptions, warn: (text: string) => void): Promise<OpenedUpstreams> {
-    const opened = new OpenedUpstreams();
+  readonly #warn: (text: string) => void;
+  readonly #log: OscoreLog | undefined;
+
+  private constructor(warn: (text: string) => void, log: OscoreLog | undefined) {
+    this.#warn = warn;
+    this.#log = log;
+  }
+
+  /**
+   * @param log Where contexts are written for Wireshark, if anywhere.
+   * @throws CommandFailure as `plan`.
+   */
+  static async open(
+    options: UpstreamCommandOptions,
+    warn: (text: string) => void,
+    log?: OscoreLog,
+  ): Promise<OpenedUpstreams> {
+    const opened = new OpenedUpstreams(warn, log);
     (await opened.plan(options, warn)).keep();
     return opened;
   }
@@ -101,7 +116,7 @@ export class OpenedUpstreams implements AsyncDisposable {
           oscore =
             this.#contexts.get(key) ??
             added.get(key) ??
-            (await openKeptOscore({ path: key }, warn, options.dangerouslyLogOscore));
+            (await openKeptOscore({ path: key }, warn, this.#log));
           if (!this.#contexts.has(key)) added.set(key, oscore);
           used.set(key, oscore);
         }
@@ -120,10 +135,10 @@ export class OpenedUpstreams implements AsyncDisposable {
           this.#servers = servers;
           this.#contexts = used;
         },
-        abandon: () => closeAll(added.values()),
+        abandon: () => closeAll(added.values(), warn),
       };
     } catch (error) {
-      await closeAll(added.values());
+      await closeAll(added.values(), warn);
       throw error;
     }
   }
@@ -132,12 +147,12 @@ export class OpenedUpstreams implements AsyncDisposable {
   async closeUnused(): Promise<void> {
     const unused = this.#unused;
     this.#unused = [];
-    await closeAll(unused);
+    await closeAll(unused, this.#warn);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeUnused();
-    await closeAll(this.#contexts.values());
+    await closeAll(this.#contexts.values(), this.#warn);
   }
 }
 
@@ -153,8 +168,8 @@ export interface UpstreamPlan {
   readonly abandon: () => Promise<void>;
 }
 
-async function closeAll(contexts: Iterable<OscoreContext>): Promise<void> {
-  await Promise.all([...contexts].map((context) => context.close()));
+async function closeAll(contexts: Iterable<OscoreContext>, warn: (text: string) => void): Promise<void> {
+  await Promise.all([...contexts].map((context) => closeKeptOscore(context, warn)));
 }
 
 function refuse(cause: string, nextStep: string): never {

@@ -245,6 +245,10 @@ describe('keys oscore --from', () => {
     assert.deepEqual(await read.load(), { senderEdge: 700, recipientEdge: 33 });
     await read.close();
     assert.ok(!existsSync(`${there}.oscore`));
+    assert.deepEqual(
+      readdirSync(`${there}.oscore.converted`).filter((name) => name.endsWith('.lock')),
+      [],
+    );
   });
 
   test('an end that nobody has used has no numbers afterwards, one that lost them is refused, and nothing is replaced', async () => {

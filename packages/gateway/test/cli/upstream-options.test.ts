@@ -1,8 +1,9 @@
 /** `serve --reverse-proxy`: what a rule says, and what is refused before anything is opened. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { OscoreLog } from '../../src/cli/oscore-log.ts';
 import { OpenedUpstreams, upstreamServers } from '../../src/cli/upstream-options.ts';
 import { parseReverseProxyRule, type ReverseProxyRule } from '../../src/server/reverse-proxy-option.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
@@ -94,4 +95,28 @@ test('two rules of one file have one context, which is closed with them; while i
   await opened[Symbol.asyncDispose]();
   await using again = await OpenedUpstreams.open(options, () => {});
   assert.equal(again.servers.length, 3);
+});
+
+test('contexts that cannot be closed as they should, such as on a full disk, are warned of, and end nothing', async (t) => {
+  const file = contextFile(t);
+  const warnings: string[] = [];
+  const opened = await OpenedUpstreams.open(
+    { reverseProxy: [rule(`/a=coap://cloud.example,oscore=${file}`)] },
+    (text) => warnings.push(text),
+  );
+  // Where the numbers are written before they are moved to their place.
+  mkdirSync(`${file}.sequence.next`);
+  await opened[Symbol.asyncDispose]();
+  assert.match(warnings.at(-1) ?? '', /exact sequence numbers could not be kept, some are left out: EISDIR/);
+});
+
+test('the file that contexts are logged to is warned of once, however many there are', async (t) => {
+  const [one, two] = [contextFile(t), contextFile(t)];
+  const path = join(temporaryFolder(t), 'oscore_contexts');
+  const warnings: string[] = [];
+  const warn = (text: string): void => void warnings.push(text);
+  const rules = [one, two].map((file, index) => rule(`/${index}=coap://cloud.example,oscore=${file}`));
+  await using opened = await OpenedUpstreams.open({ reverseProxy: rules }, warn, new OscoreLog(path, warn));
+  assert.equal(opened.servers.length, 2);
+  assert.equal(warnings.filter((text) => /Master Secrets/.test(text)).length, 1);
 });

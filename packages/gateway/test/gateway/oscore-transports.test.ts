@@ -1,5 +1,6 @@
 /** A device of the store under OSCORE (RFC 8613), over each transport of the gateway: GET, 8 KB both ways, Observe; plain and inside DTLS or TLS. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { Client, type ClientOptions, OscoreContext } from 'coapsule';
 import { defaultRules, ruleText } from '../../src/access/rule.ts';
@@ -82,6 +83,25 @@ test('over UDP, TCP and WebSocket, and inside DTLS and TLS, where it counts who 
   assert.ok(
     log.lines.some((line) => /PUT \/sensors\/sensor-7\/large 2\.0\d .* as sensor-7 under OSCORE/.test(line)),
   );
+});
+
+test('over WebSocket in TLS, to a gateway that shows a certificate', async (t) => {
+  const file = (name: string): string =>
+    readFileSync(new URL(`../../../coapsule/test/api/certificates/${name}`, import.meta.url), 'utf8');
+  const { gateway } = await startGateway(t, {
+    streams: [{ scheme: 'coaps+ws', address: anyPort }],
+    credentials: {
+      certificate: { chain: file('server.pem'), privateKey: file('server.key') },
+      rawPublicKey: { privateKey: file('server.key') },
+      authorities: undefined,
+    },
+  });
+  const uri = `coaps+ws://localhost:${gateway.endpoints.wss?.split(':').at(-1)}`;
+  const trustAnchors = file('ca.pem');
+  await using oscore = await ownEnd();
+  await exchangeAll(uri, { oscore, trustAnchors });
+  await using stranger = new Client({ trustAnchors });
+  assert.equal((await stranger.get(`${uri}/sensors/sensor-7/count`)).codeText, '4.01');
 });
 
 peerTest('over serial lines, plain and inside DTLS', ['socat'], async (t) => {
