@@ -307,9 +307,13 @@ export class RecordStore {
     return (this.#at(place, flagsField) & flag) !== 0;
   }
 
-  /** Message IDs that follow each other have chains that are near each other in memory; where is a secret for each peer. */
+  /**
+   * Message IDs that follow each other have chains that are near each other in memory, but not side by side, or a peer that
+   * counts would find its latest messages in the chains of its next ones. Where they are is a secret for each peer.
+   */
   #chainOf({ chains }: RecordsOfPeer, messageId: number, digestLow: number): number {
-    return (chains + messageId + (digestLow & (chainsPerMessageId - 1))) & (this.#chains.length - 1);
+    const spread = digestLow & (chainsPerMessageId - 1);
+    return (chains + chainsPerPlace * messageId + spread) & (this.#chains.length - 1);
   }
 
   #chainAt(place: number): number {
