@@ -14,8 +14,10 @@
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { grown } from '../foundation/grown.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
+import { KeyedDigest } from '../foundation/keyed-digest.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import { hashOfNumber, hashOfText, SlotIndex } from '../foundation/slot-index.ts';
+import type { RandomSource } from '../foundation/random-source.ts';
+import { hashOfNumber, SlotIndex } from '../foundation/slot-index.ts';
 import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
 import { AssociationBytes, type BytesPlace, type KeysOfBytes } from './association-bytes.ts';
 import type { CipherSuite } from './cipher-suites.ts';
@@ -90,15 +92,19 @@ export class AssociationTable {
   readonly #sharedTerms = new SharedTerms();
   readonly #byId = new SlotIndex();
   readonly #byAddress = new SlotIndex();
-  readonly #evictionOrder = new EvictionOrder();
+  /** Addresses are the choice of peers. */
+  readonly #digest: KeyedDigest;
+  readonly #evictionOrder: EvictionOrder;
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
   /** Filled by `window`, written back by `storeWindow`. */
   readonly #scratch: ReplayWindowState = { highest: -1, recent: 0, older: 0 };
 
   /** @param crypto Makes the keys of associations that are in use. */
-  constructor(crypto: CryptoProvider) {
+  constructor(crypto: CryptoProvider, random: RandomSource) {
     this.#bytes = new AssociationBytes(crypto);
+    this.#digest = new KeyedDigest(random);
+    this.#evictionOrder = new EvictionOrder(this.#digest);
   }
 
   /** Number of associations. */
@@ -145,7 +151,7 @@ export class AssociationTable {
   /** One without a connection id can be found by its address only. */
   #leaveAddressTo(owner: number, slot: number): void {
     if (owner === slot || this.ownIdLength(owner) > 0 || this.ownIdLength(slot) === 0) return;
-    const hash = hashOfText(this.address(slot).key);
+    const hash = this.#digest.hashOf(this.address(slot).key);
     this.#byAddress.delete(hash, slot);
     this.#byAddress.insert(hash, owner);
   }
@@ -183,7 +189,11 @@ export class AssociationTable {
   /** The newest association with a peer at an address. */
   slotAt({ key }: PeerAddress): number | undefined {
     const index = this.#byAddress;
-    for (let cell = index.begin(hashOfText(key)); index.slotAt(cell) !== none; cell = index.next(cell)) {
+    for (
+      let cell = index.begin(this.#digest.hashOf(key));
+      index.slotAt(cell) !== none;
+      cell = index.next(cell)
+    ) {
       const slot = index.slotAt(cell);
       if (this.#addresses[slot]?.key === key) return slot;
     }
@@ -307,7 +317,7 @@ export class AssociationTable {
 
   #enterAddress(slot: number, address: PeerAddress): void {
     const before = this.slotAt(address);
-    const hash = hashOfText(address.key);
+    const hash = this.#digest.hashOf(address.key);
     if (before !== undefined) this.#byAddress.delete(hash, before);
     this.#addresses[slot] = address;
     this.#byAddress.insert(hash, slot);
@@ -316,7 +326,7 @@ export class AssociationTable {
 
   #leaveAddress(slot: number): void {
     // A newer association may have the address by now: then this one is not in the index.
-    this.#byAddress.delete(hashOfText(this.address(slot).key), slot);
+    this.#byAddress.delete(this.#digest.hashOf(this.address(slot).key), slot);
     this.#evictionOrder.remove(slot);
   }
 

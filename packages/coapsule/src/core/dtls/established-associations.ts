@@ -83,7 +83,7 @@ export class EstablishedAssociations {
     const { config, random, emit } = options;
     this.#options = options;
     this.#emit = emit;
-    const table = new AssociationTable(options.crypto);
+    const table = new AssociationTable(options.crypto, random);
     this.#table = table;
     this.#discarded = new DiscardedRecords(emit);
     this.#keyUsage = new KeyUsage({

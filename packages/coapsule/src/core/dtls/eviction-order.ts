@@ -10,7 +10,8 @@
  */
 
 import { grown } from '../foundation/grown.ts';
-import { hashOfText, SlotIndex } from '../foundation/slot-index.ts';
+import type { KeyedDigest } from '../foundation/keyed-digest.ts';
+import { SlotIndex } from '../foundation/slot-index.ts';
 import { SlotLists } from '../foundation/slot-lists.ts';
 
 const none = -1;
@@ -29,6 +30,12 @@ export class EvictionOrder {
   /** The hosts, by how many slots they have. */
   readonly #hosts = new SlotLists();
   #most = 0;
+  readonly #digest: KeyedDigest;
+
+  /** @param digest Hashes the names, which are those of peers. */
+  constructor(digest: KeyedDigest) {
+    this.#digest = digest;
+  }
 
   /** A slot with a host, active just now. */
   add(slot: number, name: string): void {
@@ -77,7 +84,11 @@ export class EvictionOrder {
 
   #hostNamed(name: string): number {
     const index = this.#byName;
-    for (let cell = index.begin(hashOfText(name)); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+    for (
+      let cell = index.begin(this.#digest.hashOf(name));
+      index.slotAt(cell) >= 0;
+      cell = index.next(cell)
+    ) {
       if (this.#names[index.slotAt(cell)] === name) return index.slotAt(cell);
     }
     return none;
@@ -88,12 +99,12 @@ export class EvictionOrder {
     if (host >= this.#count.length) this.#count = grown(this.#count, 2 * host);
     this.#names[host] = name;
     this.#count[host] = 0;
-    this.#byName.insert(hashOfText(name), host);
+    this.#byName.insert(this.#digest.hashOf(name), host);
     return host;
   }
 
   #forgetHost(host: number): void {
-    this.#byName.delete(hashOfText(this.#names[host] as string), host);
+    this.#byName.delete(this.#digest.hashOf(this.#names[host] as string), host);
     this.#names[host] = '';
     this.#freeHosts.push(host);
   }

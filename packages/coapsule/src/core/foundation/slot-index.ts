@@ -1,6 +1,8 @@
 /**
  * Finds slots of a table by the hash of what is in them: open addressing over two typed arrays, 8 bytes a cell.
  *
+ * What peers choose is hashed under a key that they do not know (`keyed-digest.ts`).
+ *
  * Knows hashes, not keys: whoever looks something up walks the cells from `begin` on and compares what the slots hold.
  *
  *     for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) …
@@ -86,14 +88,7 @@ export function hashOfNumber(value: number): number {
   return Math.imul(value | 0, 0x9e3779b1) ^ Math.floor(value / 0x1_0000_0000);
 }
 
-/** The hash of a text; all of it counts. */
-export function hashOfText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash | 0;
-}
-
-/** The hash of bytes; all of them count. */
+/** The hash of bytes; all of them count. For bytes that are random, or in a bounded table: others choose, and find, what collides. */
 export function hashOfBytes(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);

@@ -42,9 +42,9 @@ import {
 } from '../coap/transmission-parameters.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { after, type DurationMs, earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
+import { KeyedDigest } from '../foundation/keyed-digest.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { RecencyMap } from '../foundation/recency-map.ts';
-import { KeyedDigest } from './keyed-digest.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type { PeerKey } from './message-layer-output.ts';
 import { contentOf } from './message-types.ts';

@@ -7,6 +7,7 @@ import { createEpochKeys } from '../../../src/core/dtls/record/epoch-keys.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../../src/core/foundation/peer-address.ts';
 import { nodeCrypto } from '../../../src/crypto/node-crypto.ts';
+import { systemRandom } from '../../../src/node/system-random.ts';
 
 const [suiteUsed] = cipherSuites;
 assert.ok(suiteUsed !== undefined);
@@ -38,7 +39,7 @@ function association(id: number, port = id): NewAssociation {
 
 suite('the association table', () => {
   test('gives back what 5,000 associations brought, after slots were freed and used again', () => {
-    const table = new AssociationTable(nodeCrypto);
+    const table = new AssociationTable(nodeCrypto, systemRandom);
     for (let id = 1; id <= 5000; id++) table.add(association(id), instant(id));
     for (let id = 1; id <= 5000; id += 2) table.remove(table.slotOf(id) as number);
     for (let id = 5001; id <= 6000; id++) table.add(association(id), instant(id));
@@ -68,7 +69,7 @@ suite('the association table', () => {
   });
 
   test('windows of two associations are apart, though they share a scratch object', () => {
-    const table = new AssociationTable(nodeCrypto);
+    const table = new AssociationTable(nodeCrypto, systemRandom);
     const [a, b] = [table.add(association(1), instant(0)), table.add(association(2), instant(0))];
     const window = table.window(a);
     markRecordReceived(window, 2 ** 41);
@@ -78,7 +79,7 @@ suite('the association table', () => {
   });
 
   test('finds the association that was quiet for the longest time', () => {
-    const table = new AssociationTable(nodeCrypto);
+    const table = new AssociationTable(nodeCrypto, systemRandom);
     assert.equal(table.mostDispensable(), undefined);
     const slots = [1000, 2000, 3000].map((at, i) => table.add(association(i + 1), instant(at)));
     assert.equal(table.mostDispensable(), slots[0]);
@@ -87,7 +88,7 @@ suite('the association table', () => {
   });
 
   test('gives up an association of the host that has the most, before older ones of others', () => {
-    const table = new AssociationTable(nodeCrypto);
+    const table = new AssociationTable(nodeCrypto, systemRandom);
     const at = (id: number, host: string): NewAssociation => ({
       ...association(id),
       address: ipAddress(host, 1000 + id),

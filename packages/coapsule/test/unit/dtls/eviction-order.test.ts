@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { EvictionOrder } from '../../../src/core/dtls/eviction-order.ts';
+import { KeyedDigest } from '../../../src/core/foundation/keyed-digest.ts';
+import { systemRandom } from '../../../src/node/system-random.ts';
 
 suite('the order in which associations are given up', () => {
   test('always begins with the quietest slot of a host that has the most, after any events', () => {
@@ -12,7 +14,7 @@ suite('the order in which associations are given up', () => {
     });
     fc.assert(
       fc.property(fc.array(event, { maxLength: 300 }), (events) => {
-        const order = new EvictionOrder();
+        const order = new EvictionOrder(new KeyedDigest(systemRandom));
         /** By slot, the quietest in front. */
         const model = new Map<number, number>();
         for (const { kind, slot, host } of events) {
@@ -47,7 +49,7 @@ suite('the order in which associations are given up', () => {
   });
 
   test('where each host has one, begins with the one that was quiet for the longest time', () => {
-    const order = new EvictionOrder();
+    const order = new EvictionOrder(new KeyedDigest(systemRandom));
     for (let slot = 0; slot < 1000; slot++) order.add(slot, `host ${slot}`);
     for (let slot = 0; slot < 1000; slot += 2) order.touch(slot);
     const given: (number | undefined)[] = [];
@@ -62,7 +64,7 @@ suite('the order in which associations are given up', () => {
 
   test('is found without a look at all: 150,000 associations, each record and each choice in microseconds', () => {
     for (const host of [(slot: number) => `${slot}`, () => 'one']) {
-      const order = new EvictionOrder();
+      const order = new EvictionOrder(new KeyedDigest(systemRandom));
       for (let slot = 0; slot < 150_000; slot++) order.add(slot, host(slot));
       const start = performance.now();
       for (let i = 0; i < 100_000; i++) {

@@ -9,9 +9,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ByteArena } from '../../../src/core/foundation/byte-arena.ts';
 import { instant } from '../../../src/core/foundation/instant.ts';
-import { hashOfBytes, hashOfNumber, hashOfText, SlotIndex } from '../../../src/core/foundation/slot-index.ts';
+import { KeyedDigest } from '../../../src/core/foundation/keyed-digest.ts';
+import { hashOfBytes, hashOfNumber, SlotIndex } from '../../../src/core/foundation/slot-index.ts';
 import { SlotLists } from '../../../src/core/foundation/slot-lists.ts';
 import { SlotTimers } from '../../../src/core/foundation/slot-timers.ts';
+import { systemRandom } from '../../../src/node/system-random.ts';
 
 function slotsUnder(index: SlotIndex, hash: number): Set<number> {
   const found = new Set<number>();
@@ -50,8 +52,9 @@ describe('SlotIndex', () => {
 
   it('keeps 100,000 slots a step or two from where they are looked for', () => {
     const index = new SlotIndex();
+    const digest = new KeyedDigest(systemRandom);
     const hashes = Array.from({ length: 100_000 }, (_, i) =>
-      hashOfText(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:5683`),
+      digest.hashOf(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:5683`),
     );
     for (const [slot, hash] of hashes.entries()) index.insert(hash, slot);
     let steps = 0;
@@ -63,7 +66,8 @@ describe('SlotIndex', () => {
 
   it('tells numbers above 2^32, texts and bytes apart', () => {
     assert.notEqual(hashOfNumber(1), hashOfNumber(1 + 2 ** 32));
-    assert.notEqual(hashOfText('[::1]:5683'), hashOfText('[::1]:5684'));
+    const digest = new KeyedDigest(systemRandom);
+    assert.notEqual(digest.hashOf('[::1]:5683'), digest.hashOf('[::1]:5684'));
     assert.notEqual(hashOfBytes(Uint8Array.of(0, 1)), hashOfBytes(Uint8Array.of(1, 0)));
   });
 });

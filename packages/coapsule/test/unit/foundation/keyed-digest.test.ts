@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KeyedDigest } from '../../../src/core/message-layer/keyed-digest.ts';
+import { KeyedDigest } from '../../../src/core/foundation/keyed-digest.ts';
 
 function hex(digest: KeyedDigest): string {
   const bytes = new Uint8Array(8);
@@ -45,4 +45,22 @@ test('every bit of a message changes the digest', () => {
     seen.add(hex(digest));
   }
   assert.equal(seen.size, 321);
+});
+
+test('the hash of a text is half of the digest of its characters', () => {
+  const digest = new KeyedDigest({ fill: (bytes) => bytes.fill(9) });
+  for (const text of ['', '[', '192.0.2.1:5683', '[2001:db8::17]:61616', 'abc', 'abcd']) {
+    const hash = digest.hashOf(text);
+    digest.update(Buffer.from(text, 'latin1'));
+    assert.equal(hash, digest.high, text);
+  }
+});
+
+test('which addresses share a cell of a table is another matter for each key', () => {
+  const [one, other] = [1, 2].map((key) => new KeyedDigest({ fill: (bytes) => bytes.fill(key) }));
+  const addresses = Array.from({ length: 65_536 }, (_, port) => `192.0.2.1:${port}`);
+  const inFirstCell = addresses.filter((address) => ((one as KeyedDigest).hashOf(address) & 1023) === 0);
+  const cells = new Set(inFirstCell.map((address) => (other as KeyedDigest).hashOf(address) & 1023));
+  assert.ok(inFirstCell.length > 32 && inFirstCell.length < 128, `${inFirstCell.length} of 65,536`);
+  assert.ok(cells.size > inFirstCell.length - 16, `${cells.size} cells of ${inFirstCell.length}`);
 });

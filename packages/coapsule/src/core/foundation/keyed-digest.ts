@@ -1,13 +1,14 @@
 /**
  * A keyed 64-bit digest of byte strings: HalfSipHash-2-4 (J.-P. Aumasson, D. J. Bernstein, 2012).
  *
- * For comparing received messages with each other only. The digest never leaves the process; it is no
- * MAC, and nothing may be authenticated with it.
+ * For comparing received messages with each other, and for tables of what peers choose: who does not know the key cannot
+ * choose keys that all lie in one place. The digest never leaves the process; it is no MAC, and nothing may be authenticated
+ * with it.
  *
  * @module
  */
 
-import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
+import { type RandomSource, randomBytes } from './random-source.ts';
 
 /** Computes digests under one random key; not reentrant. */
 export class KeyedDigest {
@@ -31,15 +32,43 @@ export class KeyedDigest {
 
   /** Computes the digest of `bytes` into `high` and `low`. */
   update(bytes: Uint8Array): void {
-    this.#v0 = this.#key0;
-    this.#v1 = this.#key1 ^ 0xee;
-    this.#v2 = this.#key0 ^ 0x6c796765;
-    this.#v3 = this.#key1 ^ 0x74656462;
+    this.#begin();
     const { length } = bytes;
     const whole = length - (length % 4);
     for (let i = 0; i < whole; i += 4) this.#compress(littleEndian32(bytes, i));
     let last = length << 24;
     for (let i = whole; i < length; i++) last |= (bytes[i] as number) << (8 * (i - whole));
+    this.#finish(last);
+  }
+
+  /**
+   * A hash of a text for a table: half of the digest, a signed 32-bit integer. The lower eight bits of each character count,
+   * which is all there is to addresses.
+   */
+  hashOf(text: string): number {
+    this.#begin();
+    const { length } = text;
+    const whole = length - (length % 4);
+    for (let i = 0; i < whole; i += 4) {
+      const low = (text.charCodeAt(i) & 255) | ((text.charCodeAt(i + 1) & 255) << 8);
+      const high = (text.charCodeAt(i + 2) & 255) | ((text.charCodeAt(i + 3) & 255) << 8);
+      this.#compress(low | (high << 16));
+    }
+    let last = length << 24;
+    for (let i = whole; i < length; i++) last |= (text.charCodeAt(i) & 255) << (8 * (i - whole));
+    this.#finish(last);
+    return this.high;
+  }
+
+  #begin(): void {
+    this.#v0 = this.#key0;
+    this.#v1 = this.#key1 ^ 0xee;
+    this.#v2 = this.#key0 ^ 0x6c796765;
+    this.#v3 = this.#key1 ^ 0x74656462;
+  }
+
+  /** @param last The bytes behind the last whole word, and the length. */
+  #finish(last: number): void {
     this.#compress(last);
     this.#v2 ^= 0xee;
     this.#rounds(4);
