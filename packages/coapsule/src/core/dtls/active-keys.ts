@@ -59,15 +59,22 @@ export class ActiveKeys {
         this.#hand = (this.#hand + 1) % this.#most;
         continue;
       }
-      if (other !== slot) this.#keys[other] = undefined;
+      if (other !== slot) this.#giveUp(other);
       this.#ring[this.#hand] = slot;
       this.#hand = (this.#hand + 1) % this.#most;
       return;
     }
   }
 
-  /** The association is over. */
+  /** The association is over: nothing that was made of its keys is left in the memory of the cipher. */
   remove(slot: number): void {
-    if (slot < this.#keys.length) this.#keys[slot] = undefined;
+    if (slot < this.#keys.length) this.#giveUp(slot);
+  }
+
+  #giveUp(slot: number): void {
+    const keys = this.#keys[slot];
+    this.#keys[slot] = undefined;
+    keys?.read.aead.rest?.();
+    keys?.write.aead.rest?.();
   }
 }

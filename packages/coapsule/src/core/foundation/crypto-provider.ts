@@ -92,6 +92,8 @@ export interface AeadKey {
     offset: number,
     length: number,
   ): number;
+  /** The key will hardly be used again: what was made of it for speed is overwritten, where it is kept apart. */
+  rest?(): void;
 }
 
 /** A running hash, as a handshake transcript needs it. */

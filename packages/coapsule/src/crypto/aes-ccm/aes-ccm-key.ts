@@ -153,6 +153,15 @@ export class AesCcmKey implements AeadKey {
     return opened;
   }
 
+  /** Overwrites the round keys. They are made again if the key is used all the same. */
+  rest(): void {
+    const { memory, slots, slotsAt, slotLength } = this.#module;
+    if (slots.owners[this.#slot] !== this.#owner) return;
+    slots.release(this.#slot);
+    const slotAt = slotsAt + this.#slot * slotLength;
+    memory.fill(0, slotAt, slotAt + slotLength);
+  }
+
   /** Copies all that the module needs. @returns where the round keys are. */
   #load(
     nonce: Uint8Array,

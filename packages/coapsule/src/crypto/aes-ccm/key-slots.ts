@@ -42,6 +42,12 @@ export class KeySlots {
     return slot;
   }
 
+  /** The key of a slot needs it no longer; it is given away when the hand comes by. */
+  release(slot: number): void {
+    this.owners[slot] = 0;
+    this.used[slot] = 0;
+  }
+
   #step(): void {
     this.#hand = this.#hand + 1 === this.owners.length ? 0 : this.#hand + 1;
   }

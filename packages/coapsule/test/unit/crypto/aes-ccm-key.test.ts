@@ -216,6 +216,41 @@ suite('AES-CCM in WebAssembly', () => {
 });
 
 suite('slots of round keys', () => {
+  test('a key that rests leaves nothing of itself, disturbs no other, and can be used again', () => {
+    const own = instantiateAesCcm();
+    const nonce = new Uint8Array(12);
+    const isEmpty = (slot: number): boolean => {
+      const start = own.slotsAt + slot * own.slotLength;
+      return own.memory.subarray(start, start + own.slotLength).every((byte) => byte === 0);
+    };
+    const resting = new AesCcmKey(own, 'AES_256_CCM', keyOf('AES_256_CCM'));
+    const other = new AesCcmKey(own, 'AES_128_CCM_8', keyOf('AES_128_CCM_8'));
+    const record = new Uint8Array(20 + resting.tagLength);
+    resting.seal(nonce, noBytes, record, 0, 20);
+    const sealedByOther = new Uint8Array(20 + other.tagLength);
+    other.seal(nonce, noBytes, sealedByOther, 0, 20);
+    assert.deepEqual([isEmpty(0), isEmpty(1)], [false, false]);
+    resting.rest();
+    resting.rest();
+    assert.deepEqual([isEmpty(0), isEmpty(1)], [true, false]);
+    assert.equal(resting.open(nonce, noBytes, record, 0, record.length), 20);
+    assert.equal(other.open(nonce, noBytes, sealedByOther, 0, sealedByOther.length), 20);
+  });
+
+  test('a key that rests after another took its slot leaves it alone', () => {
+    const own = instantiateAesCcm();
+    const nonce = new Uint8Array(12);
+    const first = new AesCcmKey(own, 'AES_128_CCM_8', keyOf('AES_128_CCM_8'));
+    const record = new Uint8Array(8);
+    first.seal(nonce, noBytes, record, 0, 0);
+    for (let i = 0; i < own.slots.owners.length; i++) {
+      new AesCcmKey(own, 'AES_128_CCM_8', keyOf('AES_128_CCM_8')).seal(nonce, noBytes, record, 0, 0);
+    }
+    const before = own.memory.slice(own.slotsAt);
+    first.rest();
+    assert.ok(Buffer.compare(own.memory.subarray(own.slotsAt), before) === 0);
+  });
+
   test('more keys than slots, used in turn and at random, each stay themselves', () => {
     const own = instantiateAesCcm();
     const count = own.slots.owners.length + 300;

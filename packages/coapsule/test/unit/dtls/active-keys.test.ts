@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { ActiveKeys, type AssociationKeys } from '../../../src/core/dtls/active-keys.ts';
 
-const keys = {} as AssociationKeys;
+/** Keys that count how often they were laid to rest. */
+function countingKeys(): { keys: AssociationKeys; rests: () => number } {
+  let rests = 0;
+  const half = { aead: { rest: () => rests++ } };
+  return { keys: { read: half, write: half } as unknown as AssociationKeys, rests: () => rests };
+}
+
+const { keys } = countingKeys();
 
 suite('the keys of associations in use', () => {
   test('are given up when others took their place, the ones that were used since last of all', () => {
@@ -19,6 +26,19 @@ suite('the keys of associations in use', () => {
       [4, 5].map((slot) => active.of(slot)),
       [keys, keys],
     );
+  });
+
+  test('are laid to rest when their association ends, and when others take their place', () => {
+    const [one, other, third] = [countingKeys(), countingKeys(), countingKeys()];
+    const active = new ActiveKeys(2);
+    active.add(1, one.keys);
+    active.add(2, other.keys);
+    active.remove(1);
+    active.remove(1);
+    assert.deepEqual([one.rests(), other.rests()], [2, 0], 'both directions, once');
+    active.add(3, third.keys);
+    active.add(4, keys);
+    assert.equal(other.rests() + third.rests(), 2);
   });
 
   test('of more associations than there is room for are never more than that, and of those that ended none', () => {
