@@ -44,8 +44,19 @@ export interface PublicKeyInfo {
   readonly spki: Uint8Array;
 }
 
-/** What there is to say about a decoded certificate. */
+/** By what was decoded: a certificate that is remembered (`recent-certificates.ts`) is described once. */
+const described = new WeakMap<Certificate, CertificateInfo>();
+
+/** What there is to say about a decoded certificate; the same object for the same one. */
 export function certificateInfo(certificate: Certificate): CertificateInfo {
+  const known = described.get(certificate);
+  if (known !== undefined) return known;
+  const info = describe(certificate);
+  described.set(certificate, info);
+  return info;
+}
+
+function describe(certificate: Certificate): CertificateInfo {
   return {
     subject: certificate.subject.text,
     issuer: certificate.issuer.text,

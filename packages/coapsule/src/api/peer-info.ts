@@ -13,7 +13,7 @@ import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { randomBytes } from '../core/foundation/random-source.ts';
 import { decodeUtf8 } from '../core/foundation/utf8.ts';
-import { decodeCertificate } from '../core/x509/certificate.ts';
+import { recentCertificate } from '../core/x509/recent-certificates.ts';
 import { systemRandom } from '../node/system-random.ts';
 import {
   type CertificateInfo,
@@ -169,7 +169,7 @@ function peerProof(authentication: PeerAuthentication): PeerProof {
     case 'raw-public-key':
       return { kind: 'raw-public-key', publicKey: publicKeyInfo(authentication.publicKey) };
     case 'x509': {
-      const certificate = decodeCertificate(authentication.certificate);
+      const certificate = recentCertificate(authentication.certificate);
       if (isDecodeFault(certificate)) {
         throw new InvariantError('a certificate that was accepted cannot be decoded');
       }

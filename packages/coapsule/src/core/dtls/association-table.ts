@@ -397,5 +397,7 @@ export function maxContentLength(table: AssociationTable, slot: number): number 
 
 /** The last 4 bytes: the first ones may be a clock (RFC 5246 §7.4.1.2). */
 function randomTag(random: Uint8Array): number {
-  return new DataView(random.buffer, random.byteOffset, random.byteLength).getUint32(28);
+  let tag = 0;
+  for (let i = 28; i < 32; i++) tag = (tag << 8) | (random[i] as number);
+  return tag >>> 0;
 }
