@@ -7,9 +7,9 @@
 import { randomFillSync } from 'node:crypto';
 import type { RandomSource } from '../core/foundation/random-source.ts';
 
-/** A call costs as much as some kilobytes: what is as short as a token is taken from a supply. */
+/** A call costs as much as some kilobytes: what is as short as a token or the random of a Hello is taken from a supply. */
 const supply = new Uint8Array(4096);
-const longestSupplied = 16;
+const longestSupplied = 32;
 let used: number = supply.length;
 
 /** A cryptographically secure `RandomSource`. */

@@ -1,5 +1,5 @@
 /**
- * Session tickets of a server (RFC 5077 §4): sessions sealed with AES-256-GCM under keys that nobody else has.
+ * Session tickets of a server (RFC 5077 §4): sessions sealed with AES-256-CCM under keys that nobody else has.
  *
  * ```text
  * key name (8, random) ‖ counter (6) ‖ sealed session (n) ‖ tag (16)
@@ -97,7 +97,7 @@ export class TicketKeys {
     this.#previous = current;
     this.#current = {
       name: randomBytes(this.#random, keyNameLength),
-      aead: this.#crypto.aead('AES_256_GCM', randomBytes(this.#random, 32)),
+      aead: this.#crypto.aead('AES_256_CCM', randomBytes(this.#random, 32)),
       since: now,
       counter: 0,
     };
