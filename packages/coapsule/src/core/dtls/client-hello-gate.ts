@@ -13,7 +13,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
-import type { DtlsDiscardReason, DtlsOutput } from './dtls-output.ts';
+import type { DtlsDiscardReason, DtlsOutput, HandshakeTrace } from './dtls-output.ts';
 import { CookieSource } from './handshake/cookie.ts';
 import { decideCookie, type ReceivedFirstFragment, readClientHello } from './handshake/cookie-exchange.ts';
 import type { HandshakeFailure } from './handshake/handshake-failure.ts';
@@ -104,17 +104,17 @@ export class ClientHelloGate {
     hello: ReceivedFirstFragment,
     bytes: number,
   ): void {
-    this.#emit({
+    const trace: HandshakeTrace = {
       kind: 'handshake-trace',
       address,
       role: 'server',
       direction,
       name,
-      ...(flight === undefined ? {} : { flight, messageSeq: hello.messageSeq }),
       epoch: 0,
       retransmit: false,
       reordered: false,
       datagram: { bytes },
-    });
+    };
+    this.#emit(flight === undefined ? trace : { ...trace, flight, messageSeq: hello.messageSeq });
   }
 }

@@ -80,9 +80,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** A copy of what was written. */
+  /** What was written, in an array of its own; nothing may be written after it. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    return this.#length === this.#buffer.length ? this.#buffer : this.#buffer.slice(0, this.#length);
   }
 
   #unsigned(value: number, size: number): this {

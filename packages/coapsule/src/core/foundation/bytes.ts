@@ -38,12 +38,14 @@ export function equalBytesConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
-const hexDigits = '0123456789abcdef';
+const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Lower-case hexadecimal text, two digits a byte, no separators. */
 export function toHex(bytes: Uint8Array): string {
   // Joined, not added up: a sum of strings keeps all of its parts.
-  return Array.from(bytes, (byte) => hexDigits.charAt(byte >> 4) + hexDigits.charAt(byte & 15)).join('');
+  const digits: string[] = [];
+  for (let i = 0; i < bytes.length; i++) digits.push(hexBytes[bytes[i] as number] as string);
+  return digits.join('');
 }
 
 /** The bytes of hexadecimal text (any case, no separators), or `undefined` when it is not that. */

@@ -46,7 +46,9 @@ export class Sha256 implements RunningHash {
       return;
     }
     memory.set(this.#state, stateAt);
-    const rest = absorbParts(this.#module, [this.#pending.subarray(0, pendingLength), bytes]);
+    // More than are pending, and what comes behind them is written over.
+    memory.set(this.#pending, messageAt);
+    const rest = absorbParts(this.#module, [bytes], pendingLength);
     this.#state.set(memory.subarray(stateAt, stateAt + stateLength));
     this.#pending.set(memory.subarray(messageAt, messageAt + rest));
   }
@@ -116,11 +118,19 @@ function copyParts({ memory, messageAt }: Sha256Module, parts: readonly Uint8Arr
   }
 }
 
-/** Takes in all whole blocks of the parts. @returns the bytes that are left, which are where a message begins. */
-function absorbParts(module: Sha256Module, parts: readonly Uint8Array[]): number {
+/**
+ * Takes in all whole blocks of the parts. @returns the bytes that are left, which are where a message begins.
+ *
+ * @param filled Bytes that are there already, fewer than a block.
+ */
+function absorbParts(module: Sha256Module, parts: readonly Uint8Array[], filled = 0): number {
   const { memory, messageAt, messageCapacity } = module;
-  let filled = 0;
   for (const part of parts) {
+    if (part.length < messageCapacity - filled) {
+      memory.set(part, messageAt + filled);
+      filled += part.length;
+      continue;
+    }
     for (let offset = 0; offset < part.length; ) {
       const count = Math.min(part.length - offset, messageCapacity - filled);
       memory.set(part.subarray(offset, offset + count), messageAt + filled);

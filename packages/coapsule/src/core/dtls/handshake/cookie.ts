@@ -9,7 +9,7 @@
  * @module
  */
 
-import { concatBytes, equalBytesConstantTime } from '../../foundation/bytes.ts';
+import { equalBytesConstantTime } from '../../foundation/bytes.ts';
 import type { CryptoProvider, MacKey } from '../../foundation/crypto-provider.ts';
 import { type DurationMs, elapsedMs, type Instant } from '../../foundation/instant.ts';
 import type { PeerAddress } from '../../foundation/peer-address.ts';
@@ -85,12 +85,14 @@ function cookieUnder(
 ): Uint8Array {
   const { start, body } = hello;
   const key = encodeUtf8(address.key);
-  // The label keeps the halves apart, the length keeps address and parameters apart.
-  const half = (label: number, ...parts: readonly Uint8Array[]): Uint8Array =>
-    secret.sign(Uint8Array.of(label, key.length >>> 8, key.length), key, ...parts).subarray(0, halfLength);
+  const cookie = new Uint8Array(withParameters ? maxCookieLength : halfLength);
   const beforeCookie = body.subarray(0, cookieOffset(start));
-  const first = half(1, beforeCookie);
-  if (!withParameters) return first.slice();
+  // The label keeps the halves apart, the length keeps address and parameters apart.
+  const first = secret.sign(Uint8Array.of(1, key.length >>> 8, key.length), key, beforeCookie);
+  for (let i = 0; i < halfLength; i++) cookie[i] = first[i] as number;
+  if (!withParameters) return cookie;
   const afterCookie = body.subarray(cookieOffset(start) + 1 + start.cookie.length);
-  return concatBytes(first, half(2, beforeCookie, afterCookie));
+  const second = secret.sign(Uint8Array.of(2, key.length >>> 8, key.length), key, beforeCookie, afterCookie);
+  for (let i = 0; i < halfLength; i++) cookie[halfLength + i] = second[i] as number;
+  return cookie;
 }

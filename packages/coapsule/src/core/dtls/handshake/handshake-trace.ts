@@ -48,12 +48,8 @@ export function traceReceived(
   how: { readonly retransmit: boolean; readonly reordered: boolean },
 ): HandshakeTrace {
   const { association, address, role } = handshake;
-  const part = {
-    offset: fragment.fragmentOffset,
-    length: fragment.fragment.length,
-    total: fragment.length,
-  };
-  return {
+  const { length } = fragment.fragment;
+  const trace: HandshakeTrace = {
     kind: 'handshake-trace',
     association,
     address,
@@ -63,10 +59,12 @@ export function traceReceived(
     flight: flightOf(fragment.type, handshake),
     epoch,
     messageSeq: fragment.messageSeq,
-    ...(part.length < part.total ? { fragment: part } : {}),
-    ...how,
+    retransmit: how.retransmit,
+    reordered: how.reordered,
     datagram,
   };
+  if (length === fragment.length) return trace;
+  return { ...trace, fragment: { offset: fragment.fragmentOffset, length, total: fragment.length } };
 }
 
 /** The trace of one record of a flight on its way out. */
@@ -79,26 +77,37 @@ export function traceSent(
 ): HandshakeTrace {
   const { association, address, role } = handshake;
   const { content, offset, length } = sent;
-  const common = {
+  if (content.kind === 'change-cipher-spec') {
+    return {
+      kind: 'handshake-trace',
+      association,
+      address,
+      role,
+      direction: 'sent',
+      name: 'ChangeCipherSpec',
+      flight,
+      epoch: 0,
+      retransmit,
+      reordered: false,
+      datagram,
+    };
+  }
+  const { type, messageSeq, body } = content.message;
+  const trace: HandshakeTrace = {
     kind: 'handshake-trace',
     association,
     address,
     role,
     direction: 'sent',
+    name: handshakeTypeName(type),
     flight,
+    epoch: content.epoch,
+    messageSeq,
     retransmit,
     reordered: false,
     datagram,
-  } as const;
-  if (content.kind === 'change-cipher-spec') return { ...common, name: 'ChangeCipherSpec', epoch: 0 };
-  const { type, messageSeq, body } = content.message;
-  return {
-    ...common,
-    name: handshakeTypeName(type),
-    epoch: content.epoch,
-    messageSeq,
-    ...(length < body.length ? { fragment: { offset, length, total: body.length } } : {}),
   };
+  return length === body.length ? trace : { ...trace, fragment: { offset, length, total: body.length } };
 }
 
 /** The trace of an alert. */

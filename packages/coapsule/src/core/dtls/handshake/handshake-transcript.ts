@@ -36,6 +36,9 @@ const keptBy: Readonly<Record<DtlsRole, Kept>> = {
   server: { first: 16, last: 8, contents: 32 },
 };
 
+/** More than a handshake without losses has. */
+const mostNoted = 24;
+
 /** Puts traces together to datagrams. */
 export class HandshakeTranscript {
   readonly #datagrams: { -readonly [Key in keyof Row]: Row[Key] }[] = [];
@@ -44,6 +47,8 @@ export class HandshakeTranscript {
   #leftOut = 0;
   readonly #kept: Kept;
   #contentsLeft: number;
+  /** Traces that are not among the datagrams yet: of most handshakes nobody asks for those. */
+  #noted: { readonly trace: HandshakeTrace; readonly nowMs: number }[] = [];
 
   /** @param role Of the side that keeps it: a server keeps less. */
   constructor(role: DtlsRole = 'client') {
@@ -53,16 +58,29 @@ export class HandshakeTranscript {
 
   /** The datagrams so far, oldest first. */
   get datagrams(): readonly TranscriptDatagram[] {
+    this.#putTogether();
     return this.#datagrams;
   }
 
   /** How many were forgotten, out of the middle. */
   get leftOut(): number {
+    this.#putTogether();
     return this.#leftOut;
   }
 
   /** Takes one trace of the handshake, at the time it was made, by any clock of milliseconds. */
   note(trace: HandshakeTrace, nowMs: number): void {
+    this.#noted.push({ trace, nowMs });
+    if (this.#noted.length >= mostNoted) this.#putTogether();
+  }
+
+  #putTogether(): void {
+    const noted = this.#noted;
+    this.#noted = [];
+    for (const { trace, nowMs } of noted) this.#add(trace, nowMs);
+  }
+
+  #add(trace: HandshakeTrace, nowMs: number): void {
     this.#startMs ??= nowMs;
     const { name, epoch, messageSeq, fragment, retransmit, reordered, direction, flight, datagram } = trace;
     const content: TranscriptContent = {

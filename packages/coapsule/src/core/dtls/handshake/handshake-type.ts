@@ -20,8 +20,11 @@ export const HandshakeType = {
   Finished: 20,
 } as const;
 
+const names: ReadonlyMap<number, string> = new Map(
+  Object.entries(HandshakeType).map(([name, value]) => [value, name]),
+);
+
 /** The name the RFC uses, such as `ServerHello`, or `handshake type 99`. */
 export function handshakeTypeName(type: number): string {
-  for (const [name, value] of Object.entries(HandshakeType)) if (value === type) return name;
-  return `handshake type ${type}`;
+  return names.get(type) ?? `handshake type ${type}`;
 }

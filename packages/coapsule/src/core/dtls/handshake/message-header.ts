@@ -48,6 +48,12 @@ export function decodeMessageFragment(reader: ByteReader): MessageFragment | und
   return { type, length, messageSeq, fragmentOffset, fragment };
 }
 
+/** The header of a message that comes in one fragment. */
+export function encodeMessageHeader({ type, messageSeq, body }: HandshakeMessage): Uint8Array {
+  const writer = new ByteWriter(messageHeaderLength).u8(type).u24(body.length).u16(messageSeq);
+  return writer.u24(0).u24(body.length).finish();
+}
+
 /** Header and bytes `offset` … `offset + length` of a message's body. */
 export function encodeMessageFragment(message: HandshakeMessage, offset: number, length: number): Uint8Array {
   return new ByteWriter(messageHeaderLength + length)
@@ -56,6 +62,6 @@ export function encodeMessageFragment(message: HandshakeMessage, offset: number,
     .u16(message.messageSeq)
     .u24(offset)
     .u24(length)
-    .bytes(message.body.subarray(offset, offset + length))
+    .bytes(length === message.body.length ? message.body : message.body.subarray(offset, offset + length))
     .finish();
 }

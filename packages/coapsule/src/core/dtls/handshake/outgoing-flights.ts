@@ -74,8 +74,12 @@ export class OutgoingFlights {
     return {
       transmissions: this.#transmissions,
       largestDatagram: this.#largestDatagram,
-      reducedTo: this.#limit < this.#mtu ? this.#limit : undefined,
+      reducedTo: this.#reducedTo,
     };
+  }
+
+  get #reducedTo(): number | undefined {
+    return this.#limit < this.#mtu ? this.#limit : undefined;
   }
 
   /** Bytes of all its datagrams when it was sent last. */
@@ -98,10 +102,10 @@ export class OutgoingFlights {
     // A peer with little room may have one buffer of the size of its records for whole datagrams (GnuTLS, Mbed TLS).
     const largestRecord = this.recordLimit + this.records.overhead(this.isFinishedSent ? 1 : 0);
     const limits = { mtu: Math.min(this.#limit, largestRecord), recordLimit: this.recordLimit };
-    const { reducedTo } = this.effort;
+    const reducedTo = this.#reducedTo;
     const datagrams = encodeFlight(flight, limits, this.records, (sent, bytes, index) => {
       const number = this.#datagrams + index;
-      const datagram = { bytes, number, ...(reducedTo === undefined ? {} : { reducedTo }) };
+      const datagram = reducedTo === undefined ? { bytes, number } : { bytes, number, reducedTo };
       this.#emit(traceSent(this.#traced, flight.number, sent, datagram, retransmit));
     });
     this.#datagrams += datagrams.length;

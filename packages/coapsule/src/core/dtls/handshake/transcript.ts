@@ -10,12 +10,12 @@
 
 import type { CryptoProvider, HashAlgorithm, RunningHash } from '../../foundation/crypto-provider.ts';
 import { InvariantError } from '../../foundation/errors.ts';
-import { encodeMessageFragment, type HandshakeMessage } from './message-header.ts';
+import { encodeMessageHeader, type HandshakeMessage } from './message-header.ts';
 
 /** What both sides must have seen alike. */
 export class Transcript {
   readonly #crypto: CryptoProvider;
-  readonly #messages: Uint8Array[] = [];
+  readonly #messages: HandshakeMessage[] = [];
   #hash: RunningHash | undefined;
 
   constructor(crypto: CryptoProvider) {
@@ -24,15 +24,14 @@ export class Transcript {
 
   /** Adds one message, header included. */
   add(message: HandshakeMessage): void {
-    const encoded = encodeMessageFragment(message, 0, message.body.length);
-    this.#messages.push(encoded);
-    this.#hash?.update(encoded);
+    this.#messages.push(message);
+    if (this.#hash !== undefined) this.#count(this.#hash, message);
   }
 
   /** The suite is chosen, and with it the hash: counts what was added before, too. */
   begin(hash: HashAlgorithm): void {
     this.#hash = this.#crypto.hash(hash);
-    for (const message of this.#messages) this.#hash.update(message);
+    for (const message of this.#messages) this.#count(this.#hash, message);
   }
 
   /** The hash of all messages so far. */
@@ -41,8 +40,13 @@ export class Transcript {
     return this.#hash.digest();
   }
 
-  /** All messages so far, to be signed; their bytes must not be changed. */
+  /** All messages so far, header and body of each, to be signed; the bytes must not be changed. */
   get messages(): readonly Uint8Array[] {
-    return this.#messages;
+    return this.#messages.flatMap((message) => [encodeMessageHeader(message), message.body]);
+  }
+
+  #count(hash: RunningHash, message: HandshakeMessage): void {
+    hash.update(encodeMessageHeader(message));
+    hash.update(message.body);
   }
 }

@@ -34,16 +34,15 @@ export function prf12(
   length: number,
 ): Uint8Array {
   const key = crypto.hmac(hash, secret);
-  const labelAndSeed = concatBytes(encodeUtf8(label), seed);
+  const labelBytes = encodeUtf8(label);
   const output = new Uint8Array(length);
-  let a = labelAndSeed;
-  for (let offset = 0; offset < length; ) {
-    a = key.sign(a);
-    const block = key.sign(a, labelAndSeed).subarray(0, length - offset);
-    output.set(block, offset);
-    offset += block.length;
+  let a = key.sign(labelBytes, seed);
+  for (let offset = 0; ; a = key.sign(a)) {
+    const block = key.sign(a, labelBytes, seed);
+    // Byte by byte: a view of a small array costs more than all of this.
+    for (let i = 0; i < block.length && offset < length; i++) output[offset++] = block[i] as number;
+    if (offset === length) return output;
   }
-  return output;
 }
 
 /**

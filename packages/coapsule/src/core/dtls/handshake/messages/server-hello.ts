@@ -29,7 +29,7 @@ export interface ServerHello {
 
 /** The body of a ServerHello. */
 export function encodeServerHello(hello: ServerHello): Uint8Array {
-  const writer = new ByteWriter(64);
+  const writer = new ByteWriter(128);
   writer.u16(hello.version).bytes(hello.random).vector8(hello.sessionId);
   writer.u16(hello.cipherSuite).u8(hello.compressionMethod);
   encodeExtensionList(writer, hello.extensions);

@@ -35,9 +35,6 @@ export function chooseSuite(
   suites: readonly CipherSuite[],
   credentials: EndpointCredentials,
 ): SuiteChoice | FailureOfState {
-  const common = suites.filter(
-    (suite) => hello.cipherSuites.includes(suite.id) && hasCredential(suite, credentials),
-  );
   const groups = readSupportedGroups(hello.extensions) as readonly number[] | undefined;
   const group = chooseGroup(groups);
   const clientTypes = (readCertificateTypes(hello.extensions, 'client') as
@@ -46,7 +43,10 @@ export function chooseSuite(
   const clientType = credentials.peerTypes.find((type) => clientTypes.includes(type));
   const isClientTypeMissing = credentials.clientAuthentication === 'required' && clientType === undefined;
   const choice = { group: undefined, proof: undefined, clientType };
-  for (const suite of common) {
+  let hasCommon = false;
+  for (const suite of suites) {
+    if (!hello.cipherSuites.includes(suite.id) || !hasCredential(suite, credentials)) continue;
+    hasCommon = true;
     if (suite.keyExchange === 'PSK') return { ...choice, suite };
     if (group === undefined) continue;
     if (!signsKeyExchange(suite)) return { ...choice, suite, group };
@@ -55,7 +55,7 @@ export function chooseSuite(
     if (proof !== undefined) return { ...choice, suite, group, proof };
   }
   const handshakeFailure = { alert: AlertDescription.HandshakeFailure } as const;
-  if (common.length === 0) {
+  if (!hasCommon) {
     const usable = suites.filter((suite) => hasCredential(suite, credentials)).map(({ name }) => name);
     return {
       cause: 'no-common-suite',
