@@ -8,6 +8,7 @@
 
 import type { EndpointCredentials } from '../core/dtls/credentials.ts';
 import { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { PeerShare } from '../core/endpoint/peer-share.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { fastCrypto } from '../crypto/fast-crypto.ts';
@@ -52,6 +53,8 @@ interface Company {
   readonly borrower: Borrower | undefined;
   /** Other workers that share the port: connection ids name the worker that gave them. */
   readonly sharedPort: SharedPort | undefined;
+  /** What of its peers this endpoint has. */
+  readonly share: PeerShare;
 }
 
 /**
@@ -64,7 +67,7 @@ export function listenerEndpoint(
   { scheme, isSecure, line, multicast }: ListenerPlace,
   options: ListenOptions,
   handler: RequestHandler,
-  { route, borrower, sharedPort }: Company,
+  { route, borrower, sharedPort, share }: Company,
 ): ListenerEndpoint {
   // The options of the server come along.
   expectKnownOptions(uri, options, { ...listenOptionNames, onError: true } as typeof listenOptionNames);
@@ -92,6 +95,7 @@ export function listenerEndpoint(
   const endpoint = new Endpoint({
     config: {
       ...config,
+      share,
       // Whoever is on a line gets the answer there: nobody else can be flooded with it.
       dangerouslyUnlimitedAmplification:
         line !== undefined || (options.dangerouslyUnlimitedAmplification ?? false),
@@ -126,7 +130,7 @@ export function listenerEndpoint(
     },
     random: systemRandom,
     crypto: fastCrypto(),
-    ...(options.oscore !== undefined && { oscore: options.oscore }),
+    ...(options.oscore !== undefined && share !== 'all-but-oscore' && { oscore: options.oscore }),
   });
   return { endpoint, policy: security?.policy };
 }

@@ -8,14 +8,20 @@
 
 import type { Driver } from '../node/driver.ts';
 import { type GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
+import type { SharedPort } from '../node/shared-port.ts';
 import { CoapsuleError } from './errors.ts';
 import type { MulticastListening } from './multicast-options.ts';
 
-/** Joins the groups that a listener with this driver can answer to; what fails goes to `onError`. */
+/**
+ * Joins the groups that a listener with this driver can answer to; what fails goes to `onError`.
+ *
+ * @param sharedPort Whose other workers are to be kept out of them.
+ */
 export function joinGroups(
   driver: Driver,
   { groups, port, interfaces }: MulticastListening,
   onError: (error: unknown) => void,
+  sharedPort: SharedPort | undefined,
 ): Promise<GroupMemberships> {
   const { host } = driver.local;
   const wildcard = isWildcard(host);
@@ -24,12 +30,15 @@ export function joinGroups(
     groups: groups.filter((group) => host === '::' || group.includes(':') === host.includes(':')),
     port,
     interfaces,
+    amongWorkers: sharedPort?.isAlone === false,
     ...(wildcard || interfaces !== undefined ? {} : { address: host }),
     onDatagram: (datagram, from, group) => {
       if (!driver.closed) driver.receiveFromGroup(datagram, from, group);
     },
     onJoined: (group, interfaceAddress) => {
-      if (wildcard && !driver.closed) driver.keepOut(group, interfaceAddress);
+      if (!wildcard || driver.closed) return;
+      driver.keepOut(group, interfaceAddress);
+      sharedPort?.keepOut(group, interfaceAddress);
     },
     onFailure: (membership) => onError(membershipError(membership)),
   });

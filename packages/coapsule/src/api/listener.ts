@@ -24,6 +24,8 @@ import { joinGroups } from './listener-groups.ts';
 import { type ListenerPlace, listenerPlace, placeServer, placeUri } from './listener-place.ts';
 import type { Listener } from './open-listener.ts';
 import { contextOf, storeContext } from './oscore-context.ts';
+import { OscoreElsewhere } from './oscore-elsewhere.ts';
+import { OscoreOwner } from './oscore-owner.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
 import type { VerificationPolicy } from './peer-verification.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -50,6 +52,9 @@ export class DatagramListener implements Listener {
   readonly #keeper: AssociationKeeper | undefined;
   readonly #sharedPort: SharedPort | undefined;
   #memberships: GroupMemberships | undefined;
+  /** On a port of several workers: those of OSCORE that came to others, and those that go there. */
+  #oscoreOwner: OscoreOwner | undefined;
+  #oscoreElsewhere: OscoreElsewhere | undefined;
   /** A client that asks over the same line. */
   #borrowed: BorrowedLine | undefined;
 
@@ -57,9 +62,7 @@ export class DatagramListener implements Listener {
     const link = listeningLink(options);
     const asked = listenerPlace(uri, options);
     const shared =
-      link === undefined || asked.transport === 'serial'
-        ? undefined
-        : await workerPort(uri, asked, options, link);
+      link === undefined || asked.transport === 'serial' ? undefined : await workerPort(uri, asked, link);
     const place = shared?.place ?? asked;
     const sharedPort = shared?.sharedPort;
     const borrower = options.client && borrowerOf(options.client);
@@ -67,10 +70,12 @@ export class DatagramListener implements Listener {
     // Before it is open nothing comes in.
     const route = (request: BodyRequest): RequestRoute =>
       opened === undefined ? { kind: 'origin' } : handler.route(request, opened);
+    const isWithoutContexts = options.oscore !== undefined && sharedPort?.isOwner === false;
     const { endpoint, policy } = listenerEndpoint(uri, place, options, handler, {
       route,
       borrower,
       sharedPort,
+      share: isWithoutContexts ? 'all-but-oscore' : 'all',
     });
     const { associationStore } = options;
     const onError = (error: unknown): void => handler.onError(error);
@@ -99,10 +104,19 @@ export class DatagramListener implements Listener {
     });
     shared?.announce(driver.local);
     opened = new DatagramListener(place, driver, options, handler, policy, keeper, sharedPort);
+    sharedPort?.askForGroups();
+    if (sharedPort !== undefined && isWithoutContexts) opened.#handOver(sharedPort);
+    if (options.oscore !== undefined && sharedPort?.isAlone === false && sharedPort.isOwner) {
+      opened.#oscoreOwner = await OscoreOwner.open({
+        ...{ uri, options, handler, route, port: sharedPort, local: driver.local },
+        place: place as Extract<ListenerPlace, { transport: 'udp' }>,
+        send: (datagram, to) => driver.send(datagram, to),
+      });
+    }
     // What the endpoint has to say of the associations that came back.
     driver.run(() => {});
     if (place.multicast !== undefined) {
-      opened.#memberships = await joinGroups(driver, place.multicast, onError);
+      opened.#memberships = await joinGroups(driver, place.multicast, onError, sharedPort);
     }
     if (place.transport === 'serial' && borrower !== undefined) {
       try {
@@ -181,7 +195,8 @@ export class DatagramListener implements Listener {
   /** Who observes what, with the token of each (RFC 7641 §4.1). */
   observers(): readonly ServerObserver[] {
     const active = this.#driver.run((endpoint) => endpoint.activeObservations());
-    return active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+    const own = active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+    return [...own, ...(this.#oscoreOwner?.observers() ?? [])];
   }
 
   /** The secured peers there are now. */
@@ -203,6 +218,7 @@ export class DatagramListener implements Listener {
   notify(path: string): void {
     if (this.#driver.closed) return;
     this.#driver.run((endpoint, now) => endpoint.notify(path, now));
+    this.#oscoreOwner?.notify(path);
     this.#sharedPort?.notify(path);
   }
 
@@ -223,6 +239,7 @@ export class DatagramListener implements Listener {
       await this.#drained();
       await this.#keeper.suspend();
     }
+    await this.#oscoreOwner?.close();
     this.#driver.run((endpoint, now) => endpoint.closeAll(now));
     this.#serving.running.close();
     await this.#driver.close();
@@ -236,6 +253,10 @@ export class DatagramListener implements Listener {
     });
     await Promise.race([this.#serving.settled(), tooLong]);
     clearTimeout(timer);
+  }
+
+  #handOver(port: SharedPort): void {
+    this.#oscoreElsewhere = new OscoreElsewhere(this.#driver, port, (peer) => this.#clients.security(peer));
   }
 
   #output(output: DriverOutput): void {
@@ -273,7 +294,11 @@ export class DatagramListener implements Listener {
       case 'keep-association':
       case 'reserve-sequence':
       case 'advance-edge':
+        if (output.kind === 'closed') this.#oscoreElsewhere?.ended(output.association);
         this.#clients.handle(output);
+        return;
+      case 'message-elsewhere':
+        this.#oscoreElsewhere?.handOver(output);
         return;
       case 'store-context':
         void storeContext(this.#driver, output, (error) => this.#handler.onError(error));

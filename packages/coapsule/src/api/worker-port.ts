@@ -4,7 +4,6 @@
  * @module
  */
 
-import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { SharedPort } from '../node/shared-port.ts';
 import type { WorkerLink } from '../node/worker-link.ts';
@@ -22,25 +21,12 @@ export interface WorkerPort {
 
 /**
  * Makes a socket's place one of several workers'. Worker 0 binds the port; the others wait for that.
- *
- * @throws ApiMisuseError for what only one of them could have.
  */
 export async function workerPort(
   uri: string,
   place: Extract<ListenerPlace, { transport: 'udp' }>,
-  options: ListenOptions,
   link: WorkerLink,
 ): Promise<WorkerPort> {
-  if (place.multicast !== undefined) {
-    throw new ApiMisuseError(
-      `${uri}: multicast has one owner; give it to a listener without worker, on a port of its own, in worker 0`,
-    );
-  }
-  if (options.oscore !== undefined) {
-    throw new ApiMisuseError(
-      `${uri}: contexts of OSCORE have one owner; give them to a listener without worker, on a port of its own, in worker 0`,
-    );
-  }
   const sharedPort = new SharedPort(link, uri);
   const announce = (local: PeerAddress): void => {
     if (link.index > 0) return;
@@ -52,7 +38,9 @@ export async function workerPort(
   const bound = link.index === 0 ? link.bound(uri) : await link.awaitBound(uri);
   const port = bound?.port ?? place.socket.port ?? 0;
   const socket = { ...place.socket, port, amongWorkers: begins ? 'begin' : 'join' } as const;
-  return { place: { ...place, socket }, sharedPort, announce };
+  // Worker 0 joins the groups; the others stay out of them.
+  const multicast = link.index === 0 ? place.multicast : undefined;
+  return { place: { ...place, socket, multicast }, sharedPort, announce };
 }
 
 /** The link of the worker that listens, if one does. */

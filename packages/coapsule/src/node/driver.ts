@@ -141,6 +141,11 @@ export class Driver {
     return this.#closed;
   }
 
+  /** Sends a datagram that is not of its endpoint. */
+  send(datagram: Uint8Array, to: PeerAddress): void {
+    if (!this.closed) this.#transmit(datagram, to);
+  }
+
   /** A datagram that came to a group, by a socket of its own (`group-memberships.ts`). */
   receiveFromGroup(datagram: Uint8Array, from: PeerAddress, group: PeerAddress): void {
     this.#receive(datagram, from, group);
@@ -185,6 +190,13 @@ export class Driver {
       receive: (datagram, from) => this.#receive(datagram, from),
       notify: (path) => {
         if (!this.closed) this.run((endpoint, now) => endpoint.notify(path, now));
+      },
+      keepOut: (group, interfaceAddress) => {
+        try {
+          if (!this.closed) this.keepOut(group, interfaceAddress);
+        } catch {
+          // The interface is gone; it is told again when the group is joined anew.
+        }
       },
     });
   }

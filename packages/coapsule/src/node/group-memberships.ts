@@ -39,6 +39,8 @@ export interface GroupMembershipsOptions {
   readonly address?: string | undefined;
   /** `group` is the address it was sent to; `datagram` belongs to the callee. */
   readonly onDatagram: (datagram: Uint8Array, from: PeerAddress, group: PeerAddress) => void;
+  /** The port is also that of sockets of several workers, which share it by SO_REUSEPORT. */
+  readonly amongWorkers?: boolean;
   /** A group was joined: a socket on a wildcard address has to be kept out of it (`UdpSocket.keepOut`). */
   readonly onJoined: (group: string, interfaceAddress: string) => void;
   /** A group cannot be joined on an interface, or an interface is not there. */
@@ -161,12 +163,13 @@ export class GroupMemberships {
     const address = boundAddress(wanted);
     const known = this.#sockets.get(address);
     if (known) return known;
-    const { port, onDatagram } = this.#options;
+    const { port, onDatagram, amongWorkers = false } = this.#options;
     const six = isIPv6(wanted.group);
     const socket = createSocket({
       type: six ? 'udp6' : 'udp4',
       // Other servers of this machine may be members too: each gets every datagram.
       reuseAddr: true,
+      ...(amongWorkers ? { reusePort: true } : {}),
       lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
     });
     await new Promise<void>((resolve, reject) => {

@@ -17,7 +17,7 @@ import type { Instant } from '../core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import { TokenBucket } from '../core/foundation/token-bucket.ts';
 import type { DatagramReceiver } from './datagram-socket.ts';
-import type { PortLink, PortMessage } from './worker-link.ts';
+import type { OscoreMessage, PortLink, PortMessage } from './worker-link.ts';
 
 /** Datagrams a second that go to all others: what is made up must not cost each worker what it costs the first. */
 const searchesPerSecond = 2000;
@@ -38,6 +38,15 @@ export interface SharedPortCounters {
 export interface SharedPortEvents {
   readonly receive: DatagramReceiver;
   readonly notify: (path: string) => void;
+  readonly keepOut: (group: string, interfaceAddress: string) => void;
+}
+
+/** Who deals with messages under OSCORE; only worker 0 is told the rest. */
+export interface OscoreSide {
+  readonly message: (message: OscoreMessage) => void;
+  readonly notify?: (path: string) => void;
+  /** Another worker takes the place of one. */
+  readonly replaced?: (worker: number) => void;
 }
 
 /** See the module comment. */
@@ -46,6 +55,10 @@ export class SharedPort {
   readonly #uri: string;
   readonly counters: SharedPortCounters = { diverted: 0, searched: 0, notSearched: 0, received: 0 };
   readonly #searches = new TokenBucket(searchesPerSecond, searchesPerSecond);
+
+  #oscore: OscoreSide | undefined;
+  /** Groups that this worker has joined for all, by group and interface. */
+  readonly #groups = new Map<string, Extract<PortMessage, { kind: 'keep-out' }>>();
 
   /** @param uri As listened on: the same in all workers. */
   constructor(link: PortLink, uri: string) {
@@ -59,16 +72,80 @@ export class SharedPort {
   }
 
   /** Takes what comes from the others from now on. */
-  open({ receive, notify }: SharedPortEvents): void {
+  open({ receive, notify, keepOut }: SharedPortEvents): void {
     this.#link.receive(this.#uri, (message) => {
-      if (message.kind === 'notify') {
-        notify(message.path);
-        return;
+      switch (message.kind) {
+        case 'datagram':
+          this.counters.received++;
+          receive(message.datagram, ipAddress(message.host, message.port));
+          return;
+        case 'notify':
+          notify(message.path);
+          this.#oscore?.notify?.(message.path);
+          return;
+        case 'keep-out':
+          keepOut(message.group, message.interfaceAddress);
+          return;
+        case 'which-groups':
+          for (const joined of this.#groups.values()) this.#link.send(message.from, this.#uri, joined);
+          return;
+        case 'to-owner':
+        case 'from-owner':
+        case 'association-ended':
+          this.#oscore?.message(message);
+          return;
+        case 'owned':
+          return; // on a channel of its own
       }
-      if (message.kind !== 'datagram') return;
-      this.counters.received++;
-      receive(message.datagram, ipAddress(message.host, message.port));
     });
+  }
+
+  /** In worker 0: the other workers keep out of a group, which it has joined. */
+  keepOut(group: string, interfaceAddress: string): void {
+    const message = { kind: 'keep-out', group, interfaceAddress } as const;
+    this.#groups.set(`${group} ${interfaceAddress}`, message);
+    this.#link.sendToAll(this.#uri, message);
+  }
+
+  /** In another worker that has just begun. */
+  askForGroups(): void {
+    if (!this.isOwner) this.#link.send(0, this.#uri, { kind: 'which-groups', from: this.#link.index });
+  }
+
+  /** Messages under OSCORE have one owner here (`api/oscore-owner.ts`). */
+  withOscore(side: OscoreSide): void {
+    this.#oscore = side;
+    const { replaced } = side;
+    if (replaced !== undefined) this.#link.onIntroduced(replaced);
+  }
+
+  /** To worker 0. @param security Of the association that it came by. */
+  sendToOwner(datagram: Uint8Array, { host, port }: PeerAddress, security: unknown): void {
+    const from = this.#link.index;
+    this.#link.send(0, this.#uri, {
+      kind: 'to-owner',
+      ...{ from, datagram: datagram.slice(), host, port, security },
+    });
+  }
+
+  /** To worker 0: an association of this worker is over. */
+  tellEnded(association: string): void {
+    this.#link.send(0, this.#uri, { kind: 'association-ended', association });
+  }
+
+  /** From worker 0, by an association of another worker. */
+  sendInside(worker: number, association: string, datagram: Uint8Array): void {
+    this.#link.send(worker, this.#uri, { kind: 'from-owner', association, datagram: datagram.slice() });
+  }
+
+  /** Whether there is nobody else. */
+  get isAlone(): boolean {
+    return this.#link.count === 1;
+  }
+
+  /** Whether this is worker 0, who has what only one can have. */
+  get isOwner(): boolean {
+    return this.#link.index === 0;
   }
 
   /**

@@ -83,7 +83,7 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
 
 async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket> {
   const six = isIPv6(host);
-  const begins = options.sharesPort || options.amongWorkers === 'begin';
+  const begins = options.amongWorkers === undefined ? options.sharesPort : options.amongWorkers === 'begin';
   if (begins && (options.port ?? 0) !== 0) await expectFreePort(host, options.port as number);
   const socketOptions: SocketOptions = {
     type: six ? 'udp6' : 'udp4',

@@ -21,10 +21,32 @@ export interface DivertedDatagram {
   readonly port: number;
 }
 
+/** What workers tell each other of messages under OSCORE, whose contexts worker 0 has (`api/oscore-owner.ts`). */
+export type OscoreMessage =
+  | {
+      readonly kind: 'to-owner';
+      /** The worker that received it. */
+      readonly from: number;
+      /** Decrypted, where it came by DTLS. */
+      readonly datagram: Uint8Array;
+      readonly host: string;
+      readonly port: number;
+      /** What is known of the peer's association, which names it; undefined of plain messages. */
+      readonly security: unknown;
+    }
+  /** To be sealed and sent. */
+  | { readonly kind: 'from-owner'; readonly association: string; readonly datagram: Uint8Array }
+  | { readonly kind: 'association-ended'; readonly association: string };
+
 /** What workers tell each other about a port that they share. */
 export type PortMessage =
   | DivertedDatagram
+  | OscoreMessage
   | { readonly kind: 'notify'; readonly path: string }
+  /** Worker 0 has joined a group: sockets of the others keep out of it (`UdpSocket.keepOut`). */
+  | { readonly kind: 'keep-out'; readonly group: string; readonly interfaceAddress: string }
+  /** To worker 0: which groups has it joined? */
+  | { readonly kind: 'which-groups'; readonly from: number }
   /** About a request that one worker serves for another (`api/owned-requests.ts`). */
   | { readonly kind: 'owned'; readonly content: unknown };
 
@@ -90,7 +112,10 @@ interface AwaitedPort {
 }
 
 /** The link as a port needs it. */
-export type PortLink = Pick<WorkerLink, 'index' | 'count' | 'receive' | 'leave' | 'send' | 'sendToAll'>;
+export type PortLink = Pick<
+  WorkerLink,
+  'index' | 'count' | 'receive' | 'leave' | 'send' | 'sendToAll' | 'onIntroduced'
+>;
 
 /** See the module comment. */
 export class WorkerLink {
@@ -143,7 +168,7 @@ export class WorkerLink {
     const { port, waiting } = other;
     const place = index < this.index ? 0 : 1;
     const bytes = bytesOf(message);
-    if (message.kind === 'datagram' && Atomics.load(waiting, place) + bytes > waitingAtMost) {
+    if ('datagram' in message && Atomics.load(waiting, place) + bytes > waitingAtMost) {
       this.lost++;
       return false;
     }
@@ -239,5 +264,5 @@ export class WorkerLink {
 
 /** What a message counts as while it waits. */
 function bytesOf(message: PortMessage): number {
-  return messageBytes + (message.kind === 'datagram' ? message.datagram.length : 0);
+  return messageBytes + ('datagram' in message ? message.datagram.length : 0);
 }

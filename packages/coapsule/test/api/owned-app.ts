@@ -2,6 +2,7 @@
 import {
   changed,
   content,
+  OscoreContexts,
   type PortWorker,
   portWorker,
   type Request,
@@ -15,6 +16,15 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
   const server: Server = new ServerOf({ onError: () => {} });
   return server
     .resource('/worker', { get: () => content(String(worker.index)) })
+    .resource('/who', {
+      observable: true,
+      get: ({ peer }) => content(`${worker.index} ${peer.security.kind} ${peer.oscore !== undefined}`),
+      put: () => {
+        server.notify('/who');
+        return changed();
+      },
+    })
+    .resource('/large', { get: () => content('A'.repeat(5000)) })
     .resource('/state', {
       oneOwner: true,
       observable: true,
@@ -69,9 +79,14 @@ async function* letters(length: number): AsyncGenerator<string> {
 const psk = { lookup: new Map([['sensor-042', new TextEncoder().encode('MySecret16ByteK!')]]) };
 
 /** Opens the two ports of a worker; those of worker 0 are the ones that the system gives. */
-export async function listenAsWorker(server: Server, worker: PortWorker): Promise<void> {
-  await server.listen('coap://127.0.0.1:0', { worker });
-  await server.listen('coaps://127.0.0.1:0', { worker, psk });
+export async function listenAsWorker(
+  server: Server,
+  worker: PortWorker,
+  // The others have none: what is under OSCORE is for worker 0.
+  oscore: OscoreContexts = new OscoreContexts(),
+): Promise<void> {
+  await server.listen('coap://127.0.0.1:0', { worker, oscore });
+  await server.listen('coaps://127.0.0.1:0', { worker, psk, oscore });
 }
 
 const worker = portWorker();

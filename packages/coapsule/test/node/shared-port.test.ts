@@ -30,6 +30,7 @@ function portOf(index: number, count: number) {
       receiver = given;
     },
     leave: () => {},
+    onIntroduced: () => {},
     send: (to, _uri, message) => sent.push({ to, message }) > 0,
     sendToAll: (_uri, message) => sent.push({ to: 'all', message }),
   };
@@ -111,6 +112,7 @@ test('what another worker sends is received as from the peer, and what it tells 
   port.open({
     receive: (datagram, from) => received.push([datagram, from.key]),
     notify: (path) => received.push(path),
+    keepOut: (group) => received.push(group),
   });
   const datagram = recordWith(0);
   deliver({ kind: 'datagram', datagram, host: peer.host, port: peer.port });

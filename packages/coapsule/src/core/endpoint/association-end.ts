@@ -11,6 +11,7 @@ import type { Instant } from '../foundation/instant.ts';
 import { forgetRenewal, moveRequests } from './association-care.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import type { RequestError } from './outputs.ts';
+import type { Peer } from './peer.ts';
 import { failPing } from './pings.ts';
 import { failWaiting } from './send-path.ts';
 import { failUnsent } from './waiting-requests.ts';
@@ -29,9 +30,14 @@ export function endAssociation(
   // RFC 7252 §9.1: an exchange lives within one association; nothing of it may reach the next.
   for (const request of layers.requests.pingsTo(peer.key)) failPing(layers, request, error);
   failUnsent(layers, peer, error);
+  forgetPeer(layers, peer, now);
+  forgetRenewal(layers, association);
+  failWaiting(layers, association, error);
+}
+
+/** Nothing comes from a peer any more: its exchanges and observations are over, those under OSCORE too. */
+export function forgetPeer(layers: EndpointLayers, peer: Peer, now: Instant): void {
   layers.messages.forgetPeer(peer.key, now);
   layers.exchanges.peerClosed(peer.key, now);
   for (const key of layers.peers.forgetUnderOscore(peer)) layers.exchanges.peerClosed(key, now);
-  forgetRenewal(layers, association);
-  failWaiting(layers, association, error);
 }

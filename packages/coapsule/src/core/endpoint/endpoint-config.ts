@@ -12,6 +12,7 @@
  * | congestionControl | `rfc7252` or `cocoa` | rfc7252 | 7252 §4.7 |
  * | nstartFor | address → requests under way | `transmission.nstart` | 7252 §4.7 |
  * | dtls | table in `dtls/dtls-config.ts`, with idleTimeoutMs and keepAliveMs | its defaults | 6347 |
+ * | share | `all`, or of two endpoints that are one to their peers, `oscore` or `all-but-oscore` (`peer-share.ts`) | all | 8613 |
  * | groups | whether requests go to groups: then all peers share one Message ID space | false | 7252 §8.1 |
  * | maxPlainPeers | peers, addresses under the amplification limit, and pings to these | 65,536 | – |
  * | maxTokenLength | bytes, 8 … 65,804; above 8 extended tokens are spoken | 8 | 8974 §2 |
@@ -32,6 +33,7 @@ import {
   type RequestResponseConfig,
   requestResponseTimes,
 } from '../request-response/request-response-config.ts';
+import type { PeerShare } from './peer-share.ts';
 
 /** See the table in the module comment. */
 export interface EndpointConfig {
@@ -47,6 +49,7 @@ export interface EndpointConfig {
   readonly dtls: Partial<DtlsConfig>;
   readonly messageLimits: Partial<MessageLayerLimits>;
   readonly requestResponse: Partial<RequestResponseConfig>;
+  readonly share: PeerShare;
   readonly groups: boolean;
   readonly maxPlainPeers: number;
   readonly maxTokenLength: number;
@@ -118,6 +121,7 @@ export function endpointConfig(input: EndpointConfigInput): EndpointConfig {
       maxTokenLength,
       blockSize,
     },
+    share: input.share ?? 'all',
     groups: input.groups ?? false,
     maxPlainPeers: input.maxPlainPeers ?? 65_536,
     maxTokenLength,

@@ -26,6 +26,7 @@ import { OscoreExchanges } from './oscore-exchanges.ts';
 import { isUnderOscore } from './oscore-peers.ts';
 import type { EndpointOutput } from './outputs.ts';
 import type { Peer } from './peer.ts';
+import { messageIdsOf } from './peer-share.ts';
 import { PeerTable } from './peer-table.ts';
 import { RequestTable } from './request-table.ts';
 
@@ -129,6 +130,7 @@ export function endpointLayers(
       limits: config.messageLimits,
       authenticatedPeers: config.security === 'dtls',
       oneMessageIdSpace: config.groups,
+      messageIds: messageIdsOf[config.share],
       ...(line === undefined ? {} : { line }),
     }),
     oscore: new OscoreExchanges(oscore),

@@ -30,6 +30,7 @@ import type {
   BodySource,
   ExchangeId,
 } from '../request-response/request-response-layer.ts';
+import { forgetPeer } from './association-end.ts';
 import {
   type CopyOptions,
   copyAssociation,
@@ -295,6 +296,18 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
    */
   association(association: AssociationId): Connected | undefined {
     return this.#layers.dtls?.connected(association) ?? this.#layers.ended.get(association);
+  }
+
+  /** Sends a message of the endpoint that has what is under OSCORE (`peer-share.ts`) by an association of this one. */
+  sendFromElsewhere(association: AssociationId, datagram: Uint8Array, now: Instant): void {
+    this.#layers.dtls?.send(association, datagram, now);
+    this.#settle(now);
+  }
+
+  /** Nothing comes from an address any more: what was under way with it is over. */
+  forgetPeer(address: PeerAddress, now: Instant): void {
+    forgetPeer(this.#layers, this.#layers.peers.atAddress(address), now);
+    this.#settle(now);
   }
 
   /** Ends an association with close_notify. */

@@ -203,4 +203,6 @@ export type EndpointOutput =
       readonly context: SecurityContext;
       readonly record: ContextRecord;
     }
+  /** For the endpoint that has what is under OSCORE (`peer-share.ts`); decrypted, if it came by DTLS. A view. */
+  | { readonly kind: 'message-elsewhere'; readonly peer: Peer; readonly datagram: Uint8Array }
   | { readonly kind: 'trace'; readonly event: TraceEvent };

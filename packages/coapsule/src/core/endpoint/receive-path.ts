@@ -49,6 +49,7 @@ import { receiveProtectedRequest, receiveProtectedResponse } from './oscore-path
 import { stopDueResponses } from './outdated-responses.ts';
 import type { RequestError } from './outputs.ts';
 import type { Peer } from './peer.ts';
+import { isElsewhere } from './peer-share.ts';
 import { failWaiting, holdQueued, sendWaiting } from './send-path.ts';
 import { transmissionAnswered } from './transmission-answers.ts';
 import { requestHandedOver } from './waiting-requests.ts';
@@ -158,6 +159,10 @@ function receiveMessage(layers: EndpointLayers, peer: Peer, bytes: Uint8Array, n
     traceDiscarded(layers, 'message', peer.address, reason);
     const fault = { kind: 'decode-fault', layer: 'coap', offset: 1, reason, type, messageId } as const;
     layers.messages.receiveFault(peer.key, fault, now);
+    return;
+  }
+  if (isElsewhere(layers.config.share, message)) {
+    layers.outputs.push({ kind: 'message-elsewhere', peer, datagram: bytes });
     return;
   }
   traceMessage(layers, 'received', peer.address, bytes);

@@ -24,13 +24,13 @@ interface Segment {
 }
 
 /** A range of Message IDs. */
-interface MessageIdRange {
+export interface MessageIdRange {
   readonly first: number;
   readonly count: number;
 }
 
 /** All there are. */
-const allMessageIds: MessageIdRange = { first: 0, count: 65_536 };
+export const allMessageIds: MessageIdRange = { first: 0, count: 65_536 };
 const sharedSpaces = 64;
 
 /** The Message IDs towards one peer, each counted from the first of its range. */

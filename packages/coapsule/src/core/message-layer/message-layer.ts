@@ -24,6 +24,7 @@ import { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { Deduplication } from './deduplication.ts';
 import { LineClock, type LineRate } from './line-clock.ts';
+import { allMessageIds, type MessageIdRange } from './message-id-space.ts';
 import {
   type MessageLayerCounters,
   type MessageLayerLimits,
@@ -48,6 +49,7 @@ import { TransmissionTable } from './transmission-table.ts';
 import { UnkeptMessages } from './unkept-messages.ts';
 
 export type { LineRate } from './line-clock.ts';
+export type { MessageIdRange } from './message-id-space.ts';
 export type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 export type {
   MessageLayerOutput,
@@ -80,6 +82,8 @@ export interface MessageLayerOptions {
    * in use with a member of it (RFC 7252 §8.1). Default false.
    */
   readonly oneMessageIdSpace?: boolean;
+  /** Those of our messages; all by default. Others are of another endpoint that is the same to the peers. */
+  readonly messageIds?: MessageIdRange;
   /** What the line carries, where that is so slow that it counts. */
   readonly line?: LineRate;
 }
@@ -109,6 +113,7 @@ export class MessageLayer {
       counters: this.#counters,
       outputs: this.#outputs,
       oneMessageIdSpace: options.oneMessageIdSpace ?? false,
+      messageIds: options.messageIds ?? allMessageIds,
       line: this.#line,
     });
     this.#reception = new MessageReception({

@@ -18,7 +18,7 @@ import type { OutputQueue } from '../foundation/output-queue.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import { TimerQueue } from '../foundation/timer-queue.ts';
 import type { LineClock } from './line-clock.ts';
-import { MessageIds } from './message-id-space.ts';
+import { type MessageIdRange, MessageIds } from './message-id-space.ts';
 import type { MessageLayerCounters, MessageLayerLimits } from './message-layer-limits.ts';
 import type { MessageLayerOutput, PeerKey } from './message-layer-output.ts';
 import type { Pace } from './path-estimates.ts';
@@ -35,6 +35,7 @@ export interface SentMessagesOptions {
   readonly outputs: OutputQueue<MessageLayerOutput>;
   /** See `MessageLayerOptions`. */
   readonly oneMessageIdSpace: boolean;
+  readonly messageIds: MessageIdRange;
   readonly line: LineClock;
 }
 
@@ -82,6 +83,7 @@ export class SentMessages {
       limits.messageIdPeers,
       Math.max(...Object.values(this.#lifetimeMs)),
       options.oneMessageIdSpace,
+      options.messageIds,
     );
   }
 

@@ -148,3 +148,19 @@ test('there is no unpredictable Message ID when more than half of all are in use
   assert.equal(space.allocateUnpredictable(random, lifetimeMs, instant(0)), undefined);
   assert.notEqual(space.allocate(lifetimeMs, instant(0)), undefined);
 });
+
+test('of two layers that are one to a peer, each with half of the IDs, neither takes one of the other', () => {
+  for (const first of [0, 32_768]) {
+    const ids = new MessageIds(new SeededRandom(first), 10, lifetimeMs, false, { first, count: 32_768 });
+    const taken = new Set<number>();
+    for (let i = 0; i < 32_768; i++) {
+      const id = ids.allocate('a', lifetimeMs, instant(0), i === 7);
+      assert.ok(id !== undefined && id >= first && id < first + 32_768);
+      taken.add(id);
+      assert.ok(ids.isInUse('a', id));
+      assert.ok(!ids.isInUse('a', (id + 32_768) % 65_536));
+    }
+    assert.equal(taken.size, 32_768);
+    assert.equal(ids.allocate('a', lifetimeMs, instant(0)), undefined);
+  }
+});
