@@ -11,6 +11,7 @@
 import { rmSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
+import { type AuditedChange, ChangeAudit } from '../audit/audit-log.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
@@ -128,6 +129,13 @@ function addDevice(
         );
       }
     }),
+    {
+      event: 'device-added',
+      how: 'coapsule device add',
+      device: id,
+      credential: credential.kind,
+      allow: rules,
+    },
   );
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   tellKey(streams, id, generated);
@@ -140,7 +148,12 @@ function allowDevice(
   rules: readonly string[],
   options: FolderOption,
 ): void {
-  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id));
+  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id), {
+    event: 'device-allowed',
+    how: 'coapsule device allow',
+    device: id,
+    allow: rules,
+  });
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
@@ -197,6 +210,7 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
       expectUnused(devices, id, credential);
       return devices.rotate(id, credential, systemWallClock()) || missing(id);
     }),
+    { event: 'device-rotated', how: 'coapsule device rotate', device: id, credential: credential.kind },
   );
   const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
     credential.kind
@@ -219,7 +233,11 @@ function expectUnused(devices: DeviceTable, id: string, credential: DeviceCreden
 }
 
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
-  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id));
+  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id), {
+    event: 'device-removed',
+    how: 'coapsule device remove',
+    device: id,
+  });
   tell(streams, `removed ${printable(id)}; its readings stay`);
 }
 
@@ -252,17 +270,24 @@ function credentialText(credential: DeviceCredential): string {
   return credential.expiresAtMs < systemWallClock() ? `cert, expired on ${end}` : `cert until ${end}`;
 }
 
+/** @param change what is noted when the work is done. */
 function withDevices<T>(
   streams: OutputStreams,
   { data }: FolderOption,
   create: boolean,
   work: (devices: DeviceTable) => T,
+  change?: AuditedChange,
 ): T {
   try {
     const opened = openDatabase(data, { create, asGateway: false });
     try {
       for (const warning of opened.folder.warnings) warn(streams, warning);
-      return work(new DeviceTable(opened.database));
+      const result = work(new DeviceTable(opened.database));
+      if (change !== undefined) {
+        const audit = new ChangeAudit(opened.folder.path, systemWallClock, (text) => warn(streams, text));
+        audit.add(change);
+      }
+      return result;
     } finally {
       opened.close();
     }

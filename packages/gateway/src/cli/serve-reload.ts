@@ -8,6 +8,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { ChangeAudit } from '../audit/audit-log.ts';
 import { configKeys, liveNames } from '../config/config-keys.ts';
 import type { ConfiguredOptions } from '../config/config-schema.ts';
 import type { LiveOptions } from '../gateway/gateway-options.ts';
@@ -29,6 +30,7 @@ export interface ReloadParts<Options extends ReloadableOptions> {
   readonly gateway: { reconfigure(options: LiveOptions): Promise<void> };
   readonly upstreams: OpenedUpstreams;
   readonly log: AdjustableLog;
+  readonly audit: ChangeAudit;
 }
 
 type ReloadableOptions = ConfiguredOptions & UpstreamCommandOptions & { readonly verbose: number };
@@ -55,7 +57,7 @@ export class Reload<Options extends ReloadableOptions> {
   }
 
   async #reload(): Promise<void> {
-    const { log, gateway, upstreams } = this.#parts;
+    const { log, gateway, upstreams, audit } = this.#parts;
     try {
       const next = await this.#parts.read();
       const live = this.#parts.live(next);
@@ -74,6 +76,7 @@ export class Reload<Options extends ReloadableOptions> {
       this.#live = live;
     } catch (error) {
       const { cause, nextStep } = reportOf(error);
+      audit.add({ event: 'configuration-refused', how: 'SIGHUP', cause: printable(cause, maxCause) });
       log.error(
         `the configuration was not taken, and the one before it still counts: ${printable(cause, maxCause)}; ${nextStep}`,
       );
@@ -90,7 +93,7 @@ export class Reload<Options extends ReloadableOptions> {
   }
 
   #tell(next: Options, live: LiveOptions): void {
-    const { log } = this.#parts;
+    const { log, audit } = this.#parts;
     const names = Object.keys(configKeys) as (keyof ConfiguredOptions)[];
     const differs = (name: keyof ConfiguredOptions, before: Options): boolean =>
       !isDeepStrictEqual(before[name], next[name]);
@@ -100,13 +103,21 @@ export class Reload<Options extends ReloadableOptions> {
       .filter((name) => isLive(name) && name !== 'psk' && differs(name, this.#options))
       .map((name) => configKeys[name]);
     const keys = keyChanges(this.#live, live);
-    const all = [...changed, ...(keys === undefined ? [] : [keys])];
-    const waiting = names.filter((name) => !isLive(name) && differs(name, this.#started));
-    if (waiting.length > 0) {
-      log.warning(
-        `changed, and counts after a restart only: ${waiting.map((name) => configKeys[name]).join(', ')}`,
-      );
-    }
+    const counts = Object.entries(keys)
+      .filter(([, identities]) => identities.length > 0)
+      .map(([what, identities]) => `${identities.length} ${what}`);
+    const all = [...changed, ...(counts.length === 0 ? [] : [`pre-shared keys (${counts.join(', ')})`])];
+    const waiting = names
+      .filter((name) => !isLive(name) && differs(name, this.#started))
+      .map((name) => configKeys[name]);
+    if (waiting.length > 0) log.warning(`changed, and counts after a restart only: ${waiting.join(', ')}`);
+    audit.add({
+      event: 'configuration-read',
+      how: 'SIGHUP',
+      changed,
+      keys: Object.fromEntries(counted(keys)),
+      waiting,
+    });
     log.detail(
       0,
       `configuration read again: ${all.length === 0 ? 'nothing else counts now' : all.join(', ')}`,
@@ -117,21 +128,32 @@ export class Reload<Options extends ReloadableOptions> {
 /** Longest cause that is shown, in characters. */
 const maxCause = 4000;
 
-/** How many keys came, went and changed, without their names: there may be thousands. */
-function keyChanges(before: LiveOptions, now: LiveOptions): string | undefined {
+/** Identities whose keys came, are others, or went. */
+interface KeyChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+function keyChanges(before: LiveOptions, now: LiveOptions): KeyChanges {
   const old = byIdentity(before);
   const current = byIdentity(now);
-  const added = [...current.keys()].filter((identity) => !old.has(identity)).length;
-  const removed = [...old.keys()].filter((identity) => !current.has(identity)).length;
-  const changed = [...current].filter(
-    ([identity, key]) => old.has(identity) && !isDeepStrictEqual(old.get(identity), key),
-  ).length;
-  const parts = [
-    ...(added > 0 ? [`${added} added`] : []),
-    ...(changed > 0 ? [`${changed} changed`] : []),
-    ...(removed > 0 ? [`${removed} removed`] : []),
-  ];
-  return parts.length === 0 ? undefined : `pre-shared keys (${parts.join(', ')})`;
+  return {
+    added: [...current.keys()].filter((identity) => !old.has(identity)),
+    changed: [...current]
+      .filter(([identity, key]) => old.has(identity) && !isDeepStrictEqual(old.get(identity), key))
+      .map(([identity]) => identity),
+    removed: [...old.keys()].filter((identity) => !current.has(identity)),
+  };
+}
+
+/** Identities in one line of the audit; of more there is the number alone. */
+const maxNamed = 100;
+
+function counted(changes: KeyChanges): [string, readonly string[] | number][] {
+  return Object.entries(changes)
+    .filter(([, identities]) => identities.length > 0)
+    .map(([what, identities]) => [what, identities.length > maxNamed ? identities.length : identities]);
 }
 
 function byIdentity({ psks = [], anyIdentityKey }: LiveOptions): ReadonlyMap<string, Uint8Array> {

@@ -8,12 +8,14 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { ChangeAudit } from '../audit/audit-log.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { type AdjustableLog, type Log, lineLog } from '../server/log.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -224,9 +226,11 @@ async function run(
       return;
     }
     await using gateway = started;
+    const audit = new ChangeAudit(options.data, systemWallClock, (text) => log.warning(text));
+    audit.add({ event: 'gateway-started', how: 'coapsule serve', ...gateway.endpoints });
     if (options.config !== undefined) {
       const live = (next: ServeOptions): LiveOptions => liveOptions(next, log);
-      const reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log });
+      const reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log, audit });
       const hangUp = (): void => void reload.request();
       process.on('SIGHUP', hangUp);
       stopReloads = () => process.off('SIGHUP', hangUp);
@@ -234,6 +238,7 @@ async function run(
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
     await stopped.promise;
     log.detail(0, 'stopping');
+    audit.add({ event: 'gateway-stopped', how: 'SIGTERM or SIGINT' });
   } finally {
     stopReloads();
     stop();

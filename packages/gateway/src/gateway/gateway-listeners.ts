@@ -9,6 +9,7 @@ import {
   SerialFailure,
   type Server,
 } from 'coapsule';
+import type { RefusalAudit } from '../audit/audit-log.ts';
 import { listenCredentials, tellCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, EndpointScheme, StreamScheme } from '../server/serve-options.ts';
 import { endpointFault, StartUpFault } from '../server/start-up-fault.ts';
@@ -32,6 +33,7 @@ export interface ListenContext {
   readonly review: AssociationReview;
   readonly lines: readonly GatewayLine[];
   readonly oscore: OscoreDevices;
+  readonly refusals: Pick<RefusalAudit, 'add'>;
 }
 
 /**
@@ -104,7 +106,7 @@ async function openLine(
 
 /** By what devices are let in, over DTLS and over TLS. */
 function securedOptions(
-  { directory, review, oscore }: ListenContext,
+  { directory, review, oscore, refusals }: ListenContext,
   options: GatewayOptions,
 ): { readonly dtls: ListenOptions; readonly tls: ListenOptions } {
   const { keylog, pskHint, clock = systemWallClock } = options;
@@ -121,6 +123,7 @@ function securedOptions(
   };
   const onAssociation = (event: AssociationEvent): void => {
     logAssociation(event);
+    if (event.kind === 'handshake-failed') auditFailure(refusals, event);
     if (event.kind !== 'connected') return;
     // One that came back was compared when it was taken over; `changed` looks at what happened since.
     if (event.imported !== true) review.one(event.peer);
@@ -146,6 +149,22 @@ function securedOptions(
     dtls,
     tls: { ...forTls, ...(forTls.certificate === undefined ? {} : { clientAuthentication }) },
   };
+}
+
+/** Causes that nobody is to blame for: the peer went away, or began again. */
+const unblamed: ReadonlySet<string> = new Set(['peer-silent', 'mtu-too-large', 'replaced', 'cancelled']);
+
+/** What a peer called itself is not proved: it is counted by where it comes from. */
+function auditFailure(
+  refusals: Pick<RefusalAudit, 'add'>,
+  { address, identity, failure: { cause } }: Extract<AssociationEvent, { kind: 'handshake-failed' }>,
+): void {
+  if (unblamed.has(cause)) return;
+  refusals.add({
+    reason: `handshake-${cause}`,
+    peer: address.host,
+    details: { from: address.key, ...(identity === undefined ? {} : { claimed: identity }) },
+  });
 }
 
 function isSecured(scheme: StreamScheme): boolean {

@@ -17,6 +17,7 @@ import {
   type ServerResponse,
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
+import { RefusalAudit } from '../audit/audit-log.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
@@ -43,7 +44,15 @@ import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
-import { errorLogger, errorText, forbiddenLogger, quotaLogger, requestLine } from './request-log.ts';
+import {
+  auditErrorLogger,
+  errorLogger,
+  errorText,
+  forbiddenLogger,
+  quotaLogger,
+  refusedRequest,
+  requestLine,
+} from './request-log.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 import { UpstreamPaths } from './upstream-servers.ts';
 
@@ -77,6 +86,13 @@ export class Gateway implements AsyncDisposable {
     });
     const stops: (() => void)[] = [];
     const live = new LiveConfiguration(options);
+    const refusals = new RefusalAudit({
+      dataFolder: options.dataFolder,
+      clock: options.clock ?? systemWallClock,
+      after: systemTickTimer.after,
+      onError: auditErrorLogger(log, options.clock ?? systemWallClock),
+    });
+    stops.push(() => refusals.close());
     const reportError = errorLogger(log, options.clock ?? systemWallClock);
     const server = new Server({ onError: reportError });
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
@@ -102,7 +118,7 @@ export class Gateway implements AsyncDisposable {
       const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
       const found = { lines, resources: lineStates, registered: await store.registrations() };
-      const upstreams = addResources(server, store, directory, found, options, live, stops);
+      const upstreams = addResources(server, store, directory, found, options, live, refusals, stops);
       await upstreams.change(options.upstreams ?? []);
       const review = new AssociationReview({
         directory,
@@ -113,7 +129,7 @@ export class Gateway implements AsyncDisposable {
       stops.push(() => review.stop());
       const { proxy, clock = systemWallClock } = options;
       if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
-      await listen({ server, store, listeners, directory, review, lines, oscore }, options);
+      await listen({ server, store, listeners, directory, review, lines, oscore, refusals }, options);
       changed = () => {
         directory.storeChanged();
         review.all();
@@ -205,6 +221,7 @@ function addResources(
   },
   options: GatewayOptions,
   live: LiveConfiguration,
+  refusals: RefusalAudit,
   stops: (() => void)[],
 ): UpstreamPaths {
   const notify = (path: string): void => server.notify(path);
@@ -249,6 +266,7 @@ function addResources(
   const logForbidden = forbiddenLogger(options.log, clock);
   const onRefused: Guard['onRefused'] = (request, refusal, rules) => {
     if (refusal === 'forbidden') logForbidden(request, rules);
+    refusals.add(refusedRequest(request, refusal));
   };
   const guarded = ({ protection, resource }: GatewayResource, rules: AccessPolicy): Resource =>
     authorised(resource, protection, { policy: rules, rulesOf, access: () => live.access, onRefused });

@@ -15,12 +15,14 @@ import {
 } from 'coapsule';
 import { provenDevice } from '../access/proven-device.ts';
 import { type Rule, ruleText } from '../access/rule.ts';
+import type { RefusedRequest } from '../audit/refusal-count.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { endingText } from '../server/serve-credentials.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
+import type { Refusal } from './authorisation.ts';
 
 /** `PUT /sensors/a 2.04 Changed from [::1]:40000 as sensor-042`. */
 export function requestLine(request: Request, response: ServerResponse): string {
@@ -157,6 +159,24 @@ export function forbiddenLogger(
     const may = rules.length === 0 ? 'nothing' : printable(rules.map(ruleText).join(' '), maxRulesShown);
     const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
     log.warning(`${printable(identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`);
+  };
+}
+
+/** A refused request as the audit counts it: by who has proved to send it, or else by where it comes from. */
+export function refusedRequest({ method, path, peer }: Request, reason: Refusal): RefusedRequest {
+  const identity = provenDevice(peer)?.identity;
+  return {
+    reason,
+    peer: identity ?? peer.address.host,
+    details: { from: peer.address.key, method, path: printable(path) },
+  };
+}
+
+/** Tells that the audit cannot be written, at a bounded rate. */
+export function auditErrorLogger(log: Log, clock: WallClock): (text: string) => void {
+  const limit = new RateLimit(1, 60_000);
+  return (text) => {
+    if (limit.pass(clock()) !== undefined) log.error(text);
   };
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Client, content, Server } from 'coapsule';
 import type { AccessSettings } from '../../src/access/configured-access.ts';
@@ -143,4 +145,39 @@ test('other servers behind the gateway may have to be secured as well', async (t
   const asking = client('a', key);
   assert.equal((await asking.get(`${coaps}/cloud/x`)).text(), 'there');
   assert.equal((await asking.get(`${coaps}/cloud/secret/x`)).codeText, '4.01');
+});
+
+test('refusals are audited: by identity where one was proved, by address else, and no key is written', async (t) => {
+  const { gateway, folder, coap, coaps, client } = await startTestGateway(t, {
+    psks: [{ identity: 'a', key: bytes(key) }],
+  });
+  const asking = client('a', key);
+  for (let n = 0; n < 5; n++) await asking.put(`${coaps}/sensors/other`, { payload: 'secret' });
+  await client().get(`${coap}/sensors/a`);
+  // A server says nothing to these, so that they wait.
+  await Promise.all([
+    assert.rejects(client('a', 'WrongKeyOf16Byte').get(`${coaps}/sensors/a`)),
+    assert.rejects(client('nobody', key).get(`${coaps}/sensors/a`)),
+  ]);
+  await gateway.close();
+  const text = readFileSync(join(folder, 'audit-refusals.ndjson'), 'utf8');
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines
+      .map(({ reason, peer, path, claimed, repeated }) =>
+        [reason, peer, path ?? claimed, repeated ?? 0].join(' '),
+      )
+      .sort(),
+    [
+      'forbidden a /sensors/other 0',
+      'forbidden a /sensors/other 4',
+      'handshake-psk-mismatch 127.0.0.1 a 0',
+      'handshake-unknown-identity 127.0.0.1 nobody 0',
+      'unauthorized 127.0.0.1 /sensors/a 0',
+    ],
+  );
+  assert.ok(!/secret|MySecret|WrongKey/.test(text));
 });

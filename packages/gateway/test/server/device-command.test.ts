@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client } from 'coapsule';
@@ -113,4 +114,40 @@ test('the command works while the gateway runs, which then ends the association 
   await gateway.waitFor('stderr', /ended: local/);
   const { stderr } = await gateway.kill('SIGTERM');
   assert.ok(!stderr.includes(key.toString('hex')));
+});
+
+test('each change of a device is audited with who made it, and without its key', async (t) => {
+  const data = temporaryFolder(t);
+  const device = async (...args: string[]): Promise<void> => {
+    const { code, stderr } = await coapsule(t, 'device', ...args, '--data', data);
+    assert.equal(code, 0, stderr);
+  };
+  await device('add', 'a', '--psk', 'MySecret16ByteK!', '--allow', 'GET:/x');
+  assert.notEqual((await coapsule(t, 'device', 'add', 'a', '--data', data)).code, 0);
+  await device('allow', 'a', 'PUT:/x');
+  await device('list');
+  await device('rotate', 'a', '--psk', 'MySecret16ByteKK');
+  await device('remove', 'a');
+  const text = readFileSync(join(data, 'audit-changes.ndjson'), 'utf8');
+  const by = userInfo().username;
+  assert.deepEqual(
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => ({ ...JSON.parse(line), at: undefined })),
+    [
+      {
+        event: 'device-added',
+        how: 'coapsule device add',
+        device: 'a',
+        credential: 'psk',
+        allow: ['GET:/x'],
+        by,
+      },
+      { event: 'device-allowed', how: 'coapsule device allow', device: 'a', allow: ['PUT:/x'], by },
+      { event: 'device-rotated', how: 'coapsule device rotate', device: 'a', credential: 'psk', by },
+      { event: 'device-removed', how: 'coapsule device remove', device: 'a', by },
+    ].map((line) => ({ ...line, at: undefined })),
+  );
+  assert.ok(!text.includes('MySecret'));
 });

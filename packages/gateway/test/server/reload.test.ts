@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, content, type Response, Server } from 'coapsule';
@@ -54,7 +54,7 @@ const psk = (...entries: string[]): string =>
 test('SIGHUP brings keys, limits and the detail of the log, and associations whose key stays go on', {
   skip: onWindows,
 }, async (t) => {
-  const { gateway, coaps, again } = await gatewayBy(
+  const { gateway, folder, coaps, again } = await gatewayBy(
     t,
     psk('stays:0123456789abcdef', 'goes:0123456789abcdef'),
   );
@@ -96,7 +96,30 @@ test('SIGHUP brings keys, limits and the detail of the log, and associations who
     await again(psk('stays:0123456789abcdef', 'comes:0123456789abcdef')),
     /configuration read again: nothing else counts now/,
   );
+  await again('limits: 3\n');
   assert.equal((await gateway.kill('SIGTERM')).code, 0);
+  const audit = readFileSync(join(folder, 'store/audit-changes.ndjson'), 'utf8');
+  assert.ok(!audit.includes('0123456789abcdef'));
+  const changes = audit
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    changes.map(({ event }) => event),
+    [
+      'gateway-started',
+      'configuration-read',
+      'configuration-read',
+      'configuration-read',
+      'configuration-refused',
+      'gateway-stopped',
+    ],
+  );
+  assert.deepEqual(
+    [changes[1].how, changes[1].changed, changes[1].keys, changes[1].waiting],
+    ['SIGHUP', ['limits.maxPaths', 'log.verbosity'], { added: ['comes'], removed: ['goes'] }, ['demo']],
+  );
+  assert.match(changes[4].cause, /gateway\.yaml:3:9: limits: is 3; expected keys/);
 });
 
 test('SIGHUP brings rules of groups, and what paths demand', { skip: onWindows }, async (t) => {

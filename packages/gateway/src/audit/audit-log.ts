@@ -1,0 +1,121 @@
+/**
+ * Who changed what, and what was refused to whom: `audit-changes.ndjson` and `audit-refusals.ndjson` in the data folder.
+ *
+ * Two files, so that a flood of refusals cannot push a change out of a bounded file. No line holds a key. Lines are for
+ * programs; what a person should see at once is in the log.
+ */
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { WallClock } from '../server/wall-clock.ts';
+import { AuditFile } from './audit-file.ts';
+import { countingMs, RefusalCount, type RefusalLine, type RefusedRequest } from './refusal-count.ts';
+
+/** A change, by what did it. */
+export interface AuditedChange {
+  readonly event:
+    | 'device-added'
+    | 'device-allowed'
+    | 'device-rotated'
+    | 'device-removed'
+    | 'gateway-started'
+    | 'gateway-stopped'
+    | 'configuration-read'
+    | 'configuration-refused';
+  /** `coapsule device add`, `SIGHUP`. */
+  readonly how: string;
+  readonly [detail: string]: unknown;
+}
+
+/** The file of changes, for the gateway and for `coapsule device`. */
+export class ChangeAudit {
+  readonly #file: AuditFile;
+  readonly #clock: WallClock;
+  readonly #onError: (text: string) => void;
+
+  /** @param onError is told that a line could not be written: what was done is done. */
+  constructor(dataFolder: string, clock: WallClock, onError: (text: string) => void) {
+    this.#file = new AuditFile(join(dataFolder, 'audit-changes.ndjson'));
+    this.#clock = clock;
+    this.#onError = onError;
+  }
+
+  /** Writes a line, with the time and the user of this process. */
+  add(change: AuditedChange): void {
+    try {
+      this.#file.append({ at: timeText(this.#clock()), ...change, by: userText() });
+    } catch (error) {
+      this.#onError(`the change was not noted in ${this.#file.path}: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** What the file of refusals works with. */
+export interface RefusalAuditContext {
+  readonly dataFolder: string;
+  readonly clock: WallClock;
+  /** Calls back once later; the returned function prevents it. */
+  readonly after: (delayMs: number, action: () => void) => () => void;
+  readonly onError: (text: string) => void;
+}
+
+/** The file of refusals. */
+export class RefusalAudit {
+  readonly #context: RefusalAuditContext;
+  readonly #file: AuditFile;
+  readonly #count = new RefusalCount();
+  #cancel: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(context: RefusalAuditContext) {
+    this.#context = context;
+    this.#file = new AuditFile(join(context.dataFolder, 'audit-refusals.ndjson'));
+  }
+
+  /** Writes a line, or counts it. */
+  add(refused: RefusedRequest): void {
+    if (this.#isClosed) return;
+    const line = this.#count.add(refused);
+    if (line !== undefined) this.#write([line]);
+    this.#cancel ??= this.#context.after(countingMs, () => {
+      this.#cancel = undefined;
+      this.#write(this.#count.takeCounted());
+    });
+  }
+
+  /** Writes what was counted. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancel?.();
+    this.#write(this.#count.takeCounted());
+  }
+
+  #write(lines: readonly RefusalLine[]): void {
+    try {
+      for (const { reason, peer, details, repeated } of lines) {
+        this.#file.append({
+          at: timeText(this.#context.clock()),
+          event: 'refused',
+          reason,
+          peer,
+          ...details,
+          ...(repeated === undefined ? {} : { repeated }),
+        });
+      }
+    } catch (error) {
+      this.#context.onError(`a refusal was not noted in ${this.#file.path}: ${(error as Error).message}`);
+    }
+  }
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function userText(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // Such as a container's user that has no name.
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}
