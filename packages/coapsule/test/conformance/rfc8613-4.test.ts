@@ -240,7 +240,7 @@ for (const [name, value] of [
       const { request, binding } = verifiedRequest(fresh, { ...message, options });
       assert.equal(request.options.uint(OptionNumber.Observe), value);
       assert.equal(request.code, Code.Get);
-      assert.equal(binding.request.observe, value === 0 ? 'register' : 'deregister');
+      assert.equal(binding.observe, value === 0 ? 'register' : 'deregister');
     }
     const options = OptionSet.from(message.options.entries()).delete(OptionNumber.Observe);
     const { request } = verifiedRequest(server, { ...message, options });
@@ -253,7 +253,7 @@ test('§4.1.3.5: an Outer Observe that a proxy adds makes no registration', () =
   const { message } = protectedRequest(client);
   const { request, binding } = verifiedRequest(server, withOuter(message, [OptionNumber.Observe, 0]));
   assert.equal(request.options.has(OptionNumber.Observe), false);
-  assert.equal(binding.request.observe, undefined);
+  assert.equal(binding.observe, undefined);
 });
 
 test('§4.1.3.5.2: a notification has an empty Inner Observe, the original Outer one, and Outer Code 2.05', () => {

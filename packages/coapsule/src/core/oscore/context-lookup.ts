@@ -28,20 +28,21 @@ const maxCandidates = 8;
 
 /** Clients by the `kid` of their requests. */
 export class ContextTable implements ContextProvider {
-  readonly #byKid = new Map<string, ServerSecurity[]>();
+  readonly #byKid = new Map<number | string, readonly ServerSecurity[]>();
 
   /** Adds a client. Throws `ApiMisuseError` when it is there already. */
   add(client: ServerSecurity): void {
-    const kid = toHex(client.recipientId);
-    const clients = this.#byKid.get(kid) ?? [];
-    if (clients.includes(client)) throw new ApiMisuseError(`the client with kid 0x${kid} is there already`);
-    this.#byKid.set(kid, [...clients, client]);
+    const { recipientId } = client;
+    const clients = this.#withKid(recipientId);
+    if (clients.includes(client))
+      throw new ApiMisuseError(`the client with kid 0x${toHex(recipientId)} is there already`);
+    this.#byKid.set(nameOf(recipientId), [...clients, client]);
   }
 
   /** Removes a client; false when it is not there. */
   remove(client: ServerSecurity): boolean {
-    const kid = toHex(client.recipientId);
-    const clients = this.#byKid.get(kid) ?? [];
+    const kid = nameOf(client.recipientId);
+    const clients = this.#withKid(client.recipientId);
     const others = clients.filter((other) => other !== client);
     if (others.length === 0) this.#byKid.delete(kid);
     else this.#byKid.set(kid, others);
@@ -50,12 +51,29 @@ export class ContextTable implements ContextProvider {
 
   /** Whether it is there. */
   has(client: ServerSecurity): boolean {
-    return this.#byKid.get(toHex(client.recipientId))?.includes(client) === true;
+    return this.#withKid(client.recipientId).includes(client);
   }
 
   candidates(kid: Uint8Array, kidContext: Uint8Array | undefined): readonly ServerSecurity[] {
-    const clients = (this.#byKid.get(toHex(kid)) ?? []).filter((client) => client.accepts(kidContext));
+    const all = this.#withKid(kid);
+    const clients = all.every((client) => client.accepts(kidContext))
+      ? all
+      : all.filter((client) => client.accepts(kidContext));
     // §5.1: the client is told that none was found, and comes again with its kid context.
-    return clients.length > maxCandidates ? [] : clients;
+    return clients.length > maxCandidates ? none : clients;
   }
+
+  #withKid(kid: Uint8Array): readonly ServerSecurity[] {
+    return this.#byKid.get(nameOf(kid)) ?? none;
+  }
+}
+
+const none: readonly ServerSecurity[] = [];
+
+/** What is found without a text being made: length and value of a `kid` of up to 5 bytes as one number. */
+function nameOf(kid: Uint8Array): number | string {
+  if (kid.length > 5) return toHex(kid);
+  let name = kid.length;
+  for (const byte of kid) name = name * 256 + byte;
+  return name;
 }

@@ -55,6 +55,11 @@ const byNumber: ReadonlyMap<number, OptionClass> = new Map(
   Object.entries(classes).map(([number, optionClass]) => [Number(number), optionClass]),
 );
 
+/** Options that may be outside only: those of a message in the open count for the one inside. */
+export const outerOnly: readonly number[] = [...byNumber]
+  .filter(([number, { inner }]) => !inner && number !== OptionNumber.Oscore)
+  .map(([number]) => number);
+
 /** The class of an option; Class E when nothing else is said about it (RFC 8613 §4.1). */
 export function optionClass(number: number): OptionClass {
   return byNumber.get(number) ?? e;

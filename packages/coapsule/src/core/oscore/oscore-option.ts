@@ -15,11 +15,11 @@ import { decodePartialIv, maxPartialIvLength } from './partial-iv.ts';
 /** What the option says. A field that is absent is not the same as an empty one. */
 export interface OscoreOption {
   /** 1 … 5 bytes, without leading zeros. */
-  readonly partialIv?: Uint8Array;
+  readonly partialIv?: Uint8Array | undefined;
   /** 0 … 255 bytes. */
-  readonly kidContext?: Uint8Array;
+  readonly kidContext?: Uint8Array | undefined;
   /** Whatever is left, perhaps nothing. */
-  readonly kid?: Uint8Array;
+  readonly kid?: Uint8Array | undefined;
 }
 
 const partialIvBits = 0x07;
@@ -60,9 +60,9 @@ export function decodeOscoreOption(value: Uint8Array): OscoreOption | DecodeFaul
   const hasKid = (flags & kidBit) !== 0;
   if (!hasKid && reader.remaining > 0) return fault(reader.position, 'bytes that no flag tells of');
   return {
-    ...(partialIvLength > 0 && { partialIv }),
-    ...(kidContext !== undefined && { kidContext }),
-    ...(hasKid && { kid: reader.rest() }),
+    partialIv: partialIvLength > 0 ? partialIv : undefined,
+    kidContext,
+    kid: hasKid ? reader.rest() : undefined,
   };
 }
 

@@ -11,7 +11,7 @@ import { OptionNumber } from '../coap/option-registry.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
 import { encodeOscoreOption, maxIdentifierLength } from './oscore-option.ts';
-import { deriveNonce, encodePartialIv } from './partial-iv.ts';
+import { encodePartialIv } from './partial-iv.ts';
 import { type OscoreContent, Plaintext, sealPlaintext } from './plaintext.ts';
 import { ClientBinding, type ObserveRequest } from './request-binding.ts';
 import type { ContextRecord, SecurityContext } from './security-context.ts';
@@ -69,15 +69,12 @@ export function protectRequest(
     {
       aead: context.aead,
       key: context.senderKey,
-      nonce: deriveNonce(context.commonIv, kid, partialIv),
+      nonce: binding.requestNonce,
       additionalData: binding.additionalData,
     },
     plaintext,
   );
-  outer.add(
-    OptionNumber.Oscore,
-    encodeOscoreOption({ partialIv, kid, ...(kidContext !== undefined && { kidContext }) }),
-  );
+  outer.add(OptionNumber.Oscore, encodeOscoreOption({ partialIv, kid, kidContext }));
   // §4.1.3.5: POST with Observe is not defined.
   const code = outer.has(OptionNumber.Observe) ? Code.Fetch : Code.Post;
   return { kind: 'protected', message: { code, options: outer, payload }, binding };

@@ -58,13 +58,7 @@ export function protectResponse(
     { aead: context.aead, key: context.senderKey, nonce, additionalData: binding.additionalData },
     plaintext,
   );
-  outer.add(
-    OptionNumber.Oscore,
-    encodeOscoreOption({
-      ...(partialIv !== undefined && { partialIv }),
-      ...(kidContext !== undefined && { kidContext }),
-    }),
-  );
+  outer.add(OptionNumber.Oscore, encodeOscoreOption({ partialIv, kidContext }));
   // §4.1.3.5: as a cacheable response, which is what a proxy expects of a notification.
   const code = outer.has(OptionNumber.Observe) ? Code.Content : Code.Changed;
   return { kind: 'protected', message: { code, options: outer, payload } };

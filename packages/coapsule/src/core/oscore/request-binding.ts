@@ -28,60 +28,90 @@ export interface RequestReference {
 export class ClientBinding {
   readonly context: SecurityContext;
   readonly request: RequestReference;
-  readonly additionalData: Uint8Array;
+  /** Of the context that the request was protected with, whichever the response is under (§8.4). */
+  readonly #input: RequestInput;
   /** The highest Partial IV of its notifications: the Notification Number (RFC 8613 §7.4.1). */
   notificationNumber: number | undefined;
   /** A response with the nonce of the request has come; no other is taken. */
   nonceSeen = false;
   /** The last response has come. */
   answered = false;
-  /** The context that the request was protected with: its nonce is of that one, whichever the response is under (§8.4). */
-  readonly #asked: SecurityContext;
 
-  constructor(context: SecurityContext, request: RequestReference, asked: SecurityContext = context) {
+  constructor(
+    context: SecurityContext,
+    request: RequestReference,
+    input: RequestInput = requestInput(context, request.kid, request.partialIv),
+  ) {
     this.context = context;
     this.request = request;
-    this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
-    this.#asked = asked;
+    this.#input = input;
   }
 
-  /** The nonce of the request. */
+  get additionalData(): Uint8Array {
+    return this.#input.additionalData;
+  }
+
   get requestNonce(): Uint8Array {
-    return deriveNonce(this.#asked.commonIv, this.request.kid, this.request.partialIv);
+    return this.#input.nonce;
   }
 
   /** The same request, answered under another context of the same algorithm (Appendix B.2 step 3). */
   under(context: SecurityContext): ClientBinding {
-    return new ClientBinding(context, this.request, this.#asked);
+    return new ClientBinding(context, this.request, this.#input);
   }
+}
+
+/** What a request is encrypted with besides its key, and its responses are bound to. */
+export interface RequestInput {
+  readonly nonce: Uint8Array;
+  readonly additionalData: Uint8Array;
+}
+
+/**
+ * What a request is encrypted with.
+ *
+ * @param kid Sender ID of the client.
+ * @param partialIv 1 … 5 bytes, as sent.
+ */
+export function requestInput(
+  { aead, commonIv }: SecurityContext,
+  kid: Uint8Array,
+  partialIv: Uint8Array,
+): RequestInput {
+  return {
+    nonce: deriveNonce(commonIv, kid, partialIv),
+    additionalData: additionalData(aead.number, kid, partialIv),
+  };
 }
 
 /** The server's side of a verified request. Changed by `protectResponse`. */
 export class ServerBinding {
   readonly context: SecurityContext;
-  readonly request: RequestReference;
-  readonly additionalData: Uint8Array;
+  /** Of the context that the request was protected with, whichever the response is under (§8.3). */
+  readonly #input: RequestInput;
   /** The number that the Partial IV of the request stands for. */
   readonly sequenceNumber: number;
+  readonly observe: ObserveRequest | undefined;
   /** No response may take the nonce of the request any more. */
   #nonceSpent: boolean;
-  /** The context that the request was protected with: its nonce is of that one, whichever the response is under (§8.3). */
-  readonly #asked: SecurityContext;
 
   /** @param nonceUsable False when the request may have been received before: it may be answered with own numbers only. */
   constructor(
     context: SecurityContext,
-    request: RequestReference,
+    input: RequestInput,
     sequenceNumber: number,
+    observe: ObserveRequest | undefined,
     nonceUsable: boolean,
-    asked: SecurityContext = context,
   ) {
     this.context = context;
-    this.request = request;
-    this.additionalData = additionalData(context.aead.number, request.kid, request.partialIv);
+    this.#input = input;
     this.sequenceNumber = sequenceNumber;
+    this.observe = observe;
     this.#nonceSpent = !nonceUsable;
-    this.#asked = asked;
+  }
+
+  get additionalData(): Uint8Array {
+    return this.#input.additionalData;
   }
 
   /**
@@ -93,11 +123,6 @@ export class ServerBinding {
   takeRequestNonce(): Uint8Array | undefined {
     if (this.#nonceSpent || !this.context.mayDeliver(this.sequenceNumber)) return undefined;
     this.#nonceSpent = true;
-    return deriveNonce(this.#asked.commonIv, this.request.kid, this.request.partialIv);
-  }
-
-  /** The same request, answered under another context of the same algorithm, whose keys are new (Appendix B.2 step 2). */
-  under(context: SecurityContext): ServerBinding {
-    return new ServerBinding(context, this.request, this.sequenceNumber, true, this.#asked);
+    return this.#input.nonce;
   }
 }

@@ -15,9 +15,9 @@ import { type ContextParameters, type ContextSources, deriveSecurityContext } fr
 import { unwrapId, VerifiableNonces, wrapId } from './id-nonces.ts';
 import type { ServerSecurity, ServerVerdict } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
+import { requestInput, ServerBinding } from './request-binding.ts';
 import { type ContextKeeping, type SecurityContext, unusedContext } from './security-context.ts';
 import {
-  bindRequest,
   openRequest,
   type RefusedRequest,
   type RequestHeader,
@@ -93,13 +93,14 @@ export class ServerRederivation implements ServerSecurity {
   /** Step 2: request #1 verifies under its own ID, which any recording of it does too; so it is only answered. */
   #begin(id: Uint8Array, message: OscoreContent, header: RequestHeader): ServerVerdict {
     const first = this.#temporary(id);
-    const opened = openRequest(first, message, header);
+    const input = requestInput(first, first.recipientId, header.partialIv);
+    const opened = openRequest(first, message, input);
     if (opened === undefined || isDecodeFault(opened)) return notFound('request #1 does not verify');
     const r2 = this.#nonces.issue();
     const second = this.#temporary(concatBytes(r2, id));
     return {
       kind: 'rederive',
-      binding: bindRequest(first, header, undefined, true).under(second),
+      binding: new ServerBinding(second, input, header.sequenceNumber, undefined, true),
       answer: { code: Code.Unauthorized, options: new OptionSet(), payload: noBytes },
       kidContext: wrapId(r2),
     };

@@ -12,7 +12,7 @@ import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { formatAuthority, isCoapScheme, parseCoapUri, parseResource } from '../coap/uri.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import { ApiMisuseError, isDecodeFault } from '../foundation/errors.ts';
-import { optionClass } from './option-classes.ts';
+import { optionClass, outerOnly } from './option-classes.ts';
 
 /** The options of a message in its two parts; the OSCORE option is not among them yet. */
 export interface SplitOptions {
@@ -37,13 +37,16 @@ export function splitResponseOptions(options: OptionReader): SplitOptions {
  * The options of a decrypted message: the Inner ones, and of the Outer ones those that are of Class U only; what may be
  * encrypted is discarded outside (§8.2 and §8.4 step 1), and so is the OSCORE option.
  */
-export function joinOptions(inner: OptionReader, outer: OptionReader): OptionSet {
-  const joined = new OptionSet();
-  for (const { number, value } of outer.entries()) {
-    if (number !== OptionNumber.Oscore && !optionClass(number).inner) joined.add(number, value);
+export function joinOptions(inner: OptionReader, outer: OptionReader): OptionReader {
+  let joined: OptionSet | undefined;
+  for (const number of outerOnly) {
+    if (!outer.has(number)) continue;
+    joined ??= OptionSet.from(inner.entries());
+    // They come before those with the same number inside, which should not be there.
+    joined.delete(number);
+    for (const value of [...outer.all(number), ...inner.all(number)]) joined.add(number, value);
   }
-  for (const { number, value } of inner.entries()) joined.add(number, value);
-  return joined;
+  return joined ?? inner;
 }
 
 function split(options: OptionReader, innerObserve: (value: Uint8Array) => Uint8Array): SplitOptions {

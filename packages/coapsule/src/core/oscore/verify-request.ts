@@ -13,12 +13,11 @@ import { OptionSet } from '../coap/option-set.ts';
 import { equalBytesConstantTime, noBytes } from '../foundation/bytes.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
-import { additionalData } from './additional-data.ts';
 import { decodeOscoreOption } from './oscore-option.ts';
-import { decodePartialIv, deriveNonce } from './partial-iv.ts';
+import { decodePartialIv } from './partial-iv.ts';
 import { type OscoreContent, openCiphertext } from './plaintext.ts';
 import { observeOf } from './protect-request.ts';
-import { type ObserveRequest, ServerBinding } from './request-binding.ts';
+import { type RequestInput, requestInput, ServerBinding } from './request-binding.ts';
 import type { ContextRecord, SecurityContext } from './security-context.ts';
 import { joinOptions } from './split-options.ts';
 
@@ -120,17 +119,17 @@ function verifyUnder(
   if (replay === 'replay') {
     return { kind: 'refused', fault: 'replay', detail: `Partial IV ${sequenceNumber} was received before` };
   }
-  const opened = openRequest(context, message, header);
+  const input = requestInput(context, context.recipientId, header.partialIv);
+  const opened = openRequest(context, message, input);
   if (opened === undefined) {
     return { kind: 'refused', fault: 'decryption-failed', detail: 'the ciphertext does not verify' };
   }
   const asked = isDecodeFault(opened) ? undefined : opened;
-  const bind = (nonceUsable: boolean): ServerBinding =>
-    bindRequest(context, header, asked === undefined ? undefined : observeOf(asked.options), nonceUsable);
-
+  const observe = asked === undefined ? undefined : observeOf(asked.options);
   if (replay === 'unknown' && !hasEcho(asked, context)) {
     // Appendix B.1.2: with the server's own Partial IV, since the request may be one that was answered before.
-    return { kind: 'challenged', binding: bind(false), answer: challengeOf(context) };
+    const binding = new ServerBinding(context, input, sequenceNumber, observe, false);
+    return { kind: 'challenged', binding, answer: challengeOf(context) };
   }
   const uncovered =
     replay === 'unknown' ? context.synchronizeAt(sequenceNumber) : context.markReceived(sequenceNumber);
@@ -139,13 +138,12 @@ function verifyUnder(
   const fault = faultOf(opened);
   if (fault !== undefined) return malformed(fault);
   const inner = replay === 'unknown' ? withoutEcho(opened) : opened;
-  const verified = {
-    request: { ...inner, options: joinOptions(inner.options, message.options) },
-    binding: bind(true),
-  };
+  const { code, payload } = inner;
+  const request = { code, options: joinOptions(inner.options, message.options), payload };
+  const binding = new ServerBinding(context, input, sequenceNumber, observe, true);
   return uncovered
-    ? { kind: 'store-first', ...verified, record: context.recordToStore }
-    : { kind: 'verified', ...verified };
+    ? { kind: 'store-first', request, binding, record: context.recordToStore }
+    : { kind: 'verified', request, binding };
 }
 
 /**
@@ -154,31 +152,11 @@ function verifyUnder(
  * @returns `undefined` when the tag does not verify, a fault when there is no message in it.
  */
 export function openRequest(
-  context: SecurityContext,
+  { aead, recipientKey: key }: SecurityContext,
   { payload }: OscoreContent,
-  { partialIv }: RequestHeader,
+  { nonce, additionalData }: RequestInput,
 ): ReturnType<typeof openCiphertext> {
-  const { aead, recipientId, recipientKey: key, commonIv } = context;
-  return openCiphertext(
-    {
-      aead,
-      key,
-      nonce: deriveNonce(commonIv, recipientId, partialIv),
-      additionalData: additionalData(aead.number, recipientId, partialIv),
-    },
-    payload,
-  );
-}
-
-/** What the responses to a verified request are protected with. */
-export function bindRequest(
-  context: SecurityContext,
-  { partialIv, sequenceNumber }: RequestHeader,
-  observe: ObserveRequest | undefined,
-  nonceUsable: boolean,
-): ServerBinding {
-  const reference = { kid: context.recipientId, partialIv: partialIv.slice(), observe };
-  return new ServerBinding(context, reference, sequenceNumber, nonceUsable);
+  return openCiphertext({ aead, key, nonce, additionalData }, payload);
 }
 
 /** The unprotected answer to a request that is refused (§7.4, §8.2), not to be cached by anybody (§4.1.3.1). */

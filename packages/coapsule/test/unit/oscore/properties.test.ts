@@ -7,16 +7,22 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { encodeCbor } from '../../../src/core/cbor/encode.ts';
 import { OptionNumber } from '../../../src/core/coap/option-registry.ts';
 import { OptionSet } from '../../../src/core/coap/option-set.ts';
-import { toHex } from '../../../src/core/foundation/bytes.ts';
+import { noBytes, toHex } from '../../../src/core/foundation/bytes.ts';
 import { isDecodeFault } from '../../../src/core/foundation/errors.ts';
+import { additionalData } from '../../../src/core/oscore/additional-data.ts';
+import { ContextTable } from '../../../src/core/oscore/context-lookup.ts';
 import { oscoreAeads } from '../../../src/core/oscore/cose-algorithms.ts';
 import { optionClass } from '../../../src/core/oscore/option-classes.ts';
 import { decodeOscoreOption, encodeOscoreOption } from '../../../src/core/oscore/oscore-option.ts';
+import { maxIdLength, maxPartialIvLength } from '../../../src/core/oscore/partial-iv.ts';
+import { FixedContext } from '../../../src/core/oscore/peer-security.ts';
 import type { OscoreContent } from '../../../src/core/oscore/plaintext.ts';
 import { minReplayWindowSize, ReplayWindow } from '../../../src/core/oscore/replay-window.ts';
 import { verifyResponse } from '../../../src/core/oscore/verify-response.ts';
+import { hex } from '../crypto/vector-files.ts';
 import { ends, plain, protectedRequest, protectedResponse, verdictOf, verifiedRequest } from './contexts.ts';
 
 const seed = 8613;
@@ -122,7 +128,11 @@ it('an OSCORE option reads as it was written, and only one value says the same',
       const decoded = decodeOscoreOption(encodeOscoreOption(option));
       assert.ok(!isDecodeFault(decoded));
       const text = (value: object): unknown =>
-        Object.fromEntries(Object.entries(value).map(([name, bytes]) => [name, toHex(bytes)]));
+        Object.fromEntries(
+          Object.entries(value).flatMap(([name, bytes]) =>
+            bytes === undefined ? [] : [[name, toHex(bytes)]],
+          ),
+        );
       assert.deepEqual(text(decoded), text(option));
     }),
     { seed, numRuns },
@@ -156,4 +166,29 @@ it('the window says what a list of all numbers says', () => {
     ),
     { seed, numRuns },
   );
+});
+
+it('the AAD is what a CBOR encoder writes, for every algorithm and all lengths', () => {
+  for (const { number, nonceLength } of oscoreAeads) {
+    for (let kidLength = 0; kidLength <= maxIdLength(nonceLength); kidLength++) {
+      for (let partialIvLength = 1; partialIvLength <= maxPartialIvLength; partialIvLength++) {
+        const [kid, partialIv] = [new Uint8Array(kidLength).fill(7), new Uint8Array(partialIvLength).fill(9)];
+        const external = encodeCbor([1, [number], kid, partialIv, noBytes]);
+        assert.deepEqual(additionalData(number, kid, partialIv), encodeCbor(['Encrypt0', noBytes, external]));
+      }
+    }
+  }
+});
+
+it('a client is found by its kid alone, whatever zeros others have before or behind it', () => {
+  const kids = ['', '00', '01', '0000', '0001', '0100', '0000000001', '000000000001', '00000000000001'];
+  const clients = kids.map(
+    (kid) => new FixedContext(ends({ senderId: hex(kid), recipientId: hex('7f') }).server),
+  );
+  const table = new ContextTable();
+  for (const client of clients) table.add(client);
+  for (const [index, kid] of kids.entries()) {
+    assert.deepEqual(table.candidates(hex(kid), undefined), [clients[index]]);
+    assert.equal(table.candidates(hex(`${kid}ff`), undefined).length, 0);
+  }
 });
