@@ -7,19 +7,33 @@
 import type { PskAnswer, PskMatch, PskOptions } from './listen-options.ts';
 import { identityText } from './peer-info.ts';
 
-/** The key of an identity and what came with it; `undefined` when nobody has it. A look-up that fails knows nobody. */
-export async function findPsk(
+/**
+ * The key of an identity and what came with it; `undefined` when nobody has it. A look-up that fails knows nobody. At once
+ * where the look-up answers at once.
+ */
+export function findPsk(
   { lookup, dangerouslyAcceptAnyIdentity }: PskOptions,
   identity: Uint8Array,
   onError: (error: unknown) => void,
-): Promise<PskMatch | undefined> {
-  const name = identityText(identity);
-  let found: PskAnswer;
-  try {
-    found = typeof lookup === 'function' ? await lookup(name, identity) : lookup?.get(name);
-  } catch (error) {
+): PskMatch | undefined | Promise<PskMatch | undefined> {
+  const matchOf = (found: PskAnswer): PskMatch | undefined => {
+    const match = found ?? dangerouslyAcceptAnyIdentity;
+    return match instanceof Uint8Array ? { key: match, context: undefined } : match;
+  };
+  const failed = (error: unknown): PskMatch | undefined => {
     onError(error);
+    return matchOf(undefined);
+  };
+  const name = identityText(identity);
+  try {
+    const found = typeof lookup === 'function' ? lookup(name, identity) : lookup?.get(name);
+    return isPromise(found) ? Promise.resolve(found).then(matchOf).catch(failed) : matchOf(found);
+  } catch (error) {
+    return failed(error);
   }
-  const match = found ?? dangerouslyAcceptAnyIdentity;
-  return match instanceof Uint8Array ? { key: match, context: undefined } : match;
+}
+
+/** Whatever `await` would wait for. */
+export function isPromise<T extends object | undefined>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -12,7 +12,7 @@ import type { Peer } from '../core/endpoint/peer.ts';
 import type { Driver, DriverOutput } from '../node/driver.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
-import type { ListenOptions } from './listen-options.ts';
+import type { ListenOptions, PskMatch } from './listen-options.ts';
 import type { ListenerPlace } from './listener-place.ts';
 import {
   type AssociationNotes,
@@ -24,7 +24,7 @@ import {
   type PeerSecurity,
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
-import { findPsk } from './psk-lookup.ts';
+import { findPsk, isPromise } from './psk-lookup.ts';
 
 /** What an endpoint tells and asks about associations. */
 export type AssociationOutput = Extract<
@@ -148,7 +148,7 @@ export class SecuredClients {
   handle(output: AssociationOutput): void {
     switch (output.kind) {
       case 'psk-lookup':
-        this.#lookUpPsk(output).catch(this.#onError);
+        this.#lookUpPsk(output);
         return;
       case 'verify-peer':
         this.#verifyClient(output).catch(this.#onError);
@@ -207,13 +207,17 @@ export class SecuredClients {
     }
   }
 
-  async #lookUpPsk({ lookup, association, identity }: PskLookup): Promise<void> {
+  #lookUpPsk(question: PskLookup): void {
     const { psk = {} } = this.#options;
-    const bytes = identity ?? new Uint8Array(0);
-    const name = identityText(bytes);
-    const pending: PendingPeer = { of: 'psk', identity: name, notes: {} };
-    this.#pending.set(association, pending);
-    const match = await findPsk(psk, bytes, this.#onError);
+    const bytes = question.identity ?? new Uint8Array(0);
+    const pending: PendingPeer = { of: 'psk', identity: identityText(bytes), notes: {} };
+    this.#pending.set(question.association, pending);
+    const found = findPsk(psk, bytes, this.#onError);
+    if (!isPromise(found)) this.#answerPsk(question, pending, found);
+    else found.then((match) => this.#answerPsk(question, pending, match)).catch(this.#onError);
+  }
+
+  #answerPsk({ lookup, association }: PskLookup, pending: PendingPeer, match: PskMatch | undefined): void {
     if (this.#driver.closed) return;
     this.#note(association, pending, { ...pending, notes: { context: match?.context } });
     this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));

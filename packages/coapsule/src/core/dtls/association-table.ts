@@ -94,6 +94,8 @@ export class AssociationTable {
   readonly #byAddress = new SlotIndex();
   /** Addresses are the choice of peers. */
   readonly #digest: KeyedDigest;
+  #hashedKey: string | undefined;
+  #hash = 0;
   readonly #evictionOrder: EvictionOrder;
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
@@ -151,7 +153,7 @@ export class AssociationTable {
   /** One without a connection id can be found by its address only. */
   #leaveAddressTo(owner: number, slot: number): void {
     if (owner === slot || this.ownIdLength(owner) > 0 || this.ownIdLength(slot) === 0) return;
-    const hash = this.#digest.hashOf(this.address(slot).key);
+    const hash = this.#hashOf(this.address(slot).key);
     this.#byAddress.delete(hash, slot);
     this.#byAddress.insert(hash, owner);
   }
@@ -189,11 +191,7 @@ export class AssociationTable {
   /** The newest association with a peer at an address. */
   slotAt({ key }: PeerAddress): number | undefined {
     const index = this.#byAddress;
-    for (
-      let cell = index.begin(this.#digest.hashOf(key));
-      index.slotAt(cell) !== none;
-      cell = index.next(cell)
-    ) {
+    for (let cell = index.begin(this.#hashOf(key)); index.slotAt(cell) !== none; cell = index.next(cell)) {
       const slot = index.slotAt(cell);
       if (this.#addresses[slot]?.key === key) return slot;
     }
@@ -315,9 +313,18 @@ export class AssociationTable {
     return this.#evictionOrder.first();
   }
 
+  /** Of the key of an address. Each is asked for several times in a row. */
+  #hashOf(key: string): number {
+    if (key !== this.#hashedKey) {
+      this.#hash = this.#digest.hashOf(key);
+      this.#hashedKey = key;
+    }
+    return this.#hash;
+  }
+
   #enterAddress(slot: number, address: PeerAddress): void {
     const before = this.slotAt(address);
-    const hash = this.#digest.hashOf(address.key);
+    const hash = this.#hashOf(address.key);
     if (before !== undefined) this.#byAddress.delete(hash, before);
     this.#addresses[slot] = address;
     this.#byAddress.insert(hash, slot);
@@ -326,7 +333,7 @@ export class AssociationTable {
 
   #leaveAddress(slot: number): void {
     // A newer association may have the address by now: then this one is not in the index.
-    this.#byAddress.delete(this.#digest.hashOf(this.address(slot).key), slot);
+    this.#byAddress.delete(this.#hashOf(this.address(slot).key), slot);
     this.#evictionOrder.remove(slot);
   }
 

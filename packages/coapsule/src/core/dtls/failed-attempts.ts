@@ -50,6 +50,7 @@ export class FailedAttempts {
 
   /** A client of the host names its identity. Returns how long it has to wait with it; 0 when it need not. */
   waitOfIdentity(host: string, identity: Uint8Array, now: Instant): DurationMs {
+    if (this.#identities.size === 0) return 0;
     return this.#identities.attempt(this.#identityKey(host, identity), now);
   }
 
@@ -70,7 +71,7 @@ export class FailedAttempts {
   }
 
   #identityKey(host: string, identity: Uint8Array): string {
-    return `${networkOf(host)} ${toHex(this.#crypto.digest('SHA-256', identity).subarray(0, 8))}`;
+    return `${networkOf(host)} ${toHex(this.#crypto.digest('SHA-256', identity).slice(0, 8))}`;
   }
 }
 

@@ -110,9 +110,13 @@ export class HandshakeTurns {
     const { address, record, datagram } = entry;
     const isLastOfDatagram =
       following === undefined || following.datagram !== datagram || following.address.key !== address.key;
-    // Behind the others; but a datagram is not torn apart by them.
-    if (isLastOfDatagram) this.#byNetwork.delete(network);
-    if (following !== undefined) this.#byNetwork.set(network, entries);
+    if (following === undefined) {
+      this.#byNetwork.delete(network);
+    } else if (isLastOfDatagram && this.#byNetwork.size > 1) {
+      // Behind the others; but a datagram is not torn apart by them.
+      this.#byNetwork.delete(network);
+      this.#byNetwork.set(network, entries);
+    }
     this.#bytes -= recordLength(record);
     const count = this.#countByAddress.get(address.key) ?? 0;
     if (count <= 1) this.#countByAddress.delete(address.key);

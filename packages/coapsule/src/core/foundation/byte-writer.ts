@@ -28,11 +28,11 @@ export class ByteWriter {
   }
 
   u16(value: number): this {
-    return this.#unsigned(value, 2);
+    return this.u8(value >>> 8).u8(value);
   }
 
   u24(value: number): this {
-    return this.#unsigned(value, 3);
+    return this.u8(value >>> 16).u16(value);
   }
 
   u32(value: number): this {

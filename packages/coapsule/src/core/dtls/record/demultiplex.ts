@@ -138,7 +138,7 @@ export function copyRecord(record: RecordView): RecordView {
   const datagram = record.datagram.slice(start, record.fragmentOffset + record.fragmentLength);
   return {
     ...record,
-    connectionId: datagram.subarray(11, headerLength - 2),
+    connectionId: record.connectionId.length === 0 ? noBytes : datagram.subarray(11, headerLength - 2),
     datagram,
     fragmentOffset: headerLength,
   };
