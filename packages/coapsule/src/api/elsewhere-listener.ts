@@ -23,6 +23,8 @@ export async function elsewhereListener(
     observers: () => [],
     peers: () => [],
     disconnect: () => 0,
+    // Worker 0 has the port, and is told the same.
+    renewCredentials: () => {},
     notify: (path) => link.send(0, uri, { kind: 'notify', path }),
     close: () => {
       onClosed(listener);

@@ -20,15 +20,14 @@ import type { Borrower } from './line-loan.ts';
 import { credentialOptionNames, type ListenOptions, listenOptionNames } from './listen-options.ts';
 import type { ListenerPlace } from './listener-place.ts';
 import { observerConfig } from './observer-limits.ts';
-import type { VerificationPolicy } from './peer-verification.ts';
+import { RenewableSecurity } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
-import { serverSecurity } from './server-security.ts';
 
 /** An endpoint, and what its listener is to know besides. */
 export interface ListenerEndpoint {
   readonly endpoint: Endpoint;
-  /** By what clients are judged; undefined on plain `coap`. */
-  readonly policy: VerificationPolicy | undefined;
+  /** Undefined on plain `coap`. */
+  readonly security: RenewableSecurity | undefined;
 }
 
 /** More than a server of one thread can do. */
@@ -88,7 +87,7 @@ export function listenerEndpoint(
       `${uri}: dangerouslyUnlimitedAmplification is for plain coap; addresses of coaps are proved anyway`,
     );
   }
-  const security = isSecure ? serverSecurity(uri, options, hasPsk) : undefined;
+  const security = isSecure ? new RenewableSecurity(uri, options, hasPsk) : undefined;
   const role = borrower === undefined ? 'server' : 'both';
   const config = coreConfig(options, isSecure ? 'dtls' : 'none', role, line?.config);
   const { hint } = options.psk ?? {};
@@ -103,7 +102,7 @@ export function listenerEndpoint(
         ...config.dtls,
         ...(security === undefined
           ? {}
-          : { credentials: security.credentials, serverNames: security.serverNames }),
+          : { currentCredentials: () => security.credentials, serverNames: security.serverNames }),
         ...(sharedPort !== undefined && hasConnectionIds(options)
           ? { connectionIdPrefix: sharedPort.connectionIdPrefix }
           : {}),
@@ -132,5 +131,5 @@ export function listenerEndpoint(
     crypto: fastCrypto(),
     ...(options.oscore !== undefined && share !== 'all-but-oscore' && { oscore: options.oscore }),
   });
-  return { endpoint, policy: security?.policy };
+  return { endpoint, security };
 }

@@ -8,6 +8,7 @@
  */
 
 import type { Peer } from '../core/endpoint/peer.ts';
+import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
@@ -27,7 +28,7 @@ import { contextOf, storeContext } from './oscore-context.ts';
 import { OscoreElsewhere } from './oscore-elsewhere.ts';
 import { OscoreOwner } from './oscore-owner.ts';
 import type { PeerInfo, PeerSecurity } from './peer-info.ts';
-import type { VerificationPolicy } from './peer-verification.ts';
+import type { RenewableSecurity, RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
 import { ReversedRequests } from './reversed-requests.ts';
@@ -41,6 +42,7 @@ const longestDrainMs = 5000;
 
 /** A UDP socket or serial line that is open. Made by `Server.listen`. */
 export class DatagramListener implements Listener {
+  readonly #security: RenewableSecurity | undefined;
   readonly #place: ListenerPlace;
   readonly #driver: Driver;
   readonly #options: ListenOptions;
@@ -71,12 +73,13 @@ export class DatagramListener implements Listener {
     const route = (request: BodyRequest): RequestRoute =>
       opened === undefined ? { kind: 'origin' } : handler.route(request, opened);
     const isWithoutContexts = options.oscore !== undefined && sharedPort?.isOwner === false;
-    const { endpoint, policy } = listenerEndpoint(uri, place, options, handler, {
+    const { endpoint, security } = listenerEndpoint(uri, place, options, handler, {
       route,
       borrower,
       sharedPort,
       share: isWithoutContexts ? 'all-but-oscore' : 'all',
     });
+    const policy = security?.policy;
     const { associationStore } = options;
     const onError = (error: unknown): void => handler.onError(error);
     const keeper = associationStore && new AssociationKeeper(associationStore, onError);
@@ -103,7 +106,7 @@ export class DatagramListener implements Listener {
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
     });
     shared?.announce(driver.local);
-    opened = new DatagramListener(place, driver, options, handler, policy, keeper, sharedPort);
+    opened = new DatagramListener(place, driver, options, handler, security, keeper, sharedPort);
     sharedPort?.askForGroups();
     if (sharedPort !== undefined && isWithoutContexts) opened.#handOver(sharedPort);
     if (options.oscore !== undefined && sharedPort?.isAlone === false && sharedPort.isOwner) {
@@ -135,11 +138,12 @@ export class DatagramListener implements Listener {
     driver: Driver,
     options: ListenOptions,
     handler: RequestHandler,
-    policy: VerificationPolicy | undefined,
+    security: RenewableSecurity | undefined,
     keeper: AssociationKeeper | undefined,
     sharedPort: SharedPort | undefined,
   ) {
     this.#sharedPort = sharedPort;
+    this.#security = security;
     this.#place = place;
     this.#driver = driver;
     this.#reversed = new ReversedRequests(driver, {
@@ -157,7 +161,7 @@ export class DatagramListener implements Listener {
     this.#handler = handler;
     this.#keeper = keeper;
     const onError = (error: unknown): void => handler.onError(error);
-    this.#clients = new SecuredClients(driver, place, options, policy, keeper, onError);
+    this.#clients = new SecuredClients(driver, place, options, security?.policy, keeper, onError);
     keeper?.attach((command) => {
       if (!driver.closed) driver.run(command);
     });
@@ -212,6 +216,13 @@ export class DatagramListener implements Listener {
    */
   disconnect(which: string | ((security: PeerSecurity) => boolean)): number {
     return this.#clients.disconnect(which);
+  }
+
+  /** What handshakes show and trust from now on. */
+  renewCredentials(credentials: RenewedCredentials): void {
+    if (this.#security === undefined)
+      throw new ApiMisuseError(`${this.uri} is not secured: it has no credentials`);
+    this.#security.renew(credentials);
   }
 
   /** Tells observers of `path` that it changed, those of other workers too. */

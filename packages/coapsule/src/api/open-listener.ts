@@ -8,6 +8,7 @@ import type { SerialScheme } from '../core/coap/serial-uri.ts';
 import type { GroupMembership } from '../node/group-memberships.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import type { PeerSecurity } from './peer-info.ts';
+import type { RenewedCredentials } from './renewable-security.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
 
@@ -35,6 +36,15 @@ export interface Listener {
    * @returns how many there were.
    */
   disconnect(which: string | ((security: PeerSecurity) => boolean)): number;
+  /**
+   * What handshakes show and trust from now on, in place of `certificate`, `rawPublicKey` and `clientCertificates` of
+   * `Server.listen`: all that shall go on counting has to be given again. Associations and connections go on as they are, and
+   * sessions are resumed.
+   *
+   * @throws ApiMisuseError for a listener that is not secured, for what cannot be used, and for other kinds of credentials
+   *         than before; then nothing has changed.
+   */
+  renewCredentials(credentials: RenewedCredentials): void;
   /** Tells observers of `path` that it changed. */
   notify(path: string): void;
   /**

@@ -25,6 +25,7 @@ import { observerConfig } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
 import { contextOf, storeContext } from './oscore-context.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import type { RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
 import type { ServerObserver } from './server-observer.ts';
@@ -47,6 +48,7 @@ export class StreamListener implements Listener {
   readonly #options: ListenOptions;
   readonly #handler: RequestHandler;
   readonly #local: PeerAddress;
+  readonly #renew: ((credentials: RenewedCredentials) => void) | undefined;
   readonly #peers = new Map<ConnectionId, PeerInfo>();
   readonly #serving: RequestServing;
   #closing: Promise<void> | undefined;
@@ -97,8 +99,11 @@ export class StreamListener implements Listener {
       if (opened) opened.#accept(transport, security);
       else transport.destroy();
     };
-    const server = await openStreamServer(uri, { scheme, host, port }, options, { onTransport, onError });
-    opened = new StreamListener(scheme, driver, server, options, handler);
+    const { server, renew } = await openStreamServer(uri, { scheme, host, port }, options, {
+      onTransport,
+      onError,
+    });
+    opened = new StreamListener(scheme, driver, server, renew, options, handler);
     return opened;
   }
 
@@ -106,6 +111,7 @@ export class StreamListener implements Listener {
     scheme: ListenAddress['scheme'],
     driver: StreamDriver,
     server: StreamServer,
+    renew: ((credentials: RenewedCredentials) => void) | undefined,
     options: ListenOptions,
     handler: RequestHandler,
   ) {
@@ -119,6 +125,7 @@ export class StreamListener implements Listener {
       askBack: noAskingBack,
     });
     this.#local = server.local;
+    this.#renew = renew;
     this.#options = options;
     this.#handler = handler;
     driver.serve(server);
@@ -146,6 +153,12 @@ export class StreamListener implements Listener {
 
   peers(): readonly PeerSecurity[] {
     return [...this.#peers.values()].map(({ security }) => security).filter(({ kind }) => kind !== 'none');
+  }
+
+  renewCredentials(credentials: RenewedCredentials): void {
+    if (this.#renew === undefined)
+      throw new ApiMisuseError(`${this.uri} is not secured: it has no credentials`);
+    this.#renew(credentials);
   }
 
   disconnect(which: string | ((security: PeerSecurity) => boolean)): number {

@@ -13,14 +13,15 @@ import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { unguessableKey } from '../crypto/tls-key.ts';
 import { type StreamServer, type StreamTransport, TransportFailure } from '../node/stream-transport.ts';
 import { listenTcp } from '../node/tcp-socket.ts';
-import type { TlsFacts, TlsListenOptions } from '../node/tls-socket.ts';
+import type { SecureContextOptions, TlsFacts, TlsListenOptions } from '../node/tls-socket.ts';
 import { expectKey } from './known-options.ts';
 import { credentialOptionNames, type ListenOptions } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import { noSecurity, type PeerSecurity } from './peer-info.ts';
 import { claimedName, type Judgement, judgePeer } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
-import { type ServerSecurity, serverSecurity } from './server-security.ts';
+import { RenewableSecurity, type RenewedCredentials } from './renewable-security.ts';
+import type { ServerSecurity } from './server-security.ts';
 import { expectTlsCredentials, presented, secureContext, tlsProtocols, tlsSecurity } from './tls-settings.ts';
 
 /** Whom to tell. */
@@ -37,7 +38,7 @@ export async function openStreamServer(
   { scheme, host, port }: ListenAddress,
   options: ListenOptions,
   { onTransport, onError }: StreamServerEvents,
-): Promise<StreamServer> {
+): Promise<OpenStreamServer> {
   const isWebSocket = transportOf(scheme) === 'websocket';
   const { handshakeTimeoutMs = defaultHandshakeTimeoutMs, maxMessageSize = defaultMaxMessageSize } = options;
   if (options.associationStore !== undefined) {
@@ -52,28 +53,46 @@ export async function openStreamServer(
       );
     }
     const open = (transport: StreamTransport): void => onTransport(transport, noSecurity);
-    return isWebSocket
-      ? (await webSockets()).listenWebSocket({ ...webSocket, tls: undefined, onTransport: open })
-      : listenTcp({
+    const server = isWebSocket
+      ? await (await webSockets()).listenWebSocket({ ...webSocket, tls: undefined, onTransport: open })
+      : await listenTcp({
           host,
           port,
           onTransport: open,
           onError,
           ...(options.capture === undefined ? {} : { capture: options.capture }),
         });
+    return { server, renew: undefined };
   }
   const tls = tlsListening(uri, options, isWebSocket, onError);
   const open = (transport: StreamTransport, facts: TlsFacts | undefined): void =>
     onTransport(transport, facts === undefined ? noSecurity : tls.securityOf(facts));
   if (isWebSocket) {
-    return (await webSockets()).listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open });
+    const { listenWebSocket } = await webSockets();
+    const server = await listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open });
+    return { server, renew: (credentials) => server.renew?.(tls.renew(credentials)) };
   }
   const { listenTls } = await import('../node/tls-socket.ts');
-  return listenTls({ ...tls.settings, host, port, handshakeTimeoutMs, onTransport: open, onError });
+  const server = await listenTls({
+    ...tls.settings,
+    host,
+    port,
+    handshakeTimeoutMs,
+    onTransport: open,
+    onError,
+  });
+  return { server, renew: (credentials) => server.renew?.(tls.renew(credentials)) };
 }
 
 /** Loaded by who listens there alone. */
 const webSockets = (): Promise<typeof import('../node/websocket.ts')> => import('../node/websocket.ts');
+
+/** An open port. */
+interface OpenStreamServer {
+  readonly server: StreamServer;
+  /** What handshakes show and trust from now on; undefined where there are none. */
+  readonly renew: ((credentials: RenewedCredentials) => void) | undefined;
+}
 
 type TlsSettings = Omit<TlsListenOptions, 'host' | 'port' | 'handshakeTimeoutMs' | 'onTransport' | 'onError'>;
 
@@ -82,7 +101,11 @@ function tlsListening(
   options: ListenOptions,
   isWebSocket: boolean,
   onError: (error: unknown) => void,
-): { settings: TlsSettings; securityOf(facts: TlsFacts): PeerSecurity } {
+): {
+  settings: TlsSettings;
+  securityOf(facts: TlsFacts): PeerSecurity;
+  renew(credentials: RenewedCredentials): SecureContextOptions;
+} {
   const { psk = {}, onAssociation } = options;
   const { lookup, dangerouslyAcceptAnyIdentity, hint } = psk;
   if (dangerouslyAcceptAnyIdentity)
@@ -95,7 +118,7 @@ function tlsListening(
   if (isWebSocket && options.certificate === undefined) {
     throw new ApiMisuseError(`${uri} needs a certificate: browsers know no pre-shared keys (RFC 8323 §9.2)`);
   }
-  const security = serverSecurity(uri, options, hasPsk);
+  const security = new RenewableSecurity(uri, options, hasPsk);
   const { credentials, serverNames } = security;
   const judgements = new WeakMap<TlsFacts, Partial<Judgement>>();
   const keyContexts = new Map<string, unknown>();
@@ -146,6 +169,11 @@ function tlsListening(
   };
   return {
     settings,
+    renew: (renewed) => {
+      security.renew(renewed);
+      const { credentials: now } = security;
+      return secureContext(now, renewed, 'server', now.certificate?.chain, options.suites);
+    },
     securityOf: (facts) => {
       const judgement = judgements.get(facts) ?? {};
       if (facts.pskIdentity !== undefined) {

@@ -8,6 +8,7 @@
  */
 
 import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import type { ConnectionEndCause } from '../core/connection/connection-output.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import type { CapturedDatagram } from './driver.ts';
@@ -43,6 +44,8 @@ export interface StreamTransport {
 /** An open port that takes transports. */
 export interface StreamServer {
   readonly local: PeerAddress;
+  /** Of TLS: what handshakes show from now on. */
+  readonly renew?: (context: SecureContextOptions) => void;
   /** Takes no more transports; those there are go on. */
   close(): Promise<void>;
 }

@@ -160,7 +160,7 @@ export interface TlsListenOptions extends TlsOptions {
 
 /** Takes connections and makes handshakes; rejects with the system's error. */
 export async function listenTls(options: TlsListenOptions): Promise<StreamServer> {
-  const context = createSecureContext(options.context);
+  let context = createSecureContext(options.context);
   const names = new Map(
     [...options.names].map(([name, one]): [string, SecureContext] => [name, createSecureContext(one)]),
   );
@@ -174,7 +174,13 @@ export async function listenTls(options: TlsListenOptions): Promise<StreamServer
     opening.add(raw, remote);
     void secure(raw, remote, context, names, options).finally(() => opening.delete(remote));
   });
-  return listenOn(server, options);
+  const open = await listenOn(server, options);
+  return {
+    ...open,
+    renew: (renewed) => {
+      context = createSecureContext(renewed);
+    },
+  };
 }
 
 async function secure(

@@ -7,7 +7,7 @@
  */
 
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { WebSocket, WebSocketServer } from 'ws';
@@ -180,6 +180,7 @@ export async function listenWebSocket(options: WebSocketListenOptions): Promise<
   const open = await listenOn(http, options);
   return {
     local: open.local,
+    ...(http instanceof HttpsServer && { renew: (context) => http.setSecureContext(context) }),
     close: () => {
       http.closeIdleConnections();
       return open.close();

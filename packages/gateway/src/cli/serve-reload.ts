@@ -8,6 +8,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import { describePublicKey } from 'coapsule';
 import type { ChangeAudit } from '../audit/audit-log.ts';
 import { configKeys, liveNames } from '../config/config-keys.ts';
 import type { ConfiguredOptions } from '../config/config-schema.ts';
@@ -60,7 +61,7 @@ export class Reload<Options extends ReloadableOptions> {
     const { log, gateway, upstreams, audit } = this.#parts;
     try {
       const next = await this.#parts.read();
-      const live = this.#parts.live(next);
+      const live = this.#ofSameKinds(this.#parts.live(next));
       const plan = await upstreams.plan(next, (text) => log.warning(text));
       try {
         await gateway.reconfigure({ ...live, upstreams: plan.servers });
@@ -83,6 +84,12 @@ export class Reload<Options extends ReloadableOptions> {
     }
   }
 
+  /** Other kinds of credentials need other endpoints. */
+  #ofSameKinds(live: LiveOptions): LiveOptions {
+    const { credentials } = this.#live;
+    return kindsOf(live) === kindsOf(this.#live) ? live : { ...live, credentials };
+  }
+
   /** Messages are followed from the start or not at all: it costs time for each of them. */
   #adjustLog(verbosity: number): void {
     this.#parts.log.verbosity = this.#isVerbosityLive(verbosity) ? verbosity : Math.min(verbosity, 1);
@@ -97,12 +104,21 @@ export class Reload<Options extends ReloadableOptions> {
     const names = Object.keys(configKeys) as (keyof ConfiguredOptions)[];
     const differs = (name: keyof ConfiguredOptions, before: Options): boolean =>
       !isDeepStrictEqual(before[name], next[name]);
+    const areSameKinds = credentialKinds(next) === credentialKinds(this.#started);
     const isLive = (name: keyof ConfiguredOptions): boolean =>
-      liveNames.has(name) && (name !== 'verbose' || this.#isVerbosityLive(next.verbose));
+      liveNames.has(name) &&
+      (name !== 'verbose' || this.#isVerbosityLive(next.verbose)) &&
+      (!credentialNames.has(name) || areSameKinds);
     const changed = names
       .filter((name) => isLive(name) && name !== 'psk' && differs(name, this.#options))
       .map((name) => configKeys[name]);
     const keys = keyChanges(this.#live, live);
+    if (
+      areSameKinds &&
+      !changed.some((key) => key.startsWith('credentials.')) &&
+      haveOtherFiles(this.#live, live)
+    )
+      changed.push('credentials (renewed files)');
     const counts = Object.entries(keys)
       .filter(([, identities]) => identities.length > 0)
       .map(([what, identities]) => `${identities.length} ${what}`);
@@ -123,6 +139,32 @@ export class Reload<Options extends ReloadableOptions> {
       `configuration read again: ${all.length === 0 ? 'nothing else counts now' : all.join(', ')}`,
     );
   }
+}
+
+const credentialNames: ReadonlySet<string> = new Set([
+  'cert',
+  'privateKey',
+  'passphraseFile',
+  'ca',
+] satisfies (keyof ConfiguredOptions)[]);
+
+function credentialKinds({ cert, privateKey, ca }: ConfiguredOptions): string {
+  return [cert, privateKey ?? cert, ca].map((path) => path !== undefined).join();
+}
+
+function kindsOf({ credentials }: LiveOptions): string {
+  const { certificate, rawPublicKey, authorities } = credentials ?? {};
+  return [certificate, rawPublicKey, authorities].map((one) => one !== undefined).join();
+}
+
+/** The same paths may lead to other certificates. */
+function haveOtherFiles(before: LiveOptions, now: LiveOptions): boolean {
+  const contents = ({ credentials }: LiveOptions): unknown => [
+    credentials?.certificate?.chain,
+    credentials?.authorities,
+    credentials && describePublicKey(credentials.rawPublicKey.privateKey).fingerprint,
+  ];
+  return !isDeepStrictEqual(contents(before), contents(now));
 }
 
 /** Longest cause that is shown, in characters. */

@@ -280,6 +280,7 @@ function liveOptions(options: ServeOptions, log: Log): LiveOptions {
     psks: psk.filter(({ identity }) => identity !== '*'),
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     access: options.access,
+    credentials: gatewayCredentials(options, log),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
   };
 }
@@ -297,7 +298,6 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     demo,
     requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
-    credentials: gatewayCredentials(options, log),
     proxy: proxyOptions(options, (text) => log.warning(text)),
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,

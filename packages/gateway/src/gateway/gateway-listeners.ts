@@ -10,7 +10,7 @@ import {
   type Server,
 } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
-import { listenCredentials, tellCredentials } from '../server/serve-credentials.ts';
+import { type GatewayCredentials, listenCredentials, tellCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, EndpointScheme, StreamScheme } from '../server/serve-options.ts';
 import { endpointFault, StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
@@ -165,6 +165,27 @@ function auditFailure(
     peer: address.host,
     details: { from: address.key, ...(identity === undefined ? {} : { claimed: identity }) },
   });
+}
+
+/**
+ * What the gateway shows and whose certificates it takes from now on, on all its secured endpoints.
+ *
+ * @throws ApiMisuseError for credentials of other kinds than before.
+ */
+export function renewCredentials(
+  listeners: readonly Listener[],
+  credentials: GatewayCredentials,
+  { log, clock = systemWallClock }: Pick<GatewayOptions, 'log' | 'clock'>,
+): void {
+  tellCredentials(credentials, log, clock());
+  const { clientAuthentication: _same, ...renewed } = listenCredentials(credentials);
+  const { rawPublicKey: _dtlsAlone, ...forTls } = renewed;
+  for (const listener of listeners) {
+    const isTls = listener.scheme === 'coaps+tcp' || listener.scheme === 'coaps+ws';
+    // Over TLS there may be pre-shared keys alone.
+    if (isTls && credentials.certificate !== undefined) listener.renewCredentials(forTls);
+    else if (!isTls && listener.scheme.startsWith('coaps')) listener.renewCredentials(renewed);
+  }
 }
 
 function isSecured(scheme: StreamScheme): boolean {

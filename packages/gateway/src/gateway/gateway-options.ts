@@ -18,6 +18,11 @@ import type { UpstreamServer } from './upstream-servers.ts';
 export interface LiveOptions {
   readonly psks?: readonly PskEntry[];
   readonly anyIdentityKey?: Uint8Array | undefined;
+  /**
+   * For certificates and raw public keys; without them there are pre-shared keys only. A gateway that runs takes others of the same
+   * kinds.
+   */
+  readonly credentials?: GatewayCredentials | undefined;
   /** Rules and demands besides those of the devices in the store. */
   readonly access?: AccessSettings | undefined;
   /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
@@ -47,8 +52,6 @@ export interface GatewayOptions extends LiveOptions {
   readonly pskHint?: string | undefined;
   /** False takes devices without extended master secret (RFC 7627) too. */
   readonly requireExtendedMasterSecret?: boolean;
-  /** For certificates and raw public keys; without them there are pre-shared keys only. */
-  readonly credentials?: GatewayCredentials | undefined;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
   readonly keylog?: ((line: string) => void) | undefined;
   /** Gets every OSCORE context with its Master Secret: whoever has it can decrypt and forge. */

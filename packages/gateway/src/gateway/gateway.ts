@@ -38,7 +38,7 @@ import { printable } from '../text/printable.ts';
 import { AssociationReview } from './association-review.ts';
 import { authorised, type Guard, isCovered, type RulesOf, readableBy } from './authorisation.ts';
 import { DeviceDirectory } from './device-directory.ts';
-import { listen } from './gateway-listeners.ts';
+import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { linePeers } from './line-peers.ts';
@@ -139,6 +139,7 @@ export class Gateway implements AsyncDisposable {
       changed();
       const reconfigure = async (next: LiveOptions): Promise<void> => {
         await warnAboutKeys(store, next, log);
+        if (next.credentials !== undefined) renewCredentials(listeners, next.credentials, options);
         live.change(next);
         changed();
         await upstreams.change(next.upstreams ?? []);

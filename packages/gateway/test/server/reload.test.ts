@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, content, type Response, Server } from 'coapsule';
+import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
-import { CoapsuleProcess } from './gateway-process.ts';
+import { CoapsuleProcess, coapsule } from './gateway-process.ts';
 
 const onWindows = process.platform === 'win32' && 'Windows has no SIGHUP';
 
@@ -193,4 +195,68 @@ test('SIGHUP adds other servers, takes them away, and leaves those that are the 
   await again(rules('/two'));
   assert.equal(await answerOf('/one/x'), '4.04');
   assert.equal(await answerOf('/two/y'), '/api/y');
+});
+
+test('SIGHUP has a renewed certificate shown, and who is connected stays; a broken one changes nothing', {
+  skip: onWindows,
+}, async (t) => {
+  const folder = temporaryFolder(t);
+  const at = (name: string): string => join(folder, name);
+  const now = Date.now();
+  const validity = { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + 90 * 86_400_000) };
+  const ca = await issueAuthority('CA', { ...validity, type: 'p256' });
+  const issuer = {
+    certificate: new X509Certificate(ca.certificatePem),
+    privateKey: createPrivateKey(ca.privateKeyPem),
+  };
+  const write = async (name: string, commonName: string, role: 'server' | 'device'): Promise<void> => {
+    const subject = { role, commonName, names: [commonName], type: 'p256' } as const;
+    const issued = await issueCertificate(issuer, subject, validity);
+    writeFileSync(at(`${name}.pem`), issued.certificatePem);
+    writeFileSync(at(`${name}.key`), issued.privateKeyPem, { mode: 0o600 });
+  };
+  writeFileSync(at('ca.pem'), ca.certificatePem);
+  await write('gateway', 'old.example', 'server');
+  await write('device', 'sensor-1', 'device');
+  const added = await coapsule(
+    t,
+    ...['device', 'add', 'sensor-1', '--cert', at('device.pem'), '--data', at('store')],
+  );
+  assert.equal(added.code, 0, added.stderr);
+  writeFileSync(
+    at('gateway.yaml'),
+    'data: store\nendpoints: { coap: off, coaps: "127.0.0.1:0", tls: "127.0.0.1:0" }\ncredentials: { certificate: gateway.pem, privateKey: gateway.key, authorities: ca.pem }\n',
+  );
+  const gateway = new CoapsuleProcess(t, ['serve', '--config', at('gateway.yaml')]);
+  const [, json = ''] = await gateway.waitFor('stdout', /^ready (\{.*\})$/m);
+  const { coaps, tls } = JSON.parse(json);
+  const uris = [`coaps://${coaps}`, `coaps+tcp://${tls}`];
+  const device = (serverName: string): Client => {
+    const made = new Client({
+      certificate: { chain: readFileSync(at('device.pem')), privateKey: readFileSync(at('device.key')) },
+      trustAnchors: ca.certificatePem,
+      serverName,
+    });
+    t.after(() => made.close());
+    return made;
+  };
+  const put = async (asking: Client, uri = ''): Promise<string> =>
+    (await asking.put(`${uri}/sensors/sensor-1`, { payload: '1' })).codeText;
+  const early = device('old.example');
+  for (const uri of uris) assert.match(await put(early, uri), /^2\.0[14]$/);
+
+  await write('gateway', 'new.example', 'server');
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration read again: credentials \(renewed files\)\n/);
+  const late = device('new.example');
+  for (const uri of uris) {
+    assert.equal(await put(early, uri), '2.04');
+    assert.equal(await put(late, uri), '2.04');
+  }
+
+  writeFileSync(at('gateway.key'), 'broken');
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration was not taken, .*gateway\.key/);
+  for (const uri of uris) assert.equal(await put(device('new.example'), uri), '2.04');
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
 });

@@ -26,6 +26,7 @@
  * | keylog | | false | | |
  * | credentials | | PSK only | see `credentials.ts` | RFC 4279, RFC 7250, RFC 5246 §7.4.2 |
  * | clientCredentials | | as credentials | with both roles: what we have where we are the client | RFC 5246 §7.4.6 |
+ * | currentCredentials | | `credentials` | server: those that count now, asked at each handshake | |
  * | serverNames | | none | server: credentials by server_name; others get `credentials` | RFC 6066 §3 |
  * | requireServerName | | false | server: refuse a name that is not in `serverNames` (unrecognized_name) | RFC 6066 §3 |
  * | protocols | | none | ALPN names, the preferred first | RFC 7301 |
@@ -111,6 +112,7 @@ export interface DtlsConfig {
   readonly finalFlightMs: DurationMs;
   readonly keylog: boolean;
   readonly credentials: EndpointCredentials;
+  readonly currentCredentials: () => EndpointCredentials;
   readonly clientCredentials: EndpointCredentials;
   readonly serverNames: ReadonlyMap<string, EndpointCredentials>;
   readonly requireServerName: boolean;
@@ -128,7 +130,12 @@ export interface DtlsConfig {
 
 /** Settings after the check. */
 export interface CheckedDtlsConfig
-  extends Omit<DtlsConfig, 'suites' | 'extendedMasterSecret' | 'connectionIdLength'> {
+  extends Omit<
+    DtlsConfig,
+    'suites' | 'extendedMasterSecret' | 'connectionIdLength' | 'credentials' | 'currentCredentials'
+  > {
+  /** Those that count now: take them once for a handshake. */
+  readonly credentials: EndpointCredentials;
   readonly suites: readonly CipherSuite[];
   /** `undefined` when not set: each role has a default of its own. */
   readonly extendedMasterSecret: 'required' | 'preferred' | undefined;
@@ -148,6 +155,8 @@ const never = Infinity;
  */
 export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsConfig {
   const maxTimeoutMs = number('maxTimeoutMs', config.maxTimeoutMs, 60_000, 1, 2 ** 31 - 1);
+  const credentials = Object.freeze(config.credentials ?? pskOnly);
+  const { currentCredentials = () => credentials } = config;
   const maxHandshakes = number('maxHandshakes', config.maxHandshakes, 1000, 1);
   return Object.freeze({
     suites: suites(config.suites),
@@ -182,8 +191,10 @@ export function checkDtlsConfig(config: Partial<DtlsConfig> = {}): CheckedDtlsCo
     cookieSecretLifetimeMs: number('cookieSecretLifetimeMs', config.cookieSecretLifetimeMs, 60_000, 1),
     finalFlightMs: number('finalFlightMs', config.finalFlightMs, 240_000, 0),
     keylog: config.keylog ?? false,
-    credentials: Object.freeze(config.credentials ?? pskOnly),
-    clientCredentials: Object.freeze(config.clientCredentials ?? config.credentials ?? pskOnly),
+    get credentials(): EndpointCredentials {
+      return currentCredentials();
+    },
+    clientCredentials: Object.freeze(config.clientCredentials ?? credentials),
     serverNames: new Map(
       [...(config.serverNames ?? [])].map(([name, credentials]) => [name.toLowerCase(), credentials]),
     ),
