@@ -63,7 +63,10 @@ export interface UdpSocket {
    */
   keepOut(group: string, interfaceAddress: string): void;
   close(): Promise<void>;
-  /** Datagrams the system refused to send, or did not take fast enough, and received ones without a usable source. */
+  /**
+   * Datagrams the system refused to send, or did not take fast enough, and received ones without a usable source. Where
+   * nobody asked to be told of each that was refused, one stands for all of the same turn of the event loop.
+   */
   readonly counters: { sendErrors: number; sendQueueFull: number; noSourcePort: number };
 }
 
@@ -139,9 +142,18 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     onSendError?.(error, to);
     if (remote && isUnreachable(error)) onError(error);
   };
-  // One function for all, where nobody asks which datagram it was.
+  // Where nobody asks which datagram it was, one function for all, and for one of each turn: to be told of one costs a tick.
   const counted = (error: Error | null): void => {
     if (error) counters.sendErrors++;
+  };
+  let isTold = false;
+  const toldOncePerTurn = (): typeof counted | undefined => {
+    if (isTold) return undefined;
+    isTold = true;
+    setImmediate(() => {
+      isTold = false;
+    });
+    return counted;
   };
   const pressure = new SendPressure(() => socket.getSendQueueSize());
   return {
@@ -155,7 +167,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       }
       const sent =
         remote === undefined && onSendError === undefined
-          ? counted
+          ? toldOncePerTurn()
           : (error: Error | null): void => {
               if (error) notSent(error, to);
             };
