@@ -59,10 +59,11 @@ export class OptionView implements OptionReader {
 
   texts(number: number): readonly string[] {
     if (number === this.#textsNumber) return this.#texts;
-    const texts: string[] = [];
+    let texts: string[] = [];
     if (this.#seek(number)) {
-      do texts.push(this.#text() ?? illFormedText);
-      while (this.#next() && this.#number === number);
+      // Most often there is one.
+      texts = [this.#text() ?? illFormedText];
+      while (this.#next() && this.#number === number) texts.push(this.#text() ?? illFormedText);
     }
     this.#texts = texts;
     this.#textsNumber = number;

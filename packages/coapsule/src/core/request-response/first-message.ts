@@ -53,7 +53,8 @@ export class FirstMessages {
     const make = this.#maker(exchange, response, sequence, now);
     const mayRefuse = !isNotification && isSafeRequest(code);
     const mayEcho = !isNotification && !exchange.acknowledged;
-    const limited = this.#answers.fit({ peer, token, szx, mayRefuse, mayEcho }, make, now);
+    const place = { peer, token, szx, mayRefuse, mayEcho, lengthAtMost: lengthAtMost(response, token) };
+    const limited = this.#answers.fit(place, make, now);
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
     if (isSuccessCode(response.code) && limited.content.code === Code.BadRequest) {
       this.#answers.notePastEnd(peer);

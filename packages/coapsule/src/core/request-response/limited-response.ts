@@ -47,6 +47,8 @@ export interface ResponsePlace {
    * that acknowledges it, which makes that a malformed one.
    */
   readonly mayEcho: boolean;
+  /** No message that the response can become has more bytes. Without it that is found out by making them. */
+  readonly lengthAtMost?: number;
 }
 
 /** What the last bytes that may go to a peer are for; see `ResponseLimit.gainsByProof`. */
@@ -66,13 +68,14 @@ export class ResponseLimit {
 
   /** The response that `make` makes, or what may go of it now. */
   fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
-    const { peer, token, szx, mayRefuse, mayEcho } = place;
+    const { peer, token, szx, mayRefuse, mayEcho, lengthAtMost = Infinity } = place;
     const allowance = this.#limit.allowance(peer, now);
     if (allowance === Infinity) {
       const content = make(szx, this.#bodies);
       const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
       return { kind: 'whole', content: this.#with(() => true, content, OptionNumber.Echo, echo) };
     }
+    if (lengthAtMost <= allowance) return { kind: 'whole', content: make(szx, this.#bodies) };
     const fitsInto =
       (bytes: number) =>
       ({ options, payload }: Content): boolean =>
