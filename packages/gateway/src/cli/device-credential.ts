@@ -194,7 +194,8 @@ function certificateOf(id: string, file: string, warn: (text: string) => void): 
   return { kind: 'cert', fingerprint, expiresAtMs };
 }
 
-function keyChoice(text: string): KeyChoice {
+/** What `--psk` means. */
+export function keyChoice(text: string): KeyChoice {
   if (text === 'generate') return { kind: 'generate' };
   const key = keyBytes(text);
   if (key !== undefined) return { kind: 'given', key };

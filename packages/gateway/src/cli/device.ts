@@ -11,25 +11,19 @@
 import { rmSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
-import { type AuditedChange, ChangeAudit } from '../audit/audit-log.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
-import { openDatabase } from '../store/database.ts';
-import { type Device, type DeviceCredential, DeviceTable } from '../store/device-table.ts';
-import { StoreFault } from '../store/store-fault.ts';
+import type { Device, DeviceCredential, DeviceTable } from '../store/device-table.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
+import { expectUnused, type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { hexText, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
-
-interface FolderOption {
-  readonly data: string;
-}
 
 /** Longest list of rules that is shown, in characters. */
 const maxRules = 10_000;
@@ -59,6 +53,22 @@ export function deviceCommand(streams: OutputStreams): Command {
     )
     .addHelpText('after', rulesHelp)
     .action((id, options) => addDevice(streams, id, options));
+  subcommand(
+    'import',
+    'add many devices from a file: all of them, or none',
+    'import fleet.csv --keys fleet.psk',
+  )
+    .argument('<file>', 'CSV with a line of column names, or a JSON list')
+    .option(
+      '--keys <file>',
+      'where keys go that are made, as lines ID:KEY; else to standard output',
+      pathValue,
+    )
+    .addHelpText('after', importHelp)
+    .action(async (file, options) => {
+      const { importDevices } = await import('./device-import.ts');
+      await importDevices(streams, file, options);
+    });
   subcommand(
     'allow',
     'say anew what a device may do; its key stays',
@@ -95,6 +105,13 @@ const rulesHelp = `
 METHOD:PATH: one or more methods with commas, or * for any; a path is exact, /x/* is everything below /x.
 Such as PUT,POST:/sensors/7, GET:/sensors/* or *:/config/7.`;
 
+const importHelp = `
+Columns, or keys: id; psk (text, 0x and hex, or generate), rpk or cert as for "device add", none of them for a new
+key; allow, with spaces between rules (a list in JSON). Such as:
+  id,psk,allow
+  pump-1,0x00112233445566778899aabbccddeeff,
+  dashboard,generate,GET:/sensors/*`;
+
 const help = `
 Examples:
   coapsule device add sensor-7
@@ -129,13 +146,15 @@ function addDevice(
         );
       }
     }),
-    {
-      event: 'device-added',
-      how: 'coapsule device add',
-      device: id,
-      credential: credential.kind,
-      allow: rules,
-    },
+    [
+      {
+        event: 'device-added',
+        how: 'coapsule device add',
+        device: id,
+        credential: credential.kind,
+        allow: rules,
+      },
+    ],
   );
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   tellKey(streams, id, generated);
@@ -148,12 +167,9 @@ function allowDevice(
   rules: readonly string[],
   options: FolderOption,
 ): void {
-  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id), {
-    event: 'device-allowed',
-    how: 'coapsule device allow',
-    device: id,
-    allow: rules,
-  });
+  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id), [
+    { event: 'device-allowed', how: 'coapsule device allow', device: id, allow: rules },
+  ]);
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
@@ -210,7 +226,7 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
       expectUnused(devices, id, credential);
       return devices.rotate(id, credential, systemWallClock()) || missing(id);
     }),
-    { event: 'device-rotated', how: 'coapsule device rotate', device: id, credential: credential.kind },
+    [{ event: 'device-rotated', how: 'coapsule device rotate', device: id, credential: credential.kind }],
   );
   const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
     credential.kind
@@ -220,24 +236,10 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
   tellFile(streams, id, deviceFile);
 }
 
-/** Who has a key is told by it alone, so no two devices may have the same. */
-function expectUnused(devices: DeviceTable, id: string, credential: DeviceCredential): void {
-  if (credential.kind === 'psk' || credential.kind === 'oscore') return;
-  const owner = devices.findByFingerprint(credential.fingerprint);
-  if (owner === undefined || owner.id === id) return;
-  throw new CommandFailure(
-    ExitCode.Failure,
-    `the device ${printable(owner.id)} has this ${credential.kind === 'rpk' ? 'raw public key' : 'certificate'}`,
-    'give each device its own: with one for two, neither could be told from the other',
-  );
-}
-
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
-  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id), {
-    event: 'device-removed',
-    how: 'coapsule device remove',
-    device: id,
-  });
+  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id), [
+    { event: 'device-removed', how: 'coapsule device remove', device: id },
+  ]);
   tell(streams, `removed ${printable(id)}; its readings stay`);
 }
 
@@ -268,33 +270,6 @@ function credentialText(credential: DeviceCredential): string {
   if (credential.kind !== 'cert' || credential.expiresAtMs === undefined) return credential.kind;
   const end = new Date(credential.expiresAtMs).toISOString().slice(0, 10);
   return credential.expiresAtMs < systemWallClock() ? `cert, expired on ${end}` : `cert until ${end}`;
-}
-
-/** @param change what is noted when the work is done. */
-function withDevices<T>(
-  streams: OutputStreams,
-  { data }: FolderOption,
-  create: boolean,
-  work: (devices: DeviceTable) => T,
-  change?: AuditedChange,
-): T {
-  try {
-    const opened = openDatabase(data, { create, asGateway: false });
-    try {
-      for (const warning of opened.folder.warnings) warn(streams, warning);
-      const result = work(new DeviceTable(opened.database));
-      if (change !== undefined) {
-        const audit = new ChangeAudit(opened.folder.path, systemWallClock, (text) => warn(streams, text));
-        audit.add(change);
-      }
-      return result;
-    } finally {
-      opened.close();
-    }
-  } catch (error) {
-    if (!(error instanceof StoreFault)) throw error;
-    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
-  }
 }
 
 /** The device's end is written before the gateway has the other: who has no file cannot use it, and `add` can be repeated. */

@@ -9,8 +9,8 @@
  */
 
 import { type Command, InvalidArgumentError, type Option } from 'commander';
-import type { ConfigFault } from '../config/config-file.ts';
 import type { ConfiguredOptions } from '../config/config-schema.ts';
+import type { DocumentFault } from '../config/read-document.ts';
 import type { Log } from '../server/log.ts';
 import { nearestWord } from '../text/nearest-word.ts';
 import { printable } from '../text/printable.ts';
@@ -78,7 +78,7 @@ async function readFile(path: string, variables: Variables, log: Log): Promise<C
 }
 
 /** `gateway.yaml:3:9: endpoints.coap: …`, which editors jump to. */
-function faultText(path: string, { line, column, key, problem }: ConfigFault): string {
+function faultText(path: string, { line, column, key, problem }: DocumentFault): string {
   return `${printable(path)}:${line}:${column}: ${key === '' ? '' : `${key}: `}${problem}`;
 }
 

@@ -29,6 +29,9 @@ export interface Device {
   readonly rules: readonly string[];
 }
 
+/** A device that is not in the store yet. */
+export type NewDevice = Pick<Device, 'id' | 'credential' | 'rules' | 'addedAtMs'>;
+
 /** The devices of a store. */
 export class DeviceTable {
   readonly #database: DatabaseSync;
@@ -40,17 +43,24 @@ export class DeviceTable {
   }
 
   /** @returns false when a device of that id is there already; it is then unchanged. */
-  add(device: Pick<Device, 'id' | 'credential' | 'rules' | 'addedAtMs'>): boolean {
+  add(device: NewDevice): boolean {
+    return this.addAll([device]) === undefined;
+  }
+
+  /** @returns the id of one that is there already; then none was added. */
+  addAll(devices: readonly NewDevice[]): string | undefined {
     return this.#inTransaction(() => {
-      if (this.find(device.id) !== undefined) return false;
-      this.#database
-        .prepare(
-          'INSERT INTO device (id, added_at_ms, credential, psk, fingerprint, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
-        )
-        .run(device.id, device.addedAtMs, ...columnsOf(device.credential));
-      this.#putContext(device.id, device.credential);
-      this.#insertRules(device.id, device.rules);
-      return true;
+      const present = devices.find(({ id }) => this.find(id) !== undefined);
+      if (present !== undefined) return present.id;
+      const insert = this.#database.prepare(
+        'INSERT INTO device (id, added_at_ms, credential, psk, fingerprint, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
+      );
+      for (const { id, addedAtMs, credential, rules } of devices) {
+        insert.run(id, addedAtMs, ...columnsOf(credential));
+        this.#putContext(id, credential);
+        this.#insertRules(id, rules);
+      }
+      return undefined;
     });
   }
 

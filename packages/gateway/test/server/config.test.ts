@@ -6,10 +6,11 @@ import { Client } from 'coapsule';
 import { keyValue } from '../../src/cli/option-values.ts';
 import { serveCommand } from '../../src/cli/serve.ts';
 import { configuredOptions } from '../../src/cli/serve-config.ts';
-import { type ConfigFault, parseConfig } from '../../src/config/config-file.ts';
+import { parseConfig } from '../../src/config/config-file.ts';
 import { configKeys } from '../../src/config/config-keys.ts';
 import type { ConfiguredOptions } from '../../src/config/config-schema.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
+import type { DocumentFault } from '../../src/config/read-document.ts';
 import { expectDistinctPorts } from '../../src/server/endpoint-check.ts';
 import { nearestWord } from '../../src/text/nearest-word.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
@@ -46,7 +47,7 @@ function optionsOf(text: string, variables?: Record<string, string>): Configured
   return file.options;
 }
 
-function faultsOf(text: string): readonly ConfigFault[] {
+function faultsOf(text: string): readonly DocumentFault[] {
   const file = parse(text);
   assert.ok('faults' in file, text);
   return file.faults;

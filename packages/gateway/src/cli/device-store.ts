@@ -1,0 +1,58 @@
+/**
+ * The devices in the store of a data folder, as the commands of `coapsule device` work on them.
+ *
+ * @module
+ */
+
+import { type AuditedChange, ChangeAudit } from '../audit/audit-log.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
+import { openDatabase } from '../store/database.ts';
+import { type DeviceCredential, DeviceTable } from '../store/device-table.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { printable } from '../text/printable.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** Which folder. */
+export interface FolderOption {
+  readonly data: string;
+}
+
+/** Works on the devices of a folder. @param changes what is noted when the work is done. */
+export function withDevices<T>(
+  { stderr }: Pick<CommandEnvironment, 'stderr'>,
+  { data }: FolderOption,
+  create: boolean,
+  work: (devices: DeviceTable) => T,
+  changes: readonly AuditedChange[] = [],
+): T {
+  const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  try {
+    const opened = openDatabase(data, { create, asGateway: false });
+    try {
+      for (const warning of opened.folder.warnings) warn(warning);
+      const result = work(new DeviceTable(opened.database));
+      const audit = new ChangeAudit(opened.folder.path, systemWallClock, warn);
+      for (const change of changes) audit.add(change);
+      return result;
+    } finally {
+      opened.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error;
+    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+  }
+}
+
+/** Who has a key is told by it alone, so no two devices may have the same. */
+export function expectUnused(devices: DeviceTable, id: string, credential: DeviceCredential): void {
+  if (credential.kind === 'psk' || credential.kind === 'oscore') return;
+  const owner = devices.findByFingerprint(credential.fingerprint);
+  if (owner === undefined || owner.id === id) return;
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `the device ${printable(owner.id)} has this ${credential.kind === 'rpk' ? 'raw public key' : 'certificate'}`,
+    'give each device its own: with one for two, neither could be told from the other',
+  );
+}
