@@ -92,6 +92,12 @@ export class ClientHelloGate {
     return undefined;
   }
 
+  /** The same of a record that was admitted and has waited for its turn since. */
+  admitted(record: RecordView): ReceivedFirstFragment | 'later-fragment' | undefined {
+    const hello = readClientHello(record);
+    return hello === 'malformed' || hello === 'incomplete' ? undefined : hello;
+  }
+
   #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
     this.#emit({ kind: 'discarded', address, reason });
   }

@@ -222,7 +222,7 @@ export class Handshakes {
       this.#discard(address, 'not-a-server');
       return;
     }
-    const hello = this.#gate.admit(address, record, now);
+    const hello = this.#isItsTurn ? this.#gate.admitted(record) : this.#gate.admit(address, record, now);
     if (hello === undefined) return;
     if (own !== undefined && (hello === 'later-fragment' || !givesWay(own, hello.start.random))) {
       this.#discard(address, 'not-a-server');

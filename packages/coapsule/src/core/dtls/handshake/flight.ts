@@ -8,7 +8,7 @@
 
 import { concatBytes } from '../../foundation/bytes.ts';
 import { ContentType } from '../record/record-header.ts';
-import { type FlightLimits, type FlightPart, planFlight } from './fragmentation.ts';
+import { type FlightLimits, type FlightPart, type PlannedRecord, planFlight } from './fragmentation.ts';
 import type { FlightContent } from './handshake-context.ts';
 import { encodeMessageFragment } from './message-header.ts';
 
@@ -50,25 +50,29 @@ export function encodeFlight(
       recordOverhead: records.overhead(isMessage ? content.epoch : 0),
     };
   });
-  return planFlight(parts, limits).map((plan, index) => {
-    const encoded: Uint8Array[] = [];
-    const contents: SentContent[] = [];
+  const datagrams: Uint8Array[] = [];
+  for (const plan of planFlight(parts, limits)) {
+    const encoded = plan.map((record) => encodeRecord(flight, record, records));
+    const datagram = encoded.length === 1 ? (encoded[0] as Uint8Array) : concatBytes(...encoded);
     for (const { part, offset, length } of plan) {
       const content = flight.contents[part] as FlightContent;
-      const record =
-        content.kind === 'message'
-          ? records.record(
-              ContentType.Handshake,
-              content.epoch,
-              encodeMessageFragment(content.message, offset, length),
-            )
-          : // Always epoch 0: what it announces is the epoch after it.
-            records.record(ContentType.ChangeCipherSpec, 0, changeCipherSpecBody);
-      contents.push({ content, offset, length });
-      encoded.push(record);
+      onRecord({ content, offset, length }, datagram.length, datagrams.length);
     }
-    const datagram = concatBytes(...encoded);
-    for (const sent of contents) onRecord(sent, datagram.length, index);
-    return datagram;
-  });
+    datagrams.push(datagram);
+  }
+  return datagrams;
+}
+
+function encodeRecord(
+  { contents }: Flight,
+  { part, offset, length }: PlannedRecord,
+  records: FlightRecords,
+): Uint8Array {
+  const content = contents[part] as FlightContent;
+  if (content.kind === 'change-cipher-spec') {
+    // Always epoch 0: what it announces is the epoch after it.
+    return records.record(ContentType.ChangeCipherSpec, 0, changeCipherSpecBody);
+  }
+  const { message, epoch } = content;
+  return records.record(ContentType.Handshake, epoch, encodeMessageFragment(message, offset, length));
 }

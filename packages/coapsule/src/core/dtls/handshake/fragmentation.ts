@@ -53,7 +53,8 @@ export function planFlight(
     current = [];
     room = mtu;
   };
-  for (const [part, { length, isMessage, recordOverhead }] of parts.entries()) {
+  for (let part = 0; part < parts.length; part++) {
+    const { length, isMessage, recordOverhead } = parts[part] as FlightPart;
     const overhead = recordOverhead + (isMessage ? messageHeaderLength : 0);
     if (overhead + length > room && overhead + length <= mtu) nextDatagram();
     let offset = 0;

@@ -119,6 +119,7 @@ export class OutgoingFlights {
 
   /** The size stays for the flights after this one: what the path refused once, it will refuse again. */
   #reduceDatagrams(): void {
+    if (this.#transmissions < fullSizeTransmissions) return;
     const size = smallerSizes[Math.min(this.#transmissions - fullSizeTransmissions, smallerSizes.length - 1)];
     // Where all datagrams were small, their size is not what is wrong.
     if (size === undefined || this.#largestDatagram <= size) return;
