@@ -181,7 +181,8 @@ export class AssociationTable {
 
   slotOf(id: AssociationId): number | undefined {
     const index = this.#byId;
-    for (let cell = index.begin(hashOfNumber(id)); index.slotAt(cell) !== none; cell = index.next(cell)) {
+    const hash = hashOfNumber(id);
+    for (let cell = index.begin(hash); index.slotAt(cell) !== none; cell = index.next(cell, hash)) {
       const slot = index.slotAt(cell);
       if (this.id(slot) === id) return slot;
     }
@@ -191,7 +192,8 @@ export class AssociationTable {
   /** The newest association with a peer at an address. */
   slotAt({ key }: PeerAddress): number | undefined {
     const index = this.#byAddress;
-    for (let cell = index.begin(this.#hashOf(key)); index.slotAt(cell) !== none; cell = index.next(cell)) {
+    const hash = this.#hashOf(key);
+    for (let cell = index.begin(hash); index.slotAt(cell) !== none; cell = index.next(cell, hash)) {
       const slot = index.slotAt(cell);
       if (this.#addresses[slot]?.key === key) return slot;
     }

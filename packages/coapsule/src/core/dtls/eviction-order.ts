@@ -84,11 +84,8 @@ export class EvictionOrder {
 
   #hostNamed(name: string): number {
     const index = this.#byName;
-    for (
-      let cell = index.begin(this.#digest.hashOf(name));
-      index.slotAt(cell) >= 0;
-      cell = index.next(cell)
-    ) {
+    const hash = this.#digest.hashOf(name);
+    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell, hash)) {
       if (this.#names[index.slotAt(cell)] === name) return index.slotAt(cell);
     }
     return none;

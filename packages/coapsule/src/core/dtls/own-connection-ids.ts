@@ -91,7 +91,7 @@ export class OwnConnectionIds {
   release(association: AssociationId): void {
     const hash = hashOfNumber(association);
     const index = this.#byAssociation;
-    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell, hash)) {
       const entry = index.slotAt(cell);
       if (this.#associations[entry] !== association) continue;
       index.delete(hash, entry);
@@ -107,7 +107,7 @@ export class OwnConnectionIds {
     if (connectionId.length === 0) return none;
     const index = this.#byConnectionId;
     const hash = hashOfBytes(connectionId);
-    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) {
+    for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell, hash)) {
       if (this.#holds(index.slotAt(cell), connectionId)) return index.slotAt(cell);
     }
     return none;

@@ -3,9 +3,9 @@
  *
  * What peers choose is hashed under a key that they do not know (`keyed-digest.ts`).
  *
- * Knows hashes, not keys: whoever looks something up walks the cells from `begin` on and compares what the slots hold.
+ * Knows hashes, not keys: whoever looks something up walks the cells with a hash and compares what the slots hold.
  *
- *     for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell)) …
+ *     for (let cell = index.begin(hash); index.slotAt(cell) >= 0; cell = index.next(cell, hash)) …
  *
  * @module
  */
@@ -24,9 +24,9 @@ export class SlotIndex {
     return this.#size;
   }
 
-  /** The first cell in which a slot with this hash may be. */
+  /** The first cell with this hash, or where the walk ends. */
   begin(hash: number): number {
-    return spread(hash) & this.#mask;
+    return this.#seek(this.#home(hash), hash);
   }
 
   /** The slot in a cell, or -1 where a walk ends. */
@@ -34,8 +34,9 @@ export class SlotIndex {
     return this.#slots[cell] as number;
   }
 
-  next(cell: number): number {
-    return (cell + 1) & this.#mask;
+  /** The cell behind it with this hash, or where the walk ends. */
+  next(cell: number, hash: number): number {
+    return this.#seek(this.#following(cell), hash);
   }
 
   /** Enters a slot that is not in the index. */
@@ -47,15 +48,15 @@ export class SlotIndex {
 
   /** Takes a slot out; does nothing when it is not in the index under this hash. */
   delete(hash: number, slot: number): void {
-    let hole = this.begin(hash);
+    let hole = this.#home(hash);
     while (this.slotAt(hole) !== slot) {
       if (this.slotAt(hole) === none) return;
-      hole = this.next(hole);
+      hole = this.#following(hole);
     }
     this.#size--;
     // What lies behind the hole and was pushed past it moves up, so that no walk ends too early.
-    for (let cell = this.next(hole); this.slotAt(cell) !== none; cell = this.next(cell)) {
-      const home = this.begin(this.#hashes[cell] as number);
+    for (let cell = this.#following(hole); this.slotAt(cell) !== none; cell = this.#following(cell)) {
+      const home = this.#home(this.#hashes[cell] as number);
       if (((cell - home) & this.#mask) < ((cell - hole) & this.#mask)) continue;
       this.#slots[hole] = this.slotAt(cell);
       this.#hashes[hole] = this.#hashes[cell] as number;
@@ -65,10 +66,26 @@ export class SlotIndex {
   }
 
   #place(hash: number, slot: number): void {
-    let cell = this.begin(hash);
-    while (this.slotAt(cell) !== none) cell = this.next(cell);
+    let cell = this.#home(hash);
+    while (this.slotAt(cell) !== none) cell = this.#following(cell);
     this.#slots[cell] = slot;
     this.#hashes[cell] = hash;
+  }
+
+  #home(hash: number): number {
+    return spread(hash) & this.#mask;
+  }
+
+  #following(cell: number): number {
+    return (cell + 1) & this.#mask;
+  }
+
+  /** Passes over the slots of other hashes: each would be somewhere else in memory to look at. */
+  #seek(from: number, hash: number): number {
+    let cell = from;
+    const wanted = hash | 0;
+    while (this.#slots[cell] !== none && this.#hashes[cell] !== wanted) cell = this.#following(cell);
+    return cell;
   }
 
   #grow(): void {

@@ -112,8 +112,8 @@ export class SessionCache {
 
   #slotOf(sessionId: Uint8Array): number {
     const index = this.#index;
-    let cell = index.begin(hashOfBytes(sessionId));
-    for (; index.slotAt(cell) !== none; cell = index.next(cell)) {
+    const hash = hashOfBytes(sessionId);
+    for (let cell = index.begin(hash); index.slotAt(cell) !== none; cell = index.next(cell, hash)) {
       const slot = index.slotAt(cell);
       const isOfLength = this.#idLengths[slot] === sessionId.length;
       if (isOfLength && this.#bytes.holds(this.#offsets[slot] as number, sessionId)) return slot;
