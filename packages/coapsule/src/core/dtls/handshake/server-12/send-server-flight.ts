@@ -13,6 +13,7 @@ import { HandshakeType } from '../handshake-type.ts';
 import { encodeCertificate } from '../messages/certificate.ts';
 import { ClientCertificateType, encodeCertificateRequest } from '../messages/certificate-request.ts';
 import { encodeServerKeyExchange, signedParams } from '../messages/server-key-exchange.ts';
+import type { OwnProof } from '../own-proof.ts';
 import { ExpectCertificate } from './expect-certificate.ts';
 import { ExpectClientKeyExchange } from './expect-client-key-exchange.ts';
 import type { Negotiated } from './negotiation.ts';
@@ -23,20 +24,34 @@ export function sendServerFlight(context: HandshakeContext, negotiated: Negotiat
   const { parameters, proof, clientAuthentication } = negotiated;
   const flight = new FlightComposition(context);
   addServerHello(flight, negotiated);
-  if (proof !== undefined) flight.add(HandshakeType.Certificate, encodeCertificate(proof.presented));
+  if (proof !== undefined) flight.add(HandshakeType.Certificate, certificateBody(proof));
   const keyShare = addKeyExchange(context, negotiated, flight);
   if (clientAuthentication !== 'none') {
-    const certificateTypes = [ClientCertificateType.EcdsaSign, ClientCertificateType.RsaSign];
-    flight.add(
-      HandshakeType.CertificateRequest,
-      encodeCertificateRequest({ certificateTypes, signatureSchemes: signatureSchemeValues }),
-    );
+    flight.add(HandshakeType.CertificateRequest, certificateRequest);
   }
   flight.add(HandshakeType.ServerHelloDone, noBytes);
   flight.send(4);
   return clientAuthentication === 'none'
     ? new ExpectClientKeyExchange(parameters, keyShare, undefined)
     : new ExpectCertificate(parameters, keyShare, clientAuthentication === 'required');
+}
+
+/** Always the same, as are the certificates that go with a key: nothing changes the bytes of a message. */
+const certificateRequest = encodeCertificateRequest({
+  certificateTypes: [ClientCertificateType.EcdsaSign, ClientCertificateType.RsaSign],
+  signatureSchemes: signatureSchemeValues,
+});
+
+/** By what is in them: a chain, or the bytes of a public key. */
+const certificateBodies = new WeakMap<object, Uint8Array>();
+
+function certificateBody({ presented }: OwnProof): Uint8Array {
+  const content = presented.kind === 'x509' ? presented.chain : presented.publicKey;
+  const known = certificateBodies.get(content);
+  if (known !== undefined) return known;
+  const body = encodeCertificate(presented);
+  certificateBodies.set(content, body);
+  return body;
 }
 
 function addKeyExchange(
