@@ -17,6 +17,7 @@ import { CommandFailure } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
+import { type MqttCommandOptions, mqttOptions } from './mqtt-options.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { type SerialCommandOptions, serialOptions } from './serial-options.ts';
@@ -28,6 +29,7 @@ export interface ServeOptions
     PskCommandOptions,
     ProxyCommandOptions,
     UpstreamCommandOptions,
+    MqttCommandOptions,
     SerialCommandOptions {
   readonly data: string;
   /** In a file only. */
@@ -62,6 +64,7 @@ export function expectPossible(options: ServeOptions): void {
   if (coap === 'off' && coaps === 'off' && streamEndpoints(options).length === 0 && serial.length === 0) {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
   }
+  mqttOptions(options);
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
     throw new CommandFailure(
       ExitCode.Usage,

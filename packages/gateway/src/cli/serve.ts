@@ -24,6 +24,7 @@ import { ExitCode } from './exit-code.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { laterOption } from './later-option.ts';
+import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
 import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
 import { proxyOptions } from './proxy-options.ts';
@@ -113,6 +114,7 @@ export function serveCommand(variables: Variables): Command {
       (_, level: number) => level + 1,
       0,
     );
+  addMqttOptions(command);
   addUpstreamOptions(command);
   addSerialOptions(command);
   for (const flags of laterOptions) {
@@ -301,6 +303,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     proxy: proxyOptions(options, (text) => log.warning(text)),
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
+    mqtt: mqttOptions(options),
   };
 }
 

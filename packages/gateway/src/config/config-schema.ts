@@ -15,9 +15,9 @@ import {
   parseEndpoint,
   pskIdentityProblem,
 } from '../server/serve-options.ts';
-import { parseSize } from '../text/byte-size.ts';
 import { accessSection } from './access-section.ts';
-import { keys, refused, text, texts, whole } from './config-values.ts';
+import { keys, refused, size, text, texts, whole, yesOrNo } from './config-values.ts';
+import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
 
 /** What a file may refer to besides itself. */
 export interface ConfigSurroundings {
@@ -31,7 +31,7 @@ export interface ConfigSurroundings {
 }
 
 /** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
-export interface ConfiguredOptions {
+export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly data?: string | undefined;
   readonly coap?: EndpointAddress | 'off' | undefined;
   readonly coaps?: EndpointAddress | 'off' | undefined;
@@ -91,6 +91,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       dangerouslyOpenProxy: file.proxy?.dangerouslyOpen,
       reverseProxy: file.reverseProxy,
       access: file.access,
+      ...file.mqtt,
       ...file.limits,
       verbose: file.log?.verbosity,
       keylog: file.log?.keylog,
@@ -204,18 +205,15 @@ function sections(surroundings: ConfigSurroundings) {
     access: accessSection()
       .describe('Who may do what, besides what the devices in the store may.')
       .optional(),
+    mqtt: mqttSection(path)
+      .describe('The message broker that readings and states go to, and commands come from.')
+      .optional(),
     limits: keys({
       keep: whole(0, 1_000_000_000).describe('Newest readings kept of each path; 0 keeps all.').optional(),
       maxPaths: whole(1, 1_000_000)
         .describe('Paths that one identity may write; more are refused with 4.29.')
         .optional(),
-      maxBytes: z
-        .union([z.int().min(1, sizeWanted), z.string()], { error: sizeWanted })
-        .transform((value, context) => {
-          const size = typeof value === 'number' ? value : parseSize(value);
-          if (size !== undefined) return size;
-          return refused(context, sizeWanted);
-        })
+      maxBytes: size()
         .describe('What the readings of one identity may take: bytes, or with K, M or G.')
         .optional(),
     })
@@ -240,12 +238,6 @@ function sections(surroundings: ConfigSurroundings) {
       'Answer addresses over plain coap at any length before they have proved themselves.',
     ),
   });
-}
-
-const sizeWanted = 'expected a size such as 1048576, 512K, 256M or 2G';
-
-function yesOrNo(description: string) {
-  return z.boolean('expected true or false').describe(description).optional();
 }
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';

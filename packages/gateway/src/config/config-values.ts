@@ -2,6 +2,7 @@
  * Parts that the schema of the configuration file is made of, each with a message that says what is expected.
  */
 import * as z from 'zod';
+import { parseSize } from '../text/byte-size.ts';
 
 /** An object with these keys and no others. */
 export function keys<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
@@ -25,6 +26,23 @@ export function texts(what: string): z.ZodArray<z.ZodString> {
 export function whole(smallest: number, largest: number): z.ZodInt {
   const error = `expected a whole number, ${smallest} to ${largest}`;
   return z.int(error).min(smallest, error).max(largest, error);
+}
+
+/** True or false, with what true means. */
+export function yesOrNo(description: string): z.ZodOptional<z.ZodBoolean> {
+  return z.boolean('expected true or false').describe(description).optional();
+}
+
+const sizeWanted = 'expected a size such as 1048576, 512K, 256M or 2G';
+
+/** Bytes, as a number or with K, M or G. */
+export function size(): z.ZodType<number> {
+  return z
+    .union([z.int().min(1, sizeWanted), z.string()], { error: sizeWanted })
+    .transform(
+      (value, context) =>
+        (typeof value === 'number' ? value : parseSize(value)) ?? refused(context, sizeWanted),
+    );
 }
 
 /** Refuses what a transformation was given. @param path of the key inside of it. */

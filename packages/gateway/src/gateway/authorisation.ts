@@ -13,6 +13,7 @@ import {
 } from 'coapsule';
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
 import type { ConfiguredAccess } from '../access/configured-access.ts';
+import { localAskerOf } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import type { Rule } from '../access/rule.ts';
 
@@ -108,6 +109,8 @@ function isProtected({ security, oscore }: PeerInfo, requires: RequiredProtectio
 }
 
 async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
+  const local = localAskerOf(request.peer);
+  if (local !== undefined) return { kind: 'identity', rules: local.rules };
   const device = provenDevice(request.peer);
   if (device === undefined) return { kind: 'plain' };
   return { kind: 'identity', rules: await rulesOf(device.identity, device.stamp, request.peer) };

@@ -9,6 +9,7 @@ import {
   failure,
   type Listener,
   type Middleware,
+  type PeerInfo,
   type Request,
   RequestFailure,
   type Resource,
@@ -18,6 +19,8 @@ import {
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
 import { RefusalAudit } from '../audit/audit-log.ts';
+import { bridgePeer } from '../bridge/bridge-peer.ts';
+import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
@@ -62,14 +65,21 @@ const retrySeconds = 30;
 /** When the store could not say which keys count, it is asked again after this time. */
 const reviewRetryMs = 1000;
 
+/** What runs, and ends with the gateway. */
+interface GatewayParts {
+  readonly store: Store;
+  readonly server: Server;
+  readonly oscore: OscoreDevices;
+  readonly listeners: readonly Listener[];
+  /** Undefined without a message broker. */
+  readonly bridge: MqttBridge | undefined;
+  readonly stopResources: readonly (() => void)[];
+  readonly reconfigure: (options: LiveOptions) => Promise<void>;
+}
+
 /** A gateway that listens. */
 export class Gateway implements AsyncDisposable {
-  readonly #store: Store;
-  readonly #server: Server;
-  readonly #oscore: OscoreDevices;
-  readonly #listeners: readonly Listener[];
-  readonly #stopResources: readonly (() => void)[];
-  readonly #reconfigure: (options: LiveOptions) => Promise<void>;
+  readonly #parts: GatewayParts;
 
   /**
    * Open the store and the endpoints.
@@ -117,7 +127,8 @@ export class Gateway implements AsyncDisposable {
       });
       const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
-      const found = { lines, resources: lineStates, registered: await store.registrations() };
+      const bridgeSelf = options.mqtt && bridgePeer(options.mqtt);
+      const found = { lines, resources: lineStates, registered: await store.registrations(), bridgeSelf };
       const upstreams = addResources(server, store, directory, found, options, live, refusals, stops);
       await upstreams.change(options.upstreams ?? []);
       const review = new AssociationReview({
@@ -130,6 +141,7 @@ export class Gateway implements AsyncDisposable {
       const { proxy, clock = systemWallClock } = options;
       if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
       await listen({ server, store, listeners, directory, review, lines, oscore, refusals }, options);
+      const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         directory.storeChanged();
         review.all();
@@ -144,7 +156,7 @@ export class Gateway implements AsyncDisposable {
         changed();
         await upstreams.change(next.upstreams ?? []);
       };
-      return new Gateway(store, server, oscore, listeners, stops, reconfigure);
+      return new Gateway({ store, server, oscore, listeners, bridge, stopResources: stops, reconfigure });
     } catch (error) {
       for (const stop of stops) stop();
       await server.close();
@@ -154,27 +166,15 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  private constructor(
-    store: Store,
-    server: Server,
-    oscore: OscoreDevices,
-    listeners: readonly Listener[],
-    stopResources: readonly (() => void)[],
-    reconfigure: (options: LiveOptions) => Promise<void>,
-  ) {
-    this.#store = store;
-    this.#server = server;
-    this.#oscore = oscore;
-    this.#listeners = listeners;
-    this.#stopResources = stopResources;
-    this.#reconfigure = reconfigure;
+  private constructor(parts: GatewayParts) {
+    this.#parts = parts;
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
   get endpoints(): Readonly<Partial<Record<EndpointName, string>> & { serial?: readonly string[] }> {
     const order = Object.values(endpointNames);
-    const sockets = this.#listeners.filter(({ line }) => line === undefined);
-    const lines = this.#listeners.filter(({ line }) => line !== undefined);
+    const sockets = this.#parts.listeners.filter(({ line }) => line === undefined);
+    const lines = this.#parts.listeners.filter(({ line }) => line !== undefined);
     const named = sockets.map((listener): [EndpointName, string] => [
       endpointNames[listener.scheme as EndpointScheme],
       listener.uri.slice(listener.scheme.length + 3),
@@ -187,25 +187,39 @@ export class Gateway implements AsyncDisposable {
 
   /** How each serial line fares. */
   get lines(): readonly SerialLineStatus[] {
-    return this.#listeners.flatMap(({ line }) => line ?? []);
+    return this.#parts.listeners.flatMap(({ line }) => line ?? []);
   }
 
   /** Counts from now on, all of it: associations whose key is still the same go on. */
   async reconfigure(options: LiveOptions): Promise<void> {
-    await this.#reconfigure(options);
+    await this.#parts.reconfigure(options);
   }
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    for (const stop of this.#stopResources) stop();
-    await this.#server.close();
-    await this.#oscore.close();
-    await this.#store.close();
+    const { stopResources, server, oscore, bridge, store } = this.#parts;
+    for (const stop of stopResources) stop();
+    await server.close();
+    await oscore.close();
+    await bridge?.close();
+    await store.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The connection to a message broker; what it needs is loaded only where there is one. */
+async function openBridge(
+  server: Server,
+  store: Store,
+  peer: PeerInfo | undefined,
+  { mqtt: options, dataFolder, log, clock = systemWallClock }: GatewayOptions,
+): Promise<MqttBridge | undefined> {
+  if (options === undefined || peer === undefined) return undefined;
+  const { MqttBridge: Bridge } = await import('../bridge/mqtt-bridge.ts');
+  return new Bridge({ options, server, store, peer, dataFolder, log, clock });
 }
 
 /** No switch of the whole gateway counts, only the rules of each device. */
@@ -219,6 +233,8 @@ function addResources(
     readonly lines: readonly GatewayLine[];
     readonly resources: readonly GatewayResource[];
     readonly registered: readonly Registration[];
+    /** As whom the bridge to a message broker asks. */
+    readonly bridgeSelf: PeerInfo | undefined;
   },
   options: GatewayOptions,
   live: LiveConfiguration,
@@ -244,7 +260,10 @@ function addResources(
   const rulesOf: RulesOf = async (identity, stamp, peer) =>
     directory.rules(identity, stamp ?? (await onLine(peer)));
   const readable: TelemetryContext['readable'] = (request) => readableBy(request, policy, rulesOf);
-  const telemetry = { store, notify, clock, retention, onQuotaExceeded, readable };
+  // What came from the broker does not go back there.
+  const outboxBytes = ({ peer }: Request): number | undefined =>
+    peer === found.bridgeSelf ? undefined : options.mqtt?.queueBytes;
+  const telemetry = { store, notify, clock, retention, outboxBytes, onQuotaExceeded, readable };
   const kept = telemetryResources(telemetry, openPaths);
   const resources = options.demo ? [...withCreatedSensors(kept, notify)] : [...kept];
   if (options.demo) {

@@ -31,7 +31,9 @@ export function requestLine(request: Request, response: ServerResponse): string 
     oscore !== undefined
       ? `as ${printable(provenDevice(request.peer)?.identity ?? '')} under OSCORE`
       : security.kind === 'none'
-        ? 'unsecured'
+        ? request.peer.transport === 'local'
+          ? 'from within'
+          : 'unsecured'
         : security.authentication.kind === 'none'
           ? 'secured, as nobody'
           : `as ${printable(security.identity)}`;

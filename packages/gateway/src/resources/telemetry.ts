@@ -34,6 +34,8 @@ export interface TelemetryContext {
   readonly clock: WallClock;
   /** What counts now. */
   readonly retention: () => Retention;
+  /** What may wait for the message broker, in bytes; undefined: a reading of this request does not go there. */
+  readonly outboxBytes: (request: Request) => number | undefined;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
@@ -52,6 +54,9 @@ export const defaultRetention: Retention = {
   maxPaths: 1000,
   maxBytes: 256 * 1024 * 1024,
 };
+
+/** When a reading that finds no room on its way to the message broker may come again. */
+const outboxRetrySeconds = 30;
 
 /** RFC 8516: not before; room does not come back by itself. */
 const quotaRetrySeconds = 3600;
@@ -138,6 +143,7 @@ async function storeReading(
     {
       keepNewest: keepNewest ?? (retention.keepNewest || undefined),
       quota: retention,
+      outboxBytes: context.outboxBytes(request),
       // Judged with the deduplication: the condition of a request that was stored no longer holds when it comes again.
       storeWhen: {
         exists: fulfilsConditions(request, { exists: true }),
@@ -176,6 +182,11 @@ function refusal(
     case 'missing':
       expectPreconditions(request, { exists: refused === 'exists' });
       return failure(Code.PreconditionFailed);
+    case 'outbox-full':
+      // RFC 7252 §5.9.3.4: nothing is stored that could not reach the broker.
+      return failure(Code.ServiceUnavailable, 'the message broker is away, and what waits for it is full', {
+        maxAgeSeconds: outboxRetrySeconds,
+      });
     case 'too-many-paths':
     case 'too-many-bytes': {
       const what = refused === 'too-many-paths' ? 'paths' : 'bytes';

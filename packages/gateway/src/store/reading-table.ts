@@ -38,6 +38,8 @@ export interface RecordTerms {
   readonly quota?: Quota;
   /** For conditional requests: whether to store it when the path has a reading, and when it has none. */
   readonly storeWhen?: { readonly exists: boolean; readonly missing: boolean };
+  /** It goes to the message broker too; what waits for that takes no more than so many bytes. */
+  readonly outboxBytes?: number | undefined;
 }
 
 /** What the readings of one identity may take; all writers without an identity count as one. */
@@ -60,7 +62,7 @@ export interface RecordStored {
 
 /** It is not in the store. */
 export interface RecordRefused {
-  readonly refused: 'too-many-paths' | 'too-many-bytes' | 'exists' | 'missing';
+  readonly refused: 'too-many-paths' | 'too-many-bytes' | 'exists' | 'missing' | 'outbox-full';
 }
 
 /** More than any reading takes besides its value (see schema.ts, and the bound on paths in resources/telemetry.ts). */
@@ -69,13 +71,22 @@ const readingOverhead = 4096;
 const created = 0x41; // 2.01
 const changed = 0x44; // 2.04
 
+/** Where readings wait for the message broker (outbox-table.ts). */
+interface ReadingOutbox {
+  /** Of what waits. */
+  readonly bytes: number;
+  add(reading: Reading): void;
+}
+
 /** Readings and deduplication records; every statement is prepared once. */
 export class ReadingTable {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #outbox: ReadingOutbox;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, outbox: ReadingOutbox) {
     this.#database = database;
+    this.#outbox = outbox;
     this.#statements = prepare(database);
   }
 
@@ -99,8 +110,13 @@ export class ReadingTable {
     if (storeWhen !== undefined && !(first ? storeWhen.missing : storeWhen.exists)) {
       return { refused: first ? 'missing' : 'exists' };
     }
+    const { outboxBytes } = terms;
+    if (outboxBytes !== undefined && this.#outbox.bytes + reading.value.length > outboxBytes) {
+      return { refused: 'outbox-full' };
+    }
     const exceeded = this.#storeWithin(reading, terms.keepNewest, quota);
     if (exceeded !== undefined) return { refused: exceeded };
+    if (outboxBytes !== undefined) this.#outbox.add(reading);
     if (request !== undefined) {
       insertAnswer.run(...keyOf(request), first ? created : changed, now, now + request.lifetimeMs);
     }

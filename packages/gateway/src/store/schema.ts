@@ -143,6 +143,23 @@ const migrations: readonly string[] = [
      links TEXT NOT NULL,
      expires_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // 9: readings that the message broker has not acknowledged yet
+  `CREATE TABLE outbox (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     path TEXT NOT NULL,
+     value BLOB NOT NULL,
+     content_format INTEGER,
+     identity TEXT,
+     received_at_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE outbox_size (bytes INTEGER NOT NULL) STRICT;
+   INSERT INTO outbox_size VALUES (0);
+   CREATE TRIGGER outbox_added AFTER INSERT ON outbox BEGIN
+     UPDATE outbox_size SET bytes = bytes + length(NEW.value) + length(NEW.path) + 64;
+   END;
+   CREATE TRIGGER outbox_removed AFTER DELETE ON outbox BEGIN
+     UPDATE outbox_size SET bytes = bytes - length(OLD.value) - length(OLD.path) - 64;
+   END;`,
 ];
 
 /** The version that this program reads and writes. */

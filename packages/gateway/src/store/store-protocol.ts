@@ -8,6 +8,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
+import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
@@ -20,7 +21,8 @@ export type WriteTask =
   | RequestTask
   | AnswerTask
   | OscoreTask
-  | RegistrationTask;
+  | RegistrationTask
+  | OutboxTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -38,6 +40,12 @@ export interface OscoreTask {
 export interface RegistrationTask {
   readonly kind: 'registration';
   readonly change: RegistrationChange;
+}
+
+/** The message broker has these readings. */
+export interface OutboxTask {
+  readonly kind: 'outbox';
+  readonly sent: readonly number[];
 }
 
 /** One reading and the request it came in. */
@@ -82,6 +90,7 @@ export interface StoreQuestions {
   readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
+  readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }

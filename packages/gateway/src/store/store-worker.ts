@@ -9,6 +9,7 @@ import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
 import { OscoreTable } from './oscore-table.ts';
+import { OutboxTable } from './outbox-table.ts';
 import { ReadingTable } from './reading-table.ts';
 import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
@@ -38,7 +39,8 @@ if (opened !== undefined) serve(opened);
 
 function serve(store: OpenDatabase): void {
   const { database } = store;
-  const readings = new ReadingTable(database);
+  const outbox = new OutboxTable(database);
+  const readings = new ReadingTable(database, outbox);
   const devices = new DeviceTable(database);
   const associations = new AssociationTable(database);
   const requests = new RequestTable(database);
@@ -85,6 +87,8 @@ function serve(store: OpenDatabase): void {
         return contexts.edges(message.ask);
       case 'devices':
         return devices.all();
+      case 'outbox':
+        return outbox.entries(message.ask);
       case 'registrations':
         return registrations.all();
       case 'close':
@@ -117,6 +121,9 @@ function serve(store: OpenDatabase): void {
         return associations.apply(task.change);
       case 'oscore':
         return contexts.save(task.change);
+      case 'outbox':
+        outbox.remove(task.sent);
+        return undefined;
       case 'registration':
         registrations.apply(task.change);
         return undefined;

@@ -11,6 +11,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
 import type { Device } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
+import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
@@ -195,6 +196,17 @@ export class Store implements AsyncDisposable {
   /** Forget registrations, durably. Fulfils after the commit. */
   async removeRegistrations(ids: readonly string[]): Promise<void> {
     await this.#changeRegistrations({ kind: 'remove', ids });
+  }
+
+  /** Readings that the message broker has not acknowledged, in order. */
+  outbox(question: OutboxQuestion): Promise<readonly OutboxEntry[]> {
+    return this.#ask('outbox', question);
+  }
+
+  /** The message broker has acknowledged these. Fulfils after the commit. */
+  async removeFromOutbox(sent: readonly number[]): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    await this.#write({ kind: 'outbox', sent });
   }
 
   /** What is registered, over or not. */

@@ -22,6 +22,7 @@ const packageOf = {
   'gnutls-serv': 'gnutls-bin',
   socat: 'socat',
   tshark: 'tshark',
+  mosquitto: 'mosquitto',
   python3: 'python3-minimal',
 } as const;
 

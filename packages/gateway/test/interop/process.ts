@@ -5,6 +5,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -195,6 +196,25 @@ export async function freeUdpPorts(count: number): Promise<number> {
     }
   }
   throw new Error('no free UDP port was found');
+}
+
+/** A TCP port that is free on 127.0.0.1, from the same ranges. */
+export async function freeTcpPort(): Promise<number> {
+  const slot = Number(process.env['COAPSULE_TEST_SLOT'] ?? 0);
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 20_000 + slot * 5_000 + Math.floor(Math.random() * 5_000);
+    const server = createServer();
+    try {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      return port;
+    } catch {
+      // taken: try another
+    } finally {
+      server.close();
+    }
+  }
+  throw new Error('no free TCP port was found');
 }
 
 /** Resolves when somebody listens on this UDP port: for peers that do not say so. Looks where Linux lists sockets. */

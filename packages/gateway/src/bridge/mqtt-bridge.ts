@@ -1,0 +1,222 @@
+/**
+ * The bridge between the gateway and a message broker (MQTT 3.1.1 and 5): readings and states go there, commands come from
+ * there.
+ *
+ * A reading waits in the store from the transaction that stores it until the broker has acknowledged it
+ * (outbox-publisher.ts); a state is published when it changes, the latest only. Connecting, and connecting again, is npm's
+ * `mqtt`; what the topics are is in mqtt-topics.ts.
+ */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { PeerInfo, Response, Server } from 'coapsule';
+import mqtt, { type IClientPublishOptions, type MqttClient } from 'mqtt';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { type Log, RateLimit } from '../server/log.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import { printable } from '../text/printable.ts';
+import { MqttCommands } from './mqtt-commands.ts';
+import { type BridgedValue, type MessageProperties, valuePayload, valueProperties } from './mqtt-message.ts';
+import type { MqttOptions } from './mqtt-options.ts';
+import { commandFilter, topicOf } from './mqtt-topics.ts';
+import { ObservedStates } from './observed-states.ts';
+import { type Outbox, OutboxPublisher } from './outbox-publisher.ts';
+
+/** What a bridge works with. */
+export interface BridgeParts {
+  readonly options: MqttOptions;
+  readonly server: Pick<Server, 'request' | 'watch'>;
+  readonly store: Outbox;
+  readonly peer: PeerInfo;
+  /** Names the gateway at the broker, where no client id is given. */
+  readonly dataFolder: string;
+  readonly log: Log;
+  readonly clock: WallClock;
+}
+
+/** How long the end waits for the broker. */
+const farewellMs = 2000;
+
+/** A bridge that is connected, or tries to be, until it is closed. */
+export class MqttBridge {
+  readonly #parts: BridgeParts;
+  readonly #client: MqttClient;
+  readonly #publisher: OutboxPublisher;
+  readonly #states: ObservedStates;
+  readonly #faults = new RateLimit(1, 60_000);
+  readonly #endWatch: () => void;
+  #isConnected = false;
+
+  constructor(parts: BridgeParts) {
+    this.#parts = parts;
+    const { options, server, log, clock } = parts;
+    const status = `${options.base}/status`;
+    this.#client = mqtt.connect(options.url, {
+      protocolVersion: options.protocol,
+      clientId: options.clientId ?? defaultClientId(parts.dataFolder),
+      // The broker keeps commands of QoS 1 and 2 for us while we are away.
+      clean: false,
+      ...(options.protocol === 5 ? { properties: { sessionExpiryInterval: 24 * 60 * 60 } } : {}),
+      ...(options.user === undefined ? {} : { username: options.user }),
+      ...(options.password === undefined ? {} : { password: options.password }),
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.certificate === undefined ? {} : { cert: options.certificate }),
+      ...(options.privateKey === undefined ? {} : { key: options.privateKey }),
+      will: { topic: status, payload: Buffer.from('offline'), qos: 1, retain: true },
+      // Wrong credentials may be put right at the broker.
+      reconnectOnConnackError: true,
+      reconnectPeriod: 1000,
+      connectTimeout: 10_000,
+      // What waits does so in the store.
+      queueQoSZero: false,
+      resubscribe: false,
+    });
+    this.#publisher = new OutboxPublisher({
+      outbox: parts.store,
+      publish: async ({ reading: { receivedAtMs, ...value } }) =>
+        this.#publishReading({ ...value, atMs: receivedAtMs }),
+      timer: systemTickTimer,
+      onError: (error) => this.#fault(error),
+    });
+    this.#states = new ObservedStates({
+      paths: options.observe,
+      read: (path) => server.request('GET', path, { peer: parts.peer }),
+      publish: (path, response) => this.#publishState(path, response),
+      onError: (error) => this.#fault(error),
+    });
+    const commands = new MqttCommands({
+      base: options.base,
+      request: (method, path, request) => server.request(method, path, request),
+      peer: parts.peer,
+      answer: ({ topic, payload, properties }) =>
+        this.#publish(topic, payload, properties, { qos: 1 }).catch((error: unknown) => this.#fault(error)),
+      log,
+      clock,
+    });
+    this.#endWatch = server.watch((path) => {
+      this.#publisher.wake();
+      this.#states.changed(path);
+    });
+    this.#client.on('connect', () => void this.#connected(status));
+    this.#client.on('close', () => this.#disconnected());
+    this.#client.on('error', (error) => this.#fault(error));
+    this.#client.on('message', (topic, payload, { retain, properties }) => {
+      const { contentType, responseTopic, correlationData, userProperties } = properties ?? {};
+      const query = userProperties?.['query'];
+      void commands.handle({
+        ...{ topic, payload, retain, contentType, responseTopic, correlationData },
+        query: typeof query === 'string' ? query : undefined,
+      });
+    });
+  }
+
+  /** Whether the broker is there. */
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Says goodbye to the broker, when it is there. What it has not acknowledged stays in the store. */
+  async close(): Promise<void> {
+    this.#endWatch();
+    if (this.#isConnected) {
+      const farewell = this.#publish(
+        `${this.#parts.options.base}/status`,
+        Buffer.from('offline'),
+        {},
+        { qos: 1, retain: true },
+      );
+      const lost = new Promise<void>((resolve) => this.#client.once('close', () => resolve()));
+      await Promise.race([farewell.catch(() => {}), lost, after(farewellMs)]);
+    }
+    await this.#publisher.stop();
+    await this.#client.endAsync(true);
+  }
+
+  async #connected(status: string): Promise<void> {
+    const { options, log } = this.#parts;
+    this.#isConnected = true;
+    log.detail(0, `mqtt: connected to ${options.url}`);
+    this.#publisher.open();
+    this.#states.publishAll();
+    try {
+      if (options.allow.length > 0) {
+        // MQTT 5.0 §3.8.3.1: with No Local the broker does not send us what we have published.
+        const subscription = options.protocol === 5 ? ({ qos: 2, nl: true } as const) : ({ qos: 2 } as const);
+        await this.#client.subscribeAsync(commandFilter(options.base), subscription);
+      }
+      // Who reads it can send commands.
+      await this.#publish(status, Buffer.from('online'), {}, { qos: 1, retain: true });
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  #disconnected(): void {
+    this.#publisher.pause();
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    this.#parts.log.warning(
+      `mqtt: the connection to ${this.#parts.options.url} is lost; readings wait on disk`,
+    );
+  }
+
+  async #publishReading(value: BridgedValue): Promise<void> {
+    const { topic: template, retain } = this.#parts.options;
+    const topic = topicOf(template, value);
+    // Nobody could ever publish it: it goes out of the way, and is told.
+    if (topic === undefined)
+      this.#fault(new Error(`the topic of ${printable(value.path)} would be too long`));
+    else await this.#publishValue(topic, value, retain);
+  }
+
+  async #publishState(path: string, response: Response): Promise<void> {
+    if (!this.#isConnected) return;
+    const { payload, contentFormat } = response;
+    const topic = topicOf(`${this.#parts.options.base}/state/{path}`, { path, identity: undefined });
+    if (topic === undefined) return;
+    const value = { path, value: payload, contentFormat, identity: undefined, atMs: this.#parts.clock() };
+    await this.#publishValue(topic, value, true);
+  }
+
+  async #publishValue(topic: string, value: BridgedValue, retain: boolean): Promise<void> {
+    const { form, qos } = this.#parts.options;
+    await this.#publish(topic, valuePayload(form, value), valueProperties(value), { qos, retain });
+  }
+
+  async #publish(
+    topic: string,
+    payload: Uint8Array,
+    properties: MessageProperties & { readonly correlationData?: Uint8Array },
+    options: Pick<IClientPublishOptions, 'qos' | 'retain'>,
+  ): Promise<void> {
+    const { correlationData, contentType, userProperties } = properties;
+    const five = {
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(userProperties === undefined ? {} : { userProperties: { ...userProperties } }),
+      ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
+    };
+    await this.#client.publishAsync(topic, Buffer.from(payload), {
+      ...options,
+      ...(this.#parts.options.protocol === 5 ? { properties: five } : {}),
+    });
+  }
+
+  #fault(error: unknown): void {
+    const passed = this.#faults.pass(this.#parts.clock());
+    if (passed === undefined) return;
+    const text = error instanceof Error ? error.message || error.name : String(error);
+    const more = passed.heldBack === 0 ? '' : ` (and ${passed.heldBack} faults before, not shown)`;
+    this.#parts.log.warning(`mqtt: ${this.#parts.options.url}: ${printable(text)}${more}; it is tried again`);
+  }
+}
+
+/** The same after a restart, and another for each gateway: the broker keeps a session for it. */
+function defaultClientId(dataFolder: string): string {
+  const name = createHash('sha256').update(`${hostname()}\0${dataFolder}`).digest('hex').slice(0, 12);
+  return `coapsule-${name}`;
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemTickTimer.after(ms, resolve);
+  });
+}

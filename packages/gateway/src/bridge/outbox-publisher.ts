@@ -1,0 +1,145 @@
+/**
+ * Gives the readings of the outbox to the message broker, in their order, and takes them out once it has acknowledged them.
+ *
+ * What was given and not acknowledged stays in the store: after a crash it is given again. Only a window of the outbox is in
+ * memory, however long the broker is away. The connection is not its matter.
+ */
+import type { TickTimer } from '../resources/periodic-tick.ts';
+import type { OutboxEntry, OutboxQuestion } from '../store/outbox-table.ts';
+
+/** Where readings wait. */
+export interface Outbox {
+  outbox(question: OutboxQuestion): Promise<readonly OutboxEntry[]>;
+  removeFromOutbox(sent: readonly number[]): Promise<void>;
+}
+
+/** What a publisher works with. */
+export interface PublisherParts {
+  readonly outbox: Outbox;
+  /** Fulfils when the broker has it; rejects when the connection is given up. */
+  readonly publish: (entry: OutboxEntry) => Promise<void>;
+  readonly timer: TickTimer;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Given to the broker and not acknowledged, at a time. */
+const window = 256;
+
+/** After a failure of the store. */
+const retryMs = 1000;
+
+/** See the module comment. */
+export class OutboxPublisher {
+  readonly #parts: PublisherParts;
+  /** Up to here all were given. */
+  #given = 0;
+  #inFlight = 0;
+  #acknowledged: number[] = [];
+  #isOpen = false;
+  #isReading = false;
+  #removing: Promise<void> | undefined;
+  /** Something was stored since the outbox was read. */
+  #isStale = false;
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+  }
+
+  /** The broker is there. */
+  open(): void {
+    this.#isOpen = true;
+    this.wake();
+  }
+
+  /** The broker is away: nothing more is given until it is there again. */
+  pause(): void {
+    this.#isOpen = false;
+  }
+
+  /** There may be more in the outbox. */
+  wake(): void {
+    this.#isStale = true;
+    void this.#read();
+  }
+
+  /** Nothing is given any more; what is acknowledged by now is taken out. */
+  async stop(): Promise<void> {
+    this.#isOpen = false;
+    this.#cancelRetry?.();
+    await this.#remove();
+  }
+
+  async #read(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#isOpen && this.#isStale && this.#inFlight < window) {
+        this.#isStale = false;
+        const limit = window - this.#inFlight;
+        const entries = await this.#parts.outbox.outbox({ after: this.#given, limit });
+        if (!this.#isOpen) this.#isStale = true;
+        else for (const entry of entries) this.#give(entry);
+        if (entries.length === limit) this.#isStale = true;
+      }
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #give(entry: OutboxEntry): void {
+    this.#given = entry.id;
+    this.#inFlight++;
+    this.#parts.publish(entry).then(
+      () => {
+        this.#inFlight--;
+        this.#acknowledged.push(entry.id);
+        void this.#remove();
+        void this.#read();
+      },
+      (error: unknown) => {
+        this.#inFlight--;
+        // It is in the outbox still. All behind it is given again: at least once.
+        this.#given = Math.min(this.#given, entry.id - 1);
+        this.#failed(error);
+      },
+    );
+  }
+
+  /** Fulfils when all that was acknowledged by now is out, or could not be taken out. */
+  #remove(): Promise<void> {
+    this.#removing ??= this.#removeAll().finally(() => {
+      this.#removing = undefined;
+    });
+    return this.#removing;
+  }
+
+  async #removeAll(): Promise<void> {
+    try {
+      while (this.#acknowledged.length > 0) {
+        const sent = this.#acknowledged;
+        this.#acknowledged = [];
+        try {
+          await this.#parts.outbox.removeFromOutbox(sent);
+        } catch (error) {
+          this.#acknowledged.unshift(...sent);
+          throw error;
+        }
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#isOpen) return;
+    this.#parts.onError(error);
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#parts.timer.after(retryMs, () => {
+      void this.#remove();
+      this.wake();
+    });
+  }
+}
