@@ -109,19 +109,24 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
     if (next === undefined) return;
     // A timer that fires too early does no harm and is cheaper than setting one anew for each datagram.
     if (this.#timerAt !== undefined && this.#timerAt <= next) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = next;
     if (next <= clock.now()) {
-      // Work that waits for its turn (`core/dtls/handshake-turns.ts`): the socket has had its own in this run of the loop.
-      this.#timeIsUp();
+      // Work that waits for its turn (`core/dtls/handshake-turns.ts`): the socket has had its own in this run of the loop. The
+      // timer that is set stays: such work comes in many turns, and a timer set anew in each costs more than one that is early.
+      this.guarded(runDue);
       return;
     }
+    clearTimeout(this.#timer);
+    this.#timerAt = next;
     const delay = Math.min(longestTimerMs, Math.max(1, Math.ceil(next - clock.now())));
     this.#timer = setTimeout(() => this.#timeIsUp(), delay);
   }
 
   #timeIsUp(): void {
     this.#timerAt = undefined;
-    this.guarded((pumped, now) => pumped.handleTimeout(now));
+    this.guarded(runDue);
   }
+}
+
+function runDue(endpoint: PumpedEndpoint<unknown>, now: Instant): void {
+  endpoint.handleTimeout(now);
 }

@@ -46,7 +46,8 @@ export class PendingHandshakes {
 
   /** The handshake at an address that is not set aside. */
   at(address: PeerAddress): Handshake | undefined {
-    return this.#byAddress.get(address.key)?.at(-1);
+    const all = this.#byAddress.get(address.key);
+    return all?.[all.length - 1];
   }
 
   /** All handshakes at an address; the list does not change when they do. */
