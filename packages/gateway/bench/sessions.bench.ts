@@ -142,19 +142,22 @@ function databaseStore(
 ): AssociationStore {
   const endpoint = 'coaps';
   return {
-    async resume(ahead): Promise<readonly ResumableAssociation[]> {
+    async *resume(ahead): AsyncGenerator<readonly ResumableAssociation[]> {
       const nowMs = Date.now();
       const limits = { maxAgeMs: 1e10, maxCount: 1_000_000 };
-      const rows = await store.resumeAssociations({ endpoint, ahead, nowMs, ...limits });
-      onResumed(rows.length);
-      return rows.map((row) => ({
-        ...row,
-        address: ipAddress(row.host, row.port),
-        authentication: { kind: 'psk' },
-        context: undefined,
-        certificateExpiresAt: undefined,
-        reviewed: true,
-      }));
+      let count = 0;
+      for await (const rows of store.resumeAssociations({ endpoint, ahead, nowMs, ...limits })) {
+        count += rows.length;
+        yield rows.map((row) => ({
+          ...row,
+          address: ipAddress(row.host, row.port),
+          authentication: { kind: 'psk' },
+          context: undefined,
+          certificateExpiresAt: undefined,
+          reviewed: true,
+        }));
+      }
+      onResumed(count);
     },
     async add(kept) {
       const { address, name, identity, state, reserved, edge } = kept;

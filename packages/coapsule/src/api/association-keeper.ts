@@ -73,7 +73,17 @@ export class AssociationKeeper {
     now: () => Instant,
     judge: (kept: ResumableAssociation) => Promise<AssociationNotes | undefined>,
   ): Promise<void> {
-    const all = await this.#store.resume(reservedAtStart);
+    const resumed = this.#store.resume(reservedAtStart);
+    const parts = Symbol.asyncIterator in resumed ? resumed : [await resumed];
+    for await (const part of parts) await this.#resumePart(endpoint, now, judge, part);
+  }
+
+  async #resumePart(
+    endpoint: Endpoint,
+    now: () => Instant,
+    judge: (kept: ResumableAssociation) => Promise<AssociationNotes | undefined>,
+    all: readonly ResumableAssociation[],
+  ): Promise<void> {
     for (let start = 0; start < all.length; start += judgedAtOnce) {
       const group = all.slice(start, start + judgedAtOnce);
       const judged = await Promise.all(

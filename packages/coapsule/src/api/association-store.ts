@@ -72,12 +72,15 @@ export interface RememberedRequest {
 /** See the module comment. */
 export interface AssociationStore {
   /**
-   * Takes over what an earlier process left. Durable when it fulfils: the write sequence numbers below the `reserved`
-   * of each belong to this process, and `exact` counts once.
+   * Takes over what an earlier process left. Durable when it is given: the write sequence numbers below the `reserved`
+   * of each belong to this process, and `exact` counts once. Of a store with many associations, give some at a time: each
+   * part is worked with at once, and the event loop has its turn where the next one waits for something outside the process.
    *
    * @param ahead How many write sequence numbers to reserve for each.
    */
-  resume(ahead: number): Promise<readonly ResumableAssociation[]>;
+  resume(
+    ahead: number,
+  ): Promise<readonly ResumableAssociation[]> | AsyncIterable<readonly ResumableAssociation[]>;
   /** Begins to keep an association. Until it fulfils, the association is simply not kept. */
   add(association: KeptAssociation): Promise<void>;
   /** Never lowers what is reserved. */

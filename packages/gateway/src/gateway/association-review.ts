@@ -10,7 +10,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 
 /** What a review works with. */
 export interface ReviewContext {
-  readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
+  readonly directory: Pick<DeviceDirectory, 'areCurrent'>;
   /** Those with associations; may grow. */
   readonly listeners: readonly Pick<Listener, 'peers' | 'disconnect' | 'line'>[];
   /** The store could not be asked; it is asked again until it answers. */
@@ -18,6 +18,9 @@ export interface ReviewContext {
   /** Calls back once later; the returned function prevents it. */
   readonly later: (action: () => void) => () => void;
 }
+
+/** The store is asked about so many in one question. */
+const comparedAtOnce = 500;
 
 /** Keeps the associations of a gateway in step with its devices. */
 export class AssociationReview {
@@ -42,7 +45,7 @@ export class AssociationReview {
   /** Compare one association that has just begun. */
   one({ security, transport }: PeerInfo): void {
     if (transport === 'serial' && isBegunHere(security)) return;
-    this.#endIfStale(security).catch((error) => this.#retryLater(error));
+    this.#endStale([security]).catch((error) => this.#retryLater(error));
   }
 
   /** No more attempts. */
@@ -61,7 +64,9 @@ export class AssociationReview {
         const peers = this.#context.listeners.flatMap((listener) =>
           listener.peers().filter((security) => listener.line === undefined || !isBegunHere(security)),
         );
-        for (const security of peers) await this.#endIfStale(security);
+        for (let start = 0; start < peers.length; start += comparedAtOnce) {
+          await this.#endStale(peers.slice(start, start + comparedAtOnce));
+        }
       } catch (error) {
         this.#retryLater(error);
       }
@@ -69,12 +74,15 @@ export class AssociationReview {
     this.#isRunning = false;
   }
 
-  async #endIfStale(security: PeerSecurity): Promise<void> {
-    if (security.kind === 'none' || security.authentication.kind === 'none') return;
-    const { identity, context, association } = security;
-    if (await this.#context.directory.isCurrent(identity, context)) return;
+  async #endStale(securities: readonly PeerSecurity[]): Promise<void> {
+    const proven = securities.filter(isProven);
+    const areCurrent = await this.#context.directory.areCurrent(
+      proven.map(({ identity, context }) => ({ identity, stamp: context })),
+    );
+    const stale = new Set(proven.filter((_, i) => !areCurrent[i]).map(({ association }) => association));
+    if (stale.size === 0) return;
     for (const listener of this.#context.listeners) {
-      listener.disconnect((other) => other.kind !== 'none' && other.association === association);
+      listener.disconnect((other) => other.kind !== 'none' && stale.has(other.association));
     }
   }
 
@@ -91,4 +99,8 @@ export class AssociationReview {
  */
 function isBegunHere(security: PeerSecurity): boolean {
   return security.kind === 'dtls' && security.context === undefined;
+}
+
+function isProven(security: PeerSecurity): security is Exclude<PeerSecurity, { readonly kind: 'none' }> {
+  return security.kind !== 'none' && security.authentication.kind !== 'none';
 }

@@ -19,14 +19,14 @@ import {
 } from 'coapsule';
 import type { Log } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
-import type { ResumedRow } from '../store/association-table.ts';
+import type { ResumedRow } from '../store/association-row.ts';
 import type { Store } from '../store/store.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 
 /** What the storage works with. */
 export interface StorageContext {
   readonly store: Pick<Store, 'changeAssociation' | 'resumeAssociations' | 'beginRequest' | 'finishRequest'>;
-  readonly directory: Pick<DeviceDirectory, 'isCurrent'>;
+  readonly directory: Pick<DeviceDirectory, 'areCurrent'>;
   readonly clock: WallClock;
   readonly log: Log;
   /** Which of the gateway's sockets and lines it is for: `coaps`, or the URI of a line. */
@@ -36,11 +36,8 @@ export interface StorageContext {
 /** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
 const maxAgeMs = 30 * 24 * 3_600_000;
 
-/** About 10 MB on the disk. */
-const maxCount = 20_000;
-
-/** Keys that are compared at the same time: the store answers from another thread. */
-const comparedAtOnce = 500;
+/** As many as the library holds at a time; about 80 MB on the disk. */
+const maxCount = 150_000;
 
 /** See the module comment. */
 export class AssociationStorage implements AssociationStore {
@@ -50,23 +47,17 @@ export class AssociationStorage implements AssociationStore {
     this.#context = context;
   }
 
-  async resume(ahead: number): Promise<readonly ResumableAssociation[]> {
+  async *resume(ahead: number): AsyncGenerator<readonly ResumableAssociation[]> {
     const { store, clock, log, endpoint } = this.#context;
-    const nowMs = clock();
-    const rows = await store.resumeAssociations({ endpoint, ahead, nowMs, maxAgeMs, maxCount });
-    const resumable: ResumableAssociation[] = [];
-    for (let start = 0; start < rows.length; start += comparedAtOnce) {
-      const group = rows.slice(start, start + comparedAtOnce);
-      const compared = await Promise.all(group.map((row) => this.#resumable(row)));
-      for (const [i, association] of compared.entries()) {
-        if (association !== undefined) resumable.push(association);
-        else await this.remove((group[i] as ResumedRow).name);
-      }
+    let [count, stored] = [0, 0];
+    const limits = { nowMs: clock(), maxAgeMs, maxCount };
+    for await (const rows of store.resumeAssociations({ endpoint, ahead, ...limits })) {
+      const resumable = await this.#resumable(rows);
+      count += resumable.length;
+      stored += rows.length;
+      yield resumable;
     }
-    if (rows.length > 0) {
-      log.detail(1, `${resumable.length} of ${rows.length} secured associations go on without a handshake`);
-    }
-    return resumable;
+    if (stored > 0) log.detail(1, `${count} of ${stored} secured associations go on without a handshake`);
   }
 
   add(kept: KeptAssociation): Promise<void> {
@@ -130,29 +121,34 @@ export class AssociationStorage implements AssociationStore {
     return this.#context.store.changeAssociation({ kind: 'remove', name });
   }
 
-  /** Undefined for one that was made with a key that does not count any more. */
-  async #resumable(row: ResumedRow): Promise<ResumableAssociation | undefined> {
-    const { name, identity, state, writeFrom, reserved, edge, exact, expiresAtMs } = row;
-    const who = identityText(identity);
-    const authentication = authenticationOf(row);
-    if (authentication === undefined) return undefined;
-    if (!(await this.#context.directory.isCurrent(who, row.keyStamp))) return undefined;
-    return {
-      name,
-      address: peerAddress(row),
-      identity,
-      authentication,
-      context: row.keyStamp,
-      certificateExpiresAt: expiresAtMs === undefined ? undefined : new Date(expiresAtMs),
-      state,
-      writeFrom,
-      reserved,
-      edge,
-      exact,
-      // The stamp is that of the same key, raw public key or certificate.
-      reviewed: true,
-    };
+  /** Without those that were made with a key that does not count any more: they are forgotten. */
+  async #resumable(rows: readonly ResumedRow[]): Promise<readonly ResumableAssociation[]> {
+    const { directory } = this.#context;
+    const areCurrent = await directory.areCurrent(
+      rows.map(({ identity, keyStamp }) => ({ identity: identityText(identity), stamp: keyStamp })),
+    );
+    const resumable: ResumableAssociation[] = [];
+    const removals: Promise<void>[] = [];
+    for (const [i, row] of rows.entries()) {
+      const authentication = authenticationOf(row);
+      if (authentication === undefined || !areCurrent[i]) removals.push(this.remove(row.name));
+      else resumable.push(resumed(row, authentication));
+    }
+    await Promise.all(removals);
+    return resumable;
   }
+}
+
+function resumed(row: ResumedRow, authentication: KeptAssociation['authentication']): ResumableAssociation {
+  const { name, identity, keyStamp, expiresAtMs, state, writeFrom, reserved, edge, exact } = row;
+  return {
+    ...{ name, identity, authentication, state, writeFrom, reserved, edge, exact },
+    address: peerAddress(row),
+    context: keyStamp,
+    certificateExpiresAt: expiresAtMs === undefined ? undefined : new Date(expiresAtMs),
+    // The stamp is that of the same key, raw public key or certificate.
+    reviewed: true,
+  };
 }
 
 /** Whoever is at the other end of a line has the address of the line, which is no IP address. */
@@ -160,10 +156,12 @@ function peerAddress({ host, port }: ResumedRow): PeerAddress {
   return host.startsWith('serial:') ? { key: host, host, port } : ipAddress(host, port);
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** As the library names identities. */
 function identityText(identity: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(identity);
+    return utf8.decode(identity);
   } catch {
     return `0x${Buffer.from(identity).toString('hex')}`;
   }

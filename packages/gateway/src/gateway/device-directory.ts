@@ -10,12 +10,14 @@ import { createHmac } from 'node:crypto';
 import type { ConfiguredAccess } from '../access/configured-access.ts';
 import { defaultRules, parseRule, type Rule } from '../access/rule.ts';
 import type { PskEntry } from '../server/serve-options.ts';
-import type { Device } from '../store/device-table.ts';
+import type { Device, KeyVersion } from '../store/device-table.ts';
 
 /** Where the directory looks. */
 export interface DirectorySources {
   readonly device: (id: string) => Promise<Device | undefined>;
   readonly deviceByFingerprint: (fingerprint: string) => Promise<Device | undefined>;
+  /** Of many devices at once. */
+  readonly keyVersions: (ids: readonly string[]) => Promise<readonly (KeyVersion | undefined)[]>;
   /** Empty outside `--demo`. */
   readonly demo: readonly PskEntry[];
   /** Asked at each look-up: they may change. */
@@ -88,9 +90,28 @@ export class DeviceDirectory {
     return owner?.identity === name ? owner : undefined;
   }
 
-  /** Whether a handshake of this identity would get the same key now; asks the store each time. */
-  async isCurrent(identity: string, stamp: unknown): Promise<boolean> {
-    return (await this.#find(identity))?.stamp === stamp;
+  /**
+   * Whether handshakes of these identities would get the same keys now, by the stamps of their associations; asks the store
+   * each time, once for all.
+   */
+  async areCurrent(
+    held: readonly { readonly identity: string; readonly stamp: unknown }[],
+  ): Promise<readonly boolean[]> {
+    const { keyVersions, demo, configured } = this.#sources;
+    const stored = await keyVersions(held.map(({ identity }) => identity));
+    const { psks = [], anyIdentityKey } = configured();
+    const [configuredKeys, demoKeys] = [psks, demo].map(
+      (all) => new Map(all.toReversed().map(({ identity, key }) => [identity, key])),
+    ) as [Map<string, Uint8Array>, Map<string, Uint8Array>];
+    return held.map(({ identity, stamp }, i) => {
+      const fixed = configuredKeys.get(identity);
+      if (fixed !== undefined) return stamp === fixedStamp(fixed, 'command-line');
+      const version = stored[i];
+      if (version !== undefined) return stamp === stampOf(version);
+      const known = demoKeys.get(identity);
+      if (known !== undefined) return stamp === fixedStamp(known, 'demo');
+      return anyIdentityKey !== undefined && stamp === fixedStamp(anyIdentityKey, 'any');
+    });
   }
 
   /**
@@ -156,17 +177,29 @@ export class DeviceDirectory {
 }
 
 /** The stamp of the credential that a device of the store has now. */
-export function stampOf({ addedAtMs, keyVersion }: Device): KeyStamp {
+export function stampOf({ addedAtMs, keyVersion }: KeyVersion): KeyStamp {
   return `store:${addedAtMs} ${keyVersion}`;
 }
 
 /** What the demo's identities may do besides: take away what POST to `/sensors` has made. */
 const demoRules = ['DELETE:/sensors/*'].map(parseRule).filter((rule) => typeof rule !== 'string');
 
-/** A key that is not in the store has no version: another process may have another one under the same name. */
-function fixedEntry(key: Uint8Array, identity: string, source: 'command-line' | 'demo' | 'any'): Entry {
-  // So few bits that nobody can find the key by them.
-  const fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
+type FixedSource = 'command-line' | 'demo' | 'any';
+
+function fixedEntry(key: Uint8Array, identity: string, source: FixedSource): Entry {
   const rules = source === 'demo' ? [...defaultRules(identity), ...demoRules] : defaultRules(identity);
-  return { key, rules, stamp: `${source}:${fingerprint}` };
+  return { key, rules, stamp: fixedStamp(key, source) };
+}
+
+const fingerprints = new WeakMap<Uint8Array, string>();
+
+/** A key that is not in the store has no version: another process may have another one under the same name. */
+function fixedStamp(key: Uint8Array, source: FixedSource): KeyStamp {
+  let fingerprint = fingerprints.get(key);
+  if (fingerprint === undefined) {
+    // So few bits that nobody can find the key by them.
+    fingerprint = createHmac('sha256', key).update('coapsule key stamp').digest('hex').slice(0, 8);
+    fingerprints.set(key, fingerprint);
+  }
+  return `${source}:${fingerprint}`;
 }

@@ -116,6 +116,7 @@ export class Gateway implements AsyncDisposable {
       const directory = new DeviceDirectory({
         device: (id) => store.device(id),
         deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
+        keyVersions: (ids) => store.keyVersions(ids),
         demo,
         configured: () => live.options,
         access: () => live.access,

@@ -81,10 +81,7 @@ export class OscoreDevices {
     await context.close().catch(() => undefined);
   }
 
-  #contextOf(
-    { id, addedAtMs, keyVersion, ...device }: Device,
-    credential: OscoreCredential,
-  ): Promise<OscoreContext> {
+  #contextOf({ id, addedAtMs, keyVersion }: Device, credential: OscoreCredential): Promise<OscoreContext> {
     const { masterSecret, masterSalt, senderId, recipientId, idContext } = credential;
     const aead = coseAead(credential.aead)?.name;
     const { hkdf } = credential;
@@ -116,7 +113,7 @@ export class OscoreDevices {
       ...(idContext !== undefined && { idContext }),
     };
     this.#dangerouslyLog?.(id, parameters);
-    const whose: ProvenDevice = { identity: id, stamp: stampOf({ id, addedAtMs, keyVersion, ...device }) };
+    const whose: ProvenDevice = { identity: id, stamp: stampOf({ addedAtMs, keyVersion }) };
     return OscoreContext.open({ ...parameters, store, context: whose });
   }
 }

@@ -6,31 +6,8 @@
  * record causes. Keys leave this file only in `resume`; nothing here logs.
  */
 import type { DatabaseSync } from 'node:sqlite';
-
-/** An association as it is stored. */
-export interface AssociationRow {
-  /** The same in every process; deduplication records name it too. */
-  readonly name: string;
-  /** Which socket of the gateway it belongs to. */
-  readonly endpoint: string;
-  readonly host: string;
-  readonly port: number;
-  readonly identity: Uint8Array;
-  /** How the peer proved itself: `psk`, `x509`, `raw-public-key` or `none`. */
-  readonly authentication: string;
-  /** DER of its certificate or public key. */
-  readonly credential: Uint8Array | undefined;
-  /** Stamp of the key it was made with. */
-  readonly keyStamp: string;
-  /** When its certificate, or one that vouches for it, does not hold any more. */
-  readonly expiresAtMs: number | undefined;
-  /** As the library encodes it. */
-  readonly state: Uint8Array;
-  /** First write sequence number that is not reserved. */
-  readonly reserved: number;
-  /** Right edge of the replay window; -1 when nothing was received. */
-  readonly edge: number;
-}
+import type { AssociationRow } from './association-row.ts';
+import { type ResumedPage, type ResumeMark, resumedPage, type StoredAssociation } from './resumed-page.ts';
 
 /** One change. One of an association that is not there (any more) changes nothing, which `apply` tells. */
 export type AssociationChange =
@@ -59,13 +36,10 @@ export interface ResumeRequest {
   readonly maxAgeMs: number;
   /** Of more than this, those not heard for the longest time are forgotten. */
   readonly maxCount: number;
-}
-
-/** A stored association of which the caller may now write with `writeFrom` … `reserved - 1`. */
-export interface ResumedRow extends AssociationRow {
-  readonly writeFrom: number;
-  /** Whether the last process ended cleanly: its window is the one in `state`. */
-  readonly exact: boolean;
+  /** Where the page before ended; undefined for the first. */
+  readonly after: ResumeMark | undefined;
+  /** Associations in a page. */
+  readonly pageSize: number;
 }
 
 /** Associations; every statement is prepared once. */
@@ -113,45 +87,27 @@ export class AssociationTable {
     }
   }
 
-  /** Forgets what is too old or too much and reserves for the rest; call inside a transaction. */
-  resume({ endpoint, ahead, nowMs, maxAgeMs, maxCount }: ResumeRequest): ResumedRow[] {
-    const { forgetOld, forgetMore, all, takeOver } = this.#statements;
-    forgetOld.run(endpoint, nowMs - maxAgeMs, nowMs);
-    forgetMore.run(endpoint, endpoint, maxCount);
-    const rows = all.all(endpoint) as unknown as StoredRow[];
-    takeOver.run(ahead, endpoint);
-    return rows.map((row) => ({
-      name: row.name,
-      endpoint,
-      host: row.host,
-      port: row.port,
-      identity: row.identity,
-      authentication: row.authentication,
-      credential: row.credential ?? undefined,
-      keyStamp: row.key_stamp,
-      expiresAtMs: row.expires_at_ms ?? undefined,
-      state: row.state,
-      writeFrom: row.reserved,
-      reserved: row.reserved + ahead,
-      edge: row.edge,
-      exact: row.is_exact === 1,
-    }));
+  /**
+   * Takes over some associations, those not heard for the longest time first: reserves for them. Before the first page what
+   * is too old or too much is forgotten. Call inside a transaction.
+   */
+  resume(request: ResumeRequest): ResumedPage {
+    const { endpoint, ahead, nowMs, maxAgeMs, maxCount, after, pageSize } = request;
+    const { forgetOld, forgetMore, page, takeOver } = this.#statements;
+    if (after === undefined) {
+      forgetOld.run(endpoint, nowMs - maxAgeMs, nowMs);
+      forgetMore.run(endpoint, endpoint, maxCount);
+    }
+    const { heardAtMs, name } = after ?? { heardAtMs: Number.MIN_SAFE_INTEGER, name: '' };
+    const rows = page.all(endpoint, heardAtMs, name, pageSize) as unknown as (StoredAssociation & {
+      heard_at_ms: number;
+    })[];
+    const last = rows.at(-1);
+    if (last === undefined) return resumedPage(rows, undefined);
+    takeOver.run(ahead, endpoint, heardAtMs, name, last.heard_at_ms, last.name);
+    const isWhole = rows.length === pageSize;
+    return resumedPage(rows, isWhole ? { heardAtMs: last.heard_at_ms, name: last.name } : undefined);
   }
-}
-
-interface StoredRow {
-  name: string;
-  host: string;
-  port: number;
-  identity: Uint8Array;
-  authentication: string;
-  credential: Uint8Array | null;
-  key_stamp: string;
-  expires_at_ms: number | null;
-  state: Uint8Array;
-  reserved: number;
-  edge: number;
-  is_exact: number;
 }
 
 function prepare(database: DatabaseSync) {
@@ -174,9 +130,13 @@ function prepare(database: DatabaseSync) {
       `DELETE FROM association WHERE endpoint = ? AND name IN
        (SELECT name FROM association WHERE endpoint = ? ORDER BY heard_at_ms DESC LIMIT -1 OFFSET ?)`,
     ),
-    all: database.prepare('SELECT * FROM association WHERE endpoint = ? ORDER BY heard_at_ms'),
+    page: database.prepare(
+      `SELECT * FROM association WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?)
+       ORDER BY heard_at_ms, name LIMIT ?`,
+    ),
     takeOver: database.prepare(
-      'UPDATE association SET reserved = reserved + ?, is_exact = 0 WHERE endpoint = ?',
+      `UPDATE association SET reserved = reserved + ?, is_exact = 0
+       WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?) AND (heard_at_ms, name) <= (?, ?)`,
     ),
   };
 }

@@ -16,6 +16,9 @@ export type DeviceCredential =
   /** The fingerprint of the certificate; it may be undefined when it ends. */
   | { readonly kind: 'cert'; readonly fingerprint: string; readonly expiresAtMs: number | undefined };
 
+/** Which key a device has: another one has another number, and a device that was added again another time. */
+export type KeyVersion = Pick<Device, 'addedAtMs' | 'keyVersion'>;
+
 /** A device that may shake hands with the gateway. */
 export interface Device {
   /** The PSK identity, or the name in its certificate. */
@@ -67,6 +70,15 @@ export class DeviceTable {
   find(id: string): Device | undefined {
     const row = this.#database.prepare('SELECT * FROM device WHERE id = ?').get(id) as DeviceRow | undefined;
     return row === undefined ? undefined : this.#deviceOf(row);
+  }
+
+  /** Which keys devices have now; undefined for who is none. */
+  keyVersions(ids: readonly string[]): readonly (KeyVersion | undefined)[] {
+    const find = this.#database.prepare('SELECT added_at_ms, key_version FROM device WHERE id = ?');
+    return ids.map((id) => {
+      const row = find.get(id) as { added_at_ms: number; key_version: number } | undefined;
+      return row && { addedAtMs: row.added_at_ms, keyVersion: row.key_version };
+    });
   }
 
   /** The device with this raw public key or certificate; no two have the same. */

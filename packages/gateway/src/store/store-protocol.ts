@@ -5,13 +5,14 @@
  */
 
 import type { Registration } from '../directory/registration.ts';
-import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
-import type { Device } from './device-table.ts';
+import type { AssociationChange, ResumeRequest } from './association-table.ts';
+import type { Device, KeyVersion } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
+import type { ResumedPage } from './resumed-page.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
@@ -80,7 +81,7 @@ export interface StoreQuestions {
     readonly answer: readonly WriteOutcome[];
   };
   /** In a transaction of its own. */
-  readonly resume: { readonly ask: ResumeRequest; readonly answer: readonly ResumedRow[] };
+  readonly resume: { readonly ask: ResumeRequest; readonly answer: ResumedPage };
   readonly latest: { readonly ask: string; readonly answer: Reading | undefined };
   readonly pathsBelow: {
     readonly ask: { readonly prefix: string; readonly limit: number };
@@ -88,6 +89,10 @@ export interface StoreQuestions {
   };
   readonly device: { readonly ask: string; readonly answer: Device | undefined };
   readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
+  readonly keyVersions: {
+    readonly ask: readonly string[];
+    readonly answer: readonly (KeyVersion | undefined)[];
+  };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };

@@ -83,6 +83,8 @@ function serve(store: OpenDatabase): void {
         return devices.find(message.ask);
       case 'deviceByFingerprint':
         return devices.findByFingerprint(message.ask);
+      case 'keyVersions':
+        return devices.keyVersions(message.ask);
       case 'oscoreEdges':
         return contexts.edges(message.ask);
       case 'devices':

@@ -8,14 +8,16 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
-import type { AssociationChange, ResumedRow, ResumeRequest } from './association-table.ts';
-import type { Device } from './device-table.ts';
+import type { ResumedRow } from './association-row.ts';
+import type { AssociationChange, ResumeRequest } from './association-table.ts';
+import type { Device, KeyVersion } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
+import { type ResumedPage, type ResumeMark, rowsOfPage } from './resumed-page.ts';
 import { StoreFault } from './store-fault.ts';
 import type {
   FaultValue,
@@ -43,6 +45,9 @@ export interface StoreOptions {
 
 /** Writes that wait for the disk, unless the options say otherwise. */
 const mostWaitingWrites = 10_000;
+
+/** Associations that are taken over in one go: what is done with them should keep nobody waiting. */
+const resumedAtOnce = 1000;
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -221,9 +226,25 @@ export class Store implements AsyncDisposable {
     await this.#write({ kind: 'registration', change });
   }
 
-  /** Take over the associations of an endpoint from an earlier process. */
-  resumeAssociations(request: ResumeRequest): Promise<readonly ResumedRow[]> {
-    return this.#ask('resume', request);
+  /**
+   * Take over the associations of an endpoint from an earlier process, some at a time: the next ones are read while the caller
+   * works with those before. Each time the event loop has had its turn.
+   */
+  async *resumeAssociations(
+    request: Omit<ResumeRequest, 'after' | 'pageSize'>,
+    pageSize: number = resumedAtOnce,
+  ): AsyncGenerator<readonly ResumedRow[]> {
+    const { endpoint, ahead } = request;
+    const ask = (after: ResumeMark | undefined): Promise<ResumedPage> =>
+      this.#ask('resume', { ...request, after, pageSize });
+    let asked: Promise<ResumedPage> | undefined = ask(undefined);
+    while (asked !== undefined) {
+      const page: ResumedPage = await asked;
+      asked = page.next && ask(page.next);
+      // Who stops early hears of no fault any more.
+      asked?.catch(() => {});
+      yield rowsOfPage(page, endpoint, ahead);
+    }
   }
 
   /** The newest reading of a path. */
@@ -244,6 +265,11 @@ export class Store implements AsyncDisposable {
   /** The device with a raw public key or certificate of this fingerprint. */
   deviceByFingerprint(fingerprint: string): Promise<Device | undefined> {
     return this.#read('deviceByFingerprint', fingerprint);
+  }
+
+  /** Which keys devices have now, in the order of `ids`; undefined for who is none. */
+  keyVersions(ids: readonly string[]): Promise<readonly (KeyVersion | undefined)[]> {
+    return this.#ask('keyVersions', ids);
   }
 
   /** What is kept of the OSCORE context of a device. */

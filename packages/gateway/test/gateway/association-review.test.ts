@@ -14,9 +14,9 @@ function scene() {
   let fault: Error | undefined;
   const review = new AssociationReview({
     directory: {
-      isCurrent: async (identity, stamp) => {
+      areCurrent: async (held) => {
         if (fault) throw fault;
-        return stamps.get(identity) === stamp;
+        return held.map(({ identity, stamp }) => stamps.get(identity) === stamp);
       },
     },
     listeners: [

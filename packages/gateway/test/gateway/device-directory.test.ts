@@ -28,6 +28,7 @@ function directory(stored: Map<string, Device>, looked: string[] = []): DeviceDi
       return stored.get(id);
     },
     deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
+    keyVersions: async (ids) => ids.map((id) => stored.get(id)),
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
     configured: () => ({ psks: [{ identity: 'cli', key: Uint8Array.of(2) }], anyIdentityKey: undefined }),
   });
@@ -58,6 +59,7 @@ test('a key comes with the stamp of its source, which is current until the sourc
   const known = new DeviceDirectory({
     device: async (id) => stored.get(id),
     deviceByFingerprint: async (fingerprint) => byFingerprint(stored, fingerprint),
+    keyVersions: async (ids) => ids.map((id) => stored.get(id)),
     demo: [{ identity: 'demo', key: Uint8Array.of(3) }],
     configured: () => ({
       psks: [{ identity: 'cli', key: Uint8Array.of(2) }],
@@ -67,17 +69,16 @@ test('a key comes with the stamp of its source, which is current until the sourc
   const stamps = new Map<string, unknown>();
   for (const identity of ['a', 'cli', 'demo', 'whoever']) {
     stamps.set(identity, (await known.admission(identity))?.context);
-    assert.equal(await known.isCurrent(identity, stamps.get(identity)), true, identity);
   }
+  const held = [...stamps].map(([identity, before]) => ({ identity, stamp: before }));
+  assert.deepEqual(await known.areCurrent(held), [true, true, true, true]);
   assert.deepEqual(
     [...stamps.values()].map((one) => String(one).replace(/:[\da-f]{8}$/, '')),
     [stamp, 'command-line', 'demo', 'any'],
   );
   stored.set('a', device({ keyVersion: 2 }));
   for (const id of ['demo', 'whoever', 'cli']) stored.set(id, device({ id }));
-  for (const [identity, before] of stamps) {
-    assert.equal(await known.isCurrent(identity, before), identity === 'cli', identity);
-  }
+  assert.deepEqual(await known.areCurrent(held), [false, true, false, false]);
   stored.delete('a');
   assert.match(String((await known.admission('a'))?.context), /^any:/);
 });
@@ -120,7 +121,7 @@ test('a raw public key and a certificate are those of their device alone, and no
   assert.equal(await known.ownerOfCertificate('raw', 'sha256:01'), undefined);
   assert.equal(await known.ownerOfCertificate('other', 'sha256:02'), undefined);
   for (const id of ['raw', 'pki']) assert.equal(await known.admission(id), undefined);
-  assert.equal(await known.isCurrent('pki', 'store:1 3'), true);
+  assert.deepEqual(await known.areCurrent([{ identity: 'pki', stamp: 'store:1 3' }]), [true]);
   stored.set('cli', device({ id: 'cli', credential: { kind: 'rpk', fingerprint: 'sha256:03' } }));
   assert.equal(await known.ownerOfKey('sha256:03'), undefined, 'the command line gives that name a key');
 });

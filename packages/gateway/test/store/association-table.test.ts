@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import type { AssociationRow, ResumeRequest } from '../../src/store/association-table.ts';
+import type { AssociationRow, ResumedRow } from '../../src/store/association-row.ts';
+import type { ResumeRequest } from '../../src/store/association-table.ts';
 import { prepareDataFolder } from '../../src/store/data-folder.ts';
 import { migrate } from '../../src/store/schema.ts';
 import { Store } from '../../src/store/store.ts';
@@ -27,8 +28,16 @@ function row(name: string, changes: Partial<AssociationRow> = {}): AssociationRo
   };
 }
 
-function resume(changes: Partial<ResumeRequest> = {}): ResumeRequest {
+type Request = Omit<ResumeRequest, 'after' | 'pageSize'>;
+
+function resume(changes: Partial<Request> = {}): Request {
   return { endpoint: 'coaps', ahead: 64, nowMs: 10 * hourMs, maxAgeMs: hourMs, maxCount: 100, ...changes };
+}
+
+async function resumed(store: Store, request: Request, pageSize?: number): Promise<readonly ResumedRow[]> {
+  const all: ResumedRow[] = [];
+  for await (const rows of store.resumeAssociations(request, pageSize)) all.push(...rows);
+  return all;
 }
 
 test('an association comes back in the next process with numbers that no process had', async (t) => {
@@ -40,9 +49,9 @@ test('an association comes back in the next process with numbers that no process
     await store.changeAssociation({ kind: 'edge', name: 'a', edge: 17, nowMs: 10 * hourMs });
   }
   await using store = await Store.open(path);
-  const [first] = await store.resumeAssociations(resume());
+  const [first] = await resumed(store, resume());
   assert.deepEqual(first, { ...row('a', { reserved: 564, edge: 17 }), writeFrom: 500, exact: false });
-  const [second] = await store.resumeAssociations(resume());
+  const [second] = await resumed(store, resume());
   assert.equal(second?.writeFrom, 564, 'a process that crashed at once may have used its reservation');
 });
 
@@ -59,21 +68,50 @@ test('a clean end leaves exact values, which count once', async (t) => {
     next: 12,
     edge: 8,
   });
-  const [taken] = await store.resumeAssociations(resume());
+  const [taken] = await resumed(store, resume());
   assert.equal(taken?.exact, true);
   assert.equal(taken?.writeFrom, 12);
   assert.equal(taken?.host, '192.0.2.2');
   assert.deepEqual(taken?.state, state);
-  const [again] = await store.resumeAssociations(resume());
+  const [again] = await resumed(store, resume());
   assert.equal(again?.exact, false);
   assert.equal(again?.writeFrom, 12 + 64);
+});
+
+test('many associations come back some at a time: each once, by when they were heard, exact where they were left so', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  const names = Array.from({ length: 50 }, (_, i) => `a${String(i).padStart(2, '0')}`);
+  for (const [i, name] of names.entries()) {
+    // Three at a time were heard in the same millisecond.
+    const nowMs = 10 * hourMs - 1000 + Math.floor(i / 3);
+    const credential = i % 2 === 0 ? Uint8Array.of(i) : undefined;
+    await store.changeAssociation({ kind: 'add', row: row(name, { credential }), nowMs });
+    if (i % 4 !== 0) continue;
+    const state = new Uint8Array(180 + i).fill(i);
+    const place = { host: '192.0.2.2', port: 41_000 };
+    await store.changeAssociation({ kind: 'suspend', name, ...place, state, next: 12, edge: i });
+  }
+  for (const time of [1, 2]) {
+    const taken = await resumed(store, resume(), 7);
+    assert.deepEqual(
+      taken.map(({ name }) => name),
+      names,
+    );
+    for (const [i, one] of taken.entries()) {
+      assert.equal(one.exact, time === 1 && i % 4 === 0);
+      assert.equal(one.writeFrom, (i % 4 === 0 ? 12 : 64) + 64 * (time - 1));
+      assert.equal(one.reserved, one.writeFrom + 64);
+      assert.deepEqual(one.credential, i % 2 === 0 ? Uint8Array.of(i) : undefined);
+      if (i % 4 === 0) assert.deepEqual(one.state, new Uint8Array(180 + i).fill(i));
+    }
+  }
 });
 
 test('a reservation never goes back', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
   await store.changeAssociation({ kind: 'reserve', name: 'a', upTo: 30 });
-  assert.equal((await store.resumeAssociations(resume()))[0]?.writeFrom, 64);
+  assert.equal((await resumed(store, resume()))[0]?.writeFrom, 64);
 });
 
 test('what was not heard for too long, is too much, has expired, or was removed does not come back', async (t) => {
@@ -99,9 +137,9 @@ test('what was not heard for too long, is too much, has expired, or was removed 
     row: row('of another', { endpoint: 'other' }),
     nowMs: 10 * hourMs,
   });
-  const names = (await store.resumeAssociations(resume({ maxCount: 2 }))).map(({ name }) => name);
+  const names = (await resumed(store, resume({ maxCount: 2 }))).map(({ name }) => name);
   assert.deepEqual(names, ['second', 'first']);
-  assert.equal((await store.resumeAssociations(resume())).length, 2, 'the others are gone for good');
+  assert.equal((await resumed(store, resume())).length, 2, 'the others are gone for good');
 });
 
 test('an edge is durable no later than a reading that was asked for after it', async (t) => {
@@ -134,5 +172,5 @@ test('a database of schema version 3 gets room for associations and keeps its de
   database.close();
   await using store = await Store.open(path);
   assert.equal((await store.devices()).length, 1);
-  assert.deepEqual(await store.resumeAssociations(resume()), []);
+  assert.deepEqual(await resumed(store, resume()), []);
 });

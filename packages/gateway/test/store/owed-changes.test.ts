@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import type { AssociationRow } from '../../src/store/association-table.ts';
+import type { AssociationRow } from '../../src/store/association-row.ts';
 import type { Reading, RequestFingerprint } from '../../src/store/reading-table.ts';
 import { Store } from '../../src/store/store.ts';
 import type { StoreFault } from '../../src/store/store-fault.ts';

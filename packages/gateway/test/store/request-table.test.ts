@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AssociationRow } from '../../src/store/association-table.ts';
+import type { AssociationRow } from '../../src/store/association-row.ts';
 import type { BegunRequest } from '../../src/store/request-table.ts';
 import { Store } from '../../src/store/store.ts';
 import { temporaryFolder } from './temporary-folder.ts';

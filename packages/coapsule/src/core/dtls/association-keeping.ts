@@ -33,6 +33,9 @@ import type { OpenedRecord } from './record/open-record.ts';
 import { ContentType } from './record/record-header.ts';
 import { encodePathMessage, PathMessageType } from './return-routability-message.ts';
 
+/** The ClientHello of an association that was imported is not known. */
+const noClientRandom = new Uint8Array(32);
+
 /** What this file needs of its surroundings. */
 export interface KeepingSurroundings {
   readonly table: AssociationTable;
@@ -128,7 +131,7 @@ export class AssociationKeeping {
         keys,
         window,
         writeSequence: writeFrom,
-        clientRandom: new Uint8Array(32),
+        clientRandom: noClientRandom,
       },
       now,
     );

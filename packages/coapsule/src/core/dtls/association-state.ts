@@ -133,7 +133,7 @@ export function encodeAssociationState(crypto: CryptoProvider, state: Associatio
 /**
  * Reads what `encodeAssociationState` wrote; takes any bytes and never throws.
  *
- * @returns the association, with copies of what is in `bytes`, or why it is none.
+ * @returns the association, with views of `bytes`, or why it is none.
  */
 export function decodeAssociationState(
   crypto: CryptoProvider,
@@ -153,15 +153,15 @@ export function decodeAssociationState(
   const older = reader.u32();
   const recent = reader.u32();
   const peerRecordSizeLimit = reader.u16();
-  const identityHash = reader.view(identityHashLength).slice();
-  const application = reader.view(applicationStateLength).slice();
-  const own = reader.vector8().slice();
-  const peer = reader.vector8().slice();
+  const identityHash = reader.view(identityHashLength);
+  const application = reader.view(applicationStateLength);
+  const own = reader.vector8();
+  const peer = reader.vector8();
   if (reader.failed) return 'malformed';
   if (suite === undefined) return 'unknown-suite';
   const keys = (): RawKeys => ({
-    key: reader.view(suite.keyLength).slice(),
-    iv: reader.view(suite.fixedIvLength).slice(),
+    key: reader.view(suite.keyLength),
+    iv: reader.view(suite.fixedIvLength),
   });
   const read = keys();
   const write = keys();
@@ -193,6 +193,14 @@ export function decodeAssociationState(
     read,
     write,
   };
+}
+
+/** What two layers need of the bytes of an association that were found to be sound: the latter is a view. */
+export function numbersOfAssociation(
+  bytes: Uint8Array,
+): Pick<AssociationState, 'writeSequence' | 'application'> {
+  const writeSequence = new ByteReader(bytes, 14).u48();
+  return { writeSequence, application: bytes.subarray(52, 52 + applicationStateLength) };
 }
 
 /** Whether a decoder's result is a fault. */

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { applicationStateLength, decodeAssociationState } from '../dtls/association-state.ts';
+import { applicationStateLength, numbersOfAssociation } from '../dtls/association-state.ts';
 import type { AssociationId, DtlsLayer, ImportOptions, ImportRefusal } from '../dtls/dtls-layer.ts';
 import { ByteReader } from '../foundation/byte-reader.ts';
 import { ByteWriter } from '../foundation/byte-writer.ts';
-import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
+import { securedPeerKey } from './secured-peers.ts';
 
 /** A kept association as a clean end leaves it. */
 export interface SuspendedState {
@@ -70,21 +70,19 @@ export function copyAssociation(
 /** Goes on with an association; see `DtlsLayer.importAssociation`. */
 export function importAssociation(
   layers: EndpointLayers & { readonly dtls: DtlsLayer },
-  crypto: CryptoProvider,
   state: Uint8Array,
   address: PeerAddress,
   options: ImportOptions,
   now: Instant,
 ): AssociationId | ImportRefusal {
-  const { dtls, messages, exchanges, peers } = layers;
+  const { dtls, messages, exchanges } = layers;
   const association = dtls.importAssociation(state, address, options, now);
   if (typeof association === 'string') return association;
-  const decoded = decodeAssociationState(crypto, state);
-  if (typeof decoded === 'string') return association;
-  const reader = new ByteReader(decoded.application);
+  const { writeSequence, application } = numbersOfAssociation(state);
+  const reader = new ByteReader(application);
   // No message and no token without a record: so many were used at most.
-  const skipped = (options.writeFrom ?? decoded.writeSequence) - decoded.writeSequence;
-  const { key } = peers.ofAssociation(association, address);
+  const skipped = (options.writeFrom ?? writeSequence) - writeSequence;
+  const key = securedPeerKey(association);
   // After a crash the ID of the first ping must be one that nobody can know.
   const [messageId, token] = [reader.u16(), reader.u48()];
   if (options.crashedAt === undefined) messages.continueMessageIds(key, (messageId + skipped) % 65_536, now);

@@ -90,12 +90,10 @@ export interface EndpointOptions {
 /** The machine. After each call drain `poll`, then ask `nextTimeout`. */
 export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> {
   readonly #layers: EndpointLayers;
-  readonly #crypto: CryptoProvider | undefined;
 
   constructor(options: EndpointOptions) {
     const { random, crypto, oscore } = options;
     const config = endpointConfig(options.config ?? {});
-    this.#crypto = crypto;
     this.#layers = withCarrier(endpointLayers(config, random, crypto, oscore));
   }
 
@@ -366,10 +364,10 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   ): AssociationId | ImportRefusal {
     const layers = this.#layers;
     const { dtls } = layers;
-    if (dtls === undefined || this.#crypto === undefined) {
+    if (dtls === undefined) {
       throw new ApiMisuseError("security: got 'none', expected 'dtls' for an association");
     }
-    const result = importAssociation({ ...layers, dtls }, this.#crypto, state, address, options, now);
+    const result = importAssociation({ ...layers, dtls }, state, address, options, now);
     this.#settle(now);
     return result;
   }

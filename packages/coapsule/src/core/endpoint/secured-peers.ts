@@ -15,6 +15,11 @@ const mostRecent = 8192;
 
 const prefix = 'dtls:';
 
+/** The key of the peer of an association. It differs for each, so that none inherits another's state. */
+export function securedPeerKey(association: AssociationId): string {
+  return `${prefix}${association}`;
+}
+
 interface Peers {
   readonly byAssociation: Map<AssociationId, Peer>;
   readonly byKey: Map<string, Peer>;
@@ -36,7 +41,7 @@ export class SecuredPeers {
     this.#most = most;
   }
 
-  /** The peer of an association. Its key differs for each association, so that none inherits another's state. */
+  /** The peer of an association. */
   ofAssociation(association: AssociationId, address: PeerAddress): Peer {
     return (
       this.#recent.byAssociation.get(association) ??
@@ -65,7 +70,7 @@ export class SecuredPeers {
   }
 
   #make(association: AssociationId, address: PeerAddress, info: AssociationInfo | undefined): Peer {
-    const peer: Peer = { key: `${prefix}${association}`, address, association, heardAt: undefined };
+    const peer: Peer = { key: securedPeerKey(association), address, association, heardAt: undefined };
     if (info?.established !== true) return peer;
     peer.heardAt = info.lastActivity;
     // Its records may be too small for the block size that others get.

@@ -49,7 +49,7 @@ export function recordKeysOf(keys: EpochKeys): RecordKeys {
 }
 
 /**
- * Keys for one direction of an epoch.
+ * Keys for one direction of an epoch. The bytes are kept as they are, not copied.
  *
  * @throws InvariantError when a length is not that of the suite.
  */
@@ -65,7 +65,7 @@ export function createEpochKeys(
       `${suite.name} with a key of ${writeKey.length} and an IV of ${writeIv.length} bytes`,
     );
   }
-  return new MadeEpochKeys(crypto, suite, writeKey.slice(), writeIv.slice(), connectionId);
+  return new MadeEpochKeys(crypto, suite, writeKey, writeIv, connectionId);
 }
 
 /** The AEAD key is made when the first record needs it: many associations are never heard of again. */
