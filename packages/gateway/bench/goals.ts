@@ -40,6 +40,6 @@ export const goals = {
   with10000Over64: { goal: 0.8, better: 'higher', inShortForm: false },
   bytesPerSession: { goal: 600, better: 'lower', inShortForm: false },
   restoreSeconds: { goal: 2, better: 'lower', inShortForm: false },
-  getMilliseconds: { goal: 200, better: 'lower', inShortForm: false },
+  getMilliseconds: { goal: 200, better: 'lower', inShortForm: true },
   readySeconds: { goal: 1, better: 'lower', inShortForm: true },
 } as const satisfies Readonly<Record<string, Goal>>;

@@ -4,9 +4,9 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { median, report } from '../../coapsule/bench/figure.ts';
 import { bound, goals } from './goals.ts';
@@ -92,7 +92,11 @@ function installBuilt(): string {
       cpSync(join(root, 'packages', name, part), join(target, part), { recursive: true });
     }
   }
-  for (const name of ['@peculiar', 'commander', 'reflect-metadata', 'serialport', 'ws']) {
+  const manifest = readFileSync(join(root, 'packages/gateway/package.json'), 'utf8');
+  const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+  for (const name of Object.keys(dependencies)) {
+    if (name === 'coapsule') continue;
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
   }
   return join(gateway, 'bin/coapsule.js');
