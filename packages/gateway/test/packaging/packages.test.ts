@@ -135,13 +135,53 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws, serialport, yaml, zod and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
+  // The client of brokers, and what it depends on.
+  const bridge = [
+    '@babel',
+    '@types',
+    'abort-controller',
+    'base64-js',
+    'bl',
+    'broker-factory',
+    'buffer',
+    'buffer-from',
+    'commist',
+    'concat-stream',
+    'event-target-shim',
+    'events',
+    'fast-unique-numbers',
+    'help-me',
+    'ieee754',
+    'inherits',
+    'ip-address',
+    'lru-cache',
+    'minimist',
+    'mqtt',
+    'mqtt-packet',
+    'process',
+    'process-nextick-args',
+    'readable-stream',
+    'rfdc',
+    'safe-buffer',
+    'smart-buffer',
+    'socks',
+    'split2',
+    'string_decoder',
+    'typedarray',
+    'undici-types',
+    'util-deprecate',
+    'worker-factory',
+    'worker-timers',
+    'worker-timers-broker',
+    'worker-timers-worker',
+  ];
   const serial = ['@serialport', 'debug', 'ms', 'node-addon-api', 'node-gyp-build', 'serialport'];
   assert.deepEqual(
     installed.sort(),
-    ['@coapsule', ...issuing, ...serial, 'coapsule', 'commander', 'ws', 'yaml', 'zod'].sort(),
+    ['@coapsule', ...issuing, ...serial, ...bridge, 'coapsule', 'commander', 'ws', 'yaml', 'zod'].sort(),
   );
 });
 
