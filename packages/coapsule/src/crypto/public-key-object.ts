@@ -14,5 +14,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
  */
 export function publicKeyObject(spki: Uint8Array): KeyObject {
   const base64 = Buffer.from(spki.buffer, spki.byteOffset, spki.length).toString('base64');
-  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`);
+  // RFC 7468 §2: lines of 64 characters.
+  const lines = base64.replace(/.{64}(?=.)/g, '$&\n');
+  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${lines}\n-----END PUBLIC KEY-----\n`);
 }
