@@ -31,9 +31,17 @@ function manifest(name: string): {
   return JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'));
 }
 
+/** A package with the subpaths that it exports by name. */
+function exportedBy(name: string): readonly string[] {
+  const installed = join(packages, '..', 'node_modules', name, 'package.json');
+  const { exports } = JSON.parse(readFileSync(installed, 'utf8')) as { exports?: string | object };
+  const paths = typeof exports === 'object' ? Object.keys(exports) : [];
+  return [name, ...paths.filter((path) => /^\.\/[^*]+$/.test(path)).map((path) => `${name}${path.slice(1)}`)];
+}
+
 const allowed = {
   gateway: new Set([
-    ...Object.keys(manifest('gateway').dependencies ?? {}),
+    ...Object.keys(manifest('gateway').dependencies ?? {}).flatMap(exportedBy),
     ...Object.keys(manifest('coapsule').exports ?? {}).map((path) =>
       join('coapsule', path).split(sep).join('/'),
     ),

@@ -8,7 +8,12 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GatewayOptions } from '../gateway/gateway-options.ts';
-import { type EndpointAddress, parseEndpoint, type StreamScheme } from '../server/serve-options.ts';
+import {
+  type EndpointAddress,
+  localPort,
+  parseEndpoint,
+  type StreamScheme,
+} from '../server/serve-options.ts';
 
 /** What was given. */
 export interface EndpointCommandOptions {
@@ -69,6 +74,16 @@ function endpointOption(scheme: string, description: string, port: number): Opti
 
 function streamOption(name: string, description: string): Option {
   return new Option(`--${name} <[host:]port>`, description).argParser(endpointValue).default('off');
+}
+
+/** HTTP, which listens on this machine alone unless a host is given. */
+export function httpEndpointOption(): Option {
+  return new Option(
+    '--http <[host:]port>',
+    'HTTP for the resources (/coap/…) and as a proxy (/hc/coap://…), usual port 8080',
+  )
+    .argParser((text) => endpointValue(localPort(text)))
+    .default('off');
 }
 
 function endpointValue(text: string): EndpointAddress | 'off' {

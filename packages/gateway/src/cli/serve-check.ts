@@ -17,6 +17,7 @@ import { CommandFailure } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
+import { type HttpCommandOptions, httpOptions } from './http-options.ts';
 import { type MqttCommandOptions, mqttOptions } from './mqtt-options.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { type PskCommandOptions, pskEntries } from './psk-options.ts';
@@ -30,6 +31,7 @@ export interface ServeOptions
     ProxyCommandOptions,
     UpstreamCommandOptions,
     MqttCommandOptions,
+    HttpCommandOptions,
     SerialCommandOptions {
   readonly data: string;
   /** In a file only. */
@@ -65,6 +67,7 @@ export function expectPossible(options: ServeOptions): void {
     throw new CommandFailure(ExitCode.Usage, 'all endpoints are off', 'leave --coap or --coaps on');
   }
   mqttOptions(options);
+  httpOptions(options);
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
     throw new CommandFailure(
       ExitCode.Usage,

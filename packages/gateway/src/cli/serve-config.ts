@@ -22,7 +22,7 @@ import { keyValue, wholeNumber } from './option-values.ts';
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Options that are asked once and cannot stand in a file. */
-const commandOnly: readonly string[] = ['check', 'printSchema', 'http', 'help'];
+const commandOnly: readonly string[] = ['check', 'printSchema', 'help'];
 
 /**
  * All options, and the path of the file when there is one.

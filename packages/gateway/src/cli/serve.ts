@@ -7,7 +7,7 @@
  * @module
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { ChangeAudit } from '../audit/audit-log.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
@@ -22,6 +22,7 @@ import { CommandFailure } from './command-failure.ts';
 import { addEndpointOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
+import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { laterOption } from './later-option.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
@@ -51,7 +52,7 @@ export function serveCommand(variables: Variables): Command {
     .option('--print-schema', 'print the JSON Schema of that file for editors, and end')
     .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data');
   addEndpointOptions(command);
-  command.option('--http <[host:]port>', 'console; only "off" in this version', consoleValue);
+  addHttpOptions(command);
   addPskOptions(command);
   command
     .option('--cert <file>', 'certificate of the gateway, with those that certify it', pathValue)
@@ -303,6 +304,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     proxy: proxyOptions(options, (text) => log.warning(text)),
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
+    http: httpOptions(options),
     mqtt: mqttOptions(options),
   };
 }
@@ -325,9 +327,4 @@ function stopSignals(stop: () => void): () => void {
 
 function repeatedText(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
-}
-
-function consoleValue(text: string): 'off' {
-  if (text !== 'off') throw new InvalidArgumentError('The console is not there yet; "off" is all it takes.');
-  return text;
 }

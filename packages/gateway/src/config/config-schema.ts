@@ -11,6 +11,7 @@ import { parseSerialLine, type SerialLineOption } from '../server/serial-option.
 import {
   type EndpointAddress,
   hintProblem,
+  localPort,
   type PskEntry,
   parseEndpoint,
   pskIdentityProblem,
@@ -40,6 +41,9 @@ export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly tls?: EndpointAddress | 'off' | undefined;
   readonly ws?: EndpointAddress | 'off' | undefined;
   readonly wss?: EndpointAddress | 'off' | undefined;
+  readonly http?: EndpointAddress | 'off' | undefined;
+  readonly httpTokens?: string | undefined;
+  readonly httpTls?: boolean | undefined;
   readonly cert?: string | undefined;
   readonly privateKey?: string | undefined;
   readonly passphraseFile?: string | undefined;
@@ -91,6 +95,8 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       dangerouslyOpenProxy: file.proxy?.dangerouslyOpen,
       reverseProxy: file.reverseProxy,
       access: file.access,
+      httpTokens: file.http?.tokens,
+      httpTls: file.http?.tls,
       ...file.mqtt,
       ...file.limits,
       verbose: file.log?.verbosity,
@@ -129,6 +135,10 @@ function sections(surroundings: ConfigSurroundings) {
       tls: endpoint('Secured endpoint over TCP (coaps+tcp), usual port 5684.'),
       ws: endpoint('Plain endpoint over WebSocket (coap+ws), usual port 80.'),
       wss: endpoint('Secured endpoint over WebSocket (coaps+ws); needs credentials.certificate.'),
+      http: endpoint(
+        'HTTP: own resources at /coap/…, other servers at /hc/coap://…; a port alone is on this machine alone.',
+        localPort,
+      ),
     })
       .describe('Where the gateway listens: [HOST:]PORT, a port alone, or off.')
       .optional(),
@@ -205,6 +215,14 @@ function sections(surroundings: ConfigSurroundings) {
     access: accessSection()
       .describe('Who may do what, besides what the devices in the store may.')
       .optional(),
+    http: keys({
+      tokens: path
+        .describe('File with who may do more by HTTP than everyone, as lines NAME TOKEN METHOD:PATH….')
+        .optional(),
+      tls: yesOrNo('TLS for HTTP, with the certificate and key of the gateway.'),
+    })
+      .describe('The HTTP endpoint, where endpoints.http turns it on.')
+      .optional(),
     mqtt: mqttSection(path)
       .describe('The message broker that readings and states go to, and commands come from.')
       .optional(),
@@ -242,13 +260,13 @@ function sections(surroundings: ConfigSurroundings) {
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';
 
-function endpoint(description: string) {
+function endpoint(description: string, written: (text: string) => string = (text) => text) {
   return z
     .union([z.string(), z.int().min(0, endpointWanted).max(65_535, endpointWanted), z.literal(false)], {
       error: endpointWanted,
     })
     .transform((value, context): EndpointAddress | 'off' => {
-      const address = parseEndpoint(value === false ? 'off' : String(value));
+      const address = parseEndpoint(value === false ? 'off' : written(String(value)));
       return typeof address === 'object' && 'problem' in address
         ? refused(context, address.problem)
         : address;

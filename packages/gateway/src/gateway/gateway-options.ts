@@ -5,6 +5,7 @@ import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule
 import type { ContextParameters } from 'coapsule/oscore';
 import type { AccessSettings } from '../access/configured-access.ts';
 import type { MqttOptions } from '../bridge/mqtt-options.ts';
+import type { HttpOptions } from '../http/http-options.ts';
 import type { Retention } from '../resources/telemetry.ts';
 import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
@@ -64,6 +65,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly dangerouslyUnlimitedAmplification?: boolean;
   /** Undefined: no forward-proxy; requests for one are answered 5.05. */
   readonly proxy?: GatewayProxyOptions | undefined;
+  /** Undefined: no HTTP. */
+  readonly http?: HttpOptions | undefined;
   /** Readings and states go to this message broker, commands come from it. */
   readonly mqtt?: MqttOptions | undefined;
   readonly clock?: WallClock;

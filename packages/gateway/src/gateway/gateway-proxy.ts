@@ -3,6 +3,7 @@
  */
 import { hostname } from 'node:os';
 import { type ClientOptions, forwardProxy, type ProxyHandler, type TargetRule } from 'coapsule';
+import { provenDevice } from '../access/proven-device.ts';
 import type { Log } from '../server/log.ts';
 import { RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
@@ -29,8 +30,7 @@ export function gatewayProxy(options: GatewayProxyOptions, log: Log, clock: Wall
   return forwardProxy({
     targets: targets.map((target): TargetRule => ({ ...target, networks })),
     names: [hostname()],
-    // Without it: whoever has proved to be a device.
-    ...(dangerouslyForEveryone && { authorize: () => true }),
+    authorize: ({ peer }) => dangerouslyForEveryone || provenDevice(peer) !== undefined,
     onLoop(_request, { uri }) {
       const passed = limit.pass(clock());
       if (passed === undefined) return;

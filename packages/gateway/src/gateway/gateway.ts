@@ -24,6 +24,7 @@ import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
+import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
@@ -71,6 +72,8 @@ interface GatewayParts {
   readonly server: Server;
   readonly oscore: OscoreDevices;
   readonly listeners: readonly Listener[];
+  /** Undefined where it is off. */
+  readonly http: HttpEndpoint | undefined;
   /** Undefined without a message broker. */
   readonly bridge: MqttBridge | undefined;
   readonly stopResources: readonly (() => void)[];
@@ -142,6 +145,7 @@ export class Gateway implements AsyncDisposable {
       const { proxy, clock = systemWallClock } = options;
       if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
       await listen({ server, store, listeners, directory, review, lines, oscore, refusals }, options);
+      const http = await openHttp(server, options);
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         directory.storeChanged();
@@ -157,7 +161,16 @@ export class Gateway implements AsyncDisposable {
         changed();
         await upstreams.change(next.upstreams ?? []);
       };
-      return new Gateway({ store, server, oscore, listeners, bridge, stopResources: stops, reconfigure });
+      return new Gateway({
+        store,
+        server,
+        oscore,
+        listeners,
+        http,
+        bridge,
+        stopResources: stops,
+        reconfigure,
+      });
     } catch (error) {
       for (const stop of stops) stop();
       await server.close();
@@ -172,7 +185,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
-  get endpoints(): Readonly<Partial<Record<EndpointName, string>> & { serial?: readonly string[] }> {
+  get endpoints(): Readonly<Partial<Record<EndpointName | 'http', string>> & { serial?: readonly string[] }> {
+    const { http } = this.#parts;
     const order = Object.values(endpointNames);
     const sockets = this.#parts.listeners.filter(({ line }) => line === undefined);
     const lines = this.#parts.listeners.filter(({ line }) => line !== undefined);
@@ -182,6 +196,7 @@ export class Gateway implements AsyncDisposable {
     ]);
     return {
       ...Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))),
+      ...(http !== undefined && { http: http.address }),
       ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
     };
   }
@@ -198,8 +213,9 @@ export class Gateway implements AsyncDisposable {
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    const { stopResources, server, oscore, bridge, store } = this.#parts;
+    const { stopResources, server, oscore, http, bridge, store } = this.#parts;
     for (const stop of stopResources) stop();
+    await http?.close();
     await server.close();
     await oscore.close();
     await bridge?.close();
@@ -209,6 +225,16 @@ export class Gateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The HTTP endpoint; what it needs is loaded only where there is one. */
+async function openHttp(
+  server: Server,
+  { http: options, log }: GatewayOptions,
+): Promise<HttpEndpoint | undefined> {
+  if (options === undefined) return undefined;
+  const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
+  return Endpoint.open({ options, server, log });
 }
 
 /** The connection to a message broker; what it needs is loaded only where there is one. */

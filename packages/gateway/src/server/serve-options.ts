@@ -31,6 +31,11 @@ export interface EndpointAddress {
   readonly port: number;
 }
 
+/** A port alone as one of this machine alone; other texts as they are. */
+export function localPort(text: string): string {
+  return /^\d+$/.test(text) ? `127.0.0.1:${text}` : text;
+}
+
 /** Parse `[HOST:]PORT` or `off`; an IPv6 address stands in brackets. */
 export function parseEndpoint(text: string): EndpointAddress | 'off' | { readonly problem: string } {
   if (text === 'off') return 'off';
