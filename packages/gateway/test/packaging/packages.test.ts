@@ -135,7 +135,7 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt, hono and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
   // The client of brokers, and what it depends on.
@@ -181,7 +181,19 @@ test('installing the gateway brings the library, commander, ws, serialport, yaml
   const serial = ['@serialport', 'debug', 'ms', 'node-addon-api', 'node-gyp-build', 'serialport'];
   assert.deepEqual(
     installed.sort(),
-    ['@coapsule', ...issuing, ...serial, ...bridge, 'coapsule', 'commander', 'ws', 'yaml', 'zod'].sort(),
+    [
+      '@coapsule',
+      ...issuing,
+      ...serial,
+      ...bridge,
+      '@hono',
+      'coapsule',
+      'commander',
+      'hono',
+      'ws',
+      'yaml',
+      'zod',
+    ].sort(),
   );
 });
 
