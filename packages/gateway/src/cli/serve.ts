@@ -195,7 +195,10 @@ async function run(
     );
   });
   const stop = stopSignals(stopped.resolve);
-  let stopReloads = (): void => {};
+  let reload: Reload<ServeOptions> | undefined;
+  // Before the gateway runs there is nothing to reload: the file was read a moment ago.
+  const hangUp = (): void => void reload?.request();
+  if (options.config !== undefined) process.on('SIGHUP', hangUp);
   let keylog: Keylog | undefined;
   try {
     keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
@@ -233,17 +236,14 @@ async function run(
     audit.add({ event: 'gateway-started', how: 'coapsule serve', ...gateway.endpoints });
     if (options.config !== undefined) {
       const live = (next: ServeOptions): LiveOptions => liveOptions(next, log);
-      const reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log, audit });
-      const hangUp = (): void => void reload.request();
-      process.on('SIGHUP', hangUp);
-      stopReloads = () => process.off('SIGHUP', hangUp);
+      reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log, audit });
     }
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
     await stopped.promise;
     log.detail(0, 'stopping');
     audit.add({ event: 'gateway-stopped', how: 'SIGTERM or SIGINT' });
   } finally {
-    stopReloads();
+    process.off('SIGHUP', hangUp);
     stop();
     keylog?.close();
   }

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { Client, content, type Response, Server } from 'coapsule';
 import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
+import { openDatabase } from '../../src/store/database.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { CoapsuleProcess, coapsule } from './gateway-process.ts';
 
@@ -258,5 +260,27 @@ test('SIGHUP has a renewed certificate shown, and who is connected stays; a brok
   gateway.child.kill('SIGHUP');
   await gateway.waitFor('stderr', /configuration was not taken, .*gateway\.key/);
   for (const uri of uris) assert.equal(await put(device('new.example'), uri), '2.04');
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
+});
+
+test('SIGHUP while a gateway starts does not end it', { skip: onWindows }, async (t) => {
+  const folder = temporaryFolder(t);
+  const data = join(folder, 'store');
+  openDatabase(data, { create: true, asGateway: true }).close();
+  // Somebody writes: the store waits for that.
+  const other = new DatabaseSync(join(data, 'coapsule.db'));
+  other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  const file = join(folder, 'gateway.yaml');
+  writeFileSync(
+    file,
+    `data: store\nendpoints: { coap: "127.0.0.1:0", coaps: off }\nlog: { keylog: ${join(folder, 'keys')} }\n`,
+  );
+  const gateway = new CoapsuleProcess(t, ['serve', '--config', file]);
+  await gateway.waitFor('stderr', /can decrypt all traffic/);
+  gateway.child.kill('SIGHUP');
+  other.close();
+  await gateway.ready();
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration read again/);
   assert.equal((await gateway.kill('SIGTERM')).code, 0);
 });
