@@ -46,7 +46,7 @@ export class OscoreExchanges<Via extends OscoreVia> {
   readonly #tokensOf = new Map<ExchangeId, Set<string>>();
   readonly #runs = new TimerQueue<ServerSecurity>();
   readonly #byReply = new WeakMap<object, ServerBinding>();
-  /** Exchanges with the application: their notifications have no reply handle. */
+  /** Exchanges with observers: their notifications have no reply handle. */
   readonly #byExchange = new Map<ExchangeId, ServerBinding>();
   /** Exchanges with responses that are being protected: how many, as they may wait for the store, and whether all else is over. */
   readonly #protecting = new Map<ExchangeId, { count: number; isOver: boolean }>();
@@ -85,7 +85,7 @@ export class OscoreExchanges<Via extends OscoreVia> {
   /** The request has become an Exchange with the application. */
   exchangeBegun(exchange: ExchangeId, reply: object): void {
     const binding = this.#byReply.get(reply);
-    if (binding !== undefined) this.#byExchange.set(exchange, binding);
+    if (binding?.observe === 'register') this.#byExchange.set(exchange, binding);
   }
 
   /** What a response or notification is protected with. */
@@ -95,15 +95,20 @@ export class OscoreExchanges<Via extends OscoreVia> {
       : this.#byReply.get(output.reply as object);
   }
 
-  /** A response was given to the layer to be protected; `responseProtected` follows. */
+  /** A response waits until it can be protected; `responseProtected` follows. */
   protectingResponse(exchange: ExchangeId): void {
     const protecting = this.#protecting.get(exchange) ?? { count: 0, isOver: false };
     protecting.count++;
     this.#protecting.set(exchange, protecting);
   }
 
+  /** Whether a response of the Exchange waits until it can be protected. */
+  isProtecting(exchange: ExchangeId): boolean {
+    return this.#protecting.has(exchange);
+  }
+
   /**
-   * A response was protected, or cannot be.
+   * A response that waited was protected, or cannot be.
    *
    * @returns whether its Exchange was over before: then nothing else ends what is remembered of its message.
    */

@@ -16,6 +16,7 @@ import type { Instant } from '../foundation/instant.ts';
 import { peerText } from '../foundation/peer-text.ts';
 import { decodeUtf8 } from '../foundation/utf8.ts';
 import type { OscoreOutput } from '../oscore/oscore-layer.ts';
+import type { OscoreContent } from '../oscore/plaintext.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput, ResponseFate } from '../request-response/request-response-layer.ts';
@@ -150,10 +151,31 @@ export function protectOutput<Via extends OscoreVia>(
     const binding = carrier.oscore.bindingOf(output);
     if (binding === undefined) cannotSend(carrier, output, now, 'nothing is known of the request');
     else {
-      layer.sendResponse(binding, output.message, output);
-      carrier.oscore.protectingResponse(output.exchange);
+      const message = layer.sendResponse(binding, output.message, output);
+      if (message === undefined) carrier.oscore.protectingResponse(output.exchange);
+      else sendResponse(carrier, peer.via, output, message, now);
     }
   }
+  return true;
+}
+
+/** Sends a response that is protected. @returns false where it goes by the Exchange of its request's blocks. */
+function sendResponse<Via extends OscoreVia>(
+  carrier: OscoreCarrier<Via>,
+  via: Via,
+  dispatch: Extract<ProtectedDispatch, { kind: 'send-response' }>,
+  { code, options, payload }: OscoreContent,
+  now: Instant,
+): boolean {
+  const { reply, message: plain } = dispatch;
+  const message = { code, options, payload, token: plain.token };
+  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply as object) !== undefined) {
+    carrier.vouchedFor(via, message);
+    answerOutside(carrier, reply, message, now);
+    return false;
+  }
+  // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
+  carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
   return true;
 }
 
@@ -235,7 +257,10 @@ export function followOscore<Via extends OscoreVia>(
       oscore.requestVerified(arrival.reply, binding);
       carrier.verified(arrival.reply);
       // §7.4: one response to a request is accepted, so bodies do not go in sets of blocks (RFC 9177).
-      const message = { ...headerOf(arrival.message), ...request, oneResponse: true };
+      const { type, token } = arrival.message;
+      const { code, options, payload } = request;
+      const plain = { code, token, options, payload, oneResponse: true };
+      const message = type === undefined ? plain : { ...plain, type };
       const key = carrier.keyUnderOscore(arrival.via, output.security);
       exchanges.receiveRequest(key, message, arrival.reply, now);
       return;
@@ -268,17 +293,12 @@ export function followOscore<Via extends OscoreVia>(
       return;
     }
     case 'send-response': {
-      const { dispatch } = output;
+      const { dispatch, message } = output;
       const isLate = oscore.responseProtected(dispatch.exchange);
       const via = carrier.peerUnderOscore(dispatch.peer)?.via;
       if (via === undefined || dispatch.kind !== 'send-response') return;
-      const message = { ...output.message, token: dispatch.message.token };
-      if (dispatch.reply !== undefined && oscore.outer.exchangeOf(dispatch.reply as object) !== undefined)
-        carrier.vouchedFor(via, message);
-      if (answerOutside(carrier, dispatch.reply, message, now)) return;
-      // A copy of the request would be taken for a replay: it gets the stored answer, also one of a safe method.
-      carrier.send({ ...dispatch, peer: via.key, message, keepAnswer: true }, now);
-      if (isLate) carrier.endedOutside(dispatch.exchange);
+      const isSent = sendResponse(carrier, via, dispatch, message, now);
+      if (isSent && isLate) carrier.endedOutside(dispatch.exchange);
       return;
     }
     case 'unsendable': {

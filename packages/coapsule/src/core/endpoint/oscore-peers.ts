@@ -6,6 +6,7 @@
  * @module
  */
 
+import { RecencyMap } from '../foundation/recency-map.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
 import type { OscorePeer, OscoreVia } from './protected-messages.ts';
 
@@ -24,9 +25,9 @@ export function isUnderOscore(key: string): boolean {
 export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: string }> {
   readonly #max: number;
   readonly #make: (key: string, oscore: OscorePeer<Via>) => Peer;
-  readonly #byKey = new Map<string, { readonly peer: Peer; readonly oscore: OscorePeer<Via> }>();
-  /** Keys by that of what carries the messages: one of many ends. */
-  readonly #behind = new Map<string, Set<string>>();
+  readonly #byKey = new RecencyMap<KnownPeer<Via, Peer>>();
+  /** By the key of what carries the messages, one of which ends now and then, and by who it is. */
+  readonly #behind = new Map<string, Map<ClientSecurity | ServerSecurity, KnownPeer<Via, Peer>>>();
   readonly #numbers = new WeakMap<ClientSecurity | ServerSecurity, number>();
   #lastNumber = 0;
 
@@ -41,23 +42,22 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
 
   /** The peer that `security` is for, whose messages go by `via`. */
   of(via: Via, security: ClientSecurity | ServerSecurity): Peer {
+    const known = this.#behind.get(via.key)?.get(security);
+    if (known !== undefined) {
+      this.#byKey.use(known.peer.key);
+      return known.peer;
+    }
     const number = this.#numbers.get(security) ?? ++this.#lastNumber;
     this.#numbers.set(security, number);
     const key = `${prefix}${number}:${via.key}`;
-    const known = this.#byKey.get(key);
-    if (known !== undefined) {
-      this.#byKey.delete(key);
-      this.#byKey.set(key, known);
-      return known.peer;
-    }
     const oscore = { via, security, client: 'forRequest' in security ? security : undefined };
-    const peer = this.#make(key, oscore);
-    this.#byKey.set(key, { peer, oscore });
+    const added = { peer: this.#make(key, oscore), oscore };
+    this.#byKey.set(key, added);
     const behind = this.#behind.get(via.key);
-    if (behind === undefined) this.#behind.set(via.key, new Set([key]));
-    else behind.add(key);
+    if (behind === undefined) this.#behind.set(via.key, new Map([[security, added]]));
+    else behind.set(security, added);
     if (this.#byKey.size > this.#max) this.#forgetOldest();
-    return peer;
+    return added.peer;
   }
 
   /** The peer with this key. */
@@ -72,19 +72,25 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
 
   /** Forgets all peers behind `via`, and returns their keys. */
   forget(via: Via): readonly string[] {
-    const gone = [...(this.#behind.get(via.key) ?? [])];
+    const gone = [...(this.#behind.get(via.key)?.values() ?? [])].map(({ peer }) => peer.key);
     for (const key of gone) this.#byKey.delete(key);
     this.#behind.delete(via.key);
     return gone;
   }
 
   #forgetOldest(): void {
-    const [oldest] = this.#byKey;
-    if (oldest === undefined) return;
-    const [key, { oscore }] = oldest;
+    const key = this.#byKey.oldest();
+    const oldest = key === undefined ? undefined : this.#byKey.get(key);
+    if (key === undefined || oldest === undefined) return;
+    const { via, security } = oldest.oscore;
     this.#byKey.delete(key);
-    const behind = this.#behind.get(oscore.via.key);
-    behind?.delete(key);
-    if (behind?.size === 0) this.#behind.delete(oscore.via.key);
+    const behind = this.#behind.get(via.key);
+    behind?.delete(security);
+    if (behind?.size === 0) this.#behind.delete(via.key);
   }
+}
+
+interface KnownPeer<Via extends OscoreVia, Peer> {
+  readonly peer: Peer;
+  readonly oscore: OscorePeer<Via>;
 }

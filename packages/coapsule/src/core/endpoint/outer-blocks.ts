@@ -27,8 +27,11 @@ import type { OscoreVia, ProtectedArrival, ProtectedRequest } from './protected-
 
 /** Whether a request is a block of an OSCORE message, or wants its answer in blocks. */
 export function isInOuterBlocks({ options }: ReceivedMessage): boolean {
-  return [OptionNumber.Block1, OptionNumber.Block2, OptionNumber.QBlock1, OptionNumber.QBlock2].some(
-    (number) => options.has(number),
+  return (
+    options.has(OptionNumber.Block1) ||
+    options.has(OptionNumber.Block2) ||
+    options.has(OptionNumber.QBlock1) ||
+    options.has(OptionNumber.QBlock2)
   );
 }
 

@@ -317,7 +317,11 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
       const output = layers.exchanges.poll();
       if (output !== undefined) {
         if (endsExchange(output)) layers.oscore.exchangeEnded(output.exchange);
-        if (protectOutput(carrier, output, now)) continue;
+        if (protectOutput(carrier, output, now)) {
+          const isSent = output.kind === 'send-response' && !layers.oscore.isProtecting(output.exchange);
+          if (isSent) served(layers, output.exchange);
+          continue;
+        }
         switch (output.kind) {
           case 'send-request':
           case 'send-response':

@@ -21,7 +21,7 @@ import { DerivationLimit } from './derivation-limit.ts';
 import { type OscoreCounters, zeroOscoreCounters } from './oscore-counters.ts';
 import type { ClientSecurity, ServerSecurity, ServerVerdict } from './peer-security.ts';
 import type { OscoreContent } from './plaintext.ts';
-import { protectRequest } from './protect-request.ts';
+import { type CannotProtect, protectRequest } from './protect-request.ts';
 import { protectResponse } from './protect-response.ts';
 import { RecordStores, type StoreId, type UnsendableReason } from './record-stores.ts';
 import type { ClientBinding, ServerBinding } from './request-binding.ts';
@@ -73,7 +73,7 @@ export type OscoreOutput<Arrival, Dispatch> =
       readonly pending: PendingRequest<Dispatch>;
       readonly message: OscoreContent;
     }
-  /** A response to send. */
+  /** A response to send that could not go at once. */
   | { readonly kind: 'send-response'; readonly dispatch: Dispatch; readonly message: OscoreContent }
   /** A request or response that cannot be sent. */
   | {
@@ -158,12 +158,23 @@ export class OscoreLayer<Arrival, Dispatch> {
     );
   }
 
-  /** Protects a response to a verified request, or a notification (§8.3). Ends in one `send-response` or `unsendable`. */
-  sendResponse(binding: ServerBinding, response: OscoreContent, dispatch: Dispatch): void {
-    this.#protectResponse(binding, response, undefined, {
+  /**
+   * Protects a response to a verified request, or a notification (§8.3).
+   *
+   * @returns what is to be sent; `undefined` when that is not to be had at once: one `send-response` or `unsendable` follows.
+   */
+  sendResponse(
+    binding: ServerBinding,
+    response: OscoreContent,
+    dispatch: Dispatch,
+  ): OscoreContent | undefined {
+    const outcome = protectResponse(binding, response);
+    if (outcome.kind === 'protected') return this.#responseProtected(binding, outcome.message);
+    this.#cannotProtect(outcome, binding, response, undefined, {
       done: (message) => this.#outputs.push({ kind: 'send-response', dispatch, message }),
       failed: (reason, detail) => this.#outputs.push({ kind: 'unsendable', dispatch, reason, detail }),
     });
+    return undefined;
   }
 
   /**
@@ -328,26 +339,42 @@ export class OscoreLayer<Arrival, Dispatch> {
     binding: ServerBinding,
     response: OscoreContent,
     kidContext: Uint8Array | undefined,
-    end: { done(message: OscoreContent): void; failed(reason: UnsendableReason, detail?: string): void },
+    end: ResponseEnd,
+  ): void {
+    const outcome = protectResponse(binding, response, kidContext);
+    if (outcome.kind === 'protected') end.done(this.#responseProtected(binding, outcome.message));
+    else this.#cannotProtect(outcome, binding, response, kidContext, end);
+  }
+
+  #responseProtected({ context }: ServerBinding, message: OscoreContent): OscoreContent {
+    this.counters.responsesProtected++;
+    this.#stores.storeAhead(context);
+    return message;
+  }
+
+  /** A response waits for the store, or cannot be sent. */
+  #cannotProtect(
+    outcome: CannotProtect,
+    binding: ServerBinding,
+    response: OscoreContent,
+    kidContext: Uint8Array | undefined,
+    end: ResponseEnd,
   ): void {
     const fail = (reason: UnsendableReason, detail?: string): void => {
       this.counters.unsendable++;
       end.failed(reason, detail);
     };
-    const outcome = protectResponse(binding, response, kidContext);
     if (outcome.kind === 'store-first') {
       const goOn = (): void => this.#protectResponse(binding, response, kidContext, end);
       this.#stores.wait(outcome.context, outcome.record, { goOn, fail });
-      return;
-    }
-    if (outcome.kind !== 'protected') {
-      fail(outcome.kind);
-      return;
-    }
-    this.counters.responsesProtected++;
-    end.done(outcome.message);
-    this.#stores.storeAhead(binding.context);
+    } else fail(outcome.kind);
   }
+}
+
+/** What becomes of a response. */
+interface ResponseEnd {
+  done(message: OscoreContent): void;
+  failed(reason: UnsendableReason, detail?: string): void;
 }
 
 /** Whether the same request may be understood when it is protected again: what such an answer says is a hint and no more. */

@@ -84,6 +84,11 @@ class End {
     return found[0] as Of<Kind>;
   }
 
+  /** A protected response, which may have had to wait. */
+  respond(binding: ServerBinding): OscoreContent {
+    return this.layer.sendResponse(binding, contentResponse, 'd') ?? this.one('send-response').message;
+  }
+
   /** A protected request. */
   send(security: ClientSecurity, request = getRequest): Of<'send-request'> {
     this.layer.sendRequest(security, request, 'r');
@@ -111,10 +116,7 @@ test('a request and its response, over both layers', () => {
   assert.equal(arrival, 'a');
   assert.equal(security, atServer);
   assert.deepEqual(plain(request), plain(getRequest));
-  server.layer.sendResponse(binding, contentResponse, 'd');
-  const sent = server.one('send-response');
-  assert.equal(sent.dispatch, 'd');
-  const outcome = client.layer.receiveResponse(pending, sent.message);
+  const outcome = client.layer.receiveResponse(pending, server.respond(binding));
   assert.ok(outcome.kind === 'verified' && outcome.final);
   assert.deepEqual(plain(outcome.response), plain(contentResponse));
   assert.equal(client.layer.counters.requestsProtected, 1);
@@ -315,8 +317,7 @@ describe('refusals', () => {
     const { client, server, atClient } = fixedEnds();
     const { pending, message } = client.send(atClient);
     server.layer.receiveRequest(message, 'a', noon);
-    server.layer.sendResponse(server.one('request').binding, contentResponse, 'd');
-    const answer = server.one('send-response').message;
+    const answer = server.respond(server.one('request').binding);
     const outcome = client.layer.receiveResponse(pending, { ...answer, payload: new Uint8Array(30) });
     assert.ok(outcome.kind === 'discarded' && outcome.fault === 'decryption-failed');
     assert.equal(client.layer.counters.discarded['decryption-failed'], 1);
@@ -369,8 +370,7 @@ describe('after a restart', () => {
       let answer: OscoreContent;
       if (request === undefined) answer = server.one('answer', outputs).message;
       else {
-        server.layer.sendResponse(request.binding as ServerBinding, contentResponse, 'd');
-        answer = server.one('send-response').message;
+        answer = server.respond(request.binding as ServerBinding);
       }
       const outcome = client.layer.receiveResponse(pending, answer);
       if (outcome.kind === 'verified') return exchanges;
