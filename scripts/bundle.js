@@ -24,6 +24,7 @@ await bundle('coapsule', 'dist', 'es2022', {
 await bundle('gateway', 'dist/cli', 'node24', {
   main: 'cli/main.ts',
   'store-worker': 'store/store-worker.ts',
+  'gateway-worker': 'gateway/gateway-worker.ts',
 });
 
 /**

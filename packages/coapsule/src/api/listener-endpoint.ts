@@ -44,6 +44,24 @@ function hasConnectionIds({ connectionId }: ListenOptions): boolean {
   return connectionId !== 'off' && connectionId !== 0;
 }
 
+/** A length with so many bytes has one for the number of a worker. */
+const longConnectionId = 4;
+
+/**
+ * What connection ids begin with: the number of the worker, which is 0 for one that is alone, if its associations are kept:
+ * after the next start there may be more.
+ */
+function connectionIdPrefix(
+  options: ListenOptions,
+  sharedPort: SharedPort | undefined,
+): { readonly connectionIdPrefix?: Uint8Array } {
+  if (!hasConnectionIds(options)) return {};
+  if (sharedPort !== undefined) return { connectionIdPrefix: sharedPort.connectionIdPrefix };
+  const { connectionId = longConnectionId, associationStore } = options;
+  const isKept = associationStore !== undefined && Number(connectionId) >= longConnectionId;
+  return isKept ? { connectionIdPrefix: Uint8Array.of(0) } : {};
+}
+
 /** What an endpoint asks and serves besides the handler. */
 interface Company {
   /** Whether the server serves a request itself. */
@@ -103,9 +121,7 @@ export function listenerEndpoint(
         ...(security === undefined
           ? {}
           : { currentCredentials: () => security.credentials, serverNames: security.serverNames }),
-        ...(sharedPort !== undefined && hasConnectionIds(options)
-          ? { connectionIdPrefix: sharedPort.connectionIdPrefix }
-          : {}),
+        ...connectionIdPrefix(options, sharedPort),
         ...(borrower === undefined ? {} : { clientCredentials: borrower.credentials ?? noCredentials }),
         ...(options.requireServerName === undefined ? {} : { requireServerName: options.requireServerName }),
         handshakeRate: options.handshakeRate ?? handshakesPerSecond,

@@ -47,6 +47,7 @@ export interface ServeOptions
   readonly keep: number;
   readonly maxPaths: number;
   readonly maxBytes: number;
+  readonly workers: number;
   readonly demo?: boolean;
   readonly dangerouslyAllowPlainWrites?: boolean;
   readonly dangerouslyUnlimitedAmplification?: boolean;

@@ -28,7 +28,11 @@ export interface ReloadParts<Options extends ReloadableOptions> {
   readonly read: () => Promise<Options>;
   /** What of them a gateway that runs can be told; reads the files that they name. */
   readonly live: (options: Options) => LiveOptions;
-  readonly gateway: { reconfigure(options: LiveOptions): Promise<void> };
+  readonly gateway: {
+    reconfigure(options: LiveOptions): Promise<void>;
+    /** The log wants more, or less. */
+    logAdjusted?(): void;
+  };
   readonly upstreams: OpenedUpstreams;
   readonly log: AdjustableLog;
   readonly audit: ChangeAudit;
@@ -72,6 +76,7 @@ export class Reload<Options extends ReloadableOptions> {
       plan.keep();
       await upstreams.closeUnused();
       this.#adjustLog(next.verbose);
+      gateway.logAdjusted?.();
       this.#tell(next, live);
       this.#options = next;
       this.#live = live;

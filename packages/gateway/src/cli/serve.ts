@@ -24,7 +24,6 @@ import { ExitCode } from './exit-code.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
 import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
-import { laterOption } from './later-option.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
 import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
@@ -36,9 +35,6 @@ import { configuredOptions, type Variables } from './serve-config.ts';
 import { Reload } from './serve-reload.ts';
 import { traceRenderer } from './trace-renderer.ts';
 import { addUpstreamOptions, OpenedUpstreams } from './upstream-options.ts';
-
-/** Options of the contract that later versions have. */
-const laterOptions: readonly string[] = ['--workers <number>'];
 
 /** Makes the command. */
 export function serveCommand(variables: Variables): Command {
@@ -101,6 +97,12 @@ export function serveCommand(variables: Variables): Command {
         .argParser(sizeValue)
         .default(defaultRetention.maxBytes, '256M'),
     )
+    .option(
+      '--workers <n>',
+      'threads that share the ports for coap and coaps, such as one for each core (docs/workers.md)',
+      (text) => wholeNumber(text, 1, 255),
+      1,
+    )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
     .option(
@@ -118,9 +120,6 @@ export function serveCommand(variables: Variables): Command {
   addMqttOptions(command);
   addUpstreamOptions(command);
   addSerialOptions(command);
-  for (const flags of laterOptions) {
-    command.addOption(laterOption(flags, 'see "coapsule serve --help" for what there is'));
-  }
   return command.addHelpText('after', help).action(() => configuredServe(command, variables));
 }
 
@@ -139,6 +138,7 @@ Examples:
   coapsule serve --config gateway.yaml
   coapsule device add sensor-7 && coapsule serve
   coapsule serve --multicast eth0
+  coapsule serve --workers 4
   coapsule serve --serial /dev/ttyUSB0,115200 --serial /dev/ttyACM0,9600,plain
   coapsule serve --reverse-proxy /cloud=coap://cloud.example/api,oscore=gw.oscore
   coapsule serve --cert localhost.pem --private-key localhost.key --ca ca.pem`;
@@ -299,6 +299,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     ...serialOptions(options, (text) => log.warning(text)),
     log,
     demo,
+    workers: options.workers,
     requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     proxy: proxyOptions(options, (text) => log.warning(text)),

@@ -55,6 +55,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   verbose: 'log.verbosity',
   keylog: 'log.keylog',
   dangerouslyLogOscore: 'log.dangerouslyOscore',
+  workers: 'workers',
   demo: 'demo',
   dangerouslyAllowPlainWrites: 'dangerouslyAllowPlainWrites',
   dangerouslyUnlimitedAmplification: 'dangerouslyUnlimitedAmplification',

@@ -67,6 +67,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly verbose?: number | undefined;
   readonly keylog?: string | undefined;
   readonly dangerouslyLogOscore?: string | undefined;
+  readonly workers?: number | undefined;
   readonly demo?: boolean | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean | undefined;
   readonly dangerouslyUnlimitedAmplification?: boolean | undefined;
@@ -102,6 +103,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       verbose: file.log?.verbosity,
       keylog: file.log?.keylog,
       dangerouslyLogOscore: file.log?.dangerouslyOscore,
+      workers: file.workers,
       demo: file.demo,
       dangerouslyAllowPlainWrites: file.dangerouslyAllowPlainWrites,
       dangerouslyUnlimitedAmplification: file.dangerouslyUnlimitedAmplification,
@@ -249,6 +251,9 @@ function sections(surroundings: ConfigSurroundings) {
         .optional(),
     })
       .describe('What is told on standard error, and what is written for debugging.')
+      .optional(),
+    workers: whole(1, 255)
+      .describe('Threads that share the ports for coap and coaps: one for each core, to use them all.')
       .optional(),
     demo: yesOrNo('Demo resources and published demo keys.'),
     dangerouslyAllowPlainWrites: yesOrNo('Everyone may store and read readings over plain coap.'),

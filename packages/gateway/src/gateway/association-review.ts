@@ -8,6 +8,9 @@
 import type { Listener, PeerInfo, PeerSecurity } from 'coapsule';
 import type { DeviceDirectory } from './device-directory.ts';
 
+/** When the store could not say which keys count, it is asked again after this time. */
+export const reviewRetryMs = 1000;
+
 /** What a review works with. */
 export interface ReviewContext {
   readonly directory: Pick<DeviceDirectory, 'areCurrent'>;

@@ -29,8 +29,10 @@ export interface StorageContext {
   readonly directory: Pick<DeviceDirectory, 'areCurrent'>;
   readonly clock: WallClock;
   readonly log: Log;
-  /** Which of the gateway's sockets and lines it is for: `coaps`, or the URI of a line. */
+  /** Which of the gateway's sockets and lines it is for: `coaps`, `coaps 1` of worker 1, or the URI of a line. */
   readonly endpoint: string;
+  /** Others whose associations it takes over: those of workers that are no more. */
+  readonly andOf?: () => Promise<readonly string[]>;
 }
 
 /** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
@@ -48,14 +50,16 @@ export class AssociationStorage implements AssociationStore {
   }
 
   async *resume(ahead: number): AsyncGenerator<readonly ResumableAssociation[]> {
-    const { store, clock, log, endpoint } = this.#context;
+    const { store, clock, log, endpoint: own, andOf } = this.#context;
     let [count, stored] = [0, 0];
     const limits = { nowMs: clock(), maxAgeMs, maxCount };
-    for await (const rows of store.resumeAssociations({ endpoint, ahead, ...limits })) {
-      const resumable = await this.#resumable(rows);
-      count += resumable.length;
-      stored += rows.length;
-      yield resumable;
+    for (const endpoint of [own, ...((await andOf?.()) ?? [])]) {
+      for await (const rows of store.resumeAssociations({ endpoint, ahead, ...limits })) {
+        const resumable = await this.#resumable(rows);
+        count += resumable.length;
+        stored += rows.length;
+        yield resumable;
+      }
     }
     if (stored > 0) log.detail(1, `${count} of ${stored} secured associations go on without a handshake`);
   }

@@ -5,6 +5,8 @@ import {
   type AssociationEvent,
   type Listener,
   type ListenOptions,
+  type OscoreContexts,
+  type PortWorker,
   type SerialEvent,
   SerialFailure,
   type Server,
@@ -19,7 +21,6 @@ import type { AssociationReview } from './association-review.ts';
 import { AssociationStorage } from './association-storage.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
-import type { OscoreDevices } from './oscore-devices.ts';
 import { associationLogger, expiryLogger, unknownIdentityLogger, unknownPeerLogger } from './request-log.ts';
 import { type GatewayLine, lineLogger } from './serial-lines.ts';
 
@@ -32,24 +33,31 @@ export interface ListenContext {
   readonly directory: DeviceDirectory;
   readonly review: AssociationReview;
   readonly lines: readonly GatewayLine[];
-  readonly oscore: OscoreDevices;
+  readonly oscore: OscoreContexts;
   readonly refusals: Pick<RefusalAudit, 'add'>;
 }
 
 /**
  * Opens the serial lines, then the sockets.
  *
+ * @param worker The one that this thread is, when there are several: they share the ports for coap and coaps.
  * @throws StartUpFault (rejects) for a socket that cannot be opened.
  */
-export async function listen(context: ListenContext, options: GatewayOptions): Promise<void> {
+export async function listen(
+  context: ListenContext,
+  options: GatewayOptions,
+  worker?: PortWorker,
+): Promise<void> {
   const { server, listeners, lines, store, directory } = context;
   const { coap, coaps, log, clock = systemWallClock, streams = [] } = options;
-  const protectedBy = { oscore: context.oscore.contexts };
+  const protectedBy = { oscore: context.oscore };
   const traced = { ...protectedBy, ...(options.trace === undefined ? {} : { trace: options.trace }) };
   const isAnySecured =
     coaps !== undefined ||
     streams.some(({ scheme }) => isSecured(scheme)) ||
     lines.some((line) => line.isSecured);
+  if (isAnySecured && options.credentials !== undefined && (worker?.index ?? 0) === 0)
+    tellCredentials(options.credentials, log, clock());
   const { dtls, tls } = isAnySecured ? securedOptions(context, options) : { dtls: {}, tls: {} };
   const keptFor = (endpoint: string): Pick<ListenOptions, 'associationStore'> => ({
     associationStore: new AssociationStorage({ store, directory, clock, log, endpoint }),
@@ -66,6 +74,7 @@ export async function listen(context: ListenContext, options: GatewayOptions): P
     const { multicast, dangerouslyUnlimitedAmplification = false } = options;
     const plain = {
       ...traced,
+      worker,
       ...(multicast === undefined ? {} : { multicast }),
       dangerouslyUnlimitedAmplification,
     };
@@ -76,7 +85,7 @@ export async function listen(context: ListenContext, options: GatewayOptions): P
     }
   }
   if (coaps !== undefined) {
-    const kept = { ...dtls, ...keptFor('coaps') };
+    const kept = { ...dtls, worker, associationStore: workerStorage(context, options, worker) };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, kept)));
   }
   for (const { scheme, address } of streams) {
@@ -84,6 +93,26 @@ export async function listen(context: ListenContext, options: GatewayOptions): P
     listeners.push(await open(scheme, address, (uri) => server.listen(uri, how)));
   }
 }
+
+/** There may have been more workers, or fewer, before: each takes those over whose records come to it (docs/workers.md). */
+function workerStorage(
+  { store, directory }: ListenContext,
+  { log, clock = systemWallClock }: GatewayOptions,
+  worker: PortWorker | undefined,
+): AssociationStorage {
+  const { index = 0, count = 1 } = worker ?? {};
+  const endpointOf = (number: number): string => (number === 0 ? 'coaps' : `coaps ${number}`);
+  const numbers = Array.from({ length: mostWorkers }, (_, number) => number);
+  const own = new Set(
+    numbers.filter((number) => number % count === index && number !== index).map(endpointOf),
+  );
+  const andOf = async (): Promise<readonly string[]> =>
+    (await store.associationEndpoints()).filter((endpoint) => own.has(endpoint));
+  return new AssociationStorage({ ...{ store, directory, clock, log, andOf }, endpoint: endpointOf(index) });
+}
+
+/** The number of a worker is one byte. */
+const mostWorkers = 255;
 
 /** A device that is not there is waited for; that there can be no lines at all is a fault. */
 async function openLine(
@@ -130,7 +159,7 @@ function securedOptions(
     logExpiry(event.peer.security);
   };
   const dtls = {
-    oscore: oscore.contexts,
+    oscore,
     psk,
     ...publicKeyCredentials(directory, options),
     onAssociation,
@@ -198,7 +227,6 @@ function publicKeyCredentials(
   { credentials, log, clock = systemWallClock }: GatewayOptions,
 ): Partial<ListenOptions> {
   if (credentials === undefined) return {};
-  tellCredentials(credentials, log, clock());
   const logUnknown = unknownPeerLogger(log, clock);
   return {
     ...listenCredentials(credentials),

@@ -69,6 +69,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly http?: HttpOptions | undefined;
   /** Readings and states go to this message broker, commands come from it. */
   readonly mqtt?: MqttOptions | undefined;
+  /** Threads that serve coap and coaps, this one among them; 1 by default. */
+  readonly workers?: number;
   readonly clock?: WallClock;
   /** How often the store looks for changes of `coapsule device`. */
   readonly watchIntervalMs?: number;

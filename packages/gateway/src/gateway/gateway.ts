@@ -5,19 +5,13 @@
  * line are read in cli/serve.ts.
  */
 import {
-  Code,
-  failure,
   type Listener,
-  type Middleware,
   type PeerInfo,
+  type PortWorker,
   type Request,
-  RequestFailure,
-  type Resource,
   type SerialLineStatus,
   Server,
-  type ServerResponse,
 } from 'coapsule';
-import type { AccessPolicy } from '../access/access.ts';
 import { RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
@@ -30,54 +24,43 @@ import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { type Retention, type TelemetryContext, telemetryResources } from '../resources/telemetry.ts';
-import { demoCredentials, weaknessOf } from '../server/demo-credentials.ts';
-import { type Log, RateLimit } from '../server/log.ts';
+import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
+import { demoKeys, weaknessOf } from '../server/demo-credentials.ts';
+import type { Log } from '../server/log.ts';
 import { endingText, ownClientOptions } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
-import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
-import { AssociationReview } from './association-review.ts';
-import { authorised, type Guard, isCovered, type RulesOf, readableBy } from './authorisation.ts';
+import { AssociationReview, reviewRetryMs } from './association-review.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
+import { GatewayWorkers } from './gateway-workers.ts';
 import { linePeers } from './line-peers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
-import {
-  auditErrorLogger,
-  errorLogger,
-  errorText,
-  forbiddenLogger,
-  quotaLogger,
-  refusedRequest,
-  requestLine,
-} from './request-log.ts';
+import { auditErrorLogger, errorLogger, quotaLogger } from './request-log.ts';
+import { ResourceRules, useGatewayMiddleware } from './resource-rules.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
+import { ServedResources } from './served-resources.ts';
 import { UpstreamPaths } from './upstream-servers.ts';
-
-/** Retry hint when the store cannot take a reading now. */
-const retrySeconds = 30;
-
-/** When the store could not say which keys count, it is asked again after this time. */
-const reviewRetryMs = 1000;
 
 /** What runs, and ends with the gateway. */
 interface GatewayParts {
   readonly store: Store;
-  readonly server: Server;
   readonly oscore: OscoreDevices;
   readonly listeners: readonly Listener[];
   /** Undefined where it is off. */
   readonly http: HttpEndpoint | undefined;
+  readonly stops: readonly (() => void)[];
+  readonly reconfigure: (options: LiveOptions) => Promise<void>;
+  /** Those of all workers. */
+  readonly closeServers: () => Promise<void>;
+  readonly workers: GatewayWorkers | undefined;
   /** Undefined without a message broker. */
   readonly bridge: MqttBridge | undefined;
-  readonly stopResources: readonly (() => void)[];
-  readonly reconfigure: (options: LiveOptions) => Promise<void>;
 }
 
 /** A gateway that listens. */
@@ -90,7 +73,8 @@ export class Gateway implements AsyncDisposable {
    * @throws StoreFault or StartUpFault (rejects) with cause and next step; everything is then closed again.
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const { log } = options;
+    const { log, clock = systemWallClock } = options;
+    let workers: GatewayWorkers | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
       onDevicesChanged: () => changed(),
@@ -101,21 +85,18 @@ export class Gateway implements AsyncDisposable {
     const live = new LiveConfiguration(options);
     const refusals = new RefusalAudit({
       dataFolder: options.dataFolder,
-      clock: options.clock ?? systemWallClock,
+      clock: clock,
       after: systemTickTimer.after,
-      onError: auditErrorLogger(log, options.clock ?? systemWallClock),
+      onError: auditErrorLogger(log, clock),
     });
     stops.push(() => refusals.close());
-    const reportError = errorLogger(log, options.clock ?? systemWallClock);
+    const reportError = errorLogger(log, clock);
     const server = new Server({ onError: reportError });
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
     try {
       for (const warning of store.warnings) log.warning(warning);
       await warnAboutDevices(store, options);
-      const demo = (options.demo ? demoCredentials : []).map(({ identity, key }) => ({
-        identity,
-        key: new TextEncoder().encode(key),
-      }));
+      const demo = options.demo ? demoKeys : [];
       const directory = new DeviceDirectory({
         device: (id) => store.device(id),
         deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
@@ -132,8 +113,16 @@ export class Gateway implements AsyncDisposable {
       const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
       const bridgeSelf = options.mqtt && bridgePeer(options.mqtt);
-      const found = { lines, resources: lineStates, registered: await store.registrations(), bridgeSelf };
-      const upstreams = addResources(server, store, directory, found, options, live, refusals, stops);
+      const onLine = linePeers(
+        directory,
+        lines.flatMap(({ psk }) => psk ?? []),
+      );
+      const rules = new ResourceRules({ ...{ directory, live, options, clock, onLine, refusals } });
+      const parts = { ...{ server, store, rules, live, stops, options, clock, lineStates, bridgeSelf } };
+      const served = new ServedResources(server, (resource) => rules.guarded(resource));
+      for (const resource of gatewayResources(parts, await store.registrations())) served.add(resource);
+      useGatewayMiddleware(server, log, clock);
+      const upstreams = new UpstreamPaths(served, log, clock);
       await upstreams.change(options.upstreams ?? []);
       const review = new AssociationReview({
         directory,
@@ -142,9 +131,21 @@ export class Gateway implements AsyncDisposable {
         later: (action) => systemTickTimer.after(reviewRetryMs, action),
       });
       stops.push(() => review.stop());
-      const { proxy, clock = systemWallClock } = options;
-      if (proxy !== undefined) server.proxy(gatewayProxy(proxy, log, clock));
-      await listen({ server, store, listeners, directory, review, lines, oscore, refusals }, options);
+      const proxy = options.proxy && gatewayProxy(options.proxy, log, clock);
+      if (proxy !== undefined) server.proxy(proxy);
+      const context = {
+        ...{ server, store, listeners, directory, review, lines, refusals },
+        oscore: oscore.contexts,
+      };
+      if (options.workers === undefined || options.workers === 1) await listen(context, options);
+      else {
+        const { workers: count } = options;
+        const first = (worker: PortWorker): Promise<void> => listen(context, options, worker);
+        workers = await GatewayWorkers.start({
+          ...{ count, first, store, served, proxy, live, options, refusals },
+          notify: (path) => server.notify(path),
+        });
+      }
       const http = await openHttp(server, options);
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
@@ -159,20 +160,20 @@ export class Gateway implements AsyncDisposable {
         if (next.credentials !== undefined) renewCredentials(listeners, next.credentials, options);
         live.change(next);
         changed();
+        workers?.configurationChanged(next.credentials);
         await upstreams.change(next.upstreams ?? []);
       };
+      const closeServers = async (): Promise<void> => {
+        await workers?.close();
+        await server.close();
+      };
       return new Gateway({
-        store,
-        server,
-        oscore,
-        listeners,
-        http,
-        bridge,
-        stopResources: stops,
-        reconfigure,
+        ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http },
+        workers,
       });
     } catch (error) {
       for (const stop of stops) stop();
+      await workers?.close();
       await server.close();
       await oscore.close();
       await store.close();
@@ -211,12 +212,17 @@ export class Gateway implements AsyncDisposable {
     await this.#parts.reconfigure(options);
   }
 
+  /** What the log shows has changed. */
+  logAdjusted(): void {
+    this.#parts.workers?.configurationChanged();
+  }
+
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    const { stopResources, server, oscore, http, bridge, store } = this.#parts;
-    for (const stop of stopResources) stop();
+    const { stops, closeServers, oscore, http, bridge, store } = this.#parts;
+    for (const stop of stops) stop();
     await http?.close();
-    await server.close();
+    await closeServers();
     await oscore.close();
     await bridge?.close();
     await store.close();
@@ -249,49 +255,23 @@ async function openBridge(
   return new Bridge({ options, server, store, peer, dataFolder, log, clock });
 }
 
-/** No switch of the whole gateway counts, only the rules of each device. */
-const rulesAlone: AccessPolicy = { dangerouslyAllowPlainWrites: false, openReads: false };
-
-function addResources(
-  server: Server,
-  store: Store,
-  directory: DeviceDirectory,
-  found: {
-    readonly lines: readonly GatewayLine[];
-    readonly resources: readonly GatewayResource[];
-    readonly registered: readonly Registration[];
-    /** As whom the bridge to a message broker asks. */
-    readonly bridgeSelf: PeerInfo | undefined;
-  },
-  options: GatewayOptions,
-  live: LiveConfiguration,
-  refusals: RefusalAudit,
-  stops: (() => void)[],
-): UpstreamPaths {
+/** All resources of the gateway but those of other servers, which come and go. */
+function gatewayResources(
+  { server, store, rules, live, stops, options, clock, lineStates, bridgeSelf }: ResourceParts,
+  registrations: readonly Registration[],
+): readonly GatewayResource[] {
   const notify = (path: string): void => server.notify(path);
-  const clock = options.clock ?? systemWallClock;
-  const policy: AccessPolicy = {
-    dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
-    openReads: options.demo ?? false,
-  };
-  const openPaths = (options.demo ? ['/sensor', '/sensors/temp'] : []).map((path) => ({
-    path,
-    initial: '22.5',
-  }));
-  const retention = (): Retention => live.retention;
-  const onQuotaExceeded = quotaLogger(options.log, clock);
-  const onLine = linePeers(
-    directory,
-    found.lines.flatMap(({ psk }) => psk ?? []),
+  const kept = telemetryResources(
+    {
+      ...{ store, notify, clock },
+      // What came from the broker does not go back there.
+      outboxBytes: ({ peer }) => (peer === bridgeSelf ? undefined : options.mqtt?.queueBytes),
+      retention: () => live.retention,
+      onQuotaExceeded: quotaLogger(options.log, clock),
+      readable: (request) => rules.readable(request),
+    },
+    options.demo ? openDemoPaths : [],
   );
-  const rulesOf: RulesOf = async (identity, stamp, peer) =>
-    directory.rules(identity, stamp ?? (await onLine(peer)));
-  const readable: TelemetryContext['readable'] = (request) => readableBy(request, policy, rulesOf);
-  // What came from the broker does not go back there.
-  const outboxBytes = ({ peer }: Request): number | undefined =>
-    peer === found.bridgeSelf ? undefined : options.mqtt?.queueBytes;
-  const telemetry = { store, notify, clock, retention, outboxBytes, onQuotaExceeded, readable };
-  const kept = telemetryResources(telemetry, openPaths);
   const resources = options.demo ? [...withCreatedSensors(kept, notify)] : [...kept];
   if (options.demo) {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
@@ -300,68 +280,27 @@ function addResources(
     }
   }
   const registry = new ResourceDirectory({
-    store,
-    registrations: found.registered,
-    clock,
+    ...{ store, registrations, clock },
     timer: systemTickTimer,
     onChange: () => Object.values(lookupPaths).forEach(notify),
     onError: errorLogger(options.log, clock),
   });
   stops.push(() => registry.stop());
-  const covered = (request: Request): Promise<boolean> => isCovered(request, policy, rulesOf);
-  resources.push(...directoryResources({ directory: registry, isCovered: covered }));
-  const logForbidden = forbiddenLogger(options.log, clock);
-  const onRefused: Guard['onRefused'] = (request, refusal, rules) => {
-    if (refusal === 'forbidden') logForbidden(request, rules);
-    refusals.add(refusedRequest(request, refusal));
-  };
-  const guarded = ({ protection, resource }: GatewayResource, rules: AccessPolicy): Resource =>
-    authorised(resource, protection, { policy: rules, rulesOf, access: () => live.access, onRefused });
-  for (const resource of resources) server.resource(resource.path, guarded(resource, policy));
-  // What opens the store, or the demo, opens no devices and no other servers.
-  for (const resource of found.resources) server.resource(resource.path, guarded(resource, rulesAlone));
-  server.use(requestLogger(options.log));
-  server.use(storeFaultsAsUnavailable(options.log, clock));
-  return new UpstreamPaths(server, (resource) => guarded(resource, rulesAlone), options.log, clock);
+  const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
+  return [...resources, ...directoryResources({ directory: registry, isCovered }), ...lineStates];
 }
 
-/** The log may begin to want lines at any time. */
-function requestLogger(log: Log): Middleware {
-  return (request, next) => (log.verbosity < 1 ? next() : logged(log, request, next));
-}
-
-async function logged(log: Log, request: Request, next: Parameters<Middleware>[1]): Promise<ServerResponse> {
-  try {
-    const response = await next();
-    log.detail(1, requestLine(request, response));
-    return response;
-  } catch (error) {
-    // The server makes the answer of it; any other error is its 5.00.
-    const code = error instanceof RequestFailure ? error.code : Code.InternalServerError;
-    log.detail(1, requestLine(request, { code }));
-    throw error;
-  }
-}
-
-/** RFC 7252 §5.9.3.4: 5.03 with Max-Age says when to try again; nothing was stored. */
-function storeFaultsAsUnavailable(log: Log, clock: WallClock): Middleware {
-  const limit = new RateLimit(1, 10_000);
-  return async (_request, next) => {
-    try {
-      return await next();
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error;
-      const passed = limit.pass(clock());
-      if (passed !== undefined) {
-        const more = passed.heldBack === 0 ? '' : ` (and ${passed.heldBack} requests before, not shown)`;
-        log.error(`${errorText(error)}${more}`);
-      }
-      return {
-        ...failure(Code.ServiceUnavailable, 'the store cannot take it now'),
-        maxAgeSeconds: retrySeconds,
-      };
-    }
-  };
+interface ResourceParts {
+  readonly server: Server;
+  readonly store: Store;
+  readonly rules: ResourceRules;
+  readonly live: LiveConfiguration;
+  readonly stops: (() => void)[];
+  readonly options: GatewayOptions;
+  readonly clock: WallClock;
+  readonly lineStates: readonly GatewayResource[];
+  /** As whom the bridge to a message broker asks. */
+  readonly bridgeSelf: PeerInfo | undefined;
 }
 
 /** A line that does not say whether it is secured is, as soon as somebody could prove himself. */

@@ -105,7 +105,10 @@ export function lineResources(
       content(JSON.stringify(status()), { contentFormat: acceptedFormat(request, [ContentFormat.json]) }),
     attributes: { ct: ContentFormat.json, title: 'serial lines' },
   };
-  return [{ path: '/serial', protection: 'guarded', resource: list }, ...lines.map(lineResource)];
+  return [
+    { path: '/serial', protection: 'guarded', isBeyondPolicy: true, resource: list },
+    ...lines.map(lineResource),
+  ];
 }
 
 function lineResource({ name, uri, client }: GatewayLine): GatewayResource {
@@ -113,6 +116,7 @@ function lineResource({ name, uri, client }: GatewayLine): GatewayResource {
   return {
     path: `${below}/*`,
     protection: 'guarded',
+    isBeyondPolicy: true,
     resource: reverseProxy({ below, to: uri, client }),
   };
 }

@@ -4,10 +4,10 @@
  * Devices ask them as their rules allow, over any endpoint. On the way to the server it is the gateway that asks: with an OSCORE
  * context of its own, it is that end, and reads what it passes on (docs/oscore.md).
  */
-import { type ClientOptions, type CoapsuleError, type Resource, reverseProxy, type Server } from 'coapsule';
-import type { GatewayResource } from '../resources/gateway-resource.ts';
+import { type ClientOptions, type CoapsuleError, reverseProxy } from 'coapsule';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import type { ServedResources } from './served-resources.ts';
 
 /** A path of the gateway that another server serves. */
 export interface UpstreamServer {
@@ -21,20 +21,12 @@ export interface UpstreamServer {
 
 /** The paths that are served now. */
 export class UpstreamPaths {
-  readonly #server: Pick<Server, 'resource' | 'removeResource'>;
-  readonly #guarded: (resource: GatewayResource) => Resource;
+  readonly #resources: ServedResources;
   readonly #failed: (path: string, error: CoapsuleError) => void;
   readonly #served = new Map<string, UpstreamServer>();
 
-  /** @param guarded puts the rules of the devices around a resource. */
-  constructor(
-    server: Pick<Server, 'resource' | 'removeResource'>,
-    guarded: (resource: GatewayResource) => Resource,
-    log: Log,
-    clock: WallClock,
-  ) {
-    this.#server = server;
-    this.#guarded = guarded;
+  constructor(resources: ServedResources, log: Log, clock: WallClock) {
+    this.#resources = resources;
     this.#failed = failureLogger(log, clock);
   }
 
@@ -48,7 +40,7 @@ export class UpstreamPaths {
     for (const [path, served] of this.#served) {
       if (servers.includes(served)) continue;
       this.#served.delete(path);
-      closing.push(this.#server.removeResource(`${path}/*`));
+      closing.push(this.#resources.remove(`${path}/*`));
     }
     for (const server of servers) {
       if (this.#served.has(server.path)) continue;
@@ -65,7 +57,7 @@ export class UpstreamPaths {
       client,
       onFailure: (error) => this.#failed(path, error),
     });
-    this.#server.resource(`${path}/*`, this.#guarded({ path: `${path}/*`, protection: 'guarded', resource }));
+    this.#resources.add({ path: `${path}/*`, protection: 'guarded', isBeyondPolicy: true, resource });
   }
 }
 

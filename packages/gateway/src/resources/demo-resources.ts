@@ -15,6 +15,7 @@ import {
 } from 'coapsule';
 import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
 import { encodeSenmlCbor, encodeSenmlJson, inPrimaryUnit } from 'coapsule/senml';
+import { helloWorld } from './constant-resources.ts';
 import type { GatewayResource, Notify, TickingResources } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
@@ -58,7 +59,7 @@ export function demoResources(notify: Notify, timer: TickTimer): TickingResource
   });
   return {
     resources: [
-      isPublic('/a', { get: () => content('Hello World'), attributes: { ct: ContentFormat.text } }),
+      helloWorld,
       ...measurements.map((measurement) =>
         isPublic(
           measurement.path,

@@ -69,10 +69,13 @@ export function withCreatedSensors(
   };
   return resources.map((entry) => {
     const { path, resource } = entry;
-    if (path === '/sensors') return { ...entry, resource: { ...resource, post: create, maxBodyBytes: 1024 } };
+    // What POST makes is in memory.
+    const shared = { ...entry, isEverywhere: false };
+    if (path === '/sensors')
+      return { ...shared, resource: { ...resource, post: create, maxBodyBytes: 1024 } };
     if (path !== '/sensors/*') return entry;
     const { get, put, post } = resource;
     const laid = { get: read(get), put: write(put), post: write(post), delete: remove };
-    return { ...entry, resource: { ...resource, ...laid } };
+    return { ...shared, resource: { ...resource, ...laid } };
   });
 }

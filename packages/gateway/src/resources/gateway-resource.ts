@@ -9,6 +9,10 @@ export interface GatewayResource {
   /** As for `Server.resource`: `/light`, or `/sensors/*` for everything below. */
   readonly path: string;
   readonly protection: Protection;
+  /** No switch of the whole gateway opens it, only the rules of each device. */
+  readonly isBeyondPolicy?: boolean;
+  /** Its handlers remember nothing but in the store: each worker serves it itself. */
+  readonly isEverywhere?: boolean;
   readonly resource: Resource;
 }
 

@@ -14,6 +14,7 @@ import {
   type Resource,
 } from 'coapsule';
 import { BoundedBodies } from './bounded-bodies.ts';
+import { hello, large } from './constant-resources.ts';
 import type { Notify, TickingResources } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
@@ -33,20 +34,8 @@ export function openDemoResources(notify: Notify, timer: TickTimer): TickingReso
     },
     timer,
   );
-  const alphabet = Uint8Array.from({ length: 8192 }, (_, index) => 65 + (index % 26));
   const store = storeResource(notify);
   const resources: readonly (readonly [path: string, resource: Resource])[] = [
-    [
-      '/hello',
-      { get: () => content('Hello, world!'), attributes: { ct: ContentFormat.text }, multicast: true },
-    ],
-    [
-      '/large',
-      {
-        get: () => content(alphabet, { contentFormat: ContentFormat.text }),
-        attributes: { ct: ContentFormat.text, sz: alphabet.length },
-      },
-    ],
     ['/store', store],
     ['/store/*', store],
     [
@@ -59,7 +48,11 @@ export function openDemoResources(notify: Notify, timer: TickTimer): TickingReso
     ],
   ];
   return {
-    resources: resources.map(([path, resource]) => ({ path, protection: 'public', resource })),
+    resources: [
+      hello,
+      large,
+      ...resources.map(([path, resource]) => ({ path, protection: 'public' as const, resource })),
+    ],
     stop,
   };
 }

@@ -81,6 +81,12 @@ export interface OpenTelemetryPath {
   readonly initial: string;
 }
 
+/** Those of the demo. */
+export const openDemoPaths: readonly OpenTelemetryPath[] = ['/sensor', '/sensors/temp'].map((path) => ({
+  path,
+  initial: '22.5',
+}));
+
 /** Readings kept of an open path: strangers must not fill the disk. */
 const keptOfOpenPath = 1000;
 
@@ -93,7 +99,12 @@ export function telemetryResources(
   return [
     ...openPaths.map((open) => telemetryResource(context, open.path, open)),
     ...guarded.map((path) => telemetryResource(context, path)),
-    { path: '/sensors', protection: 'filtered', resource: sensorList(context, openPaths) },
+    {
+      path: '/sensors',
+      protection: 'filtered',
+      isEverywhere: true,
+      resource: sensorList(context, openPaths),
+    },
   ];
 }
 
@@ -116,7 +127,7 @@ function telemetryResource(
     effectsInStore: true,
     maxBodyBytes: maxReadingBytes,
   };
-  return { path, protection: open ? 'public' : 'guarded', resource };
+  return { path, protection: open ? 'public' : 'guarded', isEverywhere: true, resource };
 }
 
 async function storeReading(

@@ -3,10 +3,14 @@
  */
 
 /** Identities and keys that `--demo` accepts; everybody knows them. */
-export const demoCredentials: readonly { readonly identity: string; readonly key: string }[] = [
+const demoCredentials: readonly { readonly identity: string; readonly key: string }[] = [
   { identity: 'sensor-042', key: 'MySecret16ByteK!' },
   { identity: 'sensor-043', key: 'AnotherKey16Byt!' },
 ];
+
+/** The same, with the keys as bytes. */
+export const demoKeys: readonly { readonly identity: string; readonly key: Uint8Array }[] =
+  demoCredentials.map(({ identity, key }) => ({ identity, key: new TextEncoder().encode(key) }));
 
 /** The PSK identity hint of the demo. */
 export const demoHint = 'CoAP';

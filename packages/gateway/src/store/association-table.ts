@@ -87,6 +87,11 @@ export class AssociationTable {
     }
   }
 
+  /** Which endpoints have any. */
+  endpoints(): readonly string[] {
+    return (this.#statements.endpoints.all() as { endpoint: string }[]).map(({ endpoint }) => endpoint);
+  }
+
   /**
    * Takes over some associations, those not heard for the longest time first: reserves for them. Before the first page what
    * is too old or too much is forgotten. Call inside a transaction.
@@ -130,6 +135,7 @@ function prepare(database: DatabaseSync) {
       `DELETE FROM association WHERE endpoint = ? AND name IN
        (SELECT name FROM association WHERE endpoint = ? ORDER BY heard_at_ms DESC LIMIT -1 OFFSET ?)`,
     ),
+    endpoints: database.prepare('SELECT DISTINCT endpoint FROM association'),
     page: database.prepare(
       `SELECT * FROM association WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?)
        ORDER BY heard_at_ms, name LIMIT ?`,

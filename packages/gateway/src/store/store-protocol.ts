@@ -4,6 +4,7 @@
  * Plain values only: they cross the thread boundary by structured clone.
  */
 
+import type { MessagePort } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, KeyVersion } from './device-table.ts';
@@ -97,6 +98,9 @@ export interface StoreQuestions {
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
+  readonly associationEndpoints: { readonly ask: undefined; readonly answer: readonly string[] };
+  /** One more client, that asks over a port of its own; only the first one closes the store. */
+  readonly connect: { readonly ask: MessagePort; readonly answer: undefined };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }
 

@@ -1,10 +1,10 @@
 /**
  * The worker thread that owns the gateway's database: node:sqlite is synchronous, and a commit waits for the disk.
  *
- * It answers one question after the other and commits each `write` question as one transaction. It also notices
+ * It answers one question after the other, of all its clients, and commits each `write` question as one transaction. It also notices
  * when another process (`coapsule device`) has written, by PRAGMA data_version, which costs no disk access.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
@@ -27,6 +27,8 @@ const port = parentPort;
 if (port === null) throw new Error('store-worker.ts runs as a worker thread only');
 const { path, watchIntervalMs } = workerData as StoreWorkerData;
 const tell = (message: FromWorker): void => port.postMessage(message);
+/** Other threads that ask. */
+const clients = new Set<MessagePort>();
 
 let opened: OpenDatabase | undefined;
 try {
@@ -54,19 +56,28 @@ function serve(store: OpenDatabase): void {
       if (version === seenVersion) return;
       seenVersion = version;
       tell({ kind: 'devices-changed' });
+      for (const client of clients) client.postMessage({ kind: 'devices-changed' } satisfies FromWorker);
     } catch {
       // The next question meets the same fault and reports it.
     }
   }, watchIntervalMs);
 
-  port?.on('message', (message: ToWorker) => {
-    try {
-      tell({ kind: 'answer', question: message.question, answer: answer(message) });
-    } catch (error) {
-      tell({ kind: 'fault', question: message.question, fault: faultValueOf(error) });
-    }
-    if (message.kind === 'close') port?.close();
-  });
+  const attend = (client: Pick<MessagePort, 'on' | 'postMessage'>): void => {
+    client.on('message', (message: ToWorker) => {
+      const { question } = message;
+      let told: FromWorker;
+      try {
+        told = { kind: 'answer', question, answer: answer(message) };
+      } catch (error) {
+        told = { kind: 'fault', question, fault: faultValueOf(error) };
+      }
+      client.postMessage(told);
+      if (message.kind !== 'close') return;
+      for (const other of clients) other.close();
+      port?.close();
+    });
+  };
+  if (port !== null) attend(port);
   tell({ kind: 'opened', warnings: store.folder.warnings });
 
   function answer(message: ToWorker): unknown {
@@ -93,6 +104,15 @@ function serve(store: OpenDatabase): void {
         return outbox.entries(message.ask);
       case 'registrations':
         return registrations.all();
+      case 'associationEndpoints':
+        return associations.endpoints();
+      case 'connect': {
+        const client = message.ask;
+        clients.add(client);
+        client.on('close', () => clients.delete(client));
+        attend(client);
+        return undefined;
+      }
       case 'close':
         clearInterval(watch);
         store.close();

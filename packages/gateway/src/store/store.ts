@@ -6,7 +6,7 @@
  * or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too. An
  * edge whose commit failed goes along with whatever is committed next (owed-changes.ts).
  */
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
@@ -54,11 +54,11 @@ interface Waiting<T> {
   readonly reject: (fault: StoreFault) => void;
 }
 
-/** One data folder, held exclusively from `Store.open` to `close`. */
+/** One data folder, held exclusively from `Store.open` to `close`, or the part in it of a thread that `connect`ed. */
 export class Store implements AsyncDisposable {
   /** What the operator should know about the data folder. */
   readonly warnings: readonly string[];
-  readonly #worker: Worker;
+  readonly #worker: Worker | MessagePort;
   readonly #options: StoreOptions;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
@@ -96,11 +96,26 @@ export class Store implements AsyncDisposable {
     return new Store(worker, warnings, options);
   }
 
-  private constructor(worker: Worker, warnings: readonly string[], options: StoreOptions) {
+  /**
+   * The store that another thread of this process has opened.
+   *
+   * @param port from its `clientPort`; keeps no thread alive.
+   */
+  static connect(port: MessagePort, options: Pick<StoreOptions, 'onDevicesChanged'> = {}): Store {
+    const store = new Store(port, [], options);
+    port.unref();
+    return store;
+  }
+
+  private constructor(worker: Worker | MessagePort, warnings: readonly string[], options: StoreOptions) {
     this.#worker = worker;
     this.#options = options;
     this.warnings = warnings;
     worker.on('message', (message: FromWorker) => this.#handle(message));
+    if (!(worker instanceof Worker)) {
+      worker.on('close', () => this.#end(new StoreFault('closed', 'the store is closed', 'open it again')));
+      return;
+    }
     worker.on('error', (error) =>
       this.#end(new StoreFault('failed', `the store failed: ${error.message}`, 'restart')),
     );
@@ -277,6 +292,18 @@ export class Store implements AsyncDisposable {
     return this.#ask('oscoreEdges', deviceId);
   }
 
+  /** Which endpoints have associations that can be taken over. */
+  associationEndpoints(): Promise<readonly string[]> {
+    return this.#ask('associationEndpoints', undefined);
+  }
+
+  /** For `connect` in another thread: its writes are durable in their order, and all threads see the same. */
+  async clientPort(): Promise<MessagePort> {
+    const { port1, port2 } = new MessageChannel();
+    await this.#ask('connect', port1, [port1]);
+    return port2;
+  }
+
   /** All devices with their keys, ordered by id. */
   devices(): Promise<readonly Device[]> {
     return this.#ask('devices', undefined);
@@ -287,7 +314,13 @@ export class Store implements AsyncDisposable {
     if (this.#ended !== undefined) return;
     while (this.#committing) await this.#committed();
     if (this.#ended !== undefined) return;
-    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    const worker = this.#worker;
+    if (!(worker instanceof Worker)) {
+      this.#ended = new StoreFault('closed', 'the store is closed', 'open it again');
+      worker.close();
+      return;
+    }
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const closed = this.#ask('close', undefined);
     this.#ended = new StoreFault('closed', 'the store is closed', 'open it again');
     await closed;
@@ -353,12 +386,13 @@ export class Store implements AsyncDisposable {
   #ask<K extends keyof StoreQuestions>(
     kind: K,
     ask: StoreQuestions[K]['ask'],
+    transfer: readonly MessagePort[] = [],
   ): Promise<StoreQuestions[K]['answer']> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const question = this.#nextQuestion++;
     return new Promise<StoreQuestions[K]['answer']>((resolve, reject) => {
       this.#questions.set(question, { resolve: resolve as (value: unknown) => void, reject });
-      this.#worker.postMessage({ question, kind, ask } as ToWorker);
+      this.#worker.postMessage({ question, kind, ask } as ToWorker, transfer);
     });
   }
 

@@ -22,8 +22,13 @@ class LogLines {
     for (;;) {
       const line = this.lines.find((text) => pattern.test(text));
       if (line !== undefined) return line;
-      await new Promise<void>((resolve) => this.#wake.push(resolve));
+      await this.next();
     }
+  }
+
+  /** Fulfils when there is one more line. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
   }
 }
 
