@@ -349,7 +349,9 @@ test('the folder of a gateway that was killed is free at once', async (t) => {
     await Store.open(${JSON.stringify(path)}); process.stdout.write('open');`;
   const file = join(temporaryFolder(t), 'hold.mjs');
   writeFileSync(file, program);
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--conditions=@coapsule/source', file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.after(() => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   await Promise.race([once(child.stdout, 'data'), exited]);
