@@ -7,6 +7,9 @@
  * it has ended, so that outputs do not mix. A file that holds no test, a group without a file, a process that does not
  * end and a run without a summary count as failures. The last line is the count of the whole run.
  *
+ * After all of them some run once more with what is set otherwise (`again`): the gateway with several workers, and with full
+ * counts everything without WebAssembly. Nothing of that runs when files are named: set the variable then.
+ *
  * COAPSULE_LONG=1 (`npm run test:long`) asks the tests for their full counts; COAPSULE_REQUIRE_PEERS=1 turns a missing
  * peer program from a skip into a failure. Each process has COAPSULE_TEST_SLOT: 0 or 1, never that of a process beside it.
  */
@@ -55,6 +58,28 @@ const groups = [
   { name: 'packaging', pattern: /\/test\/packaging\//, processPerFile: true, limitMs: 180_000 },
 ];
 
+/** Files that run once more with these variables; a short run leaves out all but those with `always`. */
+const again = [
+  {
+    name: 'with 2 workers, some',
+    env: { COAPSULE_WORKERS: '2' },
+    pattern: /^packages\/gateway\/test\/(server\/device-command|interop\/openssl\.test)/,
+    always: true,
+  },
+  ...['2', '4'].map((count) => ({
+    name: `with ${count} workers`,
+    env: { COAPSULE_WORKERS: count },
+    pattern: /^packages\/gateway\/test\/(server|gateway|cli|interop)\//,
+    always: false,
+  })),
+  {
+    name: 'without WebAssembly',
+    env: { COAPSULE_CRYPTO: 'node' },
+    pattern: /^packages\/[^/]+\/test\/(?!packaging\/)/,
+    always: false,
+  },
+].map((one) => ({ ...one, processPerFile: true, limitMs: 400_000 }));
+
 /**
  * Files beside which nothing may run.
  *
@@ -83,7 +108,7 @@ const longFiles = [
   'packages/gateway/test/server/start-up.test.ts',
 ];
 
-/** @typedef {(typeof groups)[number]} Group */
+/** @typedef {Omit<(typeof groups)[number], 'pattern'> & { env?: Record<string, string> }} Group */
 /** @typedef {{ group: Group, files: string[], isAlone: boolean }} Share test files, by their paths from the workspace, that run in one process */
 /** @typedef {{ summary: import('./test-reporter.js').Summary | undefined, complaints: string[], elapsedMs: number }} Outcome of one process */
 
@@ -115,8 +140,14 @@ try {
     if (members.length === 0) complain(`no test file for "${group.name}"`);
     if (chosen.length > 0) shares.push(...sharesOf(group, chosen));
   }
+  const repeated = only.length > 0 ? [] : again.filter(({ always }) => always !== long);
+  for (const group of repeated) {
+    const members = files.filter((file) => group.pattern.test(file));
+    if (members.length === 0) complain(`no test file for "${group.name}"`);
+    shares.push(...sharesOf(group, members));
+  }
   const outcomes = await runAll(shares);
-  if (!isInterrupted) for (const group of groups) tell(group, outcomes);
+  if (!isInterrupted) for (const group of [...groups, ...repeated]) tell(group, outcomes);
   const lost = files.filter((file) => !groups.some(({ pattern }) => pattern.test(file)));
   if (lost.length > 0) complain(`in no group: ${lost.join(', ')}`);
   if (rows.length === 0) complain('no test file matches');
@@ -222,6 +253,7 @@ function tell(group, outcomes) {
  * @returns {Promise<Outcome>} without a summary when the process left none
  */
 async function runShare({ group, files }, slot) {
+  const { env = {} } = group;
   const limitMs = long ? longLimitMs : group.limitMs;
   const summaryFile = join(scratch, `summary-${slot}.json`);
   const outputFile = join(scratch, `output-${slot}`);
@@ -247,7 +279,7 @@ async function runShare({ group, files }, slot) {
       cwd: root,
       stdio: ['ignore', output, output],
       detached: true,
-      env: { ...process.env, COAPSULE_TEST_SLOT: String(slot) },
+      env: { ...process.env, ...env, COAPSULE_TEST_SLOT: String(slot) },
     },
   );
   closeSync(output);
@@ -268,7 +300,8 @@ async function runShare({ group, files }, slot) {
   clearTimeout(timer);
   kills.delete(kill);
   kill(); // what the tests have left behind
-  if (group.processPerFile) process.stdout.write(`\n${files[0]}\n`);
+  const how = Object.entries(env).map(([variable, value]) => ` ${variable}=${value}`);
+  if (group.processPerFile) process.stdout.write(`\n${files[0]}${how.join('')}\n`);
   process.stdout.write(readFileSync(outputFile));
   const name = files.length === 1 ? files[0] : `${files.length} files in one process`;
   const ending = late
