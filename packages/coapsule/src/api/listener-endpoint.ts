@@ -121,7 +121,8 @@ export function listenerEndpoint(
         ...(security === undefined
           ? {}
           : { currentCredentials: () => security.credentials, serverNames: security.serverNames }),
-        ...connectionIdPrefix(options, sharedPort),
+        // The address of a line never changes: there are no connection ids.
+        ...(line === undefined ? connectionIdPrefix(options, sharedPort) : {}),
         ...(borrower === undefined ? {} : { clientCredentials: borrower.credentials ?? noCredentials }),
         ...(options.requireServerName === undefined ? {} : { requireServerName: options.requireServerName }),
         handshakeRate: options.handshakeRate ?? handshakesPerSecond,

@@ -82,7 +82,7 @@ test('the examples of docs/configuration.md are configurations', () => {
 
 test('every option of serve is a key of the file, and every key an option', () => {
   const command = serveCommand({});
-  const asked = ['config', 'check', 'printSchema', 'workers'];
+  const asked = ['config', 'check', 'printSchema'];
   // Its names are those of the operator: no flag could have them.
   const fileOnly = ['access'];
   const names = command.options
