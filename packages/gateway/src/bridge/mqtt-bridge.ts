@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { PeerInfo, Response, Server } from 'coapsule';
-import mqtt, { type IClientPublishOptions, type MqttClient } from 'mqtt';
+import mqtt, { type IClientPublishOptions, type IConnackPacket, type MqttClient } from 'mqtt';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
@@ -36,6 +36,35 @@ export interface BridgeParts {
 /** How long the end waits for the broker. */
 const farewellMs = 2000;
 
+/** MQTT 5.0 §2.2.3: the most that a Remaining Length can say. */
+const largestPacket = 268_435_455;
+
+/** More than a PUBLISH has besides topic, properties and payload. */
+const mostHeader = 64;
+
+/** MQTT 5.0 §3.2.2.3.3, where the broker says nothing. */
+const widestWindow = 65_535;
+
+const reservedPlaces = 4;
+
+/** A message that the broker will never take. */
+class UnwantedMessage extends Error {
+  override readonly name = 'UnwantedMessage';
+}
+
+/**
+ * Reason codes of a broker that do not change by sending again (MQTT 5.0 §3.4.2.1): not authorized, topic name invalid, packet
+ * too large, payload format invalid.
+ */
+const lastingReasons: ReadonlySet<unknown> = new Set([0x87, 0x90, 0x95, 0x99]);
+
+/** Why a message is unwanted for good; undefined for other errors. */
+function unwantedCause(error: unknown): string | undefined {
+  if (error instanceof UnwantedMessage) return error.message;
+  const isLasting = error instanceof Error && 'code' in error && lastingReasons.has(error.code);
+  return isLasting ? error.message : undefined;
+}
+
 /** A bridge that is connected, or tries to be, until it is closed. */
 export class MqttBridge {
   readonly #parts: BridgeParts;
@@ -44,7 +73,9 @@ export class MqttBridge {
   readonly #states: ObservedStates;
   readonly #faults = new RateLimit(1, 60_000);
   readonly #endWatch: () => void;
+  readonly #refusals = new RateLimit(1, 60_000);
   #isConnected = false;
+  #maximumPacketSize = largestPacket;
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
@@ -81,6 +112,7 @@ export class MqttBridge {
       paths: options.observe,
       read: (path) => server.request('GET', path, { peer: parts.peer }),
       publish: (path, response) => this.#publishState(path, response),
+      timer: systemTickTimer,
       onError: (error) => this.#fault(error),
     });
     const commands = new MqttCommands({
@@ -96,7 +128,7 @@ export class MqttBridge {
       this.#publisher.wake();
       this.#states.changed(path);
     });
-    this.#client.on('connect', () => void this.#connected(status));
+    this.#client.on('connect', (connack) => void this.#connected(status, connack));
     this.#client.on('close', () => this.#disconnected());
     this.#client.on('error', (error) => this.#fault(error));
     this.#client.on('message', (topic, payload, { retain, properties }) => {
@@ -117,6 +149,7 @@ export class MqttBridge {
   /** Says goodbye to the broker, when it is there. What it has not acknowledged stays in the store. */
   async close(): Promise<void> {
     this.#endWatch();
+    this.#states.stop();
     if (this.#isConnected) {
       const farewell = this.#publish(
         `${this.#parts.options.base}/status`,
@@ -131,11 +164,13 @@ export class MqttBridge {
     await this.#client.endAsync(true);
   }
 
-  async #connected(status: string): Promise<void> {
+  async #connected(status: string, { properties = {} }: IConnackPacket): Promise<void> {
     const { options, log } = this.#parts;
     this.#isConnected = true;
+    this.#maximumPacketSize = properties.maximumPacketSize ?? largestPacket;
     log.detail(0, `mqtt: connected to ${options.url}`);
-    this.#publisher.open();
+    // Some places of the broker's window are for states and answers.
+    this.#publisher.open((properties.receiveMaximum ?? widestWindow) - reservedPlaces);
     this.#states.publishAll();
     try {
       if (options.allow.length > 0) {
@@ -162,10 +197,15 @@ export class MqttBridge {
   async #publishReading(value: BridgedValue): Promise<void> {
     const { topic: template, retain } = this.#parts.options;
     const topic = topicOf(template, value);
-    // Nobody could ever publish it: it goes out of the way, and is told.
-    if (topic === undefined)
-      this.#fault(new Error(`the topic of ${printable(value.path)} would be too long`));
-    else await this.#publishValue(topic, value, retain);
+    try {
+      if (topic === undefined) throw new UnwantedMessage('its topic would be too long');
+      await this.#publishValue(topic, value, retain);
+    } catch (error) {
+      const cause = unwantedCause(error);
+      if (cause === undefined) throw error;
+      // The broker will never take it. It stays in the database here, goes out of the way of all behind it, and is told.
+      this.#unwanted(value.path, cause);
+    }
   }
 
   async #publishState(path: string, response: Response): Promise<void> {
@@ -194,10 +234,24 @@ export class MqttBridge {
       ...(userProperties === undefined ? {} : { userProperties: { ...userProperties } }),
       ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
     };
+    const described = topic + JSON.stringify(properties);
+    // mqtt would send it all the same, be disconnected for it, and send it again first of all.
+    if (payload.length + Buffer.byteLength(described) + mostHeader > this.#maximumPacketSize) {
+      throw new UnwantedMessage(`the broker takes ${this.#maximumPacketSize} bytes at a time`);
+    }
     await this.#client.publishAsync(topic, Buffer.from(payload), {
       ...options,
       ...(this.#parts.options.protocol === 5 ? { properties: five } : {}),
     });
+  }
+
+  #unwanted(path: string, cause: string): void {
+    const passed = this.#refusals.pass(this.#parts.clock());
+    if (passed === undefined) return;
+    const more = passed.heldBack === 0 ? '' : ` (and ${passed.heldBack} readings before, not shown)`;
+    this.#parts.log.error(
+      `mqtt: the broker does not take a reading of ${printable(path)}: ${printable(cause)}${more}; it is stored here only`,
+    );
   }
 
   #fault(error: unknown): void {

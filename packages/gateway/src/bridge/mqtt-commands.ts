@@ -111,9 +111,11 @@ export class MqttCommands {
 
   #answer({ topic, responseTopic: wanted, correlationData }: CommandMessage, answer: CommandAnswer): void {
     const { base } = this.#parts;
+    const usual = responseTopic(base, topic);
     const isWanted = wanted !== undefined && isAnswerTopic(base, wanted);
+    if (!isWanted && !isAnswerTopic(base, usual)) return;
     this.#parts.answer({
-      topic: isWanted ? wanted : responseTopic(base, topic),
+      topic: isWanted ? wanted : usual,
       payload: isWanted ? answer.payload : answerPayload(answer),
       properties: {
         ...(isWanted ? answerProperties(answer) : { contentType: 'application/json' }),

@@ -84,5 +84,10 @@ export function responseTopic(base: string, commandTopic: string): string {
 /** Whether the requester may have its answer there: it must be no command again, and no filter. */
 export function isAnswerTopic(base: string, topic: string): boolean {
   const isName = topic !== '' && !/[+#\0]/.test(topic) && !topic.startsWith('$');
-  return isName && topic !== `${base}/command` && !topic.startsWith(`${base}/command/`);
+  return (
+    isName &&
+    Buffer.byteLength(topic) <= longestTopic &&
+    topic !== `${base}/command` &&
+    !topic.startsWith(`${base}/command/`)
+  );
 }

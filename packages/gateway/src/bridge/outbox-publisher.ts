@@ -16,16 +16,19 @@ export interface Outbox {
 /** What a publisher works with. */
 export interface PublisherParts {
   readonly outbox: Outbox;
-  /** Fulfils when the broker has it; rejects when the connection is given up. */
+  /**
+   * Fulfils when the broker has it, or will never take it; rejects when it may take it another time. What the broker never takes
+   * goes out of the way of all behind it.
+   */
   readonly publish: (entry: OutboxEntry) => Promise<void>;
   readonly timer: TickTimer;
   readonly onError: (error: unknown) => void;
 }
 
-/** Given to the broker and not acknowledged, at a time. */
-const window = 256;
+/** Given to the broker and not acknowledged, at a time, unless the broker wants fewer. */
+const widestWindow = 256;
 
-/** After a failure of the store. */
+/** After a failure of the store or the broker. */
 const retryMs = 1000;
 
 /** See the module comment. */
@@ -34,7 +37,10 @@ export class OutboxPublisher {
   /** Up to here all were given. */
   #given = 0;
   #inFlight = 0;
+  /** Given, and to be given again. */
+  #again: OutboxEntry[] = [];
   #acknowledged: number[] = [];
+  #window = widestWindow;
   #isOpen = false;
   #isReading = false;
   #removing: Promise<void> | undefined;
@@ -46,9 +52,11 @@ export class OutboxPublisher {
     this.#parts = parts;
   }
 
-  /** The broker is there. */
-  open(): void {
+  /** The broker is there. @param most What it takes before it has acknowledged anything (MQTT 5.0 §3.2.2.3.3). */
+  open(most: number = widestWindow): void {
+    this.#window = Math.max(1, Math.min(most, widestWindow));
     this.#isOpen = true;
+    this.#repeat();
     this.wake();
   }
 
@@ -74,13 +82,18 @@ export class OutboxPublisher {
     if (this.#isReading) return;
     this.#isReading = true;
     try {
-      while (this.#isOpen && this.#isStale && this.#inFlight < window) {
+      for (;;) {
+        const limit = this.#window - this.#inFlight - this.#again.length;
+        if (!this.#isOpen || !this.#isStale || limit <= 0) return;
         this.#isStale = false;
-        const limit = window - this.#inFlight;
         const entries = await this.#parts.outbox.outbox({ after: this.#given, limit });
-        if (!this.#isOpen) this.#isStale = true;
-        else for (const entry of entries) this.#give(entry);
-        if (entries.length === limit) this.#isStale = true;
+        if (this.#isOpen) {
+          if (entries.length === limit) this.#isStale = true;
+          for (const entry of entries) {
+            this.#given = entry.id;
+            this.#give(entry);
+          }
+        } else this.#isStale = true;
       }
     } catch (error) {
       this.#failed(error);
@@ -90,7 +103,6 @@ export class OutboxPublisher {
   }
 
   #give(entry: OutboxEntry): void {
-    this.#given = entry.id;
     this.#inFlight++;
     this.#parts.publish(entry).then(
       () => {
@@ -101,11 +113,16 @@ export class OutboxPublisher {
       },
       (error: unknown) => {
         this.#inFlight--;
-        // It is in the outbox still. All behind it is given again: at least once.
-        this.#given = Math.min(this.#given, entry.id - 1);
+        this.#again.push(entry);
         this.#failed(error);
       },
     );
+  }
+
+  /** What was not taken is given again. */
+  #repeat(): void {
+    if (!this.#isOpen) return;
+    for (const entry of this.#again.splice(0)) this.#give(entry);
   }
 
   /** Fulfils when all that was acknowledged by now is out, or could not be taken out. */
@@ -134,11 +151,14 @@ export class OutboxPublisher {
   }
 
   #failed(error: unknown): void {
+    // Whatever failed, the outbox may have more than was seen of it.
+    this.#isStale = true;
     if (!this.#isOpen) return;
     this.#parts.onError(error);
     this.#cancelRetry?.();
     this.#cancelRetry = this.#parts.timer.after(retryMs, () => {
       void this.#remove();
+      this.#repeat();
       this.wake();
     });
   }

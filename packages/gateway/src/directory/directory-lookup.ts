@@ -42,7 +42,8 @@ export function findEndpoints(registrations: Iterable<Registration>, lookup: Loo
     const endpoint = endpointLink(registration);
     const resources = lazily(() => resourceLinks(registration));
     const matches = (criterion: string): boolean =>
-      fulfils(endpoint, criterion) || resources().some((link) => fulfils(link, criterion));
+      fulfils(endpoint, criterion) ||
+      (!isOfEndpoint(criterion) && resources().some((link) => fulfils(link, criterion)));
     if (lookup.criteria.every(matches)) found.push(endpoint);
   }
   return pageOf(found, lookup);
@@ -56,7 +57,7 @@ export function findResources(registrations: Iterable<Registration>, lookup: Loo
     // What the endpoint fulfils, all its links do.
     const left = lookup.criteria.filter((criterion) => !fulfils(endpoint, criterion));
     for (const link of resourceLinks(registration)) {
-      if (left.every((criterion) => fulfils(link, criterion))) found.push(link);
+      if (left.every((criterion) => !isOfEndpoint(criterion) && fulfils(link, criterion))) found.push(link);
     }
   }
   return pageOf(found, lookup);
@@ -78,6 +79,14 @@ function endpointLink({ id, name, sector, base, attributes }: Registration): Lin
       ...attributes,
     ],
   };
+}
+
+/**
+ * Whether a criterion is about the endpoint alone. A link may have attributes of these names too, but who could be found under
+ * another one's name by them would be taken for it (RFC 9176 §7.1).
+ */
+function isOfEndpoint(criterion: string): boolean {
+  return /^(?:ep|d|base)(?:=|$)/.test(criterion);
 }
 
 function fulfils(link: Link, criterion: string): boolean {

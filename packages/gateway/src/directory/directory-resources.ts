@@ -87,13 +87,16 @@ async function updated(context: DirectoryContext, request: Request): Promise<Ser
       'ep and d name the registration and cannot be changed; register again instead',
     );
   }
-  const moved = known.base.isGiven ? undefined : implicitBase(request);
-  await context.directory.update(known, {
+  // Only the endpoint itself is where its request comes from.
+  const identity = provenDevice(request.peer)?.identity;
+  const isItself = identity === undefined ? known.owner === undefined : identity === known.name;
+  const moved = known.base.isGiven || !isItself ? undefined : implicitBase(request);
+  const done = await context.directory.update(known.id, {
     lifetimeSeconds,
-    base: base === undefined ? (moved ?? known.base) : expectRead(givenBase(base, request.peer)),
+    base: base === undefined ? moved : expectRead(givenBase(base, request.peer)),
     attributes,
   });
-  return changed();
+  return done === undefined ? failure(Code.NotFound, 'no registration is here: register again') : changed();
 }
 
 async function removed(context: DirectoryContext, request: Request): Promise<ServerResponse> {

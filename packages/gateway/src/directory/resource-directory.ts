@@ -7,6 +7,7 @@
 import type { LinkAttribute } from 'coapsule/message';
 import type { TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { StoreFault } from '../store/store-fault.ts';
 import { defaultLifetimeSeconds, type Registration, registrationId } from './registration.ts';
 
 /** Where registrations outlive the process. */
@@ -37,7 +38,7 @@ export type NewRegistration = Omit<Registration, 'id' | 'lifetimeSeconds' | 'exp
 /** What an update changes (RFC 9176 §5.3.1); undefined leaves it as it is. */
 export interface RegistrationUpdate {
   readonly lifetimeSeconds: number | undefined;
-  readonly base: Registration['base'];
+  readonly base: Registration['base'] | undefined;
   /** Each takes the place of all of the same name. */
   readonly attributes: readonly LinkAttribute[];
 }
@@ -50,6 +51,9 @@ const leastGraceMs = 24 * 60 * 60 * 1000;
 
 /** The longest that a timer of Node takes. */
 const longestTimerMs = 2 ** 31 - 1;
+
+/** Operations that may wait for those before them; more are refused. */
+const mostWaiting = 1000;
 
 /** What a directory is made of. */
 export interface DirectoryParts {
@@ -70,6 +74,8 @@ export class ResourceDirectory {
   readonly #parts: DirectoryParts;
   readonly #limits: DirectoryLimits;
   readonly #byId = new Map<string, Registration>();
+  #lastTurn: Promise<void> = Promise.resolve();
+  #waiting = 0;
   #stopTimer: (() => void) | undefined;
   #dueAtMs = Number.POSITIVE_INFINITY;
 
@@ -101,7 +107,11 @@ export class ResourceDirectory {
   }
 
   /** Registers an endpoint, or replaces what it has registered, at the same location (RFC 9176 §5). */
-  async register({ isCommissioning, ...given }: NewRegistration): Promise<RegistrationOutcome> {
+  register(registration: NewRegistration): Promise<RegistrationOutcome> {
+    return this.#inTurn(() => this.#register(registration));
+  }
+
+  async #register({ isCommissioning, ...given }: NewRegistration): Promise<RegistrationOutcome> {
     const now = this.#parts.clock();
     const known = this.findEndpoint(given.name, given.sector);
     if (known === undefined) {
@@ -118,21 +128,31 @@ export class ResourceDirectory {
     return this.#keep(registration);
   }
 
-  /** Refreshes a registration, with or without changes. */
-  async update(known: Registration, update: RegistrationUpdate): Promise<Registration> {
+  /** Refreshes a registration, with or without changes; undefined when there is none any more. */
+  update(id: string, update: RegistrationUpdate): Promise<Registration | undefined> {
+    return this.#inTurn(() => this.#update(id, update));
+  }
+
+  async #update(id: string, update: RegistrationUpdate): Promise<Registration | undefined> {
+    const known = this.#byId.get(id);
+    if (known === undefined) return undefined;
     const lifetimeSeconds = update.lifetimeSeconds ?? known.lifetimeSeconds;
     const replaced = new Set(update.attributes.map(([name]) => name));
     return this.#keep({
       ...known,
       lifetimeSeconds,
-      base: update.base,
+      base: update.base ?? known.base,
       attributes: [...known.attributes.filter(([name]) => !replaced.has(name)), ...update.attributes],
       // RFC 9176 §5.3.1: an update resets the timeout, whether or not it has an lt.
       expiresAtMs: this.#parts.clock() + lifetimeSeconds * 1000,
     });
   }
 
-  async remove(id: string): Promise<void> {
+  remove(id: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(id));
+  }
+
+  async #remove(id: string): Promise<void> {
     await this.#parts.store.removeRegistrations([id]);
     this.#byId.delete(id);
     this.#parts.onChange();
@@ -141,6 +161,27 @@ export class ResourceDirectory {
   /** No timer runs any more. */
   stop(): void {
     this.#stopTimer?.();
+  }
+
+  /**
+   * RFC 9176 §4: all operations MUST be atomic. Each waits for those before it, so that none is decided by a state that another
+   * is about to change.
+   */
+  async #inTurn<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= mostWaiting) {
+      throw new StoreFault('overloaded', 'too many registrations wait for the disk', 'try again later');
+    }
+    this.#waiting++;
+    const turn = this.#lastTurn.then(operation);
+    this.#lastTurn = turn.then(
+      () => {},
+      () => {},
+    );
+    try {
+      return await turn;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   async #keep(registration: Registration): Promise<Registration> {
@@ -174,7 +215,7 @@ export class ResourceDirectory {
     if (!isOwnerFull && all.length < this.#limits.registrations) return undefined;
     const over = oldest(isOwnerFull ? own : all);
     if (over === undefined) return isOwnerFull ? 'owner-full' : 'directory-full';
-    await this.remove(over.id);
+    await this.#remove(over.id);
     return undefined;
   }
 
@@ -198,17 +239,17 @@ export class ResourceDirectory {
 
   #ended(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY;
-    const now = this.#parts.clock();
-    const forgotten = [...this.#byId.values()].filter(
-      ({ expiresAtMs, lifetimeSeconds }) =>
-        expiresAtMs + Math.max(leastGraceMs, lifetimeSeconds * 1000) <= now,
-    );
-    if (forgotten.length > 0) void this.#forget(forgotten.map(({ id }) => id));
+    this.#inTurn(() => this.#forget()).catch((error: unknown) => this.#parts.onError(error));
     this.#watch(this.#nextEnd());
     this.#parts.onChange();
   }
 
-  async #forget(ids: readonly string[]): Promise<void> {
+  async #forget(): Promise<void> {
+    const now = this.#parts.clock();
+    const ids = [...this.#byId.values()].flatMap(({ id, expiresAtMs, lifetimeSeconds }) =>
+      expiresAtMs + Math.max(leastGraceMs, lifetimeSeconds * 1000) <= now ? [id] : [],
+    );
+    if (ids.length === 0) return;
     try {
       await this.#parts.store.removeRegistrations(ids);
       for (const id of ids) this.#byId.delete(id);

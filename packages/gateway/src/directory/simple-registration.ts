@@ -14,6 +14,7 @@ import {
   type Response,
 } from 'coapsule';
 import type { Link } from 'coapsule/message';
+import { provenDevice } from '../access/proven-device.ts';
 import { ContentFormat } from '../resources/negotiation.ts';
 import { registeredLinks } from './registered-links.ts';
 import { registrationParameters } from './registration-parameters.ts';
@@ -52,7 +53,8 @@ export function simpleRegistration(context: DirectoryContext, maxLinksBytes: num
       );
     }
     const { security, address } = request.peer;
-    const source = security.kind === 'dtls' ? security.association : address.key;
+    const hop = security.kind === 'dtls' ? security.association : address.key;
+    const source = JSON.stringify([hop, provenDevice(request.peer)?.identity]);
     const now = performance.now();
     const known = fresh.get(source);
     fresh.delete(source);
@@ -71,18 +73,13 @@ export function simpleRegistration(context: DirectoryContext, maxLinksBytes: num
 async function asked(request: Request, maxLinksBytes: number, now: number): Promise<FreshLinks> {
   const response = await answered(request);
   const { contentFormat } = response;
-  const links =
-    response.ok && (contentFormat === undefined || contentFormat === ContentFormat.linkFormat)
-      ? registeredLinks(response.payload)
-      : `it is ${response.codeText} and no list of links`;
-  if (typeof links === 'string')
-    throw new RequestFailure(Code.BadGateway, `/.well-known/core of the endpoint: ${links}`);
   if (response.payload.length > maxLinksBytes) {
-    throw new RequestFailure(
-      Code.BadGateway,
-      `/.well-known/core of the endpoint has more than ${maxLinksBytes} bytes`,
-    );
+    throw badGateway(`it has more than ${maxLinksBytes} bytes`);
   }
+  const isList = response.ok && (contentFormat === undefined || contentFormat === ContentFormat.linkFormat);
+  if (!isList) throw badGateway(`it is ${response.codeText} and no list of links`);
+  const links = registeredLinks(response.payload);
+  if (typeof links === 'string') throw badGateway(links);
   return { links, untilMs: now + response.maxAgeSeconds * 1000 };
 }
 
@@ -96,4 +93,8 @@ async function answered(request: Request): Promise<Response> {
     if (!(error instanceof CoapsuleError)) throw error;
     throw new RequestFailure(Code.GatewayTimeout, `/.well-known/core of the endpoint: ${error.message}`);
   }
+}
+
+function badGateway(cause: string): RequestFailure {
+  return new RequestFailure(Code.BadGateway, `/.well-known/core of the endpoint: ${cause}`);
 }

@@ -75,6 +75,7 @@ export class Gateway implements AsyncDisposable {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { log, clock = systemWallClock } = options;
     let workers: GatewayWorkers | undefined;
+    let http: HttpEndpoint | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
       onDevicesChanged: () => changed(),
@@ -146,7 +147,7 @@ export class Gateway implements AsyncDisposable {
           notify: (path) => server.notify(path),
         });
       }
-      const http = await openHttp(server, options);
+      http = await openHttp(server, options);
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         directory.storeChanged();
@@ -173,6 +174,7 @@ export class Gateway implements AsyncDisposable {
       });
     } catch (error) {
       for (const stop of stops) stop();
+      await http?.close();
       await workers?.close();
       await server.close();
       await oscore.close();

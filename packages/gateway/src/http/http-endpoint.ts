@@ -20,8 +20,9 @@ import {
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
-import type { Log } from '../server/log.ts';
+import { type Log, RateLimit } from '../server/log.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
+import { resourcePath } from '../text/resource-path.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
@@ -36,11 +37,21 @@ export interface HttpParts {
 /** Largest body, as that of a resource is by default. */
 const maxBodyBytes = 1024 * 1024;
 
-/** Event streams at a time. */
-const mostStreams = 1000;
+/** Event streams at a time, and of them those of nobody. */
+const mostStreams = { all: 1000, ofNobody: 50 } as const;
+
+/** Requests with a body at a time: together they hold 64 MiB at most. */
+const mostBodies = 64;
+
+const mostConnections = 2000;
 
 /** A comment goes to an event stream after so long without a change: proxies in between would end it. */
 const keepAliveMs = 15_000;
+
+/** What the handlers of a request know of it. */
+interface Environment {
+  readonly Variables: { peer: PeerInfo };
+}
 
 /** Who asks without a token: nobody. */
 const nobody: PeerInfo = {
@@ -55,7 +66,11 @@ export class HttpEndpoint {
   readonly #tokens: HttpTokens;
   readonly #server: HttpServer;
   readonly #ending = new AbortController();
+  /** Of this program, told once in a while. */
+  readonly #faults = new RateLimit(5, 10_000);
   #streams = 0;
+  #streamsOfNobody = 0;
+  #bodies = 0;
 
   /** @throws StartUpFault (rejects) when the port cannot be had. */
   static async open(parts: HttpParts): Promise<HttpEndpoint> {
@@ -89,6 +104,7 @@ export class HttpEndpoint {
         ? createHttpServer(listener)
         : createTlsServer({ cert: tls.certificate, key: tls.privateKey }, listener);
     this.#server.requestTimeout = 60_000;
+    this.#server.maxConnections = mostConnections;
     this.#server.on('error', (error) => parts.log.error(`http: ${error.message}`));
   }
 
@@ -107,48 +123,74 @@ export class HttpEndpoint {
     await closed;
   }
 
-  #routes(): Hono {
-    const app = new Hono();
+  #routes(): Hono<Environment> {
+    const app = new Hono<Environment>();
     const limit = bodyLimit({
       maxSize: maxBodyBytes,
       onError: (c) => c.text('the body is larger than 1 MiB\n', 413),
     });
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.post('/event-token', (c) => {
-      const peer = this.#peerOf(c);
-      if (peer === undefined || peer === nobody) return unauthorized(c);
+      const peer = this.#tokens.peerOf(c.req.header('authorization') ?? '');
+      if (peer === undefined) return unauthorized(c);
       return c.json({ token: this.#tokens.issueOnce(peer, performance.now()) });
     });
-    app.all('/coap/*', limit, (c) => this.#own(c));
-    app.all('/hc/*', limit, (c) => this.#other(c));
+    for (const path of ['/coap/*', '/hc/*']) {
+      // Who asks is known before anything of a body is kept.
+      app.use(path, async (c, next) => {
+        const peer = this.#peerOf(c);
+        if (peer === undefined) return unauthorized(c);
+        c.set('peer', peer);
+        return next();
+      });
+      app.use(path, async (c, next) => this.#withinBodies(c, next));
+      app.use(path, limit);
+    }
+    app.all('/coap/*', (c) => this.#own(c, c.get('peer')));
+    app.all('/hc/*', (c) => this.#other(c, c.get('peer')));
     app.notFound((c) => c.text('resources are at /coap/PATH, other servers at /hc/coap://HOST/PATH\n', 404));
     app.onError((error, c) => {
-      this.#parts.log.error(`http: ${error.message}`);
+      const passed = this.#faults.pass(Date.now());
+      if (passed !== undefined) this.#parts.log.error(`http: ${error.message}`);
       return c.text('the gateway failed\n', 500);
     });
     return app;
+  }
+
+  async #withinBodies(c: Context, next: () => Promise<void>): Promise<Response | undefined> {
+    const hasBody =
+      Number(c.req.header('content-length') ?? 0) > 0 || c.req.header('transfer-encoding') !== undefined;
+    if (!hasBody) {
+      await next();
+      return undefined;
+    }
+    if (this.#bodies >= mostBodies)
+      return c.text('too many requests with a body at a time\n', 503, { 'retry-after': '1' });
+    this.#bodies++;
+    try {
+      await next();
+    } finally {
+      this.#bodies--;
+    }
+    return undefined;
   }
 
   /** As whom a request asks; undefined for credentials that do not hold. */
   #peerOf(c: Context): PeerInfo | undefined {
     const authorization = c.req.header('authorization');
     if (authorization !== undefined) return this.#tokens.peerOf(authorization);
-    const once = c.req.query('access_token');
+    const once = isEventStream(c) ? c.req.query('access_token') : undefined;
     return once === undefined ? nobody : this.#tokens.takeOnce(once, performance.now());
   }
 
   /** A resource of the gateway: RFC 8075 calls it the null mapping (§5.2). */
-  async #own(c: Context): Promise<Response> {
-    const peer = this.#peerOf(c);
-    if (peer === undefined) return unauthorized(c);
+  async #own(c: Context, peer: PeerInfo): Promise<Response> {
     const { path, query } = restOf(c, '/coap');
     if (isEventStream(c)) return this.#events(c, path, query, peer);
     return this.#asked(c, peer, `${path}${query}`, [], (locationPath) => `/coap${locationPath}`);
   }
 
-  async #other(c: Context): Promise<Response> {
-    const peer = this.#peerOf(c);
-    if (peer === undefined) return unauthorized(c);
+  async #other(c: Context, peer: PeerInfo): Promise<Response> {
     const { path, query } = restOf(c, '/hc/');
     const target = targetUri(`${path}${query}`);
     if (typeof target !== 'string') return c.text(`${target.reason}\n`, target.status);
@@ -181,79 +223,135 @@ export class HttpEndpoint {
       return c.text(`${error.message}\n`, 400);
     }
     const { locationPath } = response;
-    const answer = httpAnswer(c.req.method, {
-      ...{
-        code: response.code,
-        payload: response.payload,
-        contentFormat: response.contentFormat,
-        etag: response.etag,
-      },
-      maxAgeSeconds: response.options.uint(OptionNumber.MaxAge),
-      location: locationPath === undefined ? undefined : locationOf(locationPath),
-    });
-    return new Response(answer.body.length === 0 ? null : new Uint8Array(answer.body), {
-      status: answer.status,
-      headers: answer.headers,
-    });
+    const location = locationPath === undefined ? undefined : locationOf(locationPath);
+    const isMapped =
+      [contentFormat, accept].some((one) => one !== undefined) ||
+      etag.length > 0 ||
+      ifMatch.length > 0 ||
+      ifNoneMatch;
+    return httpResponse(c.req.method, response, location, isMapped);
   }
 
   /** RFC 8075 leaves observing open (§8.2): each state is an event, its data the payload as text. */
   async #events(c: Context, path: string, query: string, peer: PeerInfo): Promise<Response> {
-    const read = (): Promise<CoapResponse> => this.#parts.server.request('GET', `${path}${query}`, { peer });
-    const first = await read();
-    if (!first.ok) {
-      const { status, headers, body } = httpAnswer('GET', {
-        ...first,
-        payload: first.payload,
-        code: first.code,
-        contentFormat: first.contentFormat,
-        maxAgeSeconds: undefined,
-        etag: undefined,
-        location: undefined,
-      });
-      return new Response(new Uint8Array(body), { status, headers });
+    const name = resourcePath(path);
+    if (name === undefined || name === '') return c.text('the path is none of CoAP\n', 400);
+    const isNobody = peer === nobody;
+    if (this.#streams >= mostStreams.all || (isNobody && this.#streamsOfNobody >= mostStreams.ofNobody)) {
+      return c.text('too many event streams\n', 503);
     }
-    if (this.#streams >= mostStreams) return c.text('too many event streams\n', 503);
-    this.#streams++;
-    const { server } = this.#parts;
+    this.#count(isNobody, 1);
+    const changes = new Changes(this.#parts.server, name);
+    const end = (): void => {
+      changes.end();
+      this.#count(isNobody, -1);
+    };
+    const read = (): Promise<CoapResponse> => this.#parts.server.request('GET', `${path}${query}`, { peer });
+    let first: CoapResponse;
+    try {
+      first = await read();
+    } catch (error) {
+      end();
+      if (!(error instanceof ApiMisuseError)) throw error;
+      return c.text(`${error.message}\n`, 400);
+    }
+    if (!first.ok) {
+      end();
+      return httpResponse('GET', first, undefined, false);
+    }
     return streamSSE(c, async (stream) => {
-      let wake = Promise.withResolvers<void>();
-      let isStale = false;
-      const endWatch = server.watch((changed) => {
-        if (changed !== path) return;
-        isStale = true;
-        wake.resolve();
-      });
-      const stop = (): void => wake.resolve();
+      const stop = (): void => changes.wake();
       stream.onAbort(stop);
       this.#ending.signal.addEventListener('abort', stop);
       let id = 0;
       const send = (response: CoapResponse): Promise<void> =>
-        stream.writeSSE({ id: String(id++), event: response.ok ? 'message' : 'gone', data: response.text() });
+        stream.writeSSE({
+          id: String(id++),
+          event: response.ok ? 'message' : 'gone',
+          data: response.text(),
+        });
       try {
         await send(first);
-        while (!stream.aborted && !this.#ending.signal.aborted) {
-          if (!isStale) {
-            const timer = setTimeout(stop, keepAliveMs);
-            await wake.promise;
-            clearTimeout(timer);
-            wake = Promise.withResolvers<void>();
-          }
+        for (;;) {
+          const isChanged = await changes.next(keepAliveMs);
           if (stream.aborted || this.#ending.signal.aborted) return;
-          if (!isStale) {
-            await stream.write(': still there\n\n');
-            continue;
-          }
-          isStale = false;
-          await send(await read());
+          if (isChanged) await send(await read());
+          else await stream.write(': still there\n\n');
         }
       } finally {
-        this.#streams--;
-        endWatch();
         this.#ending.signal.removeEventListener('abort', stop);
+        end();
       }
     });
   }
+
+  #count(isNobody: boolean, change: 1 | -1): void {
+    this.#streams += change;
+    if (isNobody) this.#streamsOfNobody += change;
+  }
+}
+
+/** The changes of one resource. */
+class Changes {
+  readonly #endWatch: () => void;
+  #isStale = false;
+  #waiting: (() => void) | undefined;
+
+  /** @param name As `Server.watch` has it. */
+  constructor(server: Pick<Server, 'watch'>, name: string) {
+    this.#endWatch = server.watch((changed) => {
+      if (changed !== name) return;
+      this.#isStale = true;
+      this.wake();
+    });
+  }
+
+  /** Who waits goes on. */
+  wake(): void {
+    this.#waiting?.();
+  }
+
+  /** Whether it has changed since it was asked last; waits for that so long at most. */
+  async next(longestMs: number): Promise<boolean> {
+    if (!this.#isStale) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, longestMs);
+        this.#waiting = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#waiting = undefined;
+    }
+    const isChanged = this.#isStale;
+    this.#isStale = false;
+    return isChanged;
+  }
+
+  end(): void {
+    this.#endWatch();
+  }
+}
+
+/** @param isMapped Whether options were made of headers. */
+function httpResponse(
+  method: string,
+  response: CoapResponse,
+  location: string | undefined,
+  isMapped: boolean,
+): Response {
+  const { code, payload, contentFormat, etag, options } = response;
+  const maxAgeSeconds = options.uint(OptionNumber.MaxAge);
+  const { status, headers, body } = httpAnswer(method, {
+    code,
+    payload,
+    contentFormat,
+    maxAgeSeconds,
+    etag,
+    location,
+    isMapped,
+  });
+  return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers });
 }
 
 /** Path and query behind a prefix, as they stand in the URI; without the token that counted once. */
@@ -262,8 +360,13 @@ function restOf(c: Context, prefix: string): { readonly path: string; readonly q
   const kept = url.search
     .slice(1)
     .split('&')
-    .filter((one) => one !== '' && !one.startsWith('access_token='));
+    .filter((one) => one !== '' && !isAccessToken(one));
   return { path: url.pathname.slice(prefix.length), query: kept.length === 0 ? '' : `?${kept.join('&')}` };
+}
+
+/** Also where its name is percent-encoded: it is nobody else's. */
+function isAccessToken(query: string): boolean {
+  return new URLSearchParams(query).has('access_token');
 }
 
 function isEventStream(c: Context): boolean {

@@ -165,6 +165,8 @@ export interface CoapAnswer {
   readonly etag: Uint8Array | undefined;
   /** Of a created resource. */
   readonly location: string | undefined;
+  /** Whether the request had options that were made of headers. */
+  readonly isMapped: boolean;
 }
 
 /** An HTTP response. */
@@ -180,8 +182,10 @@ export interface HttpAnswer {
  * @param httpMethod HEAD gets no body.
  */
 export function httpAnswer(httpMethod: string, answer: CoapAnswer): HttpAnswer {
-  const { code, payload, contentFormat, maxAgeSeconds, etag, location } = answer;
-  const mapped = statuses.get(code) ?? (code >> 5 === 4 ? 400 : 502);
+  const { code, payload, contentFormat, maxAgeSeconds, etag, location, isMapped } = answer;
+  // Note 6: where no header can be the cause of a 4.02, it MUST be 500.
+  const isOurs = code === Code.BadOption && !isMapped;
+  const mapped = isOurs ? 500 : (statuses.get(code) ?? (code >> 5 === 4 ? 400 : 502));
   // Note 2: a payload comes with 200.
   const status = mapped === 204 && payload.length > 0 ? 200 : mapped;
   const isError = code >> 5 > 2;

@@ -161,3 +161,19 @@ test('Appendix C: links are in Limited Link Format, anything else is refused wit
   assert.match(String(registeredLinks(Uint8Array.of(0xff))), /not UTF-8/);
   assert.deepEqual(registeredLinks(new Uint8Array()), [], 'an endpoint may have nothing to show');
 });
+
+test('nobody is found under the name of another endpoint by attributes of links (§7.1)', () => {
+  const liar = registration(
+    'liar',
+    'coap://liar.example',
+    '</light>;rt="light";ep="sensor1";d="floor-3";base="coap://sensor1.example.com"',
+  );
+  for (const criterion of ['ep=sensor1', 'd=floor-3', 'base=coap://sensor1.example.com', 'ep=sens*']) {
+    const found = [
+      ...findResources([liar], asked(criterion, 'rt=light')),
+      ...findEndpoints([liar], asked(criterion)),
+    ];
+    assert.deepEqual(found, [], criterion);
+  }
+  assert.equal(findResources([liar], asked('ep=liar')).length, 1);
+});

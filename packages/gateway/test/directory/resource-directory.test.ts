@@ -83,6 +83,13 @@ class TestDirectory {
     });
   }
 
+  async refresh(
+    known: Registration,
+    update: Parameters<ResourceDirectory['update']>[1],
+  ): Promise<Registration> {
+    return (await this.directory.update(known.id, update)) ?? assert.fail('it is gone');
+  }
+
   names(zone?: string): readonly string[] {
     return [...this.directory.visible(zone)].map(({ name }) => name);
   }
@@ -110,7 +117,7 @@ test('a registration ends with its lifetime, 90,000 s by default, and is told of
   await test.pass(1);
   assert.deepEqual(test.names(), ['long']);
   assert.equal(test.changes, changes + 1, 'observers of the look-ups are told');
-  await test.directory.update(short, { lifetimeSeconds: undefined, base: short.base, attributes: [] });
+  await test.refresh(short, { lifetimeSeconds: undefined, base: short.base, attributes: [] });
   assert.deepEqual(test.names(), ['short', 'long']);
 });
 
@@ -124,7 +131,7 @@ test('an update resets the timeout, to the lifetime that it gives or the one bef
     ],
   });
   await test.pass(50_000);
-  const second = await test.directory.update(first, {
+  const second = await test.refresh(first, {
     lifetimeSeconds: 100,
     base: first.base,
     attributes: [['et', 'c']],
@@ -134,7 +141,7 @@ test('an update resets the timeout, to the lifetime that it gives or the one bef
     ['et', 'c'],
   ]);
   await test.pass(99_999);
-  const third = await test.directory.update(second, {
+  const third = await test.refresh(second, {
     lifetimeSeconds: undefined,
     base: second.base,
     attributes: [],
@@ -194,4 +201,35 @@ test('links at a link-local base are shown on that link only (RFC 9176 §6.1)', 
   const test = new TestDirectory();
   await test.register('local', { base: { uri: 'coap://[fe80::1]', isGiven: false, zone: 'eth0' } });
   assert.deepEqual([test.names(), test.names('eth1'), test.names('eth0')], [[], [], ['local']]);
+});
+
+const refreshOnly = { lifetimeSeconds: undefined, base: undefined, attributes: [] };
+
+test('operations are atomic: each begins with what the one before it has left (RFC 9176 §4)', async () => {
+  const test = new TestDirectory();
+  const first = await test.register('a', { links: [{ target: '/old', attributes: [] }] });
+  // A new registration and a refresh at once: the links of the former stay.
+  await Promise.all([
+    test.register('a', { links: [{ target: '/new', attributes: [] }] }),
+    test.directory.update(first.id, refreshOnly),
+  ]);
+  assert.deepEqual(test.kept.get(first.id)?.links, [{ target: '/new', attributes: [] }]);
+  // A removal and a refresh at once: it does not come back.
+  const [, refreshed] = await Promise.all([
+    test.directory.remove(first.id),
+    test.directory.update(first.id, refreshOnly),
+  ]);
+  assert.equal(refreshed, undefined);
+  assert.deepEqual([test.kept.size, test.names()], [0, []]);
+});
+
+test('a limit holds for registrations at once too', async () => {
+  const test = new TestDirectory({ registrations: 100, ofOwner: 2 });
+  const outcomes = await Promise.all(
+    ['1', '2', '3', '4'].map((sector) => test.tryToRegister('a', { sector })),
+  );
+  assert.deepEqual(
+    outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : 'registered')),
+    ['registered', 'registered', 'owner-full', 'owner-full'],
+  );
 });

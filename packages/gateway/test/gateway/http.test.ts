@@ -131,9 +131,22 @@ test('an EventSource sees each state of a resource, with a token that counts onc
   await readUntil('data: 2\n');
   assert.match(text, /^event: message\ndata: 1\nid: 0\n\nevent: message\ndata: 2\nid: 1\n\n$/);
   events.abort();
-  assert.equal((await ask(`/coap/sensors/a?access_token=${once}`)).status, 401, 'it has been used');
   assert.equal((await ask('/coap/sensors/a', { headers: { accept: 'text/event-stream' } })).status, 403);
   assert.equal((await ask('/event-token', { method: 'POST' })).status, 401);
+  const again = (await (
+    await ask('/event-token', { method: 'POST', headers: { authorization } })
+  ).json()) as { token: string };
+  assert.equal(
+    (await ask(`/event-token?access_token=${again.token}`, { method: 'POST' })).status,
+    401,
+    'it cannot be renewed',
+  );
+  const write = { method: 'PUT', body: 'x', headers: { 'content-type': 'text/plain' } };
+  assert.equal(
+    (await ask(`/coap/sensors/a?access_token=${again.token}`, write)).status,
+    403,
+    'it is for reading events',
+  );
 });
 
 /** Of two MiB: the answer comes before they are read, and `fetch` does not look at it then. */

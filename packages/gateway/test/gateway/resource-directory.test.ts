@@ -116,6 +116,11 @@ test('a commissioning tool with a rule for /rd registers others and groups; the 
     (await other.get(`${coaps}/rd-lookup/res?et=core.rd-group`)).text(),
     '<coap://[ff35:30:2001:db8:f1::8000:1]/light>;rt="light"',
   );
+  assert.equal(
+    (await tool.post(`${coaps}/rd?ep=lamp`, payload)).codeText,
+    '4.00',
+    'the lamp is not where the tool is',
+  );
   const { locationPath } = await tool.post(`${coaps}/rd?ep=lamp&base=coap://lamp.example`, payload);
   assert.equal((await other.delete(`${coaps}${locationPath}`)).codeText, '4.03');
   assert.equal((await lamp.post(`${coaps}${locationPath}?base=coap://lamp2.example`)).codeText, '2.04');

@@ -22,6 +22,7 @@ function answered(code: Code, more: Partial<CoapAnswer> = {}, method = 'GET') {
     maxAgeSeconds: undefined,
     etag: undefined,
     location: undefined,
+    isMapped: true,
   };
   return httpAnswer(method, { ...answer, ...more });
 }
@@ -70,6 +71,11 @@ test('§7: with a payload 2.02 and 2.04 are 200 (note 2), and 5.03 says when to 
   }
   assert.equal(answered(Code.ServiceUnavailable, { maxAgeSeconds: 30 }).headers['retry-after'], '30');
   assert.equal(answered(Code.TooManyRequests, { maxAgeSeconds: 5 }).headers['retry-after'], '5');
+});
+
+test('§7: 4.02 is 400 where a header may be its cause, and 500 where none can be (note 6)', () => {
+  assert.equal(answered(Code.BadOption).status, 400);
+  assert.equal(answered(Code.BadOption, { isMapped: false }).status, 500);
 });
 
 test('§6.2, §6.6: what a payload is: by its format, an unknown one by its number, diagnostics as text', () => {

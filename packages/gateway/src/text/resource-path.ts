@@ -1,0 +1,15 @@
+/**
+ * The path of a resource as the library calls it (`Request.path`), from one that is percent-encoded in any way.
+ */
+
+/** @returns undefined for a path with a broken escape. */
+export function resourcePath(path: string): string | undefined {
+  try {
+    return path
+      .split('/')
+      .map((segment) => decodeURIComponent(segment).replace(/[%/?]/g, encodeURIComponent))
+      .join('/');
+  } catch {
+    return undefined;
+  }
+}
