@@ -170,8 +170,12 @@ export class Handshakes {
       if (waiting === undefined) return;
       this.#gate.beginDatagram();
       this.#isItsTurn = true;
-      give(waiting.address, waiting.record);
-      this.#isItsTurn = false;
+      try {
+        give(waiting.address, waiting.record);
+      } finally {
+        // Whatever becomes of one record, those to come are admitted by their cookies.
+        this.#isItsTurn = false;
+      }
       if (waiting.isLastOfDatagram) this.#settle(waiting.address, now);
     }
   }

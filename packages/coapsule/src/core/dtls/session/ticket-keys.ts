@@ -94,6 +94,7 @@ export class TicketKeys {
       elapsedMs(current.since, now) < this.#periodMs &&
       current.counter <= maxCounter;
     if (isUsable) return current;
+    this.#previous?.aead.rest?.();
     this.#previous = current;
     this.#current = {
       name: randomBytes(this.#random, keyNameLength),
@@ -108,8 +109,14 @@ export class TicketKeys {
   #dropOldKeys(now: Instant): void {
     const isOver = (key: TicketKey | undefined): boolean =>
       key !== undefined && elapsedMs(key.since, now) >= 2 * this.#periodMs;
-    if (isOver(this.#previous)) this.#previous = undefined;
-    if (isOver(this.#current)) this.#current = undefined;
+    if (isOver(this.#previous)) {
+      this.#previous?.aead.rest?.();
+      this.#previous = undefined;
+    }
+    if (isOver(this.#current)) {
+      this.#current?.aead.rest?.();
+      this.#current = undefined;
+    }
   }
 }
 
