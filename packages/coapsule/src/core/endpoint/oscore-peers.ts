@@ -45,6 +45,8 @@ export class OscorePeers<Via extends OscoreVia, Peer extends { readonly key: str
     const known = this.#behind.get(via.key)?.get(security);
     if (known !== undefined) {
       this.#byKey.use(known.peer.key);
+      // What carries the messages may be another object by now, which knows where they go.
+      known.oscore.via = via;
       return known.peer;
     }
     const number = this.#numbers.get(security) ?? ++this.#lastNumber;

@@ -20,7 +20,8 @@ export interface OscoreVia {
 
 /** A peer that messages are protected with from end to end (RFC 8613). */
 export interface OscorePeer<Via extends OscoreVia = OscoreVia> {
-  readonly via: Via;
+  /** The latest of what carries its messages. */
+  via: Via;
   /** Who it is, as the contexts say: of the provider of a server, or what the client's request was given. */
   readonly security: ClientSecurity | ServerSecurity;
   /** What requests to it are protected with; absent when it is known as a client only. */

@@ -107,6 +107,7 @@ export class Deduplication {
       type: store.typeAt(place),
       state: store.stateAt(place),
       unsafe: store.isUnsafeAt(place),
+      isForgettable: false,
       place,
       use: store.useAt(place),
     };
@@ -127,6 +128,7 @@ export class Deduplication {
       type,
       state: 'in-progress',
       unsafe,
+      isForgettable: false,
       place: noPlace,
       use: 0,
     };
@@ -201,12 +203,7 @@ export class Deduplication {
   /** The answer went out as a message of its own. */
   repliedSeparately(record: ReceivedRecord, keep: boolean): void {
     this.#settle(record);
-    if (!keep) this.mayDrop(record);
-  }
-
-  /** The record may go when others need the room. */
-  mayDrop(record: ReceivedRecord): void {
-    const place = this.#placeOf(record);
+    const place = keep ? noPlace : this.#placeOf(record);
     if (place !== noPlace) this.#store.makeDroppable(place);
   }
 
@@ -361,6 +358,7 @@ export class Deduplication {
     if (place === noPlace) return;
     if (this.#store.isOpenAt(place)) this.#store.peerAt(place).open--;
     this.#store.setReplied(place);
+    if (record.isForgettable) this.#store.makeDroppable(place);
   }
 
   /** @returns the place of the record, or `noPlace`. */

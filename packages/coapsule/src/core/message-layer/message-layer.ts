@@ -233,11 +233,11 @@ export class MessageLayer {
   }
 
   /**
-   * A copy of this request would not be carried out again, whatever is known of it here: its record, and the answer in it, may
-   * make room for others.
+   * A copy of this request would not be carried out again, whatever is known of it here: once a reply has gone out, its record,
+   * and the answer in it, may make room for others. Until then a copy is to be taken for one (RFC 7252 §4.5).
    */
   mayForget(handle: ReplyHandle): void {
-    this.#deduplication.mayDrop(handle as ReceivedRecord);
+    (handle as ReceivedRecord).isForgettable = true;
   }
 
   /** A request that nothing was done about, for want of room: a copy of it is a new one. It may have no reply yet. */

@@ -27,6 +27,8 @@ export interface ReceivedRecord extends ReplyHandle {
   state: RecordState;
   /** Whether the request may change something at the server. False for responses. */
   readonly unsafe: boolean;
+  /** Whether it may go for others once a reply has gone out, whatever the request may have changed. */
+  isForgettable: boolean;
   /** Where it is remembered; `noPlace` when there was no room. */
   place: number;
   /** Which of the messages that had that place, one after the other, it is. */

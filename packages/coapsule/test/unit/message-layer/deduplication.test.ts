@@ -395,3 +395,18 @@ test('a reply still goes out when the record was forgotten meanwhile', () => {
   assert.deepEqual(layer.summaries(), ['ACK 68 #3']);
   assert.equal(layer.layer.counters.deduplicationBytes, 0);
 });
+
+test('a request that may be forgotten is remembered until it is answered: a copy before is a copy (RFC 7252 §4.5)', () => {
+  const layer = new LayerUnderTest({ limits: { deduplicationBytesPerPeer: 2000 } });
+  const handle = layer.accept(post(1));
+  layer.layer.mayForget(handle);
+  // More than there is room for, all of which may go.
+  for (let messageId = 100; messageId < 140; messageId++) {
+    const message = incoming('CON', Code.Get, messageId);
+    layer.receive(message);
+  }
+  assert.deepEqual(layer.receive(post(1)), { kind: 'absorbed', reason: 'duplicate-in-progress' });
+  layer.reply(handle, Code.Changed);
+  for (let messageId = 200; messageId < 240; messageId++) layer.receive(incoming('CON', Code.Get, messageId));
+  assert.notEqual(layer.receive(post(1)).kind, 'absorbed', 'once it is answered it makes room');
+});
