@@ -14,7 +14,7 @@ import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { ReadableStream } from '../node/web-stream.ts';
-import type { WorkerLink } from '../node/worker-link.ts';
+import type { PortMessage, WorkerLink } from '../node/worker-link.ts';
 import { SuppliedBody } from './body-input.ts';
 import { CoapsuleError } from './errors.ts';
 import type { Eventual } from './eventual.ts';
@@ -147,6 +147,8 @@ export class RequestsToOwner {
       payload: body === undefined ? request.payload.slice() : noBytes,
       token: request.token.slice(),
     };
+    // Nobody waits: what would be told of it has been told already.
+    if (request.signal.aborted) return Promise.resolve(unavailable);
     return new Promise((resolve) => {
       if (!this.#send(asked, body)) {
         resolve(unavailable);
@@ -173,7 +175,7 @@ export class RequestsToOwner {
   }
 
   #send(content: OwnedMessage, body?: ReadableStream<Uint8Array>): boolean {
-    return this.#link.send(0, this.#channel, { kind: 'owned', content }, body && [body]);
+    return this.#link.send(0, this.#channel, ownedMessage(content), body && [body]);
   }
 
   #told(message: OwnedMessage): void {
@@ -341,7 +343,7 @@ export class RequestsToServe {
   }
 
   #send(to: number, content: OwnedMessage, body?: ReadableStream<Uint8Array>): void {
-    this.#link.send(to, this.#channel, { kind: 'owned', content }, body && [body]);
+    this.#link.send(to, this.#channel, ownedMessage(content), body && [body]);
   }
 
   /** Another worker takes the place of one that asked: nobody waits for what that did. */
@@ -388,4 +390,10 @@ function streamOf(body: SuppliedBody): ReadableStream<Uint8Array> {
     },
     cancel: () => body.close(),
   });
+}
+
+/** As it goes over the link. */
+function ownedMessage(content: OwnedMessage): Extract<PortMessage, { kind: 'owned' }> {
+  const length = 'payload' in content ? content.payload.length : 0;
+  return { kind: 'owned', content, length, isRefusable: content.kind === 'ask' };
 }

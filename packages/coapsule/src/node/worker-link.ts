@@ -48,7 +48,14 @@ export type PortMessage =
   /** To worker 0: which groups has it joined? */
   | { readonly kind: 'which-groups'; readonly from: number }
   /** About a request that one worker serves for another (`api/owned-requests.ts`). */
-  | { readonly kind: 'owned'; readonly content: unknown };
+  | {
+      readonly kind: 'owned';
+      readonly content: unknown;
+      /** Bytes of its payload. */
+      readonly length: number;
+      /** Whether it may be refused where too much waits. */
+      readonly isRefusable: boolean;
+    };
 
 /** What goes from worker to worker. */
 interface LinkMessage {
@@ -168,12 +175,18 @@ export class WorkerLink {
     const { port, waiting } = other;
     const place = index < this.index ? 0 : 1;
     const bytes = bytesOf(message);
-    if ('datagram' in message && Atomics.load(waiting, place) + bytes > waitingAtMost) {
+    if (isBounded(message) && Atomics.load(waiting, place) + bytes > waitingAtMost) {
       this.lost++;
       return false;
     }
     Atomics.add(waiting, place, bytes);
-    port.postMessage({ uri, message } satisfies LinkMessage, transfer);
+    try {
+      port.postMessage({ uri, message } satisfies LinkMessage, transfer);
+    } catch (error) {
+      // What cannot be cloned does not wait there.
+      Atomics.sub(waiting, place, bytes);
+      throw error;
+    }
     return true;
   }
 
@@ -264,5 +277,11 @@ export class WorkerLink {
 
 /** What a message counts as while it waits. */
 function bytesOf(message: PortMessage): number {
-  return messageBytes + ('datagram' in message ? message.datagram.length : 0);
+  if ('datagram' in message) return messageBytes + message.datagram.length;
+  return messageBytes + (message.kind === 'owned' ? message.length : 0);
+}
+
+/** Whether whoever sends it can do without it where too much waits: datagrams are lost, requests answered 5.03. */
+function isBounded(message: PortMessage): boolean {
+  return 'datagram' in message || (message.kind === 'owned' && message.isRefusable);
 }

@@ -68,3 +68,27 @@ test('what waits at a worker that is behind has a bound, beyond which datagrams 
   assert.equal(from.link.lost, 10_000 - sent);
   for (const { control } of [from, to]) control.close();
 });
+
+test('a message that cannot be cloned throws, and counts as nothing that waits', async () => {
+  const { link, control } = linkOf(0);
+  const { port1 } = new MessageChannel();
+  const waiting = new SharedArrayBuffer(8);
+  await introduce({ link, control }, 1, port1, waiting);
+  const message: PortMessage = { kind: 'owned', content: () => {}, length: 1000, isRefusable: true };
+  for (let i = 0; i < 100; i++) assert.throws(() => link.send(1, uri, message), { name: 'DataCloneError' });
+  assert.deepEqual([...new Int32Array(waiting)], [0, 0]);
+  control.close();
+  port1.close();
+});
+
+test('requests for another worker have the bound of datagrams, with their payloads', async () => {
+  const { link, control } = linkOf(0);
+  const { port1 } = new MessageChannel();
+  await introduce({ link, control }, 1, port1, new SharedArrayBuffer(8));
+  const ask: PortMessage = { kind: 'owned', content: {}, length: 1024 * 1024, isRefusable: true };
+  const sent = [1, 2, 3, 4, 5].filter(() => link.send(1, uri, ask));
+  assert.ok(sent.length >= 3 && sent.length < 5, `${sent.length} wait`);
+  assert.ok(link.send(1, uri, { ...ask, isRefusable: false }), 'answers are not refused');
+  control.close();
+  port1.close();
+});

@@ -20,7 +20,7 @@ import { Store } from '../store/store.ts';
 import { AssociationReview, reviewRetryMs } from './association-review.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
-import type { GatewayOptions } from './gateway-options.ts';
+import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import type { FromGatewayWorker, ThreadPort, ToGatewayWorker } from './gateway-workers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { errorLogger, quotaLogger } from './request-log.ts';
@@ -106,13 +106,16 @@ if (proxy !== undefined) {
   });
 }
 
+let renewed: LiveOptions['credentials'];
 port.on('message', (message: ToGatewayWorker) => {
   switch (message.kind) {
     case 'settings':
       live.change(message.live);
       // Worker 0 has told what there is to say of them.
-      if (message.live.credentials !== undefined)
-        renewCredentials(listeners, message.live.credentials, { log: silent });
+      if (message.live.credentials !== undefined) {
+        renewed = message.live.credentials;
+        renewCredentials(listeners, renewed, { log: silent });
+      }
       log.verbosity = message.verbosity;
       devicesChanged();
       return;
@@ -137,6 +140,8 @@ const context = {
   oscore: new OscoreContexts(),
 };
 await listen(context, options, worker);
+// They may have been renewed while the sockets were opened.
+if (renewed !== undefined) renewCredentials(listeners, renewed, { log: silent });
 // A device may have been changed while the sockets were opened.
 devicesChanged();
 

@@ -63,5 +63,8 @@ export function ownedElsewhere({ handlers, settings, ...entry }: ResourceShape):
     throw new Error(`${entry.path} is served by worker 0`);
   };
   const named = handlers.filter((name) => name !== 'onClose').map((name) => [name, notHere]);
-  return { ...entry, resource: { ...settings, ...Object.fromEntries(named), oneOwner: true } };
+  // The edge that recognises a record after a crash is in this worker, and what worker 0 writes does not wait for it: the request
+  // is remembered here before it is passed on.
+  const handedOn = { effectsInStore: false, oneOwner: true };
+  return { ...entry, resource: { ...settings, ...Object.fromEntries(named), ...handedOn } };
 }
