@@ -4,7 +4,7 @@
  * It is appended to in one write for each line, by any number of processes and threads. When it is full it becomes `.1`, what
  * was `.1` becomes `.2`, and the oldest goes. It is for its owner only. What it is used for is audit-log.ts.
  */
-import { closeSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { printableJson } from '../text/printable.ts';
 
 /** How much is kept. */
@@ -30,17 +30,18 @@ export class AuditFile {
   /** @throws the error of the system. */
   append(event: Readonly<Record<string, unknown>>): void {
     const line = Buffer.from(`${printableJson(event)}\n`);
-    let file = this.#open();
+    if (this.#isFull(line.length)) this.#rotate();
+    const file = this.#open();
     try {
-      if (fstatSync(file).size + line.length > this.#bounds.fileBytes) {
-        closeSync(file);
-        this.#rotate();
-        file = this.#open();
-      }
       writeSync(file, line);
     } finally {
       closeSync(file);
     }
+  }
+
+  #isFull(more: number): boolean {
+    const size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
+    return size + more > this.#bounds.fileBytes;
   }
 
   #open(): number {

@@ -196,8 +196,12 @@ async function run(
   });
   const stop = stopSignals(stopped.resolve);
   let reload: Reload<ServeOptions> | undefined;
-  // Before the gateway runs there is nothing to reload: the file was read a moment ago.
-  const hangUp = (): void => void reload?.request();
+  // One that comes while the gateway starts counts once it runs: the file may have been read some time ago.
+  let isAskedEarly = false;
+  const hangUp = (): void => {
+    if (reload === undefined) isAskedEarly = true;
+    else void reload.request();
+  };
   if (options.config !== undefined) process.on('SIGHUP', hangUp);
   let keylog: Keylog | undefined;
   try {
@@ -237,6 +241,7 @@ async function run(
     if (options.config !== undefined) {
       const live = (next: ServeOptions): LiveOptions => liveOptions(next, log);
       reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log, audit });
+      if (isAskedEarly) void reload.request();
     }
     process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
     await stopped.promise;

@@ -7,6 +7,7 @@
 import { type ClientOptions, type CoapsuleError, reverseProxy } from 'coapsule';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { errorLogger } from './request-log.ts';
 import type { ServedResources } from './served-resources.ts';
 
 /** A path of the gateway that another server serves. */
@@ -23,11 +24,13 @@ export interface UpstreamServer {
 export class UpstreamPaths {
   readonly #resources: ServedResources;
   readonly #failed: (path: string, error: CoapsuleError) => void;
+  readonly #onError: (error: unknown) => void;
   readonly #served = new Map<string, UpstreamServer>();
 
   constructor(resources: ServedResources, log: Log, clock: WallClock) {
     this.#resources = resources;
     this.#failed = failureLogger(log, clock);
+    this.#onError = errorLogger(log, clock);
   }
 
   /**
@@ -47,7 +50,10 @@ export class UpstreamPaths {
       this.#add(server);
       this.#served.set(server.path, server);
     }
-    await Promise.all(closing);
+    // Nobody is served by them any more: how they end changes nothing of what counts now.
+    for (const ended of await Promise.allSettled(closing)) {
+      if (ended.status === 'rejected') this.#onError(ended.reason);
+    }
   }
 
   #add({ path, uri, client }: UpstreamServer): void {

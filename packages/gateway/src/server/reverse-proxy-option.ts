@@ -16,7 +16,15 @@ export interface ReverseProxyRule {
 }
 
 /** First segments of paths that are the gateway's own. */
-const ownSegments: ReadonlySet<string> = new Set(['.well-known', 'sensor', 'sensors', 'serial']);
+const ownSegments: ReadonlySet<string> = new Set([
+  '.well-known',
+  'sensor',
+  'sensors',
+  'serial',
+  'rd',
+  'rd-lookup',
+  'store',
+]);
 
 /** Parse `PATH=URI[,oscore=FILE]`. */
 export function parseReverseProxyRule(text: string): ReverseProxyRule | { readonly problem: string } {

@@ -120,3 +120,9 @@ test('the file that contexts are logged to is warned of once, however many there
   assert.equal(opened.servers.length, 2);
   assert.equal(warnings.filter((text) => /Master Secrets/.test(text)).length, 1);
 });
+
+test('a path that the gateway serves itself cannot be that of another server', () => {
+  for (const path of ['/sensors', '/sensor/x', '/serial', '/rd', '/rd-lookup/x', '/store', '/.well-known']) {
+    assert.ok('problem' in parseReverseProxyRule(`${path}=coap://cloud.example`), path);
+  }
+});
