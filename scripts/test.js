@@ -142,9 +142,12 @@ try {
   }
   const repeated = only.length > 0 ? [] : again.filter(({ always }) => always !== long);
   for (const group of repeated) {
-    const members = files.filter((file) => group.pattern.test(file));
-    if (members.length === 0) complain(`no test file for "${group.name}"`);
-    shares.push(...sharesOf(group, members));
+    shares.push(
+      ...sharesOf(
+        group,
+        files.filter((file) => group.pattern.test(file)),
+      ),
+    );
   }
   const outcomes = await runAll(shares);
   if (!isInterrupted) for (const group of [...groups, ...repeated]) tell(group, outcomes);

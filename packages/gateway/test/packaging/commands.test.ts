@@ -63,6 +63,19 @@ describe('what is installed is compared with the lockfile', async () => {
   }
 });
 
+test('what npm test runs once more with several workers is there', () => {
+  const runner = readFileSync(join(root, 'scripts/test.js'), 'utf8');
+  const [, pattern = ''] = /pattern: \/(.*)\/,\n\s*always: true/.exec(runner) ?? [];
+  const expected = [
+    'packages/gateway/test/server/device-command.test.ts',
+    'packages/gateway/test/interop/openssl.test.ts',
+  ];
+  for (const file of expected) {
+    assert.ok(new RegExp(pattern).test(file), file);
+    assert.ok(existsSync(join(root, file)), file);
+  }
+});
+
 describe('the test runner', () => {
   const passing = `import { test } from 'node:test'; test('passes', () => {}); test('skips', { skip: true }, () => {});`;
   /** One file in each group. */
