@@ -48,8 +48,8 @@ export async function register(
   if (owner === undefined && known?.owner !== undefined) {
     throw new RequestFailure(Code.Forbidden, 'this endpoint was registered by somebody who is known');
   }
-  if (isCommissioning && parameters.base === undefined) {
-    // RFC 9176 §5: mandatory when the directory is filled by a third party.
+  if (isCommissioning && owner !== undefined && parameters.base === undefined) {
+    // RFC 9176 §5: mandatory when the directory is filled by a third party. Of whom nothing is known that is not known either.
     throw new RequestFailure(Code.BadRequest, 'base is missing: the endpoint is not where this came from');
   }
   const base =
