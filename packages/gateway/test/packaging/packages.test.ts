@@ -90,7 +90,11 @@ for (const name of ['coapsule', 'gateway']) {
       'each source is declared, and nothing else is',
     );
     const compiled = paths.filter((path) => /^dist\/.*\.js$/.test(path));
-    assert.ok(compiled.length > 0 && compiled.length < 60, `${compiled.length} files to read at a start`);
+    // A start reads only those that it needs; what HTTP, MQTT and workers need is in files of its own.
+    assert.ok(
+      compiled.length > 0 && compiled.length < 80,
+      `${compiled.length} files of ${sources.length} sources`,
+    );
     assert.equal(new Set(compiled.map((path) => dirname(path))).size, 1, 'they lie in one folder');
   });
 
