@@ -181,14 +181,26 @@ export interface RequestOptions {
   readonly noResponse?: 'all' | readonly ResponseClass[];
 }
 
-/** The names of `RequestOptions`. */
-export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
+/** What a request says, whichever way it goes. */
+export type RequestContentOptions = Pick<
+  RequestOptions,
+  'payload' | 'contentFormat' | 'accept' | 'etag' | 'ifMatch' | 'ifNoneMatch' | 'options'
+>;
+
+/** The names of `RequestContentOptions`. */
+export const requestContentOptionNames: OptionNames<Required<RequestContentOptions>> = {
   payload: true,
   contentFormat: true,
   accept: true,
   etag: true,
   ifMatch: true,
   ifNoneMatch: true,
+  options: true,
+};
+
+/** The names of `RequestOptions`. */
+export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
+  ...requestContentOptionNames,
   confirmable: true,
   blockSize: true,
   qBlock: true,
@@ -200,7 +212,6 @@ export const requestOptionNames: OptionNames<Required<RequestOptions>> = {
   forwarded: true,
   cache: true,
   oscore: true,
-  options: true,
   signal: true,
   timeoutMs: true,
   whenBusy: true,

@@ -9,39 +9,29 @@
 
 import { Code, type Method } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
-import { parseCoapUri, uriOptions } from '../core/coap/uri.ts';
 import { concatBytes, noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { elapsedMs } from '../core/foundation/instant.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import type { SuppliedBody } from './body-input.ts';
-import type { RequestOptions } from './client-options.ts';
+import { type RequestContentOptions, requestContentOptionNames } from './client-options.ts';
 import { expectKnownOptions, type OptionNames } from './known-options.ts';
-import { outgoingRequest } from './outgoing-request.ts';
+import { pathRequest } from './outgoing-request.ts';
 import { noSecurity, type PeerInfo } from './peer-info.ts';
 import { Request, type RequestWaiters } from './request.ts';
 import type { RequestDispatch } from './request-dispatch.ts';
 import { Response } from './response.ts';
-import { expectUri } from './target-uri.ts';
 
 /** What a request from within the process may have; `payload` is bytes or text. */
-export type LocalRequestOptions = Pick<
-  RequestOptions,
-  'contentFormat' | 'accept' | 'etag' | 'ifMatch' | 'ifNoneMatch' | 'options' | 'signal'
-> & {
+export type LocalRequestOptions = Omit<RequestContentOptions, 'payload'> & {
   readonly payload?: Uint8Array | string;
+  readonly signal?: AbortSignal;
   /** Who asks, as handlers see it: the same object, so that it can be told. By default somebody who has proved nothing. */
   readonly peer?: PeerInfo;
 };
 
 const optionNames: OptionNames<Required<LocalRequestOptions>> = {
-  payload: true,
-  contentFormat: true,
-  accept: true,
-  etag: true,
-  ifMatch: true,
-  ifNoneMatch: true,
-  options: true,
+  ...requestContentOptionNames,
   signal: true,
   peer: true,
 };
@@ -61,12 +51,8 @@ export async function answerLocally(
   options: LocalRequestOptions,
 ): Promise<Response> {
   expectKnownOptions(`request ${method}`, options, optionNames);
-  if (!path.startsWith('/'))
-    throw new ApiMisuseError(`the path is '${path}'; expected one that starts with /`);
   const { peer = thisProcess, signal, ...content } = options;
-  const uri = `coap://localhost${path}`;
-  const asked = expectUri(uri, parseCoapUri(uri));
-  const outgoing = outgoingRequest(method, uriOptions(asked, { ...asked, name: asked.host }), content);
+  const outgoing = pathRequest(method, path, content);
   const incoming = {
     ...{ code: outgoing.code, options: outgoing.options, payload: outgoing.payload },
     ...{ token: noBytes, messageId: undefined, confirmable: true, refresh: false },

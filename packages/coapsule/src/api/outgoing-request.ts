@@ -9,6 +9,7 @@
 import { codeOfMethod, hasRequestPayload, type Method } from '../core/coap/code.ts';
 import { OptionNumber } from '../core/coap/option-registry.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
+import { parseCoapUri, uriOptions } from '../core/coap/uri.ts';
 import type { OutgoingRequest } from '../core/endpoint/outputs.ts';
 import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -17,7 +18,7 @@ import { bodyForCore } from './body-input.ts';
 import type { RequestOptions } from './client-options.ts';
 import { clientSecurityOf } from './oscore-context.ts';
 import { knownContentFormat } from './server-response.ts';
-import { formatTargetUri, isSerialTarget, type TargetUri } from './target-uri.ts';
+import { expectUri, formatTargetUri, isSerialTarget, type TargetUri } from './target-uri.ts';
 
 const allResponseClasses = [2, 4, 5] as const;
 
@@ -58,6 +59,20 @@ export function outgoingRequest(method: Method, target: OptionSet, options: Requ
     ...(resumable === undefined ? {} : { resumable: true }),
     ...(resumeFrom === undefined ? {} : { resume: resumeFrom, resumable: true }),
   };
+}
+
+/**
+ * A request to whoever is at the other end, for a path and query such as `/light?room=3`: it has no Uri-Host and no Uri-Port.
+ *
+ * @throws ApiMisuseError for a path that cannot be.
+ */
+export function pathRequest(method: Method, path: string, options: RequestOptions): OutgoingRequest {
+  if (!path.startsWith('/')) {
+    throw new ApiMisuseError(`the path is '${path}'; expected one that starts with /`);
+  }
+  const uri = `coap://localhost${path}`;
+  const asked = expectUri(uri, parseCoapUri(uri));
+  return outgoingRequest(method, uriOptions(asked, { ...asked, name: asked.host }), options);
 }
 
 /** text/plain and application/octet-stream (RFC 7252 §12.3). */

@@ -9,51 +9,33 @@
  */
 
 import type { Method } from '../core/coap/code.ts';
-import { parseCoapUri, uriOptions } from '../core/coap/uri.ts';
 import type { Endpoint } from '../core/endpoint/endpoint.ts';
 import type { RequestId } from '../core/endpoint/outputs.ts';
-import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { Driver, DriverOutput } from '../node/driver.ts';
 import { awaitedAnswer } from './awaited-exchange.ts';
-import type { RequestOptions } from './client-options.ts';
+import {
+  type RequestContentOptions,
+  type RequestOptions,
+  requestContentOptionNames,
+} from './client-options.ts';
 import { CoapsuleError } from './errors.ts';
 import { expectKnownOptions, type OptionNames } from './known-options.ts';
-import { outgoingRequest } from './outgoing-request.ts';
+import { pathRequest } from './outgoing-request.ts';
 import type { PeerInfo } from './peer-info.ts';
 import { PendingRequests } from './pending-requests.ts';
 import type { RemoteServer } from './remote-server.ts';
 import { requestError } from './request-error.ts';
 import type { Response } from './response.ts';
-import { expectUri } from './target-uri.ts';
 
 /** What a request to the sender of a request may have; as in `RequestOptions`. */
-export type ReversedRequestOptions = Pick<
-  RequestOptions,
-  | 'payload'
-  | 'contentFormat'
-  | 'accept'
-  | 'etag'
-  | 'ifMatch'
-  | 'ifNoneMatch'
-  | 'confirmable'
-  | 'blockSize'
-  | 'options'
-  | 'signal'
-  | 'timeoutMs'
-  | 'whenBusy'
->;
+export type ReversedRequestOptions = RequestContentOptions &
+  Pick<RequestOptions, 'confirmable' | 'blockSize' | 'signal' | 'timeoutMs' | 'whenBusy'>;
 
 const optionNames: OptionNames<Required<ReversedRequestOptions>> = {
-  payload: true,
-  contentFormat: true,
-  accept: true,
-  etag: true,
-  ifMatch: true,
-  ifNoneMatch: true,
+  ...requestContentOptionNames,
   confirmable: true,
   blockSize: true,
-  options: true,
   signal: true,
   timeoutMs: true,
   whenBusy: true,
@@ -94,14 +76,8 @@ export class ReversedRequests {
     options: ReversedRequestOptions,
   ): Promise<Response> {
     expectKnownOptions(`ask ${method}`, options, optionNames);
-    if (!path.startsWith('/'))
-      throw new ApiMisuseError(`ask: the path is '${path}'; expected one that starts with /`);
-    const uri = `coap://localhost${path}`;
-    const asked = expectUri(uri, parseCoapUri(uri));
-    // It is for whoever is there: no Uri-Host, no Uri-Port.
-    const target = uriOptions(asked, { ...asked, name: asked.host });
     const { oscore } = peer;
-    const content = outgoingRequest(method, target, { ...options, ...(oscore && { oscore }) });
+    const content = pathRequest(method, path, { ...options, ...(oscore && { oscore }) });
     const address = this.#driver.closed ? undefined : this.#peers.addressOf(peer);
     if (address === undefined) {
       throw new CoapsuleError(
