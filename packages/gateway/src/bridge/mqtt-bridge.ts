@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PeerInfo, Response, Server } from 'coapsule';
 import mqtt, { type IClientPublishOptions, type IConnackPacket, type MqttClient } from 'mqtt';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
@@ -158,7 +159,7 @@ export class MqttBridge {
         { qos: 1, retain: true },
       );
       const lost = new Promise<void>((resolve) => this.#client.once('close', () => resolve()));
-      await Promise.race([farewell.catch(() => {}), lost, after(farewellMs)]);
+      await Promise.race([farewell.catch(() => {}), lost, sleep(farewellMs, undefined, { ref: false })]);
     }
     await this.#publisher.stop();
     await this.#client.endAsync(true);
@@ -267,10 +268,4 @@ export class MqttBridge {
 function defaultClientId(dataFolder: string): string {
   const name = createHash('sha256').update(`${hostname()}\0${dataFolder}`).digest('hex').slice(0, 12);
   return `coapsule-${name}`;
-}
-
-function after(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    systemTickTimer.after(ms, resolve);
-  });
 }

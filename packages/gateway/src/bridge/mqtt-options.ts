@@ -1,7 +1,7 @@
 /**
  * What an operator says of the MQTT bridge.
  */
-import type { Rule } from '../access/rule.ts';
+import { parsePath, type Rule } from '../access/rule.ts';
 import { topicFault } from './mqtt-topics.ts';
 
 /** How readings and states are written. */
@@ -35,10 +35,9 @@ export interface MqttOptions {
 }
 
 /** What counts when nothing is said. */
-export const mqttDefaults: Pick<MqttOptions, 'protocol' | 'base' | 'topic' | 'qos' | 'queueBytes'> = {
+export const mqttDefaults: Pick<MqttOptions, 'protocol' | 'base' | 'qos' | 'queueBytes'> = {
   protocol: 5,
   base: 'coapsule',
-  topic: 'coapsule/telemetry/{path}',
   qos: 1,
   queueBytes: 256 * 1024 * 1024,
 };
@@ -82,6 +81,15 @@ export function mqttFault({
   if ((certificate === undefined) !== (privateKey === undefined))
     return 'a client certificate needs its private key, and the key it';
   if (password !== undefined && user === undefined) return 'a password needs --mqtt-user';
-  const relative = observe.find((path) => !path.startsWith('/'));
-  return relative === undefined ? undefined : `"${relative}" is no path of this gateway: it starts with /`;
+  for (const path of observe) {
+    const parsed = parsePath(path);
+    if (typeof parsed === 'string') return parsed;
+    if (parsed.below) return `"${path}" is no single resource: states are published of those that are named`;
+  }
+  return undefined;
+}
+
+/** Where readings go when nothing is said of it. */
+export function telemetryTopic(base: string): string {
+  return `${base}/telemetry/{path}`;
 }

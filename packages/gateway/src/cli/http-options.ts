@@ -7,7 +7,6 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseRule, type Rule } from '../access/rule.ts';
 import type { HttpOptions } from '../http/http-options.ts';
@@ -17,6 +16,7 @@ import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { httpEndpointOption } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
+import { optionFile } from './option-content.ts';
 import { pathValue } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -66,9 +66,9 @@ export function httpOptions(options: HttpCommandOptions): HttpOptions | undefine
   const isTls = httpTls && cert !== undefined && privateKey !== undefined;
   return {
     address,
-    tokens: httpTokens === undefined ? [] : parseTokens(contentOf('--http-tokens', httpTokens), httpTokens),
+    tokens: httpTokens === undefined ? [] : parseTokens(optionFile('--http-tokens', httpTokens), httpTokens),
     tls: isTls
-      ? { certificate: contentOf('--cert', cert), privateKey: contentOf('--private-key', privateKey) }
+      ? { certificate: optionFile('--cert', cert), privateKey: optionFile('--private-key', privateKey) }
       : undefined,
   };
 }
@@ -104,16 +104,4 @@ export function parseTokens(text: string, name: string): readonly HttpToken[] {
     });
   }
   return tokens;
-}
-
-function contentOf(flag: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `${flag} ${printable(path)} cannot be read: ${(error as Error).message}`,
-      'name a file that this user may read',
-    );
-  }
 }

@@ -4,13 +4,17 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { parseRule, type Rule } from '../access/rule.ts';
-import { type MqttOptions, type MqttPayloadForm, mqttDefaults, mqttFault } from '../bridge/mqtt-options.ts';
-import { printable } from '../text/printable.ts';
+import {
+  type MqttOptions,
+  type MqttPayloadForm,
+  mqttDefaults,
+  mqttFault,
+  telemetryTopic,
+} from '../bridge/mqtt-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { optionFile, optionRule } from './option-content.ts';
 import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -109,39 +113,20 @@ export function mqttOptions(options: MqttCommandOptions): MqttOptions | undefine
     protocol: options.mqttVersion === '3.1.1' ? 4 : 5,
     clientId: options.mqttClientId,
     user: options.mqttUser,
-    password: contentOf('--mqtt-password-file', options.mqttPasswordFile)?.replace(/\r?\n$/, ''),
-    ca: contentOf('--mqtt-ca', options.mqttCa),
-    certificate: contentOf('--mqtt-cert', options.mqttCert),
-    privateKey: contentOf('--mqtt-key', options.mqttKey),
+    password: optionFile('--mqtt-password-file', options.mqttPasswordFile)?.replace(/\r?\n$/, ''),
+    ca: optionFile('--mqtt-ca', options.mqttCa),
+    certificate: optionFile('--mqtt-cert', options.mqttCert),
+    privateKey: optionFile('--mqtt-key', options.mqttKey),
     base,
-    topic: options.mqttTopic ?? `${base}/telemetry/{path}`,
+    topic: options.mqttTopic ?? telemetryTopic(base),
     qos: options.mqttQos as 0 | 1 | 2,
     retain: options.mqttRetain ?? false,
     form: options.mqttFormat,
     observe,
-    allow: allow.map(ruleOf),
+    allow: allow.map((text) => optionRule('--mqtt-allow', text)),
     queueBytes: options.mqttQueue,
   };
   const wrong = mqttFault(made);
   if (wrong === undefined) return made;
   throw new CommandFailure(ExitCode.Usage, `--mqtt: ${wrong}`, 'docs/mqtt.md has all options with examples');
-}
-
-function ruleOf(text: string): Rule {
-  const rule = parseRule(text);
-  if (typeof rule !== 'string') return rule;
-  throw new CommandFailure(ExitCode.Usage, `--mqtt-allow: ${rule}`, 'such as --mqtt-allow PUT:/light');
-}
-
-function contentOf(flag: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `${flag} ${printable(path)} cannot be read: ${(error as Error).message}`,
-      'name a file that this user may read',
-    );
-  }
 }

@@ -1,11 +1,14 @@
 /** The HTTP endpoint of the gateway (RFC 8075): its own resources, other servers, events, and who may what. */
 import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { type TestContext, test } from 'node:test';
 import { changed, content, Server } from 'coapsule';
 import { parseTokens } from '../../src/cli/http-options.ts';
 import type { GatewayOptions } from '../../src/gateway/gateway-options.ts';
+import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { startTestGateway } from './test-gateway.ts';
 
 const token = 'a-token-of-a-panel';
@@ -180,6 +183,37 @@ test('bodies that are too large and URIs that CoAP cannot say are refused', asyn
     ).status,
     415,
   );
+});
+
+test('with TLS it shows the certificate that it was given, and nothing is to be had without', async (t) => {
+  const days = { notBefore: new Date(Date.now() - 86_400_000), notAfter: new Date(Date.now() + 86_400_000) };
+  const ca = await issueAuthority('CA', { ...days, type: 'p256' });
+  const authority = {
+    certificate: new X509Certificate(ca.certificatePem),
+    privateKey: createPrivateKey(ca.privateKeyPem),
+  };
+  const subject = { role: 'server', commonName: 'localhost', names: ['localhost'], type: 'p256' } as const;
+  const { certificatePem: certificate, privateKeyPem: privateKey } = await issueCertificate(
+    authority,
+    subject,
+    days,
+  );
+  const { gateway } = await startTestGateway(t, {
+    http: { address: { host: '127.0.0.1', port: 0 }, tokens: [], tls: { certificate, privateKey } },
+  });
+  const { port } = new URL(`http://${gateway.endpoints.http}`);
+  const asking = secureRequest({
+    host: '127.0.0.1',
+    port,
+    path: '/health',
+    servername: 'localhost',
+    ca: ca.certificatePem,
+  });
+  asking.end();
+  const [response] = (await once(asking, 'response')) as [IncomingMessage];
+  assert.equal(response.statusCode, 200);
+  response.resume();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/health`));
 });
 
 test('a file of tokens with what cannot be is refused, line and all, without the token', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { parseRule, type Rule } from '../../src/access/rule.ts';
-import { type MqttOptions, mqttDefaults } from '../../src/bridge/mqtt-options.ts';
+import { type MqttOptions, mqttDefaults, telemetryTopic } from '../../src/bridge/mqtt-options.ts';
 import { TestBroker } from '../bridge/test-broker.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { startTestGateway, type TestGateway } from './test-gateway.ts';
@@ -13,6 +13,7 @@ const sensor = { identity: 'sensor-7', key: 'a key of sixteen' };
 function mqttOptions(broker: TestBroker, options: Partial<MqttOptions> = {}): MqttOptions {
   return {
     ...mqttDefaults,
+    topic: telemetryTopic(mqttDefaults.base),
     protocol: 4,
     url: broker.url,
     ...{ clientId: undefined, user: undefined, password: undefined },

@@ -1,0 +1,36 @@
+/**
+ * What stands behind an option: the text of the file that it names, the rule that it gives. Whatever is wrong names the option.
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs';
+import { parseRule, type Rule } from '../access/rule.ts';
+import { printable } from '../text/printable.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** The text of a file; undefined where the option does not name one. */
+export function optionFile<Path extends string | undefined>(
+  flag: string,
+  path: Path,
+): Path extends string ? string : string | undefined;
+export function optionFile(flag: string, path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `${flag} ${printable(path)} cannot be read: ${(error as Error).message}`,
+      'name a file that this user may read',
+    );
+  }
+}
+
+/** A permission, `METHOD:PATH`. */
+export function optionRule(flag: string, text: string): Rule {
+  const rule = parseRule(text);
+  if (typeof rule !== 'string') return rule;
+  throw new CommandFailure(ExitCode.Usage, `${flag}: ${rule}`, `such as ${flag} PUT:/light`);
+}
