@@ -1,32 +1,23 @@
 /**
  * The gateway's store as promises: readings with their deduplication records, devices, and kept associations.
  *
- * The work is done in store-worker.ts. Writes are committed in groups: while one transaction is being made durable
- * the next ones wait here and go together, so that many devices share one wait for the disk. A promise of `record`
- * or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too. An
- * edge whose commit failed goes along with whatever is committed next (owed-changes.ts).
+ * The work is done in store-worker.ts. Writes are committed in groups (group-commit.ts): a promise of `record` or
+ * `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, KeyVersion } from './device-table.ts';
+import { GroupCommit } from './group-commit.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
-import { OwedChanges } from './owed-changes.ts';
 import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import { type ResumedPage, type ResumeMark, rowsOfPage } from './resumed-page.ts';
 import { StoreFault } from './store-fault.ts';
-import type {
-  FaultValue,
-  FromWorker,
-  StoreQuestions,
-  ToWorker,
-  WriteOutcome,
-  WriteTask,
-} from './store-protocol.ts';
+import type { FaultValue, FromWorker, StoreQuestions, ToWorker } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
 
 /** What an owner of the store may set. */
@@ -62,12 +53,8 @@ export class Store implements AsyncDisposable {
   readonly #options: StoreOptions;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
-  #writes: (Waiting<WriteOutcome> & { readonly task: WriteTask })[] = [];
-  readonly #owed = new OwedChanges();
-  #waitingBytes = 0;
-  #committing = false;
+  readonly #writes = new GroupCommit((tasks) => this.#ask('write', tasks));
   #ended: StoreFault | undefined;
-  #commits = 0;
 
   /**
    * Open the store of a data folder, made if it is missing, and claim it for this process.
@@ -124,7 +111,7 @@ export class Store implements AsyncDisposable {
 
   /** Transactions made durable so far; with many concurrent writes fewer than readings. */
   get commits(): number {
-    return this.#commits;
+    return this.#writes.commits;
   }
 
   /**
@@ -138,16 +125,14 @@ export class Store implements AsyncDisposable {
     request: RequestFingerprint | undefined,
     terms: RecordTerms = {},
   ): Promise<RecordOutcome> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const { maxWaitingWrites = mostWaitingWrites, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
     if (
-      this.#writes.length >= maxWaitingWrites ||
-      (this.#writes.length > 0 && this.#waitingBytes + reading.value.length > maxWaitingBytes)
+      this.#writes.waiting >= maxWaitingWrites ||
+      (this.#writes.waiting > 0 && this.#writes.waitingBytes + reading.value.length > maxWaitingBytes)
     ) {
       return Promise.reject(tooManyWrites());
     }
-    this.#waitingBytes += reading.value.length;
-    return this.#write({
+    return this.#writes.write({
       kind: 'reading',
       // Views of datagrams: sent to the worker, a view takes all of its buffer along.
       reading: { ...reading, value: reading.value.slice() },
@@ -164,8 +149,7 @@ export class Store implements AsyncDisposable {
    * @throws StoreFault (rejects) also when the association is not there: who changes it relies on it.
    */
   async changeAssociation(change: AssociationChange): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    if (await this.#write({ kind: 'association', change })) return;
+    if (await this.#writes.write({ kind: 'association', change })) return;
     throw new StoreFault(
       'failed',
       'an association that should be kept is not in the store',
@@ -180,8 +164,7 @@ export class Store implements AsyncDisposable {
    * @throws StoreFault (rejects) also when the device has another credential by now.
    */
   async changeOscore(change: OscoreChange): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    if (await this.#write({ kind: 'oscore', change })) return;
+    if (await this.#writes.write({ kind: 'oscore', change })) return;
     throw new StoreFault(
       'failed',
       'an OSCORE context that is in use is not in the store any more',
@@ -191,8 +174,7 @@ export class Store implements AsyncDisposable {
 
   /** Remember a request over a kept association before its handler begins, durably, or tell that it is remembered. */
   async beginRequest(request: BegunRequest): Promise<RequestOutcome> {
-    if (this.#ended !== undefined) throw this.#ended;
-    return (await this.#write({
+    return (await this.#writes.write({
       kind: 'request',
       request: { ...request, token: request.token.slice() },
     })) as RequestOutcome;
@@ -200,8 +182,7 @@ export class Store implements AsyncDisposable {
 
   /** Remember the answer of a request that began, durably. */
   async finishRequest(request: RequestName, answer: Uint8Array): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    await this.#write({
+    await this.#writes.write({
       kind: 'answer',
       request: { ...request, token: request.token.slice() },
       answer: answer.slice(),
@@ -225,8 +206,7 @@ export class Store implements AsyncDisposable {
 
   /** The message broker has acknowledged these. Fulfils after the commit. */
   async removeFromOutbox(sent: readonly number[]): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    await this.#write({ kind: 'outbox', sent });
+    await this.#writes.write({ kind: 'outbox', sent });
   }
 
   /** What is registered, over or not. */
@@ -235,10 +215,9 @@ export class Store implements AsyncDisposable {
   }
 
   async #changeRegistrations(change: RegistrationChange): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
     const { maxWaitingWrites = mostWaitingWrites } = this.#options;
-    if (this.#writes.length >= maxWaitingWrites) throw tooManyWrites();
-    await this.#write({ kind: 'registration', change });
+    if (this.#writes.waiting >= maxWaitingWrites) throw tooManyWrites();
+    await this.#writes.write({ kind: 'registration', change });
   }
 
   /**
@@ -312,63 +291,26 @@ export class Store implements AsyncDisposable {
   /** Finish the writes that wait, flush, and give the folder free. */
   async close(): Promise<void> {
     if (this.#ended !== undefined) return;
-    while (this.#committing) await this.#committed();
+    while (this.#writes.isCommitting) await this.#writes.settled();
     if (this.#ended !== undefined) return;
     const worker = this.#worker;
+    const fault = new StoreFault('closed', 'the store is closed', 'open it again');
     if (!(worker instanceof Worker)) {
-      this.#ended = new StoreFault('closed', 'the store is closed', 'open it again');
+      this.#ended = fault;
+      this.#writes.end(fault);
       worker.close();
       return;
     }
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const closed = this.#ask('close', undefined);
-    this.#ended = new StoreFault('closed', 'the store is closed', 'open it again');
+    this.#ended = fault;
+    this.#writes.end(fault);
     await closed;
     await exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #waitingForCommit: (() => void)[] = [];
-  #committed(): Promise<void> {
-    return new Promise((resolve) => this.#waitingForCommit.push(resolve));
-  }
-
-  #write(task: WriteTask): Promise<WriteOutcome> {
-    return new Promise((resolve, reject) => {
-      this.#writes.push({ task, resolve, reject });
-      this.#commitNext();
-    });
-  }
-
-  #commitNext(): void {
-    if (this.#committing || this.#writes.length === 0 || this.#ended !== undefined) return;
-    const group = this.#writes;
-    this.#writes = [];
-    this.#waitingBytes = 0;
-    this.#committing = true;
-    const tasks = group.map(({ task }) => task);
-    const owed = this.#owed.tasks();
-    this.#ask('write', [...owed, ...tasks])
-      .then(
-        (outcomes) => {
-          this.#commits += 1;
-          this.#owed.settled();
-          for (const [index, write] of group.entries()) write.resolve(outcomes[owed.length + index]);
-        },
-        (fault: StoreFault) => {
-          this.#owed.failed(tasks);
-          for (const write of group) write.reject(fault);
-        },
-      )
-      .finally(() => {
-        this.#committing = false;
-        this.#commitNext();
-        if (this.#committing) return;
-        for (const resolve of this.#waitingForCommit.splice(0)) resolve();
-      });
   }
 
   /** A question that strangers can make somebody ask: bounded in number. */
@@ -424,8 +366,7 @@ export class Store implements AsyncDisposable {
     this.#ended = fault;
     for (const waiting of this.#questions.values()) waiting.reject(fault);
     this.#questions.clear();
-    for (const write of this.#writes.splice(0)) write.reject(fault);
-    for (const resolve of this.#waitingForCommit.splice(0)) resolve();
+    this.#writes.end(fault);
     this.#options.onFailed?.(fault);
   }
 }
