@@ -201,12 +201,7 @@ function auditFailure(
  *
  * @throws ApiMisuseError for credentials of other kinds than before.
  */
-export function renewCredentials(
-  listeners: readonly Listener[],
-  credentials: GatewayCredentials,
-  { log, clock = systemWallClock }: Pick<GatewayOptions, 'log' | 'clock'>,
-): void {
-  tellCredentials(credentials, log, clock());
+export function renewCredentials(listeners: readonly Listener[], credentials: GatewayCredentials): void {
   const { clientAuthentication: _same, ...renewed } = listenCredentials(credentials);
   const { rawPublicKey: _dtlsAlone, ...forTls } = renewed;
   for (const listener of listeners) {

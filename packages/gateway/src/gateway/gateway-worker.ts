@@ -14,7 +14,7 @@ import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
 import { demoKeys } from '../server/demo-credentials.ts';
-import type { AdjustableLog, Log } from '../server/log.ts';
+import type { AdjustableLog } from '../server/log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { AssociationReview, reviewRetryMs } from './association-review.ts';
@@ -42,7 +42,6 @@ const log: AdjustableLog = {
     if (this.verbosity >= verbosity) tell({ kind: 'detail', verbosity, text });
   },
 };
-const silent: Log = { verbosity: 0, error: () => {}, warning: () => {}, detail: () => {} };
 const refusals: Pick<RefusalAudit, 'add'> = { add: (refused) => tell({ kind: 'refused', refused }) };
 const options: GatewayOptions = {
   ...given,
@@ -111,10 +110,9 @@ port.on('message', (message: ToGatewayWorker) => {
   switch (message.kind) {
     case 'settings':
       live.change(message.live);
-      // Worker 0 has told what there is to say of them.
       if (message.live.credentials !== undefined) {
         renewed = message.live.credentials;
-        renewCredentials(listeners, renewed, { log: silent });
+        renewCredentials(listeners, renewed);
       }
       log.verbosity = message.verbosity;
       devicesChanged();
@@ -141,7 +139,7 @@ const context = {
 };
 await listen(context, options, worker);
 // They may have been renewed while the sockets were opened.
-if (renewed !== undefined) renewCredentials(listeners, renewed, { log: silent });
+if (renewed !== undefined) renewCredentials(listeners, renewed);
 // A device may have been changed while the sockets were opened.
 devicesChanged();
 

@@ -27,7 +27,7 @@ import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
 import { demoKeys, weaknessOf } from '../server/demo-credentials.ts';
 import type { Log } from '../server/log.ts';
-import { endingText, ownClientOptions } from '../server/serve-credentials.ts';
+import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
@@ -86,7 +86,7 @@ export class Gateway implements AsyncDisposable {
     const live = new LiveConfiguration(options);
     const refusals = new RefusalAudit({
       dataFolder: options.dataFolder,
-      clock: clock,
+      clock,
       after: systemTickTimer.after,
       onError: auditErrorLogger(log, clock),
     });
@@ -158,7 +158,10 @@ export class Gateway implements AsyncDisposable {
       changed();
       const reconfigure = async (next: LiveOptions): Promise<void> => {
         await warnAboutKeys(store, next, log);
-        if (next.credentials !== undefined) renewCredentials(listeners, next.credentials, options);
+        if (next.credentials !== undefined) {
+          tellCredentials(next.credentials, log, clock());
+          renewCredentials(listeners, next.credentials);
+        }
         live.change(next);
         changed();
         workers?.configurationChanged(next.credentials);
