@@ -377,11 +377,11 @@ async function warnAboutKeys(
   { psks = [], anyIdentityKey }: LiveOptions,
   log: Log,
 ): Promise<void> {
-  const devices = await store.devices();
-  for (const { identity, key } of psks) {
+  const stored = await store.keyVersions(psks.map(({ identity }) => identity));
+  for (const [index, { identity, key }] of psks.entries()) {
     const weakness = weaknessOf(key);
     if (weakness !== undefined) log.warning(`the key of ${printable(identity)} ${weakness}`);
-    if (devices.some(({ id }) => id === identity)) {
+    if (stored[index] !== undefined) {
       log.warning(`${printable(identity)} is also a device of the store; the key given with --psk counts`);
     }
   }
