@@ -65,7 +65,10 @@ export class Reload<Options extends ReloadableOptions> {
     const { log, gateway, upstreams, audit } = this.#parts;
     try {
       const next = await this.#parts.read();
-      const live = this.#ofSameKinds(this.#parts.live(next));
+      const read = this.#parts.live(next);
+      // Other kinds of credentials need other endpoints.
+      const areSameKinds = kindsOf(read) === kindsOf(this.#live);
+      const live = areSameKinds ? read : { ...read, credentials: this.#live.credentials };
       const plan = await upstreams.plan(next, (text) => log.warning(text));
       try {
         await gateway.reconfigure({ ...live, upstreams: plan.servers });
@@ -77,7 +80,7 @@ export class Reload<Options extends ReloadableOptions> {
       await upstreams.closeUnused();
       this.#adjustLog(next.verbose);
       gateway.logAdjusted?.();
-      this.#tell(next, live);
+      this.#tell(next, live, areSameKinds);
       this.#options = next;
       this.#live = live;
     } catch (error) {
@@ -89,12 +92,6 @@ export class Reload<Options extends ReloadableOptions> {
     }
   }
 
-  /** Other kinds of credentials need other endpoints. */
-  #ofSameKinds(live: LiveOptions): LiveOptions {
-    const { credentials } = this.#live;
-    return kindsOf(live) === kindsOf(this.#live) ? live : { ...live, credentials };
-  }
-
   /** Messages are followed from the start or not at all: it costs time for each of them. */
   #adjustLog(verbosity: number): void {
     this.#parts.log.verbosity = this.#isVerbosityLive(verbosity) ? verbosity : Math.min(verbosity, 1);
@@ -104,12 +101,11 @@ export class Reload<Options extends ReloadableOptions> {
     return verbosity < 2 || verbosity === this.#started.verbose;
   }
 
-  #tell(next: Options, live: LiveOptions): void {
+  #tell(next: Options, live: LiveOptions, areSameKinds: boolean): void {
     const { log, audit } = this.#parts;
     const names = Object.keys(configKeys) as (keyof ConfiguredOptions)[];
     const differs = (name: keyof ConfiguredOptions, before: Options): boolean =>
       !isDeepStrictEqual(before[name], next[name]);
-    const areSameKinds = credentialKinds(next) === credentialKinds(this.#started);
     const isLive = (name: keyof ConfiguredOptions): boolean =>
       liveNames.has(name) &&
       (name !== 'verbose' || this.#isVerbosityLive(next.verbose)) &&
@@ -152,10 +148,6 @@ const credentialNames: ReadonlySet<string> = new Set([
   'passphraseFile',
   'ca',
 ] satisfies (keyof ConfiguredOptions)[]);
-
-function credentialKinds({ cert, privateKey, ca }: ConfiguredOptions): string {
-  return [cert, privateKey ?? cert, ca].map((path) => path !== undefined).join();
-}
 
 function kindsOf({ credentials }: LiveOptions): string {
   const { certificate, rawPublicKey, authorities } = credentials ?? {};
