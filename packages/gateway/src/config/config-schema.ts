@@ -17,7 +17,7 @@ import {
   pskIdentityProblem,
 } from '../server/serve-options.ts';
 import { accessSection } from './access-section.ts';
-import { keys, refused, size, text, texts, whole, yesOrNo } from './config-values.ts';
+import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
 
 /** What a file may refer to besides itself. */
@@ -175,12 +175,7 @@ function sections(surroundings: ConfigSurroundings) {
         .describe('More devices than those of the store.')
         .optional(),
       file: path.describe('File with more devices, as lines ID:KEY.').optional(),
-      hint: text('text')
-        .refine((hint) => hintProblem(hint) === undefined, {
-          error: ({ input }) => hintProblem(String(input)),
-        })
-        .describe('PSK identity hint for clients.')
-        .optional(),
+      hint: soundText('text', hintProblem).describe('PSK identity hint for clients.').optional(),
     })
       .describe('Pre-shared keys besides those of the devices in the store.')
       .optional(),

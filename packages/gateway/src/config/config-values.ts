@@ -17,6 +17,14 @@ export function text(what: string): z.ZodString {
   return z.string(`expected ${what}`);
 }
 
+/** A text in which a check finds nothing wrong. @param problemOf says what is, or undefined. */
+export function soundText(what: string, problemOf: (text: string) => string | undefined): z.ZodString {
+  return text(what).superRefine((value, context) => {
+    const problem = problemOf(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+}
+
 /** A list of texts, none empty. */
 export function texts(what: string): z.ZodArray<z.ZodString> {
   return z.array(z.string().min(1), { error: `expected a list of ${what}` });

@@ -4,7 +4,7 @@
 import * as z from 'zod';
 import { brokerFault } from '../bridge/mqtt-options.ts';
 import { topicFault } from '../bridge/mqtt-topics.ts';
-import { keys, size, text, texts, whole, yesOrNo } from './config-values.ts';
+import { keys, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
 export interface ConfiguredMqtt {
@@ -29,10 +29,7 @@ export interface ConfiguredMqtt {
 /** Makes the schema of the section. @param path The schema of a path that stands in the file. */
 export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> {
   return keys({
-    url: text('mqtt://HOST:PORT or mqtts://HOST:PORT')
-      .refine((url) => brokerFault(url) === undefined, {
-        error: ({ input }) => `is wrong: ${brokerFault(String(input))}`,
-      })
+    url: soundText('mqtt://HOST:PORT or mqtts://HOST:PORT', wrong(brokerFault))
       .describe('The broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].')
       .optional(),
     user: text('a name').describe('User at the broker.').optional(),
@@ -86,7 +83,12 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
 }
 
 function topic() {
-  return text('a topic').refine((template) => topicFault(template) === undefined, {
-    error: ({ input }) => `is wrong: ${topicFault(String(input))}`,
-  });
+  return soundText('a topic', wrong(topicFault));
+}
+
+function wrong(faultOf: (text: string) => string | undefined) {
+  return (given: string): string | undefined => {
+    const fault = faultOf(given);
+    return fault && `is wrong: ${fault}`;
+  };
 }
