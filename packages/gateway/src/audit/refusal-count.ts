@@ -55,11 +55,6 @@ export class RefusalCount {
     return refused;
   }
 
-  /** Whether `takeCounted` would give lines or forget peers. */
-  get isCounting(): boolean {
-    return this.#repeated.size > 0;
-  }
-
   /** What was counted since the last time; after that every peer is new again. */
   takeCounted(): readonly RefusalLine[] {
     const lines: RefusalLine[] = [...this.#repeated.values()]

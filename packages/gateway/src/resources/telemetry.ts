@@ -211,8 +211,10 @@ function refusal(
   }
 }
 
-/** What recognises this request when it comes again, also after a restart. */
-/** What tells a repeated request; over a reliable transport none is repeated, and there is no Message ID. */
+/**
+ * What recognises this request when it comes again, also after a restart. Over a reliable transport none does, and there is no
+ * Message ID.
+ */
 function fingerprintOf(request: Request): RequestFingerprint | undefined {
   const { messageId } = request;
   if (messageId === undefined) return undefined;
