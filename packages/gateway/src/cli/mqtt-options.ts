@@ -12,6 +12,7 @@ import {
   mqttFault,
   telemetryTopic,
 } from '../bridge/mqtt-options.ts';
+import { optionBounds } from '../server/serve-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionFile, optionRule } from './option-content.ts';
@@ -63,7 +64,7 @@ export function addMqttOptions(command: Command): void {
     .option(
       '--mqtt-qos <n>',
       'quality of service of readings and states, 0 to 2',
-      (text) => wholeNumber(text, 0, 2),
+      (text) => wholeNumber(text, ...optionBounds.mqttQos),
       mqttDefaults.qos,
     )
     .option('--mqtt-retain', 'the broker keeps the last reading of each topic for later subscribers')

@@ -9,6 +9,7 @@ import { serialLineUri } from 'coapsule/message';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { GatewayOptions } from '../gateway/gateway-options.ts';
 import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
+import { optionBounds } from '../server/serve-options.ts';
 import { mappedCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -35,7 +36,7 @@ export function addSerialOptions(command: Command): void {
       'what to prove itself with to devices on lines that wait to be connected to (README: Credentials in a file)',
     )
     .option('--serial-mtu <bytes>', 'largest packet on serial lines (default: 1024)', (text) =>
-      wholeNumber(text, 128, 32_767),
+      wholeNumber(text, ...optionBounds.serialMtu),
     );
 }
 

@@ -12,6 +12,7 @@ import { type Command, InvalidArgumentError, type Option } from 'commander';
 import type { ConfiguredOptions } from '../config/config-schema.ts';
 import type { DocumentFault } from '../config/read-document.ts';
 import type { Log } from '../server/log.ts';
+import { optionBounds } from '../server/serve-options.ts';
 import { nearestWord } from '../text/nearest-word.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -140,7 +141,7 @@ function environmentValue(option: Option, text: string): unknown {
 
 function countValue(text: string, refuse: (problem: string) => never): number {
   try {
-    return wholeNumber(text, 0, 3);
+    return wholeNumber(text, ...optionBounds.verbose);
   } catch (error) {
     return refuse((error as Error).message);
   }

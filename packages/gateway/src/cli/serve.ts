@@ -14,6 +14,7 @@ import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts'
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { type AdjustableLog, type Log, lineLog } from '../server/log.ts';
+import { optionBounds } from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
@@ -83,13 +84,13 @@ export function serveCommand(variables: Variables): Command {
     .option(
       '--keep <n>',
       'newest readings kept of each path, 0 keeps all',
-      (text) => wholeNumber(text, 0, 1_000_000_000),
+      (text) => wholeNumber(text, ...optionBounds.keep),
       defaultRetention.keepNewest,
     )
     .option(
       '--max-paths <n>',
       'paths that one identity may write; more are refused with 4.29',
-      (text) => wholeNumber(text, 1, 1_000_000),
+      (text) => wholeNumber(text, ...optionBounds.maxPaths),
       defaultRetention.maxPaths,
     )
     .addOption(
@@ -100,7 +101,7 @@ export function serveCommand(variables: Variables): Command {
     .option(
       '--workers <n>',
       'threads that share the ports for coap and coaps, such as one for each core (docs/workers.md)',
-      (text) => wholeNumber(text, 1, 255),
+      (text) => wholeNumber(text, ...optionBounds.workers),
       1,
     )
     .option('--demo', 'demo resources and published demo keys')

@@ -12,6 +12,7 @@ import {
   type EndpointAddress,
   hintProblem,
   localPort,
+  optionBounds,
   type PskEntry,
   parseEndpoint,
   pskIdentityProblem,
@@ -187,7 +188,9 @@ function sections(surroundings: ConfigSurroundings) {
       credentials: path
         .describe('File with what to prove oneself with to devices on lines that wait to be connected to.')
         .optional(),
-      mtu: whole(128, 32_767).describe('Largest packet on serial lines, in bytes.').optional(),
+      mtu: whole(...optionBounds.serialMtu)
+        .describe('Largest packet on serial lines, in bytes.')
+        .optional(),
     })
       .describe('Serial lines.')
       .optional(),
@@ -224,8 +227,10 @@ function sections(surroundings: ConfigSurroundings) {
       .describe('The message broker that readings and states go to, and commands come from.')
       .optional(),
     limits: keys({
-      keep: whole(0, 1_000_000_000).describe('Newest readings kept of each path; 0 keeps all.').optional(),
-      maxPaths: whole(1, 1_000_000)
+      keep: whole(...optionBounds.keep)
+        .describe('Newest readings kept of each path; 0 keeps all.')
+        .optional(),
+      maxPaths: whole(...optionBounds.maxPaths)
         .describe('Paths that one identity may write; more are refused with 4.29.')
         .optional(),
       maxBytes: size()
@@ -235,7 +240,7 @@ function sections(surroundings: ConfigSurroundings) {
       .describe('How much is kept of what devices send.')
       .optional(),
     log: keys({
-      verbosity: whole(0, 3)
+      verbosity: whole(...optionBounds.verbose)
         .describe('0 warnings; 1 requests too; 2 messages and handshakes; 3 bytes.')
         .optional(),
       keylog: path.describe('File to add secrets for Wireshark to (debugging only).').optional(),
@@ -247,7 +252,7 @@ function sections(surroundings: ConfigSurroundings) {
     })
       .describe('What is told on standard error, and what is written for debugging.')
       .optional(),
-    workers: whole(1, 255)
+    workers: whole(...optionBounds.workers)
       .describe('Threads that share the ports for coap and coaps: one for each core, to use them all.')
       .optional(),
     demo: yesOrNo('Demo resources and published demo keys.'),

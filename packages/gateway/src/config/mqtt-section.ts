@@ -4,6 +4,7 @@
 import * as z from 'zod';
 import { brokerFault } from '../bridge/mqtt-options.ts';
 import { topicFault } from '../bridge/mqtt-topics.ts';
+import { optionBounds } from '../server/serve-options.ts';
 import { keys, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
@@ -45,7 +46,9 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
     topic: topic()
       .describe('Topic of readings, with {path} and {identity}; BASE/telemetry/{path} without it.')
       .optional(),
-    qos: whole(0, 2).describe('Quality of service of readings and states.').optional(),
+    qos: whole(...optionBounds.mqttQos)
+      .describe('Quality of service of readings and states.')
+      .optional(),
     retain: yesOrNo('The broker keeps the last reading of each topic for later subscribers.'),
     format: z
       .enum(['raw', 'json'], 'expected raw or json')

@@ -23,6 +23,21 @@ export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
   'coaps+ws': 'wss',
 };
 
+/** Smallest and largest values of options that are whole numbers, on the command line and in the file. */
+export const optionBounds: Readonly<
+  Record<
+    'keep' | 'maxPaths' | 'mqttQos' | 'serialMtu' | 'verbose' | 'workers',
+    readonly [smallest: number, largest: number]
+  >
+> = {
+  keep: [0, 1_000_000_000],
+  maxPaths: [1, 1_000_000],
+  mqttQos: [0, 2],
+  serialMtu: [128, 32_767],
+  verbose: [0, 3],
+  workers: [1, 255],
+};
+
 /** Where an endpoint listens. */
 export interface EndpointAddress {
   /** IP literal without brackets; `::` when none was given, which is `0.0.0.0` where there is no IPv6. */
