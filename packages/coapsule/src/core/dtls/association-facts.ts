@@ -6,33 +6,18 @@
 
 import { equalBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
-import type { PeerAddress } from '../foundation/peer-address.ts';
 import { type AssociationFacts, type AssociationTable, maxContentLength } from './association-table.ts';
-import type { CipherSuiteName } from './cipher-suites.ts';
-import type { PeerAuthentication } from './credentials.ts';
 import type { Connected, DtlsDiscardReason, DtlsRole } from './dtls-output.ts';
 import type { Established } from './handshake/handshake-outcome.ts';
 import { recordOverheadOf } from './record/epoch-keys.ts';
 
+/** What the handshake said of an association, and where it is. */
+type HandshakeFacts = Omit<Connected, 'kind' | 'association' | 'imported' | 'replaced'>;
+
 /** What can be told about an established association. */
-export interface EstablishedInfo {
-  readonly address: PeerAddress;
+export interface EstablishedInfo extends HandshakeFacts {
   /** Whether the peer is known to receive at the address its records come from (RFC 9146 §6). */
   readonly addressValidated: boolean;
-  readonly role: DtlsRole;
-  /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
-  readonly identity: Uint8Array;
-  readonly authentication: PeerAuthentication;
-  readonly suite: CipherSuiteName;
-  readonly extendedMasterSecret: boolean;
-  /** Whether an earlier session went on. */
-  readonly resumed: boolean;
-  /** In bytes, of records to us and of ours; without the field none were negotiated (RFC 9146). */
-  readonly connectionIdLengths?: { readonly own: number; readonly peer: number };
-  /** Application protocol (RFC 7301). */
-  readonly protocol?: string;
-  /** server_name of the ClientHello (RFC 6066 §3). */
-  readonly serverName?: string;
   /** Bytes a record to the peer has more than its content. */
   readonly recordOverhead: number;
   /** Most bytes of application data in a record that the peer takes and that fits the MTU. */
@@ -59,24 +44,7 @@ export function associationFacts({ parameters, ...result }: Established): Associ
 
 /** The output that tells of an association. */
 export function associationConnected(table: AssociationTable, slot: number): Connected {
-  const { identity, extendedMasterSecret, authentication, resumed, ...facts } = table.facts(slot);
-  const { protocol, serverName } = facts;
-  return {
-    kind: 'connected',
-    association: table.id(slot),
-    address: table.address(slot),
-    role: table.role(slot),
-    identity,
-    suite: table.suite(slot).name,
-    extendedMasterSecret,
-    authentication,
-    resumed,
-    ...(facts.hasConnectionIds
-      ? { connectionIdLengths: { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) } }
-      : {}),
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(serverName === undefined ? {} : { serverName }),
-  };
+  return { kind: 'connected', association: table.id(slot), ...handshakeFacts(table, slot) };
 }
 
 /** What the table has of an association, with what it does not know itself. */
@@ -89,28 +57,35 @@ export function establishedInfo(
     discarded,
   }: Pick<EstablishedInfo, 'addressValidated' | 'discarded'> & { readonly mtu: number },
 ): EstablishedInfo {
-  const facts = table.facts(slot);
   const overhead = recordOverheadOf(table.suite(slot), table.peerIdLength(slot));
-  const { identity, authentication, extendedMasterSecret, resumed, protocol, serverName } = facts;
   return {
-    address: table.address(slot),
+    ...handshakeFacts(table, slot),
     addressValidated,
-    role: table.role(slot),
-    identity,
-    authentication,
-    suite: table.suite(slot).name,
-    extendedMasterSecret,
-    resumed,
-    ...(facts.hasConnectionIds
-      ? { connectionIdLengths: { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) } }
-      : {}),
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(serverName === undefined ? {} : { serverName }),
     recordOverhead: overhead,
     maxDataLength: Math.max(0, Math.min(mtu - overhead, maxContentLength(table, slot))),
     lastActivity: table.lastActivity(slot),
     discarded,
   };
+}
+
+function handshakeFacts(table: AssociationTable, slot: number): HandshakeFacts {
+  const facts = table.facts(slot);
+  const told: { -readonly [Key in keyof HandshakeFacts]: HandshakeFacts[Key] } = {
+    address: table.address(slot),
+    role: table.role(slot),
+    identity: facts.identity,
+    suite: table.suite(slot).name,
+    extendedMasterSecret: facts.extendedMasterSecret,
+    authentication: facts.authentication,
+    resumed: facts.resumed,
+  };
+  // Without a spread, which costs more than the rest: each request of a client asks.
+  if (facts.hasConnectionIds) {
+    told.connectionIdLengths = { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) };
+  }
+  if (facts.protocol !== undefined) told.protocol = facts.protocol;
+  if (facts.serverName !== undefined) told.serverName = facts.serverName;
+  return told;
 }
 
 /**
