@@ -8,11 +8,16 @@
 
 import { ByteArena } from '../../foundation/byte-arena.ts';
 import { grown } from '../../foundation/grown.ts';
-import { elapsedMs, type Instant } from '../../foundation/instant.ts';
+import type { Instant } from '../../foundation/instant.ts';
 import { hashOfBytes, SlotIndex } from '../../foundation/slot-index.ts';
 import { SlotLists } from '../../foundation/slot-lists.ts';
 import type { AssociationId } from '../dtls-output.ts';
-import { decodeSessionState, encodeSessionState, type SessionState } from './session-state.ts';
+import {
+  decodeSessionState,
+  encodeSessionState,
+  isSessionAlive,
+  type SessionState,
+} from './session-state.ts';
 
 const none = -1;
 /** The only list: oldest first. */
@@ -107,7 +112,7 @@ export class SessionCache {
   }
 
   #isAlive(slot: number, now: Instant): boolean {
-    return elapsedMs(this.#createdAt[slot] as Instant, now) < this.#lifetimeMs;
+    return isSessionAlive({ createdAt: this.#createdAt[slot] as Instant }, this.#lifetimeMs, now);
   }
 
   #slotOf(sessionId: Uint8Array): number {

@@ -37,8 +37,12 @@ export interface SessionState {
 }
 
 /** Whether a session may still be resumed. */
-export function isSessionAlive(session: SessionState, lifetimeMs: number, now: Instant): boolean {
-  return elapsedMs(session.createdAt, now) < lifetimeMs;
+export function isSessionAlive(
+  { createdAt }: Pick<SessionState, 'createdAt'>,
+  lifetimeMs: number,
+  now: Instant,
+): boolean {
+  return elapsedMs(createdAt, now) < lifetimeMs;
 }
 
 const digestLabel = encodeUtf8('coapsule session psk');
