@@ -5,6 +5,8 @@
  * @module
  */
 
+import { grown } from './grown.ts';
+
 /** Room is given in pieces of so many bytes. */
 const piece = 8;
 
@@ -58,8 +60,7 @@ export class ByteArena {
   }
 
   #grow(): void {
-    const bytes = new Uint8Array(Math.max(this.#end, Math.ceil(1.5 * this.#bytes.length)));
-    bytes.set(this.#bytes);
+    const bytes = grown(this.#bytes, Math.max(this.#end, Math.ceil(1.5 * this.#bytes.length)));
     this.#bytes.fill(0);
     this.#bytes = bytes;
   }
