@@ -12,7 +12,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { concatBytes } from '../core/foundation/bytes.ts';
+import { concatBytes, fromHex } from '../core/foundation/bytes.ts';
 import type { KeyShare, NamedGroup } from '../core/foundation/crypto-provider.ts';
 import { plainBytes } from './plain-bytes.ts';
 import { publicKeyObject } from './public-key-object.ts';
@@ -127,5 +127,5 @@ function privateKeyInput(
 }
 
 function bytesOf(hex: string): Uint8Array {
-  return plainBytes(Buffer.from(hex, 'hex'));
+  return fromHex(hex) as Uint8Array;
 }
