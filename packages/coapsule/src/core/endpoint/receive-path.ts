@@ -2,7 +2,8 @@
  * The road of a datagram from the network to the application, from top to bottom.
  *
  *   1 datagram → DTLS: record opened, or handshake, or dropped      (RFC 6347)
- *   2 bytes → Message                                               (RFC 7252 §3)
+ *   2 bytes → Message; out again, when it is for the other of two
+ *     endpoints that are one to their peers (`peer-share.ts`)       (RFC 7252 §3)
  *   3 Message → new, or duplicate answered here, or ACK/RST, whose
  *     meaning is in `transmission-answers.ts`                       (RFC 7252 §4)
  * 3 ½ under OSCORE: verified, in `oscore-path.ts`                   (RFC 8613 §8)

@@ -5,7 +5,8 @@
  *   1 request → association, after a handshake where one is needed   (RFC 7252 §9.1)
  *   2 → Exchange: token, blocks, Observe                             (RFC 7252 §5, 7641, 7959)
  *   3 → Message: type, Message ID, retransmission                    (RFC 7252 §4)
- *   4 → bytes → record                                               (RFC 6347)
+ *   4 → bytes → record; here come in, by `Endpoint.sendFromElsewhere`,
+ *     messages of the other of two endpoints (`peer-share.ts`)       (RFC 6347)
  *   5 → datagram
  *
  * @module
