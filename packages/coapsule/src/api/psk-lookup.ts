@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Eventual, isPending } from './eventual.ts';
 import type { PskAnswer, PskMatch, PskOptions } from './listen-options.ts';
 import { identityText } from './peer-info.ts';
 
@@ -15,7 +16,7 @@ export function findPsk(
   { lookup, dangerouslyAcceptAnyIdentity }: PskOptions,
   identity: Uint8Array,
   onError: (error: unknown) => void,
-): PskMatch | undefined | Promise<PskMatch | undefined> {
+): Eventual<PskMatch | undefined> {
   const matchOf = (found: PskAnswer): PskMatch | undefined => {
     const match = found ?? dangerouslyAcceptAnyIdentity;
     return match instanceof Uint8Array ? { key: match, context: undefined } : match;
@@ -27,13 +28,8 @@ export function findPsk(
   const name = identityText(identity);
   try {
     const found = typeof lookup === 'function' ? lookup(name, identity) : lookup?.get(name);
-    return isPromise(found) ? Promise.resolve(found).then(matchOf).catch(failed) : matchOf(found);
+    return isPending(found) ? Promise.resolve(found).then(matchOf).catch(failed) : matchOf(found);
   } catch (error) {
     return failed(error);
   }
-}
-
-/** Whatever `await` would wait for. */
-export function isPromise<T extends object | undefined>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -11,6 +11,7 @@ import type { AssociationId, Connected } from '../core/dtls/dtls-output.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import type { Driver, DriverOutput } from '../node/driver.ts';
 import type { AssociationKeeper } from './association-keeper.ts';
+import { isPending } from './eventual.ts';
 import { handshakeAdvice } from './handshake-advice.ts';
 import type { ListenOptions, PskMatch } from './listen-options.ts';
 import type { ListenerPlace } from './listener-place.ts';
@@ -24,7 +25,7 @@ import {
   type PeerSecurity,
 } from './peer-info.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
-import { findPsk, isPromise } from './psk-lookup.ts';
+import { findPsk } from './psk-lookup.ts';
 
 /** What an endpoint tells and asks about associations. */
 export type AssociationOutput = Extract<
@@ -213,7 +214,7 @@ export class SecuredClients {
     const pending: PendingPeer = { of: 'psk', identity: identityText(bytes), notes: {} };
     this.#pending.set(question.association, pending);
     const found = findPsk(psk, bytes, this.#onError);
-    if (!isPromise(found)) this.#answerPsk(question, pending, found);
+    if (!isPending(found)) this.#answerPsk(question, pending, found);
     else found.then((match) => this.#answerPsk(question, pending, match)).catch(this.#onError);
   }
 
