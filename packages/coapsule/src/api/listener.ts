@@ -24,10 +24,10 @@ import { listenerEndpoint } from './listener-endpoint.ts';
 import { joinGroups } from './listener-groups.ts';
 import { type ListenerPlace, listenerPlace, placeServer, placeUri } from './listener-place.ts';
 import type { Listener } from './open-listener.ts';
-import { contextOf, storeContext } from './oscore-context.ts';
+import { storeContext } from './oscore-context.ts';
 import { OscoreElsewhere } from './oscore-elsewhere.ts';
 import { OscoreOwner } from './oscore-owner.ts';
-import type { PeerInfo, PeerSecurity } from './peer-info.ts';
+import { type PeerInfo, type PeerSecurity, withContext } from './peer-info.ts';
 import type { RenewableSecurity, RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
@@ -343,7 +343,6 @@ export class DatagramListener implements Listener {
     const { address } = peer;
     const { transport } = this.#place;
     const security = this.#clients.security(peer.oscore?.via ?? peer);
-    const oscore = contextOf(peer.oscore?.security);
-    return oscore === undefined ? { address, transport, security } : { address, transport, security, oscore };
+    return withContext({ address, transport, security }, peer.oscore);
   }
 }

@@ -21,8 +21,8 @@ import { feedBody } from './body-feed.ts';
 import { credentialOptionNames, type ListenOptions } from './listen-options.ts';
 import { listenerEndpoint } from './listener-endpoint.ts';
 import { type ListenerPlace, placeServer } from './listener-place.ts';
-import { contextOf, storeContext } from './oscore-context.ts';
-import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import { storeContext } from './oscore-context.ts';
+import { noSecurity, type PeerInfo, type PeerSecurity, withContext } from './peer-info.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
 import { ReversedRequests } from './reversed-requests.ts';
@@ -232,8 +232,7 @@ export class OscoreOwner {
     const inner = this.#byName.get(peer.address.key);
     const address = inner?.address ?? peer.address;
     const security = inner?.security ?? noSecurity;
-    const oscore = contextOf(peer.oscore?.security);
-    return { address, transport: 'udp', security, ...(oscore !== undefined && { oscore }) };
+    return withContext({ address, transport: 'udp', security }, peer.oscore);
   }
 }
 

@@ -8,6 +8,7 @@ import type { CoapTransport } from '../core/coap/uri.ts';
 import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { PeerAuthentication } from '../core/dtls/credentials.ts';
 import type { Connected } from '../core/dtls/dtls-layer.ts';
+import type { OscorePeer } from '../core/endpoint/protected-messages.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
@@ -21,7 +22,7 @@ import {
   type PublicKeyInfo,
   publicKeyInfo,
 } from './certificate-info.ts';
-import type { OscoreContext } from './oscore-context.ts';
+import { contextOf, type OscoreContext } from './oscore-context.ts';
 import { recordOverhead } from './record-overhead.ts';
 
 /** How a peer is protected, and who it has proved to be. */
@@ -100,6 +101,15 @@ export interface PeerInfo {
   readonly security: PeerSecurity;
   /** Who protected the request from end to end (RFC 8613); absent when nobody did. */
   readonly oscore?: OscoreContext;
+}
+
+/** The sender of a request, with the context that vouches for it, if one does. */
+export function withContext(
+  sender: PeerInfo,
+  protection: Pick<OscorePeer, 'security'> | undefined,
+): PeerInfo {
+  const oscore = contextOf(protection?.security);
+  return oscore === undefined ? sender : { ...sender, oscore };
 }
 
 /** A PSK identity for people: its text, or hexadecimal digits when it is not UTF-8 or not printable. */

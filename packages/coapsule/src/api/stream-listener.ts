@@ -23,8 +23,8 @@ import { type ListenOptions, listenOptionNames } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import { observerConfig } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
-import { contextOf, storeContext } from './oscore-context.ts';
-import { noSecurity, type PeerInfo, type PeerSecurity } from './peer-info.ts';
+import { storeContext } from './oscore-context.ts';
+import { noSecurity, type PeerInfo, type PeerSecurity, withContext } from './peer-info.ts';
 import type { RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
@@ -244,13 +244,12 @@ export class StreamListener implements Listener {
     }
   }
 
-  #peerInfo({ connection, address, oscore: protection }: StreamPeer): PeerInfo {
+  #peerInfo({ connection, address, oscore }: StreamPeer): PeerInfo {
     const info = this.#peers.get(connection) ?? {
       address,
       transport: transportOf(this.scheme),
       security: noSecurity,
     };
-    const oscore = contextOf(protection?.security);
-    return oscore === undefined ? info : { ...info, oscore };
+    return withContext(info, oscore);
   }
 }
