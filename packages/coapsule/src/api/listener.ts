@@ -34,7 +34,7 @@ import { RequestServing } from './request-serving.ts';
 import { ReversedRequests } from './reversed-requests.ts';
 import { SecuredClients } from './secured-clients.ts';
 import type { SerialLineStatus } from './serial-options.ts';
-import type { ServerObserver } from './server-observer.ts';
+import { type ServerObserver, serverObserver } from './server-observer.ts';
 import { listeningLink, workerPort } from './worker-port.ts';
 
 /** How long `close` waits for handlers, so that what they did and answered is known to the next process. */
@@ -199,7 +199,7 @@ export class DatagramListener implements Listener {
   /** Who observes what, with the token of each (RFC 7641 §4.1). */
   observers(): readonly ServerObserver[] {
     const active = this.#driver.run((endpoint) => endpoint.activeObservations());
-    const own = active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+    const own = active.map(serverObserver);
     return [...own, ...(this.#oscoreOwner?.observers() ?? [])];
   }
 

@@ -26,7 +26,7 @@ import { noSecurity, type PeerInfo, type PeerSecurity, withContext } from './pee
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
 import { ReversedRequests } from './reversed-requests.ts';
-import type { ServerObserver } from './server-observer.ts';
+import { type ServerObserver, serverObserver } from './server-observer.ts';
 
 /** A peer inside an association of another worker. */
 interface InnerPeer {
@@ -125,7 +125,7 @@ export class OscoreOwner {
 
   observers(): readonly ServerObserver[] {
     const active = this.#driver.run((endpoint) => endpoint.activeObservations());
-    return active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+    return active.map(serverObserver);
   }
 
   notify(path: string): void {

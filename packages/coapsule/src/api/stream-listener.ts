@@ -28,7 +28,7 @@ import { noSecurity, type PeerInfo, type PeerSecurity, withContext } from './pee
 import type { RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
-import type { ServerObserver } from './server-observer.ts';
+import { type ServerObserver, serverObserver } from './server-observer.ts';
 import { openStreamServer } from './stream-server.ts';
 
 /** How long `close` waits for clients to take the Release and close. */
@@ -148,7 +148,7 @@ export class StreamListener implements Listener {
 
   observers(): readonly ServerObserver[] {
     const active = this.#driver.run((endpoint) => endpoint.activeObservations());
-    return active.map(({ peer, token, resource, sequence }) => ({ peer, token, resource, sequence }));
+    return active.map(serverObserver);
   }
 
   peers(): readonly PeerSecurity[] {
