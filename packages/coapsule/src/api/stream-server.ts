@@ -67,20 +67,16 @@ export async function openStreamServer(
   const tls = tlsListening(uri, options, isWebSocket, onError);
   const open = (transport: StreamTransport, facts: TlsFacts | undefined): void =>
     onTransport(transport, facts === undefined ? noSecurity : tls.securityOf(facts));
-  if (isWebSocket) {
-    const { listenWebSocket } = await webSockets();
-    const server = await listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open });
-    return { server, renew: (credentials) => server.renew?.(tls.renew(credentials)) };
-  }
-  const { listenTls } = await import('../node/tls-socket.ts');
-  const server = await listenTls({
-    ...tls.settings,
-    host,
-    port,
-    handshakeTimeoutMs,
-    onTransport: open,
-    onError,
-  });
+  const server = isWebSocket
+    ? await (await webSockets()).listenWebSocket({ ...webSocket, tls: tls.settings, onTransport: open })
+    : await (await import('../node/tls-socket.ts')).listenTls({
+        ...tls.settings,
+        host,
+        port,
+        handshakeTimeoutMs,
+        onTransport: open,
+        onError,
+      });
   return { server, renew: (credentials) => server.renew?.(tls.renew(credentials)) };
 }
 
