@@ -67,9 +67,8 @@ export class RequestDispatch implements RequestHandler {
   }
 
   answer(request: Request): Eventual<HandledAnswer> {
-    if (this.owner !== undefined) {
-      const server = request.isForward ? this.proxy : this.#resourceOf(request);
-      if (server?.oneOwner === true) return this.owner.ask(request, server.streamRequestBody === true);
+    if (this.owner !== undefined && this.#serverOf(request)?.oneOwner === true) {
+      return this.owner.ask(request, this.streamRequestBody(request));
     }
     this.#composed ??= compose(this.#middleware, (inner) => this.#serve(inner));
     let response: Eventual<ServerResponse>;
@@ -117,9 +116,8 @@ export class RequestDispatch implements RequestHandler {
     return this.#resourceOf(request)?.maxPayloadBytes ?? Infinity;
   }
 
-  streamRequestBody(request: BodyRequest): boolean {
-    const server = isForwardRequest(request.options) ? this.proxy : this.#resourceOf(request);
-    return server?.streamRequestBody === true;
+  streamRequestBody(request: Pick<BodyRequest, 'options'>): boolean {
+    return this.#serverOf(request)?.streamRequestBody === true;
   }
 
   route({ options }: BodyRequest, listener: Listener): RequestRoute {
@@ -189,6 +187,10 @@ export class RequestDispatch implements RequestHandler {
     if (!isPending(response)) return fitting(request, response);
     // It may have a `then` and be no promise.
     return Promise.resolve(response).then((settled) => fitting(request, settled));
+  }
+
+  #serverOf(request: Pick<BodyRequest, 'options'>): Resource | ProxyHandler | undefined {
+    return isForwardRequest(request.options) ? this.proxy : this.#resourceOf(request);
   }
 
   /** By path, in the resources of the host that is asked for. Not for requests to a forward-proxy. */
