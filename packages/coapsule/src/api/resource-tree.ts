@@ -233,9 +233,7 @@ export class ResourceTree {
         );
       }
     }
-    const wildcard = path.endsWith('/*');
-    const key = wildcard ? path.slice(0, -2) : path;
-    const table = wildcard ? this.#below : this.#exact;
+    const { table, key } = this.#placeOf(path);
     if (table.has(key)) throw new ApiMisuseError(`resource path '${path}' is served already`);
     table.set(key, resource);
     this.#latest = undefined;
@@ -243,13 +241,17 @@ export class ResourceTree {
 
   /** Takes a path away that was added by this very name; undefined when it is not there. */
   remove(path: string): Resource | undefined {
-    const wildcard = path.endsWith('/*');
-    const key = wildcard ? path.slice(0, -2) : path;
-    const table = wildcard ? this.#below : this.#exact;
+    const { table, key } = this.#placeOf(path);
     const resource = table.get(key);
     table.delete(key);
     this.#latest = undefined;
     return resource;
+  }
+
+  #placeOf(path: string): { readonly table: Map<string, Resource>; readonly key: string } {
+    return path.endsWith('/*')
+      ? { table: this.#below, key: path.slice(0, -2) }
+      : { table: this.#exact, key: path };
   }
 
   /** The resource that serves a request with these options, which do not change any more. */
