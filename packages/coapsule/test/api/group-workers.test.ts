@@ -1,23 +1,11 @@
 /** Groups on a port of several workers (RFC 7252 §8): worker 0 is the member, for all. By real sockets, on loopback. */
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { Client, startWorkers } from '../../src/index.ts';
+import { freePort } from './free-port.ts';
 import { listenInGroup } from './group-worker-app.ts';
 
 const group = '224.0.1.187';
-
-/** A port that no socket is bound to. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
 
 test('a request to a group is answered once, by worker 0, while all workers answer what is sent to the port alone', async (t) => {
   const port = await freePort();

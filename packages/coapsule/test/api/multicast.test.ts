@@ -21,18 +21,9 @@ import {
   type Response,
   Server,
 } from '../../src/index.ts';
+import { freePort } from './free-port.ts';
 
 const group = '224.0.1.187';
-
-/** A port that no socket is bound to, for the groups of one test. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 /** A server on loopback that is a member of the group on `port`, and answers soon. */
 async function device(

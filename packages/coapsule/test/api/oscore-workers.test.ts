@@ -6,27 +6,14 @@ import {
   type ClientOptions,
   OscoreContext,
   OscoreContexts,
-  type OscoreState,
-  type OscoreStore,
   type Response,
   startWorkers,
 } from '../../src/index.ts';
+import { Memory } from './memory.ts';
 import { listenAsWorker, ownedServer } from './owned-app.ts';
 
 const masterSecret = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
 const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
-
-class Memory implements OscoreStore {
-  #state: OscoreState | undefined;
-
-  async load(): Promise<OscoreState | undefined> {
-    return this.#state;
-  }
-
-  async save(state: OscoreState): Promise<void> {
-    this.#state = state;
-  }
-}
 
 function contextFor(senderId: number, recipientId: number): Promise<OscoreContext> {
   const ids = { senderId: Uint8Array.of(senderId), recipientId: Uint8Array.of(recipientId) };

@@ -15,31 +15,16 @@ import {
   OscoreContext,
   type OscoreContextOptions,
   OscoreContexts,
-  type OscoreState,
   type OscoreStore,
   openOscoreFile,
   reverseProxy,
   Server,
 } from '../../src/index.ts';
+import { Memory } from './memory.ts';
 
 const masterSecret = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
 const pskKey = Buffer.from('MySecret16ByteK!');
 const [clientId, serverId] = [Uint8Array.of(0x0c), Uint8Array.of(0x05)];
-
-/** A store in memory, as it would be on disk. */
-class Memory implements OscoreStore {
-  state: OscoreState | undefined;
-  fails = false;
-
-  async load(): Promise<OscoreState | undefined> {
-    return this.state;
-  }
-
-  async save(state: OscoreState): Promise<void> {
-    if (this.fails) throw new Error('disk full');
-    this.state = state;
-  }
-}
 
 function clientEnd(store: OscoreStore, more: Partial<OscoreContextOptions> = {}): Promise<OscoreContext> {
   return OscoreContext.open({
