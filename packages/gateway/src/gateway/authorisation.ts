@@ -16,6 +16,7 @@ import type { ConfiguredAccess } from '../access/configured-access.ts';
 import { localAskerOf } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import type { Rule } from '../access/rule.ts';
+import { pathSegments } from '../text/resource-path.ts';
 
 /** What the decision needs to know about an identity, the key that its association was made with, and where it comes from. */
 export type RulesOf = (
@@ -88,8 +89,7 @@ export function authorised(resource: Resource, protection: Protection, guard: Gu
   if (access === undefined) return whole;
   const own = whole.freshWithinSeconds;
   const freshWithin = (path: string): number | undefined =>
-    access().demandOf(path.slice(1).split('/').map(decodeURIComponent)).freshWithinSeconds ??
-    (typeof own === 'function' ? own(path) : own);
+    access().demandOf(pathSegments(path)).freshWithinSeconds ?? (typeof own === 'function' ? own(path) : own);
   return Object.defineProperty(whole, 'freshWithinSeconds', {
     get: () => (access().demandsFreshness ? freshWithin : own),
     enumerable: true,

@@ -24,6 +24,7 @@ import { provenDevice } from '../access/proven-device.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
 import type { Store } from '../store/store.ts';
+import { pathSegments } from '../text/resource-path.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 
@@ -266,7 +267,7 @@ function sensorList(
       const contentFormat = acceptedFormat(request, [ContentFormat.linkFormat]);
       const mayRead = await readable(request);
       const stored = (await store.pathsBelow('/sensors/', maxLinks)).filter((path) =>
-        mayRead(path.slice(1).split('/').map(decodeURIComponent)),
+        mayRead(pathSegments(path)),
       );
       const links = [...new Set([...always, ...stored])].map((path) => ({
         target: linkTarget(path),

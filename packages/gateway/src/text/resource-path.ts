@@ -1,5 +1,5 @@
 /**
- * The path of a resource as the library calls it (`Request.path`), from one that is percent-encoded in any way.
+ * The path of a resource as the library calls it (`Request.path`): from one that is percent-encoded in any way, and its segments.
  */
 
 /** @returns undefined for a path with a broken escape. */
@@ -12,4 +12,9 @@ export function resourcePath(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The segments of a path as the library calls it, decoded: `Request.segments`. */
+export function pathSegments(path: string): readonly string[] {
+  return path.slice(1).split('/').map(decodeURIComponent);
 }
