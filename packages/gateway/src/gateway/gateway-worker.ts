@@ -11,20 +11,17 @@ import { type Listener, OscoreContexts, portWorker, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { hello, helloWorld, large } from '../resources/constant-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
-import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
-import { demoKeys } from '../server/demo-credentials.ts';
 import type { AdjustableLog } from '../server/log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
-import { AssociationReview, reviewRetryMs } from './association-review.ts';
-import { DeviceDirectory } from './device-directory.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import type { FromGatewayWorker, ThreadPort, ToGatewayWorker } from './gateway-workers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { errorLogger, quotaLogger } from './request-log.ts';
 import { ResourceRules, useGatewayMiddleware } from './resource-rules.ts';
+import { ReviewedDevices } from './reviewed-devices.ts';
 import { ownedElsewhere, ServedResources } from './served-resources.ts';
 
 const worker = portWorker();
@@ -57,23 +54,10 @@ const store = Store.connect(begin.store, { onDevicesChanged: () => devicesChange
 const live = new LiveConfiguration(options);
 const onError = errorLogger(log, clock);
 const server = new Server({ onError });
-const directory = new DeviceDirectory({
-  device: (id) => store.device(id),
-  keyVersions: (ids) => store.keyVersions(ids),
-  deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
-  demo: given.demo ? demoKeys : [],
-  configured: () => live.options,
-  access: () => live.access,
-});
 const listeners: Listener[] = [];
-const review = new AssociationReview({
-  ...{ directory, listeners, onError },
-  later: (action) => systemTickTimer.after(reviewRetryMs, action),
-});
-devicesChanged = () => {
-  directory.storeChanged();
-  review.all();
-};
+const devices = new ReviewedDevices({ ...{ store, live, listeners, onError }, demo: given.demo ?? false });
+const { directory, review } = devices;
+devicesChanged = () => devices.changed();
 
 const rules = new ResourceRules({ ...{ directory, live, options, clock, refusals } });
 const kept = telemetryResources(

@@ -25,15 +25,13 @@ import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
-import { demoKeys, weaknessOf } from '../server/demo-credentials.ts';
+import { weaknessOf } from '../server/demo-credentials.ts';
 import type { Log } from '../server/log.ts';
 import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { printable } from '../text/printable.ts';
-import { AssociationReview, reviewRetryMs } from './association-review.ts';
-import { DeviceDirectory } from './device-directory.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
@@ -43,6 +41,7 @@ import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { auditErrorLogger, errorLogger, quotaLogger } from './request-log.ts';
 import { ResourceRules, useGatewayMiddleware } from './resource-rules.ts';
+import { ReviewedDevices } from './reviewed-devices.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 import { ServedResources } from './served-resources.ts';
 import { UpstreamPaths } from './upstream-servers.ts';
@@ -97,21 +96,16 @@ export class Gateway implements AsyncDisposable {
     try {
       for (const warning of store.warnings) log.warning(warning);
       await warnAboutDevices(store, options);
-      const demo = options.demo ? demoKeys : [];
-      const directory = new DeviceDirectory({
-        device: (id) => store.device(id),
-        deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
-        keyVersions: (ids) => store.keyVersions(ids),
-        demo,
-        configured: () => live.options,
-        access: () => live.access,
-      });
+      const listeners: Listener[] = [];
+      const { demo = false } = options;
+      const devices = new ReviewedDevices({ store, live, demo, listeners, onError: reportError });
+      const { directory, review } = devices;
+      stops.push(() => review.stop());
       const lines = await linesOf(store, options);
       await oscore.storeChanged();
       stops.push(() => {
         for (const { client } of lines) void client.close();
       });
-      const listeners: Listener[] = [];
       const lineStates = lineResources(lines, () => listeners.flatMap(({ line }) => line ?? []));
       const bridgeSelf = options.mqtt && bridgePeer(options.mqtt);
       const onLine = linePeers(
@@ -125,13 +119,6 @@ export class Gateway implements AsyncDisposable {
       useGatewayMiddleware(server, log, clock);
       const upstreams = new UpstreamPaths(served, log, clock);
       await upstreams.change(options.upstreams ?? []);
-      const review = new AssociationReview({
-        directory,
-        listeners,
-        onError: reportError,
-        later: (action) => systemTickTimer.after(reviewRetryMs, action),
-      });
-      stops.push(() => review.stop());
       const proxy = options.proxy && gatewayProxy(options.proxy, log, clock);
       if (proxy !== undefined) server.proxy(proxy);
       const context = {
@@ -150,8 +137,7 @@ export class Gateway implements AsyncDisposable {
       http = await openHttp(server, options);
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
-        directory.storeChanged();
-        review.all();
+        devices.changed();
         void oscore.storeChanged();
       };
       // A device may have been changed while the sockets were opened.
