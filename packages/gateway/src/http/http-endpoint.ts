@@ -26,6 +26,7 @@ import { resourcePath } from '../text/resource-path.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
+import { ResourceChanges } from './resource-changes.ts';
 
 /** What it works with. */
 export interface HttpParts {
@@ -241,7 +242,7 @@ export class HttpEndpoint {
       return c.text('too many event streams\n', 503);
     }
     this.#count(isNobody, 1);
-    const changes = new Changes(this.#parts.server, name);
+    const changes = new ResourceChanges(this.#parts.server, name);
     const end = (): void => {
       changes.end();
       this.#count(isNobody, -1);
@@ -288,48 +289,6 @@ export class HttpEndpoint {
   #count(isNobody: boolean, change: 1 | -1): void {
     this.#streams += change;
     if (isNobody) this.#streamsOfNobody += change;
-  }
-}
-
-/** The changes of one resource. */
-class Changes {
-  readonly #endWatch: () => void;
-  #isStale = false;
-  #waiting: (() => void) | undefined;
-
-  /** @param name As `Server.watch` has it. */
-  constructor(server: Pick<Server, 'watch'>, name: string) {
-    this.#endWatch = server.watch((changed) => {
-      if (changed !== name) return;
-      this.#isStale = true;
-      this.wake();
-    });
-  }
-
-  /** Who waits goes on. */
-  wake(): void {
-    this.#waiting?.();
-  }
-
-  /** Whether it has changed since it was asked last; waits for that so long at most. */
-  async next(longestMs: number): Promise<boolean> {
-    if (!this.#isStale) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, longestMs);
-        this.#waiting = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.#waiting = undefined;
-    }
-    const isChanged = this.#isStale;
-    this.#isStale = false;
-    return isChanged;
-  }
-
-  end(): void {
-    this.#endWatch();
   }
 }
 
