@@ -120,12 +120,15 @@ export class RequestsToOwner {
   constructor(link: WorkerLink, channel: string) {
     this.#link = link;
     this.#channel = channel;
-    link.receive(channel, (message) => {
-      if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
-    });
-    link.onIntroduced((index) => {
-      if (index === 0) this.#lost();
-    });
+    link.receive(
+      channel,
+      (message) => {
+        if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
+      },
+      (index) => {
+        if (index === 0) this.#lost();
+      },
+    );
   }
 
   /**
@@ -255,10 +258,13 @@ export class RequestsToServe {
     this.#link = link;
     this.#channel = channel;
     this.#answer = answer;
-    link.receive(channel, (message) => {
-      if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
-    });
-    link.onIntroduced((index) => this.#gone(index));
+    link.receive(
+      channel,
+      (message) => {
+        if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
+      },
+      (index) => this.#gone(index),
+    );
   }
 
   #told(message: OwnedMessage): void {

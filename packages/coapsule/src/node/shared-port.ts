@@ -73,7 +73,7 @@ export class SharedPort {
 
   /** Takes what comes from the others from now on. */
   open({ receive, notify, keepOut }: SharedPortEvents): void {
-    this.#link.receive(this.#uri, (message) => {
+    const told = (message: PortMessage): void => {
       switch (message.kind) {
         case 'datagram':
           this.counters.received++;
@@ -97,7 +97,8 @@ export class SharedPort {
         case 'owned':
           return; // on a channel of its own
       }
-    });
+    };
+    this.#link.receive(this.#uri, told, (worker) => this.#oscore?.replaced?.(worker));
   }
 
   /** In worker 0: the other workers keep out of a group, which it has joined. */
@@ -115,8 +116,6 @@ export class SharedPort {
   /** Messages under OSCORE have one owner here (`api/oscore-owner.ts`). */
   withOscore(side: OscoreSide): void {
     this.#oscore = side;
-    const { replaced } = side;
-    if (replaced !== undefined) this.#link.onIntroduced(replaced);
   }
 
   /** To worker 0. @param security Of the association that it came by. */

@@ -112,6 +112,12 @@ const waitingAtMost = 4 * 1024 * 1024;
 /** What a message takes besides what it says. */
 const messageBytes = 512;
 
+/** Who is told about a port. */
+interface PortReceiver {
+  readonly message: (message: PortMessage) => void;
+  readonly introduced: (index: number) => void;
+}
+
 /** Who waits for what worker 0 opens. */
 interface AwaitedPort {
   readonly resolve: (bound: BoundPort) => void;
@@ -119,10 +125,7 @@ interface AwaitedPort {
 }
 
 /** The link as a port needs it. */
-export type PortLink = Pick<
-  WorkerLink,
-  'index' | 'count' | 'receive' | 'leave' | 'send' | 'sendToAll' | 'onIntroduced'
->;
+export type PortLink = Pick<WorkerLink, 'index' | 'count' | 'receive' | 'leave' | 'send' | 'sendToAll'>;
 
 /** See the module comment. */
 export class WorkerLink {
@@ -133,11 +136,10 @@ export class WorkerLink {
   /** Datagrams that were not sent, because the other worker was behind. */
   lost = 0;
   readonly #others = new Map<number, OtherWorker>();
-  readonly #receivers = new Map<string, (message: PortMessage) => void>();
+  readonly #receivers = new Map<string, PortReceiver>();
   readonly #bound = new Map<string, BoundPort>();
   readonly #awaitingBound = new Map<string, AwaitedPort>();
   readonly #onClose = new Set<() => Promise<void>>();
-  readonly #onIntroduced = new Set<(index: number) => void>();
 
   constructor({ index, count, isReplacement, bound, control }: WorkerPlace) {
     this.index = index;
@@ -150,12 +152,21 @@ export class WorkerLink {
     control.unref();
   }
 
-  /** Gets what the other workers send about a port. @throws ApiMisuseError where it is listened on already. */
-  receive(uri: string, receiver: (message: PortMessage) => void): void {
+  /**
+   * Gets what the other workers send about a port, until it is left.
+   *
+   * @param introduced Called when there is a worker with a number that was not, or that another one had.
+   * @throws ApiMisuseError where it is listened on already.
+   */
+  receive(
+    uri: string,
+    message: (message: PortMessage) => void,
+    introduced: (index: number) => void = () => {},
+  ): void {
     if (this.#receivers.has(uri)) {
       throw new ApiMisuseError(`${uri} is listened on in this worker already; expected each URI once`);
     }
-    this.#receivers.set(uri, receiver);
+    this.#receivers.set(uri, { message, introduced });
   }
 
   /** Nothing more is received about a port. */
@@ -221,11 +232,6 @@ export class WorkerLink {
     this.#onClose.add(close);
   }
 
-  /** Runs when there is a worker with a number that was not, or that another one had. */
-  onIntroduced(introduced: (index: number) => void): void {
-    this.#onIntroduced.add(introduced);
-  }
-
   /** The worker's module has been evaluated. */
   ready(): void {
     this.#tell({ kind: 'ready' });
@@ -245,10 +251,10 @@ export class WorkerLink {
         this.#others.set(index, { port, waiting });
         port.on('message', ({ uri, message: inner }: LinkMessage) => {
           Atomics.sub(waiting, place, bytesOf(inner));
-          this.#receivers.get(uri)?.(inner);
+          this.#receivers.get(uri)?.message(inner);
         });
         port.unref();
-        for (const introduced of this.#onIntroduced) introduced(index);
+        for (const { introduced } of this.#receivers.values()) introduced(index);
         return;
       }
       case 'bound': {

@@ -192,7 +192,7 @@ test('a driver that may not join the workers of its port leaves no socket behind
   const { port } = first.local;
   const refusal = new Error('listened on already');
   const link = {
-    ...{ index: 1, count: 2, leave: () => {}, onIntroduced: () => {}, send: () => true, sendToAll: () => {} },
+    ...{ index: 1, count: 2, leave: () => {}, send: () => true, sendToAll: () => {} },
     receive: () => {
       throw refusal;
     },

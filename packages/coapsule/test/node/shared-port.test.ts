@@ -30,7 +30,6 @@ function portOf(index: number, count: number) {
       receiver = given;
     },
     leave: () => {},
-    onIntroduced: () => {},
     send: (to, _uri, message) => sent.push({ to, message }) > 0,
     sendToAll: (_uri, message) => sent.push({ to: 'all', message }),
   };
