@@ -56,6 +56,8 @@ export class Server implements AsyncDisposable {
   readonly #workers = new Set<WorkerLink>();
   readonly #dispatch = new RequestDispatch((error) => this.#onError(error));
   readonly #watchers = new Set<(path: string) => void>();
+  /** Ends what this server and its like in other workers tell each other of requests. */
+  #leaveOwned: (() => void) | undefined;
   #closed = false;
 
   constructor(options: ServerOptions = {}) {
@@ -192,6 +194,7 @@ export class Server implements AsyncDisposable {
     const channel = `requests of the server on ${uri}`;
     if (link.index > 0) this.#dispatch.owner = new RequestsToOwner(link, channel);
     else new RequestsToServe(link, channel, (request) => this.#dispatch.answer(request));
+    this.#leaveOwned = () => link.leave(channel);
   }
 
   /**
@@ -247,6 +250,9 @@ export class Server implements AsyncDisposable {
       [...new Set(resources.flatMap((tree) => tree.resources()))].map((resource) => resource.onClose?.()),
     );
     await this.#dispatch.proxy?.close();
+    // Once: another server may be there by the next time.
+    this.#leaveOwned?.();
+    this.#leaveOwned = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -36,3 +36,12 @@ test('a stream that is listened on twice in worker 0 is refused without a socket
   const again = await server.listen(uri, { worker });
   assert.ok(again.port > 0);
 });
+
+test('a server that is closed makes way for another one on the same port of a worker', async () => {
+  const worker = portWorker();
+  assert.ok(worker);
+  for (let i = 0; i < 2; i++) {
+    await using server = new Server();
+    await server.listen('coap+tcp://127.0.0.1:0', { worker });
+  }
+});
