@@ -109,10 +109,10 @@ export class DatagramListener implements Listener {
     opened = new DatagramListener(place, driver, options, handler, security, keeper, sharedPort);
     sharedPort?.askForGroups();
     if (sharedPort !== undefined && isWithoutContexts) opened.#handOver(sharedPort);
-    if (options.oscore !== undefined && sharedPort?.isAlone === false && sharedPort.isOwner) {
+    const hasContexts = options.oscore !== undefined && sharedPort?.isOwner === true;
+    if (hasContexts && !sharedPort.isAlone && place.transport === 'udp') {
       opened.#oscoreOwner = await OscoreOwner.open({
-        ...{ uri, options, handler, route, port: sharedPort, local: driver.local },
-        place: place as Extract<ListenerPlace, { transport: 'udp' }>,
+        ...{ uri, place, options, handler, route, port: sharedPort, local: driver.local },
         send: (datagram, to) => driver.send(datagram, to),
       });
     }
