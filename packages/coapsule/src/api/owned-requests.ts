@@ -280,7 +280,6 @@ export class RequestsToServe {
         return;
       case 'asked-back':
         this.#calls.get(message.call)?.told(message.outcome);
-        this.#calls.delete(message.call);
         return;
       default:
         return; // for those that ask
@@ -388,7 +387,10 @@ function streamOf(body: SuppliedBody): ReadableStream<Uint8Array> {
   let offset = 0;
   return new globalThis.ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { bytes, last } = await body.read(offset, partBytes);
+      const { bytes, last } = await body.read(offset, partBytes).catch(async (error: unknown) => {
+        await body.close();
+        throw error;
+      });
       offset += bytes.length;
       if (bytes.length > 0) controller.enqueue(bytes.slice());
       if (last) controller.close();

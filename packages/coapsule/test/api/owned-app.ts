@@ -1,4 +1,5 @@
 /** What each worker of owned-requests.test.ts runs: resources that one worker has for all. */
+import assert from 'node:assert/strict';
 import {
   changed,
   content,
@@ -13,6 +14,7 @@ import {
 /** The server of a worker, which does not listen yet. */
 export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
   let state = 'first';
+  let closed = 0;
   const server: Server = new ServerOf({ onError: () => {} });
   return server
     .resource('/worker', { get: () => content(String(worker.index)) })
@@ -43,6 +45,11 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         for await (const part of request.body) length += part.length;
         return content(letters(length));
       },
+    })
+    .resource('/unreadable', {
+      oneOwner: true,
+      get: () => content({ length: 5000, read: () => assert.fail('no disk'), close: () => void closed++ }),
+      post: () => changed(String(closed)),
     })
     .resource('/call-home', {
       oneOwner: true,

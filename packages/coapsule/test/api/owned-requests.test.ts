@@ -91,6 +91,13 @@ test('bodies go to the owner and back as they come', async (t) => {
   }
 });
 
+test('a body of the owner that cannot be read is 5.00 to whoever asked, and is closed', async (t) => {
+  const { coap } = await start(t);
+  const client = await clientAt(t, coap, 1);
+  assert.equal((await client.get(`${coap}/unreadable`)).code, Code.InternalServerError);
+  assert.equal((await client.post(`${coap}/unreadable`)).text(), '1');
+});
+
 test('what a handler throws at the owner is 5.00 to whoever asked', async (t) => {
   const { coap } = await start(t);
   const client = await clientAt(t, coap, 1);
