@@ -363,7 +363,7 @@ async function warnAboutKeys(
   { psks = [], anyIdentityKey }: LiveOptions,
   log: Log,
 ): Promise<void> {
-  const stored = await store.keyVersions(psks.map(({ identity }) => identity));
+  const stored = psks.length === 0 ? [] : await store.keyVersions(psks.map(({ identity }) => identity));
   for (const [index, { identity, key }] of psks.entries()) {
     const weakness = weaknessOf(key);
     if (weakness !== undefined) log.warning(`the key of ${printable(identity)} ${weakness}`);
