@@ -58,25 +58,25 @@ const groups = [
   { name: 'packaging', pattern: /\/test\/packaging\//, processPerFile: true, limitMs: 180_000 },
 ];
 
-/** Files that run once more with these variables; a short run leaves out all but those with `always`. */
+/** Files that run once more with these variables, in a long run or in a short one. */
 const again = [
   {
     name: 'with 2 workers, some',
     env: { COAPSULE_WORKERS: '2' },
     pattern: /^packages\/gateway\/test\/(server\/device-command|interop\/openssl\.test)/,
-    always: true,
+    inLong: false,
   },
   ...['2', '4'].map((count) => ({
     name: `with ${count} workers`,
     env: { COAPSULE_WORKERS: count },
     pattern: /^packages\/gateway\/test\/(server|gateway|cli|interop)\//,
-    always: false,
+    inLong: true,
   })),
   {
     name: 'without WebAssembly',
     env: { COAPSULE_CRYPTO: 'node' },
     pattern: /^packages\/[^/]+\/test\/(?!packaging\/)/,
-    always: false,
+    inLong: true,
   },
 ].map((one) => ({ ...one, processPerFile: true, limitMs: 400_000 }));
 
@@ -140,7 +140,7 @@ try {
     if (members.length === 0) complain(`no test file for "${group.name}"`);
     if (chosen.length > 0) shares.push(...sharesOf(group, chosen));
   }
-  const repeated = only.length > 0 ? [] : again.filter(({ always }) => always !== long);
+  const repeated = only.length > 0 ? [] : again.filter(({ inLong }) => inLong === long);
   for (const group of repeated) {
     shares.push(
       ...sharesOf(
