@@ -191,6 +191,8 @@ export class RequestsToOwner {
         return;
       case 'answer': {
         const { id, code, payload, handled, observe, body } = message;
+        // Nobody will read it. An error of it means nothing any more.
+        if (this.#askable.get(id)?.signal.aborted) body?.cancel().catch(() => {});
         const options = OptionSet.from(message.options);
         const answer = { code, options, payload, ...(body && { body: new SuppliedBody(body) }) };
         this.#settle(id, { answer, handled, ...(observe !== undefined && { observe }) });

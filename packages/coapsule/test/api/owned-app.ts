@@ -1,5 +1,6 @@
 /** What each worker of owned-requests.test.ts runs: resources that one worker has for all. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   changed,
   content,
@@ -50,6 +51,13 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
       oneOwner: true,
       get: () => content({ length: 5000, read: () => assert.fail('no disk'), close: () => void closed++ }),
       post: () => changed(String(closed)),
+    })
+    .resource('/late', {
+      oneOwner: true,
+      get: async ({ signal }) => {
+        await once(signal, 'abort');
+        return content({ length: 1_000_000, read: () => new Uint8Array(5000), close: () => void closed++ });
+      },
     })
     .resource('/call-home', {
       oneOwner: true,

@@ -98,6 +98,19 @@ test('a body of the owner that cannot be read is 5.00 to whoever asked, and is c
   assert.equal((await client.post(`${coap}/unreadable`)).text(), '1');
 });
 
+test('a body of the owner for which nobody waits any more is closed', async (t) => {
+  const { coap, coaps } = await start(t);
+  const gone = await clientAt(t, coaps, 1);
+  const asked = assert.rejects(gone.get(`${coaps}/late`));
+  await gone.get(`${coaps}/worker`);
+  await gone.close();
+  await asked;
+  const client = await clientAt(t, coap, 1);
+  let closed = '0';
+  for (let i = 0; i < 1000 && closed === '0'; i++) closed = (await client.post(`${coap}/unreadable`)).text();
+  assert.equal(closed, '1');
+});
+
 test('what a handler throws at the owner is 5.00 to whoever asked', async (t) => {
   const { coap } = await start(t);
   const client = await clientAt(t, coap, 1);
