@@ -70,7 +70,8 @@ export async function importDevices(
     .join('');
   // Before the gateway knows them: who has no key cannot use it, and the import can be repeated.
   const file = options.keys;
-  if (file !== undefined) writeNewFiles([{ path: file, text: keys, secret: true }], false);
+  if (file !== undefined)
+    writeNewFiles([{ path: file, text: keys, secret: true }], false, 'name another file with --keys');
   try {
     addAll(streams, options, path, devices, lines);
   } catch (error) {

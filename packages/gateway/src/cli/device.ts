@@ -279,7 +279,7 @@ function withDeviceFile<T>(
 ): (devices: DeviceTable) => T {
   if (file === undefined) return work;
   return (devices) => {
-    writeNewFiles([file], false);
+    writeNewFiles([file], false, 'name another file with --oscore-file');
     try {
       return work(devices);
     } catch (error) {

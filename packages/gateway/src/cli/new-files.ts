@@ -29,15 +29,20 @@ export interface NewFile {
  * Writes the files under names of their own and then gives them theirs.
  *
  * @param force Replaces files that are there.
+ * @param nextStep Of the failure, where the options of a command are called otherwise.
  * @throws CommandFailure when one of them is there and `force` is not set; nothing is written then.
  */
-export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
+export function writeNewFiles(
+  files: readonly NewFile[],
+  force: boolean,
+  nextStep: string = 'name others with --out, or replace them with --force',
+): void {
   const inTheWay = force ? [] : files.filter(({ path }) => existsSync(path));
   if (inTheWay.length > 0) {
     throw new CommandFailure(
       ExitCode.Failure,
       `${inTheWay.map(({ path }) => path).join(' and ')} ${inTheWay.length === 1 ? 'is' : 'are'} there already; nothing was written`,
-      'name others with --out, or replace them with --force',
+      nextStep,
     );
   }
   const written: string[] = [];

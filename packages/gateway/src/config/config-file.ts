@@ -34,7 +34,8 @@ export function readConfigFile(
     readSecret: (named) => readFileSync(named, 'utf8'),
   });
   if ('faults' in file) return file;
-  const holdsSecret = (file.options.psk ?? []).length > 0;
+  // A key may also stand in a file or variable of its own.
+  const holdsSecret = (file.options.psk ?? []).length > 0 && /\bkey["']?\s*:/.test(text);
   if (!holdsSecret || process.platform === 'win32' || (statSync(path).mode & 0o077) === 0) return file;
   return { ...file, warnings: [`${path} has keys and can be read by others: chmod 600 ${path}`] };
 }

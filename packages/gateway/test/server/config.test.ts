@@ -6,7 +6,7 @@ import { Client } from 'coapsule';
 import { keyValue } from '../../src/cli/option-values.ts';
 import { serveCommand } from '../../src/cli/serve.ts';
 import { configuredOptions } from '../../src/cli/serve-config.ts';
-import { parseConfig } from '../../src/config/config-file.ts';
+import { parseConfig, readConfigFile } from '../../src/config/config-file.ts';
 import { configKeys } from '../../src/config/config-keys.ts';
 import type { ConfiguredOptions } from '../../src/config/config-schema.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
@@ -347,4 +347,27 @@ test('a gateway runs by its file, and --check of that file leaves it alone', asy
   assert.ok(!bad.stderr.includes('MySecret'));
   const missing = await coapsule(t, 'serve', '--check', '--config', join(folder, 'none.yaml'));
   assert.match(missing.stderr, /none\.yaml: there is no such file/);
+});
+
+test('a file with keys in it that others can read is warned about, one that names where they are is not', (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'gateway.yaml');
+  writeFileSync(join(folder, 'pump.key'), 'MySecretKey16Byt', { mode: 0o600 });
+  const read = (entry: string): number => {
+    writeFileSync(file, `psk: { keys: [{ identity: pump, ${entry} }] }\n`);
+    chmodSync(file, 0o644);
+    const found = readConfigFile(file, { variables: { PUMP: 'MySecretKey16Byt' }, keyOf: keyValue });
+    assert.ok(!('faults' in found), entry);
+    return found.warnings.length;
+  };
+  const inIt = process.platform === 'win32' ? 0 : 1;
+  assert.deepEqual(
+    [
+      read('key: MySecretKey16Byt'),
+      read('"key": MySecretKey16Byt'),
+      read('keyFile: pump.key'),
+      read('keyEnvironment: PUMP'),
+    ],
+    [inIt, inIt, 0, 0],
+  );
 });
