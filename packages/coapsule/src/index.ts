@@ -150,6 +150,7 @@ export type { GroupMembership } from './node/group-memberships.ts';
 export { OscoreFile, OscoreFileError, openOscoreFile } from './node/oscore-file.ts';
 export { SerialFailure, type SerialFailureCause, serialDevices } from './node/serial-device.ts';
 export type { SerialDeviceInfo } from './node/serial-device-list.ts';
+export { AllowedAddresses } from './proxy/allowed-addresses.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
 export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
 export { type ReverseProxyOptions, reverseProxy } from './proxy/reverse-proxy.ts';

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OptionReader } from '../core/coap/option-set.ts';
 import type { Request } from './request.ts';
 import type { ServerResponse } from './server-response.ts';
 
@@ -13,8 +14,8 @@ export interface ProxyHandler {
   readonly names: ReadonlySet<string>;
   /** Largest request body in bytes; a larger one is answered 4.13. */
   readonly maxBodyBytes: number;
-  /** Whether it reads `Request.body` as it comes. */
-  readonly streamRequestBody: boolean;
+  /** Whether it reads `Request.body` as it comes; a function says so of each request. `maxBodyBytes` counts either way. */
+  readonly streamRequestBody: boolean | ((options: OptionReader) => boolean);
   /** Among workers, worker 0 alone passes requests on. */
   readonly oneOwner?: boolean;
   /** May throw `RequestFailure`. */

@@ -117,7 +117,8 @@ export class RequestDispatch implements RequestHandler {
   }
 
   streamRequestBody(request: Pick<BodyRequest, 'options'>): boolean {
-    return this.#serverOf(request)?.streamRequestBody === true;
+    const streamed = this.#serverOf(request)?.streamRequestBody;
+    return typeof streamed === 'function' ? streamed(request.options) : streamed === true;
   }
 
   route({ options }: BodyRequest, listener: Listener): RequestRoute {

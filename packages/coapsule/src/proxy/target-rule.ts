@@ -9,17 +9,7 @@ import { expectKnownOptions, type OptionNames } from '../api/known-options.ts';
 import { requestRoute } from '../api/request-route.ts';
 import { type CoapUri, parseCoapUri } from '../core/coap/uri.ts';
 import { ApiMisuseError, isDecodeFault } from '../core/foundation/errors.ts';
-import {
-  type IpNetwork,
-  isInNetwork,
-  isNoHostAddress,
-  isPublicAddress,
-  parseIpNetwork,
-} from '../core/foundation/ip-network.ts';
-import { ipAddress } from '../core/foundation/peer-address.ts';
-import { lookUpHost } from '../node/host-lookup.ts';
-import { ownAddresses } from '../node/own-addresses.ts';
-import { forbiddenAddress } from './forbidden-address.ts';
+import { AllowedAddresses } from './allowed-addresses.ts';
 import { expectClientOptions, Upstream } from './upstream.ts';
 
 /** Servers that a forward-proxy asks for its clients. */
@@ -45,7 +35,7 @@ const ruleNames: OptionNames<Required<TargetRule>> = { uri: true, networks: true
 export class TargetPolicy {
   readonly upstream: Upstream;
   readonly #pattern: Pattern;
-  readonly #networks: readonly IpNetwork[];
+  readonly #addresses: AllowedAddresses;
   readonly #viaProxy: boolean;
 
   /** @throws ApiMisuseError for a pattern or network that is none. */
@@ -57,23 +47,10 @@ export class TargetPolicy {
     this.#pattern = patternOf(where, rule.uri);
     // A scheme that cannot be asked for, or not through that proxy, is told now and not by 5.00.
     requestRoute(`${rule.uri.slice(0, rule.uri.indexOf(':'))}://localhost`, client.proxy);
-    this.#networks = (rule.networks ?? []).map((text) => {
-      const network = parseIpNetwork(text);
-      if (network === undefined) {
-        throw new ApiMisuseError(
-          `${where}: networks has '${text}'; expected one such as 10.1.0.0/16 or fd00::1`,
-        );
-      }
-      return network;
-    });
+    this.#addresses = new AllowedAddresses(rule.networks ?? [], where);
     this.#viaProxy = client.proxy !== undefined;
-    const lookUp = client.lookUp ?? lookUpHost;
     // The addresses that were judged are the ones that are used: nothing is looked up a second time.
-    const judged = async (host: string): Promise<readonly string[]> => {
-      const addresses = await lookUp(host);
-      if (!addresses.every((address) => this.#allows(address))) throw forbiddenAddress();
-      return addresses;
-    };
+    const judged = (host: string): Promise<readonly string[]> => this.#addresses.lookUp(host, client.lookUp);
     // The next proxy is chosen by who configured this one, and judges for itself.
     const options = this.#viaProxy ? client : { ...client, lookUp: judged };
     this.upstream = new Upstream(`target ${index}`, options);
@@ -86,13 +63,7 @@ export class TargetPolicy {
 
   /** Whether an IP literal of a URI may be asked. Addresses of names are judged when they are looked up. */
   allowsHost(uri: CoapUri): boolean {
-    return this.#viaProxy || !uri.hostIsIpLiteral || this.#allows(uri.host);
-  }
-
-  #allows(address: string): boolean {
-    if (isNoHostAddress(address)) return false;
-    if (this.#networks.some((network) => isInNetwork(address, network))) return true;
-    return isPublicAddress(address) && !ownAddresses().has(ipAddress(address, 0).host);
+    return this.#viaProxy || !uri.hostIsIpLiteral || this.#addresses.allows(uri.host);
   }
 }
 
