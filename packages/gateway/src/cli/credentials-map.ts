@@ -9,7 +9,9 @@
  *   "coaps://fourth/*": { "cert": "own.pem", "private-key": "own.key", "ca": "ca.pem" },
  *   "coaps://fifth/*": { "rpk": "own.key", "peer-rpk": "server.pub" },
  *   "coap://sixth/*": { "oscore": { "basedir": "context" } },
- *   "coaps://seventh/*": { "oscore": "device.oscore", "identity": "id", "key": "key" } }
+ *   "coaps://seventh/*": { "oscore": "device.oscore", "identity": "id", "key": "key" },
+ *   "https://eighth/*": { "bearer-file": "token", "ca": "ca.pem" },
+ *   "https://ninth/*": { "user": "name", "password-file": "password", "cert": "own.pem", "private-key": "own.key" } }
  * ```
  * File names stand beside the map. `ca` may be `system`, `peer-rpk` a fingerprint.
  *
@@ -33,7 +35,16 @@ export interface CredentialsMap {
 }
 
 /** A pre-shared key, or files, with their paths; and an end of an OSCORE context, which may go with either or stand alone. */
-export type MappedCredential = Partial<PskLine> & CredentialFiles & { readonly oscore?: string };
+export type MappedCredential = Partial<PskLine> &
+  CredentialFiles & { readonly oscore?: string; readonly http?: MappedHttpSecret };
+
+/** For HTTP servers: a bearer token (RFC 6750), or a name with a password (RFC 7617); each here or in a file of its own. */
+export type MappedHttpSecret =
+  | { readonly kind: 'bearer'; readonly token: SecretPlace }
+  | { readonly kind: 'basic'; readonly user: string; readonly password: SecretPlace };
+
+/** Where a secret is. */
+export type SecretPlace = { readonly text: string } | { readonly file: string };
 
 /**
  * Reads the text of a credentials file. All patterns are checked; of the credentials only those that are used.
@@ -91,7 +102,7 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
     throw new CommandFailure(
       ExitCode.Usage,
       `${name}, "${pattern}": ${cause}`,
-      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}}, {"identity": …, "key": …}, {"cert": …, "private-key": …, "ca": …}, {"rpk": …, "peer-rpk": …} or {"oscore": {"basedir": …}}',
+      'give {"dtls": {"psk": {"ascii": …}, "client-identity": {"ascii": …}}}, {"identity": …, "key": …}, {"cert": …, "private-key": …, "ca": …}, {"rpk": …, "peer-rpk": …}, {"oscore": {"basedir": …}}, {"bearer": …} or {"user": …, "password": …}',
     );
   };
   if (!isObject(entry))
@@ -117,14 +128,39 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
       key: keyBytes(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     };
   }
+  const http = httpSecretOf(entry, name, refuse);
   const files = fileOptions.flatMap(([given, option]) => {
     const file = entry[given];
     if (file === undefined) return [];
     if (typeof file !== 'string') return refuse(`"${given}" is the name of a file`);
     return [[option, besideFile(name, file)]];
   });
-  if (files.length === 0 && context === undefined) return refuse('it has no credential');
-  return { ...underOscore, ...(Object.fromEntries(files) as CredentialFiles) };
+  if (files.length === 0 && context === undefined && http === undefined)
+    return refuse('it has no credential');
+  return { ...underOscore, ...(http && { http }), ...(Object.fromEntries(files) as CredentialFiles) };
+}
+
+function httpSecretOf(
+  entry: Record<string, unknown>,
+  name: string,
+  refuse: (cause: string) => never,
+): MappedHttpSecret | undefined {
+  const secret = (given: string): SecretPlace | undefined => {
+    const [text, file] = [entry[given], entry[`${given}-file`]];
+    if (text === undefined && file === undefined) return undefined;
+    if (typeof (text ?? file) !== 'string' || (text !== undefined && file !== undefined))
+      return refuse(`give "${given}" as text, or "${given}-file" as the name of a file`);
+    return text === undefined ? { file: besideFile(name, file as string) } : { text: text as string };
+  };
+  const { user } = entry;
+  const [token, password] = [secret('bearer'), secret('password')];
+  if (token !== undefined && (user !== undefined || password !== undefined))
+    return refuse('it has a bearer token and a password; give one of them');
+  if (token !== undefined) return { kind: 'bearer', token };
+  if (user === undefined && password === undefined) return undefined;
+  if (typeof user !== 'string' || password === undefined) return refuse('a "user" has a "password"');
+  if (user.includes(':')) return refuse('a "user" has no colon (RFC 7617 §2)');
+  return { kind: 'basic', user, password };
 }
 
 const fileOptions = [

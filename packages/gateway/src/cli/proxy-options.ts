@@ -4,12 +4,14 @@
  * @module
  */
 
-import { ApiMisuseError, forwardProxy } from 'coapsule';
+import { AllowedAddresses, ApiMisuseError, forwardProxy } from 'coapsule';
+import { isHttpUri, parseHttpTarget } from '../cross-proxy/http-target-rule.ts';
 import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
 import type { ReverseProxyRule } from '../server/reverse-proxy-option.ts';
 import { chooseCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { httpCredentials } from './http-credentials.ts';
 
 /** As they stand on the command line. */
 export interface ProxyCommandOptions {
@@ -45,7 +47,11 @@ export function proxyOptions(
       'name the servers that it may ask with --proxy, such as --proxy coap://*.sensors.example',
     );
   }
-  const targets = uris.map((uri) => {
+  const targets = uris.map((uri): GatewayProxyOptions['targets'][number] => {
+    if (isHttpUri(uri)) {
+      const http = httpCredentials(uri, proxyCredentials, warn);
+      return { uri, ...(http && { http }) };
+    }
     if (!/^coaps:/i.test(uri)) return { uri };
     const wish = proxyCredentials === undefined ? {} : { credentials: proxyCredentials };
     // The map is asked about the pattern as it stands there: a part of it with a * matches a * of the map alone.
@@ -58,9 +64,24 @@ export function proxyOptions(
       ),
     };
   });
+  for (const { uri } of targets) {
+    const problem = isHttpUri(uri) ? parseHttpTarget(uri) : undefined;
+    if (typeof problem === 'string') {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `--proxy: uri is '${uri}'; ${problem}`,
+        'such as --proxy https://api.example/weather/*',
+      );
+    }
+  }
   try {
     // Patterns, networks and credentials are checked when it is made, and nothing is opened.
-    forwardProxy({ targets: targets.map((target) => ({ ...target, networks })) });
+    const coap = targets.filter(({ uri }) => !isHttpUri(uri));
+    new AllowedAddresses(networks, 'forwardProxy: targets[0]');
+    if (coap.length > 0)
+      forwardProxy({
+        targets: coap.map(({ uri, client }) => ({ uri, networks, ...(client && { client }) })),
+      });
   } catch (error) {
     if (!(error instanceof ApiMisuseError)) throw error;
     const reason = error.message.replace(/^forwardProxy: targets\[\d+\]: /, '');

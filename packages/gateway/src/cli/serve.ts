@@ -62,7 +62,7 @@ export function serveCommand(variables: Variables): Command {
     .option('--passphrase-file <file>', 'for an encrypted private key', pathValue)
     .option(
       '--proxy <uri>',
-      'be a forward-proxy for devices, for servers such as coap://*.sensors.example; repeatable',
+      'be a forward-proxy for devices, for servers such as coap://*.sensors.example or https://api.example; repeatable',
       repeatedText,
     )
     .option(
@@ -72,7 +72,7 @@ export function serveCommand(variables: Variables): Command {
     )
     .option(
       '--proxy-credentials <file>',
-      'what to prove itself with to coaps servers of both proxies (README)',
+      'what to prove itself with to coaps and HTTP servers of both proxies (docs/proxies.md)',
       pathValue,
     )
     .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')

@@ -8,11 +8,13 @@ import { realpathSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { ApiMisuseError, type OscoreContext, reverseProxy } from 'coapsule';
 import { type Command, InvalidArgumentError } from 'commander';
+import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
 import type { UpstreamServer } from '../gateway/upstream-servers.ts';
 import { parseReverseProxyRule, type ReverseProxyRule } from '../server/reverse-proxy-option.ts';
 import { chooseCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { httpCredentials } from './http-credentials.ts';
 import { closeKeptOscore, openKeptOscore, readOscoreEnd } from './kept-oscore.ts';
 import type { OscoreLog } from './oscore-log.ts';
 import { targetUri } from './target-uri.ts';
@@ -27,7 +29,7 @@ export interface UpstreamCommandOptions {
 export function addUpstreamOptions(command: Command): void {
   command.option(
     '--reverse-proxy <path=uri[,oscore=file]>',
-    'ask another server for what is below a path, such as /cloud=coap://cloud.example/api, with the OSCORE context of a file when one is given; repeatable',
+    'ask another server for what is below a path, such as /cloud=coap://cloud.example/api or https://…, with the OSCORE context of a file when one is given; repeatable',
     ruleValue,
   );
 }
@@ -45,6 +47,7 @@ export function upstreamServers(
   return rules.map(({ path, uri, oscore }) => {
     if (paths.has(path)) refuse(`two rules are for ${path}`, 'give each path one server');
     paths.add(path);
+    if (isHttpUri(uri)) return httpServer({ path, uri, oscore }, credentials, warn);
     const target = targetUri(uri);
     const wish = credentials === undefined ? {} : { credentials };
     const client = target.secure ? chooseCredentials(target, wish, warn) : {};
@@ -61,6 +64,18 @@ export function upstreamServers(
     }
     return { path, uri, client };
   });
+}
+
+function httpServer(
+  { path, uri, oscore }: ReverseProxyRule,
+  credentials: string | undefined,
+  warn: (text: string) => void,
+): UpstreamServer {
+  if (oscore !== undefined)
+    refuse(`${uri} is HTTP, which has no OSCORE here`, 'leave oscore=FILE out; https protects the way');
+  const http = httpCredentials(uri, credentials, warn);
+  if (!/^https:/i.test(uri)) warn(`what goes to ${uri} from ${path} is not protected: https is`);
+  return { path, uri, client: {}, http };
 }
 
 /** The servers with the contexts that they are asked with; `close` after the gateway. */

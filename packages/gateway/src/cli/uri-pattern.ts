@@ -71,13 +71,17 @@ function partsOf(uri: string): UriParts | undefined {
   const scheme = (match[1] as string).toLowerCase();
   const isLine = scheme.endsWith('+serial');
   const host = isLine ? decoded(match[2] as string) : (match[2] as string).toLowerCase();
-  const defaultPort = isLine ? '115200' : scheme.startsWith('coaps') ? '5684' : '5683';
+  const defaultPort = isLine
+    ? '115200'
+    : (defaultPorts[scheme] ?? (scheme.startsWith('coaps') ? '5684' : '5683'));
   // A whole authority of * has any port, and without a path any path.
   const isAnyAuthority = host === '*' && match[3] === undefined;
   const port = isAnyAuthority ? '*' : match[3] || defaultPort;
   const rest = match[4] ?? (isAnyAuthority ? '*' : '/');
   return { scheme, host, port, rest: rest.startsWith('?') ? `/${rest}` : rest };
 }
+
+const defaultPorts: Readonly<Record<string, string>> = { http: '80', https: '443' };
 
 function decoded(device: string): string {
   try {

@@ -202,7 +202,7 @@ function sections(surroundings: ConfigSurroundings) {
         .describe('Networks that these servers may be in although they are not public.')
         .optional(),
       credentials: path
-        .describe('File with what to prove oneself with to coaps servers of both proxies.')
+        .describe('File with what to prove oneself with to coaps and HTTP servers of both proxies.')
         .optional(),
       dangerouslyOpen: yesOrNo('Everyone may use the proxy, over plain coap too.'),
     })

@@ -9,6 +9,7 @@
 
 import { type Listener, OscoreContexts, portWorker, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
+import { isForHttp } from '../cross-proxy/coap-to-http.ts';
 import { hello, helloWorld, large } from '../resources/constant-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
@@ -81,8 +82,10 @@ const add = (shape: Parameters<typeof ownedElsewhere>[0]): void => {
 for (const shape of begin.resources) add(shape);
 useGatewayMiddleware(server, log, clock);
 if (proxy !== undefined) {
+  const { streamsHttp, ...shape } = proxy;
   server.proxy({
-    ...proxy,
+    ...shape,
+    streamRequestBody: streamsHttp && isForHttp,
     oneOwner: true,
     answer: () => Promise.reject(new Error('worker 0 is the proxy')),
     close: () => Promise.resolve(),

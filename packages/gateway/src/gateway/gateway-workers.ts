@@ -49,7 +49,12 @@ export type ToGatewayWorker =
       readonly kind: 'begin';
       readonly options: WorkerOptions;
       readonly resources: readonly ResourceShape[];
-      readonly proxy: Pick<ProxyHandler, 'names' | 'maxBodyBytes' | 'streamRequestBody'> | undefined;
+      readonly proxy:
+        | (Pick<ProxyHandler, 'names' | 'maxBodyBytes'> & {
+            /** Bodies for HTTP servers pass as they come. */
+            readonly streamsHttp: boolean;
+          })
+        | undefined;
       readonly store: ThreadPort;
       /** Whether somebody wants these lines and events. */
       readonly hasKeylog: boolean;
@@ -137,7 +142,7 @@ export class GatewayWorkers {
       proxy: proxy && {
         names: proxy.names,
         maxBodyBytes: proxy.maxBodyBytes,
-        streamRequestBody: proxy.streamRequestBody,
+        streamsHttp: proxy.streamRequestBody !== false,
       },
       store,
       hasKeylog: options.keylog !== undefined,

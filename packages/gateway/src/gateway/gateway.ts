@@ -4,6 +4,7 @@
  * Started and stopped as one; what can fail at the start fails before anything listens. The options of the command
  * line are read in cli/serve.ts.
  */
+import { randomBytes } from 'node:crypto';
 import {
   type Listener,
   type PeerInfo,
@@ -117,9 +118,11 @@ export class Gateway implements AsyncDisposable {
       const served = new ServedResources(server, (resource) => rules.guarded(resource));
       for (const resource of gatewayResources(parts, await store.registrations())) served.add(resource);
       useGatewayMiddleware(server, log, clock);
-      const upstreams = new UpstreamPaths(served, log, clock);
+      // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
+      const proxyName = `gateway-${randomBytes(4).toString('hex')}`;
+      const upstreams = new UpstreamPaths(served, { log, clock, name: proxyName });
       await upstreams.change(options.upstreams ?? []);
-      const proxy = options.proxy && gatewayProxy(options.proxy, log, clock);
+      const proxy = options.proxy && gatewayProxy(options.proxy, { log, clock, name: proxyName });
       if (proxy !== undefined) server.proxy(proxy);
       const context = {
         ...{ server, store, listeners, directory, review, lines, refusals },

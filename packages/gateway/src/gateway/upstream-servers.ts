@@ -4,9 +4,14 @@
  * Devices ask them as their rules allow, over any endpoint. On the way to the server it is the gateway that asks: with an OSCORE
  * context of its own, it is that end, and reads what it passes on (docs/oscore.md).
  */
-import { type ClientOptions, type CoapsuleError, reverseProxy } from 'coapsule';
+import { type ClientOptions, type CoapsuleError, type Resource, reverseProxy } from 'coapsule';
+import { httpTimeoutMs } from '../cross-proxy/cross-forward-proxy.ts';
+import { httpReverseProxy } from '../cross-proxy/http-reverse-proxy.ts';
+import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
+import type { HttpCredentials } from '../cross-proxy/http-upstream.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { httpFailureLogger } from './gateway-proxy.ts';
 import { errorLogger } from './request-log.ts';
 import type { ServedResources } from './served-resources.ts';
 
@@ -16,8 +21,18 @@ export interface UpstreamServer {
   readonly path: string;
   /** The server and the path there that `path` stands for. */
   readonly uri: string;
-  /** As whom it is asked. */
+  /** As whom it is asked, over CoAP. */
   readonly client: ClientOptions;
+  /** As whom it is asked, over HTTP. */
+  readonly http?: HttpCredentials | undefined;
+}
+
+/** What the paths are made with. */
+export interface UpstreamParts {
+  readonly log: Log;
+  readonly clock: WallClock;
+  /** How the gateway is called in Via and in 5.08. */
+  readonly name: string;
 }
 
 /** The paths that are served now. */
@@ -25,10 +40,13 @@ export class UpstreamPaths {
   readonly #resources: ServedResources;
   readonly #failed: (path: string, error: CoapsuleError) => void;
   readonly #onError: (error: unknown) => void;
+  readonly #parts: UpstreamParts;
   readonly #served = new Map<string, UpstreamServer>();
 
-  constructor(resources: ServedResources, log: Log, clock: WallClock) {
+  constructor(resources: ServedResources, parts: UpstreamParts) {
+    const { log, clock } = parts;
     this.#resources = resources;
+    this.#parts = parts;
     this.#failed = failureLogger(log, clock);
     this.#onError = errorLogger(log, clock);
   }
@@ -56,14 +74,23 @@ export class UpstreamPaths {
     }
   }
 
-  #add({ path, uri, client }: UpstreamServer): void {
-    const resource = reverseProxy({
-      below: path,
-      to: uri,
-      client,
-      onFailure: (error) => this.#failed(path, error),
+  #add(server: UpstreamServer): void {
+    const resource = this.#resourceOf(server);
+    this.#resources.add({ path: `${server.path}/*`, protection: 'guarded', isBeyondPolicy: true, resource });
+  }
+
+  #resourceOf({ path, uri, client, http }: UpstreamServer): Resource {
+    const { log, clock, name } = this.#parts;
+    if (!isHttpUri(uri)) {
+      return reverseProxy({
+        ...{ below: path, to: uri, client, name },
+        onFailure: (error) => this.#failed(path, error),
+      });
+    }
+    return httpReverseProxy({
+      ...{ below: path, to: uri, credentials: http, name, timeoutMs: httpTimeoutMs, now: clock },
+      onFailure: httpFailureLogger(log, clock),
     });
-    this.#resources.add({ path: `${path}/*`, protection: 'guarded', isBeyondPolicy: true, resource });
   }
 }
 

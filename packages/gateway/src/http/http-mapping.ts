@@ -78,7 +78,7 @@ const generalised: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The content format of a media type; undefined when there is none, also not for its generalisation. */
-function formatOf(type: string): number | undefined {
+export function formatOf(type: string): number | undefined {
   const [essence = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   // RFC 8075 §6.2: SHOULD NOT be forwarded unless an operator wants that.
   if (essence === 'application/coap-payload') return undefined;

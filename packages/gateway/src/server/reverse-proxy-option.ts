@@ -4,12 +4,14 @@
  * Pure; the resources are gateway/upstream-servers.ts.
  */
 import { hasSerialScheme } from 'coapsule/message';
+import { httpBaseProblem } from '../cross-proxy/http-base.ts';
+import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
 
 /** A path of the gateway that another server serves, as it stands on the command line. */
 export interface ReverseProxyRule {
   /** `/cloud`: everything below it is asked for. */
   readonly path: string;
-  /** `coap://cloud.example/api`: where that is. */
+  /** `coap://cloud.example/api`, or `https://api.example/weather`: where that is. */
   readonly uri: string;
   /** File or folder of the gateway's end of a Security Context (RFC 8613), as for `--oscore`. */
   readonly oscore: string | undefined;
@@ -23,6 +25,7 @@ const ownSegments: ReadonlySet<string> = new Set([
   'serial',
   'rd',
   'rd-lookup',
+  'sleepy',
   'store',
 ]);
 
@@ -45,6 +48,7 @@ export function reverseProxyProblem(path: string, uri: string): string | undefin
   }
   const [, first = ''] = path.split('/');
   if (ownSegments.has(first)) return `/${first} is the gateway's own; take another path`;
+  if (isHttpUri(uri)) return httpBaseProblem(uri);
   if (hasSerialScheme(uri)) {
     return `"${uri}" is a serial line: name it with --serial, and its device is asked at /serial/…`;
   }

@@ -46,12 +46,49 @@ test('a coaps target is asked with what --proxy-credentials has for it', (t) => 
   );
 });
 
+test('an HTTP target has its own credentials, with files beside the map', (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'credentials.json');
+  writeFileSync(join(folder, 'token'), 'the-token-of-it\n');
+  const map = {
+    'https://api.example/*': { 'bearer-file': 'token' },
+    'https://*.plant.example/*': { user: 'gw', password: 'pass word' },
+  };
+  writeFileSync(file, JSON.stringify(map), { mode: 0o600 });
+  const proxy = ['https://api.example/', 'https://*.plant.example', 'http://open.example'];
+  assert.deepEqual(proxyOptions({ proxy, proxyCredentials: file }, silent)?.targets, [
+    { uri: 'https://api.example/', http: { authorization: 'Bearer the-token-of-it' } },
+    { uri: 'https://*.plant.example', http: { authorization: 'Basic Z3c6cGFzcyB3b3Jk' } },
+    { uri: 'http://open.example' },
+  ]);
+});
+
+for (const [entry, cause] of [
+  [{ bearer: 'two words' }, /bearer token has other characters/],
+  [{ bearer: 'x', user: 'u', password: 'p' }, /a bearer token and a password/],
+  [{ user: 'u' }, /a "user" has a "password"/],
+  [{ user: 'u:v', password: 'p' }, /no colon/],
+  [{ bearer: 'x', 'bearer-file': 'y' }, /give "bearer" as text/],
+  [{ 'bearer-file': 'not-there' }, /cannot be read/],
+] as const) {
+  test(`a credential ${JSON.stringify(entry)} for HTTP is refused`, (t) => {
+    const file = join(temporaryFolder(t), 'credentials.json');
+    writeFileSync(file, JSON.stringify({ 'https://api.example/*': entry }), { mode: 0o600 });
+    assert.throws(
+      () => proxyOptions({ proxy: ['https://api.example/'], proxyCredentials: file }, silent),
+      (error) => error instanceof CommandFailure && cause.test(error.message),
+    );
+  });
+}
+
 const refused: [ProxyCommandOptions, RegExp][] = [
   [{ proxyNetwork: ['10.0.0.0/8'] }, /^--proxy-network is for a forward-proxy/],
   [{ proxyCredentials: 'x' }, /^--proxy-credentials is for a proxy/],
   [{ dangerouslyOpenProxy: true }, /^--dangerously-open-proxy is for a forward-proxy/],
   [{ proxy: ['sensors.example'] }, /^--proxy: .*'sensors\.example'/],
   [{ proxy: ['coap://10.0.0.*'] }, /^--proxy: .*only \* and \*\.NAME/],
+  [{ proxy: ['http://10.0.0.*'] }, /^--proxy: .*only \* and \*\.NAME/],
+  [{ proxy: ['http://a'], proxyNetwork: ['10.0.0.0/40'] }, /^--proxy: networks has '10\.0\.0\.0\/40'/],
   [{ proxy: ['coap://a'], proxyNetwork: ['10.0.0.0/40'] }, /^--proxy: networks has '10\.0\.0\.0\/40'/],
 ];
 for (const [options, message] of refused) {

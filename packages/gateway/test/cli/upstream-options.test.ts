@@ -47,6 +47,8 @@ test('a rule is PATH=URI[,oscore=FILE]', () => {
     ['/sensors/x=coap://a', /\/sensors is the gateway's own/],
     ['/serial=coap://a', /\/serial is the gateway's own/],
     ['/a=coap+serial://ttyUSB0', /name it with --serial/],
+    ['/a=https://b?c=d', /a query or a fragment/],
+    ['/a=https://me:secret@b', /credentials do not stand in the URI/],
   ] as const) {
     const parsed = parseReverseProxyRule(text);
     assert.ok('problem' in parsed, text);
@@ -59,7 +61,8 @@ test('rules that cannot be, and files that are no contexts, are refused; what go
   const servers = (...rules: string[]): unknown =>
     upstreamServers({ reverseProxy: rules.map(rule) }, (text) => warnings.push(text));
   assert.throws(() => servers('/a=coap://b', '/a=coap://c'), /two rules are for \/a/);
-  assert.throws(() => servers('/a=http://b'), /http/);
+  assert.throws(() => servers('/a=ftp://b'), /"ftp" is not a CoAP scheme/);
+  assert.throws(() => servers(`/a=https://b,oscore=${contextFile(t)}`), /is HTTP, which has no OSCORE/);
   assert.throws(() => servers('/a=coap://b/c?d'), /expected no query/);
   assert.throws(() => servers('/a=coaps://b'), /needs credentials/);
   const file = contextFile(t);
