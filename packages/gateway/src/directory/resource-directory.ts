@@ -5,18 +5,11 @@
  * endpoint can refresh it (RFC 9176 §5.3: SHOULD). Who may do what, and how requests say it, is in directory-resources.ts.
  */
 import type { LinkAttribute } from 'coapsule/message';
+import type { RegistrationKeeping } from '../keeping/registrations.ts';
 import type { TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { defaultLifetimeSeconds, type Registration, registrationId } from './registration.ts';
-
-/** Where registrations outlive the process. */
-export interface RegistrationStore {
-  /** Durably; fulfils after the commit. */
-  keepRegistration(registration: Registration): Promise<void>;
-  /** Durably; fulfils after the commit. */
-  removeRegistrations(ids: readonly string[]): Promise<void>;
-}
 
 /** How many there may be; those that are over count too, until they give way. */
 export interface DirectoryLimits {
@@ -57,7 +50,7 @@ const mostWaiting = 1000;
 
 /** What a directory is made of. */
 export interface DirectoryParts {
-  readonly store: RegistrationStore;
+  readonly store: Pick<RegistrationKeeping, 'keepRegistration' | 'removeRegistrations'>;
   /** What the store has kept. */
   readonly registrations: Iterable<Registration>;
   readonly clock: WallClock;

@@ -100,9 +100,7 @@ export class DeviceDirectory {
     const { keyVersions, demo, configured } = this.#sources;
     const stored = await keyVersions(held.map(({ identity }) => identity));
     const { psks = [], anyIdentityKey } = configured();
-    const [configuredKeys, demoKeys] = [psks, demo].map(
-      (all) => new Map(all.toReversed().map(({ identity, key }) => [identity, key])),
-    ) as [Map<string, Uint8Array>, Map<string, Uint8Array>];
+    const [configuredKeys, demoKeys] = [keysByName(psks), keysByName(demo)];
     return held.map(({ identity, stamp }, i) => {
       const fixed = configuredKeys.get(identity);
       if (fixed !== undefined) return stamp === fixedStamp(fixed, 'command-line');
@@ -154,9 +152,9 @@ export class DeviceDirectory {
     const access = this.#sources.access?.();
     const rules = access?.rulesOf(identity) ?? [];
     const { psks, anyIdentityKey } = configured();
-    const fixed = psks?.find((psk) => psk.identity === identity);
+    const fixed = keysByName(psks ?? []).get(identity);
     if (fixed !== undefined) {
-      const entry = fixedEntry(fixed.key, identity, 'command-line');
+      const entry = fixedEntry(fixed, identity, 'command-line');
       // What is said of this very identity stands in place of the default.
       return { ...entry, rules: access?.names(identity) ? rules : [...entry.rules, ...rules] };
     }
@@ -170,8 +168,8 @@ export class DeviceDirectory {
       };
     }
     // Whoever poses as somebody with a published key, or with one key for all names, gets nothing of the configuration.
-    const known = demo.find((psk) => psk.identity === identity);
-    if (known !== undefined) return fixedEntry(known.key, identity, 'demo');
+    const known = keysByName(demo).get(identity);
+    if (known !== undefined) return fixedEntry(known, identity, 'demo');
     return anyIdentityKey && fixedEntry(anyIdentityKey, identity, 'any');
   }
 }
@@ -189,6 +187,18 @@ type FixedSource = 'command-line' | 'demo' | 'any';
 function fixedEntry(key: Uint8Array, identity: string, source: FixedSource): Entry {
   const rules = source === 'demo' ? [...defaultRules(identity), ...demoRules] : defaultRules(identity);
   return { key, rules, stamp: fixedStamp(key, source) };
+}
+
+const keyLists = new WeakMap<readonly PskEntry[], ReadonlyMap<string, Uint8Array>>();
+
+/** Of two with the same name the first counts. A list is read once: it may have a hundred thousand, and is asked at each handshake. */
+function keysByName(list: readonly PskEntry[]): ReadonlyMap<string, Uint8Array> {
+  let keys = keyLists.get(list);
+  if (keys === undefined) {
+    keys = new Map(list.toReversed().map(({ identity, key }) => [identity, key]));
+    keyLists.set(list, keys);
+  }
+  return keys;
 }
 
 const fingerprints = new WeakMap<Uint8Array, string>();

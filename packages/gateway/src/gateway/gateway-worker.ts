@@ -131,8 +131,11 @@ if (renewed !== undefined) renewCredentials(listeners, renewed);
 devicesChanged();
 
 function beginOf(from: ThreadPort): Promise<Extract<ToGatewayWorker, { kind: 'begin' }>> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const handleClose = (): void => reject(new Error('worker 0 has nothing to begin with'));
+    from.once('close', handleClose);
     from.once('message', (message: ToGatewayWorker) => {
+      from.off('close', handleClose);
       if (message.kind === 'begin') resolve(message);
     });
   });

@@ -17,6 +17,7 @@ import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
+import { errorText } from './request-log.ts';
 import type { ResourceShape, ServedResources } from './served-resources.ts';
 
 /** The end of a channel between threads. */
@@ -102,7 +103,12 @@ export class GatewayWorkers {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     workers.#workers = await startWorkers(new URL(`./gateway-worker${extension}`, import.meta.url), {
       ...{ count, first },
-      onBegin: (_index, port) => void workers.#begin(port).catch((error) => options.log.error(String(error))),
+      onBegin: (index, port) =>
+        void workers.#begin(port).catch((error) => {
+          options.log.error(`worker ${index} gets no store: ${errorText(error)}`);
+          // It waits for what it begins with: now it ends, and is replaced.
+          port.close();
+        }),
       onNotice: (notice) => options.log.warning(notice),
     });
     return workers;

@@ -15,19 +15,28 @@ import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { type KeyStamp, stampOf } from './device-directory.ts';
 
+/** What they need of the store. */
+type OscoreDeviceStore = Pick<
+  Store,
+  'device' | 'oscoreDevices' | 'deviceChanges' | 'oscoreEdges' | 'changeOscore'
+>;
+
 /** See the module comment. */
 export class OscoreDevices {
   /** For `Server.listen`. */
   readonly contexts: OscoreContexts = new OscoreContexts();
-  readonly #store: Pick<Store, 'devices' | 'oscoreEdges' | 'changeOscore'>;
+  readonly #store: OscoreDeviceStore;
   readonly #log: Log;
   readonly #onError: (error: unknown) => void;
   readonly #dangerouslyLog: ((id: string, parameters: ContextParameters) => void) | undefined;
   readonly #open = new Map<string, { readonly stamp: KeyStamp; readonly context: OscoreContext }>();
   #work: Promise<void> = Promise.resolve();
+  readonly #failed = new Set<string>();
+  /** Changes of devices up to here are known; undefined before all were read. */
+  #mark: number | undefined;
 
   constructor(
-    store: Pick<Store, 'devices' | 'oscoreEdges' | 'changeOscore'>,
+    store: OscoreDeviceStore,
     log: Log,
     onError: (error: unknown) => void,
     dangerouslyLog?: (id: string, parameters: ContextParameters) => void,
@@ -50,24 +59,40 @@ export class OscoreDevices {
     await Promise.all([...this.#open.keys()].map((id) => this.#drop(id)));
   }
 
+  /** All devices once; from then on those that have changed. */
   async #compare(): Promise<void> {
-    const devices = new Map((await this.#store.devices()).map((device) => [device.id, device]));
-    for (const [id, { stamp }] of this.#open) {
-      const device = devices.get(id);
-      if (device === undefined || stampOf(device) !== stamp) await this.#drop(id);
+    if (this.#mark === undefined) {
+      const { devices, mark } = await this.#store.oscoreDevices();
+      for (const device of devices) await this.#take(device.id, device);
+      this.#mark = mark;
     }
-    for (const device of devices.values()) {
-      const { id, credential } = device;
-      if (credential.kind !== 'oscore' || this.#open.has(id)) continue;
-      try {
-        const context = await this.#contextOf(device, credential);
-        this.contexts.add(context);
-        this.#open.set(id, { stamp: stampOf(device), context });
-        this.#log.detail(1, `the OSCORE context of ${printable(id)} is open`);
-      } catch (error) {
-        // One device whose context cannot be used keeps no other out.
-        this.#onError(error);
-      }
+    const failed = [...this.#failed];
+    this.#failed.clear();
+    for (const id of failed) await this.#take(id, await this.#store.device(id));
+    for (;;) {
+      const { changed, mark } = await this.#store.deviceChanges(this.#mark);
+      if (changed.length === 0) return;
+      for (const { id, device } of changed) await this.#take(id, device);
+      this.#mark = mark;
+    }
+  }
+
+  async #take(id: string, device: Device | undefined): Promise<void> {
+    const open = this.#open.get(id);
+    if (open !== undefined) {
+      if (device !== undefined && stampOf(device) === open.stamp) return;
+      await this.#drop(id);
+    }
+    if (device?.credential.kind !== 'oscore') return;
+    try {
+      const context = await this.#contextOf(device, device.credential);
+      this.contexts.add(context);
+      this.#open.set(id, { stamp: stampOf(device), context });
+      this.#log.detail(1, `the OSCORE context of ${printable(id)} is open`);
+    } catch (error) {
+      // One device whose context cannot be used keeps no other out. It is tried again with the next change.
+      this.#failed.add(id);
+      this.#onError(error);
     }
   }
 

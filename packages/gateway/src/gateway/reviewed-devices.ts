@@ -3,16 +3,16 @@
  * more. Both look at the store and at the configuration that counts now.
  */
 import type { Listener } from 'coapsule';
+import type { Credentials } from '../keeping/credentials.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { demoKeys } from '../server/demo-credentials.ts';
-import type { Store } from '../store/store.ts';
 import { AssociationReview, reviewRetryMs } from './association-review.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
 
 /** What they work with. */
 export interface ReviewedDevicesParts {
-  readonly store: Pick<Store, 'device' | 'deviceByFingerprint' | 'keyVersions'>;
+  readonly store: Credentials;
   readonly live: LiveConfiguration;
   readonly demo: boolean;
   /** Those with associations; may grow. */

@@ -21,16 +21,16 @@ import {
   type ServerResponse,
 } from 'coapsule';
 import { provenDevice } from '../access/proven-device.ts';
+import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
-import type { Store } from '../store/store.ts';
 import { pathSegments } from '../text/resource-path.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 
 /** What the telemetry resources work with. */
 export interface TelemetryContext {
-  readonly store: Pick<Store, 'record' | 'latest' | 'pathsBelow'>;
+  readonly store: ReadingKeeping;
   readonly notify: Notify;
   readonly clock: WallClock;
   /** What counts now. */

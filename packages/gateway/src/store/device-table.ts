@@ -32,17 +32,42 @@ export interface Device {
   readonly rules: readonly string[];
 }
 
+/** A device with the gateway that it was added at, which alone changes it. */
+export interface HomedDevice {
+  /** The name of that gateway among all. */
+  readonly home: string;
+  readonly device: Device;
+}
+
 /** A device that is not in the store yet. */
 export type NewDevice = Pick<Device, 'id' | 'credential' | 'rules' | 'addedAtMs'>;
 
-/** The devices of a store. */
+/** Devices that were changed, added or removed, with what they are now. */
+export interface DeviceChanges {
+  readonly changed: readonly { readonly id: string; readonly device: Device | undefined }[];
+  /** Behind the last of them. */
+  readonly mark: number;
+}
+
+/** Some of the devices of a store, in the order of their ids. */
+export interface DevicePage {
+  /** Those with greater ids. */
+  readonly after: string;
+  readonly limit: number;
+  /** True: those of other gateways; false: those that were added here. */
+  readonly ofOthers: boolean;
+}
+
+/** The devices of a store; every statement is prepared once. */
 export class DeviceTable {
   readonly #database: DatabaseSync;
   readonly #contexts: OscoreTable;
+  readonly #statements: ReturnType<typeof prepare>;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#contexts = new OscoreTable(database);
+    this.#statements = prepare(database);
   }
 
   /** @returns false when a device of that id is there already; it is then unchanged. */
@@ -55,11 +80,8 @@ export class DeviceTable {
     return this.#inTransaction(() => {
       const present = devices.find(({ id }) => this.find(id) !== undefined);
       if (present !== undefined) return present.id;
-      const insert = this.#database.prepare(
-        'INSERT INTO device (id, added_at_ms, credential, psk, fingerprint, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
-      );
       for (const { id, addedAtMs, credential, rules } of devices) {
-        insert.run(id, addedAtMs, ...columnsOf(credential));
+        this.#statements.insert.run(id, addedAtMs, 1, null, null, ...columnsOf(credential));
         this.#putContext(id, credential);
         this.#insertRules(id, rules);
       }
@@ -68,59 +90,117 @@ export class DeviceTable {
   }
 
   find(id: string): Device | undefined {
-    const row = this.#database.prepare('SELECT * FROM device WHERE id = ?').get(id) as DeviceRow | undefined;
+    const row = this.#statements.find.get(id) as DeviceRow | undefined;
     return row === undefined ? undefined : this.#deviceOf(row);
   }
 
   /** Which keys devices have now; undefined for who is none. */
   keyVersions(ids: readonly string[]): readonly (KeyVersion | undefined)[] {
-    const find = this.#database.prepare('SELECT added_at_ms, key_version FROM device WHERE id = ?');
     return ids.map((id) => {
-      const row = find.get(id) as { added_at_ms: number; key_version: number } | undefined;
+      const row = this.#statements.keyVersion.get(id) as
+        | { added_at_ms: number; key_version: number }
+        | undefined;
       return row && { addedAtMs: row.added_at_ms, keyVersion: row.key_version };
     });
   }
 
   /** The device with this raw public key or certificate; no two have the same. */
   findByFingerprint(fingerprint: string): Device | undefined {
-    const row = this.#database.prepare('SELECT * FROM device WHERE fingerprint = ?').get(fingerprint);
-    return row === undefined ? undefined : this.#deviceOf(row as unknown as DeviceRow);
+    const row = this.#statements.findByFingerprint.get(fingerprint) as DeviceRow | undefined;
+    return row === undefined ? undefined : this.#deviceOf(row);
   }
 
   /** All devices, ordered by id. */
   all(): Device[] {
-    const rows = this.#database.prepare('SELECT * FROM device ORDER BY id').all() as unknown as DeviceRow[];
-    return rows.map((row) => this.#deviceOf(row));
+    const rules = this.#allRules();
+    const rows = this.#statements.all.all() as unknown as DeviceRow[];
+    return rows.map((row) => this.#deviceOf(row, rules.get(row.id) ?? []));
   }
 
-  /** @returns false when there is no such device. */
+  /** Those that prove themselves under OSCORE. */
+  underOscore(): readonly Device[] {
+    return (this.#statements.underOscore.all() as unknown as DeviceRow[]).map((row) => this.#deviceOf(row));
+  }
+
+  /** Some of all devices; an empty page is the end. */
+  page({ after, limit, ofOthers }: DevicePage): readonly HomedDevice[] {
+    const rows = this.#statements.page.all(after, ofOthers ? 1 : 0, limit) as unknown as DeviceRow[];
+    return rows.map((row) => ({ home: row.home ?? '', device: this.#deviceOf(row) }));
+  }
+
+  /** Where a device was added: undefined for one that is not there, empty for one that was added here. */
+  homeOf(id: string): string | undefined {
+    const row = this.#statements.home.get(id) as { home: string | null } | undefined;
+    return row && (row.home ?? '');
+  }
+
+  /** Behind all changes by now. */
+  changeMark(): number {
+    return (this.#statements.changeMark.get() as { mark: number | null }).mark ?? 0;
+  }
+
+  /** Devices that were changed behind a mark, by whichever process: each once, in the order of their last changes. */
+  changesAfter(mark: number, limit: number): DeviceChanges {
+    const rows = this.#statements.changes.all(mark, limit) as { id: number; device_id: string }[];
+    return {
+      changed: rows.map(({ device_id: id }) => ({ id, device: this.find(id) })),
+      mark: rows.at(-1)?.id ?? mark,
+    };
+  }
+
+  /**
+   * Keeps devices of other gateways as they are there; call inside a transaction.
+   *
+   * @returns the ids of those that are left as they are here: another one has the id or the fingerprint.
+   */
+  putHomed(devices: readonly HomedDevice[]): readonly string[] {
+    const refused: string[] = [];
+    for (const { home, device } of devices) {
+      const { id, credential, addedAtMs, keyVersion, rotatedAtMs, rules } = device;
+      const present = this.homeOf(id);
+      const columns = columnsOf(credential);
+      const [, , fingerprint] = columns;
+      const owner = fingerprint === null ? undefined : this.#statements.owner.get(fingerprint);
+      if ((present !== undefined && present !== home) || (owner !== undefined && owner['id'] !== id)) {
+        refused.push(id);
+        continue;
+      }
+      this.#statements.remove.run(id);
+      this.#statements.insert.run(id, addedAtMs, keyVersion, rotatedAtMs ?? null, home, ...columns);
+      this.#putContext(id, credential);
+      this.#insertRules(id, rules);
+    }
+    return refused;
+  }
+
+  /** Forgets devices of another gateway; call inside a transaction. */
+  removeHomed(home: string, ids: readonly string[]): void {
+    for (const id of ids) this.#statements.removeHomed.run(id, home);
+  }
+
+  /** @returns false when there is no such device, or when it is one of another gateway. */
   rotate(id: string, credential: DeviceCredential, nowMs: number): boolean {
     return this.#inTransaction(() => {
-      const { changes } = this.#database
-        .prepare(
-          `UPDATE device SET credential = ?, psk = ?, fingerprint = ?, expires_at_ms = ?,
-           key_version = key_version + 1, rotated_at_ms = ? WHERE id = ?`,
-        )
-        .run(...columnsOf(credential), nowMs, id);
+      const { changes } = this.#statements.rotate.run(...columnsOf(credential), nowMs, id);
       if (changes === 0) return false;
       this.#putContext(id, credential);
       return true;
     });
   }
 
-  /** Replaces what it may do. @returns false when there is no such device; its key and associations stay. */
+  /** Replaces what it may do. @returns false as `rotate` does; its key and associations stay. */
   allow(id: string, rules: readonly string[]): boolean {
     return this.#inTransaction(() => {
-      if (this.find(id) === undefined) return false;
-      this.#database.prepare('DELETE FROM device_rule WHERE device_id = ?').run(id);
+      if (this.homeOf(id) !== '') return false;
+      this.#statements.removeRules.run(id);
       this.#insertRules(id, rules);
       return true;
     });
   }
 
-  /** @returns false when there is no such device. Its readings stay. */
+  /** @returns false as `rotate` does. Its readings stay. */
   remove(id: string): boolean {
-    return this.#database.prepare('DELETE FROM device WHERE id = ?').run(id).changes !== 0;
+    return this.homeOf(id) === '' && this.#statements.remove.run(id).changes !== 0;
   }
 
   /** A context belongs to the credential: another credential, another context or none. */
@@ -130,21 +210,35 @@ export class DeviceTable {
   }
 
   #insertRules(id: string, rules: readonly string[]): void {
-    const insertRule = this.#database.prepare('INSERT INTO device_rule VALUES (?, ?, ?)');
-    for (const [position, rule] of rules.entries()) insertRule.run(id, position, rule);
+    for (const [position, rule] of rules.entries()) this.#statements.insertRule.run(id, position, rule);
   }
 
-  #deviceOf(row: DeviceRow): Device {
-    const rules = this.#database
-      .prepare('SELECT rule FROM device_rule WHERE device_id = ? ORDER BY position')
-      .all(row.id) as { rule: string }[];
+  /** Of all devices at once: asked for one by one, they take longer than everything else. */
+  #allRules(): ReadonlyMap<string, readonly string[]> {
+    const rules = new Map<string, string[]>();
+    for (const { device_id, rule } of this.#statements.allRules.all() as {
+      device_id: string;
+      rule: string;
+    }[]) {
+      const some = rules.get(device_id);
+      if (some === undefined) rules.set(device_id, [rule]);
+      else some.push(rule);
+    }
+    return rules;
+  }
+
+  #rulesOf(id: string): readonly string[] {
+    return (this.#statements.rules.all(id) as { rule: string }[]).map(({ rule }) => rule);
+  }
+
+  #deviceOf(row: DeviceRow, rules: readonly string[] = this.#rulesOf(row.id)): Device {
     return {
       id: row.id,
       credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || credentialOf(row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
-      rules: rules.map(({ rule }) => rule),
+      rules,
     };
   }
 
@@ -196,4 +290,36 @@ interface DeviceRow {
   key_version: number;
   added_at_ms: number;
   rotated_at_ms: number | null;
+  home: string | null;
+}
+
+function prepare(database: DatabaseSync) {
+  return {
+    insert: database.prepare(
+      `INSERT INTO device (id, added_at_ms, key_version, rotated_at_ms, home, credential, psk, fingerprint, expires_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    find: database.prepare('SELECT * FROM device WHERE id = ?'),
+    home: database.prepare('SELECT home FROM device WHERE id = ?'),
+    keyVersion: database.prepare('SELECT added_at_ms, key_version FROM device WHERE id = ?'),
+    findByFingerprint: database.prepare('SELECT * FROM device WHERE fingerprint = ?'),
+    owner: database.prepare('SELECT id FROM device WHERE fingerprint = ?'),
+    all: database.prepare('SELECT * FROM device ORDER BY id'),
+    underOscore: database.prepare("SELECT * FROM device WHERE credential = 'oscore'"),
+    page: database.prepare(
+      'SELECT * FROM device WHERE id > ? AND (home IS NOT NULL) = ? ORDER BY id LIMIT ?',
+    ),
+    changeMark: database.prepare('SELECT max(id) AS mark FROM device_change'),
+    changes: database.prepare('SELECT id, device_id FROM device_change WHERE id > ? ORDER BY id LIMIT ?'),
+    rotate: database.prepare(
+      `UPDATE device SET credential = ?, psk = ?, fingerprint = ?, expires_at_ms = ?,
+       key_version = key_version + 1, rotated_at_ms = ? WHERE id = ? AND home IS NULL`,
+    ),
+    remove: database.prepare('DELETE FROM device WHERE id = ?'),
+    removeHomed: database.prepare('DELETE FROM device WHERE id = ? AND home = ?'),
+    removeRules: database.prepare('DELETE FROM device_rule WHERE device_id = ?'),
+    insertRule: database.prepare('INSERT INTO device_rule VALUES (?, ?, ?)'),
+    rules: database.prepare('SELECT rule FROM device_rule WHERE device_id = ? ORDER BY position'),
+    allRules: database.prepare('SELECT device_id, rule FROM device_rule ORDER BY device_id, position'),
+  };
 }

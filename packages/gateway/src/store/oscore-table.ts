@@ -35,24 +35,24 @@ export interface OscoreChange extends OscoreEdges {
   readonly keyVersion: number;
 }
 
-/** Contexts by device. */
+/** Contexts by device; every statement is prepared once. */
 export class OscoreTable {
-  readonly #database: DatabaseSync;
+  readonly #statements: ReturnType<typeof prepare>;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#statements = prepare(database);
   }
 
   /** Gives a device its context, without any use; what it had before is gone. */
   put(deviceId: string, credential: OscoreCredential): void {
     const { masterSecret, masterSalt, senderId, recipientId, idContext, aead, hkdf } = credential;
-    this.#database
-      .prepare('INSERT OR REPLACE INTO oscore_context VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)')
-      .run(deviceId, masterSecret, masterSalt ?? null, senderId, recipientId, idContext ?? null, aead, hkdf);
+    this.#statements.put.run(
+      ...[deviceId, masterSecret, masterSalt ?? null, senderId, recipientId, idContext ?? null, aead, hkdf],
+    );
   }
 
   remove(deviceId: string): void {
-    this.#database.prepare('DELETE FROM oscore_context WHERE device_id = ?').run(deviceId);
+    this.#statements.remove.run(deviceId);
   }
 
   find(deviceId: string): OscoreCredential | undefined {
@@ -78,20 +78,12 @@ export class OscoreTable {
 
   /** @returns false when the device has another credential by now, or is gone. */
   save({ deviceId, addedAtMs, keyVersion, senderEdge, recipientEdge }: OscoreChange): boolean {
-    return (
-      this.#database
-        .prepare(
-          `UPDATE oscore_context SET sender_edge = ?, recipient_edge = ? WHERE device_id = ? AND EXISTS
-           (SELECT 1 FROM device WHERE id = ? AND added_at_ms = ? AND key_version = ?)`,
-        )
-        .run(senderEdge, recipientEdge, deviceId, deviceId, addedAtMs, keyVersion).changes !== 0
-    );
+    const { save } = this.#statements;
+    return save.run(senderEdge, recipientEdge, deviceId, deviceId, addedAtMs, keyVersion).changes !== 0;
   }
 
   #row(deviceId: string): OscoreRow | undefined {
-    return this.#database.prepare('SELECT * FROM oscore_context WHERE device_id = ?').get(deviceId) as
-      | OscoreRow
-      | undefined;
+    return this.#statements.find.get(deviceId) as OscoreRow | undefined;
   }
 }
 
@@ -105,4 +97,16 @@ interface OscoreRow {
   hkdf: string;
   sender_edge: number;
   recipient_edge: number;
+}
+
+function prepare(database: DatabaseSync) {
+  return {
+    put: database.prepare('INSERT OR REPLACE INTO oscore_context VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)'),
+    remove: database.prepare('DELETE FROM oscore_context WHERE device_id = ?'),
+    find: database.prepare('SELECT * FROM oscore_context WHERE device_id = ?'),
+    save: database.prepare(
+      `UPDATE oscore_context SET sender_edge = ?, recipient_edge = ? WHERE device_id = ? AND EXISTS
+       (SELECT 1 FROM device WHERE id = ? AND added_at_ms = ? AND key_version = ?)`,
+    ),
+  };
 }

@@ -49,6 +49,18 @@ export interface Quota {
   readonly maxBytes: number;
 }
 
+/** What is asked for of all readings, in the order in which they were stored. */
+export interface ReadingsAfter {
+  readonly after: number | undefined;
+  readonly limit: number;
+}
+
+/** Some readings, and the mark behind them. */
+export interface ReadingsPage {
+  readonly readings: readonly Reading[];
+  readonly mark: number;
+}
+
 /** What became of a reading. */
 export type RecordOutcome = RecordStored | RecordRefused;
 
@@ -169,15 +181,17 @@ export class ReadingTable {
   /** The newest reading of a path. */
   latest(path: string): Reading | undefined {
     const row = this.#statements.latest.get(path) as ReadingRow | undefined;
-    if (row === undefined) return undefined;
-    return {
-      path: row.path,
-      value: row.value,
-      contentFormat: row.content_format ?? undefined,
-      identity: row.identity ?? undefined,
-      peerAddress: row.peer_address,
-      receivedAtMs: row.received_at_ms,
-    };
+    return row && readingOf(row);
+  }
+
+  /** Readings that were stored behind a mark and are kept, in that order; undefined: only where the end is. */
+  after({ after, limit }: ReadingsAfter): ReadingsPage {
+    if (after === undefined) {
+      const { mark } = this.#statements.end.get() as { mark: number };
+      return { readings: [], mark };
+    }
+    const rows = this.#statements.after.all(after, limit) as unknown as readonly ReadingRow[];
+    return { readings: rows.map(readingOf), mark: rows.at(-1)?.id ?? after };
   }
 
   /**
@@ -212,7 +226,19 @@ export class ReadingTable {
   }
 }
 
+function readingOf(row: ReadingRow): Reading {
+  return {
+    path: row.path,
+    value: row.value,
+    contentFormat: row.content_format ?? undefined,
+    identity: row.identity ?? undefined,
+    peerAddress: row.peer_address,
+    receivedAtMs: row.received_at_ms,
+  };
+}
+
 interface ReadingRow {
+  id: number;
   path: string;
   value: Uint8Array;
   content_format: number | null;
@@ -242,6 +268,11 @@ function prepare(database: DatabaseSync) {
     ),
     insertAnswer: database.prepare('INSERT OR REPLACE INTO deduplication VALUES (?, ?, ?, ?, ?, ?, ?)'),
     latest: database.prepare('SELECT * FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1'),
+    after: database.prepare('SELECT * FROM reading WHERE id > ? ORDER BY id LIMIT ?'),
+    // Also of readings that are not kept any more: numbers are never given again.
+    end: database.prepare(
+      "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'reading'), 0) AS mark",
+    ),
     hasAccountPath: database.prepare('SELECT 1 FROM account_path WHERE identity = ? AND path = ?'),
     countAccountPaths: database.prepare('SELECT count(*) AS n FROM account_path WHERE identity = ?'),
     accountBytes: database.prepare('SELECT bytes FROM account WHERE identity = ?'),

@@ -160,6 +160,36 @@ const migrations: readonly string[] = [
    CREATE TRIGGER outbox_removed AFTER DELETE ON outbox BEGIN
      UPDATE outbox_size SET bytes = bytes - length(OLD.value) - length(OLD.path) - 64;
    END;`,
+  // 10: devices that other gateways have added (home), which devices were changed, and how far this one is with the others
+  `ALTER TABLE device ADD COLUMN home TEXT;
+   CREATE TABLE device_change (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     device_id TEXT NOT NULL UNIQUE
+   ) STRICT;
+   CREATE TRIGGER device_added AFTER INSERT ON device BEGIN
+     DELETE FROM device_change WHERE device_id = NEW.id;
+     INSERT INTO device_change (device_id) VALUES (NEW.id);
+   END;
+   CREATE TRIGGER device_updated AFTER UPDATE ON device BEGIN
+     DELETE FROM device_change WHERE device_id = NEW.id;
+     INSERT INTO device_change (device_id) VALUES (NEW.id);
+   END;
+   CREATE TRIGGER device_removed AFTER DELETE ON device BEGIN
+     DELETE FROM device_change WHERE device_id = OLD.id;
+     INSERT INTO device_change (device_id) VALUES (OLD.id);
+   END;
+   CREATE TRIGGER device_rule_added AFTER INSERT ON device_rule BEGIN
+     DELETE FROM device_change WHERE device_id = NEW.device_id;
+     INSERT INTO device_change (device_id) VALUES (NEW.device_id);
+   END;
+   CREATE TRIGGER device_rule_removed AFTER DELETE ON device_rule BEGIN
+     DELETE FROM device_change WHERE device_id = OLD.device_id;
+     INSERT INTO device_change (device_id) VALUES (OLD.device_id);
+   END;
+   CREATE TABLE shared_state (
+     name TEXT PRIMARY KEY,
+     value TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

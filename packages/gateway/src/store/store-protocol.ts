@@ -7,13 +7,21 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
-import type { Device, KeyVersion } from './device-table.ts';
+import type { Device, DeviceChanges, DevicePage, HomedDevice, KeyVersion } from './device-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
-import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type {
+  Reading,
+  ReadingsAfter,
+  ReadingsPage,
+  RecordOutcome,
+  RecordTerms,
+  RequestFingerprint,
+} from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import type { ResumedPage } from './resumed-page.ts';
+import type { SharedState } from './shared-state-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
@@ -24,7 +32,10 @@ export type WriteTask =
   | AnswerTask
   | OscoreTask
   | RegistrationTask
-  | OutboxTask;
+  | OutboxTask
+  | HomedDevicesTask
+  | RemovedHomedTask
+  | SharedStateTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -50,6 +61,25 @@ export interface OutboxTask {
   readonly sent: readonly number[];
 }
 
+/** Devices of other gateways, as they are there. */
+export interface HomedDevicesTask {
+  readonly kind: 'homed-devices';
+  readonly devices: readonly HomedDevice[];
+}
+
+/** Devices that another gateway does not have any more. */
+export interface RemovedHomedTask {
+  readonly kind: 'removed-homed';
+  readonly home: string;
+  readonly ids: readonly string[];
+}
+
+/** How far this gateway is with others. */
+export interface SharedStateTask {
+  readonly kind: 'shared-state';
+  readonly state: SharedState;
+}
+
 /** One reading and the request it came in. */
 export interface RecordTask {
   readonly kind: 'reading';
@@ -71,8 +101,8 @@ export interface AnswerTask {
   readonly answer: Uint8Array;
 }
 
-/** What became of one write; of a change of an association or context whether it was there. */
-export type WriteOutcome = RecordOutcome | RequestOutcome | boolean | undefined;
+/** What became of one write: of a change of an association or context whether it was there, of devices which were refused. */
+export type WriteOutcome = RecordOutcome | RequestOutcome | boolean | readonly string[] | undefined;
 
 /** What the worker can be asked, with the type of its answer. */
 export interface StoreQuestions {
@@ -96,6 +126,20 @@ export interface StoreQuestions {
   };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
+  readonly devicePage: { readonly ask: DevicePage; readonly answer: readonly HomedDevice[] };
+  readonly homedDevice: { readonly ask: string; readonly answer: HomedDevice | undefined };
+  /** Those under OSCORE, and the mark behind what has changed by then. */
+  readonly oscoreDevices: {
+    readonly ask: undefined;
+    readonly answer: { readonly devices: readonly Device[]; readonly mark: number };
+  };
+  readonly deviceChanges: {
+    readonly ask: { readonly mark: number; readonly limit: number };
+    readonly answer: DeviceChanges;
+  };
+  readonly deviceChangeMark: { readonly ask: undefined; readonly answer: number };
+  readonly readingsAfter: { readonly ask: ReadingsAfter; readonly answer: ReadingsPage };
+  readonly sharedState: { readonly ask: string; readonly answer: string | undefined };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
   readonly associationEndpoints: { readonly ask: undefined; readonly answer: readonly string[] };

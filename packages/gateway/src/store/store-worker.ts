@@ -13,6 +13,7 @@ import { OutboxTable } from './outbox-table.ts';
 import { ReadingTable } from './reading-table.ts';
 import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
+import { SharedStateTable } from './shared-state-table.ts';
 import { storeFaultOf } from './store-fault.ts';
 import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
 
@@ -48,6 +49,7 @@ function serve(store: OpenDatabase): void {
   const requests = new RequestTable(database);
   const contexts = new OscoreTable(database);
   const registrations = new RegistrationTable(database);
+  const sharedState = new SharedStateTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -55,12 +57,16 @@ function serve(store: OpenDatabase): void {
       const version = readDataVersion();
       if (version === seenVersion) return;
       seenVersion = version;
-      tell({ kind: 'devices-changed' });
-      for (const client of clients) client.postMessage({ kind: 'devices-changed' } satisfies FromWorker);
+      tellOfDevices();
     } catch {
       // The next question meets the same fault and reports it.
     }
   }, watchIntervalMs);
+
+  const tellOfDevices = (): void => {
+    tell({ kind: 'devices-changed' });
+    for (const client of clients) client.postMessage({ kind: 'devices-changed' } satisfies FromWorker);
+  };
 
   const attend = (client: Pick<MessagePort, 'on' | 'postMessage'>): void => {
     client.on('message', (message: ToWorker) => {
@@ -72,6 +78,9 @@ function serve(store: OpenDatabase): void {
         told = { kind: 'fault', question, fault: faultValueOf(error) };
       }
       client.postMessage(told);
+      // What this process writes itself changes no data_version.
+      if (told.kind === 'answer' && message.kind === 'write' && message.ask.some(isOfDevices))
+        tellOfDevices();
       if (message.kind !== 'close') return;
       for (const other of clients) other.close();
       port?.close();
@@ -100,6 +109,23 @@ function serve(store: OpenDatabase): void {
         return contexts.edges(message.ask);
       case 'devices':
         return devices.all();
+      case 'devicePage':
+        return devices.page(message.ask);
+      case 'homedDevice': {
+        const home = devices.homeOf(message.ask);
+        return home === undefined ? undefined : { home, device: devices.find(message.ask) };
+      }
+      case 'oscoreDevices':
+        // Before the devices: one that changes between is there twice, rather than not at all.
+        return { mark: devices.changeMark(), devices: devices.underOscore() };
+      case 'deviceChanges':
+        return devices.changesAfter(message.ask.mark, message.ask.limit);
+      case 'deviceChangeMark':
+        return devices.changeMark();
+      case 'readingsAfter':
+        return readings.after(message.ask);
+      case 'sharedState':
+        return sharedState.find(message.ask);
       case 'outbox':
         return outbox.entries(message.ask);
       case 'registrations':
@@ -149,6 +175,14 @@ function serve(store: OpenDatabase): void {
       case 'registration':
         registrations.apply(task.change);
         return undefined;
+      case 'homed-devices':
+        return devices.putHomed(task.devices);
+      case 'removed-homed':
+        devices.removeHomed(task.home, task.ids);
+        return undefined;
+      case 'shared-state':
+        sharedState.set(task.state);
+        return undefined;
       case 'request':
         return requests.begin(task.request);
       case 'answer':
@@ -173,6 +207,10 @@ function serve(store: OpenDatabase): void {
   function readDataVersion(): number {
     return (dataVersion.get() as { data_version: number }).data_version;
   }
+}
+
+function isOfDevices({ kind }: WriteTask): boolean {
+  return kind === 'homed-devices' || kind === 'removed-homed';
 }
 
 function faultValueOf(error: unknown): FaultValue {

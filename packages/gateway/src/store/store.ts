@@ -6,16 +6,27 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
+import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
+import type { ReadingKeeping } from '../keeping/readings.ts';
+import type { RegistrationKeeping } from '../keeping/registrations.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
-import type { Device, KeyVersion } from './device-table.ts';
+import type { Device, DeviceChanges, HomedDevice, KeyVersion } from './device-table.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
-import type { Reading, RecordOutcome, RecordTerms, RequestFingerprint } from './reading-table.ts';
+import type {
+  Reading,
+  ReadingsAfter,
+  ReadingsPage,
+  RecordOutcome,
+  RecordTerms,
+  RequestFingerprint,
+} from './reading-table.ts';
 import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import { type ResumedPage, type ResumeMark, rowsOfPage } from './resumed-page.ts';
+import type { SharedState } from './shared-state-table.ts';
 import { StoreFault } from './store-fault.ts';
 import type { FaultValue, FromWorker, StoreQuestions, ToWorker } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
@@ -37,6 +48,9 @@ export interface StoreOptions {
 /** Writes that wait for the disk, unless the options say otherwise. */
 const mostWaitingWrites = 10_000;
 
+/** Devices in one page: an answer that is made in a few milliseconds. */
+const devicesAtOnce = 500;
+
 /** Associations that are taken over in one go: what is done with them should keep nobody waiting. */
 const resumedAtOnce = 1000;
 
@@ -46,7 +60,9 @@ interface Waiting<T> {
 }
 
 /** One data folder, held exclusively from `Store.open` to `close`, or the part in it of a thread that `connect`ed. */
-export class Store implements AsyncDisposable {
+export class Store
+  implements AsyncDisposable, Credentials, DeviceKeeping, ReadingKeeping, RegistrationKeeping
+{
   /** What the operator should know about the data folder. */
   readonly warnings: readonly string[];
   readonly #worker: Worker | MessagePort;
@@ -286,6 +302,71 @@ export class Store implements AsyncDisposable {
   /** All devices with their keys, ordered by id. */
   devices(): Promise<readonly Device[]> {
     return this.#ask('devices', undefined);
+  }
+
+  /** Devices that were added here, some at a time, ordered by id. */
+  ownDevices(): AsyncGenerator<readonly HomedDevice[]> {
+    return this.#devicePages(false);
+  }
+
+  /** Devices of other gateways, some at a time, ordered by id. */
+  homedDevices(): AsyncGenerator<readonly HomedDevice[]> {
+    return this.#devicePages(true);
+  }
+
+  async *#devicePages(ofOthers: boolean): AsyncGenerator<readonly HomedDevice[]> {
+    for (let after = ''; ; ) {
+      const page = await this.#ask('devicePage', { after, limit: devicesAtOnce, ofOthers });
+      const last = page.at(-1);
+      if (last === undefined) return;
+      yield page;
+      after = last.device.id;
+    }
+  }
+
+  /** A device with its home, which is empty for one that was added here. */
+  homedDevice(id: string): Promise<HomedDevice | undefined> {
+    return this.#ask('homedDevice', id);
+  }
+
+  /** Keep devices of other gateways, durably; refused is also who has the id of one that was added here. */
+  async putDevices(devices: readonly HomedDevice[]): Promise<readonly string[]> {
+    return (await this.#writes.write({ kind: 'homed-devices', devices })) as readonly string[];
+  }
+
+  /** Forget devices of another gateway, durably. */
+  async removeDevices(home: string, ids: readonly string[]): Promise<void> {
+    await this.#writes.write({ kind: 'removed-homed', home, ids });
+  }
+
+  /** Devices under OSCORE, and the mark for `deviceChanges` behind all that has changed by then. */
+  oscoreDevices(): Promise<{ readonly devices: readonly Device[]; readonly mark: number }> {
+    return this.#ask('oscoreDevices', undefined);
+  }
+
+  /** Behind all changes of devices by now. */
+  deviceChangeMark(): Promise<number> {
+    return this.#ask('deviceChangeMark', undefined);
+  }
+
+  /** Devices that were changed behind a mark, some at a time; none at the end. */
+  deviceChanges(mark: number): Promise<DeviceChanges> {
+    return this.#ask('deviceChanges', { mark, limit: devicesAtOnce });
+  }
+
+  /** Readings in the order in which they were stored. */
+  readingsAfter(question: ReadingsAfter): Promise<ReadingsPage> {
+    return this.#ask('readingsAfter', question);
+  }
+
+  /** What is kept under a name of how far this gateway is with others. */
+  sharedState(name: string): Promise<string | undefined> {
+    return this.#ask('sharedState', name);
+  }
+
+  /** Keep it, durably. Fulfils after the commit. */
+  async setSharedState(state: SharedState): Promise<void> {
+    await this.#writes.write({ kind: 'shared-state', state });
   }
 
   /** Finish the writes that wait, flush, and give the folder free. */
