@@ -16,7 +16,7 @@ import type {
   RunningHash,
 } from '../core/foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
-import { AesCcmKey, type CcmAlgorithm, ccmAlgorithms } from './aes-ccm/aes-ccm-key.ts';
+import { AesCcmKey, isCcm } from './aes-ccm/aes-ccm-key.ts';
 import { type AesCcmModule, instantiateAesCcm } from './aes-ccm/aes-ccm-module.ts';
 import { knowsItsAnswers } from './aes-ccm/known-answers.ts';
 import { nodeCrypto } from './node-crypto.ts';
@@ -122,8 +122,4 @@ function withModules({ aesCcm, sha256: hashing }: Modules): CryptoProvider {
       return algorithm === 'SHA-256' ? new HmacSha256(hashing, key) : nodeCrypto.hmac(algorithm, key);
     },
   };
-}
-
-function isCcm(algorithm: AeadAlgorithm): algorithm is CcmAlgorithm {
-  return Object.hasOwn(ccmAlgorithms, algorithm);
 }

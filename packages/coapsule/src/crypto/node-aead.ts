@@ -55,7 +55,12 @@ export function nodeAead(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
   if (key.length !== row.keyLength) {
     throw new ApiMisuseError(`key: got ${key.length} bytes, expected ${row.keyLength} for ${algorithm}`);
   }
-  return new NodeAeadKey(row, createSecretKey(key));
+  return nodeAeadWith(algorithm, createSecretKey(key));
+}
+
+/** The same, of a KeyObject of the right length. */
+export function nodeAeadWith(algorithm: AeadAlgorithm, key: KeyObject): AeadKey {
+  return new NodeAeadKey(algorithms[algorithm], key);
 }
 
 class NodeAeadKey implements AeadKey {

@@ -17,7 +17,9 @@ import type {
   PublicKey,
   RunningHash,
 } from '../core/foundation/crypto-provider.ts';
+import { isCcm } from './aes-ccm/aes-ccm-key.ts';
 import { nodeAead } from './node-aead.ts';
+import { NodeCcmKey } from './node-ccm.ts';
 import { nodeHmac } from './node-hmac.ts';
 import { nodeKeyShare } from './node-key-share.ts';
 import { nodePublicKey } from './node-signature.ts';
@@ -32,7 +34,7 @@ const hashNames: Readonly<Record<HashAlgorithm, string>> = {
 /** The cryptography of Node.js, which is that of its OpenSSL. Stateless. */
 export const nodeCrypto: CryptoProvider = {
   aead(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
-    return nodeAead(algorithm, key);
+    return isCcm(algorithm) ? new NodeCcmKey(algorithm, key) : nodeAead(algorithm, key);
   },
   hash(algorithm: HashAlgorithm): RunningHash {
     return new NodeRunningHash(createHash(hashNames[algorithm]));

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { AeadKey } from '../../core/foundation/crypto-provider.ts';
+import type { AeadAlgorithm, AeadKey } from '../../core/foundation/crypto-provider.ts';
 import { ApiMisuseError, InvariantError } from '../../core/foundation/errors.ts';
 import { nodeAead } from '../node-aead.ts';
 import type { AesCcmModule } from './aes-ccm-module.ts';
@@ -22,6 +22,11 @@ export const ccmAlgorithms = {
 } as const;
 
 export type CcmAlgorithm = keyof typeof ccmAlgorithms;
+
+/** Whether it is one of them. */
+export function isCcm(algorithm: AeadAlgorithm): algorithm is CcmAlgorithm {
+  return Object.hasOwn(ccmAlgorithms, algorithm);
+}
 
 /** Payloads up to this length are for the module: blocks of 1024 bytes with their options and headers among them. */
 export const longestInModule = 1280;
