@@ -18,11 +18,14 @@ import type { ServerSecurity } from '../oscore/peer-security.ts';
 import type { ServerBinding } from '../oscore/request-binding.ts';
 import type { ExchangeId, RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import { OuterExchanges } from './outer-exchanges.ts';
-import type {
-  OscoreVia,
-  ProtectedArrival,
-  ProtectedDispatch,
-  ProtectedRequest,
+import {
+  type NotedReply,
+  noteOf,
+  type OscoreVia,
+  type ProtectedArrival,
+  type ProtectedDispatch,
+  type ProtectedRequest,
+  type ReplyNote,
 } from './protected-messages.ts';
 
 /**
@@ -45,7 +48,6 @@ export class OscoreExchanges<Via extends OscoreVia> {
   readonly #pending = new Map<string, ProtectedRequest[]>();
   readonly #tokensOf = new Map<ExchangeId, Set<string>>();
   readonly #runs = new TimerQueue<ServerSecurity>();
-  readonly #byReply = new WeakMap<object, ServerBinding>();
   /** Exchanges with observers: their notifications have no reply handle. */
   readonly #byExchange = new Map<ExchangeId, ServerBinding>();
   /** Exchanges with responses that are being protected: how many, as they may wait for the store, and whether all else is over. */
@@ -78,21 +80,19 @@ export class OscoreExchanges<Via extends OscoreVia> {
   }
 
   /** A verified request goes to the request/response layer: its answers will come with the same reply handle. */
-  requestVerified(reply: object, binding: ServerBinding): void {
-    this.#byReply.set(reply, binding);
+  requestVerified(reply: NotedReply, binding: ServerBinding): void {
+    reply.note = { binding, outside: noteOf(reply)?.outside } satisfies ReplyNote;
   }
 
   /** The request has become an Exchange with the application. */
-  exchangeBegun(exchange: ExchangeId, reply: object): void {
-    const binding = this.#byReply.get(reply);
+  exchangeBegun(exchange: ExchangeId, reply: unknown): void {
+    const binding = noteOf(reply)?.binding;
     if (binding?.observe === 'register') this.#byExchange.set(exchange, binding);
   }
 
   /** What a response or notification is protected with. */
   bindingOf(output: Extract<ProtectedDispatch, { kind: 'send-response' }>): ServerBinding | undefined {
-    return output.reply === undefined
-      ? this.#byExchange.get(output.exchange)
-      : this.#byReply.get(output.reply as object);
+    return output.reply === undefined ? this.#byExchange.get(output.exchange) : noteOf(output.reply)?.binding;
   }
 
   /** A response waits until it can be protected; `responseProtected` follows. */

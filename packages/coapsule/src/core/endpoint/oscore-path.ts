@@ -36,6 +36,7 @@ import {
   withoutBlocks,
 } from './outer-blocks.ts';
 import type {
+  NotedReply,
   OscoreVia,
   ProtectedArrival,
   ProtectedDispatch,
@@ -52,7 +53,7 @@ export function receiveProtectedRequest<Via extends OscoreVia>(
   carrier: OscoreCarrier<Via>,
   via: Via,
   message: ReceivedMessage,
-  reply: object,
+  reply: NotedReply,
   now: Instant,
   handle: object = reply,
 ): boolean {
@@ -169,7 +170,7 @@ function sendResponse<Via extends OscoreVia>(
 ): boolean {
   const { reply, message: plain } = dispatch;
   const message = { code, options, payload, token: plain.token };
-  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply as object) !== undefined) {
+  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply) !== undefined) {
     carrier.vouchedFor(via, message);
     answerOutside(carrier, reply, message, now);
     return false;
@@ -206,7 +207,7 @@ function followOutside<Via extends OscoreVia>(
     }
     // The Exchange outside has its Empty ACK by itself.
     case 'acknowledge':
-      return outer.exchangeOf(output.reply as object) !== undefined;
+      return outer.exchangeOf(output.reply) !== undefined;
     case 'suppress-response':
       return leaveUnansweredOutside(carrier, output.reply, now);
     case 'response':

@@ -23,7 +23,7 @@ import { isForwardRequest } from '../request-response/proxying.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 import type { OscoreCarrier } from './oscore-carrier.ts';
 import { isUnderOscore } from './oscore-peers.ts';
-import type { OscoreVia, ProtectedArrival, ProtectedRequest } from './protected-messages.ts';
+import type { NotedReply, OscoreVia, ProtectedArrival, ProtectedRequest } from './protected-messages.ts';
 
 /** Whether a request is a block of an OSCORE message, or wants its answer in blocks. */
 export function isInOuterBlocks({ options }: ReceivedMessage): boolean {
@@ -65,7 +65,7 @@ export function wholeRequest<Via extends OscoreVia>(
   if (via === undefined) return undefined;
   const message = { code, token, payload, options: withoutBlocks({ code, payload, options }).options };
   // Of its own: the handle is that of the Exchange outside.
-  const reply = { ...(output.reply as object) };
+  const reply = { ...(output.reply as NotedReply) };
   oscore.outer.requestWhole(output.exchange, reply);
   return { via, message, reply };
 }
@@ -81,7 +81,7 @@ export function answerOutside<Via extends OscoreVia>(
   { code, options, payload }: OscoreContent,
   now: Instant,
 ): boolean {
-  const exchange = reply === undefined ? undefined : oscore.outer.exchangeOf(reply as object);
+  const exchange = reply === undefined ? undefined : oscore.outer.exchangeOf(reply);
   if (exchange === undefined) return false;
   oscore.outer.answeredWith(exchange, options.first(OptionNumber.Observe));
   exchanges.respond(exchange, { code, options, payload, keepAnswer: true }, now);
@@ -98,7 +98,7 @@ export function leaveUnansweredOutside<Via extends OscoreVia>(
   reply: unknown,
   now: Instant,
 ): boolean {
-  const exchange = oscore.outer.exchangeOf(reply as object);
+  const exchange = oscore.outer.exchangeOf(reply);
   if (exchange === undefined) return false;
   oscore.outer.silence(exchange);
   const nothing = { code: Code.Changed, options: new OptionSet(), payload: noBytes, keepAnswer: false };

@@ -11,7 +11,13 @@
 import type { OscoreContent } from '../oscore/plaintext.ts';
 import type { ReceivedMessage } from '../request-response/exchange.ts';
 import type { ExchangeId } from '../request-response/request-response-layer.ts';
-import type { OscoreVia, ProtectedRequest } from './protected-messages.ts';
+import {
+  type NotedReply,
+  noteOf,
+  type OscoreVia,
+  type ProtectedRequest,
+  type ReplyNote,
+} from './protected-messages.ts';
 
 /** The rest of a response that is on its way. */
 export interface OuterFetch<Via extends OscoreVia> {
@@ -24,7 +30,6 @@ export interface OuterFetch<Via extends OscoreVia> {
 
 /** See the module comment. */
 export class OuterExchanges<Via extends OscoreVia> {
-  readonly #ofReply = new WeakMap<object, ExchangeId>();
   /** Requests in Outer blocks, and the Observe option that their answers are sent with. */
   readonly #requests = new Map<ExchangeId, Uint8Array | undefined>();
   /** Requests that get no response. */
@@ -41,14 +46,14 @@ export class OuterExchanges<Via extends OscoreVia> {
   }
 
   /** A request came whole; what is inside will be answered with `reply`. */
-  requestWhole(exchange: ExchangeId, reply: object): void {
+  requestWhole(exchange: ExchangeId, reply: NotedReply): void {
     this.#requests.set(exchange, undefined);
-    this.#ofReply.set(reply, exchange);
+    reply.note = { binding: undefined, outside: exchange } satisfies ReplyNote;
   }
 
   /** The Exchange that a message is answered by; `undefined` when it came in one piece. */
-  exchangeOf(reply: object): ExchangeId | undefined {
-    return this.#ofReply.get(reply);
+  exchangeOf(reply: unknown): ExchangeId | undefined {
+    return noteOf(reply)?.outside;
   }
 
   /** Whether the Exchange is one of a request in Outer blocks. */

@@ -9,7 +9,8 @@
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { PendingRequest } from '../oscore/oscore-layer.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
-import type { ReceivedMessage } from '../request-response/exchange.ts';
+import type { ServerBinding } from '../oscore/request-binding.ts';
+import type { ExchangeId, ReceivedMessage } from '../request-response/exchange.ts';
 import type { RequestResponseOutput } from '../request-response/request-response-layer.ts';
 
 /** Who is behind a peer under OSCORE: the same endpoint, or a proxy on the way to it. */
@@ -33,7 +34,26 @@ export interface ProtectedArrival<Via extends OscoreVia = OscoreVia> {
   readonly via: Via;
   readonly message: ReceivedMessage;
   /** What its answers are known by: an object of its own for each request. */
-  readonly reply: object;
+  readonly reply: NotedReply;
+}
+
+/** What the answers to a request are known by, with room for what is kept for them. */
+export interface NotedReply {
+  note: unknown;
+}
+
+/** What is kept of a request under OSCORE for its answers. */
+export interface ReplyNote {
+  /** Once it is verified. */
+  readonly binding: ServerBinding | undefined;
+  /** The Exchange that it came by in Outer blocks, and is answered by. */
+  readonly outside: ExchangeId | undefined;
+}
+
+/** What is kept for the answers that are known by `reply`; `undefined` where it is of no request under OSCORE. */
+export function noteOf(reply: unknown): ReplyNote | undefined {
+  // Nobody else writes it.
+  return (reply as NotedReply | undefined)?.note as ReplyNote | undefined;
 }
 
 /** What the request/response layer wants sent to a peer under OSCORE. */

@@ -281,8 +281,7 @@ export function deliver(
       const peer = layers.peers.withKey(output.peer);
       if (peer === undefined) return;
       const { messageId, type } = output.reply as ReplyHandle;
-      if (peer.oscore !== undefined)
-        layers.oscore.exchangeBegun(output.exchange, output.reply as ReplyHandle);
+      if (peer.oscore !== undefined) layers.oscore.exchangeBegun(output.exchange, output.reply);
       const request = incomingRequest(output, messageId, type === 'CON');
       layers.outputs.push({ kind: 'request', exchange: output.exchange, peer, request });
       return;

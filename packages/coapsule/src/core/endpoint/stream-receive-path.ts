@@ -176,7 +176,9 @@ function receiveMessage(
       return;
     }
     // What answers a request under OSCORE is found again by an object of its own.
-    if (receiveProtectedRequest(new StreamOscore(layers), peer, message, { connection }, now, connection))
+    if (
+      receiveProtectedRequest(new StreamOscore(layers), peer, message, { note: undefined }, now, connection)
+    )
       return;
     layers.exchanges.receiveRequest(peer.key, message, connection, now);
     return;
@@ -317,7 +319,7 @@ export function deliverFromStream(
       const connection = connectionTo(layers, output.peer);
       if (connection === undefined) return;
       const peer = layers.underOscore.withKey(output.peer) ?? connection.peer;
-      if (peer.oscore !== undefined) layers.oscore.exchangeBegun(exchange, output.reply as object);
+      if (peer.oscore !== undefined) layers.oscore.exchangeBegun(exchange, output.reply);
       if (!output.request.refresh) {
         connection.serving.add(exchange);
         layers.serving.set(exchange, connection);

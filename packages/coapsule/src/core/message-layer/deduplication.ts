@@ -107,6 +107,7 @@ export class Deduplication {
       type: store.typeAt(place),
       state: store.stateAt(place),
       unsafe: store.isUnsafeAt(place),
+      note: undefined,
       isForgettable: false,
       place,
       use: store.useAt(place),
@@ -128,6 +129,7 @@ export class Deduplication {
       type,
       state: 'in-progress',
       unsafe,
+      note: undefined,
       isForgettable: false,
       place: noPlace,
       use: 0,
@@ -187,9 +189,9 @@ export class Deduplication {
     const place = this.#setState(record, 'answered');
     if (place === noPlace) return;
     const start = 4 + tokenBytes(tokenLength);
-    const tail = datagram.length > start ? datagram.slice(start) : undefined;
-    this.#store.setAnswer(place, code, tail);
-    this.#resize(place, recordBytes + (tail === undefined ? 0 : answerOverheadBytes + tail.length));
+    const length = Math.max(0, datagram.length - start);
+    this.#store.setAnswer(place, code, datagram, start);
+    this.#resize(place, recordBytes + (length === 0 ? 0 : answerOverheadBytes + length));
     if (!keep) this.#store.makeDroppable(place);
   }
 
@@ -197,7 +199,7 @@ export class Deduplication {
   answerOf(record: ReceivedRecord): { readonly code: Code; readonly tail: Uint8Array } {
     const place = this.#placeOf(record);
     if (place === noPlace) return { code: 0, tail: noBytes };
-    return { code: this.#store.answerCodeAt(place), tail: this.#store.answerAt(place) ?? noBytes };
+    return { code: this.#store.answerCodeAt(place), tail: this.#store.answerAt(place) };
   }
 
   /** The answer went out as a message of its own. */

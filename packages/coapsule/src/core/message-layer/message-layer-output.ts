@@ -84,11 +84,13 @@ export interface PeerTraffic {
   readonly timeoutMs: number;
 }
 
-/** A received request that can be replied to. Opaque to other layers. */
+/** A received request that can be replied to, as it came this time. Opaque to other layers, but for `note`. */
 export interface ReplyHandle {
   readonly peer: PeerKey;
   readonly messageId: number;
   readonly type: 'CON' | 'NON';
+  /** What others want to find with it again; never looked into here. A table of handles would cost as much as all else. */
+  note: unknown;
 }
 
 /** Why the road of a received message ended in the message layer. */

@@ -9,7 +9,9 @@
  * @module
  */
 
+import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
+import { type KeptAnswer, KeptAnswers } from './kept-answers.ts';
 import type { PeerKey } from './message-layer-output.ts';
 import { type ReceivedRecord, type RecordState, recordStates } from './received-record.ts';
 
@@ -104,7 +106,8 @@ export class RecordStore {
   /** The same memory. */
   #times = new Float64Array(0);
   #peers: (RecordsOfPeer | undefined)[] = [];
-  #answers: (Uint8Array | undefined)[] = [];
+  #answers: (KeptAnswer | undefined)[] = [];
+  readonly #kept = new KeptAnswers();
 
   /** @param seed Makes it unknown to others which messages share a chain. */
   constructor(seed: number) {
@@ -176,7 +179,7 @@ export class RecordStore {
       this.#put(before, chainField, next);
     }
     this.#peers[place] = undefined;
-    if (this.#answers[place] !== undefined) this.#answers[place] = undefined;
+    this.#dropAnswer(place);
     this.#put(place, useField, 0);
     this.#put(place, chainField, this.#firstFree);
     this.#firstFree = place;
@@ -286,13 +289,23 @@ export class RecordStore {
   }
 
   /** Options and payload of the answer that is stored, as bytes. */
-  answerAt(place: number): Uint8Array | undefined {
-    return this.#answers[place];
+  answerAt(place: number): Uint8Array {
+    const kept = this.#answers[place];
+    return kept === undefined ? noBytes : this.#kept.bytesOf(kept);
   }
 
-  setAnswer(place: number, code: number, tail: Uint8Array | undefined): void {
+  /** Stores an answer: its code, and a copy of what its datagram has from `start` on. */
+  setAnswer(place: number, code: number, datagram: Uint8Array, start: number): void {
+    this.#dropAnswer(place);
     this.#put(place, answerCodeField, code);
-    this.#answers[place] = tail;
+    if (datagram.length > start) this.#answers[place] = this.#kept.keep(datagram, start);
+  }
+
+  #dropAnswer(place: number): void {
+    const kept = this.#answers[place];
+    if (kept === undefined) return;
+    this.#kept.release(kept);
+    this.#answers[place] = undefined;
   }
 
   #at(place: number, field: number): number {
