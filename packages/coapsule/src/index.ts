@@ -120,7 +120,7 @@ export {
 } from './core/coap/message-purpose.ts';
 export { allCoapNodes, isMulticastAddress, type LeisureEstimate, leisureMs } from './core/coap/multicast.ts';
 export { OptionNumber } from './core/coap/option-registry.ts';
-export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';
+export type { OptionEntry, OptionReader, OptionVisitor } from './core/coap/option-set.ts';
 export {
   defaultTransmissionParameters,
   type TransmissionParameters,

@@ -52,7 +52,7 @@ export {
   OptionNumber,
   optionDefinition,
 } from './core/coap/option-registry.ts';
-export type { OptionEntry, OptionReader } from './core/coap/option-set.ts';
+export type { OptionEntry, OptionReader, OptionVisitor } from './core/coap/option-set.ts';
 export { OptionSet } from './core/coap/option-set.ts';
 export type { OptionValue } from './core/coap/option-value.ts';
 export { decodeUint, encodeUint } from './core/coap/option-value.ts';

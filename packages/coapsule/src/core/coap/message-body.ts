@@ -17,7 +17,7 @@ export interface BodyLayout {
   readonly optionsEnd: number;
   /** Bit (number modulo 32) set for every option that is there. */
   readonly presence: number;
-  /** The first byte of the payload; the length of the bytes when there is none. */
+  /** The first byte of the payload; the end of the body when there is none. */
   readonly payloadStart: number;
 }
 
@@ -30,9 +30,12 @@ export interface BodyFault {
 
 const payloadMarker = 0xff;
 
-/** Finds options and payload from `start` to the end of `bytes`. Never throws. */
-export function scanBody(bytes: Uint8Array, start: number): BodyLayout | BodyFault {
-  const length = bytes.length;
+/** Finds options and payload from `start` to `length`, the end of `bytes` by default. Never throws. */
+export function scanBody(
+  bytes: Uint8Array,
+  start: number,
+  length: number = bytes.length,
+): BodyLayout | BodyFault {
   let offset = start;
   let number = 0;
   let presence = 0;
@@ -88,7 +91,7 @@ export class BodyWriter {
     // They are walked twice, which an iterator would not survive.
     this.#options = Array.isArray(entries) ? entries : [...entries];
     this.#payload = payload;
-    this.length = encodedOptionsLength(this.#options) + (payload.length === 0 ? 0 : 1 + payload.length);
+    this.length = bodyLength(this.#options, payload);
   }
 
   /** Writes into `bytes` at `start`. */
@@ -100,8 +103,12 @@ export class BodyWriter {
   }
 }
 
-function encodedOptionsLength(options: readonly OptionEntry[]): number {
-  let length = 0;
+/**
+ * Bytes that these options and this payload take.
+ * Throws `ApiMisuseError` for options that are not in ascending order, or too long.
+ */
+export function bodyLength(options: Iterable<OptionEntry>, payload: Uint8Array): number {
+  let length = payload.length === 0 ? 0 : 1 + payload.length;
   let previous = 0;
   for (const { number, value } of options) {
     if (!(number >= previous && number <= maxOptionNumber)) {

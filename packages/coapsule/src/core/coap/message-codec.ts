@@ -10,7 +10,7 @@
 
 import { ApiMisuseError, type DecodeFault } from '../foundation/errors.ts';
 import { Code, isReservedCode } from './code.ts';
-import { BodyWriter, scanBody } from './message-body.ts';
+import { BodyWriter, bodyLength, scanBody } from './message-body.ts';
 import { type Message, type MessageType, MessageView } from './message-view.ts';
 import { maxExtendedTokenLength } from './signaling.ts';
 import { baseTokenLength, placeOfToken, tokenBytes, tokenLengthField, writeToken } from './token-length.ts';
@@ -126,7 +126,7 @@ export function encodedLength({
   options,
   payload,
 }: Pick<Message, 'token' | 'options' | 'payload'>): number {
-  return headerLength + tokenBytes(token.length) + new BodyWriter(options.entries(), payload).length;
+  return headerLength + tokenBytes(token.length) + bodyLength(options.entries(), payload);
 }
 
 function fault(offset: number, reason: string): MessageDecodeFault {

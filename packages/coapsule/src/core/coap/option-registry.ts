@@ -135,10 +135,17 @@ export function isLegalOptionLength(definition: OptionDefinition, lengthBytes: n
 /**
  * Whether a value is legal for its definition: its length (RFC 7252 §5.4.3) and, for format string, that it
  * is well-formed UTF-8 (§3.2). A uint may have leading zero bytes.
+ *
+ * @param bytes Hold it, from `start` to `end`; all of them by default.
  */
-export function isLegalOptionValue(definition: OptionDefinition, value: Uint8Array): boolean {
-  if (!isLegalOptionLength(definition, value.length)) return false;
-  return definition.format !== 'string' || isUtf8(value);
+export function isLegalOptionValue(
+  definition: OptionDefinition,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): boolean {
+  if (!isLegalOptionLength(definition, end - start)) return false;
+  return definition.format !== 'string' || isUtf8(bytes, start, end);
 }
 
 function define(

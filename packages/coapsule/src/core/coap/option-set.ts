@@ -38,7 +38,15 @@ export interface OptionReader {
   texts(number: number): readonly string[];
   /** All instances in ascending order of number; instances of one option in the order of the message. */
   entries(): Iterable<OptionEntry>;
+  /**
+   * Calls `visit` for each instance, in the same order, until it returns false: its value is in `bytes` from `start` to `end`.
+   * For who looks at every option of every message: nothing is made for it.
+   */
+  walk(visit: OptionVisitor): void;
 }
+
+/** See `OptionReader.walk`. It asks the reader for nothing else meanwhile. */
+export type OptionVisitor = (number: number, bytes: Uint8Array, start: number, end: number) => boolean;
 
 /** What `OptionReader.texts` has for a value that is no text. */
 export const illFormedText = '\ufffd';
@@ -134,6 +142,10 @@ export class OptionSet implements OptionReader {
   entries(): readonly OptionEntry[] {
     this.#isShared = true;
     return this.#entries;
+  }
+
+  walk(visit: OptionVisitor): void {
+    for (const { number, value } of this.#entries) if (!visit(number, value, 0, value.length)) return;
   }
 
   #own(): void {

@@ -7,7 +7,7 @@
  */
 
 import { decodeUtf8 } from '../foundation/utf8.ts';
-import { illFormedText, type OptionEntry, type OptionReader } from './option-set.ts';
+import { illFormedText, type OptionEntry, type OptionReader, type OptionVisitor } from './option-set.ts';
 import { decodeUint } from './option-value.ts';
 
 /** Options between two offsets of a datagram. Values are views of the datagram, not copies. */
@@ -75,6 +75,11 @@ export class OptionView implements OptionReader {
     this.#rewind();
     while (this.#next()) entries.push({ number: this.#number, value: this.#value() });
     return entries;
+  }
+
+  walk(visit: OptionVisitor): void {
+    this.#rewind();
+    while (this.#next() && visit(this.#number, this.#datagram, this.#valueStart, this.#valueEnd));
   }
 
   #value(): Uint8Array {

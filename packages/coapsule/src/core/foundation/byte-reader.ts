@@ -6,7 +6,7 @@
  * @module
  */
 
-import { noBytes } from './bytes.ts';
+import { copyOf, noBytes } from './bytes.ts';
 
 /** A cursor over `bytes`; see the module comment for how failure works. */
 export class ByteReader {
@@ -66,6 +66,14 @@ export class ByteReader {
     const view = this.bytes.subarray(this.position, this.position + length);
     this.position += length;
     return view;
+  }
+
+  /** A copy of the next `length` bytes; of few it costs less than a view. */
+  copy(length: number): Uint8Array {
+    if (!this.#fits(length)) return noBytes;
+    const copy = copyOf(this.bytes, this.position, this.position + length);
+    this.position += length;
+    return copy;
   }
 
   /** A view of everything that is left. */

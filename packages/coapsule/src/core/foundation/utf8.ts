@@ -98,9 +98,9 @@ export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.len
 }
 
 /** Whether bytes are well-formed UTF-8 (RFC 3629 §4); most text is ASCII, which is seen without making a string of it. */
-export function isUtf8(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) {
-    if ((bytes[i] as number) >= 0x80) return decodeUtf8(bytes, i) !== undefined;
+export function isUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
+  for (let i = start; i < end; i++) {
+    if ((bytes[i] as number) >= 0x80) return decodeUtf8(bytes, i, end) !== undefined;
   }
   return true;
 }

@@ -74,6 +74,6 @@ const none: readonly ServerSecurity[] = [];
 function nameOf(kid: Uint8Array): number | string {
   if (kid.length > 5) return toHex(kid);
   let name = kid.length;
-  for (const byte of kid) name = name * 256 + byte;
+  for (let i = 0; i < kid.length; i++) name = name * 256 + (kid[i] as number);
   return name;
 }

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { OptionNumber } from '../coap/option-registry.ts';
+import type { OptionReader } from '../coap/option-set.ts';
 import { ByteReader } from '../foundation/byte-reader.ts';
 import { ByteWriter } from '../foundation/byte-writer.ts';
 import { noBytes } from '../foundation/bytes.ts';
@@ -36,13 +38,17 @@ export const maxIdentifierLength: number = maxValueLength - 2 - maxPartialIvLeng
 /**
  * Decode the value of an OSCORE option.
  *
- * @param value 0 … 255 bytes; the fields are views of it.
+ * @param bytes Hold it, 0 … 255 bytes from `start` to `end`; all of them by default. The fields are copies.
  * @returns the fields, or a fault with the byte offset: a reserved bit or length, a field cut short, a Partial IV with
  *          leading zeros, bytes that no field has, a value of one zero byte; never throws.
  */
-export function decodeOscoreOption(value: Uint8Array): OscoreOption | DecodeFault {
-  if (value.length === 0) return {};
-  const reader = new ByteReader(value);
+export function decodeOscoreOption(
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): OscoreOption | DecodeFault {
+  if (start === end) return {};
+  const reader = new ByteReader(bytes, start, end);
   const flags = reader.u8();
   // §2: all flags zero are written as an empty value.
   if (flags === 0) return fault(0, 'flags of zero in a value that is not empty');
@@ -51,19 +57,30 @@ export function decodeOscoreOption(value: Uint8Array): OscoreOption | DecodeFaul
   if (partialIvLength > maxPartialIvLength)
     return fault(0, `Partial IV length ${partialIvLength} is reserved`);
 
-  const partialIv = reader.view(partialIvLength);
-  const kidContext = (flags & kidContextBit) !== 0 ? reader.vector8() : undefined;
-  if (reader.failed) return fault(reader.position, 'a field is cut off');
+  const partialIv = reader.copy(partialIvLength);
+  const kidContext = (flags & kidContextBit) !== 0 ? reader.copy(reader.u8()) : undefined;
+  if (reader.failed) return fault(reader.position - start, 'a field is cut off');
   // §5: all leading bytes of value zero are removed, but for the value zero.
   if (partialIvLength > 0 && decodePartialIv(partialIv) === undefined)
     return fault(1, 'Partial IV with leading zeros');
   const hasKid = (flags & kidBit) !== 0;
-  if (!hasKid && reader.remaining > 0) return fault(reader.position, 'bytes that no flag tells of');
+  if (!hasKid && reader.remaining > 0) return fault(reader.position - start, 'bytes that no flag tells of');
   return {
     partialIv: partialIvLength > 0 ? partialIv : undefined,
     kidContext,
-    kid: hasKid ? reader.rest() : undefined,
+    kid: hasKid ? reader.copy(reader.remaining) : undefined,
   };
+}
+
+/** What the OSCORE option of a message says, as `decodeOscoreOption` has it; `undefined` where there is none, or more than one. */
+export function oscoreOptionOf(options: OptionReader): OscoreOption | DecodeFault | undefined {
+  let count = 0;
+  let option = undefined as OscoreOption | DecodeFault | undefined;
+  options.walk((number, bytes, start, end) => {
+    if (number === OptionNumber.Oscore && count++ === 0) option = decodeOscoreOption(bytes, start, end);
+    return number <= OptionNumber.Oscore;
+  });
+  return count === 1 ? option : undefined;
 }
 
 /**
@@ -97,6 +114,7 @@ export function encodeOscoreOption({ partialIv, kidContext, kid }: OscoreOption)
   return writer.finish();
 }
 
+/** @param offset In the value. */
 function fault(offset: number, reason: string): DecodeFault {
   return { kind: 'decode-fault', layer: 'oscore', offset, reason };
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { copyOf } from '../foundation/bytes.ts';
 import { InvariantError } from '../foundation/errors.ts';
 
 /** One above the highest Sender Sequence Number (RFC 8613 §7.2.1, §12.6). */
@@ -41,7 +42,7 @@ export function decodePartialIv(bytes: Uint8Array): number | undefined {
   if (bytes.length === 0 || bytes.length > maxPartialIvLength) return undefined;
   if (bytes.length > 1 && bytes[0] === 0) return undefined;
   let number = 0;
-  for (const byte of bytes) number = number * 256 + byte;
+  for (let i = 0; i < bytes.length; i++) number = number * 256 + (bytes[i] as number);
   return number;
 }
 
@@ -53,7 +54,7 @@ export function decodePartialIv(bytes: Uint8Array): number | undefined {
  * @returns as many bytes as the Common IV has.
  */
 export function deriveNonce(commonIv: Uint8Array, id: Uint8Array, partialIv: Uint8Array): Uint8Array {
-  const nonce = commonIv.slice();
+  const nonce = copyOf(commonIv);
   const length = nonce.length;
   nonce[0] = (nonce[0] as number) ^ id.length;
   xorEndingAt(nonce, length - maxPartialIvLength, id);

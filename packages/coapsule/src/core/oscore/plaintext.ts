@@ -10,6 +10,7 @@ import type { Code } from '../coap/code.ts';
 import { BodyWriter, scanBody } from '../coap/message-body.ts';
 import type { OptionReader } from '../coap/option-set.ts';
 import { OptionView } from '../coap/option-view.ts';
+import { copyOf, noBytes } from '../foundation/bytes.ts';
 import type { AeadKey } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError, type DecodeFault } from '../foundation/errors.ts';
 import type { CoseAead } from './cose-algorithms.ts';
@@ -51,9 +52,9 @@ export function openCiphertext(
   // Code and tag are there at least; and some providers count no further than the algorithm does.
   if (ciphertext.length <= key.tagLength || ciphertext.length - key.tagLength > aead.maxPlaintextLength)
     return undefined;
-  const buffer = ciphertext.slice();
+  const buffer = copyOf(ciphertext);
   const length = key.open(nonce, additionalData, buffer, 0, buffer.length);
-  return length < 0 ? undefined : decodePlaintext(buffer.subarray(0, length));
+  return length < 0 ? undefined : decodePlaintext(buffer, length);
 }
 
 /** A plaintext that is ready to be written. */
@@ -82,15 +83,15 @@ export class Plaintext {
   }
 }
 
-/** Code, options and payload of a plaintext of 1 byte and more; views of it. */
-function decodePlaintext(plaintext: Uint8Array): OscoreContent | DecodeFault {
-  const body = scanBody(plaintext, 1);
+/** Code, options and payload of a plaintext of `length` bytes, 1 and more, at the start of `bytes`. */
+function decodePlaintext(bytes: Uint8Array, length: number): OscoreContent | DecodeFault {
+  const body = scanBody(bytes, 1, length);
   if (body.kind === 'body-fault') {
     return { kind: 'decode-fault', layer: 'oscore', offset: body.offset, reason: body.reason };
   }
   return {
-    code: plaintext[0] as number,
-    options: new OptionView(plaintext, 1, body.optionsEnd, body.presence),
-    payload: plaintext.subarray(body.payloadStart),
+    code: bytes[0] as number,
+    options: new OptionView(bytes, 1, body.optionsEnd, body.presence),
+    payload: body.payloadStart === length ? noBytes : copyOf(bytes, body.payloadStart, length),
   };
 }

@@ -16,7 +16,7 @@ import { optionClass, outerOnly } from './option-classes.ts';
 
 /** The options of a message in its two parts; the OSCORE option is not among them yet. */
 export interface SplitOptions {
-  readonly inner: OptionSet;
+  readonly inner: OptionReader;
   readonly outer: OptionSet;
 }
 
@@ -50,6 +50,7 @@ export function joinOptions(inner: OptionReader, outer: OptionReader): OptionRea
 }
 
 function split(options: OptionReader, innerObserve: (value: Uint8Array) => Uint8Array): SplitOptions {
+  if (isAllInner(options)) return { inner: options, outer: new OptionSet() };
   const inner = new OptionSet();
   const outer = new OptionSet();
   for (const { number, value } of options.entries()) {
@@ -70,6 +71,16 @@ function split(options: OptionReader, innerObserve: (value: Uint8Array) => Uint8
     }
   }
   return { inner, outer };
+}
+
+/** Whether all go inside as they are, as those of most messages do. */
+function isAllInner(options: OptionReader): boolean {
+  let isAll = true;
+  options.walk((number) => {
+    isAll = number !== OptionNumber.Observe && optionClass(number).inner;
+    return isAll;
+  });
+  return isAll;
 }
 
 /** §4.1.3.3: the proxy learns scheme and authority, the server the rest. */

@@ -13,7 +13,7 @@ import { OptionSet } from '../coap/option-set.ts';
 import { equalBytesConstantTime, noBytes } from '../foundation/bytes.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../foundation/utf8.ts';
-import { decodeOscoreOption } from './oscore-option.ts';
+import { oscoreOptionOf } from './oscore-option.ts';
 import { decodePartialIv } from './partial-iv.ts';
 import { type OscoreContent, openCiphertext } from './plaintext.ts';
 import { observeOf } from './protect-request.ts';
@@ -72,10 +72,9 @@ export type RequestVerdict =
  * @param message A request with one or more OSCORE options.
  */
 export function readRequestHeader({ options, payload }: OscoreContent): RequestHeader | RefusedRequest {
-  const [value, second] = options.all(OptionNumber.Oscore);
-  if (value === undefined || second !== undefined) return malformed('expected one OSCORE option');
+  const option = oscoreOptionOf(options);
+  if (option === undefined) return malformed('expected one OSCORE option');
   if (payload.length === 0) return malformed('no payload');
-  const option = decodeOscoreOption(value);
   if (isDecodeFault(option)) return malformed(option.reason);
   const { kid, partialIv, kidContext } = option;
   const sequenceNumber = partialIv === undefined ? undefined : decodePartialIv(partialIv);

@@ -11,7 +11,7 @@ import { codeText, isResponseCode } from '../coap/code.ts';
 import { OptionNumber } from '../coap/option-registry.ts';
 import { OptionSet } from '../coap/option-set.ts';
 import { isDecodeFault } from '../foundation/errors.ts';
-import { decodeOscoreOption, type OscoreOption } from './oscore-option.ts';
+import { type OscoreOption, oscoreOptionOf } from './oscore-option.ts';
 import { decodePartialIv, deriveNonce } from './partial-iv.ts';
 import { type OscoreContent, openCiphertext } from './plaintext.ts';
 import type { ClientBinding } from './request-binding.ts';
@@ -42,11 +42,10 @@ export type ResponseVerdict =
  * @param message A response with one or more OSCORE options.
  */
 export function readResponseHeader({ options, payload }: OscoreContent): OscoreOption | string {
-  const [value, second] = options.all(OptionNumber.Oscore);
-  if (value === undefined || second !== undefined) return 'expected one OSCORE option';
+  const option = oscoreOptionOf(options);
+  if (option === undefined) return 'expected one OSCORE option';
   // §2: an OSCORE message without payload is malformed.
   if (payload.length === 0) return 'no payload';
-  const option = decodeOscoreOption(value);
   return isDecodeFault(option) ? option.reason : option;
 }
 

@@ -14,7 +14,7 @@ import {
   OptionNumber,
   optionDefinition,
 } from '../coap/option-registry.ts';
-import { type OptionEntry, type OptionReader, OptionSet } from '../coap/option-set.ts';
+import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { isForwardRequest } from './proxying.ts';
 
 /** Critical options a server understands: those of RFC 7252 §5.10 and RFC 7959. */
@@ -105,18 +105,20 @@ function check(
   recognized: (number: number) => boolean,
   refuses: (number: number) => boolean = isCritical,
 ): OptionVerdict {
-  let ignored: string | undefined;
+  let bad = undefined as OptionVerdict | undefined;
+  let ignored = undefined as string | undefined;
   let hasUnknown = false;
   let previous = -1;
-  for (const entry of options.entries()) {
-    const fault = faultOf(entry, entry.number === previous, recognized);
-    previous = entry.number;
-    hasUnknown ||= optionDefinition(entry.number) === undefined;
-    if (fault === undefined) continue;
-    if (isCritical(entry.number) || refuses(entry.number))
-      return { kind: 'bad-option', number: entry.number, reason: fault };
+  options.walk((number, bytes, start, end) => {
+    const fault = faultOf(number, bytes, start, end, number === previous, recognized);
+    previous = number;
+    hasUnknown ||= optionDefinition(number) === undefined;
+    if (fault === undefined) return true;
+    if (isCritical(number) || refuses(number)) bad = { kind: 'bad-option', number, reason: fault };
     ignored ??= fault;
-  }
+    return bad === undefined;
+  });
+  if (bad !== undefined) return bad;
   if (ignored === undefined) return { kind: 'accepted', options, hasUnknown };
   return { kind: 'accepted', options: withoutIgnored(options, recognized), ignored, hasUnknown };
 }
@@ -124,21 +126,23 @@ function check(
 function withoutIgnored(options: OptionReader, recognized: (number: number) => boolean): OptionSet {
   const kept = new OptionSet();
   let previous = -1;
-  for (const entry of options.entries()) {
-    if (faultOf(entry, entry.number === previous, recognized) === undefined)
-      kept.add(entry.number, entry.value);
-    previous = entry.number;
+  for (const { number, value } of options.entries()) {
+    if (faultOf(number, value, 0, value.length, number === previous, recognized) === undefined)
+      kept.add(number, value);
+    previous = number;
   }
   return kept;
 }
 
-/** Why an option is to be treated like an unrecognized one; `undefined` when it is not. */
+/** Why an option, whose value is in `bytes`, is to be treated like an unrecognized one; `undefined` when it is not. */
 function faultOf(
-  entry: OptionEntry,
+  number: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
   repeated: boolean,
   recognized: (number: number) => boolean,
 ): string | undefined {
-  const { number } = entry;
   const definition = optionDefinition(number);
   if (!recognized(number)) {
     return `Unrecognized ${isCritical(number) ? 'critical' : 'unsafe'} option ${number}${definition === undefined ? '' : ` (${definition.name})`}`;
@@ -146,7 +150,7 @@ function faultOf(
   if (definition === undefined) return undefined; // not ours to judge: the application, or the next hop, may know it
   if (repeated && !definition.repeatable)
     return `Option ${number} (${definition.name}) occurs more than once`;
-  if (!isLegalOptionValue(definition, entry.value))
+  if (!isLegalOptionValue(definition, bytes, start, end))
     return `Option ${number} (${definition.name}) has an illegal value`;
   return undefined;
 }
