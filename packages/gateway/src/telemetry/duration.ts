@@ -1,0 +1,11 @@
+/**
+ * Lengths of time as people write them: `90s`, `15m`, `1h`, `30d`, `1y`.
+ */
+
+const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 } as const;
+
+/** Milliseconds; a year is 365 days. Undefined for a text that is none. */
+export function parseDuration(text: string): number | undefined {
+  const [, digits = '', unit = ''] = /^(\d{1,9})([smhdwy])$/.exec(text) ?? [];
+  return digits === '' ? undefined : Number(digits) * units[unit as keyof typeof units];
+}
