@@ -32,14 +32,17 @@ export interface MqttOptions {
   readonly allow: readonly Rule[];
   /** What may wait for the broker, on disk; readings that find no room are refused with 5.03. */
   readonly queueBytes: number;
+  /** How much of it the readings of one identity may take: 1 to 100. */
+  readonly sharePercent: number;
 }
 
 /** What counts when nothing is said. */
-export const mqttDefaults: Pick<MqttOptions, 'protocol' | 'base' | 'qos' | 'queueBytes'> = {
+export const mqttDefaults: Pick<MqttOptions, 'protocol' | 'base' | 'qos' | 'queueBytes' | 'sharePercent'> = {
   protocol: 5,
   base: 'coapsule',
   qos: 1,
   queueBytes: 256 * 1024 * 1024,
+  sharePercent: 25,
 };
 
 /** @returns a sentence that says what is wrong with the URL of a broker; undefined when nothing is. */

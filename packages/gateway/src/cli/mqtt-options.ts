@@ -36,6 +36,7 @@ export interface MqttCommandOptions {
   readonly mqttObserve?: readonly string[];
   readonly mqttAllow?: readonly string[];
   readonly mqttQueue: number;
+  readonly mqttShare: number;
 }
 
 /** Adds the options. */
@@ -90,6 +91,12 @@ export function addMqttOptions(command: Command): void {
       )
         .argParser(sizeValue)
         .default(mqttDefaults.queueBytes, '256M'),
+    )
+    .option(
+      '--mqtt-share <percent>',
+      'how much of that the readings of one identity may take',
+      (text) => wholeNumber(text, ...optionBounds.mqttShare),
+      mqttDefaults.sharePercent,
     );
 }
 
@@ -126,6 +133,7 @@ export function mqttOptions(options: MqttCommandOptions): MqttOptions | undefine
     observe,
     allow: allow.map((text) => optionRule('--mqtt-allow', text)),
     queueBytes: options.mqttQueue,
+    sharePercent: options.mqttShare,
   };
   const wrong = mqttFault(made);
   if (wrong === undefined) return made;

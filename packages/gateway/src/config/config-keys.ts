@@ -49,6 +49,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   mqttObserve: 'mqtt.observe',
   mqttAllow: 'mqtt.allow',
   mqttQueue: 'mqtt.queue',
+  mqttShare: 'mqtt.share',
   keep: 'limits.keep',
   maxPaths: 'limits.maxPaths',
   maxBytes: 'limits.maxBytes',

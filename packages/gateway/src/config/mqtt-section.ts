@@ -25,6 +25,7 @@ export interface ConfiguredMqtt {
   readonly mqttObserve?: readonly string[] | undefined;
   readonly mqttAllow?: readonly string[] | undefined;
   readonly mqttQueue?: number | undefined;
+  readonly mqttShare?: number | undefined;
 }
 
 /** Makes the schema of the section. @param path The schema of a path that stands in the file. */
@@ -63,6 +64,9 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
     queue: size()
       .describe('Readings that may wait for the broker on disk; more are refused with 5.03.')
       .optional(),
+    share: whole(...optionBounds.mqttShare)
+      .describe('How much of that the readings of one identity may take, in percent.')
+      .optional(),
   }).transform(
     (file): ConfiguredMqtt => ({
       mqtt: file.url,
@@ -81,6 +85,7 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
       mqttObserve: file.observe,
       mqttAllow: file.allow,
       mqttQueue: file.queue,
+      mqttShare: file.share,
     }),
   );
 }

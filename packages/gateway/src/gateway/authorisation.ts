@@ -27,7 +27,7 @@ export type RulesOf = (
 
 /** Whether the sender of a request may read a guarded path. */
 export async function readableBy(
-  request: Request,
+  request: Pick<Request, 'peer'>,
   policy: AccessPolicy,
   rulesOf: RulesOf,
 ): Promise<(segments: readonly string[]) => boolean> {
@@ -103,12 +103,13 @@ const protectionText: Readonly<Record<RequiredProtection, string>> = {
   both: 'OSCORE over coaps',
 };
 
-function isProtected({ security, oscore }: PeerInfo, requires: RequiredProtection): boolean {
+/** Whether who asks is protected as a path requires it. */
+export function isProtected({ security, oscore }: PeerInfo, requires: RequiredProtection): boolean {
   const [hop, end] = [security.kind !== 'none', oscore !== undefined];
   return { either: hop || end, dtls: hop, oscore: end, both: hop && end }[requires];
 }
 
-async function askerOf(request: Request, rulesOf: RulesOf): Promise<Asker> {
+async function askerOf(request: Pick<Request, 'peer'>, rulesOf: RulesOf): Promise<Asker> {
   const local = localAskerOf(request.peer);
   if (local !== undefined) return { kind: 'identity', rules: local.rules };
   const device = provenDevice(request.peer);

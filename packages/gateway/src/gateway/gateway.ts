@@ -20,6 +20,7 @@ import { directoryResources, lookupPaths } from '../directory/directory-resource
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
+import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
@@ -137,7 +138,8 @@ export class Gateway implements AsyncDisposable {
           notify: (path) => server.notify(path),
         });
       }
-      http = await openHttp(server, options);
+      const readableBy = (peer: PeerInfo) => rules.readableByPeer(peer);
+      http = await openHttp(server, options, { store, readableBy, clock });
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         devices.changed();
@@ -231,10 +233,11 @@ export class Gateway implements AsyncDisposable {
 async function openHttp(
   server: Server,
   { http: options, log }: GatewayOptions,
+  telemetry: TelemetryApiParts,
 ): Promise<HttpEndpoint | undefined> {
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
-  return Endpoint.open({ options, server, log });
+  return Endpoint.open({ options, server, log, telemetry });
 }
 
 /** The connection to a message broker; what it needs is loaded only where there is one. */
@@ -260,6 +263,7 @@ function gatewayResources(
       ...{ store, notify, clock },
       // What came from the broker does not go back there.
       outboxBytes: ({ peer }) => (peer === bridgeSelf ? undefined : options.mqtt?.queueBytes),
+      outboxShareBytes: options.mqtt && (options.mqtt.queueBytes * options.mqtt.sharePercent) / 100,
       retention: () => live.retention,
       onQuotaExceeded: quotaLogger(options.log, clock),
       readable: (request) => rules.readable(request),

@@ -6,6 +6,7 @@ import {
   Code,
   failure,
   type Middleware,
+  type PeerInfo,
   type Request,
   RequestFailure,
   type Resource,
@@ -13,12 +14,14 @@ import {
   type ServerResponse,
 } from 'coapsule';
 import type { AccessPolicy } from '../access/access.ts';
+import { localAskerOf } from '../access/local-asker.ts';
+import { provenDevice } from '../access/proven-device.ts';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
-import { authorised, type Guard, isCovered, type RulesOf, readableBy } from './authorisation.ts';
+import { authorised, type Guard, isCovered, isProtected, type RulesOf, readableBy } from './authorisation.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import type { LinePeers } from './line-peers.ts';
@@ -70,8 +73,21 @@ export class ResourceRules {
   }
 
   /** Which guarded paths the sender of a request may read. */
-  readable(request: Request): Promise<(segments: readonly string[]) => boolean> {
+  readable(request: Pick<Request, 'peer'>): Promise<(segments: readonly string[]) => boolean> {
     return readableBy(request, this.#policy, this.#guard.rulesOf);
+  }
+
+  /** The same for who asks otherwise than with a request, with what paths demand of those; undefined for who may read none. */
+  async readableByPeer(peer: PeerInfo): Promise<((segments: readonly string[]) => boolean) | undefined> {
+    const { openReads, dangerouslyAllowPlainWrites } = this.#policy;
+    const isNobody = localAskerOf(peer) === undefined && provenDevice(peer) === undefined;
+    if (isNobody && !openReads && !dangerouslyAllowPlainWrites) return undefined;
+    const covered = await this.readable({ peer });
+    const { access } = this.#guard;
+    return (segments) => {
+      const requires = access?.().demandOf(segments).requires;
+      return covered(segments) && (requires === undefined || isProtected(peer, requires));
+    };
   }
 
   /** Whether a rule of its sender covers a request. */

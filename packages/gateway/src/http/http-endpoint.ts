@@ -1,6 +1,6 @@
 /**
- * The HTTP endpoint of the gateway: its own resources at `/coap/…`, those of other servers at `/hc/coap://…` (RFC 8075 §5.3), and
- * changes of its own as Server-Sent Events.
+ * The HTTP endpoint of the gateway: its own resources at `/coap/…`, those of other servers at `/hc/coap://…` (RFC 8075 §5.3), changes
+ * of its own as Server-Sent Events, and kept measurements at `/api/telemetry` (telemetry-api.ts).
  *
  * Requests run through the same middleware, rules and proxy as those of devices do (`Server.request`). How HTTP and CoAP
  * say the same is in http-mapping.ts; who asks, in http-tokens.ts.
@@ -27,12 +27,14 @@ import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
 import { ResourceChanges } from './resource-changes.ts';
+import { TelemetryApi, type TelemetryApiParts } from './telemetry-api.ts';
 
 /** What it works with. */
 export interface HttpParts {
   readonly options: HttpOptions;
   readonly server: Pick<Server, 'request' | 'watch'>;
   readonly log: Log;
+  readonly telemetry: TelemetryApiParts;
 }
 
 /** Largest body, as that of a resource is by default. */
@@ -136,7 +138,8 @@ export class HttpEndpoint {
       if (peer === undefined) return unauthorized(c);
       return c.json({ token: this.#tokens.issueOnce(peer, performance.now()) });
     });
-    for (const path of ['/coap/*', '/hc/*']) {
+    const telemetry = new TelemetryApi(this.#parts.telemetry);
+    for (const path of ['/coap/*', '/hc/*', '/api/*']) {
       // Who asks is known before anything of a body is kept.
       app.use(path, async (c, next) => {
         const peer = this.#peerOf(c);
@@ -149,7 +152,13 @@ export class HttpEndpoint {
     }
     app.all('/coap/*', (c) => this.#own(c, c.get('peer')));
     app.all('/hc/*', (c) => this.#other(c, c.get('peer')));
-    app.notFound((c) => c.text('resources are at /coap/PATH, other servers at /hc/coap://HOST/PATH\n', 404));
+    app.get('/api/telemetry', (c) => telemetry.answer(c, c.get('peer')));
+    app.notFound((c) =>
+      c.text(
+        'resources are at /coap/PATH, other servers at /hc/coap://HOST/PATH, measurements at /api/telemetry\n',
+        404,
+      ),
+    );
     app.onError((error, c) => {
       const passed = this.#faults.pass(Date.now());
       if (passed !== undefined) this.#parts.log.error(`http: ${error.message}`);

@@ -2,8 +2,8 @@
  * The resources that keep what devices send: `/sensor`, `/sensors/…` and the list of them at `/sensors`.
  *
  * PUT and POST store a reading with time and authenticated identity; the answer leaves after the commit, so that an
- * acknowledged reading is never lost and a retransmission after a crash is not stored twice (RFC 7252 §4.5). GET
- * gives the newest reading. Who may do it is decided around these handlers (gateway/authorisation.ts).
+ * acknowledged reading is never lost and a retransmission after a crash is not stored twice (RFC 7252 §4.5). What is known of its
+ * values is stored with it. GET gives the newest reading, or those before it (telemetry/). Who may do it is decided around these handlers (gateway/authorisation.ts).
  */
 import { createHash } from 'node:crypto';
 import {
@@ -24,19 +24,24 @@ import { provenDevice } from '../access/proven-device.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
+import { measuredValues } from '../telemetry/measured-values.ts';
+import { asksForHistory, history, newestReading } from '../telemetry/telemetry-answers.ts';
+import type { MeasurementStore } from '../telemetry/telemetry-reader.ts';
 import { pathSegments } from '../text/resource-path.ts';
 import type { GatewayResource, Notify } from './gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from './negotiation.ts';
 
 /** What the telemetry resources work with. */
 export interface TelemetryContext {
-  readonly store: ReadingKeeping;
+  readonly store: ReadingKeeping & MeasurementStore;
   readonly notify: Notify;
   readonly clock: WallClock;
   /** What counts now. */
   readonly retention: () => Retention;
   /** What may wait for the message broker, in bytes; undefined: a reading of this request does not go there. */
   readonly outboxBytes: (request: Request) => number | undefined;
+  /** And how much of it one identity may have. */
+  readonly outboxShareBytes?: number | undefined;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
@@ -117,7 +122,7 @@ function telemetryResource(
   const write = (request: Request): Promise<ServerResponse> =>
     storeReading(context, request, open && keptOfOpenPath);
   const resource: Resource = {
-    get: (request) => latestReading(context, request, open?.initial),
+    get: (request) => keptReadings(context, request, open?.initial),
     put: write,
     post: write,
     observable: true,
@@ -142,6 +147,9 @@ async function storeReading(
   const { store, notify, clock } = context;
   const retention = context.retention();
   const { address } = request.peer;
+  const receivedAtMs = clock();
+  const measurements = measuredValues(request.payload, request.contentFormat, receivedAtMs);
+  if ('fault' in measurements) return failure(Code.BadRequest, measurements.fault);
   const outcome = await store.record(
     {
       path: request.path,
@@ -149,13 +157,15 @@ async function storeReading(
       contentFormat: request.contentFormat,
       identity: writerOf(request),
       peerAddress: address.key,
-      receivedAtMs: clock(),
+      receivedAtMs,
+      measurements,
     },
     fingerprintOf(request),
     {
       keepNewest: keepNewest ?? (retention.keepNewest || undefined),
       quota: retention,
       outboxBytes: context.outboxBytes(request),
+      outboxShareBytes: context.outboxShareBytes,
       // Judged with the deduplication: the condition of a request that was stored no longer holds when it comes again.
       storeWhen: {
         exists: fulfilsConditions(request, { exists: true }),
@@ -195,10 +205,15 @@ function refusal(
       expectPreconditions(request, { exists: refused === 'exists' });
       return failure(Code.PreconditionFailed);
     case 'outbox-full':
+    case 'outbox-share-full':
       // RFC 7252 §5.9.3.4: nothing is stored that could not reach the broker.
-      return failure(Code.ServiceUnavailable, 'the message broker is away, and what waits for it is full', {
-        maxAgeSeconds: outboxRetrySeconds,
-      });
+      return failure(
+        Code.ServiceUnavailable,
+        refused === 'outbox-full'
+          ? 'the message broker is away, and what waits for it is full'
+          : 'the message broker is away, and what waits for it of this identity is full',
+        { maxAgeSeconds: outboxRetrySeconds },
+      );
     case 'too-many-paths':
     case 'too-many-bytes': {
       const what = refused === 'too-many-paths' ? 'paths' : 'bytes';
@@ -239,11 +254,12 @@ function fingerprintOf(request: Request): RequestFingerprint | undefined {
   };
 }
 
-async function latestReading(
-  { store }: TelemetryContext,
+async function keptReadings(
+  { store, clock }: TelemetryContext,
   request: Request,
   initial: string | undefined,
 ): Promise<ServerResponse> {
+  if (asksForHistory(request)) return history(store, request, clock());
   const reading = await store.latest(request.path);
   if (reading === undefined) {
     if (initial !== undefined) {
@@ -251,9 +267,7 @@ async function latestReading(
     }
     throw new RequestFailure(Code.NotFound, 'nothing was stored here');
   }
-  const { value, contentFormat } = reading;
-  if (contentFormat !== undefined) acceptedFormat(request, [contentFormat]);
-  return content(value, contentFormat === undefined ? {} : { contentFormat });
+  return newestReading(request, reading);
 }
 
 /** The paths that the asker may read, out of those that have readings. */

@@ -26,13 +26,14 @@ export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
 /** Smallest and largest values of options that are whole numbers, on the command line and in the file. */
 export const optionBounds: Readonly<
   Record<
-    'keep' | 'maxPaths' | 'mqttQos' | 'serialMtu' | 'verbose' | 'workers',
+    'keep' | 'maxPaths' | 'mqttQos' | 'mqttShare' | 'serialMtu' | 'verbose' | 'workers',
     readonly [smallest: number, largest: number]
   >
 > = {
   keep: [0, 1_000_000_000],
   maxPaths: [1, 1_000_000],
   mqttQos: [0, 2],
+  mqttShare: [1, 100],
   serialMtu: [128, 32_767],
   verbose: [0, 3],
   workers: [1, 255],

@@ -3,16 +3,27 @@
  * that many devices share one wait for the disk.
  *
  * A write fulfils after its commit, never before; what was asked for earlier is then durable too. An edge whose commit failed goes
- * along with whatever is committed next (owed-changes.ts). How many may wait is judged in store.ts.
+ * along with whatever is committed next (owed-changes.ts). `refusal` says when no more should wait; who has to have its write does not ask.
  */
 import { OwedChanges } from './owed-changes.ts';
-import type { StoreFault } from './store-fault.ts';
+import { StoreFault } from './store-fault.ts';
 import type { WriteOutcome, WriteTask } from './store-protocol.ts';
 
 interface WaitingWrite {
   readonly task: WriteTask;
   readonly resolve: (outcome: WriteOutcome) => void;
   readonly reject: (fault: StoreFault) => void;
+}
+
+/** How much may wait for the disk. */
+export interface WriteLimits {
+  readonly maxWaitingWrites?: number | undefined;
+  /** Of values. */
+  readonly maxWaitingBytes?: number | undefined;
+  /** When a group takes longer than this to become durable, nothing more should wait behind it. */
+  readonly slowAfterMs?: number | undefined;
+  /** A monotonic clock in ms. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** See the module comment. */
@@ -22,13 +33,21 @@ export class GroupCommit {
   #waiting: WaitingWrite[] = [];
   #waitingBytes = 0;
   #committing = false;
+  #committingSince = 0;
+  readonly #limits: WriteLimits;
+  readonly #now: () => number;
   #waitingForCommit: (() => void)[] = [];
   #ended: StoreFault | undefined;
   #commits = 0;
 
   /** @param commit makes all of them durable in one transaction; rejects with a StoreFault when none is. */
-  constructor(commit: (tasks: readonly WriteTask[]) => Promise<readonly WriteOutcome[]>) {
+  constructor(
+    commit: (tasks: readonly WriteTask[]) => Promise<readonly WriteOutcome[]>,
+    limits: WriteLimits = {},
+  ) {
     this.#commit = commit;
+    this.#limits = limits;
+    this.#now = limits.now ?? (() => performance.now());
   }
 
   /** Groups made durable so far. */
@@ -36,14 +55,29 @@ export class GroupCommit {
     return this.#commits;
   }
 
-  /** Writes that wait for the next group. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  /** Bytes of values among them. */
-  get waitingBytes(): number {
-    return this.#waitingBytes;
+  /**
+   * Why a write had better come again later; undefined when it may come now.
+   *
+   * @param bytes Of its value.
+   */
+  refusal(bytes = 0): StoreFault | undefined {
+    const {
+      maxWaitingWrites = 10_000,
+      maxWaitingBytes = 32 * 1024 * 1024,
+      slowAfterMs = 3000,
+    } = this.#limits;
+    const waiting = this.#waiting.length;
+    if (waiting >= maxWaitingWrites || (waiting > 0 && this.#waitingBytes + bytes > maxWaitingBytes)) {
+      return new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later');
+    }
+    // What waits already is committed or fails; whoever comes now is told at once, and keeps what it has.
+    if (!this.#committing || this.#now() - this.#committingSince < slowAfterMs) return undefined;
+    const seconds = Math.round((this.#now() - this.#committingSince) / 1000);
+    return new StoreFault(
+      'overloaded',
+      `the disk has kept a write waiting for ${seconds} s`,
+      'see what keeps the disk busy, or whether another program holds the database',
+    );
   }
 
   /** Whether a group is being made durable. */
@@ -79,6 +113,7 @@ export class GroupCommit {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#committing = true;
+    this.#committingSince = this.#now();
     const tasks = group.map(({ task }) => task);
     const owed = this.#owed.tasks();
     this.#commit([...owed, ...tasks])

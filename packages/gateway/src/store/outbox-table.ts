@@ -35,6 +35,11 @@ export class OutboxTable {
     return (this.#statements.size.get() as { bytes: number }).bytes;
   }
 
+  /** Of those, bytes of what one identity has sent. */
+  bytesOf(identity: string | undefined): number {
+    return (this.#statements.share.get(identity ?? '') as { bytes: number } | undefined)?.bytes ?? 0;
+  }
+
   add({ path, value, contentFormat, identity, receivedAtMs }: Reading): void {
     this.#statements.add.run(path, value, contentFormat ?? null, identity ?? null, receivedAtMs);
   }
@@ -69,6 +74,7 @@ interface OutboxRow {
 function prepare(database: DatabaseSync) {
   return {
     size: database.prepare('SELECT bytes FROM outbox_size'),
+    share: database.prepare('SELECT bytes FROM outbox_share WHERE identity = ?'),
     add: database.prepare(
       'INSERT INTO outbox (path, value, content_format, identity, received_at_ms) VALUES (?, ?, ?, ?, ?)',
     ),

@@ -1,10 +1,12 @@
 /**
- * Readings and their deduplication records, on an open database.
+ * Readings and their deduplication records, on an open database, with what was measured (measurement-table.ts).
  *
  * `record` belongs inside a transaction of the caller: the reading and the record that recognises its
  * retransmission must become durable together (RFC 7252 §4.5). It does not open or commit one.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Measurement } from '../telemetry/measurement.ts';
+import { type MeasurementTable, seriesForPath, sizeOfMeasurements } from './measurement-table.ts';
 
 /** What recognises a retransmission: endpoint, Message ID, token and a digest of the request (RFC 7252 §4.5). */
 export interface RequestFingerprint {
@@ -29,6 +31,8 @@ export interface Reading {
   readonly peerAddress: string;
   /** Wall clock, ms since 1970. */
   readonly receivedAtMs: number;
+  /** What is in the value, as far as it is known; stored with it, and not given back with it. */
+  readonly measurements?: readonly Measurement[];
 }
 
 /** Under which circumstances a reading is stored; all of it judged in the transaction that stores it. */
@@ -40,6 +44,8 @@ export interface RecordTerms {
   readonly storeWhen?: { readonly exists: boolean; readonly missing: boolean };
   /** It goes to the message broker too; what waits for that takes no more than so many bytes. */
   readonly outboxBytes?: number | undefined;
+  /** And what waits of one identity no more than so many. */
+  readonly outboxShareBytes?: number | undefined;
 }
 
 /** What the readings of one identity may take; all writers without an identity count as one. */
@@ -74,7 +80,13 @@ export interface RecordStored {
 
 /** It is not in the store. */
 export interface RecordRefused {
-  readonly refused: 'too-many-paths' | 'too-many-bytes' | 'exists' | 'missing' | 'outbox-full';
+  readonly refused:
+    | 'too-many-paths'
+    | 'too-many-bytes'
+    | 'exists'
+    | 'missing'
+    | 'outbox-full'
+    | 'outbox-share-full';
 }
 
 /** More than any reading takes besides its value (see schema.ts, and the bound on paths in resources/telemetry.ts). */
@@ -87,6 +99,8 @@ const changed = 0x44; // 2.04
 interface ReadingOutbox {
   /** Of what waits. */
   readonly bytes: number;
+  /** Of those, what one identity has sent. */
+  bytesOf(identity: string | undefined): number;
   add(reading: Reading): void;
 }
 
@@ -95,10 +109,12 @@ export class ReadingTable {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #outbox: ReadingOutbox;
+  readonly #measurements: MeasurementTable;
 
-  constructor(database: DatabaseSync, outbox: ReadingOutbox) {
+  constructor(database: DatabaseSync, outbox: ReadingOutbox, measurements: MeasurementTable) {
     this.#database = database;
     this.#outbox = outbox;
+    this.#measurements = measurements;
     this.#statements = prepare(database);
   }
 
@@ -122,9 +138,15 @@ export class ReadingTable {
     if (storeWhen !== undefined && !(first ? storeWhen.missing : storeWhen.exists)) {
       return { refused: first ? 'missing' : 'exists' };
     }
-    const { outboxBytes } = terms;
-    if (outboxBytes !== undefined && this.#outbox.bytes + reading.value.length > outboxBytes) {
-      return { refused: 'outbox-full' };
+    const { outboxBytes, outboxShareBytes } = terms;
+    if (outboxBytes !== undefined) {
+      const { length } = reading.value;
+      if (this.#outbox.bytes + length > outboxBytes) return { refused: 'outbox-full' };
+      if (outboxShareBytes !== undefined) {
+        const waiting = this.#outbox.bytesOf(reading.identity);
+        // One may always wait, however small the share is.
+        if (waiting > 0 && waiting + length > outboxShareBytes) return { refused: 'outbox-share-full' };
+      }
     }
     const exceeded = this.#storeWithin(reading, terms.keepNewest, quota);
     if (exceeded !== undefined) return { refused: exceeded };
@@ -148,8 +170,10 @@ export class ReadingTable {
       const { n } = countAccountPaths.get(account) as { n: number };
       if (n >= quota.maxPaths) return 'too-many-paths';
     }
+    if (this.#measurements.exceedsSeries(reading, seriesForPath * quota.maxPaths)) return 'too-many-paths';
     const before = this.#bytesOf(account);
-    if (before + reading.value.length + readingOverhead <= quota.maxBytes) {
+    const most = reading.value.length + sizeOfMeasurements(reading) + readingOverhead;
+    if (before + most <= quota.maxBytes) {
       return void this.#store(reading, keepNewest);
     }
     // Close to the bound. Who is over it, after it was lowered, may still replace old readings with smaller ones.
@@ -163,7 +187,7 @@ export class ReadingTable {
 
   #store(reading: Reading, keepNewest: number | undefined): void {
     const { insertReading, forgetOld } = this.#statements;
-    insertReading.run(
+    const { lastInsertRowid } = insertReading.run(
       reading.path,
       reading.value,
       reading.contentFormat ?? null,
@@ -171,6 +195,7 @@ export class ReadingTable {
       reading.peerAddress,
       reading.receivedAtMs,
     );
+    this.#measurements.add(reading, Number(lastInsertRowid));
     if (keepNewest !== undefined) forgetOld.run(reading.path, reading.path, keepNewest);
   }
 

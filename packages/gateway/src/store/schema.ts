@@ -190,6 +190,55 @@ const migrations: readonly string[] = [
      name TEXT PRIMARY KEY,
      value TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // 11: what was measured, in series, with what becomes of it when it is old; and whose readings wait for the broker
+  `CREATE TABLE series (
+     id INTEGER PRIMARY KEY,
+     identity TEXT NOT NULL,
+     path TEXT NOT NULL,
+     name TEXT NOT NULL,
+     unit TEXT NOT NULL,
+     measurements INTEGER NOT NULL,
+     UNIQUE (path, name, unit, identity)
+   ) STRICT;
+   CREATE INDEX series_by_identity ON series (identity);
+   CREATE TABLE measurement (
+     series INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL,
+     reading INTEGER NOT NULL,
+     position INTEGER NOT NULL,
+     value ANY,
+     sum REAL,
+     device_at_ms INTEGER,
+     received_at_ms INTEGER NOT NULL,
+     PRIMARY KEY (series, at_ms, reading, position)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE aggregate (
+     series INTEGER NOT NULL,
+     step_ms INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL,
+     min REAL NOT NULL,
+     max REAL NOT NULL,
+     sum REAL NOT NULL,
+     count INTEGER NOT NULL,
+     last REAL NOT NULL,
+     last_at_ms INTEGER NOT NULL,
+     PRIMARY KEY (series, step_ms, at_ms)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE outbox_share (
+     identity TEXT PRIMARY KEY,
+     bytes INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO outbox_share
+     SELECT coalesce(identity, ''), sum(length(value) + length(path) + 64) FROM outbox GROUP BY 1;
+   CREATE TRIGGER outbox_share_added AFTER INSERT ON outbox BEGIN
+     INSERT INTO outbox_share VALUES (coalesce(NEW.identity, ''), length(NEW.value) + length(NEW.path) + 64)
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+   END;
+   CREATE TRIGGER outbox_share_removed AFTER DELETE ON outbox BEGIN
+     UPDATE outbox_share SET bytes = bytes - length(OLD.value) - length(OLD.path) - 64
+       WHERE identity = coalesce(OLD.identity, '');
+     DELETE FROM outbox_share WHERE identity = coalesce(OLD.identity, '') AND bytes <= 0;
+   END;`,
 ];
 
 /** The version that this program reads and writes. */

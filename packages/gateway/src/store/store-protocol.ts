@@ -6,8 +6,10 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
+import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, DeviceChanges, DevicePage, HomedDevice, KeyVersion } from './device-table.ts';
+import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import type {
@@ -118,6 +120,15 @@ export interface StoreQuestions {
     readonly ask: { readonly prefix: string; readonly limit: number };
     readonly answer: readonly string[];
   };
+  readonly series: { readonly ask: SeriesQuestion; readonly answer: readonly Series[] };
+  readonly measurements: { readonly ask: MeasurementQuestion; readonly answer: MeasurementPage };
+  readonly buckets: { readonly ask: BucketQuestion; readonly answer: BucketPage };
+  readonly extent: {
+    readonly ask: number;
+    readonly answer: { readonly firstMs: number; readonly lastMs: number } | undefined;
+  };
+  /** In a transaction of its own. */
+  readonly downsample: { readonly ask: DownsampleTask; readonly answer: DownsampleOutcome };
   readonly device: { readonly ask: string; readonly answer: Device | undefined };
   readonly deviceByFingerprint: { readonly ask: string; readonly answer: Device | undefined };
   readonly keyVersions: {

@@ -5,9 +5,11 @@
  * when another process (`coapsule device`) has written, by PRAGMA data_version, which costs no disk access.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { AggregateTable } from './aggregate-table.ts';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { DeviceTable } from './device-table.ts';
+import { MeasurementTable } from './measurement-table.ts';
 import { OscoreTable } from './oscore-table.ts';
 import { OutboxTable } from './outbox-table.ts';
 import { ReadingTable } from './reading-table.ts';
@@ -43,7 +45,9 @@ if (opened !== undefined) serve(opened);
 function serve(store: OpenDatabase): void {
   const { database } = store;
   const outbox = new OutboxTable(database);
-  const readings = new ReadingTable(database, outbox);
+  const measurements = new MeasurementTable(database);
+  const aggregates = new AggregateTable(database);
+  const readings = new ReadingTable(database, outbox, measurements);
   const devices = new DeviceTable(database);
   const associations = new AssociationTable(database);
   const requests = new RequestTable(database);
@@ -97,6 +101,16 @@ function serve(store: OpenDatabase): void {
         return inTransaction(() => associations.resume(message.ask));
       case 'latest':
         return readings.latest(message.ask);
+      case 'series':
+        return measurements.series(message.ask);
+      case 'measurements':
+        return measurements.page(message.ask);
+      case 'buckets':
+        return aggregates.buckets(message.ask);
+      case 'extent':
+        return aggregates.extent(message.ask);
+      case 'downsample':
+        return inTransaction(() => aggregates.downsample(message.ask));
       case 'pathsBelow':
         return readings.pathsBelow(message.ask.prefix, message.ask.limit);
       case 'device':

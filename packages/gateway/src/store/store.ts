@@ -9,10 +9,12 @@ import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
+import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, DeviceChanges, HomedDevice, KeyVersion } from './device-table.ts';
-import { GroupCommit } from './group-commit.ts';
+import { GroupCommit, type WriteLimits } from './group-commit.ts';
+import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
 import type {
@@ -31,22 +33,16 @@ import { StoreFault } from './store-fault.ts';
 import type { FaultValue, FromWorker, StoreQuestions, ToWorker } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
 
-/** What an owner of the store may set. */
-export interface StoreOptions {
+/** What an owner of the store may set. Writes that find no place are refused with `overloaded`. */
+export interface StoreOptions extends WriteLimits {
   /** Called when another process has written, at most this interval later. */
   readonly onDevicesChanged?: () => void;
   /** Called once when the store ended by itself; every later call fails. */
   readonly onFailed?: (fault: StoreFault) => void;
   readonly watchIntervalMs?: number;
-  /** Writes that may wait for the disk, in number and in bytes of values; more are refused with `overloaded`. */
-  readonly maxWaitingWrites?: number;
-  readonly maxWaitingBytes?: number;
   /** Questions that may wait for an answer; more are refused with `overloaded`. */
   readonly maxWaitingReads?: number;
 }
-
-/** Writes that wait for the disk, unless the options say otherwise. */
-const mostWaitingWrites = 10_000;
 
 /** Devices in one page: an answer that is made in a few milliseconds. */
 const devicesAtOnce = 500;
@@ -69,7 +65,7 @@ export class Store
   readonly #options: StoreOptions;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
-  readonly #writes = new GroupCommit((tasks) => this.#ask('write', tasks));
+  readonly #writes: GroupCommit;
   #ended: StoreFault | undefined;
 
   /**
@@ -113,6 +109,7 @@ export class Store
   private constructor(worker: Worker | MessagePort, warnings: readonly string[], options: StoreOptions) {
     this.#worker = worker;
     this.#options = options;
+    this.#writes = new GroupCommit((tasks) => this.#ask('write', tasks), options);
     this.warnings = warnings;
     worker.on('message', (message: FromWorker) => this.#handle(message));
     if (!(worker instanceof Worker)) {
@@ -141,17 +138,12 @@ export class Store
     request: RequestFingerprint | undefined,
     terms: RecordTerms = {},
   ): Promise<RecordOutcome> {
-    const { maxWaitingWrites = mostWaitingWrites, maxWaitingBytes = 32 * 1024 * 1024 } = this.#options;
-    if (
-      this.#writes.waiting >= maxWaitingWrites ||
-      (this.#writes.waiting > 0 && this.#writes.waitingBytes + reading.value.length > maxWaitingBytes)
-    ) {
-      return Promise.reject(tooManyWrites());
-    }
+    const refused = this.#writes.refusal(reading.value.length);
+    if (refused !== undefined) return Promise.reject(refused);
     return this.#writes.write({
       kind: 'reading',
       // Views of datagrams: sent to the worker, a view takes all of its buffer along.
-      reading: { ...reading, value: reading.value.slice() },
+      reading: { ...reading, value: reading.value.slice(), ...ownMeasurements(reading) },
       request: request && { ...request, token: request.token.slice(), digest: request.digest.slice() },
       terms,
     }) as Promise<RecordOutcome>;
@@ -231,8 +223,8 @@ export class Store
   }
 
   async #changeRegistrations(change: RegistrationChange): Promise<void> {
-    const { maxWaitingWrites = mostWaitingWrites } = this.#options;
-    if (this.#writes.waiting >= maxWaitingWrites) throw tooManyWrites();
+    const refused = this.#writes.refusal();
+    if (refused !== undefined) throw refused;
     await this.#writes.write({ kind: 'registration', change });
   }
 
@@ -265,6 +257,31 @@ export class Store
   /** Paths with a reading below `prefix` (ends with `/`), in order; when there are too many, some of each identity. */
   pathsBelow(prefix: string, limit: number): Promise<readonly string[]> {
     return this.#read('pathsBelow', { prefix, limit });
+  }
+
+  /** Series of measurements, in the order of their ids. */
+  series(question: SeriesQuestion): Promise<readonly Series[]> {
+    return this.#read('series', question);
+  }
+
+  /** Measurements of some series together, in the order of their time. */
+  measurements(question: MeasurementQuestion): Promise<MeasurementPage> {
+    return this.#read('measurements', question);
+  }
+
+  /** A part of what is known of a series, measurements and aggregates together. */
+  buckets(question: BucketQuestion): Promise<BucketPage> {
+    return this.#read('buckets', question);
+  }
+
+  /** When the first and the last of what is known of a series are. */
+  extent(series: number): Promise<{ readonly firstMs: number; readonly lastMs: number } | undefined> {
+    return this.#read('extent', series);
+  }
+
+  /** One step of what becomes of old measurements. */
+  downsample(task: DownsampleTask): Promise<DownsampleOutcome> {
+    return this.#ask('downsample', task);
   }
 
   /** A device with its key, as the store holds it now. */
@@ -452,8 +469,13 @@ export class Store
   }
 }
 
-function tooManyWrites(): StoreFault {
-  return new StoreFault('overloaded', 'too many writes wait for the disk', 'try again later');
+function ownMeasurements({ measurements }: Reading): Pick<Reading, 'measurements'> {
+  if (measurements === undefined) return {};
+  return {
+    measurements: measurements.map((one) =>
+      one.value instanceof Uint8Array ? { ...one, value: one.value.slice() } : one,
+    ),
+  };
 }
 
 function faultOf({ code, message, nextStep }: FaultValue): StoreFault {

@@ -12,6 +12,7 @@ const usual: MqttCommandOptions = {
   mqttQos: 1,
   mqttFormat: 'raw',
   mqttQueue: 1000,
+  mqttShare: 25,
 };
 const url = 'mqtt://broker.example';
 
