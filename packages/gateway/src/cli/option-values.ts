@@ -7,6 +7,7 @@
 import type { ResponseClass } from 'coapsule';
 import { contentFormatOf } from 'coapsule/message';
 import { InvalidArgumentError } from 'commander';
+import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { parseSize } from '../text/byte-size.ts';
 
 /** An option of a CoAP message as given with `-O`. */
@@ -148,4 +149,14 @@ export function hexBytes(text: string): Uint8Array | undefined {
 /** Lower-case hexadecimal digits of bytes. */
 export function hexText(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** How long measurements of a path are kept, behind those before it. */
+export function retentionValue(
+  text: string,
+  before: readonly RetentionRule[] = [],
+): readonly RetentionRule[] {
+  const rule = parseRetention(text);
+  if (typeof rule === 'string') throw new InvalidArgumentError(rule);
+  return [...before, rule];
 }

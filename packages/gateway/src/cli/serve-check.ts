@@ -13,6 +13,7 @@ import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
@@ -45,6 +46,7 @@ export interface ServeOptions
   readonly keylog?: string;
   readonly dangerouslyLogOscore?: string;
   readonly keep: number;
+  readonly retain?: readonly RetentionRule[];
   readonly maxPaths: number;
   readonly maxBytes: number;
   readonly workers: number;

@@ -154,6 +154,7 @@ const repeatable: ReadonlySet<string> = new Set([
   'proxy',
   'proxyNetwork',
   'reverseProxy',
+  'retain',
 ] satisfies (keyof ConfiguredOptions)[]);
 
 /** Several values: with spaces between, or a JSON array of texts. */

@@ -26,7 +26,7 @@ import { gatewayCredentials } from './gateway-credentials.ts';
 import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
-import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { pathValue, retentionValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
 import { proxyOptions } from './proxy-options.ts';
 import { addPskOptions, pskEntries } from './psk-options.ts';
@@ -92,6 +92,11 @@ export function serveCommand(variables: Variables): Command {
       'paths that one identity may write; more are refused with 4.29',
       (text) => wholeNumber(text, ...optionBounds.maxPaths),
       defaultRetention.maxPaths,
+    )
+    .option(
+      '--retain <rule>',
+      'how long measurements of a path stay, and their aggregates: /sensors/*=raw:7d,newest:10000,1m:30d,15m:180d,1h:2y; repeatable',
+      retentionValue,
     )
     .addOption(
       new Option('--max-bytes <size>', 'what the readings of one identity may take, such as 512K, 256M or 2G')
@@ -290,6 +295,7 @@ function liveOptions(options: ServeOptions, log: Log): LiveOptions {
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     access: options.access,
     credentials: gatewayCredentials(options, log),
+    measurements: options.retain ?? [],
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
   };
 }

@@ -17,6 +17,7 @@ import {
   parseEndpoint,
   pskIdentityProblem,
 } from '../server/serve-options.ts';
+import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { accessSection } from './access-section.ts';
 import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
@@ -63,6 +64,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly reverseProxy?: readonly ReverseProxyRule[] | undefined;
   readonly access?: AccessSettings | undefined;
   readonly keep?: number | undefined;
+  readonly retain?: readonly RetentionRule[] | undefined;
   readonly maxPaths?: number | undefined;
   readonly maxBytes?: number | undefined;
   readonly verbose?: number | undefined;
@@ -230,6 +232,12 @@ function sections(surroundings: ConfigSurroundings) {
       keep: whole(...optionBounds.keep)
         .describe('Newest readings kept of each path; 0 keeps all.')
         .optional(),
+      retain: z
+        .array(retentionRule(), { error: 'expected a list of rules such as /sensors/*=raw:7d,1h:2y' })
+        .describe(
+          'How long measurements of a path stay, and their aggregates: /sensors/*=raw:7d,newest:10000,1m:30d,15m:180d,1h:2y.',
+        )
+        .optional(),
       maxPaths: whole(...optionBounds.maxPaths)
         .describe('Paths that one identity may write; more are refused with 4.29.')
         .optional(),
@@ -313,6 +321,13 @@ function pskEntry({ resolvePath, readSecret, variables, keyOf }: ConfigSurroundi
     } catch {
       return refused(context, 'has an empty key, or other than pairs of hexadecimal digits after 0x', given);
     }
+  });
+}
+
+function retentionRule() {
+  return text('a rule such as /sensors/*=raw:7d,1h:2y').transform((value, context): RetentionRule => {
+    const rule = parseRetention(value);
+    return typeof rule === 'string' ? refused(context, `is wrong: ${rule}`) : rule;
   });
 }
 

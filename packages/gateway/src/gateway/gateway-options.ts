@@ -13,6 +13,7 @@ import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { StoreFault } from '../store/store-fault.ts';
+import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import type { GatewayProxyOptions } from './gateway-proxy.ts';
 import type { UpstreamServer } from './upstream-servers.ts';
 
@@ -31,6 +32,8 @@ export interface LiveOptions {
   readonly upstreams?: readonly UpstreamServer[];
   /** How much is kept of what devices send. */
   readonly retention?: Partial<Retention>;
+  /** How long measurements are kept, where the defaults do not count. */
+  readonly measurements?: readonly RetentionRule[];
 }
 
 /** What a gateway is made of. */

@@ -26,13 +26,14 @@ import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
+import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
 import { weaknessOf } from '../server/demo-credentials.ts';
 import type { Log } from '../server/log.ts';
 import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
+import { RetentionSweep } from '../telemetry/retention-sweep.ts';
 import { printable } from '../text/printable.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
@@ -277,6 +278,7 @@ function gatewayResources(
       stops.push(made.stop);
     }
   }
+  stops.push(sweepMeasurements({ store, live, options, clock }));
   const registry = new ResourceDirectory({
     ...{ store, registrations, clock },
     timer: systemTickTimer,
@@ -286,6 +288,25 @@ function gatewayResources(
   stops.push(() => registry.stop());
   const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
   return [...resources, ...directoryResources({ directory: registry, isCovered }), ...lineStates];
+}
+
+/** What is measured does not stay as it came for ever. @returns what ends that. */
+function sweepMeasurements({
+  store,
+  live,
+  options: { log, demo },
+  clock,
+}: Pick<ResourceParts, 'store' | 'live' | 'options' | 'clock'>): () => void {
+  const open = demo ? openDemoRetention : [];
+  const sweep = new RetentionSweep({
+    ...{ store, clock, timer: systemTickTimer, onError: errorLogger(log, clock) },
+    rules: () => [...open, ...(live.options.measurements ?? [])],
+    onJump: (aheadMs) =>
+      log.warning(
+        `the clock went ahead by ${Math.round(aheadMs / 3_600_000)} h: measurements grow old by it when it has held for a day`,
+      ),
+  });
+  return () => sweep.stop();
 }
 
 interface ResourceParts {

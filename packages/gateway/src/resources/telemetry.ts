@@ -25,6 +25,7 @@ import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
 import { measuredValues } from '../telemetry/measured-values.ts';
+import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import { asksForHistory, history, newestReading } from '../telemetry/telemetry-answers.ts';
 import type { MeasurementStore } from '../telemetry/telemetry-reader.ts';
 import { pathSegments } from '../text/resource-path.ts';
@@ -95,6 +96,12 @@ export const openDemoPaths: readonly OpenTelemetryPath[] = ['/sensor', '/sensors
 
 /** Readings kept of an open path: strangers must not fill the disk. */
 const keptOfOpenPath = 1000;
+
+/** What is measured there grows old as any other. */
+export const openDemoRetention: readonly RetentionRule[] = openDemoPaths.map(({ path }) => ({
+  path: { segments: pathSegments(path), below: false },
+  ...{ rawMs: 86_400_000, newest: keptOfOpenPath, aggregatesMs: [86_400_000, 0, 0] },
+}));
 
 /** The telemetry resources; everything but `openPaths` is guarded. */
 export function telemetryResources(

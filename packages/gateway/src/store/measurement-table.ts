@@ -110,23 +110,26 @@ export class MeasurementTable {
 
   /** Whether the writer of a reading would have more than so many series with it. */
   exceedsSeries({ path, identity = '', measurements = [] }: MeasuredReading, most: number): boolean {
-    const { hasSeries, countSeries } = this.#statements;
+    const { findSeries, countSeries } = this.#statements;
     const added = new Set<string>();
     for (const { name, unit } of measurements) {
-      if (hasSeries.get(path, name, unit, identity) === undefined) added.add(JSON.stringify([name, unit]));
+      if (findSeries.get(path, name, unit, identity) === undefined) added.add(JSON.stringify([name, unit]));
     }
     return added.size > 0 && (countSeries.get(identity) as { n: number }).n + added.size > most;
   }
 
   /** Store the values of a reading; call after the reading got its id, in its transaction. */
   add(reading: MeasuredReading, id: number): void {
-    const { addSeries, addMeasurement, addBytes } = this.#statements;
+    const { findSeries, countOne, addSeries, addMeasurement, addBytes } = this.#statements;
     const { path, identity = '', receivedAtMs, measurements = [] } = reading;
     if (measurements.length === 0) return;
     let bytes = 0;
     for (const [position, { name, unit, value, sum, deviceAtMs }] of measurements.entries()) {
-      const series = addSeries.get(identity, path, name, unit) as { id: number; measurements: number };
-      if (series.measurements === 1) bytes += seriesSize({ path, identity, name, unit });
+      let series = findSeries.get(path, name, unit, identity) as { id: number } | undefined;
+      if (series === undefined) {
+        series = addSeries.get(identity, path, name, unit) as { id: number };
+        bytes += seriesSize({ path, identity, name, unit });
+      } else countOne.run(series.id);
       bytes += sizeOf(value);
       addMeasurement.run(
         series.id,
@@ -304,14 +307,14 @@ const columns = `m.series, m.at_ms, m.reading, m.position, m.value, typeof(m.val
 
 function prepare(database: DatabaseSync) {
   return {
-    hasSeries: database.prepare(
-      'SELECT 1 FROM series WHERE path = ? AND name = ? AND unit = ? AND identity = ?',
+    findSeries: database.prepare(
+      'SELECT id FROM series WHERE path = ? AND name = ? AND unit = ? AND identity = ?',
     ),
     countSeries: database.prepare('SELECT count(*) AS n FROM series WHERE identity = ?'),
     addSeries: database.prepare(
-      `INSERT INTO series (identity, path, name, unit, measurements) VALUES (?, ?, ?, ?, 1)
-       ON CONFLICT DO UPDATE SET measurements = measurements + 1 RETURNING id, measurements`,
+      'INSERT INTO series (identity, path, name, unit, measurements) VALUES (?, ?, ?, ?, 1) RETURNING id',
     ),
+    countOne: database.prepare('UPDATE series SET measurements = measurements + 1 WHERE id = ?'),
     addMeasurement: database.prepare('INSERT INTO measurement VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
     addBytes: database.prepare('UPDATE account SET bytes = bytes + ? WHERE identity = ?'),
     rising: database.prepare(

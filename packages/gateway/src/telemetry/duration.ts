@@ -9,3 +9,11 @@ export function parseDuration(text: string): number | undefined {
   const [, digits = '', unit = ''] = /^(\d{1,9})([smhdwy])$/.exec(text) ?? [];
   return digits === '' ? undefined : Number(digits) * units[unit as keyof typeof units];
 }
+
+/** As `parseDuration` reads it, in the largest unit that fits; a whole number of seconds. */
+export function durationText(ms: number): string {
+  for (const [unit, length] of Object.entries(units).reverse()) {
+    if (ms >= length && ms % length === 0) return `${ms / length}${unit}`;
+  }
+  return `${Math.round(ms / 1000)}s`;
+}
