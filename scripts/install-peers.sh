@@ -23,7 +23,7 @@ try() {
 missing=0
 for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-server-gnutls \
     coap-client-notls coap-server-notls ip unshare \
-    openssl gnutls-cli gnutls-serv tshark socat mosquitto python3 java javac mvn cc make autoconf aclocal pkg-config; do
+    openssl gnutls-cli gnutls-serv tshark socat mosquitto redis-server python3 java javac mvn cc make autoconf aclocal pkg-config; do
   command -v "$program" >/dev/null || missing=1
 done
 # Go from 1.19 on, which is Debian 12's.
@@ -36,7 +36,7 @@ if [ "$missing" = 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
   try 3 apt-get -o Acquire::Retries=3 update -qq
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
-    libcoap3-bin libcoap3-dev libssl-dev openssl gnutls-bin tshark socat iproute2 util-linux mosquitto \
+    libcoap3-bin libcoap3-dev libssl-dev openssl gnutls-bin tshark socat iproute2 util-linux mosquitto redis-server \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
     default-jdk-headless maven
   if [ -z "$go" ]; then

@@ -17,6 +17,7 @@ export type StoreFaultCode =
   | 'in-use' // another gateway holds the folder
   | 'disk-full'
   | 'overloaded' // more writes wait than may wait
+  | 'away' // the engine that gateways share cannot be reached now
   | 'closed'
   | 'failed'; // anything else the operating system or SQLite reports
 

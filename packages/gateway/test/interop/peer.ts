@@ -23,6 +23,7 @@ const packageOf = {
   socat: 'socat',
   tshark: 'tshark',
   mosquitto: 'mosquitto',
+  'redis-server': 'redis-server',
   python3: 'python3-minimal',
 } as const;
 

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Credentials, DeviceKeeping } from '../../src/keeping/credentials.ts';
 import type { Device, DeviceCredential, HomedDevice } from '../../src/store/device-table.ts';
+import type { Define } from './define-test.ts';
 import { MemoryDevices } from './memory-keeping.ts';
 import { plain } from './plain-record.ts';
 
@@ -64,9 +65,13 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.Arbitrary<Step>[]>(
   }),
 );
 
-/** Tests an engine by its name. @param open once for each test. */
-export function deviceKeepingContract(name: string, open: (t: TestContext) => Promise<OpenDevices>): void {
-  test(`${name}: a device is kept whole, and everybody finds it`, async (t) => {
+/** Tests an engine by its name. @param open once for each test. @param define makes a test, or says why it cannot run. */
+export function deviceKeepingContract(
+  name: string,
+  open: (t: TestContext) => Promise<OpenDevices>,
+  define: Define = test,
+): void {
+  define(`${name}: a device is kept whole, and everybody finds it`, async (t) => {
     const { keeping, other } = await open(t);
     const one = { home: 'north', device: device('a', { kind: 'cert', fingerprint: 'f', expiresAtMs: 7 }) };
     assert.deepEqual(await keeping.putDevices([one]), []);
@@ -75,22 +80,25 @@ export function deviceKeepingContract(name: string, open: (t: TestContext) => Pr
     assert.equal(await other.homedDevice('b'), undefined);
   });
 
-  test(`${name}: who comes second with an id or a fingerprint is refused, and what was there stays`, async (t) => {
-    const { keeping, other } = await open(t);
-    const first = { home: 'north', device: device('a', { kind: 'rpk', fingerprint: 'f' }) };
-    await keeping.putDevices([first]);
-    const sameId = { home: 'south', device: device('a') };
-    const sameKey = { home: 'south', device: device('b', { kind: 'rpk', fingerprint: 'f' }) };
-    const third = { home: 'south', device: device('c') };
-    assert.deepEqual(await other.putDevices([sameId, sameKey, third]), ['a', 'b']);
-    assert.deepEqual(await all(keeping), [first, third]);
-    await other.removeDevices('south', ['a']);
-    assert.deepEqual(await all(keeping), [first, third]);
-    await keeping.removeDevices('north', ['a', 'never there']);
-    assert.deepEqual(await other.putDevices([sameId, sameKey]), []);
-  });
+  define(
+    `${name}: who comes second with an id or a fingerprint is refused, and what was there stays`,
+    async (t) => {
+      const { keeping, other } = await open(t);
+      const first = { home: 'north', device: device('a', { kind: 'rpk', fingerprint: 'f' }) };
+      await keeping.putDevices([first]);
+      const sameId = { home: 'south', device: device('a') };
+      const sameKey = { home: 'south', device: device('b', { kind: 'rpk', fingerprint: 'f' }) };
+      const third = { home: 'south', device: device('c') };
+      assert.deepEqual(await other.putDevices([sameId, sameKey, third]), ['a', 'b']);
+      assert.deepEqual(await all(keeping), [first, third]);
+      await other.removeDevices('south', ['a']);
+      assert.deepEqual(await all(keeping), [first, third]);
+      await keeping.removeDevices('north', ['a', 'never there']);
+      assert.deepEqual(await other.putDevices([sameId, sameKey]), []);
+    },
+  );
 
-  test(`${name}: any sequence of changes leaves what the model has`, async (t) => {
+  define(`${name}: any sequence of changes leaves what the model has`, async (t) => {
     const { keeping, other, credentials, clear } = await open(t);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ReadingKeeping } from '../../src/keeping/readings.ts';
 import type { Reading, RecordTerms, RequestFingerprint } from '../../src/store/reading-table.ts';
+import type { Define } from './define-test.ts';
 import { MemoryReadings } from './memory-keeping.ts';
 import { plain } from './plain-record.ts';
 
@@ -45,40 +46,44 @@ const step: fc.Arbitrary<Step> = plain({
   ),
 });
 
-/** Tests an engine by its name. @param open once for each test. */
+/** Tests an engine by its name. @param open once for each test. @param define makes a test, or says why it cannot run. */
 export function readingKeepingContract(
   name: string,
   open: (t: TestContext) => Promise<ReadingKeeping>,
+  define: Define = test,
 ): void {
-  test(`${name}: each request is recorded once, whatever comes again, out of order, or under other terms`, async (t) => {
-    const keeping = await open(t);
-    let round = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async (steps) => {
-        // What was kept before stays out of the way.
-        const prefix = `/${++round}`;
-        const model = new MemoryReadings();
-        let now = 1_700_000_000_000;
-        for (const { reading: said, request: asked, terms } of steps) {
-          now += said.receivedAtMs;
-          const reading = { ...said, path: prefix + said.path, receivedAtMs: now };
-          const request = asked && { ...asked, peer: `${asked.peer} ${round}` };
-          assert.deepEqual(
-            await keeping.record(reading, request, terms),
-            await model.record(reading, request, terms),
-          );
-        }
-        for (const path of ['/sensors/a', '/sensors/b/c', '/sensor', '/none']) {
-          assert.deepEqual(await keeping.latest(prefix + path), await model.latest(prefix + path));
-        }
-        const below = `${prefix}/sensors/`;
-        assert.deepEqual(await keeping.pathsBelow(below, 10), await model.pathsBelow(below, 10));
-      }),
-      { seed: 7252, numRuns: process.env['COAPSULE_LONG'] === '1' ? 1000 : 20, endOnFailure: true },
-    );
-  });
+  define(
+    `${name}: each request is recorded once, whatever comes again, out of order, or under other terms`,
+    async (t) => {
+      const keeping = await open(t);
+      let round = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async (steps) => {
+          // What was kept before stays out of the way.
+          const prefix = `/${++round}`;
+          const model = new MemoryReadings();
+          let now = 1_700_000_000_000;
+          for (const { reading: said, request: asked, terms } of steps) {
+            now += said.receivedAtMs;
+            const reading = { ...said, path: prefix + said.path, receivedAtMs: now };
+            const request = asked && { ...asked, peer: `${asked.peer} ${round}` };
+            assert.deepEqual(
+              await keeping.record(reading, request, terms),
+              await model.record(reading, request, terms),
+            );
+          }
+          for (const path of ['/sensors/a', '/sensors/b/c', '/sensor', '/none']) {
+            assert.deepEqual(await keeping.latest(prefix + path), await model.latest(prefix + path));
+          }
+          const below = `${prefix}/sensors/`;
+          assert.deepEqual(await keeping.pathsBelow(below, 10), await model.pathsBelow(below, 10));
+        }),
+        { seed: 7252, numRuns: process.env['COAPSULE_LONG'] === '1' ? 1000 : 20, endOnFailure: true },
+      );
+    },
+  );
 
-  test(`${name}: of copies of one request that come at the same time one is recorded`, async (t) => {
+  define(`${name}: of copies of one request that come at the same time one is recorded`, async (t) => {
     const keeping = await open(t);
     const reading: Reading = {
       path: '/sensors/a',

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Registration } from '../../src/directory/registration.ts';
 import type { RegistrationKeeping } from '../../src/keeping/registrations.ts';
+import type { Define } from './define-test.ts';
 import { MemoryRegistrations } from './memory-keeping.ts';
 import { plain } from './plain-record.ts';
 
@@ -52,12 +53,13 @@ function sorted(registrations: readonly Registration[]): readonly Registration[]
   return registrations.toSorted((one, two) => (one.id < two.id ? -1 : 1));
 }
 
-/** Tests an engine by its name. @param open once for each test. */
+/** Tests an engine by its name. @param open once for each test. @param define makes a test, or says why it cannot run. */
 export function registrationKeepingContract(
   name: string,
   open: (t: TestContext) => Promise<OpenRegistrations>,
+  define: Define = test,
 ): void {
-  test(`${name}: any sequence of registrations and removals leaves what the model has`, async (t) => {
+  define(`${name}: any sequence of registrations and removals leaves what the model has`, async (t) => {
     const { keeping, other, clear } = await open(t);
     const step = fc.oneof(registration, fc.array(fc.constantFrom('one', 'two', 'none'), { maxLength: 3 }));
     await fc.assert(
@@ -76,7 +78,7 @@ export function registrationKeepingContract(
     );
   });
 
-  test(`${name}: of registrations that many keep at the same time none is lost`, async (t) => {
+  define(`${name}: of registrations that many keep at the same time none is lost`, async (t) => {
     const { keeping, other } = await open(t);
     const some = fc
       .sample(registration, { numRuns: 200, seed: 1 })

@@ -1,0 +1,83 @@
+/**
+ * Values sealed on their way to a place that others can read: AES-256-GCM under a key that all gateways have, and nobody else.
+ *
+ * Each instance has a key of its own, derived from the shared one with a random salt (HKDF, RFC 5869), and counts its nonces: random
+ * nonces under one key would meet after some billions of readings (NIST SP 800-38D §8.3). The name of a value is authenticated with it:
+ * a sealed value under another name does not open. Who can write to the place can still bring back an older value of the same name.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+
+/** Bytes of the shared key. */
+const sharedKeyLength = 32;
+
+const version = 1;
+const saltLength = 16;
+const counterLength = 6;
+const tagLength = 16;
+const headLength = 1 + saltLength + counterLength;
+
+/** Derived keys of others that are remembered: one for each start of each gateway. */
+const mostKeys = 1000;
+
+/** See the module comment. */
+export class Sealing {
+  readonly #sharedKey: Uint8Array;
+  readonly #salt: Buffer = randomBytes(saltLength);
+  readonly #ownKey: Buffer;
+  readonly #keys = new Map<string, Buffer>();
+  #counter = 0;
+
+  /** @param sharedKey 32 bytes. */
+  constructor(sharedKey: Uint8Array) {
+    this.#sharedKey = sharedKey;
+    this.#ownKey = this.#derive(this.#salt);
+  }
+
+  /** Base64url. @param name What it is, and of what; not secret. */
+  seal(name: string, value: Uint8Array): string {
+    const head = Buffer.alloc(headLength);
+    head[0] = version;
+    head.set(this.#salt, 1);
+    head.writeUIntBE(++this.#counter, 1 + saltLength, counterLength);
+    const cipher = createCipheriv('aes-256-gcm', this.#ownKey, nonceOf(head));
+    cipher.setAAD(Buffer.from(name));
+    return Buffer.concat([head, cipher.update(value), cipher.final(), cipher.getAuthTag()]).toString(
+      'base64url',
+    );
+  }
+
+  /** Undefined for what was not sealed with this key under this name. */
+  open(name: string, sealed: string): Uint8Array | undefined {
+    const bytes = Buffer.from(sealed, 'base64url');
+    if (bytes.length < headLength + tagLength || bytes[0] !== version) return undefined;
+    const decipher = createDecipheriv('aes-256-gcm', this.#keyOf(bytes), nonceOf(bytes));
+    decipher.setAAD(Buffer.from(name));
+    decipher.setAuthTag(bytes.subarray(-tagLength));
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(headLength, -tagLength)), decipher.final()]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #keyOf(sealed: Buffer): Buffer {
+    const salt = sealed.subarray(1, 1 + saltLength);
+    const name = salt.toString('latin1');
+    const known = this.#keys.get(name);
+    if (known !== undefined) return known;
+    if (this.#keys.size >= mostKeys) this.#keys.clear();
+    const key = this.#derive(salt);
+    this.#keys.set(name, key);
+    return key;
+  }
+
+  #derive(salt: Uint8Array): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#sharedKey, salt, 'coapsule shared values', sharedKeyLength));
+  }
+}
+
+function nonceOf(head: Buffer): Buffer {
+  const nonce = Buffer.alloc(12);
+  head.copy(nonce, 12 - counterLength, 1 + saltLength, headLength);
+  return nonce;
+}
