@@ -17,6 +17,7 @@ export interface AuditedChange {
     | 'device-allowed'
     | 'device-rotated'
     | 'device-removed'
+    | 'store-rekeyed'
     | 'gateway-started'
     | 'gateway-stopped'
     | 'configuration-read'

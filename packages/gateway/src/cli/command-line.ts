@@ -183,6 +183,9 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
     (await import('./device.ts')).deviceCommand(environment),
   );
+  await addCommand(program, args, 'store', 'the store of the gateway as a whole', async () =>
+    (await import('./store-command.ts')).storeCommand(environment),
+  );
   await addCommand(program, args, 'bench', 'load a server and measure rate and latency', async () =>
     (await import('./bench-command.ts')).benchCommand(environment, (code) => {
       exitCode = code;

@@ -34,7 +34,7 @@ const maxFaults = 20;
 
 /** Adds all devices of a file, in one transaction. */
 export async function importDevices(
-  streams: Pick<CommandEnvironment, 'stdout' | 'stderr'>,
+  streams: Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>,
   path: string,
   options: FolderOption & { readonly keys?: string },
 ): Promise<void> {
@@ -85,7 +85,7 @@ export async function importDevices(
 }
 
 function addAll(
-  streams: Pick<CommandEnvironment, 'stdout' | 'stderr'>,
+  streams: Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>,
   options: FolderOption,
   path: string,
   devices: readonly NewDevice[],

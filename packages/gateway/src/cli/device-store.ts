@@ -13,26 +13,30 @@ import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { masterKeyOf } from './master-key-option.ts';
 
 /** Which folder. */
 export interface FolderOption {
   readonly data: string;
+  /** File with the master key, where it does not lie beside the data. */
+  readonly masterKey?: string;
 }
 
 /** Works on the devices of a folder. @param changes what is noted when the work is done. */
 export function withDevices<T>(
-  { stderr }: Pick<CommandEnvironment, 'stderr'>,
-  { data }: FolderOption,
+  { stderr, variables }: Pick<CommandEnvironment, 'stderr' | 'variables'>,
+  options: FolderOption,
   create: boolean,
   work: (devices: DeviceTable) => T,
   changes: readonly AuditedChange[] = [],
 ): T {
   const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
   try {
-    const opened = openDatabase(data, { create, asGateway: false });
+    const masterKey = masterKeyOf(options, variables);
+    const opened = openDatabase(options.data, { create, asGateway: false, masterKey });
     try {
-      for (const warning of opened.folder.warnings) warn(warning);
-      const result = work(new DeviceTable(opened.database));
+      for (const warning of opened.warnings) warn(warning);
+      const result = work(new DeviceTable(opened));
       const audit = new ChangeAudit(opened.folder.path, systemWallClock, warn);
       for (const change of changes) audit.add(change);
       return result;

@@ -20,10 +20,11 @@ import { CommandFailure } from './command-failure.ts';
 import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
 import { expectUnused, type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
+import { addMasterKeyOption } from './master-key-option.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { hexText, pathValue } from './option-values.ts';
 
-type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr'>;
+type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
 
 /** Longest list of rules that is shown, in characters. */
 const maxRules = 10_000;
@@ -32,11 +33,12 @@ const maxRules = 10_000;
 export function deviceCommand(streams: OutputStreams): Command {
   const device = new Command('device').description('devices and their keys in the store of the gateway');
   const subcommand = (name: string, description: string, example: string): Command =>
-    device
-      .command(name)
-      .description(description)
-      .option('--data <folder>', "the gateway's data folder", pathValue, './data')
-      .addHelpText('after', `\nExample:\n  coapsule device ${example}`);
+    addMasterKeyOption(
+      device
+        .command(name)
+        .description(description)
+        .option('--data <folder>', "the gateway's data folder", pathValue, './data'),
+    ).addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
   withCredentialOptions(
     subcommand(

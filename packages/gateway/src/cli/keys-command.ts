@@ -5,11 +5,13 @@
  */
 
 import { Command } from 'commander';
+import { newMasterKey } from '../vault/master-key.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { addCertificateCommands } from './keys-certificate.ts';
 import { addOscoreCommand } from './keys-oscore.ts';
+import { writeNewFiles } from './new-files.ts';
 import { hexText, wholeNumber } from './option-values.ts';
 import { appendPskLine, formatPskLine } from './psk-file.ts';
 
@@ -45,10 +47,27 @@ export function keysCommand(environment: CommandEnvironment): Command {
         environment.stderr.write(`a key for ${new TextDecoder().decode(identity)} is in ${file}\n`);
       }
     });
+  keys
+    .command('master')
+    .argument('<file>', 'where it goes; for its owner only')
+    .description('make a master key, which opens the secrets in the store of a gateway')
+    .addHelpText('after', masterHelp)
+    .action((file: string) => {
+      const { text } = newMasterKey((length) => environment.randomBytes(length));
+      writeNewFiles([{ path: file, text, secret: true }], false, 'name another file: what it opens needs it');
+      environment.stderr.write(
+        `a master key is in ${file}: keep a copy apart from the data, since without it nobody can open the store\n`,
+      );
+    });
   addCertificateCommands(keys, environment);
   addOscoreCommand(keys, environment);
   return keys;
 }
+
+const masterHelp = `
+Examples:
+  coapsule keys master /etc/coapsule/master.key
+  coapsule serve --master-key /etc/coapsule/master.key`;
 
 const pskHelp = `
 A line is split at its first ":", so an identity is written percent-encoded where it has to be:

@@ -10,10 +10,11 @@ import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../serv
 import type { Log } from '../server/log.ts';
 import { tellCredentials } from '../server/serve-credentials.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
-import { openDatabase } from '../store/database.ts';
+import { checkDatabase } from '../store/database.ts';
 import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
+import type { MasterKeySource } from '../vault/master-key.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
@@ -35,6 +36,7 @@ export interface ServeOptions
     HttpCommandOptions,
     SerialCommandOptions {
   readonly data: string;
+  readonly masterKey?: string;
   /** In a file only. */
   readonly access?: AccessSettings;
   readonly cert?: string;
@@ -114,21 +116,20 @@ export function expectFilesUsable(options: ServeOptions, log: Log): void {
 }
 
 /** For `--check`. Changes nothing: a data folder that is not there yet is fine. */
-export async function checkServe(options: ServeOptions, log: Log): Promise<void> {
+export async function checkServe(options: ServeOptions, masterKey: MasterKeySource, log: Log): Promise<void> {
   const { data } = options;
   expectFilesUsable(options, log);
   try {
-    const opened = openDatabase(data, { create: false, asGateway: false, checkOnly: true });
-    opened.close();
+    const folder = checkDatabase(data, masterKey);
     // A file is checked while the gateway runs that shall read it again: its ports are its own.
-    if (options.config !== undefined && isFolderHeld(opened.folder)) {
+    if (options.config !== undefined && isFolderHeld(folder)) {
       log.detail(
         0,
         'options and data folder are usable; a gateway runs with them, so that no port was tried',
       );
       return;
     }
-    expectFolderFree(opened.folder);
+    expectFolderFree(folder);
   } catch (error) {
     if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
   }

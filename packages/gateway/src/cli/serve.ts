@@ -19,12 +19,14 @@ import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
+import { type MasterKeySource, masterKeySource } from '../vault/master-key.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addEndpointOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
 import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
+import { addMasterKeyOption } from './master-key-option.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
 import { pathValue, retentionValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
@@ -48,6 +50,7 @@ export function serveCommand(variables: Variables): Command {
     )
     .option('--print-schema', 'print the JSON Schema of that file for editors, and end')
     .option('--data <folder>', 'where readings, devices and keys are kept', pathValue, './data');
+  addMasterKeyOption(command);
   addEndpointOptions(command);
   addHttpOptions(command);
   addPskOptions(command);
@@ -158,7 +161,8 @@ async function configuredServe(command: Command, variables: Variables): Promise<
   const write = (line: string): void => void process.stderr.write(`${line}\n`);
   const read = (): Promise<ServeOptions> => configuredOptions(command, variables, lineLog(write, 0));
   const options = await read();
-  await serve(options, lineLog(write, options.verbose), async () => {
+  const masterKey = masterKeySource(options.masterKey, variables);
+  await serve(options, masterKey, lineLog(write, options.verbose), async () => {
     const again = await read();
     expectPossible(again);
     expectFilesUsable(
@@ -171,13 +175,14 @@ async function configuredServe(command: Command, variables: Variables): Promise<
 
 async function serve(
   options: ServeOptions,
+  masterKey: MasterKeySource,
   log: AdjustableLog,
   readAgain: () => Promise<ServeOptions>,
 ): Promise<void> {
   try {
     expectPossible(options);
-    if (options.check) await checkServe(options, log);
-    else await run(options, log, readAgain);
+    if (options.check) await checkServe(options, masterKey, log);
+    else await run(options, masterKey, log, readAgain);
   } catch (error) {
     if (!(error instanceof StoreFault || error instanceof StartUpFault)) throw error;
     throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
@@ -186,6 +191,7 @@ async function serve(
 
 async function run(
   options: ServeOptions,
+  masterKey: MasterKeySource,
   log: AdjustableLog,
   readAgain: () => Promise<ServeOptions>,
 ): Promise<void> {
@@ -219,6 +225,7 @@ async function run(
     const starting = Gateway.start({
       ...gatewayOptions(options, log),
       ...settings,
+      masterKey,
       upstreams: upstreams.servers,
       keylog: keylog?.write,
       dangerouslyLogOscore: oscoreLog && deviceLog(oscoreLog, log),

@@ -6,6 +6,7 @@ import type { ConfiguredOptions } from './config-schema.ts';
 /** The key of an option, by the name that the command line calls it inside. */
 export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   data: 'data',
+  masterKey: 'masterKey',
   coap: 'endpoints.coap',
   coaps: 'endpoints.coaps',
   multicast: 'endpoints.multicast',

@@ -36,6 +36,7 @@ export interface ConfigSurroundings {
 /** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
 export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly data?: string | undefined;
+  readonly masterKey?: string | undefined;
   readonly coap?: EndpointAddress | 'off' | undefined;
   readonly coaps?: EndpointAddress | 'off' | undefined;
   readonly multicast?: true | readonly string[] | undefined;
@@ -81,6 +82,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
   return sections(surroundings).transform(
     (file): ConfiguredOptions => ({
       data: file.data,
+      masterKey: file.masterKey,
       ...file.endpoints,
       cert: file.credentials?.certificate,
       privateKey: file.credentials?.privateKey,
@@ -122,6 +124,9 @@ function sections(surroundings: ConfigSurroundings) {
       .describe('For editors: where the JSON Schema of this file is, such as ./coapsule.schema.json.')
       .optional(),
     data: path.describe('Folder where readings, devices and keys are kept.').optional(),
+    masterKey: path
+      .describe('File with the key that opens the secrets of the store (docs/secrets.md).')
+      .optional(),
     endpoints: keys({
       coap: endpoint('Plain endpoint.'),
       coaps: endpoint('Secured endpoint (DTLS).'),

@@ -14,6 +14,7 @@ import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-op
 import type { WallClock } from '../server/wall-clock.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
+import type { MasterKeySource } from '../vault/master-key.ts';
 import type { GatewayProxyOptions } from './gateway-proxy.ts';
 import type { UpstreamServer } from './upstream-servers.ts';
 
@@ -39,6 +40,8 @@ export interface LiveOptions {
 /** What a gateway is made of. */
 export interface GatewayOptions extends LiveOptions {
   readonly dataFolder: string;
+  /** What opens the secrets in it; beside the data unless said otherwise. */
+  readonly masterKey?: MasterKeySource;
   /** Undefined turns the endpoint off. */
   readonly coap: EndpointAddress | undefined;
   readonly coaps: EndpointAddress | undefined;

@@ -51,7 +51,10 @@ const options: GatewayOptions = {
 };
 
 let devicesChanged = (): void => {};
-const store = Store.connect(begin.store, { onDevicesChanged: () => devicesChanged() });
+const store = Store.connect(begin.store, {
+  onDevicesChanged: () => devicesChanged(),
+  onWarning: (text) => log.warning(text),
+});
 const live = new LiveConfiguration(options);
 const onError = errorLogger(log, clock);
 const server = new Server({ onError });

@@ -80,7 +80,9 @@ export class Gateway implements AsyncDisposable {
     let http: HttpEndpoint | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
+      masterKey: options.masterKey,
       onDevicesChanged: () => changed(),
+      onWarning: (text) => log.warning(text),
       ...(options.onFailed === undefined ? {} : { onFailed: options.onFailed }),
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });

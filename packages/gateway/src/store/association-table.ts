@@ -3,11 +3,14 @@
  * was read (docs/decisions/018).
  *
  * `apply` belongs inside a transaction of the caller: an edge must become durable before or together with what its
- * record causes. Keys leave this file only in `resume`; nothing here logs.
+ * record causes. Keys are sealed on the disk and leave this file only in `resume`; nothing here logs.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { type SecretBox, UnopenedSecret } from '../vault/secret-box.ts';
 import type { AssociationRow } from './association-row.ts';
 import { type ResumedPage, type ResumeMark, resumedPage, type StoredAssociation } from './resumed-page.ts';
+import { secretPlace } from './sealed-columns.ts';
+import type { SealedDatabase } from './sealing.ts';
 
 /** One change. One of an association that is not there (any more) changes nothing, which `apply` tells. */
 export type AssociationChange =
@@ -45,9 +48,11 @@ export interface ResumeRequest {
 /** Associations; every statement is prepared once. */
 export class AssociationTable {
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #secrets: SecretBox;
 
-  constructor(database: DatabaseSync) {
+  constructor({ database, secrets }: SealedDatabase) {
     this.#statements = prepare(database);
+    this.#secrets = secrets;
   }
 
   /** @returns whether the association was there; nobody asks it of one that was added or removed. */
@@ -66,7 +71,7 @@ export class AssociationTable {
           row.credential ?? null,
           row.keyStamp,
           row.expiresAtMs ?? null,
-          row.state,
+          this.#seal(row.name, row.state),
           row.reserved,
           row.edge,
           change.nowMs,
@@ -79,7 +84,7 @@ export class AssociationTable {
         return edge.run(change.edge, change.nowMs, change.name).changes !== 0;
       case 'suspend': {
         const { host, port, state, next, edge: exactEdge, name } = change;
-        return suspend.run(host, port, state, next, exactEdge, name).changes !== 0;
+        return suspend.run(host, port, this.#seal(name, state), next, exactEdge, name).changes !== 0;
       }
       case 'remove':
         remove.run(change.name);
@@ -108,10 +113,27 @@ export class AssociationTable {
       heard_at_ms: number;
     })[];
     const last = rows.at(-1);
-    if (last === undefined) return resumedPage(rows, undefined);
+    if (last === undefined) return resumedPage(rows, undefined, 0);
     takeOver.run(ahead, endpoint, heardAtMs, name, last.heard_at_ms, last.name);
     const isWhole = rows.length === pageSize;
-    return resumedPage(rows, isWhole ? { heardAtMs: last.heard_at_ms, name: last.name } : undefined);
+    const opened = rows.flatMap((row) => this.#opened(row) ?? []);
+    const next = isWhole ? { heardAtMs: last.heard_at_ms, name: last.name } : undefined;
+    return resumedPage(opened, next, rows.length - opened.length);
+  }
+
+  #seal(name: string, state: Uint8Array): Uint8Array {
+    return this.#secrets.seal(secretPlace('association.state', name), state);
+  }
+
+  /** One that somebody changed or moved is forgotten: its device makes a new handshake. */
+  #opened(row: StoredAssociation): StoredAssociation | undefined {
+    try {
+      return { ...row, state: this.#secrets.open(secretPlace('association.state', row.name), row.state) };
+    } catch (error) {
+      if (!(error instanceof UnopenedSecret)) throw error;
+      this.#statements.remove.run(row.name);
+      return undefined;
+    }
   }
 }
 

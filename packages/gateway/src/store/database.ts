@@ -7,9 +7,11 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { keyBeside, type MasterKeySource } from '../vault/master-key.ts';
 import { type DataFolder, prepareDataFolder } from './data-folder.ts';
 import { type FolderLock, isFolderHeld, lockDataFolder } from './folder-lock.ts';
 import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
+import { type SealedDatabase, scrub, sealStore, type UnlockedStore, unlockStore } from './sealing.ts';
 import { damaged, storeFaultOf } from './store-fault.ts';
 
 /** How to open. */
@@ -18,14 +20,15 @@ export interface OpenOptions {
   readonly create: boolean;
   /** Claim the folder for this process. The whole file is checked unless another gateway holds it. */
   readonly asGateway: boolean;
-  /** Look whether it can be used, the whole file too, and write nothing. */
-  readonly checkOnly?: boolean;
+  /** What opens the secrets; beside the data unless said otherwise, and made there for a new store. */
+  readonly masterKey?: MasterKeySource | undefined;
 }
 
 /** An open database with its folder; `close` also gives up the claim. */
-export interface OpenDatabase {
-  readonly database: DatabaseSync;
+export interface OpenDatabase extends SealedDatabase {
   readonly folder: DataFolder;
+  /** What the operator should know. */
+  readonly warnings: readonly string[];
   close(): void;
 }
 
@@ -38,18 +41,13 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   const folder = prepareDataFolder(path, { create: options.create });
   const lock = options.asGateway ? lockDataFolder(folder) : undefined;
   let database: DatabaseSync | undefined;
+  let unlocked: UnlockedStore;
   try {
-    database = new DatabaseSync(options.checkOnly ? untouched(folder.databasePath) : folder.databasePath, {
-      timeout: 5000,
-      enableForeignKeyConstraints: true,
-      readOnly: options.checkOnly ?? false,
-    });
+    database = connect(folder.databasePath, false);
     expectKnownSchema(database, folder.databasePath);
     // The gateway has checked what it holds.
-    if (options.asGateway || options.checkOnly || !isFolderHeld(folder)) {
-      expectSound(database, folder.databasePath);
-    }
-    if (!options.checkOnly) prepareForWriting(database, folder, lock);
+    if (options.asGateway || !isFolderHeld(folder)) expectSound(database, folder.databasePath);
+    unlocked = prepareForWriting(database, folder, lock, options.masterKey ?? { kind: 'beside' });
   } catch (error) {
     database?.close();
     lock?.release();
@@ -58,12 +56,39 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   const opened = database;
   return {
     database: opened,
+    secrets: unlocked.secrets,
     folder,
+    warnings: [...folder.warnings, ...unlocked.warnings],
     close() {
       if (opened.isOpen) opened.close();
       lock?.release();
     },
   };
+}
+
+/**
+ * Look whether a data folder can be used, the whole file too, and write nothing.
+ *
+ * @throws StoreFault as `openDatabase` would.
+ */
+export function checkDatabase(path: string, masterKey: MasterKeySource): DataFolder {
+  const folder = prepareDataFolder(path, { create: false });
+  let database: DatabaseSync | undefined;
+  try {
+    database = connect(untouched(folder.databasePath), true);
+    expectKnownSchema(database, folder.databasePath);
+    expectSound(database, folder.databasePath);
+    unlockStore(database, folder, masterKey, false);
+  } catch (error) {
+    throw storeFaultOf(error, folder.databasePath);
+  } finally {
+    database?.close();
+  }
+  return folder;
+}
+
+function connect(path: string | URL, readOnly: boolean): DatabaseSync {
+  return new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: true, readOnly });
 }
 
 /** Without a write-ahead log nobody has it open: read as it lies, or SQLite would leave files of its own behind. */
@@ -79,18 +104,45 @@ function expectSound(database: DatabaseSync, path: string): void {
   if (row.quick_check !== 'ok') throw damaged(path, row.quick_check);
 }
 
-function prepareForWriting(database: DatabaseSync, folder: DataFolder, lock: FolderLock | undefined): void {
+function prepareForWriting(
+  database: DatabaseSync,
+  folder: DataFolder,
+  lock: FolderLock | undefined,
+  masterKey: MasterKeySource,
+): UnlockedStore {
+  // Before anything is written: with another key nothing here is of use.
+  const known = unlockStore(database, folder, masterKey, true);
   // Write-ahead log: `coapsule device` writes while the gateway runs. FULL: a commit is on the disk when it returns.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;');
-  migrateAlone(database, folder, lock);
+  const isReady = known !== undefined && readSchemaVersion(database) === schemaVersion;
+  const unlocked = isReady ? known : migrateAlone(database, folder, lock, masterKey);
+  // Only who holds the folder writes the whole file anew; what is left waits for the next gateway.
+  const left = lock && scrub(database);
+  // A gateway says so at each start; who adds a device hears of it there.
+  const isTold = masterKey.kind === 'beside' && lock !== undefined;
+  const warnings = [left ?? [], isTold ? besideTheData(folder) : []].flat();
+  return { secrets: unlocked.secrets, warnings: [...unlocked.warnings, ...warnings] };
+}
+
+function besideTheData(folder: DataFolder): string {
+  return `${keyBeside(folder.path)} opens the secrets of the store and lies beside them: whoever takes the folder has both; keep it elsewhere with --master-key (docs/secrets.md)`;
 }
 
 /** A running gateway of an older version must not find its tables changed under it. */
-function migrateAlone(database: DatabaseSync, folder: DataFolder, lock: FolderLock | undefined): void {
-  if (readSchemaVersion(database) === schemaVersion) return;
+function migrateAlone(
+  database: DatabaseSync,
+  folder: DataFolder,
+  lock: FolderLock | undefined,
+  masterKey: MasterKeySource,
+): UnlockedStore {
   const claim = lock ?? lockDataFolder(folder);
   try {
+    const isNew = readSchemaVersion(database) === 0;
     migrate(database);
+    const unlocked =
+      unlockStore(database, folder, masterKey, true) ?? sealStore(database, folder, masterKey, isNew);
+    if (lock === undefined) scrub(database);
+    return unlocked;
   } finally {
     if (lock === undefined) claim.release();
   }

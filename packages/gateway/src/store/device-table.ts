@@ -1,11 +1,13 @@
 /**
  * Devices, their credentials and their rules, on an open database.
  *
- * Pre-shared keys leave this file only inside `Device`; nothing here logs. Rules are kept as the text of access/rule.ts and
+ * Pre-shared keys are sealed on the disk and leave this file only inside `Device`; nothing here logs. Rules are kept as the text of access/rule.ts and
  * are not judged here.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { type OscoreCredential, OscoreTable } from './oscore-table.ts';
+import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
+import { expectCurrentKey, type SealedDatabase } from './sealing.ts';
 
 /** What a device proves itself with; of public keys and certificates only the fingerprint is kept. */
 export type DeviceCredential =
@@ -61,13 +63,15 @@ export interface DevicePage {
 /** The devices of a store; every statement is prepared once. */
 export class DeviceTable {
   readonly #database: DatabaseSync;
+  readonly #sealed: SealedDatabase;
   readonly #contexts: OscoreTable;
   readonly #statements: ReturnType<typeof prepare>;
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
-    this.#contexts = new OscoreTable(database);
-    this.#statements = prepare(database);
+  constructor(sealed: SealedDatabase) {
+    this.#database = sealed.database;
+    this.#sealed = sealed;
+    this.#contexts = new OscoreTable(sealed);
+    this.#statements = prepare(sealed.database);
   }
 
   /** @returns false when a device of that id is there already; it is then unchanged. */
@@ -81,7 +85,7 @@ export class DeviceTable {
       const present = devices.find(({ id }) => this.find(id) !== undefined);
       if (present !== undefined) return present.id;
       for (const { id, addedAtMs, credential, rules } of devices) {
-        this.#statements.insert.run(id, addedAtMs, 1, null, null, ...columnsOf(credential));
+        this.#statements.insert.run(id, addedAtMs, 1, null, null, ...this.#columnsOf(id, credential));
         this.#putContext(id, credential);
         this.#insertRules(id, rules);
       }
@@ -158,7 +162,7 @@ export class DeviceTable {
     for (const { home, device } of devices) {
       const { id, credential, addedAtMs, keyVersion, rotatedAtMs, rules } = device;
       const present = this.homeOf(id);
-      const columns = columnsOf(credential);
+      const columns = this.#columnsOf(id, credential);
       const [, , fingerprint] = columns;
       const owner = fingerprint === null ? undefined : this.#statements.owner.get(fingerprint);
       if ((present !== undefined && present !== home) || (owner !== undefined && owner['id'] !== id)) {
@@ -181,7 +185,7 @@ export class DeviceTable {
   /** @returns false when there is no such device, or when it is one of another gateway. */
   rotate(id: string, credential: DeviceCredential, nowMs: number): boolean {
     return this.#inTransaction(() => {
-      const { changes } = this.#statements.rotate.run(...columnsOf(credential), nowMs, id);
+      const { changes } = this.#statements.rotate.run(...this.#columnsOf(id, credential), nowMs, id);
       if (changes === 0) return false;
       this.#putContext(id, credential);
       return true;
@@ -234,7 +238,7 @@ export class DeviceTable {
   #deviceOf(row: DeviceRow, rules: readonly string[] = this.#rulesOf(row.id)): Device {
     return {
       id: row.id,
-      credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || credentialOf(row),
+      credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || this.#credentialOf(row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
@@ -242,9 +246,39 @@ export class DeviceTable {
     };
   }
 
+  /** credential, psk, fingerprint, expires_at_ms. */
+  #columnsOf(
+    id: string,
+    credential: DeviceCredential,
+  ): [kind: string, psk: Uint8Array, fingerprint: string | null, expiresAtMs: number | null] {
+    switch (credential.kind) {
+      case 'psk': {
+        const psk = sealSecret(this.#sealed.secrets, secretPlace('device.psk', id), credential.key);
+        return ['psk', psk, null, null];
+      }
+      case 'rpk':
+        return ['rpk', noKey, credential.fingerprint, null];
+      case 'cert':
+        return ['cert', noKey, credential.fingerprint, credential.expiresAtMs ?? null];
+      case 'oscore':
+        return ['oscore', noKey, null, null];
+    }
+  }
+
+  #credentialOf({ id, credential, psk, fingerprint, expires_at_ms }: DeviceRow): DeviceCredential {
+    if (credential === 'psk') {
+      return { kind: 'psk', key: openSecret(this.#sealed.secrets, secretPlace('device.psk', id), psk) };
+    }
+    const known = fingerprint ?? '';
+    return credential === 'rpk'
+      ? { kind: 'rpk', fingerprint: known }
+      : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
+  }
+
   #inTransaction<T>(work: () => T): T {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
+      expectCurrentKey(this.#sealed);
       const result = work();
       this.#database.exec('COMMIT');
       return result;
@@ -253,30 +287,6 @@ export class DeviceTable {
       throw error;
     }
   }
-}
-
-/** credential, psk, fingerprint, expires_at_ms. */
-function columnsOf(
-  credential: DeviceCredential,
-): [kind: string, psk: Uint8Array, fingerprint: string | null, expiresAtMs: number | null] {
-  switch (credential.kind) {
-    case 'psk':
-      return ['psk', credential.key, null, null];
-    case 'rpk':
-      return ['rpk', noKey, credential.fingerprint, null];
-    case 'cert':
-      return ['cert', noKey, credential.fingerprint, credential.expiresAtMs ?? null];
-    case 'oscore':
-      return ['oscore', noKey, null, null];
-  }
-}
-
-function credentialOf({ credential, psk, fingerprint, expires_at_ms }: DeviceRow): DeviceCredential {
-  if (credential === 'psk') return { kind: 'psk', key: psk };
-  const known = fingerprint ?? '';
-  return credential === 'rpk'
-    ? { kind: 'rpk', fingerprint: known }
-    : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
 }
 
 const noKey = new Uint8Array(0);

@@ -2,10 +2,13 @@
  * The OSCORE Security Contexts of devices, and the two edges of each that only grow (docs/decisions/045), on an open database.
  *
  * A context belongs to one version of a device's credential: `rotate` replaces it with its edges, so that what a gateway
- * still has to store of the old one finds no row. `save` belongs inside a transaction of the caller. Master Secrets leave
- * this file only inside `OscoreCredential`; nothing here logs.
+ * still has to store of the old one finds no row. `save` belongs inside a transaction of the caller. Master Secrets and salts
+ * are sealed on the disk and leave this file only inside `OscoreCredential`; nothing here logs.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { SecretBox } from '../vault/secret-box.ts';
+import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
+import type { SealedDatabase } from './sealing.ts';
 
 /** The gateway's end of a context (RFC 8613 §3.2). */
 export interface OscoreCredential {
@@ -38,16 +41,27 @@ export interface OscoreChange extends OscoreEdges {
 /** Contexts by device; every statement is prepared once. */
 export class OscoreTable {
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #secrets: SecretBox;
 
-  constructor(database: DatabaseSync) {
+  constructor({ database, secrets }: SealedDatabase) {
     this.#statements = prepare(database);
+    this.#secrets = secrets;
   }
 
   /** Gives a device its context, without any use; what it had before is gone. */
   put(deviceId: string, credential: OscoreCredential): void {
     const { masterSecret, masterSalt, senderId, recipientId, idContext, aead, hkdf } = credential;
     this.#statements.put.run(
-      ...[deviceId, masterSecret, masterSalt ?? null, senderId, recipientId, idContext ?? null, aead, hkdf],
+      deviceId,
+      sealSecret(this.#secrets, secretPlace('oscore_context.master_secret', deviceId), masterSecret),
+      masterSalt === undefined
+        ? null
+        : sealSecret(this.#secrets, secretPlace('oscore_context.master_salt', deviceId), masterSalt),
+      senderId,
+      recipientId,
+      idContext ?? null,
+      aead,
+      hkdf,
     );
   }
 
@@ -60,8 +74,9 @@ export class OscoreTable {
     return (
       row && {
         kind: 'oscore',
-        masterSecret: row.master_secret,
-        masterSalt: row.master_salt ?? undefined,
+        masterSecret: this.#open('master_secret', deviceId, row.master_secret),
+        masterSalt:
+          row.master_salt === null ? undefined : this.#open('master_salt', deviceId, row.master_salt),
         senderId: row.sender_id,
         recipientId: row.recipient_id,
         idContext: row.id_context ?? undefined,
@@ -80,6 +95,10 @@ export class OscoreTable {
   save({ deviceId, addedAtMs, keyVersion, senderEdge, recipientEdge }: OscoreChange): boolean {
     const { save } = this.#statements;
     return save.run(senderEdge, recipientEdge, deviceId, deviceId, addedAtMs, keyVersion).changes !== 0;
+  }
+
+  #open(column: 'master_secret' | 'master_salt', deviceId: string, sealed: Uint8Array): Uint8Array {
+    return openSecret(this.#secrets, secretPlace(`oscore_context.${column}`, deviceId), sealed);
   }
 
   #row(deviceId: string): OscoreRow | undefined {

@@ -22,6 +22,8 @@ export interface ResumedPage {
   /** Three for each association: lengths of identity, credential (-1: none) and state. */
   readonly lengths: Int32Array;
   readonly bytes: Uint8Array;
+  /** Associations that are forgotten, since their keys did not open. */
+  readonly unopened: number;
   /** Undefined when no more are there. */
   readonly next: ResumeMark | undefined;
 }
@@ -46,7 +48,11 @@ const numbersOfEach = 5;
 const lengthsOfEach = 3;
 
 /** The associations as columns. */
-export function resumedPage(rows: readonly StoredAssociation[], next: ResumeMark | undefined): ResumedPage {
+export function resumedPage(
+  rows: readonly StoredAssociation[],
+  next: ResumeMark | undefined,
+  unopened: number,
+): ResumedPage {
   const lengthOf = ({ identity, credential, state }: StoredAssociation): number =>
     identity.length + (credential?.length ?? 0) + state.length;
   const numbers = new Float64Array(numbersOfEach * rows.length);
@@ -71,7 +77,7 @@ export function resumedPage(rows: readonly StoredAssociation[], next: ResumeMark
     hosts: rows.map((row) => row.host),
     authentications: rows.map((row) => row.authentication),
     keyStamps: rows.map((row) => row.key_stamp),
-    ...{ numbers, lengths, bytes, next },
+    ...{ numbers, lengths, bytes, unopened, next },
   };
 }
 

@@ -239,6 +239,13 @@ const migrations: readonly string[] = [
        WHERE identity = coalesce(OLD.identity, '');
      DELETE FROM outbox_share WHERE identity = coalesce(OLD.identity, '') AND bytes <= 0;
    END;`,
+  // 12: which master key the secrets are sealed with (sealing.ts); without a row they are in clear yet
+  `CREATE TABLE sealing (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     key_id TEXT NOT NULL,
+     key_check BLOB NOT NULL,
+     scrub_due INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /** The version that this program reads and writes. */

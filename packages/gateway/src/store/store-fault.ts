@@ -16,6 +16,7 @@ export type StoreFaultCode =
   | 'newer-schema' // written by a later version
   | 'in-use' // another gateway holds the folder
   | 'disk-full'
+  | 'master-key' // the key that opens the secrets is missing, unreadable or another one
   | 'overloaded' // more writes wait than may wait
   | 'away' // the engine that gateways share cannot be reached now
   | 'closed'

@@ -5,6 +5,7 @@
  * when another process (`coapsule device`) has written, by PRAGMA data_version, which costs no disk access.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { MasterKeySource } from '../vault/master-key.ts';
 import { AggregateTable } from './aggregate-table.ts';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
@@ -24,18 +25,20 @@ export interface StoreWorkerData {
   readonly path: string;
   /** How often to look for writes of other processes. */
   readonly watchIntervalMs: number;
+  /** What opens the secrets. */
+  readonly masterKey: MasterKeySource;
 }
 
 const port = parentPort;
 if (port === null) throw new Error('store-worker.ts runs as a worker thread only');
-const { path, watchIntervalMs } = workerData as StoreWorkerData;
+const { path, watchIntervalMs, masterKey } = workerData as StoreWorkerData;
 const tell = (message: FromWorker): void => port.postMessage(message);
 /** Other threads that ask. */
 const clients = new Set<MessagePort>();
 
 let opened: OpenDatabase | undefined;
 try {
-  opened = openDatabase(path, { create: true, asGateway: true });
+  opened = openDatabase(path, { create: true, asGateway: true, masterKey });
 } catch (error) {
   tell({ kind: 'refused', fault: faultValueOf(error) });
   port.close();
@@ -48,10 +51,10 @@ function serve(store: OpenDatabase): void {
   const measurements = new MeasurementTable(database);
   const aggregates = new AggregateTable(database);
   const readings = new ReadingTable(database, outbox, measurements);
-  const devices = new DeviceTable(database);
-  const associations = new AssociationTable(database);
+  const devices = new DeviceTable(store);
+  const associations = new AssociationTable(store);
   const requests = new RequestTable(database);
-  const contexts = new OscoreTable(database);
+  const contexts = new OscoreTable(store);
   const registrations = new RegistrationTable(database);
   const sharedState = new SharedStateTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
@@ -91,7 +94,7 @@ function serve(store: OpenDatabase): void {
     });
   };
   if (port !== null) attend(port);
-  tell({ kind: 'opened', warnings: store.folder.warnings });
+  tell({ kind: 'opened', warnings: store.warnings });
 
   function answer(message: ToWorker): unknown {
     switch (message.kind) {

@@ -9,6 +9,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
+import type { MasterKeySource } from '../vault/master-key.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
@@ -39,9 +40,13 @@ export interface StoreOptions extends WriteLimits {
   readonly onDevicesChanged?: () => void;
   /** Called once when the store ended by itself; every later call fails. */
   readonly onFailed?: (fault: StoreFault) => void;
+  /** Is told what the operator should know, after the start too. */
+  readonly onWarning?: (text: string) => void;
   readonly watchIntervalMs?: number;
   /** Questions that may wait for an answer; more are refused with `overloaded`. */
   readonly maxWaitingReads?: number;
+  /** What opens the secrets; beside the data unless said otherwise. */
+  readonly masterKey?: MasterKeySource | undefined;
 }
 
 /** Devices in one page: an answer that is made in a few milliseconds. */
@@ -74,7 +79,8 @@ export class Store
    * @throws StoreFault (rejects) with the cause and the next step; nothing is then changed.
    */
   static async open(path: string, options: StoreOptions = {}): Promise<Store> {
-    const data: StoreWorkerData = { path, watchIntervalMs: options.watchIntervalMs ?? 250 };
+    const { watchIntervalMs = 250, masterKey = { kind: 'beside' } } = options;
+    const data: StoreWorkerData = { path, watchIntervalMs, masterKey };
     // A URL string is not rewritten by the compiler: from source the worker is .ts, built it is .js.
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     const worker = new Worker(new URL(`./store-worker${extension}`, import.meta.url), { workerData: data });
@@ -100,7 +106,10 @@ export class Store
    *
    * @param port from its `clientPort`; keeps no thread alive.
    */
-  static connect(port: MessagePort, options: Pick<StoreOptions, 'onDevicesChanged'> = {}): Store {
+  static connect(
+    port: MessagePort,
+    options: Pick<StoreOptions, 'onDevicesChanged' | 'onWarning'> = {},
+  ): Store {
     const store = new Store(port, [], options);
     port.unref();
     return store;
@@ -245,6 +254,11 @@ export class Store
       asked = page.next && ask(page.next);
       // Who stops early hears of no fault any more.
       asked?.catch(() => {});
+      if (page.unopened > 0) {
+        this.#options.onWarning?.(
+          `${page.unopened} kept associations are forgotten: somebody changed or moved their keys in the database; their devices make new handshakes`,
+        );
+      }
       yield rowsOfPage(page, endpoint, ahead);
     }
   }

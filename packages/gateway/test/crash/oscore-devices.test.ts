@@ -148,7 +148,7 @@ test(`over ${kills} kills in the middle of a commit no request is carried out tw
     await Promise.all(puts);
 
     const opened = openDatabase(data, { create: false, asGateway: false });
-    const edges = new OscoreTable(opened.database).edges('s1')!;
+    const edges = new OscoreTable(opened).edges('s1')!;
     opened.close();
     assert.ok(edges.senderEdge >= before.senderEdge && edges.recipientEdge >= before.recipientEdge);
     assert.ok(edges.recipientEdge >= device.answeredEdge, 'committed before a request was carried out');

@@ -27,7 +27,7 @@ function demand(path: string, requires?: 'either' | 'oscore' | 'dtls', freshWith
 function folderWith(t: TestContext, devices: Readonly<Record<string, readonly string[]>>): string {
   const folder = temporaryFolder(t);
   const opened = openDatabase(folder, { create: true, asGateway: false });
-  const table = new DeviceTable(opened.database);
+  const table = new DeviceTable(opened);
   for (const [id, rules] of Object.entries(devices))
     table.add({ id, credential: { kind: 'psk', key: bytes(key) }, rules, addedAtMs: 0 });
   opened.close();

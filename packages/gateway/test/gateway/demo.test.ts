@@ -191,7 +191,7 @@ test('the resources are listed for discovery, the light as observable', async (t
 test('demo credentials are in memory only, and a stored device of that name shuts them out', async (t) => {
   const { coaps, folder, client } = await startTestGateway(t, { demo: true });
   const opened = openDatabase(folder, { create: false, asGateway: false });
-  const devices = new DeviceTable(opened.database);
+  const devices = new DeviceTable(opened);
   assert.deepEqual(devices.all(), []);
   const key = new TextEncoder().encode('a-private-16-byte-key');
   devices.add({ id: 'sensor-042', credential: { kind: 'psk', key }, rules: [], addedAtMs: 1 });
@@ -244,7 +244,7 @@ test('J08: who has no rule for /admin/config gets 4.03, the administrator 2.04, 
   const opened = openDatabase(folder, { create: false, asGateway: false });
   const key = new TextEncoder().encode('a-private-16-byte-key');
   const rules = ['GET,PUT:/admin/config'];
-  new DeviceTable(opened.database).add({
+  new DeviceTable(opened).add({
     id: 'admin',
     credential: { kind: 'psk', key },
     rules,

@@ -13,7 +13,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 function otherProcess(t: TestContext, folder: string): DeviceTable {
   const opened = openDatabase(folder, { create: true, asGateway: false });
   t.after(() => opened.close());
-  return new DeviceTable(opened.database);
+  return new DeviceTable(opened);
 }
 
 function addDevice(devices: DeviceTable, id: string, key: string, rules?: readonly string[]): void {
@@ -201,7 +201,7 @@ test('changed rights count for an association that stays', async (t) => {
   const folder = temporaryFolder(t);
   const opened = openDatabase(folder, { create: true, asGateway: false });
   t.after(() => opened.close());
-  addDevice(new DeviceTable(opened.database), 'a', 'a key of sixteen bytes', ['PUT:/sensors/x']);
+  addDevice(new DeviceTable(opened), 'a', 'a key of sixteen bytes', ['PUT:/sensors/x']);
   const { coaps, client } = await startTestGateway(t, { dataFolder: folder });
   const device = client('a', 'a key of sixteen bytes');
   assert.equal((await device.put(`${coaps}/sensors/x`, { payload: '1' })).codeText, '2.01');

@@ -21,7 +21,7 @@ const hop = { identity: 'radio-1', key: Buffer.from('the key of radio one') };
 async function startGateway(t: TestContext, options: Partial<GatewayOptions>): Promise<TestGateway> {
   const dataFolder = temporaryFolder(t);
   const opened = openDatabase(dataFolder, { create: true, asGateway: false });
-  const devices = new DeviceTable(opened.database);
+  const devices = new DeviceTable(opened);
   devices.add({
     id: 'sensor-7',
     credential: {

@@ -60,7 +60,7 @@ async function start(
   const gateway = await startTestGateway(t, { credentials: { ...credentials, ...given }, demo: true });
   const change = (work: (table: DeviceTable) => void): void => {
     const opened = openDatabase(gateway.folder, { create: false, asGateway: false });
-    work(new DeviceTable(opened.database));
+    work(new DeviceTable(opened));
     opened.close();
   };
   change((table) => {

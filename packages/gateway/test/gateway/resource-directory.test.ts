@@ -18,7 +18,7 @@ async function startDirectory(
 ): Promise<TestGateway & { as(id: string): Client }> {
   const folder = options.dataFolder ?? temporaryFolder(t);
   const opened = openDatabase(folder, { create: true, asGateway: false });
-  const table = new DeviceTable(opened.database);
+  const table = new DeviceTable(opened);
   for (const [id, rules] of Object.entries(devices)) {
     table.add({
       id,

@@ -33,7 +33,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 function folderWith(t: TestContext, keys: Readonly<Record<string, string>>): string {
   const dataFolder = temporaryFolder(t);
   const opened = openDatabase(dataFolder, { create: true, asGateway: false });
-  const devices = new DeviceTable(opened.database);
+  const devices = new DeviceTable(opened);
   const rules = (id: string): readonly string[] =>
     id === 'operator' ? ['GET:/sensors/*', 'GET:/serial', '*:/serial/*'] : [`PUT,POST,GET:/sensors/${id}/*`];
   for (const [id, key] of Object.entries(keys)) {
@@ -258,7 +258,7 @@ describe('serial lines of the gateway', () => {
       await gateway.client('meter-1', 'a key of that device').get(`${gateway.coaps}/sensors`);
       // Another process changes a device: all associations are compared with the store.
       const opened = openDatabase(gateway.folder, { create: false, asGateway: false });
-      new DeviceTable(opened.database).remove('meter-1');
+      new DeviceTable(opened).remove('meter-1');
       opened.close();
       await gateway.log.waitFor(/^secured association with 127\.0\.0\.1:\d+ ended/);
       await ask('19');
@@ -270,7 +270,7 @@ describe('serial lines of the gateway', () => {
       const [{ fingerprint, notAfter }] = describeCertificates(certificates.device.chain) as [
         CertificateInfo,
       ];
-      new DeviceTable(again.database).add({
+      new DeviceTable(again).add({
         id: 'meter-1',
         credential: { kind: 'cert', fingerprint, expiresAtMs: notAfter.getTime() },
         rules: ['PUT:/sensors/meter-1/*'],

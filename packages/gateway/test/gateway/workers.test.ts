@@ -116,7 +116,7 @@ test('a device that another process removes is out at every worker', async (t) =
   const { gateway } = await start(t);
   const change = (work: (devices: DeviceTable) => void): void => {
     const opened = openDatabase(gateway.folder, { create: false, asGateway: false });
-    work(new DeviceTable(opened.database));
+    work(new DeviceTable(opened));
     opened.close();
   };
   change((devices) =>

@@ -23,7 +23,7 @@ function scene(t: TestContext) {
     },
     devices(): Device[] {
       const opened = openDatabase(at('data'), { create: false, asGateway: false });
-      const all = new DeviceTable(opened.database).all();
+      const all = new DeviceTable(opened).all();
       opened.close();
       return all;
     },

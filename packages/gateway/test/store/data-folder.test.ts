@@ -24,7 +24,7 @@ test('the data folder is made 0700 and every file in it 0600', { skip: noModes }
   const path = join(temporaryFolder(t), 'data');
   const opened = openDatabase(path, gateway);
   t.after(() => opened.close());
-  new DeviceTable(opened.database).add({
+  new DeviceTable(opened).add({
     id: 'a',
     credential: { kind: 'psk', key: new Uint8Array(16) },
     rules: [],

@@ -374,7 +374,7 @@ test('a device added, rotated or removed by another process is seen by the open 
   });
   const other = openDatabase(path, { create: false, asGateway: false });
   t.after(() => other.close());
-  const devices = new DeviceTable(other.database);
+  const devices = new DeviceTable(other);
 
   assert.equal(
     devices.add({
@@ -421,7 +421,7 @@ test('a device is found by the fingerprint of its key or certificate, which no t
   await using store = await Store.open(path);
   const other = openDatabase(path, { create: false, asGateway: false });
   t.after(() => other.close());
-  const devices = new DeviceTable(other.database);
+  const devices = new DeviceTable(other);
   const rpk = { kind: 'rpk', fingerprint: 'sha256:01' } as const;
   const cert = { kind: 'cert', fingerprint: 'sha256:02', expiresAtMs: 7 } as const;
   devices.add({ id: 'a', credential: rpk, rules: [], addedAtMs: 1 });
