@@ -10,6 +10,7 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
+import { SendBatch } from './send-batch.ts';
 import { SendPressure } from './send-pressure.ts';
 import { SourceAddresses } from './source-addresses.ts';
 
@@ -128,8 +129,10 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     }
     // A plain Uint8Array: Buffer's own `slice` would share memory where the core expects a copy.
     const datagram = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+    batch.received();
     // A connected socket receives from its remote alone, however the system writes that address.
     options.onDatagram(datagram, options.remote ?? sources.of(from.address, from.port));
+    batch.handled();
   });
   failed = options.onError;
 
@@ -155,6 +158,21 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     });
     return counted;
   };
+  const batch = new SendBatch((datagram, to) => {
+    const sent =
+      remote === undefined && onSendError === undefined
+        ? toldOncePerTurn()
+        : (error: Error | null): void => {
+            if (error) notSent(error, to);
+          };
+    try {
+      if (remote) socket.send(datagram, sent);
+      else socket.send(datagram, to.port, six ? mapped(to.host) : to.host, sent);
+    } catch (error) {
+      counters.sendErrors++;
+      onSendError?.(error as NodeJS.ErrnoException, to);
+    }
+  });
   const pressure = new SendPressure(() => socket.getSendQueueSize());
   return {
     local: ipAddress(bound.address, bound.port),
@@ -165,22 +183,10 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
         counters.sendQueueFull++;
         return;
       }
-      const sent =
-        remote === undefined && onSendError === undefined
-          ? toldOncePerTurn()
-          : (error: Error | null): void => {
-              if (error) notSent(error, to);
-            };
       // Small ones share the memory of a pool; each array of its own would get some from the system when it is sent.
       const datagram = Buffer.allocUnsafe(bytes.length);
       datagram.set(bytes);
-      try {
-        if (remote) socket.send(datagram, sent);
-        else socket.send(datagram, to.port, six ? mapped(to.host) : to.host, sent);
-      } catch (error) {
-        counters.sendErrors++;
-        onSendError?.(error as NodeJS.ErrnoException, to);
-      }
+      batch.add(datagram, to);
     },
     keepOut(group, interfaceAddress) {
       // Other systems deliver a group to its members alone.
@@ -196,6 +202,7 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     },
     close() {
       if (closed) return Promise.resolve();
+      batch.flush();
       closed = true;
       return new Promise((resolve) => socket.close(() => resolve()));
     },
