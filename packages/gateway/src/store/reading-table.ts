@@ -92,6 +92,12 @@ export interface RecordRefused {
 /** More than any reading takes besides its value (see schema.ts, and the bound on paths in resources/telemetry.ts). */
 const readingOverhead = 4096;
 
+/** Readings that go with one that comes, when fewer are kept than before: who waits for it waits for them too. */
+const mostForgotten = 1000;
+
+/** Paths whose readings are counted in memory. */
+const mostCounted = 50_000;
+
 const created = 0x41; // 2.01
 const changed = 0x44; // 2.04
 
@@ -110,6 +116,8 @@ export class ReadingTable {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #outbox: ReadingOutbox;
   readonly #measurements: MeasurementTable;
+  /** How many readings paths have: to count them for each that comes would cost more than all else. */
+  readonly #counts = new Map<string, number>();
 
   constructor(database: DatabaseSync, outbox: ReadingOutbox, measurements: MeasurementTable) {
     this.#database = database;
@@ -182,11 +190,12 @@ export class ReadingTable {
     const after = this.#bytesOf(account);
     const isOver = after > quota.maxBytes && after > before;
     this.#database.exec(isOver ? 'ROLLBACK TO reading; RELEASE reading' : 'RELEASE reading');
+    if (isOver) this.rolledBack();
     return isOver ? 'too-many-bytes' : undefined;
   }
 
   #store(reading: Reading, keepNewest: number | undefined): void {
-    const { insertReading, forgetOld } = this.#statements;
+    const { insertReading } = this.#statements;
     const { lastInsertRowid } = insertReading.run(
       reading.path,
       reading.value,
@@ -196,7 +205,25 @@ export class ReadingTable {
       reading.receivedAtMs,
     );
     this.#measurements.add(reading, Number(lastInsertRowid));
-    if (keepNewest !== undefined) forgetOld.run(reading.path, reading.path, keepNewest);
+    this.#countOne(reading.path, keepNewest);
+  }
+
+  /** The path has one reading more; the oldest go when it has too many. */
+  #countOne(path: string, keepNewest: number | undefined): void {
+    const { countReadings, forgetOldest } = this.#statements;
+    const before = this.#counts.get(path);
+    if (before === undefined && keepNewest === undefined) return;
+    let count = before === undefined ? (countReadings.get(path) as { n: number }).n : before + 1;
+    if (keepNewest !== undefined && count > keepNewest) {
+      count -= Number(forgetOldest.run(path, Math.min(count - keepNewest, mostForgotten)).changes);
+    }
+    if (this.#counts.size >= mostCounted) this.#counts.clear();
+    this.#counts.set(path, count);
+  }
+
+  /** What was done since the transaction, or a savepoint in it, began is undone. */
+  rolledBack(): void {
+    this.#counts.clear();
   }
 
   #bytesOf(account: string): number {
@@ -287,9 +314,9 @@ function prepare(database: DatabaseSync) {
       `INSERT INTO reading (path, value, content_format, identity, peer_address, received_at_ms)
        VALUES (?, ?, ?, ?, ?, ?)`,
     ),
-    forgetOld: database.prepare(
-      `DELETE FROM reading WHERE path = ? AND id <=
-       (SELECT id FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+    countReadings: database.prepare('SELECT count(*) AS n FROM reading WHERE path = ?'),
+    forgetOldest: database.prepare(
+      'DELETE FROM reading WHERE id IN (SELECT id FROM reading WHERE path = ? ORDER BY id LIMIT ?)',
     ),
     insertAnswer: database.prepare('INSERT OR REPLACE INTO deduplication VALUES (?, ?, ?, ?, ?, ?, ?)'),
     latest: database.prepare('SELECT * FROM reading WHERE path = ? ORDER BY id DESC LIMIT 1'),

@@ -217,6 +217,7 @@ function serve(store: OpenDatabase): void {
       return result;
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
+      readings.rolledBack();
       throw error;
     }
   }

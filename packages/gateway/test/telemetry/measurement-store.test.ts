@@ -176,3 +176,37 @@ test('series are found by path, by what is below one, by identity, name and unit
   assert.deepEqual(await found({ identity: 'other' }), ['/sensors/a/b x']);
   assert.deepEqual(await found({ identity: '' }), ['/sensors0 x']);
 });
+
+test('of a path the newest are kept exactly, over refusals, transactions that fail and another bound', async (t) => {
+  const { store, path } = await openStore(t);
+  const counted = (): unknown => {
+    const { database, close } = openDatabase(path, { create: false, asGateway: false });
+    const rows = database.prepare('SELECT id FROM reading ORDER BY id').all();
+    close();
+    return rows.map((row) => row['id']);
+  };
+  const put = (id: number, keepNewest: number | undefined, bytes = 1) =>
+    store.record(reading('/sensors/a', [], { value: new Uint8Array(bytes) }), request(id), {
+      keepNewest,
+      quota: { maxPaths: 10, maxBytes: 10_000 },
+    });
+  for (const id of [1, 2, 3, 4]) await put(id, 3);
+  assert.deepEqual(counted(), [2, 3, 4]);
+  assert.deepEqual(await put(5, 3, 20_000), { refused: 'too-many-bytes' });
+  const other = openDatabase(path, { create: false, asGateway: false });
+  other.database.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON deduplication BEGIN SELECT RAISE(ABORT, 'no'); END",
+  );
+  await assert.rejects(put(6, 3));
+  other.database.exec('DROP TRIGGER full');
+  other.close();
+  assert.deepEqual(counted(), [2, 3, 4]);
+  await put(7, 3);
+  assert.equal((counted() as unknown[]).length, 3);
+  // Without a bound in between, and then with a smaller one.
+  await put(8, undefined);
+  await put(9, undefined);
+  assert.equal((counted() as unknown[]).length, 5);
+  await put(10, 2);
+  assert.equal((counted() as unknown[]).length, 2);
+});
