@@ -40,6 +40,8 @@ export const goals = {
   with10000Over64: { goal: 0.8, better: 'higher', inShortForm: false },
   bytesPerSession: { goal: 600, better: 'lower', inShortForm: false },
   restoreSeconds: { goal: 2, better: 'lower', inShortForm: false },
+  storedReadingAtFullRate: { goal: 0.5, better: 'lower', inShortForm: false },
+  valueOverOpaque: { goal: 1.3, better: 'lower', inShortForm: true },
   getMilliseconds: { goal: 200, better: 'lower', inShortForm: true },
   readySeconds: { goal: 1, better: 'lower', inShortForm: true },
 } as const satisfies Readonly<Record<string, Goal>>;
