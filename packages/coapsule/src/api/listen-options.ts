@@ -24,6 +24,13 @@ export interface PskMatch {
   readonly key: Uint8Array;
   /** Kept with the association as `PeerSecurity.context`; never looked into. */
   readonly context: unknown;
+  /**
+   * Other keys that a client may have under this identity, each with its own `context`, such as the one before while a device
+   * gets a new one: three at most count. Which one a client has shows in the first record that it protects; a client with
+   * `key` costs no more than without them. Over TLS a client is asked for one key at a time: after a handshake that failed, its
+   * host's next one is held against the next key.
+   */
+  readonly others?: readonly Omit<PskMatch, 'others'>[];
 }
 
 /** What a look-up finds. */

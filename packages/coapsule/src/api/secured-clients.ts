@@ -51,6 +51,8 @@ interface PendingPeer {
   readonly of: PeerProof['kind'];
   readonly identity: string;
   readonly notes: AssociationNotes;
+  /** Of the other keys that the identity may have. */
+  readonly otherContexts?: readonly unknown[];
 }
 
 /** See the module comment. */
@@ -159,7 +161,7 @@ export class SecuredClients {
         const pending = this.#pending.get(association);
         // A handshake may end with another proof than the one that was asked about first, or with none: when a session
         // cannot go on, it goes on without it.
-        const noted = pending?.of === output.authentication.kind ? pending.notes : undefined;
+        const noted = pending?.of === output.authentication.kind ? notesOf(pending, output) : undefined;
         const notes = this.#keeper?.takeResumed(association) ?? noted;
         this.#pending.delete(association);
         if (output.imported || isWorthKeeping(notes)) {
@@ -220,8 +222,11 @@ export class SecuredClients {
 
   #answerPsk({ lookup, association }: PskLookup, pending: PendingPeer, match: PskMatch | undefined): void {
     if (this.#driver.closed) return;
-    this.#note(association, pending, { ...pending, notes: { context: match?.context } });
-    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, match && { key: match.key }, now));
+    const { others = [] } = match ?? {};
+    const otherContexts = others.map(({ context }) => context);
+    this.#note(association, pending, { ...pending, notes: { context: match?.context }, otherContexts });
+    const answer = match && { key: match.key, otherKeys: others.map(({ key }) => key) };
+    this.#driver.run((endpoint, now) => endpoint.answerPskLookup(lookup, answer, now));
   }
 
   async #verifyClient(output: PeerVerification): Promise<void> {
@@ -246,6 +251,11 @@ export class SecuredClients {
   #note(association: AssociationId, asked: PendingPeer, answered: PendingPeer): void {
     if (this.#pending.get(association) === asked) this.#pending.set(association, answered);
   }
+}
+
+/** What came with the key that the client has. */
+function notesOf({ notes, otherContexts }: PendingPeer, { otherPsk }: Connected): AssociationNotes {
+  return otherPsk === undefined ? notes : { ...notes, context: otherContexts?.[otherPsk - 1] };
 }
 
 function isWorthKeeping(notes: AssociationNotes | undefined): boolean {

@@ -14,6 +14,7 @@ import { unguessableKey } from '../crypto/tls-key.ts';
 import { type StreamServer, type StreamTransport, TransportFailure } from '../node/stream-transport.ts';
 import { listenTcp } from '../node/tcp-socket.ts';
 import type { SecureContextOptions, TlsFacts, TlsListenOptions } from '../node/tls-socket.ts';
+import { KeyTurns } from './key-turns.ts';
 import { expectKey } from './known-options.ts';
 import { credentialOptionNames, type ListenOptions } from './listen-options.ts';
 import type { ListenAddress } from './listen-uri.ts';
@@ -117,7 +118,9 @@ function tlsListening(
   const security = new RenewableSecurity(uri, options, hasPsk);
   const { credentials, serverNames } = security;
   const judgements = new WeakMap<TlsFacts, Partial<Judgement>>();
-  const keyContexts = new Map<string, unknown>();
+  /** By the identity that a handshake named, of which each has bytes of its own. */
+  const keyContexts = new WeakMap<Uint8Array, unknown>();
+  const turns = new KeyTurns();
   const named =
     options.serverNames instanceof Map
       ? options.serverNames
@@ -142,10 +145,10 @@ function tlsListening(
     psk: hasPsk
       ? {
           hint,
-          lookUp: async (identity) => {
-            const match = await findPsk(psk, identity, onError);
-            keyContexts.set(identityKey(identity), match?.context);
-            if (keyContexts.size > 10_000) keyContexts.delete(keyContexts.keys().next().value as string);
+          lookUp: async (identity, remote) => {
+            const found = await findPsk(psk, identity, onError);
+            const match = found && turns.pick(found, identity, remote.host);
+            keyContexts.set(identity, match?.context);
             return match?.key ?? unguessableKey();
           },
         }
@@ -154,14 +157,16 @@ function tlsListening(
       judgements.set(facts, await judgeClient(facts, remote, security));
     },
     keylog: options.keylog,
-    onFailure: (address, detail, identity) =>
+    onFailure: (address, detail, identity) => {
+      if (identity !== undefined) turns.failed(identity, address.host);
       onAssociation?.({
         kind: 'handshake-failed',
         address,
         identity: identity === undefined ? undefined : new TextDecoder().decode(identity),
         failure: { cause: 'peer-refused', detail },
         nextStep: 'check the credentials of the client, and the time on both sides',
-      }),
+      });
+    },
   };
   return {
     settings,
@@ -173,7 +178,7 @@ function tlsListening(
     securityOf: (facts) => {
       const judgement = judgements.get(facts) ?? {};
       if (facts.pskIdentity !== undefined) {
-        const context = keyContexts.get(identityKey(facts.pskIdentity));
+        const context = keyContexts.get(facts.pskIdentity);
         return tlsSecurity(facts, facts.pskIdentity, { context });
       }
       const { verdict } = judgement;
@@ -202,8 +207,4 @@ async function judgeClient(
     throw new TransportFailure('not-secured', `${claimedName(credential)}: ${detail} (${cause})`);
   }
   return judgement;
-}
-
-function identityKey(identity: Uint8Array): string {
-  return Buffer.from(identity).toString('latin1');
 }

@@ -36,7 +36,7 @@ export class DtlsNode {
   /** Key for an identity (server) or for a hint (client); `'later'` leaves the look-up open. */
   lookUp: (
     question: OutputOf<'psk-lookup'>,
-  ) => { identity?: Uint8Array; key: Uint8Array } | undefined | 'later';
+  ) => { identity?: Uint8Array; key: Uint8Array; otherKeys?: Uint8Array[] } | undefined | 'later';
   /** What is thought of a peer's credential; by default, that it is good. */
   verify: (question: OutputOf<'verify-peer'>) => PeerVerdict | 'later' = () => ({
     accepted: true,

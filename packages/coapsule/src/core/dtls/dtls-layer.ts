@@ -39,7 +39,7 @@ import { ContentType } from './record/record-header.ts';
 
 export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 export type { AssociationId, Connected, DtlsOutput } from './dtls-output.ts';
-export type { PeerVerdict } from './handshake/handshake-context.ts';
+export type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
 export type { HandshakeFailure } from './handshake/handshake-failure.ts';
 
 /** What comes in: one datagram and where it came from. The bytes are decrypted where they lie. */

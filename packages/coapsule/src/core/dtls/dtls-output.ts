@@ -150,6 +150,8 @@ export interface Connected {
   /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
   readonly identity: Uint8Array;
   readonly authentication: PeerAuthentication;
+  /** Server: the client has the nth of the other keys that its identity may have. */
+  readonly otherPsk?: number;
   readonly suite: CipherSuiteName;
   readonly extendedMasterSecret: boolean;
   /** Whether an earlier session went on (RFC 5246 §7.3, RFC 5077). */

@@ -187,6 +187,7 @@ export class EstablishedAssociations {
     this.#emit({
       ...associationConnected(this.#table, slot),
       ...(replaced === undefined ? {} : { replaced }),
+      ...(left.pskIndex ? { otherPsk: left.pskIndex } : {}),
     });
     if (this.#options.config.keepAssociations) this.keeping.keep(slot, now);
     for (const record of left.held) {

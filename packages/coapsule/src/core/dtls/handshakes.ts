@@ -130,7 +130,9 @@ export class Handshakes {
       answer.key.length > 0 &&
       answer.key.length <= 0xffff &&
       (answer.identity?.length ?? 0) <= 0xffff;
-    handshake.answerPsk(isUsable ? answer : undefined, now);
+    const otherKeys = answer?.otherKeys?.filter(({ length }) => length > 0 && length <= 0xffff);
+    const others = otherKeys === undefined ? {} : { otherKeys };
+    handshake.answerPsk(isUsable ? { ...answer, ...others } : undefined, now);
     this.#conclude(handshake, now);
   }
 

@@ -15,6 +15,7 @@ import type {
   ImportOptions,
   ImportRefusal,
   PeerVerdict,
+  PskAnswer,
 } from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
@@ -253,11 +254,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   }
 
   /** Answers a `psk-lookup`. `undefined` means that nobody is known by that identity. */
-  answerPskLookup(
-    lookup: number,
-    answer: { readonly identity?: Uint8Array; readonly key: Uint8Array } | undefined,
-    now: Instant,
-  ): void {
+  answerPskLookup(lookup: number, answer: PskAnswer | undefined, now: Instant): void {
     this.#layers.dtls?.answerPskLookup(lookup, answer, now);
     this.#settle(now);
   }

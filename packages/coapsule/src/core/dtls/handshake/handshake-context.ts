@@ -29,7 +29,15 @@ export interface PskAnswer {
   readonly identity?: Uint8Array;
   /** 1 … 65535 bytes. */
   readonly key: Uint8Array;
+  /**
+   * Server: other keys that the client may have under this identity, such as the one before a rotation; at most
+   * `maxOtherKeys`. Which one it has shows in its first protected record.
+   */
+  readonly otherKeys?: readonly Uint8Array[];
 }
+
+/** More other keys are left out: a record that opens with none of them costs an attempt with each. */
+export const maxOtherKeys = 3;
 
 /** What became of a `verify-peer`. */
 export type PeerVerdict =
@@ -116,6 +124,8 @@ export interface ConnectionIds {
 
 /** What an association needs to know when the handshake is over. */
 export interface HandshakeResult {
+  /** Server with a pre-shared key: which it was, 0 for `key` and n for the nth of `otherKeys`. */
+  readonly pskIndex?: number;
   readonly parameters: HandshakeParameters;
   /** PSK: the client's identity, on either side. Else what the verdict said, or empty. */
   readonly identity: Uint8Array;
@@ -132,6 +142,12 @@ export interface FailureOfState {
   readonly detail: string;
   /** The fatal alert to send. */
   readonly alert: AlertDescription;
+}
+
+/** The keys of epoch 1 in both directions. */
+export interface InstalledKeys {
+  readonly read: EpochKeys;
+  readonly write: EpochKeys;
 }
 
 /** What a state may do. */
@@ -157,8 +173,14 @@ export interface HandshakeContext {
    * plaintext than the peer takes (RFC 8449, RFC 6066 §4).
    */
   agree(parameters: HandshakeParameters): void;
-  /** Hands over the keys of epoch 1. Reading with them begins with the peer's ChangeCipherSpec. */
-  installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void;
+  /**
+   * Hands over the keys of epoch 1. Reading with them begins with the peer's ChangeCipherSpec.
+   *
+   * @param others Made when the first record opens with none of those before; the ones that open it take the place.
+   */
+  installKeys(keys: InstalledKeys, others?: readonly (() => InstalledKeys)[]): void;
+  /** Which of the keys that were handed over are in use: 0 for the first, n for the nth of the others. */
+  readonly installedIndex: number;
   /** Asks the application for a key; the answer comes as an input. */
   askForPsk(question: { readonly identity?: Uint8Array; readonly hint?: Uint8Array }): void;
   /** Asks the application to judge what the peer showed; the verdict comes as an input. */

@@ -16,7 +16,6 @@ import { signsKeyExchange } from '../cipher-suites.ts';
 import type { PresentedCredential } from '../credentials.ts';
 import type { CheckedDtlsConfig } from '../dtls-config.ts';
 import type { DtlsOutput, DtlsRole } from '../dtls-output.ts';
-import type { EpochKeys } from '../record/epoch-keys.ts';
 import { SessionsAsClient, SessionsAsServer } from '../session/peer-sessions.ts';
 import { Ended } from './ended.ts';
 import { FlightMachine } from './flight-machine.ts';
@@ -27,6 +26,7 @@ import type {
   HandshakeParameters,
   HandshakeResult,
   HandshakeState,
+  InstalledKeys,
 } from './handshake-context.ts';
 import type { HandshakeFacts } from './handshake-facts.ts';
 import type { HandshakeFailure } from './handshake-failure.ts';
@@ -152,9 +152,15 @@ export class HandshakeEffects implements HandshakeContext {
     this.#traced.isResumption = session.resumed !== undefined;
   }
 
-  installKeys(keys: { readonly read: EpochKeys; readonly write: EpochKeys }): void {
-    this.protectedRecords.keys = keys.read;
+  get installedIndex(): number {
+    return this.protectedRecords.installedIndex;
+  }
+
+  installKeys(keys: InstalledKeys, others: readonly (() => InstalledKeys)[] = []): void {
     this.outgoing.records.write = keys.write;
+    this.protectedRecords.install(keys, others, ({ write }) => {
+      this.outgoing.records.write = write;
+    });
     this.evidence.noteKeys();
     // The time for a Finished that opens begins when both are there.
     if (this.evidence.hasChangeCipherSpec) this.restartTimer();
@@ -187,7 +193,7 @@ export class HandshakeEffects implements HandshakeContext {
     this.emit({ kind: 'keylog', line: `CLIENT_RANDOM ${toHex(clientRandom)} ${toHex(masterSecret)}` });
   }
 
-  establish({ parameters, identity, proof, masterSecret }: HandshakeResult): HandshakeState {
+  establish({ parameters, identity, proof, masterSecret, pskIndex }: HandshakeResult): HandshakeState {
     const { records, flight } = this.outgoing;
     const resumed = parameters.session.resumed !== undefined;
     const { write } = records;
@@ -200,6 +206,7 @@ export class HandshakeEffects implements HandshakeContext {
       identity,
       authentication: authenticationOf(proof),
       masterSecret,
+      ...(pskIndex === undefined ? {} : { pskIndex }),
       resumed,
       read,
       write,

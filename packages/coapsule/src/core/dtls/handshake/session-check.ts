@@ -8,7 +8,12 @@
 
 import { equalBytesConstantTime } from '../../foundation/bytes.ts';
 import { pskDigest, type SessionProof, type SessionState } from '../session/session-state.ts';
-import type { HandshakeContext, HandshakeInput, HandshakeResult } from './handshake-context.ts';
+import {
+  type HandshakeContext,
+  type HandshakeInput,
+  type HandshakeResult,
+  maxOtherKeys,
+} from './handshake-context.ts';
 
 /** Asks; false when there is nothing to ask, since the peer had proved nothing. */
 export function askAgain(context: HandshakeContext, session: SessionState): boolean {
@@ -26,21 +31,28 @@ export function askAgain(context: HandshakeContext, session: SessionState): bool
   return true;
 }
 
-/** The session with what the answer says of the peer; `undefined` when it must not go on. */
+/**
+ * The session with what the answer says of the peer, and which of its keys it is, where it has several; `undefined` when it
+ * must not go on.
+ */
 export function confirmed(
   context: HandshakeContext,
   session: SessionState,
   input: HandshakeInput,
-): SessionState | undefined {
+): { readonly session: SessionState; readonly pskIndex?: number } | undefined {
   const { proof } = session;
   if (input.kind === 'peer-verdict') {
-    return input.verdict.accepted ? { ...session, identity: input.verdict.identity } : undefined;
+    const { verdict } = input;
+    return verdict.accepted ? { session: { ...session, identity: verdict.identity } } : undefined;
   }
   if (input.kind !== 'psk-answer' || input.answer === undefined || proof.kind !== 'psk') return undefined;
-  const { identity = session.identity, key } = input.answer;
+  const { identity = session.identity, key, otherKeys = [] } = input.answer;
   const isSameIdentity = context.role === 'server' || equalBytesConstantTime(identity, session.identity);
-  const isSameKey = equalBytesConstantTime(pskDigest(context.crypto, key), proof.keyDigest);
-  return isSameIdentity && isSameKey ? session : undefined;
+  const keys = [key, ...otherKeys.slice(0, maxOtherKeys)];
+  const pskIndex = keys.findIndex((one) =>
+    equalBytesConstantTime(pskDigest(context.crypto, one), proof.keyDigest),
+  );
+  return isSameIdentity && pskIndex >= 0 ? { session, pskIndex } : undefined;
 }
 
 /**

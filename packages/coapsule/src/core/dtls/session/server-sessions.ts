@@ -28,6 +28,8 @@ export interface SessionReference {
 export interface RecalledSession {
   readonly session: SessionState;
   readonly by: 'session-id' | 'ticket';
+  /** Which of several pre-shared keys it began with, once the application was asked. */
+  readonly pskIndex?: number;
   /** Whether the client should get a new ticket (RFC 5077 §3.3). */
   readonly isTicketOld: boolean;
 }

@@ -28,8 +28,9 @@ export class AwaitSessionCheck implements HandshakeState {
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
     if (input.kind !== 'psk-answer' && input.kind !== 'peer-verdict') return this;
-    const session = confirmed(context, this.#known.session, input);
-    if (session !== undefined) {
+    const found = confirmed(context, this.#known.session, input);
+    if (found !== undefined) {
+      const { session } = found;
       return sendFirstHello(context, withSession(context, this.#offer, { ...this.#known, session }));
     }
     context.sessionsAsClient.forget(this.#known.session.serverName);

@@ -25,5 +25,5 @@ export function answerClientHello(
   context.agree(negotiated.parameters);
   return recalled === undefined
     ? sendServerFlight(context, negotiated)
-    : sendResumptionFlight(context, negotiated, recalled.session);
+    : sendResumptionFlight(context, negotiated, recalled);
 }

@@ -44,11 +44,13 @@ export class AwaitPeerVerification implements HandshakeState {
     if (!verdict.accepted) return context.fail(rejection(verdict));
     context.installKeys(this.#keys);
     const Next = this.#changeCipherSpecSeen ? ExpectFinished : ExpectChangeCipherSpec;
-    return new Next({
-      parameters: this.#parameters,
-      identity: verdict.identity,
-      proof: this.#credential,
-      masterSecret: this.#keys.masterSecret,
-    });
+    return new Next([
+      {
+        parameters: this.#parameters,
+        identity: verdict.identity,
+        proof: this.#credential,
+        masterSecret: this.#keys.masterSecret,
+      },
+    ]);
   }
 }

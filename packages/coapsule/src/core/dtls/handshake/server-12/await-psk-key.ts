@@ -2,6 +2,8 @@
  * Server, within flight 5: the application looks up the key of the identity; what the client sends meanwhile
  * is absorbed or kept.
  *
+ * A client may have one of several keys, as while one takes the place of another: which one, its Finished tells.
+ *
  * An unknown identity goes on with a random key, so that it cannot be told from a wrong key, neither by bytes
  * nor by time (RFC 4279 §2, §5.3, §7.1).
  *
@@ -12,12 +14,14 @@ import { noBytes } from '../../../foundation/bytes.ts';
 import { randomBytes } from '../../../foundation/random-source.ts';
 import { pskPremasterSecret } from '../../key-schedule/prf-12.ts';
 import { pskDigest } from '../../session/session-state.ts';
-import { deriveKeys } from '../derive-keys.ts';
-import type {
-  HandshakeContext,
-  HandshakeInput,
-  HandshakeParameters,
-  HandshakeState,
+import { type DerivedKeys, deriveKeys } from '../derive-keys.ts';
+import {
+  type HandshakeContext,
+  type HandshakeInput,
+  type HandshakeParameters,
+  type HandshakeResult,
+  type HandshakeState,
+  maxOtherKeys,
 } from '../handshake-context.ts';
 import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
 import { ExpectFinished } from './expect-finished.ts';
@@ -58,15 +62,35 @@ export class AwaitPskKey implements HandshakeState {
     // Drawn for every identity, so that a known one takes no less time.
     const randomKey = randomBytes(context.random, 16);
     const key = answer?.key ?? randomKey;
-    const premaster = pskPremasterSecret(key, this.#sharedSecret);
-    const keys = deriveKeys(context, this.#parameters, premaster, this.#sessionHash);
-    context.installKeys(keys);
+    const keys = this.#derive(key, context);
+    const results = [this.#resultOf(key, keys, 0, context)];
+    const others = (answer?.otherKeys ?? []).slice(0, maxOtherKeys).map((other, i) => () => {
+      const otherKeys = this.#derive(other, context);
+      results[i + 1] = this.#resultOf(other, otherKeys, i + 1, context);
+      return otherKeys;
+    });
+    context.installKeys(keys, others);
     const Next = this.#changeCipherSpecSeen ? ExpectFinished : ExpectChangeCipherSpec;
-    return new Next({
+    return new Next(results);
+  }
+
+  #derive(key: Uint8Array, context: HandshakeContext): DerivedKeys {
+    const premaster = pskPremasterSecret(key, this.#sharedSecret);
+    return deriveKeys(context, this.#parameters, premaster, this.#sessionHash);
+  }
+
+  #resultOf(
+    key: Uint8Array,
+    { masterSecret }: DerivedKeys,
+    pskIndex: number,
+    context: HandshakeContext,
+  ): HandshakeResult {
+    return {
       parameters: this.#parameters,
       identity: this.#identity,
       proof: { kind: 'psk', keyDigest: pskDigest(context.crypto, key), hint: noBytes },
-      masterSecret: keys.masterSecret,
-    });
+      masterSecret,
+      pskIndex,
+    };
   }
 }

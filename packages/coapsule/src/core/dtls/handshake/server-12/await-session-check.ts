@@ -30,7 +30,7 @@ export class AwaitSessionCheck implements HandshakeState {
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
     if (input.kind !== 'psk-answer' && input.kind !== 'peer-verdict') return this;
-    const session = confirmed(context, this.#recalled.session, input);
-    return answerClientHello(context, this.#message, this.#hello, session && { ...this.#recalled, session });
+    const found = confirmed(context, this.#recalled.session, input);
+    return answerClientHello(context, this.#message, this.#hello, found && { ...this.#recalled, ...found });
   }
 }

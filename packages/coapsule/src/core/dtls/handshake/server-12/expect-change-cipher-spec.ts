@@ -20,14 +20,15 @@ export class ExpectChangeCipherSpec implements HandshakeState {
   readonly expects: readonly number[] = [];
   readonly takesChangeCipherSpec = true;
   readonly waitsForApplication = false;
-  readonly #result: HandshakeResult;
+  readonly #results: readonly HandshakeResult[];
 
-  constructor(result: HandshakeResult) {
-    this.#result = result;
+  /** @param results As of `ExpectFinished`. */
+  constructor(results: readonly HandshakeResult[]) {
+    this.#results = results;
   }
 
   handle(input: HandshakeInput, _context: HandshakeContext): HandshakeState {
     if (input.kind !== 'change-cipher-spec') return this;
-    return new ExpectFinished(this.#result);
+    return new ExpectFinished(this.#results);
   }
 }

@@ -72,12 +72,14 @@ export class ExpectClientKeyExchange implements HandshakeState {
     const keys = deriveKeys(context, this.#parameters, sharedSecret ?? noBytes, sessionHash);
     if (this.#peer !== undefined) return new ExpectCertificateVerify(this.#parameters, keys, this.#peer);
     context.installKeys(keys);
-    return new ExpectChangeCipherSpec({
-      parameters: this.#parameters,
-      identity: noBytes,
-      proof: { kind: 'none' },
-      masterSecret: keys.masterSecret,
-    });
+    return new ExpectChangeCipherSpec([
+      {
+        parameters: this.#parameters,
+        identity: noBytes,
+        proof: { kind: 'none' },
+        masterSecret: keys.masterSecret,
+      },
+    ]);
   }
 
   #askForKey(

@@ -8,6 +8,7 @@
  */
 
 import { equalBytesConstantTime } from '../../../foundation/bytes.ts';
+import { InvariantError } from '../../../foundation/errors.ts';
 import { AlertDescription } from '../../alert.ts';
 import { finishedBody } from '../derive-keys.ts';
 import type {
@@ -26,17 +27,20 @@ export class ExpectFinished implements HandshakeState {
   readonly expects: readonly number[] = [HandshakeType.Finished];
   readonly takesChangeCipherSpec = false;
   readonly waitsForApplication = false;
-  readonly #result: HandshakeResult;
+  readonly #results: readonly HandshakeResult[];
 
-  constructor(result: HandshakeResult) {
-    this.#result = result;
+  /** @param results By the index of the installed keys; those of keys that are not derived yet come in later. */
+  constructor(results: readonly HandshakeResult[]) {
+    this.#results = results;
   }
 
   handle(input: HandshakeInput, context: HandshakeContext): HandshakeState {
     if (input.kind !== 'message') return this;
     const { message } = input;
     if (message.type !== HandshakeType.Finished) return context.failUnexpected(this, message);
-    const { parameters, masterSecret } = this.#result;
+    const result = this.#results[context.installedIndex];
+    if (result === undefined) throw new InvariantError('a Finished under keys that were not derived');
+    const { parameters, masterSecret } = result;
     const { sessionId, resumed } = parameters.session;
     const expected = finishedBody(context, parameters, masterSecret, 'client');
     if (!equalBytesConstantTime(message.body, expected)) {
@@ -51,10 +55,10 @@ export class ExpectFinished implements HandshakeState {
     }
     if (resumed === undefined) {
       context.transcript.add(message);
-      sendLastFlight(context, this.#result);
+      sendLastFlight(context, result);
     } else {
       context.sessionsAsServer.noteResumed(sessionId);
     }
-    return context.establish(this.#result);
+    return context.establish(result);
   }
 }

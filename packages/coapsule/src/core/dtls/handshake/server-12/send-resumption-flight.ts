@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SessionState } from '../../session/session-state.ts';
+import type { RecalledSession } from '../../session/server-sessions.ts';
 import { keysOfMasterSecret } from '../derive-keys.ts';
 import { FlightComposition } from '../flight-composition.ts';
 import type { HandshakeContext, HandshakeState } from '../handshake-context.ts';
@@ -17,7 +17,7 @@ import { addServerHello, addSessionTicket } from './server-flight-parts.ts';
 export function sendResumptionFlight(
   context: HandshakeContext,
   negotiated: Negotiated,
-  session: SessionState,
+  { session, pskIndex }: RecalledSession,
 ): HandshakeState {
   const { parameters } = negotiated;
   const flight = new FlightComposition(context);
@@ -28,5 +28,6 @@ export function sendResumptionFlight(
   context.installKeys(keys);
   flight.addFinished(parameters, masterSecret);
   flight.send(4);
-  return new ExpectChangeCipherSpec({ parameters, identity, proof, masterSecret });
+  const known = pskIndex === undefined ? {} : { pskIndex };
+  return new ExpectChangeCipherSpec([{ parameters, identity, proof, masterSecret, ...known }]);
 }
