@@ -22,10 +22,11 @@ import { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { demoResources } from '../resources/demo-resources.ts';
-import { withCreatedSensors } from '../resources/demo-sensors.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
+import { guardedResources } from '../resources/guarded-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { SensorCollection } from '../resources/sensor-collection.ts';
 import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
 import { weaknessOf } from '../server/demo-credentials.ts';
 import type { Log } from '../server/log.ts';
@@ -118,9 +119,11 @@ export class Gateway implements AsyncDisposable {
         lines.flatMap(({ psk }) => psk ?? []),
       );
       const rules = new ResourceRules({ ...{ directory, live, options, clock, onLine, refusals } });
-      const parts = { ...{ server, store, rules, live, stops, options, clock, lineStates, bridgeSelf } };
       const served = new ServedResources(server, (resource) => rules.guarded(resource));
-      for (const resource of gatewayResources(parts, await store.registrations())) served.add(resource);
+      const parts = {
+        ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf },
+      };
+      await addResources(parts, await store.registrations());
       useGatewayMiddleware(server, log, clock);
       // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
       const proxyName = `gateway-${randomBytes(4).toString('hex')}`;
@@ -256,11 +259,24 @@ async function openBridge(
 }
 
 /** All resources of the gateway but those of other servers, which come and go. */
-function gatewayResources(
-  { server, store, rules, live, stops, options, clock, lineStates, bridgeSelf }: ResourceParts,
+async function addResources(
+  { server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf }: ResourceParts,
   registrations: readonly Registration[],
-): readonly GatewayResource[] {
+): Promise<void> {
   const notify = (path: string): void => server.notify(path);
+  const { demo = false, dataFolder, log } = options;
+  const readable = (request: Request) => rules.readable(request);
+  const states = await store.states('');
+  const sensors = new SensorCollection({
+    // What the demo makes is gone with it.
+    ...(demo ? { store: undefined, states: [] } : { store, states }),
+    notify,
+    add: (resource) => served.add(resource),
+    remove: (path) => void served.remove(path).catch(errorLogger(log, clock)),
+    mayCreate: async (request) => demo || rules.isCovered(request),
+    isTaken: async (path) =>
+      (await store.latest(path)) !== undefined || (await store.device(path.slice(9))) !== undefined,
+  });
   const kept = telemetryResources(
     {
       ...{ store, notify, clock },
@@ -269,12 +285,14 @@ function gatewayResources(
       outboxShareBytes: options.mqtt && (options.mqtt.queueBytes * options.mqtt.sharePercent) / 100,
       retention: () => live.retention,
       onQuotaExceeded: quotaLogger(options.log, clock),
-      readable: (request) => rules.readable(request),
+      readable,
+      created: () => sensors.paths,
     },
-    options.demo ? openDemoPaths : [],
+    demo ? openDemoPaths : [],
   );
-  const resources = options.demo ? [...withCreatedSensors(kept, notify)] : [...kept];
-  if (options.demo) {
+  const resources = kept.map((each) => (each.path === '/sensors' ? sensors.withPost(each) : each));
+  if (!demo) resources.push(...guardedResources(store, states, notify));
+  else {
     for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
       resources.push(...made.resources);
       stops.push(made.stop);
@@ -289,7 +307,14 @@ function gatewayResources(
   });
   stops.push(() => registry.stop());
   const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
-  return [...resources, ...directoryResources({ directory: registry, isCovered }), ...lineStates];
+  for (const resource of [
+    ...resources,
+    ...directoryResources({ directory: registry, isCovered }),
+    ...lineStates,
+  ]) {
+    served.add(resource);
+  }
+  sensors.begin();
 }
 
 /** What is measured does not stay as it came for ever. @returns what ends that. */
@@ -314,6 +339,7 @@ function sweepMeasurements({
 interface ResourceParts {
   readonly server: Server;
   readonly store: Store;
+  readonly served: ServedResources;
   readonly rules: ResourceRules;
   readonly live: LiveConfiguration;
   readonly stops: (() => void)[];

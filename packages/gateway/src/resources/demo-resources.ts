@@ -2,23 +2,17 @@
  * The demo resources of a small house: sensors that change by themselves, a light, a lock, a thermostat, a
  * configuration. They live in memory and start the same way each time.
  */
-import { createHash } from 'node:crypto';
-import {
-  Code,
-  changed,
-  content,
-  expectPreconditions,
-  failure,
-  RequestFailure,
-  type Resource,
-  type ServerResponse,
-} from 'coapsule';
+import { Code, changed, content, expectPreconditions, failure, type Resource } from 'coapsule';
 import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
 import { encodeSenmlCbor, encodeSenmlJson, inPrimaryUnit } from 'coapsule/senml';
+import { adminConfiguration, configuration } from './configuration.ts';
 import { helloWorld } from './constant-resources.ts';
 import type { GatewayResource, Notify, TickingResources } from './gateway-resource.ts';
-import { acceptedFormat, ContentFormat, expectFormat } from './negotiation.ts';
+import { KeptText } from './kept-text.ts';
+import { firstLockState, lock } from './lock.ts';
+import { acceptedFormat, ContentFormat } from './negotiation.ts';
 import { startTick, type TickTimer } from './periodic-tick.ts';
+import { firstSetpoint, setpoint } from './setpoint.ts';
 
 /** How often `/temperature`, `/humidity` and `/pressure` change, in seconds, until `/config/interval` is set. */
 const firstInterval = 2;
@@ -67,15 +61,32 @@ export function demoResources(notify: Notify, timer: TickTimer): TickingResource
         ),
       ),
       isPublic('/light', light(notify)),
-      ...configuration(notify, (seconds) => {
-        stop();
-        stop = measureEach(seconds);
+      ...configuration({
+        config: KeptText.inMemory(JSON.stringify({ interval: firstInterval, name: 'demo' })),
+        defaultInterval: firstInterval,
+        notify,
+        onInterval: (seconds) => {
+          stop();
+          stop = measureEach(seconds);
+        },
       }).map(([path, resource]) => isPublic(path, resource)),
-      isPublic('/thermostat/setpoint', setpoint(notify)),
+      isPublic(
+        '/thermostat/setpoint',
+        setpoint(KeptText.inMemory(firstSetpoint), () => notify('/thermostat/setpoint')),
+      ),
       isPublic('/adc', brokenSensor),
       isPublic('/calibration', calibration()),
-      { path: '/admin/config', protection: 'guarded', resource: adminConfiguration() },
-      { path: '/lock', protection: 'secured', resource: lock(notify) },
+      {
+        path: '/admin/config',
+        protection: 'guarded',
+        resource: adminConfiguration(KeptText.inMemory('interval=30')),
+      },
+      {
+        path: '/lock',
+        protection: 'secured',
+        // Whoever opens a door is known.
+        resource: lock(KeptText.inMemory(firstLockState), () => notify('/lock')),
+      },
     ],
     stop: () => stop(),
   };
@@ -148,19 +159,6 @@ function calibration(): Resource {
   };
 }
 
-/** Read and written by devices with a rule for it alone. */
-function adminConfiguration(): Resource {
-  let state = 'interval=30';
-  return {
-    get: () => content(state),
-    put: (request) => {
-      state = request.text();
-      return changed();
-    },
-    maxBodyBytes: 256,
-  };
-}
-
 /** Keeps whatever short text it is given. */
 function light(notify: Notify): Resource {
   let state = new TextEncoder().encode('{"status": true}');
@@ -180,138 +178,4 @@ function light(notify: Notify): Resource {
     conditional: true,
     maxBodyBytes: 100,
   };
-}
-
-/** Needs an authenticated identity: whoever opens a door is known. */
-function lock(notify: Notify): Resource {
-  const states: Readonly<Record<string, string>> = { lock: 'locked', unlock: 'unlocked' };
-  let state = 'locked';
-  return {
-    get: (request) => content(state, { contentFormat: acceptedFormat(request, [ContentFormat.text]) }),
-    put: (request) => {
-      const next = Object.hasOwn(states, request.text()) ? states[request.text()] : undefined;
-      if (next === undefined) return failure(Code.BadRequest, 'send lock or unlock');
-      expectPreconditions(request, { exists: true });
-      if (next !== state) {
-        state = next;
-        notify('/lock');
-      }
-      return changed();
-    },
-    observable: true,
-    attributes: { rt: 'lock', ct: ContentFormat.text, title: 'coaps only' },
-    conditional: true,
-    maxBodyBytes: 64,
-  };
-}
-
-function setpoint(notify: Notify): Resource {
-  let target = 21;
-  return {
-    get: (request) => {
-      const contentFormat = acceptedFormat(request, [ContentFormat.text, ContentFormat.json]);
-      return content(`${target}`, { contentFormat });
-    },
-    put: (request) => {
-      expectFormat(request, [ContentFormat.text, ContentFormat.json]);
-      const text = request.text().trim();
-      const value = Number(text);
-      if (!/^-?\d+(\.\d+)?$/.test(text) || value < 5 || value > 35) {
-        return failure(Code.BadRequest, 'send a temperature from 5 to 35 °C, such as 22.5');
-      }
-      expectPreconditions(request, { exists: true });
-      target = value;
-      notify('/thermostat/setpoint');
-      return changed();
-    },
-    observable: true,
-    attributes: { rt: 'setpoint', ct: [ContentFormat.text, ContentFormat.json] },
-    conditional: true,
-    maxBodyBytes: 64,
-  };
-}
-
-/** `/config`, a JSON object, and `/config/interval`, one number of it: how often the sensors measure. */
-function configuration(
-  notify: Notify,
-  measureEach: (seconds: number) => void,
-): readonly (readonly [path: string, resource: Resource])[] {
-  let config: Readonly<Record<string, unknown>> = { interval: firstInterval, name: 'demo' };
-  const text = (): string => JSON.stringify(config);
-  // RFC 7252 §5.10.6: 1 to 8 bytes.
-  const etag = (): Uint8Array => createHash('sha256').update(text()).digest().subarray(0, 8);
-
-  function change(next: Readonly<Record<string, unknown>>): ServerResponse {
-    const { interval = firstInterval } = next;
-    if (typeof interval === 'number' && interval !== config['interval']) measureEach(interval);
-    config = next;
-    notify('/config');
-    notify('/config/interval');
-    return changed();
-  }
-
-  return [
-    [
-      '/config',
-      {
-        get: (request) => {
-          const contentFormat = acceptedFormat(request, [ContentFormat.json]);
-          // The server itself answers 2.03 when the request lists this ETag.
-          return content(text(), { contentFormat, etag: etag() });
-        },
-        put: (request) => {
-          expectFormat(request, [ContentFormat.json, ContentFormat.text]);
-          const next = jsonObject(request.text());
-          if (next['interval'] !== undefined) expectInterval(next['interval']);
-          expectPreconditions(request, { exists: true, etag: etag() });
-          return change(next);
-        },
-        observable: true,
-        attributes: { ct: ContentFormat.json },
-        conditional: true,
-        maxBodyBytes: 4096,
-      },
-    ],
-    [
-      '/config/interval',
-      {
-        get: (request) => {
-          const contentFormat = acceptedFormat(request, [ContentFormat.text, ContentFormat.json]);
-          return content(`${config['interval'] ?? firstInterval}`, { contentFormat });
-        },
-        put: (request) => {
-          expectFormat(request, [ContentFormat.text, ContentFormat.json]);
-          const trimmed = request.text().trim();
-          const interval = expectInterval(/^\d+$/.test(trimmed) ? Number(trimmed) : undefined);
-          // Conditions are about this resource, which has no ETag.
-          expectPreconditions(request, { exists: true });
-          return change({ ...config, interval });
-        },
-        observable: true,
-        attributes: { ct: [ContentFormat.text, ContentFormat.json], title: 'seconds' },
-        conditional: true,
-        maxBodyBytes: 64,
-      },
-    ],
-  ];
-}
-
-function expectInterval(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 86_400) {
-    throw new RequestFailure(Code.BadRequest, 'the interval is whole seconds from 1 to 86400');
-  }
-  return value;
-}
-
-function jsonObject(text: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new RequestFailure(Code.BadRequest, 'the payload is not JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RequestFailure(Code.BadRequest, 'send a JSON object');
-  }
-  return value as Readonly<Record<string, unknown>>;
 }

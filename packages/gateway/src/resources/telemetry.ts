@@ -45,6 +45,8 @@ export interface TelemetryContext {
   readonly outboxShareBytes?: number | undefined;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
+  /** Paths below `/sensors/` that were made by POST. */
+  readonly created?: () => readonly string[];
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
   readonly onQuotaExceeded: (identity: string | undefined, what: 'paths' | 'bytes') => void;
 }
@@ -279,7 +281,7 @@ async function keptReadings(
 
 /** The paths that the asker may read, out of those that have readings. */
 function sensorList(
-  { store, readable }: TelemetryContext,
+  { store, readable, created: made = () => [] }: TelemetryContext,
   openPaths: readonly OpenTelemetryPath[],
 ): Resource {
   const always = openPaths.map(({ path }) => path).filter((path) => path.startsWith('/sensors/'));
@@ -287,7 +289,7 @@ function sensorList(
     get: async (request) => {
       const contentFormat = acceptedFormat(request, [ContentFormat.linkFormat]);
       const mayRead = await readable(request);
-      const stored = (await store.pathsBelow('/sensors/', maxLinks)).filter((path) =>
+      const stored = [...made(), ...(await store.pathsBelow('/sensors/', maxLinks))].filter((path) =>
         mayRead(pathSegments(path)),
       );
       const links = [...new Set([...always, ...stored])].map((path) => ({

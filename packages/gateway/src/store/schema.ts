@@ -246,6 +246,12 @@ const migrations: readonly string[] = [
      key_check BLOB NOT NULL,
      scrub_due INTEGER NOT NULL
    ) STRICT;`,
+  // 13: what resources keep
+  `CREATE TABLE resource_state (
+     name TEXT PRIMARY KEY,
+     value BLOB NOT NULL,
+     content_format INTEGER
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

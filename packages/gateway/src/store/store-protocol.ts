@@ -24,6 +24,7 @@ import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import type { ResumedPage } from './resumed-page.ts';
 import type { SharedState } from './shared-state-table.ts';
+import type { KeptState, StateChange } from './state-table.ts';
 import type { StoreFaultCode } from './store-fault.ts';
 
 /** One write. Writes become durable in their order, or together. */
@@ -37,7 +38,8 @@ export type WriteTask =
   | OutboxTask
   | HomedDevicesTask
   | RemovedHomedTask
-  | SharedStateTask;
+  | SharedStateTask
+  | StateTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -55,6 +57,12 @@ export interface OscoreTask {
 export interface RegistrationTask {
   readonly kind: 'registration';
   readonly change: RegistrationChange;
+}
+
+/** A change of what resources keep. */
+export interface StateTask {
+  readonly kind: 'state';
+  readonly change: StateChange;
 }
 
 /** The message broker has these readings. */
@@ -153,6 +161,8 @@ export interface StoreQuestions {
   readonly sharedState: { readonly ask: string; readonly answer: string | undefined };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
+  /** By the beginning of their names. */
+  readonly states: { readonly ask: string; readonly answer: readonly KeptState[] };
   readonly associationEndpoints: { readonly ask: undefined; readonly answer: readonly string[] };
   /** One more client, that asks over a port of its own; only the first one closes the store. */
   readonly connect: { readonly ask: MessagePort; readonly answer: undefined };

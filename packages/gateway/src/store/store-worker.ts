@@ -17,6 +17,7 @@ import { ReadingTable } from './reading-table.ts';
 import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
 import { SharedStateTable } from './shared-state-table.ts';
+import { StateTable } from './state-table.ts';
 import { storeFaultOf } from './store-fault.ts';
 import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
 
@@ -57,6 +58,7 @@ function serve(store: OpenDatabase): void {
   const contexts = new OscoreTable(store);
   const registrations = new RegistrationTable(database);
   const sharedState = new SharedStateTable(database);
+  const states = new StateTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenVersion = readDataVersion();
   const watch = setInterval(() => {
@@ -147,6 +149,8 @@ function serve(store: OpenDatabase): void {
         return outbox.entries(message.ask);
       case 'registrations':
         return registrations.all();
+      case 'states':
+        return states.below(message.ask);
       case 'associationEndpoints':
         return associations.endpoints();
       case 'connect': {
@@ -199,6 +203,9 @@ function serve(store: OpenDatabase): void {
         return undefined;
       case 'shared-state':
         sharedState.set(task.state);
+        return undefined;
+      case 'state':
+        states.apply(task.change);
         return undefined;
       case 'request':
         return requests.begin(task.request);

@@ -30,6 +30,7 @@ import type { RegistrationChange } from './registration-table.ts';
 import type { BegunRequest, RequestName, RequestOutcome } from './request-table.ts';
 import { type ResumedPage, type ResumeMark, rowsOfPage } from './resumed-page.ts';
 import type { SharedState } from './shared-state-table.ts';
+import type { KeptState, StateChange } from './state-table.ts';
 import { StoreFault } from './store-fault.ts';
 import type { FaultValue, FromWorker, StoreQuestions, ToWorker } from './store-protocol.ts';
 import type { StoreWorkerData } from './store-worker.ts';
@@ -229,6 +230,18 @@ export class Store
   /** What is registered, over or not. */
   registrations(): Promise<readonly Registration[]> {
     return this.#ask('registrations', undefined);
+  }
+
+  /** Keep, and forget, what resources have; all of it or nothing, durably. Fulfils after the commit. */
+  async changeStates(change: StateChange): Promise<void> {
+    const { maxWaitingWrites = mostWaitingWrites } = this.#options;
+    if (this.#writes.waiting >= maxWaitingWrites) throw tooManyWrites();
+    await this.#writes.write({ kind: 'state', change });
+  }
+
+  /** What resources keep, of which the names begin so. */
+  states(prefix: string): Promise<readonly KeptState[]> {
+    return this.#ask('states', prefix);
   }
 
   async #changeRegistrations(change: RegistrationChange): Promise<void> {
