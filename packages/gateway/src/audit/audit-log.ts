@@ -18,6 +18,8 @@ export interface AuditedChange {
     | 'device-rotated'
     | 'device-removed'
     | 'store-rekeyed'
+    | 'firmware-uploaded'
+    | 'firmware-removed'
     | 'gateway-started'
     | 'gateway-stopped'
     | 'configuration-read'

@@ -51,6 +51,7 @@ export interface ServeOptions
   readonly retain?: readonly RetentionRule[];
   readonly maxPaths: number;
   readonly maxBytes: number;
+  readonly maxFirmware: number;
   readonly workers: number;
   readonly demo?: boolean;
   readonly dangerouslyAllowPlainWrites?: boolean;

@@ -9,6 +9,7 @@
 
 import { Command, Option } from 'commander';
 import { ChangeAudit } from '../audit/audit-log.ts';
+import { defaultFirmwareBytes } from '../firmware/firmware-resources.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
@@ -105,6 +106,11 @@ export function serveCommand(variables: Variables): Command {
       new Option('--max-bytes <size>', 'what the readings of one identity may take, such as 512K, 256M or 2G')
         .argParser(sizeValue)
         .default(defaultRetention.maxBytes, '256M'),
+    )
+    .addOption(
+      new Option('--max-firmware <size>', 'what all firmware may take on the disk, such as 256M or 2G')
+        .argParser(sizeValue)
+        .default(defaultFirmwareBytes, '256M'),
     )
     .option(
       '--workers <n>',
@@ -319,6 +325,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     log,
     demo,
     workers: options.workers,
+    maxFirmwareBytes: options.maxFirmware,
     requireExtendedMasterSecret: options.ems,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     proxy: proxyOptions(options, (text) => log.warning(text)),

@@ -55,6 +55,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   retain: 'limits.retain',
   maxPaths: 'limits.maxPaths',
   maxBytes: 'limits.maxBytes',
+  maxFirmware: 'limits.maxFirmware',
   verbose: 'log.verbosity',
   keylog: 'log.keylog',
   dangerouslyLogOscore: 'log.dangerouslyOscore',

@@ -68,6 +68,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt {
   readonly retain?: readonly RetentionRule[] | undefined;
   readonly maxPaths?: number | undefined;
   readonly maxBytes?: number | undefined;
+  readonly maxFirmware?: number | undefined;
   readonly verbose?: number | undefined;
   readonly keylog?: string | undefined;
   readonly dangerouslyLogOscore?: string | undefined;
@@ -248,6 +249,9 @@ function sections(surroundings: ConfigSurroundings) {
         .optional(),
       maxBytes: size()
         .describe('What the readings of one identity may take: bytes, or with K, M or G.')
+        .optional(),
+      maxFirmware: size()
+        .describe('What all firmware may take on the disk, unfinished uploads too: bytes, or with K, M or G.')
         .optional(),
     })
       .describe('How much is kept of what devices send.')

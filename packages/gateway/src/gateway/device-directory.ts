@@ -179,8 +179,10 @@ export function stampOf({ addedAtMs, keyVersion }: KeyVersion): KeyStamp {
   return `store:${addedAtMs} ${keyVersion}`;
 }
 
-/** What the demo's identities may do besides: take away what POST to `/sensors` has made. */
-const demoRules = ['DELETE:/sensors/*'].map(parseRule).filter((rule) => typeof rule !== 'string');
+/** What the demo's identities may do besides: take away what POST to `/sensors` has made, and bring firmware. */
+const demoRules = ['DELETE:/sensors/*', 'PUT,DELETE:/firmware/*']
+  .map(parseRule)
+  .filter((rule) => typeof rule !== 'string');
 
 type FixedSource = 'command-line' | 'demo' | 'any';
 

@@ -75,6 +75,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly http?: HttpOptions | undefined;
   /** Readings and states go to this message broker, commands come from it. */
   readonly mqtt?: MqttOptions | undefined;
+  /** What all firmware may take on the disk, unfinished uploads too; 256 MiB by default. */
+  readonly maxFirmwareBytes?: number;
   /** Threads that serve coap and coaps, this one among them; 1 by default. */
   readonly workers?: number;
   readonly clock?: WallClock;

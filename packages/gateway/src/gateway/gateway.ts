@@ -13,12 +13,13 @@ import {
   type SerialLineStatus,
   Server,
 } from 'coapsule';
-import { RefusalAudit } from '../audit/audit-log.ts';
+import { ChangeAudit, RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
+import { defaultFirmwareBytes, firmwareResources } from '../firmware/firmware-resources.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { demoResources } from '../resources/demo-resources.ts';
@@ -307,8 +308,17 @@ async function addResources(
   });
   stops.push(() => registry.stop());
   const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
+  const audit = new ChangeAudit(dataFolder, clock, auditErrorLogger(log, clock));
+  const firmware = await firmwareResources({
+    ...{ store, states, dataFolder, clock, notify, readable },
+    maxBytes: options.maxFirmwareBytes ?? defaultFirmwareBytes,
+    audit: (change) => audit.add(change),
+    isDemo: demo,
+  });
+  stops.push(firmware.stop);
   for (const resource of [
     ...resources,
+    ...firmware.resources,
     ...directoryResources({ directory: registry, isCovered }),
     ...lineStates,
   ]) {

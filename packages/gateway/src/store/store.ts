@@ -234,8 +234,8 @@ export class Store
 
   /** Keep, and forget, what resources have; all of it or nothing, durably. Fulfils after the commit. */
   async changeStates(change: StateChange): Promise<void> {
-    const { maxWaitingWrites = mostWaitingWrites } = this.#options;
-    if (this.#writes.waiting >= maxWaitingWrites) throw tooManyWrites();
+    const refused = this.#writes.refusal();
+    if (refused !== undefined) throw refused;
     await this.#writes.write({ kind: 'state', change });
   }
 

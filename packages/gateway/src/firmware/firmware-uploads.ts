@@ -1,0 +1,298 @@
+/**
+ * Uploads of firmware: written to a file as they come, checked by their SHA-256, and only then to be seen (docs/resources.md).
+ *
+ * An upload with a SHA-256 goes on after its connection, its device or the gateway has died: what came before stays, and a later
+ * request says from which byte on it brings the rest. The newest request for a version counts; one before it, of which the client
+ * may be long gone, ends.
+ */
+import { randomBytes } from 'node:crypto';
+import { Code, expectPreconditions, OptionNumber, type Request, RequestFailure } from 'coapsule';
+import type { WallClock } from '../server/wall-clock.ts';
+import { type FirmwareCatalogue, type FirmwareImage, labelOf } from './firmware-catalogue.ts';
+import { FirmwareFiles, type OpenPart } from './firmware-files.ts';
+import { etagOf } from './firmware-image.ts';
+import type { FirmwareTarget, UploadQuery } from './firmware-path.ts';
+
+/** What uploads work with. */
+export interface UploadParts {
+  readonly catalogue: FirmwareCatalogue;
+  readonly files: FirmwareFiles;
+  /** What all firmware may take on the disk, unfinished uploads too, in bytes. */
+  readonly maxBytes: number;
+  readonly clock: WallClock;
+}
+
+/** What came of one. */
+export interface Uploaded {
+  readonly image: FirmwareImage;
+  /** False: the same was there before. */
+  readonly isNew: boolean;
+}
+
+/** Versions and unfinished uploads that there may be. */
+const maxLabels = 1000;
+
+/** Digits of the SHA-256 that are the version of a firmware which comes without one. */
+const versionDigits = 12;
+
+const overtaken = new RequestFailure(Code.Conflict, 'another upload of it has begun');
+const stopping = new RequestFailure(Code.ServiceUnavailable, 'the gateway stops', { maxAgeSeconds: 1 });
+
+interface ActiveUpload {
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** See the module comment. */
+export class FirmwareUploads {
+  readonly #parts: UploadParts;
+  readonly #active = new Map<string, ActiveUpload>();
+  /** Bytes of each part, by its file. */
+  readonly #partBytes = new Map<string, number>();
+
+  constructor(parts: UploadParts) {
+    this.#parts = parts;
+  }
+
+  /** Look at what an earlier process has left. */
+  async begin(): Promise<void> {
+    const { catalogue, files } = this.#parts;
+    const parts = catalogue.uploads().map((upload) => FirmwareFiles.partFile(labelOf(upload)));
+    await files.tidy((file) => parts.includes(file) || catalogue.holds(file.replace(/\.bin$/, '')));
+    for (const file of parts) this.#partBytes.set(file, await files.size(file));
+  }
+
+  /** End those that are under way: they can go on with the next process. */
+  stop(): void {
+    for (const { abort } of this.#active.values()) abort.abort(stopping);
+  }
+
+  /** How much of an upload is there, in bytes. */
+  received(upload: { readonly name: string; readonly version: string }): number {
+    return this.#partBytes.get(FirmwareFiles.partFile(labelOf(upload))) ?? 0;
+  }
+
+  /**
+   * Take a firmware, or the rest of one.
+   *
+   * @throws RequestFailure 4.08 when the body breaks off, 4.09 when the part before it is not there or another upload takes its
+   *         place, 4.12, 4.13 where there is no room, 4.00 for what has another SHA-256; StoreFault.
+   */
+  async receive(request: Request, target: FirmwareTarget, query: UploadQuery): Promise<Uploaded> {
+    const { catalogue, files } = this.#parts;
+    const { name } = target;
+    const { sha256 } = query;
+    const version = target.version ?? sha256?.slice(0, versionDigits);
+    const before = this.#expectWanted(request, target);
+    const present = version === undefined ? undefined : catalogue.find(name, version);
+    if (present !== undefined && present.sha256 === sha256) {
+      if ((await files.size(FirmwareFiles.imageFile(sha256))) === present.size) {
+        return { image: present, isNew: false };
+      }
+    }
+    if (catalogue.images().length + catalogue.uploads().length >= maxLabels && before === undefined) {
+      throw new RequestFailure(Code.Conflict, `there are ${maxLabels} versions: delete one`);
+    }
+    // Of one without SHA-256 nothing says what it is until it is whole; nobody goes on with it.
+    const label = version === undefined ? randomBytes(8).toString('hex') : labelOf({ name, version });
+    const active = await this.#takeOver(label);
+    try {
+      return await this.#write(request, target, { ...query, version, label, signal: active.signal });
+    } finally {
+      active.end();
+    }
+  }
+
+  /** Forget an upload that did not come to its end. */
+  async giveUp(upload: { readonly name: string; readonly version: string }): Promise<void> {
+    const active = await this.#takeOver(labelOf(upload));
+    try {
+      await this.#forget(upload);
+    } finally {
+      active.end();
+    }
+  }
+
+  async #write(
+    request: Request,
+    target: FirmwareTarget,
+    {
+      sha256,
+      from,
+      version,
+      label,
+      signal,
+    }: UploadQuery & {
+      readonly version: string | undefined;
+      readonly label: string;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<Uploaded> {
+    const { catalogue, files, clock } = this.#parts;
+    const { name } = target;
+    const file = FirmwareFiles.partFile(label);
+    const canGoOn = sha256 !== undefined && version !== undefined;
+    if (canGoOn) await this.#expectPart({ name, version, sha256, from, request });
+    const room = this.#roomFor(file);
+    const announced = request.options.uint(OptionNumber.Size1);
+    if (announced !== undefined) expectRoom(from + announced, room);
+    const part = await files.part(file);
+    let isWhole = false;
+    try {
+      const size = await this.#copy(request, part, { file, from, room, signal });
+      if (size === 0) throw new RequestFailure(Code.BadRequest, 'a firmware has at least one byte');
+      await part.end(size);
+      isWhole = true;
+      const digest = await files.digest(file);
+      if (sha256 !== undefined && digest !== sha256) {
+        if (version !== undefined) await this.#forget({ name, version });
+        throw new RequestFailure(Code.BadRequest, `the SHA-256 is ${digest}: the upload begins again`);
+      }
+      const replaced = catalogue.find(name, version ?? digest.slice(0, versionDigits));
+      this.#expectWanted(request, target);
+      await files.publish(file, digest);
+      this.#partBytes.delete(file);
+      const image = {
+        name,
+        version: version ?? digest.slice(0, versionDigits),
+        sha256: digest,
+        size,
+        uploadedAtMs: clock(),
+      };
+      await catalogue.add(image);
+      if (replaced !== undefined) await this.removeUnused(replaced.sha256);
+      return { image: catalogue.find(name, image.version) as FirmwareImage, isNew: true };
+    } finally {
+      await part.close();
+      if (!canGoOn || isWhole) {
+        // After `publish` there is none.
+        this.#partBytes.delete(file);
+        await files.remove(file);
+      }
+    }
+  }
+
+  /** Remove the file of a content that no version has any more. */
+  async removeUnused(sha256: string): Promise<void> {
+    const { catalogue, files } = this.#parts;
+    if (!catalogue.holds(sha256)) await files.remove(FirmwareFiles.imageFile(sha256));
+  }
+
+  /** What is there now under the target, when the conditions of the request let it be replaced. */
+  #expectWanted(request: Request, { name, version }: FirmwareTarget): FirmwareImage | undefined {
+    const present = this.#parts.catalogue.find(name, version);
+    expectPreconditions(request, {
+      exists: present !== undefined,
+      ...(present === undefined ? {} : { etag: etagOf(present) }),
+    });
+    return present;
+  }
+
+  /** The part that the body goes on with is there; a part of another content goes. */
+  async #expectPart({
+    name,
+    version,
+    sha256,
+    from,
+    request,
+  }: {
+    readonly name: string;
+    readonly version: string;
+    readonly sha256: string;
+    readonly from: number;
+    readonly request: Request;
+  }): Promise<void> {
+    const { catalogue } = this.#parts;
+    const known = catalogue.upload(name, version);
+    if (known !== undefined && known.sha256 !== sha256) await this.#forget({ name, version });
+    const received = known?.sha256 === sha256 ? this.received({ name, version }) : 0;
+    if (from > received) {
+      throw new RequestFailure(Code.Conflict, `there are ${received} bytes of it: go on from=${received}`);
+    }
+    if (known?.sha256 === sha256) return;
+    const announced = request.options.uint(OptionNumber.Size1);
+    await catalogue.begin({
+      name,
+      version,
+      sha256,
+      size: announced === undefined ? undefined : from + announced,
+    });
+  }
+
+  /** Copies the body to its place; fulfils with where it ends. */
+  async #copy(
+    request: Request,
+    part: OpenPart,
+    {
+      file,
+      from,
+      room,
+      signal,
+    }: { readonly file: string; readonly from: number; readonly room: number; readonly signal: AbortSignal },
+  ): Promise<number> {
+    const reader = request.body.getReader();
+    const cancel = (): void => void reader.cancel().catch(() => {});
+    signal.addEventListener('abort', cancel);
+    let position = from;
+    try {
+      for (;;) {
+        const { done, value } = await reader.read().catch(() => {
+          throw new RequestFailure(Code.RequestEntityIncomplete, 'the rest of the firmware did not come');
+        });
+        if (signal.aborted) throw signal.reason;
+        if (done) return position;
+        expectRoom(position + value.length, room);
+        await part.write(value, position);
+        position += value.length;
+        this.#partBytes.set(file, part.received);
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** What one part may take, beside all that is there. */
+  #roomFor(file: string): number {
+    const { catalogue, maxBytes } = this.#parts;
+    const bytes = new Map(catalogue.images().map(({ sha256, size }) => [sha256, size]));
+    const others = [...this.#partBytes].filter(([other]) => other !== file);
+    const taken = [...bytes.values(), ...others.map(([, size]) => size)];
+    return maxBytes - taken.reduce((sum, size) => sum + size, 0);
+  }
+
+  async #forget(upload: { readonly name: string; readonly version: string }): Promise<void> {
+    const { catalogue, files } = this.#parts;
+    const file = FirmwareFiles.partFile(labelOf(upload));
+    if (catalogue.upload(upload.name, upload.version) !== undefined) await catalogue.giveUp(upload);
+    this.#partBytes.delete(file);
+    await files.remove(file);
+  }
+
+  /** Ends the upload of a label that is under way, and takes its place. */
+  async #takeOver(label: string): Promise<{ readonly signal: AbortSignal; readonly end: () => void }> {
+    const former = this.#active.get(label);
+    const abort = new AbortController();
+    const done = Promise.withResolvers<void>();
+    const own = { abort, done: done.promise };
+    this.#active.set(label, own);
+    former?.abort.abort(overtaken);
+    await former?.done;
+    return {
+      signal: abort.signal,
+      end: () => {
+        if (this.#active.get(label) === own) this.#active.delete(label);
+        done.resolve();
+      },
+    };
+  }
+}
+
+/** @throws RequestFailure 4.13, with Size1 that says what there is room for (RFC 7959 §4). */
+function expectRoom(wanted: number, room: number): void {
+  if (wanted <= room) return;
+  throw new RequestFailure(
+    Code.RequestEntityTooLarge,
+    `there is room for ${Math.max(0, room)} bytes: delete a version, or give the gateway more with --max-firmware`,
+    { options: [{ number: OptionNumber.Size1, value: Math.max(0, room) }] },
+  );
+}
