@@ -186,6 +186,11 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   await addCommand(program, args, 'store', 'the store of the gateway as a whole', async () =>
     (await import('./store-command.ts')).storeCommand(environment),
   );
+  await addCommand(program, args, 'firmware', 'bring firmware to a gateway, and fetch it', async () =>
+    (await import('./firmware-command.ts')).firmwareCommand(environment, (code) => {
+      exitCode = code;
+    }),
+  );
   await addCommand(program, args, 'bench', 'load a server and measure rate and latency', async () =>
     (await import('./bench-command.ts')).benchCommand(environment, (code) => {
       exitCode = code;

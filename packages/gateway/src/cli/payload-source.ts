@@ -9,6 +9,7 @@ import type { BodyInput, RandomAccessBody } from 'coapsule';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { TransferProgress } from './transfer-progress.ts';
 
 /** Up to here a payload is read beforehand: it may go in one message. */
 const wholeBytes = 65_536;
@@ -28,7 +29,15 @@ export async function requestPayload(
   if (payload !== undefined || file === undefined) return wholePayload(options, environment);
   if (file === '-') return inputBody(environment.standardInput());
   const status = statSync(file);
-  return status.isFile() && status.size > wholeBytes ? fileBody(file, status.size) : readFileSync(file);
+  if (!status.isFile() || status.size <= wholeBytes) return readFileSync(file);
+  const progress = new TransferProgress(environment, status.size);
+  return fileBody(
+    file,
+    status.size,
+    0,
+    (position) => progress.at(position),
+    () => progress.end(),
+  );
 }
 
 /** The payload as bytes: for a request that is sent more than once. */
@@ -64,19 +73,33 @@ async function inputBody(input: AsyncIterable<Uint8Array>): Promise<Uint8Array |
   })();
 }
 
-/** A file that is read where and when its blocks are sent. */
-function fileBody(path: string, length: number): RandomAccessBody {
+/**
+ * A file that is read where and when its blocks are sent.
+ *
+ * @param length of the file, in bytes.
+ * @param from where in the file the body begins.
+ * @param onRead is told where in the file the next block is, all before which was sent; `onClose` that nothing more is read.
+ */
+export function fileBody(
+  path: string,
+  length: number,
+  from = 0,
+  onRead: (position: number) => void = () => {},
+  onClose: () => void = () => {},
+): RandomAccessBody {
   let file: number | undefined;
   return {
-    length,
+    length: length - from,
     read(offset, size) {
       file ??= openSync(path, 'r');
+      onRead(from + offset);
       const bytes = new Uint8Array(size);
-      return bytes.subarray(0, readSync(file, bytes, 0, size, offset));
+      return bytes.subarray(0, readSync(file, bytes, 0, size, from + offset));
     },
     close() {
       if (file !== undefined) closeSync(file);
       file = undefined;
+      onClose();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** libcoap's coap-client, both builds, against the gateway: the sentences of the README and what a sensor does. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
@@ -129,6 +130,33 @@ for (const client of ['coap-client-openssl', 'coap-client-gnutls'] as const) {
         });
       }
     }
+
+    peerTest(
+      'brings a firmware of 50,000 bytes with its SHA-256, and downloads it whole with the same',
+      [client],
+      async (t) => {
+        const gateway = await startGateway(t);
+        const folder = temporaryFolder(t);
+        const body = lettersOf(50_000);
+        const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+        writeFileSync(join(folder, 'sent'), body);
+        const uri = `${gateway.coaps}/firmware/pump/1.0`;
+        const put = [...['-m', 'put', '-f', join(folder, 'sent'), '-b', '1024', '-B', '60', '-v', '6']];
+        const wrong = await run(t, client, [
+          ...put,
+          `${uri}?sha256=${digest(Uint8Array.of(1))}`,
+          ...demoCredentials,
+        ]);
+        assert.match(wrong.output, /c:4\.00.*the SHA-256 is/s);
+        const sent = await run(t, client, [...put, `${uri}?sha256=${digest(body)}`, ...demoCredentials]);
+        assert.match(sent.output, /c:2\.01/);
+        const received = join(folder, 'received');
+        await run(t, client, ['-m', 'get', '-o', received, '-B', '60', uri, ...demoCredentials]);
+        assert.equal(digest(readFileSync(received)), digest(body));
+        const listed = await run(t, client, ['-m', 'get', `${gateway.coap}/firmware`]);
+        assert.match(listed.output, new RegExp(`^</firmware/pump/1\\.0>;.*sha256="?${digest(body)}`));
+      },
+    );
 
     peerTest('reads the 8,192 bytes of /large over DTLS', [client], async (t) => {
       const gateway = await startGateway(t);
