@@ -15,8 +15,9 @@ import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { printable } from '../text/printable.ts';
+import { DevicePresence, deviceTopics } from './device-presence.ts';
 import { MqttCommands } from './mqtt-commands.ts';
-import { type BridgedValue, type MessageProperties, valuePayload, valueProperties } from './mqtt-message.ts';
+import { type BridgedValue, type MessageProperties, valueMessage } from './mqtt-message.ts';
 import type { MqttOptions } from './mqtt-options.ts';
 import { commandFilter, topicOf } from './mqtt-topics.ts';
 import { ObservedStates } from './observed-states.ts';
@@ -72,6 +73,8 @@ export class MqttBridge {
   readonly #client: MqttClient;
   readonly #publisher: OutboxPublisher;
   readonly #states: ObservedStates;
+  /** Undefined where nobody wants births and deaths. */
+  readonly #devices: DevicePresence | undefined;
   readonly #faults = new RateLimit(1, 60_000);
   readonly #endWatch: () => void;
   readonly #refusals = new RateLimit(1, 60_000);
@@ -104,8 +107,10 @@ export class MqttBridge {
     });
     this.#publisher = new OutboxPublisher({
       outbox: parts.store,
-      publish: async ({ reading: { receivedAtMs, ...value } }) =>
-        this.#publishReading({ ...value, atMs: receivedAtMs }),
+      publish: async ({ reading: { receivedAtMs, ...value } }) => {
+        await this.#publishReading({ ...value, atMs: receivedAtMs });
+        if (value.identity !== undefined) this.#devices?.seen(value.identity, receivedAtMs);
+      },
       timer: systemTickTimer,
       onError: (error) => this.#fault(error),
     });
@@ -116,6 +121,18 @@ export class MqttBridge {
       timer: systemTickTimer,
       onError: (error) => this.#fault(error),
     });
+    this.#devices =
+      options.deviceSilenceMs === undefined
+        ? undefined
+        : new DevicePresence({
+            base: options.base,
+            silentMs: options.deviceSilenceMs,
+            publish: (topic, payload) =>
+              this.#publish(topic, payload, { contentType: 'application/json' }, { qos: 1, retain: true }),
+            clock,
+            timer: systemTickTimer,
+            onError: (error) => this.#fault(error),
+          });
     const commands = new MqttCommands({
       base: options.base,
       request: (method, path, request) => server.request(method, path, request),
@@ -133,6 +150,11 @@ export class MqttBridge {
     this.#client.on('close', () => this.#disconnected());
     this.#client.on('error', (error) => this.#fault(error));
     this.#client.on('message', (topic, payload, { retain, properties }) => {
+      if (topic.startsWith(deviceTopics(options.base))) {
+        // Only what the broker has kept: our own comes back with MQTT 3.1.1.
+        if (retain) this.#devices?.learned(topic, payload);
+        return;
+      }
       const { contentType, responseTopic, correlationData, userProperties } = properties ?? {};
       const query = userProperties?.['query'];
       void commands.handle({
@@ -151,6 +173,7 @@ export class MqttBridge {
   async close(): Promise<void> {
     this.#endWatch();
     this.#states.stop();
+    this.#devices?.stop();
     if (this.#isConnected) {
       const farewell = this.#publish(
         `${this.#parts.options.base}/status`,
@@ -174,10 +197,14 @@ export class MqttBridge {
     this.#publisher.open((properties.receiveMaximum ?? widestWindow) - reservedPlaces);
     this.#states.publishAll();
     try {
+      // MQTT 5.0 §3.8.3.1: with No Local the broker does not send us what we have published.
+      const subscription = options.protocol === 5 ? ({ qos: 2, nl: true } as const) : ({ qos: 2 } as const);
       if (options.allow.length > 0) {
-        // MQTT 5.0 §3.8.3.1: with No Local the broker does not send us what we have published.
-        const subscription = options.protocol === 5 ? ({ qos: 2, nl: true } as const) : ({ qos: 2 } as const);
         await this.#client.subscribeAsync(commandFilter(options.base), subscription);
+      }
+      if (this.#devices !== undefined) {
+        await this.#client.subscribeAsync(`${deviceTopics(options.base)}+`, subscription);
+        this.#devices.open();
       }
       // Who reads it can send commands.
       await this.#publish(status, Buffer.from('online'), {}, { qos: 1, retain: true });
@@ -188,6 +215,7 @@ export class MqttBridge {
 
   #disconnected(): void {
     this.#publisher.pause();
+    this.#devices?.pause();
     if (!this.#isConnected) return;
     this.#isConnected = false;
     this.#parts.log.warning(
@@ -220,7 +248,8 @@ export class MqttBridge {
 
   async #publishValue(topic: string, value: BridgedValue, retain: boolean): Promise<void> {
     const { form, qos } = this.#parts.options;
-    await this.#publish(topic, valuePayload(form, value), valueProperties(value), { qos, retain });
+    const { payload, properties } = valueMessage(form, value);
+    await this.#publish(topic, payload, properties, { qos, retain });
   }
 
   async #publish(

@@ -4,6 +4,8 @@
  * With MQTT 5, what a payload is stands in the properties of the message; MQTT 3.1.1 has none, and the JSON form says it there.
  */
 import { contentFormatName, contentFormatOf } from 'coapsule/message';
+import { measuredValues } from '../telemetry/measured-values.ts';
+import { senmlPack, type TimedMeasurement } from '../telemetry/measurement-senml.ts';
 import type { MqttPayloadForm } from './mqtt-options.ts';
 
 /** A value on its way to the broker. */
@@ -21,28 +23,47 @@ export interface MessageProperties {
   readonly userProperties?: Readonly<Record<string, string>>;
 }
 
-/** The payload of a value. */
-export function valuePayload(form: MqttPayloadForm, value: BridgedValue): Uint8Array {
-  if (form === 'raw') return value.value;
-  const { path, contentFormat, identity, atMs } = value;
-  return jsonPayload({
-    path,
-    identity: identity ?? null,
-    receivedAt: new Date(atMs).toISOString(),
-    contentFormat: contentFormat ?? null,
-    ...bodyJson(value.value),
-  });
+/** A payload with what it is. */
+export interface ValueMessage {
+  readonly payload: Uint8Array;
+  readonly properties: MessageProperties;
 }
 
-/** The properties of a value. */
-export function valueProperties({ path, contentFormat, identity, atMs }: BridgedValue): MessageProperties {
+/** The message of a value. What has no SenML goes as it came in the form for SenML, too. */
+export function valueMessage(form: MqttPayloadForm, value: BridgedValue): ValueMessage {
+  const { path, contentFormat, identity, atMs } = value;
+  const userProperties = {
+    path,
+    receivedAt: new Date(atMs).toISOString(),
+    ...(identity === undefined ? {} : { identity }),
+  };
+  const measured = form === 'raw' ? [] : measuredValues(value.value, contentFormat, atMs);
+  const values = 'fault' in measured ? [] : measured;
+  const timed = values.map((one) => ({ ...one, path, atMs: one.deviceAtMs ?? atMs }));
+  if (form === 'senml' && timed.length > 0) {
+    const payload = new TextEncoder().encode(senmlPack(timed, 110) as string);
+    return { payload, properties: { ...contentTypeOf(110), userProperties } };
+  }
+  if (form !== 'json')
+    return { payload: value.value, properties: { ...contentTypeOf(contentFormat), userProperties } };
+  const payload = jsonPayload({
+    path,
+    identity: identity ?? null,
+    receivedAt: userProperties.receivedAt,
+    contentFormat: contentFormat ?? null,
+    ...(timed.length === 0 ? {} : { values: timed.map(valueJson) }),
+    ...bodyJson(value.value),
+  });
+  return { payload, properties: { ...contentTypeOf(contentFormat), userProperties } };
+}
+
+function valueJson({ name, value, unit, sum, atMs }: TimedMeasurement): object {
   return {
-    ...contentTypeOf(contentFormat),
-    userProperties: {
-      path,
-      receivedAt: new Date(atMs).toISOString(),
-      ...(identity === undefined ? {} : { identity }),
-    },
+    ...(name === '' ? {} : { name }),
+    ...(value instanceof Uint8Array ? { data: Buffer.from(value).toString('base64') } : { value }),
+    ...(unit === '' ? {} : { unit }),
+    ...(sum === undefined ? {} : { sum }),
+    at: new Date(atMs).toISOString(),
   };
 }
 

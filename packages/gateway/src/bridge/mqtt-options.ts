@@ -5,7 +5,10 @@ import { parsePath, type Rule } from '../access/rule.ts';
 import { topicFault } from './mqtt-topics.ts';
 
 /** How readings and states are written. */
-export type MqttPayloadForm = 'raw' | 'json';
+export const mqttPayloadForms = ['raw', 'json', 'senml'] as const;
+
+/** One of them. */
+export type MqttPayloadForm = (typeof mqttPayloadForms)[number];
 
 /** See the module comment; files are read already. */
 export interface MqttOptions {
@@ -34,6 +37,8 @@ export interface MqttOptions {
   readonly queueBytes: number;
   /** How much of it the readings of one identity may take: 1 to 100. */
   readonly sharePercent: number;
+  /** Devices have a birth, and a death after so long without a reading; undefined: neither. */
+  readonly deviceSilenceMs?: number | undefined;
 }
 
 /** What counts when nothing is said. */
@@ -70,6 +75,7 @@ export function mqttFault({
   password,
   user,
   observe,
+  deviceSilenceMs,
 }: MqttOptions): string | undefined {
   const wrong = brokerFault(url) ?? topicFault(base) ?? topicFault(topic);
   if (wrong !== undefined) return wrong;
@@ -77,6 +83,8 @@ export function mqttFault({
   // What the bridge writes would come back as a command, for ever.
   if (`${topic}/`.startsWith(`${base}/command/`))
     return `readings would be commands at "${topic}": give another --mqtt-topic`;
+  if (deviceSilenceMs !== undefined && `${topic}/`.startsWith(`${base}/device/`))
+    return `readings would be births of devices at "${topic}": give another --mqtt-topic`;
   const isSecured = url.startsWith('mqtts:');
   if (!isSecured && [ca, certificate, privateKey].some((one) => one !== undefined)) {
     return 'certificates are for mqtts://: the broker is named with mqtt://';

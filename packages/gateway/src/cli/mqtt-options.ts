@@ -10,13 +10,14 @@ import {
   type MqttPayloadForm,
   mqttDefaults,
   mqttFault,
+  mqttPayloadForms,
   telemetryTopic,
 } from '../bridge/mqtt-options.ts';
 import { optionBounds } from '../server/serve-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionFile, optionRule } from './option-content.ts';
-import { pathValue, sizeValue, wholeNumber } from './option-values.ts';
+import { pathValue, silenceValue, sizeValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
 export interface MqttCommandOptions {
@@ -37,6 +38,7 @@ export interface MqttCommandOptions {
   readonly mqttAllow?: readonly string[];
   readonly mqttQueue: number;
   readonly mqttShare: number;
+  readonly mqttDevices?: number;
 }
 
 /** Adds the options. */
@@ -70,8 +72,11 @@ export function addMqttOptions(command: Command): void {
     )
     .option('--mqtt-retain', 'the broker keeps the last reading of each topic for later subscribers')
     .addOption(
-      new Option('--mqtt-format <form>', 'readings as they came, or in JSON with path, identity and time')
-        .choices(['raw', 'json'])
+      new Option(
+        '--mqtt-format <form>',
+        'readings as they came, in JSON with path, identity, values and time, or as SenML where their values are known',
+      )
+        .choices(mqttPayloadForms)
         .default('raw'),
     )
     .option(
@@ -97,6 +102,11 @@ export function addMqttOptions(command: Command): void {
       'how much of that the readings of one identity may take',
       (text) => wholeNumber(text, ...optionBounds.mqttShare),
       mqttDefaults.sharePercent,
+    )
+    .option(
+      '--mqtt-devices <time>',
+      'tell at BASE/device/IDENTITY who is online, and offline after so long without a reading, such as 10m',
+      silenceValue,
     );
 }
 
@@ -134,6 +144,7 @@ export function mqttOptions(options: MqttCommandOptions): MqttOptions | undefine
     allow: allow.map((text) => optionRule('--mqtt-allow', text)),
     queueBytes: options.mqttQueue,
     sharePercent: options.mqttShare,
+    deviceSilenceMs: options.mqttDevices,
   };
   const wrong = mqttFault(made);
   if (wrong === undefined) return made;

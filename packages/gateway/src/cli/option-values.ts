@@ -7,6 +7,7 @@
 import type { ResponseClass } from 'coapsule';
 import { contentFormatOf } from 'coapsule/message';
 import { InvalidArgumentError } from 'commander';
+import { parseSilence, silenceWanted } from '../telemetry/duration.ts';
 import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { parseSize } from '../text/byte-size.ts';
 
@@ -159,4 +160,11 @@ export function retentionValue(
   const rule = parseRetention(text);
   if (typeof rule === 'string') throw new InvalidArgumentError(rule);
   return [...before, rule];
+}
+
+/** How long a device may be silent, in ms. */
+export function silenceValue(text: string): number {
+  const ms = parseSilence(text);
+  if (ms === undefined) throw new InvalidArgumentError(silenceWanted);
+  return ms;
 }

@@ -51,6 +51,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   mqttAllow: 'mqtt.allow',
   mqttQueue: 'mqtt.queue',
   mqttShare: 'mqtt.share',
+  mqttDevices: 'mqtt.devices',
   keep: 'limits.keep',
   retain: 'limits.retain',
   maxPaths: 'limits.maxPaths',

@@ -2,10 +2,11 @@
  * The section `mqtt` of the configuration file: the message broker, and what goes there and comes from there.
  */
 import * as z from 'zod';
-import { brokerFault } from '../bridge/mqtt-options.ts';
+import { brokerFault, type MqttPayloadForm, mqttPayloadForms } from '../bridge/mqtt-options.ts';
 import { topicFault } from '../bridge/mqtt-topics.ts';
 import { optionBounds } from '../server/serve-options.ts';
-import { keys, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
+import { parseSilence, silenceWanted } from '../telemetry/duration.ts';
+import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
 export interface ConfiguredMqtt {
@@ -21,11 +22,12 @@ export interface ConfiguredMqtt {
   readonly mqttTopic?: string | undefined;
   readonly mqttQos?: number | undefined;
   readonly mqttRetain?: boolean | undefined;
-  readonly mqttFormat?: 'raw' | 'json' | undefined;
+  readonly mqttFormat?: MqttPayloadForm | undefined;
   readonly mqttObserve?: readonly string[] | undefined;
   readonly mqttAllow?: readonly string[] | undefined;
   readonly mqttQueue?: number | undefined;
   readonly mqttShare?: number | undefined;
+  readonly mqttDevices?: number | undefined;
 }
 
 /** Makes the schema of the section. @param path The schema of a path that stands in the file. */
@@ -52,8 +54,10 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
       .optional(),
     retain: yesOrNo('The broker keeps the last reading of each topic for later subscribers.'),
     format: z
-      .enum(['raw', 'json'], 'expected raw or json')
-      .describe('Readings as they came, or in JSON with path, identity and time.')
+      .enum(mqttPayloadForms, 'expected raw, json or senml')
+      .describe(
+        'Readings as they came, in JSON with path, identity, values and time, or as SenML where their values are known.',
+      )
       .optional(),
     observe: texts('paths such as /light')
       .describe('Resources whose state is published whenever it changes, at BASE/state/PATH.')
@@ -66,6 +70,12 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
       .optional(),
     share: whole(...optionBounds.mqttShare)
       .describe('How much of that the readings of one identity may take, in percent.')
+      .optional(),
+    devices: text('a length of time')
+      .transform((value, context): number => parseSilence(value) ?? refused(context, silenceWanted))
+      .describe(
+        'Tell at BASE/device/IDENTITY who is online, and offline after so long without a reading: 10m.',
+      )
       .optional(),
   }).transform(
     (file): ConfiguredMqtt => ({
@@ -86,6 +96,7 @@ export function mqttSection(path: z.ZodType<string>): z.ZodType<ConfiguredMqtt> 
       mqttAllow: file.allow,
       mqttQueue: file.queue,
       mqttShare: file.share,
+      mqttDevices: file.devices,
     }),
   );
 }

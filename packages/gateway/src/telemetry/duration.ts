@@ -17,3 +17,12 @@ export function durationText(ms: number): string {
   }
   return `${Math.round(ms / 1000)}s`;
 }
+
+/** What `parseSilence` takes. */
+export const silenceWanted = 'expected a length of time from 1s to 366d, such as 10m';
+
+/** How long a device may be silent. */
+export function parseSilence(text: string): number | undefined {
+  const ms = parseDuration(text);
+  return ms !== undefined && ms >= 1000 && ms <= 366 * units.d ? ms : undefined;
+}

@@ -13,7 +13,7 @@ import {
 import { ContentFormat } from '../resources/negotiation.ts';
 import type { Reading } from '../store/reading-table.ts';
 import { measuredValues } from './measured-values.ts';
-import { type Measurement, timeOf } from './measurement.ts';
+import type { Measurement } from './measurement.ts';
 import { senmlPack, type TimedMeasurement } from './measurement-senml.ts';
 import { parseTelemetryQuery } from './telemetry-query.ts';
 import { type MeasurementStore, measurementPages, mostSeries, selectedSeries } from './telemetry-reader.ts';
@@ -69,7 +69,7 @@ export function newestReading(request: Request, reading: Reading): ServerRespons
   }
   const measured = measuredValues(value, contentFormat, receivedAtMs);
   const values = 'fault' in measured ? [] : measured;
-  const timed = values.map((one) => ({ ...one, path, atMs: timeOf(one.deviceAtMs, receivedAtMs) }));
+  const timed = values.map((one) => ({ ...one, path, atMs: one.deviceAtMs ?? receivedAtMs }));
   const text = values.length === 1 ? textOf(values[0]) : undefined;
   if (accept === ContentFormat.text && text !== undefined) return content(text, { contentFormat: accept });
   if (values.length > 0) {

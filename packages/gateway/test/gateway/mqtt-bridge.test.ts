@@ -76,11 +76,58 @@ test('template, quality of service, retaining and the JSON form are as the opera
       identity: 'sensor-7',
       receivedAt: '1970-01-01T00:00:01.000Z',
       contentFormat: 50,
+      values: [{ name: 't', value: 1, at: '1970-01-01T00:00:01.000Z' }],
       payload: '{"t":1}',
     },
   });
   const bytes = await broker.waitFor((message) => message.topic.endsWith('/raw'));
   assert.equal(JSON.parse(bytes.payload).payloadBase64, '/w==');
+});
+
+test('in the form of SenML each value has its name, unit and time, and what has no values goes as it came', async (t) => {
+  const broker = await TestBroker.start(t);
+  const { coaps, client } = await startBridged(t, mqttOptions(broker, { form: 'senml' }), {
+    clock: () => 5_000,
+  });
+  const device = client(sensor.identity, sensor.key);
+  await device.put(`${coaps}/sensors/sensor-7/t`, { payload: '22.5°C', contentFormat: 0 });
+  await device.put(`${coaps}/sensors/sensor-7/pack`, {
+    payload: '[{"bn":"hr/","bt":1700000000,"n":"a","v":1},{"n":"b","t":1,"v":2}]',
+    contentFormat: 110,
+  });
+  await device.put(`${coaps}/sensors/sensor-7/picture`, { payload: 'GIF', contentFormat: 21 });
+  const last = await broker.waitFor(({ topic }) => topic.endsWith('/picture'));
+  assert.equal(last.payload, 'GIF');
+  const packs = broker.messages
+    .filter(({ payload }) => payload.startsWith('['))
+    .map(({ payload }) => payload);
+  assert.deepEqual(
+    packs.map((pack) => JSON.parse(pack)),
+    [
+      [{ bn: 'sensors/sensor-7/t', bt: 5, bu: 'Cel', v: 22.5 }],
+      [
+        { bt: 1_700_000_000, n: 'hr/a', v: 1 },
+        { n: 'hr/b', v: 2, t: 1 },
+      ],
+    ],
+  );
+});
+
+test('a device has its birth with its first reading, and what the broker keeps of an earlier gateway is taken back', async (t) => {
+  const broker = await TestBroker.start(t);
+  const options = mqttOptions(broker, { deviceSilenceMs: 60_000 });
+  const { coaps, client, gateway } = await startBridged(t, options);
+  const device = client(sensor.identity, sensor.key);
+  await device.put(`${coaps}/sensors/sensor-7/t`, { payload: '1' });
+  const birth = await broker.waitFor(({ topic }) => topic === 'coapsule/device/sensor-7');
+  assert.deepEqual([JSON.parse(birth.payload).status, birth.retain, birth.qos], ['online', true, 1]);
+  await gateway.close();
+  assert.ok(!broker.messages.some(({ payload }) => payload.includes('"offline"')));
+  await startBridged(t, { ...options, deviceSilenceMs: 200 });
+  const death = await broker.waitFor(
+    ({ topic, payload }) => topic.endsWith('/sensor-7') && payload.includes('"offline"'),
+  );
+  assert.ok(death.retain);
 });
 
 test('readings wait on disk while the broker is away, over a restart of the gateway too, and all of them arrive', async (t) => {
