@@ -8,6 +8,7 @@ import { noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { encodeUtf8 } from '../core/foundation/utf8.ts';
 import type { BodySource } from '../core/request-response/request-response-layer.ts';
+import type { ReadableStream } from '../node/web-stream.ts';
 
 /** A body that can be read at any place, and more than once: an upload that is begun again needs such a one. */
 export interface RandomAccessBody {
@@ -126,7 +127,9 @@ export class SuppliedBody implements BodySource {
     if (this.#closed) return;
     this.#closed = true;
     if (isRandomAccess(this.#input)) await this.#input.close?.();
-    else await this.#iterator?.return?.();
+    else if (this.#iterator !== undefined) await this.#iterator.return?.();
+    // A stream has its source open before anything is read of it; what else is iterated has not begun.
+    else if (isStream(this.#input) && !this.#input.locked) await this.#input.cancel();
   }
 
   async #next(
@@ -144,6 +147,10 @@ export class SuppliedBody implements BodySource {
 
 function isRandomAccess(input: object): input is RandomAccessBody {
   return 'read' in input && typeof input.read === 'function' && 'length' in input;
+}
+
+function isStream(input: object): input is ReadableStream {
+  return 'getReader' in input && 'cancel' in input && typeof input.cancel === 'function';
 }
 
 function isIterable(

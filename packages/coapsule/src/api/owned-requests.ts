@@ -71,7 +71,9 @@ type OwnedMessage =
       readonly path: string;
       readonly options: ReversedRequestOptions;
     }
-  | { readonly kind: 'asked-back'; readonly call: number; readonly outcome: AskedBack };
+  | { readonly kind: 'asked-back'; readonly call: number; readonly outcome: AskedBack }
+  /** The server of worker 0 is closed, while its thread goes on; or there is one again. */
+  | { readonly kind: 'owner'; readonly isThere: boolean };
 
 /** What became of it. */
 type AskedBack =
@@ -112,6 +114,7 @@ export class RequestsToOwner {
   /** Those that are not answered, and the latest of the others: their senders may be asked. */
   readonly #askable = new Map<number, Request>();
   readonly #answered: number[] = [];
+  #hasOwner = true;
   /** By what tells their end: the same for all requests of one observer. */
   readonly #observations = new WeakMap<AbortSignal, number>();
   #next = 1;
@@ -126,7 +129,9 @@ export class RequestsToOwner {
         if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
       },
       (index) => {
-        if (index === 0) this.#lost();
+        if (index !== 0) return;
+        this.#hasOwner = true;
+        this.#lost();
       },
     );
   }
@@ -151,7 +156,7 @@ export class RequestsToOwner {
       token: request.token.slice(),
     };
     // Nobody waits: what would be told of it has been told already.
-    if (request.signal.aborted) return Promise.resolve(unavailable);
+    if (request.signal.aborted || !this.#hasOwner) return Promise.resolve(unavailable);
     return new Promise((resolve) => {
       if (!this.#send(asked, body)) {
         resolve(unavailable);
@@ -188,6 +193,11 @@ export class RequestsToOwner {
         return;
       case 'ask-back':
         void this.#askBack(message);
+        return;
+      case 'owner':
+        if (this.#hasOwner === message.isThere) return;
+        this.#hasOwner = message.isThere;
+        this.#lost();
         return;
       case 'answer': {
         const { id, code, payload, handled, observe, body } = message;
@@ -236,7 +246,7 @@ export class RequestsToOwner {
     this.#send({ kind: 'asked-back', call, outcome });
   }
 
-  /** Another worker 0 takes the place of the one that was asked. */
+  /** Another worker 0 takes the place of the one that was asked, or another server there. */
   #lost(): void {
     for (const id of [...this.#waiting.keys()]) this.#settle(id, unavailable);
     // Those who observe ask the new one.
@@ -267,6 +277,17 @@ export class RequestsToServe {
       },
       (index) => this.#gone(index),
     );
+    this.#tellOwner(true);
+  }
+
+  /** The server is closed: nobody waits for it in vain. */
+  close(): void {
+    this.#tellOwner(false);
+    this.#link.leave(this.#channel);
+  }
+
+  #tellOwner(isThere: boolean): void {
+    this.#link.sendToAll(this.#channel, ownedMessage({ kind: 'owner', isThere }));
   }
 
   #told(message: OwnedMessage): void {

@@ -192,9 +192,13 @@ export class Server implements AsyncDisposable {
   #shareOwned(link: WorkerLink, uri: string): void {
     // All workers run the same module: what this server listens on first is the same in all, and of no other server.
     const channel = `requests of the server on ${uri}`;
-    if (link.index > 0) this.#dispatch.owner = new RequestsToOwner(link, channel);
-    else new RequestsToServe(link, channel, (request) => this.#dispatch.answer(request));
-    this.#leaveOwned = () => link.leave(channel);
+    if (link.index > 0) {
+      this.#dispatch.owner = new RequestsToOwner(link, channel);
+      this.#leaveOwned = () => link.leave(channel);
+      return;
+    }
+    const served = new RequestsToServe(link, channel, (request) => this.#dispatch.answer(request));
+    this.#leaveOwned = () => served.close();
   }
 
   /**

@@ -83,7 +83,7 @@ export class WorkerThreads {
   readonly #options: WorkerThreadsOptions;
   readonly #running = new Map<number, Running>();
   readonly #bound = new Map<string, BoundPort>();
-  readonly #ended = new Set<Promise<void>>();
+  readonly #ended = new Map<number, Promise<void>>();
   #delay = firstReplacementMs;
   readonly #closing = new AbortController();
 
@@ -113,17 +113,26 @@ export class WorkerThreads {
     return [...this.#bound.values()];
   }
 
-  /** Lets the workers close what they have open, and waits until they have ended. */
+  /**
+   * Lets the workers close what they have open, and waits until they have ended: worker 0 last, for it answers what others have
+   * handed to it.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const { control } of this.#running.values()) tell(control, { kind: 'close' });
     const stop = new AbortController();
     const tooLong = sleep(longestCloseMs, undefined, { signal: stop.signal }).then(
       () => Promise.all([...this.#running.values()].map(({ worker }) => worker?.terminate())),
       () => undefined,
     );
-    await Promise.race([Promise.all(this.#ended), tooLong]);
+    await Promise.race([this.#end((index) => index > 0), tooLong]);
+    await Promise.race([this.#end((index) => index === 0), tooLong]);
     stop.abort();
+  }
+
+  /** Tells some of them to close, and resolves when they have. */
+  async #end(isMeant: (index: number) => boolean): Promise<void> {
+    for (const [index, { control }] of this.#running) if (isMeant(index)) tell(control, { kind: 'close' });
+    await Promise.all([...this.#ended].filter(([index]) => isMeant(index)).map(([, ended]) => ended));
   }
 
   /** Resolves when it is ready, rejects when it ends before. */
@@ -162,12 +171,12 @@ export class WorkerThreads {
       const ended = exited.then((code) => {
         control.close();
         this.#running.delete(index);
-        this.#ended.delete(ended);
+        this.#ended.delete(index);
         const why = cause ?? new Error(`worker ${index} ended with exit code ${code}`);
         reject(why);
         if (isReady || isReplacement) this.#replace(index, running, why);
       });
-      this.#ended.add(ended);
+      this.#ended.set(index, ended);
     });
   }
 
@@ -192,7 +201,7 @@ export class WorkerThreads {
         resolve();
       });
     });
-    this.#ended.add(ended);
+    this.#ended.set(0, ended);
     return first(link);
   }
 

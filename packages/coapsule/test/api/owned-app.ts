@@ -1,7 +1,8 @@
 /** What each worker of owned-requests.test.ts runs: resources that one worker has for all. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import {
+  type AssociationStore,
   changed,
   content,
   OscoreContexts,
@@ -11,6 +12,9 @@ import {
   type Server,
   Server as ServerOf,
 } from '../../src/index.ts';
+
+/** `begun` when worker 0 has a request for /slow, which is answered at `go`. */
+export const slow: EventEmitter = new EventEmitter();
 
 /** The server of a worker, which does not listen yet. */
 export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
@@ -59,6 +63,14 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         return content({ length: 1_000_000, read: () => new Uint8Array(5000), close: () => void closed++ });
       },
     })
+    .resource('/slow', {
+      oneOwner: true,
+      get: async () => {
+        slow.emit('begun');
+        await once(slow, 'go');
+        return content('at last');
+      },
+    })
     .resource('/call-home', {
       oneOwner: true,
       post: async (request) => content(await nameOf(request)),
@@ -93,6 +105,18 @@ async function* letters(length: number): AsyncGenerator<string> {
 
 const psk = { lookup: new Map([['sensor-042', new TextEncoder().encode('MySecret16ByteK!')]]) };
 
+/** A listener with a store lets its handlers answer before it is closed. */
+const nothingKept: AssociationStore = {
+  resume: () => Promise.resolve([]),
+  add: () => Promise.resolve(),
+  reserve: () => Promise.resolve(),
+  setEdge: () => Promise.resolve(),
+  rememberRequest: () => Promise.resolve(undefined),
+  setAnswer: () => Promise.resolve(),
+  suspend: () => Promise.resolve(),
+  remove: () => Promise.resolve(),
+};
+
 /** Opens the two ports of a worker; those of worker 0 are the ones that the system gives. */
 export async function listenAsWorker(
   server: Server,
@@ -101,7 +125,7 @@ export async function listenAsWorker(
   oscore: OscoreContexts = new OscoreContexts(),
 ): Promise<void> {
   await server.listen('coap://127.0.0.1:0', { worker, oscore });
-  await server.listen('coaps://127.0.0.1:0', { worker, psk, oscore });
+  await server.listen('coaps://127.0.0.1:0', { worker, psk, oscore, associationStore: nothingKept });
 }
 
 const worker = portWorker();

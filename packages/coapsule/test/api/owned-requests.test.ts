@@ -8,8 +8,8 @@ import { decodeMessage, encodeMessage, isDecodeFault } from '../../src/core/coap
 import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { noBytes } from '../../src/core/foundation/bytes.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/core/foundation/utf8.ts';
-import { Client, Code, OptionNumber, startWorkers } from '../../src/index.ts';
-import { listenAsWorker, ownedServer } from './owned-app.ts';
+import { Client, Code, OptionNumber, type Server, startWorkers } from '../../src/index.ts';
+import { listenAsWorker, ownedServer, slow } from './owned-app.ts';
 
 const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
 
@@ -173,4 +173,44 @@ test('the owner can ask the sender of a request that came to another worker', as
     workers.add(await device.ask(Code.Get, 'worker'));
     assert.equal(await device.ask(Code.Post, 'call-home'), 'device');
   }
+});
+
+test('what worker 0 is still at work on for others is answered when the workers close', async (t) => {
+  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
+    count: 2,
+    first: (worker) => listenAsWorker(ownedServer(worker), worker),
+  });
+  const coaps = workers.listeners[1]?.openUri ?? '';
+  const client = await clientAt(t, coaps, 1);
+  const begun = once(slow, 'begun');
+  const asked = client.get(`${coaps}/slow`);
+  await begun;
+  const closed = workers.close();
+  slow.emit('go');
+  assert.equal((await asked).text(), 'at last');
+  await closed;
+});
+
+test('when the server of worker 0 alone is closed, what is for it is 5.03 at once', async (t) => {
+  let server: Server | undefined;
+  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
+    count: 2,
+    first: async (worker) => {
+      server = ownedServer(worker);
+      await listenAsWorker(server, worker);
+    },
+  });
+  t.after(() => workers.close());
+  assert.ok(server);
+  const coap = workers.listeners[0]?.openUri ?? '';
+  const client = await clientAt(t, coap, 1);
+  const begun = once(slow, 'begun');
+  const asked = client.get(`${coap}/slow`);
+  await begun;
+  await server.close();
+  slow.emit('go');
+  assert.equal((await asked).codeText, '5.03');
+  // The client leaves a server alone that has said so (RFC 7252 §5.9.3.4): another one asks.
+  const other = await clientAt(t, coap, 1);
+  assert.equal((await other.get(`${coap}/state`)).codeText, '5.03');
 });
