@@ -155,6 +155,8 @@ export class Gateway implements AsyncDisposable {
       // A device may have been changed while the sockets were opened.
       changed();
       const reconfigure = async (next: LiveOptions): Promise<void> => {
+        // All that can fail comes first: a configuration is taken whole, or not at all.
+        const applyUpstreams = upstreams.plan(next.upstreams ?? []);
         await warnAboutKeys(store, next, log);
         if (next.credentials !== undefined) {
           tellCredentials(next.credentials, log, clock());
@@ -163,7 +165,7 @@ export class Gateway implements AsyncDisposable {
         live.change(next);
         changed();
         workers?.configurationChanged(next.credentials);
-        await upstreams.change(next.upstreams ?? []);
+        await applyUpstreams();
       };
       const closeServers = async (): Promise<void> => {
         await workers?.close();

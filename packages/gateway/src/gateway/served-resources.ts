@@ -33,6 +33,11 @@ export class ServedResources {
     return [...this.#shapes.values()];
   }
 
+  /** Whether something is served at a path, in the form that it was added with. */
+  has(path: string): boolean {
+    return this.#shapes.has(path);
+  }
+
   add(entry: GatewayResource): void {
     this.#server.resource(entry.path, this.#guarded(entry));
     const shape = shapeOf(entry);

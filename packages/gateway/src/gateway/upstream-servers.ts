@@ -4,7 +4,13 @@
  * Devices ask them as their rules allow, over any endpoint. On the way to the server it is the gateway that asks: with an OSCORE
  * context of its own, it is that end, and reads what it passes on (docs/oscore.md).
  */
-import { type ClientOptions, type CoapsuleError, type Resource, reverseProxy } from 'coapsule';
+import {
+  ApiMisuseError,
+  type ClientOptions,
+  type CoapsuleError,
+  type Resource,
+  reverseProxy,
+} from 'coapsule';
 import { httpTimeoutMs } from '../cross-proxy/cross-forward-proxy.ts';
 import { httpReverseProxy } from '../cross-proxy/http-reverse-proxy.ts';
 import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
@@ -54,29 +60,46 @@ export class UpstreamPaths {
   /**
    * Serves everything below the paths of these servers, and of no others. A server that is the same object goes on as it was.
    *
-   * @throws ApiMisuseError (rejects) for a path or URI that cannot be.
+   * @throws ApiMisuseError (rejects) for a path or URI that cannot be; then all is as it was.
    */
   async change(servers: readonly UpstreamServer[]): Promise<void> {
-    const closing: Promise<unknown>[] = [];
-    for (const [path, served] of this.#served) {
-      if (servers.includes(served)) continue;
-      this.#served.delete(path);
-      closing.push(this.#resources.remove(`${path}/*`));
-    }
-    for (const server of servers) {
-      if (this.#served.has(server.path)) continue;
-      this.#add(server);
-      this.#served.set(server.path, server);
-    }
-    // Nobody is served by them any more: how they end changes nothing of what counts now.
-    for (const ended of await Promise.allSettled(closing)) {
-      if (ended.status === 'rejected') this.#onError(ended.reason);
-    }
+    await this.plan(servers)();
   }
 
-  #add(server: UpstreamServer): void {
-    const resource = this.#resourceOf(server);
-    this.#resources.add({ path: `${server.path}/*`, protection: 'guarded', isBeyondPolicy: true, resource });
+  /**
+   * What `change` would do: all that can fail has been tried, and nothing was changed.
+   *
+   * @throws ApiMisuseError for a path or URI that cannot be.
+   */
+  plan(servers: readonly UpstreamServer[]): () => Promise<void> {
+    const stays = new Set([...this.#served.values()].filter((served) => servers.includes(served)));
+    const added = servers
+      .filter((server) => !stays.has(server))
+      .map((server) => {
+        const path = `${server.path}/*`;
+        // Its own from before makes way.
+        if (this.#resources.has(path) && !this.#served.has(server.path))
+          throw new ApiMisuseError(
+            `${server.path} is a path of the gateway's own; give the rule another one`,
+          );
+        return { server, path, resource: this.#resourceOf(server) };
+      });
+    return async () => {
+      const closing: Promise<unknown>[] = [];
+      for (const [path, served] of this.#served) {
+        if (stays.has(served)) continue;
+        this.#served.delete(path);
+        closing.push(this.#resources.remove(`${path}/*`));
+      }
+      for (const { server, path, resource } of added) {
+        this.#resources.add({ path, protection: 'guarded', isBeyondPolicy: true, resource });
+        this.#served.set(server.path, server);
+      }
+      // Nobody is served by them any more: how they end changes nothing of what counts now.
+      for (const ended of await Promise.allSettled(closing)) {
+        if (ended.status === 'rejected') this.#onError(ended.reason);
+      }
+    };
   }
 
   #resourceOf({ path, uri, client, http }: UpstreamServer): Resource {
