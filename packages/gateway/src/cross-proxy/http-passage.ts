@@ -115,18 +115,22 @@ async function startOf(reply: IncomingMessage): Promise<BodyStart> {
   }
 }
 
-async function* rest({ bytes }: BodyStart, reply: IncomingMessage): AsyncGenerator<Uint8Array> {
-  try {
-    if (bytes.length > 0) yield bytes;
-    for (;;) {
-      const part = await nextPart(reply);
-      if (part === undefined) return;
-      yield part;
-    }
-  } finally {
-    // Read to the end, it does nothing; before, the connection is of no use any more.
-    reply.destroy();
-  }
+/** As it is asked for; cancelled before its end, also when nothing was read of it, the connection is of no use any more. */
+function rest({ bytes }: BodyStart, reply: IncomingMessage): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        if (bytes.length > 0) controller.enqueue(bytes);
+      },
+      async pull(controller) {
+        const part = await nextPart(reply);
+        if (part === undefined) controller.close();
+        else controller.enqueue(part);
+      },
+      cancel: () => void reply.destroy(),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Not by its iterator, which destroys it when a reader pauses. */
