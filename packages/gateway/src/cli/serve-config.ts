@@ -155,6 +155,8 @@ const repeatable: ReadonlySet<string> = new Set([
   'proxyNetwork',
   'reverseProxy',
   'retain',
+  'sleepy',
+  'sleepyLatest',
 ] satisfies (keyof ConfiguredOptions)[]);
 
 /** Several values: with spaces between, or a JSON array of texts. */

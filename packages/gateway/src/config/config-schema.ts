@@ -21,6 +21,7 @@ import { parseRetention, type RetentionRule } from '../telemetry/retention-rules
 import { accessSection } from './access-section.ts';
 import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
+import { type ConfiguredSleepy, sleepySection } from './sleepy-section.ts';
 
 /** What a file may refer to besides itself. */
 export interface ConfigSurroundings {
@@ -34,7 +35,7 @@ export interface ConfigSurroundings {
 }
 
 /** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
-export interface ConfiguredOptions extends ConfiguredMqtt {
+export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSleepy {
   readonly data?: string | undefined;
   readonly masterKey?: string | undefined;
   readonly coap?: EndpointAddress | 'off' | undefined;
@@ -105,6 +106,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       httpTokens: file.http?.tokens,
       httpTls: file.http?.tls,
       ...file.mqtt,
+      ...file.sleepy,
       ...file.limits,
       verbose: file.log?.verbosity,
       keylog: file.log?.keylog,
@@ -219,6 +221,11 @@ function sections(surroundings: ConfigSurroundings) {
     reverseProxy: z
       .array(reverseProxyRule(surroundings), { error: 'expected a list of paths with their servers' })
       .describe('Other servers that are asked for what is below a path.')
+      .optional(),
+    sleepy: sleepySection()
+      .describe(
+        'Devices that sleep: what they told last is answered for them, and commands wait (docs/proxies.md).',
+      )
       .optional(),
     access: accessSection()
       .describe('Who may do what, besides what the devices in the store may.')

@@ -90,6 +90,12 @@ export class ResourceDirectory {
     return found?.name === name && found.sector === sector ? found : undefined;
   }
 
+  /** Those that are not over. */
+  *current(): Iterable<Registration> {
+    const now = this.#parts.clock();
+    for (const registration of this.#byId.values()) if (registration.expiresAtMs > now) yield registration;
+  }
+
   /** Those that look-ups may find; links of a link-local base only from that link (RFC 9176 §6.1). */
   *visible(zone: string | undefined): Iterable<Registration> {
     const now = this.#parts.clock();

@@ -12,6 +12,7 @@ import type { SerialLineOption } from '../server/serial-option.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import type { SleepyOptions } from '../sleepy/sleepy-options.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
@@ -77,6 +78,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly mqtt?: MqttOptions | undefined;
   /** What all firmware may take on the disk, unfinished uploads too; 256 MiB by default. */
   readonly maxFirmwareBytes?: number;
+  /** Devices that sleep; undefined: none does. */
+  readonly sleepy?: SleepyOptions | undefined;
   /** Threads that serve coap and coaps, this one among them; 1 by default. */
   readonly workers?: number;
   readonly clock?: WallClock;

@@ -34,6 +34,8 @@ import type { Log } from '../server/log.ts';
 import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
+import { noticeDevices, openSleepy, SleepyRegistrants, sleepingDevices } from '../sleepy/open-sleepy.ts';
+import type { SleepyDevices } from '../sleepy/sleepy-devices.ts';
 import { Store } from '../store/store.ts';
 import { RetentionSweep } from '../telemetry/retention-sweep.ts';
 import { printable } from '../text/printable.ts';
@@ -45,7 +47,7 @@ import { linePeers } from './line-peers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { auditErrorLogger, errorLogger, quotaLogger } from './request-log.ts';
-import { ResourceRules, useGatewayMiddleware } from './resource-rules.ts';
+import { ResourceRules, rulesAlone, useGatewayMiddleware } from './resource-rules.ts';
 import { ReviewedDevices } from './reviewed-devices.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 import { ServedResources } from './served-resources.ts';
@@ -124,8 +126,16 @@ export class Gateway implements AsyncDisposable {
       const parts = {
         ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf },
       };
-      await addResources(parts, await store.registrations());
+      const sleepers =
+        options.sleepy &&
+        (await openSleepy({
+          ...{ server, options: options.sleepy, store, clock },
+          ...{ timer: systemTickTimer, onError: reportError },
+        }));
+      stops.push(() => sleepers?.stop());
+      await addResources({ ...parts, sleepers }, await store.registrations());
       useGatewayMiddleware(server, log, clock);
+      if (sleepers !== undefined) noticeDevices(server, sleepers);
       // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
       const proxyName = `gateway-${randomBytes(4).toString('hex')}`;
       const upstreams = new UpstreamPaths(served, { log, clock, name: proxyName });
@@ -263,7 +273,19 @@ async function openBridge(
 
 /** All resources of the gateway but those of other servers, which come and go. */
 async function addResources(
-  { server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf }: ResourceParts,
+  {
+    server,
+    store,
+    served,
+    rules,
+    live,
+    stops,
+    options,
+    clock,
+    lineStates,
+    bridgeSelf,
+    sleepers,
+  }: ResourceParts,
   registrations: readonly Registration[],
 ): Promise<void> {
   const notify = (path: string): void => server.notify(path);
@@ -302,10 +324,14 @@ async function addResources(
     }
   }
   stops.push(sweepMeasurements({ store, live, options, clock }));
+  const registrants = new SleepyRegistrants();
   const registry = new ResourceDirectory({
     ...{ store, registrations, clock },
     timer: systemTickTimer,
-    onChange: () => Object.values(lookupPaths).forEach(notify),
+    onChange: () => {
+      registrants.changed();
+      Object.values(lookupPaths).forEach(notify);
+    },
     onError: errorLogger(options.log, clock),
   });
   stops.push(() => registry.stop());
@@ -323,6 +349,11 @@ async function addResources(
     ...firmware.resources,
     ...directoryResources({ directory: registry, isCovered }),
     ...lineStates,
+    ...sleepingDevices({
+      ...{ devices: sleepers, options: options.sleepy, clock, registrants },
+      registrations: () => registry.current(),
+      isCovered: (request) => rules.isCovered(request, rulesAlone),
+    }),
   ]) {
     served.add(resource);
   }
@@ -358,6 +389,8 @@ interface ResourceParts {
   readonly options: GatewayOptions;
   readonly clock: WallClock;
   readonly lineStates: readonly GatewayResource[];
+  /** Undefined where no device sleeps. */
+  readonly sleepers: SleepyDevices | undefined;
   /** As whom the bridge to a message broker asks. */
   readonly bridgeSelf: PeerInfo | undefined;
 }

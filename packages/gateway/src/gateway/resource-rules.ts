@@ -32,7 +32,7 @@ import { errorText, forbiddenLogger, refusedRequest, requestLine } from './reque
 const retrySeconds = 30;
 
 /** No switch of the whole gateway counts, only the rules of each device. */
-const rulesAlone: AccessPolicy = { dangerouslyAllowPlainWrites: false, openReads: false };
+export const rulesAlone: AccessPolicy = { dangerouslyAllowPlainWrites: false, openReads: false };
 
 /** What the rules are made of. */
 export interface RulesContext {
@@ -91,8 +91,8 @@ export class ResourceRules {
   }
 
   /** Whether a rule of its sender covers a request. */
-  isCovered(request: Request): Promise<boolean> {
-    return isCovered(request, this.#policy, this.#guard.rulesOf);
+  isCovered(request: Request, policy: AccessPolicy = this.#policy): Promise<boolean> {
+    return isCovered(request, policy, this.#guard.rulesOf);
   }
 }
 

@@ -26,7 +26,18 @@ export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
 /** Smallest and largest values of options that are whole numbers, on the command line and in the file. */
 export const optionBounds: Readonly<
   Record<
-    'keep' | 'maxPaths' | 'mqttQos' | 'mqttShare' | 'serialMtu' | 'verbose' | 'workers',
+    | 'keep'
+    | 'maxPaths'
+    | 'mqttQos'
+    | 'mqttShare'
+    | 'serialMtu'
+    | 'sleepyAwake'
+    | 'sleepyWait'
+    | 'sleepyLifetime'
+    | 'sleepyQueue'
+    | 'sleepyMaxAge'
+    | 'verbose'
+    | 'workers',
     readonly [smallest: number, largest: number]
   >
 > = {
@@ -35,6 +46,12 @@ export const optionBounds: Readonly<
   mqttQos: [0, 2],
   mqttShare: [1, 100],
   serialMtu: [128, 32_767],
+  sleepyAwake: [1, 3600],
+  // A client waits as long as a response may take: MAX_TRANSMIT_WAIT is 93 seconds (RFC 7252 §4.8.2).
+  sleepyWait: [0, 90],
+  sleepyLifetime: [1, 31_536_000],
+  sleepyQueue: [1, 1000],
+  sleepyMaxAge: [0, 31_536_000],
   verbose: [0, 3],
   workers: [1, 255],
 };

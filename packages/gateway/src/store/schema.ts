@@ -252,6 +252,34 @@ const migrations: readonly string[] = [
      value BLOB NOT NULL,
      content_format INTEGER
    ) STRICT, WITHOUT ROWID;`,
+  // 14: devices that sleep: what they told last, and commands that wait for them
+  `CREATE TABLE sleepy_representation (
+     device TEXT NOT NULL,
+     path TEXT NOT NULL,
+     payload BLOB NOT NULL,
+     content_format INTEGER,
+     etag BLOB NOT NULL,
+     received_at_ms INTEGER NOT NULL,
+     fresh_until_ms INTEGER NOT NULL,
+     PRIMARY KEY (device, path)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE sleepy_command (
+     id INTEGER PRIMARY KEY,
+     device TEXT NOT NULL,
+     method TEXT NOT NULL,
+     target TEXT NOT NULL,
+     payload BLOB NOT NULL,
+     content_format INTEGER,
+     if_match TEXT NOT NULL,
+     if_none_match INTEGER NOT NULL,
+     sender TEXT NOT NULL,
+     created_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER NOT NULL,
+     state TEXT NOT NULL,
+     answer_code INTEGER,
+     answer_payload BLOB,
+     answer_format INTEGER
+   ) STRICT;`,
 ];
 
 /** The version that this program reads and writes. */

@@ -6,6 +6,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
+import type { Representation, SleepyChange, SleepyCommand } from '../sleepy/sleepy-command.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, DeviceChanges, DevicePage, HomedDevice, KeyVersion } from './device-table.ts';
@@ -39,7 +40,8 @@ export type WriteTask =
   | HomedDevicesTask
   | RemovedHomedTask
   | SharedStateTask
-  | StateTask;
+  | StateTask
+  | SleepyTask;
 
 /** A change of a kept association. */
 export interface AssociationTask {
@@ -88,6 +90,12 @@ export interface RemovedHomedTask {
 export interface SharedStateTask {
   readonly kind: 'shared-state';
   readonly state: SharedState;
+}
+
+/** Changes of what is kept of devices that sleep, all or none. */
+export interface SleepyTask {
+  readonly kind: 'sleepy';
+  readonly changes: readonly SleepyChange[];
 }
 
 /** One reading and the request it came in. */
@@ -163,6 +171,11 @@ export interface StoreQuestions {
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
   /** By the beginning of their names. */
   readonly states: { readonly ask: string; readonly answer: readonly KeptState[] };
+  readonly sleepyCommands: { readonly ask: undefined; readonly answer: readonly SleepyCommand[] };
+  readonly representation: {
+    readonly ask: { readonly device: string; readonly path: string };
+    readonly answer: Representation | undefined;
+  };
   readonly associationEndpoints: { readonly ask: undefined; readonly answer: readonly string[] };
   /** One more client, that asks over a port of its own; only the first one closes the store. */
   readonly connect: { readonly ask: MessagePort; readonly answer: undefined };

@@ -17,6 +17,7 @@ import { ReadingTable } from './reading-table.ts';
 import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
 import { SharedStateTable } from './shared-state-table.ts';
+import { SleepyTable } from './sleepy-table.ts';
 import { StateTable } from './state-table.ts';
 import { storeFaultOf } from './store-fault.ts';
 import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
@@ -57,6 +58,7 @@ function serve(store: OpenDatabase): void {
   const requests = new RequestTable(database);
   const contexts = new OscoreTable(store);
   const registrations = new RegistrationTable(database);
+  const sleepy = new SleepyTable(database);
   const sharedState = new SharedStateTable(database);
   const states = new StateTable(database);
   const dataVersion = database.prepare('PRAGMA data_version');
@@ -151,6 +153,10 @@ function serve(store: OpenDatabase): void {
         return registrations.all();
       case 'states':
         return states.below(message.ask);
+      case 'sleepyCommands':
+        return sleepy.commands();
+      case 'representation':
+        return sleepy.representation(message.ask.device, message.ask.path);
       case 'associationEndpoints':
         return associations.endpoints();
       case 'connect': {
@@ -206,6 +212,9 @@ function serve(store: OpenDatabase): void {
         return undefined;
       case 'state':
         states.apply(task.change);
+        return undefined;
+      case 'sleepy':
+        sleepy.apply(task.changes);
         return undefined;
       case 'request':
         return requests.begin(task.request);

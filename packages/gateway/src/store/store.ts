@@ -9,6 +9,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
+import type { Representation, SleepyChange, SleepyCommand } from '../sleepy/sleepy-command.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { ResumedRow } from './association-row.ts';
@@ -225,6 +226,23 @@ export class Store
   /** The message broker has acknowledged these. Fulfils after the commit. */
   async removeFromOutbox(sent: readonly number[]): Promise<void> {
     await this.#writes.write({ kind: 'outbox', sent });
+  }
+
+  /** Change what is kept of devices that sleep, all of it or nothing, durably. Fulfils after the commit. */
+  async changeSleepy(changes: readonly SleepyChange[]): Promise<void> {
+    const refused = this.#writes.refusal();
+    if (refused !== undefined) throw refused;
+    await this.#writes.write({ kind: 'sleepy', changes });
+  }
+
+  /** What a device that sleeps has told last of one of its resources. */
+  representation(device: string, path: string): Promise<Representation | undefined> {
+    return this.#read('representation', { device, path });
+  }
+
+  /** Commands for devices that sleep, those that have reached their end too. */
+  sleepyCommands(): Promise<readonly SleepyCommand[]> {
+    return this.#ask('sleepyCommands', undefined);
   }
 
   /** What is registered, over or not. */

@@ -42,7 +42,7 @@ test('a server that says nothing is given up after its time, and its connection 
 
 test('a body that stops coming is given up after its time', async (t) => {
   const { url } = await listen(t, (_request, response) => void response.write('begun'));
-  const reply = await upstream(t, 20).ask(url, get, nothing, never());
+  const reply = await upstream(t, 500).ask(url, get, nothing, never());
   reply.resume();
   const [error] = await once(reply, 'error');
   assert.match(error.message, /did not come in time/);

@@ -1,0 +1,491 @@
+/**
+ * Devices that sleep: what they have told last is answered for them, and commands wait until they are awake.
+ *
+ * The model is the Queue Mode of LwM2M: a device is awake for a time after each message of it, gets its commands one after the other
+ * in their order, and each answer makes the time begin again. Commands are in the store before anybody is told that they wait, and
+ * what was on its way at the end of the process is told apart: what may be carried out twice is sent again, the rest is not.
+ * Requests and rules are the matter of sleepy-resources.ts; time and timers are injected.
+ */
+import { createHash } from 'node:crypto';
+import {
+  CoapsuleError,
+  Code,
+  type Method,
+  OptionNumber,
+  type Response,
+  type ReversedRequestOptions,
+} from 'coapsule';
+import type { TickTimer } from '../resources/periodic-tick.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import {
+  type CommandAnswer,
+  isIdempotent,
+  isPending,
+  pathOfTarget,
+  type Representation,
+  type SleepyChange,
+  type SleepyCommand,
+  type SleepyStore,
+} from './sleepy-command.ts';
+import type { SleepyOptions } from './sleepy-options.ts';
+
+/** Asks a device that was heard (`Request.ask`). */
+export type AskDevice = (method: Method, path: string, options: ReversedRequestOptions) => Promise<Response>;
+
+/** What it works with. */
+export interface SleepyParts {
+  readonly options: SleepyOptions;
+  readonly store: SleepyStore;
+  /** What the store has kept. */
+  readonly commands: Iterable<SleepyCommand>;
+  readonly clock: WallClock;
+  readonly timer: Pick<TickTimer, 'after'>;
+  /** A representation, or a command, is another one. */
+  readonly onChange: (device: string, what: { readonly path: string } | { readonly command: number }) => void;
+  /** For the log. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Representations of one device. */
+const mostRepresentations = 64;
+/** Bytes of a representation, or of the payload of a command. */
+export const mostBytes: number = 64 * 1024;
+/** Commands that have reached their end, of one device: for who asks what became of them. */
+const mostEnded = 32;
+/** Requests that wait for one device. */
+const mostWaiting = 32;
+/** Bytes of answers that are kept. */
+const mostAnswerBytes = 1024;
+/** Devices with something to be done. */
+const mostDevices = 10_000;
+
+/** A read that a device is to be asked for when it is awake. */
+interface Wish {
+  readonly path: string;
+  readonly settle: ((outcome: Representation | CommandAnswer | undefined) => void)[];
+}
+
+/** What is known of one device. */
+class Sleeper {
+  readonly commands: SleepyCommand[] = [];
+  readonly wishes = new Map<string, Wish>();
+  /** By command. */
+  readonly waiting = new Map<number, ((command: SleepyCommand) => void)[]>();
+  heardAtMs: number | undefined;
+  ask: AskDevice | undefined;
+  isBusy = false;
+
+  get waiters(): number {
+    let count = 0;
+    for (const { settle } of this.wishes.values()) count += settle.length;
+    for (const those of this.waiting.values()) count += those.length;
+    return count;
+  }
+}
+
+/** What is shown of a device. */
+export interface SleeperState {
+  readonly heardAtMs: number | undefined;
+  readonly isAwake: boolean;
+  readonly commands: readonly SleepyCommand[];
+}
+
+/** See the file comment. */
+export class SleepyDevices {
+  readonly #parts: SleepyParts;
+  readonly #sleepers = new Map<string, Sleeper>();
+  #nextId = 1;
+  #cancelExpiry: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(parts: SleepyParts) {
+    this.#parts = parts;
+    for (const command of parts.commands) {
+      this.#nextId = Math.max(this.#nextId, command.id + 1);
+      this.#sleeper(command.device).commands.push(
+        // What was on its way when the process ended.
+        command.state === 'delivering' && isIdempotent(command.method)
+          ? { ...command, state: 'queued' }
+          : command,
+      );
+    }
+    this.#watchExpiry();
+  }
+
+  /** What the store has of earlier ends is put right; call it once, before anything else. */
+  async recover(): Promise<void> {
+    for (const sleeper of this.#sleepers.values()) {
+      for (const command of [...sleeper.commands])
+        if (command.state === 'delivering') await this.#end(sleeper, command, 'unknown');
+    }
+  }
+
+  /** A device was heard: it is awake, and can be asked. Call it when it has its answer. */
+  heard(device: string, ask: AskDevice): void {
+    // Of others nothing waits, and nothing is remembered.
+    const sleeper = this.#sleepers.get(device);
+    if (sleeper === undefined || this.#isStopped) return;
+    sleeper.heardAtMs = this.#parts.clock();
+    sleeper.ask = ask;
+    void this.#attend(device, sleeper);
+  }
+
+  /** What is known of a device; undefined for one that nothing was kept of. */
+  stateOf(device: string): SleeperState | undefined {
+    const sleeper = this.#sleepers.get(device);
+    if (sleeper === undefined) return undefined;
+    const { heardAtMs, commands } = sleeper;
+    return { heardAtMs, isAwake: this.#isAwake(sleeper), commands: [...commands] };
+  }
+
+  /** A device tells the state of one of its resources. Fulfils when it is durable. */
+  async told(
+    device: string,
+    path: string,
+    content: { readonly payload: Uint8Array; readonly contentFormat: number | undefined },
+    freshMs: number = this.#parts.options.freshMs,
+  ): Promise<Representation> {
+    const receivedAtMs = this.#parts.clock();
+    const { contentFormat } = content;
+    const payload = content.payload.slice();
+    const etag = createHash('sha256').update(`${contentFormat}:`).update(payload).digest().subarray(0, 8);
+    const representation: Representation = {
+      ...{ device, path, payload, contentFormat, receivedAtMs },
+      etag: new Uint8Array(etag),
+      freshUntilMs: receivedAtMs + freshMs,
+    };
+    // It is one of those that are known from now on.
+    this.#sleeper(device);
+    await this.#change([{ kind: 'representation', representation, most: mostRepresentations }]);
+    this.#settleWish(device, path, representation);
+    this.#parts.onChange(device, { path });
+    return representation;
+  }
+
+  /** The last representation, however old. */
+  representation(device: string, path: string): Promise<Representation | undefined> {
+    return this.#parts.store.representation(device, path);
+  }
+
+  /**
+   * Asks the device for a path as soon as it is awake, and waits for that, within bounds.
+   *
+   * @returns a representation, an answer that is none, or undefined when the device did not come in time.
+   */
+  read(
+    device: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<Representation | CommandAnswer | undefined> {
+    const sleeper = this.#sleeper(device);
+    if (sleeper.waiters >= mostWaiting || signal.aborted) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const wish = sleeper.wishes.get(path) ?? { path, settle: [] };
+      sleeper.wishes.set(path, wish);
+      const settle = this.#within(signal, resolve, () => {
+        wish.settle.splice(wish.settle.indexOf(settle), 1);
+        if (wish.settle.length === 0 && sleeper.wishes.get(path) === wish) sleeper.wishes.delete(path);
+      });
+      wish.settle.push(settle);
+      void this.#attend(device, sleeper);
+    });
+  }
+
+  /**
+   * Takes a command. Fulfils when it is durable, with its number; undefined when too many wait for the device.
+   *
+   * @param replaces Whether those for the same target that change its state make way.
+   */
+  async command(
+    given: Omit<SleepyCommand, 'id' | 'createdAtMs' | 'expiresAtMs' | 'state' | 'answer'>,
+    replaces: boolean,
+  ): Promise<SleepyCommand | undefined> {
+    const { clock, options } = this.#parts;
+    const sleeper = this.#sleeper(given.device);
+    const replaced = replaces ? sleeper.commands.filter((other) => isReplaced(other, given.target)) : [];
+    const waiting = sleeper.commands.filter(isPending).length - replaced.length;
+    if (waiting >= options.mostCommands) return undefined;
+    const createdAtMs = clock();
+    const command: SleepyCommand = {
+      ...given,
+      payload: given.payload.slice(),
+      id: this.#nextId++,
+      createdAtMs,
+      expiresAtMs: createdAtMs + options.lifetimeMs,
+      state: 'queued',
+      answer: undefined,
+    };
+    // In its place before the store has it: those that come meanwhile are behind it.
+    const ended = replaced.map((other): SleepyCommand => ({ ...other, state: 'replaced' }));
+    for (const other of ended) this.#put(sleeper, other);
+    sleeper.commands.push({ ...command, state: 'delivering' });
+    try {
+      await this.#change([...ended, command].map((one) => ({ kind: 'command', command: one })));
+    } catch (error) {
+      for (const other of replaced) this.#put(sleeper, other);
+      this.#drop(sleeper, command.id);
+      throw error;
+    }
+    this.#put(sleeper, command);
+    for (const other of ended) this.#told(sleeper, other);
+    this.#watchExpiry();
+    return command;
+  }
+
+  /** Waits, within bounds, until a command has reached its end; then as it is by that time. */
+  async outcome({ device, id }: SleepyCommand, signal: AbortSignal): Promise<SleepyCommand | undefined> {
+    const sleeper = this.#sleeper(device);
+    const current = (): SleepyCommand | undefined => sleeper.commands.find((one) => one.id === id);
+    void this.#attend(device, sleeper);
+    const now = current();
+    if (now === undefined || !isPending(now) || sleeper.waiters >= mostWaiting || signal.aborted) return now;
+    const ended = await new Promise<SleepyCommand | undefined>((resolve) => {
+      const those = sleeper.waiting.get(id) ?? [];
+      sleeper.waiting.set(id, those);
+      const settle = this.#within(signal, resolve, () => {
+        those.splice(those.indexOf(settle), 1);
+        if (those.length === 0) sleeper.waiting.delete(id);
+      });
+      those.push(settle);
+    });
+    return ended ?? current();
+  }
+
+  find(device: string, id: number): SleepyCommand | undefined {
+    return this.#sleepers.get(device)?.commands.find((command) => command.id === id);
+  }
+
+  /** Takes a command back. @returns whether it still waited. */
+  async cancel(device: string, id: number): Promise<boolean> {
+    const sleeper = this.#sleepers.get(device);
+    const command = this.find(device, id);
+    if (sleeper === undefined || command?.state !== 'queued') return false;
+    await this.#end(sleeper, command, 'cancelled');
+    return true;
+  }
+
+  /** Nothing more is sent, and nobody waits any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelExpiry?.();
+    for (const sleeper of this.#sleepers.values()) {
+      for (const { settle } of [...sleeper.wishes.values()]) for (const one of [...settle]) one(undefined);
+      for (const [id, those] of [...sleeper.waiting]) {
+        const command = sleeper.commands.find((one) => one.id === id);
+        if (command !== undefined) for (const one of [...those]) one(command);
+      }
+    }
+  }
+
+  /** Sends what waits, one after the other, as long as the device is awake. */
+  async #attend(device: string, sleeper: Sleeper): Promise<void> {
+    if (sleeper.isBusy) return;
+    sleeper.isBusy = true;
+    try {
+      while (!this.#isStopped && this.#isAwake(sleeper) && sleeper.ask !== undefined) {
+        const command = sleeper.commands.find(({ state }) => state === 'queued');
+        const [wish] = sleeper.wishes.values();
+        if (command !== undefined) {
+          if (!(await this.#deliver(sleeper, command, sleeper.ask))) break;
+        } else if (wish !== undefined) {
+          if (!(await this.#fulfil(device, sleeper, wish.path, sleeper.ask))) break;
+        } else break;
+      }
+    } catch (error) {
+      this.#parts.onError(error);
+    } finally {
+      sleeper.isBusy = false;
+    }
+  }
+
+  /** @returns whether the device is still there. */
+  async #deliver(sleeper: Sleeper, queued: SleepyCommand, ask: AskDevice): Promise<boolean> {
+    const { device, method, target } = queued;
+    if (queued.expiresAtMs <= this.#parts.clock()) {
+      await this.#end(sleeper, queued, 'expired');
+      return true;
+    }
+    const command: SleepyCommand = { ...queued, state: 'delivering' };
+    this.#put(sleeper, command);
+    // Known before it is sent, so that a crash does not make it twice; what may be twice need not be.
+    if (!isIdempotent(method)) await this.#change([{ kind: 'command', command }]);
+    let response: Response;
+    try {
+      const { payload, contentFormat, ifMatch, ifNoneMatch } = command;
+      response = await ask(method, target, {
+        ...(payload.length > 0 && { payload }),
+        ...(contentFormat !== undefined && { contentFormat }),
+        ...(ifMatch.length > 0 && { ifMatch }),
+        ifNoneMatch,
+        timeoutMs: this.#parts.options.awakeMs,
+      });
+    } catch (error) {
+      // It sleeps again, or is gone.
+      sleeper.ask = undefined;
+      const mayBeTwice = isIdempotent(method) || (error instanceof CoapsuleError && wasNeverSent(error));
+      if (mayBeTwice) {
+        const again: SleepyCommand = { ...command, state: 'queued' };
+        this.#put(sleeper, again);
+        if (!isIdempotent(method)) await this.#change([{ kind: 'command', command: again }]);
+      } else await this.#end(sleeper, command, 'unknown');
+      if (!(error instanceof CoapsuleError)) throw error;
+      return false;
+    }
+    sleeper.heardAtMs = this.#parts.clock();
+    const { code, contentFormat } = response;
+    const payload = response.payload.slice(0, mostAnswerBytes);
+    await this.#end(sleeper, { ...command, answer: { code, payload, contentFormat } }, 'done');
+    // What was known of the resource is not its state any more (RFC 7252 §5.9.1.4): it is asked for while the device listens.
+    const path = pathOfTarget(target);
+    if (response.ok && (await this.representation(device, path)) !== undefined)
+      await this.#fulfil(device, sleeper, path, ask);
+    return true;
+  }
+
+  /** Reads a path of the device. @returns whether it is still there. */
+  async #fulfil(device: string, sleeper: Sleeper, path: string, ask: AskDevice): Promise<boolean> {
+    let response: Response;
+    try {
+      response = await ask('GET', path, { timeoutMs: this.#parts.options.awakeMs });
+    } catch (error) {
+      sleeper.ask = undefined;
+      if (!(error instanceof CoapsuleError)) throw error;
+      return false;
+    }
+    sleeper.heardAtMs = this.#parts.clock();
+    const { code, contentFormat, payload } = response;
+    if (code === Code.Content && payload.length <= mostBytes) {
+      // RFC 7252 §5.10.5: 60 seconds where it says nothing.
+      const freshMs = (response.options.uint(OptionNumber.MaxAge) ?? 60) * 1000;
+      await this.told(device, path, { payload, contentFormat }, freshMs);
+      return true;
+    }
+    await this.#change([{ kind: 'no-representation', device, path }]);
+    this.#settleWish(device, path, { code, payload: payload.slice(0, mostAnswerBytes), contentFormat });
+    return true;
+  }
+
+  #settleWish(device: string, path: string, outcome: Representation | CommandAnswer): void {
+    const wish = this.#sleepers.get(device)?.wishes.get(path);
+    for (const settle of [...(wish?.settle ?? [])]) settle(outcome);
+    this.#sleepers.get(device)?.wishes.delete(path);
+  }
+
+  /** Ends a wait by what it waits for, by its time, or when nobody waits any more. */
+  #within<T>(
+    signal: AbortSignal,
+    resolve: (outcome: T | undefined) => void,
+    forget: () => void,
+  ): (outcome: T | undefined) => void {
+    const settle = (outcome: T | undefined): void => {
+      cancel();
+      signal.removeEventListener('abort', abandoned);
+      forget();
+      resolve(outcome);
+    };
+    const abandoned = (): void => settle(undefined);
+    const cancel = this.#parts.timer.after(this.#parts.options.waitMs, abandoned);
+    signal.addEventListener('abort', abandoned);
+    return settle;
+  }
+
+  async #end(sleeper: Sleeper, command: SleepyCommand, state: SleepyCommand['state']): Promise<void> {
+    const ended: SleepyCommand = { ...command, state };
+    this.#put(sleeper, ended);
+    const old = sleeper.commands.filter((one) => !isPending(one)).slice(0, -mostEnded);
+    for (const { id } of old) this.#drop(sleeper, id);
+    await this.#change([
+      { kind: 'command', command: ended },
+      ...(old.length === 0 ? [] : [{ kind: 'remove-commands' as const, ids: old.map(({ id }) => id) }]),
+    ]);
+    this.#told(sleeper, ended);
+  }
+
+  #told(sleeper: Sleeper, ended: SleepyCommand): void {
+    for (const settle of [...(sleeper.waiting.get(ended.id) ?? [])]) settle(ended);
+    this.#parts.onChange(ended.device, { command: ended.id });
+  }
+
+  #put({ commands }: Sleeper, command: SleepyCommand): void {
+    const index = commands.findIndex(({ id }) => id === command.id);
+    if (index >= 0) commands[index] = command;
+  }
+
+  #drop({ commands }: Sleeper, id: number): void {
+    const index = commands.findIndex((command) => command.id === id);
+    if (index >= 0) commands.splice(index, 1);
+  }
+
+  #isAwake({ heardAtMs }: Sleeper): boolean {
+    return heardAtMs !== undefined && this.#parts.clock() - heardAtMs < this.#parts.options.awakeMs;
+  }
+
+  #change(changes: readonly SleepyChange[]): Promise<void> {
+    return this.#parts.store.changeSleepy(changes);
+  }
+
+  /** Commands end by their time also where their device never comes. */
+  #watchExpiry(): void {
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = undefined;
+    if (this.#isStopped) return;
+    let dueAtMs = Number.POSITIVE_INFINITY;
+    for (const { commands } of this.#sleepers.values()) {
+      for (const command of commands)
+        if (command.state === 'queued') dueAtMs = Math.min(dueAtMs, command.expiresAtMs);
+    }
+    if (dueAtMs === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(0, dueAtMs - this.#parts.clock()), longestTimerMs);
+    this.#cancelExpiry = this.#parts.timer.after(delay, () => void this.#expire());
+  }
+
+  async #expire(): Promise<void> {
+    const now = this.#parts.clock();
+    try {
+      for (const sleeper of this.#sleepers.values()) {
+        for (const command of [...sleeper.commands])
+          if (command.state === 'queued' && command.expiresAtMs <= now)
+            await this.#end(sleeper, command, 'expired');
+      }
+    } catch (error) {
+      this.#parts.onError(error);
+    }
+    this.#watchExpiry();
+  }
+
+  #sleeper(device: string): Sleeper {
+    const known = this.#sleepers.get(device);
+    if (known !== undefined) return known;
+    const sleeper = new Sleeper();
+    this.#sleepers.set(device, sleeper);
+    if (this.#sleepers.size > mostDevices) this.#forgetOne();
+    return sleeper;
+  }
+
+  /** The one that is there longest of those that nothing waits for. */
+  #forgetOne(): void {
+    for (const [device, { commands, waiters, isBusy }] of this.#sleepers) {
+      if (isBusy || waiters > 0 || commands.length > 0) continue;
+      this.#sleepers.delete(device);
+      return;
+    }
+  }
+}
+
+/** The longest that a timer of Node takes. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Nothing left the gateway. Of an association that has ended nobody knows whether that was before or after the request.
+ */
+function wasNeverSent({ code, mayHaveBeenCarriedOut }: CoapsuleError): boolean {
+  return code === 'ERR_BUSY' || mayHaveBeenCarriedOut === false;
+}
+
+function isReplaced(other: SleepyCommand, target: string): boolean {
+  return (
+    other.state === 'queued' &&
+    other.target === target &&
+    (other.method === 'PUT' || other.method === 'DELETE')
+  );
+}
