@@ -64,7 +64,7 @@ export async function history(
 export function newestReading(request: Request, reading: Reading): ServerResponse {
   const { accept } = request;
   const { path, value, contentFormat, receivedAtMs } = reading;
-  if (accept === undefined || contentFormat === undefined || accept === contentFormat) {
+  if (accept === undefined || accept === contentFormat) {
     return content(value, contentFormat === undefined ? {} : { contentFormat });
   }
   const measured = measuredValues(value, contentFormat, receivedAtMs);
@@ -78,6 +78,8 @@ export function newestReading(request: Request, reading: Reading): ServerRespons
       return content(senmlPack(timed, accept), { contentFormat: accept });
     }
   }
+  // What it is nobody has said: it may be what is asked for.
+  if (contentFormat === undefined) return content(value);
   throw notAcceptable([
     contentFormat,
     ...(values.length === 0 ? [] : [ContentFormat.senmlJson, ContentFormat.senmlCbor, ContentFormat.json]),

@@ -4,7 +4,7 @@ import { freeUdpPorts } from '../interop/process.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { type PutAnswer, RetransmittingClient } from './retransmitting-client.ts';
-import { storedTexts } from './stored-texts.ts';
+import { storedTexts, storedValues } from './stored-texts.ts';
 
 const { COAPSULE_LONG } = process.env;
 const rounds = COAPSULE_LONG === '1' ? 50 : 5;
@@ -72,6 +72,11 @@ test(`kill -9 during writes loses no acknowledged PUT and stores none twice (${r
     [...answers.keys()].filter((text) => !storedSet.has(text)),
     [],
     'acknowledged and lost',
+  );
+  assert.deepEqual(
+    storedValues(data),
+    stored,
+    'each reading has its value, and no value is without its reading',
   );
   // Every PUT was answered in the end, so that nothing else may be there either.
   assert.equal(stored.length, answers.size);

@@ -106,7 +106,8 @@ export class RetransmittingClient {
 }
 
 function encodePut(messageId: number, token: number, segment: string, text: string): Uint8Array {
-  const options = Buffer.concat([uriPath(11, 'sensors'), uriPath(0, segment)]);
+  // The last one is Content-Format 0: text/plain.
+  const options = Buffer.concat([uriPath(11, 'sensors'), uriPath(0, segment), Buffer.from([0x10])]);
   const header = Buffer.from([0x44, 0x03, messageId >> 8, messageId & 0xff, 0, 0, 0, 0]);
   header.writeUInt32BE(token, 4);
   return Buffer.concat([header, options, Buffer.from([0xff]), Buffer.from(text)]);

@@ -153,6 +153,10 @@ test('the newest reading is given, and observed, in the format that is asked for
     [112, 'sensors/a/t', 22.5],
     [112, 't', 23],
   ]);
+  await device.put(uri, { payload: '24' });
+  assert.equal((await device.get(uri)).contentFormat, undefined);
+  const cbor = await device.get(uri, { accept: 112 });
+  assert.deepEqual(resolved(decodeSenmlCbor(cbor.payload))[0]?.slice(0, 2), ['sensors/a/t', 24]);
   await device.put(uri, { payload: 'a picture', contentFormat: 42 });
   assert.equal((await device.get(uri, { accept: 110 })).codeText, '4.06');
 });
