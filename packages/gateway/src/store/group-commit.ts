@@ -6,6 +6,7 @@
  * along with whatever is committed next (owed-changes.ts). `refusal` says when no more should wait; who has to have its write does not ask.
  */
 import { OwedChanges } from './owed-changes.ts';
+import type { Reading } from './reading-table.ts';
 import { StoreFault } from './store-fault.ts';
 import type { WriteOutcome, WriteTask } from './store-protocol.ts';
 
@@ -15,10 +16,18 @@ interface WaitingWrite {
   readonly reject: (fault: StoreFault) => void;
 }
 
+/** What a value of a reading takes in memory, about. */
+const valueBytes = 160;
+
+/** What a reading takes while it waits, about: its body, and the values in it. */
+export function waitingSize({ value, measurements = [] }: Reading): number {
+  return value.length + valueBytes * measurements.length;
+}
+
 /** How much may wait for the disk. */
 export interface WriteLimits {
   readonly maxWaitingWrites?: number | undefined;
-  /** Of values. */
+  /** As `waitingSize` has it. */
   readonly maxWaitingBytes?: number | undefined;
   /** When a group takes longer than this to become durable, nothing more should wait behind it. */
   readonly slowAfterMs?: number | undefined;
@@ -58,7 +67,7 @@ export class GroupCommit {
   /**
    * Why a write had better come again later; undefined when it may come now.
    *
-   * @param bytes Of its value.
+   * @param bytes What it takes while it waits.
    */
   refusal(bytes = 0): StoreFault | undefined {
     const {
@@ -90,7 +99,7 @@ export class GroupCommit {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject });
-      if (task.kind === 'reading') this.#waitingBytes += task.reading.value.length;
+      if (task.kind === 'reading') this.#waitingBytes += waitingSize(task.reading);
       this.#commitNext();
     });
   }

@@ -15,7 +15,7 @@ import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } fr
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
 import type { Device, DeviceChanges, HomedDevice, KeyVersion } from './device-table.ts';
-import { GroupCommit, type WriteLimits } from './group-commit.ts';
+import { GroupCommit, type WriteLimits, waitingSize } from './group-commit.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
@@ -149,7 +149,7 @@ export class Store
     request: RequestFingerprint | undefined,
     terms: RecordTerms = {},
   ): Promise<RecordOutcome> {
-    const refused = this.#writes.refusal(reading.value.length);
+    const refused = this.#writes.refusal(waitingSize(reading));
     if (refused !== undefined) return Promise.reject(refused);
     return this.#writes.write({
       kind: 'reading',

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { type PeerInfo, Server } from 'coapsule';
 import { useGatewayMiddleware } from '../../src/gateway/resource-rules.ts';
 import { defaultRetention, telemetryResources } from '../../src/resources/telemetry.ts';
-import { GroupCommit, type WriteLimits } from '../../src/store/group-commit.ts';
+import { GroupCommit, type WriteLimits, waitingSize } from '../../src/store/group-commit.ts';
 import type { Reading, RecordOutcome, RecordTerms } from '../../src/store/reading-table.ts';
 import { Store } from '../../src/store/store.ts';
 import type { RecordTask, WriteTask } from '../../src/store/store-protocol.ts';
@@ -24,7 +24,7 @@ class HeldStore {
   }
 
   record(reading: Reading, request: undefined, terms: RecordTerms): Promise<RecordOutcome> {
-    const refused = this.#writes.refusal(reading.value.length);
+    const refused = this.#writes.refusal(waitingSize(reading));
     if (refused !== undefined) return Promise.reject(refused);
     return this.#writes.write({ kind: 'reading', reading, request, terms }) as Promise<RecordOutcome>;
   }
