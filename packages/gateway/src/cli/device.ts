@@ -169,7 +169,7 @@ function allowDevice(
   rules: readonly string[],
   options: FolderOption,
 ): void {
-  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || missing(id), [
+  withDevices(streams, options, false, (devices) => devices.allow(id, rules) || unchanged(devices, id), [
     { event: 'device-allowed', how: 'coapsule device allow', device: id, allow: rules },
   ]);
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
@@ -226,7 +226,7 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
     false,
     withDeviceFile(deviceFile, (devices) => {
       expectUnused(devices, id, credential);
-      return devices.rotate(id, credential, systemWallClock()) || missing(id);
+      return devices.rotate(id, credential, systemWallClock()) || unchanged(devices, id);
     }),
     [{ event: 'device-rotated', how: 'coapsule device rotate', device: id, credential: credential.kind }],
   );
@@ -239,7 +239,7 @@ function rotateDevice(streams: OutputStreams, id: string, options: FolderOption 
 }
 
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
-  withDevices(streams, options, false, (devices) => devices.remove(id) || missing(id), [
+  withDevices(streams, options, false, (devices) => devices.remove(id) || unchanged(devices, id), [
     { event: 'device-removed', how: 'coapsule device remove', device: id },
   ]);
   tell(streams, `removed ${printable(id)}; its readings stay`);
@@ -304,6 +304,16 @@ function tellKey(streams: OutputStreams, id: string, generated: Uint8Array | und
   if (generated === undefined) return;
   streams.stderr.write(`the key of ${printable(id)}, copy it now:\n`);
   print(streams, `0x${hexText(generated)}`);
+}
+
+/** Why nothing was changed. */
+function unchanged(devices: DeviceTable, id: string): never {
+  if ((devices.homeOf(id) ?? '') === '') return missing(id);
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `the device ${printable(id)} was added at another gateway`,
+    'change it there: the gateways that share with it follow (docs/scale-out.md)',
+  );
 }
 
 function missing(id: string): never {

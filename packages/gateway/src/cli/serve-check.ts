@@ -24,6 +24,7 @@ import { type MqttCommandOptions, mqttOptions } from './mqtt-options.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { type SerialCommandOptions, serialOptions } from './serial-options.ts';
+import { type SharedCommandOptions, sharedOptions } from './shared-options.ts';
 import { type SleepyCommandOptions, sleepyOptions } from './sleepy-options.ts';
 import { type UpstreamCommandOptions, upstreamServers } from './upstream-options.ts';
 
@@ -35,6 +36,7 @@ export interface ServeOptions
     UpstreamCommandOptions,
     MqttCommandOptions,
     HttpCommandOptions,
+    SharedCommandOptions,
     SleepyCommandOptions,
     SerialCommandOptions {
   readonly data: string;
@@ -76,6 +78,7 @@ export function expectPossible(options: ServeOptions): void {
   }
   mqttOptions(options);
   httpOptions(options);
+  sharedOptions(options);
   sleepyOptions(options);
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
     throw new CommandFailure(

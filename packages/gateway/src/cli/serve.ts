@@ -37,6 +37,7 @@ import { addSerialOptions, serialOptions } from './serial-options.ts';
 import { checkServe, expectFilesUsable, expectPossible, type ServeOptions } from './serve-check.ts';
 import { configuredOptions, type Variables } from './serve-config.ts';
 import { Reload } from './serve-reload.ts';
+import { addSharedOptions, sharedOptions } from './shared-options.ts';
 import { addSleepyOptions, sleepyOptions } from './sleepy-options.ts';
 import { traceRenderer } from './trace-renderer.ts';
 import { addUpstreamOptions, OpenedUpstreams } from './upstream-options.ts';
@@ -134,6 +135,7 @@ export function serveCommand(variables: Variables): Command {
       0,
     );
   addMqttOptions(command);
+  addSharedOptions(command);
   addUpstreamOptions(command);
   addSleepyOptions(command);
   addSerialOptions(command);
@@ -335,6 +337,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
     http: httpOptions(options),
     mqtt: mqttOptions(options),
+    shared: sharedOptions(options),
     sleepy: sleepyOptions(options),
   };
 }

@@ -21,6 +21,7 @@ import { parseRetention, type RetentionRule } from '../telemetry/retention-rules
 import { accessSection } from './access-section.ts';
 import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
+import { type ConfiguredSharing, sharedSection } from './shared-section.ts';
 import { type ConfiguredSleepy, sleepySection } from './sleepy-section.ts';
 
 /** What a file may refer to besides itself. */
@@ -35,7 +36,7 @@ export interface ConfigSurroundings {
 }
 
 /** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
-export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSleepy {
+export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, ConfiguredSleepy {
   readonly data?: string | undefined;
   readonly masterKey?: string | undefined;
   readonly coap?: EndpointAddress | 'off' | undefined;
@@ -106,6 +107,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       httpTokens: file.http?.tokens,
       httpTls: file.http?.tls,
       ...file.mqtt,
+      ...file.shared,
       ...file.sleepy,
       ...file.limits,
       verbose: file.log?.verbosity,
@@ -240,6 +242,9 @@ function sections(surroundings: ConfigSurroundings) {
       .optional(),
     mqtt: mqttSection(path)
       .describe('The message broker that readings and states go to, and commands come from.')
+      .optional(),
+    shared: sharedSection(path)
+      .describe('Other gateways that devices, directory and readings are shared with, over a Redis server.')
       .optional(),
     limits: keys({
       keep: whole(...optionBounds.keep)

@@ -4,6 +4,7 @@
  * What it answers with is in its store first. A registration that is over is shown to nobody, but stays for a while: its
  * endpoint can refresh it (RFC 9176 §5.3: SHOULD). Who may do what, and how requests say it, is in directory-resources.ts.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { LinkAttribute } from 'coapsule/message';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
 import type { TickTimer } from '../resources/periodic-tick.ts';
@@ -48,9 +49,11 @@ const longestTimerMs = 2 ** 31 - 1;
 /** Operations that may wait for those before them; more are refused. */
 const mostWaiting = 1000;
 
+type DirectoryStore = Pick<RegistrationKeeping, 'keepRegistration' | 'removeRegistrations'>;
+
 /** What a directory is made of. */
 export interface DirectoryParts {
-  readonly store: Pick<RegistrationKeeping, 'keepRegistration' | 'removeRegistrations'>;
+  readonly store: DirectoryStore;
   /** What the store has kept. */
   readonly registrations: Iterable<Registration>;
   readonly clock: WallClock;
@@ -155,6 +158,33 @@ export class ResourceDirectory {
     await this.#parts.store.removeRegistrations([id]);
     this.#byId.delete(id);
     this.#parts.onChange();
+  }
+
+  /**
+   * Takes over what has become of a registration elsewhere, in turn with all other operations.
+   *
+   * @param store Where what counts is kept.
+   * @param decide Told what is known here, it says what counts from now on; undefined for none.
+   */
+  settle(
+    id: string,
+    store: DirectoryStore,
+    decide: (known: Registration | undefined) => Promise<Registration | undefined>,
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      const known = this.#byId.get(id);
+      const is = await decide(known);
+      if (isDeepStrictEqual(is, known)) return;
+      if (is === undefined) {
+        await store.removeRegistrations([id]);
+        this.#byId.delete(id);
+      } else {
+        await store.keepRegistration(is);
+        this.#byId.set(id, is);
+        this.#watch(is.expiresAtMs);
+      }
+      this.#parts.onChange();
+    });
   }
 
   /** No timer runs any more. */

@@ -12,6 +12,7 @@ import type { SerialLineOption } from '../server/serial-option.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import type { RedisOptions } from '../shared/redis-options.ts';
 import type { SleepyOptions } from '../sleepy/sleepy-options.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
@@ -78,6 +79,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly mqtt?: MqttOptions | undefined;
   /** What all firmware may take on the disk, unfinished uploads too; 256 MiB by default. */
   readonly maxFirmwareBytes?: number;
+  /** Devices, directory and readings are shared with other gateways over this Redis server; undefined: with nobody. */
+  readonly shared?: RedisOptions | undefined;
   /** Devices that sleep; undefined: none does. */
   readonly sleepy?: SleepyOptions | undefined;
   /** Threads that serve coap and coaps, this one among them; 1 by default. */

@@ -143,8 +143,12 @@ export class GatewayWorkers {
       kind: 'begin',
       ...this.#settings(this.#parts.live.options.credentials),
       options: workerOptions(options),
-      // With a broker, what is stored goes there too: from this thread.
-      resources: served.shapes().map((shape) => (options.mqtt === undefined ? shape : onlyHere(shape))),
+      // With a broker, or with other gateways, what is stored goes there too: from this thread.
+      resources: served
+        .shapes()
+        .map((shape) =>
+          options.mqtt === undefined && options.shared === undefined ? shape : onlyHere(shape),
+        ),
       proxy: proxy && {
         names: proxy.names,
         maxBodyBytes: proxy.maxBodyBytes,

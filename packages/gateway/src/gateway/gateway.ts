@@ -34,6 +34,8 @@ import type { Log } from '../server/log.ts';
 import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
+import { sharedStore } from '../shared/shared-store.ts';
+import type { Sharing } from '../shared/sharing.ts';
 import { noticeDevices, openSleepy, SleepyRegistrants, sleepingDevices } from '../sleepy/open-sleepy.ts';
 import type { SleepyDevices } from '../sleepy/sleepy-devices.ts';
 import { Store } from '../store/store.ts';
@@ -67,6 +69,8 @@ interface GatewayParts {
   readonly workers: GatewayWorkers | undefined;
   /** Undefined without a message broker. */
   readonly bridge: MqttBridge | undefined;
+  /** Undefined where nothing is shared with other gateways. */
+  readonly sharing: Sharing | undefined;
 }
 
 /** A gateway that listens. */
@@ -91,6 +95,7 @@ export class Gateway implements AsyncDisposable {
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
     const stops: (() => void)[] = [];
+    let sharing: Sharing | undefined;
     const live = new LiveConfiguration(options);
     const refusals = new RefusalAudit({
       dataFolder: options.dataFolder,
@@ -104,6 +109,7 @@ export class Gateway implements AsyncDisposable {
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
     try {
       for (const warning of store.warnings) log.warning(warning);
+      sharing = await openSharing(store, options);
       await warnAboutDevices(store, options);
       const listeners: Listener[] = [];
       const { demo = false } = options;
@@ -124,7 +130,7 @@ export class Gateway implements AsyncDisposable {
       const rules = new ResourceRules({ ...{ directory, live, options, clock, onLine, refusals } });
       const served = new ServedResources(server, (resource) => rules.guarded(resource));
       const parts = {
-        ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf },
+        ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf, sharing },
       };
       const sleepers =
         options.sleepy &&
@@ -133,7 +139,9 @@ export class Gateway implements AsyncDisposable {
           ...{ timer: systemTickTimer, onError: reportError },
         }));
       stops.push(() => sleepers?.stop());
-      await addResources({ ...parts, sleepers }, await store.registrations());
+      const registrants = new SleepyRegistrants();
+      const registry = registryOf(parts, await store.registrations(), () => registrants.changed());
+      await addResources({ ...parts, sleepers, registrants }, registry);
       useGatewayMiddleware(server, log, clock);
       if (sleepers !== undefined) noticeDevices(server, sleepers);
       // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
@@ -161,9 +169,15 @@ export class Gateway implements AsyncDisposable {
       changed = () => {
         devices.changed();
         void oscore.storeChanged();
+        sharing?.devicesChanged();
       };
       // A device may have been changed while the sockets were opened.
       changed();
+      await sharing?.start({
+        directory: registry,
+        notify: (path) => server.notify(path),
+        watch: (told) => server.watch(told),
+      });
       const reconfigure = async (next: LiveOptions): Promise<void> => {
         // All that can fail comes first: a configuration is taken whole, or not at all.
         const applyUpstreams = upstreams.plan(next.upstreams ?? []);
@@ -183,7 +197,7 @@ export class Gateway implements AsyncDisposable {
       };
       return new Gateway({
         ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http },
-        workers,
+        ...{ workers, sharing },
       });
     } catch (error) {
       for (const stop of stops) stop();
@@ -191,6 +205,7 @@ export class Gateway implements AsyncDisposable {
       await workers?.close();
       await server.close();
       await oscore.close();
+      await sharing?.close();
       await store.close();
       throw error;
     }
@@ -234,12 +249,13 @@ export class Gateway implements AsyncDisposable {
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    const { stops, closeServers, oscore, http, bridge, store } = this.#parts;
+    const { stops, closeServers, oscore, http, bridge, sharing, store } = this.#parts;
     for (const stop of stops) stop();
     await http?.close();
     await closeServers();
     await oscore.close();
     await bridge?.close();
+    await sharing?.close();
     await store.close();
   }
 
@@ -271,6 +287,43 @@ async function openBridge(
   return new Bridge({ options, server, store, peer, dataFolder, log, clock });
 }
 
+/** What is shared with other gateways; what it needs is loaded only where there is something. */
+async function openSharing(
+  store: Store,
+  { shared: options, log, clock = systemWallClock }: GatewayOptions,
+): Promise<Sharing | undefined> {
+  if (options === undefined) return undefined;
+  const { Sharing: Opened } = await import('../shared/sharing.ts');
+  const onError = errorLogger(log, clock);
+  return Opened.open({ options, store, log, clock, timer: systemTickTimer, onError });
+}
+
+/** The Resource Directory, with what the store has kept of it. */
+function registryOf(
+  {
+    server,
+    store,
+    stops,
+    options,
+    clock,
+    sharing,
+  }: Pick<ResourceParts, 'server' | 'store' | 'stops' | 'options' | 'clock' | 'sharing'>,
+  registrations: readonly Registration[],
+  changed: () => void,
+): ResourceDirectory {
+  const registry = new ResourceDirectory({
+    ...{ store: sharing?.registrations ?? store, registrations, clock },
+    timer: systemTickTimer,
+    onChange: () => {
+      changed();
+      for (const path of Object.values(lookupPaths)) server.notify(path);
+    },
+    onError: errorLogger(options.log, clock),
+  });
+  stops.push(() => registry.stop());
+  return registry;
+}
+
 /** All resources of the gateway but those of other servers, which come and go. */
 async function addResources(
   {
@@ -285,8 +338,10 @@ async function addResources(
     lineStates,
     bridgeSelf,
     sleepers,
+    registrants,
+    sharing,
   }: ResourceParts,
-  registrations: readonly Registration[],
+  registry: ResourceDirectory,
 ): Promise<void> {
   const notify = (path: string): void => server.notify(path);
   const { demo = false, dataFolder, log } = options;
@@ -304,7 +359,7 @@ async function addResources(
   });
   const kept = telemetryResources(
     {
-      ...{ store, notify, clock },
+      ...{ store: sharing === undefined ? store : sharedStore(store, sharing.readings), notify, clock },
       // What came from the broker does not go back there.
       outboxBytes: ({ peer }) => (peer === bridgeSelf ? undefined : options.mqtt?.queueBytes),
       outboxShareBytes: options.mqtt && (options.mqtt.queueBytes * options.mqtt.sharePercent) / 100,
@@ -324,17 +379,6 @@ async function addResources(
     }
   }
   stops.push(sweepMeasurements({ store, live, options, clock }));
-  const registrants = new SleepyRegistrants();
-  const registry = new ResourceDirectory({
-    ...{ store, registrations, clock },
-    timer: systemTickTimer,
-    onChange: () => {
-      registrants.changed();
-      Object.values(lookupPaths).forEach(notify);
-    },
-    onError: errorLogger(options.log, clock),
-  });
-  stops.push(() => registry.stop());
   const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
   const audit = new ChangeAudit(dataFolder, clock, auditErrorLogger(log, clock));
   const firmware = await firmwareResources({
@@ -391,8 +435,10 @@ interface ResourceParts {
   readonly lineStates: readonly GatewayResource[];
   /** Undefined where no device sleeps. */
   readonly sleepers: SleepyDevices | undefined;
+  readonly registrants: SleepyRegistrants;
   /** As whom the bridge to a message broker asks. */
   readonly bridgeSelf: PeerInfo | undefined;
+  readonly sharing: Sharing | undefined;
 }
 
 /** A line that does not say whether it is secured is, as soon as somebody could prove himself. */

@@ -30,6 +30,7 @@ export const optionBounds: Readonly<
     | 'maxPaths'
     | 'mqttQos'
     | 'mqttShare'
+    | 'redisGrace'
     | 'serialMtu'
     | 'sleepyAwake'
     | 'sleepyWait'
@@ -45,6 +46,7 @@ export const optionBounds: Readonly<
   maxPaths: [1, 1_000_000],
   mqttQos: [0, 2],
   mqttShare: [1, 100],
+  redisGrace: [1, 500],
   serialMtu: [128, 32_767],
   sleepyAwake: [1, 3600],
   // A client waits as long as a response may take: MAX_TRANSMIT_WAIT is 93 seconds (RFC 7252 §4.8.2).

@@ -99,7 +99,7 @@ export class RedisLink {
 
   /** Waits until a stream has something behind its mark, for some seconds at most. On a connection of its own. */
   async waitForStreams(streams: readonly { readonly key: string; readonly mark: string }[]): Promise<void> {
-    if (!this.#waiter.isReady) throw away('it is not connected');
+    if (!this.#waiter.isReady) return this.#waiterReady();
     const keys = streams.map(({ key }) => key);
     const marks = streams.map(({ mark }) => mark);
     const command = ['XREAD', 'COUNT', '1', 'BLOCK', String(this.#pingMs), 'STREAMS', ...keys, ...marks];
@@ -108,6 +108,19 @@ export class RedisLink {
     } catch (error) {
       throw faultOf(error);
     }
+  }
+
+  /** Fulfils when the other connection is there too, or did not become so in time. */
+  #waiterReady(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiter.off('ready', done);
+        resolve();
+      };
+      const timer = setTimeout(done, this.#pingMs).unref();
+      this.#waiter.on('ready', done);
+    });
   }
 
   /** No attempt to connect any more; what waits for an answer fails. */

@@ -1,4 +1,4 @@
-/** How gateways reach the Redis server that they share (docs/scale-out.md). */
+/** How gateways reach the Redis server that they share (docs/scale-out.md), and what is wrong with an address. */
 
 /** See the module comment. */
 export interface RedisOptions {
@@ -10,4 +10,19 @@ export interface RedisOptions {
   readonly key: Uint8Array;
   /** How long devices of other gateways are let in while Redis is away. */
   readonly graceMs: number;
+}
+
+/** A day: longer than a server is away, and no longer than a device that was removed may do harm. */
+export const defaultGraceHours = 24;
+
+/** What is wrong with the address, or undefined. The text is never shown: it may have a password in it. */
+export function redisUrlProblem(url: string): string | undefined {
+  const wanted = 'give redis://HOST[:PORT], rediss://HOST[:PORT] for TLS, or unix:PATH';
+  if (url.startsWith('unix:')) return url.length > 'unix:'.length ? undefined : wanted;
+  if (!URL.canParse(url)) return wanted;
+  const { protocol, hostname, username, password, pathname } = new URL(url);
+  if ((protocol !== 'redis:' && protocol !== 'rediss:') || hostname === '') return wanted;
+  if (username !== '' || password !== '')
+    return 'it has a user or password, which others could read: use --redis-user and --redis-password-file';
+  return /^\/?\d{0,5}$/.test(pathname) ? undefined : 'its path is the number of a database, or nothing';
 }

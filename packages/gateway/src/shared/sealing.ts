@@ -8,7 +8,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 /** Bytes of the shared key. */
-const sharedKeyLength = 32;
+export const sharedKeyLength = 32;
 
 const version = 1;
 const saltLength = 16;
