@@ -156,6 +156,8 @@ function calibration(): Resource {
     },
     attributes: { ct: ContentFormat.cbor },
     maxBodyBytes: 1024,
+    // As a small device would: more than this comes in blocks.
+    maxPayloadBytes: 256,
   };
 }
 

@@ -272,7 +272,11 @@ async function keptReadings(
   const reading = await store.latest(request.path);
   if (reading === undefined) {
     if (initial !== undefined) {
-      return content(initial, { contentFormat: acceptedFormat(request, [ContentFormat.text]) });
+      const contentFormat = acceptedFormat(request, [ContentFormat.text]);
+      // Most readings here come without a format, and a notification in another one ends the observation (RFC 7641 §4.2).
+      return request.accept === undefined
+        ? { code: Code.Content, payload: initial }
+        : content(initial, { contentFormat });
     }
     throw new RequestFailure(Code.NotFound, 'nothing was stored here');
   }

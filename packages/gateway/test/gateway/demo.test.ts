@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeText, OptionNumber, type Request, type RequestOptions, type TraceEvent } from 'coapsule';
-import { decodeCbor, encodeCbor, isDecodeFault } from 'coapsule/cbor';
 import { decodeMessage, isDecodeFault as isMessageFault } from 'coapsule/message';
-import { decodeSenmlCbor, decodeSenmlJson } from 'coapsule/senml';
 import { demoResources } from '../../src/resources/demo-resources.ts';
-import type { TickTimer } from '../../src/resources/periodic-tick.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
+import { ManualTimer } from './manual-timer.ts';
 import { startTestGateway } from './test-gateway.ts';
 
 const key042 = 'MySecret16ByteK!';
@@ -104,19 +102,6 @@ test('requirement L04: a NON PUT to /sensors/temp is taken, answered NON where a
 
 const ifNoneMatch = { options: [{ number: OptionNumber.IfNoneMatch, value: new Uint8Array() }] };
 
-test('/config is validated with its ETag, and changed only when If-Match still holds', async (t) => {
-  const { coap, client: newClient } = await startTestGateway(t, { demo: true });
-  const client = newClient();
-  const first = await client.get(`${coap}/config`);
-  const etag = first.etag as Uint8Array;
-  const again = await client.get(`${coap}/config`, { options: [{ number: OptionNumber.ETag, value: etag }] });
-  assert.deepEqual([again.codeText, again.payload.length], ['2.03', 0]);
-  const ifMatch = { options: [{ number: OptionNumber.IfMatch, value: etag }] };
-  assert.equal((await client.put(`${coap}/config`, { payload: '{"a":1}', ...ifMatch })).codeText, '2.04');
-  assert.equal((await client.put(`${coap}/config`, { payload: '{"a":2}', ...ifMatch })).codeText, '4.12');
-  assert.equal((await client.get(`${coap}/config`)).text(), '{"a":1}');
-});
-
 test('/large is 8192 letters, and /store keeps a body of 1 MiB and not one byte more', async (t) => {
   const { coap, client: newClient } = await startTestGateway(t, { demo: true });
   const client = newClient();
@@ -200,81 +185,6 @@ test('demo credentials are in memory only, and a stored device of that name shut
   assert.equal((await client('sensor-042', 'a-private-16-byte-key').get(`${coaps}/hello`)).codeText, '2.05');
 });
 
-test('J01, J02, J09: POST to /sensors makes /sensors/42 and /sensors/43; what is deleted is 4.04', async (t) => {
-  const { coap, coaps, client: newClient } = await startTestGateway(t, { demo: true });
-  const client = newClient('sensor-042', key042);
-  const [first, second] = [
-    await client.post(`${coaps}/sensors`, { payload: '1' }),
-    await client.post(`${coaps}/sensors`, { payload: '{}', contentFormat: 50 }),
-  ];
-  assert.deepEqual([first.codeText, first.locationPath], ['2.01', '/sensors/42']);
-  assert.deepEqual([second.codeText, second.locationPath], ['2.01', '/sensors/43']);
-  assert.equal((await client.get(`${coaps}/sensors/43`)).contentFormat, 50);
-  assert.equal((await client.delete(`${coaps}/sensors/42`)).codeText, '2.02');
-  assert.equal((await client.get(`${coaps}/sensors/42`)).codeText, '4.04');
-  assert.equal((await client.get(`${coaps}/sensors/999`)).codeText, '4.04');
-  const third = await client.post(`${coaps}/sensors`, { payload: '3' });
-  assert.equal(third.locationPath, '/sensors/44', 'a number is not given twice');
-  await client.put(`${coaps}/sensors/sensor-042`, { payload: '1' });
-  assert.equal((await client.delete(`${coaps}/sensors/sensor-042`)).codeText, '4.05', 'readings stay');
-  assert.equal((await newClient().post(`${coap}/sensors`, { payload: '1' })).codeText, '4.01');
-});
-
-test('J05: a measurement comes as text, JSON, CBOR or SenML, as Accept asks', async (t) => {
-  const { coap, client: newClient } = await startTestGateway(t, { demo: true });
-  const client = newClient();
-  const as = (path: string, accept?: number) =>
-    client.get(coap + path, accept === undefined ? {} : { accept });
-  assert.match((await as('/temperature')).text(), /^2\d\.\d°C$/);
-  const json = await as('/temperature', 50);
-  assert.deepEqual([json.contentFormat, typeof JSON.parse(json.text())], [50, 'number']);
-  const cbor = decodeCbor((await as('/temperature', 60)).payload);
-  assert.ok(!isDecodeFault(cbor) && typeof cbor.value === 'number');
-  const [senml] = [decodeSenmlJson((await as('/temperature', 110)).payload)];
-  assert.ok(!isDecodeFault(senml));
-  assert.deepEqual([senml[0]?.name, senml[0]?.unit], ['demo:temperature', 'Cel']);
-  const pressure = decodeSenmlCbor((await as('/pressure', 112)).payload);
-  assert.ok(!isDecodeFault(pressure));
-  assert.equal(pressure[0]?.unit, 'Pa', 'hPa is no unit of a Record');
-  assert.ok((pressure[0]?.value as number) > 100_000);
-});
-
-test('J08: who has no rule for /admin/config gets 4.03, the administrator 2.04, and nobody anything over plain CoAP', async (t) => {
-  const { coap, coaps, folder, client } = await startTestGateway(t, { demo: true });
-  const opened = openDatabase(folder, { create: false, asGateway: false });
-  const key = new TextEncoder().encode('a-private-16-byte-key');
-  const rules = ['GET,PUT:/admin/config'];
-  new DeviceTable(opened).add({
-    id: 'admin',
-    credential: { kind: 'psk', key },
-    rules,
-    addedAtMs: 1,
-  });
-  opened.close();
-  const payload = 'interval=10';
-  assert.equal(
-    (await client('sensor-042', key042).put(`${coaps}/admin/config`, { payload })).codeText,
-    '4.03',
-  );
-  const admin = client('admin', 'a-private-16-byte-key');
-  assert.equal((await admin.put(`${coaps}/admin/config`, { payload })).codeText, '2.04');
-  assert.equal((await admin.get(`${coaps}/admin/config`)).text(), payload);
-  assert.equal((await client().put(`${coap}/admin/config`, { payload })).codeText, '4.01');
-});
-
-test('J13, J14: XML to a resource of CBOR is 4.15, what is no CBOR 4.00, a broken sensor 5.00 and the gateway lives', async (t) => {
-  const { coap, client: newClient } = await startTestGateway(t, { demo: true });
-  const client = newClient();
-  const put = async (payload: string | Uint8Array, contentFormat: number): Promise<string> =>
-    (await client.put(`${coap}/calibration`, { payload, contentFormat })).codeText;
-  assert.equal(await put('<offset>1</offset>', 41), '4.15');
-  assert.equal(await put(Uint8Array.of(0x81), 60), '4.00');
-  assert.equal(await put(encodeCbor(new Map([['offset', 1.5]])), 60), '2.04');
-  const broken = await client.get(`${coap}/adc`);
-  assert.deepEqual([broken.codeText, broken.text().includes('converter')], ['5.00', false]);
-  assert.equal((await client.get(`${coap}/calibration`)).contentFormat, 60);
-});
-
 test('L08: PUT to /config/interval changes how often the sensors measure', async () => {
   const clock = new ManualTimer();
   const notified: string[] = [];
@@ -298,34 +208,4 @@ test('L08: PUT to /config/interval changes how often the sensors measure', async
 function requestWith(text: string): Request {
   const options = { has: () => false };
   return { text: () => text, options, contentFormat: undefined } as unknown as Request;
-}
-
-/** Time that passes when it is told to. */
-class ManualTimer implements TickTimer {
-  #now = 0;
-  #due: { at: number; action: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(delayMs: number, action: () => void): () => void {
-    const entry = { at: this.#now + delayMs, action };
-    this.#due.push(entry);
-    return () => {
-      this.#due = this.#due.filter((other) => other !== entry);
-    };
-  }
-
-  advance(durationMs: number): void {
-    const end = this.#now + durationMs;
-    for (;;) {
-      const [next] = this.#due.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
-      if (next === undefined) break;
-      this.#due = this.#due.filter((other) => other !== next);
-      this.#now = next.at;
-      next.action();
-    }
-    this.#now = end;
-  }
 }
