@@ -73,18 +73,30 @@ export class LinkRelay implements AsyncDisposable {
     return this.#front.local.port;
   }
 
+  /**
+   * From now on its clients come to the server from other ports, as when a NAT has forgotten them or they are in another
+   * network. What travels is lost.
+   */
+  async rebind(): Promise<void> {
+    await this.#closeBacks();
+  }
+
   /** Closes all sockets; what travels is lost. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const backs = [...this.#backs.values()];
-    this.#backs.clear();
     await this.#front?.close();
-    for (const back of backs) await (await back.catch(() => undefined))?.close();
+    await this.#closeBacks();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #closeBacks(): Promise<void> {
+    const backs = [...this.#backs.values()];
+    this.#backs.clear();
+    for (const back of backs) await (await back.catch(() => undefined))?.close();
   }
 
   #fromClient(datagram: Uint8Array, from: PeerAddress): void {

@@ -87,6 +87,8 @@ export class SimulatedNetwork {
   droppedForMtu = 0;
   /** Datagrams that found the queue of their direction full. */
   droppedForQueue = 0;
+  /** Datagrams that the line lost, or the hook dropped. */
+  lostCount = 0;
   /** Datagrams that were handed to the network. */
   sentCount = 0;
   /** Their bytes. */
@@ -218,6 +220,7 @@ export class SimulatedNetwork {
     }
     const isLost = line.loses(datagram.length, conditions, loss, this.#burstRandom);
     if (action.kind === 'drop' || (left && isLost)) {
+      this.lostCount++;
       sent.fate = 'lost';
       return;
     }

@@ -33,3 +33,23 @@ test('a relay to a port where nobody listens is a line without an answer', async
   await using client = new Client({ transmission: { ackTimeoutMs: 5, maxRetransmit: 1 } });
   await assert.rejects(client.get(`coap://127.0.0.1:${relay.port}/`), { code: 'ERR_TIMEOUT' });
 });
+
+test('after a rebind the server sees the same client at another port, and what was lost is counted', async () => {
+  const ports: number[] = [];
+  await using server = new Server().resource('/temperature', {
+    get: (request) => {
+      ports.push(request.peer.address.port);
+      return content('22.5');
+    },
+  });
+  const listener = await server.listen('coap://127.0.0.1:0');
+  await using relay = await LinkRelay.open({ server: { port: listener.port }, conditions: { delayMs: 1 } });
+  await using client = new Client({ transmission: { ackTimeoutMs: 20, ackRandomFactor: 1 } });
+  const uri = `coap://127.0.0.1:${relay.port}/temperature`;
+  await client.get(uri);
+  await relay.rebind();
+  relay.network.hook = ({ directionIndex }) => (directionIndex === 1 ? { kind: 'drop' } : undefined);
+  await client.get(uri);
+  assert.equal(new Set(ports).size, 2);
+  assert.ok(relay.network.lostCount >= 1);
+});
