@@ -23,7 +23,6 @@ import { ExitCode } from './exit-code.ts';
 
 /** Commands of later parts of the product, refused by name. */
 const laterCommands = [
-  'simulate',
   'probe',
   'doctor',
   'decode',
@@ -193,6 +192,11 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'bench', 'load a server and measure rate and latency', async () =>
     (await import('./bench-command.ts')).benchCommand(environment, (code) => {
+      exitCode = code;
+    }),
+  );
+  await addCommand(program, args, 'simulate', 'run a fleet of devices against a gateway', async () =>
+    (await import('./simulate-command.ts')).simulateCommand(environment, (code) => {
       exitCode = code;
     }),
   );

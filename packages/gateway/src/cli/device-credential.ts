@@ -132,7 +132,8 @@ function oscoreEnd(path: string, warn: (text: string) => void): DeviceCredential
   return oscoreCredential(parameters);
 }
 
-function oscoreCredential(parameters: OscoreParameters): DeviceCredential {
+/** The gateway's end of a context as the store has it. */
+export function oscoreCredential(parameters: OscoreParameters): DeviceCredential {
   const { masterSecret, masterSalt, senderId, recipientId, idContext, aead, hkdf, deriveAnew } = parameters;
   if (deriveAnew !== undefined) {
     throw new CommandFailure(

@@ -40,6 +40,16 @@ export class LatencyHistogram {
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
 
+  /** Adds all that another one has recorded. */
+  add(other: LatencyHistogram): void {
+    for (let bucket = 0; bucket < this.#counts.length; bucket++) {
+      this.#counts[bucket] = (this.#counts[bucket] as number) + (other.#counts[bucket] as number);
+    }
+    this.#count += other.#count;
+    this.#sumMs += other.#sumMs;
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs);
+  }
+
   /**
    * The latency that this share of all does not exceed; 0 when there is none.
    *
