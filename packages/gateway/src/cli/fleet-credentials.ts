@@ -22,6 +22,8 @@ import { readPskFile } from './psk-file.ts';
 const keyBytes = 16;
 const how = 'coapsule simulate';
 
+type OscoreFleetCredential = Extract<FleetCredential, { kind: 'oscore' }>;
+
 /** Identities and keys of a file, in its order. */
 export function fleetFromFile(
   path: string,
@@ -39,6 +41,11 @@ export function fleetFromFile(
 /** Devices in a store for the time of a run. */
 export class ProvisionedFleet {
   readonly credentials: ReadonlyMap<string, FleetCredential>;
+  /**
+   * Of a device more, whose context a gateway opens last: when that one is known, all are. Only where there are devices under
+   * OSCORE, which a gateway learns of within a second.
+   */
+  readonly canary: OscoreFleetCredential | undefined;
   readonly #streams: Pick<CommandEnvironment, 'stderr'>;
   readonly #data: string;
 
@@ -52,7 +59,11 @@ export class ProvisionedFleet {
     plans: readonly DevicePlan[],
   ): ProvisionedFleet {
     const credentials = new Map<string, FleetCredential>();
-    const devices = plans.map((plan): NewDevice => {
+    const oscore = plans.filter(({ sleep }) => sleep === 'oscore');
+    const last = oscore.at(-1);
+    // Behind all others in the order of ids.
+    const canary = last === undefined ? [] : [{ ...last, id: `${last.id}~`, rules: [] }];
+    const devices = [...plans, ...canary].map((plan): NewDevice => {
       const { id } = plan;
       const rules = [...defaultRules(id).map(ruleText), ...plan.rules];
       const common = { id, rules, addedAtMs: systemWallClock() };
@@ -82,14 +93,17 @@ export class ProvisionedFleet {
         ...{ event: 'device-added', how, device: id, credential: credential.kind, allow: rules },
       })),
     );
-    return new ProvisionedFleet(streams, data, credentials);
+    return new ProvisionedFleet(streams, data, credentials, canary[0]?.id ?? '');
   }
 
   private constructor(
     streams: Pick<CommandEnvironment, 'stderr'>,
     data: string,
     credentials: ReadonlyMap<string, FleetCredential>,
+    canary: string,
   ) {
+    const own = credentials.get(canary);
+    this.canary = own?.kind === 'oscore' ? own : undefined;
     this.#streams = streams;
     this.#data = data;
     this.credentials = credentials;

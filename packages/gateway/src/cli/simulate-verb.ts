@@ -51,8 +51,11 @@ export interface SimulateOptions {
 
 /** What a run takes when nothing is said of its speed. */
 const usualRealSeconds = 60;
-/** What is under way at the end may take so long. */
-const drainMs = 10_000;
+/** What is under way at the end may take so long: MAX_TRANSMIT_WAIT, after which a message is lost (RFC 7252 §4.8.2). */
+const drainMs = 93_000;
+/** A gateway looks for new OSCORE contexts once a second. */
+const knownAgainMs = 250;
+const knownTries = 40;
 /** How long servers of a group are listened to. */
 const discoveryMs = 5000;
 
@@ -87,7 +90,10 @@ export async function runSimulate(
   let report: FleetReport;
   try {
     const server = serverOf(uri);
+    const plain = plainServer(uri, options, environment);
     await expectAnswer(server, plans, credentials, environment, abort.signal);
+    if (provisioned?.canary !== undefined)
+      await expectKnown(plain, provisioned.canary, options.provision ?? '', environment);
     const discovery = scenario.discovers
       ? await discover(server, options.group, plans, credentials, environment)
       : undefined;
@@ -96,7 +102,7 @@ export async function runSimulate(
       {
         probingRate: scenario.probingRate,
         ...{ plans, credentials, server, speed, seed, durationSeconds, confirmEvery, drainMs },
-        plainServer: plainServer(uri, options, environment),
+        plainServer: plain,
         link: link === undefined && loss === undefined ? undefined : { profile: link, lossRate: loss },
         roams: scenario.roams,
         onProgress: progressLine(environment, durationSeconds),
@@ -231,6 +237,38 @@ async function expectAnswer(
   await withClient(environment, optionsFor(first), async (client) => {
     await client.ping(server.text, { signal });
   });
+}
+
+/** Waits until the gateway has opened the contexts of its new devices. */
+async function expectKnown(
+  server: FleetServer,
+  { masterSecret, masterSalt, senderId, recipientId }: Extract<FleetCredential, { kind: 'oscore' }>,
+  folder: string,
+  environment: CommandEnvironment,
+): Promise<void> {
+  const { OscoreContext } = await import('coapsule');
+  await using context = await OscoreContext.open({
+    ...{ masterSecret, masterSalt, senderId, recipientId, firstUse: true },
+    store: { load: async () => undefined, save: async () => {} },
+  });
+  for (let tries = knownTries; ; tries--) {
+    try {
+      await withClient(environment, { oscore: context }, (client) =>
+        client.request('GET', `${server.text}/.well-known/core`, {}),
+      );
+      return;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ERR_OSCORE') throw error;
+      if (tries > 0) await new Promise<void>((resolve) => environment.after(knownAgainMs, resolve));
+      else {
+        throw new CommandFailure(
+          ExitCode.Security,
+          `${server.text} does not know the devices that were added to ${folder}`,
+          'give the data folder of that gateway, and with --plain-uri its coap endpoint',
+        );
+      }
+    }
+  }
 }
 
 /** Finds the gateway as a device does that knows nothing of it, or lists its resources. */
