@@ -14,7 +14,7 @@ import type { DeviceTable, NewDevice } from '../store/device-table.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { oscoreCredential } from './device-credential.ts';
-import { withDevices } from './device-store.ts';
+import { type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
 import { newOscorePair } from './keys-oscore.ts';
 import { readPskFile } from './psk-file.ts';
@@ -46,16 +46,16 @@ export class ProvisionedFleet {
    * OSCORE, which a gateway learns of within a second.
    */
   readonly canary: OscoreFleetCredential | undefined;
-  readonly #streams: Pick<CommandEnvironment, 'stderr'>;
-  readonly #data: string;
+  readonly #streams: Pick<CommandEnvironment, 'stderr' | 'variables'>;
+  readonly #folder: FolderOption;
 
   /**
    * Adds a device for each plan, with a new key, what every device may do and what the plan needs. Those of a run before, that
    * was killed, are replaced.
    */
   static add(
-    streams: Pick<CommandEnvironment, 'stderr'>,
-    data: string,
+    streams: Pick<CommandEnvironment, 'stderr' | 'variables'>,
+    folder: FolderOption,
     plans: readonly DevicePlan[],
   ): ProvisionedFleet {
     const credentials = new Map<string, FleetCredential>();
@@ -79,7 +79,7 @@ export class ProvisionedFleet {
     });
     withDevices(
       streams,
-      { data },
+      folder,
       false,
       (table) => {
         const before = devices.filter(({ id }) => table.remove(id)).length;
@@ -93,19 +93,19 @@ export class ProvisionedFleet {
         ...{ event: 'device-added', how, device: id, credential: credential.kind, allow: rules },
       })),
     );
-    return new ProvisionedFleet(streams, data, credentials, canary[0]?.id ?? '');
+    return new ProvisionedFleet(streams, folder, credentials, canary[0]?.id ?? '');
   }
 
   private constructor(
-    streams: Pick<CommandEnvironment, 'stderr'>,
-    data: string,
+    streams: Pick<CommandEnvironment, 'stderr' | 'variables'>,
+    folder: FolderOption,
     credentials: ReadonlyMap<string, FleetCredential>,
     canary: string,
   ) {
     const own = credentials.get(canary);
     this.canary = own?.kind === 'oscore' ? own : undefined;
     this.#streams = streams;
-    this.#data = data;
+    this.#folder = folder;
     this.credentials = credentials;
   }
 
@@ -114,7 +114,7 @@ export class ProvisionedFleet {
     const ids = [...this.credentials.keys()];
     withDevices(
       this.#streams,
-      { data: this.#data },
+      this.#folder,
       false,
       (table: DeviceTable) => {
         for (const id of ids) table.remove(id);

@@ -10,6 +10,7 @@ import { type Churn, sleepWays } from '../fleet/fleet-plan.ts';
 import { scenarios } from '../fleet/scenarios/index.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import type { ExitCode } from './exit-code.ts';
+import { addMasterKeyOption } from './master-key-option.ts';
 import { pathValue, percentValue, secondsValue, wholeNumber } from './option-values.ts';
 import { runSimulate, type SimulateOptions } from './simulate-verb.ts';
 
@@ -37,7 +38,7 @@ Examples:
 
 /** The command; `end` is given its exit code. */
 export function simulateCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
-  return new Command('simulate')
+  const command = new Command('simulate')
     .addArgument(
       new Command()
         .createArgument('<scenario>', 'what kind of fleet')
@@ -95,10 +96,10 @@ export function simulateCommand(environment: CommandEnvironment, end: (code: Exi
       new Option('--report <form>', 'form of the report').choices(['text', 'json', 'html']).default('text'),
     )
     .option('-o, --output <file>', 'where the report goes, instead of standard output', pathValue)
-    .addHelpText('after', help)
-    .action(async (scenario: string, uri: string, options: SimulateOptions) =>
-      end(await runSimulate(scenario, uri, options, environment)),
-    );
+    .addHelpText('after', help);
+  return addMasterKeyOption(command).action(async (scenario: string, uri: string, options: SimulateOptions) =>
+    end(await runSimulate(scenario, uri, options, environment)),
+  );
 }
 
 function speedValue(text: string): number {

@@ -36,6 +36,8 @@ export interface SimulateOptions {
   readonly seed: number;
   readonly pskFile?: string;
   readonly provision?: string;
+  /** Of the data folder. */
+  readonly masterKey?: string;
   readonly prefix?: string;
   readonly link?: LinkProfileName;
   /** 0 … 1 */
@@ -83,7 +85,9 @@ export async function runSimulate(
     durationSeconds,
   );
   const provisioned =
-    options.provision === undefined ? undefined : ProvisionedFleet.add(environment, options.provision, plans);
+    options.provision === undefined
+      ? undefined
+      : ProvisionedFleet.add(environment, { ...options, data: options.provision }, plans);
   const credentials = provisioned?.credentials ?? file ?? new Map<string, FleetCredential>();
   const abort = new AbortController();
   const forget = environment.onInterrupt(() => abort.abort());
