@@ -17,9 +17,10 @@ import {
   sleepWays,
   withChurn,
 } from '../fleet/fleet-plan.ts';
-import { type Discovery, type FleetReport, fleetReport } from '../fleet/fleet-report.ts';
+import { fleetReport } from '../fleet/fleet-report.ts';
 import { type FleetProgress, type FleetServer, runFleet } from '../fleet/fleet-run.ts';
 import { reportHtml } from '../fleet/report-html.ts';
+import type { Discovery, FleetReport } from '../fleet/report-schema.ts';
 import { duration, reportText } from '../fleet/report-text.ts';
 import { scenarios } from '../fleet/scenarios/index.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';

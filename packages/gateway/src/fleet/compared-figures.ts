@@ -13,19 +13,7 @@ import {
 import { deliveryOdds } from '../figures/delivery-odds.ts';
 import { fleetTraffic } from '../figures/fleet-traffic.ts';
 import { handshakePresets, radioCost, stepRadio } from '../figures/radio-energy.ts';
-import type { ReportedGroup, ReportedRun } from './fleet-report.ts';
-
-/** A line of the comparison. */
-export interface ComparedFigure {
-  readonly name: string;
-  /** As printed somewhere; `null` where nothing was. */
-  readonly printed: string | null;
-  /** What is right. */
-  readonly corrected: string | null;
-  readonly measured: string | null;
-  /** Why they differ, or what is assumed. */
-  readonly note: string;
-}
+import type { ComparedFigure, ReportedGroup, ReportedRun } from './report-schema.ts';
 
 /** The lines for a scenario. */
 export function comparedFigures(

@@ -1,113 +1,15 @@
 /**
- * The report of a run as data: a stable schema (fields are added, none changes), from which text and HTML are made.
+ * Makes the report of a run, from which text and HTML are made.
  *
  * @module
  */
 
 import { radioCost, stepRadio } from '../figures/radio-energy.ts';
 import type { LatencyHistogram } from '../load/latency-histogram.ts';
-import { type ComparedFigure, comparedFigures } from './compared-figures.ts';
+import { comparedFigures } from './compared-figures.ts';
 import type { FleetResult } from './fleet-run.ts';
-import { type GroupTally, type MessageOutcome, messageOutcomes, type TimeSlice } from './fleet-tally.ts';
-
-/** What was asked for. */
-export interface ReportedRun {
-  readonly scenario: string;
-  readonly uri: string;
-  readonly devices: number;
-  readonly seed: number;
-  readonly speed: number;
-  /** Simulated. */
-  readonly durationSeconds: number;
-  readonly link: string | null;
-  readonly lossRate: number | null;
-  readonly churnPerHour: number;
-  readonly confirmEvery: number;
-}
-
-/** What its devices found before they began. */
-export interface Discovery {
-  readonly by: string;
-  readonly servers: number;
-  readonly resources: number;
-  /** Why nothing was found. */
-  readonly problem?: string;
-}
-
-/** Latencies in ms. */
-export interface ReportedLatency {
-  readonly count: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly 'p99.9': number;
-  readonly max: number;
-}
-
-/** One group of devices, or all. */
-export interface ReportedGroup {
-  readonly group: string;
-  readonly devices: number;
-  readonly messages: Readonly<Record<MessageOutcome, number>> & {
-    readonly due: number;
-    readonly sent: number;
-    readonly byPurpose: Readonly<Record<string, number>>;
-    readonly refusedCodes: Readonly<Record<string, number>>;
-    readonly lostCauses: Readonly<Record<string, number>>;
-  };
-  readonly notifications: number;
-  readonly latencyMs: ReportedLatency;
-  readonly settingMs: ReportedLatency;
-  readonly handshakes: {
-    readonly full: number;
-    readonly resumed: number;
-    /** Associations that went on without a handshake. */
-    readonly takenOver: number;
-    readonly ms: ReportedLatency;
-  };
-  readonly bytes: {
-    readonly sent: number;
-    readonly received: number;
-    readonly payload: number;
-    readonly coap: number;
-    readonly dtls: number;
-    readonly oscore: number;
-    readonly handshake: number;
-  };
-  readonly datagrams: {
-    readonly sent: number;
-    readonly received: number;
-    /** Of both ways, those without handshakes. */
-    readonly withMessages: number;
-    readonly lostOnTheLink: number;
-  };
-  readonly retransmissions: number;
-  readonly churn: {
-    readonly deaths: number;
-    readonly statesKept: number;
-    readonly addressChanges: number;
-    readonly largestStateBytes: number;
-  };
-  /** Of the radio alone: 200 kbit/s, 20 mA to send, 15.4 mA to receive, 3.3 V. */
-  readonly energy: {
-    readonly millijoulesPerDevice: number;
-    readonly handshakeMillijoulesPerDevice: number;
-  };
-}
-
-/** The whole. */
-export interface FleetReport extends ReportedRun {
-  readonly schema: 1;
-  readonly interrupted: boolean;
-  readonly elapsedSeconds: number;
-  readonly total: ReportedGroup;
-  readonly groups: readonly ReportedGroup[];
-  readonly discovery: Discovery | null;
-  readonly timeline: readonly TimeSlice[];
-  readonly latencyRanges: ReturnType<LatencyHistogram['ranges']>;
-  readonly figures: readonly ComparedFigure[];
-}
+import { type GroupTally, type MessageOutcome, messageOutcomes } from './fleet-tally.ts';
+import type { Discovery, FleetReport, ReportedGroup, ReportedLatency, ReportedRun } from './report-schema.ts';
 
 /** Makes the report. */
 export function fleetReport(

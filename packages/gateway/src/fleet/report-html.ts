@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { FleetReport, ReportedGroup } from './fleet-report.ts';
 import { barPlot, escaped, linePlot, stackedBars } from './report-plots.ts';
+import type { FleetReport, ReportedGroup } from './report-schema.ts';
 import { duration, latencyText } from './report-text.ts';
 
 /** The document. */

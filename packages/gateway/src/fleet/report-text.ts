@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FleetReport, ReportedGroup, ReportedLatency } from './fleet-report.ts';
+import type { FleetReport, ReportedGroup, ReportedLatency } from './report-schema.ts';
 
 /** Lines, each with its line feed. */
 export function reportText(report: FleetReport): string {

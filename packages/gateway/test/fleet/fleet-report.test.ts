@@ -1,9 +1,10 @@
 /** The report of a fleet as JSON, text and HTML. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FleetReport, fleetReport } from '../../src/fleet/fleet-report.ts';
+import { fleetReport } from '../../src/fleet/fleet-report.ts';
 import { FleetTally } from '../../src/fleet/fleet-tally.ts';
 import { reportHtml } from '../../src/fleet/report-html.ts';
+import type { FleetReport } from '../../src/fleet/report-schema.ts';
 import { duration, reportText } from '../../src/fleet/report-text.ts';
 
 function report(scenario: string, change: (tally: FleetTally) => void = () => {}): FleetReport {
