@@ -57,7 +57,7 @@ export type {
   PskMatch,
   PskOptions,
 } from './api/listen-options.ts';
-export type { LocalRequestOptions } from './api/local-request.ts';
+export type { LocalObserver, LocalRequestOptions } from './api/local-request.ts';
 export type { Middleware } from './api/middleware.ts';
 export type { MulticastListenOptions, ResourceMulticast } from './api/multicast-options.ts';
 export type { DiscoveredDevice, MulticastOptions } from './api/multicast-request.ts';

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { Code, type Method } from '../core/coap/code.ts';
+import { Code, isSuccessCode, type Method } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
 import { concatBytes, noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -26,14 +26,29 @@ import { Response } from './response.ts';
 export type LocalRequestOptions = Omit<RequestContentOptions, 'payload'> & {
   readonly payload?: Uint8Array | string;
   readonly signal?: AbortSignal;
+  /**
+   * Makes the request one of an observer (RFC 7641): it is told when the answer may be another one by now, and asks again. Changes
+   * of which `Server.notify` tells all are told by `Server.watch` alone.
+   */
+  readonly observer?: LocalObserver;
   /** Who asks, as handlers see it: the same object, so that it can be told. By default somebody who has proved nothing. */
   readonly peer?: PeerInfo;
 };
+
+/** An observer within the process; the same for all of its requests. */
+export interface LocalObserver {
+  readonly changed: () => void;
+  /** The answer was the last one: nothing is told of it any more. */
+  readonly over: () => void;
+  /** Fires when it does not observe any more. */
+  readonly ended: AbortSignal;
+}
 
 const optionNames: OptionNames<Required<LocalRequestOptions>> = {
   ...requestContentOptionNames,
   signal: true,
   peer: true,
+  observer: true,
 };
 
 /** Who asks when the caller says nothing. */
@@ -51,11 +66,11 @@ export async function answerLocally(
   options: LocalRequestOptions,
 ): Promise<Response> {
   expectKnownOptions(`request ${method}`, options, optionNames);
-  const { peer = thisProcess, signal, ...content } = options;
+  const { peer = thisProcess, signal, observer, ...content } = options;
   const outgoing = pathRequest(method, path, content);
   const incoming = {
     ...{ code: outgoing.code, options: outgoing.options, payload: outgoing.payload },
-    ...{ token: noBytes, messageId: undefined, confirmable: true, refresh: false },
+    ...{ token: noBytes, messageId: undefined, confirmable: true, refresh: observer !== undefined },
   };
   const started = monotonicClock.now();
   const timing = (): { handshakeMs: undefined; roundTripMs: number } => ({
@@ -68,10 +83,12 @@ export async function answerLocally(
   }
   const waiters: RequestWaiters = {
     signal: signal ?? new AbortController().signal,
-    observer: { changed: () => {}, ended: AbortSignal.abort() },
+    observer: observer ?? { changed: () => {}, ended: AbortSignal.abort() },
     ask: () => Promise.reject(new ApiMisuseError('ask: the request came from within this process')),
   };
-  const { answer } = await dispatch.answer(new Request(incoming, peer, waiters));
+  const { answer, observe } = await dispatch.answer(new Request(incoming, peer, waiters));
+  // RFC 7641 §3.2, §4.2.
+  if (observe === false || !isSuccessCode(answer.code)) observer?.over();
   const payload = answer.body === undefined ? answer.payload : await wholeOf(answer.body);
   return new Response({ code: answer.code, options: answer.options, payload }, peer, timing());
 }

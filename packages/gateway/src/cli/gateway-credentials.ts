@@ -20,6 +20,7 @@ export interface GatewayCredentialOptions {
   readonly privateKey?: string;
   readonly passphraseFile?: string;
   readonly ca?: string;
+  readonly httpTls?: boolean;
 }
 
 const serveFlags: CredentialFlags = {
@@ -48,6 +49,8 @@ export function gatewayCredentials(
       'give --cert and --private-key; "coapsule keys cert NAME --server" makes them',
     );
   }
+  // Those files are for HTTP alone then.
+  if (coaps === 'off' && options.httpTls === true && ca === undefined) return undefined;
   if (coaps === 'off')
     return refuse('there is no coaps endpoint for the certificate or key', 'leave --coaps on');
   if (ca !== undefined && cert === undefined) {

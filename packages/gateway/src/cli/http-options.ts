@@ -7,10 +7,12 @@
  * @module
  */
 
+import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import { parseRule, type Rule } from '../access/rule.ts';
 import type { HttpOptions } from '../http/http-options.ts';
 import type { HttpToken } from '../http/http-tokens.ts';
+import { parseUriTemplate } from '../http/uri-template.ts';
 import type { EndpointAddress } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -24,8 +26,11 @@ export interface HttpCommandOptions {
   readonly http: EndpointAddress | 'off';
   readonly httpTokens?: string;
   readonly httpTls?: boolean;
+  readonly httpCors?: readonly string[];
+  readonly httpTemplate?: readonly string[];
   readonly cert?: string;
   readonly privateKey?: string;
+  readonly passphraseFile?: string;
 }
 
 /** Adds the options. */
@@ -37,7 +42,17 @@ export function addHttpOptions(command: Command): void {
       'who may do more by HTTP than everyone: lines NAME TOKEN METHOD:PATH…',
       pathValue,
     )
-    .option('--http-tls', 'TLS for HTTP, with --cert and --private-key');
+    .option('--http-tls', 'TLS for HTTP, with --cert and --private-key')
+    .option(
+      '--http-cors <origin>',
+      'pages of this origin, such as https://panel.example, may read answers; "*": of any; repeatable',
+      repeated,
+    )
+    .option(
+      '--http-template <template>',
+      'another form of requests for other servers behind /hc/, such as "?target_uri={+tu}" (RFC 8075); repeatable',
+      repeated,
+    );
 }
 
 /**
@@ -46,10 +61,15 @@ export function addHttpOptions(command: Command): void {
  * @throws CommandFailure for options that cannot be, or that are of no use without `--http`.
  */
 export function httpOptions(options: HttpCommandOptions): HttpOptions | undefined {
-  const { http: address, httpTokens, httpTls = false, cert, privateKey } = options;
+  const { http: address, httpTokens, httpTls = false, httpCors, httpTemplate, cert } = options;
+  const privateKey = options.privateKey ?? cert;
   if (address === 'off') {
-    const idle = httpTokens !== undefined ? '--http-tokens' : httpTls && '--http-tls';
-    if (idle === false) return undefined;
+    const given = { '--http-tokens': httpTokens, '--http-cors': httpCors, '--http-template': httpTemplate };
+    const [idle] = [
+      ...Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag])),
+      ...(httpTls ? ['--http-tls'] : []),
+    ];
+    if (idle === undefined) return undefined;
     throw new CommandFailure(
       ExitCode.Usage,
       `${idle} is for the http endpoint, and it is off`,
@@ -63,14 +83,66 @@ export function httpOptions(options: HttpCommandOptions): HttpOptions | undefine
       'give --cert and --private-key',
     );
   }
-  const isTls = httpTls && cert !== undefined && privateKey !== undefined;
+  const tls = httpTls && cert !== undefined && privateKey !== undefined;
   return {
     address,
     tokens: httpTokens === undefined ? [] : parseTokens(optionFile('--http-tokens', httpTokens), httpTokens),
-    tls: isTls
-      ? { certificate: optionFile('--cert', cert), privateKey: optionFile('--private-key', privateKey) }
-      : undefined,
+    tls: tls ? tlsFiles(cert, privateKey, options.passphraseFile) : undefined,
+    cors: (httpCors ?? []).map(origin),
+    templates: (httpTemplate ?? []).map((text) => {
+      const template = parseUriTemplate(text);
+      if (typeof template !== 'string') return template;
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `--http-template ${text}: ${template}`,
+        'docs/http.md has examples',
+      );
+    }),
   };
+}
+
+/** @throws CommandFailure for files that are no certificate and key of each other. */
+function tlsFiles(
+  cert: string,
+  key: string,
+  passphraseFile: string | undefined,
+): NonNullable<HttpOptions['tls']> {
+  const certificate = optionFile('--cert', cert);
+  const privateKey = optionFile('--private-key', key);
+  const passphrase = optionFile('--passphrase-file', passphraseFile)?.replace(/\r?\n$/, '');
+  try {
+    createSecureContext({
+      cert: certificate,
+      key: privateKey,
+      ...(passphrase !== undefined && { passphrase }),
+    });
+  } catch (error) {
+    throw new CommandFailure(
+      ExitCode.Failure,
+      `--http-tls cannot use ${printable(cert)} and ${printable(key)}: ${(error as Error).message}`,
+      'give the certificate and its key in PEM, and --passphrase-file for a key that is encrypted',
+    );
+  }
+  return { certificate, privateKey, passphrase };
+}
+
+/** An origin as browsers send it: without a path, and without the usual port. */
+function origin(text: string): string {
+  if (text === '*') return text;
+  if (/^https?:/i.test(text) && URL.canParse(text)) {
+    const url = new URL(text);
+    if (url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '')
+      return url.origin;
+  }
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `--http-cors ${printable(text)} is no origin`,
+    'give scheme, host and port alone, such as https://panel.example, or "*"',
+  );
+}
+
+function repeated(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }
 
 /** Shorter ones can be guessed. */

@@ -157,6 +157,8 @@ const repeatable: ReadonlySet<string> = new Set([
   'retain',
   'sleepy',
   'sleepyLatest',
+  'httpCors',
+  'httpTemplate',
 ] satisfies (keyof ConfiguredOptions)[]);
 
 /** Several values: with spaces between, or a JSON array of texts. */

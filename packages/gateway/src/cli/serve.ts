@@ -312,6 +312,7 @@ function liveOptions(options: ServeOptions, log: Log): LiveOptions {
     anyIdentityKey: psk.find(({ identity }) => identity === '*')?.key,
     access: options.access,
     credentials: gatewayCredentials(options, log),
+    httpSecrets: httpOptions(options),
     measurements: options.retain ?? [],
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
   };

@@ -17,6 +17,8 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   http: 'endpoints.http',
   httpTokens: 'http.tokens',
   httpTls: 'http.tls',
+  httpCors: 'http.cors',
+  httpTemplate: 'http.templates',
   cert: 'credentials.certificate',
   privateKey: 'credentials.privateKey',
   passphraseFile: 'credentials.passphraseFile',
@@ -95,4 +97,5 @@ export const liveNames: ReadonlySet<string> = new Set([
   'maxBytes',
   'reverseProxy',
   'verbose',
+  'httpTokens',
 ] satisfies (keyof ConfiguredOptions)[]);

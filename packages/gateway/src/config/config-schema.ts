@@ -49,6 +49,8 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly http?: EndpointAddress | 'off' | undefined;
   readonly httpTokens?: string | undefined;
   readonly httpTls?: boolean | undefined;
+  readonly httpCors?: readonly string[] | undefined;
+  readonly httpTemplate?: readonly string[] | undefined;
   readonly cert?: string | undefined;
   readonly privateKey?: string | undefined;
   readonly passphraseFile?: string | undefined;
@@ -106,6 +108,8 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       access: file.access,
       httpTokens: file.http?.tokens,
       httpTls: file.http?.tls,
+      httpCors: file.http?.cors,
+      httpTemplate: file.http?.templates,
       ...file.mqtt,
       ...file.shared,
       ...file.sleepy,
@@ -237,6 +241,12 @@ function sections(surroundings: ConfigSurroundings) {
         .describe('File with who may do more by HTTP than everyone, as lines NAME TOKEN METHOD:PATH….')
         .optional(),
       tls: yesOrNo('TLS for HTTP, with the certificate and key of the gateway.'),
+      cors: texts('origins such as https://panel.example')
+        .describe('Origins whose pages may read answers; "*": any; none without it.')
+        .optional(),
+      templates: texts('templates such as "?target_uri={+tu}"')
+        .describe('Other forms of requests for other servers behind /hc/ (RFC 8075 §5.4).')
+        .optional(),
     })
       .describe('The HTTP endpoint, where endpoints.http turns it on.')
       .optional(),

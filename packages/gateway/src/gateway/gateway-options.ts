@@ -5,7 +5,7 @@ import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule
 import type { ContextParameters } from 'coapsule/oscore';
 import type { AccessSettings } from '../access/configured-access.ts';
 import type { MqttOptions } from '../bridge/mqtt-options.ts';
-import type { HttpOptions } from '../http/http-options.ts';
+import type { HttpOptions, HttpSecrets } from '../http/http-options.ts';
 import type { Retention } from '../resources/telemetry.ts';
 import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
@@ -33,6 +33,8 @@ export interface LiveOptions {
   readonly access?: AccessSettings | undefined;
   /** Paths that other servers serve. Who gives their OSCORE contexts closes them, after the gateway. */
   readonly upstreams?: readonly UpstreamServer[];
+  /** Who may do what by HTTP, and with which certificate it is open. */
+  readonly httpSecrets?: HttpSecrets | undefined;
   /** How much is kept of what devices send. */
   readonly retention?: Partial<Retention>;
   /** How long measurements are kept, where the defaults do not count. */

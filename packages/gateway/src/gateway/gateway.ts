@@ -164,7 +164,7 @@ export class Gateway implements AsyncDisposable {
         });
       }
       const readableBy = (peer: PeerInfo) => rules.readableByPeer(peer);
-      http = await openHttp(server, options, { store, readableBy, clock });
+      http = await openHttp(server, options, proxyName, { store, readableBy, clock });
       const bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         devices.changed();
@@ -186,6 +186,7 @@ export class Gateway implements AsyncDisposable {
           tellCredentials(next.credentials, log, clock());
           renewCredentials(listeners, next.credentials);
         }
+        if (next.httpSecrets !== undefined) http?.renew(next.httpSecrets);
         live.change(next);
         changed();
         workers?.configurationChanged(next.credentials);
@@ -268,11 +269,12 @@ export class Gateway implements AsyncDisposable {
 async function openHttp(
   server: Server,
   { http: options, log }: GatewayOptions,
+  name: string,
   telemetry: TelemetryApiParts,
 ): Promise<HttpEndpoint | undefined> {
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
-  return Endpoint.open({ options, server, log, telemetry });
+  return Endpoint.open({ options, server, log, telemetry, name });
 }
 
 /** The connection to a message broker; what it needs is loaded only where there is one. */

@@ -1,14 +1,15 @@
 /**
  * The HTTP endpoint of the gateway: its own resources at `/coap/…`, those of other servers at `/hc/coap://…` (RFC 8075 §5.3), changes
- * of its own as Server-Sent Events, and kept measurements at `/api/telemetry` (telemetry-api.ts).
+ * of both as Server-Sent Events (event-streams.ts), and kept measurements at `/api/telemetry` (telemetry-api.ts).
  *
  * Requests run through the same middleware, rules and proxy as those of devices do (`Server.request`). How HTTP and CoAP
  * say the same is in http-mapping.ts; who asks, in http-tokens.ts.
  */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import {
   ApiMisuseError,
@@ -19,14 +20,15 @@ import {
 } from 'coapsule';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { streamSSE } from 'hono/streaming';
+import { cors } from 'hono/cors';
 import { type Log, RateLimit } from '../server/log.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { resourcePath } from '../text/resource-path.ts';
+import { EventStreams } from './event-streams.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
-import type { HttpOptions } from './http-options.ts';
+import type { HttpOptions, HttpSecrets } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
-import { ResourceChanges } from './resource-changes.ts';
+import { proxyLinks } from './proxy-links.ts';
 import { TelemetryApi, type TelemetryApiParts } from './telemetry-api.ts';
 
 /** What it works with. */
@@ -35,21 +37,22 @@ export interface HttpParts {
   readonly server: Pick<Server, 'request' | 'watch'>;
   readonly log: Log;
   readonly telemetry: TelemetryApiParts;
+  /** How the gateway is called in Via: a request that has been here goes round (RFC 8768 §5). */
+  readonly name: string;
+  /** For tests. */
+  readonly idleMs?: number;
 }
 
 /** Largest body, as that of a resource is by default. */
 const maxBodyBytes = 1024 * 1024;
-
-/** Event streams at a time, and of them those of nobody. */
-const mostStreams = { all: 1000, ofNobody: 50 } as const;
 
 /** Requests with a body at a time: together they hold 64 MiB at most. */
 const mostBodies = 64;
 
 const mostConnections = 2000;
 
-/** A comment goes to an event stream after so long without a change: proxies in between would end it. */
-const keepAliveMs = 15_000;
+/** A connection on which nothing moves for so long is closed: a reader that does not read, or nobody. */
+const idleMs = 120_000;
 
 /** What the handlers of a request know of it. */
 interface Environment {
@@ -66,13 +69,12 @@ const nobody: PeerInfo = {
 /** An endpoint that listens. */
 export class HttpEndpoint {
   readonly #parts: HttpParts;
-  readonly #tokens: HttpTokens;
+  #tokens: HttpTokens;
+  #given: HttpSecrets['tokens'];
   readonly #server: HttpServer;
-  readonly #ending = new AbortController();
+  readonly #streams: EventStreams;
   /** Of this program, told once in a while. */
   readonly #faults = new RateLimit(5, 10_000);
-  #streams = 0;
-  #streamsOfNobody = 0;
   #bodies = 0;
 
   /** @throws StartUpFault (rejects) when the port cannot be had. */
@@ -99,14 +101,17 @@ export class HttpEndpoint {
 
   private constructor(parts: HttpParts) {
     this.#parts = parts;
-    this.#tokens = new HttpTokens(parts.options.tokens);
+    this.#given = parts.options.tokens;
+    this.#tokens = new HttpTokens(this.#given);
+    this.#streams = new EventStreams(parts.server, (response) =>
+      httpResponse('GET', response, undefined, false),
+    );
     const { tls } = parts.options;
     const listener = getRequestListener(this.#routes().fetch);
     this.#server =
-      tls === undefined
-        ? createHttpServer(listener)
-        : createTlsServer({ cert: tls.certificate, key: tls.privateKey }, listener);
+      tls === undefined ? createHttpServer(listener) : createTlsServer(tlsOptions(tls), listener);
     this.#server.requestTimeout = 60_000;
+    this.#server.setTimeout(parts.idleMs ?? idleMs);
     this.#server.maxConnections = mostConnections;
     this.#server.on('error', (error) => parts.log.error(`http: ${error.message}`));
   }
@@ -117,9 +122,24 @@ export class HttpEndpoint {
     return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
   }
 
+  /**
+   * These tokens, and this certificate and key, count from now on. With other tokens event streams end, and are begun anew by
+   * their clients, with what they may read now.
+   *
+   * @throws what Node throws for a key that cannot be used; then nothing has changed.
+   */
+  renew({ tokens, tls }: HttpSecrets): void {
+    if (tls !== undefined && 'setSecureContext' in this.#server)
+      (this.#server as TlsServer).setSecureContext(tlsOptions(tls));
+    if (isDeepStrictEqual(tokens, this.#given)) return;
+    this.#given = tokens;
+    this.#tokens = new HttpTokens(tokens);
+    this.#streams.end();
+  }
+
   /** Ends event streams and connections. */
   async close(): Promise<void> {
-    this.#ending.abort();
+    this.#streams.end();
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
@@ -132,11 +152,21 @@ export class HttpEndpoint {
       maxSize: maxBodyBytes,
       onError: (c) => c.text('the body is larger than 1 MiB\n', 413),
     });
+    const { cors: origins = [], templates = [] } = this.#parts.options;
+    app.use('*', async (c, next) => {
+      if (!hasBeenHere(c, this.#parts.name)) return next();
+      return c.text(`${this.#parts.name}: the request goes round\n`, 508);
+    });
+    if (origins.length > 0) app.use('*', crossOrigin(origins));
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.post('/event-token', (c) => {
       const peer = this.#tokens.peerOf(c.req.header('authorization') ?? '');
       if (peer === undefined) return unauthorized(c);
-      return c.json({ token: this.#tokens.issueOnce(peer, performance.now()) });
+      return c.json({ token: this.#tokens.issueOnce(peer, performance.now(), c.req.query('path')) });
+    });
+    app.get('/.well-known/core', (c) => {
+      const links = proxyLinks(templates, c.req.query('rt'));
+      return c.body(links, 200, { 'content-type': 'application/link-format' });
     });
     const telemetry = new TelemetryApi(this.#parts.telemetry);
     for (const path of ['/coap/*', '/hc/*', '/api/*']) {
@@ -190,22 +220,41 @@ export class HttpEndpoint {
     const authorization = c.req.header('authorization');
     if (authorization !== undefined) return this.#tokens.peerOf(authorization);
     const once = isEventStream(c) ? c.req.query('access_token') : undefined;
-    return once === undefined ? nobody : this.#tokens.takeOnce(once, performance.now());
+    return once === undefined
+      ? nobody
+      : this.#tokens.takeOnce(once, performance.now(), new URL(c.req.url).pathname);
   }
 
   /** A resource of the gateway: RFC 8075 calls it the null mapping (§5.2). */
   async #own(c: Context, peer: PeerInfo): Promise<Response> {
     const { path, query } = restOf(c, '/coap');
-    if (isEventStream(c)) return this.#events(c, path, query, peer);
+    if (isEventStream(c)) {
+      const name = resourcePath(path);
+      if (name === undefined || name === '') return c.text('the path is none of CoAP\n', 400);
+      return this.#streams.open(c, {
+        name,
+        isNobody: peer === nobody,
+        read: (observer) => this.#parts.server.request('GET', `${path}${query}`, { peer, observer }),
+      });
+    }
     return this.#asked(c, peer, `${path}${query}`, [], (locationPath) => `/coap${locationPath}`);
   }
 
   async #other(c: Context, peer: PeerInfo): Promise<Response> {
     const { path, query } = restOf(c, '/hc/');
-    const target = targetUri(`${path}${query}`);
+    const rest = `${path}${query}`;
+    const mapped = (this.#parts.options.templates ?? []).map((template) => template.target(rest));
+    const target = targetUri(mapped.find((one) => one !== undefined) ?? rest);
     if (typeof target !== 'string') return c.text(`${target.reason}\n`, target.status);
     const server = /^[^/]*\/\/[^/?#]*/.exec(target)?.[0] ?? target;
     const proxyUri = { number: OptionNumber.ProxyUri, value: target };
+    if (isEventStream(c)) {
+      return this.#streams.open(c, {
+        name: undefined,
+        isNobody: peer === nobody,
+        read: (observer) => this.#parts.server.request('GET', '/', { peer, observer, options: [proxyUri] }),
+      });
+    }
     return this.#asked(c, peer, '/', [proxyUri], (locationPath) => `/hc/${server}${locationPath}`);
   }
 
@@ -241,64 +290,26 @@ export class HttpEndpoint {
       ifNoneMatch;
     return httpResponse(c.req.method, response, location, isMapped);
   }
+}
 
-  /** RFC 8075 leaves observing open (§8.2): each state is an event, its data the payload as text. */
-  async #events(c: Context, path: string, query: string, peer: PeerInfo): Promise<Response> {
-    const name = resourcePath(path);
-    if (name === undefined || name === '') return c.text('the path is none of CoAP\n', 400);
-    const isNobody = peer === nobody;
-    if (this.#streams >= mostStreams.all || (isNobody && this.#streamsOfNobody >= mostStreams.ofNobody)) {
-      return c.text('too many event streams\n', 503);
-    }
-    this.#count(isNobody, 1);
-    const changes = new ResourceChanges(this.#parts.server, name);
-    const end = (): void => {
-      changes.end();
-      this.#count(isNobody, -1);
-    };
-    const read = (): Promise<CoapResponse> => this.#parts.server.request('GET', `${path}${query}`, { peer });
-    let first: CoapResponse;
-    try {
-      first = await read();
-    } catch (error) {
-      end();
-      if (!(error instanceof ApiMisuseError)) throw error;
-      return c.text(`${error.message}\n`, 400);
-    }
-    if (!first.ok) {
-      end();
-      return httpResponse('GET', first, undefined, false);
-    }
-    return streamSSE(c, async (stream) => {
-      const stop = (): void => changes.wake();
-      stream.onAbort(stop);
-      this.#ending.signal.addEventListener('abort', stop);
-      let id = 0;
-      const send = (response: CoapResponse): Promise<void> =>
-        stream.writeSSE({
-          id: String(id++),
-          event: response.ok ? 'message' : 'gone',
-          data: response.text(),
-        });
-      try {
-        await send(first);
-        for (;;) {
-          const isChanged = await changes.next(keepAliveMs);
-          if (stream.aborted || this.#ending.signal.aborted) return;
-          if (isChanged) await send(await read());
-          else await stream.write(': still there\n\n');
-        }
-      } finally {
-        this.#ending.signal.removeEventListener('abort', stop);
-        end();
-      }
-    });
-  }
+function tlsOptions({ certificate, privateKey, passphrase }: NonNullable<HttpSecrets['tls']>) {
+  return { cert: certificate, key: privateKey, ...(passphrase !== undefined && { passphrase }) };
+}
 
-  #count(isNobody: boolean, change: 1 | -1): void {
-    this.#streams += change;
-    if (isNobody) this.#streamsOfNobody += change;
-  }
+/** Whether this gateway has sent the request itself, to a server that has sent it on. */
+function hasBeenHere(c: Context, name: string): boolean {
+  return (c.req.header('via') ?? '').split(',').some((hop) => hop.trim().split(/\s+/)[1] === name);
+}
+
+/** Which pages of other origins may read answers (the CORS protocol of the Fetch Standard). */
+function crossOrigin(origins: readonly string[]) {
+  return cors({
+    origin: origins.includes('*') ? '*' : [...origins],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'],
+    allowHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match'],
+    exposeHeaders: ['etag', 'location', 'retry-after'],
+    maxAge: 600,
+  });
 }
 
 /** @param isMapped Whether options were made of headers. */

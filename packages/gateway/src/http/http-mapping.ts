@@ -153,6 +153,8 @@ const statuses: ReadonlyMap<Code, number> = new Map<Code, number>([
   [Code.ServiceUnavailable, 503],
   [Code.GatewayTimeout, 504],
   [Code.ProxyingNotSupported, 502],
+  // RFC 8768 §5.
+  [Code.HopLimitReached, 508],
 ]);
 
 /** What of a CoAP response becomes HTTP. */

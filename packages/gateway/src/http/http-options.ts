@@ -3,11 +3,22 @@
  */
 import type { EndpointAddress } from '../server/serve-options.ts';
 import type { HttpToken } from './http-tokens.ts';
+import type { UriTemplate } from './uri-template.ts';
 
-/** See the module comment; files are read already. */
-export interface HttpOptions {
-  readonly address: EndpointAddress;
+/** What can be others while the endpoint is open; files are read already. */
+export interface HttpSecrets {
   readonly tokens: readonly HttpToken[];
   /** PEM; undefined: without TLS. */
-  readonly tls: { readonly certificate: string; readonly privateKey: string } | undefined;
+  readonly tls:
+    | { readonly certificate: string; readonly privateKey: string; readonly passphrase?: string | undefined }
+    | undefined;
+}
+
+/** See the module comment. */
+export interface HttpOptions extends HttpSecrets {
+  readonly address: EndpointAddress;
+  /** Origins whose pages may read answers; none by default. */
+  readonly cors?: readonly string[];
+  /** Forms that requests for other servers may have besides that of RFC 8075 §5.3. */
+  readonly templates?: readonly UriTemplate[];
 }

@@ -22,7 +22,10 @@ const mostOnce = 1000;
 /** See the module comment. */
 export class HttpTokens {
   readonly #tokens: readonly { readonly digest: Uint8Array; readonly peer: PeerInfo }[];
-  readonly #once = new Map<string, { readonly peer: PeerInfo; readonly untilMs: number }>();
+  readonly #once = new Map<
+    string,
+    { readonly peer: PeerInfo; readonly untilMs: number; readonly path: string | undefined }
+  >();
 
   constructor(tokens: readonly HttpToken[]) {
     this.#tokens = tokens.map(({ name, token, rules }) => ({
@@ -41,22 +44,23 @@ export class HttpTokens {
     return found;
   }
 
-  /** A token that counts once. */
-  issueOnce(peer: PeerInfo, nowMs: number): string {
+  /** A token that counts once. @param path The one that it is good for; undefined: any. */
+  issueOnce(peer: PeerInfo, nowMs: number, path?: string): string {
     for (const [token, { untilMs }] of this.#once) {
       if (untilMs > nowMs && this.#once.size < mostOnce) break;
       this.#once.delete(token);
     }
     const token = randomBytes(24).toString('base64url');
-    this.#once.set(token, { peer, untilMs: nowMs + onceMs });
+    this.#once.set(token, { peer, untilMs: nowMs + onceMs, path });
     return token;
   }
 
   /** Uses one up. */
-  takeOnce(token: string, nowMs: number): PeerInfo | undefined {
+  takeOnce(token: string, nowMs: number, path: string): PeerInfo | undefined {
     const found = this.#once.get(token);
     this.#once.delete(token);
-    return found !== undefined && found.untilMs > nowMs ? found.peer : undefined;
+    if (found === undefined || found.untilMs <= nowMs) return undefined;
+    return found.path === undefined || found.path === path ? found.peer : undefined;
   }
 }
 
