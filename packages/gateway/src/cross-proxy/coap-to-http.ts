@@ -182,6 +182,8 @@ function validReply(headers: ResponseHeaders, { options, nowMs }: Asked, tags: E
 
 function failed({ status, headers, hasBody }: HttpReply, nowMs: number): CoapReply {
   const code = failures.get(status) ?? (status < 500 ? Code.BadRequest : Code.InternalServerError);
+  // RFC 8768 §4: what is in it are names of proxies, and of HTTP there are none.
+  if (code === Code.HopLimitReached) return withoutBody({ code });
   const isForLater = code === Code.ServiceUnavailable || code === Code.TooManyRequests;
   const retry = isForLater ? retryAfter(headers('retry-after'), nowMs) : undefined;
   const response = { code, ...(retry !== undefined && { maxAgeSeconds: retry }) };
