@@ -35,6 +35,8 @@ export class FirmwareCatalogue {
   readonly #store: StateStore;
   readonly #images = new Map<string, FirmwareImage>();
   readonly #uploads = new Map<string, UnfinishedUpload>();
+  /** SHA-256 of those that are hidden. */
+  readonly #hidden = new Set<string>();
   #order = 0;
 
   constructor(store: StateStore, states: readonly KeptState[]) {
@@ -74,7 +76,13 @@ export class FirmwareCatalogue {
 
   /** Whether any version has this content. */
   holds(sha256: string): boolean {
-    return [...this.#images.values()].some((image) => image.sha256 === sha256);
+    return this.#hidden.has(sha256) || [...this.#images.values()].some((image) => image.sha256 === sha256);
+  }
+
+  /** Nobody sees a version until it is added again, or until another process has its file. */
+  hide(image: FirmwareImage): void {
+    this.#images.delete(labelOf(image));
+    this.#hidden.add(image.sha256);
   }
 
   /** An upload that can go on begins, durably. */
@@ -96,6 +104,7 @@ export class FirmwareCatalogue {
     const label = labelOf(image);
     await this.#store.changeStates({ put: [state(imagePrefix, image)], remove: [uploadPrefix + label] });
     this.#images.set(label, image);
+    this.#hidden.delete(image.sha256);
     this.#uploads.delete(label);
   }
 

@@ -42,6 +42,7 @@ export interface FirmwareParts {
   readonly notify: Notify;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
+  readonly warn: (text: string) => void;
   /** Is told of each version that comes or goes. */
   readonly audit: (change: AuditedChange) => void;
   /** Everyone may read, over plain CoAP too. */
@@ -59,7 +60,11 @@ export async function firmwareResources(
   const catalogue = new FirmwareCatalogue(store, states);
   const files = new FirmwareFiles(dataFolder);
   const uploads = new FirmwareUploads({ catalogue, files, maxBytes, clock });
-  await uploads.begin();
+  for (const image of await uploads.begin()) {
+    parts.warn(
+      `the file of firmware ${imagePath(image)} is missing in ${dataFolder}: copy the folder firmware there from where it was, or upload it again`,
+    );
+  }
 
   const list: Resource = {
     get: async (request) => {

@@ -54,12 +54,18 @@ export class FirmwareUploads {
     this.#parts = parts;
   }
 
-  /** Look at what an earlier process has left. */
-  async begin(): Promise<void> {
+  /** Look at what an earlier process has left. @returns versions whose file is not there, or not whole: nobody sees them. */
+  async begin(): Promise<readonly FirmwareImage[]> {
     const { catalogue, files } = this.#parts;
     const parts = catalogue.uploads().map((upload) => FirmwareFiles.partFile(labelOf(upload)));
     await files.tidy((file) => parts.includes(file) || catalogue.holds(file.replace(/\.bin$/, '')));
     for (const file of parts) this.#partBytes.set(file, await files.size(file));
+    const missing: FirmwareImage[] = [];
+    for (const image of catalogue.images()) {
+      if ((await files.size(FirmwareFiles.imageFile(image.sha256))) !== image.size) missing.push(image);
+    }
+    for (const image of missing) catalogue.hide(image);
+    return missing;
   }
 
   /** End those that are under way: they can go on with the next process. */
@@ -79,28 +85,40 @@ export class FirmwareUploads {
    *         place, 4.12, 4.13 where there is no room, 4.00 for what has another SHA-256; StoreFault.
    */
   async receive(request: Request, target: FirmwareTarget, query: UploadQuery): Promise<Uploaded> {
-    const { catalogue, files } = this.#parts;
     const { name } = target;
-    const { sha256 } = query;
-    const version = target.version ?? sha256?.slice(0, versionDigits);
-    const before = this.#expectWanted(request, target);
-    const present = version === undefined ? undefined : catalogue.find(name, version);
-    if (present !== undefined && present.sha256 === sha256) {
-      if ((await files.size(FirmwareFiles.imageFile(sha256))) === present.size) {
-        return { image: present, isNew: false };
-      }
-    }
-    if (catalogue.images().length + catalogue.uploads().length >= maxLabels && before === undefined) {
-      throw new RequestFailure(Code.Conflict, `there are ${maxLabels} versions: delete one`);
-    }
+    const version = target.version ?? query.sha256?.slice(0, versionDigits);
     // Of one without SHA-256 nothing says what it is until it is whole; nobody goes on with it.
     const label = version === undefined ? randomBytes(8).toString('hex') : labelOf({ name, version });
     const active = await this.#takeOver(label);
     try {
+      // One before may have come to its end just now.
+      const present = await this.#present(request, target, { ...query, version });
+      if (present !== undefined) return { image: present, isNew: false };
       return await this.#write(request, target, { ...query, version, label, signal: active.signal });
     } finally {
       active.end();
     }
+  }
+
+  /** What is there already of what a request brings. @throws RequestFailure where it may not bring anything. */
+  async #present(
+    request: Request,
+    target: FirmwareTarget,
+    { sha256, version }: UploadQuery & { readonly version: string | undefined },
+  ): Promise<FirmwareImage | undefined> {
+    const { catalogue, files } = this.#parts;
+    this.#expectWanted(request, target);
+    const present = version === undefined ? undefined : catalogue.find(target.name, version);
+    if (present !== undefined && present.sha256 === sha256) {
+      if ((await files.size(FirmwareFiles.imageFile(sha256))) === present.size) return present;
+    }
+    const isKnown =
+      present !== undefined ||
+      (version !== undefined && catalogue.upload(target.name, version) !== undefined);
+    if (!isKnown && catalogue.images().length + catalogue.uploads().length >= maxLabels) {
+      throw new RequestFailure(Code.Conflict, `there are ${maxLabels} versions: delete one`);
+    }
+    return undefined;
   }
 
   /** Forget an upload that did not come to its end. */
@@ -164,11 +182,9 @@ export class FirmwareUploads {
       return { image: catalogue.find(name, image.version) as FirmwareImage, isNew: true };
     } finally {
       await part.close();
-      if (!canGoOn || isWhole) {
-        // After `publish` there is none.
-        this.#partBytes.delete(file);
-        await files.remove(file);
-      }
+      // After `publish` there is none; where it did not come to that, a whole one was not wanted in the end.
+      if (!canGoOn) await this.#removePart(file);
+      else if (isWhole) await this.#forget({ name, version }).catch(() => {});
     }
   }
 
@@ -260,12 +276,15 @@ export class FirmwareUploads {
     return maxBytes - taken.reduce((sum, size) => sum + size, 0);
   }
 
-  async #forget(upload: { readonly name: string; readonly version: string }): Promise<void> {
-    const { catalogue, files } = this.#parts;
-    const file = FirmwareFiles.partFile(labelOf(upload));
-    if (catalogue.upload(upload.name, upload.version) !== undefined) await catalogue.giveUp(upload);
+  async #removePart(file: string): Promise<void> {
     this.#partBytes.delete(file);
-    await files.remove(file);
+    await this.#parts.files.remove(file);
+  }
+
+  async #forget(upload: { readonly name: string; readonly version: string }): Promise<void> {
+    const { catalogue } = this.#parts;
+    if (catalogue.upload(upload.name, upload.version) !== undefined) await catalogue.giveUp(upload);
+    await this.#removePart(FirmwareFiles.partFile(labelOf(upload)));
   }
 
   /** Ends the upload of a label that is under way, and takes its place. */

@@ -386,6 +386,7 @@ async function addResources(
   const firmware = await firmwareResources({
     ...{ store, states, dataFolder, clock, notify, readable },
     maxBytes: options.maxFirmwareBytes ?? defaultFirmwareBytes,
+    warn: (text) => log.warning(text),
     audit: (change) => audit.add(change),
     isDemo: demo,
   });

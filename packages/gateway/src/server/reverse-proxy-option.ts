@@ -20,6 +20,10 @@ export interface ReverseProxyRule {
 /** First segments of paths that are the gateway's own. */
 const ownSegments: ReadonlySet<string> = new Set([
   '.well-known',
+  'admin',
+  'config',
+  'firmware',
+  'lock',
   'sensor',
   'sensors',
   'serial',
@@ -27,6 +31,7 @@ const ownSegments: ReadonlySet<string> = new Set([
   'rd-lookup',
   'sleepy',
   'store',
+  'thermostat',
 ]);
 
 /** Parse `PATH=URI[,oscore=FILE]`. */

@@ -1,7 +1,7 @@
 /** Firmware at the gateway: uploads that are checked and go on, downloads from any block, versions, room and rights (requirement K08). */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, CoapsuleError, OptionNumber, type RequestOptions } from 'coapsule';
@@ -350,6 +350,46 @@ test('after a restart of the gateway its firmware is there, and an upload goes o
       .map(({ event, identity, name }) => `${event} ${name} ${identity}`),
     ['firmware-uploaded valve ci', 'firmware-uploaded pump ci'],
   );
+});
+
+test('an upload whose last answer was lost is over: whoever goes on with it gets 2.04', async (t) => {
+  const { coaps, client } = await start(t);
+  const ci = client('ci', keys.ci);
+  const bytes = image(5000);
+  const uri = `${coaps}/firmware/pump/1?sha256=${digest(bytes)}`;
+  assert.equal((await ci.put(uri, { payload: bytes })).codeText, '2.01');
+  assert.equal((await ci.put(`${uri}&from=4096`, { payload: bytes.subarray(4096) })).codeText, '2.04');
+  assert.equal((await ci.put(`${uri}&from=5000`)).codeText, '2.04');
+});
+
+test('a version whose file is gone is seen by nobody and told of; it is there with its file again, or when it is uploaded again', async (t) => {
+  const dataFolder = temporaryFolder(t);
+  const [one, two] = [image(3000, 1), image(3000, 2)];
+  const files = join(dataFolder, 'firmware');
+  const restart = async (use: (gateway: TestGateway, ci: Client) => Promise<void>): Promise<void> => {
+    const gateway = await start(t, { dataFolder });
+    const ci = gateway.client('ci', keys.ci);
+    await use(gateway, ci);
+    await ci.close();
+    await gateway.gateway.close();
+  };
+  await restart(async ({ coaps }, ci) => {
+    await ci.put(`${coaps}/firmware/pump/1`, { payload: one });
+    await ci.put(`${coaps}/firmware/pump/2`, { payload: two });
+  });
+  renameSync(join(files, `${digest(one)}.bin`), join(dataFolder, 'elsewhere'));
+  rmSync(join(files, `${digest(two)}.bin`));
+  await restart(async ({ coaps, log }, ci) => {
+    await log.waitFor(/^the file of firmware \/firmware\/pump\/1 is missing in /);
+    assert.equal((await ci.get(`${coaps}/firmware/pump`)).codeText, '4.04');
+    assert.equal((await ci.put(`${coaps}/firmware/pump/2`, { payload: two })).codeText, '2.01');
+    assert.deepEqual((await ci.get(`${coaps}/firmware/pump`)).payload, two);
+  });
+  renameSync(join(dataFolder, 'elsewhere'), join(files, `${digest(one)}.bin`));
+  await restart(async ({ coaps }, ci) => {
+    assert.deepEqual((await ci.get(`${coaps}/firmware/pump/1`)).payload, one);
+    assert.deepEqual((await ci.get(`${coaps}/firmware/pump/2`)).payload, two);
+  });
 });
 
 test('in the demo everyone reads firmware, and the demo identities bring it', async (t) => {

@@ -61,6 +61,25 @@ test('the state of the demo is one for all workers, and their observers are told
   }
 });
 
+test('firmware and entries of a collection are one for all workers, whichever a device comes to', async (t) => {
+  const { gateway } = await start(t);
+  const { coaps } = gateway;
+  const bytes = Uint8Array.from({ length: 50_000 }, (_, index) => (index * 2654435761) >>> 24);
+  const all = clients(t, many);
+  for (const [i, client] of all.slice(0, 6).entries()) {
+    const put = await client.put(`${coaps}/firmware/x/${i}`, { payload: bytes.with(0, i) });
+    assert.equal(put.codeText, '2.01');
+    const made = await client.post(`${coaps}/sensors`, { payload: `${i}` });
+    assert.equal(made.locationPath, `/sensors/${42 + i}`);
+  }
+  for (const client of all) {
+    assert.deepEqual((await client.get(`${coaps}/firmware/x`)).payload, bytes.with(0, 5));
+    assert.equal((await client.get(`${coaps}/sensors/44`)).text(), '2');
+  }
+  assert.equal((await all[0]?.delete(`${coaps}/sensors/44`))?.codeText, '2.02');
+  for (const client of all) assert.equal((await client.get(`${coaps}/sensors/44`)).codeText, '4.04');
+});
+
 test('what one worker stores, all of them give, and their observers are told of it', async (t) => {
   const { gateway } = await start(t);
   const all = clients(t, many);
