@@ -16,6 +16,7 @@ export interface AuditedChange {
     | 'device-added'
     | 'device-allowed'
     | 'device-rotated'
+    | 'credential-retired'
     | 'device-removed'
     | 'store-rekeyed'
     | 'firmware-uploaded'

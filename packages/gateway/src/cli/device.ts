@@ -14,6 +14,7 @@ import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import type { Device, DeviceCredential, DeviceTable } from '../store/device-table.ts';
+import type { PreviousCredential } from '../store/previous-table.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -22,7 +23,7 @@ import { expectUnused, type FolderOption, withDevices } from './device-store.ts'
 import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
-import { hexText, pathValue } from './option-values.ts';
+import { durationValue, hexText, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
 
@@ -91,12 +92,25 @@ export function deviceCommand(streams: OutputStreams): Command {
   withCredentialOptions(
     subcommand(
       'rotate',
-      'give a device a new credential; the old one stops working at once',
-      'rotate sensor-7',
+      'give a device a new credential; the old one stops working at once, or after a while',
+      'rotate sensor-7 --overlap 7d --until-used',
     ),
   )
     .argument('<id>')
+    .option(
+      '--overlap <time>',
+      'how long the old one counts besides the new one: 90s, 30m, 12h, 7d; not for OSCORE',
+      overlapValue,
+    )
+    .option('--until-used', 'and no longer than until the device first uses the new one')
     .action((id, options) => rotateDevice(streams, id, options));
+  subcommand(
+    'retire',
+    'end the overlap of a rotation: the credential before stops working at once',
+    'retire sensor-7',
+  )
+    .argument('<id>')
+    .action((id, options) => retireDevice(streams, id, options));
   subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
     .argument('<id>')
     .action((id, options) => removeDevice(streams, id, options));
@@ -185,7 +199,7 @@ function listDevices(streams: OutputStreams, options: FolderOption & { json?: tr
   for (const device of devices)
     print(
       streams,
-      `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}\t${credentialText(device.credential)}`,
+      `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}\t${credentialText(device.credential)}${overlapText(device)}`,
     );
 }
 
@@ -215,27 +229,88 @@ function showDevice(
   print(streams, `version  ${keyVersion}`);
   print(streams, `added    ${added}`);
   if (rotated !== null) print(streams, `rotated  ${rotated}`);
+  const { previous } = device;
+  if (previous !== undefined && counts(previous)) {
+    const { credential: before, keyVersion: version, untilMs, endsWithUse } = previous;
+    const until = `${new Date(untilMs).toISOString()}${endsWithUse ? ', or until the new one is used' : ''}`;
+    print(streams, `before   ${before.kind}, version ${version}, until ${until}`);
+    if (before.kind === 'psk' && reveal) print(streams, `         0x${hexText(before.key)}`);
+  }
   for (const rule of device.rules) print(streams, `may      ${printable(rule, maxRules)}`);
 }
 
-function rotateDevice(streams: OutputStreams, id: string, options: FolderOption & CredentialOptions): void {
+function rotateDevice(
+  streams: OutputStreams,
+  id: string,
+  options: FolderOption & CredentialOptions & { overlap?: number; untilUsed?: true },
+): void {
+  const { overlap: overlapMs, untilUsed = false } = options;
+  if (untilUsed && overlapMs === undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--until-used says when an overlap ends early, and there is none',
+      'say how long at most: --overlap 7d',
+    );
+  }
+  const nowMs = systemWallClock();
+  const overlap =
+    overlapMs === undefined ? undefined : { untilMs: nowMs + overlapMs, endsWithUse: untilUsed };
   const { credential, generated, deviceFile } = chooseCredential(id, options, (text) => warn(streams, text));
+  if (overlap !== undefined && credential.kind === 'oscore') throw noOscoreOverlap();
   withDevices(
     streams,
     options,
     false,
     withDeviceFile(deviceFile, (devices) => {
       expectUnused(devices, id, credential);
-      return devices.rotate(id, credential, systemWallClock()) || unchanged(devices, id);
+      if (overlap !== undefined && devices.find(id)?.credential.kind === 'oscore') throw noOscoreOverlap();
+      return devices.rotate(id, credential, nowMs, overlap) || unchanged(devices, id);
     }),
-    [{ event: 'device-rotated', how: 'coapsule device rotate', device: id, credential: credential.kind }],
+    [
+      {
+        event: 'device-rotated',
+        how: 'coapsule device rotate',
+        device: id,
+        credential: credential.kind,
+        ...(overlap && { overlapUntil: new Date(overlap.untilMs).toISOString(), untilUsed }),
+      },
+    ],
   );
   const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
     credential.kind
   ];
-  tell(streams, `${printable(id)} has a new ${what}; the old one does not count any more`);
+  const end = overlap && new Date(overlap.untilMs).toISOString();
+  const old =
+    end === undefined
+      ? 'the old one does not count any more'
+      : `the old one counts until ${end}${untilUsed ? ', or until the new one is used' : ''}`;
+  tell(streams, `${printable(id)} has a new ${what}; ${old}`);
   tellKey(streams, id, generated);
   tellFile(streams, id, deviceFile);
+}
+
+function noOscoreOverlap(): CommandFailure {
+  return new CommandFailure(
+    ExitCode.Usage,
+    'an OSCORE context has one state, and none can count beside another (RFC 8613 §7)',
+    'leave --overlap out; or add the device under a second id for the time',
+  );
+}
+
+function retireDevice(streams: OutputStreams, id: string, options: FolderOption): void {
+  const wasThere = withDevices(
+    streams,
+    options,
+    false,
+    (devices) => (devices.homeOf(id) === '' ? devices.retire(id) : unchanged(devices, id)),
+    [{ event: 'credential-retired', how: 'coapsule device retire', device: id }],
+  );
+  tell(
+    streams,
+    wasThere
+      ? `what ${printable(id)} had before does not count any more`
+      : `${printable(id)} has one credential; there was nothing to end`,
+  );
 }
 
 function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
@@ -247,7 +322,7 @@ function removeDevice(streams: OutputStreams, id: string, options: FolderOption)
 
 /** The stable form for scripts. */
 function deviceValue(device: Device, reveal: boolean) {
-  const { id, credential, keyVersion, addedAtMs, rotatedAtMs, rules } = device;
+  const { id, credential, keyVersion, addedAtMs, rotatedAtMs, rules, previous } = device;
   return {
     id,
     credential: credential.kind,
@@ -263,8 +338,32 @@ function deviceValue(device: Device, reveal: boolean) {
     keyVersion,
     added: new Date(addedAtMs).toISOString(),
     rotated: rotatedAtMs === undefined ? null : new Date(rotatedAtMs).toISOString(),
+    ...(previous !== undefined && counts(previous)
+      ? {
+          before: {
+            credential: previous.credential.kind,
+            ...(previous.credential.kind === 'psk' && reveal
+              ? { psk: `0x${hexText(previous.credential.key)}` }
+              : {}),
+            keyVersion: previous.keyVersion,
+            until: new Date(previous.untilMs).toISOString(),
+            untilUsed: previous.endsWithUse,
+          },
+        }
+      : {}),
     allow: rules,
   };
+}
+
+function counts({ untilMs }: PreviousCredential): boolean {
+  return systemWallClock() < untilMs;
+}
+
+/** Until when what a device had before counts. */
+function overlapText({ previous }: Device): string {
+  if (previous === undefined || !counts(previous)) return '';
+  const until = new Date(previous.untilMs).toISOString().slice(0, 10);
+  return `; ${previous.credential.kind} before until ${until}${previous.endsWithUse ? ' or first use' : ''}`;
 }
 
 /** Kind, and when it ends. */
@@ -322,6 +421,15 @@ function missing(id: string): never {
     `there is no device ${printable(id)}`,
     'see "coapsule device list" (and --data)',
   );
+}
+
+/** The longest overlap: a year. */
+const maxOverlapMs = 366 * 86_400_000;
+
+function overlapValue(text: string): number {
+  const ms = durationValue(text);
+  if (ms < 1000 || ms > maxOverlapMs) throw new InvalidArgumentError('give 1s to 366d');
+  return ms;
 }
 
 function ruleValue(text: string, before: readonly string[] = []): readonly string[] {

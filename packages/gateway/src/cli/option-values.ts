@@ -168,3 +168,14 @@ export function silenceValue(text: string): number {
   if (ms === undefined) throw new InvalidArgumentError(silenceWanted);
   return ms;
 }
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time with its unit, such as 90s, 30m, 12h or 7d, in milliseconds. */
+export function durationValue(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = unitMs[unit];
+  if (ms === undefined)
+    throw new InvalidArgumentError('give a whole number with its unit, such as 90s, 30m, 12h or 7d');
+  return Number(count) * ms;
+}

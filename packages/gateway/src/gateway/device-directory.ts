@@ -10,7 +10,9 @@ import { createHmac } from 'node:crypto';
 import type { ConfiguredAccess } from '../access/configured-access.ts';
 import { defaultRules, parseRule, type Rule } from '../access/rule.ts';
 import type { PskEntry } from '../server/serve-options.ts';
+import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import type { Device, KeyVersion } from '../store/device-table.ts';
+import type { EndedOverlap } from '../store/previous-table.ts';
 
 /** Where the directory looks. */
 export interface DirectorySources {
@@ -22,6 +24,10 @@ export interface DirectorySources {
   readonly demo: readonly PskEntry[];
   /** Asked at each look-up: they may change. */
   readonly configured: () => ConfiguredKeys;
+  /** Wall-clock time in ms since 1970. */
+  readonly clock?: WallClock;
+  /** A device uses its new credential, with which the one before ends. */
+  readonly endOverlap?: (ended: EndedOverlap) => Promise<void>;
   /** What the configuration says of access; may say something else each time. */
   readonly access?: () => Pick<ConfiguredAccess, 'names' | 'rulesOf'>;
 }
@@ -47,6 +53,8 @@ export interface Admission {
   readonly key: Uint8Array;
   /** Kept with the association as its `context`. */
   readonly context: KeyStamp;
+  /** What the device had before, while that counts. */
+  readonly others?: readonly Omit<Admission, 'others'>[];
 }
 
 /** A device with a raw public key or certificate, in the form of the library's look-ups. */
@@ -61,12 +69,16 @@ interface Entry {
   readonly key: Uint8Array | undefined;
   readonly rules: readonly Rule[];
   readonly stamp: KeyStamp;
+  /** What the device had before, while that counts. */
+  readonly before?: { readonly key: Uint8Array | undefined; readonly stamp: KeyStamp };
 }
 
 /** Identities with their keys and rules. */
 export class DeviceDirectory {
   readonly #sources: DirectorySources;
   readonly #kept = new Map<string, readonly Rule[] | undefined>();
+  /** Devices with a credential before that ends with the use of the new one, when they shook hands. */
+  readonly #ending = new Map<string, KeyVersion>();
   #generation = 0;
 
   constructor(sources: DirectorySources) {
@@ -76,7 +88,20 @@ export class DeviceDirectory {
   /** The key of an identity for a handshake; undefined when nobody has that name. */
   async admission(identity: string): Promise<Admission | undefined> {
     const entry = await this.#find(identity);
-    return entry?.key && { key: entry.key, context: entry.stamp };
+    if (entry === undefined) return undefined;
+    const [first, ...others] = [entry, ...(entry.before === undefined ? [] : [entry.before])].flatMap(
+      ({ key, stamp }) => (key === undefined ? [] : [{ key, context: stamp }]),
+    );
+    return first && { ...first, ...(others.length > 0 && { others }) };
+  }
+
+  /** A device has made a handshake: with the new one of two credentials the other may end. */
+  async noteUse(identity: string, stamp: unknown): Promise<void> {
+    const ending = this.#ending.get(identity);
+    if (ending === undefined || stamp !== stampOf(ending)) return;
+    this.#ending.delete(identity);
+    const { addedAtMs, keyVersion } = ending;
+    await this.#sources.endOverlap?.({ deviceId: identity, addedAtMs, keyVersion });
   }
 
   /** The device with this raw public key. */
@@ -105,7 +130,7 @@ export class DeviceDirectory {
       const fixed = configuredKeys.get(identity);
       if (fixed !== undefined) return stamp === fixedStamp(fixed, 'command-line');
       const version = stored[i];
-      if (version !== undefined) return stamp === stampOf(version);
+      if (version !== undefined) return stamp === stampOf(version) || stamp === this.#stampBefore(version);
       const known = demoKeys.get(identity);
       if (known !== undefined) return stamp === fixedStamp(known, 'demo');
       return anyIdentityKey !== undefined && stamp === fixedStamp(anyIdentityKey, 'any');
@@ -124,7 +149,8 @@ export class DeviceDirectory {
     if (this.#kept.has(name)) return this.#kept.get(name);
     const generation = this.#generation;
     const entry = await this.#find(identity);
-    const rules = entry?.stamp === stamp ? entry?.rules : undefined;
+    const isGood = entry !== undefined && (entry.stamp === stamp || entry.before?.stamp === stamp);
+    const rules = isGood ? entry.rules : undefined;
     if (generation === this.#generation) {
       if (this.#kept.size >= maxKept) this.#kept.clear();
       this.#kept.set(name, rules);
@@ -140,11 +166,29 @@ export class DeviceDirectory {
 
   async #owner(fingerprint: string, kind: 'rpk' | 'cert'): Promise<KnownPeer | undefined> {
     const device = await this.#sources.deviceByFingerprint(fingerprint);
-    if (device?.credential.kind !== kind) return undefined;
+    if (device === undefined) return undefined;
+    const has = (proof: Device['credential'] | undefined): boolean =>
+      proof?.kind === kind && proof.fingerprint === fingerprint;
+    const isPresent = has(device.credential);
+    const stamp = isPresent ? stampOf(device) : this.#stampBefore(device);
+    if (stamp === undefined || !(isPresent || has(device.previous?.credential))) return undefined;
     // Under a name that the command line gives a key, the device of the store has no say.
     const entry = await this.#find(device.id);
-    const stamp = stampOf(device);
-    return entry?.stamp === stamp ? { identity: device.id, context: stamp } : undefined;
+    return entry?.stamp === stampOf(device) ? { identity: device.id, context: stamp } : undefined;
+  }
+
+  /** The stamp of the credential before, while that counts. */
+  #stampBefore({ addedAtMs, previous }: KeyVersion): KeyStamp | undefined {
+    const { clock = systemWallClock } = this.#sources;
+    if (previous === undefined || clock() >= previous.untilMs) return undefined;
+    return stampOf({ addedAtMs, keyVersion: previous.keyVersion });
+  }
+
+  /** Remembers whose credential before ends with the use of the new one. */
+  #noteEnding({ id, addedAtMs, keyVersion, previous }: Device): void {
+    if (previous?.endsWithUse !== true) return;
+    if (this.#ending.size >= maxKept) this.#ending.clear();
+    this.#ending.set(id, { addedAtMs, keyVersion });
   }
 
   async #find(identity: string): Promise<Entry | undefined> {
@@ -160,7 +204,13 @@ export class DeviceDirectory {
     }
     const stored = await device(identity);
     if (stored !== undefined) {
+      this.#noteEnding(stored);
+      const stampBefore = this.#stampBefore(stored);
+      const proof = stored.previous?.credential;
       return {
+        ...(stampBefore !== undefined && {
+          before: { key: proof?.kind === 'psk' ? proof.key : undefined, stamp: stampBefore },
+        }),
         key: stored.credential.kind === 'psk' ? stored.credential.key : undefined,
         // A rule that this version cannot read gives nothing.
         rules: [...stored.rules.map(parseRule).filter((rule) => typeof rule !== 'string'), ...rules],

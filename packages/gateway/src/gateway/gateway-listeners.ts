@@ -21,7 +21,13 @@ import type { AssociationReview } from './association-review.ts';
 import { AssociationStorage } from './association-storage.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
-import { associationLogger, expiryLogger, unknownIdentityLogger, unknownPeerLogger } from './request-log.ts';
+import {
+  associationLogger,
+  errorLogger,
+  expiryLogger,
+  unknownIdentityLogger,
+  unknownPeerLogger,
+} from './request-log.ts';
 import { type GatewayLine, lineLogger } from './serial-lines.ts';
 
 /** What the endpoints of a gateway work with. */
@@ -142,6 +148,7 @@ function securedOptions(
   const logUnknown = unknownIdentityLogger(options.log, clock);
   const logAssociation = associationLogger(options.log, clock);
   const logExpiry = expiryLogger(options.log, clock);
+  const onError = errorLogger(options.log, clock);
   const psk = {
     lookup: async (identity: string) => {
       const admission = await directory.admission(identity);
@@ -155,7 +162,11 @@ function securedOptions(
     if (event.kind === 'handshake-failed') auditFailure(refusals, event);
     if (event.kind !== 'connected') return;
     // One that came back was compared when it was taken over; `changed` looks at what happened since.
-    if (event.imported !== true) review.one(event.peer);
+    if (event.imported !== true) {
+      review.one(event.peer);
+      const { security } = event.peer;
+      if (security.kind !== 'none') directory.noteUse(security.identity, security.context).catch(onError);
+    }
     logExpiry(event.peer.security);
   };
   const dtls = {

@@ -38,6 +38,7 @@ import { sharedStore } from '../shared/shared-store.ts';
 import type { Sharing } from '../shared/sharing.ts';
 import { noticeDevices, openSleepy, SleepyRegistrants, sleepingDevices } from '../sleepy/open-sleepy.ts';
 import type { SleepyDevices } from '../sleepy/sleepy-devices.ts';
+import type { EndedOverlap } from '../store/previous-table.ts';
 import { Store } from '../store/store.ts';
 import { RetentionSweep } from '../telemetry/retention-sweep.ts';
 import { printable } from '../text/printable.ts';
@@ -91,6 +92,7 @@ export class Gateway implements AsyncDisposable {
       masterKey: options.masterKey,
       onDevicesChanged: () => changed(),
       onWarning: (text) => log.warning(text),
+      onOverlapEnded: (ended) => tellOfOverlap(ended, options),
       ...(options.onFailed === undefined ? {} : { onFailed: options.onFailed }),
       ...(options.watchIntervalMs === undefined ? {} : { watchIntervalMs: options.watchIntervalMs }),
     });
@@ -113,9 +115,9 @@ export class Gateway implements AsyncDisposable {
       await warnAboutDevices(store, options);
       const listeners: Listener[] = [];
       const { demo = false } = options;
-      const devices = new ReviewedDevices({ store, live, demo, listeners, onError: reportError });
+      const devices = new ReviewedDevices({ store, live, demo, listeners, clock, onError: reportError });
       const { directory, review } = devices;
-      stops.push(() => review.stop());
+      stops.push(() => devices.stop());
       const lines = await linesOf(store, options);
       await oscore.storeChanged();
       stops.push(() => {
@@ -460,6 +462,20 @@ async function linesOf(store: Store, options: GatewayOptions): Promise<readonly 
     hasCredentials,
     clientOptions: (uri) => ({ ...ownClientOptions(credentials), ...lineCredentials?.(uri) }),
     log,
+  });
+}
+
+/** The device itself has brought it about. */
+function tellOfOverlap(
+  { deviceId, keyVersion }: EndedOverlap,
+  { log, dataFolder, clock = systemWallClock }: GatewayOptions,
+): void {
+  log.detail(0, `${printable(deviceId)} uses its new credential; the one before does not count any more`);
+  new ChangeAudit(dataFolder, clock, (text) => log.warning(text)).add({
+    event: 'credential-retired',
+    how: 'first use of the new one',
+    device: deviceId,
+    version: keyVersion,
   });
 }
 

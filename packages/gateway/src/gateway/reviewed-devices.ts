@@ -4,32 +4,47 @@
  */
 import type { Listener } from 'coapsule';
 import type { Credentials } from '../keeping/credentials.ts';
-import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { systemTickTimer, type TickTimer } from '../resources/periodic-tick.ts';
 import { demoKeys } from '../server/demo-credentials.ts';
+import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
+import type { Store } from '../store/store.ts';
 import { AssociationReview, reviewRetryMs } from './association-review.ts';
 import { DeviceDirectory } from './device-directory.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
 
 /** What they work with. */
 export interface ReviewedDevicesParts {
-  readonly store: Credentials;
+  readonly store: Credentials & Pick<Store, 'overlapEnd' | 'endOverlap'>;
   readonly live: LiveConfiguration;
   readonly demo: boolean;
   /** Those with associations; may grow. */
   readonly listeners: readonly Listener[];
   readonly onError: (error: unknown) => void;
+  readonly clock?: WallClock;
+  readonly timer?: Pick<TickTimer, 'after'>;
 }
+
+/** Many overlaps that end one after the other are few reviews. */
+const leastDelayMs = 1000;
+const mostDelayMs = 3_600_000;
 
 /** See the module comment. */
 export class ReviewedDevices {
   readonly directory: DeviceDirectory;
   readonly review: AssociationReview;
+  readonly #parts: ReviewedDevicesParts;
+  #cancel: (() => void) | undefined;
+  #isStopped = false;
 
-  constructor({ store, live, demo, listeners, onError }: ReviewedDevicesParts) {
+  constructor(parts: ReviewedDevicesParts) {
+    const { store, live, demo, listeners, onError, clock = systemWallClock } = parts;
+    this.#parts = parts;
     this.directory = new DeviceDirectory({
       device: (id) => store.device(id),
       deviceByFingerprint: (fingerprint) => store.deviceByFingerprint(fingerprint),
       keyVersions: (ids) => store.keyVersions(ids),
+      endOverlap: (ended) => store.endOverlap(ended),
+      clock,
       demo: demo ? demoKeys : [],
       configured: () => live.options,
       access: () => live.access,
@@ -44,5 +59,24 @@ export class ReviewedDevices {
   changed(): void {
     this.directory.storeChanged();
     this.review.all();
+    this.#waitForOverlap().catch(this.#parts.onError);
+  }
+
+  /** No more reviews. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel?.();
+    this.review.stop();
+  }
+
+  /** When the time of a credential is over, nobody writes: its associations end, and rules are looked up again. */
+  async #waitForOverlap(): Promise<void> {
+    const { store, clock = systemWallClock, timer = systemTickTimer } = this.#parts;
+    const end = await store.overlapEnd(clock());
+    this.#cancel?.();
+    if (end === undefined || this.#isStopped) return;
+    // Clocks are set: one that was far off is asked again.
+    const delayMs = Math.min(Math.max(end - clock(), leastDelayMs), mostDelayMs);
+    this.#cancel = timer.after(delayMs, () => this.changed());
   }
 }

@@ -6,6 +6,12 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { type OscoreCredential, OscoreTable } from './oscore-table.ts';
+import {
+  type Overlap,
+  type PreviousCredential,
+  type PreviousProof,
+  PreviousTable,
+} from './previous-table.ts';
 import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
 import { expectCurrentKey, type SealedDatabase } from './sealing.ts';
 
@@ -19,7 +25,10 @@ export type DeviceCredential =
   | { readonly kind: 'cert'; readonly fingerprint: string; readonly expiresAtMs: number | undefined };
 
 /** Which key a device has: another one has another number, and a device that was added again another time. */
-export type KeyVersion = Pick<Device, 'addedAtMs' | 'keyVersion'>;
+export interface KeyVersion extends Pick<Device, 'addedAtMs' | 'keyVersion'> {
+  /** The one before, which may still count. */
+  readonly previous?: Pick<PreviousCredential, 'keyVersion' | 'untilMs'>;
+}
 
 /** A device that may shake hands with the gateway. */
 export interface Device {
@@ -30,6 +39,8 @@ export interface Device {
   readonly keyVersion: number;
   readonly addedAtMs: number;
   readonly rotatedAtMs: number | undefined;
+  /** What it had before, where that may still count. */
+  readonly previous?: PreviousCredential;
   /** `METHOD[,METHOD…]:PATH`. */
   readonly rules: readonly string[];
 }
@@ -65,12 +76,14 @@ export class DeviceTable {
   readonly #database: DatabaseSync;
   readonly #sealed: SealedDatabase;
   readonly #contexts: OscoreTable;
+  readonly #previous: PreviousTable;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(sealed: SealedDatabase) {
     this.#database = sealed.database;
     this.#sealed = sealed;
     this.#contexts = new OscoreTable(sealed);
+    this.#previous = new PreviousTable(sealed);
     this.#statements = prepare(sealed.database);
   }
 
@@ -102,16 +115,23 @@ export class DeviceTable {
   keyVersions(ids: readonly string[]): readonly (KeyVersion | undefined)[] {
     return ids.map((id) => {
       const row = this.#statements.keyVersion.get(id) as
-        | { added_at_ms: number; key_version: number }
+        | { added_at_ms: number; key_version: number; before: number | null; until_ms: number }
         | undefined;
-      return row && { addedAtMs: row.added_at_ms, keyVersion: row.key_version };
+      if (row === undefined) return undefined;
+      const { before, until_ms: untilMs } = row;
+      return {
+        ...{ addedAtMs: row.added_at_ms, keyVersion: row.key_version },
+        ...(before === null ? {} : { previous: { keyVersion: before, untilMs } }),
+      };
     });
   }
 
-  /** The device with this raw public key or certificate; no two have the same. */
+  /** The device with this raw public key or certificate, or the one that had it before; no two have the same. */
   findByFingerprint(fingerprint: string): Device | undefined {
     const row = this.#statements.findByFingerprint.get(fingerprint) as DeviceRow | undefined;
-    return row === undefined ? undefined : this.#deviceOf(row);
+    if (row !== undefined) return this.#deviceOf(row);
+    const id = this.#previous.ownerOf(fingerprint);
+    return id === undefined ? undefined : this.find(id);
   }
 
   /** All devices, ordered by id. */
@@ -160,7 +180,7 @@ export class DeviceTable {
   putHomed(devices: readonly HomedDevice[]): readonly string[] {
     const refused: string[] = [];
     for (const { home, device } of devices) {
-      const { id, credential, addedAtMs, keyVersion, rotatedAtMs, rules } = device;
+      const { id, credential, addedAtMs, keyVersion, rotatedAtMs, rules, previous } = device;
       const present = this.homeOf(id);
       const columns = this.#columnsOf(id, credential);
       const [, , fingerprint] = columns;
@@ -172,6 +192,7 @@ export class DeviceTable {
       this.#statements.remove.run(id);
       this.#statements.insert.run(id, addedAtMs, keyVersion, rotatedAtMs ?? null, home, ...columns);
       this.#putContext(id, credential);
+      if (previous !== undefined) this.#previous.put(id, previous);
       this.#insertRules(id, rules);
     }
     return refused;
@@ -182,14 +203,27 @@ export class DeviceTable {
     for (const id of ids) this.#statements.removeHomed.run(id, home);
   }
 
-  /** @returns false when there is no such device, or when it is one of another gateway. */
-  rotate(id: string, credential: DeviceCredential, nowMs: number): boolean {
+  /**
+   * @param overlap How long what it has now still counts; not at all without it, and never an OSCORE context.
+   * @returns false when there is no such device, or when it is one of another gateway.
+   */
+  rotate(id: string, credential: DeviceCredential, nowMs: number, overlap?: Overlap): boolean {
     return this.#inTransaction(() => {
+      const before = overlap && this.find(id);
       const { changes } = this.#statements.rotate.run(...this.#columnsOf(id, credential), nowMs, id);
       if (changes === 0) return false;
       this.#putContext(id, credential);
+      this.#previous.remove(id);
+      const proof = before && proofOf(before.credential);
+      if (overlap !== undefined && before !== undefined && proof !== undefined)
+        this.#previous.put(id, { credential: proof, keyVersion: before.keyVersion, ...overlap });
       return true;
     });
+  }
+
+  /** What it had before does not count any more. @returns whether there was something. */
+  retire(id: string): boolean {
+    return this.#inTransaction(() => this.#previous.remove(id));
   }
 
   /** Replaces what it may do. @returns false as `rotate` does; its key and associations stay. */
@@ -236,12 +270,14 @@ export class DeviceTable {
   }
 
   #deviceOf(row: DeviceRow, rules: readonly string[] = this.#rulesOf(row.id)): Device {
+    const previous = this.#previous.find(row.id);
     return {
       id: row.id,
       credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || this.#credentialOf(row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
+      ...(previous === undefined ? {} : { previous }),
       rules,
     };
   }
@@ -289,6 +325,11 @@ export class DeviceTable {
   }
 }
 
+/** An OSCORE context has state of its own, of which there is room for one. */
+function proofOf(credential: DeviceCredential): PreviousProof | undefined {
+  return credential.kind === 'oscore' ? undefined : credential;
+}
+
 const noKey = new Uint8Array(0);
 
 interface DeviceRow {
@@ -311,7 +352,10 @@ function prepare(database: DatabaseSync) {
     ),
     find: database.prepare('SELECT * FROM device WHERE id = ?'),
     home: database.prepare('SELECT home FROM device WHERE id = ?'),
-    keyVersion: database.prepare('SELECT added_at_ms, key_version FROM device WHERE id = ?'),
+    keyVersion: database.prepare(
+      `SELECT device.added_at_ms, device.key_version, p.key_version AS before, p.until_ms
+       FROM device LEFT JOIN previous_credential p ON p.device_id = device.id WHERE device.id = ?`,
+    ),
     findByFingerprint: database.prepare('SELECT * FROM device WHERE fingerprint = ?'),
     owner: database.prepare('SELECT id FROM device WHERE fingerprint = ?'),
     all: database.prepare('SELECT * FROM device ORDER BY id'),

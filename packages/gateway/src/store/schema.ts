@@ -280,6 +280,27 @@ const migrations: readonly string[] = [
      answer_payload BLOB,
      answer_format INTEGER
    ) STRICT;`,
+  // 15: what devices proved themselves with before, while that still counts
+  `CREATE TABLE previous_credential (
+     device_id TEXT PRIMARY KEY REFERENCES device (id) ON DELETE CASCADE,
+     credential TEXT NOT NULL,
+     psk BLOB NOT NULL,
+     fingerprint TEXT,
+     expires_at_ms INTEGER,
+     key_version INTEGER NOT NULL,
+     until_ms INTEGER NOT NULL,
+     ends_with_use INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX previous_by_fingerprint ON previous_credential (fingerprint);
+   CREATE INDEX previous_by_end ON previous_credential (until_ms);
+   CREATE TRIGGER previous_added AFTER INSERT ON previous_credential BEGIN
+     DELETE FROM device_change WHERE device_id = NEW.device_id;
+     INSERT INTO device_change (device_id) VALUES (NEW.device_id);
+   END;
+   CREATE TRIGGER previous_removed AFTER DELETE ON previous_credential BEGIN
+     DELETE FROM device_change WHERE device_id = OLD.device_id;
+     INSERT INTO device_change (device_id) VALUES (OLD.device_id);
+   END;`,
 ];
 
 /** The version that this program reads and writes. */

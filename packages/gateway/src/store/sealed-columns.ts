@@ -13,7 +13,8 @@ export type SealedColumn =
   | 'device.psk'
   | 'oscore_context.master_secret'
   | 'oscore_context.master_salt'
-  | 'association.state';
+  | 'association.state'
+  | 'previous_credential.psk';
 
 /** The primary key of their rows. */
 const primaryKeys: Readonly<Record<SealedColumn, string>> = {
@@ -21,6 +22,7 @@ const primaryKeys: Readonly<Record<SealedColumn, string>> = {
   'oscore_context.master_secret': 'device_id',
   'oscore_context.master_salt': 'device_id',
   'association.state': 'name',
+  'previous_credential.psk': 'device_id',
 };
 
 /** The place of a secret. */

@@ -13,6 +13,7 @@ import type { Device, DeviceChanges, DevicePage, HomedDevice, KeyVersion } from 
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
+import type { EndedOverlap } from './previous-table.ts';
 import type {
   Reading,
   ReadingsAfter,
@@ -35,6 +36,7 @@ export type WriteTask =
   | RequestTask
   | AnswerTask
   | OscoreTask
+  | OverlapTask
   | RegistrationTask
   | OutboxTask
   | HomedDevicesTask
@@ -47,6 +49,12 @@ export type WriteTask =
 export interface AssociationTask {
   readonly kind: 'association';
   readonly change: AssociationChange;
+}
+
+/** A device uses its new credential, with which the one before ends. */
+export interface OverlapTask {
+  readonly kind: 'ended-overlap';
+  readonly ended: EndedOverlap;
 }
 
 /** New edges of an OSCORE context. */
@@ -151,6 +159,8 @@ export interface StoreQuestions {
     readonly ask: readonly string[];
     readonly answer: readonly (KeyVersion | undefined)[];
   };
+  /** When the next overlap of two credentials is over. */
+  readonly overlapEnd: { readonly ask: number; readonly answer: number | undefined };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
   readonly devicePage: { readonly ask: DevicePage; readonly answer: readonly HomedDevice[] };
@@ -204,4 +214,6 @@ export type FromWorker =
   | { readonly kind: 'refused'; readonly fault: FaultValue }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: unknown }
   | { readonly kind: 'fault'; readonly question: number; readonly fault: FaultValue }
-  | { readonly kind: 'devices-changed' };
+  | { readonly kind: 'devices-changed' }
+  /** For the first client alone. */
+  | { readonly kind: 'overlap-ended'; readonly ended: EndedOverlap };

@@ -13,6 +13,7 @@ import { DeviceTable } from './device-table.ts';
 import { MeasurementTable } from './measurement-table.ts';
 import { OscoreTable } from './oscore-table.ts';
 import { OutboxTable } from './outbox-table.ts';
+import { PreviousTable } from './previous-table.ts';
 import { ReadingTable } from './reading-table.ts';
 import { RegistrationTable } from './registration-table.ts';
 import { RequestTable } from './request-table.ts';
@@ -55,6 +56,7 @@ function serve(store: OpenDatabase): void {
   const readings = new ReadingTable(database, outbox, measurements);
   const devices = new DeviceTable(store);
   const associations = new AssociationTable(store);
+  const previous = new PreviousTable(store);
   const requests = new RequestTable(database);
   const contexts = new OscoreTable(store);
   const registrations = new RegistrationTable(database);
@@ -92,6 +94,12 @@ function serve(store: OpenDatabase): void {
       // What this process writes itself changes no data_version.
       if (told.kind === 'answer' && message.kind === 'write' && message.ask.some(isOfDevices))
         tellOfDevices();
+      if (message.kind === 'write' && told.kind === 'answer') {
+        for (const [i, task] of message.ask.entries()) {
+          if (task.kind === 'ended-overlap' && (told.answer as readonly WriteOutcome[])[i] === true)
+            tell({ kind: 'overlap-ended', ended: task.ended });
+        }
+      }
       if (message.kind !== 'close') return;
       for (const other of clients) other.close();
       port?.close();
@@ -126,6 +134,8 @@ function serve(store: OpenDatabase): void {
         return devices.findByFingerprint(message.ask);
       case 'keyVersions':
         return devices.keyVersions(message.ask);
+      case 'overlapEnd':
+        return previous.nextEnd(message.ask);
       case 'oscoreEdges':
         return contexts.edges(message.ask);
       case 'devices':
@@ -196,6 +206,8 @@ function serve(store: OpenDatabase): void {
         return associations.apply(task.change);
       case 'oscore':
         return contexts.save(task.change);
+      case 'ended-overlap':
+        return previous.end(task.ended);
       case 'outbox':
         outbox.remove(task.sent);
         return undefined;
@@ -244,7 +256,7 @@ function serve(store: OpenDatabase): void {
 }
 
 function isOfDevices({ kind }: WriteTask): boolean {
-  return kind === 'homed-devices' || kind === 'removed-homed';
+  return kind === 'homed-devices' || kind === 'removed-homed' || kind === 'ended-overlap';
 }
 
 function faultValueOf(error: unknown): FaultValue {

@@ -19,6 +19,7 @@ import { GroupCommit, type WriteLimits, waitingSize } from './group-commit.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
+import type { EndedOverlap } from './previous-table.ts';
 import type {
   Reading,
   ReadingsAfter,
@@ -42,6 +43,8 @@ export interface StoreOptions extends WriteLimits {
   readonly onDevicesChanged?: () => void;
   /** Called once when the store ended by itself; every later call fails. */
   readonly onFailed?: (fault: StoreFault) => void;
+  /** A device has used its new credential, and the one before has ended with that; not told to `connect`. */
+  readonly onOverlapEnded?: (ended: EndedOverlap) => void;
   /** Is told what the operator should know, after the start too. */
   readonly onWarning?: (text: string) => void;
   readonly watchIntervalMs?: number;
@@ -344,6 +347,16 @@ export class Store
     return this.#ask('keyVersions', ids);
   }
 
+  /** When the next overlap of two credentials of a device is over. */
+  overlapEnd(nowMs: number): Promise<number | undefined> {
+    return this.#ask('overlapEnd', nowMs);
+  }
+
+  /** A device uses its new credential, with which the one before ends. Fulfils after the commit. */
+  async endOverlap(ended: EndedOverlap): Promise<void> {
+    await this.#writes.write({ kind: 'ended-overlap', ended });
+  }
+
   /** What is kept of the OSCORE context of a device. */
   oscoreEdges(deviceId: string): Promise<OscoreEdges | undefined> {
     return this.#ask('oscoreEdges', deviceId);
@@ -491,6 +504,9 @@ export class Store
         return;
       case 'devices-changed':
         this.#options.onDevicesChanged?.();
+        return;
+      case 'overlap-ended':
+        this.#options.onOverlapEnded?.(message.ended);
         return;
       case 'opened':
       case 'refused':
