@@ -25,7 +25,7 @@ const longestShort = 512;
 /** Additional data up to this length are. */
 const longestAdditionalData = 238;
 
-/** Keys whose cipher objects are kept; each pair takes some 3 KB. */
+/** Keys whose cipher objects are kept; each pair takes some 5 KB. */
 const keysKept = 4096;
 
 /** What one key encrypts with. */

@@ -9,7 +9,9 @@
  * @module
  */
 
+import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import { type Clock, monotonicClock } from './monotonic-clock.ts';
 
 /** Datagrams that wait at most: what is not sent yet counts for nobody's pressure (`send-pressure.ts`). */
 const mostWaiting = 64;
@@ -20,21 +22,19 @@ const longestWaitMs = 1;
 /** See the module comment. Datagrams leave in the order in which they were given. */
 export class SendBatch {
   readonly #send: (datagram: Buffer, to: PeerAddress) => void;
-  #waiting: { readonly datagram: Buffer; readonly to: PeerAddress }[] = [];
+  readonly #clock: Clock;
+  readonly #datagrams: (Buffer | undefined)[] = new Array<Buffer | undefined>(mostWaiting).fill(undefined);
+  readonly #addresses: (PeerAddress | undefined)[] = new Array<PeerAddress | undefined>(mostWaiting).fill(
+    undefined,
+  );
+  #waiting = 0;
+  #since = 0 as Instant;
   #isReceiving = false;
-  #since = 0;
-  readonly #now: () => number;
 
-  /**
-   * @param send Sends one.
-   * @param now Milliseconds that only grow.
-   */
-  constructor(
-    send: (datagram: Buffer, to: PeerAddress) => void,
-    now: () => number = () => performance.now(),
-  ) {
+  /** @param send Sends one. */
+  constructor(send: (datagram: Buffer, to: PeerAddress) => void, clock: Clock = monotonicClock) {
     this.#send = send;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** A datagram has come, and is handled next. */
@@ -47,7 +47,7 @@ export class SendBatch {
 
   /** It is handled. */
   handled(): void {
-    if (this.#waiting.length > 0 && this.#now() - this.#since >= longestWaitMs) this.flush();
+    if (this.#waiting > 0 && elapsedMs(this.#since, this.#clock.now()) >= longestWaitMs) this.flush();
   }
 
   /** Sends a datagram, now or with others. */
@@ -56,16 +56,22 @@ export class SendBatch {
       this.#send(datagram, to);
       return;
     }
-    if (this.#waiting.length === 0) this.#since = this.#now();
-    if (this.#waiting.push({ datagram, to }) >= mostWaiting) this.flush();
+    if (this.#waiting === 0) this.#since = this.#clock.now();
+    this.#datagrams[this.#waiting] = datagram;
+    this.#addresses[this.#waiting] = to;
+    this.#waiting++;
+    if (this.#waiting === mostWaiting) this.flush();
   }
 
   /** Sends all that wait. */
   flush(): void {
     const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    for (const { datagram, to } of waiting) this.#send(datagram, to);
+    this.#waiting = 0;
+    for (let i = 0; i < waiting; i++) {
+      const datagram = this.#datagrams[i] as Buffer;
+      this.#datagrams[i] = undefined;
+      this.#send(datagram, this.#addresses[i] as PeerAddress);
+    }
   }
 
   readonly #endTurn = (): void => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { SendBatch } from '../../src/node/send-batch.ts';
 
@@ -9,7 +10,8 @@ const peer = ipAddress('192.0.2.1', 5683);
 const other = ipAddress('192.0.2.2', 5683);
 
 function batchInto(sent: string[], now: () => number = () => 0): SendBatch {
-  return new SendBatch((datagram, to) => sent.push(`${datagram.toString()} to ${to.host}`), now);
+  const clock = { now: () => now() as Instant };
+  return new SendBatch((datagram, to) => sent.push(`${datagram.toString()} to ${to.host}`), clock);
 }
 
 test('what is sent in a turn in which nothing came goes at once', () => {

@@ -77,13 +77,11 @@ export class AesCcmKey implements AeadKey {
     this.#algorithm = algorithm;
     this.#longest = longest;
     this.#owner = module.slots.newOwner();
-    const view = new DataView(key.buffer, key.byteOffset, key.length);
-    const word = (index: number): number => view.getInt32(4 * index, true);
-    this.#w0 = word(0);
-    this.#w1 = word(1);
-    this.#w2 = word(2);
-    this.#w3 = word(3);
-    this.#upper = keyLength === 16 ? undefined : [word(4), word(5), word(6), word(7)];
+    this.#w0 = wordAt(key, 0);
+    this.#w1 = wordAt(key, 4);
+    this.#w2 = wordAt(key, 8);
+    this.#w3 = wordAt(key, 12);
+    this.#upper = keyLength === 16 ? undefined : [16, 20, 24, 28].map((at) => wordAt(key, at));
   }
 
   seal(
@@ -233,6 +231,16 @@ export class AesCcmKey implements AeadKey {
     }
     return this.#node;
   }
+}
+
+/** Four bytes, the lowest first. A `DataView` on a short array costs more than all of the key. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
 }
 
 /** Whether `length` bytes at `offset` are in the buffer; both are whole numbers then. */

@@ -7,6 +7,7 @@
  */
 
 import type { MacKey, RunningHash } from '../../core/foundation/crypto-provider.ts';
+import { InvariantError } from '../../core/foundation/errors.ts';
 import type { Sha256Module } from './sha-256-module.ts';
 
 const blockLength = 64;
@@ -80,11 +81,33 @@ export class HmacSha256 implements MacKey {
     this.#states = memory.slice(keyAt, keyAt + 2 * stateLength);
   }
 
+  expand(length: number, ...seed: readonly Uint8Array[]): Uint8Array {
+    const module = this.#module;
+    const { memory, digestAt, messageAt } = module;
+    const seedLength = lengthOf(seed);
+    if (digestLength + seedLength > module.messageCapacity)
+      throw new InvariantError(`a seed of ${seedLength} bytes`);
+    const output = new Uint8Array(length);
+    let a = this.sign(...seed);
+    for (let offset = 0; ; ) {
+      for (let i = 0; i < digestLength; i++) memory[messageAt + i] = a[i] as number;
+      copyParts(module, seed, digestLength);
+      this.#loadKey();
+      module.hmac(digestLength + seedLength);
+      for (let i = 0; i < digestLength; i++) {
+        if (offset < length) output[offset++] = memory[digestAt + i] as number;
+        memory[digestAt + i] = 0;
+      }
+      if (offset === length) return output;
+      a = this.sign(a);
+    }
+  }
+
   sign(...parts: readonly Uint8Array[]): Uint8Array {
     const module = this.#module;
-    const { memory, keyAt, stateAt, messageCapacity } = module;
+    const { memory, stateAt, messageCapacity } = module;
     const states = this.#states;
-    for (let i = 0; i < 2 * stateLength; i++) memory[keyAt + i] = states[i] as number;
+    this.#loadKey();
     const length = lengthOf(parts);
     if (length <= messageCapacity) {
       copyParts(module, parts);
@@ -97,6 +120,12 @@ export class HmacSha256 implements MacKey {
     }
     return takeDigest(module);
   }
+
+  #loadKey(): void {
+    const { memory, keyAt } = this.#module;
+    const states = this.#states;
+    for (let i = 0; i < 2 * stateLength; i++) memory[keyAt + i] = states[i] as number;
+  }
 }
 
 /** Of all parts together, in bytes. */
@@ -106,9 +135,9 @@ export function lengthOf(parts: readonly Uint8Array[]): number {
   return length;
 }
 
-/** All of the parts, which fit. */
-function copyParts({ memory, messageAt }: Sha256Module, parts: readonly Uint8Array[]): void {
-  let at = messageAt;
+/** All of the parts, which fit, from `offset` on. */
+function copyParts({ memory, messageAt }: Sha256Module, parts: readonly Uint8Array[], offset = 0): void {
+  let at = messageAt + offset;
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i] as Uint8Array;
     const { length } = part;

@@ -47,13 +47,23 @@ test('every length of payload and of additional data up to where OpenSSL takes o
 });
 
 test('more keys than have ciphers at a time take turns', () => {
-  const many = Array.from({ length: 5000 }, () => {
-    const raw = randomBytes(16);
-    return { key: new NodeCcmKey('AES_128_CCM_8', raw), reference: nodeAead('AES_128_CCM_8', raw) };
-  });
+  const many = Array.from({ length: 4200 }, () => randomBytes(16));
+  const keys = many.map((raw) => new NodeCcmKey('AES_128_CCM_8', raw));
+  const buffer = new Uint8Array(28);
   for (let turn = 0; turn < 2; turn++) {
-    for (const { key, reference } of many)
-      compareAead(random, key, reference, randomBytes(12), randomBytes(13), 20, 0);
+    for (const [index, key] of keys.entries()) {
+      if (index % 100 > 0) key.seal(randomBytes(12), noBytes, buffer, 0, 20);
+      else
+        compareAead(
+          random,
+          key,
+          nodeAead('AES_128_CCM_8', many[index] as Uint8Array),
+          randomBytes(12),
+          randomBytes(13),
+          20,
+          0,
+        );
+    }
   }
 });
 

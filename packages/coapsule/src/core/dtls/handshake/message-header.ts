@@ -7,7 +7,6 @@
  */
 
 import type { ByteReader } from '../../foundation/byte-reader.ts';
-import { ByteWriter } from '../../foundation/byte-writer.ts';
 
 /** Bytes of a header. */
 export const messageHeaderLength = 12;
@@ -49,19 +48,37 @@ export function decodeMessageFragment(reader: ByteReader): MessageFragment | und
 }
 
 /** The header of a message that comes in one fragment. */
-export function encodeMessageHeader({ type, messageSeq, body }: HandshakeMessage): Uint8Array {
-  const writer = new ByteWriter(messageHeaderLength).u8(type).u24(body.length).u16(messageSeq);
-  return writer.u24(0).u24(body.length).finish();
+export function encodeMessageHeader(message: HandshakeMessage): Uint8Array {
+  const bytes = new Uint8Array(messageHeaderLength);
+  writeHeader(bytes, message, 0, message.body.length);
+  return bytes;
 }
 
 /** Header and bytes `offset` … `offset + length` of a message's body. */
 export function encodeMessageFragment(message: HandshakeMessage, offset: number, length: number): Uint8Array {
-  return new ByteWriter(messageHeaderLength + length)
-    .u8(message.type)
-    .u24(message.body.length)
-    .u16(message.messageSeq)
-    .u24(offset)
-    .u24(length)
-    .bytes(length === message.body.length ? message.body : message.body.subarray(offset, offset + length))
-    .finish();
+  const { body } = message;
+  const bytes = new Uint8Array(messageHeaderLength + length);
+  writeHeader(bytes, message, offset, length);
+  bytes.set(length === body.length ? body : body.subarray(offset, offset + length), messageHeaderLength);
+  return bytes;
+}
+
+function writeHeader(
+  bytes: Uint8Array,
+  { type, messageSeq, body }: HandshakeMessage,
+  offset: number,
+  length: number,
+): void {
+  bytes[0] = type;
+  writeU24(bytes, 1, body.length);
+  bytes[4] = messageSeq >>> 8;
+  bytes[5] = messageSeq;
+  writeU24(bytes, 6, offset);
+  writeU24(bytes, 9, length);
+}
+
+function writeU24(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 16;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value;
 }

@@ -15,7 +15,8 @@ import { encodeMessageHeader, type HandshakeMessage } from './message-header.ts'
 /** What both sides must have seen alike. */
 export class Transcript {
   readonly #crypto: CryptoProvider;
-  readonly #messages: HandshakeMessage[] = [];
+  /** Header and body of each. */
+  readonly #messages: Uint8Array[] = [];
   #hash: RunningHash | undefined;
 
   constructor(crypto: CryptoProvider) {
@@ -24,14 +25,16 @@ export class Transcript {
 
   /** Adds one message, header included. */
   add(message: HandshakeMessage): void {
-    this.#messages.push(message);
-    if (this.#hash !== undefined) this.#count(this.#hash, message);
+    const header = encodeMessageHeader(message);
+    this.#messages.push(header, message.body);
+    this.#hash?.update(header);
+    this.#hash?.update(message.body);
   }
 
   /** The suite is chosen, and with it the hash: counts what was added before, too. */
   begin(hash: HashAlgorithm): void {
     this.#hash = this.#crypto.hash(hash);
-    for (const message of this.#messages) this.#count(this.#hash, message);
+    for (const part of this.#messages) this.#hash.update(part);
   }
 
   /** The hash of all messages so far. */
@@ -42,11 +45,6 @@ export class Transcript {
 
   /** All messages so far, header and body of each, to be signed; the bytes must not be changed. */
   get messages(): readonly Uint8Array[] {
-    return this.#messages.flatMap((message) => [encodeMessageHeader(message), message.body]);
-  }
-
-  #count(hash: RunningHash, message: HandshakeMessage): void {
-    hash.update(encodeMessageHeader(message));
-    hash.update(message.body);
+    return this.#messages;
   }
 }

@@ -20,6 +20,9 @@ const masterSecretLength = 48;
 /** Length of verify_data in bytes; every suite of ours leaves it at the default (RFC 5246 §7.4.9). */
 const verifyDataLength = 12;
 
+/** Longest seed of `MacKey.expand`; an exporter may have a longer one (RFC 5705 §4). */
+const longestExpanded = 1024;
+
 /**
  * The pseudorandom function: P_hash(secret, label + seed), cut to `length` bytes (RFC 5246 §5).
  *
@@ -35,6 +38,9 @@ export function prf12(
 ): Uint8Array {
   const key = crypto.hmac(hash, secret);
   const labelBytes = encodeUtf8(label);
+  if (key.expand !== undefined && labelBytes.length + seed.length <= longestExpanded) {
+    return key.expand(length, labelBytes, seed);
+  }
   const output = new Uint8Array(length);
   let a = key.sign(labelBytes, seed);
   for (let offset = 0; ; a = key.sign(a)) {

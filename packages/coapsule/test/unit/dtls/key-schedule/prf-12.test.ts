@@ -13,7 +13,9 @@ import {
 } from '../../../../src/core/dtls/key-schedule/prf-12.ts';
 import { noBytes, toHex } from '../../../../src/core/foundation/bytes.ts';
 import { ApiMisuseError } from '../../../../src/core/foundation/errors.ts';
+import { choose, instantiateModules } from '../../../../src/crypto/fast-crypto.ts';
 import { nodeCrypto } from '../../../../src/crypto/node-crypto.ts';
+import { SeededRandom } from '../../../../src/testing/seeded-random.ts';
 import { hex, readVectors } from '../../crypto/vector-files.ts';
 
 suite('PRF of TLS 1.2 (RFC 5246 §5)', () => {
@@ -28,14 +30,30 @@ suite('PRF of TLS 1.2 (RFC 5246 §5)', () => {
   const { vectors } = readVectors<{ vectors: PrfVector[] }>('crypto/tls12-prf.json');
   assert.equal(vectors.length, 6);
 
+  const { provider: fast } = choose({}, instantiateModules);
   for (const [index, vector] of vectors.entries()) {
     test(`vector ${index + 1}: ${vector.source}`, () => {
       const hash = vector.hash === 'SHA256' ? 'SHA-256' : 'SHA-384';
       const length = vector.output.length / 2;
-      const output = prf12(nodeCrypto, hash, hex(vector.secret), vector.label, hex(vector.seed), length);
-      assert.equal(toHex(output), vector.output);
+      for (const crypto of [nodeCrypto, fast]) {
+        const output = prf12(crypto, hash, hex(vector.secret), vector.label, hex(vector.seed), length);
+        assert.equal(toHex(output), vector.output);
+      }
     });
   }
+
+  test('with WebAssembly it is that of node:crypto for secrets, seeds and outputs of any length', () => {
+    const random = new SeededRandom(5246);
+    const bytes = (length: number): Uint8Array => random.fill(new Uint8Array(length));
+    for (let i = 0; i < 300; i++) {
+      const secret = bytes(random.integer(150));
+      const seed = bytes(i % 20 === 0 ? 1000 + random.integer(20_000) : random.integer(200));
+      const [one, other] = [nodeCrypto, fast].map((crypto) =>
+        prf12(crypto, 'SHA-256', secret, 'label', seed, i % 140),
+      );
+      assert.deepEqual(one, other);
+    }
+  });
 
   test('a shorter output is the beginning of a longer one', () => {
     const long = prf12(nodeCrypto, 'SHA-256', hex('01'), 'label', hex('02'), 100);
