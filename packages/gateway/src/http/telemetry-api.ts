@@ -6,6 +6,7 @@
  */
 import type { PeerInfo } from 'coapsule';
 import type { Context } from 'hono';
+import { systemTickTimer, type TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import {
@@ -33,13 +34,14 @@ export interface TelemetryApiParts {
   /** Which paths somebody may read; undefined for who may read none. */
   readonly readableBy: (peer: PeerInfo) => Promise<((segments: readonly string[]) => boolean) | undefined>;
   readonly clock: WallClock;
+  /** Node's unless a test says otherwise. */
+  readonly timer?: TickTimer;
 }
 
 const parameters = {
   names: [
     ...['path', 'identity', 'name', 'unit', 'from', 'to', 'order', 'limit', 'cursor', 'step', 'aggregate'],
     'format',
-    'access_token',
   ],
   usualLimit: 1000,
   mostLimit: 1_000_000,
@@ -55,6 +57,9 @@ type Format = keyof typeof formats;
 
 /** Answers at a time: each holds a page. */
 const mostAnswers = 32;
+
+/** An answer of which nothing is taken for so long breaks off. */
+const patienceMs = 60_000;
 
 /** See the module comment. */
 export class TelemetryApi {
@@ -99,23 +104,27 @@ export class TelemetryApi {
     const pages = rowPages(store, series, query);
     // What is wrong with the question shows with the first page, while there is a status to say it.
     const first = (await pages.next()).value ?? undefined;
+    const headers = {
+      'content-type': formats[format],
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    };
+    // Nobody would read what there is.
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
     const columns = query.step === undefined ? measurementColumns : bucketColumns(query.step.aggregates);
     const text = written(format, columns, first, pages);
-    return new Response(this.#stream(text), {
-      headers: {
-        'content-type': formats[format],
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-      },
-    });
+    return new Response(this.#stream(text), { headers });
   }
 
   /** Pulled: a chunk is made when the one before is on its way. */
   #stream(text: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+    const { timer = systemTickTimer } = this.#parts;
     const encoder = new TextEncoder();
     this.#answers++;
     let isOver = false;
+    let cancelWait = (): void => {};
     const end = (): void => {
+      cancelWait();
       if (isOver) return;
       isOver = true;
       this.#answers--;
@@ -123,12 +132,21 @@ export class TelemetryApi {
     return new ReadableStream(
       {
         pull: async (controller) => {
+          cancelWait();
           try {
             const { value, done } = await text.next();
             if (done) {
               end();
               controller.close();
-            } else controller.enqueue(encoder.encode(value));
+              return;
+            }
+            controller.enqueue(encoder.encode(value));
+            // Who takes nothing for so long has its place for nothing.
+            cancelWait = timer.after(patienceMs, () => {
+              end();
+              controller.error(new Error('nobody reads the answer'));
+              void text.return(undefined);
+            });
           } catch (error) {
             // The connection breaks off: an answer that stops in the middle must not look whole.
             end();

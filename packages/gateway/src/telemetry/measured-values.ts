@@ -1,9 +1,10 @@
 /**
- * What was measured, out of the body of a reading: SenML in JSON and CBOR (RFC 8428), plain text, JSON.
+ * What was measured, out of the body of a reading: SenML in JSON and CBOR (RFC 8428), plain text, JSON and CBOR.
  *
  * Pure; what is in a body of another format, or in one that is not what it says to be, is not known, and such a reading is kept as
  * it came. SenML alone is refused where it is wrong: RFC 8428 says what a Pack is, and half of one would be stored as if it were whole.
  */
+import { type CborValue, decodeCbor, isCborMap } from 'coapsule/cbor';
 import {
   type DecodeFault,
   decodeSenmlCbor,
@@ -22,7 +23,7 @@ export const mostValues = 2048;
 /** Longest name in characters: it is an index key of the store. */
 const maxNameLength = 256;
 
-const formats = { text: 0, json: 50, senmlJson: 110, senmlCbor: 112 } as const;
+const formats = { text: 0, json: 50, cbor: 60, senmlJson: 110, senmlCbor: 112 } as const;
 
 /** Why a body is not taken. */
 export interface BodyFault {
@@ -51,6 +52,10 @@ export function measuredValues(
       const document = parsed(utf8(body));
       return document === undefined ? [] : jsonValues(document, mostValues).filter(isShort);
     }
+    case formats.cbor: {
+      const decoded = decodeCbor(body, { maxItems: 4 * mostValues, maxDepth: 8 });
+      return isDecodeFault(decoded) ? [] : jsonValues(asJson(decoded.value), mostValues).filter(isShort);
+    }
     case formats.text:
     case undefined: {
       const text = utf8(body);
@@ -62,6 +67,15 @@ export function measuredValues(
     default:
       return [];
   }
+}
+
+/** A data item as JSON has it: what JSON has not is null, and no value. */
+function asJson(value: CborValue): unknown {
+  if (isCborMap(value)) {
+    return Object.fromEntries([...value].map(([key, member]) => [String(key), asJson(member)]));
+  }
+  if (typeof value === 'bigint') return Number(value);
+  return ['number', 'string', 'boolean'].includes(typeof value) ? value : null;
 }
 
 function isShort({ name }: Measurement): boolean {

@@ -23,8 +23,9 @@ export interface SweepParts {
 /** Between two looks at all series. */
 const restMs = 60_000;
 
-/** Between two steps: with the rows of a step, more than any gateway stores in the same time. */
+/** Between two steps; when there is much to do, twice the time that the step took, or this at least. */
 const pauseMs = 50;
+const shortPauseMs = 10;
 
 /** Rows that one step moves, and series that it looks at: a few milliseconds. */
 const bounds = { mostRows: 256, mostSeries: 256 } as const;
@@ -55,12 +56,19 @@ export class RetentionSweep {
   }
 
   async #step(): Promise<void> {
-    const { store, rules, onError } = this.#parts;
+    const { store, rules, timer, onError } = this.#parts;
     try {
       const nowMs = this.#clock.now();
-      const { next } = await store.downsample({ nowMs, rules: rules(), after: this.#after, ...bounds });
+      const begin = timer.now();
+      const { next, moved } = await store.downsample({
+        nowMs,
+        rules: rules(),
+        after: this.#after,
+        ...bounds,
+      });
       this.#after = next ?? 0;
-      this.#wait(next === undefined ? restMs : pauseMs);
+      const busyPauseMs = Math.max(shortPauseMs, 2 * (timer.now() - begin));
+      this.#wait(next === undefined ? restMs : moved < bounds.mostRows ? pauseMs : busyPauseMs);
     } catch (error) {
       if (!this.#isStopped) onError(error);
       this.#wait(restMs);

@@ -13,6 +13,7 @@ const series: Series = { id: 1, identity: 'a', path: '/sensors/a', name: 't', un
 /** An API over a store whose series never ends. */
 function endless(fail: (page: number) => boolean = () => false) {
   const asked: MeasurementQuestion[] = [];
+  const waiting = new Set<() => void>();
   const measurements = async (question: MeasurementQuestion): Promise<MeasurementPage> => {
     asked.push(question);
     if (fail(asked.length)) throw new StoreFault('failed', 'the disk is gone', 'get another');
@@ -38,9 +39,20 @@ function endless(fail: (page: number) => boolean = () => false) {
     },
     readableBy: async () => () => true,
     clock: () => 1_000_000,
+    timer: {
+      now: () => 0,
+      after: (_ms, action) => {
+        waiting.add(action);
+        return () => waiting.delete(action);
+      },
+    },
   });
   const app = new Hono().get('/api/telemetry', (c) => api.answer(c, peer));
-  return { asked, ask: async (query: string) => app.request(`/api/telemetry${query}`) };
+  return {
+    asked,
+    waiting,
+    ask: async (query: string, method = 'GET') => app.request(`/api/telemetry${query}`, { method }),
+  };
 }
 
 test('the next page is read when the one before is taken, and none when nobody reads any more', async () => {
@@ -84,6 +96,17 @@ test('no more answers are under way than may, and one that ends makes room', asy
   await again.text();
   assert.equal((await ask('?limit=1')).status, 200);
   for (const { body } of open.slice(1)) await body?.cancel();
+});
+
+test('an answer of which nothing is taken for a minute breaks off, and HEAD takes no place', async () => {
+  const { ask, waiting } = endless();
+  const open = await Promise.all(Array.from({ length: 32 }, () => ask('?format=csv&limit=1000000')));
+  const readers = open.map(({ body }) => (body ?? assert.fail()).getReader());
+  for (const reader of readers) await reader.read();
+  assert.equal((await ask('')).status, 503);
+  for (const due of [...waiting]) due();
+  await assert.rejects(readers[0]?.read() ?? assert.fail(), /nobody reads/);
+  for (let count = 0; count < 40; count++) assert.equal((await ask('', 'HEAD')).status, 200);
 });
 
 test('a database that fails is 503 before there is an answer, and breaks off one that has begun', async () => {

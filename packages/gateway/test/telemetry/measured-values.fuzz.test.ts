@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { type CborValue, encodeCbor } from 'coapsule/cbor';
 import { encodeSenmlCbor } from 'coapsule/senml';
 import { SeededRandom } from 'coapsule/testing';
 import { mutate } from '../../../coapsule/test/fuzz/mutate.ts';
@@ -31,6 +32,18 @@ const corpus = [
   '[{"n":"raw","vd":"AQI"},{"n":"on","vb":true,"ut":60,"bver":5}]',
 ].map(text);
 corpus.push(
+  encodeCbor(
+    new Map<string, CborValue>([
+      ['hr', 72],
+      [
+        't',
+        new Map<string, CborValue>([
+          ['value', 1.5],
+          ['unit', 'V'],
+        ]),
+      ],
+    ]),
+  ),
   encodeSenmlCbor([
     { baseName: 'a:', baseTime: 1_700_000_000, name: 'x', value: 1.5 },
     { name: 'y', time: 12, value: Uint8Array.of(1, 2) },
@@ -43,7 +56,7 @@ test(`${count} mutated bodies are values that are stored and written as SenML, o
   migrate(database);
   const readings = new ReadingTable(database, new OutboxTable(database), new MeasurementTable(database));
   const random = new SeededRandom(Number(process.env['COAPSULE_FUZZ_SEED'] ?? 1));
-  const formats = [undefined, 0, 50, 110, 112];
+  const formats = [undefined, 0, 50, 60, 110, 112];
   const receivedAtMs = 1_700_000_000_000;
   let stored = 0;
   database.exec('BEGIN');

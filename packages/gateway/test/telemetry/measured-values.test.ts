@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { type CborValue, encodeCbor } from 'coapsule/cbor';
 import { decodeSenmlJson, encodeSenmlCbor, isDecodeFault } from 'coapsule/senml';
 import fc from 'fast-check';
 import { measuredValues, mostValues } from '../../src/telemetry/measured-values.ts';
@@ -165,6 +166,31 @@ test('JSON is one value, or those of an object under their keys, with unit and t
   assert.deepEqual(values('{"status": on}', 50), []);
 });
 
+test('CBOR is read as JSON is', () => {
+  const body = encodeCbor(
+    new Map<string, CborValue>([
+      ['hr', 72],
+      ['big', 2n ** 60n],
+      [
+        't',
+        new Map<string, CborValue>([
+          ['value', 22.5],
+          ['unit', '°C'],
+          ['time', 1_600_000_000],
+        ]),
+      ],
+      ['raw', Uint8Array.of(1)],
+      ['none', null],
+    ]),
+  );
+  const found = measuredValues(body, 60, nowMs);
+  assert.ok(!('fault' in found));
+  assert.deepEqual(
+    Object.fromEntries(found.map(({ name, value, unit, deviceAtMs }) => [name, [value, unit, deviceAtMs]])),
+    { hr: [72, '', undefined], big: [2 ** 60, '', undefined], t: [22.5, 'Cel', 1_600_000_000_000] },
+  );
+});
+
 test('a body of another format has no values that are known', () => {
   assert.deepEqual(measuredValues(bytes('22.5'), 42, nowMs), []);
   assert.deepEqual(measuredValues(bytes('22.5'), 60, nowMs), []);
@@ -195,7 +221,7 @@ test('whatever a body is, its values can be kept: bounded in number and name, an
   );
   const pack = fc.array(record, { maxLength: 20 }).map((all) => JSON.stringify(all));
   const body = fc.oneof(json, pack, fc.string(), fc.double().map(String));
-  const format = fc.constantFrom(undefined, 0, 50, 110, 112, 42);
+  const format = fc.constantFrom(undefined, 0, 50, 60, 110, 112, 42);
   fc.assert(
     fc.property(fc.oneof(body.map(bytes), fc.uint8Array({ maxLength: 80 })), format, (input, one) => {
       const found = measuredValues(input, one, nowMs);
