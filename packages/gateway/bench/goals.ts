@@ -42,6 +42,8 @@ export const goals = {
   restoreSeconds: { goal: 2, better: 'lower', inShortForm: false },
   storedReadingAtFullRate: { goal: 0.5, better: 'lower', inShortForm: false },
   valueOverOpaque: { goal: 1.3, better: 'lower', inShortForm: true },
+  fleetP99Milliseconds: { goal: 50, better: 'lower', inShortForm: false },
+  fleetRate: { goal: 990, better: 'higher', inShortForm: false },
   getMilliseconds: { goal: 200, better: 'lower', inShortForm: true },
   readySeconds: { goal: 1, better: 'lower', inShortForm: true },
 } as const satisfies Readonly<Record<string, Goal>>;

@@ -18,6 +18,8 @@ export interface Load {
   readonly path?: string;
   /** Requests a second; as many as possible without it. */
   readonly rate?: number;
+  /** It is PUT, as text, in the place of GET. */
+  readonly payload?: string;
   /** Bodies are read block by block. */
   readonly isBlockwise?: boolean;
 }
@@ -68,6 +70,7 @@ export async function load(server: MeasuredServer, load: Load): Promise<LoadFigu
     ...['-t', String(seconds), '-w', String(warmUpSeconds), '-u', path],
     ...(rate === undefined ? [] : ['-r', String(rate)]),
     ...(isBlockwise ? ['-B'] : []),
+    ...(load.payload === undefined ? [] : ['-p', load.payload]),
   ];
   let begin = 0;
   let connect: HandshakeFigures | undefined;

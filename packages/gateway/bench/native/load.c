@@ -9,8 +9,9 @@
  * Writes JSON lines: `connected` when all clients are there, `begin` after warming up, `end` with what was measured.
  *
  *   load PORT [-n clients] [-t seconds] [-w warm-up seconds] [-u path] [-r requests a second]
- *        [-i identity -k key | -c certificate -y key -a authority] [-x handshakes at once] [-H] [-A n] [-B] [-O secret]
- *   -H  handshakes alone, after which a client vanishes; -A n from addresses and ports that n clients before did not have; -B reads a body block by block; -O OSCORE with this Master Secret
+ *        [-i identity -k key | -c certificate -y key -a authority] [-x handshakes at once] [-H] [-A n] [-B] [-O secret] [-p payload]
+ *   -H  handshakes alone, after which a client vanishes; -A n from addresses and ports that n clients before did not have; -B reads a body block by block; -O OSCORE with this Master Secret; -p PUT of
+ *  this text in the place of GET, without OSCORE
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -49,7 +50,7 @@ struct client {
 static struct client *clients;
 static int count = 64, atOnce = 16, port, isSecured, isOscore, isBlockwise, isForgetful, firstNumber = -1, epoll;
 static double seconds = 5, warmUp = 1, rate;
-static const char *path = "hello", *identity, *key, *certificate, *privateKey, *authority, *secret;
+static const char *path = "hello", *identity, *key, *certificate, *privateKey, *authority, *secret, *payload;
 static SSL_CTX *context;
 static EVP_CIPHER_CTX *sealing, *opening;
 static long answered, failed, repeated, established, refused;
@@ -284,7 +285,14 @@ static void sendRequest(struct client *client, double due) {
   message[2] = client->messageId >> 8, message[3] = client->messageId;
   memcpy(message + 4, &client->token, 4);
   if (!isOscore) {
-    transmit(client, message, writeOptions(message, at, 0, client->block));
+    at = writeOptions(message, at, 0, client->block);
+    if (payload != NULL) {
+      message[1] = 3;
+      message[at++] = 1 << 4; /* Content-Format 0, which has no bytes */
+      message[at++] = 0xff;
+      memcpy(message + at, payload, strlen(payload)), at += strlen(payload);
+    }
+    transmit(client, message, at);
     return;
   }
   uint8_t id[2] = {number >> 8, number}, partialIv[5], nonce[13], aad[48], text[MAX];
@@ -338,13 +346,13 @@ static void take(struct client *client, uint8_t *datagram, int length) {
   }
   if (!client->isBusy) return;
   uint32_t block;
-  int payload = readOptions(message, 8, length, &block);
+  int body = readOptions(message, 8, length, &block);
   if (isOscore) {
     uint8_t id[2] = {(client - clients) >> 8, client - clients}, partialIv[5], nonce[13], aad[48];
     int ivLength = partialIvOf(client, partialIv);
     oscoreNonce(client, nonce);
-    int opened = openText(client->readKey, nonce, 13, aad, oscoreAad(aad, id, partialIv, ivLength), message + payload, length - payload);
-    code = opened < 1 ? 0 : message[payload];
+    int opened = openText(client->readKey, nonce, 13, aad, oscoreAad(aad, id, partialIv, ivLength), message + body, length - body);
+    code = opened < 1 ? 0 : message[body];
   }
   client->isBusy = 0;
   if (isMeasuring) {
@@ -353,7 +361,7 @@ static void take(struct client *client, uint8_t *datagram, int length) {
     else
       failed++;
     record(now() - client->since);
-    bodyBytes += length - payload;
+    bodyBytes += length - body;
   }
   client->block = isBlockwise && (block & 8) ? (block >> 4) + 1 : 0;
 }
@@ -544,7 +552,7 @@ int main(int argumentCount, char **arguments) {
   port = atoi(arguments[1]);
   if (port <= 0) fail("no port");
   optind = 2;
-  while ((option = getopt(argumentCount, arguments, "n:t:w:u:r:i:k:c:y:a:x:O:HA:B")) > 0) switch (option) {
+  while ((option = getopt(argumentCount, arguments, "n:t:w:u:r:i:k:c:y:a:x:O:HA:Bp:")) > 0) switch (option) {
       case 'n': count = atoi(optarg); break;
       case 't': seconds = atof(optarg); break;
       case 'w': warmUp = atof(optarg); break;
@@ -560,6 +568,7 @@ int main(int argumentCount, char **arguments) {
       case 'H': isForgetful = 1; break;
       case 'A': firstNumber = atoi(optarg); break;
       case 'B': isBlockwise = 1; break;
+      case 'p': payload = optarg; break;
       default: return 1;
     }
   isOscore = secret != NULL;
