@@ -87,6 +87,11 @@ export interface EndpointOptions {
    */
   readonly keepAliveMs?: number;
   /**
+   * DTLS associations that are held at a time; 150,000 by default. When there are more, the one that is dispensable most gives way: those
+   * first that have done nothing for long.
+   */
+  readonly maxAssociations?: number;
+  /**
    * Largest message taken over TCP, TLS and WebSocket, in bytes, which peers are told (RFC 8323 §5.3.1); 15,872 by
    * default: larger bodies come in blocks of 15 KiB (BERT, §6), or of what the peer takes. With 1152 and less, blocks have
    * 1024 bytes at most.
@@ -125,6 +130,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   handshakeTimeoutMs: true,
   idleTimeoutMs: true,
   keepAliveMs: true,
+  maxAssociations: true,
   maxMessageSize: true,
   stallTimeoutMs: true,
   serial: true,
@@ -248,6 +254,7 @@ function dtlsConfig(options: EndpointOptions): Partial<DtlsConfig> {
     ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
+    ...(options.maxAssociations === undefined ? {} : { maxAssociations: options.maxAssociations }),
     keylog: options.keylog !== undefined,
   };
 }

@@ -55,6 +55,7 @@ export interface ServeOptions
   readonly retain?: readonly RetentionRule[];
   readonly maxPaths: number;
   readonly maxBytes: number;
+  readonly maxSessions: number;
   readonly maxFirmware: number;
   readonly workers: number;
   readonly demo?: boolean;

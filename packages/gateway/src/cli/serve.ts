@@ -10,6 +10,7 @@
 import { Command, Option } from 'commander';
 import { ChangeAudit } from '../audit/audit-log.ts';
 import { defaultFirmwareBytes } from '../firmware/firmware-resources.ts';
+import { defaultMaxSessions } from '../gateway/association-storage.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
@@ -113,6 +114,12 @@ export function serveCommand(variables: Variables): Command {
       new Option('--max-firmware <size>', 'what all firmware may take on the disk, such as 256M or 2G')
         .argParser(sizeValue)
         .default(defaultFirmwareBytes, '256M'),
+    )
+    .option(
+      '--max-sessions <n>',
+      'DTLS sessions of each endpoint and worker, live and kept over a restart; those of the longest silence give way',
+      (text) => wholeNumber(text, ...optionBounds.maxSessions),
+      defaultMaxSessions,
     )
     .option(
       '--workers <n>',
@@ -332,6 +339,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     workers: options.workers,
     maxFirmwareBytes: options.maxFirmware,
     requireExtendedMasterSecret: options.ems,
+    maxSessions: options.maxSessions,
     pskHint: options.pskHint ?? (demo ? demoHint : undefined),
     proxy: proxyOptions(options, (text) => log.warning(text)),
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,

@@ -72,6 +72,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   retain: 'limits.retain',
   maxPaths: 'limits.maxPaths',
   maxBytes: 'limits.maxBytes',
+  maxSessions: 'limits.maxSessions',
   maxFirmware: 'limits.maxFirmware',
   verbose: 'log.verbosity',
   keylog: 'log.keylog',

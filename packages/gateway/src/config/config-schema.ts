@@ -72,6 +72,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly retain?: readonly RetentionRule[] | undefined;
   readonly maxPaths?: number | undefined;
   readonly maxBytes?: number | undefined;
+  readonly maxSessions?: number | undefined;
   readonly maxFirmware?: number | undefined;
   readonly verbose?: number | undefined;
   readonly keylog?: string | undefined;
@@ -268,6 +269,11 @@ function sections(surroundings: ConfigSurroundings) {
         .optional(),
       maxPaths: whole(...optionBounds.maxPaths)
         .describe('Paths that one identity may write; more are refused with 4.29.')
+        .optional(),
+      maxSessions: whole(...optionBounds.maxSessions)
+        .describe(
+          'DTLS sessions of each endpoint and worker, live and kept over a restart; those of the longest silence give way.',
+        )
         .optional(),
       maxBytes: size()
         .describe('What the readings of one identity may take: bytes, or with K, M or G.')

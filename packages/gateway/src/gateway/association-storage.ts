@@ -31,6 +31,8 @@ export interface StorageContext {
   readonly log: Log;
   /** Which of the gateway's sockets and lines it is for: `coaps`, `coaps 1` of worker 1, or the URI of a line. */
   readonly endpoint: string;
+  /** As many are taken over at most, those heard last. */
+  readonly maxCount?: number | undefined;
   /** Others whose associations it takes over: those of workers that are no more. */
   readonly andOf?: () => Promise<readonly string[]>;
 }
@@ -38,8 +40,8 @@ export interface StorageContext {
 /** A device that was silent for longer shakes hands again: its keys should not be kept for ever. */
 const maxAgeMs = 30 * 24 * 3_600_000;
 
-/** As many as the library holds at a time; about 80 MB on the disk. */
-const maxCount = 150_000;
+/** As many as the library holds at a time, unless it is told otherwise; about 80 MB on the disk. */
+export const defaultMaxSessions = 150_000;
 
 /** See the module comment. */
 export class AssociationStorage implements AssociationStore {
@@ -50,7 +52,7 @@ export class AssociationStorage implements AssociationStore {
   }
 
   async *resume(ahead: number): AsyncGenerator<readonly ResumableAssociation[]> {
-    const { store, clock, log, endpoint: own, andOf } = this.#context;
+    const { store, clock, log, endpoint: own, andOf, maxCount = defaultMaxSessions } = this.#context;
     let [count, stored] = [0, 0];
     const limits = { nowMs: clock(), maxAgeMs, maxCount };
     for (const endpoint of [own, ...((await andOf?.()) ?? [])]) {

@@ -66,7 +66,10 @@ export async function listen(
     tellCredentials(options.credentials, log, clock());
   const { dtls, tls } = isAnySecured ? securedOptions(context, options) : { dtls: {}, tls: {} };
   const keptFor = (endpoint: string): Pick<ListenOptions, 'associationStore'> => ({
-    associationStore: new AssociationStorage({ store, directory, clock, log, endpoint }),
+    associationStore: new AssociationStorage({
+      ...{ store, directory, clock, log, endpoint },
+      maxCount: options.maxSessions,
+    }),
   });
   // First, so that no request for a device comes before its line is there.
   const onEvent = lineLogger(log, clock);
@@ -103,7 +106,7 @@ export async function listen(
 /** There may have been more workers, or fewer, before: each takes those over whose records come to it (docs/workers.md). */
 function workerStorage(
   { store, directory }: ListenContext,
-  { log, clock = systemWallClock }: GatewayOptions,
+  { log, clock = systemWallClock, maxSessions: maxCount }: GatewayOptions,
   worker: PortWorker | undefined,
 ): AssociationStorage {
   const { index = 0, count = 1 } = worker ?? {};
@@ -114,7 +117,8 @@ function workerStorage(
   );
   const andOf = async (): Promise<readonly string[]> =>
     (await store.associationEndpoints()).filter((endpoint) => own.has(endpoint));
-  return new AssociationStorage({ ...{ store, directory, clock, log, andOf }, endpoint: endpointOf(index) });
+  const parts = { store, directory, clock, log, andOf, maxCount };
+  return new AssociationStorage({ ...parts, endpoint: endpointOf(index) });
 }
 
 /** The number of a worker is one byte. */
@@ -177,6 +181,7 @@ function securedOptions(
     ...(options.trace === undefined ? {} : { trace: options.trace }),
     ...(keylog === undefined ? {} : { keylog }),
     ...(options.requireExtendedMasterSecret === false ? { extendedMasterSecret: 'preferred' as const } : {}),
+    ...(options.maxSessions === undefined ? {} : { maxAssociations: options.maxSessions }),
   };
   const {
     rawPublicKey: _key,

@@ -64,6 +64,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly pskHint?: string | undefined;
   /** False takes devices without extended master secret (RFC 7627) too. */
   readonly requireExtendedMasterSecret?: boolean;
+  /** DTLS sessions of each endpoint and worker, live and kept; 150,000 by default. */
+  readonly maxSessions?: number;
   /** Gets lines of the TLS key log: whoever has them can decrypt. */
   readonly keylog?: ((line: string) => void) | undefined;
   /** Gets every OSCORE context with its Master Secret: whoever has it can decrypt and forge. */

@@ -15,6 +15,7 @@ import type { RefusalAudit } from '../audit/audit-log.ts';
 import type { RefusedRequest } from '../audit/refusal-count.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { Store } from '../store/store.ts';
+import { defaultMaxSessions } from './association-storage.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
 import { errorText } from './request-log.ts';
@@ -32,6 +33,7 @@ export type WorkerOptions = Pick<
   | 'demo'
   | 'pskHint'
   | 'requireExtendedMasterSecret'
+  | 'maxSessions'
   | 'dangerouslyAllowPlainWrites'
   | 'dangerouslyUnlimitedAmplification'
 >;
@@ -219,11 +221,12 @@ function workerOptions(options: GatewayOptions): WorkerOptions {
     demo = false,
     pskHint,
     requireExtendedMasterSecret = true,
+    maxSessions = defaultMaxSessions,
     dangerouslyAllowPlainWrites = false,
     dangerouslyUnlimitedAmplification = false,
   } = options;
   return {
-    ...{ coap, coaps, multicast, demo, pskHint, requireExtendedMasterSecret },
+    ...{ coap, coaps, multicast, demo, pskHint, requireExtendedMasterSecret, maxSessions },
     ...{ dangerouslyAllowPlainWrites, dangerouslyUnlimitedAmplification },
   };
 }

@@ -31,7 +31,7 @@ import { SensorCollection } from '../resources/sensor-collection.ts';
 import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
 import { weaknessOf } from '../server/demo-credentials.ts';
 import type { Log } from '../server/log.ts';
-import { endingText, ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
+import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { sharedStore } from '../shared/shared-store.ts';
@@ -42,6 +42,7 @@ import type { EndedOverlap } from '../store/previous-table.ts';
 import { Store } from '../store/store.ts';
 import { RetentionSweep } from '../telemetry/retention-sweep.ts';
 import { printable } from '../text/printable.ts';
+import { warnAboutStoredDevices } from './device-warnings.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
@@ -456,7 +457,7 @@ async function linesOf(store: Store, options: GatewayOptions): Promise<readonly 
     anyIdentityKey !== undefined ||
     credentials !== undefined ||
     // A device under OSCORE has nothing to shake hands with.
-    (await store.devices()).some(({ credential }) => credential.kind !== 'oscore');
+    (await store.credentialKinds()).some((kind) => kind !== 'oscore');
   return gatewayLines({
     lines: serial,
     hasCredentials,
@@ -480,23 +481,13 @@ function tellOfOverlap(
 }
 
 async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<void> {
-  const devices = await store.devices();
-  const now = (options.clock ?? systemWallClock)();
-  for (const { id, credential } of devices) {
-    const weakness = credential.kind === 'psk' ? weaknessOf(credential.key) : undefined;
-    if (weakness !== undefined) options.log.warning(`the key of device ${printable(id)} ${weakness}`);
-    if (credential.kind !== 'cert' || credential.expiresAtMs === undefined) continue;
-    const ending = endingText(credential.expiresAtMs, now);
-    if (ending !== undefined) options.log.warning(`the certificate of device ${printable(id)} ${ending}`);
-  }
-  if (
-    options.credentials === undefined &&
-    devices.some(({ credential: { kind } }) => kind === 'rpk' || kind === 'cert')
-  ) {
-    options.log.warning(
-      'there are devices with a raw public key or certificate, which cannot connect: give --private-key, and --cert and --ca for certificates',
-    );
-  }
+  const kinds = await warnAboutStoredDevices({
+    store,
+    log: options.log,
+    nowMs: (options.clock ?? systemWallClock)(),
+    hasCredentials: options.credentials !== undefined,
+    onError: errorLogger(options.log, options.clock ?? systemWallClock),
+  });
   await warnAboutKeys(store, options, options.log);
   const { anyIdentityKey, coaps, demo, log } = options;
   if (demo)
@@ -515,7 +506,7 @@ async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<
       'AMPLIFICATION IS NOT LIMITED: who spoofs an address over plain coap floods it with a hundred times what he sends',
     );
   }
-  const nobody = devices.length === 0 && (options.psks ?? []).length === 0 && anyIdentityKey === undefined;
+  const nobody = kinds.size === 0 && (options.psks ?? []).length === 0 && anyIdentityKey === undefined;
   if (coaps !== undefined && nobody && !demo) {
     log.warning(
       'there is no device yet, so no secured peer can connect; add one with: coapsule device add ID',

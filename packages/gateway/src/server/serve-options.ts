@@ -28,6 +28,7 @@ export const optionBounds: Readonly<
   Record<
     | 'keep'
     | 'maxPaths'
+    | 'maxSessions'
     | 'mqttQos'
     | 'mqttShare'
     | 'redisGrace'
@@ -44,6 +45,7 @@ export const optionBounds: Readonly<
 > = {
   keep: [0, 1_000_000_000],
   maxPaths: [1, 1_000_000],
+  maxSessions: [1, 10_000_000],
   mqttQos: [0, 2],
   mqttShare: [1, 100],
   redisGrace: [1, 500],

@@ -141,6 +141,12 @@ export class DeviceTable {
     return rows.map((row) => this.#deviceOf(row, rules.get(row.id) ?? []));
   }
 
+  /** Which kinds of credentials there are. */
+  kinds(): readonly DeviceCredential['kind'][] {
+    const rows = this.#statements.kinds.all() as { credential: DeviceCredential['kind'] }[];
+    return rows.map(({ credential }) => credential);
+  }
+
   /** Those that prove themselves under OSCORE. */
   underOscore(): readonly Device[] {
     return (this.#statements.underOscore.all() as unknown as DeviceRow[]).map((row) => this.#deviceOf(row));
@@ -359,6 +365,7 @@ function prepare(database: DatabaseSync) {
     findByFingerprint: database.prepare('SELECT * FROM device WHERE fingerprint = ?'),
     owner: database.prepare('SELECT id FROM device WHERE fingerprint = ?'),
     all: database.prepare('SELECT * FROM device ORDER BY id'),
+    kinds: database.prepare('SELECT DISTINCT credential FROM device'),
     underOscore: database.prepare("SELECT * FROM device WHERE credential = 'oscore'"),
     page: database.prepare(
       'SELECT * FROM device WHERE id > ? AND (home IS NOT NULL) = ? ORDER BY id LIMIT ?',

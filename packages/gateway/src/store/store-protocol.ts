@@ -9,7 +9,14 @@ import type { Registration } from '../directory/registration.ts';
 import type { Representation, SleepyChange, SleepyCommand } from '../sleepy/sleepy-command.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
-import type { Device, DeviceChanges, DevicePage, HomedDevice, KeyVersion } from './device-table.ts';
+import type {
+  Device,
+  DeviceChanges,
+  DeviceCredential,
+  DevicePage,
+  HomedDevice,
+  KeyVersion,
+} from './device-table.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
 import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
@@ -163,6 +170,7 @@ export interface StoreQuestions {
   readonly overlapEnd: { readonly ask: number; readonly answer: number | undefined };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };
   readonly devices: { readonly ask: undefined; readonly answer: readonly Device[] };
+  readonly credentialKinds: { readonly ask: undefined; readonly answer: readonly DeviceCredential['kind'][] };
   readonly devicePage: { readonly ask: DevicePage; readonly answer: readonly HomedDevice[] };
   readonly homedDevice: { readonly ask: string; readonly answer: HomedDevice | undefined };
   /** Those under OSCORE, and the mark behind what has changed by then. */

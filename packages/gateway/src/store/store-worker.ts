@@ -140,6 +140,8 @@ function serve(store: OpenDatabase): void {
         return contexts.edges(message.ask);
       case 'devices':
         return devices.all();
+      case 'credentialKinds':
+        return devices.kinds();
       case 'devicePage':
         return devices.page(message.ask);
       case 'homedDevice': {

@@ -14,7 +14,7 @@ import type { MasterKeySource } from '../vault/master-key.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
 import type { ResumedRow } from './association-row.ts';
 import type { AssociationChange, ResumeRequest } from './association-table.ts';
-import type { Device, DeviceChanges, HomedDevice, KeyVersion } from './device-table.ts';
+import type { Device, DeviceChanges, DeviceCredential, HomedDevice, KeyVersion } from './device-table.ts';
 import { GroupCommit, type WriteLimits, waitingSize } from './group-commit.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
@@ -377,6 +377,11 @@ export class Store
   /** All devices with their keys, ordered by id. */
   devices(): Promise<readonly Device[]> {
     return this.#ask('devices', undefined);
+  }
+
+  /** Which kinds of credentials devices have. */
+  credentialKinds(): Promise<readonly DeviceCredential['kind'][]> {
+    return this.#ask('credentialKinds', undefined);
   }
 
   /** Devices that were added here, some at a time, ordered by id. */

@@ -6,6 +6,8 @@ import type { Worker } from 'node:worker_threads';
 import { Client, type ClientOptions, type Response } from 'coapsule';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
+import { Store } from '../../src/store/store.ts';
+import { StoreFault } from '../../src/store/store-fault.ts';
 import { startTestGateway, type TestGateway } from './test-gateway.ts';
 
 const key = new TextEncoder().encode('MySecret16ByteK!');
@@ -171,4 +173,21 @@ test('associations are there again after a start with another number of workers'
     await next.gateway.close();
   }
   assert.equal(handshakes.length, many);
+});
+
+test('a worker that gets no store ends the start, with the cause in the log, and nothing is left waiting', async (t) => {
+  const fault = new StoreFault('failed', 'no port for it', 'see the cause');
+  t.mock.method(Store.prototype, 'clientPort', () => Promise.reject(fault), { times: 1 });
+  await assert.rejects(start(t), /has nothing to begin with/);
+});
+
+test('a worker that is replaced and gets no store ends, and is replaced again', async (t) => {
+  const { gateway, workers } = await start(t);
+  const fault = new StoreFault('failed', 'no port for it', 'see the cause');
+  t.mock.method(Store.prototype, 'clientPort', () => Promise.reject(fault), { times: 1 });
+  const begun = workers.length;
+  await workers[begun - 1]?.terminate();
+  await gateway.log.waitFor(/^worker 1 gets no store: no port for it; see the cause$/);
+  await gateway.log.waitFor(/^worker 1 ended and is replaced: worker 0 has nothing to begin with$/);
+  assert.equal(workers.length, begun + 1);
 });
