@@ -68,6 +68,7 @@ async function requests(
   servers: readonly MeasuredServer[],
   asked: Omit<Load, 'seconds'>,
   ratios: Readonly<Record<string, Goal>>,
+  cpuGoal?: Goal,
 ): Promise<number> {
   for (const server of servers) await load(server, { ...asked, seconds: warmUpSeconds });
   const all = await inTurns(servers, (server) => load(server, { ...asked, seconds }));
@@ -75,7 +76,12 @@ async function requests(
   for (const { name } of servers) {
     const figures = all.get(name) ?? [];
     report({ name: `${row}: ${name}`, value: rateOf(name), unit: 'a second' });
-    report({ name: `${row}: CPU of ${name}`, value: middle(figures, 'cpuMicroseconds'), unit: 'µs each' });
+    report({
+      name: `${row}: CPU of ${name}`,
+      value: middle(figures, 'cpuMicroseconds'),
+      unit: 'µs each',
+      ...(name === 'coapsule' && cpuGoal !== undefined && bound(cpuGoal)),
+    });
     const failed = figures.reduce((sum, one) => sum + one.failed, 0);
     if (failed > 0) report({ name: `${row}: failed at ${name}`, value: failed, unit: 'requests' });
   }
@@ -216,9 +222,15 @@ try {
     await withServers([coapsuleServer(certificate), libcoapServer(certificate)], async (servers) => {
       await requests('DTLS ECDHE-ECDSA CCM_8 GET, 64 clients', servers, { clients: 64 }, {});
     });
-    await withServers([coapsuleServer({ kind: 'oscore', contexts: 64 })], async (servers) => {
-      await requests('OSCORE GET, 64 clients', servers, { clients: 64 }, {});
-    });
+    const oscore = { kind: 'oscore', contexts: 64 } as const;
+    for (const [crypto, name, goal] of [
+      ['', 'OSCORE GET, 64 clients', goals.oscoreMicroseconds],
+      ['node', 'OSCORE GET by node:crypto, 64 clients', goals.oscoreByNodeMicroseconds],
+    ] as const) {
+      await withServers([coapsuleServer(oscore, 1, { COAPSULE_CRYPTO: crypto })], async (servers) => {
+        await requests(name, servers, { clients: 64 }, {}, goal);
+      });
+    }
     await withServers([coapsuleServer(plain), libcoapServer(plain)], async (servers) => {
       const all = await inTurns(servers, (server) =>
         load(server, { clients: 16, seconds, path: 'large', isBlockwise: true }),

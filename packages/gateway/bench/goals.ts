@@ -30,6 +30,8 @@ export const goals = {
   plainOverLibcoap: { goal: 0.8, better: 'higher', inShortForm: false },
   plainOverNodeCoap: { goal: 4, better: 'higher', inShortForm: false },
   pskOverLibcoap: { goal: 0.9, better: 'higher', inShortForm: false },
+  oscoreMicroseconds: { goal: 20, better: 'lower', inShortForm: false },
+  oscoreByNodeMicroseconds: { goal: 50, better: 'lower', inShortForm: false },
   plainWorkersOverLibcoap: { goal: 1.1, better: 'higher', inShortForm: false },
   pskWorkersOverLibcoap: { goal: 1.2, better: 'higher', inShortForm: false },
   pskHandshakesOverLibcoap: { goal: 1.5, better: 'higher', inShortForm: false },

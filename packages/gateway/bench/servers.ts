@@ -89,8 +89,16 @@ export class MeasuredServer {
   }
 }
 
-/** The library's server; with two workers on both cores. */
-export async function coapsuleServer(security: Security, workers = 1): Promise<MeasuredServer> {
+/**
+ * The library's server; with two workers on both cores.
+ *
+ * @param environment Besides that of this process.
+ */
+export async function coapsuleServer(
+  security: Security,
+  workers = 1,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<MeasuredServer> {
   const server = join(import.meta.dirname, 'measured-server.ts');
   const node = [process.execPath, '--conditions=@coapsule/source', '--expose-gc', server];
   const given = {
@@ -101,7 +109,7 @@ export async function coapsuleServer(security: Security, workers = 1): Promise<M
   }[security.kind]();
   const threads = workers === 1 ? [] : ['workers', String(workers)];
   const cores = workers === 1 ? '0' : '0,1';
-  return start('coapsule', security, [...node, ...threads, ...given], undefined, cores);
+  return start('coapsule', security, [...node, ...threads, ...given], undefined, cores, environment);
 }
 
 /** A socket of Node without CoAP. */
@@ -145,9 +153,11 @@ async function start(
   command: readonly string[],
   port: number | undefined,
   cores: Cores = '0',
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<MeasuredServer> {
   const [program = '', ...args] = onCores(cores, command);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const env = { ...process.env, ...environment };
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([
     once(lines, 'line'),
