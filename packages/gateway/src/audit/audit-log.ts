@@ -1,14 +1,16 @@
 /**
- * Who changed what, and what was refused to whom: `audit-changes.ndjson` and `audit-refusals.ndjson` in the data folder.
+ * Who changed what, and what was refused to whom: `audit-changes.ndjson`, `audit-refusals.ndjson` and `audit-strangers.ndjson` in
+ * the data folder.
  *
- * Two files, so that a flood of refusals cannot push a change out of a bounded file. No line holds a key. Lines are for
+ * Several files, so that a flood of refusals cannot push a change out of a bounded file, nor strangers what was refused to who has
+ * proved an identity. No line holds a key. Lines are for
  * programs; what a person should see at once is in the log.
  */
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { WallClock } from '../server/wall-clock.ts';
 import { AuditFile } from './audit-file.ts';
-import { countingMs, RefusalCount, type RefusalLine, type RefusedRequest } from './refusal-count.ts';
+import { countingMs, RefusalCount, type RefusalLine } from './refusal-count.ts';
 
 /** A change, by what did it. */
 export interface AuditedChange {
@@ -19,6 +21,8 @@ export interface AuditedChange {
     | 'credential-retired'
     | 'device-removed'
     | 'store-rekeyed'
+    | 'store-backed-up'
+    | 'store-restored'
     | 'firmware-uploaded'
     | 'firmware-removed'
     | 'gateway-started'
@@ -65,18 +69,19 @@ export interface RefusalAuditContext {
 /** The file of refusals. */
 export class RefusalAudit {
   readonly #context: RefusalAuditContext;
-  readonly #file: AuditFile;
+  readonly #files: Readonly<Record<'proven' | 'strangers', AuditFile>>;
   readonly #count = new RefusalCount();
   #cancel: (() => void) | undefined;
   #isClosed = false;
 
   constructor(context: RefusalAuditContext) {
     this.#context = context;
-    this.#file = new AuditFile(join(context.dataFolder, 'audit-refusals.ndjson'));
+    const fileOf = (name: string): AuditFile => new AuditFile(join(context.dataFolder, name));
+    this.#files = { proven: fileOf('audit-refusals.ndjson'), strangers: fileOf('audit-strangers.ndjson') };
   }
 
-  /** Writes a line, or counts it. */
-  add(refused: RefusedRequest): void {
+  /** Writes a line, or counts it; one of another thread may be of many. */
+  add(refused: RefusalLine): void {
     if (this.#isClosed) return;
     const line = this.#count.add(refused);
     if (line !== undefined) this.#write([line]);
@@ -94,9 +99,10 @@ export class RefusalAudit {
   }
 
   #write(lines: readonly RefusalLine[]): void {
-    try {
-      for (const { reason, peer, details, repeated } of lines) {
-        this.#file.append({
+    for (const { reason, peer, isProven, details, repeated } of lines) {
+      const file = this.#files[isProven ? 'proven' : 'strangers'];
+      try {
+        file.append({
           at: timeText(this.#context.clock()),
           event: 'refused',
           reason,
@@ -104,9 +110,9 @@ export class RefusalAudit {
           ...details,
           ...(repeated === undefined ? {} : { repeated }),
         });
+      } catch (error) {
+        this.#context.onError(`a refusal was not noted in ${file.path}: ${(error as Error).message}`);
       }
-    } catch (error) {
-      this.#context.onError(`a refusal was not noted in ${this.#file.path}: ${(error as Error).message}`);
     }
   }
 }

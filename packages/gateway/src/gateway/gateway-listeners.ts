@@ -17,6 +17,8 @@ import type { EndpointAddress, EndpointScheme, StreamScheme } from '../server/se
 import { endpointFault, StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import type { Store } from '../store/store.ts';
+import { networkOf } from '../text/network.ts';
+import { printable } from '../text/printable.ts';
 import type { AssociationReview } from './association-review.ts';
 import { AssociationStorage } from './association-storage.ts';
 import type { DeviceDirectory } from './device-directory.ts';
@@ -196,6 +198,9 @@ function securedOptions(
   };
 }
 
+/** Longest name in the audit that nobody has proved; it may have 64 KB. */
+const maxClaimed = 128;
+
 /** Causes that nobody is to blame for: the peer went away, or began again. */
 const unblamed: ReadonlySet<string> = new Set(['peer-silent', 'mtu-too-large', 'replaced', 'cancelled']);
 
@@ -207,8 +212,12 @@ function auditFailure(
   if (unblamed.has(cause)) return;
   refusals.add({
     reason: `handshake-${cause}`,
-    peer: address.host,
-    details: { from: address.key, ...(identity === undefined ? {} : { claimed: identity }) },
+    peer: networkOf(address.host),
+    isProven: false,
+    details: {
+      from: address.key,
+      ...(identity === undefined ? {} : { claimed: printable(identity, maxClaimed) }),
+    },
   });
 }
 

@@ -9,9 +9,11 @@
 
 import { type Listener, OscoreContexts, portWorker, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
+import { RefusalRelay } from '../audit/refusal-relay.ts';
 import { isForHttp } from '../cross-proxy/coap-to-http.ts';
 import { hello, helloWorld, large } from '../resources/constant-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
 import type { AdjustableLog } from '../server/log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
@@ -40,7 +42,10 @@ const log: AdjustableLog = {
     if (this.verbosity >= verbosity) tell({ kind: 'detail', verbosity, text });
   },
 };
-const refusals: Pick<RefusalAudit, 'add'> = { add: (refused) => tell({ kind: 'refused', refused }) };
+const refusals: Pick<RefusalAudit, 'add'> = new RefusalRelay(
+  (refused) => tell({ kind: 'refused', refused }),
+  systemTickTimer.after,
+);
 const options: GatewayOptions = {
   ...given,
   ...begin.live,

@@ -12,7 +12,7 @@ import {
   type WorkersOptions,
 } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
-import type { RefusedRequest } from '../audit/refusal-count.ts';
+import type { RefusalLine } from '../audit/refusal-count.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { Store } from '../store/store.ts';
 import { defaultMaxSessions } from './association-storage.ts';
@@ -72,7 +72,7 @@ export type FromGatewayWorker =
   | { readonly kind: 'detail'; readonly verbosity: 0 | 1; readonly text: string }
   | { readonly kind: 'keylog'; readonly line: string }
   | { readonly kind: 'trace'; readonly event: TraceEvent }
-  | { readonly kind: 'refused'; readonly refused: RefusedRequest }
+  | { readonly kind: 'refused'; readonly refused: RefusalLine }
   /** A handler there has changed what is at a path. */
   | { readonly kind: 'notify'; readonly path: string };
 

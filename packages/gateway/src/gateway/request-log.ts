@@ -21,6 +21,7 @@ import { endingText } from '../server/serve-credentials.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { networkOf } from '../text/network.ts';
 import { printable } from '../text/printable.ts';
 import type { Refusal } from './authorisation.ts';
 
@@ -169,7 +170,8 @@ export function refusedRequest({ method, path, peer }: Request, reason: Refusal)
   const identity = provenDevice(peer)?.identity;
   return {
     reason,
-    peer: identity ?? peer.address.host,
+    peer: identity === undefined ? networkOf(peer.address.host) : printable(identity),
+    isProven: identity !== undefined,
     details: { from: peer.address.key, method, path: printable(path) },
   };
 }

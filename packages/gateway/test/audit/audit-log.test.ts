@@ -10,6 +10,7 @@ import { temporaryFolder } from '../store/temporary-folder.ts';
 const refusal = (peer: string, reason = 'forbidden', path = '/a'): RefusedRequest => ({
   reason,
   peer,
+  isProven: true,
   details: { path },
 });
 
@@ -62,7 +63,9 @@ test('peers beyond the bound are counted together', () => {
   const count = new RefusalCount();
   const told = Array.from({ length: 10_000 }, (_, n) => count.add(refusal(`10.0.${n >> 8}.${n & 255}`)));
   assert.equal(told.filter((line) => line !== undefined).length, 200);
-  assert.deepEqual(count.takeCounted(), [{ reason: 'several', peer: 'others', details: {}, repeated: 9800 }]);
+  assert.deepEqual(count.takeCounted(), [
+    { reason: 'several', peer: 'others', isProven: true, details: {}, repeated: 9800 },
+  ]);
 });
 
 test('a flood of refusals leaves a few lines, and the changes in their own file', (t) => {

@@ -160,7 +160,11 @@ test('refusals are audited: by identity where one was proved, by address else, a
     assert.rejects(client('nobody', key).get(`${coaps}/sensors/a`)),
   ]);
   await gateway.close();
-  const text = readFileSync(join(folder, 'audit-refusals.ndjson'), 'utf8');
+  const [own, strangers] = ['refusals', 'strangers'].map((name) =>
+    readFileSync(join(folder, `audit-${name}.ndjson`), 'utf8'),
+  );
+  assert.ok(!own?.includes('127.0.0.1"'), 'who has proved an identity has a file of his own');
+  const text = `${own}${strangers}`;
   const lines = text
     .trimEnd()
     .split('\n')
