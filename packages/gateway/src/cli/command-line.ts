@@ -33,8 +33,6 @@ const laterCommands = [
   'mcp',
   'completion',
   'console',
-  'backup',
-  'restore',
   'recommend',
 ];
 
@@ -181,6 +179,12 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'device', 'devices and their keys in the store of the gateway', async () =>
     (await import('./device.ts')).deviceCommand(environment),
+  );
+  await addCommand(program, args, 'backup', 'copy the store of the gateway into a file', async () =>
+    (await import('./backup-command.ts')).backupCommand(environment),
+  );
+  await addCommand(program, args, 'restore', 'make a data folder of a backup', async () =>
+    (await import('./backup-command.ts')).restoreCommand(environment),
   );
   await addCommand(program, args, 'store', 'the store of the gateway as a whole', async () =>
     (await import('./store-command.ts')).storeCommand(environment),

@@ -12,7 +12,7 @@ import { type DataFolder, prepareDataFolder } from './data-folder.ts';
 import { type FolderLock, isFolderHeld, lockDataFolder } from './folder-lock.ts';
 import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
 import { type SealedDatabase, scrub, sealStore, type UnlockedStore, unlockStore } from './sealing.ts';
-import { damaged, storeFaultOf } from './store-fault.ts';
+import { damaged, StoreFault, storeFaultOf } from './store-fault.ts';
 
 /** How to open. */
 export interface OpenOptions {
@@ -45,6 +45,7 @@ export function openDatabase(path: string, options: OpenOptions): OpenDatabase {
   try {
     database = connect(folder.databasePath, false);
     expectKnownSchema(database, folder.databasePath);
+    expectNoBackup(database, folder.databasePath);
     // The gateway has checked what it holds.
     if (options.asGateway || !isFolderHeld(folder)) expectSound(database, folder.databasePath);
     unlocked = prepareForWriting(database, folder, lock, options.masterKey ?? { kind: 'beside' });
@@ -77,6 +78,7 @@ export function checkDatabase(path: string, masterKey: MasterKeySource): DataFol
   try {
     database = connect(untouched(folder.databasePath), true);
     expectKnownSchema(database, folder.databasePath);
+    expectNoBackup(database, folder.databasePath);
     expectSound(database, folder.databasePath);
     unlockStore(database, folder, masterKey, false);
   } catch (error) {
@@ -97,6 +99,19 @@ function untouched(path: string): string | URL {
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
   return url;
+}
+
+/** OSCORE would go on with numbers that were used since the backup was made (RFC 8613 §7.2.1). */
+function expectNoBackup(database: DatabaseSync, path: string): void {
+  const table = database
+    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'backup'")
+    .get();
+  if (table === undefined || database.prepare('SELECT 1 FROM backup').get() === undefined) return;
+  throw new StoreFault(
+    'not-ours',
+    `${path} is a backup that was copied there`,
+    'make a data folder of it with: coapsule restore FILE --data FOLDER',
+  );
 }
 
 function expectSound(database: DatabaseSync, path: string): void {

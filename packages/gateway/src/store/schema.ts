@@ -301,6 +301,11 @@ const migrations: readonly string[] = [
      DELETE FROM device_change WHERE device_id = OLD.device_id;
      INSERT INTO device_change (device_id) VALUES (OLD.device_id);
    END;`,
+  // 16: a backup has a row here, a store has none
+  `CREATE TABLE backup (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     made_at_ms INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /** The version that this program reads and writes. */

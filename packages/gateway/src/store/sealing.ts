@@ -163,6 +163,11 @@ export function scrub(database: DatabaseSync): string | undefined {
   return undefined;
 }
 
+/** The name of the master key that the secrets are sealed with; undefined when they are in clear yet. */
+export function masterKeyOf(database: DatabaseSync): string | undefined {
+  return sealingRow(database)?.key_id;
+}
+
 /** Refuses to write what another process could not open: the master key may have been changed since the store was opened. */
 export function expectCurrentKey({ database, secrets }: SealedDatabase): void {
   if (sealingRow(database)?.key_id === secrets.keyId) return;

@@ -14,6 +14,7 @@ export type StoreFaultCode =
   | 'damaged' // SQLite cannot read the database
   | 'not-ours' // a healthy SQLite database of another program, or a link
   | 'newer-schema' // written by a later version
+  | 'in-the-way' // a file or folder that should be new is there
   | 'in-use' // another gateway holds the folder
   | 'disk-full'
   | 'master-key' // the key that opens the secrets is missing, unreadable or another one

@@ -123,3 +123,26 @@ test('device show and list tell what counts besides, and the old key only when a
   assert.match((await succeed(['device', 'retire', 'a', ...data])).stderr, /there was nothing to end/);
   assert.doesNotMatch((await succeed(['device', 'show', 'a', ...data])).stdout, /before/);
 });
+
+test('a backup is made, says which master key it needs, and is restored with it; the audit notes both', async (t) => {
+  const { at, data, newKey, succeed } = workplace(t);
+  const key = ['--master-key', newKey('key')];
+  await succeed(['device', 'add', 'a', '--psk', psk, ...data, ...key]);
+  const made = await succeed(['backup', at('backup.db'), ...data]);
+  assert.match(made.stderr, /backup\.db has 1 devices and 0 readings of \d{4}-/);
+  assert.match(made.stderr, /to restore it the master key \w{12} is needed as well/);
+  const again = await run(['backup', at('backup.db'), ...data]);
+  assert.deepEqual([again.exitCode, /is there already/.test(again.stderr)], [1, true]);
+  const without = await run(['restore', at('backup.db'), '--data', at('restored')]);
+  assert.equal(without.exitCode, 1);
+  assert.match(without.stderr, /their master key \(\w{12}\) is not in/);
+  const restored = await succeed(['restore', at('backup.db'), '--data', at('restored'), ...key]);
+  assert.match(restored.stderr, /has 1 devices and 0 readings, as they were on \d{4}-/);
+  assert.match(restored.stderr, /rotated, removed or denied since then are as they were before/);
+  const shown = await succeed(['device', 'show', 'a', '--reveal', '--data', at('restored'), ...key]);
+  assert.ok(shown.stdout.includes(psk));
+  assert.match(readFileSync(at('data/audit-changes.ndjson'), 'utf8'), /"event":"store-backed-up"/);
+  assert.match(readFileSync(at('restored/audit-changes.ndjson'), 'utf8'), /"event":"store-restored"/);
+  const over = await run(['restore', at('backup.db'), ...data, ...key]);
+  assert.deepEqual([over.exitCode, /is not empty/.test(over.stderr)], [1, true]);
+});

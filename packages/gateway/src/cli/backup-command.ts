@@ -1,0 +1,106 @@
+/**
+ * `coapsule backup` and `coapsule restore`: the store of the gateway as one file, and a data folder made of such a file.
+ *
+ * @module
+ */
+
+import { Command } from 'commander';
+import { ChangeAudit } from '../audit/audit-log.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
+import { backUp } from '../store/backup.ts';
+import { restore } from '../store/restore.ts';
+import { StoreFault } from '../store/store-fault.ts';
+import { printable } from '../text/printable.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { addMasterKeyOption, masterKeyOf } from './master-key-option.ts';
+import { pathValue } from './option-values.ts';
+
+type Streams = Pick<CommandEnvironment, 'stderr' | 'variables'>;
+
+/** Makes `coapsule backup`. */
+export function backupCommand({ stderr }: Streams): Command {
+  return new Command('backup')
+    .argument('<file>', 'where it goes; for its owner only', pathValue)
+    .description('copy the store of the gateway into a file, also while the gateway runs')
+    .option('--data <folder>', "the gateway's data folder", pathValue, './data')
+    .addHelpText('after', backupHelp)
+    .action(async (file: string, { data }: { data: string }) => {
+      const { devices, readings, keyId, madeAtMs } = await faults(() =>
+        backUp(data, file, systemWallClock()),
+      );
+      const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+      new ChangeAudit(data, systemWallClock, warn).add({
+        event: 'store-backed-up',
+        how: 'coapsule backup',
+        file,
+      });
+      stderr.write(
+        `${file} has ${devices} devices and ${readings} readings of ${new Date(madeAtMs).toISOString()}\n` +
+          `to restore it the master key ${keyId} is needed as well: keep that apart from it\n`,
+      );
+    });
+}
+
+const backupHelp = `
+Readings, devices with their sealed keys, registrations and states are in it. Not in it: the master key, kept DTLS
+associations (devices make new handshakes), audit files, firmware images (the folder "firmware" of the data folder)
+and files that options name.
+
+Example:
+  coapsule backup --data /var/lib/coapsule /backup/coapsule-$(date +%F).db`;
+
+/** Makes `coapsule restore`. */
+export function restoreCommand({ stderr, variables }: Streams): Command {
+  return addMasterKeyOption(
+    new Command('restore')
+      .argument('<file>', 'as "coapsule backup" made it', pathValue)
+      .description('make a data folder of a backup')
+      .option(
+        '--data <folder>',
+        'a folder that is empty but for master.key, or is not there',
+        pathValue,
+        './data',
+      ),
+  )
+    .addHelpText('after', restoreHelp)
+    .action(async (file: string, options: { data: string; masterKey?: string }) => {
+      const masterKey = masterKeyOf(options, variables);
+      const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+      const restored = await faults(async () => restore(file, options.data, masterKey, systemWallClock()));
+      const { devices, readings, contexts, exhausted, madeAtMs } = restored;
+      const madeAt = new Date(madeAtMs).toISOString();
+      for (const text of restored.warnings) warn(text);
+      for (const id of exhausted)
+        warn(`the OSCORE context of ${printable(id)} has no numbers left; give it a new one: device rotate`);
+      new ChangeAudit(options.data, systemWallClock, warn).add({
+        ...{ event: 'store-restored', how: 'coapsule restore', file, madeAt, devices, readings },
+      });
+      stderr.write(
+        `${options.data} has ${devices} devices and ${readings} readings, as they were on ${madeAt}\n` +
+          'devices that were rotated, removed or denied since then are as they were before: do that again\n',
+      );
+      if (contexts > 0) {
+        stderr.write(
+          `${contexts} OSCORE contexts go on with numbers far above; each device proves once that it is there now\n`,
+        );
+      }
+    });
+}
+
+const restoreHelp = `
+The master key is that of the backup: put it into the folder as master.key, or name it with --master-key.
+DTLS associations begin anew. A gateway must not run on the old folder any more: both would use the same keys.
+
+Example:
+  coapsule restore /backup/coapsule-2026-11-28.db --data /var/lib/coapsule --master-key /etc/coapsule/master.key`;
+
+async function faults<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error;
+    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+  }
+}
