@@ -21,6 +21,7 @@ const packageOf = {
   'gnutls-cli': 'gnutls-bin',
   'gnutls-serv': 'gnutls-bin',
   socat: 'socat',
+  curl: 'curl',
   tshark: 'tshark',
   mosquitto: 'mosquitto',
   'redis-server': 'redis-server',
