@@ -152,6 +152,6 @@ export { SerialFailure, type SerialFailureCause, serialDevices } from './node/se
 export type { SerialDeviceInfo } from './node/serial-device-list.ts';
 export { AllowedAddresses } from './proxy/allowed-addresses.ts';
 export { type ForwardProxyOptions, forwardProxy } from './proxy/forward-proxy.ts';
-export type { ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
+export type { ProxyAnswerSource, ProxySettings, ProxyTarget } from './proxy/proxy-options.ts';
 export { type ReverseProxyOptions, reverseProxy } from './proxy/reverse-proxy.ts';
 export type { TargetRule } from './proxy/target-rule.ts';

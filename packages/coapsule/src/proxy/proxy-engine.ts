@@ -112,7 +112,10 @@ export class ProxyEngine {
   async #ask(passage: Passage): Promise<ServerResponse> {
     const { request, target, upstream, options, cached } = passage;
     const asked = this.#cache?.find(cached, monotonicClock.now());
-    if (asked?.kind === 'fresh') return serverResponse(asked.response);
+    if (asked?.kind === 'fresh') {
+      this.#settings.onAnswer?.('cached');
+      return serverResponse(asked.response);
+    }
     const known = options.all(OptionNumber.ETag);
     const more = (asked?.etags ?? []).filter((etag) => !known.some((given) => equalBytes(given, etag)));
     const asking = OptionSet.from(options.entries());
@@ -124,10 +127,20 @@ export class ProxyEngine {
       response = await upstream.client.request(request.method, target.uri, wish);
     } catch (error) {
       this.#cache?.unanswered(cached);
-      return this.#failure(error, passage);
+      const response = this.#failure(error, passage);
+      this.#settings.onAnswer?.('failed');
+      return response;
     }
     const usable = this.#usable(response, request, target);
-    return usable.kind === 'unusable' ? usable.response : this.#taken(passage, usable.content, asked);
+    if (usable.kind === 'unusable') {
+      this.#settings.onAnswer?.('failed');
+      return usable.response;
+    }
+    const answer = this.#taken(passage, usable.content, asked);
+    // What the cache had stands in the answer of a 2.03 that its own ETags have brought.
+    const isKept = response.code === Code.Valid && answer.code !== Code.Valid;
+    this.#settings.onAnswer?.(isKept ? 'validated' : 'forwarded');
+    return answer;
   }
 
   /** One response of the next hop; both bodies are read as fast as they are sent on, and nothing is kept. */
@@ -149,8 +162,11 @@ export class ProxyEngine {
         signal: request.signal,
       });
     } catch (error) {
-      return this.#failure(error, passage);
+      const response = this.#failure(error, passage);
+      this.#settings.onAnswer?.('failed');
+      return response;
     }
+    this.#settings.onAnswer?.('forwarded');
     const { code } = response;
     if (code === Code.HopLimitReached || code === Code.Valid) {
       const whole = { code, options: response.options, payload: await wholeOf(response.body) };
@@ -183,7 +199,10 @@ export class ProxyEngine {
     if (observation === undefined) return { ...(await this.#ask(passage)), observe: false };
     const state = await observation.state();
     const goesOn = { observe: !observation.over };
-    if (state.kind === 'failure') return { ...state.response, ...goesOn };
+    if (state.kind === 'failure') {
+      this.#settings.onAnswer?.('failed');
+      return { ...state.response, ...goesOn };
+    }
     const { content, since } = state;
     const now = monotonicClock.now();
     const maxAgeSeconds = content.options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
@@ -193,6 +212,7 @@ export class ProxyEngine {
     if (isOld && !observation.over) {
       return { ...(await this.#ask(passage)), ...goesOn };
     }
+    this.#settings.onAnswer?.('observed');
     return {
       ...serverResponse(agedResponse(content, maxAgeSeconds, since, request.options, now)),
       ...goesOn,

@@ -20,6 +20,13 @@ export type ProxyTarget = TargetUri & {
   readonly uri: string;
 };
 
+/**
+ * Where an answer of a proxy comes from: `cached` without asking the next hop, `validated` from the cache after the next hop has
+ * said that it still holds, `observed` from an observation of the next hop, `forwarded` from the next hop, `failed` where that
+ * gave none that can be passed on.
+ */
+export type ProxyAnswerSource = 'cached' | 'validated' | 'observed' | 'forwarded' | 'failed';
+
 /** Settings of a proxy; each has a safe default. */
 export interface ProxySettings {
   /**
@@ -50,6 +57,8 @@ export interface ProxySettings {
   readonly maxObservations?: number;
   /** A request went round until its Hop-Limit was used up, or a 5.08 came back to where it had been: for the log. */
   readonly onLoop?: (request: Request, target: ProxyTarget) => void;
+  /** Where the answer to a request comes from: for figures. */
+  readonly onAnswer?: (source: ProxyAnswerSource) => void;
   /** The next hop gave no response that can be passed on; what its client is told says less. For the log. */
   readonly onFailure?: (error: CoapsuleError, request: Request, target: ProxyTarget) => void;
 }
@@ -65,6 +74,7 @@ export const proxySettingNames: OptionNames<Required<ProxySettings>> = {
   cache: true,
   maxObservations: true,
   onLoop: true,
+  onAnswer: true,
   onFailure: true,
 };
 

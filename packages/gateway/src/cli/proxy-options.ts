@@ -6,7 +6,7 @@
 
 import { AllowedAddresses, ApiMisuseError, forwardProxy } from 'coapsule';
 import { isHttpUri, parseHttpTarget } from '../cross-proxy/http-target-rule.ts';
-import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
+import type { GatewayProxyOptions, ProxyCache } from '../gateway/gateway-proxy.ts';
 import type { ReverseProxyRule } from '../server/reverse-proxy-option.ts';
 import { chooseCredentials } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -19,6 +19,7 @@ export interface ProxyCommandOptions {
   readonly proxyNetwork?: readonly string[];
   readonly proxyCredentials?: string;
   readonly dangerouslyOpenProxy?: boolean;
+  readonly proxyCache?: number | 'off';
   /** Its rules are read in upstream-options.ts; here it matters that there are some. */
   readonly reverseProxy?: readonly ReverseProxyRule[];
 }
@@ -91,5 +92,17 @@ export function proxyOptions(
       'such as --proxy coap://*.sensors.example --proxy-network 10.1.0.0/16',
     );
   }
-  return { targets, networks, dangerouslyForEveryone: options.dangerouslyOpenProxy ?? false };
+  const cache = proxyCache(options);
+  return {
+    ...{ targets, networks, dangerouslyForEveryone: options.dangerouslyOpenProxy ?? false },
+    ...(cache !== undefined && { cache }),
+  };
+}
+
+/** What proxies keep of answers; undefined: as by default. */
+export function proxyCache({
+  proxyCache: given,
+}: Pick<ProxyCommandOptions, 'proxyCache'>): ProxyCache | undefined {
+  if (given === undefined) return undefined;
+  return given === 'off' ? false : { maxBytes: given };
 }

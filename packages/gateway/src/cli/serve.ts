@@ -82,6 +82,11 @@ export function serveCommand(variables: Variables): Command {
       'what to prove itself with to coaps and HTTP servers of both proxies (docs/proxies.md)',
       pathValue,
     )
+    .option(
+      '--proxy-cache <size>',
+      'what each proxy keeps of answers of CoAP servers, such as 64M (16M), or off',
+      (text) => (text === 'off' ? text : sizeValue(text)),
+    )
     .option('--no-ems', 'also take devices without extended master secret (RFC 7627)')
     .option('--keylog <file>', 'append secrets for Wireshark to this file (debugging only)')
     .option(

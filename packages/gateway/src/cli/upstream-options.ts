@@ -17,18 +17,20 @@ import { ExitCode } from './exit-code.ts';
 import { httpCredentials } from './http-credentials.ts';
 import { closeKeptOscore, openKeptOscore, readOscoreEnd } from './kept-oscore.ts';
 import type { OscoreLog } from './oscore-log.ts';
+import { proxyCache } from './proxy-options.ts';
 import { targetUri } from './target-uri.ts';
 
 /** As they stand on the command line. */
 export interface UpstreamCommandOptions {
   readonly reverseProxy?: readonly ReverseProxyRule[];
   readonly proxyCredentials?: string;
+  readonly proxyCache?: number | 'off';
 }
 
 /** Adds the option. */
 export function addUpstreamOptions(command: Command): void {
   command.option(
-    '--reverse-proxy <path=uri[,oscore=file]>',
+    '--reverse-proxy <path=uri[,cache=off][,oscore=file]>',
     'ask another server for what is below a path, such as /cloud=coap://cloud.example/api or https://…, with the OSCORE context of a file when one is given; repeatable',
     ruleValue,
   );
@@ -40,14 +42,14 @@ export function addUpstreamOptions(command: Command): void {
  * @throws CommandFailure for rules that cannot be, and files that are no contexts.
  */
 export function upstreamServers(
-  { reverseProxy: rules = [], proxyCredentials: credentials }: UpstreamCommandOptions,
+  { reverseProxy: rules = [], proxyCredentials: credentials, ...options }: UpstreamCommandOptions,
   warn: (text: string) => void,
 ): readonly UpstreamServer[] {
   const paths = new Set<string>();
-  return rules.map(({ path, uri, oscore }) => {
+  return rules.map(({ path, uri, oscore, cache }) => {
     if (paths.has(path)) refuse(`two rules are for ${path}`, 'give each path one server');
     paths.add(path);
-    if (isHttpUri(uri)) return httpServer({ path, uri, oscore }, credentials, warn);
+    if (isHttpUri(uri)) return httpServer({ path, uri, oscore, cache }, credentials, warn);
     const target = targetUri(uri);
     const wish = credentials === undefined ? {} : { credentials };
     const client = target.secure ? chooseCredentials(target, wish, warn) : {};
@@ -62,7 +64,8 @@ export function upstreamServers(
     else if (!target.secure) {
       warn(`what goes to ${uri} from ${path} is not protected: give the rule oscore=FILE, or a coaps URI`);
     }
-    return { path, uri, client };
+    const kept = cache === 'off' ? false : proxyCache(options);
+    return { path, uri, client, ...(kept !== undefined && { cache: kept }) };
   });
 }
 

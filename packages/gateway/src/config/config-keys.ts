@@ -34,6 +34,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   proxyNetwork: 'proxy.networks',
   proxyCredentials: 'proxy.credentials',
   dangerouslyOpenProxy: 'proxy.dangerouslyOpen',
+  proxyCache: 'proxy.cache',
   reverseProxy: 'reverseProxy',
   sleepy: 'sleepy.devices',
   sleepyRegistered: 'sleepy.registered',

@@ -66,6 +66,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly proxyNetwork?: readonly string[] | undefined;
   readonly proxyCredentials?: string | undefined;
   readonly dangerouslyOpenProxy?: boolean | undefined;
+  readonly proxyCache?: number | 'off' | undefined;
   readonly reverseProxy?: readonly ReverseProxyRule[] | undefined;
   readonly access?: AccessSettings | undefined;
   readonly keep?: number | undefined;
@@ -105,6 +106,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       proxyNetwork: file.proxy?.networks,
       proxyCredentials: file.proxy?.credentials,
       dangerouslyOpenProxy: file.proxy?.dangerouslyOpen,
+      proxyCache: file.proxy?.cache,
       reverseProxy: file.reverseProxy,
       access: file.access,
       httpTokens: file.http?.tokens,
@@ -222,6 +224,11 @@ function sections(surroundings: ConfigSurroundings) {
         .describe('File with what to prove oneself with to coaps and HTTP servers of both proxies.')
         .optional(),
       dangerouslyOpen: yesOrNo('Everyone may use the proxy, over plain coap too.'),
+      cache: z
+        .union([z.literal('off'), z.literal(false), size()], { error: 'expected a size such as 64M, or off' })
+        .transform((value): number | 'off' => (value === false ? 'off' : value))
+        .describe('What each proxy keeps of answers of CoAP servers; 16M without it.')
+        .optional(),
     })
       .describe('The forward-proxy.')
       .optional(),
@@ -400,9 +407,13 @@ function reverseProxyRule({ resolvePath }: ConfigSurroundings) {
     oscore: text('a path')
       .describe("File or folder with the gateway's end of an OSCORE context (RFC 8613).")
       .optional(),
-  }).transform(({ path, uri, oscore }, context): ReverseProxyRule => {
+    cache: yesOrNo('False: nothing is kept of its answers.'),
+  }).transform(({ path, uri, oscore, cache }, context): ReverseProxyRule => {
     const problem = reverseProxyProblem(path, uri);
     if (problem !== undefined) return refused(context, problem);
-    return { path, uri, oscore: oscore === undefined ? undefined : resolvePath(oscore) };
+    return {
+      ...{ path, uri, oscore: oscore === undefined ? undefined : resolvePath(oscore) },
+      ...(cache === false && { cache: 'off' as const }),
+    };
   });
 }

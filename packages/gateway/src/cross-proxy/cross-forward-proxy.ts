@@ -6,6 +6,7 @@ import {
   AllowedAddresses,
   Code,
   failure,
+  type ProxyAnswerSource,
   type ProxyHandler,
   type Request,
   type ServerResponse,
@@ -36,6 +37,8 @@ export interface CrossProxyOptions {
   readonly timeoutMs?: number;
   readonly now: () => number;
   readonly onFailure: OnHttpFailure;
+  /** Is told where each answer comes from. */
+  readonly onAnswer: (source: ProxyAnswerSource) => void;
 }
 
 /** As for CoAP servers. */
@@ -47,9 +50,19 @@ export const httpTimeoutMs = 60_000;
  * @throws ApiMisuseError for a network that is none; of targets all must have been understood before.
  */
 export function crossForwardProxy(coap: ProxyHandler | undefined, options: CrossProxyOptions): ProxyHandler {
-  const { targets, networks, authorize, isKnown, name, timeoutMs = httpTimeoutMs, now, onFailure } = options;
+  const {
+    targets,
+    networks,
+    authorize,
+    isKnown,
+    name,
+    timeoutMs = httpTimeoutMs,
+    now,
+    onFailure,
+    onAnswer,
+  } = options;
   const addresses = new AllowedAddresses(networks, 'proxy');
-  const passage = new HttpPassage(name, now, onFailure);
+  const passage = new HttpPassage(name, now, onFailure, onAnswer);
   const rules = targets.map(({ uri, credentials = {} }) => {
     const pattern = parseHttpTarget(uri);
     if (typeof pattern === 'string') throw new Error(`proxy target ${uri}: ${pattern}`);

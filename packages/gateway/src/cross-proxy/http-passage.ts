@@ -5,7 +5,14 @@
  * Nothing is kept: an HTTP server says with Max-Age and ETag what its clients may keep.
  */
 import type { IncomingMessage } from 'node:http';
-import { Code, failure, OptionNumber, type Request, type ServerResponse } from 'coapsule';
+import {
+  Code,
+  failure,
+  OptionNumber,
+  type ProxyAnswerSource,
+  type Request,
+  type ServerResponse,
+} from 'coapsule';
 import { coapReply, httpQuestion, isUnnamedCoding, type ResponseHeaders } from './coap-to-http.ts';
 import { EntityTags } from './entity-tags.ts';
 import { HttpFailure, type HttpUpstream } from './http-upstream.ts';
@@ -22,9 +29,16 @@ export class HttpPassage {
   readonly #name: string;
   readonly #now: () => number;
   readonly #onFailure: OnHttpFailure;
+  readonly #onAnswer: (source: ProxyAnswerSource) => void;
 
   /** @param name How the gateway is called in Via and in 5.08. */
-  constructor(name: string, now: () => number, onFailure: OnHttpFailure) {
+  constructor(
+    name: string,
+    now: () => number,
+    onFailure: OnHttpFailure,
+    onAnswer: (source: ProxyAnswerSource) => void,
+  ) {
+    this.#onAnswer = onAnswer;
     this.#name = name;
     this.#now = now;
     this.#onFailure = onFailure;
@@ -65,6 +79,7 @@ export class HttpPassage {
       reply.destroy();
       return this.#failed(url, new HttpFailure('garbage', error));
     }
+    this.#onAnswer('forwarded');
     const hasBody = start.bytes.length > 0 || !start.isWhole;
     const { response, takesBody } = coapReply(
       { status, headers, hasBody },
@@ -81,6 +96,7 @@ export class HttpPassage {
   #failed(url: URL, error: unknown): ServerResponse {
     if (!(error instanceof HttpFailure)) throw error;
     if (error.reason !== 'abandoned') this.#onFailure(url, error);
+    this.#onAnswer('failed');
     switch (error.reason) {
       case 'silent':
         return failure(Code.GatewayTimeout, 'the server did not answer in time');

@@ -2,7 +2,15 @@
  * A path of the gateway that an HTTP server serves (RFC 7252 §5.7.3, §10.1). Its address may be any: it is named by who runs
  * the gateway.
  */
-import { Code, failure, OptionNumber, type Request, type Resource, type ServerResponse } from 'coapsule';
+import {
+  Code,
+  failure,
+  OptionNumber,
+  type ProxyAnswerSource,
+  type Request,
+  type Resource,
+  type ServerResponse,
+} from 'coapsule';
 import { httpPath } from './coap-to-http.ts';
 import { HttpPassage, type OnHttpFailure } from './http-passage.ts';
 import { type HttpCredentials, HttpUpstream } from './http-upstream.ts';
@@ -18,13 +26,15 @@ export interface HttpReverseProxyOptions {
   readonly timeoutMs: number;
   readonly now: () => number;
   readonly onFailure: OnHttpFailure;
+  /** Is told where each answer comes from. */
+  readonly onAnswer: (source: ProxyAnswerSource) => void;
 }
 
 /** Makes the resource; for everything below a path. */
 export function httpReverseProxy(options: HttpReverseProxyOptions): Resource {
-  const { below, to, credentials = {}, name, timeoutMs, now, onFailure } = options;
+  const { below, to, credentials = {}, name, timeoutMs, now, onFailure, onAnswer } = options;
   const upstream = new HttpUpstream({ credentials, timeoutMs, name });
-  const passage = new HttpPassage(name, now, onFailure);
+  const passage = new HttpPassage(name, now, onFailure, onAnswer);
   const base = new URL(to);
   const here = decodedSegments(below);
   const there = decodedSegments(base.pathname);

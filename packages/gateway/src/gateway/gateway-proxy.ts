@@ -2,7 +2,14 @@
  * The gateway as a forward-proxy: off unless servers are named that it may ask.
  */
 import { hostname } from 'node:os';
-import { type ClientOptions, forwardProxy, type ProxyHandler, type Request, type TargetRule } from 'coapsule';
+import {
+  type ClientOptions,
+  forwardProxy,
+  type ProxyAnswerSource,
+  type ProxyHandler,
+  type Request,
+  type TargetRule,
+} from 'coapsule';
 import { provenDevice } from '../access/proven-device.ts';
 import { crossForwardProxy } from '../cross-proxy/cross-forward-proxy.ts';
 import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
@@ -11,6 +18,9 @@ import type { Log } from '../server/log.ts';
 import { RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { printable } from '../text/printable.ts';
+
+/** What a proxy keeps of the answers of CoAP servers. */
+export type ProxyCache = false | { readonly maxBytes: number };
 
 /** What `coapsule serve` is told of it. */
 export interface GatewayProxyOptions {
@@ -25,6 +35,8 @@ export interface GatewayProxyOptions {
   }[];
   /** Networks that are not of the public Internet and that the servers may be in. */
   readonly networks: readonly string[];
+  /** What is kept of answers; false: nothing. By default 16 MiB. */
+  readonly cache?: ProxyCache | undefined;
   /** Also clients that have proved nothing may use it. */
   readonly dangerouslyForEveryone: boolean;
 }
@@ -35,6 +47,8 @@ export interface GatewayProxyParts {
   readonly clock: WallClock;
   /** How the gateway is called in Via and in 5.08. */
   readonly name: string;
+  /** Is told where each answer comes from. */
+  readonly onAnswer: (source: ProxyAnswerSource) => void;
 }
 
 /**
@@ -44,15 +58,14 @@ export interface GatewayProxyParts {
  */
 export function gatewayProxy(options: GatewayProxyOptions, parts: GatewayProxyParts): ProxyHandler {
   const { networks, targets } = options;
-  const { clock, log, name } = parts;
+  const { clock, log, name, onAnswer } = parts;
   const coap = targets.filter(({ uri }) => !isHttpUri(uri));
   const http = targets.filter(({ uri }) => isHttpUri(uri));
   const proxy = coap.length === 0 ? undefined : coapProxy({ ...options, targets: coap }, parts);
   if (http.length === 0 && proxy !== undefined) return proxy;
   return crossForwardProxy(proxy, {
     targets: http.map(({ uri, http: credentials }) => ({ uri, credentials })),
-    networks,
-    name,
+    ...{ networks, name, onAnswer },
     authorize: (request) => mayUse(request, options),
     isKnown: ({ peer }) => provenDevice(peer) !== undefined,
     now: clock,
@@ -75,13 +88,17 @@ export function httpFailureLogger(log: Log, clock: WallClock): (url: URL, failur
   };
 }
 
-function coapProxy(options: GatewayProxyOptions, { log, clock, name }: GatewayProxyParts): ProxyHandler {
-  const { targets, networks } = options;
+function coapProxy(
+  options: GatewayProxyOptions,
+  { log, clock, name, onAnswer }: GatewayProxyParts,
+): ProxyHandler {
+  const { targets, networks, cache } = options;
   const limit = new RateLimit(1, 10_000);
   return forwardProxy({
     targets: targets.map(({ uri, client }): TargetRule => ({ uri, networks, ...(client && { client }) })),
     names: [hostname()],
-    name,
+    ...{ name, onAnswer },
+    ...(cache !== undefined && { cache }),
     authorize: (request) => mayUse(request, options),
     onLoop(_request, { uri }) {
       const passed = limit.pass(clock());

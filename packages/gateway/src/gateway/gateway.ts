@@ -50,6 +50,7 @@ import { GatewayWorkers } from './gateway-workers.ts';
 import { linePeers } from './line-peers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
+import { ProxyCounter, type ProxyCounts } from './proxy-counts.ts';
 import { auditErrorLogger, errorLogger, quotaLogger } from './request-log.ts';
 import { ResourceRules, rulesAlone, useGatewayMiddleware } from './resource-rules.ts';
 import { ReviewedDevices } from './reviewed-devices.ts';
@@ -62,6 +63,7 @@ interface GatewayParts {
   readonly store: Store;
   readonly oscore: OscoreDevices;
   readonly listeners: readonly Listener[];
+  readonly proxyCounter: ProxyCounter;
   /** Undefined where it is off. */
   readonly http: HttpEndpoint | undefined;
   readonly stops: readonly (() => void)[];
@@ -149,9 +151,15 @@ export class Gateway implements AsyncDisposable {
       if (sleepers !== undefined) noticeDevices(server, sleepers);
       // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
       const proxyName = `gateway-${randomBytes(4).toString('hex')}`;
-      const upstreams = new UpstreamPaths(served, { log, clock, name: proxyName });
+      const proxyCounter = new ProxyCounter();
+      const upstreams = new UpstreamPaths(served, {
+        ...{ log, clock, name: proxyName },
+        onAnswer: proxyCounter.add,
+      });
       await upstreams.change(options.upstreams ?? []);
-      const proxy = options.proxy && gatewayProxy(options.proxy, { log, clock, name: proxyName });
+      const proxy =
+        options.proxy &&
+        gatewayProxy(options.proxy, { ...{ log, clock, name: proxyName }, onAnswer: proxyCounter.add });
       if (proxy !== undefined) server.proxy(proxy);
       const context = {
         ...{ server, store, listeners, directory, review, lines, refusals },
@@ -200,7 +208,7 @@ export class Gateway implements AsyncDisposable {
         await server.close();
       };
       return new Gateway({
-        ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http },
+        ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http, proxyCounter },
         ...{ workers, sharing },
       });
     } catch (error) {
@@ -239,6 +247,11 @@ export class Gateway implements AsyncDisposable {
   /** How each serial line fares. */
   get lines(): readonly SerialLineStatus[] {
     return this.#parts.listeners.flatMap(({ line }) => line ?? []);
+  }
+
+  /** How many answers of its proxies came from where, since the start. */
+  get proxyCounts(): ProxyCounts {
+    return this.#parts.proxyCounter.counts;
   }
 
   /** Counts from now on, all of it: associations whose key is still the same go on. */

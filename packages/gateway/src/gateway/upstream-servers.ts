@@ -8,6 +8,7 @@ import {
   ApiMisuseError,
   type ClientOptions,
   type CoapsuleError,
+  type ProxyAnswerSource,
   type Resource,
   reverseProxy,
 } from 'coapsule';
@@ -17,7 +18,7 @@ import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
 import type { HttpCredentials } from '../cross-proxy/http-upstream.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
-import { httpFailureLogger } from './gateway-proxy.ts';
+import { httpFailureLogger, type ProxyCache } from './gateway-proxy.ts';
 import { errorLogger } from './request-log.ts';
 import type { ServedResources } from './served-resources.ts';
 
@@ -29,6 +30,8 @@ export interface UpstreamServer {
   readonly uri: string;
   /** As whom it is asked, over CoAP. */
   readonly client: ClientOptions;
+  /** What is kept of its answers; false: nothing. By default 16 MiB. */
+  readonly cache?: ProxyCache | undefined;
   /** As whom it is asked, over HTTP. */
   readonly http?: HttpCredentials | undefined;
 }
@@ -39,6 +42,8 @@ export interface UpstreamParts {
   readonly clock: WallClock;
   /** How the gateway is called in Via and in 5.08. */
   readonly name: string;
+  /** Is told where each answer comes from. */
+  readonly onAnswer: (source: ProxyAnswerSource) => void;
 }
 
 /** The paths that are served now. */
@@ -102,17 +107,18 @@ export class UpstreamPaths {
     };
   }
 
-  #resourceOf({ path, uri, client, http }: UpstreamServer): Resource {
-    const { log, clock, name } = this.#parts;
+  #resourceOf({ path, uri, client, cache, http }: UpstreamServer): Resource {
+    const { log, clock, name, onAnswer } = this.#parts;
     if (!isHttpUri(uri)) {
       return reverseProxy({
-        ...{ below: path, to: uri, client, name },
+        ...{ below: path, to: uri, client, name, onAnswer },
+        ...(cache !== undefined && { cache }),
         onFailure: (error) => this.#failed(path, error),
       });
     }
     return httpReverseProxy({
       ...{ below: path, to: uri, credentials: http, name, timeoutMs: httpTimeoutMs, now: clock },
-      onFailure: httpFailureLogger(log, clock),
+      ...{ onAnswer, onFailure: httpFailureLogger(log, clock) },
     });
   }
 }

@@ -15,6 +15,8 @@ export interface ReverseProxyRule {
   readonly uri: string;
   /** File or folder of the gateway's end of a Security Context (RFC 8613), as for `--oscore`. */
   readonly oscore: string | undefined;
+  /** Nothing is kept of its answers; undefined: as other options say. */
+  readonly cache?: 'off' | undefined;
 }
 
 /** First segments of paths that are the gateway's own. */
@@ -34,16 +36,18 @@ const ownSegments: ReadonlySet<string> = new Set([
   'thermostat',
 ]);
 
-/** Parse `PATH=URI[,oscore=FILE]`. */
+/** Parse `PATH=URI[,cache=off][,oscore=FILE]`. */
 export function parseReverseProxyRule(text: string): ReverseProxyRule | { readonly problem: string } {
-  const [, path = '', uri = '', oscore] = /^(\/[^=]*)=(.+?)(?:,oscore=(.+))?$/.exec(text) ?? [];
+  const [, path = '', uri = '', cache, oscore] =
+    /^(\/[^=]*)=(.+?)(,cache=off)?(?:,oscore=(.+))?$/.exec(text) ?? [];
   if (uri === '') {
     return {
       problem: 'give PATH=URI[,oscore=FILE], such as /cloud=coap://cloud.example/api,oscore=cloud.oscore',
     };
   }
   const problem = reverseProxyProblem(path, uri);
-  return problem === undefined ? { path, uri, oscore } : { problem };
+  if (problem !== undefined) return { problem };
+  return { path, uri, oscore, ...(cache !== undefined && { cache: 'off' as const }) };
 }
 
 /** What is wrong with a path and what it stands for, or undefined. */

@@ -81,6 +81,12 @@ for (const [entry, cause] of [
   });
 }
 
+test('what is kept of answers can be bounded, or off', () => {
+  const cache = (proxyCache?: number | 'off') =>
+    proxyOptions({ proxy: ['coap://a'], ...(proxyCache && { proxyCache }) }, silent)?.cache;
+  assert.deepEqual([cache(), cache('off'), cache(1024)], [undefined, false, { maxBytes: 1024 }]);
+});
+
 const refused: [ProxyCommandOptions, RegExp][] = [
   [{ proxyNetwork: ['10.0.0.0/8'] }, /^--proxy-network is for a forward-proxy/],
   [{ proxyCredentials: 'x' }, /^--proxy-credentials is for a proxy/],

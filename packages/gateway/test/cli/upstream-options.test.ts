@@ -56,6 +56,20 @@ test('a rule is PATH=URI[,oscore=FILE]', () => {
   }
 });
 
+test('what is kept of the answers of one server can be off, of all be bounded', () => {
+  const caches = upstreamServers(
+    {
+      reverseProxy: [rule('/a=coap://b,cache=off'), rule('/c=coap://d')],
+      proxyCache: 1024,
+    },
+    () => {},
+  ).map(({ uri, cache }) => [uri, cache]);
+  assert.deepEqual(caches, [
+    ['coap://b', false],
+    ['coap://d', { maxBytes: 1024 }],
+  ]);
+});
+
 test('rules that cannot be, and files that are no contexts, are refused; what goes on unprotected is warned of', (t) => {
   const warnings: string[] = [];
   const servers = (...rules: string[]): unknown =>

@@ -161,7 +161,7 @@ test('a body of 1 MB comes in blocks as it is read, and one of 200 KB goes the o
 });
 
 test('a dead server is 5.04, one that sends garbage or half a body 5.02, and all of it is told in the log', async (t) => {
-  const { ask, log } = await startProxy(t);
+  const { ask, log, gateway } = await startProxy(t);
   const dead = createTcpServer().listen(0, '127.0.0.1');
   await once(dead, 'listening');
   const { port } = dead.address() as AddressInfo;
