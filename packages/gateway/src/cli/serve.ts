@@ -244,8 +244,10 @@ async function run(
     const warn = (text: string): void => log.warning(text);
     await using upstreams = await OpenedUpstreams.open(options, warn, oscoreLog);
     const settings = liveOptions(options, log);
+    const made = gatewayOptions(options, log);
+    const proxy = await upstreams.protectedTargets(made.proxy, options.proxyCredentials);
     const starting = Gateway.start({
-      ...gatewayOptions(options, log),
+      ...{ ...made, proxy },
       ...settings,
       masterKey,
       upstreams: upstreams.servers,

@@ -9,9 +9,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { ApiMisuseError, type OscoreContext, reverseProxy } from 'coapsule';
 import { type Command, InvalidArgumentError } from 'commander';
 import { isHttpUri } from '../cross-proxy/http-target-rule.ts';
+import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
 import type { UpstreamServer } from '../gateway/upstream-servers.ts';
 import { parseReverseProxyRule, type ReverseProxyRule } from '../server/reverse-proxy-option.ts';
-import { chooseCredentials } from './client-credentials.ts';
+import { chooseCredentials, oscoreEnd } from './client-credentials.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { httpCredentials } from './http-credentials.ts';
@@ -51,6 +52,7 @@ export function upstreamServers(
     paths.add(path);
     if (isHttpUri(uri)) return httpServer({ path, uri, oscore, cache }, credentials, warn);
     const target = targetUri(uri);
+    const end = oscoreOf({ uri, oscore }, credentials);
     const wish = credentials === undefined ? {} : { credentials };
     const client = target.secure ? chooseCredentials(target, wish, warn) : {};
     try {
@@ -60,7 +62,7 @@ export function upstreamServers(
       if (!(error instanceof ApiMisuseError)) throw error;
       refuse(error.message.replace(/^reverseProxy: /, ''), 'such as /cloud=coap://cloud.example/api');
     }
-    if (oscore !== undefined) readOscoreEnd(oscore, () => {});
+    if (end !== undefined) readOscoreEnd(end, () => {});
     else if (!target.secure) {
       warn(`what goes to ${uri} from ${path} is not protected: give the rule oscore=FILE, or a coaps URI`);
     }
@@ -81,11 +83,22 @@ function httpServer(
   return { path, uri, client: {}, http };
 }
 
+/** The file or folder of the context that a server is asked with: that of the rule, or of the map for its URI. */
+function oscoreOf(
+  { uri, oscore }: Pick<ReverseProxyRule, 'uri' | 'oscore'>,
+  credentials: string | undefined,
+): string | undefined {
+  if (oscore !== undefined || credentials === undefined || isHttpUri(uri)) return oscore;
+  return oscoreEnd(targetUri(uri), { credentials })?.path;
+}
+
 /** The servers with the contexts that they are asked with; `close` after the gateway. */
 export class OpenedUpstreams implements AsyncDisposable {
   #servers: readonly OpenedServer[] = [];
   /** By the real path of the file: two rules may name one, and its numbers are counted in one place. */
   #contexts: ReadonlyMap<string, OscoreContext> = new Map();
+  /** Those that no reload takes away. */
+  readonly #lasting = new Map<string, OscoreContext>();
   /** What the latest plan leaves without use. */
   #unused: readonly OscoreContext[] = [];
 
@@ -128,9 +141,11 @@ export class OpenedUpstreams implements AsyncDisposable {
       const servers: OpenedServer[] = [];
       for (const [index, server] of upstreamServers(options, warn).entries()) {
         const rule = rules[index] as ReverseProxyRule;
-        const key = rule.oscore === undefined ? undefined : realpathSync(rule.oscore);
+        const end = oscoreOf(rule, options.proxyCredentials);
+        const key = end === undefined ? undefined : realpathSync(end);
         let oscore: OscoreContext | undefined;
-        if (key !== undefined) {
+        if (key !== undefined && this.#lasting.has(key)) oscore = this.#lasting.get(key);
+        else if (key !== undefined) {
           oscore =
             this.#contexts.get(key) ??
             added.get(key) ??
@@ -161,6 +176,45 @@ export class OpenedUpstreams implements AsyncDisposable {
     }
   }
 
+  /**
+   * The servers of the forward-proxy with the contexts that the map has for them; they stay as long as the process.
+   *
+   * @throws CommandFailure for a context that cannot be used, and for one that several servers would share.
+   */
+  async protectedTargets(
+    proxy: GatewayProxyOptions | undefined,
+    credentials: string | undefined,
+  ): Promise<GatewayProxyOptions | undefined> {
+    if (proxy === undefined || credentials === undefined) return proxy;
+    const targets: GatewayProxyOptions['targets'][number][] = [];
+    for (const target of proxy.targets) {
+      const { uri, client } = target;
+      const end = isHttpUri(uri) ? undefined : oscoreEnd({ ...anyTarget, text: uri }, { credentials })?.path;
+      if (end === undefined) {
+        targets.push(target);
+        continue;
+      }
+      if (/^[^:]+:\/\/[^/]*\*/.test(uri)) {
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `--proxy ${uri}: ${credentials} has an OSCORE context for it, which one server has, and this may be several`,
+          'name each server that has a context by a --proxy of its own',
+        );
+      }
+      targets.push({ ...target, client: { ...client, oscore: await this.#lastingContext(end) } });
+    }
+    return { ...proxy, targets };
+  }
+
+  async #lastingContext(path: string): Promise<OscoreContext> {
+    const key = realpathSync(path);
+    const known = this.#lasting.get(key) ?? this.#contexts.get(key);
+    const context = known ?? (await openKeptOscore({ path: key }, this.#warn, this.#log));
+    this.#lasting.set(key, context);
+    this.#contexts = new Map([...this.#contexts].filter(([other]) => other !== key));
+    return context;
+  }
+
   /** Closes the contexts that nothing is asked with any more. */
   async closeUnused(): Promise<void> {
     const unused = this.#unused;
@@ -170,9 +224,12 @@ export class OpenedUpstreams implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeUnused();
-    await closeAll(this.#contexts.values(), this.#warn);
+    await closeAll([...this.#contexts.values(), ...this.#lasting.values()], this.#warn);
   }
 }
+
+/** Of a pattern its text alone matters here. */
+const anyTarget = { scheme: 'coap', secure: false, host: '', port: 0, isGroup: false } as const;
 
 interface OpenedServer {
   readonly rule: ReverseProxyRule;

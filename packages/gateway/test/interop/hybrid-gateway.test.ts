@@ -237,6 +237,47 @@ describe('OSCORE from the gateway to the cloud', () => {
     cloud.expectUnreadable();
   });
 
+  test('named in the credentials map, for a path of the gateway and for a forward-proxy at once, over one context', async (t) => {
+    const cloud = await Cloud.listen(t);
+    const hybrid = await Hybrid.prepare(t);
+    const credentials = join(temporaryFolder(t), 'credentials.json');
+    const { port } = new URL(cloud.uri.replace('coap:', 'http:'));
+    writeFileSync(
+      credentials,
+      JSON.stringify({ [`coap://127.0.0.1:${port}/*`]: { oscore: hybrid.oscore } }),
+      {
+        mode: 0o600,
+      },
+    );
+    const { coaps } = await hybrid.serve(
+      ...['--coap', 'off', '--coaps', '127.0.0.1:0', '--proxy-network', '127.0.0.1'],
+      ...[
+        '--reverse-proxy',
+        `/cloud=${cloud.uri}/api`,
+        '--proxy',
+        cloud.uri,
+        '--proxy-credentials',
+        credentials,
+      ],
+    );
+    await using device = new Client({ psk });
+    await useValve(device, `${coaps}/cloud/secret-valve`);
+    cloud.valve = Buffer.from('shut-tight');
+    const through = await device.get(`${cloud.uri}/api/secret-valve`, { proxy: coaps });
+    assert.equal(through.text(), 'shut-tight');
+    assert.deepEqual([...cloud.askers], ['gateway-1']);
+    cloud.expectUnreadable();
+    cloud.expectNoReuse();
+    // A context is of one server.
+    writeFileSync(credentials, JSON.stringify({ 'coap://*:*/*': { oscore: hybrid.oscore } }));
+    const many = await coapsule(
+      t,
+      ...['serve', '--data', temporaryFolder(t), '--coap', 'off', '--coaps', '127.0.0.1:0'],
+      ...['--proxy', `coap://*:${port}`, '--proxy-credentials', credentials],
+    );
+    assert.equal(many.code, 64, many.output);
+  });
+
   peerTest('for a device on a secured serial line', ['socat'], async (t) => {
     const line = await VirtualLine.open(t);
     const cloud = await Cloud.listen(t);
