@@ -320,8 +320,9 @@ export class SleepyDevices {
         timeoutMs: this.#parts.options.awakeMs,
       });
     } catch (error) {
-      // It sleeps again, or is gone.
-      sleeper.ask = undefined;
+      // It sleeps again, or is gone; or it has come back another way meanwhile.
+      const isGone = sleeper.ask === ask;
+      if (isGone) sleeper.ask = undefined;
       const mayBeTwice = isIdempotent(method) || (error instanceof CoapsuleError && wasNeverSent(error));
       if (mayBeTwice) {
         const again: SleepyCommand = { ...command, state: 'queued' };
@@ -329,7 +330,7 @@ export class SleepyDevices {
         if (!isIdempotent(method)) await this.#change([{ kind: 'command', command: again }]);
       } else await this.#end(sleeper, command, 'unknown');
       if (!(error instanceof CoapsuleError)) throw error;
-      return false;
+      return !isGone;
     }
     sleeper.heardAtMs = this.#parts.clock();
     const { code, contentFormat } = response;
@@ -348,9 +349,10 @@ export class SleepyDevices {
     try {
       response = await ask('GET', path, { timeoutMs: this.#parts.options.awakeMs });
     } catch (error) {
-      sleeper.ask = undefined;
+      const isGone = sleeper.ask === ask;
+      if (isGone) sleeper.ask = undefined;
       if (!(error instanceof CoapsuleError)) throw error;
-      return false;
+      return !isGone;
     }
     sleeper.heardAtMs = this.#parts.clock();
     const { code, contentFormat, payload } = response;

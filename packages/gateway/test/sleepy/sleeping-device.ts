@@ -62,6 +62,11 @@ export class SleepingDevice {
     return this.#told.promise;
   }
 
+  /** It ends its association, as before a deep sleep. */
+  disconnect(): void {
+    this.#driver.run((one, now) => one.closeAll(now));
+  }
+
   /** Fulfils when it was asked so many times in all. */
   async askedTimes(count: number): Promise<void> {
     while (this.asked.length < count) await new Promise<void>((resolve) => this.#wake.push(resolve));

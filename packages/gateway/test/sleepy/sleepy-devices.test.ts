@@ -209,6 +209,29 @@ test('a device that falls asleep gets again what may be carried out twice; of a 
   assert.equal(gateway.asked.length, 3);
 });
 
+test('a device that comes back another way, while a request over the former one is under way, is asked there', async () => {
+  const gateway = new TestGateway();
+  await gateway.command('PUT', '/a', '1');
+  await gateway.hear();
+  await gateway.hear();
+  assert.equal(gateway.asked.length, 1);
+  gateway.asked[0]?.sleep();
+  await gateway.idle();
+  assert.deepEqual(
+    gateway.asked.map((one) => one.text),
+    ['PUT /a 1', 'PUT /a 1'],
+  );
+  const read = gateway.read('/b');
+  await gateway.idle();
+  gateway.asked[1]?.answer(Code.Changed);
+  await gateway.idle();
+  await gateway.hear();
+  gateway.asked[2]?.sleep();
+  await gateway.idle();
+  gateway.asked[3]?.answer(Code.Content, 'x');
+  assert.ok((await read) !== undefined);
+});
+
 test('the gateway ends between acceptance and delivery: the next one delivers, a POST that was on its way is not sent twice', async () => {
   const store = new TestStore();
   const first = new TestGateway({}, store);
