@@ -110,6 +110,22 @@ test('SenML that is none is 4.00 with the position, and nothing of it is stored'
   assert.deepEqual(await rowsOf(''), []);
 });
 
+test('a name leads nowhere: what a device calls its values, they are below the path that it may write', async (t) => {
+  const { coaps, client, rowsOf } = await start(t, {}, 'GET:/sensors/*');
+  const device = client('a', key);
+  const payload = '[{"n":"sensors/b/t","v":1},{"n":"x/../../b/t","v":2}]';
+  assert.equal((await device.put(`${coaps}/sensors/a/x`, { payload, contentFormat: 110 })).codeText, '2.01');
+  assert.equal((await device.put(`${coaps}/sensors/b/x`, { payload, contentFormat: 110 })).codeText, '4.03');
+  assert.deepEqual(
+    (await rowsOf('')).map(({ path, name, value }) => [path, name, value]),
+    [
+      ['/sensors/a/x', 'sensors/b/t', 1],
+      ['/sensors/a/x', 'x/../../b/t', 2],
+    ],
+  );
+  assert.deepEqual(await rowsOf('?path=/sensors/b/*'), []);
+});
+
 test('a long history goes block by block', async (t) => {
   const { coaps, client } = await start(t);
   const device = client('a', key);
