@@ -20,6 +20,8 @@ export interface AuditedChange {
     | 'device-rotated'
     | 'credential-retired'
     | 'device-removed'
+    | 'credential-denied'
+    | 'credential-undenied'
     | 'store-rekeyed'
     | 'store-backed-up'
     | 'store-restored'

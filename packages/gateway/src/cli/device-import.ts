@@ -9,6 +9,7 @@ import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import type { ListedDevice } from '../config/device-list-file.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
+import type { OpenDatabase } from '../store/database.ts';
 import type { DeviceTable, NewDevice } from '../store/device-table.ts';
 import { parseCsv } from '../text/csv.ts';
 import { printable } from '../text/printable.ts';
@@ -98,8 +99,8 @@ function addAll(
     credential: credential.kind,
     allow: rules,
   }));
-  const add = (table: DeviceTable): void => {
-    for (const { id, credential } of devices) expectUnused(table, id, credential);
+  const add = (table: DeviceTable, opened: OpenDatabase): void => {
+    for (const { id, credential } of devices) expectUnused(table, id, credential, opened);
     const present = table.addAll(devices);
     if (present === undefined) return;
     throw new CommandFailure(

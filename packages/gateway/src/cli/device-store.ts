@@ -6,7 +6,8 @@
 
 import { type AuditedChange, ChangeAudit } from '../audit/audit-log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
-import { openDatabase } from '../store/database.ts';
+import { type OpenDatabase, openDatabase } from '../store/database.ts';
+import { DeniedTable } from '../store/denied-table.ts';
 import { type DeviceCredential, DeviceTable } from '../store/device-table.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
@@ -27,7 +28,7 @@ export function withDevices<T>(
   { stderr, variables }: Pick<CommandEnvironment, 'stderr' | 'variables'>,
   options: FolderOption,
   create: boolean,
-  work: (devices: DeviceTable) => T,
+  work: (devices: DeviceTable, opened: OpenDatabase) => T,
   changes: readonly AuditedChange[] = [],
 ): T {
   const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
@@ -36,7 +37,7 @@ export function withDevices<T>(
     const opened = openDatabase(options.data, { create, asGateway: false, masterKey });
     try {
       for (const warning of opened.warnings) warn(warning);
-      const result = work(new DeviceTable(opened));
+      const result = work(new DeviceTable(opened), opened);
       const audit = new ChangeAudit(opened.folder.path, systemWallClock, warn);
       for (const change of changes) audit.add(change);
       return result;
@@ -50,8 +51,20 @@ export function withDevices<T>(
 }
 
 /** Who has a key is told by it alone, so no two devices may have the same. */
-export function expectUnused(devices: DeviceTable, id: string, credential: DeviceCredential): void {
+export function expectUnused(
+  devices: DeviceTable,
+  id: string,
+  credential: DeviceCredential,
+  opened: OpenDatabase,
+): void {
   if (credential.kind === 'psk' || credential.kind === 'oscore') return;
+  if (new DeniedTable(opened).firstOf([credential.fingerprint]) !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Failure,
+      `${credential.fingerprint} is on the deny list, so ${printable(id)} could not get in with it`,
+      'give it another one, or take this off the list with "coapsule device undeny"',
+    );
+  }
   const owner = devices.findByFingerprint(credential.fingerprint);
   if (owner === undefined || owner.id === id) return;
   throw new CommandFailure(

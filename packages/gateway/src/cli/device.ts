@@ -13,12 +13,14 @@ import { Command, InvalidArgumentError } from 'commander';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
+import type { OpenDatabase } from '../store/database.ts';
 import type { Device, DeviceCredential, DeviceTable } from '../store/device-table.ts';
 import type { PreviousCredential } from '../store/previous-table.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
+import { denyKey, listDenied, undenyKey } from './device-deny.ts';
 import { expectUnused, type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
@@ -111,6 +113,22 @@ export function deviceCommand(streams: OutputStreams): Command {
   )
     .argument('<id>')
     .action((id, options) => retireDevice(streams, id, options));
+  subcommand(
+    'deny',
+    'let nobody in any more with a certificate or public key, whoever vouches for it',
+    'deny stolen.pem --note "pump 7 was stolen"',
+  )
+    .argument('<what>', 'file of a certificate (all with its key are meant) or public key, or a fingerprint')
+    .option('--certificate-only', 'this certificate, and not others with its key')
+    .option('--note <text>', 'why')
+    .addHelpText('after', denyHelp)
+    .action((what, options) => denyKey(streams, what, options));
+  subcommand('undeny', 'take a certificate or public key off the deny list', 'undeny sha256:…')
+    .argument('<what>', 'as "device denied" lists it')
+    .action((what, options) => undenyKey(streams, what, options));
+  subcommand('denied', 'the deny list', 'denied --json')
+    .option('--json', 'one JSON array')
+    .action((options) => listDenied(streams, options));
   subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
     .argument('<id>')
     .action((id, options) => removeDevice(streams, id, options));
@@ -120,6 +138,11 @@ export function deviceCommand(streams: OutputStreams): Command {
 const rulesHelp = `
 METHOD:PATH: one or more methods with commas, or * for any; a path is exact, /x/* is everything below /x.
 Such as PUT,POST:/sensors/7, GET:/sensors/* or *:/config/7.`;
+
+const denyHelp = `
+It counts at once: in every handshake, for all certificates up to the authority, and for associations that are there: those of
+the device that has it end; when no device has it (an authority's), those of all devices with a certificate, which then make
+new handshakes. A pre-shared key is ended with "device rotate" or "remove".`;
 
 const importHelp = `
 Columns, or keys: id; psk (text, 0x and hex, or generate), rpk or cert as for "device add", none of them for a new
@@ -152,8 +175,8 @@ function addDevice(
     streams,
     options,
     true,
-    withDeviceFile(deviceFile, (devices) => {
-      expectUnused(devices, id, credential);
+    withDeviceFile(deviceFile, (devices, opened) => {
+      expectUnused(devices, id, credential, opened);
       if (!devices.add({ id, credential, rules, addedAtMs: systemWallClock() })) {
         throw new CommandFailure(
           ExitCode.Failure,
@@ -261,8 +284,8 @@ function rotateDevice(
     streams,
     options,
     false,
-    withDeviceFile(deviceFile, (devices) => {
-      expectUnused(devices, id, credential);
+    withDeviceFile(deviceFile, (devices, opened) => {
+      expectUnused(devices, id, credential, opened);
       if (overlap !== undefined && devices.find(id)?.credential.kind === 'oscore') throw noOscoreOverlap();
       return devices.rotate(id, credential, nowMs, overlap) || unchanged(devices, id);
     }),
@@ -376,13 +399,13 @@ function credentialText(credential: DeviceCredential): string {
 /** The device's end is written before the gateway has the other: who has no file cannot use it, and `add` can be repeated. */
 function withDeviceFile<T>(
   file: NewFile | undefined,
-  work: (devices: DeviceTable) => T,
-): (devices: DeviceTable) => T {
+  work: (devices: DeviceTable, opened: OpenDatabase) => T,
+): (devices: DeviceTable, opened: OpenDatabase) => T {
   if (file === undefined) return work;
-  return (devices) => {
+  return (devices, opened) => {
     writeNewFiles([file], false, 'name another file with --oscore-file');
     try {
-      return work(devices);
+      return work(devices, opened);
     } catch (error) {
       rmSync(file.path, { force: true });
       throw error;

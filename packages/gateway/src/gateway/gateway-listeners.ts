@@ -3,6 +3,7 @@
  */
 import {
   type AssociationEvent,
+  describeCertificates,
   type Listener,
   type ListenOptions,
   type OscoreContexts,
@@ -25,6 +26,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import {
   associationLogger,
+  deniedLogger,
   errorLogger,
   expiryLogger,
   unknownIdentityLogger,
@@ -147,7 +149,7 @@ async function openLine(
 
 /** By what devices are let in, over DTLS and over TLS. */
 function securedOptions(
-  { directory, review, oscore, refusals }: ListenContext,
+  { directory, store, review, oscore, refusals }: ListenContext,
   options: GatewayOptions,
 ): { readonly dtls: ListenOptions; readonly tls: ListenOptions } {
   const { keylog, pskHint, clock = systemWallClock } = options;
@@ -178,7 +180,7 @@ function securedOptions(
   const dtls = {
     oscore,
     psk,
-    ...publicKeyCredentials(directory, options),
+    ...publicKeyCredentials(directory, store, options),
     onAssociation,
     ...(options.trace === undefined ? {} : { trace: options.trace }),
     ...(keylog === undefined ? {} : { keylog }),
@@ -244,20 +246,30 @@ function isSecured(scheme: StreamScheme): boolean {
 /** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
 function publicKeyCredentials(
   directory: DeviceDirectory,
+  store: Pick<Store, 'denied'>,
   { credentials, log, clock = systemWallClock }: GatewayOptions,
 ): Partial<ListenOptions> {
   if (credentials === undefined) return {};
   const logUnknown = unknownPeerLogger(log, clock);
+  const logDenied = deniedLogger(log, clock);
+  const isDenied = async (fingerprints: readonly string[]): Promise<boolean> => {
+    const denied = await store.denied(fingerprints);
+    if (denied !== undefined) logDenied(denied);
+    return denied !== undefined;
+  };
   return {
     ...listenCredentials(credentials),
     clientPublicKeys: async (publicKey) => {
+      if (await isDenied([publicKey.fingerprint])) return undefined;
       const owner = await directory.ownerOfKey(publicKey.fingerprint);
       if (owner === undefined) logUnknown({ publicKey, certificate: undefined });
       return owner;
     },
-    verifyPeer: async ({ publicKey, certificate }) => {
+    verifyPeer: async ({ publicKey, certificate, chain }) => {
       // What clientPublicKeys found stands.
       if (certificate === undefined) return true;
+      const path = describeCertificates([...chain]);
+      if (await isDenied(path.flatMap((one) => [one.fingerprint, one.publicKey.fingerprint]))) return false;
       const owner = await directory.ownerOfCertificate(certificate.identity, certificate.fingerprint);
       if (owner === undefined) logUnknown({ publicKey, certificate });
       return owner;

@@ -85,6 +85,17 @@ export function unknownPeerLogger(log: Log, clock: WallClock): (peer: UnknownPee
   };
 }
 
+/** Tells that somebody came with what is denied, at a bounded rate. */
+export function deniedLogger(log: Log, clock: WallClock): (fingerprint: string) => void {
+  const limit = new RateLimit(5, 60_000);
+  return (fingerprint) => {
+    const passed = limit.pass(clock());
+    if (passed === undefined) return;
+    const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
+    log.warning(`a handshake was refused: ${fingerprint} is on the deny list${more}`);
+  };
+}
+
 /** A word as it can be typed. */
 function shellWord(text: string): string {
   return /^[\w.:@/+-]+$/.test(text) ? text : printable(`'${text.replaceAll("'", "'\\''")}'`);

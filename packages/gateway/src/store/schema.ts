@@ -306,6 +306,12 @@ const migrations: readonly string[] = [
      id INTEGER PRIMARY KEY CHECK (id = 1),
      made_at_ms INTEGER NOT NULL
    ) STRICT;`,
+  // 17: certificates and public keys that nobody gets in with any more
+  `CREATE TABLE denied (
+     fingerprint TEXT PRIMARY KEY,
+     note TEXT NOT NULL,
+     added_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

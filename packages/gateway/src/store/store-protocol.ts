@@ -166,6 +166,8 @@ export interface StoreQuestions {
     readonly ask: readonly string[];
     readonly answer: readonly (KeyVersion | undefined)[];
   };
+  /** The first of these fingerprints that is denied. */
+  readonly denied: { readonly ask: readonly string[]; readonly answer: string | undefined };
   /** When the next overlap of two credentials is over. */
   readonly overlapEnd: { readonly ask: number; readonly answer: number | undefined };
   readonly oscoreEdges: { readonly ask: string; readonly answer: OscoreEdges | undefined };

@@ -9,6 +9,7 @@ import type { MasterKeySource } from '../vault/master-key.ts';
 import { AggregateTable } from './aggregate-table.ts';
 import { AssociationTable } from './association-table.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
+import { DeniedTable } from './denied-table.ts';
 import { DeviceTable } from './device-table.ts';
 import { MeasurementTable } from './measurement-table.ts';
 import { OscoreTable } from './oscore-table.ts';
@@ -57,6 +58,7 @@ function serve(store: OpenDatabase): void {
   const devices = new DeviceTable(store);
   const associations = new AssociationTable(store);
   const previous = new PreviousTable(store);
+  const denied = new DeniedTable(store);
   const requests = new RequestTable(database);
   const contexts = new OscoreTable(store);
   const registrations = new RegistrationTable(database);
@@ -134,6 +136,8 @@ function serve(store: OpenDatabase): void {
         return devices.findByFingerprint(message.ask);
       case 'keyVersions':
         return devices.keyVersions(message.ask);
+      case 'denied':
+        return denied.firstOf(message.ask);
       case 'overlapEnd':
         return previous.nextEnd(message.ask);
       case 'oscoreEdges':

@@ -347,6 +347,11 @@ export class Store
     return this.#ask('keyVersions', ids);
   }
 
+  /** The first of these fingerprints, of certificates and public keys, that nobody gets in with any more. */
+  denied(fingerprints: readonly string[]): Promise<string | undefined> {
+    return this.#read('denied', fingerprints);
+  }
+
   /** When the next overlap of two credentials of a device is over. */
   overlapEnd(nowMs: number): Promise<number | undefined> {
     return this.#ask('overlapEnd', nowMs);
