@@ -40,7 +40,12 @@ const dayMs = 24 * 60 * 60 * 1000;
 const backdatedMs = 60 * 60 * 1000;
 const maxDays = 36_500;
 
-const defaultDays = { ca: 7300, server: 730, device: 3650 };
+/** How long certificates hold. */
+export const defaultDays: Readonly<Record<'ca' | 'server' | 'device', number>> = {
+  ca: 7300,
+  server: 730,
+  device: 3650,
+};
 
 /** Adds the three commands to `coapsule keys`. */
 export function addCertificateCommands(keys: Command, environment: CommandEnvironment): void {
@@ -83,6 +88,12 @@ export function addCertificateCommands(keys: Command, environment: CommandEnviro
   )
     .addHelpText('after', rpkHelp)
     .action((id: string, options: FileOptions) => makeRawPublicKey(environment, id, options));
+}
+
+/** What signs, as `coapsule keys cert` and `renew` are told it. */
+export interface IssuerOptions {
+  readonly ca: string;
+  readonly caKey?: string;
 }
 
 const caHelp = `
@@ -212,7 +223,8 @@ function writeCertificate(
   );
 }
 
-function readIssuer({ ca, caKey }: CertificateCommandOptions): Issuer {
+/** The authority. @throws CommandFailure for what cannot sign. */
+export function readIssuer({ ca, caKey }: IssuerOptions): Issuer {
   const keyFile = caKey ?? `${ca.replace(/\.[^./\\]*$/, '')}.key`;
   const refuse = (cause: string, nextStep: string): never => {
     throw new CommandFailure(ExitCode.Failure, cause, nextStep);
@@ -258,7 +270,12 @@ function readable(error: unknown, path: string, what: string): Error {
   return error as Error;
 }
 
-function validityWithin(environment: CommandEnvironment, authority: X509Certificate, days: number): Validity {
+/** From now on, and no longer than the authority. @throws CommandFailure for one that has expired. */
+export function validityWithin(
+  environment: CommandEnvironment,
+  authority: X509Certificate,
+  days: number,
+): Validity {
   const now = environment.wallTimeMs();
   const end = now + days * dayMs;
   const authorityEnd = Date.parse(authority.validTo);
@@ -320,7 +337,8 @@ function expectCommonName(name: string): void {
   );
 }
 
-function daysValue(text: string): number {
+/** A number of days. */
+export function daysValue(text: string): number {
   return wholeNumber(text, 1, maxDays);
 }
 

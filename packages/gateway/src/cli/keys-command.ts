@@ -11,6 +11,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { addCertificateCommands } from './keys-certificate.ts';
 import { addOscoreCommand } from './keys-oscore.ts';
+import { addRenewalCommands } from './keys-renewal.ts';
 import { writeNewFiles } from './new-files.ts';
 import { hexText, wholeNumber } from './option-values.ts';
 import { appendPskLine, formatPskLine } from './psk-file.ts';
@@ -60,6 +61,7 @@ export function keysCommand(environment: CommandEnvironment): Command {
       );
     });
   addCertificateCommands(keys, environment);
+  addRenewalCommands(keys, environment);
   addOscoreCommand(keys, environment);
   return keys;
 }

@@ -78,6 +78,55 @@ export async function issueCertificate(
 ): Promise<Issued> {
   const privateKey = newPrivateKey(type);
   const { publicKey } = cryptoKeys(privateKey);
+  const further =
+    names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names.map(generalName))];
+  const certificatePem = await signed(issuer, { role, commonName, further, publicKey }, validity);
+  return { certificatePem, privateKeyPem: privateKeyPem(privateKey) };
+}
+
+/** What a certificate is for, and until when it holds. */
+export interface CertifiedSubject {
+  readonly role: Subject['role'];
+  readonly commonName: string;
+}
+
+/** What the certificate of a server or device is for; undefined for that of an authority, or one that says neither. */
+export function certifiedSubject(certificate: X509Certificate): CertifiedSubject | undefined {
+  const parsed = new x509.X509Certificate(new Uint8Array(certificate.raw));
+  const usages = parsed.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
+  const commonName = parsed.subjectName.getField('CN')[0] ?? '';
+  if (certificate.ca || commonName === '') return undefined;
+  if (usages.includes(x509.ExtendedKeyUsage.serverAuth)) return { role: 'server', commonName };
+  return usages.includes(x509.ExtendedKeyUsage.clientAuth) ? { role: 'device', commonName } : undefined;
+}
+
+/** Makes another certificate for the same key, with the same names. @returns it in PEM. */
+export async function renewCertificate(
+  issuer: Issuer,
+  before: X509Certificate,
+  subject: CertifiedSubject,
+  validity: Validity,
+): Promise<string> {
+  const names = new x509.X509Certificate(new Uint8Array(before.raw)).getExtension(
+    x509.SubjectAlternativeNameExtension,
+  );
+  const publicKey = before.publicKey.toCryptoKey(importAlgorithm(before.publicKey), true, ['verify']);
+  return signed(issuer, { ...subject, further: names === null ? [] : [names], publicKey }, validity);
+}
+
+async function signed(
+  issuer: Issuer,
+  {
+    role,
+    commonName,
+    further,
+    publicKey,
+  }: CertifiedSubject & {
+    readonly further: readonly x509.Extension[];
+    readonly publicKey: webcrypto.CryptoKey;
+  },
+  validity: Validity,
+): Promise<string> {
   const authority = new x509.X509Certificate(new Uint8Array(issuer.certificate.raw));
   const certificate = await x509.X509CertificateGenerator.create({
     ...validity,
@@ -94,11 +143,11 @@ export async function issueCertificate(
       new x509.ExtendedKeyUsageExtension([
         role === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
       ]),
-      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names.map(generalName))]),
+      ...further,
       await authorityKeyIdentifier(authority),
     ],
   });
-  return { certificatePem: pemText(certificate), privateKeyPem: privateKeyPem(privateKey) };
+  return pemText(certificate);
 }
 
 /** RFC 5280 §4.2.1.1: the identifier in the issuer's certificate; one over its key when it has none. */
