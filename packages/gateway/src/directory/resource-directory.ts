@@ -70,6 +70,8 @@ export class ResourceDirectory {
   readonly #parts: DirectoryParts;
   readonly #limits: DirectoryLimits;
   readonly #byId = new Map<string, Registration>();
+  /** Since when each is known as it is, on the clock that nobody sets. */
+  readonly #since = new Map<string, number>();
   #lastTurn: Promise<void> = Promise.resolve();
   #waiting = 0;
   #stopTimer: (() => void) | undefined;
@@ -78,7 +80,7 @@ export class ResourceDirectory {
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
     this.#limits = parts.limits ?? defaultDirectoryLimits;
-    for (const registration of parts.registrations) this.#byId.set(registration.id, registration);
+    for (const registration of parts.registrations) this.#set(registration);
     this.#watch(this.#nextEnd());
   }
 
@@ -103,7 +105,7 @@ export class ResourceDirectory {
   *visible(zone: string | undefined): Iterable<Registration> {
     const now = this.#parts.clock();
     for (const registration of this.#byId.values()) {
-      if (registration.expiresAtMs <= now) continue;
+      if (this.#isOver(registration, now)) continue;
       if (registration.base.zone === undefined || registration.base.zone === zone) yield registration;
     }
   }
@@ -156,8 +158,29 @@ export class ResourceDirectory {
 
   async #remove(id: string): Promise<void> {
     await this.#parts.store.removeRegistrations([id]);
-    this.#byId.delete(id);
+    this.#delete(id);
     this.#parts.onChange();
+  }
+
+  #set(registration: Registration): void {
+    this.#byId.set(registration.id, registration);
+    this.#since.set(registration.id, this.#parts.timer.now());
+  }
+
+  #delete(id: string): void {
+    this.#byId.delete(id);
+    this.#since.delete(id);
+  }
+
+  /** How long it has been known as it is. */
+  #ageMs({ id }: Registration): number {
+    return this.#parts.timer.now() - (this.#since.get(id) ?? 0);
+  }
+
+  /** Also when the clock was set back since: none lasts longer than its lifetime. */
+  #isOver(registration: Registration, now: number): boolean {
+    const { expiresAtMs, lifetimeSeconds } = registration;
+    return expiresAtMs <= now || this.#ageMs(registration) >= lifetimeSeconds * 1000;
   }
 
   /**
@@ -177,10 +200,10 @@ export class ResourceDirectory {
       if (isDeepStrictEqual(is, known)) return;
       if (is === undefined) {
         await store.removeRegistrations([id]);
-        this.#byId.delete(id);
+        this.#delete(id);
       } else {
         await store.keepRegistration(is);
-        this.#byId.set(id, is);
+        this.#set(is);
         this.#watch(is.expiresAtMs);
       }
       this.#parts.onChange();
@@ -215,7 +238,7 @@ export class ResourceDirectory {
 
   async #keep(registration: Registration): Promise<Registration> {
     await this.#parts.store.keepRegistration(registration);
-    this.#byId.set(registration.id, registration);
+    this.#set(registration);
     this.#watch(registration.expiresAtMs);
     this.#parts.onChange();
     return registration;
@@ -239,7 +262,7 @@ export class ResourceDirectory {
     const all = [...this.#byId.values()];
     const own = isCommissioning ? [] : all.filter((one) => one.owner === owner);
     const oldest = (some: readonly Registration[]): Registration | undefined =>
-      some.filter(({ expiresAtMs }) => expiresAtMs <= now).sort((a, b) => a.expiresAtMs - b.expiresAtMs)[0];
+      some.filter((one) => this.#isOver(one, now)).sort((a, b) => a.expiresAtMs - b.expiresAtMs)[0];
     const isOwnerFull = own.length >= this.#limits.ofOwner;
     if (!isOwnerFull && all.length < this.#limits.registrations) return undefined;
     const over = oldest(isOwnerFull ? own : all);
@@ -275,16 +298,24 @@ export class ResourceDirectory {
 
   async #forget(): Promise<void> {
     const now = this.#parts.clock();
-    const ids = [...this.#byId.values()].flatMap(({ id, expiresAtMs, lifetimeSeconds }) =>
-      expiresAtMs + Math.max(leastGraceMs, lifetimeSeconds * 1000) <= now ? [id] : [],
-    );
+    // Known for so long by the clock that nobody sets, too: a wall clock that goes ahead for a while makes nothing forgotten.
+    const ids = [...this.#byId.values()].flatMap((one) => {
+      const graceMs = Math.max(leastGraceMs, one.lifetimeSeconds * 1000);
+      const isForgotten = this.#isOver(one, now) && (one.expiresAtMs + graceMs <= now || isSetBack(one, now));
+      return isForgotten && this.#ageMs(one) >= graceMs ? [one.id] : [];
+    });
     if (ids.length === 0) return;
     try {
       await this.#parts.store.removeRegistrations(ids);
-      for (const id of ids) this.#byId.delete(id);
+      for (const id of ids) this.#delete(id);
     } catch (error) {
       // They are over: nobody is shown them, and the next one that ends tries again.
       this.#parts.onError(error);
     }
   }
+}
+
+/** Whether its end is further away than any end can be: the clock was ahead when it was made. */
+function isSetBack({ expiresAtMs, lifetimeSeconds }: Registration, now: number): boolean {
+  return expiresAtMs - now > lifetimeSeconds * 1000;
 }

@@ -15,6 +15,7 @@ import { hello, helloWorld, large } from '../resources/constant-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
+import { lifetimeClock } from '../server/lifetime-clock.ts';
 import type { AdjustableLog } from '../server/log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
@@ -60,6 +61,7 @@ const store = Store.connect(begin.store, {
   onDevicesChanged: () => devicesChanged(),
   onWarning: (text) => log.warning(text),
 });
+store.useLifetimes(lifetimeClock(begin.lifetimes));
 const live = new LiveConfiguration(options);
 const onError = errorLogger(log, clock);
 const server = new Server({ onError });

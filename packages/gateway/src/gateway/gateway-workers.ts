@@ -13,6 +13,7 @@ import {
 } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import type { RefusalLine } from '../audit/refusal-count.ts';
+import type { LifetimeAnchor } from '../server/lifetime-clock.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { Store } from '../store/store.ts';
 import { defaultMaxSessions } from './association-storage.ts';
@@ -59,6 +60,7 @@ export type ToGatewayWorker =
           })
         | undefined;
       readonly store: ThreadPort;
+      readonly lifetimes: LifetimeAnchor;
       /** Whether somebody wants these lines and events. */
       readonly hasKeylog: boolean;
       readonly hasTrace: boolean;
@@ -87,6 +89,7 @@ export interface GatewayWorkersParts {
   readonly live: LiveConfiguration;
   readonly options: GatewayOptions;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+  readonly lifetimes: LifetimeAnchor;
   readonly notify: (path: string) => void;
 }
 
@@ -140,7 +143,7 @@ export class GatewayWorkers {
     port.on('close', () => this.#ports.delete(port));
     port.unref();
     const store = await this.#parts.store.clientPort();
-    const { options, served, proxy } = this.#parts;
+    const { options, served, proxy, lifetimes } = this.#parts;
     const begin: ToGatewayWorker = {
       kind: 'begin',
       ...this.#settings(this.#parts.live.options.credentials),
@@ -156,7 +159,7 @@ export class GatewayWorkers {
         maxBodyBytes: proxy.maxBodyBytes,
         streamsHttp: proxy.streamRequestBody !== false,
       },
-      store,
+      ...{ store, lifetimes },
       hasKeylog: options.keylog !== undefined,
       hasTrace: options.trace !== undefined,
     };

@@ -30,6 +30,7 @@ import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { SensorCollection } from '../resources/sensor-collection.ts';
 import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
 import { weaknessOf } from '../server/demo-credentials.ts';
+import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
 import type { Log } from '../server/log.ts';
 import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
@@ -114,6 +115,8 @@ export class Gateway implements AsyncDisposable {
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
     try {
       for (const warning of store.warnings) log.warning(warning);
+      const lifetimes = await lifetimeAnchor(store, clock);
+      store.useLifetimes(lifetimeClock(lifetimes));
       sharing = await openSharing(store, options);
       await warnAboutDevices(store, options);
       const listeners: Listener[] = [];
@@ -170,7 +173,7 @@ export class Gateway implements AsyncDisposable {
         const { workers: count } = options;
         const first = (worker: PortWorker): Promise<void> => listen(context, options, worker);
         workers = await GatewayWorkers.start({
-          ...{ count, first, store, served, proxy, live, options, refusals },
+          ...{ count, first, store, served, proxy, live, options, refusals, lifetimes },
           notify: (path) => server.notify(path),
         });
       }

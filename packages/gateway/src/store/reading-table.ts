@@ -18,6 +18,8 @@ export interface RequestFingerprint {
   readonly digest: Uint8Array;
   /** EXCHANGE_LIFETIME or NON_LIFETIME (RFC 7252 §4.8.2). */
   readonly lifetimeMs: number;
+  /** When it came, by the clock of lifetimes (server/lifetime-clock.ts); without it, when the reading was received. */
+  readonly atMs?: number | undefined;
 }
 
 /** A value as a device sent it. */
@@ -133,7 +135,7 @@ export class ReadingTable {
    */
   record(reading: Reading, request: RequestFingerprint | undefined, terms: RecordTerms = {}): RecordOutcome {
     const { answerOf, hasPath, insertAnswer } = this.#statements;
-    const now = reading.receivedAtMs;
+    const now = request?.atMs ?? reading.receivedAtMs;
     if (request !== undefined) {
       // A record from the future means that the wall clock was set back: trusted no longer than its lifetime.
       const answer = answerOf.get(...keyOf(request), now, now + request.lifetimeMs) as
@@ -272,6 +274,11 @@ export class ReadingTable {
     return [...paths].sort();
   }
 
+  /** When the newest request came that is remembered; 0 when none is. */
+  newestRequestMs(): number {
+    return (this.#statements.newestAnswer.get() as { at: number | null }).at ?? 0;
+  }
+
   /** Forget answers that no retransmission can ask for any more. */
   purge(nowMs: number): void {
     this.#statements.purge.run(nowMs);
@@ -333,6 +340,7 @@ function prepare(database: DatabaseSync) {
       'SELECT path FROM account_path WHERE identity = ? AND path > ? AND path < ? ORDER BY path LIMIT ?',
     ),
     nextPath: database.prepare('SELECT min(path) AS path FROM reading WHERE path > ? AND path < ?'),
+    newestAnswer: database.prepare('SELECT max(received_at_ms) AS at FROM deduplication'),
     purge: database.prepare('DELETE FROM deduplication WHERE expires_at_ms <= ?'),
   };
 }

@@ -59,6 +59,11 @@ export class RequestTable {
     this.#statements.setAnswer.run(answer, association, messageId, token);
   }
 
+  /** When the newest came that is remembered; 0 when none is. */
+  newestMs(): number {
+    return (this.#statements.newest.get() as { at: number | null }).at ?? 0;
+  }
+
   /** Forgets requests that nobody can send again. */
   purge(nowMs: number): void {
     this.#statements.purge.run(nowMs);
@@ -83,6 +88,7 @@ function prepare(database: DatabaseSync) {
     setAnswer: database.prepare(
       'UPDATE request SET answer = ? WHERE association = ? AND message_id = ? AND token = ?',
     ),
+    newest: database.prepare('SELECT max(received_at_ms) AS at FROM request'),
     purge: database.prepare('DELETE FROM request WHERE expires_at_ms <= ?'),
   };
 }

@@ -186,6 +186,7 @@ export interface StoreQuestions {
   };
   readonly deviceChangeMark: { readonly ask: undefined; readonly answer: number };
   readonly readingsAfter: { readonly ask: ReadingsAfter; readonly answer: ReadingsPage };
+  readonly newestRequestMs: { readonly ask: undefined; readonly answer: number };
   readonly sharedState: { readonly ask: string; readonly answer: string | undefined };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };

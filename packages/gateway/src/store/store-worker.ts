@@ -161,6 +161,8 @@ function serve(store: OpenDatabase): void {
         return devices.changeMark();
       case 'readingsAfter':
         return readings.after(message.ask);
+      case 'newestRequestMs':
+        return Math.max(readings.newestRequestMs(), requests.newestMs());
       case 'sharedState':
         return sharedState.find(message.ask);
       case 'outbox':
@@ -193,7 +195,9 @@ function serve(store: OpenDatabase): void {
     return inTransaction(() => {
       const [newestReading, newestRequest] = tasks.reduce(
         ([reading, request], task) => [
-          task.kind === 'reading' ? Math.max(reading, task.reading.receivedAtMs) : reading,
+          task.kind === 'reading'
+            ? Math.max(reading, task.request?.atMs ?? task.reading.receivedAtMs)
+            : reading,
           task.kind === 'request' ? Math.max(request, task.request.nowMs) : request,
         ],
         [0, 0],

@@ -9,6 +9,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
+import type { WallClock } from '../server/wall-clock.ts';
 import type { Representation, SleepyChange, SleepyCommand } from '../sleepy/sleepy-command.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 import type { BucketPage, BucketQuestion, DownsampleOutcome, DownsampleTask } from './aggregate-table.ts';
@@ -76,6 +77,7 @@ export class Store
   readonly #questions = new Map<number, Waiting<unknown>>();
   #nextQuestion = 1;
   readonly #writes: GroupCommit;
+  #lifetimes: WallClock | undefined;
   #ended: StoreFault | undefined;
 
   /**
@@ -136,6 +138,11 @@ export class Store
     worker.on('exit', () => this.#end(new StoreFault('failed', 'the store ended unexpectedly', 'restart')));
   }
 
+  /** From now on the times in which requests may come again go by this clock, and not by that of readings. */
+  useLifetimes(clock: WallClock): void {
+    this.#lifetimes = clock;
+  }
+
   /** Transactions made durable so far; with many concurrent writes fewer than readings. */
   get commits(): number {
     return this.#writes.commits;
@@ -158,7 +165,12 @@ export class Store
       kind: 'reading',
       // Views of datagrams: sent to the worker, a view takes all of its buffer along.
       reading: { ...reading, value: reading.value.slice(), ...ownMeasurements(reading) },
-      request: request && { ...request, token: request.token.slice(), digest: request.digest.slice() },
+      request: request && {
+        ...request,
+        token: request.token.slice(),
+        digest: request.digest.slice(),
+        atMs: request.atMs ?? this.#lifetimes?.(),
+      },
       terms,
     }) as Promise<RecordOutcome>;
   }
@@ -198,7 +210,7 @@ export class Store
   async beginRequest(request: BegunRequest): Promise<RequestOutcome> {
     return (await this.#writes.write({
       kind: 'request',
-      request: { ...request, token: request.token.slice() },
+      request: { ...request, token: request.token.slice(), nowMs: this.#lifetimes?.() ?? request.nowMs },
     })) as RequestOutcome;
   }
 
@@ -442,6 +454,11 @@ export class Store
   /** Readings in the order in which they were stored. */
   readingsAfter(question: ReadingsAfter): Promise<ReadingsPage> {
     return this.#ask('readingsAfter', question);
+  }
+
+  /** When the newest request came that is remembered, by the clock of lifetimes; 0 when none is. */
+  newestRequestMs(): Promise<number> {
+    return this.#ask('newestRequestMs', undefined);
   }
 
   /** What is kept under a name of how far this gateway is with others. */

@@ -248,3 +248,31 @@ test('over outages, refusals and crashes every reading reaches the broker at lea
     { numRuns: 60 },
   );
 });
+
+test('a broker that is gone for an hour gets all readings of that hour, in order and once, and costs no attempt meanwhile', async () => {
+  const broker = new TestBroker();
+  broker.publisher.open();
+  broker.store(1);
+  await broker.idle();
+  broker.settle(1);
+  await broker.idle();
+  broker.publisher.pause();
+  for (let second = 0; second < 3600; second++) {
+    broker.store(1);
+    await broker.idle();
+    broker.fire();
+  }
+  assert.deepEqual([broker.received.length, broker.inFlight, broker.errors.length], [1, 0, 0]);
+  broker.publisher.open();
+  for (let most = 0; broker.stored.size > 0; ) {
+    await broker.idle();
+    most = Math.max(most, broker.inFlight);
+    assert.ok(most <= 256, 'memory is bounded');
+    broker.settle(most);
+    await broker.idle();
+  }
+  assert.deepEqual(
+    broker.received,
+    Array.from({ length: 3601 }, (_, index) => index + 1),
+  );
+});

@@ -233,3 +233,88 @@ test('a limit holds for registrations at once too', async () => {
     ['registered', 'registered', 'owner-full', 'owner-full'],
   );
 });
+
+/** A directory with a wall clock that can be set beside the one that nobody sets. */
+class SetClock {
+  wallMs = 1_700_000_000_000;
+  upMs = 0;
+  readonly kept = new Map<string, Registration>();
+  readonly directory: ResourceDirectory;
+  #timers: { readonly dueMs: number; readonly action: () => void }[] = [];
+
+  constructor() {
+    this.directory = new ResourceDirectory({
+      store: {
+        keepRegistration: async (registration) => void this.kept.set(registration.id, registration),
+        removeRegistrations: async (ids) => {
+          for (const id of ids) this.kept.delete(id);
+        },
+      },
+      registrations: [],
+      clock: () => this.wallMs,
+      timer: {
+        now: () => this.upMs,
+        after: (delayMs, action) => {
+          const timer = { dueMs: this.upMs + delayMs, action };
+          this.#timers.push(timer);
+          return () => {
+            this.#timers = this.#timers.filter((one) => one !== timer);
+          };
+        },
+      },
+      onChange: () => {},
+      onError: (error) => assert.fail(String(error)),
+    });
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.wallMs += ms;
+    this.upMs += ms;
+    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.upMs);
+    this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.upMs);
+    for (const { action } of due) action();
+    for (let n = 0; n < 20; n++) await Promise.resolve();
+  }
+
+  get visible(): readonly string[] {
+    return [...this.directory.visible(undefined)].map(({ name }) => name);
+  }
+}
+
+function plainRegistration(name: string, lifetimeSeconds: number): NewRegistration {
+  return {
+    ...{ name, sector: '', owner: name, lifetimeSeconds, attributes: [], links: [], isCommissioning: false },
+    base: { uri: 'coap://[2001:db8::1]', isGiven: true, zone: undefined },
+  };
+}
+
+test('a clock that goes ahead by a year and is set right again has made the directory forget nothing', async () => {
+  const time = new SetClock();
+  await time.directory.register(plainRegistration('one', 3600));
+  await time.directory.register(plainRegistration('short', 60));
+  const yearMs = 365 * 86_400_000;
+  time.wallMs += yearMs;
+  await time.pass(61_000);
+  assert.deepEqual(time.visible, [], 'by that clock all are over');
+  time.wallMs -= yearMs;
+  assert.deepEqual(time.visible, ['one']);
+  assert.equal(time.kept.size, 2);
+});
+
+test('what was registered while the clock was ahead by a year lasts no longer than its lifetime, and gives way a day later', async () => {
+  const time = new SetClock();
+  const yearMs = 365 * 86_400_000;
+  time.wallMs += yearMs;
+  await time.directory.register(plainRegistration('one', 3600));
+  time.wallMs -= yearMs;
+  assert.deepEqual(time.visible, ['one']);
+  await time.pass(3_600_000);
+  assert.deepEqual(time.visible, []);
+  await time.pass(2 * 86_400_000);
+  await time.directory.register(plainRegistration('two', 60));
+  await time.pass(60_000);
+  assert.deepEqual(
+    [...time.kept.values()].map(({ name }) => name),
+    ['two'],
+  );
+});
