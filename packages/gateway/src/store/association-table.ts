@@ -109,14 +109,12 @@ export class AssociationTable {
       forgetMore.run(endpoint, endpoint, maxCount);
     }
     const { heardAtMs, name } = after ?? { heardAtMs: Number.MIN_SAFE_INTEGER, name: '' };
-    const rows = page.all(endpoint, heardAtMs, name, pageSize) as unknown as (StoredAssociation & {
-      heard_at_ms: number;
-    })[];
+    const rows = page.all(endpoint, heardAtMs, name, pageSize) as unknown as SealedAssociation[];
     const last = rows.at(-1);
     if (last === undefined) return resumedPage(rows, undefined, 0);
     takeOver.run(ahead, endpoint, heardAtMs, name, last.heard_at_ms, last.name);
     const isWhole = rows.length === pageSize;
-    const opened = rows.flatMap((row) => this.#opened(row) ?? []);
+    const opened = rows.filter((row) => this.#open(row));
     const next = isWhole ? { heardAtMs: last.heard_at_ms, name: last.name } : undefined;
     return resumedPage(opened, next, rows.length - opened.length);
   }
@@ -125,16 +123,24 @@ export class AssociationTable {
     return this.#secrets.seal(secretPlace('association.state', name), state);
   }
 
-  /** One that somebody changed or moved is forgotten: its device makes a new handshake. */
-  #opened(row: StoredAssociation): StoredAssociation | undefined {
+  /** Puts its state there open. One that somebody changed or moved is forgotten: its device makes a new handshake. */
+  #open(row: SealedAssociation): boolean {
     try {
-      return { ...row, state: this.#secrets.open(secretPlace('association.state', row.name), row.state) };
+      // In the row itself: a copy of each takes longer than to open it.
+      row.state = this.#secrets.open(secretPlace('association.state', row.name), row.state);
+      return true;
     } catch (error) {
       if (!(error instanceof UnopenedSecret)) throw error;
       this.#statements.remove.run(row.name);
-      return undefined;
+      return false;
     }
   }
+}
+
+/** An association as it is read. */
+interface SealedAssociation extends StoredAssociation {
+  state: Uint8Array;
+  readonly heard_at_ms: number;
 }
 
 function prepare(database: DatabaseSync) {

@@ -95,3 +95,33 @@ test('a loop is told of in the log', async (t) => {
   assert.equal(response.codeText, '5.08');
   assert.ok(gateway.log.lines.some((line) => line.includes('goes round through this proxy')));
 });
+
+test('while a server behind the proxy is slow all else is answered at once, and its answer comes when it has one', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const server = new Server().resource('/slow', {
+    get: async () => {
+      await gate.promise;
+      return content('at last');
+    },
+  });
+  const { uri } = await server.listen('coap://127.0.0.1:0');
+  t.after(() => server.close());
+  const gateway = await startTestGateway(t, {
+    ...{ psks, dangerouslyAllowPlainWrites: true },
+    proxy: { ...loopback, dangerouslyForEveryone: true },
+  });
+  const waiting = Array.from({ length: 20 }, () =>
+    gateway.client().get(`${uri}/slow`, { proxy: gateway.coap }),
+  );
+  let answered = 0;
+  for (const each of waiting) void each.then(() => answered++);
+  const device = gateway.client('sensor-7', key);
+  for (let value = 0; value < 50; value++) {
+    const path = `${gateway.coaps}/sensors/sensor-7`;
+    assert.ok((await device.put(path, { payload: String(value) })).ok);
+    assert.equal((await device.get(path)).text(), String(value));
+  }
+  assert.equal(answered, 0);
+  gate.resolve();
+  for (const response of await Promise.all(waiting)) assert.equal(response.text(), 'at last');
+});
