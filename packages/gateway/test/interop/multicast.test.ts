@@ -158,3 +158,20 @@ peerTest('on [::] what comes to the groups is not taken for unicast', ['ip', 'un
   }
   assert.doesNotMatch(gateway.output, /4\.04/);
 });
+
+peerTest('simulated lights find the gateway by its group', ['ip', 'unshare'], async (t) => {
+  const network = await Network.open(t);
+  await network.serve('10.9.0.1:5683', '--multicast', '--dangerously-allow-plain-writes');
+  const { code, stdout, output } = await network.coapsule(
+    ...['simulate', 'lighting', 'coap://10.9.0.1', '--group', 'coap://224.0.1.187', '--devices', '10'],
+    ...['--duration', '10m', '--speed', '60', '--report', 'json'],
+  );
+  assert.equal(code, 0, output);
+  const { discovery, total } = JSON.parse(stdout.toString()) as {
+    discovery: { servers: number; resources: number };
+    total: { notifications: number };
+  };
+  assert.equal(discovery.servers, 1, output);
+  assert.ok(discovery.resources > 5, output);
+  assert.ok(total.notifications > 0, output);
+});
