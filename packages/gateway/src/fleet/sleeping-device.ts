@@ -17,7 +17,7 @@ import type { SendEvent } from './fleet-plan.ts';
 /** After so many wakes in a row without an answer a saved session counts as forgotten by the server. */
 const unansweredAtMost = 3;
 
-/** How long a broken device listens for its answer. */
+/** How long a broken device listens for its answer: less than ACK_TIMEOUT, since what is sent again has a new number. */
 const brokenListenMs = 1000;
 
 /** See the module comment. */
@@ -120,11 +120,11 @@ export class SleepingDevice {
         await client.close();
       }
     }
-    const once = { ackTimeoutMs: brokenListenMs, ackRandomFactor: 1, maxRetransmit: 0 };
-    const client = openClient(isFirst ? clientOptions : { ...clientOptions, transmission: once });
+    const client = openClient(clientOptions);
     try {
       await this.#restore(client, 0);
-      await sendCounted(this.#surroundings, client, event);
+      await sendCounted(this.#surroundings, client, event, isFirst ? {} : { timeoutMs: brokenListenMs });
+      // Silently: a close_notify would have a number of its own, which would be new.
       await client.exportAssociation(server);
     } finally {
       await client.close();
