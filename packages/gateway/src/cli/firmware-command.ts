@@ -13,7 +13,7 @@ import { withClient } from './client-session.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { blockSizeValue, pathValue, wholeNumber } from './option-values.ts';
+import { blockSizeValue, hexText, pathValue, wholeNumber } from './option-values.ts';
 import { fileBody } from './payload-source.ts';
 import { interruptible } from './request-verb.ts';
 import { ResponseOutput } from './response-output.ts';
@@ -86,18 +86,18 @@ async function runFirmwarePut(
   const target = `${path}/${version ?? sha256.slice(0, 12)}`;
   const progress = new TransferProgress(environment, size);
   return withClient(uri, options, environment, (client) =>
-    goingOn(options, environment, progress, async (signal) => {
+    goingOn(options, environment, async (signal) => {
       const from = await receivedOf(client, `${target}/upload`, { sha256, size, signal, options });
       if (from > 0) environment.stderr.write(`coapsule: the gateway has ${from} of ${size} bytes\n`);
       const body = fileBody(file, size, from, (position) => progress.at(position));
       const query = `sha256=${sha256}${from > 0 ? `&from=${from}` : ''}`;
-      const response = await client.request('PUT', `${target}?${query}`, {
+      const putting = client.request('PUT', `${target}?${query}`, {
         ...requestOptions(options, signal),
         payload: body.length === 0 ? new Uint8Array() : body,
         contentFormat: 'application/octet-stream',
         ...(blockSize !== undefined && { blockSize }),
       });
-      progress.end();
+      const response = await putting.finally(() => progress.end());
       return new ResponseOutput(target, options, environment).response(response, false);
     }),
   );
@@ -112,26 +112,27 @@ async function runFirmwareGet(
   const uri = targetUri(uriText, environment.variables);
   const { output } = options;
   const { path, version } = firmwareUri(uriText);
-  return withClient(uri, options, environment, async (client) => {
-    const asked = version === undefined ? path : `${path}/${version}`;
-    const told = await interruptible(environment, (signal) =>
-      client.request('GET', asked, { ...requestOptions(options, signal), accept: 'application/json' }),
-    );
-    if (!told.ok) return new ResponseOutput(asked, {}, environment).response(told, false);
-    const described = descriptionOf(told.text());
-    if (described === undefined) {
-      throw new CommandFailure(
-        ExitCode.Failure,
-        `${asked} does not describe a firmware`,
-        `see what it is with "coapsule get ${asked}"`,
-      );
-    }
-    const target = `${path}/${described.version}`;
-    const part = `${output}.${described.sha256.slice(0, 12)}.part`;
-    const progress = new TransferProgress(environment, described.size);
-    return goingOn(options, environment, progress, async (signal) => {
-      const refused = await fetchRest(client, target, { part, described, options, progress, signal });
-      progress.end();
+  const asked = version === undefined ? path : `${path}/${version}`;
+  return withClient(uri, options, environment, (client) =>
+    goingOn(options, environment, async (signal) => {
+      const told = await client.request('GET', asked, {
+        ...requestOptions(options, signal),
+        accept: 'application/json',
+      });
+      if (!told.ok) return new ResponseOutput(asked, {}, environment).response(told, false);
+      const described = descriptionOf(told.text());
+      if (described === undefined) {
+        throw new CommandFailure(
+          ExitCode.Failure,
+          `${asked} does not describe a firmware`,
+          `see what it is with "coapsule get ${asked}"`,
+        );
+      }
+      const target = `${path}/${described.version}`;
+      const part = `${output}.${described.sha256.slice(0, 12)}.part`;
+      const progress = new TransferProgress(environment, described.size);
+      const fetching = { part, described, options, progress, signal };
+      const refused = await fetchRest(client, target, fetching).finally(() => progress.end());
       if (refused !== undefined) return new ResponseOutput(target, {}, environment).response(refused, false);
       const sha256 = await digestOf(part);
       if (sha256 !== described.sha256) {
@@ -145,8 +146,8 @@ async function runFirmwareGet(
       renameSync(part, output);
       environment.stderr.write(`${described.version}: ${described.size} bytes, SHA-256 ${sha256}\n`);
       return ExitCode.Success;
-    });
-  });
+    }),
+  );
 }
 
 /** Gets block after block into a file. Fulfils with a response that is none; nothing when all is there. */
@@ -180,7 +181,8 @@ async function fetchRest(
         singleBlock: { num: offset / size, size },
       });
       if (!response.ok) return response;
-      const { payload, block } = response;
+      const { payload, block, etag } = response;
+      if (etag !== undefined && !described.sha256.startsWith(hexText(etag))) throw new Replaced();
       for (let done = 0; done < payload.length; ) {
         done += writeSync(file, payload, done, payload.length - done, offset + done);
       }
@@ -223,11 +225,20 @@ async function receivedOf(
   }
 }
 
+/** The version has another content than when it was begun. */
+class Replaced extends Error {
+  override readonly name = 'Replaced';
+  readonly code = 'ERR_BLOCKWISE';
+
+  constructor() {
+    super('another firmware has taken the place of this one');
+  }
+}
+
 /** Does it again while it stops for want of a connection, as often as the options say. */
 async function goingOn<Result>(
   { retries }: TransferOptions,
   environment: CommandEnvironment,
-  progress: TransferProgress,
   transfer: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   return interruptible(environment, async (signal) => {
@@ -235,7 +246,6 @@ async function goingOn<Result>(
       try {
         return await transfer(signal);
       } catch (error) {
-        progress.end();
         if (left === 0 || signal.aborted || !isOfConnection(error)) throw error;
         environment.stderr.write(`coapsule: it stopped: ${reportOf(error).cause}; it goes on\n`);
         await new Promise<void>((resolve) => environment.after(1000, resolve));

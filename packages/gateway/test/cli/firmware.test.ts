@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Client } from 'coapsule';
+import { Client, content, Server } from 'coapsule';
 import { SeededRandom } from 'coapsule/testing';
 import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -19,13 +19,19 @@ interface Ran {
 }
 
 /** Runs a command line with a real client; waiting takes no time. */
-async function run(args: readonly string[], onDelay: () => Promise<void> | void = () => {}): Promise<Ran> {
+async function run(
+  args: readonly string[],
+  onDelay: () => Promise<void> | void = () => {},
+  onWrite: (text: string) => void = () => {},
+): Promise<Ran> {
   let stderr = '';
   const environment: CommandEnvironment = {
     stdout: { write: () => {}, isTerminal: false },
     stderr: {
       write: (data) => {
-        stderr += typeof data === 'string' ? data : new TextDecoder().decode(data);
+        const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+        stderr += text;
+        onWrite(text);
       },
       isTerminal: true,
     },
@@ -130,6 +136,46 @@ test('get goes on from what is there, and throws away what has another SHA-256',
     /what came has the SHA-256 [0-9a-f]{64}, and not [0-9a-f]{64}: it was thrown away/,
   );
   assert.equal(existsSync(part), false);
+});
+
+test('get begins anew when another firmware has taken the place of the one that was described', async (t) => {
+  const { folder, bytes, sha256 } = firmware(t, 5000);
+  const before = '0'.repeat(64);
+  let described = before;
+  await using server = new Server();
+  server.resource('/firmware/pump/1.2', {
+    get: ({ accept }) => {
+      if (accept !== 50)
+        return content(bytes, { etag: Uint8Array.from(Buffer.from(sha256.slice(0, 16), 'hex')) });
+      const description = { version: '1.2', size: bytes.length, sha256: described };
+      described = sha256;
+      return content(JSON.stringify(description), { contentFormat: 50 });
+    },
+  });
+  const { uri } = await server.listen('coap://127.0.0.1:0');
+  const output = join(folder, 'fetched.bin');
+  const went = await run(['firmware', 'get', `${uri}/firmware/pump/1.2`, '-o', output]);
+  assert.equal(went.exitCode, 0, went.stderr);
+  assert.match(went.stderr, /it stopped: another firmware has taken the place of this one; it goes on/);
+  assert.deepEqual(new Uint8Array(readFileSync(output)), bytes);
+});
+
+test('a download that is under way ends with what it began with, whatever takes its place', async (t) => {
+  const { coaps, client } = await startTestGateway(t, { demo: true });
+  const { folder, bytes } = firmware(t, 60_000);
+  const uri = `${coaps}/firmware/pump/1.2`;
+  const sensor = client('sensor-042', 'MySecret16ByteK!');
+  await sensor.put(uri, { payload: bytes });
+  const output = join(folder, 'fetched.bin');
+  let replacing: Promise<unknown> | undefined;
+  const replace = (): void => {
+    replacing ??= sensor.put(uri, { payload: bytes.map((byte) => byte ^ 1) });
+  };
+  const went = await run(['firmware', 'get', uri, '-o', output, ...credentials], undefined, replace);
+  assert.equal(went.exitCode, 0, went.stderr);
+  assert.deepEqual(new Uint8Array(readFileSync(output)), bytes);
+  await replacing;
+  assert.notDeepEqual((await sensor.get(uri)).payload, bytes);
 });
 
 test('what cannot be is told before anything is sent', async (t) => {
