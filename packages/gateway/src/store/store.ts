@@ -58,8 +58,11 @@ export interface StoreOptions extends WriteLimits {
 /** Devices in one page: an answer that is made in a few milliseconds. */
 const devicesAtOnce = 500;
 
-/** Associations that are taken over in one go: what is done with them should keep nobody waiting. */
+/** Associations that are given to the caller in one go: what is done with them should keep nobody waiting. */
 const resumedAtOnce = 1000;
+
+/** Associations that are taken over in one transaction: each waits for the disk. */
+const takenOverAtOnce = 4000;
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -289,7 +292,7 @@ export class Store
    */
   async *resumeAssociations(
     request: Omit<ResumeRequest, 'after' | 'pageSize'>,
-    pageSize: number = resumedAtOnce,
+    pageSize: number = takenOverAtOnce,
   ): AsyncGenerator<readonly ResumedRow[]> {
     const { endpoint, ahead } = request;
     const ask = (after: ResumeMark | undefined): Promise<ResumedPage> =>
@@ -305,7 +308,11 @@ export class Store
           `${page.unopened} kept associations are forgotten: somebody changed or moved their keys in the database; their devices make new handshakes`,
         );
       }
-      yield rowsOfPage(page, endpoint, ahead);
+      const rows = rowsOfPage(page, endpoint, ahead);
+      for (let start = 0; start < rows.length; start += resumedAtOnce) {
+        if (start > 0) await new Promise(setImmediate);
+        yield rows.slice(start, start + resumedAtOnce);
+      }
     }
   }
 
