@@ -32,6 +32,8 @@ export interface CrossProxyOptions {
   readonly authorize: (request: Request) => boolean;
   /** Whether somebody is known: others are told 4.01 and not 4.03. */
   readonly isKnown: (request: Request) => boolean;
+  /** Names of the gateway itself, where there is no proxy for CoAP that has them. */
+  readonly names: readonly string[];
   /** How it is called in Via. */
   readonly name: string;
   readonly timeoutMs?: number;
@@ -53,6 +55,7 @@ export function crossForwardProxy(coap: ProxyHandler | undefined, options: Cross
   const {
     targets,
     networks,
+    names,
     authorize,
     isKnown,
     name,
@@ -69,7 +72,7 @@ export function crossForwardProxy(coap: ProxyHandler | undefined, options: Cross
     return { pattern, upstream: new HttpUpstream({ credentials, addresses, timeoutMs, name }) };
   });
   return {
-    names: coap?.names ?? new Set(),
+    names: coap?.names ?? new Set(names.map((one) => one.toLowerCase())),
     maxBodyBytes: coap?.maxBodyBytes ?? 1024 * 1024,
     streamRequestBody: isForHttp,
     answer(request) {

@@ -65,7 +65,7 @@ export function gatewayProxy(options: GatewayProxyOptions, parts: GatewayProxyPa
   if (http.length === 0 && proxy !== undefined) return proxy;
   return crossForwardProxy(proxy, {
     targets: http.map(({ uri, http: credentials }) => ({ uri, credentials })),
-    ...{ networks, name, onAnswer },
+    ...{ networks, name, names: [hostname()], onAnswer },
     authorize: (request) => mayUse(request, options),
     isKnown: ({ peer }) => provenDevice(peer) !== undefined,
     now: clock,

@@ -10,6 +10,7 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { type Client, OptionNumber, type Response } from 'coapsule';
 import type { HttpCredentials } from '../../src/cross-proxy/http-upstream.ts';
@@ -181,6 +182,8 @@ test('a dead server is 5.04, one that sends garbage or half a body 5.02, and all
   assert.equal((await ask('GET', `${smuggled}/`)).codeText, '5.02');
   const noTls = await rawServer(t, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
   assert.equal((await ask('GET', `${noTls.replace('http:', 'https:')}/`)).codeText, '5.02');
+  const failed = { cached: 0, validated: 0, observed: 0, forwarded: 0, failed: 6 };
+  assert.deepEqual(gateway.proxyCounts, failed);
   assert.ok(
     log.lines.some((line) => /^http:\/\/127\.0\.0\.1:\d+ cannot be asked: .*ECONNREFUSED/.test(line)),
   );
@@ -218,6 +221,27 @@ test('what is not named, not public or off is 5.05, and who is nobody gets 4.01'
   const options = [{ number: OptionNumber.ProxyUri, value: `${upstream.uri}/` }];
   assert.equal((await client().get(coap, { options })).codeText, '4.01');
   assert.equal(upstream.requests.length, 0);
+});
+
+test('what names the gateway itself is its own, where it is a proxy for HTTP alone too', async (t) => {
+  const { client, coaps } = await startProxy(t, {
+    proxy: { targets: [{ uri: 'http://api.example' }], networks: [], dangerouslyForEveryone: false },
+  });
+  const port = coaps.split(':').at(-1);
+  const options = [
+    { number: OptionNumber.ProxyUri, value: `coaps://${hostname()}:${port}/.well-known/core` },
+  ];
+  assert.equal((await client('sensor-7', key).get(coaps, { options })).codeText, '2.05');
+});
+
+test('one connection serves many requests, one after the other', async (t) => {
+  const upstream = await Upstream.listen(t, (request, _body, response) =>
+    response.setHeader('content-type', 'text/plain').end(String(request.socket.remotePort)),
+  );
+  const { ask } = await startProxy(t);
+  const ports = new Set<string>();
+  for (let n = 0; n < 20; n++) ports.add((await ask('GET', `${upstream.uri}/${n}`)).text());
+  assert.equal(ports.size, 1);
 });
 
 test('a request that has no hop left is 5.08 with the name of this proxy', async (t) => {
