@@ -12,6 +12,7 @@ import {
   type PeerInfo,
   type Request,
   RequestFailure,
+  reverseProxy,
   Server,
 } from '../../src/index.ts';
 
@@ -133,4 +134,37 @@ test('what cannot be a path or option is told', async () => {
   const server = new Server();
   await assert.rejects(server.request('GET', 'a'), ApiMisuseError);
   await assert.rejects(server.request('GET', '/a', { observe: true } as object), ApiMisuseError);
+});
+
+test('an observer within the process is told of changes at a server behind it, and when there is nothing more to tell', async (t) => {
+  let state = 'off';
+  const origin = new Server().resource('/lamp', { get: () => content(state), observable: true });
+  const { uri } = await origin.listen('coap://127.0.0.1:0');
+  t.after(() => origin.close());
+  const server = new Server()
+    .resource('/far/*', reverseProxy({ below: '/far', to: uri }))
+    .resource('/near', { get: () => content('1') });
+  t.after(() => server.close());
+  const ended = new AbortController();
+  let changes = Promise.withResolvers<void>();
+  let overs = 0;
+  const observer = { changed: () => changes.resolve(), over: () => overs++, ended: ended.signal };
+  assert.equal((await server.request('GET', '/far/lamp', { observer })).text(), 'off');
+  for (const next of ['on', 'dimmed']) {
+    changes = Promise.withResolvers();
+    state = next;
+    origin.notify('/lamp');
+    await changes.promise;
+    assert.equal((await server.request('GET', '/far/lamp', { observer })).text(), next);
+  }
+  assert.equal(overs, 0);
+  assert.equal(
+    (await server.request('GET', '/far/none', { observer: { ...observer, ended: AbortSignal.abort() } })).ok,
+    false,
+  );
+  assert.equal(overs, 1);
+  // The registration there ends with the observer.
+  assert.equal(origin.observers().length, 1);
+  ended.abort();
+  while (origin.observers().length > 0) await new Promise((resolve) => setImmediate(resolve));
 });
