@@ -27,8 +27,10 @@ export interface HttpUpstreamOptions {
   readonly credentials?: HttpCredentials;
   /** Which addresses its servers may have; without it, any: it is named by who runs the gateway. */
   readonly addresses?: AllowedAddresses;
-  /** How long a reply may take to begin, and each part of its body to come. */
+  /** How long a reply may take to begin. */
   readonly timeoutMs: number;
+  /** How long each part of its body may take to come; as long as that by default. */
+  readonly idleMs?: number;
   /** Named in Via (RFC 9110 §7.6.3). */
   readonly name: string;
 }
@@ -128,7 +130,7 @@ export class HttpUpstream {
     body: Uint8Array | AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
-    const { credentials, timeoutMs, name } = this.#options;
+    const { credentials, timeoutMs, idleMs = timeoutMs, name } = this.#options;
     const isTls = url.protocol === 'https:';
     const patience = AbortSignal.timeout(timeoutMs);
     const begun = new AbortController();
@@ -161,9 +163,7 @@ export class HttpUpstream {
     else pipeline(body, request).catch(answered.reject);
     try {
       const reply = await answered.promise;
-      reply.setTimeout(timeoutMs, () =>
-        reply.destroy(new Error('the rest of the body did not come in time')),
-      );
+      reply.setTimeout(idleMs, () => reply.destroy(new Error('the rest of the body did not come in time')));
       return reply;
     } catch (error) {
       request.destroy();
