@@ -13,6 +13,8 @@ export interface DatagramSocket {
   readonly local: PeerAddress;
   /** Sends a datagram. One that cannot go is lost, as on any network. */
   send(datagram: Uint8Array, to: PeerAddress): void;
+  /** Sends at once what waits for the end of the turn of the event loop; absent where nothing does. */
+  flush?(): void;
   /** Keeps datagrams to a group out of it; absent where there are no groups. */
   keepOut?(group: string, interfaceAddress: string): void;
   close(): Promise<void>;

@@ -128,7 +128,8 @@ export class Driver {
       if (output.kind === 'transmit') this.#transmit(output.datagram, output.address);
       else options.onOutput(output);
     };
-    this.#pump = new EndpointPump({ endpoint, clock, carryOut, onDefect });
+    const beforeWork = (): void => this.#socket.flush?.();
+    this.#pump = new EndpointPump({ endpoint, clock, carryOut, beforeWork, onDefect });
     this.#random = options.random ?? systemRandom;
   }
 

@@ -19,6 +19,8 @@ export interface EndpointPumpOptions<Endpoint, Output> {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   readonly carryOut: (output: Output) => void;
+  /** Called before work that has waited for its turn: what was answered in this one goes before that. */
+  readonly beforeWork?: () => void;
   /** The endpoint threw, which it never should, or carrying out did. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -112,6 +114,7 @@ export class EndpointPump<Endpoint extends PumpedEndpoint<Output>, Output> {
     if (next <= clock.now()) {
       // Work that waits for its turn (`core/dtls/handshake-turns.ts`): the socket has had its own in this run of the loop. The
       // timer that is set stays: such work comes in many turns, and a timer set anew in each costs more than one that is early.
+      this.#options.beforeWork?.();
       this.guarded(runDue);
       return;
     }

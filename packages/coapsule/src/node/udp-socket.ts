@@ -57,6 +57,8 @@ export interface UdpSocket {
   /** Where it is bound; real port. */
   readonly local: PeerAddress;
   send(datagram: Uint8Array, to: PeerAddress): void;
+  /** Sends at once what waits for the end of the turn (`send-batch.ts`). */
+  flush(): void;
   /**
    * Keeps datagrams to a group out of this socket, which is bound to a wildcard address. Linux gives those of every
    * group that anybody on the machine has joined to each such socket (IP_MULTICAST_ALL, which Node cannot turn off); a
@@ -187,6 +189,9 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
       const datagram = Buffer.allocUnsafe(bytes.length);
       datagram.set(bytes);
       batch.add(datagram, to);
+    },
+    flush() {
+      batch.flush();
     },
     keepOut(group, interfaceAddress) {
       // Other systems deliver a group to its members alone.

@@ -6,7 +6,10 @@ import { Code } from '../../src/core/coap/code.ts';
 import { OptionSet } from '../../src/core/coap/option-set.ts';
 import { Endpoint } from '../../src/core/endpoint/endpoint.ts';
 import { noBytes } from '../../src/core/foundation/bytes.ts';
+import type { Instant } from '../../src/core/foundation/instant.ts';
+import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import type { DatagramSocket } from '../../src/node/datagram-socket.ts';
 import { Driver, type DriverOutput } from '../../src/node/driver.ts';
 import { SharedPort } from '../../src/node/shared-port.ts';
 import { systemRandom } from '../../src/node/system-random.ts';
@@ -72,6 +75,33 @@ test('a handler that answers at once does so inside the loop that is running, in
   assert.deepEqual(new Uint8Array(answer), Uint8Array.of(0x60, 0x45, 0x00, 0x01));
   assert.equal(outputs[0], 'request');
   client.close();
+  await driver.close();
+});
+
+test('answers that wait for the end of the turn leave before work that has waited for its own', async () => {
+  const order: string[] = [];
+  const busy = endpoint();
+  busy.nextTimeout = () => (order.includes('work') ? undefined : (0 as Instant));
+  const done = Promise.withResolvers<void>();
+  busy.handleTimeout = () => {
+    order.push('work');
+    done.resolve();
+  };
+  const socket: DatagramSocket = {
+    local: ipAddress('192.0.2.1', 5683),
+    send: () => {},
+    flush: () => order.push('answers'),
+    close: async () => {},
+  };
+  const driver = await Driver.open({
+    endpoint: busy,
+    socket: async () => socket,
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+  });
+  driver.run(() => {});
+  await done.promise;
+  assert.deepEqual(order, ['answers', 'work']);
   await driver.close();
 });
 
