@@ -108,11 +108,21 @@ export class SharedDevices {
   /** Devices were changed by others. */
   async takeChanges(ids: readonly string[]): Promise<void> {
     const { store, remote, node } = this.#parts;
-    for (const id of new Set(ids)) {
-      const [known, is] = await Promise.all([store.homedDevice(id), remote.homedDevice(id)]);
-      if (is?.home === node || known?.home === '') continue;
-      if (known !== undefined && known.home !== is?.home) await store.removeDevices(known.home, [id]);
-      if (is !== undefined) await this.#keep([is]);
+    const all = [...new Set(ids)];
+    for (let start = 0; start < all.length; start += atOnce) {
+      const some = await Promise.all(
+        all.slice(start, start + atOnce).map(async (id) => {
+          const [known, is] = await Promise.all([store.homedDevice(id), remote.homedDevice(id)]);
+          return { known, is };
+        }),
+      );
+      const theirs = some.filter(({ known, is }) => is?.home !== node && known?.home !== '');
+      // First: one that has another home now makes way for itself.
+      await this.#forget(
+        theirs.flatMap(({ known, is }) => (known !== undefined && known.home !== is?.home ? [known] : [])),
+      );
+      // All in one write: after an import of many each would wait for the disk.
+      await this.#keep(theirs.flatMap(({ is }) => is ?? []));
     }
   }
 

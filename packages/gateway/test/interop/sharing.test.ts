@@ -280,6 +280,30 @@ describe('gateways that share over Redis', () => {
   });
 
   redisTest(
+    'a thousand devices that are imported at one are at the other, and gone there when they are removed',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const [north, south] = [await startGateway(t, server), await startGateway(t, server)];
+      await Promise.all([north, south].map(({ log }) => log.waitFor(connected)));
+      const devices = Array.from({ length: 1000 }, (_, n) => ({
+        ...{ id: `pump-${n}`, rules, addedAtMs: 1 },
+        credential: { kind: 'psk' as const, key: new TextEncoder().encode(`key of pump ${n}`) },
+      }));
+      assert.equal(
+        withDevices(north, (table) => table.addAll(devices)),
+        undefined,
+      );
+      const count = (): number => withDevices(south, (table) => table.all().length);
+      await until(() => count() === 1000);
+      withDevices(north, (table) => {
+        for (const { id } of devices.slice(1)) table.remove(id);
+      });
+      await until(() => count() === 1);
+      assert.ok(knows(south, 'pump-0'));
+    },
+  );
+
+  redisTest(
     'coapsule serve shares what coapsule device adds: two processes, one Unix socket, a key in a file',
     async (t) => {
       const server = await RedisServer.start(t);
