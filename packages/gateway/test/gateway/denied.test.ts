@@ -53,6 +53,8 @@ interface Fleet {
   readonly gateway: TestGateway;
   /** Writes as a device: how long the handshake took, undefined without one; or `refused`. */
   put(id: string): Promise<number | undefined | 'refused'>;
+  /** The device has lost its association. */
+  restart(id: string): Promise<void>;
   device(...args: string[]): Promise<string>;
   at(name: string): string;
 }
@@ -76,6 +78,11 @@ async function fleet(t: TestContext): Promise<Fleet> {
     'pki-2': { certificate: two, trustAnchors: ca.certificatePem },
   };
   const clients = new Map(Object.entries(options).map(([id, given]) => [id, new Client(given)]));
+  const restart = async (id: string): Promise<void> => {
+    const before = clients.get(id);
+    clients.set(id, new Client(options[id] ?? {}));
+    await before?.close();
+  };
   t.after(() => Promise.all([...clients.values()].map((client) => client.close())));
   const put = async (id: string): Promise<number | undefined | 'refused'> => {
     // One that was ended hears of it by an alert; then it makes a new handshake.
@@ -95,7 +102,7 @@ async function fleet(t: TestContext): Promise<Fleet> {
     assert.equal(exitCode, 0, stderr);
     return `${stdout}${stderr}`;
   };
-  return { gateway, put, device, at: (name) => join(folder, name) };
+  return { gateway, put, restart, device, at: (name) => join(folder, name) };
 }
 
 test('a raw public key that is denied ends its association and lets nobody in, until it is taken off the list', async (t) => {
@@ -127,7 +134,7 @@ test('a certificate file denies its key, so a renewed certificate with that key 
 });
 
 test('an authority that is denied ends the associations of all devices with certificates, over a restart too', async (t) => {
-  const { gateway, put, device, at } = await fleet(t);
+  const { gateway, put, restart, device, at } = await fleet(t);
   await gateway.gateway.close();
   writeFileSync(at('ca.pem'), ca.certificatePem);
   assert.match(await device('deny', at('ca.pem')), /the associations of 2 devices end/);
@@ -136,7 +143,10 @@ test('an authority that is denied ends the associations of all devices with cert
     ...{ dataFolder: at('.'), credentials, coaps: { host: '127.0.0.1', port: Number(port) } },
   });
   await again.log.waitFor(/2 of 4 secured associations go on without a handshake/);
-  for (const id of ['pki-1', 'pki-2']) assert.equal(await put(id), 'refused', id);
+  for (const id of ['pki-1', 'pki-2']) {
+    await restart(id);
+    assert.equal(await put(id), 'refused', id);
+  }
   for (const id of ['psk-1', 'raw-1']) assert.equal(await put(id), undefined, `${id} goes on`);
 });
 
