@@ -103,13 +103,13 @@ export class SecretBox {
     const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(sealed), { authTagLength: tagBytes });
     decipher.setAAD(associatedData(place));
     decipher.setAuthTag(sealed.subarray(headBytes + length));
-    const secret = new Uint8Array(decipher.update(sealed.subarray(headBytes, headBytes + length)));
+    const { buffer, byteOffset } = decipher.update(sealed.subarray(headBytes, headBytes + length));
     try {
       decipher.final();
     } catch {
       throw new UnopenedSecret(place);
     }
-    return secret;
+    return new Uint8Array(buffer, byteOffset, length);
   }
 
   #subkey(salt: Uint8Array): KeyObject {
