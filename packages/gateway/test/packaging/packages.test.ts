@@ -139,7 +139,7 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt, hono and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt, redis, hono and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
   // The client of brokers, and what it depends on.
@@ -190,6 +190,7 @@ test('installing the gateway brings the library, commander, ws, serialport, yaml
       ...issuing,
       ...serial,
       ...bridge,
+      ...['redis', '@redis'],
       '@hono',
       'coapsule',
       'commander',
