@@ -73,6 +73,7 @@ export {
   type OscoreStore,
 } from './api/oscore-context.ts';
 export type { PeerInfo, PeerProof, PeerSecurity, TlsSecurity } from './api/peer-info.ts';
+export type { PeerPage, PeerPageOptions, PeerReport } from './api/peer-report.ts';
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
 export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
@@ -139,6 +140,7 @@ export {
   transcriptTotals,
 } from './core/dtls/handshake/handshake-transcript.ts';
 export type { TranscriptContent, TranscriptDatagram } from './core/dtls/handshake/transcript-datagram.ts';
+export { type Counts, type EndpointStatistics, statisticsSum } from './core/endpoint/endpoint-statistics.ts';
 export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';
 export { ipAddress, type PeerAddress } from './core/foundation/peer-address.ts';

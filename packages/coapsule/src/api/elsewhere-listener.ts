@@ -4,8 +4,10 @@
  * @module
  */
 
+import { noStatistics } from '../core/endpoint/endpoint-statistics.ts';
 import type { WorkerLink } from '../node/worker-link.ts';
 import type { Listener } from './open-listener.ts';
+import { noPeers } from './peer-report.ts';
 
 /** A listener of worker 0, as another worker has it: its peers and observers are there, and hear of changes from here. */
 export async function elsewhereListener(
@@ -22,6 +24,8 @@ export async function elsewhereListener(
     groups: [],
     observers: () => [],
     peers: () => [],
+    peerReports: () => noPeers,
+    statistics: () => noStatistics,
     disconnect: () => 0,
     // Worker 0 has the port, and is told the same.
     renewCredentials: () => {},

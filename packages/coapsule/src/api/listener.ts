@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type EndpointStatistics, statisticsSum } from '../core/endpoint/endpoint-statistics.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
@@ -28,6 +29,7 @@ import { storeContext } from './oscore-context.ts';
 import { OscoreElsewhere } from './oscore-elsewhere.ts';
 import { OscoreOwner } from './oscore-owner.ts';
 import { type PeerInfo, type PeerSecurity, withContext } from './peer-info.ts';
+import type { PeerPage, PeerPageOptions } from './peer-report.ts';
 import type { RenewableSecurity, RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
@@ -206,6 +208,18 @@ export class DatagramListener implements Listener {
   /** The secured peers there are now. */
   peers(): readonly PeerSecurity[] {
     return this.#clients.list();
+  }
+
+  /** What is known of each secured peer. */
+  peerReports(page: PeerPageOptions = {}): PeerPage {
+    return this.#clients.reports(page);
+  }
+
+  /** What was counted, and what is held now. */
+  statistics(): EndpointStatistics {
+    const own = this.#driver.run((endpoint) => endpoint.statistics());
+    const underOscore = this.#oscoreOwner?.statistics();
+    return underOscore === undefined ? own : statisticsSum([own, underOscore]);
   }
 
   /**

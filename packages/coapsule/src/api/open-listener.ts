@@ -5,9 +5,11 @@
  */
 
 import type { SerialScheme } from '../core/coap/serial-uri.ts';
+import type { EndpointStatistics } from '../core/endpoint/endpoint-statistics.ts';
 import type { GroupMembership } from '../node/group-memberships.ts';
 import type { ListenAddress } from './listen-uri.ts';
 import type { PeerSecurity } from './peer-info.ts';
+import type { PeerPage, PeerPageOptions } from './peer-report.ts';
 import type { RenewedCredentials } from './renewable-security.ts';
 import type { SerialLineStatus } from './serial-options.ts';
 import type { ServerObserver } from './server-observer.ts';
@@ -29,6 +31,10 @@ export interface Listener {
   observers(): readonly ServerObserver[];
   /** The secured peers there are now. */
   peers(): readonly PeerSecurity[];
+  /** What is known of each secured peer, a page at a time. In a worker: of that worker. */
+  peerReports(page?: PeerPageOptions): PeerPage;
+  /** What was counted since it was opened, and what it holds now. In a worker: of that worker. */
+  statistics(): EndpointStatistics;
   /**
    * Ends associations, or secured connections, such as those of an identity whose key was changed.
    *

@@ -10,6 +10,7 @@
  */
 
 import type { Endpoint } from '../core/endpoint/endpoint.ts';
+import type { EndpointStatistics } from '../core/endpoint/endpoint-statistics.ts';
 import type { Peer } from '../core/endpoint/peer.ts';
 import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts';
 import type { BodyRequest, RequestRoute } from '../core/request-response/request-response-layer.ts';
@@ -121,6 +122,11 @@ export class OscoreOwner {
       hasDuplicates: true,
       askBack: (...request) => this.#reversed.ask(...request),
     });
+  }
+
+  /** What its endpoint counted, and holds now. */
+  statistics(): EndpointStatistics {
+    return this.#driver.run((endpoint) => endpoint.statistics());
   }
 
   observers(): readonly ServerObserver[] {

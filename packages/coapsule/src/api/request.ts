@@ -153,6 +153,11 @@ export class Request {
     return schemeOf(transport === 'local' ? 'udp' : transport, isSecure);
   }
 
+  /** Whether its sender sent nothing: what an observer is shown may have changed, and the answer goes to it (RFC 7641 §4.2). */
+  get isRefresh(): boolean {
+    return this.#incoming.refresh;
+  }
+
   /** Fires when nobody waits for the answer any more. */
   get signal(): AbortSignal {
     return this.#waiters.signal;

@@ -24,6 +24,7 @@ import {
   type PeerProof,
   type PeerSecurity,
 } from './peer-info.ts';
+import { type PeerPage, type PeerPageOptions, peerPage } from './peer-report.ts';
 import { claimedName, judgePeer, refusedBy, type VerificationPolicy } from './peer-verification.ts';
 import { findPsk } from './psk-lookup.ts';
 
@@ -92,6 +93,19 @@ export class SecuredClients {
   /** Those there are now. */
   list(): readonly PeerSecurity[] {
     return this.#all().map(([, security]) => security);
+  }
+
+  /** See `Listener.peerReports`. */
+  reports(page: PeerPageOptions): PeerPage {
+    const { transport } = this.#place;
+    const associations = this.#driver.run((endpoint) => endpoint.associations());
+    return peerPage(associations, page, (association) => {
+      const security = this.#securityOf(association);
+      const report = this.#driver.run((endpoint, now) => endpoint.associationReport(association, now));
+      if (security === undefined || report === undefined) return undefined;
+      const { address, ...told } = report;
+      return { peer: { address, transport, security }, epoch: 1, ...told };
+    });
   }
 
   /** How a peer has proved itself. */

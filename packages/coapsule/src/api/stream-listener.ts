@@ -8,11 +8,14 @@
 
 import { transportOf } from '../core/coap/uri.ts';
 import type { ConnectionEnd } from '../core/connection/connection-output.ts';
+import type { EndpointStatistics } from '../core/endpoint/endpoint-statistics.ts';
 import { StreamEndpoint } from '../core/endpoint/stream-endpoint.ts';
 import type { ConnectionId, StreamPeer } from '../core/endpoint/stream-outputs.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
+import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import { fastCrypto } from '../crypto/fast-crypto.ts';
+import { monotonicClock } from '../node/monotonic-clock.ts';
 import { StreamDriver, type StreamDriverOutput } from '../node/stream-driver.ts';
 import type { StreamServer, StreamTransport } from '../node/stream-transport.ts';
 import { systemRandom } from '../node/system-random.ts';
@@ -25,6 +28,7 @@ import { observerConfig } from './observer-limits.ts';
 import type { Listener } from './open-listener.ts';
 import { storeContext } from './oscore-context.ts';
 import { noSecurity, type PeerInfo, type PeerSecurity, withContext } from './peer-info.ts';
+import { type PeerPage, type PeerPageOptions, peerPage } from './peer-report.ts';
 import type { RenewedCredentials } from './renewable-security.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { RequestServing } from './request-serving.ts';
@@ -41,6 +45,13 @@ async function noAskingBack(): Promise<never> {
   );
 }
 
+/** Whoever is connected. */
+interface ConnectedPeer {
+  readonly info: PeerInfo;
+  readonly transport: StreamTransport;
+  readonly since: Instant;
+}
+
 /** A port that is open. Made by `Server.listen`. */
 export class StreamListener implements Listener {
   readonly scheme: ListenAddress['scheme'];
@@ -49,7 +60,7 @@ export class StreamListener implements Listener {
   readonly #handler: RequestHandler;
   readonly #local: PeerAddress;
   readonly #renew: ((credentials: RenewedCredentials) => void) | undefined;
-  readonly #peers = new Map<ConnectionId, PeerInfo>();
+  readonly #peers = new Map<ConnectionId, ConnectedPeer>();
   readonly #serving: RequestServing;
   #closing: Promise<void> | undefined;
 
@@ -152,7 +163,29 @@ export class StreamListener implements Listener {
   }
 
   peers(): readonly PeerSecurity[] {
-    return [...this.#peers.values()].map(({ security }) => security).filter(({ kind }) => kind !== 'none');
+    return [...this.#peers.values()].map(({ info }) => info.security).filter(({ kind }) => kind !== 'none');
+  }
+
+  peerReports(page: PeerPageOptions = {}): PeerPage {
+    return peerPage(this.#peers.keys(), page, (connection) => {
+      const { info, since, transport } = this.#peers.get(connection) as ConnectedPeer;
+      if (info.security.kind === 'none') return undefined;
+      const { bytesReceived, bytesSent } = transport.traffic?.() ?? {};
+      return {
+        peer: info,
+        epoch: undefined,
+        ageSeconds: Math.floor(elapsedMs(since, monotonicClock.now()) / 1000),
+        idleMs: undefined,
+        bytesReceived,
+        bytesSent,
+        path: undefined,
+        observations: this.#driver.run((endpoint) => endpoint.observationsOf(connection)),
+      };
+    });
+  }
+
+  statistics(): EndpointStatistics {
+    return this.#driver.run((endpoint) => endpoint.statistics());
   }
 
   renewCredentials(credentials: RenewedCredentials): void {
@@ -167,7 +200,7 @@ export class StreamListener implements Listener {
         ? which
         : (security: PeerSecurity) => security.kind === 'tls' && security.identity === which;
     const found = [...this.#peers].filter(
-      ([, { security }]) => security.kind !== 'none' && matches(security),
+      ([, { info }]) => info.security.kind !== 'none' && matches(info.security),
     );
     for (const [connection] of found) {
       this.#driver.run((endpoint, now) => endpoint.abort(connection, 'not welcome any more', now));
@@ -196,7 +229,7 @@ export class StreamListener implements Listener {
     if (connection === undefined) return;
     const { remote: address } = transport;
     const peer = { address, transport: transportOf(this.scheme), security };
-    this.#peers.set(connection, peer);
+    this.#peers.set(connection, { info: peer, transport, since: monotonicClock.now() });
     if (security.kind !== 'none') this.#options.onAssociation?.({ kind: 'connected', peer });
   }
 
@@ -237,7 +270,7 @@ export class StreamListener implements Listener {
   }
 
   #ended(connection: ConnectionId, { cause }: ConnectionEnd): void {
-    const peer = this.#peers.get(connection);
+    const peer = this.#peers.get(connection)?.info;
     this.#peers.delete(connection);
     if (peer !== undefined && peer.security.kind !== 'none') {
       this.#options.onAssociation?.({ kind: 'closed', peer, reason: cause });
@@ -245,7 +278,7 @@ export class StreamListener implements Listener {
   }
 
   #peerInfo({ connection, address, oscore }: StreamPeer): PeerInfo {
-    const info = this.#peers.get(connection) ?? {
+    const info = this.#peers.get(connection)?.info ?? {
       address,
       transport: transportOf(this.scheme),
       security: noSecurity,

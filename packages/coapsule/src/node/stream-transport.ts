@@ -28,6 +28,8 @@ export interface TransportEvents {
 /** An open transport. */
 export interface StreamTransport {
   readonly remote: PeerAddress;
+  /** Bytes since it was opened, of TLS those inside; undefined where nobody counts them. */
+  traffic?(): { readonly bytesReceived: number; readonly bytesSent: number };
   /** Says whom to tell. What was received before waits. */
   attach(events: TransportEvents): void;
   /** Sends in order. False: it holds more than it wants to, and `drained` will come. */
@@ -117,6 +119,7 @@ export function socketTransport(
   });
   return {
     remote,
+    traffic: () => ({ bytesReceived: socket.bytesRead, bytesSent: socket.bytesWritten }),
     attach(next) {
       events = next;
       if (socket.destroyed) queueMicrotask(() => next.closed('closed', 'the peer closed the connection'));

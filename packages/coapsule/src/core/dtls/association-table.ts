@@ -20,6 +20,7 @@ import type { RandomSource } from '../foundation/random-source.ts';
 import { hashOfNumber, SlotIndex } from '../foundation/slot-index.ts';
 import { ActiveKeys, type AssociationKeys } from './active-keys.ts';
 import { AssociationBytes, type BytesPlace, type KeysOfBytes } from './association-bytes.ts';
+import { AssociationTraffics } from './association-traffic.ts';
 import type { CipherSuite } from './cipher-suites.ts';
 import type { AssociationId, DtlsRole } from './dtls-output.ts';
 import { EvictionOrder } from './eviction-order.ts';
@@ -97,6 +98,8 @@ export class AssociationTable {
   #hashedKey: string | undefined;
   #hash = 0;
   readonly #evictionOrder: EvictionOrder;
+  /** What goes by them. */
+  readonly traffic: AssociationTraffics = new AssociationTraffics();
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
   /** Filled by `window`, written back by `storeWindow`. */
@@ -125,6 +128,7 @@ export class AssociationTable {
     this.#setNumber(slot, column.lastActivity, now);
     this.#setNumber(slot, column.movedUpAt, now);
     this.#setWord(slot, word.clientRandomTag, randomTag(association.clientRandom));
+    this.traffic.begin(slot, now);
     this.#storeFacts(slot, association);
     this.#byId.insert(hashOfNumber(id), slot);
     this.#enterAddress(slot, address);

@@ -17,6 +17,7 @@ import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { EstablishedInfo } from './association-facts.ts';
 import type { AssociationKeeping } from './association-keeping.ts';
+import type { AssociationTraffic } from './association-traffic.ts';
 import type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 import { plaintextReasonOf } from './discard-reason.ts';
 import { type CheckedDtlsConfig, checkDtlsConfig, type DtlsConfig } from './dtls-config.ts';
@@ -37,6 +38,7 @@ import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
 
+export type { AssociationTraffic } from './association-traffic.ts';
 export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
 export type { AssociationId, Connected, DtlsOutput } from './dtls-output.ts';
 export type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
@@ -181,6 +183,16 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
     }
     const info = this.#established.info(id);
     return info === undefined ? undefined : { established: true, ...info };
+  }
+
+  /** Number of established associations. */
+  get size(): number {
+    return this.#established.size;
+  }
+
+  /** What went by an association; undefined when it is gone. */
+  traffic(id: AssociationId, now: Instant): AssociationTraffic | undefined {
+    return this.#established.traffic(id, now);
   }
 
   /** All that are established. */

@@ -24,6 +24,7 @@ import {
 } from './association-facts.ts';
 import { AssociationKeeping } from './association-keeping.ts';
 import { AssociationTable, maxContentLength } from './association-table.ts';
+import type { AssociationTraffic } from './association-traffic.ts';
 import { discardReasonOf } from './discard-reason.ts';
 import { DiscardedRecords } from './discarded-records.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
@@ -149,6 +150,12 @@ export class EstablishedAssociations {
     });
   }
 
+  /** What went by an association. */
+  traffic(association: AssociationId, now: Instant): AssociationTraffic | undefined {
+    const slot = this.#table.slotOf(association);
+    return slot === undefined ? undefined : this.#table.traffic.of(slot, now);
+  }
+
   /**
    * Whether a ClientHello with this random is a late copy of the one the association came from. Once the client has
    * shown that it has our last flight, it is not: a client without entropy at its start uses a random twice.
@@ -242,6 +249,7 @@ export class EstablishedAssociations {
     this.keeping.accepted(association, record.sequenceNumber, now);
     const hasConnectionId = record.connectionId.length > 0;
     const length = recordLength(record);
+    this.#table.traffic.noteReceived(slot, length);
     this.#paths.noteReceived(slot, { from, contentType, hasConnectionId, length, isNewest, quietMs }, now);
   }
 

@@ -40,6 +40,7 @@ export class KeyUsage {
       return undefined;
     }
     const record = sealRecord(write, contentType, 1, table.takeWriteSequence(slot), content);
+    table.traffic.noteSent(slot, record.length);
     if (shouldRenewAfterSealing(write.suite, table.writeSequence(slot))) {
       this.#askForRenewal(slot, 'sealed-records');
     }

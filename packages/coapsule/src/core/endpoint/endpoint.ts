@@ -19,13 +19,13 @@ import type {
 } from '../dtls/dtls-layer.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { ApiMisuseError } from '../foundation/errors.ts';
-import { earliest, type Instant } from '../foundation/instant.ts';
+import { earliest, elapsedMs, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { PeerTraffic } from '../message-layer/message-layer.ts';
 import type { ContextProvider } from '../oscore/context-lookup.ts';
-import type { OscoreCounters, StoreId } from '../oscore/oscore-layer.ts';
+import { flatOscoreCounters, type OscoreCounters, type StoreId } from '../oscore/oscore-layer.ts';
 import type {
   ActiveObservation,
   BodySource,
@@ -43,9 +43,11 @@ import {
 import { withCarrier } from './datagram-oscore.ts';
 import { type EndpointConfigInput, endpointConfig } from './endpoint-config.ts';
 import { type EndpointCounters, type EndpointLayers, endpointLayers } from './endpoint-layers.ts';
+import type { AssociationReport, EndpointStatistics } from './endpoint-statistics.ts';
 import { restoreLink } from './link-restoration.ts';
 import type { EndpointOutput, OutgoingGroupRequest, OutgoingRequest, RequestId } from './outputs.ts';
 import { receiveDatagram } from './receive-path.ts';
+import { securedPeerKey } from './secured-peers.ts';
 import { sendGroupRequest, sendRequest } from './send-path.ts';
 import { settleLayers } from './settle-layers.ts';
 import { runDueTimers } from './timeout-path.ts';
@@ -117,6 +119,38 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
   /** What OSCORE protected, verified and refused. */
   get oscoreCounters(): Readonly<OscoreCounters> {
     return this.#layers.oscore.layer.counters;
+  }
+
+  /** All counters, and what is held now. */
+  statistics(): EndpointStatistics {
+    const { dtls, exchanges, counters, messages } = this.#layers;
+    const { droppedByDtls, ...endpoint } = counters;
+    return {
+      associations: dtls?.size ?? 0,
+      observers: exchanges.observerCount(),
+      openExchanges: this.openExchanges,
+      endpoint,
+      messages: { ...messages.counters },
+      exchanges: { ...exchanges.counters },
+      oscore: flatOscoreCounters(this.oscoreCounters),
+      droppedRecords: { ...droppedByDtls },
+    };
+  }
+
+  /** What went by an association, and what is known of its path; undefined when it is gone. */
+  associationReport(association: AssociationId, now: Instant): AssociationReport | undefined {
+    const { dtls, exchanges, messages } = this.#layers;
+    const traffic = dtls?.traffic(association, now);
+    const info = dtls?.association(association);
+    if (traffic === undefined || info?.established !== true) return undefined;
+    const key = securedPeerKey(association);
+    return {
+      ...traffic,
+      address: info.address,
+      idleMs: elapsedMs(info.lastActivity, now),
+      path: messages.traffic(key, now),
+      observations: exchanges.observerCount(key),
+    };
   }
 
   /** Requests and answers that are under way, or that something may still come for; zero when nothing leaks. */

@@ -17,7 +17,7 @@ import type { PeerAddress } from '../foundation/peer-address.ts';
 import type { ProtocolMachine } from '../foundation/protocol-machine.ts';
 import type { RandomSource } from '../foundation/random-source.ts';
 import type { ContextProvider } from '../oscore/context-lookup.ts';
-import type { StoreId } from '../oscore/oscore-layer.ts';
+import { flatOscoreCounters, type StoreId } from '../oscore/oscore-layer.ts';
 import { EchoValues } from '../request-response/echo.ts';
 import {
   type ActiveObservation,
@@ -28,6 +28,7 @@ import {
 import { BackOff } from './back-off.ts';
 import type { OutgoingResponse } from './endpoint.ts';
 import { blockSizes, messageOverhead } from './endpoint-config.ts';
+import type { EndpointStatistics } from './endpoint-statistics.ts';
 import { endsExchange, OscoreExchanges } from './oscore-exchanges.ts';
 import { followOscore, protectOutput } from './oscore-path.ts';
 import { OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
@@ -126,6 +127,27 @@ export class StreamEndpoint implements ProtocolMachine<StreamInput, StreamOutput
   get load(): { readonly connections: number; readonly pendingBytes: number } {
     const { size, pendingBytes } = this.#layers.connections;
     return { connections: size, pendingBytes };
+  }
+
+  /** All counters, and what is held now. */
+  statistics(): EndpointStatistics {
+    const { connections, counters, exchanges, oscore, serving } = this.#layers;
+    return {
+      associations: connections.size,
+      observers: exchanges.observerCount(),
+      openExchanges: serving.size,
+      endpoint: { ...counters },
+      messages: {},
+      exchanges: { ...exchanges.counters },
+      oscore: flatOscoreCounters(oscore.layer.counters),
+      droppedRecords: {},
+    };
+  }
+
+  /** How many resources the peer of a connection observes. */
+  observationsOf(connection: ConnectionId): number {
+    const found = this.#layers.connections.get(connection);
+    return found === undefined ? 0 : this.#layers.exchanges.observerCount(found.peer.key);
   }
 
   /** Observations of both roles, by token. */

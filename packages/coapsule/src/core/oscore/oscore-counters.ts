@@ -67,3 +67,14 @@ export function zeroOscoreCounters(): OscoreCounters {
     unsendable: 0,
   };
 }
+
+/** All counters by name: `requestsVerified`, `refused:replay`, `discarded:malformed`. */
+export function flatOscoreCounters(counters: Readonly<OscoreCounters>): Readonly<Record<string, number>> {
+  const { refused, discarded, ...plain } = counters;
+  const named = (what: string, counts: Readonly<Record<string, number>>): [string, number][] =>
+    Object.entries(counts).map(([reason, count]) => [`${what}:${reason}`, count]);
+  return {
+    ...plain,
+    ...Object.fromEntries([...named('refused', refused), ...named('discarded', discarded)]),
+  };
+}

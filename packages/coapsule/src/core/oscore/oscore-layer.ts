@@ -35,7 +35,7 @@ import {
 } from './verify-request.ts';
 import type { ResponseFault } from './verify-response.ts';
 
-export type { OscoreCounters } from './oscore-counters.ts';
+export { flatOscoreCounters, type OscoreCounters } from './oscore-counters.ts';
 export type { StoreId, UnsendableReason } from './record-stores.ts';
 
 /** A request of ours that waits for responses. */

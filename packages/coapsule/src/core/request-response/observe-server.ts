@@ -69,6 +69,11 @@ export class ObserverList {
     return this.#table.bytes;
   }
 
+  /** Number of observers of one peer. */
+  countOf(peer: PeerKey): number {
+    return this.#table.peer(peer)?.observers.size ?? 0;
+  }
+
   values(): IterableIterator<Observer> {
     return this.#table.values();
   }

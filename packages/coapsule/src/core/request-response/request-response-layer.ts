@@ -405,6 +405,12 @@ export class RequestResponseLayer {
     return active;
   }
 
+  /** Observers of resources here: of one peer, or without one of all. */
+  observerCount(peer?: PeerKey): number {
+    const { observers } = this.#server;
+    return peer === undefined ? observers.size : observers.countOf(peer);
+  }
+
   /** How much is held at the moment. */
   load(): RequestResponseLoad {
     const { bodyBudget, responseBodies, observers } = this.#server;
