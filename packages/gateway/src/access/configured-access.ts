@@ -5,6 +5,7 @@
  * or a part of one. What paths demand adds up too: a request has to be protected, and fresh, as all that fit say.
  */
 import type { RequiredProtection } from 'coapsule';
+import type { RequestRate } from '../overload/request-rate.ts';
 import { parseRule, pathCovers, type Rule, type RulePath } from './rule.ts';
 
 /** As it was read; role names are resolved to their rules. */
@@ -13,6 +14,8 @@ export interface AccessSettings {
   readonly identities: ReadonlyMap<string, readonly string[]>;
   readonly groups: readonly GroupSettings[];
   readonly resources: readonly ResourceDemand[];
+  /** How often identities may ask, of those that have a rate of their own or by their roles. */
+  readonly rates?: ReadonlyMap<string, RequestRate>;
 }
 
 /** A group of identities with its rules, in text. */
@@ -20,6 +23,8 @@ export interface GroupSettings {
   /** Identities; with a `*` at the end, all that begin so. */
   readonly members: readonly string[];
   readonly rules: readonly string[];
+  /** How often each of them may ask. */
+  readonly rate?: RequestRate;
 }
 
 /** What requests for some paths have to be. */
@@ -37,11 +42,13 @@ const nothing: Demand = { requires: undefined, freshWithinSeconds: undefined };
 /** See the module comment. */
 export class ConfiguredAccess {
   readonly #settings: AccessSettings;
+  readonly #haveGroupsRates: boolean;
   /** Whether any path demands fresh requests. */
   readonly demandsFreshness: boolean;
 
   constructor(settings: AccessSettings = { identities: new Map(), groups: [], resources: [] }) {
     this.#settings = settings;
+    this.#haveGroupsRates = settings.groups.some(({ rate }) => rate !== undefined);
     this.demandsFreshness = settings.resources.some(
       ({ freshWithinSeconds }) => freshWithinSeconds !== undefined,
     );
@@ -59,6 +66,19 @@ export class ConfiguredAccess {
     return [...(identities.get(identity) ?? []), ...joined.flatMap(({ rules }) => rules)]
       .map((text) => ruleFor(text, identity))
       .filter((rule) => typeof rule !== 'string');
+  }
+
+  /** How often an identity may ask: what is said of itself, or else the most that one of its groups allows; undefined: nothing is said. */
+  rateOf(identity: string): RequestRate | undefined {
+    const { rates, groups } = this.#settings;
+    const own = rates?.get(identity);
+    if (own !== undefined || !this.#haveGroupsRates) return own;
+    let most: RequestRate | undefined;
+    for (const { members, rate } of groups) {
+      if (rate === undefined || !members.some((member) => isMember(member, identity))) continue;
+      if (most === undefined || rate.perSecond > most.perSecond) most = rate;
+    }
+    return most;
   }
 
   /** What requests for a path have to be. */

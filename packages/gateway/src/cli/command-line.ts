@@ -6,9 +6,9 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import type { Method } from 'coapsule/message';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../text/package-version.ts';
 import { spreadSuites } from './cipher-suite-option.ts';
 import {
   addClientOptions,
@@ -260,12 +260,4 @@ function withoutValues(text: string): string {
   }
   const tooMany = /^error: too many arguments[^.]*\. Expected \d+ arguments? but got \d+/.exec(text)?.[0];
   return tooMany === undefined ? text : `${tooMany}.\n`;
-}
-
-/** The same place from `src/cli` and from `dist/cli`. */
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

@@ -86,6 +86,16 @@ export function httpEndpointOption(): Option {
     .default('off');
 }
 
+/** Metrics alone, which listen on this machine alone unless a host is given. */
+export function metricsEndpointOption(): Option {
+  return new Option(
+    '--metrics <[host:]port>',
+    'metrics, health and readiness on an HTTP endpoint of their own, usual port 9464',
+  )
+    .argParser((text) => endpointValue(localPort(text)))
+    .default('off');
+}
+
 function endpointValue(text: string): EndpointAddress | 'off' {
   const address = parseEndpoint(text);
   if (typeof address === 'object' && 'problem' in address) throw new InvalidArgumentError(address.problem);

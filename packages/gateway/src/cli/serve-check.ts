@@ -21,6 +21,7 @@ import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
 import { type HttpCommandOptions, httpOptions } from './http-options.ts';
 import { type MqttCommandOptions, mqttOptions } from './mqtt-options.ts';
+import type { OperationsCommandOptions } from './operations-options.ts';
 import { type ProxyCommandOptions, proxyOptions } from './proxy-options.ts';
 import { type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { type SerialCommandOptions, serialOptions } from './serial-options.ts';
@@ -38,6 +39,7 @@ export interface ServeOptions
     HttpCommandOptions,
     SharedCommandOptions,
     SleepyCommandOptions,
+    OperationsCommandOptions,
     SerialCommandOptions {
   readonly data: string;
   readonly masterKey?: string;

@@ -159,6 +159,7 @@ const repeatable: ReadonlySet<string> = new Set([
   'sleepyLatest',
   'httpCors',
   'httpTemplate',
+  'alert',
 ] satisfies (keyof ConfiguredOptions)[]);
 
 /** Several values: with spaces between, or a JSON array of texts. */

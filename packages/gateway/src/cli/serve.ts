@@ -30,6 +30,7 @@ import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
+import { addOperationsOptions, overloadSettings } from './operations-options.ts';
 import { pathValue, retentionValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
 import { proxyOptions } from './proxy-options.ts';
@@ -146,6 +147,7 @@ export function serveCommand(variables: Variables): Command {
       (_, level: number) => level + 1,
       0,
     );
+  addOperationsOptions(command);
   addMqttOptions(command);
   addSharedOptions(command);
   addUpstreamOptions(command);
@@ -184,7 +186,8 @@ async function configuredServe(command: Command, variables: Variables): Promise<
   const read = (): Promise<ServeOptions> => configuredOptions(command, variables, lineLog(write, 0));
   const options = await read();
   const masterKey = masterKeySource(options.masterKey, variables);
-  await serve(options, masterKey, lineLog(write, options.verbose), async () => {
+  const log = await logOf(options, write);
+  await serve(options, masterKey, log, async () => {
     const again = await read();
     expectPossible(again);
     expectFilesUsable(
@@ -193,6 +196,16 @@ async function configuredServe(command: Command, variables: Variables): Promise<
     );
     return again;
   });
+}
+
+/** What writes JSON is loaded where it is wanted. */
+async function logOf(
+  { logFormat, verbose }: ServeOptions,
+  write: (line: string) => void,
+): Promise<AdjustableLog> {
+  if (logFormat !== 'json') return lineLog(write, verbose);
+  const { jsonLog } = await import('../server/json-log.ts');
+  return jsonLog((line) => void process.stderr.write(line), verbose);
 }
 
 async function serve(
@@ -258,7 +271,7 @@ async function run(
         options.verbose < 2
           ? undefined
           : traceRenderer(options.verbose, (line) => {
-              if (log.verbosity >= 2) process.stderr.write(`${line}\n`);
+              if (log.verbosity >= 2) log.trace(line);
             }),
       onFailed: stopped.reject,
     });
@@ -328,6 +341,7 @@ function liveOptions(options: ServeOptions, log: Log): LiveOptions {
     credentials: gatewayCredentials(options, log),
     httpSecrets: httpOptions(options),
     measurements: options.retain ?? [],
+    overload: overloadSettings(options),
     retention: { keepNewest: options.keep, maxPaths: options.maxPaths, maxBytes: options.maxBytes },
   };
 }
@@ -352,6 +366,8 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
     http: httpOptions(options),
+    metrics: options.metrics === 'off' ? undefined : options.metrics,
+    maxObservers: options.maxObservers,
     mqtt: mqttOptions(options),
     shared: sharedOptions(options),
     sleepy: sleepyOptions(options),

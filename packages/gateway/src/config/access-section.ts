@@ -5,6 +5,7 @@ import type { RequiredProtection } from 'coapsule';
 import * as z from 'zod';
 import { type AccessSettings, ruleFor } from '../access/configured-access.ts';
 import { parsePath } from '../access/rule.ts';
+import { burstOf, type RequestRate } from '../overload/request-rate.ts';
 import { keys, refused, text, texts, whole } from './config-values.ts';
 
 const protections = {
@@ -30,7 +31,14 @@ export function accessSection(): z.ZodType<AccessSettings> {
   const named = <Value extends z.ZodType>(value: Value, what: string) =>
     z.record(z.string().min(1), value, { error: `expected names with ${what}` });
   return keys({
-    roles: named(rules, 'lists of rules').describe('Rules under a name.').optional(),
+    roles: named(
+      z.union([rules, keys({ allow, ...rateKeys })], {
+        error: 'expected a list of rules such as GET:/sensors/*, or keys with values: allow, rate, burst',
+      }),
+      'lists of rules',
+    )
+      .describe('Rules under a name: a list, or allow with rate and burst.')
+      .optional(),
     groups: named(
       keys({
         members: texts('identities')
@@ -38,12 +46,13 @@ export function accessSection(): z.ZodType<AccessSettings> {
           .optional(),
         roles: roleNames,
         allow,
+        ...rateKeys,
       }),
       'members, roles and allow',
     )
       .describe('Identities that may do the same.')
       .optional(),
-    identities: named(keys({ roles: roleNames, allow }), 'roles and allow')
+    identities: named(keys({ roles: roleNames, allow, ...rateKeys }), 'roles and allow')
       .describe('What single identities may do.')
       .optional(),
     resources: z
@@ -58,7 +67,7 @@ export function accessSection(): z.ZodType<AccessSettings> {
       own: readonly string[] = [],
     ) => [
       ...given.flatMap((name, index) => {
-        if (Object.hasOwn(roles, name)) return roles[name] ?? [];
+        if (Object.hasOwn(roles, name)) return rulesOfRole(roles[name]);
         const known = Object.keys(roles).join(', ') || 'none';
         context.addIssue({
           code: 'custom',
@@ -70,20 +79,72 @@ export function accessSection(): z.ZodType<AccessSettings> {
       }),
       ...own,
     ];
+    const rateOf = (own: RateKeys, given: readonly string[] = []): RequestRate | undefined =>
+      rateOfKeys(own) ?? largest(given.map((name) => rateOfKeys(roles[name])));
+    const rates = Object.entries(identities).flatMap(([identity, { roles: given, ...own }]) => {
+      const rate = rateOf(own, given);
+      return rate === undefined ? [] : [[identity, rate] as const];
+    });
     return {
+      ...(rates.length === 0 ? {} : { rates: new Map(rates) }),
       identities: new Map(
         Object.entries(identities).map(([identity, { roles: given, allow: own }]) => [
           identity,
           rulesOf(['identities', identity], given, own),
         ]),
       ),
-      groups: Object.entries(groups).map(([name, { members = [], roles: given, allow: own }]) => ({
-        members,
-        rules: rulesOf(['groups', name], given, own),
-      })),
+      groups: Object.entries(groups).map(
+        ([name, { members = [], roles: given, allow: own, ...keysOfRate }]) => {
+          const rate = rateOf(keysOfRate, given);
+          return {
+            members,
+            rules: rulesOf(['groups', name], given, own),
+            ...(rate === undefined ? {} : { rate }),
+          };
+        },
+      ),
       resources,
     };
   });
+}
+
+/** How often one identity may ask. */
+interface RateKeys {
+  readonly rate?: number | undefined;
+  readonly burst?: number | undefined;
+}
+
+const rateKeys = {
+  rate: z
+    .number('expected requests a second, such as 0.1 or 20')
+    .min(0.001, 'expected 0.001 requests a second or more')
+    .max(1_000_000, 'expected 1000000 requests a second or less')
+    .describe('Requests a second that each identity may make; more are answered 4.29.')
+    .optional(),
+  burst: whole(1, 1_000_000)
+    .describe('Requests that it may make at once after a quiet time; five seconds of its rate without it.')
+    .optional(),
+};
+
+function rulesOfRole(
+  role: readonly string[] | { readonly allow?: readonly string[] | undefined } | undefined,
+): readonly string[] {
+  return role !== undefined && 'length' in role ? role : (role?.allow ?? []);
+}
+
+function rateOfKeys(keysOfRate: RateKeys | readonly string[] | undefined): RequestRate | undefined {
+  if (keysOfRate === undefined || !('rate' in keysOfRate) || keysOfRate.rate === undefined) return undefined;
+  const { rate: perSecond, burst = burstOf(perSecond) } = keysOfRate;
+  return { perSecond, burst };
+}
+
+function largest(rates: readonly (RequestRate | undefined)[]): RequestRate | undefined {
+  return rates
+    .filter((rate) => rate !== undefined)
+    .reduce<RequestRate | undefined>(
+      (most, rate) => (most === undefined || rate.perSecond > most.perSecond ? rate : most),
+      undefined,
+    );
 }
 
 function resourceDemand() {

@@ -6,12 +6,15 @@
  */
 import * as z from 'zod';
 import type { AccessSettings } from '../access/configured-access.ts';
+import { parseAlert } from '../overload/alerts.ts';
 import { type ReverseProxyRule, reverseProxyProblem } from '../server/reverse-proxy-option.ts';
 import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
 import {
   type EndpointAddress,
   hintProblem,
+  type LogFormat,
   localPort,
+  logFormats,
   optionBounds,
   type PskEntry,
   parseEndpoint,
@@ -47,6 +50,7 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly ws?: EndpointAddress | 'off' | undefined;
   readonly wss?: EndpointAddress | 'off' | undefined;
   readonly http?: EndpointAddress | 'off' | undefined;
+  readonly metrics?: EndpointAddress | 'off' | undefined;
   readonly httpTokens?: string | undefined;
   readonly httpTls?: boolean | undefined;
   readonly httpCors?: readonly string[] | undefined;
@@ -75,7 +79,12 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly maxBytes?: number | undefined;
   readonly maxSessions?: number | undefined;
   readonly maxFirmware?: number | undefined;
+  readonly maxRate?: number | undefined;
+  readonly alert?: readonly string[] | undefined;
+  readonly maxDelay?: number | undefined;
+  readonly maxObservers?: number | undefined;
   readonly verbose?: number | undefined;
+  readonly logFormat?: LogFormat | undefined;
   readonly keylog?: string | undefined;
   readonly dangerouslyLogOscore?: string | undefined;
   readonly workers?: number | undefined;
@@ -116,8 +125,9 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       ...file.mqtt,
       ...file.shared,
       ...file.sleepy,
-      ...file.limits,
+      ...limitOptions(file.limits),
       verbose: file.log?.verbosity,
+      logFormat: file.log?.format,
       keylog: file.log?.keylog,
       dangerouslyLogOscore: file.log?.dangerouslyOscore,
       workers: file.workers,
@@ -159,6 +169,10 @@ function sections(surroundings: ConfigSurroundings) {
       wss: endpoint('Secured endpoint over WebSocket (coaps+ws); needs credentials.certificate.'),
       http: endpoint(
         'HTTP: own resources at /coap/…, other servers at /hc/coap://…; a port alone is on this machine alone.',
+        localPort,
+      ),
+      metrics: endpoint(
+        'Metrics, health and readiness alone, over HTTP; a port alone is on this machine alone.',
         localPort,
       ),
     })
@@ -288,8 +302,24 @@ function sections(surroundings: ConfigSurroundings) {
       maxFirmware: size()
         .describe('What all firmware may take on the disk, unfinished uploads too: bytes, or with K, M or G.')
         .optional(),
+      maxRate: whole(...optionBounds.maxRate)
+        .describe(
+          'Requests a second of one identity, where access says nothing else; more get 4.29; 0: no limit.',
+        )
+        .optional(),
+      alerts: alertPatterns()
+        .describe(
+          'Paths such as /sensors/*/alarm, and identities such as icu-*, whose requests go before all others.',
+        )
+        .optional(),
+      maxDelay: whole(...optionBounds.maxDelay)
+        .describe('Delay of the event loop, in ms, from which on what is least urgent gets 5.03; 0: never.')
+        .optional(),
+      maxObservers: whole(...optionBounds.maxObservers)
+        .describe('Resources that one peer may observe.')
+        .optional(),
     })
-      .describe('How much is kept of what devices send.')
+      .describe('How much is kept of what devices send, and when they are turned away.')
       .optional(),
     log: keys({
       verbosity: whole(...optionBounds.verbose)
@@ -300,6 +330,10 @@ function sections(surroundings: ConfigSurroundings) {
         .describe(
           'File to add the Master Secrets of OSCORE contexts to, for Wireshark: who reads it can forge, too.',
         )
+        .optional(),
+      format: z
+        .enum(logFormats, 'expected text or json')
+        .describe('Lines for people, or JSON for programs.')
         .optional(),
     })
       .describe('What is told on standard error, and what is written for debugging.')
@@ -313,6 +347,26 @@ function sections(surroundings: ConfigSurroundings) {
       'Answer addresses over plain coap at any length before they have proved themselves.',
     ),
   });
+}
+
+/** The names of the command line are in the singular where it repeats an option. */
+function limitOptions<Limits extends { readonly alerts?: readonly string[] | undefined }>(
+  limits: Limits | undefined,
+): Omit<Limits, 'alerts'> & Pick<ConfiguredOptions, 'alert'> {
+  const { alerts: alert, ...rest } = limits ?? ({} as Limits);
+  return { ...rest, alert };
+}
+
+function alertPatterns() {
+  return texts('paths such as /sensors/*/alarm, or identities such as icu-*').superRefine(
+    (given, context) => {
+      for (const [index, what] of given.entries()) {
+        const pattern = parseAlert(what);
+        if (typeof pattern === 'string')
+          context.addIssue({ code: 'custom', message: pattern, path: [index], input: what });
+      }
+    },
+  );
 }
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';

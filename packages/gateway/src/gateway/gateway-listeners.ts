@@ -45,6 +45,8 @@ export interface ListenContext {
   readonly lines: readonly GatewayLine[];
   readonly oscore: OscoreContexts;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+  /** Is told of what happens to associations. */
+  readonly noteAssociation: (event: AssociationEvent) => void;
 }
 
 /**
@@ -149,7 +151,7 @@ async function openLine(
 
 /** By what devices are let in, over DTLS and over TLS. */
 function securedOptions(
-  { directory, store, review, oscore, refusals }: ListenContext,
+  { directory, store, review, oscore, refusals, noteAssociation }: ListenContext,
   options: GatewayOptions,
 ): { readonly dtls: ListenOptions; readonly tls: ListenOptions } {
   const { keylog, pskHint, clock = systemWallClock } = options;
@@ -166,6 +168,7 @@ function securedOptions(
     ...(pskHint === undefined ? {} : { hint: pskHint }),
   };
   const onAssociation = (event: AssociationEvent): void => {
+    noteAssociation(event);
     logAssociation(event);
     if (event.kind === 'handshake-failed') auditFailure(refusals, event);
     if (event.kind !== 'connected') return;

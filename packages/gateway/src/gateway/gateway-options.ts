@@ -1,11 +1,12 @@
 /**
  * What a gateway is made of, as `coapsule serve` says it.
  */
-import type { ClientOptions, MulticastListenOptions, TraceEvent } from 'coapsule';
+import type { ClientOptions, MulticastListenOptions, ServerOptions, TraceEvent } from 'coapsule';
 import type { ContextParameters } from 'coapsule/oscore';
 import type { AccessSettings } from '../access/configured-access.ts';
 import type { MqttOptions } from '../bridge/mqtt-options.ts';
 import type { HttpOptions, HttpSecrets } from '../http/http-options.ts';
+import type { OverloadSettings } from '../overload/overload-options.ts';
 import type { Retention } from '../resources/telemetry.ts';
 import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
@@ -39,6 +40,8 @@ export interface LiveOptions {
   readonly retention?: Partial<Retention>;
   /** How long measurements are kept, where the defaults do not count. */
   readonly measurements?: readonly RetentionRule[];
+  /** When requests are turned away. */
+  readonly overload?: OverloadSettings;
 }
 
 /** What a gateway is made of. */
@@ -79,6 +82,10 @@ export interface GatewayOptions extends LiveOptions {
   readonly proxy?: GatewayProxyOptions | undefined;
   /** Undefined: no HTTP. */
   readonly http?: HttpOptions | undefined;
+  /** Metrics, health and readiness on an endpoint of their own; undefined: none. */
+  readonly metrics?: EndpointAddress | undefined;
+  /** Observers that one peer may be, at each endpoint; the library's default without it. */
+  readonly maxObservers?: number | undefined;
   /** Readings and states go to this message broker, commands come from it. */
   readonly mqtt?: MqttOptions | undefined;
   /** What all firmware may take on the disk, unfinished uploads too; 256 MiB by default. */
@@ -94,4 +101,9 @@ export interface GatewayOptions extends LiveOptions {
   readonly watchIntervalMs?: number;
   /** The store ended by itself; the gateway is of no more use. */
   readonly onFailed?: (fault: StoreFault) => void;
+}
+
+/** For the server: how many observers it keeps. */
+export function observerLimits({ maxObservers }: Pick<GatewayOptions, 'maxObservers'>): ServerOptions {
+  return maxObservers === undefined ? {} : { observers: { perPeer: maxObservers } };
 }

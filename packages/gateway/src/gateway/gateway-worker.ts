@@ -11,16 +11,20 @@ import { type Listener, OscoreContexts, portWorker, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { RefusalRelay } from '../audit/refusal-relay.ts';
 import { isForHttp } from '../cross-proxy/coap-to-http.ts';
+import { Farewell } from '../operations/farewell.ts';
+import type { OperationsQuestion } from '../operations/operations-answers.ts';
+import { peersOf } from '../operations/peers-view.ts';
+import { ThreadOperations } from '../operations/thread-operations.ts';
 import { hello, helloWorld, large } from '../resources/constant-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { openDemoPaths, telemetryResources } from '../resources/telemetry.ts';
 import { lifetimeClock } from '../server/lifetime-clock.ts';
-import type { AdjustableLog } from '../server/log.ts';
+import type { Log } from '../server/log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { Store } from '../store/store.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
-import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
+import { type GatewayOptions, type LiveOptions, observerLimits } from './gateway-options.ts';
 import type { FromGatewayWorker, ThreadPort, ToGatewayWorker } from './gateway-workers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { errorLogger, quotaLogger } from './request-log.ts';
@@ -35,12 +39,12 @@ const tell = (message: FromGatewayWorker): void => port.postMessage(message);
 const begin = await beginOf(port);
 const { options: given, proxy } = begin;
 const clock = systemWallClock;
-const log: AdjustableLog = {
+const log: Log & { verbosity: number } = {
   verbosity: begin.verbosity,
-  error: (text) => tell({ kind: 'error', text }),
-  warning: (text) => tell({ kind: 'warning', text }),
-  detail(verbosity, text) {
-    if (this.verbosity >= verbosity) tell({ kind: 'detail', verbosity, text });
+  error: (text, fields) => tell({ kind: 'error', text, fields }),
+  warning: (text, fields) => tell({ kind: 'warning', text, fields }),
+  detail(verbosity, text, fields) {
+    if (this.verbosity >= verbosity) tell({ kind: 'detail', verbosity, text, fields });
   },
 };
 const refusals: Pick<RefusalAudit, 'add'> = new RefusalRelay(
@@ -64,7 +68,7 @@ const store = Store.connect(begin.store, {
 store.useLifetimes(lifetimeClock(begin.lifetimes));
 const live = new LiveConfiguration(options);
 const onError = errorLogger(log, clock);
-const server = new Server({ onError });
+const server = new Server({ onError, ...observerLimits(options) });
 const listeners: Listener[] = [];
 const devices = new ReviewedDevices({ ...{ store, live, listeners, onError }, demo: given.demo ?? false });
 const { directory, review } = devices;
@@ -84,13 +88,21 @@ const kept = telemetryResources(
   given.demo ? openDemoPaths : [],
 );
 const own = new Map([...kept, helloWorld, hello, large].map((resource) => [resource.path, resource]));
-const served = new ServedResources(server, (resource) => rules.guarded(resource));
+const operations = new ThreadOperations({
+  ...{ listeners, store, log, worker: worker.index },
+  overload: () => live.overload,
+  rateOf: (identity) => live.access.rateOf(identity),
+});
+const farewell = new Farewell();
+const served = new ServedResources(server, ({ resource, ...entry }) =>
+  rules.guarded({ ...entry, resource: operations.gated(resource) }),
+);
 const add = (shape: Parameters<typeof ownedElsewhere>[0]): void => {
   const resource: GatewayResource | undefined = shape.isEverywhere ? own.get(shape.path) : undefined;
   served.add(resource ?? ownedElsewhere(shape));
 };
 for (const shape of begin.resources) add(shape);
-useGatewayMiddleware(server, log, clock);
+useGatewayMiddleware(server, log, clock, [...operations.middleware, farewell.middleware]);
 if (proxy !== undefined) {
   const { streamsHttp, ...shape } = proxy;
   server.proxy({
@@ -118,6 +130,11 @@ port.on('message', (message: ToGatewayWorker) => {
       if (message.shape === undefined) void served.remove(message.path).catch(onError);
       else add(message.shape);
       return;
+    case 'asked':
+      void answerTo(message.question)
+        .then((answer) => tell({ kind: 'told', id: message.id, answer }))
+        .catch(onError);
+      return;
     case 'begin':
       return; // it was the first
   }
@@ -125,12 +142,14 @@ port.on('message', (message: ToGatewayWorker) => {
 // What keeps the thread alive is its sockets.
 port.unref();
 const context = {
+  index: worker.index,
   server,
   store,
   listeners,
   directory,
   review,
   refusals,
+  noteAssociation: operations.noteAssociation,
   lines: [],
   oscore: new OscoreContexts(),
 };
@@ -139,6 +158,18 @@ await listen(context, options, worker);
 if (renewed !== undefined) renewCredentials(listeners, renewed);
 // A device may have been changed while the sockets were opened.
 devicesChanged();
+
+async function answerTo(question: OperationsQuestion): Promise<unknown> {
+  switch (question.kind) {
+    case 'statistics':
+      return operations.statistics();
+    case 'peers':
+      return peersOf(listeners, context.index, question.ask);
+    case 'farewell':
+      await farewell.say(listeners, systemTickTimer);
+      return undefined;
+  }
+}
 
 function beginOf(from: ThreadPort): Promise<Extract<ToGatewayWorker, { kind: 'begin' }>> {
   return new Promise((resolve, reject) => {

@@ -13,7 +13,10 @@ import {
 } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import type { RefusalLine } from '../audit/refusal-count.ts';
+import type { AskThread, OperationsQuestion } from '../operations/operations-answers.ts';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
 import type { LifetimeAnchor } from '../server/lifetime-clock.ts';
+import type { LogFields } from '../server/log.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { Store } from '../store/store.ts';
 import { defaultMaxSessions } from './association-storage.ts';
@@ -21,6 +24,10 @@ import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
 import { errorText } from './request-log.ts';
 import type { ResourceShape, ServedResources } from './served-resources.ts';
+
+/** How long a worker may take to say how it fares, and to tell its observers that the gateway stops. */
+const answerPatienceMs = 2000;
+const farewellPatienceMs = 5000;
 
 /** The end of a channel between threads. */
 export type ThreadPort = Parameters<NonNullable<WorkersOptions['onBegin']>>[1];
@@ -35,6 +42,7 @@ export type WorkerOptions = Pick<
   | 'pskHint'
   | 'requireExtendedMasterSecret'
   | 'maxSessions'
+  | 'maxObservers'
   | 'dangerouslyAllowPlainWrites'
   | 'dangerouslyUnlimitedAmplification'
 >;
@@ -66,15 +74,27 @@ export type ToGatewayWorker =
       readonly hasTrace: boolean;
     } & WorkerSettings)
   | ({ readonly kind: 'settings' } & WorkerSettings)
-  | { readonly kind: 'resource'; readonly path: string; readonly shape: ResourceShape | undefined };
+  | { readonly kind: 'resource'; readonly path: string; readonly shape: ResourceShape | undefined }
+  | { readonly kind: 'asked'; readonly id: number; readonly question: OperationsQuestion };
 
 /** What a worker tells. */
 export type FromGatewayWorker =
-  | { readonly kind: 'error' | 'warning'; readonly text: string }
-  | { readonly kind: 'detail'; readonly verbosity: 0 | 1; readonly text: string }
+  | {
+      readonly kind: 'error' | 'warning';
+      readonly text: string;
+      readonly fields: LogFields | undefined;
+    }
+  | {
+      readonly kind: 'detail';
+      readonly verbosity: 0 | 1;
+      readonly text: string;
+      readonly fields: LogFields | undefined;
+    }
   | { readonly kind: 'keylog'; readonly line: string }
   | { readonly kind: 'trace'; readonly event: TraceEvent }
   | { readonly kind: 'refused'; readonly refused: RefusalLine }
+  /** To a question with this number. */
+  | { readonly kind: 'told'; readonly id: number; readonly answer: unknown }
   /** A handler there has changed what is at a path. */
   | { readonly kind: 'notify'; readonly path: string };
 
@@ -96,7 +116,9 @@ export interface GatewayWorkersParts {
 /** See the module comment. */
 export class GatewayWorkers {
   readonly #parts: GatewayWorkersParts;
-  readonly #ports = new Set<ThreadPort>();
+  readonly #ports = new Map<number, ThreadPort>();
+  readonly #questions = new Map<number, (answer: unknown) => void>();
+  #lastQuestion = 0;
   #workers: Workers | undefined;
 
   /** @throws what `first` throws, with no thread left. */
@@ -109,7 +131,7 @@ export class GatewayWorkers {
     workers.#workers = await startWorkers(new URL(`./gateway-worker${extension}`, import.meta.url), {
       ...{ count, first },
       onBegin: (index, port) =>
-        void workers.#begin(port).catch((error) => {
+        void workers.#begin(index, port).catch((error) => {
           options.log.error(`worker ${index} gets no store: ${errorText(error)}`);
           // It waits for what it begins with: now it ends, and is replaced.
           port.close();
@@ -135,12 +157,38 @@ export class GatewayWorkers {
   /** Closes the servers of all workers, of this one too. */
   async close(): Promise<void> {
     await this.#workers?.close();
-    for (const port of this.#ports) port.close();
+    for (const port of this.#ports.values()) port.close();
   }
 
-  async #begin(port: ThreadPort): Promise<void> {
+  /** How to ask each of the other threads, in the order of their numbers; who does not answer within two seconds has not. */
+  others(): readonly AskThread[] {
+    return Array.from({ length: (this.#workers?.count ?? 1) - 1 }, (_, index): AskThread => {
+      return (kind, ask) => this.#ask(index + 1, { kind, ask } as OperationsQuestion) as Promise<never>;
+    });
+  }
+
+  #ask(index: number, question: OperationsQuestion): Promise<unknown> {
+    const port = this.#ports.get(index);
+    const id = ++this.#lastQuestion;
+    return new Promise((resolve, reject) => {
+      const patience = question.kind === 'farewell' ? farewellPatienceMs : answerPatienceMs;
+      const giveUp = systemTickTimer.after(port === undefined ? 0 : patience, () => {
+        this.#questions.delete(id);
+        reject(new Error(`worker ${index} does not answer`));
+      });
+      this.#questions.set(id, (answer) => {
+        giveUp();
+        resolve(answer);
+      });
+      port?.postMessage({ kind: 'asked', id, question } satisfies ToGatewayWorker);
+    });
+  }
+
+  async #begin(index: number, port: ThreadPort): Promise<void> {
     port.on('message', (message: FromGatewayWorker) => this.#told(message));
-    port.on('close', () => this.#ports.delete(port));
+    port.on('close', () => {
+      if (this.#ports.get(index) === port) this.#ports.delete(index);
+    });
     port.unref();
     const store = await this.#parts.store.clientPort();
     const { options, served, proxy, lifetimes } = this.#parts;
@@ -164,12 +212,12 @@ export class GatewayWorkers {
       hasTrace: options.trace !== undefined,
     };
     port.postMessage(begin, [store]);
-    this.#ports.add(port);
+    this.#ports.set(index, port);
   }
 
   #settings(credentials: GatewayCredentials | undefined): WorkerSettings {
     const { live, options } = this.#parts;
-    const { psks, anyIdentityKey, access, retention } = live.options;
+    const { psks, anyIdentityKey, access, retention, overload } = live.options;
     return {
       live: {
         anyIdentityKey,
@@ -177,6 +225,7 @@ export class GatewayWorkers {
         credentials,
         ...(psks === undefined ? {} : { psks }),
         ...(retention === undefined ? {} : { retention }),
+        ...(overload === undefined ? {} : { overload }),
       },
       verbosity: options.log.verbosity,
     };
@@ -187,10 +236,10 @@ export class GatewayWorkers {
     switch (message.kind) {
       case 'error':
       case 'warning':
-        options.log[message.kind](message.text);
+        options.log[message.kind](message.text, message.fields);
         return;
       case 'detail':
-        options.log.detail(message.verbosity, message.text);
+        options.log.detail(message.verbosity, message.text, message.fields);
         return;
       case 'keylog':
         options.keylog?.(message.line);
@@ -204,11 +253,15 @@ export class GatewayWorkers {
       case 'notify':
         notify(message.path);
         return;
+      case 'told':
+        this.#questions.get(message.id)?.(message.answer);
+        this.#questions.delete(message.id);
+        return;
     }
   }
 
   #tellAll(message: ToGatewayWorker): void {
-    for (const port of this.#ports) port.postMessage(message);
+    for (const port of this.#ports.values()) port.postMessage(message);
   }
 }
 
@@ -225,11 +278,12 @@ function workerOptions(options: GatewayOptions): WorkerOptions {
     pskHint,
     requireExtendedMasterSecret = true,
     maxSessions = defaultMaxSessions,
+    maxObservers,
     dangerouslyAllowPlainWrites = false,
     dangerouslyUnlimitedAmplification = false,
   } = options;
   return {
-    ...{ coap, coaps, multicast, demo, pskHint, requireExtendedMasterSecret, maxSessions },
+    ...{ coap, coaps, multicast, demo, pskHint, requireExtendedMasterSecret, maxSessions, maxObservers },
     ...{ dangerouslyAllowPlainWrites, dangerouslyUnlimitedAmplification },
   };
 }

@@ -22,6 +22,10 @@ import { ResourceDirectory } from '../directory/resource-directory.ts';
 import { defaultFirmwareBytes, firmwareResources } from '../firmware/firmware-resources.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
+import { Farewell } from '../operations/farewell.ts';
+import { GatewayOperations } from '../operations/gateway-operations.ts';
+import type { MetricsEndpoint } from '../operations/metrics-endpoint.ts';
+import { ThreadOperations } from '../operations/thread-operations.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { guardedResources } from '../resources/guarded-resources.ts';
@@ -42,10 +46,11 @@ import type { SleepyDevices } from '../sleepy/sleepy-devices.ts';
 import type { EndedOverlap } from '../store/previous-table.ts';
 import { Store } from '../store/store.ts';
 import { RetentionSweep } from '../telemetry/retention-sweep.ts';
+import { packageVersion } from '../text/package-version.ts';
 import { printable } from '../text/printable.ts';
 import { warnAboutStoredDevices } from './device-warnings.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
-import type { GatewayOptions, LiveOptions } from './gateway-options.ts';
+import { type GatewayOptions, type LiveOptions, observerLimits } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
 import { GatewayWorkers } from './gateway-workers.ts';
 import { linePeers } from './line-peers.ts';
@@ -67,6 +72,7 @@ interface GatewayParts {
   readonly proxyCounter: ProxyCounter;
   /** Undefined where it is off. */
   readonly http: HttpEndpoint | undefined;
+  readonly metrics: MetricsEndpoint | undefined;
   readonly stops: readonly (() => void)[];
   readonly reconfigure: (options: LiveOptions) => Promise<void>;
   /** Those of all workers. */
@@ -91,6 +97,7 @@ export class Gateway implements AsyncDisposable {
     const { log, clock = systemWallClock } = options;
     let workers: GatewayWorkers | undefined;
     let http: HttpEndpoint | undefined;
+    let metrics: MetricsEndpoint | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
       masterKey: options.masterKey,
@@ -111,7 +118,7 @@ export class Gateway implements AsyncDisposable {
     });
     stops.push(() => refusals.close());
     const reportError = errorLogger(log, clock);
-    const server = new Server({ onError: reportError });
+    const server = new Server({ onError: reportError, ...observerLimits(options) });
     const oscore = new OscoreDevices(store, log, reportError, options.dangerouslyLogOscore);
     try {
       for (const warning of store.warnings) log.warning(warning);
@@ -136,7 +143,16 @@ export class Gateway implements AsyncDisposable {
         lines.flatMap(({ psk }) => psk ?? []),
       );
       const rules = new ResourceRules({ ...{ directory, live, options, clock, onLine, refusals } });
-      const served = new ServedResources(server, (resource) => rules.guarded(resource));
+      const operations = new ThreadOperations({
+        ...{ listeners, store, log, worker: 0 },
+        overload: () => live.overload,
+        rateOf: (identity) => live.access.rateOf(identity),
+      });
+      stops.push(() => operations.stop());
+      const farewell = new Farewell();
+      const served = new ServedResources(server, ({ resource, ...entry }) =>
+        rules.guarded({ ...entry, resource: operations.gated(resource) }),
+      );
       const parts = {
         ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf, sharing },
       };
@@ -150,7 +166,7 @@ export class Gateway implements AsyncDisposable {
       const registrants = new SleepyRegistrants();
       const registry = registryOf(parts, await store.registrations(), () => registrants.changed());
       await addResources({ ...parts, sleepers, registrants }, registry);
-      useGatewayMiddleware(server, log, clock);
+      useGatewayMiddleware(server, log, clock, [...operations.middleware, farewell.middleware]);
       if (sleepers !== undefined) noticeDevices(server, sleepers);
       // One that says nothing of the network, and that no other proxy has (RFC 8768 §4).
       const proxyName = `gateway-${randomBytes(4).toString('hex')}`;
@@ -167,6 +183,7 @@ export class Gateway implements AsyncDisposable {
       const context = {
         ...{ server, store, listeners, directory, review, lines, refusals },
         oscore: oscore.contexts,
+        noteAssociation: operations.noteAssociation,
       };
       if (options.workers === undefined || options.workers === 1) await listen(context, options);
       else {
@@ -178,8 +195,16 @@ export class Gateway implements AsyncDisposable {
         });
       }
       const readableBy = (peer: PeerInfo) => rules.readableByPeer(peer);
-      http = await openHttp(server, options, proxyName, { store, readableBy, clock });
-      const bridge = await openBridge(server, store, bridgeSelf, options);
+      let bridge: MqttBridge | undefined;
+      const watched = new GatewayOperations({
+        ...{ dataFolder: options.dataFolder, version: packageVersion(), own: operations, listeners, store },
+        others: () => workers?.others() ?? [],
+        broker: () => bridge,
+        httpStreams: () => http?.streams,
+      });
+      http = await openHttp(server, watched, options, proxyName, { store, readableBy, clock });
+      metrics = await openMetrics(watched, options);
+      bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         devices.changed();
         void oscore.storeChanged();
@@ -207,16 +232,24 @@ export class Gateway implements AsyncDisposable {
         await applyUpstreams();
       };
       const closeServers = async (): Promise<void> => {
+        watched.stopping();
+        const others = workers?.others() ?? [];
+        await Promise.allSettled([
+          farewell.say(listeners, systemTickTimer),
+          ...others.map((ask) => ask('farewell', undefined)),
+        ]);
+        await watched.close();
         await workers?.close();
         await server.close();
       };
       return new Gateway({
         ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http, proxyCounter },
-        ...{ workers, sharing },
+        ...{ workers, sharing, metrics },
       });
     } catch (error) {
       for (const stop of stops) stop();
       await http?.close();
+      await metrics?.close();
       await workers?.close();
       await server.close();
       await oscore.close();
@@ -231,8 +264,10 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
-  get endpoints(): Readonly<Partial<Record<EndpointName | 'http', string>> & { serial?: readonly string[] }> {
-    const { http } = this.#parts;
+  get endpoints(): Readonly<
+    Partial<Record<EndpointName | 'http' | 'metrics', string>> & { serial?: readonly string[] }
+  > {
+    const { http, metrics } = this.#parts;
     const order = Object.values(endpointNames);
     const sockets = this.#parts.listeners.filter(({ line }) => line === undefined);
     const lines = this.#parts.listeners.filter(({ line }) => line !== undefined);
@@ -243,6 +278,7 @@ export class Gateway implements AsyncDisposable {
     return {
       ...Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))),
       ...(http !== undefined && { http: http.address }),
+      ...(metrics !== undefined && { metrics: metrics.address }),
       ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
     };
   }
@@ -269,10 +305,11 @@ export class Gateway implements AsyncDisposable {
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    const { stops, closeServers, oscore, http, bridge, sharing, store } = this.#parts;
+    const { stops, closeServers, oscore, http, metrics, bridge, sharing, store } = this.#parts;
     for (const stop of stops) stop();
     await http?.close();
     await closeServers();
+    await metrics?.close();
     await oscore.close();
     await bridge?.close();
     await sharing?.close();
@@ -287,13 +324,24 @@ export class Gateway implements AsyncDisposable {
 /** The HTTP endpoint; what it needs is loaded only where there is one. */
 async function openHttp(
   server: Server,
+  operations: GatewayOperations,
   { http: options, log }: GatewayOptions,
   name: string,
   telemetry: TelemetryApiParts,
 ): Promise<HttpEndpoint | undefined> {
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
-  return Endpoint.open({ options, server, log, telemetry, name });
+  return Endpoint.open({ options, server, log, telemetry, name, operations });
+}
+
+/** The endpoint for metrics alone. */
+async function openMetrics(
+  operations: GatewayOperations,
+  { metrics: address, log }: GatewayOptions,
+): Promise<MetricsEndpoint | undefined> {
+  if (address === undefined) return undefined;
+  const { MetricsEndpoint: Endpoint } = await import('../operations/metrics-endpoint.ts');
+  return Endpoint.open(address, operations, (error) => log.error(`metrics: ${error.message}`));
 }
 
 /** The connection to a message broker; what it needs is loaded only where there is one. */

@@ -6,6 +6,7 @@ import {
   type AssociationEvent,
   type CheckedPeer,
   CoapsuleError,
+  type Code,
   codeName,
   codeText,
   OptionNumber,
@@ -16,7 +17,7 @@ import {
 import { provenDevice } from '../access/proven-device.ts';
 import { type Rule, ruleText } from '../access/rule.ts';
 import type { RefusedRequest } from '../audit/refusal-count.ts';
-import { type Log, RateLimit } from '../server/log.ts';
+import { type Log, type LogFields, RateLimit } from '../server/log.ts';
 import { endingText } from '../server/serve-credentials.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
@@ -51,6 +52,19 @@ function forwardedUri({ options, path }: Request): string {
   );
 }
 
+/** What a line about a request is about. */
+export function requestFields(request: Request, { code }: { readonly code: Code }): LogFields {
+  const { peer } = request;
+  return {
+    endpoint: peer.transport === 'local' ? 'local' : request.scheme,
+    peer: peer.address.key,
+    identity: provenDevice(peer)?.identity,
+    method: request.method,
+    path: request.isForward ? forwardedUri(request) : request.path,
+    code: codeText(code),
+  };
+}
+
 /** Tells the names of unknown identities, at a bounded rate: whose typing error it is shows in the name. */
 export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: string) => void {
   const names = new RateLimit(20, 10_000);
@@ -58,7 +72,9 @@ export function unknownIdentityLogger(log: Log, clock: WallClock): (identity: st
     const passed = names.pass(clock());
     if (passed === undefined) return;
     if (passed.heldBack > 0) log.warning(`${passed.heldBack} more unknown identities, not shown`);
-    log.warning(`a handshake names the identity ${printable(identity)}, which is no device here`);
+    log.warning(`a handshake names the identity ${printable(identity)}, which is no device here`, {
+      cause: 'unknown-identity',
+    });
   };
 }
 
@@ -172,7 +188,10 @@ export function forbiddenLogger(
     if (passed === undefined) return;
     const may = rules.length === 0 ? 'nothing' : printable(rules.map(ruleText).join(' '), maxRulesShown);
     const more = passed.heldBack === 0 ? '' : `; ${passed.heldBack} more were refused before, not shown`;
-    log.warning(`${printable(identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`);
+    log.warning(`${printable(identity)}: ${method} ${printable(path)} refused (it may: ${may})${more}`, {
+      ...{ peer: peer.address.key, identity, method, path },
+      cause: 'forbidden',
+    });
   };
 }
 
@@ -230,7 +249,7 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
           'no device here has the certificate of',
         );
         const text = `handshake with ${who} failed: ${failure.cause}: ${detail}; ${ownStep ?? nextStep}`;
-        log.warning(printable(text, maxFailureShown));
+        log.warning(printable(text, maxFailureShown), { peer: address.key, cause: failure.cause });
         return;
       }
       case 'connected': {
@@ -243,11 +262,15 @@ export function associationLogger(log: Log, clock: WallClock): (event: Associati
         log.detail(
           1,
           `secured ${security.kind === 'tls' ? 'connection' : 'association'} with ${address.key} as ${who} (${how})`,
+          { peer: address.key, identity: authentication.kind === 'none' ? undefined : identity },
         );
         return;
       }
       case 'closed':
-        log.detail(1, `secured association with ${event.peer.address.key} ended: ${event.reason}`);
+        log.detail(1, `secured association with ${event.peer.address.key} ended: ${event.reason}`, {
+          peer: event.peer.address.key,
+          cause: event.reason,
+        });
         return;
     }
   };

@@ -26,7 +26,7 @@ import type { DeviceDirectory } from './device-directory.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import type { LinePeers } from './line-peers.ts';
 import type { LiveConfiguration } from './live-configuration.ts';
-import { errorText, forbiddenLogger, refusedRequest, requestLine } from './request-log.ts';
+import { errorText, forbiddenLogger, refusedRequest, requestFields, requestLine } from './request-log.ts';
 
 /** Retry hint when the store cannot take a reading now. */
 const retrySeconds = 30;
@@ -96,8 +96,14 @@ export class ResourceRules {
   }
 }
 
-/** Puts the request log, and an answer for faults of the store, around all handlers of a server. */
-export function useGatewayMiddleware(server: Server, log: Log, clock: WallClock): void {
+/** Puts what watches over requests, the request log, and an answer for faults of the store, around all handlers of a server. */
+export function useGatewayMiddleware(
+  server: Server,
+  log: Log,
+  clock: WallClock,
+  watching: readonly Middleware[] = [],
+): void {
+  for (const middleware of watching) server.use(middleware);
   server.use(requestLogger(log));
   server.use(storeFaultsAsUnavailable(log, clock));
 }
@@ -110,12 +116,12 @@ function requestLogger(log: Log): Middleware {
 async function logged(log: Log, request: Request, next: Parameters<Middleware>[1]): Promise<ServerResponse> {
   try {
     const response = await next();
-    log.detail(1, requestLine(request, response));
+    log.detail(1, requestLine(request, response), requestFields(request, response));
     return response;
   } catch (error) {
     // The server makes the answer of it; any other error is its 5.00.
     const code = error instanceof RequestFailure ? error.code : Code.InternalServerError;
-    log.detail(1, requestLine(request, { code }));
+    log.detail(1, requestLine(request, { code }), requestFields(request, { code }));
     throw error;
   }
 }

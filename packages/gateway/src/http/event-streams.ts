@@ -44,6 +44,11 @@ export class EventStreams {
     this.#refused = refused;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#all;
+  }
+
   /** Ends those that there are; a client begins them anew. */
   end(): void {
     this.#ending.abort();

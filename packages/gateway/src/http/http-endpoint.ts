@@ -21,6 +21,8 @@ import {
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
+import { localAskerOf } from '../access/local-asker.ts';
+import { addHealthPages, addPeersPage, type OperationsPagesParts } from '../operations/operations-pages.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { resourcePath } from '../text/resource-path.ts';
@@ -41,6 +43,8 @@ export interface HttpParts {
   readonly name: string;
   /** For tests. */
   readonly idleMs?: number;
+  /** How the gateway fares; undefined: only that it is there. */
+  readonly operations?: OperationsPagesParts['operations'];
 }
 
 /** Largest body, as that of a resource is by default. */
@@ -82,7 +86,7 @@ export class HttpEndpoint {
     const endpoint = new HttpEndpoint(parts);
     const { address, tls, tokens } = parts.options;
     const { host, port } = address;
-    if (tls === undefined && tokens.length > 0 && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
+    if (tls === undefined && tokens.length > 0 && !isLoopback(host)) {
       parts.log.warning(
         'HTTP without TLS is open to the network: whoever listens has the tokens; give --http-tls',
       );
@@ -137,6 +141,11 @@ export class HttpEndpoint {
     this.#streams.end();
   }
 
+  /** Event streams there are. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
   /** Ends event streams and connections. */
   async close(): Promise<void> {
     this.#streams.end();
@@ -158,7 +167,7 @@ export class HttpEndpoint {
       return c.text(`${this.#parts.name}: the request goes round\n`, 508);
     });
     if (origins.length > 0) app.use('*', crossOrigin(origins));
-    app.get('/health', (c) => c.json({ status: 'ok' }));
+    this.#addOperations(app);
     app.post('/event-token', (c) => {
       const peer = this.#tokens.peerOf(c.req.header('authorization') ?? '');
       if (peer === undefined) return unauthorized(c);
@@ -195,6 +204,24 @@ export class HttpEndpoint {
       return c.text('the gateway failed\n', 500);
     });
     return app;
+  }
+
+  #addOperations(app: Hono<Environment>): void {
+    const { operations, options } = this.#parts;
+    if (operations === undefined) {
+      app.get('/health', (c) => c.json({ status: 'ok' }));
+      return;
+    }
+    const pages: OperationsPagesParts = {
+      operations,
+      areMetricsOpen: isLoopback(options.address.host),
+      rulesOf: (c) => {
+        const peer = this.#peerOf(c);
+        return peer && (localAskerOf(peer)?.rules ?? []);
+      },
+    };
+    addHealthPages(app as unknown as Hono, pages);
+    addPeersPage(app as unknown as Hono, pages);
   }
 
   async #withinBodies(c: Context, next: () => Promise<void>): Promise<Response | undefined> {
@@ -353,6 +380,10 @@ function isEventStream(c: Context): boolean {
     c.req.method === 'GET' &&
     (c.req.header('accept') ?? '').split(',').some((type) => type.trim().startsWith('text/event-stream'))
   );
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host);
 }
 
 function unauthorized(c: Context): Response {

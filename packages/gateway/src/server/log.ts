@@ -5,32 +5,56 @@
  * ever given to it.
  */
 import { printable } from '../text/printable.ts';
+import { withoutSecrets } from './without-secrets.ts';
 
 /** Where events go. */
 export interface Log {
   /** 0 warnings and errors; 1 requests and associations too. */
   readonly verbosity: number;
-  error(text: string): void;
-  warning(text: string): void;
+  error(text: string, fields?: LogFields): void;
+  warning(text: string, fields?: LogFields): void;
   /** Shown at this verbosity and above. */
-  detail(verbosity: 0 | 1, text: string): void;
+  detail(verbosity: 0 | 1, text: string, fields?: LogFields): void;
+}
+
+/** What a line is about, besides its text, for logs that programs read. Text of peers is made printable by the log. */
+export interface LogFields {
+  /** The endpoint: `coaps`, `http`, … */
+  readonly endpoint?: string | undefined;
+  /** Address of the peer. */
+  readonly peer?: string | undefined;
+  /** Who it has proved to be. */
+  readonly identity?: string | undefined;
+  readonly method?: string | undefined;
+  readonly path?: string | undefined;
+  /** Of the answer, such as `2.05`. */
+  readonly code?: string | undefined;
+  /** Why it is told. */
+  readonly cause?: string | undefined;
 }
 
 /** A log whose detail can change. */
 export interface AdjustableLog extends Log {
   verbosity: number;
+  /** A line of the trace of -vv and -vvv. */
+  trace(line: string): void;
 }
 
-/** A log that writes lines with `write`. */
+/** A log for people, that writes lines with `write`. */
 export function lineLog(write: (line: string) => void, verbosity: number): AdjustableLog {
   return {
     verbosity,
-    error: (text) => write(`coapsule: error: ${text}`),
-    warning: (text) => write(`coapsule: warning: ${printable(text, Number.POSITIVE_INFINITY)}`),
+    trace: write,
+    error: (text) => write(`coapsule: error: ${withoutSecrets(text)}`),
+    warning: (text) => write(`coapsule: warning: ${shown(text)}`),
     detail(atLeast, text) {
-      if (this.verbosity >= atLeast) write(`coapsule: ${printable(text, Number.POSITIVE_INFINITY)}`);
+      if (this.verbosity >= atLeast) write(`coapsule: ${shown(text)}`);
     },
   };
+}
+
+function shown(text: string): string {
+  return printable(withoutSecrets(text), Number.POSITIVE_INFINITY);
 }
 
 /**

@@ -23,12 +23,21 @@ export const endpointNames: Readonly<Record<EndpointScheme, EndpointName>> = {
   'coaps+ws': 'wss',
 };
 
+/** Forms of the log. */
+export const logFormats = ['text', 'json'] as const;
+
+/** See `logFormats`. */
+export type LogFormat = (typeof logFormats)[number];
+
 /** Smallest and largest values of options that are whole numbers, on the command line and in the file. */
 export const optionBounds: Readonly<
   Record<
     | 'keep'
+    | 'maxDelay'
+    | 'maxObservers'
     | 'maxPaths'
     | 'maxSessions'
+    | 'maxRate'
     | 'mqttQos'
     | 'mqttShare'
     | 'redisGrace'
@@ -44,8 +53,11 @@ export const optionBounds: Readonly<
   >
 > = {
   keep: [0, 1_000_000_000],
+  maxDelay: [0, 3_600_000],
+  maxObservers: [0, 1_000_000],
   maxPaths: [1, 1_000_000],
   maxSessions: [1, 10_000_000],
+  maxRate: [0, 1_000_000],
   mqttQos: [0, 2],
   mqttShare: [1, 100],
   redisGrace: [1, 500],

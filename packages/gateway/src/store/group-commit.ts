@@ -5,6 +5,7 @@
  * A write fulfils after its commit, never before; what was asked for earlier is then durable too. An edge whose commit failed goes
  * along with whatever is committed next (owed-changes.ts). `refusal` says when no more should wait; who has to have its write does not ask.
  */
+import { DurationHistogram } from '../operations/duration-histogram.ts';
 import { OwedChanges } from './owed-changes.ts';
 import type { Reading } from './reading-table.ts';
 import { StoreFault } from './store-fault.ts';
@@ -48,6 +49,10 @@ export class GroupCommit {
   #waitingForCommit: (() => void)[] = [];
   #ended: StoreFault | undefined;
   #commits = 0;
+  #failedCommits = 0;
+  #latestFault: StoreFault | undefined;
+  /** Of groups that are durable. */
+  readonly durations: DurationHistogram = new DurationHistogram();
 
   /** @param commit makes all of them durable in one transaction; rejects with a StoreFault when none is. */
   constructor(
@@ -87,6 +92,26 @@ export class GroupCommit {
       `the disk has kept a write waiting for ${seconds} s`,
       'see what keeps the disk busy, or whether another program holds the database',
     );
+  }
+
+  /** Groups that could not be made durable. */
+  get failedCommits(): number {
+    return this.#failedCommits;
+  }
+
+  /** Why the latest group could not be made durable; undefined when it is. */
+  get latestFault(): StoreFault | undefined {
+    return this.#latestFault;
+  }
+
+  /** Writes that wait for the next group. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Bytes of values among them. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /** Whether a group is being made durable. */
@@ -129,10 +154,14 @@ export class GroupCommit {
       .then(
         (outcomes) => {
           this.#commits += 1;
+          this.#latestFault = undefined;
+          this.durations.add(this.#now() - this.#committingSince);
           this.#owed.settled();
           for (const [index, { resolve }] of group.entries()) resolve(outcomes[owed.length + index]);
         },
         (fault: StoreFault) => {
+          this.#failedCommits += 1;
+          this.#latestFault = fault;
           this.#owed.failed(tasks);
           for (const { reject } of group) reject(fault);
         },

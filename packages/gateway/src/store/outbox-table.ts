@@ -22,6 +22,13 @@ export interface OutboxQuestion {
   readonly limit: number;
 }
 
+/** How much waits. */
+export interface OutboxSize {
+  readonly entries: number;
+  /** With an allowance for each entry. */
+  readonly bytes: number;
+}
+
 /** The outbox; every statement is prepared once. */
 export class OutboxTable {
   readonly #statements: ReturnType<typeof prepare>;
@@ -38,6 +45,11 @@ export class OutboxTable {
   /** Of those, bytes of what one identity has sent. */
   bytesOf(identity: string | undefined): number {
     return (this.#statements.share.get(identity ?? '') as { bytes: number } | undefined)?.bytes ?? 0;
+  }
+
+  load(): OutboxSize {
+    const { entries } = this.#statements.count.get() as { entries: number };
+    return { entries, bytes: this.bytes };
   }
 
   add({ path, value, contentFormat, identity, receivedAtMs }: Reading): void {
@@ -75,6 +87,7 @@ function prepare(database: DatabaseSync) {
   return {
     size: database.prepare('SELECT bytes FROM outbox_size'),
     share: database.prepare('SELECT bytes FROM outbox_share WHERE identity = ?'),
+    count: database.prepare('SELECT count(*) AS entries FROM outbox'),
     add: database.prepare(
       'INSERT INTO outbox (path, value, content_format, identity, received_at_ms) VALUES (?, ?, ?, ?, ?)',
     ),

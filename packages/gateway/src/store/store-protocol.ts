@@ -19,7 +19,7 @@ import type {
 } from './device-table.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
-import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
+import type { OutboxEntry, OutboxQuestion, OutboxSize } from './outbox-table.ts';
 import type { EndedOverlap } from './previous-table.ts';
 import type {
   Reading,
@@ -189,6 +189,7 @@ export interface StoreQuestions {
   readonly newestRequestMs: { readonly ask: undefined; readonly answer: number };
   readonly sharedState: { readonly ask: string; readonly answer: string | undefined };
   readonly outbox: { readonly ask: OutboxQuestion; readonly answer: readonly OutboxEntry[] };
+  readonly outboxSize: { readonly ask: undefined; readonly answer: OutboxSize };
   readonly registrations: { readonly ask: undefined; readonly answer: readonly Registration[] };
   /** By the beginning of their names. */
   readonly states: { readonly ask: string; readonly answer: readonly KeptState[] };

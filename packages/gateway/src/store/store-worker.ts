@@ -167,6 +167,8 @@ function serve(store: OpenDatabase): void {
         return sharedState.find(message.ask);
       case 'outbox':
         return outbox.entries(message.ask);
+      case 'outboxSize':
+        return outbox.load();
       case 'registrations':
         return registrations.all();
       case 'states':

@@ -9,6 +9,7 @@ import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
+import type { StoreLoad } from '../operations/thread-statistics.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Representation, SleepyChange, SleepyCommand } from '../sleepy/sleepy-command.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
@@ -19,7 +20,7 @@ import type { Device, DeviceChanges, DeviceCredential, HomedDevice, KeyVersion }
 import { GroupCommit, type WriteLimits, waitingSize } from './group-commit.ts';
 import type { MeasurementPage, MeasurementQuestion, Series, SeriesQuestion } from './measurement-table.ts';
 import type { OscoreChange, OscoreEdges } from './oscore-table.ts';
-import type { OutboxEntry, OutboxQuestion } from './outbox-table.ts';
+import type { OutboxEntry, OutboxQuestion, OutboxSize } from './outbox-table.ts';
 import type { EndedOverlap } from './previous-table.ts';
 import type {
   Reading,
@@ -151,6 +152,24 @@ export class Store
     return this.#writes.commits;
   }
 
+  /** What waits for the store from this thread, and how the commits fare that it asked for. */
+  get load(): StoreLoad {
+    const writes = this.#writes;
+    return {
+      commits: writes.commits,
+      commitDurations: writes.durations.counts(),
+      failedCommits: writes.failedCommits,
+      waitingWrites: writes.waiting,
+      waitingBytes: writes.waitingBytes,
+      waitingReads: this.#questions.size,
+    };
+  }
+
+  /** Why the store cannot be used, or could not make durable what was written last; undefined when it can. */
+  get fault(): StoreFault | undefined {
+    return this.#ended ?? this.#writes.latestFault;
+  }
+
   /**
    * Store a reading and the record of its request, durably and once.
    *
@@ -239,6 +258,11 @@ export class Store
   /** Readings that the message broker has not acknowledged, in order. */
   outbox(question: OutboxQuestion): Promise<readonly OutboxEntry[]> {
     return this.#ask('outbox', question);
+  }
+
+  /** How much the message broker has not acknowledged. */
+  outboxSize(): Promise<OutboxSize> {
+    return this.#ask('outboxSize', undefined);
   }
 
   /** The message broker has acknowledged these. Fulfils after the commit. */

@@ -69,6 +69,7 @@ function typeText(schema: JsonSchema): string {
   if (schema.type === 'array') {
     return schema.items?.properties === undefined ? 'list of texts' : 'list';
   }
+  if (schema.properties !== undefined) return 'keys';
   if (schema.type === 'boolean') return 'true, false';
   if (schema.type === 'string') return 'text';
   const { minimum, maximum } = schema;

@@ -1,0 +1,187 @@
+/**
+ * How the whole gateway fares, all its threads together: metrics, readiness, peers. Everything is read when it is asked for.
+ */
+import { statfs } from 'node:fs/promises';
+import type { Listener } from 'coapsule';
+import type { OutboxSize } from '../store/outbox-table.ts';
+import type { StoreFault } from '../store/store-fault.ts';
+import { type GatewayFacts, type MetricFamily, metricFamilies } from './metric-families.ts';
+import type { MetricsText } from './metrics-text.ts';
+import type { AskThread } from './operations-answers.ts';
+import { type PeersAnswer, type PeerView, peersOf } from './peers-view.ts';
+import { type Readiness, readinessOf } from './readiness.ts';
+import type { ThreadOperations } from './thread-operations.ts';
+import type { ThreadStatistics } from './thread-statistics.ts';
+
+/** What it looks at. */
+export interface GatewayOperationsParts {
+  readonly dataFolder: string;
+  readonly version: string;
+  readonly own: ThreadOperations;
+  readonly listeners: readonly Listener[];
+  readonly store: {
+    readonly fault: StoreFault | undefined;
+    outboxSize(): Promise<OutboxSize>;
+  };
+  /** How to ask each of the other threads that there should be. */
+  readonly others: () => readonly AskThread[];
+  /** Undefined without a message broker. */
+  readonly broker: () => { readonly isConnected: boolean } | undefined;
+  readonly httpStreams: () => number | undefined;
+}
+
+/** A page of peers, and the name of the next one. */
+export interface PeersPage {
+  readonly peers: readonly PeerView[];
+  readonly next: string | null;
+}
+
+/** See the module comment. */
+export class GatewayOperations {
+  readonly #parts: GatewayOperationsParts;
+  #text: Promise<MetricsText> | undefined;
+  #isStopping = false;
+
+  constructor(parts: GatewayOperationsParts) {
+    this.#parts = parts;
+  }
+
+  /** Metrics as text, and the type of it. */
+  async metrics(): Promise<{ readonly text: string; readonly contentType: string }> {
+    // What writes them is loaded when somebody asks the first time.
+    const { MetricsText: Text, metricsContentType } = await import('./metrics-text.ts');
+    this.#text ??= Promise.resolve(new Text(() => this.#families()));
+    return { text: await (await this.#text).text(), contentType: metricsContentType };
+  }
+
+  /** Whether the gateway can do its work, with the reasons. */
+  async readiness(): Promise<Readiness> {
+    const { listeners, store, broker, own } = this.#parts;
+    const [disk, threads] = await Promise.all([this.#disk(), this.#threads()]);
+    return readinessOf({
+      isStopping: this.#isStopping,
+      storeFault: store.fault,
+      freeDiskBytes: disk?.free,
+      broker: broker(),
+      lines: listeners.flatMap(({ uri, line }) => (line === undefined ? [] : [{ uri, isOpen: line.isOpen }])),
+      workers: { all: this.#parts.others().length + 1, answering: threads.length },
+      load: own.load,
+    });
+  }
+
+  /**
+   * Peers of all threads.
+   *
+   * @param after `next` of the page before.
+   * @throws RangeError for an `after` that no page gave.
+   */
+  async peers(limit: number, after: string | undefined): Promise<PeersPage> {
+    let place: Place | undefined = after === undefined ? firstPlace : placeOf(after);
+    const peers: PeerView[] = [];
+    while (place !== undefined && peers.length < limit) {
+      const { worker, ...question }: Place = place;
+      const answer: PeersAnswer | undefined = await this.#peersOf(worker, {
+        ...question,
+        limit: limit - peers.length,
+      });
+      peers.push(...(answer?.peers ?? []));
+      place = answer?.next === undefined ? this.#nextWorker(worker) : { worker, ...answer.next };
+    }
+    return { peers, next: place === undefined ? null : placeName(place) };
+  }
+
+  /** Not ready any more: whoever sends requests here should send them elsewhere. */
+  stopping(): void {
+    this.#isStopping = true;
+  }
+
+  /** Nothing more is asked. */
+  async close(): Promise<void> {
+    this.#parts.own.stop();
+    await (await this.#text)?.close();
+  }
+
+  async #families(): Promise<readonly MetricFamily[]> {
+    const { store, broker, listeners, others, version, httpStreams } = this.#parts;
+    const connection = broker();
+    const [threads, disk, outbox] = await Promise.all([
+      this.#threads(),
+      this.#disk(),
+      connection === undefined ? undefined : store.outboxSize().catch(() => undefined),
+    ]);
+    const lines = listeners.flatMap(({ line }) => line ?? []);
+    const { user, system } = process.cpuUsage();
+    const facts: GatewayFacts = {
+      version,
+      startedAtSeconds: performance.timeOrigin / 1000,
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: (user + system) / 1e6,
+      freeDiskBytes: disk?.free,
+      totalDiskBytes: disk?.total,
+      broker: connection && {
+        isConnected: connection.isConnected,
+        outboxEntries: outbox?.entries ?? 0,
+        outboxBytes: outbox?.bytes ?? 0,
+      },
+      lines: { all: lines.length, open: lines.filter(({ isOpen }) => isOpen).length },
+      workers: { all: others().length + 1, answering: threads.length },
+      httpStreams: httpStreams(),
+    };
+    return metricFamilies(facts, threads);
+  }
+
+  /** Those that answer. */
+  async #threads(): Promise<readonly ThreadStatistics[]> {
+    const others = this.#parts.others().map((ask) => ask('statistics', undefined).catch(() => undefined));
+    const told = await Promise.all(others);
+    return [this.#parts.own.statistics(), ...told.filter((one) => one !== undefined)];
+  }
+
+  async #peersOf(
+    worker: number,
+    question: { readonly endpoint: number; readonly after: number | undefined; readonly limit: number },
+  ): Promise<PeersAnswer | undefined> {
+    if (worker === 0) return peersOf(this.#parts.listeners, 0, question);
+    return this.#parts
+      .others()
+      [worker - 1]?.('peers', question)
+      .catch(() => undefined);
+  }
+
+  #nextWorker(worker: number): Place | undefined {
+    return worker < this.#parts.others().length ? { ...firstPlace, worker: worker + 1 } : undefined;
+  }
+
+  async #disk(): Promise<{ readonly free: number; readonly total: number } | undefined> {
+    try {
+      const { bavail, blocks, bsize } = await statfs(this.#parts.dataFolder);
+      return { free: bavail * bsize, total: blocks * bsize };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Where a page of peers begins. */
+interface Place {
+  readonly worker: number;
+  readonly endpoint: number;
+  readonly after: number | undefined;
+}
+
+const firstPlace: Place = { worker: 0, endpoint: 0, after: undefined };
+
+function placeName({ worker, endpoint, after }: Place): string {
+  return [worker, endpoint, after ?? ''].join('.');
+}
+
+function placeOf(name: string): Place {
+  const [, worker, endpoint, after] = /^(\d{1,3})\.(\d{1,3})\.(\d{0,15})$/.exec(name) ?? [];
+  if (worker === undefined || endpoint === undefined)
+    throw new RangeError('after is not what a page gave as next');
+  return {
+    worker: Number(worker),
+    endpoint: Number(endpoint),
+    after: after === '' ? undefined : Number(after),
+  };
+}

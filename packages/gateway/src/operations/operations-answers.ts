@@ -1,0 +1,28 @@
+/**
+ * What threads of the gateway ask each other about how they fare: the main thread asks, the workers answer.
+ */
+import type { PeersAnswer, PeersQuestion } from './peers-view.ts';
+import type { ThreadStatistics } from './thread-statistics.ts';
+
+/** What a thread can be asked, with its answer. */
+export interface OperationsQuestions {
+  readonly statistics: { readonly ask: undefined; readonly answer: ThreadStatistics };
+  /** A page of its secured peers. */
+  readonly peers: { readonly ask: PeersQuestion; readonly answer: PeersAnswer };
+  /** Observers are told that the gateway stops; the answer comes when they are, or when it took too long. */
+  readonly farewell: { readonly ask: undefined; readonly answer: undefined };
+}
+
+/** One question as it goes to a worker. */
+export type OperationsQuestion = {
+  [K in keyof OperationsQuestions]: {
+    readonly kind: K;
+    readonly ask: OperationsQuestions[K]['ask'];
+  };
+}[keyof OperationsQuestions];
+
+/** Asks one thread; rejects when there is no answer in time. */
+export type AskThread = <K extends keyof OperationsQuestions>(
+  kind: K,
+  ask: OperationsQuestions[K]['ask'],
+) => Promise<OperationsQuestions[K]['answer']>;
