@@ -29,3 +29,8 @@ export function localPeer(asker: LocalAsker): PeerInfo {
 export function localAskerOf(peer: PeerInfo): LocalAsker | undefined {
   return askers.get(peer);
 }
+
+/** Whether a request came by HTTP, with a token or without one. */
+export function isFromHttp(peer: PeerInfo): boolean {
+  return peer.transport === 'local' && (peer.address.key === 'http' || peer.address.key.startsWith('(http '));
+}

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import { parseRule, type Rule } from '../access/rule.ts';
@@ -60,7 +61,10 @@ export function addHttpOptions(command: Command): void {
  *
  * @throws CommandFailure for options that cannot be, or that are of no use without `--http`.
  */
-export function httpOptions(options: HttpCommandOptions): HttpOptions | undefined {
+export function httpOptions(
+  options: HttpCommandOptions,
+  warn: (text: string) => void = () => {},
+): HttpOptions | undefined {
   const { http: address, httpTokens, httpTls = false, httpCors, httpTemplate, cert } = options;
   const privateKey = options.privateKey ?? cert;
   if (address === 'off') {
@@ -83,6 +87,7 @@ export function httpOptions(options: HttpCommandOptions): HttpOptions | undefine
       'give --cert and --private-key',
     );
   }
+  if (httpTokens !== undefined) warnOfOpenFile(httpTokens, warn);
   const tls = httpTls && cert !== undefined && privateKey !== undefined;
   return {
     address,
@@ -143,6 +148,14 @@ function origin(text: string): string {
 
 function repeated(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+/** Whoever reads a token can do what it may do. */
+function warnOfOpenFile(path: string, warn: (text: string) => void): void {
+  // A file that cannot be read is a fault of its own.
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    warn(`${printable(path)} has tokens and can be read by others: chmod 600 ${printable(path)}`);
 }
 
 /** Shorter ones can be guessed. */

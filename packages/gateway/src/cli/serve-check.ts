@@ -9,13 +9,14 @@ import { expectDistinctNames } from '../gateway/serial-lines.ts';
 import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
 import type { Log } from '../server/log.ts';
 import { tellCredentials } from '../server/serve-credentials.ts';
+import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { checkDatabase } from '../store/database.ts';
 import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
-import { CommandFailure } from './command-failure.ts';
+import { CommandFailure, type FailureReport, reportOf } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
@@ -113,37 +114,80 @@ export function expectPossible(options: ServeOptions): void {
  * @throws CommandFailure for the first that cannot be used.
  */
 export function expectFilesUsable(options: ServeOptions, log: Log): void {
-  pskEntries(options, log);
-  expectDistinctNames(serialOptions(options, (text) => log.warning(text)).serial ?? []);
-  proxyOptions(options, (text) => log.warning(text));
-  upstreamServers(options, (text) => log.warning(text));
-  const credentials = gatewayCredentials(options, log);
-  if (credentials !== undefined) {
-    const now = systemWallClock();
-    expectCurrent(credentials, now);
-    tellCredentials(credentials, log, now);
+  for (const check of fileChecks(options, log)) check();
+}
+
+/** One for each part that names files. */
+function fileChecks(options: ServeOptions, log: Log): readonly (() => void)[] {
+  const warn = (text: string): void => log.warning(text);
+  return [
+    () => void pskEntries(options, log),
+    () => expectDistinctNames(serialOptions(options, warn).serial ?? []),
+    () => void proxyOptions(options, warn),
+    () => void upstreamServers(options, warn),
+    () => {
+      const credentials = gatewayCredentials(options, log);
+      if (credentials === undefined) return;
+      const now = systemWallClock();
+      expectCurrent(credentials, now);
+      tellCredentials(credentials, log, now);
+    },
+  ];
+}
+
+/** Faults of the start have their next step with them. */
+function reportOfStart(error: unknown): FailureReport {
+  if (!(error instanceof StoreFault || error instanceof StartUpFault)) return reportOf(error);
+  return { exitCode: ExitCode.Failure, cause: error.message, nextStep: error.nextStep };
+}
+
+/** What is wrong, found one after the other and told together. */
+class Faults {
+  readonly #found: unknown[] = [];
+
+  async try(check: () => void | Promise<void>): Promise<void> {
+    try {
+      await check();
+    } catch (error) {
+      this.#found.push(error);
+    }
+  }
+
+  /** @throws the fault when there is one; of several all are told, and then how many there are. */
+  expectNone(log: Log): void {
+    const [first, ...more] = this.#found;
+    if (first === undefined) return;
+    if (more.length === 0) throw first;
+    const reports = this.#found.map(reportOfStart);
+    for (const { cause, nextStep } of reports) log.error(`${cause}; ${nextStep}`);
+    const exitCode = reports[0]?.exitCode ?? ExitCode.Failure;
+    throw new CommandFailure(exitCode, `there are ${reports.length} faults`, 'correct them, and check again');
   }
 }
 
 /** For `--check`. Changes nothing: a data folder that is not there yet is fine. */
 export async function checkServe(options: ServeOptions, masterKey: MasterKeySource, log: Log): Promise<void> {
   const { data } = options;
-  expectFilesUsable(options, log);
-  try {
-    const folder = checkDatabase(data, masterKey);
-    // A file is checked while the gateway runs that shall read it again: its ports are its own.
-    if (options.config !== undefined && isFolderHeld(folder)) {
-      log.detail(
-        0,
-        'options and data folder are usable; a gateway runs with them, so that no port was tried',
-      );
-      return;
+  const faults = new Faults();
+  for (const check of fileChecks(options, log)) await faults.try(check);
+  let isHeld = false;
+  await faults.try(() => {
+    try {
+      const folder = checkDatabase(data, masterKey);
+      // A file is checked while the gateway runs that shall read it again: its ports are its own.
+      isHeld = options.config !== undefined && isFolderHeld(folder);
+      if (!isHeld) expectFolderFree(folder);
+    } catch (error) {
+      if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
     }
-    expectFolderFree(folder);
-  } catch (error) {
-    if (!(error instanceof StoreFault && error.code === 'no-store')) throw error;
+  });
+  if (!isHeld)
+    for (const endpoint of plannedEndpoints(options)) await faults.try(() => tryEndpoints([endpoint]));
+  faults.expectNone(log);
+  if (isHeld) {
+    log.detail(0, 'options and data folder are usable; a gateway runs with them, so that no port was tried');
+    return;
   }
-  await tryEndpoints(plannedEndpoints(options));
   log.detail(0, 'options, data folder and ports are usable');
 }
 

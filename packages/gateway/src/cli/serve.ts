@@ -13,6 +13,8 @@ import { defaultFirmwareBytes } from '../firmware/firmware-resources.ts';
 import { defaultMaxSessions } from '../gateway/association-storage.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions, LiveOptions } from '../gateway/gateway-options.ts';
+import { ServiceManager } from '../operations/service-manager.ts';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { defaultRetention } from '../resources/telemetry.ts';
 import { demoHint } from '../server/demo-credentials.ts';
 import { type AdjustableLog, type Log, lineLog } from '../server/log.ts';
@@ -293,8 +295,18 @@ async function run(
       reload = new Reload({ options, settings, read: readAgain, live, gateway, upstreams, log, audit });
       if (isAskedEarly) void reload.request();
     }
-    process.stdout.write(`ready ${JSON.stringify(gateway.endpoints)}\n`);
+    const { workers } = gateway;
+    const ready = { ...gateway.endpoints, ...(workers > 1 ? { workers } : {}) };
+    process.stdout.write(`ready ${JSON.stringify(ready)}\n`);
+    const manager = ServiceManager.of({
+      variables: process.env,
+      processId: process.pid,
+      timer: systemTickTimer,
+      onError: (text) => log.warning(text),
+    });
+    await manager?.ready();
     await stopped.promise;
+    await manager?.stopping();
     log.detail(0, 'stopping');
     audit.add({ event: 'gateway-stopped', how: 'SIGTERM or SIGINT' });
   } finally {
@@ -365,7 +377,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     proxy: proxyOptions(options, (text) => log.warning(text)),
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
-    http: httpOptions(options),
+    http: httpOptions(options, (text) => log.warning(text)),
     metrics: options.metrics === 'off' ? undefined : options.metrics,
     maxObservers: options.maxObservers,
     mqtt: mqttOptions(options),

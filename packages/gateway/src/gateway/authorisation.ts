@@ -13,7 +13,7 @@ import {
 } from 'coapsule';
 import { type AccessPolicy, type Asker, decideAccess, type Protection } from '../access/access.ts';
 import type { ConfiguredAccess } from '../access/configured-access.ts';
-import { localAskerOf } from '../access/local-asker.ts';
+import { isFromHttp, localAskerOf } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import type { Rule } from '../access/rule.ts';
 import { pathSegments } from '../text/resource-path.ts';
@@ -80,9 +80,13 @@ export function authorised(resource: Resource, protection: Protection, guard: Gu
       const decision = decideAccess(protection, request.method, request.segments, asker, policy);
       if (decision === 'allowed') return handler(request);
       onRefused?.(request, decision, (asker.kind === 'identity' && asker.rules) || []);
+      const { peer } = request;
       return decision === 'unauthorized'
-        ? failure(Code.Unauthorized, 'use coaps with an identity of this gateway')
-        : failure(Code.Forbidden, 'this identity may not do that here');
+        ? failure(
+            Code.Unauthorized,
+            isFromHttp(peer) ? httpAdvice : 'use coaps with an identity of this gateway',
+          )
+        : failure(Code.Forbidden, isFromHttp(peer) ? tokenAdvice : 'this identity may not do that here');
     };
   }
   const whole = { ...resource, ...guarded };
@@ -95,6 +99,11 @@ export function authorised(resource: Resource, protection: Protection, guard: Gu
     enumerable: true,
   });
 }
+
+/** Who asks by HTTP has no identity and can have none: a token is what it can show. */
+const httpAdvice =
+  'show a token in a header "Authorization: Bearer TOKEN"; --http-tokens of the gateway has those that count';
+const tokenAdvice = 'no rule of this token covers it; --http-tokens of the gateway has its rules';
 
 const protectionText: Readonly<Record<RequiredProtection, string>> = {
   either: 'coaps or OSCORE',

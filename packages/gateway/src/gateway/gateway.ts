@@ -283,6 +283,11 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
+  /** Threads that serve coap and coaps, this one among them. */
+  get workers(): number {
+    return (this.#parts.workers?.others().length ?? 0) + 1;
+  }
+
   /** How each serial line fares. */
   get lines(): readonly SerialLineStatus[] {
     return this.#parts.listeners.flatMap(({ line }) => line ?? []);

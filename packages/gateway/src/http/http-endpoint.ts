@@ -14,6 +14,7 @@ import { getRequestListener } from '@hono/node-server';
 import {
   ApiMisuseError,
   type Response as CoapResponse,
+  Code,
   OptionNumber,
   type PeerInfo,
   type Server,
@@ -307,6 +308,12 @@ export class HttpEndpoint {
     } catch (error) {
       if (!(error instanceof ApiMisuseError)) throw error;
       return c.text(`${error.message}\n`, 400);
+    }
+    if (response.code === Code.ProxyingNotSupported && response.payload.length === 0) {
+      return c.text(
+        'the gateway is no proxy for this server: --proxy says for which it is one (docs/http.md)\n',
+        502,
+      );
     }
     const { locationPath } = response;
     const location = locationPath === undefined ? undefined : locationOf(locationPath);

@@ -6,7 +6,7 @@
  * the gateway asks itself, and what it shows observers, is not judged.
  */
 import { Code, failure, type Middleware, type Request, type ServerResponse } from 'coapsule';
-import { localAskerOf } from '../access/local-asker.ts';
+import { isFromHttp } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import { isAlert } from './alerts.ts';
 import type { OverloadSettings } from './overload-options.ts';
@@ -102,5 +102,5 @@ export function overloaded(): ServerResponse {
 
 /** The bridge to a broker and the like; who asks by HTTP is somebody else. */
 function isFromGateway({ peer }: Request): boolean {
-  return peer.transport === 'local' && localAskerOf(peer)?.identity.startsWith('(http') === false;
+  return peer.transport === 'local' && !isFromHttp(peer);
 }
