@@ -24,3 +24,4 @@ export type {
 } from './core/dtls/dtls-output.ts';
 export type { PskAnswer } from './core/dtls/handshake/handshake-context.ts';
 export type { HandshakeFailure, HandshakeFailureCause } from './core/dtls/handshake/handshake-failure.ts';
+export { recordOverhead } from './core/dtls/record-overhead.ts';

@@ -77,7 +77,7 @@ export type { PeerPage, PeerPageOptions, PeerReport } from './api/peer-report.ts
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
 export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
-export { recordOverhead } from './api/record-overhead.ts';
+export { recordOverhead } from './core/dtls/record-overhead.ts';
 export type { RenewedCredentials } from './api/renewable-security.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, RequiredProtection, Resource } from './api/resource-tree.ts';

@@ -36,8 +36,23 @@ export {
 } from './core/coap/content-format.ts';
 export type { Link, LinkAttribute } from './core/coap/link-format.ts';
 export { decodeLinkFormat, encodeLinkFormat, filterLinks, linkAttribute } from './core/coap/link-format.ts';
+export {
+  blockSizeForLink,
+  type LinkProfile,
+  type LinkProfileName,
+  linkProfileNames,
+  linkProfiles,
+} from './core/coap/link-profile.ts';
 export type { MessageDecodeFault } from './core/coap/message-codec.ts';
 export { decodeMessage, encodeMessage } from './core/coap/message-codec.ts';
+export {
+  chooseMessageType,
+  type DeliveryPriority,
+  type MessagePurpose,
+  messagePurposes,
+  type TypeAdvice,
+  type TypeQuestion,
+} from './core/coap/message-purpose.ts';
 export type { Message, MessageContent, MessageType } from './core/coap/message-view.ts';
 export { MessageView } from './core/coap/message-view.ts';
 export type { OptionDefinition, OptionFormat } from './core/coap/option-registry.ts';

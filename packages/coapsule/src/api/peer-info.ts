@@ -23,7 +23,7 @@ import {
   publicKeyInfo,
 } from './certificate-info.ts';
 import { contextOf, type OscoreContext } from './oscore-context.ts';
-import { recordOverhead } from './record-overhead.ts';
+import { recordOverhead } from '../core/dtls/record-overhead.ts';
 
 /** How a peer is protected, and who it has proved to be. */
 export type PeerSecurity =

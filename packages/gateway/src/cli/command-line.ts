@@ -33,7 +33,6 @@ const laterCommands = [
   'mcp',
   'completion',
   'console',
-  'recommend',
 ];
 
 const requestVerbs: readonly (readonly [
@@ -206,6 +205,12 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'serial', 'serial lines of this machine', async () =>
     (await import('./serial-command.ts')).serialCommand(environment),
+  );
+  await addCommand(program, args, 'recommend', 'what to use, and why', async () =>
+    (await import('./recommend-command.ts')).recommendCommand(environment),
+  );
+  await addCommand(program, args, 'codes', 'what response codes mean', async () =>
+    (await import('./codes-command.ts')).codesCommand(environment),
   );
   for (const name of laterCommands) {
     program

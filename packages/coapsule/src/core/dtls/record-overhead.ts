@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CipherSuite, type CipherSuiteName, suiteByName } from '../core/dtls/cipher-suites.ts';
+import { type CipherSuite, type CipherSuiteName, suiteByName } from './cipher-suites.ts';
 
 /**
  * Bytes that a DTLS 1.2 record has more than its content: header, explicit nonce and authentication tag, and with a
