@@ -24,4 +24,13 @@ export type {
 } from './core/dtls/dtls-output.ts';
 export type { PskAnswer } from './core/dtls/handshake/handshake-context.ts';
 export type { HandshakeFailure, HandshakeFailureCause } from './core/dtls/handshake/handshake-failure.ts';
+export { DtlsObserver } from './core/dtls/observer/dtls-observer.ts';
+export type {
+  ObservedDatagram,
+  ObservedFragment,
+  ObservedRecord,
+  ObservedSide,
+  ObserverSecrets,
+  UnreadableReason,
+} from './core/dtls/observer/observed-record.ts';
 export { recordOverhead } from './core/dtls/record-overhead.ts';

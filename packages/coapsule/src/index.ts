@@ -77,7 +77,6 @@ export type { PeerPage, PeerPageOptions, PeerReport } from './api/peer-report.ts
 export { type CurrentState, expectPreconditions } from './api/precondition.ts';
 export type { ProxyHandler } from './api/proxy-handler.ts';
 export type { SendOptions, SendResult } from './api/purposeful-sending.ts';
-export { recordOverhead } from './core/dtls/record-overhead.ts';
 export type { RenewedCredentials } from './api/renewable-security.ts';
 export { Request, type ResourceObserver } from './api/request.ts';
 export type { Handler, LinkAttributes, RequiredProtection, Resource } from './api/resource-tree.ts';
@@ -140,6 +139,7 @@ export {
   transcriptTotals,
 } from './core/dtls/handshake/handshake-transcript.ts';
 export type { TranscriptContent, TranscriptDatagram } from './core/dtls/handshake/transcript-datagram.ts';
+export { recordOverhead } from './core/dtls/record-overhead.ts';
 export { type Counts, type EndpointStatistics, statisticsSum } from './core/endpoint/endpoint-statistics.ts';
 export type { TraceEvent } from './core/endpoint/trace-event.ts';
 export { ApiMisuseError } from './core/foundation/errors.ts';

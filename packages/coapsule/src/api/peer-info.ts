@@ -8,6 +8,7 @@ import type { CoapTransport } from '../core/coap/uri.ts';
 import type { CipherSuiteName } from '../core/dtls/cipher-suites.ts';
 import type { PeerAuthentication } from '../core/dtls/credentials.ts';
 import type { Connected } from '../core/dtls/dtls-layer.ts';
+import { recordOverhead } from '../core/dtls/record-overhead.ts';
 import type { OscorePeer } from '../core/endpoint/protected-messages.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import { InvariantError, isDecodeFault } from '../core/foundation/errors.ts';
@@ -23,7 +24,6 @@ import {
   publicKeyInfo,
 } from './certificate-info.ts';
 import { contextOf, type OscoreContext } from './oscore-context.ts';
-import { recordOverhead } from '../core/dtls/record-overhead.ts';
 
 /** How a peer is protected, and who it has proved to be. */
 export type PeerSecurity =
