@@ -1,0 +1,208 @@
+/**
+ * A CoAP message over UDP, field by field (RFC 7252 §3), its payload by its Content-Format.
+ *
+ * @module
+ */
+
+import {
+  bertSzx,
+  blockSize,
+  decodeBlock,
+  decodeUint,
+  isCritical,
+  isDecodeFault,
+  isLegalOptionValue,
+  isRequestCode,
+  type Message,
+  decodeMessage,
+  OptionNumber,
+  optionDefinition,
+} from 'coapsule/message';
+import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
+import { hexText } from '../cli/option-values.ts';
+import { type DecodedField, FieldReader, shortHex } from './decoded-field.ts';
+import { payloadFields } from './payload-fields.ts';
+
+/** A message and its fields. */
+export interface DecodedCoap {
+  /** `undefined` where it is none. */
+  readonly message: Message | undefined;
+  readonly fields: readonly DecodedField[];
+  /** One line about it. */
+  readonly summary: string;
+  /** Why it is none. */
+  readonly problem?: string;
+}
+
+const typeNames = ['CON', 'NON', 'ACK', 'RST'] as const;
+
+/** The fields of a message. What is wrong with it is named at the field where it is. */
+export function coapFields(bytes: Uint8Array): DecodedCoap {
+  const decoded = decodeMessage(bytes);
+  const reader = new FieldReader(bytes);
+  readMessage(reader);
+  const { fields } = reader;
+  if (isDecodeFault(decoded)) {
+    const problem = `${decoded.reason} (byte ${decoded.offset})`;
+    return { message: undefined, fields, summary: `malformed: ${problem}`, problem };
+  }
+  return { message: decoded, fields, summary: coapSummary(decoded) };
+}
+
+/** Type, code, path, observation and blocks, and how much payload. */
+export function coapSummary(message: Message): string {
+  const { type, code, token, options, payload } = message;
+  const parts: string[] = [type, codeLabel(code), `id ${message.messageId.toString(16).padStart(4, '0')}`];
+  if (token.length > 0) parts.push(`token ${hexText(token)}`);
+  const path = options.texts(OptionNumber.UriPath);
+  const query = options.texts(OptionNumber.UriQuery);
+  if (isRequestCode(code)) parts.push(`/${path.join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`);
+  const observe = options.uint(OptionNumber.Observe);
+  if (observe !== undefined) parts.push(`Observe ${observe}`);
+  for (const number of [OptionNumber.Block1, OptionNumber.Block2] as const) {
+    const value = options.first(number);
+    if (value !== undefined) parts.push(`${optionName(number)} ${optionText({ number, value })}`);
+  }
+  if (options.has(OptionNumber.Oscore)) parts.push('OSCORE');
+  if (payload.length > 0) parts.push(`${payload.length} bytes`);
+  return parts.join(' ');
+}
+
+function readMessage(reader: FieldReader): void {
+  const { bytes } = reader;
+  const first = bytes[0];
+  if (first === undefined) return;
+  reader.position = 1;
+  const tokenLength = first & 15;
+  const version = first >> 6;
+  reader.note('Version', String(version), 0, version === 1 ? undefined : 'only version 1 is CoAP');
+  reader.note('Type', typeNames[(first >> 4) & 3]!, 0);
+  reader.note(
+    'Token Length',
+    String(tokenLength),
+    0,
+    tokenLength === 15 ? '15 is reserved' : undefined,
+  );
+  reader.uint('Code', 1, codeLabel);
+  reader.uint('Message ID', 2, (id) => id.toString(16).padStart(4, '0'));
+  const length = extended(reader, 'Token Length', tokenLength);
+  if (length === undefined) return;
+  if (length > 0) reader.take('Token', length);
+  readOptions(reader, reader.bytes[1] ?? 0);
+}
+
+function readOptions(reader: FieldReader, code: number): void {
+  let number = 0;
+  let contentFormat: number | undefined;
+  while (reader.remaining > 0) {
+    const start = reader.position;
+    const first = reader.bytes[start]!;
+    if (first === 0xff) {
+      reader.position += 1;
+      reader.note('Payload Marker', 'ff', start, reader.remaining === 0 ? 'no payload comes after it' : undefined);
+      payload(reader, contentFormat, code);
+      return;
+    }
+    const inner = new FieldReader(reader.bytes, start + 1, reader.end);
+    inner.note('Option Delta', String(first >> 4), start);
+    inner.note('Option Length', String(first & 15), start);
+    const delta = extended(inner, 'Option Delta', first >> 4);
+    const length = extended(inner, 'Option Length', first & 15);
+    if (delta === undefined || length === undefined) {
+      reader.fields.push({ name: 'Option', value: '', start, end: inner.position, fields: inner.fields });
+      reader.position = inner.position;
+      reader.rest('what comes after a broken option cannot be read');
+      return;
+    }
+    number += delta;
+    const value = inner.take('Option Value', length);
+    reader.position = inner.position;
+    if (number === OptionNumber.ContentFormat && !inner.failed) contentFormat = decodeUint(value);
+    const problem = inner.failed ? undefined : optionProblem(number, value);
+    reader.fields.push({
+      name: optionName(number),
+      value: inner.failed ? shortHex(value) : optionValue(number, value),
+      start,
+      end: inner.position,
+      ...(problem !== undefined && { problem }),
+      fields: inner.fields,
+    });
+    if (inner.failed) {
+      reader.failed = true;
+      return;
+    }
+  }
+}
+
+function payload(reader: FieldReader, contentFormat: number | undefined, code: number): void {
+  if (reader.remaining === 0) return;
+  const start = reader.position;
+  const bytes = reader.bytes.subarray(start, reader.end);
+  reader.position = reader.end;
+  // RFC 7252 §5.5.2: without a format, the payload of an error is a diagnostic message.
+  const format = contentFormat ?? (code >= 0x80 && code < 0xc0 ? 0 : undefined);
+  const { value, fields, problem } = payloadFields(bytes, format);
+  reader.fields.push({
+    ...{ name: 'Payload', value, start, end: reader.end },
+    ...(fields !== undefined && {
+      fields: fields.map((field) => ({ ...field, start: field.start + start, end: field.end + start })),
+    }),
+    ...(problem !== undefined && { problem }),
+  });
+}
+
+/** RFC 7252 §3.1, RFC 8974 §2.1: 13 and 14 mean one and two bytes more; 15 is reserved. */
+function extended(reader: FieldReader, name: string, nibble: number): number | undefined {
+  if (nibble < 13) return nibble;
+  if (nibble === 15) {
+    reader.note(name, '15', reader.position, '15 is reserved');
+    reader.failed = true;
+    return undefined;
+  }
+  const value = reader.uint(`${name} (extended)`, nibble - 12);
+  return reader.failed ? undefined : value + (nibble === 13 ? 13 : 269);
+}
+
+function optionProblem(number: number, value: Uint8Array): string | undefined {
+  const definition = optionDefinition(number);
+  if (definition === undefined) return isCritical(number) ? 'critical, and unknown: it is answered 4.02' : undefined;
+  if (isLegalOptionValue(definition, value)) return undefined;
+  const what = isCritical(number) ? 'it is answered 4.02' : 'it is ignored';
+  return `${value.length} bytes are no value of this option: ${what}`;
+}
+
+function optionValue(number: number, value: Uint8Array): string {
+  if (number === OptionNumber.Oscore) return oscoreText(value);
+  if (number === OptionNumber.Block1 || number === OptionNumber.Block2) {
+    const block = decodeBlock(value);
+    if (block !== undefined && block.szx !== bertSzx) {
+      const size = blockSize(block.szx);
+      return `block ${block.num}, ${block.more ? 'more follow' : 'the last'}, ${size} bytes (from byte ${block.num * size})`;
+    }
+  }
+  if (number === OptionNumber.Observe) {
+    const observe = decodeUint(value);
+    if (observe === 0) return '0 (register, or the first notification)';
+    if (observe === 1) return '1 (deregister, or a notification)';
+  }
+  return optionText({ number, value });
+}
+
+/** RFC 8613 §6.1: flags, Partial IV, kid context, kid. */
+function oscoreText(value: Uint8Array): string {
+  if (value.length === 0) return 'empty (a response with the request’s own nonce)';
+  const flags = value[0]!;
+  const ivLength = flags & 7;
+  const parts: string[] = [];
+  let at = 1;
+  if (ivLength > 0) parts.push(`Partial IV ${hexText(value.subarray(at, at + ivLength))}`);
+  at += ivLength;
+  if ((flags & 0x10) !== 0) {
+    const length = value[at] ?? 0;
+    parts.push(`kid context ${shortHex(value.subarray(at + 1, at + 1 + length))}`);
+    at += 1 + length;
+  }
+  if ((flags & 8) !== 0) parts.push(`kid ${shortHex(value.subarray(at))}`);
+  if ((flags & 0xe0) !== 0 || ivLength > 5) parts.push('reserved flags');
+  return parts.join(', ');
+}

@@ -1,0 +1,138 @@
+/**
+ * A datagram, layer by layer: DTLS records, what is in them if a secret is known, CoAP messages, payloads.
+ *
+ * Which protocol it is, its first byte tells (RFC 7983 §7): 20 to 63 is DTLS, 64 to 127 is CoAP of version 1. Between ports that
+ * are not known for either, it must also make sense as such. It keeps what it needs of the associations it has seen, and nothing
+ * else.
+ *
+ * @module
+ */
+
+import { DtlsObserver, type ObservedDatagram, type ObservedRecord, type ObserverSecrets } from 'coapsule/dtls';
+import type { Message } from 'coapsule/message';
+import { nodeCrypto } from 'coapsule/node';
+import { type DecodedCoap, coapFields } from './coap-fields.ts';
+import { type DecodedField, problemsOf } from './decoded-field.ts';
+import { contentFields, recordFields, recordSummary } from './dtls-fields.ts';
+
+/** Bytes with what they mean. */
+export interface DecodedPart {
+  /** What the bytes are. */
+  readonly name: 'DTLS record' | 'decrypted' | 'CoAP message' | 'unknown';
+  /** The bytes that fields refer to. */
+  readonly bytes: Uint8Array;
+  readonly fields: readonly DecodedField[];
+  readonly problems: readonly string[];
+  /** Of a CoAP message. */
+  readonly message?: Message;
+  /** Of a DTLS record. */
+  readonly record?: ObservedRecord;
+}
+
+/** A datagram with what it holds. */
+export interface DecodedDatagram {
+  readonly parts: readonly DecodedPart[];
+  /** One line. */
+  readonly summary: string;
+  /** Where DTLS was seen. */
+  readonly dtls?: ObservedDatagram;
+}
+
+/** Decodes datagrams of any number of conversations, in the order in which they were sent. */
+export class DatagramDecoder {
+  readonly #observer: DtlsObserver;
+  readonly #ports: ReadonlySet<number>;
+
+  /** @param ports where CoAP or DTLS is too, besides the usual ones. */
+  constructor(secrets: ObserverSecrets, ports: readonly number[] = []) {
+    this.#observer = new DtlsObserver(nodeCrypto, secrets);
+    this.#ports = new Set([5683, 5684, ...ports]);
+  }
+
+  /** @param source, destination as `host:port`: by them datagrams belong together. */
+  decode(source: string, destination: string, datagram: Uint8Array): DecodedDatagram {
+    const [first] = datagram;
+    if (first === undefined) return { parts: [], summary: 'empty' };
+    const isKnown = [source, destination].some((address) => this.#isKnown(portOf(address)));
+    // RFC 6347 §4.1: the major version is 254 in all of them.
+    if (first >= 20 && first <= 63 && (isKnown || datagram[1] === 0xfe)) {
+      return this.#dtls(source, destination, datagram, isKnown);
+    }
+    if (first >> 6 === 1) {
+      const coap = coapFields(datagram);
+      if (isKnown || coap.message !== undefined) {
+        return { parts: [coapPart(coap, datagram)], summary: coap.summary };
+      }
+    }
+    return isKnown
+      ? somethingElse(datagram, `neither DTLS nor CoAP begins with ${first.toString(16).padStart(2, '0')}`)
+      : somethingElse(datagram);
+  }
+
+  /** RFC 6282 §4.3.3: 61616 to 61631 are those that 6LoWPAN compresses to four bits. */
+  #isKnown(port: number): boolean {
+    return this.#ports.has(port) || (port >= 61_616 && port <= 61_631);
+  }
+
+  #dtls(source: string, destination: string, datagram: Uint8Array, isKnown: boolean): DecodedDatagram {
+    const dtls = this.#observer.observe(source, destination, datagram);
+    const parts: DecodedPart[] = [];
+    const summaries: string[] = [];
+    for (const record of dtls.records) {
+      const fields = recordFields(record, datagram);
+      parts.push({ name: 'DTLS record', bytes: datagram, fields, problems: problemsOf(fields), record });
+      const { content, contentType } = record;
+      if (content === undefined || contentType !== 23) {
+        if (content !== undefined && record.epoch > 0) parts.push(decryptedPart(record, content));
+        summaries.push(recordSummary(record));
+        continue;
+      }
+      const coap = coapFields(content);
+      // What is protected need not be CoAP.
+      if (coap.message === undefined && !isKnown) {
+        parts.push(decryptedPart(record, content));
+        summaries.push(recordSummary(record));
+        continue;
+      }
+      parts.push(coapPart(coap, content));
+      summaries.push(coap.summary);
+    }
+    if (dtls.fault !== undefined) {
+      const { offset, reason } = dtls.fault;
+      const end = datagram.length;
+      const field = { name: 'rest', value: `${end - offset} bytes`, start: offset, end, problem: reason };
+      parts.push({ name: 'unknown', bytes: datagram, fields: [field], problems: problemsOf([field]) });
+      summaries.push(`no record: ${reason}`);
+    }
+    return { parts, summary: summaries.join(', '), dtls };
+  }
+}
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1));
+}
+
+function somethingElse(datagram: Uint8Array, problem?: string): DecodedDatagram {
+  const end = datagram.length;
+  const data = { name: 'Data', value: `${end} bytes`, start: 0, end };
+  const fields: readonly DecodedField[] = [problem === undefined ? data : { ...data, problem }];
+  return {
+    parts: [{ name: 'unknown', bytes: datagram, fields, problems: problemsOf(fields) }],
+    summary: `${end} bytes of something else`,
+  };
+}
+
+function coapPart(coap: DecodedCoap, bytes: Uint8Array): DecodedPart {
+  const { fields, message, problem } = coap;
+  const problems = problemsOf(fields);
+  return {
+    ...{ name: 'CoAP message' as const, bytes, fields },
+    problems: problem !== undefined && problems.length === 0 ? [problem] : problems,
+    ...(message !== undefined && { message }),
+  };
+}
+
+function decryptedPart(record: ObservedRecord, content: Uint8Array): DecodedPart {
+  const fields = contentFields(record, content);
+  return { name: 'decrypted', bytes: content, fields, problems: problemsOf(fields) };
+}

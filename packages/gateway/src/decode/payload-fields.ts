@@ -1,0 +1,127 @@
+/**
+ * What a payload says, by its Content-Format: text, JSON, links, SenML, CBOR.
+ *
+ * @module
+ */
+
+import {
+  contentFormatMediaType,
+  contentFormatName,
+  decodeLinkFormat,
+  encodeLinkFormat,
+  isDecodeFault,
+} from 'coapsule/message';
+import { decodeSenmlCbor, decodeSenmlJson, resolveSenml } from 'coapsule/senml';
+import { diagnose } from 'cbor2/diagnostic';
+import { printable, printableUtf8 } from '../text/printable.ts';
+import { type DecodedField, shortHex } from './decoded-field.ts';
+
+/** Longest text of a payload that is shown, in characters. */
+const longestText = 4096;
+
+/** Most records and links that are shown one by one. */
+const mostEntries = 200;
+
+/** What it says. Fields cover the whole payload: its parts have no places of their own. */
+export interface DecodedPayload {
+  readonly value: string;
+  readonly fields?: readonly DecodedField[];
+  readonly problem?: string;
+}
+
+/** Reads a payload. Without a format it is shown as text if it is some. */
+export function payloadFields(bytes: Uint8Array, contentFormat: number | undefined): DecodedPayload {
+  const mediaType =
+    contentFormat === undefined
+      ? undefined
+      : (contentFormatMediaType(contentFormat) ?? contentFormatName(contentFormat));
+  const base = mediaType?.split(';', 1)[0];
+  switch (base) {
+    case 'application/link-format':
+      return links(bytes);
+    case 'application/senml+json':
+    case 'application/sensml+json':
+      return senml(bytes, decodeSenmlJson);
+    case 'application/senml+cbor':
+    case 'application/sensml+cbor':
+      return senml(bytes, decodeSenmlCbor);
+    case 'application/octet-stream':
+      return { value: shortHex(bytes) };
+    default:
+      if (base?.endsWith('json')) return json(bytes);
+      if (base?.endsWith('cbor')) return cbor(bytes);
+      return { value: textOrHex(bytes) };
+  }
+}
+
+function textOrHex(bytes: Uint8Array): string {
+  const text = printableUtf8(bytes, longestText);
+  return text === undefined ? shortHex(bytes) : `"${text}"`;
+}
+
+function json(bytes: Uint8Array): DecodedPayload {
+  const text = printableUtf8(bytes, longestText) ?? shortHex(bytes);
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return { value: text };
+  } catch {
+    return { value: text, problem: 'this is not JSON' };
+  }
+}
+
+function cbor(bytes: Uint8Array): DecodedPayload {
+  try {
+    return { value: printable(diagnose(bytes), longestText) };
+  } catch {
+    return { value: shortHex(bytes), problem: 'this is not CBOR' };
+  }
+}
+
+function links(bytes: Uint8Array): DecodedPayload {
+  const text = printableUtf8(bytes, longestText) ?? shortHex(bytes);
+  let whole: string;
+  try {
+    whole = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return { value: text, problem: 'link format is UTF-8' };
+  }
+  const list = decodeLinkFormat(whole);
+  // A block of a larger body is cut anywhere.
+  if (isDecodeFault(list)) return { value: text, problem: `not link format: ${list.reason}` };
+  return {
+    value: `${list.length} links`,
+    fields: entries(bytes, list.map((link) => ['link', encodeLinkFormat([link])] as const)),
+  };
+}
+
+function senml(
+  bytes: Uint8Array,
+  decode: typeof decodeSenmlCbor,
+): DecodedPayload {
+  const pack = decode(bytes);
+  if (isDecodeFault(pack)) return { value: textOrHex(bytes), problem: `not SenML: ${pack.reason}` };
+  const resolved = resolveSenml(pack);
+  if (isDecodeFault(resolved)) return { value: textOrHex(bytes), problem: `not SenML: ${resolved.reason}` };
+  return {
+    value: `${resolved.length} records`,
+    fields: entries(
+      bytes,
+      resolved.map(({ name, value, unit, time }) => {
+        const shown = value instanceof Uint8Array ? shortHex(value) : JSON.stringify(value ?? null);
+        return [name, [shown, unit, time === 0 ? undefined : `at ${time}`].filter(Boolean).join(' ')] as const;
+      }),
+    ),
+  };
+}
+
+function entries(
+  bytes: Uint8Array,
+  list: readonly (readonly [name: string, value: string])[],
+): readonly DecodedField[] {
+  const at = { start: 0, end: bytes.length };
+  const shown = list
+    .slice(0, mostEntries)
+    .map(([name, value]): DecodedField => ({ name: printable(name), value: printable(value, longestText), ...at }));
+  const left = list.length - shown.length;
+  return left === 0 ? shown : [...shown, { name: 'more', value: `${left} more are not shown`, ...at }];
+}
