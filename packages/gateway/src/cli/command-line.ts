@@ -25,7 +25,6 @@ import { ExitCode } from './exit-code.ts';
 const laterCommands = [
   'probe',
   'doctor',
-  'decode',
   'diagnose',
   'tap',
   'shell',
@@ -211,6 +210,11 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'codes', 'what response codes mean', async () =>
     (await import('./codes-command.ts')).codesCommand(environment),
+  );
+  await addCommand(program, args, 'decode', 'what the bytes of captures and messages mean', async () =>
+    (await import('./decode-command.ts')).decodeCommand(environment, (code) => {
+      exitCode = code;
+    }),
   );
   for (const name of laterCommands) {
     program

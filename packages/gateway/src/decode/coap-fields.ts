@@ -8,13 +8,13 @@ import {
   bertSzx,
   blockSize,
   decodeBlock,
+  decodeMessage,
   decodeUint,
   isCritical,
   isDecodeFault,
   isLegalOptionValue,
   isRequestCode,
   type Message,
-  decodeMessage,
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
@@ -77,12 +77,7 @@ function readMessage(reader: FieldReader): void {
   const version = first >> 6;
   reader.note('Version', String(version), 0, version === 1 ? undefined : 'only version 1 is CoAP');
   reader.note('Type', typeNames[(first >> 4) & 3]!, 0);
-  reader.note(
-    'Token Length',
-    String(tokenLength),
-    0,
-    tokenLength === 15 ? '15 is reserved' : undefined,
-  );
+  reader.note('Token Length', String(tokenLength), 0, tokenLength === 15 ? '15 is reserved' : undefined);
   reader.uint('Code', 1, codeLabel);
   reader.uint('Message ID', 2, (id) => id.toString(16).padStart(4, '0'));
   const length = extended(reader, 'Token Length', tokenLength);
@@ -99,7 +94,12 @@ function readOptions(reader: FieldReader, code: number): void {
     const first = reader.bytes[start]!;
     if (first === 0xff) {
       reader.position += 1;
-      reader.note('Payload Marker', 'ff', start, reader.remaining === 0 ? 'no payload comes after it' : undefined);
+      reader.note(
+        'Payload Marker',
+        'ff',
+        start,
+        reader.remaining === 0 ? 'no payload comes after it' : undefined,
+      );
       payload(reader, contentFormat, code);
       return;
     }
@@ -165,7 +165,8 @@ function extended(reader: FieldReader, name: string, nibble: number): number | u
 
 function optionProblem(number: number, value: Uint8Array): string | undefined {
   const definition = optionDefinition(number);
-  if (definition === undefined) return isCritical(number) ? 'critical, and unknown: it is answered 4.02' : undefined;
+  if (definition === undefined)
+    return isCritical(number) ? 'critical, and unknown: it is answered 4.02' : undefined;
   if (isLegalOptionValue(definition, value)) return undefined;
   const what = isCritical(number) ? 'it is answered 4.02' : 'it is ignored';
   return `${value.length} bytes are no value of this option: ${what}`;

@@ -8,10 +8,15 @@
  * @module
  */
 
-import { DtlsObserver, type ObservedDatagram, type ObservedRecord, type ObserverSecrets } from 'coapsule/dtls';
-import type { Message } from 'coapsule/message';
+import {
+  DtlsObserver,
+  type ObservedDatagram,
+  type ObservedRecord,
+  type ObserverSecrets,
+} from 'coapsule/dtls';
+import { isRequestCode, isReservedCode, type Message } from 'coapsule/message';
 import { nodeCrypto } from 'coapsule/node';
-import { type DecodedCoap, coapFields } from './coap-fields.ts';
+import { coapFields, type DecodedCoap } from './coap-fields.ts';
 import { type DecodedField, problemsOf } from './decoded-field.ts';
 import { contentFields, recordFields, recordSummary } from './dtls-fields.ts';
 
@@ -60,7 +65,7 @@ export class DatagramDecoder {
     }
     if (first >> 6 === 1) {
       const coap = coapFields(datagram);
-      if (isKnown || coap.message !== undefined) {
+      if (isKnown || (coap.message !== undefined && isPlausible(coap.message))) {
         return { parts: [coapPart(coap, datagram)], summary: coap.summary };
       }
     }
@@ -106,6 +111,13 @@ export class DatagramDecoder {
     }
     return { parts, summary: summaries.join(', '), dtls };
   }
+}
+
+/** Of bytes from anywhere: whether a sender of CoAP would make such a message (RFC 7252 §4.2, §4.3, Table 1). */
+function isPlausible({ type, code, token }: Message): boolean {
+  if (token.length > 8 || isReservedCode(code)) return false;
+  if (type === 'RST') return code === 0;
+  return type === 'CON' || (code !== 0 && type === 'NON') || !isRequestCode(code);
 }
 
 function portOf(address: string): number {

@@ -106,7 +106,12 @@ export class FieldReader {
       return start;
     }
     this.position = this.end;
-    this.note(name, shortHex(this.bytes.subarray(start, this.end)), start, `it ends before its ${length} bytes do`);
+    this.note(
+      name,
+      shortHex(this.bytes.subarray(start, this.end)),
+      start,
+      `it ends before its ${length} bytes do`,
+    );
     this.failed = true;
     return undefined;
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { diagnose } from 'cbor2/diagnostic';
 import {
   contentFormatMediaType,
   contentFormatName,
@@ -12,7 +13,6 @@ import {
   isDecodeFault,
 } from 'coapsule/message';
 import { decodeSenmlCbor, decodeSenmlJson, resolveSenml } from 'coapsule/senml';
-import { diagnose } from 'cbor2/diagnostic';
 import { printable, printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, shortHex } from './decoded-field.ts';
 
@@ -90,14 +90,14 @@ function links(bytes: Uint8Array): DecodedPayload {
   if (isDecodeFault(list)) return { value: text, problem: `not link format: ${list.reason}` };
   return {
     value: `${list.length} links`,
-    fields: entries(bytes, list.map((link) => ['link', encodeLinkFormat([link])] as const)),
+    fields: entries(
+      bytes,
+      list.map((link) => ['link', encodeLinkFormat([link])] as const),
+    ),
   };
 }
 
-function senml(
-  bytes: Uint8Array,
-  decode: typeof decodeSenmlCbor,
-): DecodedPayload {
+function senml(bytes: Uint8Array, decode: typeof decodeSenmlCbor): DecodedPayload {
   const pack = decode(bytes);
   if (isDecodeFault(pack)) return { value: textOrHex(bytes), problem: `not SenML: ${pack.reason}` };
   const resolved = resolveSenml(pack);
@@ -108,7 +108,10 @@ function senml(
       bytes,
       resolved.map(({ name, value, unit, time }) => {
         const shown = value instanceof Uint8Array ? shortHex(value) : JSON.stringify(value ?? null);
-        return [name, [shown, unit, time === 0 ? undefined : `at ${time}`].filter(Boolean).join(' ')] as const;
+        return [
+          name,
+          [shown, unit, time === 0 ? undefined : `at ${time}`].filter(Boolean).join(' '),
+        ] as const;
       }),
     ),
   };
@@ -119,9 +122,13 @@ function entries(
   list: readonly (readonly [name: string, value: string])[],
 ): readonly DecodedField[] {
   const at = { start: 0, end: bytes.length };
-  const shown = list
-    .slice(0, mostEntries)
-    .map(([name, value]): DecodedField => ({ name: printable(name), value: printable(value, longestText), ...at }));
+  const shown = list.slice(0, mostEntries).map(
+    ([name, value]): DecodedField => ({
+      name: printable(name),
+      value: printable(value, longestText),
+      ...at,
+    }),
+  );
   const left = list.length - shown.length;
   return left === 0 ? shown : [...shown, { name: 'more', value: `${left} more are not shown`, ...at }];
 }
