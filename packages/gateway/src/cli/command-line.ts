@@ -22,17 +22,7 @@ import { CommandFailure, reportOf, reportText } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = [
-  'probe',
-  'doctor',
-  'diagnose',
-  'tap',
-  'shell',
-  'run',
-  'mcp',
-  'completion',
-  'console',
-];
+const laterCommands = ['probe', 'doctor', 'diagnose', 'tap', 'shell', 'run', 'mcp', 'completion', 'console'];
 
 const requestVerbs: readonly (readonly [
   verb: string,

@@ -50,7 +50,7 @@ export function coapFields(bytes: Uint8Array): DecodedCoap {
 }
 
 /** Type, code, path, observation and blocks, and how much payload. */
-export function coapSummary(message: Message): string {
+function coapSummary(message: Message): string {
   const { type, code, token, options, payload } = message;
   const parts: string[] = [type, codeLabel(code), `id ${message.messageId.toString(16).padStart(4, '0')}`];
   if (token.length > 0) parts.push(`token ${hexText(token)}`);

@@ -122,7 +122,7 @@ export function recordFields(record: ObservedRecord, datagram: Uint8Array): read
 }
 
 /** Where the fields of a part lie in the whole. */
-export function moved(fields: readonly DecodedField[], by: number): readonly DecodedField[] {
+function moved(fields: readonly DecodedField[], by: number): readonly DecodedField[] {
   return fields.map((field) => ({
     ...field,
     start: field.start + by,

@@ -10,7 +10,7 @@ import { type CipherSuiteName, recordOverhead } from 'coapsule/dtls';
 import { encodeMessage, type Message } from 'coapsule/message';
 
 /** Of a UDP header (RFC 768). */
-export const udpHeaderBytes = 8;
+const udpHeaderBytes = 8;
 
 /** Bytes of a message, layer by layer. */
 export interface MessageSize {
