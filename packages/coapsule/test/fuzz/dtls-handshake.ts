@@ -159,10 +159,14 @@ export const target: FuzzTarget = {
       encodeMessageFragment({ type, messageSeq, body }, 0, body.length),
     ),
     concatBytes(
-      ...bodies.flatMap(([type, body], messageSeq) => [
-        encodeMessageFragment({ type, messageSeq, body }, 7, body.length - 7),
-        encodeMessageFragment({ type, messageSeq, body }, 0, 9),
-      ]),
+      ...bodies.flatMap(([type, body], messageSeq) => {
+        // Two that overlap, the later one first; of a body of fewer bytes, all of it twice.
+        const [start, end] = [Math.min(7, body.length), Math.min(9, body.length)];
+        return [
+          encodeMessageFragment({ type, messageSeq, body }, start, body.length - start),
+          encodeMessageFragment({ type, messageSeq, body }, 0, end),
+        ];
+      }),
     ),
   ],
   run(input) {
