@@ -7,6 +7,7 @@
  * @module
  */
 
+import { maxOtherKeys } from '../core/dtls/handshake/handshake-context.ts';
 import { toHex } from '../core/foundation/bytes.ts';
 import type { PskMatch } from './listen-options.ts';
 
@@ -19,10 +20,13 @@ export class KeyTurns {
 
   /** The key for the present handshake. */
   pick(match: PskMatch, identity: Uint8Array, host: string): Omit<PskMatch, 'others'> {
-    const { others = [] } = match;
+    // As many as over DTLS.
+    const others = (match.others ?? []).slice(0, maxOtherKeys);
     if (others.length === 0) return match;
     const name = nameOf(identity, host);
     const failures = this.#failures.get(name) ?? 0;
+    // The latest is the last to be forgotten.
+    this.#failures.delete(name);
     if (this.#failures.size >= maxRemembered) this.#failures.delete(this.#failures.keys().next().value ?? '');
     this.#failures.set(name, failures);
     return [match, ...others][failures % (1 + others.length)] ?? match;

@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { KeyTurns } from '../../src/api/key-turns.ts';
 import { Client, content, type PskMatch, Server } from '../../src/index.ts';
 
 const [newest, before, third] = ['the newest key of all', 'the key before that', 'one more key of it'].map(
@@ -49,4 +50,28 @@ test('a client over TLS connects at the latest with as many attempts as there ar
   for (let i = 0; i < 2; i++) attempts.push(await who(uri, newest).catch(() => undefined));
   assert.deepEqual(attempts, [undefined, undefined]);
   assert.equal(await who(uri, newest), 'version 3');
+});
+
+test('over TLS no more than three other keys have a turn, as over DTLS', () => {
+  const turns = new KeyTurns();
+  const [key, ...others] = Array.from({ length: 6 }, (_, i) => ({ key: Uint8Array.of(i), context: i }));
+  const identity = Uint8Array.of(1);
+  const picked = Array.from({ length: 8 }, () => {
+    const { context } = turns.pick({ ...key!, others }, identity, '192.0.2.1');
+    turns.failed(identity, '192.0.2.1');
+    return context;
+  });
+  assert.deepEqual(picked, [0, 1, 2, 3, 0, 1, 2, 3]);
+});
+
+test('whose turn it is, is forgotten of those first that have not come for longest', () => {
+  const turns = new KeyTurns();
+  const match: PskMatch = { key: newest, context: 0, others: [{ key: before, context: 1 }] };
+  const identity = Uint8Array.of(1);
+  turns.pick(match, identity, 'here');
+  turns.failed(identity, 'here');
+  for (let host = 0; host < 5000; host++) {
+    for (let other = 0; other < host % 5; other++) turns.pick(match, identity, `${other} ${host}`);
+    assert.equal(turns.pick(match, identity, 'here').context, 1);
+  }
 });
