@@ -33,6 +33,8 @@ export interface WorkerThreadsOptions {
   readonly onBegin: (index: number, port: MessagePort) => void;
   /** One has ended that was not told to: another takes its place. */
   readonly onEnded: (index: number, cause: unknown) => void;
+  /** How long workers have to end of themselves, and after them worker 0; 15 s by default. */
+  readonly longestCloseMs?: number;
 }
 
 /** What the bootstrap module of a worker finds. */
@@ -48,7 +50,7 @@ const firstReplacementMs = 100;
 const longestReplacementMs = 30_000;
 /** Who lived so long did not die of what it was begun with. */
 const longLifeMs = 60_000;
-/** How long workers have to end of themselves. */
+/** See `WorkerThreadsOptions.longestCloseMs`. */
 const longestCloseMs = 15_000;
 
 interface Running {
@@ -119,20 +121,24 @@ export class WorkerThreads {
    */
   async close(): Promise<void> {
     this.#closing.abort();
-    const stop = new AbortController();
-    const tooLong = sleep(longestCloseMs, undefined, { signal: stop.signal }).then(
-      () => Promise.all([...this.#running.values()].map(({ worker }) => worker?.terminate())),
-      () => undefined,
-    );
-    await Promise.race([this.#end((index) => index > 0), tooLong]);
-    await Promise.race([this.#end((index) => index === 0), tooLong]);
-    stop.abort();
+    await this.#end((index) => index > 0);
+    await this.#end((index) => index === 0);
   }
 
-  /** Tells some of them to close, and resolves when they have. */
+  /** Tells some of them to close, and resolves when they have; those that have not in their time are ended. */
   async #end(isMeant: (index: number) => boolean): Promise<void> {
-    for (const [index, { control }] of this.#running) if (isMeant(index)) tell(control, { kind: 'close' });
-    await Promise.all([...this.#ended].filter(([index]) => isMeant(index)).map(([, ended]) => ended));
+    const meant = [...this.#running].filter(([index]) => isMeant(index)).map(([, running]) => running);
+    for (const { control } of meant) tell(control, { kind: 'close' });
+    const ended = [...this.#ended].filter(([index]) => isMeant(index)).map(([, one]) => one);
+    const stop = new AbortController();
+    const tooLong = sleep(this.#options.longestCloseMs ?? longestCloseMs, undefined, {
+      signal: stop.signal,
+    }).then(
+      () => Promise.all(meant.map(({ worker }) => worker?.terminate())),
+      () => undefined,
+    );
+    await Promise.race([Promise.all(ended), tooLong]);
+    stop.abort();
   }
 
   /** Resolves when it is ready, rejects when it ends before. */
