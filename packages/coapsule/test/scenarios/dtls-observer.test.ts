@@ -7,16 +7,24 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { type CipherSuite, cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
 import type { DtlsConfig } from '../../src/core/dtls/dtls-config.ts';
+import { DtlsLayer } from '../../src/core/dtls/dtls-layer.ts';
+import { ExtensionType } from '../../src/core/dtls/handshake/extensions/extension-list.ts';
 import { HandshakeType } from '../../src/core/dtls/handshake/handshake-type.ts';
+import { encodeMessageFragment } from '../../src/core/dtls/handshake/message-header.ts';
 import { DtlsObserver } from '../../src/core/dtls/observer/dtls-observer.ts';
 import type { ObservedDatagram, ObserverSecrets } from '../../src/core/dtls/observer/observed-record.ts';
-import { ContentType } from '../../src/core/dtls/record/record-header.ts';
+import {
+  ContentType,
+  connectionIdRecordType,
+  recordHeaderLength,
+} from '../../src/core/dtls/record/record-header.ts';
 import { equalBytes, fromHex, toHex } from '../../src/core/foundation/bytes.ts';
 import { ipAddress } from '../../src/core/foundation/peer-address.ts';
 import { decodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { rawPublicKeyCredentials } from './dtls-credentials.ts';
-import { DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
+import { closeAssociation, DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
 
 const nothing: ObserverSecrets = { masterSecret: () => undefined, presharedKey: () => undefined };
 const withKey: ObserverSecrets = {
@@ -161,6 +169,50 @@ suite('sessions that go on', () => {
   }
 });
 
+test('a ticket that the server does not take any more: the full handshake in its place is read with the pre-shared key', () => {
+  const lifetime = { resumption: 'ticket', sessionLifetimeMs: 3_600_000 } as const;
+  const pair = connected({ client: lifetime, server: lifetime });
+  assert.ok(pair.exchange('one'));
+  closeAssociation(pair);
+  // It was started anew, and has another key for its tickets.
+  pair.server.layer = new DtlsLayer({
+    ...{ role: 'server', crypto: nodeCrypto, random: new SeededRandom(77), config: lifetime },
+  });
+  pair.connect();
+  pair.run(8000, () => pair.bothConnected);
+  assert.equal(pair.client.all('connected')[0]?.resumed, false);
+  assert.ok(pair.exchange('two'));
+  assert.deepEqual(texts(watch(pair, withKey)), ['client: one', 'server: one', 'client: two', 'server: two']);
+});
+
+test('messages without end before a ClientKeyExchange are not kept: a handshake that is longer than any is not read', () => {
+  const pair = connected({});
+  assert.ok(pair.exchange());
+  const observer = new DtlsObserver(nodeCrypto, withKey);
+  const { sent } = pair.network;
+  const at = sent.findIndex(({ datagram }) => datagram[recordHeaderLength] === HandshakeType.ServerHello);
+  const seen: ObservedDatagram[] = [];
+  for (const { from, to, datagram } of sent.slice(0, at + 1))
+    seen.push(observer.observe(from.key, to.key, datagram));
+  // Of the server, which has said ServerHelloDone: nobody asks it for more.
+  const body = new Uint8Array(1000);
+  for (let messageSeq = 3; messageSeq < 40; messageSeq++) {
+    const message = { type: HandshakeType.ServerKeyExchange, messageSeq, body };
+    const fragment = encodeMessageFragment(message, 0, body.length);
+    const record = new Uint8Array(recordHeaderLength + fragment.length);
+    const view = new DataView(record.buffer);
+    record.set([ContentType.Handshake, 0xfe, 0xfd]);
+    view.setUint16(9, messageSeq + 100);
+    view.setUint16(11, fragment.length);
+    record.set(fragment, recordHeaderLength);
+    seen.push(observer.observe(sent[at]!.from.key, sent[at]!.to.key, record));
+  }
+  assert.equal(seen.at(-1)!.records[0]!.fragments.length, 1);
+  for (const { from, to, datagram } of sent.slice(at + 1))
+    seen.push(observer.observe(from.key, to.key, datagram));
+  assert.equal(seen.at(-1)!.records[0]!.unreadable, 'no-keys');
+});
+
 suite('what is not known', () => {
   test('without a secret the handshake is seen, and how long the rest is', () => {
     const pair = connected({});
@@ -230,6 +282,27 @@ suite('what is not known', () => {
       );
     assert.deepEqual([record!.association, record!.sender], [1, 'client']);
     assert.deepEqual(texts([record!]), ['client: one']);
+  });
+
+  test('a connection id that is how a longer one begins takes no record of the other association', () => {
+    const long = connected({});
+    assert.ok(long.exchange('long'));
+    const protectedRecord = long.network.sent.find(({ datagram }) => datagram[0] === connectionIdRecordType)!;
+    // Another one elsewhere, of which the Hellos are seen: its whole id is that byte.
+    const short = connected({ server: { connectionIdLength: 1 } });
+    const extension = [0, ExtensionType.ConnectionId, 0, 2, 1];
+    const observer = new DtlsObserver(nodeCrypto, withKey);
+    for (const { from, to, datagram } of short.network.sent.slice(0, 4)) {
+      const hello = datagram.slice();
+      const at = hello.findIndex((_, i) => extension.every((byte, j) => hello[i + j] === byte));
+      if (at > 0) hello[at + extension.length] = protectedRecord.datagram[recordHeaderLength - 2]!;
+      observer.observe(`elsewhere ${from.key}`, `elsewhere ${to.key}`, hello);
+    }
+    const seen = long.network.sent.map(({ from, to, datagram }) =>
+      observer.observe(from.key, to.key, datagram),
+    );
+    assert.deepEqual(texts(seen), ['client: long', 'server: long']);
+    assert.deepEqual(new Set(seen.map(({ association }) => association)), new Set([2]));
   });
 
   test('no datagram makes it throw, whatever was seen before', () => {

@@ -57,7 +57,7 @@ export class DtlsObserver {
    */
   observe(source: string, destination: string, datagram: Uint8Array): ObservedDatagram {
     const known = this.#byPath.get(pathOf(source, destination));
-    const moved = this.#byId(datagram, known);
+    const moved = this.#byId(datagram, known, destination);
     const split = moved?.split ?? splitRecords(datagram, idLengthTo(known, destination));
     const watched = moved?.watched ?? known ?? this.#begin(source, destination);
     if (moved !== undefined) this.#moveTo(watched, source, destination, moved.receiver);
@@ -74,12 +74,14 @@ export class DtlsObserver {
   }
 
   /** The association that a record with a connection id belongs to, where its addresses do not tell. */
-  #byId(datagram: Uint8Array, known: Watched | undefined) {
+  #byId(datagram: Uint8Array, known: Watched | undefined, destination: string) {
     if (datagram[0] !== connectionIdRecordType) return undefined;
-    for (const length of this.#idLengths.keys()) {
-      if (datagram.length < 11 + length) continue;
-      const name = toHex(datagram.subarray(11, 11 + length));
-      const watched = this.#byConnectionId.get(name);
+    // A short id of another association may be how a long one begins: what the addresses say comes first, then the longest.
+    const ownLength = idLengthTo(known, destination);
+    if (ownLength > 0 && known?.names.includes(idOf(datagram, ownLength) ?? '') === true) return undefined;
+    for (const length of [...this.#idLengths.keys()].sort((one, other) => other - one)) {
+      const name = idOf(datagram, length);
+      const watched = name === undefined ? undefined : this.#byConnectionId.get(name);
       // Both directions may have ids; the one in the record is the receiver's.
       const ids = watched?.association.connectionIds;
       if (watched === undefined || watched === known || ids === undefined) continue;
@@ -156,6 +158,11 @@ export class DtlsObserver {
 /** The same for both directions. */
 function pathOf(source: string, destination: string): string {
   return source < destination ? `${source} ${destination}` : `${destination} ${source}`;
+}
+
+/** The connection id of a record that has one of this length, as a key of the table (RFC 9146 §4). */
+function idOf(datagram: Uint8Array, length: number): string | undefined {
+  return datagram.length < 11 + length ? undefined : toHex(datagram.subarray(11, 11 + length));
 }
 
 /** How long the connection ids are that records to this address carry. */

@@ -20,6 +20,7 @@ import {
   encodeMessageHeader,
   type HandshakeMessage,
   type MessageFragment,
+  messageHeaderLength,
 } from '../handshake/message-header.ts';
 import { type ClientHello, decodeClientHello } from '../handshake/messages/client-hello.ts';
 import { decodeClientKeyExchange } from '../handshake/messages/client-key-exchange.ts';
@@ -30,6 +31,12 @@ import { extendedMasterSecret, keyBlock, masterSecret, pskPremasterSecret } from
 import { createEpochKeys, type RecordKeys } from '../record/epoch-keys.ts';
 import type { ObservedSide, ObserverSecrets } from './observed-record.ts';
 import type { ObservedSessions } from './observed-sessions.ts';
+
+/**
+ * Bytes of the messages that are kept for the session hash. Those of a suite with nothing but a pre-shared key have no
+ * certificates; a ClientHello with the longest ticket that can be put together has room.
+ */
+const longestTranscript = 20_480;
 
 /** The keys of epoch 1, by who sends under them. */
 export interface ObservedKeys {
@@ -43,8 +50,9 @@ export class ObservedHandshake {
   readonly #secrets: ObserverSecrets;
   readonly #sessions: ObservedSessions;
   readonly #incoming = { client: new Reassembly(), server: new Reassembly() };
-  /** What the session hash counts, in its order; ends with ClientKeyExchange (RFC 7627 §3). */
-  #transcript: HandshakeMessage[] = [];
+  /** What the session hash counts, in its order (RFC 7627 §3); `undefined` behind ClientKeyExchange, and when it is too long. */
+  #transcript: HandshakeMessage[] | undefined = [];
+  #transcriptLength = 0;
   #clientHello: ClientHello | undefined;
   #serverHello: ServerHello | undefined;
   #masterSecret: Uint8Array | undefined;
@@ -111,21 +119,23 @@ export class ObservedHandshake {
         if (sender !== 'client' || isDecodeFault(hello)) return;
         this.#clientHello = copied(hello);
         // RFC 6347 §4.2.1: neither the HelloVerifyRequest nor what it answered counts.
-        this.#transcript = [message];
+        this.#transcript = [];
+        this.#transcriptLength = 0;
+        this.#count(message);
         return;
       }
       case HandshakeType.ServerHello: {
         const hello = decodeServerHello(message.body);
         if (sender !== 'server' || isDecodeFault(hello)) return;
         this.#serverHello = { ...hello, random: hello.random.slice(), sessionId: hello.sessionId.slice() };
-        this.#transcript.push(message);
+        this.#count(message);
         this.#useKnownSecret();
         return;
       }
       case HandshakeType.ClientKeyExchange:
-        this.#transcript.push(message);
+        this.#count(message);
         if (sender === 'client') this.#usePresharedKey(message.body);
-        this.#transcript = [];
+        this.#transcript = undefined;
         return;
       case HandshakeType.NewSessionTicket: {
         const ticket = decodeNewSessionTicket(message.body);
@@ -137,8 +147,15 @@ export class ObservedHandshake {
       case HandshakeType.HelloVerifyRequest:
         return;
       default:
-        if (this.keys === undefined) this.#transcript.push(message);
+        // Also when there are keys: those of a ticket that the server does not take are none of this handshake.
+        this.#count(message);
     }
+  }
+
+  #count(message: HandshakeMessage): void {
+    this.#transcriptLength += messageHeaderLength + message.body.length;
+    if (this.#transcriptLength > longestTranscript) this.#transcript = undefined;
+    this.#transcript?.push(message);
   }
 
   /** A key log has it, or the session goes on from one that was seen. */
@@ -167,15 +184,18 @@ export class ObservedHandshake {
     const isExtended = [clientHello, serverHello].every(
       ({ extensions }) => readExtendedMasterSecret(extensions) === true,
     );
-    const master = isExtended
-      ? extendedMasterSecret(this.#crypto, suite.hash, premaster, this.#sessionHash(suite))
-      : masterSecret(this.#crypto, suite.hash, premaster, clientHello.random, serverHello.random);
-    this.#derive(master);
+    if (!isExtended) {
+      const { random } = serverHello;
+      this.#derive(masterSecret(this.#crypto, suite.hash, premaster, clientHello.random, random));
+      return;
+    }
+    const hash = this.#sessionHash(suite);
+    if (hash !== undefined) this.#derive(extendedMasterSecret(this.#crypto, suite.hash, premaster, hash));
   }
 
-  #sessionHash({ hash }: CipherSuite): Uint8Array {
-    const parts = this.#transcript.flatMap((message) => [encodeMessageHeader(message), message.body]);
-    return this.#crypto.digest(hash, concatBytes(...parts));
+  #sessionHash({ hash }: CipherSuite): Uint8Array | undefined {
+    const parts = this.#transcript?.flatMap((message) => [encodeMessageHeader(message), message.body]);
+    return parts && this.#crypto.digest(hash, concatBytes(...parts));
   }
 
   #derive(master: Uint8Array): void {
