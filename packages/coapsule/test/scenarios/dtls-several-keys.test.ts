@@ -91,6 +91,16 @@ suite('a client that may have one of several keys', () => {
     }
   });
 
+  test('keeps its number also behind a key that is none: an empty one, or one that is too long', () => {
+    for (const none of [new Uint8Array(0), new Uint8Array(65_536)]) {
+      const pair = pairWith(before);
+      pair.server.lookUp = () => ({ key: newest, otherKeys: [none, before] });
+      pair.connect();
+      pair.run(5000, () => pair.bothConnected);
+      assert.equal(pair.server.all('connected')[0]?.otherPsk, 2);
+    }
+  });
+
   test('more than three other keys are left out', () => {
     const pair = pairWith(encodeUtf8('the fifth key'));
     pair.server.lookUp = () => ({ key: newest, otherKeys: [...keys.slice(1), encodeUtf8('the fifth key')] });

@@ -11,7 +11,7 @@ import { equalBytes } from '../foundation/bytes.ts';
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
 import { earliest, type Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
-import type { RandomSource } from '../foundation/random-source.ts';
+import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
 import { AlertDescription } from './alert.ts';
 import { ClientHelloGate } from './client-hello-gate.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
@@ -20,7 +20,7 @@ import type { EstablishedAssociations } from './established-associations.ts';
 import { FarewellAlerts } from './farewell-alerts.ts';
 import type { ReceivedFirstFragment } from './handshake/cookie-exchange.ts';
 import { Handshake } from './handshake/handshake.ts';
-import type { PeerVerdict, PskAnswer } from './handshake/handshake-context.ts';
+import { maxOtherKeys, type PeerVerdict, type PskAnswer } from './handshake/handshake-context.ts';
 import type { HandshakeFailure } from './handshake/handshake-failure.ts';
 import type { ClientStart, ServerStart } from './handshake/handshake-outcome.ts';
 import { failureOfHost, HandshakeAdmission } from './handshake-admission.ts';
@@ -126,11 +126,11 @@ export class Handshakes {
     const handshake = this.#pending.byId(lookup);
     if (handshake === undefined) return;
     const isUsable =
-      answer !== undefined &&
-      answer.key.length > 0 &&
-      answer.key.length <= 0xffff &&
-      (answer.identity?.length ?? 0) <= 0xffff;
-    const otherKeys = answer?.otherKeys?.filter(({ length }) => length > 0 && length <= 0xffff);
+      answer !== undefined && isUsableKey(answer.key) && (answer.identity?.length ?? 0) <= 0xffff;
+    // By its number is told which one a client has: one that nobody can have keeps the place of one that is none.
+    const otherKeys = answer?.otherKeys
+      ?.slice(0, maxOtherKeys)
+      .map((key) => (isUsableKey(key) ? key : randomBytes(this.#surroundings.random, 16)));
     const others = otherKeys === undefined ? {} : { otherKeys };
     handshake.answerPsk(isUsable ? { ...answer, ...others } : undefined, now);
     this.#conclude(handshake, now);
@@ -419,4 +419,9 @@ export class Handshakes {
   #discard(address: PeerAddress, reason: DtlsDiscardReason): void {
     this.#surroundings.emit({ kind: 'discarded', address, reason });
   }
+}
+
+/** Whether a pre-shared key has a length that there is (RFC 4279 §2). */
+function isUsableKey({ length }: Uint8Array): boolean {
+  return length > 0 && length <= 0xffff;
 }
