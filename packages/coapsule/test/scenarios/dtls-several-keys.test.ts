@@ -8,10 +8,11 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { cipherSuites } from '../../src/core/dtls/cipher-suites.ts';
 import type { InstalledKeys } from '../../src/core/dtls/handshake/handshake-context.ts';
+import { HandshakeType } from '../../src/core/dtls/handshake/handshake-type.ts';
 import { ProtectedRecords } from '../../src/core/dtls/handshake/protected-records.ts';
 import { type RecordView, splitRecords } from '../../src/core/dtls/record/demultiplex.ts';
 import { createEpochKeys } from '../../src/core/dtls/record/epoch-keys.ts';
-import { ContentType } from '../../src/core/dtls/record/record-header.ts';
+import { ContentType, recordHeaderLength } from '../../src/core/dtls/record/record-header.ts';
 import { sealRecord } from '../../src/core/dtls/record/seal-record.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
 import { nodeCrypto } from '../../src/crypto/node-crypto.ts';
@@ -99,6 +100,26 @@ suite('a client that may have one of several keys', () => {
       pair.run(5000, () => pair.bothConnected);
       assert.equal(pair.server.all('connected')[0]?.otherPsk, 2);
     }
+  });
+
+  test('has its key alone in the key log, also when a record came before that opens with none', () => {
+    const pair = pairWith(newest, { client: { keylog: true }, server: { keylog: true } });
+    let isForged = false;
+    pair.network.hook = ({ from, datagram }) => {
+      const isLastFlight = datagram[recordHeaderLength] === HandshakeType.ClientKeyExchange;
+      if (isForged || from !== pair.client.address || !isLastFlight) return undefined;
+      isForged = true;
+      // The last byte of the Finished.
+      return {
+        kind: 'edit',
+        datagram: datagram.map((byte, i) => (i === datagram.length - 1 ? byte ^ 1 : byte)),
+      };
+    };
+    pair.connect();
+    pair.run(20_000, () => pair.bothConnected);
+    assert.ok(isForged);
+    assertSameView(pair, 'after a forged record');
+    assert.equal(pair.server.all('keylog').length, 1);
   });
 
   test('more than three other keys are left out', () => {

@@ -20,19 +20,22 @@ export interface DerivedKeys {
  * Derives the keys, and writes the key log line when the configuration asks for it.
  *
  * @param sessionHash Hash of the messages up to and including ClientKeyExchange (RFC 7627 §3).
+ * @param isAttempt Whether these may not be the keys of the peer: the line is left to who finds out.
  */
 export function deriveKeys(
   context: HandshakeContext,
   parameters: HandshakeParameters,
   premaster: Uint8Array,
   sessionHash: Uint8Array,
+  isAttempt = false,
 ): DerivedKeys {
   const { crypto } = context;
   const { suite, clientRandom, serverRandom } = parameters;
   const master = parameters.extendedMasterSecret
     ? extendedMasterSecret(crypto, suite.hash, premaster, sessionHash)
     : masterSecret(crypto, suite.hash, premaster, clientRandom, serverRandom);
-  return keysOfMasterSecret(context, parameters, master);
+  if (!isAttempt) context.logMasterSecret(clientRandom, master);
+  return recordKeys(context, parameters, master);
 }
 
 /** The keys of a master secret and the randoms of this handshake, also for a session that goes on. */
@@ -41,10 +44,18 @@ export function keysOfMasterSecret(
   parameters: HandshakeParameters,
   master: Uint8Array,
 ): DerivedKeys {
+  context.logMasterSecret(parameters.clientRandom, master);
+  return recordKeys(context, parameters, master);
+}
+
+function recordKeys(
+  context: HandshakeContext,
+  parameters: HandshakeParameters,
+  master: Uint8Array,
+): DerivedKeys {
   const { crypto } = context;
   const { suite, clientRandom, serverRandom, connectionIds } = parameters;
   const block = keyBlock(crypto, suite, master, clientRandom, serverRandom);
-  context.logMasterSecret(clientRandom, master);
   const isClient = context.role === 'client';
   const [readKey, writeKey] = isClient
     ? [block.serverWriteKey, block.clientWriteKey]

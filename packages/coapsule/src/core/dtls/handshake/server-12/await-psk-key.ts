@@ -62,10 +62,10 @@ export class AwaitPskKey implements HandshakeState {
     // Drawn for every identity, so that a known one takes no less time.
     const randomKey = randomBytes(context.random, 16);
     const key = answer?.key ?? randomKey;
-    const keys = this.#derive(key, context);
+    const keys = this.#derive(key, context, false);
     const results = [this.#resultOf(key, keys, 0, context)];
     const others = (answer?.otherKeys ?? []).slice(0, maxOtherKeys).map((other, i) => () => {
-      const otherKeys = this.#derive(other, context);
+      const otherKeys = this.#derive(other, context, true);
       results[i + 1] = this.#resultOf(other, otherKeys, i + 1, context);
       return otherKeys;
     });
@@ -74,9 +74,9 @@ export class AwaitPskKey implements HandshakeState {
     return new Next(results);
   }
 
-  #derive(key: Uint8Array, context: HandshakeContext): DerivedKeys {
+  #derive(key: Uint8Array, context: HandshakeContext, isAttempt: boolean): DerivedKeys {
     const premaster = pskPremasterSecret(key, this.#sharedSecret);
-    return deriveKeys(context, this.#parameters, premaster, this.#sessionHash);
+    return deriveKeys(context, this.#parameters, premaster, this.#sessionHash, isAttempt);
   }
 
   #resultOf(

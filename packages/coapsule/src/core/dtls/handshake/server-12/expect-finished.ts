@@ -41,6 +41,8 @@ export class ExpectFinished implements HandshakeState {
     const result = this.#results[context.installedIndex];
     if (result === undefined) throw new InvariantError('a Finished under keys that were not derived');
     const { parameters, masterSecret } = result;
+    // That of the first is in the key log already; that of another one only now that the client has it.
+    if (context.installedIndex > 0) context.logMasterSecret(parameters.clientRandom, masterSecret);
     const { sessionId, resumed } = parameters.session;
     const expected = finishedBody(context, parameters, masterSecret, 'client');
     if (!equalBytesConstantTime(message.body, expected)) {
