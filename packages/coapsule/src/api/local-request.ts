@@ -9,6 +9,7 @@
 
 import { Code, isSuccessCode, type Method } from '../core/coap/code.ts';
 import { OptionSet } from '../core/coap/option-set.ts';
+import type { IncomingRequest } from '../core/endpoint/outputs.ts';
 import { concatBytes, noBytes } from '../core/foundation/bytes.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { elapsedMs } from '../core/foundation/instant.ts';
@@ -70,7 +71,8 @@ export async function answerLocally(
   const outgoing = pathRequest(method, path, content);
   const incoming = {
     ...{ code: outgoing.code, options: outgoing.options, payload: outgoing.payload },
-    ...{ token: noBytes, messageId: undefined, confirmable: true, refresh: observer !== undefined },
+    ...{ token: noBytes, messageId: undefined, confirmable: true },
+    ...observing(observer),
   };
   const started = monotonicClock.now();
   const timing = (): { handshakeMs: undefined; roundTripMs: number } => ({
@@ -91,6 +93,17 @@ export async function answerLocally(
   if (observe === false || !isSuccessCode(answer.code)) observer?.over();
   const payload = answer.body === undefined ? answer.payload : await wholeOf(answer.body);
   return new Response({ code: answer.code, options: answer.options, payload }, peer, timing());
+}
+
+/** Observers whose first request was made, by what tells their end. */
+const begun = new WeakSet<AbortSignal>();
+
+/** The first request of an observer registers it; later ones ask for what has changed (RFC 7641 §4.1, §4.2). */
+function observing(observer: LocalObserver | undefined): Pick<IncomingRequest, 'observe' | 'refresh'> {
+  if (observer === undefined) return { refresh: false };
+  if (begun.has(observer.ended)) return { refresh: true };
+  begun.add(observer.ended);
+  return { observe: 'register', refresh: false };
 }
 
 /** How much is read of a body at a time. */

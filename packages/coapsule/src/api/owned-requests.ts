@@ -42,6 +42,8 @@ type OwnedMessage =
       readonly confirmable: boolean;
       /** The same for all requests of one observer. */
       readonly observation: number | undefined;
+      /** Whether its sender sent nothing: its observation goes on (RFC 7641 §4.2). */
+      readonly refresh: boolean;
       readonly group: PeerAddress | undefined;
       readonly peer: PeerInfo;
       /** In place of the payload. */
@@ -150,6 +152,7 @@ export class RequestsToOwner {
       kind: 'ask',
       ...{ from, id, code, messageId, confirmable, group, peer, body },
       observation: request.observer && this.#observation(request.observer),
+      refresh: request.isRefresh,
       options: carriedOptions(request.options),
       // Views of datagrams would take all of their buffer along.
       payload: body === undefined ? request.payload.slice() : noBytes,
@@ -310,14 +313,29 @@ export class RequestsToServe {
   }
 
   async #serve(message: Extract<OwnedMessage, { kind: 'ask' }>): Promise<void> {
-    const { from, id, observation, code, payload, token, messageId, confirmable, group, peer, body } =
-      message;
+    const {
+      from,
+      id,
+      observation,
+      refresh,
+      code,
+      payload,
+      token,
+      messageId,
+      confirmable,
+      group,
+      peer,
+      body,
+    } = message;
     const asked = new AbortController();
     this.#asked.set(`${from} ${id}`, asked);
     const options = OptionSet.from(message.options);
-    const refresh = observation !== undefined;
     const request = new Request(
-      { ...{ code, options, payload, token, messageId, confirmable, refresh }, ...(group && { group }) },
+      {
+        ...{ code, options, payload, token, messageId, confirmable, refresh },
+        ...(observation !== undefined && !refresh && { observe: 'register' }),
+        ...(group && { group }),
+      },
       peer,
       {
         signal: asked.signal,

@@ -168,3 +168,23 @@ test('an observer within the process is told of changes at a server behind it, a
   ended.abort();
   while (origin.observers().length > 0) await new Promise((resolve) => setImmediate(resolve));
 });
+
+test('the first request of an observer within the process is its own; those behind it are refreshes', async () => {
+  const seen: [boolean, boolean][] = [];
+  const server = new Server().resource('/lamp', {
+    get: ({ observe, isRefresh }) => {
+      seen.push([observe, isRefresh]);
+      return content('on');
+    },
+    observable: true,
+  });
+  const observer = { changed: () => {}, over: () => {}, ended: new AbortController().signal };
+  await server.request('GET', '/lamp');
+  await server.request('GET', '/lamp', { observer });
+  await server.request('GET', '/lamp', { observer });
+  assert.deepEqual(seen, [
+    [false, false],
+    [true, false],
+    [true, true],
+  ]);
+});

@@ -42,6 +42,15 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         return changed();
       },
     })
+    .resource('/how', {
+      oneOwner: true,
+      observable: true,
+      get: ({ observe, isRefresh }) => content(`${observe} ${isRefresh}`),
+      put: () => {
+        server.notify('/how');
+        return changed();
+      },
+    })
     .resource('/upper', {
       oneOwner: true,
       streamRequestBody: true,

@@ -175,6 +175,20 @@ test('the owner can ask the sender of a request that came to another worker', as
   }
 });
 
+test('a registration at another worker is no refresh where it is served: what goes by what clients send counts it', async (t) => {
+  const { coaps } = await start(t);
+  for (const worker of [0, 1]) {
+    const client = await clientAt(t, coaps, worker);
+    assert.equal((await client.get(`${coaps}/how`)).text(), 'false false');
+    const states = client.observe(`${coaps}/how`)[Symbol.asyncIterator]();
+    assert.equal((await states.next()).value?.text(), 'true false', `worker ${worker}`);
+    const next = states.next();
+    await client.put(`${coaps}/how`);
+    assert.equal((await next).value?.text(), 'true true', `worker ${worker}`);
+    await states.return?.();
+  }
+});
+
 test('what worker 0 is still at work on for others is answered when the workers close', async (t) => {
   const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
     count: 2,
