@@ -204,6 +204,11 @@ export class RequestsToOwner {
         return;
       case 'answer': {
         const { id, code, payload, handled, observe, body } = message;
+        if (!this.#waiting.has(id)) {
+          // It was answered for the owner, which had gone.
+          body?.cancel().catch(() => {});
+          return;
+        }
         // Nobody will read it. An error of it means nothing any more.
         if (this.#askable.get(id)?.signal.aborted) body?.cancel().catch(() => {});
         const options = OptionSet.from(message.options);

@@ -13,7 +13,7 @@ import {
   Server as ServerOf,
 } from '../../src/index.ts';
 
-/** `begun` when worker 0 has a request for /slow, which is answered at `go`. */
+/** `begun` when worker 0 has a request for /slow or /slow-body, which is answered at `go`; `closed` with the body. */
 export const slow: EventEmitter = new EventEmitter();
 
 /** The server of a worker, which does not listen yet. */
@@ -78,6 +78,15 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         slow.emit('begun');
         await once(slow, 'go');
         return content('at last');
+      },
+    })
+    .resource('/slow-body', {
+      oneOwner: true,
+      get: async () => {
+        slow.emit('begun');
+        await once(slow, 'go');
+        const close = (): void => void slow.emit('closed');
+        return content({ length: 1_000_000, read: () => new Uint8Array(5000), close });
       },
     })
     .resource('/call-home', {

@@ -228,3 +228,25 @@ test('when the server of worker 0 alone is closed, what is for it is 5.03 at onc
   const other = await clientAt(t, coap, 1);
   assert.equal((await other.get(`${coap}/state`)).codeText, '5.03');
 });
+
+test('a body that the owner gives after its server was closed is closed unread', async (t) => {
+  let server: Server | undefined;
+  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
+    count: 2,
+    first: async (worker) => {
+      server = ownedServer(worker);
+      await listenAsWorker(server, worker);
+    },
+  });
+  t.after(() => workers.close());
+  const coap = workers.listeners[0]?.openUri ?? '';
+  const client = await clientAt(t, coap, 1);
+  const begun = once(slow, 'begun');
+  const asked = client.get(`${coap}/slow-body`);
+  await begun;
+  await server?.close();
+  assert.equal((await asked).codeText, '5.03');
+  const closed = once(slow, 'closed');
+  slow.emit('go');
+  await closed;
+});
