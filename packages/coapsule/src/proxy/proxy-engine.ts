@@ -37,7 +37,12 @@ import {
 } from '../core/request-response/response-cache.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { badGateway, gatewayFailure, gatewayTimeout } from './gateway-failure.ts';
-import { checkedSettings, type ProxySettings, type ProxyTarget } from './proxy-options.ts';
+import {
+  checkedSettings,
+  type ProxyAnswerSource,
+  type ProxySettings,
+  type ProxyTarget,
+} from './proxy-options.ts';
 import { type ObservedState, SharedObservation } from './shared-observation.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -137,9 +142,7 @@ export class ProxyEngine {
       return usable.response;
     }
     const answer = this.#taken(passage, usable.content, asked);
-    // What the cache had stands in the answer of a 2.03 that its own ETags have brought.
-    const isKept = response.code === Code.Valid && answer.code !== Code.Valid;
-    this.#settings.onAnswer?.(isKept ? 'validated' : 'forwarded');
+    this.#settings.onAnswer?.(sourceOf(response, answer));
     return answer;
   }
 
@@ -166,18 +169,21 @@ export class ProxyEngine {
       this.#settings.onAnswer?.('failed');
       return response;
     }
-    this.#settings.onAnswer?.('forwarded');
     const { code } = response;
     if (code === Code.HopLimitReached || code === Code.Valid) {
       const whole = { code, options: response.options, payload: await wholeOf(response.body) };
       const usable = this.#usable(whole, request, target);
-      return usable.kind === 'unusable' ? usable.response : validated(usable.content, request);
+      const answer = usable.kind === 'unusable' ? usable.response : validated(usable.content, request);
+      this.#settings.onAnswer?.(usable.kind === 'unusable' ? 'failed' : sourceOf(response, answer));
+      return answer;
     }
     const forwarded = forwardedResponse({ code, options: response.options, payload: noBytes });
     if (forwarded.kind === 'unusable') {
       await response.body.cancel();
+      this.#settings.onAnswer?.('failed');
       return badGateway(forwarded.reason);
     }
+    this.#settings.onAnswer?.('forwarded');
     return { code, options: [...forwarded.response.options.entries()], payload: response.body };
   }
 
@@ -324,6 +330,13 @@ function validated(answer: Content, request: Request): ServerResponse {
     }
   }
   return serverResponse(answer);
+}
+
+/** Where an answer comes from that a response of the next hop has brought. */
+function sourceOf(response: Pick<Content, 'code'>, answer: ServerResponse): ProxyAnswerSource {
+  if (response.code !== Code.Valid || answer.code === Code.Valid) return 'forwarded';
+  // A 2.03 that ETags of the cache have brought has what that had; any other is none to be passed on.
+  return answer.code === Code.BadGateway ? 'failed' : 'validated';
 }
 
 /** The body of a response that has a short one: what is longer is cut off. */
