@@ -284,6 +284,24 @@ suite('what is not known', () => {
     assert.deepEqual(texts([record!]), ['client: one']);
   });
 
+  test('a forged record with its connection id from elsewhere moves no association', () => {
+    const pair = connected({});
+    assert.ok(pair.exchange('one'));
+    const observer = new DtlsObserver(nodeCrypto, withKey);
+    const seen = pair.network.sent.flatMap(({ from, to, datagram }) => {
+      const observed = [observer.observe(from.key, to.key, datagram)];
+      if (datagram[0] === connectionIdRecordType) {
+        const forged = datagram.map((byte, i) => (i === datagram.length - 1 ? byte ^ 1 : byte));
+        observed.push(observer.observe('elsewhere', to.key, forged));
+      }
+      // The answer has no connection id: it is found by its addresses.
+      return observed;
+    });
+    assert.deepEqual(texts(seen), ['client: one', 'server: one']);
+    assert.deepEqual(new Set(seen.map(({ association }) => association)), new Set([1]));
+    assert.ok(seen.some(({ records }) => records.some(({ unreadable }) => unreadable === 'not-authentic')));
+  });
+
   test('a connection id that is how a longer one begins takes no record of the other association', () => {
     const long = connected({});
     assert.ok(long.exchange('long'));

@@ -60,11 +60,12 @@ export class DtlsObserver {
     const moved = this.#byId(datagram, known, destination);
     const split = moved?.split ?? splitRecords(datagram, idLengthTo(known, destination));
     const watched = moved?.watched ?? known ?? this.#begin(source, destination);
-    if (moved !== undefined) this.#moveTo(watched, source, destination, moved.receiver);
-    const sender = senderOf(watched, source, split.records);
-    if (sender === 'client') [watched.client, watched.server] = [source, destination];
-    else if (sender === 'server') [watched.server, watched.client] = [source, destination];
+    const sender = moved?.sender ?? senderOf(watched, source, split.records);
     const records = watched.association.observe(sender, split.records);
+    // RFC 9146 §6: only an authentic record moves it. Without keys nobody can tell.
+    const isForged = records.some(({ unreadable }) => unreadable === 'not-authentic');
+    if (moved === undefined || !isForged) noteSides(watched, sender, source, destination);
+    if (moved !== undefined && !isForged) this.#moveTo(watched, source, destination);
     this.#touch(watched);
     this.#nameAgain(watched);
     return {
@@ -85,8 +86,8 @@ export class DtlsObserver {
       // Both directions may have ids; the one in the record is the receiver's.
       const ids = watched?.association.connectionIds;
       if (watched === undefined || watched === known || ids === undefined) continue;
-      const receiver: ObservedSide = toHex(ids.server) === name ? 'server' : 'client';
-      return { watched, receiver, split: splitRecords(datagram, length) };
+      const sender: ObservedSide = toHex(ids.server) === name ? 'client' : 'server';
+      return { watched, sender, split: splitRecords(datagram, length) };
     }
     return undefined;
   }
@@ -111,12 +112,9 @@ export class DtlsObserver {
     return watched;
   }
 
-  #moveTo(watched: Watched, source: string, destination: string, receiver: ObservedSide): void {
+  #moveTo(watched: Watched, source: string, destination: string): void {
     if (this.#byPath.get(watched.path) === watched) this.#byPath.delete(watched.path);
     watched.path = pathOf(source, destination);
-    const [client, server] = receiver === 'server' ? [source, destination] : [destination, source];
-    watched.client = client;
-    watched.server = server;
   }
 
   #touch(watched: Watched): void {
@@ -153,6 +151,16 @@ export class DtlsObserver {
     this.#unname(watched);
     if (this.#byPath.get(watched.path) === watched) this.#byPath.delete(watched.path);
   }
+}
+
+function noteSides(
+  watched: Watched,
+  sender: ObservedSide | undefined,
+  source: string,
+  destination: string,
+): void {
+  if (sender === 'client') [watched.client, watched.server] = [source, destination];
+  else if (sender === 'server') [watched.server, watched.client] = [source, destination];
 }
 
 /** The same for both directions. */
