@@ -74,7 +74,7 @@ type OwnedMessage =
       readonly options: ReversedRequestOptions;
     }
   | { readonly kind: 'asked-back'; readonly call: number; readonly outcome: AskedBack }
-  /** The server of worker 0 is closed, while its thread goes on; or there is one again. */
+  /** The server of worker 0 is there; or it is closed, while its thread goes on. */
   | { readonly kind: 'owner'; readonly isThere: boolean };
 
 /** What became of it. */
@@ -132,8 +132,9 @@ export class RequestsToOwner {
       },
       (index) => {
         if (index !== 0) return;
-        this.#hasOwner = true;
-        this.#lost();
+        // Its thread begins: what it is sent before its server is there, nobody would answer. It says when that is.
+        this.#hasOwner = false;
+        this.#settleAll();
       },
     );
   }
@@ -200,7 +201,9 @@ export class RequestsToOwner {
       case 'owner':
         if (this.#hasOwner === message.isThere) return;
         this.#hasOwner = message.isThere;
-        this.#lost();
+        this.#settleAll();
+        // Those who observe ask the new one, or hear that there is none.
+        for (const observer of this.#observers.values()) observer.changed();
         return;
       case 'answer': {
         const { id, code, payload, handled, observe, body } = message;
@@ -254,11 +257,9 @@ export class RequestsToOwner {
     this.#send({ kind: 'asked-back', call, outcome });
   }
 
-  /** Another worker 0 takes the place of the one that was asked, or another server there. */
-  #lost(): void {
+  /** Who was asked is gone. */
+  #settleAll(): void {
     for (const id of [...this.#waiting.keys()]) this.#settle(id, unavailable);
-    // Those who observe ask the new one.
-    for (const observer of this.#observers.values()) observer.changed();
   }
 }
 
@@ -283,7 +284,10 @@ export class RequestsToServe {
       (message) => {
         if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
       },
-      (index) => this.#gone(index),
+      (index) => {
+        this.#gone(index);
+        this.#link.send(index, this.#channel, ownedMessage({ kind: 'owner', isThere: true }));
+      },
     );
     this.#tellOwner(true);
   }

@@ -1,6 +1,7 @@
 /** What each worker of owned-requests.test.ts runs: resources that one worker has for all. */
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { isMainThread } from 'node:worker_threads';
 import {
   type AssociationStore,
   changed,
@@ -97,6 +98,13 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
       oneOwner: true,
       get: () => {
         throw new Error('it does not work');
+      },
+    })
+    .resource('/end-owner', {
+      oneOwner: true,
+      post: () => {
+        if (!isMainThread) process.exit(3);
+        return changed();
       },
     })
     .resource('/end', {

@@ -250,3 +250,19 @@ test('a body that the owner gives after its server was closed is closed unread',
   slow.emit('go');
   await closed;
 });
+
+test('when another thread takes the place of worker 0, observers elsewhere hear from it once its server is there', async (t) => {
+  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), { count: 2 });
+  t.after(() => workers.close());
+  const coaps = workers.listeners[1]?.openUri ?? '';
+  const client = await clientAt(t, coaps, 1);
+  const states = client.observe(`${coaps}/state`)[Symbol.asyncIterator]();
+  await states.next();
+  const second = states.next();
+  await client.put(`${coaps}/state`, { payload: 'second' });
+  assert.equal((await second).value?.text(), 'second in 0 for dtls');
+  const third = states.next();
+  assert.equal((await client.post(`${coaps}/end-owner`)).codeText, '5.03');
+  // It knows nothing of what the one before was told.
+  assert.equal((await third).value?.text(), 'first in 0 for dtls');
+});
