@@ -220,7 +220,8 @@ class PcapngReader {
     if (start + 8 + length > end) return 'a block of secrets that is cut';
     if (this.#u32(start) !== TLS_KEY_LOG) return undefined;
     const text = new TextDecoder().decode(this.#file.subarray(start + 8, start + 8 + length));
-    this.#keyLog.push(...text.split(/\r?\n/).filter((line) => line !== ''));
+    // One by one: there may be more lines than a call has room for arguments.
+    for (const line of text.split(/\r?\n/)) if (line !== '') this.#keyLog.push(line);
     return undefined;
   }
 

@@ -188,3 +188,10 @@ describe('IP', () => {
     assert.equal(ipPacketIn(195, ip), undefined);
   });
 });
+
+test('a key log of as many lines as there may be in a file is read', () => {
+  const lines = 300_000;
+  const file = Buffer.concat([pcapngHeader(), secretsBlock('# a line\n'.repeat(lines))]);
+  const { keyLog, fault } = readCapture(file);
+  assert.deepEqual([keyLog.length, fault], [lines, undefined]);
+});
