@@ -37,6 +37,7 @@ export interface PskLine {
  */
 export function parsePskFile(text: string, name: string): PskLine[] {
   const entries: PskLine[] = [];
+  const known = new Set<string>();
   // Some editors begin a file with a byte order mark.
   for (const [index, rawLine] of text
     .replace(/^\uFEFF/, '')
@@ -58,8 +59,9 @@ export function parsePskFile(text: string, name: string): PskLine[] {
       return refuse(
         '"%" in an identity must be followed by two hexadecimal digits (a percent sign itself is %25)',
       );
-    if (entries.some((entry) => hexText(entry.identity) === hexText(identity)))
-      return refuse('this identity stands twice in the file');
+    const digits = hexText(identity);
+    if (known.has(digits)) return refuse('this identity stands twice in the file');
+    known.add(digits);
     entries.push({
       identity,
       key: keyBytes(line.slice(colon + 1)) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),

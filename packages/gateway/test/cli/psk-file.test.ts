@@ -37,6 +37,16 @@ describe('identity files', () => {
     });
   }
 
+  test('a file of a whole fleet is read line by line, each compared with none of the others', () => {
+    const lines = 20_000;
+    const text = Array.from({ length: lines }, (_, number) => `device-${number}:0x00112233`).join('\n');
+    assert.equal(parsePskFile(text, 'f').length, lines);
+    assert.throws(
+      () => parsePskFile(`${text}\ndevice-7:0x44`, 'f'),
+      /line 20001: this identity stands twice/,
+    );
+  });
+
   test('what is written is read back, whatever bytes identity and key have', () => {
     const anyBytes = fc.uint8Array({ minLength: 1, maxLength: 40 });
     const awkward = fc.constantFrom('#a', ' a ', 'a:b', '50%', 'a\nb', '\ufeffa', 'é', '%3A', '\u2028');
