@@ -91,7 +91,7 @@ export class AwakeDevice {
 
   /** Observes until the device dies or the run is over. */
   async #observe(client: Client, path: string, life: number): Promise<void> {
-    const { clock, server, group, settings } = this.#surroundings;
+    const { clock, server, group, settings, plan } = this.#surroundings;
     while (life === this.#life && !clock.isOver) {
       const observation = client.observe(`${server}${path}`);
       this.#observations.add(observation);
@@ -99,7 +99,7 @@ export class AwakeDevice {
         for await (const notification of observation) {
           if (!notification.ok) continue;
           group.notifications++;
-          const ms = settings.heard(path, notification.text());
+          const ms = settings.heard(plan.id, path, notification.text());
           if (ms !== undefined) group.settings.record(ms);
         }
       } catch {

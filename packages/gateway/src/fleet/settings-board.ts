@@ -6,16 +6,27 @@
 
 /** See the module comment. */
 export class SettingsBoard {
-  readonly #latest = new Map<string, { readonly value: string; readonly at: number }>();
+  readonly #latest = new Map<string, Setting>();
 
   /** A command is sent. */
   set(path: string, value: string): void {
-    this.#latest.set(path, { value, at: performance.now() });
+    this.#latest.set(path, { value, at: performance.now(), heardBy: new Set() });
   }
 
-  /** A device was notified. @returns how long after the command, in ms; nothing where it tells of an older state. */
-  heard(path: string, value: string): number | undefined {
+  /**
+   * A device was notified. @returns how long after the command, in ms; nothing where it tells of an older state, or of one that
+   * the device has heard before, as the first notification does of an observation that begins again.
+   */
+  heard(device: string, path: string, value: string): number | undefined {
     const latest = this.#latest.get(path);
-    return latest?.value === value ? performance.now() - latest.at : undefined;
+    if (latest?.value !== value || latest.heardBy.has(device)) return undefined;
+    latest.heardBy.add(device);
+    return performance.now() - latest.at;
   }
+}
+
+interface Setting {
+  readonly value: string;
+  readonly at: number;
+  readonly heardBy: Set<string>;
 }
