@@ -13,11 +13,14 @@ import {
 import { deliveryOdds } from '../figures/delivery-odds.ts';
 import { fleetTraffic } from '../figures/fleet-traffic.ts';
 import { handshakePresets, radioCost, stepRadio } from '../figures/radio-energy.ts';
-import type { ComparedFigure, ReportedGroup, ReportedRun } from './report-schema.ts';
+import type { ComparedFigure, FleetReport, ReportedGroup, ReportedRun } from './report-schema.ts';
+
+/** A run, and how much of it there was. */
+type MeasuredRun = ReportedRun & Pick<FleetReport, 'simulatedSeconds'>;
 
 /** The lines for a scenario. */
 export function comparedFigures(
-  run: ReportedRun,
+  run: MeasuredRun,
   groups: readonly ReportedGroup[],
   total: ReportedGroup,
 ): readonly ComparedFigure[] {
@@ -59,19 +62,19 @@ function deliveryFigure(lossRate: number, { messages }: ReportedGroup): Compared
   };
 }
 
-function hospitalFigures(run: ReportedRun, total: ReportedGroup): readonly ComparedFigure[] {
+function hospitalFigures(run: MeasuredRun, total: ReportedGroup): readonly ComparedFigure[] {
   const traffic = fleetTraffic({
     ...{ devices: run.devices, periodSeconds: 30, overheadBytes: 29, handshakeBytes: 360 },
   });
   const readings = total.messages.byPurpose['telemetry'] ?? 0;
-  const seconds = run.durationSeconds;
+  const seconds = run.simulatedSeconds;
   const records = total.datagrams.withMessages;
   return [
     {
       name: 'readings a second of the fleet',
       printed: '6.67 (200 devices)',
       corrected: traffic.messagesPerSecond.toFixed(2),
-      measured: `${(readings / seconds).toFixed(2)} of simulated time`,
+      measured: seconds === 0 ? null : `${(readings / seconds).toFixed(2)} of simulated time`,
       note: `${run.devices} devices, one reading in 30 s; ${traffic.messagesPerDay.toLocaleString('en-US')} a day`,
     },
     {
@@ -99,8 +102,8 @@ const approaches: readonly SleepApproach[] = [
   'plain',
 ];
 
-function sleepLines(run: ReportedRun, groups: readonly ReportedGroup[]): readonly ComparedFigure[] {
-  const days = run.durationSeconds / 86_400;
+function sleepLines(run: MeasuredRun, groups: readonly ReportedGroup[]): readonly ComparedFigure[] {
+  const days = run.simulatedSeconds / 86_400;
   const broken = groups.find(({ group }) => group === 'broken-reuse');
   return [
     ...(broken === undefined ? [] : [rejectedLine(broken)]),
@@ -116,7 +119,7 @@ function sleepLines(run: ReportedRun, groups: readonly ReportedGroup[]): readonl
           millijoulesPerDay === undefined
             ? `${preset.printedMonths} months mean ${Math.round(impliedMicroamps)} µA on average`
             : `${millijoulesPerDay.toFixed(1)} mJ/day, which is ${Math.round(years ?? 0).toLocaleString('en-US')} years; in joules ${(monthsInJoules ?? 0).toFixed(1)} months; the printed ones mean ${Math.round(impliedMicroamps)} µA`,
-        measured: group === undefined ? null : measuredEnergy(group, days),
+        measured: group === undefined || days === 0 ? null : measuredEnergy(group, days),
         note: preset.reason,
       };
     }),

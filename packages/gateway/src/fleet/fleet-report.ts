@@ -14,7 +14,7 @@ import type { Discovery, FleetReport, ReportedGroup, ReportedLatency, ReportedRu
 /** Makes the report. */
 export function fleetReport(
   run: ReportedRun,
-  { tally, elapsedSeconds, interrupted }: FleetResult,
+  { tally, elapsedSeconds, simulatedSeconds, interrupted }: FleetResult,
   discovery: Discovery | undefined,
 ): FleetReport {
   const total = tally.total();
@@ -25,12 +25,13 @@ export function fleetReport(
     ...run,
     interrupted,
     elapsedSeconds: round(elapsedSeconds, 3),
+    simulatedSeconds: round(simulatedSeconds, 3),
     total: all,
     groups,
     discovery: discovery ?? null,
     timeline: tally.timeline,
     latencyRanges: total.latencies.ranges(),
-    figures: comparedFigures(run, groups, all),
+    figures: comparedFigures({ ...run, simulatedSeconds }, groups, all),
   };
 }
 

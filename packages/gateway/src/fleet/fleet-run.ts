@@ -68,6 +68,8 @@ export interface FleetProgress {
 export interface FleetResult {
   readonly tally: FleetTally;
   readonly elapsedSeconds: number;
+  /** How much of the plan was run: all of it, unless it was ended before. */
+  readonly simulatedSeconds: number;
   /** It was ended before its time. */
   readonly interrupted: boolean;
 }
@@ -101,11 +103,17 @@ export async function runFleet(options: FleetOptions, signal: AbortSignal): Prom
     }
     const began = performance.now();
     clock.start();
+    let endedAt = signal.aborted ? 0 : durationSeconds;
+    const noteEnd = (): void => {
+      endedAt = Math.min(durationSeconds, clock.seconds);
+    };
+    signal.addEventListener('abort', noteEnd, { once: true });
     const progress = setInterval(() => onProgress?.({ seconds: clock.seconds, tally, isLast: false }), 1000);
     try {
       await Promise.all(devices.map((device) => device.run()));
     } finally {
       clearInterval(progress);
+      signal.removeEventListener('abort', noteEnd);
     }
     onProgress?.({ seconds: clock.seconds, tally, isLast: true });
     for (const { relay, group } of links) {
@@ -113,7 +121,7 @@ export async function runFleet(options: FleetOptions, signal: AbortSignal): Prom
       group.lostDatagrams += lostCount + droppedForMtu + droppedForQueue;
     }
     const elapsedSeconds = (performance.now() - began) / 1000;
-    return { tally, elapsedSeconds, interrupted: signal.aborted };
+    return { tally, elapsedSeconds, simulatedSeconds: endedAt, interrupted: signal.aborted };
   } finally {
     await Promise.all([...open].map((client) => client.close()));
     await Promise.all(links.map(({ relay }) => relay.close()));

@@ -6,17 +6,17 @@
 
 import { barPlot, escaped, linePlot, stackedBars } from './report-plots.ts';
 import type { FleetReport, ReportedGroup } from './report-schema.ts';
-import { duration, latencyText } from './report-text.ts';
+import { duration, interruption, latencyText } from './report-text.ts';
 
 /** The document. */
 export function reportHtml(report: FleetReport): string {
-  const { scenario, uri, devices, speed, seed, durationSeconds, elapsedSeconds, interrupted } = report;
+  const { scenario, uri, devices, speed, seed, durationSeconds, elapsedSeconds } = report;
   const title = `${scenario}: ${number(devices)} devices`;
   const groups = report.groups.length > 1 ? [...report.groups, report.total] : report.groups;
   const run = [
     ['server', uri],
     ['simulated', `${duration(durationSeconds)} at ${speed} times the speed`],
-    ['took', `${elapsedSeconds.toFixed(1)} s${interrupted ? ', interrupted' : ''}`],
+    ['took', `${elapsedSeconds.toFixed(1)} s${interruption(report)}`],
     ['seed', String(seed)],
     [
       'link',

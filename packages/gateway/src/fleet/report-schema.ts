@@ -98,6 +98,8 @@ export interface FleetReport extends ReportedRun {
   readonly schema: 1;
   readonly interrupted: boolean;
   readonly elapsedSeconds: number;
+  /** How much of `durationSeconds` was run: less of it in a run that was interrupted. */
+  readonly simulatedSeconds: number;
   readonly total: ReportedGroup;
   readonly groups: readonly ReportedGroup[];
   readonly discovery: Discovery | null;

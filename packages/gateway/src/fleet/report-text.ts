@@ -8,10 +8,10 @@ import type { FleetReport, ReportedGroup, ReportedLatency } from './report-schem
 
 /** Lines, each with its line feed. */
 export function reportText(report: FleetReport): string {
-  const { scenario, uri, speed, durationSeconds, elapsedSeconds, interrupted, seed } = report;
+  const { scenario, uri, speed, durationSeconds, elapsedSeconds, seed } = report;
   const head = [
     `${scenario}: ${grouped(report.devices)} devices at ${uri}`,
-    `${duration(durationSeconds)} of simulated time at ${speed} times the speed, seed ${seed}; ${elapsedSeconds.toFixed(1)} s${interrupted ? ', interrupted' : ''}`,
+    `${duration(durationSeconds)} of simulated time at ${speed} times the speed, seed ${seed}; ${elapsedSeconds.toFixed(1)} s${interruption(report)}`,
     ...wayLines(report),
     ...(report.discovery === null ? [] : [discoveryLine(report.discovery)]),
   ];
@@ -106,6 +106,14 @@ export function latencyText(latency: ReportedLatency): string {
   if (latency.count === 0) return 'none';
   const quantiles = (['p50', 'p90', 'p99', 'p99.9'] as const).map((name) => `${name} ${ms(latency[name])}`);
   return `${quantiles.join(', ')}, max ${ms(latency.max)} ms`;
+}
+
+/** Behind how long a run took. */
+export function interruption({
+  interrupted,
+  simulatedSeconds,
+}: Pick<FleetReport, 'interrupted' | 'simulatedSeconds'>): string {
+  return interrupted ? `, interrupted after ${duration(simulatedSeconds)} of simulated time` : '';
 }
 
 /** `1 h 30 min`. */

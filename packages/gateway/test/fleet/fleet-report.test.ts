@@ -32,7 +32,7 @@ function report(scenario: string, change: (tally: FleetTally) => void = () => {}
       ...{ scenario, uri: 'coaps://<b>&"', devices: 4, seed: 7, speed: 3600, durationSeconds: 86_400 },
       ...{ link: 'wifi', lossRate: 0.2, churnPerHour: 0, confirmEvery: 1 },
     },
-    { tally, elapsedSeconds: 24.1234, interrupted: false },
+    { tally, elapsedSeconds: 24.1234, simulatedSeconds: 86_400, interrupted: false },
     undefined,
   );
 }
@@ -91,11 +91,29 @@ test('a run without a single message has a report as well', () => {
       ...{ scenario: 'hospital', uri: 'coap://h', devices: 1, seed: 1, speed: 1, durationSeconds: 60 },
       ...{ link: null, lossRate: null, churnPerHour: 0, confirmEvery: 0 },
     },
-    { tally, elapsedSeconds: 0, interrupted: true },
+    { tally, elapsedSeconds: 0, simulatedSeconds: 0, interrupted: true },
     { by: 'coap://224.0.1.187', servers: 0, resources: 0, problem: 'nobody answered' },
   );
   assert.match(reportText(empty), /interrupted[\s\S]*nothing \(nobody answered\)/);
   assert.doesNotMatch(reportHtml(empty), /NaN|undefined|Infinity/);
+});
+
+test('an interrupted run is measured by the time that it had, not by the time that it was to have', () => {
+  const tally = new FleetTally(86_400);
+  const oscore = tally.group('oscore');
+  oscore.devices = 2;
+  oscore.outcomes.acknowledged = 24;
+  const half = fleetReport(
+    {
+      ...{ scenario: 'agriculture', uri: 'coaps://h', devices: 2, seed: 1, speed: 3600 },
+      ...{ durationSeconds: 86_400, link: null, lossRate: null, churnPerHour: 0, confirmEvery: 1 },
+    },
+    { tally, elapsedSeconds: 12, simulatedSeconds: 43_200, interrupted: true },
+    undefined,
+  );
+  assert.equal(half.simulatedSeconds, 43_200);
+  assert.match(reportText(half), /12\.0 s, interrupted after 12 h of simulated time/);
+  assert.match(reportText(half), /measured {3}43\.2 mJ\/day: 0\.00 handshakes and 12\.0 messages a device/);
 });
 
 test('durations are told in hours, minutes and seconds', () => {
