@@ -22,6 +22,9 @@ import { readPskFile } from './psk-file.ts';
 const keyBytes = 16;
 const how = 'coapsule simulate';
 
+/** How names of simulated devices begin, unless somebody wants others: no device of a plant is called so. */
+export const usualPrefix = 'sim-';
+
 type OscoreFleetCredential = Extract<FleetCredential, { kind: 'oscore' }>;
 
 /** Identities and keys of a file, in its order. */
@@ -52,6 +55,8 @@ export class ProvisionedFleet {
   /**
    * Adds a device for each plan, with a new key, what every device may do and what the plan needs. Those of a run before, that
    * was killed, are replaced.
+   *
+   * @throws CommandFailure where a device has one of the names that may be a real one: its key would be lost.
    */
   static add(
     streams: Pick<CommandEnvironment, 'stderr' | 'variables'>,
@@ -82,6 +87,7 @@ export class ProvisionedFleet {
       folder,
       false,
       (table) => {
+        expectNoOthers(table, devices, folder.data);
         const before = devices.filter(({ id }) => table.remove(id)).length;
         if (before > 0)
           streams.stderr.write(
@@ -122,6 +128,16 @@ export class ProvisionedFleet {
       ids.map((device) => ({ event: 'device-removed', how, device })),
     );
   }
+}
+
+function expectNoOthers(table: DeviceTable, devices: readonly NewDevice[], folder: string): void {
+  const other = devices.find(({ id }) => !id.startsWith(usualPrefix) && table.find(id) !== undefined);
+  if (other === undefined) return;
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `${folder} has a device ${other.id} already, which the run would replace and remove`,
+    `choose another --prefix; what an earlier run has left goes with "coapsule device remove"`,
+  );
 }
 
 /** Refuses a file that has too few identities. */

@@ -26,7 +26,7 @@ import { scenarios } from '../fleet/scenarios/index.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { expectEnough, fleetFromFile, ProvisionedFleet } from './fleet-credentials.ts';
+import { expectEnough, fleetFromFile, ProvisionedFleet, usualPrefix } from './fleet-credentials.ts';
 import { expectOneServer, type TargetUri, targetUri } from './target-uri.ts';
 
 /** Options of the verb. */
@@ -173,7 +173,7 @@ function devicesOf(scenario: Scenario, options: SimulateOptions, there: number |
 
 function identitiesOf(
   scenario: Scenario,
-  { pskFile = '', prefix = `sim-${scenario.name}` }: SimulateOptions,
+  { pskFile = '', prefix = `${usualPrefix}${scenario.name}` }: SimulateOptions,
   devices: number,
   file: ReadonlyMap<string, FleetCredential> | undefined,
 ): readonly string[] {

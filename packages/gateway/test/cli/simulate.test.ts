@@ -140,6 +140,17 @@ describe('what cannot be is refused with 64, cause and next step', () => {
   });
 });
 
+test('a device that may be a real one is neither replaced nor removed, whatever the prefix', async (t) => {
+  const data = temporaryFolder(t);
+  await coapsule(t, 'device', 'add', 'pump-001', '--data', data, '--psk', 'generate');
+  const { exitCode, stderr } = await run([
+    ...['simulate', 'hospital', 'coaps://h', '--provision', data, '--prefix', 'pump', '--devices', '2'],
+  ]);
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /has a device pump-001 already[\s\S]*choose another --prefix/);
+  assert.deepEqual(devicesIn(t, data), ['pump-001']);
+});
+
 test('hospital: devices are there for the run, readings and alarms arrive, and none of it is in clear', async (t) => {
   const { coaps, data, process } = await gateway(t, '-v');
   const { code, report, stderr } = await simulate(
