@@ -132,7 +132,13 @@ async function runFirmwareGet(
       const part = `${output}.${described.sha256.slice(0, 12)}.part`;
       const progress = new TransferProgress(environment, described.size);
       const fetching = { part, described, options, progress, signal };
-      const refused = await fetchRest(client, target, fetching).finally(() => progress.end());
+      const refused = await fetchRest(client, target, fetching)
+        .catch((error: unknown) => {
+          // Nobody will go on with it.
+          if (error instanceof Replaced) rmSync(part);
+          throw error;
+        })
+        .finally(() => progress.end());
       if (refused !== undefined) return new ResponseOutput(target, {}, environment).response(refused, false);
       const sha256 = await digestOf(part);
       if (sha256 !== described.sha256) {
@@ -280,8 +286,10 @@ function descriptionOf(text: string): FirmwareDescription | undefined {
     return undefined;
   }
   const { version, size, sha256 } = value ?? {};
+  // It becomes a part of a URI and of a line on a terminal: a name as versions have one, and nothing else.
   const isWhole =
     typeof version === 'string' &&
+    /^[\w.+~-]{1,64}$/.test(version) &&
     typeof size === 'number' &&
     typeof sha256 === 'string' &&
     /^[0-9a-f]{64}$/.test(sha256);

@@ -1,7 +1,7 @@
 /** `coapsule firmware put` and `get`, and the progress of a large `put`, against a gateway. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, content, Server } from 'coapsule';
@@ -158,6 +158,23 @@ test('get begins anew when another firmware has taken the place of the one that 
   assert.equal(went.exitCode, 0, went.stderr);
   assert.match(went.stderr, /it stopped: another firmware has taken the place of this one; it goes on/);
   assert.deepEqual(new Uint8Array(readFileSync(output)), bytes);
+  assert.deepEqual(readdirSync(folder).sort(), ['fetched.bin', 'image.bin'], 'no part is left of the other');
+});
+
+test('a version that no gateway can have is not printed: it could move the cursor', async (t) => {
+  const { folder, bytes, sha256 } = firmware(t, 100);
+  await using server = new Server();
+  server.resource('/firmware/pump', {
+    get: () => {
+      const description = { version: '1.2\u001b[2J', size: bytes.length, sha256 };
+      return content(JSON.stringify(description), { contentFormat: 50 });
+    },
+  });
+  const { uri } = await server.listen('coap://127.0.0.1:0');
+  const went = await run(['firmware', 'get', `${uri}/firmware/pump`, '-o', join(folder, 'fetched.bin')]);
+  assert.equal(went.exitCode, 1);
+  assert.match(went.stderr, /does not describe a firmware/);
+  assert.ok(!went.stderr.includes('\u001b'));
 });
 
 test('a download that is under way ends with what it began with, whatever takes its place', async (t) => {
