@@ -217,11 +217,15 @@ export function withoutBareCid(args: readonly string[]): string[] {
   );
 }
 
-/** Commander's own message would repeat the key. */
-function secretKeyValue(text: string): Uint8Array {
+/** Value of `-k`. Commander's own message would repeat the key. */
+export function secretKeyValue(text: string): Uint8Array {
   try {
     return keyValue(text);
   } catch (error) {
-    throw new CommandFailure(ExitCode.Usage, `-k: ${(error as Error).message}`, 'see "coapsule get --help"');
+    throw new CommandFailure(
+      ExitCode.Usage,
+      `-k: ${(error as Error).message}`,
+      'give the key as text, or as 0x and pairs of hexadecimal digits',
+    );
   }
 }

@@ -12,10 +12,11 @@ import { DatagramDecoder, type DecodedPart } from '../decode/datagram-decoder.ts
 import type { DecodedField } from '../decode/decoded-field.ts';
 import { type KnownKey, KnownSecrets } from '../decode/secrets.ts';
 import { printable, printableJson } from '../text/printable.ts';
+import { secretKeyValue } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexBytes, keyValue, wholeNumber } from './option-values.ts';
+import { hexBytes, wholeNumber } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
 import { byteRows } from './trace-bytes.ts';
 
@@ -29,6 +30,12 @@ Examples:
   coapsule decode session.pcapng
   coapsule decode wifi.pcap -k KEY --frame 17 -vv
   coapsule decode --hex "44 01 84 9e 51 55 77 e8 b2 48 69 04 54 65 73 74"`;
+
+/** Most characters of a line about a packet: paths in it are of others, and as long as they like. */
+const longestSummary = 1000;
+
+/** Most milliseconds before and after 1970 that a date has (ECMA-262 §21.4.1.1). */
+const latestDateMs = 8.64e15;
 
 interface DecodeOptions {
   readonly hex?: Uint8Array;
@@ -50,7 +57,9 @@ export function decodeCommand(environment: CommandEnvironment, end: (code: ExitC
     .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue))
     .option('-u, --identity <id>', 'whose key -k is; anybody’s without it')
     .addOption(
-      new Option('-k, --key <key>', 'pre-shared key: text, or hex with a leading 0x').argParser(keyValue),
+      new Option('-k, --key <key>', 'pre-shared key: text, or hex with a leading 0x').argParser(
+        secretKeyValue,
+      ),
     )
     .option('--psk-file <file>', 'pre-shared keys, as lines IDENTITY:KEY')
     .option('--keylog <file>', 'TLS key log (SSLKEYLOGFILE)')
@@ -86,7 +95,10 @@ async function decode(
     const { parts, summary } = datagrams.decode('hex:5683', 'hex:5683', options.hex);
     if (options.json === true)
       environment.stdout.write(`${printableJson({ summary, parts: parts.map(jsonOf) })}\n`);
-    else environment.stdout.write([summary, ...partLines(parts, (options.verbose ?? 0) > 1), ''].join('\n'));
+    else {
+      const lines = partLines(parts, (options.verbose ?? 0) > 1);
+      environment.stdout.write([printable(summary, longestSummary), ...lines, ''].join('\n'));
+    }
     return ExitCode.Success;
   }
   const bytes = file === '-' ? await environment.readStandardInput() : readFileSync(file!);
@@ -126,7 +138,7 @@ function decodeCapture(
 function packetLine({ packet, source, destination, summary }: DecodedPacket, startMs: number): string {
   const seconds = ((packet.wallTimeMs - startMs) / 1000).toFixed(6);
   const ends = source === undefined ? '' : ` ${source} → ${destination}`;
-  return printable(`${packet.frame} ${seconds}${ends} ${summary}`, 1000);
+  return printable(`${packet.frame} ${seconds}${ends} ${summary}`, longestSummary);
 }
 
 function partLines(parts: readonly DecodedPart[], withBytes: boolean): readonly string[] {
@@ -155,11 +167,16 @@ function jsonPacket({ packet, parts, summary, ...about }: DecodedPacket): object
   const { datagram: _, ...rest } = about;
   return {
     frame: packet.frame,
-    time: new Date(packet.wallTimeMs).toISOString(),
+    time: timeText(packet.wallTimeMs),
     ...rest,
     summary,
     parts: parts.map(jsonOf),
   };
+}
+
+/** `null` for a time that is none: a file may say anything. */
+function timeText(wallTimeMs: number): string | null {
+  return Math.abs(wallTimeMs) <= latestDateMs ? new Date(wallTimeMs).toISOString() : null;
 }
 
 function jsonOf({ name, fields, problems }: DecodedPart): object {
