@@ -35,8 +35,7 @@ export class FirmwareCatalogue {
   readonly #store: StateStore;
   readonly #images = new Map<string, FirmwareImage>();
   readonly #uploads = new Map<string, UnfinishedUpload>();
-  /** SHA-256 of those that are hidden. */
-  readonly #hidden = new Set<string>();
+  readonly #hidden = new Map<string, FirmwareImage>();
   #order = 0;
 
   constructor(store: StateStore, states: readonly KeptState[]) {
@@ -74,15 +73,20 @@ export class FirmwareCatalogue {
     return this.#uploads.get(labelOf({ name, version }));
   }
 
-  /** Whether any version has this content. */
+  /** Whether any version has this content, hidden ones too. */
   holds(sha256: string): boolean {
-    return this.#hidden.has(sha256) || [...this.#images.values()].some((image) => image.sha256 === sha256);
+    return [...this.#images.values(), ...this.#hidden.values()].some((image) => image.sha256 === sha256);
   }
 
   /** Nobody sees a version until it is added again, or until another process has its file. */
   hide(image: FirmwareImage): void {
     this.#images.delete(labelOf(image));
-    this.#hidden.add(image.sha256);
+    this.#hidden.set(labelOf(image), image);
+  }
+
+  /** A version that nobody sees: it can be removed. */
+  hidden(name: string, version: string): FirmwareImage | undefined {
+    return this.#hidden.get(labelOf({ name, version }));
   }
 
   /** An upload that can go on begins, durably. */
@@ -99,13 +103,14 @@ export class FirmwareCatalogue {
   }
 
   /** A version is there from now on, durably, in place of one of the same name; its upload is over. */
-  async add(added: Omit<FirmwareImage, 'order'>): Promise<void> {
+  async add(added: Omit<FirmwareImage, 'order'>): Promise<FirmwareImage> {
     const image = { ...added, order: ++this.#order };
     const label = labelOf(image);
     await this.#store.changeStates({ put: [state(imagePrefix, image)], remove: [uploadPrefix + label] });
     this.#images.set(label, image);
-    this.#hidden.delete(image.sha256);
+    this.#hidden.delete(label);
     this.#uploads.delete(label);
+    return image;
   }
 
   /** A version goes, durably. */
@@ -113,6 +118,7 @@ export class FirmwareCatalogue {
     const label = labelOf(image);
     await this.#store.changeStates({ remove: [imagePrefix + label] });
     this.#images.delete(label);
+    this.#hidden.delete(label);
   }
 }
 

@@ -112,11 +112,13 @@ export async function firmwareResources(
         exists: image !== undefined,
         ...(image === undefined ? {} : { etag: etagOf(image) }),
       });
+      // One whose file is missing goes too, or it would come back with the file.
+      const removed = image ?? catalogue.hidden(name, version);
       // RFC 7252 §5.8.4: 2.02 also when there was nothing.
-      if (image === undefined) return deleted();
-      await catalogue.remove(image);
-      await uploads.removeUnused(image.sha256);
-      changedAt(request, image, 'firmware-removed');
+      if (removed === undefined) return deleted();
+      await catalogue.remove(removed);
+      await uploads.removeUnused(removed.sha256);
+      changedAt(request, removed, 'firmware-removed');
       return deleted();
     },
     observable: true,

@@ -392,6 +392,31 @@ test('a version whose file is gone is seen by nobody and told of; it is there wi
   });
 });
 
+test('a version whose file is gone can be removed: it does not come back with its file', async (t) => {
+  const dataFolder = temporaryFolder(t);
+  const bytes = image(3000);
+  const file = join(dataFolder, 'firmware', `${digest(bytes)}.bin`);
+  const restart = async (use: (gateway: TestGateway, ci: Client) => Promise<void>): Promise<void> => {
+    const gateway = await start(t, { dataFolder });
+    const ci = gateway.client('ci', keys.ci);
+    await use(gateway, ci);
+    await ci.close();
+    await gateway.gateway.close();
+  };
+  await restart(async ({ coaps }, ci) => {
+    assert.equal((await ci.put(`${coaps}/firmware/pump/1`, { payload: bytes })).codeText, '2.01');
+  });
+  renameSync(file, join(dataFolder, 'elsewhere'));
+  await restart(async ({ coaps }, ci) => {
+    assert.equal((await ci.delete(`${coaps}/firmware/pump/1`)).codeText, '2.02');
+  });
+  renameSync(join(dataFolder, 'elsewhere'), file);
+  await restart(async ({ coaps, log }, ci) => {
+    assert.equal((await ci.get(`${coaps}/firmware/pump/1`)).codeText, '4.04');
+    assert.ok(!log.lines.some((line) => line.includes('is missing')));
+  });
+});
+
 test('in the demo everyone reads firmware, and the demo identities bring it', async (t) => {
   const { coap, coaps, client } = await startTestGateway(t, { demo: true });
   const bytes = image(50_000);
