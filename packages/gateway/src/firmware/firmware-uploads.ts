@@ -38,6 +38,14 @@ const versionDigits = 12;
 const overtaken = new RequestFailure(Code.Conflict, 'another upload of it has begun');
 const stopping = new RequestFailure(Code.ServiceUnavailable, 'the gateway stops', { maxAgeSeconds: 1 });
 
+/** Of a part. */
+interface PartBytes {
+  /** Written. */
+  readonly received: number;
+  /** Those that are being written too: no other upload may count on their room. */
+  readonly claimed: number;
+}
+
 interface ActiveUpload {
   readonly abort: AbortController;
   readonly done: Promise<void>;
@@ -48,7 +56,9 @@ export class FirmwareUploads {
   readonly #parts: UploadParts;
   readonly #active = new Map<string, ActiveUpload>();
   /** Bytes of each part, by its file. */
-  readonly #partBytes = new Map<string, number>();
+  readonly #partBytes = new Map<string, PartBytes>();
+  /** What was done last with files of whole ones: one after the other, or a removal takes what is about to get its record. */
+  #lastFileChange: Promise<unknown> = Promise.resolve();
 
   constructor(parts: UploadParts) {
     this.#parts = parts;
@@ -59,7 +69,7 @@ export class FirmwareUploads {
     const { catalogue, files } = this.#parts;
     const parts = catalogue.uploads().map((upload) => FirmwareFiles.partFile(labelOf(upload)));
     await files.tidy((file) => parts.includes(file) || catalogue.holds(file.replace(/\.bin$/, '')));
-    for (const file of parts) this.#partBytes.set(file, await files.size(file));
+    for (const file of parts) this.#setPartBytes(file, await files.size(file));
     const missing: FirmwareImage[] = [];
     for (const image of catalogue.images()) {
       if ((await files.size(FirmwareFiles.imageFile(image.sha256))) !== image.size) missing.push(image);
@@ -75,7 +85,7 @@ export class FirmwareUploads {
 
   /** How much of an upload is there, in bytes. */
   received(upload: { readonly name: string; readonly version: string }): number {
-    return this.#partBytes.get(FirmwareFiles.partFile(labelOf(upload))) ?? 0;
+    return this.#partBytes.get(FirmwareFiles.partFile(labelOf(upload)))?.received ?? 0;
   }
 
   /**
@@ -151,13 +161,12 @@ export class FirmwareUploads {
     const file = FirmwareFiles.partFile(label);
     const canGoOn = sha256 !== undefined && version !== undefined;
     if (canGoOn) await this.#expectPart({ name, version, sha256, from, request });
-    const room = this.#roomFor(file);
     const announced = request.options.uint(OptionNumber.Size1);
-    if (announced !== undefined) expectRoom(from + announced, room);
+    if (announced !== undefined) expectRoom(from + announced, this.#roomFor(file));
     const part = await files.part(file);
     let isWhole = false;
     try {
-      const size = await this.#copy(request, part, { file, from, room, signal });
+      const size = await this.#copy(request, part, { file, from, signal });
       if (size === 0) throw new RequestFailure(Code.BadRequest, 'a firmware has at least one byte');
       await part.end(size);
       isWhole = true;
@@ -168,8 +177,6 @@ export class FirmwareUploads {
       }
       const replaced = catalogue.find(name, version ?? digest.slice(0, versionDigits));
       this.#expectWanted(request, target);
-      await files.publish(file, digest);
-      this.#partBytes.delete(file);
       const image = {
         name,
         version: version ?? digest.slice(0, versionDigits),
@@ -177,9 +184,20 @@ export class FirmwareUploads {
         size,
         uploadedAtMs: clock(),
       };
-      await catalogue.add(image);
+      const added = await this.#changeFiles(async () => {
+        await files.publish(file, digest);
+        try {
+          return await catalogue.add(image);
+        } catch (error) {
+          // Without a record nobody would see it, nor count it.
+          if (!catalogue.holds(digest)) await files.remove(FirmwareFiles.imageFile(digest)).catch(() => {});
+          throw error;
+        } finally {
+          this.#partBytes.delete(file);
+        }
+      });
       if (replaced !== undefined) await this.removeUnused(replaced.sha256);
-      return { image: catalogue.find(name, image.version) as FirmwareImage, isNew: true };
+      return { image: added, isNew: true };
     } finally {
       await part.close();
       // After `publish` there is none; where it did not come to that, a whole one was not wanted in the end.
@@ -189,9 +207,17 @@ export class FirmwareUploads {
   }
 
   /** Remove the file of a content that no version has any more. */
-  async removeUnused(sha256: string): Promise<void> {
+  removeUnused(sha256: string): Promise<void> {
     const { catalogue, files } = this.#parts;
-    if (!catalogue.holds(sha256)) await files.remove(FirmwareFiles.imageFile(sha256));
+    return this.#changeFiles(async () => {
+      if (!catalogue.holds(sha256)) await files.remove(FirmwareFiles.imageFile(sha256));
+    });
+  }
+
+  #changeFiles<Result>(change: () => Promise<Result>): Promise<Result> {
+    const changing = this.#lastFileChange.then(change);
+    this.#lastFileChange = changing.catch(() => {});
+    return changing;
   }
 
   /** What is there now under the target, when the conditions of the request let it be replaced. */
@@ -239,16 +265,13 @@ export class FirmwareUploads {
   async #copy(
     request: Request,
     part: OpenPart,
-    {
-      file,
-      from,
-      room,
-      signal,
-    }: { readonly file: string; readonly from: number; readonly room: number; readonly signal: AbortSignal },
+    { file, from, signal }: { readonly file: string; readonly from: number; readonly signal: AbortSignal },
   ): Promise<number> {
     const reader = request.body.getReader();
     const cancel = (): void => void reader.cancel().catch(() => {});
     signal.addEventListener('abort', cancel);
+    // Overtaken while it waited for the one before: there is no event any more.
+    if (signal.aborted) cancel();
     let position = from;
     try {
       for (;;) {
@@ -257,12 +280,16 @@ export class FirmwareUploads {
         });
         if (signal.aborted) throw signal.reason;
         if (done) return position;
-        expectRoom(position + value.length, room);
+        // Looked at for each piece: other uploads take of the same room meanwhile.
+        expectRoom(position + value.length, this.#roomFor(file));
+        this.#setPartBytes(file, part.received, position + value.length);
         await part.write(value, position);
         position += value.length;
-        this.#partBytes.set(file, part.received);
+        this.#setPartBytes(file, part.received);
       }
     } finally {
+      // What a write that failed has left counts as far as it is known.
+      this.#setPartBytes(file, part.received);
       signal.removeEventListener('abort', cancel);
     }
   }
@@ -272,8 +299,12 @@ export class FirmwareUploads {
     const { catalogue, maxBytes } = this.#parts;
     const bytes = new Map(catalogue.images().map(({ sha256, size }) => [sha256, size]));
     const others = [...this.#partBytes].filter(([other]) => other !== file);
-    const taken = [...bytes.values(), ...others.map(([, size]) => size)];
+    const taken = [...bytes.values(), ...others.map(([, { claimed }]) => claimed)];
     return maxBytes - taken.reduce((sum, size) => sum + size, 0);
+  }
+
+  #setPartBytes(file: string, received: number, claimed = received): void {
+    this.#partBytes.set(file, { received, claimed: Math.max(received, claimed) });
   }
 
   async #removePart(file: string): Promise<void> {

@@ -26,6 +26,8 @@ class Stage {
   readonly #states = new Map<string, KeptState>();
   catalogue!: FirmwareCatalogue;
   uploads!: FirmwareUploads;
+  /** Is waited for before a change is kept. */
+  beforeChange: (change: StateChange) => Promise<void> = () => Promise.resolve();
 
   constructor(folder: string, maxBytes: number) {
     this.#folder = folder;
@@ -34,10 +36,11 @@ class Stage {
 
   /** As after a kill: what was written stays, what was known in memory does not. */
   async restart(): Promise<void> {
-    const changeStates = ({ put = [], remove = [] }: StateChange): Promise<void> => {
+    const changeStates = async (change: StateChange): Promise<void> => {
+      await this.beforeChange(change);
+      const { put = [], remove = [] } = change;
       for (const name of remove) this.#states.delete(name);
       for (const state of put) this.#states.set(state.name, state);
-      return Promise.resolve();
     };
     const files = new FirmwareFiles(this.#folder);
     this.catalogue = new FirmwareCatalogue({ changeStates }, [...this.#states.values()]);
@@ -215,6 +218,84 @@ test('two uploads of one version at a time: the newer one counts, the older one 
   assert.ok(outcomes.includes(true), String(outcomes));
   stage.check();
   more?.();
+});
+
+test('of three uploads of one version the second ends as well, though nothing of it comes', async (t) => {
+  const stage = await started(t);
+  const [one] = contents as [Uint8Array];
+  const target = { name: 'pump', version: '1', isUpload: false };
+  const receive = (request: Request): Promise<unknown> =>
+    stage.uploads.receive(request, target, { sha256: digest(one), from: 0 }).then(
+      ({ isNew }) => isNew,
+      (error: unknown) => (error instanceof RequestFailure ? codeText(error.code) : error),
+    );
+  const silent = (): Request =>
+    ({ body: new ReadableStream(), options: new OptionSet() }) as unknown as Request;
+  const outcomes = await Promise.all([receive(silent()), receive(silent()), receive(putOf(one, undefined))]);
+  assert.deepEqual(outcomes, ['4.09', '4.09', true]);
+  stage.check();
+});
+
+test('uploads at a time take no more room than there is for all of them', async (t) => {
+  const stage = new Stage(temporaryFolder(t), 3000);
+  await stage.restart();
+  const outcomes = await Promise.all(
+    ['1', '2', '3'].map((version, index) => {
+      const whole = contents[index] as Uint8Array;
+      const target = { name: 'pump', version, isUpload: false };
+      return stage.uploads.receive(putOf(whole, undefined), target, { sha256: digest(whole), from: 0 }).then(
+        () => '2.01',
+        (error: unknown) => (error instanceof RequestFailure ? codeText(error.code) : error),
+      );
+    }),
+  );
+  assert.ok(outcomes.includes('4.13'), `4,200 bytes do not fit: ${outcomes}`);
+  stage.check();
+});
+
+test('a version goes while another one of the same content comes: its file stays', async (t) => {
+  const stage = await started(t);
+  const [one] = contents as [Uint8Array];
+  const sha256 = digest(one);
+  const put = (version: string): Promise<unknown> =>
+    stage.uploads.receive(
+      putOf(one, undefined),
+      { name: 'pump', version, isUpload: false },
+      { sha256, from: 0 },
+    );
+  await put('1');
+  const published = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  stage.beforeChange = async ({ put: states = [] }) => {
+    if (!states.some(({ name }) => name === 'firmware:pump/2')) return;
+    published.resolve();
+    await release.promise;
+  };
+  const coming = put('2');
+  await published.promise;
+  const image = stage.catalogue.find('pump', '1');
+  assert.ok(image !== undefined);
+  await stage.catalogue.remove(image);
+  const removing = stage.uploads.removeUnused(sha256);
+  release.resolve();
+  await Promise.all([coming, removing]);
+  stage.check();
+  assert.equal(stage.catalogue.images().length, 1);
+});
+
+test('a firmware whose record cannot be kept leaves no file behind', async (t) => {
+  const stage = await started(t);
+  const [one] = contents as [Uint8Array];
+  stage.beforeChange = ({ put: states = [] }) =>
+    states.some(({ name }) => name === 'firmware:pump/1')
+      ? Promise.reject(new Error('the disk is full'))
+      : Promise.resolve();
+  const target = { name: 'pump', version: '1', isUpload: false };
+  await assert.rejects(
+    stage.uploads.receive(putOf(one, undefined), target, { sha256: digest(one), from: 0 }),
+    /the disk is full/,
+  );
+  stage.check();
 });
 
 test('no path and no query makes more than a name or a refusal', () => {
