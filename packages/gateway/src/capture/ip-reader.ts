@@ -36,7 +36,10 @@ const udp = 17;
 const mostWaiting = 256;
 
 interface Waiting {
-  readonly pieces: { readonly offset: number; readonly bytes: Uint8Array }[];
+  /** By their place. */
+  readonly pieces: Map<number, Uint8Array>;
+  /** Of all pieces; what is in two of them counts twice. */
+  bytes: number;
   length: number | undefined;
 }
 
@@ -121,7 +124,7 @@ export class IpReader {
   }
 
   #putTogether({ key, offset, isLast }: Fragment, bytes: Uint8Array) {
-    const waiting = this.#waiting.get(key) ?? { pieces: [], length: undefined };
+    const waiting = this.#waiting.get(key) ?? { pieces: new Map(), bytes: 0, length: undefined };
     this.#waiting.set(key, waiting);
     if (this.#waiting.size > mostWaiting) {
       for (const oldest of this.#waiting.keys()) {
@@ -129,19 +132,24 @@ export class IpReader {
         break;
       }
     }
-    if (!waiting.pieces.some((piece) => piece.offset === offset)) waiting.pieces.push({ offset, bytes });
+    if (!waiting.pieces.has(offset)) {
+      waiting.pieces.set(offset, bytes);
+      waiting.bytes += bytes.length;
+    }
     if (isLast) waiting.length = offset + bytes.length;
     if (waiting.length === undefined || waiting.length > 65_535) return undefined;
-    const pieces = waiting.pieces.sort((one, other) => one.offset - other.offset);
+    // Thousands of fragments are not brought in order for each that comes.
+    if (waiting.bytes < waiting.length) return undefined;
+    const pieces = [...waiting.pieces].sort(([one], [other]) => one - other);
     let reached = 0;
-    for (const piece of pieces) {
-      if (piece.offset > reached) return undefined;
-      reached = Math.max(reached, piece.offset + piece.bytes.length);
+    for (const [start, piece] of pieces) {
+      if (start > reached) return undefined;
+      reached = Math.max(reached, start + piece.length);
     }
     if (reached < waiting.length) return undefined;
     this.#waiting.delete(key);
     const whole = new Uint8Array(reached);
-    for (const piece of pieces) whole.set(piece.bytes, piece.offset);
+    for (const [start, piece] of pieces) whole.set(piece, start);
     return { bytes: whole.subarray(0, waiting.length), pieces: pieces.length };
   }
 }
