@@ -22,6 +22,12 @@ const longestText = 4096;
 /** Most records and links that are shown one by one. */
 const mostEntries = 200;
 
+/** Longest base name of SenML that is put before names, in characters: there may be thousands of them. */
+const longestBaseName = 1024;
+
+/** How deep CBOR is shown; each level costs time for all that is in it. */
+const deepestCbor = 64;
+
 /** What it says. Fields cover the whole payload: its parts have no places of their own. */
 export interface DecodedPayload {
   readonly value: string;
@@ -71,9 +77,9 @@ function json(bytes: Uint8Array): DecodedPayload {
 
 function cbor(bytes: Uint8Array): DecodedPayload {
   try {
-    return { value: printable(diagnose(bytes), longestText) };
+    return { value: printable(diagnose(bytes, { maxDepth: deepestCbor }), longestText) };
   } catch {
-    return { value: shortHex(bytes), problem: 'this is not CBOR' };
+    return { value: shortHex(bytes), problem: `this is not CBOR, or deeper than ${deepestCbor} levels` };
   }
 }
 
@@ -100,6 +106,9 @@ function links(bytes: Uint8Array): DecodedPayload {
 function senml(bytes: Uint8Array, decode: typeof decodeSenmlCbor): DecodedPayload {
   const pack = decode(bytes);
   if (isDecodeFault(pack)) return { value: textOrHex(bytes), problem: `not SenML: ${pack.reason}` };
+  if (pack.some(({ baseName = '' }) => baseName.length > longestBaseName)) {
+    return { value: textOrHex(bytes), problem: `a base name has more than ${longestBaseName} characters` };
+  }
   const resolved = resolveSenml(pack);
   if (isDecodeFault(resolved)) return { value: textOrHex(bytes), problem: `not SenML: ${resolved.reason}` };
   return {

@@ -162,6 +162,17 @@ describe('one datagram', () => {
     assert.match(payloadOf(withFormat(50, Buffer.from('{').toString('hex'))).problem!, /not JSON/);
   });
 
+  test('what is small and becomes large or slow is not followed: deep CBOR, a base name for thousands of Records', () => {
+    const payloadOf = (format: number, payload: Uint8Array): DecodedField =>
+      decodeHex(
+        `60450001c1${format.toString(16).padStart(2, '0')}ff${Buffer.from(payload).toString('hex')}`,
+      ).parts[0]!.fields.find(({ name }) => name === 'Payload')!;
+    const deep = new Uint8Array(60_000).fill(0x81, 0, 1000);
+    assert.match(payloadOf(60, deep).problem!, /not CBOR, or deeper than 64 levels/);
+    const pack = `[{"bn":"${'x'.repeat(30_000)}","n":"a","v":1}${',{"n":"b","v":1}'.repeat(2000)}]`;
+    assert.match(payloadOf(110, Buffer.from(pack)).problem!, /base name has more than 1024 characters/);
+  });
+
   test('nothing moves the cursor: control characters are escaped', () => {
     const { parts } = decodeHex(`40018490b3${Buffer.from('\u001b[2').toString('hex')}`);
     assert.equal(parts[0]!.fields.at(-1)!.value, '"\\u{1b}[2"');
