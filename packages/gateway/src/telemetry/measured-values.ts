@@ -23,6 +23,8 @@ export const mostValues = 2048;
 /** Longest name in characters: it is an index key of the store. */
 const maxNameLength = 256;
 
+const longName = `a SenML name has more than ${maxNameLength} characters`;
+
 const formats = { text: 0, json: 50, cbor: 60, senmlJson: 110, senmlCbor: 112 } as const;
 
 /** Why a body is not taken. */
@@ -88,6 +90,10 @@ function senmlValues(
   positionIn: () => string = () => '',
 ): readonly Measurement[] | BodyFault {
   if (isDecodeFault(pack)) return { fault: `${faultText(pack)}${positionIn()}` };
+  // Before it is resolved: a long base name before thousands of Records would become as many long names.
+  if (pack.some(({ baseName = '', name = '' }) => Math.max(baseName.length, name.length) > maxNameLength)) {
+    return { fault: longName };
+  }
   const now = receivedAtMs / 1000;
   const resolved = resolveSenml(pack, { now });
   if (isDecodeFault(resolved)) return { fault: faultText(resolved) };
@@ -95,7 +101,7 @@ function senmlValues(
     return { fault: `the SenML has ${resolved.length} Records; send at most ${mostValues} at a time` };
   }
   const long = resolved.find(({ name }) => name.length > maxNameLength);
-  if (long !== undefined) return { fault: `a SenML name has more than ${maxNameLength} characters` };
+  if (long !== undefined) return { fault: longName };
   return resolved.map((record) => measurementOf(record, now));
 }
 

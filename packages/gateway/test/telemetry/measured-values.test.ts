@@ -242,3 +242,9 @@ test('whatever a body is, its values can be kept: bounded in number and name, an
     { numRuns: process.env['COAPSULE_LONG'] === '1' ? 100_000 : 2000, seed: 1 },
   );
 });
+
+test('a base name that would make thousands of names as long as itself is refused before it does', () => {
+  // That there are too many Records is known only when all of them have their names.
+  const pack = `[{"bn":"${'x'.repeat(30_000)}","n":"a","v":1}${',{"n":"b","v":1}'.repeat(mostValues)}]`;
+  assert.equal(fault(bytes(pack), 110), 'a SenML name has more than 256 characters');
+});
