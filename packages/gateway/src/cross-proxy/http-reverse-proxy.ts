@@ -43,7 +43,8 @@ export function httpReverseProxy(options: HttpReverseProxyOptions): Resource {
     // RFC 7252 §5.10.1: they would name something else once they are in a URI.
     if (segments.some((segment) => segment === '.' || segment === '..'))
       return failure(Code.BadOption, 'Uri-Path is "." or ".."');
-    const url = new URL(httpPath([...there, ...segments.slice(here.length)], query), base);
+    // Not relative to the base: a path that begins with an empty segment would name another server (RFC 3986 §5.2.2).
+    const url = new URL(`${base.origin}${httpPath([...there, ...segments.slice(here.length)], query)}`);
     return withLocalLocation(await passage.pass(request, url, upstream), there, here);
   };
   return {

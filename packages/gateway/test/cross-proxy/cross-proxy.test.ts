@@ -311,3 +311,21 @@ test('a path of the gateway can stand for one of an HTTP server, with the rules 
   await gateway.reconfigure({ psks, upstreams: [] });
   assert.equal((await device.get(`${coaps}/weather/x`)).codeText, '4.04');
 });
+
+test('an empty segment in front names no other server: what is behind a path of the gateway stays there', async (t) => {
+  const elsewhere = await Upstream.listen(t, (_request, _body, response) => response.end('secret'));
+  const upstream = await Upstream.listen(t, (request, _body, response) =>
+    response.setHeader('content-type', 'text/plain').end(`at ${request.url}`),
+  );
+  const { client, coaps } = await startTestGateway(t, {
+    psks,
+    access: { identities: new Map([['sensor-7', ['GET:/weather/*']]]), groups: [], resources: [] },
+    upstreams: [
+      { path: '/weather', uri: upstream.uri, client: {}, http: { authorization: 'Bearer the-token-of-it' } },
+    ],
+  });
+  const host = elsewhere.uri.replace('http://', '');
+  const answer = await client('sensor-7', key).get(`${coaps}/weather//${host}/latest`);
+  assert.equal(answer.text(), `at //${host}/latest`);
+  assert.equal(elsewhere.requests.length, 0);
+});
