@@ -14,7 +14,6 @@ import {
   isPublicAddress,
   parseIpNetwork,
 } from '../core/foundation/ip-network.ts';
-import { ipAddress } from '../core/foundation/peer-address.ts';
 import { lookUpHost } from '../node/host-lookup.ts';
 import { ownAddresses } from '../node/own-addresses.ts';
 import { forbiddenAddress } from './forbidden-address.ts';
@@ -40,11 +39,11 @@ export class AllowedAddresses {
     });
   }
 
-  /** Whether a server with this address, an IP literal without brackets, may be asked. */
-  allows(address: string): boolean {
+  /** Whether a server with this address, an IP literal without brackets, may be asked. @param own Those of this machine. */
+  allows(address: string, own: Iterable<string> = ownAddresses()): boolean {
     if (isNoHostAddress(address)) return false;
     if (this.#networks.some((network) => isInNetwork(address, network))) return true;
-    return isPublicAddress(address) && !ownAddresses().has(ipAddress(address, 0).host);
+    return isPublicAddress(address) && !isAnyOf(address, own);
   }
 
   /**
@@ -60,4 +59,13 @@ export class AllowedAddresses {
     if (!addresses.every((address) => this.allows(address))) throw forbiddenAddress();
     return addresses;
   }
+}
+
+/** An address can be written in many ways: compared are the bytes, an IPv4-mapped one by its IPv4 address. */
+function isAnyOf(address: string, those: Iterable<string>): boolean {
+  for (const one of those) {
+    const network = parseIpNetwork(one);
+    if (network !== undefined && isInNetwork(address, network)) return true;
+  }
+  return false;
 }
