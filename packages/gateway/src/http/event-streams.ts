@@ -61,6 +61,8 @@ export class EventStreams {
     this.#count(isNobody, 1);
     const changes = new ResourceChanges(this.#server, name);
     const observer = changes.observer(name !== undefined);
+    // Before the first is read: what ends meanwhile counts for this one too.
+    const ending = this.#ending.signal;
     const end = (): void => {
       changes.end();
       this.#count(isNobody, -1);
@@ -77,7 +79,6 @@ export class EventStreams {
       end();
       return this.#refused(first);
     }
-    const ending = this.#ending.signal;
     return streamSSE(c, async (stream) => {
       const stop = (): void => changes.wake();
       stream.onAbort(stop);
@@ -94,6 +95,7 @@ export class EventStreams {
           }),
         });
       try {
+        if (ending.aborted) return;
         await send(first);
         for (;;) {
           const isChanged = await changes.next(keepAliveMs);
