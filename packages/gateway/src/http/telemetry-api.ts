@@ -83,7 +83,7 @@ export class TelemetryApi {
   }
 
   async #answer(c: Context, peer: PeerInfo): Promise<Response> {
-    const { store, readableBy, clock } = this.#parts;
+    const { readableBy, clock } = this.#parts;
     const url = new URL(c.req.url);
     const format = formatOf(url.searchParams.get('format'), c.req.header('accept'));
     if (format === undefined) return c.text('there are json, ndjson and csv\n', 406);
@@ -94,8 +94,33 @@ export class TelemetryApi {
     if (this.#answers >= mostAnswers) {
       return c.text('too many answers at a time\n', 503, { 'retry-after': '1' });
     }
+    // From here on, and not from its first byte: pages are read for it already.
+    this.#answers++;
+    let isOver = false;
+    const end = (): void => {
+      if (!isOver) this.#answers--;
+      isOver = true;
+    };
+    try {
+      return await this.#read(c, query, format, mayRead, end);
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** @param end Is called when nothing more is read, however it ends; not before a rejection. */
+  async #read(
+    c: Context,
+    query: TelemetryQuery,
+    format: Format,
+    mayRead: (segments: readonly string[]) => boolean,
+    end: () => void,
+  ): Promise<Response> {
+    const { store } = this.#parts;
     const series = await selectedSeries(store, query, mayRead);
     if (series === undefined) {
+      end();
       return c.text(
         `that is more than ${mostSeries} series: ask for fewer with path, identity, name or unit\n`,
         400,
@@ -110,24 +135,23 @@ export class TelemetryApi {
       'x-content-type-options': 'nosniff',
     };
     // Nobody would read what there is.
-    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    if (c.req.method === 'HEAD') {
+      end();
+      return new Response(null, { headers });
+    }
     const columns = query.step === undefined ? measurementColumns : bucketColumns(query.step.aggregates);
     const text = written(format, columns, first, pages);
-    return new Response(this.#stream(text), { headers });
+    return new Response(this.#stream(text, end), { headers });
   }
 
   /** Pulled: a chunk is made when the one before is on its way. */
-  #stream(text: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  #stream(text: AsyncGenerator<string>, onEnd: () => void): ReadableStream<Uint8Array> {
     const { timer = systemTickTimer } = this.#parts;
     const encoder = new TextEncoder();
-    this.#answers++;
-    let isOver = false;
     let cancelWait = (): void => {};
     const end = (): void => {
       cancelWait();
-      if (isOver) return;
-      isOver = true;
-      this.#answers--;
+      onEnd();
     };
     return new ReadableStream(
       {

@@ -116,3 +116,12 @@ test('a database that fails is 503 before there is an answer, and breaks off one
   assert.equal(later.status, 200);
   await assert.rejects(later.text(), /the disk is gone/);
 });
+
+test('those that come at once are counted from the first page that is read for them', async () => {
+  const { ask, asked } = endless();
+  const open = await Promise.all(Array.from({ length: 40 }, () => ask('?format=csv&limit=1000000')));
+  assert.equal(open.filter(({ status }) => status === 200).length, 32);
+  assert.equal(asked.length, 32);
+  for (const { body } of open) await body?.cancel();
+  assert.equal((await ask('?limit=1')).status, 200);
+});
