@@ -51,8 +51,8 @@ export interface HttpParts {
 /** Largest body, as that of a resource is by default. */
 const maxBodyBytes = 1024 * 1024;
 
-/** Requests with a body at a time: together they hold 64 MiB at most. */
-const mostBodies = 64;
+/** Requests with a body at a time, and of them those of nobody: together they hold 64 MiB at most. */
+const mostBodies = { all: 64, ofNobody: 32 } as const;
 
 const mostConnections = 2000;
 
@@ -81,6 +81,7 @@ export class HttpEndpoint {
   /** Of this program, told once in a while. */
   readonly #faults = new RateLimit(5, 10_000);
   #bodies = 0;
+  #bodiesOfNobody = 0;
 
   /** @throws StartUpFault (rejects) when the port cannot be had. */
   static async open(parts: HttpParts): Promise<HttpEndpoint> {
@@ -187,7 +188,7 @@ export class HttpEndpoint {
         c.set('peer', peer);
         return next();
       });
-      app.use(path, async (c, next) => this.#withinBodies(c, next));
+      app.use(path, async (c, next) => this.#withinBodies(c, c.get('peer') === nobody, next));
       app.use(path, limit);
     }
     app.all('/coap/*', (c) => this.#own(c, c.get('peer')));
@@ -225,22 +226,31 @@ export class HttpEndpoint {
     addPeersPage(app as unknown as Hono, pages);
   }
 
-  async #withinBodies(c: Context, next: () => Promise<void>): Promise<Response | undefined> {
+  async #withinBodies(
+    c: Context,
+    isNobody: boolean,
+    next: () => Promise<void>,
+  ): Promise<Response | undefined> {
     const hasBody =
       Number(c.req.header('content-length') ?? 0) > 0 || c.req.header('transfer-encoding') !== undefined;
     if (!hasBody) {
       await next();
       return undefined;
     }
-    if (this.#bodies >= mostBodies)
+    if (this.#bodies >= mostBodies.all || (isNobody && this.#bodiesOfNobody >= mostBodies.ofNobody))
       return c.text('too many requests with a body at a time\n', 503, { 'retry-after': '1' });
-    this.#bodies++;
+    this.#countBody(isNobody, 1);
     try {
       await next();
     } finally {
-      this.#bodies--;
+      this.#countBody(isNobody, -1);
     }
     return undefined;
+  }
+
+  #countBody(isNobody: boolean, change: 1 | -1): void {
+    this.#bodies += change;
+    if (isNobody) this.#bodiesOfNobody += change;
   }
 
   /** As whom a request asks; undefined for credentials that do not hold. */

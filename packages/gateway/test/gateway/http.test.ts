@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { changed, content, Server } from 'coapsule';
 import { parseTokens } from '../../src/cli/http-options.ts';
@@ -230,4 +231,27 @@ test('a file of tokens with what cannot be is refused, line and all, without the
   );
   refuses('panel', /line 1: the token is missing/);
   assert.deepEqual(parseTokens('', 'x'), []);
+});
+
+test('bodies of nobody that do not come leave room for those of who shows a token', async (t) => {
+  const { ask, base, authorization } = await startHttp(t);
+  const { hostname, port } = new URL(base);
+  const slow = Array.from({ length: 33 }, () => connect(Number(port), hostname));
+  t.after(() => {
+    for (const socket of slow) socket.destroy();
+  });
+  const heard: string[] = [];
+  for (const socket of slow) {
+    // Who is told to go on is counted already.
+    socket.write(
+      'PUT /coap/sensors/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n',
+    );
+    const [first] = await once(socket, 'data');
+    heard.push(String(first));
+  }
+  assert.ok(heard.every((text) => text.startsWith('HTTP/1.1 100 ')));
+  const body = 'x';
+  assert.equal((await ask('/coap/sensors/a', { method: 'PUT', body })).status, 503);
+  const told = { method: 'PUT', body, headers: { authorization, 'content-type': 'text/plain' } };
+  assert.equal((await ask('/coap/sensors/a', told)).status, 201);
 });
