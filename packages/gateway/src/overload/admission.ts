@@ -8,6 +8,7 @@
 import { Code, failure, type Middleware, type Request, type ServerResponse } from 'coapsule';
 import { isFromHttp } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
+import { networkOf } from '../text/network.ts';
 import { isAlert } from './alerts.ts';
 import type { OverloadSettings } from './overload-options.ts';
 import type { Urgency } from './priority-gate.ts';
@@ -38,6 +39,8 @@ const overloadRetrySeconds = 30;
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #rates = new RequestRates();
+  /** Of who has proved nothing: whoever makes addresses up by the thousand pushes none of the others out. */
+  readonly #ratesOfNetworks = new RequestRates();
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -78,8 +81,11 @@ export class Admission {
     const identity = provenDevice(request.peer)?.identity;
     const rate = (identity === undefined ? undefined : rateOf(identity)) ?? settings().maxRate;
     if (rate === undefined) return undefined;
-    const who = identity === undefined ? `@${request.peer.address.host}` : `=${identity}`;
-    return this.#rates.take(isUrgent ? `!${who}` : who, rate, now());
+    const [rates, who] =
+      identity === undefined
+        ? ([this.#ratesOfNetworks, networkOf(request.peer.address.host)] as const)
+        : ([this.#rates, identity] as const);
+    return rates.take(`${isUrgent ? 'alert' : 'other'} ${who}`, rate, now());
   }
 
   #isAlert(request: Request): boolean {

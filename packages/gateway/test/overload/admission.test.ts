@@ -1,7 +1,7 @@
 /** Who is turned away, with which code and until when: a server with the admission of the gateway, and a client. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Client, Code, changed, content, OptionNumber, Server } from 'coapsule';
+import { Client, Code, changed, content, OptionNumber, type PeerInfo, Server } from 'coapsule';
 import { localPeer } from '../../src/access/local-asker.ts';
 import { Admission, type Load, type TurnedAway } from '../../src/overload/admission.ts';
 import { type AlertPattern, parseAlert } from '../../src/overload/alerts.ts';
@@ -131,4 +131,20 @@ test('a client of ours does not come again before Max-Age of a 5.03 is over (req
   state.load = 'normal';
   await assert.rejects(client.get(`${uri}/sensors/1`));
   assert.equal(turnedAway.length, 1, 'the second request was not sent');
+});
+
+test('who has proved nothing is counted by its address, over IPv6 by its /64, and pushes out no one who has proved something', async (t) => {
+  const { server } = await start(t, { maxRate: { perSecond: 0.001, burst: 1 } });
+  const from = (host: string): PeerInfo => ({
+    ...{ address: { key: host, host, port: 1 }, transport: 'udp', security: { kind: 'none' } },
+  });
+  const codeOf = async (peer: PeerInfo): Promise<number> =>
+    (await server.request('GET', '/sensors/1', { peer })).code;
+  const panel = localPeer({ identity: '(http panel)', rules: [] });
+  assert.equal(await codeOf(panel), Code.Content);
+  assert.equal(await codeOf(from('2001:db8::1')), Code.Content);
+  assert.equal(await codeOf(from('2001:db8::2')), Code.TooManyRequests);
+  assert.equal(await codeOf(from('2001:db8:0:1::2')), Code.Content);
+  for (let n = 0; n < 66_000; n++) await codeOf(from(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  assert.equal(await codeOf(panel), Code.TooManyRequests);
 });
