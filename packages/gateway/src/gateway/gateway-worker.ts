@@ -163,6 +163,8 @@ async function answerTo(question: OperationsQuestion): Promise<unknown> {
   switch (question.kind) {
     case 'statistics':
       return operations.statistics();
+    case 'load':
+      return operations.load;
     case 'peers':
       return peersOf(listeners, context.index, question.ask);
     case 'farewell':

@@ -7,11 +7,10 @@ import type { OutboxSize } from '../store/outbox-table.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import { type GatewayFacts, type MetricFamily, metricFamilies } from './metric-families.ts';
 import type { MetricsText } from './metrics-text.ts';
-import type { AskThread } from './operations-answers.ts';
+import type { AskThread, OperationsQuestions } from './operations-answers.ts';
 import { type PeersAnswer, type PeerView, peersOf } from './peers-view.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
 import type { ThreadOperations } from './thread-operations.ts';
-import type { ThreadStatistics } from './thread-statistics.ts';
 
 /** What it looks at. */
 export interface GatewayOperationsParts {
@@ -57,15 +56,16 @@ export class GatewayOperations {
   /** Whether the gateway can do its work, with the reasons. */
   async readiness(): Promise<Readiness> {
     const { listeners, store, broker, own } = this.#parts;
-    const [disk, threads] = await Promise.all([this.#disk(), this.#threads()]);
+    // Not the statistics: whoever asks for those has seen the longest delay, and it begins anew.
+    const [disk, loads] = await Promise.all([this.#disk(), this.#answers('load', own.load)]);
     return readinessOf({
       isStopping: this.#isStopping,
       storeFault: store.fault,
       freeDiskBytes: disk?.free,
       broker: broker(),
       lines: listeners.flatMap(({ uri, line }) => (line === undefined ? [] : [{ uri, isOpen: line.isOpen }])),
-      workers: { all: this.#parts.others().length + 1, answering: threads.length },
-      load: own.load,
+      workers: { all: this.#parts.others().length + 1, answering: loads.length },
+      load: loads.includes('overloaded') ? 'overloaded' : loads.includes('busy') ? 'busy' : 'normal',
     });
   }
 
@@ -105,7 +105,7 @@ export class GatewayOperations {
     const { store, broker, listeners, others, version, httpStreams } = this.#parts;
     const connection = broker();
     const [threads, disk, outbox] = await Promise.all([
-      this.#threads(),
+      this.#answers('statistics', this.#parts.own.statistics()),
       this.#disk(),
       connection === undefined ? undefined : store.outboxSize().catch(() => undefined),
     ]);
@@ -130,11 +130,14 @@ export class GatewayOperations {
     return metricFamilies(facts, threads);
   }
 
-  /** Those that answer. */
-  async #threads(): Promise<readonly ThreadStatistics[]> {
-    const others = this.#parts.others().map((ask) => ask('statistics', undefined).catch(() => undefined));
+  /** Of the threads that answer. */
+  async #answers<K extends 'statistics' | 'load'>(
+    kind: K,
+    own: OperationsQuestions[K]['answer'],
+  ): Promise<readonly OperationsQuestions[K]['answer'][]> {
+    const others = this.#parts.others().map((ask) => ask(kind, undefined).catch(() => undefined));
     const told = await Promise.all(others);
-    return [this.#parts.own.statistics(), ...told.filter((one) => one !== undefined)];
+    return [own, ...told.filter((one) => one !== undefined)];
   }
 
   async #peersOf(

@@ -1,12 +1,15 @@
 /**
  * What threads of the gateway ask each other about how they fare: the main thread asks, the workers answer.
  */
+import type { Load } from '../overload/admission.ts';
 import type { PeersAnswer, PeersQuestion } from './peers-view.ts';
 import type { ThreadStatistics } from './thread-statistics.ts';
 
 /** What a thread can be asked, with its answer. */
 export interface OperationsQuestions {
   readonly statistics: { readonly ask: undefined; readonly answer: ThreadStatistics };
+  /** How loaded it is; unlike statistics, asking changes nothing. */
+  readonly load: { readonly ask: undefined; readonly answer: Load };
   /** A page of its secured peers. */
   readonly peers: { readonly ask: PeersQuestion; readonly answer: PeersAnswer };
   /** Observers are told that the gateway stops; the answer comes when they are, or when it took too long. */
