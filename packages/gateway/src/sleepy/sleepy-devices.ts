@@ -308,7 +308,15 @@ export class SleepyDevices {
     const command: SleepyCommand = { ...queued, state: 'delivering' };
     this.#put(sleeper, command);
     // Known before it is sent, so that a crash does not make it twice; what may be twice need not be.
-    if (!isIdempotent(method)) await this.#change([{ kind: 'command', command }]);
+    if (!isIdempotent(method)) {
+      try {
+        await this.#change([{ kind: 'command', command }]);
+      } catch (error) {
+        // It did not go, and waits as before.
+        this.#put(sleeper, queued);
+        throw error;
+      }
+    }
     let response: Response;
     try {
       const { payload, contentFormat, ifMatch, ifNoneMatch } = command;

@@ -414,3 +414,20 @@ test('of commands that have reached their end the last 32 can be asked about', a
     [undefined, 'done', 32],
   );
 });
+
+test('a command that the store could not note as on its way did not go: it goes when the device is heard again', async () => {
+  const gateway = new TestGateway();
+  const post = await gateway.command('POST', '/step', '1');
+  gateway.store.fault = new Error('the disk is full');
+  await gateway.hear();
+  assert.deepEqual(
+    [gateway.asked.length, gateway.faults.length, gateway.state(post?.id ?? 0)],
+    [0, 1, 'queued'],
+  );
+  gateway.store.fault = undefined;
+  await gateway.hear();
+  assert.deepEqual(
+    gateway.asked.map((one) => one.text),
+    ['POST /step 1'],
+  );
+});
