@@ -466,9 +466,10 @@ export class SleepyDevices {
   #sleeper(device: string): Sleeper {
     const known = this.#sleepers.get(device);
     if (known !== undefined) return known;
+    // Before the new one is there, which nothing waits for yet: forgotten at once, it would never get what is given for it.
+    if (this.#sleepers.size >= mostDevices) this.#forgetOne();
     const sleeper = new Sleeper();
     this.#sleepers.set(device, sleeper);
-    if (this.#sleepers.size > mostDevices) this.#forgetOne();
     return sleeper;
   }
 

@@ -431,3 +431,15 @@ test('a command that the store could not note as on its way did not go: it goes 
     ['POST /step 1'],
   );
 });
+
+test('where more devices have something than are remembered, what is given for one more reaches it all the same', async () => {
+  const gateway = new TestGateway({ waitMs: 0 });
+  const given = { method: 'PUT', target: '/a', payload: bytes('1'), contentFormat: 0 } as const;
+  for (let n = 0; n < 10_000; n++) {
+    const more = { device: `other-${n}`, ifMatch: [], ifNoneMatch: false, from: 'dashboard' };
+    await gateway.devices.command({ ...given, ...more }, false);
+  }
+  await gateway.command('PUT', '/setpoint', '21');
+  await gateway.hear();
+  assert.equal(gateway.asked[0]?.text, 'PUT /setpoint 21');
+});
