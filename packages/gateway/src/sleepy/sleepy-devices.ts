@@ -59,9 +59,12 @@ const mostAnswerBytes = 1024;
 /** Devices with something to be done. */
 const mostDevices = 10_000;
 
+type RepresentationContent = Pick<Representation, 'payload' | 'contentFormat'>;
+
 /** A read that a device is to be asked for when it is awake. */
 interface Wish {
-  readonly path: string;
+  /** With the query, if there is one. */
+  readonly target: string;
   readonly settle: ((outcome: Representation | CommandAnswer | undefined) => void)[];
 }
 
@@ -142,18 +145,10 @@ export class SleepyDevices {
   async told(
     device: string,
     path: string,
-    content: { readonly payload: Uint8Array; readonly contentFormat: number | undefined },
+    content: RepresentationContent,
     freshMs: number = this.#parts.options.freshMs,
   ): Promise<Representation> {
-    const receivedAtMs = this.#parts.clock();
-    const { contentFormat } = content;
-    const payload = content.payload.slice();
-    const etag = createHash('sha256').update(`${contentFormat}:`).update(payload).digest().subarray(0, 8);
-    const representation: Representation = {
-      ...{ device, path, payload, contentFormat, receivedAtMs },
-      etag: new Uint8Array(etag),
-      freshUntilMs: receivedAtMs + freshMs,
-    };
+    const representation = this.#representationOf(device, path, content, freshMs);
     // It is one of those that are known from now on.
     this.#sleeper(device);
     await this.#change([{ kind: 'representation', representation, most: mostRepresentations }]);
@@ -168,23 +163,23 @@ export class SleepyDevices {
   }
 
   /**
-   * Asks the device for a path as soon as it is awake, and waits for that, within bounds.
+   * Asks the device for a path, with a query or without one, as soon as it is awake, and waits for that, within bounds.
    *
    * @returns a representation, an answer that is none, or undefined when the device did not come in time.
    */
   read(
     device: string,
-    path: string,
+    target: string,
     signal: AbortSignal,
   ): Promise<Representation | CommandAnswer | undefined> {
     const sleeper = this.#sleeper(device);
     if (sleeper.waiters >= mostWaiting || signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const wish = sleeper.wishes.get(path) ?? { path, settle: [] };
-      sleeper.wishes.set(path, wish);
+      const wish = sleeper.wishes.get(target) ?? { target, settle: [] };
+      sleeper.wishes.set(target, wish);
       const settle = this.#within(signal, resolve, () => {
         wish.settle.splice(wish.settle.indexOf(settle), 1);
-        if (wish.settle.length === 0 && sleeper.wishes.get(path) === wish) sleeper.wishes.delete(path);
+        if (wish.settle.length === 0 && sleeper.wishes.get(target) === wish) sleeper.wishes.delete(target);
       });
       wish.settle.push(settle);
       void this.#attend(device, sleeper);
@@ -288,7 +283,7 @@ export class SleepyDevices {
         if (command !== undefined) {
           if (!(await this.#deliver(sleeper, command, sleeper.ask))) break;
         } else if (wish !== undefined) {
-          if (!(await this.#fulfil(device, sleeper, wish.path, sleeper.ask))) break;
+          if (!(await this.#fulfil(device, sleeper, wish.target, sleeper.ask))) break;
         } else break;
       }
     } catch (error) {
@@ -351,11 +346,29 @@ export class SleepyDevices {
     return true;
   }
 
-  /** Reads a path of the device. @returns whether it is still there. */
-  async #fulfil(device: string, sleeper: Sleeper, path: string, ask: AskDevice): Promise<boolean> {
+  #representationOf(
+    device: string,
+    path: string,
+    content: RepresentationContent,
+    freshMs: number,
+  ): Representation {
+    const receivedAtMs = this.#parts.clock();
+    const { contentFormat } = content;
+    const payload = content.payload.slice();
+    const etag = createHash('sha256').update(`${contentFormat}:`).update(payload).digest().subarray(0, 8);
+    return {
+      ...{ device, path, payload, contentFormat, receivedAtMs },
+      etag: new Uint8Array(etag),
+      freshUntilMs: receivedAtMs + freshMs,
+    };
+  }
+
+  /** Reads a path of the device, or one with a query, which is not kept. @returns whether it is still there. */
+  async #fulfil(device: string, sleeper: Sleeper, target: string, ask: AskDevice): Promise<boolean> {
+    const isKept = pathOfTarget(target) === target;
     let response: Response;
     try {
-      response = await ask('GET', path, { timeoutMs: this.#parts.options.awakeMs });
+      response = await ask('GET', target, { timeoutMs: this.#parts.options.awakeMs });
     } catch (error) {
       const isGone = sleeper.ask === ask;
       if (isGone) sleeper.ask = undefined;
@@ -367,18 +380,20 @@ export class SleepyDevices {
     if (code === Code.Content && payload.length <= mostBytes) {
       // RFC 7252 §5.10.5: 60 seconds where it says nothing.
       const freshMs = (response.options.uint(OptionNumber.MaxAge) ?? 60) * 1000;
-      await this.told(device, path, { payload, contentFormat }, freshMs);
+      const told = { payload, contentFormat };
+      if (isKept) await this.told(device, target, told, freshMs);
+      else this.#settleWish(device, target, this.#representationOf(device, target, told, freshMs));
       return true;
     }
-    await this.#change([{ kind: 'no-representation', device, path }]);
-    this.#settleWish(device, path, { code, payload: payload.slice(0, mostAnswerBytes), contentFormat });
+    if (isKept) await this.#change([{ kind: 'no-representation', device, path: target }]);
+    this.#settleWish(device, target, { code, payload: payload.slice(0, mostAnswerBytes), contentFormat });
     return true;
   }
 
-  #settleWish(device: string, path: string, outcome: Representation | CommandAnswer): void {
-    const wish = this.#sleepers.get(device)?.wishes.get(path);
+  #settleWish(device: string, target: string, outcome: Representation | CommandAnswer): void {
+    const wish = this.#sleepers.get(device)?.wishes.get(target);
     for (const settle of [...(wish?.settle ?? [])]) settle(outcome);
-    this.#sleepers.get(device)?.wishes.delete(path);
+    this.#sleepers.get(device)?.wishes.delete(target);
   }
 
   /** Ends a wait by what it waits for, by its time, or when nobody waits any more. */

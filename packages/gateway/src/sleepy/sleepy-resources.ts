@@ -107,14 +107,21 @@ async function read(context: SleepyContext, request: Request): Promise<ServerRes
   if (segments.length === 0) return shownDevice(context, device);
   if (segments[0] === commandsSegment) return shownCommand(commandOf(context, place), request);
   const { devices, options, clock } = context;
-  const known = await devices.representation(device, path);
+  // What is kept was told without a query: with one it is another resource (RFC 7252 §5.6, §6.5), which the device alone knows.
+  const target = targetOf(path, request.query);
+  const known = target === path ? await devices.representation(device, path) : undefined;
   if (known !== undefined && (known.freshUntilMs > clock() || options.servesStale || request.observe))
     return shown(known, clock());
-  const asked = await devices.read(device, path, request.signal);
+  const asked = await devices.read(device, target, request.signal);
   // Not 5.03, which would ask the client to leave the whole gateway alone for a while (RFC 7252 §5.9.3.4).
   if (asked === undefined)
     return failure(Code.GatewayTimeout, 'the device sleeps, and has told nothing that is fresh');
   return 'code' in asked ? passedOn(asked) : shown(asked, clock());
+}
+
+/** As the device is asked. */
+function targetOf(path: string, query: readonly string[]): string {
+  return query.length === 0 ? path : `${path}?${query.map(encodeURIComponent).join('&')}`;
 }
 
 /** RFC 7252 §5.10.5: Max-Age is what is left of it; 0 says that it is no longer the present state for sure. */
@@ -177,7 +184,7 @@ async function commanded(
   const command = await context.devices.command(
     {
       ...{ device, method, payload, contentFormat },
-      target: query.length === 0 ? path : `${path}?${query.map(encodeURIComponent).join('&')}`,
+      target: targetOf(path, query),
       ifMatch: options.all(OptionNumber.IfMatch).map((etag) => etag.slice()),
       ifNoneMatch: options.has(OptionNumber.IfNoneMatch),
       from: provenDevice(peer)?.identity ?? '',

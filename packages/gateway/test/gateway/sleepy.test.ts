@@ -55,6 +55,8 @@ test('what a device has told last is answered for it, with the Max-Age that is l
   assert.deepEqual(seen, ['17', '18']);
   // Nothing of it was asked of the device.
   assert.deepEqual(meter.asked, []);
+  // What it told is the state of the path without a query.
+  assert.equal((await dashboard.get(`${at}/energy?unit=J`)).codeText, '5.04');
 });
 
 test('what is not fresh any more is answered as configured only, and with Max-Age 0', async (t) => {

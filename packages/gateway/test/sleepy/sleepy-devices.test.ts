@@ -443,3 +443,22 @@ test('where more devices have something than are remembered, what is given for o
   await gateway.hear();
   assert.equal(gateway.asked[0]?.text, 'PUT /setpoint 21');
 });
+
+test('a path with a query is another resource: the device is asked for it, and it takes no place of what is kept', async () => {
+  const gateway = new TestGateway();
+  await gateway.tell('/energy', '17');
+  const read = gateway.read('/energy?unit=J');
+  await gateway.hear();
+  assert.equal(gateway.asked[0]?.text, 'GET /energy?unit=J');
+  gateway.asked[0]?.answer(Code.Content, '61200000', 30);
+  const outcome = await read;
+  assert.ok(outcome !== undefined && 'etag' in outcome);
+  assert.deepEqual([text(outcome.payload), outcome.freshUntilMs - gateway.nowMs], ['61200000', 30_000]);
+  assert.deepEqual([...gateway.store.representations.keys()], ['meter /energy']);
+  const refused = gateway.read('/energy?unit=x');
+  await gateway.idle();
+  gateway.asked[1]?.answer(Code.BadRequest);
+  const answer = await refused;
+  assert.ok(answer !== undefined && 'code' in answer && answer.code === Code.BadRequest);
+  assert.equal(gateway.store.representations.size, 1);
+});
