@@ -154,7 +154,11 @@ export class OpenedUpstreams implements AsyncDisposable {
           used.set(key, oscore);
         }
         const same = this.#servers.find(
-          (other) => isDeepStrictEqual(other.rule, rule) && other.server.client.oscore === oscore,
+          (other) =>
+            isDeepStrictEqual(other.rule, rule) &&
+            other.server.client.oscore === oscore &&
+            // The same file may hold another token.
+            isDeepStrictEqual(other.server.http, server.http),
         );
         const client = oscore === undefined ? server.client : { ...server.client, oscore };
         servers.push(same ?? { rule, server: { ...server, client } });

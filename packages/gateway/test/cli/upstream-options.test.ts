@@ -143,3 +143,16 @@ test('a path that the gateway serves itself cannot be that of another server', (
     assert.ok('problem' in parseReverseProxyRule(`${path}=coap://cloud.example`), path);
   }
 });
+
+test('an HTTP server whose token is another one is a new server when the options are read again, with the same one it stays', async (t) => {
+  const folder = temporaryFolder(t);
+  const [map, token] = [join(folder, 'credentials.json'), join(folder, 'api.token')];
+  writeFileSync(map, '{ "https://api.example/*": { "bearer-file": "api.token" } }', { mode: 0o600 });
+  writeFileSync(token, 'the-token-of-it\n');
+  const options = { reverseProxy: [rule('/weather=https://api.example/v1')], proxyCredentials: map };
+  await using opened = await OpenedUpstreams.open(options, () => {});
+  assert.equal((await opened.plan(options, () => {})).servers[0], opened.servers[0]);
+  writeFileSync(token, 'another-token\n');
+  const [renewed] = (await opened.plan(options, () => {})).servers;
+  assert.deepEqual(renewed?.http, { authorization: 'Bearer another-token' });
+});
