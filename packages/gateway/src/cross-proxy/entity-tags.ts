@@ -9,6 +9,9 @@ import { createHash } from 'node:crypto';
 /** Remembered at a time; the oldest goes first. */
 const mostRemembered = 10_000;
 
+/** Longest that crosses, in bytes: those that are remembered are 10 MB together at most. */
+const longest = 1024;
+
 /** See the file comment. */
 export class EntityTags {
   /** Tags of HTTP by the hexadecimal digits of their 8 bytes. */
@@ -17,7 +20,7 @@ export class EntityTags {
   /** @param tag As the ETag header has it; undefined for one that is weak, or none. */
   ofCoap(tag: string | undefined): Uint8Array | undefined {
     const [, opaque] = /^"([\x21\x23-\x7e\x80-\xff]*)"$/.exec(tag?.trim() ?? '') ?? [];
-    if (opaque === undefined) return undefined;
+    if (opaque === undefined || opaque.length > longest) return undefined;
     const bytes = new Uint8Array(Buffer.from(opaque, 'latin1'));
     // 8 bytes are always a digest: what a client shows again has one meaning.
     if (bytes.length > 0 && bytes.length < 8) return bytes;

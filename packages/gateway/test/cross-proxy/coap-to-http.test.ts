@@ -207,6 +207,12 @@ test('of tags a bounded number is remembered', () => {
   assert.equal(tags.ofHttp(first), undefined);
 });
 
+test('a tag that is longer than any is does not cross: what is remembered has a bound in bytes too', () => {
+  const tags = new EntityTags();
+  assert.ok(tags.ofCoap(`"${'x'.repeat(1024)}"`) !== undefined);
+  assert.equal(tags.ofCoap(`"${'x'.repeat(1025)}"`), undefined);
+});
+
 test('a 304 is 2.03 with the ETag that is still good; one of several that it does not name is 5.02', () => {
   const tags = new EntityTags();
   const [one, other] = ['"one"', '"other"'].map((tag) => tags.ofCoap(tag) as Uint8Array) as [
