@@ -5,7 +5,6 @@
  */
 
 import { readFileSync, statSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import type { HttpCredentials } from '../cross-proxy/http-upstream.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type MappedHttpSecret, parseCredentialsMap, type SecretPlace } from './credentials-map.ts';
@@ -76,7 +75,8 @@ function expectUsable(
   what: string,
 ): void {
   try {
-    createSecureContext({
+    // Loaded where it is wanted.
+    process.getBuiltinModule('node:tls').createSecureContext({
       ...(certificate !== undefined && { cert: certificate }),
       ...(privateKey !== undefined && { key: privateKey }),
       ...(passphrase !== undefined && { passphrase }),

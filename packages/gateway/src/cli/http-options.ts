@@ -8,7 +8,6 @@
  */
 
 import { statSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import { parseRule, type Rule } from '../access/rule.ts';
 import type { HttpOptions } from '../http/http-options.ts';
@@ -116,7 +115,8 @@ function tlsFiles(
   const privateKey = optionFile('--private-key', key);
   const passphrase = optionFile('--passphrase-file', passphraseFile)?.replace(/\r?\n$/, '');
   try {
-    createSecureContext({
+    // Loaded where it is wanted.
+    process.getBuiltinModule('node:tls').createSecureContext({
       cert: certificate,
       key: privateKey,
       ...(passphrase !== undefined && { passphrase }),

@@ -85,8 +85,7 @@ export function crossForwardProxy(coap: ProxyHandler | undefined, options: Cross
       return answerForHttp(request);
     },
     async close() {
-      for (const { upstream } of rules) upstream.close();
-      await coap?.close();
+      await Promise.all([...rules.map(({ upstream }) => upstream.close()), coap?.close()]);
     },
   };
 

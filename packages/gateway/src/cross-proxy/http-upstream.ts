@@ -1,10 +1,10 @@
 /**
  * An HTTP server that is asked for a client of CoAP: the connection, what is proved to it, and how long it may take.
  *
- * HTTP is spoken by `node:http` and `node:https`. Redirects are not followed, and nothing is decompressed.
+ * HTTP is spoken by `node:http` and `node:https`, which are loaded with the first request: most gateways ask nobody. Redirects are
+ * not followed, and nothing is decompressed.
  */
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { AllowedAddresses } from 'coapsule';
@@ -68,24 +68,10 @@ const mostHeaderBytes = 32 * 1024;
 /** See the file comment. Its connections are kept for the next request. */
 export class HttpUpstream {
   readonly #options: HttpUpstreamOptions;
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  #pools: Promise<Pools> | undefined;
 
   constructor(options: HttpUpstreamOptions) {
     this.#options = options;
-    const { credentials = {}, addresses } = options;
-    const pool = { keepAlive: true, maxFreeSockets: mostIdle, maxSockets: mostConnections };
-    const { certificate, privateKey, passphrase, authorities } = credentials;
-    const looked = addresses === undefined ? {} : { lookup: judgedLookup(addresses) };
-    this.#http = new HttpAgent({ ...pool, ...looked });
-    this.#https = new HttpsAgent({
-      ...pool,
-      ...looked,
-      ...(certificate !== undefined && { cert: certificate }),
-      ...(privateKey !== undefined && { key: privateKey }),
-      ...(passphrase !== undefined && { passphrase }),
-      ...(authorities !== undefined && { ca: authorities }),
-    });
   }
 
   /**
@@ -119,9 +105,10 @@ export class HttpUpstream {
   }
 
   /** Connections end. */
-  close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+  async close(): Promise<void> {
+    const pools = await this.#pools;
+    pools?.plain.agent.destroy();
+    pools?.secured.agent.destroy();
   }
 
   async #askOnce(
@@ -131,14 +118,15 @@ export class HttpUpstream {
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const { credentials, timeoutMs, idleMs = timeoutMs, name } = this.#options;
-    const isTls = url.protocol === 'https:';
+    this.#pools ??= openPools(this.#options);
+    const { plain, secured } = await this.#pools;
+    const pool = url.protocol === 'https:' ? secured : plain;
     const patience = AbortSignal.timeout(timeoutMs);
     const begun = new AbortController();
-    const sending = isTls ? requestHttps : requestHttp;
     const whole = body instanceof Uint8Array;
-    const request = sending(url, {
+    const request = pool.request(url, {
       method,
-      agent: isTls ? this.#https : this.#http,
+      agent: pool.agent,
       maxHeaderSize: mostHeaderBytes,
       // Until the reply begins; then each part of it has its time.
       signal: AbortSignal.any([signal, begun.signal]),
@@ -172,6 +160,37 @@ export class HttpUpstream {
       patience.removeEventListener('abort', expired);
     }
   }
+}
+
+/** Connections of one kind, and how to send over them. */
+interface Pool {
+  readonly agent: Agent;
+  readonly request: (url: URL, options: RequestOptions) => ClientRequest;
+}
+
+interface Pools {
+  readonly plain: Pool;
+  readonly secured: Pool;
+}
+
+async function openPools({ credentials = {}, addresses }: HttpUpstreamOptions): Promise<Pools> {
+  const [http, https] = await Promise.all([import('node:http'), import('node:https')]);
+  const shared = {
+    ...{ keepAlive: true, maxFreeSockets: mostIdle, maxSockets: mostConnections },
+    ...(addresses !== undefined && { lookup: judgedLookup(addresses) }),
+  };
+  const { certificate, privateKey, passphrase, authorities } = credentials;
+  const agent = new https.Agent({
+    ...shared,
+    ...(certificate !== undefined && { cert: certificate }),
+    ...(privateKey !== undefined && { key: privateKey }),
+    ...(passphrase !== undefined && { passphrase }),
+    ...(authorities !== undefined && { ca: authorities }),
+  });
+  return {
+    plain: { agent: new http.Agent(shared), request: http.request },
+    secured: { agent, request: https.request },
+  };
 }
 
 /** A connection that was kept turned out to be closed. */

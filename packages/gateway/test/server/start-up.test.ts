@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import {
@@ -16,6 +17,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Client } from 'coapsule';
 import { openDatabase } from '../../src/store/database.ts';
 import { freeUdpPorts } from '../interop/process.ts';
@@ -361,3 +363,17 @@ function folderFor(t: TestContext, user: number | undefined): string {
   if (user !== undefined) chownSync(folder, user, user);
   return folder;
 }
+
+test('what only one option needs is not loaded without it: HTTP and TLS', async () => {
+  const serve = new URL('../../src/cli/serve.ts', import.meta.url).href;
+  const script = `await import(${JSON.stringify(serve)}); console.log(process.moduleLoadList.join('\\n'));`;
+  const args = ['--conditions=@coapsule/source', '--input-type=module', '--eval', script];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
+  const loaded = new Set(stdout.split('\n'));
+  assert.ok(loaded.has('NativeModule dgram'), stdout);
+  const idle = ['http', '_http_client', 'https', 'tls', '_tls_wrap', 'zlib'];
+  assert.deepEqual(
+    idle.filter((name) => loaded.has(`NativeModule ${name}`)),
+    [],
+  );
+});
