@@ -98,6 +98,7 @@ export class Gateway implements AsyncDisposable {
     let workers: GatewayWorkers | undefined;
     let http: HttpEndpoint | undefined;
     let metrics: MetricsEndpoint | undefined;
+    let bridge: MqttBridge | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
       masterKey: options.masterKey,
@@ -195,7 +196,6 @@ export class Gateway implements AsyncDisposable {
         });
       }
       const readableBy = (peer: PeerInfo) => rules.readableByPeer(peer);
-      let bridge: MqttBridge | undefined;
       const watched = new GatewayOperations({
         ...{ dataFolder: options.dataFolder, version: packageVersion(), own: operations, listeners, store },
         others: () => workers?.others() ?? [],
@@ -253,6 +253,7 @@ export class Gateway implements AsyncDisposable {
       await workers?.close();
       await server.close();
       await oscore.close();
+      await bridge?.close();
       await sharing?.close();
       await store.close();
       throw error;
