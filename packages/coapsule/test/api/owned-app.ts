@@ -95,6 +95,15 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
       oneOwner: true,
       post: async (request) => content(await nameOf(request)),
     })
+    .resource('/refresh', {
+      oneOwner: true,
+      observable: true,
+      get: ({ isRefresh }) => content(String(isRefresh)),
+      put: () => {
+        server.notify('/refresh');
+        return changed();
+      },
+    })
     .resource('/wrong', {
       oneOwner: true,
       get: () => {

@@ -266,3 +266,15 @@ test('when another thread takes the place of worker 0, observers elsewhere hear 
   // It knows nothing of what the one before was told.
   assert.equal((await third).value?.text(), 'first in 0 for dtls');
 });
+
+test('at the owner, too, the first request of an observer is one that was sent, and the others are not', async (t) => {
+  const { coaps } = await start(t);
+  for (const worker of [0, 1]) {
+    const client = await clientAt(t, coaps, worker);
+    const states = client.observe(`${coaps}/refresh`)[Symbol.asyncIterator]();
+    assert.equal((await states.next()).value?.text(), 'false');
+    await client.put(`${coaps}/refresh`);
+    assert.equal((await states.next()).value?.text(), 'true');
+    await states.return?.();
+  }
+});

@@ -1,7 +1,16 @@
 /** Who is turned away, with which code and until when: a server with the admission of the gateway, and a client. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Client, Code, changed, content, OptionNumber, type PeerInfo, Server } from 'coapsule';
+import {
+  Client,
+  Code,
+  changed,
+  content,
+  type LocalObserver,
+  OptionNumber,
+  type PeerInfo,
+  Server,
+} from 'coapsule';
 import { localPeer } from '../../src/access/local-asker.ts';
 import { Admission, type Load, type TurnedAway } from '../../src/overload/admission.ts';
 import { type AlertPattern, parseAlert } from '../../src/overload/alerts.ts';
@@ -148,3 +157,18 @@ test('who has proved nothing is counted by its address, over IPv6 by its /64, an
   for (let n = 0; n < 66_000; n++) await codeOf(from(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
   assert.equal(await codeOf(panel), Code.TooManyRequests);
 });
+
+test('whoever reads as an observer, as event streams do, has no more requests for it', async (t) => {
+  const { server } = await start(t, { maxRate: { perSecond: 0.001, burst: 1 } });
+  const peer = localPeer({ identity: '(http panel)', rules: [] });
+  const read = async (observer = anObserver()): Promise<number> =>
+    (await server.request('GET', '/sensors/1', { peer, observer })).code;
+  const first = anObserver();
+  assert.equal(await read(first), Code.Content);
+  assert.equal(await read(), Code.TooManyRequests);
+  assert.equal(await read(first), Code.Content, 'a change is shown whatever the rate');
+});
+
+function anObserver(): LocalObserver {
+  return { changed: () => {}, over: () => {}, ended: new AbortController().signal };
+}
