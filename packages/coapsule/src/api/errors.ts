@@ -57,8 +57,8 @@ export class CoapsuleError extends Error {
   /** On `ERR_RETRY_LATER`: when the server may be asked again, in milliseconds from the failure on. */
   readonly retryAfterMs: number | undefined;
   /**
-   * On an error of a connection over TCP, TLS or WebSocket: whether the request was sent before it ended, so that the server
-   * may have carried it out. Requests that do no harm when they are carried out twice were repeated once by then.
+   * On an error of a connection over TCP, TLS or WebSocket, and of `Request.ask` among workers: whether the request was sent
+   * before it ended, so that the server may have carried it out. Requests that do no harm when they are carried out twice were repeated once by then.
    */
   readonly mayHaveBeenCarriedOut: boolean | undefined;
   /** How far a `resumable` upload has come: `resumeFrom` of the request that goes on with it. */

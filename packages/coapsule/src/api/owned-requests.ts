@@ -92,6 +92,7 @@ type AskedBack =
       readonly code: CoapsuleError['code'] | undefined;
       readonly message: string;
       readonly nextStep: string;
+      readonly mayHaveBeenCarriedOut: boolean | undefined;
     };
 
 /** Requests whose handler has answered and whose sender can still be asked. */
@@ -241,7 +242,7 @@ export class RequestsToOwner {
     let outcome: AskedBack;
     try {
       const response = await this.#askable.get(id)?.ask(method, path, options);
-      if (response === undefined) throw askedTooLate();
+      if (response === undefined) throw askedTooLate(false);
       const { code, payload, peer, handshakeMs, roundTripMs, fromCache } = response;
       const timing = { handshakeMs, roundTripMs, fromCache };
       const carried = { code, options: carriedOptions(response.options), payload: payload.slice() };
@@ -252,6 +253,7 @@ export class RequestsToOwner {
         code: error instanceof CoapsuleError ? error.code : undefined,
         message: error instanceof Error ? error.message : String(error),
         nextStep: error instanceof CoapsuleError ? error.nextStep : '',
+        mayHaveBeenCarriedOut: error instanceof CoapsuleError ? error.mayHaveBeenCarriedOut : undefined,
       };
     }
     this.#send({ kind: 'asked-back', call, outcome });
@@ -380,8 +382,10 @@ export class RequestsToServe {
       this.#send(to, { kind: 'ask-back', ...{ id, call, method, path, options } });
     }).finally(() => this.#calls.delete(call));
     if (outcome.kind === 'error') {
-      const { code, message, nextStep } = outcome;
-      throw code === undefined ? new ApiMisuseError(message) : new CoapsuleError(code, message, nextStep);
+      const { code, message, nextStep, mayHaveBeenCarriedOut } = outcome;
+      if (code === undefined) throw new ApiMisuseError(message);
+      const fate = mayHaveBeenCarriedOut === undefined ? {} : { mayHaveBeenCarriedOut };
+      throw new CoapsuleError(code, message, nextStep, fate);
     }
     const { code, payload, peer, timing } = outcome;
     return new Response({ code, options: OptionSet.from(outcome.options), payload }, peer, timing);
@@ -406,9 +410,9 @@ export class RequestsToServe {
     for (const those of [this.#asked, this.#observers]) {
       for (const key of those.keys()) if (key.startsWith(`${index} `)) end(those, key);
     }
-    const { code, message, nextStep } = askedTooLate();
+    const { code, message, nextStep, mayHaveBeenCarriedOut } = askedTooLate(true);
     for (const { to, told } of this.#calls.values())
-      if (to === index) told({ kind: 'error', code, message, nextStep });
+      if (to === index) told({ kind: 'error', code, message, nextStep, mayHaveBeenCarriedOut });
   }
 }
 
@@ -421,11 +425,13 @@ function carriedOptions(options: OptionReader): CarriedOptions {
   return [...options.entries()].map(({ number, value }) => ({ number, value: value.slice() }));
 }
 
-function askedTooLate(): CoapsuleError {
+/** @param wasSent Whether the question may have gone out before. */
+function askedTooLate(wasSent: boolean): CoapsuleError {
   return new CoapsuleError(
     'ERR_ASSOCIATION_CLOSED',
     'the worker that this request came to does not know its sender any more',
     'ask before the request is answered, or wait until its sender asks again',
+    { mayHaveBeenCarriedOut: wasSent },
   );
 }
 

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import {
   type AssociationStore,
+  CoapsuleError,
   changed,
   content,
   OscoreContexts,
@@ -22,6 +23,7 @@ export const slow: EventEmitter = new EventEmitter();
 export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
   let state = 'first';
   let closed = 0;
+  let noted: Request | undefined;
   const server: Server = new ServerOf({ onError: () => {} });
   return server
     .resource('/worker', { get: () => content(String(worker.index)) })
@@ -104,6 +106,14 @@ export function ownedServer(worker: Pick<PortWorker, 'index'>): Server {
         return changed();
       },
     })
+    .resource('/note', {
+      oneOwner: true,
+      post: (request) => {
+        noted = request;
+        return changed();
+      },
+      get: async () => content(await whyNotAsked(noted)),
+    })
     .resource('/wrong', {
       oneOwner: true,
       get: () => {
@@ -132,6 +142,16 @@ async function nameOf(request: Request): Promise<string> {
     return (await request.ask('GET', '/name', { timeoutMs: 1000 })).text();
   } catch (error) {
     return String(error);
+  }
+}
+
+/** Why the sender of a request cannot be asked, and whether it may have been. */
+async function whyNotAsked(request: Request | undefined): Promise<string> {
+  try {
+    await request?.ask('GET', '/name', { timeoutMs: 1000 });
+    return 'it was asked';
+  } catch (error) {
+    return error instanceof CoapsuleError ? `${error.code} ${error.mayHaveBeenCarriedOut}` : String(error);
   }
 }
 

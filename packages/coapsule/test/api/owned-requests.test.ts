@@ -278,3 +278,11 @@ test('at the owner, too, the first request of an observer is one that was sent, 
     await states.return?.();
   }
 });
+
+test('who asks a sender that its worker does not know any more is told that nothing was sent', async (t) => {
+  const { coap } = await start(t);
+  const client = await clientAt(t, coap, 1);
+  await client.post(`${coap}/note`);
+  for (let n = 0; n < 101; n++) await client.post(`${coap}/unreadable`);
+  assert.equal((await client.get(`${coap}/note`)).text(), 'ERR_ASSOCIATION_CLOSED false');
+});
