@@ -5,63 +5,42 @@
  * line are read in cli/serve.ts.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type Listener,
-  type PeerInfo,
-  type PortWorker,
-  type Request,
-  type SerialLineStatus,
-  Server,
-} from 'coapsule';
+import { type Listener, type PeerInfo, type PortWorker, type SerialLineStatus, Server } from 'coapsule';
 import { ChangeAudit, RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
-import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
-import type { Registration } from '../directory/registration.ts';
-import { ResourceDirectory } from '../directory/resource-directory.ts';
-import { defaultFirmwareBytes, firmwareResources } from '../firmware/firmware-resources.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { Farewell } from '../operations/farewell.ts';
 import { GatewayOperations } from '../operations/gateway-operations.ts';
 import type { MetricsEndpoint } from '../operations/metrics-endpoint.ts';
 import { ThreadOperations } from '../operations/thread-operations.ts';
-import { demoResources } from '../resources/demo-resources.ts';
-import type { GatewayResource } from '../resources/gateway-resource.ts';
-import { guardedResources } from '../resources/guarded-resources.ts';
-import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
-import { SensorCollection } from '../resources/sensor-collection.ts';
-import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
-import { weaknessOf } from '../server/demo-credentials.ts';
 import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
-import type { Log } from '../server/log.ts';
 import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
-import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
-import { sharedStore } from '../shared/shared-store.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
 import type { Sharing } from '../shared/sharing.ts';
-import { noticeDevices, openSleepy, SleepyRegistrants, sleepingDevices } from '../sleepy/open-sleepy.ts';
-import type { SleepyDevices } from '../sleepy/sleepy-devices.ts';
+import { noticeDevices, openSleepy, SleepyRegistrants } from '../sleepy/open-sleepy.ts';
 import type { EndedOverlap } from '../store/previous-table.ts';
 import { Store } from '../store/store.ts';
-import { RetentionSweep } from '../telemetry/retention-sweep.ts';
 import { packageVersion } from '../text/package-version.ts';
 import { printable } from '../text/printable.ts';
-import { warnAboutStoredDevices } from './device-warnings.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import { type GatewayOptions, type LiveOptions, observerLimits } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
+import { addResources, registryOf } from './gateway-resources.ts';
 import { GatewayWorkers } from './gateway-workers.ts';
 import { linePeers } from './line-peers.ts';
 import { LiveConfiguration } from './live-configuration.ts';
 import { OscoreDevices } from './oscore-devices.ts';
 import { ProxyCounter, type ProxyCounts } from './proxy-counts.ts';
-import { auditErrorLogger, errorLogger, quotaLogger } from './request-log.ts';
-import { ResourceRules, rulesAlone, useGatewayMiddleware } from './resource-rules.ts';
+import { auditErrorLogger, errorLogger } from './request-log.ts';
+import { ResourceRules, useGatewayMiddleware } from './resource-rules.ts';
 import { ReviewedDevices } from './reviewed-devices.ts';
 import { type GatewayLine, gatewayLines, lineResources } from './serial-lines.ts';
 import { ServedResources } from './served-resources.ts';
+import { warnAboutDevices, warnAboutKeys } from './start-warnings.ts';
 import { UpstreamPaths } from './upstream-servers.ts';
 
 /** What runs, and ends with the gateway. */
@@ -373,150 +352,6 @@ async function openSharing(
   return Opened.open({ options, store, log, clock, timer: systemTickTimer, onError });
 }
 
-/** The Resource Directory, with what the store has kept of it. */
-function registryOf(
-  {
-    server,
-    store,
-    stops,
-    options,
-    clock,
-    sharing,
-  }: Pick<ResourceParts, 'server' | 'store' | 'stops' | 'options' | 'clock' | 'sharing'>,
-  registrations: readonly Registration[],
-  changed: () => void,
-): ResourceDirectory {
-  const registry = new ResourceDirectory({
-    ...{ store: sharing?.registrations ?? store, registrations, clock },
-    timer: systemTickTimer,
-    onChange: () => {
-      changed();
-      for (const path of Object.values(lookupPaths)) server.notify(path);
-    },
-    onError: errorLogger(options.log, clock),
-  });
-  stops.push(() => registry.stop());
-  return registry;
-}
-
-/** All resources of the gateway but those of other servers, which come and go. */
-async function addResources(
-  {
-    server,
-    store,
-    served,
-    rules,
-    live,
-    stops,
-    options,
-    clock,
-    lineStates,
-    bridgeSelf,
-    sleepers,
-    registrants,
-    sharing,
-  }: ResourceParts,
-  registry: ResourceDirectory,
-): Promise<void> {
-  const notify = (path: string): void => server.notify(path);
-  const { demo = false, dataFolder, log } = options;
-  const readable = (request: Request) => rules.readable(request);
-  const states = await store.states('');
-  const sensors = new SensorCollection({
-    // What the demo makes is gone with it.
-    ...(demo ? { store: undefined, states: [] } : { store, states }),
-    notify,
-    add: (resource) => served.add(resource),
-    remove: (path) => void served.remove(path).catch(errorLogger(log, clock)),
-    mayCreate: async (request) => demo || rules.isCovered(request),
-    isTaken: async (path) =>
-      (await store.latest(path)) !== undefined || (await store.device(path.slice(9))) !== undefined,
-  });
-  const kept = telemetryResources(
-    {
-      ...{ store: sharing === undefined ? store : sharedStore(store, sharing.readings), notify, clock },
-      // What came from the broker does not go back there.
-      outboxBytes: ({ peer }) => (peer === bridgeSelf ? undefined : options.mqtt?.queueBytes),
-      outboxShareBytes: options.mqtt && (options.mqtt.queueBytes * options.mqtt.sharePercent) / 100,
-      retention: () => live.retention,
-      onQuotaExceeded: quotaLogger(options.log, clock),
-      readable,
-      created: () => sensors.paths,
-    },
-    demo ? openDemoPaths : [],
-  );
-  const resources = kept.map((each) => (each.path === '/sensors' ? sensors.withPost(each) : each));
-  if (!demo) resources.push(...guardedResources(store, states, notify));
-  else {
-    for (const made of [demoResources(notify, systemTickTimer), openDemoResources(notify, systemTickTimer)]) {
-      resources.push(...made.resources);
-      stops.push(made.stop);
-    }
-  }
-  stops.push(sweepMeasurements({ store, live, options, clock }));
-  const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
-  const audit = new ChangeAudit(dataFolder, clock, auditErrorLogger(log, clock));
-  const firmware = await firmwareResources({
-    ...{ store, states, dataFolder, clock, notify, readable },
-    maxBytes: options.maxFirmwareBytes ?? defaultFirmwareBytes,
-    warn: (text) => log.warning(text),
-    audit: (change) => audit.add(change),
-    isDemo: demo,
-  });
-  stops.push(firmware.stop);
-  for (const resource of [
-    ...resources,
-    ...firmware.resources,
-    ...directoryResources({ directory: registry, isCovered }),
-    ...lineStates,
-    ...sleepingDevices({
-      ...{ devices: sleepers, options: options.sleepy, clock, registrants },
-      registrations: () => registry.current(),
-      isCovered: (request) => rules.isCovered(request, rulesAlone),
-    }),
-  ]) {
-    served.add(resource);
-  }
-  sensors.begin();
-}
-
-/** What is measured does not stay as it came for ever. @returns what ends that. */
-function sweepMeasurements({
-  store,
-  live,
-  options: { log, demo },
-  clock,
-}: Pick<ResourceParts, 'store' | 'live' | 'options' | 'clock'>): () => void {
-  const open = demo ? openDemoRetention : [];
-  const sweep = new RetentionSweep({
-    ...{ store, clock, timer: systemTickTimer, onError: errorLogger(log, clock) },
-    rules: () => [...open, ...(live.options.measurements ?? [])],
-    onJump: (aheadMs) =>
-      log.warning(
-        `the clock went ahead by ${Math.round(aheadMs / 3_600_000)} h: measurements grow old by it when it has held for a day`,
-      ),
-  });
-  return () => sweep.stop();
-}
-
-interface ResourceParts {
-  readonly server: Server;
-  readonly store: Store;
-  readonly served: ServedResources;
-  readonly rules: ResourceRules;
-  readonly live: LiveConfiguration;
-  readonly stops: (() => void)[];
-  readonly options: GatewayOptions;
-  readonly clock: WallClock;
-  readonly lineStates: readonly GatewayResource[];
-  /** Undefined where no device sleeps. */
-  readonly sleepers: SleepyDevices | undefined;
-  readonly registrants: SleepyRegistrants;
-  /** As whom the bridge to a message broker asks. */
-  readonly bridgeSelf: PeerInfo | undefined;
-  readonly sharing: Sharing | undefined;
-}
-
 /** A line that does not say whether it is secured is, as soon as somebody could prove himself. */
 async function linesOf(store: Store, options: GatewayOptions): Promise<readonly GatewayLine[]> {
   const { serial = [], demo, psks = [], anyIdentityKey, credentials, lineCredentials, log } = options;
@@ -548,58 +383,4 @@ function tellOfOverlap(
     device: deviceId,
     version: keyVersion,
   });
-}
-
-async function warnAboutDevices(store: Store, options: GatewayOptions): Promise<void> {
-  const kinds = await warnAboutStoredDevices({
-    store,
-    log: options.log,
-    nowMs: (options.clock ?? systemWallClock)(),
-    hasCredentials: options.credentials !== undefined,
-    onError: errorLogger(options.log, options.clock ?? systemWallClock),
-  });
-  await warnAboutKeys(store, options, options.log);
-  const { anyIdentityKey, coaps, demo, log } = options;
-  if (demo)
-    log.warning('demo: everyone may use the demo resources, with published keys; not for real devices');
-  if (options.proxy !== undefined && (demo || options.proxy.dangerouslyForEveryone)) {
-    const why = options.proxy.dangerouslyForEveryone ? '' : ': the demo keys are published';
-    log.warning(
-      `EVERYONE MAY USE THE PROXY${why}; whoever reaches it reaches the servers that --proxy names`,
-    );
-  }
-  if (options.dangerouslyAllowPlainWrites) {
-    log.warning('PLAIN WRITES ARE ALLOWED: everyone who reaches the coap port can read and store readings');
-  }
-  if (options.dangerouslyUnlimitedAmplification) {
-    log.warning(
-      'AMPLIFICATION IS NOT LIMITED: who spoofs an address over plain coap floods it with a hundred times what he sends',
-    );
-  }
-  const nobody = kinds.size === 0 && (options.psks ?? []).length === 0 && anyIdentityKey === undefined;
-  if (coaps !== undefined && nobody && !demo) {
-    log.warning(
-      'there is no device yet, so no secured peer can connect; add one with: coapsule device add ID',
-    );
-  }
-}
-
-/** Of keys that do not come from the store. */
-async function warnAboutKeys(
-  store: Store,
-  { psks = [], anyIdentityKey }: LiveOptions,
-  log: Log,
-): Promise<void> {
-  const stored = psks.length === 0 ? [] : await store.keyVersions(psks.map(({ identity }) => identity));
-  for (const [index, { identity, key }] of psks.entries()) {
-    const weakness = weaknessOf(key);
-    if (weakness !== undefined) log.warning(`the key of ${printable(identity)} ${weakness}`);
-    if (stored[index] !== undefined) {
-      log.warning(`${printable(identity)} is also a device of the store; the key given with --psk counts`);
-    }
-  }
-  if (anyIdentityKey === undefined) return;
-  log.warning('ANY IDENTITY IS ACCEPTED: whoever has the one key of --psk "*:KEY" can pose as any device');
-  const weakness = weaknessOf(anyIdentityKey);
-  if (weakness !== undefined) log.warning(`the key for any identity ${weakness}`);
 }
