@@ -69,8 +69,9 @@ test('fields and texts that hold a secret are written without it', () => {
   log.error(`-----BEGIN EC PRIVATE KEY-----\n${secret}\n-----END EC PRIVATE KEY-----`);
   log.trace(`CLIENT_RANDOM 00ff ${'ab'.repeat(24)}`);
   log.error(`mqtt://user:${secret}@broker.example`);
+  log.detail(1, `GET https://me:${secret}@api.example/v1 4.02`);
   const all = lines.join('');
   assert.ok(!all.includes(secret), all);
   assert.ok(!all.includes('abab'), all);
-  assert.equal(all.split('[redacted]').length - 1, 2 * names.length + 5);
+  assert.equal(all.split('[redacted]').length - 1, 2 * names.length + 6);
 });
