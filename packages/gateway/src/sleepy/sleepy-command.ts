@@ -76,8 +76,12 @@ export interface SleepyStore {
   representation(device: string, path: string): Promise<Representation | undefined>;
 }
 
-/** Whether carrying a command out twice is the same as once (RFC 7252 §5.1, RFC 8132 §3). */
-export function isIdempotent(method: CommandMethod): boolean {
+/**
+ * Whether carrying a command out twice is the same as once (RFC 7252 §5.1, RFC 8132 §3), for the device and for who gave it: with a
+ * condition the second time would be answered 4.12, although the first was carried out.
+ */
+export function isIdempotent({ method, ifMatch, ifNoneMatch }: SleepyCommand): boolean {
+  if (ifMatch.length > 0 || ifNoneMatch) return false;
   return method === 'PUT' || method === 'DELETE' || method === 'IPATCH';
 }
 

@@ -107,9 +107,7 @@ export class SleepyDevices {
       this.#nextId = Math.max(this.#nextId, command.id + 1);
       this.#sleeper(command.device).commands.push(
         // What was on its way when the process ended.
-        command.state === 'delivering' && isIdempotent(command.method)
-          ? { ...command, state: 'queued' }
-          : command,
+        command.state === 'delivering' && isIdempotent(command) ? { ...command, state: 'queued' } : command,
       );
     }
     this.#watchExpiry();
@@ -303,7 +301,7 @@ export class SleepyDevices {
     const command: SleepyCommand = { ...queued, state: 'delivering' };
     this.#put(sleeper, command);
     // Known before it is sent, so that a crash does not make it twice; what may be twice need not be.
-    if (!isIdempotent(method)) {
+    if (!isIdempotent(queued)) {
       try {
         await this.#change([{ kind: 'command', command }]);
       } catch (error) {
@@ -326,11 +324,11 @@ export class SleepyDevices {
       // It sleeps again, or is gone; or it has come back another way meanwhile.
       const isGone = sleeper.ask === ask;
       if (isGone) sleeper.ask = undefined;
-      const mayBeTwice = isIdempotent(method) || (error instanceof CoapsuleError && wasNeverSent(error));
+      const mayBeTwice = isIdempotent(queued) || (error instanceof CoapsuleError && wasNeverSent(error));
       if (mayBeTwice) {
         const again: SleepyCommand = { ...command, state: 'queued' };
         this.#put(sleeper, again);
-        if (!isIdempotent(method)) await this.#change([{ kind: 'command', command: again }]);
+        if (!isIdempotent(queued)) await this.#change([{ kind: 'command', command: again }]);
       } else await this.#end(sleeper, command, 'unknown');
       if (!(error instanceof CoapsuleError)) throw error;
       return !isGone;

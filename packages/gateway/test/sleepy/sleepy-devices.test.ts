@@ -462,3 +462,26 @@ test('a path with a query is another resource: the device is asked for it, and i
   assert.ok(answer !== undefined && 'code' in answer && answer.code === Code.BadRequest);
   assert.equal(gateway.store.representations.size, 1);
 });
+
+test('a command with a condition is not sent again: the second time it would fail because of the first', async () => {
+  const gateway = new TestGateway();
+  const given = {
+    device: 'meter',
+    method: 'PUT',
+    target: '/a',
+    payload: bytes('1'),
+    contentFormat: 0,
+  } as const;
+  const conditions = [
+    { ifMatch: [Uint8Array.of(1)], ifNoneMatch: false },
+    { ifMatch: [], ifNoneMatch: true },
+  ];
+  for (const condition of conditions) {
+    const command = await gateway.devices.command({ ...given, ...condition, from: 'dashboard' }, false);
+    await gateway.hear();
+    assert.equal(gateway.store.commands.get(command?.id ?? 0)?.state, 'delivering');
+    gateway.asked.at(-1)?.sleep();
+    await gateway.idle();
+    assert.equal(gateway.state(command?.id ?? 0), 'unknown');
+  }
+});
