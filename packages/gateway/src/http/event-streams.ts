@@ -98,6 +98,8 @@ export class EventStreams {
         if (ending.aborted) return;
         await send(first);
         for (;;) {
+          // What came while it was written woke nobody.
+          if (stream.aborted || ending.aborted) return;
           const isChanged = await changes.next(keepAliveMs);
           if (stream.aborted || ending.aborted) return;
           if (isChanged) await send(await read(observer));

@@ -23,7 +23,7 @@ test('a stream whose first state is being read when all end shows nothing: its t
   assert.equal(streams.size, 0);
 });
 
-test('one whose reader has gone before the first state was there takes no place', async () => {
+test('one whose reader goes while the first state is written takes no place any more', async () => {
   const first = Promise.withResolvers<CoapResponse>();
   const { streams, answer } = open(() => first.promise, true);
   first.resolve(state);
