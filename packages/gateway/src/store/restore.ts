@@ -9,6 +9,7 @@
  *   that its first request was made now (Appendix B.1.2), and a recorded one is not carried out.
  */
 import {
+  chmodSync,
   closeSync,
   constants,
   copyFileSync,
@@ -89,6 +90,8 @@ export function restore(
     for (const left of [part, `${part}-journal`]) rmSync(left, { force: true });
     closeSync(openSync(part, 'wx', 0o600));
     copyFileSync(file, part);
+    // The copy has the rights of the backup now, which may be those of any medium: open to all, or to read only.
+    chmodSync(part, 0o600);
     changed = goAhead(part, nowMs - madeAtMs);
     sync(part);
     moveDurably(part, folder.databasePath);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -243,6 +244,19 @@ test('a backup that is copied into a folder by hand does not open: it has to be 
     );
   }
   assert.deepEqual(readFileSync(join(target, 'coapsule.db')), readFileSync(file));
+});
+
+test('a backup that came back from a medium with other rights is restored for its owner only', async (t) => {
+  const path = dataFolder(t);
+  const file = join(path, '..', 'backup.db');
+  await backUp(path, file, madeAtMs);
+  for (const mode of [0o644, 0o444]) {
+    chmodSync(file, mode);
+    const target = beginAt(join(path, '..', `restored-${mode}`), path);
+    assert.equal(restore(file, target, beside, madeAtMs).devices, 2);
+    const { mode: found } = statSync(join(target, 'coapsule.db'));
+    assert.equal(found & 0o777, process.platform === 'win32' ? 0o666 : 0o600);
+  }
 });
 
 test('a restore that was interrupted is repeated in the same folder', async (t) => {
