@@ -68,6 +68,11 @@ export interface BucketPage {
 /** What an aggregate takes on the disk, about. */
 const aggregateBytes = 96;
 
+/** The largest that a sum can be: two infinite ones would make one that is no number, which no row can hold. */
+function boundedSum(one: number, other: number): number {
+  return Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, one + other));
+}
+
 /** Two parts of one bucket as one. */
 function mergedBucket(one: Bucket, other: Bucket): Bucket {
   const later = other.lastAtMs >= one.lastAtMs ? other : one;
@@ -75,7 +80,7 @@ function mergedBucket(one: Bucket, other: Bucket): Bucket {
     atMs: Math.min(one.atMs, other.atMs),
     min: Math.min(one.min, other.min),
     max: Math.max(one.max, other.max),
-    sum: one.sum + other.sum,
+    sum: boundedSum(one.sum, other.sum),
     count: one.count + other.count,
     last: later.last,
     lastAtMs: later.lastAtMs,

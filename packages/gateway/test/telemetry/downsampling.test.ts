@@ -138,6 +138,20 @@ test('a measurement that arrives late is added to what its time has become', () 
   );
 });
 
+test('numbers whose sum no double can hold stop nobody’s retention', () => {
+  const tables = openTables();
+  const most = 1.7e308;
+  const samples = [most, most, -most, -most].map((value, n) => ({
+    ...{ value, atMs: start + Math.floor(n / 2) * minute + n },
+  }));
+  tables.record(samples, start + 2 * minute);
+  tables.record([{ value: 1, atMs: start }], start, 'b', '/sensors/b');
+  for (const nowMs of [start + 2 * hour, start + 2 * day, start + 8 * day]) sweep(tables, nowMs);
+  assert.deepEqual(tables.counts(), [0, 0, 0, 2]);
+  const [hourly] = tables.known(hour);
+  assert.deepEqual([hourly?.min, hourly?.max, hourly?.sum, hourly?.count], [-most, most, 0, 4]);
+});
+
 test('whatever is measured and whenever it is swept, nothing is lost or counted twice, and the account is exact', () => {
   const sample = fc.record({
     atMs: fc.integer({ min: 0, max: 3 * day }).map((offset) => start + offset),
