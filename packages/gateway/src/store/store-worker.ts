@@ -197,8 +197,9 @@ function serve(store: OpenDatabase): void {
     return inTransaction(() => {
       const [newestReading, newestRequest] = tasks.reduce(
         ([reading, request], task) => [
-          task.kind === 'reading'
-            ? Math.max(reading, task.request?.atMs ?? task.reading.receivedAtMs)
+          // One without a record says nothing of the clock of records.
+          task.kind === 'reading' && task.request !== undefined
+            ? Math.max(reading, task.request.atMs ?? task.reading.receivedAtMs)
             : reading,
           task.kind === 'request' ? Math.max(request, task.request.nowMs) : request,
         ],

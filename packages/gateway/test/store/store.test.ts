@@ -112,6 +112,14 @@ test('a deduplication record ends with its lifetime, and is then purged', async 
   assert.deepEqual(counts(path), { readings: 3, answers: 1 });
 });
 
+test('a reading that cannot come twice, after the wall clock jumped ahead, takes no record of others away', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  store.useLifetimes(() => 1_000_000);
+  await store.record(reading('/sensors/a', '1'), request(1));
+  await store.record(reading('/sensors/b', '1', 9_000_000_000), undefined);
+  assert.equal(isRepeat(await store.record(reading('/sensors/a', '1'), request(1))), true);
+});
+
 test('a record from far in the future, after the clock was set back, does not hide a new request', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   await store.record(reading('/sensors/a', '1', 500_000_000), request(1));
