@@ -14,7 +14,7 @@ export interface LogPage {
   readonly entries: readonly LogEntry[];
   readonly mark: string;
   readonly hasGap: boolean;
-  /** The mark is of a time that the stream does not know any more: Redis has lost data, or is another one. */
+  /** What was at the mark is not there, although older entries are, or nothing so late is: Redis has lost data, or is another one. */
   readonly isLost: boolean;
 }
 
@@ -36,13 +36,19 @@ export class RedisLog {
   async after(mark: string, limit: number): Promise<LogPage> {
     // Before the entries: what is added between is not taken for lost.
     const { first, last, hasForgotten } = await this.#info();
-    const isLost = isBefore(last, mark);
-    const from = isLost ? '-' : `(${mark}`;
-    const found = (await this.#link.ask('XRANGE', this.key, from, '+', 'COUNT', String(limit))) as [
+    const isAhead = isBefore(last, mark);
+    // Entries go from the beginning alone. An older copy of Redis that was written since has later ones, and not this one.
+    const isExpected = mark !== start && !isBefore(mark, first) && isBefore(mark, last);
+    const from = isAhead ? '-' : isExpected ? mark : `(${mark}`;
+    const most = String(isExpected ? limit + 1 : limit);
+    const found = (await this.#link.ask('XRANGE', this.key, from, '+', 'COUNT', most)) as [
       string,
       string[],
     ][];
-    const entries = found.map(([id, fields]): LogEntry => ({ id, fields: fieldsOf(fields) }));
+    const isGone = isExpected && found[0]?.[0] !== mark;
+    const isLost = isAhead || isGone;
+    const behind = found.filter(([id]) => id !== mark).slice(0, limit);
+    const entries = behind.map(([id, fields]): LogEntry => ({ id, fields: fieldsOf(fields) }));
     return {
       entries,
       mark: entries.at(-1)?.id ?? (isLost ? last : mark),

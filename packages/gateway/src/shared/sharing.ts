@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { RedisDevices } from './redis-devices.ts';
 import { RedisLink } from './redis-link.ts';
-import { RedisLog } from './redis-log.ts';
+import { type LogPage, RedisLog } from './redis-log.ts';
 import { redisNames } from './redis-names.ts';
 import type { RedisOptions } from './redis-options.ts';
 import { RedisRegistrations } from './redis-registrations.ts';
@@ -222,7 +222,7 @@ export class Sharing {
     const directory = this.#directory();
     await this.#expectSameKey();
     const generation = await this.#generation();
-    const mark = await store.sharedState('changes');
+    const mark = this.#marks?.changes ?? (await store.sharedState('changes'));
     const isLost = mark !== undefined && (await this.#changes.after(mark, 1)).isLost;
     const isWhole = !isLost && (await store.sharedState('generation')) === generation;
     // Before all is read: what changes meanwhile is looked at twice rather than not at all.
@@ -250,9 +250,7 @@ export class Sharing {
         if (changes.hasGap) return this.#handleReady();
         if (changes.entries.length > 0) {
           const applied = Promise.withResolvers<void>();
-          this.#enqueue(() =>
-            this.#take(changes.entries.map(({ fields }) => fields)).finally(applied.resolve),
-          );
+          this.#enqueue(() => this.#take(changes).finally(applied.resolve));
           await applied.promise;
         }
         for (const path of new Set(
@@ -272,10 +270,12 @@ export class Sharing {
     }
   }
 
-  async #take(changes: readonly ReadonlyMap<string, string>[]): Promise<void> {
-    const ids = (kind: string): readonly string[] => changes.flatMap((fields) => fields.get(kind) ?? []);
+  async #take({ entries, mark }: LogPage): Promise<void> {
+    const ids = (kind: string): readonly string[] => entries.flatMap(({ fields }) => fields.get(kind) ?? []);
     await this.#devices.takeChanges(ids('device'));
     for (const id of new Set(ids('registration'))) await this.#registrations.take(this.#directory(), id);
+    // Over a restart too: by this one sees that Redis has come back with less than it had.
+    await this.#parts.store.setSharedState({ name: 'changes', value: mark });
   }
 
   /** Redis has its own, which is gone with all that it has lost. */

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, type TestContext } from 'node:test';
 import { RedisDevices } from '../../src/shared/redis-devices.ts';
 import type { RedisLink } from '../../src/shared/redis-link.ts';
+import { RedisLog } from '../../src/shared/redis-log.ts';
 import { type RedisNames, redisNames } from '../../src/shared/redis-names.ts';
 import { RedisOwners } from '../../src/shared/redis-owners.ts';
 import { RedisRegistrations } from '../../src/shared/redis-registrations.ts';
@@ -115,6 +116,31 @@ describe('Redis', () => {
       assert.ok(page.readings.length >= 200 && page.readings.length < 400, String(page.readings.length));
       assert.deepEqual(page.readings.at(-1), streamed(1000));
       assert.equal((await other.after(page.mark, 10)).hasGap, false);
+    },
+  );
+
+  redisTest(
+    'who comes back to an older copy of Redis sees that it has lost something, also when others have written since',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const { link, until } = await server.link();
+      const log = new RedisLog(link, 'changes');
+      const add = (): Promise<unknown> => link.ask('XADD', 'changes', '*', 'device', 'a');
+      await add();
+      await link.ask('SAVE');
+      const [whole, lost] = [await log.end(), await add()];
+      assert.equal((await log.after(whole, 10)).isLost, false);
+      await server.down();
+      await until('away', 1);
+      await server.up();
+      await until('ready', 2);
+      assert.equal((await log.after(String(lost), 10)).isLost, true, 'the end is before the mark');
+      const fresh = [await add(), await add()];
+      const page = await log.after(String(lost), 1);
+      assert.deepEqual([page.isLost, page.hasGap], [true, true], 'the end is behind it');
+      assert.deepEqual([page.entries.map(({ id }) => id), page.mark], [[fresh[0]], fresh[0]]);
+      const next = await log.after(whole, 10);
+      assert.deepEqual([next.entries.map(({ id }) => id), next.isLost], [fresh, false]);
     },
   );
 

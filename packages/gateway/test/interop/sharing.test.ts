@@ -232,6 +232,46 @@ describe('gateways that share over Redis', () => {
   );
 
   redisTest(
+    'when Redis comes back with an older copy, what was added and registered since is brought back',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const [north, south] = [await startGateway(t, server), await startGateway(t, server)];
+      await Promise.all([north, south].map(({ log }) => log.waitFor(connected)));
+      addDevice(north, 'sensor-7');
+      await until(() => knows(south, 'sensor-7'));
+      const register = async (gateway: TestGateway, id: string): Promise<void> => {
+        const links = { payload: `</${id}>`, contentFormat: 40 };
+        const target = `${gateway.coaps}/rd?ep=${id}&base=coap://${id}.example`;
+        assert.equal((await gateway.client(id, key).post(target, links)).codeText, '2.01');
+      };
+      const found = async (gateway: TestGateway, client: Client, id: string): Promise<boolean> =>
+        (await client.get(`${gateway.coaps}/rd-lookup/res`)).text().includes(`/${id}>`);
+      const { link } = await server.link();
+      assert.equal(await link.ask('SAVE'), 'OK');
+      addDevice(north, 'sensor-9');
+      await until(() => knows(south, 'sensor-9'));
+      await register(north, 'sensor-9');
+      const look = south.client('sensor-7', key);
+      await until(() => found(south, look, 'sensor-9'));
+      await server.down();
+      await Promise.all([north, south].map(({ log }) => log.waitFor(/^shared: Redis at .* is away/)));
+      await server.up();
+      const third = await startGateway(t, server);
+      const client = third.client('sensor-7', key);
+      await until(() => knows(third, 'sensor-9'));
+      await until(() => found(third, client, 'sensor-9'));
+      // The others have what they had, and still follow.
+      await register(third, 'sensor-7');
+      for (const gateway of [north, south]) {
+        const observer = gateway.client('sensor-7', key);
+        await until(() => found(gateway, observer, 'sensor-7'));
+        assert.ok(await found(gateway, observer, 'sensor-9'));
+        assert.ok(knows(gateway, 'sensor-9'));
+      }
+    },
+  );
+
+  redisTest(
     'a gateway that was away finds what was changed meanwhile: added, removed and registered',
     async (t) => {
       const server = await RedisServer.start(t, true);
