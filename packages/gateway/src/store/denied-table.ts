@@ -6,7 +6,7 @@
  * associations end wherever they are kept or held (gateway/device-directory.ts): those of the device that has it, or, when none
  * has, those of all devices with a certificate, since it may be an authority's.
  */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { expectCurrentKey, type SealedDatabase } from './sealing.ts';
 
 /** An entry. */
@@ -37,11 +37,12 @@ export class DeniedTable {
       const { fingerprint, note, addedAtMs } = entry;
       if (insert.run(fingerprint, note, addedAtMs).changes === 0) return undefined;
       const known = [...new Set([fingerprint, ...whose])];
-      const ended = known.reduce(
-        (sum, one) => sum + Number(endOf.run(one).changes) + Number(endBefore.run(one).changes),
-        0,
-      );
-      if (ended > 0) return ended;
+      const count = (statement: StatementSync): number =>
+        known.reduce((sum, one) => sum + Number(statement.run(one).changes), 0);
+      const [ended, endedBefore] = [count(endOf), count(endBefore)];
+      // Of a key that is denied only a former certificate may be known here; the present one may be of that key too.
+      const isWhole = ended > 0 || (endedBefore > 0 && whose.length === 0);
+      if (isWhole) return ended + endedBefore;
       endAllBefore.run();
       return Number(endOfAll.run().changes);
     });

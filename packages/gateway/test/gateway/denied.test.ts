@@ -9,6 +9,7 @@ import { defaultRules, ruleText } from '../../src/access/rule.ts';
 import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { type DeviceCredential, DeviceTable } from '../../src/store/device-table.ts';
+import { PreviousTable } from '../../src/store/previous-table.ts';
 import { run } from '../cli/recorded-environment.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { startTestGateway, type TestGateway } from './test-gateway.ts';
@@ -131,6 +132,28 @@ test('a certificate file denies its key, so a renewed certificate with that key 
   for (const id of ['psk-1', 'raw-1', 'pki-2']) assert.equal(await put(id), undefined, `${id} goes on`);
   const audit = readFileSync(at('audit-changes.ndjson'), 'utf8');
   assert.match(audit, /"event":"credential-denied","how":"coapsule device deny","fingerprint":"sha256:/);
+});
+
+test('a former certificate denies its key, and the association of the present one with that key ends', async (t) => {
+  const { gateway, put, device, at } = await fleet(t);
+  writeFileSync(at('pki-1.pem'), one.chain);
+  const opened = openDatabase(gateway.folder, { create: false, asGateway: false });
+  // What the device shows was known by another certificate of its key before.
+  const present = describeCertificates(one.chain)[0]?.fingerprint ?? '';
+  const renewed = `sha256:${'7'.repeat(64)}`;
+  opened.database.prepare('UPDATE device SET fingerprint = ? WHERE fingerprint = ?').run(renewed, present);
+  new PreviousTable(opened).put('pki-1', {
+    credential: { kind: 'cert', fingerprint: present, expiresAtMs: undefined },
+    ...{ keyVersion: 0, untilMs: Date.now() + dayMs, endsWithUse: false },
+  });
+  const version = (): number | undefined => new DeviceTable(opened).find('pki-1')?.keyVersion;
+  const before = version();
+  await device('deny', at('pki-1.pem'));
+  assert.equal(version(), (before ?? 0) + 1);
+  assert.equal(new DeviceTable(opened).find('pki-1')?.previous, undefined);
+  opened.close();
+  await gateway.log.waitFor(/secured association with \S+ ended: local/);
+  assert.equal(await put('pki-1'), 'refused');
 });
 
 test('an authority that is denied ends the associations of all devices with certificates, over a restart too', async (t) => {
