@@ -4,13 +4,14 @@
  * @module
  */
 
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { ChangeAudit } from '../audit/audit-log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { resealStore, scrub } from '../store/sealing.ts';
 import { StoreFault } from '../store/store-fault.ts';
-import { keyBeside, type MasterKeySource } from '../vault/master-key.ts';
+import { formerKey, keyBeside, type MasterKeySource } from '../vault/master-key.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -77,7 +78,9 @@ function rekey({ stderr, variables }: StoreStreams, options: RekeyOptions): void
       });
       const where = to.kind === 'file' ? to.path : keyBeside(folder.path);
       stderr.write(`${count} secrets are sealed anew; the master key is ${secrets.keyId} in ${where} now\n`);
-      stderr.write(`the key ${old.keyId} still opens older backups: keep it as long as those\n`);
+      const former = formerKey(keyBeside(folder.path), old.keyId);
+      const isIn = existsSync(former) ? `, which is in ${former} now,` : '';
+      stderr.write(`the key ${old.keyId}${isIn} still opens older backups: keep it as long as those\n`);
     } finally {
       opened.close();
     }

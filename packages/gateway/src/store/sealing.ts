@@ -8,6 +8,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import {
+  formerKey,
   keyBeside,
   type MasterKeySource,
   moveDurably,
@@ -83,7 +84,7 @@ export function unlockStore(
     const wrong = secrets ?? renewed;
     throw wrong === undefined ? noKey(folder, row) : wrongKey(path, wrong, row);
   }
-  if (mayWrite) takeNextKey(next, path);
+  if (mayWrite) takeNextKey(next, path, row.key_id);
   return { secrets: renewed, warnings };
 }
 
@@ -141,7 +142,7 @@ export function resealStore(
     setSealing(database, renewed, true);
     return resealed;
   });
-  if (to.kind === 'beside') takeNextKey(next, keyBeside(folder.path));
+  if (to.kind === 'beside') takeNextKey(next, keyBeside(folder.path), renewed.keyId);
   return { count, secrets: renewed };
 }
 
@@ -224,7 +225,9 @@ function nextKey({ path }: DataFolder): string {
   return `${keyBeside(path)}.next`;
 }
 
-function takeNextKey(next: string, path: string): void {
+/** @param keyId Of the next one. */
+function takeNextKey(next: string, path: string, keyId: string): void {
+  keepKeyBefore(path, keyId);
   try {
     moveDurably(next, path);
   } catch (error) {
@@ -232,6 +235,14 @@ function takeNextKey(next: string, path: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   rmSync(next, { force: true });
+}
+
+/** The key beside the data may be the only copy of one that older backups need: it stays, under its name. */
+function keepKeyBefore(path: string, nextId: string): void {
+  if (!existsSync(path)) return;
+  const { key } = readMasterKey(path, 'the key beside the data');
+  const { keyId } = new SecretBox(key);
+  if (keyId !== nextId) writeMasterKey(formerKey(path, keyId), `${Buffer.from(key).toString('hex')}\n`);
 }
 
 function noKey({ path, databasePath }: DataFolder, { key_id }: SealingRow): StoreFault {

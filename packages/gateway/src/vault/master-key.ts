@@ -57,6 +57,11 @@ export function keyBeside(folder: string): string {
   return join(folder, 'master.key');
 }
 
+/** Where a key that was beside the data goes when another one takes its place. */
+export function formerKey(path: string, keyId: string): string {
+  return `${path}.${keyId}`;
+}
+
 /**
  * Reads a key: 32 bytes, or 64 hexadecimal digits, or 44 characters of base64.
  *

@@ -87,6 +87,19 @@ test('a store gets another master key, from beside the data and back there, and 
     assert.ok(!audit.includes(secret));
 });
 
+test('a key beside the data that another one replaces stays under its name: a backup from before is restored with it', async (t) => {
+  const { at, data, succeed } = workplace(t);
+  await succeed(['device', 'add', 'a', '--psk', psk, ...data]);
+  const key = readFileSync(at('data/master.key'), 'latin1');
+  await succeed(['backup', at('backup.db'), ...data]);
+  const { stderr } = await succeed(['store', 'rekey', ...data]);
+  assert.notEqual(readFileSync(at('data/master.key'), 'latin1'), key);
+  const [, former = ''] = /which is in (\S+master\.key\.\w{12}) now/.exec(stderr) ?? [];
+  assert.equal(readFileSync(former, 'latin1'), key);
+  if (process.platform !== 'win32') assert.equal(statSync(former).mode & 0o777, 0o600);
+  await succeed(['restore', at('backup.db'), '--data', at('restored'), '--master-key', former]);
+});
+
 test('an overlap is for credentials without state, needs a time, and is refused otherwise', async (t) => {
   const { at, data, succeed } = workplace(t);
   await succeed(['device', 'add', 'a', '--psk', psk, ...data]);
