@@ -39,6 +39,9 @@ const credentialName = 'coapsule-master-key';
 /** More is no key; a device such as /dev/zero has no end. */
 const longestFile = 1024;
 
+/** What came through pipes, by their paths: they give it once, and a command may open the store more than once. */
+const piped = new Map<string, Buffer>();
+
 /** What was said, else the credential of the service manager, else beside the data. */
 export function masterKeySource(
   path: string | undefined,
@@ -69,17 +72,20 @@ export function formerKey(path: string, keyId: string): string {
  * @throws StoreFault `master-key`; it holds nothing of the file.
  */
 export function readMasterKey(path: string, from: string): ReadMasterKey {
-  let content: Buffer;
-  let mode: number;
+  let content = piped.get(path);
+  let mode = 0;
   try {
-    const file = openSync(path, 'r');
-    try {
-      const stat = fstatSync(file);
-      mode = stat.isFile() ? stat.mode : 0;
-      const bytes = Buffer.alloc(longestFile + 1);
-      content = bytes.subarray(0, readSync(file, bytes));
-    } finally {
-      closeSync(file);
+    if (content === undefined) {
+      const file = openSync(path, 'r');
+      try {
+        const stat = fstatSync(file);
+        if (stat.isFile()) mode = stat.mode;
+        const bytes = Buffer.alloc(longestFile + 1);
+        content = bytes.subarray(0, readSync(file, bytes));
+        if (stat.isFIFO()) piped.set(path, content);
+      } finally {
+        closeSync(file);
+      }
     }
   } catch (error) {
     throw new StoreFault(

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { newMasterKey } from '../../src/vault/master-key.ts';
+import { commandLine } from '../interop/programs.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { type Run, run } from './recorded-environment.ts';
 
@@ -98,6 +100,26 @@ test('a key beside the data that another one replaces stays under its name: a ba
   assert.equal(readFileSync(former, 'latin1'), key);
   if (process.platform !== 'win32') assert.equal(statSync(former).mode & 0o777, 0o600);
   await succeed(['restore', at('backup.db'), '--data', at('restored'), '--master-key', former]);
+});
+
+test('a master key that comes through a pipe opens all that a command opens', {
+  skip: process.platform === 'win32' && 'no /dev/stdin',
+}, async (t) => {
+  const { at, data, succeed } = workplace(t);
+  await succeed(['device', 'add', 'a', '--psk', psk, ...data]);
+  await succeed(['backup', at('backup.db'), ...data]);
+  const command = [
+    process.execPath,
+    '--conditions=@coapsule/source',
+    commandLine,
+    'restore',
+    at('backup.db'),
+  ];
+  const more = ['--data', at('restored'), '--master-key', '/dev/stdin'];
+  const script = 'key=$1; shift; cat "$key" | "$@"';
+  const run = ['-c', script, 'sh', at('data/master.key'), ...command, ...more];
+  execFileSync('sh', run, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 });
+  assert.ok(existsSync(at('restored/coapsule.db')));
 });
 
 test('an overlap is for credentials without state, needs a time, and is refused otherwise', async (t) => {
