@@ -247,10 +247,10 @@ function isSecured(scheme: StreamScheme): boolean {
 }
 
 /** Devices with a raw public key or certificate: each is known by exactly the one that was added for it. */
-function publicKeyCredentials(
-  directory: DeviceDirectory,
+export function publicKeyCredentials(
+  directory: Pick<DeviceDirectory, 'ownerOfKey' | 'ownerOfCertificate'>,
   store: Pick<Store, 'denied'>,
-  { credentials, log, clock = systemWallClock }: GatewayOptions,
+  { credentials, log, clock = systemWallClock }: Pick<GatewayOptions, 'credentials' | 'log' | 'clock'>,
 ): Partial<ListenOptions> {
   if (credentials === undefined) return {};
   const logUnknown = unknownPeerLogger(log, clock);
@@ -263,8 +263,9 @@ function publicKeyCredentials(
   return {
     ...listenCredentials(credentials),
     clientPublicKeys: async (publicKey) => {
-      if (await isDenied([publicKey.fingerprint])) return undefined;
+      // First: when it is denied from here on, the stamp of its owner is out of date. So with certificates.
       const owner = await directory.ownerOfKey(publicKey.fingerprint);
+      if (await isDenied([publicKey.fingerprint])) return undefined;
       if (owner === undefined) logUnknown({ publicKey, certificate: undefined });
       return owner;
     },
@@ -272,8 +273,8 @@ function publicKeyCredentials(
       // What clientPublicKeys found stands.
       if (certificate === undefined) return true;
       const path = describeCertificates([...chain]);
-      if (await isDenied(path.flatMap((one) => [one.fingerprint, one.publicKey.fingerprint]))) return false;
       const owner = await directory.ownerOfCertificate(certificate.identity, certificate.fingerprint);
+      if (await isDenied(path.flatMap((one) => [one.fingerprint, one.publicKey.fingerprint]))) return false;
       if (owner === undefined) logUnknown({ publicKey, certificate });
       return owner;
     },

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, type ClientOptions, describeCertificates, describePublicKey } from 'coapsule';
 import { defaultRules, ruleText } from '../../src/access/rule.ts';
+import { publicKeyCredentials } from '../../src/gateway/gateway-listeners.ts';
 import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
+import { lineLog } from '../../src/server/log.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { type DeviceCredential, DeviceTable } from '../../src/store/device-table.ts';
 import { PreviousTable } from '../../src/store/previous-table.ts';
@@ -171,6 +173,25 @@ test('an authority that is denied ends the associations of all devices with cert
     assert.equal(await put(id), 'refused', id);
   }
   for (const id of ['psk-1', 'raw-1']) assert.equal(await put(id), undefined, `${id} goes on`);
+});
+
+test('what is denied while its owner is looked up does not get in', async () => {
+  let denied = false;
+  const owner = (): Promise<{ identity: string; context: 'store:1 1' }> => {
+    denied = true;
+    return Promise.resolve({ identity: 'pki-1', context: 'store:1 1' });
+  };
+  const directory = { ownerOfKey: owner, ownerOfCertificate: owner };
+  const store = { denied: ([first]: readonly string[]) => Promise.resolve(denied ? first : undefined) };
+  const options = { credentials, log: lineLog(() => {}, 0), clock: () => 0 };
+  const { clientPublicKeys, verifyPeer } = publicKeyCredentials(directory, store, options);
+  assert.ok(typeof clientPublicKeys === 'function');
+  const publicKey = describePublicKey(rawKeys.publicKey);
+  assert.equal(await clientPublicKeys(publicKey), undefined);
+  denied = false;
+  const [certificate] = describeCertificates(one.chain);
+  const chain = [new X509Certificate(one.chain).raw];
+  assert.equal(await verifyPeer?.({ publicKey, certificate, chain } as never), false);
 });
 
 test('a device cannot be added with what is denied', async (t) => {
