@@ -346,7 +346,18 @@ async function openSharing(
   store: Store,
   { shared: options, log, clock = systemWallClock }: GatewayOptions,
 ): Promise<Sharing | undefined> {
-  if (options === undefined) return undefined;
+  if (options === undefined) {
+    // Nobody tells this gateway any more which of them were removed or rotated.
+    if ((await store.sharedState('node')) === undefined) return undefined;
+    const { forgetOthers } = await import('../shared/shared-devices.ts');
+    const count = await forgetOthers(store);
+    if (count > 0) {
+      log.warning(
+        `shared: without --redis the ${count} devices of other gateways are not let in any more; with it they are there again`,
+      );
+    }
+    return undefined;
+  }
   const { Sharing: Opened } = await import('../shared/sharing.ts');
   const onError = errorLogger(log, clock);
   return Opened.open({ options, store, log, clock, timer: systemTickTimer, onError });

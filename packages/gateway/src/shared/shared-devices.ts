@@ -127,13 +127,8 @@ export class SharedDevices {
   }
 
   /** None of others count any more. */
-  async forgetOthers(): Promise<number> {
-    let count = 0;
-    for await (const page of this.#parts.store.homedDevices()) {
-      await this.#forget(page);
-      count += page.length;
-    }
-    return count;
+  forgetOthers(): Promise<number> {
+    return forgetOthers(this.#parts.store);
   }
 
   async #publish(devices: readonly Device[]): Promise<void> {
@@ -153,11 +148,27 @@ export class SharedDevices {
     }
   }
 
-  async #forget(devices: readonly HomedDevice[]): Promise<void> {
-    const idsOf = new Map<string, string[]>();
-    for (const { home, device } of devices) idsOf.set(home, [...(idsOf.get(home) ?? []), device.id]);
-    for (const [home, ids] of idsOf) await this.#parts.store.removeDevices(home, ids);
+  #forget(devices: readonly HomedDevice[]): Promise<void> {
+    return forget(this.#parts.store, devices);
   }
+}
+
+type ForgettingStore = Pick<Store, 'homedDevices' | 'removeDevices'>;
+
+/** Takes the devices of all other gateways out of the data folder. @returns how many there were. */
+export async function forgetOthers(store: ForgettingStore): Promise<number> {
+  let count = 0;
+  for await (const page of store.homedDevices()) {
+    await forget(store, page);
+    count += page.length;
+  }
+  return count;
+}
+
+async function forget(store: ForgettingStore, devices: readonly HomedDevice[]): Promise<void> {
+  const idsOf = new Map<string, string[]>();
+  for (const { home, device } of devices) idsOf.set(home, [...(idsOf.get(home) ?? []), device.id]);
+  for (const [home, ids] of idsOf) await store.removeDevices(home, ids);
 }
 
 function isShared({ credential }: Device): boolean {

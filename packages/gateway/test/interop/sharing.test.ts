@@ -307,6 +307,25 @@ describe('gateways that share over Redis', () => {
     },
   );
 
+  redisTest(
+    'a gateway that shares no more lets no devices of others in, and has them again when it shares',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const [north, south] = [await startGateway(t, server), await startGateway(t, server)];
+      await Promise.all([north, south].map(({ log }) => log.waitFor(connected)));
+      addDevice(north, 'sensor-7');
+      addDevice(south, 'sensor-8');
+      await until(() => knows(south, 'sensor-7'));
+      await south.gateway.close();
+      const alone = await startTestGateway(t, { dataFolder: south.folder });
+      await alone.log.waitFor(/without --redis the 1 devices of other gateways are not let in any more/);
+      assert.deepEqual([knows(alone, 'sensor-7'), knows(alone, 'sensor-8')], [false, true]);
+      await alone.gateway.close();
+      const again = await startGateway(t, server, { dataFolder: south.folder });
+      await until(() => knows(again, 'sensor-7'));
+    },
+  );
+
   redisTest('a gateway with another key shares nothing, and says what is to be done', async (t) => {
     const server = await RedisServer.start(t);
     const north = await startGateway(t, server);
