@@ -28,7 +28,7 @@ export function gatewayConfig({ deployment, mode, ackTimeoutMs }: DeploymentAdvi
       },
     }),
     ...(mode === 'dtls-certificate' && {
-      credentials: { certificate: 'gateway.pem', privateKey: 'gateway.key', authorities: 'devices-ca.pem' },
+      credentials: { certificate: 'gateway.pem', privateKey: 'gateway.key', authorities: 'ca.pem' },
     }),
     ...(mode === 'plain'
       ? { dangerouslyAllowPlainWrites: true }
@@ -42,11 +42,14 @@ export function gatewayConfig({ deployment, mode, ackTimeoutMs }: DeploymentAdvi
     mode === 'oscore'
       ? 'coapsule device add ID --oscore generate'
       : mode === 'dtls-certificate'
-        ? 'coapsule device add ID --cert device.pem'
+        ? 'coapsule keys cert ID && coapsule device add ID --cert ID.pem'
         : 'coapsule device add ID --psk generate';
   const head = [
     `# ${domain}: ${devices} devices.`,
     ...(mode === 'plain' ? [] : [`# Devices are added with: ${add}`]),
+    ...(mode === 'dtls-certificate'
+      ? ['# Its files are made with: coapsule keys ca && coapsule keys cert HOST --server --out gateway']
+      : []),
     ...(ackTimeoutMs === 2000 ? [] : [`# Devices on this link: ACK_TIMEOUT of ${ackTimeoutMs / 1000} s.`]),
   ];
   return `${head.join('\n')}\n${stringify(config)}`;

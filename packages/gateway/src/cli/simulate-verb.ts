@@ -97,8 +97,7 @@ export async function runSimulate(
     const server = serverOf(uri);
     const plain = plainServer(uri, options, environment);
     await expectAnswer(server, plans, credentials, environment, abort.signal);
-    if (provisioned?.canary !== undefined)
-      await expectKnown(plain, provisioned.canary, options.provision ?? '', environment);
+    if (provisioned?.canary !== undefined) await expectKnown(plain, provisioned.canary, options, environment);
     const discovery = scenario.discovers
       ? await discover(server, options.group, plans, credentials, environment)
       : undefined;
@@ -248,7 +247,7 @@ async function expectAnswer(
 async function expectKnown(
   server: FleetServer,
   { masterSecret, masterSalt, senderId, recipientId }: Extract<FleetCredential, { kind: 'oscore' }>,
-  folder: string,
+  { provision: folder = '', plainUri }: SimulateOptions,
   environment: CommandEnvironment,
 ): Promise<void> {
   const { OscoreContext } = await import('coapsule');
@@ -263,7 +262,15 @@ async function expectKnown(
       );
       return;
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'ERR_OSCORE') throw error;
+      if ((error as { code?: unknown }).code !== 'ERR_OSCORE') {
+        const { exitCode, cause } = reportOf(error);
+        if (plainUri !== undefined) throw error;
+        throw new CommandFailure(
+          exitCode,
+          `${cause}: devices under OSCORE go there`,
+          'say where the gateway listens for coap with --plain-uri, or leave them out with --way session',
+        );
+      }
       if (tries > 0) await new Promise<void>((resolve) => environment.after(knownAgainMs, resolve));
       else {
         throw new CommandFailure(

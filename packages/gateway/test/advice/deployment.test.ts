@@ -104,6 +104,13 @@ describe('what a deployment should use', () => {
 });
 
 describe('the configuration for it', () => {
+  test('names the files that the commands make which it begins with', () => {
+    const text = gatewayConfig(advise('hospital', { publicKeyInfrastructure: true }));
+    assert.match(text, /# .*keys ca && coapsule keys cert HOST --server --out gateway\n/);
+    assert.match(text, /certificate: gateway\.pem\n {2}privateKey: gateway\.key\n {2}authorities: ca\.pem\n/);
+    assert.match(text, /keys cert ID && coapsule device add ID --cert ID\.pem\n/);
+  });
+
   for (const domain of Object.keys(deploymentPresets) as DeploymentDomain[]) {
     for (const changes of [
       {},
