@@ -22,7 +22,7 @@ import { CommandFailure, reportOf, reportText } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['probe', 'doctor', 'diagnose', 'tap', 'shell', 'run', 'mcp', 'completion', 'console'];
+const laterCommands = ['probe', 'doctor', 'tap', 'shell', 'run', 'mcp', 'completion', 'console'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
@@ -203,6 +203,11 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   );
   await addCommand(program, args, 'decode', 'what the bytes of captures and messages mean', async () =>
     (await import('./decode-command.ts')).decodeCommand(environment, (code) => {
+      exitCode = code;
+    }),
+  );
+  await addCommand(program, args, 'diagnose', 'what is wrong in a capture', async () =>
+    (await import('./diagnose-command.ts')).diagnoseCommand(environment, (code) => {
       exitCode = code;
     }),
   );

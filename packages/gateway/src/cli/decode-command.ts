@@ -10,14 +10,13 @@ import { type CaptureContents, readCapture } from '../capture/capture-reader.ts'
 import { CaptureDecoder, type DecodedPacket } from '../decode/capture-decoder.ts';
 import { DatagramDecoder, type DecodedPart } from '../decode/datagram-decoder.ts';
 import type { DecodedField } from '../decode/decoded-field.ts';
-import { type KnownKey, KnownSecrets } from '../decode/secrets.ts';
+import type { KnownSecrets } from '../decode/secrets.ts';
 import { printable, printableJson } from '../text/printable.ts';
-import { secretKeyValue } from './client-command-options.ts';
+import { addSecretOptions, knownSecrets, type SecretOptions } from './capture-secrets.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexBytes, wholeNumber } from './option-values.ts';
-import { readPskFile } from './psk-file.ts';
+import { hexBytes, repeatedNumber } from './option-values.ts';
 import { byteRows } from './trace-bytes.ts';
 
 const help = `
@@ -37,13 +36,8 @@ const longestSummary = 1000;
 /** Most milliseconds before and after 1970 that a date has (ECMA-262 §21.4.1.1). */
 const latestDateMs = 8.64e15;
 
-interface DecodeOptions {
+interface DecodeOptions extends SecretOptions {
   readonly hex?: Uint8Array;
-  readonly identity?: string;
-  readonly key?: Uint8Array;
-  readonly pskFile?: string;
-  readonly keylog?: string;
-  readonly port?: readonly number[];
   readonly frame?: readonly number[];
   readonly verbose?: number;
   readonly json?: true;
@@ -51,20 +45,16 @@ interface DecodeOptions {
 
 /** The command; `end` is given its exit code. */
 export function decodeCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
-  return new Command('decode')
+  const command = new Command('decode')
     .argument('[file]', 'a capture, - for standard input')
     .description('what the bytes of captures and messages mean')
-    .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue))
-    .option('-u, --identity <id>', 'whose key -k is; anybody’s without it')
-    .addOption(
-      new Option('-k, --key <key>', 'pre-shared key: text, or hex with a leading 0x').argParser(
-        secretKeyValue,
-      ),
+    .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue));
+  return addSecretOptions(command)
+    .option(
+      '--frame <n>',
+      'only this packet, as Wireshark numbers them; repeatable',
+      repeatedNumber(1, 2 ** 32),
     )
-    .option('--psk-file <file>', 'pre-shared keys, as lines IDENTITY:KEY')
-    .option('--keylog <file>', 'TLS key log (SSLKEYLOGFILE)')
-    .option('--port <n>', 'CoAP or DTLS is at this port too; repeatable', repeated(1, 65_535))
-    .option('--frame <n>', 'only this packet, as Wireshark numbers them; repeatable', repeated(1, 2 ** 32))
     .option('-v, --verbose', 'all fields; with -vv their bytes too', (_, before: number = 0) => before + 1)
     .option('--json', 'one JSON object a packet, with all fields')
     .addHelpText('after', help)
@@ -85,10 +75,7 @@ async function decode(
       'name a capture, or give one datagram with --hex',
     );
   }
-  const secrets = new KnownSecrets(knownKeys(options, environment));
-  if (options.keylog !== undefined) {
-    for (const line of readFileSync(options.keylog, 'utf8').split('\n')) secrets.addLine(line);
-  }
+  const secrets = knownSecrets(options, environment);
   const datagrams = new DatagramDecoder(secrets, options.port);
   if (options.hex !== undefined) {
     // As if it were at a port of CoAP: whoever gives bytes says what they are.
@@ -183,29 +170,8 @@ function jsonOf({ name, fields, problems }: DecodedPart): object {
   return { name, fields, problems };
 }
 
-function knownKeys(
-  { identity, key, pskFile }: DecodeOptions,
-  { stderr }: CommandEnvironment,
-): readonly KnownKey[] {
-  const known: KnownKey[] = [];
-  if (key !== undefined) {
-    known.push(identity === undefined ? { key } : { identity: new TextEncoder().encode(identity), key });
-  }
-  if (pskFile !== undefined) {
-    known.push(...readPskFile(pskFile, (text) => stderr.write(`coapsule: warning: ${text}\n`)));
-  }
-  return known;
-}
-
 function hexValue(text: string): Uint8Array {
   const bytes = hexBytes(text.replace(/^0x/, '').replaceAll(/[\s:]+/g, ''));
   if (bytes === undefined) throw new InvalidArgumentError('Give pairs of hexadecimal digits.');
   return bytes;
-}
-
-function repeated(
-  least: number,
-  most: number,
-): (text: string, before?: readonly number[]) => readonly number[] {
-  return (text, before = []) => [...before, wholeNumber(text, least, most)];
 }

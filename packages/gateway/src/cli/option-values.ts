@@ -124,6 +124,14 @@ export function wholeNumber(text: string, smallest: number, largest: number): nu
   return value;
 }
 
+/** A whole number of an option that can be given more than once. */
+export function repeatedNumber(
+  smallest: number,
+  largest: number,
+): (text: string, before?: readonly number[]) => readonly number[] {
+  return (text, before = []) => [...before, wholeNumber(text, smallest, largest)];
+}
+
 /** A size in bytes, at least 1: digits, with K, M or G for powers of 1,024. */
 export function sizeValue(text: string): number {
   const size = parseSize(text);

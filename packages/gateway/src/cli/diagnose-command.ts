@@ -1,0 +1,93 @@
+/**
+ * `coapsule diagnose`: what is wrong in a capture, with the frames that show it.
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs';
+import { type LinkProfileName, linkProfileNames, linkProfiles } from 'coapsule/message';
+import { Command, Option } from 'commander';
+import { readCapture } from '../capture/capture-reader.ts';
+import { CaptureDecoder } from '../decode/capture-decoder.ts';
+import { DatagramDecoder } from '../decode/datagram-decoder.ts';
+import { Diagnosis } from '../diagnosis/diagnosis.ts';
+import type { Finding } from '../diagnosis/finding.ts';
+import { printable, printableJson } from '../text/printable.ts';
+import { addSecretOptions, knownSecrets, type SecretOptions } from './capture-secrets.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { ExitCode } from './exit-code.ts';
+
+const help = `
+Looks for faults of tokens, retransmission, sizes and block-wise transfers, response codes, types of messages, handshakes and
+associations, OSCORE, observers and amplification. What is in DTLS is looked into with the secrets of the capture, a key log or a
+pre-shared key; without one, at what is in the clear.
+
+Exit codes: 0 nothing was found; 1 something was, or the capture is damaged; 64 wrong usage.
+
+Examples:
+  coapsule diagnose session.pcapng
+  coapsule diagnose field.pcap --psk-file keys.psk --link 6lowpan --json`;
+
+interface DiagnoseOptions extends SecretOptions {
+  readonly link?: LinkProfileName;
+  readonly json?: true;
+}
+
+/** The command; `end` is given its exit code. */
+export function diagnoseCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
+  const command = new Command('diagnose')
+    .argument('<file>', 'a capture, - for standard input')
+    .description('what is wrong in a capture')
+    .addOption(
+      new Option('--link <link>', 'the narrowest link of the path; Ethernet without it').choices(
+        linkProfileNames,
+      ),
+    );
+  return addSecretOptions(command)
+    .option('--json', 'one JSON object for each finding')
+    .addHelpText('after', help)
+    .action(async (file: string, options: DiagnoseOptions) => {
+      end(await diagnose(file, options, environment));
+    });
+}
+
+async function diagnose(
+  file: string,
+  options: DiagnoseOptions,
+  environment: CommandEnvironment,
+): Promise<ExitCode> {
+  const { stdout, stderr } = environment;
+  const bytes = file === '-' ? await environment.readStandardInput() : readFileSync(file);
+  const { packets, keyLog, fault } = readCapture(bytes);
+  const secrets = knownSecrets(options, environment);
+  for (const line of keyLog) secrets.addLine(line);
+  const decoder = new CaptureDecoder(new DatagramDecoder(secrets, options.port));
+  const diagnosis = new Diagnosis(options.link && linkProfiles[options.link]);
+  for (const packet of packets) diagnosis.see(decoder.decode(packet));
+  const findings = diagnosis.findings();
+  for (const finding of findings) {
+    stdout.write(
+      options.json === true ? `${printableJson(finding)}\n` : `${findingLines(finding).join('\n')}\n\n`,
+    );
+  }
+  if (fault !== undefined) {
+    stderr.write(`coapsule: the capture makes no sense from byte ${fault.offset} on: ${fault.reason}\n`);
+    return ExitCode.Failure;
+  }
+  const counts = `${packets.length} packets, ${findings.length} finding${findings.length === 1 ? '' : 's'}`;
+  stderr.write(`coapsule: ${counts}\n`);
+  return findings.length === 0 ? ExitCode.Success : ExitCode.Failure;
+}
+
+function findingLines(finding: Finding): readonly string[] {
+  const { severity, kind, where, evidence, frames, count, cause, consequence, fix, reference } = finding;
+  const more = count > frames.length ? ` and others, ${count} in all` : '';
+  return [
+    `${severity}: ${kind}, ${where}`,
+    `  seen: ${evidence} (frames ${frames.join(', ')}${more})`,
+    `  cause: ${cause}`,
+    `  consequence: ${consequence}`,
+    `  what to do: ${fix}`,
+    `  see: ${reference}`,
+  ].map((line) => printable(line, 1000));
+}

@@ -1,0 +1,242 @@
+/**
+ * Rules about DTLS: handshakes that fail and why, and records that come to nothing (RFC 6347, RFC 9146).
+ *
+ * They need no key: what is looked at is in the clear.
+ *
+ * @module
+ */
+
+import { AlertDescription, type ObservedRecord } from 'coapsule/dtls';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenPacket } from './seen-message.ts';
+
+const ClientHello = 1;
+const ServerHello = 2;
+const HelloVerifyRequest = 3;
+const ClientKeyExchange = 16;
+
+/** Cookies that are asked for one after the other. Two may be a retransmission. */
+const mostCookies = 3;
+
+/** Records that were seen before, or numbers that fall back, until it is called forgetting; copies by the network are single. */
+const leastStale = 3;
+
+/** A device slept when nothing came for so long. */
+const silenceMs = 5000;
+
+/** Of one client and one server, by their addresses. */
+interface Path {
+  readonly client: string;
+  readonly server: string;
+  /** Since the last ServerHello. */
+  cookies: number[];
+  hasServerHello: boolean;
+  hasKeyExchange: boolean;
+  /** Both sides sent protected records. */
+  isEstablished: boolean;
+  usesPresharedKey: boolean;
+  lastFromServerMs: number;
+  lastFromClientMs: number;
+  /** Highest number of a protected record, by sender. */
+  readonly highest: Map<string, number>;
+  readonly numbers: Set<number>;
+  stale: number[];
+  answeredStale: number;
+}
+
+/** What associations went through. */
+export class AssociationRule implements Rule {
+  readonly #paths = new BoundedMap<string, Path>(10_000);
+  readonly #connectionIds = new BoundedMap<string, string>(10_000);
+  readonly #found = new Map<
+    string,
+    { kind: FindingKind; where: string; frames: number[]; evidence: string }
+  >();
+
+  see({ packet, frame, atMs }: SeenPacket): void {
+    const { source, destination, datagram } = packet;
+    const dtls = datagram?.dtls;
+    if (dtls === undefined || source === undefined || destination === undefined) return;
+    const key = [source, destination].sort().join(' ');
+    for (const record of dtls.records) {
+      const types = record.fragments.map(({ type }) => type);
+      const known = this.#paths.get(key);
+      const isClient = known === undefined ? dtls.sender !== 'server' : source === known.client;
+      const path = this.#paths.ensure(key, () =>
+        newPath(isClient ? source : destination, isClient ? destination : source),
+      );
+      if (record.epoch === 0) this.#clear(path, record, types, isClient, frame);
+      else this.#protected(path, record, isClient, frame, atMs);
+    }
+  }
+
+  findings(): readonly Finding[] {
+    for (const path of this.#paths.values()) this.#end(path);
+    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+  }
+
+  #clear(
+    path: Path,
+    record: ObservedRecord,
+    types: readonly number[],
+    isClient: boolean,
+    frame: number,
+  ): void {
+    const { contentType, content } = record;
+    if (types.includes(HelloVerifyRequest)) {
+      path.cookies.push(frame);
+      if (path.cookies.length >= mostCookies) {
+        this.#note(
+          'cookie-loop',
+          path,
+          path.cookies,
+          `${path.cookies.length} cookies were asked for, and no ServerHello followed`,
+        );
+      }
+    }
+    if (types.includes(ServerHello)) {
+      path.cookies = [];
+      path.hasServerHello = true;
+    }
+    if (types.includes(ClientHello) && path.isEstablished) {
+      // Another handshake: what was counted belongs to the association before.
+      this.#end(path);
+      Object.assign(path, fresh());
+      path.highest.clear();
+      path.numbers.clear();
+    }
+    if (types.includes(ClientKeyExchange) && content !== undefined) {
+      path.hasKeyExchange = true;
+      path.usesPresharedKey = isPskIdentity(content);
+    }
+    if (contentType !== 21 || content === undefined || content.length < 2 || content[0] !== 2) return;
+    this.#alert(path, content[1]!, isClient, frame);
+  }
+
+  #alert(path: Path, description: number, isClient: boolean, frame: number): void {
+    if (path.isEstablished || isClient) return;
+    if (description === AlertDescription.UnknownPskIdentity) {
+      this.#note(
+        'identity-unknown',
+        path,
+        [frame],
+        'the server answered with the alert unknown_psk_identity',
+      );
+    } else if (!path.hasServerHello && description === AlertDescription.HandshakeFailure) {
+      this.#note(
+        'no-common-suite',
+        path,
+        [frame],
+        'the server answered the ClientHello with the alert handshake_failure',
+      );
+    } else if (path.hasKeyExchange && path.usesPresharedKey && keyAlerts.has(description)) {
+      this.#note(
+        'pre-shared-key-wrong',
+        path,
+        [frame],
+        `after the client's Finished the server sent alert ${description}`,
+      );
+    }
+  }
+
+  #protected(path: Path, record: ObservedRecord, isClient: boolean, frame: number, atMs: number): void {
+    const side = isClient ? 'client' : 'server';
+    const { sequenceNumber, contentType, recordType, connectionId } = record;
+    this.#connectionId(path, record, isClient, frame);
+    if (contentType === 23 || recordType === 25) {
+      const highest = path.highest.get(side);
+      if (isClient) {
+        const isRepeated = path.numbers.has(sequenceNumber);
+        const isAfterSilence = atMs - path.lastFromClientMs > silenceMs;
+        // Disorder is of few records and soon over; a number far back after a silence is another count.
+        if (highest !== undefined && (isRepeated || (isAfterSilence && sequenceNumber < highest - 64))) {
+          path.stale.push(frame);
+        }
+        path.numbers.add(sequenceNumber);
+        path.lastFromClientMs = atMs;
+      } else path.lastFromServerMs = atMs;
+      path.highest.set(side, Math.max(highest ?? 0, sequenceNumber));
+    }
+    if (path.highest.size === 2) path.isEstablished = true;
+    if (connectionId.length > 0) this.#connectionIds.set(`${path.client} ${path.server}`, side);
+  }
+
+  /** Records in the usual format from an address of which nothing is known, while the same host has an association with one. */
+  #connectionId(path: Path, { recordType }: ObservedRecord, isClient: boolean, frame: number): void {
+    if (!isClient || recordType === 25 || path.hasServerHello || path.isEstablished) return;
+    const host = hostOf(path.client);
+    for (const other of this.#paths.values()) {
+      if (other === path || hostOf(other.client) !== host || other.server !== path.server) continue;
+      if (this.#connectionIds.get(`${other.client} ${other.server}`) === undefined) continue;
+      this.#note(
+        'connection-id-lost',
+        path,
+        [frame],
+        `${other.client} had an association with a connection id; from ${path.client} records come without one`,
+      );
+      return;
+    }
+  }
+
+  #end(path: Path): void {
+    const { stale } = path;
+    if (stale.length < leastStale) return;
+    this.#note(
+      'association-forgotten',
+      path,
+      stale,
+      `${stale.length} records have numbers that were used before`,
+    );
+  }
+
+  #note(kind: FindingKind, { client, server }: Path, frames: readonly number[], evidence: string): void {
+    const where = `${client} → ${server}`;
+    const found = this.#found.get(`${kind} ${where}`);
+    if (found === undefined)
+      this.#found.set(`${kind} ${where}`, { kind, where, frames: [...frames], evidence });
+    else {
+      found.frames.push(...frames.filter((frame) => !found.frames.includes(frame)));
+      found.evidence = evidence;
+    }
+  }
+}
+
+/** With which servers answer a key that is not theirs (RFC 4279 §2, RFC 5246 §7.2.2). */
+const keyAlerts: ReadonlySet<number> = new Set([
+  AlertDescription.BadRecordMac,
+  AlertDescription.HandshakeFailure,
+  AlertDescription.DecryptError,
+  AlertDescription.IllegalParameter,
+]);
+
+function newPath(client: string, server: string): Path {
+  return { client, server, ...fresh(), highest: new Map(), numbers: new Set() };
+}
+
+function fresh(): Omit<Path, 'client' | 'server' | 'highest' | 'numbers'> {
+  return {
+    cookies: [],
+    hasServerHello: false,
+    hasKeyExchange: false,
+    isEstablished: false,
+    usesPresharedKey: false,
+    lastFromServerMs: 0,
+    lastFromClientMs: 0,
+    stale: [],
+    answeredStale: 0,
+  };
+}
+
+/** A ClientKeyExchange that is an identity and nothing else, or an identity and a point (RFC 4279 §2, RFC 5489 §2). */
+function isPskIdentity(content: Uint8Array): boolean {
+  const at = 12;
+  const length = ((content[at] ?? 0) << 8) | (content[at + 1] ?? 0);
+  const bodyLength = content.length - at;
+  return length + 2 <= bodyLength;
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':'));
+}

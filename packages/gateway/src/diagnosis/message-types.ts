@@ -1,0 +1,83 @@
+/**
+ * Rules about Confirmable and Non-confirmable: readings that need not be acknowledged, orders that must (RFC 7252 §4.2, §4.3).
+ *
+ * What a message is for its path tells, as far as a path can.
+ *
+ * @module
+ */
+
+import { Code, OptionNumber } from 'coapsule/message';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+/** Readings in a row without a Non-confirmable one, before it is worth a word. */
+const mostConfirmable = 20;
+
+/** Larger ones are worth an acknowledgement. */
+const smallReadingBytes = 64;
+
+const reading =
+  /(^|\/)(sensors?|temp(erature)?|humidity|pressure|moisture|telemetry|readings?|vitals|energy)(\/|$)/i;
+const actuator =
+  /(^|\/)(lock|door|light|lamp|valve|switch|relay|setpoint|actuators?|alarm|config|firmware|reboot)(\/|$)/i;
+
+interface Readings {
+  readonly frames: number[];
+  readonly first: SeenMessage;
+  readonly path: string;
+  count: number;
+  hasOther: boolean;
+}
+
+/** What writes where, and how. */
+export class MessageTypeRule implements Rule {
+  readonly #readings = new BoundedMap<string, Readings>();
+  readonly #commands = new Map<string, { readonly path: string; readonly frames: number[] }>();
+
+  see({ messages }: SeenPacket): void {
+    for (const seen of messages) {
+      const { code, options, payload, type } = seen.message;
+      if (code !== Code.Put && code !== Code.Post) continue;
+      const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
+      if (type === 'NON' && actuator.test(path)) {
+        const where = `${seen.source} → ${seen.destination}`;
+        const found = this.#commands.get(`${where} ${path}`) ?? { path, frames: [] };
+        found.frames.push(seen.frame);
+        this.#commands.set(`${where} ${path}`, found);
+        continue;
+      }
+      if (!reading.test(path) || actuator.test(path) || payload.length > smallReadingBytes) continue;
+      const found = this.#readings.ensure(`${seen.conversation} ${seen.sender} ${path}`, () => ({
+        ...{ frames: [], first: seen, path, count: 0, hasOther: false },
+      }));
+      if (type === 'CON') {
+        found.count += 1;
+        if (found.frames.length < 10) found.frames.push(seen.frame);
+      } else found.hasOther = true;
+    }
+  }
+
+  findings(): readonly Finding[] {
+    const readings = [...this.#readings.values()].filter(
+      ({ count, hasOther }) => count >= mostConfirmable && !hasOther,
+    );
+    return [
+      ...[...this.#commands].map(([key, { path, frames }]) =>
+        findingOf('non-confirmable-command', {
+          where: key.slice(0, key.length - path.length - 1),
+          frames,
+          evidence: `${frames.length} Non-confirmable messages to ${path}`,
+        }),
+      ),
+      ...readings.map(({ first, path, frames, count }) =>
+        findingOf('confirmable-telemetry', {
+          where: `${first.source} → ${first.destination}`,
+          ...{ frames, count },
+          evidence: `${count} Confirmable readings of at most ${smallReadingBytes} bytes to ${path}, none of them Non-confirmable`,
+        }),
+      ),
+    ];
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The rule about observers that are gone: notifications that are answered with a Reset, or never (RFC 7641 §3.6, §4.5).
+ *
+ * @module
+ */
+
+import { isResponseCode, OptionNumber } from 'coapsule/message';
+import { hexText } from '../cli/option-values.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+/** Notifications in a row that stay without an answer. One is a loss. */
+const leastUnanswered = 3;
+/** A Reset ends an observation (RFC 7641 §3.6): a notification after it means that it did not. */
+const leastAfterReset = 1;
+
+interface Observation {
+  readonly where: string;
+  readonly unanswered: number[];
+  resetFrame: number | undefined;
+  readonly afterReset: number[];
+}
+
+/** Notifications and what comes back. */
+export class ObserverRule implements Rule {
+  readonly #observations = new BoundedMap<string, Observation>();
+  /** By Message ID, for acknowledgements and Resets. */
+  readonly #sent = new BoundedMap<string, Observation>();
+
+  see({ messages }: SeenPacket): void {
+    for (const seen of messages) {
+      if (seen.message.type === 'ACK' || seen.message.type === 'RST') this.#answer(seen);
+      // The first one is the answer to the registration, and mostly an ACK itself.
+      if (isResponseCode(seen.message.code) && seen.message.options.has(OptionNumber.Observe)) {
+        this.#notification(seen);
+      }
+    }
+  }
+
+  findings(): readonly Finding[] {
+    return [...this.#observations.values()].flatMap(({ where, unanswered, resetFrame, afterReset }) => {
+      if (resetFrame !== undefined && afterReset.length >= leastAfterReset) {
+        return findingOf('observer-gone', {
+          where,
+          frames: [resetFrame, ...afterReset],
+          count: afterReset.length,
+          evidence: `frame ${resetFrame} rejects a notification, and ${afterReset.length} more follow`,
+        });
+      }
+      if (unanswered.length < leastUnanswered) return [];
+      return findingOf('observer-gone', {
+        where,
+        frames: unanswered,
+        evidence: `${unanswered.length} Confirmable notifications in a row have no acknowledgement`,
+      });
+    });
+  }
+
+  #notification(seen: SeenMessage): void {
+    const { message, conversation, sender } = seen;
+    if (message.type !== 'CON' && message.type !== 'NON') return;
+    const where = `${seen.source} → ${seen.destination}`;
+    const observation = this.#observations.ensure(
+      `${conversation} ${sender} ${hexText(message.token)}`,
+      (): Observation => ({ where, unanswered: [], resetFrame: undefined, afterReset: [] }),
+    );
+    const key = `${conversation} ${sender} ${message.messageId}`;
+    // A copy of one that is on its way is no notification of its own.
+    const isCopy = this.#sent.get(key) === observation;
+    this.#sent.set(key, observation);
+    if (isCopy) return;
+    if (observation.resetFrame !== undefined) observation.afterReset.push(seen.frame);
+    else if (message.type === 'CON') observation.unanswered.push(seen.frame);
+  }
+
+  #answer(seen: SeenMessage): void {
+    const { message, conversation, isSecured } = seen;
+    const server = isSecured ? (seen.sender === 'client' ? 'server' : 'client') : seen.destination;
+    const observation = this.#sent.get(`${conversation} ${server} ${message.messageId}`);
+    if (observation === undefined) return;
+    if (message.type === 'RST') observation.resetFrame ??= seen.frame;
+    else observation.unanswered.length = 0;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Rules about OSCORE: the answers that say what is wrong with a request (RFC 8613 §8.2). They are not protected, so anybody sees them.
+ *
+ * @module
+ */
+
+import { Code, isRequestCode, OptionNumber } from 'coapsule/message';
+import { hexText } from '../cli/option-values.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+const kinds: readonly (readonly [code: number, text: RegExp, FindingKind])[] = [
+  [Code.Unauthorized, /replay/i, 'oscore-replay'],
+  [Code.Unauthorized, /security context/i, 'oscore-context-unknown'],
+  [Code.BadRequest, /decryption/i, 'oscore-decryption-failed'],
+];
+
+/** Errors that answer requests with the OSCORE option. */
+export class OscoreErrorRule implements Rule {
+  readonly #requests = new BoundedMap<string, SeenMessage>();
+  readonly #found = new Map<
+    string,
+    { kind: FindingKind; where: string; frames: number[]; evidence: string }
+  >();
+
+  see({ messages }: SeenPacket): void {
+    for (const seen of messages) {
+      const { code, options, token, payload } = seen.message;
+      if (isRequestCode(code)) {
+        if (options.has(OptionNumber.Oscore))
+          this.#requests.set(`${seen.conversation} ${hexText(token)}`, seen);
+        continue;
+      }
+      if (code !== Code.Unauthorized && code !== Code.BadRequest) continue;
+      const request = this.#requests.get(`${seen.conversation} ${hexText(token)}`);
+      if (request === undefined || options.has(OptionNumber.Oscore)) continue;
+      const text = new TextDecoder().decode(payload);
+      for (const [of, pattern, kind] of kinds) {
+        if (of !== code || !pattern.test(text)) continue;
+        const where = `${request.source} → ${request.destination}`;
+        const found = this.#found.get(`${kind} ${where}`) ?? {
+          ...{ kind, where, frames: [] },
+          evidence: `frame ${request.frame} was answered "${text.replaceAll(/[^ -~]/g, '?').slice(0, 80)}"`,
+        };
+        found.frames.push(request.frame, seen.frame);
+        this.#found.set(`${kind} ${where}`, found);
+      }
+    }
+  }
+
+  findings(): readonly Finding[] {
+    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Rules about response codes: those that say something else than their server means, and those that nobody listens to
+ * (RFC 7252 §5.9).
+ *
+ * @module
+ */
+
+import { Code, codeText, isRequestCode, isResponseCode, methodOf, OptionNumber } from 'coapsule/message';
+import { hexText } from '../cli/option-values.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+/** RFC 7252 §5.10.5. */
+const defaultMaxAgeSeconds = 60;
+
+interface Held {
+  readonly response: SeenMessage;
+  readonly untilMs: number;
+  readonly seconds: number;
+}
+
+/** Responses beside the requests that they answer. */
+export class ResponseRule implements Rule {
+  readonly #requests = new BoundedMap<string, SeenMessage>();
+  /** Servers that asked for time, by who was told. */
+  readonly #held = new BoundedMap<string, Held>();
+  readonly #found = new Map<
+    string,
+    { kind: FindingKind; where: string; frames: number[]; evidence: string }
+  >();
+
+  see({ messages }: SeenPacket): void {
+    for (const seen of messages) {
+      if (isRequestCode(seen.message.code)) this.#request(seen);
+      else if (isResponseCode(seen.message.code)) this.#response(seen);
+    }
+  }
+
+  findings(): readonly Finding[] {
+    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+  }
+
+  #request(seen: SeenMessage): void {
+    const { message, conversation, sender } = seen;
+    const key = `${conversation} ${sender} ${hexText(message.token)}`;
+    const before = this.#requests.get(key);
+    this.#requests.set(key, seen);
+    // A copy of a request is no new one.
+    if (before !== undefined && before.message.messageId === message.messageId) return;
+    const held = this.#held.get(`${conversation} ${sender}`);
+    if (held === undefined || seen.atMs >= held.untilMs) return;
+    const left = ((held.untilMs - seen.atMs) / 1000).toFixed(1);
+    this.#note(
+      'max-age-ignored',
+      seen,
+      [held.response.frame, seen.frame],
+      `frame ${held.response.frame} said ${codeText(held.response.message.code)} with ${held.seconds} s, and frame ${seen.frame} comes ${left} s too early`,
+    );
+  }
+
+  #response(seen: SeenMessage): void {
+    const { message, conversation, isSecured } = seen;
+    const { code, options } = message;
+    const client = isSecured ? (seen.sender === 'client' ? 'server' : 'client') : seen.destination;
+    const request = this.#requests.get(`${conversation} ${client} ${hexText(message.token)}`);
+    if (code === Code.ServiceUnavailable || code === Code.TooManyRequests) {
+      const seconds = options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
+      const untilMs = seen.atMs + seconds * 1000;
+      this.#held.set(`${conversation} ${client}`, { response: seen, untilMs, seconds });
+    }
+    if (request === undefined) return;
+    const frames = [request.frame, seen.frame];
+    const isOscore = request.message.options.has(OptionNumber.Oscore);
+    if (code === Code.NotImplemented) {
+      const method = methodOf(request.message.code) ?? codeText(request.message.code);
+      this.#note('method-answered-not-implemented', seen, frames, `${method} was answered 5.01`);
+    }
+    if (code === Code.Unauthorized && !isSecured && !isOscore && !options.has(OptionNumber.Echo)) {
+      const path = request.message.options.texts(OptionNumber.UriPath).join('/');
+      this.#note(
+        'unauthorized-without-security',
+        seen,
+        frames,
+        `/${path} was asked for over plain CoAP and answered 4.01`,
+      );
+    }
+    // A notification may be valid by an ETag of the registration (RFC 7641 §4.3.2).
+    if (code === Code.Valid && !request.message.options.has(OptionNumber.ETag)) {
+      const what = request.message.options.has(OptionNumber.IfMatch)
+        ? 'a request with If-Match'
+        : 'a request without ETag';
+      this.#note('valid-without-etag', seen, frames, `${what} was answered 2.03`);
+    }
+  }
+
+  #note(kind: FindingKind, seen: SeenMessage, frames: readonly number[], evidence: string): void {
+    const where = `${seen.source} → ${seen.destination}`;
+    const key = `${kind} ${where}`;
+    const found = this.#found.get(key) ?? { kind, where, frames: [], evidence };
+    found.frames.push(...frames);
+    this.#found.set(key, found);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Rules about sizes: datagrams over the MTU, IP fragments, block-wise transfers (RFC 7252 §4.6, RFC 7959).
+ *
+ * @module
+ */
+
+import { decodeBlock, type LinkProfile, OptionNumber, optionDefinition } from 'coapsule/message';
+import { hexText } from '../cli/option-values.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+/** Szx of no size over UDP (RFC 7959 §2.2). */
+const reservedSzx = 7;
+
+/** A body on its way: block by block, one way. */
+interface Transfer {
+  readonly first: SeenMessage;
+  last: SeenMessage;
+  highest: number;
+  isComplete: boolean;
+}
+
+/** How long a transfer may pause before it counts as given up: EXCHANGE_LIFETIME. */
+const pauseMs = 247_000;
+
+/** Sizes of datagrams and bodies. */
+export class SizeRule implements Rule {
+  readonly #link: Pick<LinkProfile, 'mtu'>;
+  readonly #found = new Map<
+    string,
+    { kind: FindingKind; where: string; frames: number[]; evidence: string }
+  >();
+  readonly #transfers = new BoundedMap<string, Transfer>();
+  #lastMs = 0;
+
+  constructor(link: Pick<LinkProfile, 'mtu'>) {
+    this.#link = link;
+  }
+
+  see({ packet, frame, atMs, messages }: SeenPacket): void {
+    this.#lastMs = atMs;
+    const { source, destination, ipFragments, payloadLength, protocol } = packet;
+    const where = `${source} → ${destination}`;
+    if (protocol === 'udp' && ipFragments > 1) {
+      this.#note(
+        'ip-fragments',
+        where,
+        frame,
+        `a datagram of ${payloadLength} bytes came in ${ipFragments} fragments`,
+      );
+    } else if (protocol === 'udp' && payloadLength > this.#link.mtu && packet.parts.length > 0) {
+      const inner = messages[0]?.bytes.length;
+      const isOnlyByDtls = messages[0]?.isSecured === true && inner !== undefined && inner <= this.#link.mtu;
+      this.#note(
+        isOnlyByDtls ? 'block-missing-under-dtls' : 'datagram-over-mtu',
+        where,
+        frame,
+        isOnlyByDtls
+          ? `a message of ${inner} bytes becomes a datagram of ${payloadLength}, where ${this.#link.mtu} are carried`
+          : `a datagram of ${payloadLength} bytes, where ${this.#link.mtu} are carried`,
+      );
+    }
+    for (const seen of messages) this.#blocks(seen);
+  }
+
+  findings(): readonly Finding[] {
+    const unfinished = [...this.#transfers.values()].filter(
+      ({ isComplete, last }) => !isComplete && this.#lastMs - last.atMs > pauseMs,
+    );
+    return [
+      ...[...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen)),
+      ...unfinished.map(({ first, last, highest }) =>
+        findingOf('block-transfer-incomplete', {
+          where: `${first.source} → ${first.destination}`,
+          frames: [first.frame, last.frame],
+          count: 1,
+          evidence: `block ${highest} was followed by no other, and is not the last`,
+        }),
+      ),
+    ];
+  }
+
+  #blocks(seen: SeenMessage): void {
+    const { message, conversation, sender } = seen;
+    for (const number of [OptionNumber.Block1, OptionNumber.Block2] as const) {
+      const value = message.options.first(number);
+      if (value === undefined) continue;
+      // Decoded as over TCP, where 7 means something: over UDP it means nothing.
+      const block = decodeBlock(value, true);
+      if (block === undefined) continue;
+      if (block.szx === reservedSzx) {
+        const name = optionDefinition(number)!.name;
+        this.#note(
+          'block-size-reserved',
+          `${seen.source} → ${seen.destination}`,
+          seen.frame,
+          `${name} with the size exponent 7`,
+        );
+        continue;
+      }
+      // Block1 in a request and Block2 in a response carry a piece; the others ask for one or acknowledge it.
+      const isRequest = message.code > 0 && message.code < 32;
+      if (isRequest !== (number === OptionNumber.Block1)) continue;
+      const body = isRequest ? pathText(seen) : hexText(message.token);
+      const key = `${conversation} ${sender} ${number} ${body}`;
+      const transfer = this.#transfers.get(key);
+      if (transfer === undefined || block.num === 0) {
+        if (!block.more) continue;
+        this.#transfers.set(key, { first: seen, last: seen, highest: block.num, isComplete: false });
+        continue;
+      }
+      transfer.last = seen;
+      transfer.highest = Math.max(transfer.highest, block.num);
+      if (!block.more) transfer.isComplete = true;
+    }
+  }
+
+  #note(kind: FindingKind, where: string, frame: number, evidence: string): void {
+    const key = `${kind} ${where}`;
+    const found = this.#found.get(key) ?? { kind, where, frames: [], evidence };
+    found.frames.push(frame);
+    this.#found.set(key, found);
+  }
+}
+
+function pathText({ message: { options } }: SeenMessage): string {
+  return options.texts(OptionNumber.UriPath).join('/');
+}

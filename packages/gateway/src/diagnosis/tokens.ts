@@ -1,0 +1,118 @@
+/**
+ * Rules about tokens: responses that nobody asked for, and tokens that mean two things (RFC 7252 §5.3, RFC 7641 §3).
+ *
+ * @module
+ */
+
+import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
+import { hexText } from '../cli/option-values.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type Finding, findingOf } from './finding.ts';
+import type { Rule } from './rule.ts';
+import type { SeenMessage, SeenPacket } from './seen-message.ts';
+
+interface Open {
+  readonly request: SeenMessage;
+  readonly path: string;
+  isAnswered: boolean;
+  /** Registered; its token stays in use. */
+  readonly isObservation: boolean;
+}
+
+/** How long a token may be open without an answer: nobody waits longer (RFC 7252 §4.8.2, MAX_TRANSMIT_WAIT and more). */
+const openMs = 247_000;
+
+/** Tokens of requests, by conversation, client and token. */
+export class TokenRule implements Rule {
+  readonly #open = new BoundedMap<string, Open>();
+  /** A conversation is judged from its first request on: what began before the capture has tokens that nobody knows. */
+  readonly #begun = new BoundedMap<string, number>();
+  readonly #unknown = new Map<string, SeenMessage[]>();
+  readonly #reused: (readonly [SeenMessage, SeenMessage])[] = [];
+  readonly #shared: (readonly [SeenMessage, SeenMessage, string, string])[] = [];
+
+  see({ messages }: SeenPacket): void {
+    for (const seen of messages) {
+      const { code } = seen.message;
+      if (isRequestCode(code)) this.#request(seen);
+      else if (isResponseCode(code)) this.#response(seen);
+    }
+  }
+
+  findings(): readonly Finding[] {
+    return [
+      ...[...this.#unknown].map(([where, seen]) =>
+        findingOf('token-unknown', {
+          where,
+          frames: seen.map(({ frame }) => frame),
+          evidence: `${seen.length} responses with a token of no request, the first is ${hexText(seen[0]!.message.token)}`,
+        }),
+      ),
+      ...this.#reused.map(([first, second]) =>
+        findingOf('token-reused', {
+          where: `${second.source} → ${second.destination}`,
+          frames: [first.frame, second.frame],
+          count: 1,
+          evidence: `token ${hexText(second.message.token)} of frame ${first.frame} comes again in frame ${second.frame}, before the first is answered`,
+        }),
+      ),
+      ...this.#shared.map(([first, second, one, other]) =>
+        findingOf('token-shared-by-observations', {
+          where: `${second.source} → ${second.destination}`,
+          frames: [first.frame, second.frame],
+          count: 1,
+          evidence: `token ${hexText(second.message.token)} is that of the observation of ${one}, and of ${other}`,
+        }),
+      ),
+    ];
+  }
+
+  #request(seen: SeenMessage): void {
+    const { message, conversation, sender } = seen;
+    this.#begun.ensure(conversation, () => seen.frame);
+    const key = keyOf(conversation, sender, message.token);
+    const path = pathOf(seen);
+    const isObservation = message.options.uint(OptionNumber.Observe) === 0;
+    const before = this.#open.get(key);
+    if (before !== undefined && seen.atMs - before.request.atMs < openMs && !isSame(before.request, seen)) {
+      if (before.isObservation && isObservation && before.path !== path) {
+        this.#shared.push([before.request, seen, before.path, path]);
+      } else if (!before.isAnswered && before.path !== path) this.#reused.push([before.request, seen]);
+    }
+    this.#open.set(key, { request: seen, path, isAnswered: false, isObservation });
+  }
+
+  #response(seen: SeenMessage): void {
+    const { message, conversation } = seen;
+    const receiver = seen.destination;
+    const client = seen.isSecured ? (seen.sender === 'client' ? 'server' : 'client') : receiver;
+    const open = this.#open.get(keyOf(conversation, client, message.token));
+    if (open !== undefined) {
+      open.isAnswered = true;
+      return;
+    }
+    // Before the first request nobody can tell.
+    if (this.#begun.get(conversation) === undefined) return;
+    const where = `${seen.source} → ${seen.destination}`;
+    const list = this.#unknown.get(where) ?? [];
+    list.push(seen);
+    this.#unknown.set(where, list);
+  }
+}
+
+function keyOf(conversation: string, client: string, token: Uint8Array): string {
+  return `${conversation} ${client} ${hexText(token)}`;
+}
+
+function pathOf({ message: { options } }: SeenMessage): string {
+  const query = options.texts(OptionNumber.UriQuery);
+  return `/${options.texts(OptionNumber.UriPath).join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`;
+}
+
+/** A retransmission, or the next block of the same transfer. */
+function isSame(one: SeenMessage, other: SeenMessage): boolean {
+  return (
+    one.message.messageId === other.message.messageId ||
+    [OptionNumber.Block1, OptionNumber.Block2].some((number) => other.message.options.has(number))
+  );
+}

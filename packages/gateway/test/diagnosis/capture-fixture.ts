@@ -1,0 +1,108 @@
+/**
+ * Captures made for the tests of the diagnosis: message by message, or of a pair of endpoints on the simulated network.
+ *
+ * What is made is a pcapng file, read and decoded as one from anywhere.
+ *
+ * @module
+ */
+
+import { encodeMessage, type LinkProfileName, linkProfiles, type Message, OptionSet } from 'coapsule/message';
+import { type Pair, pairPsk } from 'coapsule/testing';
+import { readCapture } from '../../src/capture/capture-reader.ts';
+import { packetBlock, pcapngHeader } from '../../src/capture/pcapng.ts';
+import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
+import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
+import { KnownSecrets } from '../../src/decode/secrets.ts';
+import { Diagnosis } from '../../src/diagnosis/diagnosis.ts';
+import type { Finding } from '../../src/diagnosis/finding.ts';
+
+/** An address. */
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const device: Host = { host: '192.0.2.1', port: 40_001 };
+export const gateway: Host = { host: '192.0.2.2', port: 5683 };
+
+/** What a message is, the rest is usual. */
+export type MessageParts = Partial<Omit<Message, 'options' | 'payload'>> & {
+  readonly options?: readonly (readonly [number: number, value: string | number | Uint8Array])[];
+  readonly payload?: string | Uint8Array;
+};
+
+/** A capture that grows. */
+export class CaptureFixture {
+  readonly #blocks: Uint8Array[] = [pcapngHeader()];
+  #nextId = 1;
+
+  /** One message, `atMs` after the start. */
+  message(from: Host, to: Host, atMs: number, parts: MessageParts): this {
+    const { options = [], payload = '', ...rest } = parts;
+    const set = options.reduce((all, [number, value]) => all.add(number, value), new OptionSet());
+    return this.datagram(
+      from,
+      to,
+      atMs,
+      encodeMessage({
+        ...{ type: 'CON', code: 1, messageId: this.#nextId++, token: Uint8Array.of(1, 2, 3, 4) },
+        ...rest,
+        options: set,
+        payload: typeof payload === 'string' ? new TextEncoder().encode(payload) : payload,
+      }),
+    );
+  }
+
+  /** Any datagram. */
+  datagram(from: Host, to: Host, atMs: number, datagram: Uint8Array): this {
+    this.#blocks.push(
+      packetBlock({ source: from, destination: to, payload: datagram }, 1_700_000_000_000 + atMs)!,
+    );
+    return this;
+  }
+
+  /** An IP packet. */
+  packet(atMs: number, packet: Uint8Array): this {
+    // The block of a datagram, with other bytes of another length.
+    const body = new Uint8Array(20 + Math.ceil(packet.length / 4) * 4);
+    const view = new DataView(body.buffer);
+    const microseconds = BigInt((1_700_000_000_000 + atMs) * 1000);
+    view.setUint32(4, Number(microseconds >> 32n), true);
+    view.setUint32(8, Number(microseconds & 0xffffffffn), true);
+    view.setUint32(12, packet.length, true);
+    view.setUint32(16, packet.length, true);
+    body.set(packet, 20);
+    const block = new Uint8Array(12 + body.length);
+    const blockView = new DataView(block.buffer);
+    blockView.setUint32(0, 6, true);
+    blockView.setUint32(4, block.length, true);
+    block.set(body, 8);
+    blockView.setUint32(block.length - 4, block.length, true);
+    this.#blocks.push(block);
+    return this;
+  }
+
+  /** All that a pair has sent, as it is seen at the client's side. */
+  pair({ network }: Pick<Pair, 'network'>): this {
+    for (const { from, to, datagram, sentAt } of network.sent) this.datagram(from, to, sentAt, datagram);
+    return this;
+  }
+
+  /** The file. */
+  get file(): Uint8Array {
+    return Uint8Array.from(Buffer.concat(this.#blocks));
+  }
+
+  /** What is found in it. @param link the narrowest of the path. */
+  findings(link?: LinkProfileName): readonly Finding[] {
+    const { packets, fault } = readCapture(this.file);
+    if (fault !== undefined) throw new Error(fault.reason);
+    const secrets = new KnownSecrets([
+      { identity: new TextEncoder().encode(pairPsk.identity), key: pairPsk.key },
+    ]);
+    const decoder = new CaptureDecoder(new DatagramDecoder(secrets));
+    const diagnosis = new Diagnosis(link && linkProfiles[link]);
+    for (const packet of packets) diagnosis.see(decoder.decode(packet));
+    return diagnosis.findings();
+  }
+}
