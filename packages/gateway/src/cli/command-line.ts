@@ -198,6 +198,9 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
   await addCommand(program, args, 'recommend', 'what to use, and why', async () =>
     (await import('./recommend-command.ts')).recommendCommand(environment),
   );
+  await addCommand(program, args, 'calculate', 'energy, latency, bytes and what they come to', async () =>
+    (await import('./calculate-command.ts')).calculateCommand(environment),
+  );
   await addCommand(program, args, 'codes', 'what response codes mean', async () =>
     (await import('./codes-command.ts')).codesCommand(environment),
   );
