@@ -1,0 +1,248 @@
+/**
+ * All commands: the client verbs, and the others, which are loaded when they are called.
+ *
+ * @module
+ */
+
+import type { Method } from 'coapsule/message';
+import type { Command } from 'commander';
+import {
+  addClientOptions,
+  addRequestOptions,
+  type ClientCommandOptions,
+  type RequestCommandOptions,
+} from './client-command-options.ts';
+import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** A command that is not loaded before it is called, so that the others do not wait for it. */
+interface LoadedCommand {
+  readonly name: string;
+  readonly description: string;
+  /** @param end is given its exit code, where that can be another one than 0. */
+  readonly load: (environment: CommandEnvironment, end: (code: ExitCode) => void) => Promise<Command>;
+}
+
+const loadedCommands: readonly LoadedCommand[] = [
+  {
+    name: 'keys',
+    description: 'make credentials',
+    load: async (environment) => (await import('./keys-command.ts')).keysCommand(environment),
+  },
+  {
+    name: 'serve',
+    description: 'run the gateway',
+    load: async (environment) => (await import('./serve.ts')).serveCommand(environment.variables),
+  },
+  {
+    name: 'device',
+    description: 'devices and their keys in the store of the gateway',
+    load: async (environment) => (await import('./device.ts')).deviceCommand(environment),
+  },
+  {
+    name: 'backup',
+    description: 'copy the store of the gateway into a file',
+    load: async (environment) => (await import('./backup-command.ts')).backupCommand(environment),
+  },
+  {
+    name: 'restore',
+    description: 'make a data folder of a backup',
+    load: async (environment) => (await import('./backup-command.ts')).restoreCommand(environment),
+  },
+  {
+    name: 'store',
+    description: 'the store of the gateway as a whole',
+    load: async (environment) => (await import('./store-command.ts')).storeCommand(environment),
+  },
+  {
+    name: 'firmware',
+    description: 'bring firmware to a gateway, and fetch it',
+    load: async (environment, end) =>
+      (await import('./firmware-command.ts')).firmwareCommand(environment, end),
+  },
+  {
+    name: 'bench',
+    description: 'load a server and measure rate and latency',
+    load: async (environment, end) => (await import('./bench-command.ts')).benchCommand(environment, end),
+  },
+  {
+    name: 'simulate',
+    description: 'run a fleet of devices against a gateway',
+    load: async (environment, end) =>
+      (await import('./simulate-command.ts')).simulateCommand(environment, end),
+  },
+  {
+    name: 'serial',
+    description: 'serial lines of this machine',
+    load: async (environment) => (await import('./serial-command.ts')).serialCommand(environment),
+  },
+  {
+    name: 'recommend',
+    description: 'what to use, and why',
+    load: async (environment) => (await import('./recommend-command.ts')).recommendCommand(environment),
+  },
+  {
+    name: 'calculate',
+    description: 'energy, latency, bytes and what they come to',
+    load: async (environment) => (await import('./calculate-command.ts')).calculateCommand(environment),
+  },
+  {
+    name: 'codes',
+    description: 'what response codes mean',
+    load: async (environment) => (await import('./codes-command.ts')).codesCommand(environment),
+  },
+  {
+    name: 'decode',
+    description: 'what the bytes of captures and messages mean',
+    load: async (environment, end) => (await import('./decode-command.ts')).decodeCommand(environment, end),
+  },
+  {
+    name: 'diagnose',
+    description: 'what is wrong in a capture',
+    load: async (environment, end) =>
+      (await import('./diagnose-command.ts')).diagnoseCommand(environment, end),
+  },
+  {
+    name: 'completion',
+    description: 'a script that completes commands and options in a shell',
+    load: async (environment) => (await import('./completion-command.ts')).completionCommand(environment),
+  },
+];
+
+/** Commands of later parts of the product, refused by name. */
+const laterCommands = ['probe', 'doctor', 'tap', 'shell', 'run', 'mcp', 'console'];
+
+const requestVerbs: readonly (readonly [
+  verb: string,
+  method: Method,
+  description: string,
+  example: string,
+])[] = [
+  ['get', 'GET', 'read a resource', 'coapsule get coaps://localhost/sensors -u sensor-7 -k KEY'],
+  [
+    'put',
+    'PUT',
+    'create or replace a resource',
+    'coapsule put coaps://localhost/sensors/sensor-7/temp -e 21.9 -u sensor-7 -k KEY',
+  ],
+  [
+    'post',
+    'POST',
+    'let a resource process the payload',
+    'coapsule post coaps://localhost/sensor -e 22.5 -u sensor-7 -k KEY',
+  ],
+  ['delete', 'DELETE', 'delete a resource', 'coapsule delete coap://localhost/store/note'],
+  [
+    'fetch',
+    'FETCH',
+    'read a part of a resource',
+    'coapsule fetch coap://localhost/config -t application/json -f query.json',
+  ],
+  [
+    'patch',
+    'PATCH',
+    'change a part of a resource',
+    'coapsule patch coap://localhost/config -t application/merge-patch+json -f change.json',
+  ],
+  [
+    'ipatch',
+    'IPATCH',
+    'change a part of a resource, and repeating it does no harm',
+    'coapsule ipatch coap://localhost/config -t application/merge-patch+json -f change.json',
+  ],
+];
+
+/** Of commands that ask a server. */
+export const exitCodesHelp: string = `
+Exit codes: 0 for 2.xx; 4 for 4.xx; 5 for 5.xx; 6 no answer in time; 7 security (handshake, credentials, replay);
+64 wrong usage; 1 anything else.`;
+
+/** What is to be put together. */
+export interface ProgramParts {
+  readonly environment: CommandEnvironment;
+  /** Is given the exit code of the command that ran. */
+  readonly end: (code: ExitCode) => void;
+  /** Which commands are needed whole; of the others name and description stand in the overview. */
+  readonly isNeeded: (name: string) => boolean;
+}
+
+/** Adds all commands. */
+export async function addCommands(
+  program: Command,
+  { environment, end, isNeeded }: ProgramParts,
+): Promise<void> {
+  for (const [verb, method, description, example] of requestVerbs) {
+    addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
+      .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`)
+      .action(async (uri: string, options: RequestCommandOptions) => {
+        if (options.seconds === undefined) {
+          const { runRequest } = await import('./request-verb.ts');
+          end(await runRequest(method, uri, options, environment));
+        } else {
+          const { runObserve } = await import('./observe-verb.ts');
+          end(await runObserve(uri, options, environment));
+        }
+      });
+  }
+  addRequestOptions(
+    program
+      .command('observe')
+      .argument('<uri>')
+      .description('follow a resource: print it each time it changes'),
+    true,
+  )
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\nCtrl-C cancels the observation and exits with 0.\n\nExample:\n  coapsule observe coaps://localhost/sensors/sensor-7/temp -s 60 -u sensor-7 -k KEY`,
+    )
+    .action(async (uri: string, options: RequestCommandOptions) => {
+      const { runObserve } = await import('./observe-verb.ts');
+      end(await runObserve(uri, options, environment));
+    });
+  addClientOptions(program.command('ping').argument('<uri>').description('is a CoAP endpoint alive'))
+    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule ping coap://localhost`)
+    .action(async (uri: string, options: ClientCommandOptions) => {
+      const { runPing } = await import('./ping-verb.ts');
+      end(await runPing(uri, options, environment));
+    });
+  addClientOptions(
+    program
+      .command('discover')
+      .argument('<uri>')
+      .description('list the resources of a server')
+      .option(
+        '-q, --query <filter>',
+        'only links that match, such as rt=temperature or href=/sensors*; repeatable',
+        (text: string, before: readonly string[] = []) => [...before, text],
+      ),
+  )
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\n\nExample:\n  coapsule discover coap://localhost -q rt=coapsule.telemetry`,
+    )
+    .action(async (uri: string, options: ClientCommandOptions & { readonly query?: readonly string[] }) => {
+      const { runDiscover } = await import('./discover-verb.ts');
+      end(await runDiscover(uri, options, environment));
+    });
+  // Only for the overview: `runCommandLine` has gone another way when it is called.
+  program.command('client').description("libcoap's coap-client: the same flags, output and exit codes");
+
+  for (const { name, description, load } of loadedCommands) {
+    if (isNeeded(name)) program.addCommand(await load(environment, end));
+    else program.command(name).description(description);
+  }
+  for (const name of laterCommands) {
+    program
+      .command(name, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw new CommandFailure(
+          ExitCode.Usage,
+          `"coapsule ${name}" is not there yet`,
+          'see "coapsule --help" for what there is',
+        );
+      });
+  }
+}
