@@ -103,7 +103,7 @@ test('a rule, role or path that cannot be is refused with its line', () => {
   assert.match(shown.join('\n'), /^3 access\.roles\.reader\[0\] "GET \/sensors" is not METHOD:PATH/m);
   assert.match(
     shown.join('\n'),
-    /^6 access\.groups\.b\.membres is no key here: did you mean members\? \(keys: members, roles, allow\)/m,
+    /^6 access\.groups\.b\.membres is no key here: did you mean members\? \(keys: members, roles, allow, rate, burst\)/m,
   );
   assert.match(
     shown.join('\n'),
