@@ -104,6 +104,11 @@ const loadedCommands: readonly LoadedCommand[] = [
       (await import('./diagnose-command.ts')).diagnoseCommand(environment, end),
   },
   {
+    name: 'doctor',
+    description: 'what is wrong with this machine: sockets, IPv6, multicast, MTU, clock, permissions',
+    load: async (environment, end) => (await import('./doctor-command.ts')).doctorCommand(environment, end),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment) => (await import('./completion-command.ts')).completionCommand(environment),
@@ -111,7 +116,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['probe', 'doctor', 'tap', 'shell', 'run', 'mcp', 'console'];
+const laterCommands = ['probe', 'tap', 'shell', 'run', 'mcp', 'console'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
