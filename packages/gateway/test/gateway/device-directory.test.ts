@@ -88,7 +88,7 @@ test('an association gets the rights of its own source only, never those of a de
   const known = directory(stored);
   const published = (await known.admission('demo'))?.context;
   // Those of any device, and what the demo adds.
-  assert.equal((await known.rules('demo', published))?.length, 4);
+  assert.equal((await known.rules('demo', published))?.length, 5);
   stored.set('demo', device({ id: 'demo', rules: ['*:/*'] }));
   known.storeChanged();
   assert.equal(await known.rules('demo', published), undefined);

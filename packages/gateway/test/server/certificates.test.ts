@@ -109,7 +109,7 @@ test('serve starts with an encrypted key and its passphrase, and without it name
   await gateway.waitFor('stderr', /raw public key of this gateway is sha256:/);
   const ended = await coapsule(t, 'serve', '--check', '--private-key', at('gateway.key'), ...data);
   assert.equal(ended.code, 1);
-  assert.match(ended.stderr, /--private-key .*gateway\.key: the key is encrypted\n.*--passphrase-file FILE/);
+  assert.match(ended.stderr, /--private-key .*gateway\.key: the key is encrypted; .*--passphrase-file FILE/);
 });
 
 test('raw public keys: the gateway shows its fingerprint, the device is added by file, and a second device cannot have the same', async (t) => {
