@@ -26,6 +26,9 @@ const leastForJitter = 6;
 const lateShare = 0.5;
 const leastLateCopies = 2;
 
+/** Repeated messages of one sender that are kept. */
+const mostRepeated = 10_000;
+
 interface Transmissions {
   readonly first: SeenMessage;
   readonly atMs: number[];
@@ -64,7 +67,7 @@ export class RetransmissionRule implements Rule {
       return;
     }
     if (!equal(before.first.bytes, seen.bytes)) {
-      this.#reused.push([before.first, seen]);
+      if (this.#reused.length < mostRepeated) this.#reused.push([before.first, seen]);
       return;
     }
     before.atMs.push(seen.atMs);
@@ -73,7 +76,8 @@ export class RetransmissionRule implements Rule {
     if (before.atMs.length === 2) {
       const where = whereOf(before);
       const list = this.#repeated.get(where) ?? [];
-      list.push(before);
+      // Of more of them nothing new can be learned.
+      if (list.length < mostRepeated) list.push(before);
       this.#repeated.set(where, list);
     }
   }

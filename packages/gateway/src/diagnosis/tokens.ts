@@ -22,6 +22,9 @@ interface Open {
 /** How long a token may be open without an answer: nobody waits longer (RFC 7252 §4.8.2, MAX_TRANSMIT_WAIT and more). */
 const openMs = 247_000;
 
+/** Of one kind: captures may be endless. */
+const mostKept = 10_000;
+
 /** Tokens of requests, by conversation, client and token. */
 export class TokenRule implements Rule {
   readonly #open = new BoundedMap<string, Open>();
@@ -76,8 +79,10 @@ export class TokenRule implements Rule {
     const before = this.#open.get(key);
     if (before !== undefined && seen.atMs - before.request.atMs < openMs && !isSame(before.request, seen)) {
       if (before.isObservation && isObservation && before.path !== path) {
-        this.#shared.push([before.request, seen, before.path, path]);
-      } else if (!before.isAnswered && before.path !== path) this.#reused.push([before.request, seen]);
+        if (this.#shared.length < mostKept) this.#shared.push([before.request, seen, before.path, path]);
+      } else if (!before.isAnswered && before.path !== path && this.#reused.length < mostKept) {
+        this.#reused.push([before.request, seen]);
+      }
     }
     this.#open.set(key, { request: seen, path, isAnswered: false, isObservation });
   }
@@ -95,7 +100,7 @@ export class TokenRule implements Rule {
     if (this.#begun.get(conversation) === undefined) return;
     const where = `${seen.source} → ${seen.destination}`;
     const list = this.#unknown.get(where) ?? [];
-    list.push(seen);
+    if (list.length < mostKept) list.push(seen);
     this.#unknown.set(where, list);
   }
 }
