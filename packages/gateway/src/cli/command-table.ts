@@ -5,7 +5,7 @@
  */
 
 import type { Method } from 'coapsule/message';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import {
   addClientOptions,
   addRequestOptions,
@@ -20,8 +20,15 @@ import { ExitCode } from './exit-code.ts';
 interface LoadedCommand {
   readonly name: string;
   readonly description: string;
-  /** @param end is given its exit code, where that can be another one than 0. */
-  readonly load: (environment: CommandEnvironment, end: (code: ExitCode) => void) => Promise<Command>;
+  /**
+   * @param end is given its exit code, where that can be another one than 0.
+   * @param wholeProgram all commands with their options.
+   */
+  readonly load: (
+    environment: CommandEnvironment,
+    end: (code: ExitCode) => void,
+    wholeProgram: () => Promise<Command>,
+  ) => Promise<Command>;
 }
 
 const loadedCommands: readonly LoadedCommand[] = [
@@ -111,7 +118,8 @@ const loadedCommands: readonly LoadedCommand[] = [
   {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
-    load: async (environment) => (await import('./completion-command.ts')).completionCommand(environment),
+    load: async (environment, _, wholeProgram) =>
+      (await import('./completion-command.ts')).completionCommand(environment, wholeProgram),
   },
 ];
 
@@ -233,8 +241,13 @@ export async function addCommands(
   // Only for the overview: `runCommandLine` has gone another way when it is called.
   program.command('client').description("libcoap's coap-client: the same flags, output and exit codes");
 
+  const wholeProgram = async (): Promise<Command> => {
+    const whole = new Command('coapsule');
+    await addCommands(whole, { environment, end: () => {}, isNeeded: () => true });
+    return whole;
+  };
   for (const { name, description, load } of loadedCommands) {
-    if (isNeeded(name)) program.addCommand(await load(environment, end));
+    if (isNeeded(name)) program.addCommand(await load(environment, end, wholeProgram));
     else program.command(name).description(description);
   }
   for (const name of laterCommands) {

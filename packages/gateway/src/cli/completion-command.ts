@@ -25,16 +25,16 @@ To have it in each shell:
   fish        coapsule completion fish > ~/.config/fish/completions/coapsule.fish
   PowerShell  coapsule completion powershell >> $PROFILE`;
 
-/** Makes the command. */
-export function completionCommand(environment: CommandEnvironment): Command {
+/** Makes the command. @param wholeProgram has all commands with their options. */
+export function completionCommand(
+  environment: CommandEnvironment,
+  wholeProgram: () => Promise<Command>,
+): Command {
   return new Command('completion')
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(scripts)))
     .description('a script that completes commands and options in a shell')
     .addHelpText('after', help)
     .action(async (shell: string) => {
-      const { addCommands } = await import('./command-table.ts');
-      const program = new Command('coapsule');
-      await addCommands(program, { environment, end: () => {}, isNeeded: () => true });
-      environment.stdout.write(scripts[shell]!(completionEntries(program)));
+      environment.stdout.write(scripts[shell]!(completionEntries(await wholeProgram())));
     });
 }
