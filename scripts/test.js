@@ -105,7 +105,14 @@ const longFiles = [
   'packages/gateway/test/cli/session.test.ts',
   'packages/gateway/test/interop/libcoap-server.test.ts',
   'packages/gateway/test/interop/serial-line.test.ts',
+  'packages/gateway/test/cli/simulate.test.ts',
+  'packages/gateway/test/interop/scandium-certificates.test.ts',
   'packages/gateway/test/server/start-up.test.ts',
+  'packages/gateway/test/interop/rotation.test.ts',
+  'packages/gateway/test/interop/sharing.test.ts',
+  'packages/gateway/test/crash/kept-associations.test.ts',
+  'packages/gateway/test/interop/fleet.test.ts',
+  'packages/gateway/test/fleet/soak.test.ts',
 ];
 
 /** @typedef {Omit<(typeof groups)[number], 'pattern'> & { env?: Record<string, string> }} Group */
