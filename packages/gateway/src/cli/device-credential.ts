@@ -17,7 +17,7 @@ import { CommandFailure } from './command-failure.ts';
 import { certificatesOf, expectNoPartOfFingerprint, publicKeyFingerprint } from './credential-content.ts';
 import { isFingerprint } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
-import { readOscoreEnd } from './kept-oscore.ts';
+import { markUsed, type OscoreEnd, readOscoreEnd } from './kept-oscore.ts';
 import { newOscorePair } from './keys-oscore.ts';
 import type { NewFile } from './new-files.ts';
 import { keyBytes } from './option-values.ts';
@@ -43,6 +43,8 @@ export interface ChosenCredential {
   readonly generated: Uint8Array | undefined;
   /** A file for the device. */
   readonly deviceFile?: NewFile;
+  /** The file or folder that it came from, to be marked: the numbers of a context are in the store from now on. */
+  readonly usedEnd?: OscoreEnd;
 }
 
 const generatedKeyBytes = 16;
@@ -106,7 +108,10 @@ export function chooseCredential(
       deviceFile: { path: oscoreFile ?? `${id}.oscore`, text, secret: true },
     };
   }
-  if (oscore !== undefined) return { credential: oscoreEnd(oscore, warn), generated: undefined };
+  if (oscore !== undefined) {
+    const usedEnd = unusedEnd(oscore, warn);
+    return { credential: oscoreCredential(usedEnd.parameters), generated: undefined, usedEnd };
+  }
   if (rpk !== undefined)
     return { credential: { kind: 'rpk', fingerprint: keyFingerprint(rpk) }, generated: undefined };
   if (cert !== undefined) return { credential: certificateOf(id, cert, warn), generated: undefined };
@@ -120,16 +125,30 @@ export function chooseCredential(
 }
 
 /** A file of the gateway's end that nobody has used. */
-function oscoreEnd(path: string, warn: (text: string) => void): DeviceCredential {
-  const { parameters, sequence, isUsed } = readOscoreEnd(path, warn);
-  if (isUsed || existsSync(sequence)) {
+function unusedEnd(path: string, warn: (text: string) => void): OscoreEnd {
+  const end = readOscoreEnd(path, warn);
+  const hasNumbers = existsSync(end.sequence);
+  if (end.isUsed || hasNumbers) {
+    const where = hasNumbers ? `in ${end.sequence}` : 'elsewhere, such as in the store of a gateway';
     throw new CommandFailure(
       ExitCode.Security,
-      `${path} has been in use: its numbers are in ${sequence}, and the gateway would begin with them anew`,
+      `${path} has been in use: its numbers are ${where}, and the gateway would begin with them anew`,
       'make a new context for both ends with "coapsule keys oscore", or with --oscore generate',
     );
   }
-  return oscoreCredential(parameters);
+  return end;
+}
+
+/** A context that is in the store now begins nowhere else. @param warn Told when the file cannot say so. */
+export function markUsedEnd(end: OscoreEnd | undefined, warn: (text: string) => void): void {
+  if (end === undefined) return;
+  try {
+    markUsed(end);
+  } catch (error) {
+    warn(
+      `delete ${end.path}, which cannot be marked as used (${(error as Error).message}): its numbers are in the store from now on`,
+    );
+  }
 }
 
 /** The gateway's end of a context as the store has it. */

@@ -50,14 +50,23 @@ export function withDevices<T>(
   }
 }
 
-/** Who has a key is told by it alone, so no two devices may have the same. */
+/** Who has a key is told by it alone, so no two devices may have the same; and a context begins once (RFC 8613 §7.2.1). */
 export function expectUnused(
   devices: DeviceTable,
   id: string,
   credential: DeviceCredential,
   opened: OpenDatabase,
 ): void {
-  if (credential.kind === 'psk' || credential.kind === 'oscore') return;
+  if (credential.kind === 'psk') return;
+  if (credential.kind === 'oscore') {
+    const owner = devices.ownerOfContext(credential);
+    if (owner === undefined) return;
+    throw new CommandFailure(
+      ExitCode.Security,
+      `the device ${printable(owner)} has this OSCORE context: its numbers would begin anew, and be used twice`,
+      'make a new context for both ends with "coapsule keys oscore", or with --oscore generate',
+    );
+  }
   if (new DeniedTable(opened).firstOf([credential.fingerprint]) !== undefined) {
     throw new CommandFailure(
       ExitCode.Failure,

@@ -19,7 +19,12 @@ import type { PreviousCredential } from '../store/previous-table.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
-import { type CredentialOptions, chooseCredential, withCredentialOptions } from './device-credential.ts';
+import {
+  type CredentialOptions,
+  chooseCredential,
+  markUsedEnd,
+  withCredentialOptions,
+} from './device-credential.ts';
 import { denyKey, listDenied, undenyKey } from './device-deny.ts';
 import { expectUnused, type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
@@ -169,7 +174,8 @@ function addDevice(
 ): void {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
-  const { credential, generated, deviceFile } = chooseCredential(id, options, (text) => warn(streams, text));
+  const warned = (text: string): void => warn(streams, text);
+  const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
   const rules = options.allow ?? defaultRules(id).map(ruleText);
   withDevices(
     streams,
@@ -195,6 +201,7 @@ function addDevice(
       },
     ],
   );
+  markUsedEnd(usedEnd, warned);
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   tellKey(streams, id, generated);
   tellFile(streams, id, deviceFile);
@@ -278,7 +285,8 @@ function rotateDevice(
   const nowMs = systemWallClock();
   const overlap =
     overlapMs === undefined ? undefined : { untilMs: nowMs + overlapMs, endsWithUse: untilUsed };
-  const { credential, generated, deviceFile } = chooseCredential(id, options, (text) => warn(streams, text));
+  const warned = (text: string): void => warn(streams, text);
+  const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
   if (overlap !== undefined && credential.kind === 'oscore') throw noOscoreOverlap();
   withDevices(
     streams,
@@ -299,6 +307,7 @@ function rotateDevice(
       },
     ],
   );
+  markUsedEnd(usedEnd, warned);
   const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
     credential.kind
   ];

@@ -59,10 +59,7 @@ export async function openKeptOscore(
       if (parameters.deriveAnew === undefined)
         await storeFailures(() => store.save({ senderEdge: 0, recipientEdge: 0 }));
     }
-    if (!end.isUsed) {
-      if (end.isFolder) markFolder(path);
-      else appendFileSync(path, `${end.text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
-    }
+    if (!end.isUsed) markUsed(end);
     const cause = dangerousLog?.add(parameters, 'client');
     if (cause !== undefined) warn(`${path} is not in ${dangerousLog?.path}: ${cause}`);
     return await OscoreContext.open({ ...parameters, store });
@@ -91,7 +88,7 @@ export async function closeKeptOscore(
 }
 
 /** One end of a context as a file or folder has it. */
-interface OscoreEnd {
+export interface OscoreEnd {
   readonly path: string;
   readonly parameters: OscoreParameters;
   readonly isFolder: boolean;
@@ -142,6 +139,12 @@ export async function loadNumbers(
     );
   }
   return state;
+}
+
+/** Says in an end that nobody may begin with it any more. */
+export function markUsed({ path, isFolder, text }: OscoreEnd): void {
+  if (isFolder) markFolder(path);
+  else appendFileSync(path, `${text.endsWith('\n') ? '' : '\n'}${usedMark}\n`);
 }
 
 /** Says that a folder has been in use; a file says it in a line of its own (`usedMark`). */

@@ -134,6 +134,11 @@ export class DeviceTable {
     return id === undefined ? undefined : this.find(id);
   }
 
+  /** The device that has this OSCORE context now. */
+  ownerOfContext(credential: OscoreCredential): string | undefined {
+    return this.#contexts.ownerOf(credential);
+  }
+
   /** All devices, ordered by id. */
   all(): Device[] {
     const rules = this.#allRules();

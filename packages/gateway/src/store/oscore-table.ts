@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { SecretBox } from '../vault/secret-box.ts';
 import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
 import type { SealedDatabase } from './sealing.ts';
+import { StoreFault } from './store-fault.ts';
 
 /** The gateway's end of a context (RFC 8613 §3.2). */
 export interface OscoreCredential {
@@ -86,6 +87,26 @@ export class OscoreTable {
     );
   }
 
+  /** Who has a context that writes with the same key and nonces (RFC 8613 §5.2); one that does not open is nobody's. */
+  ownerOf({ masterSecret, masterSalt, senderId, idContext }: OscoreCredential): string | undefined {
+    const rows = this.#statements.withSender.all(senderId, idContext ?? null) as { device_id: string }[];
+    return rows
+      .map(({ device_id }) => device_id)
+      .find((id) => {
+        try {
+          const known = this.find(id);
+          return (
+            known !== undefined &&
+            isSame(known.masterSecret, masterSecret) &&
+            isSame(known.masterSalt ?? noSalt, masterSalt ?? noSalt)
+          );
+        } catch (error) {
+          if (error instanceof StoreFault && error.code === 'damaged') return false;
+          throw error;
+        }
+      });
+  }
+
   edges(deviceId: string): OscoreEdges | undefined {
     const row = this.#row(deviceId);
     return row && { senderEdge: row.sender_edge, recipientEdge: row.recipient_edge };
@@ -106,6 +127,13 @@ export class OscoreTable {
   }
 }
 
+/** RFC 8613 §3.2: without one it is empty. */
+const noSalt = new Uint8Array();
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
+}
+
 interface OscoreRow {
   master_secret: Uint8Array;
   master_salt: Uint8Array | null;
@@ -123,6 +151,9 @@ function prepare(database: DatabaseSync) {
     put: database.prepare('INSERT OR REPLACE INTO oscore_context VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)'),
     remove: database.prepare('DELETE FROM oscore_context WHERE device_id = ?'),
     find: database.prepare('SELECT * FROM oscore_context WHERE device_id = ?'),
+    withSender: database.prepare(
+      'SELECT device_id FROM oscore_context WHERE sender_id = ? AND id_context IS ?',
+    ),
     save: database.prepare(
       `UPDATE oscore_context SET sender_edge = ?, recipient_edge = ? WHERE device_id = ? AND EXISTS
        (SELECT 1 FROM device WHERE id = ? AND added_at_ms = ? AND key_version = ?)`,

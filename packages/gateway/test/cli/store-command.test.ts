@@ -140,6 +140,24 @@ test('an overlap is for credentials without state, needs a time, and is refused 
   await refused(/an OSCORE context has one state/, '--overlap', '1d');
 });
 
+test('an OSCORE context begins once in a store: not for a second device, in a rotation, or after its device was removed', async (t) => {
+  const { at, data, succeed } = workplace(t);
+  await succeed(['keys', 'oscore', 'a', '--out', at('a')]);
+  const [file, copy] = [at('a.server.oscore'), at('copy.oscore')];
+  writeFileSync(copy, readFileSync(file), { mode: 0o600 });
+  await succeed(['device', 'add', 'a', '--oscore', file, ...data]);
+  const refused = async (message: RegExp, ...args: string[]): Promise<void> => {
+    const result = await run(['device', ...args, ...data]);
+    assert.equal(result.exitCode, 7, result.stderr);
+    assert.match(result.stderr, message);
+  };
+  await refused(/the device a has this OSCORE context/, 'add', 'b', '--oscore', copy);
+  await refused(/the device a has this OSCORE context/, 'rotate', 'a', '--oscore', copy);
+  await refused(/has been in use: its numbers are elsewhere/, 'rotate', 'a', '--oscore', file);
+  await succeed(['device', 'remove', 'a', ...data]);
+  await refused(/has been in use: its numbers are elsewhere/, 'add', 'a', '--oscore', file);
+});
+
 test('device show and list tell what counts besides, and the old key only when asked', async (t) => {
   const { data, succeed } = workplace(t);
   await succeed(['device', 'add', 'a', '--psk', psk, ...data]);

@@ -89,10 +89,22 @@ test("a context of keys oscore is added with the server's file, and refused once
   const [gateway, coap] = await serve(t, data);
   const put = await coapsule(t, 'put', `coap://${coap}/sensors/p`, '-e', '1', '--oscore', `${base}.oscore`);
   assert.equal(put.code, 0, put.stderr);
-  // Used as a client's end, it has numbers of its own that the gateway would use again.
-  await coapsule(t, 'get', `coap://${coap}/`, '-B', '1', '--oscore', `${base}.server.oscore`);
-  assert.ok(existsSync(`${base}.server.oscore.sequence`));
-  const refused = await add('q');
+  // In the store it has numbers of its own, which a client's end would use again.
+  const used = ['get', `coap://${coap}/`, '-B', '1', '--oscore'];
+  const twice = await coapsule(t, ...used, `${base}.server.oscore`);
+  assert.equal(twice.code, 7);
+  assert.match(twice.stderr, /has been in use, and its sequence numbers are gone/);
+  const again = await add('q');
+  assert.equal(again.code, 7);
+  assert.match(again.stderr, /has been in use: its numbers are elsewhere, such as in the store of a gateway/);
+  // And the other way round.
+  await coapsule(t, 'keys', 'oscore', 'q', '--out', `${base}-q`);
+  await coapsule(t, ...used, `${base}-q.server.oscore`);
+  assert.ok(existsSync(`${base}-q.server.oscore.sequence`));
+  const refused = await coapsule(
+    t,
+    ...['device', 'add', 'q', '--data', data, '--oscore', `${base}-q.server.oscore`],
+  );
   assert.equal(refused.code, 7);
   assert.match(refused.stderr, /has been in use/);
   await gateway.kill('SIGTERM');
