@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atEnd } from '../at-end.ts';
 
 /** How a process ended and all it wrote. */
 export interface Finished {
@@ -146,7 +147,7 @@ export function start(
   options: ProcessOptions = {},
 ): BackgroundProcess {
   const running = new BackgroundProcess(command, args, options);
-  t.after(() => running.stop());
+  atEnd(t, () => running.stop());
   return running;
 }
 
@@ -166,7 +167,7 @@ export async function run(
 /** A new empty folder that is deleted after the test. */
 export function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'coapsule-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

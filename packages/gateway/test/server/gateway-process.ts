@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../at-end.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -44,7 +45,7 @@ export class CoapsuleProcess {
       this.#wakeAll();
       return { code, signal, stdout: this.stdout, stderr: this.stderr };
     });
-    t.after(async () => {
+    atEnd(t, async () => {
       this.child.kill('SIGKILL');
       await this.ended;
     });
