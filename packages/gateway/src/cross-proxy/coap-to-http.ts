@@ -16,6 +16,7 @@ import {
 import { contentFormatMediaType, contentFormatOf, isCritical } from 'coapsule/message';
 import { formatOf } from '../http/http-mapping.ts';
 import type { EntityTags } from './entity-tags.ts';
+import { isHttpUri } from './http-target-rule.ts';
 
 /** What of a request of CoAP becomes one of HTTP. */
 export interface CoapQuestion {
@@ -309,7 +310,7 @@ function decodedParts(parts: readonly string[]): readonly string[] | undefined {
 /** The URI of HTTP that a request to a forward-proxy names; undefined where it names none of HTTP. */
 export function httpTarget(options: OptionReader): URL | { readonly problem: string } | undefined {
   const text = options.has(OptionNumber.ProxyUri) ? options.text(OptionNumber.ProxyUri) : schemeForm(options);
-  if (text === undefined || !/^https?:/i.test(text)) return undefined;
+  if (text === undefined || !isHttpUri(text)) return undefined;
   if (!URL.canParse(text)) return { problem: 'the URI is none' };
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return { problem: 'the URI has user information' };
@@ -320,7 +321,7 @@ export function httpTarget(options: OptionReader): URL | { readonly problem: str
 /** Whether a request to a forward-proxy is for HTTP. */
 export function isForHttp(options: OptionReader): boolean {
   const named = options.text(OptionNumber.ProxyUri) ?? `${options.text(OptionNumber.ProxyScheme)}:`;
-  return /^https?:/i.test(named);
+  return isHttpUri(named);
 }
 
 function schemeForm(options: OptionReader): string | undefined {
