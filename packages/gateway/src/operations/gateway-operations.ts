@@ -38,7 +38,7 @@ export interface PeersPage {
 /** See the module comment. */
 export class GatewayOperations {
   readonly #parts: GatewayOperationsParts;
-  #text: Promise<MetricsText> | undefined;
+  #text: MetricsText | undefined;
   #isStopping = false;
 
   constructor(parts: GatewayOperationsParts) {
@@ -49,8 +49,8 @@ export class GatewayOperations {
   async metrics(): Promise<{ readonly text: string; readonly contentType: string }> {
     // What writes them is loaded when somebody asks the first time.
     const { MetricsText: Text, metricsContentType } = await import('./metrics-text.ts');
-    this.#text ??= Promise.resolve(new Text(() => this.#families()));
-    return { text: await (await this.#text).text(), contentType: metricsContentType };
+    this.#text ??= new Text(() => this.#families());
+    return { text: await this.#text.text(), contentType: metricsContentType };
   }
 
   /** Whether the gateway can do its work, with the reasons. */
@@ -98,7 +98,7 @@ export class GatewayOperations {
   /** Nothing more is asked. */
   async close(): Promise<void> {
     this.#parts.own.stop();
-    await (await this.#text)?.close();
+    await this.#text?.close();
   }
 
   async #families(): Promise<readonly MetricFamily[]> {
