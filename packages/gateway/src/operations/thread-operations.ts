@@ -9,6 +9,7 @@ import {
   type Middleware,
   type Request,
   type Resource,
+  type ServerResponse,
   statisticsSum,
 } from 'coapsule';
 import { Admission, type Load, overloaded, type TurnedAway } from '../overload/admission.ts';
@@ -49,6 +50,7 @@ export class ThreadOperations {
   readonly #admission: Admission;
   readonly #gate = new PriorityGate(gateBounds);
   readonly #watch: LoadWatch;
+  readonly #timer: TickTimer;
   readonly #turnedAway: Record<TurnedAway | 'gave-way', number> = {
     rate: 0,
     busy: 0,
@@ -60,6 +62,7 @@ export class ThreadOperations {
   constructor(parts: ThreadOperationsParts) {
     const { overload: settings, rateOf, timer = systemTickTimer } = parts;
     this.#parts = parts;
+    this.#timer = timer;
     this.#watch = new LoadWatch(timer);
     this.#admission = new Admission({
       ...{ settings, rateOf },
@@ -123,10 +126,7 @@ export class ThreadOperations {
     this.#watch.stop();
   }
 
-  async #throughGate(
-    request: Request,
-    handler: Handler,
-  ): ReturnType<Handler> extends infer R ? Promise<Awaited<R>> : never {
+  async #throughGate(request: Request, handler: Handler): Promise<ServerResponse> {
     const urgency = this.#admission.urgencyOf(request);
     const answer = await this.#gate.pass(urgency, request.payload.length, async () => handler(request));
     if (answer !== undefined) return answer;
@@ -137,7 +137,7 @@ export class ThreadOperations {
   #turnAway(why: TurnedAway | 'gave-way'): void {
     this.#turnedAway[why]++;
     if (why === 'rate') return;
-    const passed = this.#told.pass(this.#parts.timer?.now() ?? performance.now());
+    const passed = this.#told.pass(this.#timer.now());
     if (passed === undefined) return;
     const more = passed.heldBack === 0 ? '' : `, ${passed.heldBack} since the last such line`;
     const { delayMs } = this.#watch;
