@@ -222,8 +222,8 @@ export class HttpEndpoint {
         return peer && (localAskerOf(peer)?.rules ?? []);
       },
     };
-    addHealthPages(app as unknown as Hono, pages);
-    addPeersPage(app as unknown as Hono, pages);
+    addHealthPages(app, pages);
+    addPeersPage(app, pages);
   }
 
   async #withinBodies(

@@ -5,7 +5,7 @@
  * their own, or on this machine alone; else for a token that may do GET:/metrics. Peers are for a token that may do
  * GET:/api/peers, and for nobody without one.
  */
-import type { Context, Hono } from 'hono';
+import type { Context, Env, Hono } from 'hono';
 import type { Rule } from '../access/rule.ts';
 import { ruleCovers } from '../access/rule.ts';
 import type { GatewayOperations } from './gateway-operations.ts';
@@ -23,8 +23,8 @@ const mostPeers = 1000;
 const usualPeers = 100;
 
 /** Adds what everyone may see, and metrics. */
-export function addHealthPages(
-  app: Hono,
+export function addHealthPages<E extends Env>(
+  app: Hono<E>,
   { operations, areMetricsOpen, rulesOf }: OperationsPagesParts,
 ): void {
   app.get('/health', (c) => c.json({ status: 'ok' }));
@@ -43,7 +43,10 @@ export function addHealthPages(
 }
 
 /** Adds the view of the peers. */
-export function addPeersPage(app: Hono, { operations, rulesOf }: OperationsPagesParts): void {
+export function addPeersPage<E extends Env>(
+  app: Hono<E>,
+  { operations, rulesOf }: OperationsPagesParts,
+): void {
   app.get('/api/peers', async (c) => {
     const refusal = refused(c, rulesOf(c), ['api', 'peers']);
     if (refusal !== undefined) return refusal;
