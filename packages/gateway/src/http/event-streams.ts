@@ -13,6 +13,7 @@ import {
 } from 'coapsule';
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import { Places } from './places.ts';
 import { ResourceChanges } from './resource-changes.ts';
 
 /** Event streams at a time, and of them those of nobody. */
@@ -35,8 +36,7 @@ export class EventStreams {
   readonly #server: Pick<Server, 'watch'>;
   readonly #refused: (response: CoapResponse) => Response;
   #ending = new AbortController();
-  #all = 0;
-  #ofNobody = 0;
+  readonly #places = new Places(mostStreams);
 
   /** @param refused makes a response of one that is no success. */
   constructor(server: Pick<Server, 'watch'>, refused: (response: CoapResponse) => Response) {
@@ -46,7 +46,7 @@ export class EventStreams {
 
   /** How many there are. */
   get size(): number {
-    return this.#all;
+    return this.#places.taken;
   }
 
   /** Ends those that there are; a client begins them anew. */
@@ -56,16 +56,14 @@ export class EventStreams {
   }
 
   async open(c: Context, { name, read, isNobody }: StreamedResource): Promise<Response> {
-    if (this.#all >= mostStreams.all || (isNobody && this.#ofNobody >= mostStreams.ofNobody))
-      return c.text('too many event streams\n', 503, { 'retry-after': '10' });
-    this.#count(isNobody, 1);
+    if (!this.#places.take(isNobody)) return c.text('too many event streams\n', 503, { 'retry-after': '10' });
     const changes = new ResourceChanges(this.#server, name);
     const observer = changes.observer(name !== undefined);
     // Before the first is read: what ends meanwhile counts for this one too.
     const ending = this.#ending.signal;
     const end = (): void => {
       changes.end();
-      this.#count(isNobody, -1);
+      this.#places.giveBack(isNobody);
     };
     let first: CoapResponse;
     try {
@@ -111,10 +109,5 @@ export class EventStreams {
         end();
       }
     });
-  }
-
-  #count(isNobody: boolean, change: 1 | -1): void {
-    this.#all += change;
-    if (isNobody) this.#ofNobody += change;
   }
 }

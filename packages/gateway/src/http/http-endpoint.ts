@@ -31,6 +31,7 @@ import { EventStreams } from './event-streams.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions, HttpSecrets } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
+import { Places } from './places.ts';
 import { proxyLinks } from './proxy-links.ts';
 import { TelemetryApi, type TelemetryApiParts } from './telemetry-api.ts';
 
@@ -80,8 +81,7 @@ export class HttpEndpoint {
   readonly #streams: EventStreams;
   /** Of this program, told once in a while. */
   readonly #faults = new RateLimit(5, 10_000);
-  #bodies = 0;
-  #bodiesOfNobody = 0;
+  readonly #bodies = new Places(mostBodies);
 
   /** @throws StartUpFault (rejects) when the port cannot be had. */
   static async open(parts: HttpParts): Promise<HttpEndpoint> {
@@ -237,20 +237,14 @@ export class HttpEndpoint {
       await next();
       return undefined;
     }
-    if (this.#bodies >= mostBodies.all || (isNobody && this.#bodiesOfNobody >= mostBodies.ofNobody))
+    if (!this.#bodies.take(isNobody))
       return c.text('too many requests with a body at a time\n', 503, { 'retry-after': '1' });
-    this.#countBody(isNobody, 1);
     try {
       await next();
     } finally {
-      this.#countBody(isNobody, -1);
+      this.#bodies.giveBack(isNobody);
     }
     return undefined;
-  }
-
-  #countBody(isNobody: boolean, change: 1 | -1): void {
-    this.#bodies += change;
-    if (isNobody) this.#bodiesOfNobody += change;
   }
 
   /** As whom a request asks; undefined for credentials that do not hold. */
