@@ -5,10 +5,8 @@
  * Requests run through the same middleware, rules and proxy as those of devices do (`Server.request`). How HTTP and CoAP
  * say the same is in http-mapping.ts; who asks, in http-tokens.ts.
  */
-import { once } from 'node:events';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import {
@@ -24,8 +22,8 @@ import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { localAskerOf } from '../access/local-asker.ts';
 import { addHealthPages, addPeersPage, type OperationsPagesParts } from '../operations/operations-pages.ts';
+import { closeHttpSocket, httpSocketAddress, openHttpSocket } from '../server/http-socket.ts';
 import { type Log, RateLimit } from '../server/log.ts';
-import { StartUpFault } from '../server/start-up-fault.ts';
 import { resourcePath } from '../text/resource-path.ts';
 import { EventStreams } from './event-streams.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
@@ -87,21 +85,12 @@ export class HttpEndpoint {
   static async open(parts: HttpParts): Promise<HttpEndpoint> {
     const endpoint = new HttpEndpoint(parts);
     const { address, tls, tokens } = parts.options;
-    const { host, port } = address;
-    if (tls === undefined && tokens.length > 0 && !isLoopback(host)) {
+    if (tls === undefined && tokens.length > 0 && !isLoopback(address.host)) {
       parts.log.warning(
         'HTTP without TLS is open to the network: whoever listens has the tokens; give --http-tls',
       );
     }
-    try {
-      endpoint.#server.listen(port, host);
-      await once(endpoint.#server, 'listening');
-    } catch (error) {
-      throw new StartUpFault(
-        `the http endpoint cannot be opened: ${(error as Error).message}`,
-        'give another port with --http [HOST:]PORT, or --http off',
-      );
-    }
+    await openHttpSocket(endpoint.#server, address, 'http');
     return endpoint;
   }
 
@@ -124,8 +113,7 @@ export class HttpEndpoint {
 
   /** `host:port` with the real port. */
   get address(): string {
-    const { address, family, port } = this.#server.address() as AddressInfo;
-    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+    return httpSocketAddress(this.#server);
   }
 
   /**
@@ -151,10 +139,7 @@ export class HttpEndpoint {
   /** Ends event streams and connections. */
   async close(): Promise<void> {
     this.#streams.end();
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await closeHttpSocket(this.#server);
   }
 
   #routes(): Hono<Environment> {
