@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { type AccessSettings, ruleFor } from '../access/configured-access.ts';
 import { parsePath } from '../access/rule.ts';
 import { burstOf, type RequestRate } from '../overload/request-rate.ts';
-import { keys, refused, text, texts, whole } from './config-values.ts';
+import { keys, refused, soundTexts, text, texts, whole } from './config-values.ts';
 
 const protections = {
   secured: 'either',
@@ -17,12 +17,9 @@ const protections = {
 
 /** Makes the schema of the section, which gives what it says with all roles resolved. */
 export function accessSection(): z.ZodType<AccessSettings> {
-  const rules = texts('rules such as GET:/sensors/*').superRefine((given, context) => {
-    for (const [index, rule] of given.entries()) {
-      const problem = ruleFor(rule, 'id');
-      if (typeof problem === 'string')
-        context.addIssue({ code: 'custom', message: problem, path: [index], input: rule });
-    }
+  const rules = soundTexts('rules such as GET:/sensors/*', (given) => {
+    const rule = ruleFor(given, 'id');
+    return typeof rule === 'string' ? rule : undefined;
   });
   const roleNames = texts('names of roles').describe('Roles, whose rules count too.').optional();
   const allow = rules

@@ -30,6 +30,20 @@ export function texts(what: string): z.ZodArray<z.ZodString> {
   return z.array(z.string().min(1), { error: `expected a list of ${what}` });
 }
 
+/** The same, of texts in each of which a check finds nothing wrong. @param problemOf says what is, or undefined. */
+export function soundTexts(
+  what: string,
+  problemOf: (text: string) => string | undefined,
+): z.ZodArray<z.ZodString> {
+  return texts(what).superRefine((given, context) => {
+    for (const [index, one] of given.entries()) {
+      const problem = problemOf(one);
+      if (problem !== undefined)
+        context.addIssue({ code: 'custom', message: problem, path: [index], input: one });
+    }
+  });
+}
+
 /** A whole number within bounds. */
 export function whole(smallest: number, largest: number): z.ZodInt {
   const error = `expected a whole number, ${smallest} to ${largest}`;

@@ -4,7 +4,7 @@
 import type * as z from 'zod';
 import { parsePath } from '../access/rule.ts';
 import { optionBounds } from '../server/serve-options.ts';
-import { keys, texts, whole, yesOrNo } from './config-values.ts';
+import { keys, soundTexts, texts, whole, yesOrNo } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
 export interface ConfiguredSleepy {
@@ -42,14 +42,10 @@ export function sleepySection(): z.ZodType<ConfiguredSleepy> {
       .describe('How long what a device tells is fresh, where it does not say; 3600 without it.')
       .optional(),
     stale: yesOrNo('Answer also with what is not fresh any more, with Max-Age 0.'),
-    latest: texts('paths such as /setpoint or /config/*')
-      .superRefine((paths, context) => {
-        for (const [index, path] of paths.entries()) {
-          const problem = parsePath(path);
-          if (typeof problem !== 'string') continue;
-          context.addIssue({ code: 'custom', message: `is wrong: ${problem}`, path: [index] });
-        }
-      })
+    latest: soundTexts('paths such as /setpoint or /config/*', (given) => {
+      const path = parsePath(given);
+      return typeof path === 'string' ? `is wrong: ${path}` : undefined;
+    })
       .describe('Paths of devices where a new command takes the place of those that wait.')
       .optional(),
   }).transform(
