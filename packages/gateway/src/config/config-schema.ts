@@ -6,7 +6,6 @@
  */
 import * as z from 'zod';
 import type { AccessSettings } from '../access/configured-access.ts';
-import { parseAlert } from '../overload/alerts.ts';
 import { type ReverseProxyRule, reverseProxyProblem } from '../server/reverse-proxy-option.ts';
 import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
 import {
@@ -20,9 +19,9 @@ import {
   parseEndpoint,
   pskIdentityProblem,
 } from '../server/serve-options.ts';
-import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { accessSection } from './access-section.ts';
 import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
+import { type ConfiguredLimits, limitsSection } from './limits-section.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
 import { type ConfiguredSharing, sharedSection } from './shared-section.ts';
 import { type ConfiguredSleepy, sleepySection } from './sleepy-section.ts';
@@ -39,7 +38,11 @@ export interface ConfigSurroundings {
 }
 
 /** What a file says, by the names of the options of the command line; what does not stand there is undefined. */
-export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, ConfiguredSleepy {
+export interface ConfiguredOptions
+  extends ConfiguredLimits,
+    ConfiguredMqtt,
+    ConfiguredSharing,
+    ConfiguredSleepy {
   readonly data?: string | undefined;
   readonly masterKey?: string | undefined;
   readonly coap?: EndpointAddress | 'off' | undefined;
@@ -73,16 +76,6 @@ export interface ConfiguredOptions extends ConfiguredMqtt, ConfiguredSharing, Co
   readonly proxyCache?: number | 'off' | undefined;
   readonly reverseProxy?: readonly ReverseProxyRule[] | undefined;
   readonly access?: AccessSettings | undefined;
-  readonly keep?: number | undefined;
-  readonly retain?: readonly RetentionRule[] | undefined;
-  readonly maxPaths?: number | undefined;
-  readonly maxBytes?: number | undefined;
-  readonly maxSessions?: number | undefined;
-  readonly maxFirmware?: number | undefined;
-  readonly maxRate?: number | undefined;
-  readonly alert?: readonly string[] | undefined;
-  readonly maxDelay?: number | undefined;
-  readonly maxObservers?: number | undefined;
   readonly verbose?: number | undefined;
   readonly logFormat?: LogFormat | undefined;
   readonly keylog?: string | undefined;
@@ -125,7 +118,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       ...file.mqtt,
       ...file.shared,
       ...file.sleepy,
-      ...limitOptions(file.limits),
+      ...file.limits,
       verbose: file.log?.verbosity,
       logFormat: file.log?.format,
       keylog: file.log?.keylog,
@@ -278,47 +271,7 @@ function sections(surroundings: ConfigSurroundings) {
     shared: sharedSection(path)
       .describe('Other gateways that devices, directory and readings are shared with, over a Redis server.')
       .optional(),
-    limits: keys({
-      keep: whole(...optionBounds.keep)
-        .describe('Newest readings kept of each path; 0 keeps all.')
-        .optional(),
-      retain: z
-        .array(retentionRule(), { error: 'expected a list of rules such as /sensors/*=raw:7d,1h:2y' })
-        .describe(
-          'How long measurements of a path stay, and their aggregates: /sensors/*=raw:7d,newest:10000,1m:30d,15m:180d,1h:2y.',
-        )
-        .optional(),
-      maxPaths: whole(...optionBounds.maxPaths)
-        .describe('Paths that one identity may write; more are refused with 4.29.')
-        .optional(),
-      maxSessions: whole(...optionBounds.maxSessions)
-        .describe(
-          'DTLS sessions of each endpoint and worker, live and kept over a restart; those of the longest silence give way.',
-        )
-        .optional(),
-      maxBytes: size()
-        .describe('What the readings of one identity may take: bytes, or with K, M or G.')
-        .optional(),
-      maxFirmware: size()
-        .describe('What all firmware may take on the disk, unfinished uploads too: bytes, or with K, M or G.')
-        .optional(),
-      maxRate: whole(...optionBounds.maxRate)
-        .describe(
-          'Requests a second of one identity, where access says nothing else; more get 4.29; 0: no limit.',
-        )
-        .optional(),
-      alerts: alertPatterns()
-        .describe(
-          'Paths such as /sensors/*/alarm, and identities such as icu-*, whose requests go before all others.',
-        )
-        .optional(),
-      maxDelay: whole(...optionBounds.maxDelay)
-        .describe('Delay of the event loop, in ms, from which on what is least urgent gets 5.03; 0: never.')
-        .optional(),
-      maxObservers: whole(...optionBounds.maxObservers)
-        .describe('Resources that one peer may observe.')
-        .optional(),
-    })
+    limits: limitsSection()
       .describe('How much is kept of what devices send, and when they are turned away.')
       .optional(),
     log: keys({
@@ -347,26 +300,6 @@ function sections(surroundings: ConfigSurroundings) {
       'Answer addresses over plain coap at any length before they have proved themselves.',
     ),
   });
-}
-
-/** The names of the command line are in the singular where it repeats an option. */
-function limitOptions<Limits extends { readonly alerts?: readonly string[] | undefined }>(
-  limits: Limits | undefined,
-): Omit<Limits, 'alerts'> & Pick<ConfiguredOptions, 'alert'> {
-  const { alerts: alert, ...rest } = limits ?? ({} as Limits);
-  return { ...rest, alert };
-}
-
-function alertPatterns() {
-  return texts('paths such as /sensors/*/alarm, or identities such as icu-*').superRefine(
-    (given, context) => {
-      for (const [index, what] of given.entries()) {
-        const pattern = parseAlert(what);
-        if (typeof pattern === 'string')
-          context.addIssue({ code: 'custom', message: pattern, path: [index], input: what });
-      }
-    },
-  );
 }
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';
@@ -419,13 +352,6 @@ function pskEntry({ resolvePath, readSecret, variables, keyOf }: ConfigSurroundi
     } catch {
       return refused(context, 'has an empty key, or other than pairs of hexadecimal digits after 0x', given);
     }
-  });
-}
-
-function retentionRule() {
-  return text('a rule such as /sensors/*=raw:7d,1h:2y').transform((value, context): RetentionRule => {
-    const rule = parseRetention(value);
-    return typeof rule === 'string' ? refused(context, `is wrong: ${rule}`) : rule;
   });
 }
 
