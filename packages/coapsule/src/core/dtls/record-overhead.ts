@@ -5,6 +5,7 @@
  */
 
 import { type CipherSuite, type CipherSuiteName, suiteByName } from './cipher-suites.ts';
+import { recordOverheadOf } from './record/epoch-keys.ts';
 
 /**
  * Bytes that a DTLS 1.2 record has more than its content: header, explicit nonce and authentication tag, and with a
@@ -13,7 +14,5 @@ import { type CipherSuite, type CipherSuiteName, suiteByName } from './cipher-su
  * @param connectionIdLength 0 … 255 bytes; 0 is a record in the usual format.
  */
 export function recordOverhead(suite: CipherSuiteName, connectionIdLength = 0): number {
-  const { recordIvLength, tagLength } = suiteByName(suite) as CipherSuite;
-  const forConnectionId = connectionIdLength === 0 ? 0 : connectionIdLength + 1;
-  return 13 + recordIvLength + tagLength + forConnectionId;
+  return recordOverheadOf(suiteByName(suite) as CipherSuite, connectionIdLength);
 }
