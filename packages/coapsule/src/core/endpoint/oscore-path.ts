@@ -170,7 +170,7 @@ function sendResponse<Via extends OscoreVia>(
 ): boolean {
   const { reply, message: plain } = dispatch;
   const message = { code, options, payload, token: plain.token };
-  if (reply !== undefined && carrier.oscore.outer.exchangeOf(reply) !== undefined) {
+  if (carrier.oscore.outer.exchangeOf(reply) !== undefined) {
     carrier.vouchedFor(via, message);
     answerOutside(carrier, reply, message, now);
     return false;

@@ -81,7 +81,7 @@ export function answerOutside<Via extends OscoreVia>(
   { code, options, payload }: OscoreContent,
   now: Instant,
 ): boolean {
-  const exchange = reply === undefined ? undefined : oscore.outer.exchangeOf(reply);
+  const exchange = oscore.outer.exchangeOf(reply);
   if (exchange === undefined) return false;
   oscore.outer.answeredWith(exchange, options.first(OptionNumber.Observe));
   exchanges.respond(exchange, { code, options, payload, keepAnswer: true }, now);
