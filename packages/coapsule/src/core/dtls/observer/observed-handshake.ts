@@ -8,7 +8,6 @@
  * @module
  */
 
-import { concatBytes } from '../../foundation/bytes.ts';
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
 import { type CipherSuite, suiteById } from '../cipher-suites.ts';
 import { isDecodeFault } from '../handshake/decode-fault.ts';
@@ -17,7 +16,6 @@ import { readExtendedMasterSecret } from '../handshake/extensions/extended-maste
 import { readSessionTicket } from '../handshake/extensions/session-ticket.ts';
 import { HandshakeType } from '../handshake/handshake-type.ts';
 import {
-  encodeMessageHeader,
   type HandshakeMessage,
   type MessageFragment,
   messageHeaderLength,
@@ -27,6 +25,7 @@ import { decodeClientKeyExchange } from '../handshake/messages/client-key-exchan
 import { decodeNewSessionTicket } from '../handshake/messages/new-session-ticket.ts';
 import { decodeServerHello, type ServerHello } from '../handshake/messages/server-hello.ts';
 import { Reassembly } from '../handshake/reassembly.ts';
+import { Transcript } from '../handshake/transcript.ts';
 import { extendedMasterSecret, keyBlock, masterSecret, pskPremasterSecret } from '../key-schedule/prf-12.ts';
 import { createEpochKeys, type RecordKeys } from '../record/epoch-keys.ts';
 import type { ObservedSide, ObserverSecrets } from './observed-record.ts';
@@ -51,7 +50,7 @@ export class ObservedHandshake {
   readonly #sessions: ObservedSessions;
   readonly #incoming = { client: new Reassembly(), server: new Reassembly() };
   /** What the session hash counts, in its order (RFC 7627 §3); `undefined` behind ClientKeyExchange, and when it is too long. */
-  #transcript: HandshakeMessage[] | undefined = [];
+  #transcript: Transcript | undefined;
   #transcriptLength = 0;
   #clientHello: ClientHello | undefined;
   #serverHello: ServerHello | undefined;
@@ -63,6 +62,7 @@ export class ObservedHandshake {
     this.#crypto = crypto;
     this.#secrets = secrets;
     this.#sessions = sessions;
+    this.#transcript = new Transcript(crypto);
   }
 
   /** What the server chose; `undefined` before, and for a suite of others. */
@@ -119,7 +119,7 @@ export class ObservedHandshake {
         if (sender !== 'client' || isDecodeFault(hello)) return;
         this.#clientHello = copied(hello);
         // RFC 6347 §4.2.1: neither the HelloVerifyRequest nor what it answered counts.
-        this.#transcript = [];
+        this.#transcript = new Transcript(this.#crypto);
         this.#transcriptLength = 0;
         this.#count(message);
         return;
@@ -155,7 +155,7 @@ export class ObservedHandshake {
   #count(message: HandshakeMessage): void {
     this.#transcriptLength += messageHeaderLength + message.body.length;
     if (this.#transcriptLength > longestTranscript) this.#transcript = undefined;
-    this.#transcript?.push(message);
+    this.#transcript?.add(message);
   }
 
   /** A key log has it, or the session goes on from one that was seen. */
@@ -189,13 +189,10 @@ export class ObservedHandshake {
       this.#derive(masterSecret(this.#crypto, suite.hash, premaster, clientHello.random, random));
       return;
     }
-    const hash = this.#sessionHash(suite);
-    if (hash !== undefined) this.#derive(extendedMasterSecret(this.#crypto, suite.hash, premaster, hash));
-  }
-
-  #sessionHash({ hash }: CipherSuite): Uint8Array | undefined {
-    const parts = this.#transcript?.flatMap((message) => [encodeMessageHeader(message), message.body]);
-    return parts && this.#crypto.digest(hash, concatBytes(...parts));
+    const transcript = this.#transcript;
+    if (transcript === undefined) return;
+    transcript.begin(suite.hash);
+    this.#derive(extendedMasterSecret(this.#crypto, suite.hash, premaster, transcript.digest()));
   }
 
   #derive(master: Uint8Array): void {
