@@ -127,7 +127,8 @@ export class Handshakes {
     if (handshake === undefined) return;
     const isUsable =
       answer !== undefined && isUsableKey(answer.key) && (answer.identity?.length ?? 0) <= 0xffff;
-    // By its number is told which one a client has: one that nobody can have keeps the place of one that is none.
+    // The one place where more are left out. By its number is told which one a client has: one that nobody can have keeps the
+    // place of one that is none.
     const otherKeys = answer?.otherKeys
       ?.slice(0, maxOtherKeys)
       .map((key) => (isUsableKey(key) ? key : randomBytes(this.#surroundings.random, 16)));

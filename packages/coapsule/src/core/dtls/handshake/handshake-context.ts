@@ -30,8 +30,8 @@ export interface PskAnswer {
   /** 1 … 65535 bytes. */
   readonly key: Uint8Array;
   /**
-   * Server: other keys that the client may have under this identity, such as the one before a rotation; at most
-   * `maxOtherKeys`. Which one it has shows in its first protected record.
+   * Server: other keys that the client may have under this identity, such as the one before a rotation; more than
+   * `maxOtherKeys` do not come as far as a handshake. Which one it has shows in its first protected record.
    */
   readonly otherKeys?: readonly Uint8Array[];
 }

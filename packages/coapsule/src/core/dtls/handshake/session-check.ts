@@ -8,12 +8,7 @@
 
 import { equalBytesConstantTime } from '../../foundation/bytes.ts';
 import { pskDigest, type SessionProof, type SessionState } from '../session/session-state.ts';
-import {
-  type HandshakeContext,
-  type HandshakeInput,
-  type HandshakeResult,
-  maxOtherKeys,
-} from './handshake-context.ts';
+import type { HandshakeContext, HandshakeInput, HandshakeResult } from './handshake-context.ts';
 
 /** Asks; false when there is nothing to ask, since the peer had proved nothing. */
 export function askAgain(context: HandshakeContext, session: SessionState): boolean {
@@ -48,7 +43,7 @@ export function confirmed(
   if (input.kind !== 'psk-answer' || input.answer === undefined || proof.kind !== 'psk') return undefined;
   const { identity = session.identity, key, otherKeys = [] } = input.answer;
   const isSameIdentity = context.role === 'server' || equalBytesConstantTime(identity, session.identity);
-  const keys = [key, ...otherKeys.slice(0, maxOtherKeys)];
+  const keys = [key, ...otherKeys];
   const pskIndex = keys.findIndex((one) =>
     equalBytesConstantTime(pskDigest(context.crypto, one), proof.keyDigest),
   );

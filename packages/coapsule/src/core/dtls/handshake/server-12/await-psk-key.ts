@@ -15,13 +15,12 @@ import { randomBytes } from '../../../foundation/random-source.ts';
 import { pskPremasterSecret } from '../../key-schedule/prf-12.ts';
 import { pskDigest } from '../../session/session-state.ts';
 import { type DerivedKeys, deriveKeys } from '../derive-keys.ts';
-import {
-  type HandshakeContext,
-  type HandshakeInput,
-  type HandshakeParameters,
-  type HandshakeResult,
-  type HandshakeState,
-  maxOtherKeys,
+import type {
+  HandshakeContext,
+  HandshakeInput,
+  HandshakeParameters,
+  HandshakeResult,
+  HandshakeState,
 } from '../handshake-context.ts';
 import { ExpectChangeCipherSpec } from './expect-change-cipher-spec.ts';
 import { ExpectFinished } from './expect-finished.ts';
@@ -64,7 +63,7 @@ export class AwaitPskKey implements HandshakeState {
     const key = answer?.key ?? randomKey;
     const keys = this.#derive(key, context, false);
     const results = [this.#resultOf(key, keys, 0, context)];
-    const others = (answer?.otherKeys ?? []).slice(0, maxOtherKeys).map((other, i) => () => {
+    const others = (answer?.otherKeys ?? []).map((other, i) => () => {
       const otherKeys = this.#derive(other, context, true);
       results[i + 1] = this.#resultOf(other, otherKeys, i + 1, context);
       return otherKeys;
