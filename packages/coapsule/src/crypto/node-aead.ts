@@ -51,14 +51,24 @@ const algorithms: Readonly<Record<AeadAlgorithm, Row>> = {
  * @throws ApiMisuseError for another length.
  */
 export function nodeAead(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
-  const row = algorithms[algorithm];
-  if (key.length !== row.keyLength) {
-    throw new ApiMisuseError(`key: got ${key.length} bytes, expected ${row.keyLength} for ${algorithm}`);
-  }
-  return nodeAeadWith(algorithm, createSecretKey(key));
+  return nodeAeadWith(algorithm, keyObject(algorithm, key));
 }
 
-/** The same, of a KeyObject of the right length. */
+/**
+ * The KeyObject of a key.
+ *
+ * @param key 16 or 32 bytes, as the algorithm says; copied.
+ * @throws ApiMisuseError for another length.
+ */
+export function keyObject(algorithm: AeadAlgorithm, key: Uint8Array): KeyObject {
+  const { keyLength } = algorithms[algorithm];
+  if (key.length !== keyLength) {
+    throw new ApiMisuseError(`key: got ${key.length} bytes, expected ${keyLength} for ${algorithm}`);
+  }
+  return createSecretKey(key);
+}
+
+/** An AEAD key of what `keyObject` made for the same algorithm. */
 export function nodeAeadWith(algorithm: AeadAlgorithm, key: KeyObject): AeadKey {
   return new NodeAeadKey(algorithms[algorithm], key);
 }

@@ -10,12 +10,11 @@
  * @module
  */
 
-import { type Cipheriv, createCipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { type Cipheriv, createCipheriv, type KeyObject } from 'node:crypto';
 import type { AeadKey } from '../core/foundation/crypto-provider.ts';
-import { ApiMisuseError } from '../core/foundation/errors.ts';
 import { type CcmAlgorithm, ccmAlgorithms } from './aes-ccm/aes-ccm-key.ts';
 import { KeySlots } from './aes-ccm/key-slots.ts';
-import { nodeAeadWith } from './node-aead.ts';
+import { keyObject, nodeAeadWith } from './node-aead.ts';
 
 const blockLength = 16;
 
@@ -54,11 +53,8 @@ export class NodeCcmKey implements AeadKey {
 
   constructor(algorithm: CcmAlgorithm, key: Uint8Array) {
     const { keyLength, tagLength } = ccmAlgorithms[algorithm];
-    if (key.length !== keyLength) {
-      throw new ApiMisuseError(`key: got ${key.length} bytes, expected ${keyLength} for ${algorithm}`);
-    }
     this.tagLength = tagLength;
-    this.#key = createSecretKey(key);
+    this.#key = keyObject(algorithm, key);
     this.#whole = nodeAeadWith(algorithm, this.#key);
     this.#mode = keyLength === 16 ? 'aes-128' : 'aes-256';
     this.#owner = slots.newOwner();
