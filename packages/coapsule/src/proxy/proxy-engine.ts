@@ -117,10 +117,7 @@ export class ProxyEngine {
   async #ask(passage: Passage): Promise<ServerResponse> {
     const { request, target, upstream, options, cached } = passage;
     const asked = this.#cache?.find(cached, monotonicClock.now());
-    if (asked?.kind === 'fresh') {
-      this.#settings.onAnswer?.('cached');
-      return serverResponse(asked.response);
-    }
+    if (asked?.kind === 'fresh') return this.#told('cached', serverResponse(asked.response));
     const known = options.all(OptionNumber.ETag);
     const more = (asked?.etags ?? []).filter((etag) => !known.some((given) => equalBytes(given, etag)));
     const asking = OptionSet.from(options.entries());
@@ -132,18 +129,12 @@ export class ProxyEngine {
       response = await upstream.client.request(request.method, target.uri, wish);
     } catch (error) {
       this.#cache?.unanswered(cached);
-      const response = this.#failure(error, passage);
-      this.#settings.onAnswer?.('failed');
-      return response;
+      return this.#told('failed', this.#failure(error, passage));
     }
     const usable = this.#usable(response, request, target);
-    if (usable.kind === 'unusable') {
-      this.#settings.onAnswer?.('failed');
-      return usable.response;
-    }
+    if (usable.kind === 'unusable') return this.#told('failed', usable.response);
     const answer = this.#taken(passage, usable.content, asked);
-    this.#settings.onAnswer?.(sourceOf(response, answer));
-    return answer;
+    return this.#told(sourceOf(response, answer), answer);
   }
 
   /** One response of the next hop; both bodies are read as fast as they are sent on, and nothing is kept. */
@@ -165,26 +156,23 @@ export class ProxyEngine {
         signal: request.signal,
       });
     } catch (error) {
-      const response = this.#failure(error, passage);
-      this.#settings.onAnswer?.('failed');
-      return response;
+      return this.#told('failed', this.#failure(error, passage));
     }
     const { code } = response;
     if (code === Code.HopLimitReached || code === Code.Valid) {
       const whole = { code, options: response.options, payload: await wholeOf(response.body) };
       const usable = this.#usable(whole, request, target);
-      const answer = usable.kind === 'unusable' ? usable.response : validated(usable.content, request);
-      this.#settings.onAnswer?.(usable.kind === 'unusable' ? 'failed' : sourceOf(response, answer));
-      return answer;
+      if (usable.kind === 'unusable') return this.#told('failed', usable.response);
+      const answer = validated(usable.content, request);
+      return this.#told(sourceOf(response, answer), answer);
     }
     const forwarded = forwardedResponse({ code, options: response.options, payload: noBytes });
     if (forwarded.kind === 'unusable') {
       await response.body.cancel();
-      this.#settings.onAnswer?.('failed');
-      return badGateway(forwarded.reason);
+      return this.#told('failed', badGateway(forwarded.reason));
     }
-    this.#settings.onAnswer?.('forwarded');
-    return { code, options: [...forwarded.response.options.entries()], payload: response.body };
+    const forwardedOptions = [...forwarded.response.options.entries()];
+    return this.#told('forwarded', { code, options: forwardedOptions, payload: response.body });
   }
 
   /** What a usable response of the next hop means for the cache, and for who asked. */
@@ -205,10 +193,7 @@ export class ProxyEngine {
     if (observation === undefined) return { ...(await this.#ask(passage)), observe: false };
     const state = await observation.state();
     const goesOn = { observe: !observation.over };
-    if (state.kind === 'failure') {
-      this.#settings.onAnswer?.('failed');
-      return { ...state.response, ...goesOn };
-    }
+    if (state.kind === 'failure') return this.#told('failed', { ...state.response, ...goesOn });
     const { content, since } = state;
     const now = monotonicClock.now();
     const maxAgeSeconds = content.options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
@@ -218,11 +203,8 @@ export class ProxyEngine {
     if (isOld && !observation.over) {
       return { ...(await this.#ask(passage)), ...goesOn };
     }
-    this.#settings.onAnswer?.('observed');
-    return {
-      ...serverResponse(agedResponse(content, maxAgeSeconds, since, request.options, now)),
-      ...goesOn,
-    };
+    const aged = serverResponse(agedResponse(content, maxAgeSeconds, since, request.options, now));
+    return this.#told('observed', { ...aged, ...goesOn });
   }
 
   /** The observation of the next hop that serves this request; `undefined` when there are too many. */
@@ -260,6 +242,12 @@ export class ProxyEngine {
     });
     this.#observations.set(key, observation);
     return observation;
+  }
+
+  /** An answer, once it is told where it comes from. */
+  #told(source: ProxyAnswerSource, answer: ServerResponse): ServerResponse {
+    this.#settings.onAnswer?.(source);
+    return answer;
   }
 
   /** What is answered for an error of the client that asked the next hop. */
