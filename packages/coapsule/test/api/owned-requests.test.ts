@@ -19,14 +19,20 @@ interface Started {
   readonly notices: readonly string[];
   /** What workers said over their ports. */
   readonly said: readonly unknown[];
+  /** That of worker 0. */
+  readonly server: Server;
 }
 
 async function start(t: TestContext): Promise<Started> {
   const notices: string[] = [];
   const said: unknown[] = [];
+  let server: Server | undefined;
   const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
     count: 2,
-    first: (worker) => listenAsWorker(ownedServer(worker), worker),
+    first: (worker) => {
+      server = ownedServer(worker);
+      return listenAsWorker(server, worker);
+    },
     onBegin: (index, port) => {
       void once(port, 'message').then(([message]) => {
         said.push([index, message]);
@@ -37,8 +43,8 @@ async function start(t: TestContext): Promise<Started> {
   });
   t.after(() => workers.close());
   const [coap, coaps] = workers.listeners;
-  assert.ok(coap && coaps);
-  return { coap: coap.openUri, coaps: coaps.openUri, notices, said };
+  assert.ok(coap && coaps && server);
+  return { coap: coap.openUri, coaps: coaps.openUri, notices, said, server };
 }
 
 /** A client whose requests a certain worker gets. */
@@ -206,17 +212,7 @@ test('what worker 0 is still at work on for others is answered when the workers 
 });
 
 test('when the server of worker 0 alone is closed, what is for it is 5.03 at once', async (t) => {
-  let server: Server | undefined;
-  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
-    count: 2,
-    first: async (worker) => {
-      server = ownedServer(worker);
-      await listenAsWorker(server, worker);
-    },
-  });
-  t.after(() => workers.close());
-  assert.ok(server);
-  const coap = workers.listeners[0]?.openUri ?? '';
+  const { coap, server } = await start(t);
   const client = await clientAt(t, coap, 1);
   const begun = once(slow, 'begun');
   const asked = client.get(`${coap}/slow`);
@@ -230,21 +226,12 @@ test('when the server of worker 0 alone is closed, what is for it is 5.03 at onc
 });
 
 test('a body that the owner gives after its server was closed is closed unread', async (t) => {
-  let server: Server | undefined;
-  const workers = await startWorkers(new URL('./owned-app.ts', import.meta.url), {
-    count: 2,
-    first: async (worker) => {
-      server = ownedServer(worker);
-      await listenAsWorker(server, worker);
-    },
-  });
-  t.after(() => workers.close());
-  const coap = workers.listeners[0]?.openUri ?? '';
+  const { coap, server } = await start(t);
   const client = await clientAt(t, coap, 1);
   const begun = once(slow, 'begun');
   const asked = client.get(`${coap}/slow-body`);
   await begun;
-  await server?.close();
+  await server.close();
   assert.equal((await asked).codeText, '5.03');
   const closed = once(slow, 'closed');
   slow.emit('go');
