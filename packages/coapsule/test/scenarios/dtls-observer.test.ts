@@ -149,12 +149,7 @@ suite('sessions that go on', () => {
       const lifetime = { resumption, sessionLifetimeMs: 3_600_000 };
       const pair = connected({ client: lifetime, server: lifetime });
       assert.ok(pair.exchange('one'));
-      for (const node of [pair.client, pair.server]) {
-        const peer = node === pair.client ? pair.server : pair.client;
-        node.layer.close(node.layer.associationAt(peer.address)!, pair.clock.now);
-        pair.drain(node);
-      }
-      pair.run(1000);
+      closeAssociation(pair);
       pair.connect();
       pair.run(8000);
       assert.equal(pair.client.all('connected').at(-1)!.resumed, true);

@@ -220,6 +220,15 @@ export function closeAssociation(pair: DtlsPair): void {
   pair.server.outputs.length = 0;
 }
 
+/** When each datagram was sent, by whom, and how many bytes it has: what somebody on the way can tell of a handshake. */
+export function onTheWire(pair: DtlsPair): [number, string, number][] {
+  return pair.network.sent.map(({ sentAt, from, datagram }) => [
+    sentAt - pair.start,
+    from === pair.client.address ? 'client' : 'server',
+    datagram.length,
+  ]);
+}
+
 /**
  * Both sides connected once, with the same keys, and say the same about what was agreed on. With keylog on both sides;
  * a key log line names the client's random, and the master secret hangs on all messages up to ClientKeyExchange.

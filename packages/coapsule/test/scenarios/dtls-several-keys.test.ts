@@ -21,6 +21,7 @@ import {
   closeAssociation,
   DtlsPair,
   type DtlsPairOptions,
+  onTheWire,
   sensorIdentity,
 } from './dtls-pair.ts';
 
@@ -33,14 +34,6 @@ function pairWith(clientKey: Uint8Array, options: DtlsPairOptions = {}): DtlsPai
   pair.client.lookUp = () => ({ identity: sensorIdentity, key: clientKey });
   pair.server.lookUp = () => ({ key: newest, otherKeys: keys.slice(1) });
   return pair;
-}
-
-function onTheWire(pair: DtlsPair): [number, string, number][] {
-  return pair.network.sent.map(({ sentAt, from, datagram }) => [
-    sentAt - pair.start,
-    from === pair.client.address ? 'client' : 'server',
-    datagram.length,
-  ]);
 }
 
 suite('a client that may have one of several keys', () => {

@@ -10,7 +10,7 @@ import { concatBytes } from '../../src/core/foundation/bytes.ts';
 import { instant } from '../../src/core/foundation/instant.ts';
 import { ipAddress, type PeerAddress } from '../../src/core/foundation/peer-address.ts';
 import { encodeUtf8 } from '../../src/core/foundation/utf8.ts';
-import { DtlsPair, type DtlsPairOptions, sensorIdentity, sensorKey } from './dtls-pair.ts';
+import { DtlsPair, type DtlsPairOptions, onTheWire, sensorIdentity, sensorKey } from './dtls-pair.ts';
 import { LonelyLayer, ScriptedClient, ScriptedServer } from './dtls-scripted-peer.ts';
 
 type Credential = 'wrong key' | 'unknown identity';
@@ -40,14 +40,6 @@ function failing(credential: Credential, options: DtlsPairOptions = {}, lookUpMs
   }
   pair.run(60_000);
   return pair;
-}
-
-function onTheWire(pair: DtlsPair): [number, string, number][] {
-  return pair.network.sent.map(({ sentAt, from, datagram }) => [
-    sentAt - pair.start,
-    from === pair.client.address ? 'client' : 'server',
-    datagram.length,
-  ]);
 }
 
 suite('a wrong key and an unknown identity', () => {
