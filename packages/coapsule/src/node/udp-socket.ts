@@ -3,6 +3,7 @@
  *
  * A socket bound to `::` also takes IPv4 (dual stack); IPv4 peers appear with their IPv4 address. Sending never
  * fails for the caller: the network may lose any datagram, so a refused one is reported and counts as lost.
+ * What answers what has just come leaves when all that had come is handled (`send-batch.ts`).
  *
  * @module
  */

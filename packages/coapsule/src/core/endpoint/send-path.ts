@@ -7,7 +7,8 @@
  *   3 → Message: type, Message ID, retransmission                    (RFC 7252 §4)
  *   4 → bytes → record; here come in, by `Endpoint.sendFromElsewhere`,
  *     messages of the other of two endpoints (`peer-share.ts`)       (RFC 6347)
- *   5 → datagram
+ *   5 → datagram, which its socket may hold for the end of the turn
+ *     (`node/send-batch.ts`)
  *
  * @module
  */
