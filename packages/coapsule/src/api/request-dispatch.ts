@@ -24,11 +24,11 @@ import { compose, type Middleware } from './middleware.ts';
 import { groupPolicyOf } from './multicast-options.ts';
 import type { Listener } from './open-listener.ts';
 import { isOwnAuthority } from './own-authority.ts';
-import type { RequestsToOwner } from './owned-requests.ts';
 import type { ProxyHandler } from './proxy-handler.ts';
 import { isHandled, noteHandled, pathOf, type Request } from './request.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { HandledAnswer } from './request-once.ts';
+import type { RequestsToOwner } from './requests-to-owner.ts';
 import { handlerOf, isProtectedAsRequired, type Resource, ResourceTree } from './resource-tree.ts';
 import {
   failure,

@@ -47,7 +47,7 @@ export type PortMessage =
   | { readonly kind: 'keep-out'; readonly group: string; readonly interfaceAddress: string }
   /** To worker 0: which groups has it joined? */
   | { readonly kind: 'which-groups'; readonly from: number }
-  /** About a request that one worker serves for another (`api/owned-requests.ts`). */
+  /** About a request that one worker serves for another (`api/owned-message.ts`). */
   | {
       readonly kind: 'owned';
       readonly content: unknown;
