@@ -9,6 +9,7 @@
 
 import { maxOtherKeys } from '../core/dtls/handshake/handshake-context.ts';
 import { toHex } from '../core/foundation/bytes.ts';
+import { RecencyMap } from '../core/foundation/recency-map.ts';
 import type { PskMatch } from './listen-options.ts';
 
 /** Identities at hosts that are remembered; the oldest are forgotten, and begin with the first key again. */
@@ -16,7 +17,7 @@ const maxRemembered = 1000;
 
 /** See the module comment. */
 export class KeyTurns {
-  readonly #failures = new Map<string, number>();
+  readonly #failures = new RecencyMap<number>();
 
   /** The key for the present handshake. */
   pick(match: PskMatch, identity: Uint8Array, host: string): Omit<PskMatch, 'others'> {
@@ -26,9 +27,9 @@ export class KeyTurns {
     const name = nameOf(identity, host);
     const failures = this.#failures.get(name) ?? 0;
     // The latest is the last to be forgotten.
-    this.#failures.delete(name);
-    if (this.#failures.size >= maxRemembered) this.#failures.delete(this.#failures.keys().next().value ?? '');
     this.#failures.set(name, failures);
+    const oldest = this.#failures.oldest();
+    if (this.#failures.size > maxRemembered && oldest !== undefined) this.#failures.delete(oldest);
     return [match, ...others][failures % (1 + others.length)] ?? match;
   }
 

@@ -12,6 +12,7 @@
 
 import { toHex } from '../../foundation/bytes.ts';
 import type { CryptoProvider } from '../../foundation/crypto-provider.ts';
+import { RecencyMap } from '../../foundation/recency-map.ts';
 import { HandshakeType } from '../handshake/handshake-type.ts';
 import { type RecordView, splitRecords } from '../record/demultiplex.ts';
 import { ContentType, connectionIdRecordType } from '../record/record-header.ts';
@@ -39,7 +40,7 @@ export class DtlsObserver {
   readonly #secrets: ObserverSecrets;
   readonly #sessions = new ObservedSessions();
   /** In the order in which they were last heard of. */
-  readonly #byPath = new Map<string, Watched>();
+  readonly #byPath = new RecencyMap<Watched>();
   readonly #byConnectionId = new Map<string, Watched>();
   /** Lengths that connection ids here have, with how many associations have them. */
   readonly #idLengths = new Map<number, number>();
@@ -104,10 +105,8 @@ export class DtlsObserver {
     const watched: Watched = { association, client: undefined, server: undefined, path, names: [] };
     this.#byPath.set(path, watched);
     if (this.#byPath.size > mostAssociations) {
-      for (const quietest of this.#byPath.values()) {
-        this.#forget(quietest);
-        break;
-      }
+      const quietest = this.#byPath.get(this.#byPath.oldest() ?? '');
+      if (quietest !== undefined) this.#forget(quietest);
     }
     return watched;
   }
@@ -120,7 +119,6 @@ export class DtlsObserver {
   #touch(watched: Watched): void {
     const there = this.#byPath.get(watched.path);
     if (there !== undefined && there !== watched) this.#forget(there);
-    this.#byPath.delete(watched.path);
     this.#byPath.set(watched.path, watched);
   }
 

@@ -5,25 +5,21 @@
  */
 
 import { toHex } from '../../foundation/bytes.ts';
+import { RecencyMap } from '../../foundation/recency-map.ts';
 
 /** Beyond, the oldest is forgotten. */
 const mostSessions = 10_000;
 
 /** What an observer remembers for abbreviated handshakes (RFC 5246 §7.3, RFC 5077 §3.1). */
 export class ObservedSessions {
-  readonly #masterSecrets = new Map<string, Uint8Array>();
+  readonly #masterSecrets = new RecencyMap<Uint8Array>();
 
   /** @param name Session id or ticket; an empty one is none. */
   remember(name: Uint8Array, masterSecret: Uint8Array): void {
     if (name.length === 0) return;
-    const key = toHex(name);
-    this.#masterSecrets.delete(key);
-    this.#masterSecrets.set(key, masterSecret);
-    if (this.#masterSecrets.size <= mostSessions) return;
-    for (const oldest of this.#masterSecrets.keys()) {
-      this.#masterSecrets.delete(oldest);
-      return;
-    }
+    this.#masterSecrets.set(toHex(name), masterSecret);
+    const oldest = this.#masterSecrets.oldest();
+    if (this.#masterSecrets.size > mostSessions && oldest !== undefined) this.#masterSecrets.delete(oldest);
   }
 
   /** The master secret of a session, 48 bytes. */
