@@ -34,7 +34,10 @@ interface Readings {
 /** What writes where, and how. */
 export class MessageTypeRule implements Rule {
   readonly #readings = new BoundedMap<string, Readings>();
-  readonly #commands = new Map<string, { readonly path: string; readonly frames: number[] }>();
+  readonly #commands = new Map<
+    string,
+    { readonly where: string; readonly path: string; readonly frames: number[] }
+  >();
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -42,8 +45,8 @@ export class MessageTypeRule implements Rule {
       if (code !== Code.Put && code !== Code.Post) continue;
       const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
       if (type === 'NON' && actuator.test(path)) {
-        const where = `${seen.source} → ${seen.destination}`;
-        const found = this.#commands.get(`${where} ${path}`) ?? { path, frames: [] };
+        const { where } = seen;
+        const found = this.#commands.get(`${where} ${path}`) ?? { where, path, frames: [] };
         found.frames.push(seen.frame);
         this.#commands.set(`${where} ${path}`, found);
         continue;
@@ -64,16 +67,15 @@ export class MessageTypeRule implements Rule {
       ({ count, hasOther }) => count >= mostConfirmable && !hasOther,
     );
     return [
-      ...[...this.#commands].map(([key, { path, frames }]) =>
+      ...[...this.#commands.values()].map(({ where, path, frames }) =>
         findingOf('non-confirmable-command', {
-          where: key.slice(0, key.length - path.length - 1),
-          frames,
+          ...{ where, frames },
           evidence: `${frames.length} Non-confirmable messages to ${path}`,
         }),
       ),
       ...readings.map(({ first, path, frames, count }) =>
         findingOf('confirmable-telemetry', {
-          where: `${first.source} → ${first.destination}`,
+          where: first.where,
           ...{ frames, count },
           evidence: `${count} Confirmable readings of at most ${smallReadingBytes} bytes to ${path}, none of them Non-confirmable`,
         }),

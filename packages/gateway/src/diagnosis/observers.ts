@@ -59,9 +59,8 @@ export class ObserverRule implements Rule {
   }
 
   #notification(seen: SeenMessage): void {
-    const { message, conversation, sender } = seen;
+    const { message, conversation, sender, where } = seen;
     if (message.type !== 'CON' && message.type !== 'NON') return;
-    const where = `${seen.source} → ${seen.destination}`;
     const observation = this.#observations.ensure(
       `${conversation} ${sender} ${hexText(message.token)}`,
       (): Observation => ({ where, unanswered: [], resetFrame: undefined, afterReset: [] }),
@@ -76,9 +75,8 @@ export class ObserverRule implements Rule {
   }
 
   #answer(seen: SeenMessage): void {
-    const { message, conversation, isSecured } = seen;
-    const server = isSecured ? (seen.sender === 'client' ? 'server' : 'client') : seen.destination;
-    const observation = this.#sent.get(`${conversation} ${server} ${message.messageId}`);
+    const { message, conversation, receiver } = seen;
+    const observation = this.#sent.get(`${conversation} ${receiver} ${message.messageId}`);
     if (observation === undefined) return;
     if (message.type === 'RST') observation.resetFrame ??= seen.frame;
     else observation.unanswered.length = 0;

@@ -39,7 +39,7 @@ export class OscoreErrorRule implements Rule {
       const text = new TextDecoder().decode(payload);
       for (const [of, pattern, kind] of kinds) {
         if (of !== code || !pattern.test(text)) continue;
-        const where = `${request.source} → ${request.destination}`;
+        const { where } = request;
         const found = this.#found.get(`${kind} ${where}`) ?? {
           ...{ kind, where, frames: [] },
           evidence: `frame ${request.frame} was answered "${text.replaceAll(/[^ -~]/g, '?').slice(0, 80)}"`,

@@ -61,14 +61,13 @@ export class ResponseRule implements Rule {
   }
 
   #response(seen: SeenMessage): void {
-    const { message, conversation, isSecured } = seen;
+    const { message, conversation, receiver, isSecured } = seen;
     const { code, options } = message;
-    const client = isSecured ? (seen.sender === 'client' ? 'server' : 'client') : seen.destination;
-    const request = this.#requests.get(`${conversation} ${client} ${hexText(message.token)}`);
+    const request = this.#requests.get(`${conversation} ${receiver} ${hexText(message.token)}`);
     if (code === Code.ServiceUnavailable || code === Code.TooManyRequests) {
       const seconds = options.uint(OptionNumber.MaxAge) ?? defaultMaxAgeSeconds;
       const untilMs = seen.atMs + seconds * 1000;
-      this.#held.set(`${conversation} ${client}`, { response: seen, untilMs, seconds });
+      this.#held.set(`${conversation} ${receiver}`, { response: seen, untilMs, seconds });
     }
     if (request === undefined) return;
     const frames = [request.frame, seen.frame];
@@ -96,7 +95,7 @@ export class ResponseRule implements Rule {
   }
 
   #note(kind: FindingKind, seen: SeenMessage, frames: readonly number[], evidence: string): void {
-    const where = `${seen.source} → ${seen.destination}`;
+    const { where } = seen;
     const key = `${kind} ${where}`;
     const found = this.#found.get(key) ?? { kind, where, frames: [], evidence };
     found.frames.push(...frames);

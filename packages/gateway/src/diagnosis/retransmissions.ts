@@ -74,7 +74,7 @@ export class RetransmissionRule implements Rule {
     before.frames.push(seen.frame);
     if (before.acknowledged !== undefined) before.afterAcknowledgement.push(seen.frame);
     if (before.atMs.length === 2) {
-      const where = whereOf(before);
+      const { where } = before.first;
       const list = this.#repeated.get(where) ?? [];
       // Of more of them nothing new can be learned.
       if (list.length < mostRepeated) list.push(before);
@@ -83,18 +83,17 @@ export class RetransmissionRule implements Rule {
   }
 
   #acknowledgement(seen: SeenMessage): void {
-    const other = seen.isSecured ? (seen.sender === 'client' ? 'server' : 'client') : seen.destination;
-    const sent = this.#sent.get(`${seen.conversation} ${other} ${seen.message.messageId}`);
+    const sent = this.#sent.get(`${seen.conversation} ${seen.receiver} ${seen.message.messageId}`);
     if (sent === undefined || sent.acknowledged !== undefined) return;
     sent.acknowledged = seen;
-    const where = whereOf(sent);
+    const { where } = sent.first;
     this.#acknowledged.set(where, (this.#acknowledged.get(where) ?? 0) + 1);
   }
 
   findings(): readonly Finding[] {
     const findings: Finding[] = this.#reused.map(([first, second]) =>
       findingOf('message-id-reused', {
-        where: `${second.source} → ${second.destination}`,
+        where: second.where,
         frames: [first.frame, second.frame],
         count: 1,
         evidence: `Message ID ${second.message.messageId.toString(16).padStart(4, '0')} of frame ${first.frame} is in frame ${second.frame} again, ${seconds(second.atMs - first.atMs)} s later, with another message`,
@@ -140,10 +139,6 @@ export class RetransmissionRule implements Rule {
     }
     return findings;
   }
-}
-
-function whereOf({ first }: Transmissions): string {
-  return `${first.source} → ${first.destination}`;
 }
 
 /** Three transmissions or more, with intervals that hardly grow. */

@@ -17,6 +17,10 @@ export interface SeenMessage {
   readonly conversation: string;
   /** Who sent it, as stable as the conversation. */
   readonly sender: string;
+  /** Whom it goes to, alike: what the sender of an answer to it is. */
+  readonly receiver: string;
+  /** From whom to whom, as findings say it. */
+  readonly where: string;
   readonly message: Message;
   /** The message itself, its bytes. */
   readonly bytes: Uint8Array;
@@ -41,12 +45,14 @@ export function seenPacket(packet: DecodedPacket): SeenPacket {
   const conversation =
     dtls === undefined ? [source, destination].sort().join(' and ') : `association ${dtls.association}`;
   const sender = dtls?.sender ?? source;
+  const receiver = dtls === undefined ? destination : sender === 'client' ? 'server' : 'client';
+  const where = `${source} → ${destination}`;
   const messages = packet.parts.flatMap(({ message, bytes }): readonly SeenMessage[] =>
     message === undefined
       ? []
       : [
           {
-            ...{ frame, atMs, source, destination, conversation, sender, message, bytes },
+            ...{ frame, atMs, source, destination, conversation, sender, receiver, where, message, bytes },
             ...{ datagramLength: payloadLength, isSecured: dtls !== undefined },
           },
         ],

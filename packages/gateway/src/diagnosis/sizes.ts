@@ -73,7 +73,7 @@ export class SizeRule implements Rule {
       ...[...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen)),
       ...unfinished.map(({ first, last, highest }) =>
         findingOf('block-transfer-incomplete', {
-          where: `${first.source} → ${first.destination}`,
+          where: first.where,
           frames: [first.frame, last.frame],
           count: 1,
           evidence: `block ${highest} was followed by no other, and is not the last`,
@@ -92,12 +92,7 @@ export class SizeRule implements Rule {
       if (block === undefined) continue;
       if (block.szx === reservedSzx) {
         const name = optionDefinition(number)!.name;
-        this.#note(
-          'block-size-reserved',
-          `${seen.source} → ${seen.destination}`,
-          seen.frame,
-          `${name} with the size exponent 7`,
-        );
+        this.#note('block-size-reserved', seen.where, seen.frame, `${name} with the size exponent 7`);
         continue;
       }
       // Block1 in a request and Block2 in a response carry a piece; the others ask for one or acknowledge it.

@@ -53,7 +53,7 @@ export class TokenRule implements Rule {
       ),
       ...this.#reused.map(([first, second]) =>
         findingOf('token-reused', {
-          where: `${second.source} → ${second.destination}`,
+          where: second.where,
           frames: [first.frame, second.frame],
           count: 1,
           evidence: `token ${hexText(second.message.token)} of frame ${first.frame} comes again in frame ${second.frame}, before the first is answered`,
@@ -61,7 +61,7 @@ export class TokenRule implements Rule {
       ),
       ...this.#shared.map(([first, second, one, other]) =>
         findingOf('token-shared-by-observations', {
-          where: `${second.source} → ${second.destination}`,
+          where: second.where,
           frames: [first.frame, second.frame],
           count: 1,
           evidence: `token ${hexText(second.message.token)} is that of the observation of ${one}, and of ${other}`,
@@ -88,17 +88,14 @@ export class TokenRule implements Rule {
   }
 
   #response(seen: SeenMessage): void {
-    const { message, conversation } = seen;
-    const receiver = seen.destination;
-    const client = seen.isSecured ? (seen.sender === 'client' ? 'server' : 'client') : receiver;
-    const open = this.#open.get(keyOf(conversation, client, message.token));
+    const { message, conversation, receiver, where } = seen;
+    const open = this.#open.get(keyOf(conversation, receiver, message.token));
     if (open !== undefined) {
       open.isAnswered = true;
       return;
     }
     // Before the first request nobody can tell.
     if (this.#begun.get(conversation) === undefined) return;
-    const where = `${seen.source} → ${seen.destination}`;
     const list = this.#unknown.get(where) ?? [];
     if (list.length < mostKept) list.push(seen);
     this.#unknown.set(where, list);
