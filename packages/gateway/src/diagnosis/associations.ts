@@ -8,7 +8,8 @@
 
 import { AlertDescription, type ObservedRecord } from 'coapsule/dtls';
 import { BoundedMap } from './bounded-map.ts';
-import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Finding, FindingKind } from './finding.ts';
+import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';
 import type { SeenPacket } from './seen-message.ts';
 
@@ -50,10 +51,7 @@ interface Path {
 export class AssociationRule implements Rule {
   readonly #paths = new BoundedMap<string, Path>(10_000);
   readonly #connectionIds = new BoundedMap<string, string>(10_000);
-  readonly #found = new Map<
-    string,
-    { kind: FindingKind; where: string; frames: number[]; evidence: string }
-  >();
+  readonly #found = new FoundFaults();
 
   see({ packet, frame, atMs }: SeenPacket): void {
     const { source, destination, datagram } = packet;
@@ -74,7 +72,7 @@ export class AssociationRule implements Rule {
 
   findings(): readonly Finding[] {
     for (const path of this.#paths.values()) this.#end(path);
-    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+    return this.#found.findings();
   }
 
   #clear(
@@ -91,7 +89,7 @@ export class AssociationRule implements Rule {
         this.#note(
           'cookie-loop',
           path,
-          path.cookies,
+          path.cookies.slice(-mostCookies),
           `${path.cookies.length} cookies were asked for, and no ServerHello followed`,
         );
       }
@@ -192,14 +190,7 @@ export class AssociationRule implements Rule {
   }
 
   #note(kind: FindingKind, { client, server }: Path, frames: readonly number[], evidence: string): void {
-    const where = `${client} → ${server}`;
-    const found = this.#found.get(`${kind} ${where}`);
-    if (found === undefined)
-      this.#found.set(`${kind} ${where}`, { kind, where, frames: [...frames], evidence });
-    else {
-      found.frames.push(...frames.filter((frame) => !found.frames.includes(frame)));
-      found.evidence = evidence;
-    }
+    this.#found.renew(kind, `${client} → ${server}`, frames, evidence);
   }
 }
 

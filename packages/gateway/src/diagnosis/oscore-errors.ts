@@ -7,7 +7,8 @@
 import { Code, isRequestCode, OptionNumber } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Finding, FindingKind } from './finding.ts';
+import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
@@ -20,10 +21,7 @@ const kinds: readonly (readonly [code: number, text: RegExp, FindingKind])[] = [
 /** Errors that answer requests with the OSCORE option. */
 export class OscoreErrorRule implements Rule {
   readonly #requests = new BoundedMap<string, SeenMessage>();
-  readonly #found = new Map<
-    string,
-    { kind: FindingKind; where: string; frames: number[]; evidence: string }
-  >();
+  readonly #found = new FoundFaults();
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -39,18 +37,14 @@ export class OscoreErrorRule implements Rule {
       const text = new TextDecoder().decode(payload);
       for (const [of, pattern, kind] of kinds) {
         if (of !== code || !pattern.test(text)) continue;
-        const { where } = request;
-        const found = this.#found.get(`${kind} ${where}`) ?? {
-          ...{ kind, where, frames: [] },
-          evidence: `frame ${request.frame} was answered "${text.replaceAll(/[^ -~]/g, '?').slice(0, 80)}"`,
-        };
-        found.frames.push(request.frame, seen.frame);
-        this.#found.set(`${kind} ${where}`, found);
+        const answer = text.replaceAll(/[^ -~]/g, '?').slice(0, 80);
+        const evidence = `frame ${request.frame} was answered "${answer}"`;
+        this.#found.note(kind, request.where, [request.frame, seen.frame], evidence);
       }
     }
   }
 
   findings(): readonly Finding[] {
-    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+    return this.#found.findings();
   }
 }

@@ -8,7 +8,8 @@
 import { Code, codeText, isRequestCode, isResponseCode, methodOf, OptionNumber } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import type { Finding } from './finding.ts';
+import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
@@ -26,10 +27,7 @@ export class ResponseRule implements Rule {
   readonly #requests = new BoundedMap<string, SeenMessage>();
   /** Servers that asked for time, by who was told. */
   readonly #held = new BoundedMap<string, Held>();
-  readonly #found = new Map<
-    string,
-    { kind: FindingKind; where: string; frames: number[]; evidence: string }
-  >();
+  readonly #found = new FoundFaults();
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -39,7 +37,7 @@ export class ResponseRule implements Rule {
   }
 
   findings(): readonly Finding[] {
-    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+    return this.#found.findings();
   }
 
   #request(seen: SeenMessage): void {
@@ -52,9 +50,9 @@ export class ResponseRule implements Rule {
     const held = this.#held.get(`${conversation} ${sender}`);
     if (held === undefined || seen.atMs >= held.untilMs) return;
     const left = ((held.untilMs - seen.atMs) / 1000).toFixed(1);
-    this.#note(
+    this.#found.note(
       'max-age-ignored',
-      seen,
+      seen.where,
       [held.response.frame, seen.frame],
       `frame ${held.response.frame} said ${codeText(held.response.message.code)} with ${held.seconds} s, and frame ${seen.frame} comes ${left} s too early`,
     );
@@ -74,13 +72,13 @@ export class ResponseRule implements Rule {
     const isOscore = request.message.options.has(OptionNumber.Oscore);
     if (code === Code.NotImplemented) {
       const method = methodOf(request.message.code) ?? codeText(request.message.code);
-      this.#note('method-answered-not-implemented', seen, frames, `${method} was answered 5.01`);
+      this.#found.note('method-answered-not-implemented', seen.where, frames, `${method} was answered 5.01`);
     }
     if (code === Code.Unauthorized && !isSecured && !isOscore && !options.has(OptionNumber.Echo)) {
       const path = request.message.options.texts(OptionNumber.UriPath).join('/');
-      this.#note(
+      this.#found.note(
         'unauthorized-without-security',
-        seen,
+        seen.where,
         frames,
         `/${path} was asked for over plain CoAP and answered 4.01`,
       );
@@ -90,15 +88,7 @@ export class ResponseRule implements Rule {
       const what = request.message.options.has(OptionNumber.IfMatch)
         ? 'a request with If-Match'
         : 'a request without ETag';
-      this.#note('valid-without-etag', seen, frames, `${what} was answered 2.03`);
+      this.#found.note('valid-without-etag', seen.where, frames, `${what} was answered 2.03`);
     }
-  }
-
-  #note(kind: FindingKind, seen: SeenMessage, frames: readonly number[], evidence: string): void {
-    const { where } = seen;
-    const key = `${kind} ${where}`;
-    const found = this.#found.get(key) ?? { kind, where, frames: [], evidence };
-    found.frames.push(...frames);
-    this.#found.set(key, found);
   }
 }

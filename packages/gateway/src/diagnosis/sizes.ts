@@ -7,7 +7,8 @@
 import { decodeBlock, type LinkProfile, OptionNumber, optionDefinition } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import { type Finding, findingOf } from './finding.ts';
+import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
@@ -28,10 +29,7 @@ const pauseMs = 247_000;
 /** Sizes of datagrams and bodies. */
 export class SizeRule implements Rule {
   readonly #link: Pick<LinkProfile, 'mtu'>;
-  readonly #found = new Map<
-    string,
-    { kind: FindingKind; where: string; frames: number[]; evidence: string }
-  >();
+  readonly #found = new FoundFaults();
   readonly #transfers = new BoundedMap<string, Transfer>();
   #lastMs = 0;
 
@@ -44,19 +42,19 @@ export class SizeRule implements Rule {
     const { source, destination, ipFragments, payloadLength, protocol } = packet;
     const where = `${source} → ${destination}`;
     if (protocol === 'udp' && ipFragments > 1) {
-      this.#note(
+      this.#found.note(
         'ip-fragments',
         where,
-        frame,
+        [frame],
         `a datagram of ${payloadLength} bytes came in ${ipFragments} fragments`,
       );
     } else if (protocol === 'udp' && payloadLength > this.#link.mtu && packet.parts.length > 0) {
       const inner = messages[0]?.bytes.length;
       const isOnlyByDtls = messages[0]?.isSecured === true && inner !== undefined && inner <= this.#link.mtu;
-      this.#note(
+      this.#found.note(
         isOnlyByDtls ? 'block-missing-under-dtls' : 'datagram-over-mtu',
         where,
-        frame,
+        [frame],
         isOnlyByDtls
           ? `a message of ${inner} bytes becomes a datagram of ${payloadLength}, where ${this.#link.mtu} are carried`
           : `a datagram of ${payloadLength} bytes, where ${this.#link.mtu} are carried`,
@@ -70,7 +68,7 @@ export class SizeRule implements Rule {
       ({ isComplete, last }) => !isComplete && this.#lastMs - last.atMs > pauseMs,
     );
     return [
-      ...[...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen)),
+      ...this.#found.findings(),
       ...unfinished.map(({ first, last, highest }) =>
         findingOf('block-transfer-incomplete', {
           where: first.where,
@@ -92,7 +90,7 @@ export class SizeRule implements Rule {
       if (block === undefined) continue;
       if (block.szx === reservedSzx) {
         const name = optionDefinition(number)!.name;
-        this.#note('block-size-reserved', seen.where, seen.frame, `${name} with the size exponent 7`);
+        this.#found.note('block-size-reserved', seen.where, [seen.frame], `${name} with the size exponent 7`);
         continue;
       }
       // Block1 in a request and Block2 in a response carry a piece; the others ask for one or acknowledge it.
@@ -110,13 +108,6 @@ export class SizeRule implements Rule {
       transfer.highest = Math.max(transfer.highest, block.num);
       if (!block.more) transfer.isComplete = true;
     }
-  }
-
-  #note(kind: FindingKind, where: string, frame: number, evidence: string): void {
-    const key = `${kind} ${where}`;
-    const found = this.#found.get(key) ?? { kind, where, frames: [], evidence };
-    found.frames.push(frame);
-    this.#found.set(key, found);
   }
 }
 
