@@ -38,13 +38,11 @@ interface Path {
   /** Both sides sent protected records. */
   isEstablished: boolean;
   usesPresharedKey: boolean;
-  lastFromServerMs: number;
   lastFromClientMs: number;
   /** Highest number of a protected record, by sender. */
   readonly highest: Map<string, number>;
   readonly numbers: Set<number>;
   stale: number[];
-  answeredStale: number;
 }
 
 /** What associations went through. */
@@ -154,7 +152,7 @@ export class AssociationRule implements Rule {
         }
         path.numbers.add(sequenceNumber);
         path.lastFromClientMs = atMs;
-      } else path.lastFromServerMs = atMs;
+      }
       path.highest.set(side, Math.max(highest ?? 0, sequenceNumber));
     }
     if (path.highest.size === 2) path.isEstablished = true;
@@ -213,10 +211,8 @@ function fresh(): Omit<Path, 'client' | 'server' | 'highest' | 'numbers'> {
     hasKeyExchange: false,
     isEstablished: false,
     usesPresharedKey: false,
-    lastFromServerMs: 0,
     lastFromClientMs: 0,
     stale: [],
-    answeredStale: 0,
   };
 }
 
