@@ -9,11 +9,8 @@ import { ChangeAudit } from '../audit/audit-log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { backUp } from '../store/backup.ts';
 import { restore } from '../store/restore.ts';
-import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { CommandFailure } from './command-failure.ts';
-import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption, masterKeyOf } from './master-key-option.ts';
 import { pathValue } from './option-values.ts';
 
@@ -27,9 +24,7 @@ export function backupCommand({ stderr }: Streams): Command {
     .option('--data <folder>', "the gateway's data folder", pathValue, './data')
     .addHelpText('after', backupHelp)
     .action(async (file: string, { data }: { data: string }) => {
-      const { devices, readings, keyId, madeAtMs } = await faults(() =>
-        backUp(data, file, systemWallClock()),
-      );
+      const { devices, readings, keyId, madeAtMs } = await backUp(data, file, systemWallClock());
       const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
       new ChangeAudit(data, systemWallClock, warn).add({
         event: 'store-backed-up',
@@ -68,7 +63,7 @@ export function restoreCommand({ stderr, variables }: Streams): Command {
     .action(async (file: string, options: { data: string; masterKey?: string }) => {
       const masterKey = masterKeyOf(options, variables);
       const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
-      const restored = await faults(async () => restore(file, options.data, masterKey, systemWallClock()));
+      const restored = restore(file, options.data, masterKey, systemWallClock());
       const { devices, readings, contexts, exhausted, madeAtMs } = restored;
       const madeAt = new Date(madeAtMs).toISOString();
       for (const text of restored.warnings) warn(text);
@@ -95,12 +90,3 @@ DTLS associations begin anew. A gateway must not run on the old folder any more:
 
 Example:
   coapsule restore /backup/coapsule-2026-11-28.db --data /var/lib/coapsule --master-key /etc/coapsule/master.key`;
-
-async function faults<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof StoreFault)) throw error;
-    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
-  }
-}

@@ -137,7 +137,7 @@ export function reportOf(error: unknown): FailureReport {
       nextStep: 'check the path and its permissions',
     };
   }
-  // Such as a serial device that cannot be used.
+  // Such as a serial device or a store that cannot be used.
   const own = typeof nextStep === 'string' ? nextStep : '';
   return { exitCode: ExitCode.Failure, cause: error.message, nextStep: own };
 }

@@ -9,7 +9,6 @@ import { systemWallClock } from '../server/wall-clock.ts';
 import { type OpenDatabase, openDatabase } from '../store/database.ts';
 import { DeniedTable } from '../store/denied-table.ts';
 import { type DeviceCredential, DeviceTable } from '../store/device-table.ts';
-import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -32,21 +31,16 @@ export function withDevices<T>(
   changes: readonly AuditedChange[] = [],
 ): T {
   const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  const masterKey = masterKeyOf(options, variables);
+  const opened = openDatabase(options.data, { create, asGateway: false, masterKey });
   try {
-    const masterKey = masterKeyOf(options, variables);
-    const opened = openDatabase(options.data, { create, asGateway: false, masterKey });
-    try {
-      for (const warning of opened.warnings) warn(warning);
-      const result = work(new DeviceTable(opened), opened);
-      const audit = new ChangeAudit(opened.folder.path, systemWallClock, warn);
-      for (const change of changes) audit.add(change);
-      return result;
-    } finally {
-      opened.close();
-    }
-  } catch (error) {
-    if (!(error instanceof StoreFault)) throw error;
-    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+    for (const warning of opened.warnings) warn(warning);
+    const result = work(new DeviceTable(opened), opened);
+    const audit = new ChangeAudit(opened.folder.path, systemWallClock, warn);
+    for (const change of changes) audit.add(change);
+    return result;
+  } finally {
+    opened.close();
   }
 }
 

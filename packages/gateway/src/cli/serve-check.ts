@@ -9,14 +9,13 @@ import { expectDistinctNames } from '../gateway/serial-lines.ts';
 import { expectDistinctPorts, type PlannedEndpoint, tryEndpoints } from '../server/endpoint-check.ts';
 import type { Log } from '../server/log.ts';
 import { tellCredentials } from '../server/serve-credentials.ts';
-import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { checkDatabase } from '../store/database.ts';
 import { expectFolderFree, isFolderHeld } from '../store/folder-lock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
-import { CommandFailure, type FailureReport, reportOf } from './command-failure.ts';
+import { CommandFailure, reportOf } from './command-failure.ts';
 import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
@@ -135,12 +134,6 @@ function fileChecks(options: ServeOptions, log: Log): readonly (() => void)[] {
   ];
 }
 
-/** Faults of the start have their next step with them. */
-function reportOfStart(error: unknown): FailureReport {
-  if (!(error instanceof StoreFault || error instanceof StartUpFault)) return reportOf(error);
-  return { exitCode: ExitCode.Failure, cause: error.message, nextStep: error.nextStep };
-}
-
 /** What is wrong, found one after the other and told together. */
 class Faults {
   readonly #found: unknown[] = [];
@@ -158,7 +151,7 @@ class Faults {
     const [first, ...more] = this.#found;
     if (first === undefined) return;
     if (more.length === 0) throw first;
-    const reports = this.#found.map(reportOfStart);
+    const reports = this.#found.map(reportOf);
     for (const { cause, nextStep } of reports) log.error(`${cause}; ${nextStep}`);
     const exitCode = reports[0]?.exitCode ?? ExitCode.Failure;
     throw new CommandFailure(exitCode, `there are ${reports.length} faults`, 'correct them, and check again');

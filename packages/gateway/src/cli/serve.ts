@@ -21,12 +21,9 @@ import { type AdjustableLog, type Log, lineLog } from '../server/log.ts';
 import { optionBounds } from '../server/serve-options.ts';
 import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
-import { StoreFault } from '../store/store-fault.ts';
 import { printable } from '../text/printable.ts';
 import { type MasterKeySource, masterKeySource } from '../vault/master-key.ts';
-import { CommandFailure } from './command-failure.ts';
 import { addEndpointOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
-import { ExitCode } from './exit-code.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
 import { addHttpOptions, httpOptions } from './http-options.ts';
 import { type Keylog, openKeylog } from './keylog-file.ts';
@@ -216,14 +213,9 @@ async function serve(
   log: AdjustableLog,
   readAgain: () => Promise<ServeOptions>,
 ): Promise<void> {
-  try {
-    expectPossible(options);
-    if (options.check) await checkServe(options, masterKey, log);
-    else await run(options, masterKey, log, readAgain);
-  } catch (error) {
-    if (!(error instanceof StoreFault || error instanceof StartUpFault)) throw error;
-    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
-  }
+  expectPossible(options);
+  if (options.check) await checkServe(options, masterKey, log);
+  else await run(options, masterKey, log, readAgain);
 }
 
 async function run(

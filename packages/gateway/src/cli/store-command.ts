@@ -10,11 +10,8 @@ import { ChangeAudit } from '../audit/audit-log.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { openDatabase } from '../store/database.ts';
 import { resealStore, scrub } from '../store/sealing.ts';
-import { StoreFault } from '../store/store-fault.ts';
 import { formerKey, keyBeside, type MasterKeySource } from '../vault/master-key.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { CommandFailure } from './command-failure.ts';
-import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption, masterKeyOf } from './master-key-option.ts';
 import { pathValue } from './option-values.ts';
 
@@ -62,30 +59,25 @@ function rekey({ stderr, variables }: StoreStreams, options: RekeyOptions): void
     newMasterKey === undefined
       ? { kind: 'beside' }
       : { kind: 'file', path: newMasterKey, from: '--new-master-key' };
+  const opened = openDatabase(options.data, { create: false, asGateway: true, masterKey: from });
   try {
-    const opened = openDatabase(options.data, { create: false, asGateway: true, masterKey: from });
-    try {
-      const { folder, secrets: old } = opened;
-      const { count, secrets } = resealStore(opened, folder, to);
-      const left = scrub(opened.database);
-      if (left !== undefined) warn(left);
-      new ChangeAudit(folder.path, systemWallClock, warn).add({
-        event: 'store-rekeyed',
-        how: 'coapsule store rekey',
-        from: old.keyId,
-        to: secrets.keyId,
-        secrets: count,
-      });
-      const where = to.kind === 'file' ? to.path : keyBeside(folder.path);
-      stderr.write(`${count} secrets are sealed anew; the master key is ${secrets.keyId} in ${where} now\n`);
-      const former = formerKey(keyBeside(folder.path), old.keyId);
-      const isIn = existsSync(former) ? `, which is in ${former} now,` : '';
-      stderr.write(`the key ${old.keyId}${isIn} still opens older backups: keep it as long as those\n`);
-    } finally {
-      opened.close();
-    }
-  } catch (error) {
-    if (!(error instanceof StoreFault)) throw error;
-    throw new CommandFailure(ExitCode.Failure, error.message, error.nextStep);
+    const { folder, secrets: old } = opened;
+    const { count, secrets } = resealStore(opened, folder, to);
+    const left = scrub(opened.database);
+    if (left !== undefined) warn(left);
+    new ChangeAudit(folder.path, systemWallClock, warn).add({
+      event: 'store-rekeyed',
+      how: 'coapsule store rekey',
+      from: old.keyId,
+      to: secrets.keyId,
+      secrets: count,
+    });
+    const where = to.kind === 'file' ? to.path : keyBeside(folder.path);
+    stderr.write(`${count} secrets are sealed anew; the master key is ${secrets.keyId} in ${where} now\n`);
+    const former = formerKey(keyBeside(folder.path), old.keyId);
+    const isIn = existsSync(former) ? `, which is in ${former} now,` : '';
+    stderr.write(`the key ${old.keyId}${isIn} still opens older backups: keep it as long as those\n`);
+  } finally {
+    opened.close();
   }
 }
