@@ -42,7 +42,11 @@ export function pcapngHeader(): Uint8Array {
  */
 export function packetBlock(datagram: IpDatagram, wallTimeMs: number): Uint8Array | undefined {
   const packet = ipPacket(datagram);
-  if (packet === undefined) return undefined;
+  return packet && ipPacketBlock(packet, wallTimeMs);
+}
+
+/** An IP packet as it is, as an enhanced packet block. */
+export function ipPacketBlock(packet: Uint8Array, wallTimeMs: number): Uint8Array {
   const microseconds = BigInt(Math.round(wallTimeMs * 1000));
   const body = new Uint8Array(20 + packet.length);
   const view = new DataView(body.buffer);

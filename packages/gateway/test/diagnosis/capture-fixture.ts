@@ -9,7 +9,7 @@
 import { encodeMessage, type LinkProfileName, linkProfiles, type Message, OptionSet } from 'coapsule/message';
 import { type Pair, pairPsk } from 'coapsule/testing';
 import { readCapture } from '../../src/capture/capture-reader.ts';
-import { packetBlock, pcapngHeader } from '../../src/capture/pcapng.ts';
+import { ipPacketBlock, packetBlock, pcapngHeader } from '../../src/capture/pcapng.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
 import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
@@ -30,6 +30,9 @@ export type MessageParts = Partial<Omit<Message, 'options' | 'payload'>> & {
   readonly options?: readonly (readonly [number: number, value: string | number | Uint8Array])[];
   readonly payload?: string | Uint8Array;
 };
+
+/** When captures begin, in milliseconds since 1970. */
+const startMs = 1_700_000_000_000;
 
 /** A capture that grows. */
 export class CaptureFixture {
@@ -55,30 +58,13 @@ export class CaptureFixture {
 
   /** Any datagram. */
   datagram(from: Host, to: Host, atMs: number, datagram: Uint8Array): this {
-    this.#blocks.push(
-      packetBlock({ source: from, destination: to, payload: datagram }, 1_700_000_000_000 + atMs)!,
-    );
+    this.#blocks.push(packetBlock({ source: from, destination: to, payload: datagram }, startMs + atMs)!);
     return this;
   }
 
   /** An IP packet. */
   packet(atMs: number, packet: Uint8Array): this {
-    // The block of a datagram, with other bytes of another length.
-    const body = new Uint8Array(20 + Math.ceil(packet.length / 4) * 4);
-    const view = new DataView(body.buffer);
-    const microseconds = BigInt((1_700_000_000_000 + atMs) * 1000);
-    view.setUint32(4, Number(microseconds >> 32n), true);
-    view.setUint32(8, Number(microseconds & 0xffffffffn), true);
-    view.setUint32(12, packet.length, true);
-    view.setUint32(16, packet.length, true);
-    body.set(packet, 20);
-    const block = new Uint8Array(12 + body.length);
-    const blockView = new DataView(block.buffer);
-    blockView.setUint32(0, 6, true);
-    blockView.setUint32(4, block.length, true);
-    block.set(body, 8);
-    blockView.setUint32(block.length - 4, block.length, true);
-    this.#blocks.push(block);
+    this.#blocks.push(ipPacketBlock(packet, startMs + atMs));
     return this;
   }
 
