@@ -31,7 +31,7 @@ import { wholeNumber } from './option-values.ts';
 /** Makes the command. */
 export function calculateCommand(environment: CommandEnvironment): Command {
   const calculate = new Command('calculate').description('energy, latency, bytes and what they come to');
-  const add = <O extends { readonly json?: true }>(
+  const add = <O>(
     name: string,
     description: string,
     example: string,
@@ -43,7 +43,9 @@ export function calculateCommand(environment: CommandEnvironment): Command {
     command
       .option('--json', 'one JSON object')
       .addHelpText('after', `\nExample:\n  coapsule calculate ${example}`)
-      .action(async (given: O) => printFinding(await find(given), given.json === true, environment));
+      .action(async (given: O & { readonly json?: true }) =>
+        printFinding(await find(given), given.json === true, environment),
+      );
   };
 
   add(
@@ -157,12 +159,7 @@ export function calculateCommand(environment: CommandEnvironment): Command {
   return calculate;
 }
 
-async function handshake({
-  messages,
-}: {
-  readonly json?: true;
-  readonly messages: number;
-}): Promise<Finding> {
+async function handshake({ messages }: { readonly messages: number }): Promise<Finding> {
   const presets = handshakePresets.map((preset) => ({ ...preset, cost: radioCost(preset.radio, preset) }));
   const [{ radio }] = handshakePresets as [(typeof handshakePresets)[0]];
   const measured = await measuredHandshake();
@@ -199,7 +196,6 @@ async function handshake({
 }
 
 function battery(options: {
-  readonly json?: true;
   readonly capacity: number;
   readonly volts: number;
   readonly sleep: number;
@@ -256,11 +252,7 @@ function battery(options: {
   };
 }
 
-function latency(options: {
-  readonly json?: true;
-  readonly roundTrip: number;
-  readonly cookie: boolean;
-}): Finding {
+function latency(options: { readonly roundTrip: number; readonly cookie: boolean }): Finding {
   const { roundTrip: roundTripMs, cookie } = options;
   const value = securedLatency({ roundTripMs, cookie });
   return {
@@ -275,7 +267,6 @@ function latency(options: {
 }
 
 function retransmission(options: {
-  readonly json?: true;
   readonly ackTimeout: number;
   readonly randomFactor: number;
   readonly maxRetransmit: number;
@@ -310,7 +301,6 @@ function retransmission(options: {
 }
 
 function sizes(options: {
-  readonly json?: true;
   readonly frame: number;
   readonly message: number;
   readonly protection: number;
@@ -336,7 +326,7 @@ function sizes(options: {
   };
 }
 
-function delivery({ loss }: { readonly json?: true; readonly loss: number }): Finding {
+function delivery({ loss }: { readonly loss: number }): Finding {
   const odds = deliveryOdds(loss / 100);
   return {
     value: odds,
@@ -348,7 +338,6 @@ function delivery({ loss }: { readonly json?: true; readonly loss: number }): Fi
 }
 
 function fleet(options: {
-  readonly json?: true;
   readonly devices: number;
   readonly interval: number;
   readonly overhead: number;
@@ -371,7 +360,6 @@ function fleet(options: {
 }
 
 function observe(options: {
-  readonly json?: true;
   readonly seconds: number;
   readonly period: number;
   readonly changes: number;

@@ -47,8 +47,8 @@ export function recommendCommand(environment: CommandEnvironment): Command {
       .option('--json', 'one JSON object')
       .addHelpText('after', `\nExample:\n  coapsule recommend ${example}`);
   const answer =
-    <O extends { readonly json?: true }>(find: (options: O) => Finding) =>
-    (options: O): void =>
+    <O>(find: (options: O) => Finding) =>
+    (options: O & { readonly json?: true }): void =>
       printFinding(find(options), options.json === true, environment);
 
   add('message-type', 'Confirmable or Non-confirmable', 'message-type --purpose telemetry --network-loss 20')
@@ -151,7 +151,6 @@ export function recommendCommand(environment: CommandEnvironment): Command {
 }
 
 function messageType(options: {
-  readonly json?: true;
   readonly purpose: MessagePurpose;
   readonly acceptableLoss: number;
   readonly networkLoss: number;
@@ -177,7 +176,6 @@ function messageType(options: {
 }
 
 function security(options: {
-  readonly json?: true;
   readonly sensitive?: true;
   readonly pki?: true;
   readonly preProvisioned?: true;
@@ -231,7 +229,6 @@ function protocol(criteria: readonly ProtocolCriterion[]): Finding {
 }
 
 function sleep(options: {
-  readonly json?: true;
   readonly deepSleep?: true;
   readonly dtls?: true;
   readonly retained: number;
@@ -250,7 +247,6 @@ function sleep(options: {
 }
 
 function block(options: {
-  readonly json?: true;
   readonly link: LinkProfileName;
   readonly secured?: true;
   readonly body?: number;
