@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { ClientOptions, PskCredential } from 'coapsule';
 import type { ClientCommandOptions } from './client-command-options.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -13,7 +13,7 @@ import {
   type CredentialFiles,
   readCredentialFiles,
 } from './credential-files.ts';
-import { type MappedCredential, parseCredentialsMap } from './credentials-map.ts';
+import { type MappedCredential, parseCredentialsMap, readCredentialsMap } from './credentials-map.ts';
 import { ExitCode } from './exit-code.ts';
 import type { KeptOscore } from './kept-oscore.ts';
 import { pskFromOptions, warnAboutKey } from './psk-choice.ts';
@@ -103,10 +103,7 @@ function fromMap(
   wanted: { readonly own: boolean; readonly trust: boolean },
 ): ChosenCredentials {
   if (credentials === undefined) return {};
-  const map = parseCredentialsMap(readFileSync(credentials, 'utf8'), credentials);
-  if (process.platform !== 'win32' && (statSync(credentials).mode & 0o077) !== 0) {
-    warn(`${credentials} can be read by others: chmod 600 ${credentials}`);
-  }
+  const map = readCredentialsMap(credentials, warn);
   // For coap no credential is looked up: a map may name other hosts only.
   const found = !uri.secure ? undefined : map.find(uri.text);
   if (found === undefined) return {};

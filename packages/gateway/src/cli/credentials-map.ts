@@ -21,6 +21,7 @@
  * @module
  */
 
+import { readFileSync, statSync } from 'node:fs';
 import { CommandFailure } from './command-failure.ts';
 import { besideFile, type CredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
@@ -45,6 +46,15 @@ export type MappedHttpSecret =
 
 /** Where a secret is. */
 export type SecretPlace = { readonly text: string } | { readonly file: string };
+
+/** Reads a credentials file. @param warn is told when others can read it too. */
+export function readCredentialsMap(path: string, warn: (text: string) => void): CredentialsMap {
+  const map = parseCredentialsMap(readFileSync(path, 'utf8'), path);
+  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    warn(`${path} can be read by others: chmod 600 ${path}`);
+  }
+  return map;
+}
 
 /**
  * Reads the text of a credentials file. All patterns are checked; of the credentials only those that are used.

@@ -4,12 +4,11 @@
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import type { HttpCredentials } from '../cross-proxy/http-upstream.ts';
 import { CommandFailure } from './command-failure.ts';
-import { type MappedHttpSecret, parseCredentialsMap, type SecretPlace } from './credentials-map.ts';
+import { type MappedHttpSecret, readCredentialsMap, type SecretPlace } from './credentials-map.ts';
 import { ExitCode } from './exit-code.ts';
-import { optionFile } from './option-content.ts';
+import { optionFile, optionSecret } from './option-content.ts';
 
 /**
  * The credentials for a URI, or for a pattern of URIs as it stands in the map; none where the map has none: an HTTP server may be
@@ -23,10 +22,7 @@ export function httpCredentials(
   warn: (text: string) => void,
 ): HttpCredentials | undefined {
   if (credentials === undefined) return undefined;
-  const map = parseCredentialsMap(readFileSync(credentials, 'utf8'), credentials);
-  if (process.platform !== 'win32' && (statSync(credentials).mode & 0o077) !== 0) {
-    warn(`${credentials} can be read by others: chmod 600 ${credentials}`);
-  }
+  const map = readCredentialsMap(credentials, warn);
   const found = map.find(uri);
   if (found === undefined) return undefined;
   const isTls = /^https:/i.test(uri);
@@ -34,7 +30,7 @@ export function httpCredentials(
     warn(`${uri} is asked with a secret that everybody on the way can read: https protects it`);
   const certificate = optionFile(`${credentials}: "cert"`, found.cert);
   const privateKey = optionFile(`${credentials}: "private-key"`, found.privateKey ?? found.cert);
-  const passphrase = optionFile(`${credentials}: passphrase`, found.passphraseFile)?.replace(/\r?\n$/, '');
+  const passphrase = optionSecret(`${credentials}: passphrase`, found.passphraseFile);
   const authorities =
     found.ca === undefined || found.ca === 'system'
       ? undefined
@@ -66,7 +62,7 @@ function authorizationOf(secret: MappedHttpSecret, credentials: string): string 
 }
 
 function textOf(place: SecretPlace, name: string): string {
-  return 'text' in place ? place.text : (optionFile(name, place.file) as string).replace(/\r?\n$/, '');
+  return 'text' in place ? place.text : optionSecret(name, place.file);
 }
 
 /** A key that does not fit is told now, and not by each 5.02. */

@@ -18,7 +18,7 @@ import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { httpEndpointOption } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
-import { optionFile } from './option-content.ts';
+import { optionFile, optionSecret } from './option-content.ts';
 import { pathValue } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -113,7 +113,7 @@ function tlsFiles(
 ): NonNullable<HttpOptions['tls']> {
   const certificate = optionFile('--cert', cert);
   const privateKey = optionFile('--private-key', key);
-  const passphrase = optionFile('--passphrase-file', passphraseFile)?.replace(/\r?\n$/, '');
+  const passphrase = optionSecret('--passphrase-file', passphraseFile);
   try {
     // Loaded where it is wanted.
     process.getBuiltinModule('node:tls').createSecureContext({

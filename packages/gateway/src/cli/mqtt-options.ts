@@ -16,7 +16,7 @@ import {
 import { optionBounds } from '../server/serve-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { optionFile, optionRule } from './option-content.ts';
+import { optionFile, optionRule, optionSecret } from './option-content.ts';
 import { pathValue, silenceValue, sizeValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -131,7 +131,7 @@ export function mqttOptions(options: MqttCommandOptions): MqttOptions | undefine
     protocol: options.mqttVersion === '3.1.1' ? 4 : 5,
     clientId: options.mqttClientId,
     user: options.mqttUser,
-    password: optionFile('--mqtt-password-file', options.mqttPasswordFile)?.replace(/\r?\n$/, ''),
+    password: optionSecret('--mqtt-password-file', options.mqttPasswordFile),
     ca: optionFile('--mqtt-ca', options.mqttCa),
     certificate: optionFile('--mqtt-cert', options.mqttCert),
     privateKey: optionFile('--mqtt-key', options.mqttKey),

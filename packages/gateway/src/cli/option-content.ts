@@ -28,6 +28,15 @@ export function optionFile(flag: string, path: string | undefined): string | und
   }
 }
 
+/** The same without the line feed that editors put at the end: of a file with a password. */
+export function optionSecret<Path extends string | undefined>(
+  flag: string,
+  path: Path,
+): Path extends string ? string : string | undefined;
+export function optionSecret(flag: string, path: string | undefined): string | undefined {
+  return optionFile(flag, path)?.replace(/\r?\n$/, '');
+}
+
 /** A permission, `METHOD:PATH`. */
 export function optionRule(flag: string, text: string): Rule {
   const rule = parseRule(text);

@@ -12,7 +12,7 @@ import { sharedKeyLength } from '../shared/sealing.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { optionFile } from './option-content.ts';
+import { optionSecret } from './option-content.ts';
 import { pathValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -78,7 +78,7 @@ export function sharedOptions(options: SharedCommandOptions): RedisOptions | und
   return {
     ...{ url, user },
     key: keyOf(redisKey),
-    password: optionFile('--redis-password-file', redisPasswordFile)?.replace(/\r?\n$/, ''),
+    password: optionSecret('--redis-password-file', redisPasswordFile),
     graceMs: redisGrace * 3_600_000,
   };
 }
