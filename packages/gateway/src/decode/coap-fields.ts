@@ -20,7 +20,7 @@ import {
 } from 'coapsule/message';
 import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
-import { type DecodedField, FieldReader, shortHex } from './decoded-field.ts';
+import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';
 import { payloadFields } from './payload-fields.ts';
 
 /** A message and its fields. */
@@ -144,9 +144,7 @@ function payload(reader: FieldReader, contentFormat: number | undefined, code: n
   const { value, fields, problem } = payloadFields(bytes, format);
   reader.fields.push({
     ...{ name: 'Payload', value, start, end: reader.end },
-    ...(fields !== undefined && {
-      fields: fields.map((field) => ({ ...field, start: field.start + start, end: field.end + start })),
-    }),
+    ...(fields !== undefined && { fields: moved(fields, start) }),
     ...(problem !== undefined && { problem }),
   });
 }

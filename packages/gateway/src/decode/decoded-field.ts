@@ -131,3 +131,13 @@ export function problemsOf(fields: readonly DecodedField[]): readonly string[] {
     ...(inner === undefined ? [] : problemsOf(inner)),
   ]);
 }
+
+/** Where the fields of a part lie in the whole. */
+export function moved(fields: readonly DecodedField[], by: number): readonly DecodedField[] {
+  return fields.map((field) => ({
+    ...field,
+    start: field.start + by,
+    end: field.end + by,
+    ...(field.fields !== undefined && { fields: moved(field.fields, by) }),
+  }));
+}

@@ -10,7 +10,7 @@ import { alertName, type ObservedRecord, suiteById } from 'coapsule/dtls';
 import { hexText } from '../cli/option-values.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import { certificateText } from './certificate-text.ts';
-import { type DecodedField, FieldReader, shortHex } from './decoded-field.ts';
+import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';
 
 /** Content types by number (RFC 5246 §6.2.1, RFC 9146 §4, RFC 9853 §4). */
 const contentTypes: Readonly<Record<number, string>> = {
@@ -119,16 +119,6 @@ export function recordFields(record: ObservedRecord, datagram: Uint8Array): read
     ...(fields !== undefined && { fields: moved(fields, start) }),
   });
   return reader.fields;
-}
-
-/** Where the fields of a part lie in the whole. */
-function moved(fields: readonly DecodedField[], by: number): readonly DecodedField[] {
-  return fields.map((field) => ({
-    ...field,
-    start: field.start + by,
-    end: field.end + by,
-    ...(field.fields !== undefined && { fields: moved(field.fields, by) }),
-  }));
 }
 
 function unreadableText({ unreadable }: ObservedRecord): string {
