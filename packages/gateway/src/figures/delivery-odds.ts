@@ -6,6 +6,8 @@
  * @module
  */
 
+import { amplification } from './retransmission-schedule.ts';
+
 /** Odds of one message. */
 export interface DeliveryOdds {
   /** Share of Non-confirmable messages that arrive. */
@@ -27,11 +29,10 @@ export interface DeliveryOdds {
 export function deliveryOdds(loss: number, maxRetransmit = 4): DeliveryOdds {
   const most = maxRetransmit + 1;
   const roundTrip = (1 - loss) ** 2;
-  const acknowledged = 1 - (1 - roundTrip) ** most;
   return {
     nonConfirmableDelivered: 1 - loss,
     confirmableDelivered: 1 - loss ** most,
-    confirmableAcknowledged: acknowledged,
-    transmissions: roundTrip === 0 ? most : acknowledged / roundTrip,
+    confirmableAcknowledged: 1 - (1 - roundTrip) ** most,
+    transmissions: amplification(loss, { maxRetransmit }).bothLost,
   };
 }

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  rejectedShare,
-  type SleepApproach,
-  sleepBattery,
-  sleepFigures,
-} from '../figures/deep-sleep-presets.ts';
+import { rejectedShare, sleepBattery, sleepFigures, sleepPresets } from '../figures/deep-sleep-presets.ts';
 import { deliveryOdds } from '../figures/delivery-odds.ts';
 import { fleetTraffic } from '../figures/fleet-traffic.ts';
 import { handshakePresets, radioCost, stepRadio } from '../figures/radio-energy.ts';
@@ -94,20 +89,12 @@ function hospitalFigures(run: MeasuredRun, total: ReportedGroup): readonly Compa
   ];
 }
 
-const approaches: readonly SleepApproach[] = [
-  'broken-reuse',
-  'handshake-every-wake',
-  'oscore',
-  'saved-session',
-  'plain',
-];
-
 function sleepLines(run: MeasuredRun, groups: readonly ReportedGroup[]): readonly ComparedFigure[] {
   const days = run.simulatedSeconds / 86_400;
   const broken = groups.find(({ group }) => group === 'broken-reuse');
   return [
     ...(broken === undefined ? [] : [rejectedLine(broken)]),
-    ...approaches.map((approach): ComparedFigure => {
+    ...sleepPresets.map(({ approach }): ComparedFigure => {
       const { preset, millijoulesPerDay, years, monthsInJoules, impliedMicroamps } = sleepFigures(approach);
       const group = groups.find((one) => one.group === approach);
       const printedEnergy =

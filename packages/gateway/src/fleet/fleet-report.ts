@@ -8,7 +8,7 @@ import { radioCost, stepRadio } from '../figures/radio-energy.ts';
 import type { LatencyHistogram } from '../load/latency-histogram.ts';
 import { comparedFigures } from './compared-figures.ts';
 import type { FleetResult } from './fleet-run.ts';
-import { type GroupTally, type MessageOutcome, messageOutcomes } from './fleet-tally.ts';
+import type { GroupTally } from './fleet-tally.ts';
 import type { Discovery, FleetReport, ReportedGroup, ReportedLatency, ReportedRun } from './report-schema.ts';
 
 /** Makes the report. */
@@ -49,10 +49,7 @@ function reportedGroup(name: string, group: GroupTally): ReportedGroup {
     messages: {
       due: group.due,
       sent: group.sent,
-      ...(Object.fromEntries(messageOutcomes.map((outcome) => [outcome, outcomes[outcome]])) as Record<
-        MessageOutcome,
-        number
-      >),
+      ...outcomes,
       byPurpose: Object.fromEntries(group.purposes),
       refusedCodes: Object.fromEntries(group.codes),
       lostCauses: Object.fromEntries(group.failures),

@@ -25,7 +25,7 @@ export type MessageOutcome =
   | 'unfinished';
 
 /** All of them, in the order of reports. */
-export const messageOutcomes: readonly MessageOutcome[] = [
+const messageOutcomes: readonly MessageOutcome[] = [
   'acknowledged',
   'unconfirmed',
   'refused',
