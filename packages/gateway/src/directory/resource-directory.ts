@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LinkAttribute } from 'coapsule/message';
 import type { RegistrationKeeping } from '../keeping/registrations.ts';
-import type { TickTimer } from '../resources/periodic-tick.ts';
+import { longestTimerMs, type TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { StoreFault } from '../store/store-fault.ts';
 import { defaultLifetimeSeconds, type Registration, registrationId } from './registration.ts';
@@ -42,9 +42,6 @@ export type RegistrationOutcome = Registration | 'directory-full' | 'owner-full'
 
 /** Registrations that are over are kept for their lifetime once more, and a day at least. */
 const leastGraceMs = 24 * 60 * 60 * 1000;
-
-/** The longest that a timer of Node takes. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Operations that may wait for those before them; more are refused. */
 const mostWaiting = 1000;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { longestTimerMs } from '../resources/periodic-tick.ts';
+
 /** See the module comment. It stands still until `start`. */
 export class FleetClock {
   readonly #speed: number;
@@ -37,9 +39,6 @@ export class FleetClock {
     return !this.#signal.aborted;
   }
 }
-
-/** Longest time that a timer of Node takes. */
-const longestTimerMs = 2_147_483_647;
 
 /** Waits, or until the signal. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -12,6 +12,9 @@ export interface TickTimer {
   after(delayMs: number, action: () => void): () => void;
 }
 
+/** The longest that a timer of Node takes. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
 /** Node's timers; they keep no process alive. */
 export const systemTickTimer: TickTimer = {
   now: () => performance.now(),
