@@ -2,6 +2,7 @@
  * What the gateway keeps of a device that sleeps: the last representation of each of its resources, and commands that wait until
  * it is awake.
  */
+import { createHash } from 'node:crypto';
 import type { Method } from 'coapsule';
 
 /** The state of a resource of the device, as it has told it last. */
@@ -16,6 +17,27 @@ export interface Representation {
   readonly receivedAtMs: number;
   /** Until then it can be taken for the present state. */
   readonly freshUntilMs: number;
+}
+
+/** What a device tells of a resource. */
+export type RepresentationContent = Pick<Representation, 'payload' | 'contentFormat'>;
+
+/** What a device has told, as it is kept; its ETag is that of the same content always. */
+export function representationOf(
+  device: string,
+  path: string,
+  content: RepresentationContent,
+  receivedAtMs: number,
+  freshMs: number,
+): Representation {
+  const { contentFormat } = content;
+  const payload = content.payload.slice();
+  const etag = createHash('sha256').update(`${contentFormat}:`).update(payload).digest().subarray(0, 8);
+  return {
+    ...{ device, path, payload, contentFormat, receivedAtMs },
+    etag: new Uint8Array(etag),
+    freshUntilMs: receivedAtMs + freshMs,
+  };
 }
 
 /** Methods that wait. */
@@ -88,6 +110,15 @@ export function isIdempotent({ method, ifMatch, ifNoneMatch }: SleepyCommand): b
 /** Whether a command has not reached its end. */
 export function isPending({ state }: SleepyCommand): boolean {
   return state === 'queued' || state === 'delivering';
+}
+
+/** Whether a new command for a target that sets its state makes this one needless: it waits, and sets that state too. */
+export function isReplaceable(other: SleepyCommand, target: string): boolean {
+  return (
+    other.state === 'queued' &&
+    other.target === target &&
+    (other.method === 'PUT' || other.method === 'DELETE')
+  );
 }
 
 /** The path of a target. */

@@ -6,31 +6,25 @@
  * what was on its way at the end of the process is told apart: what may be carried out twice is sent again, the rest is not.
  * Requests and rules are the matter of sleepy-resources.ts; time and timers are injected.
  */
-import { createHash } from 'node:crypto';
-import {
-  CoapsuleError,
-  Code,
-  type Method,
-  OptionNumber,
-  type Response,
-  type ReversedRequestOptions,
-} from 'coapsule';
-import type { TickTimer } from '../resources/periodic-tick.ts';
+import { CoapsuleError, Code, OptionNumber, type Response } from 'coapsule';
+import { longestTimerMs, type TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { type AskDevice, Sleeper } from './sleeper.ts';
 import {
   type CommandAnswer,
   isIdempotent,
   isPending,
+  isReplaceable,
   pathOfTarget,
   type Representation,
+  type RepresentationContent,
+  representationOf,
   type SleepyChange,
   type SleepyCommand,
   type SleepyStore,
 } from './sleepy-command.ts';
 import type { SleepyOptions } from './sleepy-options.ts';
-
-/** Asks a device that was heard (`Request.ask`). */
-export type AskDevice = (method: Method, path: string, options: ReversedRequestOptions) => Promise<Response>;
+import type { Settle } from './waiters.ts';
 
 /** What it works with. */
 export interface SleepyParts {
@@ -59,33 +53,6 @@ const mostAnswerBytes = 1024;
 /** Devices with something to be done. */
 const mostDevices = 10_000;
 
-type RepresentationContent = Pick<Representation, 'payload' | 'contentFormat'>;
-
-/** A read that a device is to be asked for when it is awake. */
-interface Wish {
-  /** With the query, if there is one. */
-  readonly target: string;
-  readonly settle: ((outcome: Representation | CommandAnswer | undefined) => void)[];
-}
-
-/** What is known of one device. */
-class Sleeper {
-  readonly commands: SleepyCommand[] = [];
-  readonly wishes = new Map<string, Wish>();
-  /** By command. */
-  readonly waiting = new Map<number, ((command: SleepyCommand) => void)[]>();
-  heardAtMs: number | undefined;
-  ask: AskDevice | undefined;
-  isBusy = false;
-
-  get waiters(): number {
-    let count = 0;
-    for (const { settle } of this.wishes.values()) count += settle.length;
-    for (const those of this.waiting.values()) count += those.length;
-    return count;
-  }
-}
-
 /** What is shown of a device. */
 export interface SleeperState {
   readonly heardAtMs: number | undefined;
@@ -105,7 +72,7 @@ export class SleepyDevices {
     this.#parts = parts;
     for (const command of parts.commands) {
       this.#nextId = Math.max(this.#nextId, command.id + 1);
-      this.#sleeper(command.device).commands.push(
+      this.#sleeper(command.device).add(
         // What was on its way when the process ended.
         command.state === 'delivering' && isIdempotent(command) ? { ...command, state: 'queued' } : command,
       );
@@ -146,11 +113,11 @@ export class SleepyDevices {
     content: RepresentationContent,
     freshMs: number = this.#parts.options.freshMs,
   ): Promise<Representation> {
-    const representation = this.#representationOf(device, path, content, freshMs);
+    const representation = representationOf(device, path, content, this.#parts.clock(), freshMs);
     // It is one of those that are known from now on.
     this.#sleeper(device);
     await this.#change([{ kind: 'representation', representation, most: mostRepresentations }]);
-    this.#settleWish(device, path, representation);
+    this.#sleepers.get(device)?.wishes.settle(path, representation);
     this.#parts.onChange(device, { path });
     return representation;
   }
@@ -171,15 +138,10 @@ export class SleepyDevices {
     signal: AbortSignal,
   ): Promise<Representation | CommandAnswer | undefined> {
     const sleeper = this.#sleeper(device);
-    if (sleeper.waiters >= mostWaiting || signal.aborted) return Promise.resolve(undefined);
+    if (sleeper.waiting >= mostWaiting || signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const wish = sleeper.wishes.get(target) ?? { target, settle: [] };
-      sleeper.wishes.set(target, wish);
-      const settle = this.#within(signal, resolve, () => {
-        wish.settle.splice(wish.settle.indexOf(settle), 1);
-        if (wish.settle.length === 0 && sleeper.wishes.get(target) === wish) sleeper.wishes.delete(target);
-      });
-      wish.settle.push(settle);
+      const settle = this.#within(signal, resolve, () => sleeper.wishes.remove(target, settle));
+      sleeper.wishes.add(target, settle);
       void this.#attend(device, sleeper);
     });
   }
@@ -195,7 +157,7 @@ export class SleepyDevices {
   ): Promise<SleepyCommand | undefined> {
     const { clock, options } = this.#parts;
     const sleeper = this.#sleeper(given.device);
-    const replaced = replaces ? sleeper.commands.filter((other) => isReplaced(other, given.target)) : [];
+    const replaced = replaces ? sleeper.commands.filter((other) => isReplaceable(other, given.target)) : [];
     const waiting = sleeper.commands.filter(isPending).length - replaced.length;
     if (waiting >= options.mostCommands) return undefined;
     const createdAtMs = clock();
@@ -210,16 +172,16 @@ export class SleepyDevices {
     };
     // In its place before the store has it: those that come meanwhile are behind it.
     const ended = replaced.map((other): SleepyCommand => ({ ...other, state: 'replaced' }));
-    for (const other of ended) this.#put(sleeper, other);
-    sleeper.commands.push({ ...command, state: 'delivering' });
+    for (const other of ended) sleeper.put(other);
+    sleeper.add({ ...command, state: 'delivering' });
     try {
       await this.#change([...ended, command].map((one) => ({ kind: 'command', command: one })));
     } catch (error) {
-      for (const other of replaced) this.#put(sleeper, other);
-      this.#drop(sleeper, command.id);
+      for (const other of replaced) sleeper.put(other);
+      sleeper.drop(command.id);
       throw error;
     }
-    this.#put(sleeper, command);
+    sleeper.put(command);
     for (const other of ended) this.#told(sleeper, other);
     this.#watchExpiry();
     return command;
@@ -228,30 +190,24 @@ export class SleepyDevices {
   /** Waits, within bounds, until a command has reached its end; then as it is by that time. */
   async outcome({ device, id }: SleepyCommand, signal: AbortSignal): Promise<SleepyCommand | undefined> {
     const sleeper = this.#sleeper(device);
-    const current = (): SleepyCommand | undefined => sleeper.commands.find((one) => one.id === id);
     void this.#attend(device, sleeper);
-    const now = current();
-    if (now === undefined || !isPending(now) || sleeper.waiters >= mostWaiting || signal.aborted) return now;
+    const now = sleeper.find(id);
+    if (now === undefined || !isPending(now) || sleeper.waiting >= mostWaiting || signal.aborted) return now;
     const ended = await new Promise<SleepyCommand | undefined>((resolve) => {
-      const those = sleeper.waiting.get(id) ?? [];
-      sleeper.waiting.set(id, those);
-      const settle = this.#within(signal, resolve, () => {
-        those.splice(those.indexOf(settle), 1);
-        if (those.length === 0) sleeper.waiting.delete(id);
-      });
-      those.push(settle);
+      const settle = this.#within(signal, resolve, () => sleeper.outcomes.remove(id, settle));
+      sleeper.outcomes.add(id, settle);
     });
-    return ended ?? current();
+    return ended ?? sleeper.find(id);
   }
 
   find(device: string, id: number): SleepyCommand | undefined {
-    return this.#sleepers.get(device)?.commands.find((command) => command.id === id);
+    return this.#sleepers.get(device)?.find(id);
   }
 
   /** Takes a command back. @returns whether it still waited. */
   async cancel(device: string, id: number): Promise<boolean> {
     const sleeper = this.#sleepers.get(device);
-    const command = this.find(device, id);
+    const command = sleeper?.find(id);
     if (sleeper === undefined || command?.state !== 'queued') return false;
     await this.#end(sleeper, command, 'cancelled');
     return true;
@@ -262,10 +218,10 @@ export class SleepyDevices {
     this.#isStopped = true;
     this.#cancelExpiry?.();
     for (const sleeper of this.#sleepers.values()) {
-      for (const { settle } of [...sleeper.wishes.values()]) for (const one of [...settle]) one(undefined);
-      for (const [id, those] of [...sleeper.waiting]) {
-        const command = sleeper.commands.find((one) => one.id === id);
-        if (command !== undefined) for (const one of [...those]) one(command);
+      for (const target of sleeper.wishes.keys()) sleeper.wishes.settle(target, undefined);
+      for (const id of sleeper.outcomes.keys()) {
+        const command = sleeper.find(id);
+        if (command !== undefined) sleeper.outcomes.settle(id, command);
       }
     }
   }
@@ -277,11 +233,11 @@ export class SleepyDevices {
     try {
       while (!this.#isStopped && this.#isAwake(sleeper) && sleeper.ask !== undefined) {
         const command = sleeper.commands.find(({ state }) => state === 'queued');
-        const [wish] = sleeper.wishes.values();
+        const [wished] = sleeper.wishes.keys();
         if (command !== undefined) {
           if (!(await this.#deliver(sleeper, command, sleeper.ask))) break;
-        } else if (wish !== undefined) {
-          if (!(await this.#fulfil(device, sleeper, wish.target, sleeper.ask))) break;
+        } else if (wished !== undefined) {
+          if (!(await this.#fulfil(device, sleeper, wished, sleeper.ask))) break;
         } else break;
       }
     } catch (error) {
@@ -299,14 +255,14 @@ export class SleepyDevices {
       return true;
     }
     const command: SleepyCommand = { ...queued, state: 'delivering' };
-    this.#put(sleeper, command);
+    sleeper.put(command);
     // Known before it is sent, so that a crash does not make it twice; what may be twice need not be.
     if (!isIdempotent(queued)) {
       try {
         await this.#change([{ kind: 'command', command }]);
       } catch (error) {
         // It did not go, and waits as before.
-        this.#put(sleeper, queued);
+        sleeper.put(queued);
         throw error;
       }
     }
@@ -327,7 +283,7 @@ export class SleepyDevices {
       const mayBeTwice = isIdempotent(queued) || (error instanceof CoapsuleError && wasNeverSent(error));
       if (mayBeTwice) {
         const again: SleepyCommand = { ...command, state: 'queued' };
-        this.#put(sleeper, again);
+        sleeper.put(again);
         if (!isIdempotent(queued)) await this.#change([{ kind: 'command', command: again }]);
       } else await this.#end(sleeper, command, 'unknown');
       if (!(error instanceof CoapsuleError)) throw error;
@@ -342,23 +298,6 @@ export class SleepyDevices {
     if (response.ok && (await this.representation(device, path)) !== undefined)
       await this.#fulfil(device, sleeper, path, ask);
     return true;
-  }
-
-  #representationOf(
-    device: string,
-    path: string,
-    content: RepresentationContent,
-    freshMs: number,
-  ): Representation {
-    const receivedAtMs = this.#parts.clock();
-    const { contentFormat } = content;
-    const payload = content.payload.slice();
-    const etag = createHash('sha256').update(`${contentFormat}:`).update(payload).digest().subarray(0, 8);
-    return {
-      ...{ device, path, payload, contentFormat, receivedAtMs },
-      etag: new Uint8Array(etag),
-      freshUntilMs: receivedAtMs + freshMs,
-    };
   }
 
   /** Reads a path of the device, or one with a query, which is not kept. @returns whether it is still there. */
@@ -380,27 +319,20 @@ export class SleepyDevices {
       const freshMs = (response.options.uint(OptionNumber.MaxAge) ?? 60) * 1000;
       const told = { payload, contentFormat };
       if (isKept) await this.told(device, target, told, freshMs);
-      else this.#settleWish(device, target, this.#representationOf(device, target, told, freshMs));
+      else {
+        const now = this.#parts.clock();
+        sleeper.wishes.settle(target, representationOf(device, target, told, now, freshMs));
+      }
       return true;
     }
     if (isKept) await this.#change([{ kind: 'no-representation', device, path: target }]);
-    this.#settleWish(device, target, { code, payload: payload.slice(0, mostAnswerBytes), contentFormat });
+    sleeper.wishes.settle(target, { code, payload: payload.slice(0, mostAnswerBytes), contentFormat });
     return true;
   }
 
-  #settleWish(device: string, target: string, outcome: Representation | CommandAnswer): void {
-    const wish = this.#sleepers.get(device)?.wishes.get(target);
-    for (const settle of [...(wish?.settle ?? [])]) settle(outcome);
-    this.#sleepers.get(device)?.wishes.delete(target);
-  }
-
   /** Ends a wait by what it waits for, by its time, or when nobody waits any more. */
-  #within<T>(
-    signal: AbortSignal,
-    resolve: (outcome: T | undefined) => void,
-    forget: () => void,
-  ): (outcome: T | undefined) => void {
-    const settle = (outcome: T | undefined): void => {
+  #within<T>(signal: AbortSignal, resolve: Settle<T>, forget: () => void): Settle<T> {
+    const settle: Settle<T> = (outcome) => {
       cancel();
       signal.removeEventListener('abort', abandoned);
       forget();
@@ -414,9 +346,9 @@ export class SleepyDevices {
 
   async #end(sleeper: Sleeper, command: SleepyCommand, state: SleepyCommand['state']): Promise<void> {
     const ended: SleepyCommand = { ...command, state };
-    this.#put(sleeper, ended);
+    sleeper.put(ended);
     const old = sleeper.commands.filter((one) => !isPending(one)).slice(0, -mostEnded);
-    for (const { id } of old) this.#drop(sleeper, id);
+    for (const { id } of old) sleeper.drop(id);
     await this.#change([
       { kind: 'command', command: ended },
       ...(old.length === 0 ? [] : [{ kind: 'remove-commands' as const, ids: old.map(({ id }) => id) }]),
@@ -425,18 +357,8 @@ export class SleepyDevices {
   }
 
   #told(sleeper: Sleeper, ended: SleepyCommand): void {
-    for (const settle of [...(sleeper.waiting.get(ended.id) ?? [])]) settle(ended);
+    sleeper.outcomes.settle(ended.id, ended);
     this.#parts.onChange(ended.device, { command: ended.id });
-  }
-
-  #put({ commands }: Sleeper, command: SleepyCommand): void {
-    const index = commands.findIndex(({ id }) => id === command.id);
-    if (index >= 0) commands[index] = command;
-  }
-
-  #drop({ commands }: Sleeper, id: number): void {
-    const index = commands.findIndex((command) => command.id === id);
-    if (index >= 0) commands.splice(index, 1);
   }
 
   #isAwake({ heardAtMs }: Sleeper): boolean {
@@ -488,28 +410,17 @@ export class SleepyDevices {
 
   /** The one that is there longest of those that nothing waits for. */
   #forgetOne(): void {
-    for (const [device, { commands, waiters, isBusy }] of this.#sleepers) {
-      if (isBusy || waiters > 0 || commands.length > 0) continue;
+    for (const [device, sleeper] of this.#sleepers) {
+      if (!sleeper.isIdle) continue;
       this.#sleepers.delete(device);
       return;
     }
   }
 }
 
-/** The longest that a timer of Node takes. */
-const longestTimerMs = 2 ** 31 - 1;
-
 /**
  * Nothing left the gateway. Of an association that has ended nobody knows whether that was before or after the request.
  */
 function wasNeverSent({ code, mayHaveBeenCarriedOut }: CoapsuleError): boolean {
   return code === 'ERR_BUSY' || mayHaveBeenCarriedOut === false;
-}
-
-function isReplaced(other: SleepyCommand, target: string): boolean {
-  return (
-    other.state === 'queued' &&
-    other.target === target &&
-    (other.method === 'PUT' || other.method === 'DELETE')
-  );
 }
