@@ -5,6 +5,7 @@
  * again means the one of the server. Weak ones do not cross: those of CoAP are always strong (§10.1.1).
  */
 import { createHash } from 'node:crypto';
+import { BoundedMap } from '../memory/bounded-map.ts';
 
 /** Remembered at a time; the oldest goes first. */
 const mostRemembered = 10_000;
@@ -15,7 +16,7 @@ const longest = 1024;
 /** See the file comment. */
 export class EntityTags {
   /** Tags of HTTP by the hexadecimal digits of their 8 bytes. */
-  readonly #long = new Map<string, string>();
+  readonly #long = new BoundedMap<string, string>(mostRemembered);
 
   /** @param tag As the ETag header has it; undefined for one that is weak, or none. */
   ofCoap(tag: string | undefined): Uint8Array | undefined {
@@ -26,10 +27,7 @@ export class EntityTags {
     if (bytes.length > 0 && bytes.length < 8) return bytes;
     const digest = new Uint8Array(createHash('sha256').update(bytes).digest().subarray(0, 8));
     const name = Buffer.from(digest).toString('hex');
-    this.#long.delete(name);
     this.#long.set(name, `"${opaque}"`);
-    const [oldest] = this.#long.keys();
-    if (this.#long.size > mostRemembered && oldest !== undefined) this.#long.delete(oldest);
     return digest;
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
 import type { SeenPacket } from './seen-message.ts';

@@ -7,7 +7,7 @@
  */
 
 import { AlertDescription, type ObservedRecord } from 'coapsule/dtls';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

@@ -6,7 +6,7 @@
 
 import { Code, isRequestCode, OptionNumber } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

@@ -6,7 +6,7 @@
 
 import { decodeBlock, type LinkProfile, OptionNumber, optionDefinition } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

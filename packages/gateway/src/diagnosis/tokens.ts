@@ -6,7 +6,7 @@
 
 import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';

@@ -5,6 +5,8 @@
  * Time is given, in milliseconds that never go back.
  */
 
+import { BoundedMap } from '../memory/bounded-map.ts';
+
 /** So many requests a second, and so many at once after a quiet time. */
 export interface RequestRate {
   /** More than 0; a tenth is one request in ten seconds. */
@@ -28,11 +30,10 @@ export function burstOf(perSecond: number): number {
 
 /** See the module comment. */
 export class RequestRates {
-  readonly #buckets = new Map<string, Bucket>();
-  readonly #most: number;
+  readonly #buckets: BoundedMap<string, Bucket>;
 
   constructor(most: number = mostBuckets) {
-    this.#most = most;
+    this.#buckets = new BoundedMap(most);
   }
 
   /**
@@ -42,7 +43,9 @@ export class RequestRates {
    * @returns undefined when there was one; else the whole seconds until there is, 1 or more.
    */
   take(key: string, { perSecond, burst }: RequestRate, nowMs: number): number | undefined {
-    const bucket = this.#use(key, burst, nowMs);
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAtMs: nowMs };
+    // The order is that of the latest use.
+    this.#buckets.set(key, bucket);
     const grown = bucket.tokens + (Math.max(0, nowMs - bucket.filledAtMs) * perSecond) / 1000;
     // A rate may be another one since.
     bucket.tokens = Math.min(burst, grown);
@@ -52,20 +55,5 @@ export class RequestRates {
       return undefined;
     }
     return Math.max(1, Math.ceil((1 - bucket.tokens) / perSecond));
-  }
-
-  #use(key: string, burst: number, nowMs: number): Bucket {
-    const known = this.#buckets.get(key);
-    const bucket = known ?? { tokens: burst, filledAtMs: nowMs };
-    // The order is that of the latest use.
-    if (known !== undefined) this.#buckets.delete(key);
-    else if (this.#buckets.size >= this.#most) {
-      for (const oldest of this.#buckets.keys()) {
-        this.#buckets.delete(oldest);
-        break;
-      }
-    }
-    this.#buckets.set(key, bucket);
-    return bucket;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * A map that forgets its oldest entry when it has too many: captures may be endless.
+ * A map that forgets its oldest entry when it has too many: what peers send, and captures, may be endless.
  *
  * @module
  */
 
-/** Entries that a rule remembers. */
+/** Entries where nobody says how many. */
 const mostEntries = 100_000;
 
 /** Like `Map`, bounded; an entry that is set again counts as new. */
