@@ -5,7 +5,7 @@ import { decodeMessage, isDecodeFault as isMessageFault } from 'coapsule/message
 import { demoResources } from '../../src/resources/demo-resources.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
-import { ManualTimer } from './manual-timer.ts';
+import { VirtualTimer } from '../virtual-timer.ts';
 import { startTestGateway } from './test-gateway.ts';
 
 const key042 = 'MySecret16ByteK!';
@@ -186,7 +186,7 @@ test('demo credentials are in memory only, and a stored device of that name shut
 });
 
 test('L08: PUT to /config/interval changes how often the sensors measure', async () => {
-  const clock = new ManualTimer();
+  const clock = new VirtualTimer();
   const notified: string[] = [];
   const { resources, stop } = demoResources((path) => notified.push(path), clock);
   const put = resources.find(({ path }) => path === '/config/interval')?.resource.put;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Client, CoapsuleError, codeText, OptionNumber, Server, type TraceEvent } from 'coapsule';
 import { decodeBlock, decodeMessage, isDecodeFault } from 'coapsule/message';
 import { demoResources } from '../../src/resources/demo-resources.ts';
-import { ManualTimer } from './manual-timer.ts';
+import { VirtualTimer } from '../virtual-timer.ts';
 import { startTestGateway } from './test-gateway.ts';
 
 const key042 = 'MySecret16ByteK!';
@@ -57,7 +57,7 @@ test('H08: a reading is one Confirmable GET and one ACK with 2.05; 22.5°C is 7 
 });
 
 test('H09, L08: observers of /temperature hear 22.5, 23.1, 22.9 every 30 s, and every 10 s once /config/interval says so', async (t) => {
-  const timer = new ManualTimer();
+  const timer = new VirtualTimer();
   const server = new Server();
   const demo = demoResources((path) => server.notify(path), timer);
   for (const { path, resource } of demo.resources) server.resource(path, resource);

@@ -6,8 +6,8 @@ import type { AskThread } from '../../src/operations/operations-answers.ts';
 import { ThreadOperations } from '../../src/operations/thread-operations.ts';
 import type { Load } from '../../src/overload/admission.ts';
 import { defaultOverload } from '../../src/overload/overload-options.ts';
-import { VirtualTimer } from '../overload/virtual-timer.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
+import { VirtualTimer } from '../virtual-timer.ts';
 
 const noCounts = { counts: [], sumSeconds: 0 };
 const store = {

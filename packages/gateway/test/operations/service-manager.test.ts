@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ServiceManager, type ServiceManagerParts } from '../../src/operations/service-manager.ts';
-import { VirtualTimer } from '../overload/virtual-timer.ts';
+import { VirtualTimer } from '../virtual-timer.ts';
 
 interface Watched {
   readonly manager: ServiceManager | undefined;

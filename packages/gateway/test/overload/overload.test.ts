@@ -5,7 +5,7 @@ import { type AlertPattern, isAlert, parseAlert } from '../../src/overload/alert
 import { LoadWatch } from '../../src/overload/load-watch.ts';
 import { PriorityGate, type Urgency } from '../../src/overload/priority-gate.ts';
 import { burstOf, RequestRates } from '../../src/overload/request-rate.ts';
-import { VirtualTimer } from './virtual-timer.ts';
+import { VirtualTimer } from '../virtual-timer.ts';
 
 test('an identity has its burst, then its rate, and is told how many seconds to wait', () => {
   const rates = new RequestRates();

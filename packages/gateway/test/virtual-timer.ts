@@ -1,5 +1,5 @@
 /** A timer whose time the test tells, and which can be late. */
-import type { TickTimer } from '../../src/resources/periodic-tick.ts';
+import type { TickTimer } from '../src/resources/periodic-tick.ts';
 
 interface Planned {
   readonly at: number;
