@@ -15,6 +15,7 @@ import {
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { repeatedText } from './option-values.ts';
 
 /** A command that is not loaded before it is called, so that the others do not wait for it. */
 interface LoadedCommand {
@@ -227,7 +228,7 @@ export async function addCommands(
       .option(
         '-q, --query <filter>',
         'only links that match, such as rt=temperature or href=/sensors*; repeatable',
-        (text: string, before: readonly string[] = []) => [...before, text],
+        repeatedText,
       ),
   )
     .addHelpText(

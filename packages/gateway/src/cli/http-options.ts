@@ -19,7 +19,7 @@ import { CommandFailure } from './command-failure.ts';
 import { httpEndpointOption } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionFile, optionSecret } from './option-content.ts';
-import { pathValue } from './option-values.ts';
+import { pathValue, repeatedText } from './option-values.ts';
 
 /** As they stand on the command line. */
 export interface HttpCommandOptions {
@@ -46,12 +46,12 @@ export function addHttpOptions(command: Command): void {
     .option(
       '--http-cors <origin>',
       'pages of this origin, such as https://panel.example, may read answers; "*": of any; repeatable',
-      repeated,
+      repeatedText,
     )
     .option(
       '--http-template <template>',
       'another form of requests for other servers behind /hc/, such as "?target_uri={+tu}" (RFC 8075); repeatable',
-      repeated,
+      repeatedText,
     );
 }
 
@@ -144,10 +144,6 @@ function origin(text: string): string {
     `--http-cors ${printable(text)} is no origin`,
     'give scheme, host and port alone, such as https://panel.example, or "*"',
   );
-}
-
-function repeated(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
 }
 
 /** Whoever reads a token can do what it may do. */

@@ -17,7 +17,7 @@ import { optionBounds } from '../server/serve-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionFile, optionRule, optionSecret } from './option-content.ts';
-import { pathValue, silenceValue, sizeValue, wholeNumber } from './option-values.ts';
+import { pathValue, repeatedText, silenceValue, sizeValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
 export interface MqttCommandOptions {
@@ -82,12 +82,12 @@ export function addMqttOptions(command: Command): void {
     .option(
       '--mqtt-observe <path>',
       'publish the state of this resource whenever it changes, at BASE/state/PATH; repeatable',
-      (text: string, before: readonly string[] = []) => [...before, text],
+      repeatedText,
     )
     .option(
       '--mqtt-allow <method:path>',
       'what commands at BASE/command/METHOD/PATH may do, such as PUT:/light; none without it; repeatable',
-      (text: string, before: readonly string[] = []) => [...before, text],
+      repeatedText,
     )
     .addOption(
       new Option(

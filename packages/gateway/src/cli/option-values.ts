@@ -124,6 +124,11 @@ export function wholeNumber(text: string, smallest: number, largest: number): nu
   return value;
 }
 
+/** The text of an option that can be given more than once. */
+export function repeatedText(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
 /** A whole number of an option that can be given more than once. */
 export function repeatedNumber(
   smallest: number,

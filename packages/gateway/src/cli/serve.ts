@@ -30,7 +30,7 @@ import { type Keylog, openKeylog } from './keylog-file.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { addMqttOptions, mqttOptions } from './mqtt-options.ts';
 import { addOperationsOptions, overloadSettings } from './operations-options.ts';
-import { pathValue, retentionValue, sizeValue, wholeNumber } from './option-values.ts';
+import { pathValue, repeatedText, retentionValue, sizeValue, wholeNumber } from './option-values.ts';
 import { OscoreLog } from './oscore-log.ts';
 import { proxyOptions } from './proxy-options.ts';
 import { addPskOptions, pskEntries } from './psk-options.ts';
@@ -392,8 +392,4 @@ function stopSignals(stop: () => void): () => void {
   return () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, handle);
   };
-}
-
-function repeatedText(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
 }

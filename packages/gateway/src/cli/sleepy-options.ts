@@ -10,7 +10,7 @@ import { optionBounds } from '../server/serve-options.ts';
 import { type SleepyOptions, sleepyDefaults } from '../sleepy/sleepy-options.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { wholeNumber } from './option-values.ts';
+import { repeatedText, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
 export interface SleepyCommandOptions {
@@ -36,7 +36,7 @@ export function addSleepyOptions(command: Command): void {
     .option(
       '--sleepy <id>',
       'this device sleeps: answer for it and keep commands for it at /sleepy/ID/…; "*" means all; repeatable',
-      repeated,
+      repeatedText,
     )
     .option('--sleepy-registered', 'so does every device that registers with the parameter "sleepy"')
     .option(
@@ -58,7 +58,7 @@ export function addSleepyOptions(command: Command): void {
     .option(
       '--sleepy-latest <path>',
       'where a new command takes the place of those that wait, such as /setpoint or /config/*; repeatable',
-      repeated,
+      repeatedText,
     );
 }
 
@@ -111,7 +111,3 @@ const flags = {
   sleepyStale: '--sleepy-stale',
   sleepyLatest: '--sleepy-latest',
 } as const;
-
-function repeated(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
