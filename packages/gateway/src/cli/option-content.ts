@@ -10,15 +10,10 @@ import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
-/** The text of a file; undefined where the option does not name one. */
-export function optionFile<Path extends string | undefined>(
-  flag: string,
-  path: Path,
-): Path extends string ? string : string | undefined;
-export function optionFile(flag: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
+/** The bytes of a file. @throws CommandFailure for one that cannot be read. */
+export function optionBytes(flag: string, path: string): Buffer {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch (error) {
     throw new CommandFailure(
       ExitCode.Usage,
@@ -26,6 +21,15 @@ export function optionFile(flag: string, path: string | undefined): string | und
       'name a file that this user may read',
     );
   }
+}
+
+/** The text of a file; undefined where the option does not name one. */
+export function optionFile<Path extends string | undefined>(
+  flag: string,
+  path: Path,
+): Path extends string ? string : string | undefined;
+export function optionFile(flag: string, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : optionBytes(flag, path).toString('utf8');
 }
 
 /** The same without the line feed that editors put at the end: of a file with a password. */

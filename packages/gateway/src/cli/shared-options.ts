@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { optionBounds } from '../server/serve-options.ts';
 import { defaultGraceHours, type RedisOptions, redisUrlProblem } from '../shared/redis-options.ts';
@@ -12,7 +11,7 @@ import { sharedKeyLength } from '../shared/sealing.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { optionSecret } from './option-content.ts';
+import { optionBytes, optionSecret } from './option-content.ts';
 import { pathValue, wholeNumber } from './option-values.ts';
 
 /** As they stand on the command line. */
@@ -96,16 +95,7 @@ function redisUrlValue(text: string): string {
 
 /** The bytes as they are, 64 hexadecimal digits, or 44 characters of base64. The message holds nothing of the file. */
 function keyOf(path: string): Uint8Array {
-  let content: Buffer;
-  try {
-    content = readFileSync(path);
-  } catch (error) {
-    throw new CommandFailure(
-      ExitCode.Usage,
-      `--redis-key ${printable(path)} cannot be read: ${(error as Error).message}`,
-      'name a file that this user may read',
-    );
-  }
+  const content = optionBytes('--redis-key', path);
   if (content.length === sharedKeyLength) return content;
   const text = content.toString('latin1').trim();
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Buffer.from(text, 'hex');
