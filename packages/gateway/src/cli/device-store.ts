@@ -76,3 +76,12 @@ export function expectUnused(
     'give each device its own: with one for two, neither could be told from the other',
   );
 }
+
+/** @throws CommandFailure, always. */
+export function missingDevice(id: string): never {
+  throw new CommandFailure(
+    ExitCode.Failure,
+    `there is no device ${printable(id)}`,
+    'see "coapsule device list" (and --data)',
+  );
+}

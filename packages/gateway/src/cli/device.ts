@@ -14,9 +14,8 @@ import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import type { OpenDatabase } from '../store/database.ts';
-import type { Device, DeviceCredential, DeviceTable } from '../store/device-table.ts';
-import type { PreviousCredential } from '../store/previous-table.ts';
-import { printable, printableJson } from '../text/printable.ts';
+import type { DeviceTable } from '../store/device-table.ts';
+import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import {
@@ -26,16 +25,14 @@ import {
   withCredentialOptions,
 } from './device-credential.ts';
 import { denyKey, listDenied, undenyKey } from './device-deny.ts';
-import { expectUnused, type FolderOption, withDevices } from './device-store.ts';
+import { listDevices, maxRules, showDevice } from './device-show.ts';
+import { expectUnused, type FolderOption, missingDevice, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { durationValue, hexText, pathValue } from './option-values.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
-
-/** Longest list of rules that is shown, in characters. */
-const maxRules = 10_000;
 
 /** Makes the command with its sub-commands. */
 export function deviceCommand(streams: OutputStreams): Command {
@@ -219,56 +216,6 @@ function allowDevice(
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
-function listDevices(streams: OutputStreams, options: FolderOption & { json?: true }): void {
-  const devices = withDevices(streams, options, false, (table) => table.all());
-  if (options.json) {
-    print(streams, printableJson(devices.map((device) => deviceValue(device, false))));
-    return;
-  }
-  if (devices.length === 0) tell(streams, 'no devices yet; add one with: coapsule device add ID');
-  for (const device of devices)
-    print(
-      streams,
-      `${printable(device.id)}\t${printable(device.rules.join(' '), maxRules)}\t${credentialText(device.credential)}${overlapText(device)}`,
-    );
-}
-
-function showDevice(
-  streams: OutputStreams,
-  id: string,
-  options: FolderOption & { json?: true; reveal?: true },
-): void {
-  const device = withDevices(streams, options, false, (table) => table.find(id)) ?? missing(id);
-  const reveal = options.reveal ?? false;
-  if (options.json) {
-    print(streams, printableJson(deviceValue(device, reveal)));
-    return;
-  }
-  const { added, rotated, keyVersion, expires } = deviceValue(device, reveal);
-  print(streams, `id       ${printable(device.id)}`);
-  const { credential } = device;
-  if (credential.kind === 'psk') {
-    const { key } = credential;
-    print(streams, `key      ${reveal ? `0x${hexText(key)}` : `${key.length} bytes, hidden (--reveal)`}`);
-  } else if (credential.kind === 'oscore') {
-    print(streams, `oscore   kid 0x${hexText(credential.recipientId)}`);
-  } else {
-    print(streams, `${credential.kind.padEnd(9)}${credential.fingerprint}`);
-    if (expires !== undefined) print(streams, `expires  ${expires}`);
-  }
-  print(streams, `version  ${keyVersion}`);
-  print(streams, `added    ${added}`);
-  if (rotated !== null) print(streams, `rotated  ${rotated}`);
-  const { previous } = device;
-  if (previous !== undefined && counts(previous)) {
-    const { credential: before, keyVersion: version, untilMs, endsWithUse } = previous;
-    const until = `${new Date(untilMs).toISOString()}${endsWithUse ? ', or until the new one is used' : ''}`;
-    print(streams, `before   ${before.kind}, version ${version}, until ${until}`);
-    if (before.kind === 'psk' && reveal) print(streams, `         0x${hexText(before.key)}`);
-  }
-  for (const rule of device.rules) print(streams, `may      ${printable(rule, maxRules)}`);
-}
-
 function rotateDevice(
   streams: OutputStreams,
   id: string,
@@ -352,59 +299,6 @@ function removeDevice(streams: OutputStreams, id: string, options: FolderOption)
   tell(streams, `removed ${printable(id)}; its readings stay`);
 }
 
-/** The stable form for scripts. */
-function deviceValue(device: Device, reveal: boolean) {
-  const { id, credential, keyVersion, addedAtMs, rotatedAtMs, rules, previous } = device;
-  return {
-    id,
-    credential: credential.kind,
-    ...(credential.kind === 'psk' && reveal ? { psk: `0x${hexText(credential.key)}` } : {}),
-    ...(credential.kind === 'psk'
-      ? { keyLength: credential.key.length }
-      : credential.kind === 'oscore'
-        ? { kid: `0x${hexText(credential.recipientId)}` }
-        : { fingerprint: credential.fingerprint }),
-    ...(credential.kind === 'cert' && credential.expiresAtMs !== undefined
-      ? { expires: new Date(credential.expiresAtMs).toISOString() }
-      : {}),
-    keyVersion,
-    added: new Date(addedAtMs).toISOString(),
-    rotated: rotatedAtMs === undefined ? null : new Date(rotatedAtMs).toISOString(),
-    ...(previous !== undefined && counts(previous)
-      ? {
-          before: {
-            credential: previous.credential.kind,
-            ...(previous.credential.kind === 'psk' && reveal
-              ? { psk: `0x${hexText(previous.credential.key)}` }
-              : {}),
-            keyVersion: previous.keyVersion,
-            until: new Date(previous.untilMs).toISOString(),
-            untilUsed: previous.endsWithUse,
-          },
-        }
-      : {}),
-    allow: rules,
-  };
-}
-
-function counts({ untilMs }: PreviousCredential): boolean {
-  return systemWallClock() < untilMs;
-}
-
-/** Until when what a device had before counts. */
-function overlapText({ previous }: Device): string {
-  if (previous === undefined || !counts(previous)) return '';
-  const until = new Date(previous.untilMs).toISOString().slice(0, 10);
-  return `; ${previous.credential.kind} before until ${until}${previous.endsWithUse ? ' or first use' : ''}`;
-}
-
-/** Kind, and when it ends. */
-function credentialText(credential: DeviceCredential): string {
-  if (credential.kind !== 'cert' || credential.expiresAtMs === undefined) return credential.kind;
-  const end = new Date(credential.expiresAtMs).toISOString().slice(0, 10);
-  return credential.expiresAtMs < systemWallClock() ? `cert, expired on ${end}` : `cert until ${end}`;
-}
-
 /** The device's end is written before the gateway has the other: who has no file cannot use it, and `add` can be repeated. */
 function withDeviceFile<T>(
   file: NewFile | undefined,
@@ -434,24 +328,16 @@ function tellFile({ stderr }: OutputStreams, id: string, file: NewFile | undefin
 function tellKey(streams: OutputStreams, id: string, generated: Uint8Array | undefined): void {
   if (generated === undefined) return;
   streams.stderr.write(`the key of ${printable(id)}, copy it now:\n`);
-  print(streams, `0x${hexText(generated)}`);
+  streams.stdout.write(`0x${hexText(generated)}\n`);
 }
 
 /** Why nothing was changed. */
 function unchanged(devices: DeviceTable, id: string): never {
-  if ((devices.homeOf(id) ?? '') === '') return missing(id);
+  if ((devices.homeOf(id) ?? '') === '') return missingDevice(id);
   throw new CommandFailure(
     ExitCode.Failure,
     `the device ${printable(id)} was added at another gateway`,
     'change it there: the gateways that share with it follow (docs/scale-out.md)',
-  );
-}
-
-function missing(id: string): never {
-  throw new CommandFailure(
-    ExitCode.Failure,
-    `there is no device ${printable(id)}`,
-    'see "coapsule device list" (and --data)',
   );
 }
 
@@ -468,10 +354,6 @@ function ruleValue(text: string, before: readonly string[] = []): readonly strin
   const rule = parseRule(text);
   if (typeof rule === 'string') throw new InvalidArgumentError(rule);
   return [...before, ruleText(rule)];
-}
-
-function print({ stdout }: OutputStreams, line: string): void {
-  stdout.write(`${line}\n`);
 }
 
 function tell({ stderr }: OutputStreams, text: string): void {
