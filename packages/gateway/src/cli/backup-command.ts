@@ -13,6 +13,7 @@ import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { addMasterKeyOption, masterKeyOf } from './master-key-option.ts';
 import { pathValue } from './option-values.ts';
+import { warningsTo } from './warnings.ts';
 
 type Streams = Pick<CommandEnvironment, 'stderr' | 'variables'>;
 
@@ -25,7 +26,7 @@ export function backupCommand({ stderr }: Streams): Command {
     .addHelpText('after', backupHelp)
     .action(async (file: string, { data }: { data: string }) => {
       const { devices, readings, keyId, madeAtMs } = await backUp(data, file, systemWallClock());
-      const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+      const warn = warningsTo({ stderr });
       new ChangeAudit(data, systemWallClock, warn).add({
         event: 'store-backed-up',
         how: 'coapsule backup',
@@ -62,7 +63,7 @@ export function restoreCommand({ stderr, variables }: Streams): Command {
     .addHelpText('after', restoreHelp)
     .action(async (file: string, options: { data: string; masterKey?: string }) => {
       const masterKey = masterKeyOf(options, variables);
-      const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+      const warn = warningsTo({ stderr });
       const restored = restore(file, options.data, masterKey, systemWallClock());
       const { devices, readings, contexts, exhausted, madeAtMs } = restored;
       const madeAt = new Date(madeAtMs).toISOString();

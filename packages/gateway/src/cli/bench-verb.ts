@@ -32,6 +32,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode, exitCodeOfResponse } from './exit-code.ts';
 import { requestOptionsOf } from './request-options.ts';
 import { expectOneServer, type TargetUri, targetUri } from './target-uri.ts';
+import { warningsTo } from './warnings.ts';
 
 /** Options of the verb. */
 export interface BenchOptions
@@ -67,7 +68,7 @@ export async function runBench(
       'measure it with "coapsule get"; -v tells how the line fares',
     );
   }
-  const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo(environment);
   const method = options.method.toUpperCase() as Method;
   const asked = await requestOptionsOf(options, environment);
   const payload = bytesOf(asked.payload);

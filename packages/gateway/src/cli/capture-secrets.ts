@@ -11,6 +11,7 @@ import { secretKeyValue } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { repeatedNumber } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
+import { warningsTo } from './warnings.ts';
 
 /** What was given. */
 export interface SecretOptions {
@@ -45,7 +46,7 @@ export function knownSecrets(
     known.push(identity === undefined ? { key } : { identity: new TextEncoder().encode(identity), key });
   }
   if (pskFile !== undefined) {
-    known.push(...readPskFile(pskFile, (text) => stderr.write(`coapsule: warning: ${text}\n`)));
+    known.push(...readPskFile(pskFile, warningsTo({ stderr })));
   }
   const secrets = new KnownSecrets(known);
   if (keylog !== undefined)

@@ -20,6 +20,7 @@ import type { OscoreLog } from './oscore-log.ts';
 import { openSecretFile } from './secret-file.ts';
 import { type TargetUri, targetUri } from './target-uri.ts';
 import { traceRenderer } from './trace-renderer.ts';
+import { warningsTo } from './warnings.ts';
 
 /** What `coapsule client` needs beyond the options of the verbs. */
 export interface SessionExtras {
@@ -71,7 +72,7 @@ async function withClientTo<Result>(
   extras: SessionExtras,
 ): Promise<Result> {
   expectFitting(uri, options);
-  const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo(environment);
   const carrier = uri.scheme.endsWith('+tcp') ? '+tcp' : '';
   const other = uri.secure
     ? { scheme: `coap${carrier}`, port: 5683 }

@@ -20,6 +20,7 @@ import { expectUnused, type FolderOption, withDevices } from './device-store.ts'
 import { ExitCode } from './exit-code.ts';
 import { writeNewFiles } from './new-files.ts';
 import { formatPskLine } from './psk-file.ts';
+import { warningsTo } from './warnings.ts';
 
 /** Something that is wrong in the file. */
 interface ImportFault {
@@ -53,7 +54,7 @@ export async function importDevices(
       return [];
     }
     lines.set(id, line);
-    const made = newDevice(entry, (text) => streams.stderr.write(`coapsule: warning: ${text}\n`));
+    const made = newDevice(entry, warningsTo(streams));
     if ('problem' in made) {
       faults.push({ line, problem: made.problem });
       return [];

@@ -14,6 +14,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { masterKeyOf } from './master-key-option.ts';
+import { warningsTo } from './warnings.ts';
 
 /** Which folder. */
 export interface FolderOption {
@@ -30,7 +31,7 @@ export function withDevices<T>(
   work: (devices: DeviceTable, opened: OpenDatabase) => T,
   changes: readonly AuditedChange[] = [],
 ): T {
-  const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo({ stderr });
   const masterKey = masterKeyOf(options, variables);
   const opened = openDatabase(options.data, { create, asGateway: false, masterKey });
   try {

@@ -31,6 +31,7 @@ import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { durationValue, hexText, pathValue } from './option-values.ts';
+import { warningsTo } from './warnings.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
 
@@ -171,7 +172,7 @@ function addDevice(
 ): void {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
-  const warned = (text: string): void => warn(streams, text);
+  const warned = warningsTo(streams);
   const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
   const rules = options.allow ?? defaultRules(id).map(ruleText);
   withDevices(
@@ -232,7 +233,7 @@ function rotateDevice(
   const nowMs = systemWallClock();
   const overlap =
     overlapMs === undefined ? undefined : { untilMs: nowMs + overlapMs, endsWithUse: untilUsed };
-  const warned = (text: string): void => warn(streams, text);
+  const warned = warningsTo(streams);
   const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
   if (overlap !== undefined && credential.kind === 'oscore') throw noOscoreOverlap();
   withDevices(
@@ -358,8 +359,4 @@ function ruleValue(text: string, before: readonly string[] = []): readonly strin
 
 function tell({ stderr }: OutputStreams, text: string): void {
   stderr.write(`${text}\n`);
-}
-
-function warn({ stderr }: OutputStreams, text: string): void {
-  stderr.write(`coapsule: warning: ${text}\n`);
 }

@@ -21,6 +21,7 @@ import { formatOscoreConf } from './oscore-conf.ts';
 import { convertOscore } from './oscore-conversion.ts';
 import { formatOscoreSettings } from './oscore-folder.ts';
 import type { OscoreParameters } from './oscore-parameters.ts';
+import { warningsTo } from './warnings.ts';
 
 interface KeysOscoreOptions {
   readonly out?: string;
@@ -138,7 +139,7 @@ async function convertEnd(
   }
   const { stderr } = environment;
   const to = `${options.out ?? id}.oscore`;
-  const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo({ stderr });
   const { kept, senderEdge } = await convertOscore(from.replace(/\/+$/, ''), to, options.format, warn);
   stderr.write(
     `${printable(to)} is what ${printable(from)} was, which is now ${printable(kept)}: remove it, since two copies would use the same numbers\n`,

@@ -28,6 +28,7 @@ import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectEnough, fleetFromFile, ProvisionedFleet, usualPrefix } from './fleet-credentials.ts';
 import { expectOneServer, type TargetUri, targetUri } from './target-uri.ts';
+import { warningsTo } from './warnings.ts';
 
 /** Options of the verb. */
 export interface SimulateOptions {
@@ -74,7 +75,7 @@ export async function runSimulate(
   expectPossible(scenario, uri, options);
   const durationSeconds = options.duration ?? scenario.defaults.durationSeconds;
   const speed = options.speed ?? Math.max(1, durationSeconds / usualRealSeconds);
-  const warn = (text: string): void => environment.stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo(environment);
   const file = options.pskFile === undefined ? undefined : fleetFromFile(options.pskFile, warn);
   const devices = devicesOf(scenario, options, file?.size);
   const ids = identitiesOf(scenario, options, devices, file);

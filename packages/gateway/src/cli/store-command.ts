@@ -14,6 +14,7 @@ import { formerKey, keyBeside, type MasterKeySource } from '../vault/master-key.
 import type { CommandEnvironment } from './command-environment.ts';
 import { addMasterKeyOption, masterKeyOf } from './master-key-option.ts';
 import { pathValue } from './option-values.ts';
+import { warningsTo } from './warnings.ts';
 
 type StoreStreams = Pick<CommandEnvironment, 'stderr' | 'variables'>;
 
@@ -52,7 +53,7 @@ Example:
   coapsule serve --data /var/lib/coapsule --master-key /etc/coapsule/master.key`;
 
 function rekey({ stderr, variables }: StoreStreams, options: RekeyOptions): void {
-  const warn = (text: string): void => stderr.write(`coapsule: warning: ${text}\n`);
+  const warn = warningsTo({ stderr });
   const from = masterKeyOf(options, variables);
   const { newMasterKey } = options;
   const to: MasterKeySource =
