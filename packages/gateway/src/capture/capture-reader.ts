@@ -28,6 +28,11 @@ export interface CaptureFault {
   readonly reason: string;
 }
 
+/** As commands say it. */
+export function captureFaultText({ offset, reason }: CaptureFault): string {
+  return `the capture makes no sense from byte ${offset} on: ${reason}`;
+}
+
 /** All of a file. */
 export interface CaptureContents {
   readonly packets: readonly CapturedPacket[];

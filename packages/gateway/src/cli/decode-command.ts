@@ -6,7 +6,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CaptureContents, readCapture } from '../capture/capture-reader.ts';
+import { type CaptureContents, captureFaultText, readCapture } from '../capture/capture-reader.ts';
 import { CaptureDecoder, type DecodedPacket } from '../decode/capture-decoder.ts';
 import { DatagramDecoder, type DecodedPart } from '../decode/datagram-decoder.ts';
 import type { DecodedField } from '../decode/decoded-field.ts';
@@ -118,7 +118,7 @@ function decodeCapture(
     stdout.write(`${lines.join('\n')}\n`);
   }
   if (fault === undefined) return ExitCode.Success;
-  stderr.write(`coapsule: the capture makes no sense from byte ${fault.offset} on: ${fault.reason}\n`);
+  stderr.write(`coapsule: ${captureFaultText(fault)}\n`);
   return ExitCode.Failure;
 }
 

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { type LinkProfileName, linkProfileNames, linkProfiles } from 'coapsule/message';
 import { Command, Option } from 'commander';
-import { readCapture } from '../capture/capture-reader.ts';
+import { captureFaultText, readCapture } from '../capture/capture-reader.ts';
 import { CaptureDecoder } from '../decode/capture-decoder.ts';
 import { DatagramDecoder } from '../decode/datagram-decoder.ts';
 import { Diagnosis } from '../diagnosis/diagnosis.ts';
@@ -71,7 +71,7 @@ async function diagnose(
     );
   }
   if (fault !== undefined) {
-    stderr.write(`coapsule: the capture makes no sense from byte ${fault.offset} on: ${fault.reason}\n`);
+    stderr.write(`coapsule: ${captureFaultText(fault)}\n`);
     return ExitCode.Failure;
   }
   const counts = `${packets.length} packets, ${findings.length} finding${findings.length === 1 ? '' : 's'}`;
