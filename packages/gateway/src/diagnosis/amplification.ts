@@ -25,7 +25,11 @@ interface Peer {
 
 /** Bytes of plain CoAP, both ways, by client. */
 export class AmplificationRule implements Rule {
-  readonly #peers = new BoundedMap<string, Peer>();
+  readonly #peers: BoundedMap<string, Peer>;
+
+  constructor(most?: number) {
+    this.#peers = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const { message, source, destination, isSecured, datagramLength, frame } of messages) {

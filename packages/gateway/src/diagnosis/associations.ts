@@ -10,7 +10,9 @@ import { AlertDescription, type ObservedRecord } from 'coapsule/dtls';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
+import { NumberRanges } from './number-ranges.ts';
 import type { Rule } from './rule.ts';
+import { SeenFrames } from './seen-frames.ts';
 import type { SeenPacket } from './seen-message.ts';
 
 const ClientHello = 1;
@@ -31,8 +33,9 @@ const silenceMs = 5000;
 interface Path {
   readonly client: string;
   readonly server: string;
-  /** Since the last ServerHello. */
+  /** Since the last ServerHello: the latest, and how many there were. */
   cookies: number[];
+  cookieCount: number;
   hasServerHello: boolean;
   hasKeyExchange: boolean;
   /** Both sides sent protected records. */
@@ -41,15 +44,20 @@ interface Path {
   lastFromClientMs: number;
   /** Highest number of a protected record, by sender. */
   readonly highest: Map<string, number>;
-  readonly numbers: Set<number>;
-  stale: number[];
+  readonly numbers: NumberRanges;
+  readonly stale: SeenFrames;
 }
 
 /** What associations went through. */
 export class AssociationRule implements Rule {
-  readonly #paths = new BoundedMap<string, Path>(10_000);
-  readonly #connectionIds = new BoundedMap<string, string>(10_000);
+  readonly #paths: BoundedMap<string, Path>;
+  readonly #connectionIds: BoundedMap<string, string>;
   readonly #found = new FoundFaults();
+
+  constructor(most = 10_000) {
+    this.#paths = new BoundedMap(most);
+    this.#connectionIds = new BoundedMap(most);
+  }
 
   see({ packet, frame, atMs }: SeenPacket): void {
     const { source, destination, datagram } = packet;
@@ -69,7 +77,6 @@ export class AssociationRule implements Rule {
   }
 
   findings(): readonly Finding[] {
-    for (const path of this.#paths.values()) this.#end(path);
     return this.#found.findings();
   }
 
@@ -82,26 +89,28 @@ export class AssociationRule implements Rule {
   ): void {
     const { contentType, content } = record;
     if (types.includes(HelloVerifyRequest)) {
-      path.cookies.push(frame);
-      if (path.cookies.length >= mostCookies) {
+      path.cookies = [...path.cookies, frame].slice(-mostCookies);
+      path.cookieCount += 1;
+      if (path.cookieCount >= mostCookies) {
         this.#note(
           'cookie-loop',
           path,
-          path.cookies.slice(-mostCookies),
-          `${path.cookies.length} cookies were asked for, and no ServerHello followed`,
+          path.cookies,
+          `${path.cookieCount} cookies were asked for, and no ServerHello followed`,
         );
       }
     }
     if (types.includes(ServerHello)) {
       path.cookies = [];
+      path.cookieCount = 0;
       path.hasServerHello = true;
     }
     if (types.includes(ClientHello) && path.isEstablished) {
       // Another handshake: what was counted belongs to the association before.
-      this.#end(path);
       Object.assign(path, fresh());
       path.highest.clear();
       path.numbers.clear();
+      path.stale.clear();
     }
     if (types.includes(ClientKeyExchange) && content !== undefined) {
       path.hasKeyExchange = true;
@@ -148,7 +157,7 @@ export class AssociationRule implements Rule {
         const isAfterSilence = atMs - path.lastFromClientMs > silenceMs;
         // Disorder is of few records and soon over; a number far back after a silence is another count.
         if (highest !== undefined && (isRepeated || (isAfterSilence && sequenceNumber < highest - 64))) {
-          path.stale.push(frame);
+          this.#stale(path, frame);
         }
         path.numbers.add(sequenceNumber);
         path.lastFromClientMs = atMs;
@@ -176,14 +185,15 @@ export class AssociationRule implements Rule {
     }
   }
 
-  #end(path: Path): void {
-    const { stale } = path;
-    if (stale.length < leastStale) return;
-    this.#note(
+  #stale({ stale, client, server }: Path, frame: number): void {
+    stale.add(frame);
+    const { count, first } = stale;
+    if (count < leastStale) return;
+    this.#found.add(
       'association-forgotten',
-      path,
-      stale,
-      `${stale.length} records have numbers that were used before`,
+      `${client} → ${server}`,
+      count === leastStale ? first : [frame],
+      `${count} records have numbers that were used before`,
     );
   }
 
@@ -201,18 +211,21 @@ const keyAlerts: ReadonlySet<number> = new Set([
 ]);
 
 function newPath(client: string, server: string): Path {
-  return { client, server, ...fresh(), highest: new Map(), numbers: new Set() };
+  return {
+    ...{ client, server, ...fresh() },
+    ...{ highest: new Map(), numbers: new NumberRanges(), stale: new SeenFrames() },
+  };
 }
 
-function fresh(): Omit<Path, 'client' | 'server' | 'highest' | 'numbers'> {
+function fresh(): Omit<Path, 'client' | 'server' | 'highest' | 'numbers' | 'stale'> {
   return {
     cookies: [],
+    cookieCount: 0,
     hasServerHello: false,
     hasKeyExchange: false,
     isEstablished: false,
     usesPresharedKey: false,
     lastFromClientMs: 0,
-    stale: [],
   };
 }
 

@@ -28,18 +28,21 @@ const order: readonly Severity[] = ['error', 'warning', 'advice'];
 export class Diagnosis {
   readonly #rules: readonly Rule[];
 
-  /** @param link What the link carries; by default what Ethernet and Wi-Fi do. */
-  constructor(link: Pick<LinkProfile, 'mtu'> = { mtu: ethernetDatagram }) {
+  /**
+   * @param link What the link carries; by default what Ethernet and Wi-Fi do.
+   * @param most Messages, paths and peers that each rule remembers, the newest; without it as many as a capture may need.
+   */
+  constructor(link: Pick<LinkProfile, 'mtu'> = { mtu: ethernetDatagram }, most?: number) {
     this.#rules = [
-      new AssociationRule(),
-      new OscoreErrorRule(),
-      new TokenRule(),
-      new RetransmissionRule(),
-      new SizeRule(link),
-      new ResponseRule(),
-      new ObserverRule(),
-      new MessageTypeRule(),
-      new AmplificationRule(),
+      new AssociationRule(most),
+      new OscoreErrorRule(most),
+      new TokenRule(most),
+      new RetransmissionRule(most),
+      new SizeRule(link, most),
+      new ResponseRule(most),
+      new ObserverRule(most),
+      new MessageTypeRule(most),
+      new AmplificationRule(most),
     ];
   }
 

@@ -4,22 +4,27 @@
  * @module
  */
 
+import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, type FindingKind, findingOf } from './finding.ts';
+import { SeenFrames } from './seen-frames.ts';
 
 interface FoundFault {
   readonly kind: FindingKind;
   readonly where: string;
-  readonly frames: number[];
+  readonly frames: SeenFrames;
   evidence: string;
 }
 
+/** Kinds and places that are told apart. */
+const mostFaults = 10_000;
+
 /** The faults of one rule. */
 export class FoundFaults {
-  readonly #found = new Map<string, FoundFault>();
+  readonly #found = new BoundedMap<string, FoundFault>(mostFaults);
 
   /** Once more: all frames count, and what was said first stays. */
   note(kind: FindingKind, where: string, frames: readonly number[], evidence: string): void {
-    this.#fault(kind, where, evidence).frames.push(...frames);
+    this.#fault(kind, where, evidence).frames.add(...frames);
   }
 
   /**
@@ -30,21 +35,30 @@ export class FoundFaults {
   renew(kind: FindingKind, where: string, frames: readonly number[], evidence: string): void {
     const fault = this.#fault(kind, where, evidence);
     fault.evidence = evidence;
-    const last = fault.frames.at(-1) ?? 0;
-    for (const frame of frames) if (frame > last) fault.frames.push(frame);
+    const { last } = fault.frames;
+    for (const frame of frames) if (frame > last) fault.frames.add(frame);
+  }
+
+  /** As `note`, but what was said last stays. */
+  add(kind: FindingKind, where: string, frames: readonly number[], evidence: string): void {
+    const fault = this.#fault(kind, where, evidence);
+    fault.evidence = evidence;
+    fault.frames.add(...frames);
   }
 
   /** One finding for each. */
   findings(): readonly Finding[] {
-    return [...this.#found.values()].map(({ kind, ...seen }) => findingOf(kind, seen));
+    return [...this.#found.values()].map(({ kind, where, evidence, frames: { first, count } }) =>
+      findingOf(kind, { where, evidence, frames: first, count }),
+    );
   }
 
   #fault(kind: FindingKind, where: string, evidence: string): FoundFault {
-    const key = `${kind} ${where}`;
-    const known = this.#found.get(key);
-    if (known !== undefined) return known;
-    const fault: FoundFault = { kind, where, frames: [], evidence };
-    this.#found.set(key, fault);
-    return fault;
+    return this.#found.ensure(`${kind} ${where}`, () => ({
+      kind,
+      where,
+      frames: new SeenFrames(),
+      evidence,
+    }));
   }
 }

@@ -10,6 +10,7 @@ import { Code, OptionNumber } from 'coapsule/message';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
+import { SeenFrames } from './seen-frames.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
 /** Readings in a row without a Non-confirmable one, before it is worth a word. */
@@ -31,13 +32,21 @@ interface Readings {
   hasOther: boolean;
 }
 
+interface Commands {
+  readonly where: string;
+  readonly path: string;
+  readonly frames: SeenFrames;
+}
+
 /** What writes where, and how. */
 export class MessageTypeRule implements Rule {
-  readonly #readings = new BoundedMap<string, Readings>();
-  readonly #commands = new Map<
-    string,
-    { readonly where: string; readonly path: string; readonly frames: number[] }
-  >();
+  readonly #readings: BoundedMap<string, Readings>;
+  readonly #commands: BoundedMap<string, Commands>;
+
+  constructor(most?: number) {
+    this.#readings = new BoundedMap(most);
+    this.#commands = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -46,9 +55,10 @@ export class MessageTypeRule implements Rule {
       const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
       if (type === 'NON' && actuator.test(path)) {
         const { where } = seen;
-        const found = this.#commands.get(`${where} ${path}`) ?? { where, path, frames: [] };
-        found.frames.push(seen.frame);
-        this.#commands.set(`${where} ${path}`, found);
+        const found = this.#commands.ensure(`${where} ${path}`, () => ({
+          ...{ where, path, frames: new SeenFrames() },
+        }));
+        found.frames.add(seen.frame);
         continue;
       }
       if (!reading.test(path) || actuator.test(path) || payload.length > smallReadingBytes) continue;
@@ -67,10 +77,10 @@ export class MessageTypeRule implements Rule {
       ({ count, hasOther }) => count >= mostConfirmable && !hasOther,
     );
     return [
-      ...[...this.#commands.values()].map(({ where, path, frames }) =>
+      ...[...this.#commands.values()].map(({ where, path, frames: { first: frames, count } }) =>
         findingOf('non-confirmable-command', {
-          ...{ where, frames },
-          evidence: `${frames.length} Non-confirmable messages to ${path}`,
+          ...{ where, frames, count },
+          evidence: `${count} Non-confirmable messages to ${path}`,
         }),
       ),
       ...readings.map(({ first, path, frames, count }) =>

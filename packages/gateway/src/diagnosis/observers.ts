@@ -9,6 +9,7 @@ import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
+import { SeenFrames } from './seen-frames.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
 /** Notifications in a row that stay without an answer. One is a loss. */
@@ -18,16 +19,21 @@ const leastAfterReset = 1;
 
 interface Observation {
   readonly where: string;
-  readonly unanswered: number[];
+  readonly unanswered: SeenFrames;
   resetFrame: number | undefined;
-  readonly afterReset: number[];
+  readonly afterReset: SeenFrames;
 }
 
 /** Notifications and what comes back. */
 export class ObserverRule implements Rule {
-  readonly #observations = new BoundedMap<string, Observation>();
+  readonly #observations: BoundedMap<string, Observation>;
   /** By Message ID, for acknowledgements and Resets. */
-  readonly #sent = new BoundedMap<string, Observation>();
+  readonly #sent: BoundedMap<string, Observation>;
+
+  constructor(most?: number) {
+    this.#observations = new BoundedMap(most);
+    this.#sent = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -41,19 +47,20 @@ export class ObserverRule implements Rule {
 
   findings(): readonly Finding[] {
     return [...this.#observations.values()].flatMap(({ where, unanswered, resetFrame, afterReset }) => {
-      if (resetFrame !== undefined && afterReset.length >= leastAfterReset) {
+      if (resetFrame !== undefined && afterReset.count >= leastAfterReset) {
         return findingOf('observer-gone', {
           where,
-          frames: [resetFrame, ...afterReset],
-          count: afterReset.length,
-          evidence: `frame ${resetFrame} rejects a notification, and ${afterReset.length} more follow`,
+          frames: [resetFrame, ...afterReset.first],
+          count: afterReset.count,
+          evidence: `frame ${resetFrame} rejects a notification, and ${afterReset.count} more follow`,
         });
       }
-      if (unanswered.length < leastUnanswered) return [];
+      if (unanswered.count < leastUnanswered) return [];
       return findingOf('observer-gone', {
         where,
-        frames: unanswered,
-        evidence: `${unanswered.length} Confirmable notifications in a row have no acknowledgement`,
+        frames: unanswered.first,
+        count: unanswered.count,
+        evidence: `${unanswered.count} Confirmable notifications in a row have no acknowledgement`,
       });
     });
   }
@@ -63,15 +70,17 @@ export class ObserverRule implements Rule {
     if (message.type !== 'CON' && message.type !== 'NON') return;
     const observation = this.#observations.ensure(
       `${conversation} ${sender} ${hexText(message.token)}`,
-      (): Observation => ({ where, unanswered: [], resetFrame: undefined, afterReset: [] }),
+      (): Observation => ({
+        ...{ where, unanswered: new SeenFrames(), resetFrame: undefined, afterReset: new SeenFrames() },
+      }),
     );
     const key = `${conversation} ${sender} ${message.messageId}`;
     // A copy of one that is on its way is no notification of its own.
     const isCopy = this.#sent.get(key) === observation;
     this.#sent.set(key, observation);
     if (isCopy) return;
-    if (observation.resetFrame !== undefined) observation.afterReset.push(seen.frame);
-    else if (message.type === 'CON') observation.unanswered.push(seen.frame);
+    if (observation.resetFrame !== undefined) observation.afterReset.add(seen.frame);
+    else if (message.type === 'CON') observation.unanswered.add(seen.frame);
   }
 
   #answer(seen: SeenMessage): void {
@@ -79,6 +88,6 @@ export class ObserverRule implements Rule {
     const observation = this.#sent.get(`${conversation} ${receiver} ${message.messageId}`);
     if (observation === undefined) return;
     if (message.type === 'RST') observation.resetFrame ??= seen.frame;
-    else observation.unanswered.length = 0;
+    else observation.unanswered.clear();
   }
 }

@@ -20,8 +20,12 @@ const kinds: readonly (readonly [code: number, text: RegExp, FindingKind])[] = [
 
 /** Errors that answer requests with the OSCORE option. */
 export class OscoreErrorRule implements Rule {
-  readonly #requests = new BoundedMap<string, SeenMessage>();
+  readonly #requests: BoundedMap<string, SeenMessage>;
   readonly #found = new FoundFaults();
+
+  constructor(most?: number) {
+    this.#requests = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {

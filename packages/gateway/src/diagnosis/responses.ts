@@ -24,10 +24,15 @@ interface Held {
 
 /** Responses beside the requests that they answer. */
 export class ResponseRule implements Rule {
-  readonly #requests = new BoundedMap<string, SeenMessage>();
+  readonly #requests: BoundedMap<string, SeenMessage>;
   /** Servers that asked for time, by who was told. */
-  readonly #held = new BoundedMap<string, Held>();
+  readonly #held: BoundedMap<string, Held>;
   readonly #found = new FoundFaults();
+
+  constructor(most?: number) {
+    this.#requests = new BoundedMap(most);
+    this.#held = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {

@@ -29,6 +29,9 @@ const leastLateCopies = 2;
 /** Repeated messages of one sender that are kept. */
 const mostRepeated = 10_000;
 
+/** Copies of one message that are looked at; RFC 7252 §4.8 has five transmissions. */
+const mostCopies = 1000;
+
 interface Transmissions {
   readonly first: SeenMessage;
   readonly atMs: number[];
@@ -39,11 +42,21 @@ interface Transmissions {
 
 /** Copies by conversation, sender and Message ID. */
 export class RetransmissionRule implements Rule {
-  readonly #sent = new BoundedMap<string, Transmissions>();
-  readonly #repeated = new Map<string, Transmissions[]>();
+  readonly #sent: BoundedMap<string, Transmissions>;
+  readonly #repeated: BoundedMap<string, { readonly where: string; readonly list: Transmissions[] }>;
   /** Messages that were acknowledged, by who sent them to whom. */
-  readonly #acknowledged = new Map<string, number>();
-  readonly #reused: (readonly [SeenMessage, SeenMessage])[] = [];
+  readonly #acknowledged: BoundedMap<string, number>;
+  readonly #reused: Finding[] = [];
+  readonly #mostReused: number;
+  #repeatedLeft: number;
+
+  constructor(most?: number) {
+    this.#sent = new BoundedMap(most);
+    this.#repeated = new BoundedMap(most);
+    this.#acknowledged = new BoundedMap(most);
+    this.#mostReused = Math.min(most ?? mostRepeated, mostRepeated);
+    this.#repeatedLeft = most ?? Infinity;
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -67,18 +80,21 @@ export class RetransmissionRule implements Rule {
       return;
     }
     if (!equal(before.first.bytes, seen.bytes)) {
-      if (this.#reused.length < mostRepeated) this.#reused.push([before.first, seen]);
+      if (this.#reused.length < this.#mostReused) this.#reused.push(reusedMessageId(before.first, seen));
       return;
     }
+    if (before.atMs.length >= mostCopies) return;
     before.atMs.push(seen.atMs);
     before.frames.push(seen.frame);
     if (before.acknowledged !== undefined) before.afterAcknowledgement.push(seen.frame);
     if (before.atMs.length === 2) {
       const { where } = before.first;
-      const list = this.#repeated.get(where) ?? [];
+      const { list } = this.#repeated.ensure(where, () => ({ where, list: [] }));
       // Of more of them nothing new can be learned.
-      if (list.length < mostRepeated) list.push(before);
-      this.#repeated.set(where, list);
+      if (list.length < mostRepeated && this.#repeatedLeft > 0) {
+        list.push(before);
+        this.#repeatedLeft -= 1;
+      }
     }
   }
 
@@ -91,15 +107,8 @@ export class RetransmissionRule implements Rule {
   }
 
   findings(): readonly Finding[] {
-    const findings: Finding[] = this.#reused.map(([first, second]) =>
-      findingOf('message-id-reused', {
-        where: second.where,
-        frames: [first.frame, second.frame],
-        count: 1,
-        evidence: `Message ID ${second.message.messageId.toString(16).padStart(4, '0')} of frame ${first.frame} is in frame ${second.frame} again, ${seconds(second.atMs - first.atMs)} s later, with another message`,
-      }),
-    );
-    for (const [where, all] of this.#repeated) {
+    const findings: Finding[] = [...this.#reused];
+    for (const { where, list: all } of this.#repeated.values()) {
       const confirmable = all.filter(({ first }) => first.message.type === 'CON');
       const add = (
         kind: Parameters<typeof findingOf>[0],
@@ -139,6 +148,15 @@ export class RetransmissionRule implements Rule {
     }
     return findings;
   }
+}
+
+function reusedMessageId(first: SeenMessage, second: SeenMessage): Finding {
+  return findingOf('message-id-reused', {
+    where: second.where,
+    frames: [first.frame, second.frame],
+    count: 1,
+    evidence: `Message ID ${second.message.messageId.toString(16).padStart(4, '0')} of frame ${first.frame} is in frame ${second.frame} again, ${seconds(second.atMs - first.atMs)} s later, with another message`,
+  });
 }
 
 /** Three transmissions or more, with intervals that hardly grow. */

@@ -30,11 +30,12 @@ const pauseMs = 247_000;
 export class SizeRule implements Rule {
   readonly #link: Pick<LinkProfile, 'mtu'>;
   readonly #found = new FoundFaults();
-  readonly #transfers = new BoundedMap<string, Transfer>();
+  readonly #transfers: BoundedMap<string, Transfer>;
   #lastMs = 0;
 
-  constructor(link: Pick<LinkProfile, 'mtu'>) {
+  constructor(link: Pick<LinkProfile, 'mtu'>, most?: number) {
     this.#link = link;
+    this.#transfers = new BoundedMap(most);
   }
 
   see({ packet, frame, atMs, messages }: SeenPacket): void {

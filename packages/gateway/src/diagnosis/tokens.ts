@@ -9,6 +9,7 @@ import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
+import { SeenFrames } from './seen-frames.ts';
 import type { SeenMessage, SeenPacket } from './seen-message.ts';
 
 interface Open {
@@ -19,6 +20,14 @@ interface Open {
   readonly isObservation: boolean;
 }
 
+/** Responses with tokens that nobody knows. */
+interface Unknown {
+  readonly where: string;
+  /** The first one. */
+  readonly token: string;
+  readonly frames: SeenFrames;
+}
+
 /** How long a token may be open without an answer: nobody waits longer (RFC 7252 §4.8.2, MAX_TRANSMIT_WAIT and more). */
 const openMs = 247_000;
 
@@ -27,12 +36,18 @@ const mostKept = 10_000;
 
 /** Tokens of requests, by conversation, client and token. */
 export class TokenRule implements Rule {
-  readonly #open = new BoundedMap<string, Open>();
+  readonly #open: BoundedMap<string, Open>;
   /** A conversation is judged from its first request on: what began before the capture has tokens that nobody knows. */
-  readonly #begun = new BoundedMap<string, number>();
-  readonly #unknown = new Map<string, SeenMessage[]>();
-  readonly #reused: (readonly [SeenMessage, SeenMessage])[] = [];
-  readonly #shared: (readonly [SeenMessage, SeenMessage, string, string])[] = [];
+  readonly #begun: BoundedMap<string, number>;
+  readonly #unknown: BoundedMap<string, Unknown>;
+  readonly #reused: Finding[] = [];
+  readonly #shared: Finding[] = [];
+
+  constructor(most?: number) {
+    this.#open = new BoundedMap(most);
+    this.#begun = new BoundedMap(most);
+    this.#unknown = new BoundedMap(most);
+  }
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
@@ -44,29 +59,14 @@ export class TokenRule implements Rule {
 
   findings(): readonly Finding[] {
     return [
-      ...[...this.#unknown].map(([where, seen]) =>
+      ...[...this.#unknown.values()].map(({ where, token, frames: { first, count } }) =>
         findingOf('token-unknown', {
-          where,
-          frames: seen.map(({ frame }) => frame),
-          evidence: `${seen.length} responses with a token of no request, the first is ${hexText(seen[0]!.message.token)}`,
+          ...{ where, frames: first, count },
+          evidence: `${count} responses with a token of no request, the first is ${token}`,
         }),
       ),
-      ...this.#reused.map(([first, second]) =>
-        findingOf('token-reused', {
-          where: second.where,
-          frames: [first.frame, second.frame],
-          count: 1,
-          evidence: `token ${hexText(second.message.token)} of frame ${first.frame} comes again in frame ${second.frame}, before the first is answered`,
-        }),
-      ),
-      ...this.#shared.map(([first, second, one, other]) =>
-        findingOf('token-shared-by-observations', {
-          where: second.where,
-          frames: [first.frame, second.frame],
-          count: 1,
-          evidence: `token ${hexText(second.message.token)} is that of the observation of ${one}, and of ${other}`,
-        }),
-      ),
+      ...this.#reused,
+      ...this.#shared,
     ];
   }
 
@@ -79,9 +79,9 @@ export class TokenRule implements Rule {
     const before = this.#open.get(key);
     if (before !== undefined && seen.atMs - before.request.atMs < openMs && !isSame(before.request, seen)) {
       if (before.isObservation && isObservation && before.path !== path) {
-        if (this.#shared.length < mostKept) this.#shared.push([before.request, seen, before.path, path]);
+        if (this.#shared.length < mostKept) this.#shared.push(sharedToken(before, seen, path));
       } else if (!before.isAnswered && before.path !== path && this.#reused.length < mostKept) {
-        this.#reused.push([before.request, seen]);
+        this.#reused.push(reusedToken(before.request, seen));
       }
     }
     this.#open.set(key, { request: seen, path, isAnswered: false, isObservation });
@@ -96,10 +96,29 @@ export class TokenRule implements Rule {
     }
     // Before the first request nobody can tell.
     if (this.#begun.get(conversation) === undefined) return;
-    const list = this.#unknown.get(where) ?? [];
-    if (list.length < mostKept) list.push(seen);
-    this.#unknown.set(where, list);
+    const unknown = this.#unknown.ensure(where, () => ({
+      ...{ where, token: hexText(message.token), frames: new SeenFrames() },
+    }));
+    unknown.frames.add(seen.frame);
   }
+}
+
+function reusedToken(first: SeenMessage, second: SeenMessage): Finding {
+  return findingOf('token-reused', {
+    where: second.where,
+    frames: [first.frame, second.frame],
+    count: 1,
+    evidence: `token ${hexText(second.message.token)} of frame ${first.frame} comes again in frame ${second.frame}, before the first is answered`,
+  });
+}
+
+function sharedToken({ request: first, path: one }: Open, second: SeenMessage, other: string): Finding {
+  return findingOf('token-shared-by-observations', {
+    where: second.where,
+    frames: [first.frame, second.frame],
+    count: 1,
+    evidence: `token ${hexText(second.message.token)} is that of the observation of ${one}, and of ${other}`,
+  });
 }
 
 function keyOf(conversation: string, client: string, token: Uint8Array): string {
