@@ -10,6 +10,7 @@
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseRule, type Rule } from '../access/rule.ts';
+import { hostName } from '../http/host-names.ts';
 import type { HttpOptions } from '../http/http-options.ts';
 import type { HttpToken } from '../http/http-tokens.ts';
 import { parseUriTemplate } from '../http/uri-template.ts';
@@ -27,6 +28,7 @@ export interface HttpCommandOptions {
   readonly httpTokens?: string;
   readonly httpTls?: boolean;
   readonly httpCors?: readonly string[];
+  readonly httpName?: readonly string[];
   readonly httpTemplate?: readonly string[];
   readonly cert?: string;
   readonly privateKey?: string;
@@ -49,6 +51,11 @@ export function addHttpOptions(command: Command): void {
       repeatedText,
     )
     .option(
+      '--http-name <name>',
+      'a name that the endpoint is asked by, such as gateway.example; others than it, localhost and its address are refused; repeatable',
+      repeatedText,
+    )
+    .option(
       '--http-template <template>',
       'another form of requests for other servers behind /hc/, such as "?target_uri={+tu}" (RFC 8075); repeatable',
       repeatedText,
@@ -64,10 +71,13 @@ export function httpOptions(
   options: HttpCommandOptions,
   warn: (text: string) => void = () => {},
 ): HttpOptions | undefined {
-  const { http: address, httpTokens, httpTls = false, httpCors, httpTemplate, cert } = options;
+  const { http: address, httpTokens, httpTls = false, httpCors, httpName, httpTemplate, cert } = options;
   const privateKey = options.privateKey ?? cert;
   if (address === 'off') {
-    const given = { '--http-tokens': httpTokens, '--http-cors': httpCors, '--http-template': httpTemplate };
+    const given = {
+      ...{ '--http-tokens': httpTokens, '--http-cors': httpCors },
+      ...{ '--http-name': httpName, '--http-template': httpTemplate },
+    };
     const [idle] = [
       ...Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag])),
       ...(httpTls ? ['--http-tls'] : []),
@@ -93,6 +103,7 @@ export function httpOptions(
     tokens: httpTokens === undefined ? [] : parseTokens(optionFile('--http-tokens', httpTokens), httpTokens),
     tls: tls ? tlsFiles(cert, privateKey, options.passphraseFile) : undefined,
     cors: (httpCors ?? []).map(origin),
+    names: (httpName ?? []).map(endpointName),
     templates: (httpTemplate ?? []).map((text) => {
       const template = parseUriTemplate(text);
       if (typeof template !== 'string') return template;
@@ -143,6 +154,17 @@ function origin(text: string): string {
     ExitCode.Usage,
     `--http-cors ${printable(text)} is no origin`,
     'give scheme, host and port alone, such as https://panel.example, or "*"',
+  );
+}
+
+/** A name as requests say it, without a port. */
+function endpointName(text: string): string {
+  const name = hostName(text);
+  if (name !== undefined) return name;
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `--http-name ${printable(text)} is no name`,
+    'give the name alone, without scheme and port, such as gateway.example; an IPv6 address in brackets',
   );
 }
 

@@ -158,6 +158,7 @@ const repeatable: ReadonlySet<string> = new Set([
   'sleepy',
   'sleepyLatest',
   'httpCors',
+  'httpName',
   'httpTemplate',
   'alert',
 ] satisfies (keyof ConfiguredOptions)[]);

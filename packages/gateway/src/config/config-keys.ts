@@ -19,6 +19,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   httpTokens: 'http.tokens',
   httpTls: 'http.tls',
   httpCors: 'http.cors',
+  httpName: 'http.names',
   httpTemplate: 'http.templates',
   cert: 'credentials.certificate',
   privateKey: 'credentials.privateKey',

@@ -57,6 +57,7 @@ export interface ConfiguredOptions
   readonly httpTokens?: string | undefined;
   readonly httpTls?: boolean | undefined;
   readonly httpCors?: readonly string[] | undefined;
+  readonly httpName?: readonly string[] | undefined;
   readonly httpTemplate?: readonly string[] | undefined;
   readonly cert?: string | undefined;
   readonly privateKey?: string | undefined;
@@ -114,6 +115,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       httpTokens: file.http?.tokens,
       httpTls: file.http?.tls,
       httpCors: file.http?.cors,
+      httpName: file.http?.names,
       httpTemplate: file.http?.templates,
       ...file.mqtt,
       ...file.shared,
@@ -258,6 +260,11 @@ function sections(surroundings: ConfigSurroundings) {
       tls: yesOrNo('TLS for HTTP, with the certificate and key of the gateway.'),
       cors: texts('origins such as https://panel.example')
         .describe('Origins whose pages may read answers; "*": any; none without it.')
+        .optional(),
+      names: texts('names such as gateway.example')
+        .describe(
+          'Names that the endpoint is asked by, besides localhost, its address and those of its certificate.',
+        )
         .optional(),
       templates: texts('templates such as "?target_uri={+tu}"')
         .describe('Other forms of requests for other servers behind /hc/ (RFC 8075 §5.4).')

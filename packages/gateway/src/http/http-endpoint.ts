@@ -26,6 +26,7 @@ import { closeHttpSocket, httpSocketAddress, openHttpSocket } from '../server/ht
 import { type Log, RateLimit } from '../server/log.ts';
 import { resourcePath } from '../text/resource-path.ts';
 import { EventStreams } from './event-streams.ts';
+import { HostNames, refuseForeignHosts } from './host-names.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions, HttpSecrets } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
@@ -75,6 +76,7 @@ export class HttpEndpoint {
   readonly #parts: HttpParts;
   #tokens: HttpTokens;
   #given: HttpSecrets['tokens'];
+  #names: HostNames;
   readonly #server: HttpServer;
   readonly #streams: EventStreams;
   /** Of this program, told once in a while. */
@@ -98,6 +100,7 @@ export class HttpEndpoint {
     this.#parts = parts;
     this.#given = parts.options.tokens;
     this.#tokens = new HttpTokens(this.#given);
+    this.#names = this.#namesWith(parts.options.tls);
     this.#streams = new EventStreams(parts.server, (response) =>
       httpResponse('GET', response, undefined, false),
     );
@@ -125,6 +128,7 @@ export class HttpEndpoint {
   renew({ tokens, tls }: HttpSecrets): void {
     if (tls !== undefined && 'setSecureContext' in this.#server)
       (this.#server as TlsServer).setSecureContext(tlsOptions(tls));
+    this.#names = this.#namesWith(tls);
     if (isDeepStrictEqual(tokens, this.#given)) return;
     this.#given = tokens;
     this.#tokens = new HttpTokens(tokens);
@@ -142,6 +146,11 @@ export class HttpEndpoint {
     await closeHttpSocket(this.#server);
   }
 
+  #namesWith(tls: HttpSecrets['tls']): HostNames {
+    const { address, names } = this.#parts.options;
+    return new HostNames({ boundHost: address.host, names, certificate: tls?.certificate });
+  }
+
   #routes(): Hono<Environment> {
     const app = new Hono<Environment>();
     const limit = bodyLimit({
@@ -149,6 +158,10 @@ export class HttpEndpoint {
       onError: (c) => c.text('the body is larger than 1 MiB\n', 413),
     });
     const { cors: origins = [], templates = [] } = this.#parts.options;
+    app.use(
+      '*',
+      refuseForeignHosts(() => this.#names),
+    );
     app.use('*', async (c, next) => {
       if (!hasBeenHere(c, this.#parts.name)) return next();
       return c.text(`${this.#parts.name}: the request goes round\n`, 508);

@@ -19,6 +19,8 @@ export interface HttpOptions extends HttpSecrets {
   readonly address: EndpointAddress;
   /** Origins whose pages may read answers; none by default. */
   readonly cors?: readonly string[];
+  /** What the endpoint is called besides its address, loopback names and those of its certificate (host-names.ts). */
+  readonly names?: readonly string[];
   /** Forms that requests for other servers may have besides that of RFC 8075 §5.3. */
   readonly templates?: readonly UriTemplate[];
 }

@@ -244,7 +244,7 @@ test('bodies of nobody that do not come leave room for those of who shows a toke
   for (const socket of slow) {
     // Who is told to go on is counted already.
     socket.write(
-      'PUT /coap/sensors/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n',
+      'PUT /coap/sensors/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n',
     );
     const [first] = await once(socket, 'data');
     heard.push(String(first));

@@ -40,7 +40,7 @@ test('an event stream whose reader does not read gets one event at a time, and e
   socket.on('error', () => {});
   await once(socket, 'connect');
   socket.pause();
-  socket.write('GET /coap/big HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+  socket.write('GET /coap/big HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
   const changing = setInterval(() => server.notify('/big'), 1);
   await ended.promise;
   clearInterval(changing);
