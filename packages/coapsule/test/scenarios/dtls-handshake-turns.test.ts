@@ -52,8 +52,21 @@ describe('records of handshakes', () => {
       Array.from({ length: 46 }, (_, i) => crowd(i + 4).key),
     );
     assert.ok(turns.every((keys) => keys.length <= 4));
+    assert.deepEqual(turn(server), []);
     assert.ok((server.layer.nextTimeout() ?? Infinity) > server.clock.now);
     assert.equal(server.layer.usage.handshakes, 50);
+  });
+
+  test('have no more room for taking long: a turn ends when the loop comes round', () => {
+    const server = new LonelyLayer('server', { handshakeRecordsPerTurn: 4 });
+    const begins = Array.from({ length: 8 }, (_, i) => atTheDoor(server, crowd(i)));
+    turn(server);
+    const answered = begins.map((hello, i) => {
+      server.clock.advanceBy(2);
+      return server.give(hello, crowd(i)).length > 0;
+    });
+    assert.deepEqual(answered, [true, true, true, true, false, false, false, false]);
+    assert.equal(turn(server).length, 4);
   });
 
   test('of a network that floods do not keep those of another network waiting', () => {
@@ -81,7 +94,7 @@ describe('records of handshakes', () => {
     const lost = server.all('discarded').filter(({ reason }) => reason === 'handshake-limit');
     assert.equal(lost.length, 40 - 32);
     assert.ok(server.layer.usage.keptBytes <= 33 * hello.length);
-    for (let i = 0; i < 32; i++) turn(server);
+    for (let i = 0; i < 33; i++) turn(server);
     assert.equal(server.layer.usage.handshakes, 2);
     assert.ok((server.layer.nextTimeout() ?? Infinity) > server.clock.now);
   });

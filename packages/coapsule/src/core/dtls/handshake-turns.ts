@@ -4,8 +4,8 @@
  *
  * A record of a handshake may cost public-key work of up to half a millisecond, a record of an association a few
  * microseconds. So only a few of the former are taken in each turn of the loop; the others wait, and `nextTimeout` asks
- * for another turn, between which the surroundings receive what has come meanwhile. The core has no clock to measure
- * work with, so a turn is told by `handleTimeout`, or by a millisecond that has passed.
+ * for another turn, between which the surroundings receive what has come meanwhile. The core does not see the loop: a
+ * turn begins with `handleTimeout`, and is asked for whenever some of this one is used.
  *
  * Networks (`network-of.ts`) take turns too, so that a flood from one of them does not keep the others waiting. Bounded;
  * a record that finds no room is lost as in a network, and its flight comes again by the timer of the peer.
@@ -13,7 +13,7 @@
  * @module
  */
 
-import { elapsedMs, type Instant } from '../foundation/instant.ts';
+import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { networkOf } from './network-of.ts';
 import { copyRecord, type RecordView, recordLength } from './record/demultiplex.ts';
@@ -39,7 +39,8 @@ interface Entry {
 export class HandshakeTurns {
   readonly #recordsPerTurn: number;
   #left: number;
-  #turnBegan: Instant | undefined;
+  /** When the first record of this turn was taken. */
+  #usedSince: Instant | undefined;
   /** The network whose turn it is comes first. */
   readonly #byNetwork = new Map<string, Entry[]>();
   readonly #countByAddress = new Map<string, number>();
@@ -64,8 +65,8 @@ export class HandshakeTurns {
   }
 
   /** A new turn of the loop begins. */
-  beginTurn(now: Instant): void {
-    this.#turnBegan = now;
+  beginTurn(): void {
+    this.#usedSince = undefined;
     this.#left = this.#recordsPerTurn;
   }
 
@@ -77,9 +78,10 @@ export class HandshakeTurns {
   /** Whether a record may be taken now; counts it. */
   take(now: Instant): boolean {
     if (this.#recordsPerTurn === Infinity) return true;
-    if (this.#byNetwork.size > 0) return false;
-    if (this.#turnBegan === undefined || elapsedMs(this.#turnBegan, now) >= 1) this.beginTurn(now);
-    return this.#left-- > 0;
+    if (this.#byNetwork.size > 0 || this.#left <= 0) return false;
+    this.#left--;
+    this.#usedSince ??= now;
+    return true;
   }
 
   /** Keeps a copy of a record until its turn; false when there is no room. */
@@ -99,12 +101,13 @@ export class HandshakeTurns {
   }
 
   /** The next record whose turn it is; `undefined` when this turn has had its share, or nothing waits. */
-  next(): WaitingRecord | undefined {
+  next(now: Instant): WaitingRecord | undefined {
     if (this.#left <= 0) return undefined;
     const [first] = this.#byNetwork;
     const entry = first?.[1].shift();
     if (first === undefined || entry === undefined) return undefined;
     this.#left--;
+    this.#usedSince ??= now;
     const [network, entries] = first;
     const [following] = entries;
     const { address, record, datagram } = entry;
@@ -125,8 +128,8 @@ export class HandshakeTurns {
     return { address, record, isLastOfDatagram };
   }
 
-  /** While something waits: a time that has passed, so that the next turn comes at once. */
+  /** While something waits, and when some of this turn is used: a time that has passed, so that the next turn comes at once. */
   nextTimeout(): Instant | undefined {
-    return this.#waitsSince;
+    return this.#waitsSince ?? this.#usedSince;
   }
 }

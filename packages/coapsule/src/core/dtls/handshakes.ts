@@ -167,9 +167,9 @@ export class Handshakes {
    * @param give Takes each as if it came now.
    */
   takeTurn(give: (address: PeerAddress, record: RecordView) => void, now: Instant): void {
-    this.#turns.beginTurn(now);
+    this.#turns.beginTurn();
     for (;;) {
-      const waiting = this.#turns.next();
+      const waiting = this.#turns.next(now);
       if (waiting === undefined) return;
       this.#gate.beginDatagram();
       this.#isItsTurn = true;
