@@ -7,7 +7,7 @@
  * has, those of all devices with a certificate, since it may be an authority's.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { expectCurrentKey, type SealedDatabase } from './sealing.ts';
+import { inSealedTransaction, type SealedDatabase } from './sealing.ts';
 
 /** An entry. */
 export interface DeniedKey {
@@ -33,7 +33,7 @@ export class DeniedTable {
    */
   deny(entry: DeniedKey, whose: readonly string[]): number | undefined {
     const { insert, endOf, endOfAll, endBefore, endAllBefore } = this.#statements;
-    return this.#inTransaction(() => {
+    return inSealedTransaction(this.#sealed, () => {
       const { fingerprint, note, addedAtMs } = entry;
       if (insert.run(fingerprint, note, addedAtMs).changes === 0) return undefined;
       const known = [...new Set([fingerprint, ...whose])];
@@ -50,7 +50,7 @@ export class DeniedTable {
 
   /** @returns whether it was there. */
   allow(fingerprint: string): boolean {
-    return this.#inTransaction(() => this.#statements.remove.run(fingerprint).changes !== 0);
+    return inSealedTransaction(this.#sealed, () => this.#statements.remove.run(fingerprint).changes !== 0);
   }
 
   /** The first of these that is denied. */
@@ -62,20 +62,6 @@ export class DeniedTable {
   all(): readonly DeniedKey[] {
     const rows = this.#statements.all.all() as { fingerprint: string; note: string; added_at_ms: number }[];
     return rows.map(({ fingerprint, note, added_at_ms: addedAtMs }) => ({ fingerprint, note, addedAtMs }));
-  }
-
-  #inTransaction<T>(work: () => T): T {
-    const { database } = this.#sealed;
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      expectCurrentKey(this.#sealed);
-      const result = work();
-      database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 

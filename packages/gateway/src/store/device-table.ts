@@ -13,7 +13,7 @@ import {
   PreviousTable,
 } from './previous-table.ts';
 import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
-import { expectCurrentKey, type SealedDatabase } from './sealing.ts';
+import { inSealedTransaction, type SealedDatabase } from './sealing.ts';
 
 /** What a device proves itself with; of public keys and certificates only the fingerprint is kept. */
 export type DeviceCredential =
@@ -73,14 +73,12 @@ export interface DevicePage {
 
 /** The devices of a store; every statement is prepared once. */
 export class DeviceTable {
-  readonly #database: DatabaseSync;
   readonly #sealed: SealedDatabase;
   readonly #contexts: OscoreTable;
   readonly #previous: PreviousTable;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(sealed: SealedDatabase) {
-    this.#database = sealed.database;
     this.#sealed = sealed;
     this.#contexts = new OscoreTable(sealed);
     this.#previous = new PreviousTable(sealed);
@@ -94,7 +92,7 @@ export class DeviceTable {
 
   /** @returns the id of one that is there already; then none was added. */
   addAll(devices: readonly NewDevice[]): string | undefined {
-    return this.#inTransaction(() => {
+    return inSealedTransaction(this.#sealed, () => {
       const present = devices.find(({ id }) => this.find(id) !== undefined);
       if (present !== undefined) return present.id;
       for (const { id, addedAtMs, credential, rules } of devices) {
@@ -219,7 +217,7 @@ export class DeviceTable {
    * @returns false when there is no such device, or when it is one of another gateway.
    */
   rotate(id: string, credential: DeviceCredential, nowMs: number, overlap?: Overlap): boolean {
-    return this.#inTransaction(() => {
+    return inSealedTransaction(this.#sealed, () => {
       const before = overlap && this.find(id);
       const { changes } = this.#statements.rotate.run(...this.#columnsOf(id, credential), nowMs, id);
       if (changes === 0) return false;
@@ -234,12 +232,12 @@ export class DeviceTable {
 
   /** What it had before does not count any more. @returns whether there was something. */
   retire(id: string): boolean {
-    return this.#inTransaction(() => this.#previous.remove(id));
+    return inSealedTransaction(this.#sealed, () => this.#previous.remove(id));
   }
 
   /** Replaces what it may do. @returns false as `rotate` does; its key and associations stay. */
   allow(id: string, rules: readonly string[]): boolean {
-    return this.#inTransaction(() => {
+    return inSealedTransaction(this.#sealed, () => {
       if (this.homeOf(id) !== '') return false;
       this.#statements.removeRules.run(id);
       this.#insertRules(id, rules);
@@ -320,19 +318,6 @@ export class DeviceTable {
     return credential === 'rpk'
       ? { kind: 'rpk', fingerprint: known }
       : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
-  }
-
-  #inTransaction<T>(work: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      expectCurrentKey(this.#sealed);
-      const result = work();
-      this.#database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreFault } from './store-fault.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Marks the file as ours (PRAGMA application_id): the letters `CoAP`. */
 const applicationId = 0x436f4150;
@@ -353,19 +354,14 @@ export function expectKnownSchema(database: DatabaseSync, path: string): void {
  * @param target version to stop at; the newest unless a test makes an old fixture.
  */
 export function migrate(database: DatabaseSync, target: number = schemaVersion): void {
-  database.exec('BEGIN IMMEDIATE');
-  try {
+  inTransaction(database, () => {
     // Read inside the transaction: another process may have migrated since the caller looked.
     for (let version = readSchemaVersion(database); version < target; version += 1) {
       database.exec(migrations[version] as string);
       database.exec(`PRAGMA user_version = ${version + 1}`);
     }
     database.exec(`PRAGMA application_id = ${applicationId}`);
-    database.exec('COMMIT');
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
+  });
 }
 
 function pragmaNumber(database: DatabaseSync, name: string): number {

@@ -20,6 +20,7 @@ import { SecretBox, type SecretPlace } from '../vault/secret-box.ts';
 import type { DataFolder } from './data-folder.ts';
 import { sealAnew } from './sealed-columns.ts';
 import { StoreFault } from './store-fault.ts';
+import { inTransaction } from './transaction.ts';
 
 /** An open database, and what opens the secrets in it. */
 export interface SealedDatabase {
@@ -169,14 +170,19 @@ export function masterKeyOf(database: DatabaseSync): string | undefined {
   return sealingRow(database)?.key_id;
 }
 
-/** Refuses to write what another process could not open: the master key may have been changed since the store was opened. */
-export function expectCurrentKey({ database, secrets }: SealedDatabase): void {
-  if (sealingRow(database)?.key_id === secrets.keyId) return;
-  throw new StoreFault(
-    'master-key',
-    'the master key of the store was changed meanwhile',
-    'nothing was changed: try again',
-  );
+/**
+ * A transaction that refuses to write what another process could not open: the master key may have been changed since the store
+ * was opened.
+ */
+export function inSealedTransaction<T>({ database, secrets }: SealedDatabase, work: () => T): T {
+  return inTransaction(database, () => {
+    if (sealingRow(database)?.key_id === secrets.keyId) return work();
+    throw new StoreFault(
+      'master-key',
+      'the master key of the store was changed meanwhile',
+      'nothing was changed: try again',
+    );
+  });
 }
 
 function emptyLog(database: DatabaseSync): boolean {
@@ -259,16 +265,4 @@ function wrongKey(path: string, { keyId }: SecretBox, { key_id }: SealingRow): S
     `${path} is not the master key of this store: it is ${keyId}, and the secrets are sealed with ${key_id}`,
     'name the right file with --master-key; to change the key: coapsule store rekey. Nothing was changed',
   );
-}
-
-function inTransaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
 }

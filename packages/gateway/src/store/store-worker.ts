@@ -23,6 +23,7 @@ import { SleepyTable } from './sleepy-table.ts';
 import { StateTable } from './state-table.ts';
 import { storeFaultOf } from './store-fault.ts';
 import type { FaultValue, FromWorker, ToWorker, WriteOutcome, WriteTask } from './store-protocol.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Where the façade tells the worker to work. */
 export interface StoreWorkerData {
@@ -115,7 +116,7 @@ function serve(store: OpenDatabase): void {
       case 'write':
         return writeAll(message.ask);
       case 'resume':
-        return inTransaction(() => associations.resume(message.ask));
+        return durably(() => associations.resume(message.ask));
       case 'latest':
         return readings.latest(message.ask);
       case 'series':
@@ -127,7 +128,7 @@ function serve(store: OpenDatabase): void {
       case 'extent':
         return aggregates.extent(message.ask);
       case 'downsample':
-        return inTransaction(() => aggregates.downsample(message.ask));
+        return durably(() => aggregates.downsample(message.ask));
       case 'pathsBelow':
         return readings.pathsBelow(message.ask.prefix, message.ask.limit);
       case 'device':
@@ -194,7 +195,7 @@ function serve(store: OpenDatabase): void {
   }
 
   function writeAll(tasks: readonly WriteTask[]): readonly WriteOutcome[] {
-    return inTransaction(() => {
+    return durably(() => {
       const [newestReading, newestRequest] = tasks.reduce(
         ([reading, request], task) => [
           // One without a record says nothing of the clock of records.
@@ -249,18 +250,8 @@ function serve(store: OpenDatabase): void {
     }
   }
 
-  function inTransaction<T>(work: () => T): T {
-    // IMMEDIATE: wait for another writer at the start, never fail in the middle.
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
-      readings.rolledBack();
-      throw error;
-    }
+  function durably<T>(work: () => T): T {
+    return inTransaction(database, work, () => readings.rolledBack());
   }
 
   function readDataVersion(): number {
