@@ -8,9 +8,10 @@ import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { moveDurably } from '../vault/master-key.ts';
 import { prepareDataFolder } from './data-folder.ts';
+import { expectSound } from './database.ts';
 import { expectKnownSchema, readSchemaVersion, schemaVersion } from './schema.ts';
 import { masterKeyOf } from './sealing.ts';
-import { damaged, StoreFault, storeFaultOf } from './store-fault.ts';
+import { StoreFault, storeFaultOf } from './store-fault.ts';
 
 /** What a backup holds, for whoever made it. */
 export interface BackupFacts {
@@ -68,8 +69,7 @@ function finish(part: string, nowMs: number): BackupFacts {
     copy.exec('DELETE FROM association');
     copy.prepare('INSERT OR REPLACE INTO backup VALUES (1, ?)').run(nowMs);
     copy.exec('COMMIT');
-    const { quick_check: check } = copy.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
-    if (check !== 'ok') throw damaged(part, check);
+    expectSound(copy, part);
     return factsOf(copy, nowMs);
   } finally {
     copy.close();

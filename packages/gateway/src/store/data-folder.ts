@@ -27,6 +27,18 @@ export interface DataFolder {
   readonly warnings: readonly string[];
 }
 
+/** What is where in a data folder; looks at nothing. */
+export function dataFolderAt(path: string): DataFolder {
+  const folder = resolve(path);
+  return {
+    path: folder,
+    databasePath: join(folder, 'coapsule.db'),
+    lockPath: join(folder, 'gateway.lock'),
+    processIdPath: join(folder, 'gateway.pid'),
+    warnings: [],
+  };
+}
+
 const keepsModes = process.platform !== 'win32';
 
 /**
@@ -37,8 +49,8 @@ const keepsModes = process.platform !== 'win32';
  * @throws StoreFault `no-store`, `no-permission`, `not-a-folder`, `open-to-others`, `not-ours` or `damaged`.
  */
 export function prepareDataFolder(path: string, options: { readonly create: boolean }): DataFolder {
-  const folder = resolve(path);
-  const databasePath = join(folder, 'coapsule.db');
+  const at = dataFolderAt(path);
+  const { path: folder, databasePath, lockPath, processIdPath } = at;
   const warnings: string[] = [];
   try {
     if (options.create) makeFolder(folder);
@@ -62,8 +74,6 @@ export function prepareDataFolder(path: string, options: { readonly create: bool
   } catch (error) {
     throw storeFaultOf(error, folder);
   }
-  const lockPath = join(folder, 'gateway.lock');
-  const processIdPath = join(folder, 'gateway.pid');
   const files = [databasePath, `${databasePath}-wal`, `${databasePath}-shm`];
   try {
     for (const file of [...files, lockPath, processIdPath]) expectRegular(file);
@@ -84,13 +94,7 @@ export function prepareDataFolder(path: string, options: { readonly create: bool
   } catch (error) {
     throw storeFaultOf(error, databasePath);
   }
-  return {
-    path: folder,
-    databasePath,
-    lockPath,
-    processIdPath,
-    warnings,
-  };
+  return { ...at, warnings };
 }
 
 /** Makes a folder and those above it, one by one: where none can be made the recursive form may never end. */

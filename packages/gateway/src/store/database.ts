@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { keyBeside, type MasterKeySource } from '../vault/master-key.ts';
 import { type DataFolder, prepareDataFolder } from './data-folder.ts';
 import { type FolderLock, isFolderHeld, lockDataFolder } from './folder-lock.ts';
-import { expectKnownSchema, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
+import { expectKnownSchema, hasTable, migrate, readSchemaVersion, schemaVersion } from './schema.ts';
 import { type SealedDatabase, scrub, sealStore, type UnlockedStore, unlockStore } from './sealing.ts';
 import { damaged, StoreFault, storeFaultOf } from './store-fault.ts';
 
@@ -95,7 +95,11 @@ function connect(path: string | URL, readOnly: boolean): DatabaseSync {
 
 /** Without a write-ahead log nobody has it open: read as it lies, or SQLite would leave files of its own behind. */
 function untouched(path: string): string | URL {
-  if (existsSync(`${path}-wal`)) return path;
+  return existsSync(`${path}-wal`) ? path : immutable(path);
+}
+
+/** A file that nobody changes: SQLite makes no file beside it. */
+export function immutable(path: string): URL {
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
   return url;
@@ -103,10 +107,7 @@ function untouched(path: string): string | URL {
 
 /** OSCORE would go on with numbers that were used since the backup was made (RFC 8613 §7.2.1). */
 function expectNoBackup(database: DatabaseSync, path: string): void {
-  const table = database
-    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'backup'")
-    .get();
-  if (table === undefined || database.prepare('SELECT 1 FROM backup').get() === undefined) return;
+  if (!hasTable(database, 'backup') || database.prepare('SELECT 1 FROM backup').get() === undefined) return;
   throw new StoreFault(
     'not-ours',
     `${path} is a backup that was copied there`,
@@ -114,7 +115,8 @@ function expectNoBackup(database: DatabaseSync, path: string): void {
   );
 }
 
-function expectSound(database: DatabaseSync, path: string): void {
+/** @throws StoreFault `damaged` for a database that SQLite finds a fault in. */
+export function expectSound(database: DatabaseSync, path: string): void {
   const row = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
   if (row.quick_check !== 'ok') throw damaged(path, row.quick_check);
 }

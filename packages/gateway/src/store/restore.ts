@@ -20,15 +20,13 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import { type MasterKeySource, moveDurably } from '../vault/master-key.ts';
 import { type BackupFacts, factsOf } from './backup.ts';
-import type { DataFolder } from './data-folder.ts';
-import { openDatabase } from './database.ts';
+import { type DataFolder, dataFolderAt } from './data-folder.ts';
+import { immutable, openDatabase } from './database.ts';
 import { lockDataFolder } from './folder-lock.ts';
-import { expectKnownSchema } from './schema.ts';
+import { expectKnownSchema, hasTable } from './schema.ts';
 import { unlockStore } from './sealing.ts';
 import { damaged, StoreFault, storeFaultOf } from './store-fault.ts';
 
@@ -72,7 +70,7 @@ export function restore(
   masterKey: MasterKeySource,
   nowMs: number,
 ): RestoredFacts {
-  const folder = folderOf(path);
+  const folder = dataFolderAt(path);
   const madeAtMs = checkBackup(file, folder, masterKey);
   if (nowMs < madeAtMs) {
     throw new StoreFault(
@@ -115,10 +113,9 @@ function checkBackup(file: string, folder: DataFolder, masterKey: MasterKeySourc
   let database: DatabaseSync | undefined;
   try {
     if (!statSync(file).isFile()) throw new StoreFault('not-ours', `${file} is no file`, 'name a backup');
-    const url = pathToFileURL(resolve(file));
-    url.searchParams.set('immutable', '1');
-    database = new DatabaseSync(url, { readOnly: true });
+    database = new DatabaseSync(immutable(file), { readOnly: true });
     expectKnownSchema(database, file);
+    if (!hasTable(database, 'backup')) throw noBackup(file);
     const row = database.prepare('SELECT made_at_ms FROM backup').get() as { made_at_ms: number } | undefined;
     if (row === undefined) throw noBackup(file);
     const { integrity_check: check } = database.prepare('PRAGMA integrity_check(1)').get() as {
@@ -135,7 +132,6 @@ function checkBackup(file: string, folder: DataFolder, masterKey: MasterKeySourc
         'name a file that "coapsule backup" made',
       );
     }
-    if (/no such table: backup/.test((error as Error).message)) throw noBackup(file);
     throw storeFaultOf(error, file);
   } finally {
     database?.close();
@@ -163,17 +159,6 @@ function goAhead(part: string, elapsedMs: number): Pick<RestoredFacts, 'contexts
   } finally {
     database.close();
   }
-}
-
-function folderOf(path: string): DataFolder {
-  const folder = resolve(path);
-  return {
-    path: folder,
-    databasePath: join(folder, 'coapsule.db'),
-    lockPath: join(folder, 'gateway.lock'),
-    processIdPath: join(folder, 'gateway.pid'),
-    warnings: [],
-  };
 }
 
 function makeEmptyFolder(folder: string): void {

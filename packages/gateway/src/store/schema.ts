@@ -323,6 +323,12 @@ export function readSchemaVersion(database: DatabaseSync): number {
   return pragmaNumber(database, 'user_version');
 }
 
+/** Whether an open database has a table: one of an earlier version may lack it. */
+export function hasTable(database: DatabaseSync, name: string): boolean {
+  const table = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name);
+  return table !== undefined;
+}
+
 /**
  * Refuse a database that is not ours or that a later version wrote; changes nothing.
  *

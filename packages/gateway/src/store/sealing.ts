@@ -18,6 +18,7 @@ import {
 } from '../vault/master-key.ts';
 import { SecretBox, type SecretPlace } from '../vault/secret-box.ts';
 import type { DataFolder } from './data-folder.ts';
+import { hasTable } from './schema.ts';
 import { sealAnew } from './sealed-columns.ts';
 import { StoreFault } from './store-fault.ts';
 import { inTransaction } from './transaction.ts';
@@ -195,10 +196,7 @@ function emptyLog(database: DatabaseSync): boolean {
 }
 
 function sealingRow(database: DatabaseSync): SealingRow | undefined {
-  const table = database
-    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sealing'")
-    .get();
-  if (table === undefined) return undefined;
+  if (!hasTable(database, 'sealing')) return undefined;
   return database.prepare('SELECT key_id, key_check, scrub_due FROM sealing').get() as SealingRow | undefined;
 }
 
