@@ -6,23 +6,20 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { type OscoreCredential, OscoreTable } from './oscore-table.ts';
+import { type Overlap, type PreviousCredential, PreviousTable } from './previous-table.ts';
 import {
-  type Overlap,
-  type PreviousCredential,
-  type PreviousProof,
-  PreviousTable,
-} from './previous-table.ts';
-import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
+  type DeviceProof,
+  type KeyPlace,
+  noKey,
+  type ProofColumns,
+  type ProofRow,
+  proofColumns,
+  proofOf,
+} from './proof-columns.ts';
 import { inSealedTransaction, type SealedDatabase } from './sealing.ts';
 
-/** What a device proves itself with; of public keys and certificates only the fingerprint is kept. */
-export type DeviceCredential =
-  | OscoreCredential
-  | { readonly kind: 'psk'; readonly key: Uint8Array }
-  /** `sha256:` and hexadecimal digits, of the SubjectPublicKeyInfo. */
-  | { readonly kind: 'rpk'; readonly fingerprint: string }
-  /** The fingerprint of the certificate; it may be undefined when it ends. */
-  | { readonly kind: 'cert'; readonly fingerprint: string; readonly expiresAtMs: number | undefined };
+/** What a device proves itself with. */
+export type DeviceCredential = OscoreCredential | DeviceProof;
 
 /** Which key a device has: another one has another number, and a device that was added again another time. */
 export interface KeyVersion extends Pick<Device, 'addedAtMs' | 'keyVersion'> {
@@ -223,9 +220,11 @@ export class DeviceTable {
       if (changes === 0) return false;
       this.#putContext(id, credential);
       this.#previous.remove(id);
-      const proof = before && proofOf(before.credential);
-      if (overlap !== undefined && before !== undefined && proof !== undefined)
-        this.#previous.put(id, { credential: proof, keyVersion: before.keyVersion, ...overlap });
+      // An OSCORE context has state of its own, of which there is room for one.
+      if (overlap !== undefined && before !== undefined && before.credential.kind !== 'oscore') {
+        const { credential: proof, keyVersion } = before;
+        this.#previous.put(id, { credential: proof, keyVersion, ...overlap });
+      }
       return true;
     });
   }
@@ -282,7 +281,9 @@ export class DeviceTable {
     const previous = this.#previous.find(row.id);
     return {
       id: row.id,
-      credential: (row.credential === 'oscore' && this.#contexts.find(row.id)) || this.#credentialOf(row),
+      credential:
+        (row.credential === 'oscore' && this.#contexts.find(row.id)) ||
+        proofOf(this.#sealed.secrets, placeOf(row.id), row),
       keyVersion: row.key_version,
       addedAtMs: row.added_at_ms,
       rotatedAtMs: row.rotated_at_ms ?? undefined,
@@ -291,49 +292,19 @@ export class DeviceTable {
     };
   }
 
-  /** credential, psk, fingerprint, expires_at_ms. */
-  #columnsOf(
-    id: string,
-    credential: DeviceCredential,
-  ): [kind: string, psk: Uint8Array, fingerprint: string | null, expiresAtMs: number | null] {
-    switch (credential.kind) {
-      case 'psk': {
-        const psk = sealSecret(this.#sealed.secrets, secretPlace('device.psk', id), credential.key);
-        return ['psk', psk, null, null];
-      }
-      case 'rpk':
-        return ['rpk', noKey, credential.fingerprint, null];
-      case 'cert':
-        return ['cert', noKey, credential.fingerprint, credential.expiresAtMs ?? null];
-      case 'oscore':
-        return ['oscore', noKey, null, null];
-    }
-  }
-
-  #credentialOf({ id, credential, psk, fingerprint, expires_at_ms }: DeviceRow): DeviceCredential {
-    if (credential === 'psk') {
-      return { kind: 'psk', key: openSecret(this.#sealed.secrets, secretPlace('device.psk', id), psk) };
-    }
-    const known = fingerprint ?? '';
-    return credential === 'rpk'
-      ? { kind: 'rpk', fingerprint: known }
-      : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
+  #columnsOf(id: string, credential: DeviceCredential): ProofColumns {
+    return credential.kind === 'oscore'
+      ? ['oscore', noKey, null, null]
+      : proofColumns(this.#sealed.secrets, placeOf(id), credential);
   }
 }
 
-/** An OSCORE context has state of its own, of which there is room for one. */
-function proofOf(credential: DeviceCredential): PreviousProof | undefined {
-  return credential.kind === 'oscore' ? undefined : credential;
+function placeOf(deviceId: string): KeyPlace {
+  return { column: 'device.psk', deviceId };
 }
 
-const noKey = new Uint8Array(0);
-
-interface DeviceRow {
+interface DeviceRow extends ProofRow {
   id: string;
-  credential: string;
-  psk: Uint8Array;
-  fingerprint: string | null;
-  expires_at_ms: number | null;
   key_version: number;
   added_at_ms: number;
   rotated_at_ms: number | null;

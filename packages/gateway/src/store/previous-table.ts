@@ -6,14 +6,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { SecretBox } from '../vault/secret-box.ts';
-import { openSecret, sealSecret, secretPlace } from './sealed-columns.ts';
+import { type DeviceProof, type KeyPlace, type ProofRow, proofColumns, proofOf } from './proof-columns.ts';
 import type { SealedDatabase } from './sealing.ts';
-
-/** What a device could prove itself with before; OSCORE contexts do not overlap. */
-export type PreviousProof =
-  | { readonly kind: 'psk'; readonly key: Uint8Array }
-  | { readonly kind: 'rpk'; readonly fingerprint: string }
-  | { readonly kind: 'cert'; readonly fingerprint: string; readonly expiresAtMs: number | undefined };
 
 /** How long the credential before counts. */
 export interface Overlap {
@@ -23,9 +17,9 @@ export interface Overlap {
   readonly endsWithUse: boolean;
 }
 
-/** See the module comment. */
+/** See the module comment. OSCORE contexts do not overlap. */
 export interface PreviousCredential extends Overlap {
-  readonly credential: PreviousProof;
+  readonly credential: DeviceProof;
   readonly keyVersion: number;
 }
 
@@ -48,13 +42,9 @@ export class PreviousTable {
 
   /** What there was before is gone. */
   put(deviceId: string, { credential, keyVersion, untilMs, endsWithUse }: PreviousCredential): void {
-    const key = credential.kind === 'psk' ? credential.key : new Uint8Array(0);
     this.#statements.put.run(
       deviceId,
-      credential.kind,
-      sealSecret(this.#secrets, secretPlace('previous_credential.psk', deviceId), key),
-      credential.kind === 'psk' ? null : credential.fingerprint,
-      credential.kind === 'cert' ? (credential.expiresAtMs ?? null) : null,
+      ...proofColumns(this.#secrets, placeOf(deviceId), credential),
       keyVersion,
       untilMs,
       endsWithUse ? 1 : 0,
@@ -75,7 +65,8 @@ export class PreviousTable {
     const row = this.#statements.find.get(deviceId) as PreviousRow | undefined;
     if (row === undefined) return undefined;
     const { key_version: keyVersion, until_ms: untilMs } = row;
-    return { credential: this.#proofOf(row), keyVersion, untilMs, endsWithUse: row.ends_with_use === 1 };
+    const credential = proofOf(this.#secrets, placeOf(deviceId), row);
+    return { credential, keyVersion, untilMs, endsWithUse: row.ends_with_use === 1 };
   }
 
   /** Who had this raw public key or certificate before. */
@@ -87,25 +78,13 @@ export class PreviousTable {
   nextEnd(nowMs: number): number | undefined {
     return (this.#statements.nextEnd.get(nowMs) as { end: number | null }).end ?? undefined;
   }
-
-  #proofOf({ device_id, credential, psk, fingerprint, expires_at_ms }: PreviousRow): PreviousProof {
-    if (credential === 'psk') {
-      const key = openSecret(this.#secrets, secretPlace('previous_credential.psk', device_id), psk);
-      return { kind: 'psk', key };
-    }
-    const known = fingerprint ?? '';
-    return credential === 'rpk'
-      ? { kind: 'rpk', fingerprint: known }
-      : { kind: 'cert', fingerprint: known, expiresAtMs: expires_at_ms ?? undefined };
-  }
 }
 
-interface PreviousRow {
-  device_id: string;
-  credential: string;
-  psk: Uint8Array;
-  fingerprint: string | null;
-  expires_at_ms: number | null;
+function placeOf(deviceId: string): KeyPlace {
+  return { column: 'previous_credential.psk', deviceId };
+}
+
+interface PreviousRow extends ProofRow {
   key_version: number;
   until_ms: number;
   ends_with_use: number;
