@@ -1,10 +1,10 @@
 /**
  * The gateway's store as promises: readings with their deduplication records, devices, and kept associations.
  *
- * The work is done in store-worker.ts. Writes are committed in groups (group-commit.ts): a promise of `record` or
- * `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too.
+ * The work is done in store-worker.ts, which is asked over store-link.ts. Writes are committed in groups (group-commit.ts): a promise
+ * of `record` or `changeAssociation` fulfils after the commit, never before; what was asked for earlier is then durable too.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { Registration } from '../directory/registration.ts';
 import type { Credentials, DeviceKeeping } from '../keeping/credentials.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
@@ -36,8 +36,8 @@ import { type ResumedPage, type ResumeMark, rowsOfPage } from './resumed-page.ts
 import type { SharedState } from './shared-state-table.ts';
 import type { KeptState, StateChange } from './state-table.ts';
 import { StoreFault } from './store-fault.ts';
-import type { FaultValue, FromWorker, StoreQuestions, ToWorker } from './store-protocol.ts';
-import type { StoreWorkerData } from './store-worker.ts';
+import { StoreLink, startWorker, storeClosed } from './store-link.ts';
+import type { StoreQuestions } from './store-protocol.ts';
 
 /** What an owner of the store may set. Writes that find no place are refused with `overloaded`. */
 export interface StoreOptions extends WriteLimits {
@@ -65,24 +65,16 @@ const resumedAtOnce = 1000;
 /** Associations that are taken over in one transaction: each waits for the disk. */
 const takenOverAtOnce = 4000;
 
-interface Waiting<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (fault: StoreFault) => void;
-}
-
 /** One data folder, held exclusively from `Store.open` to `close`, or the part in it of a thread that `connect`ed. */
 export class Store
   implements AsyncDisposable, Credentials, DeviceKeeping, ReadingKeeping, RegistrationKeeping
 {
   /** What the operator should know about the data folder. */
   readonly warnings: readonly string[];
-  readonly #worker: Worker | MessagePort;
   readonly #options: StoreOptions;
-  readonly #questions = new Map<number, Waiting<unknown>>();
-  #nextQuestion = 1;
+  readonly #link: StoreLink;
   readonly #writes: GroupCommit;
   #lifetimes: WallClock | undefined;
-  #ended: StoreFault | undefined;
 
   /**
    * Open the store of a data folder, made if it is missing, and claim it for this process.
@@ -91,24 +83,7 @@ export class Store
    */
   static async open(path: string, options: StoreOptions = {}): Promise<Store> {
     const { watchIntervalMs = 250, masterKey = { kind: 'beside' } } = options;
-    const data: StoreWorkerData = { path, watchIntervalMs, masterKey };
-    // A URL string is not rewritten by the compiler: from source the worker is .ts, built it is .js.
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const worker = new Worker(new URL(`./store-worker${extension}`, import.meta.url), { workerData: data });
-    const opening = Promise.withResolvers<readonly string[]>();
-    const handleFirst = (message: FromWorker): void => {
-      if (message.kind === 'opened') opening.resolve(message.warnings);
-      else if (message.kind === 'refused') opening.reject(faultOf(message.fault));
-    };
-    const handleExit = (): void => {
-      opening.reject(new StoreFault('failed', 'the store ended while it opened', 'start again'));
-    };
-    worker.once('message', handleFirst);
-    worker.once('error', opening.reject);
-    worker.once('exit', handleExit);
-    const warnings = await opening.promise;
-    worker.off('error', opening.reject);
-    worker.off('exit', handleExit);
+    const { worker, warnings } = await startWorker({ path, watchIntervalMs, masterKey });
     return new Store(worker, warnings, options);
   }
 
@@ -127,19 +102,17 @@ export class Store
   }
 
   private constructor(worker: Worker | MessagePort, warnings: readonly string[], options: StoreOptions) {
-    this.#worker = worker;
     this.#options = options;
-    this.#writes = new GroupCommit((tasks) => this.#ask('write', tasks), options);
+    this.#link = new StoreLink(worker, {
+      onDevicesChanged: () => options.onDevicesChanged?.(),
+      onOverlapEnded: (ended) => options.onOverlapEnded?.(ended),
+      onEnded: (fault) => {
+        this.#writes.end(fault);
+        options.onFailed?.(fault);
+      },
+    });
+    this.#writes = new GroupCommit((tasks) => this.#link.ask('write', tasks), options);
     this.warnings = warnings;
-    worker.on('message', (message: FromWorker) => this.#handle(message));
-    if (!(worker instanceof Worker)) {
-      worker.on('close', () => this.#end(new StoreFault('closed', 'the store is closed', 'open it again')));
-      return;
-    }
-    worker.on('error', (error) =>
-      this.#end(new StoreFault('failed', `the store failed: ${error.message}`, 'restart')),
-    );
-    worker.on('exit', () => this.#end(new StoreFault('failed', 'the store ended unexpectedly', 'restart')));
   }
 
   /** From now on the times in which requests may come again go by this clock, and not by that of readings. */
@@ -161,13 +134,13 @@ export class Store
       failedCommits: writes.failedCommits,
       waitingWrites: writes.waiting,
       waitingBytes: writes.waitingBytes,
-      waitingReads: this.#questions.size,
+      waitingReads: this.#link.waiting,
     };
   }
 
   /** Why the store cannot be used, or could not make durable what was written last; undefined when it can. */
   get fault(): StoreFault | undefined {
-    return this.#ended ?? this.#writes.latestFault;
+    return this.#link.ended ?? this.#writes.latestFault;
   }
 
   /**
@@ -257,12 +230,12 @@ export class Store
 
   /** Readings that the message broker has not acknowledged, in order. */
   outbox(question: OutboxQuestion): Promise<readonly OutboxEntry[]> {
-    return this.#ask('outbox', question);
+    return this.#link.ask('outbox', question);
   }
 
   /** How much the message broker has not acknowledged. */
   outboxSize(): Promise<OutboxSize> {
-    return this.#ask('outboxSize', undefined);
+    return this.#link.ask('outboxSize', undefined);
   }
 
   /** The message broker has acknowledged these. Fulfils after the commit. */
@@ -284,12 +257,12 @@ export class Store
 
   /** Commands for devices that sleep, those that have reached their end too. */
   sleepyCommands(): Promise<readonly SleepyCommand[]> {
-    return this.#ask('sleepyCommands', undefined);
+    return this.#link.ask('sleepyCommands', undefined);
   }
 
   /** What is registered, over or not. */
   registrations(): Promise<readonly Registration[]> {
-    return this.#ask('registrations', undefined);
+    return this.#link.ask('registrations', undefined);
   }
 
   /** Keep, and forget, what resources have; all of it or nothing, durably. Fulfils after the commit. */
@@ -301,7 +274,7 @@ export class Store
 
   /** What resources keep, of which the names begin so. */
   states(prefix: string): Promise<readonly KeptState[]> {
-    return this.#ask('states', prefix);
+    return this.#link.ask('states', prefix);
   }
 
   async #changeRegistrations(change: RegistrationChange): Promise<void> {
@@ -320,7 +293,7 @@ export class Store
   ): AsyncGenerator<readonly ResumedRow[]> {
     const { endpoint, ahead } = request;
     const ask = (after: ResumeMark | undefined): Promise<ResumedPage> =>
-      this.#ask('resume', { ...request, after, pageSize });
+      this.#link.ask('resume', { ...request, after, pageSize });
     let asked: Promise<ResumedPage> | undefined = ask(undefined);
     while (asked !== undefined) {
       const page: ResumedPage = await asked;
@@ -372,7 +345,7 @@ export class Store
 
   /** One step of what becomes of old measurements. */
   downsample(task: DownsampleTask): Promise<DownsampleOutcome> {
-    return this.#ask('downsample', task);
+    return this.#link.ask('downsample', task);
   }
 
   /** A device with its key, as the store holds it now. */
@@ -387,7 +360,7 @@ export class Store
 
   /** Which keys devices have now, in the order of `ids`; undefined for who is none. */
   keyVersions(ids: readonly string[]): Promise<readonly (KeyVersion | undefined)[]> {
-    return this.#ask('keyVersions', ids);
+    return this.#link.ask('keyVersions', ids);
   }
 
   /** The first of these fingerprints, of certificates and public keys, that nobody gets in with any more. */
@@ -397,7 +370,7 @@ export class Store
 
   /** When the next overlap of two credentials of a device is over. */
   overlapEnd(nowMs: number): Promise<number | undefined> {
-    return this.#ask('overlapEnd', nowMs);
+    return this.#link.ask('overlapEnd', nowMs);
   }
 
   /** A device uses its new credential, with which the one before ends. Fulfils after the commit. */
@@ -407,29 +380,29 @@ export class Store
 
   /** What is kept of the OSCORE context of a device. */
   oscoreEdges(deviceId: string): Promise<OscoreEdges | undefined> {
-    return this.#ask('oscoreEdges', deviceId);
+    return this.#link.ask('oscoreEdges', deviceId);
   }
 
   /** Which endpoints have associations that can be taken over. */
   associationEndpoints(): Promise<readonly string[]> {
-    return this.#ask('associationEndpoints', undefined);
+    return this.#link.ask('associationEndpoints', undefined);
   }
 
   /** For `connect` in another thread: its writes are durable in their order, and all threads see the same. */
   async clientPort(): Promise<MessagePort> {
     const { port1, port2 } = new MessageChannel();
-    await this.#ask('connect', port1, [port1]);
+    await this.#link.ask('connect', port1, [port1]);
     return port2;
   }
 
   /** All devices with their keys, ordered by id. */
   devices(): Promise<readonly Device[]> {
-    return this.#ask('devices', undefined);
+    return this.#link.ask('devices', undefined);
   }
 
   /** Which kinds of credentials devices have. */
   credentialKinds(): Promise<readonly DeviceCredential['kind'][]> {
-    return this.#ask('credentialKinds', undefined);
+    return this.#link.ask('credentialKinds', undefined);
   }
 
   /** Devices that were added here, some at a time, ordered by id. */
@@ -444,7 +417,7 @@ export class Store
 
   async *#devicePages(ofOthers: boolean): AsyncGenerator<readonly HomedDevice[]> {
     for (let after = ''; ; ) {
-      const page = await this.#ask('devicePage', { after, limit: devicesAtOnce, ofOthers });
+      const page = await this.#link.ask('devicePage', { after, limit: devicesAtOnce, ofOthers });
       const last = page.at(-1);
       if (last === undefined) return;
       yield page;
@@ -454,7 +427,7 @@ export class Store
 
   /** A device with its home, which is empty for one that was added here. */
   homedDevice(id: string): Promise<HomedDevice | undefined> {
-    return this.#ask('homedDevice', id);
+    return this.#link.ask('homedDevice', id);
   }
 
   /** Keep devices of other gateways, durably; refused is also who has the id of one that was added here. */
@@ -469,32 +442,32 @@ export class Store
 
   /** Devices under OSCORE, and the mark for `deviceChanges` behind all that has changed by then. */
   oscoreDevices(): Promise<{ readonly devices: readonly Device[]; readonly mark: number }> {
-    return this.#ask('oscoreDevices', undefined);
+    return this.#link.ask('oscoreDevices', undefined);
   }
 
   /** Behind all changes of devices by now. */
   deviceChangeMark(): Promise<number> {
-    return this.#ask('deviceChangeMark', undefined);
+    return this.#link.ask('deviceChangeMark', undefined);
   }
 
   /** Devices that were changed behind a mark, some at a time; none at the end. */
   deviceChanges(mark: number): Promise<DeviceChanges> {
-    return this.#ask('deviceChanges', { mark, limit: devicesAtOnce });
+    return this.#link.ask('deviceChanges', { mark, limit: devicesAtOnce });
   }
 
   /** Readings in the order in which they were stored. */
   readingsAfter(question: ReadingsAfter): Promise<ReadingsPage> {
-    return this.#ask('readingsAfter', question);
+    return this.#link.ask('readingsAfter', question);
   }
 
   /** When the newest request came that is remembered, by the clock of lifetimes; 0 when none is. */
   newestRequestMs(): Promise<number> {
-    return this.#ask('newestRequestMs', undefined);
+    return this.#link.ask('newestRequestMs', undefined);
   }
 
   /** What is kept under a name of how far this gateway is with others. */
   sharedState(name: string): Promise<string | undefined> {
-    return this.#ask('sharedState', name);
+    return this.#link.ask('sharedState', name);
   }
 
   /** Keep it, durably. Fulfils after the commit. */
@@ -504,23 +477,13 @@ export class Store
 
   /** Finish the writes that wait, flush, and give the folder free. */
   async close(): Promise<void> {
-    if (this.#ended !== undefined) return;
+    if (this.#link.ended !== undefined) return;
     while (this.#writes.isCommitting) await this.#writes.settled();
-    if (this.#ended !== undefined) return;
-    const worker = this.#worker;
-    const fault = new StoreFault('closed', 'the store is closed', 'open it again');
-    if (!(worker instanceof Worker)) {
-      this.#ended = fault;
-      this.#writes.end(fault);
-      worker.close();
-      return;
-    }
-    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    const closed = this.#ask('close', undefined);
-    this.#ended = fault;
+    if (this.#link.ended !== undefined) return;
+    const fault = storeClosed();
+    const closed = this.#link.close(fault);
     this.#writes.end(fault);
     await closed;
-    await exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -533,58 +496,10 @@ export class Store
     ask: StoreQuestions[K]['ask'],
   ): Promise<StoreQuestions[K]['answer']> {
     const { maxWaitingReads = 10_000 } = this.#options;
-    if (this.#questions.size < maxWaitingReads) return this.#ask(kind, ask);
+    if (this.#link.waiting < maxWaitingReads) return this.#link.ask(kind, ask);
     return Promise.reject(
       new StoreFault('overloaded', 'too many reads wait for the store', 'try again later'),
     );
-  }
-
-  #ask<K extends keyof StoreQuestions>(
-    kind: K,
-    ask: StoreQuestions[K]['ask'],
-    transfer: readonly MessagePort[] = [],
-  ): Promise<StoreQuestions[K]['answer']> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const question = this.#nextQuestion++;
-    return new Promise<StoreQuestions[K]['answer']>((resolve, reject) => {
-      this.#questions.set(question, { resolve: resolve as (value: unknown) => void, reject });
-      this.#worker.postMessage({ question, kind, ask } as ToWorker, transfer);
-    });
-  }
-
-  #handle(message: FromWorker): void {
-    switch (message.kind) {
-      case 'answer':
-        this.#take(message.question)?.resolve(message.answer);
-        return;
-      case 'fault':
-        this.#take(message.question)?.reject(faultOf(message.fault));
-        return;
-      case 'devices-changed':
-        this.#options.onDevicesChanged?.();
-        return;
-      case 'overlap-ended':
-        this.#options.onOverlapEnded?.(message.ended);
-        return;
-      case 'opened':
-      case 'refused':
-        return; // handled in open()
-    }
-  }
-
-  #take(question: number): Waiting<unknown> | undefined {
-    const waiting = this.#questions.get(question);
-    this.#questions.delete(question);
-    return waiting;
-  }
-
-  #end(fault: StoreFault): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = fault;
-    for (const waiting of this.#questions.values()) waiting.reject(fault);
-    this.#questions.clear();
-    this.#writes.end(fault);
-    this.#options.onFailed?.(fault);
   }
 }
 
@@ -595,8 +510,4 @@ function ownMeasurements({ measurements }: Reading): Pick<Reading, 'measurements
       one.value instanceof Uint8Array ? { ...one, value: one.value.slice() } : one,
     ),
   };
-}
-
-function faultOf({ code, message, nextStep }: FaultValue): StoreFault {
-  return new StoreFault(code, message, nextStep);
 }
