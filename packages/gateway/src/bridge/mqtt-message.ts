@@ -4,8 +4,12 @@
  * With MQTT 5, what a payload is stands in the properties of the message; MQTT 3.1.1 has none, and the JSON form says it there.
  */
 import { contentFormatName, contentFormatOf } from 'coapsule/message';
-import { measuredValues } from '../telemetry/measured-values.ts';
-import { senmlPack, type TimedMeasurement } from '../telemetry/measurement-senml.ts';
+import { senmlPack } from '../telemetry/measurement-senml.ts';
+import {
+  measurementMembers,
+  type TimedMeasurement,
+  timedMeasurements,
+} from '../telemetry/timed-measurement.ts';
 import type { MqttPayloadForm } from './mqtt-options.ts';
 
 /** A value on its way to the broker. */
@@ -37,9 +41,7 @@ export function valueMessage(form: MqttPayloadForm, value: BridgedValue): ValueM
     receivedAt: new Date(atMs).toISOString(),
     ...(identity === undefined ? {} : { identity }),
   };
-  const measured = form === 'raw' ? [] : measuredValues(value.value, contentFormat, atMs);
-  const values = 'fault' in measured ? [] : measured;
-  const timed = values.map((one) => ({ ...one, path, atMs: one.deviceAtMs ?? atMs }));
+  const timed = form === 'raw' ? [] : timedMeasurements({ ...value, receivedAtMs: atMs });
   if (form === 'senml' && timed.length > 0) {
     const payload = new TextEncoder().encode(senmlPack(timed, 110) as string);
     return { payload, properties: { ...contentTypeOf(110), userProperties } };
@@ -57,14 +59,8 @@ export function valueMessage(form: MqttPayloadForm, value: BridgedValue): ValueM
   return { payload, properties: { ...contentTypeOf(contentFormat), userProperties } };
 }
 
-function valueJson({ name, value, unit, sum, atMs }: TimedMeasurement): object {
-  return {
-    ...(name === '' ? {} : { name }),
-    ...(value instanceof Uint8Array ? { data: Buffer.from(value).toString('base64') } : { value }),
-    ...(unit === '' ? {} : { unit }),
-    ...(sum === undefined ? {} : { sum }),
-    at: new Date(atMs).toISOString(),
-  };
+function valueJson(value: TimedMeasurement): object {
+  return { ...measurementMembers(value), at: new Date(value.atMs).toISOString() };
 }
 
 /** The answer of a command. */

@@ -2,13 +2,7 @@
  * Measurements as SenML (RFC 8428), in JSON and CBOR.
  */
 import { encodeSenmlCbor, encodeSenmlJson, type SenmlRecord } from 'coapsule/senml';
-import type { Measurement } from './measurement.ts';
-
-/** What of a measurement a Record says. */
-export type TimedMeasurement = Pick<Measurement, 'name' | 'unit' | 'value' | 'sum'> & {
-  readonly path: string;
-  readonly atMs: number;
-};
+import type { TimedMeasurement } from './timed-measurement.ts';
 
 /** Records of some measurements; what all have in common stands in the first one alone (RFC 8428 §4.1). */
 function senmlRecords(measurements: readonly TimedMeasurement[]): readonly SenmlRecord[] {

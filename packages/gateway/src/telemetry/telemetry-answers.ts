@@ -12,11 +12,10 @@ import {
 } from 'coapsule';
 import { ContentFormat } from '../resources/negotiation.ts';
 import type { Reading } from '../store/reading-table.ts';
-import { measuredValues } from './measured-values.ts';
-import type { Measurement } from './measurement.ts';
-import { senmlPack, type TimedMeasurement } from './measurement-senml.ts';
+import { senmlPack } from './measurement-senml.ts';
 import { parseTelemetryQuery } from './telemetry-query.ts';
 import { type MeasurementStore, measurementPages, mostSeries, selectedSeries } from './telemetry-reader.ts';
+import { measurementMembers, type TimedMeasurement, timedMeasurements } from './timed-measurement.ts';
 
 const parameters = {
   names: ['from', 'to', 'order', 'limit', 'name', 'unit', 'identity'],
@@ -63,19 +62,17 @@ export async function history(
 /** The newest reading as it came, or its values in another format that is asked for. */
 export function newestReading(request: Request, reading: Reading): ServerResponse {
   const { accept } = request;
-  const { path, value, contentFormat, receivedAtMs } = reading;
+  const { value, contentFormat } = reading;
   if (accept === undefined || accept === contentFormat) {
     return content(value, contentFormat === undefined ? {} : { contentFormat });
   }
-  const measured = measuredValues(value, contentFormat, receivedAtMs);
-  const values = 'fault' in measured ? [] : measured;
-  const timed = values.map((one) => ({ ...one, path, atMs: one.deviceAtMs ?? receivedAtMs }));
+  const values = timedMeasurements(reading);
   const text = values.length === 1 ? textOf(values[0]) : undefined;
   if (accept === ContentFormat.text && text !== undefined) return content(text, { contentFormat: accept });
   if (values.length > 0) {
-    if (accept === ContentFormat.json) return content(jsonOf(timed), { contentFormat: accept });
+    if (accept === ContentFormat.json) return content(jsonOf(values), { contentFormat: accept });
     if (accept === ContentFormat.senmlJson || accept === ContentFormat.senmlCbor) {
-      return content(senmlPack(timed, accept), { contentFormat: accept });
+      return content(senmlPack(values, accept), { contentFormat: accept });
     }
   }
   // What it is nobody has said: it may be what is asked for.
@@ -87,19 +84,16 @@ export function newestReading(request: Request, reading: Reading): ServerRespons
   ]);
 }
 
-function textOf(measurement: Measurement | undefined): string | undefined {
+function textOf(measurement: TimedMeasurement | undefined): string | undefined {
   const { value } = measurement ?? {};
   return value === undefined || value instanceof Uint8Array ? undefined : String(value);
 }
 
 /** An object for one value, a list of them for more. */
 function jsonOf(measurements: readonly TimedMeasurement[]): string {
-  const objects = measurements.map(({ name, value, unit, sum, atMs }) => ({
-    ...(name === '' ? {} : { name }),
-    ...(value instanceof Uint8Array ? { data: Buffer.from(value).toString('base64') } : { value }),
-    ...(unit === '' ? {} : { unit }),
-    ...(sum === undefined ? {} : { sum }),
-    time: new Date(atMs).toISOString(),
+  const objects = measurements.map((one) => ({
+    ...measurementMembers(one),
+    time: new Date(one.atMs).toISOString(),
   }));
   return JSON.stringify(objects.length === 1 ? objects[0] : objects);
 }

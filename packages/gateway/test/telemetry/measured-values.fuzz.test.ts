@@ -15,7 +15,8 @@ import { OutboxTable } from '../../src/store/outbox-table.ts';
 import { ReadingTable } from '../../src/store/reading-table.ts';
 import { migrate } from '../../src/store/schema.ts';
 import { measuredValues } from '../../src/telemetry/measured-values.ts';
-import { senmlPack, type TimedMeasurement } from '../../src/telemetry/measurement-senml.ts';
+import { senmlPack } from '../../src/telemetry/measurement-senml.ts';
+import type { TimedMeasurement } from '../../src/telemetry/timed-measurement.ts';
 
 const { COAPSULE_FUZZ_COUNT, COAPSULE_LONG } = process.env;
 const count = Number(COAPSULE_FUZZ_COUNT ?? (COAPSULE_LONG === '1' ? 1_000_000 : 20_000));
