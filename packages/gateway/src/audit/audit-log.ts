@@ -10,7 +10,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { WallClock } from '../server/wall-clock.ts';
 import { AuditFile } from './audit-file.ts';
-import { countingMs, RefusalCount, type RefusalLine } from './refusal-count.ts';
+import type { RefusalLine } from './refusal-count.ts';
+import { RefusalRelay } from './refusal-relay.ts';
 
 /** A change, by what did it. */
 export interface AuditedChange {
@@ -72,49 +73,47 @@ export interface RefusalAuditContext {
 export class RefusalAudit {
   readonly #context: RefusalAuditContext;
   readonly #files: Readonly<Record<'proven' | 'strangers', AuditFile>>;
-  readonly #count = new RefusalCount();
-  #cancel: (() => void) | undefined;
+  readonly #relay: RefusalRelay;
+  #cancel = (): void => {};
   #isClosed = false;
 
   constructor(context: RefusalAuditContext) {
     this.#context = context;
     const fileOf = (name: string): AuditFile => new AuditFile(join(context.dataFolder, name));
     this.#files = { proven: fileOf('audit-refusals.ndjson'), strangers: fileOf('audit-strangers.ndjson') };
+    this.#relay = new RefusalRelay(
+      (line) => this.#write(line),
+      (delayMs, action) => {
+        this.#cancel = context.after(delayMs, action);
+      },
+    );
   }
 
   /** Writes a line, or counts it; one of another thread may be of many. */
   add(refused: RefusalLine): void {
-    if (this.#isClosed) return;
-    const line = this.#count.add(refused);
-    if (line !== undefined) this.#write([line]);
-    this.#cancel ??= this.#context.after(countingMs, () => {
-      this.#cancel = undefined;
-      this.#write(this.#count.takeCounted());
-    });
+    if (!this.#isClosed) this.#relay.add(refused);
   }
 
   /** Writes what was counted. */
   close(): void {
     this.#isClosed = true;
-    this.#cancel?.();
-    this.#write(this.#count.takeCounted());
+    this.#cancel();
+    this.#relay.sendCounted();
   }
 
-  #write(lines: readonly RefusalLine[]): void {
-    for (const { reason, peer, isProven, details, repeated } of lines) {
-      const file = this.#files[isProven ? 'proven' : 'strangers'];
-      try {
-        file.append({
-          at: timeText(this.#context.clock()),
-          event: 'refused',
-          reason,
-          peer,
-          ...details,
-          ...(repeated === undefined ? {} : { repeated }),
-        });
-      } catch (error) {
-        this.#context.onError(`a refusal was not noted in ${file.path}: ${(error as Error).message}`);
-      }
+  #write({ reason, peer, isProven, details, repeated }: RefusalLine): void {
+    const file = this.#files[isProven ? 'proven' : 'strangers'];
+    try {
+      file.append({
+        at: timeText(this.#context.clock()),
+        event: 'refused',
+        reason,
+        peer,
+        ...details,
+        ...(repeated === undefined ? {} : { repeated }),
+      });
+    } catch (error) {
+      this.#context.onError(`a refusal was not noted in ${file.path}: ${(error as Error).message}`);
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Refusals of another thread on their way to the one that writes them: bounded and counted before they are sent, so that a flood
- * there costs this one a few messages a minute.
+ * Refusals on their way to who writes them, or to the thread where that is: bounded and counted before they are sent, so that a
+ * flood costs a few lines a minute.
  */
-import { countingMs, RefusalCount, type RefusalLine, type RefusedRequest } from './refusal-count.ts';
+import { countingMs, RefusalCount, type RefusalLine } from './refusal-count.ts';
 
 /** See the module comment. */
 export class RefusalRelay {
@@ -17,15 +17,20 @@ export class RefusalRelay {
     this.#after = after;
   }
 
-  /** Sends the first of a peer, and counts those after it. */
-  add(refused: RefusedRequest): void {
+  /** Sends the first of a peer, and counts those after it; one of another thread may be of many. */
+  add(refused: RefusalLine): void {
     const line = this.#count.add(refused);
     if (line !== undefined) this.#send(line);
     if (this.#isCounting) return;
     this.#isCounting = true;
     this.#after(countingMs, () => {
       this.#isCounting = false;
-      for (const counted of this.#count.takeCounted()) this.#send(counted);
+      this.sendCounted();
     });
+  }
+
+  /** Sends what was counted, before its time too. */
+  sendCounted(): void {
+    for (const counted of this.#count.takeCounted()) this.#send(counted);
   }
 }
