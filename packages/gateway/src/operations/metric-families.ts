@@ -64,17 +64,17 @@ export function metricFamilies(
   ];
 }
 
-function counter(name: string, help: string, points: Points): MetricFamily {
-  return { kind: 'counter', name, help, points };
+function counter(name: string, help: string, points: Points | number): MetricFamily {
+  return { kind: 'counter', name, help, points: pointsOf(points) };
 }
 
 function gauge(name: string, help: string, points: Points | number): MetricFamily {
-  return {
-    kind: 'gauge',
-    name,
-    help,
-    points: typeof points === 'number' ? [{ labels: {}, value: points }] : points,
-  };
+  return { kind: 'gauge', name, help, points: pointsOf(points) };
+}
+
+/** One value stands without labels. */
+function pointsOf(points: Points | number): Points {
+  return typeof points === 'number' ? [{ labels: {}, value: points }] : points;
 }
 
 function histogram(name: string, help: string, durations: readonly DurationCounts[]): MetricFamily {
@@ -91,9 +91,7 @@ function processFamilies(facts: GatewayFacts, threads: readonly ThreadStatistics
       'When the process began, in seconds since 1970.',
       facts.startedAtSeconds,
     ),
-    counter('process_cpu_seconds', 'Processor time of all threads.', [
-      { labels: {}, value: facts.cpuSeconds },
-    ]),
+    counter('process_cpu_seconds', 'Processor time of all threads.', facts.cpuSeconds),
     gauge('process_resident_memory_bytes', 'Memory of the process, all threads.', facts.residentBytes),
     gauge(
       'coapsule_heap_used_bytes',
@@ -264,12 +262,16 @@ function storeFamilies(threads: readonly ThreadStatistics[]): readonly MetricFam
   const ofStore = (value: (store: ThreadStatistics['store']) => number): number =>
     sum(threads, ({ store }) => value(store));
   return [
-    counter('coapsule_store_commits', 'Groups of writes made durable.', [
-      { labels: {}, value: ofStore((one) => one.commits) },
-    ]),
-    counter('coapsule_store_commits_failed', 'Groups of writes that could not be made durable.', [
-      { labels: {}, value: ofStore((one) => one.failedCommits) },
-    ]),
+    counter(
+      'coapsule_store_commits',
+      'Groups of writes made durable.',
+      ofStore((one) => one.commits),
+    ),
+    counter(
+      'coapsule_store_commits_failed',
+      'Groups of writes that could not be made durable.',
+      ofStore((one) => one.failedCommits),
+    ),
     histogram(
       'coapsule_store_commit_duration_seconds',
       'How long a group of writes took to be durable.',
