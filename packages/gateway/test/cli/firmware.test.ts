@@ -4,10 +4,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Client, content, Server } from 'coapsule';
+import { content, Server } from 'coapsule';
 import { SeededRandom } from 'coapsule/testing';
 import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import { processEnvironment } from '../../src/cli/process-environment.ts';
 import { startTestGateway } from '../gateway/test-gateway.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
@@ -26,6 +27,7 @@ async function run(
 ): Promise<Ran> {
   let stderr = '';
   const environment: CommandEnvironment = {
+    ...processEnvironment(),
     stdout: { write: () => {}, isTerminal: false },
     stderr: {
       write: (data) => {
@@ -36,16 +38,10 @@ async function run(
       isTerminal: true,
     },
     variables: {},
-    readStandardInput: () => Promise.resolve(new Uint8Array()),
-    standardInput: async function* () {},
-    createClient: (options) => Promise.resolve(new Client(options)),
-    onInterrupt: () => () => {},
     after: (_delayMs, action) => {
       void Promise.resolve(onDelay()).then(action);
       return () => {};
     },
-    randomBytes: (length) => new Uint8Array(length),
-    wallTimeMs: () => Date.now(),
   };
   const exitCode = await runCommandLine(args, environment);
   return { exitCode, stderr };

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Client } from 'coapsule';
-import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import { processEnvironment } from '../../src/cli/process-environment.ts';
 import { startTestGateway } from '../gateway/test-gateway.ts';
 
 const text = readFileSync(new URL('../../../../docs/learning.md', import.meta.url), 'utf8');
@@ -54,21 +53,7 @@ async function type(args: readonly string[]): Promise<string> {
       shown += typeof data === 'string' ? data : new TextDecoder().decode(data);
     },
   };
-  const environment: CommandEnvironment = {
-    stdout: stream,
-    stderr: stream,
-    variables: {},
-    readStandardInput: () => Promise.resolve(new Uint8Array()),
-    standardInput: async function* () {},
-    createClient: (options) => Promise.resolve(new Client(options)),
-    onInterrupt: () => () => {},
-    after: (delayMs, action) => {
-      const timer = setTimeout(action, delayMs);
-      return () => clearTimeout(timer);
-    },
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    wallTimeMs: () => Date.now(),
-  };
+  const environment = { ...processEnvironment(), stdout: stream, stderr: stream, variables: {} };
   const code = await runCommandLine(args, environment);
   const lines = shown.trimEnd();
   return `${lines === '' ? '' : `${lines}\n`}${code === 0 ? '' : `exit code ${code}\n`}`;
