@@ -11,6 +11,7 @@ import {
   type Resource,
   type ServerResponse,
 } from 'coapsule';
+import { uriSegmentsProblem } from '../text/resource-path.ts';
 import { httpPath } from './coap-to-http.ts';
 import { HttpPassage, type OnHttpFailure } from './http-passage.ts';
 import { type HttpCredentials, HttpUpstream } from './http-upstream.ts';
@@ -40,9 +41,8 @@ export function httpReverseProxy(options: HttpReverseProxyOptions): Resource {
   const there = decodedSegments(base.pathname);
   const handler = async (request: Request): Promise<ServerResponse> => {
     const { segments, query } = request;
-    // RFC 7252 §5.10.1: they would name something else once they are in a URI.
-    if (segments.some((segment) => segment === '.' || segment === '..'))
-      return failure(Code.BadOption, 'Uri-Path is "." or ".."');
+    const problem = uriSegmentsProblem(segments);
+    if (problem !== undefined) return failure(Code.BadOption, problem);
     // Not relative to the base: a path that begins with an empty segment would name another server (RFC 3986 §5.2.2).
     const url = new URL(`${base.origin}${httpPath([...there, ...segments.slice(here.length)], query)}`);
     return withLocalLocation(await passage.pass(request, url, upstream), there, here);

@@ -23,6 +23,7 @@ import { provenDevice } from '../access/proven-device.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { ContentFormat } from '../resources/negotiation.ts';
 import type { WallClock } from '../server/wall-clock.ts';
+import { uriSegmentsProblem } from '../text/resource-path.ts';
 import type { CommandAnswer, CommandMethod, Representation, SleepyCommand } from './sleepy-command.ts';
 import { mostBytes, type SleepyDevices } from './sleepy-devices.ts';
 import { isLatestOnly, type SleepyOptions } from './sleepy-options.ts';
@@ -90,9 +91,8 @@ async function placeOf(context: SleepyContext, request: Request): Promise<Place>
     throw new RequestFailure(Code.Forbidden, 'this identity may not do that here');
   if (!context.isSleepy(device))
     throw new RequestFailure(Code.NotFound, 'no device of this name sleeps: name it with --sleepy');
-  // RFC 7252 §5.10.1: they would name something else once they are in a URI.
-  if (segments.some((segment) => segment === '.' || segment === '..'))
-    throw new RequestFailure(Code.BadOption, 'Uri-Path is "." or ".."');
+  const problem = uriSegmentsProblem(segments);
+  if (problem !== undefined) throw new RequestFailure(Code.BadOption, problem);
   return {
     device,
     segments,

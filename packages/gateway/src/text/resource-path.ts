@@ -14,6 +14,12 @@ export function resourcePath(path: string): string | undefined {
   }
 }
 
+/** What is wrong with decoded segments that are to stand in a URI: there, "." and ".." would name something else (RFC 7252 §5.10.1). */
+export function uriSegmentsProblem(segments: readonly string[]): string | undefined {
+  const hasDots = segments.some((segment) => segment === '.' || segment === '..');
+  return hasDots ? 'Uri-Path is "." or ".."' : undefined;
+}
+
 /** The segments of a path as the library calls it, decoded: `Request.segments`. */
 export function pathSegments(path: string): readonly string[] {
   return path.slice(1).split('/').map(decodeURIComponent);
