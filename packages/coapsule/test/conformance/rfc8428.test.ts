@@ -534,3 +534,21 @@ test('Base64url: what is written reads back, and nothing else reads', () => {
   for (const text of ['A', 'AA==', 'A+', 'A/', 'AB', 'AAB', 'A A'])
     assert.equal(decodeBase64Url(text), undefined, text);
 });
+
+test('a base name in front of thousands of names is refused as a whole: a Pack becomes not much longer than it is', () => {
+  const pack = (records: number, length: number): SenmlRecord[] => [
+    { baseName: 'x'.repeat(length), name: 'a', value: 1 },
+    ...Array.from({ length: records - 1 }, (): SenmlRecord => ({ name: 'b', value: 1 })),
+  ];
+  const fault = resolveSenml(pack(5000, 5000));
+  assert.ok(isDecodeFault(fault));
+  assert.match(fault.reason, /base names and base units make more than 902144 characters/);
+  for (const usual of [pack(5000, 100), pack(100, 2000)]) {
+    const records = resolveSenml(usual);
+    assert.ok(!isDecodeFault(records));
+    assert.equal(records.length, usual.length);
+  }
+  // Of a name that is wrong itself no more than a part is told.
+  const wrong = resolveSenml([{ baseName: ' '.repeat(50_000), name: 'a', value: 1 }]);
+  assert.ok(isDecodeFault(wrong) && wrong.reason.length < 300);
+});

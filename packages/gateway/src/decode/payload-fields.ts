@@ -5,7 +5,9 @@
  */
 
 import { diagnose } from 'cbor2/diagnostic';
+import { CborTag, decodeCbor, decodeCborSequence, encodeCbor, isCborArray, isCborMap } from 'coapsule/cbor';
 import {
+  codeText,
   contentFormatMediaType,
   contentFormatName,
   decodeLinkFormat,
@@ -21,9 +23,6 @@ const longestText = 4096;
 
 /** Most records and links that are shown one by one. */
 const mostEntries = 200;
-
-/** Longest base name of SenML that is put before names, in characters: there may be thousands of them. */
-const longestBaseName = 1024;
 
 /** How deep CBOR is shown; each level costs time for all that is in it. */
 const deepestCbor = 64;
@@ -51,6 +50,10 @@ export function payloadFields(bytes: Uint8Array, contentFormat: number | undefin
     case 'application/senml+cbor':
     case 'application/sensml+cbor':
       return senml(bytes, decodeSenmlCbor);
+    case 'application/concise-problem-details+cbor':
+      return problemDetails(bytes);
+    case 'application/cbor-seq':
+      return sequence(bytes);
     case 'application/octet-stream':
       return { value: shortHex(bytes) };
     default:
@@ -83,6 +86,52 @@ function cbor(bytes: Uint8Array): DecodedPayload {
   }
 }
 
+/** RFC 9290 §2, by the names of its registry. */
+const problemKeys: Readonly<Record<string, string>> = {
+  '-1': 'title',
+  '-2': 'detail',
+  '-3': 'instance',
+  '-4': 'response-code',
+  '-5': 'base-uri',
+  '-6': 'base-lang',
+  '-7': 'base-rtl',
+  '-8': 'unprocessed-coap-option',
+};
+
+function problemDetails(bytes: Uint8Array): DecodedPayload {
+  const shown = cbor(bytes);
+  if (shown.problem !== undefined) return shown;
+  const item = decodeCbor(bytes, { maxDepth: deepestCbor });
+  if (isDecodeFault(item) || !isCborMap(item.value))
+    return { ...shown, problem: 'these are no problem details: expected a CBOR map (RFC 9290 §2)' };
+  const list = [...item.value].map(([key, value]): readonly [string, string] => {
+    const name = problemKeys[String(key)] ?? `${typeof key === 'string' ? key : `entry ${key}`}`;
+    if (name === 'response-code' && typeof value === 'number') return [name, codeText(value)];
+    if (typeof value === 'string') return [name, JSON.stringify(value)];
+    const text = value instanceof CborTag && value.tag === 38 ? value.value : undefined;
+    if (text !== undefined && isCborArray(text))
+      return [name, text.map((part) => JSON.stringify(part)).join(', ')];
+    return [name, diagnose(encodeCbor(value), { maxDepth: deepestCbor })];
+  });
+  return { value: shown.value, fields: entries(bytes, list) };
+}
+
+/** RFC 8742: items one behind the other. */
+function sequence(bytes: Uint8Array): DecodedPayload {
+  const items = decodeCborSequence(bytes, { maxDepth: deepestCbor });
+  if (isDecodeFault(items))
+    return { value: shortHex(bytes), problem: `this is no CBOR sequence: ${items.reason}` };
+  return {
+    value: `${items.length} items`,
+    fields: entries(
+      bytes,
+      items.map(
+        (item, index) => [String(index), diagnose(encodeCbor(item), { maxDepth: deepestCbor })] as const,
+      ),
+    ),
+  };
+}
+
 function links(bytes: Uint8Array): DecodedPayload {
   const text = printableUtf8(bytes, longestText) ?? shortHex(bytes);
   let whole: string;
@@ -106,9 +155,6 @@ function links(bytes: Uint8Array): DecodedPayload {
 function senml(bytes: Uint8Array, decode: typeof decodeSenmlCbor): DecodedPayload {
   const pack = decode(bytes);
   if (isDecodeFault(pack)) return { value: textOrHex(bytes), problem: `not SenML: ${pack.reason}` };
-  if (pack.some(({ baseName = '' }) => baseName.length > longestBaseName)) {
-    return { value: textOrHex(bytes), problem: `a base name has more than ${longestBaseName} characters` };
-  }
   const resolved = resolveSenml(pack);
   if (isDecodeFault(resolved)) return { value: textOrHex(bytes), problem: `not SenML: ${resolved.reason}` };
   return {

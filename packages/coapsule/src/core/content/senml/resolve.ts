@@ -40,6 +40,15 @@ const ownVersion = 10;
 /** Times below are relative to now (RFC 8428 §4.5.3). */
 const firstAbsoluteTime = 2 ** 28;
 
+/**
+ * What base names and base units may add to names and units, in characters: so much, and so much more for each Record. A short
+ * Pack would become a long one otherwise: one base name stands in front of thousands of names.
+ */
+const baseText = { atAll: 256 * 1024, ofEach: 128 } as const;
+
+/** Of a name that is told of as wrong. */
+const longestTold = 100;
+
 /** RFC 8428 §4.5.1. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9\-:./_]*$/;
 
@@ -47,7 +56,8 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9\-:./_]*$/;
  * Resolves a Pack (RFC 8428 §4.6).
  *
  * @returns Records of their own in order of time, or a fault with the number of the Record; never throws. Records that
- *          only set base fields vanish. Base fields that are not known are not applied.
+ *          only set base fields vanish. Base fields that are not known are not applied. A Pack whose base names and base
+ *          units would make it much longer than it is is refused as a whole, as one that is not valid is (§4.4).
  */
 export function resolveSenml(
   records: readonly SenmlRecord[],
@@ -56,6 +66,8 @@ export function resolveSenml(
   const resolved: ResolvedRecord[] = [];
   let base: SenmlRecord = {};
   let version: number | undefined;
+  const most = baseText.atAll + baseText.ofEach * records.length;
+  let added = 0;
   for (const [index, record] of records.entries()) {
     base = { ...base, ...baseFields(record) };
     const { baseVersion } = record;
@@ -70,6 +82,13 @@ export function resolveSenml(
     }
     version ??= base.baseVersion ?? ownVersion;
     if (isBaseOnly(record)) continue;
+    added += (base.baseName ?? '').length + (record.unit === undefined ? (base.baseUnit ?? '').length : 0);
+    if (added > most) {
+      return senmlFault(
+        index,
+        `base names and base units make more than ${most} characters of names and units`,
+      );
+    }
     const reason = faultOf(record, base, options);
     if (reason !== undefined) return senmlFault(index, reason);
     const whole = resolvedRecord(record, base, version, options.now);
@@ -109,11 +128,12 @@ function faultOf(record: SenmlRecord, base: SenmlRecord, { units }: ResolveOptio
   // §4.2: exactly one value, unless there is a sum. That there are not two the decoder saw.
   if (record.value === undefined && record.sum === undefined) return 'there is neither a value nor a sum';
   const name = `${base.baseName ?? ''}${record.name ?? ''}`;
-  if (!namePattern.test(name)) return `the name ${JSON.stringify(name)} has other characters than it may`;
+  if (!namePattern.test(name))
+    return `the name ${JSON.stringify(name.slice(0, longestTold))} has other characters than it may`;
   const unit = record.unit ?? base.baseUnit;
   if (unit === undefined || units !== 'registered') return undefined;
   const known = senmlUnit(unit);
-  if (known === undefined) return `the unit ${JSON.stringify(unit)} is not registered`;
+  if (known === undefined) return `the unit ${JSON.stringify(unit.slice(0, longestTold))} is not registered`;
   return known.primary === undefined
     ? undefined
     : `the unit ${unit} is a secondary one; give ${known.primary.unit}`;
