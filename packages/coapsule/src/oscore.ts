@@ -28,6 +28,11 @@ export {
   type PendingRequest,
   type ResponseOutcome,
 } from './core/oscore/oscore-layer.ts';
+export {
+  type ObservableContext,
+  type ObservedMessage,
+  OscoreObserver,
+} from './core/oscore/oscore-observer.ts';
 export { decodeOscoreOption, encodeOscoreOption, type OscoreOption } from './core/oscore/oscore-option.ts';
 export {
   type ClientSecurity,

@@ -46,15 +46,29 @@ export function sealPlaintext({ key, nonce, additionalData }: AeadInput, plainte
  * @returns the message, `undefined` when the tag does not verify, or a fault when there is no message in it.
  */
 export function openCiphertext(
-  { aead, key, nonce, additionalData }: AeadInput,
+  input: AeadInput,
   ciphertext: Uint8Array,
 ): OscoreContent | DecodeFault | undefined {
+  const plaintext = openPlaintext(input, ciphertext);
+  return plaintext && decodePlaintext(plaintext);
+}
+
+/**
+ * The plaintext in a ciphertext, for `decodePlaintext`.
+ *
+ * @param ciphertext Any bytes; not changed.
+ * @returns `undefined` when the tag does not verify.
+ */
+export function openPlaintext(
+  { aead, key, nonce, additionalData }: AeadInput,
+  ciphertext: Uint8Array,
+): Uint8Array | undefined {
   // Code and tag are there at least; and some providers count no further than the algorithm does.
   if (ciphertext.length <= key.tagLength || ciphertext.length - key.tagLength > aead.maxPlaintextLength)
     return undefined;
   const buffer = copyOf(ciphertext);
   const length = key.open(nonce, additionalData, buffer, 0, buffer.length);
-  return length < 0 ? undefined : decodePlaintext(buffer, length);
+  return length < 0 ? undefined : buffer.subarray(0, length);
 }
 
 /** A plaintext that is ready to be written. */
@@ -83,8 +97,9 @@ export class Plaintext {
   }
 }
 
-/** Code, options and payload of a plaintext of `length` bytes, 1 and more, at the start of `bytes`. */
-function decodePlaintext(bytes: Uint8Array, length: number): OscoreContent | DecodeFault {
+/** Code, options and payload of a plaintext of 1 byte and more, which is kept. */
+export function decodePlaintext(bytes: Uint8Array): OscoreContent | DecodeFault {
+  const { length } = bytes;
   const body = scanBody(bytes, 1, length);
   if (body.kind === 'body-fault') {
     return { kind: 'decode-fault', layer: 'oscore', offset: body.offset, reason: body.reason };
