@@ -27,6 +27,7 @@ import { type PskCommandOptions, pskEntries } from './psk-options.ts';
 import { type SerialCommandOptions, serialOptions } from './serial-options.ts';
 import { type SharedCommandOptions, sharedOptions } from './shared-options.ts';
 import { type SleepyCommandOptions, sleepyOptions } from './sleepy-options.ts';
+import { expectTrafficPossible, type TrafficCommandOptions } from './traffic-options.ts';
 import { type UpstreamCommandOptions, upstreamServers } from './upstream-options.ts';
 
 /** All options of `coapsule serve`. */
@@ -40,6 +41,7 @@ export interface ServeOptions
     SharedCommandOptions,
     SleepyCommandOptions,
     OperationsCommandOptions,
+    TrafficCommandOptions,
     SerialCommandOptions {
   readonly data: string;
   readonly masterKey?: string;
@@ -83,6 +85,7 @@ export function expectPossible(options: ServeOptions): void {
   httpOptions(options);
   sharedOptions(options);
   sleepyOptions(options);
+  expectTrafficPossible(options);
   if (options.coap === 'off' && multicastOf(options) !== undefined) {
     throw new CommandFailure(
       ExitCode.Usage,

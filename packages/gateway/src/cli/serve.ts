@@ -41,6 +41,7 @@ import { Reload } from './serve-reload.ts';
 import { addSharedOptions, sharedOptions } from './shared-options.ts';
 import { addSleepyOptions, sleepyOptions } from './sleepy-options.ts';
 import { traceRenderer } from './trace-renderer.ts';
+import { addTrafficOptions, type OpenedTraffic, openTraffic } from './traffic-options.ts';
 import { addUpstreamOptions, OpenedUpstreams } from './upstream-options.ts';
 
 /** Makes the command. */
@@ -147,6 +148,7 @@ export function serveCommand(variables: Variables): Command {
       0,
     );
   addOperationsOptions(command);
+  addTrafficOptions(command);
   addMqttOptions(command);
   addSharedOptions(command);
   addUpstreamOptions(command);
@@ -245,7 +247,10 @@ async function run(
   };
   if (options.config !== undefined) process.on('SIGHUP', hangUp);
   let keylog: Keylog | undefined;
+  let traffic: OpenedTraffic | undefined;
   try {
+    traffic = openTraffic(options, log);
+    const { ring, capture, keylog: trafficKeys } = traffic;
     keylog = options.keylog === undefined ? undefined : openKeylog(options.keylog, log);
     const oscoreLog = openOscoreLog(options, log);
     const warn = (text: string): void => log.warning(text);
@@ -258,7 +263,8 @@ async function run(
       ...settings,
       masterKey,
       upstreams: upstreams.servers,
-      keylog: keylog?.write,
+      ...{ traffic: ring, capture },
+      keylog: bothOf(keylog?.write, trafficKeys),
       dangerouslyLogOscore: oscoreLog && deviceLog(oscoreLog, log),
       // From -vv on.
       trace:
@@ -305,7 +311,19 @@ async function run(
     process.off('SIGHUP', hangUp);
     stop();
     keylog?.close();
+    traffic?.close();
   }
+}
+
+function bothOf(
+  one: ((line: string) => void) | undefined,
+  other: ((line: string) => void) | undefined,
+): ((line: string) => void) | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (line) => {
+    one(line);
+    other(line);
+  };
 }
 
 function openOscoreLog({ dangerouslyLogOscore: path }: ServeOptions, log: Log): OscoreLog | undefined {

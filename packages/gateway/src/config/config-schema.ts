@@ -81,6 +81,10 @@ export interface ConfiguredOptions
   readonly logFormat?: LogFormat | undefined;
   readonly keylog?: string | undefined;
   readonly dangerouslyLogOscore?: string | undefined;
+  readonly write?: string | undefined;
+  readonly writeLimit?: number | undefined;
+  readonly traffic?: number | 'off' | undefined;
+  readonly dangerouslyTrafficKeys?: boolean | undefined;
   readonly workers?: number | undefined;
   readonly demo?: boolean | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean | undefined;
@@ -125,6 +129,10 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       logFormat: file.log?.format,
       keylog: file.log?.keylog,
       dangerouslyLogOscore: file.log?.dangerouslyOscore,
+      write: file.traffic?.write,
+      writeLimit: file.traffic?.writeLimit,
+      traffic: file.traffic?.keep,
+      dangerouslyTrafficKeys: file.traffic?.dangerouslyKeys,
       workers: file.workers,
       demo: file.demo,
       dangerouslyAllowPlainWrites: file.dangerouslyAllowPlainWrites,
@@ -298,6 +306,20 @@ function sections(surroundings: ConfigSurroundings) {
     })
       .describe('What is told on standard error, and what is written for debugging.')
       .optional(),
+    traffic: keys({
+      write: path.describe('File for a capture of all datagrams (debugging only).').optional(),
+      writeLimit: atLeast64K().describe('What it and the one before it may take; 64M without it.').optional(),
+      keep: z
+        .union([z.literal('off'), z.literal(false), atLeast64K()], {
+          error: 'expected a size such as 16M, or off',
+        })
+        .transform((value): number | 'off' => (value === false ? 'off' : value))
+        .describe('Memory for the last datagrams, for GET /api/traffic; off without it.')
+        .optional(),
+      dangerouslyKeys: yesOrNo('The keys of DTLS are kept with them: who gets them can read all traffic.'),
+    })
+      .describe('What is kept of the datagrams that pass.')
+      .optional(),
     workers: whole(...optionBounds.workers)
       .describe('Threads that share the ports for coap and coaps: one for each core, to use them all.')
       .optional(),
@@ -307,6 +329,10 @@ function sections(surroundings: ConfigSurroundings) {
       'Answer addresses over plain coap at any length before they have proved themselves.',
     ),
   });
+}
+
+function atLeast64K() {
+  return size().refine((bytes) => bytes >= 65_536, 'expected 64K or more');
 }
 
 const endpointWanted = 'expected [HOST:]PORT such as "[::1]:5683", a port from 0 to 65535, or off';

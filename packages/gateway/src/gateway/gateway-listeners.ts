@@ -64,6 +64,7 @@ export async function listen(
   const { coap, coaps, log, clock = systemWallClock, streams = [] } = options;
   const protectedBy = { oscore: context.oscore };
   const traced = { ...protectedBy, ...(options.trace === undefined ? {} : { trace: options.trace }) };
+  const captured = options.capture === undefined ? {} : { capture: options.capture };
   const isAnySecured =
     coaps !== undefined ||
     streams.some(({ scheme }) => isSecured(scheme)) ||
@@ -81,7 +82,7 @@ export async function listen(
   const onEvent = lineLogger(log, clock);
   for (const line of lines) {
     const { uri } = line;
-    const more = line.isSecured ? { ...dtls, ...keptFor(uri) } : traced;
+    const more = { ...captured, ...(line.isSecured ? { ...dtls, ...keptFor(uri) } : traced) };
     const listenWith = (how: ListenOptions): Promise<Listener> => server.listen(uri, { ...more, ...how });
     listeners.push(await openLine(line, options.lineMtu, listenWith, onEvent));
   }
@@ -89,6 +90,7 @@ export async function listen(
     const { multicast, dangerouslyUnlimitedAmplification = false } = options;
     const plain = {
       ...traced,
+      ...captured,
       worker,
       ...(multicast === undefined ? {} : { multicast }),
       dangerouslyUnlimitedAmplification,
@@ -100,11 +102,13 @@ export async function listen(
     }
   }
   if (coaps !== undefined) {
-    const kept = { ...dtls, worker, associationStore: workerStorage(context, options, worker) };
+    const kept = { ...dtls, ...captured, worker, associationStore: workerStorage(context, options, worker) };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, kept)));
   }
   for (const { scheme, address } of streams) {
-    const how = isSecured(scheme) ? tls : traced;
+    // What is inside TLS and WebSocket the library does not give.
+    const plain = scheme === 'coap+tcp' ? { ...traced, ...captured } : traced;
+    const how = isSecured(scheme) ? tls : plain;
     listeners.push(await open(scheme, address, (uri) => server.listen(uri, how)));
   }
 }

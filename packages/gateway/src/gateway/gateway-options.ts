@@ -1,7 +1,13 @@
 /**
  * What a gateway is made of, as `coapsule serve` says it.
  */
-import type { ClientOptions, MulticastListenOptions, ServerOptions, TraceEvent } from 'coapsule';
+import type {
+  CapturedDatagram,
+  ClientOptions,
+  MulticastListenOptions,
+  ServerOptions,
+  TraceEvent,
+} from 'coapsule';
 import type { ContextParameters } from 'coapsule/oscore';
 import type { AccessSettings } from '../access/configured-access.ts';
 import type { MqttOptions } from '../bridge/mqtt-options.ts';
@@ -17,6 +23,7 @@ import type { RedisOptions } from '../shared/redis-options.ts';
 import type { SleepyOptions } from '../sleepy/sleepy-options.ts';
 import type { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
+import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 import type { GatewayProxyOptions } from './gateway-proxy.ts';
 import type { UpstreamServer } from './upstream-servers.ts';
@@ -75,6 +82,10 @@ export interface GatewayOptions extends LiveOptions {
   readonly dangerouslyLogOscore?: ((id: string, parameters: ContextParameters) => void) | undefined;
   /** Gets every message, handshake step and discarded datagram. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
+  /** Gets every datagram, and every piece of a coap+tcp stream, of all endpoints; not what is inside TLS and WebSocket. */
+  readonly capture?: ((captured: CapturedDatagram) => void) | undefined;
+  /** What `capture` puts in there can be asked for by HTTP. */
+  readonly traffic?: TrafficRing | undefined;
   readonly dangerouslyAllowPlainWrites?: boolean;
   /** Answers of any size go to addresses over plain coap that nothing proves. */
   readonly dangerouslyUnlimitedAmplification?: boolean;

@@ -57,6 +57,7 @@ const options: GatewayOptions = {
   dataFolder: '',
   log,
   ...(begin.hasKeylog ? { keylog: (line: string) => tell({ kind: 'keylog', line }) } : {}),
+  ...(begin.hasCapture ? { capture: (captured) => tell({ kind: 'captured', captured }) } : {}),
   ...(begin.hasTrace ? { trace: (event) => tell({ kind: 'trace', event }) } : {}),
 };
 

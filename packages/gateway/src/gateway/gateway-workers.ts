@@ -4,6 +4,7 @@
  * This thread is worker 0 and has what has one owner; what the others do is in gateway-worker.ts (docs/workers.md).
  */
 import {
+  type CapturedDatagram,
   type PortWorker,
   type ProxyHandler,
   startWorkers,
@@ -72,6 +73,7 @@ export type ToGatewayWorker =
       /** Whether somebody wants these lines and events. */
       readonly hasKeylog: boolean;
       readonly hasTrace: boolean;
+      readonly hasCapture: boolean;
     } & WorkerSettings)
   | ({ readonly kind: 'settings' } & WorkerSettings)
   | { readonly kind: 'resource'; readonly path: string; readonly shape: ResourceShape | undefined }
@@ -92,6 +94,7 @@ export type FromGatewayWorker =
     }
   | { readonly kind: 'keylog'; readonly line: string }
   | { readonly kind: 'trace'; readonly event: TraceEvent }
+  | { readonly kind: 'captured'; readonly captured: CapturedDatagram }
   | { readonly kind: 'refused'; readonly refused: RefusalLine }
   /** To a question with this number. */
   | { readonly kind: 'told'; readonly id: number; readonly answer: unknown }
@@ -210,6 +213,7 @@ export class GatewayWorkers {
       ...{ store, lifetimes },
       hasKeylog: options.keylog !== undefined,
       hasTrace: options.trace !== undefined,
+      hasCapture: options.capture !== undefined,
     };
     port.postMessage(begin, [store]);
     this.#ports.set(index, port);
@@ -246,6 +250,9 @@ export class GatewayWorkers {
         return;
       case 'trace':
         options.trace?.(message.event);
+        return;
+      case 'captured':
+        options.capture?.(message.captured);
         return;
       case 'refused':
         refusals.add(message.refused);

@@ -310,13 +310,13 @@ export class Gateway implements AsyncDisposable {
 async function openHttp(
   server: Server,
   operations: GatewayOperations,
-  { http: options, log }: GatewayOptions,
+  { http: options, log, traffic }: GatewayOptions,
   name: string,
   telemetry: TelemetryApiParts,
 ): Promise<HttpEndpoint | undefined> {
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
-  return Endpoint.open({ options, server, log, telemetry, name, operations });
+  return Endpoint.open({ options, server, log, telemetry, name, operations, traffic });
 }
 
 /** The endpoint for metrics alone. */

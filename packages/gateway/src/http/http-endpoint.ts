@@ -21,10 +21,14 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { localAskerOf } from '../access/local-asker.ts';
+import type { Rule } from '../access/rule.ts';
 import { addHealthPages, addPeersPage, type OperationsPagesParts } from '../operations/operations-pages.ts';
 import { closeHttpSocket, httpSocketAddress, openHttpSocket } from '../server/http-socket.ts';
 import { type Log, RateLimit } from '../server/log.ts';
+import { systemWallClock } from '../server/wall-clock.ts';
 import { resourcePath } from '../text/resource-path.ts';
+import { addTrafficPage } from '../traffic/traffic-page.ts';
+import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import { EventStreams } from './event-streams.ts';
 import { HostNames, refuseForeignHosts } from './host-names.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
@@ -46,6 +50,8 @@ export interface HttpParts {
   readonly idleMs?: number;
   /** How the gateway fares; undefined: only that it is there. */
   readonly operations?: OperationsPagesParts['operations'];
+  /** What passed lately; undefined: it is not kept. */
+  readonly traffic?: TrafficRing | undefined;
 }
 
 /** Largest body, as that of a resource is by default. */
@@ -207,7 +213,12 @@ export class HttpEndpoint {
   }
 
   #addOperations(app: Hono<Environment>): void {
-    const { operations, options } = this.#parts;
+    const { operations, options, traffic } = this.#parts;
+    const rulesOf = (c: Context): readonly Rule[] | undefined => {
+      const peer = this.#peerOf(c);
+      return peer && (localAskerOf(peer)?.rules ?? []);
+    };
+    addTrafficPage(app, { ring: traffic, rulesOf, wallTimeMs: systemWallClock });
     if (operations === undefined) {
       app.get('/health', (c) => c.json({ status: 'ok' }));
       return;
@@ -215,10 +226,7 @@ export class HttpEndpoint {
     const pages: OperationsPagesParts = {
       operations,
       areMetricsOpen: isLoopback(options.address.host),
-      rulesOf: (c) => {
-        const peer = this.#peerOf(c);
-        return peer && (localAskerOf(peer)?.rules ?? []);
-      },
+      rulesOf,
     };
     addHealthPages(app, pages);
     addPeersPage(app, pages);

@@ -34,7 +34,7 @@ export function addHealthPages<E extends Env>(
   });
   app.get('/metrics', async (c) => {
     if (!areMetricsOpen) {
-      const refusal = refused(c, rulesOf(c), ['metrics']);
+      const refusal = refusedPage(c, rulesOf(c), ['metrics']);
       if (refusal !== undefined) return refusal;
     }
     const { text, contentType } = await operations.metrics();
@@ -48,7 +48,7 @@ export function addPeersPage<E extends Env>(
   { operations, rulesOf }: OperationsPagesParts,
 ): void {
   app.get('/api/peers', async (c) => {
-    const refusal = refused(c, rulesOf(c), ['api', 'peers']);
+    const refusal = refusedPage(c, rulesOf(c), ['api', 'peers']);
     if (refusal !== undefined) return refusal;
     const asked = c.req.query('limit') ?? String(usualPeers);
     const limit = Number(asked);
@@ -66,7 +66,7 @@ export function addPeersPage<E extends Env>(
 }
 
 /** The answer to who may not see a page; undefined to who may. */
-function refused(
+export function refusedPage(
   c: Context,
   rules: readonly Rule[] | undefined,
   segments: readonly string[],

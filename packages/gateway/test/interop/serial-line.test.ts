@@ -138,7 +138,7 @@ describe('the command line on a serial line', () => {
       'ip.dst',
       'coap.code',
     ]);
-    assert.deepEqual(messages, ['0.0.0.0|1', '0.0.0.0|69']);
+    assert.deepEqual(messages, ['198.51.100.1|1', '192.0.2.1|69']);
   });
 
   peerTest('waits for a server that is started after it', ['socat'], async (t) => {

@@ -1,0 +1,48 @@
+/**
+ * Traffic of a ring as a pcapng file, piece by piece.
+ *
+ * @module
+ */
+
+import { CapturedBlocks } from '../capture/captured-blocks.ts';
+import { pcapngHeader, secretsBlock } from '../capture/pcapng.ts';
+import type { TrafficItem } from './traffic-ring.ts';
+
+/** Bytes of one piece, about. */
+const pieceBytes = 64 * 1024;
+
+/**
+ * The bytes of the file, one piece after the other, so that nobody waits for all of them.
+ *
+ * @param secrets Lines of a key log; they come first, since readers want them before what they open.
+ */
+export function* trafficCapture(
+  items: readonly TrafficItem[],
+  secrets: readonly string[] = [],
+): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const blocks = new CapturedBlocks();
+  let waiting: Uint8Array[] = [pcapngHeader()];
+  if (secrets.length > 0) waiting.push(secretsBlock(`${secrets.join('\n')}\n`));
+  let length = 0;
+  for (const { captured } of items) {
+    for (const block of blocks.of(captured)) {
+      waiting.push(block);
+      length += block.length;
+    }
+    if (length < pieceBytes) continue;
+    yield joined(waiting);
+    waiting = [];
+    length = 0;
+  }
+  if (waiting.length > 0) yield joined(waiting);
+}
+
+function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    bytes.set(block, at);
+    at += block.length;
+  }
+  return bytes;
+}
