@@ -1,15 +1,18 @@
 /**
- * Options with which captures are read: keys, key logs, ports.
+ * Options with which captures are read: keys, key logs, OSCORE contexts, ports.
  *
  * @module
  */
 
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { OscoreMessages } from '../decode/oscore-messages.ts';
 import { type KnownKey, KnownSecrets } from '../decode/secrets.ts';
+import { printable } from '../text/printable.ts';
 import { secretKeyValue } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { repeatedNumber } from './option-values.ts';
+import { readOscoreEnd } from './kept-oscore.ts';
+import { repeatedNumber, repeatedText } from './option-values.ts';
 import { readPskFile } from './psk-file.ts';
 import { warningsTo } from './warnings.ts';
 
@@ -19,6 +22,7 @@ export interface SecretOptions {
   readonly key?: Uint8Array;
   readonly pskFile?: string;
   readonly keylog?: string;
+  readonly oscore?: readonly string[];
   readonly port?: readonly number[];
 }
 
@@ -33,7 +37,39 @@ export function addSecretOptions(command: Command): Command {
     )
     .option('--psk-file <file>', 'pre-shared keys, as lines IDENTITY:KEY')
     .option('--keylog <file>', 'TLS key log (SSLKEYLOGFILE)')
+    .option(
+      '--oscore <file>',
+      'OSCORE context, of either end: a file of libcoap’s form, or a folder of aiocoap’s; repeatable',
+      repeatedText,
+    )
     .option('--port <n>', 'CoAP or DTLS is at this port too; repeatable', repeatedNumber(1, 65_535));
+}
+
+/** The OSCORE contexts that they name. @throws CommandFailure for what is none; no message quotes a secret. */
+export function knownContexts(
+  { oscore = [] }: SecretOptions,
+  { stderr }: Pick<CommandEnvironment, 'stderr'>,
+): OscoreMessages | undefined {
+  if (oscore.length === 0) return undefined;
+  return new OscoreMessages(
+    oscore.map((name) => {
+      const { parameters } = readOscoreEnd(name, warningsTo({ stderr }));
+      const { replayWindow } = parameters;
+      return { name, parameters, ...(replayWindow !== undefined && { replayWindow }) };
+    }),
+  );
+}
+
+/** Says which contexts have opened nothing: they may be those of others. */
+export function tellUnused(
+  contexts: OscoreMessages | undefined,
+  { stderr }: Pick<CommandEnvironment, 'stderr'>,
+): void {
+  for (const name of contexts?.unused ?? []) {
+    stderr.write(
+      `coapsule: ${printable(name)} opened no message: nothing here has its kids, or its secret is another one\n`,
+    );
+  }
 }
 
 /** The secrets that they name. */

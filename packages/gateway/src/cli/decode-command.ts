@@ -4,31 +4,45 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CaptureContents, captureFaultText, readCapture } from '../capture/capture-reader.ts';
 import { CaptureDecoder, type DecodedPacket } from '../decode/capture-decoder.ts';
-import { DatagramDecoder, type DecodedPart } from '../decode/datagram-decoder.ts';
+import { DatagramDecoder } from '../decode/datagram-decoder.ts';
+import { decodedBytes } from '../decode/decoded-bytes.ts';
 import type { DecodedField } from '../decode/decoded-field.ts';
+import type { DecodedPart } from '../decode/decoded-part.ts';
 import type { KnownSecrets } from '../decode/secrets.ts';
 import { printable, printableJson } from '../text/printable.ts';
-import { addSecretOptions, knownSecrets, type SecretOptions } from './capture-secrets.ts';
+import { type CaptureInput, captureInput, cutText, fileInput } from './capture-input.ts';
+import {
+  addSecretOptions,
+  knownContexts,
+  knownSecrets,
+  type SecretOptions,
+  tellUnused,
+} from './capture-secrets.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
-import { hexBytes, repeatedNumber } from './option-values.ts';
+import { contentFormatValue, hexBytes, repeatedNumber } from './option-values.ts';
 import { byteRows } from './trace-bytes.ts';
 
 const help = `
 A capture is pcap or pcapng. DTLS is read with what the capture itself holds (the secrets that "coapsule -w" puts into it), with
-a key log, or with a pre-shared key where the suite has nothing else.
+a key log, or with a pre-shared key where the suite has nothing else; OSCORE with the contexts of --oscore. CoAP over TCP, TLS and
+WebSocket is read too, TLS with a key log.
+
+--hex and --base64 give one datagram; --as says that it is something else, -t that it is a payload. With -t, a file is a payload too.
 
 Exit codes: 0; 1 when the capture is damaged, what can be read is printed; 64 wrong usage.
 
 Examples:
   coapsule decode session.pcapng
   coapsule decode wifi.pcap -k KEY --frame 17 -vv
-  coapsule decode --hex "44 01 84 9e 51 55 77 e8 b2 48 69 04 54 65 73 74"`;
+  coapsule decode session.pcapng --oscore client.conf -v
+  coapsule decode --hex "44 01 84 9e 51 55 77 e8 b2 48 69 04 54 65 73 74"
+  coapsule decode --hex "81 a2 00 61 74 02 15" -t application/senml+cbor
+  coapsule decode --hex "09 14 00" --as oscore-option`;
 
 /** Most characters of a line about a packet: paths in it are of others, and as long as they like. */
 const longestSummary = 1000;
@@ -36,8 +50,14 @@ const longestSummary = 1000;
 /** Most milliseconds before and after 1970 that a date has (ECMA-262 §21.4.1.1). */
 const latestDateMs = 8.64e15;
 
+/** What bytes that are given may be. */
+const forms = ['datagram', 'tcp', 'websocket', 'oscore-option'] as const;
+
 interface DecodeOptions extends SecretOptions {
   readonly hex?: Uint8Array;
+  readonly base64?: Uint8Array;
+  readonly as?: (typeof forms)[number];
+  readonly contentFormat?: number | string;
   readonly frame?: readonly number[];
   readonly verbose?: number;
   readonly json?: true;
@@ -48,7 +68,19 @@ export function decodeCommand(environment: CommandEnvironment, end: (code: ExitC
   const command = new Command('decode')
     .argument('[file]', 'a capture, - for standard input')
     .description('what the bytes of captures and messages mean')
-    .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue));
+    .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue))
+    .addOption(new Option('--base64 <text>', 'the same in base64 or base64url').argParser(base64Value))
+    .addOption(
+      new Option('--as <form>', 'what the bytes of --hex or --base64 are; a datagram without it').choices(
+        forms,
+      ),
+    )
+    .addOption(
+      new Option(
+        '-t, --content-format <n|name>',
+        'the bytes, or those of the file, are a payload of this format',
+      ).argParser(contentFormatValue),
+    );
   return addSecretOptions(command)
     .option(
       '--frame <n>',
@@ -68,34 +100,66 @@ async function decode(
   options: DecodeOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
-  if ((file === undefined) === (options.hex === undefined)) {
+  const { hex, base64, contentFormat, as: form, json = false, verbose = 0 } = options;
+  const given = hex ?? base64;
+  if ([file, hex, base64].filter((one) => one !== undefined).length !== 1) {
     throw new CommandFailure(
       ExitCode.Usage,
       'there is nothing to decode, or too much',
-      'name a capture, or give one datagram with --hex',
+      'name one capture, or give bytes with --hex or --base64',
+    );
+  }
+  if (form !== undefined && (given === undefined || contentFormat !== undefined)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--as says what the bytes of --hex and --base64 are, and -t that they are a payload',
+      'give one of the two, and no file with --as',
     );
   }
   const secrets = knownSecrets(options, environment);
-  const datagrams = new DatagramDecoder(secrets, options.port);
-  if (options.hex !== undefined) {
-    // As if it were at a port of CoAP: whoever gives bytes says what they are.
-    const { parts, summary } = datagrams.decode('hex:5683', 'hex:5683', options.hex);
-    if (options.json === true)
-      environment.stdout.write(`${printableJson({ summary, parts: parts.map(jsonOf) })}\n`);
+  const contexts = knownContexts(options, environment);
+  if (given !== undefined || contentFormat !== undefined) {
+    const bytes = given ?? (await payloadOf(file!, environment));
+    const { parts, summary } = decodedBytes(
+      bytes,
+      contentFormat ?? form ?? 'datagram',
+      new DatagramDecoder(secrets, options.port, contexts),
+    );
+    if (json) environment.stdout.write(`${printableJson({ summary, parts: parts.map(jsonOf) })}\n`);
     else {
-      const lines = partLines(parts, (options.verbose ?? 0) > 1);
+      const lines = partLines(parts, verbose > 1);
       environment.stdout.write([printable(summary, longestSummary), ...lines, ''].join('\n'));
     }
+    tellUnused(contexts, environment);
     return ExitCode.Success;
   }
-  const bytes = file === '-' ? await environment.readStandardInput() : readFileSync(file!);
-  return decodeCapture(readCapture(bytes), secrets, new CaptureDecoder(datagrams), options, environment);
+  const input = await captureInput(file!, environment);
+  const decoder = new CaptureDecoder(secrets, options.port, contexts);
+  const exitCode = decodeCapture(readCapture(input.bytes), secrets, decoder, input, options, environment);
+  tellUnused(contexts, environment);
+  if (!input.isCut) return exitCode;
+  environment.stderr.write(cutText(file!, input));
+  return ExitCode.Failure;
+}
+
+/** Longest payload that is read: no message has a longer one. */
+const longestPayload = 64 * 1024 * 1024;
+
+async function payloadOf(file: string, environment: CommandEnvironment): Promise<Uint8Array> {
+  const { bytes, isCut } = await fileInput(file, environment, longestPayload);
+  if (!isCut) return bytes;
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `${file === '-' ? 'standard input' : file} has more than 64 MiB: that is no payload of CoAP`,
+    'give the payload alone',
+  );
 }
 
 function decodeCapture(
   { packets, keyLog, fault }: CaptureContents,
   secrets: KnownSecrets,
   decoder: CaptureDecoder,
+  { isCut }: CaptureInput,
   { frame: frames, verbose = 0, json }: DecodeOptions,
   { stdout, stderr }: CommandEnvironment,
 ): ExitCode {
@@ -117,7 +181,8 @@ function decodeCapture(
       );
     stdout.write(`${lines.join('\n')}\n`);
   }
-  if (fault === undefined) return ExitCode.Success;
+  // Where it was cut it makes no sense, of course.
+  if (fault === undefined || isCut) return ExitCode.Success;
   stderr.write(`coapsule: ${captureFaultText(fault)}\n`);
   return ExitCode.Failure;
 }
@@ -168,6 +233,14 @@ function timeText(wallTimeMs: number): string | null {
 
 function jsonOf({ name, fields, problems }: DecodedPart): object {
   return { name, fields, problems };
+}
+
+function base64Value(text: string): Uint8Array {
+  const packed = text.replaceAll(/\s+/g, '').replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
+  const bytes = Buffer.from(packed, 'base64');
+  if (!/^[A-Za-z0-9+/]*$/.test(packed) || packed.length % 4 === 1)
+    throw new InvalidArgumentError('Give base64 or base64url (RFC 4648).');
+  return Uint8Array.from(bytes);
 }
 
 function hexValue(text: string): Uint8Array {

@@ -4,31 +4,42 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import { type LinkProfileName, linkProfileNames, linkProfiles } from 'coapsule/message';
 import { Command, Option } from 'commander';
 import { captureFaultText, readCapture } from '../capture/capture-reader.ts';
 import { CaptureDecoder } from '../decode/capture-decoder.ts';
-import { DatagramDecoder } from '../decode/datagram-decoder.ts';
 import { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Finding } from '../diagnosis/finding.ts';
 import { printable, printableJson } from '../text/printable.ts';
-import { addSecretOptions, knownSecrets, type SecretOptions } from './capture-secrets.ts';
+import { captureInput, cutText } from './capture-input.ts';
+import {
+  addSecretOptions,
+  knownContexts,
+  knownSecrets,
+  type SecretOptions,
+  tellUnused,
+} from './capture-secrets.ts';
 import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { addGatewayOptions, type GatewayTrafficOptions, gatewayTraffic } from './gateway-traffic.ts';
 
 const help = `
 Looks for faults of tokens, retransmission, sizes and block-wise transfers, response codes, types of messages, handshakes and
 associations, OSCORE, observers and amplification. What is in DTLS is looked into with the secrets of the capture, a key log or a
-pre-shared key; without one, at what is in the clear.
+pre-shared key; without one, at what is in the clear. OSCORE is looked into with the contexts of --oscore.
+
+With --gateway it looks at what passed a gateway that runs (coapsule serve --traffic 16M), for a token with GET:/api/traffic.
 
 Exit codes: 0 nothing was found; 1 something was, or the capture is damaged; 64 wrong usage.
 
 Examples:
   coapsule diagnose session.pcapng
-  coapsule diagnose field.pcap --psk-file keys.psk --link 6lowpan --json`;
+  coapsule diagnose field.pcap --psk-file keys.psk --link 6lowpan --json
+  coapsule diagnose field.pcap --oscore client.conf
+  coapsule diagnose --gateway http://127.0.0.1:8080 --minutes 10 --token-file token`;
 
-interface DiagnoseOptions extends SecretOptions {
+interface DiagnoseOptions extends SecretOptions, GatewayTrafficOptions {
   readonly link?: LinkProfileName;
   readonly json?: true;
 }
@@ -36,32 +47,42 @@ interface DiagnoseOptions extends SecretOptions {
 /** The command; `end` is given its exit code. */
 export function diagnoseCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('diagnose')
-    .argument('<file>', 'a capture, - for standard input')
+    .argument('[file]', 'a capture, - for standard input')
     .description('what is wrong in a capture')
     .addOption(
       new Option('--link <link>', 'the narrowest link of the path; Ethernet without it').choices(
         linkProfileNames,
       ),
     );
-  return addSecretOptions(command)
+  return addSecretOptions(addGatewayOptions(command))
     .option('--json', 'one JSON object for each finding')
     .addHelpText('after', help)
-    .action(async (file: string, options: DiagnoseOptions) => {
+    .action(async (file: string | undefined, options: DiagnoseOptions) => {
       end(await diagnose(file, options, environment));
     });
 }
 
 async function diagnose(
-  file: string,
+  file: string | undefined,
   options: DiagnoseOptions,
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const { stdout, stderr } = environment;
-  const bytes = file === '-' ? await environment.readStandardInput() : readFileSync(file);
-  const { packets, keyLog, fault } = readCapture(bytes);
+  if ((file === undefined) === (options.gateway === undefined)) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      'there is nothing to diagnose, or too much',
+      'name one capture, or a gateway that runs with --gateway URL',
+    );
+  }
+  // Before anything is read: what is wrong with keys is said at once.
   const secrets = knownSecrets(options, environment);
+  const contexts = knownContexts(options, environment);
+  const input =
+    file === undefined ? await gatewayTraffic(options, environment) : await captureInput(file, environment);
+  const { packets, keyLog, fault } = readCapture(input.bytes);
   for (const line of keyLog) secrets.addLine(line);
-  const decoder = new CaptureDecoder(new DatagramDecoder(secrets, options.port));
+  const decoder = new CaptureDecoder(secrets, options.port, contexts);
   const diagnosis = new Diagnosis(options.link && linkProfiles[options.link]);
   for (const packet of packets) diagnosis.see(decoder.decode(packet));
   const findings = diagnosis.findings();
@@ -70,13 +91,15 @@ async function diagnose(
       options.json === true ? `${printableJson(finding)}\n` : `${findingLines(finding).join('\n')}\n\n`,
     );
   }
-  if (fault !== undefined) {
+  tellUnused(contexts, environment);
+  if (input.isCut) stderr.write(cutText(file ?? 'the traffic of the gateway', input));
+  else if (fault !== undefined) {
     stderr.write(`coapsule: ${captureFaultText(fault)}\n`);
     return ExitCode.Failure;
   }
   const counts = `${packets.length} packets, ${findings.length} finding${findings.length === 1 ? '' : 's'}`;
   stderr.write(`coapsule: ${counts}\n`);
-  return findings.length === 0 ? ExitCode.Success : ExitCode.Failure;
+  return findings.length === 0 && !input.isCut ? ExitCode.Success : ExitCode.Failure;
 }
 
 function findingLines(finding: Finding): readonly string[] {

@@ -1,5 +1,5 @@
 /**
- * A capture, packet by packet: addresses, and what UDP datagrams hold.
+ * A capture, packet by packet: addresses, and what UDP datagrams and TCP streams hold.
  *
  * @module
  */
@@ -7,7 +7,11 @@
 import type { CapturedPacket } from '../capture/capture-reader.ts';
 import { IpReader } from '../capture/ip-reader.ts';
 import { ipPacketIn } from '../capture/link-layer.ts';
-import type { DatagramDecoder, DecodedDatagram, DecodedPart } from './datagram-decoder.ts';
+import { DatagramDecoder, type DecodedDatagram } from './datagram-decoder.ts';
+import type { DecodedPart } from './decoded-part.ts';
+import type { OscoreMessages } from './oscore-messages.ts';
+import type { KnownSecrets } from './secrets.ts';
+import { StreamDecoder } from './stream-decoder.ts';
 
 /** One packet of a capture. */
 export interface DecodedPacket {
@@ -30,9 +34,11 @@ export interface DecodedPacket {
 export class CaptureDecoder {
   readonly #ip = new IpReader();
   readonly #datagrams: DatagramDecoder;
+  readonly #streams: StreamDecoder;
 
-  constructor(datagrams: DatagramDecoder) {
-    this.#datagrams = datagrams;
+  constructor(secrets: KnownSecrets, ports: readonly number[] = [], oscore?: OscoreMessages) {
+    this.#datagrams = new DatagramDecoder(secrets, ports, oscore);
+    this.#streams = new StreamDecoder(secrets, ports, oscore);
   }
 
   /** One packet. */
@@ -60,9 +66,12 @@ export class CaptureDecoder {
         const destination = endpointText(unit.destination);
         const { protocol, ipFragments, payload } = unit;
         const about = { packet, source, destination, protocol, ipFragments, payloadLength: payload.length };
-        if (protocol === 'tcp') return { ...about, parts: [], summary: `TCP, ${payload.length} bytes` };
-        const datagram = this.#datagrams.decode(source, destination, payload);
         const cut = packet.originalLength > packet.bytes.length ? 'cut by the capture: ' : '';
+        if (protocol === 'tcp') {
+          const { parts, summary } = this.#streams.decode(unit, source, destination);
+          return { ...about, parts, summary: `${cut}${summary}` };
+        }
+        const datagram = this.#datagrams.decode(source, destination, payload);
         return { ...about, parts: datagram.parts, summary: `${cut}${datagram.summary}`, datagram };
       }
     }

@@ -1,5 +1,6 @@
 /**
- * A CoAP message over UDP, field by field (RFC 7252 §3), its payload by its Content-Format.
+ * A CoAP message, field by field: over UDP (RFC 7252 §3), over TCP and WebSocket (RFC 8323 §3.2, §4.2), and inside of OSCORE
+ * (RFC 8613 §5.3); its payload by its Content-Format.
  *
  * @module
  */
@@ -15,11 +16,13 @@ import {
   isLegalOptionValue,
   isRequestCode,
   type Message,
+  type MessageContent,
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
 import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
+import { printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';
 import { payloadFields } from './payload-fields.ts';
 
@@ -49,10 +52,49 @@ export function coapFields(bytes: Uint8Array): DecodedCoap {
   return { message: decoded, fields, summary: coapSummary(decoded) };
 }
 
+/**
+ * The fields of a message in a stream, or in a WebSocket message.
+ *
+ * @returns as its message one that has the type NON and the Message ID 0, which it has not: what looks at those must not look at it.
+ */
+export function streamCoapFields(bytes: Uint8Array, framing: 'tcp' | 'websocket'): DecodedCoap {
+  const reader = new FieldReader(bytes);
+  const headLength = readStreamMessage(reader, framing);
+  const { fields } = reader;
+  if (headLength === undefined) {
+    const problem = 'its header is cut, or has a reserved length';
+    return { message: undefined, fields, summary: `malformed: ${problem}`, problem };
+  }
+  // As a datagram it has the same code, token, options and payload, and a header of four bytes.
+  const datagram = new Uint8Array(4 + bytes.length - headLength);
+  datagram.set([0x50 | (bytes[0]! & 15), bytes[headLength - 1]!, 0, 0]);
+  datagram.set(bytes.subarray(headLength), 4);
+  const decoded = decodeMessage(datagram);
+  if (isDecodeFault(decoded)) {
+    const at = decoded.offset - 4 + headLength;
+    const problem = `${decoded.reason} (byte ${Math.max(at, 0)})`;
+    return { message: undefined, fields, summary: `malformed: ${problem}`, problem };
+  }
+  return { message: decoded, fields, summary: contentSummary([], decoded) };
+}
+
+/** The fields of what was encrypted by OSCORE: a code, options and a payload (RFC 8613 §5.3). */
+export function oscorePlaintextFields(plaintext: Uint8Array): readonly DecodedField[] {
+  const reader = new FieldReader(plaintext);
+  readOptions(reader, reader.uint('Code', 1, codeLabel));
+  return reader.fields;
+}
+
 /** Type, code, path, observation and blocks, and how much payload. */
 function coapSummary(message: Message): string {
-  const { type, code, token, options, payload } = message;
-  const parts: string[] = [type, codeLabel(code), `id ${message.messageId.toString(16).padStart(4, '0')}`];
+  const { type, messageId } = message;
+  return contentSummary([type], message, `id ${messageId.toString(16).padStart(4, '0')}`);
+}
+
+/** Of what has no type and no Message ID, too. */
+export function contentSummary(before: readonly string[], message: MessageContent, id?: string): string {
+  const { code, token, options, payload } = message;
+  const parts: string[] = [...before, codeLabel(code), ...(id === undefined ? [] : [id])];
   if (token.length > 0) parts.push(`token ${hexText(token)}`);
   const path = options.texts(OptionNumber.UriPath);
   const query = options.texts(OptionNumber.UriQuery);
@@ -84,6 +126,30 @@ function readMessage(reader: FieldReader): void {
   if (length === undefined) return;
   if (length > 0) reader.take('Token', length);
   readOptions(reader, reader.bytes[1] ?? 0);
+}
+
+/** @returns how many bytes there are up to the code and with it. */
+function readStreamMessage(reader: FieldReader, framing: 'tcp' | 'websocket'): number | undefined {
+  const first = reader.bytes[0];
+  if (first === undefined) return undefined;
+  reader.position = 1;
+  const [length, tokenLength] = [first >> 4, first & 15];
+  const isReserved = framing === 'websocket' && length !== 0;
+  reader.note('Len', String(length), 0, isReserved ? 'over WebSocket it is 0 (RFC 8323 §4.2)' : undefined);
+  reader.note('Token Length', String(tokenLength), 0, tokenLength === 15 ? '15 is reserved' : undefined);
+  // RFC 8323 §3.2: 13, 14 and 15 mean one, two and four bytes more.
+  if (framing === 'tcp' && length >= 13) {
+    const [bytes, base] = length === 13 ? [1, 13] : length === 14 ? [2, 269] : [4, 65_805];
+    reader.uint('Extended Length', bytes, (value) => String(value + base));
+  }
+  const code = reader.uint('Code', 1, codeLabel);
+  if (reader.failed) return undefined;
+  const headLength = reader.position;
+  const token = extended(reader, 'Token Length', tokenLength);
+  if (token === undefined) return undefined;
+  if (token > 0) reader.take('Token', token);
+  readOptions(reader, code);
+  return headLength;
 }
 
 function readOptions(reader: FieldReader, code: number): void {
@@ -118,10 +184,17 @@ function readOptions(reader: FieldReader, code: number): void {
     const value = inner.take('Option Value', length);
     reader.position = inner.position;
     if (number === OptionNumber.ContentFormat && !inner.failed) contentFormat = decodeUint(value);
-    const problem = inner.failed ? undefined : optionProblem(number, value);
+    const signaling = code >> 5 === 7 ? (signalingOptions[code]?.[number] ?? '') : undefined;
+    const problem =
+      inner.failed || signaling !== undefined
+        ? signalingProblem(signaling, number)
+        : optionProblem(number, value);
     reader.fields.push({
-      name: optionName(number),
-      value: inner.failed ? shortHex(value) : optionValue(number, value),
+      name: signaling === undefined ? optionName(number) : signaling || `Option ${number}`,
+      value:
+        inner.failed || signaling !== undefined
+          ? signalingValue(signaling, value)
+          : optionValue(number, value),
       start,
       end: inner.position,
       ...(problem !== undefined && { problem }),
@@ -132,6 +205,30 @@ function readOptions(reader: FieldReader, code: number): void {
       return;
     }
   }
+}
+
+/** RFC 8323 §5, RFC 8974 §2.2.2: options of signaling messages have numbers of their own, by the code. */
+const signalingOptions: Readonly<Record<number, Readonly<Record<number, string>>>> = {
+  225: { 2: 'Max-Message-Size', 4: 'Block-Wise-Transfer', 6: 'Extended-Token-Length' },
+  226: { 2: 'Custody' },
+  227: { 2: 'Custody' },
+  228: { 2: 'Alternative-Address', 4: 'Hold-Off' },
+  229: { 2: 'Bad-CSM-Option' },
+};
+
+function signalingProblem(name: string | undefined, number: number): string | undefined {
+  return name === '' && isCritical(number) ? 'critical, and unknown: the connection is aborted' : undefined;
+}
+
+function signalingValue(name: string | undefined, value: Uint8Array): string {
+  const isNumber = name?.endsWith('Size') || name?.endsWith('Length') || name === 'Hold-Off';
+  return (isNumber || name === 'Bad-CSM-Option') && value.length <= 4
+    ? String(decodeUint(value))
+    : name === 'Alternative-Address'
+      ? (printableUtf8(value) ?? shortHex(value))
+      : value.length === 0
+        ? ''
+        : shortHex(value);
 }
 
 function payload(reader: FieldReader, contentFormat: number | undefined, code: number): void {

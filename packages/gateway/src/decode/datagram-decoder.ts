@@ -16,23 +16,11 @@ import {
 } from 'coapsule/dtls';
 import { isRequestCode, isReservedCode, type Message } from 'coapsule/message';
 import { nodeCrypto } from 'coapsule/node';
-import { coapFields, type DecodedCoap } from './coap-fields.ts';
+import { coapFields } from './coap-fields.ts';
 import { type DecodedField, problemsOf } from './decoded-field.ts';
+import { coapParts, type DecodedPart } from './decoded-part.ts';
 import { contentFields, recordFields, recordSummary } from './dtls-fields.ts';
-
-/** Bytes with what they mean. */
-export interface DecodedPart {
-  /** What the bytes are. */
-  readonly name: 'DTLS record' | 'decrypted' | 'CoAP message' | 'unknown';
-  /** The bytes that fields refer to. */
-  readonly bytes: Uint8Array;
-  readonly fields: readonly DecodedField[];
-  readonly problems: readonly string[];
-  /** Of a CoAP message. */
-  readonly message?: Message;
-  /** Of a DTLS record. */
-  readonly record?: ObservedRecord;
-}
+import type { OscoreMessages } from './oscore-messages.ts';
 
 /** A datagram with what it holds. */
 export interface DecodedDatagram {
@@ -46,11 +34,16 @@ export interface DecodedDatagram {
 /** Decodes datagrams of any number of conversations, in the order in which they were sent. */
 export class DatagramDecoder {
   readonly #observer: DtlsObserver;
+  readonly #oscore: OscoreMessages | undefined;
   readonly #ports: ReadonlySet<number>;
 
-  /** @param ports where CoAP or DTLS is too, besides the usual ones. */
-  constructor(secrets: ObserverSecrets, ports: readonly number[] = []) {
+  /**
+   * @param ports where CoAP or DTLS is too, besides the usual ones.
+   * @param oscore opens messages under OSCORE; without it they stay closed.
+   */
+  constructor(secrets: ObserverSecrets, ports: readonly number[] = [], oscore?: OscoreMessages) {
     this.#observer = new DtlsObserver(nodeCrypto, secrets);
+    this.#oscore = oscore;
     this.#ports = new Set([5683, 5684, ...ports]);
   }
 
@@ -66,7 +59,9 @@ export class DatagramDecoder {
     if (first >> 6 === 1) {
       const coap = coapFields(datagram);
       if (isKnown || (coap.message !== undefined && isPlausible(coap.message))) {
-        return { parts: [coapPart(coap, datagram)], summary: coap.summary };
+        const conversation = [source, destination].sort().join(' and ');
+        const ends = { conversation, sender: source, receiver: destination, destination };
+        return coapParts(coap, datagram, ends, this.#oscore);
       }
     }
     return isKnown
@@ -99,8 +94,12 @@ export class DatagramDecoder {
         summaries.push(recordSummary(record));
         continue;
       }
-      parts.push(coapPart(coap, content));
-      summaries.push(coap.summary);
+      const { association, sender = source } = dtls;
+      const receiver = sender === 'client' ? 'server' : 'client';
+      const ends = { conversation: `association ${association}`, sender, receiver, destination };
+      const decoded = coapParts(coap, content, ends, this.#oscore);
+      parts.push(...decoded.parts);
+      summaries.push(decoded.summary);
     }
     if (dtls.fault !== undefined) {
       const { offset, reason } = dtls.fault;
@@ -131,16 +130,6 @@ function somethingElse(datagram: Uint8Array, problem?: string): DecodedDatagram 
   return {
     parts: [{ name: 'unknown', bytes: datagram, fields, problems: problemsOf(fields) }],
     summary: `${end} bytes of something else`,
-  };
-}
-
-function coapPart(coap: DecodedCoap, bytes: Uint8Array): DecodedPart {
-  const { fields, message, problem } = coap;
-  const problems = problemsOf(fields);
-  return {
-    ...{ name: 'CoAP message' as const, bytes, fields },
-    problems: problem !== undefined && problems.length === 0 ? [problem] : problems,
-    ...(message !== undefined && { message }),
   };
 }
 

@@ -13,22 +13,38 @@ export interface KnownKey {
   readonly key: Uint8Array;
 }
 
+const trafficLabels: ReadonlySet<string> = new Set([
+  'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
+  'SERVER_HANDSHAKE_TRAFFIC_SECRET',
+  'CLIENT_TRAFFIC_SECRET_0',
+  'SERVER_TRAFFIC_SECRET_0',
+]);
+
 /** Secrets by what they are asked by. Lines of a key log may be added as they come. */
 export class KnownSecrets implements ObserverSecrets {
   readonly #masterSecrets = new Map<string, Uint8Array>();
+  /** Of TLS 1.3, by label and random. */
+  readonly #trafficSecrets = new Map<string, Uint8Array>();
   readonly #keys: readonly KnownKey[];
 
   constructor(keys: readonly KnownKey[] = []) {
     this.#keys = keys;
   }
 
-  /** One line of a key log: `CLIENT_RANDOM`, 64 and 96 hex digits. Others are of TLS 1.3, or comments. */
+  /** One line of a key log: a label, 64 hex digits of the client random, and the secret. Others are comments. */
   addLine(line: string): void {
     const [label, random = '', secret = ''] = line.trim().split(/\s+/);
     const bytes = hexBytes(secret);
     if (label === 'CLIENT_RANDOM' && random.length === 64 && bytes?.length === 48) {
       this.#masterSecrets.set(random.toLowerCase(), bytes);
+    } else if (trafficLabels.has(label ?? '') && random.length === 64 && bytes !== undefined) {
+      this.#trafficSecrets.set(`${label} ${random.toLowerCase()}`, bytes);
     }
+  }
+
+  /** A secret of TLS 1.3 by its label in the key log, such as `CLIENT_TRAFFIC_SECRET_0`. */
+  trafficSecret(label: string, clientRandom: Uint8Array): Uint8Array | undefined {
+    return this.#trafficSecrets.get(`${label} ${hexText(clientRandom)}`);
   }
 
   masterSecret(clientRandom: Uint8Array): Uint8Array | undefined {

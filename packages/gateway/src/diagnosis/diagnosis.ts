@@ -11,6 +11,7 @@ import { AssociationRule } from './associations.ts';
 import type { Finding, Severity } from './finding.ts';
 import { MessageTypeRule } from './message-types.ts';
 import { ObserverRule } from './observers.ts';
+import { OscoreContextRule } from './oscore-contexts.ts';
 import { OscoreErrorRule } from './oscore-errors.ts';
 import { ResponseRule } from './responses.ts';
 import { RetransmissionRule } from './retransmissions.ts';
@@ -26,7 +27,8 @@ const order: readonly Severity[] = ['error', 'warning', 'advice'];
 
 /** Sees the packets of a capture or of a line, in their order. */
 export class Diagnosis {
-  readonly #rules: readonly Rule[];
+  /** `ofAll`: it asks for nothing that only datagrams have, such as a Message ID. */
+  readonly #rules: readonly { readonly rule: Rule; readonly ofAll?: true }[];
 
   /**
    * @param link What the link carries; by default what Ethernet and Wi-Fi do.
@@ -34,27 +36,30 @@ export class Diagnosis {
    */
   constructor(link: Pick<LinkProfile, 'mtu'> = { mtu: ethernetDatagram }, most?: number) {
     this.#rules = [
-      new AssociationRule(most),
-      new OscoreErrorRule(most),
-      new TokenRule(most),
-      new RetransmissionRule(most),
-      new SizeRule(link, most),
-      new ResponseRule(most),
-      new ObserverRule(most),
-      new MessageTypeRule(most),
-      new AmplificationRule(most),
+      { rule: new AssociationRule(most) },
+      { rule: new OscoreErrorRule(most), ofAll: true },
+      { rule: new OscoreContextRule(most), ofAll: true },
+      { rule: new TokenRule(most), ofAll: true },
+      { rule: new RetransmissionRule(most) },
+      { rule: new SizeRule(link, most) },
+      { rule: new ResponseRule(most), ofAll: true },
+      { rule: new ObserverRule(most) },
+      { rule: new MessageTypeRule(most) },
+      { rule: new AmplificationRule(most) },
     ];
   }
 
   /** Looks at a packet. */
   see(packet: DecodedPacket): void {
     const seen = seenPacket(packet);
-    for (const rule of this.#rules) rule.see(seen);
+    const messages = seen.messages.filter(({ isReliable }) => !isReliable);
+    const datagrams = messages.length === seen.messages.length ? seen : { ...seen, messages };
+    for (const { rule, ofAll } of this.#rules) rule.see(ofAll ? seen : datagrams);
   }
 
   /** What was found so far. */
   findings(): readonly Finding[] {
-    const all = this.#rules.flatMap((rule) => rule.findings());
+    const all = this.#rules.flatMap(({ rule }) => rule.findings());
     return all.sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
   }
 }

@@ -34,6 +34,7 @@ export type FindingKind =
   | 'oscore-replay'
   | 'oscore-context-unknown'
   | 'oscore-decryption-failed'
+  | 'oscore-context-mismatch'
   | 'observer-gone'
   | 'amplification';
 
@@ -260,6 +261,14 @@ const explanations: Readonly<Record<FindingKind, Explanation>> = {
     consequence: 'each request is answered 4.01',
     fix: 'compare Sender ID of one side with Recipient ID of the other, and the ID Context',
     reference: 'RFC 8613 §8.2',
+  },
+  'oscore-context-mismatch': {
+    severity: 'error',
+    cause:
+      'the context that was given is not the one that the two ends use: kid, Master Secret, Salt, ID Context or algorithm differ',
+    consequence: 'what is inside stays closed here; where an end has the wrong one, it answers 4.01 or 4.00',
+    fix: 'compare both ends’ files: the Sender ID of one is the Recipient ID of the other, everything else is the same',
+    reference: 'RFC 8613 §3.2, §8.2',
   },
   'oscore-decryption-failed': {
     severity: 'error',

@@ -29,7 +29,7 @@ export class OscoreErrorRule implements Rule {
 
   see({ messages }: SeenPacket): void {
     for (const seen of messages) {
-      const { code, options, token, payload } = seen.message;
+      const { code, options, token, payload } = seen.outer;
       if (isRequestCode(code)) {
         if (options.has(OptionNumber.Oscore))
           this.#requests.set(`${seen.conversation} ${hexText(token)}`, seen);

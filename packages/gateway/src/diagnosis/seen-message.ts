@@ -5,6 +5,7 @@
  */
 
 import type { Message } from 'coapsule/message';
+import type { ObservedMessage } from 'coapsule/oscore';
 import type { DecodedPacket } from '../decode/capture-decoder.ts';
 
 /** One message. */
@@ -21,7 +22,14 @@ export interface SeenMessage {
   readonly receiver: string;
   /** From whom to whom, as findings say it. */
   readonly where: string;
+  /** Under OSCORE the one inside, if it could be opened. */
   readonly message: Message;
+  /** Under OSCORE the one that everybody sees; else the same. */
+  readonly outer: Message;
+  /** What was seen of its protection by OSCORE; undefined without any, and without a context. */
+  readonly oscore: ObservedMessage | undefined;
+  /** It came over TCP, TLS or WebSocket: its type and Message ID stand for nothing. */
+  readonly isReliable: boolean;
   /** The message itself, its bytes. */
   readonly bytes: Uint8Array;
   /** Of the datagram. */
@@ -47,15 +55,30 @@ export function seenPacket(packet: DecodedPacket): SeenPacket {
   const sender = dtls?.sender ?? source;
   const receiver = dtls === undefined ? destination : sender === 'client' ? 'server' : 'client';
   const where = `${source} → ${destination}`;
-  const messages = packet.parts.flatMap(({ message, bytes }): readonly SeenMessage[] =>
-    message === undefined
-      ? []
-      : [
-          {
-            ...{ frame, atMs, source, destination, conversation, sender, receiver, where, message, bytes },
-            ...{ datagramLength: payloadLength, isSecured: dtls !== undefined },
+  const messages = packet.parts.flatMap(
+    ({ message: outer, bytes, oscore, isReliable = false, isSecured = false }): readonly SeenMessage[] => {
+      if (outer === undefined) return [];
+      const message = oscore?.inner ?? outer;
+      return [
+        {
+          ...{
+            frame,
+            atMs,
+            source,
+            destination,
+            conversation,
+            sender,
+            receiver,
+            where,
+            message,
+            outer,
+            bytes,
           },
-        ],
+          ...{ datagramLength: payloadLength, oscore: oscore?.observed, isReliable },
+          isSecured: dtls !== undefined || isSecured || oscore?.inner !== undefined,
+        },
+      ];
+    },
   );
   return { packet, frame, atMs, messages };
 }

@@ -7,11 +7,12 @@
  */
 
 import { encodeMessage, type LinkProfileName, linkProfiles, type Message, OptionSet } from 'coapsule/message';
+import type { ObservableContext } from 'coapsule/oscore';
 import { type Pair, pairPsk } from 'coapsule/testing';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { ipPacketBlock, packetBlock, pcapngHeader } from '../../src/capture/pcapng.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
-import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
+import { OscoreMessages } from '../../src/decode/oscore-messages.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
 import { Diagnosis } from '../../src/diagnosis/diagnosis.ts';
 import type { Finding } from '../../src/diagnosis/finding.ts';
@@ -37,6 +38,7 @@ const startMs = 1_700_000_000_000;
 /** A capture that grows. */
 export class CaptureFixture {
   readonly #blocks: Uint8Array[] = [pcapngHeader()];
+  #contexts: readonly ObservableContext[] = [];
   #nextId = 1;
 
   /** One message, `atMs` after the start. */
@@ -74,6 +76,12 @@ export class CaptureFixture {
     return this;
   }
 
+  /** OSCORE contexts with which it is looked at. */
+  knowing(...contexts: readonly ObservableContext[]): this {
+    this.#contexts = contexts;
+    return this;
+  }
+
   /** The file. */
   get file(): Uint8Array {
     return Uint8Array.from(Buffer.concat(this.#blocks));
@@ -86,7 +94,8 @@ export class CaptureFixture {
     const secrets = new KnownSecrets([
       { identity: new TextEncoder().encode(pairPsk.identity), key: pairPsk.key },
     ]);
-    const decoder = new CaptureDecoder(new DatagramDecoder(secrets));
+    const contexts = this.#contexts.length === 0 ? undefined : new OscoreMessages(this.#contexts);
+    const decoder = new CaptureDecoder(secrets, [], contexts);
     const diagnosis = new Diagnosis(link && linkProfiles[link]);
     for (const packet of packets) diagnosis.see(decoder.decode(packet));
     return diagnosis.findings();

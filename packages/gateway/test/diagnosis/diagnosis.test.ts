@@ -4,11 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code, encodeBlock, encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
+import { nodeCrypto, systemRandom } from 'coapsule/node';
+import { deriveSecurityContext, protectRequest, type SecurityContext } from 'coapsule/oscore';
 import { Pair, type PairOptions } from 'coapsule/testing';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { ipPacket } from '../../src/capture/ip-packet.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
-import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
 import { Diagnosis } from '../../src/diagnosis/diagnosis.ts';
 import type { FindingKind } from '../../src/diagnosis/finding.ts';
@@ -30,6 +31,17 @@ function exchange(
   fixture.message(device, gateway, atMs, { token: own, messageId: id, ...request });
   fixture.message(gateway, device, atMs + 20, { token: own, messageId: id, type: 'ACK', ...answer });
 }
+
+/** RFC 8613 Appendix C.1 and C.4. */
+const c1 = {
+  masterSecret: Uint8Array.from({ length: 16 }, (_, index) => index + 1),
+  masterSalt: Uint8Array.from(Buffer.from('9e7ca92223786340', 'hex')),
+  senderId: new Uint8Array(),
+  recipientId: token(1),
+};
+const c4 = Uint8Array.from(
+  Buffer.from('44025d1f00003974396c6f63616c686f7374620914ff612f1092f1776f1c1668b3825e', 'hex'),
+);
 
 const fixtures: Readonly<Record<FindingKind, () => CaptureFixture>> = {
   'token-unknown': () => {
@@ -247,6 +259,11 @@ const fixtures: Readonly<Record<FindingKind, () => CaptureFixture>> = {
   'oscore-replay': () => oscore(Code.Unauthorized, 'Replay detected'),
   'oscore-context-unknown': () => oscore(Code.Unauthorized, 'Security context not found'),
   'oscore-decryption-failed': () => oscore(Code.BadRequest, 'Decryption failed'),
+  // RFC 8613 Appendix C.4, and its context with another Master Salt.
+  'oscore-context-mismatch': () =>
+    new CaptureFixture().datagram(device, gateway, 0, c4).knowing({
+      ...{ name: 'client.conf', parameters: { ...c1, masterSalt: token(1) } },
+    }),
   'observer-gone': () => {
     const fixture = new CaptureFixture();
     const own = token(3, 1, 4, 1);
@@ -342,12 +359,53 @@ describe('a fault is named, first of all', () => {
   }
 });
 
+describe('OSCORE with its context', () => {
+  const known = { name: 'client.conf', parameters: c1 };
+  /** C.4 again, with another Message ID. */
+  const again = Uint8Array.from(c4);
+  again[3] = 0x20;
+
+  test('a request with a number of before is a replay; a retransmission, and one to another server, are not', () => {
+    const other = { host: '192.0.2.3', port: 5683 };
+    const kinds = (fixture: CaptureFixture): readonly (readonly [string, readonly number[]])[] =>
+      fixture
+        .knowing(known)
+        .findings()
+        .map(({ kind, frames }) => [kind, frames] as const);
+    const first = (): CaptureFixture => new CaptureFixture().datagram(device, gateway, 0, c4);
+    assert.deepEqual(kinds(first().datagram(device, gateway, 2500, c4)), []);
+    assert.deepEqual(kinds(first().datagram(gateway, other, 20, again)), []);
+    assert.deepEqual(kinds(first().datagram(device, gateway, 60_000, again)), [['oscore-replay', [2]]]);
+    assert.deepEqual(kinds(first().datagram(device, gateway, 300_000, c4)), [['oscore-replay', [2]]]);
+  });
+
+  test('rules look at the message inside', () => {
+    const context = (parameters: typeof c1): SecurityContext =>
+      deriveSecurityContext({ crypto: nodeCrypto, random: systemRandom }, parameters, unused, {
+        dangerouslyVolatile: true,
+      });
+    const unused = { senderEdge: 0, recipientEdge: 0 };
+    const options = new OptionSet().add(OptionNumber.UriPath, 'lock');
+    const inner = { code: Code.Put, options, payload: new TextEncoder().encode('open') };
+    const secured = protectRequest(context(c1), inner);
+    assert.ok(secured.kind === 'protected');
+    const datagram = encodeMessage({ type: 'NON', messageId: 1, token: token(1), ...secured.message });
+    const fixture = new CaptureFixture().datagram(device, gateway, 0, datagram);
+    assert.deepEqual(fixture.findings(), []);
+    assert.deepEqual(
+      fixture
+        .knowing(known)
+        .findings()
+        .map(({ kind, evidence }) => [kind, evidence]),
+      [['non-confirmable-command', '1 Non-confirmable messages to /lock']],
+    );
+  });
+});
+
 describe('captures of others', () => {
   const captures = join(import.meta.dirname, '../vectors/captures');
   const diagnose = (name: string, key: string): readonly (readonly [string, number])[] => {
-    const decoder = new CaptureDecoder(
-      new DatagramDecoder(new KnownSecrets([{ key: Buffer.from(key, 'hex') }])),
-    );
+    const decoder = new CaptureDecoder(new KnownSecrets([{ key: Buffer.from(key, 'hex') }]));
     const diagnosis = new Diagnosis();
     for (const packet of readCapture(readFileSync(join(captures, name))).packets) {
       diagnosis.see(decoder.decode(packet));

@@ -9,7 +9,6 @@ import { describe, test } from 'node:test';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { hexText } from '../../src/cli/option-values.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
-import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
 import { run } from './process.ts';
 
@@ -63,7 +62,7 @@ function ourRows(file: string, key: string | undefined, theirs: readonly string[
   const { packets, keyLog } = readCapture(readFileSync(join(captures, file)));
   const secrets = new KnownSecrets(key === undefined ? [] : [{ key: Buffer.from(key, 'hex') }]);
   for (const line of keyLog) secrets.addLine(line);
-  const decoder = new CaptureDecoder(new DatagramDecoder(secrets));
+  const decoder = new CaptureDecoder(secrets);
   const types = { CON: '0', NON: '1', ACK: '2', RST: '3' } as const;
   return packets.flatMap((packet) => {
     const { parts } = decoder.decode(packet);

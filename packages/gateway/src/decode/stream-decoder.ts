@@ -1,0 +1,262 @@
+/**
+ * TCP connections, layer by layer: TLS records, what is in them if a key log has the secrets, WebSocket, CoAP messages (RFC 8323).
+ *
+ * What a connection speaks, its first bytes tell: a TLS record, an HTTP request for a WebSocket with the subprotocol coap, or a
+ * CoAP message; between ports that are not known for CoAP the latter must be a CSM, with which every connection begins (§5.3).
+ * A message belongs to the packet with which it is whole. Behind bytes that are missing a direction is not read on.
+ *
+ * @module
+ */
+
+import type { TransportUnit } from '../capture/ip-reader.ts';
+import { TcpStreams } from '../capture/tcp-streams.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
+import { streamCoapFields } from './coap-fields.ts';
+import { type DecodedField, problemsOf } from './decoded-field.ts';
+import { coapParts, type DecodedPart, type SummedParts } from './decoded-part.ts';
+import type { MessageEnds, OscoreMessages } from './oscore-messages.ts';
+import type { KnownSecrets } from './secrets.ts';
+import { isTls, TlsStream } from './tls-stream.ts';
+import { isWebSocket, WebSocketStream } from './websocket-stream.ts';
+
+/** Connections that are kept in mind, and bytes that wait in one direction of one. */
+const mostConnections = 1024;
+const longestMessage = 1024 * 1024;
+
+/** Of all of them: a direction that would need more is not read on. */
+const mostWaitingBytes = 64 * 1024 * 1024;
+
+/** RFC 8323 §5.3: 7.01. */
+const capabilitiesAndSettings = 225;
+
+const none = new Uint8Array();
+
+interface Connection {
+  protocol: 'coap' | 'websocket' | 'tls' | 'other' | undefined;
+  tls: TlsStream | undefined;
+  /** What is spoken, inside of TLS or not. */
+  inner: 'coap' | 'websocket' | 'other' | undefined;
+  /** By the address that sends. */
+  readonly sides: Map<string, Side>;
+}
+
+interface Side {
+  /** Bytes of a CoAP message that is not whole yet, or too few to know what is spoken. */
+  rest: Uint8Array;
+  webSocket: WebSocketStream;
+  isLost: boolean;
+}
+
+/** Decodes the segments of one capture, in their order. */
+export class StreamDecoder {
+  readonly #streams = new TcpStreams();
+  readonly #connections = new BoundedMap<string, Connection>(mostConnections);
+  readonly #secrets: KnownSecrets;
+  readonly #ports: ReadonlySet<number>;
+  readonly #oscore: OscoreMessages | undefined;
+  #waitingBytes = 0;
+
+  /** @param ports where CoAP is too, besides the usual ones. */
+  constructor(secrets: KnownSecrets, ports: readonly number[] = [], oscore?: OscoreMessages) {
+    this.#secrets = secrets;
+    this.#ports = new Set([5683, 5684, ...ports]);
+    this.#oscore = oscore;
+  }
+
+  /** @param source, destination as `host:port`. */
+  decode(unit: TransportUnit, source: string, destination: string): SummedParts {
+    const piece = this.#streams.read(unit);
+    const conversation = [source, destination].sort().join(' and ');
+    const known = piece.isFirst && piece.bytes.length === 0 ? undefined : this.#connections.get(conversation);
+    const connection = known ?? { protocol: undefined, tls: undefined, inner: undefined, sides: new Map() };
+    if (known === undefined) this.#connections.set(conversation, connection);
+    const { length } = unit.payload;
+    if (piece.bytes.length === 0) {
+      return {
+        parts: [],
+        summary: `TCP, ${length} bytes${piece.note === undefined ? '' : `, ${piece.note}`}`,
+      };
+    }
+    const side = sideOf(connection, source);
+    if (piece.isAfterGap) {
+      side.isLost = true;
+      connection.tls?.lose(source);
+    }
+    const isKnown = this.#ports.has(unit.source.port) || this.#ports.has(unit.destination.port);
+    const ends = { conversation, sender: source, receiver: destination, destination };
+    const { parts, summary } = this.#layers(connection, side, piece.bytes, ends, isKnown);
+    if (parts.length > 0) return { parts, summary };
+    const why = side.isLost ? ', behind bytes that are missing' : '';
+    return { parts, summary: `TCP, ${length} bytes${why}` };
+  }
+
+  #layers(
+    connection: Connection,
+    side: Side,
+    bytes: Uint8Array,
+    ends: MessageEnds,
+    isKnown: boolean,
+  ): SummedParts {
+    if (connection.protocol === undefined && isTls(bytes)) {
+      connection.protocol = 'tls';
+      connection.tls = new TlsStream(this.#secrets);
+    }
+    const { tls } = connection;
+    if (tls === undefined) {
+      const plain = this.#plain(connection, side, bytes, ends, isKnown, false);
+      connection.protocol = connection.inner;
+      return plain;
+    }
+    const parts: DecodedPart[] = [];
+    const summaries: string[] = [];
+    for (const { bytes: record, fields, summary, applicationData, decrypted } of tls.feed(
+      ends.sender,
+      bytes,
+    )) {
+      parts.push(partOf('TLS record', record, fields));
+      if (decrypted !== undefined) {
+        const end = decrypted.length;
+        parts.push(partOf('decrypted', decrypted, [{ name: 'Data', value: summary, start: 0, end }]));
+      }
+      const inner = applicationData && this.#plain(connection, side, applicationData, ends, isKnown, true);
+      if (inner === undefined || inner.parts.length === 0) {
+        if (applicationData !== undefined) {
+          const { length: end } = applicationData;
+          const data = { name: 'Data', value: `${end} bytes`, start: 0, end };
+          parts.push(partOf('decrypted', applicationData, [data]));
+        }
+        summaries.push(summary);
+        continue;
+      }
+      parts.push(...inner.parts);
+      summaries.push(inner.summary);
+    }
+    return { parts, summary: summaries.join(', ') };
+  }
+
+  #plain(
+    connection: Connection,
+    side: Side,
+    bytes: Uint8Array,
+    ends: MessageEnds,
+    isKnown: boolean,
+    isSecured: boolean,
+  ): SummedParts {
+    if (side.isLost || connection.inner === 'other') return { parts: [], summary: '' };
+    if (connection.inner === undefined) {
+      const all = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+      const web = isWebSocket(all);
+      if (web === undefined) {
+        this.#keep(side, all);
+        return { parts: [], summary: '' };
+      }
+      connection.inner = web ? 'websocket' : isKnown || isCsm(all) ? 'coap' : 'other';
+      this.#keep(side, none);
+      return this.#plain(connection, side, all, ends, isKnown, isSecured);
+    }
+    const { parts, summary } =
+      connection.inner === 'websocket'
+        ? this.#webSocket(connection, side, bytes, ends)
+        : this.#coap(side, bytes, ends);
+    return {
+      parts: isSecured ? parts.map((part) => ({ ...part, isSecured: true as const })) : parts,
+      summary,
+    };
+  }
+
+  #webSocket(connection: Connection, side: Side, bytes: Uint8Array, ends: MessageEnds): SummedParts {
+    const parts: DecodedPart[] = [];
+    const summaries: string[] = [];
+    for (const { name, bytes: unit, fields, summary, message } of side.webSocket.feed(bytes)) {
+      parts.push(partOf(name, unit, fields));
+      if (message === undefined) {
+        summaries.push(summary);
+        continue;
+      }
+      const decoded = coapParts(streamCoapFields(message, 'websocket'), message, ends, this.#oscore, true);
+      parts.push(...decoded.parts);
+      summaries.push(decoded.summary);
+    }
+    if (side.webSocket.lost !== undefined && parts.length > 0) connection.inner = 'other';
+    return { parts, summary: summaries.join(', ') };
+  }
+
+  #coap(side: Side, bytes: Uint8Array, ends: MessageEnds): SummedParts {
+    let rest: Uint8Array = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+    const parts: DecodedPart[] = [];
+    const summaries: string[] = [];
+    while (rest.length > 0) {
+      const length = messageLength(rest);
+      if (length === undefined || length > rest.length) {
+        if ((length ?? 0) > longestMessage) {
+          side.isLost = true;
+          const end = rest.length;
+          const problem = `a message of ${length} bytes: this is no CoAP, or not its beginning`;
+          parts.push(
+            partOf('unknown', rest, [{ name: 'Data', value: `${end} bytes`, start: 0, end, problem }]),
+          );
+          summaries.push(`${end} bytes of something else`);
+          rest = none;
+        }
+        break;
+      }
+      const message = Uint8Array.from(rest.subarray(0, length));
+      rest = rest.subarray(length);
+      const decoded = coapParts(streamCoapFields(message, 'tcp'), message, ends, this.#oscore, true);
+      parts.push(...decoded.parts);
+      summaries.push(decoded.summary);
+    }
+    this.#keep(side, Uint8Array.from(rest));
+    return { parts, summary: summaries.join(', ') };
+  }
+
+  /** What waits, within bounds. */
+  #keep(side: Side, rest: Uint8Array): void {
+    this.#waitingBytes += rest.length - side.rest.length;
+    side.rest = rest;
+    if (this.#waitingBytes <= mostWaitingBytes) return;
+    this.#waitingBytes -= rest.length;
+    side.rest = none;
+    side.isLost = true;
+  }
+}
+
+function sideOf({ sides }: Connection, sender: string): Side {
+  const known = sides.get(sender);
+  if (known !== undefined) return known;
+  const side: Side = { rest: none, webSocket: new WebSocketStream(), isLost: false };
+  sides.set(sender, side);
+  return side;
+}
+
+function partOf(name: DecodedPart['name'], bytes: Uint8Array, fields: readonly DecodedField[]): DecodedPart {
+  return { name, bytes, fields, problems: problemsOf(fields) };
+}
+
+/** RFC 8323 §3.2; `undefined` while there is too little of it. */
+function messageLength(bytes: Uint8Array): number | undefined {
+  const length = bytes[0]! >> 4;
+  const tokenLength = bytes[0]! & 15;
+  const extra = length === 15 ? 4 : length === 14 ? 2 : length === 13 ? 1 : 0;
+  // RFC 8974 §2.1: 13 and 14 mean one and two bytes more; 15 is reserved.
+  const tokenExtra = tokenLength === 13 ? 1 : tokenLength === 14 ? 2 : 0;
+  const head = 2 + extra;
+  if (bytes.length < head + tokenExtra) return undefined;
+  const number = (at: number, count: number): number =>
+    bytes.subarray(at, at + count).reduce((value, byte) => value * 256 + byte, 0);
+  const base = extra === 4 ? 65_805 : extra === 2 ? 269 : extra === 1 ? 13 : length;
+  const body = extra === 0 ? length : base + number(1, extra);
+  const token =
+    tokenExtra === 0
+      ? tokenLength === 15
+        ? 0
+        : tokenLength
+      : number(head, tokenExtra) + (tokenExtra === 1 ? 13 : 269);
+  return head + tokenExtra + token + body;
+}
+
+function isCsm(bytes: Uint8Array): boolean {
+  const length = bytes[0]! >> 4;
+  const extra = length === 15 ? 4 : length === 14 ? 2 : length === 13 ? 1 : 0;
+  return (bytes[0]! & 15) === 0 && bytes[1 + extra] === capabilitiesAndSettings;
+}
