@@ -117,6 +117,11 @@ const loadedCommands: readonly LoadedCommand[] = [
     load: async (environment, end) => (await import('./doctor-command.ts')).doctorCommand(environment, end),
   },
   {
+    name: 'probe',
+    description: 'what a peer supports, and which rules it breaks',
+    load: async (environment, end) => (await import('./probe-command.ts')).probeCommand(environment, end),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment, _, wholeProgram) =>
@@ -125,7 +130,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['probe', 'tap', 'shell', 'run', 'mcp', 'console'];
+const laterCommands = ['tap', 'shell', 'run', 'mcp', 'console'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
