@@ -1,5 +1,6 @@
 /**
- * Gives the readings of the outbox to the message broker, in their order, and takes them out once it has acknowledged them.
+ * Gives the readings of the outbox to the message broker, alerts first and each in their order, and takes them out once it has
+ * acknowledged them.
  *
  * What was given and not acknowledged stays in the store: after a crash it is given again. Only a window of the outbox is in
  * memory, however long the broker is away. The connection is not its matter.
@@ -34,7 +35,8 @@ const retryMs = 1000;
 /** See the module comment. */
 export class OutboxPublisher {
   readonly #parts: PublisherParts;
-  /** Up to here all were given. */
+  /** Up to here all alerts were given, and all others. */
+  #alertsGiven = 0;
   #given = 0;
   #inFlight = 0;
   /** Given, and to be given again. */
@@ -86,11 +88,13 @@ export class OutboxPublisher {
         const limit = this.#window - this.#inFlight - this.#again.length;
         if (!this.#isOpen || !this.#isStale || limit <= 0) return;
         this.#isStale = false;
-        const entries = await this.#parts.outbox.outbox({ after: this.#given, limit });
+        const [alertsAfter, after] = [this.#alertsGiven, this.#given];
+        const entries = await this.#parts.outbox.outbox({ alertsAfter, after, limit });
         if (this.#isOpen) {
           if (entries.length === limit) this.#isStale = true;
           for (const entry of entries) {
-            this.#given = entry.id;
+            if (entry.isAlert) this.#alertsGiven = entry.id;
+            else this.#given = entry.id;
             this.#give(entry);
           }
         } else this.#isStale = true;

@@ -4,17 +4,24 @@
  */
 import type { PeerInfo, Request, Server } from 'coapsule';
 import { ChangeAudit } from '../audit/audit-log.ts';
+import type { MqttOptions } from '../bridge/mqtt-options.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
 import { defaultFirmwareBytes, firmwareResources } from '../firmware/firmware-resources.ts';
+import { type AlertPattern, isAlertRequest } from '../overload/alerts.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { guardedResources } from '../resources/guarded-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { SensorCollection } from '../resources/sensor-collection.ts';
-import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
+import {
+  type OutboxTerms,
+  openDemoPaths,
+  openDemoRetention,
+  telemetryResources,
+} from '../resources/telemetry.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { sharedStore } from '../shared/shared-store.ts';
 import type { Sharing } from '../shared/sharing.ts';
@@ -110,8 +117,8 @@ export async function addResources(
     {
       ...{ store: sharing === undefined ? store : sharedStore(store, sharing.readings), notify, clock },
       // What came from the broker does not go back there.
-      outboxBytes: ({ peer }) => (peer === bridgeSelf ? undefined : options.mqtt?.queueBytes),
-      outboxShareBytes: options.mqtt && (options.mqtt.queueBytes * options.mqtt.sharePercent) / 100,
+      outbox: (request) =>
+        request.peer === bridgeSelf ? undefined : outboxTerms(options.mqtt, live.overload.alerts, request),
       retention: () => live.retention,
       onQuotaExceeded: quotaLogger(options.log, clock),
       readable,
@@ -157,6 +164,21 @@ export async function addResources(
 /** What is measured does not stay as it came for ever. @returns what ends that. */
 function sweepMeasurements({
   store,
+/** While the broker is away, alerts have the whole queue; what is none leaves them a tenth of it, where there are alerts. */
+function outboxTerms(
+  mqtt: Pick<MqttOptions, 'queueBytes' | 'sharePercent'> | undefined,
+  alerts: readonly AlertPattern[],
+  request: Request,
+): OutboxTerms | undefined {
+  if (mqtt === undefined) return undefined;
+  const { queueBytes, sharePercent } = mqtt;
+  if (isAlertRequest(alerts, request)) return { outboxBytes: queueBytes, isAlert: true };
+  return {
+    outboxBytes: alerts.length === 0 ? queueBytes : queueBytes * 0.9,
+    outboxShareBytes: (queueBytes * sharePercent) / 100,
+  };
+}
+
   live,
   options: { log, demo },
   clock,

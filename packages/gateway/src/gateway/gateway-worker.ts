@@ -82,7 +82,7 @@ const kept = telemetryResources(
     notify: (path) => tell({ kind: 'notify', path }),
     retention: () => live.retention,
     // With a broker, worker 0 stores what goes there.
-    outboxBytes: () => undefined,
+    outbox: () => undefined,
     onQuotaExceeded: quotaLogger(log, clock),
     readable: (request) => rules.readable(request),
   },

@@ -9,7 +9,7 @@ import { Code, failure, type Middleware, type Request, type ServerResponse } fro
 import { isFromHttp } from '../access/local-asker.ts';
 import { provenDevice } from '../access/proven-device.ts';
 import { networkOf } from '../text/network.ts';
-import { isAlert } from './alerts.ts';
+import { isAlertRequest } from './alerts.ts';
 import type { OverloadSettings } from './overload-options.ts';
 import type { Urgency } from './priority-gate.ts';
 import { type RequestRate, RequestRates } from './request-rate.ts';
@@ -89,12 +89,7 @@ export class Admission {
   }
 
   #isAlert(request: Request): boolean {
-    const { alerts } = this.#parts.settings();
-    if (alerts.length === 0 || request.isForward) return false;
-    return isAlert(alerts, {
-      identity: provenDevice(request.peer)?.identity,
-      segments: request.segments,
-    });
+    return isAlertRequest(this.#parts.settings().alerts, request);
   }
 }
 

@@ -6,6 +6,9 @@
  * but by a path that its rules let it write.
  */
 
+import type { Request } from 'coapsule';
+import { provenDevice } from '../access/proven-device.ts';
+
 /** What is asked of a request. */
 export interface AlertQuestion {
   /** Undefined for who has proved nothing. */
@@ -45,6 +48,15 @@ export function parseAlert(text: string): AlertPattern | string {
     }
   }
   return { kind: 'path', segments, below };
+}
+
+/** Whether a request to this gateway is an alert. */
+export function isAlertRequest(
+  patterns: readonly AlertPattern[],
+  { peer, segments, isForward }: Request,
+): boolean {
+  if (patterns.length === 0 || isForward) return false;
+  return isAlert(patterns, { identity: provenDevice(peer)?.identity, segments });
 }
 
 /** Whether any pattern fits. */

@@ -23,7 +23,7 @@ import {
 import { provenDevice } from '../access/proven-device.ts';
 import type { ReadingKeeping } from '../keeping/readings.ts';
 import type { WallClock } from '../server/wall-clock.ts';
-import type { Quota, RecordRefused, RequestFingerprint } from '../store/reading-table.ts';
+import type { Quota, RecordRefused, RecordTerms, RequestFingerprint } from '../store/reading-table.ts';
 import { measuredValues } from '../telemetry/measured-values.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import { asksForHistory, history, newestReading } from '../telemetry/telemetry-answers.ts';
@@ -39,10 +39,8 @@ export interface TelemetryContext {
   readonly clock: WallClock;
   /** What counts now. */
   readonly retention: () => Retention;
-  /** What may wait for the message broker, in bytes; undefined: a reading of this request does not go there. */
-  readonly outboxBytes: (request: Request) => number | undefined;
-  /** And how much of it one identity may have. */
-  readonly outboxShareBytes?: number | undefined;
+  /** How a reading of this request waits for the message broker; undefined: it does not go there. */
+  readonly outbox: (request: Request) => OutboxTerms | undefined;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
   /** Paths below `/sensors/` that were made by POST. */
@@ -50,6 +48,9 @@ export interface TelemetryContext {
   /** An identity (undefined: somebody without) wanted to store more than its quota. */
   readonly onQuotaExceeded: (identity: string | undefined, what: 'paths' | 'bytes') => void;
 }
+
+/** See RecordTerms. */
+export type OutboxTerms = Pick<RecordTerms, 'outboxBytes' | 'outboxShareBytes' | 'isAlert'>;
 
 /** How much is kept. */
 export interface Retention extends Quota {
@@ -173,8 +174,7 @@ async function storeReading(
     {
       keepNewest: keepNewest ?? (retention.keepNewest || undefined),
       quota: retention,
-      outboxBytes: context.outboxBytes(request),
-      outboxShareBytes: context.outboxShareBytes,
+      ...context.outbox(request),
       // Judged with the deduplication: the condition of a request that was stored no longer holds when it comes again.
       storeWhen: {
         exists: fulfilsConditions(request, { exists: true }),

@@ -2,8 +2,8 @@
  * Readings that are still to be given to the message broker, on an open database.
  *
  * A reading gets here in the transaction that stores it, and leaves when the broker has acknowledged it: an outage of the
- * broker, or a crash, loses nothing that a device was told is stored. `add` and `remove` belong inside a transaction of the
- * caller.
+ * broker, or a crash, loses nothing that a device was told is stored. Alerts go before all others (requirement L11), and both in
+ * the order in which they were stored. `add` and `remove` belong inside a transaction of the caller.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Reading } from './reading-table.ts';
@@ -12,13 +12,17 @@ import type { Reading } from './reading-table.ts';
 export interface OutboxEntry {
   /** Grows in the order in which readings were stored. */
   readonly id: number;
+  readonly isAlert: boolean;
   readonly reading: Omit<Reading, 'peerAddress'>;
 }
 
 /** What is asked for of the outbox. */
 export interface OutboxQuestion {
-  /** Entries with greater ids, in order. */
+  /** Alerts with greater ids, in order, and behind them … */
+  readonly alertsAfter: number;
+  /** … others with greater ids, in order. */
   readonly after: number;
+  /** Of both. */
   readonly limit: number;
 }
 
@@ -52,17 +56,22 @@ export class OutboxTable {
     return { entries, bytes: this.bytes };
   }
 
-  add({ path, value, contentFormat, identity, receivedAtMs }: Reading): void {
-    this.#statements.add.run(path, value, contentFormat ?? null, identity ?? null, receivedAtMs);
+  add({ path, value, contentFormat, identity, receivedAtMs }: Reading, isAlert: boolean): void {
+    const format = contentFormat ?? null;
+    this.#statements.add.run(path, value, format, identity ?? null, receivedAtMs, isAlert ? 1 : 0);
   }
 
   remove(ids: readonly number[]): void {
     for (const id of ids) this.#statements.remove.run(id);
   }
 
-  entries({ after, limit }: OutboxQuestion): readonly OutboxEntry[] {
-    return (this.#statements.entries.all(after, limit) as unknown as readonly OutboxRow[]).map((row) => ({
+  entries({ alertsAfter, after, limit }: OutboxQuestion): readonly OutboxEntry[] {
+    const { alerts, others } = this.#statements;
+    const rows = alerts.all(alertsAfter, limit) as unknown as OutboxRow[];
+    if (rows.length < limit) rows.push(...(others.all(after, limit - rows.length) as unknown as OutboxRow[]));
+    return rows.map((row) => ({
       id: row.id,
+      isAlert: row.alert === 1,
       reading: {
         path: row.path,
         value: row.value,
@@ -81,6 +90,7 @@ interface OutboxRow {
   content_format: number | null;
   identity: string | null;
   received_at_ms: number;
+  alert: number;
 }
 
 function prepare(database: DatabaseSync) {
@@ -89,9 +99,10 @@ function prepare(database: DatabaseSync) {
     share: database.prepare('SELECT bytes FROM outbox_share WHERE identity = ?'),
     count: database.prepare('SELECT count(*) AS entries FROM outbox'),
     add: database.prepare(
-      'INSERT INTO outbox (path, value, content_format, identity, received_at_ms) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO outbox (path, value, content_format, identity, received_at_ms, alert) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     remove: database.prepare('DELETE FROM outbox WHERE id = ?'),
-    entries: database.prepare('SELECT * FROM outbox WHERE id > ? ORDER BY id LIMIT ?'),
+    alerts: database.prepare('SELECT * FROM outbox WHERE alert = 1 AND id > ? ORDER BY id LIMIT ?'),
+    others: database.prepare('SELECT * FROM outbox WHERE alert = 0 AND id > ? ORDER BY id LIMIT ?'),
   };
 }

@@ -48,6 +48,8 @@ export interface RecordTerms {
   readonly outboxBytes?: number | undefined;
   /** And what waits of one identity no more than so many. */
   readonly outboxShareBytes?: number | undefined;
+  /** On the way to the broker it goes before what is none. */
+  readonly isAlert?: boolean;
 }
 
 /** What the readings of one identity may take; all writers without an identity count as one. */
@@ -109,7 +111,7 @@ interface ReadingOutbox {
   readonly bytes: number;
   /** Of those, what one identity has sent. */
   bytesOf(identity: string | undefined): number;
-  add(reading: Reading): void;
+  add(reading: Reading, isAlert: boolean): void;
 }
 
 /** Readings and deduplication records; every statement is prepared once. */
@@ -160,7 +162,7 @@ export class ReadingTable {
     }
     const exceeded = this.#storeWithin(reading, terms.keepNewest, quota);
     if (exceeded !== undefined) return { refused: exceeded };
-    if (outboxBytes !== undefined) this.#outbox.add(reading);
+    if (outboxBytes !== undefined) this.#outbox.add(reading, terms.isAlert ?? false);
     if (request !== undefined) {
       insertAnswer.run(...keyOf(request), first ? created : changed, now, now + request.lifetimeMs);
     }

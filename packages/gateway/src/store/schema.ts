@@ -313,6 +313,9 @@ const migrations: readonly string[] = [
      note TEXT NOT NULL,
      added_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // 18: alerts go to the message broker before all others that wait
+  `ALTER TABLE outbox ADD COLUMN alert INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX outbox_alerts ON outbox (id) WHERE alert = 1;`,
 ];
 
 /** The version that this program reads and writes. */

@@ -18,9 +18,12 @@ class TestBroker {
   newPublisher(): OutboxPublisher {
     return new OutboxPublisher({
       outbox: {
-        outbox: async ({ after, limit }) => {
+        outbox: async ({ alertsAfter, after, limit }) => {
           if (this.fault) throw this.fault;
-          return [...this.stored.values()].filter(({ id }) => id > after).slice(0, limit);
+          const all = [...this.stored.values()];
+          const alerts = all.filter(({ id, isAlert }) => isAlert && id > alertsAfter);
+          const others = all.filter(({ id, isAlert }) => !isAlert && id > after);
+          return [...alerts, ...others].slice(0, limit);
         },
         removeFromOutbox: async (sent) => {
           if (this.fault) throw this.fault;
@@ -44,7 +47,7 @@ class TestBroker {
     });
   }
 
-  store(count = 1): void {
+  store(count = 1, isAlert = false): void {
     for (let n = 0; n < count; n++) {
       const id = this.#next++;
       const reading = {
@@ -54,7 +57,7 @@ class TestBroker {
         identity: 'a',
         receivedAtMs: id,
       };
-      this.stored.set(id, { id, reading });
+      this.stored.set(id, { id, isAlert, reading });
     }
     this.publisher.wake();
   }
@@ -115,6 +118,25 @@ test('a window of the outbox is given, however many wait', async () => {
     broker.received,
     Array.from({ length: 1000 }, (_, index) => index + 1),
   );
+});
+
+test('after an outage alerts go first, and alerts and others each in their order', async () => {
+  const broker = new TestBroker();
+  broker.store(300);
+  broker.store(2, true);
+  broker.store(1);
+  broker.store(1, true);
+  broker.publisher.open(10);
+  await broker.idle();
+  assert.deepEqual(broker.received, [301, 302, 304, 1, 2, 3, 4, 5, 6, 7]);
+  broker.store(1, true);
+  while (broker.stored.size > 0) {
+    broker.settle(5);
+    await broker.idle();
+  }
+  assert.equal(broker.received[10], 305, 'one that comes while others go overtakes those that wait');
+  const others = broker.received.filter((id) => ![301, 302, 304, 305].includes(id));
+  assert.deepEqual(others, [...Array.from({ length: 300 }, (_, index) => index + 1), 303]);
 });
 
 test('while the broker is away nothing is given; what was under way is not given twice', async () => {
@@ -207,7 +229,11 @@ test('its end waits until what was acknowledged is out of the outbox', async () 
 
 test('over outages, refusals and crashes every reading reaches the broker at least once and leaves the outbox', async () => {
   const step = fc.oneof(
-    fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 300 }) }),
+    fc.record({
+      kind: fc.constant('store' as const),
+      count: fc.integer({ min: 1, max: 300 }),
+      isAlert: fc.boolean(),
+    }),
     fc.record({ kind: fc.constant('settle' as const), count: fc.integer({ min: 1, max: 300 }) }),
     fc.record({ kind: fc.constant('refuse' as const), count: fc.integer({ min: 1, max: 5 }) }),
     fc.record({
@@ -225,7 +251,7 @@ test('over outages, refusals and crashes every reading reaches the broker at lea
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const broker = new TestBroker();
       for (const one of steps) {
-        if (one.kind === 'store') broker.store(one.count);
+        if (one.kind === 'store') broker.store(one.count, one.isAlert);
         else if (one.kind === 'settle') broker.settle(one.count);
         else if (one.kind === 'refuse') broker.settle(one.count, new Error('refused'));
         else if (one.kind === 'crash') broker.crash();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { parseRule, type Rule } from '../../src/access/rule.ts';
 import { type MqttOptions, mqttDefaults, telemetryTopic } from '../../src/bridge/mqtt-options.ts';
+import { type AlertPattern, parseAlert } from '../../src/overload/alerts.ts';
 import { TestBroker } from '../bridge/test-broker.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { startTestGateway, type TestGateway } from './test-gateway.ts';
@@ -159,6 +160,53 @@ test('readings wait on disk while the broker is away, over a restart of the gate
     Array.from({ length: 21 }, (_, n) => n),
     'none is missing, and their order stays',
   );
+});
+
+test('after an outage of the broker alerts overtake the readings that wait, also over a restart of the gateway (requirement L11)', async (t) => {
+  const broker = await TestBroker.start(t);
+  const folder = temporaryFolder(t);
+  const alerts = [parseAlert('/sensors/*/alarm') as AlertPattern];
+  const overload = { maxRate: undefined, maxDelayMs: 1000, alerts };
+  await broker.down();
+  const first = await startBridged(t, mqttOptions(broker), { dataFolder: folder, overload });
+  const device = first.client(sensor.identity, sensor.key);
+  let count = 0;
+  for (const path of ['n', 'n', 'n', 'alarm', 'n', 'alarm', 'n']) {
+    const payload = `${path} ${count++}`;
+    assert.ok((await device.put(`${first.coaps}/sensors/sensor-7/${path}`, { payload })).ok);
+  }
+  await first.gateway.close();
+  await broker.up();
+  await startBridged(t, mqttOptions(broker), { dataFolder: folder, overload });
+  await broker.waitFor(({ payload }) => payload === 'n 6');
+  const received = broker.messages.filter(({ topic }) => topic.includes('/sensors/'));
+  assert.deepEqual(
+    received.map(({ payload }) => payload),
+    ['alarm 3', 'alarm 5', 'n 0', 'n 1', 'n 2', 'n 4', 'n 6'],
+  );
+});
+
+test('a queue that is full of readings still has room for alerts', async (t) => {
+  const broker = await TestBroker.start(t);
+  await broker.down();
+  const alerts = [parseAlert('/sensors/*/alarm') as AlertPattern];
+  const { coaps, client } = await startBridged(t, mqttOptions(broker, { queueBytes: 4000 }), {
+    overload: { maxRate: undefined, maxDelayMs: 1000, alerts },
+  });
+  const device = client(sensor.identity, sensor.key);
+  const put = async (path: string, length: number): Promise<string> => {
+    const answer = await device.put(`${coaps}/sensors/sensor-7/${path}`, {
+      payload: 'x'.repeat(length),
+      whenBusy: 'send',
+    });
+    return answer.codeText;
+  };
+  assert.equal(await put('n', 3400), '2.01');
+  assert.equal(await put('n', 200), '5.03', 'the last tenth is for alerts');
+  assert.equal(await put('alarm', 200), '2.01', 'also where the share of the identity is used up');
+  assert.equal(await put('alarm', 400), '5.03', 'they are bounded too');
+  await broker.up();
+  await broker.waitFor(({ topic }) => topic.endsWith('/n'));
 });
 
 test('a queue that is full refuses readings with 5.03 and Max-Age 30, and stores nothing of them (requirement J16)', async (t) => {

@@ -51,8 +51,7 @@ function serverOf(t: TestContext, store: object, outboxBytes?: number, outboxSha
     notify: () => {},
     clock: () => 1_700_000_000_000,
     retention: () => defaultRetention,
-    outboxBytes: () => outboxBytes,
-    outboxShareBytes,
+    outbox: () => ({ outboxBytes, outboxShareBytes }),
     readable: async () => () => true,
     onQuotaExceeded: () => {},
   });
@@ -126,7 +125,7 @@ test('one identity fills its share of what waits for the broker and no more, and
   for (let count = 0; count < 5; count++) answers.push(await put(server, 'x'.repeat(40), chatty));
   assert.deepEqual(answers, ['2.01', '2.04', '5.03 Max-Age 30', '5.03 Max-Age 30', '5.03 Max-Age 30']);
   assert.equal(await put(server, 'y'.repeat(40), quiet), '2.04');
-  const waiting = await store.outbox({ after: 0, limit: 10 });
+  const waiting = await store.outbox({ alertsAfter: 0, after: 0, limit: 10 });
   assert.deepEqual(
     waiting.map(({ reading: { identity } }) => identity),
     ['chatty', 'chatty', 'quiet'],
