@@ -23,26 +23,34 @@ export function backupCommand({ stderr }: Streams): Command {
     .argument('<file>', 'where it goes; for its owner only', pathValue)
     .description('copy the store of the gateway into a file, also while the gateway runs')
     .option('--data <folder>', "the gateway's data folder", pathValue, './data')
+    .option('--no-firmware', 'leave the files of firmware out')
     .addHelpText('after', backupHelp)
-    .action(async (file: string, { data }: { data: string }) => {
-      const { devices, readings, keyId, madeAtMs } = await backUp(data, file, systemWallClock());
+    .action(async (file: string, { data, firmware: withFirmware }: { data: string; firmware: boolean }) => {
+      const made = await backUp(data, file, systemWallClock(), withFirmware);
+      const { devices, readings, keyId, madeAtMs, firmware } = made;
       const warn = warningsTo({ stderr });
+      for (const label of firmware?.missing ?? [])
+        warn(`the file of firmware ${printable(label)} is missing, and not in the backup`);
       new ChangeAudit(data, systemWallClock, warn).add({
         event: 'store-backed-up',
         how: 'coapsule backup',
         file,
       });
       stderr.write(
-        `${file} has ${devices} devices and ${readings} readings of ${new Date(madeAtMs).toISOString()}\n` +
+        `${file} has ${devices} devices and ${readings} readings of ${new Date(madeAtMs).toISOString()}${filesText(firmware?.files)}\n` +
           `to restore it the master key ${keyId} is needed as well: keep that apart from it\n`,
       );
     });
 }
 
+function filesText(count = 0): string {
+  return count === 0 ? '' : `, and ${count} files of firmware`;
+}
+
 const backupHelp = `
-Readings, devices with their sealed keys, registrations and states are in it. Not in it: the master key, kept DTLS
-associations (devices make new handshakes), audit files, firmware images (the folder "firmware" of the data folder)
-and files that options name.
+Readings, devices with their sealed keys, registrations, states and firmware are in it. Not in it: the master key, kept
+DTLS associations (devices make new handshakes), unfinished uploads of firmware, audit files and files that options
+name. With --no-firmware the files of firmware are not in it either: copy the folder "firmware" of the data folder.
 
 Example:
   coapsule backup --data /var/lib/coapsule /backup/coapsule-$(date +%F).db`;
@@ -65,7 +73,7 @@ export function restoreCommand({ stderr, variables }: Streams): Command {
       const masterKey = masterKeyOf(options, variables);
       const warn = warningsTo({ stderr });
       const restored = restore(file, options.data, masterKey, systemWallClock());
-      const { devices, readings, contexts, exhausted, madeAtMs } = restored;
+      const { devices, readings, contexts, exhausted, firmware, madeAtMs } = restored;
       const madeAt = new Date(madeAtMs).toISOString();
       for (const text of restored.warnings) warn(text);
       for (const id of exhausted)
@@ -74,7 +82,7 @@ export function restoreCommand({ stderr, variables }: Streams): Command {
         ...{ event: 'store-restored', how: 'coapsule restore', file, madeAt, devices, readings },
       });
       stderr.write(
-        `${options.data} has ${devices} devices and ${readings} readings, as they were on ${madeAt}\n` +
+        `${options.data} has ${devices} devices and ${readings} readings, as they were on ${madeAt}${filesText(firmware)}\n` +
           'devices that were rotated, removed or denied since then are as they were before: do that again\n',
       );
       if (contexts > 0) {

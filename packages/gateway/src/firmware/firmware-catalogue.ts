@@ -25,6 +25,8 @@ export interface UnfinishedUpload {
   readonly sha256: string;
   /** Of all of it in bytes, where the client said it. */
   readonly size: number | undefined;
+  /** When something last came of it, by the clock of what lasts; absent in records of earlier versions. */
+  readonly touchedAtMs?: number | undefined;
 }
 
 const imagePrefix = 'firmware:';
@@ -89,7 +91,7 @@ export class FirmwareCatalogue {
     return this.#hidden.get(labelOf({ name, version }));
   }
 
-  /** An upload that can go on begins, durably. */
+  /** An upload that can go on begins, or goes on, durably. */
   async begin(upload: UnfinishedUpload): Promise<void> {
     await this.#store.changeStates({ put: [state(uploadPrefix, upload)] });
     this.#uploads.set(labelOf(upload), upload);

@@ -21,6 +21,7 @@ import { provenDevice } from '../access/proven-device.ts';
 import type { AuditedChange } from '../audit/audit-log.ts';
 import type { GatewayResource, Notify } from '../resources/gateway-resource.ts';
 import { acceptedFormat, ContentFormat } from '../resources/negotiation.ts';
+import { startTick, type TickTimer } from '../resources/periodic-tick.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { KeptState } from '../store/state-table.ts';
 import type { Store } from '../store/store.ts';
@@ -39,6 +40,9 @@ export interface FirmwareParts {
   readonly dataFolder: string;
   readonly maxBytes: number;
   readonly clock: WallClock;
+  /** For what lasts (server/lifetime-clock.ts). */
+  readonly lasting: WallClock;
+  readonly timer: TickTimer;
   readonly notify: Notify;
   /** Which guarded paths the sender of a request may read. */
   readonly readable: (request: Request) => Promise<(segments: readonly string[]) => boolean>;
@@ -49,6 +53,9 @@ export interface FirmwareParts {
   readonly isDemo: boolean;
 }
 
+/** How often uploads are looked for that nobody goes on with. */
+const expiryPeriodMs = 3_600_000;
+
 /** What all firmware may take when the operator says nothing, in bytes. */
 export const defaultFirmwareBytes: number = 256 * 1024 * 1024;
 
@@ -56,15 +63,16 @@ export const defaultFirmwareBytes: number = 256 * 1024 * 1024;
 export async function firmwareResources(
   parts: FirmwareParts,
 ): Promise<{ readonly resources: readonly GatewayResource[]; readonly stop: () => void }> {
-  const { store, states, dataFolder, maxBytes, clock, notify, readable, audit } = parts;
+  const { store, states, dataFolder, maxBytes, clock, lasting, notify, readable, audit } = parts;
   const catalogue = new FirmwareCatalogue(store, states);
   const files = new FirmwareFiles(dataFolder);
-  const uploads = new FirmwareUploads({ catalogue, files, maxBytes, clock });
+  const uploads = new FirmwareUploads({ catalogue, files, maxBytes, clock, lasting });
   for (const image of await uploads.begin()) {
     parts.warn(
       `the file of firmware ${imagePath(image)} is missing in ${dataFolder}: copy the folder firmware there from where it was, or upload it again`,
     );
   }
+  const stopExpiry = startTick(expiryPeriodMs, () => void expire(), parts.timer);
 
   const list: Resource = {
     get: async (request) => {
@@ -133,8 +141,20 @@ export async function firmwareResources(
       { path: '/firmware', protection: 'filtered', ...protectedAs, resource: list },
       { path: '/firmware/*', protection: 'guarded', ...protectedAs, resource: one },
     ],
-    stop: () => uploads.stop(),
+    stop: () => {
+      stopExpiry();
+      uploads.stop();
+    },
   };
+
+  async function expire(): Promise<void> {
+    try {
+      for (const upload of await uploads.expire())
+        parts.warn(`the upload of ${imagePath(upload)} is given up: nothing came of it for a week`);
+    } catch (error) {
+      parts.warn(`uploads of firmware that nobody goes on with stay: ${(error as Error).message}`);
+    }
+  }
 
   function read(request: Request, { name, version }: FirmwareTarget): ServerResponse {
     const image = catalogue.find(name, version);

@@ -3,12 +3,17 @@
  *
  * An upload with a SHA-256 goes on after its connection, its device or the gateway has died: what came before stays, and a later
  * request says from which byte on it brings the rest. The newest request for a version counts; one before it, of which the client
- * may be long gone, ends.
+ * may be long gone, ends. What nobody goes on with for a week is given up.
  */
 import { randomBytes } from 'node:crypto';
 import { Code, expectPreconditions, OptionNumber, type Request, RequestFailure } from 'coapsule';
 import type { WallClock } from '../server/wall-clock.ts';
-import { type FirmwareCatalogue, type FirmwareImage, labelOf } from './firmware-catalogue.ts';
+import {
+  type FirmwareCatalogue,
+  type FirmwareImage,
+  labelOf,
+  type UnfinishedUpload,
+} from './firmware-catalogue.ts';
 import { FirmwareFiles, type OpenPart } from './firmware-files.ts';
 import { etagOf } from './firmware-image.ts';
 import type { FirmwareTarget, UploadQuery } from './firmware-path.ts';
@@ -20,7 +25,12 @@ export interface UploadParts {
   /** What all firmware may take on the disk, unfinished uploads too, in bytes. */
   readonly maxBytes: number;
   readonly clock: WallClock;
+  /** For what lasts (server/lifetime-clock.ts). */
+  readonly lasting: WallClock;
 }
+
+/** How long an upload can be gone on with after something last came of it, in ms. */
+export const unfinishedLifetimeMs: number = 7 * 86_400_000;
 
 /** What came of one. */
 export interface Uploaded {
@@ -66,7 +76,9 @@ export class FirmwareUploads {
 
   /** Look at what an earlier process has left. @returns versions whose file is not there, or not whole: nobody sees them. */
   async begin(): Promise<readonly FirmwareImage[]> {
-    const { catalogue, files } = this.#parts;
+    const { catalogue, files, lasting } = this.#parts;
+    for (const upload of catalogue.uploads())
+      if (upload.touchedAtMs === undefined) await catalogue.begin({ ...upload, touchedAtMs: lasting() });
     const parts = catalogue.uploads().map((upload) => FirmwareFiles.partFile(labelOf(upload)));
     await files.tidy((file) => parts.includes(file) || catalogue.holds(file.replace(/\.bin$/, '')));
     for (const file of parts) this.#setPartBytes(file, await files.size(file));
@@ -81,6 +93,19 @@ export class FirmwareUploads {
   /** End those that are under way: they can go on with the next process. */
   stop(): void {
     for (const { abort } of this.#active.values()) abort.abort(stopping);
+  }
+
+  /** Give up those that nobody went on with for too long. @returns those that were. */
+  async expire(): Promise<readonly UnfinishedUpload[]> {
+    const { catalogue, lasting } = this.#parts;
+    const expired: UnfinishedUpload[] = [];
+    for (const upload of catalogue.uploads()) {
+      const { touchedAtMs = lasting() } = upload;
+      if (this.#active.has(labelOf(upload)) || lasting() - touchedAtMs < unfinishedLifetimeMs) continue;
+      await this.giveUp(upload);
+      expired.push(upload);
+    }
+    return expired;
   }
 
   /** How much of an upload is there, in bytes. */
@@ -203,7 +228,15 @@ export class FirmwareUploads {
       // After `publish` there is none; where it did not come to that, a whole one was not wanted in the end.
       if (!canGoOn) await this.#removePart(file);
       else if (isWhole) await this.#forget({ name, version }).catch(() => {});
+      else await this.#touch({ name, version }).catch(() => {});
     }
+  }
+
+  /** Something came of an upload until now. */
+  async #touch(upload: { readonly name: string; readonly version: string }): Promise<void> {
+    const { catalogue, lasting } = this.#parts;
+    const known = catalogue.upload(upload.name, upload.version);
+    if (known !== undefined) await catalogue.begin({ ...known, touchedAtMs: lasting() });
   }
 
   /** Remove the file of a content that no version has any more. */
@@ -244,21 +277,17 @@ export class FirmwareUploads {
     readonly from: number;
     readonly request: Request;
   }): Promise<void> {
-    const { catalogue } = this.#parts;
+    const { catalogue, lasting } = this.#parts;
     const known = catalogue.upload(name, version);
     if (known !== undefined && known.sha256 !== sha256) await this.#forget({ name, version });
     const received = known?.sha256 === sha256 ? this.received({ name, version }) : 0;
     if (from > received) {
       throw new RequestFailure(Code.Conflict, `there are ${received} bytes of it: go on from=${received}`);
     }
-    if (known?.sha256 === sha256) return;
     const announced = request.options.uint(OptionNumber.Size1);
-    await catalogue.begin({
-      name,
-      version,
-      sha256,
-      size: announced === undefined ? undefined : from + announced,
-    });
+    const size = announced === undefined ? undefined : from + announced;
+    const upload = known?.sha256 === sha256 ? known : { name, version, sha256, size };
+    await catalogue.begin({ ...upload, touchedAtMs: lasting() });
   }
 
   /** Copies the body to its place; fulfils with where it ends. */

@@ -45,6 +45,8 @@ export interface ResourceParts {
   readonly stops: (() => void)[];
   readonly options: GatewayOptions;
   readonly clock: WallClock;
+  /** For what lasts (server/lifetime-clock.ts). */
+  readonly lasting: WallClock;
   readonly lineStates: readonly GatewayResource[];
   /** Undefined where no device sleeps. */
   readonly sleepers: SleepyDevices | undefined;
@@ -91,6 +93,7 @@ export async function addResources(
     stops,
     options,
     clock,
+    lasting,
     lineStates,
     bridgeSelf,
     sleepers,
@@ -138,7 +141,7 @@ export async function addResources(
   const isCovered = (request: Request): Promise<boolean> => rules.isCovered(request);
   const audit = new ChangeAudit(dataFolder, clock, auditErrorLogger(log, clock));
   const firmware = await firmwareResources({
-    ...{ store, states, dataFolder, clock, notify, readable },
+    ...{ store, states, dataFolder, clock, lasting, notify, readable, timer: systemTickTimer },
     maxBytes: options.maxFirmwareBytes ?? defaultFirmwareBytes,
     warn: (text) => log.warning(text),
     audit: (change) => audit.add(change),
@@ -151,7 +154,7 @@ export async function addResources(
     ...directoryResources({ directory: registry, isCovered }),
     ...lineStates,
     ...sleepingDevices({
-      ...{ devices: sleepers, options: options.sleepy, clock, registrants },
+      ...{ devices: sleepers, options: options.sleepy, clock: lasting, wallClock: clock, registrants },
       registrations: () => registry.current(),
       isCovered: (request) => rules.isCovered(request, rulesAlone),
     }),

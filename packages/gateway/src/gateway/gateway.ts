@@ -103,7 +103,8 @@ export class Gateway implements AsyncDisposable {
     try {
       for (const warning of store.warnings) log.warning(warning);
       const lifetimes = await lifetimeAnchor(store, clock);
-      store.useLifetimes(lifetimeClock(lifetimes));
+      const lasting = lifetimeClock(lifetimes);
+      store.useLifetimes(lasting);
       sharing = await openSharing(store, options);
       await warnAboutDevices(store, options);
       const listeners: Listener[] = [];
@@ -134,12 +135,13 @@ export class Gateway implements AsyncDisposable {
         rules.guarded({ ...entry, resource: operations.gated(resource) }),
       );
       const parts = {
-        ...{ server, store, served, rules, live, stops, options, clock, lineStates, bridgeSelf, sharing },
+        ...{ server, store, served, rules, live, stops, options, clock, lasting, lineStates },
+        ...{ bridgeSelf, sharing },
       };
       const sleepers =
         options.sleepy &&
         (await openSleepy({
-          ...{ server, options: options.sleepy, store, clock },
+          ...{ server, options: options.sleepy, store, clock: lasting },
           ...{ timer: systemTickTimer, onError: reportError },
         }));
       stops.push(() => sleepers?.stop());

@@ -18,6 +18,7 @@ export interface OpenSleepyParts {
   readonly server: Pick<Server, 'notify' | 'use'>;
   readonly options: SleepyOptions;
   readonly store: SleepyStore & { sleepyCommands(): Promise<readonly SleepyCommand[]> };
+  /** See `SleepyParts`. */
   readonly clock: WallClock;
   readonly timer: TickTimer;
   readonly onError: (error: unknown) => void;
@@ -58,7 +59,7 @@ function askable({ peer }: Request): string | undefined {
 }
 
 /** What the resources of devices that sleep are made of; undefined where none does. */
-export interface SleepingDevicesParts extends Pick<SleepyContext, 'clock' | 'isCovered'> {
+export interface SleepingDevicesParts extends Pick<SleepyContext, 'clock' | 'wallClock' | 'isCovered'> {
   readonly devices: SleepyDevices | undefined;
   readonly options: SleepyOptions | undefined;
   readonly registrants: SleepyRegistrants;

@@ -32,6 +32,7 @@ export interface SleepyParts {
   readonly store: SleepyStore;
   /** What the store has kept. */
   readonly commands: Iterable<SleepyCommand>;
+  /** What lasts counts by it (server/lifetime-clock.ts): whoever sets the wall clock lets no command expire, and keeps none. */
   readonly clock: WallClock;
   readonly timer: Pick<TickTimer, 'after'>;
   /** A representation, or a command, is another one. */

@@ -32,7 +32,10 @@ import { isLatestOnly, type SleepyOptions } from './sleepy-options.ts';
 export interface SleepyContext {
   readonly devices: SleepyDevices;
   readonly options: SleepyOptions;
+  /** See `SleepyParts`. */
   readonly clock: WallClock;
+  /** For times that are shown. */
+  readonly wallClock: WallClock;
   /** Whether a device sleeps: by configuration, or by what it has registered. */
   readonly isSleepy: (device: string) => boolean;
   /** Whether a rule of its sender covers a request. */
@@ -105,7 +108,7 @@ async function read(context: SleepyContext, request: Request): Promise<ServerRes
   const place = await placeOf(context, request);
   const { device, segments, path } = place;
   if (segments.length === 0) return shownDevice(context, device);
-  if (segments[0] === commandsSegment) return shownCommand(commandOf(context, place), request);
+  if (segments[0] === commandsSegment) return shownCommand(context, commandOf(context, place), request);
   const { devices, options, clock } = context;
   // What is kept was told without a query: with one it is another resource (RFC 7252 §5.6, §6.5), which the device alone knows.
   const target = targetOf(path, request.query);
@@ -198,7 +201,7 @@ async function commanded(
   }
   const ended = (await context.devices.outcome(command, request.signal)) ?? command;
   if (ended.answer !== undefined) return passedOn(ended.answer);
-  return changed(JSON.stringify(commandJson(ended)), { contentFormat: ContentFormat.json });
+  return changed(JSON.stringify(commandJson(context, ended)), { contentFormat: ContentFormat.json });
 }
 
 /** @throws RequestFailure 4.04 when there is none. */
@@ -210,21 +213,21 @@ function commandOf({ devices }: SleepyContext, { device, segments }: Place): Sle
   throw new RequestFailure(Code.NotFound, 'there is no such command, or not any more');
 }
 
-function shownCommand(command: SleepyCommand, request: Request): ServerResponse {
+function shownCommand(context: SleepyContext, command: SleepyCommand, request: Request): ServerResponse {
   expectJson(request);
-  return content(JSON.stringify(commandJson(command)), {
+  return content(JSON.stringify(commandJson(context, command)), {
     contentFormat: ContentFormat.json,
     maxAgeSeconds: 0,
   });
 }
 
-function shownDevice({ devices }: SleepyContext, device: string): ServerResponse {
-  const state = devices.stateOf(device);
+function shownDevice(context: SleepyContext, device: string): ServerResponse {
+  const state = context.devices.stateOf(device);
   const json = {
     device,
-    heardAt: state?.heardAtMs === undefined ? null : new Date(state.heardAtMs).toISOString(),
+    heardAt: state?.heardAtMs === undefined ? null : timeText(context, state.heardAtMs),
     awake: state?.isAwake ?? false,
-    commands: (state?.commands ?? []).map(commandJson),
+    commands: (state?.commands ?? []).map((command) => commandJson(context, command)),
   };
   return content(JSON.stringify(json), { contentFormat: ContentFormat.json, maxAgeSeconds: 0 });
 }
@@ -234,14 +237,19 @@ function expectJson({ accept }: Request): void {
     throw new RequestFailure(Code.NotAcceptable, 'available: application/json');
 }
 
-function commandJson(command: SleepyCommand): Readonly<Record<string, unknown>> {
+/** The time of day that a moment was, or will be, as the wall clock has it now. */
+function timeText({ clock, wallClock }: SleepyContext, atMs: number): string {
+  return new Date(wallClock() + atMs - clock()).toISOString();
+}
+
+function commandJson(context: SleepyContext, command: SleepyCommand): Readonly<Record<string, unknown>> {
   const { device, id, state, method, target, from, createdAtMs, expiresAtMs, answer } = command;
   return {
     command: commandPath(device, id),
     state,
     ...{ method, target, from },
-    createdAt: new Date(createdAtMs).toISOString(),
-    expiresAt: new Date(expiresAtMs).toISOString(),
+    createdAt: timeText(context, createdAtMs),
+    expiresAt: timeText(context, expiresAtMs),
     ...(answer !== undefined && {
       code: codeText(answer.code as Code),
       payload: new TextDecoder().decode(answer.payload),

@@ -23,6 +23,7 @@ import {
 import { DatabaseSync } from 'node:sqlite';
 import { type MasterKeySource, moveDurably } from '../vault/master-key.ts';
 import { type BackupFacts, factsOf } from './backup.ts';
+import { takeFirmware } from './backup-firmware.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { immutable, openDatabase } from './database.ts';
 import { lockDataFolder } from './folder-lock.ts';
@@ -36,6 +37,8 @@ export interface RestoredFacts extends BackupFacts {
   readonly contexts: number;
   /** Those that have no numbers left: they need a new context. */
   readonly exhausted: readonly string[];
+  /** Files of firmware. */
+  readonly firmware: number;
   readonly warnings: readonly string[];
 }
 
@@ -54,6 +57,9 @@ const harmless = [
   'gateway.lock',
   'gateway.lock-journal',
   'gateway.pid',
+  'gateway.sock',
+  // Its files are named by what they hold; those that no version has go when the gateway starts.
+  'firmware',
   'coapsule.db.part',
   'coapsule.db.part-journal',
 ];
@@ -82,7 +88,7 @@ export function restore(
   makeEmptyFolder(folder.path);
   const lock = lockDataFolder(folder);
   const part = `${folder.databasePath}.part`;
-  let changed: Pick<RestoredFacts, 'contexts' | 'exhausted'>;
+  let changed: Pick<RestoredFacts, 'contexts' | 'exhausted' | 'firmware'>;
   try {
     expectEmpty(folder.path);
     for (const left of [part, `${part}-journal`]) rmSync(left, { force: true });
@@ -90,7 +96,7 @@ export function restore(
     copyFileSync(file, part);
     // The copy has the rights of the backup now, which may be those of any medium: open to all, or to read only.
     chmodSync(part, 0o600);
-    changed = goAhead(part, nowMs - madeAtMs);
+    changed = goAhead(part, nowMs - madeAtMs, folder.path);
     sync(part);
     moveDurably(part, folder.databasePath);
   } catch (error) {
@@ -142,12 +148,17 @@ function noBackup(file: string): StoreFault {
   return new StoreFault('not-ours', `${file} is no backup`, 'name a file that "coapsule backup" made');
 }
 
-function goAhead(part: string, elapsedMs: number): Pick<RestoredFacts, 'contexts' | 'exhausted'> {
+function goAhead(
+  part: string,
+  elapsedMs: number,
+  folder: string,
+): Pick<RestoredFacts, 'contexts' | 'exhausted' | 'firmware'> {
   const database = new DatabaseSync(part, { enableForeignKeyConstraints: true });
   try {
     const jump = restoreJump.least + Math.ceil((elapsedMs / 1000) * restoreJump.perSecond);
     database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
     database.exec('DELETE FROM association; DELETE FROM backup');
+    const firmware = takeFirmware(database, folder);
     const { changes } = database
       .prepare('UPDATE oscore_context SET sender_edge = min(sender_edge + ?, ?), recipient_edge = ?')
       .run(jump, sequenceEnd, sequenceEnd);
@@ -155,7 +166,8 @@ function goAhead(part: string, elapsedMs: number): Pick<RestoredFacts, 'contexts
     const exhausted = database
       .prepare('SELECT device_id AS id FROM oscore_context WHERE sender_edge >= ? ORDER BY 1')
       .all(sequenceEnd) as { id: string }[];
-    return { contexts: Number(changes), exhausted: exhausted.map(({ id }) => id) };
+    if (firmware > 0) database.exec('VACUUM');
+    return { contexts: Number(changes), exhausted: exhausted.map(({ id }) => id), firmware };
   } finally {
     database.close();
   }

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { FirmwareCatalogue } from '../../src/firmware/firmware-catalogue.ts';
 import { FirmwareFiles } from '../../src/firmware/firmware-files.ts';
 import { firmwareTarget, uploadQuery } from '../../src/firmware/firmware-path.ts';
-import { FirmwareUploads } from '../../src/firmware/firmware-uploads.ts';
+import { FirmwareUploads, unfinishedLifetimeMs } from '../../src/firmware/firmware-uploads.ts';
 import type { KeptState, StateChange } from '../../src/store/state-table.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 
@@ -24,6 +24,7 @@ class Stage {
   readonly #folder: string;
   readonly #maxBytes: number;
   readonly #states = new Map<string, KeptState>();
+  nowMs = 0;
   catalogue!: FirmwareCatalogue;
   uploads!: FirmwareUploads;
   /** Is waited for before a change is kept. */
@@ -44,7 +45,8 @@ class Stage {
     };
     const files = new FirmwareFiles(this.#folder);
     this.catalogue = new FirmwareCatalogue({ changeStates }, [...this.#states.values()]);
-    const parts = { catalogue: this.catalogue, files, maxBytes: this.#maxBytes, clock: () => 0 };
+    const lasting = (): number => this.nowMs;
+    const parts = { catalogue: this.catalogue, files, maxBytes: this.#maxBytes, clock: () => 0, lasting };
     this.uploads = new FirmwareUploads(parts);
     assert.deepEqual(await this.uploads.begin(), [], 'no record is without its file');
   }
@@ -233,6 +235,40 @@ test('of three uploads of one version the second ends as well, though nothing of
     ({ body: new ReadableStream(), options: new OptionSet() }) as unknown as Request;
   const outcomes = await Promise.all([receive(silent()), receive(silent()), receive(putOf(one, undefined))]);
   assert.deepEqual(outcomes, ['4.09', '4.09', true]);
+  stage.check();
+});
+
+test('an upload that nobody goes on with for a week is given up, over restarts, and its room is free again', async (t) => {
+  const stage = new Stage(temporaryFolder(t), 2200);
+  await stage.restart();
+  const [one, two] = contents as [Uint8Array, Uint8Array];
+  const put = (content: Uint8Array, version: string, breaksAfter?: number, from = 0): Promise<unknown> =>
+    stage.uploads
+      .receive(
+        putOf(content.subarray(from), breaksAfter),
+        { name: 'pump', version, isUpload: false },
+        { sha256: digest(content), from },
+      )
+      .then(
+        () => '2.01',
+        (error: unknown) => (error instanceof RequestFailure ? codeText(error.code) : error),
+      );
+  assert.deepEqual([await put(one, '1', 256), await put(two, '2', 128)], ['4.08', '4.08']);
+  stage.nowMs = unfinishedLifetimeMs - 1;
+  await stage.restart();
+  assert.deepEqual(await stage.uploads.expire(), []);
+  assert.equal(await put(one, '1', 128, 256), '4.08', 'somebody goes on with the first');
+  stage.nowMs += 1;
+  assert.deepEqual(
+    (await stage.uploads.expire()).map(({ version: expired }) => expired),
+    ['2'],
+  );
+  assert.equal(stage.uploads.received({ name: 'pump', version: '1' }), 384);
+  stage.check();
+  assert.equal(await put(one, '1', undefined, 384), '2.01');
+  assert.equal(await put(two, '2'), '2.01', 'there is room');
+  stage.nowMs += unfinishedLifetimeMs;
+  assert.deepEqual(await stage.uploads.expire(), []);
   stage.check();
 });
 

@@ -94,6 +94,26 @@ test('a command is accepted with 2.04 and its place, reaches the device when it 
   assert.deepEqual([all.device, all.awake, all.commands.length], ['meter', true, 1]);
 });
 
+test('who sets the wall clock a year ahead or back lets no command expire, and keeps none', async (t) => {
+  const year = 365 * 86_400_000;
+  for (const jump of [year, -year]) {
+    let offset = 0;
+    const { device, dashboard, at } = await start(t, {}, { clock: () => Date.now() + offset });
+    await dashboard.put(`${at}/setpoint`, { payload: '21' });
+    offset = jump;
+    const [waiting] = JSON.parse((await dashboard.get(at)).text()).commands;
+    assert.equal(waiting.state, 'queued');
+    // As clocks say it now.
+    const left = Date.parse(waiting.expiresAt) - (Date.now() + offset);
+    assert.ok(Math.abs(left - sleepyDefaults.lifetimeMs) < 60_000, `${left} ms`);
+    const meter = await device();
+    await meter.send('PUT', '/sleepy/meter/energy', '17');
+    const command = async () => JSON.parse((await dashboard.get(`${at}/.commands/1`)).text());
+    while ((await command()).state !== 'done');
+    assert.deepEqual(meter.asked, ['PUT /setpoint 21']);
+  }
+});
+
 test('who can wait has the answer of the device itself', async (t) => {
   const { device, dashboard, at } = await start(t, { waitMs: 30_000 });
   const asked = dashboard.put(`${at}/setpoint`, { payload: '21' });

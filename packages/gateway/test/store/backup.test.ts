@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -121,6 +122,53 @@ test('a backup is made while the store is written, and holds all that was acknow
     Array.from({ length: readings }, (_, i) => i + 1),
     'without gaps',
   );
+});
+
+test('firmware is in a backup and comes back with it; what is missing or damaged is told, and a damaged backup makes no store', async (t) => {
+  const path = dataFolder(t);
+  const image = Buffer.alloc(2_500_000, 'firmware of a pump, ');
+  const sha256 = createHash('sha256').update(image).digest('hex');
+  const other = createHash('sha256').update('other').digest('hex');
+  mkdirSync(join(path, 'firmware'));
+  writeFileSync(join(path, 'firmware', `${sha256}.bin`), image);
+  writeFileSync(join(path, 'firmware', `${other}.bin`), 'damaged');
+  const database = new DatabaseSync(join(path, 'coapsule.db'));
+  const put = database.prepare('INSERT INTO resource_state (name, value) VALUES (?, ?)');
+  for (const [version, digest] of [
+    ['1', sha256],
+    ['2', sha256],
+    ['3', other],
+    ['4', 'ab'.repeat(32)],
+  ] as const)
+    put.run(
+      `firmware:pump/${version}`,
+      Buffer.from(JSON.stringify({ name: 'pump', version, sha256: digest })),
+    );
+  database.close();
+  const at = (name: string): string => join(path, '..', name);
+  const { firmware } = await backUp(path, at('backup.db'), madeAtMs);
+  assert.deepEqual(firmware, { files: 1, missing: ['pump/3', 'pump/4'] });
+  const restored = restore(at('backup.db'), beginAt(at('restored'), path), beside, madeAtMs);
+  assert.equal(restored.firmware, 1);
+  assert.deepEqual(readdirSync(at('restored/firmware')), [`${sha256}.bin`]);
+  assert.ok(readFileSync(at(`restored/firmware/${sha256}.bin`)).equals(image));
+  const store = new DatabaseSync(at('restored/coapsule.db'), { readOnly: true });
+  t.after(() => store.close());
+  assert.deepEqual(store.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'backup_%'").all(), []);
+  assert.ok(statSync(at('restored/coapsule.db')).size < 1_000_000, 'nothing of it stays in the store');
+
+  const without = await backUp(path, at('small.db'), madeAtMs, false);
+  assert.equal(without.firmware, undefined);
+  assert.equal(restore(at('small.db'), beginAt(at('small'), path), beside, madeAtMs).firmware, 0);
+
+  const broken = new DatabaseSync(at('backup.db'));
+  broken.prepare('UPDATE backup_firmware SET piece = ? WHERE position = 0').run(Buffer.from('other'));
+  broken.close();
+  assert.throws(
+    () => restore(at('backup.db'), beginAt(at('none'), path), beside, madeAtMs),
+    fault('damaged', /has other contents than its name says/),
+  );
+  assert.equal(existsSync(at('none/coapsule.db')), false);
 });
 
 test('a backup has no association, nothing of one, and no key in clear', async (t) => {
