@@ -189,10 +189,12 @@ export async function checkServe(options: ServeOptions, masterKey: MasterKeySour
 
 /** The sockets that are asked for. */
 function plannedEndpoints(options: ServeOptions): readonly PlannedEndpoint[] {
-  const { coap, coaps } = options;
+  const { coap, coaps, http, metrics } = options;
   return [
     ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
     ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
     ...streamEndpoints(options),
+    ...(http === 'off' ? [] : [{ scheme: 'http' as const, address: http }]),
+    ...(metrics === 'off' ? [] : [{ scheme: 'metrics' as const, address: metrics }]),
   ];
 }

@@ -80,7 +80,7 @@ export class Reload<Options extends ReloadableOptions> {
       await upstreams.closeUnused();
       this.#adjustLog(next.verbose);
       gateway.logAdjusted?.();
-      this.#tell(next, live, areSameKinds);
+      this.#tell(next, live, { areSameKinds, renewedServers: plan.renewed });
       this.#options = next;
       this.#live = live;
     } catch (error) {
@@ -101,7 +101,11 @@ export class Reload<Options extends ReloadableOptions> {
     return verbosity < 2 || verbosity === this.#started.verbose;
   }
 
-  #tell(next: Options, live: LiveOptions, areSameKinds: boolean): void {
+  #tell(
+    next: Options,
+    live: LiveOptions,
+    { areSameKinds, renewedServers }: { readonly areSameKinds: boolean; readonly renewedServers: number },
+  ): void {
     const { log, audit } = this.#parts;
     const names = Object.keys(configKeys) as (keyof ConfiguredOptions)[];
     const differs = (name: keyof ConfiguredOptions, before: Options): boolean =>
@@ -114,12 +118,16 @@ export class Reload<Options extends ReloadableOptions> {
       .filter((name) => isLive(name) && name !== 'psk' && differs(name, this.#options))
       .map((name) => configKeys[name]);
     const keys = keyChanges(this.#live, live);
-    if (
-      areSameKinds &&
-      !changed.some((key) => key.startsWith('credentials.')) &&
-      haveOtherFiles(this.#live, live)
-    )
-      changed.push('credentials (renewed files)');
+    // The same paths may lead to other contents.
+    const renewed = {
+      credentials: areSameKinds && haveOtherFiles(this.#live, live),
+      'http.tokens': !isDeepStrictEqual(this.#live.httpSecrets?.tokens, live.httpSecrets?.tokens),
+      reverseProxy: renewedServers > 0,
+    };
+    for (const [key, isRenewed] of Object.entries(renewed)) {
+      if (isRenewed && !changed.some((one) => one === key || one.startsWith(`${key}.`)))
+        changed.push(`${key} (renewed files)`);
+    }
     const counts = Object.entries(keys)
       .filter(([, identities]) => identities.length > 0)
       .map(([what, identities]) => `${identities.length} ${what}`);
@@ -154,9 +162,10 @@ function kindsOf({ credentials }: LiveOptions): string {
   return [certificate, rawPublicKey, authorities].map((one) => one !== undefined).join();
 }
 
-/** The same paths may lead to other certificates. */
+/** Certificates and keys, of CoAP and of HTTP. */
 function haveOtherFiles(before: LiveOptions, now: LiveOptions): boolean {
-  const contents = ({ credentials }: LiveOptions): unknown => [
+  const contents = ({ credentials, httpSecrets }: LiveOptions): unknown => [
+    httpSecrets?.tls,
     credentials?.certificate?.chain,
     credentials?.authorities,
     credentials && describePublicKey(credentials.rawPublicKey.privateKey).fingerprint,

@@ -157,14 +157,18 @@ export class OpenedUpstreams implements AsyncDisposable {
           (other) =>
             isDeepStrictEqual(other.rule, rule) &&
             other.server.client.oscore === oscore &&
-            // The same file may hold another token.
-            isDeepStrictEqual(other.server.http, server.http),
+            // The same file may hold another token, or another key.
+            isDeepStrictEqual(other.server.http, server.http) &&
+            isDeepStrictEqual({ ...other.server.client, oscore }, { ...server.client, oscore }),
         );
         const client = oscore === undefined ? server.client : { ...server.client, oscore };
         servers.push(same ?? { rule, server: { ...server, client } });
       }
+      const isAsBefore = ({ rule }: OpenedServer): boolean =>
+        this.#servers.some((other) => isDeepStrictEqual(other.rule, rule));
       return {
         servers: servers.map(({ server }) => server),
+        renewed: servers.filter((one) => isAsBefore(one) && !this.#servers.includes(one)).length,
         keep: () => {
           this.#unused = [...this.#contexts.values()].filter(
             (context) => ![...used.values()].includes(context),
@@ -243,6 +247,8 @@ interface OpenedServer {
 /** What `OpenedUpstreams` has opened and does not count yet: `keep` or `abandon` it. */
 export interface UpstreamPlan {
   readonly servers: readonly UpstreamServer[];
+  /** Servers whose rule is as before, and whose credentials are others. */
+  readonly renewed: number;
   readonly keep: () => void;
   readonly abandon: () => Promise<void>;
 }

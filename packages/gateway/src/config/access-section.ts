@@ -76,6 +76,17 @@ export function accessSection(): z.ZodType<AccessSettings> {
       }),
       ...own,
     ];
+    for (const [section, named] of Object.entries({ roles, groups, identities })) {
+      for (const [name, given] of Object.entries(named)) {
+        if ('length' in given || given.burst === undefined || given.rate !== undefined) continue;
+        context.addIssue({
+          code: 'custom',
+          message: 'has no rate beside it, and says nothing without: give rate, in requests a second, too',
+          path: [section, name, 'burst'],
+          input: given.burst,
+        });
+      }
+    }
     const rateOf = (own: RateKeys, given: readonly string[] = []): RequestRate | undefined =>
       rateOfKeys(own) ?? largest(given.map((name) => rateOfKeys(roles[name])));
     const rates = Object.entries(identities).flatMap(([identity, { roles: given, ...own }]) => {

@@ -6,12 +6,18 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Server } from 'node:net';
-import { type EndpointAddress, type EndpointScheme, endpointNames } from './serve-options.ts';
-import { endpointFault, StartUpFault } from './start-up-fault.ts';
+import type { EndpointAddress } from './serve-options.ts';
+import {
+  endpointFault,
+  endpointOption,
+  type SocketKind,
+  StartUpFault,
+  socketTransport,
+} from './start-up-fault.ts';
 
 /** An endpoint that is on. */
 export interface PlannedEndpoint {
-  readonly scheme: EndpointScheme;
+  readonly scheme: SocketKind;
   readonly address: EndpointAddress;
 }
 
@@ -25,18 +31,15 @@ export function expectDistinctPorts(endpoints: readonly PlannedEndpoint[]): void
     const other = endpoints
       .slice(0, index)
       .find(
-        (before) => transportOf(before.scheme) === transportOf(scheme) && overlap(before.address, address),
+        (before) =>
+          socketTransport(before.scheme) === socketTransport(scheme) && overlap(before.address, address),
       );
     if (other === undefined) continue;
     throw new StartUpFault(
-      `${endpointNames[other.scheme]} and ${endpointNames[scheme]} are both on ${transportOf(scheme)} port ${address.port}`,
+      `${endpointOption(other.scheme)} and ${endpointOption(scheme)} are both on ${socketTransport(scheme)} port ${address.port}`,
       'give each endpoint its own port',
     );
   }
-}
-
-function transportOf(scheme: EndpointScheme): 'UDP' | 'TCP' {
-  return scheme.includes('+') ? 'TCP' : 'UDP';
 }
 
 /** `::` is every address, IPv4 too; `0.0.0.0` every IPv4 address. */
@@ -75,7 +78,7 @@ export async function tryEndpoints(endpoints: readonly PlannedEndpoint[]): Promi
   try {
     for (const { scheme, address } of endpoints) {
       const { host, port } = address;
-      const bind = transportOf(scheme) === 'TCP' ? bindTcp : bindUdp;
+      const bind = socketTransport(scheme) === 'TCP' ? bindTcp : bindUdp;
       try {
         await bind(host, port).catch((error: NodeJS.ErrnoException) => {
           // As the library does where there is no IPv6.

@@ -5,12 +5,11 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { EndpointAddress } from './serve-options.ts';
-import { StartUpFault } from './start-up-fault.ts';
+import { endpointFault } from './start-up-fault.ts';
 
 /**
  * Fulfils when the server listens.
  *
- * @param name Which endpoint: also the name of its option.
  * @throws StartUpFault (rejects) when the port cannot be had.
  */
 export async function openHttpSocket(
@@ -22,10 +21,7 @@ export async function openHttpSocket(
     server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
-    throw new StartUpFault(
-      `the ${name} endpoint cannot be opened: ${(error as Error).message}`,
-      `give another port with --${name} [HOST:]PORT, or --${name} off`,
-    );
+    throw endpointFault(name, host, port, error);
   }
 }
 

@@ -5,6 +5,19 @@
  */
 import { type EndpointScheme, endpointNames } from './serve-options.ts';
 
+/** Those that speak CoAP, and those that speak HTTP. */
+export type SocketKind = EndpointScheme | 'http' | 'metrics';
+
+/** What an endpoint is called on the command line. */
+export function endpointOption(kind: SocketKind): string {
+  return kind === 'http' || kind === 'metrics' ? kind : endpointNames[kind];
+}
+
+/** What its port is one of. */
+export function socketTransport(kind: SocketKind): 'UDP' | 'TCP' {
+  return kind === 'coap' || kind === 'coaps' ? 'UDP' : 'TCP';
+}
+
 /** A gateway that cannot start; nothing was changed. */
 export class StartUpFault extends Error {
   override readonly name = 'StartUpFault';
@@ -19,18 +32,13 @@ export class StartUpFault extends Error {
 /**
  * The fault for an endpoint whose socket cannot be opened.
  *
- * @param scheme which endpoint: `coap` or `coaps`; also the name of its option.
+ * @param scheme which endpoint.
  */
-export function endpointFault(
-  scheme: EndpointScheme,
-  host: string,
-  port: number,
-  error: unknown,
-): StartUpFault {
+export function endpointFault(scheme: SocketKind, host: string, port: number, error: unknown): StartUpFault {
   const { code, message } = error as { code?: string; message?: string };
   const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const option = endpointNames[scheme];
-  const transport = scheme.includes('+') ? 'TCP' : 'UDP';
+  const option = endpointOption(scheme);
+  const transport = socketTransport(scheme);
   switch (code) {
     case 'EADDRINUSE':
       return new StartUpFault(

@@ -200,6 +200,20 @@ log: 3
   assert.match(twice?.problem ?? '', /is "b" a second time/);
 });
 
+test('a burst without a rate beside it says nothing, and is refused', () => {
+  for (const [text, key] of [
+    ['access: { roles: { r: { allow: ["GET:/a"], burst: 3 } } }\n', 'access.roles.r.burst'],
+    ['access: { groups: { g: { members: [a], burst: 3 } } }\n', 'access.groups.g.burst'],
+    ['access: { identities: { i: { burst: 3 } } }\n', 'access.identities.i.burst'],
+  ] as const) {
+    const [fault] = faultsOf(text);
+    assert.equal(fault?.key, key);
+    assert.match(fault.problem, /has no rate beside it.*give rate/);
+  }
+  const { access } = optionsOf('access: { identities: { i: { rate: 2, burst: 3 } } }\n');
+  assert.deepEqual(access?.rates?.get('i'), { perSecond: 2, burst: 3 });
+});
+
 test('a file that is no YAML is refused with the line, and no line of it is shown', () => {
   for (const [text, line, problem] of [
     ['data: x\ndata: y\n', 2, /unique/],

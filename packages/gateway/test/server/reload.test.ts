@@ -199,6 +199,59 @@ test('SIGHUP adds other servers, takes them away, and leaves those that are the 
   assert.equal(await answerOf('/two/y'), '/api/y');
 });
 
+test('SIGHUP reads tokens and the credentials for other servers again where the paths of their files stay, and says so', {
+  skip: onWindows,
+}, async (t) => {
+  const upstream = new Server();
+  t.after(() => upstream.close());
+  const keyOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+  upstream.resource('/api/*', {
+    get: ({ peer }) =>
+      content(peer.security.kind === 'dtls' ? peer.security.identity : '', { maxAgeSeconds: 0 }),
+  });
+  const { uri } = await upstream.listen('coaps://127.0.0.1:0', {
+    psk: { lookup: new Map(['old', 'new'].map((identity) => [identity, keyOf('sixteen bytes ..')])) },
+  });
+  const folder = temporaryFolder(t);
+  const at = (name: string): string => join(folder, name);
+  const write = (name: string, text: string): void => writeFileSync(at(name), text, { mode: 0o600 });
+  const credentials = (identity: string): void =>
+    write('credentials.json', JSON.stringify({ 'coaps://*': { identity, key: 'sixteen bytes ..' } }));
+  const tokens = (token: string): void => write('tokens', `panel ${token} GET:/one/*\n`);
+  credentials('old');
+  tokens('the-token-before-');
+  write(
+    'gateway.yaml',
+    `data: store
+endpoints: { coap: "127.0.0.1:0", coaps: off, http: "127.0.0.1:0" }
+http: { tokens: tokens }
+proxy: { credentials: credentials.json }
+reverseProxy: [{ path: /one, uri: "${uri}/api" }]
+`,
+  );
+  const gateway = new CoapsuleProcess(t, ['serve', '--config', at('gateway.yaml')]);
+  const [, json = ''] = await gateway.waitFor('stdout', /^ready (\{.*\})$/m);
+  const ask = async (token: string): Promise<string> => {
+    const response = await fetch(`http://${JSON.parse(json).http}/coap/one/x`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return response.ok ? response.text() : String(response.status);
+  };
+  assert.equal(await ask('the-token-before-'), 'old');
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration read again: nothing else counts now\n/);
+  tokens('the-token-after--');
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration read again: http\.tokens \(renewed files\)\n/);
+  assert.equal(await ask('the-token-before-'), '401');
+  assert.equal(await ask('the-token-after--'), 'old');
+  credentials('new');
+  gateway.child.kill('SIGHUP');
+  await gateway.waitFor('stderr', /configuration read again: reverseProxy \(renewed files\)\n/);
+  assert.equal(await ask('the-token-after--'), 'new');
+  assert.equal((await gateway.kill('SIGTERM')).code, 0);
+});
+
 test('SIGHUP has a renewed certificate shown, and who is connected stays; a broken one changes nothing', {
   skip: onWindows,
 }, async (t) => {

@@ -291,17 +291,17 @@ test('--check says that all is well and makes nothing, or what is wrong', async 
 
 test('--check says that another gateway holds the folder or a port', async (t) => {
   const data = temporaryFolder(t);
-  const gateway = new CoapsuleProcess(t, ['serve', '--data', data, ...anyPorts]);
-  const { coap, coaps } = await gateway.ready();
+  const overHttp = ['--http', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
+  const gateway = new CoapsuleProcess(t, ['serve', '--data', data, ...anyPorts, ...overHttp]);
+  const [, json = ''] = await gateway.waitFor('stdout', /^ready (\{.*\})$/m);
+  const ready: Record<string, string> = JSON.parse(json);
   assert.match(await refusal(t, ['--check', '--data', data, ...anyPorts]), /uses the data folder/);
   const other = join(data, 'none');
-  for (const [option, at] of [
-    ['coap', coap],
-    ['coaps', coaps],
-  ] as const) {
-    const text = await refusal(t, ['--check', '--data', other, ...anyPorts, `--${option}`, at!]);
+  const options = ['coap', 'coaps', 'http', 'metrics'];
+  const ports = options.flatMap((option) => [`--${option}`, ready[option] as string]);
+  const text = await refusal(t, ['--check', '--data', other, ...ports]);
+  for (const option of options)
     assert.match(text, new RegExp(`the ${option} endpoint cannot open .* is in use`));
-  }
   assert.equal(existsSync(other), false);
 });
 
