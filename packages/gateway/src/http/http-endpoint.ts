@@ -177,7 +177,7 @@ export class HttpEndpoint {
     app.post('/event-token', (c) => {
       const peer = this.#tokens.peerOf(c.req.header('authorization') ?? '');
       if (peer === undefined) return unauthorized(c);
-      return c.json({ token: this.#tokens.issueOnce(peer, performance.now(), c.req.query('path')) });
+      return c.json({ token: this.#tokens.issueOnce(peer, performance.now(), eventPath(c)) });
     });
     app.get('/.well-known/core', (c) => {
       const links = proxyLinks(templates, c.req.query('rt'));
@@ -400,6 +400,15 @@ function isEventStream(c: Context): boolean {
 }
 
 function isLoopback(host: string): boolean {
+/**
+ * The path that a token shall be good for. One that begins with a slash stands there as it will stand in the URI; one that was
+ * percent-encoded as a whole, as `encodeURIComponent` does, has its percent escapes when it is decoded.
+ */
+function eventPath(c: Context): string | undefined {
+  const raw = /[?&]path=(\/[^&]*)/.exec(new URL(c.req.url).search)?.[1];
+  return raw ?? c.req.query('path');
+}
+
   return ['127.0.0.1', '::1', 'localhost'].includes(host);
 }
 

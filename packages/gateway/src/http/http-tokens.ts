@@ -5,6 +5,7 @@
  * URI. Tokens are kept as hashes, and compared in constant time.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { PeerInfo } from 'coapsule';
 import { localPeer } from '../access/local-asker.ts';
 import type { Rule } from '../access/rule.ts';
@@ -44,7 +45,7 @@ export class HttpTokens {
     return found;
   }
 
-  /** A token that counts once. @param path The one that it is good for; undefined: any. */
+  /** A token that counts once. @param path The one that it is good for, as URIs have it; undefined: any. */
   issueOnce(peer: PeerInfo, nowMs: number, path?: string): string {
     for (const [token, { untilMs }] of this.#once) {
       if (untilMs > nowMs && this.#once.size < mostOnce) break;
@@ -60,7 +61,21 @@ export class HttpTokens {
     const found = this.#once.get(token);
     this.#once.delete(token);
     if (found === undefined || found.untilMs <= nowMs) return undefined;
-    return found.path === undefined || found.path === path ? found.peer : undefined;
+    return found.path === undefined || isSamePath(found.path, path) ? found.peer : undefined;
+  }
+}
+
+/** A character means the same whether it is percent-encoded or not, but for one that would end a segment (RFC 3986 §6.2.2.2). */
+function isSamePath(one: string, other: string): boolean {
+  const [segments, others] = [one, other].map(decodedSegments);
+  return segments !== undefined && isDeepStrictEqual(segments, others);
+}
+
+function decodedSegments(path: string): readonly string[] | undefined {
+  try {
+    return path.split('/').map(decodeURIComponent);
+  } catch {
+    return undefined;
   }
 }
 

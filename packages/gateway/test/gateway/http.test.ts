@@ -111,6 +111,38 @@ test('without a proxy other servers are not asked', async (t) => {
   assert.equal((await ask('/hc/coap://127.0.0.1/x', { headers: { authorization } })).status, 502);
 });
 
+test('a token for one path is good for it however its percent escapes are written, and for no other', async (t) => {
+  const { ask, authorization } = await startHttp(t, { demo: true }, 'GET:/*');
+  const issue = async (path: string): Promise<string> => {
+    const response = await ask(`/event-token?path=${path}`, { method: 'POST', headers: { authorization } });
+    return ((await response.json()) as { token: string }).token;
+  };
+  const status = async (path: string, token: string): Promise<number> => {
+    const events = new AbortController();
+    const { status: code } = await ask(`${path}?access_token=${token}`, {
+      headers: { accept: 'text/event-stream' },
+      signal: events.signal,
+    });
+    events.abort();
+    return code;
+  };
+  for (const [given, path] of [
+    ['/coap/sensors/a%20b', '/coap/sensors/a%20b'],
+    ['%2Fcoap%2Fsensors%2Fa%2520b', '/coap/sensors/a%20b'],
+    ['%2Fcoap%2Fsensors%2Fa+b', '/coap/sensors/a%20b'],
+    ['/coap/sensors/%c3%a4', '/coap/sensors/%C3%A4'],
+    ['/coap/sensors/a%2Fb', '/coap/sensors/a%2fb'],
+    ['/coap/sensors/%61', '/coap/sensors/a'],
+  ] as const)
+    assert.notEqual(await status(path, await issue(given)), 401, given);
+  for (const [given, path] of [
+    ['/coap/sensors/a%2Fb', '/coap/sensors/a/b'],
+    ['/coap/sensors/a', '/coap/sensors/b'],
+    ['/coap/sensors/%zz', '/coap/sensors/a'],
+  ] as const)
+    assert.equal(await status(path, await issue(given)), 401, given);
+});
+
 test('an EventSource sees each state of a resource, with a token that counts once', async (t) => {
   const { ask, base, authorization, coaps, client } = await startHttp(t, {
     psks: [{ identity: 'a', key: new TextEncoder().encode('key of sensor a.') }],
