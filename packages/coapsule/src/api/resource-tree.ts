@@ -217,6 +217,7 @@ export function handlerOf(resource: Resource, method: Method): Handler | undefin
 export class ResourceTree {
   readonly #exact = new Map<string, Resource>();
   readonly #below = new Map<string, Resource>();
+  readonly #links: Link[] = [];
   /** What `of` was asked last: one request is asked about many times in a row. */
   #latest: { readonly options: OptionReader; readonly resource: Resource | undefined } | undefined;
 
@@ -274,18 +275,23 @@ export class ResourceTree {
     return undefined;
   }
 
+  /** Adds a link to something that is none of these resources. */
+  addLink(link: Link): void {
+    this.#links.push(link);
+  }
+
   /** All resources. */
   resources(): Resource[] {
     return [...this.#exact.values(), ...this.#below.values()];
   }
 
-  /** A link for each resource with a path of its own that is not hidden, in order of adding. */
+  /** A link for each resource with a path of its own that is not hidden, in order of adding; then those to other things. */
   links(): Link[] {
     const links: Link[] = [];
     for (const [path, resource] of this.#exact) {
       if (!resource.hidden) links.push({ target: encodePath(path), attributes: attributesOf(resource) });
     }
-    return links;
+    return [...links, ...this.#links];
   }
 }
 

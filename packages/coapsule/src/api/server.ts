@@ -8,6 +8,7 @@
  */
 
 import type { Method } from '../core/coap/code.ts';
+import { encodeLinkFormat, type Link, linkAttribute } from '../core/coap/link-format.ts';
 import { hasSerialScheme } from '../core/coap/serial-uri.ts';
 import { transportOf } from '../core/coap/uri.ts';
 import { ApiMisuseError } from '../core/foundation/errors.ts';
@@ -81,6 +82,26 @@ export class Server implements AsyncDisposable {
       );
     }
     this.#dispatch.resources.add(path, resource);
+    return this;
+  }
+
+  /**
+   * Adds a link to `/.well-known/core` that leads to no resource of this server: to one of another server that it knows of, or
+   * over another protocol (RFC 6690 §2.1). Such a link has a whole URI as its target, or an `anchor` that its target is relative to.
+   *
+   * @throws ApiMisuseError for what cannot be written in link format, and for a link without both: it would promise a resource here.
+   */
+  link(link: Link): this {
+    const isElsewhere =
+      /^[a-z][a-z0-9+.-]*:/i.test(link.target) || linkAttribute(link, 'anchor') !== undefined;
+    if (!isElsewhere) {
+      throw new ApiMisuseError(
+        `link to '${link.target}' has no anchor; expected a whole URI or an anchor: resources of this server are added with resource()`,
+      );
+    }
+    // Refused now, not when somebody asks.
+    encodeLinkFormat([link]);
+    this.#dispatch.resources.addLink(link);
     return this;
   }
 

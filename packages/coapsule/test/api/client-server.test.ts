@@ -142,6 +142,29 @@ for (const listener of [plain, secured]) {
   });
 }
 
+test('a link to something elsewhere is listed with the resources, and filtered as they are; one that promises a resource here is refused', async () => {
+  await using server = new Server().resource('/r', { get: () => content('x'), attributes: { rt: 'here' } });
+  server.link({
+    target: '/hc/',
+    attributes: [
+      ['anchor', 'https://p.example'],
+      ['rt', 'core.hc'],
+    ],
+  });
+  server.link({ target: 'coap://other.example/r', attributes: [['rt', 'there']] });
+  const { uri: at } = await server.listen('coap://127.0.0.1:0');
+  await using client = new Client();
+  assert.equal(
+    (await client.get(`${at}/.well-known/core`)).text(),
+    '</r>;rt="here",</hc/>;anchor="https://p.example";rt="core.hc",<coap://other.example/r>;rt="there"',
+  );
+  const [only, ...others] = await client.discover(at, { query: ['rt=core.hc'] });
+  assert.deepEqual([only?.target, others], ['/hc/', []]);
+  assert.equal((await client.get(`${at}/hc/`)).codeText, '4.04');
+  assert.throws(() => server.link({ target: '/x', attributes: [] }), /has no anchor/);
+  assert.throws(() => server.link({ target: 'coap://a/<', attributes: [] }), ApiMisuseError);
+});
+
 test('discovery lists the resources with their attributes, and filters them', async () => {
   await using client = new Client();
   const links = await client.discover(plain.uri);

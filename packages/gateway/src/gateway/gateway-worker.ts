@@ -103,6 +103,7 @@ const add = (shape: Parameters<typeof ownedElsewhere>[0]): void => {
   served.add(resource ?? ownedElsewhere(shape));
 };
 for (const shape of begin.resources) add(shape);
+for (const link of begin.links) server.link(link);
 useGatewayMiddleware(server, log, clock, [...operations.middleware, farewell.middleware]);
 if (proxy !== undefined) {
   const { streamsHttp, ...shape } = proxy;
@@ -130,6 +131,9 @@ port.on('message', (message: ToGatewayWorker) => {
     case 'resource':
       if (message.shape === undefined) void served.remove(message.path).catch(onError);
       else add(message.shape);
+      return;
+    case 'link':
+      server.link(message.link);
       return;
     case 'asked':
       void answerTo(message.question)

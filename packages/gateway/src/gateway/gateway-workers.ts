@@ -5,6 +5,7 @@
  */
 import {
   type CapturedDatagram,
+  type Link,
   type PortWorker,
   type ProxyHandler,
   startWorkers,
@@ -62,6 +63,7 @@ export type ToGatewayWorker =
       readonly kind: 'begin';
       readonly options: WorkerOptions;
       readonly resources: readonly ResourceShape[];
+      readonly links: readonly Link[];
       readonly proxy:
         | (Pick<ProxyHandler, 'names' | 'maxBodyBytes'> & {
             /** Bodies for HTTP servers pass as they come. */
@@ -77,6 +79,7 @@ export type ToGatewayWorker =
     } & WorkerSettings)
   | ({ readonly kind: 'settings' } & WorkerSettings)
   | { readonly kind: 'resource'; readonly path: string; readonly shape: ResourceShape | undefined }
+  | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'asked'; readonly id: number; readonly question: OperationsQuestion };
 
 /** What a worker tells. */
@@ -121,6 +124,7 @@ export class GatewayWorkers {
   readonly #parts: GatewayWorkersParts;
   readonly #ports = new Map<number, ThreadPort>();
   readonly #questions = new Map<number, (answer: unknown) => void>();
+  readonly #links: Link[] = [];
   #lastQuestion = 0;
   #workers: Workers | undefined;
 
@@ -155,6 +159,12 @@ export class GatewayWorkers {
    */
   configurationChanged(credentials?: GatewayCredentials): void {
     this.#tellAll({ kind: 'settings', ...this.#settings(credentials) });
+  }
+
+  /** They tell of it too, in their `/.well-known/core`. */
+  link(link: Link): void {
+    this.#links.push(link);
+    this.#tellAll({ kind: 'link', link });
   }
 
   /** Closes the servers of all workers, of this one too. */
@@ -205,6 +215,7 @@ export class GatewayWorkers {
         .map((shape) =>
           options.mqtt === undefined && options.shared === undefined ? shape : onlyHere(shape),
         ),
+      links: [...this.#links],
       proxy: proxy && {
         names: proxy.names,
         maxBodyBytes: proxy.maxBodyBytes,

@@ -188,6 +188,12 @@ export class Gateway implements AsyncDisposable {
       bridge = await openBridge(server, store, bridgeSelf, options);
       changed = () => {
         devices.changed();
+      if (http !== undefined && proxy !== undefined) {
+        for (const link of http.proxyLinks) {
+          server.link(link);
+          workers?.link(link);
+        }
+      }
         void oscore.storeChanged();
         sharing?.devicesChanged();
       };

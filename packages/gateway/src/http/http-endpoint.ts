@@ -7,12 +7,14 @@
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import {
   ApiMisuseError,
   type Response as CoapResponse,
   Code,
+  type Link,
   OptionNumber,
   type PeerInfo,
   type Server,
@@ -35,7 +37,7 @@ import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions, HttpSecrets } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
 import { Places } from './places.ts';
-import { proxyLinks } from './proxy-links.ts';
+import { anchoredProxyLinks, proxyLinks } from './proxy-links.ts';
 import { TelemetryApi, type TelemetryApiParts } from './telemetry-api.ts';
 
 /** What it works with. */
@@ -123,6 +125,17 @@ export class HttpEndpoint {
   /** `host:port` with the real port. */
   get address(): string {
     return httpSocketAddress(this.#server);
+  }
+
+  /** Where CoAP clients find the way from HTTP to CoAP (RFC 8075 §5.5); nothing where no name is known that they reach it by. */
+  get proxyLinks(): readonly Link[] {
+    const name = this.#names.publicName;
+    if (name === undefined) return [];
+    const { tls, templates = [] } = this.#parts.options;
+    const { port } = this.#server.address() as AddressInfo;
+    // Without the usual port, as origins are written (RFC 6454 §6.2).
+    const { origin } = new URL(`${tls === undefined ? 'http' : 'https'}://${name}:${port}`);
+    return anchoredProxyLinks(templates, origin);
   }
 
   /**
@@ -387,6 +400,15 @@ function restOf(c: Context, prefix: string): { readonly path: string; readonly q
   return { path: url.pathname.slice(prefix.length), query: kept.length === 0 ? '' : `?${kept.join('&')}` };
 }
 
+/**
+ * The path that a token shall be good for. One that begins with a slash stands there as it will stand in the URI; one that was
+ * percent-encoded as a whole, as `encodeURIComponent` does, has its percent escapes when it is decoded.
+ */
+function eventPath(c: Context): string | undefined {
+  const raw = /[?&]path=(\/[^&]*)/.exec(new URL(c.req.url).search)?.[1];
+  return raw ?? c.req.query('path');
+}
+
 /** Also where its name is percent-encoded: it is nobody else's. */
 function isAccessToken(query: string): boolean {
   return new URLSearchParams(query).has('access_token');
@@ -400,15 +422,6 @@ function isEventStream(c: Context): boolean {
 }
 
 function isLoopback(host: string): boolean {
-/**
- * The path that a token shall be good for. One that begins with a slash stands there as it will stand in the URI; one that was
- * percent-encoded as a whole, as `encodeURIComponent` does, has its percent escapes when it is decoded.
- */
-function eventPath(c: Context): string | undefined {
-  const raw = /[?&]path=(\/[^&]*)/.exec(new URL(c.req.url).search)?.[1];
-  return raw ?? c.req.query('path');
-}
-
   return ['127.0.0.1', '::1', 'localhost'].includes(host);
 }
 

@@ -147,6 +147,30 @@ test('§5.4, §5.5: other forms of URIs are found by clients that look for them,
   }
 });
 
+test('§5.5: clients of CoAP find it too, from each worker, where the endpoint has a name that they can use', async (t) => {
+  const proxy = { targets: [{ uri: 'coap://*' }], networks: [], dangerouslyForEveryone: false };
+  const http = { address: { host: '127.0.0.1', port: 0 }, tokens: [], tls: undefined };
+  const named = {
+    ...http,
+    names: ['gateway.example'],
+    templates: [parseUriTemplate('?u={+tu}') as UriTemplate],
+  };
+  const { gateway, coap, client } = await startTestGateway(t, { proxy, http: named, workers: 2 });
+  const origin = `http://gateway.example:${gateway.endpoints.http?.split(':').at(-1)}`;
+  // Several clients: they reach both workers.
+  for (let count = 0; count < 6; count++) {
+    const links = await client().discover(coap, { query: ['rt=core.hc'] });
+    assert.deepEqual(links, [
+      ...[[], [['hct', '?u={+tu}']]].map((more) => ({
+        target: '/hc/',
+        attributes: [['anchor', origin], ['rt', 'core.hc'], ...more],
+      })),
+    ]);
+  }
+  const local = await startTestGateway(t, { proxy, http });
+  assert.deepEqual(await local.client().discover(local.coap, { query: ['rt=core.hc'] }), []);
+});
+
 test('pages of other origins may read nothing, unless an option names them', async (t) => {
   const asked = async (http: Partial<HttpOptions>, origin: string): Promise<string | null> => {
     const { ask } = await startHttp(t, http);

@@ -1,7 +1,8 @@
 /** URI mapping templates: the examples of RFC 8075 §5.4, and what is none. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { proxyLinks } from '../../src/http/proxy-links.ts';
+import { encodeLinkFormat } from 'coapsule';
+import { anchoredProxyLinks, proxyLinks } from '../../src/http/proxy-links.ts';
 import { parseUriTemplate, type UriTemplate } from '../../src/http/uri-template.ts';
 
 function template(text: string): UriTemplate {
@@ -52,6 +53,13 @@ for (const wrong of [
 ]) {
   test(`"${wrong}" is no template`, () => assert.equal(typeof parseUriTemplate(wrong), 'string'));
 }
+
+test('§5.5: for CoAP the links have the origin of the HTTP endpoint as their anchor', () => {
+  assert.equal(
+    encodeLinkFormat(anchoredProxyLinks([template('?uri={+tu}')], 'https://p.example.com')),
+    '</hc/>;anchor="https://p.example.com";rt="core.hc",</hc/>;anchor="https://p.example.com";rt="core.hc";hct="?uri={+tu}"',
+  );
+});
 
 test('§5.5: the links name the template where it is not the default one', () => {
   assert.equal(proxyLinks([], undefined), '</hc/>;rt="core.hc"');
