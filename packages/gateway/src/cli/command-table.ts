@@ -49,6 +49,11 @@ const loadedCommands: readonly LoadedCommand[] = [
     load: async (environment) => (await import('./device.ts')).deviceCommand(environment),
   },
   {
+    name: 'peers',
+    description: 'who is connected to a gateway that runs',
+    load: async (environment) => (await import('./peers-command.ts')).peersCommand(environment),
+  },
+  {
     name: 'backup',
     description: 'copy the store of the gateway into a file',
     load: async (environment) => (await import('./backup-command.ts')).backupCommand(environment),

@@ -164,9 +164,6 @@ export async function addResources(
   sensors.begin();
 }
 
-/** What is measured does not stay as it came for ever. @returns what ends that. */
-function sweepMeasurements({
-  store,
 /** While the broker is away, alerts have the whole queue; what is none leaves them a tenth of it, where there are alerts. */
 function outboxTerms(
   mqtt: Pick<MqttOptions, 'queueBytes' | 'sharePercent'> | undefined,
@@ -182,6 +179,9 @@ function outboxTerms(
   };
 }
 
+/** What is measured does not stay as it came for ever. @returns what ends that. */
+function sweepMeasurements({
+  store,
   live,
   options: { log, demo },
   clock,

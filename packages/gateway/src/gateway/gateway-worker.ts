@@ -171,7 +171,7 @@ async function answerTo(question: OperationsQuestion): Promise<unknown> {
     case 'load':
       return operations.load;
     case 'peers':
-      return peersOf(listeners, context.index, question.ask);
+      return peersOf({ listeners, oscorePeers: operations.oscorePeers, worker: context.index }, question.ask);
     case 'farewell':
       await farewell.say(listeners, systemTickTimer);
       return undefined;

@@ -14,6 +14,7 @@ import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { Farewell } from '../operations/farewell.ts';
 import { GatewayOperations } from '../operations/gateway-operations.ts';
 import type { MetricsEndpoint } from '../operations/metrics-endpoint.ts';
+import { OperatorSocket } from '../operations/operator-socket.ts';
 import { ThreadOperations } from '../operations/thread-operations.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
@@ -52,6 +53,8 @@ interface GatewayParts {
   /** Undefined where it is off. */
   readonly http: HttpEndpoint | undefined;
   readonly metrics: MetricsEndpoint | undefined;
+  /** Undefined where the system has no such sockets. */
+  readonly operator: OperatorSocket | undefined;
   readonly stops: readonly (() => void)[];
   readonly reconfigure: (options: LiveOptions) => Promise<void>;
   /** Those of all workers. */
@@ -77,6 +80,7 @@ export class Gateway implements AsyncDisposable {
     let workers: GatewayWorkers | undefined;
     let http: HttpEndpoint | undefined;
     let metrics: MetricsEndpoint | undefined;
+    let operator: OperatorSocket | undefined;
     let bridge: MqttBridge | undefined;
     let changed = (): void => {};
     const store = await Store.open(options.dataFolder, {
@@ -184,16 +188,17 @@ export class Gateway implements AsyncDisposable {
         httpStreams: () => http?.streams,
       });
       http = await openHttp(server, watched, options, proxyName, { store, readableBy, clock });
-      metrics = await openMetrics(watched, options);
-      bridge = await openBridge(server, store, bridgeSelf, options);
-      changed = () => {
-        devices.changed();
       if (http !== undefined && proxy !== undefined) {
         for (const link of http.proxyLinks) {
           server.link(link);
           workers?.link(link);
         }
       }
+      metrics = await openMetrics(watched, options);
+      operator = await OperatorSocket.open(options.dataFolder, watched, (text) => log.detail(0, text));
+      bridge = await openBridge(server, store, bridgeSelf, options);
+      changed = () => {
+        devices.changed();
         void oscore.storeChanged();
         sharing?.devicesChanged();
       };
@@ -231,12 +236,13 @@ export class Gateway implements AsyncDisposable {
       };
       return new Gateway({
         ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http, proxyCounter },
-        ...{ workers, sharing, metrics },
+        ...{ workers, sharing, metrics, operator },
       });
     } catch (error) {
       for (const stop of stops) stop();
       await http?.close();
       await metrics?.close();
+      await operator?.close();
       await workers?.close();
       await server.close();
       await oscore.close();
@@ -298,11 +304,12 @@ export class Gateway implements AsyncDisposable {
 
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
-    const { stops, closeServers, oscore, http, metrics, bridge, sharing, store } = this.#parts;
+    const { stops, closeServers, oscore, http, metrics, operator, bridge, sharing, store } = this.#parts;
     for (const stop of stops) stop();
     await http?.close();
     await closeServers();
     await metrics?.close();
+    await operator?.close();
     await oscore.close();
     await bridge?.close();
     await sharing?.close();

@@ -144,7 +144,8 @@ export class GatewayOperations {
     worker: number,
     question: { readonly endpoint: number; readonly after: number | undefined; readonly limit: number },
   ): Promise<PeersAnswer | undefined> {
-    if (worker === 0) return peersOf(this.#parts.listeners, 0, question);
+    const { listeners, own } = this.#parts;
+    if (worker === 0) return peersOf({ listeners, oscorePeers: own.oscorePeers, worker }, question);
     return this.#parts
       .others()
       [worker - 1]?.('peers', question)

@@ -20,6 +20,7 @@ import type { RequestRate } from '../overload/request-rate.ts';
 import { systemTickTimer, type TickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import { AssociationMeter } from './association-meter.ts';
+import { OscorePeers } from './oscore-peers.ts';
 import { RequestMeter } from './request-meter.ts';
 import type { StoreLoad, ThreadStatistics } from './thread-statistics.ts';
 
@@ -47,6 +48,8 @@ export class ThreadOperations {
   readonly #parts: ThreadOperationsParts;
   readonly #requests = new RequestMeter();
   readonly #associations = new AssociationMeter();
+  /** Those without an association. */
+  readonly oscorePeers: OscorePeers = new OscorePeers();
   readonly #admission: Admission;
   readonly #gate = new PriorityGate(gateBounds);
   readonly #watch: LoadWatch;
@@ -74,7 +77,7 @@ export class ThreadOperations {
 
   /** The outermost first. */
   get middleware(): readonly Middleware[] {
-    return [this.#requests.middleware, this.#admission.middleware];
+    return [this.#requests.middleware, this.oscorePeers.middleware, this.#admission.middleware];
   }
 
   /** How loaded this thread is. */
