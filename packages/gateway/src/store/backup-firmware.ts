@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { hasTable } from './schema.ts';
 import { StoreFault } from './store-fault.ts';
 
 /** Bytes of a row. */
@@ -50,8 +51,7 @@ export function addFirmware(copy: DatabaseSync, dataFolder: string): BackedUpFir
  * @throws StoreFault for what is not what it should be.
  */
 export function takeFirmware(copy: DatabaseSync, dataFolder: string): number {
-  const table = copy.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'backup_firmware'").get();
-  if (table === undefined) return 0;
+  if (!hasTable(copy, 'backup_firmware')) return 0;
   const files = copy.prepare('SELECT DISTINCT sha256 FROM backup_firmware').all() as { sha256: string }[];
   const pieces = copy.prepare('SELECT piece FROM backup_firmware WHERE sha256 = ? ORDER BY position');
   const folder = join(dataFolder, 'firmware');
