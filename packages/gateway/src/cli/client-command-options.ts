@@ -5,6 +5,7 @@
  */
 
 import type { CipherSuiteName, ClientOptions, ResponseClass } from 'coapsule';
+import type { SenmlRecord } from 'coapsule/senml';
 import { type Command, Option } from 'commander';
 import { repeatedSuite } from './cipher-suite-option.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -12,11 +13,14 @@ import type { CredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import {
   blockSizeValue,
+  commandWordsValue,
   contentFormatValue,
   keyValue,
   type MessageOption,
+  payloadHexValue,
   percentValue,
   repeatedMessageOption,
+  repeatedSenmlRecord,
   responseClassesValue,
   secondsValue,
   tokenValue,
@@ -65,6 +69,12 @@ export interface RequestCommandOptions extends ClientCommandOptions {
   readonly non?: boolean;
   readonly payload?: string;
   readonly file?: string;
+  readonly payloadHex?: Uint8Array;
+  /** CBOR in diagnostic notation. */
+  readonly cborDiag?: string;
+  /** The payload is JSON, and is sent as CBOR. */
+  readonly jsonAsCbor?: true;
+  readonly senml?: readonly SenmlRecord[];
   readonly contentFormat?: number | string;
   readonly accept?: number | string;
   readonly option?: readonly MessageOption[];
@@ -74,15 +84,33 @@ export interface RequestCommandOptions extends ClientCommandOptions {
   readonly blockSize?: number;
   readonly qBlock?: boolean;
   readonly seconds?: number;
+  /** Program and arguments that run for each notification. */
+  readonly observeExec?: readonly string[];
   readonly output?: string;
+  /** Whether payloads are written for people; otherwise on a terminal they are. */
+  readonly prettyPrint?: boolean;
 }
 
 /** Adds the options of requests. `withObserve`: also `-s`. */
 export function addRequestOptions(command: Command, withObserve: boolean): Command {
   command
     .option('-N, --non', 'send the request Non-confirmable')
-    .option('-e, --payload <text>', 'request payload')
+    .option(
+      '-e, --payload <text>',
+      'request payload; @FILE and @- as -f, @@ for text that begins with @; diagnostic notation with a content format of CBOR',
+    )
     .option('-f, --file <file>', 'request payload from a file, - for standard input')
+    .option('--payload-hex <digits>', 'request payload as hexadecimal digits', payloadHexValue)
+    .option(
+      '--cbor-diag <text>',
+      'request payload in CBOR, as diagnostic notation (RFC 8949 section 8); -t is application/cbor by default',
+    )
+    .option('--json-as-cbor', 'send the JSON of -e or -f as CBOR; -t is application/cbor by default')
+    .option(
+      '--senml <name=value>',
+      'a reading, such as "temp=22.5 Cel"; repeatable; -t is application/senml+json by default',
+      repeatedSenmlRecord,
+    )
     .option(
       '-t, --content-format <format>',
       'content format of the payload: number or name',
@@ -102,9 +130,19 @@ export function addRequestOptions(command: Command, withObserve: boolean): Comma
     )
     .option('-b, --block-size <n>', 'block size: 16, 32, … 1024', blockSizeValue)
     .option('--q-block', 'bodies in sets of blocks where the server speaks Q-Block (RFC 9177), best with -N');
-  if (withObserve)
-    command.option('-s, --seconds <n>', 'observe for n seconds, then cancel and exit', secondsValue);
-  command.option('-o, --output <file>', 'write the payload there, - for standard output');
+  if (withObserve) {
+    command
+      .option('-s, --seconds <n>', 'observe for n seconds, then cancel and exit', secondsValue)
+      .option(
+        '--observe-exec <command>',
+        'run a program for each notification, payload on its standard input, COAPSULE_CODE and others in its environment; no shell',
+        commandWordsValue,
+      );
+  }
+  command
+    .option('-o, --output <file>', 'write the payload there, - for standard output')
+    .option('--pretty-print', 'write payloads for people, by content format (the default on a terminal)')
+    .option('--no-pretty-print', 'write payloads as they came');
   return addClientOptions(command);
 }
 

@@ -13,6 +13,8 @@
  *   "https://eighth/*": { "bearer-file": "token", "ca": "ca.pem" },
  *   "https://ninth/*": { "user": "name", "password-file": "password", "cert": "own.pem", "private-key": "own.key" } }
  * ```
+ * `{ "tlscert": { "certfile": "ca.pem" } }` of aiocoap is `ca`; a file whose name ends in `.diag` is the same in CBOR diagnostic
+ * notation. What aiocoap has beyond that (EDHOC, lists of credentials) is refused by name where it is used.
  * File names stand beside the map. `ca` may be `system`, `peer-rpk` a fingerprint.
  *
  * What `*` may stand for says uri-pattern.ts. The pattern with the most characters beside `*` wins. A default port
@@ -22,6 +24,8 @@
  */
 
 import { readFileSync, statSync } from 'node:fs';
+import { type CborValue, decodeCbor, isCborArray, isCborMap, isDecodeFault } from 'coapsule/cbor';
+import { encodeDiagnostic } from '../payload/cbor-diagnostic.ts';
 import { CommandFailure } from './command-failure.ts';
 import { besideFile, type CredentialFiles } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
@@ -64,7 +68,8 @@ export function readCredentialsMap(path: string, warn: (text: string) => void): 
 export function parseCredentialsMap(text: string, name: string): CredentialsMap {
   const map = jsonObject(text, name);
   const patterns = Object.keys(map)
-    .filter((key) => !key.startsWith(':'))
+    // aiocoap takes `null` for no entry.
+    .filter((key) => !key.startsWith(':') && map[key] !== null)
     .map((key) => ({ key, pattern: patternOf(key, name) }));
   return {
     find(uri) {
@@ -85,8 +90,9 @@ function patternOf(text: string, name: string): UriPattern {
 function jsonObject(text: string, name: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = name.endsWith('.diag') ? diagnosticObject(text, name) : JSON.parse(text);
   } catch (error) {
+    if (error instanceof CommandFailure) throw error;
     // The message of JSON.parse quotes the text around the fault, which may be a key: only its position is kept.
     const position = /position \d+( \(line \d+ column \d+\))?/.exec((error as Error).message)?.[0];
     throw new CommandFailure(
@@ -103,6 +109,25 @@ function jsonObject(text: string, name: string): Record<string, unknown> {
     );
   }
   return value;
+}
+
+/** aiocoap's other form of the file: CBOR in diagnostic notation. The fault tells a place, and nothing of the text. */
+function diagnosticObject(text: string, name: string): unknown {
+  const encoded = encodeDiagnostic(text);
+  const decoded = encoded instanceof Uint8Array ? decodeCbor(encoded) : undefined;
+  if (decoded !== undefined && !isDecodeFault(decoded)) return objectOf(decoded.value);
+  const place = encoded instanceof Uint8Array ? '' : ` (character ${encoded.offset + 1})`;
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `${name} is not CBOR in diagnostic notation${place}`,
+    'correct the file',
+  );
+}
+
+function objectOf(value: CborValue): unknown {
+  if (isCborArray(value)) return value.map(objectOf);
+  if (!isCborMap(value)) return value;
+  return Object.fromEntries([...value].map(([key, item]) => [String(key), objectOf(item)]));
 }
 
 function credentialOf(map: Record<string, unknown>, pattern: string, name: string): MappedCredential {
@@ -138,6 +163,14 @@ function credentialOf(map: Record<string, unknown>, pattern: string, name: strin
       key: keyBytes(key) ?? refuse('the key is empty, or not hexadecimal digits after 0x'),
     };
   }
+  const { tlscert } = entry;
+  if (isObject(tlscert)) {
+    const { certfile } = tlscert;
+    if (typeof certfile !== 'string') return refuse('"tlscert" is {"certfile": name of a file}');
+    return { ...underOscore, ca: besideFile(name, certfile) };
+  }
+  for (const kind of ['edhoc-oscore', 'any-of', 'all-of'])
+    if (entry[kind] !== undefined) return refuse(`"${kind}" is not known here`);
   const http = httpSecretOf(entry, name, refuse);
   const files = fileOptions.flatMap(([given, option]) => {
     const file = entry[given];
@@ -182,10 +215,12 @@ const fileOptions = [
 ] as const;
 
 function bytesOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
   if (!isObject(value)) return undefined;
   const { ascii, hex } = value;
   if (typeof ascii === 'string') return new TextEncoder().encode(ascii);
-  return typeof hex === 'string' ? hexBytes(hex) : undefined;
+  // aiocoap lets these stand between the digits.
+  return typeof hex === 'string' ? hexBytes(hex.replace(/[-: ]/g, '')) : undefined;
 }
 
 function nonEmpty(bytes: Uint8Array | undefined): Uint8Array | undefined {
@@ -193,5 +228,7 @@ function nonEmpty(bytes: Uint8Array | undefined): Uint8Array | undefined {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
 }

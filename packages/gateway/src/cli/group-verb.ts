@@ -17,7 +17,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { codeLabel } from './message-text.ts';
 import { requestOptionsOf } from './request-options.ts';
-import { ResponseOutput } from './response-output.ts';
+import { openResponseOutput } from './response-output.ts';
 import type { TargetUri } from './target-uri.ts';
 
 /** Longest link that is shown, in characters. */
@@ -39,7 +39,7 @@ export async function runGroupRequest(
   } = await requestOptionsOf(options, environment);
   const asked = { ...request, ...wayOf(options), ...(observe ? { observe } : {}) };
   return withClient(uri, options, environment, async (client) => {
-    const output = new ResponseOutput(uri.text, options, environment, 'as it comes');
+    const output = await openResponseOutput(uri.text, options, environment, 'as it comes');
     try {
       const responses = client.multicast(method, uri.text, asked);
       const exitCodes: ExitCode[] = [];

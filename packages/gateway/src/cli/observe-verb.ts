@@ -8,9 +8,10 @@ import type { Observation } from 'coapsule';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { ExitCode } from './exit-code.ts';
+import { ExitCode, exitCodeOfResponse } from './exit-code.ts';
+import type { NotificationProgram } from './notification-program.ts';
 import { requestOptionsOf } from './request-options.ts';
-import { ResponseOutput } from './response-output.ts';
+import { openResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 
 /** How long a server may take to answer the cancellation before we leave anyway. */
@@ -33,20 +34,45 @@ export async function runObserve(
   }
   const requestOptions = await requestOptionsOf(options, environment);
   return withClient(uri, options, environment, async (client) => {
-    const output = new ResponseOutput(uri.text, options, environment, 'as it comes');
+    const program = await programOf(uri.text, options, environment);
+    const output = await openResponseOutput(uri.text, options, environment, 'as it comes');
+    let isWhole = false;
     try {
       const observation = client.observe(uri.text, requestOptions);
-      return await followObservation(observation, options.seconds, environment, (response, isFirst) => {
-        const exitCode = output.response(response, true);
-        if (isFirst && response.ok && response.observe === undefined) {
-          environment.stderr.write('coapsule: the resource is not observable, this is its state now\n');
-        }
-        return exitCode;
-      });
+      program?.onFailed(() => void observation.cancel());
+      const exitCode = await followObservation(
+        observation,
+        options.seconds,
+        environment,
+        (response, isFirst) => {
+          if (response.ok) program?.take(response);
+          // Standard output is the program's, unless something else was asked for too.
+          const isPrinted = program === undefined || !response.ok || options.json === true || output.isFile;
+          const exitCode = isPrinted ? output.response(response, true) : exitCodeOfResponse(response.code);
+          if (isFirst && response.ok && response.observe === undefined) {
+            environment.stderr.write('coapsule: the resource is not observable, this is its state now\n');
+          }
+          return exitCode;
+        },
+      );
+      isWhole = true;
+      return exitCode;
     } finally {
       output.close();
+      await program?.end(!isWhole);
     }
   });
+}
+
+/** The program of `--observe-exec`; loaded where there is one. */
+async function programOf(
+  uri: string,
+  { observeExec }: RequestCommandOptions,
+  environment: CommandEnvironment,
+): Promise<NotificationProgram | undefined> {
+  if (observeExec === undefined) return undefined;
+  const { NotificationProgram } = await import('./notification-program.ts');
+  return new NotificationProgram(observeExec, uri, environment);
 }
 
 type Notification = Observation extends AsyncIterable<infer Item> ? Item : never;

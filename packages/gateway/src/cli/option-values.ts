@@ -6,10 +6,13 @@
 
 import type { ResponseClass } from 'coapsule';
 import { contentFormatOf } from 'coapsule/message';
+import type { SenmlRecord } from 'coapsule/senml';
 import { InvalidArgumentError } from 'commander';
+import { senmlShorthand } from '../payload/senml-shorthand.ts';
 import { parseSilence, silenceWanted } from '../telemetry/duration.ts';
 import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { parseSize } from '../text/byte-size.ts';
+import { commandWords, isWordsFault } from '../text/command-words.ts';
 
 /** An option of a CoAP message as given with `-O`. */
 export interface MessageOption {
@@ -41,17 +44,17 @@ export function keyBytes(text: string): Uint8Array | undefined {
   }
 }
 
-/** A content format: its number (0 … 65,535) or its registered name. */
+/** A content format: its number (0 … 65,535), its registered name, or the last part of a common one, such as `json`. */
 export function contentFormatValue(text: string): number | string {
   if (/^\d+$/.test(text)) return wholeNumber(text, 0, 65535);
-  if (contentFormatOf(text) !== undefined) return text;
-  const meant = ['application', 'text', 'image']
-    .map((type) => `${type}/${text === 'text' ? 'plain' : text}`)
-    .find((name) => contentFormatOf(name) !== undefined);
+  const names = [
+    text,
+    ...['application', 'text', 'image'].map((type) => `${type}/${text === 'text' ? 'plain' : text}`),
+  ];
+  const known = names.find((name) => contentFormatOf(name) !== undefined);
+  if (known !== undefined) return known;
   throw new InvalidArgumentError(
-    meant === undefined
-      ? 'Give a number or a registered name, such as text/plain (0), application/json (50) or application/cbor (60).'
-      : `Did you mean ${meant} (${contentFormatOf(meant)})?`,
+    'Give a number or a registered name, such as text/plain (0), application/json (50) or application/cbor (60).',
   );
 }
 
@@ -96,6 +99,31 @@ export function blockSizeValue(text: string): number {
   if ((size & (size - 1)) !== 0)
     throw new InvalidArgumentError('Block sizes are 16, 32, 64, 128, 256, 512 and 1024.');
   return size;
+}
+
+/** Bytes of a payload in hexadecimal digits, with or without `0x`, white space between them or not. */
+export function payloadHexValue(text: string): Uint8Array {
+  const bytes = hexBytes(text.replace(/\s+/g, '').replace(/^0x/, ''));
+  if (bytes === undefined) throw new InvalidArgumentError('Give pairs of hexadecimal digits.');
+  return bytes;
+}
+
+/** A reading, behind those before it. */
+export function repeatedSenmlRecord(
+  text: string,
+  before: readonly SenmlRecord[] = [],
+): readonly SenmlRecord[] {
+  const record = senmlShorthand(text);
+  if (typeof record === 'string') throw new InvalidArgumentError(`${record}.`);
+  return [...before, record];
+}
+
+/** A program and its arguments; at least one word. */
+export function commandWordsValue(text: string): readonly string[] {
+  const words = commandWords(text);
+  if (isWordsFault(words)) throw new InvalidArgumentError(`Character ${words.offset + 1}: ${words.reason}.`);
+  if (words.length === 0 || words[0] === '') throw new InvalidArgumentError('It names no program.');
+  return words;
 }
 
 /** Seconds, also with a fraction; more than 0. */

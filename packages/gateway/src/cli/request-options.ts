@@ -7,6 +7,7 @@
 import type { RequestOptions } from 'coapsule';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
+import { payloadForm } from './payload-forms.ts';
 import { requestPayload, wholePayload } from './payload-source.ts';
 
 /**
@@ -21,10 +22,13 @@ export async function requestOptionsOf(
 ): Promise<RequestOptions> {
   // Blocks that may come in any order need all of a body.
   const isRead = isOnce && options.qBlock !== true;
-  const payload = await (isRead ? requestPayload : wholePayload)(options, environment);
+  const form = await payloadForm(options, environment);
+  const payload =
+    'bytes' in form ? form.bytes : await (isRead ? requestPayload : wholePayload)(form, environment);
+  const contentFormat = options.contentFormat ?? ('bytes' in form ? form.contentFormat : undefined);
   return {
     ...(payload !== undefined && { payload }),
-    ...(options.contentFormat !== undefined && { contentFormat: options.contentFormat }),
+    ...(contentFormat !== undefined && { contentFormat }),
     ...(options.accept !== undefined && { accept: options.accept }),
     ...(options.non === true && { confirmable: false }),
     ...(options.blockSize !== undefined && { blockSize: options.blockSize }),

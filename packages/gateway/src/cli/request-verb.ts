@@ -10,7 +10,7 @@ import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
 import { requestOptionsOf } from './request-options.ts';
-import { ResponseOutput } from './response-output.ts';
+import { openResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
 
 /** Makes one request and prints its response. */
@@ -27,7 +27,7 @@ export async function runRequest(
   }
   const requestOptions = await requestOptionsOf(options, environment, true);
   return withClient(uri, options, environment, async (client) => {
-    const output = new ResponseOutput(uri.text, options, environment);
+    const output = await openResponseOutput(uri.text, options, environment);
     try {
       return await interruptible(environment, async (signal) => {
         const asked = { ...requestOptions, signal };

@@ -36,23 +36,49 @@ const nextSteps: Readonly<Record<string, string>> = {
 /** Longest diagnostic text that is shown, in characters. */
 const maxDiagnostic = 1000;
 
+/** What options say about the output of responses. */
+interface OutputOptions {
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly prettyPrint?: boolean;
+}
+
+/**
+ * Output that is for people where people read along: on a terminal, unless options say otherwise. A file, and standard
+ * output where it is named, get payloads as they came.
+ */
+export async function openResponseOutput(
+  uri: string,
+  options: OutputOptions,
+  environment: CommandEnvironment,
+  writing: FileWriting = 'whole',
+): Promise<ResponseOutput> {
+  const isPretty = options.prettyPrint ?? (environment.stdout.isTerminal && options.output === undefined);
+  // What reads CBOR is loaded for those who want it alone: others start faster.
+  const pretty = isPretty ? (await import('../payload/pretty-payload.ts')).prettyPayload : undefined;
+  return new ResponseOutput(uri, options, environment, writing, pretty);
+}
+
 /** Prints the responses to one request. */
 export class ResponseOutput {
   readonly #uri: string;
   readonly #json: boolean;
   readonly #environment: CommandEnvironment;
   readonly #payloads: PayloadOutput;
+  readonly #pretty: ((payload: Uint8Array, contentFormat: number | undefined) => string) | undefined;
 
   constructor(
     uri: string,
-    options: { readonly json?: boolean; readonly output?: string },
+    options: OutputOptions,
     environment: CommandEnvironment,
     writing: FileWriting = 'whole',
+    pretty?: (payload: Uint8Array, contentFormat: number | undefined) => string,
   ) {
     this.#uri = uri;
     this.#json = options.json === true;
     this.#environment = environment;
     this.#payloads = new PayloadOutput(environment.stdout, options.output, writing);
+    this.#pretty = pretty;
   }
 
   /** Prints one response and returns the exit code that it stands for. */
@@ -60,7 +86,7 @@ export class ResponseOutput {
     if (this.#json) this.#environment.stdout.write(`${printableJson(responseJson(this.#uri, response))}\n`);
     if (!response.ok) this.#error(response);
     else {
-      if (!this.#json || this.#payloads.isFile) this.#payloads.payload(response.payload, isNotification);
+      if (!this.#json || this.#payloads.isFile) this.#payload(response, isNotification);
       if (!this.#json) this.#location(response);
     }
     return exitCodeOfResponse(response.code);
@@ -97,6 +123,14 @@ export class ResponseOutput {
 
   close(): void {
     this.#payloads.close();
+  }
+
+  #payload({ payload, contentFormat }: Response, isNotification: boolean): void {
+    const shown =
+      this.#pretty === undefined || payload.length === 0
+        ? payload
+        : new TextEncoder().encode(this.#pretty(payload, contentFormat));
+    this.#payloads.payload(shown, isNotification);
   }
 
   #location({ code, locationPath }: Pick<Response, 'code' | 'locationPath'>): void {

@@ -41,6 +41,31 @@ describe('credentials files', () => {
     });
   });
 
+  test('the rest of aiocoap: separators in hex, references, null, a certificate, and the file in diagnostic notation', () => {
+    const map = {
+      'coaps://a/*': ':label',
+      ':label': { dtls: { psk: { hex: '00-ff:01 02' }, 'client-identity': { ascii: 'id' } } },
+      'coaps://b/*': null,
+      'coaps+tcp://c/*': { tlscert: { certfile: 'c.pem' } },
+      'coap://d/*': { 'edhoc-oscore': { suite: 2 } },
+    };
+    const credentials = parseCredentialsMap(JSON.stringify(map), '/maps/c.json');
+    assert.deepEqual(credentials.find('coaps://a/x')?.key, Uint8Array.of(0, 255, 1, 2));
+    assert.equal(credentials.find('coaps://b/x'), undefined);
+    assert.deepEqual(credentials.find('coaps+tcp://c/x'), { ca: '/maps/c.pem' });
+    assert.throws(() => credentials.find('coap://d/x'), /"edhoc-oscore" is not known here/);
+    const diag = `{ "coaps://a/*": {"dtls": {"psk": h'00ff', "client-identity": 'id'}}, / and / "coap://b/*": {"oscore": {"basedir": "b"}} }`;
+    const read = parseCredentialsMap(diag, '/maps/c.diag');
+    assert.deepEqual(read.find('coaps://a/x'), {
+      identity: Uint8Array.of(0x69, 0x64),
+      key: Uint8Array.of(0, 255),
+    });
+    assert.deepEqual(read.find('coap://b/x'), { oscore: '/maps/b' });
+    assert.throws(() => parseCredentialsMap('{"TopSecret" 1}', 'c.diag'), {
+      message: 'c.diag is not CBOR in diagnostic notation (character 14)',
+    });
+  });
+
   test('the short form takes a key in text, or in hex behind 0x', () => {
     const map = JSON.stringify({ 'coaps://a/*': { identity: 'id', key: '0x00ff' } });
     assert.deepEqual(parseCredentialsMap(map, 'c.json').find('coaps://a/')?.key, Uint8Array.of(0, 255));
