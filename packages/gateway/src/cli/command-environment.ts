@@ -39,6 +39,13 @@ export interface CommandEnvironment {
   readStandardInput(): Promise<Uint8Array>;
   /** Standard input as it comes. */
   standardInput(): AsyncIterable<Uint8Array>;
+  /** Both ends of the terminal, where standard input and output are one. */
+  terminal?():
+    | {
+        readonly input: NodeJS.ReadableStream;
+        readonly output: NodeJS.WritableStream;
+      }
+    | undefined;
   createClient(options: ClientOptions): Promise<CommandClient>;
   /** Calls back on SIGINT and SIGTERM until the returned function is called. */
   onInterrupt(listener: () => void): () => void;

@@ -55,6 +55,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     end: (code) => {
       exitCode = code;
     },
+    runLine: runCommandLine,
     isNeeded: (name) => args[0] === name || (args[0] === 'help' && args[1] === name),
   });
   prepare(program, environment);

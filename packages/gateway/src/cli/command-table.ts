@@ -24,13 +24,17 @@ interface LoadedCommand {
   /**
    * @param end is given its exit code, where that can be another one than 0.
    * @param wholeProgram all commands with their options.
+   * @param runLine runs a command line in an environment; its exit code.
    */
   readonly load: (
     environment: CommandEnvironment,
     end: (code: ExitCode) => void,
     wholeProgram: () => Promise<Command>,
+    runLine: RunLine,
   ) => Promise<Command>;
 }
+
+type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
 
 const loadedCommands: readonly LoadedCommand[] = [
   {
@@ -127,6 +131,12 @@ const loadedCommands: readonly LoadedCommand[] = [
     load: async (environment, end) => (await import('./probe-command.ts')).probeCommand(environment, end),
   },
   {
+    name: 'shell',
+    description: 'client verbs in one session, with history and completion',
+    load: async (environment, end, wholeProgram, runLine) =>
+      (await import('./shell-command.ts')).shellCommand(environment, end, wholeProgram, runLine),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment, _, wholeProgram) =>
@@ -135,7 +145,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['tap', 'shell', 'run', 'mcp', 'console'];
+const laterCommands = ['tap', 'run', 'mcp', 'console'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
@@ -189,12 +199,14 @@ export interface ProgramParts {
   readonly end: (code: ExitCode) => void;
   /** Which commands are needed whole; of the others name and description stand in the overview. */
   readonly isNeeded: (name: string) => boolean;
+  /** Runs another command line: for commands that hold others. */
+  readonly runLine: RunLine;
 }
 
 /** Adds all commands. */
 export async function addCommands(
   program: Command,
-  { environment, end, isNeeded }: ProgramParts,
+  { environment, end, isNeeded, runLine }: ProgramParts,
 ): Promise<void> {
   for (const [verb, method, description, example] of requestVerbs) {
     addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
@@ -254,11 +266,11 @@ export async function addCommands(
 
   const wholeProgram = async (): Promise<Command> => {
     const whole = new Command('coapsule');
-    await addCommands(whole, { environment, end: () => {}, isNeeded: () => true });
+    await addCommands(whole, { environment, end: () => {}, isNeeded: () => true, runLine });
     return whole;
   };
   for (const { name, description, load } of loadedCommands) {
-    if (isNeeded(name)) program.addCommand(await load(environment, end, wholeProgram));
+    if (isNeeded(name)) program.addCommand(await load(environment, end, wholeProgram, runLine));
     else program.command(name).description(description);
   }
   for (const name of laterCommands) {

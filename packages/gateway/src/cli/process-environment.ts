@@ -50,6 +50,7 @@ export function processEnvironment(): ProcessEnvironment {
       return Buffer.concat(chunks);
     },
     standardInput: () => process.stdin,
+    terminal: () => (isatty(0) && isatty(1) ? { input: process.stdin, output: process.stdout } : undefined),
     createClient: async (options) => {
       const { Client } = await import('coapsule');
       return new Client(options);

@@ -344,7 +344,7 @@ describe('exit codes', () => {
     assert.match(stderr, /cannot use .*missing: there is no such file/);
   });
 
-  for (const command of ['probe', 'shell', 'tap']) {
+  for (const command of ['tap']) {
     test(`${command} is refused by name with 64`, async () => {
       const { exitCode, stderr } = await run([command, uri, '--clients', '3']);
       assert.equal(exitCode, 64);
