@@ -4,6 +4,11 @@
  *
  * `apply` belongs inside a transaction of the caller: an edge must become durable before or together with what its
  * record causes. Keys are sealed on the disk and leave this file only in `resume`; nothing here logs.
+ *
+ * A process that starts reserves numbers for all associations of an endpoint by one row: `taken_over.ahead` is what all that
+ * started have reserved for each, and an association has in `taken_over` how much of that its own `reserved` holds already.
+ * Whatever writes an association adds the difference, which also says that its state is not exact any more. (To write
+ * 100,000 associations at a start took as long as to read them.)
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { type SecretBox, UnopenedSecret } from '../vault/secret-box.ts';
@@ -108,14 +113,25 @@ export class AssociationTable {
       forgetOld.run(endpoint, nowMs - maxAgeMs, nowMs);
       forgetMore.run(endpoint, endpoint, maxCount);
     }
-    const { heardAtMs, name } = after ?? { heardAtMs: Number.MIN_SAFE_INTEGER, name: '' };
-    const rows = page.all(endpoint, heardAtMs, name, pageSize) as unknown as SealedAssociation[];
+    const { heardAtMs, name, takenOver } = after ?? {
+      heardAtMs: Number.MIN_SAFE_INTEGER,
+      name: '',
+      takenOver: (takeOver.get(endpoint, ahead) as { ahead: number }).ahead - ahead,
+    };
+    const rows = page.all(
+      takenOver,
+      takenOver,
+      endpoint,
+      heardAtMs,
+      name,
+      takenOver,
+      pageSize,
+    ) as unknown as SealedAssociation[];
     const last = rows.at(-1);
     if (last === undefined) return resumedPage(rows, undefined, 0);
-    takeOver.run(ahead, endpoint, heardAtMs, name, last.heard_at_ms, last.name);
     const isWhole = rows.length === pageSize;
     const opened = rows.filter((row) => this.#open(row));
-    const next = isWhole ? { heardAtMs: last.heard_at_ms, name: last.name } : undefined;
+    const next = isWhole ? { heardAtMs: last.heard_at_ms, name: last.name, takenOver } : undefined;
     return resumedPage(opened, next, rows.length - opened.length);
   }
 
@@ -143,16 +159,29 @@ interface SealedAssociation extends StoredAssociation {
   readonly heard_at_ms: number;
 }
 
+/** What processes that started have reserved for each association of an endpoint. */
+function takenOverOf(endpoint: string): string {
+  return `coalesce((SELECT ahead FROM taken_over WHERE taken_over.endpoint = ${endpoint}), 0)`;
+}
+
 function prepare(database: DatabaseSync) {
+  const total = takenOverOf('association.endpoint');
   return {
     add: database.prepare(
-      'INSERT OR REPLACE INTO association VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)',
+      `INSERT OR REPLACE INTO association VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ${takenOverOf('?2')})`,
     ),
     // Never back: what was reserved may have been used.
-    reserve: database.prepare('UPDATE association SET reserved = max(reserved, ?) WHERE name = ?'),
-    edge: database.prepare('UPDATE association SET edge = ?, heard_at_ms = ? WHERE name = ?'),
+    reserve: database.prepare(
+      `UPDATE association SET reserved = max(reserved + ${total} - taken_over, ?), taken_over = ${total}, is_exact = 0
+       WHERE name = ?`,
+    ),
+    edge: database.prepare(
+      `UPDATE association SET edge = ?, heard_at_ms = ?,
+         reserved = reserved + ${total} - taken_over, taken_over = ${total}, is_exact = 0
+       WHERE name = ?`,
+    ),
     suspend: database.prepare(
-      `UPDATE association SET host = ?, port = ?, state = ?, reserved = ?, edge = ?, is_exact = 1
+      `UPDATE association SET host = ?, port = ?, state = ?, reserved = ?, edge = ?, is_exact = 1, taken_over = ${total}
        WHERE name = ?`,
     ),
     remove: database.prepare('DELETE FROM association WHERE name = ?'),
@@ -164,13 +193,16 @@ function prepare(database: DatabaseSync) {
        (SELECT name FROM association WHERE endpoint = ? ORDER BY heard_at_ms DESC LIMIT -1 OFFSET ?)`,
     ),
     endpoints: database.prepare('SELECT DISTINCT endpoint FROM association'),
-    page: database.prepare(
-      `SELECT * FROM association WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?)
-       ORDER BY heard_at_ms, name LIMIT ?`,
-    ),
     takeOver: database.prepare(
-      `UPDATE association SET reserved = reserved + ?, is_exact = 0
-       WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?) AND (heard_at_ms, name) <= (?, ?)`,
+      `INSERT INTO taken_over VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET ahead = ahead + excluded.ahead RETURNING ahead`,
+    ),
+    // Without those that somebody has written since: they are in use.
+    page: database.prepare(
+      `SELECT name, host, port, identity, authentication, credential, key_stamp, expires_at_ms, state, edge, heard_at_ms,
+         reserved + ? - taken_over AS reserved, is_exact AND taken_over = ? AS is_exact
+       FROM association WHERE endpoint = ? AND (heard_at_ms, name) > (?, ?) AND taken_over <= ?
+       ORDER BY heard_at_ms, name LIMIT ?`,
     ),
   };
 }

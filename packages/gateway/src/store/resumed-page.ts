@@ -9,6 +9,8 @@ import type { ResumedRow } from './association-row.ts';
 export interface ResumeMark {
   readonly heardAtMs: number;
   readonly name: string;
+  /** Numbers that were reserved for each before this process started. */
+  readonly takenOver: number;
 }
 
 /** See the module comment. */

@@ -316,6 +316,12 @@ const migrations: readonly string[] = [
   // 18: alerts go to the message broker before all others that wait
   `ALTER TABLE outbox ADD COLUMN alert INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX outbox_alerts ON outbox (id) WHERE alert = 1;`,
+  // 19: what processes that started have reserved for all associations of an endpoint, so that a start writes one row
+  `CREATE TABLE taken_over (
+     endpoint TEXT PRIMARY KEY,
+     ahead INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   ALTER TABLE association ADD COLUMN taken_over INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /** The version that this program reads and writes. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { SeededRandom } from 'coapsule/testing';
 import type { AssociationRow, ResumedRow } from '../../src/store/association-row.ts';
 import type { ResumeRequest } from '../../src/store/association-table.ts';
 import { prepareDataFolder } from '../../src/store/data-folder.ts';
@@ -173,4 +174,61 @@ test('a database of schema version 3 gets room for associations and keeps its de
   await using store = await Store.open(path);
   assert.equal((await store.devices()).length, 1);
   assert.deepEqual(await resumed(store, resume()), []);
+});
+
+test('whatever is written and taken over, in any order, a process begins with the first number that none had before', async (t) => {
+  const random = new SeededRandom(18);
+  const pick = (below: number): number => random.integer(below);
+  await using store = await Store.open(temporaryFolder(t));
+  const nowMs = 10 * hourMs;
+  const endpoints = ['coaps', 'coaps 1'];
+  /** What each has reserved, and whether that is exact. */
+  const known = new Map<string, { endpoint: string; reserved: number; exact: boolean }>();
+  for (let step = 0; step < 600; step++) {
+    const name = `a${pick(6)}`;
+    const one = known.get(name);
+    const action = pick(8);
+    if (one === undefined || action === 0) {
+      const endpoint = endpoints[pick(2)] as string;
+      await store.changeAssociation({ kind: 'add', row: row(name, { endpoint }), nowMs });
+      known.set(name, { endpoint, reserved: 64, exact: false });
+    } else if (action <= 2) {
+      const upTo = one.reserved + pick(200) - 50;
+      await store.changeAssociation({ kind: 'reserve', name, upTo });
+      Object.assign(one, { reserved: Math.max(one.reserved, upTo), exact: false });
+    } else if (action <= 4) {
+      await store.changeAssociation({ kind: 'edge', name, edge: step, nowMs });
+      one.exact = false;
+    } else if (action === 5) {
+      const next = one.reserved - pick(20);
+      const rest = { host: '192.0.2.2', port: 41_000, state: new Uint8Array(180), edge: step };
+      await store.changeAssociation({ kind: 'suspend', name, next, ...rest });
+      Object.assign(one, { reserved: next, exact: true });
+    } else {
+      const endpoint = endpoints[pick(2)] as string;
+      const ahead = 1 + pick(100);
+      const taken = await resumed(store, resume({ endpoint, ahead }), 1 + pick(3));
+      const expected = [...known].filter(([, { endpoint: its }]) => its === endpoint);
+      assert.deepEqual(
+        new Map(taken.map((its) => [its.name, [its.writeFrom, its.reserved, its.exact]])),
+        new Map(expected.map(([its, { reserved, exact }]) => [its, [reserved, reserved + ahead, exact]])),
+        `step ${step}`,
+      );
+      for (const [, its] of expected) Object.assign(its, { reserved: its.reserved + ahead, exact: false });
+    }
+  }
+});
+
+test('what is written while others are taken over is in use, and does not come on a later page', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  for (const [i, name] of ['a', 'b', 'c', 'd'].entries())
+    await store.changeAssociation({ kind: 'add', row: row(name), nowMs: 9.9 * hourMs + i });
+  const names: string[] = [];
+  for await (const rows of store.resumeAssociations(resume(), 2)) {
+    names.push(...rows.map(({ name }) => name));
+    if (names.length > 2) continue;
+    await store.changeAssociation({ kind: 'edge', name: 'a', edge: 3, nowMs: 10 * hourMs });
+    await store.changeAssociation({ kind: 'add', row: row('e'), nowMs: 10 * hourMs });
+  }
+  assert.deepEqual(names, ['a', 'b', 'c', 'd']);
 });

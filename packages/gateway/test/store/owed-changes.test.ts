@@ -98,7 +98,7 @@ test('an association that could not be added is gone with the next commit, whate
   await assert.rejects(store.changeAssociation({ kind: 'add', row, nowMs: 1 }), /disk I\/O error/);
   other.exec('DROP TRIGGER broken');
   other.exec(
-    `INSERT INTO association VALUES ('a', 'coaps', '', 1, x'', 'psk', NULL, '', NULL, x'', 64, 0, 0, 1)`,
+    `INSERT INTO association VALUES ('a', 'coaps', '', 1, x'', 'psk', NULL, '', NULL, x'', 64, 0, 0, 1, 0)`,
   );
   await store.record(reading('1'), fingerprint(1));
   assert.deepEqual(stored(), { readings: 1, edges: [] });
