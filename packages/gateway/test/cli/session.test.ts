@@ -60,7 +60,9 @@ function expectNoNonceTwice(relay: RecordingRelay): void {
 }
 
 test('six processes, one after the other, make one handshake', async (t) => {
-  const { relay, verb } = await fixture(t);
+  const { relay, uri, session } = await fixture(t);
+  const verb = (name: string, ...more: string[]): Promise<Ended> =>
+    new CoapsuleProcess(t, [name, ...credentials, '--session', session, uri, ...more]).ended;
   for (let i = 0; i < 5; i += 1) {
     const { code, stderr } = await verb('put', '-e', `${i}`);
     assert.equal(code, 0, stderr);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { atEnd } from '../at-end.ts';
+import { runLive } from '../cli/live-environment.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -88,9 +89,11 @@ export class CoapsuleProcess {
   }
 }
 
-/** Run one command to its end. */
-export function coapsule(t: TestContext, ...args: string[]): Promise<Ended> {
-  return new CoapsuleProcess(t, args).ended;
+/** Run one command to its end: in this process, but for the gateway, which needs one of its own for its signals. */
+export async function coapsule(t: TestContext, ...args: string[]): Promise<Ended> {
+  if (args[0] === 'serve') return new CoapsuleProcess(t, args).ended;
+  const { exitCode, stdout, stderr } = await runLive(args);
+  return { code: exitCode, signal: null, stdout, stderr };
 }
 
 /** A user without rights, when this test runs as root; otherwise this user has none as well. */

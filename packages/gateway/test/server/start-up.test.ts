@@ -20,6 +20,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Client } from 'coapsule';
 import { openDatabase } from '../../src/store/database.ts';
+import { runLive } from '../cli/live-environment.ts';
 import { freeUdpPorts } from '../interop/process.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { CoapsuleProcess, coapsule, unprivileged } from './gateway-process.ts';
@@ -262,8 +263,8 @@ test('--psk-file gives more devices, also when it begins with a byte order mark'
     ['a:MySecretKey16Byt', ['--psk', 'a:MySecretKey16Byt']],
   ] as const) {
     writeFileSync(file, text);
-    const ended = await coapsule(t, 'serve', '--psk-file', file, ...args, '--data', join(data, 'none'));
-    assert.equal(ended.code, 64, ended.stderr);
+    const ended = await runLive(['serve', '--psk-file', file, ...args, '--data', join(data, 'none')]);
+    assert.equal(ended.exitCode, 64, ended.stderr);
     assert.ok(!ended.stderr.includes('MySecretKey16Byt'));
   }
 });
@@ -347,8 +348,9 @@ test('wrong usage ends with 64, names the option and never shows a key', async (
     [['--bogus'], /unknown option/],
   ];
   for (const [args, message] of cases) {
-    const ended = await coapsule(t, 'serve', '--data', join(temporaryFolder(t), 'data'), ...args);
-    assert.equal(ended.code, 64, `${args}: ${ended.stderr}`);
+    // It ends before there is anything that a signal could end.
+    const ended = await runLive(['serve', '--data', join(temporaryFolder(t), 'data'), ...args]);
+    assert.equal(ended.exitCode, 64, `${args}: ${ended.stderr}`);
     assert.match(ended.stderr, message);
     assert.ok(!ended.stderr.includes(secret));
   }
