@@ -28,6 +28,7 @@ export interface SessionExtras {
   readonly bind?: { readonly host?: string; readonly port?: number };
   readonly trace?: ClientOptions['trace'];
   readonly oscore?: KeptOscore;
+  readonly clientOptions?: Pick<ClientOptions, 'maxMessageSize' | 'maxTokenLength' | 'keepAliveMs'>;
   /** Names the target to the proxy by Proxy-Scheme and Uri-* options. */
   readonly proxyScheme?: boolean;
 }
@@ -115,6 +116,7 @@ async function withClientTo<Result>(
           ...(extras.proxyScheme === true && { form: 'Proxy-Scheme' as const }),
         },
       }),
+      ...extras.clientOptions,
       ...handshakeOptionsOf(options),
       ...(uri.line === undefined
         ? options.mtu !== undefined && { mtu: options.mtu }

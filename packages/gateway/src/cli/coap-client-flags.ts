@@ -1,5 +1,5 @@
 /**
- * The flags of libcoap's coap-client (4.3.5, and those added since): what each means here, or why it is refused.
+ * A command line of libcoap's coap-client, with the flags of `coap-client-flag-table.ts`, and what it asks for.
  *
  * Like coap-client, some values that cannot be used are only warned about; the request is sent without them.
  *
@@ -9,24 +9,22 @@
 import { readFileSync } from 'node:fs';
 import { OptionNumber } from 'coapsule/message';
 import { percentDecoded } from '../text/percent-encoding.ts';
+import { coapClientFlags } from './coap-client-flag-table.ts';
 import { type GivenFlag, getopt } from './getopt.ts';
 import type { KeptOscore } from './kept-oscore.ts';
 import { hexBytes, type MessageOption } from './option-values.ts';
 
 /** Letters in the form of getopt(3). */
-const letters = 'a:b:c:d:e:f:g:h:j:k:l:m:no:p:q:rs:t:u:v:wxy:zA:B:C:E:G:H:J:K:L:M:NO:P:R:ST:UV:X:Y23';
+const letters = coapClientFlags
+  .map(({ letter, value }) => (value === undefined ? letter : `${letter}:`))
+  .join('');
 
-/** Flags whose part of the product is still to come, or that this implementation has nothing for. */
-const refusedFlags: Readonly<Record<string, string>> = {
-  Y: 'TLS libraries have it, this implementation does not',
-  J: 'PKCS #11 is not there',
-  d: 'another port every few packets is not there',
-  r: 'TCP and TLS are not there yet',
-  X: 'TCP and TLS are not there yet',
-  z: 'call home is not there',
-  q: 'TLS engines belong to OpenSSL',
-  2: 'EC-JPAKE is not there',
-};
+const refusedFlags: ReadonlyMap<string, string> = new Map(
+  coapClientFlags.flatMap(({ letter, refused }) => (refused === undefined ? [] : [[letter, refused]])),
+);
+
+/** libcoap keeps so much of a token. */
+const maxTokenLength = 24;
 
 /** What a coap-client command line asks for. */
 export interface CoapClientRequest {
@@ -68,6 +66,12 @@ export interface CoapClientRequest {
   readonly proxyScheme: boolean;
   readonly bindHost: string | undefined;
   readonly bindPort: number | undefined;
+  /** `-r`: over TCP or TLS, where the URI names no transport. */
+  readonly reliable: boolean;
+  /** `-X`: largest message over streams, in bytes. */
+  readonly maxMessageSize: number | undefined;
+  /** `-K`: a ping after so long without a message. */
+  readonly keepAliveSeconds: number | undefined;
   /** Share of datagrams lost, 0 … 1. */
   readonly loss: number | undefined;
   /** libcoap's log level. */
@@ -139,6 +143,9 @@ class RequestBuilder {
   #proxyScheme = false;
   #bindHost: string | undefined;
   #bindPort: number | undefined;
+  #reliable = false;
+  #maxMessageSize: number | undefined;
+  #keepAliveSeconds: number | undefined;
   #loss: number | undefined;
   #logLevel = 4;
   #hidePayloadInLog = false;
@@ -176,6 +183,9 @@ class RequestBuilder {
       proxyScheme: this.#proxyScheme,
       bindHost: this.#bindHost,
       bindPort: this.#bindPort,
+      reliable: this.#reliable,
+      maxMessageSize: this.#maxMessageSize,
+      keepAliveSeconds: this.#keepAliveSeconds,
       loss: this.#loss,
       logLevel: this.#logLevel,
       hidePayloadInLog: this.#hidePayloadInLog,
@@ -188,8 +198,10 @@ class RequestBuilder {
       refused: `-${letter}: ${reason}`,
       showUsage: false,
     });
-    const reason = refusedFlags[letter];
+    const reason = refusedFlags.get(letter);
     if (reason !== undefined) return refused(reason);
+    if ('cjCRM'.includes(letter) && value.startsWith('pkcs11:'))
+      return refused('PKCS #11 is not there: keys and certificates come from files');
     switch (letter) {
       case 'a':
         this.#bindHost = value;
@@ -205,12 +217,17 @@ class RequestBuilder {
         return this.#bindPort > 65535 ? refused(`${value} is not a port`) : undefined;
       case 'b': {
         const [size = '', number] = value.split(',').reverse();
-        this.#blockSize = Number(size);
-        if (![16, 32, 64, 128, 256, 512, 1024].includes(this.#blockSize))
-          return refused('block sizes are 16, 32, 64, 128, 256, 512 and 1024');
+        const bytes = integer(size);
+        if (bytes < 16) return refused('block sizes are 16, 32, 64, 128, 256, 512 and 1024');
+        // As coap-client: the next one below.
+        this.#blockSize = Math.min(1024, 2 ** Math.floor(Math.log2(bytes)));
         if (number !== undefined && integer(number) > 0) this.#blockNumber = integer(number);
         return;
       }
+      case 'd':
+        return integer(value) === 0
+          ? undefined
+          : refused('another port every few packets is a test aid that is not there; -d 0 is taken');
       case 'e': {
         const bytes = percentDecoded(value);
         // coap-client sends the request without payload then.
@@ -325,18 +342,26 @@ class RequestBuilder {
         this.#options.push(option);
         return;
       }
-      case 'T':
-        // Text, not hex. libcoap keeps 24 bytes; without RFC 8974 a token has 8.
-        if (new TextEncoder().encode(value).length > 8)
-          return refused('tokens of more than 8 bytes (RFC 8974) are not there yet');
-        this.#token = new TextEncoder().encode(value);
+      case 'r':
+        this.#reliable = true;
         return;
-      // Nothing to do: K and y (no session is kept open), U (Uri-Host is sent for
-      // names only, and coap-client's server is then the one that was resolved), V (no TLS library), 3 (test aid).
+      case 'X':
+        if (!(integer(value) > 0)) return refused(`${value} is not a size in bytes`);
+        this.#maxMessageSize = integer(value);
+        return;
       case 'K':
+        if (integer(value) > 0) this.#keepAliveSeconds = integer(value);
+        return;
+      case 'T':
+        // Text, not hex.
+        this.#token = new TextEncoder().encode(value).subarray(0, maxTokenLength);
+        return;
+      // Nothing to do: y (no session is kept open), U (Uri-Host is sent for
+      // names only, and coap-client's server is then the one that was resolved), V and J (no TLS library, no token), 3 (test aid).
       case 'y':
       case 'U':
       case 'V':
+      case 'J':
       case '3':
         return;
       default:

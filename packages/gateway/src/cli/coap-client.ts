@@ -6,8 +6,8 @@
  * request was sent, whatever came of it, and 1 when none could be. What libcoap leaves unsaid, the cause and the
  * next step of a failure, is added on standard error.
  *
- * Differences: certificates are verified unless `-n` says otherwise; `-E` keeps sequence numbers also without SEQ_FILE; TCP is
- * refused by name (see the flags).
+ * Differences: certificates are verified unless `-n` says otherwise; `-E` keeps sequence numbers also without SEQ_FILE; a few
+ * flags are refused by name (coap-client-flag-table.ts).
  *
  * @module
  */
@@ -32,20 +32,11 @@ import { expectOneServer, targetUri } from './target-uri.ts';
 const defaultWaitSeconds = 90;
 const repeatDelayMs = 1000;
 
-const usage = `Usage: coapsule client [-a addr] [-b [num,]size] [-e text] [-f file] [-h match_hint_file] [-k key]
-		[-c cert] [-j key] [-n] [-C ca] [-R roots] [-M raw_key]
-		[-l loss%] [-m method] [-o file] [-p port] [-s duration] [-t type] [-u user] [-v num] [-w] [-x]
-		[-A type] [-B seconds] [-G count] [-H hoplimit] [-K interval] [-L value] [-N] [-O num,text]
-		[-E oscore_conf_file[,seq_file]] [-P scheme://address[:port]]
-		[-T token] [-U] URI
-	The flags of libcoap's coap-client(5), with the same output and exit codes.
-	A difference: the server's certificate is verified, by the usual authorities without -C or -R; -n does not.
-	Another: -E without seq_file keeps the sequence number in oscore_conf_file.sequence, so that none is used twice.
-	Not there yet: -r -X (TCP).
-Examples:
-	coapsule client -m get coap://[::1]/.well-known/core
-	coapsule client -m get coaps://localhost/temperature -k "MySecret16ByteK!" -u sensor-042
-	echo -n 1000 | coapsule client -m put -T cafe coap://[::1]/time -f -
+/** Tokens of more bytes are RFC 8974. */
+const baseTokenLength = 8;
+
+const usage = `Usage: coapsule client [options] URI
+(all flags: coapsule client --help)
 `;
 
 /** Runs a coap-client command line. */
@@ -54,10 +45,6 @@ export async function runCoapClient(
   environment: CommandEnvironment,
 ): Promise<number> {
   const { stderr } = environment;
-  if (args.length === 1 && args[0] === '--help') {
-    environment.stdout.write(usage);
-    return 0;
-  }
   const request = parseCoapClientFlags(args);
   if ('refused' in request) {
     stderr.write(`coap-client: ${request.refused}\n${request.showUsage ? usage : ''}`);
@@ -110,15 +97,16 @@ async function exchange(
     environment.stderr.write('4.05 Method Not Allowed\n');
     return;
   }
-  const uri = targetUri(request.uri);
+  const { proxy } = request;
+  const uri = targetUri(targetText(request));
   const payload = await payloadOf(request, environment);
   const trace = messageLogger(environment, request);
-  const hop = request.proxy === undefined ? uri : targetUri(request.proxy);
+  const hop = proxy === undefined ? uri : targetUri(carried(request, proxy));
   const credentials = hop.secure ? coapClientCredentials(request, environment) : undefined;
   const options = {
     ...(request.loss !== undefined && { loss: request.loss }),
     ...(request.blockSize !== undefined && { blockSize: request.blockSize }),
-    ...(request.proxy !== undefined && { proxy: request.proxy }),
+    ...(proxy !== undefined && { proxy: carried(request, proxy) }),
     ems: false, // libcoap takes servers without it too
   };
   const bind = {
@@ -139,7 +127,23 @@ async function exchange(
     ...(request.proxyScheme && { proxyScheme: true }),
     ...(trace !== undefined && { trace }),
     ...(Object.keys(bind).length > 0 && { bind }),
+    clientOptions: {
+      ...(request.maxMessageSize !== undefined && { maxMessageSize: request.maxMessageSize }),
+      ...(request.keepAliveSeconds !== undefined && { keepAliveMs: request.keepAliveSeconds * 1000 }),
+      ...(request.token !== undefined &&
+        request.token.length > baseTokenLength && { maxTokenLength: request.token.length }),
+    },
   });
+}
+
+/** What is asked for; to a proxy it is the way there that `-r` changes. */
+function targetText(request: CoapClientRequest): string {
+  return request.proxy === undefined ? carried(request, request.uri) : request.uri;
+}
+
+/** With `-r` it is TCP or TLS that a URI means. */
+function carried({ reliable }: CoapClientRequest, uri: string): string {
+  return reliable ? uri.replace(/^coaps?(?=:\/\/)/i, '$&+tcp') : uri;
 }
 
 async function sendAll(
@@ -157,8 +161,28 @@ async function sendAll(
     if (request.observeSeconds !== undefined && round === 0) {
       await observe(client, request, options, output, environment);
     } else {
-      output.response(await client.request(method, request.uri, { ...options, signal }));
+      output.response(await requestOnce(client, request, method, { ...options, signal }));
     }
+  }
+}
+
+/** A server that does not speak RFC 8974 is asked again with as much of the token as RFC 7252 has room for. */
+async function requestOnce(
+  client: CommandClient,
+  request: CoapClientRequest,
+  method: Method,
+  options: RequestOptions,
+): Promise<Response> {
+  const { token } = options;
+  try {
+    return await client.request(method, targetText(request), options);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_RESET' || (token?.length ?? 0) <= baseTokenLength)
+      throw error;
+    return client.request(method, targetText(request), {
+      ...options,
+      token: token!.subarray(0, baseTokenLength),
+    });
   }
 }
 
@@ -170,7 +194,7 @@ async function observe(
   environment: CommandEnvironment,
 ): Promise<void> {
   await followObservation(
-    client.observe(request.uri, options),
+    client.observe(targetText(request), options),
     request.observeSeconds,
     environment,
     (response) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { PskCredential } from 'coapsule';
 import { Code, OptionNumber, OptionSet } from 'coapsule/message';
+import { coapClientFlags } from '../../src/cli/coap-client-flag-table.ts';
 import { type CoapClientRequest, parseCoapClientFlags } from '../../src/cli/coap-client-flags.ts';
 import { percentDecoded } from '../../src/text/percent-encoding.ts';
 import { libraryError, response, run } from './recorded-environment.ts';
@@ -53,6 +54,14 @@ describe('flags of coap-client', () => {
       ['-T is text, not hex', ['-T', 'cafe'], { token: bytes('cafe') }],
       ['-H makes a Hop-Limit option', ['-H', '5'], { options: [{ number: 16, value: Uint8Array.of(5) }] }],
       ['-b', ['-b', '32'], { blockSize: 32, blockNumber: undefined }],
+      ['-b with a size between two takes the one below', ['-b', '100'], { blockSize: 64 }],
+      ['-b with more than there is takes the largest', ['-b', '4096'], { blockSize: 1024 }],
+      ['-r', ['-r'], { reliable: true }],
+      ['-X', ['-X', '1152'], { maxMessageSize: 1152 }],
+      ['-K', ['-K', '5'], { keepAliveSeconds: 5 }],
+      ['-K with 0 never pings', ['-K', '0'], { keepAliveSeconds: undefined }],
+      ['-T of more than 8 bytes', ['-T', '123456789'], { token: bytes('123456789') }],
+      ['-T is cut at 24 bytes', ['-T', 'x'.repeat(30)], { token: bytes('x'.repeat(24)) }],
       ['-b with a block number', ['-b', '3,64'], { blockSize: 64, blockNumber: 3 }],
       ['-s', ['-s', '60'], { observeSeconds: 60 }],
       ['-B', ['-B', '6'], { waitSeconds: 6 }],
@@ -79,7 +88,11 @@ describe('flags of coap-client', () => {
       ['-E with two files', ['-E', 'conf,seq'], { oscore: { path: 'conf', sequenceFile: 'seq' } }],
       ['-v and -x', ['-v', '7', '-x'], { logLevel: 7, hidePayloadInLog: true }],
       ['-L with 4 tries Q-Block', ['-L', '5'], { qBlock: true }],
-      ['flags without effect here', ['-U', '-K', '5', '-V', '3', '-L', '3', '-3'], { warnings: [] }],
+      [
+        'flags without effect here',
+        ['-U', '-V', '3', '-L', '3', '-3', '-y', '-J', '1234', '-d', '0'],
+        { warnings: [] },
+      ],
       [
         'clustered and attached',
         ['-Nwv6', '-mpost'],
@@ -103,20 +116,18 @@ describe('flags of coap-client', () => {
   });
 
   const refused = [
-    '-J x',
     '-E ,x',
     '-d 1',
-    '-r',
-    '-X 5',
+    '-X 0',
+    '-c pkcs11:token=x',
     '-q x',
     '-2',
     '-z',
     '-Y',
     '-l 1,2',
-    '-b 17',
+    '-b 15',
     '-L 2',
     '-O x',
-    '-T 123456789',
     '-k ',
   ];
   for (const flag of refused) {
@@ -127,11 +138,27 @@ describe('flags of coap-client', () => {
     });
   }
 
-  test('every letter of coap-client 4.3.5 is known', () => {
-    for (const letter of 'abcdefhjklmnopqrstuvwxABCEGHJKLMNOPRTUVX2') {
-      const request = parseCoapClientFlags([`-${letter}`, '1', uri]);
-      assert.ok(!('refused' in request) || !request.refused.startsWith('invalid option'), letter);
+  test('every flag of the manual of coap-client 4.3.5 is mapped, or refused with the reason', () => {
+    // Letter, and whether a value follows.
+    const manual = 'a:b:c:d:e:f:h:j:k:l:m:no:p:q:rs:t:u:v:wxA:B:C:E:G:H:J:K:L:M:NO:P:R:T:UV:X:2';
+    for (const [, letter = '', colon] of manual.matchAll(/(.)(:?)/g)) {
+      const flag = coapClientFlags.find((one) => one.letter === letter);
+      assert.equal(flag?.value !== undefined, colon === ':', `-${letter} and its value`);
+      assert.ok(flag!.meaning.length > 5, letter);
+      const value =
+        { h: 'no such file', O: '1,x', b: '64', l: '1%', d: '0', E: 'file', e: 'x' }[letter] ?? '1';
+      const request = parseCoapClientFlags([`-${letter}`, ...(colon === ':' ? [value] : []), uri]);
+      const reason = 'refused' in request ? request.refused : '';
+      if (flag?.refused !== undefined) assert.equal(reason, `-${letter}: ${flag.refused}`);
+      else if (letter === 'h') assert.match(reason, /Hint file: no such file/);
+      else assert.equal(reason, '', letter);
     }
+  });
+
+  test('a flag is refused with what to do, or why it cannot be', () => {
+    const refusedOnes = coapClientFlags.filter(({ refused: reason }) => reason !== undefined);
+    assert.deepEqual(refusedOnes.map(({ letter }) => letter).sort(), ['2', 'Y', 'q', 'z']);
+    for (const { refused: reason } of refusedOnes) assert.ok(reason!.length > 30, reason);
   });
 
   test('percent-decoding keeps all else, and refuses what is no escape', () => {
@@ -197,6 +224,31 @@ describe('coapsule client', () => {
       [bytes('aaaz'), bytes('aaa{')],
     );
     assert.deepEqual(delays, [1000]);
+  });
+
+  test('-r asks over TCP, -X and -K are the client of the library, a long token makes it speak RFC 8974', async () => {
+    const args = ['client', '-r', '-X', '2048', '-K', '5', '-T', '123456789', 'coap://h/'];
+    const { requests, clientOptions } = await run(args, { answers: [response(Code.Content, 'a')] });
+    assert.equal(requests[0]!.uri, 'coap+tcp://h/');
+    const { maxMessageSize, keepAliveMs, maxTokenLength } = clientOptions!;
+    assert.deepEqual([maxMessageSize, keepAliveMs, maxTokenLength], [2048, 5000, 9]);
+  });
+
+  test('with -r and -P it is the way to the proxy that is TCP', async () => {
+    const args = ['client', '-r', '-P', 'coap://proxy', 'coap://h/'];
+    const { requests, clientOptions } = await run(args, { answers: [response(Code.Content, 'a')] });
+    assert.equal(requests[0]!.uri, 'coap://h/');
+    assert.deepEqual(clientOptions!.proxy, { uri: 'coap+tcp://proxy' });
+  });
+
+  test('a server that does not speak RFC 8974 is asked again with the first 8 bytes of a token', async () => {
+    const answers = [libraryError('ERR_RESET', 'reset'), response(Code.Content, 'a')];
+    const { stdout, requests } = await run(['client', '-T', '123456789', uri], { answers });
+    assert.equal(stdout, 'a\n');
+    assert.deepEqual(
+      requests.map(({ options }) => options.token),
+      [bytes('123456789'), bytes('12345678')],
+    );
   });
 
   test('the request reaches the library', async () => {
