@@ -12,8 +12,10 @@ import { spreadSuites } from './cipher-suite-option.ts';
 import { withoutBareCid } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { reportOf, reportText } from './command-failure.ts';
-import { addCommands, exitCodesHelp } from './command-table.ts';
+import { addCommands, type ProgramParts } from './command-table.ts';
 import { ExitCode } from './exit-code.ts';
+import { exitCodesHelp } from './exit-codes-help.ts';
+import { helpColumns, helpFormat, wrapped } from './help-format.ts';
 
 /**
  * Runs a command line.
@@ -27,7 +29,7 @@ export async function runCommandLine(
 ): Promise<number> {
   try {
     // Flags of coap-client are its own: nothing of the options here applies to them.
-    if (args[0] === 'client') {
+    if (args[0] === 'client' && !(args.length === 2 && args[1] === '--help')) {
       const { runCoapClient } = await import('./coap-client.ts');
       return await runCoapClient(args.slice(1), environment);
     }
@@ -41,16 +43,7 @@ export async function runCommandLine(
 
 async function runProgram(args: readonly string[], environment: CommandEnvironment): Promise<number> {
   let exitCode: number = ExitCode.Success;
-  const program = new Command('coapsule')
-    .description('Secure CoAP from the command line: client, gateway and tools.')
-    .version(packageVersion(), '-V, --version')
-    .helpCommand('help [command]', 'help for a command')
-    .addHelpText(
-      'after',
-      `${exitCodesHelp}\n\nExamples:\n  coapsule serve --demo\n  coapsule get coap://localhost/temperature`,
-    );
-
-  await addCommands(program, {
+  const program = await coapsuleProgram({
     environment,
     end: (code) => {
       exitCode = code;
@@ -58,18 +51,37 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     runLine: runCommandLine,
     isNeeded: (name) => args[0] === name || (args[0] === 'help' && args[1] === name),
   });
-  prepare(program, environment);
   await program.parseAsync(withoutBareCid(spreadSuites(args)), { from: 'user' });
   return exitCode;
+}
+
+/** `coapsule` with its commands. */
+export async function coapsuleProgram(parts: ProgramParts): Promise<Command> {
+  const program = new Command('coapsule')
+    .description('Secure CoAP from the command line: client, gateway and tools.')
+    .version(packageVersion(), '-V, --version', 'the version')
+    .helpCommand('help [command]', 'help for a command')
+    .addHelpText(
+      'after',
+      `${exitCodesHelp}\n\nExamples:\n  coapsule serve --demo\n  coapsule get coap://localhost/temperature`,
+    );
+  await addCommands(program, parts);
+  prepare(program, parts.environment);
+  return program;
 }
 
 /** Output goes to the environment, and errors are thrown instead of ending the process; for sub-commands too. */
 function prepare(command: Command, environment: CommandEnvironment): void {
   command.exitOverride();
   command.showHelpAfterError('(add --help for the options and an example)');
+  const { stdout, stderr } = environment;
+  const columns = helpColumns(stdout.isTerminal ? process.stdout.columns : undefined);
+  command.configureHelp(helpFormat);
   command.configureOutput({
-    writeOut: (text) => environment.stdout.write(text),
-    writeErr: (text) => environment.stderr.write(text),
+    getOutHelpWidth: () => columns,
+    getErrHelpWidth: () => columns,
+    writeOut: (text) => stdout.write(wrapped(text, columns)),
+    writeErr: (text) => stderr.write(text.startsWith('error: ') ? text : wrapped(text, columns)),
     outputError: (text, write) => write(withoutValues(text)),
   });
   for (const subcommand of command.commands) prepare(subcommand, environment);

@@ -15,6 +15,7 @@ import {
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { exitCodesHelp } from './exit-codes-help.ts';
 import { repeatedText } from './option-values.ts';
 
 /** A command that is not loaded before it is called, so that the others do not wait for it. */
@@ -37,6 +38,12 @@ interface LoadedCommand {
 type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
 
 const loadedCommands: readonly LoadedCommand[] = [
+  // Only for help and the like: `runCommandLine` has gone another way when it is called.
+  {
+    name: 'client',
+    description: "libcoap's coap-client: the same flags, output and exit codes",
+    load: async () => (await import('./coap-client-command.ts')).coapClientCommand(),
+  },
   {
     name: 'keys',
     description: 'make credentials',
@@ -85,7 +92,7 @@ const loadedCommands: readonly LoadedCommand[] = [
   },
   {
     name: 'simulate',
-    description: 'run a fleet of devices against a gateway',
+    description: 'a fleet of devices: hospital, agriculture, metering, hvac, lighting, industrial, wearables',
     load: async (environment, end) =>
       (await import('./simulate-command.ts')).simulateCommand(environment, end),
   },
@@ -187,11 +194,6 @@ const requestVerbs: readonly (readonly [
   ],
 ];
 
-/** Of commands that ask a server. */
-export const exitCodesHelp: string = `
-Exit codes: 0 for 2.xx; 4 for 4.xx; 5 for 5.xx; 6 no answer in time; 7 security (handshake, credentials, replay);
-64 wrong usage; 1 anything else.`;
-
 /** What is to be put together. */
 export interface ProgramParts {
   readonly environment: CommandEnvironment;
@@ -209,7 +211,10 @@ export async function addCommands(
   { environment, end, isNeeded, runLine }: ProgramParts,
 ): Promise<void> {
   for (const [verb, method, description, example] of requestVerbs) {
-    addRequestOptions(program.command(verb).argument('<uri>').description(description), verb === 'get')
+    addRequestOptions(
+      program.command(verb).argument('<uri>', 'the resource').description(description),
+      verb === 'get',
+    )
       .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`)
       .action(async (uri: string, options: RequestCommandOptions) => {
         if (options.seconds === undefined) {
@@ -224,7 +229,7 @@ export async function addCommands(
   addRequestOptions(
     program
       .command('observe')
-      .argument('<uri>')
+      .argument('<uri>', 'the resource')
       .description('follow a resource: print it each time it changes'),
     true,
   )
@@ -236,7 +241,9 @@ export async function addCommands(
       const { runObserve } = await import('./observe-verb.ts');
       end(await runObserve(uri, options, environment));
     });
-  addClientOptions(program.command('ping').argument('<uri>').description('is a CoAP endpoint alive'))
+  addClientOptions(
+    program.command('ping').argument('<uri>', 'the resource').description('is a CoAP endpoint alive'),
+  )
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  coapsule ping coap://localhost`)
     .action(async (uri: string, options: ClientCommandOptions) => {
       const { runPing } = await import('./ping-verb.ts');
@@ -245,7 +252,7 @@ export async function addCommands(
   addClientOptions(
     program
       .command('discover')
-      .argument('<uri>')
+      .argument('<uri>', 'the resource')
       .description('list the resources of a server')
       .option(
         '-q, --query <filter>',
@@ -261,8 +268,6 @@ export async function addCommands(
       const { runDiscover } = await import('./discover-verb.ts');
       end(await runDiscover(uri, options, environment));
     });
-  // Only for the overview: `runCommandLine` has gone another way when it is called.
-  program.command('client').description("libcoap's coap-client: the same flags, output and exit codes");
 
   const wholeProgram = async (): Promise<Command> => {
     const whole = new Command('coapsule');
@@ -270,8 +275,10 @@ export async function addCommands(
     return whole;
   };
   for (const { name, description, load } of loadedCommands) {
-    if (isNeeded(name)) program.addCommand(await load(environment, end, wholeProgram, runLine));
-    else program.command(name).description(description);
+    if (isNeeded(name)) {
+      const command = await load(environment, end, wholeProgram, runLine);
+      program.addCommand(command.description(description));
+    } else program.command(name).description(description);
   }
   for (const name of laterCommands) {
     program

@@ -21,9 +21,12 @@ const scripts: Readonly<Record<string, (entries: readonly CompletionEntry[]) => 
 const help = `
 To have it in each shell:
   bash        coapsule completion bash > ~/.local/share/bash-completion/completions/coapsule
-  zsh         coapsule completion zsh > ~/.zfunc/_coapsule      (with fpath+=~/.zfunc before compinit)
+  zsh         coapsule completion zsh > ~/.zfunc/_coapsule   (fpath+=~/.zfunc before compinit)
   fish        coapsule completion fish > ~/.config/fish/completions/coapsule.fish
-  PowerShell  coapsule completion powershell >> $PROFILE`;
+  PowerShell  coapsule completion powershell >> $PROFILE
+
+Example:
+  coapsule completion bash > ~/.local/share/bash-completion/completions/coapsule`;
 
 /** Makes the command. @param wholeProgram has all commands with their options. */
 export function completionCommand(

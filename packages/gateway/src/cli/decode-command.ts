@@ -34,7 +34,7 @@ WebSocket is read too, TLS with a key log.
 
 --hex and --base64 give one datagram; --as says that it is something else, -t that it is a payload. With -t, a file is a payload too.
 
-Exit codes: 0; 1 when the capture is damaged, what can be read is printed; 64 wrong usage.
+Exit codes: 0 when all was read; 1 when the capture is damaged, what can be read is printed; 64 wrong usage.
 
 Examples:
   coapsule decode session.pcapng

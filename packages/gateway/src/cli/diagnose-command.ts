@@ -31,7 +31,7 @@ pre-shared key; without one, at what is in the clear. OSCORE is looked into with
 
 With --gateway it looks at what passed a gateway that runs (coapsule serve --traffic 16M), for a token with GET:/api/traffic.
 
-Exit codes: 0 nothing was found; 1 something was, or the capture is damaged; 64 wrong usage.
+Exit codes: 0 when nothing was found; 1 when something was, or the capture is damaged; 64 wrong usage.
 
 Examples:
   coapsule diagnose session.pcapng

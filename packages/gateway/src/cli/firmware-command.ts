@@ -13,6 +13,7 @@ import { withClient } from './client-session.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
+import { exitCodesHelp } from './exit-codes-help.ts';
 import { blockSizeValue, hexText, pathValue, wholeNumber } from './option-values.ts';
 import { fileBody } from './payload-source.ts';
 import { interruptible } from './request-verb.ts';
@@ -29,6 +30,7 @@ interface TransferOptions extends ClientCommandOptions {
 const help = `
 URI is coaps://HOST[:PORT]/firmware/NAME/VERSION; without VERSION: for get the newest, for put the first 12 digits of its SHA-256.
 A transfer that stopped goes on the next time where it is.
+${exitCodesHelp}
 
 Examples:
   coapsule firmware put coaps://localhost/firmware/pump/1.2 -f image.bin -u ci -k KEY
@@ -41,7 +43,7 @@ export function firmwareCommand(environment: CommandEnvironment, end: (code: Exi
     .addHelpText('after', help);
   const put = command
     .command('put')
-    .argument('<uri>')
+    .argument('<uri>', 'coaps://HOST[:PORT]/firmware/NAME/VERSION')
     .description('bring a firmware to the gateway, or the rest of one')
     .requiredOption('-f, --file <file>', 'the firmware', pathValue);
   addTransferOptions(put).action(async (uri: string, options: TransferOptions & { readonly file: string }) =>
@@ -49,7 +51,7 @@ export function firmwareCommand(environment: CommandEnvironment, end: (code: Exi
   );
   const get = command
     .command('get')
-    .argument('<uri>')
+    .argument('<uri>', 'coaps://HOST[:PORT]/firmware/NAME/VERSION')
     .description('fetch a firmware, or the rest of one')
     .requiredOption('-o, --output <file>', 'where it goes when all of it is there', pathValue);
   addTransferOptions(get).action(

@@ -54,7 +54,9 @@ export function addRenewalCommands(keys: Command, environment: CommandEnvironmen
 
 const renewHelp = `
 The private key is not needed and does not change: the device gets the new certificate beside the key it has. The gateway
-takes both in the meantime:
+takes both in the meantime.
+
+Examples:
   coapsule keys renew sensor-7.pem
   coapsule device rotate sensor-7 --cert sensor-7.renewed.pem --overlap 30d --until-used`;
 
