@@ -9,8 +9,11 @@ import type { Device, DeviceCredential } from '../store/device-table.ts';
 import type { PreviousCredential } from '../store/previous-table.ts';
 import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
 import { type FolderOption, missingDevice, withDevices } from './device-store.ts';
+import { ExitCode } from './exit-code.ts';
 import { hexText } from './option-values.ts';
+import { expectQrKey, expectQrPlace, type QrOptions, tellQr, wantsQr } from './qr-options.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
 
@@ -33,13 +36,20 @@ export function listDevices(streams: OutputStreams, options: FolderOption & { js
 }
 
 /** One device. */
-export function showDevice(
+export async function showDevice(
   streams: OutputStreams,
   id: string,
-  options: FolderOption & { json?: true; reveal?: true },
-): void {
+  options: FolderOption & QrOptions & { json?: true; reveal?: true },
+): Promise<void> {
+  if (wantsQr(options) && options.reveal !== true) {
+    throw new CommandFailure(ExitCode.Usage, 'a QR code shows the key', 'add --reveal, if it may be seen');
+  }
+  expectQrPlace(options, streams);
   const device = withDevices(streams, options, false, (table) => table.find(id)) ?? missingDevice(id);
   const reveal = options.reveal ?? false;
+  expectQrKey(options, device.credential);
+  await tellQr(streams, id, options, device.credential);
+  if (options.qrFile === '-') return;
   if (options.json) {
     print(streams, printableJson(deviceValue(device, reveal)));
     return;

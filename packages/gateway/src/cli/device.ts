@@ -31,6 +31,7 @@ import { ExitCode } from './exit-code.ts';
 import { addMasterKeyOption } from './master-key-option.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { durationValue, hexText, pathValue } from './option-values.ts';
+import { addQrOptions, expectQrKey, expectQrPlace, type QrOptions, tellQr } from './qr-options.ts';
 import { warningsTo } from './warnings.ts';
 
 type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>;
@@ -46,11 +47,13 @@ export function deviceCommand(streams: OutputStreams): Command {
         .option('--data <folder>', "the gateway's data folder", pathValue, './data'),
     ).addHelpText('after', `\nExample:\n  coapsule device ${example}`);
 
-  withCredentialOptions(
-    subcommand(
-      'add',
-      'add a device, with a new key unless it has a credential',
-      'add dashboard --allow "GET:/sensors/*"',
+  addQrOptions(
+    withCredentialOptions(
+      subcommand(
+        'add',
+        'add a device, with a new key unless it has a credential',
+        'add dashboard --allow "GET:/sensors/*"',
+      ),
     ),
   )
     .argument('<id>', 'its PSK identity, or the name in its certificate')
@@ -82,26 +85,29 @@ export function deviceCommand(streams: OutputStreams): Command {
     'say anew what a device may do; its key stays',
     'allow sensor-7 PUT:/sensors/7 "GET:/config/*"',
   )
-    .argument('<id>')
+    .argument('<id>', 'which one')
     .argument('<method:path...>', 'all that it may do from now on', ruleValue)
     .addHelpText('after', rulesHelp)
     .action((id, rules, options) => allowDevice(streams, id, rules, options));
   subcommand('list', 'all devices and what they prove themselves with, without keys', 'list --json')
     .option('--json', 'one JSON array')
     .action((options) => listDevices(streams, options));
-  subcommand('show', 'one device and what it may do', 'show sensor-7 --reveal')
-    .argument('<id>')
-    .option('--reveal', 'show the key')
-    .option('--json', 'one JSON object')
-    .action((id, options) => showDevice(streams, id, options));
-  withCredentialOptions(
-    subcommand(
-      'rotate',
-      'give a device a new credential; the old one stops working at once, or after a while',
-      'rotate sensor-7 --overlap 7d --until-used',
+  addQrOptions(
+    subcommand('show', 'one device and what it may do', 'show sensor-7 --reveal')
+      .argument('<id>', 'which one')
+      .option('--reveal', 'show the key')
+      .option('--json', 'one JSON object'),
+  ).action((id, options) => showDevice(streams, id, options));
+  addQrOptions(
+    withCredentialOptions(
+      subcommand(
+        'rotate',
+        'give a device a new credential; the old one stops working at once, or after a while',
+        'rotate sensor-7 --overlap 7d --until-used',
+      ),
     ),
   )
-    .argument('<id>')
+    .argument('<id>', 'which one')
     .option(
       '--overlap <time>',
       'how long the old one counts besides the new one: 90s, 30m, 12h, 7d; not for OSCORE',
@@ -114,7 +120,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     'end the overlap of a rotation: the credential before stops working at once',
     'retire sensor-7',
   )
-    .argument('<id>')
+    .argument('<id>', 'which one')
     .action((id, options) => retireDevice(streams, id, options));
   subcommand(
     'deny',
@@ -133,7 +139,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     .option('--json', 'one JSON array')
     .action((options) => listDenied(streams, options));
   subcommand('remove', 'remove a device and disconnect it; its readings stay', 'remove sensor-7')
-    .argument('<id>')
+    .argument('<id>', 'which one')
     .action((id, options) => removeDevice(streams, id, options));
   return device.addHelpText('after', help);
 }
@@ -165,15 +171,17 @@ Examples:
   coapsule device rotate sensor-7
   coapsule device list --json`;
 
-function addDevice(
+async function addDevice(
   streams: OutputStreams,
   id: string,
-  options: FolderOption & CredentialOptions & { allow?: readonly string[] },
-): void {
+  options: FolderOption & CredentialOptions & QrOptions & { allow?: readonly string[] },
+): Promise<void> {
   const problem = deviceIdProblem(id);
   if (problem !== undefined) throw new CommandFailure(ExitCode.Usage, problem, 'choose another id');
+  expectQrPlace(options, streams);
   const warned = warningsTo(streams);
   const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
+  expectQrKey(options, credential);
   const rules = options.allow ?? defaultRules(id).map(ruleText);
   withDevices(
     streams,
@@ -201,7 +209,8 @@ function addDevice(
   );
   markUsedEnd(usedEnd, warned);
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
-  tellKey(streams, id, generated);
+  if (options.qrFile !== '-') tellKey(streams, id, generated);
+  await tellQr(streams, id, options, credential);
   tellFile(streams, id, deviceFile);
 }
 
@@ -217,11 +226,12 @@ function allowDevice(
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
-function rotateDevice(
+async function rotateDevice(
   streams: OutputStreams,
   id: string,
-  options: FolderOption & CredentialOptions & { overlap?: number; untilUsed?: true },
-): void {
+  options: FolderOption & CredentialOptions & QrOptions & { overlap?: number; untilUsed?: true },
+): Promise<void> {
+  expectQrPlace(options, streams);
   const { overlap: overlapMs, untilUsed = false } = options;
   if (untilUsed && overlapMs === undefined) {
     throw new CommandFailure(
@@ -235,6 +245,7 @@ function rotateDevice(
     overlapMs === undefined ? undefined : { untilMs: nowMs + overlapMs, endsWithUse: untilUsed };
   const warned = warningsTo(streams);
   const { credential, generated, deviceFile, usedEnd } = chooseCredential(id, options, warned);
+  expectQrKey(options, credential);
   if (overlap !== undefined && credential.kind === 'oscore') throw noOscoreOverlap();
   withDevices(
     streams,
@@ -265,7 +276,8 @@ function rotateDevice(
       ? 'the old one does not count any more'
       : `the old one counts until ${end}${untilUsed ? ', or until the new one is used' : ''}`;
   tell(streams, `${printable(id)} has a new ${what}; ${old}`);
-  tellKey(streams, id, generated);
+  if (options.qrFile !== '-') tellKey(streams, id, generated);
+  await tellQr(streams, id, options, credential);
   tellFile(streams, id, deviceFile);
 }
 

@@ -70,9 +70,13 @@ export function parsePskFile(text: string, name: string): PskLine[] {
   return entries;
 }
 
-/** One line, without line feed, that `parsePskFile` reads as this entry; the key is written in hex. */
-export function formatPskLine({ identity, key }: PskLine): string {
-  return `${encodeIdentity(identity)}:0x${hexText(key)}`;
+/**
+ * One line, without line feed, that `parsePskFile` reads as this entry.
+ *
+ * @param asText The key is text that does not begin with `0x`; else it is written in hex.
+ */
+export function formatPskLine({ identity, key }: PskLine, asText: boolean = false): string {
+  return `${encodeIdentity(identity)}:${asText ? new TextDecoder().decode(key) : `0x${hexText(key)}`}`;
 }
 
 /** Reads an identity file; `warn` is called when others than its owner can read it. */
