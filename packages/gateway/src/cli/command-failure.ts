@@ -5,6 +5,7 @@
  */
 
 import { printable } from '../text/printable.ts';
+import { shownPath } from '../text/shown-path.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** A failure that a command found itself: thrown, caught once at the top and printed as two lines. */
@@ -133,7 +134,7 @@ export function reportOf(error: unknown): FailureReport {
   if (inFile !== undefined) {
     return {
       exitCode: ExitCode.Failure,
-      cause: `cannot use ${path}: ${inFile}`,
+      cause: `cannot use ${shownPath(String(path))}: ${inFile}`,
       nextStep: 'check the path and its permissions',
     };
   }

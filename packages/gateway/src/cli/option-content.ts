@@ -6,7 +6,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parseRule, type Rule } from '../access/rule.ts';
-import { printable } from '../text/printable.ts';
+import { shownPath, systemReason } from '../text/shown-path.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 
@@ -17,7 +17,7 @@ export function optionBytes(flag: string, path: string): Buffer {
   } catch (error) {
     throw new CommandFailure(
       ExitCode.Usage,
-      `${flag} ${printable(path)} cannot be read: ${(error as Error).message}`,
+      `${flag} ${shownPath(path)} cannot be read: ${systemReason(error)}`,
       'name a file that this user may read',
     );
   }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StoreFault } from '../store/store-fault.ts';
+import { shownPath, systemReason } from '../text/shown-path.ts';
 import { masterKeyBytes } from './secret-box.ts';
 
 /** Where the master key of a data folder is. */
@@ -90,7 +91,7 @@ export function readMasterKey(path: string, from: string): ReadMasterKey {
   } catch (error) {
     throw new StoreFault(
       'master-key',
-      `the master key ${path} cannot be read (${from}): ${(error as Error).message}`,
+      `the master key ${shownPath(path)} cannot be read (${from}): ${systemReason(error)}`,
       'name the file with --master-key; without it nobody can open the secrets of the store',
     );
   }

@@ -1,7 +1,7 @@
 /** No secret of any option gets into the output of the gateway, in either form of the log, at its greatest detail. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client } from 'coapsule';
@@ -79,7 +79,15 @@ for (const format of ['text', 'json']) {
     await fetch(`http://${http}/coap/sensors/known?access_token=${token}`);
     const ended = await gateway.kill('SIGTERM');
     assert.equal(ended.code, 0, ended.stderr);
-    const output = ended.stdout + ended.stderr;
+    // And what it leaves in its folder for people to read; the database has them sealed.
+    const notes = readdirSync(data).filter((name) => name.endsWith('.ndjson'));
+    assert.ok(notes.length > 0);
+    const files = [...notes, ...readdirSync(data).filter((name) => /\.db/.test(name))];
+    const output = [
+      ended.stdout,
+      ended.stderr,
+      ...files.map((name) => readFileSync(join(data, name), 'latin1')),
+    ].join('\n');
     assert.ok(output.includes('/sensors/known'), 'requests were told');
     for (const one of secrets) {
       const forms = [one, Buffer.from(one).toString('hex'), Buffer.from(one).toString('base64').slice(0, -2)];
