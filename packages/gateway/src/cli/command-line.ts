@@ -48,7 +48,6 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
     end: (code) => {
       exitCode = code;
     },
-    runLine: runCommandLine,
     isNeeded: (name) => args[0] === name || (args[0] === 'help' && args[1] === name),
   });
   await program.parseAsync(withoutBareCid(spreadSuites(args)), { from: 'user' });
@@ -56,7 +55,7 @@ async function runProgram(args: readonly string[], environment: CommandEnvironme
 }
 
 /** `coapsule` with its commands. */
-export async function coapsuleProgram(parts: ProgramParts): Promise<Command> {
+export async function coapsuleProgram(parts: Omit<ProgramParts, 'runLine'>): Promise<Command> {
   const program = new Command('coapsule')
     .description('Secure CoAP from the command line: client, gateway and tools.')
     .version(packageVersion(), '-V, --version', 'the version')
@@ -65,7 +64,7 @@ export async function coapsuleProgram(parts: ProgramParts): Promise<Command> {
       'after',
       `${exitCodesHelp}\n\nExamples:\n  coapsule serve --demo\n  coapsule get coap://localhost/temperature`,
     );
-  await addCommands(program, parts);
+  await addCommands(program, { ...parts, runLine: runCommandLine });
   prepare(program, parts.environment);
   return program;
 }

@@ -70,7 +70,7 @@ interface ProbeOptions extends ClientCommandOptions {
 export function probeCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('probe')
     .description('what a peer supports, and which rules it breaks')
-    .argument('<uri>')
+    .argument('<uri>', 'scheme, host and port of the peer, or a resource of it')
     .addOption(new Option('--only <groups...>', 'these groups alone').choices(probeGroups))
     .addOption(new Option('--skip <groups...>', 'all but these groups').choices(probeGroups))
     .option('--malformed', 'also send malformed input: a weak device may need a hand at its switch after it')
