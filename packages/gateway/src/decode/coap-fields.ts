@@ -67,7 +67,10 @@ export function streamCoapFields(bytes: Uint8Array, framing: 'tcp' | 'websocket'
   }
   // As a datagram it has the same code, token, options and payload, and a header of four bytes.
   const datagram = new Uint8Array(4 + bytes.length - headLength);
-  datagram.set([0x50 | (bytes[0]! & 15), bytes[headLength - 1]!, 0, 0]);
+  const code = bytes[headLength - 1]!;
+  // In a datagram the codes of signaling are reserved (RFC 8323 §5.1).
+  const isSignaling = code >> 5 === 7;
+  datagram.set([0x50 | (bytes[0]! & 15), isSignaling ? 0x45 : code, 0, 0]);
   datagram.set(bytes.subarray(headLength), 4);
   const decoded = decodeMessage(datagram);
   if (isDecodeFault(decoded)) {
@@ -75,13 +78,15 @@ export function streamCoapFields(bytes: Uint8Array, framing: 'tcp' | 'websocket'
     const problem = `${decoded.reason} (byte ${Math.max(at, 0)})`;
     return { message: undefined, fields, summary: `malformed: ${problem}`, problem };
   }
-  return { message: decoded, fields, summary: contentSummary([], decoded) };
+  const { type, messageId, token, options, payload: content } = decoded;
+  const message = isSignaling ? { type, messageId, code, token, options, payload: content } : decoded;
+  return { message, fields, summary: contentSummary([], message) };
 }
 
 /** The fields of what was encrypted by OSCORE: a code, options and a payload (RFC 8613 §5.3). */
 export function oscorePlaintextFields(plaintext: Uint8Array): readonly DecodedField[] {
   const reader = new FieldReader(plaintext);
-  readOptions(reader, reader.uint('Code', 1, codeLabel));
+  readOptions(reader, reader.uint('Code', 1, codeText));
   return reader.fields;
 }
 
@@ -94,7 +99,7 @@ function coapSummary(message: Message): string {
 /** Of what has no type and no Message ID, too. */
 export function contentSummary(before: readonly string[], message: MessageContent, id?: string): string {
   const { code, token, options, payload } = message;
-  const parts: string[] = [...before, codeLabel(code), ...(id === undefined ? [] : [id])];
+  const parts: string[] = [...before, codeText(code), ...(id === undefined ? [] : [id])];
   if (token.length > 0) parts.push(`token ${hexText(token)}`);
   const path = options.texts(OptionNumber.UriPath);
   const query = options.texts(OptionNumber.UriQuery);
@@ -120,7 +125,7 @@ function readMessage(reader: FieldReader): void {
   reader.note('Version', String(version), 0, version === 1 ? undefined : 'only version 1 is CoAP');
   reader.note('Type', typeNames[(first >> 4) & 3]!, 0);
   reader.note('Token Length', String(tokenLength), 0, tokenLength === 15 ? '15 is reserved' : undefined);
-  reader.uint('Code', 1, codeLabel);
+  reader.uint('Code', 1, codeText);
   reader.uint('Message ID', 2, (id) => id.toString(16).padStart(4, '0'));
   const length = extended(reader, 'Token Length', tokenLength);
   if (length === undefined) return;
@@ -142,7 +147,7 @@ function readStreamMessage(reader: FieldReader, framing: 'tcp' | 'websocket'): n
     const [bytes, base] = length === 13 ? [1, 13] : length === 14 ? [2, 269] : [4, 65_805];
     reader.uint('Extended Length', bytes, (value) => String(value + base));
   }
-  const code = reader.uint('Code', 1, codeLabel);
+  const code = reader.uint('Code', 1, codeText);
   if (reader.failed) return undefined;
   const headLength = reader.position;
   const token = extended(reader, 'Token Length', tokenLength);
@@ -205,6 +210,19 @@ function readOptions(reader: FieldReader, code: number): void {
       return;
     }
   }
+}
+
+/** RFC 8323 §5. */
+const signalingCodes: Readonly<Record<number, string>> = {
+  225: '7.01 CSM',
+  226: '7.02 Ping',
+  227: '7.03 Pong',
+  228: '7.04 Release',
+  229: '7.05 Abort',
+};
+
+function codeText(code: number): string {
+  return signalingCodes[code] ?? codeLabel(code);
 }
 
 /** RFC 8323 §5, RFC 8974 §2.2.2: options of signaling messages have numbers of their own, by the code. */

@@ -1,16 +1,19 @@
 /**
- * `coapsule decode` beside tshark: both say the same of captures that others have made. Not of wireshark-snakeoil-dtls.pcap, whose
+ * `coapsule decode` beside tshark: both say the same of captures that others have made, and of connections over TCP, TLS and WebSocket. Not of wireshark-snakeoil-dtls.pcap, whose
  * version (0x0100) is that of OpenSSL before RFC 4347.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { Client, content, Server } from 'coapsule';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { hexText } from '../../src/cli/option-values.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
-import { run } from './process.ts';
+import { captureOf, recordingRelay, segmentsOf } from '../decode/recorded-stream.ts';
+import { peerTest } from './peer.ts';
+import { run, temporaryFolder } from './process.ts';
 
 const captures = join(import.meta.dirname, '../vectors/captures');
 
@@ -52,6 +55,68 @@ describe('decode and tshark agree', () => {
       const theirs = stdout.toString().split('\n').filter(Boolean);
       assert.ok(theirs.length > 0);
       assert.deepEqual(ourRows(file, key, theirs), theirs);
+    });
+  }
+});
+
+/** Over TCP there are no types and Message IDs. */
+const streamFields = ['frame.number', 'coap.code', 'coap.token', 'coap.opt.uri_path', 'coap.payload_length'];
+
+describe('decode and tshark agree on streams', () => {
+  const psk = { identity: 'sensor-042', key: new TextEncoder().encode('MySecret16ByteK!') };
+  const cases = [
+    { scheme: 'coap+tcp', port: 5683, as: ['tcp.port==5683,coap'] },
+    { scheme: 'coap+ws', port: 8080, as: ['tcp.port==8080,http'] },
+    { scheme: 'coaps+tcp', port: 5684, as: ['tcp.port==5684,tls', 'tls.port==5684,coap'] },
+  ] as const;
+  for (const { scheme, port, as } of cases) {
+    peerTest(`${scheme}, in small segments, two of them repeated`, ['tshark'], async (t) => {
+      const keyLog: string[] = [];
+      await using server = new Server()
+        .resource('/small', { get: () => content('22.5') })
+        .resource('/large', { get: () => content('x'.repeat(3000)) });
+      const isSecured = scheme === 'coaps+tcp';
+      const listener = await server.listen(
+        `${scheme}://127.0.0.1:0`,
+        isSecured
+          ? {
+              psk: { lookup: new Map([[psk.identity, psk.key]]) },
+              keylog: (line: string) => void keyLog.push(line),
+            }
+          : {},
+      );
+      const relay = await recordingRelay(t, listener.port);
+      await using client = new Client(isSecured ? { psk } : {});
+      for (const path of ['small', 'large']) await client.get(`${scheme}://127.0.0.1:${relay.port}/${path}`);
+      const segments = [...segmentsOf(relay.pieces, 90)];
+      for (const at of [12, 5]) segments.splice(at + 1, 0, segments[at]!);
+      const path = join(temporaryFolder(t), 'stream.pcapng');
+      const file = captureOf(segments, port, keyLog);
+      writeFileSync(path, file);
+      const { code, stdout, output } = await run(t, 'tshark', [
+        ...['-n', '-r', path, '-T', 'fields', '-E', 'separator=|', '-Y', 'coap'],
+        ...as.flatMap((how) => ['-d', how]),
+        ...streamFields.flatMap((field) => ['-e', field]),
+      ]);
+      assert.equal(code, 0, output);
+      const { packets, keyLog: known } = readCapture(file);
+      const secrets = new KnownSecrets();
+      for (const line of known) secrets.addLine(line);
+      const decoder = new CaptureDecoder(secrets);
+      const ours = packets.flatMap((packet) => {
+        const messages = decoder.decode(packet).parts.flatMap(({ message }) => message ?? []);
+        const all = (values: readonly (string | number)[]): string => values.join(',');
+        if (messages.length === 0) return [];
+        return [
+          packet.frame,
+          all(messages.map((message) => message.code)),
+          all(messages.flatMap(({ token }) => (token.length === 0 ? [] : hexText(token)))),
+          all(messages.flatMap(({ options }) => options.texts(11))),
+          all(messages.flatMap(({ payload }) => (payload.length === 0 ? [] : payload.length))),
+        ].join('|');
+      });
+      assert.equal(ours.length >= 5, true, ours.join('\n'));
+      assert.deepEqual(ours, stdout.toString().split('\n').filter(Boolean));
     });
   }
 });
