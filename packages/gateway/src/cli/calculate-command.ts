@@ -25,6 +25,7 @@ import { handshakePresets, radioCost } from '../figures/radio-energy.ts';
 import { amplification, retransmissionSchedule } from '../figures/retransmission-schedule.ts';
 import { securedLatency } from '../figures/secured-latency.ts';
 import { type Finding, figure, printFinding, table } from './advice-output.ts';
+import { CaptureFile } from './capture-file.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { wholeNumber } from './option-values.ts';
 
@@ -52,7 +53,13 @@ export function calculateCommand(environment: CommandEnvironment): Command {
     'handshake',
     'energy of a handshake, as it is printed and as it is',
     'handshake --messages 1000',
-    [number('--messages <n>', 'messages that one handshake serves', 1, 1e9, 1000)],
+    [
+      number('--messages <n>', 'messages that one handshake serves', 1, 1e9, 1000),
+      new Option(
+        '--write <file.pcapng>',
+        'the handshake that is made here in memory, and the exchange behind it, for decode and Wireshark',
+      ),
+    ],
     handshake,
   );
   add(
@@ -159,10 +166,18 @@ export function calculateCommand(environment: CommandEnvironment): Command {
   return calculate;
 }
 
-async function handshake({ messages }: { readonly messages: number }): Promise<Finding> {
+async function handshake({
+  messages,
+  write,
+}: {
+  readonly messages: number;
+  readonly write?: string;
+}): Promise<Finding> {
   const presets = handshakePresets.map((preset) => ({ ...preset, cost: radioCost(preset.radio, preset) }));
   const [{ radio }] = handshakePresets as [(typeof handshakePresets)[0]];
-  const measured = await measuredHandshake();
+  const file = write === undefined ? undefined : new CaptureFile(write);
+  const measured = await measuredHandshake(file && ((captured) => file.datagram(captured)));
+  file?.close();
   const own = radioCost(radio, measured);
   const rows = presets.map(({ name, printed, reason, cost }) => [
     ...[name, printed, `${figure(cost.milliampSeconds, 4)} mAs`, `${figure(cost.microampHours, 4)} µAh`],

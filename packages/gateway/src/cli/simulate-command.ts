@@ -95,6 +95,11 @@ export function simulateCommand(environment: CommandEnvironment, end: (code: Exi
     .addOption(
       new Option('--report <form>', 'form of the report').choices(['text', 'json', 'html']).default('text'),
     )
+    .option(
+      '-w, --write <file.pcapng>',
+      'capture of all devices, with decryption secrets for Wireshark',
+      pathValue,
+    )
     .option('-o, --output <file>', 'where the report goes, instead of standard output', pathValue)
     .addHelpText('after', help);
   return addMasterKeyOption(command).action(async (scenario: string, uri: string, options: SimulateOptions) =>

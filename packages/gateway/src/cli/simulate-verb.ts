@@ -23,6 +23,7 @@ import { reportHtml } from '../fleet/report-html.ts';
 import type { Discovery, FleetReport } from '../fleet/report-schema.ts';
 import { duration, reportText } from '../fleet/report-text.ts';
 import { scenarios } from '../fleet/scenarios/index.ts';
+import { CaptureFile } from './capture-file.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
@@ -51,6 +52,7 @@ export interface SimulateOptions {
   readonly group?: string;
   readonly report: 'text' | 'json' | 'html';
   readonly output?: string;
+  readonly write?: string;
 }
 
 /** What a run takes when nothing is said of its speed. */
@@ -94,7 +96,9 @@ export async function runSimulate(
   const abort = new AbortController();
   const forget = environment.onInterrupt(() => abort.abort());
   let report: FleetReport;
+  let capture: CaptureFile | undefined;
   try {
+    capture = options.write === undefined ? undefined : new CaptureFile(options.write);
     const server = serverOf(uri);
     const plain = plainServer(uri, options, environment);
     await expectAnswer(server, plans, credentials, environment, abort.signal);
@@ -111,6 +115,10 @@ export async function runSimulate(
         link: link === undefined && loss === undefined ? undefined : { profile: link, lossRate: loss },
         roams: scenario.roams,
         onProgress: progressLine(environment, durationSeconds),
+        ...(capture !== undefined && {
+          capture: (captured) => capture?.datagram(captured),
+          keylog: (line) => capture?.secrets(line),
+        }),
       },
       abort.signal,
     );
@@ -126,6 +134,7 @@ export async function runSimulate(
     );
   } finally {
     forget();
+    capture?.close();
     provisioned?.remove();
   }
   writeReport(report, options, environment);

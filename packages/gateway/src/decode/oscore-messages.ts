@@ -38,6 +38,9 @@ export interface DecodedOscore {
 const mostBodies = 256;
 const longestBody = 256 * 1024;
 
+/** Block options from here on have a number above 0 (RFC 7959 §2.2). */
+const firstLaterBlock = 16;
+
 interface OuterBody {
   readonly blocks: Map<number, Uint8Array>;
   bytes: number;
@@ -68,6 +71,8 @@ export class OscoreMessages {
     if (value === undefined) return undefined;
     const { conversation, sender, receiver, destination } = ends;
     const isRequest = isRequestCode(message.code);
+    // It asks for the next block of a response, and says nothing new (RFC 8613 §8.4.1).
+    if (isRequest && (message.options.uint(OptionNumber.Block2) ?? 0) >= firstLaterBlock) return undefined;
     const number = isRequest ? OptionNumber.Block1 : OptionNumber.Block2;
     const block = message.options.first(number);
     let { payload, token } = message;

@@ -5,7 +5,7 @@
  */
 
 import { lookup } from 'node:dns/promises';
-import { Client, type ClientOptions, type LinkProfileName } from 'coapsule';
+import { type CapturedDatagram, Client, type ClientOptions, type LinkProfileName } from 'coapsule';
 import { LinkRelay, linkProfiles, type NetworkConditions } from 'coapsule/testing';
 import { AwakeDevice } from './awake-device.ts';
 import type { AcknowledgedMessage, DeviceSurroundings, FleetCredential } from './device-surroundings.ts';
@@ -51,6 +51,10 @@ export interface FleetOptions {
   readonly probingRate: number;
   readonly drainMs: number;
   readonly clientOptions?: ClientOptions;
+  /** Gets what passes all devices, as they see it. */
+  readonly capture?: ClientOptions['capture'];
+  /** Gets the secrets of their associations. */
+  readonly keylog?: ClientOptions['keylog'];
   readonly onAcknowledged?: (message: AcknowledgedMessage) => void;
   /** Told about once a second. */
   readonly onProgress?: (progress: FleetProgress) => void;
@@ -151,6 +155,8 @@ async function surround(
   const protection: Protection = isOscore ? 'oscore' : server.scheme.startsWith('coaps') ? 'dtls' : 'none';
   const link = await openLink(options, server, index);
   if (link !== undefined) links.push({ relay: link, group });
+  const counted = group.traffic.options(protection, (ms) => group.handshakes.record(ms));
+  const { capture, keylog } = options;
   return {
     ...{ ...shared, tally, plan, credential, protection, link, group },
     server: link === undefined ? server.text : `${server.scheme}://127.0.0.1:${link.port}`,
@@ -159,7 +165,14 @@ async function surround(
       transmission: { probingRateBytesPerSecond: options.probingRate * options.speed },
       ...options.clientOptions,
       ...(credential.kind === 'psk' && { psk: { identity: credential.identity, key: credential.key } }),
-      ...group.traffic.options(protection, (ms) => group.handshakes.record(ms)),
+      ...counted,
+      ...(capture !== undefined && {
+        capture: (captured: CapturedDatagram) => {
+          counted.capture(captured);
+          capture(captured);
+        },
+      }),
+      ...(keylog !== undefined && { keylog }),
     },
     confirmEvery: options.confirmEvery,
     drainMs: options.drainMs,

@@ -83,7 +83,7 @@ export interface Run {
 /** What surrounds a run. */
 export interface Surroundings {
   readonly answers?: readonly Answer[];
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly isTerminal?: boolean;
   readonly variables?: Readonly<Record<string, string>>;
   /** An observation interrupts (`interrupt`), or lets its time run out (`elapse`), after its last answer. */
@@ -92,6 +92,10 @@ export interface Surroundings {
   readonly afterLast?: 'interrupt' | 'elapse';
   /** What a discovery by multicast finds. */
   readonly devices?: readonly DiscoveredDevice[];
+}
+
+function inputOf({ input = '' }: Surroundings): Uint8Array {
+  return typeof input === 'string' ? new TextEncoder().encode(input) : input;
 }
 
 /** Runs a command line; nothing of it touches network, time or the real streams. */
@@ -175,9 +179,9 @@ export async function run(args: readonly string[], surroundings: Surroundings = 
     stderr: record(stderr),
     variables: surroundings.variables ?? {},
     standardInput: async function* () {
-      yield new TextEncoder().encode(surroundings.input ?? '');
+      yield inputOf(surroundings);
     },
-    readStandardInput: async () => new TextEncoder().encode(surroundings.input ?? ''),
+    readStandardInput: async () => inputOf(surroundings),
     createClient: async (options) => {
       clientOptions = options;
       for (const event of surroundings.trace ?? []) options.trace?.(event);

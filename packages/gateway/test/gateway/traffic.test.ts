@@ -1,6 +1,6 @@
 /** `GET /api/traffic`: what passed a gateway, for those who may see it. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseRule, type Rule } from '../../src/access/rule.ts';
@@ -8,6 +8,7 @@ import { type CaptureContents, readCapture } from '../../src/capture/capture-rea
 import { openTraffic } from '../../src/cli/traffic-options.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
+import { run } from '../cli/recorded-environment.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { startTestGateway, type TestGateway } from './test-gateway.ts';
 
@@ -107,6 +108,46 @@ test('what passes other threads is in it too', async (t) => {
     asked = decoded.filter((line) => /GET .*\/hello/.test(line)).length;
   }
   assert.equal(asked, 12);
+});
+
+test('diagnose --gateway asks for it, and says what is missing', async (t) => {
+  const { url, coap, client } = await start(t, { traffic: 1_000_000 });
+  const folder = temporaryFolder(t);
+  const tokenFile = (name: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, `${tokens.find((one) => one.name === name)!.token}\n`);
+    return file;
+  };
+  const asking = client();
+  await asking.get(`${coap}/hello`);
+  const base = new URL(url).origin;
+  const good = await run(['diagnose', '--gateway', base, '--token-file', tokenFile('operator')]);
+  assert.deepEqual([good.exitCode, good.stdout], [0, '']);
+  assert.match(good.stderr, /^coapsule: \d+ packets, 0 findings\n$/);
+  // An order that nobody hears of when it is lost.
+  await asking.put(`${coap}/light`, { payload: 'on', confirmable: false }).catch(() => {});
+  const { token: COAPSULE_TOKEN } = tokens[0]!;
+  const found = await run(['diagnose', '--gateway', base, '--json'], { variables: { COAPSULE_TOKEN } });
+  assert.equal(found.exitCode, 1);
+  assert.match(found.stdout, /"kind":"non-confirmable-command"/);
+  const refused = await run(['diagnose', '--gateway', base, '--token-file', tokenFile('panel')]);
+  assert.equal(refused.exitCode, 7);
+  assert.match(refused.stderr, /gives its traffic not to everyone \(403\)[^\n]*\n {2}give --token-file/);
+  const closed = await run([
+    'diagnose',
+    '--gateway',
+    base,
+    '--gateway-keys',
+    '--token-file',
+    tokenFile('owner'),
+  ]);
+  assert.match(closed.stderr, /answered 404: this gateway keeps no keys/);
+  const nobody = await run(['diagnose', '--gateway', 'http://127.0.0.1:1']);
+  assert.deepEqual([nobody.exitCode, /does not answer/.test(nobody.stderr)], [1, true]);
+  assert.equal((await run(['diagnose', '--gateway', 'ftp://a'])).exitCode, 64);
+  assert.equal((await run(['diagnose'])).exitCode, 64);
+  for (const { stdout, stderr } of [good, found, refused, closed])
+    for (const { token } of tokens) assert.ok(!`${stdout}${stderr}`.includes(token), 'a token is printed');
 });
 
 test('the file of --write stays within its limit, and the one before it can be read too', async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
+import { pairPsk } from 'coapsule/testing';
 import { peerTest } from './peer.ts';
 import { run, temporaryFolder } from './process.ts';
 import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
@@ -77,6 +78,17 @@ describe('tshark', () => {
       assert.ok(plain.length > 50, `${plain.length} plain messages`);
     },
   );
+
+  peerTest('opens what went through memory alone, and decrypts it with its key', ['tshark'], async (t) => {
+    const capture = join(temporaryFolder(t), 'memory.pcapng');
+    const { code, output } = await coapsule(t, 'calculate', 'handshake', '--write', capture);
+    assert.equal(code, 0, output);
+    const ports = { coapPort: 5683, coapsPort: 5684 };
+    const key = `dtls.psk:${Buffer.from(pairPsk.key).toString('hex')}`;
+    await assertWellFormed(t, capture, ports, [key]);
+    const codes = await frames(t, capture, ports, 'coap', ['ip.src', 'coap.code'], [key]);
+    assert.deepEqual(codes, ['192.0.2.1|1', '192.0.2.2|69']);
+  });
 
   peerTest('reads the stream of coap+tcp that our client writes with -w', ['tshark'], async (t) => {
     const gateway = await startGateway(t, '--tcp', '127.0.0.1:0');
