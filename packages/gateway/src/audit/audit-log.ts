@@ -31,8 +31,19 @@ export interface AuditedChange {
     | 'gateway-started'
     | 'gateway-stopped'
     | 'configuration-read'
-    | 'configuration-refused';
-  /** `coapsule device add`, `SIGHUP`. */
+    | 'configuration-refused'
+    | 'console-login'
+    | 'console-login-failed'
+    | 'console-logout'
+    | 'console-user-added'
+    | 'console-user-removed'
+    | 'console-password-changed'
+    | 'console-link-made'
+    | 'request-sent'
+    | 'traffic-exported'
+    | 'simulation-started'
+    | 'simulation-stopped';
+  /** `coapsule device add`, `SIGHUP`, `console`. */
   readonly how: string;
   readonly [detail: string]: unknown;
 }

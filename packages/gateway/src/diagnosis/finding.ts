@@ -64,7 +64,7 @@ export interface Finding {
 type Explanation = Pick<Finding, 'severity' | 'cause' | 'consequence' | 'fix' | 'reference'>;
 
 /** By kind. */
-const explanations: Readonly<Record<FindingKind, Explanation>> = {
+export const findingExplanations: Readonly<Record<FindingKind, Explanation>> = {
   'token-unknown': {
     severity: 'error',
     cause:
@@ -308,5 +308,5 @@ export function findingOf(
     readonly count?: number;
   },
 ): Finding {
-  return { kind, where, evidence, count, frames: frames.slice(0, mostFrames), ...explanations[kind] };
+  return { kind, where, evidence, count, frames: frames.slice(0, mostFrames), ...findingExplanations[kind] };
 }

@@ -49,7 +49,7 @@ export class GatewayOperations {
   async metrics(): Promise<{ readonly text: string; readonly contentType: string }> {
     // What writes them is loaded when somebody asks the first time.
     const { MetricsText: Text, metricsContentType } = await import('./metrics-text.ts');
-    this.#text ??= new Text(() => this.#families());
+    this.#text ??= new Text(() => this.families());
     return { text: await this.#text.text(), contentType: metricsContentType };
   }
 
@@ -101,7 +101,8 @@ export class GatewayOperations {
     await this.#text?.close();
   }
 
-  async #families(): Promise<readonly MetricFamily[]> {
+  /** All that is counted. */
+  async families(): Promise<readonly MetricFamily[]> {
     const { store, broker, listeners, others, version, httpStreams } = this.#parts;
     const connection = broker();
     const [threads, disk, outbox] = await Promise.all([

@@ -158,6 +158,17 @@ export class DeviceTable {
     return rows.map((row) => ({ home: row.home ?? '', device: this.#deviceOf(row) }));
   }
 
+  /** Devices whose id has a text in it, whatever its case, in the order of their ids, and how many there are of them. */
+  search(
+    text: string,
+    after: string,
+    limit: number,
+  ): { readonly devices: readonly HomedDevice[]; readonly total: number } {
+    const rows = this.#statements.search.all(text, after, limit) as unknown as DeviceRow[];
+    const { total } = this.#statements.searchTotal.get(text) as { total: number };
+    return { devices: rows.map((row) => ({ home: row.home ?? '', device: this.#deviceOf(row) })), total };
+  }
+
   /** Where a device was added: undefined for one that is not there, empty for one that was added here. */
   homeOf(id: string): string | undefined {
     const row = this.#statements.home.get(id) as { home: string | null } | undefined;
@@ -330,6 +341,12 @@ function prepare(database: DatabaseSync) {
     underOscore: database.prepare("SELECT * FROM device WHERE credential = 'oscore'"),
     page: database.prepare(
       'SELECT * FROM device WHERE id > ? AND (home IS NOT NULL) = ? ORDER BY id LIMIT ?',
+    ),
+    search: database.prepare(
+      'SELECT * FROM device WHERE instr(lower(id), lower(?)) > 0 AND id > ? ORDER BY id LIMIT ?',
+    ),
+    searchTotal: database.prepare(
+      'SELECT count(*) AS total FROM device WHERE instr(lower(id), lower(?)) > 0',
     ),
     changeMark: database.prepare('SELECT max(id) AS mark FROM device_change'),
     changes: database.prepare('SELECT id, device_id FROM device_change WHERE id > ? ORDER BY id LIMIT ?'),

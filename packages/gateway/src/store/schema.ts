@@ -322,6 +322,22 @@ const migrations: readonly string[] = [
      ahead INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    ALTER TABLE association ADD COLUMN taken_over INTEGER NOT NULL DEFAULT 0;`,
+  // 20: who may use the console: people with their passwords, one-time links, and where the console was opened last
+  `CREATE TABLE console_user (
+     name TEXT PRIMARY KEY,
+     role TEXT NOT NULL,
+     password TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     added_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE console_link (
+     digest BLOB PRIMARY KEY,
+     expires_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE console_place (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     base TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** The version that this program reads and writes. */

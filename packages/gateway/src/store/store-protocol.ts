@@ -147,6 +147,11 @@ export interface StoreQuestions {
   /** In a transaction of its own. */
   readonly resume: { readonly ask: ResumeRequest; readonly answer: ResumedPage };
   readonly latest: { readonly ask: string; readonly answer: Reading | undefined };
+  /** Of several paths at once, in their order. */
+  readonly latestOf: {
+    readonly ask: readonly string[];
+    readonly answer: readonly (Reading | undefined)[];
+  };
   readonly pathsBelow: {
     readonly ask: { readonly prefix: string; readonly limit: number };
     readonly answer: readonly string[];

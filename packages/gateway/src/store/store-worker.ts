@@ -119,6 +119,8 @@ function serve(store: OpenDatabase): void {
         return durably(() => associations.resume(message.ask));
       case 'latest':
         return readings.latest(message.ask);
+      case 'latestOf':
+        return message.ask.map((path) => readings.latest(path));
       case 'series':
         return measurements.series(message.ask);
       case 'measurements':

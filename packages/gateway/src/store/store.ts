@@ -318,6 +318,11 @@ export class Store
     return this.#read('latest', path);
   }
 
+  /** The newest readings of several paths, in their order. */
+  latestOf(paths: readonly string[]): Promise<readonly (Reading | undefined)[]> {
+    return this.#read('latestOf', paths);
+  }
+
   /** Paths with a reading below `prefix` (ends with `/`), in order; when there are too many, some of each identity. */
   pathsBelow(prefix: string, limit: number): Promise<readonly string[]> {
     return this.#read('pathsBelow', { prefix, limit });
