@@ -27,11 +27,11 @@
  * | GET    /api/proxy | view | – | `ProxyView` |
  * | GET    /api/live?path | view | – | event stream of `LiveEvents` |
  * | GET    /api/history?path&name&from&to&step… | view | – | as `/api/telemetry` (docs/telemetry.md), with the rights of the user |
- * | GET    /api/traffic?filter | operate | – | event stream of `TrafficEvents` |
+ * | GET    /api/traffic/live?filter | operate | – | event stream of `TrafficEvents` |
  * | GET    /api/traffic/messages?filter&before&limit | operate | – | `TrafficPage` |
  * | GET    /api/traffic/messages/:number | operate | – | `TrafficDetail` |
  * | GET    /api/traffic/findings | operate | – | `FindingsView` |
- * | GET    /api/traffic/handshakes | view | – | `HandshakesView` |
+ * | GET    /api/traffic/handshakes | operate | – | `HandshakesView` |
  * | POST   /api/traffic/export | operate, with secrets admin | `TrafficExport` | `application/x-pcapng` |
  * | GET    /api/explorer/credentials | operate | – | `CredentialNames` |
  * | POST   /api/explorer/request | operate | `ExplorerRequest` | `ExplorerResult` |
@@ -263,7 +263,7 @@ export interface NewDevice {
 }
 
 export type NewCredential =
-  /** A key of 16 random bytes is made. */
+  /** A key with 128 random bits is made. */
   | { readonly kind: 'psk' }
   /** The key that the device has, 1 … 64 bytes. */
   | { readonly kind: 'psk'; readonly keyHex: string }
@@ -293,7 +293,13 @@ export interface DeviceWithSecret {
 }
 
 export type GeneratedSecret =
-  | { readonly kind: 'psk'; readonly identity: string; readonly keyHex: string }
+  /** `keyText` is the same key as text, for programs that take no hexadecimal digits: letters, digits, - and _. */
+  | {
+      readonly kind: 'psk';
+      readonly identity: string;
+      readonly keyHex: string;
+      readonly keyText: string;
+    }
   | {
       readonly kind: 'oscore';
       /** The device's end: its Sender ID is the kid of its requests. */
@@ -419,7 +425,11 @@ export interface LiveValue {
 
 export interface LiveEvents {
   /** First: what is known. At most 5,000 values; `isCut` says that there are more. */
-  readonly snapshot: { readonly values: readonly LiveValue[]; readonly isCut: boolean; readonly nowMs: number };
+  readonly snapshot: {
+    readonly values: readonly LiveValue[];
+    readonly isCut: boolean;
+    readonly nowMs: number;
+  };
   /** Then: the newest of each that has changed, at most four times a second. */
   readonly values: { readonly values: readonly LiveValue[]; readonly nowMs: number };
   readonly end: ApiProblem | null;
@@ -767,6 +777,12 @@ interface StreamRoute<Request, Events> {
   readonly events: Events;
 }
 
+/** An answer that is no JSON of this file. */
+interface BytesRoute<Request> {
+  readonly request: Request;
+  readonly bytes: true;
+}
+
 /** Requests and answers by method and path; parameters of the path are in braces. */
 export interface ApiRoutes {
   readonly 'GET /api/session': Route<undefined, SessionView>;
@@ -790,11 +806,13 @@ export interface ApiRoutes {
   readonly 'GET /api/bridge': Route<undefined, BridgeView>;
   readonly 'GET /api/proxy': Route<undefined, ProxyView>;
   readonly 'GET /api/live': StreamRoute<undefined, LiveEvents>;
-  readonly 'GET /api/traffic': StreamRoute<undefined, TrafficEvents>;
+  readonly 'GET /api/history': BytesRoute<undefined>;
+  readonly 'GET /api/traffic/live': StreamRoute<undefined, TrafficEvents>;
   readonly 'GET /api/traffic/messages': Route<undefined, TrafficPage>;
   readonly 'GET /api/traffic/messages/{number}': Route<undefined, TrafficDetail>;
   readonly 'GET /api/traffic/findings': Route<undefined, FindingsView>;
   readonly 'GET /api/traffic/handshakes': Route<undefined, HandshakesView>;
+  readonly 'POST /api/traffic/export': BytesRoute<TrafficExport>;
   readonly 'GET /api/explorer/credentials': Route<undefined, CredentialNames>;
   readonly 'POST /api/explorer/request': Route<ExplorerRequest, ExplorerResult>;
   readonly 'POST /api/explorer/observe': StreamRoute<ExplorerRequest, ExplorerEvents>;
@@ -808,4 +826,5 @@ export interface ApiRoutes {
   readonly 'GET /api/simulations/{id}/events': StreamRoute<undefined, SimulationEvents>;
   readonly 'GET /api/codes': Route<undefined, CodesView>;
   readonly 'GET /api/explanations': Route<undefined, ExplanationsView>;
+  readonly 'GET /api/openapi.json': BytesRoute<undefined>;
 }

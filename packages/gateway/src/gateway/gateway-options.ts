@@ -93,6 +93,8 @@ export interface GatewayOptions extends LiveOptions {
   readonly proxy?: GatewayProxyOptions | undefined;
   /** Undefined: no HTTP. */
   readonly http?: HttpOptions | undefined;
+  /** The console on the HTTP endpoint; undefined: none. */
+  readonly console?: { /** Of the built app. */ readonly appFolder: string } | undefined;
   /** Metrics, health and readiness on an endpoint of their own; undefined: none. */
   readonly metrics?: EndpointAddress | undefined;
   /** Observers that one peer may be, at each endpoint; the library's default without it. */

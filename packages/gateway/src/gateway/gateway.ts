@@ -9,6 +9,7 @@ import { type Listener, type PeerInfo, type PortWorker, type SerialLineStatus, S
 import { ChangeAudit, RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
+import type { Console } from '../console/console.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { Farewell } from '../operations/farewell.ts';
@@ -17,6 +18,7 @@ import type { MetricsEndpoint } from '../operations/metrics-endpoint.ts';
 import { OperatorSocket } from '../operations/operator-socket.ts';
 import { ThreadOperations } from '../operations/thread-operations.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { demoKeys } from '../server/demo-credentials.ts';
 import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
 import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
@@ -27,6 +29,7 @@ import type { EndedOverlap } from '../store/previous-table.ts';
 import { Store } from '../store/store.ts';
 import { packageVersion } from '../text/package-version.ts';
 import { printable } from '../text/printable.ts';
+import type { GatewayConsoleParts } from './gateway-console.ts';
 import { listen, renewCredentials } from './gateway-listeners.ts';
 import { type GatewayOptions, type LiveOptions, observerLimits } from './gateway-options.ts';
 import { gatewayProxy } from './gateway-proxy.ts';
@@ -52,6 +55,9 @@ interface GatewayParts {
   readonly proxyCounter: ProxyCounter;
   /** Undefined where it is off. */
   readonly http: HttpEndpoint | undefined;
+  readonly console: Console | undefined;
+  /** Logs somebody in at the console, once. */
+  readonly consoleLink: string | undefined;
   readonly metrics: MetricsEndpoint | undefined;
   /** Undefined where the system has no such sockets. */
   readonly operator: OperatorSocket | undefined;
@@ -66,6 +72,11 @@ interface GatewayParts {
   readonly sharing: Sharing | undefined;
 }
 
+/** `host:port` of each endpoint by its name, and URIs of lines. */
+type NamedEndpoints = Readonly<
+  Partial<Record<EndpointName | 'http' | 'metrics', string>> & { serial?: readonly string[] }
+>;
+
 /** A gateway that listens. */
 export class Gateway implements AsyncDisposable {
   readonly #parts: GatewayParts;
@@ -79,6 +90,7 @@ export class Gateway implements AsyncDisposable {
     const { log, clock = systemWallClock } = options;
     let workers: GatewayWorkers | undefined;
     let http: HttpEndpoint | undefined;
+    let webConsole: Console | undefined;
     let metrics: MetricsEndpoint | undefined;
     let operator: OperatorSocket | undefined;
     let bridge: MqttBridge | undefined;
@@ -185,9 +197,20 @@ export class Gateway implements AsyncDisposable {
         ...{ dataFolder: options.dataFolder, version: packageVersion(), own: operations, listeners, store },
         others: () => workers?.others() ?? [],
         broker: () => bridge,
-        httpStreams: () => http?.streams,
+        httpStreams: () => http && http.streams + (webConsole?.streams ?? 0),
       });
-      http = await openHttp(server, watched, options, proxyName, { store, readableBy, clock });
+      const telemetry = { store, readableBy, clock };
+      webConsole = await openConsole(options, {
+        ...{ clock, server, store, telemetry, directory: registry, operations: watched },
+        sleeperOf: (device) => sleepers?.stateOf(device),
+        configured: () => [...(live.options.psks ?? []), ...(demo ? demoKeys : [])],
+        endpoints: () => namedEndpoints({ listeners, http, metrics }),
+        workers: () => (workers?.others().length ?? 0) + 1,
+        broker: () => bridge,
+        upstreams: () => live.options.upstreams ?? [],
+        proxyCounts: () => proxyCounter.counts,
+      });
+      http = await openHttp(server, watched, options, proxyName, telemetry, webConsole);
       if (http !== undefined && proxy !== undefined) {
         for (const link of http.proxyLinks) {
           server.link(link);
@@ -234,12 +257,14 @@ export class Gateway implements AsyncDisposable {
         await workers?.close();
         await server.close();
       };
+      const consoleLink = http && webConsole?.opened(http.address, options.http?.tls !== undefined);
       return new Gateway({
         ...{ store, oscore, listeners, stops, reconfigure, closeServers, bridge, http, proxyCounter },
-        ...{ workers, sharing, metrics, operator },
+        ...{ workers, sharing, metrics, operator, console: webConsole, consoleLink },
       });
     } catch (error) {
       for (const stop of stops) stop();
+      webConsole?.close();
       await http?.close();
       await metrics?.close();
       await operator?.close();
@@ -258,23 +283,13 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** `host:port` with the real port for each endpoint that is on, in a fixed order; then the URIs of serial lines. */
-  get endpoints(): Readonly<
-    Partial<Record<EndpointName | 'http' | 'metrics', string>> & { serial?: readonly string[] }
-  > {
-    const { http, metrics } = this.#parts;
-    const order = Object.values(endpointNames);
-    const sockets = this.#parts.listeners.filter(({ line }) => line === undefined);
-    const lines = this.#parts.listeners.filter(({ line }) => line !== undefined);
-    const named = sockets.map((listener): [EndpointName, string] => [
-      endpointNames[listener.scheme as EndpointScheme],
-      listener.uri.slice(listener.scheme.length + 3),
-    ]);
-    return {
-      ...Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))),
-      ...(http !== undefined && { http: http.address }),
-      ...(metrics !== undefined && { metrics: metrics.address }),
-      ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
-    };
+  get endpoints(): NamedEndpoints {
+    return namedEndpoints(this.#parts);
+  }
+
+  /** A link that logs somebody in at the console, once, in the next minutes; undefined without a console. */
+  get consoleLink(): string | undefined {
+    return this.#parts.consoleLink;
   }
 
   /** Threads that serve coap and coaps, this one among them. */
@@ -305,7 +320,9 @@ export class Gateway implements AsyncDisposable {
   /** Keep the associations for the next process, close the sockets, finish the writes, give the data folder free. */
   async close(): Promise<void> {
     const { stops, closeServers, oscore, http, metrics, operator, bridge, sharing, store } = this.#parts;
+    const { console: webConsole } = this.#parts;
     for (const stop of stops) stop();
+    webConsole?.close();
     await http?.close();
     await closeServers();
     await metrics?.close();
@@ -321,6 +338,27 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
+/** In a fixed order. */
+function namedEndpoints({
+  listeners,
+  http,
+  metrics,
+}: Pick<GatewayParts, 'listeners' | 'http' | 'metrics'>): NamedEndpoints {
+  const order = Object.values(endpointNames);
+  const sockets = listeners.filter(({ line }) => line === undefined);
+  const lines = listeners.filter(({ line }) => line !== undefined);
+  const named = sockets.map((listener): [EndpointName, string] => [
+    endpointNames[listener.scheme as EndpointScheme],
+    listener.uri.slice(listener.scheme.length + 3),
+  ]);
+  return {
+    ...Object.fromEntries(named.sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))),
+    ...(http !== undefined && { http: http.address }),
+    ...(metrics !== undefined && { metrics: metrics.address }),
+    ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
+  };
+}
+
 /** The HTTP endpoint; what it needs is loaded only where there is one. */
 async function openHttp(
   server: Server,
@@ -328,10 +366,22 @@ async function openHttp(
   { http: options, log, traffic }: GatewayOptions,
   name: string,
   telemetry: TelemetryApiParts,
+  webConsole: Console | undefined,
 ): Promise<HttpEndpoint | undefined> {
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
-  return Endpoint.open({ options, server, log, telemetry, name, operations, traffic });
+  const parts = { options, server, log, telemetry, name, operations, traffic };
+  return Endpoint.open({ ...parts, console: webConsole });
+}
+
+/** The console on the HTTP endpoint; what it needs is loaded only where there is one. */
+async function openConsole(
+  { console: options, http, ...gateway }: GatewayOptions,
+  parts: GatewayConsoleParts,
+): Promise<Console | undefined> {
+  if (options === undefined || http === undefined) return undefined;
+  const { gatewayConsole } = await import('./gateway-console.ts');
+  return gatewayConsole({ ...gateway, ...options }, parts);
 }
 
 /** The endpoint for metrics alone. */

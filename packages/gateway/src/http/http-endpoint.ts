@@ -50,6 +50,8 @@ export interface HttpParts {
   readonly name: string;
   /** For tests. */
   readonly idleMs?: number;
+  /** Pages and API of the console; undefined: there is none. */
+  readonly console?: { readonly app: Hono } | undefined;
   /** How the gateway fares; undefined: only that it is there. */
   readonly operations?: OperationsPagesParts['operations'];
   /** What passed lately; undefined: it is not kept. */
@@ -185,6 +187,8 @@ export class HttpEndpoint {
       if (!hasBeenHere(c, this.#parts.name)) return next();
       return c.text(`${this.#parts.name}: the request goes round\n`, 508);
     });
+    // No page of another origin reads anything of the console.
+    if (this.#parts.console !== undefined) app.route('/', this.#parts.console.app);
     if (origins.length > 0) app.use('*', crossOrigin(origins));
     this.#addOperations(app);
     app.post('/event-token', (c) => {

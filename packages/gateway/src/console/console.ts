@@ -1,0 +1,157 @@
+/**
+ * The console: its API and its pages, put together, for the HTTP endpoint of a gateway that runs.
+ */
+import type { Context } from 'hono';
+import { Hono } from 'hono';
+import { localPeer } from '../access/local-asker.ts';
+import type { Rule } from '../access/rule.ts';
+import { ChangeAudit } from '../audit/audit-log.ts';
+import type { ResourceDirectory } from '../directory/resource-directory.ts';
+import { TelemetryApi, type TelemetryApiParts } from '../http/telemetry-api.ts';
+import { systemTickTimer } from '../resources/periodic-tick.ts';
+import { type Log, RateLimit } from '../server/log.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { Store } from '../store/store.ts';
+import { packageVersion } from '../text/package-version.ts';
+import type { MasterKeySource } from '../vault/master-key.ts';
+import type { GatewayFeature } from './api-types.ts';
+import { addAppFiles } from './app-files.ts';
+import { addConsoleApi, type Handlers } from './console-api.ts';
+import { ConsoleAudit } from './console-audit.ts';
+import { type ConsoleStore, openConsoleStore } from './console-store.ts';
+import { deviceHandlers } from './device-changes.ts';
+import { DeviceViews, type DeviceViewsParts } from './device-views.ts';
+import { directoryHandlers } from './directory-views.ts';
+import { EventStreams } from './event-stream.ts';
+import { explorerHandlers } from './explorer-handlers.ts';
+import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
+import { LiveValues } from './live-values.ts';
+import { isCurrent, loginHandlers, sessionHandlers } from './login.ts';
+import { consoleBase, newLoginLink } from './login-link.ts';
+import { missingParts } from './missing-parts.ts';
+import { openApiDocument } from './open-api.ts';
+import { PeerIndex } from './peer-index.ts';
+import { referenceHandlers } from './reference-views.ts';
+import { ConsoleSessions } from './sessions.ts';
+
+/** What it works with. */
+export interface ConsoleParts {
+  readonly dataFolder: string;
+  readonly masterKey: MasterKeySource | undefined;
+  readonly log: Log;
+  readonly clock: WallClock;
+  /** Folder of the built app. */
+  readonly appFolder: string;
+  readonly server: { watch(changed: (path: string) => void): () => void };
+  readonly store: Pick<Store, 'latestOf' | 'pathsBelow'>;
+  readonly directory: Pick<ResourceDirectory, 'current'>;
+  readonly telemetry: TelemetryApiParts;
+  readonly views: Omit<GatewayViewsParts, 'clock' | 'peers' | 'features'>;
+  readonly features: readonly GatewayFeature[];
+  readonly devices: Pick<DeviceViewsParts, 'sleeperOf' | 'configured'>;
+  readonly addressOf: (context: Context) => string;
+}
+
+/** As whom the console reads what is kept. */
+const reader = localPeer({
+  identity: '(console)',
+  rules: [{ methods: new Set(['GET']), segments: [], below: true } satisfies Rule],
+});
+
+/** How often sessions are looked at whose users may have been changed. */
+const reviewMs = 5000;
+
+/** See the module comment. */
+export class Console {
+  /** What is added to the HTTP endpoint, before all others below `/api/`. */
+  readonly app: Hono;
+  readonly #store: ConsoleStore;
+  readonly #sessions: ConsoleSessions;
+  readonly #streams = new EventStreams();
+  readonly #clock: WallClock;
+  #cancelReview: () => void = () => {};
+
+  /** @throws StoreFault when the store cannot be opened. */
+  constructor(parts: ConsoleParts) {
+    const { dataFolder, masterKey, log, clock } = parts;
+    this.#clock = clock;
+    const store = openConsoleStore(dataFolder, masterKey);
+    this.#store = store;
+    this.#sessions = new ConsoleSessions(clock, (user) => isCurrent(store, user));
+    const faults = new RateLimit(5, 10_000);
+    const onError = (error: unknown): void => {
+      if (faults.pass(clock()) !== undefined) log.error(`console: ${(error as Error).message}`);
+    };
+    this.app = new Hono();
+    const audit = new ConsoleAudit(new ChangeAudit(dataFolder, clock, (text) => log.warning(text)));
+    const login = { store, sessions: this.#sessions, clock, audit, addressOf: parts.addressOf };
+    addConsoleApi(this.app, {
+      sessions: this.#sessions,
+      logins: loginHandlers(login),
+      handlers: { ...sessionHandlers(login), ...this.#handlers(parts, audit, onError) },
+      onError,
+    });
+    addAppFiles(this.app, parts.appFolder);
+    this.#reviewLater();
+  }
+
+  /** Event streams that are open. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** The HTTP endpoint listens. @returns a link that logs somebody in once. */
+  opened(address: string, isTls: boolean): string {
+    const base = consoleBase(address, isTls);
+    this.#store.users.setPlace(base);
+    return newLoginLink(this.#store.users, base, this.#clock());
+  }
+
+  /** All sessions end. */
+  close(): void {
+    this.#cancelReview();
+    this.#sessions.close();
+    this.#store.opened.close();
+  }
+
+  #handlers(
+    parts: ConsoleParts,
+    audit: ConsoleAudit,
+    onError: (error: unknown) => void,
+  ): Omit<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
+    const { clock, views, server, store, directory } = parts;
+    const peers = new PeerIndex(views.operations, systemTickTimer);
+    const deviceViews = new DeviceViews({ ...parts.devices, store: this.#store, peers, clock });
+    const live = new LiveValues({
+      watch: (changed) => server.watch(changed),
+      latest: (paths) => store.latestOf(paths),
+      paths: (limit) => store.pathsBelow('/', limit),
+      ...{ clock, timer: systemTickTimer, onError },
+    });
+    const telemetry = new TelemetryApi(parts.telemetry);
+    const endpointOf = (name: string): string | undefined =>
+      views.endpoints().find((endpoint) => endpoint.name === name)?.address;
+    return {
+      ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
+      ...deviceHandlers({
+        ...{ store: this.#store, views: deviceViews, audit, clock },
+        endpoints: () => ({ coap: endpointOf('coap'), coaps: endpointOf('coaps') }),
+      }),
+      ...directoryHandlers(directory, clock),
+      ...referenceHandlers(),
+      ...missingParts(),
+      ...explorerHandlers({ devices: this.#store.devices, audit, streams: this.#streams, clock }),
+      'GET /api/live': ({ context, session, query: { path } }) =>
+        this.#streams.answer(context, session, () => live.open(path)),
+      'GET /api/history': ({ context }) => telemetry.answer(context, reader),
+      'GET /api/openapi.json': ({ context }) => context.json(openApiDocument(packageVersion())),
+    };
+  }
+
+  #reviewLater(): void {
+    this.#cancelReview = systemTickTimer.after(reviewMs, () => {
+      this.#sessions.review();
+      this.#reviewLater();
+    });
+  }
+}

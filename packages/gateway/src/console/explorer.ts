@@ -1,0 +1,236 @@
+/**
+ * Requests to CoAP servers for users of the console, with the library's own client: any transport, options by name, and what passed on
+ * the way. Each has a client of its own, which ends with it; how many there are at a time, how long each lasts and how much it brings
+ * is bounded.
+ */
+import {
+  Client,
+  type ClientOptions,
+  codeName,
+  contentFormatOf,
+  type Method,
+  type OptionEntry,
+  type OptionReader,
+  type RequestOptions,
+} from 'coapsule';
+import { optionDefinition } from 'coapsule/message';
+import { responseCodes } from '../advice/response-codes.ts';
+import { reportOf } from '../cli/command-failure.ts';
+import { optionName, optionText } from '../cli/message-text.ts';
+import { hexBytes } from '../cli/option-values.ts';
+import { expectOneServer, type TargetUri, targetUri } from '../cli/target-uri.ts';
+import type { DeviceTable } from '../store/device-table.ts';
+import { ApiFailure } from './api-failure.ts';
+import type { ApiProblem, ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
+import { formatName } from './explorer-commands.ts';
+import { bytesOf, hexOf } from './hex.ts';
+import { mostPayloadBytes } from './request-schemas.ts';
+import type { SessionUser } from './sessions.ts';
+
+/** Clients at a time, and of one user. */
+const most = { all: 32, perUser: 8 } as const;
+
+const usualTimeoutSeconds = 30;
+
+/** Places for clients: a server that does not answer holds one until its time is over. */
+export class ExplorerPlaces {
+  readonly #ofUser = new Map<string, number>();
+  #all = 0;
+
+  /** @throws ApiFailure `busy`. @returns what gives the place back. */
+  take({ name }: SessionUser): () => void {
+    const own = this.#ofUser.get(name) ?? 0;
+    if (this.#all >= most.all || own >= most.perUser)
+      throw new ApiFailure('busy', 'too many requests are under way', 'wait for one of them', 5);
+    this.#all++;
+    this.#ofUser.set(name, own + 1);
+    return () => {
+      this.#all--;
+      const left = (this.#ofUser.get(name) ?? 1) - 1;
+      if (left === 0) this.#ofUser.delete(name);
+      else this.#ofUser.set(name, left);
+    };
+  }
+}
+
+/** What a request of the explorer becomes. */
+export interface ExplorerPlan {
+  readonly uri: TargetUri;
+  readonly clientOptions: ClientOptions;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Who is asked, and as whom.
+ *
+ * @throws ApiFailure for a URI that is none, and for a credential that this user may not use.
+ */
+export function explorerPlan(
+  { uri: text, credential, timeoutSeconds = usualTimeoutSeconds }: ExplorerTarget,
+  user: SessionUser,
+  devices: Pick<DeviceTable, 'find'>,
+): ExplorerPlan {
+  const uri = checkedUri(text);
+  // It opens a device file of the gateway's machine.
+  if (uri.line !== undefined && user.role !== 'admin')
+    throw new ApiFailure('forbidden', 'serial lines of the gateway are for the role admin');
+  const psk = pskOf(credential, user, devices);
+  if (uri.secure && psk === undefined)
+    throw new ApiFailure(
+      'invalid',
+      `${uri.scheme} needs a credential`,
+      'choose one, or give identity and key',
+    );
+  return {
+    uri,
+    clientOptions: psk === undefined || !uri.secure ? {} : { psk },
+    timeoutMs: timeoutSeconds * 1000,
+  };
+}
+
+function checkedUri(text: string): TargetUri {
+  try {
+    const uri = targetUri(text);
+    expectOneServer(uri, 'the explorer asks one server');
+    return uri;
+  } catch (error) {
+    const { cause, nextStep } = reportOf(error);
+    throw new ApiFailure('invalid', cause, nextStep);
+  }
+}
+
+function pskOf(
+  credential: ExplorerTarget['credential'],
+  user: SessionUser,
+  devices: Pick<DeviceTable, 'find'>,
+): Exclude<ClientOptions['psk'], undefined | ((...request: never[]) => unknown)> | undefined {
+  switch (credential?.kind) {
+    case 'psk':
+      return { identity: credential.identity, key: bytesOf(credential.keyHex) };
+    case 'device': {
+      if (user.role !== 'admin')
+        throw new ApiFailure('forbidden', 'who speaks as a device needs the role admin');
+      const stored = devices.find(credential.id)?.credential;
+      // The numbers of an OSCORE context are the device's: used here too, they would be used twice (RFC 8613 §7.2.1).
+      if (stored?.kind !== 'psk')
+        throw new ApiFailure('not-found', 'there is no device of this id with a pre-shared key');
+      return { identity: credential.id, key: stored.key };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A client for one exchange. */
+export function explorerClient(
+  plan: ExplorerPlan,
+  request: Pick<ExplorerRequest, 'lossRate'>,
+  trace: NonNullable<ClientOptions['trace']>,
+): Client {
+  const { lossRate } = request;
+  return new Client({
+    ...plan.clientOptions,
+    trace,
+    ...(lossRate !== undefined && lossRate > 0 && !plan.uri.scheme.includes('+') && { lossRate }),
+  });
+}
+
+/** As the library has methods. */
+export function methodOfRequest({ method }: ExplorerRequest): Method {
+  return method === 'iPATCH' ? 'IPATCH' : method;
+}
+
+/** @throws ApiFailure for an option that is not known, or a value that it cannot have. */
+export function explorerOptions(request: ExplorerRequest, timeoutMs: number): RequestOptions {
+  const { type, payloadHex = '', contentFormat, accept, blockSize, options = [] } = request;
+  for (const format of [contentFormat, accept]) {
+    if (typeof format === 'string' && contentFormatOf(format) === undefined)
+      throw new ApiFailure('invalid', `there is no content format of this name: ${format}`);
+  }
+  if (blockSize !== undefined && (blockSize & (blockSize - 1)) !== 0)
+    throw new ApiFailure('invalid', 'block sizes are 16, 32, 64, 128, 256, 512 and 1024');
+  return {
+    ...{ timeoutMs, whenBusy: 'send' as const },
+    ...(payloadHex !== '' && { payload: bytesOf(payloadHex) }),
+    ...(contentFormat !== undefined && { contentFormat }),
+    ...(accept !== undefined && { accept }),
+    ...(blockSize !== undefined && { blockSize }),
+    ...(type === 'NON' && { confirmable: false }),
+    ...(options.length > 0 && { options: options.map(messageOption) }),
+  };
+}
+
+function messageOption({
+  option,
+  value,
+}: NonNullable<ExplorerRequest['options']>[number]): NonNullable<RequestOptions['options']>[number] {
+  const number = typeof option === 'number' ? option : optionNumbers().get(option.toLowerCase());
+  if (number === undefined) throw new ApiFailure('invalid', `there is no option of this name: ${option}`);
+  if (value.startsWith('0x')) {
+    const bytes = hexBytes(value.slice(2));
+    if (bytes === undefined) throw new ApiFailure('invalid', 'after 0x come pairs of hexadecimal digits');
+    return { number, value: bytes };
+  }
+  if (optionDefinition(number)?.format !== 'uint') return { number, value };
+  if (!/^\d{1,10}$/.test(value) || Number(value) > 0xffff_ffff)
+    throw new ApiFailure('invalid', `the value of ${option} is a number`);
+  return { number, value: Number(value) };
+}
+
+let numbers: ReadonlyMap<string, number> | undefined;
+
+/** Registered options by their names. */
+function optionNumbers(): ReadonlyMap<string, number> {
+  if (numbers !== undefined) return numbers;
+  const found = new Map<string, number>();
+  for (let number = 0; number < 0x1_0000; number++) {
+    const definition = optionDefinition(number);
+    if (definition !== undefined) found.set(definition.name.toLowerCase(), number);
+  }
+  numbers = found;
+  return found;
+}
+
+/** A response as the console has it. @param payload Of which no more than a mebibyte is given. */
+export function explorerResponse(
+  {
+    code,
+    codeText,
+    options,
+    contentFormat,
+    etag,
+    maxAgeSeconds,
+  }: {
+    readonly code: number;
+    readonly codeText: string;
+    readonly options: OptionReader;
+    readonly contentFormat: number | undefined;
+    readonly etag: Uint8Array | undefined;
+    readonly maxAgeSeconds: number;
+  },
+  payload: Uint8Array,
+): ExplorerResponse {
+  const entries: OptionEntry[] = [...options.entries()];
+  const shown = payload.subarray(0, mostPayloadBytes);
+  return {
+    code: codeText,
+    codeName: codeName(code as Parameters<typeof codeName>[0]) ?? '',
+    explanation: responseCodes.find((known) => known.code === code)?.description ?? '',
+    options: entries.map(({ number, value }) => ({
+      ...{ number, name: optionName(number), value: optionText({ number, value }), valueHex: hexOf(value) },
+    })),
+    contentFormat: contentFormat ?? null,
+    contentFormatName: formatName(contentFormat),
+    payloadHex: hexOf(shown),
+    isPayloadCut: shown.length < payload.length,
+    etagHex: etag === undefined ? null : hexOf(etag),
+    maxAgeSeconds,
+  };
+}
+
+/** Why another server did not answer: what a verb of the command line says. */
+export function peerProblem(error: unknown): ApiProblem {
+  if (error instanceof ApiFailure) return error.problem;
+  const { cause, nextStep } = reportOf(error);
+  return { code: 'peer-failed', message: cause, ...(nextStep !== '' && { nextStep }) };
+}

@@ -1,0 +1,132 @@
+/**
+ * Logging in and out: by a one-time link or by name and password, with the cookie of the session.
+ */
+import type { Context } from 'hono';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import type { WallClock } from '../server/wall-clock.ts';
+import { ApiFailure } from './api-failure.ts';
+import type { SessionView, UsersView } from './api-types.ts';
+import { type Handlers, type LoginHandlers, sessionCookie } from './console-api.ts';
+import type { ConsoleAudit } from './console-audit.ts';
+import type { ConsoleStore } from './console-store.ts';
+import { takeLoginLink } from './login-link.ts';
+import { LoginThrottle } from './login-throttle.ts';
+import { PasswordCheck, TooManyPasswords } from './password.ts';
+import { type ConsoleSessions, type Session, type SessionUser, sessionBounds } from './sessions.ts';
+
+/** What it works with. */
+export interface LoginParts {
+  readonly store: Pick<ConsoleStore, 'users'>;
+  readonly sessions: ConsoleSessions;
+  readonly clock: WallClock;
+  readonly audit: ConsoleAudit;
+  /** Where a request comes from. */
+  readonly addressOf: (context: Context) => string;
+}
+
+/** How who came by a link is called. */
+const byLink = '(link)';
+
+/** The logins. */
+export function loginHandlers(parts: LoginParts): LoginHandlers {
+  const { store, clock } = parts;
+  const throttle = new LoginThrottle();
+  const check = new PasswordCheck();
+  const attempt = async (
+    context: Context,
+    name: string | undefined,
+    find: () => Promise<SessionUser | undefined> | SessionUser | undefined,
+  ): Promise<SessionView> => {
+    const address = parts.addressOf(context);
+    const waitMs = throttle.waitMs(address, name, clock());
+    if (waitMs > 0) throw tooManyAttempts(waitMs);
+    const user = await find();
+    if (user === undefined) {
+      throttle.failed(address, name, clock());
+      parts.audit.add('console-login-failed', name ?? byLink, { from: address });
+      throw name === undefined
+        ? new ApiFailure(
+            'login-failed',
+            'the link was used already, or is too old',
+            'make a new one: coapsule console link',
+          )
+        : new ApiFailure('login-failed', 'name or password is wrong');
+    }
+    throttle.succeeded(address, name);
+    parts.audit.add('console-login', user.name, { from: address, role: user.role });
+    return begun(context, parts, user);
+  };
+  return {
+    'POST /api/session/link': (context, { token }) =>
+      attempt(context, undefined, () =>
+        takeLoginLink(store.users, token, clock())
+          ? { name: byLink, role: 'admin', version: undefined }
+          : undefined,
+      ),
+    'POST /api/session/password': (context, { name, password }) =>
+      attempt(context, name, async () => {
+        const user = store.users.find(name);
+        try {
+          if (!(await check.isRight(password, user?.password)) || user === undefined) return undefined;
+        } catch (error) {
+          if (!(error instanceof TooManyPasswords)) throw error;
+          throw tooManyAttempts(1000);
+        }
+        // It may have been changed or removed while the password was looked at.
+        return isCurrent(store, user) ? user : undefined;
+      }),
+  };
+}
+
+/** What somebody who is logged in may ask of the session. */
+export function sessionHandlers({
+  store,
+  sessions,
+  audit,
+}: LoginParts): Pick<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
+  return {
+    'GET /api/session': ({ session }) => sessionView(session),
+    'DELETE /api/session': ({ context, user }) => {
+      sessions.end(getCookie(context, sessionCookie) ?? '');
+      deleteCookie(context, sessionCookie, { path: '/' });
+      audit.add('console-logout', user.name);
+    },
+    'GET /api/users': (): UsersView => ({
+      users: store.users.all().map(({ name, role, addedAtMs }) => ({
+        ...{ name, role, addedAtMs },
+        sessions: sessions.countOf(name),
+      })),
+    }),
+  };
+}
+
+/** Whether a user is still the one that logged in. */
+export function isCurrent(
+  { users }: Pick<ConsoleStore, 'users'>,
+  { name, role, version }: SessionUser,
+): boolean {
+  if (version === undefined) return true;
+  const now = users.find(name);
+  return now?.version === version && now.role === role;
+}
+
+function begun(context: Context, { sessions }: LoginParts, user: SessionUser): SessionView {
+  // What the browser has so far is not gone on with: somebody else may have put it there.
+  sessions.end(getCookie(context, sessionCookie) ?? '');
+  const { id, session } = sessions.begin({ name: user.name, role: user.role, version: user.version });
+  setCookie(context, sessionCookie, id, {
+    ...{ path: '/', httpOnly: true, sameSite: 'Strict', maxAge: sessionBounds.wholeMs / 1000 },
+    secure: new URL(context.req.url).protocol === 'https:',
+  });
+  return sessionView(session);
+}
+
+function sessionView({ user, csrfToken, idleEndsAtMs, endsAtMs }: Session): SessionView {
+  const { name, role, version } = user;
+  return { name, role, csrfToken, idleEndsAtMs, endsAtMs, isByLink: version === undefined };
+}
+
+function tooManyAttempts(waitMs: number): ApiFailure {
+  const seconds = Math.ceil(waitMs / 1000);
+  return new ApiFailure('throttled', 'there were too many attempts', `wait ${seconds} s`, seconds);
+}

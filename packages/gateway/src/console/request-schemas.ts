@@ -1,0 +1,127 @@
+/**
+ * What the routes of the console take: bounds of every member, and nothing besides. The types are those of api-types.ts.
+ */
+import * as z from 'zod';
+import type * as api from './api-types.ts';
+
+/** Of requests to other servers, and payloads of theirs, in bytes. */
+export const mostPayloadBytes: number = 1024 * 1024;
+
+function hex(mostBytes: number) {
+  return z
+    .string()
+    .max(2 * mostBytes)
+    .regex(/^(?:[0-9a-fA-F]{2})*$/, 'pairs of hexadecimal digits');
+}
+
+const text = (longest: number) => z.string().min(1).max(longest);
+
+const deviceId = text(256);
+const rules = z.array(text(1024)).max(1000);
+
+/** By a link. */
+export const linkLogin: z.ZodType<api.LinkLogin> = z.strictObject({ token: text(200) });
+
+/** By name and password. */
+export const passwordLogin: z.ZodType<api.PasswordLogin> = z.strictObject({
+  name: text(100),
+  password: text(1024),
+});
+
+const newCredential: z.ZodType<api.NewCredential> = z.union([
+  z.strictObject({ kind: z.literal('psk'), keyHex: z.exactOptional(hex(64).min(2)) }),
+  z.strictObject({ kind: z.literal('oscore') }),
+  z.strictObject({ kind: z.literal('rpk'), fingerprint: text(200) }),
+  z.strictObject({ kind: z.literal('x509'), certificatePem: text(64 * 1024) }),
+]);
+
+/** A device to add. */
+export const newDevice: z.ZodType<api.NewDevice> = z.strictObject({
+  id: deviceId,
+  credential: newCredential,
+  rules: z.exactOptional(rules),
+});
+
+/** All that a device may do. */
+export const deviceRules: z.ZodType<api.DeviceRules> = z.strictObject({ rules });
+
+/** Another credential. */
+export const deviceRotation: z.ZodType<api.DeviceRotation> = z.strictObject({
+  credential: newCredential,
+  overlapSeconds: z.exactOptional(
+    z
+      .number()
+      .min(0)
+      .max(366 * 86_400),
+  ),
+  untilUsed: z.exactOptional(z.boolean()),
+});
+
+const targetMembers = {
+  uri: text(4096),
+  credential: z.exactOptional(
+    z.union([
+      z.strictObject({ kind: z.literal('none') }),
+      z.strictObject({ kind: z.literal('device'), id: deviceId }),
+      z.strictObject({ kind: z.literal('psk'), identity: text(256), keyHex: hex(64).min(2) }),
+    ]),
+  ),
+  timeoutSeconds: z.exactOptional(z.number().min(1).max(120)),
+};
+
+/** Another server. */
+export const explorerTarget: z.ZodType<api.ExplorerTarget> = z.strictObject(targetMembers);
+
+const contentFormat = z.union([z.int().min(0).max(65_535), text(200)]);
+
+/** What another server is asked. */
+export const explorerRequest: z.ZodType<api.ExplorerRequest> = z.strictObject({
+  ...targetMembers,
+  method: z.enum(['GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'iPATCH']),
+  type: z.exactOptional(z.enum(['CON', 'NON'])),
+  payloadHex: z.exactOptional(hex(mostPayloadBytes)),
+  contentFormat: z.exactOptional(contentFormat),
+  accept: z.exactOptional(contentFormat),
+  blockSize: z.exactOptional(z.int().min(16).max(1024)),
+  options: z.exactOptional(
+    z
+      .array(
+        z.strictObject({
+          option: z.union([z.int().min(0).max(65_535), text(64)]),
+          value: z.string().max(4096),
+        }),
+      )
+      .max(64),
+  ),
+  lossRate: z.exactOptional(z.number().min(0).max(1)),
+});
+
+/** Which messages go into a file. */
+export const trafficExport: z.ZodType<api.TrafficExport> = z.strictObject({
+  filter: z.exactOptional(z.string().max(1000)),
+  withSecrets: z.exactOptional(z.boolean()),
+});
+
+/** A file of requests. */
+export const collectionRun: z.ZodType<api.CollectionRun> = z.strictObject({
+  text: text(256 * 1024),
+  environment: z.exactOptional(z.record(text(100), z.string().max(4096))),
+});
+
+/** A fleet. */
+export const newSimulation: z.ZodType<api.NewSimulation> = z.strictObject({
+  scenario: text(50),
+  devices: z.exactOptional(z.int().min(1).max(500)),
+  speed: z.exactOptional(z.number().min(0.1).max(1_000_000)),
+  durationSeconds: z.exactOptional(
+    z
+      .number()
+      .min(1)
+      .max(30 * 86_400),
+  ),
+  seed: z.exactOptional(z.int().min(0).max(4_294_967_295)),
+  linkProfile: z.exactOptional(text(50)),
+  lossRate: z.exactOptional(z.number().min(0).max(1)),
+  roams: z.exactOptional(z.boolean()),
+  churnPerHour: z.exactOptional(z.number().min(0).max(1)),
+});

@@ -1,0 +1,86 @@
+/**
+ * What of a gateway its console sees: put together here, so that neither knows more of the other.
+ */
+import type { Server } from 'coapsule';
+import { Console } from '../console/console.ts';
+import type { ResourceDirectory } from '../directory/resource-directory.ts';
+import type { TelemetryApiParts } from '../http/telemetry-api.ts';
+import type { GatewayOperations } from '../operations/gateway-operations.ts';
+import type { PskEntry } from '../server/serve-options.ts';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { SleeperState } from '../sleepy/sleepy-devices.ts';
+import type { Store } from '../store/store.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import type { ProxyCounts } from './proxy-counts.ts';
+import type { UpstreamServer } from './upstream-servers.ts';
+
+/** Parts of a gateway that runs. */
+export interface GatewayConsoleParts {
+  readonly clock: WallClock;
+  readonly server: Pick<Server, 'watch'>;
+  readonly store: Store;
+  readonly telemetry: TelemetryApiParts;
+  readonly directory: ResourceDirectory;
+  readonly operations: GatewayOperations;
+  readonly sleeperOf: (device: string) => SleeperState | undefined;
+  /** Keys besides those of the store. */
+  readonly configured: () => readonly Pick<PskEntry, 'identity'>[];
+  readonly endpoints: () => Readonly<Record<string, string | readonly string[]>>;
+  readonly workers: () => number;
+  readonly broker: () => { readonly isConnected: boolean } | undefined;
+  readonly upstreams: () => readonly UpstreamServer[];
+  readonly proxyCounts: () => ProxyCounts;
+}
+
+/** @throws StoreFault when the store cannot be opened once more. */
+export function gatewayConsole(
+  {
+    appFolder,
+    dataFolder,
+    masterKey,
+    log,
+    mqtt,
+    proxy,
+    sleepy,
+  }: Pick<GatewayOptions, 'dataFolder' | 'masterKey' | 'log' | 'mqtt' | 'proxy' | 'sleepy'> & {
+    readonly appFolder: string;
+  },
+  parts: GatewayConsoleParts,
+): Console {
+  const { clock, server, store, telemetry, directory, operations } = parts;
+  const reverse = (): readonly UpstreamServer[] => parts.upstreams();
+  return new Console({
+    ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
+    views: {
+      operations,
+      endpoints: () =>
+        Object.entries(parts.endpoints()).flatMap(([name, where]) =>
+          [where].flat().map((address) => ({ name, address })),
+        ),
+      workers: parts.workers,
+      bridge: {
+        options: mqtt,
+        isConnected: () => parts.broker()?.isConnected ?? false,
+        outboxSize: () => store.outboxSize(),
+      },
+      proxy: {
+        targets: proxy?.targets.map(({ uri }) => uri),
+        reverse,
+        counts: parts.proxyCounts,
+      },
+    },
+    features: [
+      ...(mqtt === undefined ? [] : (['bridge'] as const)),
+      ...(proxy === undefined ? [] : (['forward-proxy'] as const)),
+      ...(reverse().length === 0 ? [] : (['reverse-proxy'] as const)),
+      ...(sleepy === undefined ? [] : (['sleepy'] as const)),
+    ],
+    devices: {
+      sleeperOf: parts.sleeperOf,
+      configured: () => parts.configured().map(({ identity }) => identity),
+    },
+    addressOf: (context) =>
+      (context.env as { incoming?: { socket: { remoteAddress?: string } } }).incoming?.socket.remoteAddress ??
+      'unknown',
+  });
+}
