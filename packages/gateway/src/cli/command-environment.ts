@@ -46,6 +46,12 @@ export interface CommandEnvironment {
         readonly output: NodeJS.WritableStream;
       }
     | undefined;
+  /**
+   * What somebody types at the terminal without being seen.
+   *
+   * @returns undefined where standard input is no terminal.
+   */
+  askSecretly?(question: string): Promise<string> | undefined;
   createClient(options: ClientOptions): Promise<CommandClient>;
   /** Calls back on SIGINT and SIGTERM until the returned function is called. */
   onInterrupt(listener: () => void): () => void;

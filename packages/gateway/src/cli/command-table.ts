@@ -144,6 +144,11 @@ const loadedCommands: readonly LoadedCommand[] = [
       (await import('./shell-command.ts')).shellCommand(environment, end, wholeProgram, runLine),
   },
   {
+    name: 'console',
+    description: 'who may use the console of the gateway',
+    load: async (environment) => (await import('./console-command.ts')).consoleCommand(environment),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment, _, wholeProgram) =>
@@ -152,7 +157,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['tap', 'run', 'mcp', 'console'];
+const laterCommands = ['tap', 'run', 'mcp'];
 
 const requestVerbs: readonly (readonly [
   verb: string,

@@ -51,6 +51,7 @@ export function processEnvironment(): ProcessEnvironment {
     },
     standardInput: () => process.stdin,
     terminal: () => (isatty(0) && isatty(1) ? { input: process.stdin, output: process.stdout } : undefined),
+    askSecretly: (question) => (isatty(0) && isatty(2) ? typedSecretly(question) : undefined),
     createClient: async (options) => {
       const { Client } = await import('coapsule');
       return new Client(options);
@@ -72,6 +73,28 @@ export function processEnvironment(): ProcessEnvironment {
     randomBytes: (length) => randomBytes(length),
     wallTimeMs: () => Date.now(),
   };
+}
+
+/** One line from the terminal, which does not show it. */
+async function typedSecretly(question: string): Promise<string> {
+  const [{ createInterface }, { Writable }] = await Promise.all([
+    import('node:readline/promises'),
+    import('node:stream'),
+  ]);
+  // What would be echoed goes nowhere.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  reader.once('SIGINT', () => {
+    process.stderr.write('\n');
+    process.exit(130);
+  });
+  try {
+    process.stderr.write(question);
+    return await reader.question('');
+  } finally {
+    reader.close();
+    process.stderr.write('\n');
+  }
 }
 
 /** Writes at once and in order, so that nothing is lost when the process ends. */

@@ -62,6 +62,7 @@ export interface ServeOptions
   readonly maxSessions: number;
   readonly maxFirmware: number;
   readonly workers: number;
+  readonly console: 'on' | 'off';
   readonly demo?: boolean;
   readonly dangerouslyAllowPlainWrites?: boolean;
   readonly dangerouslyUnlimitedAmplification?: boolean;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { ChangeAudit } from '../audit/audit-log.ts';
 import { defaultFirmwareBytes } from '../firmware/firmware-resources.ts';
@@ -132,6 +133,11 @@ export function serveCommand(variables: Variables): Command {
       'threads that share the ports for coap and coaps, such as one for each core (docs/workers.md)',
       (text) => wholeNumber(text, ...optionBounds.workers),
       1,
+    )
+    .addOption(
+      new Option('--console <on|off>', 'the console in the browser, on the http endpoint')
+        .choices(['on', 'off'])
+        .default('on'),
     )
     .option('--demo', 'demo resources and published demo keys')
     .option('--dangerously-allow-plain-writes', 'let everyone store and read readings over plain coap')
@@ -296,6 +302,7 @@ async function run(
     const { workers } = gateway;
     const ready = { ...gateway.endpoints, ...(workers > 1 ? { workers } : {}) };
     process.stdout.write(`ready ${JSON.stringify(ready)}\n`);
+    tellConsoleLink(gateway.consoleLink, options, log);
     const manager = ServiceManager.of({
       variables: process.env,
       processId: process.pid,
@@ -324,6 +331,17 @@ function bothOf(
     one(line);
     other(line);
   };
+}
+
+/** Where the build puts the app; beside the built sources, and beside those of a checkout. */
+const consoleAppFolder = fileURLToPath(new URL('../../dist/console', import.meta.url));
+
+/** For the person who has started it: a log of lines for programs has no place for a secret. */
+function tellConsoleLink(link: string | undefined, { logFormat }: ServeOptions, log: Log): void {
+  if (link === undefined) return;
+  if (logFormat === 'json')
+    log.detail(0, 'the console is at /console/: make a link to log in with "coapsule console link"');
+  else process.stderr.write(`console: ${link} (logs in once, within 15 minutes)\n`);
 }
 
 function openOscoreLog({ dangerouslyLogOscore: path }: ServeOptions, log: Log): OscoreLog | undefined {
@@ -388,6 +406,7 @@ function gatewayOptions(options: ServeOptions, log: Log): GatewayOptions {
     dangerouslyAllowPlainWrites: options.dangerouslyAllowPlainWrites ?? false,
     dangerouslyUnlimitedAmplification: options.dangerouslyUnlimitedAmplification ?? false,
     http: httpOptions(options, (text) => log.warning(text)),
+    console: options.console === 'off' ? undefined : { appFolder: consoleAppFolder },
     metrics: options.metrics === 'off' ? undefined : options.metrics,
     maxObservers: options.maxObservers,
     mqtt: mqttOptions(options),

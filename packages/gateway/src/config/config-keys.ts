@@ -20,6 +20,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   httpTls: 'http.tls',
   httpCors: 'http.cors',
   httpName: 'http.names',
+  console: 'http.console',
   httpTemplate: 'http.templates',
   cert: 'credentials.certificate',
   privateKey: 'credentials.privateKey',

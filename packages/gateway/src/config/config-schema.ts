@@ -58,6 +58,7 @@ export interface ConfiguredOptions
   readonly httpTls?: boolean | undefined;
   readonly httpCors?: readonly string[] | undefined;
   readonly httpName?: readonly string[] | undefined;
+  readonly console?: 'on' | 'off' | undefined;
   readonly httpTemplate?: readonly string[] | undefined;
   readonly cert?: string | undefined;
   readonly privateKey?: string | undefined;
@@ -120,6 +121,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       httpTls: file.http?.tls,
       httpCors: file.http?.cors,
       httpName: file.http?.names,
+      console: file.http?.console === undefined ? undefined : file.http.console ? 'on' : 'off',
       httpTemplate: file.http?.templates,
       ...file.mqtt,
       ...file.shared,
@@ -266,6 +268,7 @@ function sections(surroundings: ConfigSurroundings) {
         .describe('File with who may do more by HTTP than everyone, as lines NAME TOKEN METHOD:PATH….')
         .optional(),
       tls: yesOrNo('TLS for HTTP, with the certificate and key of the gateway.'),
+      console: yesOrNo('The console in the browser at /console/; it is there unless this says no.'),
       cors: texts('origins such as https://panel.example')
         .describe('Origins whose pages may read answers; "*": any; none without it.')
         .optional(),
