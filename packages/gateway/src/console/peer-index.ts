@@ -69,6 +69,7 @@ const kinds: Readonly<Record<string, SecurityKind>> = {
   psk: 'psk',
   x509: 'x509',
   'raw-public-key': 'rpk',
+  oscore: 'oscore',
 };
 
 /** As the console has it. */
