@@ -41,6 +41,29 @@ export function fleetFromFile(
   );
 }
 
+/** A device for each plan, with a new key, what every device may do and what the plan needs; and what it proves itself with. */
+export function fleetDevices(
+  plans: readonly Pick<DevicePlan, 'id' | 'rules' | 'sleep'>[],
+  addedAtMs: number,
+): { readonly devices: readonly NewDevice[]; readonly credentials: ReadonlyMap<string, FleetCredential> } {
+  const credentials = new Map<string, FleetCredential>();
+  const devices = plans.map((plan): NewDevice => {
+    const { id } = plan;
+    const rules = [...defaultRules(id).map(ruleText), ...plan.rules];
+    const common = { id, rules, addedAtMs };
+    if (plan.sleep !== 'oscore') {
+      const key = randomBytes(keyBytes);
+      credentials.set(id, { kind: 'psk', identity: id, key });
+      return { ...common, credential: { kind: 'psk', key } };
+    }
+    const { device, server } = newOscorePair(randomBytes);
+    const { masterSecret, masterSalt = new Uint8Array(0), senderId, recipientId } = device;
+    credentials.set(id, { kind: 'oscore', masterSecret, masterSalt, senderId, recipientId });
+    return { ...common, credential: oscoreCredential(server) };
+  });
+  return { devices, credentials };
+}
+
 /** Devices in a store for the time of a run. */
 export class ProvisionedFleet {
   readonly credentials: ReadonlyMap<string, FleetCredential>;
@@ -63,25 +86,11 @@ export class ProvisionedFleet {
     folder: FolderOption,
     plans: readonly DevicePlan[],
   ): ProvisionedFleet {
-    const credentials = new Map<string, FleetCredential>();
     const oscore = plans.filter(({ sleep }) => sleep === 'oscore');
     const last = oscore.at(-1);
     // Behind all others in the order of ids.
     const canary = last === undefined ? [] : [{ ...last, id: `${last.id}~`, rules: [] }];
-    const devices = [...plans, ...canary].map((plan): NewDevice => {
-      const { id } = plan;
-      const rules = [...defaultRules(id).map(ruleText), ...plan.rules];
-      const common = { id, rules, addedAtMs: systemWallClock() };
-      if (plan.sleep !== 'oscore') {
-        const key = randomBytes(keyBytes);
-        credentials.set(id, { kind: 'psk', identity: id, key });
-        return { ...common, credential: { kind: 'psk', key } };
-      }
-      const { device, server } = newOscorePair(randomBytes);
-      const { masterSecret, masterSalt = new Uint8Array(0), senderId, recipientId } = device;
-      credentials.set(id, { kind: 'oscore', masterSecret, masterSalt, senderId, recipientId });
-      return { ...common, credential: oscoreCredential(server) };
-    });
+    const { devices, credentials } = fleetDevices([...plans, ...canary], systemWallClock());
     withDevices(
       streams,
       folder,

@@ -148,7 +148,7 @@ const live: EventSchemas<api.LiveEvents> = {
 
 const trafficMessage: z.ZodType<api.TrafficMessage> = o({
   ...{ number: count, atMs: amount, direction: z.enum(['received', 'sent']), peer: text },
-  ...{ identity: nullable(text), protocol: z.enum(['coap', 'dtls', 'oscore']), isSecure: flag },
+  ...{ identity: nullable(text), protocol: z.enum(['coap', 'dtls', 'oscore', 'other']), isSecure: flag },
   ...{ length: count, type: nullable(text), code: text, messageId: nullable(count) },
   ...{ tokenHex: nullable(hex), path: nullable(text), summary: text, problems: list(text) },
 });
@@ -170,7 +170,8 @@ const field: z.ZodType<api.FieldView> = o({
 }).meta({ id: 'Field' });
 
 const trafficDetail: z.ZodType<api.TrafficDetail> = o({
-  ...{ message: trafficMessage, bytesHex: hex, fields: list(field), exchange: list(count) },
+  ...{ message: trafficMessage, exchange: list(count) },
+  layers: list(o({ name: text, bytesHex: hex, fields: list(field), problems: list(text) })),
 });
 
 const findings: z.ZodType<api.FindingsView> = o({

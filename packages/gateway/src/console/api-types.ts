@@ -444,7 +444,8 @@ export interface TrafficMessage {
   readonly direction: 'received' | 'sent';
   readonly peer: string;
   readonly identity: string | null;
-  readonly protocol: 'coap' | 'dtls' | 'oscore';
+  /** `dtls`: a record that is not decrypted; `other`: neither that nor CoAP. */
+  readonly protocol: 'coap' | 'dtls' | 'oscore' | 'other';
   readonly isSecure: boolean;
   readonly length: number;
   /** CON, NON, ACK, RST; null over streams. */
@@ -478,8 +479,13 @@ export interface TrafficPage {
 
 export interface TrafficDetail {
   readonly message: TrafficMessage;
-  readonly bytesHex: string;
-  readonly fields: readonly FieldView[];
+  /** From the outside to the inside, each with its own bytes: what is in a record is decrypted. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly bytesHex: string;
+    readonly fields: readonly FieldView[];
+    readonly problems: readonly string[];
+  }[];
   /** Numbers of the messages of the same exchange, in their order. */
   readonly exchange: readonly number[];
 }

@@ -33,6 +33,8 @@ import { openApiDocument } from './open-api.ts';
 import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
 import { ConsoleSessions } from './sessions.ts';
+import { Simulations } from './simulations.ts';
+import type { SnippetEndpoints } from './snippets.ts';
 
 /** What it works with. */
 export interface ConsoleParts {
@@ -58,6 +60,8 @@ const reader = localPeer({
   rules: [{ methods: new Set(['GET']), segments: [], below: true } satisfies Rule],
 });
 
+type SessionRoute = keyof ReturnType<typeof sessionHandlers>;
+
 /** How often sessions are looked at whose users may have been changed. */
 const reviewMs = 5000;
 
@@ -69,6 +73,7 @@ export class Console {
   readonly #sessions: ConsoleSessions;
   readonly #streams = new EventStreams();
   readonly #clock: WallClock;
+  readonly #simulations: Simulations;
   #cancelReview: () => void = () => {};
 
   /** @throws StoreFault when the store cannot be opened. */
@@ -84,11 +89,26 @@ export class Console {
     };
     this.app = new Hono();
     const audit = new ConsoleAudit(new ChangeAudit(dataFolder, clock, (text) => log.warning(text)));
+    const { endpoints } = parts.views;
+    const endpointOf = (name: string): string | undefined =>
+      endpoints().find((endpoint) => endpoint.name === name)?.address;
+    const deviceEndpoints = (): SnippetEndpoints => ({
+      coap: endpointOf('coap'),
+      coaps: endpointOf('coaps'),
+    });
+    this.#simulations = new Simulations({
+      ...{ devices: store.devices, audit, streams: this.#streams, clock, timer: systemTickTimer },
+      endpoints: deviceEndpoints,
+    });
     const login = { store, sessions: this.#sessions, clock, audit, addressOf: parts.addressOf };
     addConsoleApi(this.app, {
       sessions: this.#sessions,
       logins: loginHandlers(login),
-      handlers: { ...sessionHandlers(login), ...this.#handlers(parts, audit, onError) },
+      handlers: {
+        ...sessionHandlers(login),
+        ...this.#simulations.handlers,
+        ...this.#handlers(parts, audit, deviceEndpoints, onError),
+      },
       onError,
     });
     addAppFiles(this.app, parts.appFolder);
@@ -111,14 +131,16 @@ export class Console {
   close(): void {
     this.#cancelReview();
     this.#sessions.close();
+    this.#simulations.close();
     this.#store.opened.close();
   }
 
   #handlers(
     parts: ConsoleParts,
     audit: ConsoleAudit,
+    deviceEndpoints: () => SnippetEndpoints,
     onError: (error: unknown) => void,
-  ): Omit<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
+  ): Omit<Handlers, SessionRoute | keyof Simulations['handlers']> {
     const { clock, views, server, store, directory } = parts;
     const peers = new PeerIndex(views.operations, systemTickTimer);
     const deviceViews = new DeviceViews({ ...parts.devices, store: this.#store, peers, clock });
@@ -129,13 +151,11 @@ export class Console {
       ...{ clock, timer: systemTickTimer, onError },
     });
     const telemetry = new TelemetryApi(parts.telemetry);
-    const endpointOf = (name: string): string | undefined =>
-      views.endpoints().find((endpoint) => endpoint.name === name)?.address;
     return {
       ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
       ...deviceHandlers({
         ...{ store: this.#store, views: deviceViews, audit, clock },
-        endpoints: () => ({ coap: endpointOf('coap'), coaps: endpointOf('coaps') }),
+        endpoints: deviceEndpoints,
       }),
       ...directoryHandlers(directory, clock),
       ...referenceHandlers(),

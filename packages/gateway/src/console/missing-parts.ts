@@ -5,13 +5,11 @@ import { ApiFailure } from './api-failure.ts';
 import type { Handlers } from './console-api.ts';
 
 type TrafficRoute = Extract<keyof Handlers, `${string}/api/traffic/${string}`>;
-type SimulationRoute = Extract<keyof Handlers, `${string}/api/simulations${string}`>;
 type CollectionRoute = Extract<keyof Handlers, `${string}/api/collections/${string}`>;
 
 /** See the module comment. */
-export function missingParts(): Pick<Handlers, TrafficRoute | SimulationRoute | CollectionRoute> {
+export function missingParts(): Pick<Handlers, TrafficRoute | CollectionRoute> {
   const noTraffic = missing('this gateway keeps no traffic', 'start it with --traffic 16M');
-  const noSimulations = missing('this gateway simulates no fleets', 'use coapsule simulate');
   return {
     'GET /api/traffic/live': noTraffic,
     'GET /api/traffic/messages': noTraffic,
@@ -20,11 +18,6 @@ export function missingParts(): Pick<Handlers, TrafficRoute | SimulationRoute | 
     'GET /api/traffic/handshakes': noTraffic,
     'POST /api/traffic/export': noTraffic,
     'POST /api/collections/run': missing('this gateway runs no collections', 'use coapsule run'),
-    'GET /api/simulations/scenarios': noSimulations,
-    'GET /api/simulations': noSimulations,
-    'POST /api/simulations': noSimulations,
-    'DELETE /api/simulations/{id}': noSimulations,
-    'GET /api/simulations/{id}/events': noSimulations,
   };
 }
 

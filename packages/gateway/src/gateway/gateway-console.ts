@@ -39,10 +39,11 @@ export function gatewayConsole(
     dataFolder,
     masterKey,
     log,
+    coaps,
     mqtt,
     proxy,
     sleepy,
-  }: Pick<GatewayOptions, 'dataFolder' | 'masterKey' | 'log' | 'mqtt' | 'proxy' | 'sleepy'> & {
+  }: Pick<GatewayOptions, 'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'mqtt' | 'proxy' | 'sleepy'> & {
     readonly appFolder: string;
   },
   parts: GatewayConsoleParts,
@@ -70,6 +71,7 @@ export function gatewayConsole(
       },
     },
     features: [
+      ...(coaps === undefined ? [] : (['simulations'] as const)),
       ...(mqtt === undefined ? [] : (['bridge'] as const)),
       ...(proxy === undefined ? [] : (['forward-proxy'] as const)),
       ...(reverse().length === 0 ? [] : (['reverse-proxy'] as const)),
