@@ -149,6 +149,11 @@ const loadedCommands: readonly LoadedCommand[] = [
     load: async (environment) => (await import('./console-command.ts')).consoleCommand(environment),
   },
   {
+    name: 'run',
+    description: 'make the requests of a collection and check what comes back',
+    load: async (environment, end) => (await import('./run-command.ts')).runCommand(environment, end),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment, _, wholeProgram) =>
@@ -157,7 +162,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['tap', 'run', 'mcp'];
+const laterCommands = ['tap', 'mcp'];
 
 const requestVerbs: readonly (readonly [
   verb: string,

@@ -17,7 +17,7 @@ import {
 import type * as z from 'zod';
 import { nearestWord } from '../text/nearest-word.ts';
 import { printable } from '../text/printable.ts';
-import { keysAt } from './json-schema.ts';
+import { keysAt } from './schema-keys.ts';
 
 /** One thing that is wrong with a document. */
 export interface DocumentFault {
@@ -110,12 +110,29 @@ function issueFaults(
       return fault(lines, placeOf(document, path, true), keyText(path), problem);
     });
   }
+  const inner = innerIssues(issue);
+  if (inner !== undefined)
+    return inner.flatMap((one) => issueFaults(document, lines, schema, one, secretKeys));
   const node = document.getIn(issue.path, true);
   const isMissing = issue.path.length > 0 && node === undefined;
   const problem = isMissing
     ? `is missing: ${issue.message}`
     : `${shown(node, issue, secretKeys)}${issue.message}`;
   return [fault(lines, placeOf(document, issue.path, isMissing), keyText(issue.path), problem)];
+}
+
+/**
+ * Of several forms that a value may have, what is wrong with the one that was meant: that in which something further inside is
+ * wrong, if it is the only such one.
+ */
+function innerIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] | undefined {
+  if (issue.code !== 'invalid_union') return undefined;
+  const meant = issue.errors.filter((issues) =>
+    issues.some(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
+  const [only] = meant;
+  if (only === undefined || meant.length > 1) return undefined;
+  return only.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
 }
 
 /** Values are repeated where they can be no secret: those of keys with a fixed form. */

@@ -76,7 +76,8 @@ for (const name of ['coapsule', 'gateway']) {
   test(`the tarball of ${name} holds what runs, its declarations and the licence, and nothing of the workshop`, () => {
     const paths = tarballs.get(name)?.paths ?? [];
     for (const wanted of ['LICENSE', 'README.md', 'package.json']) assert.ok(paths.includes(wanted), wanted);
-    assert.equal(paths.includes('coapsule.schema.json'), name === 'gateway');
+    for (const schema of ['coapsule.schema.json', 'collection.schema.json'])
+      assert.equal(paths.includes(schema), name === 'gateway');
     const unwanted = paths.filter((path) =>
       /(^|\/)(test|node_modules)\/|\.test\.|tsbuildinfo$|tsconfig/.test(path),
     );

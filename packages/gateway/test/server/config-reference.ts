@@ -2,7 +2,8 @@
 import type { Command, Option } from 'commander';
 import { environmentName } from '../../src/cli/serve-config.ts';
 import { configKeys, liveNames } from '../../src/config/config-keys.ts';
-import { configJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
+import { configJsonSchema } from '../../src/config/json-schema.ts';
+import type { JsonSchema } from '../../src/config/schema-keys.ts';
 
 /** A key that has a value of its own, with what may stand there. */
 export interface Leaf {
