@@ -80,7 +80,7 @@ export interface OpenedTraffic {
 export function openTraffic(options: TrafficCommandOptions, log: Log): OpenedTraffic {
   const { write, writeLimit, traffic = 'off', dangerouslyTrafficKeys: keepSecrets = false } = options;
   const ring = traffic === 'off' ? undefined : new TrafficRing({ maxBytes: traffic, keepSecrets });
-  const file = write === undefined ? undefined : openFile(write, writeLimit, log);
+  const file = write === undefined ? undefined : openFile(write, writeLimit, keepSecrets, log);
   if (keepSecrets)
     log.warning(
       '--dangerously-traffic-keys: whoever gets the capture can decrypt all traffic; for debugging only',
@@ -105,11 +105,11 @@ export function openTraffic(options: TrafficCommandOptions, log: Log): OpenedTra
   };
 }
 
-function openFile(path: string, limit: number, log: Log): TrafficFile {
+function openFile(path: string, limit: number, hasSecrets: boolean, log: Log): TrafficFile {
   try {
     const open = (name: string): number => openSecretFile(name, 'w');
     const onFailed = (cause: string): void => log.error(`the capture ${printable(path)} ends here: ${cause}`);
-    return new TrafficFile({ path, limit, open, onFailed });
+    return new TrafficFile({ path, limit, open, hasSecrets, onFailed });
   } catch (error) {
     throw new StartUpFault(
       `the capture ${printable(path)} cannot be written: ${(error as Error).message}`,

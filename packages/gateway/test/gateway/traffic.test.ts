@@ -85,6 +85,9 @@ test('who may see traffic gets it as a capture; keys only who asks, may, and whe
 });
 
 test('a gateway that keeps no traffic, or no keys, says how it would', async (t) => {
+  const silent = { verbosity: 0, error() {}, warning() {}, detail() {} } as const;
+  const { capture, keylog, ring } = openTraffic({ writeLimit: 1_000_000 }, silent);
+  assert.deepEqual([capture, keylog, ring], [undefined, undefined, undefined], 'nothing is copied');
   const { url } = await start(t, {});
   const none = await fetch(url, as('operator'));
   assert.deepEqual(

@@ -47,6 +47,7 @@ export async function frames(
   filter: string,
   fields: readonly string[],
   preferences: readonly string[] = [],
+  more: readonly string[] = [],
 ): Promise<string[]> {
   const { code, stdout, output } = await run(t, 'tshark', [
     ...['-n', '-r', capture, '-Y', filter, '-T', 'fields', '-E', 'separator=|'],
@@ -54,6 +55,7 @@ export async function frames(
     ...(ports.coapPort === undefined ? [] : ['-d', `udp.port==${ports.coapPort},coap`]),
     ...fields.flatMap((field) => ['-e', field]),
     ...preferences.flatMap((preference) => ['-o', preference]),
+    ...more,
   ]);
   assert.equal(code, 0, output);
   return stdout.toString().split('\n').filter(Boolean);

@@ -4,10 +4,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { pairPsk } from 'coapsule/testing';
+import { parseRule, type Rule } from '../../src/access/rule.ts';
+import { openTraffic } from '../../src/cli/traffic-options.ts';
+import { startTestGateway } from '../gateway/test-gateway.ts';
 import { peerTest } from './peer.ts';
 import { run, temporaryFolder } from './process.ts';
 import { coapsule, demo, demoCredentials, startGateway } from './programs.ts';
 import { assertWellFormed, captureLoopback, frames } from './tshark.ts';
+import { lineUri, VirtualLine } from './virtual-line.ts';
 
 describe('tshark', () => {
   peerTest(
@@ -76,6 +80,64 @@ describe('tshark', () => {
         'coap.code',
       ]);
       assert.ok(plain.length > 50, `${plain.length} plain messages`);
+    },
+  );
+
+  peerTest(
+    'opens what a gateway writes of its endpoints and lines with --write, and what it keeps with --traffic',
+    ['tshark', 'socat'],
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const [file, kept] = [join(folder, 'written.pcapng'), join(folder, 'kept.pcapng')];
+      const log = { verbosity: 0, error() {}, warning() {}, detail() {} } as const;
+      const traffic = openTraffic(
+        { write: file, writeLimit: 1_000_000, traffic: 1_000_000, dangerouslyTrafficKeys: true },
+        log,
+      );
+      t.after(() => traffic.close());
+      const rules = ['GET:/api/traffic', 'GET:/api/traffic/keys'].map((rule) => parseRule(rule) as Rule);
+      const token = 'owner-0123456789abc';
+      const local = { host: '127.0.0.1', port: 0 };
+      const line = await VirtualLine.open(t);
+      const { gateway, coap, coaps, client } = await startTestGateway(t, {
+        demo: true,
+        streams: [{ scheme: 'coap+tcp', address: local }],
+        serial: [{ device: line.near, baudRate: 115_200, security: 'plain' }],
+        http: { address: local, tokens: [{ name: 'owner', token, rules }], tls: undefined },
+        ...{ capture: traffic.capture, keylog: traffic.keylog, traffic: traffic.ring },
+      });
+      const { tcp, http } = gateway.endpoints;
+      const device = client();
+      for (const base of [coap, `coap+tcp://${tcp}`, lineUri('coap+serial', line.far)])
+        assert.equal((await device.get(`${base}/hello`)).codeText, '2.05');
+      await client('sensor-042', 'MySecret16ByteK!').get(`${coaps}/large`);
+      const answer = await fetch(`http://${http}/api/traffic?keys=1`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      writeFileSync(kept, new Uint8Array(await answer.arrayBuffer()));
+      const portOf = (uri: string): number => Number(uri.slice(uri.lastIndexOf(':') + 1));
+      const ports = { coapPort: portOf(coap), coapsPort: portOf(coaps) };
+      for (const capture of [file, kept]) {
+        await assertWellFormed(t, capture, ports, []);
+        const as = ['-d', `tcp.port==${portOf(tcp ?? '')},coap`];
+        const fields = ['ip.proto', 'ip.src', 'coap.code', 'coap.opt.uri_path'];
+        const rows = await frames(t, capture, ports, 'coap', fields, [], as);
+        const [small, large] = [
+          rows.filter((row) => !row.endsWith('|large')),
+          rows.filter((row) => row.endsWith('|large')),
+        ];
+        assert.equal(large.length, 8, 'a request for each block, inside of DTLS');
+        assert.deepEqual(small.slice(0, 7), [
+          '17|127.0.0.1|1|hello',
+          '17|127.0.0.1|69|',
+          // The request stands behind the CSM in one segment, of which tshark 4.0 shows the first message alone.
+          '6|127.0.0.1|225|',
+          '6|127.0.0.1|225|',
+          '6|127.0.0.1|69|',
+          '17|198.51.100.1|1|hello',
+          '17|192.0.2.1|69|',
+        ]);
+      }
     },
   );
 
