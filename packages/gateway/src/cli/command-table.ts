@@ -154,6 +154,11 @@ const loadedCommands: readonly LoadedCommand[] = [
     load: async (environment, end) => (await import('./run-command.ts')).runCommand(environment, end),
   },
   {
+    name: 'mcp',
+    description: 'a server of the Model Context Protocol, so that assistants can drive a lab',
+    load: async (environment) => (await import('./mcp-command.ts')).mcpCommand(environment),
+  },
+  {
     name: 'completion',
     description: 'a script that completes commands and options in a shell',
     load: async (environment, _, wholeProgram) =>
@@ -162,7 +167,7 @@ const loadedCommands: readonly LoadedCommand[] = [
 ];
 
 /** Commands of later parts of the product, refused by name. */
-const laterCommands = ['tap', 'mcp'];
+const laterCommands = ['tap'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
