@@ -156,7 +156,8 @@ const loadedCommands: readonly LoadedCommand[] = [
   {
     name: 'mcp',
     description: 'a server of the Model Context Protocol, so that assistants can drive a lab',
-    load: async (environment) => (await import('./mcp-command.ts')).mcpCommand(environment),
+    load: async (environment, _, __, runLine) =>
+      (await import('./mcp-command.ts')).mcpCommand(environment, runLine),
   },
   {
     name: 'completion',

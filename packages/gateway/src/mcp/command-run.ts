@@ -5,7 +5,6 @@
  */
 
 import type { CommandEnvironment } from '../cli/command-environment.ts';
-import { runCommandLine } from '../cli/command-line.ts';
 import { printable } from '../text/printable.ts';
 
 /** What a run came to. */
@@ -17,6 +16,8 @@ export interface CommandResult {
 
 /** What a run may use. */
 export interface CommandBounds {
+  /** Runs a command line in an environment; its exit code. */
+  readonly runLine: (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
   /** Characters of each stream that are kept. */
   readonly maxOutput: number;
   /** Interrupts the command, as Ctrl-C does. */
@@ -28,11 +29,11 @@ export async function runCommand(
   args: readonly string[],
   input: Uint8Array,
   environment: CommandEnvironment,
-  { maxOutput, signal }: CommandBounds,
+  { runLine, maxOutput, signal }: CommandBounds,
 ): Promise<CommandResult> {
   const stdout = new KeptOutput(maxOutput);
   const stderr = new KeptOutput(maxOutput);
-  const exitCode = await runCommandLine(args, {
+  const exitCode = await runLine(args, {
     ...environment,
     stdout,
     stderr,
