@@ -4,7 +4,13 @@
  * @module
  */
 
-import { decodeBlock, type LinkProfile, OptionNumber, optionDefinition } from 'coapsule/message';
+import {
+  decodeBlock,
+  isRequestCode,
+  type LinkProfile,
+  OptionNumber,
+  optionDefinition,
+} from 'coapsule/message';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
@@ -31,11 +37,14 @@ export class SizeRule implements Rule {
   readonly #link: Pick<LinkProfile, 'mtu'>;
   readonly #found = new FoundFaults();
   readonly #transfers: BoundedMap<string, Transfer>;
+  /** What was asked for, by client and token: each block may be asked for with a token of its own (RFC 7959 §2.4). */
+  readonly #asked: BoundedMap<string, string>;
   #lastMs = 0;
 
   constructor(link: Pick<LinkProfile, 'mtu'>, most?: number) {
     this.#link = link;
     this.#transfers = new BoundedMap(most);
+    this.#asked = new BoundedMap(most);
   }
 
   see({ packet, frame, atMs, messages }: SeenPacket): void {
@@ -82,7 +91,9 @@ export class SizeRule implements Rule {
   }
 
   #blocks(seen: SeenMessage): void {
-    const { message, conversation, sender } = seen;
+    const { message, conversation, sender, receiver } = seen;
+    if (isRequestCode(message.code))
+      this.#asked.set(`${conversation} ${sender} ${hexText(message.token)}`, pathText(seen));
     for (const number of [OptionNumber.Block1, OptionNumber.Block2] as const) {
       const value = message.options.first(number);
       if (value === undefined) continue;
@@ -95,9 +106,12 @@ export class SizeRule implements Rule {
         continue;
       }
       // Block1 in a request and Block2 in a response carry a piece; the others ask for one or acknowledge it.
-      const isRequest = message.code > 0 && message.code < 32;
+      const isRequest = isRequestCode(message.code);
       if (isRequest !== (number === OptionNumber.Block1)) continue;
-      const body = isRequest ? pathText(seen) : hexText(message.token);
+      const token = hexText(message.token);
+      const body = isRequest
+        ? pathText(seen)
+        : (this.#asked.get(`${conversation} ${receiver} ${token}`) ?? `token ${token}`);
       const key = `${conversation} ${sender} ${number} ${body}`;
       const transfer = this.#transfers.get(key);
       if (transfer === undefined || block.num === 0) {
@@ -113,5 +127,7 @@ export class SizeRule implements Rule {
 }
 
 function pathText({ message: { options } }: SeenMessage): string {
-  return options.texts(OptionNumber.UriPath).join('/');
+  return [OptionNumber.UriPath, OptionNumber.UriQuery]
+    .map((number) => options.texts(number).join('/'))
+    .join('?');
 }

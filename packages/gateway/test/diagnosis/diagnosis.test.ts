@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code, encodeBlock, encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
 import { nodeCrypto, systemRandom } from 'coapsule/node';
-import { deriveSecurityContext, protectRequest, type SecurityContext } from 'coapsule/oscore';
+import {
+  ContextTable,
+  deriveSecurityContext,
+  FixedContext,
+  protectRequest,
+  type SecurityContext,
+} from 'coapsule/oscore';
 import { Pair, type PairOptions } from 'coapsule/testing';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { ipPacket } from '../../src/capture/ip-packet.ts';
@@ -449,6 +455,65 @@ describe('clean traffic has no finding', () => {
       });
     }
   }
+
+  for (const security of ['none', 'dtls'] as const) {
+    test(`an hour of readings, observations and blocks under OSCORE, ${security}, with loss, looked into`, () => {
+      const end = (of: typeof c1): FixedContext =>
+        new FixedContext(
+          deriveSecurityContext(
+            { crypto: nodeCrypto, random: systemRandom },
+            of,
+            { senderEdge: 0, recipientEdge: 0 },
+            { dangerouslyVolatile: true },
+          ),
+        );
+      const [client, server] = [c1, { ...c1, senderId: c1.recipientId, recipientId: c1.senderId }].map(
+        end,
+      ) as [FixedContext, FixedContext];
+      const pair = new Pair({
+        ...{ security, seed: 7, conditions: { lossRate: 0.1, jitterMs: 40, delayMs: 20 } },
+        oscore: () => {
+          const table = new ContextTable();
+          table.add(server);
+          return table;
+        },
+        handler: ({ code }) =>
+          code === Code.Get ? { code: Code.Content, payload: 'x'.repeat(1500) } : { code: Code.Changed },
+      });
+      const until = pair.now + hour;
+      for (let n = 0; pair.now < until; n++) {
+        const isLarge = n % 10 === 9;
+        pair.request(isLarge ? '/config' : '/sensors/temp', {
+          oscore: client,
+          ...(isLarge
+            ? { code: Code.Get }
+            : { code: Code.Put, payload: new TextEncoder().encode(`2${n % 10}`) }),
+          type: n % 3 === 0 ? 'CON' : 'NON',
+        });
+        pair.run(30_000);
+      }
+      const fixture = new CaptureFixture().pair(pair).knowing({ name: 'client.conf', parameters: c1 });
+      assert.deepEqual(fixture.findings(), []);
+    });
+  }
+
+  test('a body whose blocks are asked for with a token each', () => {
+    const fixture = new CaptureFixture();
+    for (let num = 0; num < 4; num++) {
+      const asked =
+        num === 0 ? [] : [[OptionNumber.Block2, encodeBlock({ num, more: false, szx: 2 })] as const];
+      const block = encodeBlock({ num, more: num < 3, szx: 2 });
+      exchange(
+        fixture,
+        num * 100,
+        num + 1,
+        { options: [...path('large'), ...asked] },
+        { code: Code.Content, options: [[OptionNumber.Block2, block]], payload: new Uint8Array(64) },
+      );
+    }
+    exchange(fixture, 600_000, 99, { options: path('a') }, { code: Code.Content });
+    assert.deepEqual(fixture.findings(), []);
+  });
 
   test('a large body up and down in blocks', () => {
     const body = new Uint8Array(20_000).fill(65);
