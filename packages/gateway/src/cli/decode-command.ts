@@ -194,8 +194,8 @@ function packetLine({ packet, source, destination, summary }: DecodedPacket, sta
 }
 
 function partLines(parts: readonly DecodedPart[], withBytes: boolean): readonly string[] {
-  return parts.flatMap(({ name, bytes, fields, record }) => [
-    `  ${name}`,
+  return parts.flatMap(({ name, about, bytes, fields, record }) => [
+    printable(`  ${name}${about === undefined ? '' : ` (${about})`}`, 1000),
     ...fieldLines(fields, '    '),
     ...(withBytes
       ? byteRows(record === undefined ? bytes : bytes.subarray(record.offset, record.offset + record.length))
@@ -231,8 +231,8 @@ function timeText(wallTimeMs: number): string | null {
   return Math.abs(wallTimeMs) <= latestDateMs ? new Date(wallTimeMs).toISOString() : null;
 }
 
-function jsonOf({ name, fields, problems }: DecodedPart): object {
-  return { name, fields, problems };
+function jsonOf({ name, about, fields, problems }: DecodedPart): object {
+  return { name, ...(about !== undefined && { about }), fields, problems };
 }
 
 function base64Value(text: string): Uint8Array {

@@ -26,6 +26,8 @@ export type PartName =
 /** Bytes with what they mean. */
 export interface DecodedPart {
   readonly name: PartName;
+  /** What else there is to say, such as the context of an OSCORE message. */
+  readonly about?: string;
   /** The bytes that fields refer to. */
   readonly bytes: Uint8Array;
   readonly fields: readonly DecodedField[];
@@ -73,10 +75,15 @@ export function coapParts(
   const both = `${summary} ${oscore.summary}`;
   if (oscore.fields === undefined || oscore.observed.kind !== 'opened')
     return { parts: [part], summary: both };
-  const { plaintext: inside } = oscore.observed;
+  const { plaintext: inside, context, sequenceNumber: number, isReplay } = oscore.observed;
   const { fields: inner, problems: wrong } = oscore;
+  const about = [`under ${context}`, ...(number === undefined ? [] : [`number ${number}`])];
+  if (isReplay) about.push('which came before');
   return {
-    parts: [part, { name: 'OSCORE message', bytes: inside, fields: inner, problems: wrong }],
+    parts: [
+      part,
+      { name: 'OSCORE message', about: about.join(', '), bytes: inside, fields: inner, problems: wrong },
+    ],
     summary: both,
   };
 }

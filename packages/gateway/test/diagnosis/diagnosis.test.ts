@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { Code, encodeBlock, encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
 import { nodeCrypto, systemRandom } from 'coapsule/node';
 import {
+  type ContextParameters,
   ContextTable,
   deriveSecurityContext,
   FixedContext,
@@ -386,7 +387,7 @@ describe('OSCORE with its context', () => {
   });
 
   test('rules look at the message inside', () => {
-    const context = (parameters: typeof c1): SecurityContext =>
+    const context = (parameters: ContextParameters): SecurityContext =>
       deriveSecurityContext({ crypto: nodeCrypto, random: systemRandom }, parameters, unused, {
         dangerouslyVolatile: true,
       });
@@ -458,7 +459,7 @@ describe('clean traffic has no finding', () => {
 
   for (const security of ['none', 'dtls'] as const) {
     test(`an hour of readings, observations and blocks under OSCORE, ${security}, with loss, looked into`, () => {
-      const end = (of: typeof c1): FixedContext =>
+      const end = (of: ContextParameters): FixedContext =>
         new FixedContext(
           deriveSecurityContext(
             { crypto: nodeCrypto, random: systemRandom },
