@@ -32,6 +32,7 @@ import { CommandFailure } from './command-failure.ts';
 import { ExitCode, exitCodeOfResponse } from './exit-code.ts';
 import { requestOptionsOf } from './request-options.ts';
 import { expectOneServer, type TargetUri, targetUri } from './target-uri.ts';
+import { showTime } from './time-progress.ts';
 import { warningsTo } from './warnings.ts';
 
 /** Options of the verb. */
@@ -86,6 +87,7 @@ export async function runBench(
   const oscore = await openOscore(uri, options, warn);
   const abort = new AbortController();
   const forget = environment.onInterrupt(() => abort.abort());
+  let endProgress = (): void => {};
   try {
     const all: ClientOptions = { ...clientOptions, ...(oscore !== undefined && { oscore }) };
     const first = await firstRequest(method, uri, all, asked, environment, abort.signal);
@@ -110,6 +112,9 @@ export async function runBench(
       },
       open,
     );
+    endProgress = showTime(environment, options.warmUp + options.seconds, `${options.clients} clients`);
+    const load = await run.run(abort.signal);
+    endProgress();
     const result: BenchResult = {
       uri: uri.text,
       method,
@@ -118,7 +123,7 @@ export async function runBench(
       rate: options.rate,
       generator: isFast ? 'datagrams' : 'library',
       traffic: isFast ? traffic : undefined,
-      load: await run.run(abort.signal),
+      load,
     };
     environment.stdout.write(
       options.json === true ? `${JSON.stringify(benchJson(result))}\n` : benchText(result),
@@ -134,6 +139,7 @@ export async function runBench(
     }
     throw error;
   } finally {
+    endProgress();
     forget();
     if (oscore !== undefined) {
       const { closeKeptOscore } = await import('./kept-oscore.ts');

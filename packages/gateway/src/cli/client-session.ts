@@ -6,6 +6,7 @@
 
 import { closeSync, writeSync } from 'node:fs';
 import type { CapturedDatagram, ClientOptions, OscoreContext, TraceEvent } from 'coapsule';
+import { BlockProgress } from './block-progress.ts';
 import { CaptureFile } from './capture-file.ts';
 import { type ClientCommandOptions, handshakeOptionsOf } from './client-command-options.ts';
 import { type ChosenCredentials, chooseCredentials, oscoreEnd } from './client-credentials.ts';
@@ -31,6 +32,8 @@ export interface SessionExtras {
   readonly clientOptions?: Pick<ClientOptions, 'maxMessageSize' | 'maxTokenLength' | 'keepAliveMs'>;
   /** Names the target to the proxy by Proxy-Scheme and Uri-* options. */
   readonly proxyScheme?: boolean;
+  /** Whoever uses the client tells by itself how far it came. */
+  readonly ownProgress?: boolean;
 }
 
 /**
@@ -86,6 +89,10 @@ async function withClientTo<Result>(
   const print =
     extras.trace ??
     traceRenderer(options.verbose ?? 0, (line) => environment.stderr.write(`${line}\n`), options.session);
+  const blocks = new BlockProgress(environment);
+  const isQuiet = (options.verbose ?? 0) === 0 && extras.trace === undefined;
+  const isWatched = blocks.isShown && isQuiet && extras.ownProgress !== true;
+  const watched = isWatched ? blocks : undefined;
   const secrets = openSecrets(options, environment);
   let session: KeptSession | undefined;
   let oscore: OscoreContext | undefined;
@@ -102,11 +109,12 @@ async function withClientTo<Result>(
       ...(session !== undefined && { keepAssociation: session.keep }),
       ...(secrets.keylog !== undefined && { keylog: secrets.keylog }),
       ...(secrets.capture !== undefined && { capture: secrets.capture }),
-      ...((progress !== undefined || print !== undefined) && {
+      ...((progress !== undefined || print !== undefined || watched !== undefined) && {
         trace: (event: TraceEvent): void => {
           progress?.event(event);
           session?.event(event);
           print?.(event);
+          watched?.event(event);
         },
       }),
       ...(extras.bind !== undefined && { bind: extras.bind }),
@@ -136,6 +144,7 @@ async function withClientTo<Result>(
       const nextStep = `port ${uri.port} is usually the one of ${other.scheme}: write ${other.scheme}://, or leave the port out`;
       throw Object.assign(explained as Error, { nextStep });
     } finally {
+      watched?.end();
       if (uri.line !== undefined && (options.verbose ?? 0) >= 1) {
         for (const line of await client.lines()) environment.stderr.write(`${lineStatusText(line)}\n`);
       }

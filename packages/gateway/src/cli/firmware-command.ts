@@ -87,21 +87,26 @@ async function runFirmwarePut(
   const { path, version } = firmwareUri(uriText);
   const target = `${path}/${version ?? sha256.slice(0, 12)}`;
   const progress = new TransferProgress(environment, size);
-  return withClient(uri, options, environment, (client) =>
-    goingOn(options, environment, async (signal) => {
-      const from = await receivedOf(client, `${target}/upload`, { sha256, size, signal, options });
-      if (from > 0) environment.stderr.write(`coapsule: the gateway has ${from} of ${size} bytes\n`);
-      const body = fileBody(file, size, from, (position) => progress.at(position));
-      const query = `sha256=${sha256}${from > 0 ? `&from=${from}` : ''}`;
-      const putting = client.request('PUT', `${target}?${query}`, {
-        ...requestOptions(options, signal),
-        payload: body.length === 0 ? new Uint8Array() : body,
-        contentFormat: 'application/octet-stream',
-        ...(blockSize !== undefined && { blockSize }),
-      });
-      const response = await putting.finally(() => progress.end());
-      return new ResponseOutput(target, options, environment).response(response, false);
-    }),
+  return withClient(
+    uri,
+    options,
+    environment,
+    (client) =>
+      goingOn(options, environment, async (signal) => {
+        const from = await receivedOf(client, `${target}/upload`, { sha256, size, signal, options });
+        if (from > 0) environment.stderr.write(`coapsule: the gateway has ${from} of ${size} bytes\n`);
+        const body = fileBody(file, size, from, (position) => progress.at(position));
+        const query = `sha256=${sha256}${from > 0 ? `&from=${from}` : ''}`;
+        const putting = client.request('PUT', `${target}?${query}`, {
+          ...requestOptions(options, signal),
+          payload: body.length === 0 ? new Uint8Array() : body,
+          contentFormat: 'application/octet-stream',
+          ...(blockSize !== undefined && { blockSize }),
+        });
+        const response = await putting.finally(() => progress.end());
+        return new ResponseOutput(target, options, environment).response(response, false);
+      }),
+    { ownProgress: true },
   );
 }
 
@@ -115,46 +120,52 @@ async function runFirmwareGet(
   const { output } = options;
   const { path, version } = firmwareUri(uriText);
   const asked = version === undefined ? path : `${path}/${version}`;
-  return withClient(uri, options, environment, (client) =>
-    goingOn(options, environment, async (signal) => {
-      const told = await client.request('GET', asked, {
-        ...requestOptions(options, signal),
-        accept: 'application/json',
-      });
-      if (!told.ok) return new ResponseOutput(asked, {}, environment).response(told, false);
-      const described = descriptionOf(told.text());
-      if (described === undefined) {
-        throw new CommandFailure(
-          ExitCode.Failure,
-          `${asked} does not describe a firmware`,
-          `see what it is with "coapsule get ${asked}"`,
-        );
-      }
-      const target = `${path}/${described.version}`;
-      const part = `${output}.${described.sha256.slice(0, 12)}.part`;
-      const progress = new TransferProgress(environment, described.size);
-      const fetching = { part, described, options, progress, signal };
-      const refused = await fetchRest(client, target, fetching)
-        .catch((error: unknown) => {
-          // Nobody will go on with it.
-          if (error instanceof Replaced) rmSync(part);
-          throw error;
-        })
-        .finally(() => progress.end());
-      if (refused !== undefined) return new ResponseOutput(target, {}, environment).response(refused, false);
-      const sha256 = await digestOf(part);
-      if (sha256 !== described.sha256) {
-        rmSync(part);
-        throw new CommandFailure(
-          ExitCode.Failure,
-          `what came has the SHA-256 ${sha256}, and not ${described.sha256}: it was thrown away`,
-          'try again',
-        );
-      }
-      renameSync(part, output);
-      environment.stderr.write(`${described.version}: ${described.size} bytes, SHA-256 ${sha256}\n`);
-      return ExitCode.Success;
-    }),
+  return withClient(
+    uri,
+    options,
+    environment,
+    (client) =>
+      goingOn(options, environment, async (signal) => {
+        const told = await client.request('GET', asked, {
+          ...requestOptions(options, signal),
+          accept: 'application/json',
+        });
+        if (!told.ok) return new ResponseOutput(asked, {}, environment).response(told, false);
+        const described = descriptionOf(told.text());
+        if (described === undefined) {
+          throw new CommandFailure(
+            ExitCode.Failure,
+            `${asked} does not describe a firmware`,
+            `see what it is with "coapsule get ${asked}"`,
+          );
+        }
+        const target = `${path}/${described.version}`;
+        const part = `${output}.${described.sha256.slice(0, 12)}.part`;
+        const progress = new TransferProgress(environment, described.size);
+        const fetching = { part, described, options, progress, signal };
+        const refused = await fetchRest(client, target, fetching)
+          .catch((error: unknown) => {
+            // Nobody will go on with it.
+            if (error instanceof Replaced) rmSync(part);
+            throw error;
+          })
+          .finally(() => progress.end());
+        if (refused !== undefined)
+          return new ResponseOutput(target, {}, environment).response(refused, false);
+        const sha256 = await digestOf(part);
+        if (sha256 !== described.sha256) {
+          rmSync(part);
+          throw new CommandFailure(
+            ExitCode.Failure,
+            `what came has the SHA-256 ${sha256}, and not ${described.sha256}: it was thrown away`,
+            'try again',
+          );
+        }
+        renameSync(part, output);
+        environment.stderr.write(`${described.version}: ${described.size} bytes, SHA-256 ${sha256}\n`);
+        return ExitCode.Success;
+      }),
+    { ownProgress: true },
   );
 }
 

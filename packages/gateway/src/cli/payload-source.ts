@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
 import type { BodyInput, RandomAccessBody } from 'coapsule';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -29,7 +29,7 @@ export async function requestPayload(
   if (payload !== undefined || file === undefined) return wholePayload(options, environment);
   if (file === '-') return inputBody(environment.standardInput());
   const status = statSync(file);
-  if (!status.isFile() || status.size <= wholeBytes) return readFileSync(file);
+  if (!isReadAsSent(status)) return readFileSync(file);
   const progress = new TransferProgress(environment, status.size);
   return fileBody(
     file,
@@ -38,6 +38,11 @@ export async function requestPayload(
     (position) => progress.at(position),
     () => progress.end(),
   );
+}
+
+/** Whether a file is larger than what is read beforehand. */
+export function isReadAsSent(status: Stats | undefined): boolean {
+  return status?.isFile() === true && status.size > wholeBytes;
 }
 
 /** The payload as bytes: for a request that is sent more than once. */

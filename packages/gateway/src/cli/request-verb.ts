@@ -4,11 +4,13 @@
  * @module
  */
 
+import { statSync } from 'node:fs';
 import type { Method } from 'coapsule/message';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
-import type { CommandEnvironment } from './command-environment.ts';
+import type { CommandClient, CommandEnvironment } from './command-environment.ts';
 import { ExitCode } from './exit-code.ts';
+import { isReadAsSent } from './payload-source.ts';
 import { requestOptionsOf } from './request-options.ts';
 import { openResponseOutput } from './response-output.ts';
 import { targetUri } from './target-uri.ts';
@@ -26,7 +28,7 @@ export async function runRequest(
     return runGroupRequest(method, uri, options, environment);
   }
   const requestOptions = await requestOptionsOf(options, environment, true);
-  return withClient(uri, options, environment, async (client) => {
+  const use = async (client: CommandClient): Promise<ExitCode> => {
     const output = await openResponseOutput(uri.text, options, environment);
     try {
       return await interruptible(environment, async (signal) => {
@@ -42,7 +44,13 @@ export async function runRequest(
     } finally {
       output.close();
     }
-  });
+  };
+  return withClient(uri, options, environment, use, { ownProgress: hasOwnProgress(options) });
+}
+
+/** A large file that is read as it is sent tells by itself how far it came. */
+function hasOwnProgress({ file }: RequestCommandOptions): boolean {
+  return file !== undefined && file !== '-' && isReadAsSent(statSync(file, { throwIfNoEntry: false }));
 }
 
 /** Does something that an interrupt aborts. */

@@ -62,7 +62,8 @@ export class ShellObservations {
         running.lines++;
         told();
       }),
-      stderr: numbered(environment.stderr, number),
+      // Progress is for what one waits for.
+      stderr: { ...numbered(environment.stderr, number), isTerminal: false },
       onInterrupt(listener) {
         interrupts.add(listener);
         return () => interrupts.delete(listener);

@@ -132,7 +132,9 @@ export class ShellTerminal {
           clearLine(output, 0);
         }
         stream.write(data);
-        const endsLine = data.at(-1) === '\n' || data.at(-1) === 0x0a;
+        const last = typeof data === 'string' ? data.charCodeAt(data.length - 1) : data.at(-1);
+        // A line of progress goes with a carriage return.
+        const endsLine = last === 0x0a || last === 0x0d;
         if (!this.#isPrompting) {
           this.#isLineBegun = !endsLine;
           return;
