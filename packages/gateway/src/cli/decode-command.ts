@@ -25,6 +25,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { contentFormatValue, hexBytes, repeatedNumber } from './option-values.ts';
+import { ProgressLine } from './progress-line.ts';
 import { byteRows } from './trace-bytes.ts';
 
 const help = `
@@ -155,17 +156,25 @@ async function payloadOf(file: string, environment: CommandEnvironment): Promise
   );
 }
 
+/** Packets between two steps of the line of progress. */
+const packetsOfStep = 5000;
+
 function decodeCapture(
   { packets, keyLog, fault }: CaptureContents,
   secrets: KnownSecrets,
   decoder: CaptureDecoder,
   { isCut }: CaptureInput,
   { frame: frames, verbose = 0, json }: DecodeOptions,
-  { stdout, stderr }: CommandEnvironment,
+  environment: CommandEnvironment,
 ): ExitCode {
+  const { stdout, stderr } = environment;
   for (const line of keyLog) secrets.addLine(line);
   const start = packets[0]?.wallTimeMs ?? 0;
-  for (const packet of packets) {
+  // Packets that are shown on the terminal show by themselves how far it came.
+  const progress = stdout.isTerminal && frames === undefined ? undefined : new ProgressLine(environment);
+  for (const [index, packet] of packets.entries()) {
+    if (index > 0 && index % packetsOfStep === 0)
+      progress?.show(`${index} of ${packets.length} packets`, index / packets.length);
     // All of them are looked at: keys of a later packet come from the ones before.
     const decoded = decoder.decode(packet);
     if (frames !== undefined && !frames.includes(packet.frame)) continue;
@@ -181,6 +190,7 @@ function decodeCapture(
       );
     stdout.write(`${lines.join('\n')}\n`);
   }
+  progress?.end();
   // Where it was cut it makes no sense, of course.
   if (fault === undefined || isCut) return ExitCode.Success;
   stderr.write(`coapsule: ${captureFaultText(fault)}\n`);
