@@ -11,6 +11,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionSecret } from './option-content.ts';
+import { warningsTo } from './warnings.ts';
 
 /** As they stand on the command line. */
 export interface GatewayTrafficOptions {
@@ -45,7 +46,7 @@ export function addGatewayOptions(command: Command): Command {
 /** @throws CommandFailure for what is not what it should be, with what to do. */
 export async function gatewayTraffic(
   { gateway = '', minutes = '5', tokenFile, gatewayKeys = false }: GatewayTrafficOptions,
-  { variables }: Pick<CommandEnvironment, 'variables'>,
+  { variables, stderr }: Pick<CommandEnvironment, 'variables' | 'stderr'>,
 ): Promise<CaptureInput> {
   const url = URL.canParse(gateway) ? new URL('/api/traffic', gateway) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -59,6 +60,14 @@ export async function gatewayTraffic(
   if (gatewayKeys) url.searchParams.set('keys', '1');
   const token = (optionSecret('--token-file', tokenFile) ?? variables['COAPSULE_TOKEN'])?.trim();
   const headers = token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
+  if (
+    'authorization' in headers &&
+    url.protocol === 'http:' &&
+    !/^(localhost|127\.|\[::1\])/.test(url.hostname)
+  )
+    warningsTo({ stderr })(
+      `the token goes to ${printable(url.host)} in the clear: give the gateway --http-tls, and https here`,
+    );
   let response: Response;
   try {
     response = await fetch(url, { headers, signal: AbortSignal.timeout(patienceMs), redirect: 'error' });
@@ -68,7 +77,7 @@ export async function gatewayTraffic(
     throw new CommandFailure(
       ExitCode.Failure,
       `${printable(url.origin)} does not answer: ${cause.message}`,
-      'check that the gateway runs with --http, and that the address is that of its HTTP endpoint',
+      'check that the gateway runs with --http, and that the address is that of its HTTP endpoint; certificates of an own authority are taken with NODE_EXTRA_CA_CERTS=FILE',
     );
   }
   if (response.status !== 200) throw await refusal(response, url);

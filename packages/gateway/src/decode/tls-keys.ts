@@ -1,5 +1,5 @@
 /**
- * Keys of TLS 1.2 and 1.3 connections out of the lines of a key log, and records opened with them.
+ * Keys of TLS 1.2 and 1.3 connections out of the lines of a key log, or of a pre-shared key, and records opened with them.
  *
  * RFC 5246 §5, §6.3 and RFC 8446 §7.3, §5.2; AEAD suites alone: AES-GCM (RFC 5288), AES-CCM (RFC 6655) and ChaCha20-Poly1305 (RFC 7905).
  * Records of suites with CBC stay closed. Cryptography is that of node:crypto.
@@ -7,7 +7,7 @@
  * @module
  */
 
-import { createDecipheriv, createHmac } from 'node:crypto';
+import { createDecipheriv, createHash, createHmac } from 'node:crypto';
 
 type Hash = 'sha256' | 'sha384';
 
@@ -86,6 +86,35 @@ export function openers12(
       block.subarray(ivs + index * ivLength, ivs + (index + 1) * ivLength),
     );
   return { client: of(0), server: of(1) };
+}
+
+/** Suites whose keys need nothing but the pre-shared key (RFC 4279 §2, RFC 5487, RFC 6655, RFC 7905). */
+const plainPsk: ReadonlySet<number> = new Set([0x00a8, 0x00a9, 0xc0a4, 0xc0a5, 0xc0a8, 0xc0a9, 0xccab]);
+
+/** Whether a pre-shared key opens a suite. */
+export function isPlainPsk(id: number): boolean {
+  return plainPsk.has(id);
+}
+
+/**
+ * The master secret of TLS 1.2 with nothing but a pre-shared key (RFC 4279 §2).
+ *
+ * @param seed `session`: all messages up to ClientKeyExchange, where the extended master secret was agreed on (RFC 7627 §4).
+ */
+export function pskMasterSecret(
+  { hash }: TlsSuite,
+  key: Uint8Array,
+  seed:
+    | { readonly session: Uint8Array }
+    | { readonly clientRandom: Uint8Array; readonly serverRandom: Uint8Array },
+): Uint8Array {
+  const length = Buffer.from([key.length >> 8, key.length & 255]);
+  const premaster = Buffer.concat([length, new Uint8Array(key.length), length, key]);
+  const labelled =
+    'session' in seed
+      ? [Buffer.from('extended master secret'), createHash(hash).update(seed.session).digest()]
+      : [Buffer.from('master secret'), seed.clientRandom, seed.serverRandom];
+  return expand12(hash, premaster, Buffer.concat(labelled), 48);
 }
 
 /** One direction of TLS 1.3 under one traffic secret. */

@@ -1,7 +1,7 @@
 /**
  * A TLS connection as it is seen on the wire: its records, and what is in them where a key log has their secrets.
  *
- * TLS 1.2 and 1.3 (RFC 5246, RFC 8446), without early data, renegotiation and pre-shared keys that no key log tells of. Which
+ * TLS 1.2 and 1.3 (RFC 5246, RFC 8446), without early data and renegotiation; TLS 1.2 with nothing but a pre-shared key also by that. Which
  * side is which, the ClientHello tells; a connection whose beginning was not seen stays closed.
  *
  * @module
@@ -10,7 +10,16 @@
 import { alertName } from 'coapsule/dtls';
 import { type DecodedField, FieldReader } from './decoded-field.ts';
 import type { KnownSecrets } from './secrets.ts';
-import { nextSecret, opener13, openers12, type RecordOpener, type TlsSuite, tlsSuite } from './tls-keys.ts';
+import {
+  isPlainPsk,
+  nextSecret,
+  opener13,
+  openers12,
+  pskMasterSecret,
+  type RecordOpener,
+  type TlsSuite,
+  tlsSuite,
+} from './tls-keys.ts';
 
 /** One record. */
 export interface TlsRecord {
@@ -53,6 +62,9 @@ const messageTypes: Readonly<Record<number, string>> = {
 /** RFC 8446 §4.1.3: the random of a HelloRetryRequest. */
 const retryRandom = 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c';
 
+/** Messages of a handshake before its keys are there. */
+const mostMessages = 32;
+
 /** One direction. */
 class Side {
   rest: Uint8Array = new Uint8Array();
@@ -81,6 +93,12 @@ export class TlsStream {
   #clientRandom: Uint8Array | undefined;
   #serverRandom: Uint8Array | undefined;
   #suite: TlsSuite | undefined;
+  #suiteId = 0;
+  #hasExtendedMasterSecret = false;
+  /** Of TLS 1.2 with a pre-shared key alone. */
+  #masterSecret: Uint8Array | undefined;
+  /** All messages so far, until the secret is known. */
+  #session: Uint8Array[] = [];
 
   constructor(secrets: KnownSecrets) {
     this.#secrets = secrets;
@@ -142,7 +160,7 @@ export class TlsStream {
             ? 'its handshake was not seen'
             : this.#suite === undefined
               ? 'its cipher suite is none that is opened here'
-              : 'no key log has its secrets';
+              : 'its secrets are not known';
       reader.take('Encrypted Fragment', length, () => `${length} bytes, ${why}`);
       return { bytes, fields: reader.fields, summary: `TLS ${name} (encrypted, ${length} bytes)` };
     }
@@ -192,6 +210,7 @@ export class TlsStream {
       }
       if (rest.length < 4 + length) break;
       names.push(messageTypes[rest[0]!] ?? `handshake type ${rest[0]}`);
+      this.#note(rest.subarray(0, 4 + length));
       this.#message(sender, side, rest[0]!, rest.subarray(4, 4 + length));
       rest = rest.subarray(4 + length);
     }
@@ -204,6 +223,7 @@ export class TlsStream {
       this.#client = sender;
       this.#clientRandom = Uint8Array.from(body.subarray(2, 34));
     } else if (type === 2) this.#serverHello(body);
+    else if (type === 16) this.#clientKeyExchange(body);
     else if (this.#suite?.isTls13 === true && type === 20) {
       // RFC 8446 §2: behind Finished come the secrets of the application.
       side.hasFinished = true;
@@ -215,10 +235,30 @@ export class TlsStream {
 
   #serverHello(body: Uint8Array): void {
     const at = 35 + (body[34] ?? 0);
-    this.#suite = tlsSuite(((body[at] ?? 0) << 8) | (body[at + 1] ?? 0));
+    this.#suiteId = ((body[at] ?? 0) << 8) | (body[at + 1] ?? 0);
+    this.#suite = tlsSuite(this.#suiteId);
+    this.#hasExtendedMasterSecret = hasExtension(body.subarray(at + 3), 23);
     const random = body.subarray(2, 34);
     if (Buffer.from(random).toString('hex') === retryRandom) return;
     this.#serverRandom = Uint8Array.from(random);
+  }
+
+  /** Bounded by the longest message: a handshake has few of them. */
+  #note(message: Uint8Array): void {
+    if (message[0] === 1) this.#session = [];
+    if (this.#session.length < mostMessages) this.#session.push(Uint8Array.from(message));
+  }
+
+  /** RFC 4279 §2: the identity says which key it is. */
+  #clientKeyExchange(body: Uint8Array): void {
+    const session = Buffer.concat(this.#session);
+    this.#session = [];
+    if (this.#suite === undefined || this.#suite.isTls13 || !isPlainPsk(this.#suiteId)) return;
+    const key = this.#secrets.presharedKey(body.subarray(2, 2 + (((body[0] ?? 0) << 8) | (body[1] ?? 0))));
+    const [clientRandom, serverRandom] = [this.#clientRandom, this.#serverRandom];
+    if (key === undefined || clientRandom === undefined || serverRandom === undefined) return;
+    const seed = this.#hasExtendedMasterSecret ? { session } : { clientRandom, serverRandom };
+    this.#masterSecret = pskMasterSecret(this.#suite, key, seed);
   }
 
   #opener(sender: string, side: Side): RecordOpener | undefined {
@@ -231,7 +271,7 @@ export class TlsStream {
       this.#under(side, this.#secretOf(sender, name));
       return side.opener;
     }
-    const master = this.#secrets.masterSecret(this.#clientRandom);
+    const master = this.#secrets.masterSecret(this.#clientRandom) ?? this.#masterSecret;
     if (master === undefined) return undefined;
     const both = openers12(suite, master, this.#clientRandom, this.#serverRandom);
     side.opener = sender === this.#client ? both.client : both.server;
@@ -258,6 +298,15 @@ function inner13(opened: Uint8Array): { readonly type: number; readonly content:
   return end === 0
     ? { type: 0, content: opened.subarray(0, 0) }
     : { type: opened[end - 1]!, content: opened.subarray(0, end - 1) };
+}
+
+/** @param bytes A list of extensions with its length before it (RFC 5246 §7.4.1.4). */
+function hasExtension(bytes: Uint8Array, wanted: number): boolean {
+  for (let at = 2; at + 4 <= bytes.length; ) {
+    if (((bytes[at]! << 8) | bytes[at + 1]!) === wanted) return true;
+    at += 4 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
+  }
+  return false;
 }
 
 function versionName(version: number): string {

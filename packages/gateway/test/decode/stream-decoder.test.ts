@@ -15,12 +15,12 @@ import { captureOf, recordingRelay, type StreamPiece, segmentsOf } from './recor
 
 const long = process.env['COAPSULE_LONG'] === '1';
 
-function decode(file: Uint8Array, ports: readonly number[] = []): readonly DecodedPacket[] {
+function decode(file: Uint8Array, key?: Uint8Array): readonly DecodedPacket[] {
   const { packets, keyLog, fault } = readCapture(file);
   assert.equal(fault, undefined);
-  const secrets = new KnownSecrets();
+  const secrets = new KnownSecrets(key === undefined ? [] : [{ key }]);
   for (const line of keyLog) secrets.addLine(line);
-  const decoder = new CaptureDecoder(secrets, ports);
+  const decoder = new CaptureDecoder(secrets);
   return packets.map((packet) => decoder.decode(packet));
 }
 
@@ -235,6 +235,16 @@ describe('TLS', () => {
         /TLS ClientHello[\s\S]*TLS ServerHello[\s\S]*ApplicationData \(encrypted, \d+ bytes\)/,
       );
       assert.deepEqual(problems([...opened, ...closed]), []);
+    });
+  }
+
+  for (const ciphers of ['PSK-AES128-CCM8:@SECLEVEL=0', 'PSK-AES256-GCM-SHA384', 'PSK-CHACHA20-POLY1305']) {
+    test(`${ciphers} is opened with its pre-shared key too, and with no other`, async (t) => {
+      const { pieces } = await recordedTls(t, { ...v12, ciphers });
+      const key = new TextEncoder().encode('MySecret16ByteK!');
+      const file = captureOf(segmentsOf(pieces, 50), 5684);
+      assert.deepEqual(messages(decode(file, key)), ['225  0', '1 a 0', '225  0', '69  2']);
+      assert.deepEqual(messages(decode(file, key.slice(1))), []);
     });
   }
 
