@@ -2,7 +2,8 @@
 # Installs the other implementations that the interoperation tests talk to, as root on Debian: programs by apt, with the shells and
 # formatters that read our completions and manual; Mbed TLS
 # and aiocoap into a Python environment, the archives of Scandium, Californium and its cf-oscore, and a program with pion/dtls, under the
-# folder .peers (or COAPSULE_PEERS). For `npm run bench` also the headers of libcoap and OpenSSL, and npm's coap.
+# folder .peers (or COAPSULE_PEERS); and the browser that drives the console's pages. For `npm run bench` also the headers of libcoap and
+# OpenSSL, and npm's coap.
 # Does nothing for what is there. Without it the tests that need a peer skip and name it.
 set -euo pipefail
 exec </dev/null
@@ -25,7 +26,7 @@ missing=0
 for program in coap-client-openssl coap-client-gnutls coap-server-openssl coap-server-gnutls \
     coap-client-notls coap-server-notls ip unshare \
     openssl gnutls-cli gnutls-serv tshark socat mosquitto redis-server python3 java javac mvn cc make autoconf aclocal pkg-config \
-    groff mandoc zsh fish; do
+    groff mandoc zsh fish chromium; do
   command -v "$program" >/dev/null || missing=1
 done
 # Go from 1.19 on, which is Debian 12's.
@@ -40,7 +41,7 @@ if [ "$missing" = 1 ]; then
   try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends \
     libcoap3-bin libcoap3-dev libssl-dev openssl gnutls-bin tshark socat iproute2 util-linux mosquitto redis-server \
     python3-minimal python3-venv python3-dev gcc libc6-dev make autoconf automake pkg-config \
-    default-jdk-headless maven groff-base mandoc zsh fish
+    default-jdk-headless maven groff-base mandoc zsh fish chromium
   if [ -z "$go" ]; then
     try 3 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends golang-go
     go=$(command -v go)

@@ -102,3 +102,12 @@ export function workspaceNode() {
   );
   process.exit(1);
 }
+
+/** Builds the console's pages. */
+export const consoleBuild = join(root, 'packages/gateway/scripts/build-console.js');
+
+/** Builds the console's pages where they are missing or older than their sources. A gateway without them still serves all else. */
+export function ensureConsole() {
+  const { status } = spawnSync(workspaceNode(), [consoleBuild, '--if-older'], { stdio: ['ignore', 2, 2] });
+  if (status !== 0) process.stderr.write('the console was not built: the gateway starts without it\n');
+}

@@ -1,0 +1,94 @@
+/**
+ * Response Code Reference: filtered by category, searched in all columns; each code can be tried.
+ *
+ * @module
+ */
+
+import { findResponseCodes, type ResponseCodeClass } from '../../src/advice/response-codes.ts';
+import { CheckField, Inputs, SelectField, TextField } from '../parts/fields.tsx';
+import { Card, DataTable, Notice, Page } from '../parts/pieces.tsx';
+import { base, urlState } from '../shell/location.ts';
+import { choice, flag, text as textParameter } from '../shell/url-state.ts';
+import { words } from '../wording.ts';
+import { trialOf } from './code-trials.ts';
+
+const schema = {
+  category: choice(['all', '2', '4', '5'], 'all'),
+  search: textParameter('', 100),
+  registered: flag(false),
+};
+
+const text = words.codes;
+
+export default function ResponseCodeReference() {
+  const [state, set] = urlState(schema);
+  const { found, of } = findResponseCodes({
+    ...(state.category !== 'all' && { class: Number(state.category) as ResponseCodeClass }),
+    search: state.search,
+    all: state.registered,
+  });
+  return (
+    <Page title={words.views.codes.title} lead={text.lead}>
+      <Inputs title={words.tool.inputs}>
+        <SelectField
+          label={text.category}
+          value={state.category}
+          options={schema.category.choices.map((one) => [one, text.categories[one]] as const)}
+          onChange={(category) => set({ category })}
+        />
+        <TextField
+          label={text.search}
+          type="search"
+          value={state.search}
+          placeholder={text.placeholder}
+          onChange={(search) => set({ search })}
+        />
+        <CheckField
+          label={text.registered}
+          value={state.registered}
+          onChange={(registered) => set({ registered })}
+        />
+      </Inputs>
+      <section class="card">
+        <h2>
+          <output>{text.shown(found.length, of)}</output>
+        </h2>
+        {found.length === 0 ? (
+          <Notice kind="info">{text.nothing(state.search)}</Notice>
+        ) : (
+          <DataTable
+            caption={words.views.codes.title}
+            head={text.head}
+            rows={found.map(({ text: code, name, http, description, example, code: number }) => [
+              <span
+                key="code"
+                class={`chip ${number >> 5 === 2 ? 'good' : number >> 5 === 4 ? 'warning' : 'bad'}`}
+              >
+                {code}
+              </span>,
+              name,
+              http,
+              description,
+              example,
+              <Trial key="trial" code={code} />,
+            ])}
+          />
+        )}
+      </section>
+      <Card title={text.tipTitle}>
+        <p>{text.tip}</p>
+      </Card>
+    </Page>
+  );
+}
+
+function Trial({ code }: { readonly code: string }) {
+  const trial = trialOf(code);
+  return trial === undefined ? (
+    <span>{text.noTrial}</span>
+  ) : (
+    <a href={`${base}explorer?${new URLSearchParams(trial)}`} aria-label={text.tryCode(code)}>
+      {text.tryIt}
+    </a>
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * A payload by its Content-Format: text, JSON, CBOR in diagnostic notation, SenML as a table, links as a list, pictures; and as bytes.
+ *
+ * Whatever a device sends is text here, never markup: nothing of it is run or loaded.
+ *
+ * @module
+ */
+
+import { useSignal } from '@preact/signals';
+import { decodeLinkFormat, isDecodeFault } from 'coapsule/message';
+import { decodeSenmlCbor, decodeSenmlJson, resolveSenml } from 'coapsule/senml';
+import { useEffect } from 'preact/hooks';
+import { words } from '../wording.ts';
+import { figure } from './figures.ts';
+import { fromHex } from './hex-text.ts';
+import { DataTable, Notice } from './pieces.tsx';
+
+/** What is looked at. */
+interface Payload {
+  readonly bytes: Uint8Array;
+  readonly format: string;
+}
+
+/** Rendered as far as it can be, and as it came. */
+export function PayloadView({
+  payloadHex,
+  formatName,
+}: {
+  readonly payloadHex: string;
+  readonly formatName: string | null;
+}) {
+  const bytes = fromHex(payloadHex) ?? new Uint8Array();
+  if (bytes.length === 0) return <p>{words.payload.none}</p>;
+  const payload = { bytes, format: formatName ?? '' };
+  return (
+    <>
+      <Rendered {...payload} />
+      <details>
+        <summary>{words.payload.raw(bytes.length)}</summary>
+        <pre>{textOf(bytes)}</pre>
+      </details>
+    </>
+  );
+}
+
+function Rendered(payload: Payload) {
+  const { bytes, format } = payload;
+  if (format.startsWith('image/')) return <Picture {...payload} />;
+  if (format.includes('link-format')) return <Links bytes={bytes} />;
+  if (format.includes('senml')) return <Senml {...payload} />;
+  if (format.includes('cbor')) return <CborText bytes={bytes} />;
+  if (format.includes('json')) return <pre>{prettyJson(textOf(bytes))}</pre>;
+  return <pre>{textOf(bytes)}</pre>;
+}
+
+function Links({ bytes }: { readonly bytes: Uint8Array }) {
+  const links = decodeLinkFormat(textOf(bytes));
+  if (isDecodeFault(links)) return <Notice kind="warning">{links.reason}</Notice>;
+  return (
+    <DataTable
+      caption={words.payload.links}
+      head={words.payload.linkHead}
+      rows={links.map(({ target, attributes }) => [
+        target,
+        attributes.map(([name, value]) => (value === undefined ? name : `${name}=${value}`)).join('; '),
+      ])}
+    />
+  );
+}
+
+function Senml({ bytes, format }: Payload) {
+  const records = format.includes('cbor') ? decodeSenmlCbor(bytes) : decodeSenmlJson(bytes);
+  const resolved = isDecodeFault(records) ? records : resolveSenml(records);
+  if (isDecodeFault(resolved)) return <Notice kind="warning">{resolved.reason}</Notice>;
+  return (
+    <DataTable
+      caption="SenML"
+      head={words.payload.senmlHead}
+      rows={resolved.map(({ name, value, unit, sum }) => [
+        name,
+        value instanceof Uint8Array ? words.payload.bytes(value.length) : String(value ?? sum ?? ''),
+        unit ?? '',
+      ])}
+    />
+  );
+}
+
+/** The writer of diagnostic notation comes when it is needed. */
+function CborText({ bytes }: { readonly bytes: Uint8Array }) {
+  const text = useSignal('');
+  useEffect(() => {
+    let isGone = false;
+    import('cbor2/diagnostic').then(({ diagnose }) => {
+      if (isGone) return;
+      try {
+        text.value = diagnose(bytes, { maxDepth: 32 });
+      } catch (error) {
+        text.value = words.payload.notCbor(error instanceof Error ? error.message : String(error));
+      }
+    });
+    return () => {
+      isGone = true;
+    };
+  }, [bytes.length, text]);
+  return <pre>{text.value}</pre>;
+}
+
+function Picture({ bytes, format }: Payload) {
+  const address = useSignal('');
+  useEffect(() => {
+    // As a picture alone: a script in an SVG does not run there.
+    const made = URL.createObjectURL(new Blob([Uint8Array.from(bytes)], { type: format }));
+    address.value = made;
+    return () => URL.revokeObjectURL(made);
+  }, [format, bytes.length, address]);
+  return address.value === '' ? null : (
+    <img src={address.value} alt={words.payload.picture(figure(bytes.length))} />
+  );
+}
+
+function prettyJson(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

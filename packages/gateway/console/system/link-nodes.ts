@@ -1,0 +1,46 @@
+/**
+ * Links by the segments of their paths. Pure function.
+ *
+ * @module
+ */
+
+import type { LinkView } from '../../src/console/api-types.ts';
+
+/** One segment, what is at it, and what is below it. */
+export interface LinkNode {
+  readonly segment: string;
+  readonly link: LinkView | undefined;
+  readonly children: readonly LinkNode[];
+}
+
+/** The tree; targets of other servers stand in it whole. */
+export function linkTree(links: readonly LinkView[]): readonly LinkNode[] {
+  return nodesOf(
+    links.map((link) => ({
+      link,
+      segments: link.target.startsWith('/') ? link.target.slice(1).split('/') : [link.target],
+    })),
+  );
+}
+
+interface Entry {
+  readonly link: LinkView;
+  readonly segments: readonly string[];
+}
+
+function nodesOf(entries: readonly Entry[]): readonly LinkNode[] {
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const [first = ''] = entry.segments;
+    groups.set(first, [...(groups.get(first) ?? []), entry]);
+  }
+  return [...groups].map(([segment, group]) => ({
+    segment,
+    link: group.find(({ segments }) => segments.length === 1)?.link,
+    children: nodesOf(
+      group
+        .filter(({ segments }) => segments.length > 1)
+        .map(({ link, segments }) => ({ link, segments: segments.slice(1) })),
+    ),
+  }));
+}

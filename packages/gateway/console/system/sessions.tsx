@@ -1,0 +1,107 @@
+/**
+ * Sessions: associations and connections with all that is known of them, handshakes and why they failed, who observes.
+ *
+ * @module
+ */
+
+import { ask } from '../gateway/api.ts';
+import { useResource } from '../gateway/resource.ts';
+import { figure, percent } from '../parts/figures.ts';
+import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { base, urlState } from '../shell/location.ts';
+import { text as textParameter } from '../shell/url-state.ts';
+import { words } from '../wording.ts';
+import { ago } from './durations.ts';
+import { HandshakeList } from './handshake-list.tsx';
+
+const schema = { after: textParameter('', 500) };
+
+const text = words.sessions;
+
+export default function Sessions() {
+  const [state, set] = urlState(schema);
+  const { state: found } = useResource(
+    (signal) => ask('GET /api/associations', { signal, query: { after: state.after, limit: 100 } }),
+    state.after,
+    3000,
+  );
+  const observations = useResource(
+    (signal) => ask('GET /api/observations', { signal }),
+    'observations',
+    3000,
+  );
+  const { value, problem } = found.value;
+  const { value: observed, problem: observedProblem } = observations.state.value;
+  return (
+    <Page title={words.views.sessions.title} lead={text.lead}>
+      <Card title={text.associations}>
+        <Problem of={problem} />
+        {value !== undefined && value.associations.length === 0 ? (
+          <Empty>{text.empty}</Empty>
+        ) : (
+          value !== undefined && (
+            <DataTable
+              caption={text.associations}
+              head={text.head}
+              rows={value.associations.map((one) => [
+                one.identity === '' ? (
+                  text.nobody
+                ) : (
+                  <a key="identity" href={`${base}devices/${encodeURIComponent(one.identity)}`}>
+                    {one.identity}
+                  </a>
+                ),
+                one.address,
+                `${one.scheme}, ${one.suite}`,
+                one.epoch ?? '–',
+                one.connectionId === null ? '–' : `${one.connectionId.own}/${one.connectionId.peer}`,
+                ago(one.ageSeconds),
+                one.idleSeconds === null ? '–' : ago(one.idleSeconds),
+                one.bytesReceived === null
+                  ? '–'
+                  : `${figure(one.bytesReceived)} / ${figure(one.bytesSent ?? 0)}`,
+                one.roundTripMs === null ? '–' : `${figure(one.roundTripMs)} ms`,
+                one.lossRate === null ? '–' : percent(one.lossRate),
+                one.observations,
+              ])}
+            />
+          )
+        )}
+        {value?.next != null && (
+          <button type="button" onClick={() => set({ after: value.next ?? '' })}>
+            {words.devices.more}
+          </button>
+        )}
+        {state.after !== '' && (
+          <button type="button" onClick={() => set({ after: '' })}>
+            {words.devices.firstPage}
+          </button>
+        )}
+      </Card>
+      <Card title={text.handshakes}>
+        <HandshakeList />
+      </Card>
+      <Card title={text.observers}>
+        <Problem of={observedProblem} />
+        {observed !== undefined && (
+          <>
+            <p>{text.observations(observed.total)}</p>
+            {observed.peers.length > 0 && (
+              <DataTable
+                caption={text.observers}
+                head={text.observerHead}
+                rows={observed.peers.map(({ identity, address, scheme, observations: count }) => [
+                  identity === '' ? text.nobody : identity,
+                  address,
+                  scheme,
+                  count,
+                ])}
+              />
+            )}
+          </>
+        )}
+      </Card>
+    </Page>
+  );
+}
