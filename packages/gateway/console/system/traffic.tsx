@@ -217,7 +217,17 @@ function Detail({
               ))}
             </div>
           )}
-          <FieldsAndBytes bytesHex={value.bytesHex} fields={value.fields} />
+          {value.layers.map(({ name, bytesHex, fields, problems }, index) => (
+            <section key={`${index} ${name}`}>
+              <h3>{name}</h3>
+              {problems.map((one) => (
+                <Notice key={one} kind="warning">
+                  {one}
+                </Notice>
+              ))}
+              <FieldsAndBytes bytesHex={bytesHex} fields={fields} />
+            </section>
+          ))}
         </>
       )}
     </Card>

@@ -73,22 +73,21 @@ const devices: readonly DeviceView[] = [
   device(hostile, { isSleeping: true, waitingCommands: 3, rules: [hostile] }),
 ];
 
-const detail: TrafficDetail = {
-  message: trafficMessage(2),
+const layer: TrafficDetail['layers'][number] = {
+  name: 'CoAP',
+  problems: ['a doubt'],
   bytesHex: '44027d344a810c5f',
   fields: [
     { name: 'Version', value: '1', start: 0, end: 1 },
     { name: 'Code', value: 'POST', start: 1, end: 2, problem: 'a problem' },
     {
-      name: 'Token',
-      value: hostile,
-      start: 4,
-      end: 8,
+      ...{ name: 'Token', value: hostile, start: 4, end: 8 },
       fields: [{ name: 'first', value: '4a', start: 4, end: 5 }],
     },
   ],
-  exchange: [1, 2],
 };
+
+const detail: TrafficDetail = { message: trafficMessage(2), layers: [layer], exchange: [1, 2] };
 
 function trafficMessage(number: number): TrafficMessage {
   return {
@@ -113,7 +112,7 @@ const result: ExplorerResult = {
   },
   ...{ problem: null, elapsedMs: 12.5, isLadderCut: false },
   ladder: [
-    { atMs: 0, kind: 'sent', text: 'CON GET', bytesHex: detail.bytesHex, fields: detail.fields },
+    { atMs: 0, kind: 'sent', text: 'CON GET', bytesHex: layer.bytesHex, fields: layer.fields },
     { atMs: 12, kind: 'received', text: hostile, bytesHex: null, fields: [] },
   ],
   commands: [{ tool: 'coap-client', command: 'coap-client -m get coap://[::1]/x' }],
