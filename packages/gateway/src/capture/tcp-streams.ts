@@ -36,6 +36,8 @@ interface Direction {
   readonly waiting: Map<number, Uint8Array>;
   waitingBytes: number;
   hasBegun: boolean;
+  /** Its beginning was not seen, and nothing of it yet: `next` is from an acknowledgement, which may be that of a keep-alive. */
+  isGuess: boolean;
 }
 
 /** Puts the segments of one capture together. */
@@ -59,7 +61,7 @@ export class TcpStreams {
     }
     const known = this.#directions.get(key);
     if (known !== undefined) return this.#piece(known, sequence, payload);
-    const direction = begin(sequence);
+    const direction = begin(sequence, true);
     // An acknowledgement alone says where the stream is; with data it begins.
     this.#directions.set(key, direction);
     return { ...this.#piece(direction, sequence, payload), isFirst: true };
@@ -67,6 +69,10 @@ export class TcpStreams {
 
   #piece(direction: Direction, sequence: number, payload: Uint8Array): StreamPiece {
     if (payload.length === 0) return { bytes: none, isAfterGap: false, isFirst: false };
+    if (direction.isGuess) {
+      direction.isGuess = false;
+      direction.next = sequence;
+    }
     const ahead = distance(direction.next, sequence);
     if (ahead > 0) {
       this.#wait(direction, sequence, payload);
@@ -120,8 +126,8 @@ export class TcpStreams {
 
 const none = new Uint8Array();
 
-function begin(next: number): Direction {
-  return { next, waiting: new Map(), waitingBytes: 0, hasBegun: false };
+function begin(next: number, isGuess = false): Direction {
+  return { next, waiting: new Map(), waitingBytes: 0, hasBegun: false, isGuess };
 }
 
 function add(sequence: number, count: number): number {

@@ -10,7 +10,6 @@
 
 import type { TransportUnit } from '../capture/ip-reader.ts';
 import { TcpStreams } from '../capture/tcp-streams.ts';
-import { BoundedMap } from '../memory/bounded-map.ts';
 import { streamCoapFields } from './coap-fields.ts';
 import { type DecodedField, problemsOf } from './decoded-field.ts';
 import { coapParts, type DecodedPart, type SummedParts } from './decoded-part.ts';
@@ -50,7 +49,8 @@ interface Side {
 /** Decodes the segments of one capture, in their order. */
 export class StreamDecoder {
   readonly #streams = new TcpStreams();
-  readonly #connections = new BoundedMap<string, Connection>(mostConnections);
+  /** In the order in which they began. */
+  readonly #connections = new Map<string, Connection>();
   readonly #secrets: KnownSecrets;
   readonly #ports: ReadonlySet<number>;
   readonly #oscore: OscoreMessages | undefined;
@@ -67,9 +67,11 @@ export class StreamDecoder {
   decode(unit: TransportUnit, source: string, destination: string): SummedParts {
     const piece = this.#streams.read(unit);
     const conversation = [source, destination].sort().join(' and ');
-    const known = piece.isFirst && piece.bytes.length === 0 ? undefined : this.#connections.get(conversation);
+    // SYN: another connection between the same ports.
+    const isNew = piece.isFirst && unit.tcp?.isFirst === true;
+    const known = isNew ? undefined : this.#connections.get(conversation);
     const connection = known ?? { protocol: undefined, tls: undefined, inner: undefined, sides: new Map() };
-    if (known === undefined) this.#connections.set(conversation, connection);
+    if (known === undefined) this.#begin(conversation, connection);
     const { length } = unit.payload;
     if (piece.bytes.length === 0) {
       return {
@@ -90,6 +92,23 @@ export class StreamDecoder {
     return { parts, summary: `TCP, ${length} bytes${why}` };
   }
 
+  /** In the place of one of before; the oldest goes when there are too many. */
+  #begin(conversation: string, connection: Connection): void {
+    this.#forget(conversation);
+    this.#connections.set(conversation, connection);
+    if (this.#connections.size <= mostConnections) return;
+    for (const oldest of this.#connections.keys()) {
+      this.#forget(oldest);
+      return;
+    }
+  }
+
+  #forget(conversation: string): void {
+    for (const { rest } of this.#connections.get(conversation)?.sides.values() ?? [])
+      this.#waitingBytes -= rest.length;
+    this.#connections.delete(conversation);
+  }
+
   #layers(
     connection: Connection,
     side: Side,
@@ -97,13 +116,23 @@ export class StreamDecoder {
     ends: MessageEnds,
     isKnown: boolean,
   ): SummedParts {
-    if (connection.protocol === undefined && isTls(bytes)) {
-      connection.protocol = 'tls';
-      connection.tls = new TlsStream(this.#secrets);
+    let fresh = bytes;
+    if (connection.protocol === undefined) {
+      const all = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+      if (isTls(all) === undefined) {
+        this.#keep(side, Uint8Array.from(all));
+        return { parts: [], summary: '' };
+      }
+      if (isTls(all)) {
+        connection.protocol = 'tls';
+        connection.tls = new TlsStream(this.#secrets);
+        this.#keep(side, none);
+        fresh = all;
+      }
     }
     const { tls } = connection;
     if (tls === undefined) {
-      const plain = this.#plain(connection, side, bytes, ends, isKnown, false);
+      const plain = this.#plain(connection, side, fresh, ends, isKnown, false);
       connection.protocol = connection.inner;
       return plain;
     }
@@ -111,7 +140,7 @@ export class StreamDecoder {
     const summaries: string[] = [];
     for (const { bytes: record, fields, summary, applicationData, decrypted } of tls.feed(
       ends.sender,
-      bytes,
+      fresh,
     )) {
       parts.push(partOf('TLS record', record, fields));
       if (decrypted !== undefined) {

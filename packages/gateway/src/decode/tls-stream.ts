@@ -79,9 +79,11 @@ class Side {
   isLost = false;
 }
 
-/** Whether bytes begin as a TLS record does. */
-export function isTls(bytes: Uint8Array): boolean {
-  return bytes.length >= 3 && bytes[0]! >= 20 && bytes[0]! <= 23 && bytes[1] === 3 && bytes[2]! <= 4;
+/** Whether bytes begin as a TLS record does; undefined while there are too few. */
+export function isTls(bytes: Uint8Array): boolean | undefined {
+  const [type = 20, major = 3, minor = 0] = bytes;
+  if (type < 20 || type > 23 || major !== 3 || minor > 4) return false;
+  return bytes.length < 3 ? undefined : true;
 }
 
 /** See the module comment. */
@@ -117,7 +119,7 @@ export class TlsStream {
     const records: TlsRecord[] = [];
     while (rest.length >= 5) {
       const length = (rest[3]! << 8) | rest[4]!;
-      if (!isTls(rest) || length > longestFragment) {
+      if (isTls(rest) !== true || length > longestFragment) {
         side.isLost = true;
         break;
       }

@@ -11,6 +11,7 @@ import { readCapture } from '../../src/capture/capture-reader.ts';
 import { CaptureDecoder, type DecodedPacket } from '../../src/decode/capture-decoder.ts';
 import type { DecodedField } from '../../src/decode/decoded-field.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
+import { Diagnosis } from '../../src/diagnosis/diagnosis.ts';
 import { captureOf, recordingRelay, type StreamPiece, segmentsOf } from './recorded-stream.ts';
 
 const long = process.env['COAPSULE_LONG'] === '1';
@@ -35,6 +36,13 @@ const messages = (packets: readonly DecodedPacket[]): readonly string[] =>
 
 const problems = (packets: readonly DecodedPacket[]): readonly string[] =>
   packets.flatMap(({ parts }) => parts.flatMap((part) => part.problems));
+
+/** What a diagnosis says of them: a stream has no types, Message IDs and sizes of datagrams. */
+function found(packets: readonly DecodedPacket[]): readonly string[] {
+  const diagnosis = new Diagnosis();
+  for (const packet of packets) diagnosis.see(packet);
+  return diagnosis.findings().map(({ kind }) => kind);
+}
 
 /** Fields lie within their bytes, and those below within those above. */
 function assertWithin(fields: readonly DecodedField[], start: number, end: number): void {
@@ -75,6 +83,7 @@ describe('CoAP over TCP', () => {
       const packets = decode(captureOf(segmentsOf(pieces), port));
       assert.deepEqual(messages(packets), expected);
       assert.deepEqual(problems(packets), []);
+      assert.deepEqual(found(packets), []);
       for (const { parts } of packets)
         for (const { fields, bytes } of parts) assertWithin(fields, 0, bytes.length);
     }
@@ -96,7 +105,7 @@ describe('CoAP over TCP', () => {
         fc.nat(0xffff_ffff),
         fc.array(fc.tuple(fc.nat(), fc.constantFrom('repeat', 'swap')), { maxLength: 10 }),
         (cut, start, changes) => {
-          const segments = [...segmentsOf(pieces, Math.max(cut, 20), start)];
+          const segments = [...segmentsOf(pieces, cut, start)];
           for (const [where, what] of changes) {
             const at = where % segments.length;
             if (what === 'repeat') segments.splice(at + 1, 0, segments[at]!);
@@ -126,6 +135,17 @@ describe('CoAP over TCP', () => {
     assert.match(packets.at(-2)!.summary + packets.at(-1)!.summary, /out of order|missing|7\.04/);
   });
 
+  test('a diagnosis sees what is wrong with a stream, too: a response that nobody asked for', () => {
+    // CSM and GET with the token 77; CSM and 2.05 with the token 78.
+    const client = Uint8Array.of(0x00, 0xe1, 0x21, 0x01, 0x77, 0xb1, 0x61);
+    const server = Uint8Array.of(0x00, 0xe1, 0x31, 0x45, 0x78, 0xff, 0x68, 0x69);
+    const pieces = [
+      { from: 'client', bytes: client },
+      { from: 'server', bytes: server },
+    ] as const;
+    assert.deepEqual(found(decode(captureOf(segmentsOf(pieces), 5683))), ['token-unknown']);
+  });
+
   test('a length that no message has ends it, and an endless body takes no memory', () => {
     const huge = Uint8Array.from([0xf0, 0xff, 0xff, 0xff, 0xff, 1]);
     const [packet] = decode(captureOf(segmentsOf([{ from: 'client', bytes: huge }]), 5683));
@@ -136,7 +156,7 @@ describe('CoAP over TCP', () => {
 describe('CoAP over WebSocket', () => {
   test('handshake, masked and unmasked frames, and the messages in them', async (t) => {
     const pieces = await recorded(t, 'coap+ws');
-    for (const cut of [Infinity, 7]) {
+    for (const cut of [Infinity, 7, 1]) {
       const packets = decode(captureOf(segmentsOf(pieces, cut), 8080));
       assert.deepEqual(messages(packets), expected);
       assert.deepEqual(problems(packets), []);
@@ -251,7 +271,8 @@ describe('TLS', () => {
   test('what our client and server say over coaps+tcp', async (t) => {
     const keyLog: string[] = [];
     const pieces = await recorded(t, 'coaps+tcp', (line) => keyLog.push(line));
-    assert.deepEqual(messages(decode(captureOf(segmentsOf(pieces), 5684, keyLog))), expected);
+    for (const cut of [Infinity, 1])
+      assert.deepEqual(messages(decode(captureOf(segmentsOf(pieces, cut), 5684, keyLog))), expected);
   });
 });
 
