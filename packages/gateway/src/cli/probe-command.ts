@@ -124,7 +124,7 @@ async function probe(
       'coapsule ping and discover ask over lines',
     );
   }
-  const server = { host: await addressOf(uri.host), port: uri.port };
+  const server = { host: await addressOf(uri, options, environment), port: uri.port };
   const pace = new ProbePace(
     {
       rate: options.rate,
@@ -295,17 +295,38 @@ function groupsOf({ only = probeGroups, skip = [], malformed }: ProbeOptions): R
   );
 }
 
-async function addressOf(host: string): Promise<string> {
+/** Of several addresses of a name, the one where somebody answers: the library tries them. */
+async function addressOf(
+  uri: TargetUri,
+  options: ProbeOptions,
+  environment: CommandEnvironment,
+): Promise<string> {
+  const { host } = uri;
   if (isIP(host.replace(/%.*$/, '')) !== 0) return host;
-  try {
-    return (await lookup(host)).address;
-  } catch {
+  const [first, ...others] = await lookup(host, { all: true, order: 'verbatim' }).catch(() => []);
+  if (first === undefined) {
     throw new CommandFailure(
       ExitCode.Failure,
       `${host} has no address`,
       'check the spelling of the host, or use its IP address',
     );
   }
+  if (others.length === 0) return first.address;
+  let answering: string | undefined;
+  await withClient(
+    uri,
+    options,
+    environment,
+    (client) => client.ping(uri.text, { timeoutMs: 5000 * options.wait }),
+    {
+      trace: (event) => {
+        if ('address' in event && 'direction' in event && event.direction === 'received') {
+          answering = event.address.host;
+        }
+      },
+    },
+  );
+  return answering ?? first.address;
 }
 
 function portValue(text: string, before: Partial<ProbePorts> = {}): Partial<ProbePorts> {

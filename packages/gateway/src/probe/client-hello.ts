@@ -34,6 +34,7 @@ export const ExtensionType = {
   SupportedGroups: 10,
   EcPointFormats: 11,
   SignatureAlgorithms: 13,
+  ClientCertificateType: 19,
   ServerCertificateType: 20,
   ExtendedMasterSecret: 23,
   SupportedVersions: 43,

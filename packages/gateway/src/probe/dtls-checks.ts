@@ -30,10 +30,18 @@ const extendedMasterSecret: Extension = { type: ExtensionType.ExtendedMasterSecr
 const renegotiationInfo: Extension = { type: ExtensionType.RenegotiationInfo, data: Uint8Array.of(0) };
 /** We take records without one ourselves (RFC 9146 §3). */
 const connectionId: Extension = { type: ExtensionType.ConnectionId, data: Uint8Array.of(0) };
+/** RFC 7250 §3: X.509 is 0, a raw public key 2. We could show either, and never come to it. */
+const clientKeys: Extension = { type: ExtensionType.ClientCertificateType, data: Uint8Array.of(2, 0, 2) };
+const serverKeys: Extension = { type: ExtensionType.ServerCertificateType, data: Uint8Array.of(2, 0, 2) };
 const rawPublicKey: Extension = { type: ExtensionType.ServerCertificateType, data: Uint8Array.of(1, 2) };
 
 /** The usual offer: what a hello needs that is to be taken. */
-export const usualExtensions: readonly Extension[] = [extendedMasterSecret, renegotiationInfo];
+export const usualExtensions: readonly Extension[] = [
+  extendedMasterSecret,
+  renegotiationInfo,
+  clientKeys,
+  serverKeys,
+];
 
 /** The offer of a client of today, for who wants to know whether there is a server. */
 export const dtlsOffer: Offer = {
@@ -86,7 +94,7 @@ function* dtls(context: ProbeContext): ProbeSteps<readonly Finding[]> {
   const raw = yield* attemptHandshake(context, {
     version: '1.2',
     suites: signingSuites,
-    extensions: [...usualExtensions, rawPublicKey],
+    extensions: [extendedMasterSecret, renegotiationInfo, clientKeys, rawPublicKey],
   });
   return [
     found(subjects.version10, ...judgeOld(old)),

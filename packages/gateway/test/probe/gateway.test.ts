@@ -1,5 +1,6 @@
 /** What `coapsule probe` says of our own gateway, where the answers are known. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import { content, OptionNumber, Server, valid } from 'coapsule';
 import { startTestGateway, type TestGateway } from '../gateway/test-gateway.ts';
@@ -168,6 +169,41 @@ describe('coapsule probe at our own gateway', () => {
     assert.equal(result('observe'), 'supported');
     assert.equal(result('observe-cancel'), 'supported');
     assert.equal(evidence('block2-16'), '2.05 Content, 4 bytes, the only one');
+  });
+
+  test('finds raw public keys, and the suites that go with them', async (t) => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { coap, coaps } = await startTestGateway(t, {
+      credentials: {
+        certificate: undefined,
+        authorities: undefined,
+        rawPublicKey: { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() },
+      },
+    });
+    const { result, lines } = await probe(
+      coap,
+      '--json',
+      ...['--port', `dtls=${portOf(coaps)}`, '--only', 'dtls', 'suites'],
+    );
+    assert.equal(result('raw-public-key'), 'supported');
+    assert.equal(result('TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8'), 'supported');
+    assert.equal(result('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA'), 'absent');
+    assert.equal(result('mandatory-ecdsa'), 'supported');
+    assert.equal(
+      lines.find(({ result }) => result === 'violates'),
+      undefined,
+    );
+  });
+
+  test('asks the address of a name where somebody answers', async (t) => {
+    const { coap } = await start(t);
+    const { result, stderr } = await probe(
+      `coap://localhost:${portOf(coap)}`,
+      '--json',
+      '--only',
+      'messages',
+    );
+    assert.equal(result('request'), 'supported', stderr);
   });
 
   test('a wrong key ends with 7, a peer that is not there with 6, a group and a serial line with 64', async (t) => {
