@@ -1,10 +1,14 @@
 /** What `coapsule probe` says of our own gateway, where the answers are known. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { content, OptionNumber, Server, valid } from 'coapsule';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startTestGateway, type TestGateway } from '../gateway/test-gateway.ts';
-import { probe, resultsOf } from './probing.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
+import { probe, resultsOf, silentEnvironment } from './probing.ts';
 
 const key = 'AKeyOfTheProbe16';
 const credentials = ['-u', 'probe', '-k', key];
@@ -193,6 +197,24 @@ describe('coapsule probe at our own gateway', () => {
       lines.find(({ result }) => result === 'violates'),
       undefined,
     );
+  });
+
+  test('makes a request under the context of --oscore, which is shown nowhere', async (t) => {
+    const dataFolder = temporaryFolder(t);
+    const context = join(dataFolder, 'sensor-9.oscore');
+    const added = await runCommandLine(
+      ['device', 'add', 'sensor-9', '--oscore', 'generate', '--oscore-file', context, '--data', dataFolder],
+      silentEnvironment(),
+    );
+    assert.equal(added, 0);
+    const { coap } = await startTestGateway(t, { demo: true, dataFolder });
+    const groups = ['--only', 'oscore', '--oscore', context];
+    const { result, evidence, stdout, stderr } = await probe(`${coap}/hello`, '--json', ...groups);
+    assert.equal(result('oscore'), 'supported');
+    assert.equal(evidence('oscore-context'), '2.05, protected', stderr);
+    const secret = /master_secret,hex,"(\w+)"/.exec(readFileSync(context, 'utf8'))?.[1] ?? '';
+    assert.ok(secret.length >= 32);
+    assert.ok(!`${stdout}${stderr}`.includes(secret));
   });
 
   test('asks the address of a name where somebody answers', async (t) => {

@@ -1,5 +1,6 @@
 /** Runs `coapsule probe` in this process, and reads its JSON. */
 import assert from 'node:assert/strict';
+import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { processEnvironment } from '../../src/cli/process-environment.ts';
 
@@ -26,6 +27,12 @@ export interface Probed {
   /** Result of a check; fails when there is no line for it. */
   result(check: string): string;
   evidence(check: string): string;
+}
+
+/** What a command needs, without its output. */
+export function silentEnvironment(): CommandEnvironment {
+  const nowhere = { isTerminal: false, write: (): void => {} };
+  return { ...processEnvironment(), stdout: nowhere, stderr: nowhere };
 }
 
 /** Probes fast: a thousand datagrams a second. */
