@@ -89,7 +89,8 @@ const nextSteps: Readonly<Record<HandshakeFailureCause, Step>> = {
     server: 'give the client a certificate or raw public key, or do not require one',
   },
   'peer-silent': {
-    client: 'check that the server runs and that UDP gets through in both directions',
+    client:
+      'check that the server runs, that its port is one of coaps and not of coap, and that UDP gets through in both directions',
     server: 'nothing to do for a client that went away; else check that UDP gets through in both directions',
   },
   'mtu-too-large':

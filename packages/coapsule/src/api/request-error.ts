@@ -140,13 +140,20 @@ export function timeoutError(uri: string, timeoutMs: number, advice: string | un
   return new CoapsuleError(
     'ERR_TIMEOUT',
     `no response from ${uri} within ${timeoutMs / 1000} s`,
-    advice ?? silenceAdvice(hasSerialScheme(uri)),
+    advice ?? silenceAdvice(hasSerialScheme(uri) ? 'line' : wayOf(uri.split(':', 1)[0] as string)),
   );
 }
 
-function silenceAdvice(isLine: boolean): string {
-  const way = isLine ? 'that the device speaks CoAP on this line' : 'that UDP gets through';
-  return `check that the server runs and ${way}; a longer timeout helps on a slow link`;
+/** RFC 7252 §3, RFC 6347 §4.1.2.1: what does not speak the protocol of a port is ignored there, so that both look like a loss. */
+const silenceChecks = {
+  line: 'the server runs and that the device speaks CoAP on this line',
+  plain: 'the server runs, that its port is one of coap and not of coaps, and that UDP gets through',
+  secured: 'the server runs, that its port is one of coaps and not of coap, and that UDP gets through',
+  other: 'the server runs and that UDP gets through',
+} as const;
+
+function silenceAdvice(way: keyof typeof silenceChecks): string {
+  return `check that ${silenceChecks[way]}; a longer timeout helps on a slow link`;
 }
 
 /** The error for a defect of this library that showed while something was received. */
@@ -154,6 +161,16 @@ export function defectError(cause: unknown): CoapsuleError {
   return new CoapsuleError('ERR_DEFECT', 'the client failed by a defect of its own', 'please report it', {
     cause,
   });
+}
+
+function wayOf(scheme: string): keyof typeof silenceChecks {
+  return scheme === 'coap' ? 'plain' : scheme === 'coaps' ? 'secured' : 'other';
+}
+
+function wayTo({ transport, scheme }: RemoteServer): keyof typeof silenceChecks {
+  if (transport === 'serial') return 'line';
+  // With coaps the handshake has come to its end: it was the right port.
+  return scheme === 'coap' ? 'plain' : 'other';
 }
 
 function exchangeError(
@@ -168,7 +185,7 @@ function exchangeError(
       return new CoapsuleError(
         'ERR_TIMEOUT',
         `no response from ${place(server)} in time${more}`,
-        context.advice ?? silenceAdvice(server.transport === 'serial'),
+        context.advice ?? silenceAdvice(wayTo(server)),
         context,
       );
     case 'reset':

@@ -142,6 +142,26 @@ for (const listener of [plain, secured]) {
   });
 }
 
+test('a scheme that is not the one of the port meets silence, and the error says so', async () => {
+  await using server = new Server().resource('/r', { get: () => content('x') });
+  const psk = { identity: 'a', key: new Uint8Array(16) };
+  const listeners = [
+    await server.listen('coap://127.0.0.1:0'),
+    await server.listen('coaps://127.0.0.1:0', { psk: { lookup: new Map([[psk.identity, psk.key]]) } }),
+  ] as const;
+  const [plainPort, securedPort] = listeners.map(({ uri: at }) => at.split(':').at(-1));
+  await using client = new Client({ psk, transmission: { ackTimeoutMs: 50, maxRetransmit: 0 } });
+  const step = (pattern: RegExp) => (error: Error & { code?: string; nextStep?: string }) =>
+    error.code === 'ERR_TIMEOUT' && pattern.test(error.nextStep ?? '');
+  const [coap, coaps] = [`coap://127.0.0.1:${securedPort}/r`, `coaps://127.0.0.1:${plainPort}/r`];
+  await assert.rejects(client.get(coap), step(/its port is one of coap and not of coaps/));
+  await assert.rejects(client.get(coap, { timeoutMs: 20 }), step(/its port is one of coap and not of coaps/));
+  await assert.rejects(
+    client.get(coaps, { timeoutMs: 20 }),
+    step(/its port is one of coaps and not of coap,/),
+  );
+});
+
 test('a link to something elsewhere is listed with the resources, and filtered as they are; one that promises a resource here is refused', async () => {
   await using server = new Server().resource('/r', { get: () => content('x'), attributes: { rt: 'here' } });
   server.link({
