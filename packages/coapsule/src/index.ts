@@ -149,6 +149,7 @@ export type { UploadPosition } from './core/request-response/request-response-la
 export type { ResponseClass } from './core/request-response/response-suppression.ts';
 export type { CapturedDatagram } from './node/driver.ts';
 export type { GroupMembership } from './node/group-memberships.ts';
+export type { NodeLink, NodeLinkEvents } from './node/node-port.ts';
 export { OscoreFile, OscoreFileError, openOscoreFile } from './node/oscore-file.ts';
 export { SerialFailure, type SerialFailureCause, serialDevices } from './node/serial-device.ts';
 export type { SerialDeviceInfo } from './node/serial-device-list.ts';

@@ -8,6 +8,7 @@ import type { ConnectionEndCause } from '../core/connection/connection-output.ts
 import type { CloseReason } from '../core/dtls/dtls-output.ts';
 import type { HandshakeFailure } from '../core/dtls/handshake/handshake-failure.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
+import type { NodeLink } from '../node/node-port.ts';
 import type { AssociationStore } from './association-store.ts';
 import type { Client } from './client.ts';
 import type { ServerCredentialOptions } from './credential-options.ts';
@@ -100,6 +101,12 @@ export interface ListenOptions extends EndpointOptions, ServerCredentialOptions 
    * is that of worker 0 (docs/workers.md).
    */
   readonly worker?: PortWorker | undefined;
+  /**
+   * Other machines that answer `coaps` at the same address, behind a balancer or by turns: a record of an association that another
+   * one has goes there, by the number of that machine in its connection id (RFC 9146), and its answer leaves from here. Needs
+   * connection ids of 6 bytes or more (8 by default), and a listener that is no one of several workers.
+   */
+  readonly nodes?: NodeLink;
   /** Whose requests under OSCORE are understood (RFC 8613), on any scheme. They come and go with `add` and `remove`. */
   readonly oscore?: OscoreContexts;
 }
@@ -126,6 +133,7 @@ export const listenOptionNames: OptionNames<Required<ListenOptions>> = {
   observers: true,
   dangerouslyUnlimitedAmplification: true,
   worker: true,
+  nodes: true,
   oscore: true,
 };
 
@@ -138,6 +146,7 @@ export const credentialOptionNames = [
   'clientPublicKeys',
   'serverNames',
   'associationStore',
+  'nodes',
 ] as const;
 
 /** The life of associations; on a line that is lent to a client, also of those that the client began. */

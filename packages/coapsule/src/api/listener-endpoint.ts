@@ -56,10 +56,24 @@ function connectionIdPrefix(
   sharedPort: SharedPort | undefined,
 ): { readonly connectionIdPrefix?: Uint8Array } {
   if (!hasConnectionIds(options)) return {};
+  const { connectionId = longConnectionId, associationStore, nodes } = options;
+  // The worker is 0: there are no others.
+  if (nodes !== undefined) return { connectionIdPrefix: Uint8Array.of(0, nodes.number) };
   if (sharedPort !== undefined) return { connectionIdPrefix: sharedPort.connectionIdPrefix };
-  const { connectionId = longConnectionId, associationStore } = options;
   const isKept = associationStore !== undefined && Number(connectionId) >= longConnectionId;
   return isKept ? { connectionIdPrefix: Uint8Array.of(0) } : {};
+}
+
+/** @throws ApiMisuseError where records cannot be told by machine. */
+function expectNodes(uri: string, options: ListenOptions, sharedPort: SharedPort | undefined): void {
+  const { nodes } = options;
+  if (nodes === undefined) return;
+  if (sharedPort !== undefined && !sharedPort.isAlone)
+    throw new ApiMisuseError(`${uri}: nodes is for one thread; leave worker out`);
+  if (!hasConnectionIds(options))
+    throw new ApiMisuseError(`${uri}: nodes needs connection ids; leave connectionId out`);
+  if (!Number.isInteger(nodes.number) || nodes.number < 0 || nodes.number > 255)
+    throw new ApiMisuseError(`${uri}: nodes.number is ${nodes.number}; expected 0 to 255`);
 }
 
 /** What an endpoint asks and serves besides the handler. */
@@ -99,6 +113,7 @@ export function listenerEndpoint(
     const secured = scheme.replace('coap', 'coaps');
     throw new ApiMisuseError(`${uri} is not secured, but ${given} was given: use ${secured}`);
   }
+  expectNodes(uri, options, sharedPort);
   const hasPsk = lookup !== undefined || dangerouslyAcceptAnyIdentity !== undefined;
   if (isSecure && options.dangerouslyUnlimitedAmplification !== undefined) {
     throw new ApiMisuseError(

@@ -15,6 +15,7 @@ import type { BodyRequest, RequestRoute } from '../core/request-response/request
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import type { GroupMembership, GroupMemberships } from '../node/group-memberships.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
+import { NodePort } from '../node/node-port.ts';
 import type { SharedPort } from '../node/shared-port.ts';
 import { AssociationKeeper } from './association-keeper.ts';
 import { feedBody } from './body-feed.ts';
@@ -102,6 +103,7 @@ export class DatagramListener implements Listener {
       // the first datagram: a peer's record finds its association.
       ...(keeper === undefined ? {} : { prepare: () => resume(keeper) }),
       ...(sharedPort === undefined ? {} : { sharedPort }),
+      ...(options.nodes === undefined ? {} : { nodePort: new NodePort(options.nodes) }),
       onSocketFailure: onError,
       onDefect: onError,
       ...(options.capture === undefined ? {} : { capture: options.capture }),

@@ -14,6 +14,7 @@ import { type RandomSource, randomFraction } from '../core/foundation/random-sou
 import type { DatagramReceiver, DatagramSocket, SocketOpener } from './datagram-socket.ts';
 import { EndpointPump } from './endpoint-pump.ts';
 import { type Clock, monotonicClock, wallTimeMs } from './monotonic-clock.ts';
+import type { NodePort } from './node-port.ts';
 import type { SharedPort } from './shared-port.ts';
 import { systemRandom } from './system-random.ts';
 import { isUnreachable, openUdpSocket, type UdpSocketOptions } from './udp-socket.ts';
@@ -42,6 +43,8 @@ export interface DriverOptions {
   readonly onOutput: (output: DriverOutput) => void;
   /** The socket is one of several workers' on one port. */
   readonly sharedPort?: SharedPort;
+  /** Other machines answer at the same address. */
+  readonly nodePort?: NodePort;
   /** Runs once the socket is bound; the first datagrams wait for it. When it rejects, the socket is closed. */
   readonly prepare?: () => Promise<void>;
   /** The endpoint threw, which it never should, or one of the callbacks here did: for the log. */
@@ -169,6 +172,7 @@ export class Driver {
     this.#closed = true;
     this.#closing.abort();
     this.#options.sharedPort?.close();
+    this.#options.nodePort?.close();
     this.#pump.stop();
     await this.#socket.close();
   }
@@ -179,14 +183,23 @@ export class Driver {
 
   /** On a port of several workers, what is for another one goes there. */
   #receiveFromSocket(datagram: Uint8Array, from: PeerAddress): void {
-    const { sharedPort } = this.#options;
+    const { sharedPort, nodePort } = this.#options;
+    if (nodePort?.divert(datagram, from, this.#isOwn)) return;
     if (sharedPort?.divert(datagram, from, this.#clock.now(), this.#isKnown)) return;
     this.#receive(datagram, from);
   }
 
   readonly #isKnown = (address: PeerAddress): boolean => this.#options.endpoint.hasAssociationAt(address);
 
+  readonly #isOwn = (datagram: Uint8Array): boolean => this.#options.endpoint.hasConnectionIdOf(datagram);
+
   #joinOthers(): void {
+    this.#options.nodePort?.open(
+      (datagram, from) => this.#receive(datagram, from),
+      (datagram, to) => {
+        if (!this.closed) this.#socket.send(datagram, to);
+      },
+    );
     this.#options.sharedPort?.open({
       receive: (datagram, from) => this.#receive(datagram, from),
       notify: (path) => {
@@ -215,7 +228,8 @@ export class Driver {
 
   #transmit(datagram: Uint8Array, to: PeerAddress): void {
     this.#capture('sent', datagram, to);
-    if (!this.#lost()) this.#socket.send(datagram, to);
+    if (this.#lost() || this.#options.nodePort?.answer(datagram, to)) return;
+    this.#socket.send(datagram, to);
   }
 
   #lost(): boolean {

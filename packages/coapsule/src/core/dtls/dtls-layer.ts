@@ -37,6 +37,7 @@ import { type ExporterSecret, exportKeyingMaterial } from './key-schedule/export
 import { OwnConnectionIds, ownConnectionIdLength } from './own-connection-ids.ts';
 import { type RecordView, splitRecords } from './record/demultiplex.ts';
 import { ContentType } from './record/record-header.ts';
+import { connectionIdOf } from './record/record-steering.ts';
 
 export type { AssociationTraffic } from './association-traffic.ts';
 export type { ImportOptions, ImportRefusal } from './association-transfer.ts';
@@ -67,6 +68,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   readonly #established: EstablishedAssociations;
   /** As a server, when we are both: a client's own records have none by default. */
   readonly #connectionIdLength: number;
+  readonly #connectionIds: OwnConnectionIds;
   readonly #outputs = new OutputQueue<DtlsOutput>();
   readonly #exporterSecrets = new Map<AssociationId, ExporterSecret>();
 
@@ -87,6 +89,7 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
       );
     }
     const connectionIds = new OwnConnectionIds(options.random, connectionIdPrefix);
+    this.#connectionIds = connectionIds;
     const emit = (output: DtlsOutput): void => this.#emit(output);
     this.#established = new EstablishedAssociations({
       config: this.config,
@@ -118,6 +121,12 @@ export class DtlsLayer implements ProtocolMachine<DtlsInput, DtlsOutput> {
   } {
     const { size: handshakes, keptBytes } = this.#handshakes;
     return { associations: this.#established.size, handshakes, keptBytes };
+  }
+
+  /** Whether the first record of a datagram has a connection id that an association, or handshake, here has. */
+  hasConnectionIdOf(datagram: Uint8Array): boolean {
+    const connectionId = connectionIdOf(datagram, this.#connectionIdLength);
+    return connectionId !== undefined && this.#connectionIds.associationWith(connectionId) !== undefined;
   }
 
   // Commands.

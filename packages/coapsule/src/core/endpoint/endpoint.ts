@@ -177,6 +177,11 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return this.#layers.dtls?.associationAt(address) !== undefined;
   }
 
+  /** Whether a datagram begins with a record whose connection id was given here. */
+  hasConnectionIdOf(datagram: Uint8Array): boolean {
+    return this.#layers.dtls?.hasConnectionIdOf(datagram) ?? false;
+  }
+
   handle(input: EndpointInput, now: Instant): void {
     receiveDatagram(this.#layers, input.address, input.datagram, now, input.group);
     this.#settle(now);

@@ -14,8 +14,19 @@ const connectionIdOffset = 11;
 
 /** The first byte of the connection id of a datagram's first record; -1 when that has none. */
 export function firstConnectionIdByte(datagram: Uint8Array): number {
-  if (datagram[0] !== connectionIdRecordType || datagram.length <= recordHeaderLength) return -1;
-  return datagram[connectionIdOffset] as number;
+  return connectionIdByte(datagram, 0);
+}
+
+/** A byte of that connection id; it is for the caller to know that it has so many. */
+export function connectionIdByte(datagram: Uint8Array, index: number): number {
+  if (datagram[0] !== connectionIdRecordType || datagram.length <= recordHeaderLength + index) return -1;
+  return datagram[connectionIdOffset + index] as number;
+}
+
+/** That connection id, of a length that the datagram does not tell; undefined when it has none. */
+export function connectionIdOf(datagram: Uint8Array, length: number): Uint8Array | undefined {
+  if (connectionIdByte(datagram, length) < 0) return undefined;
+  return datagram.subarray(connectionIdOffset, connectionIdOffset + length);
 }
 
 /** Whether a datagram begins with a protected record without a connection id: only its address tells whose it is. */
