@@ -38,7 +38,7 @@ export interface NodeLinkEvents {
 }
 
 /** Where the number stands in a connection id, behind that of the worker. */
-export const nodeNumberOffset = 1;
+const nodeNumberOffset = 1;
 
 /** Peers that came by other machines and are remembered; the one that was heard longest ago goes first. */
 const mostPeers = 100_000;

@@ -85,6 +85,13 @@ export function expectPossible(options: ServeOptions): void {
   mqttOptions(options);
   httpOptions(options);
   sharedOptions(options);
+  if (options.redisLink !== undefined && options.workers > 1) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--redis-link is for gateways of one thread: records are passed on by machine, or by worker, not by both',
+      'leave --workers out, or run a gateway for each core',
+    );
+  }
   sleepyOptions(options);
   expectTrafficPossible(options);
   if (options.coap === 'off' && multicastOf(options) !== undefined) {

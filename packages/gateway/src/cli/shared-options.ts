@@ -4,9 +4,14 @@
  * @module
  */
 
-import type { Command } from 'commander';
-import { optionBounds } from '../server/serve-options.ts';
-import { defaultGraceHours, type RedisOptions, redisUrlProblem } from '../shared/redis-options.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type EndpointAddress, optionBounds, parseEndpoint } from '../server/serve-options.ts';
+import {
+  defaultGraceHours,
+  linkProblem,
+  type RedisOptions,
+  redisUrlProblem,
+} from '../shared/redis-options.ts';
 import { sharedKeyLength } from '../shared/sealing.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -21,6 +26,7 @@ export interface SharedCommandOptions {
   readonly redisUser?: string;
   readonly redisPasswordFile?: string;
   readonly redisGrace: number;
+  readonly redisLink?: EndpointAddress;
 }
 
 /** Adds the options. */
@@ -43,6 +49,11 @@ export function addSharedOptions(command: Command): void {
       'how long devices of other gateways are let in while Redis is away',
       (text) => wholeNumber(text, ...optionBounds.redisGrace),
       defaultGraceHours,
+    )
+    .option(
+      '--redis-link <host:port>',
+      'where other gateways behind the same address pass records of our devices on to us (UDP); all of them have one',
+      linkValue,
     );
 }
 
@@ -52,14 +63,16 @@ export function addSharedOptions(command: Command): void {
  * @throws CommandFailure for options that cannot be, or that are of no use without `--redis`.
  */
 export function sharedOptions(options: SharedCommandOptions): RedisOptions | undefined {
-  const { redis: url, redisKey, redisUser: user, redisPasswordFile, redisGrace } = options;
+  const { redis: url, redisKey, redisUser: user, redisPasswordFile, redisGrace, redisLink: link } = options;
   if (url === undefined) {
     const idle =
       redisKey !== undefined
         ? '--redis-key'
         : user !== undefined
           ? '--redis-user'
-          : redisPasswordFile && '--redis-password-file';
+          : link !== undefined
+            ? '--redis-link'
+            : redisPasswordFile && '--redis-password-file';
     if (idle === undefined) return undefined;
     throw new CommandFailure(
       ExitCode.Usage,
@@ -79,6 +92,7 @@ export function sharedOptions(options: SharedCommandOptions): RedisOptions | und
     key: keyOf(redisKey),
     password: optionSecret('--redis-password-file', redisPasswordFile),
     graceMs: redisGrace * 3_600_000,
+    ...(link !== undefined && { link }),
   };
 }
 
@@ -91,6 +105,14 @@ function redisUrlValue(text: string): string {
     `--redis cannot be used: ${problem}`,
     'docs/scale-out.md has examples',
   );
+}
+
+function linkValue(text: string): EndpointAddress {
+  const address = parseEndpoint(text);
+  const problem =
+    typeof address === 'object' && 'problem' in address ? address.problem : linkProblem(address);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  return address as EndpointAddress;
 }
 
 /** The bytes as they are, 64 hexadecimal digits, or 44 characters of base64. The message holds nothing of the file. */

@@ -72,6 +72,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   redisUser: 'shared.user',
   redisPasswordFile: 'shared.passwordFile',
   redisGrace: 'shared.graceHours',
+  redisLink: 'shared.link',
   keep: 'limits.keep',
   retain: 'limits.retain',
   maxPaths: 'limits.maxPaths',

@@ -1,10 +1,10 @@
 /**
  * The section `shared` of the configuration file: the Redis server over which gateways share devices, directory and readings.
  */
-import type * as z from 'zod';
-import { optionBounds } from '../server/serve-options.ts';
-import { redisUrlProblem } from '../shared/redis-options.ts';
-import { keys, soundText, text, whole } from './config-values.ts';
+import * as z from 'zod';
+import { type EndpointAddress, optionBounds, parseEndpoint } from '../server/serve-options.ts';
+import { linkProblem, redisUrlProblem } from '../shared/redis-options.ts';
+import { keys, refused, soundText, text, whole } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
 export interface ConfiguredSharing {
@@ -13,6 +13,7 @@ export interface ConfiguredSharing {
   readonly redisUser?: string | undefined;
   readonly redisPasswordFile?: string | undefined;
   readonly redisGrace?: number | undefined;
+  readonly redisLink?: EndpointAddress | undefined;
 }
 
 /** Makes the schema of the section. @param path The schema of a path that stands in the file. */
@@ -32,6 +33,16 @@ export function sharedSection(path: z.ZodType<string>): z.ZodType<ConfiguredShar
     graceHours: whole(...optionBounds.redisGrace)
       .describe('How long devices of other gateways are let in while Redis is away.')
       .optional(),
+    link: z
+      .string('expected HOST:PORT')
+      .transform((given, context): EndpointAddress => {
+        const address = parseEndpoint(given);
+        const problem =
+          typeof address === 'object' && 'problem' in address ? address.problem : linkProblem(address);
+        return problem === undefined ? (address as EndpointAddress) : refused(context, problem);
+      })
+      .describe('Where other gateways behind the same address pass records on to this one: HOST:PORT (UDP).')
+      .optional(),
   }).transform(
     (file): ConfiguredSharing => ({
       redis: file.redis,
@@ -39,6 +50,7 @@ export function sharedSection(path: z.ZodType<string>): z.ZodType<ConfiguredShar
       redisUser: file.user,
       redisPasswordFile: file.passwordFile,
       redisGrace: file.graceHours,
+      redisLink: file.link,
     }),
   );
 }

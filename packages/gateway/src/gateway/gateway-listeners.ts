@@ -6,6 +6,7 @@ import {
   describeCertificates,
   type Listener,
   type ListenOptions,
+  type NodeLink,
   type OscoreContexts,
   type PortWorker,
   type SerialEvent,
@@ -45,6 +46,8 @@ export interface ListenContext {
   readonly lines: readonly GatewayLine[];
   readonly oscore: OscoreContexts;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+  /** Other gateways behind the same address. */
+  readonly nodes?: NodeLink | undefined;
   /** Is told of what happens to associations. */
   readonly noteAssociation: (event: AssociationEvent) => void;
 }
@@ -102,7 +105,9 @@ export async function listen(
     }
   }
   if (coaps !== undefined) {
-    const kept = { ...dtls, ...captured, worker, associationStore: workerStorage(context, options, worker) };
+    const associationStore = workerStorage(context, options, worker);
+    const { nodes } = context;
+    const kept = { ...dtls, ...captured, worker, associationStore, ...(nodes !== undefined && { nodes }) };
     listeners.push(await open('coaps', coaps, (uri) => server.listen(uri, kept)));
   }
   for (const { scheme, address } of streams) {

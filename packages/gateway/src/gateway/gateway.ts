@@ -182,6 +182,7 @@ export class Gateway implements AsyncDisposable {
         ...{ server, store, listeners, directory, review, lines, refusals },
         oscore: oscore.contexts,
         noteAssociation: operations.noteAssociation,
+        nodes: sharing?.nodes,
       };
       if (options.workers === undefined || options.workers === 1) await listen(context, options);
       else {

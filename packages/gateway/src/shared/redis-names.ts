@@ -14,6 +14,8 @@ export interface RedisNames {
   readonly readings: string;
   readonly latest: string;
   readonly lastFence: string;
+  /** Gateways that pass records on to each other. */
+  readonly nodes: string;
   readonly session: (connectionId: Uint8Array) => string;
 }
 
@@ -30,6 +32,7 @@ export function redisNames(prefix = 'coapsule'): RedisNames {
     readings: name('readings'),
     latest: name('latest'),
     lastFence: name('last-fence'),
+    nodes: name('nodes'),
     session: (connectionId) => name(`session:${Buffer.from(connectionId).toString('hex')}`),
   };
 }

@@ -1,5 +1,7 @@
 /** How gateways reach the Redis server that they share (docs/scale-out.md), and what is wrong with an address. */
 
+import type { EndpointAddress } from '../server/serve-options.ts';
+
 /** See the module comment. */
 export interface RedisOptions {
   /** `redis://HOST[:PORT][/DATABASE]`, `rediss://…` with TLS, or `unix:PATH`. */
@@ -10,10 +12,20 @@ export interface RedisOptions {
   readonly key: Uint8Array;
   /** How long devices of other gateways are let in while Redis is away. */
   readonly graceMs: number;
+  /** Where other gateways behind the same address pass records on to this one; undefined: nowhere. */
+  readonly link?: EndpointAddress | undefined;
 }
 
 /** A day: longer than a server is away, and no longer than a device that was removed may do harm. */
 export const defaultGraceHours = 24;
+
+/** What is wrong with the place where other gateways reach this one, or undefined. */
+export function linkProblem(address: EndpointAddress | 'off'): string | undefined {
+  if (address === 'off') return 'it is off when it is left out';
+  return address.host === '::' || address.host === '0.0.0.0'
+    ? 'others have to know where to send: give the address of this machine that they reach, as HOST:PORT'
+    : undefined;
+}
 
 /** What is wrong with the address, or undefined. The text is never shown: it may have a password in it. */
 export function redisUrlProblem(url: string): string | undefined {

@@ -19,42 +19,71 @@ const headLength = 1 + saltLength + counterLength;
 /** Derived keys of others that are remembered: one for each start of each gateway. */
 const mostKeys = 1000;
 
+/** Who has sealed a value, and which of his it was. */
+export interface SealedPlace {
+  /** Another one for each start of each gateway. */
+  readonly sender: string;
+  /** Grows with each that he seals. */
+  readonly number: number;
+}
+
 /** See the module comment. */
 export class Sealing {
   readonly #sharedKey: Uint8Array;
+  readonly #purpose: string;
   readonly #salt: Buffer = randomBytes(saltLength);
   readonly #ownKey: Buffer;
   readonly #keys = new Map<string, Buffer>();
   #counter = 0;
 
-  /** @param sharedKey 32 bytes. */
-  constructor(sharedKey: Uint8Array) {
+  /**
+   * @param sharedKey 32 bytes.
+   * @param purpose What is sealed for one purpose does not open for another.
+   */
+  constructor(sharedKey: Uint8Array, purpose = 'coapsule shared values') {
     this.#sharedKey = sharedKey;
+    this.#purpose = purpose;
     this.#ownKey = this.#derive(this.#salt);
   }
 
   /** Base64url. @param name What it is, and of what; not secret. */
   seal(name: string, value: Uint8Array): string {
+    return this.sealBytes(name, value).toString('base64url');
+  }
+
+  /** The same as bytes. */
+  sealBytes(name: string, value: Uint8Array): Buffer {
     const head = Buffer.alloc(headLength);
     head[0] = version;
     head.set(this.#salt, 1);
     head.writeUIntBE(++this.#counter, 1 + saltLength, counterLength);
     const cipher = createCipheriv('aes-256-gcm', this.#ownKey, nonceOf(head));
     cipher.setAAD(Buffer.from(name));
-    return Buffer.concat([head, cipher.update(value), cipher.final(), cipher.getAuthTag()]).toString(
-      'base64url',
-    );
+    return Buffer.concat([head, cipher.update(value), cipher.final(), cipher.getAuthTag()]);
   }
 
   /** Undefined for what was not sealed with this key under this name. */
   open(name: string, sealed: string): Uint8Array | undefined {
-    const bytes = Buffer.from(sealed, 'base64url');
+    return this.openBytes(name, Buffer.from(sealed, 'base64url'))?.value;
+  }
+
+  /** The same of bytes, with who has sealed them. */
+  openBytes(
+    name: string,
+    sealed: Uint8Array,
+  ): { readonly value: Uint8Array; readonly place: SealedPlace } | undefined {
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
     if (bytes.length < headLength + tagLength || bytes[0] !== version) return undefined;
     const decipher = createDecipheriv('aes-256-gcm', this.#keyOf(bytes), nonceOf(bytes));
     decipher.setAAD(Buffer.from(name));
     decipher.setAuthTag(bytes.subarray(-tagLength));
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(headLength, -tagLength)), decipher.final()]);
+      const value = Buffer.concat([
+        decipher.update(bytes.subarray(headLength, -tagLength)),
+        decipher.final(),
+      ]);
+      const sender = bytes.toString('latin1', 1, 1 + saltLength);
+      return { value, place: { sender, number: bytes.readUIntBE(1 + saltLength, counterLength) } };
     } catch {
       return undefined;
     }
@@ -72,7 +101,7 @@ export class Sealing {
   }
 
   #derive(salt: Uint8Array): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.#sharedKey, salt, 'coapsule shared values', sharedKeyLength));
+    return Buffer.from(hkdfSync('sha256', this.#sharedKey, salt, this.#purpose, sharedKeyLength));
   }
 }
 

@@ -13,10 +13,12 @@ import type { Log } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Store } from '../store/store.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { GatewayNodes } from './gateway-nodes.ts';
 import { RedisDevices } from './redis-devices.ts';
 import { RedisLink } from './redis-link.ts';
 import { type LogPage, RedisLog } from './redis-log.ts';
 import { redisNames } from './redis-names.ts';
+import { RedisNodes } from './redis-nodes.ts';
 import type { RedisOptions } from './redis-options.ts';
 import { RedisRegistrations } from './redis-registrations.ts';
 import { RedisStream } from './redis-stream.ts';
@@ -68,6 +70,8 @@ export class Sharing {
   readonly #devices: SharedDevices;
   readonly #registrations: SharedRegistrations;
   readonly #readings: SharedReadings;
+  /** The other gateways behind the same address, where records are passed on to them. */
+  nodes: GatewayNodes | undefined;
   #target: SharingTarget | undefined;
   #work: Promise<void> = Promise.resolve();
   /** Behind the changes and readings that are known; undefined before the first comparison. */
@@ -109,6 +113,14 @@ export class Sharing {
     hooks.ready = () => sharing.#handleReady();
     hooks.away = (cause) => sharing.#handleAway(cause);
     hooks.fault = (error) => sharing.#handleFault(error);
+    if (options.link !== undefined) {
+      sharing.nodes = await GatewayNodes.open({
+        ...{ address: options.link, sharedKey: options.key, node },
+        nodes: new RedisNodes(link, redisNames(), sealing),
+        isThere: () => link.isThere,
+        ...{ store, log: parts.log, clock: parts.clock, timer: parts.timer },
+      });
+    }
     return sharing;
   }
 
@@ -161,6 +173,7 @@ export class Sharing {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const stop of [...this.#stops, ...this.#timers.values()]) stop();
+    await this.nodes?.close();
     this.#link.close();
     await this.#work;
     await this.#readings.settled();

@@ -1,13 +1,21 @@
 /** Gateways that share devices, directory and readings over one Redis server. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import type { Client, Response } from 'coapsule';
+import type { EndpointAddress } from '../../src/server/serve-options.ts';
+import { redisNames } from '../../src/shared/redis-names.ts';
+import { RedisNodes } from '../../src/shared/redis-nodes.ts';
+import { Sealing } from '../../src/shared/sealing.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { type DeviceCredential, DeviceTable } from '../../src/store/device-table.ts';
 import { startTestGateway, type TestGateway } from '../gateway/test-gateway.ts';
+import { temporaryFolder } from '../store/temporary-folder.ts';
 import { peerTest } from './peer.ts';
+import { freeUdpPorts } from './process.ts';
 import { coapsule, startGateway as startProcess } from './programs.ts';
 import { RedisServer, sharedKey } from './redis-server.ts';
 
@@ -21,10 +29,17 @@ const rules = ['PUT,GET:/sensors/*', 'GET:/sensors/*'];
 async function startGateway(
   t: TestContext,
   server: RedisServer,
-  options: Parameters<typeof startTestGateway>[1] & { readonly graceMs?: number } = {},
+  options: Parameters<typeof startTestGateway>[1] & {
+    readonly graceMs?: number;
+    readonly link?: EndpointAddress;
+  } = {},
 ): Promise<TestGateway> {
-  const { graceMs = 3_600_000, ...rest } = options;
-  return startTestGateway(t, { shared: { url: server.url, key: sharedKey, graceMs }, ...rest });
+  const { graceMs = 3_600_000, link, ...rest } = options;
+  return startTestGateway(t, { shared: { url: server.url, key: sharedKey, graceMs, link }, ...rest });
+}
+
+function portOf({ coaps }: TestGateway): number {
+  return Number(coaps.split(':').at(-1));
 }
 
 function withDevices<T>({ folder }: TestGateway, work: (devices: DeviceTable) => T): T {
@@ -76,6 +91,97 @@ describe('gateways that share over Redis', () => {
       withDevices(north, (devices) => devices.remove('sensor-7'));
       await south.log.waitFor(/^secured association with .* ended/);
       assert.equal(knows(south, 'sensor-7'), false);
+    },
+  );
+
+  redisTest(
+    'gateways get numbers of their own, keep them, and find each other by them; those of another key are not found',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const { link } = await server.link();
+      const nodes = (sealing: Sealing): RedisNodes => new RedisNodes(link, redisNames('numbers'), sealing);
+      const ours = nodes(new Sealing(sharedKey));
+      const at = (port: number) => ({ host: '192.0.2.1', port });
+      assert.deepEqual(
+        [await ours.claim('a', 0, at(1)), await ours.claim('b', 0, at(2)), await ours.claim('a', 0, at(3))],
+        [1, 2, 1],
+      );
+      assert.equal(await ours.claim('c', 9, at(4)), 9, 'the number that it had');
+      assert.equal(await ours.claim('d', 2, at(5)), 3, 'or another one, where somebody has that');
+      await nodes(new Sealing(new Uint8Array(32))).claim('e', 0, at(6));
+      assert.deepEqual(
+        await ours.all(),
+        new Map([1, 2, 9, 3].map((number, index) => [number, at([3, 2, 4, 5][index] as number)])),
+      );
+      for (let count = 0; count < 250; count++) await ours.claim(`more-${count}`, 0, at(7));
+      assert.equal(await ours.claim('last', 0, at(8)), undefined, 'all are taken');
+      assert.equal(await ours.claim('b', 2, at(9)), 2);
+    },
+  );
+
+  redisTest(
+    'a device that comes to another gateway behind the same address goes on without a handshake, also while Redis is away and after a restart',
+    async (t) => {
+      const server = await RedisServer.start(t);
+      const port = await freeUdpPorts(2);
+      const place = port + 1;
+      const link = { host: '127.0.0.1', port: 0 };
+      const folder = temporaryFolder(t);
+      const north = await startGateway(t, server, {
+        link: { ...link, port: place },
+        dataFolder: folder,
+        coaps: { host: '127.0.0.1', port },
+      });
+      const south = await startGateway(t, server, { link });
+      await Promise.all([north, south].map(({ log }) => log.waitFor(connected)));
+      addDevice(north, 'sensor-7');
+      await until(() => knows(south, 'sensor-7'));
+      // It stands before them and gives all datagrams to one.
+      const [front, back] = [
+        createSocket('udp4').bind(0, '127.0.0.1'),
+        createSocket('udp4').bind(0, '127.0.0.1'),
+      ];
+      t.after(() => {
+        front.close();
+        back.close();
+      });
+      await Promise.all([once(front, 'listening'), once(back, 'listening')]);
+      let target = portOf(north);
+      let devicePort = 0;
+      front.on('message', (datagram, { port }) => {
+        devicePort = port;
+        back.send(datagram, target, '127.0.0.1');
+      });
+      back.on('message', (datagram, { port }) => {
+        assert.equal(port, target, 'the answer comes from the gateway that was asked');
+        front.send(datagram, devicePort, '127.0.0.1');
+      });
+      let handshakes = 0;
+      const device = north.client('sensor-7', key, {
+        trace: ({ kind }) => {
+          if (kind === 'connected') handshakes++;
+        },
+      });
+      const uri = `coaps://127.0.0.1:${front.address().port}/sensors/sensor-7`;
+      const put = async (payload: string): Promise<string> => (await device.put(uri, { payload })).codeText;
+      assert.equal(await put('1'), '2.01');
+      target = portOf(south);
+      assert.equal(await put('2'), '2.04');
+      await server.down();
+      assert.equal(await put('3'), '2.04');
+      target = portOf(north);
+      assert.equal(await put('4'), '2.04');
+      assert.equal(handshakes, 1);
+      // Its number is its own, also where Redis is away at its start, and its associations are kept: it goes on where it was.
+      await north.gateway.close();
+      const again = await startGateway(t, server, {
+        link: { ...link, port: place },
+        dataFolder: folder,
+        coaps: { host: '127.0.0.1', port },
+      });
+      assert.equal(portOf(again), port);
+      target = portOf(south);
+      assert.deepEqual([await put('5'), handshakes], ['2.04', 1]);
     },
   );
 
