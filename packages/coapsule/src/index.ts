@@ -50,6 +50,12 @@ export type {
   ImportAssociationOptions,
   KeepAssociation,
 } from './api/kept-association.ts';
+export {
+  clientLayerSecurity,
+  type LayerQuestion,
+  type LayerSecurity,
+  serverLayerSecurity,
+} from './api/layer-security.ts';
 export type {
   AssociationEvent,
   ListenOptions,

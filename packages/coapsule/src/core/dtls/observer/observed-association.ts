@@ -103,6 +103,7 @@ export class ObservedAssociation {
   /** Tries what is known; who sent it may not be. */
   #open(sender: ObservedSide | undefined, record: RecordView): Opened {
     let reason: UnreadableReason = 'no-keys';
+    this.#handshake?.useLateSecret();
     for (const keys of [this.#handshake?.keys, this.#earlierKeys]) {
       if (keys === undefined) continue;
       for (const side of sender === undefined ? (['client', 'server'] as const) : [sender]) {

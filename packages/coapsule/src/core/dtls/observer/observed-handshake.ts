@@ -84,6 +84,14 @@ export class ObservedHandshake {
     return { client, server };
   }
 
+  /** Asks for the secret once more where there was none: a key log that is written meanwhile has it after the handshake. */
+  useLateSecret(): void {
+    const clientRandom = this.#clientHello?.random;
+    if (this.keys !== undefined || clientRandom === undefined || this.#serverHello === undefined) return;
+    const master = this.#secrets.masterSecret(clientRandom);
+    if (master !== undefined) this.#derive(master);
+  }
+
   /** Takes a fragment that came in the clear, or was opened. */
   handle(sender: ObservedSide, epoch: number, fragment: MessageFragment): void {
     const incoming = this.#incoming[sender];
