@@ -1,0 +1,90 @@
+/**
+ * A request as a TypeScript program with our library.
+ *
+ * @module
+ */
+
+import { optionDefinition } from 'coapsule/message';
+import type { CopiedRequest, SeenRequest } from './seen-request.ts';
+import { plainText } from './shell-words.ts';
+
+/** See the module comment. */
+export function copyAsTypeScript(request: SeenRequest): CopiedRequest {
+  const { method, uri, confirmable, observes, contentFormat, accept, options, payload, credentials } =
+    request;
+  const notes = [...request.notes];
+  const settings: string[] = [];
+  if (observes && method !== 'GET') settings.push(`method: ${literal(method)}`);
+  if (!confirmable) settings.push('confirmable: false');
+  if (contentFormat !== undefined) settings.push(`contentFormat: ${contentFormat}`);
+  if (accept !== undefined) settings.push(`accept: ${accept}`);
+  if (options.length > 0) {
+    const entries = options.map(({ number, value }) => {
+      const name = optionDefinition(number)?.name;
+      return `    { number: ${number}, value: ${bytesText(value)} },${name === undefined ? '' : ` // ${name}`}`;
+    });
+    settings.push(['options: [', ...entries, '  ]'].join('\n'));
+  }
+  if (payload.length > 0) {
+    const text = plainText(payload);
+    settings.push(`payload: ${text === undefined ? bytesText(payload) : literal(text)}`);
+  }
+  const given = settings.length === 0 ? '' : `, {\n${settings.map((one) => `  ${one},`).join('\n')}\n}`;
+  const before: string[] = [];
+  let security = '';
+  switch (credentials?.kind) {
+    case 'psk':
+      before.push("import { readFileSync } from 'node:fs';");
+      security = `{ psk: { identity: ${literal(credentials.identity)}, key: readFileSync('psk.key') } }`;
+      notes.push('psk.key has the bytes of the key');
+      break;
+    case 'certificate':
+      before.push("import { readFileSync } from 'node:fs';");
+      security = [
+        '{',
+        "  certificate: { chain: readFileSync('client.pem'), privateKey: readFileSync('client.key') },",
+        "  trustAnchors: readFileSync('ca.pem'),",
+        '}',
+      ].join('\n');
+      notes.push('name the files of your certificate, its key and the authority');
+      break;
+    case 'raw-public-key':
+      before.push("import { readFileSync } from 'node:fs';");
+      security = [
+        '{',
+        "  rawPublicKey: { privateKey: readFileSync('client-rpk.pem') },",
+        "  peerPublicKeys: readFileSync('server-rpk.pem'),",
+        '}',
+      ].join('\n');
+      notes.push('name the files of your raw public key and of that of the server');
+  }
+  const use = observes
+    ? [
+        `for await (const response of client.observe(${literal(uri)}${given})) {`,
+        '  console.log(response.codeText, response.text());',
+        '}',
+      ]
+    : [
+        `const response = await client.request(${literal(method)}, ${literal(uri)}${given});`,
+        'console.log(response.codeText, response.text());',
+      ];
+  const lines = [
+    ...before,
+    "import { Client } from 'coapsule';",
+    '',
+    `const client = new Client(${security});`,
+    ...use,
+    'await client.close();',
+    '',
+  ];
+  return { text: lines.join('\n'), notes };
+}
+
+/** A string of JavaScript: JSON is one, but for quotes. */
+function literal(text: string): string {
+  return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return `Uint8Array.of(${Array.from(bytes, (byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ')})`;
+}
