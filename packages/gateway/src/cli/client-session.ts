@@ -211,14 +211,18 @@ function serialOptions(
   };
 }
 
-interface Secrets {
+/** Files that get secrets and datagrams. */
+export interface Secrets {
   readonly keylog: ((line: string) => void) | undefined;
   readonly capture: ((datagram: CapturedDatagram) => void) | undefined;
   close(): void;
 }
 
 /** The files of `--keylog` (or `SSLKEYLOGFILE`) and `-w`; the capture gets the secrets too. */
-function openSecrets(options: ClientCommandOptions, { variables }: CommandEnvironment): Secrets {
+export function openSecrets(
+  options: Pick<ClientCommandOptions, 'keylog' | 'write'>,
+  { variables }: CommandEnvironment,
+): Secrets {
   const { SSLKEYLOGFILE = '' } = variables;
   const path = options.keylog ?? (SSLKEYLOGFILE === '' ? undefined : SSLKEYLOGFILE);
   const file = path === undefined ? undefined : openSecretFile(path, 'a');

@@ -13,8 +13,7 @@ import {
   type RequestCommandOptions,
 } from './client-command-options.ts';
 import type { CommandEnvironment } from './command-environment.ts';
-import { CommandFailure } from './command-failure.ts';
-import { ExitCode } from './exit-code.ts';
+import type { ExitCode } from './exit-code.ts';
 import { exitCodesHelp } from './exit-codes-help.ts';
 import { repeatedText } from './option-values.ts';
 
@@ -123,9 +122,14 @@ const loadedCommands: readonly LoadedCommand[] = [
   },
   {
     name: 'diagnose',
-    description: 'what is wrong in a capture',
+    description: 'what is wrong in a capture, or on the wire',
     load: async (environment, end) =>
       (await import('./diagnose-command.ts')).diagnoseCommand(environment, end),
+  },
+  {
+    name: 'tap',
+    description: 'stand between devices and a server: show, hold, edit, drop, delay, replay',
+    load: async (environment, end) => (await import('./tap-command.ts')).tapCommand(environment, end),
   },
   {
     name: 'doctor',
@@ -166,9 +170,6 @@ const loadedCommands: readonly LoadedCommand[] = [
       (await import('./completion-command.ts')).completionCommand(environment, wholeProgram),
   },
 ];
-
-/** Commands of later parts of the product, refused by name. */
-const laterCommands = ['tap'];
 
 const requestVerbs: readonly (readonly [
   verb: string,
@@ -295,18 +296,5 @@ export async function addCommands(
       const command = await load(environment, end, wholeProgram, runLine);
       program.addCommand(command.description(description));
     } else program.command(name).description(description);
-  }
-  for (const name of laterCommands) {
-    program
-      .command(name, { hidden: true })
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw new CommandFailure(
-          ExitCode.Usage,
-          `"coapsule ${name}" is not there yet`,
-          'see "coapsule --help" for what there is',
-        );
-      });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `coapsule diagnose`: what is wrong in a capture, with the frames that show it.
+ * `coapsule diagnose`: what is wrong in a capture, with the frames that show it; with `--live`, on the wire.
  *
  * @module
  */
@@ -23,13 +23,16 @@ import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { addGatewayOptions, type GatewayTrafficOptions, gatewayTraffic } from './gateway-traffic.ts';
+import { addTapOptions, type TapCommandOptions } from './tap-options.ts';
 
 const help = `
 Looks for faults of tokens, retransmission, sizes and block-wise transfers, response codes, types of messages, handshakes and
 associations, OSCORE, observers and amplification. What is in DTLS is looked into with the secrets of the capture, a key log or a
 pre-shared key; without one, at what is in the clear. OSCORE is looked into with the contexts of --oscore.
 
-With --gateway it looks at what passed a gateway that runs (coapsule serve --traffic 16M), for a token with GET:/api/traffic.
+With --gateway it looks at what passed a gateway that runs (coapsule serve --traffic 16M), for a token with GET:/api/traffic. With
+--live it looks at what passes while it runs, between devices that send to --listen and the server of --to: a finding is told when it
+appears, and its count at the end.
 
 Exit codes: 0 when nothing was found; 1 when something was, or the capture is damaged; 64 wrong usage.
 
@@ -37,29 +40,50 @@ Examples:
   coapsule diagnose session.pcapng
   coapsule diagnose field.pcap --psk-file keys.psk --link 6lowpan --json
   coapsule diagnose field.pcap --oscore client.conf
-  coapsule diagnose --gateway http://127.0.0.1:8080 --minutes 10 --token-file token`;
+  coapsule diagnose --gateway http://127.0.0.1:8080 --minutes 10 --token-file token
+  coapsule diagnose --live --listen 5694 --to coaps://gateway.lan --psk-file keys.psk`;
 
 interface DiagnoseOptions extends SecretOptions, GatewayTrafficOptions {
   readonly link?: LinkProfileName;
   readonly json?: true;
+  readonly live?: true;
 }
 
 /** The command; `end` is given its exit code. */
 export function diagnoseCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('diagnose')
     .argument('[file]', 'a capture, - for standard input')
-    .description('what is wrong in a capture')
+    .description('what is wrong in a capture, or on the wire')
+    .option('--live', 'of a line in use: the command is a tap (see "coapsule tap") with --listen and --to')
     .addOption(
       new Option('--link <link>', 'the narrowest link of the path; Ethernet without it').choices(
         linkProfileNames,
       ),
     );
-  return addSecretOptions(addGatewayOptions(command))
+  return addTapOptions(addSecretOptions(addGatewayOptions(command)))
     .option('--json', 'one JSON object for each finding')
     .addHelpText('after', help)
-    .action(async (file: string | undefined, options: DiagnoseOptions) => {
-      end(await diagnose(file, options, environment));
+    .action(async (file: string | undefined, options: DiagnoseOptions & TapCommandOptions) => {
+      end(await (options.live === true ? live : diagnose)(file, options, environment));
     });
+}
+
+/** The key log is one to read, as for captures. */
+async function live(
+  file: string | undefined,
+  { keylog, ...options }: DiagnoseOptions & TapCommandOptions,
+  environment: CommandEnvironment,
+): Promise<ExitCode> {
+  if (file !== undefined || options.gateway !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--live looks at the wire, not at what was kept',
+      'leave the capture and --gateway out',
+    );
+  }
+  const { runTap } = await import('./tap-command.ts');
+  const secrets = keylog === undefined ? {} : { secrets: keylog };
+  return runTap({ ...options, ...secrets, diagnose: true }, environment, false);
 }
 
 async function diagnose(
@@ -72,7 +96,7 @@ async function diagnose(
     throw new CommandFailure(
       ExitCode.Usage,
       'there is nothing to diagnose, or too much',
-      'name one capture, or a gateway that runs with --gateway URL',
+      'name one capture, a gateway that runs with --gateway URL, or a tap with --live, --listen and --to',
     );
   }
   // Before anything is read: what is wrong with keys is said at once.

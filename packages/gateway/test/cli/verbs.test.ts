@@ -343,14 +343,6 @@ describe('exit codes', () => {
     assert.equal(exitCode, 1);
     assert.match(stderr, /cannot use .*missing: there is no such file/);
   });
-
-  for (const command of ['tap']) {
-    test(`${command} is refused by name with 64`, async () => {
-      const { exitCode, stderr } = await run([command, uri, '--clients', '3']);
-      assert.equal(exitCode, 64);
-      assert.match(stderr, new RegExp(`"coapsule ${command}" is not there yet`));
-    });
-  }
 });
 
 describe('help', () => {
