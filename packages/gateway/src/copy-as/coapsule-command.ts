@@ -7,6 +7,9 @@
 import type { CopiedRequest, SeenRequest } from './seen-request.ts';
 import { hexDigits, plainText, printfOf, shellWord } from './shell-words.ts';
 
+/** `text/plain`, link-format, JSON. */
+const textFormats: ReadonlySet<number> = new Set([0, 40, 50]);
+
 /** See the module comment. */
 export function copyAsCoapsule(request: SeenRequest): CopiedRequest {
   const { method, uri, confirmable, observes, contentFormat, accept, options, payload, credentials } =
@@ -22,11 +25,13 @@ export function copyAsCoapsule(request: SeenRequest): CopiedRequest {
     words.push('-O', value.length === 0 ? String(number) : `${number},0x${hexDigits(value)}`);
   let before = '';
   if (payload.length > 0) {
-    const text = plainText(payload);
+    // With another content format `-e` may be diagnostic notation; a file is sent as it is. `@` would name one, `@@` does not.
+    const isText = contentFormat === undefined || textFormats.has(contentFormat);
+    const text = isText ? plainText(payload) : undefined;
     if (text === undefined) {
       words.push('-f', '-');
       before = `${printfOf(payload)} | `;
-    } else words.push('-e', shellWord(text));
+    } else words.push('-e', shellWord(text.startsWith('@') ? `@${text}` : text));
   }
   switch (credentials?.kind) {
     case 'psk':
