@@ -30,6 +30,8 @@ export interface PassedDatagram {
   readonly destination: string;
   readonly length: number;
   readonly decoded: DecodedDatagram;
+  /** A message of a stream. */
+  readonly isStream?: boolean;
 }
 
 /** See the module comment. */
@@ -46,11 +48,19 @@ export class LiveDiagnosis {
     this.#tell = tell;
   }
 
-  see({ number: frame, wallTimeMs, source, destination, length, decoded }: PassedDatagram): void {
+  see({
+    number: frame,
+    wallTimeMs,
+    source,
+    destination,
+    length,
+    decoded,
+    isStream = false,
+  }: PassedDatagram): void {
     const none = new Uint8Array();
     const packet: DecodedPacket = {
       packet: { frame, wallTimeMs, linkType: 101, bytes: none, originalLength: length },
-      ...{ source, destination, protocol: 'udp', ipFragments: 1, payloadLength: length },
+      ...{ source, destination, protocol: isStream ? 'tcp' : 'udp', ipFragments: 1, payloadLength: length },
       ...{ parts: decoded.parts, summary: decoded.summary, datagram: decoded },
     };
     this.#diagnosis.see(packet);

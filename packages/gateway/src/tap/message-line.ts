@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isRequestCode, isSignalingCode, type MessageContent, OptionNumber } from 'coapsule/message';
+import { isSignalingCode } from 'coapsule/message';
 import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
 import { byteRows } from '../cli/trace-bytes.ts';
@@ -16,15 +16,6 @@ const longestPreview = 40;
 
 /** Characters of a line. */
 const longestLine = 1000;
-
-/** One line about a message of a stream, which has neither type nor Message ID. */
-export function streamSummary({ code, token, options, payload }: MessageContent): string {
-  const parts = [codeLabel(code)];
-  if (token.length > 0) parts.push(`token ${hexText(token)}`);
-  if (isRequestCode(code)) parts.push(`/${options.texts(OptionNumber.UriPath).join('/')}`);
-  if (payload.length > 0) parts.push(`${payload.length} bytes`);
-  return parts.join(' ');
-}
 
 /** `12:00:00.123` of the day, in UTC. */
 export function clockText(wallTimeMs: number): string {

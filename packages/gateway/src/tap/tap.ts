@@ -7,7 +7,8 @@
  */
 
 import { decodeStreamMessage, isDecodeFault, type Message, type MessageContent } from 'coapsule/message';
-import { coapFields } from '../decode/coap-fields.ts';
+import { codeLabel } from '../cli/message-text.ts';
+import { coapFields, streamCoapFields } from '../decode/coap-fields.ts';
 import type { DatagramDecoder, DecodedDatagram } from '../decode/datagram-decoder.ts';
 import { problemsOf } from '../decode/decoded-field.ts';
 import type { Direction, FilterSubject } from '../filter/filter.ts';
@@ -15,7 +16,6 @@ import { type Edit, type EditableMessage, editedBytes } from './edit.ts';
 import { History } from './history.ts';
 import type { LiveDiagnosis, PassedDatagram } from './live-diagnosis.ts';
 import { type GateOutput, type Leaving, MessageGate } from './message-gate.ts';
-import { streamSummary } from './message-line.ts';
 import type { PassingMessage, TapLink } from './passing-message.ts';
 
 /** What a tap tells as it runs. */
@@ -123,12 +123,12 @@ export class Tap {
 
   /** A message of a stream. */
   streamMessage(link: TapLink, direction: Direction, message: MessageContent, bytes: Uint8Array): void {
-    this.#arrive(
-      this.#passing(link, direction, bytes, {
-        ...{ number: this.nextNumber(), summary: streamSummary(message), protocol: 'coap', message },
-        editable: { transport: 'stream', message },
-      }),
-    );
+    const passing = this.#passing(link, direction, bytes, {
+      ...{ number: this.nextNumber(), protocol: 'coap', message, ...streamDecoded(message, bytes) },
+      editable: { transport: 'stream', message },
+    });
+    if (direction === 'to-server') this.#diagnose(passing);
+    this.#arrive(passing);
   }
 
   /** A datagram of DTLS of which the tap is an end; shown where there is no message in it. */
@@ -214,7 +214,7 @@ export class Tap {
       const message = decodeStreamMessage(bytes, 'tcp');
       if (isDecodeFault(message)) return message.reason;
       return this.#passing(link, direction, bytes, {
-        ...{ number, protocol: 'coap', summary: streamSummary(message), message },
+        ...{ number, protocol: 'coap', message, ...streamDecoded(message, bytes) },
         editable: { transport: 'stream', message },
       });
     }
@@ -264,11 +264,13 @@ export class Tap {
   }
 
   #diagnose(message: PassingMessage): void {
-    const { number, bytes, decoded, link, direction } = message;
+    const { number, bytes, decoded, editable, link, direction } = message;
     if (this.#parts.diagnosis === undefined || decoded === undefined) return;
     const [source, destination] = this.#ends(link, direction);
     const wallTimeMs = direction === 'to-server' ? message.wallTimeMs : this.#parts.wallTimeMs();
-    this.#parts.diagnosis.see({ number, wallTimeMs, source, destination, length: bytes.length, decoded });
+    const isStream = editable?.transport === 'stream';
+    const { length } = bytes;
+    this.#parts.diagnosis.see({ number, wallTimeMs, source, destination, length, decoded, isStream });
   }
 
   #ends({ peer }: TapLink, direction: Direction): readonly [source: string, destination: string] {
@@ -288,4 +290,22 @@ export class Tap {
       this.command((gate, now) => gate.handleTimeout(now));
     });
   }
+}
+
+/** A message of a stream, as the decoder of captures has it; one of signaling is its code alone. */
+function streamDecoded(
+  { code }: MessageContent,
+  bytes: Uint8Array,
+): { readonly summary: string; readonly decoded: DecodedDatagram } {
+  const coap = streamCoapFields(bytes, 'tcp');
+  const { message, fields } = coap;
+  const summary = message === undefined ? codeLabel(code) : coap.summary;
+  const part = {
+    name: 'CoAP message',
+    bytes,
+    fields,
+    problems: problemsOf(fields),
+    isReliable: true,
+  } as const;
+  return { summary, decoded: { parts: [{ ...part, ...(message !== undefined && { message }) }], summary } };
 }
