@@ -106,7 +106,7 @@ test('what passes other threads is in it too', async (t) => {
   for (let count = 0; count < 12; count++) await client().get(`${coap}/hello`);
   // What other threads tell comes a little later than their answers.
   let asked = 0;
-  for (let tries = 0; tries < 200 && asked < 12; tries++) {
+  for (let tries = 0; tries < 2000 && asked < 12; tries++) {
     const decoded = summaries(await contents(await fetch(url, as('operator'))));
     asked = decoded.filter((line) => /GET .*\/hello/.test(line)).length;
   }

@@ -123,14 +123,14 @@ describe('tshark', () => {
         const fields = ['ip.proto', 'ip.src', 'coap.code', 'coap.opt.uri_path'];
         const rows = await frames(t, capture, ports, 'coap', fields, [], as);
         const [small, large] = [
-          rows.filter((row) => !row.endsWith('|large')),
+          rows.filter((row) => !/\|large$|^6.*\|hello$/.test(row)),
           rows.filter((row) => row.endsWith('|large')),
         ];
         assert.equal(large.length, 8, 'a request for each block, inside of DTLS');
         assert.deepEqual(small.slice(0, 7), [
           '17|127.0.0.1|1|hello',
           '17|127.0.0.1|69|',
-          // The request stands behind the CSM in one segment, of which tshark 4.0 shows the first message alone.
+          // The request may stand behind the CSM in one segment, of which tshark 4.0 shows the first message alone.
           '6|127.0.0.1|225|',
           '6|127.0.0.1|225|',
           '6|127.0.0.1|69|',
