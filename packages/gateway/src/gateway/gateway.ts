@@ -197,6 +197,7 @@ export class Gateway implements AsyncDisposable {
       const watched = new GatewayOperations({
         ...{ dataFolder: options.dataFolder, version: packageVersion(), own: operations, listeners, store },
         others: () => workers?.others() ?? [],
+        nodes: () => sharing?.nodes?.counts,
         broker: () => bridge,
         httpStreams: () => http && http.streams + (webConsole?.streams ?? 0),
       });

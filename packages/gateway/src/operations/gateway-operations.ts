@@ -27,6 +27,8 @@ export interface GatewayOperationsParts {
   /** Undefined without a message broker. */
   readonly broker: () => { readonly isConnected: boolean } | undefined;
   readonly httpStreams: () => number | undefined;
+  /** What went between gateways behind one address. */
+  readonly nodes?: () => Readonly<Record<string, number>> | undefined;
 }
 
 /** A page of peers, and the name of the next one. */
@@ -119,6 +121,7 @@ export class GatewayOperations {
       cpuSeconds: (user + system) / 1e6,
       freeDiskBytes: disk?.free,
       totalDiskBytes: disk?.total,
+      nodes: this.#parts.nodes?.(),
       broker: connection && {
         isConnected: connection.isConnected,
         outboxEntries: outbox?.entries ?? 0,

@@ -36,6 +36,8 @@ export interface GatewayFacts {
   /** Free for this user on the disk with the data folder; undefined where it cannot be found out. */
   readonly freeDiskBytes: number | undefined;
   readonly totalDiskBytes: number | undefined;
+  /** Datagrams that went between gateways behind one address, by what became of them; undefined where none do. */
+  readonly nodes: Readonly<Record<string, number>> | undefined;
   /** Undefined without a message broker. */
   readonly broker:
     | { readonly isConnected: boolean; readonly outboxEntries: number; readonly outboxBytes: number }
@@ -319,8 +321,17 @@ function overloadFamilies(threads: readonly ThreadStatistics[]): readonly Metric
 }
 
 function surroundingFamilies(facts: GatewayFacts): readonly MetricFamily[] {
-  const { broker, lines, freeDiskBytes, totalDiskBytes, httpStreams } = facts;
+  const { broker, lines, freeDiskBytes, totalDiskBytes, httpStreams, nodes } = facts;
   return [
+    ...(nodes === undefined
+      ? []
+      : [
+          counter(
+            'coapsule_node_datagrams',
+            'Datagrams that went between gateways behind one address, by what became of them.',
+            labelled('event', [nodes]),
+          ),
+        ]),
     ...(broker === undefined
       ? []
       : [

@@ -33,6 +33,11 @@ export interface GatewayNodesParts {
   readonly timer: TickTimer;
 }
 
+/** What went between the gateways: datagrams. */
+export type NodeCounts = Readonly<
+  Record<'forwarded' | 'received' | 'answered' | 'answers_received' | 'refused', number>
+>;
+
 /** How often it says where it is, and asks where the others are. */
 const refreshMs = 5000;
 
@@ -53,7 +58,9 @@ export class GatewayNodes implements NodeLink {
   #events: NodeLinkEvents | undefined;
   #isTaken = false;
   #isClosed = false;
-  #refused = 0;
+  readonly #counts: { -readonly [Name in keyof NodeCounts]: number } = {
+    ...{ forwarded: 0, received: 0, answered: 0, answers_received: 0, refused: 0 },
+  };
 
   /**
    * Opens the socket, and gets a number, which is the one that the gateway had.
@@ -112,6 +119,11 @@ export class GatewayNodes implements NodeLink {
     return this.#parts.address;
   }
 
+  /** Since the start. */
+  get counts(): NodeCounts {
+    return { ...this.#counts };
+  }
+
   has(number: number): boolean {
     return number !== this.number && !this.#isTaken && this.#table.has(number);
   }
@@ -144,6 +156,7 @@ export class GatewayNodes implements NodeLink {
   #send(kind: 'forward' | 'answer', to: number, datagram: Uint8Array, { host, port }: PeerAddress): void {
     const address = this.#table.get(to);
     if (address === undefined || this.#isClosed) return;
+    this.#counts[kind === 'forward' ? 'forwarded' : 'answered']++;
     const frame = this.#frames.seal({ kind, from: this.number, host, port, datagram }, to);
     // What cannot go is lost, as on any network.
     this.#socket.send(frame, address.port, address.host, () => {});
@@ -153,7 +166,7 @@ export class GatewayNodes implements NodeLink {
     const frame = this.#frames.open(bytes, this.number);
     if (frame === undefined) {
       // Once: whoever can send to the port can do so for ever.
-      if (this.#refused++ === 0)
+      if (this.#counts.refused++ === 0)
         this.#parts.log.warning(
           'shared: something came to the link between gateways that does not open: another key or clock, or somebody who is no gateway',
         );
@@ -162,6 +175,7 @@ export class GatewayNodes implements NodeLink {
     const { kind, from, host, port, datagram } = frame;
     // Started while Redis is away, this one knows nobody but who comes.
     if (!this.#table.has(from)) this.#table = new Map([...this.#table, [from, sender]]);
+    this.#counts[kind === 'forward' ? 'received' : 'answers_received']++;
     if (kind === 'forward') this.#events?.forwarded(from, datagram, host, port);
     else this.#events?.answered(datagram, host, port);
   }

@@ -131,6 +131,7 @@ describe('gateways that share over Redis', () => {
         link: { ...link, port: place },
         dataFolder: folder,
         coaps: { host: '127.0.0.1', port },
+        metrics: link,
       });
       const south = await startGateway(t, server, { link });
       await Promise.all([north, south].map(({ log }) => log.waitFor(connected)));
@@ -172,6 +173,13 @@ describe('gateways that share over Redis', () => {
       target = portOf(north);
       assert.equal(await put('4'), '2.04');
       assert.equal(handshakes, 1);
+      // What no gateway has sent does nothing.
+      back.send('a datagram of a stranger', place, '127.0.0.1');
+      const metrics = async (): Promise<string> =>
+        (await fetch(`http://${north.gateway.endpoints.metrics}/metrics`)).text();
+      await until(async () => /node_datagrams_total\{event="refused"\} 1\n/.test(await metrics()));
+      assert.match(await metrics(), /node_datagrams_total\{event="received"\} [1-9]/);
+      await north.log.waitFor(/something came to the link between gateways that does not open/);
       // Its number is its own, also where Redis is away at its start, and its associations are kept: it goes on where it was.
       await north.gateway.close();
       const again = await startGateway(t, server, {
