@@ -31,9 +31,9 @@ for (const { id, what, shownBy } of rows) {
       const folder = letter === 'C' ? 'packages/coapsule/test/' : 'packages/gateway/test/';
       const text = readFileSync(new URL(folder + file, root), 'utf8');
       // The name of a test, or of a group of them, or a part of one in which there is no variable.
-      const names = [...text.matchAll(/(?:test|peerTest|redisTest|describe|suite)\(\s*(['`])(.*?)\1,\s/gs)].map(
-        ([, , found]) => found,
-      );
+      const names = [
+        ...text.matchAll(/(?:test|peerTest|redisTest|describe|suite)\(\s*(['`])(.*?)\1,\s/gs),
+      ].map(([, , found]) => found);
       assert.ok(
         names.some((found) => found?.includes(name as string)),
         `${file} has no test named ${name}`,

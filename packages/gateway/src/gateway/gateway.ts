@@ -204,7 +204,12 @@ export class Gateway implements AsyncDisposable {
       const telemetry = { store, readableBy, clock };
       webConsole = await openConsole(options, {
         ...{ clock, server, store, telemetry, directory: registry, operations: watched },
-        sleeperOf: (device) => sleepers?.stateOf(device),
+        sleeperOf: (device) => {
+          const state = sleepers?.stateOf(device);
+          // As the wall clock has it now (server/lifetime-clock.ts).
+          const heardAtMs = state?.heardAtMs && clock() + state.heardAtMs - lasting();
+          return state && { ...state, heardAtMs };
+        },
         configured: () => [...(live.options.psks ?? []), ...(demo ? demoKeys : [])],
         endpoints: () => namedEndpoints({ listeners, http, metrics }),
         workers: () => (workers?.others().length ?? 0) + 1,
