@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { readCapture } from '../../src/capture/capture-reader.ts';
 import type { OutputStream } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { processEnvironment } from '../../src/cli/process-environment.ts';
+import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
+import { KnownSecrets } from '../../src/decode/secrets.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { DeviceTable } from '../../src/store/device-table.ts';
 import { CoapsuleProcess, coapsule } from '../server/gateway-process.ts';
@@ -73,6 +76,20 @@ function devicesIn(t: TestContext, data: string): readonly string[] {
   const opened = openDatabase(data, { create: false, asGateway: false });
   t.after(() => opened.close());
   return new DeviceTable(opened).all().map(({ id }) => id);
+}
+
+/** What was asked for, in a capture that has its own secrets. */
+function writtenPaths(file: string): ReadonlySet<string> {
+  const { packets, keyLog, fault } = readCapture(readFileSync(file));
+  assert.equal(fault, undefined);
+  const secrets = new KnownSecrets();
+  for (const line of keyLog) secrets.addLine(line);
+  const decoder = new CaptureDecoder(secrets);
+  return new Set(
+    packets.flatMap((packet) =>
+      decoder.decode(packet).parts.flatMap(({ message }) => message?.options.texts(11).join('/') ?? []),
+    ),
+  );
 }
 
 describe('what cannot be is refused with 64, cause and next step', () => {
@@ -155,10 +172,11 @@ test('hospital: devices are there for the run, readings and alarms arrive, and n
   const { coaps, data, process } = await gateway(t, '-v');
   const { code, report, stderr } = await simulate(
     ...['hospital', coaps, '--provision', data, '--devices', '10', '--duration', '10m', '--speed', '200'],
-    ...['--confirm-every', '1', '--seed', '3'],
+    ...['--confirm-every', '1', '--seed', '3', '--write', join(data, 'fleet.pcapng')],
   );
   assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
   const { messages, handshakes, bytes } = report.total;
+  assert.ok(writtenPaths(join(data, 'fleet.pcapng')).has('sensors/sim-hospital-001/vitals'));
   assert.equal(messages['due'], 200 + (messages.byPurpose['alert'] ?? 0));
   assert.ok((messages.byPurpose['alert'] ?? 0) > 0, 'no alarm: the seed shows nothing');
   assert.equal(messages['lost'], 0);
