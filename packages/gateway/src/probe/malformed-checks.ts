@@ -236,12 +236,7 @@ function* messages(context: ProbeContext): ProbeSteps<readonly Finding[]> {
   let id = (context.random(1)[0] ?? 0) << 8;
   for (const bad of badMessages) {
     const current = ++id;
-    const { received } = yield* datagramStep({
-      to: 'link',
-      datagrams: [bad.bytes(current, context)],
-      isFresh: false,
-      isEnough: (replies) => repliesTo(replies, current).length > 0,
-    });
+    const received = yield* reactionTo(bad, current, context);
     const [result, text] = judgeReaction(bad.asks, received, current);
     const isAlive = (yield* ping(context)) !== 'silence';
     if (!isAlive) {
@@ -251,6 +246,24 @@ function* messages(context: ProbeContext): ProbeSteps<readonly Finding[]> {
     findings.push(found(bad, result, `${text}; ${askedText(bad.asks)}; it lives on`));
   }
   return findings;
+}
+
+/** What comes back; where something has to, it is sent again when nothing did: it may be lost, and some send few Resets in a second. */
+function* reactionTo(
+  { bytes, asks }: BadMessage,
+  id: number,
+  context: ProbeContext,
+): ProbeSteps<readonly Uint8Array[]> {
+  const datagrams = [bytes(id, context)];
+  for (let attempt = 0; ; attempt++) {
+    const { received } = yield* datagramStep({
+      to: 'link',
+      datagrams,
+      isFresh: false,
+      isEnough: (replies) => repliesTo(replies, id).length > 0,
+    });
+    if (asks.kind === 'silence' || attempt > 0 || repliesTo(received, id).length > 0) return received;
+  }
 }
 
 /** What was seen, against what was asked for. */

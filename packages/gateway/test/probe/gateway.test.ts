@@ -1,11 +1,12 @@
 /** What `coapsule probe` says of our own gateway, where the answers are known. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { content, OptionNumber, Server, valid } from 'coapsule';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { startTestGateway, type TestGateway } from '../gateway/test-gateway.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
 import { probe, resultsOf, silentEnvironment } from './probing.ts';
@@ -197,6 +198,67 @@ describe('coapsule probe at our own gateway', () => {
       lines.find(({ result }) => result === 'violates'),
       undefined,
     );
+  });
+
+  test('finds TLS and WebSocket beside UDP, and asks over them', async (t) => {
+    const validity = { notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 86_400_000) };
+    const ca = await issueAuthority('CA', { ...validity, type: 'p256' });
+    const authority = {
+      certificate: new X509Certificate(ca.certificatePem),
+      privateKey: createPrivateKey(ca.privateKeyPem),
+    };
+    const names = ['127.0.0.1'];
+    const issued = await issueCertificate(
+      authority,
+      { role: 'server', commonName: 'lab', names, type: 'p256' },
+      validity,
+    );
+    const own = { chain: issued.certificatePem, privateKey: issued.privateKeyPem };
+    const address = { host: '127.0.0.1', port: 0 };
+    const schemes = ['coaps+tcp', 'coap+ws', 'coaps+ws'] as const;
+    const { coap, gateway, folder } = await startTestGateway(t, {
+      demo: true,
+      credentials: { certificate: own, rawPublicKey: { privateKey: own.privateKey }, authorities: undefined },
+      streams: schemes.map((scheme) => ({ scheme, address })),
+    });
+    const { tls, ws, wss } = gateway.endpoints;
+    const ports = Object.entries({ tls, ws, wss }).flatMap(([name, place]) => [
+      '--port',
+      `${name}=${portOf(place)}`,
+    ]);
+    const beside = await probe(
+      coap,
+      '--json',
+      '--only',
+      'transports',
+      '--port',
+      'tcp=9',
+      '--port',
+      'dtls=9',
+      ...ports,
+    );
+    for (const transport of ['tls', 'ws', 'wss']) {
+      assert.equal(
+        beside.result(`transport-${transport}`),
+        'supported',
+        beside.evidence(`transport-${transport}`),
+      );
+    }
+    assert.equal(beside.result('bert-tls'), 'supported');
+    assert.equal(beside.result('transport-tcp'), 'absent');
+
+    const trust = join(folder, 'ca.pem');
+    writeFileSync(trust, ca.certificatePem);
+    const groups = ['--only', 'messages', 'blocks', '--json'];
+    for (const uri of [`coap+ws://${ws}/large`, `coaps+tcp://${tls}/large`, `coaps+ws://${wss}/large`]) {
+      const { result, stderr } = await probe(
+        uri,
+        ...groups,
+        ...(uri.startsWith('coaps') ? ['-C', trust] : []),
+      );
+      assert.equal(result('request'), 'supported', stderr);
+      assert.equal(result('block2-32'), 'supported', uri);
+    }
   });
 
   test('makes a request under the context of --oscore, which is shown nowhere', async (t) => {
