@@ -8,6 +8,7 @@ import type { Observation } from 'coapsule';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
 import { ExitCode, exitCodeOfResponse } from './exit-code.ts';
 import type { NotificationProgram } from './notification-program.ts';
 import { requestOptionsOf } from './request-options.ts';
@@ -29,6 +30,13 @@ export async function runObserve(
 ): Promise<ExitCode> {
   const uri = targetUri(uriText, environment.variables);
   if (uri.isGroup) {
+    if (options.observeExec !== undefined) {
+      throw new CommandFailure(
+        ExitCode.Usage,
+        `${uri.text} is a multicast group, and --observe-exec is for one resource`,
+        'observe one of its devices; --json tells which of them sent what',
+      );
+    }
     const { runGroupRequest } = await import('./group-verb.ts');
     return runGroupRequest('GET', uri, options, environment, true);
   }

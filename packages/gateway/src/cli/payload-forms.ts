@@ -7,7 +7,7 @@
 
 import { readFileSync } from 'node:fs';
 import { contentFormatOf } from 'coapsule/message';
-import { encodeSenmlCbor, encodeSenmlJson, type SenmlRecord } from 'coapsule/senml';
+import type { SenmlRecord } from 'coapsule/senml';
 import { diagnosticFaultText, encodeDiagnostic } from '../payload/cbor-diagnostic.ts';
 import { payloadKind } from '../payload/payload-kind.ts';
 import type { RequestCommandOptions } from './client-command-options.ts';
@@ -141,10 +141,11 @@ async function jsonPayload(
   throw refused(`, ${diagnosticFaultText(encoded)}`);
 }
 
-function senmlPayload(
+async function senmlPayload(
   records: readonly SenmlRecord[],
   contentFormat: number | string | undefined,
-): FormedPayload {
+): Promise<FormedPayload> {
+  const { encodeSenmlCbor, encodeSenmlJson } = await import('coapsule/senml');
   if (isCbor(contentFormat)) return { bytes: encodeSenmlCbor(records) };
   return { bytes: new TextEncoder().encode(encodeSenmlJson(records)), contentFormat: formats.senmlJson };
 }

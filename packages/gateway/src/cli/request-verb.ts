@@ -9,6 +9,7 @@ import type { Method } from 'coapsule/message';
 import type { RequestCommandOptions } from './client-command-options.ts';
 import { withClient } from './client-session.ts';
 import type { CommandClient, CommandEnvironment } from './command-environment.ts';
+import { CommandFailure } from './command-failure.ts';
 import { ExitCode } from './exit-code.ts';
 import { isReadAsSent } from './payload-source.ts';
 import { requestOptionsOf } from './request-options.ts';
@@ -23,6 +24,13 @@ export async function runRequest(
   environment: CommandEnvironment,
 ): Promise<ExitCode> {
   const uri = targetUri(uriText, environment.variables);
+  if (options.observeExec !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--observe-exec runs a program for each notification, and get alone has none',
+      'use coapsule observe, or give -s SECONDS',
+    );
+  }
   if (uri.isGroup) {
     const { runGroupRequest } = await import('./group-verb.ts');
     return runGroupRequest(method, uri, options, environment);
@@ -33,7 +41,8 @@ export async function runRequest(
     try {
       return await interruptible(environment, async (signal) => {
         const asked = { ...requestOptions, signal };
-        if (options.json === true || !output.isFile || options.qBlock === true) {
+        const isWhole = options.json === true || options.qBlock === true || options.prettyPrint === true;
+        if (isWhole || !output.isFile) {
           const response = await client.request(method, uri.text, asked);
           // With --suppress silence is what was asked for.
           return response.silent ? ExitCode.Success : output.response(response, false);

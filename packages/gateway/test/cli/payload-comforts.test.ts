@@ -123,6 +123,8 @@ describe('output', () => {
     const path = join(folder, 'out.json');
     await run(['get', uri, '-o', path], { answers, isTerminal: true });
     assert.equal(readFileSync(path, 'utf8'), json);
+    await run(['get', uri, '-o', path, '--pretty-print'], { answers });
+    assert.equal(readFileSync(path, 'utf8'), pretty);
   });
 });
 
@@ -164,6 +166,17 @@ describe('--observe-exec', () => {
     assert.equal(stdout, ['1', ...Array.from({ length: 16 }, (_, index) => String(index + 25))].join(''));
     assert.match(stderr, /23 notifications were left out: cat takes longer than they come/);
   });
+
+  for (const [args, cause] of [
+    [['get', uri], /get alone has none\n.*-s SECONDS/],
+    [['observe', 'coap://224.0.1.187/a'], /is a multicast group/],
+  ] as const) {
+    test(`is refused where it would not run: ${args.join(' ')}`, async () => {
+      const { exitCode, stderr } = await run([...args, '--observe-exec', 'cat']);
+      assert.equal(exitCode, 64);
+      assert.match(stderr, cause);
+    });
+  }
 
   test('a program that fails is a warning, one that is not there ends the observation', async () => {
     const failing = await run(['observe', uri, '--observe-exec', 'false'], {
