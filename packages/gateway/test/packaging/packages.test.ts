@@ -140,7 +140,7 @@ test('the licence of both packages is the licence of the repository', () => {
   }
 });
 
-test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt, redis, hono, pino, cbor2, OpenTelemetry and what issues certificates, and no other package', () => {
+test('installing the gateway brings the library, commander, ws, serialport, yaml, zod, mqtt, redis, hono, pino, cbor2, uqr, OpenTelemetry and what issues certificates, and no other package', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
   const issuing = ['@peculiar', 'asn1js', 'pvtsutils', 'pvutils', 'reflect-metadata', 'tslib', 'tsyringe'];
   // The client of brokers, and what it depends on.
@@ -213,6 +213,7 @@ test('installing the gateway brings the library, commander, ws, serialport, yaml
       'coapsule',
       'commander',
       'hono',
+      'uqr',
       'ws',
       'yaml',
       'zod',
