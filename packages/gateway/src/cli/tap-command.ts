@@ -9,7 +9,9 @@
 import { readFileSync } from 'node:fs';
 import { type CoapScheme, linkProfiles } from 'coapsule/message';
 import { Command } from 'commander';
+import type { CredentialReference } from '../copy-as/seen-request.ts';
 import type { Finding } from '../diagnosis/finding.ts';
+import type { Filter } from '../filter/filter.ts';
 import { parseFilter } from '../filter/parse-filter.ts';
 import { LiveDiagnosis } from '../tap/live-diagnosis.ts';
 import type { PassingMessage } from '../tap/passing-message.ts';
@@ -61,6 +63,8 @@ export async function runTap(
   const write = (line: string): void => stdout.write(`${line}\n`);
   const { uri, ...parts } = await tapOptionsOf(options, environment);
   const pause = pauseOf(options);
+  // Read before anything is opened, so that a file that is not there is told at once.
+  const script = scriptOf(options);
   const tell = (finding: Finding): void => {
     if (json) write(printableJson({ event: 'finding', ...finding }));
     else for (const line of findingLines(finding)) write(line);
@@ -102,9 +106,9 @@ export async function runTap(
       write: (text) => write(json ? printableJson({ event: 'output', text }) : text),
       quit: ended.resolve,
     });
-    const release = showsMessages ? readCommands(options, environment, tapConsole) : () => {};
+    for (const line of script) tapConsole.line(line);
+    if (showsMessages && takesTyped(options, environment)) stops.push(readCommands(environment, tapConsole));
     await ended.promise;
-    release();
     for (const stop of stops) stop();
     await running.close();
     const counts = tap.command((gate) => gate.counts);
@@ -121,11 +125,9 @@ export async function runTap(
   }
 }
 
-function pauseOf({ pause }: TapCommandOptions): ReturnType<typeof pausing> | undefined {
-  return pause === undefined ? undefined : pausing(pause === true ? '' : pause);
-}
-
-function pausing(text: string): Exclude<ReturnType<typeof parseFilter>, { kind: 'fault' }> {
+function pauseOf({ pause }: TapCommandOptions): Filter | undefined {
+  if (pause === undefined) return undefined;
+  const text = pause === true ? '' : pause;
   const filter = parseFilter(text);
   if (filter.kind === 'fault')
     throw new CommandFailure(
@@ -140,24 +142,24 @@ function pausing(text: string): Exclude<ReturnType<typeof parseFilter>, { kind: 
 function credentialOf(
   { link: { identity } }: PassingMessage,
   { cert, rpk, key, pskFile }: TapCommandOptions,
-): ReturnType<ConstructorParameters<typeof TapConsole>[0]['credentials']> {
+): CredentialReference | undefined {
   if (identity !== undefined && (key !== undefined || pskFile !== undefined))
     return { kind: 'psk', identity };
   if (cert !== undefined) return { kind: 'certificate' };
   return rpk === undefined ? undefined : { kind: 'raw-public-key' };
 }
 
+/** The commands of a file. */
+function scriptOf({ commands }: TapCommandOptions): readonly string[] {
+  return commands === undefined || commands === '-' ? [] : readFileSync(commands, 'utf8').split('\n');
+}
+
+function takesTyped({ commands }: TapCommandOptions, { terminal }: CommandEnvironment): boolean {
+  return commands === '-' || (commands === undefined && terminal?.() !== undefined);
+}
+
 /** Reads commands as they come; returns a function that stops it. */
-function readCommands(
-  { commands }: TapCommandOptions,
-  environment: CommandEnvironment,
-  tapConsole: TapConsole,
-): () => void {
-  if (commands !== undefined && commands !== '-') {
-    for (const line of readFileSync(commands, 'utf8').split('\n')) tapConsole.line(line);
-    return () => {};
-  }
-  if (commands !== '-' && environment.terminal?.() === undefined) return () => {};
+function readCommands(environment: CommandEnvironment, tapConsole: TapConsole): () => void {
   const input = environment.standardInput();
   let isStopped = false;
   const read = async (): Promise<void> => {

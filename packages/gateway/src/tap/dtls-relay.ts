@@ -19,6 +19,7 @@ import type { OscoreMessages } from '../decode/oscore-messages.ts';
 import type { KnownSecrets } from '../decode/secrets.ts';
 import type { Direction } from '../filter/filter.ts';
 import { printableUtf8 } from '../text/printable.ts';
+import { CaptureBehindSecrets } from './capture-behind-secrets.ts';
 import { type LayerOutput, LayerPump } from './layer-pump.ts';
 import type { TapLink } from './passing-message.ts';
 import type { Relay, RelayParts } from './relay.ts';
@@ -64,7 +65,8 @@ interface DtlsRelayParts extends RelayParts {
 
 /** Opens the socket that devices shake hands with. */
 export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Relay> {
-  const { listen, mostPeers, capture, security, secrets } = parts;
+  const { listen, mostPeers, security, secrets } = parts;
+  const captured = new CaptureBehindSecrets(parts.capture, () => tap.wallTimeMs());
   const keys = new Map(security.keys.map(({ identity, key }) => [hexText(identity), key]));
   const own = serverLayerSecurity('the side of the devices', {
     ...security.towardsDevices,
@@ -80,7 +82,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
     ...listen,
     onDatagram(datagram, from) {
       const bytes = datagram.slice();
-      capture({ direction: 'received', local: socket.local, remote: from, datagram: bytes });
+      captured.datagram({ direction: 'received', local: socket.local, remote: from, datagram: bytes });
       numbers.begin(saw(from.key, tap.server, bytes));
       pump.receive(from, datagram.slice());
       numbers.end();
@@ -95,7 +97,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
     }),
     security: own,
     transmit(datagram, to) {
-      capture({ direction: 'sent', local: socket.local, remote: to, datagram });
+      captured.datagram({ direction: 'sent', local: socket.local, remote: to, datagram });
       saw(tap.server, to.key, datagram);
       socket.send(datagram, to);
     },
@@ -152,6 +154,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
         return;
       case 'keylog':
         secrets.keylog(output.line);
+        captured.flush();
         return;
       case 'discarded':
         tap.note(`${output.address.key}: a record without effect: ${output.reason}`);
@@ -167,6 +170,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
         for (const association of layer.associations()) layer.close(association, now);
       });
       pump.close();
+      captured.flush();
       await Promise.all([...devices.values()].map((device) => device.close()));
       await socket.close();
     },

@@ -7,7 +7,9 @@
 import type { CapturedDatagram, PeerAddress } from 'coapsule';
 
 /** Takes what was on a wire, on either side of the tap. */
-export type CaptureSink = (datagram: Omit<CapturedDatagram, 'wallTimeMs'>) => void;
+export type CaptureSink = (
+  datagram: Omit<CapturedDatagram, 'wallTimeMs'> & { /** Now without it. */ readonly wallTimeMs?: number },
+) => void;
 
 /** Where a relay stands. */
 export interface RelayParts {

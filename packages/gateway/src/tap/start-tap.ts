@@ -66,7 +66,7 @@ export async function startTap(options: TapOptions): Promise<RunningTap> {
   });
   const parts: RelayParts = {
     ...{ listen, server, mostPeers },
-    capture: (datagram) => capture?.({ ...datagram, wallTimeMs: wallTimeMs() }),
+    capture: (datagram) => capture?.({ wallTimeMs: wallTimeMs(), ...datagram }),
   };
   const keylog = (line: string): void => {
     secrets.addLine(line);

@@ -1,5 +1,6 @@
 /** `coapsule tap` and `coapsule diagnose --live` as commands: their options, output, commands on standard input, files and exit codes. */
 import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { CaptureDecoder } from '../../src/decode/capture-decoder.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
+import { issueAuthority, issueCertificate } from '../../src/keys/issue-certificate.ts';
 import { run } from './recorded-environment.ts';
 
 const key = 'MySecret16ByteK!';
@@ -231,6 +233,53 @@ describe('coapsule tap', () => {
     assert.match(live.stderr, /2 seen.*\ncoapsule: 0 findings\n/);
   });
 
+  test('with certificates the server is shown the tap’s, and so are devices', async (t) => {
+    const now = Date.now();
+    const validity = { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + 3_600_000) };
+    const ca = await issueAuthority('CA', { ...validity, type: 'p256' });
+    const authority = ca.certificatePem;
+    const issuer = {
+      certificate: new X509Certificate(authority),
+      privateKey: createPrivateKey(ca.privateKeyPem),
+    };
+    const issue = (role: 'server' | 'device', commonName: string, names: readonly string[]) =>
+      issueCertificate(issuer, { role, commonName, names, type: 'p256' }, validity);
+    const write = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const [own, shown, towards, device] = [
+      await issue('server', 'localhost', ['localhost', '127.0.0.1']),
+      await issue('server', 'localhost', ['localhost', '127.0.0.1']),
+      await issue('device', 'tap', ['tap']),
+      await issue('device', 'sensor', ['sensor']),
+    ];
+    const secured = new Server();
+    t.after(() => secured.close());
+    secured.resource('/who', {
+      get: ({ peer: { security } }) => content(security.kind === 'dtls' ? security.identity : 'nobody'),
+    });
+    const { port } = await secured.listen('coaps://127.0.0.1:0', {
+      certificate: { chain: own.certificatePem, privateKey: own.privateKeyPem },
+      clientCertificates: { trustAnchors: authority },
+    });
+    const tap = new Running(
+      ...['tap', '--listen', '127.0.0.1:0', '--to', `coaps://127.0.0.1:${port}`],
+      ...['-c', write('tap.pem', towards.certificatePem), '-j', write('tap.key', towards.privateKeyPem)],
+      ...['-C', write('ca.pem', authority), '--device-ca', join(folder, 'ca.pem')],
+      ...['--device-cert', write('shown.pem', `${shown.certificatePem}${shown.privateKeyPem}`)],
+    );
+    await using client = new Client({
+      certificate: { chain: device.certificatePem, privateKey: device.privateKeyPem },
+      trustAnchors: authority,
+    });
+    const response = await client.request('GET', `coaps://${await tap.listen()}/who`);
+    assert.equal(response.text(), 'tap');
+    await tap.line(/ \(sensor\) → server CON GET .* \/who$/);
+    tap.interrupt();
+    assert.equal(await tap.exitCode, 0);
+  });
+
   test('wrong usage names what is missing and what would be right', async () => {
     const table: readonly (readonly [readonly string[], RegExp])[] = [
       [['tap'], /--listen is missing/],
@@ -246,6 +295,9 @@ describe('coapsule tap', () => {
       [['diagnose'], /nothing to diagnose, or too much/],
       [['diagnose', '--live', 'file.pcapng'], /--live looks at the wire/],
     ];
+    const missing = await run(['tap', '--listen', '0', '--to', coap, '--commands', join(folder, 'none')]);
+    assert.equal(missing.exitCode, 1);
+    assert.match(missing.stderr, /cannot use .*none: there is no such file/);
     for (const [args, expected] of table) {
       const { exitCode, stderr } = await run(args);
       assert.equal(exitCode, 64, args.join(' '));

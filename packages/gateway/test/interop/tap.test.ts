@@ -1,14 +1,16 @@
 /** A tap between libcoap's client and libcoap's server: neither is ours, and it edits what they say to each other inside DTLS. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Client, ipAddress } from 'coapsule';
+import { Client, content, ipAddress, Server } from 'coapsule';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
 import { parseRule, type Rule } from '../../src/tap/rule.ts';
 import { startTap, type TapOptions } from '../../src/tap/start-tap.ts';
 import type { TapEvent } from '../../src/tap/tap.ts';
 import { peerTest } from './peer.ts';
-import { freeUdpPorts, run, start, untilBound } from './process.ts';
-import { demo, demoCredentials } from './programs.ts';
+import { freeUdpPorts, run, start, temporaryFolder, untilBound } from './process.ts';
+import { coapsuleInBackground, demo, demoCredentials } from './programs.ts';
+import { frames } from './tshark.ts';
 
 const identity = new TextEncoder().encode(demo.identity);
 const key = new TextEncoder().encode(demo.key);
@@ -104,6 +106,44 @@ peerTest(
     );
   },
 );
+
+peerTest('tshark decrypts both sides of its capture and finds nothing wrong in it', ['tshark'], async (t) => {
+  const server = new Server();
+  t.after(() => server.close());
+  server.resource('/temp', { get: () => content('21') });
+  const { port } = await server.listen('coaps://127.0.0.1:0', {
+    psk: { lookup: new Map([[demo.identity, key]]) },
+  });
+  const file = join(temporaryFolder(t), 'tap.pcapng');
+  const tap = coapsuleInBackground(
+    t,
+    ...[
+      'tap',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      `coaps://127.0.0.1:${port}`,
+      ...demoCredentials,
+      '-w',
+      file,
+    ],
+  );
+  const [, tapPort = ''] = await tap.waitFor(/^ready .*"listen":"127\.0\.0\.1:(\d+)"/m);
+  await using client = new Client({ psk: { identity: demo.identity, key } });
+  assert.equal((await client.request('GET', `coaps://127.0.0.1:${tapPort}/temp`)).text(), '21');
+  await client.close();
+  await tap.stop('SIGINT');
+  const ports = { coapsPort: Number(tapPort) };
+  const other = ['-d', `udp.port==${port},dtls`, '-d', `dtls.port==${port},coap`];
+  const seen = await frames(t, file, ports, 'coap', ['udp.dstport', 'coap.code'], [], other);
+  assert.deepEqual(
+    seen.map((row) => row.split('|')[1]),
+    ['1', '1', '69', '69'],
+    tap.output,
+  );
+  const wrong = await frames(t, file, ports, '_ws.malformed || _ws.short', ['frame.number'], [], other);
+  assert.deepEqual(wrong, []);
+});
 
 function summariesOf(events: readonly TapEvent[]): readonly string[] {
   return events.flatMap((event) => (event.kind === 'passing' ? [event.message.summary] : []));
