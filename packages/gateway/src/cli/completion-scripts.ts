@@ -89,33 +89,37 @@ _coapsule "$@"
 `;
 }
 
-/** For fish. */
+/** For fish 3 and later. */
 export function fishScript(entries: readonly CompletionEntry[]): string {
   const lines = entries.flatMap(({ path, words, options }) => {
-    const names = words.map(({ word }) => word).join(' ');
-    const condition =
-      path.length === 0
-        ? '__fish_use_subcommand'
-        : [
-            ...path.map((word) => `__fish_seen_subcommand_from ${word}`),
-            ...(names === '' ? [] : [`not __fish_seen_subcommand_from ${names}`]),
-          ].join('; and ');
+    const condition = fishText(`__coapsule_at ${fishText(path.join(' '))}`);
     return [
       ...words.map(
         ({ word, description }) =>
-          `complete -c coapsule -n ${fishText(condition)} -f -a ${fishText(word)} -d ${fishText(description)}`,
+          `complete -c coapsule -n ${condition} -f -a ${fishText(word)} -d ${fishText(description)}`,
       ),
-      ...(path.length === 0 ? [] : options).map(({ flags, description, takesValue, choices }) => {
+      ...options.map(({ flags, description, takesValue, choices }) => {
         const named = flags.map((flag) =>
           flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
         );
         const value = choices.length > 0 ? ` -x -a ${fishText(choices.join(' '))}` : takesValue ? ' -r' : '';
-        const seen = path.map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
-        return `complete -c coapsule -n ${fishText(seen)} ${named.join(' ')}${value} -d ${fishText(description)}`;
+        return `complete -c coapsule -n ${condition} ${named.join(' ')}${value} -d ${fishText(description)}`;
       }),
     ];
   });
-  return `# fish completion of coapsule\n${lines.join('\n')}\n`;
+  const paths = entries.filter(({ path }) => path.length > 0).map(({ path }) => fishText(path.join(' ')));
+  return `# fish completion of coapsule
+set -g __coapsule_paths ${paths.join(' ')}
+function __coapsule_at
+  set -l path ''
+  for word in (commandline -opc)[2..-1]
+    set -l next (string trim -- "$path $word")
+    contains -- $next $__coapsule_paths; and set path $next
+  end
+  test "$path" = "$argv[1]"
+end
+${lines.join('\n')}
+`;
 }
 
 /** For PowerShell 5 and later. */
