@@ -157,186 +157,200 @@ describe('what cannot be is refused with 64, cause and next step', () => {
   });
 });
 
-test('a device that may be a real one is neither replaced nor removed, whatever the prefix', async (t) => {
-  const data = temporaryFolder(t);
-  await coapsule(t, 'device', 'add', 'pump-001', '--data', data, '--psk', 'generate');
-  const { exitCode, stderr } = await run([
-    ...['simulate', 'hospital', 'coaps://h', '--provision', data, '--prefix', 'pump', '--devices', '2'],
-  ]);
-  assert.equal(exitCode, 1);
-  assert.match(stderr, /has a device pump-001 already[\s\S]*choose another --prefix/);
-  assert.deepEqual(devicesIn(t, data), ['pump-001']);
-});
+// Each has a gateway of its own, and waits for the time that is simulated.
+describe('coapsule simulate', { concurrency: 3 }, () => {
+  test('a device that may be a real one is neither replaced nor removed, whatever the prefix', async (t) => {
+    const data = temporaryFolder(t);
+    await coapsule(t, 'device', 'add', 'pump-001', '--data', data, '--psk', 'generate');
+    const { exitCode, stderr } = await run([
+      ...['simulate', 'hospital', 'coaps://h', '--provision', data, '--prefix', 'pump', '--devices', '2'],
+    ]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /has a device pump-001 already[\s\S]*choose another --prefix/);
+    assert.deepEqual(devicesIn(t, data), ['pump-001']);
+  });
 
-test('hospital: devices are there for the run, readings and alarms arrive, and none of it is in clear', async (t) => {
-  const { coaps, data, process } = await gateway(t, '-v');
-  const { code, report, stderr } = await simulate(
-    ...['hospital', coaps, '--provision', data, '--devices', '10', '--duration', '10m', '--speed', '200'],
-    ...['--confirm-every', '1', '--seed', '3', '--write', join(data, 'fleet.pcapng')],
-  );
-  assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
-  const { messages, handshakes, bytes } = report.total;
-  assert.ok(writtenPaths(join(data, 'fleet.pcapng')).has('sensors/sim-hospital-001/vitals'));
-  assert.equal(messages['due'], 200 + (messages.byPurpose['alert'] ?? 0));
-  assert.ok((messages.byPurpose['alert'] ?? 0) > 0, 'no alarm: the seed shows nothing');
-  assert.equal(messages['lost'], 0);
-  assert.equal(messages['acknowledged'], messages['sent']);
-  assert.equal(handshakes.full, 10);
-  assert.ok((bytes['payload'] ?? 0) > 0 && (bytes['dtls'] ?? 0) > 0 && (bytes['handshake'] ?? 0) > 0);
-  assert.match(process.stderr, /PUT \/sensors\/sim-hospital-001\/vitals 2\.0[14]/);
-  assert.match(process.stderr, /POST \/sensors\/sim-hospital-\d+\/alarm 2\.0[14]/);
-  assert.deepEqual(devicesIn(t, data), []);
-  const audit = readFileSync(join(data, 'audit-changes.ndjson'), 'utf8');
-  assert.match(audit, /device-added.*coapsule simulate.*sim-hospital-010/);
-  assert.match(audit, /device-removed.*coapsule simulate.*sim-hospital-010/);
-});
+  test('hospital: devices are there for the run, readings and alarms arrive, and none of it is in clear', async (t) => {
+    const { coaps, data, process } = await gateway(t, '-v');
+    const { code, report, stderr } = await simulate(
+      ...['hospital', coaps, '--provision', data, '--devices', '10', '--duration', '10m', '--speed', '200'],
+      ...['--confirm-every', '1', '--seed', '3', '--write', join(data, 'fleet.pcapng')],
+    );
+    assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
+    const { messages, handshakes, bytes } = report.total;
+    assert.ok(writtenPaths(join(data, 'fleet.pcapng')).has('sensors/sim-hospital-001/vitals'));
+    assert.equal(messages['due'], 200 + (messages.byPurpose['alert'] ?? 0));
+    assert.ok((messages.byPurpose['alert'] ?? 0) > 0, 'no alarm: the seed shows nothing');
+    assert.equal(messages['lost'], 0);
+    assert.equal(messages['acknowledged'], messages['sent']);
+    assert.equal(handshakes.full, 10);
+    assert.ok((bytes['payload'] ?? 0) > 0 && (bytes['dtls'] ?? 0) > 0 && (bytes['handshake'] ?? 0) > 0);
+    assert.match(process.stderr, /PUT \/sensors\/sim-hospital-001\/vitals 2\.0[14]/);
+    assert.match(process.stderr, /POST \/sensors\/sim-hospital-\d+\/alarm 2\.0[14]/);
+    assert.deepEqual(devicesIn(t, data), []);
+    const audit = readFileSync(join(data, 'audit-changes.ndjson'), 'utf8');
+    assert.match(audit, /device-added.*coapsule simulate.*sim-hospital-010/);
+    assert.match(audit, /device-removed.*coapsule simulate.*sim-hospital-010/);
+  });
 
-test('agriculture: of the broken way the first message of each device is acknowledged and no other, of the others all', async (t) => {
-  const { coap, coaps, data, process } = await gateway(t, '-vv');
-  const { code, report, stderr } = await simulate(
-    ...['agriculture', coaps, '--plain-uri', coap, '--provision', data, '--devices', '6'],
-    ...['--duration', '6h', '--speed', '100000'],
-  );
-  assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
-  const group = (name: string): SimulatedGroup =>
-    report.groups.find((one) => one.group === name) ?? assert.fail(name);
-  const broken = group('broken-reuse');
-  assert.deepEqual([broken.messages['acknowledged'], broken.messages['lost']], [2, 10]);
-  assert.equal(broken.handshakes.full, 2);
-  const session = group('saved-session');
-  assert.deepEqual([session.messages['acknowledged'], session.messages['lost']], [12, 0]);
-  assert.deepEqual([session.handshakes.full, session.handshakes.takenOver], [2, 10]);
-  const largest = session.churn['largestStateBytes'] ?? 0;
-  assert.ok(largest > 0 && largest <= 256, String(largest));
-  const oscore = group('oscore');
-  assert.deepEqual([oscore.messages['acknowledged'], oscore.messages['lost']], [12, 0]);
-  assert.deepEqual([oscore.handshakes.full, oscore.bytes['handshake']], [0, 0]);
-  assert.ok((oscore.bytes['oscore'] ?? 0) > 0);
-  assert.match(process.stderr, /under OSCORE/);
-  // The gateway says what is wrong with such a device.
-  assert.match(process.stderr, /records without effect: they were seen before; the peer may have restored/);
-});
+  test('agriculture: of the broken way the first message of each device is acknowledged and no other, of the others all', async (t) => {
+    const { coap, coaps, data, process } = await gateway(t, '-vv');
+    const { code, report, stderr } = await simulate(
+      ...['agriculture', coaps, '--plain-uri', coap, '--provision', data, '--devices', '6'],
+      ...['--duration', '6h', '--speed', '100000'],
+    );
+    assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
+    const group = (name: string): SimulatedGroup =>
+      report.groups.find((one) => one.group === name) ?? assert.fail(name);
+    const broken = group('broken-reuse');
+    assert.deepEqual([broken.messages['acknowledged'], broken.messages['lost']], [2, 10]);
+    assert.equal(broken.handshakes.full, 2);
+    const session = group('saved-session');
+    assert.deepEqual([session.messages['acknowledged'], session.messages['lost']], [12, 0]);
+    assert.deepEqual([session.handshakes.full, session.handshakes.takenOver], [2, 10]);
+    const largest = session.churn['largestStateBytes'] ?? 0;
+    assert.ok(largest > 0 && largest <= 256, String(largest));
+    const oscore = group('oscore');
+    assert.deepEqual([oscore.messages['acknowledged'], oscore.messages['lost']], [12, 0]);
+    assert.deepEqual([oscore.handshakes.full, oscore.bytes['handshake']], [0, 0]);
+    assert.ok((oscore.bytes['oscore'] ?? 0) > 0);
+    assert.match(process.stderr, /under OSCORE/);
+    // The gateway says what is wrong with such a device.
+    assert.match(process.stderr, /records without effect: they were seen before; the peer may have restored/);
+  });
 
-test('wearables change their address and keep their association; hvac units hear what is set', async (t) => {
-  const { coaps, data } = await gateway(t);
-  const worn = await simulate(
-    ...[
-      'wearables',
-      coaps,
-      '--provision',
+  test('wearables change their address and keep their association; hvac units hear what is set', async (t) => {
+    const { coaps, data } = await gateway(t);
+    const worn = await simulate(
+      ...[
+        'wearables',
+        coaps,
+        '--provision',
+        data,
+        '--devices',
+        '3',
+        '--speed',
+        '600',
+        '--confirm-every',
+        '1',
+        '--duration',
+        '30m',
+      ],
+    );
+    assert.equal(worn.code, 0, worn.stderr);
+    assert.ok((worn.report.total.churn['addressChanges'] ?? 0) > 2);
+    // A move in the middle of a handshake costs that handshake; one after it costs nothing.
+    assert.ok(worn.report.total.handshakes.full <= 3 + (worn.report.total.messages['lost'] ?? 0));
+    assert.ok((worn.report.total.messages['acknowledged'] ?? 0) > 0);
+    const hvac = await simulate(...['hvac', coaps, '--provision', data, '--devices', '3', '--speed', '600']);
+    assert.equal(hvac.code, 0, hvac.stderr);
+    assert.ok(hvac.report.total.notifications > 0, String(hvac.report.total.notifications));
+    assert.ok((hvac.report.discovery?.resources ?? 0) > 0);
+  });
+
+  test('metering: load profiles arrive whole, in blocks', async (t) => {
+    const { coaps, data } = await gateway(t);
+    const { code, report, stderr } = await simulate(
+      ...[
+        'metering',
+        coaps,
+        '--provision',
+        data,
+        '--devices',
+        '2',
+        '--speed',
+        '20000',
+        '--link',
+        '6lowpan',
+        '--loss',
+        '0',
+      ],
+    );
+    assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
+    assert.equal(report.total.messages.byPurpose['upload'], 2);
+    const opened = openDatabase(data, { create: false, asGateway: false });
+    t.after(() => opened.close());
+    const rows = opened.database
+      .prepare("SELECT CAST(value AS TEXT) AS value FROM reading WHERE path LIKE '%/load-profile'")
+      .all() as { value: string }[];
+    assert.deepEqual(
+      rows.map(({ value }) => value.trim().split('\n').length),
+      [97, 97],
+    );
+  });
+
+  test('devices that lose their power come back, those that lost their state with a handshake', async (t) => {
+    const { coaps, data } = await gateway(t);
+    const lost = await simulate(
+      ...['hospital', coaps, '--provision', data, '--devices', '4', '--speed', '600', '--churn', '100,lose'],
+    );
+    assert.equal(lost.code, 0, lost.stderr);
+    const { churn, handshakes, messages } = lost.report.total;
+    assert.ok((churn['deaths'] ?? 0) > 0 && (messages['missed'] ?? 0) > 0);
+    assert.equal(churn['statesKept'], 0);
+    assert.ok(handshakes.full > 4 && handshakes.full <= 4 + (churn['deaths'] ?? 0));
+    const kept = await simulate(
+      ...['hospital', coaps, '--provision', data, '--devices', '4', '--speed', '600', '--churn', '100,keep'],
+    );
+    const back = kept.report.total;
+    assert.ok(back.handshakes.full < 4 + (back.churn['deaths'] ?? 0));
+    assert.ok((kept.report.total.churn['statesKept'] ?? 0) > 0);
+  });
+
+  test('a wrong key ends the run before it begins, with 7; what a device may not write is told with the next step', async (t) => {
+    const { coaps, data } = await gateway(t);
+    const folder = temporaryFolder(t);
+    const keys = join(folder, 'keys');
+    await coapsule(
+      t,
+      'device',
+      'add',
+      'a',
+      '--data',
       data,
-      '--devices',
-      '3',
-      '--speed',
-      '600',
-      '--confirm-every',
-      '1',
-      '--duration',
-      '30m',
-    ],
-  );
-  assert.equal(worn.code, 0, worn.stderr);
-  assert.ok((worn.report.total.churn['addressChanges'] ?? 0) > 2);
-  // A move in the middle of a handshake costs that handshake; one after it costs nothing.
-  assert.ok(worn.report.total.handshakes.full <= 3 + (worn.report.total.messages['lost'] ?? 0));
-  assert.ok((worn.report.total.messages['acknowledged'] ?? 0) > 0);
-  const hvac = await simulate(...['hvac', coaps, '--provision', data, '--devices', '3', '--speed', '600']);
-  assert.equal(hvac.code, 0, hvac.stderr);
-  assert.ok(hvac.report.total.notifications > 0, String(hvac.report.total.notifications));
-  assert.ok((hvac.report.discovery?.resources ?? 0) > 0);
-});
+      '--psk',
+      '0x00112233445566778899aabbccddeeff',
+      '--allow',
+      'GET:/x',
+    );
+    writeFileSync(keys, 'a:0xffffffffffffffffffffffffffffffff\n', { mode: 0o600 });
+    const wrong = await simulate('hospital', coaps, '--psk-file', keys);
+    assert.equal(wrong.code, 7, wrong.stderr);
+    assert.match(wrong.stderr, /identity unknown or key wrong/);
+    writeFileSync(keys, 'a:0x00112233445566778899aabbccddeeff\n', { mode: 0o600 });
+    const forbidden = await simulate(
+      ...[
+        'hospital',
+        coaps,
+        '--psk-file',
+        keys,
+        '--speed',
+        '600',
+        '--duration',
+        '5m',
+        '--confirm-every',
+        '1',
+      ],
+    );
+    assert.equal(forbidden.code, 4, forbidden.stderr);
+    assert.equal(
+      forbidden.report.total.messages.refusedCodes['4.03'],
+      forbidden.report.total.messages['refused'],
+    );
+    assert.match(forbidden.stderr, /answered 4\.03: a device may not write there: allow it/);
+  });
 
-test('metering: load profiles arrive whole, in blocks', async (t) => {
-  const { coaps, data } = await gateway(t);
-  const { code, report, stderr } = await simulate(
-    ...[
-      'metering',
-      coaps,
-      '--provision',
-      data,
-      '--devices',
-      '2',
-      '--speed',
-      '20000',
-      '--link',
-      '6lowpan',
-      '--loss',
-      '0',
-    ],
-  );
-  assert.equal(code, 0, `${stderr}${JSON.stringify(report.total)}`);
-  assert.equal(report.total.messages.byPurpose['upload'], 2);
-  const opened = openDatabase(data, { create: false, asGateway: false });
-  t.after(() => opened.close());
-  const rows = opened.database
-    .prepare("SELECT CAST(value AS TEXT) AS value FROM reading WHERE path LIKE '%/load-profile'")
-    .all() as { value: string }[];
-  assert.deepEqual(
-    rows.map(({ value }) => value.trim().split('\n').length),
-    [97, 97],
-  );
-});
-
-test('devices that lose their power come back, those that lost their state with a handshake', async (t) => {
-  const { coaps, data } = await gateway(t);
-  const lost = await simulate(
-    ...['hospital', coaps, '--provision', data, '--devices', '4', '--speed', '600', '--churn', '100,lose'],
-  );
-  assert.equal(lost.code, 0, lost.stderr);
-  const { churn, handshakes, messages } = lost.report.total;
-  assert.ok((churn['deaths'] ?? 0) > 0 && (messages['missed'] ?? 0) > 0);
-  assert.equal(churn['statesKept'], 0);
-  assert.ok(handshakes.full > 4 && handshakes.full <= 4 + (churn['deaths'] ?? 0));
-  const kept = await simulate(
-    ...['hospital', coaps, '--provision', data, '--devices', '4', '--speed', '600', '--churn', '100,keep'],
-  );
-  const back = kept.report.total;
-  assert.ok(back.handshakes.full < 4 + (back.churn['deaths'] ?? 0));
-  assert.ok((kept.report.total.churn['statesKept'] ?? 0) > 0);
-});
-
-test('a wrong key ends the run before it begins, with 7; what a device may not write is told with the next step', async (t) => {
-  const { coaps, data } = await gateway(t);
-  const folder = temporaryFolder(t);
-  const keys = join(folder, 'keys');
-  await coapsule(
-    t,
-    'device',
-    'add',
-    'a',
-    '--data',
-    data,
-    '--psk',
-    '0x00112233445566778899aabbccddeeff',
-    '--allow',
-    'GET:/x',
-  );
-  writeFileSync(keys, 'a:0xffffffffffffffffffffffffffffffff\n', { mode: 0o600 });
-  const wrong = await simulate('hospital', coaps, '--psk-file', keys);
-  assert.equal(wrong.code, 7, wrong.stderr);
-  assert.match(wrong.stderr, /identity unknown or key wrong/);
-  writeFileSync(keys, 'a:0x00112233445566778899aabbccddeeff\n', { mode: 0o600 });
-  const forbidden = await simulate(
-    ...['hospital', coaps, '--psk-file', keys, '--speed', '600', '--duration', '5m', '--confirm-every', '1'],
-  );
-  assert.equal(forbidden.code, 4, forbidden.stderr);
-  assert.equal(
-    forbidden.report.total.messages.refusedCodes['4.03'],
-    forbidden.report.total.messages['refused'],
-  );
-  assert.match(forbidden.stderr, /answered 4\.03: a device may not write there: allow it/);
-});
-
-test('HTML goes to a file, and an interrupt ends the run with a report and without the devices', async (t) => {
-  const { coaps, data } = await gateway(t);
-  const output = join(temporaryFolder(t), 'report.html');
-  const running = new CoapsuleProcess(t, [
-    ...['simulate', 'hospital', coaps, '--provision', data, '--devices', '2', '--speed', '100'],
-    ...['--duration', '24h', '--report', 'html', '--output', output],
-  ]);
-  await running.waitFor('stderr', /acknowledged/);
-  const { code, stderr } = await running.kill('SIGINT');
-  assert.equal(code, 0, stderr);
-  assert.match(readFileSync(output, 'utf8'), /interrupted/);
-  assert.deepEqual(devicesIn(t, data), []);
+  test('HTML goes to a file, and an interrupt ends the run with a report and without the devices', async (t) => {
+    const { coaps, data } = await gateway(t);
+    const output = join(temporaryFolder(t), 'report.html');
+    const running = new CoapsuleProcess(t, [
+      ...['simulate', 'hospital', coaps, '--provision', data, '--devices', '2', '--speed', '100'],
+      ...['--duration', '24h', '--report', 'html', '--output', output],
+    ]);
+    await running.waitFor('stderr', /acknowledged/);
+    const { code, stderr } = await running.kill('SIGINT');
+    assert.equal(code, 0, stderr);
+    assert.match(readFileSync(output, 'utf8'), /interrupted/);
+    assert.deepEqual(devicesIn(t, data), []);
+  });
 });

@@ -4,7 +4,7 @@
  * root, as `.ci/run` has it.
  */
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
+import { describe, type TestContext } from 'node:test';
 import { peerTest } from './peer.ts';
 import { type BackgroundProcess, type Finished, run, start, temporaryFolder, until } from './process.ts';
 import { commandLine } from './programs.ts';
@@ -106,72 +106,78 @@ const addresses = [
   { group: 'coap://224.0.1.187', libcoapGroup: '224.0.1.187', own: '10.9.0.1:5683', other: '10.9.0.2:5683' },
 ] as const;
 
-for (const { group, libcoapGroup, own, other } of addresses) {
-  peerTest(`${group}: two gateways on one host are two devices`, ['ip', 'unshare'], async (t) => {
-    const network = await Network.open(t);
-    await network.serve(own, '--multicast');
-    await network.serve(other, '--multicast', 'br0');
-    const args = ['-q', 'rt=temperature', '--interface', 'br0'];
-    const { code, stdout, output } = await network.coapsule('discover', `${group}/`, ...args);
-    assert.equal(code, 0, output);
-    const devices = [...stdout.toString().matchAll(/^<(coap:\/\/.*)\/temperature>/gm)].map(
-      ([, device]) => device,
-    );
-    assert.deepEqual(devices.sort(), [`coap://${own}`, `coap://${other}`], output);
-  });
+// Each has a network of its own, and waits for most of its time.
+describe('multicast', { concurrency: 4 }, () => {
+  for (const { group, libcoapGroup, own, other } of addresses) {
+    peerTest(`${group}: two gateways on one host are two devices`, ['ip', 'unshare'], async (t) => {
+      const network = await Network.open(t);
+      await network.serve(own, '--multicast');
+      await network.serve(other, '--multicast', 'br0');
+      const args = ['-q', 'rt=temperature', '--interface', 'br0'];
+      const { code, stdout, output } = await network.coapsule('discover', `${group}/`, ...args);
+      assert.equal(code, 0, output);
+      const devices = [...stdout.toString().matchAll(/^<(coap:\/\/.*)\/temperature>/gm)].map(
+        ([, device]) => device,
+      );
+      assert.deepEqual(devices.sort(), [`coap://${own}`, `coap://${other}`], output);
+    });
 
-  peerTest(`${group}: our client finds coap-server`, ['coap-server-notls', 'ip', 'unshare'], async (t) => {
-    const network = await Network.open(t);
-    await network.serveLibcoap(libcoapGroup);
-    const { code, stdout, output } = await network.coapsule(
-      'get',
-      `${group}/time`,
-      '--interface',
-      'br0',
-      '--json',
-    );
-    assert.equal(code, 0, output);
-    const { peer, payload } = JSON.parse(stdout.toString()) as { peer: { address: string }; payload: string };
-    assert.match(peer.address, /^(\[(fe80|fd09).*\]|10\.9\.0\.1):5683$/);
-    assert.match(payload, /\d\d:\d\d:\d\d/);
-  });
+    peerTest(`${group}: our client finds coap-server`, ['coap-server-notls', 'ip', 'unshare'], async (t) => {
+      const network = await Network.open(t);
+      await network.serveLibcoap(libcoapGroup);
+      const { code, stdout, output } = await network.coapsule(
+        'get',
+        `${group}/time`,
+        '--interface',
+        'br0',
+        '--json',
+      );
+      assert.equal(code, 0, output);
+      const { peer, payload } = JSON.parse(stdout.toString()) as {
+        peer: { address: string };
+        payload: string;
+      };
+      assert.match(peer.address, /^(\[(fe80|fd09).*\]|10\.9\.0\.1):5683$/);
+      assert.match(payload, /\d\d:\d\d:\d\d/);
+    });
 
-  peerTest(`${group}: coap-client finds our gateway`, ['coap-client-notls', 'ip', 'unshare'], async (t) => {
-    const network = await Network.open(t);
-    await network.serve('[::]:5683', '--multicast');
-    const ask = (path: string): Promise<Finished> =>
-      // libcoap knows zones without percent-encoding only.
-      network.run('coap-client-notls', '-N', '-B', '7', '-m', 'get', `${group.replace('%25', '%')}${path}`);
-    const [found, silent] = await Promise.all([ask('/.well-known/core?rt=light'), ask('/nowhere')]);
-    assert.match(found.output, /<\/light>;rt="light"/);
-    assert.doesNotMatch(silent.output, /4\.04|Not Found/, 'an error is not told to a group');
-  });
-}
-
-peerTest('on [::] what comes to the groups is not taken for unicast', ['ip', 'unshare'], async (t) => {
-  const network = await Network.open(t);
-  const gateway = await network.serve('[::]:5683', '--multicast', '-vv');
-  for (const group of ['coap://[ff02::fd%25br0]', 'coap://[ff05::fd]', 'coap://224.0.1.187']) {
-    // As unicast it would be answered 4.04.
-    const { code } = await network.coapsule('get', `${group}/nowhere`, '--interface', 'br0', '-B', '2');
-    assert.equal(code, 6, gateway.output);
+    peerTest(`${group}: coap-client finds our gateway`, ['coap-client-notls', 'ip', 'unshare'], async (t) => {
+      const network = await Network.open(t);
+      await network.serve('[::]:5683', '--multicast');
+      const ask = (path: string): Promise<Finished> =>
+        // libcoap knows zones without percent-encoding only.
+        network.run('coap-client-notls', '-N', '-B', '7', '-m', 'get', `${group.replace('%25', '%')}${path}`);
+      const [found, silent] = await Promise.all([ask('/.well-known/core?rt=light'), ask('/nowhere')]);
+      assert.match(found.output, /<\/light>;rt="light"/);
+      assert.doesNotMatch(silent.output, /4\.04|Not Found/, 'an error is not told to a group');
+    });
   }
-  assert.doesNotMatch(gateway.output, /4\.04/);
-});
 
-peerTest('simulated lights find the gateway by its group', ['ip', 'unshare'], async (t) => {
-  const network = await Network.open(t);
-  await network.serve('10.9.0.1:5683', '--multicast', '--dangerously-allow-plain-writes');
-  const { code, stdout, output } = await network.coapsule(
-    ...['simulate', 'lighting', 'coap://10.9.0.1', '--group', 'coap://224.0.1.187', '--devices', '10'],
-    ...['--duration', '10m', '--speed', '60', '--report', 'json'],
-  );
-  assert.equal(code, 0, output);
-  const { discovery, total } = JSON.parse(stdout.toString()) as {
-    discovery: { servers: number; resources: number };
-    total: { notifications: number };
-  };
-  assert.equal(discovery.servers, 1, output);
-  assert.ok(discovery.resources > 5, output);
-  assert.ok(total.notifications > 0, output);
+  peerTest('on [::] what comes to the groups is not taken for unicast', ['ip', 'unshare'], async (t) => {
+    const network = await Network.open(t);
+    const gateway = await network.serve('[::]:5683', '--multicast', '-vv');
+    for (const group of ['coap://[ff02::fd%25br0]', 'coap://[ff05::fd]', 'coap://224.0.1.187']) {
+      // As unicast it would be answered 4.04.
+      const { code } = await network.coapsule('get', `${group}/nowhere`, '--interface', 'br0', '-B', '2');
+      assert.equal(code, 6, gateway.output);
+    }
+    assert.doesNotMatch(gateway.output, /4\.04/);
+  });
+
+  peerTest('simulated lights find the gateway by its group', ['ip', 'unshare'], async (t) => {
+    const network = await Network.open(t);
+    await network.serve('10.9.0.1:5683', '--multicast', '--dangerously-allow-plain-writes');
+    const { code, stdout, output } = await network.coapsule(
+      ...['simulate', 'lighting', 'coap://10.9.0.1', '--group', 'coap://224.0.1.187', '--devices', '10'],
+      ...['--duration', '10m', '--speed', '60', '--report', 'json'],
+    );
+    assert.equal(code, 0, output);
+    const { discovery, total } = JSON.parse(stdout.toString()) as {
+      discovery: { servers: number; resources: number };
+      total: { notifications: number };
+    };
+    assert.equal(discovery.servers, 1, output);
+    assert.ok(discovery.resources > 5, output);
+    assert.ok(total.notifications > 0, output);
+  });
 });
