@@ -48,7 +48,7 @@ export function consoleCommand(environment: Environment): Command {
     ).addHelpText('after', `\nExample:\n  coapsule console ${example}`);
   const withPassword = (made: Command): Command =>
     made
-      .argument('<name>')
+      .argument('<name>', 'what the account is called')
       .option(
         '--password-file <file>',
         'the password; else it is typed, or read from standard input',
@@ -69,7 +69,10 @@ export function consoleCommand(environment: Environment): Command {
     .option('--json', 'one JSON array')
     .action((options) => listUsers(environment, options));
   withFolder(
-    user.command('remove').argument('<name>').description('remove somebody, and end the sessions'),
+    user
+      .command('remove')
+      .argument('<name>', 'what the account is called')
+      .description('remove somebody, and end the sessions'),
     'user remove alice',
   ).action((name, options) => removeUser(environment, name, options));
   withFolder(

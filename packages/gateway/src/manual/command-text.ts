@@ -29,7 +29,7 @@ export interface CommandText {
   readonly arguments: readonly DescribedTerm[];
   readonly options: readonly DescribedTerm[];
   readonly notes: readonly HelpBlock[];
-  /** The lines below `Example:` or `Examples:`. */
+  /** The lines below `Example:` or `Examples:`, or `Example, in the configuration of an assistant:`. */
   readonly examples: readonly string[];
   /** Sentence with the exit codes; empty where none is told. */
   readonly exitCodes: string;
@@ -79,7 +79,7 @@ function partsOf(text: string): Pick<CommandText, 'notes' | 'examples' | 'exitCo
   let exitCodes = '';
   let inExamples = false;
   for (const line of text.split('\n')) {
-    if (/^Examples?:$/.test(line)) {
+    if (/^Examples?(, .*)?:$/.test(line)) {
       inExamples = true;
       continue;
     }
