@@ -13,8 +13,9 @@ import { type Log, RateLimit } from '../server/log.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Store } from '../store/store.ts';
 import { packageVersion } from '../text/package-version.ts';
+import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
-import type { GatewayFeature } from './api-types.ts';
+import type { GatewayFeature, HandshakesView } from './api-types.ts';
 import { addAppFiles } from './app-files.ts';
 import { addConsoleApi, type Handlers } from './console-api.ts';
 import { ConsoleAudit } from './console-audit.ts';
@@ -28,13 +29,15 @@ import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
 import { LiveValues } from './live-values.ts';
 import { isCurrent, loginHandlers, sessionHandlers } from './login.ts';
 import { consoleBase, newLoginLink } from './login-link.ts';
-import { missingParts } from './missing-parts.ts';
+import { missingParts, missingTraffic } from './missing-parts.ts';
 import { openApiDocument } from './open-api.ts';
 import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
 import { ConsoleSessions } from './sessions.ts';
 import { Simulations } from './simulations.ts';
 import type { SnippetEndpoints } from './snippets.ts';
+import { handshakeHandlers, trafficHandlers } from './traffic-handlers.ts';
+import { TrafficReader } from './traffic-reader.ts';
 
 /** What it works with. */
 export interface ConsoleParts {
@@ -51,6 +54,9 @@ export interface ConsoleParts {
   readonly views: Omit<GatewayViewsParts, 'clock' | 'peers' | 'features'>;
   readonly features: readonly GatewayFeature[];
   readonly devices: Pick<DeviceViewsParts, 'sleeperOf' | 'configured'>;
+  readonly handshakes: () => HandshakesView['handshakes'];
+  /** Undefined where no traffic is kept. */
+  readonly traffic: TrafficRing | undefined;
   readonly addressOf: (context: Context) => string;
 }
 
@@ -74,6 +80,7 @@ export class Console {
   readonly #streams = new EventStreams();
   readonly #clock: WallClock;
   readonly #simulations: Simulations;
+  readonly #closing: (() => void)[] = [];
   #cancelReview: () => void = () => {};
 
   /** @throws StoreFault when the store cannot be opened. */
@@ -132,6 +139,7 @@ export class Console {
     this.#cancelReview();
     this.#sessions.close();
     this.#simulations.close();
+    for (const close of this.#closing) close();
     this.#store.opened.close();
   }
 
@@ -160,12 +168,35 @@ export class Console {
       ...directoryHandlers(directory, clock),
       ...referenceHandlers(),
       ...missingParts(),
+      ...this.#traffic(parts, peers, audit, onError),
+      ...handshakeHandlers(parts.handshakes),
       ...explorerHandlers({ devices: this.#store.devices, audit, streams: this.#streams, clock }),
       'GET /api/live': ({ context, session, query: { path } }) =>
         this.#streams.answer(context, session, () => live.open(path)),
       'GET /api/history': ({ context }) => telemetry.answer(context, reader),
       'GET /api/openapi.json': ({ context }) => context.json(openApiDocument(packageVersion())),
     };
+  }
+
+  #traffic(
+    { traffic: ring, views }: ConsoleParts,
+    peers: PeerIndex,
+    audit: ConsoleAudit,
+    onError: (error: unknown) => void,
+  ): ReturnType<typeof missingTraffic> {
+    if (ring === undefined) return missingTraffic();
+    const reader = new TrafficReader({
+      ...{ ring, timer: systemTickTimer },
+      ports: () => views.endpoints().map(({ address }) => Number(/:(\d+)$/.exec(address)?.[1] ?? 0)),
+      identities: async () =>
+        new Map(
+          (await peers.peers()).all.flatMap(({ address, identity }) =>
+            identity === '' ? [] : [[address, identity]],
+          ),
+        ),
+    });
+    this.#closing.push(() => reader.close());
+    return trafficHandlers({ ring, reader, streams: this.#streams, audit, timer: systemTickTimer, onError });
   }
 
   #reviewLater(): void {

@@ -3,21 +3,26 @@
  */
 import { ApiFailure } from './api-failure.ts';
 import type { Handlers } from './console-api.ts';
+import type { trafficHandlers } from './traffic-handlers.ts';
 
-type TrafficRoute = Extract<keyof Handlers, `${string}/api/traffic/${string}`>;
 type CollectionRoute = Extract<keyof Handlers, `${string}/api/collections/${string}`>;
 
 /** See the module comment. */
-export function missingParts(): Pick<Handlers, TrafficRoute | CollectionRoute> {
-  const noTraffic = missing('this gateway keeps no traffic', 'start it with --traffic 16M');
+export function missingParts(): Pick<Handlers, CollectionRoute> {
   return {
-    'GET /api/traffic/live': noTraffic,
-    'GET /api/traffic/messages': noTraffic,
-    'GET /api/traffic/messages/{number}': noTraffic,
-    'GET /api/traffic/findings': noTraffic,
-    'GET /api/traffic/handshakes': noTraffic,
-    'POST /api/traffic/export': noTraffic,
     'POST /api/collections/run': missing('this gateway runs no collections', 'use coapsule run'),
+  };
+}
+
+/** For a gateway that keeps no traffic. */
+export function missingTraffic(): Pick<Handlers, keyof ReturnType<typeof trafficHandlers>> {
+  const none = missing('this gateway keeps no traffic', 'start it with --traffic 16M');
+  return {
+    'GET /api/traffic/live': none,
+    'GET /api/traffic/messages': none,
+    'GET /api/traffic/messages/{number}': none,
+    'GET /api/traffic/findings': none,
+    'POST /api/traffic/export': none,
   };
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Server } from 'coapsule';
 import { Console } from '../console/console.ts';
+import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import type { GatewayOperations } from '../operations/gateway-operations.ts';
@@ -30,6 +31,7 @@ export interface GatewayConsoleParts {
   readonly broker: () => { readonly isConnected: boolean } | undefined;
   readonly upstreams: () => readonly UpstreamServer[];
   readonly proxyCounts: () => ProxyCounts;
+  readonly handshakes: HandshakeLog;
 }
 
 /** @throws StoreFault when the store cannot be opened once more. */
@@ -43,7 +45,11 @@ export function gatewayConsole(
     mqtt,
     proxy,
     sleepy,
-  }: Pick<GatewayOptions, 'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'mqtt' | 'proxy' | 'sleepy'> & {
+    traffic,
+  }: Pick<
+    GatewayOptions,
+    'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'mqtt' | 'proxy' | 'sleepy' | 'traffic'
+  > & {
     readonly appFolder: string;
   },
   parts: GatewayConsoleParts,
@@ -70,7 +76,10 @@ export function gatewayConsole(
         counts: parts.proxyCounts,
       },
     },
+    traffic,
+    handshakes: () => parts.handshakes.handshakes,
     features: [
+      ...(traffic === undefined ? [] : (['traffic'] as const)),
       ...(coaps === undefined ? [] : (['simulations'] as const)),
       ...(mqtt === undefined ? [] : (['bridge'] as const)),
       ...(proxy === undefined ? [] : (['forward-proxy'] as const)),

@@ -5,11 +5,19 @@
  * line are read in cli/serve.ts.
  */
 import { randomBytes } from 'node:crypto';
-import { type Listener, type PeerInfo, type PortWorker, type SerialLineStatus, Server } from 'coapsule';
+import {
+  type AssociationEvent,
+  type Listener,
+  type PeerInfo,
+  type PortWorker,
+  type SerialLineStatus,
+  Server,
+} from 'coapsule';
 import { ChangeAudit, RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
 import type { Console } from '../console/console.ts';
+import { HandshakeLog } from '../console/handshake-log.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { Farewell } from '../operations/farewell.ts';
@@ -146,6 +154,7 @@ export class Gateway implements AsyncDisposable {
         rateOf: (identity) => live.access.rateOf(identity),
       });
       stops.push(() => operations.stop());
+      const handshakes = new HandshakeLog(clock);
       const farewell = new Farewell();
       const served = new ServedResources(server, ({ resource, ...entry }) =>
         rules.guarded({ ...entry, resource: operations.gated(resource) }),
@@ -181,7 +190,10 @@ export class Gateway implements AsyncDisposable {
       const context = {
         ...{ server, store, listeners, directory, review, lines, refusals },
         oscore: oscore.contexts,
-        noteAssociation: operations.noteAssociation,
+        noteAssociation: (event: AssociationEvent) => {
+          operations.noteAssociation(event);
+          handshakes.note(event);
+        },
         nodes: sharing?.nodes,
       };
       if (options.workers === undefined || options.workers === 1) await listen(context, options);
@@ -216,6 +228,7 @@ export class Gateway implements AsyncDisposable {
         broker: () => bridge,
         upstreams: () => live.options.upstreams ?? [],
         proxyCounts: () => proxyCounter.counts,
+        handshakes,
       });
       http = await openHttp(server, watched, options, proxyName, telemetry, webConsole);
       if (http !== undefined && proxy !== undefined) {

@@ -1,0 +1,49 @@
+/**
+ * The latest handshakes of the main thread, with why they failed: for who asks in the console why a device does not get in.
+ */
+import type { AssociationEvent } from 'coapsule';
+import type { WallClock } from '../server/wall-clock.ts';
+import type { HandshakeView } from './api-types.ts';
+
+const mostKept = 200;
+
+/** See the module comment. */
+export class HandshakeLog {
+  readonly #clock: WallClock;
+  readonly #kept: HandshakeView[] = [];
+
+  constructor(clock: WallClock) {
+    this.#clock = clock;
+  }
+
+  /** The newest first. */
+  get handshakes(): readonly HandshakeView[] {
+    return this.#kept.toReversed();
+  }
+
+  readonly note = (event: AssociationEvent): void => {
+    const atMs = this.#clock();
+    if (event.kind === 'connected') {
+      if (event.imported === true) return;
+      const { address, security, transport } = event.peer;
+      this.#add({
+        ...{ atMs, address: address.key, isOk: true, cause: null, nextStep: null },
+        scheme: security.kind === 'dtls' ? 'coaps' : `coaps+${transport}`,
+        identity:
+          security.kind === 'none' || security.authentication.kind === 'none' ? null : security.identity,
+      });
+    } else if (event.kind === 'handshake-failed') {
+      const { address, identity = null, failure, nextStep } = event;
+      this.#add({
+        ...{ atMs, address: address.key, scheme: 'coaps', identity, isOk: false },
+        cause: `${failure.cause}: ${failure.detail}`,
+        nextStep: nextStep === '' ? null : nextStep,
+      });
+    }
+  };
+
+  #add(view: HandshakeView): void {
+    this.#kept.push(view);
+    if (this.#kept.length > mostKept) this.#kept.shift();
+  }
+}

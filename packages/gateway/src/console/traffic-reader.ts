@@ -1,0 +1,162 @@
+/**
+ * The ring of datagrams, decoded for who looks at it in the console: as far as somebody looks, some at a time, and the newest only.
+ *
+ * What is decoded is kept while somebody looks, and a while longer. A reader that cannot keep up misses what is in between, and is told
+ * how much: it is in the ring for a while, and in the exported file.
+ */
+import type { CapturedPacket } from '../capture/capture-reader.ts';
+import { readCapture } from '../capture/capture-reader.ts';
+import { CapturedBlocks } from '../capture/captured-blocks.ts';
+import { pcapngHeader } from '../capture/pcapng.ts';
+import { CaptureDecoder, type DecodedPacket } from '../decode/capture-decoder.ts';
+import { KnownSecrets } from '../decode/secrets.ts';
+import { Diagnosis } from '../diagnosis/diagnosis.ts';
+import type { Finding } from '../diagnosis/finding.ts';
+import type { TickTimer } from '../resources/periodic-tick.ts';
+import type { TrafficItem, TrafficRing } from '../traffic/traffic-ring.ts';
+import type { TrafficMessage } from './api-types.ts';
+import { type SeenTraffic, TrafficMessages } from './traffic-messages.ts';
+
+/** What it works with. */
+export interface TrafficReaderParts {
+  readonly ring: TrafficRing;
+  /** Ports where CoAP and DTLS are, besides the usual ones. */
+  readonly ports: () => readonly number[];
+  /** Who is where, by address. */
+  readonly identities: () => Promise<ReadonlyMap<string, string>>;
+  readonly timer: TickTimer;
+}
+
+/** Messages that are kept decoded, that are decoded before others get their turn, and in one go. */
+const most = { kept: 2000, inOneTurn: 50, atOnce: 200 } as const;
+
+/** What rules of the diagnosis remember. */
+const mostDiagnosed = 2000;
+
+/** After so long without anybody who looks, what was decoded is forgotten. */
+const forgottenMs = 5 * 60_000;
+
+/** One of the ring, decoded. */
+export interface TrafficEntry extends SeenTraffic {
+  readonly item: TrafficItem;
+  readonly packet: DecodedPacket;
+}
+
+/** What belongs to one time of looking. */
+interface Decoded {
+  readonly decoder: CaptureDecoder;
+  readonly blocks: CapturedBlocks;
+  readonly secrets: KnownSecrets;
+  readonly messages: TrafficMessages;
+  readonly diagnosis: Diagnosis;
+  secretLines: number;
+  entries: TrafficEntry[];
+  /** Up to this number of the ring all is decoded, or left out. */
+  until: number;
+  leftOut: number;
+}
+
+/** See the module comment. */
+export class TrafficReader {
+  readonly #parts: TrafficReaderParts;
+  #decoded: Decoded | undefined;
+  #reading: Promise<Decoded> | undefined;
+  #cancelForget: () => void = () => {};
+
+  constructor(parts: TrafficReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** Decodes what is new. @returns all that is kept, the oldest first, and how many were left out so far. */
+  async read(): Promise<{ readonly entries: readonly TrafficEntry[]; readonly leftOut: number }> {
+    this.#forgetLater();
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    const { entries, leftOut } = await this.#reading;
+    return { entries, leftOut };
+  }
+
+  /** What is wrong in what was decoded. */
+  async findings(): Promise<readonly Finding[]> {
+    await this.read();
+    return this.#decoded?.diagnosis.findings() ?? [];
+  }
+
+  /** Is called at each new one, until the returned function is. */
+  watch(changed: () => void): () => void {
+    return this.#parts.ring.watch(changed);
+  }
+
+  close(): void {
+    this.#cancelForget();
+    this.#decoded = undefined;
+  }
+
+  async #read(): Promise<Decoded> {
+    const { ring, identities } = this.#parts;
+    const isFirst = this.#decoded === undefined;
+    this.#decoded ??= this.#begin();
+    const decoded = this.#decoded;
+    const known = await identities();
+    for (const line of ring.secrets.slice(decoded.secretLines)) decoded.secrets.addLine(line);
+    decoded.secretLines = ring.secrets.length;
+    const items = ring.items({ after: decoded.until, most: isFirst ? most.kept : most.atOnce });
+    const last = items.at(-1)?.number ?? decoded.until;
+    if (!isFirst) decoded.leftOut += last - decoded.until - items.length;
+    decoded.until = last;
+    for (let first = 0; first < items.length; first += most.inOneTurn) {
+      if (first > 0) await new Promise(setImmediate);
+      for (const item of items.slice(first, first + most.inOneTurn)) this.#decode(decoded, item, known);
+    }
+    if (decoded.entries.length > most.kept) decoded.entries = decoded.entries.slice(-most.kept);
+    return decoded;
+  }
+
+  #begin(): Decoded {
+    const secrets = new KnownSecrets();
+    return {
+      decoder: new CaptureDecoder(secrets, this.#parts.ports()),
+      blocks: new CapturedBlocks(),
+      secrets,
+      messages: new TrafficMessages(),
+      diagnosis: new Diagnosis(undefined, mostDiagnosed),
+      ...{ secretLines: 0, entries: [], until: 0, leftOut: 0 },
+    };
+  }
+
+  #decode(decoded: Decoded, item: TrafficItem, identities: ReadonlyMap<string, string>): void {
+    for (const packet of packetsOf(decoded.blocks, item)) {
+      const decodedPacket = decoded.decoder.decode(packet);
+      decoded.diagnosis.see(decodedPacket);
+      const identity = identities.get(item.captured.remote.key) ?? null;
+      decoded.entries.push({
+        item,
+        packet: decodedPacket,
+        ...decoded.messages.seen(item, decodedPacket, identity),
+      });
+    }
+  }
+
+  #forgetLater(): void {
+    this.#cancelForget();
+    this.#cancelForget = this.#parts.timer.after(forgottenMs, () => {
+      this.#decoded = undefined;
+    });
+  }
+}
+
+/** As a capture file has it: one packet, or some for a long piece of a stream. */
+function packetsOf(blocks: CapturedBlocks, { number, captured }: TrafficItem): readonly CapturedPacket[] {
+  const file = Buffer.concat([pcapngHeader(), ...blocks.of(captured)]);
+  return readCapture(file).packets.map((packet) => ({ ...packet, frame: number }));
+}
+
+/** Those of the same exchange: of the same peer with the same token, or the same Message ID. */
+export function exchangeOf(entries: readonly TrafficEntry[], { message }: TrafficEntry): readonly number[] {
+  const isSame = (other: TrafficMessage): boolean =>
+    other.peer === message.peer &&
+    ((message.tokenHex !== null && message.tokenHex !== '' && other.tokenHex === message.tokenHex) ||
+      (message.messageId !== null && other.messageId === message.messageId));
+  return entries.filter((other) => isSame(other.message)).map(({ message: { number } }) => number);
+}
