@@ -663,6 +663,9 @@ export interface PingResult {
 export interface CollectionRun {
   /** The text of the file, as `coapsule run` reads it. */
   readonly text: string;
+  /** One of the environments of the file. */
+  readonly environmentName?: string;
+  /** Variables, before those of the file. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 

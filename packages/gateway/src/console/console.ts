@@ -17,6 +17,7 @@ import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 import type { GatewayFeature, HandshakesView } from './api-types.ts';
 import { addAppFiles } from './app-files.ts';
+import { collectionHandlers } from './collections.ts';
 import { addConsoleApi, type Handlers } from './console-api.ts';
 import { ConsoleAudit } from './console-audit.ts';
 import { type ConsoleStore, openConsoleStore } from './console-store.ts';
@@ -24,12 +25,13 @@ import { deviceHandlers } from './device-changes.ts';
 import { DeviceViews, type DeviceViewsParts } from './device-views.ts';
 import { directoryHandlers } from './directory-views.ts';
 import { EventStreams } from './event-stream.ts';
+import { ExplorerPlaces } from './explorer.ts';
 import { explorerHandlers } from './explorer-handlers.ts';
 import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
 import { LiveValues } from './live-values.ts';
 import { isCurrent, loginHandlers, sessionHandlers } from './login.ts';
 import { consoleBase, newLoginLink } from './login-link.ts';
-import { missingParts, missingTraffic } from './missing-parts.ts';
+import { missingTraffic } from './missing-traffic.ts';
 import { openApiDocument } from './open-api.ts';
 import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
@@ -159,6 +161,7 @@ export class Console {
       ...{ clock, timer: systemTickTimer, onError },
     });
     const telemetry = new TelemetryApi(parts.telemetry);
+    const places = new ExplorerPlaces();
     return {
       ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
       ...deviceHandlers({
@@ -167,10 +170,10 @@ export class Console {
       }),
       ...directoryHandlers(directory, clock),
       ...referenceHandlers(),
-      ...missingParts(),
+      ...collectionHandlers({ devices: this.#store.devices, audit, streams: this.#streams, places }),
       ...this.#traffic(parts, peers, audit, onError),
       ...handshakeHandlers(parts.handshakes),
-      ...explorerHandlers({ devices: this.#store.devices, audit, streams: this.#streams, clock }),
+      ...explorerHandlers({ devices: this.#store.devices, places, audit, streams: this.#streams, clock }),
       'GET /api/live': ({ context, session, query: { path } }) =>
         this.#streams.answer(context, session, () => live.open(path)),
       'GET /api/history': ({ context }) => telemetry.answer(context, reader),

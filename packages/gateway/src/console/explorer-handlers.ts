@@ -10,7 +10,7 @@ import type { ConsoleAudit } from './console-audit.ts';
 import { linkView } from './directory-views.ts';
 import type { EventSource, EventStreams } from './event-stream.ts';
 import {
-  ExplorerPlaces,
+  type ExplorerPlaces,
   type ExplorerPlan,
   explorerClient,
   explorerOptions,
@@ -26,6 +26,7 @@ import { mostPayloadBytes } from './request-schemas.ts';
 /** What they work with. */
 export interface ExplorerParts {
   readonly devices: Pick<DeviceTable, 'find' | 'search'>;
+  readonly places: ExplorerPlaces;
   readonly audit: ConsoleAudit;
   readonly streams: EventStreams;
   readonly clock: WallClock;
@@ -45,8 +46,7 @@ export function explorerHandlers(
   | 'POST /api/explorer/discover'
   | 'POST /api/explorer/ping'
 > {
-  const { devices, audit } = parts;
-  const places = new ExplorerPlaces();
+  const { devices, audit, places } = parts;
   const begin = (
     { body, user }: Asked<ExplorerTarget>,
     what: string,

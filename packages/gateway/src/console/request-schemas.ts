@@ -105,6 +105,7 @@ export const trafficExport: z.ZodType<api.TrafficExport> = z.strictObject({
 /** A file of requests. */
 export const collectionRun: z.ZodType<api.CollectionRun> = z.strictObject({
   text: text(256 * 1024),
+  environmentName: z.exactOptional(text(200)),
   environment: z.exactOptional(z.record(text(100), z.string().max(4096))),
 });
 

@@ -79,6 +79,7 @@ export function gatewayConsole(
     traffic,
     handshakes: () => parts.handshakes.handshakes,
     features: [
+      'collections',
       ...(traffic === undefined ? [] : (['traffic'] as const)),
       ...(coaps === undefined ? [] : (['simulations'] as const)),
       ...(mqtt === undefined ? [] : (['bridge'] as const)),
