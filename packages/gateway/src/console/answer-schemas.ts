@@ -119,6 +119,7 @@ const lookup: z.ZodType<api.LookupView> = o({
 const observations: z.ZodType<api.ObservationsView> = o({
   total: count,
   peers: list(o({ identity: text, address: text, scheme: text, worker: count, observations: count })),
+  resources: list(o({ resource: text, observers: count, sequence: nullable(count) })),
 });
 
 const bridge: z.ZodType<api.BridgeView> = o({

@@ -378,6 +378,14 @@ export interface ObservationsView {
     readonly worker: number;
     readonly observations: number;
   }[];
+  /** What is observed at the main thread, what most observe first; 1,000 at most. */
+  readonly resources: readonly {
+    /** `/path` or `/path?query`. */
+    readonly resource: string;
+    readonly observers: number;
+    /** The largest Observe value that was sent, or is about to be; null before the first. */
+    readonly sequence: number | null;
+  }[];
 }
 
 export interface BridgeView {

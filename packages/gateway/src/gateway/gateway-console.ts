@@ -1,7 +1,7 @@
 /**
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
-import type { Server } from 'coapsule';
+import type { Listener, Server } from 'coapsule';
 import { Console } from '../console/console.ts';
 import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
@@ -28,6 +28,7 @@ export interface GatewayConsoleParts {
   readonly configured: () => readonly Pick<PskEntry, 'identity'>[];
   readonly endpoints: () => Readonly<Record<string, string | readonly string[]>>;
   readonly workers: () => number;
+  readonly listeners: readonly Listener[];
   readonly broker: () => { readonly isConnected: boolean } | undefined;
   readonly upstreams: () => readonly UpstreamServer[];
   readonly proxyCounts: () => ProxyCounts;
@@ -65,6 +66,7 @@ export function gatewayConsole(
           [where].flat().map((address) => ({ name, address })),
         ),
       workers: parts.workers,
+      observers: () => parts.listeners.flatMap((listener) => listener.observers()),
       bridge: {
         options: mqtt,
         isConnected: () => parts.broker()?.isConnected ?? false,

@@ -215,7 +215,7 @@ export class Gateway implements AsyncDisposable {
       });
       const telemetry = { store, readableBy, clock };
       webConsole = await openConsole(options, {
-        ...{ clock, server, store, telemetry, directory: registry, operations: watched },
+        ...{ clock, server, store, telemetry, listeners, directory: registry, operations: watched },
         sleeperOf: (device) => {
           const state = sleepers?.stateOf(device);
           // As the wall clock has it now (server/lifetime-clock.ts).

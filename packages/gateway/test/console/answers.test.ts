@@ -110,6 +110,10 @@ test('the views of a gateway at work are as they are documented', async (t) => {
   assert.equal(associations[0]?.identity, 'pump-1');
   const observed = await answered<ObservationsView>(user, 'GET /api/observations', '/api/observations');
   assert.deepEqual([observed.total, observed.peers[0]?.identity], [1, 'pump-1']);
+  assert.deepEqual(
+    observed.resources.map(({ resource, observers }) => [resource, observers]),
+    [['/sensors/pump-1/temp', 1]],
+  );
   const directory = await answered<DirectoryPage>(user, 'GET /api/directory', '/api/directory?search=temp');
   assert.deepEqual(
     directory.registrations.map(({ endpoint, lifetimeSeconds }) => [endpoint, lifetimeSeconds]),
