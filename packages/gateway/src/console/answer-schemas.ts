@@ -215,7 +215,11 @@ const ladder: z.ZodType<readonly api.LadderStep[]> = list(
 const result: z.ZodType<api.ExplorerResult> = o({
   ...{ response: nullable(response), problem: ending, elapsedMs: amount, ladder, isLadderCut: flag },
   commands: list(
-    o({ tool: z.enum(['coapsule', 'coap-client', 'aiocoap-client', 'typescript']), command: text }),
+    o({
+      tool: z.enum(['coapsule', 'coap-client', 'aiocoap-client', 'typescript']),
+      command: text,
+      notes: list(text),
+    }),
   ),
 });
 

@@ -603,6 +603,8 @@ export interface ExplorerResult {
   readonly commands: readonly {
     readonly tool: 'coapsule' | 'coap-client' | 'aiocoap-client' | 'typescript';
     readonly command: string;
+    /** What the form leaves out or needs, one sentence each. */
+    readonly notes: readonly string[];
   }[];
 }
 

@@ -158,7 +158,7 @@ async function requested(
     elapsedMs: ladder.elapsedMs,
     ladder: ladder.steps,
     isLadderCut: ladder.isCut,
-    commands: requestCommands(body),
+    commands: requestCommands(body, options.options ?? [], false),
   };
 }
 
@@ -215,7 +215,7 @@ class Observed implements EventSource<keyof ExplorerEvents> {
       elapsedMs: ladder.elapsedMs,
       ladder: [...ladder.steps],
       isLadderCut: ladder.isCut,
-      commands: requestCommands(body),
+      commands: requestCommands(body, options.options ?? [], true),
     });
     let hasBegun = false;
     try {

@@ -3,8 +3,8 @@
  * that work as they stand.
  */
 import { parseRule } from '../access/rule.ts';
+import { shellWord } from '../copy-as/shell-words.ts';
 import type { DeviceView, GeneratedSecret, SnippetFacts } from './api-types.ts';
-import { shellQuoted } from './shell-quoted.ts';
 
 /** `host:port` of the endpoints that devices use; undefined where they are off. */
 export interface SnippetEndpoints {
@@ -47,18 +47,18 @@ function commandsOf(
     return [
       {
         tool: 'coapsule',
-        command: `coapsule ${verb} ${shellQuoted(uri)}${body} --oscore ${shellQuoted(`${id}.oscore`)}`,
+        command: `coapsule ${verb} ${shellWord(uri)}${body} --oscore ${shellWord(`${id}.oscore`)}`,
       },
       {
         tool: 'coap-client',
-        command: `coap-client -m ${verb}${body} -E ${shellQuoted(`${id}.oscore,${id}.seq`)} ${shellQuoted(uri)}`,
+        command: `coap-client -m ${verb}${body} -E ${shellWord(`${id}.oscore,${id}.seq`)} ${shellWord(uri)}`,
       },
     ];
   }
-  const key = `-u ${shellQuoted(secret.identity)} -k ${shellQuoted(secret.keyText)}`;
+  const key = `-u ${shellWord(secret.identity)} -k ${shellWord(secret.keyText)}`;
   return [
-    { tool: 'coapsule', command: `coapsule ${verb} ${shellQuoted(uri)}${body} ${key}` },
-    { tool: 'coap-client', command: `coap-client -m ${verb}${body} ${key} ${shellQuoted(uri)}` },
+    { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} ${key}` },
+    { tool: 'coap-client', command: `coap-client -m ${verb}${body} ${key} ${shellWord(uri)}` },
   ];
 }
 

@@ -161,7 +161,8 @@ test('a device is added with what it needs, changed and removed, and each change
     `coapsule put ${started.coaps}/sensors/ward/temperature -e '22.5' -u 'o'\\''brien' -k ${secret.keyText}`,
   );
   const device = started.client("o'brien", secret.keyText);
-  const put = () => device.put(`${started.coaps}/sensors/ward/temperature`, { payload: '1' });
+  const put = () =>
+    device.put(`${started.coaps}/sensors/ward/temperature`, { payload: '1', timeoutMs: 5000 });
   assert.equal((await put()).codeText, '2.01');
 
   const id = encodeURIComponent("o'brien");

@@ -51,7 +51,7 @@ test('a request is answered with the response, its messages with their fields, a
   );
   assert.equal(
     commands[0]?.command,
-    `coapsule get '${coap}/config' -A 50 -O 2050,0x0102`.replaceAll("'", ''),
+    `coapsule get '${coap}/config' -A 50 -O 15,0x613d31 -O 2050,0x0102`.replaceAll("'", ''),
   );
 });
 
