@@ -32,14 +32,10 @@ export interface AuditedChange {
     | 'gateway-stopped'
     | 'configuration-read'
     | 'configuration-refused'
-    | 'console-login'
-    | 'console-login-failed'
-    | 'console-logout'
     | 'console-user-added'
     | 'console-user-removed'
     | 'console-password-changed'
     | 'console-link-made'
-    | 'request-sent'
     | 'traffic-exported'
     | 'simulation-started'
     | 'simulation-stopped';
@@ -67,6 +63,36 @@ export class ChangeAudit {
       this.#file.append({ at: timeText(this.#clock()), ...change, by: userText() });
     } catch (error) {
       this.#onError(`the change was not noted in ${this.#file.path}: ${(error as Error).message}`);
+    }
+  }
+}
+
+/**
+ * What users of the console do without changing anything: `audit-console.ndjson`, a file of its own, so that whoever asks much cannot
+ * push a change out of the bounded file of changes.
+ */
+export class UseAudit {
+  readonly #file: AuditFile;
+  readonly #clock: WallClock;
+  readonly #onError: (text: string) => void;
+
+  /** @param onError is told that a line could not be written. */
+  constructor(dataFolder: string, clock: WallClock, onError: (text: string) => void) {
+    this.#file = new AuditFile(join(dataFolder, 'audit-console.ndjson'));
+    this.#clock = clock;
+    this.#onError = onError;
+  }
+
+  /** Writes a line, with the time. */
+  add(use: {
+    readonly event: 'console-login' | 'console-logout' | 'request-sent';
+    readonly user: string;
+    readonly [detail: string]: unknown;
+  }): void {
+    try {
+      this.#file.append({ at: timeText(this.#clock()), ...use });
+    } catch (error) {
+      this.#onError(`a use of the console was not noted in ${this.#file.path}: ${(error as Error).message}`);
     }
   }
 }

@@ -44,7 +44,7 @@ export function collectionHandlers({
       const credential = credentialOf(plan.credentials);
       return streams.answer(context, session, () => {
         const release = places.take(user);
-        audit.add('request-sent', user.name, { request: 'collection', name: plan.name ?? null });
+        audit.used('request-sent', user.name, { request: 'collection', name: plan.name ?? null });
         return new CollectionSource(plan, new ConsoleSender(user, credential, devices), release);
       });
     },

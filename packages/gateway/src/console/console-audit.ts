@@ -1,18 +1,42 @@
 /**
- * What users of the console do, in the audit log of the gateway: each line with the name of the user.
+ * What users of the console do, in the audit log of the gateway, each line with the name of the user: changes beside those of commands,
+ * logins and requests of the explorer in a file of their own, and failed logins counted among the refusals of strangers. However much
+ * of one there is, it pushes nothing of the others out.
  */
-import type { AuditedChange, ChangeAudit } from '../audit/audit-log.ts';
+import type { AuditedChange, ChangeAudit, RefusalAudit, UseAudit } from '../audit/audit-log.ts';
 
-/** See the module comment. */
+/** Where lines go. */
+export interface ConsoleAuditParts {
+  readonly changes: Pick<ChangeAudit, 'add'>;
+  readonly uses: Pick<UseAudit, 'add'>;
+  readonly refusals: Pick<RefusalAudit, 'add'>;
+}
+
+type Details = Readonly<Record<string, unknown>>;
+
+/** See the module comment. Details never have a key, password or payload. */
 export class ConsoleAudit {
-  readonly #audit: Pick<ChangeAudit, 'add'>;
+  readonly #parts: ConsoleAuditParts;
 
-  constructor(audit: Pick<ChangeAudit, 'add'>) {
-    this.#audit = audit;
+  constructor(parts: ConsoleAuditParts) {
+    this.#parts = parts;
   }
 
-  /** @param details Never a key, password or payload. */
-  add(event: AuditedChange['event'], user: string, details: Readonly<Record<string, unknown>> = {}): void {
-    this.#audit.add({ event, how: 'console', user, ...details });
+  /** Something is otherwise now, or has left the gateway. */
+  add(event: AuditedChange['event'], user: string, details: Details = {}): void {
+    this.#parts.changes.add({ event, how: 'console', user, ...details });
+  }
+
+  /** Somebody came, went, or asked another server. */
+  used(event: Parameters<UseAudit['add']>[0]['event'], user: string, details: Details = {}): void {
+    this.#parts.uses.add({ event, user, ...details });
+  }
+
+  /** Somebody could not log in. @param name As it was given. @param from An address, of IPv6 the network. */
+  loginFailed(name: string, from: string): void {
+    this.#parts.refusals.add({
+      ...{ reason: 'console-login', peer: from, isProven: false },
+      details: { user: name },
+    });
   }
 }

@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { localPeer } from '../access/local-asker.ts';
 import type { Rule } from '../access/rule.ts';
-import { ChangeAudit } from '../audit/audit-log.ts';
+import { ChangeAudit, type RefusalAudit, UseAudit } from '../audit/audit-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import { TelemetryApi, type TelemetryApiParts } from '../http/telemetry-api.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
@@ -56,6 +56,7 @@ export interface ConsoleParts {
   readonly views: Omit<GatewayViewsParts, 'clock' | 'peers' | 'features'>;
   readonly features: readonly GatewayFeature[];
   readonly devices: Pick<DeviceViewsParts, 'sleeperOf' | 'configured'>;
+  readonly refusals: Pick<RefusalAudit, 'add'>;
   readonly handshakes: () => HandshakesView['handshakes'];
   /** Undefined where no traffic is kept. */
   readonly traffic: TrafficRing | undefined;
@@ -97,7 +98,12 @@ export class Console {
       if (faults.pass(clock()) !== undefined) log.error(`console: ${(error as Error).message}`);
     };
     this.app = new Hono();
-    const audit = new ConsoleAudit(new ChangeAudit(dataFolder, clock, (text) => log.warning(text)));
+    const warn = (text: string): void => log.warning(text);
+    const audit = new ConsoleAudit({
+      changes: new ChangeAudit(dataFolder, clock, warn),
+      uses: new UseAudit(dataFolder, clock, warn),
+      refusals: parts.refusals,
+    });
     const { endpoints } = parts.views;
     const endpointOf = (name: string): string | undefined =>
       endpoints().find((endpoint) => endpoint.name === name)?.address;

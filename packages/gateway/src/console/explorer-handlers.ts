@@ -54,7 +54,7 @@ export function explorerHandlers(
     const plan = explorerPlan(body, user, devices);
     const end = places.take(user);
     const as = body.credential?.kind === 'device' ? { as: body.credential.id } : {};
-    audit.add('request-sent', user.name, { request: what, uri: plan.uri.text, ...as });
+    audit.used('request-sent', user.name, { request: what, uri: plan.uri.text, ...as });
     return { plan, end };
   };
   return {

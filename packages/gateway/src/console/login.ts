@@ -4,6 +4,7 @@
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { WallClock } from '../server/wall-clock.ts';
+import { networkOf } from '../text/network.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { SessionView, UsersView } from './api-types.ts';
 import { type Handlers, type LoginHandlers, sessionCookie } from './console-api.ts';
@@ -37,13 +38,13 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
     name: string | undefined,
     find: () => Promise<SessionUser | undefined> | SessionUser | undefined,
   ): Promise<SessionView> => {
-    const address = parts.addressOf(context);
+    const address = networkOf(parts.addressOf(context));
     const waitMs = throttle.waitMs(address, name, clock());
     if (waitMs > 0) throw tooManyAttempts(waitMs);
     const user = await find();
     if (user === undefined) {
       throttle.failed(address, name, clock());
-      parts.audit.add('console-login-failed', name ?? byLink, { from: address });
+      parts.audit.loginFailed(name ?? byLink, address);
       throw name === undefined
         ? new ApiFailure(
             'login-failed',
@@ -53,7 +54,7 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
         : new ApiFailure('login-failed', 'name or password is wrong');
     }
     throttle.succeeded(address, name);
-    parts.audit.add('console-login', user.name, { from: address, role: user.role });
+    parts.audit.used('console-login', user.name, { from: address, role: user.role });
     return begun(context, parts, user);
   };
   return {
@@ -89,7 +90,7 @@ export function sessionHandlers({
     'DELETE /api/session': ({ context, user }) => {
       sessions.end(getCookie(context, sessionCookie) ?? '');
       deleteCookie(context, sessionCookie, { path: '/' });
-      audit.add('console-logout', user.name);
+      audit.used('console-logout', user.name);
     },
     'GET /api/users': (): UsersView => ({
       users: store.users.all().map(({ name, role, addedAtMs }) => ({

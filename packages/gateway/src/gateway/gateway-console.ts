@@ -2,6 +2,7 @@
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
 import type { Listener, Server } from 'coapsule';
+import type { RefusalAudit } from '../audit/audit-log.ts';
 import { Console } from '../console/console.ts';
 import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
@@ -33,6 +34,7 @@ export interface GatewayConsoleParts {
   readonly upstreams: () => readonly UpstreamServer[];
   readonly proxyCounts: () => ProxyCounts;
   readonly handshakes: HandshakeLog;
+  readonly refusals: RefusalAudit;
 }
 
 /** @throws StoreFault when the store cannot be opened once more. */
@@ -55,10 +57,11 @@ export function gatewayConsole(
   },
   parts: GatewayConsoleParts,
 ): Console {
-  const { clock, server, store, telemetry, directory, operations } = parts;
+  const { clock, server, store, telemetry, directory, operations, refusals } = parts;
   const reverse = (): readonly UpstreamServer[] => parts.upstreams();
   return new Console({
     ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
+    refusals,
     views: {
       operations,
       endpoints: () =>

@@ -228,7 +228,7 @@ export class Gateway implements AsyncDisposable {
         broker: () => bridge,
         upstreams: () => live.options.upstreams ?? [],
         proxyCounts: () => proxyCounter.counts,
-        handshakes,
+        ...{ handshakes, refusals },
       });
       http = await openHttp(server, watched, options, proxyName, telemetry, webConsole);
       if (http !== undefined && proxy !== undefined) {

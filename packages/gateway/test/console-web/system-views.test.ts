@@ -115,7 +115,7 @@ const result: ExplorerResult = {
     { atMs: 0, kind: 'sent', text: 'CON GET', bytesHex: layer.bytesHex, fields: layer.fields },
     { atMs: 12, kind: 'received', text: hostile, bytesHex: null, fields: [] },
   ],
-  commands: [{ tool: 'coap-client', command: 'coap-client -m get coap://[::1]/x' }],
+  commands: [{ tool: 'coap-client', command: 'coap-client -m get coap://[::1]/x', notes: [] }],
 };
 
 const simulation: SimulationView = {

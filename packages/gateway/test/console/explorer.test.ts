@@ -86,11 +86,8 @@ test('a device of the store can be spoken for by an admin alone; a wrong key is 
   assert.deepEqual([refused.status, (await problemOf(refused)).code], [403, 'forbidden']);
   const line = await operator.ask('POST', '/api/explorer/ping', { uri: 'coap+serial://ttyUSB0/' });
   assert.equal(line.status, 403, 'serial lines are of the machine');
-  const audit = readFileSync(join(started.folder, 'audit-changes.ndjson'), 'utf8');
-  assert.match(
-    audit,
-    /"event":"request-sent","how":"console","user":"\(link\)","request":"PUT",.*"as":"dev"/,
-  );
+  const audit = readFileSync(join(started.folder, 'audit-console.ndjson'), 'utf8');
+  assert.match(audit, /"event":"request-sent","user":"\(link\)","request":"PUT",.*"as":"dev"/);
 });
 
 test('a server is found out: its resources, and whether it is there', async (t) => {
