@@ -52,7 +52,12 @@ export class History {
     // Tokens belong to who asks: both sides may (RFC 7252 §5.3.1).
     const asker = isRequestCode(code) ? direction : direction === 'to-server' ? 'to-device' : 'to-server';
     const key = `${link.id} ${asker} ${Array.from(token).join('.')}`;
-    if (isResponseCode(code)) return this.#asked.get(key) ?? {};
+    if (isResponseCode(code)) {
+      const asked = this.#asked.get(key);
+      // An observation goes on for long: what is answered is remembered anew.
+      if (asked !== undefined) this.#asked.set(key, asked);
+      return asked ?? {};
+    }
     if (!isRequestCode(code)) return {};
     const path = `/${options.texts(OptionNumber.UriPath).join('/')}`;
     const query = options.texts(OptionNumber.UriQuery).join('&');
