@@ -26,14 +26,16 @@ The assistant may speak to this machine alone, and change nothing, until it is a
 
 Keys come from --credentials alone; no tool takes or shows one.
 
-Example, in the configuration of an assistant:
-  {"mcpServers": {"coap": {"command": "npx", "args": ["coapsule", "mcp", "--allow", "192.168.7.0/24"]}}}`;
+An assistant that knows the protocol starts it with what its configuration says: docs/mcp.md.
+
+Example:
+  coapsule mcp --allow 192.168.7.0/24 --credentials lab.json`;
 
 /** Longest message in bytes. */
 const longestLine = 4 * 1024 * 1024;
 
 interface McpOptions {
-  readonly allow: AllowedTargets;
+  readonly allow?: AllowedTargets;
   readonly allowWrite?: true;
   readonly credentials?: string;
   readonly captures?: string;
@@ -52,7 +54,6 @@ export function mcpCommand(environment: CommandEnvironment, runLine: RunLine): C
       '--allow <target>',
       'who may be spoken to besides this machine: URI pattern, network, address or "private"; repeatable',
       allowValue,
-      new AllowedTargets(),
     )
     .option('--allow-write', 'also methods that change something, and malformed input')
     .option('--credentials <file>', 'JSON map from URI patterns to credentials, for all requests', pathValue)
@@ -70,7 +71,7 @@ export function mcpCommand(environment: CommandEnvironment, runLine: RunLine): C
 }
 
 async function serve(options: McpOptions, environment: CommandEnvironment, runLine: RunLine): Promise<void> {
-  const { allow: targets, allowWrite = false, credentials, captures, data } = options;
+  const { allow: targets = new AllowedTargets(), allowWrite = false, credentials, captures, data } = options;
   const rules: ToolRules = {
     targets,
     allowWrite,
@@ -137,7 +138,7 @@ async function runTool(
   return { text: [text, ...notes].filter((part) => part !== '').join('\n') || 'done', isError: !isAnswer };
 }
 
-function allowValue(text: string, before: AllowedTargets): AllowedTargets {
+function allowValue(text: string, before: AllowedTargets = new AllowedTargets()): AllowedTargets {
   const problem = before.add(text);
   if (problem !== undefined) throw new InvalidArgumentError(`${text}: ${problem}.`);
   return before;
