@@ -2,7 +2,7 @@
  * `npm test [-- folder or file …]`: installs what is missing and runs every test of the workspace.
  *
  * Tests that stay inside one process run together in a single one; those that start processes, open many sockets or
- * build packages have a process for each file. Two processes run at once, as most of them wait most of the time; files
+ * build packages have a process for each file. Three processes run at once, as most of them wait most of the time; files
  * that need the machine for themselves (`alone`) come last, one after the other. What a process writes is printed when
  * it has ended, so that outputs do not mix. A file that holds no test, a group without a file, a process that does not
  * end and a run without a summary count as failures. The last line is the count of the whole run.
@@ -11,7 +11,7 @@
  * counts everything without WebAssembly. Nothing of that runs when files are named: set the variable then.
  *
  * COAPSULE_LONG=1 (`npm run test:long`) asks the tests for their full counts; COAPSULE_REQUIRE_PEERS=1 turns a missing
- * peer program from a skip into a failure. Each process has COAPSULE_TEST_SLOT: 0 or 1, never that of a process beside it.
+ * peer program from a skip into a failure. Each process has COAPSULE_TEST_SLOT: 0, 1 or 2, never that of a process beside it.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -95,7 +95,7 @@ const alone = [
 ];
 
 /** Processes at a time, of those that are not alone. */
-const slots = 2;
+const slots = 3;
 
 /** Files that take 40 s and more, the longest first: they begin before all others, so that none is left for the end. */
 const longFiles = [

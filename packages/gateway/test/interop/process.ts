@@ -171,6 +171,13 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
+/** Three slots of these end below the range of ephemeral ports, which begins at 32,768. */
+const portsOfSlot = 4000;
+
+function firstPort(): number {
+  return 20_000 + Number(process.env['COAPSULE_TEST_SLOT'] ?? 0) * portsOfSlot;
+}
+
 /**
  * Lowest of `count` UDP ports in a row that are free on 127.0.0.1, below the range of ephemeral ports.
  *
@@ -178,9 +185,8 @@ export function temporaryFolder(t: TestContext): string {
  * Test processes that run at once take theirs from ranges of their own (`COAPSULE_TEST_SLOT`, set by scripts/test.js).
  */
 export async function freeUdpPorts(count: number): Promise<number> {
-  const slot = Number(process.env['COAPSULE_TEST_SLOT'] ?? 0);
   for (let attempt = 0; attempt < 100; attempt++) {
-    const first = 20_000 + slot * 5_000 + Math.floor(Math.random() * (5_000 - count));
+    const first = firstPort() + Math.floor(Math.random() * (portsOfSlot - count));
     const sockets: Socket[] = [];
     try {
       for (let port = first; port < first + count; port++) {
@@ -201,9 +207,8 @@ export async function freeUdpPorts(count: number): Promise<number> {
 
 /** A TCP port that is free on 127.0.0.1, from the same ranges. */
 export async function freeTcpPort(): Promise<number> {
-  const slot = Number(process.env['COAPSULE_TEST_SLOT'] ?? 0);
   for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 20_000 + slot * 5_000 + Math.floor(Math.random() * 5_000);
+    const port = firstPort() + Math.floor(Math.random() * portsOfSlot);
     const server = createServer();
     try {
       server.listen(port, '127.0.0.1');
