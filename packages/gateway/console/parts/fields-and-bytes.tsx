@@ -8,6 +8,7 @@ import { type Signal, useSignal } from '@preact/signals';
 import type { FieldView } from '../../src/console/api-types.ts';
 import { words } from '../wording.ts';
 import { fromHex } from './hex-text.ts';
+import { shown } from './shown.ts';
 
 interface Lit {
   readonly start: number;
@@ -49,7 +50,7 @@ function FieldList({ fields, lit }: { readonly fields: readonly FieldView[]; rea
         return (
           <li key={`${start} ${end} ${name}`}>
             <button type="button" class={isLit ? 'bare lit' : 'bare'} onMouseEnter={light} onFocus={light}>
-              <strong>{name}</strong> {value}
+              <strong>{shown(name)}</strong> {shown(value)}
             </button>
             {problem !== undefined && <span class="chip bad">{problem}</span>}
             {inner.length > 0 && <FieldList fields={inner} lit={lit} />}

@@ -14,6 +14,7 @@ import { words } from '../wording.ts';
 import { figure } from './figures.ts';
 import { fromHex } from './hex-text.ts';
 import { DataTable, Notice } from './pieces.tsx';
+import { shownLines } from './shown.ts';
 
 /** What is looked at. */
 interface Payload {
@@ -37,7 +38,7 @@ export function PayloadView({
       <Rendered {...payload} />
       <details>
         <summary>{words.payload.raw(bytes.length)}</summary>
-        <pre>{textOf(bytes)}</pre>
+        <pre>{shownLines(textOf(bytes))}</pre>
       </details>
     </>
   );
@@ -49,8 +50,8 @@ function Rendered(payload: Payload) {
   if (format.includes('link-format')) return <Links bytes={bytes} />;
   if (format.includes('senml')) return <Senml {...payload} />;
   if (format.includes('cbor')) return <CborText bytes={bytes} />;
-  if (format.includes('json')) return <pre>{prettyJson(textOf(bytes))}</pre>;
-  return <pre>{textOf(bytes)}</pre>;
+  if (format.includes('json')) return <pre>{shownLines(prettyJson(textOf(bytes)))}</pre>;
+  return <pre>{shownLines(textOf(bytes))}</pre>;
 }
 
 function Links({ bytes }: { readonly bytes: Uint8Array }) {
@@ -102,7 +103,7 @@ function CborText({ bytes }: { readonly bytes: Uint8Array }) {
       isGone = true;
     };
   }, [bytes.length, text]);
-  return <pre>{text.value}</pre>;
+  return <pre>{shownLines(text.value)}</pre>;
 }
 
 function Picture({ bytes, format }: Payload) {

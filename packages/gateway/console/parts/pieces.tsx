@@ -7,6 +7,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { words } from '../wording.ts';
+import { shown, shownInside, shownLines } from './shown.ts';
 
 /** A view: its heading, which gets the focus when the view is gone to, and a sentence about it. */
 export function Page({
@@ -20,7 +21,7 @@ export function Page({
 }) {
   return (
     <article class="page">
-      <h1 tabIndex={-1}>{title}</h1>
+      <h1 tabIndex={-1}>{shown(title)}</h1>
       {lead !== undefined && <p class="lead">{lead}</p>}
       {children}
     </article>
@@ -39,7 +40,7 @@ export function Card({
 }) {
   return (
     <section class={wide ? 'card wide' : 'card'}>
-      <h2>{title}</h2>
+      <h2>{shown(title)}</h2>
       {children}
     </section>
   );
@@ -58,7 +59,7 @@ export function Notice({
   return (
     <div class={`notice ${kind}`} role={live ? 'status' : undefined}>
       <span class="visually-hidden">{words.notices[kind]} </span>
-      {children}
+      {shownInside(children)}
     </div>
   );
 }
@@ -70,7 +71,7 @@ export function Figures({ of }: { readonly of: readonly (readonly [name: string,
       {of.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dd>{shown(value)}</dd>
         </div>
       ))}
     </dl>
@@ -104,9 +105,9 @@ export function DataTable({
         <tbody>
           {rows.map(([first, ...rest], row) => (
             <tr key={row}>
-              <th scope="row">{first}</th>
+              <th scope="row">{shownInside(first)}</th>
               {rest.map((cell, column) => (
-                <td key={column}>{cell}</td>
+                <td key={column}>{shownInside(cell)}</td>
               ))}
             </tr>
           ))}
@@ -141,7 +142,7 @@ export function Copyable({
       <figcaption>{label}</figcaption>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the arrow keys. */}
       <section class="scrolls" tabIndex={0} aria-label={label}>
-        <pre>{text}</pre>
+        <pre>{shownLines(text)}</pre>
       </section>
       <div class="button-row">
         <button type="button" onClick={copy}>

@@ -21,6 +21,7 @@ import { NumberField, SelectField, TextField } from '../parts/fields.tsx';
 import { figure, percent } from '../parts/figures.ts';
 import { Card, Copyable, DataTable, Empty, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { shown } from '../parts/shown.ts';
 import { base, go, place, urlState } from '../shell/location.ts';
 import { number, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -82,7 +83,7 @@ function DeviceList() {
               head={text.head}
               rows={value.devices.map((device) => [
                 <a key="id" href={base + addressOf(device.id)}>
-                  {device.id}
+                  {shown(device.id)}
                 </a>,
                 <SecurityChip key="security" kind={device.security} />,
                 device.association?.address ?? '–',
@@ -222,7 +223,7 @@ function Rules({ device, onChange }: { readonly device: DeviceView; readonly onC
           <ul>
             {device.rules.map((rule) => (
               <li key={rule} class="mono">
-                {rule}
+                {shown(rule)}
               </li>
             ))}
           </ul>

@@ -30,6 +30,7 @@ import { PayloadView } from '../parts/payload-view.tsx';
 import { Card, Copyable, DataTable, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
 import { choice, number, type StateOf, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -511,7 +512,7 @@ function Ladder({ steps }: { readonly steps: readonly LadderStep[] }) {
                 chosen.value = chosen.value === index ? -1 : index;
               }}
             >
-              {text.kinds[kind]} {what}
+              {text.kinds[kind]} {shown(what)}
             </button>
             <span>{figure(atMs)} ms</span>
           </li>

@@ -6,6 +6,7 @@
 
 import type { LinkView } from '../../src/console/api-types.ts';
 import { Empty } from '../parts/pieces.tsx';
+import { shown } from '../parts/shown.ts';
 import { words } from '../wording.ts';
 import { type LinkNode, linkTree } from './link-nodes.ts';
 
@@ -38,14 +39,16 @@ function Nodes({
       {nodes.map(({ segment, link, children }) => (
         <li key={segment}>
           {link === undefined ? (
-            <span>/{segment}</span>
+            <span>/{shown(segment)}</span>
           ) : (
             <button type="button" class="bare" onClick={() => onChoose(resolved(link.target, uri))}>
-              /{segment}{' '}
+              /{shown(segment)}{' '}
               <span class="hint">
-                {link.attributes
-                  .map(({ name, value }) => (value === null ? name : `${name}=${value}`))
-                  .join('; ')}
+                {shown(
+                  link.attributes
+                    .map(({ name, value }) => (value === null ? name : `${name}=${value}`))
+                    .join('; '),
+                )}
               </span>
             </button>
           )}

@@ -15,6 +15,7 @@ import { figure } from '../parts/figures.ts';
 import { Card, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
 import { text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -75,7 +76,7 @@ export default function Live() {
   const pins = state.pins.split('\n').filter((key) => key !== '');
   const groups = groupsOf(entries.value, state.search);
   let left = mostRows;
-  const shown = groups.flatMap(([path, of]) => {
+  const drawn = groups.flatMap(([path, of]) => {
     if (left <= 0) return [];
     left -= of.length;
     return [[path, of] as const];
@@ -129,9 +130,9 @@ export default function Live() {
           </Empty>
         ) : (
           <ul class="tree">
-            {shown.map(([path, of]) => (
+            {drawn.map(([path, of]) => (
               <li key={path}>
-                <strong class="mono">{path}</strong>
+                <strong class="mono">{shown(path)}</strong>
                 <ul class="tree">
                   {of.map((entry) => (
                     <Row key={entry.key} entry={entry} onPlot={() => set({ plot: entry.key })} />
@@ -141,8 +142,8 @@ export default function Live() {
             ))}
           </ul>
         )}
-        {groups.length > shown.length && (
-          <Notice kind="info">{text.more(groups.length - shown.length)}</Notice>
+        {groups.length > drawn.length && (
+          <Notice kind="info">{text.more(groups.length - drawn.length)}</Notice>
         )}
       </div>
     </Page>
@@ -168,14 +169,14 @@ function Row({
         disabled={history.length === 0}
         aria-label={`${name === '' ? text.value : name}: ${text.plotOf(key)}`}
       >
-        {name === '' ? text.value : name}
+        {name === '' ? text.value : shown(name)}
       </button>
       <span key={String(value)} class="changed">
-        {typeof value === 'number' ? figure(value, 3) : String(value)} {unit}
+        {typeof value === 'number' ? figure(value, 3) : shown(String(value))} {shown(unit)}
       </span>
       <span class="hint">
         {change === null || change === 0 ? '' : `${change > 0 ? '+' : ''}${figure(change, 3)}`}{' '}
-        {identity ?? ''}
+        {shown(identity ?? '')}
       </span>
       <svg class="sparkline" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">
         <path d={sparkline(history)} />

@@ -9,6 +9,7 @@ import { useResource } from '../gateway/resource.ts';
 import { figure, percent } from '../parts/figures.ts';
 import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { shown } from '../parts/shown.ts';
 import { base, urlState } from '../shell/location.ts';
 import { text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -49,7 +50,7 @@ export default function Sessions() {
                   text.nobody
                 ) : (
                   <a key="identity" href={`${base}devices/${encodeURIComponent(one.identity)}`}>
-                    {one.identity}
+                    {shown(one.identity)}
                   </a>
                 ),
                 one.address,

@@ -22,6 +22,7 @@ import { CheckField, TextField } from '../parts/fields.tsx';
 import { FieldsAndBytes } from '../parts/fields-and-bytes.tsx';
 import { Card, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
 import { number, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -142,7 +143,7 @@ function MessageList({
   readonly onChoose: (number: number) => void;
 }) {
   // The newest first; what is older is in the ring, and a filter finds it.
-  const shown = messages.slice(-mostRows).reverse();
+  const drawn = messages.slice(-mostRows).reverse();
   return (
     <section class="rows" aria-label={text.list}>
       <table>
@@ -156,7 +157,7 @@ function MessageList({
           </tr>
         </thead>
         <tbody>
-          {shown.map(({ number: n, atMs, direction, peer, type, code, path, length, summary, problems }) => (
+          {drawn.map(({ number: n, atMs, direction, peer, type, code, path, length, summary, problems }) => (
             <tr key={n} class={n === chosen ? 'chosen' : undefined}>
               <td>
                 <button type="button" class="bare" aria-pressed={n === chosen} onClick={() => onChoose(n)}>
@@ -165,12 +166,12 @@ function MessageList({
               </td>
               <td>{new Date(atMs).toLocaleTimeString()}</td>
               <td>
-                {text.directions[direction]} {peer}
+                {text.directions[direction]} {shown(peer)}
               </td>
               <td>
                 {type ?? ''} {code}
               </td>
-              <td class="mono">{path ?? summary}</td>
+              <td class="mono">{shown(path ?? summary)}</td>
               <td>{length}</td>
               <td>
                 {problems.map((one) => (
@@ -206,7 +207,7 @@ function Detail({
       <Problem of={problem} />
       {value !== undefined && (
         <>
-          <p>{value.message.summary}</p>
+          <p>{shown(value.message.summary)}</p>
           {value.exchange.length > 1 && (
             <div class="button-row">
               <span>{text.exchange}</span>
@@ -255,7 +256,7 @@ function Findings({ onChoose }: { readonly onChoose: (number: number) => void })
               >
                 <p>
                   <strong>
-                    {kind} ({count}), {where}
+                    {kind} ({count}), {shown(where)}
                   </strong>
                 </p>
                 <p>

@@ -587,6 +587,8 @@ describe('the views of the system', { skip }, () => {
       }
       await contains(/onerror="alert\(1\)"/);
       assert.equal(await page.locator('main img, main script').count(), 0, path);
+      // What turns the reading direction round is written out.
+      assert.doesNotMatch(await page.locator('main').innerText(), /\u202e/, path);
     }
     assert.equal(alerts, 0);
     assert.deepEqual(shown.faults, []);
