@@ -46,7 +46,7 @@ export async function ask<R extends PlainRoute>(
 
 /** The same, with the answer as it comes: a stream, or a file. */
 export async function send(
-  route: string,
+  route: keyof ApiRoutes,
   { path = {}, query = {}, body, signal }: RequestParts<unknown> = {},
 ): Promise<Outcome<Response>> {
   const [method = 'GET'] = route.split(' ', 1);
@@ -75,7 +75,7 @@ export async function send(
 
 /** The address of a route, with what goes into its braces and its query. */
 export function addressOf(
-  route: string,
+  route: keyof ApiRoutes,
   path: Readonly<Record<string, string>> = {},
   query: Readonly<Record<string, string | number | undefined>> = {},
 ): string {

@@ -82,9 +82,9 @@ function ByteDump({
     if (found !== undefined) lit.value = { start: found.start, end: found.end };
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the fields beside it do the same for who has no mouse.
-    // biome-ignore lint/a11y/useKeyWithMouseEvents: see above.
-    <div class="dump" onMouseOver={over} role="presentation">
+    // biome-ignore lint/a11y/useKeyWithMouseEvents: the fields beside it do the same for who has no mouse.
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the arrow keys.
+    <section class="dump" tabIndex={0} aria-label={words.bytes.bytes(bytes.length)} onMouseOver={over}>
       {rows.map((row) => (
         <div key={row}>
           <span class="place">{row.toString(16).padStart(4, '0')}</span>
@@ -105,7 +105,7 @@ function ByteDump({
         </div>
       ))}
       {bytes.length > longestDump && <p>{words.bytes.cut(longestDump)}</p>}
-    </div>
+    </section>
   );
 }
 

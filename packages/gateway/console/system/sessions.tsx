@@ -5,6 +5,7 @@
  */
 
 import { ask } from '../gateway/api.ts';
+import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { figure, percent } from '../parts/figures.ts';
 import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
@@ -80,9 +81,11 @@ export default function Sessions() {
           </button>
         )}
       </Card>
-      <Card title={text.handshakes}>
-        <HandshakeList />
-      </Card>
+      {mayAct('operate') && (
+        <Card title={text.handshakes}>
+          <HandshakeList />
+        </Card>
+      )}
       <Card title={text.observers}>
         <Problem of={observedProblem} />
         {observed !== undefined && (

@@ -57,7 +57,7 @@ export default function Traffic() {
       problem.value = outcome.isOk ? undefined : outcome.problem;
       if (outcome.isOk) take([...outcome.value.messages].reverse());
     });
-    const stop = follow<TrafficEvents>(addressOf('GET /api/traffic', {}, { filter }), {
+    const stop = follow<TrafficEvents>(addressOf('GET /api/traffic/live', {}, { filter }), {
       messages: ({ messages: more, skipped: missed }) => {
         skipped.value += missed;
         take(more);

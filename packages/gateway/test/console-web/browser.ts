@@ -46,7 +46,7 @@ export async function openPage(
   { width = 1280, height = 900 }: { readonly width?: number; readonly height?: number } = {},
 ): Promise<WatchedPage> {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce' });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(25_000);
   const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`));

@@ -259,7 +259,7 @@ const answers: Answers = {
     answers: { cached: 1, validated: 2, observed: 3, forwarded: 4, failed: 5 },
   } satisfies ProxyView,
   'GET /api/live': stream([['snapshot', { ...liveValues(20), isCut: false }]]),
-  'GET /api/traffic': stream([['messages', { messages: [trafficMessage(3)], skipped: 0 }]]),
+  'GET /api/traffic/live': stream([['messages', { messages: [trafficMessage(3)], skipped: 0 }]]),
   'GET /api/traffic/messages': { messages: [trafficMessage(2), trafficMessage(1)], next: null, kept: 2 },
   'GET /api/traffic/messages/2': detail,
   'GET /api/traffic/findings': {
