@@ -31,6 +31,13 @@ export function mayAct(role: Role): boolean {
 /** Somebody is logged in. */
 export const isLoggedIn = computed(() => session.value != null);
 
+/** A page that comes back out of the browser's memory begins its streams anew. */
+export function goOnAfterReturn(): void {
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) revival.value += 1;
+  });
+}
+
 /** It has answered something. */
 export function noteAnswer(): void {
   if (!isSilent.peek()) return;

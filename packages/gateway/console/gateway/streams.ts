@@ -30,7 +30,13 @@ export function follow<Events>(address: string, readers: StreamReaders<Events>):
       if (name === 'end') source.close();
     });
   }
-  return () => source.close();
+  const stop = (): void => {
+    source.close();
+    removeEventListener('pagehide', stop);
+  };
+  // A page that is kept for the back button would keep its connection too, of which a browser has six for a host.
+  addEventListener('pagehide', stop);
+  return stop;
 }
 
 /** Reads the events of a response to their end. */
@@ -41,9 +47,15 @@ export async function readEvents<Events>(response: Response, readers: StreamRead
   });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   if (reader === undefined) return;
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    parser.push(value);
+  const stop = (): void => void reader.cancel();
+  addEventListener('pagehide', stop);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      parser.push(value);
+    }
+  } finally {
+    removeEventListener('pagehide', stop);
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { LinkView } from '../../src/console/api-types.ts';
 import { ask } from '../gateway/api.ts';
 import { useResource } from '../gateway/resource.ts';
@@ -27,14 +27,22 @@ const text = words.directory;
 
 export default function Directory() {
   const [state, set] = urlState(schema);
+  /** How far the clock of the gateway is before the one here. */
+  const offset = useRef(0);
   const { state: found } = useResource(
-    (signal) => ask('GET /api/directory', { signal, query: { search: state.search, limit: 200 } }),
+    async (signal) => {
+      const outcome = await ask('GET /api/directory', {
+        signal,
+        query: { search: state.search, limit: 200 },
+      });
+      if (outcome.isOk) offset.current = outcome.value.nowMs - Date.now();
+      return outcome;
+    },
     state.search,
     5000,
   );
   const { value, problem } = found.value;
   const now = useSignal(Date.now());
-  const offset = value === undefined ? 0 : value.nowMs - Date.now();
   useEffect(() => {
     const timer = setInterval(() => {
       now.value = Date.now();
@@ -69,7 +77,7 @@ export default function Directory() {
                     location,
                     base,
                     owner ?? '–',
-                    ago((expiresAtMs - now.value - offset) / 1000),
+                    ago((expiresAtMs - now.value - offset.current) / 1000),
                     links.map(linkText).join(', '),
                   ],
                 )}

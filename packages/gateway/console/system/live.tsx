@@ -167,7 +167,7 @@ function Row({
         class="bare"
         onClick={onPlot}
         disabled={history.length === 0}
-        aria-label={`${name === '' ? text.value : name}: ${text.plotOf(key)}`}
+        aria-label={`${name === '' ? text.value : shown(name)}: ${text.plotOf(shown(key))}`}
       >
         {name === '' ? text.value : shown(name)}
       </button>
