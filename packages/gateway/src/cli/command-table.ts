@@ -23,13 +23,13 @@ interface LoadedCommand {
   readonly description: string;
   /**
    * @param end is given its exit code, where that can be another one than 0.
-   * @param wholeProgram all commands with their options.
+   * @param wholeProgram all commands with their options; where `isNeeded` is given, those alone that it takes, and the client verbs.
    * @param runLine runs a command line in an environment; its exit code.
    */
   readonly load: (
     environment: CommandEnvironment,
     end: (code: ExitCode) => void,
-    wholeProgram: () => Promise<Command>,
+    wholeProgram: (isNeeded?: (name: string) => boolean) => Promise<Command>,
     runLine: RunLine,
   ) => Promise<Command>;
 }
@@ -145,7 +145,13 @@ const loadedCommands: readonly LoadedCommand[] = [
     name: 'shell',
     description: 'client verbs in one session, with history and completion',
     load: async (environment, end, wholeProgram, runLine) =>
-      (await import('./shell-command.ts')).shellCommand(environment, end, wholeProgram, runLine),
+      // Its verbs alone: the others take longer to load than a prompt may.
+      (await import('./shell-command.ts')).shellCommand(
+        environment,
+        end,
+        () => wholeProgram(() => false),
+        runLine,
+      ),
   },
   {
     name: 'console',
@@ -286,9 +292,9 @@ export async function addCommands(
       end(await runDiscover(uri, options, environment));
     });
 
-  const wholeProgram = async (): Promise<Command> => {
+  const wholeProgram = async (isNeeded: (name: string) => boolean = () => true): Promise<Command> => {
     const whole = new Command('coapsule');
-    await addCommands(whole, { environment, end: () => {}, isNeeded: () => true, runLine });
+    await addCommands(whole, { environment, end: () => {}, isNeeded, runLine });
     return whole;
   };
   for (const { name, description, load } of loadedCommands) {

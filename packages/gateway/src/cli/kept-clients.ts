@@ -9,6 +9,7 @@
  */
 
 import type { ClientOptions } from 'coapsule';
+import { CaptureFile } from './capture-file.ts';
 import type { CommandClient } from './command-environment.ts';
 
 /** Clients that are kept though nobody has them. */
@@ -25,11 +26,29 @@ interface KeptClient {
 /** See the module comment. */
 export class KeptClients {
   readonly #create: (options: ClientOptions) => Promise<CommandClient>;
+  readonly #capture: CaptureFile | undefined;
   /** By what was asked for; the one used last is last. */
   readonly #kept = new Map<string, KeptClient>();
 
-  constructor(create: (options: ClientOptions) => Promise<CommandClient>) {
-    this.#create = create;
+  /** @param capturePath of a file that gets what all of them send and receive, with the secrets. */
+  constructor(create: (options: ClientOptions) => Promise<CommandClient>, capturePath?: string) {
+    const capture = capturePath === undefined ? undefined : new CaptureFile(capturePath);
+    this.#capture = capture;
+    this.#create =
+      capture === undefined
+        ? create
+        : (options) =>
+            create({
+              ...options,
+              capture(datagram) {
+                capture.datagram(datagram);
+                options.capture?.(datagram);
+              },
+              keylog(line) {
+                capture.secrets(line);
+                options.keylog?.(line);
+              },
+            });
   }
 
   /** A client as a command asks for it. Its `close` gives it back. */
@@ -61,6 +80,7 @@ export class KeptClients {
     const clients = [...this.#kept.values()];
     this.#kept.clear();
     for (const { client } of clients) await client.close();
+    this.#capture?.close();
   }
 
   async #open(options: ClientOptions, name: string): Promise<KeptClient> {

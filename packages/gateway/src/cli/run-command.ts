@@ -78,6 +78,20 @@ async function runFiles(
   }
   if (paths.length === 0)
     throw new CommandFailure(ExitCode.Usage, 'run needs a collection', 'such as coapsule run light.coap.yml');
+  if (options.session !== undefined) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '--session is not for collections',
+      'requests to one server share an association, which is left at the end',
+    );
+  }
+  if (options.write !== undefined && paths.length > 1) {
+    throw new CommandFailure(
+      ExitCode.Usage,
+      '-w captures one collection',
+      'run them one by one, each with a file of its own',
+    );
+  }
   // All are read before anything is sent.
   const files = readAll(paths, options, environment);
   if (files === undefined) return ExitCode.Usage;

@@ -32,11 +32,11 @@ interface ShellOptions {
 
 type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
 
-/** Makes the command. @param wholeProgram has all commands with their options; `runLine` runs one of them. */
+/** Makes the command. @param clientVerbs has them with their options; `runLine` runs one of them. */
 export function shellCommand(
   environment: CommandEnvironment,
   end: (code: ExitCode) => void,
-  wholeProgram: () => Promise<Command>,
+  clientVerbs: () => Promise<Command>,
   runLine: RunLine,
 ): Command {
   const command = new Command('shell')
@@ -47,19 +47,22 @@ export function shellCommand(
   const own = command.options.length;
   addClientOptions(command).addHelpText('after', help);
   const baseOptions: string[] = [];
+  let capturePath: string | undefined;
   for (const option of command.options.slice(own)) {
     // As they were typed: they are options of each verb.
     command.on(`option:${option.name()}`, (value: string | null | undefined) => {
-      baseOptions.push(option.long!, ...(typeof value === 'string' ? [value] : []));
+      // One file for all lines: each verb would begin it anew.
+      if (option.long === '--write') capturePath = value ?? undefined;
+      else baseOptions.push(option.long!, ...(typeof value === 'string' ? [value] : []));
     });
   }
   return command.action(async (uri: string | undefined, { keepGoing, history }: ShellOptions) => {
     end(
       (await runShell(
         uri,
-        { baseOptions, keepGoing, history },
+        { baseOptions, capturePath, keepGoing, history },
         environment,
-        wholeProgram,
+        clientVerbs,
         runLine,
       )) as ExitCode,
     );
@@ -71,11 +74,12 @@ async function runShell(
   uri: string | undefined,
   options: {
     readonly baseOptions: readonly string[];
+    readonly capturePath: string | undefined;
     readonly keepGoing: true | undefined;
     readonly history: boolean;
   },
   outer: CommandEnvironment,
-  wholeProgram: () => Promise<Command>,
+  clientVerbs: () => Promise<Command>,
   runCommandLine: RunLine,
 ): Promise<number> {
   const ends = outer.terminal?.();
@@ -86,8 +90,9 @@ async function runShell(
   const session = new ShellSession({
     environment,
     runCommandLine,
-    program: await wholeProgram(),
+    program: await clientVerbs(),
     baseOptions: options.baseOptions,
+    capturePath: options.capturePath,
     history: () => history?.lines ?? [],
   });
   if (uri !== undefined) session.go(uri);

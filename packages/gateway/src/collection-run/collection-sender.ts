@@ -30,10 +30,10 @@ export class CommandSender implements CollectionSender {
   readonly #forget: () => void;
 
   /** @param folder that names of files are from. */
-  constructor(options: ClientCommandOptions, folder: string, environment: CommandEnvironment) {
+  constructor({ write, ...options }: ClientCommandOptions, folder: string, environment: CommandEnvironment) {
     this.#options = options;
     this.#folder = folder;
-    this.#clients = new KeptClients((wanted) => environment.createClient(wanted));
+    this.#clients = new KeptClients((wanted) => environment.createClient(wanted), write);
     this.#environment = { ...environment, createClient: (wanted) => this.#clients.take(wanted) };
     this.#forget = environment.onInterrupt(() => this.#abort.abort());
   }

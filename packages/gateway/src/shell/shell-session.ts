@@ -70,10 +70,12 @@ export interface SessionParts {
   readonly environment: CommandEnvironment;
   /** Runs a command line, as `runCommandLine` does. */
   readonly runCommandLine: (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
-  /** All commands with their options. */
+  /** Client verbs with their options. */
   readonly program: Command;
   /** Options for all verbs, as words. */
   readonly baseOptions: readonly string[];
+  /** File that gets what all lines send and receive. */
+  readonly capturePath: string | undefined;
   /** Lines of before, for `history`. */
   readonly history: () => readonly string[];
 }
@@ -91,7 +93,7 @@ export class ShellSession {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    this.#clients = new KeptClients((options) => parts.environment.createClient(options));
+    this.#clients = new KeptClients((options) => parts.environment.createClient(options), parts.capturePath);
     this.#environment = {
       ...parts.environment,
       createClient: (options) => this.#clients.take(options),

@@ -5,6 +5,8 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { encodeCbor } from 'coapsule/cbor';
 import { encodeUint } from 'coapsule/message';
+import { SeededRandom } from 'coapsule/testing';
+import { mutate } from '../../../coapsule/test/fuzz/mutate.ts';
 import type { CollectionRequest } from '../../src/collection/collection.ts';
 import { collectionReport, junitXml, resultLines } from '../../src/collection/collection-report.ts';
 import { collectionJsonSchema } from '../../src/collection/collection-schema.ts';
@@ -533,5 +535,28 @@ test('a secret stands in no form in what is printed', () => {
   for (const form of forms) {
     const shown = clean(`a ${form} b`);
     assert.match(shown, /^a "?\*\*\*=*"? b$/, form);
+  }
+});
+
+// COAPSULE_FUZZ_COUNT inputs; otherwise 300, or 20,000 with COAPSULE_LONG=1.
+const { COAPSULE_FUZZ_COUNT, COAPSULE_LONG, COAPSULE_FUZZ_SEED } = process.env;
+const count = Number(COAPSULE_FUZZ_COUNT ?? (COAPSULE_LONG === '1' ? 20_000 : 300));
+
+test(`${count} mutated files are collections or faults with a line; nothing throws, and what is a collection can be planned`, () => {
+  const docs = readFileSync(join(packageFolder, '../../docs/collections.md'), 'utf8');
+  const corpus = [/```yaml\n([\s\S]*?)```/.exec(docs)![1]!, request('    payload: { hex: "00" }\n')].map(
+    (text) => new TextEncoder().encode(text),
+  );
+  const random = new SeededRandom(Number(COAPSULE_FUZZ_SEED ?? 1));
+  for (let index = 0; index < count; index++) {
+    const text = new TextDecoder().decode(mutate(corpus, random));
+    const read = parseCollection(text);
+    if ('faults' in read)
+      assert.ok(read.faults.length > 0 && read.faults.every(({ line }) => line > 0), text);
+    else {
+      const planned = planCollection(read.collection, { lineOf: read.lineOf, environment: 'local' });
+      if ('plan' in planned)
+        for (const { request: one } of planned.plan.requests) resolvedRequest(one, planned.plan.values);
+    }
   }
 });

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { changed, content, type Listener, Server } from 'coapsule';
+import { readCapture } from '../../src/capture/capture-reader.ts';
 import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { processEnvironment } from '../../src/cli/process-environment.ts';
@@ -144,7 +145,7 @@ describe('a script', () => {
       [
         'get /light',
         'get /sensors/rh -v',
-        'observe /light -s 0.2',
+        'observe /light -s 2',
         'put /light -e dim',
         'wait',
         'ping',
@@ -154,6 +155,14 @@ describe('a script', () => {
     assert.equal(exitCode, 0, stderr);
     assert.equal(handshakes, 1);
     assert.match(stdout, /^on40\[1\] on\n\[1\] dim\n/);
+  });
+
+  test('is captured whole by -w', async () => {
+    const path = join(folder, 'shell.pcapng');
+    const { exitCode, stderr } = await fed([at(), '-w', path], ['get /light', 'get /sensors/rh', 'ping']);
+    assert.equal(exitCode, 0, stderr);
+    const { packets, fault } = readCapture(readFileSync(path));
+    assert.deepEqual([packets.length, fault], [6, undefined]);
   });
 
   test('ends at the first line that fails, with its exit code', async () => {
@@ -225,7 +234,6 @@ describe('a script', () => {
       [
         'observe /light',
         'observe /light --json',
-        'sleep 0.3',
         'observations',
         'cancel 1',
         'observations',
@@ -279,7 +287,7 @@ class TypedTerminal {
     for (;;) {
       const since = stripVTControlCharacters(this.shown.slice(from));
       if (typeof wanted === 'string' ? since.includes(wanted) : wanted.test(since)) return since;
-      await once(this.output, 'shown', { signal: AbortSignal.timeout(20_000) }).catch(() => {
+      await once(this.output, 'shown', { signal: AbortSignal.timeout(60_000) }).catch(() => {
         throw new Error(`"${wanted}" did not come; shown: ${JSON.stringify(since)}`);
       });
     }
@@ -397,14 +405,14 @@ test('a process on a pseudo-terminal prompts, answers and ends with exit', {
       mode: 0o755,
     },
   );
-  const child = spawn('socat', ['-', `EXEC:${script},pty,setsid,ctty,raw,echo=0`]);
+  const child = spawn('socat', ['-', `EXEC:${script},pty,raw,echo=0`]);
   let shown = '';
   child.stdout.on('data', (data) => {
     shown += data;
   });
   const until = async (wanted: RegExp): Promise<void> => {
     while (!wanted.test(shown))
-      await once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) }).catch(() => {
+      await once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) }).catch(() => {
         throw new Error(`${wanted} did not come: ${JSON.stringify(shown)}`);
       });
   };
