@@ -2,22 +2,29 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { openTraffic } from '../../src/cli/traffic-options.ts';
 import { password, startTestConsole } from '../console/console-fixture.ts';
 import { peerTest } from '../interop/peer.ts';
-import { freeUdpPorts, run, start, untilBound } from '../interop/process.ts';
+import { freeUdpPorts, run, start, temporaryFolder, untilBound } from '../interop/process.ts';
 import { noBrowser, openPage, startBrowser } from './browser.ts';
 import { buildConsole } from './built-console.ts';
 
+const silent = { verbosity: 0, error() {}, warning() {}, detail() {} } as const;
 const appFolder = join(import.meta.dirname, '../../dist/console');
 
 peerTest(
   'a person logs in, asks a libcoap server, is told why a key is wrong, adds a device that connects by the printed command, and sees it all live',
-  ['coap-server-notls', 'coap-client-openssl'],
+  ['coap-server-notls', 'coap-client-openssl', 'tshark'],
   async (t) => {
     const missing = noBrowser();
     if (missing !== undefined) return t.skip(missing);
     buildConsole();
-    const started = await startTestConsole(t, { demo: true, console: { appFolder } });
+    const traffic = openTraffic({ writeLimit: 1_000_000, traffic: 1_000_000 }, silent);
+    t.after(() => traffic.close());
+    const started = await startTestConsole(t, {
+      ...{ demo: true, console: { appFolder } },
+      ...{ capture: traffic.capture, keylog: traffic.keylog, traffic: traffic.ring },
+    });
     const browser = await startBrowser();
     t.after(() => browser.close());
     const shown = await openPage(browser);
@@ -123,6 +130,23 @@ peerTest(
         .click();
       await page.locator('.plot-box canvas').waitFor();
       await shown.check('live-real');
+    });
+
+    await t.test('traffic is there with its fields, and what is saved is read by tshark', async () => {
+      await at('traffic');
+      await page.locator('.rows tbody tr').first().waitFor();
+      await page.locator('.rows tbody button').first().click();
+      await page.locator('.dump .byte').first().waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Save traffic.pcapng' }).click(),
+      ]);
+      const file = join(temporaryFolder(t), 'traffic.pcapng');
+      await download.saveAs(file);
+      const { code, output } = await run(t, 'tshark', ['-r', file]);
+      assert.equal(code, 0, output);
+      assert.match(output, /DTLS/i);
+      await shown.check('traffic-real');
     });
 
     await t.test('every other view shows what there is', async () => {
