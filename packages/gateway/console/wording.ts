@@ -677,7 +677,8 @@ export const words = {
   traffic: {
     lead: 'The last messages of the gateway. Choose one: its fields and its bytes light up together.',
     filter: 'Filter',
-    filterHint: 'As on the command line, such as: code == "4.04" or path contains "sensors"',
+    filterHint: 'As of coapsule tap, such as: code=4.04 or path=/sensors/*',
+    filterFault: (at: number, why: string) => `At character ${at}: ${why}`,
     apply: 'Apply',
     pause: 'Pause',
     goOn: (waiting: number) => `Go on (${waiting} waiting)`,
@@ -721,6 +722,8 @@ export const words = {
     observers: 'Observers',
     observations: (count: number) => `${count} observations`,
     observerHead: ['identity', 'address', 'transport', 'observations'],
+    observed: 'What is observed',
+    observedHead: ['resource', 'observers', 'last number'],
     handshakes: 'Handshakes',
     noHandshakes: 'No handshake yet.',
     handshakeHead: ['time', 'address', 'identity', 'outcome', 'why, and what to do'],

@@ -103,6 +103,17 @@ export default function Sessions() {
                 ])}
               />
             )}
+            {observed.resources.length > 0 && (
+              <DataTable
+                caption={text.observed}
+                head={text.observedHead}
+                rows={observed.resources.map(({ resource, observers, sequence }) => [
+                  resource,
+                  observers,
+                  sequence ?? '–',
+                ])}
+              />
+            )}
           </>
         )}
       </Card>

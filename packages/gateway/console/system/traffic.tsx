@@ -14,6 +14,7 @@ import type {
   TrafficEvents,
   TrafficMessage,
 } from '../../src/console/api-types.ts';
+import { parseFilter } from '../../src/filter/parse-filter.ts';
 import { addressOf, ask, send } from '../gateway/api.ts';
 import { mayAct, revival } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
@@ -72,6 +73,8 @@ export default function Traffic() {
     };
   }, [filter, revival.value, messages, isPaused, problem, skipped, waitingCount]);
 
+  const parsed = parseFilter(typed.value);
+  const fault = parsed.kind === 'fault' ? parsed : undefined;
   const goOn = (): void => {
     isPaused.value = false;
     messages.value = withMessages(messages.peek(), waiting.current);
@@ -84,19 +87,19 @@ export default function Traffic() {
         class="card"
         onSubmit={(event) => {
           event.preventDefault();
-          set({ filter: typed.value });
+          if (fault === undefined) set({ filter: typed.value });
         }}
       >
         <TextField
           label={text.filter}
           value={typed.value}
-          hint={text.filterHint}
+          hint={fault === undefined ? text.filterHint : text.filterFault(fault.offset + 1, fault.reason)}
           onChange={(value) => {
             typed.value = value;
           }}
         />
         <div class="button-row">
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" disabled={fault !== undefined}>
             {text.apply}
           </button>
           <button

@@ -210,6 +210,7 @@ const answers: Answers = {
   'GET /api/associations': { associations: [association], next: null },
   'GET /api/observations': {
     total: 2,
+    resources: [{ resource: '/light', observers: 2, sequence: 7 }],
     peers: [
       { identity: 'sensor-7', address: '192.0.2.7:40000', scheme: 'coaps', worker: 0, observations: 2 },
     ],
@@ -479,7 +480,10 @@ describe('the views of the system', { skip }, () => {
     await page.locator('.dump .byte').first().hover();
     assert.match(await page.locator('.fields .lit').innerText(), /Version/);
     await contains('No ACK came. It was sent again.');
-    await page.getByLabel('Filter').fill('code == "4.04"');
+    await page.getByLabel('Filter').fill('code=');
+    await contains(/^At character \d+: after code= comes a value/);
+    assert.equal(await page.getByRole('button', { name: 'Apply' }).isDisabled(), true);
+    await page.getByLabel('Filter').fill('code=4.04');
     await page.getByRole('button', { name: 'Apply' }).click();
     await page.waitForURL(/filter=/);
     const [download] = await Promise.all([
@@ -487,7 +491,7 @@ describe('the views of the system', { skip }, () => {
       page.getByRole('button', { name: 'Save traffic.pcapng' }).click(),
     ]);
     assert.equal(download.suggestedFilename(), 'traffic.pcapng');
-    assert.deepEqual(lastAsked('POST /api/traffic/export'), { filter: 'code == "4.04"' });
+    assert.deepEqual(lastAsked('POST /api/traffic/export'), { filter: 'code=4.04' });
     await page.getByLabel('With the secrets').check();
     await contains(/reads all that these associations protect/);
     await shown.check('traffic');
@@ -536,6 +540,7 @@ describe('the views of the system', { skip }, () => {
     await at('sessions');
     await contains('the pre-shared keys differ give both the same key');
     await contains('2 observations');
+    await contains('/light');
     await shown.check('sessions');
     await at('directory');
     await contains(/^1 min [0-5] s$/);
