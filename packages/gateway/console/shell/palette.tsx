@@ -7,7 +7,7 @@
  */
 
 import { signal, useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { words } from '../wording.ts';
 import { matches } from './find.ts';
 import { go } from './location.ts';
@@ -47,15 +47,12 @@ export function Palette() {
   const search = useSignal('');
   const chosen = useSignal(0);
   const open = isOpen.value;
-  useEffect(() => {
+  // Before the next key comes: whoever types on at once loses no letter.
+  useLayoutEffect(() => {
     const element = dialog.current;
-    if (element === null) return;
-    if (open && !element.open) {
-      search.value = '';
-      chosen.value = 0;
-      element.showModal();
-    } else if (!open && element.open) element.close();
-  }, [open, search, chosen]);
+    if (open && element?.open === false) element.showModal();
+    else if (!open && element?.open === true) element.close();
+  }, [open]);
   const found = entries.filter(({ title, about }) => matches(`${title} ${about}`, search.value));
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;
@@ -80,6 +77,8 @@ export function Palette() {
       aria-label={words.palette.title}
       onClose={() => {
         isOpen.value = false;
+        search.value = '';
+        chosen.value = 0;
       }}
     >
       <input

@@ -73,7 +73,9 @@ describe('the console', { skip }, () => {
     assert.equal(await page.evaluate('document.activeElement.closest("main") !== null'), true);
     await page.keyboard.press('Control+k');
     await page.keyboard.type('battery');
-    assert.match(await text('.palette [aria-selected="true"]'), /Deep-sleep battery planner/);
+    await page
+      .locator('.palette [aria-selected="true"]', { hasText: 'Deep-sleep battery planner' })
+      .waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL('**/console/learn/sleep');
     assert.equal(await page.evaluate('document.activeElement.id'), 'main');
@@ -86,7 +88,7 @@ describe('the console', { skip }, () => {
     await page.locator('.palette').waitFor({ state: 'hidden' });
     await page.keyboard.press('Control+k');
     await page.keyboard.type('no such thing');
-    assert.match(await text('.palette [role="status"]'), /Nothing has these letters/);
+    await page.locator('.palette').getByText('Nothing has these letters').waitFor();
     await page.keyboard.press('Escape');
   });
 
