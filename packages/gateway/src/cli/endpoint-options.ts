@@ -76,14 +76,18 @@ function streamOption(name: string, description: string): Option {
   return new Option(`--${name} <[host:]port>`, description).argParser(endpointValue).default('off');
 }
 
+/** Where HTTP is unless something else is said, or "off": on this machine alone. */
+export const defaultHttpEndpoint: EndpointAddress = { host: '127.0.0.1', port: 8080 };
+
 /** HTTP, which listens on this machine alone unless a host is given. */
 export function httpEndpointOption(): Option {
+  const { host, port } = defaultHttpEndpoint;
   return new Option(
     '--http <[host:]port>',
-    'HTTP for the resources (/coap/…) and as a proxy (/hc/coap://…), usual port 8080',
+    'HTTP for the console, the resources (/coap/…) and as a proxy (/hc/coap://…)',
   )
     .argParser((text) => endpointValue(localPort(text)))
-    .default('off');
+    .default(defaultHttpEndpoint, `${host}:${port}`);
 }
 
 /** Metrics alone, which listen on this machine alone unless a host is given. */

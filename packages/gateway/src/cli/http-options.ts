@@ -17,7 +17,7 @@ import { parseUriTemplate } from '../http/uri-template.ts';
 import type { EndpointAddress } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
-import { httpEndpointOption } from './endpoint-options.ts';
+import { defaultHttpEndpoint, httpEndpointOption } from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { optionFile, optionSecret } from './option-content.ts';
 import { pathValue, repeatedText } from './option-values.ts';
@@ -100,6 +100,7 @@ export function httpOptions(
   const tls = httpTls && cert !== undefined && privateKey !== undefined;
   return {
     address,
+    isOptional: address === defaultHttpEndpoint,
     tokens: httpTokens === undefined ? [] : parseTokens(optionFile('--http-tokens', httpTokens), httpTokens),
     tls: tls ? tlsFiles(cert, privateKey, options.passphraseFile) : undefined,
     cors: (httpCors ?? []).map(origin),

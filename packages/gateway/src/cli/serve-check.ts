@@ -16,7 +16,12 @@ import { StoreFault } from '../store/store-fault.ts';
 import type { RetentionRule } from '../telemetry/retention-rules.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 import { CommandFailure, reportOf } from './command-failure.ts';
-import { type EndpointCommandOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
+import {
+  defaultHttpEndpoint,
+  type EndpointCommandOptions,
+  multicastOf,
+  streamEndpoints,
+} from './endpoint-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { expectCurrent, gatewayCredentials } from './gateway-credentials.ts';
 import { type HttpCommandOptions, httpOptions } from './http-options.ts';
@@ -202,7 +207,8 @@ function plannedEndpoints(options: ServeOptions): readonly PlannedEndpoint[] {
     ...(coap === 'off' ? [] : [{ scheme: 'coap' as const, address: coap }]),
     ...(coaps === 'off' ? [] : [{ scheme: 'coaps' as const, address: coaps }]),
     ...streamEndpoints(options),
-    ...(http === 'off' ? [] : [{ scheme: 'http' as const, address: http }]),
+    // The gateway goes on without the usual one.
+    ...(http === 'off' || http === defaultHttpEndpoint ? [] : [{ scheme: 'http' as const, address: http }]),
     ...(metrics === 'off' ? [] : [{ scheme: 'metrics' as const, address: metrics }]),
   ];
 }

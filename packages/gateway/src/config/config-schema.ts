@@ -173,7 +173,7 @@ function sections(surroundings: ConfigSurroundings) {
       ws: endpoint('Plain endpoint over WebSocket (coap+ws), usual port 80.'),
       wss: endpoint('Secured endpoint over WebSocket (coaps+ws); needs credentials.certificate.'),
       http: endpoint(
-        'HTTP: own resources at /coap/…, other servers at /hc/coap://…; a port alone is on this machine alone.',
+        'HTTP: the console, own resources at /coap/…, other servers at /hc/coap://…; a port alone is on this machine alone.',
         localPort,
       ),
       metrics: endpoint(

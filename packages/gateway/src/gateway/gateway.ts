@@ -30,6 +30,7 @@ import { demoKeys } from '../server/demo-credentials.ts';
 import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
 import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
+import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import type { Sharing } from '../shared/sharing.ts';
 import { noticeDevices, openSleepy, SleepyRegistrants } from '../sleepy/open-sleepy.ts';
@@ -391,7 +392,13 @@ async function openHttp(
   if (options === undefined) return undefined;
   const { HttpEndpoint: Endpoint } = await import('../http/http-endpoint.ts');
   const parts = { options, server, log, telemetry, name, operations, traffic };
-  return Endpoint.open({ ...parts, console: webConsole });
+  try {
+    return await Endpoint.open({ ...parts, console: webConsole });
+  } catch (error) {
+    if (options.isOptional !== true || !(error instanceof StartUpFault)) throw error;
+    log.warning(`no HTTP and no console: ${error.message}; give --http PORT, or --http off`);
+    return undefined;
+  }
 }
 
 /** The console on the HTTP endpoint; what it needs is loaded only where there is one. */

@@ -17,6 +17,8 @@ export interface HttpSecrets {
 /** See the module comment. */
 export interface HttpOptions extends HttpSecrets {
   readonly address: EndpointAddress;
+  /** Nobody asked for it: where its port is not to be had, the gateway goes on without it. */
+  readonly isOptional?: boolean;
   /** Origins whose pages may read answers; none by default. */
   readonly cors?: readonly string[];
   /** What the endpoint is called besides its address, loopback names and those of its certificate (host-names.ts). */

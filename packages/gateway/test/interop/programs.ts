@@ -1,7 +1,9 @@
 /** The programs under test, started as a user starts them: the gateway and the command line, from their sources. */
+
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runLive } from '../cli/live-environment.ts';
+import { serveArguments } from '../serve-arguments.ts';
 import { type BackgroundProcess, type Finished, run, start, temporaryFolder } from './process.ts';
 
 /** The program, as a file that Node runs with the condition `@coapsule/source`. */
@@ -56,12 +58,12 @@ function portOf(address: string): number {
 /** Runs one `coapsule` command to its end: in this process, but for the gateway, which needs one of its own for its signals. */
 export async function coapsule(t: TestContext, ...args: string[]): Promise<Finished> {
   if (args[0] === 'serve')
-    return run(t, process.execPath, ['--conditions=@coapsule/source', commandLine, ...args]);
+    return run(t, process.execPath, ['--conditions=@coapsule/source', commandLine, ...serveArguments(args)]);
   const { exitCode, bytes, output } = await runLive(args);
   return { code: exitCode, signal: null, stdout: Buffer.from(bytes), output };
 }
 
 /** Starts one `coapsule` command and lets it run. */
 export function coapsuleInBackground(t: TestContext, ...args: string[]): BackgroundProcess {
-  return start(t, process.execPath, ['--conditions=@coapsule/source', commandLine, ...args]);
+  return start(t, process.execPath, ['--conditions=@coapsule/source', commandLine, ...serveArguments(args)]);
 }

@@ -1,10 +1,12 @@
 /** `coapsule` as a process of its own, from its sources; ended with the test whatever happens. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { atEnd } from '../at-end.ts';
 import { runLive } from '../cli/live-environment.ts';
+import { serveArguments } from '../serve-arguments.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -31,7 +33,7 @@ export class CoapsuleProcess {
    * @param standardOutput descriptor to write to instead of a pipe.
    */
   constructor(t: TestContext, args: readonly string[], user?: number, standardOutput?: number) {
-    this.child = spawn(process.execPath, ['--conditions=@coapsule/source', main, ...args], {
+    this.child = spawn(process.execPath, ['--conditions=@coapsule/source', main, ...serveArguments(args)], {
       stdio: ['ignore', standardOutput ?? 'pipe', 'pipe'],
       ...(user === undefined ? {} : { uid: user, gid: user }),
     });

@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
@@ -308,6 +309,31 @@ describe('coapsule serve', { concurrency: 3 }, () => {
     assert.equal(existsSync(other), false);
   });
 
+  test('a gateway of which nothing was said about HTTP goes on without it where 8080 is in use; one that was told a port does not', async (t) => {
+    const folder = temporaryFolder(t);
+    const file = join(folder, 'gateway.yaml');
+    writeFileSync(file, `data: ${join(folder, 'data')}\nendpoints: { coap: 127.0.0.1:0, coaps: off }\n`);
+    const holder = createServer();
+    await new Promise<void>((resolve) => {
+      // Where somebody else has it, that is as good.
+      holder.once('error', () => resolve());
+      holder.listen(8080, '127.0.0.1', resolve);
+    });
+    t.after(() => holder.close());
+    const gateway = new CoapsuleProcess(t, ['serve', '--config', file]);
+    const [, json = ''] = await gateway.waitFor('stdout', /^ready (\{.*\})$/m);
+    assert.deepEqual(Object.keys(JSON.parse(json)), ['coap']);
+    assert.match(
+      gateway.stderr,
+      /no HTTP and no console: .*127\.0\.0\.1:8080: TCP port 8080 is in use; give --http PORT, or --http off/,
+    );
+    await gateway.kill('SIGTERM');
+    const told = new CoapsuleProcess(t, ['serve', '--config', file, '--http', '8080']);
+    const ended = await told.ended;
+    assert.notEqual(ended.code, 0);
+    assert.match(ended.stderr, /the http endpoint cannot open 127\.0\.0\.1:8080/);
+  });
+
   test('-v logs a line for each request, -vv the messages, and a name cannot forge a line', async (t) => {
     const data = temporaryFolder(t);
     const gateway = new CoapsuleProcess(t, ['serve', '-vv', '--demo', '--data', data, ...anyPorts]);
@@ -338,7 +364,7 @@ describe('coapsule serve', { concurrency: 3 }, () => {
       [['--private-key', 'x.key', '--ca', 'x.pem'], /--ca is for certificates, and the gateway has none/],
       [['--private-key', 'x.key', '--coaps', 'off'], /there is no coaps endpoint/],
       [['--http', 'nowhere'], /give \[HOST:\]PORT/],
-      [['--http-tls'], /--http-tls is for the http endpoint, and it is off/],
+      [['--http', 'off', '--http-tls'], /--http-tls is for the http endpoint, and it is off/],
       [['--coap', 'nowhere:1'], /no IP address/],
       [['--coap', '70000'], /0 to 65535/],
       [['--coap', 'off', '--coaps', 'off'], /all endpoints are off/],
