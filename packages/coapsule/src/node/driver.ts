@@ -199,6 +199,7 @@ export class Driver {
       (datagram, to) => {
         if (!this.closed) this.#socket.send(datagram, to);
       },
+      this.#isOwn,
     );
     this.#options.sharedPort?.open({
       receive: (datagram, from) => this.#receive(datagram, from),

@@ -65,13 +65,21 @@ export class NodePort {
     this.#link = link;
   }
 
-  /** @param send By the own socket. */
-  open(receive: DatagramReceiver, send: (datagram: Uint8Array, to: PeerAddress) => void): void {
+  /**
+   * @param send By the own socket.
+   * @param isOwn Whether the connection id of a datagram is one of an association here.
+   */
+  open(
+    receive: DatagramReceiver,
+    send: (datagram: Uint8Array, to: PeerAddress) => void,
+    isOwn: (datagram: Uint8Array) => boolean,
+  ): void {
     this.#end = this.#link.open({
       forwarded: (number, datagram, host, port) => {
         this.counters.received++;
         const from = ipAddress(host, port);
-        this.#heardBy.set(from.key, number);
+        // Else whoever writes the address of a peer on datagrams would turn away what that peer is told, or crowd it out.
+        if (isOwn(datagram)) this.#heardBy.set(from.key, number);
         const oldest = this.#heardBy.size > mostPeers ? this.#heardBy.oldest() : undefined;
         if (oldest !== undefined) this.#heardBy.delete(oldest);
         receive(datagram, from);

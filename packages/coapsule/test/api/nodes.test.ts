@@ -18,7 +18,18 @@ const key = new Uint8Array(16);
 /** Machines that reach each other. */
 class Nodes {
   readonly sent: string[] = [];
+  /** Whom the datagrams were from that were forwarded. */
+  readonly peers: { readonly host: string; readonly port: number }[] = [];
   readonly #events = new Map<number, NodeLinkEvents>();
+
+  pass(
+    from: number,
+    to: number,
+    datagram: Uint8Array,
+    { host, port }: { readonly host: string; readonly port: number },
+  ): void {
+    this.#events.get(to)?.forwarded(from, datagram, host, port);
+  }
 
   link(number: number): NodeLink {
     return {
@@ -26,8 +37,9 @@ class Nodes {
       has: (other) => other !== number && this.#events.has(other),
       forward: (to, datagram, { host, port }) => {
         this.sent.push(`${number} forwards to ${to}`);
+        this.peers.push({ host, port });
         const copy = datagram.slice();
-        queueMicrotask(() => this.#events.get(to)?.forwarded(number, copy, host, port));
+        queueMicrotask(() => this.pass(number, to, copy, { host, port }));
       },
       answer: (to, datagram, { host, port }) => {
         this.sent.push(`${number} answers by ${to}`);
@@ -177,6 +189,29 @@ test('datagrams that only look like records of another machine cost it one decis
   assert.deepEqual(nodes.sent, ['2 forwards to 1', '2 forwards to 1'], 'those that are long enough');
   assert.equal(await ask(), 'machine 0: 0');
   assert.deepEqual(handshakes, [1, 0]);
+});
+
+test('datagrams that somebody writes the address of a device on do not turn away what the device is told', async (t) => {
+  const { nodes, servers, balancer, client } = await start(t, 3);
+  const states = client.observe(`${balancer.uri}/state`)[Symbol.asyncIterator]();
+  assert.equal((await states.next()).value?.text(), 'machine 0: 0');
+  balancer.target = 1;
+  await client.put(`${balancer.uri}/state`, { payload: '' });
+  assert.equal((await states.next()).value?.text(), 'machine 0: 1');
+  // Behind it nothing of the device is on its way, which would set it right again.
+  assert.equal((await client.get(`${balancer.uri}/state`)).text(), 'machine 0: 1');
+  const [device] = nodes.peers;
+  assert.ok(device);
+  // A connection id with the right number, of which nobody knows the rest.
+  const forged = new Uint8Array(60);
+  forged.set([25, 0xfe, 0xfd, 0, 1]);
+  forged[12] = 1;
+  nodes.sent.length = 0;
+  nodes.pass(3, 1, forged, device);
+  servers[0]?.server.notify('/state');
+  assert.equal((await states.next()).value?.text(), 'machine 0: 1');
+  assert.equal(nodes.sent[0], '1 answers by 2');
+  await states.return?.();
 });
 
 test('options that cannot be are refused', async (t) => {
