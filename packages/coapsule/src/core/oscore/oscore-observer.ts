@@ -87,7 +87,7 @@ export class OscoreObserver {
   readonly #current = new Map<Candidate, Uint8Array>();
   readonly #used = new Set<ObservableContext>();
 
-  /** @throws ApiMisuseError for parameters of which no context can be made. */
+  /** @throws ApiMisuseError for parameters of which no context can be made, and for windows that are too wide. */
   constructor(sources: ContextSources, contexts: readonly ObservableContext[]) {
     this.#sources = sources;
     this.#candidates = contexts.flatMap((given): readonly Candidate[] => {
@@ -99,7 +99,11 @@ export class OscoreObserver {
         { given, parameters: mirrored },
       ];
     });
-    for (const candidate of this.#candidates) this.#contextOf(candidate, candidate.parameters.idContext);
+    for (const candidate of this.#candidates) {
+      this.#contextOf(candidate, candidate.parameters.idContext);
+      // Refused now, not when a message is seen.
+      replayWindowOf(candidate.given);
+    }
   }
 
   /** Names of contexts that have opened nothing so far. */
@@ -236,17 +240,20 @@ export class OscoreObserver {
   }
 
   #isReplay(candidate: Candidate, context: SecurityContext, receiver: string, number: number): boolean {
-    const { replayWindow = minReplayWindowSize } = candidate.given;
     const { idContext } = context;
     const id = idContext === undefined ? '-' : toHex(idContext);
     const key = `${this.#candidates.indexOf(candidate)} ${id} ${receiver}`;
-    const window = this.#windows.use(key) ?? new ReplayWindow(0, Math.max(minReplayWindowSize, replayWindow));
+    const window = this.#windows.use(key) ?? replayWindowOf(candidate.given);
     this.#windows.set(key, window);
     bound(this.#windows, mostWindows);
     if (window.verdict(number) === 'replay') return true;
     window.markReceived(number);
     return false;
   }
+}
+
+function replayWindowOf({ replayWindow = minReplayWindowSize }: ObservableContext): ReplayWindow {
+  return new ReplayWindow(0, Math.max(minReplayWindowSize, replayWindow));
 }
 
 function bound(map: RecencyMap<unknown>, most: number): void {

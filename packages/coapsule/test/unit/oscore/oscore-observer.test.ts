@@ -162,6 +162,14 @@ test('contexts that both ends derive anew are followed (Appendix B.2)', () => {
   assert.equal(opened(watching.observeResponse('1', answer)).message.code, 129);
 });
 
+test('a window that is too wide is refused at the start, and not by the first message', () => {
+  const given = (replayWindow: number) => [{ name: 'a', parameters: clientParameters, replayWindow }];
+  assert.throws(() => new OscoreObserver(sources(), given(65_537)), /replay window is 65537/);
+  const { client } = ends({}, { dangerouslyVolatile: true });
+  const widest = new OscoreObserver(sources(), given(65_536));
+  opened(widest.observeRequest('1', 'server', protectedRequest(client).message));
+});
+
 test('no bytes make it throw', () => {
   const { client, server } = ends();
   const request = protectedRequest(client);
