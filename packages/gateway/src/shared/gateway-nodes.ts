@@ -69,37 +69,33 @@ export class GatewayNodes implements NodeLink {
    * @throws StartUpFault (rejects) for an address that cannot be had.
    */
   static async open(parts: GatewayNodesParts): Promise<GatewayNodes | undefined> {
-    const { address, store, log, timer, isThere, nodes, node } = parts;
+    const { address, store, log } = parts;
     const socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
     try {
       socket.bind(address.port, address.host);
       await once(socket, 'listening');
     } catch (error) {
+      socket.close();
       throw new StartUpFault(
         `the link between gateways cannot open ${address.host} port ${address.port}: ${(error as Error).message}`,
         'give an address of this machine that the other gateways reach, and a free port, with --redis-link HOST:PORT',
       );
     }
-    const had = Number((await store.sharedState(stateName)) ?? 0);
-    const until = timer.now() + patienceMs;
-    while (!isThere() && timer.now() < until && had === 0)
-      await new Promise<void>((resolve) => timer.after(lookMs, resolve));
     const bound = { ...address, port: socket.address().port };
-    let number: number | undefined = had === 0 ? undefined : had;
+    let opened: GatewayNodes | undefined;
     try {
-      if (isThere()) number = await nodes.claim(node, had, bound);
-    } catch (error) {
-      log.warning(`shared: ${(error as Error).message}`);
+      const number = await numberOf(parts, bound);
+      if (number === undefined) {
+        log.warning(
+          'shared: no number for the link between gateways (Redis is away, or has 255 of them): records of devices of others are not passed on until the next start',
+        );
+        return undefined;
+      }
+      await store.setSharedState({ name: stateName, value: String(number) });
+      opened = new GatewayNodes({ ...parts, address: bound }, number, socket);
+    } finally {
+      if (opened === undefined) socket.close();
     }
-    if (number === undefined) {
-      socket.close();
-      log.warning(
-        'shared: no number for the link between gateways (Redis is away, or has 255 of them): records of devices of others are not passed on until the next start',
-      );
-      return undefined;
-    }
-    await store.setSharedState({ name: stateName, value: String(number) });
-    const opened = new GatewayNodes({ ...parts, address: bound }, number, socket);
     await opened.#refresh();
     return opened;
   }
@@ -197,4 +193,21 @@ export class GatewayNodes implements NodeLink {
       // That Redis is away is told where it matters; the table stays.
     }
   }
+}
+
+/** The number that a gateway had, or gets; undefined where there is none. */
+async function numberOf(
+  { store, log, timer, isThere, nodes, node }: GatewayNodesParts,
+  bound: NodeAddress,
+): Promise<number | undefined> {
+  const had = Number((await store.sharedState(stateName)) ?? 0);
+  const until = timer.now() + patienceMs;
+  while (!isThere() && timer.now() < until && had === 0)
+    await new Promise<void>((resolve) => timer.after(lookMs, resolve));
+  try {
+    if (isThere()) return await nodes.claim(node, had, bound);
+  } catch (error) {
+    log.warning(`shared: ${(error as Error).message}`);
+  }
+  return had === 0 ? undefined : had;
 }

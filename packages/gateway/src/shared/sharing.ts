@@ -85,7 +85,11 @@ export class Sharing {
   #stops: (() => void)[] = [];
   readonly #timers = new Map<'grace' | 'retry' | 'compare' | 'note', () => void>();
 
-  /** Does not wait for Redis. @throws StartUpFault (rejects) when npm's `redis` is not installed. */
+  /**
+   * Does not wait for Redis, but where the link between gateways needs its first number.
+   *
+   * @throws StartUpFault (rejects) when npm's `redis` is not installed, or the link cannot be opened; nothing is left open then.
+   */
   static async open(parts: SharingParts): Promise<Sharing> {
     const { store, options } = parts;
     let node = await store.sharedState('node');
@@ -113,15 +117,20 @@ export class Sharing {
     hooks.ready = () => sharing.#handleReady();
     hooks.away = (cause) => sharing.#handleAway(cause);
     hooks.fault = (error) => sharing.#handleFault(error);
-    if (options.link !== undefined) {
+    if (options.link === undefined) return sharing;
+    try {
       sharing.nodes = await GatewayNodes.open({
         ...{ address: options.link, sharedKey: options.key, node },
         nodes: new RedisNodes(link, redisNames(), sealing),
         isThere: () => link.isThere,
         ...{ store, log: parts.log, clock: parts.clock, timer: parts.timer },
       });
+      return sharing;
+    } catch (error) {
+      // The connection to Redis would keep a process alive that has told why it cannot start.
+      await sharing.close();
+      throw error;
     }
-    return sharing;
   }
 
   private constructor(
