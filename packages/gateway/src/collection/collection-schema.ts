@@ -30,6 +30,12 @@ const mostRequests = 10_000;
 /** Most notifications that are waited for. */
 const mostNotifications = 1000;
 
+/** Most variables that one response gives: the body is read for each. */
+const mostCaptures = 100;
+
+/** Names of variables that are none, at most so many are told. */
+const mostFaults = 100;
+
 /** What is published, and what `coapsule run --print-schema` prints. */
 export function collectionJsonSchema(): JsonSchema {
   return { title: 'Collection of coapsule run', ...jsonSchemaOf(collectionSchema()) } as JsonSchema;
@@ -229,6 +235,8 @@ function requestSchema(): z.ZodType<CollectionRequest> {
       'what to capture, by the name of the variable',
     )
       .superRefine((given, context) => {
+        if (Object.keys(given).length > mostCaptures)
+          context.addIssue({ code: 'custom', message: `expected at most ${mostCaptures} variables` });
         for (const [name, capture] of Object.entries(given as NonNullable<CollectionRequest['capture']>)) {
           if (typeof capture === 'string') continue;
           if ((capture.json === undefined) === (capture.option === undefined))
@@ -424,6 +432,8 @@ function checkTexts(
   without: readonly string[] = [],
 ): void {
   for (const { text, path } of textsIn(value, at)) {
+    // Each names what is known here: of many faults the first say enough.
+    if (context.issues.length >= mostFaults) return;
     if (without.includes(String(path.at(-1)))) continue;
     for (const name of namesIn(text)) {
       if (known.has(name)) continue;

@@ -8,7 +8,7 @@ import type { BodyExpectations, CollectionRequest, Expectations } from './collec
 import { hexDigits, isSameJson, jsonOf, pointedAt } from './json-pointer.ts';
 import { bytesOfHex, codeOf, formatText, optionNumberOf, optionValueText } from './message-values.ts';
 import { formatOf, optionsOf, Unfit } from './resolved-request.ts';
-import { filled, filledDeep, UnknownVariable } from './template.ts';
+import { filled, filledDeep, TooLong, UnknownVariable } from './template.ts';
 
 /** What came back. */
 export interface ReceivedResponse {
@@ -55,7 +55,7 @@ export function evaluated(
           ]),
     ];
   } catch (error) {
-    if (error instanceof UnknownVariable || error instanceof Unfit)
+    if (error instanceof UnknownVariable || error instanceof TooLong || error instanceof Unfit)
       return [{ what: 'what is expected', holds: false, found: error.message }];
     throw error;
   }

@@ -13,7 +13,7 @@ import {
   type Section,
   sections,
 } from './collection.ts';
-import { filledDeep, namesIn, textsIn } from './template.ts';
+import { FillBudget, filled, filledDeep, namesIn, TooLong, textsIn } from './template.ts';
 
 /** One request of a run. */
 export interface PlannedRequest {
@@ -93,15 +93,12 @@ export function planCollection(
   for (const given of [variables, secrets]) for (const [name, value] of given) values.set(name, value);
   const faults: PlanFault[] = [];
   // Variables may stand for others that come before them.
+  const budget = new FillBudget();
   for (const [name, value] of values) {
     if (secrets.has(name)) continue;
-    const missing = namesIn(value).find((inner) => !values.has(inner) || inner === name);
-    if (missing === undefined) values.set(name, String(filledDeep(value, values)));
-    else
-      faults.push({
-        line: lineOf(['variables']),
-        problem: `variable ${name}: \${${missing}} has no value here`,
-      });
+    const problem = filling(name, value, values, budget);
+    if (problem !== undefined)
+      faults.push({ line: lineOf(['variables']), problem: `variable ${name}: ${problem}` });
   }
   const requests = chosenRequests(collection, only, lineOf, faults);
   const known = new Set(values.keys());
@@ -144,6 +141,24 @@ export function planCollection(
       credentials: filledDeep(given, values) as CollectionCredentials,
     },
   };
+}
+
+/** Gives a variable its value. @returns why it has none. */
+function filling(
+  name: string,
+  value: string,
+  values: Map<string, string>,
+  budget: FillBudget,
+): string | undefined {
+  const missing = namesIn(value).find((inner) => !values.has(inner) || inner === name);
+  if (missing !== undefined) return `\${${missing}} has no value here`;
+  try {
+    values.set(name, filled(value, values, budget));
+  } catch (error) {
+    if (!(error instanceof TooLong)) throw error;
+    return error.message;
+  }
+  return undefined;
 }
 
 function chosenRequests(

@@ -8,7 +8,7 @@ import type { Method } from 'coapsule/message';
 import { diagnosticFaultText, encodeDiagnostic } from '../payload/cbor-diagnostic.ts';
 import type { CollectionPayload, CollectionRequest, OptionValues } from './collection.ts';
 import { bytesOfHex, formatNumber, optionBytes, optionNumberOf } from './message-values.ts';
-import { filled, filledDeep, UnknownVariable } from './template.ts';
+import { filled, filledDeep, TooLong, UnknownVariable } from './template.ts';
 
 /** What is sent. */
 export interface ResolvedRequest {
@@ -46,7 +46,8 @@ export function resolvedRequest(
       blockSize: request.blockSize,
     };
   } catch (error) {
-    if (error instanceof UnknownVariable || error instanceof Unfit) return { problem: error.message };
+    if (error instanceof UnknownVariable || error instanceof TooLong || error instanceof Unfit)
+      return { problem: error.message };
     throw error;
   }
 }

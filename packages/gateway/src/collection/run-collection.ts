@@ -47,6 +47,9 @@ export interface CollectionResult {
   readonly holds: boolean;
 }
 
+/** Of all variables, in characters: what they hold comes from other servers. */
+const mostKept = 16 * 1024 * 1024;
+
 /** Makes the requests. @param tell hears of each result as it comes. */
 export async function runCollection(
   plan: CollectionPlan,
@@ -112,7 +115,15 @@ async function resultOf(
   checks.push(...evaluated(request, response, values));
   const taken = captured(request, response);
   checks.push(...taken.checks);
-  for (const [name, value] of taken.values) values.set(name, value);
+  const kept = [...values.values()].reduce((sum, value) => sum + value.length, 0);
+  const added = [...taken.values.values()].reduce((sum, value) => sum + value.length, 0);
+  if (kept + added <= mostKept) for (const [name, value] of taken.values) values.set(name, value);
+  else
+    checks.push({
+      what: 'room for what is captured',
+      holds: false,
+      found: `all variables together have more than ${mostKept / 1024 / 1024} MiB`,
+    });
   return {
     ...about,
     outcome: checks.every(({ holds }) => holds) ? 'passed' : 'failed',

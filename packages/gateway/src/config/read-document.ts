@@ -6,6 +6,7 @@
 import {
   type Alias,
   type Document,
+  isAlias,
   isMap,
   isNode,
   isScalar,
@@ -43,6 +44,12 @@ export interface ReadOptions {
   readonly secretKeys: readonly string[];
 }
 
+/** Faults of one kind that are told: to find the place of each takes time that grows with the text. */
+const mostFaults = 100;
+
+/** Each is looked for among all: more than people write would take minutes. */
+const mostAliases = 1000;
+
 /** Read a text; an empty one is `{}`. JSON is read as the YAML that it is. */
 export function readDocument<Value>(
   text: string,
@@ -57,14 +64,20 @@ export function readDocument<Value>(
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const unreadable = [...document.errors, ...document.warnings];
   if (unreadable.length > 0) {
-    return { faults: unreadable.map(({ pos: [at], message }) => fault(lines, at, '', printable(message))) };
+    return {
+      faults: unreadable
+        .slice(0, mostFaults)
+        .map(({ pos: [at], message }) => fault(lines, at, '', printable(message))),
+    };
   }
-  const dangling = danglingAliases(document);
+  const { aliases, dangling } = aliasesOf(document);
+  if (aliases > mostAliases)
+    return { faults: [fault(lines, 0, '', `there are more than ${mostAliases} aliases (*name)`)] };
   if (dangling.length > 0)
     return {
-      faults: dangling.map((alias) =>
-        fault(lines, startOf(alias), '', `there is no &${printable(alias.source)} above`),
-      ),
+      faults: dangling
+        .slice(0, mostFaults)
+        .map((alias) => fault(lines, startOf(alias), '', `there is no &${printable(alias.source)} above`)),
     };
   let value: unknown;
   try {
@@ -79,18 +92,25 @@ export function readDocument<Value>(
       lines.linePos(placeOf(document, path, false)).line;
     return { value: data, lineOf };
   }
-  const faults = error.issues.flatMap((issue) => issueFaults(document, lines, schema, issue, secretKeys));
+  const issues = error.issues.slice(0, mostFaults);
+  const faults = issues.flatMap((issue) => issueFaults(document, lines, schema, issue, secretKeys));
   return { faults: faults.sort((one, other) => one.line - other.line || one.column - other.column) };
 }
 
-function danglingAliases(document: Document): readonly Alias[] {
-  const found: Alias[] = [];
+/** How many there are, and those of names that stand nowhere above them: in one walk, where resolving each takes one for each. */
+function aliasesOf(document: Document): { readonly aliases: number; readonly dangling: readonly Alias[] } {
+  const anchors = new Set<string>();
+  const dangling: Alias[] = [];
+  let aliases = 0;
   visit(document, {
-    Alias(_key, alias) {
-      if (alias.resolve(document) === undefined) found.push(alias);
+    Node(_key, node) {
+      if (isAlias(node)) {
+        aliases++;
+        if (!anchors.has(node.source)) dangling.push(node);
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
     },
   });
-  return found;
+  return { aliases, dangling };
 }
 
 function issueFaults(
@@ -101,7 +121,7 @@ function issueFaults(
   secretKeys: readonly string[],
 ): DocumentFault[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, mostFaults).map((key) => {
       const path = [...issue.path, key];
       const known = keysAt(schema, issue.path);
       const meant = nearestWord(key, known);

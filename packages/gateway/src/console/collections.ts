@@ -142,6 +142,9 @@ class ConsoleSender implements CollectionSender {
     const came: ReceivedResponse[] = [];
     try {
       for await (const response of observation) {
+        // The last is the one that is looked at: what the others brought is not kept.
+        const before = came.at(-1);
+        if (before !== undefined) came[came.length - 1] = { ...before, payload: new Uint8Array() };
         came.push(received(response));
         if (came.length >= notifications || response.observe === undefined || !response.ok) break;
       }

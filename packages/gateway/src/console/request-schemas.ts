@@ -104,9 +104,14 @@ export const trafficExport: z.ZodType<api.TrafficExport> = z.strictObject({
 
 /** A file of requests. */
 export const collectionRun: z.ZodType<api.CollectionRun> = z.strictObject({
-  text: text(256 * 1024),
+  // It is read at once, while all others wait.
+  text: text(64 * 1024),
   environmentName: z.exactOptional(text(200)),
-  environment: z.exactOptional(z.record(text(100), z.string().max(4096))),
+  environment: z.exactOptional(
+    z
+      .record(text(100), z.string().max(4096))
+      .refine((given) => Object.keys(given).length <= 200, 'at most 200 variables'),
+  ),
 });
 
 /** A fleet. */

@@ -560,3 +560,69 @@ test(`${count} mutated files are collections or faults with a line; nothing thro
     }
   }
 });
+
+test('a text that was made to keep its reader busy is refused soon, however it is made', () => {
+  for (const [text, wanted] of [
+    // One of them is not above what names it: without a bound each is looked for among all.
+    [`$schema: &a x\nname: [${many(15_000, () => '*a')}]`, /more than 1000 aliases/],
+    [`{${many(4000, (index) => `k${index}: 1`)}}`, /is no key here/],
+    [
+      `variables: {${many(2000, (index) => `abcdefghij${index}: 1`)}}\nrequests: [${many(1000, (index) => `{name: a${index}, uri: "\${abcdefghi}"}`)}]`,
+      /is no variable: did you mean abcdefghij0/,
+    ],
+    [`${request('')}    capture: {${many(101, (index) => `v${index}: body`)}}`, /at most 100 variables/],
+  ] as const) {
+    const faults = faultsOf(text);
+    assert.ok(faults.length > 0 && faults.length <= 201, String(faults.length));
+    assert.match(faults.join('\n'), wanted);
+  }
+});
+
+test('variables that stand for variables do not grow without end, at the start and in a request', () => {
+  const doubled = many(40, (index) => `v${index + 1}: "\${v${index}}\${v${index}}"`);
+  const read = parseCollection(`variables: {v0: x, ${doubled}}\n${request('')}`);
+  assert.ok('collection' in read);
+  const planned = planCollection(read.collection, { lineOf: read.lineOf });
+  assert.ok('faults' in planned);
+  assert.match(planned.faults[0]?.problem ?? '', /^variable v20: with the value of v19 .* 1 MiB/);
+
+  const values = new Map([['a', 'x'.repeat(100_000)]]);
+  const sent = resolvedRequest({ name: 'a', uri: 'coap://h/', payload: '${a}'.repeat(11) }, values);
+  assert.ok('problem' in sent);
+  const json = resolvedRequest(
+    { name: 'a', uri: 'coap://h/', payload: { json: Array(11).fill('${a}') } },
+    values,
+  );
+  assert.ok('problem' in json);
+  const [check] = evaluated(
+    { expect: { body: { equals: '${a}'.repeat(11) } } },
+    { code: '2.05', options: [], payload: new Uint8Array(), durationMs: 1 },
+    values,
+  );
+  assert.match(check?.found ?? '', /MiB/);
+});
+
+test('what is captured has room for sixteen mebibytes, then the request that captures more fails', async () => {
+  const read = parseCollection(
+    `requests: [${many(20, (index) => `{name: a${index}, uri: 'coap://h/', capture: {v${index}: body}}`)}]`,
+  );
+  assert.ok('collection' in read);
+  const planned = planCollection(read.collection, { lineOf: read.lineOf });
+  assert.ok('plan' in planned);
+  const payload = new TextEncoder().encode('x'.repeat(1024 * 1024));
+  const { results } = await runCollection(planned.plan, {
+    request: async () => ({ code: '2.05', options: [], payload, durationMs: 1 }),
+    observe: async () => [],
+    explain: String,
+    isEnded: () => false,
+  });
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    [...Array(16).fill('passed'), ...Array(4).fill('failed')],
+  );
+  assert.match(results[16]?.checks.at(-1)?.found ?? '', /16 MiB/);
+});
+
+function many(count: number, one: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => one(index)).join(', ');
+}
