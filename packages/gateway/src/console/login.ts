@@ -36,14 +36,20 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
   const attempt = async (
     context: Context,
     name: string | undefined,
-    find: () => Promise<SessionUser | undefined> | SessionUser | undefined,
+    find: (begin: () => void) => Promise<SessionUser | undefined> | SessionUser | undefined,
   ): Promise<SessionView> => {
     const address = networkOf(parts.addressOf(context));
-    const waitMs = throttle.waitMs(address, name, clock());
-    if (waitMs > 0) throw tooManyAttempts(waitMs);
-    const user = await find();
-    if (user === undefined) {
+    const mayTry = (): void => {
+      const waitMs = throttle.waitMs(address, name, clock());
+      if (waitMs > 0) throw tooManyAttempts(waitMs);
+    };
+    mayTry();
+    const user = await find(() => {
+      // Others may have failed while this one waited. It counts until it was right: who tries many at once gets no more of them.
+      mayTry();
       throttle.failed(address, name, clock());
+    });
+    if (user === undefined) {
       parts.audit.loginFailed(name ?? byLink, address);
       throw name === undefined
         ? new ApiFailure(
@@ -59,16 +65,17 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
   };
   return {
     'POST /api/session/link': (context, { token }) =>
-      attempt(context, undefined, () =>
-        takeLoginLink(store.users, token, clock())
+      attempt(context, undefined, (begin) => {
+        begin();
+        return takeLoginLink(store.users, token, clock())
           ? { name: byLink, role: 'admin', version: undefined }
-          : undefined,
-      ),
+          : undefined;
+      }),
     'POST /api/session/password': (context, { name, password }) =>
-      attempt(context, name, async () => {
+      attempt(context, name, async (begin) => {
         const user = store.users.find(name);
         try {
-          if (!(await check.isRight(password, user?.password)) || user === undefined) return undefined;
+          if (!(await check.isRight(password, user?.password, begin)) || user === undefined) return undefined;
         } catch (error) {
           if (!(error instanceof TooManyPasswords)) throw error;
           throw tooManyAttempts(1000);
