@@ -43,8 +43,10 @@ export function addAppFiles(app: Hono, folder: string): void {
     const name = new URL(c.req.url).pathname.slice('/console/'.length);
     const file = files.get(name);
     if (file !== undefined) return sent(c, file);
-    // A name with an extension is a file that there is not: a page in its place would be a riddle.
-    if (/\.\w+$/.test(name) || name.startsWith('assets/')) return c.text('there is no such file\n', 404);
+    // A name with an extension is a file that there is not: a page in its place would be a riddle. Deeper there are views of things,
+    // and devices may well be called so.
+    if (/^[^/]*\.\w+$/.test(name) || name.startsWith('assets/'))
+      return c.text('there is no such file\n', 404);
     return index === undefined ? c.text(notBuilt, 503) : sent(c, index);
   });
 }

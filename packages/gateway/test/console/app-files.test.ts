@@ -18,7 +18,12 @@ test('the built app is served: every view is its page, hashed files stay in the 
   writeFileSync(join(appFolder, 'secret.key'), 'not for the web');
   const { base } = await startTestConsole(t, { console: { appFolder } });
   const get = (path: string, headers = {}) => fetch(`${base}${path}`, { headers, redirect: 'manual' });
-  for (const path of ['/console/', '/console/login', '/console/devices/a%20b?x=1']) {
+  for (const path of [
+    '/console/',
+    '/console/login',
+    '/console/devices/a%20b?x=1',
+    '/console/devices/node.example',
+  ]) {
     const page = await get(path);
     assert.deepEqual(
       [page.status, page.headers.get('content-type'), page.headers.get('cache-control')],
