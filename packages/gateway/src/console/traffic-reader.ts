@@ -49,7 +49,7 @@ interface Decoded {
   readonly secrets: KnownSecrets;
   readonly messages: TrafficMessages;
   readonly diagnosis: Diagnosis;
-  secretLines: number;
+  secretsPassed: number;
   entries: TrafficEntry[];
   /** Up to this number of the ring all is decoded, or left out. */
   until: number;
@@ -99,8 +99,10 @@ export class TrafficReader {
     this.#decoded ??= this.#begin();
     const decoded = this.#decoded;
     const known = await identities();
-    for (const line of ring.secrets.slice(decoded.secretLines)) decoded.secrets.addLine(line);
-    decoded.secretLines = ring.secrets.length;
+    // Of a full log the oldest go: their places say nothing.
+    const { lines, passed } = ring.secretsSince(decoded.secretsPassed);
+    for (const line of lines) decoded.secrets.addLine(line);
+    decoded.secretsPassed = passed;
     const items = ring.items({ after: decoded.until, most: isFirst ? most.kept : most.atOnce });
     const last = items.at(-1)?.number ?? decoded.until;
     if (!isFirst) decoded.leftOut += last - decoded.until - items.length;
@@ -121,7 +123,7 @@ export class TrafficReader {
       secrets,
       messages: new TrafficMessages(),
       diagnosis: new Diagnosis(undefined, mostDiagnosed),
-      ...{ secretLines: 0, entries: [], until: 0, leftOut: 0 },
+      ...{ secretsPassed: 0, entries: [], until: 0, leftOut: 0 },
     };
   }
 

@@ -54,6 +54,7 @@ export class TrafficRing {
   readonly #secrets: string[] = [];
   readonly #watchers = new Set<(item: TrafficItem) => void>();
   #passed = 0;
+  #secretsPassed = 0;
 
   /**
    * @param bounds `maxBytes` of memory, 64 KiB or more; `keepSecrets`: whether lines of the key log are kept: whoever gets
@@ -88,6 +89,7 @@ export class TrafficRing {
   addSecret(line: string): void {
     if (!this.#keepSecrets) return;
     this.#secrets.push(line);
+    this.#secretsPassed++;
     if (this.#secrets.length > mostSecrets) this.#secrets.splice(0, mostSecrets / 10);
   }
 
@@ -104,6 +106,12 @@ export class TrafficRing {
   /** Lines of the key log, the oldest first; none unless `keepSecrets`. */
   get secrets(): readonly string[] {
     return this.#secrets;
+  }
+
+  /** Those behind the first so many that there ever were, and how many that is now. */
+  secretsSince(passed: number): { readonly lines: readonly string[]; readonly passed: number } {
+    const fresh = Math.min(this.#secrets.length, this.#secretsPassed - passed);
+    return { lines: this.#secrets.slice(this.#secrets.length - fresh), passed: this.#secretsPassed };
   }
 
   /** Whether lines of the key log are kept. */

@@ -84,3 +84,26 @@ describe('the ring of traffic', () => {
     assert.equal(open.secrets.at(-1), '24999');
   });
 });
+
+test('who reads secrets as they come misses none of those that are kept, also when the oldest have gone', () => {
+  const ring = new TrafficRing({ maxBytes: 64 * 1024, keepSecrets: true });
+  const seen: string[] = [];
+  let passed = 0;
+  const read = (): void => {
+    const since = ring.secretsSince(passed);
+    seen.push(...since.lines);
+    ({ passed } = since);
+  };
+  for (let count = 0; count < 25_000; count++) {
+    ring.addSecret(String(count));
+    if (count % 700 === 0) read();
+  }
+  read();
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 25_000 }, (_, count) => String(count)),
+  );
+  for (let count = 0; count < 25_000; count++) ring.addSecret('later');
+  assert.equal(ring.secretsSince(passed).lines.length, ring.secrets.length);
+  assert.deepEqual(new TrafficRing({ maxBytes: 64 * 1024 }).secretsSince(0).lines, []);
+});
