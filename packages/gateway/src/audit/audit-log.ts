@@ -85,7 +85,7 @@ export class UseAudit {
 
   /** Writes a line, with the time. */
   add(use: {
-    readonly event: 'console-login' | 'console-logout' | 'request-sent';
+    readonly event: 'console-login' | 'console-logout' | 'request-sent' | 'traffic-exported';
     readonly user: string;
     readonly [detail: string]: unknown;
   }): void {

@@ -16,20 +16,21 @@ import type { CollectionEvents, CollectionRun, ExplorerCredential } from './api-
 import type { Handlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import type { EventSource, EventStreams } from './event-stream.ts';
-import { type ExplorerPlaces, explorerPlan, peerProblem } from './explorer.ts';
+import { explorerPlan, peerProblem } from './explorer.ts';
 import { bytesOf, hexOf } from './hex.ts';
 import type { SessionUser } from './sessions.ts';
+import type { UserPlaces } from './user-places.ts';
 
 /** What it works with. */
 export interface CollectionsParts {
   readonly devices: Pick<DeviceTable, 'find'>;
   readonly audit: ConsoleAudit;
   readonly streams: EventStreams;
-  readonly places: ExplorerPlaces;
+  readonly places: UserPlaces;
 }
 
-/** Requests of a run, and how long it and each of them may take. */
-const most = { requests: 500, runMs: 10 * 60_000, requestSeconds: 120 } as const;
+/** Requests of a run, how long it and each of them may take, and their URIs in characters. */
+const most = { requests: 500, runMs: 10 * 60_000, requestSeconds: 120, uri: 4096 } as const;
 
 /** The handler. */
 export function collectionHandlers({
@@ -44,8 +45,9 @@ export function collectionHandlers({
       const credential = credentialOf(plan.credentials);
       return streams.answer(context, session, () => {
         const release = places.take(user);
-        audit.used('request-sent', user.name, { request: 'collection', name: plan.name ?? null });
-        return new CollectionSource(plan, new ConsoleSender(user, credential, devices), release);
+        const note = (request: string, uri: string): void =>
+          audit.used('request-sent', user.name, { request, uri, collection: plan.name ?? null });
+        return new CollectionSource(plan, new ConsoleSender(user, credential, devices, note), release);
       });
     },
   };
@@ -117,18 +119,26 @@ class ConsoleSender implements CollectionSender {
   readonly #user: SessionUser;
   readonly #credential: ExplorerCredential;
   readonly #devices: Pick<DeviceTable, 'find'>;
+  readonly #note: (request: string, uri: string) => void;
   readonly #abort = new AbortController();
   readonly #whole: AbortSignal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(most.runMs)]);
   #client: Client | undefined;
 
-  constructor(user: SessionUser, credential: ExplorerCredential, devices: Pick<DeviceTable, 'find'>) {
+  /** @param note Is told of each request before it is sent. */
+  constructor(
+    user: SessionUser,
+    credential: ExplorerCredential,
+    devices: Pick<DeviceTable, 'find'>,
+    note: (request: string, uri: string) => void,
+  ) {
+    this.#note = note;
     this.#user = user;
     this.#credential = credential;
     this.#devices = devices;
   }
 
   async request(request: ResolvedRequest): Promise<ReceivedResponse> {
-    const { client, uri, options } = this.#prepared(request);
+    const { client, uri, options } = this.#prepared(request, request.method);
     return received(await client.request(request.method, uri, options));
   }
 
@@ -136,7 +146,7 @@ class ConsoleSender implements CollectionSender {
     request: ResolvedRequest,
     { notifications, within }: { readonly notifications: number; readonly within: number },
   ): Promise<readonly ReceivedResponse[]> {
-    const { client, uri, options } = this.#prepared(request);
+    const { client, uri, options } = this.#prepared(request, 'observe');
     const over = AbortSignal.timeout(Math.min(within, most.requestSeconds) * 1000);
     const observation = client.observe(uri, { ...options, signal: AbortSignal.any([this.#whole, over]) });
     const came: ReceivedResponse[] = [];
@@ -167,16 +177,11 @@ class ConsoleSender implements CollectionSender {
     void this.#client?.close();
   }
 
-  #prepared({
-    uri: text,
-    payload,
-    contentFormat,
-    accept,
-    options,
-    confirmable,
-    timeout,
-    blockSize,
-  }: ResolvedRequest) {
+  #prepared(
+    { uri: text, payload, contentFormat, accept, options, confirmable, timeout, blockSize }: ResolvedRequest,
+    what: string,
+  ) {
+    if (text.length > most.uri) throw new ApiFailure('invalid', `the URI is longer than ${most.uri}`);
     if (payload !== undefined && !(payload instanceof Uint8Array))
       throw new ApiFailure('invalid', 'a payload of a file is not for the console');
     const timeoutSeconds = Math.min(timeout ?? 30, most.requestSeconds);
@@ -185,6 +190,7 @@ class ConsoleSender implements CollectionSender {
       this.#user,
       this.#devices,
     );
+    this.#note(what, plan.uri.text);
     // With one for all its requests there is one handshake.
     this.#client ??= new Client(pskOf(this.#credential));
     return {

@@ -13,6 +13,7 @@ import { type ConsoleRoute, type RouteName, routeTable } from './route-table.ts'
 import { isSameSite } from './same-site.ts';
 import { securityHeaders } from './security-headers.ts';
 import { type ConsoleSessions, hasCsrfToken, type Session, type SessionUser } from './sessions.ts';
+import { UserPlaces } from './user-places.ts';
 
 /** What a handler is asked. */
 export interface Asked<Body> {
@@ -64,11 +65,12 @@ const rank: Readonly<Record<Role, number>> = { view: 0, operate: 1, admin: 2 };
 
 /** Adds all routes. */
 export function addConsoleApi(app: Hono, parts: ConsoleApiParts): void {
+  const bodies = new UserPlaces();
   for (const route of routeTable) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app.on(route.method, path, securityHeaders, async (c) => {
       try {
-        return await answered(c, route, parts);
+        return await answered(c, route, parts, bodies);
       } catch (error) {
         return refused(c, error, parts);
       }
@@ -94,7 +96,12 @@ function failureOf(error: unknown): ApiFailure {
   return new ApiFailure('failed', 'the gateway failed', 'look at its log');
 }
 
-async function answered(c: Context, route: ConsoleRoute, parts: ConsoleApiParts): Promise<Response> {
+async function answered(
+  c: Context,
+  route: ConsoleRoute,
+  parts: ConsoleApiParts,
+  bodies: UserPlaces,
+): Promise<Response> {
   expectSameSite(c);
   c.header('cache-control', 'no-store');
   if (route.name === 'POST /api/session/link' || route.name === 'POST /api/session/password') {
@@ -113,11 +120,13 @@ async function answered(c: Context, route: ConsoleRoute, parts: ConsoleApiParts)
   if (c.req.method === 'HEAD' && route.answer.kind === 'events')
     throw new ApiFailure('invalid', 'a stream is asked for with its body');
   const handler = parts.handlers[route.name] as (asked: Asked<unknown>) => unknown;
+  // Bodies that are read at a time hold 96 MiB at most.
+  const read = route.body === undefined ? () => {} : bodies.take(user);
+  const body = await bodyOf(c, route, mostBodyBytes).finally(read);
   const answer = await handler({
-    ...{ user, session, context: c },
+    ...{ user, session, context: c, body },
     parameters: c.req.param() as Record<string, string>,
     query: c.req.query(),
-    body: await bodyOf(c, route, mostBodyBytes),
   });
   if (answer instanceof Response) return answer;
   return route.answer.kind === 'json' ? c.json(answer, route.answer.status) : c.body(null, 204);

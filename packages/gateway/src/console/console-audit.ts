@@ -22,12 +22,12 @@ export class ConsoleAudit {
     this.#parts = parts;
   }
 
-  /** Something is otherwise now, or has left the gateway. */
+  /** Something is otherwise now, or a secret has left the gateway. */
   add(event: AuditedChange['event'], user: string, details: Details = {}): void {
     this.#parts.changes.add({ event, how: 'console', user, ...details });
   }
 
-  /** Somebody came, went, or asked another server. */
+  /** Somebody came, went, asked another server, or took messages along. */
   used(event: Parameters<UseAudit['add']>[0]['event'], user: string, details: Details = {}): void {
     this.#parts.uses.add({ event, user, ...details });
   }

@@ -25,7 +25,6 @@ import { deviceHandlers } from './device-changes.ts';
 import { DeviceViews, type DeviceViewsParts } from './device-views.ts';
 import { directoryHandlers } from './directory-views.ts';
 import { EventStreams } from './event-stream.ts';
-import { ExplorerPlaces } from './explorer.ts';
 import { explorerHandlers } from './explorer-handlers.ts';
 import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
 import { LiveValues } from './live-values.ts';
@@ -40,6 +39,7 @@ import { Simulations } from './simulations.ts';
 import type { SnippetEndpoints } from './snippets.ts';
 import { handshakeHandlers, trafficHandlers } from './traffic-handlers.ts';
 import { TrafficReader } from './traffic-reader.ts';
+import { UserPlaces } from './user-places.ts';
 
 /** What it works with. */
 export interface ConsoleParts {
@@ -167,7 +167,7 @@ export class Console {
       ...{ clock, timer: systemTickTimer, onError },
     });
     const telemetry = new TelemetryApi(parts.telemetry);
-    const places = new ExplorerPlaces();
+    const places = new UserPlaces();
     return {
       ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
       ...deviceHandlers({

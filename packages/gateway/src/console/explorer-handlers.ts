@@ -10,7 +10,6 @@ import type { ConsoleAudit } from './console-audit.ts';
 import { linkView } from './directory-views.ts';
 import type { EventSource, EventStreams } from './event-stream.ts';
 import {
-  type ExplorerPlaces,
   type ExplorerPlan,
   explorerClient,
   explorerOptions,
@@ -22,11 +21,12 @@ import {
 import { requestCommands } from './explorer-commands.ts';
 import { ExchangeLadder } from './explorer-exchange.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
+import type { UserPlaces } from './user-places.ts';
 
 /** What they work with. */
 export interface ExplorerParts {
   readonly devices: Pick<DeviceTable, 'find' | 'search'>;
-  readonly places: ExplorerPlaces;
+  readonly places: UserPlaces;
   readonly audit: ConsoleAudit;
   readonly streams: EventStreams;
   readonly clock: WallClock;

@@ -27,31 +27,7 @@ import { bytesOf, hexOf } from './hex.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
 import type { SessionUser } from './sessions.ts';
 
-/** Clients at a time, and of one user. */
-const most = { all: 32, perUser: 8 } as const;
-
 const usualTimeoutSeconds = 30;
-
-/** Places for clients: a server that does not answer holds one until its time is over. */
-export class ExplorerPlaces {
-  readonly #ofUser = new Map<string, number>();
-  #all = 0;
-
-  /** @throws ApiFailure `busy`. @returns what gives the place back. */
-  take({ name }: SessionUser): () => void {
-    const own = this.#ofUser.get(name) ?? 0;
-    if (this.#all >= most.all || own >= most.perUser)
-      throw new ApiFailure('busy', 'too many requests are under way', 'wait for one of them', 5);
-    this.#all++;
-    this.#ofUser.set(name, own + 1);
-    return () => {
-      this.#all--;
-      const left = (this.#ofUser.get(name) ?? 1) - 1;
-      if (left === 0) this.#ofUser.delete(name);
-      else this.#ofUser.set(name, left);
-    };
-  }
-}
 
 /** What a request of the explorer becomes. */
 export interface ExplorerPlan {

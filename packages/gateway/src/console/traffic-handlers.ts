@@ -88,7 +88,10 @@ export function trafficHandlers(
       const isAll = text === undefined || text.trim() === '';
       const { entries } = await reader.read();
       const items = isAll ? ring.items() : [...new Set(entries.filter(filter).map(({ item }) => item))];
-      audit.add('traffic-exported', user.name, { withSecrets, datagrams: items.length });
+      const exported = { withSecrets, datagrams: items.length };
+      // Who may not have the secrets pushes nothing out of the file of changes either.
+      if (withSecrets) audit.add('traffic-exported', user.name, exported);
+      else audit.used('traffic-exported', user.name, exported);
       const pieces = trafficCapture(items, withSecrets ? ring.secrets : []);
       return new Response(
         new ReadableStream<Uint8Array<ArrayBuffer>>({

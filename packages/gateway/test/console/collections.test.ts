@@ -1,11 +1,13 @@
 /** Collections that are run from the console: step by step, and without what is of the gateway's machine. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CollectionEvents } from '../../src/console/api-types.ts';
 import { eventsOf, problemOf, startTestConsole } from './console-fixture.ts';
 
 test('a collection runs step by step, with the variables that were given', async (t) => {
-  const { as, coap } = await startTestConsole(t, { demo: true });
+  const { as, coap, folder } = await startTestConsole(t, { demo: true });
   const user = await as('operate');
   const text = `
 name: light
@@ -34,6 +36,13 @@ requests:
   assert.match(events[0] ?? '', /^read true $/);
   assert.match(events[1] ?? '', /^not there false .*4\.04/);
   assert.deepEqual([summary?.passed, summary?.failed], [1, 1]);
+  const audit = readFileSync(join(folder, 'audit-console.ndjson'), 'utf8');
+  for (const path of ['/light', '/nothing'])
+    assert.ok(
+      audit.includes(
+        `"event":"request-sent","user":"operate","request":"GET","uri":"${coap}${path}","collection":"light"`,
+      ),
+    );
 });
 
 test('what a collection names of a machine is refused, before anything is sent', async (t) => {

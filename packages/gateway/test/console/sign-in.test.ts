@@ -1,5 +1,6 @@
 /** Logging in at the console, sessions, and what keeps strangers and other sites out. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -70,6 +71,20 @@ test('who tries passwords has to wait longer each time, even with the right one,
   assert.equal((await attempt(password)).headers.get('retry-after'), '2');
   atMs += 2000;
   assert.equal((await attempt(password)).status, 200);
+});
+
+test('passwords that are tried all at once count as those that are tried one after the other', async (t) => {
+  const atMs = now();
+  const { ask, as } = await startTestConsole(t, { clock: () => atMs });
+  await as('view');
+  const statuses = await Promise.all(
+    Array.from({ length: 18 }, async (_, index) => {
+      const answer = await ask('POST', '/api/session/password', { name: 'view', password: `guess ${index}` });
+      return answer.status;
+    }),
+  );
+  assert.equal(statuses.filter((status) => status === 401).length, 5);
+  assert.equal(statuses.filter((status) => status === 429).length, 13);
 });
 
 test('a session is over when nobody uses it, after half a day in any case, and when its user is removed or has another password', async (t) => {
@@ -210,6 +225,34 @@ test('a page whose name leads here (DNS rebinding) gets nothing, with a cookie o
     });
     assert.equal(status, 421, path);
   }
+});
+
+test('of one user eight bodies are read at a time, and others are not kept out by them', async (t) => {
+  const { base, as } = await startTestConsole(t);
+  const [operator, admin] = [await as('operate'), await as('admin')];
+  const begun = Array.from({ length: 8 }, () => {
+    const slow = request(`${base}/api/explorer/ping`, {
+      method: 'POST',
+      headers: {
+        ...{ cookie: operator.cookie, 'x-csrf-token': operator.session.csrfToken },
+        ...{ 'content-type': 'application/json', 'content-length': 100, expect: '100-continue' },
+      },
+    });
+    slow.on('error', () => {});
+    slow.flushHeaders();
+    return slow;
+  });
+  await Promise.all(begun.map((slow) => once(slow, 'continue')));
+  // What was told to go on is with its handler by the next turn.
+  const ask = (who: typeof operator): Promise<Response> =>
+    who.ask('POST', '/api/explorer/ping', { uri: 'nothing' });
+  const refused = await ask(operator);
+  assert.deepEqual([refused.status, (await problemOf(refused)).code], [503, 'busy']);
+  assert.equal((await ask(admin)).status, 400);
+  for (const slow of begun) slow.destroy();
+  let status = 503;
+  while (status === 503) ({ status } = await ask(operator));
+  assert.equal(status, 400);
 });
 
 test('every answer says what a page may do: own scripts alone, in no frame, and nothing is kept', async (t) => {

@@ -1,5 +1,7 @@
 /** Traffic in the console: messages as they pass, filtered, with their layers; findings, handshakes, and the file. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { readCapture } from '../../src/capture/capture-reader.ts';
 import { answerSchemas } from '../../src/console/answer-schemas.ts';
@@ -115,6 +117,13 @@ test('the file has all that is kept, with secrets only for an admin who asks, of
   const operator = await started.as('operate');
   assert.equal((await operator.ask('POST', '/api/traffic/export', {})).status, 200);
   assert.equal((await operator.ask('POST', '/api/traffic/export', { withSecrets: true })).status, 403);
+  const audited = (name: string): number =>
+    readFileSync(join(started.folder, name), 'utf8').split('"traffic-exported"').length - 1;
+  assert.deepEqual(
+    [audited('audit-changes.ndjson'), audited('audit-console.ndjson')],
+    [1, 3],
+    'whoever exports much pushes no change out of its file',
+  );
   const without = await startTestConsole(t, kept(false));
   const refused = await (await without.admin()).ask('POST', '/api/traffic/export', { withSecrets: true });
   assert.deepEqual([refused.status, (await problemOf(refused)).code], [404, 'unavailable']);
