@@ -176,6 +176,31 @@ test('a database of schema version 3 gets room for associations and keeps its de
   assert.deepEqual(await resumed(store, resume()), []);
 });
 
+test('associations of schema version 18 are taken over behind what was reserved for each, and exact where they were left so', async (t) => {
+  const path = temporaryFolder(t);
+  const database = new DatabaseSync(prepareDataFolder(path, { create: true }).databasePath);
+  migrate(database, 18);
+  const insert = database.prepare(
+    "INSERT INTO association VALUES (?, 'coaps', '192.0.2.1', 40000, x'01', 'psk', NULL, 'k', NULL, x'0303', ?, 5, ?, ?)",
+  );
+  insert.run('crashed', 500, 0, 9.8 * hourMs);
+  insert.run('ended', 12, 1, 9.9 * hourMs);
+  database.close();
+  for (const [started, exact] of [
+    [0, true],
+    [1, false],
+  ] as const) {
+    await using store = await Store.open(path);
+    assert.deepEqual(
+      (await resumed(store, resume())).map((one) => [one.name, one.writeFrom, one.reserved, one.exact]),
+      [
+        ['crashed', 500 + 64 * started, 564 + 64 * started, false],
+        ['ended', 12 + 64 * started, 76 + 64 * started, exact],
+      ],
+    );
+  }
+});
+
 test('whatever is written and taken over, in any order, a process begins with the first number that none had before', async (t) => {
   const random = new SeededRandom(18);
   const pick = (below: number): number => random.integer(below);
