@@ -95,10 +95,7 @@ export interface RequestCommandOptions extends ClientCommandOptions {
 export function addRequestOptions(command: Command, withObserve: boolean): Command {
   command
     .option('-N, --non', 'send the request Non-confirmable')
-    .option(
-      '-e, --payload <text>',
-      'request payload; @FILE and @- as -f, @@ for text that begins with @; diagnostic notation with a content format of CBOR',
-    )
+    .option('-e, --payload <text>', 'request payload; diagnostic notation with a content format of CBOR')
     .option('-f, --file <file>', 'request payload from a file, - for standard input')
     .option('--payload-hex <digits>', 'request payload as hexadecimal digits', payloadHexValue)
     .option(

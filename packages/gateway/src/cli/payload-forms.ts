@@ -36,8 +36,8 @@ export type PlainPayload = Pick<PayloadFormOptions, 'payload' | 'file'>;
 /**
  * Makes the payload, or says where it stands as it is.
  *
- * `-e @FILE`, `-e @-` and `-e -` are `-f`; `-e @@TEXT` is text that begins with `@`. With a Content-Format of CBOR the text
- * of `-e` is diagnostic notation, as aiocoap-client has it. Throws `CommandFailure` for what cannot be read.
+ * The text of `-e` is sent as it is, whatever it begins with; with a Content-Format of CBOR it is diagnostic notation, as
+ * aiocoap-client has it. Throws `CommandFailure` for what cannot be read.
  */
 export async function payloadForm(
   options: PayloadFormOptions,
@@ -83,16 +83,8 @@ function expectOne(options: PayloadFormOptions): void {
 }
 
 function plainPayload({ payload, file }: PayloadFormOptions): PlainPayload {
-  if (payload === undefined) return file === undefined ? {} : { file };
-  if (payload === '-') return { file: '-' };
-  if (!payload.startsWith('@')) return { payload };
-  if (payload.startsWith('@@')) return { payload: payload.slice(1) };
-  if (payload.length > 1) return { file: payload.slice(1) };
-  throw new CommandFailure(
-    ExitCode.Usage,
-    '-e @ names no file',
-    'write -e @FILE, -e @- for standard input, or -e @@ for the text "@"',
-  );
+  if (payload !== undefined) return { payload };
+  return file === undefined ? {} : { file };
 }
 
 function isCbor(contentFormat: number | string | undefined): boolean {

@@ -25,13 +25,13 @@ export function copyAsCoapsule(request: SeenRequest): CopiedRequest {
     words.push('-O', value.length === 0 ? String(number) : `${number},0x${hexDigits(value)}`);
   let before = '';
   if (payload.length > 0) {
-    // With another content format `-e` may be diagnostic notation; a file is sent as it is. `@` would name one, `@@` does not.
+    // With another content format `-e` may be diagnostic notation; a file is sent as it is.
     const isText = contentFormat === undefined || textFormats.has(contentFormat);
     const text = isText ? plainText(payload) : undefined;
     if (text === undefined) {
       words.push('-f', '-');
       before = `${printfOf(payload)} | `;
-    } else words.push('-e', shellWord(text.startsWith('@') ? `@${text}` : text));
+    } else words.push('-e', shellWord(text));
   }
   switch (credentials?.kind) {
     case 'psk':
