@@ -99,7 +99,10 @@ export class FirmwareUploads {
   async expire(): Promise<readonly UnfinishedUpload[]> {
     const { catalogue, lasting } = this.#parts;
     const expired: UnfinishedUpload[] = [];
-    for (const upload of catalogue.uploads()) {
+    for (const { name, version } of catalogue.uploads()) {
+      // As it is now: while one before it was given up, somebody may have gone on with it, or come to its end.
+      const upload = catalogue.upload(name, version);
+      if (upload === undefined) continue;
       const { touchedAtMs = lasting() } = upload;
       if (this.#active.has(labelOf(upload)) || lasting() - touchedAtMs < unfinishedLifetimeMs) continue;
       await this.giveUp(upload);

@@ -272,6 +272,32 @@ test('an upload that nobody goes on with for a week is given up, over restarts, 
   stage.check();
 });
 
+test('an upload that somebody goes on with while another one is given up stays', async (t) => {
+  const stage = new Stage(temporaryFolder(t), 6000);
+  await stage.restart();
+  const put = (version: string, from: number): Promise<unknown> => {
+    const whole = contents[2] as Uint8Array;
+    const target = { name: 'pump', version, isUpload: false };
+    return assert.rejects(
+      stage.uploads.receive(putOf(whole.subarray(from), 128), target, { sha256: digest(whole), from }),
+      RequestFailure,
+    );
+  };
+  await put('1', 0);
+  await put('2', 0);
+  stage.nowMs += unfinishedLifetimeMs;
+  stage.beforeChange = async () => {
+    stage.beforeChange = () => Promise.resolve();
+    await put('2', 128);
+  };
+  assert.deepEqual(
+    (await stage.uploads.expire()).map(({ version: expired }) => expired),
+    ['1'],
+  );
+  assert.equal(stage.uploads.received({ name: 'pump', version: '2' }), 256);
+  stage.check();
+});
+
 test('uploads at a time take no more room than there is for all of them', async (t) => {
   const stage = new Stage(temporaryFolder(t), 3000);
   await stage.restart();
