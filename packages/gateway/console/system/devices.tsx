@@ -36,7 +36,16 @@ export default function Devices() {
   const rest = place.value.view.slice('devices/'.length);
   if (rest === '') return <DeviceList />;
   if (rest === 'new') return <AddDevice />;
-  return <OneDevice id={decodeURIComponent(rest)} />;
+  return <OneDevice id={idOf(rest)} />;
+}
+
+/** An address that somebody has broken names nothing, and is told so like one of no device. */
+function idOf(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The address of a device; `new` is the wizard, so a device of that name has its letters written otherwise. */

@@ -13,12 +13,15 @@ export interface LinkNode {
   readonly children: readonly LinkNode[];
 }
 
+/** Levels of the tree: what a device has below them stands in one piece, however many there are. */
+const mostLevels = 16;
+
 /** The tree; targets of other servers stand in it whole. */
 export function linkTree(links: readonly LinkView[]): readonly LinkNode[] {
   return nodesOf(
     links.map((link) => ({
       link,
-      segments: link.target.startsWith('/') ? link.target.slice(1).split('/') : [link.target],
+      segments: link.target.startsWith('/') ? segmentsOf(link.target.slice(1)) : [link.target],
     })),
   );
 }
@@ -26,6 +29,12 @@ export function linkTree(links: readonly LinkView[]): readonly LinkNode[] {
 interface Entry {
   readonly link: LinkView;
   readonly segments: readonly string[];
+}
+
+function segmentsOf(path: string): readonly string[] {
+  const segments = path.split('/');
+  if (segments.length <= mostLevels) return segments;
+  return [...segments.slice(0, mostLevels - 1), segments.slice(mostLevels - 1).join('/')];
 }
 
 function nodesOf(entries: readonly Entry[]): readonly LinkNode[] {

@@ -7,6 +7,9 @@ import type { HandshakeView } from './api-types.ts';
 
 const mostKept = 200;
 
+/** Of a text that a stranger chose, in characters. */
+const longestText = 300;
+
 /** See the module comment. */
 export class HandshakeLog {
   readonly #clock: WallClock;
@@ -43,7 +46,12 @@ export class HandshakeLog {
   };
 
   #add(view: HandshakeView): void {
-    this.#kept.push(view);
+    const { identity, cause } = view;
+    this.#kept.push({ ...view, identity: cut(identity), cause: cut(cause) });
     if (this.#kept.length > mostKept) this.#kept.shift();
   }
+}
+
+function cut(text: string | null): string | null {
+  return text === null || text.length <= longestText ? text : `${text.slice(0, longestText)}…`;
 }

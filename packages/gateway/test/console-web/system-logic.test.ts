@@ -101,6 +101,19 @@ test('links become a tree by their paths; those of other servers stand whole', (
   assert.equal(tree[0]?.children[0]?.link?.target, '/sensors/temp');
 });
 
+test('a link of a device with segments without end is a tree of some levels, in which nothing is lost', () => {
+  const target = '/a'.repeat(30_000);
+  let nodes = linkTree([{ target, attributes: [] }]);
+  let path = '';
+  let levels = 0;
+  for (; nodes[0] !== undefined; nodes = nodes[0].children) {
+    path += `/${nodes[0].segment}`;
+    levels++;
+  }
+  assert.equal(levels, 16);
+  assert.equal(path, target);
+});
+
 describe('what is typed into the explorer', () => {
   test('is a payload in each notation, or told to be none', () => {
     assert.deepEqual(payloadHex('22.5', 'text'), { value: '32322e35' });

@@ -12,6 +12,7 @@ import type {
   TrafficEvents,
   TrafficPage,
 } from '../../src/console/api-types.ts';
+import { HandshakeLog } from '../../src/console/handshake-log.ts';
 import { TrafficRing } from '../../src/traffic/traffic-ring.ts';
 import { eventsOf, problemOf, startTestConsole } from './console-fixture.ts';
 
@@ -143,4 +144,19 @@ test('handshakes are told with why they failed, also where no traffic is kept', 
   assert.ok((failed.cause ?? '').length > 10 && failed.identity === 'sensor-042', JSON.stringify(failed));
   const none = await user.ask('GET', '/api/traffic/messages');
   assert.deepEqual([none.status, (await problemOf(none)).code], [404, 'unavailable']);
+});
+
+test('of strangers the log of handshakes keeps neither long names nor many', () => {
+  const log = new HandshakeLog(() => 1);
+  for (let count = 0; count < 300; count++)
+    log.note({
+      kind: 'handshake-failed',
+      address: { key: `192.0.2.1:${count}`, host: '192.0.2.1', port: count },
+      identity: 'x'.repeat(60_000),
+      failure: { cause: 'unknown-identity', detail: 'y'.repeat(60_000) },
+      nextStep: '',
+    } as Parameters<HandshakeLog['note']>[0]);
+  assert.equal(log.handshakes.length, 200);
+  assert.equal(log.handshakes[0]?.address, '192.0.2.1:299');
+  assert.ok(JSON.stringify(log.handshakes).length < 200 * 1000);
 });
