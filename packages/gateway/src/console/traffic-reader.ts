@@ -27,8 +27,8 @@ export interface TrafficReaderParts {
   readonly timer: TickTimer;
 }
 
-/** Messages that are kept decoded, that are decoded before others get their turn, and in one go. */
-const most = { kept: 2000, inOneTurn: 50, atOnce: 200 } as const;
+/** Messages that are kept decoded, that are decoded before others get their turn, and in one go; secrets. */
+const most = { kept: 2000, inOneTurn: 50, atOnce: 200, secrets: 10_000 } as const;
 
 /** What rules of the diagnosis remember. */
 const mostDiagnosed = 2000;
@@ -116,7 +116,7 @@ export class TrafficReader {
   }
 
   #begin(): Decoded {
-    const secrets = new KnownSecrets();
+    const secrets = new KnownSecrets([], most.secrets);
     return {
       decoder: new CaptureDecoder(secrets, this.#parts.ports()),
       blocks: new CapturedBlocks(),

@@ -6,6 +6,7 @@
 
 import type { ObserverSecrets } from 'coapsule/dtls';
 import { hexBytes, hexText } from '../cli/option-values.ts';
+import { BoundedMap } from '../memory/bounded-map.ts';
 
 /** A pre-shared key; without an identity it is tried for any. */
 export interface KnownKey {
@@ -22,13 +23,16 @@ const trafficLabels: ReadonlySet<string> = new Set([
 
 /** Secrets by what they are asked by. Lines of a key log may be added as they come. */
 export class KnownSecrets implements ObserverSecrets {
-  readonly #masterSecrets = new Map<string, Uint8Array>();
+  readonly #masterSecrets: BoundedMap<string, Uint8Array>;
   /** Of TLS 1.3, by label and random. */
-  readonly #trafficSecrets = new Map<string, Uint8Array>();
+  readonly #trafficSecrets: BoundedMap<string, Uint8Array>;
   readonly #keys: readonly KnownKey[];
 
-  constructor(keys: readonly KnownKey[] = []) {
+  /** @param most Secrets of each kind that are remembered, for who reads lines as they come; all of a file unless it is given. */
+  constructor(keys: readonly KnownKey[] = [], most: number = Number.POSITIVE_INFINITY) {
     this.#keys = keys;
+    this.#masterSecrets = new BoundedMap(most);
+    this.#trafficSecrets = new BoundedMap(most);
   }
 
   /** One line of a key log: a label, 64 hex digits of the client random, and the secret. Others are comments. */
