@@ -72,12 +72,23 @@ const optionSet = (...list: readonly (readonly [number, Uint8Array | string | nu
   OptionSet.from(list.map(([number, value]) => ({ number, value })));
 
 test('§8: multicast addresses are known, and which of them mean another group on each link', () => {
-  for (const host of ['224.0.1.187', '239.255.255.255', 'ff02::fd', 'ff02::fd%eth0', 'ff05::fd', 'ff0e::1']) {
+  for (const host of [
+    '224.0.1.187',
+    '239.255.255.255',
+    '::ffff:224.0.1.187',
+    '::ffff:e000:1bb',
+    'ff02::fd',
+    'ff02::fd%eth0',
+    'ff05::fd',
+    'ff0e::1',
+  ]) {
     assert.equal(isMulticastAddress(host), true, host);
   }
   for (const host of [
     '223.255.255.255',
     '240.0.0.1',
+    '::ffff:192.0.2.1',
+    '::e000:1bb',
     '::1',
     'fe80::1%eth0',
     'fd00::ff02',

@@ -7,7 +7,7 @@
  */
 
 import { ApiMisuseError } from '../foundation/errors.ts';
-import { parseIpv4, parseIpv6 } from '../foundation/ip-literal.ts';
+import { mappedIpv4, parseIpv4, parseIpv6 } from '../foundation/ip-literal.ts';
 
 /**
  * "All CoAP Nodes" (RFC 7252 §12.8): IPv4, and IPv6 with link-local, admin-local and site-local scope, as
@@ -21,9 +21,10 @@ export const allCoapNodes: { readonly ipv4: readonly string[]; readonly ipv6: re
 
 /** Whether an IP literal, with or without a zone, is a multicast address: 224.0.0.0/4 or ff00::/8. */
 export function isMulticastAddress(host: string): boolean {
-  const four = parseIpv4(host);
-  if (four !== undefined) return (four[0] as number) >> 4 === 0xe;
-  return parseIpv6(withoutZone(host))?.[0] === 0xff;
+  const six = parseIpv6(withoutZone(host));
+  // To one of IPv4 that is written as one of IPv6 (RFC 4291 §2.5.5.2) the system sends as to IPv4.
+  const four = parseIpv4(host) ?? (six && mappedIpv4(six));
+  return four === undefined ? six?.[0] === 0xff : (four[0] as number) >> 4 === 0xe;
 }
 
 /** Whether a multicast address means another group on each link: interface-local (1) or link-local (2) scope. */
