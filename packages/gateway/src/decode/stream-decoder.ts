@@ -16,6 +16,7 @@ import { coapParts, type DecodedPart, type SummedParts } from './decoded-part.ts
 import type { MessageEnds, OscoreMessages } from './oscore-messages.ts';
 import type { KnownSecrets } from './secrets.ts';
 import { isTls, TlsStream } from './tls-stream.ts';
+import { WaitingBytes } from './waiting-bytes.ts';
 import { isWebSocket, WebSocketStream } from './websocket-stream.ts';
 
 /** Connections that are kept in mind, and bytes that wait in one direction of one. */
@@ -28,8 +29,6 @@ const mostWaitingBytes = 64 * 1024 * 1024;
 /** RFC 8323 §5.3: 7.01. */
 const capabilitiesAndSettings = 225;
 
-const none = new Uint8Array();
-
 interface Connection {
   protocol: 'coap' | 'websocket' | 'tls' | 'other' | undefined;
   tls: TlsStream | undefined;
@@ -41,7 +40,7 @@ interface Connection {
 
 interface Side {
   /** Bytes of a CoAP message that is not whole yet, or too few to know what is spoken. */
-  rest: Uint8Array;
+  readonly rest: WaitingBytes;
   webSocket: WebSocketStream;
   isLost: boolean;
 }
@@ -118,16 +117,16 @@ export class StreamDecoder {
   ): SummedParts {
     let fresh = bytes;
     if (connection.protocol === undefined) {
-      const all = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+      // What waits is a few bytes: too few to tell.
+      const all = Uint8Array.from([...side.rest.bytes, ...bytes.subarray(0, 3)]);
       if (isTls(all) === undefined) {
-        this.#keep(side, Uint8Array.from(all));
+        this.#wait(side, bytes);
         return { parts: [], summary: '' };
       }
       if (isTls(all)) {
         connection.protocol = 'tls';
         connection.tls = new TlsStream(this.#secrets);
-        this.#keep(side, none);
-        fresh = all;
+        fresh = this.#takeAll(side, bytes);
       }
     }
     const { tls } = connection;
@@ -173,14 +172,13 @@ export class StreamDecoder {
   ): SummedParts {
     if (side.isLost || connection.inner === 'other') return { parts: [], summary: '' };
     if (connection.inner === undefined) {
-      const all = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+      const all = this.#takeAll(side, bytes);
       const web = isWebSocket(all);
       if (web === undefined) {
-        this.#keep(side, all);
+        this.#wait(side, all);
         return { parts: [], summary: '' };
       }
       connection.inner = web ? 'websocket' : isKnown || isCsm(all) ? 'coap' : 'other';
-      this.#keep(side, none);
       return this.#plain(connection, side, all, ends, isKnown, isSecured);
     }
     const { parts, summary } =
@@ -211,13 +209,14 @@ export class StreamDecoder {
   }
 
   #coap(side: Side, bytes: Uint8Array, ends: MessageEnds): SummedParts {
-    let rest: Uint8Array = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+    this.#wait(side, bytes);
     const parts: DecodedPart[] = [];
     const summaries: string[] = [];
-    while (rest.length > 0) {
-      const length = messageLength(rest);
-      if (length === undefined || length > rest.length) {
+    while (side.rest.length > 0) {
+      const length = messageLength(side.rest.bytes);
+      if (length === undefined || length > side.rest.length) {
         if ((length ?? 0) > longestMessage) {
+          const rest = this.#take(side, side.rest.length);
           side.isLost = true;
           const end = rest.length;
           const problem = `a message of ${length} bytes: this is no CoAP, or not its beginning`;
@@ -225,35 +224,44 @@ export class StreamDecoder {
             partOf('unknown', rest, [{ name: 'Data', value: `${end} bytes`, start: 0, end, problem }]),
           );
           summaries.push(`${end} bytes of something else`);
-          rest = none;
         }
         break;
       }
-      const message = Uint8Array.from(rest.subarray(0, length));
-      rest = rest.subarray(length);
+      const message = this.#take(side, length);
       const decoded = coapParts(streamCoapFields(message, 'tcp'), message, ends, this.#oscore, true);
       parts.push(...decoded.parts);
       summaries.push(decoded.summary);
     }
-    this.#keep(side, Uint8Array.from(rest));
     return { parts, summary: summaries.join(', ') };
   }
 
-  /** What waits, within bounds. */
-  #keep(side: Side, rest: Uint8Array): void {
-    this.#waitingBytes += rest.length - side.rest.length;
-    side.rest = rest;
+  /** Within bounds: beyond them the direction is not read on. */
+  #wait(side: Side, bytes: Uint8Array): void {
+    side.rest.push(bytes);
+    this.#waitingBytes += bytes.length;
     if (this.#waitingBytes <= mostWaitingBytes) return;
-    this.#waitingBytes -= rest.length;
-    side.rest = none;
+    this.#waitingBytes -= side.rest.length;
+    side.rest.clear();
     side.isLost = true;
+  }
+
+  #take(side: Side, count: number): Uint8Array {
+    this.#waitingBytes -= count;
+    return side.rest.take(count);
+  }
+
+  /** What waits, and what came behind it. */
+  #takeAll(side: Side, bytes: Uint8Array): Uint8Array {
+    if (side.rest.length === 0) return bytes;
+    const before = this.#take(side, side.rest.length);
+    return Uint8Array.from([...before, ...bytes]);
   }
 }
 
 function sideOf({ sides }: Connection, sender: string): Side {
   const known = sides.get(sender);
   if (known !== undefined) return known;
-  const side: Side = { rest: none, webSocket: new WebSocketStream(), isLost: false };
+  const side: Side = { rest: new WaitingBytes(), webSocket: new WebSocketStream(), isLost: false };
   sides.set(sender, side);
   return side;
 }

@@ -20,6 +20,7 @@ import {
   type TlsSuite,
   tlsSuite,
 } from './tls-keys.ts';
+import { WaitingBytes } from './waiting-bytes.ts';
 
 /** One record. */
 export interface TlsRecord {
@@ -67,9 +68,9 @@ const mostMessages = 32;
 
 /** One direction. */
 class Side {
-  rest: Uint8Array = new Uint8Array();
+  readonly rest = new WaitingBytes();
   /** A handshake message that is not whole yet. */
-  message: Uint8Array = new Uint8Array();
+  readonly message = new WaitingBytes();
   opener: RecordOpener | undefined;
   /** Of TLS 1.3: what the opener is made of. */
   secret: Uint8Array | undefined;
@@ -115,19 +116,19 @@ export class TlsStream {
   feed(sender: string, bytes: Uint8Array): readonly TlsRecord[] {
     const side = this.#side(sender);
     if (side.isLost) return [];
-    let rest = side.rest.length === 0 ? bytes : Buffer.concat([side.rest, bytes]);
+    side.rest.push(bytes);
     const records: TlsRecord[] = [];
-    while (rest.length >= 5) {
+    while (side.rest.length >= 5) {
+      const { bytes: rest } = side.rest;
       const length = (rest[3]! << 8) | rest[4]!;
       if (isTls(rest) !== true || length > longestFragment) {
         side.isLost = true;
+        side.rest.clear();
         break;
       }
       if (rest.length < 5 + length) break;
-      records.push(this.#record(sender, side, rest.subarray(0, 5 + length)));
-      rest = rest.subarray(5 + length);
+      records.push(this.#record(sender, side, side.rest.take(5 + length)));
     }
-    side.rest = side.isLost ? new Uint8Array() : Uint8Array.from(rest);
     return records;
   }
 
@@ -202,21 +203,21 @@ export class TlsStream {
 
   /** The handshake messages that are whole with this fragment. */
   #messages(sender: string, side: Side, fragment: Uint8Array): string {
-    let rest: Uint8Array = Buffer.concat([side.message, fragment]);
+    side.message.push(fragment);
     const names: string[] = [];
-    while (rest.length >= 4) {
+    while (side.message.length >= 4) {
+      const { bytes: rest } = side.message;
       const length = (rest[1]! << 16) | (rest[2]! << 8) | rest[3]!;
       if (length > 256 * 1024) {
-        rest = new Uint8Array();
+        side.message.clear();
         break;
       }
       if (rest.length < 4 + length) break;
-      names.push(messageTypes[rest[0]!] ?? `handshake type ${rest[0]}`);
-      this.#note(rest.subarray(0, 4 + length));
-      this.#message(sender, side, rest[0]!, rest.subarray(4, 4 + length));
-      rest = rest.subarray(4 + length);
+      const message = side.message.take(4 + length);
+      names.push(messageTypes[message[0]!] ?? `handshake type ${message[0]}`);
+      this.#note(message);
+      this.#message(sender, side, message[0]!, message.subarray(4));
     }
-    side.message = Uint8Array.from(rest);
     return names.length > 0 ? names.join(', ') : 'Handshake (a part of a message)';
   }
 
@@ -248,7 +249,7 @@ export class TlsStream {
   /** Bounded by the longest message: a handshake has few of them. */
   #note(message: Uint8Array): void {
     if (message[0] === 1) this.#session = [];
-    if (this.#session.length < mostMessages) this.#session.push(Uint8Array.from(message));
+    if (this.#session.length < mostMessages) this.#session.push(message);
   }
 
   /** RFC 4279 §2: the identity says which key it is. */

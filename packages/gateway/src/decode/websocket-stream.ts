@@ -7,6 +7,7 @@
 
 import { printable, printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, FieldReader, shortHex } from './decoded-field.ts';
+import { WaitingBytes } from './waiting-bytes.ts';
 
 /** What is whole with some bytes. */
 export interface WebSocketUnit {
@@ -43,7 +44,7 @@ export function isWebSocket(bytes: Uint8Array): boolean | undefined {
 
 /** One direction. */
 export class WebSocketStream {
-  #rest: Uint8Array = new Uint8Array();
+  readonly #rest = new WaitingBytes();
   #isOpen = false;
   #fragments: Uint8Array[] = [];
   #fragmentBytes = 0;
@@ -53,24 +54,24 @@ export class WebSocketStream {
   /** @returns what is whole with these bytes. */
   feed(bytes: Uint8Array): readonly WebSocketUnit[] {
     const units: WebSocketUnit[] = [];
-    let rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    while (this.lost === undefined && rest.length > 0) {
-      const unit = this.#isOpen ? this.#frame(rest) : this.#handshake(rest);
+    this.#rest.push(bytes);
+    while (this.lost === undefined && this.#rest.length > 0) {
+      const unit = this.#isOpen ? this.#frame() : this.#handshake();
       if (unit === undefined) break;
       units.push(unit);
-      rest = rest.subarray(unit.bytes.length);
     }
-    this.#rest = this.lost === undefined ? Uint8Array.from(rest) : new Uint8Array();
+    if (this.lost !== undefined) this.#rest.clear();
     return units;
   }
 
-  #handshake(bytes: Uint8Array): WebSocketUnit | undefined {
+  #handshake(): WebSocketUnit | undefined {
+    const { bytes } = this.#rest;
     const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf('\r\n\r\n');
     if (end < 0 || end > longestHandshake) {
       if (bytes.length > longestHandshake) this.lost = 'a handshake without an end';
       return undefined;
     }
-    const head = bytes.subarray(0, end + 4);
+    const head = this.#rest.take(end + 4);
     const text = new TextDecoder('latin1').decode(head);
     let at = 0;
     const fields: DecodedField[] = [];
@@ -88,7 +89,8 @@ export class WebSocketStream {
     return { name: 'WebSocket handshake', bytes: head, fields, summary: `WebSocket ${startLine}` };
   }
 
-  #frame(bytes: Uint8Array): WebSocketUnit | undefined {
+  #frame(): WebSocketUnit | undefined {
+    const { bytes } = this.#rest;
     if (bytes.length < 2) return undefined;
     const [first, second] = [bytes[0]!, bytes[1]!];
     const short = second & 0x7f;
@@ -103,7 +105,7 @@ export class WebSocketStream {
       return undefined;
     }
     if (bytes.length < headLength + length) return undefined;
-    const whole = bytes.subarray(0, headLength + length);
+    const whole = this.#rest.take(headLength + length);
     const reader = new FieldReader(whole);
     const opcode = first & 15;
     const name = opcodes[opcode] ?? `opcode ${opcode}`;
