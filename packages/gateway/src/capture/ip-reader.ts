@@ -38,10 +38,16 @@ const mostWaiting = 256;
 interface Waiting {
   /** By their place. */
   readonly pieces: Map<number, Uint8Array>;
-  /** Of all pieces; what is in two of them counts twice. */
-  bytes: number;
+  /** Which units are there, 1 for each that is. */
+  readonly units: Uint8Array;
+  /** How many of them. */
+  there: number;
   length: number | undefined;
 }
+
+/** Places are given in units of 8 bytes (RFC 791 §3.1, RFC 8200 §4.5); a datagram has 8192 at most. */
+const unit = 8;
+const mostUnits = 8192;
 
 interface Fragment {
   readonly key: string;
@@ -124,7 +130,14 @@ export class IpReader {
   }
 
   #putTogether({ key, offset, isLast }: Fragment, bytes: Uint8Array) {
-    const waiting = this.#waiting.get(key) ?? { pieces: new Map(), bytes: 0, length: undefined };
+    const waiting = this.#waiting.get(key) ?? {
+      ...{
+        pieces: new Map<number, Uint8Array>(),
+        units: new Uint8Array(mostUnits),
+        there: 0,
+        length: undefined,
+      },
+    };
     this.#waiting.set(key, waiting);
     if (this.#waiting.size > mostWaiting) {
       for (const oldest of this.#waiting.keys()) {
@@ -134,23 +147,25 @@ export class IpReader {
     }
     if (!waiting.pieces.has(offset)) {
       waiting.pieces.set(offset, bytes);
-      waiting.bytes += bytes.length;
+      // The last one alone may end within a unit.
+      const end = Math.min(mostUnits, (isLast ? Math.ceil : Math.floor)((offset + bytes.length) / unit));
+      for (let at = offset / unit; at < end; at++) {
+        waiting.there += 1 - waiting.units[at]!;
+        waiting.units[at] = 1;
+      }
     }
     if (isLast) waiting.length = offset + bytes.length;
-    if (waiting.length === undefined || waiting.length > 65_535) return undefined;
+    const { length, pieces, units, there } = waiting;
+    if (length === undefined || length > 65_535) return undefined;
     // Thousands of fragments are not brought in order for each that comes.
-    if (waiting.bytes < waiting.length) return undefined;
-    const pieces = [...waiting.pieces].sort(([one], [other]) => one - other);
-    let reached = 0;
-    for (const [start, piece] of pieces) {
-      if (start > reached) return undefined;
-      reached = Math.max(reached, start + piece.length);
-    }
-    if (reached < waiting.length) return undefined;
+    const wanted = Math.ceil(length / unit);
+    if (there < wanted || units.subarray(0, wanted).includes(0)) return undefined;
     this.#waiting.delete(key);
-    const whole = new Uint8Array(reached);
-    for (const [start, piece] of pieces) whole.set(piece, start);
-    return { bytes: whole.subarray(0, waiting.length), pieces: pieces.length };
+    const whole = new Uint8Array(length);
+    const ordered = [...pieces].sort(([one], [other]) => one - other);
+    for (const [start, piece] of ordered)
+      if (start < length) whole.set(piece.subarray(0, length - start), start);
+    return { bytes: whole, pieces: pieces.size };
   }
 }
 

@@ -172,6 +172,30 @@ describe('IP', () => {
     assert.deepEqual(last.unit.payload, new Uint8Array(100).fill(5));
   });
 
+  test('thousands of overlapping fragments around a hole are brought in order once, when it is filled', (t) => {
+    const own = Object.getOwnPropertyDescriptor(Array.prototype, 'sort')!;
+    const sort = t.mock.fn(own.value as () => unknown[]);
+    t.after(() => Object.defineProperty(Array.prototype, 'sort', own));
+    Object.defineProperty(Array.prototype, 'sort', { ...own, value: sort });
+    const fragment = (place: number, length: number, isLast = false): Uint8Array => {
+      const packet = new Uint8Array(20 + length);
+      packet.set([0x45, ...new Uint8Array(8), 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+      const view = new DataView(packet.buffer);
+      view.setUint16(2, packet.length);
+      view.setUint16(6, (isLast ? 0 : 0x2000) | place);
+      return packet;
+    };
+    const ip = new IpReader();
+    ip.read(fragment(3000, 5, true));
+    for (let place = 1; place < 3000; place++) assert.equal(ip.read(fragment(place, 24)).kind, 'fragment');
+    for (let round = 0; round < 3000; round++) ip.read(fragment(7, 24));
+    assert.equal(sort.mock.callCount(), 0);
+    const reading = ip.read(fragment(0, 8));
+    assert.ok(reading.kind === 'unit');
+    assert.equal(reading.unit.payload.length, 3000 * 8 + 5 - 8);
+    assert.equal(sort.mock.callCount(), 1);
+  });
+
   test('Ethernet with a VLAN tag, Linux cooked and BSD loopback lead to IP; ARP does not', () => {
     const ip = Uint8Array.of(0x45, 1, 2);
     const ethernet = (type: readonly number[]): Uint8Array =>
