@@ -9,6 +9,7 @@ import { readCapture } from '../capture/capture-reader.ts';
 import { CapturedBlocks } from '../capture/captured-blocks.ts';
 import { pcapngHeader } from '../capture/pcapng.ts';
 import { CaptureDecoder, type DecodedPacket } from '../decode/capture-decoder.ts';
+import type { DecodedField } from '../decode/decoded-field.ts';
 import { KnownSecrets } from '../decode/secrets.ts';
 import { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Finding } from '../diagnosis/finding.ts';
@@ -27,8 +28,14 @@ export interface TrafficReaderParts {
   readonly timer: TickTimer;
 }
 
-/** Messages that are kept decoded, that are decoded before others get their turn, and in one go; secrets. */
-const most = { kept: 2000, inOneTurn: 50, atOnce: 200, secrets: 10_000 } as const;
+/** Messages that are kept decoded, and that are decoded in one go; secrets. */
+const most = { kept: 2000, atOnce: 200, secrets: 10_000 } as const;
+
+/**
+ * Fields of messages that are kept, and that are decoded before others get their turn. A byte may be a field of its own, with hundreds
+ * of bytes of memory: a peer can send datagrams of nothing else.
+ */
+const mostFields = { kept: 200_000, inOneTurn: 1000 } as const;
 
 /** What rules of the diagnosis remember. */
 const mostDiagnosed = 2000;
@@ -40,6 +47,8 @@ const forgottenMs = 5 * 60_000;
 export interface TrafficEntry extends SeenTraffic {
   readonly item: TrafficItem;
   readonly packet: DecodedPacket;
+  /** Parts, and fields of all levels. */
+  readonly fieldCount: number;
 }
 
 /** What belongs to one time of looking. */
@@ -51,6 +60,8 @@ interface Decoded {
   readonly diagnosis: Diagnosis;
   secretsPassed: number;
   entries: TrafficEntry[];
+  /** Of all entries. */
+  fieldCount: number;
   /** Up to this number of the ring all is decoded, or left out. */
   until: number;
   leftOut: number;
@@ -107,11 +118,14 @@ export class TrafficReader {
     const last = items.at(-1)?.number ?? decoded.until;
     if (!isFirst) decoded.leftOut += last - decoded.until - items.length;
     decoded.until = last;
-    for (let first = 0; first < items.length; first += most.inOneTurn) {
-      if (first > 0) await new Promise(setImmediate);
-      for (const item of items.slice(first, first + most.inOneTurn)) this.#decode(decoded, item, known);
+    let inTurn = 0;
+    for (const item of items) {
+      if (inTurn > mostFields.inOneTurn) {
+        inTurn = 0;
+        await new Promise(setImmediate);
+      }
+      inTurn += this.#decode(decoded, item, known);
     }
-    if (decoded.entries.length > most.kept) decoded.entries = decoded.entries.slice(-most.kept);
     return decoded;
   }
 
@@ -123,21 +137,31 @@ export class TrafficReader {
       secrets,
       messages: new TrafficMessages(),
       diagnosis: new Diagnosis(undefined, mostDiagnosed),
-      ...{ secretsPassed: 0, entries: [], until: 0, leftOut: 0 },
+      ...{ secretsPassed: 0, entries: [], fieldCount: 0, until: 0, leftOut: 0 },
     };
   }
 
-  #decode(decoded: Decoded, item: TrafficItem, identities: ReadonlyMap<string, string>): void {
+  /** @returns how many fields it has. */
+  #decode(decoded: Decoded, item: TrafficItem, identities: ReadonlyMap<string, string>): number {
+    let fields = 0;
     for (const packet of packetsOf(decoded.blocks, item)) {
       const decodedPacket = decoded.decoder.decode(packet);
       decoded.diagnosis.see(decodedPacket);
       const identity = identities.get(item.captured.remote.key) ?? null;
+      const fieldCount = decodedPacket.parts.reduce((sum, part) => sum + 1 + countOf(part.fields), 1);
+      fields += fieldCount;
+      decoded.fieldCount += fieldCount;
       decoded.entries.push({
-        item,
-        packet: decodedPacket,
+        ...{ item, packet: decodedPacket, fieldCount },
         ...decoded.messages.seen(item, decodedPacket, identity),
       });
     }
+    let gone = 0;
+    const { entries } = decoded;
+    while (entries.length - gone > most.kept || decoded.fieldCount > mostFields.kept)
+      decoded.fieldCount -= entries[gone++]!.fieldCount;
+    if (gone > 0) decoded.entries = entries.slice(gone);
+    return fields;
   }
 
   #forgetLater(): void {
@@ -146,6 +170,10 @@ export class TrafficReader {
       this.#decoded = undefined;
     });
   }
+}
+
+function countOf(fields: readonly DecodedField[]): number {
+  return fields.reduce((sum, { fields: inner = [] }) => sum + 1 + countOf(inner), 0);
 }
 
 /** As a capture file has it: one packet, or some for a long piece of a stream. */

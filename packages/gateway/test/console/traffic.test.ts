@@ -13,6 +13,7 @@ import type {
   TrafficPage,
 } from '../../src/console/api-types.ts';
 import { HandshakeLog } from '../../src/console/handshake-log.ts';
+import { TrafficReader } from '../../src/console/traffic-reader.ts';
 import { TrafficRing } from '../../src/traffic/traffic-ring.ts';
 import { eventsOf, problemOf, startTestConsole } from './console-fixture.ts';
 
@@ -160,3 +161,31 @@ test('of strangers the log of handshakes keeps neither long names nor many', () 
   assert.equal(log.handshakes[0]?.address, '192.0.2.1:299');
   assert.ok(JSON.stringify(log.handshakes).length < 200 * 1000);
 });
+
+test('what is kept decoded is bounded by its fields: datagrams of nothing but options have thousands', async () => {
+  const ring = new TrafficRing({ maxBytes: 4 * 1024 * 1024 });
+  const reader = new TrafficReader({
+    ring,
+    ports: () => [5683],
+    identities: async () => new Map(),
+    timer: { after: () => () => {} },
+  });
+  const add = (datagram: Uint8Array): void =>
+    ring.add({
+      ...{ direction: 'received', local: addressOf(5683), remote: addressOf(40_000) },
+      ...{ datagram, wallTimeMs: 0 },
+    });
+  const options = new Uint8Array(5000);
+  options.set([0x40, 1, 0, 0, 0xb0]);
+  for (let count = 0; count < 20; count++) add(options);
+  const { entries } = await reader.read();
+  assert.ok(entries.length > 1 && entries.length < 15, `${entries.length} are kept`);
+  assert.equal(entries.at(-1)?.item.number, 20, 'the newest are kept');
+  for (let count = 0; count < 150; count++) add(Uint8Array.of(0x40, 1, 0, count));
+  assert.ok((await reader.read()).entries.length > 150, 'small ones are all kept');
+  reader.close();
+});
+
+function addressOf(port: number) {
+  return { key: `127.0.0.1:${port}`, host: '127.0.0.1', port };
+}
