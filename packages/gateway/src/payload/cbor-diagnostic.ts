@@ -417,7 +417,9 @@ const base64Digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 /** Bytes of a base encoding (RFC 4648), with or without padding. */
 function basedBytes(base: string, text: string): Uint8Array | undefined {
-  const digits = text.replace(/=+$/, '');
+  let end = text.length;
+  while (end > 0 && text[end - 1] === '=') end--;
+  const digits = text.slice(0, end);
   switch (base) {
     case 'h':
       return digits.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(text)

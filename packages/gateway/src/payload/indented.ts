@@ -11,6 +11,9 @@ const lineWidth = 80;
 
 const indent = '  ';
 
+/** Levels that are written: each costs a margin on every line within, and a call. */
+const deepest = 64;
+
 /** An array, a map or what stands in brackets, or a piece between commas and colons. */
 type Part = string | Group;
 
@@ -21,19 +24,21 @@ interface Group {
 }
 
 /**
- * The lines of a text.
+ * The lines of a text; nothing where it has more than 64 levels.
  *
  * @param text What a writer made: its brackets are known to fit each other.
  */
-export function indented(text: string): string[] {
+export function indented(text: string): string[] | undefined {
+  const parts = partsOf(text);
+  if (parts === undefined) return undefined;
   const lines: string[] = [];
-  write(partsOf(text), '', '', lines);
+  write(parts, '', '', lines);
   return lines;
 }
 
 const closing: Readonly<Record<string, string>> = { '[': ']', '{': '}', '(': ')' };
 
-function partsOf(text: string): Part[] {
+function partsOf(text: string): Part[] | undefined {
   const top: Part[] = [];
   const groups: Group[] = [];
   const current = (): Part[] => groups.at(-1)?.entries.at(-1) ?? top;
@@ -45,6 +50,7 @@ function partsOf(text: string): Part[] {
       const group: Group = { open: token, close, entries: [[]] };
       current().push(group);
       groups.push(group);
+      if (groups.length > deepest) return undefined;
     } else if (token === groups.at(-1)?.close) groups.pop();
     else if (token === ',') groups.at(-1)?.entries.push([]);
     else if (token === ':') current().push(': ');
@@ -60,7 +66,8 @@ function onOneLine(parts: readonly Part[], left: number): string | undefined {
     if (typeof part === 'string') line += part;
     else {
       const entries: string[] = [];
-      let width = line.length;
+      // With its brackets: what is on one line is no deeper than the line is long.
+      let width = line.length + part.open.length + part.close.length;
       for (const entry of part.entries) {
         const written = onOneLine(entry, left - width);
         if (written === undefined) return undefined;

@@ -66,13 +66,13 @@ function json(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-  return indented(text).map(safeLine).join('\n');
+  return indented(text)?.map(safeLine).join('\n');
 }
 
 function cbor(bytes: Uint8Array): string | undefined {
   try {
     return indented(diagnose(bytes, { maxDepth: deepestCbor }))
-      .map(safeLine)
+      ?.map(safeLine)
       .join('\n');
   } catch {
     return undefined;

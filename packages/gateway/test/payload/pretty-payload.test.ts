@@ -18,6 +18,23 @@ describe('a payload for people', () => {
     );
   });
 
+  test('JSON of a hundred thousand levels is shown as it came', () => {
+    for (const levels of [65, 5000, 100_000]) {
+      const json = `${'['.repeat(levels)}1${']'.repeat(levels)}`;
+      assert.equal(prettyPayload(utf8(json), 50), json);
+    }
+    const json = `${'['.repeat(64)}1${']'.repeat(64)}`;
+    assert.equal(prettyPayload(utf8(json), 50).replace(/\s+/g, ''), json);
+  });
+
+  test('what fits a line of 80 characters to the last of them stays on it', () => {
+    const fits = `[${'1'.repeat(36)}, ${'2'.repeat(40)}]`;
+    assert.equal(fits.length, 80);
+    assert.equal(prettyPayload(utf8(fits), 50), fits);
+    const tooLong = fits.replace('1', '11');
+    assert.equal(prettyPayload(utf8(tooLong), 50).split('\n').length, 4);
+  });
+
   test('CBOR is diagnostic notation', () => {
     const bytes = encodeDiagnostic('{1: h\'0102\', "a": [_ 1.5, 2_1]}') as Uint8Array;
     assert.equal(prettyPayload(bytes, 60), '{1: h\'0102\', "a": [_ 1.5, 2_1]}');
