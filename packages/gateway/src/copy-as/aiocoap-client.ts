@@ -24,7 +24,9 @@ export function copyAsAiocoapClient(request: SeenRequest): CopiedRequest {
   if (payload.length > 0) {
     // With a content format, text on the command line may be taken for diagnostic notation; what comes from a file is sent as it is.
     const text = contentFormat === undefined ? plainText(payload) : undefined;
-    if (text !== undefined && !text.startsWith('@')) words.push('--payload', shellWord(text));
+    // In a word of its own, what begins with - is an option to it.
+    if (text?.startsWith('-')) words.push(`--payload=${shellWord(text)}`);
+    else if (text !== undefined && !text.startsWith('@')) words.push('--payload', shellWord(text));
     else {
       words.push('--payload', '@-');
       before = `${printfOf(payload)} | `;

@@ -4,18 +4,23 @@
  * @module
  */
 
+/** What does not print: pasted into a terminal it could end the quotes, or a line. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+
 /** One word. */
 export function shellWord(text: string): string {
+  if (unprintable.test(text)) return `"$(${printfOf(new TextEncoder().encode(text))})"`;
   if (/^[\w@%+=:,./-]+$/.test(text) && !text.startsWith('=')) return text;
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** `printf '…'` that writes bytes. */
 export function printfOf(bytes: Uint8Array): string {
-  const text = Array.from(bytes, (byte) => {
+  const text = Array.from(bytes, (byte, index) => {
     const character = String.fromCharCode(byte);
-    // What a format or the quotes would take for something else is written in octal digits.
-    return /[A-Za-z0-9 _.,:;/=+{}()[\]"-]/.test(character)
+    // What a format or the quotes would take for something else is written in octal digits; so is a "-" that would begin an option.
+    const isOption = index === 0 && character === '-';
+    return !isOption && /[A-Za-z0-9 _.,:;/=+{}()[\]"-]/.test(character)
       ? character
       : `\\${byte.toString(8).padStart(3, '0')}`;
   }).join('');
@@ -30,7 +35,7 @@ export function plainText(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(text) ? undefined : text;
+  return unprintable.test(text) ? undefined : text;
 }
 
 /** Lower-case hexadecimal digits. */

@@ -80,9 +80,10 @@ export function copyAsTypeScript(request: SeenRequest): CopiedRequest {
   return { text: lines.join('\n'), notes };
 }
 
-/** A string of JavaScript: JSON is one, but for quotes. */
+/** A string of JavaScript: JSON is one, but for quotes; what does not print is written out. */
 function literal(text: string): string {
-  return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+  const json = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'");
+  return `'${json.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`)}'`;
 }
 
 function bytesText(bytes: Uint8Array): string {

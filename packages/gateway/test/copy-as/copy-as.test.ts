@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import { Client } from 'coapsule';
 import { Code, OptionNumber, OptionSet } from 'coapsule/message';
 import type { CommandEnvironment } from '../../src/cli/command-environment.ts';
@@ -164,6 +165,19 @@ describe('a request that was seen', () => {
     );
     assert.match(texts['typescript']?.text ?? '', /for await \(const response of client\.observe\('coaps:/);
     for (const { notes } of Object.values(texts)) assert.equal(notes.length, 1);
+  });
+
+  test('an identity with control characters is the same in a shell and a program, and none of them is in what is pasted', () => {
+    const identity = `a'\u001b[201~\n$(id)\u202e"\u009b\\`;
+    const request = requestRows[0]!.seen('coaps', 5684, { kind: 'psk', identity });
+    const { text } = copyForms.coapsule(request);
+    assert.equal(shellWords(text).words[shellWords(text).words.indexOf('-u') + 1], identity);
+    const program = copyForms.typescript(request).text;
+    const [, written = ''] = /identity: ('.*'), key/.exec(program) ?? [];
+    assert.equal(runInNewContext(written), identity);
+    for (const pasted of [text, program, copyForms['coap-client'](request).text])
+      assert.doesNotMatch(pasted, /[^\P{Cc}\n]|\p{Cf}/u);
+    assert.doesNotMatch(text, /\n/);
   });
 
   test('aiocoap tells which options it cannot send', () => {

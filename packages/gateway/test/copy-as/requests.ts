@@ -99,4 +99,7 @@ export const requestRows: readonly RequestRow[] = [
     options: [[OptionNumber.IfNoneMatch, new Uint8Array()]],
   }),
   row('DELETE', 'DELETE'),
+  row('text that begins like an option', 'POST', { payload: utf8('-x --help $(id)') }),
+  row('bytes that begin like an option', 'POST', { payload: Uint8Array.of(0x2d, 0x6e, 0, 0x31, 0x0a) }),
+  row('CBOR that is a minus sign', 'PUT', { payload: Uint8Array.of(0x2d), contentFormat: 60 }),
 ];
