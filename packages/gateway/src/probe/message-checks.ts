@@ -91,13 +91,11 @@ function* unknownOptionChecks(context: ProbeContext): ProbeSteps<readonly Findin
     rule: rule(7252, '5.4.1'),
   };
   const plain = yield* ask(context);
-  const one = Uint8Array.of(1);
-  const refused = yield* ask(context, { options: [{ number: unknownCriticalOption, value: one }] });
-  const ignored = yield* ask(context, { options: [{ number: unknownElectiveOption, value: one }] });
+  const refused = yield* askUnknownOption(context);
+  const ignored = yield* ask(context, {
+    options: [{ number: unknownElectiveOption, value: Uint8Array.of(1) }],
+  });
   const isRefused = refused.kind === 'response' && refused.code === Code.BadOption;
-  if (isRefused) context.known.refusesUnknownOptions = true;
-  else if (refused.kind === 'response' && refused.code < Code.BadRequest)
-    context.known.refusesUnknownOptions = false;
   return [
     found(
       critical,
@@ -106,6 +104,16 @@ function* unknownOptionChecks(context: ProbeContext): ProbeSteps<readonly Findin
     ),
     found(elective, ignoredResult(plain, ignored), answerText(ignored)),
   ];
+}
+
+/** GET with a critical option that nobody knows; what it tells of the peer is kept. */
+export function* askUnknownOption(context: ProbeContext): ReturnType<typeof ask> {
+  const options = [{ number: unknownCriticalOption, value: Uint8Array.of(1) }];
+  const answer = yield* ask(context, { options });
+  if (answer.kind !== 'response') return answer;
+  if (answer.code === Code.BadOption) context.known.refusesUnknownOptions = true;
+  else if (answer.code < Code.BadRequest) context.known.refusesUnknownOptions = false;
+  return answer;
 }
 
 function ignoredResult(plain: Answer, withOption: Answer): Finding['result'] {

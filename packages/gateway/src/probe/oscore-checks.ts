@@ -9,6 +9,7 @@
 
 import { Code, OptionNumber } from 'coapsule/message';
 import { type Finding, found, rule } from './finding.ts';
+import { askUnknownOption } from './message-checks.ts';
 import { answerText, ask, type ProbeCheck, type ProbeContext } from './probe-check.ts';
 import type { ProbeSteps } from './probe-step.ts';
 
@@ -20,6 +21,11 @@ const ciphertextLength = 24;
 
 function* oscore(context: ProbeContext): ProbeSteps<readonly Finding[]> {
   const subject = { check: 'oscore', title: 'OSCORE', rule: rule(8613, '8.2', 'MAY') };
+  if (!(yield* isHarmless(context))) {
+    const evidence =
+      'not tried: the peer was not seen to refuse critical options that it does not know, and could take the request for a plain POST; --allow-write tries it';
+    return [found(subject, 'unknown', evidence)];
+  }
   // §6.1: flags with a kid and one byte of Partial IV. A kid of 7 bytes at random is nobody's.
   const value = Uint8Array.of(0x09, 0, ...context.random(7));
   const unknown = yield* askProtected(context, value);
@@ -49,6 +55,17 @@ function* oscore(context: ProbeContext): ProbeSteps<readonly Finding[]> {
     found(subject, 'supported', `${text}: no context for a kid at random`),
     found(malformed, isRefused ? 'supported' : isTaken ? 'violates' : 'unknown', answerText(unreadable)),
   ];
+}
+
+/** To who passes the option over, the request is a POST with a payload (§4.1.3.5, RFC 7252 §5.4.1). */
+function* isHarmless(context: ProbeContext): ProbeSteps<boolean> {
+  const { known, mayWrite } = context;
+  if (mayWrite || known.refusesUnknownOptions !== undefined)
+    return mayWrite || known.refusesUnknownOptions === true;
+  const answer = yield* askUnknownOption(context);
+  // Who answers strangers with 4.01 carries nothing out for them.
+  const isForNobody = answer.kind === 'response' && answer.code === Code.Unauthorized;
+  return isForNobody || context.known.refusesUnknownOptions === true;
 }
 
 function* askProtected(context: ProbeContext, value: Uint8Array): ReturnType<typeof ask> {

@@ -37,7 +37,7 @@ describe('coapsule probe at peers that break the rules', () => {
       'block2-16': 'violates',
       observe: 'violates',
       etag: 'violates',
-      oscore: 'violates',
+      oscore: 'unknown',
       'amplification-coap': 'violates',
       'version-0': 'violates',
       'token-length-9': 'violates',
@@ -52,6 +52,28 @@ describe('coapsule probe at peers that break the rules', () => {
     };
     assert.deepEqual(resultsOf(lines, expected), expected);
     assert.equal(exitCode, 1);
+  });
+
+  test('without --allow-write no method that may change something reaches a peer that passes over critical options', async (t) => {
+    const seen = new Set<number>();
+    const port = await startBadPeer(t, 'nothing', ({ code }) => seen.add(code));
+    for (const groups of [
+      ['--only', 'oscore'],
+      ['--skip', 'transports', 'dtls', 'suites', 'amplification'],
+    ])
+      await probe(`coap://127.0.0.1:${port}/a`, '--json', ...groups, ...wait);
+    assert.deepEqual(
+      [...seen].toSorted((one, other) => one - other),
+      // Empty, GET, FETCH, and 0.31, which is no method.
+      [0, 1, 5, 31],
+    );
+  });
+
+  test('a peer that passes over the OSCORE option is found out where it may be written to', async (t) => {
+    const port = await startBadPeer(t, 'nothing');
+    const groups = ['--only', 'oscore', '--allow-write'];
+    const { result } = await probe(`coap://127.0.0.1:${port}/a`, '--json', ...groups, ...wait);
+    assert.equal(result('oscore'), 'violates');
   });
 
   test('writes nothing to who does not refuse unknown critical options, whatever is allowed', async (t) => {

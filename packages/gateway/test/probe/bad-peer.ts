@@ -29,8 +29,12 @@ async function bound(
 
 const noBytes = new Uint8Array(0);
 
-/** Breaks the rules of CoAP. `diesOf`: a payload marker alone makes it fall silent for good. */
-export function startBadPeer(t: TestContext, diesOf: 'nothing' | 'payload-marker'): Promise<number> {
+/** Breaks the rules of CoAP. `diesOf`: a payload marker alone makes it fall silent for good. `see` gets what can be read. */
+export function startBadPeer(
+  t: TestContext,
+  diesOf: 'nothing' | 'payload-marker',
+  see: (message: Message) => void = () => {},
+): Promise<number> {
   let isDead = false;
   return bound(t, (datagram, send) => {
     if (isDead) return;
@@ -42,6 +46,7 @@ export function startBadPeer(t: TestContext, diesOf: 'nothing' | 'payload-marker
       else send(acknowledgement);
       return;
     }
+    see(message);
     if (message.code === Code.Empty || message.code >= Code.Created) send(acknowledgement);
     else for (const reply of repliesTo(message)) send(reply);
   });
