@@ -53,11 +53,17 @@ export class AllowedTargets {
 
   /** Whether it may be spoken to. Networks count for literal addresses and `localhost`; names are allowed by patterns. */
   allows(uri: TargetUri): boolean {
-    if (this.#patterns.some((pattern) => pattern.matches(uri.text))) return true;
+    if (!hasDotSegment(uri.text) && this.#patterns.some((pattern) => pattern.matches(uri.text))) return true;
     if (uri.line !== undefined || uri.isGroup) return false;
     const host = uri.host === 'localhost' ? '127.0.0.1' : uri.host.replace(/%.*$/, '');
     const version = isIP(host);
     return version !== 0 && this.#networks.check(host, version === 6 ? 'ipv6' : 'ipv4');
+  }
+
+  /** Whether the list of its resources may be read: it tells of all paths. */
+  allowsLinks({ text }: TargetUri): boolean {
+    const [server = ''] = /^[^:]*:\/\/[^/?]*/.exec(text) ?? [];
+    return this.allows(targetUri(`${server}/.well-known/core`));
   }
 
   /** Whether every port and transport of the host may be spoken to. */
@@ -80,4 +86,9 @@ export class AllowedTargets {
     this.#networks.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
     return true;
   }
+}
+
+/** RFC 7252 §6.4 (2), RFC 3986 §5.2.4: `..` takes the segment before it away, so that the path asked for is another than the one written. */
+function hasDotSegment(uri: string): boolean {
+  return /\/\.{1,2}(?:[/?]|$)/.test(uri);
 }

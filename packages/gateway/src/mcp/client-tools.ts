@@ -91,6 +91,15 @@ function allowedTarget(given: JsonObject, { targets }: ToolRules): TargetUri | T
   };
 }
 
+/** The target, if the list of resources of its server may be read as well. */
+function allowedServer(given: JsonObject, rules: ToolRules): TargetUri | ToolRefusal {
+  const target = allowedTarget(given, rules);
+  if ('refused' in target || rules.targets.allowsLinks(target)) return target;
+  return {
+    refused: `this looks at other paths than that of the URI, first at /.well-known/core, which is not among the targets that the user allowed; the user can start this server with --allow ${patternFor(target)}`,
+  };
+}
+
 function patternFor({ scheme, host, port }: TargetUri): string {
   return `${scheme}://${host.includes(':') ? `[${host.replace('%', '%25')}]` : host}:${port}/*`;
 }
@@ -216,7 +225,7 @@ function discoverTool(rules: ToolRules): McpTool {
     changes: false,
     isRemote: true,
     command(given) {
-      const target = allowedTarget(given, rules);
+      const target = allowedServer(given, rules);
       if ('refused' in target) return target;
       const queries = list(given, 'query').flatMap((query) => option('query', query));
       return {
@@ -268,7 +277,7 @@ function probeTool(rules: ToolRules): McpTool {
     changes: false,
     isRemote: true,
     command(given) {
-      const target = allowedTarget(given, rules);
+      const target = allowedServer(given, rules);
       if ('refused' in target) return target;
       const { malformed, write } = given;
       if ((malformed === true || write === true) && !rules.allowWrite) {

@@ -155,6 +155,24 @@ describe('what is refused', () => {
     assert.match(wrong.text, /not a URI/);
   });
 
+  test('a pattern for some paths opens no others: not by .., not by discover, not by probe', async (t) => {
+    const { coap } = await startLab(t);
+    const host = coap.replace('127.0.0.1', 'lab.invalid');
+    const client = await connectedClient(t, '--allow', `${host}/public/*`, '--allow', `${host}/other`);
+    const notAllowed = /not among the targets that the user allowed/;
+    for (const path of [
+      '/public/../store',
+      '/public/./../store',
+      '/public/..',
+      '/public/a/../..?b',
+      '/store',
+    ])
+      assert.match((await client.call('get', { uri: `${host}${path}` })).text, notAllowed, path);
+    for (const name of ['discover', 'probe'])
+      assert.match((await client.call(name, { uri: `${host}/public/a` })).text, notAllowed, name);
+    assert.doesNotMatch((await client.call('get', { uri: `${host}/public/a..b` })).text, notAllowed);
+  });
+
   test('arguments that do not fit are told to the assistant', async (t) => {
     const client = await connectedClient(t);
     const problems = [
