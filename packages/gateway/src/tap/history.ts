@@ -1,7 +1,7 @@
 /**
  * The newest messages that passed, for `list`, `show`, `copy` and `replay`; and which request a response answers.
  *
- * Bounded: a ring of `most` messages, and as many open requests.
+ * Bounded: a ring of `most` messages, fewer where they have very many options, and as many open requests.
  *
  * @module
  */
@@ -17,18 +17,44 @@ interface Asked {
   readonly query: string;
 }
 
+/** An option may be one byte of a datagram, and is a hundred bytes of memory. */
+const mostOptions = 500_000;
+
+function optionsOf({ message }: PassingMessage): number {
+  let count = 0;
+  for (const _ of message?.options.entries() ?? []) count++;
+  return count;
+}
+
 /** See the module comment. */
 export class History {
-  readonly #messages: BoundedMap<number, PassingMessage>;
+  /** The oldest first. */
+  readonly #messages = new Map<number, PassingMessage>();
   readonly #asked: BoundedMap<string, Asked>;
+  readonly #most: number;
+  /** Of all messages. */
+  #options = 0;
 
   constructor(most: number) {
-    this.#messages = new BoundedMap(most);
+    this.#most = most;
     this.#asked = new BoundedMap(most);
   }
 
   add(message: PassingMessage): void {
+    this.#forget(message.number);
     this.#messages.set(message.number, message);
+    this.#options += optionsOf(message);
+    for (const oldest of this.#messages.keys()) {
+      if (this.#messages.size <= this.#most && this.#options <= mostOptions) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(number: number): void {
+    const message = this.#messages.get(number);
+    if (message === undefined) return;
+    this.#messages.delete(number);
+    this.#options -= optionsOf(message);
   }
 
   /** One of those that are kept. */

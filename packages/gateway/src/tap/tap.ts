@@ -93,7 +93,7 @@ export class Tap {
   /** A datagram as it is on the wire, plain or encrypted. */
   datagram(link: TapLink, direction: Direction, bytes: Uint8Array, decoder: DatagramDecoder): void {
     const [source, destination] = this.#ends(link, direction);
-    const decoded = decoder.decode(source, destination, bytes);
+    const decoded = withoutFields(decoder.decode(source, destination, bytes));
     const inside = decoded.parts.find(({ message }) => message !== undefined)?.message;
     const isPlain = decoded.dtls === undefined && inside !== undefined;
     const message = this.#passing(link, direction, bytes, {
@@ -220,7 +220,8 @@ export class Tap {
     }
     const { message, summary, fields } = coapFields(bytes);
     if (message === undefined) return summary;
-    const part = { name: 'CoAP message', bytes, fields, problems: problemsOf(fields), message } as const;
+    const problems = problemsOf(fields);
+    const part = { name: 'CoAP message', bytes, fields: [], problems, message } as const;
     return this.#passing(link, direction, bytes, {
       ...{ number, protocol: 'coap', summary, message, header: message },
       editable: { transport: 'datagram', message },
@@ -303,9 +304,14 @@ function streamDecoded(
   const part = {
     name: 'CoAP message',
     bytes,
-    fields,
+    fields: [],
     problems: problemsOf(fields),
     isReliable: true,
   } as const;
   return { summary, decoded: { parts: [{ ...part, ...(message !== undefined && { message }) }], summary } };
+}
+
+/** A tap shows and keeps none: they are many times as large as the datagram. */
+function withoutFields(decoded: DecodedDatagram): DecodedDatagram {
+  return { ...decoded, parts: decoded.parts.map((part) => ({ ...part, fields: [] })) };
 }
