@@ -168,7 +168,7 @@ test('what is kept decoded is bounded by its fields: datagrams of nothing but op
     ring,
     ports: () => [5683],
     identities: async () => new Map(),
-    timer: { after: () => () => {} },
+    timer: { now: () => 0, after: () => () => {} },
   });
   const add = (datagram: Uint8Array): void =>
     ring.add({
