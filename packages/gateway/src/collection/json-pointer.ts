@@ -7,6 +7,9 @@
 import { type CborValue, decodeCbor, isCborArray, isCborMap, isDecodeFault } from 'coapsule/cbor';
 import { payloadKind } from '../payload/payload-kind.ts';
 
+/** Levels of a body that are read: what looks at them calls itself for each. */
+const deepest = 64;
+
 /** What is wrong with a pointer, or nothing. */
 export function pointerProblem(pointer: string): string | undefined {
   if (pointer !== '' && !pointer.startsWith('/'))
@@ -40,16 +43,29 @@ export function jsonOf(
 ): { readonly value: unknown } | { readonly problem: string } {
   const kind = payloadKind(contentFormat);
   if (kind === 'cbor' || kind === 'senml-cbor') {
-    const decoded = decodeCbor(payload, { maxDepth: 64 });
+    const decoded = decodeCbor(payload, { maxDepth: deepest });
     return isDecodeFault(decoded)
       ? { problem: `it is not CBOR: ${decoded.reason}` }
       : { value: plain(decoded.value) };
   }
   try {
-    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) };
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(payload);
+    const value: unknown = JSON.parse(text);
+    return depthOf(text) > deepest ? { problem: `it has more than ${deepest} levels` } : { value };
   } catch {
     return { problem: 'it is not JSON' };
   }
+}
+
+/** @param json that is known to be some. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let most = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') most = Math.max(most, ++depth);
+    else if (token === ']' || token === '}') depth--;
+  }
+  return most;
 }
 
 /** Whether two values of JSON are the same; the order of members does not count. */

@@ -334,6 +334,20 @@ describe('expectations', () => {
     });
   }
 
+  test('a body of a hundred thousand levels is judged as one that cannot be read', () => {
+    for (const levels of [65, 100_000]) {
+      const deep = received(`${'['.repeat(levels)}"[["${']'.repeat(levels)}`);
+      const [, check] = evaluated({ expect: { body: { json: { '/0': 1 } } } }, deep, new Map());
+      assert.equal(check?.found, 'it has more than 64 levels');
+      assert.match(
+        captured({ capture: { x: { json: '/0' } } }, deep).checks[0]?.found ?? '',
+        /no JSON pointer/,
+      );
+    }
+    const whole = received(`${'['.repeat(64)}"[[\\"["${']'.repeat(64)}`);
+    assert.ok(evaluated({ expect: { body: { has: ['/0'] } } }, whole, new Map()).every(({ holds }) => holds));
+  });
+
   test('an error response is told with its text', () => {
     const [check] = evaluated({}, received('no such note', { code: '4.04' }), new Map());
     assert.deepEqual(check, { what: 'code 2.xx', holds: false, found: '4.04, "no such note"' });
