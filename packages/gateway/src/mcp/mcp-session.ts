@@ -157,7 +157,11 @@ export class McpSession {
       era === 'handshake' && !this.#isInitialized
         ? notInitialized
         : tool === undefined
-          ? { code: ErrorCode.InvalidParams, message: `Unknown tool: ${String(name).slice(0, 100)}` }
+          ? {
+              code: ErrorCode.InvalidParams,
+              message:
+                typeof name === 'string' ? `Unknown tool: ${name.slice(0, 100)}` : '"name" has to be a text',
+            }
           : isObject(given)
             ? undefined
             : { code: ErrorCode.InvalidParams, message: '"arguments" has to be an object' };

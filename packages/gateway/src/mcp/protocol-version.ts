@@ -40,7 +40,10 @@ export function eraOf(params: JsonObject): RequestEra {
       code: ErrorCode.UnsupportedProtocolVersion,
       message: 'Unsupported protocol version',
       // Those with a handshake are not named: nobody may choose one of them for `_meta`.
-      data: { supported: [statelessVersion], requested: String(version).slice(0, 100) },
+      data: {
+        supported: [statelessVersion],
+        requested: typeof version === 'string' ? version.slice(0, 100) : null,
+      },
     };
   }
   const capabilities = (meta as JsonObject)[`${prefix}clientCapabilities`];

@@ -50,6 +50,18 @@ describe('the handshake of revisions up to 2025-11-25', () => {
     }
   });
 
+  test('names and versions that are no texts, nor can be made texts, are errors and end nothing', async (t) => {
+    const client = await connectedClient(t);
+    let nested: unknown = 'get';
+    for (let level = 0; level < 3000; level++) nested = [nested];
+    for (const value of [{ toString: 1 }, nested, null, 7]) {
+      assert.equal((await client.ask('tools/call', { name: value })).error?.code, -32602);
+      const _meta = { 'io.modelcontextprotocol/protocolVersion': value };
+      assert.equal((await client.ask('ping', { _meta })).error?.code, -32022);
+    }
+    assert.deepEqual((await client.ask('ping')).result, {});
+  });
+
   test('a method that there is not, and a tool that there is not, are errors of the protocol', async (t) => {
     const client = await connectedClient(t);
     assert.equal((await client.ask('resources/list')).error?.code, -32601);
