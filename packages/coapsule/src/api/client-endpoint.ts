@@ -16,7 +16,7 @@ import { fastCrypto } from '../crypto/fast-crypto.ts';
 import { Driver, type DriverOutput } from '../node/driver.ts';
 import { systemRandom } from '../node/system-random.ts';
 import { feedBody } from './body-feed.ts';
-import type { ClientLink, RequestObserver } from './client-link.ts';
+import type { ClientLink, GiveUp, RequestObserver } from './client-link.ts';
 import type { ClientOptions } from './client-options.ts';
 import type { ClientSecurity } from './client-security.ts';
 import { coreConfig, warnOfPayload } from './endpoint-options.ts';
@@ -103,6 +103,7 @@ export class ClientEndpoint implements ClientLink {
       },
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
+      ...(options.duplicateRate === undefined ? {} : { duplicateRate: options.duplicateRate }),
     });
     opened = new ClientEndpoint(
       server,
@@ -167,7 +168,7 @@ export class ClientEndpoint implements ClientLink {
    *
    * @param isPlanned Whether its type was chosen by its purpose.
    */
-  request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): () => void {
+  request(content: OutgoingRequest, observer: RequestObserver, isPlanned = false): GiveUp {
     this.#line?.expectRoomFor(content);
     const rule = isPlanned ? undefined : this.#habits.look(content);
     const request = protectedContent(content, this.#options.oscore);

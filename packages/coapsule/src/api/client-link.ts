@@ -24,6 +24,9 @@ export interface RequestObserver {
   failed(error: CoapsuleError): void;
 }
 
+/** Gives up what was asked for. @param isForgotten An observation ends without a request that says so: see `ObserveOptions.cancelBy`. */
+export type GiveUp = (isForgotten?: boolean) => void;
+
 /** See the module comment. */
 export interface ClientLink {
   readonly server: RemoteServer;
@@ -36,7 +39,7 @@ export interface ClientLink {
    *
    * @param isPlanned Whether its type was chosen by its purpose.
    */
-  request(content: OutgoingRequest, observer: RequestObserver, isPlanned?: boolean): () => void;
+  request(content: OutgoingRequest, observer: RequestObserver, isPlanned?: boolean): GiveUp;
   /** Sends a ping; the observer gets a response without meaning when it is answered. Returns how to give it up. */
   ping(observer: RequestObserver): () => void;
   /** Observations that are active, with the token of each. */

@@ -106,6 +106,11 @@ export interface EndpointOptions {
   readonly serial?: SerialOptions;
   /** Share of datagrams dropped on purpose, both ways, 0 … 1: a test aid, for UDP, DTLS and serial lines. */
   readonly lossRate?: number;
+  /**
+   * Share of datagrams that are sent twice on purpose, 0 … 1: a test aid, for UDP, DTLS and serial lines. The peer
+   * has to take the message once (RFC 7252 §4.5); over DTLS it is the record that is taken once (RFC 6347 §4.1.2.6).
+   */
+  readonly duplicateRate?: number;
 }
 
 /** The names of `EndpointOptions`, to be spread into those of a type that extends it. */
@@ -135,6 +140,7 @@ export const endpointOptionNames: OptionNames<Required<EndpointOptions>> = {
   stallTimeoutMs: true,
   serial: true,
   lossRate: true,
+  duplicateRate: true,
 };
 
 /** Something that works, and should be looked at. */
@@ -170,9 +176,11 @@ export function coreConfig(
   role: 'client' | 'server' | 'both',
   line?: LineConfig,
 ): EndpointConfigInput {
-  const { lossRate } = options;
-  if (lossRate !== undefined && !(lossRate >= 0 && lossRate <= 1)) {
-    throw new ApiMisuseError(`lossRate is ${lossRate}; expected 0 to 1`);
+  for (const name of ['lossRate', 'duplicateRate'] as const) {
+    const rate = options[name];
+    if (rate !== undefined && !(rate >= 0 && rate <= 1)) {
+      throw new ApiMisuseError(`${name} is ${rate}; expected 0 to 1`);
+    }
   }
   return {
     security,
@@ -189,6 +197,11 @@ export function coreConfig(
   };
 }
 
+const datagramAids = [
+  ['lossRate', 'drops'],
+  ['duplicateRate', 'repeats'],
+] as const;
+
 /** The core's configuration of an endpoint over TCP, TLS or WebSocket for these options. */
 export function streamCoreConfig(
   options: EndpointOptions,
@@ -196,10 +209,12 @@ export function streamCoreConfig(
   role: 'client' | 'server',
 ): StreamConfigInput {
   const { blockSize, keepAliveMs, idleTimeoutMs, maxMessageSize, maxTokenLength, stallTimeoutMs } = options;
-  if (options.lossRate !== undefined && options.lossRate !== 0) {
-    throw new ApiMisuseError(
-      `lossRate drops datagrams, and ${scheme} has none: a connection loses nothing; leave it out`,
-    );
+  for (const [name, does] of datagramAids) {
+    if ((options[name] ?? 0) !== 0) {
+      throw new ApiMisuseError(
+        `${name} ${does} datagrams, and ${scheme} has none: a connection loses nothing; leave it out`,
+      );
+    }
   }
   if (options.capture !== undefined && scheme !== 'coap+tcp') {
     throw new ApiMisuseError(

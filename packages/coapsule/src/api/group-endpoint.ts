@@ -70,6 +70,7 @@ export class GroupEndpoint {
       },
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
+      ...(options.duplicateRate === undefined ? {} : { duplicateRate: options.duplicateRate }),
     });
     opened = new GroupEndpoint(driver, options);
     return opened;

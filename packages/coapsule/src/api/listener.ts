@@ -108,6 +108,7 @@ export class DatagramListener implements Listener {
       onDefect: onError,
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.lossRate === undefined ? {} : { lossRate: options.lossRate }),
+      ...(options.duplicateRate === undefined ? {} : { duplicateRate: options.duplicateRate }),
     });
     shared?.announce(driver.local);
     opened = new DatagramListener(place, driver, options, handler, security, keeper, sharedPort);

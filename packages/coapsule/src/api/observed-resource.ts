@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { RequestObserver } from './client-link.ts';
+import type { GiveUp, RequestObserver } from './client-link.ts';
 import type { RequestOptions } from './client-options.ts';
 import type { CoapsuleError } from './errors.ts';
 import { Observation } from './observation.ts';
@@ -17,7 +17,15 @@ import type { Response, StreamedResponse } from './response.ts';
 import type { ServerReach } from './server-reach.ts';
 
 /** Options of `Client.observe`. */
-export type ObserveOptions = RequestOptions & { readonly method?: 'GET' | 'FETCH' };
+export type ObserveOptions = RequestOptions & {
+  readonly method?: 'GET' | 'FETCH';
+  /**
+   * How the server learns that nobody observes any more (RFC 7641 §3.6): by a request at once (`deregister`, the default), or by
+   * the Reset of the next notification (`reset`), for which the client has to be there still. Over TCP, TLS and WebSocket
+   * there is no Reset (RFC 8323 §7.4): the request goes there.
+   */
+  readonly cancelBy?: 'deregister' | 'reset';
+};
 
 /**
  * Registers at once. When the server stops answering, or ends the association, it registers once more, with a new
@@ -64,14 +72,14 @@ function observed<Notification extends Response | StreamedResponse>(
 ): Observation<Notification> {
   const { signal } = options;
   const ended = new AbortController();
-  let giveUp: (() => void) | undefined;
+  let giveUp: GiveUp | undefined;
   const observation = new Observation<Notification>(async () => finish());
   const onAbort = (): void => finish(abortedError(signal));
   const finish = (error?: CoapsuleError): void => {
     signal?.removeEventListener('abort', onAbort);
     observation.end(error);
     ended.abort();
-    giveUp?.();
+    giveUp?.(options.cancelBy === 'reset');
   };
   let mayRegisterAgain = false;
   const take = (notification: Notification, final: boolean): void => {

@@ -14,7 +14,7 @@ import { elapsedMs, type Instant } from '../core/foundation/instant.ts';
 import type { BodySource } from '../core/request-response/request-response-layer.ts';
 import { monotonicClock } from '../node/monotonic-clock.ts';
 import { SuppliedBody } from './body-input.ts';
-import type { RequestObserver } from './client-link.ts';
+import type { GiveUp, RequestObserver } from './client-link.ts';
 import { CoapsuleError } from './errors.ts';
 import { IncomingBody, wholeBody } from './incoming-body.ts';
 import type { PeerInfo } from './peer-info.ts';
@@ -22,7 +22,7 @@ import { Response, StreamedResponse } from './response.ts';
 
 /** What an endpoint of any transport does for a request under way. */
 interface RequestCommands {
-  cancel(request: RequestId, now: Instant): void;
+  cancel(request: RequestId, now: Instant, isForgotten?: boolean): void;
   continueResponseBody(request: RequestId, now: Instant): void;
 }
 
@@ -71,7 +71,7 @@ export class PendingRequests<Commands extends RequestCommands> {
     observer: RequestObserver,
     send: (endpoint: Commands, now: Instant) => RequestId,
     supplied?: BodySource,
-  ): () => void {
+  ): GiveUp {
     const pending: PendingRequest = {
       observer,
       started: monotonicClock.now(),
@@ -84,7 +84,7 @@ export class PendingRequests<Commands extends RequestCommands> {
       this.#pending.set(name, pending);
       return name;
     });
-    return () => this.#giveUp(request);
+    return (isForgotten) => this.#giveUp(request, isForgotten);
   }
 
   /** What all of them waited for is there. */
@@ -195,8 +195,10 @@ export class PendingRequests<Commands extends RequestCommands> {
     return body;
   }
 
-  #giveUp(request: RequestId): void {
-    if (this.#pending.delete(request)) this.#command((endpoint, now) => endpoint.cancel(request, now));
+  #giveUp(request: RequestId, isForgotten?: boolean): void {
+    if (this.#pending.delete(request)) {
+      this.#command((endpoint, now) => endpoint.cancel(request, now, isForgotten));
+    }
   }
 
   #command(command: (endpoint: Commands, now: Instant) => void): void {

@@ -56,6 +56,8 @@ export interface DriverOptions {
   readonly capture?: (datagram: CapturedDatagram) => void;
   /** Share of datagrams lost on purpose, both ways, 0 … 1: a test aid. */
   readonly lossRate?: number;
+  /** Share of datagrams sent twice on purpose, 0 … 1: a test aid. */
+  readonly duplicateRate?: number;
   readonly clock?: Clock;
   readonly random?: RandomSource;
 }
@@ -231,11 +233,15 @@ export class Driver {
     this.#capture('sent', datagram, to);
     if (this.#lost() || this.#options.nodePort?.answer(datagram, to)) return;
     this.#socket.send(datagram, to);
+    if (this.#happens(this.#options.duplicateRate)) this.#socket.send(datagram, to);
   }
 
   #lost(): boolean {
-    const { lossRate } = this.#options;
-    return lossRate !== undefined && lossRate > 0 && randomFraction(this.#random) < lossRate;
+    return this.#happens(this.#options.lossRate);
+  }
+
+  #happens(rate: number | undefined): boolean {
+    return rate !== undefined && rate > 0 && randomFraction(this.#random) < rate;
   }
 
   #capture(

@@ -141,3 +141,46 @@ test('what cannot be is refused with the name of the option', async () => {
   }
   await server.close();
 });
+
+test('an observation is ended by a request at once, or by the Reset of its next notification', async () => {
+  for (const cancelBy of ['deregister', 'reset'] as const) {
+    const { lines, options } = recorder();
+    let state = 0;
+    await using server = new Server(options);
+    server.resource('/state', { observable: true, get: () => content(String(state)) });
+    const { port } = await server.listen('coap://127.0.0.1:0', { dangerouslyUnlimitedAmplification: true });
+    const ended = Promise.withResolvers<void>();
+    await using client = new Client({
+      trace: (event) => {
+        if (event.kind !== 'message') return;
+        const message = decodeMessage(event.bytes);
+        if (isDecodeFault(message)) return;
+        const isReset = event.direction === 'sent' && message.type === 'RST';
+        const isDeregistered =
+          event.direction === 'received' && state === 0 && !message.options.has(OptionNumber.Observe);
+        if (isReset || isDeregistered) ended.resolve();
+      },
+    });
+    for await (const response of client.observe(`coap://127.0.0.1:${port}/state`, { cancelBy })) {
+      assert.equal(response.text(), '0');
+      break;
+    }
+    if (cancelBy === 'reset') {
+      state = 1;
+      server.notify('/state');
+    }
+    await ended.promise;
+    // The server has taken it before it answers this.
+    await client.ping(`coap://127.0.0.1:${port}`);
+    const before = lines.length;
+    server.notify('/state');
+    await client.ping(`coap://127.0.0.1:${port}`);
+    const gets = lines.filter(({ code }) => code === 'GET').map(({ observe }) => observe);
+    assert.deepEqual(gets, cancelBy === 'reset' ? [0] : [0, 1]);
+    assert.equal(
+      lines.slice(before).filter(({ code }) => code === '2.05').length,
+      0,
+      'nobody is told any more',
+    );
+  }
+});

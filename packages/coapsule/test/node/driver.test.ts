@@ -244,3 +244,27 @@ test('a driver that may not join the workers of its port leaves no socket behind
   });
   await alone.close();
 });
+
+test('with a duplicate rate of 1 each datagram goes out twice', async () => {
+  const came: string[] = [];
+  const twice = Promise.withResolvers<void>();
+  const driver = await Driver.open({
+    endpoint: endpoint(),
+    socket: { host: '127.0.0.1' },
+    duplicateRate: 1,
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+  });
+  const sink = await openUdpSocket({
+    host: '127.0.0.1',
+    onDatagram: (datagram) => {
+      if (came.push(Buffer.from(datagram).toString('hex')) === 2) twice.resolve();
+    },
+    onError: (error) => assert.ifError(error),
+  });
+  driver.run((each, now) => each.ping(sink.local, now));
+  await twice.promise;
+  assert.equal(came[0], came[1], 'the same Message ID');
+  await driver.close();
+  await sink.close();
+});

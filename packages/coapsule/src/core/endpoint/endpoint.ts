@@ -234,8 +234,12 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
     return name;
   }
 
-  /** Gives up a request, or ends an observation with the server's knowledge (RFC 7641 §3.6). */
-  cancel(request: RequestId, now: Instant): void {
+  /**
+   * Gives up a request, or ends an observation with the server's knowledge (RFC 7641 §3.6).
+   *
+   * @param isForgotten An observation is not deregistered: its next notification is reset.
+   */
+  cancel(request: RequestId, now: Instant, isForgotten = false): void {
     const { requests, messages, exchanges, backOff } = this.#layers;
     const ping = requests.pingTransmission(request);
     const exchange = requests.exchangeOf(request);
@@ -245,7 +249,7 @@ export class Endpoint implements ProtocolMachine<EndpointInput, EndpointOutput> 
       messages.stop(ping);
       requests.endPing(request);
     }
-    if (exchange !== undefined) exchanges.cancel(exchange, now);
+    if (exchange !== undefined) exchanges.cancel(exchange, now, isForgotten);
     this.#settle(now);
   }
 

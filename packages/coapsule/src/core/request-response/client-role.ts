@@ -199,11 +199,14 @@ export class ClientRole {
     this.#exchanges.transmit(target, blockRequestMessage(target, next), now);
   }
 
-  /** Ends an Exchange; an observation after one answer to its deregistration (RFC 7641 §3.6). */
-  cancel(id: ExchangeId, now: Instant): void {
+  /**
+   * Ends an Exchange; an observation after one answer to its deregistration (RFC 7641 §3.6), or at once when it is to be
+   * forgotten: its next notification is answered with a Reset then.
+   */
+  cancel(id: ExchangeId, now: Instant, isForgotten = false): void {
     const exchange = this.table.get(id);
     if (exchange === undefined || exchange.deregistering) return;
-    if (exchange.observation === undefined) {
+    if (exchange.observation === undefined || isForgotten) {
       this.#exchanges.fail(exchange, 'cancelled');
       return;
     }

@@ -176,9 +176,11 @@ export class RequestResponseLayer {
   /**
    * Ends an Exchange with `failed` `cancelled`: at once, or for an observation when its deregistration was
    * answered or given up (RFC 7641 §3.6).
+   *
+   * @param isForgotten An observation ends at once too: a Reset of its next notification tells the server (§3.6).
    */
-  cancel(exchange: ExchangeId, now: Instant): void {
-    this.#client.cancel(exchange, now);
+  cancel(exchange: ExchangeId, now: Instant, isForgotten = false): void {
+    this.#client.cancel(exchange, now, isForgotten);
     this.#groups.cancel(exchange, now);
   }
 
