@@ -6,10 +6,11 @@
 
 import { type CborValue, encodeCbor } from 'coapsule/cbor';
 import type { ExplorerOption } from '../../src/console/api-types.ts';
+import { diagnosticFaultText, encodeDiagnostic } from '../../src/payload/cbor-diagnostic.ts';
 import { fromHex, toHex } from '../parts/hex-text.ts';
 
 /** How a payload is written. */
-export const payloadNotations = ['text', 'json', 'cbor', 'senml', 'hex'] as const;
+export const payloadNotations = ['text', 'json', 'cbor', 'diagnostic', 'senml', 'hex'] as const;
 
 /** One of them. */
 export type PayloadNotation = (typeof payloadNotations)[number];
@@ -22,6 +23,7 @@ export const formatOfNotation: Readonly<Record<PayloadNotation, string | undefin
   text: undefined,
   json: 'application/json',
   cbor: 'application/cbor',
+  diagnostic: 'application/cbor',
   senml: 'application/senml+json',
   hex: undefined,
 };
@@ -36,6 +38,10 @@ export function payloadHex(text: string, notation: PayloadNotation): Written<str
       return bytes === undefined
         ? { fault: 'expected pairs of hexadecimal digits' }
         : { value: toHex(bytes) };
+    }
+    case 'diagnostic': {
+      const bytes = encodeDiagnostic(text);
+      return bytes instanceof Uint8Array ? { value: toHex(bytes) } : { fault: diagnosticFaultText(bytes) };
     }
     default: {
       let value: unknown;
@@ -72,4 +78,42 @@ export function optionsOf(text: string): Written<readonly ExplorerOption[]> {
     options.push({ option: /^\d+$/.test(name) ? Number(name) : name, value });
   }
   return { value: options };
+}
+
+/** What is typed in fields of their own and goes as options. */
+export interface NamedOptions {
+  /** ETags, such as `01ab 02cd`; an empty one is written `empty` (RFC 7252 §5.10.8.1). */
+  readonly ifMatch: string;
+  readonly etag: string;
+  readonly ifNoneMatch: boolean;
+  readonly uriHost: string;
+  readonly size1: string;
+}
+
+/** Options from these fields. */
+export function namedOptions(given: NamedOptions): Written<readonly ExplorerOption[]> {
+  const options: ExplorerOption[] = [];
+  for (const [option, text] of [
+    ['If-Match', given.ifMatch],
+    ['ETag', given.etag],
+  ] as const) {
+    for (const word of text.split(/[\s,]+/).filter((one) => one !== '')) {
+      const bytes = option === 'If-Match' && word === 'empty' ? new Uint8Array(0) : fromHex(word);
+      if (bytes === undefined || bytes.length > 8 || (bytes.length === 0 && word !== 'empty'))
+        return { fault: `${option}: "${word}" is no ETag: 1 to 8 bytes in hexadecimal digits` };
+      options.push({ option, value: `0x${toHex(bytes)}` });
+    }
+  }
+  if (given.ifNoneMatch) options.push({ option: 'If-None-Match', value: '' });
+  if (given.uriHost !== '') options.push({ option: 'Uri-Host', value: given.uriHost });
+  if (given.size1 !== '') options.push({ option: 'Size1', value: given.size1 });
+  return { value: options };
+}
+
+/** A token of 0 to 8 bytes. */
+export function tokenOf(text: string): Written<string> {
+  const bytes = fromHex(text);
+  return bytes === undefined || bytes.length > 8
+    ? { fault: 'a token is 0 to 8 bytes in hexadecimal digits' }
+    : { value: toHex(bytes) };
 }

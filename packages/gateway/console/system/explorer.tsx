@@ -19,7 +19,6 @@ import type {
   PingResult,
 } from '../../src/console/api-types.ts';
 import { ask, send } from '../gateway/api.ts';
-import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { readEvents } from '../gateway/streams.ts';
 import { Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
@@ -32,11 +31,20 @@ import { Plot } from '../parts/plot.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
-import { choice, number, type StateOf, text as textParameter } from '../shell/url-state.ts';
+import { choice, flag, number, type StateOf, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
 import { CollectionRunner } from './collection-runner.tsx';
+import { CredentialFields, credentialOf, newTypedCredential } from './explorer-credential.tsx';
 import { remember, remembered } from './explorer-history.ts';
-import { formatOfNotation, optionsOf, payloadHex, payloadNotations } from './explorer-input.ts';
+import {
+  formatOfNotation,
+  namedOptions,
+  optionsOf,
+  payloadHex,
+  payloadNotations,
+  tokenOf,
+} from './explorer-input.ts';
+import { ConditionFields, MessageFields } from './explorer-settings.tsx';
 import { LinkTree } from './link-tree.tsx';
 
 const schema = {
@@ -52,9 +60,23 @@ const schema = {
   loss: number(0, 90, 0),
   timeout: number(1, 120, 30),
   as: textParameter('', 200),
+  ifMatch: textParameter('', 300),
+  etag: textParameter('', 300),
+  ifNoneMatch: flag(false),
+  uriHost: textParameter('', 255),
+  size1: textParameter('', 10),
+  proxy: textParameter('', 500),
+  proxyForm: choice(['Proxy-Uri', 'Proxy-Scheme'], 'Proxy-Uri'),
+  retransmits: flag(true),
+  duplicates: flag(false),
+  token: textParameter('', 24),
+  hasToken: flag(false),
+  listen: number(0, 10, 0),
+  cancelBy: choice(['GET', 'RST'], 'GET'),
 };
 
-type State = StateOf<typeof schema>;
+/** All that is typed in but the credential. */
+export type ExplorerState = StateOf<typeof schema>;
 
 interface Notification {
   readonly atMs: number;
@@ -70,8 +92,7 @@ const mostNotifications = 500;
 
 export default function Explorer() {
   const [state, set] = urlState(schema);
-  const identity = useSignal('');
-  const key = useSignal('');
+  const typed = useSignal(newTypedCredential);
   const file = useSignal<{ readonly name: string; readonly hex: string } | undefined>(undefined);
   const result = useSignal<ExplorerResult | undefined>(undefined);
   const links = useSignal<DiscoverResult | undefined>(undefined);
@@ -94,7 +115,7 @@ export default function Explorer() {
   const target = () => ({
     uri: state.uri,
     timeoutSeconds: state.timeout,
-    ...credentialOf(state, identity.value, key.value),
+    ...credentialOf(state.as, typed.value),
   });
   const begin = (): void => {
     problem.value = undefined;
@@ -304,51 +325,15 @@ export default function Explorer() {
               range={schema.timeout}
               onChange={(timeout) => set({ timeout })}
             />
-            <NumberField
-              label={text.loss}
-              unit="%"
-              value={state.loss}
-              range={schema.loss}
-              hint={text.lossHint}
-              onChange={(loss) => set({ loss })}
-            />
           </Inputs>
-          <Inputs title={text.credentialTitle}>
-            <SelectField
-              label={text.credential}
-              value={state.as}
-              options={[
-                ['', text.noCredential],
-                ['psk', text.typedCredential],
-                ...(mayAct('admin')
-                  ? (names.state.value.value?.credentials ?? []).map(
-                      ({ id, kind }) => [`device:${id}`, text.asDevice(id, kind)] as const,
-                    )
-                  : []),
-              ]}
-              onChange={(as) => set({ as })}
-            />
-            {state.as === 'psk' && (
-              <>
-                <TextField
-                  label={text.identity}
-                  value={identity.value}
-                  onChange={(value) => {
-                    identity.value = value;
-                  }}
-                />
-                <TextField
-                  label={text.key}
-                  type="password"
-                  value={key.value}
-                  hint={text.keyHint}
-                  onChange={(value) => {
-                    key.value = value;
-                  }}
-                />
-              </>
-            )}
-          </Inputs>
+          <ConditionFields state={state} set={set} />
+          <MessageFields state={state} set={set} />
+          <CredentialFields
+            as={state.as}
+            onChoose={(as) => set({ as })}
+            typed={typed}
+            names={names.state.value.value?.credentials ?? []}
+          />
         </div>
         <div class="results">
           {links.value !== undefined && (
@@ -383,27 +368,17 @@ const formats = [
   ...['application/link-format', 'application/octet-stream', 'application/xml'],
 ];
 
-function credentialOf(
-  { as }: Pick<State, 'as'>,
-  identity: string,
-  key: string,
-): Pick<ExplorerRequest, 'credential'> {
-  if (as === '') return {};
-  if (as === 'psk') return { credential: { kind: 'psk', identity, keyHex: keyHexOf(key) } };
-  return { credential: { kind: 'device', id: as.replace(/^device:/, '') } };
-}
-
-/** `hex:` before digits, as on the command line; else the letters are the key. */
-function keyHexOf(key: string): string {
-  return key.startsWith('hex:') ? key.slice(4) : toHex(new TextEncoder().encode(key));
-}
-
-function requestOf(state: State, fileHex: string | undefined) {
+function requestOf(state: ExplorerState, fileHex: string | undefined) {
   const payload = fileHex === undefined ? payloadHex(state.payload, state.notation) : { value: fileHex };
-  const options = optionsOf(state.options);
+  const named = namedOptions(state);
+  const others = optionsOf(state.options);
+  const token = tokenOf(state.token);
   const hasPayload = state.payload !== '' || fileHex !== undefined;
   if (hasPayload && 'fault' in payload) return payload;
-  if ('fault' in options) return options;
+  if ('fault' in named) return named;
+  if ('fault' in others) return others;
+  if (state.hasToken && 'fault' in token) return token;
+  const options = [...named.value, ...others.value];
   const formatOf = (given: string): string | number => (/^\d+$/.test(given) ? Number(given) : given);
   return {
     value: {
@@ -413,8 +388,14 @@ function requestOf(state: State, fileHex: string | undefined) {
       ...(state.format !== '' && hasPayload && { contentFormat: formatOf(state.format) }),
       ...(state.accept !== '' && { accept: formatOf(state.accept) }),
       ...(state.block !== '' && { blockSize: Number(state.block) }),
-      ...(options.value.length > 0 && { options: options.value }),
+      ...(options.length > 0 && { options }),
       ...(state.loss > 0 && { lossRate: state.loss / 100 }),
+      ...(!state.retransmits && { retransmits: false }),
+      ...(state.duplicates && { duplicates: true }),
+      ...(state.hasToken && 'value' in token && { tokenHex: token.value }),
+      ...(state.listen > 0 && { listenSeconds: state.listen }),
+      ...(state.cancelBy === 'RST' && { cancelBy: state.cancelBy }),
+      ...(state.proxy !== '' && { proxy: { uri: state.proxy, form: state.proxyForm } }),
     },
   };
 }

@@ -194,7 +194,7 @@ const handshakes: z.ZodType<api.HandshakesView> = o({
 });
 
 const credentials: z.ZodType<api.CredentialNames> = o({
-  credentials: list(o({ id: text, kind: z.enum(['psk', 'oscore']) })),
+  credentials: list(o({ id: text, kind: z.enum(['psk', 'proxy']) })),
 });
 
 const response: z.ZodType<api.ExplorerResponse> = o({

@@ -562,8 +562,19 @@ export type ExplorerCredential =
   | { readonly kind: 'none' }
   /** As a device of the store; admin only, since it speaks for the device. */
   | { readonly kind: 'device'; readonly id: string }
+  /** As the gateway, with what `--proxy-credentials` has for a pattern of `--proxy`; admin only. */
+  | { readonly kind: 'proxy'; readonly pattern: string }
   /** Not kept. */
-  | { readonly kind: 'psk'; readonly identity: string; readonly keyHex: string };
+  | { readonly kind: 'psk'; readonly identity: string; readonly keyHex: string }
+  /** RFC 7250. `serverKey` is the server's public key, in PEM or as its fingerprint. Not kept. */
+  | { readonly kind: 'rpk'; readonly privateKeyPem: string; readonly serverKey: string }
+  /** `authorityPem` may be `system`; without a certificate only the server proves who it is. Not kept. */
+  | {
+      readonly kind: 'x509';
+      readonly certificatePem?: string;
+      readonly privateKeyPem?: string;
+      readonly authorityPem: string;
+    };
 
 export interface ExplorerRequest extends ExplorerTarget {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'FETCH' | 'PATCH' | 'iPATCH';
@@ -577,6 +588,27 @@ export interface ExplorerRequest extends ExplorerTarget {
   readonly options?: readonly ExplorerOption[];
   /** For tests of the path: drop this share of datagrams, 0 … 1, both ways. */
   readonly lossRate?: number;
+  /** False: nothing is sent again (MAX_RETRANSMIT 0, RFC 7252 §4.8). */
+  readonly retransmits?: boolean;
+  /** Each datagram goes out twice, with the same Message ID. */
+  readonly duplicates?: boolean;
+  /** 0 … 8 bytes, in the place of a random token. */
+  readonly tokenHex?: string;
+  /**
+   * So many seconds after the response, 0 … 10, what still comes is in the ladder: duplicates, responses with unknown tokens. Those
+   * that are Confirmable are rejected with a Reset (RFC 7252 §4.2).
+   */
+  readonly listenSeconds?: number;
+  /** How an observation ends (RFC 7641 §3.6): by a request, or by the Reset of its next notification, within a minute. */
+  readonly cancelBy?: 'GET' | 'RST';
+  /** A forward-proxy (RFC 7252 §5.7.2): the credential is for it. */
+  readonly proxy?: ExplorerProxy;
+}
+
+export interface ExplorerProxy {
+  readonly uri: string;
+  /** The option that names the target; `Proxy-Uri` without it. */
+  readonly form?: 'Proxy-Uri' | 'Proxy-Scheme';
 }
 
 export interface ExplorerOption {
@@ -587,7 +619,7 @@ export interface ExplorerOption {
 }
 
 export interface CredentialNames {
-  readonly credentials: readonly { readonly id: string; readonly kind: 'psk' | 'oscore' }[];
+  readonly credentials: readonly { readonly id: string; readonly kind: 'psk' | 'proxy' }[];
 }
 
 export interface ExplorerResult {

@@ -185,11 +185,10 @@ class ConsoleSender implements CollectionSender {
     if (payload !== undefined && !(payload instanceof Uint8Array))
       throw new ApiFailure('invalid', 'a payload of a file is not for the console');
     const timeoutSeconds = Math.min(timeout ?? 30, most.requestSeconds);
-    const plan = explorerPlan(
-      { uri: text, credential: this.#credential, timeoutSeconds },
-      this.#user,
-      this.#devices,
-    );
+    const plan = explorerPlan({ uri: text, credential: this.#credential, timeoutSeconds }, this.#user, {
+      devices: this.#devices,
+      proxyTargets: [],
+    });
     this.#note(what, plan.uri.text);
     // With one for all its requests there is one handshake.
     this.#client ??= new Client(pskOf(this.#credential));

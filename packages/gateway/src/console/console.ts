@@ -25,6 +25,7 @@ import { deviceHandlers } from './device-changes.ts';
 import { DeviceViews, type DeviceViewsParts } from './device-views.ts';
 import { directoryHandlers } from './directory-views.ts';
 import { EventStreams } from './event-stream.ts';
+import type { NamedCredentials } from './explorer-credentials.ts';
 import { explorerHandlers } from './explorer-handlers.ts';
 import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
 import { LiveValues } from './live-values.ts';
@@ -57,6 +58,8 @@ export interface ConsoleParts {
   readonly features: readonly GatewayFeature[];
   readonly devices: Pick<DeviceViewsParts, 'sleeperOf' | 'configured'>;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+  /** What the gateway proves itself with where it is a proxy. */
+  readonly proxyTargets: NamedCredentials['proxyTargets'];
   readonly handshakes: () => HandshakesView['handshakes'];
   /** Undefined where no traffic is kept. */
   readonly traffic: TrafficRing | undefined;
@@ -179,7 +182,10 @@ export class Console {
       ...collectionHandlers({ devices: this.#store.devices, audit, streams: this.#streams, places }),
       ...this.#traffic(parts, peers, audit, onError),
       ...handshakeHandlers(parts.handshakes),
-      ...explorerHandlers({ devices: this.#store.devices, places, audit, streams: this.#streams, clock }),
+      ...explorerHandlers({
+        ...{ devices: this.#store.devices, places, audit, streams: this.#streams, clock },
+        proxyTargets: parts.proxyTargets,
+      }),
       'GET /api/live': ({ context, session, query: { path } }) =>
         this.#streams.answer(context, session, () => live.open(path)),
       'GET /api/history': ({ context }) => telemetry.answer(context, reader),

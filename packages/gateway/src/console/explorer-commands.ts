@@ -5,7 +5,8 @@ import { contentFormatName, contentFormatOf } from 'coapsule';
 import { encodeUint } from 'coapsule/message';
 import { type CopyForm, copyForms } from '../copy-as/copy-as.ts';
 import type { SeenRequest } from '../copy-as/seen-request.ts';
-import type { ExplorerCredential, ExplorerRequest, ExplorerResult } from './api-types.ts';
+import type { ExplorerRequest, ExplorerResult } from './api-types.ts';
+import { credentialReference } from './explorer-credentials.ts';
 import { bytesOf } from './hex.ts';
 
 /** In the order in which they are shown. @param options With their numbers, as `explorerOptions` has them. */
@@ -17,7 +18,7 @@ export function requestCommands(
   const { uri, method, type, payloadHex = '' } = request;
   const contentFormat = formatNumber(request.contentFormat);
   const accept = formatNumber(request.accept);
-  const identity = identityOf(request.credential);
+  const credentials = credentialReference(request.credential);
   const seen: SeenRequest = {
     ...{ uri, observes, method: method === 'iPATCH' ? 'IPATCH' : method },
     confirmable: type !== 'NON',
@@ -25,8 +26,8 @@ export function requestCommands(
     ...(accept !== undefined && { accept }),
     options: options.map(({ number, value }) => ({ number, value: valueBytes(value) })),
     payload: bytesOf(payloadHex),
-    ...(identity !== undefined && { credentials: { kind: 'psk', identity } as const }),
-    notes: [],
+    ...(credentials !== undefined && { credentials }),
+    notes: notesOf(request),
   };
   return (Object.keys(copyForms) as CopyForm[]).map((tool) => {
     const { text, notes } = copyForms[tool](seen);
@@ -34,9 +35,23 @@ export function requestCommands(
   });
 }
 
-function identityOf(credential: ExplorerCredential | undefined): string | undefined {
-  if (credential === undefined || credential.kind === 'none') return undefined;
-  return credential.kind === 'psk' ? credential.identity : credential.id;
+/** What commands of other programs do not do, or do by another option. */
+function notesOf({
+  proxy,
+  tokenHex,
+  duplicates,
+  retransmits,
+  lossRate = 0,
+}: ExplorerRequest): readonly string[] {
+  return [
+    ...(proxy === undefined
+      ? []
+      : [`It goes through the proxy ${proxy.uri}: say so with the program's own option.`]),
+    ...(tokenHex === undefined ? [] : [`The token ${tokenHex} is left out.`]),
+    ...(duplicates || retransmits === false || lossRate > 0
+      ? ['Loss, duplicates and the end of retransmission are of the explorer alone.']
+      : []),
+  ];
 }
 
 function valueBytes(value: Uint8Array | string | number): Uint8Array {

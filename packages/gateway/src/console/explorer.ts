@@ -3,6 +3,7 @@
  * the way. Each has a client of its own, which ends with it; how many there are at a time, how long each lasts and how much it brings
  * is bounded.
  */
+import { isIP } from 'node:net';
 import {
   Client,
   type ClientOptions,
@@ -13,16 +14,16 @@ import {
   type OptionReader,
   type RequestOptions,
 } from 'coapsule';
-import { optionDefinition } from 'coapsule/message';
+import { OptionNumber, optionDefinition } from 'coapsule/message';
 import { responseCodes } from '../advice/response-codes.ts';
 import { reportOf } from '../cli/command-failure.ts';
 import { optionName, optionText } from '../cli/message-text.ts';
 import { hexBytes } from '../cli/option-values.ts';
 import { expectOneServer, type TargetUri, targetUri } from '../cli/target-uri.ts';
-import type { DeviceTable } from '../store/device-table.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { ApiProblem, ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
 import { formatName } from './explorer-commands.ts';
+import { explorerProof, type NamedCredentials } from './explorer-credentials.ts';
 import { bytesOf, hexOf } from './hex.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
 import type { SessionUser } from './sessions.ts';
@@ -32,6 +33,8 @@ const usualTimeoutSeconds = 30;
 /** What a request of the explorer becomes. */
 export interface ExplorerPlan {
   readonly uri: TargetUri;
+  /** Whom the datagrams go to: the server, or the proxy. */
+  readonly hop: TargetUri;
   readonly clientOptions: ClientOptions;
   readonly timeoutMs: number;
 }
@@ -42,26 +45,40 @@ export interface ExplorerPlan {
  * @throws ApiFailure for a URI that is none, and for a credential that this user may not use.
  */
 export function explorerPlan(
-  { uri: text, credential, timeoutSeconds = usualTimeoutSeconds }: ExplorerTarget,
+  {
+    uri: text,
+    credential,
+    timeoutSeconds = usualTimeoutSeconds,
+    proxy,
+  }: ExplorerTarget & Pick<ExplorerRequest, 'proxy'>,
   user: SessionUser,
-  devices: Pick<DeviceTable, 'find'>,
+  named: NamedCredentials,
 ): ExplorerPlan {
   const uri = checkedUri(text);
+  const hop = proxy === undefined ? uri : checkedUri(proxy.uri);
   // It opens a device file of the gateway's machine.
-  if (uri.line !== undefined && user.role !== 'admin')
+  if ((uri.line ?? hop.line) !== undefined && user.role !== 'admin')
     throw new ApiFailure('forbidden', 'serial lines of the gateway are for the role admin');
-  const psk = pskOf(credential, user, devices);
-  if (uri.secure && psk === undefined)
+  const proof = explorerProof(credential, user, named);
+  if (hop.secure && proof === undefined)
     throw new ApiFailure(
       'invalid',
-      `${uri.scheme} needs a credential`,
-      'choose one, or give identity and key',
+      `${hop.scheme} needs a credential`,
+      'choose one, or give identity and key, a raw public key or a certificate',
     );
-  return {
-    uri,
-    clientOptions: psk === undefined || !uri.secure ? {} : { psk },
-    timeoutMs: timeoutSeconds * 1000,
-  };
+  const clientOptions = proof === undefined || !hop.secure ? {} : proof;
+  expectUsable(clientOptions);
+  return { uri, hop, clientOptions, timeoutMs: timeoutSeconds * 1000 };
+}
+
+/** Keys and certificates are read when a client is made, before anything is opened. */
+function expectUsable(options: ClientOptions): void {
+  try {
+    void new Client(options).close();
+  } catch (error) {
+    const { cause, nextStep } = reportOf(error);
+    throw new ApiFailure('invalid', cause, nextStep);
+  }
 }
 
 function checkedUri(text: string): TargetUri {
@@ -75,39 +92,21 @@ function checkedUri(text: string): TargetUri {
   }
 }
 
-function pskOf(
-  credential: ExplorerTarget['credential'],
-  user: SessionUser,
-  devices: Pick<DeviceTable, 'find'>,
-): Exclude<ClientOptions['psk'], undefined | ((...request: never[]) => unknown)> | undefined {
-  switch (credential?.kind) {
-    case 'psk':
-      return { identity: credential.identity, key: bytesOf(credential.keyHex) };
-    case 'device': {
-      if (user.role !== 'admin')
-        throw new ApiFailure('forbidden', 'who speaks as a device needs the role admin');
-      const stored = devices.find(credential.id)?.credential;
-      // The numbers of an OSCORE context are the device's: used here too, they would be used twice (RFC 8613 §7.2.1).
-      if (stored?.kind !== 'psk')
-        throw new ApiFailure('not-found', 'there is no device of this id with a pre-shared key');
-      return { identity: credential.id, key: stored.key };
-    }
-    default:
-      return undefined;
-  }
-}
-
 /** A client for one exchange. */
 export function explorerClient(
   plan: ExplorerPlan,
-  request: Pick<ExplorerRequest, 'lossRate'>,
+  request: Pick<ExplorerRequest, 'lossRate' | 'retransmits' | 'duplicates'>,
   trace: NonNullable<ClientOptions['trace']>,
 ): Client {
-  const { lossRate } = request;
+  const { lossRate = 0, retransmits = true, duplicates = false } = request;
+  // A connection loses nothing, and repeats nothing.
+  const isDatagram = !/\+(?:tcp|ws)$/.test(plan.hop.scheme);
   return new Client({
     ...plan.clientOptions,
     trace,
-    ...(lossRate !== undefined && lossRate > 0 && !plan.uri.scheme.includes('+') && { lossRate }),
+    ...(isDatagram && lossRate > 0 && { lossRate }),
+    ...(isDatagram && duplicates && { duplicateRate: 1 }),
+    ...(!retransmits && { transmission: { maxRetransmit: 0 } }),
   });
 }
 
@@ -117,14 +116,27 @@ export function methodOfRequest({ method }: ExplorerRequest): Method {
 }
 
 /** @throws ApiFailure for an option that is not known, or a value that it cannot have. */
-export function explorerOptions(request: ExplorerRequest, timeoutMs: number): RequestOptions {
+export function explorerOptions(request: ExplorerRequest, { uri, timeoutMs }: ExplorerPlan): RequestOptions {
   const { type, payloadHex = '', contentFormat, accept, blockSize, options = [] } = request;
+  const { tokenHex, proxy } = request;
   for (const format of [contentFormat, accept]) {
     if (typeof format === 'string' && contentFormatOf(format) === undefined)
       throw new ApiFailure('invalid', `there is no content format of this name: ${format}`);
   }
   if (blockSize !== undefined && (blockSize & (blockSize - 1)) !== 0)
     throw new ApiFailure('invalid', 'block sizes are 16, 32, 64, 128, 256, 512 and 1024');
+  const given = options.map(messageOption);
+  // A name in the URI is Uri-Host already, and there is one (RFC 7252 §5.10.1).
+  if (
+    uri.host !== '' &&
+    isIP(uri.host.replace(/%.*$/, '')) === 0 &&
+    given.some(({ number }) => number === OptionNumber.UriHost)
+  )
+    throw new ApiFailure(
+      'invalid',
+      `${uri.host} of the address is Uri-Host already`,
+      'write the server as an IP address, such as coap://192.0.2.7/, to send another Uri-Host',
+    );
   return {
     ...{ timeoutMs, whenBusy: 'send' as const },
     ...(payloadHex !== '' && { payload: bytesOf(payloadHex) }),
@@ -132,7 +144,9 @@ export function explorerOptions(request: ExplorerRequest, timeoutMs: number): Re
     ...(accept !== undefined && { accept }),
     ...(blockSize !== undefined && { blockSize }),
     ...(type === 'NON' && { confirmable: false }),
-    ...(options.length > 0 && { options: options.map(messageOption) }),
+    ...(tokenHex !== undefined && { token: bytesOf(tokenHex) }),
+    ...(proxy !== undefined && { proxy }),
+    ...(given.length > 0 && { options: given }),
   };
 }
 

@@ -57,13 +57,24 @@ export const deviceRotation: z.ZodType<api.DeviceRotation> = z.strictObject({
   untilUsed: z.exactOptional(z.boolean()),
 });
 
+/** Certificates and keys. */
+const pem = text(64 * 1024);
+
 const targetMembers = {
   uri: text(4096),
   credential: z.exactOptional(
     z.union([
       z.strictObject({ kind: z.literal('none') }),
       z.strictObject({ kind: z.literal('device'), id: deviceId }),
+      z.strictObject({ kind: z.literal('proxy'), pattern: text(4096) }),
       z.strictObject({ kind: z.literal('psk'), identity: text(256), keyHex: hex(64).min(2) }),
+      z.strictObject({ kind: z.literal('rpk'), privateKeyPem: pem, serverKey: pem }),
+      z.strictObject({
+        kind: z.literal('x509'),
+        certificatePem: z.exactOptional(pem),
+        privateKeyPem: z.exactOptional(pem),
+        authorityPem: pem,
+      }),
     ]),
   ),
   timeoutSeconds: z.exactOptional(z.number().min(1).max(120)),
@@ -94,6 +105,17 @@ export const explorerRequest: z.ZodType<api.ExplorerRequest> = z.strictObject({
       .max(64),
   ),
   lossRate: z.exactOptional(z.number().min(0).max(1)),
+  retransmits: z.exactOptional(z.boolean()),
+  duplicates: z.exactOptional(z.boolean()),
+  tokenHex: z.exactOptional(hex(8)),
+  listenSeconds: z.exactOptional(z.number().min(0).max(10)),
+  cancelBy: z.exactOptional(z.enum(['GET', 'RST'])),
+  proxy: z.exactOptional(
+    z.strictObject({
+      uri: text(4096),
+      form: z.exactOptional(z.enum(['Proxy-Uri', 'Proxy-Scheme'])),
+    }),
+  ),
 });
 
 /** Which messages go into a file. */

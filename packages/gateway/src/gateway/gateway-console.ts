@@ -62,6 +62,7 @@ export function gatewayConsole(
   return new Console({
     ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
     refusals,
+    proxyTargets: proxy?.targets ?? [],
     views: {
       operations,
       endpoints: () =>

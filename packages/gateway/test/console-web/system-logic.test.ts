@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ago, until } from '../../console/system/durations.ts';
 import { withNewest } from '../../console/system/explorer-history.ts';
-import { optionsOf, payloadHex } from '../../console/system/explorer-input.ts';
+import { namedOptions, optionsOf, payloadHex, tokenOf } from '../../console/system/explorer-input.ts';
 import { firmwareSnippets } from '../../console/system/firmware-snippets.ts';
 import { linkTree } from '../../console/system/link-nodes.ts';
 import {
@@ -119,6 +119,7 @@ describe('what is typed into the explorer', () => {
     assert.deepEqual(payloadHex('22.5', 'text'), { value: '32322e35' });
     assert.deepEqual(payloadHex('DE AD', 'hex'), { value: 'dead' });
     assert.deepEqual(payloadHex('{"a":[1,true]}', 'cbor'), { value: 'a161618201f5' });
+    assert.deepEqual(payloadHex("{1: h'00ff', 2: 1.5_1}", 'diagnostic'), { value: 'a2014200ff02f93e00' });
     assert.deepEqual(payloadHex('[ {"n":"t","v":1} ]', 'senml'), {
       value: Buffer.from('[{"n":"t","v":1}]').toString('hex'),
     });
@@ -126,6 +127,7 @@ describe('what is typed into the explorer', () => {
       ['abc', 'hex'],
       ['{', 'json'],
       ['{}', 'senml'],
+      ['[1', 'diagnostic'],
     ] as const) {
       assert.ok('fault' in payloadHex(given, notation), given);
     }
@@ -140,6 +142,37 @@ describe('what is typed into the explorer', () => {
       ],
     });
     assert.ok('fault' in optionsOf('no option at all!'));
+  });
+
+  test('has conditions, host and size in fields of their own, and a token', () => {
+    const none = { ifMatch: '', etag: '', ifNoneMatch: false, uriHost: '', size1: '' };
+    assert.deepEqual(namedOptions(none), { value: [] });
+    assert.deepEqual(
+      namedOptions({
+        ifMatch: '01ab empty',
+        etag: '02,03',
+        ifNoneMatch: true,
+        uriHost: 'a.example',
+        size1: '7',
+      }),
+      {
+        value: [
+          { option: 'If-Match', value: '0x01ab' },
+          { option: 'If-Match', value: '0x' },
+          { option: 'ETag', value: '0x02' },
+          { option: 'ETag', value: '0x03' },
+          { option: 'If-None-Match', value: '' },
+          { option: 'Uri-Host', value: 'a.example' },
+          { option: 'Size1', value: '7' },
+        ],
+      },
+    );
+    for (const ifMatch of ['0', 'x', '010203040506070809'])
+      assert.ok('fault' in namedOptions({ ...none, ifMatch }), ifMatch);
+    assert.ok('fault' in namedOptions({ ...none, etag: 'empty' }), 'ETags of requests have a byte or more');
+    assert.deepEqual(tokenOf('C0 ff ee'), { value: 'c0ffee' });
+    assert.deepEqual(tokenOf(''), { value: '' });
+    assert.ok('fault' in tokenOf('010203040506070809'));
   });
 
   test('is remembered with the newest first, each once', () => {

@@ -530,6 +530,42 @@ describe('the views of the system', { skip }, () => {
     await page.getByLabel(/^A collection/).fill('requests: []');
     await page.getByRole('button', { name: 'Run it' }).click();
     await contains('1 as expected, 0 not.');
+    await page.getByText('Conditions and options by name').click();
+    await page.getByLabel('ETag', { exact: true }).fill('02 03');
+    await page.getByLabel('Through the proxy').fill('coap://p');
+    await page.getByText('Messages', { exact: true }).click();
+    await page.getByLabel('Send again what is not acknowledged').uncheck();
+    await page.getByLabel('Send each datagram twice').check();
+    await page.getByLabel('A token of its own').check();
+    await page.getByLabel('Token', { exact: true }).fill('c0ffee');
+    await page.getByLabel('Written as').selectOption('diagnostic');
+    await page.getByLabel('Payload', { exact: true }).fill("[1, h'02']");
+    await page.getByLabel('As whom').selectOption('rpk');
+    await page.getByLabel('Private key (PEM)').fill('own');
+    await page.getByLabel('Public key of the server').fill('sha256:00');
+    await page.getByRole('button', { name: 'Send PUT' }).click();
+    await page.waitForFunction(`!document.querySelector('button.primary').disabled`);
+    const sent = lastAsked('POST /api/explorer/request') as Record<string, unknown>;
+    assert.deepEqual(
+      [
+        sent['options'],
+        sent['proxy'],
+        sent['retransmits'],
+        sent['duplicates'],
+        sent['tokenHex'],
+        sent['payloadHex'],
+      ],
+      [
+        [
+          { option: 'ETag', value: '0x02' },
+          { option: 'ETag', value: '0x03' },
+          { option: 'If-Match', value: '0x01' },
+        ],
+        { uri: 'coap://p', form: 'Proxy-Uri' },
+        ...[false, true, 'c0ffee', '82014102'],
+      ],
+    );
+    assert.deepEqual(sent['credential'], { kind: 'rpk', privateKeyPem: 'own', serverKey: 'sha256:00' });
     await page.getByLabel('Other options').fill('no option!');
     await page.getByRole('button', { name: 'Send PUT' }).click();
     await contains(/is no option: write NAME: VALUE/);

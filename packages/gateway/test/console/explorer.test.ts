@@ -1,10 +1,14 @@
 /** The explorer: requests to CoAP servers with what passed on the way, as whom, and within bounds. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { content, Server } from 'coapsule';
+import { changed, content, Server } from 'coapsule';
+import { OptionNumber } from 'coapsule/message';
 import type {
+  CredentialNames,
   DeviceWithSecret,
   DiscoverResult,
   ExplorerEvents,
@@ -162,3 +166,170 @@ test('a payload is cut at 1 MiB, a user has eight requests at a time, and a sile
   const result = (await late.json()) as ExplorerResult;
   assert.match(result.problem?.message ?? '', /no answer|no response|time|second/i);
 });
+
+test('requests have the token, conditions, proxy and repetition that are asked for, and show what comes after the answer', async (t) => {
+  const tags: string[] = [];
+  let runs = 0;
+  const server = new Server().resource('/state', {
+    put: ({ options, token }) => {
+      runs++;
+      tags.push(Buffer.from(token).toString('hex'));
+      for (const number of [OptionNumber.ETag, OptionNumber.UriHost, OptionNumber.Size1, 2050])
+        for (const value of options.all(number)) tags.push(`${number}:${Buffer.from(value).toString('hex')}`);
+      return changed();
+    },
+  });
+  t.after(() => server.close());
+  const { port } = await server.listen('coap://127.0.0.1:0');
+  const { admin } = await startTestConsole(t);
+  const user = await admin();
+  const request = {
+    ...{ uri: `coap://127.0.0.1:${port}/state`, method: 'PUT', payloadHex: '31', tokenHex: 'c0ffee' },
+    ...{ duplicates: true, retransmits: false, listenSeconds: 0.3 },
+    options: [
+      { option: 'ETag', value: '0x01' },
+      { option: 'etag', value: '0x0203' },
+      { option: 'Uri-Host', value: 'other.example' },
+      { option: 'Size1', value: '1' },
+      { option: 2050, value: '0x07' },
+    ],
+  };
+  const result = await user.json<ExplorerResult>('POST', '/api/explorer/request', request);
+  assert.equal(result.response?.code, '2.04', JSON.stringify(result));
+  assert.deepEqual(tags, [
+    ...['c0ffee', `${OptionNumber.ETag}:01`, `${OptionNumber.ETag}:0203`],
+    ...[`${OptionNumber.UriHost}:${Buffer.from('other.example').toString('hex')}`],
+    ...[`${OptionNumber.Size1}:01`, '2050:07'],
+  ]);
+  assert.equal(runs, 1, 'the server takes the two as one message (RFC 7252 §4.5)');
+  // The second acknowledgement belongs to nothing, and is shown.
+  assert.deepEqual(
+    result.ladder.map(({ kind }) => kind),
+    ['sent', 'received', 'received', 'note'],
+  );
+  assert.deepEqual(
+    result.commands
+      .find(({ tool }) => tool === 'aiocoap-client')
+      ?.notes.filter((note) => note.includes('c0ffee')),
+    ['The token c0ffee is left out.'],
+  );
+  const named = await user.ask('POST', '/api/explorer/request', {
+    ...{ ...request, uri: `coap://localhost:${port}/state` },
+  });
+  assert.match((await problemOf(named)).message, /is Uri-Host already/);
+
+  const silent = await openSilentPort();
+  t.after(() => silent.close());
+  const once = await user.json<ExplorerResult>('POST', '/api/explorer/request', {
+    ...{ uri: `coap://127.0.0.1:${silent.port}/`, method: 'GET', retransmits: false, timeoutSeconds: 4 },
+  });
+  assert.equal(once.response, null);
+  assert.deepEqual(
+    once.ladder.map(({ kind }) => kind).filter((kind) => kind !== 'note'),
+    ['sent'],
+  );
+  const proxied = await user.json<ExplorerResult>('POST', '/api/explorer/request', {
+    ...{ uri: 'coap://far.example/x', method: 'GET' },
+    proxy: { uri: `coap://127.0.0.1:${port}`, form: 'Proxy-Scheme' },
+  });
+  assert.equal(proxied.response?.code, '5.05', 'this server is no proxy');
+  assert.ok(proxied.ladder[0]?.fields.some(({ name }) => name === 'Proxy-Scheme'));
+});
+
+test('an observation that is to end by a Reset is there for its next notification', {
+  timeout: 30_000,
+}, async (t) => {
+  let state = 0;
+  const server = new Server().resource('/state', { get: () => content(String(state)), observable: true });
+  t.after(() => server.close());
+  const { port } = await server.listen('coap://127.0.0.1:0');
+  const { admin } = await startTestConsole(t);
+  const user = await admin();
+  const reading = new AbortController();
+  const stream = await user.ask(
+    'POST',
+    '/api/explorer/observe',
+    { uri: `coap://127.0.0.1:${port}/state`, method: 'GET', cancelBy: 'RST' },
+    { signal: reading.signal },
+  );
+  const events = eventsOf(stream);
+  await events.next();
+  reading.abort();
+  await assert.rejects(Promise.resolve(events.next()));
+  // Each is reset once the explorer has learnt that nobody reads any more.
+  const telling = setInterval(() => {
+    state++;
+    server.notify('/state');
+  }, 20);
+  t.after(() => clearInterval(telling));
+  while (server.observers().length > 0) await new Promise(setImmediate);
+});
+
+test('servers are asked with a raw public key, a certificate, and as the proxy that the gateway is', async (t) => {
+  const keys = new Map<string, KeyPairKeyObjectResult>();
+  for (const name of ['own', 'server']) keys.set(name, generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+  const pem = (name: string, which: 'publicKey' | 'privateKey'): string => {
+    const key = keys.get(name)?.[which] ?? assert.fail();
+    return key.export({ format: 'pem', type: which === 'publicKey' ? 'spki' : 'pkcs8' }).toString();
+  };
+  const server = new Server().resource('/who', {
+    get: ({ peer }) => content(peer.security?.identity ?? 'nobody'),
+  });
+  t.after(() => server.close());
+  const { port } = await server.listen('coaps://127.0.0.1:0', {
+    rawPublicKey: { privateKey: pem('server', 'privateKey') },
+    clientPublicKeys: new Map([['sensor-7', pem('own', 'publicKey')]]),
+  });
+  const proxyClient = {
+    rawPublicKey: { privateKey: pem('own', 'privateKey') },
+    peerPublicKeys: pem('server', 'publicKey'),
+  };
+  const started = await startTestConsole(t, {
+    proxy: {
+      targets: [{ uri: 'coaps://127.0.0.1:*', client: proxyClient }],
+      networks: [],
+      dangerouslyForEveryone: false,
+    },
+  });
+  const user = await started.admin();
+  const uri = `coaps://127.0.0.1:${port}/who`;
+  const rpk = {
+    kind: 'rpk',
+    privateKeyPem: pem('own', 'privateKey'),
+    serverKey: pem('server', 'publicKey'),
+  };
+  for (const credential of [rpk, { kind: 'proxy', pattern: 'coaps://127.0.0.1:*' }]) {
+    const result = await user.json<ExplorerResult>('POST', '/api/explorer/request', {
+      ...{ uri, method: 'GET', credential },
+    });
+    assert.equal(
+      Buffer.from(result.response?.payloadHex ?? '', 'hex').toString(),
+      'sensor-7',
+      JSON.stringify(result.problem),
+    );
+  }
+  const { credentials } = await user.json<CredentialNames>('GET', '/api/explorer/credentials');
+  assert.deepEqual(credentials, [{ id: 'coaps://127.0.0.1:*', kind: 'proxy' }]);
+  for (const [credential, reason] of [
+    [{ ...rpk, privateKeyPem: 'no key' }, /privateKey/],
+    [{ kind: 'x509', authorityPem: 'no authority' }, /trustAnchors|certificate/i],
+    [{ kind: 'x509', authorityPem: 'system', certificatePem: 'x' }, /go together/],
+    [{ kind: 'proxy', pattern: 'coaps://other' }, /no credential for this pattern/],
+  ] as const) {
+    const refused = await user.ask('POST', '/api/explorer/request', { uri, method: 'GET', credential });
+    const { message } = await problemOf(refused);
+    assert.match(message, reason);
+  }
+  const operator = await started.as('operate');
+  const forbidden = await operator.ask('POST', '/api/explorer/request', {
+    ...{ uri, method: 'GET', credential: { kind: 'proxy', pattern: 'coaps://127.0.0.1:*' } },
+  });
+  assert.equal(forbidden.status, 403);
+});
+
+/** A port that takes datagrams and answers none. */
+async function openSilentPort(): Promise<{ readonly port: number; close(): void }> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  return { port: socket.address().port, close: () => socket.close() };
+}
