@@ -442,7 +442,7 @@ function AddDevice() {
           {kind.value !== 'psk' && kind.value !== 'oscore' && (
             <TextField
               label={text.details[kind.value]}
-              lines={kind.value === 'x509' ? 8 : 1}
+              lines={kind.value === 'psk-own' ? 1 : 6}
               value={detail.value}
               onChange={(value) => {
                 detail.value = value;
@@ -481,7 +481,7 @@ function credentialOf(kind: Kind, detail: string): NewCredential {
     case 'psk-own':
       return { kind: 'psk', keyHex: detail.replaceAll(/[\s:]/g, '') };
     case 'rpk':
-      return { kind, fingerprint: detail };
+      return detail.startsWith('-----') ? { kind, publicKeyPem: detail } : { kind, fingerprint: detail };
     case 'x509':
       return { kind, certificatePem: detail };
     case 'psk':
@@ -493,7 +493,18 @@ function credentialOf(kind: Kind, detail: string): NewCredential {
 
 /** What is shown this once. */
 function Made({ made: { secret, snippets, device } }: { readonly made: DeviceWithSecret }) {
-  if (secret === null) return <Notice kind="info">{text.ownCredential}</Notice>;
+  if (secret === null) {
+    const { missing, commands } = snippets;
+    return (
+      <>
+        <Notice kind="info">{commands.length === 0 ? text.ownCredential : text.ownFiles(device.id)}</Notice>
+        {missing !== null && <Notice kind="warning">{shown(missing)}</Notice>}
+        {commands.map(({ tool, command }) => (
+          <Copyable key={tool} label={text.commandOf(tool)} text={command} />
+        ))}
+      </>
+    );
+  }
   const label =
     secret.kind === 'psk'
       ? JSON.stringify({ uri: snippets.gatewayUri, identity: secret.identity, key: secret.keyHex })

@@ -89,7 +89,7 @@ const deviceWithSecret: z.ZodType<api.DeviceWithSecret> = o({
     ]),
   ),
   snippets: o({
-    ...{ gatewayUri: text, host: text, port: count, path: nullable(text) },
+    ...{ gatewayUri: text, host: text, port: count, path: nullable(text), missing: nullable(text) },
     commands: list(o({ tool: z.enum(['coapsule', 'coap-client']), command: text })),
   }),
 });

@@ -269,7 +269,9 @@ export type NewCredential =
   | { readonly kind: 'psk'; readonly keyHex: string }
   /** A context is made. */
   | { readonly kind: 'oscore' }
+  /** RFC 7250: `sha256:` and 64 hexadecimal digits, or the public key in PEM. */
   | { readonly kind: 'rpk'; readonly fingerprint: string }
+  | { readonly kind: 'rpk'; readonly publicKeyPem: string }
   | { readonly kind: 'x509'; readonly certificatePem: string };
 
 export interface DeviceRules {
@@ -321,8 +323,13 @@ export interface SnippetFacts {
   readonly port: number;
   /** A path that it may write, such as `/sensors/7`; null where no rule lets it. */
   readonly path: string | null;
-  /** A command that works as it stands in a shell, with the key in it. */
+  /**
+   * A command that works as it stands in a shell, with the key in it; or for a device with its own certificate or raw public key
+   * with the names of its files, `ID.key` and `ID.pem`.
+   */
   readonly commands: readonly { readonly tool: 'coapsule' | 'coap-client'; readonly command: string }[];
+  /** Why the device cannot connect yet, and what to do; null where it can. */
+  readonly missing: string | null;
 }
 
 // ---- directory, observations, bridge, proxies

@@ -37,7 +37,7 @@ import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
 import { ConsoleSessions } from './sessions.ts';
 import { Simulations } from './simulations.ts';
-import type { SnippetEndpoints } from './snippets.ts';
+import type { GatewayProof, SnippetEndpoints } from './snippets.ts';
 import { handshakeHandlers, trafficHandlers } from './traffic-handlers.ts';
 import { TrafficReader } from './traffic-reader.ts';
 import { UserPlaces } from './user-places.ts';
@@ -58,6 +58,8 @@ export interface ConsoleParts {
   readonly features: readonly GatewayFeature[];
   readonly devices: Pick<DeviceViewsParts, 'sleeperOf' | 'configured'>;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+  /** What the gateway proves itself with to devices. */
+  readonly proof: GatewayProof;
   /** What the gateway proves itself with where it is a proxy. */
   readonly proxyTargets: NamedCredentials['proxyTargets'];
   readonly handshakes: () => HandshakesView['handshakes'];
@@ -175,7 +177,7 @@ export class Console {
       ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
       ...deviceHandlers({
         ...{ store: this.#store, views: deviceViews, audit, clock },
-        endpoints: deviceEndpoints,
+        ...{ endpoints: deviceEndpoints, proof: parts.proof },
       }),
       ...directoryHandlers(directory, clock),
       ...referenceHandlers(),

@@ -3,7 +3,7 @@
  * same checks, and each change in the audit log under the user's name. What is made here is shown once.
  */
 import { randomBytes } from 'node:crypto';
-import { describeCertificates } from 'coapsule';
+import { describeCertificates, describePublicKey } from 'coapsule';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { CommandFailure } from '../cli/command-failure.ts';
 import { isFingerprint } from '../cli/credential-files.ts';
@@ -21,7 +21,7 @@ import type { ConsoleAudit } from './console-audit.ts';
 import type { ConsoleStore } from './console-store.ts';
 import type { DeviceViews } from './device-views.ts';
 import { bytesOf, hexOf } from './hex.ts';
-import { type SnippetEndpoints, snippetFacts } from './snippets.ts';
+import { type GatewayProof, type SnippetEndpoints, snippetFacts } from './snippets.ts';
 
 /** What they work with. */
 export interface DeviceChangesParts {
@@ -30,6 +30,7 @@ export interface DeviceChangesParts {
   readonly audit: ConsoleAudit;
   readonly clock: WallClock;
   readonly endpoints: () => SnippetEndpoints;
+  readonly proof: GatewayProof;
 }
 
 interface MadeCredential {
@@ -58,7 +59,7 @@ export function deviceHandlers(
     host: string | undefined,
   ): Promise<DeviceWithSecret> => {
     const device = await views.one(id);
-    return { device, secret, snippets: snippetFacts(device, secret, parts.endpoints(), host) };
+    return { device, secret, snippets: snippetFacts(device, secret, parts.endpoints(), parts.proof, host) };
   };
   return {
     'GET /api/devices': ({ query }) => views.page(query),
@@ -181,6 +182,8 @@ function made(id: string, asked: NewCredential): MadeCredential {
       };
     }
     case 'rpk': {
+      if ('publicKeyPem' in asked)
+        return { credential: { kind: 'rpk', fingerprint: keyFingerprint(asked.publicKeyPem) }, secret: null };
       if (!isFingerprint(asked.fingerprint))
         throw new ApiFailure('invalid', 'a fingerprint is sha256: and 64 hexadecimal digits');
       const digits = asked.fingerprint
@@ -200,6 +203,20 @@ function newKeyText(): string {
     const text = randomBytes(16).toString('base64url');
     // What some programs take for hexadecimal digits, or for an option.
     if (!/^(?:0x|-)/i.test(text)) return text;
+  }
+}
+
+function keyFingerprint(pem: string): string {
+  if (pem.includes('PRIVATE KEY'))
+    throw new ApiFailure(
+      'invalid',
+      'this is a private key, and it stays with the device',
+      'paste the public key: openssl pkey -in device.key -pubout',
+    );
+  try {
+    return describePublicKey(pem).fingerprint;
+  } catch (error) {
+    throw new ApiFailure('invalid', `this is no public key in PEM: ${(error as Error).message}`);
   }
 }
 

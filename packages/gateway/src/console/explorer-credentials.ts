@@ -3,7 +3,6 @@
  * request, which is kept nowhere.
  */
 import type { ClientOptions } from 'coapsule';
-import { isFingerprint } from '../cli/credential-files.ts';
 import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
 import type { DeviceTable } from '../store/device-table.ts';
 import { ApiFailure } from './api-failure.ts';
@@ -135,9 +134,4 @@ export function credentialReference(
     default:
       return undefined;
   }
-}
-
-/** Whether a text is the fingerprint of a public key, or the key itself in PEM. */
-export function isPublicKeyText(text: string): boolean {
-  return isFingerprint(text.trim()) || /-----BEGIN (?:PUBLIC KEY|CERTIFICATE)-----/.test(text);
 }

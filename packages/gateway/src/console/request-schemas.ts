@@ -32,6 +32,7 @@ const newCredential: z.ZodType<api.NewCredential> = z.union([
   z.strictObject({ kind: z.literal('psk'), keyHex: z.exactOptional(hex(64).min(2)) }),
   z.strictObject({ kind: z.literal('oscore') }),
   z.strictObject({ kind: z.literal('rpk'), fingerprint: text(200) }),
+  z.strictObject({ kind: z.literal('rpk'), publicKeyPem: text(64 * 1024) }),
   z.strictObject({ kind: z.literal('x509'), certificatePem: text(64 * 1024) }),
 ]);
 

@@ -12,11 +12,21 @@ export interface SnippetEndpoints {
   readonly coaps: string | undefined;
 }
 
+/** What the gateway proves itself with where no pre-shared key does. */
+export interface GatewayProof {
+  /** Fingerprint of its raw public key; undefined where it has none. */
+  readonly publicKey: string | undefined;
+  readonly hasCertificate: boolean;
+  /** Whether it takes certificates of devices (`--ca`). */
+  readonly hasAuthorities: boolean;
+}
+
 /** @param requestHost The Host header: the name by which the gateway was reached, for one that listens on all addresses. */
 export function snippetFacts(
   { id, rules, security }: DeviceView,
   secret: GeneratedSecret | null,
   { coap, coaps }: SnippetEndpoints,
+  proof: GatewayProof,
   requestHost: string | undefined,
 ): SnippetFacts {
   const isSecured = security !== 'oscore';
@@ -32,8 +42,56 @@ export function snippetFacts(
   const verb = path === null ? 'get' : 'put';
   return {
     ...{ gatewayUri, host, port, path },
-    commands: secret === null ? [] : commandsOf(id, secret, verb, uri),
+    commands:
+      secret === null ? fileCommands(id, security, proof, verb, uri) : commandsOf(id, secret, verb, uri),
+    missing: missingOf(security, proof),
   };
+}
+
+/** The files are the device's own: the gateway has no private key of it. */
+function fileCommands(
+  id: string,
+  security: DeviceView['security'],
+  { publicKey, hasCertificate }: GatewayProof,
+  verb: 'get' | 'put',
+  uri: string,
+): SnippetFacts['commands'] {
+  if ((security !== 'rpk' && security !== 'x509') || publicKey === undefined) return [];
+  const body = verb === 'put' ? " -e '22.5'" : '';
+  const key = shellWord(`${id}.key`);
+  const pinned = `--peer-rpk ${publicKey}`;
+  if (security === 'rpk') {
+    return [
+      { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} -M ${key} ${pinned}` },
+      // Of libcoap the builds with GnuTLS alone; its file has the private key, then the public key.
+      { tool: 'coap-client', command: `coap-client-gnutls -m ${verb}${body} -M ${key} ${shellWord(uri)}` },
+    ];
+  }
+  const own = `-c ${shellWord(`${id}.pem`)} -j ${key}`;
+  const authority = hasCertificate ? '-C ca.pem' : pinned;
+  return [
+    { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} ${own} ${authority}` },
+    ...(hasCertificate
+      ? [
+          {
+            tool: 'coap-client' as const,
+            command: `coap-client -m ${verb}${body} ${own} -C ca.pem ${shellWord(uri)}`,
+          },
+        ]
+      : []),
+  ];
+}
+
+function missingOf(
+  security: DeviceView['security'],
+  { publicKey, hasAuthorities }: GatewayProof,
+): string | null {
+  if (security !== 'rpk' && security !== 'x509') return null;
+  if (publicKey === undefined)
+    return 'this gateway has no key of its own: start it with --private-key, and --cert for a certificate';
+  if (security === 'x509' && !hasAuthorities)
+    return 'this gateway takes no certificates: start it with --ca and the authority of the device';
+  return null;
 }
 
 function commandsOf(

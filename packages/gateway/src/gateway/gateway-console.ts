@@ -1,7 +1,7 @@
 /**
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
-import type { Listener, Server } from 'coapsule';
+import { describePublicKey, type Listener, type Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { Console } from '../console/console.ts';
 import type { HandshakeLog } from '../console/handshake-log.ts';
@@ -45,13 +45,14 @@ export function gatewayConsole(
     masterKey,
     log,
     coaps,
+    credentials,
     mqtt,
     proxy,
     sleepy,
     traffic,
   }: Pick<
     GatewayOptions,
-    'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'mqtt' | 'proxy' | 'sleepy' | 'traffic'
+    'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'credentials' | 'mqtt' | 'proxy' | 'sleepy' | 'traffic'
   > & {
     readonly appFolder: string;
   },
@@ -62,6 +63,11 @@ export function gatewayConsole(
   return new Console({
     ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
     refusals,
+    proof: {
+      publicKey: credentials && describePublicKey(credentials.rawPublicKey.privateKey).fingerprint,
+      hasCertificate: credentials?.certificate !== undefined,
+      hasAuthorities: credentials?.authorities !== undefined,
+    },
     proxyTargets: proxy?.targets ?? [],
     views: {
       operations,

@@ -12,6 +12,7 @@ import type {
   BridgeView,
   DevicesPage,
   DeviceView,
+  DeviceWithSecret,
   DirectoryPage,
   ExplorerResult,
   GatewayInfo,
@@ -199,7 +200,13 @@ const answers: Answers = {
     device: device('sensor-8'),
     secret: { kind: 'psk', identity: 'sensor-8', keyHex: '00112233445566778899aabbccddeeff', keyText: 'x' },
     snippets: {
-      ...{ gatewayUri: 'coaps://192.0.2.1:5684', host: '192.0.2.1', port: 5684, path: '/sensors/8' },
+      ...{
+        gatewayUri: 'coaps://192.0.2.1:5684',
+        host: '192.0.2.1',
+        port: 5684,
+        path: '/sensors/8',
+        missing: null,
+      },
       commands: [
         { tool: 'coap-client', command: "coap-client -m put -e '22.5' coaps://192.0.2.1/sensors/8" },
       ],
@@ -444,6 +451,34 @@ describe('the views of the system', { skip }, () => {
     }
     await contains('coap-client -m put');
     await shown.check('device-added');
+    server.answers = {
+      ...answers,
+      'POST /api/devices': {
+        device: device('sensor-9'),
+        secret: null,
+        snippets: {
+          ...{ gatewayUri: 'coaps://192.0.2.1:5684', host: '192.0.2.1', port: 5684, path: '/sensors/9' },
+          commands: [
+            { tool: 'coapsule', command: 'coapsule put coaps://192.0.2.1/sensors/9 -M sensor-9.key' },
+          ],
+          missing: 'this gateway has no key',
+        },
+      } satisfies DeviceWithSecret,
+    };
+    await at('devices/new');
+    await page.getByLabel('Id', { exact: true }).fill('sensor-9');
+    await page.getByLabel('How it proves itself').selectOption('rpk');
+    const publicKeyPem = '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----';
+    await page.getByLabel(/^Public key in PEM/).fill(publicKeyPem);
+    await page.getByRole('button', { name: 'Add it' }).click();
+    await contains(/sensor-9\.key is its private key/);
+    await contains('this gateway has no key');
+    await contains('-M sensor-9.key');
+    assert.deepEqual(lastAsked('POST /api/devices'), {
+      id: 'sensor-9',
+      credential: { kind: 'rpk', publicKeyPem },
+    });
+    server.answers = answers;
   });
 
   test('live values move, are plotted, pinned by address, and paused without loss', async () => {

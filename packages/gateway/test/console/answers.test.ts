@@ -201,6 +201,8 @@ test('a device is added with what it needs, changed and removed, and each change
     credential: { kind: 'rpk', fingerprint },
   });
   assert.equal(twice.status, 409, 'no two devices have one key');
+  assert.deepEqual(rpk.snippets.commands, []);
+  assert.match(rpk.snippets.missing ?? '', /--private-key/);
   assert.equal((await user.ask('DELETE', `/api/devices/${id}`)).status, 204);
   assert.equal((await user.ask('DELETE', `/api/devices/${id}`)).status, 404);
   await assert.rejects(put(), 'its association ends');
