@@ -17,6 +17,11 @@ export interface NamedCredentials {
   readonly proxyTargets: GatewayProxyOptions['targets'];
 }
 
+/** What a credential is looked up in. */
+export type SearchedCredentials = Pick<NamedCredentials, 'proxyTargets'> & {
+  readonly devices: Pick<DeviceTable, 'find'>;
+};
+
 /** The part of a client's options that proves who asks, and says whom it trusts. */
 export type ExplorerProof = Pick<
   ClientOptions,
@@ -52,7 +57,7 @@ export function credentialNames(
 export function explorerProof(
   credential: ExplorerCredential | undefined,
   user: SessionUser,
-  { devices, proxyTargets }: NamedCredentials,
+  { devices, proxyTargets }: SearchedCredentials,
 ): ExplorerProof | undefined {
   switch (credential?.kind) {
     case 'psk':

@@ -23,7 +23,7 @@ import { expectOneServer, type TargetUri, targetUri } from '../cli/target-uri.ts
 import { ApiFailure } from './api-failure.ts';
 import type { ApiProblem, ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
 import { formatName } from './explorer-commands.ts';
-import { explorerProof, type NamedCredentials } from './explorer-credentials.ts';
+import { explorerProof, type SearchedCredentials } from './explorer-credentials.ts';
 import { bytesOf, hexOf } from './hex.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
 import type { SessionUser } from './sessions.ts';
@@ -52,7 +52,7 @@ export function explorerPlan(
     proxy,
   }: ExplorerTarget & Pick<ExplorerRequest, 'proxy'>,
   user: SessionUser,
-  named: NamedCredentials,
+  named: SearchedCredentials,
 ): ExplorerPlan {
   const uri = checkedUri(text);
   const hop = proxy === undefined ? uri : checkedUri(proxy.uri);

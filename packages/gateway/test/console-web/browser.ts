@@ -6,17 +6,25 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { smallPicture } from './small-picture.ts';
 
 const executablePath = process.env['COAPSULE_CHROMIUM'] ?? '/usr/bin/chromium';
 const flags = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  // Letters without coloured edges: pictures are half as large, and the same on every machine.
+  '--disable-lcd-text',
 ];
-const screenshots = join(import.meta.dirname, '../../../../.screenshots');
+const root = join(import.meta.dirname, '../../../..');
+const screenshots = join(root, '.screenshots');
+
+/** Of docs/console-views.md, where `npm run pictures` has asked for them; small enough to be in the repository. */
+const documented = process.env['COAPSULE_PICTURES'] === '1' ? join(root, 'docs/console-views') : undefined;
+const documentedSize = { width: 900, height: 540 } as const;
 
 /** Why there is no browser; undefined where there is one. With COAPSULE_REQUIRE_PEERS=1 it must be there. */
 export function noBrowser(): string | undefined {
@@ -68,7 +76,14 @@ export async function openPage(
   })`);
   const picture = async (name: string): Promise<void> => {
     mkdirSync(screenshots, { recursive: true });
-    await page.screenshot({ path: join(screenshots, `${name.replaceAll('/', '-')}-${width}.png`) });
+    const file = name.replaceAll('/', '-');
+    await page.screenshot({ path: join(screenshots, `${file}-${width}.png`) });
+    if (documented === undefined || width !== 1280) return;
+    mkdirSync(documented, { recursive: true });
+    await page.setViewportSize(documentedSize);
+    await page.evaluate('scrollTo(0, 0)');
+    writeFileSync(join(documented, `${file}.png`), smallPicture(await page.screenshot()));
+    await page.setViewportSize({ width, height });
   };
   return {
     page,

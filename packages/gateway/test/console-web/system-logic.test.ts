@@ -191,6 +191,7 @@ describe('firmware snippets', () => {
   const facts: SnippetFacts = {
     ...{ gatewayUri: 'coaps://192.0.2.1:5684', host: '192.0.2.1', port: 5684, path: '/sensors/7' },
     commands: [],
+    missing: null,
   };
 
   test('are there for libcoap and ESP-IDF, Zephyr, aiocoap and this library, with the key in each', () => {

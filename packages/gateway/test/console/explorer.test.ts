@@ -273,7 +273,7 @@ test('servers are asked with a raw public key, a certificate, and as the proxy t
     return key.export({ format: 'pem', type: which === 'publicKey' ? 'spki' : 'pkcs8' }).toString();
   };
   const server = new Server().resource('/who', {
-    get: ({ peer }) => content(peer.security?.identity ?? 'nobody'),
+    get: ({ peer }) => content(peer.security.kind === 'dtls' ? peer.security.identity : 'nobody'),
   });
   t.after(() => server.close());
   const { port } = await server.listen('coaps://127.0.0.1:0', {
