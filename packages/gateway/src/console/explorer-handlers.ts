@@ -48,13 +48,18 @@ export function explorerHandlers(
 > {
   const { audit, places } = parts;
   const begin = (
-    { body, user }: Asked<ExplorerTarget>,
+    { body, user }: Asked<ExplorerTarget & Pick<ExplorerRequest, 'proxy'>>,
     what: string,
   ): { plan: ExplorerPlan; end: () => void } => {
     const plan = explorerPlan(body, user, parts);
     const end = places.take(user);
-    const as = body.credential?.kind === 'device' ? { as: body.credential.id } : {};
-    audit.used('request-sent', user.name, { request: what, uri: plan.uri.text, ...as });
+    const { credential, proxy } = body;
+    audit.used('request-sent', user.name, {
+      ...{ request: what, uri: plan.uri.text },
+      ...(proxy !== undefined && { proxy: plan.hop.text }),
+      ...(credential?.kind === 'device' && { as: credential.id }),
+      ...(credential?.kind === 'proxy' && { as: credential.pattern }),
+    });
     return { plan, end };
   };
   return {
