@@ -26,10 +26,12 @@ export function historyPath(variables: Readonly<Record<string, string | undefine
  * @param wasUnderstood whether it was a command with options that there are.
  */
 export function mayHoldKey(line: string, wasUnderstood: boolean): boolean {
+  // Quotes and backslashes may stand anywhere in a word: `set "key"`, `\-k`.
+  const bare = line.replace(/['"\\]/g, '');
   return (
     !wasUnderstood ||
-    /(^|[\s'"])(-[A-Za-z]*k|--?key|--k)|^\s*set\s+-*key\b/i.test(line) ||
-    /0x[0-9a-f]{16}/i.test(line)
+    [line, bare].some((text) => /(^|[\s'"])(-[A-Za-z]*k|--?key|--k)|^\s*set\s+-*key\b/i.test(text)) ||
+    /0x[0-9a-f]{16}/i.test(bare)
   );
 }
 

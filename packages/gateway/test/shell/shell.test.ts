@@ -374,6 +374,11 @@ test('lines that may hold a key are known by their options', () => {
     'get a --key x',
     'get a --key=x',
     '  set  key x',
+    'set "key" x',
+    `'set' ke"y" x`,
+    'get -u a "--"key x',
+    'get -u a \\-k x',
+    'get -u a -"k" x',
   ])
     assert.ok(mayHoldKey(line, true), line);
   for (const line of [
