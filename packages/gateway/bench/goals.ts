@@ -48,4 +48,7 @@ export const goals = {
   fleetRate: { goal: 990, better: 'higher', inShortForm: false },
   getMilliseconds: { goal: 200, better: 'lower', inShortForm: true },
   readySeconds: { goal: 1, better: 'lower', inShortForm: true },
+  consoleFrames: { goal: 30, better: 'higher', inShortForm: true },
+  consoleMegabytes: { goal: 200, better: 'lower', inShortForm: true },
+  consoleCpuPercent: { goal: 5, better: 'lower', inShortForm: false },
 } as const satisfies Readonly<Record<string, Goal>>;

@@ -64,6 +64,29 @@ describe('the console', { skip }, () => {
     await shown.check('home');
   });
 
+  test('is ready for a person after few requests, few layouts and hardly a long task', async () => {
+    const fresh = await openPage(browser);
+    await fresh.page.addInitScript(`self.longTasks = 0;
+      new PerformanceObserver((list) => { self.longTasks += list.getEntries().length; }).observe({ type: 'longtask' });`);
+    const session = await fresh.page.context().newCDPSession(fresh.page);
+    await session.send('Performance.enable');
+    let requests = 0;
+    fresh.page.on('request', () => requests++);
+    await at('', fresh.page);
+    // It is ready when it does what it is asked for.
+    await fresh.page.keyboard.press('Control+k');
+    await fresh.page.getByRole('dialog').waitFor();
+    const { metrics } = await session.send('Performance.getMetrics');
+    const count = (name: string): number => metrics.find((one) => one.name === name)?.value ?? Number.NaN;
+    const longTasks = (await fresh.page.evaluate('self.longTasks')) as number;
+    const counts = { requests, longTasks, layouts: count('LayoutCount'), nodes: count('Nodes') };
+    await fresh.page.context().close();
+    assert.ok(requests <= 14, JSON.stringify(counts));
+    // On a machine that is busy every task is a long one: there are few of them at all.
+    assert.ok(longTasks <= requests, JSON.stringify(counts));
+    assert.ok(counts.layouts <= 40 && counts.nodes <= 2000, JSON.stringify(counts));
+  });
+
   test('has a link over the navigation, goes by keyboard alone, and puts the focus into the view', async () => {
     await at('');
     await page.keyboard.press('Tab');
