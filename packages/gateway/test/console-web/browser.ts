@@ -24,7 +24,7 @@ const screenshots = join(root, '.screenshots');
 
 /** Of docs/console-views.md, where `npm run pictures` has asked for them; small enough to be in the repository. */
 const documented = process.env['COAPSULE_PICTURES'] === '1' ? join(root, 'docs/console-views') : undefined;
-const documentedSize = { width: 900, height: 540 } as const;
+const documentedSize = { width: 1080, height: 760 } as const;
 
 /** Why there is no browser; undefined where there is one. With COAPSULE_REQUIRE_PEERS=1 it must be there. */
 export function noBrowser(): string | undefined {

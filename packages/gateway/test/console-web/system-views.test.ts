@@ -553,6 +553,7 @@ describe('the views of the system', { skip }, () => {
     await page.getByRole('button', { name: /CON GET/ }).click();
     await page.locator('.dump .byte').first().waitFor();
     await contains('coap-client -m get coap://[::1]/x');
+    await shown.picture('explorer');
     await page.getByRole('button', { name: 'Ping' }).click();
     await contains('It is there: 4.2 ms.');
     await page.getByRole('button', { name: 'Discover' }).click();
@@ -604,7 +605,7 @@ describe('the views of the system', { skip }, () => {
     await page.getByLabel('Other options').fill('no option!');
     await page.getByRole('button', { name: 'Send PUT' }).click();
     await contains(/is no option: write NAME: VALUE/);
-    await shown.check('explorer');
+    await shown.check('explorer-fault');
   });
 
   test('sessions, directory, bridge and metrics show what there is', async () => {
