@@ -70,6 +70,10 @@ const bitsPerByte = 10;
  */
 const lookEveryMs = 500;
 
+/** How often a device is tried that somebody else has open, and how long between, in ms. */
+const busyTries = 5;
+const busyRetryMs = 100;
+
 /** How long `close` lets what was sent last go out. A line that does not move must not hold it. */
 const longestDrainMs = 2_000;
 
@@ -131,15 +135,9 @@ class SerialLinePort implements OpenSerialPort {
 
   /** Opens the device; rejects with `SerialFailure`. */
   async open(): Promise<void> {
-    const { path, baudRate } = this.#options;
+    const { path } = this.#options;
     const there = await deviceAt(path);
-    const device = new this.#driver.SerialPort({ path, baudRate, autoOpen: false });
-    await new Promise<void>((resolve, reject) => {
-      device.open((error) => {
-        if (error === null) resolve();
-        else serialFailure(path, error).then(reject, reject);
-      });
-    });
+    const device = await this.#openedDevice();
     // It was closed while the system opened it.
     if (this.#closed) {
       device.close(() => {});
@@ -157,6 +155,19 @@ class SerialLinePort implements OpenSerialPort {
     device.on('close', (error) => this.#lost(device, error ?? undefined));
     this.#there = there;
     this.#watch = setInterval(() => void this.#look(device), lookEveryMs);
+  }
+
+  /** The device, open. One that somebody else has is tried again: who is about to end may not have closed it yet. */
+  async #openedDevice(): Promise<SerialDevice> {
+    const { path, baudRate } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const device = new this.#driver.SerialPort({ path, baudRate, autoOpen: false });
+      const error = await new Promise<Error | null>((resolve) => device.open(resolve));
+      if (error === null) return device;
+      const failure = await serialFailure(path, error);
+      if (failure.failure !== 'busy' || tries === busyTries || this.#closed) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, busyRetryMs));
+    }
   }
 
   /** Opens the device, now or as soon as that is possible. */

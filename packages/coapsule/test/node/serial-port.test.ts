@@ -125,6 +125,16 @@ describe('a serial device', { skip: withoutPty }, () => {
     });
   });
 
+  it('that another program closes a moment later is opened', async (t) => {
+    const { a } = await pairFor(t);
+    const { port: first } = await portAt(t, a);
+    const opening = portAt(t, a);
+    setTimeout(() => void first.close(), 50);
+    const { port: second } = await opening;
+    assert.ok(second.isOpen);
+    assert.ok(!first.isOpen);
+  });
+
   it('that is not there is named, with what is there', async (t) => {
     await assert.rejects(portAt(t, '/dev/ttyNOPE'), (error: SerialFailure) => {
       assert.ok(error instanceof SerialFailure);
