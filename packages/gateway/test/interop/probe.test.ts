@@ -126,8 +126,8 @@ describe('coapsule probe at the servers of others', () => {
       'block2-next': 'supported',
       observe: 'supported',
       etag: 'supported',
-      oscore: 'supported',
-      'oscore-malformed': 'unknown',
+      // Not tried: it passes over critical options, and the outer request of OSCORE is a POST.
+      oscore: 'unknown',
       'dtls-1.0': 'absent',
       'dtls-1.2': 'supported',
       'dtls-1.3': 'absent',
