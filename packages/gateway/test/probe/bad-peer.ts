@@ -42,7 +42,7 @@ export function startBadPeer(
     const id = ((datagram[2] ?? 0) << 8) | (datagram[3] ?? 0);
     const acknowledgement = Uint8Array.of(0x60, 0, id >> 8, id & 255);
     if (isDecodeFault(message)) {
-      if (diesOf === 'payload-marker' && datagram.at(-1) === 0xff) isDead = true;
+      if (diesOf === 'payload-marker' && endsWithMarker(datagram)) isDead = true;
       else send(acknowledgement);
       return;
     }
@@ -50,6 +50,11 @@ export function startBadPeer(
     if (message.code === Code.Empty || message.code >= Code.Created) send(acknowledgement);
     else for (const reply of repliesTo(message)) send(reply);
   });
+}
+
+/** Whether a message ends with a payload marker that has nothing behind it: without it all is well. A token may end with 0xff too. */
+function endsWithMarker(datagram: Uint8Array): boolean {
+  return datagram.at(-1) === 0xff && !isDecodeFault(decodeMessage(datagram.subarray(0, -1)));
 }
 
 function repliesTo(request: Message): readonly Uint8Array[] {
