@@ -10,7 +10,7 @@ import type { Code, Method } from '../core/coap/code.ts';
 import type { OptionReader } from '../core/coap/option-set.ts';
 import type { PeerAddress } from '../core/foundation/peer-address.ts';
 import type { ReadableStream } from '../node/web-stream.ts';
-import type { PortMessage } from '../node/worker-link.ts';
+import type { PortMessage, WorkerLink } from '../node/worker-link.ts';
 import { CoapsuleError } from './errors.ts';
 import type { PeerInfo } from './peer-info.ts';
 import type { ResponseTiming } from './response.ts';
@@ -109,4 +109,24 @@ export function askedTooLate(wasSent: boolean): CoapsuleError {
 export function ownedMessage(content: OwnedMessage): Extract<PortMessage, { kind: 'owned' }> {
   const length = 'payload' in content ? content.payload.length : 0;
   return { kind: 'owned', content, length, isRefusable: content.kind === 'ask' };
+}
+
+/**
+ * Takes such messages from the link.
+ *
+ * @param introduced See `WorkerLink.receive`.
+ */
+export function receiveOwned(
+  link: WorkerLink,
+  channel: string,
+  told: (message: OwnedMessage) => void,
+  introduced: (index: number) => void,
+): void {
+  link.receive(
+    channel,
+    (message) => {
+      if (message.kind === 'owned') told(message.content as OwnedMessage);
+    },
+    introduced,
+  );
 }

@@ -21,6 +21,7 @@ import {
   carriedOptions,
   type OwnedMessage,
   ownedMessage,
+  receiveOwned,
 } from './owned-message.ts';
 import type { Request, ResourceObserver } from './request.ts';
 import type { HandledAnswer } from './request-once.ts';
@@ -57,11 +58,10 @@ export class RequestsToOwner {
   constructor(link: WorkerLink, channel: string) {
     this.#link = link;
     this.#channel = channel;
-    link.receive(
+    receiveOwned(
+      link,
       channel,
-      (message) => {
-        if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
-      },
+      (message) => this.#told(message),
       (index) => {
         if (index !== 0) return;
         // Its thread begins: what it is sent before its server is there, nobody would answer. It says when that is.

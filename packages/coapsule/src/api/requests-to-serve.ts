@@ -20,6 +20,7 @@ import {
   carriedOptions,
   type OwnedMessage,
   ownedMessage,
+  receiveOwned,
 } from './owned-message.ts';
 import { Request, type ResourceObserver } from './request.ts';
 import type { HandledAnswer } from './request-once.ts';
@@ -42,11 +43,10 @@ export class RequestsToServe {
     this.#link = link;
     this.#channel = channel;
     this.#answer = answer;
-    link.receive(
+    receiveOwned(
+      link,
       channel,
-      (message) => {
-        if (message.kind === 'owned') this.#told(message.content as OwnedMessage);
-      },
+      (message) => this.#told(message),
       (index) => {
         this.#gone(index);
         this.#link.send(index, this.#channel, ownedMessage({ kind: 'owner', isThere: true }));
