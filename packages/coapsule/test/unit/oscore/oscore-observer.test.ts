@@ -1,8 +1,6 @@
 /** OscoreObserver: messages of others are opened, whichever end a context was given from, and what does not fit is named. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeMessage } from '../../../src/core/coap/message-codec.ts';
@@ -16,7 +14,7 @@ import { type ObservedMessage, OscoreObserver } from '../../../src/core/oscore/o
 import type { OscoreContent } from '../../../src/core/oscore/plaintext.ts';
 import { ServerRederivation } from '../../../src/core/oscore/server-rederivation.ts';
 import { readRequestHeader } from '../../../src/core/oscore/verify-request.ts';
-import { hex } from '../crypto/vector-files.ts';
+import { hex, readVectors } from '../crypto/vector-files.ts';
 import {
   clientParameters,
   contentResponse,
@@ -36,13 +34,10 @@ interface Vector {
   readonly unprotected: string;
 }
 
-const vectors = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../vectors/oscore/rfc8613-appendix-c.json'), 'utf8'),
-) as { readonly messages?: readonly Vector[] } & Readonly<Record<string, readonly Vector[]>>;
-const all: readonly Vector[] = Object.values(vectors).flatMap((one) => (Array.isArray(one) ? one : []));
+const { messages } = readVectors<{ readonly messages: readonly Vector[] }>('oscore/rfc8613-appendix-c.json');
 
 function vector(id: string): { readonly message: OscoreContent; readonly original: OscoreContent } {
-  const found = all.find((one) => one.id === id && one.protected !== undefined);
+  const found = messages.find((one) => one.id === id);
   const message = decodeMessage(hex(found!.protected));
   const original = decodeMessage(hex(found!.unprotected));
   if (isDecodeFault(message) || isDecodeFault(original)) throw new Error(`${id} is no message`);
