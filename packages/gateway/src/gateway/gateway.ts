@@ -104,6 +104,7 @@ export class Gateway implements AsyncDisposable {
     let operator: OperatorSocket | undefined;
     let bridge: MqttBridge | undefined;
     let changed = (): void => {};
+    loadHttp(options);
     const store = await Store.open(options.dataFolder, {
       masterKey: options.masterKey,
       onDevicesChanged: () => changed(),
@@ -378,6 +379,14 @@ function namedEndpoints({
     ...(metrics !== undefined && { metrics: metrics.address }),
     ...(lines.length > 0 && { serial: lines.map(({ uri }) => uri) }),
   };
+}
+
+/** Begins to load what the HTTP endpoint and the console need, while the thread of the store opens the database. */
+function loadHttp({ http, console }: GatewayOptions): void {
+  if (http === undefined) return;
+  // A failure is told where it is awaited.
+  import('../http/http-endpoint.ts').catch(() => {});
+  if (console !== undefined) import('./gateway-console.ts').catch(() => {});
 }
 
 /** The HTTP endpoint; what it needs is loaded only where there is one. */
