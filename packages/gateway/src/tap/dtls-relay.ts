@@ -13,16 +13,16 @@
 import { clientLayerSecurity, type LayerSecurity, type PeerAddress, serverLayerSecurity } from 'coapsule';
 import { type AssociationId, type DtlsConfig, DtlsLayer } from 'coapsule/dtls';
 import { fastCrypto, openUdpSocket, systemRandom, type UdpSocket } from 'coapsule/node';
+import { BehindSecrets } from '../capture/behind-secrets.ts';
 import { hexText } from '../cli/option-values.ts';
 import { DatagramDecoder } from '../decode/datagram-decoder.ts';
 import type { OscoreMessages } from '../decode/oscore-messages.ts';
 import type { KnownSecrets } from '../decode/secrets.ts';
 import type { Direction } from '../filter/filter.ts';
 import { printableUtf8 } from '../text/printable.ts';
-import { CaptureBehindSecrets } from './capture-behind-secrets.ts';
 import { type LayerOutput, LayerPump } from './layer-pump.ts';
 import type { TapLink } from './passing-message.ts';
-import type { Relay, RelayParts } from './relay.ts';
+import type { CaptureSink, Relay, RelayParts } from './relay.ts';
 import type { Tap } from './tap.ts';
 
 /** Messages that wait for the handshake with the server. */
@@ -66,7 +66,9 @@ interface DtlsRelayParts extends RelayParts {
 /** Opens the socket that devices shake hands with. */
 export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Relay> {
   const { listen, mostPeers, security, secrets } = parts;
-  const captured = new CaptureBehindSecrets(parts.capture, () => tap.wallTimeMs());
+  const behindSecrets = new BehindSecrets(parts.capture);
+  const capture: CaptureSink = (passed) =>
+    behindSecrets.pass(passed, () => [{ ...passed, wallTimeMs: tap.wallTimeMs() }]);
   const keys = new Map(security.keys.map(({ identity, key }) => [hexText(identity), key]));
   const own = serverLayerSecurity('the side of the devices', {
     ...security.towardsDevices,
@@ -82,7 +84,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
     ...listen,
     onDatagram(datagram, from) {
       const bytes = datagram.slice();
-      captured.datagram({ direction: 'received', local: socket.local, remote: from, datagram: bytes });
+      capture({ direction: 'received', local: socket.local, remote: from, datagram: bytes });
       numbers.begin(saw(from.key, tap.server, bytes));
       pump.receive(from, datagram.slice());
       numbers.end();
@@ -97,7 +99,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
     }),
     security: own,
     transmit(datagram, to) {
-      captured.datagram({ direction: 'sent', local: socket.local, remote: to, datagram });
+      capture({ direction: 'sent', local: socket.local, remote: to, datagram });
       saw(tap.server, to.key, datagram);
       socket.send(datagram, to);
     },
@@ -154,7 +156,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
         return;
       case 'keylog':
         secrets.keylog(output.line);
-        captured.flush();
+        behindSecrets.flush();
         return;
       case 'discarded':
         tap.note(`${output.address.key}: a record without effect: ${output.reason}`);
@@ -170,7 +172,7 @@ export async function openDtlsRelay(tap: Tap, parts: DtlsRelayParts): Promise<Re
         for (const association of layer.associations()) layer.close(association, now);
       });
       pump.close();
-      captured.flush();
+      behindSecrets.flush();
       await Promise.all([...devices.values()].map((device) => device.close()));
       await socket.close();
     },

@@ -5,13 +5,14 @@
  * alone. A capture is a debugging aid: when the disk is full it ends, and the gateway goes on.
  *
  * Readers want the secrets of an association before what is encrypted with them, and a gateway has them only after the last flight of
- * the client: where secrets are wanted, what passes from there on waits for them, a moment and within bounds.
+ * the client: where secrets are wanted, what passes from there on waits for them (capture/behind-secrets.ts).
  *
  * @module
  */
 
 import { closeSync, renameSync, writeSync } from 'node:fs';
 import type { CapturedDatagram } from 'coapsule';
+import { BehindSecrets } from '../capture/behind-secrets.ts';
 import { CapturedBlocks } from '../capture/captured-blocks.ts';
 import { pcapngHeader, secretsBlock } from '../capture/pcapng.ts';
 
@@ -28,23 +29,13 @@ export interface TrafficFileParts {
   readonly onFailed: (cause: string) => void;
 }
 
-/** Packets that wait at most. */
-const mostWaiting = 64;
-
-/** Certificate or ClientKeyExchange, which begin the last flight of a client (RFC 6347 §4.2.4, Figure 1). */
-function isLastFlight({ transport, datagram }: CapturedDatagram): boolean {
-  return transport === undefined && datagram[0] === 22 && (datagram[13] === 11 || datagram[13] === 16);
-}
-
 /** An open capture. */
 export class TrafficFile {
   readonly #parts: TrafficFileParts;
+  readonly #behindSecrets = new BehindSecrets<Uint8Array>((block) => this.#append(block));
   #file: number | undefined;
   #blocks = new CapturedBlocks();
   #written = 0;
-  /** What waits for a secret, and of which peer. */
-  #waiting: Uint8Array[] = [];
-  #waitingFor: string | undefined;
 
   /** @throws the error of the system when it cannot be opened. */
   constructor(parts: TrafficFileParts) {
@@ -55,35 +46,20 @@ export class TrafficFile {
 
   /** Appends one. */
   add(captured: CapturedDatagram): void {
-    const { direction, remote } = captured;
-    // It is answered, and there was no secret: the handshake failed.
-    if (direction === 'sent' && remote.key === this.#waitingFor) this.#flush();
-    if (this.#parts.hasSecrets && direction === 'received' && isLastFlight(captured))
-      this.#waitingFor ??= remote.key;
-    if (this.#waitingFor === undefined) {
-      for (const block of this.#blocks.of(captured)) this.#append(block);
-      return;
-    }
-    this.#waiting.push(...this.#blocks.of(captured));
-    if (this.#waiting.length >= mostWaiting) this.#flush();
+    const blocks = (): readonly Uint8Array[] => this.#blocks.of(captured);
+    if (this.#parts.hasSecrets) this.#behindSecrets.pass(captured, blocks);
+    else for (const block of blocks()) this.#append(block);
   }
 
   /** Appends a line of the key log: whoever reads the file can decrypt. */
   addSecret(line: string): void {
     this.#append(secretsBlock(`${line}\n`));
-    this.#flush();
+    this.#behindSecrets.flush();
   }
 
   close(): void {
-    this.#flush();
+    this.#behindSecrets.flush();
     this.#close();
-  }
-
-  #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingFor = undefined;
-    for (const block of waiting) this.#append(block);
   }
 
   #close(): void {
