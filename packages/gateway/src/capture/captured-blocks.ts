@@ -11,6 +11,7 @@
 
 import { isIP } from 'node:net';
 import type { CapturedDatagram } from 'coapsule';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import type { IpDatagram } from './ip-packet.ts';
 import { packetBlock } from './pcapng.ts';
 
@@ -23,7 +24,7 @@ const mostStreams = 10_000;
 /** Blocks of one file, in the order in which things were captured. */
 export class CapturedBlocks {
   /** Bytes of each TCP connection so far. */
-  readonly #streams = new Map<string, { sent: number; received: number }>();
+  readonly #streams = new BoundedMap<string, { sent: number; received: number }>(mostStreams);
   /** The numbers of lines, by their names. */
   readonly #lines = new Map<string, number>();
 
@@ -45,7 +46,7 @@ export class CapturedBlocks {
       add({ source, destination, payload: datagram });
       return blocks;
     }
-    const stream = this.#stream(`${local.key} ${remote.key}`);
+    const stream = this.#streams.ensure(`${local.key} ${remote.key}`, () => ({ sent: 0, received: 0 }));
     for (let at = 0; at < datagram.length; at += longestSegment) {
       const payload = datagram.subarray(at, at + longestSegment);
       const tcp = {
@@ -56,20 +57,6 @@ export class CapturedBlocks {
       stream[direction] += payload.length;
     }
     return blocks;
-  }
-
-  #stream(name: string): { sent: number; received: number } {
-    const known = this.#streams.get(name);
-    if (known !== undefined) return known;
-    const stream = { sent: 0, received: 0 };
-    this.#streams.set(name, stream);
-    if (this.#streams.size > mostStreams) {
-      for (const oldest of this.#streams.keys()) {
-        this.#streams.delete(oldest);
-        break;
-      }
-    }
-    return stream;
   }
 
   /** 1 … 254; more lines than that share numbers. */

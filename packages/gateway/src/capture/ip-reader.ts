@@ -7,6 +7,8 @@
  * @module
  */
 
+import { BoundedMap } from '../memory/bounded-map.ts';
+
 /** What an IP packet carried. */
 export interface TransportUnit {
   readonly protocol: 'udp' | 'tcp';
@@ -57,7 +59,7 @@ interface Fragment {
 
 /** Reads the packets of one capture, in their order. */
 export class IpReader {
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new BoundedMap<string, Waiting>(mostWaiting);
 
   /** @param packet from its IP header on; what is behind it, as padding of the link, is ignored. */
   read(packet: Uint8Array): IpReading {
@@ -130,21 +132,12 @@ export class IpReader {
   }
 
   #putTogether({ key, offset, isLast }: Fragment, bytes: Uint8Array) {
-    const waiting = this.#waiting.get(key) ?? {
-      ...{
-        pieces: new Map<number, Uint8Array>(),
-        units: new Uint8Array(mostUnits),
-        there: 0,
-        length: undefined,
-      },
-    };
-    this.#waiting.set(key, waiting);
-    if (this.#waiting.size > mostWaiting) {
-      for (const oldest of this.#waiting.keys()) {
-        this.#waiting.delete(oldest);
-        break;
-      }
-    }
+    const waiting = this.#waiting.ensure(key, () => ({
+      pieces: new Map(),
+      units: new Uint8Array(mostUnits),
+      there: 0,
+      length: undefined,
+    }));
     if (!waiting.pieces.has(offset)) {
       waiting.pieces.set(offset, bytes);
       // The last one alone may end within a unit.
