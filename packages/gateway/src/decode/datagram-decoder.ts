@@ -17,8 +17,8 @@ import {
 import { isRequestCode, isReservedCode, type Message } from 'coapsule/message';
 import { nodeCrypto } from 'coapsule/node';
 import { coapFields } from './coap-fields.ts';
-import { type DecodedField, problemsOf } from './decoded-field.ts';
-import { coapParts, type DecodedPart } from './decoded-part.ts';
+import type { DecodedField } from './decoded-field.ts';
+import { coapParts, type DecodedPart, partOf } from './decoded-part.ts';
 import { contentFields, recordFields, recordSummary } from './dtls-fields.ts';
 import type { OscoreMessages } from './oscore-messages.ts';
 
@@ -80,7 +80,7 @@ export class DatagramDecoder {
     const summaries: string[] = [];
     for (const record of dtls.records) {
       const fields = recordFields(record, datagram);
-      parts.push({ name: 'DTLS record', bytes: datagram, fields, problems: problemsOf(fields), record });
+      parts.push({ ...partOf('DTLS record', datagram, fields), record });
       const { content, contentType } = record;
       if (content === undefined || contentType !== 23) {
         if (content !== undefined && record.epoch > 0) parts.push(decryptedPart(record, content));
@@ -105,7 +105,7 @@ export class DatagramDecoder {
       const { offset, reason } = dtls.fault;
       const end = datagram.length;
       const field = { name: 'rest', value: `${end - offset} bytes`, start: offset, end, problem: reason };
-      parts.push({ name: 'unknown', bytes: datagram, fields: [field], problems: problemsOf([field]) });
+      parts.push(partOf('unknown', datagram, [field]));
       summaries.push(`no record: ${reason}`);
     }
     return { parts, summary: summaries.join(', '), dtls };
@@ -128,12 +128,11 @@ function somethingElse(datagram: Uint8Array, problem?: string): DecodedDatagram 
   const data = { name: 'Data', value: `${end} bytes`, start: 0, end };
   const fields: readonly DecodedField[] = [problem === undefined ? data : { ...data, problem }];
   return {
-    parts: [{ name: 'unknown', bytes: datagram, fields, problems: problemsOf(fields) }],
+    parts: [partOf('unknown', datagram, fields)],
     summary: `${end} bytes of something else`,
   };
 }
 
 function decryptedPart(record: ObservedRecord, content: Uint8Array): DecodedPart {
-  const fields = contentFields(record, content);
-  return { name: 'decrypted', bytes: content, fields, problems: problemsOf(fields) };
+  return partOf('decrypted', content, contentFields(record, content));
 }

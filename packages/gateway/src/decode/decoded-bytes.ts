@@ -9,7 +9,7 @@ import { decodeOscoreOption } from 'coapsule/oscore';
 import { streamCoapFields } from './coap-fields.ts';
 import type { DatagramDecoder } from './datagram-decoder.ts';
 import { type DecodedField, FieldReader, problemsOf, shortHex } from './decoded-field.ts';
-import type { DecodedPart, SummedParts } from './decoded-part.ts';
+import { partOf, type SummedParts } from './decoded-part.ts';
 import { payloadFields } from './payload-fields.ts';
 
 /** What bytes are; a number, or another name: a payload of this Content-Format. */
@@ -71,8 +71,4 @@ function oscoreOptionFields(bytes: Uint8Array): readonly DecodedField[] {
 
 function numberText(partialIv: Uint8Array): string {
   return ` (${partialIv.reduce((value, byte) => value * 256 + byte, 0)})`;
-}
-
-function partOf(name: DecodedPart['name'], bytes: Uint8Array, fields: readonly DecodedField[]): DecodedPart {
-  return { name, bytes, fields, problems: problemsOf(fields) };
 }

@@ -50,6 +50,11 @@ export interface SummedParts {
   readonly summary: string;
 }
 
+/** A part with the problems of its fields. */
+export function partOf(name: PartName, bytes: Uint8Array, fields: readonly DecodedField[]): DecodedPart {
+  return { name, bytes, fields, problems: problemsOf(fields) };
+}
+
 /** A message, and what it holds under OSCORE. */
 export function coapParts(
   coap: DecodedCoap,

@@ -11,8 +11,7 @@
 import type { TransportUnit } from '../capture/ip-reader.ts';
 import { TcpStreams } from '../capture/tcp-streams.ts';
 import { streamCoapFields } from './coap-fields.ts';
-import { type DecodedField, problemsOf } from './decoded-field.ts';
-import { coapParts, type DecodedPart, type SummedParts } from './decoded-part.ts';
+import { coapParts, type DecodedPart, partOf, type SummedParts } from './decoded-part.ts';
 import type { MessageEnds, OscoreMessages } from './oscore-messages.ts';
 import type { KnownSecrets } from './secrets.ts';
 import { isTls, TlsStream } from './tls-stream.ts';
@@ -264,10 +263,6 @@ function sideOf({ sides }: Connection, sender: string): Side {
   const side: Side = { rest: new WaitingBytes(), webSocket: new WebSocketStream(), isLost: false };
   sides.set(sender, side);
   return side;
-}
-
-function partOf(name: DecodedPart['name'], bytes: Uint8Array, fields: readonly DecodedField[]): DecodedPart {
-  return { name, bytes, fields, problems: problemsOf(fields) };
 }
 
 /** RFC 8323 §3.2; `undefined` while there is too little of it. */
