@@ -5,16 +5,11 @@
  */
 
 import { diagnose } from 'cbor2/diagnostic';
+import { problemDetailsFormat } from 'coapsule';
 import { CborTag, decodeCbor, decodeCborSequence, encodeCbor, isCborArray, isCborMap } from 'coapsule/cbor';
-import {
-  codeText,
-  contentFormatMediaType,
-  contentFormatName,
-  decodeLinkFormat,
-  encodeLinkFormat,
-  isDecodeFault,
-} from 'coapsule/message';
+import { codeText, decodeLinkFormat, encodeLinkFormat, isDecodeFault } from 'coapsule/message';
 import { decodeSenmlCbor, decodeSenmlJson, resolveSenml } from 'coapsule/senml';
+import { payloadKind } from '../payload/payload-kind.ts';
 import { printable, printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, shortHex } from './decoded-field.ts';
 
@@ -27,6 +22,9 @@ const mostEntries = 200;
 /** How deep CBOR is shown; each level costs time for all that is in it. */
 const deepestCbor = 64;
 
+/** application/cbor-seq (RFC 8742). */
+const cborSequenceFormat = 63;
+
 /** What it says. Fields cover the whole payload: its parts have no places of their own. */
 export interface DecodedPayload {
   readonly value: string;
@@ -36,29 +34,22 @@ export interface DecodedPayload {
 
 /** Reads a payload. Without a format it is shown as text if it is some. */
 export function payloadFields(bytes: Uint8Array, contentFormat: number | undefined): DecodedPayload {
-  const mediaType =
-    contentFormat === undefined
-      ? undefined
-      : (contentFormatMediaType(contentFormat) ?? contentFormatName(contentFormat));
-  const base = mediaType?.split(';', 1)[0];
-  switch (base) {
-    case 'application/link-format':
+  if (contentFormat === problemDetailsFormat) return problemDetails(bytes);
+  if (contentFormat === cborSequenceFormat) return sequence(bytes);
+  switch (payloadKind(contentFormat)) {
+    case 'links':
       return links(bytes);
-    case 'application/senml+json':
-    case 'application/sensml+json':
+    case 'senml-json':
       return senml(bytes, decodeSenmlJson);
-    case 'application/senml+cbor':
-    case 'application/sensml+cbor':
+    case 'senml-cbor':
       return senml(bytes, decodeSenmlCbor);
-    case 'application/concise-problem-details+cbor':
-      return problemDetails(bytes);
-    case 'application/cbor-seq':
-      return sequence(bytes);
-    case 'application/octet-stream':
+    case 'json':
+      return json(bytes);
+    case 'cbor':
+      return cbor(bytes);
+    case 'bytes':
       return { value: shortHex(bytes) };
-    default:
-      if (base?.endsWith('json')) return json(bytes);
-      if (base?.endsWith('cbor')) return cbor(bytes);
+    case 'text':
       return { value: textOrHex(bytes) };
   }
 }
