@@ -33,6 +33,8 @@ export class ClientLinkTable {
   readonly #links = new Map<string, Promise<ClientLink>>();
   /** Keys of those on lines of listeners. */
   readonly #lent = new Set<string>();
+  /** By key, those that are in the table no more and have not ended yet. */
+  readonly #ending = new Map<string, Promise<unknown>>();
   readonly #maxServers: number;
   #closed = false;
 
@@ -112,8 +114,9 @@ export class ClientLinkTable {
   async closeIdle(uri: TargetUri, host: string, link: ClientEndpoint): Promise<void> {
     await waitersHaveTheirSocket();
     if (!link.isIdle || this.#closed) return;
-    this.#links.delete(this.#remote(uri, host).key);
-    await link.close();
+    const { key } = this.#remote(uri, host);
+    this.#links.delete(key);
+    await this.#end(key, Promise.resolve(link));
   }
 
   /** How it takes the line of a listener. */
@@ -145,17 +148,27 @@ export class ClientLinkTable {
     };
   }
 
-  /** Ends all links; none can be had any more. */
+  /** Ends all links, and waits for those that end already; none can be had any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    const links = [...this.#links.values()];
+    const links = [...this.#links];
     this.#links.clear();
-    await Promise.all(
-      links.map(async (opening) => {
-        const link = await opening.catch(() => undefined);
-        await link?.close();
-      }),
+    for (const [key, opening] of links) void this.#end(key, opening);
+    await Promise.all(this.#ending.values());
+  }
+
+  /** Closes a link that is in the table no more. */
+  #end(key: string, opening: Promise<ClientLink>): Promise<unknown> {
+    const closed = opening.then(
+      (link) => link.close(),
+      () => undefined,
     );
+    // One that was there before it may be ending still.
+    const ended: Promise<unknown> = Promise.all([this.#ending.get(key), closed]).finally(() => {
+      if (this.#ending.get(key) === ended) this.#ending.delete(key);
+    });
+    this.#ending.set(key, ended);
+    return ended;
   }
 
   /** Ends what was not used for longest until one more server can be had; rejects when all are in use. */
@@ -166,7 +179,7 @@ export class ClientLinkTable {
       await waitersHaveTheirSocket();
       if (link?.isUnused !== true || this.#links.get(key) !== opening) continue;
       this.#links.delete(key);
-      await link.close();
+      await this.#end(key, opening);
     }
     if (this.#links.size >= this.#maxServers && !this.#closed) {
       throw new CoapsuleError(
@@ -179,9 +192,10 @@ export class ClientLinkTable {
 
   /** A device is open once: what is open at another rate, or with other security, goes, unless it is in use. */
   async #freeLine(key: string, { scheme, line }: SerialServer): Promise<void> {
+    await this.#ending.get(key);
     const opening = this.#links.get(key);
     const link = await opening?.catch(() => undefined);
-    if (link === undefined || link.server.transport !== 'serial') return;
+    if (opening === undefined || link === undefined || link.server.transport !== 'serial') return;
     const { server } = link;
     if (server.scheme === scheme && server.line.baudRate === line.baudRate) return;
     await waitersHaveTheirSocket();
@@ -193,7 +207,7 @@ export class ClientLinkTable {
       );
     }
     if (this.#links.get(key) === opening) this.#links.delete(key);
-    await link.close();
+    await this.#end(key, opening);
   }
 
   #remoteLine(address: LineAddress): { key: string; server: SerialServer } {

@@ -80,6 +80,7 @@ export class Driver {
   #reopening = false;
   readonly #closing = new AbortController();
   #closed = false;
+  #ended: Promise<void> | undefined;
   /** Groups that have sockets of their own, by interface. */
   readonly #keptOut = new Map<string, { readonly group: string; readonly interfaceAddress: string }>();
   /** Datagrams are lost, as if the network had dropped them. What the endpoint has to say still goes out. */
@@ -168,9 +169,16 @@ export class Driver {
     return this.#pump.run(command);
   }
 
-  /** Closes the socket. What the endpoint wanted to say last must have been said through `run` before. */
-  async close(): Promise<void> {
-    if (this.closed) return;
+  /**
+   * Closes the socket; fulfils when it is closed, whoever began. What the endpoint wanted to say last must have been said through
+   * `run` before.
+   */
+  close(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     this.#closed = true;
     this.#closing.abort();
     this.#options.sharedPort?.close();

@@ -5,6 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
@@ -27,6 +28,18 @@ function readableOn(pair: LinePair): string[] {
   const { a, b } = pair.pty.written();
   const text = Buffer.concat([a, b]).toString('latin1');
   return secrets.filter((secret) => text.includes(secret));
+}
+
+/** Whether this process has a device open. */
+function isOpenHere(device: string): boolean {
+  return readdirSync('/proc/self/fd').some((file) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${file}`) === device;
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  });
 }
 
 /** GET, 8 KB both ways and Observe, from end b. */
@@ -196,6 +209,24 @@ describe('a serial line', { skip: withoutPty }, () => {
       });
       break;
     }
+  });
+
+  const skip = !existsSync('/proc/self/fd');
+  it('a client that closes waits for a line that is being closed already', { skip }, async (t) => {
+    const pair = await LinePair.open(t);
+    await pair.serve(plain);
+    const client = pair.client(plain);
+    assert.equal((await client.get(pair.uri('b', false, '/a'))).text(), 'Hello World');
+    const device = realpathSync(pair.pty.b);
+    assert.ok(isOpenHere(device));
+    // The same line at another rate: what is open is closed first.
+    const next = assert.rejects(client.get(`coap+serial://${encodeURIComponent(pair.pty.b)}:9600/a`), {
+      code: 'ERR_CLOSED',
+    });
+    while ((await client.lines()).length > 0) await setImmediate();
+    await client.close();
+    assert.ok(!isOpenHere(device));
+    await next;
   });
 
   it('an association on a line outlives its server', async (t) => {

@@ -268,3 +268,28 @@ test('with a duplicate rate of 1 each datagram goes out twice', async () => {
   await driver.close();
   await sink.close();
 });
+
+test('whoever closes a driver that is being closed waits for it too', async () => {
+  const ended: string[] = [];
+  const closing = Promise.withResolvers<void>();
+  const socket: DatagramSocket = {
+    local: ipAddress('192.0.2.1', 5683),
+    send: () => {},
+    close: () => closing.promise.then(() => void ended.push('socket')),
+  };
+  const driver = await Driver.open({
+    endpoint: endpoint(),
+    socket: async () => socket,
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+  });
+  const both = ['first', 'second'].map(async (name) => {
+    await driver.close();
+    ended.push(name);
+  });
+  // Whoever does not wait is told of before the socket is closed.
+  await new Promise((resolve) => setImmediate(resolve));
+  closing.resolve();
+  await Promise.all(both);
+  assert.deepEqual(ended, ['socket', 'first', 'second']);
+});
