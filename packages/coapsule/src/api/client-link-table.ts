@@ -59,11 +59,14 @@ export class ClientLinkTable {
    */
   async open(uri: TargetUri, host: string): Promise<ClientLink> {
     const { key, server } = this.#remote(uri, host);
-    if (server.transport === 'serial') await this.#freeLine(key, server);
+    const before = this.#links.get(key);
+    if (server.transport === 'serial') await this.#freeLine(key, server, before);
     // Others may have come while room was made.
     while (!this.#links.has(key) && this.#links.size >= this.#maxServers) await this.#makeRoom();
     if (this.#closed) throw new CoapsuleError('ERR_CLOSED', 'the client was closed', 'make a new Client');
     const known = this.#links.get(key);
+    // Whoever came meanwhile may have opened the line at another rate, or without security.
+    if (known && known !== before && server.transport === 'serial') return this.open(uri, host);
     if (known) {
       // Behind all others again.
       this.#links.delete(key);
@@ -191,9 +194,12 @@ export class ClientLinkTable {
   }
 
   /** A device is open once: what is open at another rate, or with other security, goes, unless it is in use. */
-  async #freeLine(key: string, { scheme, line }: SerialServer): Promise<void> {
+  async #freeLine(
+    key: string,
+    { scheme, line }: SerialServer,
+    opening: Promise<ClientLink> | undefined,
+  ): Promise<void> {
     await this.#ending.get(key);
-    const opening = this.#links.get(key);
     const link = await opening?.catch(() => undefined);
     if (opening === undefined || link === undefined || link.server.transport !== 'serial') return;
     const { server } = link;

@@ -211,6 +211,18 @@ describe('a serial line', { skip: withoutPty }, () => {
     }
   });
 
+  it('of two first requests at once, with and without security, none goes as the other', async (t) => {
+    const pair = await LinePair.open(t);
+    await pair.serve(plain);
+    const client = pair.client(psk);
+    const first = client.get(pair.uri('b', false, '/a'));
+    await assert.rejects(client.get(pair.uri('b', true, '/a')), {
+      code: 'ERR_BUSY',
+      message: /is in use as coap\+serial /,
+    });
+    assert.equal((await first).text(), 'Hello World');
+  });
+
   const skip = !existsSync('/proc/self/fd');
   it('a client that closes waits for a line that is being closed already', { skip }, async (t) => {
     const pair = await LinePair.open(t);
