@@ -28,8 +28,7 @@ export class KeyTurns {
     const failures = this.#failures.get(name) ?? 0;
     // The latest is the last to be forgotten.
     this.#failures.set(name, failures);
-    const oldest = this.#failures.oldest();
-    if (this.#failures.size > maxRemembered && oldest !== undefined) this.#failures.delete(oldest);
+    this.#failures.keepLatest(maxRemembered);
     return [match, ...others][failures % (1 + others.length)] ?? match;
   }
 

@@ -65,7 +65,7 @@ export function nodePublicKey(spki: Uint8Array): PublicKey | undefined {
   const key = readPublicKey(spki);
   if (key === undefined) return undefined;
   recentKeys.set(name, key);
-  if (recentKeys.size > mostRecentKeys) recentKeys.delete(recentKeys.oldest() as string);
+  recentKeys.keepLatest(mostRecentKeys);
   return key;
 }
 

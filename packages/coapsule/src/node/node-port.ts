@@ -80,8 +80,7 @@ export class NodePort {
         const from = ipAddress(host, port);
         // Else whoever writes the address of a peer on datagrams would turn away what that peer is told, or crowd it out.
         if (isOwn(datagram)) this.#heardBy.set(from.key, number);
-        const oldest = this.#heardBy.size > mostPeers ? this.#heardBy.oldest() : undefined;
-        if (oldest !== undefined) this.#heardBy.delete(oldest);
+        this.#heardBy.keepLatest(mostPeers);
         receive(datagram, from);
       },
       answered: (datagram, host, port) => send(datagram, ipAddress(host, port)),

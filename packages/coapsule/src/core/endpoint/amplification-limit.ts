@@ -167,7 +167,7 @@ export class AmplificationLimit {
     if (known !== undefined) return known;
     const account = newAccount();
     this.#unproved.set(address, account);
-    forgetOldest(this.#unproved, this.#maxAddresses);
+    this.#unproved.keepLatest(this.#maxAddresses);
     return account;
   }
 
@@ -176,15 +176,11 @@ export class AmplificationLimit {
     this.#unproved.delete(address);
     this.#proved.set(address, account);
     if (account.provedUntil === undefined || account.provedUntil < until) account.provedUntil = until;
-    forgetOldest(this.#proved, this.#maxAddresses);
+    this.#proved.keepLatest(this.#maxAddresses);
     return account;
   }
 }
 
 function newAccount(): Account {
   return { credit: 0, provedUntil: undefined, echoes: false, isEchoDue: false, guesses: 0, isAsked: false };
-}
-
-function forgetOldest(accounts: RecencyMap<Account>, most: number): void {
-  if (accounts.size > most) accounts.delete(accounts.oldest() as string);
 }

@@ -52,7 +52,7 @@ export class PeerTable {
     if (known) return known;
     const peer: Peer = { key: address.key, address, association: undefined, heardAt: undefined };
     this.#plain.set(peer.key, peer);
-    if (this.#plain.size > this.#maxPlain) this.#plain.delete(this.#plain.oldest() as string);
+    this.#plain.keepLatest(this.#maxPlain);
     return peer;
   }
 

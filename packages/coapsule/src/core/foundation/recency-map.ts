@@ -15,7 +15,7 @@ interface Entry<Value> {
   newer: Entry<Value> | undefined;
 }
 
-/** See the module comment. It is the caller who takes out the oldest when there are too many. */
+/** See the module comment. It is the caller who bounds it. */
 export class RecencyMap<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
   #oldest: Entry<Value> | undefined;
@@ -66,6 +66,11 @@ export class RecencyMap<Value> {
     this.#unlink(entry);
     this.#found = undefined;
     return true;
+  }
+
+  /** Forgets what was used longest ago, where there are more than so many. */
+  keepLatest(most: number): void {
+    while (this.#oldest !== undefined && this.#entries.size > most) this.delete(this.#oldest.key);
   }
 
   /** The name that was used longest ago. */

@@ -201,7 +201,7 @@ export class OscoreObserver {
 
   #remember(exchange: string, seen: Seen): void {
     this.#requests.set(exchange, seen);
-    bound(this.#requests, mostExchanges);
+    this.#requests.keepLatest(mostExchanges);
   }
 
   /** Those that a kid context may mean (§5.1, Appendix B.2). */
@@ -235,7 +235,7 @@ export class OscoreObserver {
       { dangerouslyVolatile: true },
     );
     this.#derived.set(key, context);
-    bound(this.#derived, mostDerived);
+    this.#derived.keepLatest(mostDerived);
     return context;
   }
 
@@ -245,7 +245,7 @@ export class OscoreObserver {
     const key = `${this.#candidates.indexOf(candidate)} ${id} ${receiver}`;
     const window = this.#windows.use(key) ?? replayWindowOf(candidate.given);
     this.#windows.set(key, window);
-    bound(this.#windows, mostWindows);
+    this.#windows.keepLatest(mostWindows);
     if (window.verdict(number) === 'replay') return true;
     window.markReceived(number);
     return false;
@@ -254,11 +254,6 @@ export class OscoreObserver {
 
 function replayWindowOf({ replayWindow = minReplayWindowSize }: ObservableContext): ReplayWindow {
   return new ReplayWindow(0, Math.max(minReplayWindowSize, replayWindow));
-}
-
-function bound(map: RecencyMap<unknown>, most: number): void {
-  const oldest = map.size > most ? map.oldest() : undefined;
-  if (oldest !== undefined) map.delete(oldest);
 }
 
 function closed(

@@ -18,8 +18,7 @@ export class ObservedSessions {
   remember(name: Uint8Array, masterSecret: Uint8Array): void {
     if (name.length === 0) return;
     this.#masterSecrets.set(toHex(name), masterSecret);
-    const oldest = this.#masterSecrets.oldest();
-    if (this.#masterSecrets.size > mostSessions && oldest !== undefined) this.#masterSecrets.delete(oldest);
+    this.#masterSecrets.keepLatest(mostSessions);
   }
 
   /** The master secret of a session, 48 bytes. */
