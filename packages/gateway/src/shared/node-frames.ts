@@ -6,6 +6,7 @@
  * (docs/scale-out.md). Nothing here sends.
  */
 import { isIP } from 'node:net';
+import { BoundedMap } from '../memory/bounded-map.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { type SealedPlace, Sealing } from './sealing.ts';
 
@@ -38,7 +39,7 @@ const mostSenders = 1000;
 export class NodeFrames {
   readonly #sealing: Sealing;
   readonly #clock: WallClock;
-  readonly #seen = new Map<string, { highest: number; window: bigint }>();
+  readonly #seen = new BoundedMap<string, { highest: number; window: bigint }>(mostSenders);
 
   /** @param sharedKey 32 bytes. */
   constructor(sharedKey: Uint8Array, clock: WallClock) {
@@ -93,9 +94,7 @@ export class NodeFrames {
       if (seen.highest - number >= windowSize || (seen.window & bit) !== 0n) return false;
       seen.window |= bit;
     }
-    this.#seen.delete(sender);
     this.#seen.set(sender, seen);
-    if (this.#seen.size > mostSenders) this.#seen.delete(this.#seen.keys().next().value as string);
     return true;
   }
 }
