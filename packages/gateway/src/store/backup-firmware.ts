@@ -5,9 +5,10 @@
  * checked on the way in and on the way out.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { moveDurably } from '../vault/master-key.ts';
 import { hasTable } from './schema.ts';
 import { StoreFault } from './store-fault.ts';
 
@@ -125,7 +126,7 @@ function writeFile(path: string, sha256: string, pieces: Iterable<{ readonly pie
   } finally {
     closeSync(file);
   }
-  renameSync(part, path);
+  moveDurably(part, path);
 }
 
 function damagedFirmware(sha256: string): StoreFault {
