@@ -5,13 +5,8 @@
  */
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { type EndpointAddress, optionBounds, parseEndpoint } from '../server/serve-options.ts';
-import {
-  defaultGraceHours,
-  linkProblem,
-  type RedisOptions,
-  redisUrlProblem,
-} from '../shared/redis-options.ts';
+import { type EndpointAddress, optionBounds } from '../server/serve-options.ts';
+import { defaultGraceHours, parseLink, type RedisOptions, redisUrlProblem } from '../shared/redis-options.ts';
 import { sharedKeyLength } from '../shared/sealing.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -108,11 +103,9 @@ function redisUrlValue(text: string): string {
 }
 
 function linkValue(text: string): EndpointAddress {
-  const address = parseEndpoint(text);
-  const problem =
-    typeof address === 'object' && 'problem' in address ? address.problem : linkProblem(address);
-  if (problem !== undefined) throw new InvalidArgumentError(problem);
-  return address as EndpointAddress;
+  const address = parseLink(text);
+  if ('problem' in address) throw new InvalidArgumentError(address.problem);
+  return address;
 }
 
 /** The bytes as they are, 64 hexadecimal digits, or 44 characters of base64. The message holds nothing of the file. */

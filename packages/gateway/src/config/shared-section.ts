@@ -2,8 +2,8 @@
  * The section `shared` of the configuration file: the Redis server over which gateways share devices, directory and readings.
  */
 import * as z from 'zod';
-import { type EndpointAddress, optionBounds, parseEndpoint } from '../server/serve-options.ts';
-import { linkProblem, redisUrlProblem } from '../shared/redis-options.ts';
+import { type EndpointAddress, optionBounds } from '../server/serve-options.ts';
+import { parseLink, redisUrlProblem } from '../shared/redis-options.ts';
 import { keys, refused, soundText, text, whole } from './config-values.ts';
 
 /** What the section says, by the names of the options of the command line. */
@@ -36,10 +36,8 @@ export function sharedSection(path: z.ZodType<string>): z.ZodType<ConfiguredShar
     link: z
       .string('expected HOST:PORT')
       .transform((given, context): EndpointAddress => {
-        const address = parseEndpoint(given);
-        const problem =
-          typeof address === 'object' && 'problem' in address ? address.problem : linkProblem(address);
-        return problem === undefined ? (address as EndpointAddress) : refused(context, problem);
+        const address = parseLink(given);
+        return 'problem' in address ? refused(context, address.problem) : address;
       })
       .describe('Where other gateways behind the same address pass records on to this one: HOST:PORT (UDP).')
       .optional(),

@@ -1,6 +1,6 @@
 /** How gateways reach the Redis server that they share (docs/scale-out.md), and what is wrong with an address. */
 
-import type { EndpointAddress } from '../server/serve-options.ts';
+import { type EndpointAddress, parseEndpoint } from '../server/serve-options.ts';
 
 /** See the module comment. */
 export interface RedisOptions {
@@ -19,12 +19,17 @@ export interface RedisOptions {
 /** A day: longer than a server is away, and no longer than a device that was removed may do harm. */
 export const defaultGraceHours = 24;
 
-/** What is wrong with the place where other gateways reach this one, or undefined. */
-export function linkProblem(address: EndpointAddress | 'off'): string | undefined {
-  if (address === 'off') return 'it is off when it is left out';
+/** Read the place where other gateways reach this one, `HOST:PORT`. */
+export function parseLink(text: string): EndpointAddress | { readonly problem: string } {
+  const address = parseEndpoint(text);
+  if (address === 'off') return { problem: 'it is off when it is left out' };
+  if ('problem' in address) return address;
   return address.host === '::' || address.host === '0.0.0.0'
-    ? 'others have to know where to send: give the address of this machine that they reach, as HOST:PORT'
-    : undefined;
+    ? {
+        problem:
+          'others have to know where to send: give the address of this machine that they reach, as HOST:PORT',
+      }
+    : address;
 }
 
 /** What is wrong with the address, or undefined. The text is never shown: it may have a password in it. */
