@@ -4,9 +4,7 @@
  * @module
  */
 
-import { useSignal } from '@preact/signals';
 import { linkProfileNames } from 'coapsule/message';
-import { useEffect } from 'preact/hooks';
 import {
   adviseDeployment,
   type Deployment,
@@ -17,6 +15,7 @@ import {
 import { fleetTraffic } from '../../src/figures/fleet-traffic.ts';
 import { CheckField, Inputs, NumberField, SelectField } from '../parts/fields.tsx';
 import { figure } from '../parts/figures.ts';
+import { useImported } from '../parts/imported.ts';
 import { Card, Copyable, DataTable, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { urlState } from '../shell/location.ts';
 import { choice, number, text as textParameter } from '../shell/url-state.ts';
@@ -160,7 +159,7 @@ export default function DeploymentConfigurator() {
           </Card>
           <Card title={text.config}>
             <p>{text.configLead}</p>
-            <GatewayFile deployment={deployment} />
+            <GatewayFile advice={advice} />
           </Card>
         </div>
       </div>
@@ -169,21 +168,13 @@ export default function DeploymentConfigurator() {
 }
 
 /** The writer of YAML comes with it, when it is needed. */
-function GatewayFile({ deployment }: { readonly deployment: Deployment }) {
-  const file = useSignal('');
-  const key = JSON.stringify(deployment);
-  useEffect(() => {
-    let isGone = false;
-    import('../../src/advice/gateway-config.ts').then(({ gatewayConfig }) => {
-      if (!isGone) file.value = gatewayConfig(adviseDeployment(JSON.parse(key) as Deployment));
-    });
-    return () => {
-      isGone = true;
-    };
-  }, [key, file]);
-  return file.value === '' ? (
+function GatewayFile({ advice }: { readonly advice: ReturnType<typeof adviseDeployment> }) {
+  const writer = useImported(configWriter);
+  return writer === undefined ? (
     <p role="status">{words.shell.loading}</p>
   ) : (
-    <Copyable label={text.configLabel} text={file.value} fileName="gateway.yaml" />
+    <Copyable label={text.configLabel} text={writer.gatewayConfig(advice)} fileName="gateway.yaml" />
   );
 }
+
+const configWriter = () => import('../../src/advice/gateway-config.ts');

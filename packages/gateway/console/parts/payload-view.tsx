@@ -9,16 +9,19 @@
 import { useSignal } from '@preact/signals';
 import { decodeLinkFormat, isDecodeFault } from 'coapsule/message';
 import { decodeSenmlCbor, decodeSenmlJson, resolveSenml } from 'coapsule/senml';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { words } from '../wording.ts';
 import { figure } from './figures.ts';
 import { fromHex } from './hex-text.ts';
+import { useImported } from './imported.ts';
 import { DataTable, Notice } from './pieces.tsx';
 import { shownLines } from './shown.ts';
 
 /** What is looked at. */
 interface Payload {
   readonly bytes: Uint8Array;
+  /** The same. */
+  readonly payloadHex: string;
   readonly format: string;
 }
 
@@ -32,7 +35,7 @@ export function PayloadView({
 }) {
   const bytes = fromHex(payloadHex) ?? new Uint8Array();
   if (bytes.length === 0) return <p>{words.payload.none}</p>;
-  const payload = { bytes, format: formatName ?? '' };
+  const payload = { bytes, payloadHex, format: formatName ?? '' };
   return (
     <>
       <Rendered {...payload} />
@@ -49,7 +52,7 @@ function Rendered(payload: Payload) {
   if (format.startsWith('image/')) return <Picture {...payload} />;
   if (format.includes('link-format')) return <Links bytes={bytes} />;
   if (format.includes('senml')) return <Senml {...payload} />;
-  if (format.includes('cbor')) return <CborText bytes={bytes} />;
+  if (format.includes('cbor')) return <CborText {...payload} />;
   if (format.includes('json')) return <pre>{shownLines(prettyJson(textOf(bytes)))}</pre>;
   return <pre>{shownLines(textOf(bytes))}</pre>;
 }
@@ -87,33 +90,33 @@ function Senml({ bytes, format }: Payload) {
 }
 
 /** The writer of diagnostic notation comes when it is needed. */
-function CborText({ bytes }: { readonly bytes: Uint8Array }) {
-  const text = useSignal('');
-  useEffect(() => {
-    let isGone = false;
-    import('cbor2/diagnostic').then(({ diagnose }) => {
-      if (isGone) return;
-      try {
-        text.value = diagnose(bytes, { maxDepth: 32 });
-      } catch (error) {
-        text.value = words.payload.notCbor(error instanceof Error ? error.message : String(error));
-      }
-    });
-    return () => {
-      isGone = true;
-    };
-  }, [bytes.length, text]);
-  return <pre>{shownLines(text.value)}</pre>;
+function CborText({ bytes, payloadHex }: Payload) {
+  const writer = useImported(diagnostic);
+  const text = useMemo(
+    () => (writer === undefined ? '' : diagnosticText(writer, bytes)),
+    [writer, payloadHex],
+  );
+  return <pre>{shownLines(text)}</pre>;
 }
 
-function Picture({ bytes, format }: Payload) {
+const diagnostic = () => import('cbor2/diagnostic');
+
+function diagnosticText({ diagnose }: Awaited<ReturnType<typeof diagnostic>>, bytes: Uint8Array): string {
+  try {
+    return diagnose(bytes, { maxDepth: 32 });
+  } catch (error) {
+    return words.payload.notCbor(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function Picture({ bytes, payloadHex, format }: Payload) {
   const address = useSignal('');
   useEffect(() => {
     // As a picture alone: a script in an SVG does not run there.
     const made = URL.createObjectURL(new Blob([Uint8Array.from(bytes)], { type: format }));
     address.value = made;
     return () => URL.revokeObjectURL(made);
-  }, [format, bytes.length, address]);
+  }, [format, payloadHex, address]);
   return address.value === '' ? null : (
     <img src={address.value} alt={words.payload.picture(figure(bytes.length))} />
   );
