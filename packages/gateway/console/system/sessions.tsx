@@ -14,6 +14,7 @@ import { shown } from '../parts/shown.ts';
 import { base, urlState } from '../shell/location.ts';
 import { text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
+import { deviceAddress } from './device-address.ts';
 import { ago } from './durations.ts';
 import { HandshakeList } from './handshake-list.tsx';
 
@@ -50,7 +51,7 @@ export default function Sessions() {
                 one.identity === '' ? (
                   text.nobody
                 ) : (
-                  <a key="identity" href={`${base}devices/${encodeURIComponent(one.identity)}`}>
+                  <a key="identity" href={base + deviceAddress(one.identity)}>
                     {shown(one.identity)}
                   </a>
                 ),
