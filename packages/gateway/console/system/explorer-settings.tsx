@@ -7,7 +7,7 @@
 import type { ComponentChildren } from 'preact';
 import { CheckField, Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
 import { words } from '../wording.ts';
-import type { ExplorerState } from './explorer.tsx';
+import { type ExplorerState, explorerSchema } from './explorer-request.ts';
 
 interface Settings {
   readonly state: ExplorerState;
@@ -93,7 +93,7 @@ export function MessageFields({ state, set }: Settings) {
         label={text.loss}
         unit="%"
         value={state.loss}
-        range={{ least: 0, most: 90 }}
+        range={explorerSchema.loss}
         hint={text.lossHint}
         onChange={(loss) => set({ loss })}
       />
@@ -110,7 +110,7 @@ export function MessageFields({ state, set }: Settings) {
         label={text.listen}
         unit="s"
         value={state.listen}
-        range={{ least: 0, most: 10 }}
+        range={explorerSchema.listen}
         hint={text.listenHint}
         onChange={(listen) => set({ listen })}
       />

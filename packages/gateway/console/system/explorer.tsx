@@ -7,7 +7,7 @@
  * @module
  */
 
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type {
   ApiProblem,
@@ -15,75 +15,26 @@ import type {
   ExplorerEvents,
   ExplorerRequest,
   ExplorerResult,
-  LadderStep,
   PingResult,
 } from '../../src/console/api-types.ts';
-import { ask, send } from '../gateway/api.ts';
+import { ask, type Outcome, send } from '../gateway/api.ts';
 import { useResource } from '../gateway/resource.ts';
 import { readEvents } from '../gateway/streams.ts';
 import { Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
-import { FieldsAndBytes } from '../parts/fields-and-bytes.tsx';
 import { figure } from '../parts/figures.ts';
 import { toHex } from '../parts/hex-text.ts';
-import { PayloadView } from '../parts/payload-view.tsx';
-import { Card, Copyable, DataTable, Empty, Notice, Page } from '../parts/pieces.tsx';
-import { Plot } from '../parts/plot.tsx';
+import { Card, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
-import { choice, flag, number, type StateOf, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
 import { CollectionRunner } from './collection-runner.tsx';
 import { CredentialFields, credentialOf, newTypedCredential } from './explorer-credential.tsx';
 import { remember, remembered } from './explorer-history.ts';
-import {
-  formatOfNotation,
-  namedOptions,
-  optionsOf,
-  payloadHex,
-  payloadNotations,
-  tokenOf,
-} from './explorer-input.ts';
+import { formatOfNotation, payloadNotations } from './explorer-input.ts';
+import { explorerSchema, requestOf } from './explorer-request.ts';
+import { type Notification, Notifications, ResultShown } from './explorer-result.tsx';
 import { ConditionFields, MessageFields } from './explorer-settings.tsx';
 import { LinkTree } from './link-tree.tsx';
-
-const schema = {
-  uri: textParameter('coap://127.0.0.1/.well-known/core', 500),
-  method: choice(['GET', 'POST', 'PUT', 'DELETE', 'FETCH', 'PATCH', 'iPATCH'], 'GET'),
-  type: choice(['CON', 'NON'], 'CON'),
-  payload: textParameter('', 4000),
-  notation: choice(payloadNotations, 'text'),
-  format: textParameter('', 60),
-  accept: textParameter('', 60),
-  block: choice(['', '16', '32', '64', '128', '256', '512', '1024'], ''),
-  options: textParameter('', 2000),
-  loss: number(0, 90, 0),
-  timeout: number(1, 120, 30),
-  as: textParameter('', 200),
-  ifMatch: textParameter('', 300),
-  etag: textParameter('', 300),
-  ifNoneMatch: flag(false),
-  uriHost: textParameter('', 255),
-  size1: textParameter('', 10),
-  proxy: textParameter('', 500),
-  proxyForm: choice(['Proxy-Uri', 'Proxy-Scheme'], 'Proxy-Uri'),
-  retransmits: flag(true),
-  duplicates: flag(false),
-  token: textParameter('', 24),
-  hasToken: flag(false),
-  listen: number(0, 10, 0),
-  cancelBy: choice(['GET', 'RST'], 'GET'),
-};
-
-/** All that is typed in but the credential. */
-export type ExplorerState = StateOf<typeof schema>;
-
-interface Notification {
-  readonly atMs: number;
-  readonly payloadHex: string;
-  readonly formatName: string | null;
-  readonly sequence: number | null;
-}
 
 const text = words.explorer;
 
@@ -91,7 +42,7 @@ const text = words.explorer;
 const mostNotifications = 500;
 
 export default function Explorer() {
-  const [state, set] = urlState(schema);
+  const [state, set] = urlState(explorerSchema);
   const typed = useSignal(newTypedCredential);
   const file = useSignal<{ readonly name: string; readonly hex: string } | undefined>(undefined);
   const result = useSignal<ExplorerResult | undefined>(undefined);
@@ -121,14 +72,20 @@ export default function Explorer() {
     problem.value = undefined;
     history.value = remember(state.uri);
   };
-  const working = async <T,>(work: () => Promise<T>): Promise<T | undefined> => {
+  /** Asks, and keeps what came where it is shown. */
+  const asked = async <T,>(
+    kept: Signal<T | undefined>,
+    work: (signal: AbortSignal) => Promise<Outcome<T>>,
+  ): Promise<void> => {
     begin();
     isBusy.value = true;
+    const { signal } = gone.current;
     try {
-      return await work();
+      const outcome = await work(signal);
+      if (outcome.isOk) kept.value = outcome.value;
+      else problem.value = outcome.problem;
     } catch (error) {
-      if (!gone.current.signal.aborted) throw error;
-      return undefined;
+      if (!signal.aborted) throw error;
     } finally {
       isBusy.value = false;
     }
@@ -144,29 +101,12 @@ export default function Explorer() {
   const submit = async (): Promise<void> => {
     const body = request();
     if (body === undefined) return;
-    const outcome = await working(() =>
-      ask('POST /api/explorer/request', { body, signal: gone.current.signal }),
-    );
-    if (outcome === undefined) return;
-    if (outcome.isOk) result.value = outcome.value;
-    else problem.value = outcome.problem;
+    await asked(result, (signal) => ask('POST /api/explorer/request', { body, signal }));
   };
-  const discover = async (): Promise<void> => {
-    const outcome = await working(() =>
-      ask('POST /api/explorer/discover', { body: target(), signal: gone.current.signal }),
-    );
-    if (outcome === undefined) return;
-    if (outcome.isOk) links.value = outcome.value;
-    else problem.value = outcome.problem;
-  };
-  const ping = async (): Promise<void> => {
-    const outcome = await working(() =>
-      ask('POST /api/explorer/ping', { body: target(), signal: gone.current.signal }),
-    );
-    if (outcome === undefined) return;
-    if (outcome.isOk) pong.value = outcome.value;
-    else problem.value = outcome.problem;
-  };
+  const discover = (): Promise<void> =>
+    asked(links, (signal) => ask('POST /api/explorer/discover', { body: target(), signal }));
+  const ping = (): Promise<void> =>
+    asked(pong, (signal) => ask('POST /api/explorer/ping', { body: target(), signal }));
   const observe = async (): Promise<void> => {
     if (observing.value !== undefined) {
       observing.value.abort();
@@ -226,7 +166,7 @@ export default function Explorer() {
         />
         <fieldset class="button-row plain">
           <legend class="visually-hidden">{text.method}</legend>
-          {schema.method.choices.map((method) => (
+          {explorerSchema.method.choices.map((method) => (
             <button
               key={method}
               type="button"
@@ -313,7 +253,7 @@ export default function Explorer() {
             <SelectField
               label={text.block}
               value={state.block}
-              options={schema.block.choices.map(
+              options={explorerSchema.block.choices.map(
                 (one) => [one, one === '' ? text.blockUsual : `${one} B`] as const,
               )}
               onChange={(block) => set({ block })}
@@ -322,7 +262,7 @@ export default function Explorer() {
               label={text.timeout}
               unit="s"
               value={state.timeout}
-              range={schema.timeout}
+              range={explorerSchema.timeout}
               onChange={(timeout) => set({ timeout })}
             />
           </Inputs>
@@ -368,38 +308,6 @@ const formats = [
   ...['application/link-format', 'application/octet-stream', 'application/xml'],
 ];
 
-function requestOf(state: ExplorerState, fileHex: string | undefined) {
-  const payload = fileHex === undefined ? payloadHex(state.payload, state.notation) : { value: fileHex };
-  const named = namedOptions(state);
-  const others = optionsOf(state.options);
-  const token = tokenOf(state.token);
-  const hasPayload = state.payload !== '' || fileHex !== undefined;
-  if (hasPayload && 'fault' in payload) return payload;
-  if ('fault' in named) return named;
-  if ('fault' in others) return others;
-  if (state.hasToken && 'fault' in token) return token;
-  const options = [...named.value, ...others.value];
-  const formatOf = (given: string): string | number => (/^\d+$/.test(given) ? Number(given) : given);
-  return {
-    value: {
-      method: state.method,
-      type: state.type,
-      ...(hasPayload && 'value' in payload && { payloadHex: payload.value }),
-      ...(state.format !== '' && hasPayload && { contentFormat: formatOf(state.format) }),
-      ...(state.accept !== '' && { accept: formatOf(state.accept) }),
-      ...(state.block !== '' && { blockSize: Number(state.block) }),
-      ...(options.length > 0 && { options }),
-      ...(state.loss > 0 && { lossRate: state.loss / 100 }),
-      ...(!state.retransmits && { retransmits: false }),
-      ...(state.duplicates && { duplicates: true }),
-      ...(state.hasToken && 'value' in token && { tokenHex: token.value }),
-      ...(state.listen > 0 && { listenSeconds: state.listen }),
-      ...(state.cancelBy === 'RST' && { cancelBy: state.cancelBy }),
-      ...(state.proxy !== '' && { proxy: { uri: state.proxy, form: state.proxyForm } }),
-    },
-  };
-}
-
 function FilePicker({
   name,
   onFile,
@@ -425,122 +333,5 @@ function FilePicker({
         </button>
       )}
     </div>
-  );
-}
-
-function ResultShown({ result }: { readonly result: ExplorerResult }) {
-  const { response, problem, elapsedMs, ladder, isLadderCut, commands } = result;
-  return (
-    <>
-      <Card title={text.response}>
-        <Problem of={problem} />
-        {response !== null && (
-          <>
-            <p class="verdict" role="status">
-              <span class={`chip ${response.code < '3' ? 'good' : response.code < '5' ? 'warning' : 'bad'}`}>
-                {response.code}
-              </span>{' '}
-              {response.codeName}
-            </p>
-            <p>
-              {response.explanation} {text.took(figure(elapsedMs))}
-            </p>
-            <PayloadView payloadHex={response.payloadHex} formatName={response.contentFormatName} />
-            {response.isPayloadCut && <Notice kind="info">{text.payloadCut}</Notice>}
-            {response.options.length > 0 && (
-              <DataTable
-                caption={text.optionsOfResponse}
-                head={text.optionHead}
-                rows={response.options.map(({ name, number: n, value }) => [name, String(n), value])}
-              />
-            )}
-          </>
-        )}
-      </Card>
-      <Card title={text.ladder}>
-        <Ladder steps={ladder} />
-        {isLadderCut && <Notice kind="info">{text.ladderCut}</Notice>}
-      </Card>
-      {commands.length > 0 && (
-        <Card title={text.commands}>
-          {commands.map(({ tool, command }) => (
-            <Copyable key={tool} label={tool} text={command} />
-          ))}
-        </Card>
-      )}
-    </>
-  );
-}
-
-function Ladder({ steps }: { readonly steps: readonly LadderStep[] }) {
-  const chosen = useSignal(-1);
-  const step = steps[chosen.value];
-  return (
-    <>
-      <ol class="steps">
-        {steps.map(({ atMs, kind, text: what, bytesHex }, index) => (
-          <li
-            key={`${index} ${atMs}`}
-            class={`${kind === 'received' ? 'server' : 'client'}${kind === 'lost' ? ' lost' : ''}`}
-          >
-            <span>{index + 1}</span>
-            <button
-              type="button"
-              class="bare"
-              disabled={bytesHex === null}
-              aria-expanded={chosen.value === index}
-              onClick={() => {
-                chosen.value = chosen.value === index ? -1 : index;
-              }}
-            >
-              {text.kinds[kind]} {shown(what)}
-            </button>
-            <span>{figure(atMs)} ms</span>
-          </li>
-        ))}
-      </ol>
-      {step !== undefined && step.bytesHex !== null && (
-        <FieldsAndBytes bytesHex={step.bytesHex} fields={step.fields} />
-      )}
-    </>
-  );
-}
-
-function Notifications({ of }: { readonly of: readonly Notification[] }) {
-  const values = of.flatMap(({ atMs, payloadHex: hex }) => {
-    const value = Number.parseFloat(new TextDecoder().decode(bytesOf(hex)));
-    return Number.isFinite(value) ? [{ atMs, value }] : [];
-  });
-  return (
-    <>
-      {values.length > 1 && (
-        <Plot
-          title={text.notificationPlot}
-          xLabel=""
-          yLabel=""
-          isTime
-          x={values.map(({ atMs }) => atMs / 1000)}
-          lines={[{ label: text.value, colour: 0, values: values.map(({ value }) => value) }]}
-        />
-      )}
-      <DataTable
-        caption={text.notificationPlot}
-        head={text.notificationHead}
-        rows={of
-          .slice(-50)
-          .reverse()
-          .map(({ atMs, sequence, payloadHex: hex }) => [
-            new Date(atMs).toLocaleTimeString(),
-            sequence === null ? '' : String(sequence),
-            new TextDecoder().decode(bytesOf(hex)).slice(0, 200),
-          ])}
-      />
-    </>
-  );
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, at) =>
-    Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16),
   );
 }
