@@ -13,9 +13,8 @@ export type StreamReaders<Events> = {
 };
 
 /**
- * Follows a stream until the returned function is called. The browser begins it anew when it breaks.
- *
- * @param onEnd The stream is over: it was the gateway's wish, and it is not begun anew.
+ * Follows a stream until the returned function is called. The browser begins it anew when it breaks, but not after the event `end`: then
+ * it was the gateway's wish.
  */
 export function follow<Events>(address: string, readers: StreamReaders<Events>): () => void {
   const source = new EventSource(address);

@@ -34,10 +34,9 @@ export default function Metrics() {
   const sampled = useRef('');
   const { value: gateway, problem } = info.state.value;
   const { value, problem: metricsProblem } = metrics.state.value;
-  const found = (value === undefined ? [] : pointsOf(value)).filter(({ name, help }) =>
-    matches(`${name} ${help}`, state.search),
-  );
-  const chosen = value && pointsOf(value).find(({ name }) => name === state.plot);
+  const points = value === undefined ? [] : pointsOf(value);
+  const found = points.filter(({ name, help }) => matches(`${name} ${help}`, state.search));
+  const chosen = points.find(({ name }) => name === state.plot);
   const sample = chosen === undefined ? '' : `${state.plot} ${value?.atMs}`;
   if (value !== undefined && chosen !== undefined && sampled.current !== sample) {
     const isSame = sampled.current.startsWith(`${state.plot} `);

@@ -11,7 +11,7 @@ import { addressOf, ask } from '../gateway/api.ts';
 import { mayAct, revival } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { follow } from '../gateway/streams.ts';
-import { CheckField, NumberField, SelectField } from '../parts/fields.tsx';
+import { CheckField, Inputs, NumberField, SelectField } from '../parts/fields.tsx';
 import { figure } from '../parts/figures.ts';
 import { Card, DataTable, Empty, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
@@ -64,7 +64,7 @@ export default function Scenarios() {
       <Problem of={unknown} />
       {value !== undefined && scenario !== undefined && (
         <div class="tool">
-          <section class="inputs" aria-label={words.tool.inputs}>
+          <Inputs title={words.tool.inputs}>
             <SelectField
               label={text.scenario}
               value={scenario.name}
@@ -124,7 +124,7 @@ export default function Scenarios() {
               <Notice kind="info">{text.needsAdmin}</Notice>
             )}
             <Problem of={problem.value} />
-          </section>
+          </Inputs>
           <div class="results">
             {state.watch !== '' && <Watched id={state.watch} key={state.watch} />}
             <Card title={text.all}>
