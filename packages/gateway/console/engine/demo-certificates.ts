@@ -7,6 +7,7 @@
  * @module
  */
 
+import { fromHex } from '../parts/hex-text.ts';
 import { type BrowserSigningKey, browserSigningKey } from './browser-crypto.ts';
 
 /** A chain of one, and its key. */
@@ -20,9 +21,7 @@ export function demoCredential(side: 'client' | 'server'): DemoCredential {
   const { certificate, privateKey } = side === 'client' ? monitor : gateway;
   return {
     chain: [Uint8Array.from(atob(certificate), (letter) => letter.charCodeAt(0))],
-    key: browserSigningKey(
-      Uint8Array.from({ length: 32 }, (_, at) => Number.parseInt(privateKey.slice(2 * at, 2 * at + 2), 16)),
-    ),
+    key: browserSigningKey(fromHex(privateKey)!),
   };
 }
 

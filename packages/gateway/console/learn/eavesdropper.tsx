@@ -8,7 +8,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { WireView } from '../engine/wire-view.ts';
 import { Inputs, TextField } from '../parts/fields.tsx';
-import { hex } from '../parts/figures.ts';
+import { toHex } from '../parts/hex-text.ts';
 import { Card, DataTable, Notice, Page } from '../parts/pieces.tsx';
 import { urlState } from '../shell/location.ts';
 import { text as textParameter } from '../shell/url-state.ts';
@@ -75,7 +75,7 @@ function Wire({ view: { protection, bytes, fields, extraBytes } }: { readonly vi
       <p class="bytes">
         {fields.map(({ start, end, value }) => (
           <span key={start} class={value === undefined ? 'hidden' : 'readable'}>
-            {hex(bytes.subarray(start, end))}{' '}
+            {toHex(bytes.subarray(start, end), ' ')}{' '}
           </span>
         ))}
       </p>

@@ -13,7 +13,7 @@ import {
   sleepPresets,
 } from '../../src/figures/deep-sleep-presets.ts';
 import { CheckField, Inputs, NumberField, SelectField } from '../parts/fields.tsx';
-import { figure, percent } from '../parts/figures.ts';
+import { figure, orDash, percent } from '../parts/figures.ts';
 import { Card, DataTable, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { urlState } from '../shell/location.ts';
@@ -109,14 +109,12 @@ export default function SleepPlanner() {
               rows={sleepPresets.map(({ approach }) => {
                 const { preset, millijoulesPerDay, years, monthsInJoules, impliedMicroamps } =
                   sleepFigures(approach);
-                const optional = (value: number | undefined): string =>
-                  value === undefined ? '–' : figure(value);
                 return [
                   preset.title,
                   text.months(preset.printedMonths),
-                  optional(millijoulesPerDay),
-                  optional(years),
-                  optional(monthsInJoules),
+                  orDash(millijoulesPerDay, figure),
+                  orDash(years, figure),
+                  orDash(monthsInJoules, figure),
                   `${figure(impliedMicroamps, 0)} µA`,
                   preset.reason,
                 ];

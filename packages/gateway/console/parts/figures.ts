@@ -1,5 +1,5 @@
 /**
- * Numbers and bytes as people read them.
+ * Numbers as people read them, and what stands where there is none.
  *
  * @module
  */
@@ -17,7 +17,12 @@ export function percent(share: number, digits = 1): string {
   return `${figure(100 * share, digits)} %`;
 }
 
-/** Bytes as pairs of digits. */
-export function hex(bytes: Uint8Array, separator = ' '): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator);
+/** A value as `format` has it, or a dash where nothing is known. */
+export function orDash<T>(value: T | null | undefined, format: (value: T) => string = String): string {
+  return value == null ? '–' : format(value);
+}
+
+/** Milliseconds with their unit. */
+export function milliseconds(value: number): string {
+  return `${figure(value)} ms`;
 }

@@ -13,7 +13,7 @@ export function fromHex(text: string): Uint8Array | undefined {
   );
 }
 
-/** The digits, lower case, without space. */
-export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** The digits, lower case, with what is wanted between the bytes. */
+export function toHex(bytes: Uint8Array, separator = ''): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator);
 }

@@ -10,7 +10,7 @@ import type { ApiProblem, CollectionEvents } from '../../src/console/api-types.t
 import { send } from '../gateway/api.ts';
 import { readEvents } from '../gateway/streams.ts';
 import { TextField } from '../parts/fields.tsx';
-import { figure } from '../parts/figures.ts';
+import { milliseconds } from '../parts/figures.ts';
 import { DataTable, Notice } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { words } from '../wording.ts';
@@ -77,7 +77,7 @@ export function CollectionRunner() {
           rows={steps.value.map(({ name, isOk, elapsedMs, failures }) => [
             name,
             isOk ? words.yes : words.no,
-            `${figure(elapsedMs)} ms`,
+            milliseconds(elapsedMs),
             failures.join(' '),
           ])}
         />

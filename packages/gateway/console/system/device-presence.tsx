@@ -5,6 +5,7 @@
  */
 
 import type { AssociationView, DeviceView } from '../../src/console/api-types.ts';
+import { orDash } from '../parts/figures.ts';
 import { words } from '../wording.ts';
 
 const text = words.devices;
@@ -23,6 +24,5 @@ export function Presence({
 
 /** The Connection IDs of both sides. */
 export function connectionIdOf(association: AssociationView | null): string {
-  const id = association?.connectionId;
-  return id == null ? '–' : text.connectionId(id.own, id.peer);
+  return orDash(association?.connectionId, ({ own, peer }) => text.connectionId(own, peer));
 }

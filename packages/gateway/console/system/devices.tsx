@@ -9,7 +9,7 @@ import { ask } from '../gateway/api.ts';
 import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { TextField } from '../parts/fields.tsx';
-import { figure, percent } from '../parts/figures.ts';
+import { milliseconds, orDash, percent } from '../parts/figures.ts';
 import { DataTable, Empty, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
@@ -74,14 +74,12 @@ function DeviceList() {
                   {shown(device.id)}
                 </a>,
                 <SecurityChip key="security" kind={device.security} />,
-                device.association?.address ?? '–',
+                orDash(device.association?.address),
                 connectionIdOf(device.association),
-                device.association === null ? '–' : ago(device.association.ageSeconds),
-                device.association?.epoch ?? '–',
-                device.association?.roundTripMs == null
-                  ? '–'
-                  : `${figure(device.association.roundTripMs)} ms`,
-                device.association?.lossRate == null ? '–' : percent(device.association.lossRate),
+                orDash(device.association?.ageSeconds, ago),
+                orDash(device.association?.epoch),
+                orDash(device.association?.roundTripMs, milliseconds),
+                orDash(device.association?.lossRate, percent),
                 <Presence key="presence" device={device} />,
               ])}
             />

@@ -10,12 +10,14 @@ import type { LinkView } from '../../src/console/api-types.ts';
 import { ask } from '../gateway/api.ts';
 import { useResource } from '../gateway/resource.ts';
 import { SelectField, TextField } from '../parts/fields.tsx';
+import { orDash } from '../parts/figures.ts';
 import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { urlState } from '../shell/location.ts';
 import { choice, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
 import { ago } from './durations.ts';
+import { attributesText } from './link-nodes.ts';
 
 const schema = {
   search: textParameter('', 200),
@@ -76,7 +78,7 @@ export default function Directory() {
                     sector === '' ? endpoint : `${endpoint} (${sector})`,
                     location,
                     base,
-                    owner ?? '–',
+                    orDash(owner),
                     ago((expiresAtMs - now.value - offset.current) / 1000),
                     links.map(linkText).join(', '),
                   ],
@@ -121,7 +123,7 @@ function Lookup({ kind, query }: { readonly kind: 'ep' | 'res'; readonly query: 
         <DataTable
           caption={text.lookup}
           head={words.payload.linkHead}
-          rows={value.links.map((link) => [link.target, attributesOf(link)])}
+          rows={value.links.map((link) => [link.target, attributesText(link)])}
         />
       )}
     </>
@@ -129,10 +131,6 @@ function Lookup({ kind, query }: { readonly kind: 'ep' | 'res'; readonly query: 
 }
 
 function linkText(link: LinkView): string {
-  const attributes = attributesOf(link);
+  const attributes = attributesText(link);
   return attributes === '' ? link.target : `${link.target} (${attributes})`;
-}
-
-function attributesOf({ attributes }: LinkView): string {
-  return attributes.map(({ name, value }) => (value === null ? name : `${name}=${value}`)).join('; ');
 }

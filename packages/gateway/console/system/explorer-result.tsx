@@ -7,7 +7,7 @@
 import { useSignal } from '@preact/signals';
 import type { ExplorerResult, LadderStep } from '../../src/console/api-types.ts';
 import { FieldsAndBytes } from '../parts/fields-and-bytes.tsx';
-import { figure } from '../parts/figures.ts';
+import { figure, milliseconds } from '../parts/figures.ts';
 import { fromHex } from '../parts/hex-text.ts';
 import { PayloadView } from '../parts/payload-view.tsx';
 import { Card, Copyable, DataTable, Notice } from '../parts/pieces.tsx';
@@ -94,7 +94,7 @@ function Ladder({ steps }: { readonly steps: readonly LadderStep[] }) {
             >
               {text.kinds[kind]} {shown(what)}
             </button>
-            <span>{figure(atMs)} ms</span>
+            <span>{milliseconds(atMs)}</span>
           </li>
         ))}
       </ol>

@@ -6,6 +6,7 @@
 
 import { ask } from '../gateway/api.ts';
 import { useResource } from '../gateway/resource.ts';
+import { orDash } from '../parts/figures.ts';
 import { DataTable } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { words } from '../wording.ts';
@@ -33,7 +34,7 @@ export function HandshakeList() {
             rows={value.handshakes.map(({ atMs, address, identity, isOk, cause, nextStep }) => [
               new Date(atMs).toLocaleTimeString(),
               address,
-              identity ?? '–',
+              orDash(identity),
               <span key="ok" class={`chip ${isOk ? 'good' : 'bad'}`}>
                 {isOk ? text.handshakeOk : text.handshakeFailed}
               </span>,

@@ -1,5 +1,5 @@
 /**
- * Links by the segments of their paths. Pure function.
+ * Links by the segments of their paths, and their attributes as text. Pure functions.
  *
  * @module
  */
@@ -11,6 +11,11 @@ export interface LinkNode {
   readonly segment: string;
   readonly link: LinkView | undefined;
   readonly children: readonly LinkNode[];
+}
+
+/** The attributes of a link in one line. */
+export function attributesText({ attributes }: Pick<LinkView, 'attributes'>): string {
+  return attributes.map(({ name, value }) => (value === null ? name : `${name}=${value}`)).join('; ');
 }
 
 /** Levels of the tree: what a device has below them stands in one piece, however many there are. */

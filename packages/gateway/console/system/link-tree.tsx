@@ -8,7 +8,7 @@ import type { LinkView } from '../../src/console/api-types.ts';
 import { Empty } from '../parts/pieces.tsx';
 import { shown } from '../parts/shown.ts';
 import { words } from '../wording.ts';
-import { type LinkNode, linkTree } from './link-nodes.ts';
+import { attributesText, type LinkNode, linkTree } from './link-nodes.ts';
 
 /** Chooses the address of a resource. */
 export function LinkTree({
@@ -42,14 +42,7 @@ function Nodes({
             <span>/{shown(segment)}</span>
           ) : (
             <button type="button" class="bare" onClick={() => onChoose(resolved(link.target, uri))}>
-              /{shown(segment)}{' '}
-              <span class="hint">
-                {shown(
-                  link.attributes
-                    .map(({ name, value }) => (value === null ? name : `${name}=${value}`))
-                    .join('; '),
-                )}
-              </span>
+              /{shown(segment)} <span class="hint">{shown(attributesText(link))}</span>
             </button>
           )}
           {children.length > 0 && <Nodes nodes={children} uri={uri} onChoose={onChoose} />}

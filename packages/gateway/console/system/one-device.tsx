@@ -15,7 +15,7 @@ import { ask } from '../gateway/api.ts';
 import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { NumberField, TextField } from '../parts/fields.tsx';
-import { figure, percent } from '../parts/figures.ts';
+import { figure, milliseconds, percent } from '../parts/figures.ts';
 import { Card, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
@@ -85,7 +85,7 @@ function AssociationFigures({ association }: { readonly association: Association
         ...optional(text.idle, association.idleSeconds, ago),
         ...optional(text.epoch, association.epoch, String),
         [text.cid, connectionIdOf(association)],
-        ...optional(text.roundTrip, association.roundTripMs, (ms) => `${figure(ms)} ms`),
+        ...optional(text.roundTrip, association.roundTripMs, milliseconds),
         ...optional(text.loss, association.lossRate, percent),
         ...optional(text.received, association.bytesReceived, (bytes) => `${figure(bytes)} B`),
         ...optional(text.sent, association.bytesSent, (bytes) => `${figure(bytes)} B`),

@@ -7,7 +7,7 @@
 import { ask } from '../gateway/api.ts';
 import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
-import { figure, percent } from '../parts/figures.ts';
+import { figure, milliseconds, orDash, percent } from '../parts/figures.ts';
 import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
@@ -57,15 +57,16 @@ export default function Sessions() {
                 ),
                 one.address,
                 `${one.scheme}, ${one.suite}`,
-                one.epoch ?? '–',
-                one.connectionId === null ? '–' : `${one.connectionId.own}/${one.connectionId.peer}`,
+                orDash(one.epoch),
+                orDash(one.connectionId, ({ own, peer }) => `${own}/${peer}`),
                 ago(one.ageSeconds),
-                one.idleSeconds === null ? '–' : ago(one.idleSeconds),
-                one.bytesReceived === null
-                  ? '–'
-                  : `${figure(one.bytesReceived)} / ${figure(one.bytesSent ?? 0)}`,
-                one.roundTripMs === null ? '–' : `${figure(one.roundTripMs)} ms`,
-                one.lossRate === null ? '–' : percent(one.lossRate),
+                orDash(one.idleSeconds, ago),
+                orDash(
+                  one.bytesReceived,
+                  (received) => `${figure(received)} / ${figure(one.bytesSent ?? 0)}`,
+                ),
+                orDash(one.roundTripMs, milliseconds),
+                orDash(one.lossRate, percent),
                 one.observations,
               ])}
             />
@@ -111,7 +112,7 @@ export default function Sessions() {
                 rows={observed.resources.map(({ resource, observers, sequence }) => [
                   resource,
                   observers,
-                  sequence ?? '–',
+                  orDash(sequence),
                 ])}
               />
             )}

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { EventParser } from '../../console/gateway/event-parser.ts';
 import { trialOf } from '../../console/learn/code-trials.ts';
 import { cleanShare, expectedExtraMs } from '../../console/learn/handshake-loss.ts';
-import { figure, hex, percent } from '../../console/parts/figures.ts';
+import { figure, percent } from '../../console/parts/figures.ts';
+import { toHex } from '../../console/parts/hex-text.ts';
 import { matches } from '../../console/shell/find.ts';
 import {
   choice,
@@ -63,7 +64,7 @@ test('numbers are grouped by thousands and have no needless zeros', () => {
   assert.equal(figure(0.5, 3), '0.5');
   assert.equal(figure(Number.POSITIVE_INFINITY), '∞');
   assert.equal(percent(0.99999, 3), '99.999 %');
-  assert.equal(hex(Uint8Array.of(0, 255)), '00 ff');
+  assert.equal(toHex(Uint8Array.of(0, 255), ' '), '00 ff');
 });
 
 test('the palette finds by letters of several words, whatever their case', () => {
