@@ -3,6 +3,7 @@
  * request, which is kept nowhere.
  */
 import type { ClientOptions } from 'coapsule';
+import type { CredentialReference } from '../copy-as/seen-request.ts';
 import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
 import type { DeviceTable } from '../store/device-table.ts';
 import { ApiFailure } from './api-failure.ts';
@@ -122,10 +123,7 @@ export function explorerProof(
 /** The credential of a command that does the same. */
 export function credentialReference(
   credential: ExplorerCredential | undefined,
-):
-  | { readonly kind: 'psk'; readonly identity: string }
-  | { readonly kind: 'certificate' | 'raw-public-key' }
-  | undefined {
+): CredentialReference | undefined {
   switch (credential?.kind) {
     case 'psk':
       return { kind: 'psk', identity: credential.identity };

@@ -103,7 +103,8 @@ export class LiveValues {
   async #flush(): Promise<void> {
     const changed = this.#changed;
     this.#changed = new Map();
-    const paths = [...changed.keys()].filter((path) => [...this.#readers].some((one) => one.wants(path)));
+    const readers = [...this.#readers];
+    const paths = [...changed.keys()].filter((path) => readers.some((one) => one.wants(path)));
     const readings = await this.#parts.latest(paths);
     const values = readings.flatMap((reading) =>
       reading === undefined ? [] : valuesOf(reading, changed.get(reading.path) ?? 1),

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { ConsoleTable } from '../store/console-table.ts';
+import { boundAddress } from './bound-address.ts';
 
 /** How long a link counts, in ms. */
 export const linkLifetimeMs: number = 15 * 60_000;
@@ -23,9 +24,8 @@ export function takeLoginLink(users: ConsoleTable, token: string, nowMs: number)
 
 /** @param address `host:port` of the HTTP endpoint; on all addresses this machine is meant. */
 export function consoleBase(address: string, isTls: boolean): string {
-  const port = address.slice(address.lastIndexOf(':') + 1);
-  const host = address.slice(0, -port.length - 1);
-  const here = host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
+  const { host, port, isEveryAddress } = boundAddress(address);
+  const here = !isEveryAddress ? host : host === '[::]' ? '[::1]' : '127.0.0.1';
   return `${isTls ? 'https' : 'http'}://${here}:${port}`;
 }
 

@@ -3,6 +3,7 @@
  */
 import * as z from 'zod';
 import { apiProblem } from './answer-schemas.ts';
+import { sessionCookie } from './console-api.ts';
 import { type ConsoleRoute, routeTable } from './route-table.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -25,7 +26,7 @@ export function openApiDocument(version: string): Json {
     paths,
     components: {
       securitySchemes: {
-        session: { type: 'apiKey', in: 'cookie', name: 'coapsule_session' },
+        session: { type: 'apiKey', in: 'cookie', name: sessionCookie },
         csrf: { type: 'apiKey', in: 'header', name: 'x-csrf-token' },
       },
       responses: {

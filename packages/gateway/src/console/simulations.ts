@@ -14,6 +14,7 @@ import type { WallClock } from '../server/wall-clock.ts';
 import type { DeviceTable } from '../store/device-table.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { ApiProblem, NewSimulation, SimulationEvents, SimulationView } from './api-types.ts';
+import { boundAddress } from './bound-address.ts';
 import type { Handlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import type { EventSource, EventStreams } from './event-stream.ts';
@@ -62,20 +63,23 @@ class Simulation {
 
   watch(): EventSource<keyof SimulationEvents> {
     let shown: SimulationView | undefined;
-    const source = {
-      onChange: (): void => {},
+    const isOver = (): boolean => !this.isRunning;
+    const source: EventSource<keyof SimulationEvents> = {
+      onChange: () => {},
       problem: null,
+      get isOver() {
+        return isOver();
+      },
       take: () => {
         if (shown === this.view) return undefined;
         shown = this.view;
-        return { event: 'progress' as const, data: shown };
+        return { event: 'progress', data: shown };
       },
-      close: (): void => void this.#watchers.delete(changed),
+      close: () => void this.#watchers.delete(changed),
     };
     const changed = (): void => source.onChange();
     this.#watchers.add(changed);
-    const isOver = (): boolean => !this.isRunning;
-    return Object.defineProperty(source, 'isOver', { get: isOver }) as EventSource<keyof SimulationEvents>;
+    return source;
   }
 }
 
@@ -228,10 +232,8 @@ function problemOf(error: unknown): ApiProblem {
 function serverOf(scheme: 'coap' | 'coaps', address: string | undefined): FleetServer {
   if (address === undefined)
     throw new ApiFailure('unavailable', `this gateway has no ${scheme} endpoint, which the devices need`);
-  const end = address.lastIndexOf(':');
-  const bound = address.slice(0, end);
-  const port = Number(address.slice(end + 1));
-  const host = bound === '0.0.0.0' || bound === '[::]' ? '127.0.0.1' : bound;
+  const { port, ...bound } = boundAddress(address);
+  const host = bound.isEveryAddress ? '127.0.0.1' : bound.host;
   return { text: `${scheme}://${host}:${port}`, scheme, host: host.replace(/^\[|\]$/g, ''), port };
 }
 

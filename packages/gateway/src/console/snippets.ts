@@ -5,6 +5,7 @@
 import { parseRule } from '../access/rule.ts';
 import { shellWord } from '../copy-as/shell-words.ts';
 import type { DeviceView, GeneratedSecret, SnippetFacts } from './api-types.ts';
+import { boundAddress } from './bound-address.ts';
 
 /** `host:port` of the endpoints that devices use; undefined where they are off. */
 export interface SnippetEndpoints {
@@ -32,10 +33,9 @@ export function snippetFacts(
   const isSecured = security !== 'oscore';
   const scheme = isSecured ? 'coaps' : 'coap';
   const address = (isSecured ? coaps : coap) ?? `127.0.0.1:${isSecured ? 5684 : 5683}`;
-  const port = Number(address.slice(address.lastIndexOf(':') + 1));
-  const bound = address.slice(0, address.lastIndexOf(':'));
+  const { port, ...bound } = boundAddress(address);
   const reached = requestHost?.replace(/:\d+$/, '') || '127.0.0.1';
-  const host = bound === '0.0.0.0' || bound === '[::]' ? reached : bound;
+  const host = bound.isEveryAddress ? reached : bound.host;
   const gatewayUri = `${scheme}://${host}:${port}`;
   const path = writablePath(rules);
   const uri = `${gatewayUri}${path ?? '/.well-known/core'}`;
