@@ -20,6 +20,7 @@ import { reportOf } from '../cli/command-failure.ts';
 import { optionName, optionText } from '../cli/message-text.ts';
 import { hexBytes } from '../cli/option-values.ts';
 import { expectOneServer, type TargetUri, targetUri } from '../cli/target-uri.ts';
+import { optionNumberOf } from '../filter/option-number.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { ApiProblem, ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
 import { formatName } from './explorer-commands.ts';
@@ -154,7 +155,9 @@ function messageOption({
   option,
   value,
 }: NonNullable<ExplorerRequest['options']>[number]): NonNullable<RequestOptions['options']>[number] {
-  const number = typeof option === 'number' ? option : optionNumbers().get(option.toLowerCase());
+  // A number is given as one, and digits are no name.
+  const number =
+    typeof option === 'number' ? option : /^\d+$/.test(option) ? undefined : optionNumberOf(option);
   if (number === undefined) throw new ApiFailure('invalid', `there is no option of this name: ${option}`);
   if (value.startsWith('0x')) {
     const bytes = hexBytes(value.slice(2));
@@ -165,20 +168,6 @@ function messageOption({
   if (!/^\d{1,10}$/.test(value) || Number(value) > 0xffff_ffff)
     throw new ApiFailure('invalid', `the value of ${option} is a number`);
   return { number, value: Number(value) };
-}
-
-let numbers: ReadonlyMap<string, number> | undefined;
-
-/** Registered options by their names. */
-function optionNumbers(): ReadonlyMap<string, number> {
-  if (numbers !== undefined) return numbers;
-  const found = new Map<string, number>();
-  for (let number = 0; number < 0x1_0000; number++) {
-    const definition = optionDefinition(number);
-    if (definition !== undefined) found.set(definition.name.toLowerCase(), number);
-  }
-  numbers = found;
-  return found;
 }
 
 /** A response as the console has it. @param payload Of which no more than a mebibyte is given. */
