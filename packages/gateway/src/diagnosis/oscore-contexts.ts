@@ -60,13 +60,13 @@ export class OscoreContextRule implements Rule {
     if (seen.isReliable) return false;
     const key = `${seen.conversation} ${seen.sender} ${seen.outer.messageId}`;
     const before = this.#sent.get(key);
-    if (before !== undefined && seen.atMs - before.atMs < lifetimeMs && isSame(before.bytes, seen.bytes))
+    if (
+      before !== undefined &&
+      seen.atMs - before.atMs < lifetimeMs &&
+      Buffer.compare(before.bytes, seen.bytes) === 0
+    )
       return true;
     this.#sent.set(key, seen);
     return false;
   }
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

@@ -79,7 +79,7 @@ export class RetransmissionRule implements Rule {
       });
       return;
     }
-    if (!equal(before.first.bytes, seen.bytes)) {
+    if (Buffer.compare(before.first.bytes, seen.bytes) !== 0) {
       if (this.#reused.length < this.#mostReused) this.#reused.push(reusedMessageId(before.first, seen));
       return;
     }
@@ -176,8 +176,4 @@ function intervalsText(transmissions: Transmissions | undefined): string {
 
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(2);
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
