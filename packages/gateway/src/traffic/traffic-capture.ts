@@ -30,19 +30,9 @@ export function* trafficCapture(
       length += block.length;
     }
     if (length < pieceBytes) continue;
-    yield joined(waiting);
+    yield Buffer.concat(waiting);
     waiting = [];
     length = 0;
   }
-  if (waiting.length > 0) yield joined(waiting);
-}
-
-function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    bytes.set(block, at);
-    at += block.length;
-  }
-  return bytes;
+  if (waiting.length > 0) yield Buffer.concat(waiting);
 }
