@@ -17,6 +17,7 @@ import {
   methodOf,
   type OptionEntry,
   OptionNumber,
+  type OptionReader,
   optionDefinition,
 } from 'coapsule/message';
 import { printableUtf8 } from '../text/printable.ts';
@@ -33,6 +34,12 @@ export function codeLabel(code: Code): string {
 /** `Uri-Path`, or `Option 2053` for one that we do not know. */
 export function optionName(number: number): string {
   return optionDefinition(number)?.name ?? `Option ${number}`;
+}
+
+/** `/a/b?c&d`: the path and query of a request. */
+export function pathText(options: OptionReader): string {
+  const query = options.texts(OptionNumber.UriQuery);
+  return `/${options.texts(OptionNumber.UriPath).join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`;
 }
 
 /** The value of an option in the form of its definition: text in quotes, a number, hex, or a block. */

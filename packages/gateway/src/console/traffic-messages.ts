@@ -1,8 +1,8 @@
 /**
  * One datagram of the ring as the console's list has it: who, which way, what it says in a line, and what it belongs to.
  */
-import { isRequestCode, type Message, OptionNumber } from 'coapsule/message';
-import { codeLabel } from '../cli/message-text.ts';
+import { isRequestCode, type Message } from 'coapsule/message';
+import { codeLabel, pathText } from '../cli/message-text.ts';
 import type { DecodedPacket } from '../decode/capture-decoder.ts';
 import type { DecodedPart } from '../decode/decoded-part.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
@@ -54,8 +54,7 @@ export class TrafficMessages {
   #pathOf(message: Message, peer: string): string | null {
     const key = `${peer} ${hexOf(message.token)}`;
     if (!isRequestCode(message.code)) return this.#paths.get(key) ?? null;
-    const query = message.options.texts(OptionNumber.UriQuery);
-    const path = `/${message.options.texts(OptionNumber.UriPath).join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`;
+    const path = pathText(message.options);
     this.#paths.set(key, path);
     return path;
   }

@@ -20,7 +20,7 @@ import {
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
-import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
+import { codeLabel, optionName, optionText, pathText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';
@@ -101,9 +101,7 @@ export function contentSummary(before: readonly string[], message: MessageConten
   const { code, token, options, payload } = message;
   const parts: string[] = [...before, codeText(code), ...(id === undefined ? [] : [id])];
   if (token.length > 0) parts.push(`token ${hexText(token)}`);
-  const path = options.texts(OptionNumber.UriPath);
-  const query = options.texts(OptionNumber.UriQuery);
-  if (isRequestCode(code)) parts.push(`/${path.join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`);
+  if (isRequestCode(code)) parts.push(pathText(options));
   const observe = options.uint(OptionNumber.Observe);
   if (observe !== undefined) parts.push(`Observe ${observe}`);
   for (const number of [OptionNumber.Block1, OptionNumber.Block2] as const) {

@@ -5,6 +5,7 @@
  */
 
 import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
+import { pathText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
@@ -74,7 +75,7 @@ export class TokenRule implements Rule {
     const { message, conversation, sender } = seen;
     this.#begun.ensure(conversation, () => seen.frame);
     const key = keyOf(conversation, sender, message.token);
-    const path = pathOf(seen);
+    const path = pathText(message.options);
     const isObservation = message.options.uint(OptionNumber.Observe) === 0;
     const before = this.#open.get(key);
     if (before !== undefined && seen.atMs - before.request.atMs < openMs && !isSame(before.request, seen)) {
@@ -123,11 +124,6 @@ function sharedToken({ request: first, path: one }: Open, second: SeenMessage, o
 
 function keyOf(conversation: string, client: string, token: Uint8Array): string {
   return `${conversation} ${client} ${hexText(token)}`;
-}
-
-function pathOf({ message: { options } }: SeenMessage): string {
-  const query = options.texts(OptionNumber.UriQuery);
-  return `/${options.texts(OptionNumber.UriPath).join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`;
 }
 
 /** A retransmission, or the next block of the same transfer. */
