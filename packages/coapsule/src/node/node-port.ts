@@ -43,19 +43,8 @@ const nodeNumberOffset = 1;
 /** Peers that came by other machines and are remembered; the one that was heard longest ago goes first. */
 const mostPeers = 100_000;
 
-/** What became of datagrams, for diagnostics. */
-export interface NodePortCounters {
-  /** Sent to the machine that has the association. */
-  forwarded: number;
-  /** Came from other machines. */
-  received: number;
-  /** Answers that left by other machines. */
-  answered: number;
-}
-
 /** See the module comment. */
 export class NodePort {
-  readonly counters: NodePortCounters = { forwarded: 0, received: 0, answered: 0 };
   readonly #link: NodeLink;
   /** By address: which machine the peer was heard by last, where that was another one. */
   readonly #heardBy = new RecencyMap<number>();
@@ -76,7 +65,6 @@ export class NodePort {
   ): void {
     this.#end = this.#link.open({
       forwarded: (number, datagram, host, port) => {
-        this.counters.received++;
         const from = ipAddress(host, port);
         // Else whoever writes the address of a peer on datagrams would turn away what that peer is told, or crowd it out.
         if (isOwn(datagram)) this.#heardBy.set(from.key, number);
@@ -101,7 +89,6 @@ export class NodePort {
       this.#heardBy.delete(from.key);
       return false;
     }
-    this.counters.forwarded++;
     this.#link.forward(number, datagram, from);
     return true;
   }
@@ -110,7 +97,6 @@ export class NodePort {
   answer(datagram: Uint8Array, to: PeerAddress): boolean {
     const number = this.#heardBy.size === 0 ? undefined : this.#heardBy.get(to.key);
     if (number === undefined) return false;
-    this.counters.answered++;
     this.#link.answer(number, datagram, to);
     return true;
   }
