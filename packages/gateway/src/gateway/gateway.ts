@@ -26,7 +26,7 @@ import { OperatorSocket } from '../operations/operator-socket.ts';
 import { ThreadOperations } from '../operations/thread-operations.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { demoKeys } from '../server/demo-credentials.ts';
-import { lifetimeAnchor, lifetimeClock } from '../server/lifetime-clock.ts';
+import { lifetimeAnchor, lifetimeClock, timeOfDay } from '../server/lifetime-clock.ts';
 import { ownClientOptions, tellCredentials } from '../server/serve-credentials.ts';
 import { type EndpointName, type EndpointScheme, endpointNames } from '../server/serve-options.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
@@ -218,8 +218,7 @@ export class Gateway implements AsyncDisposable {
         ...{ clock, server, store, telemetry, listeners, directory: registry, operations: watched },
         sleeperOf: (device) => {
           const state = sleepers?.stateOf(device);
-          // As the wall clock has it now (server/lifetime-clock.ts).
-          const heardAtMs = state?.heardAtMs && clock() + state.heardAtMs - lasting();
+          const heardAtMs = state?.heardAtMs && timeOfDay(state.heardAtMs, lasting, clock);
           return state && { ...state, heardAtMs };
         },
         configured: () => [...(live.options.psks ?? []), ...(demo ? demoKeys : [])],

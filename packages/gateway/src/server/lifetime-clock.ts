@@ -38,6 +38,11 @@ export function lifetimeClock(anchor: LifetimeAnchor, boot: BootClock = systemBo
   return () => anchor.wallMs + Math.max(0, Math.round(boot.sinceBootMs() - anchor.sinceBootMs));
 }
 
+/** The time of day that something by the clock of lifetimes was, or will be, as the wall clock has it now. */
+export function timeOfDay(atMs: number, lasting: WallClock, wallClock: WallClock): number {
+  return wallClock() + atMs - lasting();
+}
+
 /** The moment that counts for a store: that of a process before on the same run of the machine, or now. */
 export async function lifetimeAnchor(
   store: AnchorStore,

@@ -22,6 +22,7 @@ import { codeText } from 'coapsule/message';
 import { provenDevice } from '../access/proven-device.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { ContentFormat } from '../resources/negotiation.ts';
+import { timeOfDay } from '../server/lifetime-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { uriSegmentsProblem } from '../text/resource-path.ts';
 import type { CommandAnswer, CommandMethod, Representation, SleepyCommand } from './sleepy-command.ts';
@@ -237,9 +238,8 @@ function expectJson({ accept }: Request): void {
     throw new RequestFailure(Code.NotAcceptable, 'available: application/json');
 }
 
-/** The time of day that a moment was, or will be, as the wall clock has it now. */
 function timeText({ clock, wallClock }: SleepyContext, atMs: number): string {
-  return new Date(wallClock() + atMs - clock()).toISOString();
+  return new Date(timeOfDay(atMs, clock, wallClock)).toISOString();
 }
 
 function commandJson(context: SleepyContext, command: SleepyCommand): Readonly<Record<string, unknown>> {
