@@ -6,6 +6,7 @@
  * a sealed value under another name does not open. Who can write to the place can still bring back an older value of the same name.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { BoundedMap } from '../memory/bounded-map.ts';
 
 /** Bytes of the shared key. */
 export const sharedKeyLength = 32;
@@ -16,7 +17,7 @@ const counterLength = 6;
 const tagLength = 16;
 const headLength = 1 + saltLength + counterLength;
 
-/** Derived keys of others that are remembered: one for each start of each gateway. */
+/** Derived keys of others that are remembered: one for each start of each gateway, of which something opened. */
 const mostKeys = 1000;
 
 /** Who has sealed a value, and which of his it was. */
@@ -33,7 +34,7 @@ export class Sealing {
   readonly #purpose: string;
   readonly #salt: Buffer = randomBytes(saltLength);
   readonly #ownKey: Buffer;
-  readonly #keys = new Map<string, Buffer>();
+  readonly #keys = new BoundedMap<string, Buffer>(mostKeys);
   #counter = 0;
 
   /**
@@ -74,7 +75,10 @@ export class Sealing {
   ): { readonly value: Uint8Array; readonly place: SealedPlace } | undefined {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
     if (bytes.length < headLength + tagLength || bytes[0] !== version) return undefined;
-    const decipher = createDecipheriv('aes-256-gcm', this.#keyOf(bytes), nonceOf(bytes));
+    const salt = bytes.subarray(1, 1 + saltLength);
+    const sender = salt.toString('latin1');
+    const key = this.#keys.get(sender) ?? this.#derive(salt);
+    const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(bytes));
     decipher.setAAD(Buffer.from(name));
     decipher.setAuthTag(bytes.subarray(-tagLength));
     try {
@@ -82,22 +86,12 @@ export class Sealing {
         decipher.update(bytes.subarray(headLength, -tagLength)),
         decipher.final(),
       ]);
-      const sender = bytes.toString('latin1', 1, 1 + saltLength);
+      // Not before: whoever makes salts up must not crowd out those of gateways.
+      this.#keys.set(sender, key);
       return { value, place: { sender, number: bytes.readUIntBE(1 + saltLength, counterLength) } };
     } catch {
       return undefined;
     }
-  }
-
-  #keyOf(sealed: Buffer): Buffer {
-    const salt = sealed.subarray(1, 1 + saltLength);
-    const name = salt.toString('latin1');
-    const known = this.#keys.get(name);
-    if (known !== undefined) return known;
-    if (this.#keys.size >= mostKeys) this.#keys.clear();
-    const key = this.#derive(salt);
-    this.#keys.set(name, key);
-    return key;
   }
 
   #derive(salt: Uint8Array): Buffer {
