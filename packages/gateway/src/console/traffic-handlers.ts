@@ -4,7 +4,7 @@
  */
 
 import type { TickTimer } from '../resources/periodic-tick.ts';
-import { trafficCapture } from '../traffic/traffic-capture.ts';
+import { trafficDownload } from '../traffic/traffic-capture.ts';
 import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { HandshakesView, TrafficEvents, TrafficMessage } from './api-types.ts';
@@ -92,23 +92,7 @@ export function trafficHandlers(
       // Who may not have the secrets pushes nothing out of the file of changes either.
       if (withSecrets) audit.add('traffic-exported', user.name, exported);
       else audit.used('traffic-exported', user.name, exported);
-      const pieces = trafficCapture(items, withSecrets ? ring.secrets : []);
-      return new Response(
-        new ReadableStream<Uint8Array<ArrayBuffer>>({
-          pull(controller) {
-            const next = pieces.next();
-            if (next.done === true) controller.close();
-            else controller.enqueue(next.value);
-          },
-        }),
-        {
-          headers: {
-            'content-type': 'application/x-pcapng',
-            'content-disposition': 'attachment; filename="traffic.pcapng"',
-            'cache-control': 'no-store',
-          },
-        },
-      );
+      return trafficDownload(items, withSecrets ? ring.secrets : []);
     },
   };
 }

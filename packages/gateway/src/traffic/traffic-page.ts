@@ -10,7 +10,7 @@
 import type { Context, Env, Hono } from 'hono';
 import type { Rule } from '../access/rule.ts';
 import { refusedPage } from '../operations/operations-pages.ts';
-import { trafficCapture } from './traffic-capture.ts';
+import { trafficDownload } from './traffic-capture.ts';
 import type { TrafficRing } from './traffic-ring.ts';
 
 /** What the page shows, and who may see it. */
@@ -50,25 +50,8 @@ export function addTrafficPage<E extends Env>(
     if (!/^\d{1,4}(\.\d{1,3})?$/.test(asked) || minutes <= 0 || minutes > mostMinutes)
       return c.json({ error: `minutes is more than 0, and ${mostMinutes} at most` }, 400);
     const items = ring.items({ sinceMs: wallTimeMs() - minutes * 60_000 });
-    const pieces = trafficCapture(items, wantsKeys ? ring.secrets : []);
-    const { forgotten } = ring.counts;
-    return new Response(
-      new ReadableStream<Uint8Array<ArrayBuffer>>({
-        pull(controller) {
-          const next = pieces.next();
-          if (next.done === true) controller.close();
-          else controller.enqueue(next.value);
-        },
-      }),
-      {
-        headers: {
-          'content-type': 'application/x-pcapng',
-          'content-disposition': 'attachment; filename="traffic.pcapng"',
-          'cache-control': 'no-store',
-          // How many packets have no place in the ring any more, since the start.
-          'x-forgotten': String(forgotten),
-        },
-      },
-    );
+    // How many packets have no place in the ring any more, since the start.
+    const forgotten = { 'x-forgotten': String(ring.counts.forgotten) };
+    return trafficDownload(items, wantsKeys ? ring.secrets : [], forgotten);
   });
 }
