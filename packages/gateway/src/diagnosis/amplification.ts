@@ -8,6 +8,7 @@ import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
+import { SeenFrames } from './seen-frames.ts';
 import type { SeenPacket } from './seen-message.ts';
 
 /** RFC 9175 §2.6 and QUIC alike: three times what came. */
@@ -19,7 +20,7 @@ interface Peer {
   readonly server: string;
   received: number;
   sent: number;
-  readonly frames: number[];
+  readonly frames: SeenFrames;
   isProved: boolean;
 }
 
@@ -46,7 +47,7 @@ export class AmplificationRule implements Rule {
         const peer = this.#peer(destination, source);
         if (peer.isProved) continue;
         peer.sent += datagramLength;
-        if (peer.frames.length < 10) peer.frames.push(frame);
+        peer.frames.add(frame);
       } else if (type === 'ACK' || type === 'RST') this.#peer(source, destination).isProved = true;
     }
   }
@@ -57,7 +58,7 @@ export class AmplificationRule implements Rule {
         ? []
         : findingOf('amplification', {
             where: server,
-            frames,
+            frames: frames.first,
             evidence: `${sent} bytes were sent for ${received}, ${(sent / received).toFixed(1)} times as many`,
           }),
     );
@@ -65,7 +66,7 @@ export class AmplificationRule implements Rule {
 
   #peer(client: string, server: string): Peer {
     return this.#peers.ensure(`${client} ${server}`, () => ({
-      ...{ server, received: 0, sent: 0, frames: [], isProved: false },
+      ...{ server, received: 0, sent: 0, frames: new SeenFrames(), isProved: false },
     }));
   }
 }

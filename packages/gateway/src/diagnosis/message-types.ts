@@ -25,10 +25,9 @@ const actuator =
   /(^|\/)(lock|door|light|lamp|valve|switch|relay|setpoint|actuators?|alarm|config|firmware|reboot)(\/|$)/i;
 
 interface Readings {
-  readonly frames: number[];
+  readonly frames: SeenFrames;
   readonly first: SeenMessage;
   readonly path: string;
-  count: number;
   hasOther: boolean;
 }
 
@@ -63,18 +62,16 @@ export class MessageTypeRule implements Rule {
       }
       if (!reading.test(path) || actuator.test(path) || payload.length > smallReadingBytes) continue;
       const found = this.#readings.ensure(`${seen.conversation} ${seen.sender} ${path}`, () => ({
-        ...{ frames: [], first: seen, path, count: 0, hasOther: false },
+        ...{ frames: new SeenFrames(), first: seen, path, hasOther: false },
       }));
-      if (type === 'CON') {
-        found.count += 1;
-        if (found.frames.length < 10) found.frames.push(seen.frame);
-      } else found.hasOther = true;
+      if (type === 'CON') found.frames.add(seen.frame);
+      else found.hasOther = true;
     }
   }
 
   findings(): readonly Finding[] {
     const readings = [...this.#readings.values()].filter(
-      ({ count, hasOther }) => count >= mostConfirmable && !hasOther,
+      ({ frames, hasOther }) => frames.count >= mostConfirmable && !hasOther,
     );
     return [
       ...[...this.#commands.values()].map(({ where, path, frames: { first: frames, count } }) =>
@@ -83,7 +80,7 @@ export class MessageTypeRule implements Rule {
           evidence: `${count} Non-confirmable messages to ${path}`,
         }),
       ),
-      ...readings.map(({ first, path, frames, count }) =>
+      ...readings.map(({ first, path, frames: { first: frames, count } }) =>
         findingOf('confirmable-telemetry', {
           where: first.where,
           ...{ frames, count },

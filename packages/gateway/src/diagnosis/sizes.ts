@@ -11,6 +11,7 @@ import {
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
+import { pathText } from '../cli/message-text.ts';
 import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
 import { type Finding, findingOf } from './finding.ts';
@@ -93,7 +94,7 @@ export class SizeRule implements Rule {
   #blocks(seen: SeenMessage): void {
     const { message, conversation, sender, receiver } = seen;
     if (isRequestCode(message.code))
-      this.#asked.set(`${conversation} ${sender} ${hexText(message.token)}`, pathText(seen));
+      this.#asked.set(`${conversation} ${sender} ${hexText(message.token)}`, pathText(message.options));
     for (const number of [OptionNumber.Block1, OptionNumber.Block2] as const) {
       const value = message.options.first(number);
       if (value === undefined) continue;
@@ -110,7 +111,7 @@ export class SizeRule implements Rule {
       if (isRequest !== (number === OptionNumber.Block1)) continue;
       const token = hexText(message.token);
       const body = isRequest
-        ? pathText(seen)
+        ? pathText(message.options)
         : (this.#asked.get(`${conversation} ${receiver} ${token}`) ?? `token ${token}`);
       const key = `${conversation} ${sender} ${number} ${body}`;
       const transfer = this.#transfers.get(key);
@@ -124,10 +125,4 @@ export class SizeRule implements Rule {
       if (!block.more) transfer.isComplete = true;
     }
   }
-}
-
-function pathText({ message: { options } }: SeenMessage): string {
-  return [OptionNumber.UriPath, OptionNumber.UriQuery]
-    .map((number) => options.texts(number).join('/'))
-    .join('?');
 }
