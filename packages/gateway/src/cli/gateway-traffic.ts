@@ -5,6 +5,7 @@
  */
 
 import { type Command, Option } from 'commander';
+import { isLoopbackName } from '../http/host-names.ts';
 import { printable } from '../text/printable.ts';
 import type { CaptureInput } from './capture-input.ts';
 import type { CommandEnvironment } from './command-environment.ts';
@@ -60,11 +61,7 @@ export async function gatewayTraffic(
   if (gatewayKeys) url.searchParams.set('keys', '1');
   const token = (optionSecret('--token-file', tokenFile) ?? variables['COAPSULE_TOKEN'])?.trim();
   const headers = token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
-  if (
-    'authorization' in headers &&
-    url.protocol === 'http:' &&
-    !/^(localhost|127\.|\[::1\])/.test(url.hostname)
-  )
+  if ('authorization' in headers && url.protocol === 'http:' && !isLoopbackName(url.hostname))
     warningsTo({ stderr })(
       `the token goes to ${printable(url.host)} in the clear: give the gateway --http-tls, and https here`,
     );

@@ -80,8 +80,8 @@ export function refuseForeignHosts(names: () => HostNames): MiddlewareHandler {
   };
 }
 
-/** `localhost` leads to this machine by its definition (RFC 6761 §6.3). */
-function isLoopbackName(name: string): boolean {
+/** Whether a name, as `hostName` returns it, is this machine: `localhost` is by its definition (RFC 6761 §6.3). */
+export function isLoopbackName(name: string): boolean {
   return name === '[::1]' || /(^|\.)localhost$/.test(name) || (isIP(name) === 4 && name.startsWith('127.'));
 }
 

@@ -147,6 +147,20 @@ test('diagnose --gateway asks for it, and says what is missing', async (t) => {
   assert.match(closed.stderr, /answered 404: this gateway keeps no keys/);
   const nobody = await run(['diagnose', '--gateway', 'http://127.0.0.1:1']);
   assert.deepEqual([nobody.exitCode, /does not answer/.test(nobody.stderr)], [1, true]);
+  const warned = async (host: string): Promise<boolean> => {
+    const { stderr } = await run(['diagnose', '--gateway', `http://${host}:1`], {
+      variables: { COAPSULE_TOKEN },
+    });
+    return /the token goes to \S+ in the clear/.test(stderr);
+  };
+  const hosts = [
+    '127.0.0.1',
+    '[::1]',
+    'localhost',
+    'localhost.attacker.example',
+    '127.0.0.1.attacker.example',
+  ];
+  assert.deepEqual(await Promise.all(hosts.map(warned)), [false, false, false, true, true]);
   assert.equal((await run(['diagnose', '--gateway', 'ftp://a'])).exitCode, 64);
   assert.equal((await run(['diagnose'])).exitCode, 64);
   for (const { stdout, stderr } of [good, found, refused, closed])
