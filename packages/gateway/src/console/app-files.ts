@@ -11,10 +11,10 @@ import { securityHeaders } from './security-headers.ts';
 
 interface AppFile {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Undefined where it is not smaller. */
-  readonly gzip: Uint8Array<ArrayBuffer> | undefined;
   readonly type: string;
   readonly isImmutable: boolean;
+  /** By gzip, made when it is asked for first; `bytes` itself where it would not be smaller. */
+  packed: Uint8Array<ArrayBuffer> | undefined;
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -51,15 +51,26 @@ export function addAppFiles(app: Hono, folder: string): void {
   });
 }
 
-function sent(c: Context, { bytes, gzip, type, isImmutable }: AppFile): Response {
-  const isGzip = gzip !== undefined && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
-  return c.body(isGzip ? gzip : bytes, 200, {
+function sent(c: Context, file: AppFile): Response {
+  const { bytes, type, isImmutable } = file;
+  const body = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '') ? packedOf(file) : bytes;
+  return c.body(body, 200, {
     'content-type': type,
     // A page from before an update asks for files that are not there any more.
     'cache-control': isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache',
     vary: 'accept-encoding',
-    ...(isGzip && { 'content-encoding': 'gzip' }),
+    ...(body !== bytes && { 'content-encoding': 'gzip' }),
   });
+}
+
+function packedOf(file: AppFile): Uint8Array<ArrayBuffer> {
+  if (file.packed !== undefined) return file.packed;
+  const { bytes, type } = file;
+  const gzip = /^(?:text|application|image\/svg)/.test(type)
+    ? new Uint8Array(gzipSync(bytes, { level: 9 }))
+    : bytes;
+  file.packed = gzip.length < bytes.length ? gzip : bytes;
+  return file.packed;
 }
 
 function readFiles(folder: string): ReadonlyMap<string, AppFile> {
@@ -76,13 +87,7 @@ function readFiles(folder: string): ReadonlyMap<string, AppFile> {
     const type = types[/\.(\w+)$/.exec(name)?.[1] ?? ''];
     if (type === undefined) continue;
     const bytes = new Uint8Array(readFileSync(join(folder, entry)));
-    const gzip = /^(?:text|application|image\/svg)/.test(type)
-      ? new Uint8Array(gzipSync(bytes, { level: 9 }))
-      : undefined;
-    files.set(name, {
-      ...{ bytes, type, isImmutable: name.startsWith('assets/') },
-      gzip: gzip !== undefined && gzip.length < bytes.length ? gzip : undefined,
-    });
+    files.set(name, { bytes, type, isImmutable: name.startsWith('assets/'), packed: undefined });
   }
   return files;
 }
