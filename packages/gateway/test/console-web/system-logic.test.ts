@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { deviceAddress, deviceIdOf } from '../../console/system/device-address.ts';
 import { ago, until } from '../../console/system/durations.ts';
 import { withNewest } from '../../console/system/explorer-history.ts';
 import { namedOptions, optionsOf, payloadHex, tokenOf } from '../../console/system/explorer-input.ts';
@@ -85,6 +86,14 @@ test('durations are told in their two largest units', () => {
   assert.equal(ago(86_400 + 5), '1 d');
   assert.equal(until(-5000), '5 s ago');
   assert.equal(until(5000), 'in 5 s');
+});
+
+test('a device of any name has an address of its own, which is not that of the wizard', () => {
+  for (const id of ['sensor-7', 'new', 'a b/c?d', '%6eew', 'ü']) {
+    const address = deviceAddress(id);
+    assert.notEqual(address, 'devices/new');
+    assert.equal(deviceIdOf(address.slice('devices/'.length)), id);
+  }
 });
 
 test('links become a tree by their paths; those of other servers stand whole', () => {

@@ -608,6 +608,28 @@ describe('the views of the system', { skip }, () => {
     await shown.check('explorer-fault');
   });
 
+  test('a payload in CBOR is the one that came last, also where both are equally long', async () => {
+    let payloadHex = '8101';
+    server.answers = {
+      ...answers,
+      'POST /api/explorer/request': (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' }).end(
+          JSON.stringify({
+            ...result,
+            response: { ...result.response, contentFormatName: 'application/cbor', payloadHex },
+          }),
+        );
+      },
+    };
+    await at('explorer');
+    await page.getByRole('button', { name: 'Send GET' }).click();
+    await contains('[1]');
+    payloadHex = '8102';
+    await page.getByRole('button', { name: 'Send GET' }).click();
+    await contains('[2]');
+    server.answers = answers;
+  });
+
   test('sessions, directory, bridge and metrics show what there is', async () => {
     await at('sessions');
     await contains('the pre-shared keys differ give both the same key');
