@@ -31,6 +31,7 @@ export const words = {
 
   notices: { good: 'Good:', info: 'Note:', warning: 'Warning:', bad: 'Problem:' },
 
+  paging: { more: 'The next ones', first: 'The first ones' },
   copy: {
     copy: 'Copy',
     copied: 'Copied.',
@@ -611,8 +612,6 @@ export const words = {
       'loss',
       'state',
     ],
-    more: 'The next ones',
-    firstPage: 'The first ones',
     securities: {
       psk: 'pre-shared key',
       rpk: 'raw public key',

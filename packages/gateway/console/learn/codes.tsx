@@ -6,7 +6,7 @@
 
 import { findResponseCodes, type ResponseCodeClass } from '../../src/advice/response-codes.ts';
 import { CheckField, Inputs, SelectField, TextField } from '../parts/fields.tsx';
-import { Card, DataTable, Notice, Page } from '../parts/pieces.tsx';
+import { Card, CodeChip, DataTable, Notice, Page } from '../parts/pieces.tsx';
 import { base, urlState } from '../shell/location.ts';
 import { choice, flag, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -59,13 +59,8 @@ export default function ResponseCodeReference() {
           <DataTable
             caption={words.views.codes.title}
             head={text.head}
-            rows={found.map(({ text: code, name, http, description, example, code: number }) => [
-              <span
-                key="code"
-                class={`chip ${number >> 5 === 2 ? 'good' : number >> 5 === 4 ? 'warning' : 'bad'}`}
-              >
-                {code}
-              </span>,
+            rows={found.map(({ text: code, name, http, description, example }) => [
+              <CodeChip key="code" code={code} />,
               name,
               http,
               description,

@@ -165,6 +165,38 @@ export function Copyable({
   );
 }
 
+/** To the next page of a list, and back to the first. @param next Where the next begins; null: this is the last. */
+export function PageButtons({
+  after,
+  next,
+  onGo,
+}: {
+  /** Where this page begins; empty for the first. */
+  readonly after: string;
+  readonly next: string | null | undefined;
+  readonly onGo: (after: string) => void;
+}) {
+  return (
+    <>
+      {next != null && (
+        <button type="button" onClick={() => onGo(next)}>
+          {words.paging.more}
+        </button>
+      )}
+      {after !== '' && (
+        <button type="button" onClick={() => onGo('')}>
+          {words.paging.first}
+        </button>
+      )}
+    </>
+  );
+}
+
+/** A response code, coloured by its class. @param code Such as `4.04`. */
+export function CodeChip({ code }: { readonly code: string }) {
+  return <span class={`chip ${code < '3' ? 'good' : code < '5' ? 'warning' : 'bad'}`}>{code}</span>;
+}
+
 /** Nothing is here yet: what it is for, and how to get the first one. */
 export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <div class="empty">{children}</div>;

@@ -10,7 +10,7 @@ import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { TextField } from '../parts/fields.tsx';
 import { milliseconds, orDash, percent } from '../parts/figures.ts';
-import { DataTable, Empty, Page } from '../parts/pieces.tsx';
+import { DataTable, Empty, Page, PageButtons } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
 import { base, place, urlState } from '../shell/location.ts';
@@ -83,16 +83,7 @@ function DeviceList() {
                 <Presence key="presence" device={device} />,
               ])}
             />
-            {value.next !== null && (
-              <button type="button" onClick={() => set({ after: value.next ?? '' })}>
-                {text.more}
-              </button>
-            )}
-            {state.after !== '' && (
-              <button type="button" onClick={() => set({ after: '' })}>
-                {text.firstPage}
-              </button>
-            )}
+            <PageButtons after={state.after} next={value.next} onGo={(after) => set({ after })} />
           </>
         )
       )}

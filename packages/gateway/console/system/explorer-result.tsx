@@ -10,7 +10,7 @@ import { FieldsAndBytes } from '../parts/fields-and-bytes.tsx';
 import { figure, milliseconds } from '../parts/figures.ts';
 import { fromHex } from '../parts/hex-text.ts';
 import { PayloadView } from '../parts/payload-view.tsx';
-import { Card, Copyable, DataTable, Notice } from '../parts/pieces.tsx';
+import { Card, CodeChip, Copyable, DataTable, Notice } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
@@ -36,10 +36,7 @@ export function ResultShown({ result }: { readonly result: ExplorerResult }) {
         {response !== null && (
           <>
             <p class="verdict" role="status">
-              <span class={`chip ${response.code < '3' ? 'good' : response.code < '5' ? 'warning' : 'bad'}`}>
-                {response.code}
-              </span>{' '}
-              {response.codeName}
+              <CodeChip code={response.code} /> {response.codeName}
             </p>
             <p>
               {response.explanation} {text.took(figure(elapsedMs))}

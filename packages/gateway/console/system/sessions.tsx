@@ -8,7 +8,7 @@ import { ask } from '../gateway/api.ts';
 import { mayAct } from '../gateway/link.ts';
 import { useResource } from '../gateway/resource.ts';
 import { figure, milliseconds, orDash, percent } from '../parts/figures.ts';
-import { Card, DataTable, Empty, Page } from '../parts/pieces.tsx';
+import { Card, DataTable, Empty, Page, PageButtons } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
 import { base, urlState } from '../shell/location.ts';
@@ -72,16 +72,7 @@ export default function Sessions() {
             />
           )
         )}
-        {value?.next != null && (
-          <button type="button" onClick={() => set({ after: value.next ?? '' })}>
-            {words.devices.more}
-          </button>
-        )}
-        {state.after !== '' && (
-          <button type="button" onClick={() => set({ after: '' })}>
-            {words.devices.firstPage}
-          </button>
-        )}
+        <PageButtons after={state.after} next={value?.next} onGo={(after) => set({ after })} />
       </Card>
       {mayAct('operate') && (
         <Card title={text.handshakes}>
