@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { readCapture } from '../../src/capture/capture-reader.ts';
-import { CaptureDecoder, type DecodedPacket } from '../../src/decode/capture-decoder.ts';
+import type { DecodedPacket } from '../../src/decode/capture-decoder.ts';
 import { DatagramDecoder } from '../../src/decode/datagram-decoder.ts';
 import type { DecodedField } from '../../src/decode/decoded-field.ts';
 import { KnownSecrets } from '../../src/decode/secrets.ts';
+import { assertWithin, decodedCapture } from './decoded-capture.ts';
 
 const captures = join(import.meta.dirname, '../vectors/captures');
 const long = process.env['COAPSULE_LONG'] === '1';
@@ -20,21 +20,11 @@ const keys: Readonly<Record<string, string>> = {
 };
 
 function decode(name: string): readonly DecodedPacket[] {
-  const { packets, keyLog, fault } = readCapture(readFileSync(join(captures, name)));
-  assert.equal(fault, undefined);
   const key = keys[name];
-  const secrets = new KnownSecrets(key === undefined ? [] : [{ key: Buffer.from(key, 'hex') }]);
-  for (const line of keyLog) secrets.addLine(line);
-  const decoder = new CaptureDecoder(secrets);
-  return packets.map((packet) => decoder.decode(packet));
-}
-
-/** Fields lie within their bytes, and those below within those above. */
-function assertWithin(fields: readonly DecodedField[], start: number, end: number): void {
-  for (const field of fields) {
-    assert.ok(start <= field.start && field.start <= field.end && field.end <= end, field.name);
-    if (field.fields !== undefined) assertWithin(field.fields, field.start, field.end);
-  }
+  return decodedCapture(
+    readFileSync(join(captures, name)),
+    key === undefined ? undefined : Buffer.from(key, 'hex'),
+  );
 }
 
 describe('captures of others', () => {

@@ -7,23 +7,12 @@ import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer, type SecureContextOptions, connect as tlsConnect } from 'node:tls';
 import { Client, content, Server } from 'coapsule';
 import fc from 'fast-check';
-import { readCapture } from '../../src/capture/capture-reader.ts';
-import { CaptureDecoder, type DecodedPacket } from '../../src/decode/capture-decoder.ts';
-import type { DecodedField } from '../../src/decode/decoded-field.ts';
-import { KnownSecrets } from '../../src/decode/secrets.ts';
+import type { DecodedPacket } from '../../src/decode/capture-decoder.ts';
 import { Diagnosis } from '../../src/diagnosis/diagnosis.ts';
+import { assertWithin, decodedCapture } from './decoded-capture.ts';
 import { captureOf, recordingRelay, type StreamPiece, segmentsOf } from './recorded-stream.ts';
 
 const long = process.env['COAPSULE_LONG'] === '1';
-
-function decode(file: Uint8Array, key?: Uint8Array): readonly DecodedPacket[] {
-  const { packets, keyLog, fault } = readCapture(file);
-  assert.equal(fault, undefined);
-  const secrets = new KnownSecrets(key === undefined ? [] : [{ key }]);
-  for (const line of keyLog) secrets.addLine(line);
-  const decoder = new CaptureDecoder(secrets);
-  return packets.map((packet) => decoder.decode(packet));
-}
 
 const messages = (packets: readonly DecodedPacket[]): readonly string[] =>
   packets.flatMap(({ parts }) =>
@@ -42,14 +31,6 @@ function found(packets: readonly DecodedPacket[]): readonly string[] {
   const diagnosis = new Diagnosis();
   for (const packet of packets) diagnosis.see(packet);
   return diagnosis.findings().map(({ kind }) => kind);
-}
-
-/** Fields lie within their bytes, and those below within those above. */
-function assertWithin(fields: readonly DecodedField[], start: number, end: number): void {
-  for (const field of fields) {
-    assert.ok(start <= field.start && field.start <= field.end && field.end <= end, field.name);
-    if (field.fields !== undefined) assertWithin(field.fields, field.start, field.end);
-  }
 }
 
 /** What a client and a server say over a scheme: a small answer, and one of 3,000 bytes. */
@@ -80,14 +61,14 @@ describe('CoAP over TCP', () => {
   test('each message is read field by field, at its own port and at another one, which begins with a CSM', async (t) => {
     const pieces = await recorded(t, 'coap+tcp');
     for (const port of [5683, 17_500]) {
-      const packets = decode(captureOf(segmentsOf(pieces), port));
+      const packets = decodedCapture(captureOf(segmentsOf(pieces), port));
       assert.deepEqual(messages(packets).toSorted(), expected);
       assert.deepEqual(problems(packets), []);
       assert.deepEqual(found(packets), []);
       for (const { parts } of packets)
         for (const { fields, bytes } of parts) assertWithin(fields, 0, bytes.length);
     }
-    const [first] = decode(captureOf(segmentsOf(pieces), 5683));
+    const [first] = decodedCapture(captureOf(segmentsOf(pieces), 5683));
     assert.match(first!.summary, /^7\.01 CSM/);
     const [csm] = first!.parts;
     assert.deepEqual(
@@ -113,7 +94,7 @@ describe('CoAP over TCP', () => {
             else if (at > 4 && at + 1 < segments.length)
               segments.splice(at, 2, segments[at + 1]!, segments[at]!);
           }
-          const packets = decode(captureOf(segments, 5683));
+          const packets = decodedCapture(captureOf(segments, 5683));
           assert.deepEqual(messages(packets).toSorted(), expected);
         },
       ),
@@ -125,7 +106,7 @@ describe('CoAP over TCP', () => {
     const pieces = await recorded(t, 'coap+tcp');
     const segments = segmentsOf(pieces, 64);
     const lost = segments.findIndex(({ from, sequence }) => from === 'server' && sequence > 64);
-    const packets = decode(
+    const packets = decodedCapture(
       captureOf(
         segments.filter((_, index) => index !== lost),
         5683,
@@ -143,12 +124,12 @@ describe('CoAP over TCP', () => {
       { from: 'client', bytes: client },
       { from: 'server', bytes: server },
     ] as const;
-    assert.deepEqual(found(decode(captureOf(segmentsOf(pieces), 5683))), ['token-unknown']);
+    assert.deepEqual(found(decodedCapture(captureOf(segmentsOf(pieces), 5683))), ['token-unknown']);
   });
 
   test('a length that no message has ends it, and an endless body takes no memory', () => {
     const huge = Uint8Array.from([0xf0, 0xff, 0xff, 0xff, 0xff, 1]);
-    const [packet] = decode(captureOf(segmentsOf([{ from: 'client', bytes: huge }]), 5683));
+    const [packet] = decodedCapture(captureOf(segmentsOf([{ from: 'client', bytes: huge }]), 5683));
     assert.match(problems([packet!]).join(), /a message of \d+ bytes: this is no CoAP/);
   });
 });
@@ -157,7 +138,7 @@ describe('CoAP over WebSocket', () => {
   test('handshake, masked and unmasked frames, and the messages in them', async (t) => {
     const pieces = await recorded(t, 'coap+ws');
     for (const cut of [Infinity, 7, 1]) {
-      const packets = decode(captureOf(segmentsOf(pieces, cut), 8080));
+      const packets = decodedCapture(captureOf(segmentsOf(pieces, cut), 8080));
       assert.deepEqual(messages(packets).toSorted(), expected);
       assert.deepEqual(problems(packets), []);
       const parts = packets.flatMap((packet) => packet.parts);
@@ -171,7 +152,7 @@ describe('CoAP over WebSocket', () => {
 
   test('another use of HTTP is none of ours', () => {
     const bytes = new TextEncoder().encode('GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n');
-    const packets = decode(
+    const packets = decodedCapture(
       captureOf(
         segmentsOf([
           { from: 'client', bytes },
@@ -244,10 +225,10 @@ describe('TLS', () => {
   for (const options of suites) {
     test(`${options.ciphers} is opened with the key log, and shown as records without it`, async (t) => {
       const { pieces, keyLog } = await recordedTls(t, options);
-      const opened = decode(captureOf(segmentsOf(pieces, 100), 5684, keyLog));
+      const opened = decodedCapture(captureOf(segmentsOf(pieces, 100), 5684, keyLog));
       assert.deepEqual(messages(opened), ['225  0', '1 a 0', '225  0', '69  2']);
       assert.ok(opened.some(({ parts }) => parts.some(({ isSecured }) => isSecured)));
-      const closed = decode(captureOf(segmentsOf(pieces), 5684));
+      const closed = decodedCapture(captureOf(segmentsOf(pieces), 5684));
       assert.deepEqual(messages(closed), []);
       const text = closed.map(({ summary }) => summary).join('\n');
       assert.match(
@@ -263,8 +244,8 @@ describe('TLS', () => {
       const { pieces } = await recordedTls(t, { ...v12, ciphers });
       const key = new TextEncoder().encode('MySecret16ByteK!');
       const file = captureOf(segmentsOf(pieces, 50), 5684);
-      assert.deepEqual(messages(decode(file, key)), ['225  0', '1 a 0', '225  0', '69  2']);
-      assert.deepEqual(messages(decode(file, key.slice(1))), []);
+      assert.deepEqual(messages(decodedCapture(file, key)), ['225  0', '1 a 0', '225  0', '69  2']);
+      assert.deepEqual(messages(decodedCapture(file, key.slice(1))), []);
     });
   }
 
@@ -273,7 +254,7 @@ describe('TLS', () => {
     const pieces = await recorded(t, 'coaps+tcp', (line) => keyLog.push(line));
     for (const cut of [Infinity, 1])
       assert.deepEqual(
-        messages(decode(captureOf(segmentsOf(pieces, cut), 5684, keyLog))).toSorted(),
+        messages(decodedCapture(captureOf(segmentsOf(pieces, cut), 5684, keyLog))).toSorted(),
         expected,
       );
   });
@@ -298,7 +279,7 @@ test('no bytes make it throw, whatever a connection began with', () => {
           { from: 'client' as const, bytes: first },
           ...rest.map(([from, bytes]) => ({ from, bytes })),
         ];
-        for (const { parts } of decode(captureOf(segmentsOf(pieces), 5683)))
+        for (const { parts } of decodedCapture(captureOf(segmentsOf(pieces), 5683)))
           for (const { fields, bytes } of parts) assertWithin(fields, 0, bytes.length);
       },
     ),
